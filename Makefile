@@ -1,0 +1,39 @@
+# Everything sets itself up: a machine with Python 3.11 or newer and make is enough.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+KILLS ?= 10000
+SEED ?= 1
+
+.PHONY: help test demo check bench crash clean
+
+help: ## Show what can be made.
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+$(BIN)/.ready: pyproject.toml requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=python3.12 …" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint requirements.lock --group dev --editable .
+	@touch $@
+
+demo: $(BIN)/.ready ## Play a story on the embedded sandbox with the real daemon.
+	@$(BIN)/syncd demo
+
+test: $(BIN)/.ready check ## Run the linters, the type checker, the floors and all tests.
+	$(BIN)/pytest -n 2 --dist worksteal
+
+check: $(BIN)/.ready ## Linters, types and floors alone.
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(BIN)/.ready ## Measure requests, processor time and memory; prints a table, writes bench.json.
+	PYTHONPATH=tests $(BIN)/python -m bench
+
+crash: $(BIN)/.ready ## The long crash proof: make crash KILLS=10000 SEED=1
+	PYTHONPATH=tests $(BIN)/python -m crash.proof --kills $(KILLS) --seed $(SEED)
+
+clean: ## Remove what was made here.
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info

@@ -1,0 +1,122 @@
+"""The front door: `syncd` and its commands, loaded only when asked for, so that help is quick.
+
+Every failure becomes one message that says what is wrong and what to do, and an exit code of sysexits
+(design: command line); a traceback is shown only with `--debug`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from dataclasses import dataclass
+
+import click
+
+from syncd import __version__
+
+INTERRUPTED = 130
+"""What shells expect of a program that was ended by Ctrl-C."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A command's module under `syncd.commands` and its line in the help."""
+
+    module: str
+    help: str
+
+
+COMMANDS = {
+    "run": Entry("run", "Run the daemon in the foreground (what plain `syncd` does)."),
+    "status": Entry("status", "Open incidents, their tickets, the outbox, the last good cycles."),
+    "show": Entry("show", "Everything known and done about one incident, with reasons."),
+    "plan": Entry("plan", "What the next cycle would do; nothing is written anywhere."),
+    "check": Entry("check", "Ask both services whether everything that the mappings need is there."),
+    "outbox": Entry("outbox", "Operations that wait, are parked or unknown; retry or drop them."),
+    "audit": Entry("audit", "Verify the audit trail."),
+    "init": Entry("init", "Write a first mapping, or one of the shipped examples."),
+    "schema": Entry("schema", "The JSON Schema of a mapping, for editors."),
+    "demo": Entry("demo", "Play a story on the embedded sandbox with the real daemon."),
+    "sandbox": Entry("sandbox", "Serve the embedded PagerDuty and Jira on loopback."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are called; its help needs none of them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The commands in the order of the help."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import one command's module."""
+        entry = COMMANDS.get(cmd_name)
+        if entry is None:
+            return None
+        module = importlib.import_module(f"syncd.commands.{entry.module}")
+        command: click.Command = module.command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does, with a suggestion for a word that is nearly a command."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            from difflib import get_close_matches
+
+            near = get_close_matches(args[0], COMMANDS, n=1)
+            if not near:
+                raise
+            raise click.UsageError(f"{error.message} Did you mean {near[0]!r}?", ctx) from None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list of commands from the table, without importing any."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, entry.help) for name, entry in COMMANDS.items()])
+
+
+@click.group(
+    cls=LazyGroup,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Keeps PagerDuty incidents and Jira tickets in agreement, exactly once and on record.",
+)
+@click.option("--debug", is_flag=True, help="Show tracebacks, and log at DEBUG.")
+@click.version_option(__version__, prog_name="syncd")
+@click.pass_context
+def cli(ctx: click.Context, debug: bool) -> None:
+    """Plain `syncd` is `syncd run`."""
+    ctx.obj = {"debug": debug}
+    if ctx.invoked_subcommand is None:
+        command = cli.get_command(ctx, "run")
+        if command is not None:
+            ctx.invoke(command)
+
+
+def main() -> None:
+    """The console script: run, and turn every failure into a message and an exit code."""
+    debug = "--debug" in sys.argv[1:]
+    try:
+        code = cli.main(standalone_mode=False, prog_name="syncd")
+        sys.exit(code if isinstance(code, int) else 0)
+    except click.exceptions.Abort:
+        click.echo("stopped", err=True)
+        sys.exit(INTERRUPTED)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2 if isinstance(error, click.UsageError) else 1)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(0)
+    except Exception as error:  # the last net: one message instead of a traceback
+        if debug:
+            raise
+        from syncd.commands.failures import advise
+
+        sys.exit(advise(error))
+
+
+if __name__ == "__main__":
+    main()

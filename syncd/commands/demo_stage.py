@@ -1,0 +1,151 @@
+"""The demo's stage: the sandbox on loopback, the real engine on a ledger of its own, one clock for both.
+
+The clock runs many times faster than real time, and waits for the daemon where the machine is slow: a
+cycle begins only when what the last one found has been worked through, as it does in real life.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from threading import Event
+
+from pydantic import SecretStr
+
+from syncd.config.live import JiraAccess, Live, PagerDutyAccess
+from syncd.config.load import Configuration
+from syncd.config.mappings import load_mappings
+from syncd.config.settings import Settings
+from syncd.config.starter import example_mapping
+from syncd.config.templates import Templates
+from syncd.daemon import make_desk
+from syncd.domain.mapping import Mapping
+from syncd.engine.cycle import WORKERS, Engine
+from syncd.engine.desk import Desk
+from syncd.engine.slow_lane import EVERY_SECONDS
+from syncd.ledger.ledger import open_for_work
+from syncd.sandbox.cast import BOT_EMAIL, JIRA_KEY, PAGERDUTY_KEY, START, default_world
+from syncd.sandbox.clock import SandboxClock
+from syncd.sandbox.server import SandboxServer
+from syncd.sandbox.world import World
+
+POLL_SECONDS = 30.0
+"""Seconds of the demo's clock between two cycles: the daemon's default."""
+LONGEST_STEP = POLL_SECONDS
+"""Seconds that the clock moves at once at most, so that no cycle is left out where the machine is slow."""
+REAL_STEP = 0.02
+"""Real seconds between two movements of the clock."""
+PATIENCE = 5.0
+"""Real seconds that the clock waits for the workers before it goes on without them."""
+
+
+class DemoClock:
+    """The sandbox's clock as the daemon reads it; waiting is waiting for the sandbox's time to pass."""
+
+    def __init__(self, sandbox: SandboxClock, speed: float) -> None:
+        self.sandbox = sandbox
+        self._speed = speed
+        self._began = sandbox.now()
+        self._moved_at = time.monotonic()
+
+    def now(self) -> datetime:
+        """The sandbox's time, in UTC."""
+        return self.sandbox.now()
+
+    def boottime(self) -> float:
+        """Seconds of the sandbox's time since the demo began."""
+        return (self.now() - self._began).total_seconds()
+
+    def boot_id(self) -> str:
+        """A demo is one boot."""
+        return "demo"
+
+    def sleep(self, seconds: float, until: Event) -> bool:
+        """Wait until so many seconds of the sandbox's time have passed or the event is set."""
+        end = self.boottime() + seconds
+        while self.boottime() < end:
+            if until.wait(REAL_STEP / 4):
+                return True
+        return until.is_set()
+
+    def move(self) -> None:
+        """Let the time pass that has passed really, times the speed, after a moment's wait."""
+        time.sleep(min(REAL_STEP, LONGEST_STEP / self._speed))
+        real = time.monotonic()
+        self.sandbox.advance(min(LONGEST_STEP, (real - self._moved_at) * self._speed))
+        self._moved_at = real
+
+
+@dataclass
+class Stage:
+    """Everything of a demo that is under way."""
+
+    world: World
+    clock: DemoClock
+    desk: Desk
+    engine: Engine
+    mapping: Mapping
+    _next_cycle: float = 0.0
+    _next_slow: float = EVERY_SECONDS
+
+    def step(self) -> None:
+        """Let a little time pass, and the daemon do what it does then."""
+        self.clock.move()
+        self.world.catch_up()
+        self.engine.tick()
+        now = self.clock.boottime()
+        if now >= self._next_cycle:
+            self._next_cycle = now + POLL_SECONDS
+            self.cycle()
+        if now >= self._next_slow:
+            self._next_slow = now + EVERY_SECONDS
+            self.engine.slow()
+
+    def cycle(self) -> None:
+        """One cycle, once the workers are through with the last one."""
+        self.engine.dispatcher.wait_idle(PATIENCE)
+        self.engine.cycle()
+
+
+@contextmanager
+def stage(folder: Path, speed: float) -> Iterator[Stage]:
+    """Set the stage with its ledger in `folder`, and clear it at the end, however it is reached."""
+    sandbox_clock = SandboxClock(START)
+    world = default_world(sandbox_clock)
+    clock = DemoClock(sandbox_clock, speed)
+    with SandboxServer(world) as server:
+        configuration = _configure(folder, server)
+        ledger = open_for_work(configuration.settings.ledger_url, "syncd demo", clock.now())
+        desk = make_desk(configuration, ledger, clock)
+        engine = Engine(desk)
+        try:
+            engine.contact()
+            engine.recover()
+            engine.dispatcher.start(WORKERS)
+            yield Stage(world, clock, desk, engine, configuration.mappings[0])
+        finally:
+            desk.stop.set()
+            engine.dispatcher.stop(PATIENCE)
+            ledger.close()
+
+
+def _configure(folder: Path, server: SandboxServer) -> Configuration:
+    """QRPay's shipped mapping, the shipped templates; nothing is read from the environment."""
+    mappings = folder / "mappings"
+    mappings.mkdir(parents=True)
+    text = example_mapping("qrpay", (START - timedelta(days=1)).date())
+    (mappings / "qrpay.yaml").write_text(text, encoding="utf-8")
+    templates = Templates()
+    live = Live(
+        pagerduty=PagerDutyAccess(server.url("pagerduty"), SecretStr(PAGERDUTY_KEY), BOT_EMAIL, ()),
+        jira=JiraAccess(server.url("jira"), BOT_EMAIL, SecretStr(JIRA_KEY), None),
+        mappings_dir=mappings,
+    )
+    settings = Settings.model_construct(
+        state_dir=folder, ledger_url=f"sqlite:///{folder / 'syncd.db'}", mappings_dir=mappings
+    )
+    return Configuration(settings, live, load_mappings(mappings, templates), templates)

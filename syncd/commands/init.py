@@ -1,0 +1,122 @@
+"""`syncd init`: a first mapping in a folder, or one of the shipped examples, with the next steps."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from pathlib import Path
+from typing import Literal
+
+import click
+
+_PROJECT_KEY = re.compile(r"[A-Z][A-Z0-9_]+")
+_CLOSING_MODE = re.compile(r"^(closing:\s*\n\s+mode: )\w+", re.MULTILINE)
+
+
+def _day(_ctx: click.Context, _param: click.Parameter, value: str | None) -> dt.date | None:
+    if value is None:
+        return None
+    try:
+        return dt.date.fromisoformat(value)
+    except ValueError:
+        raise click.BadParameter(f"{value!r} is no day; write it as 2026-12-01") from None
+
+
+def _key(_ctx: click.Context, _param: click.Parameter, value: str) -> str:
+    if not _PROJECT_KEY.fullmatch(value):
+        raise click.BadParameter(f"{value!r} is no key of a Jira project; those look like OPS")
+    return value
+
+
+@click.command(help="Write a first mapping into DIR, or one of the shipped examples.")
+@click.argument("folder", metavar="DIR", type=click.Path(file_okay=False, path_type=Path))
+@click.option("--team", metavar="NAME", help="Name of the team that the mapping is for.")
+@click.option(
+    "--service", "services", metavar="NAME", multiple=True, help="A PagerDuty service of the team's."
+)
+@click.option(
+    "--project",
+    metavar="KEY",
+    default="OPS",
+    show_default=True,
+    callback=_key,
+    help="Key of the Jira project.",
+)
+@click.option("--example", type=click.Choice(("qrpay", "ramen")), help="Copy a shipped mapping instead.")
+@click.option(
+    "--enforce-from",
+    metavar="DATE",
+    callback=_day,
+    help="The day (UTC) from which the rules hold; older ones are left in peace. Default: today.",
+)
+@click.option(
+    "--mode",
+    type=click.Choice(("report", "enforce")),
+    help="Whether tickets that owe nothing close by themselves, or this is only reported. Default: report.",
+)
+@click.option("--force", is_flag=True, help="Overwrite a mapping of that name.")
+def command(
+    folder: Path,
+    team: str | None,
+    services: tuple[str, ...],
+    project: str,
+    example: str | None,
+    enforce_from: dt.date | None,
+    mode: Literal["report", "enforce"] | None,
+    force: bool,
+) -> None:
+    """Write one file and say what comes next."""
+    from syncd.engine.clock import SystemClock
+
+    since = enforce_from or SystemClock().now().date()
+    if example:
+        if team or services:
+            raise click.UsageError(
+                "--example copies a mapping with its team and services: leave out the others"
+            )
+        name, text = example, _example(example, since, mode)
+    else:
+        name, text = _starter(team, services, project, since, mode or "report")
+    path = folder / f"{name}.yaml"
+    _write(path, text, force)
+    click.echo(f"{path} is written; its rules hold from {since.isoformat()} on (UTC).")
+    click.echo("Read it, then set these and what `syncd check` asks for:")
+    click.echo(f"  export SYNCD_MAPPINGS_DIR={folder}")
+    click.echo("  syncd check      whether everything that it names is there, on both sides")
+    click.echo("  syncd plan       what the first cycle would do")
+    click.echo("  syncd run        the daemon")
+
+
+def _example(name: str, since: dt.date, mode: str | None) -> str:
+    from syncd.config.starter import example_mapping
+
+    text = example_mapping(name, since)
+    if mode is not None:
+        text = _CLOSING_MODE.sub(rf"\g<1>{mode}", text, count=1)
+    return text
+
+
+def _starter(
+    team: str | None,
+    services: tuple[str, ...],
+    project: str,
+    since: dt.date,
+    mode: Literal["report", "enforce"],
+) -> tuple[str, str]:
+    from syncd.config.starter import starter_mapping
+    from syncd.config.texts import slug_label
+
+    if team is None:
+        raise click.UsageError("say for whom: --team NAME --service NAME, or --example qrpay|ramen")
+    if not services:
+        raise click.UsageError(f"say which PagerDuty services are {team}'s: --service NAME, once for each")
+    return slug_label(team).lower() or "team", starter_mapping(team, project, services, since, mode)
+
+
+def _write(path: Path, text: str, force: bool) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with path.open("w" if force else "x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        raise click.ClickException(f"{path} is there already; --force overwrites it") from None

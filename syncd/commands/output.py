@@ -1,0 +1,54 @@
+"""How reading commands answer: JSON for scripts, tables for people, plain in a pipe."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from syncd.domain.text import terminal
+
+
+def emit_json(data: Any) -> None:
+    """One JSON document on standard output."""
+    click.echo(json.dumps(data, indent=2, ensure_ascii=False, default=str))
+
+
+def console() -> Console:
+    """Standard output: colours only on a terminal and without NO_COLOR; a pipe gets the full width."""
+    out = Console(highlight=False, soft_wrap=False)
+    return out if out.is_terminal else Console(highlight=False, width=160)
+
+
+def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
+    """A table whose cells are plain text: nothing in them is markup, no control character survives."""
+    made = Table(title=title or None, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        made.add_column(column, overflow="fold")
+    for row in rows:
+        made.add_row(*(Text(terminal("" if cell is None else str(cell))) for cell in row))
+    return made
+
+
+def plain(out: Console, text: str) -> None:
+    """Print a line that may hold foreign text: no markup in it counts, no control character survives."""
+    out.print(Text(terminal(text)), soft_wrap=True)
+
+
+def minute(iso: str) -> str:
+    """A moment of a JSON shape as people read it: `2026-11-22 05:12 UTC`."""
+    return f"{datetime.fromisoformat(iso):%Y-%m-%d %H:%M} UTC"
+
+
+def second(iso: str) -> str:
+    """As `minute`, to the second."""
+    return f"{datetime.fromisoformat(iso):%Y-%m-%d %H:%M:%S} UTC"
+
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Answer as JSON, for scripts.")

@@ -1,0 +1,81 @@
+"""`syncd plan`: what the next cycle would do, found out on a copy of the ledger; nothing is written."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from syncd.commands.output import console, emit_json, json_option, table
+from syncd.commands.setup import Setup
+
+if TYPE_CHECKING:
+    from syncd.engine.desk import Desk
+
+
+@click.command(help="What the next cycle would do; nothing is written anywhere.")
+@json_option
+@click.pass_context
+def command(ctx: click.Context, as_json: bool) -> None:
+    """Observe and decide on a copy, and list the operations; 69 or 77 where a service cannot be read."""
+    setup = Setup.load(ctx)
+    setup.start_log(quiet=True)
+    with tempfile.TemporaryDirectory(prefix="syncd-plan-") as folder:
+        desk = _desk(setup, Path(folder))
+        try:
+            operations = _plan(desk)
+        finally:
+            desk.ledger.close()
+    if as_json:
+        emit_json({"operations": operations})
+    else:
+        _show(operations)
+
+
+def _desk(setup: Setup, folder: Path) -> Desk:
+    """A working place on a copy of the ledger, or on a new one where there is none yet."""
+    from syncd.daemon import make_desk
+    from syncd.engine.clock import SystemClock
+    from syncd.ledger.connect import ledger_file
+    from syncd.ledger.ledger import open_for_work
+    from syncd.ledger.migrate import backup_file
+
+    clock = SystemClock()
+    original, copy = ledger_file(setup.configuration.settings.ledger_url), folder / "plan.db"
+    if original.exists():
+        backup_file(original, copy)
+    ledger = open_for_work(f"sqlite:///{copy}", "syncd plan", clock.now())
+    desk = make_desk(setup.configuration, ledger, clock)
+    desk.dry_run = True
+    return desk
+
+
+def _plan(desk: Desk) -> list[dict[str, Any]]:
+    from syncd.commands import failures
+    from syncd.domain.operation import OperationState
+    from syncd.engine.cycle import Engine, once
+    from syncd.ledger import outbox
+
+    result = once(Engine(desk))
+    if not result.good or desk.health.down():
+        sys.exit(failures.say_down(desk.health.down()))
+    with desk.ledger.db.read() as session:
+        rows = outbox.listing(session, [OperationState.PENDING, OperationState.SETTLING])
+    return [
+        {"incident": row.incident_id, "kind": row.kind, "target": row.target, "reason": row.reason}
+        for row in rows
+    ]
+
+
+def _show(operations: list[dict[str, Any]]) -> None:
+    out = console()
+    if not operations:
+        out.print("Nothing: what PagerDuty and Jira say agrees with what is on record.")
+        return
+    rows = [(op["incident"], op["kind"], op["target"], op["reason"]) for op in operations]
+    out.print(table("", ("incident", "what", "where", "why"), rows))
+    out.print("\nWhat follows from these (a status after its create) shows once they are done.")
+    out.print("Next: syncd run --once does it, syncd run keeps doing it.")

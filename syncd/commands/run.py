@@ -1,0 +1,72 @@
+"""`syncd run`: the daemon in the foreground, or one full cycle."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from syncd.commands.setup import Setup
+
+if TYPE_CHECKING:
+    from syncd.engine.desk import Desk
+
+
+@click.command(help="Run the daemon in the foreground (what plain `syncd` does).")
+@click.option("--once", is_flag=True, help="One full cycle, then end: 75 if operations wait or are parked.")
+@click.pass_context
+def command(ctx: click.Context, once: bool = False) -> None:
+    """Run until SIGTERM, or for one cycle."""
+    setup = Setup.load(ctx)
+    setup.start_log()
+    desk = setup.desk("syncd run --once" if once else "syncd run")
+    ended = True
+    try:
+        if once:
+            sys.exit(_once(desk))
+        ended = _run(setup, desk)
+    finally:
+        if ended:
+            desk.ledger.close()
+    if not ended:
+        # The interpreter would wait for threads whose requests have no answer yet. They are on record as in
+        # flight, so the next start looks them up, and the ledger's lock ends with the process.
+        os._exit(0)
+
+
+def _run(setup: Setup, desk: Desk) -> bool:
+    from loguru import logger
+
+    from syncd.daemon import Daemon
+
+    settings = setup.configuration.settings
+    logger.info(
+        "syncd works for {} with the ledger {}, every {:g} s; stop it with Ctrl-C or SIGTERM",
+        ", ".join(mapping.team for mapping in desk.mappings),
+        desk.ledger.db.file,
+        settings.poll_seconds,
+    )
+    return Daemon(desk, settings.poll_seconds).run()
+
+
+def _once(desk: Desk) -> int:
+    from syncd.commands import failures
+    from syncd.engine.cycle import WORKERS, Engine, once
+    from syncd.ledger import outbox
+
+    result = once(Engine(desk), parallel=WORKERS)
+    with desk.ledger.db.read() as session:
+        counts = outbox.counts(session)
+    down = desk.health.down()
+    if down or not result.good:
+        return failures.say_down(down)
+    waiting = sum(counts[state] for state in ("pending", "in_flight", "settling", "parked", "held"))
+    if waiting and not desk.dry_run:
+        said = ", ".join(
+            f"{number} {state}" for state, number in counts.items() if number and state != "done"
+        )
+        click.echo(f"not everything could be done: {said}; see: syncd outbox", err=True)
+        return failures.TRY_LATER
+    return 0

@@ -1,0 +1,53 @@
+"""`syncd sandbox`: serves the embedded PagerDuty and Jira on loopback until it is stopped."""
+
+from __future__ import annotations
+
+import signal
+from threading import Event
+
+import click
+
+
+@click.command(help="Serve the embedded PagerDuty and Jira on loopback.")
+@click.option("--seed", type=int, default=0, help="Seed of everything that is left to chance in it.")
+def command(seed: int) -> None:
+    """Print the settings that point a daemon to it, then serve until Ctrl-C or SIGTERM."""
+    from syncd.engine.clock import SystemClock
+    from syncd.sandbox.cast import BOT_EMAIL, JIRA_KEY, PAGERDUTY_KEY, default_world
+    from syncd.sandbox.clock import SandboxClock
+    from syncd.sandbox.server import SandboxServer
+
+    world = default_world(SandboxClock(SystemClock().now), seed)
+    stop = Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    with SandboxServer(world) as server:
+        settings = {
+            "SYNCD_PAGERDUTY_URL": server.url("pagerduty"),
+            "SYNCD_PAGERDUTY_TOKEN": PAGERDUTY_KEY,
+            "SYNCD_PAGERDUTY_FROM": BOT_EMAIL,
+            "SYNCD_JIRA_URL": server.url("jira"),
+            "SYNCD_JIRA_EMAIL": BOT_EMAIL,
+            "SYNCD_JIRA_TOKEN": JIRA_KEY,
+        }
+        for name, value in settings.items():
+            click.echo(f"export {name}={value}")
+        _say_how(server.url("control"))
+        stop.wait()
+
+
+def _say_how(control: str) -> None:
+    """The next steps, on standard error, so that standard output can be kept as a file of settings."""
+    lines = (
+        "",
+        "Set these in another terminal (or: syncd sandbox > .env), then:",
+        "  syncd init mappings --example qrpay && export SYNCD_MAPPINGS_DIR=mappings",
+        "  syncd check && syncd run",
+        "Let something happen:",
+        """  curl -d '{"service": "Alipay Integration", "title": "Callbacks time out"}' \\""",
+        f"    {control}/_sandbox/acts/pagerduty/trigger",
+        f"  curl {control}/_sandbox   what else can be done",
+        "Ctrl-C stops it; what it held is gone then.",
+    )
+    for line in lines:
+        click.echo(line, err=True)

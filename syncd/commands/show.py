@@ -1,0 +1,86 @@
+"""`syncd show ID`: everything known and done about one incident."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from syncd.commands.output import console, emit_json, json_option, minute, plain, second, table
+from syncd.commands.setup import ledger_for_reading
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+@click.command(help="Everything known and done about one incident, with reasons.")
+@click.argument("incident", metavar="ID")
+@json_option
+def command(incident: str, as_json: bool) -> None:
+    """ID is an incident's id, its number or its ticket's key."""
+    from syncd.ledger.reading import find_incident, show_data
+
+    with ledger_for_reading() as db, db.read() as session:
+        row = find_incident(session, incident)
+        data = show_data(session, row) if row else None
+    if data is None:
+        click.echo(f"{incident} is no incident, number or ticket key in this ledger", err=True)
+        click.echo("syncd status --all lists what is there", err=True)
+        sys.exit(1)
+    if as_json:
+        emit_json(data)
+    else:
+        _show(data)
+
+
+def _show(data: dict[str, Any]) -> None:
+    out = console()
+    one, snapshot = data["incident"], data["incident"]["snapshot"]
+    assumed = " (assumed)" if one["severity_assumed"] else ""
+    severity = f"{one['severity']}{assumed}" if one["severity"] else "no severity yet"
+    plain(out, f"Incident #{one['number']} ({one['id']}): {one['title']}")
+    service, since = snapshot["service"]["name"], minute(snapshot["created_at"])
+    plain(out, f"{one['status']}, {severity}, service {service}, since {since}")
+    if snapshot.get("html_url"):
+        plain(out, snapshot["html_url"])
+    _ticket(out, data["ticket"])
+    operations = [
+        (op["id"], op["kind"], op["state"], op["attempts"], op["reason"], op["error"])
+        for op in data["operations"]
+    ]
+    if operations:
+        out.print()
+        columns = ("id", "operation", "state", "tries", "why", "in the service's words")
+        out.print(table("", columns, operations))
+    out.print()
+    out.print(table("", ("no", "on record at", "event", "about", "why"), map(_event, data["events"])))
+    if any(op["state"] == "parked" for op in data["operations"]):
+        out.print("\nParked operations wait for a person: syncd outbox")
+
+
+def _ticket(out: Console, ticket: dict[str, Any] | None) -> None:
+    if ticket is None:
+        out.print("No ticket yet.")
+        return
+    origin = {"operation": "made by syncd"}.get(ticket["origin"], ticket["origin"])
+    stands = ticket["snapshot"]["status"]["name"] if ticket["snapshot"] else "a status that was not read yet"
+    plain(out, f"Ticket {ticket['key']} ({origin}) stands at {stands}")
+    if ticket["refused"]:
+        plain(out, f"Jira refused these fields, so they are left alone: {', '.join(ticket['refused'])}")
+    if ticket["out_of_sight_since"]:
+        plain(
+            out, f"Out of our sight since {minute(ticket['out_of_sight_since'])}: moved, secured or deleted"
+        )
+
+
+def _event(event: dict[str, Any]) -> tuple[object, ...]:
+    data = event["data"]
+    about = data.get("key") or data.get("rule") or data.get("kind") or ""
+    return (
+        event["seq"],
+        second(event["at"]),
+        event["kind"],
+        about,
+        data.get("reason") or data.get("why") or "",
+    )

@@ -1,0 +1,23 @@
+"""Operations in words, as people read them in `syncd show` and in the demo."""
+
+from __future__ import annotations
+
+from syncd.domain.operation import Kind
+
+_DONE = {
+    Kind.CREATE_TICKET: "{key} made for {incident}",
+    Kind.LINK_NOTE: "{key} named in a note on {incident}",
+    Kind.MOVE_TICKET: "{key} moved to {status}",
+    Kind.EDIT_TICKET: "{key} brought up to date",
+    Kind.LINK_TICKETS: "{key} linked",
+    Kind.MIRROR_NOTE: "note of {incident} copied to {key} as a comment",
+    Kind.MIRROR_COMMENT: "comment on {key} copied to {incident} as a note",
+    Kind.SAY_ON_TICKET: "comment written on {key}",
+}
+
+
+def done_words(kind: str, incident: str, key: str, status: str = "") -> str:
+    """What a finished operation did, given the incident's number, its ticket's key and a status's name."""
+    words = _DONE.get(Kind(kind)) if kind in set(Kind) else None
+    said = words or f"{kind.replace('_', ' ')} for {{incident}}"
+    return said.format(incident=incident, key=key, status=status or "its status")

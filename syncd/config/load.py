@@ -1,0 +1,70 @@
+"""The whole configuration of a daemon in one go: settings, templates, mappings, and every problem at once.
+
+A mapping is read even where a setting is wrong, because a person who mends one at a time gives up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from syncd.config.live import ENV_FILE, Live, load_live, load_settings
+from syncd.config.mappings import load_mappings
+from syncd.config.problems import ConfigError, Problem
+from syncd.config.settings import Settings, variable
+from syncd.config.templates import Templates
+from syncd.domain.mapping import Mapping
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """What a daemon is set up with; nothing of it is missing or wrong."""
+
+    settings: Settings
+    live: Live
+    mappings: tuple[Mapping, ...]
+    templates: Templates
+
+
+def load_configuration(
+    env_file: Path | None = ENV_FILE, say: Callable[[str], None] = lambda _: None
+) -> Configuration:
+    """Read and check everything; `say` is told what was changed in mappings of an older version.
+
+    Raises `ConfigError` with every problem of the settings, the mappings and their templates.
+    """
+    try:
+        settings, live = load_live(env_file)
+    except ConfigError as error:
+        raise ConfigError([*error.problems, *_problems_of_mappings(error, env_file)]) from None
+    templates = Templates(settings.templates_dir)
+    return Configuration(settings, live, load_mappings(live.mappings_dir, templates, say), templates)
+
+
+def ledger_url_alone(env_file: Path | None = ENV_FILE) -> str:
+    """The ledger's URL for commands that only read it: no token and no mapping is needed.
+
+    Raises `ConfigError` where a variable cannot be read at all.
+    """
+    return load_settings(env_file).ledger_url
+
+
+def _problems_of_mappings(error: ConfigError, env_file: Path | None) -> tuple[Problem, ...]:
+    """What is wrong with the mappings, as far as their folders are known in spite of `error`."""
+    wrong = {problem.key for problem in error.problems}
+    if not wrong.isdisjoint({variable("mappings_dir"), variable("templates_dir"), ""}):
+        return ()
+    defaults = {
+        name: field.get_default(call_default_factory=True, validated_data={})
+        for name, field in Settings.model_fields.items()
+        if variable(name) in wrong
+    }
+    settings = Settings(_env_file=env_file, _env_file_encoding="utf-8", **defaults)
+    if settings.mappings_dir is None:
+        return ()
+    try:
+        load_mappings(settings.mappings_dir, Templates(settings.templates_dir))
+    except ConfigError as more:
+        return more.problems
+    return ()

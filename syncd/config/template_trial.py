@@ -1,0 +1,78 @@
+"""A mapping's templates tried out before the first incident needs them.
+
+Each is rendered for an incident of every service: what is unknown, too large or broken shows itself
+while somebody is looking, and not at night on a ticket.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import partial
+
+from syncd.config.problems import Problem
+from syncd.config.templates import TemplateError, Templates
+from syncd.config.ticket_context import ticket_context
+from syncd.config.yaml_reader import Document, Path_, dotted
+from syncd.domain.base import Reference
+from syncd.domain.incident import Incident, IncidentStatus, Responder
+from syncd.domain.mapping import Mapping
+
+
+def missing_template(document: Document, templates: Templates) -> list[Problem]:
+    """Whether a document that is no mapping yet names a template that is missing or cannot be compiled."""
+    name = document.data.get("template")
+    return _tried(document, ("template",), partial(templates.check, name)) if isinstance(name, str) else []
+
+
+def template_problems(mapping: Mapping, document: Document, templates: Templates) -> list[Problem]:
+    """What is wrong with the templates that a mapping names or holds, where the mapping does so."""
+    problems: list[Problem] = []
+    severity = next(iter(mapping.severities))
+    for service in mapping.services.values():
+        for incident in _SAMPLES:
+            context = ticket_context(incident, mapping, service, severity, assumed=not incident.priority)
+            render = partial(templates.render, mapping.template, context)
+            problems += _tried(document, ("template",), render)
+            for name, field in mapping.jira.fields.items():
+                if field.template is not None:
+                    path = ("jira", "fields", name, "template")
+                    problems += _tried(document, path, partial(templates.inline, field.template, context))
+    return list(dict.fromkeys(problems))
+
+
+def _tried(document: Document, path: Path_, act: Callable[[], object]) -> list[Problem]:
+    try:
+        act()
+    except TemplateError as error:
+        said = error.problem
+        # what stands in the mapping itself has no file of its own to name
+        message = said.message if said.where.startswith("<") else f"{said.where}: {said.message}"
+        return [Problem(str(document.where(path)), dotted(path), message, said.hint)]
+    return []
+
+
+_MOMENT = datetime(2026, 12, 1, tzinfo=UTC)
+
+_PLAIN = Incident(
+    id="PSAMPLE",
+    number=1,
+    title="Sample",
+    status=IncidentStatus.TRIGGERED,
+    service=Reference(id="PSERVICE", name="Sample"),
+    created_at=_MOMENT,
+)
+
+_FULL = _PLAIN.model_copy(
+    update={
+        "status": IncidentStatus.RESOLVED,
+        "priority": Reference(id="P1", name="P1"),
+        "escalation_policy": Reference(id="PPOLICY", name="Sample"),
+        "assignees": (Responder(id="PUSER", name="Sample", email="sample@company.example"),),
+        "resolved_at": _MOMENT,
+        "html_url": "https://company.pagerduty.example/incidents/PSAMPLE",
+    }
+)
+
+_SAMPLES = (_PLAIN, _FULL)
+"""As plain as incidents come, and with everything that one can have."""

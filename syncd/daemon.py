@@ -1,0 +1,188 @@
+"""The wiring: a checked configuration becomes a desk, and the desk a daemon with its ticker.
+
+The scheduler is only a ticker (memory store, UTC): what is due stands in the ledger. SIGTERM: nothing new
+starts, what is under way gets eight seconds, and what has no answer by then is settled at the next start.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+from threading import Event, Thread
+
+from apscheduler.schedulers.background import BackgroundScheduler
+from loguru import logger
+
+from syncd.config.live import Live
+from syncd.config.load import Configuration
+from syncd.config.masks import mask
+from syncd.config.settings import Settings
+from syncd.config.templates import Templates
+from syncd.config.ticket_context import ticket_context
+from syncd.config.ticket_text import render_ticket
+from syncd.domain.clock import Clock
+from syncd.domain.incident import Incident
+from syncd.engine.clock import SystemClock
+from syncd.engine.cycle import WORKERS, Engine
+from syncd.engine.desk import Clients, Desk
+from syncd.engine.health import Health
+from syncd.engine.jira_facts import JiraFacts
+from syncd.engine.slow_lane import EVERY_SECONDS
+from syncd.ledger.errors import LedgerError
+from syncd.ledger.ledger import Ledger, open_for_work
+from syncd.policy.case import Rulebook
+from syncd.policy.severity import decide_severity
+from syncd.remote.budget import Budget
+from syncd.remote.jira import jira_client
+from syncd.remote.pagerduty import pagerduty_client
+from syncd.remote.transport import Transport
+
+GRACE_SECONDS = 8.0
+"""What running requests get after SIGTERM."""
+
+SETTLE_SECONDS = 600.0
+"""The settle time where the settings name none (design: "Exactly one", 5)."""
+
+
+class TicketRenderer:
+    """The shipped or given templates, as the engine asks for them."""
+
+    def __init__(self, templates: Templates) -> None:
+        self._templates = templates
+
+    def ticket(self, incident: Incident, book: Rulebook) -> tuple[str, str]:
+        """Summary and description of a new ticket."""
+        severity = decide_severity(incident, book.mapping, book.section)
+        rendered = render_ticket(
+            self._templates, incident, book.mapping, book.section, severity.name, severity.assumed
+        )
+        return rendered.summary, rendered.description
+
+    def inline(self, text: str, incident: Incident, book: Rulebook) -> str:
+        """One field's template."""
+        severity = decide_severity(incident, book.mapping, book.section)
+        context = ticket_context(incident, book.mapping, book.section, severity.name, severity.assumed)
+        return self._templates.inline(text, context)
+
+    def mask(self, text: str, book: Rulebook) -> str:
+        """A text without card numbers, tokens and keys."""
+        return mask(text, book.mapping.redact.patterns)
+
+
+def make_clients(live: Live, transport: Transport) -> Clients:
+    """Factories of both clients, for each thread its own."""
+    pagerduty, jira = live.pagerduty, live.jira
+    pagerduty_token, jira_token = pagerduty.token.get_secret_value(), jira.token.get_secret_value()
+    return Clients(
+        lambda: pagerduty_client(pagerduty.url, pagerduty_token, pagerduty.sender, transport),
+        lambda: jira_client(jira.url, jira_token, transport, email=jira.email),
+    )
+
+
+def make_desk(
+    configuration: Configuration, ledger: Ledger, clock: Clock, *, transport: Transport | None = None
+) -> Desk:
+    """Given checked configuration and an open ledger, return the engine's working place."""
+    settings = configuration.settings
+    stop = Event()
+    transport = transport or Transport(clock, budget=Budget(clock, stop=stop))
+    clients = make_clients(configuration.live, transport)
+    return Desk(
+        ledger=ledger,
+        clock=clock,
+        clients=clients,
+        mappings=configuration.mappings,
+        facts=JiraFacts(lambda: clients.jira, clock),
+        health=Health(clock),
+        budgets=transport.budget,
+        renderer=TicketRenderer(configuration.templates),
+        settle_seconds=SETTLE_SECONDS if settings.settle_seconds is None else settings.settle_seconds,
+        backfill_seconds=settings.backfill.total_seconds(),
+        dry_run=settings.dry_run,
+        stop=stop,
+    )
+
+
+def open_ledger(settings: Settings, who: str, clock: Clock | None = None) -> Ledger:
+    """Open the settings' ledger for work; raises `LedgerError`."""
+    return open_for_work(settings.ledger_url, who, (clock or SystemClock()).now())
+
+
+class Daemon:
+    """An engine with a ticker and signals."""
+
+    def __init__(self, desk: Desk, poll_seconds: float) -> None:
+        self.engine = Engine(desk)
+        self._desk = desk
+        self._poll_seconds = poll_seconds
+        self._asked_to_stop = Event()
+        self._failed: Exception | None = None
+        self._ticker = BackgroundScheduler(
+            timezone="UTC", job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1}
+        )
+
+    def run(self) -> bool:
+        """Run until SIGTERM or SIGINT; return whether everything under way came to an end.
+
+        Raises what the first contact raises: refused credentials, another's ledger, a mapping that does
+        not fit. Where False is returned, threads still wait for answers that nobody will use.
+        """
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: self._asked_to_stop.set())
+        # The first contact may wait for a service that hangs, and a signal must not wait with it.
+        starting = Thread(target=self._start, name="start", daemon=True)
+        starting.start()
+        self._asked_to_stop.wait()
+        if self._failed is None:
+            logger.info("stopping: nothing new starts, requests under way get {:.0f} s", GRACE_SECONDS)
+        ended = self._stop(starting)
+        if self._failed is not None:
+            raise self._failed
+        if not ended:
+            logger.warning("some requests had no answer yet; they are looked up at the next start")
+        return ended
+
+    def _start(self) -> None:
+        try:
+            self.engine.contact()
+            self.engine.recover()
+        except Exception as error:  # noqa: BLE001 - handed over to the main thread, which raises it
+            self._failed = error
+            self._asked_to_stop.set()
+            return
+        if self._asked_to_stop.is_set():
+            return
+        self.engine.dispatcher.start(WORKERS)
+        # That a cycle took longer than the time between two is no news; what a job raises is.
+        logging.getLogger("apscheduler").setLevel(logging.ERROR)
+        ticker, now = self._ticker, self._desk.clock.now()
+        ticker.add_job(self._cycle, "interval", seconds=self._poll_seconds, next_run_time=now)
+        ticker.add_job(self.engine.tick, "interval", seconds=1)
+        ticker.add_job(self.engine.slow, "interval", seconds=EVERY_SECONDS)
+        ticker.start()
+
+    def _cycle(self) -> None:
+        try:
+            self.engine.cycle()
+        except LedgerError as error:
+            # A service that was down at the start may turn out to be another account's.
+            self._failed = error
+            self._asked_to_stop.set()
+
+    def _stop(self, starting: Thread) -> bool:
+        """Start nothing new and wait for what is under way, within the grace."""
+        clock = self._desk.clock
+        limit = clock.boottime() + GRACE_SECONDS
+        self._desk.stop.set()
+        starting.join(GRACE_SECONDS)
+        if starting.is_alive():
+            return False
+        ending = Thread(target=self._end_ticker, name="stop", daemon=True)
+        ending.start()
+        ended = self.engine.dispatcher.stop(limit - clock.boottime())
+        ending.join(max(0.0, limit - clock.boottime()))
+        return ended and not ending.is_alive()
+
+    def _end_ticker(self) -> None:
+        if self._ticker.running:
+            self._ticker.shutdown(wait=True)

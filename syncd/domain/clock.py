@@ -1,0 +1,27 @@
+"""The one door to time. Nothing in syncd asks the operating system for it elsewhere."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from threading import Event
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """Wall time for rules, boot time for waiting; a demo or a simulation injects its own."""
+
+    def now(self) -> datetime:
+        """Wall time, aware, in UTC. It may be stepped by the system: never settle anything by it."""
+        ...
+
+    def boottime(self) -> float:
+        """Seconds since boot, suspends included; comparable only under the same `boot_id`."""
+        ...
+
+    def boot_id(self) -> str:
+        """Which boot `boottime` counts from."""
+        ...
+
+    def sleep(self, seconds: float, until: Event) -> bool:
+        """Wait `seconds` (of this clock) or until the event is set; return whether it was set."""
+        ...

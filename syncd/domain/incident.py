@@ -1,0 +1,98 @@
+"""A PagerDuty incident as it was read once, and what people wrote and did on it."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import Field
+
+from syncd.domain.base import JsonValue, Reference, UtcTime, Value
+
+
+class IncidentStatus(StrEnum):
+    """The three states that PagerDuty knows."""
+
+    TRIGGERED = "triggered"
+    ACKNOWLEDGED = "acknowledged"
+    RESOLVED = "resolved"
+
+
+class Responder(Value):
+    """A PagerDuty user; the address is None where the answer carried a bare reference."""
+
+    id: str
+    name: str = ""
+    email: str | None = None
+
+
+class Incident(Value):
+    """One incident as one answer told it.
+
+    `updated_at` and `resolved_at` are None in answers that lack them (webhooks, accounts of before
+    2023-05-08). `merged_into` is the id of the incident that this one was merged into.
+    `custom_fields` is None where the answer did not carry them, which is not the same as empty.
+    """
+
+    id: str
+    number: int
+    title: str
+    status: IncidentStatus
+    urgency: Literal["high", "low"] = "high"
+    priority: Reference | None = None
+    service: Reference
+    escalation_policy: Reference | None = None
+    assignees: tuple[Responder, ...] = ()
+    teams: tuple[Reference, ...] = ()
+    incident_key: str | None = None
+    incident_type: str | None = None
+    created_at: UtcTime
+    updated_at: UtcTime | None = None
+    resolved_at: UtcTime | None = None
+    status_changed_at: UtcTime | None = None
+    status_changed_by: Reference | None = None
+    snoozed: bool = False
+    merged_into: str | None = None
+    html_url: str = ""
+    custom_fields: dict[str, JsonValue] | None = None
+
+    @property
+    def open(self) -> bool:
+        """Whether it still is triggered or acknowledged."""
+        return self.status is not IncidentStatus.RESOLVED
+
+
+class Note(Value):
+    """A note on an incident. PagerDuty lets people edit and delete notes since 2025-11-07."""
+
+    id: str
+    author: Responder | None = None
+    text: str
+    created_at: UtcTime
+    updated_at: UtcTime | None = None
+
+
+class LogEntry(Value):
+    """One line of PagerDuty's record: the feed that says which incidents may have changed.
+
+    `kind` is PagerDuty's type without `_log_entry` (trigger, acknowledge, annotate, ...). `incident`
+    is the whole incident where the page embedded it, as of the page's request.
+    """
+
+    id: str
+    kind: str
+    at: UtcTime
+    incident_id: str
+    agent: Reference | None = None
+    summary: str = ""
+    note: str | None = None
+    incident: Incident | None = Field(default=None, repr=False)
+
+
+class PagerDutyService(Value):
+    """A service of the PagerDuty account."""
+
+    id: str
+    name: str
+    disabled: bool = False
+    html_url: str = ""

@@ -1,0 +1,91 @@
+"""What a Jira project offers, as far as a mapping asks for it, with names resolved to ids.
+
+Resolved once at the start and refreshed when a write contradicts it; from then on ids decide.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from syncd.domain.base import Reference, Value
+from syncd.domain.field import FieldFacts as FieldFacts
+from syncd.domain.ticket import Status
+
+Edition = Literal["cloud", "datacenter"]
+
+
+class IssueTypeFacts(Value):
+    """An issue type of the project with its statuses (all of its workflow)."""
+
+    id: str
+    name: str
+    untranslated: str | None = None
+    subtask: bool = False
+    statuses: tuple[Status, ...] = ()
+
+
+class ProjectFacts(Value):
+    """A project as Jira describes it to our account."""
+
+    id: str
+    key: str
+    name: str = ""
+    style: str = "classic"
+    kind: str = "software"
+    types: tuple[IssueTypeFacts, ...] = ()
+    components: tuple[Reference, ...] = ()
+    priorities: tuple[Reference, ...] = ()
+    link_types: tuple[Reference, ...] = ()
+
+
+class ResolvedProject(Value):
+    """A project with the mapping's names turned into ids; None or absence means the project lacks it.
+
+    `statuses` maps each of the mapping's four words (triggered, acknowledged, resolved, closed) to the
+    status that stands for it, `instead` to those that the mapping names after it, `path` to those that
+    lie on the way to it. `priorities` maps a severity to a priority. `fields` are those of the incident
+    type's create screen by id, and by the mapping's name. `security` maps names of security levels to the
+    ids that our account may set.
+    """
+
+    id: str
+    key: str
+    edition: Edition = "cloud"
+    kind: str = "software"
+    incident_type: Reference
+    statuses: dict[str, Status]
+    instead: dict[str, tuple[Status, ...]] = Field(default_factory=dict)
+    path: dict[str, tuple[Status, ...]] = Field(default_factory=dict)
+    priorities: dict[str, Reference] = Field(default_factory=dict)
+    components: dict[str, Reference] = Field(default_factory=dict)
+    fields: dict[str, FieldFacts] = Field(default_factory=dict)
+    resolutions: tuple[Reference, ...] = ()
+    security: dict[str, str] = Field(default_factory=dict)
+    link_types: tuple[Reference, ...] = ()
+    lacking: tuple[str, ...] = ()
+
+    @property
+    def service_desk(self) -> bool:
+        """Whether customers see what is not marked as internal."""
+        return self.kind == "service_desk"
+
+    def offers(self, field_id: str) -> bool:
+        """Whether the create screen has a field; where the screen is not known, it is tried."""
+        return not self.fields or field_id in self.fields
+
+    def stands_for(self, status_id: str) -> str | None:
+        """The first of the mapping's words that a status stands for; None for every other status."""
+        for word, status in self.statuses.items():
+            if status.id == status_id:
+                return word
+        return _holding(self.instead, status_id)
+
+    def word_for(self, status_id: str) -> str | None:
+        """The word that a status stands for or lies on the way to; None for people's own statuses."""
+        return self.stands_for(status_id) or _holding(self.path, status_id)
+
+
+def _holding(statuses: dict[str, tuple[Status, ...]], status_id: str) -> str | None:
+    return next((word for word, some in statuses.items() if any(one.id == status_id for one in some)), None)

@@ -1,0 +1,31 @@
+"""Hostile text made harmless for where it goes: a ticket, a line, a query, a cell, a header, a terminal.
+
+Pure functions without a library. What needs graphemes or a time limit is in `syncd.config.texts` and
+`syncd.config.masks`.
+"""
+
+from __future__ import annotations
+
+from syncd.domain.text.plain import (
+    csv_cell,
+    header_line,
+    jql_string,
+    one_line,
+    strip_controls,
+    terminal,
+    utf16_len,
+)
+from syncd.domain.text.wiki import escape_wiki, wiki_link, wiki_url
+
+__all__ = [
+    "csv_cell",
+    "escape_wiki",
+    "header_line",
+    "jql_string",
+    "one_line",
+    "strip_controls",
+    "terminal",
+    "utf16_len",
+    "wiki_link",
+    "wiki_url",
+]

@@ -1,0 +1,95 @@
+"""What every kind of write has in common, as the executor sees it.
+
+`render` turns what is meant into the request's data, once, when the operation leaves for the first
+time. `send` sends exactly one request. `confirm` runs in the transaction that ends the operation.
+`look` asks the service whether the operation was carried out; only once-operations have it, since a
+state operation whose outcome is unknown is decided anew from a fresh read.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from sqlmodel import Session
+
+from syncd.domain.base import JsonValue
+from syncd.domain.ticket import Mark
+from syncd.engine.desk import Desk
+from syncd.ledger.tables import OperationRow, TicketRow
+
+Rendered = dict[str, JsonValue]
+
+
+class CannotRender(Exception):
+    """An operation that cannot be turned into a request as things are: it is parked with this text."""
+
+
+class DecideAgain(Exception):
+    """What the operation was decided upon has changed: it is superseded and the incident decided anew."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the service named: an id, and what the confirmation wants to keep."""
+
+    remote_id: str
+    data: dict[str, JsonValue] = field(default_factory=dict)
+
+
+class Act(Protocol):
+    """One kind of write."""
+
+    probes: bool
+    """Whether a claim must carry `probe_from`."""
+
+    def render(self, desk: Desk, row: OperationRow) -> Rendered:
+        """The request's data; raises `CannotRender`, `DecideAgain` or `RemoteError`."""
+        ...
+
+    def send(self, desk: Desk, row: OperationRow, rendered: Rendered) -> Outcome:
+        """Send one request; raises `NotDone` or `Unknown`."""
+        ...
+
+    def confirm(self, session: Session, desk: Desk, row: OperationRow, outcome: Outcome) -> None:
+        """Write what is known now, in the transaction that ends the operation."""
+        ...
+
+    def look(self, desk: Desk, row: OperationRow) -> Outcome | None:
+        """What was carried out of an operation with unknown outcome; None: nothing can be seen.
+
+        Raises `RemoteError` where this look tells nothing.
+        """
+        ...
+
+    def drop_refused(self, row: OperationRow, refused: dict[str, str]) -> list[str]:
+        """Which refused fields the request can do without; they are left out of the next rendering."""
+        ...
+
+
+class BaseAct:
+    """Defaults: nothing to probe, nothing optional, no look."""
+
+    probes = False
+
+    def look(self, desk: Desk, row: OperationRow) -> Outcome | None:
+        """State operations are decided anew instead of being looked up."""
+        raise DecideAgain
+
+    def drop_refused(self, row: OperationRow, refused: dict[str, str]) -> list[str]:
+        """Every field of the request is needed."""
+        return []
+
+
+def mark_of(desk: Desk, row: OperationRow) -> Mark:
+    """The mark that what this operation makes will bear."""
+    return Mark(op=row.op, kind=row.kind, incident=row.incident_id, instance=desk.ledger.instance)
+
+
+def ticket_row(desk: Desk, row: OperationRow) -> TicketRow:
+    """The ticket of the operation's incident; raises `DecideAgain` where there is none yet."""
+    with desk.ledger.db.read() as session:
+        ticket = session.get(TicketRow, row.incident_id)
+    if ticket is None:
+        raise DecideAgain
+    return ticket

@@ -1,0 +1,25 @@
+"""What an operation is decided upon, read again when it leaves: its incident and that team's rulebook."""
+
+from __future__ import annotations
+
+from syncd.domain.incident import Incident
+from syncd.engine.acts.base import DecideAgain
+from syncd.engine.desk import Desk
+from syncd.ledger.tables import IncidentRow, OperationRow
+from syncd.policy.case import Rulebook
+
+
+def incident_and_book(desk: Desk, row: OperationRow) -> tuple[Incident, Rulebook]:
+    """The operation's incident as last read, and the rulebook of its team.
+
+    Raises `DecideAgain` where no mapping claims it any more, and what `Desk.book_of` raises.
+    """
+    with desk.ledger.db.read() as session:
+        known = session.get(IncidentRow, row.incident_id)
+    if known is None:
+        raise DecideAgain
+    incident = Incident.model_validate(known.snapshot)
+    book = desk.book_of(incident, known.team)
+    if book is None:
+        raise DecideAgain
+    return incident, book

@@ -1,0 +1,213 @@
+"""Creates the ticket of an incident, with its mark in the same request.
+
+What is optional (a component, a priority, an assignee, the mapping's further fields) is left out once
+Jira refuses it, and that is recorded; the ticket is made all the same. What the screen demands and nothing
+fills parks the create, and the words name the mapping's key that would.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sqlmodel import Session
+
+from syncd.config.texts import slug_label
+from syncd.domain.base import JsonValue
+from syncd.domain.incident import Incident
+from syncd.domain.operation import op_of, ticket_key
+from syncd.engine.acts.base import BaseAct, CannotRender, DecideAgain, Outcome, Rendered, mark_of
+from syncd.engine.acts.mapped import mapped_value
+from syncd.engine.acts.refusals import forget_refused_assignee, with_keys_to_add
+from syncd.engine.desk import Desk
+from syncd.engine.people import people_of
+from syncd.engine.probe import find_made
+from syncd.ledger import audit
+from syncd.ledger.snapshots import look_again
+from syncd.ledger.tables import IncidentRow, OperationRow, TicketRow
+from syncd.policy.case import Case, Rulebook
+from syncd.policy.fields import wanted_assignee
+from syncd.policy.severity import decide_severity
+from syncd.remote.errors import NotDone
+
+ESSENTIAL = frozenset({"project", "issuetype", "summary", "description", "security"})
+"""Fields that a ticket is never made without; the security level must never be dropped."""
+
+
+class CreateTicket(BaseAct):
+    """The ticket, once for ever."""
+
+    probes = True
+
+    def render(self, desk: Desk, row: OperationRow) -> Rendered:
+        """The fields of the issue, and what both sides agree on from its birth.
+
+        `needed` are those that are not left out even if Jira refuses them.
+        """
+        with desk.ledger.db.read() as session:
+            known = session.get(IncidentRow, row.incident_id)
+            ticket = session.get(TicketRow, row.incident_id)
+        if known is None or ticket is not None:
+            raise DecideAgain
+        incident = Incident.model_validate(known.snapshot)
+        book = desk.book_of(incident)
+        if book is None:
+            raise CannotRender(f"no mapping claims service {incident.service.name or incident.service.id}")
+        refused = {str(name) for name in _as_list(row.meaning.get("refused"))}
+        fields, agree = _fields(desk, incident, book)
+        _add_security(fields, row.meaning.get("security"), book)
+        for name in refused - ESSENTIAL:
+            fields.pop(name, None)
+        if "assignee" in refused:
+            agree.pop("assignee", None)
+        needed = sorted(_needed(book, fields))
+        return {"fields": fields, "agree": agree, "refused": [*sorted(refused)], "needed": [*needed]}
+
+    def send(self, desk: Desk, row: OperationRow, rendered: Rendered) -> Outcome:
+        """One create."""
+        fields = rendered["fields"]
+        if not isinstance(fields, dict):
+            raise CannotRender("the rendered request holds no fields")
+        try:
+            created = desk.clients.jira.create(fields, mark_of(desk, row))
+        except NotDone as error:
+            forget_refused_assignee(desk, fields, error)
+            raise with_keys_to_add(desk, row, fields, error) from None
+        return Outcome(created.id, {"key": created.key})
+
+    def confirm(self, session: Session, desk: Desk, row: OperationRow, outcome: Outcome) -> None:
+        """The incident has its ticket; an assignee who was refused is looked up again by later decisions."""
+        rendered = row.rendered or {}
+        key = str(outcome.data.get("key", ""))
+        refused = list(rendered.get("refused", []))
+        session.add(
+            TicketRow(
+                incident_id=row.incident_id,
+                issue_id=outcome.remote_id,
+                key=key,
+                project=key.rpartition("-")[0],
+                origin="operation",
+                agreed=dict(rendered.get("agree", {})),
+                refused=[name for name in refused if name != "assignee"],
+                written_moment=desk.ledger.moments.next(),
+                created_at=desk.clock.now(),
+            )
+        )
+        look_again(session, [row.incident_id], desk.clock.now(), 0, "its ticket was made")
+        audit.append(
+            session,
+            desk.clock.now(),
+            "ticket.made",
+            incident=row.incident_id,
+            issue=outcome.remote_id,
+            operation=row.id,
+            data={"key": key, "refused": refused},
+        )
+
+    def look(self, desk: Desk, row: OperationRow) -> Outcome | None:
+        """Read the keys after `probe_from`; adopt what bears our mark."""
+        op, label = op_of(ticket_key(row.incident_id)), slug_label(f"pd-{row.incident_id}")
+        issue = find_made(desk, _project_of(row), row.probe_from or 0, op, label)
+        return Outcome(issue.id, {"key": issue.key}) if issue else None
+
+    def drop_refused(self, row: OperationRow, refused: dict[str, str]) -> list[str]:
+        """Everything but the essentials and what mapping or screen demand can be left out, once."""
+        rendered = row.rendered or {}
+        needed = ESSENTIAL | set(rendered.get("needed", []))
+        return [name for name in refused if name in rendered.get("fields", {}) and name not in needed]
+
+
+def _needed(book: Rulebook, fields: dict[str, JsonValue]) -> Iterator[str]:
+    """The fields without which the ticket would not be made, or not be what the mapping demands."""
+    for name, facts in book.project.fields.items():
+        spec = book.mapping.jira.fields.get(name)
+        if facts.id in fields and (facts.demanded or (spec is not None and spec.required)):
+            yield facts.id
+
+
+def _add_security(fields: dict[str, JsonValue], level: JsonValue, book: Rulebook) -> None:
+    """Put the ticket under a security level of the project, by name; raises `CannotRender` without it."""
+    if level is None:
+        return
+    ident = book.project.security.get(str(level))
+    if ident is None:
+        raise CannotRender(f"our account may not set the security level {level} in {book.project.key}")
+    fields["security"] = {"id": ident}
+
+
+def _project_of(row: OperationRow) -> str:
+    fields = (row.rendered or {}).get("fields", {})
+    project = fields.get("project", {}) if isinstance(fields, dict) else {}
+    return str(project.get("key", "")) if isinstance(project, dict) else ""
+
+
+def _as_list(value: JsonValue) -> list[JsonValue]:
+    return list(value) if isinstance(value, list) else []
+
+
+def _fields(desk: Desk, incident: Incident, book: Rulebook) -> tuple[Rendered, Rendered]:
+    severity = decide_severity(incident, book.mapping, book.section)
+    summary, description = desk.renderer.ticket(incident, book)
+    fields: dict[str, JsonValue] = {
+        "project": {"key": book.project.key},
+        "issuetype": {"id": book.project.incident_type.id},
+        "summary": summary,
+        "description": description,
+    }
+    if book.project.offers("labels"):
+        fields["labels"] = [*_labels(incident, book, severity.name, severity.assumed)]
+    agree: dict[str, JsonValue] = {"summary": summary}
+    priority = book.project.priorities.get(severity.name)
+    if priority is not None:
+        fields["priority"] = {"id": priority.id}
+        agree["priority"] = priority.id
+    component = book.project.components.get(book.section.component or "")
+    if component is not None:
+        fields["components"] = [{"id": component.id}]
+        agree["component"] = component.id
+    _add_assignee(desk, incident, book, fields, agree)
+    _add_mapped_fields(desk, incident, book, fields, agree)
+    return fields, agree
+
+
+def _labels(incident: Incident, book: Rulebook, severity: str, assumed: bool) -> list[str]:
+    """Labels are for people and for finding candidates; they decide nothing."""
+    labels = ["syncd", slug_label(f"pd-{incident.id}"), slug_label(severity)]
+    if assumed:
+        labels.append("severity-assumed")
+    if book.section.component and book.section.component not in book.project.components:
+        labels.append(slug_label(book.section.component))
+    labels.extend(slug_label(label) for label in book.mapping.jira.labels)
+    return list(dict.fromkeys(labels))
+
+
+def _add_assignee(
+    desk: Desk,
+    incident: Incident,
+    book: Rulebook,
+    fields: dict[str, JsonValue],
+    agree: dict[str, JsonValue],
+) -> None:
+    people, fallback = people_of(desk, incident, book)
+    account = wanted_assignee(Case(incident=incident, people=people, fallback=fallback))
+    if account is not None and book.project.offers("assignee"):
+        fields["assignee"] = {"accountId" if book.project.edition == "cloud" else "name": account}
+        agree["assignee"] = account
+
+
+def _add_mapped_fields(
+    desk: Desk,
+    incident: Incident,
+    book: Rulebook,
+    fields: dict[str, JsonValue],
+    agree: dict[str, JsonValue],
+) -> None:
+    severity = decide_severity(incident, book.mapping, book.section)
+    for name, spec in book.mapping.jira.fields.items():
+        facts = book.project.fields.get(name)
+        if facts is None:
+            if spec.required:
+                raise CannotRender(f"the create screen has no field {name}, and the mapping requires it")
+            continue
+        fields[facts.id] = mapped_value(desk, spec, facts, incident, book)
+        if spec.severity:
+            agree[f"field:{facts.id}"] = severity.name

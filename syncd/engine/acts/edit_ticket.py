@@ -1,0 +1,89 @@
+"""Changes fields of a ticket: all that changed in one cycle in one edit."""
+
+from __future__ import annotations
+
+from sqlmodel import Session
+
+from syncd.domain.base import JsonValue
+from syncd.engine.acts.base import BaseAct, Outcome, Rendered, ticket_row
+from syncd.engine.acts.refusals import forget_refused_assignee, note_refusal, place, stop_where_refused
+from syncd.engine.desk import Desk
+from syncd.ledger import audit
+from syncd.ledger.tables import OperationRow, TicketRow
+from syncd.remote.errors import NotDone
+
+
+class EditTicket(BaseAct):
+    """One edit."""
+
+    def render(self, desk: Desk, row: OperationRow) -> Rendered:
+        """The fields as decided, without those that Jira refused."""
+        stop_where_refused(desk, row)
+        refused = row.meaning.get("refused", [])
+        fields = {name: value for name, value in row.meaning["fields"].items() if name not in refused}
+        return {"issue": ticket_row(desk, row).issue_id, "fields": fields, "refused": list(refused)}
+
+    def send(self, desk: Desk, row: OperationRow, rendered: Rendered) -> Outcome:
+        """One edit; nothing is sent where all its fields were refused."""
+        fields = rendered["fields"]
+        if isinstance(fields, dict) and fields:
+            try:
+                desk.clients.jira.edit(str(rendered["issue"]), fields)
+            except NotDone as error:
+                forget_refused_assignee(desk, fields, error)
+                droppable = self.drop_refused(row, error.field_errors)
+                if not droppable or set(droppable) != set(error.field_errors):
+                    note_refusal(desk, row, error)
+                raise
+        return Outcome(str(rendered["issue"]))
+
+    def confirm(self, session: Session, desk: Desk, row: OperationRow, outcome: Outcome) -> None:
+        """Both sides agree on these aspects; a refused field is not tried again.
+
+        A refused assignee is one person: another one is tried when the incident has another.
+        """
+        desk.facts.end_trail(place(row))
+        ticket = session.get(TicketRow, row.incident_id)
+        if ticket is None:
+            return
+        rendered = row.rendered or {}
+        ticket.agreed = {**ticket.agreed, **row.meaning["agree"]}
+        given_up = {name for name in rendered.get("refused", []) if name != "assignee"}
+        if given_up:
+            ticket.refused = sorted({*ticket.refused, *given_up})
+        if ticket.snapshot:
+            ticket.snapshot = _as_written(ticket.snapshot, rendered["fields"])
+        ticket.written_moment = desk.ledger.moments.next()
+        session.add(ticket)
+        audit.append(
+            session,
+            desk.clock.now(),
+            "ticket.edited",
+            incident=row.incident_id,
+            issue=ticket.issue_id,
+            operation=row.id,
+            data={"fields": sorted(rendered["fields"]), "refused": rendered.get("refused", [])},
+        )
+
+    def drop_refused(self, row: OperationRow, refused: dict[str, str]) -> list[str]:
+        """Any field can be left as it is, but never a security level."""
+        fields = (row.rendered or {}).get("fields", {})
+        return [name for name in refused if name in fields and name != "security"]
+
+
+def _as_written(snapshot: dict[str, JsonValue], fields: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    """The ticket as it must look after our edit, until it is read again."""
+    after = dict(snapshot)
+    for name, value in fields.items():
+        if name == "summary":
+            after["summary"] = value
+        elif name == "priority" and isinstance(value, dict):
+            after["priority"] = {"id": value["id"], "name": ""}
+        elif name == "components" and isinstance(value, list):
+            after["components"] = [{**one, "name": ""} for one in value if isinstance(one, dict)]
+        elif name == "assignee" and isinstance(value, dict):
+            after["assignee"] = {"id": value.get("accountId") or value.get("name")}
+        elif name.startswith("customfield_"):
+            raw = after["fields"]
+            after["fields"] = {**(raw if isinstance(raw, dict) else {}), name: value}
+    return after

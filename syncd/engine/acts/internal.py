@@ -1,0 +1,94 @@
+"""In a service project customers read comments: everything of ours is internal, and the answer must say so.
+
+If an answer shows a comment of ours to customers although it was sent as internal, commenting on that
+project stops: what is waiting is parked with the reason. A person who has found out why tries one of those
+again (`syncd outbox retry`); if it comes out internal, commenting goes on.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from loguru import logger
+from sqlmodel import Session
+
+from syncd.domain.ticket import Comment
+from syncd.engine.acts.base import CannotRender, Outcome
+from syncd.engine.acts.books import incident_and_book
+from syncd.engine.acts.retried import retried_at
+from syncd.engine.desk import Desk
+from syncd.ledger import audit
+from syncd.ledger.snapshots import get_cursor, set_cursor
+from syncd.ledger.tables import OperationRow, TicketRow
+from syncd.remote.errors import RemoteError
+
+
+def _name(project: str) -> str:
+    return f"comments.stopped.{project}"
+
+
+def must_be_internal(desk: Desk, row: OperationRow, ticket: TicketRow) -> bool:
+    """Whether a comment on the ticket is sent as internal: in service projects, and where we cannot tell.
+
+    Raises `CannotRender` while commenting on that project is stopped, unless a person has said since
+    that it be tried again.
+    """
+    with desk.ledger.db.read() as session:
+        stopped = get_cursor(session, _name(ticket.project))
+    if stopped.get("at"):
+        again = retried_at(desk, row)
+        if again is None or again <= datetime.fromisoformat(str(stopped["at"])):
+            raise CannotRender(
+                f"commenting on {ticket.project} has stopped: comment {stopped['comment']} on {stopped['key']}"
+                " was shown to customers although it was sent as internal; hide it, find out why, then try"
+                " one of these again: syncd outbox retry"
+            )
+    _, book = incident_and_book(desk, row)
+    return book.project.service_desk or ticket.project != book.project.key
+
+
+def shown_to_customers(desk: Desk, issue_id: str, comment: Comment) -> bool:
+    """Whether a comment that was sent as internal is public; read again where the answer does not deny it.
+
+    A read that fails leaves what the answer said.
+    """
+    if comment.public is False:
+        return False
+    try:
+        found = next((one for one in desk.clients.jira.comments(issue_id) if one.id == comment.id), comment)
+    except RemoteError as error:
+        logger.warning("comment {} could not be checked: {}", comment.id, error.describe())
+        found = comment
+    return found.public is True
+
+
+def keep_what_the_answer_said(
+    session: Session, desk: Desk, row: OperationRow, ticket: TicketRow, outcome: Outcome
+) -> None:
+    """After an internal comment: stop commenting on its project where it is public, else go on."""
+    public = outcome.data.get("public")
+    if public is None:
+        return
+    name = _name(ticket.project)
+    if public is False:
+        if get_cursor(session, name).get("at"):
+            set_cursor(session, name)
+        return
+    now = desk.clock.now()
+    set_cursor(session, name, at=now.isoformat(), comment=outcome.remote_id, key=ticket.key)
+    audit.append(
+        session,
+        now,
+        "comment.public",
+        incident=row.incident_id,
+        issue=ticket.issue_id,
+        operation=row.id,
+        data={"comment": outcome.remote_id, "project": ticket.project},
+    )
+    logger.error(
+        "comment {} on {} is shown to customers although it was sent as internal: commenting on {} stops;"
+        " hide the comment in Jira",
+        outcome.remote_id,
+        ticket.key,
+        ticket.project,
+    )

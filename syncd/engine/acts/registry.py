@@ -1,0 +1,22 @@
+"""Which code carries out which kind of operation."""
+
+from __future__ import annotations
+
+from syncd.domain.operation import Kind
+from syncd.engine.acts.base import Act
+from syncd.engine.acts.create_ticket import CreateTicket
+from syncd.engine.acts.edit_ticket import EditTicket
+from syncd.engine.acts.link_tickets import LinkTickets
+from syncd.engine.acts.move_ticket import MoveTicket
+from syncd.engine.acts.texts import LinkNote, MirrorComment, MirrorNote, SayOnTicket
+
+ACTS: dict[str, Act] = {
+    Kind.CREATE_TICKET: CreateTicket(),
+    Kind.MOVE_TICKET: MoveTicket(),
+    Kind.EDIT_TICKET: EditTicket(),
+    Kind.LINK_NOTE: LinkNote(),
+    Kind.LINK_TICKETS: LinkTickets(),
+    Kind.MIRROR_NOTE: MirrorNote(),
+    Kind.MIRROR_COMMENT: MirrorComment(),
+    Kind.SAY_ON_TICKET: SayOnTicket(),
+}

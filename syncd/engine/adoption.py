@@ -1,0 +1,122 @@
+"""Finds tickets that this ledger does not know: of incidents older than the ledger's birth or restore.
+
+Asked before the first create for such an incident, fifty incidents a search. Adopted unasked is what
+bears our mark or was made by our account, and a lone candidate of the mapped type with the label;
+everything else is reported and left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from loguru import logger
+from sqlmodel import col, select
+
+from syncd.config.texts import slug_label
+from syncd.domain.incident import Incident
+from syncd.domain.operation import op_of, ticket_key
+from syncd.domain.ticket import Issue
+from syncd.engine.cases import is_silent
+from syncd.engine.desk import Desk
+from syncd.ledger import audit
+from syncd.ledger.tables import IncidentRow, TicketRow
+from syncd.policy.case import Rulebook
+
+if TYPE_CHECKING:
+    from sqlmodel import Session
+
+A_SEARCH = 50
+
+
+def adopt_known(desk: Desk) -> set[str]:
+    """Search once for each incident that may have a ticket already; return the incidents settled so.
+
+    Raises `RemoteError` where Jira cannot be asked; nothing is made for these incidents until it was.
+    """
+    with desk.ledger.db.read() as session:
+        rows = session.exec(
+            select(IncidentRow).where(
+                IncidentRow.searched == False,  # noqa: E712 - a column, not a truth value
+                IncidentRow.created_at < desk.ledger.born,
+                col(IncidentRow.team).is_not(None),
+                col(IncidentRow.id).not_in(select(TicketRow.incident_id)),
+            )
+        ).all()
+    by_project: dict[str, list[tuple[IncidentRow, Rulebook]]] = {}
+    for row in rows:
+        incident = Incident.model_validate(row.snapshot)
+        book = desk.book_of(incident)
+        if book is not None and not is_silent(incident, book):
+            by_project.setdefault(book.project.key, []).append((row, book))
+    settled: set[str] = set()
+    for project, wanted in by_project.items():
+        for start in range(0, len(wanted), A_SEARCH):
+            settled |= _search(desk, project, wanted[start : start + A_SEARCH])
+    return settled
+
+
+def _search(desk: Desk, project: str, part: Iterable[tuple[IncidentRow, Rulebook]]) -> set[str]:
+    books = {row.id: book for row, book in part}
+    labels = ", ".join(f'"{slug_label(f"pd-{incident_id}")}"' for incident_id in books)
+    ids: list[str] = []
+    token: str | None = None
+    while True:
+        page = desk.clients.jira.search(f'project = "{project}" AND labels in ({labels})', token=token)
+        ids += [hit.id for hit in page.hits]
+        token = page.next_token
+        if token is None:
+            break
+    issues: list[Issue] = []
+    moment = desk.ledger.moments.next()
+    for start in range(0, len(ids), 100):
+        issues += desk.clients.jira.fetch(ids[start : start + 100]).issues
+    with desk.ledger.db.write() as session:
+        for incident_id, book in books.items():
+            _settle(session, desk, incident_id, book, issues, moment)
+    return set(books)
+
+
+def _settle(
+    session: Session, desk: Desk, incident_id: str, book: Rulebook, issues: list[Issue], moment: int
+) -> None:
+    row = session.get(IncidentRow, incident_id)
+    if row is None:
+        return
+    row.searched = True
+    session.add(row)
+    label = slug_label(f"pd-{incident_id}")
+    candidates = [issue for issue in issues if label in issue.labels]
+    marked = [one for one in candidates if one.mark and one.mark.op == op_of(ticket_key(incident_id))]
+    typed = [one for one in candidates if one.type_id == book.project.incident_type.id]
+    chosen = min(marked, key=lambda one: int(one.id)) if marked else (typed[0] if len(typed) == 1 else None)
+    if chosen is None:
+        if candidates:
+            keys = [one.key for one in candidates]
+            logger.warning("{}: {} carry its label and none is clearly its ticket", incident_id, keys)
+            audit.append(
+                session, desk.clock.now(), "candidates", incident=incident_id, data={"keys": [*keys]}
+            )
+        return
+    session.add(
+        TicketRow(
+            incident_id=incident_id,
+            issue_id=chosen.id,
+            key=chosen.key,
+            project=chosen.project,
+            origin="adopted",
+            snapshot=chosen.model_dump(mode="json"),
+            moment=moment,
+            placed_status=chosen.status.id if marked else None,
+            created_at=desk.clock.now(),
+        )
+    )
+    audit.append(
+        session,
+        desk.clock.now(),
+        "ticket.adopted",
+        incident=incident_id,
+        issue=chosen.id,
+        data={"key": chosen.key, "by": "mark" if marked else "label"},
+    )
+    logger.info("{} is adopted as the ticket of {}", chosen.key, incident_id)

@@ -1,0 +1,88 @@
+"""Builds the case of one incident from the ledger: what a decision may look at, and nothing else."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, time
+
+from sqlmodel import Session, col, select
+
+from syncd.domain.incident import Incident, IncidentStatus, Note
+from syncd.domain.operation import OperationClass, OperationState
+from syncd.domain.ticket import Account, Issue
+from syncd.engine.desk import Desk
+from syncd.ledger.tables import IncidentRow, MirrorLinkRow, OperationRow, TicketRow
+from syncd.policy.case import Case, MergeTarget, MirrorPair, Rulebook, TicketState
+
+_UNKNOWN = (str(OperationState.IN_FLIGHT), str(OperationState.SETTLING))
+
+
+def ticket_state(row: TicketRow) -> TicketState:
+    """A ticket's row as the rules see it."""
+    return TicketState(
+        issue_id=row.issue_id,
+        key=row.key,
+        origin=row.origin,
+        agreed=row.agreed,
+        placed_status=row.placed_status,
+        refused=tuple(row.refused),
+        issue=Issue.model_validate(row.snapshot) if row.snapshot else None,
+    )
+
+
+def is_silent(incident: Incident, book: Rulebook) -> bool:
+    """Whether it was over before the mapping's rules began (rules: "Backfill is silent")."""
+    begins = datetime.combine(book.mapping.enforce_from, time(), UTC)
+    over = incident.resolved_at or incident.status_changed_at or incident.created_at
+    return incident.status is IncidentStatus.RESOLVED and over < begins
+
+
+def build_case(
+    session: Session,
+    desk: Desk,
+    row: IncidentRow,
+    book: Rulebook,
+    people: tuple[dict[str, Account | None], Account | None],
+) -> Case:
+    """Given an incident's row, return its case as of this transaction."""
+    incident = Incident.model_validate(row.snapshot)
+    ticket = session.get(TicketRow, row.id)
+    once = session.exec(
+        select(OperationRow.key, OperationRow.op, OperationRow.state).where(
+            OperationRow.incident_id == row.id, OperationRow.op_class == OperationClass.ONCE
+        )
+    ).all()
+    pairs = session.exec(select(MirrorLinkRow).where(col(MirrorLinkRow.incident_id) == row.id)).all()
+    return Case(
+        incident=incident,
+        notes=tuple(Note.model_validate(note) for note in row.notes) if row.notes is not None else None,
+        ticket=ticket_state(ticket) if ticket else None,
+        pairs=tuple(
+            MirrorPair(origin=pair.origin, note_id=pair.note_id, comment_id=pair.comment_id) for pair in pairs
+        ),
+        people=people[0],
+        fallback=people[1],
+        once=frozenset(key for key, _op, _state in once),
+        unsettled=frozenset(op for _key, op, state in once if state in _UNKNOWN),
+        instance=desk.ledger.instance,
+        silent=is_silent(incident, book),
+        now=desk.clock.now(),
+        merged_into=_merge_target(session, incident),
+        merged_from=tuple(
+            session.exec(select(IncidentRow.id).where(IncidentRow.merged_into == incident.id)).all()
+        ),
+    )
+
+
+def _merge_target(session: Session, incident: Incident) -> MergeTarget | None:
+    """The incident that this one was merged into; one that was never read counts as claimed."""
+    if incident.merged_into is None:
+        return None
+    row = session.get(IncidentRow, incident.merged_into)
+    if row is None:
+        return MergeTarget(id=incident.merged_into)
+    return MergeTarget(
+        id=row.id,
+        number=row.number,
+        claimed=row.team is not None,
+        has_ticket=session.get(TicketRow, row.id) is not None,
+    )

@@ -1,0 +1,126 @@
+"""What everything in the engine works with: ledger, clock, clients, mappings, what was learned of Jira.
+
+One `Desk` a process. Clients are one a thread, because neither library's session may be shared.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from syncd.domain.clock import Clock
+from syncd.domain.incident import Incident
+from syncd.domain.mapping import Mapping, ServiceSection
+from syncd.engine.health import Health
+from syncd.engine.jira_facts import JiraFacts
+from syncd.ledger.ledger import Ledger
+from syncd.ledger.outbox import GivenUp
+from syncd.policy.case import Rulebook
+from syncd.remote.ports import Jira, PagerDuty
+
+
+class Budgets(Protocol):
+    """The rate budget that a write takes before it is claimed."""
+
+    def take(self, service: str, *, issue: str = "") -> None:
+        """Wait for the right to send one request; raises `NotDone` where that would take too long.
+
+        `issue` is set for writes to a Jira issue, which has limits of its own.
+        """
+        ...
+
+
+class Renderer(Protocol):
+    """Turns an incident into the text of its ticket."""
+
+    def ticket(self, incident: Incident, book: Rulebook) -> tuple[str, str]:
+        """Summary and description, escaped and within Jira's limits."""
+        ...
+
+    def inline(self, text: str, incident: Incident, book: Rulebook) -> str:
+        """The value of a mapping's field template."""
+        ...
+
+    def mask(self, text: str, book: Rulebook) -> str:
+        """A text of people's without card numbers, tokens and keys."""
+        ...
+
+
+class Clients:
+    """The two services' clients, one of each a thread, made when first asked for.
+
+    `gate` is asked before a client is handed out and raises while its service is not to be asked.
+    """
+
+    def __init__(self, pagerduty: Callable[[], PagerDuty], jira: Callable[[], Jira]) -> None:
+        self._make = (pagerduty, jira)
+        self._local = threading.local()
+        self.gate: Callable[[str], None] = lambda _service: None
+
+    @property
+    def pagerduty(self) -> PagerDuty:
+        """This thread's PagerDuty client."""
+        self.gate("pagerduty")
+        client: PagerDuty | None = getattr(self._local, "pagerduty", None)
+        if client is None:
+            client = self._local.pagerduty = self._make[0]()
+        return client
+
+    @property
+    def jira(self) -> Jira:
+        """This thread's Jira client."""
+        self.gate("jira")
+        client: Jira | None = getattr(self._local, "jira", None)
+        if client is None:
+            client = self._local.jira = self._make[1]()
+        return client
+
+
+@dataclass
+class Desk:
+    """The engine's working place; `settle_seconds` and `backfill_seconds` come from the settings."""
+
+    ledger: Ledger
+    clock: Clock
+    clients: Clients
+    mappings: tuple[Mapping, ...]
+    facts: JiraFacts
+    health: Health
+    budgets: Budgets
+    renderer: Renderer
+    settle_seconds: float = 600.0
+    backfill_seconds: float = 14 * 86400.0
+    dry_run: bool = False
+    stop: threading.Event = field(default_factory=threading.Event)
+
+    def __post_init__(self) -> None:
+        """A service that is not usable is not asked by anybody."""
+        self.clients.gate = self.health.check
+
+    def team_of(self, service_id: str, name: str) -> tuple[Mapping, ServiceSection] | None:
+        """The mapping and section of a PagerDuty service, None where no mapping claims it."""
+        for mapping in self.mappings:
+            section = mapping.service(service_id, name)
+            if section is not None:
+                return mapping, section
+        return None
+
+    def book_of(self, incident: Incident, team: str | None = None) -> Rulebook | None:
+        """The rulebook of an incident's team, None where no mapping claims its service.
+
+        `team` had the incident before: it keeps one that was moved to a service that nobody claims.
+        """
+        found = self.team_of(incident.service.id, incident.service.name)
+        if found is None:
+            last = next((one for one in self.mappings if team is not None and one.team == team), None)
+            if last is None:
+                return None
+            found = last, ServiceSection()
+        mapping, section = found
+        return Rulebook(mapping=mapping, section=section, project=self.facts.resolved(mapping))
+
+    def gave_up(self) -> GivenUp:
+        """This instant on the boot-time clock."""
+        return GivenUp(self.clock.boot_id(), self.clock.boottime())

@@ -1,0 +1,218 @@
+"""Carries out one operation: budget, claim, one request, confirmation; or sorts how it failed.
+
+The operation is committed as in flight before its request leaves, so that whatever happens afterwards
+finds it. Only what was certainly not done is sent again as it is; what is unknown is looked up.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from loguru import logger
+
+from syncd.domain.operation import OperationClass, OperationState
+from syncd.engine.acts.base import Act, CannotRender, DecideAgain, Outcome, Rendered
+from syncd.engine.acts.registry import ACTS
+from syncd.engine.desk import Desk
+from syncd.engine.probe import highest_seen
+from syncd.ledger import outbox
+from syncd.ledger.snapshots import look_again
+from syncd.ledger.tables import IncidentRow, OperationRow
+from syncd.remote.budget import prepaid
+from syncd.remote.errors import Cause, NotDone, RemoteError, Unknown
+
+TRIES = 5
+"""How often a request that a service answers with a conflict is sent before its operation is parked."""
+
+LATER = frozenset({Cause.PAUSED, Cause.UNREACHABLE, Cause.LIMITED, Cause.CREDENTIALS, Cause.REDIRECT})
+"""Failures that say nothing about this operation: it waits for the service."""
+
+
+class Verdict(StrEnum):
+    """What became of an attempt, as the worker needs to know it."""
+
+    DONE = "done"
+    AGAIN = "again"
+    WAIT = "wait"
+    ENDED = "ended"
+
+
+class Executor:
+    """Sends what the outbox holds, one operation at a time for one incident."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    def attempt(self, row: OperationRow) -> Verdict:
+        """Given a pending operation whose needs are met, try it once and say what became of it."""
+        desk, act = self._desk, ACTS[row.kind]
+        try:
+            rendered = row.rendered or act.render(desk, row)
+            found = self._done_by_an_earlier_ledger(act, row)
+            if found is not None:
+                self.confirm(act, row, found, 0.0)
+                return Verdict.DONE
+            probe_from = highest_seen(desk, _project(rendered)) if act.probes else None
+            desk.budgets.take(row.target, issue=str(rendered.get("issue", "")))
+        except DecideAgain:
+            return self._end(row, OperationState.SUPERSEDED, "what it was decided upon has changed")
+        except CannotRender as error:
+            return self._park(row, str(error))
+        except RemoteError as error:
+            desk.health.failed(error.service, error)
+            return Verdict.WAIT
+        return self._leave(act, row, rendered, probe_from)
+
+    def _done_by_an_earlier_ledger(self, act: Act, row: OperationRow) -> Outcome | None:
+        """A note or comment on an incident older than this ledger may stand there already, with our mark.
+
+        The same key derives the same mark, whichever ledger derived it. Creates are searched for by
+        their label instead (`syncd.engine.adoption`).
+        """
+        desk = self._desk
+        if act.probes or row.op_class != OperationClass.ONCE or row.attempts:
+            return None
+        with desk.ledger.db.read() as session:
+            incident = session.get(IncidentRow, row.incident_id)
+        if incident is None or incident.created_at >= desk.ledger.born:
+            return None
+        return act.look(desk, row)
+
+    def _leave(self, act: Act, row: OperationRow, rendered: Rendered, probe_from: int | None) -> Verdict:
+        desk = self._desk
+        with desk.ledger.db.write() as session:
+            claimed = outbox.claim(
+                session, row.id or 0, desk.ledger.run_name, desk.clock.now(), rendered, probe_from
+            )
+        if claimed is None:
+            return Verdict.AGAIN
+        began = desk.clock.boottime()
+        try:
+            with prepaid():
+                outcome = act.send(desk, claimed, rendered)
+        except NotDone as error:
+            desk.health.failed(error.service, error)
+            return self._not_done(act, claimed, error)
+        except Unknown as error:
+            desk.health.failed(error.service, error)
+            return self._unknown(claimed, error)
+        desk.health.succeeded(row.target)
+        self.confirm(act, claimed, outcome, desk.clock.boottime() - began)
+        return Verdict.DONE
+
+    def confirm(self, act: Act, row: OperationRow, outcome: Outcome, took: float) -> None:
+        """End an operation that was carried out: result, remote id and audit event in one transaction."""
+        desk = self._desk
+        with desk.ledger.db.write() as session:
+            session.add(row)
+            act.confirm(session, desk, row, outcome)
+            outbox.finish(session, row, OperationState.DONE, desk.clock.now(), remote_id=outcome.remote_id)
+        logger.bind(incident=row.incident_id, operation=row.id, op=row.op).info(
+            "{} for {}: {} ({:.0f} ms; {})",
+            row.kind,
+            row.incident_id,
+            outcome.remote_id,
+            took * 1000,
+            row.reason,
+        )
+
+    def _not_done(self, act: Act, row: OperationRow, error: NotDone) -> Verdict:
+        desk = self._desk
+        if error.cause in LATER:
+            self._put_back(row, error.describe())
+            return Verdict.WAIT
+        refused = act.drop_refused(row, error.field_errors)
+        if refused and set(refused) == set(error.field_errors):
+            with desk.ledger.db.write() as session:
+                session.add(row)
+                known = row.meaning.get("refused", [])
+                row.meaning = {**row.meaning, "refused": sorted({*known, *refused})}
+                row.rendered = None
+                outbox.put_back(session, row, desk.clock.now(), error.describe())
+            logger.warning("{} for {} goes on without {}", row.kind, row.incident_id, ", ".join(refused))
+            return Verdict.AGAIN
+        if error.cause is Cause.FORBIDDEN and self._whole_service(error):
+            self._put_back(row, error.describe())
+            return Verdict.WAIT
+        if row.op_class == OperationClass.STATE and row.attempts < TRIES:
+            desk.facts.forget_ways(
+                str((row.rendered or {}).get("workflow")), str((row.rendered or {}).get("from"))
+            )
+            return self._read_again(row, error)
+        if error.cause is Cause.CONFLICT and row.attempts < TRIES:
+            self._put_back(row, error.describe())
+            return Verdict.WAIT
+        desk.facts.forget_projects()
+        return self._park(row, error.describe())
+
+    def _whole_service(self, error: NotDone) -> bool:
+        """Whether a 403 concerns our account as such: it may not even ask who it is."""
+        desk = self._desk
+        try:
+            if error.service == "jira":
+                desk.clients.jira.myself()
+            else:
+                desk.clients.pagerduty.services()
+        except RemoteError as worse:
+            if worse.cause in (Cause.FORBIDDEN, Cause.CREDENTIALS):
+                refused = NotDone(error.service, error.request, Cause.CREDENTIALS, error.message, status=403)
+                desk.health.failed(error.service, refused)
+            return True
+        return False
+
+    def _read_again(self, row: OperationRow, error: RemoteError) -> Verdict:
+        """A state operation that was refused or whose outcome is unknown: read, then decide anew."""
+        desk = self._desk
+        with desk.ledger.db.write() as session:
+            session.add(row)
+            attempts = row.attempts
+            outbox.finish(session, row, OperationState.SUPERSEDED, desk.clock.now(), why=str(error.cause))
+            row.error = error.describe()
+            look_again(
+                session,
+                [row.incident_id],
+                desk.clock.now(),
+                desk.ledger.moments.next(),
+                f"{row.kind} failed, attempt {attempts}",
+                ticket=True,
+            )
+        return Verdict.ENDED
+
+    def _unknown(self, row: OperationRow, error: Unknown) -> Verdict:
+        desk = self._desk
+        if row.op_class == OperationClass.STATE:
+            return self._read_again(row, error)
+        with desk.ledger.db.write() as session:
+            session.add(row)
+            outbox.settle(session, row, desk.clock.now(), desk.gave_up(), error.describe())
+        logger.warning("{} for {} has an unknown outcome: {}", row.kind, row.incident_id, error.describe())
+        return Verdict.AGAIN
+
+    def _put_back(self, row: OperationRow, words: str) -> None:
+        with self._desk.ledger.db.write() as session:
+            session.add(row)
+            outbox.put_back(session, row, self._desk.clock.now(), words)
+
+    def _park(self, row: OperationRow, words: str) -> Verdict:
+        with self._desk.ledger.db.write() as session:
+            session.add(row)
+            outbox.park(session, row, self._desk.clock.now(), words)
+        logger.bind(incident=row.incident_id, operation=row.id).error(
+            "{} for {} is parked: {}", row.kind, row.incident_id, words
+        )
+        return Verdict.ENDED
+
+    def _end(self, row: OperationRow, state: OperationState, why: str) -> Verdict:
+        with self._desk.ledger.db.write() as session:
+            session.add(row)
+            outbox.finish(session, row, state, self._desk.clock.now(), why=why)
+        return Verdict.ENDED
+
+
+def _project(rendered: Rendered) -> str:
+    fields = rendered.get("fields")
+    project = fields.get("project") if isinstance(fields, dict) else None
+    key = project.get("key") if isinstance(project, dict) else None
+    if not isinstance(key, str):
+        raise CannotRender("the rendered create names no project")
+    return key

@@ -1,0 +1,95 @@
+"""The log: one line an act, as text for people and as JSON for machines, on standard error.
+
+Secrets are replaced by value in everything that is logged; control characters are taken out, so that a
+title cannot forge a line; tracebacks show no variables, which may hold tokens.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, TextIO
+
+from loguru import logger
+
+from syncd.domain.text import strip_controls
+
+if TYPE_CHECKING:
+    from loguru import Message, Record
+
+MASKED = "[secret]"
+_KEPT = ("incident", "ticket", "operation", "op", "reason")
+
+
+class _Intercept(logging.Handler):
+    """Sends what libraries log through the standard library to the same place."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Hand one record over."""
+        logger.opt(exception=record.exc_info).log(record.levelno, "{}: {}", record.name, record.getMessage())
+
+
+def _cleaner(secrets: Iterable[str]) -> Cleaner:
+    return Cleaner(tuple(sorted((secret for secret in secrets if len(secret) >= 4), key=len, reverse=True)))
+
+
+class Cleaner:
+    """Replaces secrets by value and takes out control characters."""
+
+    def __init__(self, secrets: tuple[str, ...]) -> None:
+        self._secrets = secrets
+
+    def __call__(self, text: str) -> str:
+        """The text as it may be shown, on one line."""
+        for secret in self._secrets:
+            text = text.replace(secret, MASKED)
+        return strip_controls(text.replace("\r\n", "\n").replace("\n", " | "))
+
+
+def _text_line(record: Record, clean: Cleaner) -> str:
+    return f"{record['time']:%Y-%m-%d %H:%M:%S} {record['level'].name:<7} {clean(record['message'])}"
+
+
+def _json_line(record: Record, clean: Cleaner) -> str:
+    data = {
+        "at": record["time"].isoformat(),
+        "level": record["level"].name.lower(),
+        "message": clean(record["message"]),
+    }
+    data.update({key: clean(str(record["extra"][key])) for key in _KEPT if key in record["extra"]})
+    return json.dumps(data, ensure_ascii=False)
+
+
+def _trace(record: Record, clean: Cleaner) -> str:
+    import traceback
+
+    error = record["exception"]
+    if error is None or error.value is None:
+        return ""
+    lines = traceback.format_exception(error.type, error.value, error.traceback)
+    return clean("".join(lines))
+
+
+def start_log(level: str, style: str | None, secrets: Iterable[str], *, stream: TextIO | None = None) -> None:
+    """Send the log to `stream` (standard error) as `text` or `json`; None: text on a terminal."""
+    target = stream or sys.stderr
+    as_text = style == "text" or (style is None and target.isatty())
+    clean = _cleaner(secrets)
+
+    def write(message: Message) -> None:
+        record = message.record
+        trace = _trace(record, clean)
+        if as_text:
+            target.write(_text_line(record, clean) + (f" | {trace}" if trace else "") + "\n")
+        else:
+            line = _json_line(record, clean)
+            if trace:
+                line = json.dumps({**json.loads(line), "trace": trace}, ensure_ascii=False)
+            target.write(line + "\n")
+        target.flush()
+
+    logger.remove()
+    logger.add(write, level=level.upper(), diagnose=False, backtrace=False)
+    logging.basicConfig(handlers=[_Intercept()], level=logging.WARNING, force=True)

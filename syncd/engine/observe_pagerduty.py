@@ -1,0 +1,177 @@
+"""What changed in PagerDuty: the account's record in a fixed window, and the incidents that are open.
+
+The window is fixed before its first request. Pages come newest first, so the watermark moves only with
+the last page, and what a page touched is written at once. Absence from the list of open incidents says
+nothing by itself: what is missing there is read by id.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from hashlib import sha256
+
+from loguru import logger
+from sqlmodel import Session, col, select
+
+from syncd.domain.incident import Incident, IncidentStatus, LogEntry
+from syncd.engine.desk import Desk
+from syncd.ledger.snapshots import get_cursor, look_again, save_incident, set_cursor
+from syncd.ledger.tables import IncidentRow
+
+WATERMARK = "pagerduty.log"
+OVERLAP = timedelta(minutes=5)
+LAST_OFFSET = 9_900
+"""Beyond it PagerDuty refuses the page (offset + limit at most 10,000): the window is halved."""
+PAGE = 100
+BY_ID = ("custom_field_value_change",)
+"""Log entries about what only a read by id shows."""
+
+
+class PagerDutyPoller:
+    """The fast lane's two reads of PagerDuty."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._seen_entries: dict[str, datetime] = {}
+        self._seen_incidents: dict[str, str] = {}
+        self.unmapped: dict[str, str] = {}
+
+    def poll(self) -> None:
+        """Read both; raises `RemoteError` where PagerDuty cannot be read."""
+        if self._watermark() is None:
+            self._backfill()
+        self._read_log()
+        self._read_open()
+        self._desk.health.succeeded("pagerduty")
+
+    def _watermark(self) -> datetime | None:
+        with self._desk.ledger.db.read() as session:
+            at = get_cursor(session, WATERMARK).get("at")
+        return datetime.fromisoformat(str(at)) if at else None
+
+    def _backfill(self) -> None:
+        """A ledger's first read: the incidents of the backfill's days by their creation."""
+        desk = self._desk
+        until = desk.clock.now()
+        since = until - timedelta(seconds=desk.backfill_seconds)
+        offset, more = 0, True
+        while more:
+            if offset > LAST_OFFSET:
+                raise RuntimeError(
+                    "more than 10,000 incidents in the backfill window: shorten SYNCD_BACKFILL"
+                )
+            moment = desk.ledger.moments.next()
+            page = desk.clients.pagerduty.incidents(since, until, offset)
+            self._store(page.incidents, moment, "backfill")
+            offset, more = offset + PAGE, page.more and bool(page.incidents)
+        with desk.ledger.db.write() as session:
+            set_cursor(session, WATERMARK, at=until.isoformat())
+
+    def _read_log(self) -> None:
+        start = self._watermark() or self._desk.clock.now()
+        end = self._desk.clock.now()
+        since = start - OVERLAP
+        while since < end:
+            until = end
+            while not self._read_window(since, until):
+                until = since + (until - since) / 2
+                if until - since < timedelta(seconds=1):
+                    raise RuntimeError("PagerDuty logged more than 9,900 entries within one second")
+            if until > start:
+                with self._desk.ledger.db.write() as session:
+                    set_cursor(session, WATERMARK, at=until.isoformat())
+            since = until
+        horizon = end - 2 * OVERLAP
+        self._seen_entries = {key: at for key, at in self._seen_entries.items() if at >= horizon}
+
+    def _read_window(self, since: datetime, until: datetime) -> bool:
+        """Read one window page by page; return whether it could be read to its end."""
+        offset, more = 0, True
+        while more:
+            if offset > LAST_OFFSET:
+                return False
+            moment = self._desk.ledger.moments.next()
+            page = self._desk.clients.pagerduty.log_entries(since, until, offset)
+            self._write_entries([one for one in page.entries if one.id not in self._seen_entries], moment)
+            offset, more = offset + PAGE, page.more and bool(page.entries)
+        return True
+
+    def _write_entries(self, entries: list[LogEntry], moment: int) -> None:
+        if not entries:
+            return
+        desk, now = self._desk, self._desk.clock.now()
+        with desk.ledger.db.write() as session:
+            for entry in entries:
+                if entry.incident is not None:
+                    team = self._team(session, entry.incident)
+                    if team is None:
+                        continue
+                    save_incident(session, entry.incident, moment, now, team)
+                why = f"PagerDuty logged {entry.kind}"
+                # what the page embeds lacks the custom fields, so their change asks for a read by id
+                since = desk.ledger.moments.next() if entry.kind in BY_ID else moment
+                noted = entry.kind == "annotate"
+                look_again(session, [entry.incident_id], now, since, why, notes=noted)
+        self._seen_entries.update((entry.id, entry.at) for entry in entries)
+
+    def _team(self, session: Session, incident: Incident) -> str | None:
+        """Whose incident it is; one that moved to a service that nobody claims stays its last team's."""
+        found = self._desk.team_of(incident.service.id, incident.service.name)
+        if found is None:
+            known = session.get(IncidentRow, incident.id)
+            if known is not None and known.team is not None:
+                return known.team
+            if incident.service.id not in self.unmapped:
+                self.unmapped[incident.service.id] = incident.service.name
+                logger.warning(
+                    "service {} ({}) is in no mapping: its incidents get no ticket",
+                    incident.service.name,
+                    incident.service.id,
+                )
+            return None
+        return found[0].team
+
+    def _read_open(self) -> None:
+        listed: set[str] = set()
+        offset, more = 0, True
+        while more:
+            moment = self._desk.ledger.moments.next()
+            page = self._desk.clients.pagerduty.open_incidents(offset)
+            listed.update(incident.id for incident in page.incidents)
+            self._store(page.incidents, moment, "open in PagerDuty")
+            offset, more = offset + PAGE, page.more and bool(page.incidents)
+        self._ask_for_missing(listed)
+
+    def _store(self, incidents: Iterable[Incident], moment: int, why: str) -> None:
+        """Store what is news; what looks as it did at the last read costs no transaction."""
+        fresh = []
+        for incident in incidents:
+            print_ = sha256(incident.model_dump_json().encode()).hexdigest()
+            if self._seen_incidents.get(incident.id) != print_:
+                self._seen_incidents[incident.id] = print_
+                fresh.append(incident)
+        if not fresh:
+            return
+        desk, now = self._desk, self._desk.clock.now()
+        with desk.ledger.db.write() as session:
+            for incident in fresh:
+                team = self._team(session, incident)
+                if team and save_incident(session, incident, moment, now, team) is not None:
+                    look_again(session, [incident.id], now, moment, why)
+
+    def _ask_for_missing(self, listed: set[str]) -> None:
+        """What the ledger holds for open and the list does not name is read by id."""
+        desk = self._desk
+        with desk.ledger.db.read() as session:
+            known = session.exec(
+                select(IncidentRow.id).where(
+                    IncidentRow.status != IncidentStatus.RESOLVED, col(IncidentRow.team).is_not(None)
+                )
+            ).all()
+        missing = [incident_id for incident_id in known if incident_id not in listed]
+        if missing:
+            moment = desk.ledger.moments.next()
+            with desk.ledger.db.write() as session:
+                look_again(session, missing, desk.clock.now(), moment, "no longer listed as open")
+        self._seen_incidents = {key: value for key, value in self._seen_incidents.items() if key in listed}

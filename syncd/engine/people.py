@@ -1,0 +1,83 @@
+"""Who a PagerDuty responder is in Jira: by address, assignable, active, exactly one; kept for a day.
+
+An address that matches nobody, several, or somebody inactive is nobody's: the mapping's fallback takes
+the ticket, and the ticket is made all the same (API fact: a user search without the right to browse
+users answers with an empty list, and hidden addresses are not returned).
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from sqlmodel import Session, select
+
+from syncd.domain.incident import Incident
+from syncd.domain.ticket import Account
+from syncd.engine.desk import Desk
+from syncd.ledger.tables import PersonRow
+from syncd.policy.case import Rulebook
+
+KEPT = timedelta(days=1)
+
+
+def _pick(email: str, found: tuple[Account, ...]) -> tuple[Account | None, str]:
+    people = [one for one in found if one.active and one.human]
+    exact = [one for one in people if (one.email or "").casefold() == email.casefold()]
+    if len(exact) == 1:
+        return exact[0], ""
+    if not exact and len(people) == 1 and not people[0].email:
+        return people[0], ""
+    return None, "several people match" if people else "nobody assignable matches"
+
+
+def account_of(desk: Desk, email: str, book: Rulebook) -> Account | None:
+    """Given an address, return the Jira account that can be assigned in the team's project, or None.
+
+    Raises `RemoteError` where Jira has to be asked and cannot.
+    """
+    email = book.mapping.people.aliases.get(email, email).casefold()
+    project = book.project.key
+    now = desk.clock.now()
+    with desk.ledger.db.read() as session:
+        known = session.get(PersonRow, (email, project))
+    if known is not None and now - known.checked_at < KEPT:
+        return Account.model_validate(known.account) if known.account else None
+    account, why = _pick(email, desk.clients.jira.assignable(email, project))
+    with desk.ledger.db.write() as session:
+        _remember(session, email, project, account, why, desk)
+    return account
+
+
+def _remember(
+    session: Session, email: str, project: str, account: Account | None, why: str, desk: Desk
+) -> None:
+    session.merge(
+        PersonRow(
+            email=email,
+            project=project,
+            account=account.model_dump(mode="json") if account else None,
+            why=why,
+            checked_at=desk.clock.now(),
+        )
+    )
+
+
+def forget(desk: Desk, account_id: str) -> None:
+    """A write said that this account cannot be assigned: look it up again the next time."""
+    with desk.ledger.db.write() as session:
+        for row in session.exec(select(PersonRow)).all():
+            if row.account and row.account.get("id") == account_id:
+                session.delete(row)
+
+
+def people_of(
+    desk: Desk, incident: Incident, book: Rulebook
+) -> tuple[dict[str, Account | None], Account | None]:
+    """Who the incident's assignees are in Jira, and the fallback where none of them can have the ticket."""
+    people: dict[str, Account | None] = {}
+    for person in incident.assignees:
+        people[person.id] = account_of(desk, person.email, book) if person.email else None
+        if people[person.id] is not None:
+            return people, None
+    wanted = book.mapping.people.fallback
+    return people, account_of(desk, wanted, book) if wanted else None

@@ -1,0 +1,162 @@
+"""The audit trail: append-only, chained by hash, so that an auditor can prove what was not changed.
+
+A row's hash is SHA-256 over the previous hash and the row's canonical text. Rows hold ids, states and
+our own reasons; texts of incidents and people appear only as salted hashes, so that a person can be
+forgotten without breaking the chain.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import sha256
+
+from sqlmodel import Session, select
+
+from syncd.domain.base import JsonValue
+from syncd.ledger.errors import LedgerUnsafe
+from syncd.ledger.tables import AuditEventRow, AuditHeadRow, MetaRow
+
+GENESIS = "0" * 64
+
+TRIGGERS = {
+    "audit_event_no_update": (
+        "CREATE TRIGGER audit_event_no_update BEFORE UPDATE ON audit_event "
+        "BEGIN SELECT RAISE(ABORT, 'audit_event is append-only'); END"
+    ),
+    "audit_event_no_delete": (
+        "CREATE TRIGGER audit_event_no_delete BEFORE DELETE ON audit_event "
+        "BEGIN SELECT RAISE(ABORT, 'audit_event is append-only'); END"
+    ),
+    # REPLACE deletes a row without asking the trigger above
+    "audit_event_no_replace": (
+        "CREATE TRIGGER audit_event_no_replace BEFORE INSERT ON audit_event "
+        "WHEN EXISTS (SELECT 1 FROM audit_event WHERE seq = NEW.seq) "
+        "BEGIN SELECT RAISE(ABORT, 'audit_event is append-only'); END"
+    ),
+}
+"""What refuses to change the trail, word for word as it must stand in the database."""
+
+
+@dataclass(frozen=True)
+class Broken:
+    """The first row of the chain that does not hold, and why."""
+
+    seq: int
+    why: str
+
+
+def canonical(
+    seq: int,
+    at: datetime,
+    kind: str,
+    incident_id: str | None,
+    issue_id: str | None,
+    operation_id: int | None,
+    text: str,
+) -> str:
+    """The one spelling of a row that its hash is taken over; the time in UTC, as it comes back."""
+    return json.dumps(
+        [seq, at.astimezone(UTC).isoformat(), kind, incident_id, issue_id, operation_id, text],
+        ensure_ascii=True,
+        separators=(",", ":"),
+    )
+
+
+def append(
+    session: Session,
+    at: datetime,
+    kind: str,
+    *,
+    incident: str | None = None,
+    issue: str | None = None,
+    operation: int | None = None,
+    data: dict[str, JsonValue] | None = None,
+) -> int:
+    """Add one event to the chain and return its sequence number.
+
+    `data` must hold ids, states and our own words only; use `salted` for any other text.
+    """
+    head = session.get(AuditHeadRow, 1)
+    if head is None:
+        raise LedgerUnsafe("the audit trail has no head row", "restore a backup: syncd restore")
+    head.seq += 1
+    text = json.dumps(data or {}, ensure_ascii=True, sort_keys=True, separators=(",", ":"))
+    spelled = canonical(head.seq, at, kind, incident, issue, operation, text)
+    head.hash = sha256((head.hash + spelled).encode()).hexdigest()
+    session.add(
+        AuditEventRow(
+            seq=head.seq,
+            at=at,
+            kind=kind,
+            incident_id=incident,
+            issue_id=issue,
+            operation_id=operation,
+            text=text,
+            hash=head.hash,
+        )
+    )
+    session.add(head)
+    session.flush()
+    return head.seq
+
+
+def salted(session: Session, text: str) -> str:
+    """The hash that stands for a text of a person or an incident."""
+    salt = session.get(MetaRow, "salt")
+    if salt is None:
+        raise LedgerUnsafe("the ledger has no salt", "restore a backup: syncd restore")
+    return sha256((salt.value + text).encode()).hexdigest()[:32]
+
+
+def head(session: Session) -> tuple[int, str]:
+    """Sequence and hash of the chain's end: the anchor that mails and exports carry."""
+    row = session.get(AuditHeadRow, 1)
+    return (row.seq, row.hash) if row else (0, GENESIS)
+
+
+def _rows(session: Session) -> Iterator[AuditEventRow]:
+    yield from session.exec(select(AuditEventRow).order_by("seq").execution_options(yield_per=1000))
+
+
+def verify(session: Session, anchor: tuple[int, str] | None = None) -> Broken | None:
+    """Walk the chain; return the first row that does not hold, or None.
+
+    `anchor` is a sequence and hash noted earlier (a mail, an export): the chain must pass through it.
+    """
+    previous, last = GENESIS, 0
+    anchored = anchor is None or anchor == (0, GENESIS)
+    for row in _rows(session):
+        if row.seq != last + 1:
+            return Broken(last + 1, f"row {last + 1} is missing")
+        spelled = canonical(
+            row.seq, row.at, row.kind, row.incident_id, row.issue_id, row.operation_id, row.text
+        )
+        if sha256((previous + spelled).encode()).hexdigest() != row.hash:
+            return Broken(row.seq, "its hash does not follow from its text and the row before")
+        if anchor is not None and row.seq == anchor[0]:
+            if row.hash != anchor[1]:
+                return Broken(row.seq, "its hash differs from the anchor")
+            anchored = True
+        previous, last = row.hash, row.seq
+    if (last, previous) != head(session):
+        return Broken(last + 1, "the chain ends before its head row says so")
+    return None if anchored else Broken(last + 1, f"the chain ends before the anchor {anchor and anchor[0]}")
+
+
+def check_triggers(session: Session) -> None:
+    """Raise `LedgerUnsafe` unless every refusing trigger is in force, word for word."""
+    found = {
+        row[0]: row[1]
+        for row in session.connection().exec_driver_sql(
+            "SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'audit_event'"
+        )
+    }
+    missing = [name for name, text in TRIGGERS.items() if found.get(name) != text]
+    if missing:
+        raise LedgerUnsafe(
+            f"the audit trail is not protected: {', '.join(missing)} missing or changed",
+            "restore a backup, or find out who removed it before going on",
+        )

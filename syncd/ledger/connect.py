@@ -1,0 +1,89 @@
+"""How the ledger is opened: the settings that its promises rest on, read back and refused if they differ.
+
+Readers begin deferred, writers begin immediate, so that a writer never fails in the middle for having
+begun as a reader. No transaction is open while a request to a service is under way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import RLock
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import make_url
+from sqlmodel import Session
+
+from syncd.ledger.errors import LedgerError, LedgerUnsafe
+
+PRAGMAS = {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "busy_timeout": 5000}
+"""What every connection sets and reads back (2: synchronous=FULL)."""
+
+
+def ledger_file(url: str) -> Path:
+    """Given a ledger URL, return the file of its database; only SQLite is served so far."""
+    parsed = make_url(url)
+    if parsed.get_backend_name() != "sqlite" or not parsed.database or parsed.database == ":memory:":
+        raise LedgerError(
+            f"SYNCD_LEDGER_URL {parsed.render_as_string()!r} is not a SQLite file",
+            "use sqlite:////var/lib/syncd/syncd.db",
+        )
+    return Path(parsed.database)
+
+
+def _on_connect(connection: Any, _record: object) -> None:
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    for name, wanted in PRAGMAS.items():
+        cursor.execute(f"PRAGMA {name}={wanted}")
+        found = cursor.execute(f"PRAGMA {name}").fetchone()[0]
+        if found != wanted:
+            connection.close()
+            raise LedgerUnsafe(
+                f"the ledger refuses {name}={wanted} and stays at {found}",
+                "keep the ledger on a local disk that supports WAL",
+            )
+    cursor.close()
+
+
+def _on_begin(connection: Connection) -> None:
+    writing = connection.get_execution_options().get("writing", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+
+
+def open_engine(url: str) -> Engine:
+    """Given a ledger URL, return an engine whose connections are set up as the ledger needs them."""
+    ledger_file(url)
+    engine = create_engine(url, connect_args={"check_same_thread": False})
+    event.listen(engine, "connect", _on_connect)
+    event.listen(engine, "begin", _on_begin)
+    return engine
+
+
+class Database:
+    """Sessions on one ledger; writers of this process queue here instead of in SQLite's busy wait."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.file = ledger_file(url)
+        self.engine = open_engine(url)
+        self._writer = self.engine.execution_options(writing=True)
+        self._turn = RLock()
+
+    @contextmanager
+    def write(self) -> Iterator[Session]:
+        """One writing transaction: committed at the end, rolled back when anything raises."""
+        with self._turn, Session(self._writer, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """One consistent view for reading."""
+        with Session(self.engine, expire_on_commit=False) as session:
+            yield session
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.engine.dispose()

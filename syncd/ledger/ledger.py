@@ -1,0 +1,118 @@
+"""The ledger as a whole: opened for work (under the lock, migrated, ours) or for reading.
+
+At first contact it stores whose it is, the PagerDuty account and the Jira site, and refuses others:
+two accounts in one ledger would take each other's incidents for lost.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from sqlmodel import Session
+
+from syncd.ledger import audit
+from syncd.ledger.connect import Database, ledger_file
+from syncd.ledger.errors import LedgerMissing, LedgerNotOurs
+from syncd.ledger.lock import LedgerLock
+from syncd.ledger.migrate import check_revision, migrate
+from syncd.ledger.moments import Moments
+from syncd.ledger.tables import MetaRow
+
+
+def get_meta(session: Session, key: str) -> str | None:
+    """One value of the table `meta`."""
+    row = session.get(MetaRow, key)
+    return row.value if row else None
+
+
+def set_meta(session: Session, key: str, value: str) -> None:
+    """Write one value of the table `meta`."""
+    session.merge(MetaRow(key=key, value=value))
+
+
+@dataclass
+class Ledger:
+    """A ledger that this process may write: it holds the lock until `close`.
+
+    `instance` names this ledger for ever, `run` this start of the executor, `born` when it was made.
+    """
+
+    db: Database
+    lock: LedgerLock
+    instance: str
+    run: int
+    born: datetime
+    moments: Moments
+
+    @property
+    def run_name(self) -> str:
+        """This start of the executor, as operations carry it."""
+        return f"{self.instance}/{self.run}"
+
+    def close(self) -> None:
+        """Close the connections and give the lock back."""
+        self.db.close()
+        self.lock.release()
+
+    def claim(self, **identity: str) -> None:
+        """Store whose ledger this is at first contact; raise `LedgerNotOurs` if it is another's.
+
+        `identity`: `pagerduty` (the account's subdomain), `jira` (base URL), `edition`.
+        """
+        with self.db.write() as session:
+            for name, value in identity.items():
+                known = get_meta(session, f"owner.{name}")
+                if known is None:
+                    set_meta(session, f"owner.{name}", value)
+                elif known != value:
+                    raise LedgerNotOurs(
+                        f"{self.db.file} belongs to {name} {known}, not to {value}",
+                        "point SYNCD_LEDGER_URL or SYNCD_STATE_DIR to a ledger of its own",
+                    )
+
+
+def open_for_work(url: str, who: str, now: datetime) -> Ledger:
+    """Given a ledger URL, take the lock, migrate, check the triggers, count this start, return it.
+
+    Raises `LedgerBusy`, `LedgerFromTheFuture`, `LedgerUnsafe`, `LedgerNotOurs`.
+    """
+    file = ledger_file(url)
+    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    lock = LedgerLock(file)
+    lock.acquire(who)
+    db = Database(url)
+    try:
+        migrate(file, now)
+        with db.write() as session:
+            audit.check_triggers(session)
+            instance = get_meta(session, "instance")
+            if instance is None:
+                instance = secrets.token_hex(4)
+                set_meta(session, "instance", instance)
+                set_meta(session, "salt", secrets.token_hex(16))
+                set_meta(session, "born", now.isoformat())
+                audit.append(session, now, "ledger.born", data={"instance": instance})
+            run = int(get_meta(session, "run") or 0) + 1
+            set_meta(session, "run", str(run))
+            born = datetime.fromisoformat(get_meta(session, "born") or now.isoformat())
+    except BaseException:
+        db.close()
+        lock.release()
+        raise
+    return Ledger(db, lock, instance, run, born, Moments(run))
+
+
+def open_for_reading(url: str) -> Database:
+    """Given a ledger URL, return its database for reading; needs no lock and changes nothing.
+
+    Raises `LedgerMissing` where there is none yet or it needs a migration first.
+    """
+    file = ledger_file(url)
+    if not Path(file).exists():
+        raise LedgerMissing(f"there is no ledger at {file} yet", "start it: syncd run")
+    if not check_revision(file):
+        raise LedgerMissing(f"{file} needs a migration first", "start the daemon once: syncd run --once")
+    return Database(url)

@@ -1,0 +1,16 @@
+"""Alembic's entry: runs the changes on the connection that `syncd.ledger.migrate` hands over."""
+
+from __future__ import annotations
+
+from alembic import context
+from sqlmodel import SQLModel
+
+from syncd.ledger import tables
+
+connection = context.config.attributes["connection"]
+context.configure(
+    connection=connection,
+    target_metadata=SQLModel.metadata if tables else None,
+    transactional_ddl=False,
+)
+context.run_migrations()

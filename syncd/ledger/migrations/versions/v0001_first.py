@@ -1,0 +1,191 @@
+"""The first ledger: incidents, tickets, the outbox, mirror links, people, the audit trail."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0001"
+down_revision = None
+
+# Spelt out, not taken from the code of today: a migration makes the same ledger for ever.
+_GENESIS = "0" * 64
+_TRIGGERS = (
+    "CREATE TRIGGER audit_event_no_update BEFORE UPDATE ON audit_event "
+    "BEGIN SELECT RAISE(ABORT, 'audit_event is append-only'); END",
+    "CREATE TRIGGER audit_event_no_delete BEFORE DELETE ON audit_event "
+    "BEGIN SELECT RAISE(ABORT, 'audit_event is append-only'); END",
+    "CREATE TRIGGER audit_event_no_replace BEFORE INSERT ON audit_event "
+    "WHEN EXISTS (SELECT 1 FROM audit_event WHERE seq = NEW.seq) "
+    "BEGIN SELECT RAISE(ABORT, 'audit_event is append-only'); END",
+)
+_OPEN = "op_class = 'state' AND state IN ('pending', 'in_flight', 'settling', 'parked', 'held')"
+
+
+def _queues() -> None:
+    op.create_table(
+        "look_again",
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("incident_id", sa.String, nullable=False, index=True),
+        sa.Column("at", sa.DateTime, nullable=False),
+        sa.Column("why", sa.String, nullable=False),
+        sa.Column("moment", sa.Integer, nullable=False),
+        sa.Column("notes", sa.Boolean, nullable=False),
+        sa.Column("ticket", sa.Boolean, nullable=False),
+    )
+    op.create_table(
+        "request",
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("kind", sa.String, nullable=False),
+        sa.Column("arguments", sa.JSON, nullable=False),
+        sa.Column("asked_by", sa.String, nullable=False),
+        sa.Column("asked_at", sa.DateTime, nullable=False),
+        sa.Column("state", sa.String, nullable=False, index=True),
+        sa.Column("progress", sa.String, nullable=False),
+        sa.Column("result", sa.JSON),
+        sa.Column("finished_at", sa.DateTime),
+    )
+
+
+def _incidents() -> None:
+    op.create_table(
+        "incident",
+        sa.Column("id", sa.String, primary_key=True),
+        sa.Column("number", sa.Integer, nullable=False, index=True),
+        sa.Column("service_id", sa.String, nullable=False),
+        sa.Column("team", sa.String, index=True),
+        sa.Column("severity", sa.String),
+        sa.Column("assumed", sa.Boolean, nullable=False),
+        sa.Column("status", sa.String, nullable=False, index=True),
+        sa.Column("created_at", sa.DateTime, nullable=False, index=True),
+        sa.Column("resolved_at", sa.DateTime, index=True),
+        sa.Column("first_seen_at", sa.DateTime, nullable=False),
+        sa.Column("snapshot", sa.JSON, nullable=False),
+        sa.Column("moment", sa.Integer, nullable=False),
+        sa.Column("notes", sa.JSON),
+        sa.Column("notes_moment", sa.Integer, nullable=False),
+        sa.Column("notes_wanted", sa.Boolean, nullable=False),
+        sa.Column("written_moment", sa.Integer, nullable=False),
+        sa.Column("searched", sa.Boolean, nullable=False),
+        sa.Column("finished", sa.Boolean, nullable=False, index=True),
+        sa.Column("silence", sa.String),
+        sa.Column("would", sa.JSON, nullable=False),
+        sa.Column("merged_into", sa.String, index=True),
+    )
+    op.create_table(
+        "ticket",
+        sa.Column("incident_id", sa.String, sa.ForeignKey("incident.id"), primary_key=True),
+        sa.Column("issue_id", sa.String, nullable=False, unique=True),
+        sa.Column("key", sa.String, nullable=False, index=True),
+        sa.Column("project", sa.String, nullable=False),
+        sa.Column("origin", sa.String, nullable=False),
+        sa.Column("agreed", sa.JSON, nullable=False),
+        sa.Column("placed_status", sa.String),
+        sa.Column("refused", sa.JSON, nullable=False),
+        sa.Column("snapshot", sa.JSON),
+        sa.Column("moment", sa.Integer, nullable=False),
+        sa.Column("written_moment", sa.Integer, nullable=False),
+        sa.Column("out_of_sight_since", sa.DateTime),
+        sa.Column("created_at", sa.DateTime, nullable=False),
+    )
+    op.create_table(
+        "mirror_link",
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("incident_id", sa.String, nullable=False, index=True),
+        sa.Column("origin", sa.String, nullable=False),
+        sa.Column("note_id", sa.String, unique=True),
+        sa.Column("comment_id", sa.String, unique=True),
+        sa.Column("note_hash", sa.String),
+        sa.Column("comment_hash", sa.String),
+    )
+
+
+def _outbox() -> None:
+    op.create_table(
+        "operation",
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("key", sa.String, nullable=False, index=True),
+        sa.Column("op", sa.String, nullable=False, index=True),
+        sa.Column("op_class", sa.String, nullable=False),
+        sa.Column("kind", sa.String, nullable=False),
+        sa.Column("target", sa.String, nullable=False),
+        sa.Column("incident_id", sa.String, nullable=False, index=True),
+        sa.Column("object", sa.String, nullable=False),
+        sa.Column("aspect", sa.String, nullable=False),
+        sa.Column("needs", sa.JSON, nullable=False),
+        sa.Column("meaning", sa.JSON, nullable=False),
+        sa.Column("reason", sa.String, nullable=False),
+        sa.Column("mapping_version", sa.String, nullable=False),
+        sa.Column("state", sa.String, nullable=False),
+        sa.Column("rendered", sa.JSON),
+        sa.Column("attempts", sa.Integer, nullable=False),
+        sa.Column("instance", sa.String),
+        sa.Column("probe_from", sa.Integer),
+        sa.Column("gave_up_boot_id", sa.String),
+        sa.Column("gave_up_boottime", sa.Float),
+        sa.Column("remote_id", sa.String),
+        sa.Column("error", sa.String),
+        sa.Column("decided_at", sa.DateTime, nullable=False),
+        sa.Column("claimed_at", sa.DateTime),
+        sa.Column("finished_at", sa.DateTime),
+    )
+    op.create_index(
+        "operation_once", "operation", ["key"], unique=True, sqlite_where=sa.text("op_class = 'once'")
+    )
+    op.create_index(
+        "operation_open_state", "operation", ["object", "aspect"], unique=True, sqlite_where=sa.text(_OPEN)
+    )
+    op.create_index("operation_by_state", "operation", ["state", "incident_id"])
+
+
+def _knowledge() -> None:
+    op.create_table(
+        "cursor",
+        sa.Column("name", sa.String, primary_key=True),
+        sa.Column("value", sa.JSON, nullable=False),
+    )
+    op.create_table(
+        "person",
+        sa.Column("email", sa.String, primary_key=True),
+        sa.Column("project", sa.String, primary_key=True),
+        sa.Column("account", sa.JSON),
+        sa.Column("why", sa.String, nullable=False),
+        sa.Column("checked_at", sa.DateTime, nullable=False),
+    )
+
+
+def _record() -> None:
+    op.create_table(
+        "audit_event",
+        sa.Column("seq", sa.Integer, primary_key=True),
+        sa.Column("at", sa.DateTime, nullable=False),
+        sa.Column("kind", sa.String, nullable=False, index=True),
+        sa.Column("incident_id", sa.String, index=True),
+        sa.Column("issue_id", sa.String),
+        sa.Column("operation_id", sa.Integer),
+        sa.Column("text", sa.String, nullable=False),
+        sa.Column("hash", sa.String, nullable=False),
+    )
+    op.create_table(
+        "audit_head",
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("seq", sa.Integer, nullable=False),
+        sa.Column("hash", sa.String, nullable=False),
+    )
+    op.create_table(
+        "meta",
+        sa.Column("key", sa.String, primary_key=True),
+        sa.Column("value", sa.String, nullable=False),
+    )
+    op.execute(f"INSERT INTO audit_head (id, seq, hash) VALUES (1, 0, '{_GENESIS}')")  # noqa: S608 - a constant
+    for trigger in _TRIGGERS:
+        op.execute(trigger)
+
+
+def upgrade() -> None:
+    """Make the first shape."""
+    _queues()
+    _incidents()
+    _outbox()
+    _knowledge()
+    _record()

@@ -1,0 +1,293 @@
+"""The outbox: how a decided write becomes a row, is claimed, confirmed, parked or superseded.
+
+Every change of state is a compare-and-set on the old state, so that a row is never taken twice, and
+stands in one transaction with its audit event. What is finished stays finished. The functions that take a
+row raise `OperationMoved` where it no longer stands where the caller read it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import CursorResult, func, or_, update
+from sqlmodel import Session, col, select
+
+from syncd.domain.base import JsonValue
+from syncd.domain.operation import OPEN_STATES, Operation, OperationClass, OperationState, ticket_key
+from syncd.ledger import audit
+from syncd.ledger.errors import OperationMoved
+from syncd.ledger.tables import OperationRow, TicketRow
+
+_REPLACEABLE = (OperationState.PENDING, OperationState.PARKED, OperationState.HELD)
+
+
+@dataclass(frozen=True)
+class GivenUp:
+    """When an outcome became unknown, on the boot-time clock: seconds under a boot id."""
+
+    boot_id: str
+    boottime: float
+
+
+def record(
+    session: Session,
+    incident: str,
+    operations: Sequence[Operation],
+    now: datetime,
+    version: str,
+    *,
+    hold: frozenset[str] = frozenset(),
+) -> list[OperationRow]:
+    """Given all that an incident needs now, bring its rows into line and return the new ones.
+
+    A once-operation whose key stands already is left. A state operation replaces a waiting one of the
+    same object and aspect that means something else; waiting ones that are no longer wanted are
+    superseded. One that is under way is left: the next decision sees its outcome.
+    Operations whose key is in `hold` begin as held.
+    """
+    wanted = {(op.object, op.aspect): op for op in operations if op.op_class is OperationClass.STATE}
+    busy = _replace_waiting(session, incident, wanted, now)
+    once = {op.key: op for op in operations if op.op_class is OperationClass.ONCE}
+    known = set(session.exec(select(OperationRow.key).where(col(OperationRow.key).in_(list(once)))).all())
+    fresh = [op for key, op in once.items() if key not in known]
+    fresh += [op for place, op in wanted.items() if place not in busy]
+    return [_insert(session, op, now, version, op.key in hold) for op in fresh]
+
+
+def _replace_waiting(
+    session: Session, incident: str, wanted: dict[tuple[str, str], Operation], now: datetime
+) -> set[tuple[str, str]]:
+    busy: set[tuple[str, str]] = set()
+    for row in open_of(session, incident):
+        if row.op_class != OperationClass.STATE:
+            continue
+        place = (row.object, row.aspect)
+        op = wanted.get(place)
+        if row.state not in _REPLACEABLE or (op and op.meaning == row.meaning and op.kind == row.kind):
+            busy.add(place)
+        else:
+            why = op.reason if op else "no longer needed"
+            finish(session, row, OperationState.SUPERSEDED, now, why=why)
+    return busy
+
+
+def _insert(session: Session, op: Operation, now: datetime, version: str, held: bool) -> OperationRow:
+    row = OperationRow(
+        key=op.key,
+        op=op.op,
+        op_class=op.op_class,
+        kind=op.kind,
+        target=op.target,
+        incident_id=op.incident,
+        object=op.object,
+        aspect=op.aspect,
+        needs=list(op.needs),
+        meaning=dict(op.meaning),
+        reason=op.reason,
+        mapping_version=version,
+        state=OperationState.HELD if held else OperationState.PENDING,
+        decided_at=now,
+    )
+    session.add(row)
+    session.flush()
+    audit.append(
+        session,
+        now,
+        "operation.decided",
+        incident=op.incident,
+        operation=row.id,
+        data={"kind": op.kind, "op": op.op, "reason": op.reason, "held": held},
+    )
+    return row
+
+
+def open_of(session: Session, incident: str) -> list[OperationRow]:
+    """The open operations of an incident, oldest first."""
+    states = [str(state) for state in OPEN_STATES]
+    query = (
+        select(OperationRow)
+        .where(OperationRow.incident_id == incident, col(OperationRow.state).in_(states))
+        .order_by(col(OperationRow.id))
+    )
+    return list(session.exec(query).all())
+
+
+def unmet(session: Session, row: OperationRow) -> list[str]:
+    """The keys that an operation still waits for; a ticket that was adopted needs no create."""
+    if not row.needs:
+        return []
+    query = select(OperationRow.key).where(
+        col(OperationRow.key).in_(row.needs), OperationRow.state == OperationState.DONE
+    )
+    done = set(session.exec(query).all())
+    return [key for key in row.needs if key not in done and not _has_ticket(session, key)]
+
+
+def _has_ticket(session: Session, key: str) -> bool:
+    prefix = ticket_key("")
+    return key.startswith(prefix) and session.get(TicketRow, key.removeprefix(prefix)) is not None
+
+
+def incidents_with_work(session: Session) -> list[str]:
+    """Incidents with an operation that is pending, under way or settling."""
+    states = [str(OperationState.PENDING), str(OperationState.IN_FLIGHT), str(OperationState.SETTLING)]
+    query = select(OperationRow.incident_id).where(col(OperationRow.state).in_(states)).distinct()
+    return list(session.exec(query).all())
+
+
+def incidents_waiting_for(session: Session, key: str) -> list[str]:
+    """Incidents with a pending operation that needs `key`."""
+    query = (
+        select(OperationRow.incident_id)
+        .where(
+            OperationRow.state == OperationState.PENDING,
+            func.instr(func.json(OperationRow.needs), f'"{key}"') > 0,
+        )
+        .distinct()
+    )
+    return list(session.exec(query).all())
+
+
+def claim(
+    session: Session,
+    row_id: int,
+    run: str,
+    now: datetime,
+    rendered: dict[str, JsonValue],
+    probe_from: int | None,
+) -> OperationRow | None:
+    """Commit that a pending operation is about to leave; None if it is no longer pending.
+
+    Its rendered request is kept from the first claim on.
+    """
+    kept = session.exec(select(OperationRow.rendered).where(OperationRow.id == row_id)).first()
+    query = (
+        update(OperationRow)
+        .where(col(OperationRow.id) == row_id, col(OperationRow.state) == OperationState.PENDING)
+        .values(
+            state=OperationState.IN_FLIGHT,
+            instance=run,
+            claimed_at=now,
+            probe_from=probe_from,
+            attempts=OperationRow.attempts + 1,
+            rendered=kept or rendered,
+            error=None,
+        )
+    )
+    if not _changed(session, query):
+        return None
+    row = session.get(OperationRow, row_id, populate_existing=True)
+    if row is not None:
+        _say(session, now, "operation.leaves", row, {"attempt": row.attempts})
+    return row
+
+
+def _changed(session: Session, query: Any) -> bool:
+    result = session.connection().execute(query)
+    return isinstance(result, CursorResult) and result.rowcount == 1
+
+
+def _move(session: Session, row: OperationRow, state: OperationState) -> None:
+    """From the state that the caller read to another; raises `OperationMoved` if it is not so any more."""
+    known = row.state
+    query = (
+        update(OperationRow)
+        .where(col(OperationRow.id) == row.id, col(OperationRow.state) == known)
+        .values(state=state)
+    )
+    if known not in OPEN_STATES or not _changed(session, query):
+        raise OperationMoved(row.id, known, state)
+    session.add(row)
+    row.state = state
+
+
+def _say(
+    session: Session, now: datetime, kind: str, row: OperationRow, data: dict[str, JsonValue] | None = None
+) -> None:
+    said: dict[str, JsonValue] = {"kind": row.kind, "op": row.op}
+    audit.append(
+        session, now, kind, incident=row.incident_id, operation=row.id, data={**said, **(data or {})}
+    )
+
+
+def finish(
+    session: Session,
+    row: OperationRow,
+    state: OperationState,
+    now: datetime,
+    *,
+    remote_id: str | None = None,
+    why: str = "",
+) -> None:
+    """End an operation: done (with what the service named it), superseded or dropped, and say so."""
+    _move(session, row, state)
+    row.finished_at = now
+    row.remote_id = remote_id or row.remote_id
+    row.gave_up_boot_id = row.gave_up_boottime = None
+    if state is OperationState.DONE:
+        row.error = None
+    _say(session, now, f"operation.{state}", row, {"remote": row.remote_id, "why": why})
+
+
+def put_back(session: Session, row: OperationRow, now: datetime, error: str) -> None:
+    """An operation that was certainly not done waits to leave again as it is."""
+    _move(session, row, OperationState.PENDING)
+    row.error = error
+    row.gave_up_boot_id = row.gave_up_boottime = None
+    _say(session, now, "operation.not_done", row)
+
+
+def park(session: Session, row: OperationRow, now: datetime, error: str) -> None:
+    """An operation that a service refuses for what it is waits for a person, in the service's words."""
+    _move(session, row, OperationState.PARKED)
+    row.error = error
+    _say(session, now, "operation.parked", row, {"words": audit.salted(session, error)})
+
+
+def settle(session: Session, row: OperationRow, now: datetime, given_up: GivenUp, error: str) -> None:
+    """An operation whose outcome is unknown is looked up from now on, until the settle time is over."""
+    _move(session, row, OperationState.SETTLING)
+    row.error = error
+    row.gave_up_boot_id, row.gave_up_boottime = given_up.boot_id, given_up.boottime
+    _say(session, now, "operation.unknown", row)
+
+
+def recover(session: Session, run: str, now: datetime, given_up: GivenUp) -> list[str]:
+    """At the start: what an instance that is gone left in flight becomes unknown; return its incidents."""
+    query = select(OperationRow).where(
+        OperationRow.state == OperationState.IN_FLIGHT,
+        or_(col(OperationRow.instance).is_(None), col(OperationRow.instance) != run),
+    )
+    rows = session.exec(query).all()
+    for row in rows:
+        settle(session, row, now, given_up, "the daemon ended while the request was under way")
+    return sorted({row.incident_id for row in rows})
+
+
+def retry(session: Session, rows: Iterable[OperationRow], now: datetime, who: str) -> int:
+    """Parked operations go back to pending and are rendered anew; return how many."""
+    count = 0
+    for row in rows:
+        if row.state == OperationState.PARKED:
+            _move(session, row, OperationState.PENDING)
+            row.rendered = row.error = None
+            _say(session, now, "operation.retried", row, {"by": who})
+            count += 1
+    return count
+
+
+def counts(session: Session) -> dict[str, int]:
+    """How many operations stand in each open state, and how many are done."""
+    query = select(OperationRow.state, func.count()).group_by(col(OperationRow.state))
+    found = {state: int(number) for state, number in session.exec(query).all()}
+    return {str(state): found.get(state, 0) for state in OperationState}
+
+
+def listing(session: Session, states: Sequence[OperationState] = OPEN_STATES) -> list[OperationRow]:
+    """The operations in these states, oldest first."""
+    wanted = [str(state) for state in states]
+    query = select(OperationRow).where(col(OperationRow.state).in_(wanted)).order_by(col(OperationRow.id))
+    return list(session.exec(query).all())

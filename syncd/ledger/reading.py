@@ -1,0 +1,161 @@
+"""What the reading commands ask the ledger: plain data, ready for a table or for JSON.
+
+The shapes are a promise to scripts (README, "For scripts").
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlmodel import Session, col, or_, select
+
+from syncd.domain.incident import IncidentStatus
+from syncd.domain.operation import OPEN_STATES
+from syncd.ledger import audit, outbox
+from syncd.ledger.snapshots import get_cursor
+from syncd.ledger.tables import AuditEventRow, IncidentRow, MirrorLinkRow, OperationRow, TicketRow
+
+Data = dict[str, Any]
+
+
+def _iso(at: datetime | None) -> str | None:
+    return at.isoformat() if at else None
+
+
+def incident_data(row: IncidentRow, ticket: TicketRow | None) -> Data:
+    """One incident as `status` lists it."""
+    issue = ticket.snapshot if ticket and ticket.snapshot else None
+    return {
+        "id": row.id,
+        "number": row.number,
+        "title": row.snapshot.get("title", ""),
+        "team": row.team,
+        "severity": row.severity,
+        "severity_assumed": row.assumed,
+        "status": row.status,
+        "ticket": ticket.key if ticket else None,
+        "ticket_status": issue["status"]["name"] if issue else None,
+        "postmortem": None,
+        "due_at": None,
+    }
+
+
+def operation_data(row: OperationRow) -> Data:
+    """One operation as `outbox` and `show` list it."""
+    return {
+        "id": row.id,
+        "incident": row.incident_id,
+        "kind": row.kind,
+        "target": row.target,
+        "state": row.state,
+        "reason": row.reason,
+        "attempts": row.attempts,
+        "error": row.error,
+        "needs": row.needs,
+        "remote_id": row.remote_id,
+        "decided_at": _iso(row.decided_at),
+        "finished_at": _iso(row.finished_at),
+    }
+
+
+def status_data(session: Session, limit: int = 200) -> Data:
+    """Open and unfinished incidents with their tickets, the outbox by state, the last good cycles."""
+    open_ops = select(OperationRow.incident_id).where(
+        col(OperationRow.state).in_([str(state) for state in OPEN_STATES])
+    )
+    rows = session.exec(
+        select(IncidentRow, TicketRow)
+        .join(TicketRow, col(TicketRow.incident_id) == col(IncidentRow.id), isouter=True)
+        .where(
+            col(IncidentRow.team).is_not(None),
+            or_(
+                IncidentRow.status != IncidentStatus.RESOLVED,
+                col(IncidentRow.finished).is_(False),
+                col(IncidentRow.id).in_(open_ops),
+            ),
+        )
+        .order_by(col(IncidentRow.number).desc())
+        .limit(limit)
+    ).all()
+    seq, digest = audit.head(session)
+    return {
+        "incidents": [incident_data(row, ticket) for row, ticket in rows],
+        "outbox": outbox.counts(session),
+        "cycles": {side: get_cursor(session, f"cycle.{side}").get("at") for side in ("pagerduty", "jira")},
+        "services": get_cursor(session, "services").get("down", []),
+        "unmapped_services": get_cursor(session, "services").get("unmapped", {}),
+        "notes": get_cursor(session, "services").get("notes", []),
+        "audit_head": f"{seq}:{digest}",
+    }
+
+
+def all_incidents(session: Session) -> list[Data]:
+    """Every incident with its ticket, oldest first."""
+    rows = session.exec(
+        select(IncidentRow, TicketRow)
+        .join(TicketRow, col(TicketRow.incident_id) == col(IncidentRow.id), isouter=True)
+        .order_by(col(IncidentRow.number))
+    ).all()
+    return [incident_data(row, ticket) for row, ticket in rows]
+
+
+def find_incident(session: Session, wanted: str) -> IncidentRow | None:
+    """Given an incident's id, its number or its ticket's key, return its row."""
+    row = session.get(IncidentRow, wanted)
+    if row is not None:
+        return row
+    number = wanted.removeprefix("#")
+    if number.isdecimal() and len(number) < 19:
+        return session.exec(select(IncidentRow).where(IncidentRow.number == int(number))).first()
+    ticket = session.exec(select(TicketRow).where(TicketRow.key == wanted.upper())).first()
+    return session.get(IncidentRow, ticket.incident_id) if ticket else None
+
+
+def show_data(session: Session, row: IncidentRow) -> Data:
+    """Everything known and done about one incident."""
+    ticket = session.get(TicketRow, row.id)
+    operations = session.exec(
+        select(OperationRow).where(OperationRow.incident_id == row.id).order_by(col(OperationRow.id))
+    ).all()
+    events = session.exec(
+        select(AuditEventRow).where(AuditEventRow.incident_id == row.id).order_by(col(AuditEventRow.seq))
+    ).all()
+    pairs = session.exec(select(MirrorLinkRow).where(MirrorLinkRow.incident_id == row.id)).all()
+    return {
+        "incident": {**incident_data(row, ticket), "snapshot": row.snapshot, "notes": row.notes},
+        "ticket": _ticket_data(ticket) if ticket else None,
+        "postmortem": None,
+        "action_items": [],
+        "operations": [operation_data(operation) for operation in operations],
+        "mirrored": [
+            {"origin": pair.origin, "note": pair.note_id, "comment": pair.comment_id} for pair in pairs
+        ],
+        "events": [
+            # an operation's event names the operation's kind in its data, too
+            {"seq": event.seq, "at": _iso(event.at), "kind": event.kind, "data": json.loads(event.text)}
+            for event in events
+        ],
+    }
+
+
+def _ticket_data(ticket: TicketRow) -> Data:
+    return {
+        "key": ticket.key,
+        "issue_id": ticket.issue_id,
+        "origin": ticket.origin,
+        "agreed": ticket.agreed,
+        "refused": ticket.refused,
+        "out_of_sight_since": _iso(ticket.out_of_sight_since),
+        "snapshot": ticket.snapshot,
+    }
+
+
+def outbox_data(session: Session, states: Sequence[Any] = OPEN_STATES) -> Data:
+    """The open operations and the counts by state."""
+    return {
+        "counts": outbox.counts(session),
+        "operations": [operation_data(row) for row in outbox.listing(session, states)],
+    }

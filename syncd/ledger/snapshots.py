@@ -1,0 +1,168 @@
+"""What was read of the services, each with the moment its request began.
+
+A snapshot is stored only if its moment is later than the stored one's and than our last confirmed
+write to that object: an answer that began earlier tells an older story, whenever it arrives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlmodel import Session, and_, col, or_, select
+
+from syncd.domain.incident import Incident, IncidentStatus, Note
+from syncd.domain.ticket import Issue
+from syncd.ledger.tables import CursorRow, IncidentRow, LookAgainRow, TicketRow
+
+
+def save_incident(
+    session: Session, incident: Incident, moment: int, now: datetime, team: str | None
+) -> IncidentRow | None:
+    """Store an incident as read; return its row if that was news, else None.
+
+    An answer without custom fields or people's addresses keeps those that an earlier one brought.
+    """
+    row = session.get(IncidentRow, incident.id)
+    if row is None:
+        row = IncidentRow(
+            id=incident.id,
+            number=incident.number,
+            service_id=incident.service.id,
+            status=incident.status,
+            created_at=incident.created_at,
+            first_seen_at=now,
+            snapshot={},
+            moment=0,
+        )
+    elif moment <= max(row.moment, row.written_moment):
+        return None
+    known = row.snapshot
+    incident = _with_what_was_left_out(incident, known)
+    dumped = incident.model_dump(mode="json")
+    news = dumped != known or team != row.team
+    row.moment = moment
+    if news:
+        row.snapshot, row.team = dumped, team
+        row.number, row.service_id = incident.number, incident.service.id
+        row.status, row.resolved_at = incident.status, incident.resolved_at
+        row.merged_into = incident.merged_into
+        row.finished = False
+    session.add(row)
+    return row if news else None
+
+
+def _with_what_was_left_out(incident: Incident, known: dict[str, Any]) -> Incident:
+    """The incident with the custom fields and addresses that only some answers carry (the log's do not)."""
+    update: dict[str, Any] = {}
+    if incident.custom_fields is None and known.get("custom_fields") is not None:
+        update["custom_fields"] = known["custom_fields"]
+    emails = {person["id"]: person["email"] for person in known.get("assignees", ())}
+    update["assignees"] = tuple(
+        person.model_copy(update={"email": person.email or emails.get(person.id)})
+        for person in incident.assignees
+    )
+    return incident.model_copy(update=update)
+
+
+def save_notes(session: Session, row: IncidentRow, notes: Sequence[Note], moment: int) -> None:
+    """Store the notes of an incident as listed, unless what is known is younger.
+
+    `row` may have been read before the request left; it is read again.
+    """
+    _fresh(session, row)
+    if moment > max(row.notes_moment, row.written_moment):
+        row.notes = [note.model_dump(mode="json") for note in notes]
+        row.notes_moment, row.notes_wanted = moment, False
+        session.add(row)
+
+
+def _fresh(session: Session, row: IncidentRow | TicketRow) -> None:
+    session.add(row)
+    session.flush()
+    session.refresh(row)
+
+
+def save_issue(session: Session, row: TicketRow, issue: Issue, moment: int) -> bool:
+    """Store a ticket as read, follow its key if it was moved; return whether that was news.
+
+    `row` may have been read before the request left; it is read again, since a write of ours may have
+    been confirmed meanwhile.
+    """
+    _fresh(session, row)
+    if moment <= max(row.moment, row.written_moment):
+        return False
+    dumped = issue.model_dump(mode="json")
+    news = dumped != row.snapshot
+    row.moment = moment
+    row.out_of_sight_since = None
+    if news:
+        row.snapshot, row.key, row.project = dumped, issue.key, issue.project
+    session.add(row)
+    return news
+
+
+def ticket_of(session: Session, incident_id: str) -> TicketRow | None:
+    """The ticket of an incident."""
+    return session.get(TicketRow, incident_id)
+
+
+def tickets_by_issue(session: Session, issue_ids: Iterable[str]) -> dict[str, TicketRow]:
+    """Which of these issues are tickets of ours."""
+    rows = session.exec(select(TicketRow).where(col(TicketRow.issue_id).in_(list(issue_ids)))).all()
+    return {row.issue_id: row for row in rows}
+
+
+def look_again(
+    session: Session,
+    incident_ids: Iterable[str],
+    now: datetime,
+    moment: int,
+    why: str,
+    *,
+    notes: bool = False,
+    ticket: bool = False,
+) -> None:
+    """Note that these incidents may have changed; a read that began at `moment` or later is fresh enough.
+
+    `notes`: somebody wrote, edited or deleted a note. `ticket`: the ticket is to be read, not the incident.
+    """
+    for incident_id in dict.fromkeys(incident_ids):
+        session.add(
+            LookAgainRow(incident_id=incident_id, at=now, moment=moment, why=why, notes=notes, ticket=ticket)
+        )
+
+
+def awaiting_a_look(session: Session) -> list[str]:
+    """The incidents that may have changed, the longest known first."""
+    query = select(LookAgainRow.incident_id).order_by(col(LookAgainRow.id))
+    return list(dict.fromkeys(session.exec(query).all()))
+
+
+def unfinished(session: Session) -> list[str]:
+    """Claimed incidents that are resolved and wait for something, or were kept back by a noise rule."""
+    query = select(IncidentRow.id).where(
+        col(IncidentRow.team).is_not(None),
+        or_(
+            and_(IncidentRow.status == IncidentStatus.RESOLVED, col(IncidentRow.finished).is_(False)),
+            col(IncidentRow.silence).is_not(None),
+        ),
+    )
+    return list(session.exec(query).all())
+
+
+def looks_of(session: Session, incident_id: str) -> list[LookAgainRow]:
+    """What was said about one incident and not yet looked at."""
+    return list(session.exec(select(LookAgainRow).where(LookAgainRow.incident_id == incident_id)).all())
+
+
+def get_cursor(session: Session, name: str) -> dict[str, object]:
+    """One cursor's value, empty where it was never set."""
+    row = session.get(CursorRow, name)
+    return dict(row.value) if row else {}
+
+
+def set_cursor(session: Session, name: str, **value: object) -> None:
+    """Write one cursor."""
+    session.merge(CursorRow(name=name, value=value))

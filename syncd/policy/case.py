@@ -1,0 +1,114 @@
+"""All that is known of one incident, and what a rule may answer.
+
+A `Case` is a value: rules read it and nothing else, so a decision can be replayed, printed and tested.
+"""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from syncd.domain.base import JsonValue, UtcTime, Value
+from syncd.domain.incident import Incident, Note
+from syncd.domain.mapping import Mapping, ServiceSection
+from syncd.domain.operation import Operation
+from syncd.domain.project import ResolvedProject
+from syncd.domain.ticket import Account, Issue
+
+
+class MirrorPair(Value):
+    """A note and a comment that say the same; `origin` is the side a person wrote on."""
+
+    origin: str
+    note_id: str | None = None
+    comment_id: str | None = None
+
+
+class TicketState(Value):
+    """The ticket of the incident, as the ledger knows it.
+
+    `agreed` holds for each aspect the incident's side when both sides last agreed (`state`, `summary`,
+    ...). `placed_status` is the status where the daemon put it last. `issue` is None until it was read.
+    """
+
+    issue_id: str
+    key: str
+    origin: str = "operation"
+    agreed: dict[str, JsonValue] = Field(default_factory=dict)
+    placed_status: str | None = None
+    refused: tuple[str, ...] = ()
+    issue: Issue | None = None
+
+
+class MergeTarget(Value):
+    """The incident that this one was merged into; `claimed` says whether a mapping claims its service."""
+
+    id: str
+    number: int | None = None
+    claimed: bool = True
+    has_ticket: bool = False
+
+
+class Case(Value):
+    """Everything a rule may look at.
+
+    `people` maps PagerDuty user ids to Jira accounts, None where nobody assignable was found; a user
+    who is missing was not looked up yet. `once` holds the keys of all once-operations on record,
+    `unsettled` the marks of those whose outcome is unknown. `now` is the moment of the decision; without
+    it nothing waits. `merged_from` are the incidents that were merged into this one.
+    """
+
+    incident: Incident
+    notes: tuple[Note, ...] | None = None
+    ticket: TicketState | None = None
+    pairs: tuple[MirrorPair, ...] = ()
+    people: dict[str, Account | None] = Field(default_factory=dict)
+    fallback: Account | None = None
+    once: frozenset[str] = frozenset()
+    unsettled: frozenset[str] = frozenset()
+    instance: str = ""
+    myself_in_jira: str = ""
+    silent: bool = False
+    now: UtcTime | None = None
+    merged_into: MergeTarget | None = None
+    merged_from: tuple[str, ...] = ()
+
+
+class Rulebook(Value):
+    """The mapping of the incident's team, its service's section, and the Jira project in ids."""
+
+    mapping: Mapping
+    section: ServiceSection
+    project: ResolvedProject
+
+
+class Remark(Value):
+    """Something that was seen and left, for the audit trail: which rule, and why."""
+
+    rule: str
+    reason: str
+
+
+class Decision(Value):
+    """What ought to be done now, what is agreed without a write, what was left and why.
+
+    `again` is in how many seconds the passing of time alone may change the answer. `would` says what a
+    rule in mode `report` would have done. `silence` names the noise rule that keeps the ticket back.
+    """
+
+    operations: tuple[Operation, ...] = ()
+    agreed: dict[str, JsonValue] = Field(default_factory=dict)
+    remarks: tuple[Remark, ...] = ()
+    again: float | None = None
+    would: tuple[str, ...] = ()
+    silence: str | None = None
+
+    def plus(self, other: Decision) -> Decision:
+        """Both decisions as one."""
+        return Decision(
+            operations=self.operations + other.operations,
+            agreed={**self.agreed, **other.agreed},
+            remarks=self.remarks + other.remarks,
+            again=min((one for one in (self.again, other.again) if one is not None), default=None),
+            would=self.would + other.would,
+            silence=self.silence or other.silence,
+        )

@@ -1,0 +1,57 @@
+"""What was merged into another incident is its duplicate: the tickets are linked, and the other one counts.
+
+The link needs both tickets; a target without a ticket gets one (rules: "The postmortem", merged). A target
+whose service no mapping claims gets none: that is said on the ticket instead.
+"""
+
+from __future__ import annotations
+
+from syncd.domain.operation import Kind, Operation, ticket_key
+from syncd.policy.case import Case, Decision, Rulebook
+
+ASPECT = "duplicate"
+
+
+def decide_merge(case: Case, book: Rulebook) -> Decision:
+    """Given a case, return the link to its target's ticket as far as it is missing."""
+    target = case.merged_into
+    if target is None or (case.silent and case.ticket is None):
+        return Decision()
+    if case.ticket is not None and case.ticket.agreed.get(ASPECT) == target.id:
+        return Decision()
+    if not target.claimed:
+        return _say_foreign(case, target.id, target.number)
+    needs = [] if case.ticket else [ticket_key(case.incident.id)]
+    if not target.has_ticket:
+        needs.append(ticket_key(target.id))
+    link = Operation(
+        key=f"duplicate/{case.incident.id}",
+        kind=Kind.LINK_TICKETS,
+        incident=case.incident.id,
+        object=f"ticket:{case.incident.id}",
+        aspect=ASPECT,
+        needs=tuple(needs),
+        meaning={"target": target.id, "purpose": ASPECT},
+        reason=f"it was merged into incident {target.number or target.id}",
+    )
+    return Decision(operations=(link,))
+
+
+def _say_foreign(case: Case, target: str, number: int | None) -> Decision:
+    key = f"say/{case.incident.id}/merged/{target}"
+    if key in case.once:
+        return Decision()
+    said = Operation(
+        key=key,
+        kind=Kind.SAY_ON_TICKET,
+        incident=case.incident.id,
+        object=f"ticket:{case.incident.id}",
+        needs=() if case.ticket else (ticket_key(case.incident.id),),
+        meaning={
+            "subject": "merge",
+            "text": "the incident was merged into one of a service that no team's mapping claims:",
+            "value": f"incident {number or target}",
+        },
+        reason="people learn where the incident went",
+    )
+    return Decision(operations=(said,))

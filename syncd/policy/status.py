@@ -1,0 +1,118 @@
+"""The ticket's status follows the incident's state, and leaves people's own moves alone.
+
+A ticket is moved only when its incident's state changed since both sides last agreed. A status that
+the mapping does not name belongs to people; a ticket that a person closed is not pulled back; an
+acknowledgement that times out changes nothing; what owes nothing is closed only where the mapping
+switches closing on (rules: "The ticket").
+"""
+
+from __future__ import annotations
+
+from syncd.domain.base import JsonValue
+from syncd.domain.incident import IncidentStatus
+from syncd.domain.mapping import Mode
+from syncd.domain.operation import Kind, Operation
+from syncd.policy.case import Case, Decision, Remark, Rulebook
+from syncd.policy.severity import decide_severity
+
+FLAPPING_SECONDS = 300.0
+"""A resolve and a reopen within five minutes move the ticket once (rules: "The ticket", Status)."""
+
+_TIMED_OUT = (IncidentStatus.ACKNOWLEDGED, IncidentStatus.TRIGGERED)
+
+
+def wanted_word(case: Case, book: Rulebook) -> str:
+    """Which of the mapping's four words the ticket ought to stand at for the incident's state."""
+    incident = case.incident
+    if incident.status is not IncidentStatus.RESOLVED:
+        return incident.status
+    return "closed" if _owes_nothing(case, book) and book.mapping.closing.mode is Mode.ENFORCE else "resolved"
+
+
+def _owes_nothing(case: Case, book: Rulebook) -> bool:
+    """What was merged into another incident owes nothing any more: the other one's ticket counts."""
+    severity = decide_severity(case.incident, book.mapping, book.section)
+    return case.incident.merged_into is not None or not severity.section.postmortem
+
+
+def _still_flapping(case: Case) -> float:
+    """Seconds for which a resolve is still held, so that a quick reopen moves the ticket only once.
+
+    What was merged, and what was over before it was first decided on, is not held.
+    """
+    incident, resolved = case.incident, case.incident.resolved_at or case.incident.status_changed_at
+    if incident.status is not IncidentStatus.RESOLVED or incident.merged_into or case.now is None:
+        return 0.0
+    if resolved is None or case.silent:
+        return 0.0
+    return max(0.0, FLAPPING_SECONDS - (case.now - resolved).total_seconds())
+
+
+def decide_status(case: Case, book: Rulebook) -> Decision:
+    """Given a case with a ticket that was read, return the move that its state asks for, if any."""
+    return _move(case, book).plus(Decision(would=_would_close(case, book)))
+
+
+def _move(case: Case, book: Rulebook) -> Decision:
+    ticket, issue = case.ticket, case.ticket.issue if case.ticket else None
+    if ticket is None or issue is None or "status" in ticket.refused:
+        return Decision()
+    state: str = case.incident.status
+    before = ticket.agreed.get("state")
+    if before == state or (before, state) == _TIMED_OUT:
+        return Decision()
+    held = _still_flapping(case)
+    if held:
+        return Decision(again=held)
+    word = wanted_word(case, book)
+    target = book.project.statuses[word]
+    agreed: dict[str, JsonValue] = {"state": state}
+    if issue.status.id == target.id:
+        return Decision(agreed=agreed)
+    reason = _left(case, book)
+    if reason:
+        return Decision(agreed=agreed, remarks=(Remark(rule="status", reason=reason),))
+    return Decision(
+        operations=(
+            Operation(
+                key=f"status/{case.incident.id}",
+                kind=Kind.MOVE_TICKET,
+                incident=case.incident.id,
+                object=f"ticket:{case.incident.id}",
+                aspect="status",
+                meaning={"word": word, "status": target.id, "state": state, "from": issue.status.id},
+                reason=f"the incident is {state}",
+            ),
+        ),
+    )
+
+
+def _would_close(case: Case, book: Rulebook) -> tuple[str, ...]:
+    """What `closing` in mode `report` would have done instead."""
+    issue = case.ticket.issue if case.ticket else None
+    over = case.incident.status is IncidentStatus.RESOLVED
+    if issue is None or issue.status.category == "done":
+        return ()
+    if over and book.mapping.closing.mode is Mode.REPORT and _owes_nothing(case, book):
+        return ("close the ticket at the resolve: it owes nothing (closing.mode: report)",)
+    return ()
+
+
+def _left(case: Case, book: Rulebook) -> str | None:
+    """Why the ticket stays where it is, None if it may be moved.
+
+    Before its first placement a ticket that we made stands where the create put it, whatever that
+    status is called; an adopted one stands where a person put it, also when that is done.
+    """
+    ticket, issue = case.ticket, case.ticket.issue if case.ticket else None
+    if ticket is None or issue is None:
+        return "not read yet"
+    made = ticket.origin != "adopted"
+    if made and ticket.placed_status is None and issue.status.category != "done":
+        return None
+    if book.project.word_for(issue.status.id) is None:
+        return f"status {issue.status.id} belongs to people"
+    ours = ticket.placed_status == issue.status.id and "state" in ticket.agreed
+    if issue.status.category == "done" and not ours:
+        return "a person closed the ticket"
+    return None

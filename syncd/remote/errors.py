@@ -1,0 +1,85 @@
+"""How a request can fail, sorted by the only question that matters for a write: was it done?
+
+`NotDone`: certainly not carried out, may be sent again as it is. `Unknown`: the first byte left and no
+readable answer came; it must be looked up (design: exactly one). An answer that is not understood is
+never read as "no".
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Cause(StrEnum):
+    """Why a request was not done, or why that is not known."""
+
+    PAUSED = "paused"
+    """Not even asked: the service was not usable a moment ago."""
+    UNREACHABLE = "unreachable"
+    """Never connected."""
+    CREDENTIALS = "credentials"
+    """401, or 403 on what our account may never do: the whole service is affected."""
+    FORBIDDEN = "forbidden"
+    """403 about this object."""
+    REJECTED = "rejected"
+    """400, 405, 413, 422: the request itself will not do."""
+    MISSING = "missing"
+    """404 and 410."""
+    CONFLICT = "conflict"
+    """409."""
+    LIMITED = "limited"
+    """429: later."""
+    REDIRECT = "redirect"
+    """A redirect, never followed."""
+    TIMEOUT = "timeout"
+    BROKEN = "broken"
+    """Reset, cut short, or an answer that cannot be read."""
+    SERVER = "server"
+    """408 and 5xx."""
+
+
+class RemoteError(Exception):
+    """A request that did not end well; carries data, never a token, never a whole foreign body.
+
+    `message` is the service's own words cut to 256 characters, `field_errors` are Jira's by field,
+    `retry_after` is in seconds from now and None where the service named none. `scope` says how far a
+    LIMITED reaches: `issue` (writes to this issue), `endpoint` (this method and path) or `service`; it is
+    empty otherwise. `status` is None where no answer came.
+    """
+
+    def __init__(
+        self,
+        service: str,
+        request: str,
+        cause: Cause,
+        message: str = "",
+        *,
+        status: int | None = None,
+        field_errors: dict[str, str] | None = None,
+        retry_after: float | None = None,
+        scope: str = "",
+    ) -> None:
+        self.service = service
+        self.request = request
+        self.cause = cause
+        self.message = message[:256]
+        self.status = status
+        self.field_errors = {key: text[:256] for key, text in (field_errors or {}).items()}
+        self.retry_after = retry_after
+        self.scope = scope
+        super().__init__(self.describe())
+
+    def describe(self) -> str:
+        """One line for people: what was asked, what was answered, in the service's own words."""
+        status = f" ({self.status})" if self.status else ""
+        fields = "; ".join(f"{name}: {text}" for name, text in sorted(self.field_errors.items()))
+        words = "; ".join(part for part in (self.message, fields) if part)
+        return f"{self.service}: {self.request}: {self.cause}{status}" + (f": {words}" if words else "")
+
+
+class NotDone(RemoteError):
+    """The request was certainly not carried out."""
+
+
+class Unknown(RemoteError):
+    """The request may have been carried out; only looking tells."""

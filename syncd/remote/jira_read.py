@@ -1,0 +1,218 @@
+"""What is read from Jira.
+
+A search only names issues; values come from bulk reads, which Data Center lacks, so that its issues are
+read one by one. What a bulk read leaves out without a word is absent or invisible; what it names as an
+error, or what answers 5xx by itself, is unread and has to be asked for again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from syncd.domain.base import Reference
+from syncd.domain.project import Edition, FieldFacts, ProjectFacts
+from syncd.domain.ticket import MARK_PROPERTY, Account, Comment, Issue, Status, Transition
+from syncd.remote import wire_jira as wire
+from syncd.remote.errors import Cause, NotDone, Unknown
+from syncd.remote.jira_session import SERVICE, JiraSession
+from syncd.remote.ports import Fetched, SearchPage, ServerFacts
+from syncd.remote.wire import each, identifier, listed, reading
+
+BULK = 100
+"""Issues in one bulk read."""
+FRESH = 50
+"""Ids that a search takes as not to be stale."""
+FIELD_PAGE = 200
+UNREAD_AT_MOST = 3
+"""Single issues that may answer 5xx before the read as a whole counts as failed (Data Center)."""
+
+
+class JiraReading(JiraSession):
+    """The reading half of a client."""
+
+    _server: ServerFacts | None = None
+
+    def server(self) -> ServerFacts:
+        """Edition, version and base URL, asked once."""
+        if self._server is None:
+            body = self._get("serverInfo")
+            with reading(SERVICE, "GET serverInfo"):
+                edition: Edition = "cloud" if body.get("deploymentType") == "Cloud" else "datacenter"
+                self._server = ServerFacts(
+                    base_url=body["baseUrl"], edition=edition, version=body.get("version") or ""
+                )
+        return self._server
+
+    def myself(self) -> Account:
+        """Our own account."""
+        body = self._client.myself()
+        with reading(SERVICE, "GET myself"):
+            return wire.account(body)
+
+    def search(
+        self, jql: str, *, token: str | None = None, limit: int = 100, fresh: Sequence[str] = ()
+    ) -> SearchPage:
+        """One page of hits.
+
+        There is no next page where Jira says so, where the page is empty, or where the next token is
+        the one just used: all three were seen to be the end, and the last two would go on for ever.
+        """
+        if self.edition == "datacenter":
+            return self._search_by_position(jql, int(token or 0), limit)
+        asked: dict[str, Any] = {"jql": jql, "maxResults": limit, "fields": ["updated"]}
+        if token is not None:
+            asked["nextPageToken"] = token
+        if fresh:
+            asked["reconcileIssues"] = [int(one) for one in fresh[:FRESH]]
+        body = self._post("search/jql", asked)
+        with reading(SERVICE, "POST search/jql"):
+            hits = each(body, "issues", wire.hit)
+            following = body.get("nextPageToken")
+            ended = body.get("isLast") is True or not hits or following == token
+            return SearchPage(hits=hits, next_token=None if ended else following)
+
+    def _search_by_position(self, jql: str, start: int, limit: int) -> SearchPage:
+        asked = {"jql": jql, "maxResults": limit, "startAt": start, "fields": ["updated"]}
+        body = self._post("search", asked)
+        with reading(SERVICE, "POST search"):
+            hits = each(body, "issues", wire.hit)
+            position = start + len(hits)
+            more = bool(hits) and position < int(body["total"])
+            return SearchPage(hits=hits, next_token=str(position) if more else None)
+
+    def fetch(self, ids: Sequence[str], *, fields: Sequence[str] = ()) -> Fetched:
+        """At most 100 issues by id or key with our property, links, and comments where all are there.
+
+        Comments that come with an issue carry no marks; `comments` does.
+        """
+        wanted = [*wire.USUAL_FIELDS, *fields]
+        return self._bulk(ids, wanted, lambda raw: wire.issue(raw, fields))
+
+    def probe(self, keys: Sequence[str]) -> Fetched:
+        """What exists among these keys and whose mark it bears; the issues' status and type are empty."""
+        return self._bulk(keys, wire.PROBE_FIELDS, wire.probed)
+
+    def _bulk(self, ids: Sequence[str], fields: Collection[str], parse: Any) -> Fetched:
+        if not ids:
+            return Fetched(issues=())
+        if len(ids) > BULK:
+            raise ValueError(f"at most {BULK} issues are read at once")
+        if self.edition == "datacenter":
+            return self._one_by_one(ids, fields, parse)
+        asked = {
+            "issueIdsOrKeys": [identifier(SERVICE, one) for one in ids],
+            "fields": list(fields),
+            "properties": [MARK_PROPERTY],
+        }
+        body = self._post("issue/bulkfetch", asked)
+        with reading(SERVICE, "POST issue/bulkfetch"):
+            issues = each(body, "issues", parse)
+            errors = body.get("issueErrors") or []
+            return Fetched(issues=issues, unread=listed(errors, wire.ident, "issueErrors"))
+
+    def _one_by_one(self, ids: Sequence[str], fields: Collection[str], parse: Any) -> Fetched:
+        params = {"fields": ",".join(fields), "properties": MARK_PROPERTY}
+        issues: list[Issue] = []
+        unread: list[str] = []
+        for one in ids:
+            path = self._issue_path(one)
+            try:
+                body = self._get(path, params)
+            except NotDone as error:
+                if error.cause is not Cause.MISSING or not error.message:
+                    raise
+                continue
+            except Unknown as error:
+                if error.cause is not Cause.SERVER or len(unread) == UNREAD_AT_MOST:
+                    raise
+                unread.append(one)
+                continue
+            with reading(SERVICE, f"GET {path}"):
+                issues.append(parse(body))
+        return Fetched(issues=tuple(issues), unread=tuple(unread))
+
+    def transitions(self, issue_id: str) -> tuple[Transition, ...]:
+        """The ways out of the issue's present status that our account has."""
+        found = self._client.transitions(identifier(SERVICE, issue_id), expand="transitions.fields")
+        with reading(SERVICE, f"GET issue/{issue_id}/transitions"):
+            return listed(found, wire.transition, "transitions")
+
+    def comments(self, issue_id: str) -> tuple[Comment, ...]:
+        """All comments with our property, oldest first."""
+        path = self._issue_path(issue_id, "/comment")
+        params = {"expand": "properties", "orderBy": "created", "maxResults": 100}
+        found = list(self._pages(path, params, "comments"))
+        with reading(SERVICE, f"GET {path}"):
+            return wire.in_order(listed(found, wire.comment, "comments"))
+
+    def project(self, key: str) -> ProjectFacts:
+        """The project, its types with their statuses, and the site's priorities and link types.
+
+        Four requests. Where linking is switched off there are no link types.
+        """
+        path = f"project/{identifier(SERVICE, key)}"
+        body = self._get(path)
+        by_type = self._get(f"{path}/statuses")
+        priorities = self._get("priority")
+        try:
+            link_types = self._get("issueLinkType")["issueLinkTypes"]
+        except NotDone as error:
+            if error.cause is not Cause.MISSING or not error.message:
+                raise
+            link_types = []
+        with reading(SERVICE, f"GET {path}"):
+            return wire.project(body, by_type, priorities, link_types)
+
+    def create_fields(self, project: str, type_id: str) -> tuple[FieldFacts, ...]:
+        """The create screen of a type; Cloud calls the list `fields`, Data Center `values`."""
+        where = identifier(SERVICE, project), identifier(SERVICE, type_id)
+        path = f"issue/createmeta/{where[0]}/issuetypes/{where[1]}"
+        found = list(self._pages(path, {"maxResults": FIELD_PAGE}, "fields", "values"))
+        with reading(SERVICE, f"GET {path}"):
+            return listed(found, wire.create_field, "fields")
+
+    def security_levels(self, project: str) -> tuple[Reference, ...]:
+        """The security levels that our account may set in a project.
+
+        None where the project has none, on plans without them, and without the right to set any.
+        """
+        path = f"project/{identifier(SERVICE, project)}/securitylevel"
+        try:
+            body = self._get(path)
+        except NotDone as error:
+            if error.cause not in (Cause.MISSING, Cause.FORBIDDEN):
+                raise
+            return ()
+        with reading(SERVICE, f"GET {path}"):
+            return tuple(one for one in listed(body.get("levels") or [], wire.reference, "levels") if one)
+
+    def resolutions(self) -> tuple[Reference, ...]:
+        """The site's resolutions; on Cloud the list that is paged, because the other one is deprecated."""
+        if self.edition == "cloud":
+            found = list(self._pages("resolution/search", {"maxResults": 50}, "values"))
+        else:
+            found = self._get("resolution")
+        with reading(SERVICE, "GET resolution"):
+            return tuple(one for one in listed(found, wire.reference, "resolutions") if one)
+
+    def statuses(self) -> tuple[Status, ...]:
+        """All statuses of the site with their untranslated names."""
+        body = self._get("status")
+        with reading(SERVICE, "GET status"):
+            return listed(body, wire.status, "statuses")
+
+    def permissions(self, project: str, names: Sequence[str]) -> dict[str, bool]:
+        """Which of the named permissions our account has in the project; unnamed in the answer: no."""
+        body = self._client.my_permissions(projectKey=project, permissions=",".join(names))
+        with reading(SERVICE, "GET mypermissions"):
+            have = body["permissions"]
+            return {name: bool((have.get(name) or {}).get("havePermission")) for name in names}
+
+    def assignable(self, query: str, project: str) -> tuple[Account, ...]:
+        """Active people who can be assigned in the project and match an address or a name."""
+        asked = "query" if self.edition == "cloud" else "username"
+        body = self._get("user/assignable/search", {asked: query, "project": project, "maxResults": 50})
+        with reading(SERVICE, "GET user/assignable/search"):
+            found = listed(body, wire.account, "users")
+        return tuple(one for one in found if one.active and one.human)

@@ -1,0 +1,196 @@
+"""PagerDuty over pdpyras: the only file that knows the library, so that its successor is one file away.
+
+The library's own ideas (retrying, backing off, raising, counting) are not used: its session gives
+headers, parameters and addresses their form, the transport does the rest. Times are sent in UTC with a
+`Z`, because without one the account's zone would count.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, TypeVar
+
+from syncd.domain.base import Reference
+from syncd.domain.incident import Incident, IncidentStatus, Note, PagerDutyService, Responder
+from syncd.remote import wire_pagerduty as wire
+from syncd.remote.errors import Cause, NotDone
+from syncd.remote.ports import IncidentPage, LogPage, PagerDuty
+from syncd.remote.transport import Transport
+from syncd.remote.wire import Wire, each, identifier, reading
+
+with warnings.catch_warnings():
+    # pdpyras warns at every import that it has a successor; it is pinned and kept in this one file.
+    warnings.filterwarnings("ignore", message='The package "pdpyras" is deprecated')
+    from pdpyras import APISession
+
+SERVICE = "pagerduty"
+PAGE = 100
+LAST_POSITION = 10_000
+"""PagerDuty answers 400 where offset and limit together pass this."""
+
+_PAYMENT_REQUIRED = 402
+_OPEN = (IncidentStatus.TRIGGERED, IncidentStatus.ACKNOWLEDGED)
+T = TypeVar("T")
+_Params = Mapping[str, str | int | Sequence[str]]
+
+
+class _Session(APISession):  # type: ignore[misc] # pdpyras ships no types
+    """The library's session without the figures it keeps by address, which would grow for ever."""
+
+    def postprocess(self, response: Any, suffix: str | None = None) -> None:
+        """Nothing: the transport counts."""
+
+
+class PagerDutyClient:
+    """One thread's PagerDuty client, see `syncd.remote.ports.PagerDuty`."""
+
+    def __init__(self, session: Any) -> None:
+        self._session = session
+
+    def identity(self) -> str:
+        """The account's subdomain; raises `Unknown(BROKEN)` where no object names it."""
+        for kind in ("users", "services"):
+            body = self._get(f"/{kind}", {"limit": 1})
+            with reading(SERVICE, f"GET /{kind}"):
+                found = body[kind]
+                if found:
+                    return wire.subdomain(found[0].get("html_url"))
+        with reading(SERVICE, "GET /services"):
+            return wire.subdomain(None)
+
+    def me(self) -> Responder | None:
+        """The user behind the token; PagerDuty answers 400 to an account's token."""
+        try:
+            body = self._get("/users/me")
+        except NotDone as error:
+            if error.cause is Cause.REJECTED:
+                return None
+            raise
+        with reading(SERVICE, "GET /users/me"):
+            return wire.responder(body["user"])
+
+    def find_user(self, email: str) -> Responder | None:
+        """The user with exactly this address, letter case aside; the search itself also matches parts."""
+        users = self._all("users", wire.responder, {"query": email})
+        return next((user for user in users if (user.email or "").casefold() == email.casefold()), None)
+
+    def log_entries(self, since: datetime, until: datetime, offset: int) -> LogPage:
+        """100 entries of [since, until), newest first; entries that belong to no incident are left out."""
+        params: _Params = {
+            "since": wire.z(since),
+            "until": wire.z(until),
+            "include[]": ["incidents"],
+            **_page(offset),
+        }
+        body = self._get("/log_entries", params)
+        with reading(SERVICE, "GET /log_entries"):
+            entries = each(body, "log_entries", wire.log_entry)
+            return LogPage(entries=tuple(entry for entry in entries if entry), more=wire.more(body))
+
+    def open_incidents(self, offset: int) -> IncidentPage:
+        """100 triggered or acknowledged incidents of any age, by number."""
+        return self._incidents({"date_range": "all"}, _OPEN, "incident_number:asc", offset)
+
+    def incidents(
+        self, since: datetime, until: datetime, offset: int, statuses: Sequence[IncidentStatus] = ()
+    ) -> IncidentPage:
+        """100 incidents created in [since, until), oldest first."""
+        window = {"since": wire.z(since), "until": wire.z(until)}
+        return self._incidents(window, statuses, "created_at:asc", offset)
+
+    def incident(self, incident_id: str) -> Incident | None:
+        """One incident; None only where PagerDuty itself says that there is none.
+
+        A 404 without its words is somebody else's (a proxy's, a wrong address's) and is raised.
+        """
+        path = f"/incidents/{identifier(SERVICE, incident_id)}"
+        try:
+            body = self._get(path, {"include[]": ["assignees", "custom_fields"]})
+        except NotDone as error:
+            if error.cause is Cause.MISSING and error.message:
+                return None
+            raise
+        with reading(SERVICE, f"GET {path}"):
+            return wire.incident(body["incident"])
+
+    def notes(self, incident_id: str) -> tuple[Note, ...]:
+        """All notes of an incident, oldest first."""
+        path = f"/incidents/{identifier(SERVICE, incident_id)}/notes"
+        body = self._get(path)
+        with reading(SERVICE, f"GET {path}"):
+            return tuple(sorted(each(body, "notes", wire.note), key=lambda note: note.created_at))
+
+    def add_note(self, incident_id: str, text: str) -> Note:
+        """Write a note in one request."""
+        path = f"/incidents/{identifier(SERVICE, incident_id)}/notes"
+        body = self._session.post(path, json={"note": {"content": text}}).json()
+        with reading(SERVICE, f"POST {path}"):
+            return wire.note(body["note"])
+
+    def services(self) -> tuple[PagerDutyService, ...]:
+        """All services of the account."""
+        return self._all("services", wire.service)
+
+    def priorities(self) -> tuple[Reference, ...]:
+        """The account's priorities; empty where the plan lacks them (402) or they are off (404)."""
+        try:
+            found = self._all("priorities", wire.reference)
+        except NotDone as error:
+            if error.status == _PAYMENT_REQUIRED or (error.cause is Cause.MISSING and error.message):
+                return ()
+            raise
+        return tuple(priority for priority in found if priority)
+
+    def _incidents(
+        self, window: Mapping[str, str], statuses: Sequence[IncidentStatus], order: str, offset: int
+    ) -> IncidentPage:
+        params: dict[str, str | int | Sequence[str]] = {
+            **window,
+            "include[]": ["assignees"],
+            "sort_by": order,
+            **_page(offset),
+        }
+        if statuses:
+            params["statuses[]"] = [status.value for status in statuses]
+        body = self._get("/incidents", params)
+        with reading(SERVICE, "GET /incidents"):
+            return IncidentPage(incidents=each(body, "incidents", wire.incident), more=wire.more(body))
+
+    def _all(self, kind: str, parse: Callable[[Wire], T], params: _Params | None = None) -> tuple[T, ...]:
+        found: list[T] = []
+        offset, more = 0, True
+        while more:
+            body = self._get(f"/{kind}", {**(params or {}), **_page(offset)})
+            with reading(SERVICE, f"GET /{kind}"):
+                found.extend(each(body, kind, parse))
+                more = wire.more(body)
+            offset += PAGE
+        return tuple(found)
+
+    def _get(self, path: str, params: _Params | None = None) -> Any:
+        return self._session.get(path, params=params).json()
+
+
+def _page(offset: int) -> dict[str, int]:
+    limit = min(PAGE, LAST_POSITION - offset)
+    if limit <= 0:
+        raise NotDone(
+            SERVICE, "asking for a page", Cause.REJECTED, f"PagerDuty ends at position {LAST_POSITION}"
+        )
+    return {"limit": limit, "offset": offset}
+
+
+def pagerduty_client(url: str, token: str, from_address: str | None, transport: Transport) -> PagerDuty:
+    """Make one thread's client; sends nothing.
+
+    `from_address` is the e-mail of a user of the account, in whose name notes are written.
+    """
+    session = _Session(token, default_from=from_address)
+    session.url = url.rstrip("/")
+    session.max_network_attempts = 0
+    session.max_http_attempts = 0
+    session.retry = {}
+    transport.mount(session, SERVICE, url, (token,))
+    return PagerDutyClient(session)

@@ -1,0 +1,228 @@
+"""What the engine asks of the two services, in the domain's words.
+
+The adapters behind these protocols are the only code that knows `pdpyras` and `jira`; a successor is
+one file away. Every method may raise `NotDone` or `Unknown` (`syncd.remote.errors`); a read that fails
+raises as well, and never returns an empty answer instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Protocol
+
+from syncd.domain.base import JsonValue, Reference, Value
+from syncd.domain.incident import Incident, IncidentStatus, LogEntry, Note, PagerDutyService, Responder
+from syncd.domain.project import Edition, FieldFacts, ProjectFacts
+from syncd.domain.ticket import Account, Comment, Issue, Mark, Status, Transition
+
+
+class LogPage(Value):
+    """One page of log entries, newest first; `more` says that older ones follow."""
+
+    entries: tuple[LogEntry, ...]
+    more: bool
+
+
+class IncidentPage(Value):
+    """One page of incidents; `more` says that others follow."""
+
+    incidents: tuple[Incident, ...]
+    more: bool
+
+
+class Hit(Value):
+    """A search result: it names an issue and when it changed last, and is never a source of values."""
+
+    id: str
+    key: str
+    updated: str
+
+
+class SearchPage(Value):
+    """One page of hits and the token of the next, None on the last."""
+
+    hits: tuple[Hit, ...]
+    next_token: str | None = None
+
+
+class Fetched(Value):
+    """A bulk read: what is there, and the ids that could not be read this time (unknown, ask again).
+
+    An id that stands in neither is absent or invisible to us.
+    """
+
+    issues: tuple[Issue, ...]
+    unread: tuple[str, ...] = ()
+
+
+class Created(Value):
+    """What the answer to a create names."""
+
+    id: str
+    key: str
+
+
+class ServerFacts(Value):
+    """Whose Jira it is."""
+
+    base_url: str
+    edition: Edition
+    version: str = ""
+
+
+class PagerDuty(Protocol):
+    """PagerDuty, as far as syncd needs it."""
+
+    def identity(self) -> str:
+        """The account's subdomain: whose ledger this is. From any object's html_url."""
+        ...
+
+    def me(self) -> Responder | None:
+        """The user behind the token; None for an account token, which has no user."""
+        ...
+
+    def find_user(self, email: str) -> Responder | None:
+        """The user with exactly this address, None where there is none."""
+        ...
+
+    def log_entries(self, since: datetime, until: datetime, offset: int) -> LogPage:
+        """100 entries of the account's record in [since, until), newest first, incidents embedded."""
+        ...
+
+    def open_incidents(self, offset: int) -> IncidentPage:
+        """100 triggered or acknowledged incidents of any age, assignees with their addresses."""
+        ...
+
+    def incidents(
+        self, since: datetime, until: datetime, offset: int, statuses: Sequence[IncidentStatus] = ()
+    ) -> IncidentPage:
+        """100 incidents created in [since, until), oldest first; at most six months apart."""
+        ...
+
+    def incident(self, incident_id: str) -> Incident | None:
+        """One incident with its custom fields; None only where PagerDuty says 404."""
+        ...
+
+    def notes(self, incident_id: str) -> tuple[Note, ...]:
+        """All notes of an incident (unpaginated), oldest first."""
+        ...
+
+    def add_note(self, incident_id: str, text: str) -> Note:
+        """Write a note; one request, never repeated by the library."""
+        ...
+
+    def services(self) -> tuple[PagerDutyService, ...]:
+        """All services of the account."""
+        ...
+
+    def priorities(self) -> tuple[Reference, ...]:
+        """The account's priorities; empty where the feature is off."""
+        ...
+
+
+class Jira(Protocol):
+    """Jira, as far as syncd needs it, over REST v2 on both editions."""
+
+    def server(self) -> ServerFacts:
+        """Edition, version and base URL (serverInfo); kept after the first call."""
+        ...
+
+    def myself(self) -> Account:
+        """Our own account."""
+        ...
+
+    def search(
+        self, jql: str, *, token: str | None = None, limit: int = 100, fresh: Sequence[str] = ()
+    ) -> SearchPage:
+        """One page of hits. `fresh`: at most 50 numeric ids that must not be stale (Cloud only)."""
+        ...
+
+    def fetch(self, ids: Sequence[str], *, fields: Sequence[str] = ()) -> Fetched:
+        """At most 100 issues by id or key with our property, comments and links.
+
+        `fields` names custom fields wanted beside the usual ones.
+        """
+        ...
+
+    def probe(self, keys: Sequence[str]) -> Fetched:
+        """As `fetch`, with next to no fields: what exists among these keys, and whose mark it bears."""
+        ...
+
+    def create(self, fields: dict[str, JsonValue], mark: Mark) -> Created:
+        """Create one issue with the mark in the same request; no read follows."""
+        ...
+
+    def edit(
+        self, issue_id: str, fields: dict[str, JsonValue], update: dict[str, JsonValue] | None = None
+    ) -> None:
+        """Change fields in one request; the answer is not read back."""
+        ...
+
+    def transitions(self, issue_id: str) -> tuple[Transition, ...]:
+        """The ways out of the issue's present status that our account has."""
+        ...
+
+    def move(self, issue_id: str, transition_id: str, fields: dict[str, JsonValue] | None = None) -> None:
+        """Take one transition."""
+        ...
+
+    def comments(self, issue_id: str) -> tuple[Comment, ...]:
+        """All comments with our property, oldest first."""
+        ...
+
+    def add_comment(self, issue_id: str, body: str, mark: Mark, *, internal: bool = False) -> Comment:
+        """Write a comment with the mark in the same request.
+
+        `internal` hides it from a service project's customers; the comment's `public` says whether the
+        answer shows it hidden.
+        """
+        ...
+
+    def edit_comment(self, issue_id: str, comment_id: str, body: str) -> Comment:
+        """Replace the text of a comment of ours."""
+        ...
+
+    def link(self, type_name: str, inward_id: str, outward_id: str) -> None:
+        """Link two issues; Jira answers the same for a link that exists."""
+        ...
+
+    def project(self, key: str) -> ProjectFacts:
+        """The project with its types, their statuses, components, priorities and link types."""
+        ...
+
+    def create_fields(self, project: str, type_id: str) -> tuple[FieldFacts, ...]:
+        """The create screen of a type."""
+        ...
+
+    def security_levels(self, project: str) -> tuple[Reference, ...]:
+        """The security levels that our account may set in a project; often none."""
+        ...
+
+    def resolutions(self) -> tuple[Reference, ...]:
+        """The site's resolutions."""
+        ...
+
+    def statuses(self) -> tuple[Status, ...]:
+        """All statuses of the site with their untranslated names."""
+        ...
+
+    def permissions(self, project: str, names: Sequence[str]) -> dict[str, bool]:
+        """Which of the named permissions our account has in the project."""
+        ...
+
+    def assignable(self, query: str, project: str) -> tuple[Account, ...]:
+        """Active people who can be assigned in the project and match an address or a name."""
+        ...
+
+
+class Mail(Protocol):
+    """The way out for e-mail: one message to one recipient."""
+
+    def send(self, sender: str, recipient: str, message: bytes) -> None:
+        """Hand a finished message over; the bytes are sent as they are, so that a second time is the same.
+
+        Raises `NotDone` where nobody took it (LIMITED: try again later, REJECTED: never for this
+        address or message), `Unknown` where it may have been taken.
+        """
+        ...

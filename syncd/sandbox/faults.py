@@ -1,0 +1,183 @@
+"""Faults: rules about which requests go wrong, and in which way.
+
+A rule fits by service, method, path and body, lets the first `skip` pass, strikes `times` times (None: for
+ever) and then only with its `probability`, drawn from a seeded stream. Whether a request was processed before
+it went wrong is part of the way, since that is what the one who asked cannot know.
+"""
+
+import re
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from email.utils import format_datetime
+from random import Random
+from typing import Any, Literal
+
+from syncd.sandbox.wire import Call, Reply
+
+Way = Literal["error", "reset_before", "refuse", "lose_answer", "delay", "cut", "empty", "html", "trickle"]
+
+PROXY_PAGE = b"<html><head><title>502 Bad Gateway</title></head><body><h1>Bad Gateway</h1></body></html>"
+
+
+@dataclass(frozen=True)
+class Strike:
+    """How a request goes wrong.
+
+    `reply` is the answer that is sent instead; `after` says that the service did its work first; `seconds`
+    are real ones; `keep` is the share of a cut body that still arrives.
+    """
+
+    way: Way
+    reply: Reply | None = None
+    after: bool = False
+    seconds: float = 0.0
+    keep: float = 0.5
+
+
+def error(
+    status: int, headers: Mapping[str, str] | None = None, body: Any = None, *, after: bool = False
+) -> Strike:
+    """Answer with a status and a body (bytes, or a value sent as JSON), before or after the work was done."""
+    if body is None or isinstance(body, bytes):
+        return Strike("error", Reply(status, dict(headers or {}), body or b""), after)
+    return Strike("error", Reply.of(body, status, headers), after)
+
+
+def reset_before() -> Strike:
+    """Close the connection with a reset; nothing was done."""
+    return Strike("reset_before")
+
+
+def refuse() -> Strike:
+    """Close the connection at once, nothing done. To refuse connecting at all, close the server's door."""
+    return Strike("refuse")
+
+
+def lose_answer() -> Strike:
+    """Do the work, then reset the connection instead of answering."""
+    return Strike("lose_answer", after=True)
+
+
+def delay(seconds: float, *, after: bool = False) -> Strike:
+    """Wait real seconds before or after the work, then answer as usual."""
+    return Strike("delay", seconds=seconds, after=after)
+
+
+def cut(keep: float = 0.5) -> Strike:
+    """Do the work, announce the whole body and send only a share of it."""
+    return Strike("cut", after=True, keep=keep)
+
+
+def empty(status: int = 200) -> Strike:
+    """Do the work and answer with a status and nothing."""
+    return Strike("empty", Reply(status), after=True)
+
+
+def html(status: int = 502, *, after: bool = False) -> Strike:
+    """Answer with a proxy's page."""
+    return Strike("html", Reply(status, {"Content-Type": "text/html"}, PROXY_PAGE), after)
+
+
+def trickle() -> Strike:
+    """Do the work and send the answer at one byte a second."""
+    return Strike("trickle", after=True)
+
+
+def pagerduty_429(reset: int = 20) -> Strike:
+    """Refuse as PagerDuty documents it, with the seconds until its limit is reset."""
+    headers = {"ratelimit-limit": "960", "ratelimit-remaining": "0", "ratelimit-reset": str(reset)}
+    return error(429, headers, {"error": {"message": "Rate Limit Exceeded", "code": 2020}})
+
+
+def bare_429() -> Strike:
+    """Refuse without headers and without a body, as both services are known to."""
+    return error(429)
+
+
+def jira_429(
+    retry_after: int | datetime | None = 1,
+    reason: str = "jira-burst-based",
+    limit: int = 350,
+    reset: datetime | None = None,
+) -> Strike:
+    """Refuse as Jira does: `Retry-After` in seconds, as a date, or left out."""
+    headers = {"X-RateLimit-Limit": str(limit), "X-RateLimit-Remaining": "0", "RateLimit-Reason": reason}
+    if isinstance(retry_after, datetime):
+        headers["Retry-After"] = format_datetime(retry_after, usegmt=True)
+    elif retry_after is not None:
+        headers["Retry-After"] = str(retry_after)
+    if reset:
+        headers["X-RateLimit-Reset"] = f"{reset:%Y-%m-%dT%H:%M:%SZ}"
+    return error(429, headers)
+
+
+@dataclass
+class Rule:
+    """Which requests are struck. `path` and `body` are regular expressions that are searched for."""
+
+    strike: Strike
+    service: str | None = None
+    method: str | None = None
+    path: str | None = None
+    body: str | None = None
+    skip: int = 0
+    times: int | None = 1
+    probability: float = 1.0
+    id: int = 0
+    struck: int = 0
+
+    def fits(self, service: str, call: Call) -> bool:
+        """Say whether a request is one of those that this rule is about."""
+        return (
+            self.service in (None, service)
+            and self.method in (None, call.method)
+            and (self.path is None or re.search(self.path, call.path) is not None)
+            and (self.body is None or re.search(self.body, call.body.decode(errors="replace")) is not None)
+        )
+
+
+@dataclass
+class Faults:
+    """The rules of a world, tried in the order in which they were added. Safe between threads."""
+
+    rng: Random
+    rules: list[Rule] = field(default_factory=list)
+    _made: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def add(self, strike: Strike, **which: Any) -> Rule:
+        """Add a rule and return it; `which` are the fields of `Rule`."""
+        with self._lock:
+            self._made += 1
+            rule = Rule(strike, id=self._made, **which)
+            self.rules.append(rule)
+            return rule
+
+    def remove(self, rule_id: int) -> None:
+        """Take a rule back; an unknown id is no matter."""
+        with self._lock:
+            self.rules = [rule for rule in self.rules if rule.id != rule_id]
+
+    def clear(self) -> None:
+        """Take all rules back."""
+        with self._lock:
+            self.rules.clear()
+
+    def strike(self, service: str, call: Call) -> Strike | None:
+        """Return how a request goes wrong, or None; rules count as used by it."""
+        with self._lock:
+            for rule in self.rules:
+                if rule.times is not None and rule.struck >= rule.times:
+                    continue
+                if not rule.fits(service, call):
+                    continue
+                if rule.skip:
+                    rule.skip -= 1
+                    continue
+                if rule.probability < 1 and self.rng.random() >= rule.probability:
+                    continue
+                rule.struck += 1
+                return rule.strike
+        return None

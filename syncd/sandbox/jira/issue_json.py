@@ -1,0 +1,241 @@
+"""How issues, comments, links and the changelog look on the wire, from the present record or a former one."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from syncd.sandbox.jira import render
+from syncd.sandbox.jira.model import Change, Comment, FieldDef, Issue, Link, Project, Record
+from syncd.sandbox.jira.render import View
+from syncd.sandbox.wire import Json
+
+DERIVED = (
+    "project",
+    "issuetype",
+    "status",
+    "created",
+    "updated",
+    "creator",
+    "statuscategorychangedate",
+    "resolutiondate",
+    "subtasks",
+    "issuelinks",
+    "comment",
+    "watches",
+    "votes",
+    "workratio",
+    "lastViewed",
+    "attachment",
+    "worklog",
+)
+UNNAVIGABLE = {"comment", "attachment", "worklog"}
+
+
+def chosen(view: View, asked: Iterable[str] | None, default: str) -> set[str]:
+    """Return the ids of the fields that a request asks for: names, `*all`, `*navigable`, `-without`."""
+    names = list(asked or []) or [default]
+    if all(name.startswith("-") for name in names):
+        names = [default, *names]
+    every = set(view.site.fields) | set(DERIVED)
+    found: set[str] = set()
+    for name in names:
+        if name == "*all":
+            found |= every
+        elif name == "*navigable":
+            found |= every - UNNAVIGABLE
+        elif name.startswith("-"):
+            found.discard(name[1:])
+        else:
+            found.add(name)
+    return found
+
+
+def issue_json(
+    view: View,
+    issue: Issue,
+    wanted: set[str],
+    record: Record | None = None,
+    properties: Iterable[str] = (),
+    expand: Iterable[str] = (),
+) -> Json:
+    """Return an issue with the fields of `wanted`; `record` is a former state for answers that lag."""
+    record = record or issue.now
+    shown: Json = {
+        "expand": "operations,versionedRepresentations,editmeta,changelog,renderedFields",
+        "id": str(issue.id),
+        "self": view.url(f"issue/{issue.id}"),
+        "key": record.key,
+        "fields": fields_json(view, issue, record, wanted),
+    }
+    names = list(properties)
+    if names:
+        every = "*all" in names
+        shown["properties"] = {k: v for k, v in record.properties.items() if every or k in names}
+    if "changelog" in expand:
+        rows = [change_json(view, change) for change in reversed(issue.changes)]
+        shown["changelog"] = {
+            "startAt": 0,
+            "maxResults": len(rows),
+            "total": len(rows),
+            "histories": rows[:100],
+        }
+    return shown
+
+
+def fields_json(view: View, issue: Issue, record: Record, wanted: set[str]) -> Json:
+    """Return the fields of an issue that are wanted and that its project's screens know."""
+    project = view.site.projects[record.project_id]
+    setup = view.site.setup(record)
+    shown: Json = {name: derived(view, issue, record, name) for name in DERIVED if name in wanted}
+    for name, field in view.site.fields.items():
+        if name in wanted and (name in setup.screen or name in record.values or name == "resolution"):
+            shown[name] = value_json(view, field, record.values.get(name), project)
+    return shown
+
+
+def value_json(view: View, field: FieldDef, value: Any, project: Project) -> Any:
+    """Return a field's value."""
+    site = view.site
+    if field.kind in ("labels", "versions"):
+        return list(value or ())
+    if field.kind in ("components", "options"):
+        rows: Any = project.components if field.kind == "components" else field.options
+        show: Any = render.component if field.kind == "components" else render.option
+        return [show(view, row) for row in rows if row.id in (value or ())]
+    if value is None:
+        return None
+    if field.kind == "user":
+        return render.person(view, site.people[value])
+    if field.kind == "priority":
+        return render.priority(view, site.priorities[value])
+    if field.kind == "resolution":
+        return render.resolution(view, site.resolutions[value])
+    if field.kind == "security":
+        return next((render.level(view, row) for row in project.levels if row.id == value), None)
+    if field.kind == "option":
+        return next((render.option(view, row) for row in field.options if row.id == value), None)
+    if field.kind == "issue":
+        return brief(view, site.issues[value])
+    return view.text(value) if field.kind == "text" else value
+
+
+def derived(view: View, issue: Issue, record: Record, name: str) -> Any:
+    """Return a field that nobody sets directly."""
+    site = view.site
+    if name == "project":
+        return render.project(view, site.projects[record.project_id])
+    if name == "issuetype":
+        return render.issue_type(view, site.setup(record).type)
+    if name == "status":
+        return render.status(view, site.status(record))
+    if name == "created":
+        return view.time(issue.created)
+    if name == "updated":
+        return view.time(record.updated)
+    if name == "creator":
+        return render.person(view, site.people[issue.creator])
+    if name in ("resolutiondate", "statuscategorychangedate"):
+        return view.time(record.values.get(name))
+    return hanging(view, issue, name)
+
+
+def hanging(view: View, issue: Issue, name: str) -> Any:
+    """Return what hangs on an issue: sub-tasks, links, comments; empty for what the sandbox does not play."""
+    site = view.site
+    if name == "subtasks":
+        return [brief(view, one) for one in site.children(issue) if site.setup(one.now).type.subtask]
+    if name == "issuelinks":
+        return [link_json(view, issue, link) for link in site.links_of(issue)]
+    if name == "comment":
+        rows = [comment_json(view, issue, one) for one in issue.comments if not one.deleted]
+        page = {"maxResults": len(rows), "total": len(rows), "startAt": 0}
+        return {"comments": rows, "self": view.url(f"issue/{issue.id}/comment"), **page}
+    if name == "watches":
+        return {"self": view.url(f"issue/{issue.key}/watchers"), "watchCount": 1, "isWatching": True}
+    if name == "votes":
+        return {"self": view.url(f"issue/{issue.key}/votes"), "votes": 0, "hasVoted": False}
+    if name == "worklog":
+        return {"startAt": 0, "maxResults": 20, "total": 0, "worklogs": []}
+    return {"attachment": [], "workratio": -1}.get(name)
+
+
+def brief(view: View, issue: Issue) -> Json:
+    """Return an issue as others mention it."""
+    record = issue.now
+    site = view.site
+    fields: Json = {
+        "summary": record.values.get("summary"),
+        "status": render.status(view, site.status(record)),
+        "issuetype": render.issue_type(view, site.setup(record).type),
+    }
+    if record.values.get("priority"):
+        fields["priority"] = render.priority(view, site.priorities[record.values["priority"]])
+    return {"id": str(issue.id), "key": issue.key, "self": view.url(f"issue/{issue.id}"), "fields": fields}
+
+
+def link_json(view: View, issue: Issue, link: Link) -> Json:
+    """Return a link as `issue` sees it: the other end is outward of the source and inward of the target."""
+    kind = view.site.link_types[link.type_id]
+    shown: Json = {
+        "id": str(link.id),
+        "self": view.url(f"issueLink/{link.id}"),
+        "type": link_type(view, kind.id),
+    }
+    if link.source == issue.id:
+        shown["outwardIssue"] = brief(view, view.site.issues[link.target])
+    else:
+        shown["inwardIssue"] = brief(view, view.site.issues[link.source])
+    return shown
+
+
+def link_type(view: View, id_: str) -> Json:
+    """Return a link type."""
+    one = view.site.link_types[id_]
+    return {
+        "id": one.id,
+        "name": one.name,
+        "inward": one.inward,
+        "outward": one.outward,
+        "self": view.url(f"issueLinkType/{one.id}"),
+    }
+
+
+def comment_json(view: View, issue: Issue, comment: Comment, expand: Iterable[str] = ()) -> Json:
+    """Return a comment; its properties only if they are expanded."""
+    site = view.site
+    shown: Json = {
+        "self": view.url(f"issue/{issue.id}/comment/{comment.id}"),
+        "id": str(comment.id),
+        "author": render.person(view, site.people[comment.author]),
+        "body": view.text(comment.body),
+        "updateAuthor": render.person(view, site.people[comment.update_author]),
+        "created": view.time(comment.created),
+        "updated": view.time(comment.updated),
+    }
+    if site.edition == "cloud":
+        shown["jsdPublic"] = comment.public
+    if comment.visibility:
+        shown["visibility"] = comment.visibility
+    if "properties" in expand:
+        shown["properties"] = [{"key": key, "value": value} for key, value in comment.properties.items()]
+    return shown
+
+
+def change_json(view: View, change: Change, epoch: bool = False) -> Json:
+    """Return an entry of the changelog."""
+    return {
+        "id": str(change.id),
+        "author": render.person(view, view.site.people[change.author]),
+        "created": int(change.created.timestamp() * 1000) if epoch else view.time(change.created),
+        "items": [
+            {
+                "field": item.field,
+                "fieldtype": "custom" if item.custom else "jira",
+                "fieldId": item.field_id,
+                "from": item.before,
+                "fromString": item.before_words,
+                "to": item.after,
+                "toString": item.after_words,
+            }
+            for item in change.items
+        ],
+    }

@@ -1,0 +1,280 @@
+"""What a Jira site holds: people, projects with their types and screens, issues with all that hangs on them.
+
+An issue's values are immutable records that are replaced, never changed, so that its past is at hand: a
+search that lags answers with the record that held at that time. Moments are aware UTC.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+from syncd.sandbox.jira.workflow import Workflow
+from syncd.sandbox.wire import Json
+
+Kind = Literal[
+    "string",
+    "text",
+    "labels",
+    "priority",
+    "user",
+    "date",
+    "issue",
+    "components",
+    "security",
+    "resolution",
+    "option",
+    "options",
+    "number",
+    "datetime",
+    "versions",
+]
+
+
+@dataclass
+class Person:
+    """A user. `account_id` counts on Cloud, `username` on Data Center; a hidden address is not returned."""
+
+    account_id: str
+    name: str
+    email: str
+    username: str = ""
+    active: bool = True
+    email_visible: bool = True
+    account_type: str = "atlassian"
+    time_zone: str = "Etc/UTC"
+
+
+@dataclass(frozen=True)
+class Priority:
+    """A priority."""
+
+    id: str
+    name: str
+    color: str = "#ff5630"
+
+
+@dataclass(frozen=True)
+class Resolution:
+    """A resolution."""
+
+    id: str
+    name: str
+
+
+@dataclass(frozen=True)
+class LinkType:
+    """A link type with its two readings."""
+
+    id: str
+    name: str
+    inward: str
+    outward: str
+
+
+@dataclass(frozen=True)
+class IssueType:
+    """An issue type."""
+
+    id: str
+    name: str
+    subtask: bool = False
+    untranslated: str = ""
+
+
+@dataclass(frozen=True)
+class Option:
+    """A choice of a select field."""
+
+    id: str
+    value: str
+
+
+@dataclass(frozen=True)
+class FieldDef:
+    """A field: system fields have names for ids, custom ones `customfield_…`."""
+
+    id: str
+    name: str
+    kind: Kind
+    options: tuple[Option, ...] = ()
+
+    @property
+    def custom(self) -> bool:
+        """Whether somebody added it to the site."""
+        return self.id.startswith("customfield_")
+
+
+@dataclass(frozen=True)
+class Component:
+    """A component of a project."""
+
+    id: str
+    name: str
+
+
+@dataclass(frozen=True)
+class SecurityLevel:
+    """A security level and the account ids that may see its issues."""
+
+    id: str
+    name: str
+    members: frozenset[str]
+
+
+@dataclass(frozen=True)
+class TypeSetup:
+    """How a project treats an issue type: its workflow, the fields of its screens, and those it demands."""
+
+    type: IssueType
+    workflow: Workflow
+    screen: frozenset[str]
+    required: frozenset[str] = frozenset({"summary"})
+
+
+@dataclass
+class Project:
+    """A project. `denied` are permissions that the API's account lacks in it."""
+
+    id: str
+    key: str
+    name: str
+    setups: dict[str, TypeSetup]
+    lead: str
+    components: list[Component] = field(default_factory=list)
+    levels: list[SecurityLevel] = field(default_factory=list)
+    kind: Literal["software", "service_desk", "business"] = "software"
+    simplified: bool = False
+    denied: set[str] = field(default_factory=set)
+    unassignable: set[str] = field(default_factory=set)
+    last_number: int = 0
+
+
+@dataclass(frozen=True)
+class Record:
+    """All of an issue that a search can show, as it was from `at` on."""
+
+    at: datetime
+    key: str
+    project_id: str
+    type_id: str
+    status_id: str
+    updated: datetime
+    values: Mapping[str, Any]
+    properties: Mapping[str, Any]
+
+
+@dataclass
+class Comment:
+    """A comment with its properties. A deleted one stays here, marked, and leaves every answer."""
+
+    id: int
+    author: str
+    body: str
+    created: datetime
+    updated: datetime
+    update_author: str
+    properties: dict[str, Any] = field(default_factory=dict)
+    visibility: Json | None = None
+    deleted: bool = False
+
+    @property
+    def public(self) -> bool:
+        """Whether a customer of a service project would see it."""
+        hidden = self.properties.get("sd.public.comment")
+        return not (isinstance(hidden, dict) and hidden.get("internal") is True)
+
+
+@dataclass(frozen=True)
+class Item:
+    """One field's change in the changelog: ids and what people read."""
+
+    field: str
+    field_id: str
+    before: str | None
+    before_words: str | None
+    after: str | None
+    after_words: str | None
+    custom: bool = False
+
+
+@dataclass(frozen=True)
+class Change:
+    """One entry of the changelog."""
+
+    id: int
+    author: str
+    created: datetime
+    items: tuple[Item, ...]
+
+
+@dataclass
+class RemoteLink:
+    """A link to something outside Jira."""
+
+    id: int
+    body: Json
+
+
+@dataclass(frozen=True)
+class Link:
+    """A link between issues, by ids; `source` reads it outward."""
+
+    id: int
+    type_id: str
+    source: int
+    target: int
+
+
+@dataclass
+class Issue:
+    """An issue: its numeric id for ever, its present record and the past ones, and what hangs on it."""
+
+    id: int
+    creator: str
+    created: datetime
+    records: list[Record]
+    comments: list[Comment] = field(default_factory=list)
+    changes: list[Change] = field(default_factory=list)
+    remote_links: list[RemoteLink] = field(default_factory=list)
+    made_by: Literal["api", "person"] = "api"
+    deleted_at: datetime | None = None
+
+    @property
+    def now(self) -> Record:
+        """The present record."""
+        return self.records[-1]
+
+    @property
+    def key(self) -> str:
+        """The present key."""
+        return self.now.key
+
+    @property
+    def number(self) -> int:
+        """The number within the project."""
+        return int(self.key.rpartition("-")[2])
+
+    def at(self, moment: datetime) -> Record | None:
+        """Return the record that held at `moment`, or None if the issue was not there yet."""
+        return next((record for record in reversed(self.records) if record.at <= moment), None)
+
+
+@dataclass
+class Options:
+    """What a test may want different. Delays are in seconds of sandbox time.
+
+    `search_lag` and `fetch_lag` are how far the search index and the bulk fetch are behind; `shuffle_bulk`
+    answers bulk creates in no particular order.
+    """
+
+    limits: bool = True
+    search_lag: float = 0.0
+    fetch_lag: float = 0.0
+    shuffle_bulk: bool = True
+    burst_get: float = 100
+    burst_get_issue: float = 150
+    burst_post: float = 100
+    burst_put: float = 50
+    issue_writes: tuple[tuple[int, float], ...] = ((20, 2), (100, 30))
+    bulk_changelog_epoch: bool = False

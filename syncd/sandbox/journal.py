@@ -1,0 +1,113 @@
+"""What was asked of the services: one line a request, and counts that outlive the lines.
+
+The promise of quiet cycles and of sending no DELETE is checked against this journal, therefore it is kept by
+the services themselves and not by the socket in front of them.
+"""
+
+import threading
+from collections import Counter, deque
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from syncd.sandbox.clock import Clock
+
+KEPT = 200_000
+"""Lines kept; counts go on beyond them."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """One request: what was asked, the status (0: no answer left), begin and end in sandbox time (UTC)."""
+
+    service: str
+    method: str
+    path: str
+    pattern: str
+    status: int
+    began: datetime
+    ended: datetime
+    fault: str | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the line with its moments as ISO texts."""
+        return {**asdict(self), "began": self.began.isoformat(), "ended": self.ended.isoformat()}
+
+
+class Journal:
+    """All requests of a world. Safe between threads."""
+
+    def __init__(self, clock: Clock) -> None:
+        """Date lines by `clock`."""
+        self.clock = clock
+        self._lines: deque[Line] = deque(maxlen=KEPT)
+        self._counts: Counter[tuple[str, str, str]] = Counter()
+        self._lock = threading.Lock()
+
+    def write(
+        self,
+        service: str,
+        method: str,
+        path: str,
+        pattern: str,
+        status: int,
+        began: datetime,
+        fault: str | None = None,
+    ) -> None:
+        """Add one line that ends now."""
+        line = Line(service, method, path, pattern, status, began, self.clock(), fault)
+        with self._lock:
+            self._lines.append(line)
+            self._counts[service, method, pattern] += 1
+
+    def lines(
+        self, service: str | None = None, method: str | None = None, pattern: str | None = None
+    ) -> list[Line]:
+        """Return the kept lines that fit, oldest first."""
+        with self._lock:
+            lines = list(self._lines)
+        return [
+            line
+            for line in lines
+            if service in (None, line.service)
+            and method in (None, line.method)
+            and pattern in (None, line.pattern)
+        ]
+
+    def counts(self) -> dict[tuple[str, str, str], int]:
+        """Return how often each (service, method, pattern) was asked since the start or the last `clear`."""
+        with self._lock:
+            return dict(self._counts)
+
+    def total(self, service: str | None = None, method: str | None = None) -> int:
+        """Return the number of requests, of one service or method if given."""
+        return sum(
+            count
+            for (served, asked, _), count in self.counts().items()
+            if service in (None, served) and method in (None, asked)
+        )
+
+    def writes(self, service: str | None = None) -> list[Line]:
+        """Return the lines that may have changed something: no GET, no search or bulk read by POST."""
+        reads = (
+            "/search",
+            "/search/jql",
+            "/search/approximate-count",
+            "/issue/bulkfetch",
+            "/changelog/bulkfetch",
+        )
+        return [
+            line
+            for line in self.lines(service)
+            if line.method not in ("GET", "HEAD") and not line.pattern.endswith(reads)
+        ]
+
+    def offences(self) -> list[Line]:
+        """Return what nobody may ask of a service here: every DELETE."""
+        return self.lines(method="DELETE")
+
+    def clear(self) -> None:
+        """Forget lines and counts."""
+        with self._lock:
+            self._lines.clear()
+            self._counts.clear()

@@ -1,0 +1,135 @@
+"""Reading what changes rarely: services, users, policies, schedules, priorities, teams, who is on call."""
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from syncd.sandbox.pagerduty import directory_json
+from syncd.sandbox.pagerduty.asking import Ask, Routes, page
+from syncd.sandbox.pagerduty.errors import error, not_found
+from syncd.sandbox.pagerduty.refs import ref, utc
+from syncd.sandbox.pagerduty.state import Account
+from syncd.sandbox.wire import Json, Reply
+
+routes = Routes()
+
+HELD: dict[str, tuple[str, Callable[[Account], Mapping[str, Any]]]] = {
+    "services": ("service", lambda account: account.services),
+    "users": ("user", lambda account: account.users),
+    "escalation_policies": ("escalation_policy", lambda account: account.policies),
+    "schedules": ("schedule", lambda account: account.schedules),
+    "priorities": ("priority", lambda account: account.priorities),
+    "teams": ("team", lambda account: account.teams),
+}
+
+
+def _register(plural: str, kind: str) -> None:
+    def held(ask: Ask) -> Mapping[str, Any]:
+        return HELD[plural][1](ask.account)
+
+    @routes.on("GET", f"/{plural}")
+    def listing(ask: Ask) -> Reply:
+        rows = _found(ask, held(ask).values())
+        return page(ask, plural, rows, lambda row: _with_included(ask, kind, row.id))
+
+    if kind == "priority":
+        return
+
+    @routes.on("GET", f"/{plural}/{{id}}")
+    def one(ask: Ask) -> Reply:
+        if ask.params["id"] not in held(ask):
+            raise not_found()
+        return Reply.of({kind: _with_included(ask, kind, ask.params["id"])})
+
+
+def _found(ask: Ask, rows: Iterable[Any]) -> list[Any]:
+    query = (ask.call.value("query") or "").lower()
+    exact = ask.call.value("name")
+    teams = set(ask.call.values("team_ids[]"))
+    return [
+        row
+        for row in rows
+        if query in f"{row.name} {getattr(row, 'email', '')}".lower()
+        and exact in (None, row.name)
+        and (not teams or teams & set(getattr(row, "team_ids", ())))
+    ]
+
+
+def _with_included(ask: Ask, kind: str, id_: str) -> Json:
+    shown = directory_json.FULL[kind](ask.account, id_)
+    if kind == "service" and "escalation_policies" in ask.include:
+        shown["escalation_policy"] = directory_json.policy(ask.account, shown["escalation_policy"]["id"])
+    if "teams" in ask.include and "teams" in shown:
+        shown["teams"] = [directory_json.team(ask.account, team["id"]) for team in shown["teams"]]
+    return shown
+
+
+@routes.on("GET", "/users/me")
+def me(ask: Ask) -> Reply:
+    """Answer with the token's user; an account key has none."""
+    token = (ask.call.header("Authorization") or "").partition("=")[2]
+    user_id = ask.account.tokens.get(token)
+    if user_id is None:
+        raise error(400, "Invalid Input Provided", 2001, "Can't lookup user for account-level access token")
+    return Reply.of({"user": directory_json.user(ask.account, user_id)})
+
+
+for _plural, (_kind, _) in HELD.items():
+    _register(_plural, _kind)
+
+
+@routes.on("GET", "/abilities")
+def abilities(ask: Ask) -> Reply:
+    """Answer with what the account's plan can do."""
+    return Reply.of({"abilities": ask.account.abilities})
+
+
+@routes.on("GET", "/extensions")
+def extensions(ask: Ask) -> Reply:
+    """Answer with a page of the extensions of services, as they were put into the account."""
+    return page(ask, "extensions", ask.account.extensions, lambda row: row)
+
+
+@routes.on("GET", "/webhook_subscriptions")
+def subscriptions(ask: Ask) -> Reply:
+    """Answer with a page of the webhook subscriptions, as they were put into the account."""
+    return page(ask, "webhook_subscriptions", ask.account.webhook_subscriptions, lambda row: row)
+
+
+@routes.on("GET", "/oncalls")
+def on_calls(ask: Ask) -> Reply:
+    """Answer with who is on call now, for every level of every policy asked for."""
+    account = ask.account
+    policies = ask.call.values("escalation_policy_ids[]")
+    schedules = ask.call.values("schedule_ids[]")
+    users = ask.call.values("user_ids[]")
+    rows: list[Json] = []
+    for policy in account.policies.values():
+        for level, rule in enumerate(policy.rules, 1):
+            for kind, target in rule.targets:
+                schedule = target if kind == "schedule" else None
+                row = _on_call(ask, policy.id, level, schedule, target)
+                fits = not policies or policy.id in policies
+                fits = fits and (not schedules or schedule in schedules)
+                if fits and (not users or row["user"]["id"] in users):
+                    rows.append(row)
+    return page(ask, "oncalls", rows, lambda row: row)
+
+
+def _on_call(ask: Ask, policy_id: str, level: int, schedule: str | None, target: str) -> Json:
+    account = ask.account
+    user, start, end = target, None, None
+    if schedule:
+        turn = account.schedules[schedule].user_ids
+        weeks = (ask.now.date().toordinal() - 1) // 7
+        user = turn[weeks % len(turn)]
+        start = datetime.fromordinal(weeks * 7 + 1).replace(tzinfo=UTC)
+        end = start + timedelta(days=7)
+    return {
+        "user": directory_json.shown_as(account, "user", user, "users" in ask.include),
+        "schedule": ref(account, "schedule", schedule) if schedule else None,
+        "escalation_policy": ref(account, "escalation_policy", policy_id),
+        "escalation_level": level,
+        "start": utc(start),
+        "end": utc(end),
+    }

@@ -1,0 +1,209 @@
+"""What a PagerDuty account holds, as small mutable records.
+
+How they look on the wire is `render.py`'s business, and how incidents change is `lifecycle.py`'s and
+`changes.py`'s. Moments are aware UTC, cut to whole seconds as the service shows them.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+from syncd.sandbox.wire import Json
+
+Status = Literal["triggered", "acknowledged", "resolved"]
+Urgency = Literal["high", "low"]
+Timer = Literal["unacknowledge", "escalate", "resolve"]
+Target = Literal["user", "schedule"]
+
+
+@dataclass
+class Team:
+    """A team."""
+
+    id: str
+    name: str
+
+
+@dataclass
+class User:
+    """A person with an account. `time_zone` is an IANA name."""
+
+    id: str
+    name: str
+    email: str
+    team_ids: tuple[str, ...] = ()
+    time_zone: str = "Etc/UTC"
+    role: str = "user"
+    job_title: str | None = None
+
+
+@dataclass
+class Priority:
+    """A priority; `rank` 1 is the gravest."""
+
+    id: str
+    name: str
+    rank: int
+    description: str = ""
+    color: str = "a8171c"
+
+
+@dataclass
+class Schedule:
+    """A weekly rotation over users, in their order, handed over on Mondays 00:00 UTC."""
+
+    id: str
+    name: str
+    user_ids: tuple[str, ...]
+    time_zone: str = "Etc/UTC"
+
+
+@dataclass
+class Rule:
+    """One level of an escalation policy: whom it calls, and after how many minutes the next one is called."""
+
+    id: str
+    targets: tuple[tuple[Target, str], ...]
+    delay_minutes: int = 30
+
+
+@dataclass
+class Policy:
+    """An escalation policy; `num_loops` is how often it starts again at its end."""
+
+    id: str
+    name: str
+    rules: tuple[Rule, ...]
+    team_ids: tuple[str, ...] = ()
+    num_loops: int = 0
+
+
+@dataclass
+class Service:
+    """A service. Time-outs are in seconds, None where switched off."""
+
+    id: str
+    name: str
+    policy_id: str
+    integration_id: str
+    created_at: datetime
+    team_ids: tuple[str, ...] = ()
+    description: str | None = None
+    acknowledgement_timeout: int | None = 1800
+    auto_resolve_timeout: int | None = None
+    urgency: Urgency = "high"
+    status: str = "active"
+    last_incident_at: datetime | None = None
+
+
+@dataclass
+class CustomField:
+    """A custom field of incidents; `options` are its fixed values, if it has such."""
+
+    id: str
+    name: str
+    display_name: str
+    data_type: str = "string"
+    field_type: str = "single_value"
+    options: tuple[str, ...] = ()
+    description: str | None = None
+
+
+@dataclass
+class Note:
+    """A note. A deleted one stays here, marked, and leaves every answer."""
+
+    id: str
+    user_id: str
+    content: str
+    created_at: datetime
+    updated_at: datetime
+    deleted: bool = False
+
+
+@dataclass
+class Alert:
+    """An alert of an incident, by its integration."""
+
+    id: str
+    summary: str
+    created_at: datetime
+    key: str
+    severity: str = "critical"
+    source: str = "monitoring"
+    status: str = "triggered"
+    details: Json = field(default_factory=dict)
+    contexts: list[Json] = field(default_factory=list)
+    resolved_at: datetime | None = None
+
+
+@dataclass
+class LogEntry:
+    """One line of the account's log. `agent` is (type, id); None is nobody, as on notifications."""
+
+    id: str
+    type: str
+    created_at: datetime
+    sequence: int
+    incident_id: str
+    agent: tuple[str, str] | None
+    channel: Json
+    summary: str
+    extra: Json = field(default_factory=dict)
+
+
+@dataclass
+class Incident:
+    """An incident as the account knows it. `due` are the moments at which it will change by itself."""
+
+    id: str
+    number: int
+    title: str
+    service_id: str
+    policy_id: str
+    urgency: Urgency
+    created_at: datetime
+    updated_at: datetime
+    last_status_change_at: datetime
+    last_status_change_by: tuple[str, str]
+    incident_key: str
+    status: Status = "triggered"
+    priority_id: str | None = None
+    resolved_at: datetime | None = None
+    assignments: list[tuple[str, datetime]] = field(default_factory=list)
+    acknowledgements: list[tuple[str, datetime]] = field(default_factory=list)
+    assigned_via: str = "escalation_policy"
+    level: int = 1
+    loops: int = 0
+    merged_into: str | None = None
+    body: str | None = None
+    type_name: str = "incident_default"
+    conference_bridge: Json | None = None
+    custom_values: dict[str, object] = field(default_factory=dict)
+    notes: list[Note] = field(default_factory=list)
+    alerts: list[Alert] = field(default_factory=list)
+    status_updates: list[Json] = field(default_factory=list)
+    first_entry_id: str = ""
+    due: dict[Timer, datetime] = field(default_factory=dict)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is triggered or acknowledged."""
+        return self.status != "resolved"
+
+
+@dataclass
+class Options:
+    """What a test may want different. Delays are in seconds of sandbox time.
+
+    Which log entry a changed priority, a changed title or a reopening leaves is not documented; None leaves
+    none, so that nobody comes to rely on one.
+    """
+
+    limits: bool = True
+    requests_a_minute: int = 960
+    log_lag: float = 0.0
+    time_zone: str = "America/New_York"
+    priority_entry: str | None = "field_value_change_log_entry"
+    title_entry: str | None = "field_value_change_log_entry"
+    reopen_entry: str | None = "field_value_change_log_entry"

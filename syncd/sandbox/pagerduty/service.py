@@ -1,0 +1,92 @@
+"""The front of the embedded PagerDuty: who may ask, how often, and which endpoint answers."""
+
+import threading
+
+from syncd.sandbox.clock import Clock
+from syncd.sandbox.journal import Journal
+from syncd.sandbox.limits import Window
+from syncd.sandbox.pagerduty import directory, incident_writes, incidents, log_entries, notes
+from syncd.sandbox.pagerduty.acts import People
+from syncd.sandbox.pagerduty.asking import Ask, Routes
+from syncd.sandbox.pagerduty.errors import error, not_found, unauthorized
+from syncd.sandbox.pagerduty.state import Account
+from syncd.sandbox.wire import Call, Refusal, Reply
+
+
+def all_routes() -> Routes:
+    """Return every endpoint."""
+    routes = Routes()
+    for group in (directory, log_entries, notes, incident_writes, incidents):
+        routes.include(group.routes)
+    return routes
+
+
+class PagerDutySandbox(People):
+    """A PagerDuty account that answers requests, and on which people act. Safe between threads."""
+
+    name = "pagerduty"
+
+    def __init__(self, clock: Clock, journal: Journal, seed: int = 0) -> None:
+        """Begin with an empty account."""
+        super().__init__(Account(clock, seed), threading.RLock())
+        self.journal = journal
+        self.routes = all_routes()
+        self._windows: dict[str, Window] = {}
+
+    def template(self, call: Call) -> str:
+        """Return the template under which a request is counted."""
+        return self.routes.template(call.method, call.path)
+
+    def handle(self, call: Call, fault: str | None = None) -> Reply:
+        """Answer one request, whatever it is, and write it down with the fault that awaits the answer."""
+        began = self.account.clock()
+        with self.lock:
+            try:
+                reply = self._answer(call)
+            except Refusal as refusal:
+                reply = refusal.reply
+        self.journal.write(self.name, call.method, call.path, self.template(call), reply.status, began, fault)
+        return reply
+
+    def _answer(self, call: Call) -> Reply:
+        account = self.account
+        self.catch_up()
+        token = self._token(call)
+        headers = self._limit(token)
+        found = self.routes.find(call.method, call.path)
+        if found is None:
+            if call.method == "DELETE" or self.routes.methods(call.path):
+                raise error(405, "Method Not Allowed", 2003)
+            raise not_found()
+        route, params = found
+        try:
+            reply = route.handler(Ask(account, call, params, account.now()))
+        except Refusal as refusal:
+            refusal.reply.headers.update(headers)
+            raise
+        reply.headers.update(headers)
+        return reply
+
+    def _token(self, call: Call) -> str:
+        scheme, _, token = (call.header("Authorization") or "").partition("=")
+        if scheme != "Token token" or token not in self.account.tokens:
+            raise unauthorized()
+        return token
+
+    def _limit(self, token: str) -> dict[str, str]:
+        options = self.account.options
+        if not options.limits:
+            return {}
+        window = self._windows.setdefault(token, Window(options.requests_a_minute, 60))
+        window.limit = options.requests_a_minute
+        wait = window.take(self.account.clock())
+        headers = {
+            "ratelimit-limit": str(options.requests_a_minute),
+            "ratelimit-remaining": str(window.left()),
+            "ratelimit-reset": str(max(1, round(wait)) if wait else 60),
+        }
+        if wait:
+            refusal = error(429, "Rate Limit Exceeded", 2020)
+            refusal.reply.headers.update(headers)
+            raise refusal
+        return headers

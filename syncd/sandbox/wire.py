@@ -1,0 +1,95 @@
+"""Requests and answers as plain values, so that a service is a function and needs no socket.
+
+`Call` and `Reply` are all that a service sees of HTTP. What a handler cannot answer it raises as `Refusal`,
+which carries the finished answer in the service's own words.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+Json = dict[str, Any]
+
+JSON_TYPE = "application/json;charset=UTF-8"
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request: method in capitals, decoded path, query pairs in their order, headers, raw body."""
+
+    method: str
+    path: str
+    query: list[tuple[str, str]] = field(default_factory=list)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+    @classmethod
+    def to(
+        cls, method: str, target: str, *, headers: Mapping[str, str] | None = None, body: Any = None
+    ) -> "Call":
+        """Build a call from a target such as `/incidents?limit=5`; a `body` not in bytes is sent as JSON."""
+        parts = urlsplit(target)
+        raw = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
+        query = parse_qsl(parts.query, keep_blank_values=True)
+        return cls(method.upper(), unquote(parts.path), query, dict(headers or {}), raw)
+
+    @cached_property
+    def _headers(self) -> dict[str, str]:
+        return {name.lower(): value for name, value in self.headers.items()}
+
+    def header(self, name: str) -> str | None:
+        """Return a header by name, whatever its case, or None."""
+        return self._headers.get(name.lower())
+
+    def values(self, name: str) -> list[str]:
+        """Return every value of a query parameter, in order."""
+        return [value for key, value in self.query if key == name]
+
+    def value(self, name: str) -> str | None:
+        """Return the last value of a query parameter, or None."""
+        found = self.values(name)
+        return found[-1] if found else None
+
+    def listed(self, name: str) -> list[str]:
+        """Return a query parameter's values where commas and repetition both separate them."""
+        return [part.strip() for value in self.values(name) for part in value.split(",") if part.strip()]
+
+    def json(self) -> Any:
+        """Return the body read as JSON. Raise ValueError if it is not."""
+        return json.loads(self.body)
+
+
+@dataclass
+class Reply:
+    """One answer: status, headers, raw body."""
+
+    status: int
+    headers: dict[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+    @classmethod
+    def of(cls, value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> "Reply":
+        """Build an answer whose body is `value` as JSON."""
+        body = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+        return cls(status, {"Content-Type": JSON_TYPE, **(headers or {})}, body)
+
+    def json(self) -> Any:
+        """Return the body read as JSON. Raise ValueError if it is not."""
+        return json.loads(self.body)
+
+
+class Refusal(Exception):
+    """A handler's way out: the answer that the real service would give instead."""
+
+    def __init__(self, reply: Reply) -> None:
+        """Carry `reply` to the service's front."""
+        super().__init__(reply.status)
+        self.reply = reply
+
+
+def pick(values: Iterable[str], known: Iterable[str]) -> set[str]:
+    """Return those of `values` that are `known`; services ignore the rest."""
+    return set(values) & set(known)

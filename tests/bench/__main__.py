@@ -1,0 +1,166 @@
+"""`make bench`: what the daemon asks and spends, measured on the sandbox in a process of its own.
+
+Prints each figure beside its target as a ratio and writes them all to `bench.json`. Nothing here is a test:
+machines differ, so a figure is held against its target by whoever reads the table.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from crash.worker import SharedClock, Task, make_desk
+from crash.world import Sandbox, start_sandbox
+from loguru import logger
+from rich.console import Console
+from rich.table import Table
+
+from syncd.engine.cycle import Engine
+from syncd.engine.desk import Desk
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One measured figure, its target (0: none) and its unit."""
+
+    name: str
+    measured: float
+    target: float
+    unit: str
+    lower_is_better: bool = True
+
+    @property
+    def ratio(self) -> float | None:
+        """Measured as a share of the target."""
+        return self.measured / self.target if self.target else None
+
+
+class Bench:
+    """An engine on a sandbox in another process."""
+
+    def __init__(self, sandbox: Sandbox, folder: Path) -> None:
+        self.sandbox = sandbox
+        self.desk: Desk = make_desk(sandbox, Task(folder / "bench.db", "boot", 0, 30.0, 600.0, 0))
+        self.engine = Engine(self.desk)
+        self.engine.contact()
+
+    def cycle(self, seconds: float = 30.0) -> None:
+        """One cycle with its work, `seconds` after the last."""
+        if isinstance(self.desk.clock, SharedClock):
+            self.desk.clock.advance(seconds)
+        self.engine.cycle()
+        self.engine.dispatcher.drain()
+
+    def requests(self) -> dict[str, int]:
+        """How often each kind of request was answered so far."""
+        rows = self.sandbox.read("counts")["counts"]
+        return {f"{row['service']} {row['method']} {row['path']}": row["count"] for row in rows}
+
+
+def _difference(before: dict[str, int], after: dict[str, int]) -> dict[str, int]:
+    return {name: count - before.get(name, 0) for name, count in after.items() if count > before.get(name, 0)}
+
+
+def quiet(bench: Bench) -> list[Figure]:
+    """A cycle in which nothing changed, with 50 open incidents."""
+    for number in range(50):
+        bench.sandbox.act(
+            "pagerduty", "trigger", service="Alipay Integration", title=f"Open {number}", priority="P3"
+        )
+    for _ in range(4):
+        bench.cycle(1.0)
+    for _ in range(12):
+        bench.cycle(30.0)
+    rounds = 40
+    before = bench.requests()
+    began = time.process_time()
+    for _ in range(rounds):
+        bench.engine.cycle()
+        bench.engine.dispatcher.drain()
+    spent = (time.process_time() - began) / rounds * 1000
+    asked = sum(_difference(before, bench.requests()).values()) / rounds
+    return [
+        Figure("quiet cycle, 50 open incidents: requests", asked, 3, "requests"),
+        Figure("quiet cycle, 50 open incidents: processor time", round(spent, 2), 20, "ms"),
+    ]
+
+
+POLLING = ("/log_entries", "/incidents", "/search/jql", "/issue/bulkfetch")
+
+
+def _is_polling(name: str) -> bool:
+    _service, method, path = name.split(" ", 2)
+    return path.endswith(POLLING) and (method == "GET" or not path.endswith("/incidents"))
+
+
+def life(bench: Bench, label: str, target: float) -> list[Figure]:
+    """Trigger, acknowledge, note, resolve of an incident that owes nothing."""
+    act = bench.sandbox.act
+    before = bench.requests()
+    made = act("pagerduty", "trigger", service="Alipay Integration", title="A life", priority="P4")
+    bench.cycle()
+    bench.cycle()
+    act("pagerduty", "acknowledge", incident=made["id"], by="Amara Osei")
+    bench.cycle()
+    act("pagerduty", "note", incident=made["id"], content="looking", by="Amara Osei")
+    bench.cycle()
+    act("pagerduty", "resolve", incident=made["id"], by="Amara Osei")
+    bench.cycle()
+    bench.cycle()
+    asked = _difference(before, bench.requests())
+    beyond = {name: count for name, count in asked.items() if not _is_polling(name)}
+    for name, count in sorted(beyond.items()):
+        sys.stderr.write(f"  {label}: {count} x {name}\n")
+    seen = sum(count for name, count in asked.items() if name.endswith("/issue/bulkfetch"))
+    return [
+        Figure(f"a whole life, {label}: requests beyond polling", sum(beyond.values()), target, "requests"),
+        Figure(f"a whole life, {label}: bulk reads of what the poll found changed", seen, 0, "requests"),
+    ]
+
+
+def _on_a_fresh_world(measure: Callable[[Bench], list[Figure]]) -> list[Figure]:
+    sandbox = start_sandbox(1, others_per_hour=0.0, search_lag=0.0)
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            return measure(Bench(sandbox, Path(folder)))
+    finally:
+        sandbox.stop()
+
+
+def _lives(bench: Bench) -> list[Figure]:
+    cold = life(bench, "cold", 0)
+    return cold + life(bench, "warm", 7)
+
+
+def _show(figures: list[Figure]) -> None:
+    table = Table(box=None, pad_edge=False)
+    for column in ("figure", "measured", "target", "ratio"):
+        table.add_column(column, justify="left" if column == "figure" else "right")
+    for one in figures:
+        ratio = f"{one.ratio:.2f}" if one.ratio is not None else ""
+        target = f"{one.target:g} {one.unit}" if one.target else "none"
+        table.add_row(one.name, f"{one.measured:g} {one.unit}", target, ratio)
+    Console(width=110).print(table)
+
+
+def main() -> int:
+    """Measure everything, print, write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--output", type=Path, default=Path("bench.json"))
+    given = parser.parse_args()
+    logger.remove()
+    figures = [*_on_a_fresh_world(quiet), *_on_a_fresh_world(_lives)]
+    _show(figures)
+    rows = [{**asdict(one), "ratio": one.ratio} for one in figures]
+    given.output.write_text(json.dumps({"figures": rows}, indent=2) + "\n", encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,119 @@
+"""The command line on a sandbox: in this process, or as a process of its own where signals matter."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from loguru import logger
+
+from syncd.cli import main
+from syncd.sandbox import dump
+from syncd.sandbox.server import SandboxServer
+from syncd.sandbox.world import World
+
+CONTROLS = {chr(code) for code in range(32)} - {"\n"} | {"\x7f"}
+PATIENCE = 20.0
+"""Seconds after which something that ought to happen at once counts as not happening."""
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a command left behind."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+@dataclass
+class House:
+    """A sandbox, and the command line with the environment that points to it."""
+
+    world: World
+    server: SandboxServer
+    folder: Path
+    monkeypatch: pytest.MonkeyPatch
+    capsys: pytest.CaptureFixture[str]
+
+    def syncd(self, *args: str) -> Said:
+        """Run a command in this process, exactly as the console script does."""
+        self.capsys.readouterr()
+        handlers = logging.root.handlers[:]
+        self.monkeypatch.setattr(sys, "argv", ["syncd", *args])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        logger.remove()
+        logging.root.handlers[:] = handlers
+        said = self.capsys.readouterr()
+        code = ended.value.code
+        return Said(code if isinstance(code, int) else 1, said.out, said.err)
+
+    def start(self, *args: str, first: str = "") -> subprocess.Popen[str]:
+        """Start a command as a process of its own; its standard error goes to `<first word>.err`.
+
+        `first` is Python that the process executes before, to make waits shorter than they are in life.
+        """
+        with (self.folder / f"{args[0]}.err").open("w") as err:
+            return subprocess.Popen(
+                [sys.executable, "-c", f"from syncd.cli import main\n{first}\nmain()", *args],
+                cwd=self.folder,
+                env=dict(os.environ),
+                stdout=subprocess.PIPE,
+                stderr=err,
+                text=True,
+            )
+
+    def err(self, command: str) -> str:
+        """What a started command has said on standard error so far."""
+        return (self.folder / f"{command}.err").read_text()
+
+    def set(self, name: str, value: str) -> None:
+        """Set an environment variable."""
+        self.monkeypatch.setenv(name, value)
+
+    def trigger(
+        self, title: str = "Callbacks time out", service: str = "Alipay Integration", **more: Any
+    ) -> str:
+        """Open an incident and return its id."""
+        return self.world.pagerduty.trigger(service, title, **more).id
+
+    def tickets(self, incident: str) -> list[dict[str, Any]]:
+        """The issues that bear our mark for an incident."""
+        issues = dump.whole(self.world)["jira"]["issues"]
+        return [one for one in issues if one["properties"].get("syncd", {}).get("incident") == incident]
+
+    def writes(self) -> int:
+        """How many requests that write both services have received."""
+        return len(self.world.journal.writes())
+
+
+def wait_for(what: Callable[[], Any]) -> Any:
+    """Wait until something holds and return it; fail where it does not in good time."""
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
+        found = what()
+        if found:
+            return found
+        time.sleep(0.02)
+    raise AssertionError("it did not happen in time")
+
+
+def end(process: subprocess.Popen[str]) -> None:
+    """End a started process for certain."""
+    if process.poll() is None:
+        process.kill()
+    process.communicate()

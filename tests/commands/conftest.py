@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from commandline import House, end
+
+from syncd.sandbox.cast import BOT_EMAIL, JIRA_KEY, PAGERDUTY_KEY, default_world
+from syncd.sandbox.clock import SandboxClock
+from syncd.sandbox.server import SandboxServer
+
+
+@pytest.fixture
+def bare(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[House]:
+    """A sandbox and its settings in the environment, but no mapping yet."""
+    for name in list(os.environ):
+        if name.startswith(("SYNCD_", "STATE_DIRECTORY", "CREDENTIALS_DIRECTORY")):
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    world = default_world(SandboxClock(lambda: datetime.now(UTC)))
+    with SandboxServer(world) as server:
+        house = House(world, server, tmp_path, monkeypatch, capsys)
+        house.set("SYNCD_PAGERDUTY_URL", server.url("pagerduty"))
+        house.set("SYNCD_PAGERDUTY_TOKEN", PAGERDUTY_KEY)
+        house.set("SYNCD_PAGERDUTY_FROM", BOT_EMAIL)
+        house.set("SYNCD_JIRA_URL", server.url("jira"))
+        house.set("SYNCD_JIRA_EMAIL", BOT_EMAIL)
+        house.set("SYNCD_JIRA_TOKEN", JIRA_KEY)
+        yield house
+
+
+@pytest.fixture
+def house(bare: House) -> House:
+    """A sandbox, and QRPay's shipped mapping as `syncd init` writes it."""
+    assert bare.syncd("init", "mappings", "--example", "qrpay").code == 0
+    bare.set("SYNCD_MAPPINGS_DIR", "mappings")
+    return bare
+
+
+@pytest.fixture
+def started(house: House) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Start commands as processes that end with the test."""
+    processes: list[subprocess.Popen[str]] = []
+
+    def start(*args: str, first: str = "") -> subprocess.Popen[str]:
+        processes.append(house.start(*args, first=first))
+        return processes[-1]
+
+    yield start
+    for process in processes:
+        end(process)

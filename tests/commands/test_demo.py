@@ -1,0 +1,117 @@
+"""`syncd demo`: what it shows, what it proves, and that its ledger can be looked into."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
+
+import pytest
+from commandline import CONTROLS, House, Said, wait_for
+
+from syncd.commands.demo_proof import rows
+from syncd.commands.demo_stage import Stage
+from syncd.config.mappings import load_mappings
+from syncd.config.templates import Templates
+
+DEMO = [sys.executable, "-c", "from syncd.cli import main; main()", "demo", "--speed", "5000"]
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Said, Path]:
+    """One demo into a pipe, for all who look at it."""
+    folder = tmp_path_factory.mktemp("demo") / "kept"
+    done = subprocess.run(
+        [*DEMO, "--keep", str(folder)], capture_output=True, text=True, timeout=60, check=False
+    )
+    return Said(done.returncode, done.stdout, done.stderr), folder
+
+
+def test_every_incident_has_exactly_one_ticket_and_the_states_agree(demo: tuple[Said, Path]) -> None:
+    said, _ = demo
+    assert said.code == 0
+    rows = [re.split(r"\s{2,}", line.strip()) for line in said.out.splitlines() if line.startswith("#")]
+    assert [row[0] for row in rows] == ["#1", "#2", "#3", "#4", "#5", "#6"]
+    assert len({row[3] for row in rows}) == 6
+    assert all(re.fullmatch(r"OPS-\d+", row[3]) for row in rows)
+    assert {row[2] for row in rows} == {"resolved"}
+    assert {row[4] for row in rows} <= {"In Review", "Done"}
+    assert {row[-1] for row in rows} == {"yes"}
+    assert "6 incidents, 6 tickets, exactly one each" in said.out
+
+
+def test_a_pipe_gets_no_control_characters(demo: tuple[Said, Path]) -> None:
+    said, _ = demo
+    assert not CONTROLS & set(said.out)
+    assert said.err == ""
+
+
+def test_it_shows_what_people_did_and_what_syncd_did_with_its_reason(demo: tuple[Said, Path]) -> None:
+    out = demo[0].out
+    assert re.search(r"^06:0\d PagerDuty  Amara Osei acknowledged #1$", out, re.MULTILINE)
+    assert re.search(
+        r"^06:0\d syncd      OPS-1 moved to In Progress: the incident is acknowledged$", out, re.MULTILINE
+    )
+    assert re.search(r"^06:1\d Jira       Ines Carvalho commented on OPS-1: ", out, re.MULTILINE)
+    assert "Passed over" not in out
+
+
+def test_it_says_what_it_cost_and_that_the_record_holds(demo: tuple[Said, Path]) -> None:
+    out = demo[0].out
+    assert re.search(r"^Requests: \d+ to PagerDuty and \d+ to Jira, .*; no DELETE\.$", out, re.MULTILINE)
+    assert "A cycle in which nothing changed: 2 to PagerDuty, 1 to Jira." in out
+    assert "The audit trail is unbroken" in out
+
+
+def test_its_proof_sees_a_missing_ticket_a_second_one_and_a_state_that_does_not_agree(house: House) -> None:
+    templates = Templates()
+    (mapping,) = load_mappings(Path("mappings"), templates)
+    names = ("fine", "missing", "doubled", "behind")
+    incidents = {name: house.trigger(name, priority="P4") for name in names}
+    for name in ("fine", "doubled", "doubled", "behind"):
+        labels = ["syncd", f"pd-{incidents[name]}"]
+        house.world.jira.create("Priya Raman", name, type="Incident", labels=labels)
+    house.world.pagerduty.acknowledge(incidents["behind"], "Amara Osei")
+    found = rows(cast(Stage, SimpleNamespace(world=house.world, mapping=mapping)))
+    assert {row.title: row.agrees for row in found} == {
+        "fine": True,
+        "missing": False,
+        "doubled": False,
+        "behind": False,
+    }
+
+
+def test_its_kept_ledger_can_be_looked_into(demo: tuple[Said, Path], house: House) -> None:
+    said, folder = demo
+    assert f"export SYNCD_STATE_DIR={folder}" in said.out
+    house.set("SYNCD_STATE_DIR", str(folder))
+    assert house.syncd("show", "1", "--json").json["ticket"]["key"] == "OPS-1"
+    assert len(house.syncd("status", "--all", "--json").json["incidents"]) == 6
+    assert house.syncd("audit", "verify").code == 0
+
+
+def test_it_does_not_play_on_a_ledger_that_is_there(demo: tuple[Said, Path], house: House) -> None:
+    said = house.syncd("demo", "--keep", str(demo[1]))
+    assert said.code == 1
+    assert "not empty" in said.err
+
+
+def test_ctrl_c_ends_it_cleanly_and_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    with subprocess.Popen(
+        [*DEMO, "--speed", "60"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        wait_for(lambda: list(tmp_path.glob("syncd-demo-*/syncd.db")))
+        time.sleep(0.5)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=10)
+    assert process.returncode == 130
+    assert err.strip() == "stopped"
+    assert list(tmp_path.iterdir()) == []

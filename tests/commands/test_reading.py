@@ -1,0 +1,241 @@
+"""`status`, `show`, `outbox`, `plan`, `audit verify`: what scripts and people may rely on."""
+
+from __future__ import annotations
+
+import sqlite3
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from commandline import CONTROLS, House
+
+from syncd.sandbox import faults
+
+LEDGER = Path(".syncd/syncd.db")
+
+
+@pytest.mark.parametrize(
+    "args", [("status",), ("show", "1"), ("outbox",), ("outbox", "retry"), ("audit", "verify")]
+)
+def test_without_a_ledger_they_say_so_and_what_makes_one(house: House, args: tuple[str, ...]) -> None:
+    said = house.syncd(*args)
+    assert said.code == 1
+    assert "there is no ledger at" in said.err
+    assert "syncd run" in said.err
+    assert not LEDGER.exists()
+
+
+def test_they_need_neither_mapping_nor_token(house: House) -> None:
+    house.trigger()
+    assert house.syncd("run", "--once").code == 0
+    for name in ("SYNCD_MAPPINGS_DIR", "SYNCD_PAGERDUTY_TOKEN", "SYNCD_JIRA_TOKEN", "SYNCD_JIRA_URL"):
+        house.monkeypatch.delenv(name)
+    for args in (("status",), ("show", "1"), ("outbox",), ("audit", "verify")):
+        assert house.syncd(*args).code == 0
+
+
+def test_status_lists_incidents_with_their_tickets(house: House) -> None:
+    incident = house.trigger(priority="P2")
+    house.syncd("run", "--once")
+    data = house.syncd("status", "--json").json
+    assert {"incidents", "outbox", "cycles"} <= set(data)
+    (one,) = data["incidents"]
+    wanted = {
+        "id",
+        "number",
+        "title",
+        "severity",
+        "status",
+        "ticket",
+        "ticket_status",
+        "postmortem",
+        "due_at",
+    }
+    assert wanted <= set(one)
+    assert (one["id"], one["number"], one["severity"], one["ticket"]) == (incident, 1, "SEV1", "OPS-1")
+    assert (data["outbox"]["done"], data["outbox"]["pending"]) == (2, 0)
+    assert set(data["cycles"]) == {"pagerduty", "jira"}
+    assert all(data["cycles"].values())
+    said = house.syncd("status").out
+    assert "OPS-1" in said
+    assert "Last good read of Jira" in said
+
+
+def test_status_names_services_that_are_down_and_those_without_a_mapping(house: House) -> None:
+    house.trigger("Couriers are late", "Dispatch")
+    house.server.close_door("jira")
+    house.syncd("run", "--once")
+    data = house.syncd("status", "--json").json
+    assert "jira" in data["services"][0]
+    assert list(data["unmapped_services"].values()) == ["Dispatch"]
+    said = house.syncd("status").out
+    assert "Not usable: jira" in said
+    assert "No mapping claims service Dispatch" in said
+
+
+def test_status_is_about_what_is_open_and_all_about_everything(house: House) -> None:
+    incident = house.trigger(priority="P4", urgency="low")
+    house.syncd("run", "--once")
+    # a resolve is held for five minutes, in case it is followed by a reopen
+    house.world.pagerduty.resolve(incident, at=house.world.clock() - timedelta(minutes=6))
+    house.syncd("run", "--once")
+    house.syncd("run", "--once")
+    assert house.syncd("status", "--json").json["incidents"] == []
+    (one,) = house.syncd("status", "--all", "--json").json["incidents"]
+    assert (one["status"], one["ticket"]) == ("resolved", "OPS-1")
+
+
+def test_show_finds_an_incident_by_id_number_and_ticket(house: House) -> None:
+    incident = house.trigger()
+    house.syncd("run", "--once")
+    for word in (incident, "1", "#1", "OPS-1", "ops-1"):
+        data = house.syncd("show", word, "--json").json
+        assert data["incident"]["id"] == incident
+    assert {"incident", "ticket", "postmortem", "action_items", "operations", "events"} <= set(data)
+    assert [(op["kind"], op["state"]) for op in data["operations"]] == [
+        ("create_ticket", "done"),
+        ("link_note", "done"),
+    ]
+    assert all(op["reason"] for op in data["operations"])
+    assert "operation.done" in [event["kind"] for event in data["events"]]
+
+
+def test_show_tells_people_what_was_done_and_why(house: House) -> None:
+    house.trigger()
+    house.syncd("run", "--once")
+    said = house.syncd("show", "1")
+    assert said.code == 0
+    assert "Ticket OPS-1 (made by syncd)" in said.out
+    assert "incident of Alipay Integration has no ticket" in said.out
+    assert "ticket.made" in said.out
+
+
+def test_show_of_what_is_not_there_names_the_list(house: House) -> None:
+    house.syncd("run", "--once")
+    said = house.syncd("show", "OPS-99")
+    assert said.code == 1
+    assert "syncd status --all" in said.err
+
+
+def test_a_hostile_title_moves_no_cursor_and_is_no_markup(house: House) -> None:
+    house.trigger("[red]all[/red]\x1b[2Jgone\r\nforged line")
+    house.syncd("run", "--once")
+    for args in (("status",), ("show", "1")):
+        said = house.syncd(*args).out
+        assert not CONTROLS & set(said)
+        assert "[red]all[/red]" in said
+        assert not any(line.startswith("forged") for line in said.splitlines())
+
+
+def test_plan_says_what_the_next_cycle_would_do_and_writes_nothing(house: House) -> None:
+    incident = house.trigger()
+    said = house.syncd("plan", "--json")
+    assert said.code == 0
+    assert said.json == {
+        "operations": [
+            {
+                "incident": incident,
+                "kind": "create_ticket",
+                "target": "jira",
+                "reason": "incident of Alipay Integration has no ticket",
+            },
+            {
+                "incident": incident,
+                "kind": "link_note",
+                "target": "pagerduty",
+                "reason": "responders find the ticket from the incident",
+            },
+        ]
+    }
+    assert house.writes() == 0
+    assert not LEDGER.exists()
+    assert "create_ticket" in house.syncd("plan").out
+
+
+def test_plan_beside_a_ledger_leaves_it_as_it_is(house: House) -> None:
+    incident = house.trigger()
+    house.syncd("run", "--once")
+    house.world.pagerduty.acknowledge(incident, "Amara Osei")
+    head, writes = house.syncd("audit", "verify").out, house.writes()
+    (one,) = house.syncd("plan", "--json").json["operations"]
+    assert (one["kind"], one["reason"]) == ("move_ticket", "the incident is acknowledged")
+    assert house.syncd("audit", "verify").out == head
+    assert house.writes() == writes
+
+
+def test_plan_has_nothing_to_say_when_all_is_done(house: House) -> None:
+    house.trigger()
+    house.syncd("run", "--once")
+    assert house.syncd("plan", "--json").json == {"operations": []}
+    assert "Nothing" in house.syncd("plan").out
+
+
+def test_plan_of_a_service_that_is_down_is_69(house: House) -> None:
+    house.server.close_door("pagerduty")
+    said = house.syncd("plan")
+    assert said.code == 69
+    assert "PagerDuty cannot be reached" in said.err
+
+
+def test_a_parked_operation_shows_with_jiras_words_and_can_be_tried_again(house: House) -> None:
+    incident = house.trigger()
+    words = {"errorMessages": ["The workflow is being edited."], "errors": {}}
+    house.world.faults.add(faults.error(400, body=words), service="jira", method="POST", path="/issue$")
+    assert house.syncd("run", "--once").code == 75
+    data = house.syncd("outbox", "--json").json
+    assert data["counts"]["parked"] == 1
+    parked = next(op for op in data["operations"] if op["state"] == "parked")
+    assert {"id", "incident", "kind", "target", "state", "reason", "error"} <= set(parked)
+    assert "The workflow is being edited." in parked["error"]
+    assert "The workflow is being edited." in house.syncd("outbox").out
+    assert "syncd outbox" in house.syncd("status").out
+    said = house.syncd("outbox", "retry", str(parked["id"]))
+    assert (said.code, said.out) == (0, "1 operations are tried again\n")
+    assert house.syncd("run", "--once").code == 0
+    assert len(house.tickets(incident)) == 1
+
+
+def test_an_operation_can_be_given_up_with_a_reason_on_record(house: House) -> None:
+    incident = house.trigger()
+    house.world.faults.add(faults.error(400), service="jira", method="POST", path="/issue$", times=None)
+    house.syncd("run", "--once")
+    parked = house.syncd("outbox", "--json").json["operations"][0]
+    assert house.syncd("outbox", "drop", str(parked["id"])).code == 2
+    assert house.syncd("outbox", "drop", str(parked["id"]), "--reason", "not wanted").code == 0
+    events = house.syncd("show", incident, "--json").json["events"]
+    dropped = next(event for event in events if event["kind"] == "operation.dropped")
+    assert "not wanted" in dropped["data"]["why"]
+
+
+def test_retrying_what_is_not_parked_fails_and_says_which(house: House) -> None:
+    house.trigger()
+    house.syncd("run", "--once")
+    said = house.syncd("outbox", "retry", "1", "99")
+    assert said.code == 1
+    assert "operation 1 is done, not parked" in said.out
+    assert "there is no operation 99" in said.out
+
+
+def test_the_audit_trail_verifies_and_passes_through_an_anchor(house: House) -> None:
+    house.syncd("run", "--once")
+    anchor = house.syncd("audit", "verify", "--json").json["head"]
+    house.trigger()
+    house.syncd("run", "--once")
+    data = house.syncd("audit", "verify", "--anchor", anchor, "--json").json
+    assert (data["whole"], data["broken"]) == (True, None)
+    seq, _, digest = anchor.partition(":")
+    assert house.syncd("audit", "verify", "--anchor", f"{seq}:{digest[::-1]}").code == 1
+    assert house.syncd("audit", "verify", "--anchor", "yesterday").code == 2
+
+
+def test_a_changed_row_breaks_the_audit_trail_and_is_named(house: House) -> None:
+    house.trigger()
+    house.syncd("run", "--once")
+    with sqlite3.connect(LEDGER) as connection:
+        connection.execute("DROP TRIGGER audit_event_no_update")
+        connection.execute("UPDATE audit_event SET text = '{}' WHERE seq = 3")
+    connection.close()
+    said = house.syncd("audit", "verify")
+    assert said.code == 1
+    assert "broken at row 3" in said.err
+    assert house.syncd("audit", "verify", "--json").json["broken"]["seq"] == 3

@@ -1,0 +1,38 @@
+"""`syncd sandbox` and `syncd schema`: what they print can be used as it is."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+from collections.abc import Callable
+
+import requests
+from commandline import House, wait_for
+
+Start = Callable[..., subprocess.Popen[str]]
+
+
+def test_the_sandbox_prints_settings_that_work_and_ends_on_sigterm(bare: House, started: Start) -> None:
+    process = started("sandbox")
+    assert process.stdout is not None
+    for _ in range(6):
+        name, _, value = process.stdout.readline().strip().removeprefix("export ").partition("=")
+        bare.set(name, value)
+    bare.syncd("init", "mappings", "--example", "qrpay")
+    bare.set("SYNCD_MAPPINGS_DIR", "mappings")
+    control = wait_for(
+        lambda: next((word for word in bare.err("sandbox").split() if word.endswith("/_sandbox")), None)
+    )
+    body = {"service": "Alipay Integration", "title": "Callbacks time out"}
+    requests.post(f"{control}/acts/pagerduty/trigger", json=body, timeout=5).raise_for_status()
+    assert bare.syncd("run", "--once").code == 0
+    state = requests.get(f"{control}/state/jira", timeout=5).json()
+    assert [one["fields"]["summary"] for one in state["issues"]] == ["Callbacks time out"]
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(5) == 0
+
+
+def test_the_schema_is_json_and_names_the_keys_of_a_mapping(bare: House) -> None:
+    said = bare.syncd("schema")
+    assert said.code == 0
+    assert {"team", "enforce_from", "jira", "services"} <= set(said.json["properties"])

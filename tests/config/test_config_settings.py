@@ -1,0 +1,294 @@
+from __future__ import annotations
+
+import base64
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from syncd.config.durations import duration
+from syncd.config.live import check_live, live, load_live, load_settings, on_loopback, unknown_variables
+from syncd.config.problems import ConfigError
+from syncd.config.settings import Settings
+
+Env = pytest.MonkeyPatch
+
+ENOUGH = {
+    "SYNCD_PAGERDUTY_TOKEN": "pd-token-1",
+    "SYNCD_PAGERDUTY_FROM": "ops@company.example",
+    "SYNCD_JIRA_URL": "https://company.atlassian.net/",
+    "SYNCD_JIRA_EMAIL": "bot@company.example",
+    "SYNCD_JIRA_TOKEN": "jira-token-1",
+}
+
+
+def set_all(env: Env, **more: str) -> None:
+    for name, value in {**ENOUGH, **more}.items():
+        env.setenv(name, value)
+
+
+def refused(env: Env, **values: str) -> dict[str, str]:
+    """What is said of each variable when these are set."""
+    for name, value in values.items():
+        env.setenv(name, value)
+    with pytest.raises(ConfigError) as caught:
+        load_settings()
+    return {problem.key: str(problem) for problem in caught.value.problems}
+
+
+def test_without_anything_set_the_defaults_are_those_of_the_documentation(tmp_path: Path) -> None:
+    settings = load_settings()
+    assert settings.pagerduty_url == "https://api.pagerduty.com"
+    assert settings.state_dir == tmp_path / ".syncd"
+    assert settings.ledger_url == f"sqlite:///{tmp_path}/.syncd/syncd.db"
+    assert settings.mail_dir == tmp_path / ".syncd/mail"
+    assert (settings.poll_seconds, settings.backfill) == (30.0, timedelta(days=14))
+    assert settings.listen == ("127.0.0.1", 8585)
+    assert settings.mappings_dir is settings.templates_dir is settings.settle_seconds is None
+    assert (settings.smtp_security, settings.mail_port, settings.dry_run) == ("starttls", 587, False)
+    assert (settings.log_format_for(True), settings.log_format_for(False)) == ("text", "json")
+
+
+def test_every_setting_says_what_it_is_for() -> None:
+    assert all(field.description for field in Settings.model_fields.values())
+
+
+def test_the_state_directory_of_systemd_is_taken_and_the_ledger_follows_it(monkeypatch: Env) -> None:
+    monkeypatch.setenv("STATE_DIRECTORY", "/var/lib/syncd:/var/lib/other")
+    settings = load_settings()
+    assert settings.state_dir == Path("/var/lib/syncd")
+    assert settings.ledger_url == "sqlite:////var/lib/syncd/syncd.db"
+
+
+def test_a_credential_is_a_file_named_like_its_variable_in_lower_case(
+    monkeypatch: Env, tmp_path: Path
+) -> None:
+    credentials = tmp_path / "credentials"
+    credentials.mkdir()
+    (credentials / "syncd_jira_token").write_text("from-a-file\n")
+    (credentials / "jira_token").write_text("without the prefix\n")
+    (credentials / "syncd_pagerduty_webhook_secrets").write_text("one, two,\n")
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(credentials))
+    settings = load_settings()
+    assert settings.jira_token is not None
+    assert settings.jira_token.get_secret_value() == "from-a-file"
+    assert [one.get_secret_value() for one in settings.pagerduty_webhook_secrets] == ["one", "two"]
+
+
+def test_the_environment_wins_over_a_credential_and_a_credential_over_the_env_file(
+    monkeypatch: Env, tmp_path: Path
+) -> None:
+    credentials = tmp_path / "credentials"
+    credentials.mkdir()
+    (credentials / "syncd_jira_email").write_text("credential@company.example")
+    (credentials / "syncd_operator_email").write_text("credential@company.example")
+    (tmp_path / ".env").write_text(
+        "SYNCD_JIRA_EMAIL=file@company.example\nSYNCD_OPERATOR_EMAIL=file@company.example\n"
+        "SYNCD_PAGERDUTY_FROM=file@company.example\nOTHER=1\n"
+    )
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(credentials))
+    monkeypatch.setenv("SYNCD_JIRA_EMAIL", "environment@company.example")
+    settings = load_settings()
+    assert settings.jira_email == "environment@company.example"
+    assert settings.operator_email == "credential@company.example"
+    assert settings.pagerduty_from == "file@company.example"
+
+
+def test_no_file_of_the_working_folder_is_taken_for_a_credential(monkeypatch: Env, tmp_path: Path) -> None:
+    (tmp_path / "syncd_jira_token").write_text("lying about")
+    assert load_settings().jira_token is None
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path / "missing"))
+    assert load_settings().jira_token is None
+
+
+def test_a_credential_that_is_no_text_is_named_and_its_content_is_not(
+    monkeypatch: Env, tmp_path: Path
+) -> None:
+    (tmp_path / "syncd_jira_token").write_bytes(b"secret\xff\xfe")
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    with pytest.raises(ConfigError) as caught:
+        load_settings()
+    assert "secret" not in str(caught.value)
+
+
+def test_empty_means_not_set_and_for_the_listener_none(monkeypatch: Env) -> None:
+    for name in ("SYNCD_JIRA_TOKEN", "SYNCD_POLL_SECONDS", "SYNCD_SMTP_HOST", "SYNCD_HTTP_LISTEN"):
+        monkeypatch.setenv(name, "")
+    settings = load_settings()
+    assert settings.jira_token is None and settings.smtp_host is None
+    assert settings.poll_seconds == 30.0
+    assert settings.listen is None
+
+
+def test_all_wrong_variables_are_told_at_once_with_what_would_be_right(monkeypatch: Env) -> None:
+    said = refused(
+        monkeypatch,
+        SYNCD_POLL_SECONDS="often",
+        SYNCD_BACKFILL="14",
+        SYNCD_HTTP_LISTEN="8585",
+        SYNCD_SMTP_SECURITY="ssl",
+        SYNCD_LOG_LEVEL="loud",
+        SYNCD_DRY_RUN="perhaps",
+        SYNCD_SMTP_PORT="0",
+        SYNCD_PAGERDUTY_FROM="somebody",
+        SYNCD_LEDGER_URL="postgresql://db/syncd",
+    )
+    assert said["SYNCD_BACKFILL"].endswith("not a length of time such as 90s, 30m, 12h, 14d or 2w")
+    assert said["SYNCD_POLL_SECONDS"] == "environment: SYNCD_POLL_SECONDS: not a number"
+    assert "'none', 'starttls' or 'tls'" in said["SYNCD_SMTP_SECURITY"]
+    assert "127.0.0.1:8585" in said["SYNCD_HTTP_LISTEN"]
+    assert "'DEBUG'" in said["SYNCD_LOG_LEVEL"] and "`true`" in said["SYNCD_DRY_RUN"]
+    assert len(said) == 9
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://jira.company.example",
+        "ftp://jira.company.example",
+        "jira.company.example",
+        "https://bob:pass@jira.company.example",
+        "https://jira.company.example/?a=b",
+        "https://jira.company.example:port",
+        "https://",
+        "http://127.0.0.1.evil.example",
+    ],
+)
+def test_a_service_is_reached_encrypted_and_at_its_bare_address(monkeypatch: Env, url: str) -> None:
+    said = refused(monkeypatch, SYNCD_JIRA_URL=url)
+    assert list(said) == ["SYNCD_JIRA_URL"]
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:9000", "http://localhost:1", "http://[::1]:8080/jira"])
+def test_this_machine_may_be_reached_without_encryption(monkeypatch: Env, url: str) -> None:
+    monkeypatch.setenv("SYNCD_JIRA_URL", url)
+    monkeypatch.setenv("SYNCD_PAGERDUTY_URL", url)
+    settings = load_settings()
+    assert settings.jira_url == url
+    assert on_loopback(settings)
+
+
+def test_no_secret_shows_itself_in_an_error_or_in_the_settings(monkeypatch: Env) -> None:
+    set_all(
+        monkeypatch,
+        SYNCD_SMTP_PASSWORD="smtp-secret",
+        SYNCD_HEARTBEAT_URL="https://beat.example/abcd-efgh",
+        SYNCD_PAGERDUTY_WEBHOOK_SECRETS="hook-secret",
+    )
+    settings = load_settings()
+    for secret in settings.secret_values():
+        assert secret not in repr(settings) + str(settings)
+    said = refused(monkeypatch, SYNCD_JIRA_URL="http://user:hunter2@jira.company.example")
+    assert "hunter2" not in str(said)
+
+
+def test_the_log_learns_every_secret_in_every_shape_that_it_may_take(monkeypatch: Env) -> None:
+    set_all(
+        monkeypatch,
+        SYNCD_SMTP_PASSWORD="smtp-secret",
+        SYNCD_JIRA_WEBHOOK_SECRET="jira-hook",
+        SYNCD_PAGERDUTY_WEBHOOK_SECRETS="hook-one,hook-two,abc",
+        SYNCD_HEARTBEAT_URL="https://beat.example/abcd-efgh",
+    )
+    pair = base64.b64encode(b"bot@company.example:jira-token-1").decode()
+    secrets = load_settings().secret_values()
+    assert set(secrets) == {
+        *("pd-token-1", "jira-token-1", "smtp-secret", "jira-hook", "hook-one", "hook-two"),
+        *("abcd-efgh", pair),
+    }
+    assert list(secrets) == sorted(secrets, key=len, reverse=True)
+
+
+def test_a_daemon_gets_everything_that_it_needs(monkeypatch: Env, tmp_path: Path) -> None:
+    set_all(monkeypatch, SYNCD_MAPPINGS_DIR=str(tmp_path))
+    _, access = load_live()
+    assert access.jira.url == "https://company.atlassian.net"
+    assert (access.jira.email, access.pagerduty.sender) == ("bot@company.example", "ops@company.example")
+    assert access.mappings_dir == tmp_path
+
+
+def test_what_a_daemon_lacks_is_named_with_what_to_set_and_a_typing_mistake_with_it(monkeypatch: Env) -> None:
+    monkeypatch.setenv("SYNCD_JIRA_TOKN", "x")
+    with pytest.raises(ConfigError) as caught:
+        live(load_settings())
+    said = {problem.key: problem for problem in caught.value.problems}
+    assert set(said) == {
+        *("SYNCD_PAGERDUTY_TOKEN", "SYNCD_PAGERDUTY_FROM", "SYNCD_JIRA_URL", "SYNCD_JIRA_TOKEN"),
+        "SYNCD_MAPPINGS_DIR",
+    }
+    assert said["SYNCD_JIRA_TOKEN"].message == "not set, but SYNCD_JIRA_TOKN is"
+    assert "syncd init" in said["SYNCD_MAPPINGS_DIR"].hint
+
+
+def test_wrong_and_missing_variables_are_told_together(monkeypatch: Env) -> None:
+    monkeypatch.setenv("SYNCD_POLL_SECONDS", "often")
+    monkeypatch.setenv("SYNCD_STATE_DIR", "/var/lib/syncd")
+    monkeypatch.setenv("SYNCD_JIRA_URL", "nowhere")
+    with pytest.raises(ConfigError) as caught:
+        load_live()
+    said = [problem.key for problem in caught.value.problems]
+    assert sorted(said) == sorted(set(said))
+    assert {"SYNCD_POLL_SECONDS", "SYNCD_JIRA_URL", "SYNCD_PAGERDUTY_TOKEN"} <= set(said)
+    assert "SYNCD_LEDGER_URL" not in said
+
+
+@pytest.mark.parametrize(
+    ("values", "key"),
+    [
+        ({"SYNCD_JIRA_EMAIL": ""}, "SYNCD_JIRA_EMAIL"),
+        ({"SYNCD_JIRA_URL": "https://company.atlassian.net/browse/OPS"}, "SYNCD_JIRA_URL"),
+        ({"SYNCD_SETTLE_SECONDS": "5"}, "SYNCD_SETTLE_SECONDS"),
+        ({"SYNCD_SMTP_HOST": "mail.company.example"}, "SYNCD_SMTP_FROM"),
+        ({"SYNCD_SMTP_PASSWORD": "x", "SYNCD_SMTP_HOST": "127.0.0.1"}, "SYNCD_SMTP_USERNAME"),
+        ({"SYNCD_MAPPINGS_DIR": "/nowhere/at/all"}, "SYNCD_MAPPINGS_DIR"),
+    ],
+)
+def test_what_would_go_wrong_later_is_said_now(
+    monkeypatch: Env, tmp_path: Path, values: dict[str, str], key: str
+) -> None:
+    set_all(monkeypatch, **{"SYNCD_MAPPINGS_DIR": str(tmp_path), "SYNCD_SMTP_FROM": ""} | values)
+    assert key in [problem.key for problem in check_live(load_settings())]
+
+
+def test_a_password_is_not_sent_in_clear(monkeypatch: Env, tmp_path: Path) -> None:
+    mail = {
+        "SYNCD_SMTP_SECURITY": "none",
+        "SYNCD_SMTP_USERNAME": "bot",
+        "SYNCD_SMTP_PASSWORD": "x",
+        "SYNCD_SMTP_FROM": "Ops <ops@company.example>",
+        "SYNCD_MAPPINGS_DIR": str(tmp_path),
+    }
+    set_all(monkeypatch, **mail, SYNCD_SMTP_HOST="mail.company.example")
+    assert [problem.key for problem in check_live(load_settings())] == ["SYNCD_SMTP_SECURITY"]
+    monkeypatch.setenv("SYNCD_SMTP_HOST", "127.0.0.1")
+    assert check_live(load_settings()) == []
+
+
+def test_a_short_settle_time_is_for_sandboxes_alone(monkeypatch: Env, tmp_path: Path) -> None:
+    set_all(monkeypatch, SYNCD_MAPPINGS_DIR=str(tmp_path), SYNCD_SETTLE_SECONDS="1")
+    monkeypatch.setenv("SYNCD_JIRA_URL", "http://127.0.0.1:1")
+    monkeypatch.setenv("SYNCD_PAGERDUTY_URL", "http://127.0.0.1:2")
+    assert check_live(load_settings()) == []
+
+
+def test_a_variable_of_an_orchestrator_is_shown_and_stops_nothing(monkeypatch: Env, tmp_path: Path) -> None:
+    set_all(monkeypatch, SYNCD_MAPPINGS_DIR=str(tmp_path), SYNCD_PORT="tcp://10.0.0.1:8585")
+    (tmp_path / ".env").write_text("SYNCD_POL_SECONDS=3\n")
+    load_live()
+    found = {problem.key: problem for problem in unknown_variables()}
+    assert set(found) == {"SYNCD_PORT", "SYNCD_POL_SECONDS"}
+    assert found["SYNCD_POL_SECONDS"].hint == "did you mean `SYNCD_POLL_SECONDS`?"
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("90s", 90), ("30m", 1800), ("12h", 43_200), (" 14 d ", 1_209_600), ("2w", 1_209_600)],
+)
+def test_lengths_of_time_are_read_as_people_write_them(text: str, seconds: int) -> None:
+    assert duration(text).total_seconds() == seconds
+
+
+@pytest.mark.parametrize("text", ["", "14", "d", "-1d", "1.5h", "1y", "9999999d"])
+def test_what_is_no_length_of_time_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="not a length of time"):
+        duration(text)

@@ -1,0 +1,248 @@
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+
+import pytest
+from config_cast import incident
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from ruamel.yaml import YAML
+
+from syncd.config.keys import all_keys, known_keys
+from syncd.config.mappings import load_mappings, read_mapping
+from syncd.config.schema import key_table, mapping_schema
+from syncd.config.shipped import shipped
+from syncd.config.starter import example_mapping, starter_mapping
+from syncd.config.templates import Templates
+from syncd.config.ticket_context import choose_playbook
+from syncd.domain.mapping import Mapping, Mode
+
+TOP = Path(__file__).parents[2]
+TEMPLATES = Templates()
+TEAMS = {one.team: one for one in load_mappings(shipped("mappings"), TEMPLATES)}
+QRPAY, RAMEN = TEAMS["QRPay"], TEAMS["Ramen"]
+
+
+def test_the_shipped_folders_are_found_in_a_checkout() -> None:
+    assert shipped("mappings") == TOP / "mappings"
+    assert shipped("templates") == TOP / "templates"
+    with pytest.raises(FileNotFoundError):
+        shipped("tests")
+
+
+def test_the_shipped_folders_are_found_in_a_wheel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    inside = tmp_path / "site-packages" / "syncd"
+    (inside / "shipped" / "templates").mkdir(parents=True)
+    monkeypatch.setattr("syncd.config.shipped.files", lambda _: inside)
+    assert shipped("templates") == inside / "shipped" / "templates"
+
+
+@pytest.mark.parametrize("team", TEAMS.values(), ids=TEAMS.keys())
+def test_a_shipped_mapping_fits_the_project_that_it_is_made_for(team: Mapping) -> None:
+    assert team.enforce_from == date(2026, 12, 1)
+    assert team.jira.project == "OPS"
+    assert team.jira.issue_types.incident == ("Incident", "Bug", "Task")
+    statuses = team.jira.statuses
+    assert statuses.triggered == ("To Do", "Open") and statuses.acknowledged == ("In Progress",)
+    assert statuses.resolved == ("In Review", "Resolved", "In Progress")
+    assert statuses.closed == ("Done", "Closed")
+    assert team.closing.mode is Mode.ENFORCE
+
+
+def test_the_services_are_those_of_the_runbooks() -> None:
+    assert list(QRPAY.services) == [
+        *("Alipay Integration", "BluBank Integration", "Yoomonea Service", "Core QRPay Web"),
+    ]
+    assert list(RAMEN.services) == [
+        *("Ordering API", "Payments", "Dispatch", "Webhooks", "ETA", "Restaurant Portal"),
+    ]
+
+
+def test_the_severities_are_those_of_the_rules() -> None:
+    said = [
+        (name, one.pagerduty, one.urgency, one.priority, one.postmortem)
+        for name, one in QRPAY.severities.items()
+    ]
+    assert said == [
+        ("SEV0", ("P1",), None, ("Highest",), True),
+        ("SEV1", ("P2",), None, ("High",), True),
+        ("SEV2", ("P3",), "high", ("Medium",), True),
+        ("SEV3", ("P4",), "low", ("Low",), False),
+    ]
+    said = [
+        (name, one.pagerduty, one.urgency, one.priority, one.postmortem)
+        for name, one in RAMEN.severities.items()
+    ]
+    assert said == [
+        ("Sev-1", ("P1",), None, ("Highest",), True),
+        ("Sev-2", ("P2",), "high", ("High",), True),
+        ("Sev-3", ("P3",), "low", ("Medium",), False),
+    ]
+    assert all(one.definition for team in TEAMS.values() for one in team.severities.values())
+
+
+def test_every_qrpay_service_has_its_playbook_and_its_dashboards() -> None:
+    for name, section in QRPAY.services.items():
+        (playbook,) = choose_playbook(QRPAY, section, "anything at all")
+        assert playbook.name == name and playbook.actions and playbook.recovered_when
+        assert any("grafana" in url for url in section.links.values())
+        assert any("jaeger" in url for url in section.links.values())
+
+
+@pytest.mark.parametrize(
+    ("service", "title", "scenario"),
+    [
+        ("Dispatch", "DoorDash answers with 503", "Dispatch provider outage (DoorDash)"),
+        ("ETA", "p90 drift above 6 minutes", "ETA drift"),
+        ("Webhooks", "DLQ above 50 events", "Webhook backlog or growing DLQ"),
+        ("Payments", "Refund rate above 6% of GMV", "High refund rate"),
+        ("Restaurant Portal", "Ramen Ya cannot log in", "Portal outage of a single restaurant"),
+        ("Payments", "Stripe intents fail", "Payments incident (Stripe degraded)"),
+        ("Ordering API", "Possible PII breach", "Security or PII incident"),
+        ("Payments", "[SEV1] Security: leaked token", "Security or PII incident"),
+        ("Ordering API", "Memory leak", None),
+    ],
+)
+def test_ramens_seven_scenarios_are_chosen_by_service_and_title(
+    service: str, title: str, scenario: str | None
+) -> None:
+    chosen = choose_playbook(RAMEN, RAMEN.services[service], title)
+    assert [one.name for one in chosen] == ([scenario] if scenario else [])
+
+
+@pytest.mark.parametrize(
+    ("team", "facts"),
+    [
+        (
+            QRPAY,
+            "alipay namespace;synthetic checks;authentication tokens;backup provider;backlog;workers' logs"
+            ";settlement batch;BluBank support;database timeouts;above 80% for 5 minutes;payments-secondary"
+            ";Laravel;scripts/health-check.sh;deployctl rollback --service qrpay-web --env prod",
+        ),
+        (
+            RAMEN,
+            "more than 10 minutes;Uber Direct;10 minutes to ETAs;awaiting_pickup or picked_up"
+            ";banner in the portal"
+            ";6 minutes or more over 30 minutes;rise by 5 minutes;more than 50 events;backoff with jitter"
+            ";idempotency;/ops/recompute-reliability;above 6% of the day's GMV"
+            ";SPILL, SOGGY, LATE;SOP checklist"
+            ";packaging surcharge;automatic credits;photo evidence;restaurant_id;RBAC;menu cache warmers"
+            ";PDF for printing tickets;capture on delivery;exponential backoff;rotate keys;security lead"
+            ";Preserve evidence;legal",
+        ),
+    ],
+)
+def test_no_fact_of_a_runbook_is_missing_from_its_playbooks(team: Mapping, facts: str) -> None:
+    every = [*team.playbook, *(one for section in team.services.values() for one in section.playbook)]
+    text = "\n".join(line for one in every for line in (*one.detect, *one.actions, *one.recovered_when))
+    assert [fact for fact in facts.split(";") if fact not in text] == []
+
+
+def test_all_addresses_of_the_shipped_mappings_are_examples() -> None:
+    for path in shipped("mappings").glob("*.yaml"):
+        text = path.read_text()
+        hosts = re.findall(r"https?://([^/\s]+)|@(\S+)", text)
+        assert hosts and all((url or mail).endswith(".example") for url, mail in hosts)
+
+
+@pytest.mark.parametrize("name", ["qrpay", "ramen"])
+def test_an_example_is_the_shipped_mapping_with_another_date(name: str, folder: Callable[..., Path]) -> None:
+    text = example_mapping(name, date(2027, 1, 31))
+    mapping = read_mapping(folder(a=text) / "a.yaml", TEMPLATES)
+    original = read_mapping(shipped("mappings") / f"{name}.yaml", TEMPLATES)
+    assert mapping.enforce_from == date(2027, 1, 31)
+    same = {"enforce_from": original.enforce_from, "version": original.version}
+    assert mapping.model_copy(update=same) == original
+
+
+def test_there_is_no_third_example() -> None:
+    with pytest.raises(ValueError, match="qrpay and ramen"):
+        example_mapping("../secrets", date(2027, 1, 1))
+
+
+printable = st.text(
+    st.characters(exclude_categories=["C", "Z"], include_characters=" "), min_size=1, max_size=30
+)
+names = printable.map(lambda text: " ".join(text.split())).filter(bool)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    names,
+    st.lists(names, min_size=1, max_size=8, unique_by=str.casefold),
+    st.sampled_from(["report", "enforce"]),
+)
+def test_a_first_mapping_has_at_most_15_lines_and_loads_as_it_stands(
+    team: str, services: list[str], mode: str
+) -> None:
+    text = starter_mapping(team, "OPS", services, date(2026, 12, 1), mode)  # type: ignore[arg-type] # one of both
+    assert len(text.splitlines()) <= 15
+    data = YAML(typ="safe", pure=True).load(text)
+    loaded = Mapping.model_validate(data)
+    assert loaded.team == team and list(loaded.services) == services
+    assert loaded.closing.mode == mode
+
+
+def test_a_first_mapping_passes_every_check(folder: Callable[..., Path]) -> None:
+    text = starter_mapping("Payments", "OPS", ["Checkout API", "no", "a: b"], date(2026, 12, 1))
+    loaded = read_mapping(folder(a=text) / "a.yaml", TEMPLATES)
+    assert loaded.closing.mode is Mode.REPORT
+    with pytest.raises(ValueError, match="at least one service"):
+        starter_mapping("Payments", "OPS", [], date(2026, 12, 1))
+
+
+def test_the_schema_describes_every_key_and_knows_no_other() -> None:
+    schema = mapping_schema()
+    assert list(schema["properties"]) == list(known_keys(()))
+    assert schema["required"] == ["syncd", "team", "enforce_from", "jira", "services"]
+    sections = [schema, *(one for one in schema["$defs"].values() if one.get("type") == "object")]
+    assert len(sections) > 10
+    for section in sections:
+        assert section["additionalProperties"] is False
+        assert [name for name, one in section["properties"].items() if not one.get("description")] == []
+
+
+def test_the_schema_takes_one_name_for_a_list_and_a_service_with_nothing_under_it() -> None:
+    schema = mapping_schema()
+    names = schema["$defs"]["Statuses"]["properties"]["closed"]
+    assert [one["type"] for one in names["anyOf"]] == ["string", "array"]
+    services = schema["properties"]["services"]
+    assert services["minProperties"] == 1
+    assert services["additionalProperties"]["anyOf"] == [
+        {"$ref": "#/$defs/ServiceSection"},
+        {"type": "null"},
+    ]
+
+
+def test_every_key_is_described() -> None:
+    assert [key.path for key in all_keys() if len(key.description) < 5] == []
+    assert "version" not in [key.path for key in all_keys()]
+
+
+def test_the_readme_of_the_mappings_has_the_table_of_keys_as_the_types_say_it() -> None:
+    readme = (TOP / "mappings" / "README.md").read_text()
+    assert key_table() in readme, "put what `python -m syncd.config.schema` prints into mappings/README.md"
+
+
+def test_the_first_mapping_of_the_readme_loads(folder: Callable[..., Path]) -> None:
+    readme = (TOP / "mappings" / "README.md").read_text()
+    (text,) = re.findall(r"```yaml\n(syncd: 1\nteam.*?)```", readme, re.DOTALL)
+    assert len(text.splitlines()) <= 15
+    assert read_mapping(folder(a=text) / "a.yaml", TEMPLATES).team == "Payments"
+
+
+def test_the_keys_of_any_section_are_known() -> None:
+    assert known_keys(("services", "Payments", "playbook", 0)) == (
+        *("name", "title", "detect", "actions", "recovered_when"),
+    )
+    assert known_keys(("services",)) == known_keys(("team",)) == known_keys(("nothing", "at", "all")) == ()
+
+
+def test_an_incident_of_the_shipped_services_has_a_playbook_where_the_runbook_has_one() -> None:
+    case = incident()
+    for team in TEAMS.values():
+        for name, section in team.services.items():
+            assert choose_playbook(team, section, case.title) or name == "Ordering API"

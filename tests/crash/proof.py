@@ -1,0 +1,205 @@
+"""Plays a history of incidents while the worker is killed again and again, then holds the end to account.
+
+Counted are duplicates (two tickets, two link notes, two comments for one note) and losses (none of one).
+Run it as `python -m crash.proof --kills 10000` (`make crash KILLS=10000`); it prints one JSON line.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+from collections import Counter
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from crash.mutations import MUTATIONS
+from crash.worker import Task, run_worker
+from crash.world import Sandbox, start_sandbox
+from syncd.domain.operation import op_of, ticket_key
+from syncd.ledger import audit
+from syncd.ledger.ledger import open_for_reading
+from syncd.policy.mirror import mark_in
+
+OTHERS_PER_HOUR = 30.0
+SETTLE = 600.0
+CYCLE = 30.0
+STEPS = 70
+"""The latest step at which a worker is killed; a start with a handful of incidents takes about as many."""
+
+
+@dataclass
+class Report:
+    """What a proof found."""
+
+    kills: int = 0
+    starts: int = 0
+    incidents: int = 0
+    notes: int = 0
+    duplicates: list[str] = field(default_factory=list)
+    losses: list[str] = field(default_factory=list)
+    late_writes: list[str] = field(default_factory=list)
+    audit: str = ""
+    seconds: float = 0.0
+
+    @property
+    def clean(self) -> bool:
+        """Whether every promise was kept."""
+        return not self.duplicates and not self.losses and not self.late_writes and self.audit == "whole"
+
+
+class History:
+    """People at work on PagerDuty, from one seed."""
+
+    def __init__(self, sandbox: Sandbox, random: Random) -> None:
+        self._sandbox = sandbox
+        self._random = random
+        self.incidents: dict[str, str] = {}
+        self.notes = 0
+
+    def go_on(self) -> None:
+        """Something happens: an incident, and a turn in the life of earlier ones."""
+        service = self._random.choice(["Alipay Integration", "BluBank Integration", "Core QRPay Web"])
+        priority = self._random.choice(["P1", "P3", "P4", None])
+        made = self._sandbox.act(
+            "pagerduty", "trigger", service=service, title=f"Trouble {len(self.incidents)}", priority=priority
+        )
+        self.incidents[made["id"]] = "triggered"
+        lively = [one for one, state in self.incidents.items() if state != "resolved"]
+        for incident in self._random.sample(lively, min(2, len(lively))):
+            self._turn(incident)
+
+    def _turn(self, incident: str) -> None:
+        state = self.incidents[incident]
+        act = "acknowledge" if state == "triggered" else self._random.choice(["resolve", "note"])
+        if act == "note":
+            self.notes += 1
+            text = f"note {self.notes} on {incident}"
+            self._sandbox.act("pagerduty", "note", incident=incident, content=text, by="Amara Osei")
+            return
+        self._sandbox.act("pagerduty", act, incident=incident, by="Amara Osei")
+        self.incidents[incident] = "acknowledged" if act == "acknowledge" else "resolved"
+
+
+def prove(
+    kills: int, seed: int, mutation: str = "none", *, settle: float = SETTLE, lag: float = 300.0
+) -> Report:
+    """Kill the worker `kills` times under the mutation, let it end in peace, and count."""
+    began = time.monotonic()
+    random = Random(seed)
+    report = Report()
+    sandbox = start_sandbox(seed, others_per_hour=OTHERS_PER_HOUR, search_lag=lag)
+    mutate = MUTATIONS[mutation]
+    with tempfile.TemporaryDirectory(dir=_memory()) as folder:
+        ledger = Path(folder) / "ledger.db"
+        try:
+            history = History(sandbox, random)
+            boot = 0
+            while report.kills < kills:
+                history.go_on()
+                boot += random.random() < 0.05
+                die_at = random.randint(1, STEPS)
+                task = Task(ledger, f"boot-{boot}", random.randint(1, 3), CYCLE, settle, die_at)
+                report.starts += 1
+                report.kills += run_worker(sandbox, task, mutate)
+                sandbox.control("clock", advance=random.choice([1.0, 5.0, 30.0, 120.0]))
+            peace = Task(ledger, f"boot-{boot}", int(settle / CYCLE) + 16, CYCLE, settle, 0)
+            run_worker(sandbox, peace, mutate)
+            # PagerDuty itself escalates as time passes, so time stands still while nothing may be written
+            still = Task(ledger, f"boot-{boot}", 2, 0.0, settle, 0)
+            run_worker(sandbox, still, mutate)
+            sandbox.control("journal/clear")
+            run_worker(sandbox, still, mutate)
+            lines = sandbox.read("journal")["lines"]
+            report.late_writes = [f"{line['method']} {line['path']}" for line in lines if _writes(line)]
+            _judge(sandbox.read("state"), history, report)
+            report.audit = _audit(ledger)
+        finally:
+            sandbox.stop()
+    report.seconds = round(time.monotonic() - began, 1)
+    return report
+
+
+def _writes(line: dict[str, Any]) -> bool:
+    reads = ("/search/jql", "/issue/bulkfetch")
+    return line["method"] != "GET" and not line["pattern"].endswith(reads)
+
+
+def _memory() -> str | None:
+    """Memory-backed storage where there is one: kills of a process do not test the disk."""
+    return "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - the folder in it is private
+
+
+def _audit(ledger: Path) -> str:
+    db = open_for_reading(f"sqlite:///{ledger}")
+    with db.read() as session:
+        broken = audit.verify(session)
+    return "whole" if broken is None else f"broken at {broken.seq}: {broken.why}"
+
+
+def _judge(state: dict[str, Any], history: History, report: Report) -> None:
+    report.incidents, report.notes = len(history.incidents), history.notes
+    issues: Counter[str] = Counter()
+    comments: Counter[str] = Counter()
+    statuses: dict[str, str] = {}
+    for issue in state["jira"]["issues"]:
+        mark = issue.get("properties", {}).get("syncd")
+        if not mark:
+            continue
+        issues[mark["op"]] += 1
+        statuses[mark["op"]] = issue["fields"]["status"]["name"]
+        for comment in issue["comments"]:
+            comments[mark_in(comment["body"]) or ""] += 1
+    for incident in state["pagerduty"]["incidents"]:
+        if incident["id"] not in history.incidents:
+            continue
+        op = op_of(ticket_key(incident["id"]))
+        _hold(report, f"ticket of {incident['id']}", issues[op])
+        # an acknowledgement that timed out at PagerDuty changes nothing, if it was ever seen
+        timed_out = incident["status"] == "triggered" and history.incidents[incident["id"]] == "acknowledged"
+        states = ["triggered", "acknowledged"] if timed_out else [incident["status"]]
+        _hold_status(report, incident, states, statuses.get(op, "none"))
+        link = op_of(f"link-note/{incident['id']}")
+        links = sum(mark_in(note["content"]) == link for note in incident["notes"])
+        _hold(report, f"link note of {incident['id']}", links)
+        for note in incident["notes"]:
+            if mark_in(note["content"]) is None:
+                _hold(report, f"comment for note {note['id']}", comments[op_of(f"note/{note['id']}")])
+
+
+def _hold(report: Report, what: str, count: int) -> None:
+    if count > 1:
+        report.duplicates.append(f"{count} times {what}")
+    elif count == 0:
+        report.losses.append(what)
+
+
+def _hold_status(report: Report, incident: dict[str, Any], states: list[str], found: str) -> None:
+    owes = (incident.get("priority") or {}).get("summary") != "P4"
+    resolved = "In Review" if owes else "Done"
+    names = {"triggered": "To Do", "acknowledged": "In Progress", "resolved": resolved}
+    wanted = [names[state] for state in states]
+    if found not in wanted:
+        report.losses.append(f"status of {incident['id']}: {found} instead of {' or '.join(wanted)}")
+
+
+def main() -> int:
+    """The command line of the proof."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--kills", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--settle", type=float, default=SETTLE)
+    parser.add_argument("--lag", type=float, default=300.0)
+    parser.add_argument("--mutation", choices=sorted(MUTATIONS), default="none")
+    given = parser.parse_args()
+    report = prove(given.kills, given.seed, given.mutation, settle=given.settle, lag=given.lag)
+    sys.stdout.write(json.dumps({**asdict(report), "clean": report.clean}) + "\n")
+    return 0 if report.clean else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

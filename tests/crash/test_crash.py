@@ -1,0 +1,51 @@
+"""The crash proof in small: some kills in CI, and the proof that the proof can fail.
+
+The long run is `make crash KILLS=10000`. It is a process of its own, because the worker is forked from a
+parent without threads.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+def prove(*arguments: str) -> dict[str, Any]:
+    done = subprocess.run(
+        [sys.executable, "-m", "crash.proof", *arguments],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT / "tests")},
+        capture_output=True,
+        text=True,
+        timeout=280,
+        check=False,
+    )
+    assert done.stdout, done.stderr
+    report: dict[str, Any] = json.loads(done.stdout)
+    return report
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("seed", ["1", "2"])
+def test_a_hundred_kills_leave_no_duplicate_and_no_loss(seed: str) -> None:
+    report = prove("--kills", "100", "--seed", seed)
+    assert report["kills"] == 100
+    assert report["incidents"] >= 100
+    assert report["duplicates"] == []
+    assert report["losses"] == []
+    assert report["late_writes"] == []
+    assert report["audit"] == "whole"
+
+
+@pytest.mark.timeout(300)
+def test_the_proof_fails_when_the_intent_is_recorded_after_the_create() -> None:
+    report = prove("--kills", "60", "--seed", "1", "--mutation", "intent_after")
+    assert report["duplicates"]

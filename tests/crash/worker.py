@@ -1,0 +1,159 @@
+"""The real worker, forked from a prepared parent without threads or lock, and killed at a seeded step.
+
+A step is anything between which the world can end: before and after a request, before and after a commit.
+SIGKILL comes from the worker itself at the chosen step, so nothing of it can be tidied up.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+from loguru import logger
+from requests.adapters import HTTPAdapter
+from rig import PlainRenderer, mapping
+from sqlalchemy import event
+from sqlmodel import Session
+
+from crash.world import Sandbox
+from syncd.engine.cycle import Engine
+from syncd.engine.desk import Clients, Desk
+from syncd.engine.health import Health
+from syncd.engine.jira_facts import JiraFacts
+from syncd.ledger.ledger import open_for_work
+from syncd.remote.budget import Budget
+from syncd.remote.jira import jira_client
+from syncd.remote.pagerduty import pagerduty_client
+from syncd.remote.transport import Transport
+from syncd.sandbox.cast import BOT_EMAIL, JIRA_KEY, PAGERDUTY_KEY, START
+
+
+class SharedClock:
+    """The sandbox's clock seen from the worker's process; sleeping moves it for everybody."""
+
+    def __init__(self, sandbox: Sandbox, boot: str) -> None:
+        self._sandbox = sandbox
+        self._boot = boot
+        self._now = datetime.fromisoformat(sandbox.read("clock")["now"])
+
+    def now(self) -> datetime:
+        return self._now
+
+    def boottime(self) -> float:
+        return (self._now - START).total_seconds() + 1000.0
+
+    def boot_id(self) -> str:
+        return self._boot
+
+    def sleep(self, seconds: float, until: Event) -> bool:
+        self.advance(seconds)
+        return until.is_set()
+
+    def advance(self, seconds: float) -> None:
+        """Let `seconds` pass in the sandbox."""
+        self._now = datetime.fromisoformat(self._sandbox.control("clock", advance=seconds)["now"])
+
+
+@dataclass(frozen=True)
+class Task:
+    """What one worker is to do: on which ledger, how many cycles, at which step it dies (0: never)."""
+
+    ledger: Path
+    boot: str
+    cycles: int
+    cycle_seconds: float
+    settle_seconds: float
+    die_at: int
+
+
+def _count_steps(die_at: int) -> None:
+    steps = 0
+
+    def step(*_: Any) -> None:
+        nonlocal steps
+        steps += 1
+        if steps == die_at:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    send = HTTPAdapter.send
+
+    def counted(self: HTTPAdapter, *args: Any, **kwargs: Any) -> Any:
+        step()
+        try:
+            return send(self, *args, **kwargs)
+        finally:
+            step()
+
+    HTTPAdapter.send = counted  # type: ignore[method-assign] # the step before and after a request
+    event.listen(Session, "before_commit", step)
+    event.listen(Session, "after_commit", step)
+
+
+def make_desk(sandbox: Sandbox, task: Task) -> Desk:
+    """The real engine's desk on the task's ledger."""
+    clock = SharedClock(sandbox, task.boot)
+    ledger = open_for_work(f"sqlite:///{task.ledger}", "crash worker", clock.now())
+    transport = Transport(clock, budget=Budget(clock))
+    clients = Clients(
+        lambda: pagerduty_client(
+            sandbox.urls["pagerduty"], PAGERDUTY_KEY, "amara.osei@qrpay.example", transport
+        ),
+        lambda: jira_client(sandbox.urls["jira"], JIRA_KEY, transport, email=BOT_EMAIL),
+    )
+    return Desk(
+        ledger=ledger,
+        clock=clock,
+        clients=clients,
+        mappings=(mapping(),),
+        facts=JiraFacts(lambda: clients.jira, clock),
+        health=Health(clock),
+        budgets=transport.budget,
+        renderer=PlainRenderer(),
+        settle_seconds=task.settle_seconds,
+    )
+
+
+def work(sandbox: Sandbox, task: Task, mutate: Callable[[Engine], None]) -> None:
+    """What the forked child does until it ends or dies."""
+    logger.remove()
+    if task.die_at:
+        _count_steps(task.die_at)
+    desk = make_desk(sandbox, task)
+    engine = Engine(desk)
+    mutate(engine)
+    engine.recover()
+    for _ in range(task.cycles):
+        engine.cycle()
+        engine.dispatcher.drain()
+        clock = desk.clock
+        if isinstance(clock, SharedClock):
+            clock.advance(task.cycle_seconds)
+    desk.ledger.close()
+
+
+def run_worker(sandbox: Sandbox, task: Task, mutate: Callable[[Engine], None]) -> bool:
+    """Fork, work, wait; return whether the worker was killed. Raises when it ended in any other way."""
+    pid = os.fork()
+    if pid == 0:
+        code = 1
+        try:
+            work(sandbox, task, mutate)
+            code = 0
+        except BaseException:  # noqa: BLE001 - a forked child must never return into its parent's code
+            import traceback
+
+            traceback.print_exc()
+        finally:
+            os._exit(code)
+    _, status = os.waitpid(pid, 0)
+    if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL:
+        return True
+    if os.WIFEXITED(status) and os.WEXITSTATUS(status) == 0:
+        return False
+    raise RuntimeError(f"the worker ended with status {status}")

@@ -1,0 +1,68 @@
+"""The other side of the crash proof: the sandbox in a process of its own, and its control port."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from dataclasses import dataclass
+from typing import Any
+from urllib.request import Request, urlopen
+
+from syncd.sandbox.cast import START, default_world
+from syncd.sandbox.clock import SandboxClock
+from syncd.sandbox.server import SandboxServer
+
+
+@dataclass
+class Sandbox:
+    """A sandbox in another process, by its addresses."""
+
+    pid: int
+    urls: dict[str, str]
+
+    def control(self, path: str, /, **body: Any) -> Any:
+        """One call of the control port."""
+        request = Request(
+            f"{self.urls['control']}/_sandbox/{path}",
+            data=json.dumps(body).encode(),
+            headers={"Content-Type": "application/json"},
+        )
+        with urlopen(request, timeout=30) as answer:
+            return json.load(answer)
+
+    def read(self, path: str) -> Any:
+        """One read of the control port."""
+        with urlopen(f"{self.urls['control']}/_sandbox/{path}", timeout=60) as answer:
+            return json.load(answer)
+
+    def act(self, to: str, act: str, /, **arguments: Any) -> Any:
+        """What a person does on one of the services."""
+        return self.control(f"acts/{to}/{act}", **arguments)
+
+    def stop(self) -> None:
+        """End the process."""
+        os.kill(self.pid, signal.SIGKILL)
+        os.waitpid(self.pid, 0)
+
+
+def start_sandbox(seed: int, *, others_per_hour: float, search_lag: float, fetch_lag: float = 0.0) -> Sandbox:
+    """Fork a process that serves a world in which other people make issues and the index lags."""
+    reading, writing = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        os.close(reading)
+        world = default_world(SandboxClock(START), seed, limits=False)
+        world.jira.others(others_per_hour)
+        world.jira.site.options.search_lag = search_lag
+        world.jira.site.options.fetch_lag = fetch_lag
+        server = SandboxServer(world).start()
+        urls = {name: server.url(name) for name in ("pagerduty", "jira", "control")}
+        os.write(writing, json.dumps(urls).encode())
+        os.close(writing)
+        while True:
+            signal.pause()
+    os.close(writing)
+    with os.fdopen(reading) as pipe:
+        urls = json.loads(pipe.read())
+    return Sandbox(pid, urls)

@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+from pydantic import ValidationError
+
+from syncd.domain.mapping import Mapping, default_severities
+
+
+def make(**changes: object) -> Mapping:
+    data: dict[str, object] = {
+        "team": "Payments",
+        "enforce_from": date(2026, 12, 1),
+        "jira": {"project": "OPS"},
+        "services": {"Payments": {}},
+    }
+    return Mapping.model_validate(data | changes)
+
+
+def test_a_mapping_needs_only_team_date_project_and_services() -> None:
+    assert make().jira.statuses.names("triggered") == ("To Do", "Open")
+    for missing in ("team", "enforce_from", "jira", "services"):
+        data = make().model_dump()
+        del data[missing]
+        with pytest.raises(ValidationError):
+            Mapping.model_validate(data)
+
+
+def test_one_name_stands_for_a_list_of_one() -> None:
+    mapping = make(jira={"project": "OPS", "statuses": {"closed": "Shipped"}})
+    assert mapping.jira.statuses.closed == ("Shipped",)
+
+
+def test_without_severities_both_urgencies_still_mean_something() -> None:
+    assert {section.urgency for section in default_severities().values()} == {"high", "low"}
+
+
+def test_a_severity_is_known_by_its_name_and_its_words_in_any_case() -> None:
+    severities = {"SEV1": {"words": ["S1", "major"], "urgency": "high"}, "SEV2": {"urgency": "low"}}
+    mapping = make(severities=severities)
+    assert mapping.severity_named(" sev1 ") == mapping.severity_named("MAJOR") == "SEV1"
+    assert mapping.severity_named("sev2") == "SEV2"
+    assert mapping.severity_named("S3") is None
+
+
+def test_a_service_is_found_by_id_before_its_name() -> None:
+    mapping = make(services={"Payments": {"id": "PA"}, "Ledger": {}})
+    found = mapping.service("PA", "renamed meanwhile")
+    assert found is not None and found.id == "PA"
+    assert mapping.service("PB", "Payments") is None
+    assert mapping.service("PB", "Ledger") is not None
+
+
+def test_a_mapping_cannot_be_changed() -> None:
+    with pytest.raises(ValidationError):
+        make().team = "Other"  # type: ignore[misc] # what is tested

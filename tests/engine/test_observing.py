@@ -1,0 +1,171 @@
+"""How changes are seen: windows, watermarks, moments; and that nothing changed costs next to nothing."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from itertools import pairwise
+from typing import Any
+
+from rig import Rig
+
+from engine.test_lifecycle import incident_of, issue_of, nothing_more_is_written, status
+from syncd.engine.observe_pagerduty import WATERMARK
+from syncd.ledger.snapshots import get_cursor, save_incident
+from syncd.ledger.tables import IncidentRow
+from syncd.policy.mirror import mark_in
+from syncd.sandbox import faults
+
+
+def watermark(rig: Rig) -> datetime:
+    with rig.ledger.db.read() as session:
+        return datetime.fromisoformat(str(get_cursor(session, WATERMARK)["at"]))
+
+
+def test_a_quiet_cycle_asks_two_things_of_pagerduty_and_one_of_jira(house: Rig) -> None:
+    for number in range(30):
+        house.world.pagerduty.trigger("Alipay Integration", f"Trouble {number}", priority="P3")
+    house.settle(15)
+    before = dict(house.world.journal.counts())
+    for _ in range(5):
+        house.engine.cycle()
+        house.engine.dispatcher.drain()
+    after = house.world.journal.counts()
+    asked = {key: after[key] - before.get(key, 0) for key in after if after[key] != before.get(key, 0)}
+    assert asked == {
+        ("pagerduty", "GET", "/incidents"): 5,
+        ("pagerduty", "GET", "/log_entries"): 5,
+        ("jira", "POST", "/rest/api/2/search/jql"): 5,
+    }
+
+
+def test_the_watermark_moves_only_with_the_last_page(house: Rig) -> None:
+    for number in range(130):
+        house.world.pagerduty.trigger("Alipay Integration", f"Trouble {number}", priority="P3")
+    before = watermark(house)
+    house.world.faults.add(faults.error(500), service="pagerduty", path=r"/log_entries$", skip=1, times=1)
+    result = house.cycle()
+    assert not result.pagerduty
+    assert watermark(house) == before
+    house.cycle()
+    assert watermark(house) > before
+
+
+def test_what_a_page_touched_is_kept_although_the_next_page_fails(house: Rig) -> None:
+    for number in range(130):
+        house.world.pagerduty.trigger("Alipay Integration", f"Trouble {number}", priority="P3")
+    house.world.faults.add(faults.error(500), service="pagerduty", path=r"/log_entries$", skip=1, times=None)
+    house.cycle()
+    with house.ledger.db.read() as session:
+        from sqlmodel import func, select
+
+        assert session.exec(select(func.count()).select_from(IncidentRow)).one() >= 25
+
+
+def test_a_window_that_would_pass_the_last_page_is_halved(house: Rig) -> None:
+    asked: list[tuple[datetime, datetime]] = []
+    busy_since = house.clock.now()
+    poller = house.engine.pagerduty
+
+    def read(since: datetime, until: datetime) -> bool:
+        asked.append((since, until))
+        return until - since <= timedelta(minutes=5)
+
+    poller._read_window = read  # type: ignore[method-assign] # a record too full to be read at once
+    house.world.advance(3600)
+    poller._read_log()
+    assert watermark(house) == house.clock.now()
+    read_windows = [window for window in asked if window[1] - window[0] <= timedelta(minutes=5)]
+    assert read_windows[0][0] <= busy_since
+    assert all(one[1] == two[0] for one, two in pairwise(read_windows))
+
+
+def test_an_answer_that_began_before_a_later_one_is_not_stored(house: Rig) -> None:
+    made = house.world.pagerduty.trigger("Alipay Integration", "Latency")
+    house.settle(2)
+    older = house.ledger.moments.next()
+    stale = house.desk.clients.pagerduty.incident(made.id)
+    house.world.pagerduty.acknowledge(made.id, "Amara Osei")
+    house.cycle()
+    assert stale is not None
+    with house.ledger.db.write() as session:
+        assert save_incident(session, stale, older, house.clock.now(), "QRPay") is None
+    house.settle(2)
+    assert status(house) == "In Progress"
+
+
+def test_what_happened_while_the_daemon_was_down_is_caught_up(house: Rig) -> None:
+    made = house.world.pagerduty.trigger("Alipay Integration", "Before", priority="P4")
+    house.settle(2)
+    house.stop()
+    house.world.pagerduty.resolve(made.id, "Amara Osei")
+    over = house.world.pagerduty.trigger("BluBank Integration", "Came and went", priority="P4")
+    house.world.advance(600)
+    house.world.pagerduty.resolve(over.id, "Amara Osei")
+    house.world.advance(36 * 3600)
+    house.start()
+    house.settle(3)
+    assert status(house, 1) == "Done"
+    assert status(house, 2) == "Done"
+    nothing_more_is_written(house)
+
+
+def test_an_edited_note_is_seen_by_the_slow_lane(house: Rig) -> None:
+    made = house.world.pagerduty.trigger("Alipay Integration", "Latency")
+    note = house.world.pagerduty.note(made.id, "first", "Amara Osei")
+    house.settle(3)
+    house.world.pagerduty.edit_note(made.id, note.id, "second", at=None)
+    house.engine.slow()
+    with house.ledger.db.read() as session:
+        row = session.get(IncidentRow, made.id)
+        assert row is not None and row.notes is not None
+        assert "second" in [one["text"] for one in row.notes]
+
+
+def test_a_ticket_that_the_index_forgot_is_seen_by_the_slow_lane(house: Rig) -> None:
+    house.world.pagerduty.trigger("Alipay Integration", "Latency")
+    house.settle(3)
+    house.world.jira.site.options.search_lag = 86400
+    house.world.jira.comment("OPS-1", "anybody there?", by="Ines Carvalho")
+    house.settle(2)
+    before = house.writes()
+    house.engine.slow()
+    house.settle(1)
+    assert house.writes() == before + 1
+
+
+def test_a_ledger_that_was_deleted_finds_its_tickets_and_texts_again(house: Rig) -> None:
+    made = house.world.pagerduty.trigger("Alipay Integration", "Latency")
+    house.world.pagerduty.note(made.id, "on it", "Amara Osei")
+    house.settle(3)
+    house.stop()
+    house.name = "another.db"
+    house.start()
+    house.settle(3)
+    with house.ledger.db.read() as session:
+        from syncd.ledger.tables import TicketRow
+
+        ticket = session.get(TicketRow, made.id)
+        assert ticket is not None
+        assert ticket.key == "OPS-1"
+    assert len(house.world.jira.site.issues) == 1
+    notes = [note["content"] for note in incident_of(house, made)["notes"]]
+    assert sum(mark_in(text) is not None for text in notes) == 1
+    assert len([one for one in issue_of(house)["comments"] if "on it" in one["body"]]) == 1
+
+
+def test_a_ticket_made_by_hand_with_the_label_is_adopted_and_kept_as_people_wrote_it(make_rig: Any) -> None:
+    rig = make_rig()
+    made = rig.world.pagerduty.trigger("Alipay Integration", "Latency")
+    rig.stop()
+    rig.world.jira.create(
+        "Ines Carvalho", "Made by hand", type="Incident", labels=[f"pd-{made.id}"], priority={"name": "Low"}
+    )
+    rig.world.advance(60)
+    rig.name = "later.db"
+    rig.start()
+    rig.settle(4)
+    fields = issue_of(rig)["fields"]
+    assert fields["summary"] == "Made by hand"
+    assert fields["priority"]["name"] == "Low"
+    assert len(rig.world.jira.site.issues) == 1
+    nothing_more_is_written(rig)

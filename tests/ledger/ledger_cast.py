@@ -1,0 +1,186 @@
+"""What the ledger's tests are played by: operations, an incident, an issue, and raw access to the file."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from sqlmodel import Session, col, select
+
+from syncd.domain.base import JsonValue, Reference
+from syncd.domain.incident import Incident, IncidentStatus
+from syncd.domain.operation import Kind, Operation, OperationState, ticket_key
+from syncd.domain.ticket import Issue, Status
+from syncd.ledger import outbox
+from syncd.ledger.outbox import GivenUp
+from syncd.ledger.tables import OperationRow, TicketRow
+
+NOW = datetime(2026, 11, 22, 9, 0, 0, 123456, tzinfo=UTC)
+GAVE_UP = GivenUp("boot-1", 1234.5)
+RUN = "abcd/1"
+FINISHED = (OperationState.DONE, OperationState.SUPERSEDED, OperationState.DROPPED)
+
+
+def later(seconds: float) -> datetime:
+    """So many seconds after the tests' beginning."""
+    return NOW + timedelta(seconds=seconds)
+
+
+def create(incident: str = "P1") -> Operation:
+    """The create of an incident's ticket."""
+    return Operation(
+        key=ticket_key(incident),
+        kind=Kind.CREATE_TICKET,
+        incident=incident,
+        object=f"ticket:{incident}",
+        reason="it has no ticket",
+    )
+
+
+def mirror(note: str = "N1", incident: str = "P1", *needs: str) -> Operation:
+    """A note that becomes a comment."""
+    return Operation(
+        key=f"note/{note}",
+        kind=Kind.MIRROR_NOTE,
+        incident=incident,
+        object=f"ticket:{incident}",
+        needs=needs,
+        meaning={"note": note},
+        reason="somebody wrote a note",
+    )
+
+
+def move(word: str = "acknowledged", incident: str = "P1", *needs: str) -> Operation:
+    """A move of the ticket."""
+    return Operation(
+        key=f"status/{incident}",
+        kind=Kind.MOVE_TICKET,
+        incident=incident,
+        object=f"ticket:{incident}",
+        aspect="status",
+        needs=needs,
+        meaning={"word": word},
+        reason=f"the incident is {word}",
+    )
+
+
+def edit(incident: str = "P1", **fields: JsonValue) -> Operation:
+    """An edit of the ticket's fields."""
+    return Operation(
+        key=f"fields/{incident}",
+        kind=Kind.EDIT_TICKET,
+        incident=incident,
+        object=f"ticket:{incident}",
+        aspect="fields",
+        meaning={"fields": fields},
+        reason="changed on the incident",
+    )
+
+
+def record(
+    session: Session, *operations: Operation, incident: str = "P1", hold: str = ""
+) -> list[OperationRow]:
+    """All that an incident needs now, as the engine records it."""
+    return outbox.record(session, incident, operations, NOW, "v1", hold=frozenset({hold} - {""}))
+
+
+def claim(
+    session: Session, row: OperationRow, run: str = RUN, probe: int | None = None, **rendered: JsonValue
+) -> OperationRow | None:
+    """An operation is about to leave."""
+    return outbox.claim(session, row.id or 0, run, NOW, rendered or {"body": "as first said"}, probe)
+
+
+def put(session: Session, operation: Operation, state: OperationState) -> OperationRow:
+    """An operation, brought to a state on the way that leads there."""
+    hold = operation.key if state is OperationState.HELD else ""
+    (row,) = record(session, operation, incident=operation.incident, hold=hold)
+    if state in (OperationState.IN_FLIGHT, OperationState.SETTLING):
+        claim(session, row)
+    if state is OperationState.SETTLING:
+        outbox.settle(session, row, NOW, GAVE_UP, "timed out")
+    elif state is OperationState.PARKED:
+        outbox.park(session, row, NOW, "400: no such field")
+    elif state in FINISHED:
+        outbox.finish(session, row, state, NOW)
+    return row
+
+
+def states(session: Session) -> list[tuple[str, str]]:
+    """Key and state of every operation, oldest first."""
+    rows = session.exec(select(OperationRow).order_by(col(OperationRow.id))).all()
+    return [(row.key, row.state) for row in rows]
+
+
+def incident(status: IncidentStatus = IncidentStatus.TRIGGERED, **more: object) -> Incident:
+    """An incident of the service Payments."""
+    data: dict[str, object] = {
+        "id": "P1",
+        "number": 17,
+        "title": "Payments are late",
+        "status": status,
+        "service": Reference(id="S1", name="Payments"),
+        "created_at": NOW,
+    }
+    return Incident.model_validate(data | more)
+
+
+def issue(summary: str = "Payments are late", **more: object) -> Issue:
+    """The issue OPS-5."""
+    data: dict[str, object] = {
+        "id": "10005",
+        "key": "OPS-5",
+        "project": "OPS",
+        "type_id": "1",
+        "status": Status(id="10", name="To Do", category="new"),
+        "summary": summary,
+    }
+    return Issue.model_validate(data | more)
+
+
+def ticket(incident_id: str = "P1", **more: object) -> TicketRow:
+    """The ticket of an incident; the incident's row must stand already."""
+    row = TicketRow(
+        incident_id=incident_id,
+        issue_id="10005",
+        key="OPS-5",
+        project="OPS",
+        origin="operation",
+        created_at=NOW,
+    )
+    for name, value in more.items():
+        setattr(row, name, value)
+    return row
+
+
+@contextmanager
+def behind_its_back(file: Path) -> Iterator[sqlite3.Connection]:
+    """The ledger's file as somebody opens it who does not go through syncd."""
+    with closing(sqlite3.connect(file, timeout=0)) as connection, connection:
+        yield connection
+
+
+def forge(file: Path, *statements: str) -> None:
+    """Change the audit trail as somebody does who can remove its triggers and put them back."""
+    with behind_its_back(file) as connection:
+        triggers = connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall()
+        for name, _sql in triggers:
+            connection.execute(f"DROP TRIGGER {name}")
+        for statement in statements:
+            connection.execute(statement)
+        for _name, sql in triggers:
+            connection.execute(sql)
+
+
+CHANGES: dict[str, Callable[[Session, OperationRow], None]] = {
+    "put back": lambda session, row: outbox.put_back(session, row, NOW, "connection refused"),
+    "park": lambda session, row: outbox.park(session, row, NOW, "400"),
+    "settle": lambda session, row: outbox.settle(session, row, NOW, GAVE_UP, "timed out"),
+    "done": lambda session, row: outbox.finish(session, row, OperationState.DONE, NOW, remote_id="1"),
+    "drop": lambda session, row: outbox.finish(session, row, OperationState.DROPPED, NOW, why="ana"),
+    "supersede": lambda session, row: outbox.finish(session, row, OperationState.SUPERSEDED, NOW),
+}
+"""Every way in which an operation that stands open changes its state, the claim apart."""

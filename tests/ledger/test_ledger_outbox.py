@@ -1,0 +1,254 @@
+"""What becomes of a decision in the outbox: recorded once, replaced, left, held, waiting, listed."""
+
+from __future__ import annotations
+
+import pytest
+import sqlalchemy.exc
+from ledger_cast import (
+    FINISHED,
+    NOW,
+    claim,
+    create,
+    edit,
+    incident,
+    later,
+    mirror,
+    move,
+    put,
+    record,
+    states,
+    ticket,
+)
+
+from syncd.domain.operation import OPEN_STATES, OperationState, ticket_key
+from syncd.ledger import outbox
+from syncd.ledger.ledger import Ledger
+from syncd.ledger.snapshots import save_incident
+from syncd.ledger.tables import OperationRow
+
+# Once
+
+
+@pytest.mark.parametrize("state", OperationState)
+def test_a_once_key_never_has_a_second_row_whatever_became_of_the_first(
+    ledger: Ledger, state: OperationState
+) -> None:
+    with ledger.db.write() as session:
+        put(session, create(), state)
+    with ledger.db.write() as session:
+        assert record(session, create()) == []
+        assert states(session) == [(ticket_key("P1"), state)]
+
+
+def test_a_once_key_is_unique_in_the_database_itself(ledger: Ledger) -> None:
+    with ledger.db.write() as session:
+        row = put(session, create(), OperationState.DONE)
+        twin = OperationRow.model_validate(row.model_dump(exclude={"id"}))
+    with pytest.raises(sqlalchemy.exc.IntegrityError), ledger.db.write() as session:
+        session.add(twin)
+
+
+def test_a_once_operation_that_is_asked_for_twice_at_once_is_recorded_once(ledger: Ledger) -> None:
+    with ledger.db.write() as session:
+        record(session, create(), mirror(), create())
+        assert states(session) == [(ticket_key("P1"), "pending"), ("note/N1", "pending")]
+
+
+def test_a_once_operation_stays_when_it_is_not_asked_for_again(ledger: Ledger) -> None:
+    with ledger.db.write() as session:
+        record(session, create(), mirror())
+        record(session)
+        assert states(session) == [(ticket_key("P1"), "pending"), ("note/N1", "pending")]
+
+
+# State
+
+
+@pytest.mark.parametrize("state", [OperationState.PENDING, OperationState.PARKED, OperationState.HELD])
+def test_a_newer_decision_supersedes_a_waiting_one(ledger: Ledger, state: OperationState) -> None:
+    with ledger.db.write() as session:
+        first = put(session, move("acknowledged"), state)
+        (second,) = record(session, move("resolved"))
+        assert states(session) == [("status/P1", "superseded"), ("status/P1", "pending")]
+        assert second.meaning == {"word": "resolved"}
+        assert first.finished_at == NOW
+
+
+@pytest.mark.parametrize("state", OPEN_STATES)
+def test_the_same_decision_again_leaves_an_open_one(ledger: Ledger, state: OperationState) -> None:
+    with ledger.db.write() as session:
+        put(session, move(), state)
+        assert record(session, move()) == []
+        assert states(session) == [("status/P1", state)]
+
+
+@pytest.mark.parametrize("state", [OperationState.PENDING, OperationState.PARKED, OperationState.HELD])
+def test_a_waiting_one_that_is_no_longer_wanted_is_superseded(ledger: Ledger, state: OperationState) -> None:
+    with ledger.db.write() as session:
+        put(session, move(), state)
+        assert record(session) == []
+        assert states(session) == [("status/P1", "superseded")]
+
+
+@pytest.mark.parametrize("state", [OperationState.IN_FLIGHT, OperationState.SETTLING])
+def test_one_that_is_under_way_is_never_superseded(ledger: Ledger, state: OperationState) -> None:
+    with ledger.db.write() as session:
+        put(session, move("acknowledged"), state)
+        assert record(session, move("resolved")) == []
+        assert record(session) == []
+        assert states(session) == [("status/P1", state)]
+
+
+@pytest.mark.parametrize("state", FINISHED)
+def test_a_finished_one_never_blocks_the_next(ledger: Ledger, state: OperationState) -> None:
+    with ledger.db.write() as session:
+        put(session, move(), state)
+        record(session, move())
+        assert states(session) == [("status/P1", state), ("status/P1", "pending")]
+
+
+def test_aspects_and_objects_do_not_supersede_each_other(ledger: Ledger) -> None:
+    with ledger.db.write() as session:
+        record(session, move(), edit(summary="a"))
+        record(session, move(incident="P2"), incident="P2")
+        record(session, move(), edit(summary="b"))
+        assert [state for _key, state in states(session)] == ["pending", "superseded", "pending", "pending"]
+
+
+@pytest.mark.parametrize("state", OPEN_STATES)
+@pytest.mark.parametrize("second", OPEN_STATES)
+def test_the_database_itself_refuses_a_second_open_one(
+    ledger: Ledger, state: OperationState, second: OperationState
+) -> None:
+    with ledger.db.write() as session:
+        row = put(session, move(), state)
+        twin = OperationRow.model_validate({**row.model_dump(exclude={"id"}), "state": second})
+    with pytest.raises(sqlalchemy.exc.IntegrityError), ledger.db.write() as session:
+        session.add(twin)
+    with ledger.db.write() as session:
+        elsewhere = twin.model_dump(exclude={"id"})
+        session.add(OperationRow.model_validate({**elsewhere, "aspect": "fields"}))
+        session.add(OperationRow.model_validate({**elsewhere, "object": "ticket:P2"}))
+        session.add(OperationRow.model_validate({**elsewhere, "state": "done"}))
+
+
+def test_an_open_one_in_a_place_does_not_hold_up_once_operations_there(ledger: Ledger) -> None:
+    with ledger.db.write() as session:
+        record(session, mirror("N1"), mirror("N2"), create())
+        assert [state for _key, state in states(session)] == ["pending"] * 3
+
+
+# Held
+
+
+def test_a_held_operation_does_not_leave(ledger: Ledger) -> None:
+    with ledger.db.write() as session:
+        (row,) = record(session, move(), hold="status/P1")
+        assert row.state == "held"
+        assert claim(session, row) is None
+        assert outbox.incidents_with_work(session) == []
+        assert outbox.counts(session)["held"] == 1
+
+
+def test_only_what_is_named_is_held(ledger: Ledger) -> None:
+    with ledger.db.write() as session:
+        record(session, create(), move(), hold="status/P1")
+        assert dict(states(session)) == {ticket_key("P1"): "pending", "status/P1": "held"}
+
+
+# Needs
+
+
+@pytest.mark.parametrize("state", OperationState)
+def test_an_operation_waits_until_all_that_it_needs_is_done(ledger: Ledger, state: OperationState) -> None:
+    with ledger.db.write() as session:
+        put(session, create("P1"), OperationState.DONE)
+        put(session, create("P2"), state)
+        (row,) = record(session, mirror("N1", "P1", ticket_key("P1"), ticket_key("P2"), ticket_key("P3")))
+        expected = (
+            [ticket_key("P3")] if state is OperationState.DONE else [ticket_key("P2"), ticket_key("P3")]
+        )
+        assert outbox.unmet(session, row) == expected
+
+
+def test_an_operation_that_needs_nothing_waits_for_nothing(ledger: Ledger) -> None:
+    with ledger.db.write() as session:
+        (row,) = record(session, mirror())
+        assert outbox.unmet(session, row) == []
+
+
+@pytest.mark.parametrize("state", [None, OperationState.PARKED, OperationState.SUPERSEDED])
+def test_a_ticket_that_was_adopted_needs_no_create(ledger: Ledger, state: OperationState | None) -> None:
+    with ledger.db.write() as session:
+        save_incident(session, incident(), 1, NOW, "QRPay")
+        if state:
+            put(session, create(), state)
+        (row,) = record(session, mirror("N1", "P1", ticket_key("P1")))
+        assert outbox.unmet(session, row) == [ticket_key("P1")]
+        session.flush()
+        session.add(ticket(origin="adopted"))
+        assert outbox.unmet(session, row) == []
+
+
+def test_who_waits_for_a_key_is_known_also_of_another_incident(ledger: Ledger) -> None:
+    with ledger.db.write() as session:
+        record(session, mirror("N1", "P1", ticket_key("P1")))
+        record(session, mirror("N2", "P2", ticket_key("P2"), ticket_key("P1")), incident="P2")
+        record(session, mirror("N3", "P10", ticket_key("P10")), incident="P10")
+        record(session, mirror("N4", "P4"), incident="P4")
+        put(session, mirror("N5", "P5", ticket_key("P1")), OperationState.PARKED)
+        put(session, mirror("N6", "P6", ticket_key("P1")), OperationState.DONE)
+        assert sorted(outbox.incidents_waiting_for(session, ticket_key("P1"))) == ["P1", "P2"]
+        assert outbox.incidents_waiting_for(session, ticket_key("P10")) == ["P10"]
+        assert outbox.incidents_waiting_for(session, ticket_key("P")) == []
+
+
+# What can be asked
+
+
+def test_the_incidents_with_work_are_those_that_something_can_be_done_for(ledger: Ledger) -> None:
+    with ledger.db.write() as session:
+        for number, state in enumerate(OperationState):
+            put(session, create(f"P{number}"), state)
+        names = dict(zip((f"P{number}" for number in range(8)), OperationState, strict=True))
+        found = {names[one] for one in outbox.incidents_with_work(session)}
+    assert found == {OperationState.PENDING, OperationState.IN_FLIGHT, OperationState.SETTLING}
+
+
+def test_every_state_is_counted_and_open_ones_are_listed_oldest_first(ledger: Ledger) -> None:
+    with ledger.db.write() as session:
+        for number, state in enumerate([*OperationState, OperationState.PENDING]):
+            put(session, create(f"P{number}"), state)
+        assert outbox.counts(session) == {str(state): 1 for state in OperationState} | {"pending": 2}
+        listed = outbox.listing(session)
+        assert [row.state for row in listed] == [
+            "pending",
+            "in_flight",
+            "settling",
+            "parked",
+            "held",
+            "pending",
+        ]
+        assert [row.incident_id for row in outbox.listing(session, [OperationState.DONE])] == ["P3"]
+
+
+def test_an_operation_keeps_what_was_meant_and_the_version_of_the_rules(ledger: Ledger) -> None:
+    operation = edit(summary="Zażółć ☃", priority={"id": "3"})
+    with ledger.db.write() as session:
+        outbox.record(session, "P1", [operation], later(3), "sha-of-the-mapping")
+    with ledger.db.read() as session:
+        (row,) = outbox.open_of(session, "P1")
+    assert (row.key, row.op, row.op_class, row.kind, row.target, row.object, row.aspect) == (
+        "fields/P1",
+        operation.op,
+        "state",
+        "edit_ticket",
+        "jira",
+        "ticket:P1",
+        "fields",
+    )
+    assert (row.meaning, row.mapping_version, row.decided_at) == (
+        operation.meaning,
+        "sha-of-the-mapping",
+        later(3),
+    )

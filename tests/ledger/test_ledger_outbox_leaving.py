@@ -1,0 +1,225 @@
+"""How an operation leaves the outbox: claimed once, confirmed, put back, parked, looked up, retried."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
+import pytest
+from ledger_cast import (
+    CHANGES,
+    FINISHED,
+    GAVE_UP,
+    NOW,
+    RUN,
+    claim,
+    create,
+    later,
+    mirror,
+    move,
+    put,
+    record,
+    states,
+)
+from sqlmodel import Session, col, select
+
+from syncd.domain.operation import OperationState, ticket_key
+from syncd.ledger import outbox
+from syncd.ledger.connect import Database
+from syncd.ledger.errors import OperationMoved
+from syncd.ledger.ledger import Ledger
+from syncd.ledger.tables import AuditEventRow, OperationRow
+
+
+def events(session: Session, row: OperationRow) -> list[str]:
+    query = select(AuditEventRow.kind).where(AuditEventRow.operation_id == row.id)
+    return [kind.removeprefix("operation.") for kind in session.exec(query.order_by(col(AuditEventRow.seq)))]
+
+
+def test_an_operation_is_claimed_once(ledger: Ledger) -> None:
+    with ledger.db.write() as session:
+        (row,) = record(session, create())
+        claimed = claim(session, row, probe=41)
+        assert claimed is not None
+        assert (
+            claimed.state,
+            claimed.attempts,
+            claimed.instance,
+            claimed.probe_from,
+            claimed.claimed_at,
+        ) == (
+            "in_flight",
+            1,
+            RUN,
+            41,
+            NOW,
+        )
+        assert claim(session, row) is None
+        assert events(session, row) == ["decided", "leaves"]
+
+
+def test_of_two_who_claim_at_once_one_wins(ledger: Ledger, url: str) -> None:
+    with ledger.db.write() as session:
+        rows = record(session, *(mirror(f"N{number}") for number in range(20)))
+    start = Barrier(2)
+
+    def take(run: str) -> set[int]:
+        database = Database(url)
+        won = set()
+        start.wait(5)
+        for row in rows:
+            with database.write() as session:
+                won |= {row.id or 0} if claim(session, row, run) else set()
+        database.close()
+        return won
+
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(take, ["abcd/1", "abcd/2"])
+    assert first.isdisjoint(second)
+    assert first | second == {row.id for row in rows}
+    with ledger.db.read() as session:
+        for row in session.exec(select(OperationRow)).all():
+            assert row.attempts == 1
+            assert row.instance == ("abcd/1" if row.id in first else "abcd/2")
+            assert events(session, row) == ["decided", "leaves"]
+
+
+@pytest.mark.parametrize("state", [one for one in OperationState if one is not OperationState.PENDING])
+def test_only_what_is_pending_can_be_claimed(ledger: Ledger, state: OperationState) -> None:
+    with ledger.db.write() as session:
+        row = put(session, create(), state)
+        before = row.model_dump()
+        assert claim(session, row, "abcd/9") is None
+        session.refresh(row)
+        assert row.model_dump() == before
+
+
+def test_nothing_that_is_not_there_can_be_claimed(ledger: Ledger) -> None:
+    with ledger.db.write() as session:
+        assert outbox.claim(session, 4711, RUN, NOW, {}, None) is None
+
+
+def test_a_request_keeps_its_bytes_over_a_second_claim(ledger: Ledger) -> None:
+    with ledger.db.write() as session:
+        (row,) = record(session, create())
+        assert claim(session, row, body="as first said")
+        outbox.put_back(session, row, later(1), "connection refused")
+        again = claim(session, row, body="as it would be said now")
+        assert again is not None
+        assert (again.rendered, again.attempts, again.error) == ({"body": "as first said"}, 2, None)
+
+
+def test_a_retry_is_rendered_anew(ledger: Ledger) -> None:
+    with ledger.db.write() as session:
+        (row,) = record(session, create())
+        assert claim(session, row, body="as first said")
+        outbox.park(session, row, later(1), "400: too long")
+        assert outbox.retry(session, [row], later(2), "ana") == 1
+        assert (row.state, row.error) == ("pending", None)
+        again = claim(session, row, body="shorter")
+        assert again is not None
+        assert again.rendered == {"body": "shorter"}
+        assert events(session, row) == ["decided", "leaves", "parked", "retried", "leaves"]
+
+
+@pytest.mark.parametrize("state", [one for one in OperationState if one is not OperationState.PARKED])
+def test_only_what_is_parked_is_retried(ledger: Ledger, state: OperationState) -> None:
+    with ledger.db.write() as session:
+        row = put(session, create(), state)
+        assert outbox.retry(session, [row], NOW, "ana") == 0
+        assert states(session) == [(ticket_key("P1"), state)]
+
+
+# How it ends
+
+
+def test_what_was_done_keeps_what_the_service_named_it(ledger: Ledger) -> None:
+    with ledger.db.write() as session:
+        row = put(session, create(), OperationState.SETTLING)
+        outbox.finish(session, row, OperationState.DONE, later(5), remote_id="10005")
+    with ledger.db.read() as session:
+        row = session.exec(select(OperationRow)).one()
+        assert (row.state, row.remote_id, row.finished_at, row.error) == ("done", "10005", later(5), None)
+        assert (row.gave_up_boot_id, row.gave_up_boottime) == (None, None)
+        assert events(session, row) == ["decided", "leaves", "unknown", "done"]
+
+
+def test_an_unknown_outcome_keeps_when_we_gave_up(ledger: Ledger) -> None:
+    with ledger.db.write() as session:
+        row = put(session, create(), OperationState.SETTLING)
+    with ledger.db.read() as session:
+        row = session.exec(select(OperationRow)).one()
+        assert (row.gave_up_boot_id, row.gave_up_boottime) == (GAVE_UP.boot_id, GAVE_UP.boottime)
+        assert row.error == "timed out"
+
+
+def test_a_services_words_stand_on_the_operation_and_only_their_hash_in_the_trail(ledger: Ledger) -> None:
+    with ledger.db.write() as session:
+        (row,) = record(session, create())
+        outbox.park(session, row, NOW, "Field 'Ana Maria' cannot be set")
+        assert row.error == "Field 'Ana Maria' cannot be set"
+        texts = [event.text for event in session.exec(select(AuditEventRow)).all()]
+    assert not any("Ana Maria" in text for text in texts)
+
+
+@pytest.mark.parametrize("state", FINISHED)
+@pytest.mark.parametrize("change", sorted(CHANGES))
+def test_what_is_finished_stays_finished(ledger: Ledger, state: OperationState, change: str) -> None:
+    with ledger.db.write() as session:
+        row = put(session, create(), state)
+        said = events(session, row)
+        with pytest.raises(OperationMoved):
+            CHANGES[change](session, row)
+        assert states(session) == [(ticket_key("P1"), state)]
+        assert events(session, row) == said
+
+
+def test_who_read_an_operation_before_it_left_cannot_park_it(ledger: Ledger) -> None:
+    with ledger.db.write() as session:
+        record(session, create())
+    with ledger.db.read() as session:
+        (stale,) = outbox.open_of(session, "P1")
+    with ledger.db.write() as session:
+        (row,) = outbox.open_of(session, "P1")
+        assert claim(session, row)
+    with pytest.raises(OperationMoved, match="from pending to parked"), ledger.db.write() as session:
+        outbox.park(session, stale, NOW, "cannot be rendered")
+    with ledger.db.read() as session:
+        assert states(session) == [(ticket_key("P1"), "in_flight")]
+
+
+# After a crash
+
+
+def test_what_another_run_left_in_flight_is_looked_up_and_ours_is_left(ledger: Ledger) -> None:
+    with ledger.db.write() as session:
+        for number, run in enumerate(["abcd/1", "abcd/2", "ffff/2"], start=1):
+            (row,) = record(session, create(f"P{number}"), incident=f"P{number}")
+            assert claim(session, row, run, body=f"of {run}")
+        assert outbox.recover(session, "abcd/2", later(9), GAVE_UP) == ["P1", "P3"]
+    with ledger.db.read() as session:
+        rows = session.exec(select(OperationRow).order_by(col(OperationRow.id))).all()
+        assert [row.state for row in rows] == ["settling", "in_flight", "settling"]
+        assert [row.gave_up_boottime for row in rows] == [GAVE_UP.boottime, None, GAVE_UP.boottime]
+        assert [row.rendered for row in rows] == [
+            {"body": "of abcd/1"},
+            {"body": "of abcd/2"},
+            {"body": "of ffff/2"},
+        ]
+
+
+@pytest.mark.parametrize("state", [one for one in OperationState if one is not OperationState.IN_FLIGHT])
+def test_a_recovery_touches_nothing_else(ledger: Ledger, state: OperationState) -> None:
+    with ledger.db.write() as session:
+        put(session, create(), state)
+        put(session, move(), state)
+        assert outbox.recover(session, "abcd/2", NOW, GAVE_UP) == []
+        assert [one for _key, one in states(session)] == [state, state]
+
+
+def test_a_second_recovery_finds_nothing(ledger: Ledger) -> None:
+    with ledger.db.write() as session:
+        row = put(session, create(), OperationState.IN_FLIGHT)
+        assert outbox.recover(session, "abcd/2", NOW, GAVE_UP) == ["P1"]
+        assert outbox.recover(session, "abcd/3", later(60), outbox.GivenUp("boot-2", 1.0)) == []
+        assert (row.gave_up_boot_id, row.gave_up_boottime) == (GAVE_UP.boot_id, GAVE_UP.boottime)

@@ -1,0 +1,273 @@
+"""The ticket's status follows the incident's state and leaves people's own moves alone."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from policy_cast import (
+    AGREED,
+    DONE,
+    IN_PROGRESS,
+    IN_REVIEW,
+    NOW,
+    TO_DO,
+    WAITING,
+    WONT_DO,
+    book,
+    case,
+    closing,
+    incident,
+    issue,
+    left,
+    ticket,
+)
+
+from syncd.domain.base import Reference
+from syncd.domain.incident import Incident
+from syncd.domain.operation import Kind, OperationClass
+from syncd.domain.ticket import Status
+from syncd.policy.case import Case, Decision, Rulebook
+from syncd.policy.status import decide_status
+
+OWES_NOTHING = Reference(id="PRIO4", name="P4")
+OWES = Reference(id="PRIO1", name="P1")
+
+
+def stands(
+    at: Status,
+    happened: Incident,
+    *,
+    agreed: str | None = "triggered",
+    placed: Status | None = TO_DO,
+    **more: Any,
+) -> Case:
+    """A ticket that stands somewhere, with what was agreed on last and where the daemon put it."""
+    known = {**AGREED, "state": agreed} if agreed else {}
+    placed_id = placed.id if placed else None
+    return case(happened, ticket(issue(status=at), agreed=known, placed_status=placed_id, **more))
+
+
+def target(decision: Decision) -> str | None:
+    """Where a decision moves the ticket."""
+    (move,) = decision.operations or [None]
+    assert move is None or (move.kind, move.op_class, move.aspect) == (
+        Kind.MOVE_TICKET,
+        OperationClass.STATE,
+        "status",
+    )
+    return str(move.meaning["status"]) if move else None
+
+
+@pytest.mark.parametrize(
+    ("state", "agreed", "at", "to"),
+    [
+        ("acknowledged", "triggered", TO_DO, IN_PROGRESS),
+        ("resolved", "acknowledged", IN_PROGRESS, IN_REVIEW),
+        ("resolved", "triggered", TO_DO, IN_REVIEW),
+        ("triggered", "resolved", IN_REVIEW, TO_DO),
+        ("acknowledged", "resolved", IN_REVIEW, IN_PROGRESS),
+    ],
+)
+def test_a_ticket_follows_its_incident(state: str, agreed: str, at: Status, to: Status) -> None:
+    decision = decide_status(stands(at, incident(status=state), agreed=agreed, placed=at), book())
+    assert target(decision) == to.id
+    assert decision.operations[0].meaning["from"] == at.id
+    assert state in decision.operations[0].reason
+    assert decision.agreed == {}
+
+
+@pytest.mark.parametrize("state", ["triggered", "acknowledged", "resolved"])
+@pytest.mark.parametrize("at", [TO_DO, IN_PROGRESS, IN_REVIEW, DONE, WAITING, WONT_DO])
+def test_a_ticket_stays_wherever_people_put_it_while_its_incident_does_not_change(
+    state: str, at: Status
+) -> None:
+    assert decide_status(stands(at, incident(status=state), agreed=state), book()) == Decision()
+
+
+@pytest.mark.parametrize("at", [IN_PROGRESS])
+def test_a_ticket_that_stands_there_already_is_agreed_on_without_a_move(at: Status) -> None:
+    decision = decide_status(stands(at, incident(status="acknowledged")), book())
+    assert decision == Decision(agreed={"state": "acknowledged"})
+
+
+@pytest.mark.parametrize("state", ["acknowledged", "resolved"])
+def test_a_status_that_the_mapping_does_not_name_belongs_to_people(state: str) -> None:
+    decision = decide_status(stands(WAITING, incident(status=state)), book())
+    assert target(decision) is None
+    assert decision.agreed == {"state": state}
+    assert left(decision) == [("status", "status 77 belongs to people")]
+
+
+@pytest.mark.parametrize("at", [DONE, WONT_DO])
+@pytest.mark.parametrize("state", ["acknowledged", "resolved"])
+def test_a_ticket_that_a_person_closed_is_not_pulled_back(state: str, at: Status) -> None:
+    decision = decide_status(stands(at, incident(status=state), placed=IN_PROGRESS), book())
+    assert target(decision) is None
+    assert decision.agreed == {"state": state}
+    assert len(decision.remarks) == 1
+
+
+def test_a_ticket_that_a_person_closed_before_its_first_placement_is_not_pulled_back() -> None:
+    decision = decide_status(stands(DONE, incident(), agreed=None, placed=None), book())
+    assert target(decision) is None
+    assert left(decision) == [("status", "a person closed the ticket")]
+
+
+@pytest.mark.parametrize("state", ["triggered", "acknowledged"])
+def test_a_ticket_that_the_daemon_closed_follows_a_reopened_incident(state: str) -> None:
+    decision = decide_status(stands(DONE, incident(status=state), agreed="resolved", placed=DONE), book())
+    assert target(decision) == (TO_DO if state == "triggered" else IN_PROGRESS).id
+
+
+def test_a_person_who_moved_a_ticket_between_mapped_statuses_does_not_stop_it_for_ever() -> None:
+    decision = decide_status(stands(IN_REVIEW, incident(status="acknowledged")), book())
+    assert target(decision) == IN_PROGRESS.id
+
+
+@pytest.mark.parametrize("at", [TO_DO, IN_PROGRESS, IN_REVIEW])
+def test_an_acknowledgement_that_times_out_changes_nothing(at: Status) -> None:
+    timed_out = stands(at, incident(), agreed="acknowledged", placed=IN_PROGRESS)
+    assert decide_status(timed_out, book()) == Decision()
+
+
+def test_a_second_acknowledgement_after_one_that_timed_out_changes_nothing() -> None:
+    again = stands(IN_PROGRESS, incident(status="acknowledged"), agreed="acknowledged", placed=IN_PROGRESS)
+    assert decide_status(again, book()) == Decision()
+
+
+# The first placement
+
+
+@pytest.mark.parametrize("at", [WAITING, IN_REVIEW, Status(id="1", name="Backlog", category="new")])
+def test_a_new_ticket_is_placed_from_wherever_the_create_put_it(at: Status) -> None:
+    fresh = stands(at, incident(), agreed=None, placed=None)
+    assert target(decide_status(fresh, book())) == TO_DO.id
+
+
+def test_a_new_ticket_that_stands_right_is_agreed_on() -> None:
+    fresh = stands(TO_DO, incident(), agreed=None, placed=None)
+    assert decide_status(fresh, book()) == Decision(agreed={"state": "triggered"})
+
+
+def test_a_ticket_is_not_moved_before_it_was_read() -> None:
+    unread = case(incident(status="resolved"), ticket().model_copy(update={"issue": None}))
+    assert decide_status(unread, book()) == Decision()
+
+
+@pytest.mark.parametrize("placed", [None, WAITING, WONT_DO, DONE])
+@pytest.mark.parametrize("at", [WAITING, WONT_DO, DONE])
+def test_an_adopted_ticket_stays_where_people_put_it(at: Status, placed: Status | None) -> None:
+    found = stands(at, incident(status="acknowledged"), agreed=None, placed=placed, origin="adopted")
+    decision = decide_status(found, book())
+    assert target(decision) is None
+    assert decision.agreed == {"state": "acknowledged"}
+
+
+def test_an_adopted_ticket_in_a_mapped_status_follows_its_incident() -> None:
+    found = stands(TO_DO, incident(status="acknowledged"), agreed=None, placed=None, origin="adopted")
+    assert target(decide_status(found, book())) == IN_PROGRESS.id
+
+
+def test_a_status_that_jira_refused_is_left() -> None:
+    refused = stands(TO_DO, incident(status="resolved"), refused=("status",))
+    assert decide_status(refused, book()) == Decision()
+
+
+# Flapping
+
+
+def resolved(seconds_ago: float, **more: Any) -> Case:
+    """A ticket in progress whose incident was resolved so many seconds ago."""
+    over = incident(status="resolved", **more)
+    known = stands(IN_PROGRESS, over, agreed="acknowledged", placed=IN_PROGRESS)
+    return known.model_copy(update={"now": NOW + timedelta(seconds=seconds_ago)})
+
+
+@pytest.mark.parametrize("seconds", [0, 1, 299])
+def test_a_resolve_is_held_for_five_minutes_and_looked_at_again_then(seconds: float) -> None:
+    assert decide_status(resolved(seconds), book()) == Decision(again=300 - seconds)
+
+
+@pytest.mark.parametrize("seconds", [300, 3600])
+def test_a_resolve_that_lasted_five_minutes_moves_the_ticket(seconds: float) -> None:
+    decision = decide_status(resolved(seconds), book())
+    assert (target(decision), decision.again) == (IN_REVIEW.id, None)
+
+
+def test_a_resolve_and_a_reopen_within_five_minutes_do_not_move_the_ticket() -> None:
+    reopened = stands(IN_PROGRESS, incident(status="acknowledged"), agreed="acknowledged", placed=IN_PROGRESS)
+    assert decide_status(reopened, book()) == Decision()
+
+
+def test_what_was_merged_is_not_held() -> None:
+    assert target(decide_status(resolved(1, merged_into="P2"), book())) == DONE.id
+
+
+def test_what_was_over_before_the_rules_began_is_not_held() -> None:
+    silent = resolved(1).model_copy(update={"silent": True})
+    assert target(decide_status(silent, book())) == IN_REVIEW.id
+
+
+def test_a_resolve_of_an_account_without_its_time_is_held_from_the_last_change() -> None:
+    known = resolved(100, resolved_at=None, status_changed_at=NOW)
+    assert decide_status(known, book()) == Decision(again=200)
+    assert target(decide_status(resolved(100, resolved_at=None), book())) == IN_REVIEW.id
+
+
+# Closing
+
+
+def test_what_was_merged_closes_whatever_its_severity_owes() -> None:
+    merged = incident(status="resolved", priority=OWES, merged_into="P2")
+    over = stands(IN_PROGRESS, merged, placed=IN_PROGRESS)
+    assert target(decide_status(over, closing("enforce"))) == DONE.id
+    assert target(decide_status(over, closing("report"))) == IN_REVIEW.id
+
+
+@pytest.mark.parametrize(
+    ("rules", "priority", "at", "count"),
+    [
+        (closing("report"), OWES_NOTHING, IN_REVIEW, 1),
+        (closing("report"), OWES, IN_REVIEW, 0),
+        (closing("report"), OWES_NOTHING, DONE, 0),
+        (closing("enforce"), OWES_NOTHING, IN_REVIEW, 0),
+        (closing("off"), OWES_NOTHING, IN_REVIEW, 0),
+    ],
+)
+def test_a_report_says_what_enforcing_would_have_closed(
+    rules: Rulebook, priority: Reference, at: Status, count: int
+) -> None:
+    over = stands(at, incident(status="resolved", priority=priority), agreed="resolved", placed=at)
+    decision = decide_status(over, rules)
+    assert decision.operations == ()
+    assert len(decision.would) == count
+
+
+def test_nothing_would_be_closed_while_the_incident_is_open() -> None:
+    known = stands(IN_PROGRESS, incident(status="acknowledged", priority=OWES_NOTHING), agreed="acknowledged")
+    assert decide_status(known, closing("report")) == Decision()
+
+
+@pytest.mark.parametrize(
+    ("rules", "priority", "to"),
+    [
+        (closing("enforce"), OWES_NOTHING, DONE),
+        (closing("enforce"), OWES, IN_REVIEW),
+        (closing("report"), OWES_NOTHING, IN_REVIEW),
+        (closing("off"), OWES_NOTHING, IN_REVIEW),
+        (closing("report"), OWES, IN_REVIEW),
+    ],
+)
+def test_what_owes_nothing_closes_at_the_resolve_only_where_closing_is_enforced(
+    rules: Rulebook, priority: Reference, to: Status
+) -> None:
+    over = stands(IN_PROGRESS, incident(status="resolved", priority=priority), placed=IN_PROGRESS)
+    assert target(decide_status(over, rules)) == to.id
+
+
+def test_closing_does_not_touch_a_ticket_whose_resolve_was_agreed_on_before() -> None:
+    over = incident(status="resolved", priority=OWES_NOTHING)
+    stayed = stands(IN_REVIEW, over, agreed="resolved", placed=IN_REVIEW)
+    assert decide_status(stayed, closing("enforce")) == Decision()

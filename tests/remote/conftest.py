@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from threading import Event
+
+import pytest
+import requests
+
+from syncd.remote.deadline import Limits
+from syncd.remote.transport import Transport
+
+
+class StillClock:
+    """A clock that moves only when somebody sleeps on it, or is told to."""
+
+    def __init__(self) -> None:
+        self.at = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
+        self.boot = 1000.0
+        self.slept: list[float] = []
+
+    def now(self) -> datetime:
+        return self.at
+
+    def boottime(self) -> float:
+        return self.boot
+
+    def boot_id(self) -> str:
+        return "one"
+
+    def sleep(self, seconds: float, until: Event) -> bool:
+        if until.is_set():
+            return True
+        self.slept.append(seconds)
+        self.advance(seconds)
+        return False
+
+    def advance(self, seconds: float) -> None:
+        self.at += timedelta(seconds=seconds)
+        self.boot += seconds
+
+
+@pytest.fixture
+def clock() -> StillClock:
+    return StillClock()
+
+
+@pytest.fixture
+def transport(clock: StillClock) -> Transport:
+    return Transport(clock, limits=Limits(connect=5, whole=5))
+
+
+@pytest.fixture
+def hurried(clock: StillClock) -> Transport:
+    return Transport(clock, limits=Limits(connect=0.2, whole=0.2))
+
+
+@pytest.fixture
+def brisk(clock: StillClock) -> Transport:
+    """Time enough for what is answered, and soon over for what is not."""
+    return Transport(clock, limits=Limits(connect=2, whole=0.4))
+
+
+@pytest.fixture
+def session(transport: Transport) -> Iterator[Callable[..., requests.Session]]:
+    """Makes sessions that send through the transport (or another one), and closes them."""
+    made: list[requests.Session] = []
+
+    def make(
+        url: str, service: str = "jira", secrets: tuple[str, ...] = (), through: Transport | None = None
+    ) -> requests.Session:
+        one = requests.Session()
+        (through or transport).mount(one, service, url, secrets)
+        made.append(one)
+        return one
+
+    yield make
+    for one in made:
+        one.close()

@@ -1,0 +1,382 @@
+"""What is asked of Jira, word by word, and what is made of its answers, on both editions."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+import responses
+
+from syncd.domain.base import Reference
+from syncd.domain.field import FieldFacts
+from syncd.domain.ticket import Account, Comment, Issue, Link, Mark, Status, Transition
+from syncd.remote.errors import Cause, NotDone, Unknown
+from syncd.remote.jira import jira_client
+from syncd.remote.ports import Fetched, Hit, Jira, SearchPage
+from syncd.remote.transport import Transport
+
+SITE = "https://acme.atlassian.example"
+API = f"{SITE}/rest/api/2"
+MARK = {"op": "0123456789abcdef", "kind": "create_ticket", "incident": "PABC123", "instance": "one"}
+ABSENT = {"errorMessages": ["Issue does not exist or you do not have permission to see it."], "errors": {}}
+
+
+@pytest.fixture
+def cloud(transport: Transport) -> Jira:
+    return jira_client(SITE, "token", transport, email="syncd@company.example")
+
+
+@pytest.fixture
+def center(transport: Transport) -> Jira:
+    return jira_client(SITE, "token", transport)
+
+
+@pytest.fixture
+def mock() -> Iterator[responses.RequestsMock]:
+    with responses.RequestsMock() as mock:
+        yield mock
+
+
+def asked(mock: responses.RequestsMock, number: int = 0) -> tuple[str, Any]:
+    """Method and path below the API, and the body or else the query."""
+    request = mock.calls[number].request
+    parts = urlsplit(request.url or "")
+    what = f"{request.method} {parts.path.removeprefix('/rest/api/2/')}"
+    return what, json.loads(request.body) if request.body else dict(parse_qsl(parts.query))
+
+
+def comment(number: int, **more: Any) -> dict[str, Any]:
+    return {
+        "id": str(number),
+        "author": {"accountId": "a1", "displayName": "Ada"},
+        "body": f"text {number}",
+        "created": f"2026-11-22T10:{number:02}:00.000+0100",
+        **more,
+    }
+
+
+def issue(number: int = 1, **fields: Any) -> dict[str, Any]:
+    return {
+        "id": str(10000 + number),
+        "key": f"OPS-{number}",
+        "fields": {
+            "summary": "Payments are late",
+            "status": {
+                "id": "3",
+                "name": "In Arbeit",
+                "untranslatedName": "In Progress",
+                "statusCategory": {"key": "indeterminate"},
+            },
+            "issuetype": {"id": "10001", "name": "Incident"},
+            "project": {"id": "1", "key": "OPS"},
+            "updated": "2026-11-22T10:00:00.123+0100",
+            "created": "2026-11-22T09:00:00.000+0100",
+            **fields,
+        },
+    }
+
+
+def test_an_issue_is_read_whole(cloud: Jira, mock: responses.RequestsMock) -> None:
+    raw = issue(
+        priority={"id": "2", "name": "High"},
+        assignee={
+            "accountId": "a1",
+            "accountType": "atlassian",
+            "displayName": "Ada",
+            "emailAddress": "ada@company.example",
+            "active": True,
+        },
+        resolution={"id": "5", "name": "Done"},
+        components=[{"id": "7", "name": "Payments"}],
+        labels=["syncd", "pd-PABC123"],
+        security={"id": "9", "name": "Restricted"},
+        duedate="2026-11-30",
+        parent={"id": "10000", "key": "OPS-0"},
+        issuelinks=[
+            {"id": "1", "type": {"name": "Relates"}, "outwardIssue": {"id": "10002", "key": "OPS-2"}},
+            {"id": "2", "type": {"name": "Blocks"}, "inwardIssue": {"id": "10003", "key": "OPS-3"}},
+            {"id": "3", "type": {"name": "Blocks"}, "outwardIssue": {}},
+        ],
+        comment={"comments": [comment(2), comment(1)], "total": 2},
+        customfield_1={"value": "SEV1"},
+        customfield_2=None,
+        customfield_3="not asked for",
+    )
+    raw["properties"] = {"syncd": MARK}
+    mock.post(f"{API}/issue/bulkfetch", json={"issues": [raw], "issueErrors": []})
+    fetched = cloud.fetch(["10001", "OPS-2"], fields=["customfield_1", "customfield_2"])
+    assert asked(mock) == (
+        "POST issue/bulkfetch",
+        {
+            "issueIdsOrKeys": ["10001", "OPS-2"],
+            "fields": [
+                "summary", "status", "priority", "assignee", "resolution", "components", "labels", "security",
+                "duedate", "parent", "issuelinks", "created", "updated", "issuetype", "project", "comment",
+                "customfield_1", "customfield_2",
+            ],
+            "properties": ["syncd"],
+        },
+    )  # fmt: skip
+    author = Account(id="a1", name="Ada")
+    assert fetched == Fetched(
+        issues=(
+            Issue(
+                id="10001",
+                key="OPS-1",
+                project="OPS",
+                type_id="10001",
+                type_name="Incident",
+                status=Status(id="3", name="In Arbeit", untranslated="In Progress", category="indeterminate"),
+                summary="Payments are late",
+                priority=Reference(id="2", name="High"),
+                assignee=Account(id="a1", name="Ada", email="ada@company.example"),
+                resolution=Reference(id="5", name="Done"),
+                components=(Reference(id="7", name="Payments"),),
+                labels=("syncd", "pd-PABC123"),
+                security_level=Reference(id="9", name="Restricted"),
+                due_date="2026-11-30",
+                parent_id="10000",
+                links=(
+                    Link(id="1", type="Relates", other_id="10002", other_key="OPS-2", outward=True),
+                    Link(id="2", type="Blocks", other_id="10003", other_key="OPS-3", outward=False),
+                ),
+                created_at=datetime(2026, 11, 22, 8, 0, tzinfo=UTC),
+                updated="2026-11-22T10:00:00.123+0100",
+                comments=tuple(
+                    Comment(
+                        id=str(number),
+                        author=author,
+                        body=f"text {number}",
+                        created_at=datetime(2026, 11, 22, 9, number, tzinfo=UTC),
+                    )
+                    for number in (1, 2)
+                ),
+                mark=Mark(**MARK),
+                fields={"customfield_1": {"value": "SEV1"}},
+            ),
+        )
+    )
+
+
+def test_what_could_not_be_read_this_time_is_named(cloud: Jira, mock: responses.RequestsMock) -> None:
+    errors = [{"id": "10002", "errorMessage": "later"}]
+    mock.post(f"{API}/issue/bulkfetch", json={"issues": [issue()], "issueErrors": errors})
+    fetched = cloud.fetch(["10001", "10002", "10003"])
+    assert [one.id for one in fetched.issues] == ["10001"]
+    assert fetched.unread == ("10002",)
+
+
+@pytest.mark.parametrize("body", [{}, {"issues": None}, {"issueErrors": []}, [], {"issues": [{"id": "1"}]}])
+def test_a_bulk_read_without_issues_is_never_taken_for_absence(
+    cloud: Jira, mock: responses.RequestsMock, body: Any
+) -> None:
+    mock.post(f"{API}/issue/bulkfetch", json=body)
+    with pytest.raises(Unknown) as caught:
+        cloud.fetch(["10001"])
+    assert caught.value.cause is Cause.BROKEN
+
+
+@pytest.mark.parametrize(
+    "embedded",
+    [None, {"comments": [comment(1)], "total": 2}, {"total": 3}, [comment(1)]],
+    ids=["none", "too few", "no list", "another shape"],
+)
+def test_comments_that_are_not_all_there_are_none(
+    cloud: Jira, mock: responses.RequestsMock, embedded: Any
+) -> None:
+    mock.post(f"{API}/issue/bulkfetch", json={"issues": [issue(comment=embedded)]})
+    assert cloud.fetch(["10001"]).issues[0].comments is None
+
+
+@pytest.mark.parametrize("value", [None, "text", {"op": "x"}, {**MARK, "op": 7}, []])
+def test_what_somebody_else_wrote_into_our_property_is_no_mark(
+    cloud: Jira, mock: responses.RequestsMock, value: Any
+) -> None:
+    mock.post(f"{API}/issue/bulkfetch", json={"issues": [{**issue(), "properties": {"syncd": value}}]})
+    assert cloud.fetch(["10001"]).issues[0].mark is None
+
+
+def test_nothing_is_asked_for_no_ids_and_too_many_are_a_mistake(cloud: Jira) -> None:
+    assert cloud.fetch([]) == Fetched(issues=())
+    with pytest.raises(ValueError, match="100"):
+        cloud.fetch([str(number) for number in range(101)])
+
+
+def test_a_probe_asks_for_next_to_nothing(cloud: Jira, mock: responses.RequestsMock) -> None:
+    raw = {
+        "id": "10002",
+        "key": "OPS-2",
+        "fields": {"project": {"key": "OPS"}},
+        "properties": {"syncd": MARK},
+    }
+    mock.post(f"{API}/issue/bulkfetch", json={"issues": [raw]})
+    probed = cloud.probe(["OPS-2", "OPS-3"])
+    assert asked(mock)[1] == {
+        "issueIdsOrKeys": ["OPS-2", "OPS-3"],
+        "fields": ["project"],
+        "properties": ["syncd"],
+    }
+    assert [(one.key, one.mark) for one in probed.issues] == [("OPS-2", Mark(**MARK))]
+
+
+def test_data_center_reads_issues_one_by_one(center: Jira, mock: responses.RequestsMock) -> None:
+    mock.get(f"{API}/issue/10001", json=issue(1))
+    mock.get(f"{API}/issue/10002", json=ABSENT, status=404)
+    mock.get(f"{API}/issue/10003", json={}, status=500)
+    fetched = center.fetch(["10001", "10002", "10003"])
+    assert [one.id for one in fetched.issues] == ["10001"]
+    assert fetched.unread == ("10003",)
+    what, query = asked(mock)
+    assert (what, query["properties"]) == ("GET issue/10001", "syncd")
+    assert query["fields"].startswith("summary,status,")
+
+
+@pytest.mark.parametrize(("status", "body"), [(401, ""), (403, "{}"), (404, "<html>"), (302, "")], ids=str)
+def test_data_center_takes_no_other_refusal_for_absence(
+    center: Jira, mock: responses.RequestsMock, status: int, body: str
+) -> None:
+    mock.get(f"{API}/issue/10001", body=body, status=status)
+    with pytest.raises(NotDone):
+        center.fetch(["10001"])
+
+
+def test_data_center_that_is_down_is_not_a_list_of_unread_issues(
+    center: Jira, mock: responses.RequestsMock
+) -> None:
+    ids = [str(10000 + number) for number in range(10)]
+    for one in ids[:4]:
+        mock.get(f"{API}/issue/{one}", status=502)
+    with pytest.raises(Unknown):
+        center.fetch(ids)
+
+
+HITS = [
+    {"id": "10001", "key": "OPS-1", "fields": {"updated": "2026-11-22T10:00:00.000+0100"}},
+    {"id": "10002", "key": "OPS-2", "fields": {"updated": "2026-11-22T10:01:00.000+0100"}},
+]
+
+
+def test_a_search_names_issues_and_the_next_page(cloud: Jira, mock: responses.RequestsMock) -> None:
+    mock.post(f"{API}/search/jql", json={"issues": HITS, "nextPageToken": "t2", "isLast": False})
+    page = cloud.search("project = OPS", token="t1", limit=2, fresh=["10001"])
+    assert asked(mock) == (
+        "POST search/jql",
+        {
+            "jql": "project = OPS",
+            "maxResults": 2,
+            "fields": ["updated"],
+            "nextPageToken": "t1",
+            "reconcileIssues": [10001],
+        },
+    )
+    assert page == SearchPage(
+        hits=(
+            Hit(id="10001", key="OPS-1", updated="2026-11-22T10:00:00.000+0100"),
+            Hit(id="10002", key="OPS-2", updated="2026-11-22T10:01:00.000+0100"),
+        ),
+        next_token="t2",
+    )
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"issues": HITS},
+        {"issues": HITS, "isLast": True, "nextPageToken": "t2"},
+        {"issues": HITS, "isLast": False, "nextPageToken": "t1"},
+        {"issues": [], "isLast": False, "nextPageToken": "t2"},
+        {"issues": HITS, "nextPageToken": None},
+    ],
+    ids=["no token", "said so", "same token", "empty page", "null"],
+)
+def test_a_search_ends(cloud: Jira, mock: responses.RequestsMock, body: dict[str, Any]) -> None:
+    mock.post(f"{API}/search/jql", json=body)
+    assert cloud.search("project = OPS", token="t1").next_token is None
+
+
+def test_the_first_page_of_a_search_sends_no_token(cloud: Jira, mock: responses.RequestsMock) -> None:
+    mock.post(f"{API}/search/jql", json={"issues": []})
+    cloud.search("project = OPS")
+    assert asked(mock)[1] == {"jql": "project = OPS", "maxResults": 100, "fields": ["updated"]}
+
+
+@pytest.mark.parametrize("status", [400, 403, 410])
+def test_a_search_that_is_refused_is_never_an_empty_page(
+    cloud: Jira, mock: responses.RequestsMock, status: int
+) -> None:
+    mock.post(f"{API}/search/jql", json={"errorMessages": ["The value 'OPS' does not exist"]}, status=status)
+    with pytest.raises(NotDone) as caught:
+        cloud.search("project = OPS")
+    assert "does not exist" in caught.value.message
+
+
+def test_data_center_searches_by_position(center: Jira, mock: responses.RequestsMock) -> None:
+    mock.post(f"{API}/search", json={"issues": HITS, "total": 3, "startAt": 0})
+    mock.post(f"{API}/search", json={"issues": HITS[:1], "total": 3, "startAt": 2})
+    first = center.search("project = OPS", limit=2)
+    second = center.search("project = OPS", limit=2, token=first.next_token)
+    assert (first.next_token, second.next_token) == ("2", None)
+    assert [asked(mock, number)[1]["startAt"] for number in (0, 1)] == [0, 2]
+
+
+def test_transitions_tell_what_their_screen_demands(cloud: Jira, mock: responses.RequestsMock) -> None:
+    fields = {
+        "resolution": {
+            "required": True,
+            "hasDefaultValue": False,
+            "name": "Resolution",
+            "schema": {"type": "resolution"},
+        },
+        "priority": {"required": True, "hasDefaultValue": True},
+        "comment": {"required": False},
+    }
+    raw = {"id": 31, "name": "Close", "to": {"id": "6", "name": "Done", "statusCategory": {"key": "odd"}}}
+    mock.get(f"{API}/issue/10001/transitions", json={"transitions": [{**raw, "fields": fields}]})
+    assert cloud.transitions("10001") == (
+        Transition(
+            id="31",
+            name="Close",
+            to=Status(id="6", name="Done"),
+            screen=(
+                FieldFacts(id="resolution", name="Resolution", type="resolution", required=True),
+                FieldFacts(id="priority", name="", required=True, has_default=True),
+                FieldFacts(id="comment", name=""),
+            ),
+        ),
+    )
+    assert asked(mock)[1] == {"expand": "transitions.fields"}
+
+
+def test_all_pages_of_comments_are_read_with_their_marks(cloud: Jira, mock: responses.RequestsMock) -> None:
+    marked = comment(1, properties=[{"key": "other", "value": 1}, {"key": "syncd", "value": MARK}])
+    mock.get(f"{API}/issue/10001/comment", json={"comments": [comment(3), marked], "total": 3, "startAt": 0})
+    mock.get(f"{API}/issue/10001/comment", json={"comments": [comment(2, author=None)], "total": 3})
+    found = cloud.comments("10001")
+    assert [(one.id, one.mark) for one in found] == [("1", Mark(**MARK)), ("2", None), ("3", None)]
+    assert found[1].author is None
+    assert asked(mock)[1] == {
+        "expand": "properties",
+        "orderBy": "created",
+        "maxResults": "100",
+        "startAt": "0",
+    }
+    assert asked(mock, 1)[1]["startAt"] == "2"
+
+
+def test_a_list_that_never_ends_is_an_error(cloud: Jira, mock: responses.RequestsMock) -> None:
+    full = {"comments": [comment(1)] * 2500, "total": 10**9}
+    mock.get(f"{API}/issue/10001/comment", json=full)
+    with pytest.raises(Unknown):
+        cloud.comments("10001")
+
+
+@pytest.mark.parametrize("hostile", ["../user", "OPS-1/comment", "OPS-1?x=1", "", " ", ".."])
+def test_what_is_no_id_never_becomes_a_path(cloud: Jira, center: Jira, hostile: str) -> None:
+    for ask in (cloud.comments, cloud.transitions, cloud.project, lambda one: center.fetch([one])):
+        with pytest.raises(NotDone) as caught:
+            ask(hostile)
+        assert caught.value.cause is Cause.REJECTED

@@ -1,0 +1,189 @@
+"""What is learned of a Jira site and its projects, on both editions."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+import responses
+
+from syncd.domain.base import Reference
+from syncd.domain.project import FieldFacts
+from syncd.domain.ticket import Status
+from syncd.remote.jira import jira_client
+from syncd.remote.ports import Jira, ServerFacts
+from syncd.remote.transport import Transport
+
+SITE = "https://acme.atlassian.example"
+API = f"{SITE}/rest/api/2"
+MARK = {"op": "0123456789abcdef", "kind": "create_ticket", "incident": "PABC123", "instance": "one"}
+ABSENT = {"errorMessages": ["Issue does not exist or you do not have permission to see it."], "errors": {}}
+
+
+@pytest.fixture
+def cloud(transport: Transport) -> Jira:
+    return jira_client(SITE, "token", transport, email="syncd@company.example")
+
+
+@pytest.fixture
+def center(transport: Transport) -> Jira:
+    return jira_client(SITE, "token", transport)
+
+
+@pytest.fixture
+def mock() -> Iterator[responses.RequestsMock]:
+    with responses.RequestsMock() as mock:
+        yield mock
+
+
+def asked(mock: responses.RequestsMock, number: int = 0) -> tuple[str, Any]:
+    """Method and path below the API, and the body or else the query."""
+    request = mock.calls[number].request
+    parts = urlsplit(request.url or "")
+    what = f"{request.method} {parts.path.removeprefix('/rest/api/2/')}"
+    return what, json.loads(request.body) if request.body else dict(parse_qsl(parts.query))
+
+
+def test_the_server_is_asked_once(cloud: Jira, mock: responses.RequestsMock) -> None:
+    said = {"baseUrl": SITE, "deploymentType": "Cloud", "version": "1001.0.0"}
+    mock.get(f"{API}/serverInfo", json=said)
+    facts = ServerFacts(base_url=SITE, edition="cloud", version="1001.0.0")
+    assert (cloud.server(), cloud.server()) == (facts, facts)
+    assert len(mock.calls) == 1
+
+
+def test_a_server_that_is_no_cloud_is_a_data_center(center: Jira, mock: responses.RequestsMock) -> None:
+    mock.get(f"{API}/serverInfo", json={"baseUrl": SITE, "deploymentType": "Server", "version": "10.3.24"})
+    assert center.server().edition == "datacenter"
+
+
+def test_a_project_is_put_together(cloud: Jira, mock: responses.RequestsMock) -> None:
+    types = [
+        {"id": "10001", "name": "Incident", "untranslatedName": "Incident"},
+        {"id": "10002", "name": "Sub-task", "subtask": True},
+    ]
+    said = {
+        "id": 1,
+        "key": "OPS",
+        "name": "Operations",
+        "style": "next-gen",
+        "projectTypeKey": "service_desk",
+    }
+    mock.get(
+        f"{API}/project/OPS",
+        json={**said, "issueTypes": types, "components": [{"id": "7", "name": "Payments"}]},
+    )
+    statuses = [{"id": "10001", "name": "Incident", "statuses": [{"id": "3", "name": "Open"}]}]
+    mock.get(f"{API}/project/OPS/statuses", json=statuses)
+    mock.get(f"{API}/priority", json=[{"id": "2", "name": "High"}])
+    mock.get(f"{API}/issueLinkType", json={"issueLinkTypes": [{"id": "1", "name": "Relates", "inward": "x"}]})
+    facts = cloud.project("OPS")
+    assert (facts.id, facts.style, facts.kind) == ("1", "next-gen", "service_desk")
+    assert [(one.id, one.subtask, one.statuses) for one in facts.types] == [
+        ("10001", False, (Status(id="3", name="Open"),)),
+        ("10002", True, ()),
+    ]
+    assert (facts.components, facts.priorities, facts.link_types) == (
+        (Reference(id="7", name="Payments"),),
+        (Reference(id="2", name="High"),),
+        (Reference(id="1", name="Relates"),),
+    )
+
+
+def test_a_site_without_links_has_no_link_types(cloud: Jira, mock: responses.RequestsMock) -> None:
+    mock.get(f"{API}/project/OPS", json={"id": "1", "key": "OPS", "issueTypes": []})
+    mock.get(f"{API}/project/OPS/statuses", json=[])
+    mock.get(f"{API}/priority", json=[])
+    mock.get(f"{API}/issueLinkType", json={"errorMessages": ["Issue linking is off."]}, status=404)
+    assert cloud.project("OPS").link_types == ()
+
+
+FIELD = {
+    "fieldId": "customfield_1",
+    "key": "customfield_1",
+    "name": "Severity",
+    "required": True,
+    "hasDefaultValue": True,
+    "schema": {"type": "option"},
+    "allowedValues": [{"id": "11", "value": "SEV1"}, {"id": "2", "name": "High"}, "red"],
+}
+
+
+@pytest.mark.parametrize("key", ["fields", "values"])
+def test_a_create_screen_is_read_under_both_names(
+    cloud: Jira, mock: responses.RequestsMock, key: str
+) -> None:
+    path = f"{API}/issue/createmeta/OPS/issuetypes/10001"
+    mock.get(path, json={key: [FIELD], "total": 2, "startAt": 0})
+    mock.get(path, json={key: [{"key": "summary", "fieldId": "summary", "name": "Summary"}], "total": 2})
+    assert cloud.create_fields("OPS", "10001") == (
+        FieldFacts(
+            id="customfield_1",
+            name="Severity",
+            type="option",
+            required=True,
+            has_default=True,
+            allowed=(
+                Reference(id="11", name="SEV1"),
+                Reference(id="2", name="High"),
+                Reference(id="red", name="red"),
+            ),
+        ),
+        FieldFacts(id="summary", name="Summary"),
+    )
+
+
+def test_resolutions_come_from_each_editions_own_list(
+    cloud: Jira, center: Jira, mock: responses.RequestsMock
+) -> None:
+    done = {"id": "5", "name": "Done"}
+    mock.get(f"{API}/resolution/search", json={"values": [done], "isLast": True})
+    mock.get(f"{API}/resolution", json=[done])
+    assert cloud.resolutions() == center.resolutions() == (Reference(id="5", name="Done"),)
+
+
+def test_statuses_keep_their_untranslated_names(cloud: Jira, mock: responses.RequestsMock) -> None:
+    raw = {
+        "id": "3",
+        "name": "In Arbeit",
+        "untranslatedName": "In Progress",
+        "statusCategory": {"key": "new"},
+    }
+    mock.get(f"{API}/status", json=[raw])
+    assert cloud.statuses() == (Status(id="3", name="In Arbeit", untranslated="In Progress", category="new"),)
+
+
+def test_permissions_that_are_not_named_are_not_had(cloud: Jira, mock: responses.RequestsMock) -> None:
+    mock.get(
+        f"{API}/mypermissions",
+        json={
+            "permissions": {
+                "CREATE_ISSUES": {"havePermission": True},
+                "EDIT_ISSUES": {"havePermission": False},
+            }
+        },
+    )
+    assert cloud.permissions("OPS", ["CREATE_ISSUES", "EDIT_ISSUES", "LINK_ISSUES"]) == {
+        "CREATE_ISSUES": True,
+        "EDIT_ISSUES": False,
+        "LINK_ISSUES": False,
+    }
+    assert asked(mock)[1] == {"projectKey": "OPS", "permissions": "CREATE_ISSUES,EDIT_ISSUES,LINK_ISSUES"}
+
+
+def test_only_active_people_are_assignable(cloud: Jira, center: Jira, mock: responses.RequestsMock) -> None:
+    people = [
+        {"accountId": "a1", "accountType": "atlassian", "displayName": "Ada", "active": True},
+        {"accountId": "a2", "accountType": "atlassian", "displayName": "Gone", "active": False},
+        {"accountId": "a3", "accountType": "app", "displayName": "Robot", "active": True},
+    ]
+    mock.get(f"{API}/user/assignable/search", json=people)
+    mock.get(
+        f"{API}/user/assignable/search", json=[{"name": "ada", "key": "JIRAUSER1", "displayName": "Ada"}]
+    )
+    assert [one.id for one in cloud.assignable("ada@company.example", "OPS")] == ["a1"]
+    assert [one.id for one in center.assignable("ada@company.example", "OPS")] == ["ada"]
+    assert asked(mock, 0)[1]["query"] == asked(mock, 1)[1]["username"] == "ada@company.example"

@@ -1,0 +1,124 @@
+"""What is written to Jira: each act is one request, with its mark, and nothing is read back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import responses
+
+from syncd.domain.ticket import Mark
+from syncd.remote.errors import Cause, NotDone, Unknown
+from syncd.remote.jira import jira_client
+from syncd.remote.ports import Jira
+from syncd.remote.transport import Transport
+
+SITE = "https://acme.atlassian.example"
+API = f"{SITE}/rest/api/2"
+MARK = Mark(op="0123456789abcdef", kind="create_ticket", incident="PABC123", instance="one")
+PROPERTY = {"key": "syncd", "value": MARK.model_dump()}
+COMMENT = {"id": "1", "body": "ok", "created": "2026-11-22T10:00:00.000+0100"}
+
+
+@pytest.fixture(params=["cloud", "datacenter"])
+def jira(transport: Transport, request: pytest.FixtureRequest) -> Jira:
+    email = "syncd@company.example" if request.param == "cloud" else None
+    return jira_client(SITE, "token", transport, email=email)
+
+
+@pytest.fixture
+def mock() -> Iterator[responses.RequestsMock]:
+    with responses.RequestsMock() as mock:
+        yield mock
+
+
+def sent(mock: responses.RequestsMock) -> list[Any]:
+    return [json.loads(call.request.body or "null") for call in mock.calls]
+
+
+def test_a_create_carries_its_mark(jira: Jira, mock: responses.RequestsMock) -> None:
+    mock.post(f"{API}/issue", json={"id": "10001", "key": "OPS-1", "self": "x"}, status=201)
+    created = jira.create({"summary": "Payments are late", "issuetype": {"id": "1"}}, MARK)
+    assert (created.id, created.key) == ("10001", "OPS-1")
+    assert sent(mock) == [
+        {"fields": {"summary": "Payments are late", "issuetype": {"id": "1"}}, "properties": [PROPERTY]}
+    ]
+
+
+@pytest.mark.parametrize("body", [{}, {"id": "10001"}, {"key": "OPS-1"}, [], {"id": None, "key": "OPS-1"}])
+def test_a_create_whose_answer_names_no_issue_is_unknown(
+    jira: Jira, mock: responses.RequestsMock, body: Any
+) -> None:
+    mock.post(f"{API}/issue", json=body, status=201)
+    with pytest.raises(Unknown) as caught:
+        jira.create({}, MARK)
+    assert caught.value.cause is Cause.BROKEN
+
+
+def test_a_refused_create_tells_why_by_field(jira: Jira, mock: responses.RequestsMock) -> None:
+    words = {"reporter": "Field 'reporter' cannot be set. It is not on the appropriate screen, or unknown."}
+    mock.post(f"{API}/issue", json={"errorMessages": [], "errors": words}, status=400)
+    with pytest.raises(NotDone) as caught:
+        jira.create({}, MARK)
+    assert (caught.value.cause, caught.value.field_errors) == (Cause.REJECTED, words)
+
+
+def test_an_edit_is_one_request(jira: Jira, mock: responses.RequestsMock) -> None:
+    mock.put(f"{API}/issue/10001", status=204)
+    jira.edit("10001", {"summary": "new"}, {"labels": [{"add": "syncd"}]})
+    assert sent(mock) == [{"fields": {"summary": "new"}, "update": {"labels": [{"add": "syncd"}]}}]
+
+
+def test_a_move_sends_the_screens_fields(jira: Jira, mock: responses.RequestsMock) -> None:
+    mock.post(f"{API}/issue/10001/transitions", status=204)
+    jira.move("10001", "31", {"resolution": {"id": "5"}})
+    jira.move("10001", "32")
+    assert sent(mock) == [
+        {"transition": {"id": "31"}, "fields": {"resolution": {"id": "5"}}},
+        {"transition": {"id": "32"}},
+    ]
+
+
+def test_a_comment_carries_its_mark(jira: Jira, mock: responses.RequestsMock) -> None:
+    mock.post(f"{API}/issue/10001/comment", json=COMMENT, status=201)
+    written = jira.add_comment("10001", "ok", MARK)
+    assert (written.id, written.mark) == ("1", MARK)
+    assert sent(mock) == [{"body": "ok", "properties": [PROPERTY]}]
+
+
+def test_an_internal_comment_says_so_in_the_same_request(jira: Jira, mock: responses.RequestsMock) -> None:
+    mock.post(f"{API}/issue/10001/comment", json=COMMENT, status=201)
+    jira.add_comment("10001", "ok", MARK, internal=True)
+    internal = {"key": "sd.public.comment", "value": {"internal": True}}
+    assert sent(mock) == [{"body": "ok", "properties": [PROPERTY, internal]}]
+
+
+def test_editing_a_comment_leaves_its_properties_alone(jira: Jira, mock: responses.RequestsMock) -> None:
+    mock.put(f"{API}/issue/10001/comment/1", json={**COMMENT, "body": "better"})
+    assert jira.edit_comment("10001", "1", "better").body == "better"
+    assert sent(mock) == [{"body": "better"}]
+
+
+def test_links_go_by_id_or_by_key(jira: Jira, mock: responses.RequestsMock) -> None:
+    mock.post(f"{API}/issueLink", status=201)
+    jira.link("Duplicate", "10001", "OPS-2")
+    assert sent(mock) == [
+        {"type": {"name": "Duplicate"}, "inwardIssue": {"id": "10001"}, "outwardIssue": {"key": "OPS-2"}}
+    ]
+
+
+WRITES: list[Callable[[Jira, str], Any]] = [
+    lambda jira, one: jira.edit(one, {}),
+    lambda jira, one: jira.move(one, "1"),
+    lambda jira, one: jira.add_comment(one, "x", MARK),
+    lambda jira, one: jira.edit_comment("1", one, "x"),
+    lambda jira, one: jira.link("Relates", one, "1"),
+]
+
+
+@pytest.mark.parametrize("write", WRITES)
+def test_what_is_no_id_is_never_written_to(jira: Jira, write: Callable[[Jira, str], Any]) -> None:
+    with pytest.raises(NotDone):
+        write(jira, "../../project/OPS")

@@ -1,0 +1,455 @@
+"""What is asked of PagerDuty, word by word, and what is made of its answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+import responses
+
+from syncd.domain.base import Reference
+from syncd.domain.incident import Incident, IncidentStatus, Responder
+from syncd.remote.errors import Cause, NotDone, Unknown
+from syncd.remote.pagerduty import pagerduty_client
+from syncd.remote.ports import PagerDuty
+from syncd.remote.transport import Transport
+
+URL = "https://api.pagerduty.com"
+NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def pagerduty(transport: Transport) -> PagerDuty:
+    return pagerduty_client(URL, "token", "syncd@company.example", transport)
+
+
+@pytest.fixture
+def mock() -> Iterator[responses.RequestsMock]:
+    with responses.RequestsMock() as mock:
+        yield mock
+
+
+def incident(**more: Any) -> dict[str, Any]:
+    return {
+        "id": "PABC123",
+        "type": "incident",
+        "incident_number": 12,
+        "title": "Payments are late",
+        "status": "triggered",
+        "urgency": "high",
+        "created_at": "2026-11-22T11:00:00Z",
+        "service": {"id": "PSVC001", "type": "service_reference", "summary": "Payments"},
+        "html_url": "https://acme.pagerduty.com/incidents/PABC123",
+        **more,
+    }
+
+
+def asked(mock: responses.RequestsMock, number: int = 0) -> tuple[str, list[tuple[str, str]]]:
+    request = mock.calls[number].request
+    parts = urlsplit(request.url or "")
+    return f"{request.method} {parts.path}", parse_qsl(parts.query)
+
+
+def test_open_incidents_are_asked_for_whatever_their_age(
+    pagerduty: PagerDuty, mock: responses.RequestsMock
+) -> None:
+    mock.get(f"{URL}/incidents", json={"incidents": [incident()], "more": True})
+    page = pagerduty.open_incidents(100)
+    assert asked(mock) == (
+        "GET /incidents",
+        [
+            ("date_range", "all"),
+            ("include[]", "assignees"),
+            ("sort_by", "incident_number:asc"),
+            ("limit", "100"),
+            ("offset", "100"),
+            ("statuses[]", "triggered"),
+            ("statuses[]", "acknowledged"),
+        ],
+    )
+    assert page.more is True
+    assert [one.id for one in page.incidents] == ["PABC123"]
+
+
+def test_an_incident_is_read_whole(pagerduty: PagerDuty, mock: responses.RequestsMock) -> None:
+    raw = incident(
+        status="acknowledged",
+        urgency="low",
+        priority={"id": "PPRIO01", "type": "priority", "name": "P2", "summary": "P2"},
+        escalation_policy={"id": "PESC001", "type": "escalation_policy_reference", "summary": "Default"},
+        assignments=[
+            {
+                "at": "2026-11-22T11:00:00Z",
+                "assignee": {"id": "PUSER01", "type": "user", "name": "Ada", "email": "ada@company.example"},
+            },
+            {"at": "2026-11-22T11:00:00Z", "assignee": {"id": "PUSER02", "summary": "Bob"}},
+        ],
+        teams=[{"id": "PTEAM01", "type": "team_reference", "summary": "Core"}],
+        incident_key="key",
+        incident_type={"name": "incident_default"},
+        updated_at="2026-11-22T11:05:00Z",
+        last_status_change_at="2026-11-22T06:04:00-05:00",
+        last_status_change_by={"id": "PUSER01", "summary": "Ada"},
+        custom_fields=[{"id": "F1", "name": "severity", "value": "SEV1"}, {"name": "other", "value": None}],
+        resolve_reason=None,
+        something_new={"from": "tomorrow"},
+    )
+    mock.get(f"{URL}/incidents/PABC123", json={"incident": raw})
+    assert pagerduty.incident("PABC123") == Incident(
+        id="PABC123",
+        number=12,
+        title="Payments are late",
+        status=IncidentStatus.ACKNOWLEDGED,
+        urgency="low",
+        priority=Reference(id="PPRIO01", name="P2"),
+        service=Reference(id="PSVC001", name="Payments"),
+        escalation_policy=Reference(id="PESC001", name="Default"),
+        assignees=(
+            Responder(id="PUSER01", name="Ada", email="ada@company.example"),
+            Responder(id="PUSER02", name="Bob"),
+        ),
+        teams=(Reference(id="PTEAM01", name="Core"),),
+        incident_key="key",
+        incident_type="incident_default",
+        created_at=datetime(2026, 11, 22, 11, 0, tzinfo=UTC),
+        updated_at=datetime(2026, 11, 22, 11, 5, tzinfo=UTC),
+        status_changed_at=datetime(2026, 11, 22, 11, 4, tzinfo=UTC),
+        status_changed_by=Reference(id="PUSER01", name="Ada"),
+        html_url="https://acme.pagerduty.com/incidents/PABC123",
+        custom_fields={"severity": "SEV1", "other": None},
+    )
+    assert asked(mock) == (
+        "GET /incidents/PABC123",
+        [("include[]", "assignees"), ("include[]", "custom_fields")],
+    )
+
+
+def test_nulls_everywhere_else_are_fine(pagerduty: PagerDuty, mock: responses.RequestsMock) -> None:
+    nothing = dict.fromkeys(
+        ("urgency", "priority", "escalation_policy", "assignments", "teams", "incident_key", "incident_type",
+         "updated_at", "resolved_at", "last_status_change_at", "last_status_change_by", "resolve_reason",
+         "pending_actions", "html_url", "custom_fields")
+    )  # fmt: skip
+    mock.get(f"{URL}/incidents/PABC123", json={"incident": incident(**nothing)})
+    read = pagerduty.incident("PABC123")
+    assert read is not None
+    assert (read.urgency, read.assignees, read.custom_fields, read.html_url) == ("high", (), None, "")
+
+
+def test_a_merged_incident_names_its_target(pagerduty: PagerDuty, mock: responses.RequestsMock) -> None:
+    reason = {"type": "merge_resolve_reason", "incident": {"id": "PTARGET", "type": "incident_reference"}}
+    mock.get(
+        f"{URL}/incidents/PABC123", json={"incident": incident(status="resolved", resolve_reason=reason)}
+    )
+    read = pagerduty.incident("PABC123")
+    assert read is not None
+    assert read.merged_into == "PTARGET"
+
+
+@pytest.mark.parametrize(
+    ("status", "acknowledged", "ends", "snoozed"),
+    [
+        ("acknowledged", ["2026-11-22T11:08:27Z"], "2026-11-22T12:08:57Z", True),
+        ("acknowledged", ["2026-11-22T11:08:27Z"], "2026-11-22T11:38:27Z", False),
+        ("acknowledged", ["2026-11-22T11:00:01Z", "2026-11-22T11:08:27Z"], "2026-11-22T11:38:27Z", False),
+        ("acknowledged", [], "2026-11-22T11:38:27Z", True),
+        ("acknowledged", ["2026-11-22T11:08:27Z"], None, False),
+        ("triggered", [], "2026-11-22T12:08:57Z", False),
+    ],
+    ids=["snooze", "timeout", "timeout of the second", "nobody acknowledged", "nothing pending", "triggered"],
+)
+def test_a_snooze_is_told_from_an_acknowledgement_that_times_out(
+    pagerduty: PagerDuty,
+    mock: responses.RequestsMock,
+    status: str,
+    acknowledged: list[str],
+    ends: str | None,
+    snoozed: bool,
+) -> None:
+    pending = [{"type": "resolve", "at": "2026-11-22T15:00:00Z"}]
+    if ends:
+        pending.append({"type": "unacknowledge", "at": ends})
+    raw = incident(
+        status=status, pending_actions=pending, acknowledgements=[{"at": at} for at in acknowledged]
+    )
+    mock.get(f"{URL}/incidents", json={"incidents": [raw], "more": False})
+    assert [one.snoozed for one in pagerduty.open_incidents(0).incidents] == [snoozed]
+
+
+def test_incidents_are_asked_for_by_creation_in_utc(
+    pagerduty: PagerDuty, mock: responses.RequestsMock
+) -> None:
+    mock.get(f"{URL}/incidents", json={"incidents": [], "more": False})
+    zone = timezone(timedelta(hours=3, minutes=30))
+    since = datetime(2026, 11, 22, 12, 0, 0, 999999, tzinfo=zone)
+    pagerduty.incidents(since, NOON, 0, [IncidentStatus.RESOLVED])
+    assert asked(mock) == (
+        "GET /incidents",
+        [
+            ("since", "2026-11-22T08:30:00Z"),
+            ("until", "2026-11-22T12:00:00Z"),
+            ("include[]", "assignees"),
+            ("sort_by", "created_at:asc"),
+            ("limit", "100"),
+            ("offset", "0"),
+            ("statuses[]", "resolved"),
+        ],
+    )
+
+
+def test_a_naive_time_is_never_sent(pagerduty: PagerDuty) -> None:
+    with pytest.raises(ValueError, match="zone"):
+        pagerduty.incidents(datetime(2026, 11, 22), NOON, 0)  # noqa: DTZ001 - the mistake itself
+
+
+def test_a_404_of_pagerdutys_means_that_there_is_none(
+    pagerduty: PagerDuty, mock: responses.RequestsMock
+) -> None:
+    mock.get(f"{URL}/incidents/P1", status=404, json={"error": {"message": "Not Found", "code": 2100}})
+    assert pagerduty.incident("P1") is None
+
+
+@pytest.mark.parametrize("body", ["", "<html>404</html>", "{}"])
+def test_a_404_of_somebody_else_means_nothing(
+    pagerduty: PagerDuty, mock: responses.RequestsMock, body: str
+) -> None:
+    mock.get(f"{URL}/incidents/P1", status=404, body=body)
+    with pytest.raises(NotDone) as caught:
+        pagerduty.incident("P1")
+    assert caught.value.cause is Cause.MISSING
+
+
+@pytest.mark.parametrize("hostile", ["../users", "P1/notes", "P1?x=1", "", "P 1", "P1\n", "..", "a" * 300])
+def test_what_is_no_id_never_becomes_a_path(pagerduty: PagerDuty, hostile: str) -> None:
+    with pytest.raises(NotDone) as caught:
+        pagerduty.incident(hostile)
+    assert caught.value.cause is Cause.REJECTED
+
+
+def entry(**more: Any) -> dict[str, Any]:
+    return {
+        "id": "R1",
+        "type": "acknowledge_log_entry",
+        "summary": "Acknowledged by Ada",
+        "created_at": "2026-11-22T11:30:00Z",
+        "agent": {"id": "PUSER01", "type": "user_reference", "summary": "Ada"},
+        "channel": {"type": "website"},
+        "incident": incident(),
+        **more,
+    }
+
+
+def test_log_entries_carry_whole_incidents(pagerduty: PagerDuty, mock: responses.RequestsMock) -> None:
+    told = [
+        entry(),
+        entry(
+            id="R2",
+            type="annotate_log_entry",
+            channel={"type": "note", "summary": "looking"},
+            agent=None,
+            incident={"id": "P2", "type": "incident_reference", "summary": "[#13] Other"},
+        ),
+        entry(id="R3", incident=None),
+        entry(id="R4", type="field_value_change_log_entry"),
+    ]
+    mock.get(f"{URL}/log_entries", json={"log_entries": told, "more": False})
+    page = pagerduty.log_entries(NOON - timedelta(hours=1), NOON, 200)
+    first, second, last = page.entries
+    assert (first.kind, first.incident_id, first.agent) == (
+        "acknowledge",
+        "PABC123",
+        Reference(id="PUSER01", name="Ada"),
+    )
+    assert first.incident is not None
+    assert first.incident.title == "Payments are late"
+    assert (second.kind, second.incident_id, second.incident, second.note) == (
+        "annotate",
+        "P2",
+        None,
+        "looking",
+    )
+    assert (last.kind, page.more) == ("field_value_change", False)
+    assert asked(mock) == (
+        "GET /log_entries",
+        [
+            ("since", "2026-11-22T11:00:00Z"),
+            ("until", "2026-11-22T12:00:00Z"),
+            ("include[]", "incidents"),
+            ("limit", "100"),
+            ("offset", "200"),
+        ],
+    )
+
+
+@pytest.mark.parametrize(("offset", "limit"), [(9800, "100"), (9900, "100"), (9950, "50")])
+def test_a_page_never_passes_position_ten_thousand(
+    pagerduty: PagerDuty, mock: responses.RequestsMock, offset: int, limit: str
+) -> None:
+    mock.get(f"{URL}/incidents", json={"incidents": [], "more": True})
+    pagerduty.open_incidents(offset)
+    assert ("limit", limit) in asked(mock)[1]
+
+
+def test_a_page_beyond_the_end_is_not_asked_for(pagerduty: PagerDuty) -> None:
+    with pytest.raises(NotDone):
+        pagerduty.open_incidents(10_000)
+
+
+@pytest.mark.parametrize(
+    ("body", "place"),
+    [
+        ({"incidents": [incident(), incident(status="unheard of")], "more": False}, "incidents[1]: "),
+        ({"incidents": [{"id": "P1"}], "more": False}, "incidents[0]: 'incident_number' is missing"),
+        ({"incidents": [incident(created_at="2026-11-22")], "more": False}, "incidents[0]: a time lacks its"),
+        ({"incidents": [incident(service=None)], "more": False}, "incidents[0]: "),
+        ({"incidents": [incident(id=7)], "more": False}, "incidents[0]: 'id': "),
+        ({"incidents": [None], "more": False}, "incidents[0]: "),
+        ({"incidents": None, "more": False}, "'incidents' is no list"),
+        ({"incidents": []}, "'more' is missing"),
+        ({"incidents": [], "more": "no"}, "'more' is neither true nor false"),
+        ([], "'incidents' is no list"),
+        ("text", "'incidents' is no list"),
+    ],
+)  # fmt: skip
+def test_an_answer_that_is_not_understood_names_the_place(
+    pagerduty: PagerDuty, mock: responses.RequestsMock, body: Any, place: str
+) -> None:
+    mock.get(f"{URL}/incidents", json=body)
+    with pytest.raises(Unknown) as caught:
+        pagerduty.open_incidents(0)
+    assert caught.value.cause is Cause.BROKEN
+    assert caught.value.message.startswith(place)
+    assert "unheard of" not in str(caught.value)
+
+
+def test_notes_come_oldest_first_in_utc(pagerduty: PagerDuty, mock: responses.RequestsMock) -> None:
+    late = {
+        "id": "N2",
+        "user": {"id": "B1", "type": "bot_user_reference", "summary": "Rule"},
+        "content": "later",
+        "created_at": "2026-11-22T07:00:00-04:00",
+        "updated_at": "2026-11-22T08:00:00-04:00",
+    }
+    early = {"id": "N1", "user": None, "content": None, "created_at": "2026-11-22T06:00:00-04:00"}
+    mock.get(f"{URL}/incidents/P1/notes", json={"notes": [late, early]})
+    first, second = pagerduty.notes("P1")
+    assert (first.id, first.author, first.text, first.updated_at) == ("N1", None, "", None)
+    assert second.author == Responder(id="B1", name="Rule")
+    assert second.created_at == datetime(2026, 11, 22, 11, 0, tzinfo=UTC)
+    assert second.updated_at == datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+
+
+def test_a_note_is_written_in_somebodys_name(pagerduty: PagerDuty, mock: responses.RequestsMock) -> None:
+    answer = {"note": {"id": "N1", "content": "ok", "created_at": "2026-11-22T06:00:00-04:00"}}
+    expected = responses.matchers.json_params_matcher({"note": {"content": "ok"}})
+    mock.post(f"{URL}/incidents/P1/notes", json=answer, status=201, match=[expected])
+    assert pagerduty.add_note("P1", "ok").id == "N1"
+    assert mock.calls[0].request.headers["From"] == "syncd@company.example"
+
+
+def test_a_note_whose_answer_is_cut_is_unknown(pagerduty: PagerDuty, mock: responses.RequestsMock) -> None:
+    mock.post(f"{URL}/incidents/P1/notes", json={"note": {}}, status=201)
+    with pytest.raises(Unknown):
+        pagerduty.add_note("P1", "ok")
+
+
+def test_an_account_token_has_no_user(pagerduty: PagerDuty, mock: responses.RequestsMock) -> None:
+    words = "You are using an account-level access token"
+    mock.get(f"{URL}/users/me", json={"error": words}, status=400)
+    assert pagerduty.me() is None
+
+
+def test_a_user_token_has_one(pagerduty: PagerDuty, mock: responses.RequestsMock) -> None:
+    user = {"id": "PUSER01", "name": "Ada", "email": "ada@company.example"}
+    mock.get(f"{URL}/users/me", json={"user": user})
+    assert pagerduty.me() == Responder(**user)
+
+
+@pytest.mark.parametrize("wanted", ["ada@company.example", "Ada@Company.example"])
+def test_a_user_is_found_by_the_whole_address_only(
+    pagerduty: PagerDuty, mock: responses.RequestsMock, wanted: str
+) -> None:
+    users = [
+        {"id": "PUSER09", "name": "Nada", "email": "nada@company.example"},
+        {"id": "PUSER01", "name": "Ada", "email": "ada@company.example"},
+    ]
+    mock.get(f"{URL}/users", json={"users": users[:1], "more": True})
+    mock.get(f"{URL}/users", json={"users": users[1:], "more": False})
+    found = pagerduty.find_user(wanted)
+    assert found is not None
+    assert found.id == "PUSER01"
+    assert asked(mock)[1][0] == ("query", wanted)
+
+
+def test_a_part_of_an_address_finds_nobody(pagerduty: PagerDuty, mock: responses.RequestsMock) -> None:
+    user = {"id": "PUSER09", "name": "Nada", "email": "nada@company.example"}
+    mock.get(f"{URL}/users", json={"users": [user], "more": False})
+    assert pagerduty.find_user("ada@company.example") is None
+
+
+@pytest.mark.parametrize(
+    ("address", "name"),
+    [
+        ("https://acme.pagerduty.com/users/P1", "acme"),
+        ("https://acme.eu.pagerduty.com/users/P1", "acme"),
+        ("http://127.0.0.1:8080/users/P1", "127.0.0.1"),
+    ],
+)
+def test_the_account_is_known_by_its_subdomain(
+    pagerduty: PagerDuty, mock: responses.RequestsMock, address: str, name: str
+) -> None:
+    mock.get(f"{URL}/users", json={"users": [{"id": "P1", "html_url": address}]})
+    assert pagerduty.identity() == name
+
+
+def test_an_account_without_visible_users_is_known_by_a_service(
+    pagerduty: PagerDuty, mock: responses.RequestsMock
+) -> None:
+    mock.get(f"{URL}/users", json={"users": []})
+    mock.get(f"{URL}/services", json={"services": [{"html_url": "https://acme.pagerduty.com/services/P1"}]})
+    assert pagerduty.identity() == "acme"
+
+
+def test_an_account_that_nothing_names_is_unknown(pagerduty: PagerDuty, mock: responses.RequestsMock) -> None:
+    mock.get(f"{URL}/users", json={"users": []})
+    mock.get(f"{URL}/services", json={"services": []})
+    with pytest.raises(Unknown):
+        pagerduty.identity()
+
+
+def test_all_pages_of_services_are_read(pagerduty: PagerDuty, mock: responses.RequestsMock) -> None:
+    pages = [
+        {
+            "services": [{"id": "S1", "name": "Payments", "status": "disabled", "html_url": None}],
+            "more": True,
+        },
+        {"services": [{"id": "S2", "name": "ETA", "status": "active"}], "more": False},
+    ]
+    for page in pages:
+        mock.get(f"{URL}/services", json=page)
+    found = pagerduty.services()
+    assert [(one.id, one.name, one.disabled) for one in found] == [
+        ("S1", "Payments", True),
+        ("S2", "ETA", False),
+    ]
+    assert asked(mock, 1)[1] == [("limit", "100"), ("offset", "100")]
+
+
+@pytest.mark.parametrize("status", [402, 404])
+def test_an_account_without_priorities_has_none(
+    pagerduty: PagerDuty, mock: responses.RequestsMock, status: int
+) -> None:
+    mock.get(f"{URL}/priorities", json={"error": {"message": "no", "code": 2012}}, status=status)
+    assert pagerduty.priorities() == ()
+
+
+def test_priorities_that_may_not_be_read_are_an_error(
+    pagerduty: PagerDuty, mock: responses.RequestsMock
+) -> None:
+    mock.get(f"{URL}/priorities", json={"error": {"message": "Access Denied", "code": 2010}}, status=403)
+    with pytest.raises(NotDone) as caught:
+        pagerduty.priorities()
+    assert (caught.value.cause, caught.value.message) == (Cause.FORBIDDEN, "Access Denied [2010]")

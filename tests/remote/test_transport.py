@@ -1,0 +1,448 @@
+"""What the transport makes of servers that answer, refuse, cut, trickle and vanish."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import requests
+
+from syncd.remote.connection import POOLS
+from syncd.remote.counts import Asked, Counts
+from syncd.remote.deadline import Limits, NoFlightError
+from syncd.remote.errors import Cause, NotDone, RemoteError, Unknown
+from syncd.remote.transport import ForeignHost, Transport
+
+from .conftest import StillClock
+from .raw import RawServer, Step, answer, hangs, resets, says, trickles, writes
+
+Sessions = Callable[..., requests.Session]
+
+
+def failure(session: requests.Session, method: str, url: str) -> RemoteError:
+    with pytest.raises(RemoteError) as caught:
+        session.request(method, url)
+    return caught.value
+
+
+def test_a_json_answer_comes_back_read(session: Sessions) -> None:
+    with RawServer(says({"more": False})) as server:
+        response = session(server.url).get(f"{server.url}/incidents")
+    assert response.json() == {"more": False}
+    assert response.status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "cause"),
+    [
+        (301, NotDone, Cause.REDIRECT),
+        (302, NotDone, Cause.REDIRECT),
+        (307, NotDone, Cause.REDIRECT),
+        (400, NotDone, Cause.REJECTED),
+        (401, NotDone, Cause.CREDENTIALS),
+        (402, NotDone, Cause.FORBIDDEN),
+        (403, NotDone, Cause.FORBIDDEN),
+        (404, NotDone, Cause.MISSING),
+        (405, NotDone, Cause.REJECTED),
+        (408, Unknown, Cause.SERVER),
+        (409, NotDone, Cause.CONFLICT),
+        (410, NotDone, Cause.MISSING),
+        (413, NotDone, Cause.REJECTED),
+        (418, Unknown, Cause.BROKEN),
+        (422, NotDone, Cause.REJECTED),
+        (429, NotDone, Cause.LIMITED),
+        (500, Unknown, Cause.SERVER),
+        (502, Unknown, Cause.SERVER),
+        (503, Unknown, Cause.SERVER),
+        (504, Unknown, Cause.SERVER),
+    ],
+)
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_every_status_is_sorted_and_sent_once(
+    session: Sessions, status: int, kind: type[RemoteError], cause: Cause, method: str
+) -> None:
+    with RawServer(says({}, status=status, headers=[("Location", "http://127.0.0.1:9/x")])) as server:
+        error = failure(session(server.url), method, f"{server.url}/incidents")
+    assert (type(error), error.cause, error.status) == (kind, cause, status)
+    assert len(server.requests) == 1
+
+
+def test_a_redirect_is_never_followed_and_names_only_the_host(session: Sessions) -> None:
+    with RawServer(says({"is": "the other"})) as other:
+        location = f"{other.url}/login?return=secret-thing"
+        with RawServer(says(None, status=302, headers=[("Location", location)])) as server:
+            error = failure(session(server.url), "GET", f"{server.url}/incidents")
+    assert other.requests == []
+    assert other.url in error.message
+    assert "secret-thing" not in str(error)
+
+
+def test_another_host_is_refused_before_anything_leaves(session: Sessions) -> None:
+    with RawServer(says({})) as server, RawServer(says({})) as other:
+        error = failure(session(server.url), "GET", f"{other.url}/incidents")
+    assert isinstance(error, ForeignHost)
+    assert other.requests == []
+    assert other.connections == 0
+
+
+def test_nobody_listening_is_not_done(session: Sessions) -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{closed.getsockname()[1]}"
+        error = failure(session(url), "POST", f"{url}/incidents")
+    assert (type(error), error.cause) == (NotDone, Cause.UNREACHABLE)
+    assert error.message == "Connection refused"
+
+
+def test_a_name_that_does_not_resolve_is_not_done(session: Sessions, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(*_: object, **__: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    monkeypatch.setenv("NO_PROXY", "*")
+    error = failure(session("https://jira.example"), "POST", "https://jira.example/rest/api/2/issue")
+    assert (type(error), error.cause) == (NotDone, Cause.UNREACHABLE)
+    assert "resolved" in error.message
+
+
+def test_a_connection_that_is_not_accepted_in_time_is_not_done(session: Sessions, hurried: Transport) -> None:
+    with socket.socket() as full:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        address = full.getsockname()
+        waiting = [socket.socket() for _ in range(4)]
+        for one in waiting:
+            one.setblocking(False)
+            one.connect_ex(address)
+        url = f"http://127.0.0.1:{address[1]}"
+        began = time.monotonic()
+        error = failure(session(url, through=hurried), "POST", f"{url}/incidents")
+        took = time.monotonic() - began
+        for one in waiting:
+            one.close()
+    assert (type(error), error.cause) == (NotDone, Cause.UNREACHABLE)
+    assert 0.18 < took < 1.5
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        hangs,
+        trickles(answer({"never": "comes"}), 0.05),
+        trickles(b"HTTP/1.1 200 X\r\n" + b"X-Long: 1\r\n" * 200, 0.02),
+        lambda wire, stop: (
+            bool(wire.sendall(b"HTTP/1.1 200 X\r\nContent-Length: 5000\r\n\r\n{"))
+            or trickles(b" " * 5000, 0.02)(wire, stop)
+        ),
+        lambda wire, stop: (
+            bool(wire.sendall(b"HTTP/1.1 200 X\r\nTransfer-Encoding: chunked\r\n\r\n"))
+            or trickles(b"1\r\n \r\n" * 500, 0.02)(wire, stop)
+        ),
+        lambda wire, stop: (
+            bool(wire.sendall(b"HTTP/1.1 200 X\r\nConnection: close\r\n\r\n"))
+            or trickles(b" " * 5000, 0.02)(wire, stop)
+        ),
+    ],
+    ids=["silence", "status", "headers", "body", "chunks", "body until closed"],
+)
+def test_a_request_ends_at_its_deadline_whatever_trickles(
+    session: Sessions, hurried: Transport, step: Step
+) -> None:
+    with RawServer(step) as server:
+        began = time.monotonic()
+        error = failure(session(server.url, through=hurried), "POST", f"{server.url}/incidents")
+        took = time.monotonic() - began
+    assert (type(error), error.cause) == (Unknown, Cause.TIMEOUT)
+    assert 0.18 < took < 1.2
+    assert len(server.requests) == 1
+
+
+def test_a_request_that_the_server_does_not_take_ends_at_its_deadline(
+    session: Sessions, hurried: Transport
+) -> None:
+    def reads_nothing(wire: socket.socket, stop: object) -> bool:
+        raise AssertionError("never reached")
+
+    with RawServer(reads_nothing) as server:
+        server._read = lambda wire: server.stop.wait(5) and None  # type: ignore[assignment, method-assign]
+        began = time.monotonic()
+        with pytest.raises(Unknown) as caught:
+            session(server.url, through=hurried).post(f"{server.url}/incidents", data=b"x" * 30_000_000)
+        took = time.monotonic() - began
+    assert caught.value.cause is Cause.TIMEOUT
+    assert took < 1.2
+
+
+def test_nothing_can_be_sent_without_a_deadline() -> None:
+    with RawServer(says({})) as server:
+        pool = POOLS["http"]("127.0.0.1", server.port)
+        with pytest.raises(NoFlightError):
+            pool.urlopen("GET", "/incidents", retries=False)
+        pool.close()
+    assert server.connections == 0
+
+
+@pytest.mark.parametrize(
+    ("step", "method"),
+    [
+        (resets, "POST"),
+        (writes(), "POST"),
+        (writes(b"HTTP/1.1 200 X\r\nContent-Length: 100\r\n\r\n{"), "GET"),
+        (writes(b"HTTP/1.1 200 X\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{"), "GET"),
+        (writes(b"HTTP/1.1 201 X\r\nConnection: close\r\n\r\n{\"id\": "), "POST"),
+        (writes(b"no http at all\r\n\r\n"), "POST"),
+        (says(raw=b"<html>Sign in</html>"), "GET"),
+        (says(raw=b"<html>Sign in</html>", status=201), "POST"),
+        (says(), "GET"),
+        (says(status=201), "POST"),
+        (says(raw=b"\x1f\x8bnonsense", headers=[("Content-Encoding", "gzip")]), "GET"),
+    ],
+    ids=["reset", "closed", "cut", "cut chunk", "cut without length", "no http", "html", "html 201", "empty",
+         "empty 201", "bad gzip"],
+)  # fmt: skip
+def test_what_cannot_be_read_is_unknown_and_sent_once(session: Sessions, step: Step, method: str) -> None:
+    with RawServer(step) as server:
+        error = failure(session(server.url), method, f"{server.url}/incidents")
+    assert (type(error), error.cause) == (Unknown, Cause.BROKEN)
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("raw", "read"),
+    [
+        (rb'{"title": "a\ud800b"}', "a\N{REPLACEMENT CHARACTER}b"),
+        (b'{"title": "a\xed\xa0\x80b"}', "a\N{REPLACEMENT CHARACTER}b"),
+        (rb'{"title": "a\u0000b"}', "a\N{REPLACEMENT CHARACTER}b"),
+        (rb'{"title": "\ud83d\ude00"}', "\N{GRINNING FACE}"),
+        ('{"title": "\N{GRINNING FACE} \N{BULLET}"}'.encode(), "\N{GRINNING FACE} \N{BULLET}"),
+    ],
+    ids=["half surrogate", "half surrogate in bytes", "nul", "whole pair", "plain"],
+)
+def test_characters_that_nothing_takes_are_replaced(session: Sessions, raw: bytes, read: str) -> None:
+    with RawServer(says(raw=b'{"incidents": [' + raw + b"]}")) as server:
+        answered = session(server.url).get(f"{server.url}/incidents")
+    assert answered.json() == {"incidents": [{"title": read}]}
+
+
+def test_json_without_a_bottom_is_unknown(session: Sessions) -> None:
+    with RawServer(says(raw=b"[" * 200_000)) as server:
+        error = failure(session(server.url), "POST", f"{server.url}/incidents")
+    assert (type(error), error.cause) == (Unknown, Cause.BROKEN)
+
+
+def test_no_content_is_an_answer(session: Sessions) -> None:
+    with RawServer(says(status=204)) as server:
+        assert session(server.url).put(f"{server.url}/incidents").json() is None
+
+
+@pytest.mark.parametrize(
+    "method, path", [("POST", "issueLink"), ("POST", "issue/1/transitions"), ("PUT", "issue/1")]
+)
+def test_jira_writes_that_answer_nothing_are_done(session: Sessions, method: str, path: str) -> None:
+    with RawServer(says(status=201)) as server:
+        answered = session(server.url).request(method, f"{server.url}/rest/api/2/{path}")
+    assert answered.json() is None
+
+
+def test_a_thread_keeps_its_connection(session: Sessions) -> None:
+    with RawServer(says({})) as server:
+        one = session(server.url)
+        for _ in range(3):
+            one.get(f"{server.url}/incidents")
+    assert (server.connections, len(server.requests)) == (1, 3)
+
+
+def keeps_then(step: Step) -> tuple[Step, Step, Step]:
+    """The first answer keeps the connection, the second request on it meets `step`."""
+    return says({}), step, says({"second": "try"})
+
+
+@pytest.mark.parametrize("step", [resets, writes()], ids=["reset", "closed"])
+@pytest.mark.parametrize(
+    "method, path",
+    [("GET", "incidents"), ("POST", "rest/api/2/search/jql"), ("POST", "rest/api/2/issue/bulkfetch")],
+)
+def test_a_read_on_a_dead_kept_connection_is_tried_once_more(
+    session: Sessions, transport: Transport, step: Step, method: str, path: str
+) -> None:
+    with RawServer(*keeps_then(step)) as server:
+        one = session(server.url)
+        one.get(f"{server.url}/incidents")
+        answered = one.request(method, f"{server.url}/{path}")
+    assert answered.json() == {"second": "try"}
+    assert (server.connections, len(server.requests)) == (2, 3)
+    assert transport.counts.total() == 3
+
+
+@pytest.mark.parametrize(
+    "method, path",
+    [("POST", "incidents/P1/notes"), ("POST", "rest/api/2/issue"), ("PUT", "rest/api/2/issue/1")],
+)
+def test_a_write_on_a_dead_kept_connection_is_unknown(session: Sessions, method: str, path: str) -> None:
+    with RawServer(*keeps_then(resets)) as server:
+        one = session(server.url)
+        one.get(f"{server.url}/incidents")
+        error = failure(one, method, f"{server.url}/{path}")
+    assert (type(error), error.cause) == (Unknown, Cause.BROKEN)
+    assert len(server.requests) == 2
+
+
+def test_a_read_on_a_fresh_connection_is_not_repeated(session: Sessions) -> None:
+    with RawServer(resets, says({})) as server:
+        error = failure(session(server.url), "GET", f"{server.url}/incidents")
+    assert (type(error), error.cause) == (Unknown, Cause.BROKEN)
+    assert len(server.requests) == 1
+
+
+def test_a_session_works_again_after_a_deadline(session: Sessions, brisk: Transport) -> None:
+    with RawServer(hangs, says({"again": True})) as server:
+        one = session(server.url, through=brisk)
+        failure(one, "GET", f"{server.url}/incidents")
+        assert one.get(f"{server.url}/incidents").json() == {"again": True}
+
+
+def test_tokens_never_stand_in_an_error(session: Sessions) -> None:
+    body = {"error": {"message": "Token token=s3cr3t\nis bad", "errors": ["s3cr3t"]}, "code": 2006}
+    with RawServer(says(body, status=401)) as server:
+        one = session(server.url, secrets=("s3cr3t",))
+        one.headers["Authorization"] = "Token token=s3cr3t"
+        error = failure(one, "GET", f"{server.url}/incidents?token=s3cr3t")
+    assert "s3cr3t" not in repr(vars(error)) + str(error)
+    assert error.message == "Token token=*** is bad; ***"
+    assert error.__cause__ is None
+    assert error.__context__ is None
+
+
+def test_requests_are_counted_by_pattern_and_outcome(session: Sessions, transport: Transport) -> None:
+    with RawServer(says({}), says({}, status=500), says({})) as server:
+        one = session(server.url)
+        one.get(f"{server.url}/rest/api/2/issue/OPS-1/comment?startAt=3")
+        failure(one, "GET", f"{server.url}/rest/api/2/issue/10002/comment")
+        one.get(f"{server.url}/rest/api/2/issue/OPS-77/comment")
+    counted = transport.counts.snapshot()
+    kind = ("jira", "GET", "/issue/{id}/comment")
+    assert {asked: tally.requests for asked, tally in counted.items()} == {
+        Asked(*kind, "ok"): 2,
+        Asked(*kind, "server"): 1,
+    }
+    assert all(0 < tally.seconds < 5 for tally in counted.values())
+
+
+def test_the_services_clock_is_compared_with_ours(
+    session: Sessions, transport: Transport, clock: StillClock
+) -> None:
+    assert transport.skew("jira") is None
+    with RawServer(says({}, headers=[("Date", "Sun, 22 Nov 2026 09:02:30 GMT")])) as server:
+        session(server.url).get(f"{server.url}/incidents")
+    assert transport.skew("jira") == 150.0
+    assert transport.skew("pagerduty") is None
+
+
+def test_a_proxy_of_the_environment_carries_the_request_and_its_deadline(
+    session: Sessions, brisk: Transport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    with RawServer(says({"by": "proxy"}), hangs) as proxy:
+        monkeypatch.setenv("http_proxy", proxy.url)
+        one = session("http://jira.example", through=brisk)
+        assert one.get("http://jira.example/rest/api/2/myself").json() == {"by": "proxy"}
+        error = failure(one, "GET", "http://jira.example/rest/api/2/myself")
+    assert proxy.requests[0].startswith(b"GET http://jira.example/rest/api/2/myself HTTP/1.1")
+    assert (type(error), error.cause) == (Unknown, Cause.TIMEOUT)
+
+
+@pytest.mark.parametrize(
+    "step", [says(status=403), hangs, trickles(b"HTTP/1.1 200 X\r\n" + b"X: 1\r\n" * 99, 0.02)]
+)
+def test_a_tunnel_that_is_not_made_is_not_done(
+    session: Sessions, hurried: Transport, monkeypatch: pytest.MonkeyPatch, step: Step
+) -> None:
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    with RawServer(step) as proxy:
+        monkeypatch.setenv("https_proxy", proxy.url)
+        one = session("https://jira.example", through=hurried)
+        began = time.monotonic()
+        error = failure(one, "POST", "https://jira.example/rest/api/2/issue")
+    assert (type(error), error.cause) == (NotDone, Cause.UNREACHABLE)
+    assert time.monotonic() - began < 1.5
+    assert [request.split(b" ")[:2] for request in proxy.requests] == [[b"CONNECT", b"jira.example:443"]]
+
+
+def test_counts_of_many_threads_add_up() -> None:
+    counts = Counts()
+    asked = Asked("jira", "GET", "/myself", "ok")
+    threads = [
+        threading.Thread(target=lambda: [counts.add(asked, 0.5) for _ in range(500)]) for _ in range(8)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert counts.snapshot() == {asked: (4000, 2000.0)}
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> tuple[Path, ssl.SSLContext]:
+    pem = Path(__file__).with_name("loopback.pem")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pem)
+    return pem, context
+
+
+def test_tls_is_verified_and_its_trickle_ends_at_the_deadline(
+    clock: StillClock, certificate: tuple[Path, ssl.SSLContext]
+) -> None:
+    trusted, context = certificate
+    transport = Transport(clock, limits=Limits(connect=2, whole=0.6), ca_file=str(trusted))
+    with (
+        RawServer(says({"fine": 1}), trickles(b" " * 500, 0.02), tls=context) as server,
+        requests.Session() as one,
+    ):
+        transport.mount(one, "jira", server.url, ())
+        assert one.get(f"{server.url}/incidents").json() == {"fine": 1}
+        began = time.monotonic()
+        error = failure(one, "GET", f"{server.url}/incidents")
+    assert (type(error), error.cause) == (Unknown, Cause.TIMEOUT)
+    assert time.monotonic() - began < 1.5
+
+
+def test_a_certificate_that_nobody_vouches_for_is_not_done(
+    session: Sessions, certificate: tuple[Path, ssl.SSLContext]
+) -> None:
+    with RawServer(says({}), tls=certificate[1]) as server:
+        error = failure(session(server.url), "POST", f"{server.url}/incidents")
+    assert (type(error), error.cause) == (NotDone, Cause.UNREACHABLE)
+    assert error.message.startswith("TLS: ")
+    assert server.requests == []
+
+
+def test_a_tls_handshake_that_trickles_is_not_done_in_time(session: Sessions, hurried: Transport) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        url = f"https://127.0.0.1:{listening.getsockname()[1]}"
+        server = RawServer()
+
+        def handshake() -> None:
+            wire, _ = listening.accept()
+            with wire:
+                wire.sendall(b"\x16\x03\x03\x3f\x00")
+                try:
+                    trickles(b"\x02" * 500, 0.02)(wire, server.stop)
+                except OSError:
+                    return
+
+        server._start(handshake)
+        began = time.monotonic()
+        error = failure(session(url, through=hurried), "POST", f"{url}/incidents")
+        took = time.monotonic() - began
+        server.stop.set()
+        server._threads[0].join(2)
+        server._listening.close()
+    assert (type(error), error.cause) == (NotDone, Cause.UNREACHABLE)
+    assert took < 1.2

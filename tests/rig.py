@@ -1,0 +1,187 @@
+"""The real engine on the sandbox, under one clock that a test moves: what most end-to-end tests stand on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+from syncd.domain.incident import Incident
+from syncd.domain.mapping import Mapping
+from syncd.domain.text import escape_wiki
+from syncd.engine.cycle import CycleResult, Engine
+from syncd.engine.desk import Clients, Desk
+from syncd.engine.health import Health
+from syncd.engine.jira_facts import JiraFacts
+from syncd.ledger.ledger import Ledger, open_for_work
+from syncd.ledger.tables import OperationRow
+from syncd.policy.case import Rulebook
+from syncd.remote.budget import Budget
+from syncd.remote.jira import jira_client
+from syncd.remote.pagerduty import pagerduty_client
+from syncd.remote.transport import Transport
+from syncd.sandbox.cast import BOT_EMAIL, JIRA_KEY, PAGERDUTY_KEY, START, default_world
+from syncd.sandbox.clock import SandboxClock
+from syncd.sandbox.server import SandboxServer
+from syncd.sandbox.world import World
+
+
+class RigClock:
+    """The sandbox's clock as the daemon sees it; sleeping moves it, so nothing waits in real time."""
+
+    def __init__(self, clock: SandboxClock) -> None:
+        self.sandbox = clock
+        self.boot = "boot-1"
+        self.step = 0.0
+
+    def now(self) -> datetime:
+        """Wall time; `step` seconds away from the sandbox's, for clocks that are set."""
+        return self.sandbox.now() + timedelta(seconds=self.step)
+
+    def boottime(self) -> float:
+        return (self.sandbox.now() - START).total_seconds() + 1000.0
+
+    def boot_id(self) -> str:
+        return self.boot
+
+    def sleep(self, seconds: float, until: Event) -> bool:
+        self.sandbox.advance(max(0.0, seconds))
+        return until.is_set()
+
+
+class PlainRenderer:
+    """Ticket texts without templates."""
+
+    def ticket(self, incident: Incident, book: Rulebook) -> tuple[str, str]:
+        return incident.title.replace("\n", " ")[:255], escape_wiki(incident.title)
+
+    def inline(self, text: str, incident: Incident, book: Rulebook) -> str:
+        return text.replace("{{ incident.id }}", incident.id)
+
+    def mask(self, text: str, book: Rulebook) -> str:
+        return text
+
+
+SERVICES = {
+    "Alipay Integration": {"component": "Alipay Integration", "owner": "amara.osei@qrpay.example"},
+    "BluBank Integration": {"component": "BluBank Integration"},
+    "Yoomonea Service": {},
+    "Core QRPay Web": {"component": "Core QRPay Web"},
+}
+
+
+def mapping(**changes: Any) -> Mapping:
+    """QRPay's mapping as far as the core needs it."""
+    data: dict[str, Any] = {
+        "team": "QRPay",
+        "enforce_from": date(2026, 11, 1),
+        "jira": {"project": "OPS"},
+        "services": SERVICES,
+        "severities": {
+            "SEV0": {"pagerduty": "P1", "priority": "Highest", "postmortem": True},
+            "SEV1": {"pagerduty": "P2", "priority": "High", "postmortem": True},
+            "SEV2": {"pagerduty": "P3", "urgency": "high", "priority": "Medium", "postmortem": True},
+            "SEV3": {"pagerduty": "P4", "urgency": "low", "priority": "Low"},
+        },
+        "people": {"fallback": "priya.raman@qrpay.example"},
+        "closing": {"mode": "enforce"},
+        "version": "test",
+    }
+    data.update(changes)
+    return Mapping.model_validate(data)
+
+
+@dataclass
+class Rig:
+    """A world, its server, and an engine on a ledger in `folder`."""
+
+    folder: Path
+    world: World
+    server: SandboxServer
+    mappings: tuple[Mapping, ...]
+    clock: RigClock
+    settle_seconds: float = 600.0
+    name: str = "ledger.db"
+    transport: Transport = field(init=False)
+    ledger: Ledger = field(init=False)
+    desk: Desk = field(init=False)
+    engine: Engine = field(init=False)
+
+    def start(self) -> None:
+        """Open the ledger and lay out a fresh engine, as a start of the daemon does."""
+        self.ledger = open_for_work(f"sqlite:///{self.folder / self.name}", "rig", self.clock.now())
+        self.transport = Transport(self.clock, budget=Budget(self.clock))
+        clients = Clients(
+            lambda: pagerduty_client(
+                self.server.url("pagerduty"), PAGERDUTY_KEY, "amara.osei@qrpay.example", self.transport
+            ),
+            lambda: jira_client(self.server.url("jira"), JIRA_KEY, self.transport, email=BOT_EMAIL),
+        )
+        self.desk = Desk(
+            ledger=self.ledger,
+            clock=self.clock,
+            clients=clients,
+            mappings=self.mappings,
+            facts=JiraFacts(lambda: clients.jira, self.clock),
+            health=Health(self.clock),
+            budgets=self.transport.budget,
+            renderer=PlainRenderer(),
+            settle_seconds=self.settle_seconds,
+        )
+        self.engine = Engine(self.desk)
+        self.engine.recover()
+
+    def restart(self) -> None:
+        """End this engine and start another one on the same ledger."""
+        self.stop()
+        self.start()
+
+    def stop(self) -> None:
+        """Give the ledger back."""
+        self.ledger.close()
+
+    def cycle(self, seconds: float = 30.0) -> CycleResult:
+        """Let `seconds` pass, read both sides, and work until nothing more can leave now."""
+        self.world.advance(seconds)
+        result = self.engine.cycle()
+        self.engine.dispatcher.drain()
+        return result
+
+    def settle(self, cycles: int = 8, seconds: float = 30.0) -> None:
+        """A few quiet cycles, so that everything that wants to happen has happened."""
+        for _ in range(cycles):
+            self.cycle(seconds)
+
+    def operations(self, *states: str) -> list[OperationRow]:
+        """The operations in these states, all of them without any."""
+        from sqlmodel import col, select
+
+        with self.ledger.db.read() as session:
+            query = select(OperationRow).order_by(col(OperationRow.id))
+            if states:
+                query = query.where(col(OperationRow.state).in_(states))
+            return list(session.exec(query).all())
+
+    def writes(self) -> int:
+        """How many requests that write both services have received so far."""
+        return len(self.world.journal.writes())
+
+
+@contextmanager
+def rig(folder: Path, **options: Any) -> Iterator[Rig]:
+    """A started rig; `options` go to the default world, `mappings` and `settle_seconds` to the rig."""
+    mappings = options.pop("mappings", (mapping(),))
+    settle_seconds = options.pop("settle_seconds", 600.0)
+    clock = SandboxClock(START)
+    world = default_world(clock, **options)
+    with SandboxServer(world) as server:
+        made = Rig(folder, world, server, mappings, RigClock(clock), settle_seconds)
+        made.start()
+        try:
+            yield made
+        finally:
+            made.stop()

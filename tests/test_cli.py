@@ -1,0 +1,100 @@
+"""The front door: help, suggestions, what a failure looks like."""
+
+from __future__ import annotations
+
+import importlib
+import subprocess
+import sys
+import time
+
+import click
+import pytest
+
+from syncd import __version__, cli
+from syncd.commands import schema
+
+HEAVY = ("pydantic", "sqlalchemy", "sqlmodel", "jira", "requests", "rich", "loguru", "apscheduler", "jinja2")
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *args: str) -> int:
+    """Run the console script in this process and return its exit code."""
+    monkeypatch.setattr(sys, "argv", ["syncd", *args])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    return ended.value.code if isinstance(ended.value.code, int) else 1
+
+
+def test_help_answers_within_300_milliseconds_and_loads_nothing_heavy() -> None:
+    script = (
+        "import sys\nsys.argv = ['syncd', '--help']\nfrom syncd.cli import main\n"
+        "try:\n    main()\nfinally:\n    print(*sorted(sys.modules), file=sys.stderr)\n"
+    )
+    took = []
+    for _ in range(4):
+        began = time.perf_counter()
+        done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+        took.append(time.perf_counter() - began)
+    assert "Commands:" in done.stdout
+    assert not set(HEAVY) & set(done.stderr.split())
+    assert min(took) < 0.3
+
+
+@pytest.mark.parametrize("name", cli.COMMANDS)
+def test_every_command_of_the_list_is_there_under_its_line_of_help(name: str) -> None:
+    module = importlib.import_module(f"syncd.commands.{cli.COMMANDS[name].module}")
+    assert isinstance(module.command, click.Command)
+    assert module.command.help
+    assert cli.COMMANDS[name].help.endswith(".")
+
+
+@pytest.mark.parametrize("name", cli.COMMANDS)
+def test_every_command_explains_itself(
+    name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, name, "--help") == 0
+    assert f"Usage: syncd {name}" in capsys.readouterr().out
+
+
+def test_a_word_that_is_nearly_a_command_gets_a_suggestion(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "stauts") == 2
+    assert "Did you mean 'status'?" in capsys.readouterr().err
+
+
+def test_a_word_that_is_nothing_like_one_is_a_usage_error(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "xyzzy") == 2
+    assert "Did you mean" not in capsys.readouterr().err
+
+
+def test_it_knows_its_version(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(monkeypatch, "--version") == 0
+    assert __version__ in capsys.readouterr().out
+
+
+@pytest.fixture
+def fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A command with a fault in it."""
+
+    def explode(*_: object) -> None:
+        raise RuntimeError("a screw is loose")
+
+    monkeypatch.setattr(schema.command, "callback", explode)
+
+
+def test_a_fault_is_one_message_without_a_traceback(
+    fault: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "schema") == 1
+    err = capsys.readouterr().err
+    assert "RuntimeError: a screw is loose" in err
+    assert "--debug" in err
+    assert "Traceback" not in err
+
+
+def test_with_debug_a_fault_shows_its_traceback(fault: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["syncd", "--debug", "schema"])
+    with pytest.raises(RuntimeError, match="a screw is loose"):
+        cli.main()
