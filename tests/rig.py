@@ -115,11 +115,12 @@ class Rig:
         """Open the ledger and lay out a fresh engine, as a start of the daemon does."""
         self.ledger = open_for_work(f"sqlite:///{self.folder / self.name}", "rig", self.clock.now())
         self.transport = Transport(self.clock, budget=Budget(self.clock))
+        email = BOT_EMAIL if self.world.jira.site.edition == "cloud" else None
         clients = Clients(
             lambda: pagerduty_client(
                 self.server.url("pagerduty"), PAGERDUTY_KEY, "amara.osei@qrpay.example", self.transport
             ),
-            lambda: jira_client(self.server.url("jira"), JIRA_KEY, self.transport, email=BOT_EMAIL),
+            lambda: jira_client(self.server.url("jira"), JIRA_KEY, self.transport, email=email),
         )
         self.desk = Desk(
             ledger=self.ledger,
@@ -173,11 +174,16 @@ class Rig:
 
 @contextmanager
 def rig(folder: Path, **options: Any) -> Iterator[Rig]:
-    """A started rig; `options` go to the default world, `mappings` and `settle_seconds` to the rig."""
+    """A started rig; `options` go to the default world, `mappings` and `settle_seconds` to the rig.
+
+    `preset` changes the world before anything looks at it.
+    """
+    preset = options.pop("preset", lambda _world: None)
     mappings = options.pop("mappings", (mapping(),))
     settle_seconds = options.pop("settle_seconds", 600.0)
     clock = SandboxClock(START)
     world = default_world(clock, **options)
+    preset(world)
     with SandboxServer(world) as server:
         made = Rig(folder, world, server, mappings, RigClock(clock), settle_seconds)
         made.start()

@@ -2,8 +2,7 @@
 
 Search lags behind writes, so keys are read in bulk, a hundred at a time, until two pages in a row bring
 nothing (design: exactly one). Data Center has no bulk read, and an index of its own beside it: there a few
-read one by one, and then the search is asked. The highest number that any answer has shown is kept for
-each project.
+keys are read one by one, and then the search is asked. The highest number that any answer has shown is
 kept for each project.
 """
 

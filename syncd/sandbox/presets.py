@@ -18,6 +18,10 @@ TO_DO = Status("10000", "To Do", "new")
 IN_PROGRESS = Status("3", "In Progress", "indeterminate")
 IN_REVIEW = Status("10001", "In Review", "indeterminate")
 DONE = Status("10002", "Done", "done")
+OPEN = Status("1", "Open", "new")
+REOPENED = Status("4", "Reopened", "new")
+RESOLVED = Status("5", "Resolved", "done")
+CLOSED = Status("6", "Closed", "done")
 PLAIN = (TO_DO, IN_PROGRESS, IN_REVIEW, DONE)
 DONE_RESOLUTION = "10000"
 
@@ -57,14 +61,37 @@ def no_way_back() -> Workflow:
 
 def resolution_screen() -> Workflow:
     """Any to any; the ways to done ask for a resolution and set none by themselves."""
-    plain = simple()
-    ways = tuple(
-        replace(way, screen=("resolution",), required=frozenset({"resolution"}), resolution=None)
-        if way.to == DONE.id
-        else way
-        for way in plain.transitions
+    return replace(closing_screen("resolution"), name="Resolution screen")
+
+
+def closing_screen(*fields: str) -> Workflow:
+    """Any to any; the ways to done ask for fields, and set a resolution unless they ask for it."""
+    ways = []
+    for way in simple().transitions:
+        if way.to == DONE.id:
+            resolution = None if "resolution" in fields else way.resolution
+            way = replace(way, screen=fields, required=frozenset(fields), resolution=resolution)
+        ways.append(way)
+    return Workflow("Closing screen", PLAIN, tuple(ways))
+
+
+def classic() -> Workflow:
+    """Jira's oldest workflow: what is over can only be reopened, to a status of its own.
+
+    Resolved and Closed both count as done, and the ways to them ask for a resolution.
+    """
+    live = frozenset({OPEN.id, IN_PROGRESS.id, REOPENED.id})
+    over = frozenset({RESOLVED.id, CLOSED.id})
+    asks, demands = ("resolution",), frozenset({"resolution"})
+    ways = (
+        Transition("4", "Start Progress", IN_PROGRESS.id, live - {IN_PROGRESS.id}),
+        Transition("301", "Stop Progress", OPEN.id, frozenset({IN_PROGRESS.id})),
+        Transition("5", "Resolve Issue", RESOLVED.id, live, asks, demands),
+        Transition("2", "Close Issue", CLOSED.id, live, asks, demands),
+        Transition("701", "Close Issue", CLOSED.id, frozenset({RESOLVED.id})),
+        Transition("3", "Reopen Issue", REOPENED.id, over, resolution=""),
     )
-    return Workflow("Resolution screen", PLAIN, ways)
+    return Workflow("Classic", (OPEN, IN_PROGRESS, RESOLVED, REOPENED, CLOSED), ways)
 
 
 def unresolving() -> Workflow:
@@ -93,6 +120,23 @@ def _project(site: Site, key: str) -> Project:
     if found is None:
         raise LookupError(f"no project {key!r}")
     return found
+
+
+def without_types(site: Site, project_key: str, *names: str) -> None:
+    """Take issue types out of a project."""
+    project = _project(site, project_key)
+    project.setups = {id_: one for id_, one in project.setups.items() if one.type.name not in names}
+
+
+def localise(site: Site, project_key: str = "OPS") -> None:
+    """Let a project speak German: statuses and types; the names given at creation are kept."""
+    names = {"Incident": "Vorfall", "Bug": "Fehler", "Task": "Aufgabe", "Sub-task": "Unteraufgabe"}
+    use_workflow(site, project_key, localised())
+    project = _project(site, project_key)
+    for id_, setup in project.setups.items():
+        local = names.get(setup.type.name, setup.type.name)
+        kind = replace(setup.type, name=local, untranslated=setup.type.name)
+        project.setups[id_] = replace(setup, type=kind)
 
 
 def without_fields(site: Site, project_key: str, *names: str) -> None:

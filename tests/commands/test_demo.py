@@ -6,13 +6,12 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
 
 import pytest
-from commandline import CONTROLS, House, Said, wait_for
+from commandline import CONTROLS, House, Said
 
 from syncd.commands.demo_proof import rows
 from syncd.commands.demo_stage import Stage
@@ -108,8 +107,9 @@ def test_ctrl_c_ends_it_cleanly_and_leaves_nothing_behind(
     with subprocess.Popen(
         [*DEMO, "--speed", "60"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
-        wait_for(lambda: list(tmp_path.glob("syncd-demo-*/syncd.db")))
-        time.sleep(0.5)
+        assert process.stdout is not None
+        assert any("opened #1" in line for line in process.stdout)
+        assert list(tmp_path.glob("syncd-demo-*/syncd.db"))
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=10)
     assert process.returncode == 130

@@ -39,9 +39,9 @@ def must_be_internal(desk: Desk, row: OperationRow, ticket: TicketRow) -> bool:
         again = retried_at(desk, row)
         if again is None or again <= datetime.fromisoformat(str(stopped["at"])):
             raise CannotRender(
-                f"commenting on {ticket.project} has stopped: comment {stopped['comment']} on {stopped['key']}"
-                " was shown to customers although it was sent as internal; hide it, find out why, then try"
-                " one of these again: syncd outbox retry"
+                f"commenting on {ticket.project} has stopped: comment {stopped['comment']} on"
+                f" {stopped['key']} was shown to customers although it was sent as internal; hide it, find out"
+                " why, then try one of these again: syncd outbox retry"
             )
     _, book = incident_and_book(desk, row)
     return book.project.service_desk or ticket.project != book.project.key

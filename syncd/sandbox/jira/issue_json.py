@@ -212,7 +212,7 @@ def comment_json(view: View, issue: Issue, comment: Comment, expand: Iterable[st
         "updated": view.time(comment.updated),
     }
     if site.edition == "cloud":
-        shown["jsdPublic"] = comment.public
+        shown["jsdPublic"] = comment.public or site.options.deaf_to_internal
     if comment.visibility:
         shown["visibility"] = comment.visibility
     if "properties" in expand:

@@ -265,7 +265,8 @@ class Options:
     """What a test may want different. Delays are in seconds of sandbox time.
 
     `search_lag` and `fetch_lag` are how far the search index and the bulk fetch are behind; `shuffle_bulk`
-    answers bulk creates in no particular order.
+    answers bulk creates in no particular order; `deaf_to_internal` publishes comments whatever their
+    property says.
     """
 
     limits: bool = True
@@ -278,3 +279,4 @@ class Options:
     burst_put: float = 50
     issue_writes: tuple[tuple[int, float], ...] = ((20, 2), (100, 30))
     bulk_changelog_epoch: bool = False
+    deaf_to_internal: bool = False
