@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import sys
 from dataclasses import dataclass
+from typing import Any
 
 import click
 
@@ -32,7 +33,12 @@ COMMANDS = {
     "show": Entry("show", "Everything known and done about one incident, with reasons."),
     "plan": Entry("plan", "What the next cycle would do; nothing is written anywhere."),
     "check": Entry("check", "Ask both services whether everything that the mappings need is there."),
-    "outbox": Entry("outbox", "Operations that wait, are parked or unknown; retry or drop them."),
+    "accept": Entry("accept", "Let a new ledger make the tickets that it waits with; status shows them."),
+    "pause": Entry("pause", "Let nothing leave for jira, pagerduty, mail, chat or all, until syncd resume."),
+    "resume": Entry("resume", "Let leave again what was paused; what became untrue meanwhile is not sent."),
+    "outbox": Entry(
+        "outbox", "Operations that wait, are parked, held or unknown; retry, release or drop them."
+    ),
     "audit": Entry("audit", "Verify the audit trail."),
     "init": Entry("init", "Write a first mapping, or one of the shipped examples."),
     "schema": Entry("schema", "The JSON Schema of a mapping, for editors."),
@@ -83,13 +89,28 @@ class LazyGroup(click.Group):
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Keeps PagerDuty incidents and Jira tickets in agreement, exactly once and on record.",
 )
+@click.option("--resync", is_flag=True, help="Compare ledger, PagerDuty and Jira afresh, ask, and repair.")
+@click.option("--since", metavar="30d|DATE", help="With --resync: incidents created since then.")
+@click.option(
+    "--incident", "incidents", multiple=True, metavar="ID", help="With --resync: this one; repeatable."
+)
+@click.option("--dry-run", is_flag=True, help="With --resync: only show what would be done.")
+@click.option("--yes", is_flag=True, help="With --resync: do it without asking.")
 @click.option("--debug", is_flag=True, help="Show tracebacks, and log at DEBUG.")
 @click.version_option(__version__, prog_name="syncd")
 @click.pass_context
-def cli(ctx: click.Context, debug: bool) -> None:
-    """Plain `syncd` is `syncd run`."""
+def cli(ctx: click.Context, /, debug: bool, resync: bool, **options: Any) -> None:
+    """Plain `syncd` is `syncd run`, and `syncd --resync` the manual resync."""
     ctx.obj = {"debug": debug}
-    if ctx.invoked_subcommand is None:
+    if not resync and any(options.values()):
+        raise click.UsageError("--since, --incident, --dry-run and --yes go with --resync")
+    if resync and ctx.invoked_subcommand is not None:
+        raise click.UsageError(f"--resync goes without {ctx.invoked_subcommand!r}")
+    if resync:
+        from syncd.commands.resync import resync as run_resync
+
+        run_resync(ctx, **options)
+    elif ctx.invoked_subcommand is None:
         command = cli.get_command(ctx, "run")
         if command is not None:
             ctx.invoke(command)

@@ -158,7 +158,9 @@ class Daemon:
         ticker, now = self._ticker, self._desk.clock.now()
         ticker.add_job(self._cycle, "interval", seconds=self._poll_seconds, next_run_time=now)
         ticker.add_job(self.engine.tick, "interval", seconds=1)
+        ticker.add_job(self.engine.errands, "interval", seconds=1)
         ticker.add_job(self.engine.slow, "interval", seconds=EVERY_SECONDS)
+        ticker.add_job(self.engine.nightly, "interval", seconds=EVERY_SECONDS)
         ticker.start()
 
     def _cycle(self) -> None:

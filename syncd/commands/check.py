@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from syncd.commands.output import console, emit_json, json_option, table
+from syncd.commands.output import console, emit_json, json_option, plain
 from syncd.commands.setup import Setup
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from syncd.engine.checks import Finding
+    from syncd.domain.mapping import Mapping
+    from syncd.engine.checks.finding import Finding
+    from syncd.engine.checks.sight import Sight
 
 ACCOUNTS = ("PD01", "J01")
 """The codes of the findings that say whether a service answers us at all."""
@@ -21,54 +23,145 @@ ACCOUNTS = ("PD01", "J01")
 
 @click.command(help="Ask both services whether everything that the mappings need is there.")
 @click.option("--offline", is_flag=True, help="Only settings, mappings and templates; no request leaves.")
+@click.option(
+    "--probe",
+    is_flag=True,
+    help="Also make a trial ticket labelled syncd-probe in each project, walk it through every mapped status"
+    " and leave it closed.",
+)
+@click.option("--yes", is_flag=True, help="Make the trial tickets without asking before.")
+@click.option("--for-admin", is_flag=True, help="Print one page of Markdown to send to the Jira admin.")
 @json_option
 @click.pass_context
-def command(ctx: click.Context, offline: bool, as_json: bool) -> None:
+def command(
+    ctx: click.Context, offline: bool, probe: bool, yes: bool, for_admin: bool, as_json: bool
+) -> None:
     """Exit 0 when nothing is wrong, 1 otherwise, 69 or 77 where a service cannot be asked."""
+    if offline and probe:
+        raise click.UsageError("--probe makes tickets, and --offline asks nobody: leave one out")
+    if for_admin and (as_json or probe):
+        raise click.UsageError("--for-admin prints one page and nothing else: leave out --json and --probe")
     setup = Setup.load(ctx)
     setup.start_log(quiet=True)
+    if probe:
+        _may_probe(setup, yes)
     findings = [*_configured(setup)]
     if not offline:
-        findings += _asked(setup)
+        findings += _asked(setup, probe, loud=not as_json)
+    if for_admin:
+        _page(setup, findings)
+        sys.exit(_exit_code([one for one in findings if one.code in ACCOUNTS]))
     if as_json:
-        emit_json({"findings": [one.model_dump(mode="json", exclude={"credentials"}) for one in findings]})
+        hidden = {"credentials", "away"}
+        emit_json({"findings": [one.model_dump(mode="json", exclude=hidden) for one in findings]})
     else:
         _show(findings)
     sys.exit(_exit_code(findings))
 
 
-def _configured(setup: Setup) -> Iterator[Finding]:
-    from syncd.config.live import unknown_variables
-    from syncd.engine.checks import Finding, Level
-
-    mappings = setup.configuration.mappings
-    yield Finding(
-        code="C01",
-        level=Level.OK,
-        where="configuration",
-        message="settings, templates and mappings are well formed: "
-        + ", ".join(one.team for one in mappings),
+def _may_probe(setup: Setup, yes: bool) -> None:
+    if setup.configuration.settings.dry_run:
+        raise click.UsageError("SYNCD_DRY_RUN is set, so nothing may be written: unset it for --probe")
+    projects = ", ".join(_trials(setup))
+    said = (
+        f"This makes a ticket labelled syncd-probe in {projects}; people who watch that project may be told"
     )
-    for problem in unknown_variables():
-        yield Finding(
-            code="C02", level=Level.WRONG, where=problem.key, message=problem.message, hint=problem.hint
-        )
+    if not yes:
+        click.confirm(f"{said}. Go on?", abort=True, err=True)
 
 
-def _asked(setup: Setup) -> Iterator[Finding]:
+def _trials(setup: Setup) -> dict[str, Mapping]:
+    """The mappings to try, one where several have the same project, type and statuses."""
+    found: dict[str, Mapping] = {}
+    seen: list[object] = []
+    for mapping in setup.configuration.mappings:
+        jira = mapping.jira
+        if jira not in seen:
+            seen.append(jira)
+            found[f"{jira.project} ({mapping.team})"] = mapping
+    return found
+
+
+def _configured(setup: Setup) -> Iterator[Finding]:
+    from syncd.engine.checks.configured import configured
+
+    return configured(setup.configuration)
+
+
+def _asked(setup: Setup, probe: bool, loud: bool) -> Iterator[Finding]:
     from syncd.daemon import make_clients
-    from syncd.engine.checks import check_all
+    from syncd.engine.checks.run import check_all
+    from syncd.engine.checks.sight import Sight
     from syncd.engine.clock import SystemClock
     from syncd.remote.transport import Transport
 
-    live = setup.configuration.live
-    clients = make_clients(live, Transport(SystemClock()))
-    return check_all(clients, setup.configuration.mappings, live.pagerduty.sender)
+    configuration, clock = setup.configuration, SystemClock()
+    live, transport = configuration.live, Transport(clock)
+    sight = Sight(
+        make_clients(live, transport),
+        configuration.mappings,
+        sender=live.pagerduty.sender,
+        now=clock.now(),
+        skew=transport.skew,
+    )
+    findings = list(check_all(sight))
+    if probe and not any(one.code == "J01" and (one.away or one.credentials) for one in findings):
+        for mapping in _trials(setup).values():
+            steps = list(_tried(setup, sight, mapping, loud))
+            findings = [*_without_what_was_tried(findings, mapping, steps), *steps]
+    yield from findings
+
+
+def _without_what_was_tried(
+    findings: list[Finding], mapping: Mapping, steps: list[Finding]
+) -> Iterator[Finding]:
+    """The findings without those about the workflow that were not known before a trial that went well."""
+    from syncd.engine.checks.finding import Level
+    from syncd.engine.checks.sight import place
+
+    known = all(step.level is Level.OK for step in steps)
+    for one in findings:
+        of_workflow = one.code in ("J08", "J09", "J10") and one.where == place(mapping)
+        if not (known and of_workflow and one.level is Level.UNKNOWN):
+            yield one
+
+
+def _tried(setup: Setup, sight: Sight, mapping: Mapping, loud: bool) -> Iterator[Finding]:
+    """The steps of one trial ticket, each said when it is done."""
+    from threading import Event
+
+    from syncd.engine.checks.configured import sample_inline
+    from syncd.engine.checks.finding import guarded
+    from syncd.engine.checks.sight import place
+    from syncd.engine.checks.trial import trial_ticket
+    from syncd.engine.clock import SystemClock
+
+    clock, never = SystemClock(), Event()
+    inline = sample_inline(mapping, setup.configuration.templates)
+    steps = guarded(
+        "T01",
+        place(mapping),
+        lambda: trial_ticket(sight, mapping, inline, lambda seconds: clock.sleep(seconds, never)),
+    )
+    out = console()
+    for step in steps:
+        if loud:
+            plain(out, f"{step.where}: {step.message}")
+        yield step
+
+
+def _page(setup: Setup, findings: list[Finding]) -> None:
+    from syncd.domain.text import terminal
+    from syncd.engine.checks.for_admin import page_for_admin
+
+    account = setup.configuration.live.jira.email or "the owner of our access token"
+    page = page_for_admin(setup.configuration.mappings, account, findings)
+    click.echo("\n".join(terminal(line) for line in page.splitlines()))
 
 
 def _exit_code(findings: list[Finding]) -> int:
     from syncd.commands import failures
-    from syncd.engine.checks import Level
+    from syncd.engine.checks.finding import Level
 
     refused = list(dict.fromkeys(one.where.split(",")[0] for one in findings if one.credentials))
     if refused:
@@ -82,16 +175,17 @@ def _exit_code(findings: list[Finding]) -> int:
 
 
 def _show(findings: list[Finding]) -> None:
-    from syncd.engine.checks import Level
+    """What is wrong first, then what is not known, then what is fine but worth knowing."""
+    from syncd.domain.text import terminal
+    from syncd.engine.checks.finding import Level
 
     out = console()
-    rows = [
-        (one.level, one.code, one.where, one.message, one.hint)
-        for one in findings
-        if one.level is not Level.OK
-    ]
-    if rows:
-        out.print(table("", ("", "code", "where", "what", "what to do"), rows))
+    order = (Level.WRONG, Level.UNKNOWN, Level.OK)
+    shown = [one for one in findings if one.level is not Level.OK or one.hint]
+    for one in sorted(shown, key=lambda one: order.index(one.level)):
+        hint = f"{one.hint} " if one.hint else ""
+        click.echo(f"{one.level:<8} {one.code:<5} {terminal(f'{one.where}: {one.message}')}")
+        click.echo(f"{'':<15}{terminal(f'{hint}({one.who})')}")
     count = {level: sum(one.level is level for one in findings) for level in Level}
     out.print(f"{count[Level.OK]} ok, {count[Level.WRONG]} wrong, {count[Level.UNKNOWN]} unknown")
     if not count[Level.WRONG]:

@@ -1,4 +1,4 @@
-"""`syncd demo`: a morning of incidents on the embedded sandbox with the real daemon, without any account."""
+"""`syncd demo`: a dozen incidents of two teams on the embedded sandbox with the real daemon, no account."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def _perform(folder: Path, speed: float, *, debug: bool) -> bool:
 
     out = console()
     out.print(
-        f"A morning at QRPay, {speed:g} times faster: PagerDuty and Jira are a sandbox on this machine,"
+        f"A day at QRPay and Ramen, {speed:g} times faster: PagerDuty and Jira are a sandbox on this machine,"
         " syncd between them is the real one.\n",
         soft_wrap=True,
     )
@@ -79,17 +79,19 @@ def _perform(folder: Path, speed: float, *, debug: bool) -> bool:
 
 def _play(stage: Stage, out: Console) -> None:
     from syncd.commands.demo_lines import show
+    from syncd.commands.demo_operator import Operator
     from syncd.commands.demo_people import PeopleFeed
     from syncd.commands.demo_syncd import SyncdFeed
-    from syncd.sandbox.story import morning
+    from syncd.sandbox.story_day import day
 
     people, syncd = PeopleFeed(stage.world), SyncdFeed(stage.desk, stage.mapping)
     stage.cycle()
-    story = morning(stage.world)
+    story = day(stage.world)
+    operator = Operator(stage.desk)
     end = float("inf")
     while stage.clock.boottime() < end:
         story.play_due()
-        for line in [*people.news(), *syncd.news()]:
+        for line in [*people.news(), *syncd.news(), *operator.news()]:
             show(out, line)
         stage.step()
         if story.next_at is None and end == float("inf"):

@@ -14,8 +14,13 @@ from rich.text import Text
 
 from syncd.domain.text import terminal
 
-Who = Literal["PagerDuty", "Jira", "syncd"]
-_STYLES: dict[Who, str] = {"PagerDuty": "green", "Jira": "blue", "syncd": "bold magenta"}
+Who = Literal["PagerDuty", "Jira", "syncd", "operator"]
+_STYLES: dict[Who, str] = {
+    "PagerDuty": "green",
+    "Jira": "blue",
+    "syncd": "bold magenta",
+    "operator": "yellow",
+}
 _WIDTH = 11
 
 

@@ -22,8 +22,8 @@ def _day(_ctx: click.Context, _param: click.Parameter, value: str | None) -> dt.
         raise click.BadParameter(f"{value!r} is no day; write it as 2026-12-01") from None
 
 
-def _key(_ctx: click.Context, _param: click.Parameter, value: str) -> str:
-    if not _PROJECT_KEY.fullmatch(value):
+def _key(_ctx: click.Context, _param: click.Parameter, value: str | None) -> str | None:
+    if value is not None and not _PROJECT_KEY.fullmatch(value):
         raise click.BadParameter(f"{value!r} is no key of a Jira project; those look like OPS")
     return value
 
@@ -37,10 +37,8 @@ def _key(_ctx: click.Context, _param: click.Parameter, value: str) -> str:
 @click.option(
     "--project",
     metavar="KEY",
-    default="OPS",
-    show_default=True,
     callback=_key,
-    help="Key of the Jira project.",
+    help="Key of the Jira project. Default: OPS.",
 )
 @click.option("--example", type=click.Choice(("qrpay", "ramen")), help="Copy a shipped mapping instead.")
 @click.option(
@@ -54,21 +52,24 @@ def _key(_ctx: click.Context, _param: click.Parameter, value: str) -> str:
     type=click.Choice(("report", "enforce")),
     help="Whether tickets that owe nothing close by themselves, or this is only reported. Default: report.",
 )
+@click.option("--offline", is_flag=True, help="Write what is given and ask neither service.")
 @click.option("--force", is_flag=True, help="Overwrite a mapping of that name.")
 def command(
     folder: Path,
     team: str | None,
     services: tuple[str, ...],
-    project: str,
+    project: str | None,
     example: str | None,
     enforce_from: dt.date | None,
     mode: Literal["report", "enforce"] | None,
+    offline: bool,
     force: bool,
 ) -> None:
     """Write one file and say what comes next."""
     from syncd.engine.clock import SystemClock
 
     since = enforce_from or SystemClock().now().date()
+    remarks: tuple[str, ...] = ()
     if example:
         if team or services:
             raise click.UsageError(
@@ -76,10 +77,12 @@ def command(
             )
         name, text = example, _example(example, since, mode)
     else:
-        name, text = _starter(team, services, project, since, mode or "report")
+        name, text, remarks = _starter(team, services, project, since, mode or "report", offline)
     path = folder / f"{name}.yaml"
     _write(path, text, force)
     click.echo(f"{path} is written; its rules hold from {since.isoformat()} on (UTC).")
+    for remark in remarks:
+        click.echo(f"  {remark}")
     click.echo("Read it, then set these and what `syncd check` asks for:")
     click.echo(f"  export SYNCD_MAPPINGS_DIR={folder}")
     click.echo("  syncd check      whether everything that it names is there, on both sides")
@@ -99,18 +102,22 @@ def _example(name: str, since: dt.date, mode: str | None) -> str:
 def _starter(
     team: str | None,
     services: tuple[str, ...],
-    project: str,
+    project: str | None,
     since: dt.date,
     mode: Literal["report", "enforce"],
-) -> tuple[str, str]:
+    offline: bool,
+) -> tuple[str, str, tuple[str, ...]]:
+    """The file's name, its text, and what people should know of how it came about."""
+    from syncd.commands.init_reading import read
     from syncd.config.starter import starter_mapping
     from syncd.config.texts import slug_label
 
     if team is None:
         raise click.UsageError("say for whom: --team NAME --service NAME, or --example qrpay|ramen")
-    if not services:
-        raise click.UsageError(f"say which PagerDuty services are {team}'s: --service NAME, once for each")
-    return slug_label(team).lower() or "team", starter_mapping(team, project, services, since, mode)
+    found = read(team, services, project, offline)
+    text = starter_mapping(team, found.project, found.services, since, mode, found.choice)
+    assumed = (f"assumed: {one}" for one in found.choice.assumed)
+    return slug_label(team).lower() or "team", text, (*found.remarks, *assumed)
 
 
 def _write(path: Path, text: str, force: bool) -> None:

@@ -1,9 +1,6 @@
-"""`syncd outbox`: the operations that are open; retry what is parked, drop what is not wanted."""
+"""`syncd outbox`: the operations that are open; retry what is parked, release what is held, drop the rest."""
 
 from __future__ import annotations
-
-import getpass
-import sys
 
 import click
 
@@ -11,7 +8,8 @@ from syncd.commands.output import console, emit_json, json_option, table
 
 
 @click.group(
-    help="Operations that wait, are parked or unknown; retry or drop them.", invoke_without_command=True
+    help="Operations that wait, are parked, held or unknown; retry, release or drop them.",
+    invoke_without_command=True,
 )
 @json_option
 @click.pass_context
@@ -38,6 +36,8 @@ def command(ctx: click.Context, as_json: bool) -> None:
     out.print(table("", ("id", "incident", "what", "state", "tries", "words"), rows))
     if data["counts"]["parked"]:
         out.print("\nParked operations wait until what Jira or PagerDuty says is mended: syncd outbox retry")
+    if data["counts"]["held"]:
+        out.print("\nHeld operations write to tickets whose incidents did not change: syncd outbox release")
 
 
 @command.command("retry", help="Render parked operations anew and send them; without IDS, all of them.")
@@ -47,19 +47,25 @@ def retry(ids: tuple[int, ...]) -> None:
     _ask("outbox.retry", {"ids": list(ids)})
 
 
-@command.command("drop", help="Give up parked operations for good; they are recorded as dropped.")
-@click.argument("ids", nargs=-1, type=int, required=True)
+@command.command("drop", help="Give up parked or held operations for good; they are recorded as dropped.")
+@click.argument("ids", nargs=-1, type=int)
+@click.option("--held", is_flag=True, help="All that are held.")
 @click.option("--reason", required=True, help="Why, for the record.")
-def drop(ids: tuple[int, ...], reason: str) -> None:
+def drop(ids: tuple[int, ...], held: bool, reason: str) -> None:
     """Ask the executor of the ledger to drop."""
-    _ask("outbox.drop", {"ids": list(ids), "reason": reason})
+    if not ids and not held:
+        raise click.UsageError("say which: IDS as syncd outbox lists them, or --held")
+    _ask("outbox.drop", {"ids": list(ids), "held": held, "reason": reason})
+
+
+@command.command("release", help="Let held operations leave; without IDS, all of them.")
+@click.argument("ids", nargs=-1, type=int)
+def release(ids: tuple[int, ...]) -> None:
+    """Ask the executor of the ledger to release."""
+    _ask("outbox.release", {"ids": list(ids)})
 
 
 def _ask(kind: str, arguments: dict[str, object]) -> None:
-    from syncd.commands.asking import ask
+    from syncd.commands.asking import ask_and_tell
 
-    result = ask(kind, arguments, getpass.getuser())
-    for line in result.get("lines", []):
-        click.echo(line)
-    if result.get("failed"):
-        sys.exit(1)
+    ask_and_tell(kind, arguments)

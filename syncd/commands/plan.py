@@ -11,6 +11,7 @@ import click
 
 from syncd.commands.output import console, emit_json, json_option, table
 from syncd.commands.setup import Setup
+from syncd.commands.status import first_load_lines
 
 if TYPE_CHECKING:
     from syncd.engine.desk import Desk
@@ -21,21 +22,28 @@ if TYPE_CHECKING:
 @click.pass_context
 def command(ctx: click.Context, as_json: bool) -> None:
     """Observe and decide on a copy, and list the operations; 69 or 77 where a service cannot be read."""
+    from syncd.ledger import holds
+
     setup = Setup.load(ctx)
     setup.start_log(quiet=True)
     with tempfile.TemporaryDirectory(prefix="syncd-plan-") as folder:
-        desk = _desk(setup, Path(folder))
+        desk = desk_on_copy(setup, Path(folder))
         try:
             operations = _plan(desk)
+            with desk.ledger.db.read() as session:
+                first_load = holds.first_load_data(session)
         finally:
             desk.ledger.close()
     if as_json:
-        emit_json({"operations": operations})
+        emit_json({"operations": operations, "first_load": first_load})
     else:
         _show(operations)
+        if first_load["state"] == "held":
+            for line in first_load_lines(first_load["counts"]):
+                click.echo(line)
 
 
-def _desk(setup: Setup, folder: Path) -> Desk:
+def desk_on_copy(setup: Setup, folder: Path) -> Desk:
     """A working place on a copy of the ledger, or on a new one where there is none yet."""
     from syncd.daemon import make_desk
     from syncd.engine.clock import SystemClock
@@ -62,8 +70,9 @@ def _plan(desk: Desk) -> list[dict[str, Any]]:
     result = once(Engine(desk))
     if not result.good or desk.health.down():
         sys.exit(failures.say_down(desk.health.down()))
+    states = [OperationState.PENDING, OperationState.SETTLING, OperationState.HELD]
     with desk.ledger.db.read() as session:
-        rows = outbox.listing(session, [OperationState.PENDING, OperationState.SETTLING])
+        rows = outbox.listing(session, states)
     return [
         {"incident": row.incident_id, "kind": row.kind, "target": row.target, "reason": row.reason}
         for row in rows

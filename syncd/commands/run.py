@@ -25,7 +25,7 @@ def command(ctx: click.Context, once: bool = False) -> None:
     ended = True
     try:
         if once:
-            sys.exit(_once(desk))
+            sys.exit(_once(setup, desk))
         ended = _run(setup, desk)
     finally:
         if ended:
@@ -51,14 +51,17 @@ def _run(setup: Setup, desk: Desk) -> bool:
     return Daemon(desk, settings.poll_seconds).run()
 
 
-def _once(desk: Desk) -> int:
+def _once(setup: Setup, desk: Desk) -> int:
     from syncd.commands import failures
+    from syncd.commands.bar import bar_on_terminal
     from syncd.engine.cycle import WORKERS, Engine, once
+    from syncd.engine.resync import state_in_words
     from syncd.ledger import outbox
 
-    result = once(Engine(desk), parallel=WORKERS)
+    with bar_on_terminal(setup, desk.progress):
+        result = once(Engine(desk), parallel=WORKERS)
     with desk.ledger.db.read() as session:
-        counts = outbox.counts(session)
+        counts, brakes = outbox.counts(session), state_in_words(session)
     down = desk.health.down()
     if down or not result.good:
         return failures.say_down(down)
@@ -68,5 +71,7 @@ def _once(desk: Desk) -> int:
             f"{number} {state}" for state, number in counts.items() if number and state != "done"
         )
         click.echo(f"not everything could be done: {said}; see: syncd outbox", err=True)
+        for line in brakes:
+            click.echo(line, err=True)
         return failures.TRY_LATER
     return 0

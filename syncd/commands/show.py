@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from syncd.commands.output import console, emit_json, json_option, minute, plain, second, table
+from syncd.commands.restricted import put_titles, restricted_option
 from syncd.commands.setup import ledger_for_reading
 
 if TYPE_CHECKING:
@@ -16,8 +17,10 @@ if TYPE_CHECKING:
 
 @click.command(help="Everything known and done about one incident, with reasons.")
 @click.argument("incident", metavar="ID")
+@restricted_option
 @json_option
-def command(incident: str, as_json: bool) -> None:
+@click.pass_context
+def command(ctx: click.Context, incident: str, as_json: bool, restricted: bool) -> None:
     """ID is an incident's id, its number or its ticket's key."""
     from syncd.ledger.reading import find_incident, show_data
 
@@ -28,6 +31,8 @@ def command(incident: str, as_json: bool) -> None:
         click.echo(f"{incident} is no incident, number or ticket key in this ledger", err=True)
         click.echo("syncd status --all lists what is there", err=True)
         sys.exit(1)
+    if restricted:
+        put_titles(ctx, [data["incident"]])
     if as_json:
         emit_json(data)
     else:

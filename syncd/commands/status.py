@@ -8,20 +8,25 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from syncd.commands.output import console, emit_json, json_option, plain, second, table
+from syncd.commands.restricted import put_titles, restricted_option
 from syncd.commands.setup import ledger_for_reading
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 SIDES = {"pagerduty": "PagerDuty", "jira": "Jira"}
+WOULD_AT_MOST = 20
+"""Incidents for which a table of what would have been done is worth reading."""
 LATE = timedelta(minutes=5)
 """A good read older than this is worth a word: the daemon notes one a minute, whatever its poll."""
 
 
 @click.command(help="Open incidents, their tickets, the outbox, the last good cycles.")
 @click.option("--all", "everything", is_flag=True, help="Also incidents that are over and finished.")
+@restricted_option
 @json_option
-def command(as_json: bool, everything: bool) -> None:
+@click.pass_context
+def command(ctx: click.Context, as_json: bool, everything: bool, restricted: bool) -> None:
     """Read the ledger and say how things stand."""
     from syncd.engine.clock import SystemClock
     from syncd.ledger.reading import all_incidents, status_data
@@ -30,6 +35,8 @@ def command(as_json: bool, everything: bool) -> None:
         data = status_data(session)
         if everything:
             data["incidents"] = all_incidents(session)
+    if restricted:
+        put_titles(ctx, data["incidents"])
     if as_json:
         emit_json(data)
     else:
@@ -55,6 +62,7 @@ def _show(data: dict[str, Any], now: datetime) -> None:
         out.print("No incident is open or unfinished; --all shows those that are over.")
     counts = {state: number for state, number in data["outbox"].items() if number}
     out.print("\nOutbox: " + (", ".join(f"{number} {state}" for state, number in counts.items()) or "empty"))
+    _brakes(out, data)
     _cycles(out, data["cycles"], now)
     for line in data["services"]:
         plain(out, f"Not usable: {line}")
@@ -62,8 +70,47 @@ def _show(data: dict[str, Any], now: datetime) -> None:
         plain(out, f"No mapping claims service {name} ({ident}): its incidents get no ticket")
     for note in data["notes"]:
         plain(out, note)
+    _would(out, data["would"])
     if counts.get("parked"):
         out.print("Parked operations wait for a person: syncd outbox")
+
+
+def first_load_lines(counts: dict[str, int]) -> list[str]:
+    """What people read about a first load that is held, by the counts of what waits."""
+    said = ", ".join(f"{number} {kind}" for kind, number in counts.items())
+    return [f"A new ledger writes nothing before you accept what it would do: {said}", "Then: syncd accept"]
+
+
+def _brakes(out: Console, data: dict[str, Any]) -> None:
+    """What keeps decided writes from leaving, each with the command that ends it."""
+    if data["first_load"]["state"] == "held":
+        for line in first_load_lines(data["first_load"]["counts"]):
+            out.print(line)
+    if data["held"]:
+        out.print(
+            f"Held since {second(data['held']['since'])}: writes to {data['held']['tickets']} tickets whose"
+            " incidents did not change. See syncd outbox, then syncd outbox release (or drop --held)",
+            soft_wrap=True,
+        )
+    for target, one in data["paused"].items():
+        plain(
+            out,
+            f"Paused since {second(one['since'])}: {target}, by {one['by']}: {one['reason']}."
+            f" syncd resume {target} ends it",
+        )
+    for left in data["doubles"]["left"]:
+        plain(out, f"{left['younger']} is a double of {left['older']} and was left: {left['reason']}")
+
+
+def _would(out: Console, would: list[dict[str, Any]]) -> None:
+    """What rules in mode `report` would have done, had they been enforced."""
+    if would:
+        out.print("\nIn mode `enforce`, syncd would have done (their rules are in mode `report`):")
+    for one in would[:WOULD_AT_MOST]:
+        for words in one["would"]:
+            plain(out, f"  #{one['number']}: {words}")
+    if len(would) > WOULD_AT_MOST:
+        out.print(f"  and for {len(would) - WOULD_AT_MOST} more incidents: syncd status --json")
 
 
 def _cycles(out: Console, cycles: dict[str, str | None], now: datetime) -> None:

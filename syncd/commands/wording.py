@@ -13,6 +13,8 @@ _DONE = {
     Kind.MIRROR_NOTE: "note of {incident} copied to {key} as a comment",
     Kind.MIRROR_COMMENT: "comment on {key} copied to {incident} as a note",
     Kind.SAY_ON_TICKET: "comment written on {key}",
+    Kind.LINK_DOUBLE: "a double of {key} linked to it",
+    Kind.CLOSE_DOUBLE: "a double of {key} closed",
 }
 
 

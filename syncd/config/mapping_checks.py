@@ -154,6 +154,24 @@ def _noise(data: JsonValue) -> Iterator[Finding]:
                 yield (*path, "services"), f"no such service: {word}", hint
 
 
+def _restricted(data: JsonValue) -> Iterator[Finding]:
+    """Its services are the team's, and its project is not the one that everybody sees."""
+    sections = section(data, "services")
+    ids = [value.get("id") for value in sections.values() if isinstance(value, dict)]
+    rules = section(data, "restricted")
+    for word in words(rules.get("services")):
+        if word not in sections and word not in ids:
+            hint = did_you_mean(word, sections) or f"the mapping has {listing(list(sections))}"
+            yield ("restricted", "services"), f"no such service: {word}", hint
+    if "project" in rules and rules["project"] == section(data, "jira").get("project"):
+        yield ("restricted", "project"), "the project of all tickets", "name one that only a few may see"
+    known = {name.casefold() for name in words(rules.get("level"))}
+    for word in words(rules.get("ordinary_levels")):
+        if word.casefold() in known:
+            said = f"`{word}` is the level of restricted tickets"
+            yield ("restricted", "ordinary_levels"), said, "remove it"
+
+
 def _severity_names(data: JsonValue) -> Iterator[Finding]:
     known = list(section(data, "severities")) or list(default_severities())
     for path, value in at(data, ("services", "*", "severity")):
@@ -222,14 +240,17 @@ def _services(data: JsonValue) -> Iterator[Finding]:
 _Check = Callable[[JsonValue], Iterator[Finding]]
 
 _CHECKS: tuple[_Check, ...] = (
-    _texts(("playbook.*.title", "services.*.playbook.*.title", "noise.*.title"), _pattern),
+    _texts(
+        ("playbook.*.title", "services.*.playbook.*.title", "noise.*.title", "restricted.titles.*"), _pattern
+    ),
     _texts(("redact.patterns.*",), _masking),
-    _texts(("services.*.owner", "people.fallback", "people.aliases.*"), _address),
+    _texts(("services.*.owner", "people.fallback", "people.aliases.*", "restricted.lead"), _address),
     _texts(("links.*", "services.*.links.*"), _link),
     _texts(("jira.labels.*",), _label),
     _alias_keys,
     _playbooks,
     _noise,
+    _restricted,
     _severity_names,
     _severities,
     _fields,

@@ -8,7 +8,10 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Literal
 
+from pydantic import Field
+
 from syncd.config.shipped import shipped
+from syncd.domain.base import Value
 from syncd.domain.text import one_line
 
 EXAMPLES = ("qrpay", "ramen")
@@ -17,6 +20,29 @@ _PLAIN_WORD = re.compile(r"[A-Za-z][A-Za-z0-9 _.()/-]*[A-Za-z0-9)]|[A-Za-z]")
 _OTHER_THAN_TEXT = ("true", "false", "null")
 _ENFORCE_FROM = re.compile(r"^enforce_from: .*$", re.MULTILINE)
 _SERVICES_TO_SHOW = 5
+MOST_LINES = 15
+
+
+class FirstSeverity(Value):
+    """A severity of a first mapping: which priorities of PagerDuty say it, what it is in Jira."""
+
+    name: str
+    urgency: Literal["high", "low"]
+    pagerduty: tuple[str, ...] = ()
+    priority: str | None = None
+
+
+class Choice(Value):
+    """What a first mapping has to say beside its services, where the defaults do not fit the project.
+
+    `components` are those that bear a service's name. `assumed` tells people what nobody said.
+    """
+
+    issue_type: str | None = None
+    statuses: dict[str, str] = Field(default_factory=dict)
+    severities: tuple[FirstSeverity, ...] = ()
+    components: dict[str, str] = Field(default_factory=dict)
+    assumed: tuple[str, ...] = ()
 
 
 def starter_mapping(
@@ -25,31 +51,62 @@ def starter_mapping(
     services: Sequence[str],
     enforce_from: date,
     mode: Literal["report", "enforce"] = "report",
+    choice: Choice | None = None,
 ) -> str:
     """A mapping of at most 15 lines that loads as it stands.
 
-    More than five services are written on one line. Raises `ValueError` without any.
+    Services are written on one line where there would be more. Raises `ValueError` without any.
     """
     if not services:
         raise ValueError("a mapping needs at least one service")
-    names = [_scalar(name) for name in services]
-    if len(names) > _SERVICES_TO_SHOW:
-        lines = ["services: {" + ", ".join(f"{_scalar(name, flow=True)}: {{}}" for name in services) + "}"]
-    else:
-        lines = ["services:", *(f"  {name}: {{}}" for name in names)]
-    return "\n".join(
-        [
-            "syncd: 1",
-            f"team: {_scalar(team)}",
-            f"enforce_from: {enforce_from.isoformat()}  # what was resolved before is left in peace",
-            "jira:",
-            f"  project: {_scalar(project)}",
-            *lines,
-            "closing:",
-            f"  mode: {mode}  # enforce: tickets that owe nothing close by themselves",
-            "",
-        ]
-    )
+    chosen = choice or Choice()
+    above = [
+        "syncd: 1",
+        f"team: {_scalar(team)}",
+        f"enforce_from: {enforce_from.isoformat()}  # what was resolved before is left in peace",
+        "jira:",
+        f"  project: {_scalar(project)}",
+        *_jira_lines(chosen),
+    ]
+    below = [
+        *_severity_lines(chosen),
+        "closing:",
+        f"  mode: {mode}  # enforce: tickets that owe nothing close by themselves",
+    ]
+    room = MOST_LINES - len(above) - len(below) - 1
+    return "\n".join([*above, *_service_lines(services, chosen, room), *below, ""])
+
+
+def _jira_lines(choice: Choice) -> list[str]:
+    lines = []
+    if choice.issue_type is not None:
+        lines.append(f"  issue_types: {{incident: {_scalar(choice.issue_type, flow=True)}}}")
+    if choice.statuses:
+        pairs = [f"{word}: {_scalar(name, flow=True)}" for word, name in choice.statuses.items()]
+        lines.append(f"  statuses: {{{', '.join(pairs)}}}")
+    return lines
+
+
+def _service_lines(services: Sequence[str], choice: Choice, room: int) -> list[str]:
+    if len(services) > min(_SERVICES_TO_SHOW, room):
+        pairs = [f"{_scalar(name, flow=True)}: {_service(name, choice)}" for name in services]
+        return ["services: {" + ", ".join(pairs) + "}"]
+    return ["services:", *(f"  {_scalar(name)}: {_service(name, choice)}" for name in services)]
+
+
+def _service(name: str, choice: Choice) -> str:
+    component = choice.components.get(name)
+    return "{}" if component is None else f"{{component: {_scalar(component, flow=True)}}}"
+
+
+def _severity_lines(choice: Choice) -> list[str]:
+    lines = ["severities:"] if choice.severities else []
+    for one in choice.severities:
+        parts = [f"pagerduty: [{', '.join(_scalar(name, flow=True) for name in one.pagerduty)}]"]
+        parts += [f"urgency: {one.urgency}"]
+        parts += [f"priority: {_scalar(one.priority, flow=True)}"] if one.priority else []
+        lines.append(f"  {one.name}: {{{', '.join(parts if one.pagerduty else parts[1:])}}}")
+    return lines
 
 
 def example_mapping(name: str, enforce_from: date) -> str:

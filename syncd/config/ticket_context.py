@@ -48,7 +48,7 @@ def ticket_context(
             "name": severity,
             "assumed": assumed,
             "definition": said.definition,
-            "postmortem": said.postmortem,
+            "postmortem": mapping.owes_postmortem(severity, section),
         },
         "links": _links(incident, mapping, section),
         "playbook": [

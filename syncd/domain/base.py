@@ -22,9 +22,12 @@ UtcTime = Annotated[AwareDatetime, AfterValidator(_to_utc)]
 
 
 class Value(BaseModel):
-    """A frozen value; unknown fields are an error, so a typing mistake cannot pass as data."""
+    """A frozen value; unknown fields are an error, so a typing mistake cannot pass as data.
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    What was refused is not quoted in the error's text, because that may be logged.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 class Reference(Value):

@@ -62,6 +62,11 @@ class Incident(Value):
         return self.status is not IncidentStatus.RESOLVED
 
 
+def stub_title(number: int) -> str:
+    """What stands wherever the title of a restricted incident would."""
+    return f"Security incident #{number}"
+
+
 class Note(Value):
     """A note on an incident. PagerDuty lets people edit and delete notes since 2025-11-07."""
 
@@ -90,9 +95,11 @@ class LogEntry(Value):
 
 
 class PagerDutyService(Value):
-    """A service of the PagerDuty account."""
+    """A service of the PagerDuty account, with its escalation policy and the teams that it belongs to."""
 
     id: str
     name: str
     disabled: bool = False
     html_url: str = ""
+    policy: str | None = None
+    teams: tuple[str, ...] = ()

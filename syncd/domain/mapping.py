@@ -201,6 +201,9 @@ class ServiceSection(Value):
     severity: str | None = Field(
         None, description="Severity of the service's incidents where nobody said one; marked as assumed."
     )
+    postmortem: bool = Field(
+        False, description="`true`: every incident of the service owes a postmortem, whatever its severity."
+    )
 
 
 class SeveritySection(Value):
@@ -222,6 +225,44 @@ class SeveritySection(Value):
     )
     priority: Names = Field((), description="Jira's priority, most wanted first.")
     postmortem: bool = Field(False, description="Whether it owes a postmortem.")
+    restricted: bool = Field(
+        False, description="`true`: its incidents are restricted; see `restricted` for what that means."
+    )
+
+
+class Restricted(Value):
+    """Which incidents only a few may read, under which security level, and what is made without one.
+
+    An incident is restricted from the moment that one of these rules, its severity or a person says so,
+    and never becomes unrestricted again. A rule that is not given restricts nothing.
+    """
+
+    level: Names = Field(
+        (),
+        description="Jira's security level for restricted tickets, most wanted first; without one that our"
+        " account may set, a ticket says no more than the incident's number.",
+    )
+    ordinary_levels: Names = Field(
+        (),
+        description="Security levels that every ticket of the project has anyway; any other level on a ticket"
+        " makes its incident restricted.",
+    )
+    titles: tuple[Text, ...] = Field(
+        (),
+        description="Regular expressions; an incident is restricted where one is found in its title, without"
+        " regard to case.",
+    )
+    incident_types: Names = Field((), description="PagerDuty incident types that are restricted.")
+    services: Names = Field((), description="Names or ids of services whose incidents are all restricted.")
+    project: str | None = Field(
+        None,
+        pattern=r"^[A-Z][A-Z0-9_]+$",
+        description="Key of a Jira project that only a few may see, for tickets that cannot be put under the"
+        " level; it has the same issue types and statuses.",
+    )
+    lead: str | None = Field(
+        None, description="E-mail address of the security lead, who is told where the level is missing."
+    )
 
 
 class People(Value):
@@ -258,6 +299,17 @@ class NoiseRule(Value):
         le=1440,
         description="Only incidents of low urgency that are over within so many minutes without anybody's"
         " acknowledge; until then their ticket waits.",
+    )
+
+
+class Backfill(Value):
+    """What is made for incidents that were over before the rules began."""
+
+    tickets: Literal["open", "all"] = Field(
+        "open",
+        description="`open`: tickets for open incidents only; `all`: what was resolved before `enforce_from`"
+        " and lies within `SYNCD_BACKFILL` gets one too, closed and with the label `syncd-backfill`, without"
+        " note, comment, assignee or mail.",
     )
 
 
@@ -324,12 +376,20 @@ class Mapping(Value):
     people: People = Field(People(), description="Who is who where addresses do not say it.")
     two_way: TwoWay = Field(TwoWay(), description="What travels between the two sides beside the ticket.")
     redact: Redact = Field(Redact(), description="What is masked beside what always is.")
+    restricted: Restricted = Field(
+        Restricted(),
+        description="Which incidents only a few may read: their title and texts stand in no other place than"
+        " their ticket, and there only under a security level or in a project of their own.",
+    )
     noise: tuple[NoiseRule, ...] = Field(
         (),
         description="Incidents that get no ticket, each rule with a `name`; never of a severity that owes a"
         " postmortem. They are recorded with the rule.",
     )
     closing: Closing = Field(Closing(), description="Whether and when tickets close by themselves.")
+    backfill: Backfill = Field(
+        Backfill(), description="What is made for what was over before the rules began."
+    )
     template: Text = Field("ticket.j2", description="The template of the ticket's description.")
     version: str = Field(default="", exclude=True)
 
@@ -340,6 +400,10 @@ class Mapping(Value):
                 return section
         section_by_name = self.services.get(name)
         return section_by_name if section_by_name and section_by_name.id in (None, service_id) else None
+
+    def owes_postmortem(self, severity: str, section: ServiceSection) -> bool:
+        """Whether an incident of this severity and service owes a postmortem."""
+        return section.postmortem or self.severities[severity].postmortem
 
     def severity_named(self, word: str) -> str | None:
         """The severity that a word stands for, its own name or one of its `words`; None: no severity."""

@@ -69,6 +69,8 @@ class Kind(StrEnum):
     MIRROR_NOTE = "mirror_note"
     MIRROR_COMMENT = "mirror_comment"
     SAY_ON_TICKET = "say_on_ticket"
+    LINK_DOUBLE = "link_double"
+    CLOSE_DOUBLE = "close_double"
 
 
 KIND_CLASS = {
@@ -80,6 +82,8 @@ KIND_CLASS = {
     Kind.MIRROR_NOTE: OperationClass.ONCE,
     Kind.MIRROR_COMMENT: OperationClass.ONCE,
     Kind.SAY_ON_TICKET: OperationClass.ONCE,
+    Kind.LINK_DOUBLE: OperationClass.ONCE,
+    Kind.CLOSE_DOUBLE: OperationClass.ONCE,
 }
 
 KIND_TARGET = {
@@ -91,6 +95,8 @@ KIND_TARGET = {
     Kind.MIRROR_NOTE: Target.JIRA,
     Kind.MIRROR_COMMENT: Target.PAGERDUTY,
     Kind.SAY_ON_TICKET: Target.JIRA,
+    Kind.LINK_DOUBLE: Target.JIRA,
+    Kind.CLOSE_DOUBLE: Target.JIRA,
 }
 
 

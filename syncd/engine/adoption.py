@@ -17,9 +17,12 @@ from syncd.config.texts import slug_label
 from syncd.domain.incident import Incident
 from syncd.domain.operation import op_of, ticket_key
 from syncd.domain.ticket import Issue
-from syncd.engine.cases import is_silent
+from syncd.engine.border import keep_issue
+from syncd.engine.cases import left_in_peace
 from syncd.engine.desk import Desk
+from syncd.engine.shelter import book_for
 from syncd.ledger import audit
+from syncd.ledger.snapshots import tickets_by_issue
 from syncd.ledger.tables import IncidentRow, TicketRow
 from syncd.policy.case import Rulebook
 
@@ -43,11 +46,19 @@ def adopt_known(desk: Desk) -> set[str]:
                 col(IncidentRow.id).not_in(select(TicketRow.incident_id)),
             )
         ).all()
+    return search_for(desk, rows)
+
+
+def search_for(desk: Desk, rows: Iterable[IncidentRow]) -> set[str]:
+    """Search once for the tickets of these incidents, which have none; return the incidents settled so.
+
+    Raises `RemoteError` where Jira cannot be asked.
+    """
     by_project: dict[str, list[tuple[IncidentRow, Rulebook]]] = {}
     for row in rows:
         incident = Incident.model_validate(row.snapshot)
-        book = desk.book_of(incident)
-        if book is not None and not is_silent(incident, book):
+        book = book_for(desk, row)
+        if book is not None and not left_in_peace(incident, book):
             by_project.setdefault(book.project.key, []).append((row, book))
     settled: set[str] = set()
     for project, wanted in by_project.items():
@@ -70,7 +81,7 @@ def _search(desk: Desk, project: str, part: Iterable[tuple[IncidentRow, Rulebook
     issues: list[Issue] = []
     moment = desk.ledger.moments.next()
     for start in range(0, len(ids), 100):
-        issues += desk.clients.jira.fetch(ids[start : start + 100]).issues
+        issues += desk.fetch(ids[start : start + 100]).issues
     with desk.ledger.db.write() as session:
         for incident_id, book in books.items():
             _settle(session, desk, incident_id, book, issues, moment)
@@ -81,12 +92,13 @@ def _settle(
     session: Session, desk: Desk, incident_id: str, book: Rulebook, issues: list[Issue], moment: int
 ) -> None:
     row = session.get(IncidentRow, incident_id)
-    if row is None:
+    if row is None or session.get(TicketRow, incident_id) is not None:
         return
     row.searched = True
     session.add(row)
     label = slug_label(f"pd-{incident_id}")
-    candidates = [issue for issue in issues if label in issue.labels]
+    taken = tickets_by_issue(session, [issue.id for issue in issues])
+    candidates = [issue for issue in issues if label in issue.labels and issue.id not in taken]
     marked = [one for one in candidates if one.mark and one.mark.op == op_of(ticket_key(incident_id))]
     typed = [one for one in candidates if one.type_id == book.project.incident_type.id]
     chosen = min(marked, key=lambda one: int(one.id)) if marked else (typed[0] if len(typed) == 1 else None)
@@ -98,19 +110,15 @@ def _settle(
                 session, desk.clock.now(), "candidates", incident=incident_id, data={"keys": [*keys]}
             )
         return
-    session.add(
-        TicketRow(
-            incident_id=incident_id,
-            issue_id=chosen.id,
-            key=chosen.key,
-            project=chosen.project,
-            origin="adopted",
-            snapshot=chosen.model_dump(mode="json"),
-            moment=moment,
-            placed_status=chosen.status.id if marked else None,
-            created_at=desk.clock.now(),
-        )
+    ticket = TicketRow(
+        incident_id=incident_id,
+        issue_id=chosen.id,
+        key=chosen.key,
+        project=chosen.project,
+        origin="adopted",
+        created_at=desk.clock.now(),
     )
+    keep_issue(session, desk, ticket, chosen, moment)
     audit.append(
         session,
         desk.clock.now(),

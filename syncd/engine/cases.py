@@ -36,6 +36,11 @@ def is_silent(incident: Incident, book: Rulebook) -> bool:
     return incident.status is IncidentStatus.RESOLVED and over < begins
 
 
+def left_in_peace(incident: Incident, book: Rulebook) -> bool:
+    """Whether it is silent and the mapping wants no ticket for such incidents."""
+    return is_silent(incident, book) and book.mapping.backfill.tickets == "open"
+
+
 def build_case(
     session: Session,
     desk: Desk,
@@ -65,6 +70,7 @@ def build_case(
         unsettled=frozenset(op for _key, op, state in once if state in _UNKNOWN),
         instance=desk.ledger.instance,
         silent=is_silent(incident, book),
+        restricted=row.restricted,
         now=desk.clock.now(),
         merged_into=_merge_target(session, incident),
         merged_from=tuple(

@@ -6,29 +6,42 @@ their end; the moment is kept for `status` and for whoever watches the daemon.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
+from threading import Thread
+from typing import Any
 
 from loguru import logger
 
+from syncd.domain.operation import OperationState
+from syncd.engine import requests
 from syncd.engine.adoption import adopt_known
+from syncd.engine.bulk import BulkCreates
 from syncd.engine.contact import contact
 from syncd.engine.desk import Desk
 from syncd.engine.dispatch import Dispatcher
+from syncd.engine.executor import Executor
 from syncd.engine.jira_facts import MappingDoesNotFit
 from syncd.engine.observe_jira import JiraPoller
 from syncd.engine.observe_pagerduty import PagerDutyPoller
-from syncd.engine.requests import serve
+from syncd.engine.resync import Resync, Scope, state_in_words
 from syncd.engine.slow_lane import SlowLane
+from syncd.engine.sweep import Sweep
 from syncd.engine.work import Worker
 from syncd.ledger import outbox
-from syncd.ledger.snapshots import awaiting_a_look, set_cursor, unfinished
+from syncd.ledger.snapshots import awaiting_a_look, set_cursor, still_open, unfinished
+from syncd.ledger.tables import OperationRow
 from syncd.remote.errors import RemoteError
 
 SERVICES = frozenset({"pagerduty", "jira"})
 WORKERS = 8
 """Incidents that are worked on at the same time."""
+BATCH_EVERY = 0.05
+"""Real seconds between two looks for creates that can go in a batch, while workers decide."""
+LONGEST_REST = 3600.0
+"""Real seconds that one full cycle may take."""
 NOTED_EVERY = 60.0
 """Seconds between two notes of a good cycle in the ledger, for those who read it from outside."""
 
@@ -54,7 +67,9 @@ class Engine:
         self.pagerduty = PagerDutyPoller(desk)
         self.jira = JiraPoller(desk)
         self.slow_lane = SlowLane(desk)
-        self.dispatcher = Dispatcher(Worker(desk).work, desk.clock)
+        self.dispatcher = Dispatcher(Worker(desk, self._left_to_batches).work, desk.clock, self._emptied)
+        self.bulk = BulkCreates(desk, self.dispatcher, Executor(desk))
+        self.dispatcher.report = partial(desk.progress.report, "incidents worked on")
         self.good: dict[str, datetime] = {}
         self.contacted: set[str] = set()
         self._noted: dict[str, float] = {}
@@ -63,12 +78,16 @@ class Engine:
     def recover(self) -> None:
         """At the start: what an earlier run left in flight is looked up; what is open is taken up."""
         desk = self.desk
+        requests.give_back_errands(desk.ledger)
         with desk.ledger.db.write() as session:
             orphans = outbox.recover(session, desk.ledger.run_name, desk.clock.now(), desk.gave_up())
         if orphans:
             logger.warning("{} incidents had a request under way when the daemon ended", len(orphans))
         with desk.ledger.db.read() as session:
             self.dispatcher.submit(outbox.incidents_with_work(session))
+            # rules may have changed meanwhile: what is open or held is decided anew
+            self.dispatcher.submit(row.incident_id for row in outbox.listing(session, [OperationState.HELD]))
+            self.dispatcher.submit(still_open(session))
             self.dispatcher.submit(unfinished(session))
 
     def contact(self) -> None:
@@ -82,27 +101,137 @@ class Engine:
         result = CycleResult(
             pagerduty=self._side("pagerduty", self.pagerduty.poll), jira=self._side("jira", self.jira.poll)
         )
-        if result.jira:
-            self._side("jira", self._adopt)
+        adopted = result.jira and self._side("jira", self._adopt)
         with self.desk.ledger.db.read() as session:
             waiting = awaiting_a_look(session)
-        self.dispatcher.submit(waiting)
+        self._hand_out(waiting)
+        if result.good and adopted:
+            self.desk.brakes.read_whole()
         self._note_state()
         return result
 
+    def _hand_out(self, incident_ids: Sequence[str]) -> None:
+        """Have incidents worked on; where they are many, their creates go in batches."""
+        try:
+            self.bulk.expect(len(incident_ids))
+        except RemoteError as error:
+            logger.debug("no batches, since Jira does not say what it is: {}", error)
+        self.dispatcher.submit(incident_ids)
+        if self.bulk.under_way and self.dispatcher.threaded:
+            Thread(target=self._batch_beside, name="batches", daemon=True).start()
+
+    def _judge(self) -> None:
+        """When all that was handed out is decided: what the brakes hold provisionally goes or stays."""
+        brakes = self.desk.brakes
+        if brakes.to_judge():
+            latest = brakes.latest()
+            if self.dispatcher.idle():
+                self._hand_out(brakes.judge(latest))
+
+    def _emptied(self) -> None:
+        """The queue of a caller that works by itself is empty."""
+        self._judge()
+        self._batch_inline()
+
+    def come_to_rest(self) -> None:
+        """Work, or wait for the workers, until nothing more can leave now."""
+        if not self.dispatcher.threaded:
+            self.dispatcher.drain()
+            return
+        while self.dispatcher.wait_idle(LONGEST_REST):
+            self._judge()
+            if self.desk.stop.is_set() or (self.dispatcher.idle() and not self.bulk.under_way):
+                return
+            self.desk.stop.wait(BATCH_EVERY)
+
+    def _left_to_batches(self, row: OperationRow) -> bool:
+        return self.bulk.takes(row)
+
+    def _batch_inline(self) -> None:
+        """The queue of a caller that works by itself is empty: send batches, then let the rest go alone."""
+        if self.bulk.under_way:
+            self.bulk.run()
+            if self.dispatcher.idle():
+                self.bulk.end()
+
+    def _batch_beside(self) -> None:
+        """Send batches while the workers decide; the rest goes alone when they are done."""
+        while self.bulk.under_way and not self.desk.stop.is_set():
+            self.bulk.run()
+            if self.dispatcher.idle():
+                self.bulk.run()
+                self.bulk.end()
+                return
+            self.dispatcher.wait_idle(BATCH_EVERY)
+
     def serve_requests(self) -> None:
         """Do what people asked for at the command line."""
-        self.dispatcher.submit(serve(self.desk.ledger, self.desk.clock))
+        incidents = requests.serve(self.desk.ledger, self.desk.clock)
+        if incidents:
+            self._hand_out(incidents)
 
     def tick(self) -> None:
         """Once a second between cycles: take up what is due and what was asked for."""
         self.serve_requests()
         self.dispatcher.wake()
+        self._judge()
 
     def slow(self) -> None:
         """The slow lane, every 15 minutes."""
         if self.contacted >= SERVICES:
             self._side("slow lane", self.slow_lane.run)
+
+    def nightly(self) -> None:
+        """Once a day, asked more often: look for two issues that one operation made."""
+        sweep = Sweep(self.desk)
+        if self.contacted >= SERVICES and sweep.due():
+            self._side("nightly sweep", lambda: self._hand_out(sweep.run()))
+
+    def errands(self) -> bool:
+        """Work through what was asked for and takes its time, one after the other; whether there was any."""
+        desk, any_done = self.desk, False
+        while not desk.stop.is_set() and self.contacted >= SERVICES:
+            row = requests.take_errand(desk.ledger)
+            if row is None:
+                break
+            any_done = True
+            result = self._resync(row.id or 0, row.arguments)
+            if result is None:
+                requests.give_back_errands(desk.ledger)
+            else:
+                requests.end_errand(desk.ledger, row.id or 0, result, desk.clock)
+        return any_done
+
+    def _resync(self, number: int, arguments: dict[str, Any]) -> requests.Result | None:
+        """One resync as somebody asked for it; None where the daemon was stopped meanwhile."""
+        desk = self.desk
+        before = desk.brakes.latest()
+        say = partial(requests.errand_progress, desk.ledger, number)
+        try:
+            account = Resync(desk, self.dispatcher, self.work_on, say).run(Scope.of(arguments))
+        except RemoteError as error:
+            desk.health.failed(error.service, error)
+            return {"lines": [f"not finished: {error.describe()}"], "incidents": [], "failed": True}
+        except MappingDoesNotFit as error:
+            return {"lines": [f"not finished: {error}"], "incidents": [], "failed": True}
+        if desk.stop.is_set():
+            return None
+        with desk.ledger.db.read() as session:
+            made = outbox.made_since(session, before)
+            lines = state_in_words(session)
+        return {**account.data(), "operations": made, "lines": lines, "incidents": [], "failed": False}
+
+    def work_on(self, incident_ids: Sequence[str]) -> None:
+        """Have incidents worked on and wait until they were."""
+        self._hand_out(incident_ids)
+        if not self.dispatcher.threaded:
+            self.dispatcher.drain()
+            return
+        for _ in range(2):  # once to decide, once more for what was held until all was decided
+            self.dispatcher.wait_for(incident_ids, self.desk.stop)
+            while self.bulk.under_way and not self.desk.stop.is_set():
+                self.desk.stop.wait(BATCH_EVERY)
+            self._judge()
 
     def _adopt(self) -> None:
         self.dispatcher.submit(adopt_known(self.desk))
@@ -160,11 +289,12 @@ def once(engine: Engine, *, parallel: int = 0) -> CycleResult:
     """One full cycle in the caller's thread: read, work until nothing more can leave now, and return."""
     engine.contact()
     engine.recover()
-    result = engine.cycle()
     if parallel:
         engine.dispatcher.start(parallel)
-        engine.dispatcher.wait_idle(3600)
+    result = engine.cycle()
+    engine.come_to_rest()
+    if engine.errands():
+        engine.come_to_rest()
+    if parallel:
         engine.dispatcher.stop(1)
-    else:
-        engine.dispatcher.drain()
     return result

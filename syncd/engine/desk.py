@@ -6,19 +6,21 @@ One `Desk` a process. Clients are one a thread, because neither library's sessio
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from syncd.domain.clock import Clock
 from syncd.domain.incident import Incident
 from syncd.domain.mapping import Mapping, ServiceSection
+from syncd.engine.brakes import Brakes
 from syncd.engine.health import Health
 from syncd.engine.jira_facts import JiraFacts
+from syncd.engine.progress import Progress
 from syncd.ledger.ledger import Ledger
 from syncd.ledger.outbox import GivenUp
 from syncd.policy.case import Rulebook
-from syncd.remote.ports import Jira, PagerDuty
+from syncd.remote.ports import Fetched, Jira, PagerDuty
 
 
 class Budgets(Protocol):
@@ -94,10 +96,14 @@ class Desk:
     backfill_seconds: float = 14 * 86400.0
     dry_run: bool = False
     stop: threading.Event = field(default_factory=threading.Event)
+    brakes: Brakes = field(init=False)
+    progress: Progress = field(init=False)
 
     def __post_init__(self) -> None:
         """A service that is not usable is not asked by anybody."""
         self.clients.gate = self.health.check
+        self.brakes = Brakes(self.ledger, self.clock)
+        self.progress = Progress(self.clock)
 
     def team_of(self, service_id: str, name: str) -> tuple[Mapping, ServiceSection] | None:
         """The mapping and section of a PagerDuty service, None where no mapping claims it."""
@@ -124,3 +130,20 @@ class Desk:
     def gave_up(self) -> GivenUp:
         """This instant on the boot-time clock."""
         return GivenUp(self.clock.boot_id(), self.clock.boottime())
+
+    def fetch(self, ids: Sequence[str]) -> Fetched:
+        """At most 100 issues, whole: with the custom fields that the mappings keep true.
+
+        Raises `RemoteError`; every read that becomes a ticket's snapshot goes this way.
+        """
+        return self.clients.jira.fetch(ids, fields=self._kept_fields())
+
+    def _kept_fields(self) -> list[str]:
+        """The custom fields that the mappings keep true."""
+        names = set()
+        for mapping in self.mappings:
+            project = self.facts.resolved(mapping)
+            for name, spec in mapping.jira.fields.items():
+                if spec.severity and name in project.fields:
+                    names.add(project.fields[name].id)
+        return sorted(names)

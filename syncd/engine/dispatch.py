@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Iterable
-from threading import Condition, Thread
+from threading import Condition, Event, Thread
 
 from loguru import logger
 
@@ -22,8 +22,12 @@ PUSHED_BACK = 60.0
 class Dispatcher:
     """A queue of incidents, worked through by threads or by the caller itself."""
 
-    def __init__(self, work: Callable[[str], Later], clock: Clock) -> None:
+    def __init__(
+        self, work: Callable[[str], Later], clock: Clock, on_empty: Callable[[], None] = lambda: None
+    ) -> None:
+        """`on_empty` is called by `drain` when its queue is empty, and may fill it again."""
         self._work = work
+        self._on_empty = on_empty
         self._clock = clock
         self._change = Condition()
         self._ready: dict[str, None] = {}
@@ -31,6 +35,9 @@ class Dispatcher:
         self._timers: list[tuple[float, str]] = []
         self._threads: list[Thread] = []
         self._stopping = False
+        self._done = 0
+        self.report: Callable[[int, int], None] = lambda _done, _total: None
+        """Told after each incident: how many are done of those asked for since the queue was empty."""
 
     def submit(self, incident_ids: Iterable[str]) -> None:
         """Ask for these incidents to be worked on."""
@@ -43,6 +50,22 @@ class Dispatcher:
         """Ask for an incident `seconds` from now."""
         with self._change:
             heapq.heappush(self._timers, (self._clock.boottime() + seconds, incident_id))
+
+    def reserve(self, incident_ids: Iterable[str]) -> list[str]:
+        """Take the slots of those incidents that nobody is working on; `release` gives them back."""
+        with self._change:
+            taken = [one for one in incident_ids if one not in self._busy]
+            self._busy.update(taken)
+            return taken
+
+    def release(self, incident_ids: Iterable[str], *, again: bool = False) -> None:
+        """Give reserved slots back; `again`: and ask for the incidents to be worked on."""
+        with self._change:
+            for incident_id in incident_ids:
+                self._busy.discard(incident_id)
+                if again:
+                    self._ready.setdefault(incident_id)
+            self._change.notify_all()
 
     def wake(self) -> None:
         """Move what is due from the timers to the queue."""
@@ -75,10 +98,22 @@ class Dispatcher:
             thread.join(max(0.0, limit - self._clock.boottime()))
         return not any(thread.is_alive() for thread in self._threads)
 
+    @property
+    def threaded(self) -> bool:
+        """Whether threads work through the queue."""
+        return bool(self._threads)
+
     def idle(self) -> bool:
         """Whether nothing is queued or under way (timers do not count)."""
         with self._change:
             return not self._ready and not self._busy
+
+    def wait_for(self, incident_ids: Iterable[str], stop: Event) -> None:
+        """Wait until none of these is queued or under way, or the daemon stops."""
+        wanted = set(incident_ids)
+        with self._change:
+            while not stop.is_set() and not wanted.isdisjoint({*self._ready, *self._busy}):
+                self._change.wait(1.0)
 
     def wait_idle(self, seconds: float) -> bool:
         """Wait until nothing is queued or under way, at most `seconds` of real time."""
@@ -87,8 +122,12 @@ class Dispatcher:
 
     def drain(self) -> None:
         """Work through the queue in the caller's own thread until it is empty."""
-        while (incident_id := self._take(block=False)) is not None:
-            self._one(incident_id)
+        while True:
+            while (incident_id := self._take(block=False)) is not None:
+                self._one(incident_id)
+            self._on_empty()
+            if self._stopping or self.idle():
+                return
 
     def _take(self, *, block: bool) -> str | None:
         with self._change:
@@ -118,7 +157,12 @@ class Dispatcher:
                     heapq.heappush(self._timers, (due, incident_id))
                 for other in later.wake:
                     self._ready.setdefault(other)
+                self._done += 1
+                done, total = self._done, self._done + len(self._ready) + len(self._busy)
+                if done == total:
+                    self._done = 0
                 self._change.notify_all()
+            self.report(done, total)
 
     def _loop(self) -> None:
         while (incident_id := self._take(block=True)) is not None:

@@ -9,13 +9,23 @@ from __future__ import annotations
 from enum import StrEnum
 
 from loguru import logger
+from sqlmodel import col, select
 
 from syncd.domain.operation import OperationClass, OperationState
-from syncd.engine.acts.base import Act, CannotRender, DecideAgain, Outcome, Rendered
+from syncd.engine.acts.base import (
+    Act,
+    CannotRender,
+    DecideAgain,
+    Outcome,
+    Rendered,
+    is_restricted,
+    shown,
+)
 from syncd.engine.acts.registry import ACTS
 from syncd.engine.desk import Desk
 from syncd.engine.probe import highest_seen
 from syncd.ledger import outbox
+from syncd.ledger.restricting import AGAIN, PRIVATE
 from syncd.ledger.snapshots import look_again
 from syncd.ledger.tables import IncidentRow, OperationRow
 from syncd.remote.budget import prepaid
@@ -47,11 +57,12 @@ class Executor:
         """Given a pending operation whose needs are met, try it once and say what became of it."""
         desk, act = self._desk, ACTS[row.kind]
         try:
-            rendered = row.rendered or act.render(desk, row)
+            rendered = self._rendered(act, row)
             found = self._done_by_an_earlier_ledger(act, row)
             if found is not None:
                 self.confirm(act, row, found, 0.0)
                 return Verdict.DONE
+            whole = act.complete(desk, row, rendered)
             probe_from = highest_seen(desk, _project(rendered)) if act.probes else None
             desk.budgets.take(row.target, issue=str(rendered.get("issue", "")))
         except DecideAgain:
@@ -59,9 +70,20 @@ class Executor:
         except CannotRender as error:
             return self._park(row, str(error))
         except RemoteError as error:
-            desk.health.failed(error.service, error)
+            desk.health.failed(error.service, shown(desk, row, error))
             return Verdict.WAIT
-        return self._leave(act, row, rendered, probe_from)
+        return self._leave(act, row, rendered, whole, probe_from)
+
+    def _rendered(self, act: Act, row: OperationRow) -> Rendered:
+        """What an earlier attempt rendered, unless its incident became restricted since; else it is now."""
+        desk = self._desk
+        restricted = is_restricted(desk, row)
+        if row.rendered is not None and row.rendered.get(AGAIN):
+            with desk.ledger.db.write() as session:
+                session.add(row)
+                row.rendered = None
+        rendered = row.rendered or act.render(desk, row)
+        return {**rendered, PRIVATE: True} if restricted else rendered
 
     def _done_by_an_earlier_ledger(self, act: Act, row: OperationRow) -> Outcome | None:
         """A note or comment on an incident older than this ledger may stand there already, with our mark.
@@ -78,7 +100,9 @@ class Executor:
             return None
         return act.look(desk, row)
 
-    def _leave(self, act: Act, row: OperationRow, rendered: Rendered, probe_from: int | None) -> Verdict:
+    def _leave(
+        self, act: Act, row: OperationRow, rendered: Rendered, whole: Rendered, probe_from: int | None
+    ) -> Verdict:
         desk = self._desk
         with desk.ledger.db.write() as session:
             claimed = outbox.claim(
@@ -89,13 +113,15 @@ class Executor:
         began = desk.clock.boottime()
         try:
             with prepaid():
-                outcome = act.send(desk, claimed, rendered)
+                outcome = act.send(desk, claimed, whole)
         except NotDone as error:
-            desk.health.failed(error.service, error)
-            return self._not_done(act, claimed, error)
+            refused = shown(desk, claimed, error)
+            desk.health.failed(error.service, refused)
+            return self._not_done(act, claimed, refused)
         except Unknown as error:
-            desk.health.failed(error.service, error)
-            return self._unknown(claimed, error)
+            unknown = shown(desk, claimed, error)
+            desk.health.failed(error.service, unknown)
+            return self._unknown(claimed, unknown)
         desk.health.succeeded(row.target)
         self.confirm(act, claimed, outcome, desk.clock.boottime() - began)
         return Verdict.DONE
@@ -116,6 +142,10 @@ class Executor:
             row.reason,
         )
 
+    def refuse(self, act: Act, row: OperationRow, error: NotDone) -> Verdict:
+        """A claimed operation was refused as part of something larger: sort it as if it had gone alone."""
+        return self._not_done(act, row, error)
+
     def _not_done(self, act: Act, row: OperationRow, error: NotDone) -> Verdict:
         desk = self._desk
         if error.cause in LATER:
@@ -135,15 +165,36 @@ class Executor:
             self._put_back(row, error.describe())
             return Verdict.WAIT
         if row.op_class == OperationClass.STATE and row.attempts < TRIES:
-            desk.facts.forget_ways(
-                str((row.rendered or {}).get("workflow")), str((row.rendered or {}).get("from"))
-            )
+            sent = row.rendered or {}
+            desk.facts.forget_ways(str(sent.get("workflow")), str(sent.get("from")))
+            if self._refused_before(row) >= TRIES - 1:
+                return self._park(row, error.describe())
             return self._read_again(row, error)
         if error.cause is Cause.CONFLICT and row.attempts < TRIES:
             self._put_back(row, error.describe())
             return Verdict.WAIT
         desk.facts.forget_projects()
         return self._park(row, error.describe())
+
+    def _refused_before(self, row: OperationRow) -> int:
+        """How often the same was decided for the same place and refused since it last succeeded."""
+        with self._desk.ledger.db.read() as session:
+            query = (
+                select(OperationRow)
+                .where(
+                    OperationRow.object == row.object,
+                    OperationRow.aspect == row.aspect,
+                    col(OperationRow.id) < row.id,
+                )
+                .order_by(col(OperationRow.id).desc())
+                .limit(TRIES)
+            )
+            count = 0
+            for earlier in session.exec(query).all():
+                if earlier.state != OperationState.SUPERSEDED or earlier.meaning != row.meaning:
+                    break
+                count += earlier.error is not None
+            return count
 
     def _whole_service(self, error: NotDone) -> bool:
         """Whether a 403 concerns our account as such: it may not even ask who it is."""

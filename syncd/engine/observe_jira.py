@@ -7,11 +7,14 @@ overlaps by ten minutes. A search result names issues; values come from the bulk
 from __future__ import annotations
 
 from loguru import logger
+from sqlmodel import select
 
 from syncd.domain.ticket import Issue
+from syncd.engine.border import keep_issue
 from syncd.engine.desk import Desk
 from syncd.engine.probe import saw_numbers
-from syncd.ledger.snapshots import get_cursor, look_again, save_issue, set_cursor, tickets_by_issue
+from syncd.ledger.snapshots import get_cursor, look_again, older, set_cursor, tickets_by_issue
+from syncd.ledger.tables import TicketRow
 from syncd.remote.ports import Hit
 
 CURSOR = "jira.poll"
@@ -30,7 +33,7 @@ class JiraPoller:
     def poll(self) -> None:
         """Read what changed since the last good read; raises `RemoteError` where Jira cannot be read."""
         desk = self._desk
-        projects = sorted({mapping.jira.project for mapping in desk.mappings})
+        projects = self._projects()
         began = desk.clock.boottime()
         names = ", ".join(f'"{project}"' for project in projects)
         jql = f"project in ({names}) AND updated >= -{self._minutes()}m ORDER BY updated"
@@ -47,6 +50,15 @@ class JiraPoller:
             with desk.ledger.db.write() as session:
                 set_cursor(session, CURSOR, boot_id=desk.clock.boot_id(), boottime=began)
         desk.health.succeeded("jira")
+
+    def _projects(self) -> list[str]:
+        """The mapped projects, and those for restricted tickets as far as one stands there."""
+        names = {mapping.jira.project for mapping in self._desk.mappings}
+        apart = {key for one in self._desk.mappings if (key := one.restricted.project) is not None}
+        if apart:
+            with self._desk.ledger.db.read() as session:
+                names |= apart & set(session.exec(select(TicketRow.project).distinct()).all())
+        return sorted(names)
 
     def _worth_writing(self, known: dict[str, object], began: float) -> bool:
         """The cursor is written once a minute: within that, the overlap covers a restart."""
@@ -69,24 +81,15 @@ class JiraPoller:
         for start in range(0, len(hits), 100):
             part = hits[start : start + 100]
             moment = desk.ledger.moments.next()
-            fetched = desk.clients.jira.fetch([hit.id for hit in part], fields=self._fields())
+            fetched = desk.fetch([hit.id for hit in part])
             self._store(fetched.issues, moment)
-            unread = set(fetched.unread)
+            shown = {issue.id: issue.updated for issue in fetched.issues}
             for hit in part:
-                if hit.id not in unread and hit.key not in unread:
+                # a bulk read may lag behind the search: what it does not show yet is asked for again
+                if hit.id in shown and not older(shown[hit.id], hit.updated):
                     self._seen[hit.id] = hit.updated
         while len(self._seen) > REMEMBERED:
             del self._seen[next(iter(self._seen))]
-
-    def _fields(self) -> list[str]:
-        """The custom fields that the mappings keep true."""
-        names = set()
-        for mapping in self._desk.mappings:
-            project = self._desk.facts.resolved(mapping)
-            for name, spec in mapping.jira.fields.items():
-                if spec.severity and name in project.fields:
-                    names.add(project.fields[name].id)
-        return sorted(names)
 
     def _store(self, issues: tuple[Issue, ...], moment: int) -> None:
         desk = self._desk
@@ -104,6 +107,6 @@ class JiraPoller:
             for issue in mine:
                 row = ours[issue.id]
                 session.add(row)
-                if save_issue(session, row, issue, moment):
+                if keep_issue(session, desk, row, issue, moment):
                     look_again(session, [row.incident_id], desk.clock.now(), 0, "its ticket changed")
                     logger.debug("ticket {} changed", issue.key)

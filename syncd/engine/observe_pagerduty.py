@@ -15,15 +15,14 @@ from loguru import logger
 from sqlmodel import Session, col, select
 
 from syncd.domain.incident import Incident, IncidentStatus, LogEntry
+from syncd.engine.border import keep_incident
 from syncd.engine.desk import Desk
-from syncd.ledger.snapshots import get_cursor, look_again, save_incident, set_cursor
+from syncd.engine.windows import LAST_OFFSET, PAGE, read_created
+from syncd.ledger.snapshots import get_cursor, look_again, set_cursor
 from syncd.ledger.tables import IncidentRow
 
 WATERMARK = "pagerduty.log"
 OVERLAP = timedelta(minutes=5)
-LAST_OFFSET = 9_900
-"""Beyond it PagerDuty refuses the page (offset + limit at most 10,000): the window is halved."""
-PAGE = 100
 BY_ID = ("custom_field_value_change",)
 """Log entries about what only a read by id shows."""
 
@@ -41,8 +40,9 @@ class PagerDutyPoller:
         """Read both; raises `RemoteError` where PagerDuty cannot be read."""
         if self._watermark() is None:
             self._backfill()
+        listed, began = self._read_open()
         self._read_log()
-        self._read_open()
+        self._ask_for_missing(listed, began)
         self._desk.health.succeeded("pagerduty")
 
     def _watermark(self) -> datetime | None:
@@ -55,22 +55,23 @@ class PagerDutyPoller:
         desk = self._desk
         until = desk.clock.now()
         since = until - timedelta(seconds=desk.backfill_seconds)
-        offset, more = 0, True
-        while more:
-            if offset > LAST_OFFSET:
-                raise RuntimeError(
-                    "more than 10,000 incidents in the backfill window: shorten SYNCD_BACKFILL"
-                )
-            moment = desk.ledger.moments.next()
-            page = desk.clients.pagerduty.incidents(since, until, offset)
+        days = (until - since) // timedelta(days=1)
+        for page, moment in read_created(desk, since, until):
             self._store(page.incidents, moment, "backfill")
-            offset, more = offset + PAGE, page.more and bool(page.incidents)
+            reached = max((one.created_at for one in page.incidents), default=since)
+            desk.progress.report("days of the backfill read", (reached - since) // timedelta(days=1), days)
+        if desk.stop.is_set():
+            return
+        desk.progress.report("days of the backfill read", days, days)
         with desk.ledger.db.write() as session:
             set_cursor(session, WATERMARK, at=until.isoformat())
 
     def _read_log(self) -> None:
-        start = self._watermark() or self._desk.clock.now()
         end = self._desk.clock.now()
+        start = self._watermark() or end
+        if start > end + OVERLAP:
+            # our clock stood ahead when this was written: nobody knows since when nothing was read
+            start = end - timedelta(seconds=self._desk.backfill_seconds)
         since = start - OVERLAP
         while since < end:
             until = end
@@ -107,7 +108,7 @@ class PagerDutyPoller:
                     team = self._team(session, entry.incident)
                     if team is None:
                         continue
-                    save_incident(session, entry.incident, moment, now, team)
+                    keep_incident(session, desk, entry.incident, moment, team)
                 why = f"PagerDuty logged {entry.kind}"
                 # what the page embeds lacks the custom fields, so their change asks for a read by id
                 since = desk.ledger.moments.next() if entry.kind in BY_ID else moment
@@ -132,7 +133,9 @@ class PagerDutyPoller:
             return None
         return found[0].team
 
-    def _read_open(self) -> None:
+    def _read_open(self) -> tuple[set[str], int]:
+        """Read all open incidents; return their ids and the moment when the first page was asked for."""
+        began = self._desk.ledger.moments.next()
         listed: set[str] = set()
         offset, more = 0, True
         while more:
@@ -141,7 +144,7 @@ class PagerDutyPoller:
             listed.update(incident.id for incident in page.incidents)
             self._store(page.incidents, moment, "open in PagerDuty")
             offset, more = offset + PAGE, page.more and bool(page.incidents)
-        self._ask_for_missing(listed)
+        return listed, began
 
     def _store(self, incidents: Iterable[Incident], moment: int, why: str) -> None:
         """Store what is news; what looks as it did at the last read costs no transaction."""
@@ -157,16 +160,21 @@ class PagerDutyPoller:
         with desk.ledger.db.write() as session:
             for incident in fresh:
                 team = self._team(session, incident)
-                if team and save_incident(session, incident, moment, now, team) is not None:
+                if team and keep_incident(session, desk, incident, moment, team) is not None:
                     look_again(session, [incident.id], now, moment, why)
 
-    def _ask_for_missing(self, listed: set[str]) -> None:
-        """What the ledger holds for open and the list does not name is read by id."""
+    def _ask_for_missing(self, listed: set[str], began: int) -> None:
+        """What the ledger holds for open and the list does not name is read by id.
+
+        What was read since `began` is known better than by the list.
+        """
         desk = self._desk
         with desk.ledger.db.read() as session:
             known = session.exec(
                 select(IncidentRow.id).where(
-                    IncidentRow.status != IncidentStatus.RESOLVED, col(IncidentRow.team).is_not(None)
+                    IncidentRow.status != IncidentStatus.RESOLVED,
+                    col(IncidentRow.team).is_not(None),
+                    IncidentRow.moment < began,
                 )
             ).all()
         missing = [incident_id for incident_id in known if incident_id not in listed]

@@ -1,4 +1,8 @@
-"""What people asked for at the command line, worked through by whoever holds the ledger."""
+"""What people asked for at the command line, worked through by whoever holds the ledger.
+
+What only changes the ledger is done at once, in one transaction with its answer. What reads the services
+first (a resync) is an errand: it is taken by `take_errand` and says how far it has come.
+"""
 
 from __future__ import annotations
 
@@ -8,24 +12,29 @@ from typing import Any
 from sqlmodel import Session, col, select
 
 from syncd.domain.clock import Clock
-from syncd.domain.operation import OperationState
-from syncd.ledger import audit, outbox
+from syncd.domain.operation import OperationState, Target
+from syncd.ledger import audit, holds, outbox
 from syncd.ledger.ledger import Ledger
 from syncd.ledger.tables import OperationRow, RequestRow
 
 Result = dict[str, Any]
 
+ERRANDS = frozenset({"resync"})
+"""Requests that take their time and are worked through outside any transaction."""
+NEW, RUNNING, DONE = "new", "running", "done"
 
-def _chosen(session: Session, ids: list[int], lines: list[str]) -> list[OperationRow]:
-    if not ids:
-        return outbox.listing(session, [OperationState.PARKED])
+
+def _chosen(
+    session: Session, ids: list[int], lines: list[str], *states: OperationState
+) -> list[OperationRow]:
+    """The operations of these ids that stand in one of the states; says which do not."""
     chosen = []
     for wanted in ids:
         row = session.get(OperationRow, wanted)
         if row is None:
             lines.append(f"there is no operation {wanted}; see: syncd outbox")
-        elif row.state != OperationState.PARKED:
-            lines.append(f"operation {wanted} is {row.state}, not parked: left as it is")
+        elif row.state not in states:
+            lines.append(f"operation {wanted} is {row.state}, not {' or '.join(states)}: left as it is")
         else:
             chosen.append(row)
     return chosen
@@ -33,7 +42,9 @@ def _chosen(session: Session, ids: list[int], lines: list[str]) -> list[Operatio
 
 def _retry(session: Session, request: RequestRow, clock: Clock) -> Result:
     lines: list[str] = []
-    rows = _chosen(session, request.arguments.get("ids", []), lines)
+    ids = request.arguments.get("ids", [])
+    parked = OperationState.PARKED
+    rows = _chosen(session, ids, lines, parked) if ids else outbox.listing(session, [parked])
     count = outbox.retry(session, rows, clock.now(), request.asked_by)
     lines.append(f"{count} operations are tried again")
     return {"lines": lines, "incidents": sorted({row.incident_id for row in rows}), "failed": len(lines) > 1}
@@ -41,17 +52,64 @@ def _retry(session: Session, request: RequestRow, clock: Clock) -> Result:
 
 def _drop(session: Session, request: RequestRow, clock: Clock) -> Result:
     lines: list[str] = []
-    rows = _chosen(session, request.arguments["ids"], lines)
+    held = OperationState.HELD
+    rows = _chosen(session, request.arguments["ids"], lines, OperationState.PARKED, held)
+    if request.arguments.get("held"):
+        rows += [row for row in outbox.listing(session, [held]) if row not in rows]
     reason = str(request.arguments["reason"])
     for row in rows:
         outbox.finish(session, row, OperationState.DROPPED, clock.now(), why=f"{request.asked_by}: {reason}")
+    if not holds.held_tickets(session):
+        holds.end_mass(session)
     lines.append(f"{len(rows)} operations are dropped")
     return {"lines": lines, "incidents": [], "failed": len(lines) > 1}
 
 
+def _release(session: Session, request: RequestRow, clock: Clock) -> Result:
+    lines: list[str] = []
+    asked = request.arguments.get("ids", [])
+    held = OperationState.HELD
+    rows = _chosen(session, asked, lines, held) if asked else outbox.listing(session, [held])
+    ids = [row.id for row in rows if row.id is not None]
+    incidents = holds.release(session, clock.now(), request.asked_by, ids=ids)
+    lines.append(f"{len(rows)} operations on {len(incidents)} tickets are released")
+    return {"lines": lines, "incidents": incidents, "failed": len(lines) > 1}
+
+
+def _accept(session: Session, request: RequestRow, clock: Clock) -> Result:
+    counts = holds.accept_first_load(session, request.asked_by, clock.now())
+    if counts is None:
+        return {"lines": ["nothing waits to be accepted"], "incidents": [], "failed": False}
+    said = ", ".join(f"{number} {kind}" for kind, number in counts.items())
+    return {
+        "lines": [f"accepted: {said}"],
+        "incidents": outbox.incidents_with_work(session),
+        "failed": False,
+    }
+
+
+def _pause(session: Session, request: RequestRow, clock: Clock) -> Result:
+    targets = [Target(one) for one in request.arguments["targets"]]
+    reason = str(request.arguments["reason"])
+    holds.pause(session, targets, reason, request.asked_by, clock.now())
+    said = ", ".join(targets)
+    return {"lines": [f"paused: {said}; syncd resume ends it"], "incidents": [], "failed": False}
+
+
+def _resume(session: Session, request: RequestRow, clock: Clock) -> Result:
+    targets = [Target(one) for one in request.arguments["targets"]]
+    lifted = holds.resume(session, targets, request.asked_by, clock.now())
+    said = f"resumed: {', '.join(lifted)}" if lifted else "nothing of that was paused"
+    return {"lines": [said], "incidents": outbox.incidents_with_work(session), "failed": False}
+
+
 HANDLERS: dict[str, Callable[[Session, RequestRow, Clock], Result]] = {
+    "accept": _accept,
     "outbox.retry": _retry,
     "outbox.drop": _drop,
+    "outbox.release": _release,
+    "pause": _pause,
+    "resume": _resume,
 }
 
 
@@ -64,23 +122,78 @@ def ask(session: Session, kind: str, arguments: dict[str, Any], who: str, clock:
 
 
 def serve(ledger: Ledger, clock: Clock) -> list[str]:
-    """Work through what was asked; return the incidents to look at."""
+    """Work through what was asked, errands aside; return the incidents to look at."""
     with ledger.db.read() as session:
-        waiting = session.exec(select(RequestRow.id).where(RequestRow.state == "new")).all()
+        new = select(RequestRow.id).where(RequestRow.state == NEW, col(RequestRow.kind).not_in(ERRANDS))
+        waiting = session.exec(new).all()
     if not waiting:
         return []
     incidents: list[str] = []
     with ledger.db.write() as session:
         # asked again under the lock: a cycle and a tick may have seen the same request
-        query = select(RequestRow).where(col(RequestRow.id).in_(waiting), RequestRow.state == "new")
+        query = select(RequestRow).where(col(RequestRow.id).in_(waiting), RequestRow.state == NEW)
         for row in session.exec(query).all():
             handler = HANDLERS.get(row.kind)
             said = f"this daemon does not know {row.kind}"
             unknown: Result = {"lines": [said], "incidents": [], "failed": True}
             result = handler(session, row, clock) if handler else unknown
-            row.result, row.state, row.finished_at = result, "done", clock.now()
-            session.add(row)
+            _answer(session, row, result, clock)
             incidents += result["incidents"]
-            data = {"kind": row.kind, "by": audit.salted(session, row.asked_by)}
-            audit.append(session, clock.now(), "request", data=dict(data))
     return incidents
+
+
+def _answer(session: Session, row: RequestRow, result: Result, clock: Clock) -> None:
+    row.result, row.state, row.finished_at = result, DONE, clock.now()
+    session.add(row)
+    data = {"kind": row.kind, "by": audit.salted(session, row.asked_by)}
+    audit.append(session, clock.now(), "request", data=dict(data))
+
+
+def take_errand(ledger: Ledger) -> RequestRow | None:
+    """Take the oldest errand that nobody works on; None: there is none."""
+    query = select(RequestRow).where(RequestRow.state == NEW, col(RequestRow.kind).in_(ERRANDS))
+    query = query.order_by(col(RequestRow.id))
+    with ledger.db.read() as session:
+        if session.exec(query).first() is None:
+            return None
+    with ledger.db.write() as session:
+        row = session.exec(query).first()
+        if row is not None:
+            row.state = RUNNING
+            session.add(row)
+        return row
+
+
+def give_back_errands(ledger: Ledger) -> None:
+    """At the start and at the end: errands that did not come to their end are new again."""
+    with ledger.db.write() as session:
+        for row in session.exec(select(RequestRow).where(RequestRow.state == RUNNING)).all():
+            row.state = NEW
+            session.add(row)
+
+
+def errand_progress(ledger: Ledger, number: int, words: str) -> None:
+    """Say how far an errand has come, for whoever waits for it."""
+    with ledger.db.write() as session:
+        row = session.get(RequestRow, number)
+        if row is not None:
+            row.progress = words
+            session.add(row)
+
+
+def answer_of(ledger: Ledger, number: int) -> Result:
+    """A request's answer; that of one without an answer says so."""
+    with ledger.db.read() as session:
+        row = session.get(RequestRow, number)
+    if row is None or row.result is None:
+        said = "it could not be done now; the request stays on record"
+        return {"lines": [said], "incidents": [], "failed": True}
+    return dict(row.result)
+
+
+def end_errand(ledger: Ledger, number: int, result: Result, clock: Clock) -> None:
+    """Write an errand's answer down."""
+    with ledger.db.write() as session:
+        row = session.get(RequestRow, number)
+        if row is not None:
+            _answer(session, row, result, clock)

@@ -7,14 +7,15 @@ Tickets of open and unfinished incidents are read in bulk, because an index can 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from sqlmodel import col, or_, select
 
 from syncd.domain.incident import IncidentStatus
+from syncd.engine.border import keep_incident, keep_issue, keep_notes, masked_notes
 from syncd.engine.desk import Desk
-from syncd.ledger.snapshots import look_again, save_incident, save_issue, save_notes
+from syncd.engine.windows import PAGE, read_created, windows_of
+from syncd.ledger.snapshots import look_again
 from syncd.ledger.tables import IncidentRow, TicketRow
 from syncd.remote.budget import lane
 from syncd.remote.errors import Cause, RemoteError
@@ -22,9 +23,6 @@ from syncd.remote.errors import Cause, RemoteError
 EVERY_SECONDS = 900.0
 NOTES_FOR = timedelta(days=3)
 """How long after the resolve notes are still listed."""
-WINDOW = timedelta(days=30)
-"""Length of one window of creation; PagerDuty allows six months at most."""
-PAGE = 100
 
 
 class SlowLane:
@@ -48,20 +46,16 @@ class SlowLane:
                 .where(IncidentRow.status == IncidentStatus.RESOLVED, col(IncidentRow.finished).is_(False))
                 .order_by(col(IncidentRow.created_at))
             ).all()
-        for since, until in _windows(list(created)):
-            offset, more = 0, True
-            while more and not desk.stop.is_set():
-                moment = desk.ledger.moments.next()
-                page = desk.clients.pagerduty.incidents(since, until, offset)
+        for since, until in windows_of(list(created)):
+            for page, moment in read_created(desk, since, until):
                 with desk.ledger.db.write() as session:
                     for incident in page.incidents:
                         team = desk.team_of(incident.service.id, incident.service.name)
                         if team is None:
                             continue
                         now = desk.clock.now()
-                        if save_incident(session, incident, moment, now, team[0].team) is not None:
+                        if keep_incident(session, desk, incident, moment, team[0].team) is not None:
                             look_again(session, [incident.id], now, moment, "changed since it was resolved")
-                offset, more = offset + PAGE, page.more and bool(page.incidents)
 
     def _notes(self) -> None:
         desk = self._desk
@@ -71,10 +65,11 @@ class SlowLane:
                 select(IncidentRow)
                 .join(TicketRow, col(TicketRow.incident_id) == col(IncidentRow.id))
                 .where(
+                    col(IncidentRow.restricted).is_(False),
                     or_(
                         IncidentRow.status != IncidentStatus.RESOLVED,
                         col(IncidentRow.resolved_at) >= limit,
-                    )
+                    ),
                 )
             ).all()
         for row in rows:
@@ -86,7 +81,7 @@ class SlowLane:
         desk = self._desk
         moment = desk.ledger.moments.next()
         try:
-            notes = desk.clients.pagerduty.notes(row.id)
+            notes = masked_notes(desk, row, desk.clients.pagerduty.notes(row.id))
         except RemoteError as error:
             if error.cause in (Cause.MISSING, Cause.FORBIDDEN):
                 return
@@ -95,7 +90,7 @@ class SlowLane:
             return
         with desk.ledger.db.write() as session:
             session.add(row)
-            save_notes(session, row, notes, moment)
+            keep_notes(session, desk, row, notes, moment)
             look_again(session, [row.id], desk.clock.now(), 0, "its notes changed")
 
     def _tickets(self) -> None:
@@ -115,14 +110,14 @@ class SlowLane:
                 return
             part = ids[start : start + PAGE]
             moment = desk.ledger.moments.next()
-            fetched = desk.clients.jira.fetch(part)
+            fetched = desk.fetch(part)
             with desk.ledger.db.write() as session:
                 for issue in fetched.issues:
                     row = by_issue.get(issue.id)
                     if row is None:
                         continue
                     session.add(row)
-                    if save_issue(session, row, issue, moment):
+                    if keep_issue(session, desk, row, issue, moment):
                         look_again(session, [row.incident_id], desk.clock.now(), 0, "its ticket changed")
                 seen = {issue.id for issue in fetched.issues} | set(fetched.unread)
                 for issue_id in part:
@@ -130,13 +125,3 @@ class SlowLane:
                     if issue_id not in seen and row.out_of_sight_since is None:
                         session.add(row)
                         row.out_of_sight_since = desk.clock.now()
-
-
-def _windows(created: list[datetime]) -> Iterator[tuple[datetime, datetime]]:
-    """The fewest windows of creation that hold all these moments."""
-    start: datetime | None = None
-    for moment in created:
-        if start is None or moment >= start + WINDOW:
-            start = moment
-            last = max(one for one in created if one < start + WINDOW)
-            yield start, last + timedelta(seconds=1)

@@ -5,25 +5,32 @@ Nothing here runs twice at once for the same incident; different incidents run i
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from loguru import logger
-from sqlmodel import Session
+from sqlalchemy import delete
+from sqlmodel import Session, col
 
 from syncd.domain.base import JsonValue
 from syncd.domain.incident import Incident, IncidentStatus
-from syncd.domain.operation import OperationClass, OperationState
+from syncd.domain.operation import Kind, OperationClass, OperationState
+from syncd.engine.border import keep_incident, keep_issue, keep_notes, tell_lead
+from syncd.engine.brakes import rest_of
 from syncd.engine.cases import build_case
 from syncd.engine.desk import Desk
 from syncd.engine.executor import Executor, Verdict
 from syncd.engine.jira_facts import MappingDoesNotFit
+from syncd.engine.latest import as_if_untried, bring_up_to_date, up_to_date
 from syncd.engine.people import people_of
 from syncd.engine.settle import settle
+from syncd.engine.shelter import book_for
 from syncd.ledger import audit, outbox
-from syncd.ledger.snapshots import looks_of, save_incident, save_issue, save_notes, ticket_of
+from syncd.ledger.snapshots import looks_of, ticket_of
 from syncd.ledger.tables import IncidentRow, LookAgainRow, OperationRow, TicketRow
 from syncd.policy.case import Case, Decision, Rulebook
 from syncd.policy.decide import decide
+from syncd.policy.restricted import ASPECT, LEFT
 from syncd.policy.severity import decide_severity
 from syncd.remote.errors import RemoteError
 
@@ -49,9 +56,12 @@ class Later:
 class Worker:
     """Works on one incident at a time (in one thread)."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(
+        self, desk: Desk, left_to_batches: Callable[[OperationRow], bool] = lambda _row: False
+    ) -> None:
         self._desk = desk
         self._executor = Executor(desk)
+        self._left_to_batches = left_to_batches
 
     def work(self, incident_id: str) -> Later:
         """Bring one incident as far as it gets now; return when to come back and whom to wake."""
@@ -60,14 +70,15 @@ class Worker:
             if self._desk.stop.is_set():
                 return later
             try:
-                book = self._look(incident_id, later)
-                if book is None:
+                seen = self._look(incident_id, later)
+                if seen is None:
                     return later
-                self._decide(incident_id, book, later)
+                self._decide(*seen, later)
             except RemoteError as error:
                 self._desk.health.failed(error.service, error)
                 later.at(max(RETRY_AFTER, self._desk.health.wait(error.service)))
-                book = None
+                if self._restricted(incident_id):
+                    return later  # undecided, its security level may be what has to go first
             except MappingDoesNotFit as error:
                 logger.error("{} waits: {}", incident_id, error)
                 later.at(60.0)
@@ -78,8 +89,13 @@ class Worker:
         later.at(60.0)
         return later
 
-    def _look(self, incident_id: str, later: Later) -> Rulebook | None:
-        """Read what is not fresh enough; return the rulebook, None where no team claims the incident."""
+    def _restricted(self, incident_id: str) -> bool:
+        with self._desk.ledger.db.read() as session:
+            row = session.get(IncidentRow, incident_id)
+        return row is not None and row.restricted
+
+    def _look(self, incident_id: str, later: Later) -> tuple[Incident, Rulebook] | None:
+        """Read what is not fresh enough; return incident and rulebook, None where no team claims it."""
         desk = self._desk
         with desk.ledger.db.read() as session:
             row = session.get(IncidentRow, incident_id)
@@ -91,18 +107,19 @@ class Worker:
             self._forget_looks(looks)
             return None
         incident = Incident.model_validate(row.snapshot)
-        book = desk.book_of(incident, row.team)
+        book = book_for(desk, row)
         if book is None:
             self._forget_looks(looks)
             return None
-        if book.mapping.severity_field is not None and incident.custom_fields is None:
+        if _lacks_something(incident, book):
             row = self._read_incident(incident_id) or row
-            incident = Incident.model_validate(row.snapshot)
-        if row.notes_wanted or any(look.notes and look.moment >= row.notes_moment for look in looks):
+            incident, book = Incident.model_validate(row.snapshot), book_for(desk, row) or book
+        noted = row.notes_wanted or any(look.notes and look.moment >= row.notes_moment for look in looks)
+        if noted and not row.restricted:
             self._read_notes(row)
         later.wake.update(self._know_merge_target(incident))
         self._read_ticket(incident, max((look.moment for look in looks if look.ticket), default=0))
-        return book
+        return incident, book
 
     def _know_merge_target(self, incident: Incident) -> set[str]:
         """The incident that this one was merged into must be known, and decided on for its ticket."""
@@ -130,7 +147,7 @@ class Worker:
         with desk.ledger.db.write() as session:
             known = session.get(IncidentRow, incident_id)
             kept = known.team if known else None
-            save_incident(session, incident, moment, desk.clock.now(), team[0].team if team else kept)
+            keep_incident(session, desk, incident, moment, team[0].team if team else kept)
             session.flush()
             return session.get(IncidentRow, incident_id)
 
@@ -140,7 +157,7 @@ class Worker:
         notes = desk.clients.pagerduty.notes(row.id)
         with desk.ledger.db.write() as session:
             session.add(row)
-            save_notes(session, row, notes, moment)
+            keep_notes(session, desk, row, notes, moment)
 
     def _read_ticket(self, incident: Incident, wanted: int) -> None:
         """A ticket is read by id where a look asks for it, or where it must be moved and was never read."""
@@ -153,13 +170,13 @@ class Worker:
         if not never and ticket.moment >= wanted:
             return
         moment = desk.ledger.moments.next()
-        fetched = desk.clients.jira.fetch([ticket.issue_id])
+        fetched = desk.fetch([ticket.issue_id])
         desk.health.succeeded("jira")
         with desk.ledger.db.write() as session:
             session.add(ticket)
             for issue in fetched.issues:
                 if issue.id == ticket.issue_id:
-                    save_issue(session, ticket, issue, moment)
+                    keep_issue(session, desk, ticket, issue, moment)
             if not fetched.issues and not fetched.unread and ticket.out_of_sight_since is None:
                 ticket.out_of_sight_since = desk.clock.now()
                 audit.append(
@@ -175,45 +192,48 @@ class Worker:
             with self._desk.ledger.db.write() as session:
                 _delete(session, looks)
 
-    def _decide(self, incident_id: str, book: Rulebook, later: Later) -> None:
+    def _decide(self, incident: Incident, book: Rulebook, later: Later) -> None:
         """Decide on the present case and record the result, in one transaction with the looks it answers."""
         desk = self._desk
+        people = people_of(desk, incident, book)
         with desk.ledger.db.read() as session:
-            row = session.get(IncidentRow, incident_id)
-        if row is None:
-            return
-        people = people_of(desk, Incident.model_validate(row.snapshot), book)
-        with desk.ledger.db.read() as session:
-            looks = looks_of(session, incident_id)
-            row = session.get(IncidentRow, incident_id)
+            looks = looks_of(session, incident.id)
+            row = session.get(IncidentRow, incident.id)
             if row is None:
                 return
             case = build_case(session, desk, row, book, people)
-            decision = decide(case, book)
+            rows = outbox.open_of(session, incident.id)
+            decision = decide(as_if_untried(case, rows), book)
             if decision.again is not None:
                 later.at(decision.again)
-            if _nothing_to_write(session, row, decision, case) and not looks:
+            rest = rest_of(row, book.mapping.version, decision.again, desk.clock.now())
+            rest_noted = bool(rows or decision.operations) or row.rest == rest
+            if rest_noted and not looks and _nothing_to_write(row, rows, decision, case):
                 return
         with desk.ledger.db.write() as session:
-            self._record(session, incident_id, book, decision, looks)
+            now = session.get(IncidentRow, incident.id)
+            if now is not None and now.restricted and not case.restricted:
+                later.at(0.0)  # somebody said so meanwhile, and this decision may hold texts
+                return
+            self._record(session, case, book, decision, looks)
 
     def _record(
-        self,
-        session: Session,
-        incident_id: str,
-        book: Rulebook,
-        decision: Decision,
-        looks: list[LookAgainRow],
+        self, session: Session, case: Case, book: Rulebook, decision: Decision, looks: list[LookAgainRow]
     ) -> None:
-        desk = self._desk
+        desk, incident_id, version = self._desk, case.incident.id, book.mapping.version
         _delete(session, looks)
         row = session.get(IncidentRow, incident_id)
         ticket = ticket_of(session, incident_id)
         operations = [op for op in decision.operations if _may_be_made(desk, row, op.kind)]
-        outbox.record(session, incident_id, operations, desk.clock.now(), book.mapping.version)
+        held = desk.brakes.unprovoked(row, ticket is not None, operations, version) if row else frozenset()
+        outbox.record(session, incident_id, operations, desk.clock.now(), version, hold=held)
+        bring_up_to_date(session, desk, case, decision)
         if ticket is not None and decision.agreed:
             _agree(session, ticket, decision.agreed)
         for remark in decision.remarks:
+            if remark.rule == LEFT:
+                tell_lead(session, desk, incident_id, remark.reason, ticket.issue_id if ticket else None)
+                continue
             audit.append(
                 session,
                 desk.clock.now(),
@@ -227,7 +247,10 @@ class Worker:
             row.severity, row.assumed = severity.name, severity.assumed
             row.would, row.silence = list(decision.would), decision.silence
             over = row.status == IncidentStatus.RESOLVED and decision.again is None
-            row.finished = over and not outbox.open_of(session, incident_id)
+            left = outbox.open_of(session, incident_id)
+            row.finished = over and not left
+            if not left and not decision.operations:
+                row.rest = rest_of(row, version, decision.again, desk.clock.now())
             session.add(row)
 
     def _act(self, incident_id: str, later: Later) -> bool:
@@ -236,14 +259,18 @@ class Worker:
         if desk.dry_run:
             return False
         with desk.ledger.db.read() as session:
+            if not desk.brakes.accepted(session):
+                return False
             rows = outbox.open_of(session, incident_id)
         moved = False
-        for row in rows:
+        for row in sorted(rows, key=lambda one: one.aspect != ASPECT):
             if desk.stop.is_set():
                 return False
             verdict = self._try(row, later)
             moved = moved or verdict in (Verdict.DONE, Verdict.AGAIN, Verdict.ENDED)
-            if verdict is Verdict.DONE:
+            if row.aspect == ASPECT and row.state != OperationState.PARKED and verdict is not Verdict.DONE:
+                return moved  # the security level goes before everything else of its incident
+            if verdict is Verdict.DONE and row.kind == Kind.CREATE_TICKET:
                 with desk.ledger.db.read() as session:
                     later.wake.update(outbox.incidents_waiting_for(session, row.key))
         return moved
@@ -259,19 +286,27 @@ class Worker:
             verdict, seconds = settle(desk, self._executor, row)
         else:
             with desk.ledger.db.read() as session:
-                if outbox.unmet(session, row):
+                if outbox.unmet(session, row) or not desk.brakes.may_leave(session, row.target):
                     return None
+            if self._left_to_batches(row):
+                return None
             verdict, seconds = self._executor.attempt(row), RETRY_AFTER
         if verdict is Verdict.WAIT:
             later.at(max(seconds, desk.health.wait(row.target)))
         return verdict
 
 
+def _lacks_something(incident: Incident, book: Rulebook) -> bool:
+    """Whether a rule looks at something that only a read by id shows."""
+    fields = book.mapping.severity_field is not None and incident.custom_fields is None
+    return fields or (bool(book.mapping.restricted.incident_types) and incident.incident_type is None)
+
+
 def _delete(session: Session, looks: list[LookAgainRow]) -> None:
-    for look in looks:
-        found = session.get(LookAgainRow, look.id)
-        if found is not None:
-            session.delete(found)
+    if looks:
+        session.connection().execute(
+            delete(LookAgainRow).where(col(LookAgainRow.id).in_([look.id for look in looks]))
+        )
 
 
 def _may_be_made(desk: Desk, row: IncidentRow | None, kind: str) -> bool:
@@ -290,11 +325,12 @@ def _agree(session: Session, ticket: TicketRow, agreed: dict[str, JsonValue]) ->
         session.add(ticket)
 
 
-def _nothing_to_write(session: Session, row: IncidentRow, decision: Decision, case: Case) -> bool:
+def _nothing_to_write(row: IncidentRow, rows: list[OperationRow], decision: Decision, case: Case) -> bool:
     """Whether recording the decision would change nothing: no transaction is begun then."""
     if decision.agreed or decision.remarks or decision.silence != row.silence:
         return False
-    rows = outbox.open_of(session, row.id)
+    if not up_to_date(case, rows, decision):
+        return False
     over = row.status == IncidentStatus.RESOLVED and decision.again is None and not rows
     if over != row.finished or list(decision.would) != row.would:
         return False

@@ -79,28 +79,23 @@ def append(
 
     `data` must hold ids, states and our own words only; use `salted` for any other text.
     """
-    head = session.get(AuditHeadRow, 1)
-    if head is None:
+    # Plain statements: this is the most frequent write of the ledger, several for each operation.
+    connection = session.connection()
+    row = connection.exec_driver_sql("SELECT seq, hash FROM audit_head WHERE id = 1").fetchone()
+    if row is None:
         raise LedgerUnsafe("the audit trail has no head row", "restore a backup: syncd restore")
-    head.seq += 1
+    seq = int(row[0]) + 1
     text = json.dumps(data or {}, ensure_ascii=True, sort_keys=True, separators=(",", ":"))
-    spelled = canonical(head.seq, at, kind, incident, issue, operation, text)
-    head.hash = sha256((head.hash + spelled).encode()).hexdigest()
-    session.add(
-        AuditEventRow(
-            seq=head.seq,
-            at=at,
-            kind=kind,
-            incident_id=incident,
-            issue_id=issue,
-            operation_id=operation,
-            text=text,
-            hash=head.hash,
-        )
+    spelled = canonical(seq, at, kind, incident, issue, operation, text)
+    digest = sha256((row[1] + spelled).encode()).hexdigest()
+    stored = at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
+    connection.exec_driver_sql(
+        "INSERT INTO audit_event (seq, at, kind, incident_id, issue_id, operation_id, text, hash)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (seq, stored, kind, incident, issue, operation, text, digest),
     )
-    session.add(head)
-    session.flush()
-    return head.seq
+    connection.exec_driver_sql("UPDATE audit_head SET seq = ?, hash = ? WHERE id = 1", (seq, digest))
+    return seq
 
 
 def salted(session: Session, text: str) -> str:
@@ -113,7 +108,7 @@ def salted(session: Session, text: str) -> str:
 
 def head(session: Session) -> tuple[int, str]:
     """Sequence and hash of the chain's end: the anchor that mails and exports carry."""
-    row = session.get(AuditHeadRow, 1)
+    row = session.get(AuditHeadRow, 1, populate_existing=True)
     return (row.seq, row.hash) if row else (0, GENESIS)
 
 

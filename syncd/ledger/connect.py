@@ -18,8 +18,14 @@ from sqlmodel import Session
 
 from syncd.ledger.errors import LedgerError, LedgerUnsafe
 
-PRAGMAS = {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "busy_timeout": 5000}
-"""What every connection sets and reads back (2: synchronous=FULL)."""
+PRAGMAS = {
+    "journal_mode": "wal",
+    "synchronous": 2,
+    "foreign_keys": 1,
+    "busy_timeout": 5000,
+    "secure_delete": 1,
+}
+"""What every connection sets and reads back (2: synchronous=FULL; what was deleted is overwritten)."""
 
 
 def ledger_file(url: str) -> Path:
@@ -56,7 +62,7 @@ def _on_begin(connection: Connection) -> None:
 def open_engine(url: str) -> Engine:
     """Given a ledger URL, return an engine whose connections are set up as the ledger needs them."""
     ledger_file(url)
-    engine = create_engine(url, connect_args={"check_same_thread": False})
+    engine = create_engine(url, connect_args={"check_same_thread": False}, hide_parameters=True)
     event.listen(engine, "connect", _on_connect)
     event.listen(engine, "begin", _on_begin)
     return engine

@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CursorResult, func, or_, update
+from sqlalchemy import CursorResult, String, func, or_, type_coerce, update
 from sqlmodel import Session, col, select
 
 from syncd.domain.base import JsonValue
 from syncd.domain.operation import OPEN_STATES, Operation, OperationClass, OperationState, ticket_key
 from syncd.ledger import audit
 from syncd.ledger.errors import OperationMoved
-from syncd.ledger.tables import OperationRow, TicketRow
+from syncd.ledger.tables import IncidentRow, OperationRow, TicketRow
 
 _REPLACEABLE = (OperationState.PENDING, OperationState.PARKED, OperationState.HELD)
 
@@ -66,12 +66,30 @@ def _replace_waiting(
             continue
         place = (row.object, row.aspect)
         op = wanted.get(place)
-        if row.state not in _REPLACEABLE or (op and op.meaning == row.meaning and op.kind == row.kind):
+        if row.state not in _REPLACEABLE or (op and means_the_same(op, row)):
             busy.add(place)
         else:
             why = op.reason if op else "no longer needed"
             finish(session, row, OperationState.SUPERSEDED, now, why=why)
     return busy
+
+
+def add(session: Session, operations: Sequence[Operation], now: datetime, version: str = "") -> None:
+    """Record once-operations beside what an incident's decisions ask for; those on record are left."""
+    for op in operations:
+        if op.op_class is OperationClass.ONCE and not on_record(session, op.key):
+            _insert(session, op, now, version, held=False)
+
+
+def on_record(session: Session, key: str) -> bool:
+    """Whether an operation of this key was ever decided."""
+    return session.exec(select(OperationRow.id).where(OperationRow.key == key)).first() is not None
+
+
+def means_the_same(op: Operation, row: OperationRow) -> bool:
+    """Whether a row is this very decision; what a service refused of it (`refused`) changes nothing."""
+    meant = {name: value for name, value in row.meaning.items() if name != "refused"}
+    return op.kind == row.kind and op.meaning == meant
 
 
 def _insert(session: Session, op: Operation, now: datetime, version: str, held: bool) -> OperationRow:
@@ -144,8 +162,18 @@ def incidents_waiting_for(session: Session, key: str) -> list[str]:
         select(OperationRow.incident_id)
         .where(
             OperationRow.state == OperationState.PENDING,
-            func.instr(func.json(OperationRow.needs), f'"{key}"') > 0,
+            func.instr(type_coerce(OperationRow.needs, String), f'"{key}"') > 0,
         )
+        .distinct()
+    )
+    return list(session.exec(query).all())
+
+
+def incidents_that_need_something(session: Session) -> list[str]:
+    """Incidents with a pending operation that needs others."""
+    query = (
+        select(OperationRow.incident_id)
+        .where(OperationRow.state == OperationState.PENDING, type_coerce(OperationRow.needs, String) != "[]")
         .distinct()
     )
     return list(session.exec(query).all())
@@ -161,8 +189,11 @@ def claim(
 ) -> OperationRow | None:
     """Commit that a pending operation is about to leave; None if it is no longer pending.
 
-    Its rendered request is kept from the first claim on.
+    Its rendered request is kept from the first claim on. None, too, where its incident became restricted
+    after it was rendered: then it is rendered anew, or not wanted any more.
     """
+    if not rendered.get("restricted") and _restricted(session, row_id):
+        return None
     kept = session.exec(select(OperationRow.rendered).where(OperationRow.id == row_id)).first()
     query = (
         update(OperationRow)
@@ -183,6 +214,15 @@ def claim(
     if row is not None:
         _say(session, now, "operation.leaves", row, {"attempt": row.attempts})
     return row
+
+
+def _restricted(session: Session, row_id: int) -> bool:
+    query = (
+        select(IncidentRow.restricted)
+        .join(OperationRow, col(OperationRow.incident_id) == col(IncidentRow.id))
+        .where(OperationRow.id == row_id)
+    )
+    return bool(session.exec(query).first())
 
 
 def _changed(session: Session, query: Any) -> bool:
@@ -279,11 +319,44 @@ def retry(session: Session, rows: Iterable[OperationRow], now: datetime, who: st
     return count
 
 
+def release(session: Session, rows: Iterable[OperationRow], now: datetime, who: str) -> None:
+    """Held operations go to pending."""
+    for row in rows:
+        _move(session, row, OperationState.PENDING)
+        _say(session, now, "operation.released", row, {"by": audit.salted(session, who)})
+
+
+def untried(rows: Iterable[OperationRow]) -> dict[str, OperationRow]:
+    """Of an incident's rows, the once-operations that wait and never left, by key."""
+    waiting = (OperationState.PENDING, OperationState.HELD)
+    return {
+        row.key: row
+        for row in rows
+        if row.op_class == OperationClass.ONCE and row.state in waiting and not row.attempts
+    }
+
+
+def say_anew(session: Session, row: OperationRow, op: Operation, now: datetime) -> None:
+    """What an operation that never left would say has changed: it will say the latest."""
+    row.meaning, row.rendered = dict(op.meaning), None
+    session.add(row)
+    _say(session, now, "operation.renewed", row)
+
+
 def counts(session: Session) -> dict[str, int]:
     """How many operations stand in each open state, and how many are done."""
     query = select(OperationRow.state, func.count()).group_by(col(OperationRow.state))
     found = {state: int(number) for state, number in session.exec(query).all()}
     return {str(state): found.get(state, 0) for state in OperationState}
+
+
+def made_since(session: Session, number: int) -> list[dict[str, str]]:
+    """The operations decided after operation `number`: incident, kind, state and reason of each."""
+    query = select(OperationRow).where(col(OperationRow.id) > number).order_by(col(OperationRow.id))
+    return [
+        {"incident": row.incident_id, "kind": row.kind, "state": row.state, "reason": row.reason}
+        for row in session.exec(query).all()
+    ]
 
 
 def listing(session: Session, states: Sequence[OperationState] = OPEN_STATES) -> list[OperationRow]:

@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlmodel import Session, col, or_, select
+from sqlmodel import Session, col, func, or_, select
 
-from syncd.domain.incident import IncidentStatus
+from syncd.domain.incident import IncidentStatus, stub_title
 from syncd.domain.operation import OPEN_STATES
-from syncd.ledger import audit, outbox
+from syncd.ledger import audit, holds, outbox
 from syncd.ledger.snapshots import get_cursor
 from syncd.ledger.tables import AuditEventRow, IncidentRow, MirrorLinkRow, OperationRow, TicketRow
 
@@ -31,7 +31,8 @@ def incident_data(row: IncidentRow, ticket: TicketRow | None) -> Data:
     return {
         "id": row.id,
         "number": row.number,
-        "title": row.snapshot.get("title", ""),
+        "title": stub_title(row.number) if row.restricted else row.snapshot.get("title", ""),
+        "restricted": row.restricted,
         "team": row.team,
         "severity": row.severity,
         "severity_assumed": row.assumed,
@@ -89,6 +90,36 @@ def status_data(session: Session, limit: int = 200) -> Data:
         "unmapped_services": get_cursor(session, "services").get("unmapped", {}),
         "notes": get_cursor(session, "services").get("notes", []),
         "audit_head": f"{seq}:{digest}",
+        "first_load": holds.first_load_data(session),
+        "held": holds.mass_data(session),
+        "paused": holds.pauses(session),
+        "would": _would(session, limit),
+        "doubles": _doubles(session),
+    }
+
+
+def _would(session: Session, limit: int) -> list[Data]:
+    """What rules in mode `report` would have done, the latest incidents first."""
+    query = (
+        select(IncidentRow)
+        .where(func.json_array_length(col(IncidentRow.would)) > 0)
+        .order_by(col(IncidentRow.number).desc())
+        .limit(limit)
+    )
+    return [
+        {"incident": row.id, "number": row.number, "would": list(row.would)}
+        for row in session.exec(query).all()
+    ]
+
+
+def _doubles(session: Session) -> Data:
+    """What the nightly sweep found: how many doubles ever, and those that it leaves to people."""
+    known = get_cursor(session, "sweep")
+    seen, left = known.get("seen"), known.get("left")
+    return {
+        "at": known.get("at"),
+        "found": len(seen) if isinstance(seen, dict) else 0,
+        "left": left if isinstance(left, list) else [],
     }
 
 

@@ -6,7 +6,7 @@ write to that object: an answer that began earlier tells an older story, wheneve
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -14,15 +14,25 @@ from sqlmodel import Session, and_, col, or_, select
 
 from syncd.domain.incident import Incident, IncidentStatus, Note
 from syncd.domain.ticket import Issue
+from syncd.ledger.restricting import restrict, texts_withheld
 from syncd.ledger.tables import CursorRow, IncidentRow, LookAgainRow, TicketRow
+
+Border = Callable[[Incident, bool], tuple[Incident, str | None]]
+"""Given an incident and whether it is restricted already: what of it is stored, and why it is restricted."""
 
 
 def save_incident(
-    session: Session, incident: Incident, moment: int, now: datetime, team: str | None
+    session: Session,
+    incident: Incident,
+    moment: int,
+    now: datetime,
+    team: str | None,
+    border: Border | None = None,
 ) -> IncidentRow | None:
     """Store an incident as read; return its row if that was news, else None.
 
-    An answer without custom fields or people's addresses keeps those that an earlier one brought.
+    An answer without custom fields or people's addresses keeps those that an earlier one brought. Without
+    a `border`, a restricted incident keeps what stood for its texts.
     """
     row = session.get(IncidentRow, incident.id)
     if row is None:
@@ -40,6 +50,12 @@ def save_incident(
         return None
     known = row.snapshot
     incident = _with_what_was_left_out(incident, known)
+    why = None
+    if border is not None:
+        incident, why = border(incident, row.restricted)
+    elif row.restricted:
+        kept = {name: known.get(name) for name in ("title", "incident_key", "custom_fields")}
+        incident = incident.model_copy(update=kept)
     dumped = incident.model_dump(mode="json")
     news = dumped != known or team != row.team
     row.moment = moment
@@ -50,6 +66,8 @@ def save_incident(
         row.merged_into = incident.merged_into
         row.finished = False
     session.add(row)
+    if why is not None:
+        restrict(session, row, why, now)
     return row if news else None
 
 
@@ -58,6 +76,8 @@ def _with_what_was_left_out(incident: Incident, known: dict[str, Any]) -> Incide
     update: dict[str, Any] = {}
     if incident.custom_fields is None and known.get("custom_fields") is not None:
         update["custom_fields"] = known["custom_fields"]
+    if incident.incident_type is None:
+        update["incident_type"] = known.get("incident_type")
     emails = {person["id"]: person["email"] for person in known.get("assignees", ())}
     update["assignees"] = tuple(
         person.model_copy(update={"email": person.email or emails.get(person.id)})
@@ -67,12 +87,15 @@ def _with_what_was_left_out(incident: Incident, known: dict[str, Any]) -> Incide
 
 
 def save_notes(session: Session, row: IncidentRow, notes: Sequence[Note], moment: int) -> None:
-    """Store the notes of an incident as listed, unless what is known is younger.
+    """Store the notes of an incident as listed, unless what is known is younger; none of a restricted one.
 
     `row` may have been read before the request left; it is read again.
     """
     _fresh(session, row)
-    if moment > max(row.notes_moment, row.written_moment):
+    if row.restricted:
+        row.notes_wanted = False
+        session.add(row)
+    elif moment > max(row.notes_moment, row.written_moment):
         row.notes = [note.model_dump(mode="json") for note in notes]
         row.notes_moment, row.notes_wanted = moment, False
         session.add(row)
@@ -91,9 +114,12 @@ def save_issue(session: Session, row: TicketRow, issue: Issue, moment: int) -> b
     been confirmed meanwhile.
     """
     _fresh(session, row)
-    if moment <= max(row.moment, row.written_moment):
+    if moment <= max(row.moment, row.written_moment) or _lags(row, issue):
         return False
     dumped = issue.model_dump(mode="json")
+    incident = session.get(IncidentRow, row.incident_id)
+    if incident is not None and incident.restricted:
+        dumped = {**dumped, **texts_withheld(incident.number)}
     news = dumped != row.snapshot
     row.moment = moment
     row.out_of_sight_since = None
@@ -101,6 +127,23 @@ def save_issue(session: Session, row: TicketRow, issue: Issue, moment: int) -> b
         row.snapshot, row.key, row.project = dumped, issue.key, issue.project
     session.add(row)
     return news
+
+
+def _lags(row: TicketRow, issue: Issue) -> bool:
+    """Whether an answer that began late enough tells an older story all the same: bulk reads may lag.
+
+    Jira's `updated` never goes back, and it moves with every write of ours.
+    """
+    known = str((row.snapshot or {}).get("updated", ""))
+    return older(issue.updated, known) or (row.written_moment > row.moment and issue.updated == known != "")
+
+
+def older(one: str, other: str) -> bool:
+    """Whether one of Jira's times lies before another; what cannot be read as a time does not."""
+    try:
+        return datetime.fromisoformat(one) < datetime.fromisoformat(other)
+    except (ValueError, TypeError):
+        return False
 
 
 def ticket_of(session: Session, incident_id: str) -> TicketRow | None:
@@ -138,6 +181,14 @@ def awaiting_a_look(session: Session) -> list[str]:
     """The incidents that may have changed, the longest known first."""
     query = select(LookAgainRow.incident_id).order_by(col(LookAgainRow.id))
     return list(dict.fromkeys(session.exec(query).all()))
+
+
+def still_open(session: Session) -> list[str]:
+    """Claimed incidents that are triggered or acknowledged."""
+    query = select(IncidentRow.id).where(
+        col(IncidentRow.team).is_not(None), IncidentRow.status != IncidentStatus.RESOLVED
+    )
+    return list(session.exec(query).all())
 
 
 def unfinished(session: Session) -> list[str]:

@@ -47,7 +47,11 @@ class RequestRow(SQLModel, table=True):
 
 
 class IncidentRow(SQLModel, table=True):
-    """One incident: its last snapshot and its notes, each with the moment its request began."""
+    """One incident: its last snapshot and its notes, each with the moment its request began.
+
+    What is `restricted` stays so, and has neither title nor texts in any row (`syncd.ledger.restricting`).
+    `rest` is what it looked like when nothing was left to do for it (`syncd.engine.brakes`).
+    """
 
     __tablename__ = "incident"
 
@@ -72,6 +76,9 @@ class IncidentRow(SQLModel, table=True):
     silence: str | None = None
     would: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
     merged_into: str | None = Field(default=None, index=True)
+    restricted: bool = False
+    restricted_since: datetime | None = None
+    rest: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON))
 
 
 class TicketRow(SQLModel, table=True):

@@ -54,7 +54,8 @@ class Case(Value):
     `people` maps PagerDuty user ids to Jira accounts, None where nobody assignable was found; a user
     who is missing was not looked up yet. `once` holds the keys of all once-operations on record,
     `unsettled` the marks of those whose outcome is unknown. `now` is the moment of the decision; without
-    it nothing waits. `merged_from` are the incidents that were merged into this one.
+    it nothing waits. `merged_from` are the incidents that were merged into this one. What is `restricted`
+    holds no title and no texts here either.
     """
 
     incident: Incident
@@ -68,6 +69,7 @@ class Case(Value):
     instance: str = ""
     myself_in_jira: str = ""
     silent: bool = False
+    restricted: bool = False
     now: UtcTime | None = None
     merged_into: MergeTarget | None = None
     merged_from: tuple[str, ...] = ()

@@ -12,11 +12,13 @@ from syncd.policy.case import Case, Decision, Rulebook
 from syncd.policy.fields import decide_fields
 from syncd.policy.merge import decide_merge
 from syncd.policy.mirror import decide_mirror
+from syncd.policy.restricted import decide_level
 from syncd.policy.status import decide_status
 from syncd.policy.ticket import decide_ticket
 
 RULES: tuple[Callable[[Case, Rulebook], Decision], ...] = (
     decide_ticket,
+    decide_level,
     decide_merge,
     decide_status,
     decide_fields,

@@ -4,7 +4,8 @@ An aspect is carried over when the incident's side changed since both sides last
 that changed in one cycle is one edit. A field that the mapping gives to Jira is people's after the
 create; one that it gives to nobody is carried over while nobody else touched it. An assignee whom a
 person chose always stays, and a resolve keeps the assignee (rules: "The ticket"). What an adopted ticket
-says when it is found is people's work: only later changes are carried over.
+says when it is found is people's work: only later changes are carried over. The title of a restricted
+incident is written at the create alone, and a stub is given no further field.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from syncd.domain.base import JsonValue, Value
 from syncd.domain.mapping import Owner
 from syncd.domain.operation import Kind, Operation
 from syncd.policy.case import Case, Decision, Remark, Rulebook
+from syncd.policy.restricted import STUB
 from syncd.policy.severity import decide_severity
 
 
@@ -38,7 +40,7 @@ class Aspect(Value):
 def decide_fields(case: Case, book: Rulebook) -> Decision:
     """Given a case with a ticket that was read, return one edit with all that is to be carried over."""
     ticket = case.ticket
-    if ticket is None or ticket.issue is None:
+    if case.silent or ticket is None or ticket.issue is None or (case.restricted and ticket.agreed.get(STUB)):
         return Decision()
     carried: list[Aspect] = []
     decision = Decision()
@@ -102,7 +104,9 @@ def _replaced(case: Case, aspect: Aspect) -> Decision:
     """What a person wrote into a field of PagerDuty's is replaced, but not silently."""
     text = "follows the incident, which changed; before, it said"
     identity = _hash([aspect.wanted, aspect.showing])
-    return Decision(operations=(say(case, aspect.name, identity, text, aspect.shown),))
+    said = say(case, aspect.name, identity, text, aspect.shown)
+    # said only if the edit leaves: what waits for a pause may be withdrawn together with it
+    return Decision(operations=(said.model_copy(update={"meaning": {**said.meaning, "beside": "fields"}}),))
 
 
 def _hash(value: JsonValue) -> str:
@@ -127,16 +131,17 @@ def _aspects(case: Case, book: Rulebook) -> Iterator[Aspect]:
         return
     owners, project = book.mapping.jira.owners, book.project
     severity = decide_severity(case.incident, book.mapping, book.section)
-    summary = ticket_summary(case.incident, book.mapping)
-    yield Aspect(
-        name="summary",
-        wanted=summary,
-        showing=issue.summary,
-        write={"summary": summary},
-        owner=owners.summary,
-        display=summary,
-        shown=issue.summary,
-    )
+    if not case.restricted:
+        summary = ticket_summary(case.incident, book.mapping)
+        yield Aspect(
+            name="summary",
+            wanted=summary,
+            showing=issue.summary,
+            write={"summary": summary},
+            owner=owners.summary,
+            display=summary,
+            shown=issue.summary,
+        )
     priority = project.priorities.get(severity.name)
     if priority is not None:
         yield Aspect(

@@ -2,7 +2,7 @@
 
 What is ours is known by the ledger: a text whose id stands in `mirror_link`, or that carries the mark
 of one of our operations whose outcome is unknown. A text that ends in anybody's syncd mark is not
-mirrored: that is another syncd's copy (rules: "Two ways").
+mirrored: that is another syncd's copy (rules: "Two ways"). What is restricted travels nowhere.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def mark_in(text: str) -> str | None:
 
 def decide_mirror(case: Case, book: Rulebook) -> Decision:
     """Given a case, return a comment for each new note and a note for each new comment."""
-    if case.silent:
+    if case.silent or case.restricted:
         return Decision()
     return Decision(operations=(*_comments_for_notes(case, book), *_notes_for_comments(case, book)))
 

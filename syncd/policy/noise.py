@@ -1,8 +1,8 @@
 """Which incidents are noise by the mapping's own rules, and so have no ticket.
 
-A rule never touches a severity that owes a postmortem. One that waits for an early resolve holds low
-urgency only, and ends at the acknowledge. What rises above a rule gets its ticket; what has one keeps it
-(rules: "The ticket"). QRPay ships no noise rule: its runbook tracks all incidents.
+A rule never touches what owes a postmortem, nor what is restricted. One that waits for an early resolve
+holds low urgency only, and ends at the acknowledge. What rises above a rule gets its ticket; what has one
+keeps it (rules: "The ticket"). QRPay ships no noise rule: its runbook tracks all incidents.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from syncd.config.texts import title_matches
 from syncd.domain.incident import IncidentStatus
 from syncd.domain.mapping import NoiseRule
 from syncd.policy.case import Case, Rulebook
-from syncd.policy.severity import decide_severity
+from syncd.policy.severity import owes_postmortem
 
 
 def noise_rule(case: Case, book: Rulebook) -> tuple[NoiseRule, float | None] | None:
     """The rule that keeps the ticket back, and in how many seconds to look again; None: no rule does."""
-    if case.ticket is not None or case.merged_from:
+    if case.ticket is not None or case.merged_from or case.restricted:
         return None
-    if decide_severity(case.incident, book.mapping, book.section).section.postmortem:
+    if owes_postmortem(case.incident, book):
         return None
     for rule in book.mapping.noise:
         if not _matches(rule, case, book):

@@ -9,6 +9,7 @@ from __future__ import annotations
 from syncd.domain.base import Value
 from syncd.domain.incident import Incident
 from syncd.domain.mapping import Mapping, ServiceSection, SeveritySection
+from syncd.policy.case import Rulebook
 
 
 class Severity(Value):
@@ -29,7 +30,7 @@ def decide_severity(incident: Incident, mapping: Mapping, section: ServiceSectio
     for source, name in (
         ("priority", _by_priority(incident, mapping)),
         ("field", _by_field(incident, mapping)),
-        ("title", _by_title(incident, mapping)),
+        ("title", title_word(incident.title, mapping)),
         ("service", section.severity),
         ("urgency", _by_urgency(incident, mapping)),
     ):
@@ -37,6 +38,12 @@ def decide_severity(incident: Incident, mapping: Mapping, section: ServiceSectio
             return Severity(name=name, source=source, section=mapping.severities[name])
     name = list(mapping.severities)[-1]
     return Severity(name=name, source="default", section=mapping.severities[name])
+
+
+def owes_postmortem(incident: Incident, book: Rulebook) -> bool:
+    """Whether an incident owes a postmortem, for its severity or for its service."""
+    severity = decide_severity(incident, book.mapping, book.section)
+    return book.mapping.owes_postmortem(severity.name, book.section)
 
 
 def _by_priority(incident: Incident, mapping: Mapping) -> str | None:
@@ -56,8 +63,9 @@ def _by_field(incident: Incident, mapping: Mapping) -> str | None:
     return mapping.severity_named(value) if isinstance(value, str) else None
 
 
-def _by_title(incident: Incident, mapping: Mapping) -> str | None:
-    title = incident.title.lstrip()
+def title_word(title: str, mapping: Mapping) -> str | None:
+    """The severity that a title names in square brackets before everything else, None where it names none."""
+    title = title.lstrip()
     if not title.startswith("["):
         return None
     word, closed, _rest = title[1:].partition("]")

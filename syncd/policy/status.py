@@ -13,7 +13,7 @@ from syncd.domain.incident import IncidentStatus
 from syncd.domain.mapping import Mode
 from syncd.domain.operation import Kind, Operation
 from syncd.policy.case import Case, Decision, Remark, Rulebook
-from syncd.policy.severity import decide_severity
+from syncd.policy.severity import owes_postmortem
 
 FLAPPING_SECONDS = 300.0
 """A resolve and a reopen within five minutes move the ticket once (rules: "The ticket", Status)."""
@@ -26,16 +26,18 @@ def wanted_word(case: Case, book: Rulebook) -> str:
     incident = case.incident
     if incident.status is not IncidentStatus.RESOLVED:
         return incident.status
-    return "closed" if _owes_nothing(case, book) and book.mapping.closing.mode is Mode.ENFORCE else "resolved"
+    closing = book.mapping.closing.mode is Mode.ENFORCE and _owes_nothing(case, book)
+    # nothing is owed for what was over before the rules began, and nobody would ever close its ticket
+    backfilled = case.silent and book.mapping.backfill.tickets == "all"
+    return "closed" if closing or backfilled else "resolved"
 
 
 def _owes_nothing(case: Case, book: Rulebook) -> bool:
     """What was merged into another incident owes nothing any more: the other one's ticket counts."""
-    severity = decide_severity(case.incident, book.mapping, book.section)
-    return case.incident.merged_into is not None or not severity.section.postmortem
+    return case.incident.merged_into is not None or not owes_postmortem(case.incident, book)
 
 
-def _still_flapping(case: Case) -> float:
+def still_flapping(case: Case) -> float:
     """Seconds for which a resolve is still held, so that a quick reopen moves the ticket only once.
 
     What was merged, and what was over before it was first decided on, is not held.
@@ -45,7 +47,9 @@ def _still_flapping(case: Case) -> float:
         return 0.0
     if resolved is None or case.silent:
         return 0.0
-    return max(0.0, FLAPPING_SECONDS - (case.now - resolved).total_seconds())
+    since = (case.now - resolved).total_seconds()
+    # our clock may stand a little behind the service's; where it is far off, nothing is held by it
+    return 0.0 if since < -FLAPPING_SECONDS else min(FLAPPING_SECONDS, max(0.0, FLAPPING_SECONDS - since))
 
 
 def decide_status(case: Case, book: Rulebook) -> Decision:
@@ -61,7 +65,7 @@ def _move(case: Case, book: Rulebook) -> Decision:
     before = ticket.agreed.get("state")
     if before == state or (before, state) == _TIMED_OUT:
         return Decision()
-    held = _still_flapping(case)
+    held = still_flapping(case)
     if held:
         return Decision(again=held)
     word = wanted_word(case, book)
@@ -108,6 +112,8 @@ def _left(case: Case, book: Rulebook) -> str | None:
     if ticket is None or issue is None:
         return "not read yet"
     made = ticket.origin != "adopted"
+    if case.silent and not made:
+        return "it was over before the rules began"
     if made and ticket.placed_status is None and issue.status.category != "done":
         return None
     if book.project.word_for(issue.status.id) is None:

@@ -14,7 +14,8 @@ from syncd.policy.noise import noise_rule
 def decide_ticket(case: Case, book: Rulebook) -> Decision:
     """Given a case, return the create of its ticket and the note that names it, as far as missing."""
     incident = case.incident
-    if case.silent and case.ticket is None and not case.merged_from:
+    left_in_peace = case.silent and book.mapping.backfill.tickets == "open"
+    if left_in_peace and case.ticket is None and not case.merged_from:
         return Decision()
     noise = noise_rule(case, book)
     if noise is not None:
@@ -29,6 +30,7 @@ def decide_ticket(case: Case, book: Rulebook) -> Decision:
                 kind=Kind.CREATE_TICKET,
                 incident=incident.id,
                 object=f"ticket:{incident.id}",
+                meaning={"restricted": True} if case.restricted else {},
                 reason=f"incident of {incident.service.name or incident.service.id} has no ticket",
             )
         )

@@ -8,6 +8,7 @@ never read as "no".
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Self
 
 
 class Cause(StrEnum):
@@ -72,9 +73,23 @@ class RemoteError(Exception):
     def describe(self) -> str:
         """One line for people: what was asked, what was answered, in the service's own words."""
         status = f" ({self.status})" if self.status else ""
-        fields = "; ".join(f"{name}: {text}" for name, text in sorted(self.field_errors.items()))
+        errors = sorted(self.field_errors.items())
+        fields = "; ".join(f"{name}: {text}" if text else name for name, text in errors)
         words = "; ".join(part for part in (self.message, fields) if part)
         return f"{self.service}: {self.request}: {self.cause}{status}" + (f": {words}" if words else "")
+
+
+    def without_words(self) -> Self:
+        """The same failure without the service's words, which may quote what was sent; fields are named."""
+        return type(self)(
+            self.service,
+            self.request,
+            self.cause,
+            status=self.status,
+            field_errors=dict.fromkeys(self.field_errors, ""),
+            retry_after=self.retry_after,
+            scope=self.scope,
+        )
 
 
 class NotDone(RemoteError):

@@ -7,6 +7,7 @@ import base64
 from jira import JIRA
 
 from syncd.domain.project import Edition
+from syncd.remote.jira_bulk import JiraBulk
 from syncd.remote.jira_read import JiraReading
 from syncd.remote.jira_session import SERVICE
 from syncd.remote.jira_write import JiraWriting
@@ -14,7 +15,7 @@ from syncd.remote.ports import Jira
 from syncd.remote.transport import Transport
 
 
-class JiraClient(JiraReading, JiraWriting):
+class JiraClient(JiraReading, JiraWriting, JiraBulk):
     """One thread's Jira client, see `syncd.remote.ports.Jira`."""
 
 

@@ -24,6 +24,8 @@ BULK = 100
 FRESH = 50
 """Ids that a search takes as not to be stale."""
 FIELD_PAGE = 200
+NAMESAKES = 3
+"""Users of whom an address makes us ask whether they can be assigned (Data Center)."""
 UNREAD_AT_MOST = 3
 """Single issues that may answer 5xx before the read as a whole counts as failed (Data Center)."""
 
@@ -204,13 +206,40 @@ class JiraReading(JiraSession):
 
     def permissions(self, project: str, names: Sequence[str]) -> dict[str, bool]:
         """Which of the named permissions our account has in the project; unnamed in the answer: no."""
+        return {name: have is True for name, have in self.rights(project, names).items()}
+
+    def rights(self, project: str, names: Sequence[str]) -> dict[str, bool | None]:
+        """As `permissions`, None for what the answer does not name: that is not known."""
         body = self._client.my_permissions(projectKey=project, permissions=",".join(names))
         with reading(SERVICE, "GET mypermissions"):
             have = body["permissions"]
-            return {name: bool((have.get(name) or {}).get("havePermission")) for name in names}
+            said = {name: (have.get(name) or {}).get("havePermission") for name in names}
+            return {name: one if isinstance(one, bool) else None for name, one in said.items()}
+
+    def projects(self) -> tuple[Reference, ...]:
+        """The projects that our account sees, the key as the id."""
+        if self.edition == "cloud":
+            found = list(self._pages("project/search", {"maxResults": 50}, "values"))
+        else:
+            found = self._get("project")
+        with reading(SERVICE, "GET project"):
+            return listed(found, lambda raw: Reference(id=raw["key"], name=raw.get("name") or ""), "projects")
 
     def assignable(self, query: str, project: str) -> tuple[Account, ...]:
-        """Active people who can be assigned in the project and match an address or a name."""
+        """Active people who can be assigned in the project and match an address or a name.
+
+        Data Center documents this search for user names alone: an address that it does not find is asked
+        of the search for users, whose names are then looked for.
+        """
+        found = self._assignable(query, project)
+        if found or self.edition == "cloud" or "@" not in query:
+            return found
+        body = self._get("user/search", {"username": query, "maxResults": NAMESAKES})
+        with reading(SERVICE, "GET user/search"):
+            names = [one.id for one in listed(body, wire.account, "users")]
+        return tuple(one for name in names for one in self._assignable(name, project) if one.id == name)
+
+    def _assignable(self, query: str, project: str) -> tuple[Account, ...]:
         asked = "query" if self.edition == "cloud" else "username"
         body = self._get("user/assignable/search", {asked: query, "project": project, "maxResults": 50})
         with reading(SERVICE, "GET user/assignable/search"):

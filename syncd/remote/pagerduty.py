@@ -16,6 +16,7 @@ from syncd.domain.base import Reference
 from syncd.domain.incident import Incident, IncidentStatus, Note, PagerDutyService, Responder
 from syncd.remote import wire_pagerduty as wire
 from syncd.remote.errors import Cause, NotDone
+from syncd.remote.pagerduty_directory import DirectoryReading
 from syncd.remote.ports import IncidentPage, LogPage, PagerDuty
 from syncd.remote.transport import Transport
 from syncd.remote.wire import Wire, each, identifier, reading
@@ -43,7 +44,7 @@ class _Session(APISession):  # type: ignore[misc] # pdpyras ships no types
         """Nothing: the transport counts."""
 
 
-class PagerDutyClient:
+class PagerDutyClient(DirectoryReading):
     """One thread's PagerDuty client, see `syncd.remote.ports.PagerDuty`."""
 
     def __init__(self, session: Any) -> None:
@@ -158,12 +159,14 @@ class PagerDutyClient:
         with reading(SERVICE, "GET /incidents"):
             return IncidentPage(incidents=each(body, "incidents", wire.incident), more=wire.more(body))
 
-    def _all(self, kind: str, parse: Callable[[Wire], T], params: _Params | None = None) -> tuple[T, ...]:
+    def _all(
+        self, kind: str, parse: Callable[[Wire], T], params: _Params | None = None, path: str = ""
+    ) -> tuple[T, ...]:
         found: list[T] = []
-        offset, more = 0, True
+        offset, more, asked = 0, True, f"/{path or kind}"
         while more:
-            body = self._get(f"/{kind}", {**(params or {}), **_page(offset)})
-            with reading(SERVICE, f"GET /{kind}"):
+            body = self._get(asked, {**(params or {}), **_page(offset)})
+            with reading(SERVICE, f"GET {asked}"):
                 found.extend(each(body, kind, parse))
                 more = wire.more(body)
             offset += PAGE

@@ -8,13 +8,16 @@ raises as well, and never returns an empty answer instead.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
 from syncd.domain.base import JsonValue, Reference, Value
+from syncd.domain.directory import EscalationPolicy, OtherTool, Schedule
 from syncd.domain.incident import Incident, IncidentStatus, LogEntry, Note, PagerDutyService, Responder
 from syncd.domain.project import Edition, FieldFacts, ProjectFacts
 from syncd.domain.ticket import Account, Comment, Issue, Mark, Status, Transition
+from syncd.remote.errors import NotDone
 
 
 class LogPage(Value):
@@ -61,6 +64,23 @@ class Created(Value):
 
     id: str
     key: str
+
+
+@dataclass(frozen=True)
+class BulkItem:
+    """One issue of a bulk create: its fields, its mark, a transition to take at once."""
+
+    fields: dict[str, JsonValue]
+    mark: Mark
+    transition: str | None = None
+
+
+@dataclass(frozen=True)
+class BulkAnswer:
+    """What a bulk create made, in no particular order, and what it refused, by number of the item."""
+
+    created: tuple[Created, ...]
+    refused: dict[int, NotDone]
 
 
 class ServerFacts(Value):
@@ -120,6 +140,30 @@ class PagerDuty(Protocol):
         """The account's priorities; empty where the feature is off."""
         ...
 
+    def teams(self, query: str = "") -> tuple[Reference, ...]:
+        """The teams whose name holds `query`, all of them without one."""
+        ...
+
+    def users(self) -> tuple[Responder, ...]:
+        """All users with their addresses."""
+        ...
+
+    def escalation_policies(self) -> tuple[EscalationPolicy, ...]:
+        """All escalation policies with whom they call."""
+        ...
+
+    def schedules(self) -> tuple[Schedule, ...]:
+        """All schedules with who is on them."""
+        ...
+
+    def jira_extensions(self) -> tuple[OtherTool, ...]:
+        """The extensions of services that speak of Jira and are not switched off."""
+        ...
+
+    def jira_rules(self) -> tuple[OtherTool, ...]:
+        """The rules of PagerDuty's own app for Jira Cloud."""
+        ...
+
 
 class Jira(Protocol):
     """Jira, as far as syncd needs it, over REST v2 on both editions."""
@@ -151,6 +195,10 @@ class Jira(Protocol):
 
     def create(self, fields: dict[str, JsonValue], mark: Mark) -> Created:
         """Create one issue with the mark in the same request; no read follows."""
+        ...
+
+    def create_many(self, items: Sequence[BulkItem]) -> BulkAnswer:
+        """Create up to 50 issues in one request (Cloud only); no read follows."""
         ...
 
     def edit(
@@ -209,6 +257,14 @@ class Jira(Protocol):
 
     def permissions(self, project: str, names: Sequence[str]) -> dict[str, bool]:
         """Which of the named permissions our account has in the project."""
+        ...
+
+    def rights(self, project: str, names: Sequence[str]) -> dict[str, bool | None]:
+        """As `permissions`, None for what the answer does not name: that is not known."""
+        ...
+
+    def projects(self) -> tuple[Reference, ...]:
+        """The projects that our account sees, the key as the id."""
         ...
 
     def assignable(self, query: str, project: str) -> tuple[Account, ...]:

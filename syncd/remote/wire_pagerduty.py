@@ -150,6 +150,8 @@ def service(raw: Wire) -> PagerDutyService:
         name=raw.get("name") or raw.get("summary") or "",
         disabled=raw.get("status") == "disabled",
         html_url=raw.get("html_url") or "",
+        policy=(raw.get("escalation_policy") or {}).get("id"),
+        teams=tuple(team["id"] for team in raw.get("teams") or () if team.get("id")),
     )
 
 

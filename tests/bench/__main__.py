@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 from crash.worker import SharedClock, Task, make_desk
@@ -21,24 +21,10 @@ from loguru import logger
 from rich.console import Console
 from rich.table import Table
 
+from bench import storm
+from bench.figure import Figure
 from syncd.engine.cycle import Engine
 from syncd.engine.desk import Desk
-
-
-@dataclass(frozen=True)
-class Figure:
-    """One measured figure, its target (0: none) and its unit."""
-
-    name: str
-    measured: float
-    target: float
-    unit: str
-    lower_is_better: bool = True
-
-    @property
-    def ratio(self) -> float | None:
-        """Measured as a share of the target."""
-        return self.measured / self.target if self.target else None
 
 
 class Bench:
@@ -147,7 +133,7 @@ def _show(figures: list[Figure]) -> None:
         ratio = f"{one.ratio:.2f}" if one.ratio is not None else ""
         target = f"{one.target:g} {one.unit}" if one.target else "none"
         table.add_row(one.name, f"{one.measured:g} {one.unit}", target, ratio)
-    Console(width=110).print(table)
+    Console(width=140).print(table)
 
 
 def main() -> int:
@@ -156,7 +142,7 @@ def main() -> int:
     parser.add_argument("--output", type=Path, default=Path("bench.json"))
     given = parser.parse_args()
     logger.remove()
-    figures = [*_on_a_fresh_world(quiet), *_on_a_fresh_world(_lives)]
+    figures = [*_on_a_fresh_world(quiet), *_on_a_fresh_world(_lives), *storm.measure()]
     _show(figures)
     rows = [{**asdict(one), "ratio": one.ratio} for one in figures]
     given.output.write_text(json.dumps({"figures": rows}, indent=2) + "\n", encoding="utf-8")

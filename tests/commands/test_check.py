@@ -1,42 +1,103 @@
-"""`syncd check`: what it finds, what it exits with, and that it writes nothing."""
+"""`syncd check`: what it finds, what it exits with, and that it writes nothing unless it is told to."""
 
 from __future__ import annotations
+
+import io
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
 
 import pytest
 from commandline import House
 
+from syncd.engine.checks.finding import CODES
+from syncd.sandbox import dump, faults, presets
 
-def codes(findings: list[dict[str, str]], level: str) -> list[str]:
+Findings = list[dict[str, str]]
+
+
+def codes(findings: Findings, level: str) -> list[str]:
     return [one["code"] for one in findings if one["level"] == level]
 
 
-def test_every_finding_has_the_five_parts(house: House) -> None:
+def found(house: House, *args: str) -> Findings:
+    findings: Findings = house.syncd("check", "--json", *args).json["findings"]
+    return findings
+
+
+def of(findings: Findings, code: str, level: str) -> Findings:
+    return [one for one in findings if (one["code"], one["level"]) == (code, level)]
+
+
+@pytest.fixture
+def first(bare: House) -> House:
+    """A sandbox, and the mapping that `syncd init` reads from it."""
+    assert bare.syncd("init", "m", "--team", "QRPay").code == 0
+    bare.set("SYNCD_MAPPINGS_DIR", "m")
+    return bare
+
+
+def remap(house: House, old: str, new: str) -> None:
+    path = Path("m/qrpay.yaml")
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+
+
+def probes(house: House) -> list[dict[str, Any]]:
+    issues = dump.whole(house.world)["jira"]["issues"]
+    return [one for one in issues if "syncd-probe" in one["fields"]["labels"]]
+
+
+def test_every_finding_has_its_parts_and_a_code_that_is_known(house: House) -> None:
     said = house.syncd("check", "--json")
     assert said.code == 1
     findings = said.json["findings"]
-    assert {frozenset(one) for one in findings} == {frozenset({"code", "level", "where", "message", "hint"})}
+    parts = frozenset({"code", "level", "where", "message", "hint", "who"})
+    assert {frozenset(one) for one in findings} == {parts}
     assert {one["level"] for one in findings} <= {"ok", "wrong", "unknown"}
-    assert "J01" in codes(findings, "ok")
+    assert {one["code"] for one in findings} <= set(CODES)
+    assert {one["who"] for one in findings} <= {"you", "PagerDuty admin", "Jira admin"}
     assert house.writes() == 0
 
 
-def test_a_service_that_no_mapping_claims_is_named_with_what_to_do(house: House) -> None:
-    said = house.syncd("check")
-    assert "Dispatch" in said.out
-    assert "its incidents get no ticket" in said.out
-    assert "add it to a team's services" in said.out
+def test_every_code_stands_in_the_readme_of_the_mappings() -> None:
+    readme = (Path(__file__).parents[2] / "mappings" / "README.md").read_text(encoding="utf-8")
+    assert [code for code, about in CODES.items() if f"| `{code}` | {about} |" not in readme] == []
+
+
+def test_a_forgotten_service_of_the_team_is_wrong_and_one_of_another_team_is_for_a_person_to_tell(
+    first: House,
+) -> None:
+    remap(first, '  Core QRPay Web: {component: "Core QRPay Web"}\n', "")
+    findings = found(first)
+    assert [one["where"] for one in of(findings, "PD05", "wrong")] == ["service Core QRPay Web (PSVC004)"]
+    (others,) = of(findings, "PD05", "unknown")
+    assert "Dispatch" in others["message"]
+    assert "add it to a team's services" in others["hint"]
 
 
 def test_with_both_teams_mapped_every_service_is_claimed(house: House) -> None:
     house.syncd("init", "mappings", "--example", "ramen")
-    findings = house.syncd("check", "--json").json["findings"]
-    assert "PD05" not in codes(findings, "wrong")
+    findings = found(house)
+    assert "PD05" not in codes(findings, "wrong") + codes(findings, "unknown")
+
+
+def test_a_service_that_is_missing_is_wrong_and_a_disabled_one_is_told(first: House) -> None:
+    remap(first, "Yoomonea Service:", "Yoomona Service:")
+    first.world.pagerduty.account.services["PSVC001"].status = "disabled"
+    findings = found(first)
+    (missing,) = of(findings, "PD02", "wrong")
+    assert missing["hint"] == "did you mean `Yoomonea Service`?"
+    assert any("disabled" in one["message"] for one in of(findings, "PD02", "ok"))
 
 
 def test_offline_no_request_leaves(house: House) -> None:
     said = house.syncd("check", "--offline", "--json")
     assert said.code == 0
     assert house.world.journal.total() == 0
+    assert "C07" in codes(said.json["findings"], "ok")
 
 
 @pytest.mark.parametrize(("service", "name"), [("PAGERDUTY", "PagerDuty"), ("JIRA", "Jira")])
@@ -48,20 +109,32 @@ def test_a_refused_token_is_77_with_the_name_of_the_service(house: House, servic
     assert "not-the-right-one" not in said.out + said.err
 
 
-def test_a_service_that_is_down_is_unknown_and_69(house: House) -> None:
-    house.server.close_door("jira")
+@pytest.mark.parametrize(
+    ("service", "code", "name"), [("jira", "J01", "Jira"), ("pagerduty", "PD01", "PagerDuty")]
+)
+def test_a_service_that_is_down_is_unknown_and_69_and_the_other_is_asked(
+    house: House, service: str, code: str, name: str
+) -> None:
+    house.server.close_door(service)
     said = house.syncd("check", "--json")
     assert said.code == 69
-    assert "J01" in codes(said.json["findings"], "unknown")
-    assert "Jira cannot be reached" in said.err
+    findings = said.json["findings"]
+    assert of(findings, code, "unknown")
+    assert of(findings, {"J01": "PD02", "PD01": "J02"}[code], "ok")
+    assert f"{name} cannot be reached" in said.err
+
+
+def test_what_fails_once_is_unknown_and_never_read_as_no(first: House) -> None:
+    first.world.faults.add(faults.error(500), service="jira", path="/mypermissions$", times=None)
+    findings = found(first)
+    assert of(findings, "J03", "unknown")
+    assert not of(findings, "J03", "wrong")
 
 
 def test_a_variable_that_is_nearly_a_setting_is_found(house: House) -> None:
     house.set("SYNCD_POL_SECONDS", "5")
-    findings = house.syncd("check", "--offline", "--json").json["findings"]
-    assert [one["hint"] for one in findings if one["where"] == "SYNCD_POL_SECONDS"] == [
-        "did you mean `SYNCD_POLL_SECONDS`?"
-    ]
+    hints = [one["hint"] for one in found(house, "--offline") if one["where"] == "SYNCD_POL_SECONDS"]
+    assert hints == ["did you mean `SYNCD_POLL_SECONDS`?"]
 
 
 def test_a_missing_project_is_found_by_name(bare: House) -> None:
@@ -70,3 +143,245 @@ def test_a_missing_project_is_found_by_name(bare: House) -> None:
     said = bare.syncd("check")
     assert said.code == 1
     assert "NOPE" in said.out
+
+
+def test_a_missing_permission_is_wrong_with_what_is_done_without_it(first: House) -> None:
+    project = next(one for one in first.world.jira.site.projects.values() if one.key == "OPS")
+    project.denied |= {"LINK_ISSUES", "TRANSITION_ISSUES"}
+    findings = found(first)
+    (links, moves) = sorted(of(findings, "J03", "wrong"), key=lambda one: one["message"])
+    assert "LINK_ISSUES" in links["message"]
+    assert "not linked" in links["hint"]
+    assert "TRANSITION_ISSUES" in moves["message"]
+    assert moves["who"] == "Jira admin"
+    (workflow,) = of(findings, "J08", "unknown")
+    assert "right to move issues" in workflow["message"]
+
+
+def test_a_field_that_the_create_screen_demands_is_wrong_until_the_mapping_fills_it(first: House) -> None:
+    presets.require(first.world.jira.site, "OPS", "customfield_10052")
+    (field,) = of(found(first), "J07", "wrong")
+    assert "Root cause" in field["message"]
+    assert field["hint"] == "add jira.fields.Root cause to the mapping"
+    remap(first, "  project: OPS\n", "  project: OPS\n  fields: {Root cause: {value: not known yet}}\n")
+    assert not of(found(first), "J07", "wrong")
+
+
+def test_a_value_that_a_field_does_not_offer_and_two_keys_for_one_field_are_wrong(first: House) -> None:
+    fields = "{Severity: {value: SEV9}, customfield_10050: {value: SEV0}}"
+    remap(first, "  project: OPS\n", f"  project: OPS\n  fields: {fields}\n")
+    wrong = {one["message"] for one in of(found(first), "J13", "wrong")}
+    assert any("does not take SEV9" in one for one in wrong)
+    assert any("are the same field (customfield_10050)" in one for one in wrong)
+
+
+def test_one_status_for_two_words_is_fine_and_told(first: House) -> None:
+    remap(first, "  project: OPS\n", "  project: OPS\n  statuses: {resolved: In Progress}\n")
+    (shared,) = [one for one in of(found(first), "J05", "ok") if one["hint"]]
+    assert shared["message"] == "In Progress stands for acknowledged and resolved"
+
+
+def test_transitions_are_judged_by_the_issues_that_are_there(first: House) -> None:
+    presets.use_workflow(first.world.jira.site, "OPS", presets.closing_screen("customfield_10052"))
+    first.world.jira.create("Priya Raman", "Something", type="Incident")
+    findings = found(first)
+    assert len(of(findings, "J08", "ok")) == 4
+    (screen,) = of(findings, "J09", "wrong")
+    assert "Root cause" in screen["message"]
+    assert of(findings, "J10", "unknown")
+    assert first.writes() == 0
+
+
+def test_a_status_to_which_nothing_leads_is_wrong_once_every_status_was_seen(first: House) -> None:
+    plain = presets.simple()
+    ways = tuple(one for one in plain.transitions if one.to != presets.IN_REVIEW.id)
+    workflow = presets.Workflow("Blind", plain.statuses, ways)
+    site = first.world.jira.site
+    presets.use_workflow(site, "OPS", workflow)
+    for name in ("To Do", "In Progress", "Done"):
+        issue = first.world.jira.create("Priya Raman", "Something", type="Incident")
+        if name != "To Do":
+            first.world.jira.transition(issue.key, name, "Priya Raman")
+        if name == "In Progress":
+            (unreached,) = of(found(first), "J08", "unknown")
+            assert "In Review (resolved)" in unreached["message"]
+    (unreached,) = of(found(first), "J08", "wrong")
+    assert unreached["message"] == "no transition leads to In Review (resolved)"
+
+
+def test_a_schedule_on_which_nobody_is_and_a_policy_that_calls_nobody_are_wrong(first: House) -> None:
+    account = first.world.pagerduty.account
+    account.schedules["PSCHED1"].user_ids = ()
+    (empty,) = of(found(first), "PD06", "wrong")
+    assert empty["where"] == "schedule QRPay incident commanders"
+    account.policies["PEPOL01"].rules = ()
+    (silent,) = of(found(first), "PD06", "wrong")
+    assert silent["message"] == "calls nobody"
+
+
+def test_whoever_is_on_call_without_an_account_in_jira_is_named(first: House) -> None:
+    (person,) = of(found(first), "J14", "unknown")
+    assert "Jonas Lindqvist" in person["where"]
+    remap(
+        first,
+        "closing:\n",
+        "people:\n  aliases: {jonas.lindqvist@qrpay.example: ines.carvalho@qrpay.example}\nclosing:\n",
+    )
+    assert not of(found(first), "J14", "unknown")
+
+
+def test_an_owner_who_cannot_be_assigned_is_wrong_only_if_we_may_browse_people(house: House) -> None:
+    (owner,) = of(found(house), "J04", "wrong")
+    assert "jonas.lindqvist@qrpay.example" in owner["where"]
+    house.world.jira.site.denied.add("USER_PICKER")
+    findings = found(house)
+    assert not of(findings, "J04", "wrong")
+    assert of(findings, "J04", "unknown")
+
+
+def test_an_alias_of_nobody_is_wrong(first: House) -> None:
+    remap(first, "closing:\n", "people:\n  aliases: {x@qrpay.example: y@qrpay.example}\nclosing:\n")
+    assert [one["where"] for one in of(found(first), "PD07", "wrong")] == [
+        "QRPay, people.aliases.x@qrpay.example"
+    ]
+
+
+def test_a_level_in_which_our_account_is_not_is_wrong(first: House) -> None:
+    remap(first, "closing:\n", "restricted: {level: Security incident}\nclosing:\n")
+    assert of(found(first), "J11", "ok")
+    remap(first, "Security incident", "Board only")
+    (level,) = of(found(first), "J11", "wrong")
+    assert "may not set Board only" in level["message"]
+
+
+def test_pagerdutys_own_jira_app_is_red_until_it_is_off(first: House) -> None:
+    account = first.world.pagerduty.account
+    schema = {"id": "PSCHEMA", "type": "extension_schema", "key": "jira-cloud", "label": "Jira Cloud"}
+    on = [{"id": "PSVC001", "type": "service_reference"}]
+    row = {"id": "PEXT001", "name": "To Jira", "extension_schema": schema, "extension_objects": on}
+    account.extensions.append(row)
+    (extension,) = of(found(first), "PD08", "wrong")
+    assert extension["message"] == "works on Alipay Integration"
+    row["extension_objects"] = [{"id": "PSVC006", "type": "service_reference"}]
+    assert of(found(first), "PD08", "ok")
+
+
+def test_extensions_that_we_may_not_see_are_unknown(first: House) -> None:
+    words = {"error": {"message": "Access Denied", "code": 2010}}
+    first.world.faults.add(faults.error(403, body=words), service="pagerduty", path="/extensions$")
+    (app,) = of(found(first), "PD08", "unknown")
+    assert app["who"] == "PagerDuty admin"
+
+
+def test_a_note_that_names_a_ticket_that_is_not_ours_is_a_robots_if_it_came_at_once(first: House) -> None:
+    incident = first.trigger()
+    first.world.jira.create("Priya Raman", "Made by another tool", type="Incident")
+    first.world.pagerduty.note(incident, "Jira issue OPS-1 was made", "Amara Osei")
+    (note,) = of(found(first), "PD08", "wrong")
+    assert "OPS-1" in note["message"]
+    rows = first.world.pagerduty.account.incidents[incident].notes
+    rows[0].created_at += timedelta(minutes=5)
+    assert of(found(first), "PD08", "unknown")
+
+
+def test_notes_that_name_our_own_tickets_say_nothing(first: House) -> None:
+    incident = first.trigger()
+    assert first.syncd("run", "--once").code == 0
+    (ticket,) = first.tickets(incident)
+    first.world.pagerduty.note(incident, f"see {ticket['key']}", "Amara Osei")
+    assert of(found(first), "PD08", "ok")
+
+
+def test_clocks_that_are_apart_are_wrong(first: House) -> None:
+    clock = first.world.clock
+    first.world.clock = lambda: datetime.now(UTC) - timedelta(minutes=5)  # type: ignore[assignment] # a clock is called
+    assert {one["where"] for one in of(found(first), "C06", "wrong")} == {"PagerDuty", "Jira"}
+    first.world.clock = clock
+    assert len(of(found(first), "C06", "ok")) == 2
+
+
+def test_a_template_that_breaks_on_a_hostile_title_is_wrong(first: House) -> None:
+    Path("t").mkdir()
+    Path("t/own.j2").write_text(
+        "{{ 1 / (incident.title.find('raw') + 2 if 'raw' in incident.title else 1) }}"
+    )
+    Path("t/bad.j2").write_text("{% if 'HYPERLINK' in incident.title %}{{ nothing.there }}{% endif %}")
+    first.set("SYNCD_TEMPLATES_DIR", "t")
+    remap(first, "closing:\n", "template: bad.j2\nclosing:\n")
+    (template,) = of(found(first, "--offline"), "C07", "wrong")
+    assert "bad.j2" in template["message"]
+    remap(first, "bad.j2", "ticket.j2")
+    assert of(found(first, "--offline"), "C07", "ok")
+
+
+def test_the_probe_walks_a_ticket_through_every_status_and_leaves_it_closed(first: House) -> None:
+    said = first.syncd("check", "--probe", "--yes")
+    assert said.code == 0
+    (ticket,) = probes(first)
+    assert ticket["fields"]["status"]["name"] == "Done"
+    for name in ("To Do", "In Progress", "In Review", "Done"):
+        assert f"stands in {name}" in said.out
+    assert "no issue of type" not in said.out
+
+
+def test_the_probe_says_what_a_screen_demands_and_where_the_ticket_is_left(first: House) -> None:
+    presets.use_workflow(first.world.jira.site, "OPS", presets.closing_screen("customfield_10052"))
+    said = first.syncd("check", "--probe", "--yes")
+    assert said.code == 1
+    assert "demands Root cause (customfield_10052), and nothing fills it" in said.out
+    assert "OPS-1 is left in In Review" in said.out
+
+
+def test_a_probe_whose_answer_is_lost_is_not_sent_again(first: House) -> None:
+    first.world.faults.add(faults.lose_answer(), service="jira", method="POST", path="/issue$")
+    findings = found(first, "--probe", "--yes")
+    (lost,) = of(findings, "T01", "unknown")
+    assert "nothing was sent again" in lost["hint"]
+    assert len(probes(first)) == 1
+
+
+def test_the_probe_asks_before(first: House) -> None:
+    for answer in ("n\n", ""):
+        first.monkeypatch.setattr(sys, "stdin", io.StringIO(answer))
+        said = first.syncd("check", "--probe")
+        assert said.code == 130
+        assert "This makes a ticket labelled syncd-probe in OPS (QRPay)" in said.err
+    assert first.writes() == 0
+    first.set("SYNCD_DRY_RUN", "true")
+    assert first.syncd("check", "--probe", "--yes").code == 2
+    assert first.writes() == 0
+
+
+def test_our_daemon_takes_no_notice_of_the_probes_ticket(first: House) -> None:
+    first.syncd("check", "--probe", "--yes")
+    before = first.writes()
+    assert first.syncd("run", "--once").code == 0
+    assert first.writes() == before
+
+
+@pytest.mark.parametrize("args", [("--offline", "--probe"), ("--for-admin", "--json")])
+def test_options_that_exclude_each_other_are_a_usage_error(first: House, args: tuple[str, str]) -> None:
+    assert first.syncd("check", *args).code == 2
+
+
+def test_the_page_for_the_admin_names_rights_fields_transitions_and_what_is_done_without(
+    first: House,
+) -> None:
+    project = next(one for one in first.world.jira.site.projects.values() if one.key == "OPS")
+    project.denied.add("LINK_ISSUES")
+    said = first.syncd("check", "--for-admin")
+    assert said.code == 0
+    for words in ("## Project OPS", "Link Issues", "are not linked", "create screen", "### Open points"):
+        assert words in said.out
+    assert first.syncd("check", "--for-admin", "--offline").code == 0
+    assert first.world.journal.writes() == []
+
+
+def test_data_center_is_checked_with_its_own_ways_of_asking(bare: House) -> None:
+    presets.data_center(bare.world)
+    bare.monkeypatch.delenv("SYNCD_JIRA_EMAIL")
+    assert bare.syncd("init", "m", "--team", "QRPay").code == 0
+    bare.set("SYNCD_MAPPINGS_DIR", "m")
+    said = bare.syncd("check", "--probe", "--yes")
+    assert said.code == 0
+    assert "stands in Done" in said.out

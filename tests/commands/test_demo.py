@@ -36,12 +36,12 @@ def test_every_incident_has_exactly_one_ticket_and_the_states_agree(demo: tuple[
     assert said.code == 0
     rows = [re.split(r"\s{2,}", line.strip()) for line in said.out.splitlines() if line.startswith("#")]
     assert [row[0] for row in rows] == ["#1", "#2", "#3", "#4", "#5", "#6"]
-    assert len({row[3] for row in rows}) == 6
+    assert len({row[3] for row in rows}) == 12
     assert all(re.fullmatch(r"OPS-\d+", row[3]) for row in rows)
     assert {row[2] for row in rows} == {"resolved"}
     assert {row[4] for row in rows} <= {"In Review", "Done"}
     assert {row[-1] for row in rows} == {"yes"}
-    assert "6 incidents, 6 tickets, exactly one each" in said.out
+    assert "12 incidents, 12 tickets, exactly one each" in said.out
 
 
 def test_a_pipe_gets_no_control_characters(demo: tuple[Said, Path]) -> None:
@@ -90,7 +90,7 @@ def test_its_kept_ledger_can_be_looked_into(demo: tuple[Said, Path], house: Hous
     assert f"export SYNCD_STATE_DIR={folder}" in said.out
     house.set("SYNCD_STATE_DIR", str(folder))
     assert house.syncd("show", "1", "--json").json["ticket"]["key"] == "OPS-1"
-    assert len(house.syncd("status", "--all", "--json").json["incidents"]) == 6
+    assert len(house.syncd("status", "--all", "--json").json["incidents"]) == 12
     assert house.syncd("audit", "verify").code == 0
 
 

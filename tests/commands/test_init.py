@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from commandline import House
+
+from syncd.sandbox import presets
+from syncd.sandbox.jira.model import Priority
+from syncd.sandbox.jira.workflow import Status, Workflow, any_to_any
 
 
 @pytest.mark.parametrize("name", ["qrpay", "ramen"])
@@ -84,4 +89,145 @@ def test_what_is_missing_or_wrong_is_a_usage_error_and_writes_nothing(
     said = bare.syncd("init", "m", *args)
     assert said.code == 2
     assert words in said.err
+    assert not Path("m").exists()
+
+
+def written(house: House, *args: str, name: str = "qrpay") -> str:
+    said = house.syncd("init", "m", *args)
+    assert said.code == 0, said.err
+    house.set("SYNCD_MAPPINGS_DIR", "m")
+    text = Path(f"m/{name}.yaml").read_text()
+    assert len(text.splitlines()) <= 15
+    return text
+
+
+def checked(house: House) -> None:
+    """What is there passes the check, and the daemon makes a ticket of an incident."""
+    said = house.syncd("check")
+    assert said.code == 0, said.out
+    incident = house.trigger()
+    assert house.syncd("run", "--once").code == 0
+    assert len(house.tickets(incident)) == 1
+
+
+def test_a_teams_services_and_their_components_are_read_and_pass_the_check(bare: House) -> None:
+    text = written(bare, "--team", "qrpay")
+    assert '  Alipay Integration: {component: "Alipay Integration"}\n' in text
+    assert "  Yoomonea Service: {}\n" in text
+    assert "Dispatch" not in text
+    assert "statuses" not in text
+    checked(bare)
+
+
+def test_a_disabled_service_is_left_out_and_said(bare: House) -> None:
+    bare.world.pagerduty.account.services["PSVC003"].status = "disabled"
+    said = bare.syncd("init", "m", "--team", "QRPay")
+    assert "left out, because they are disabled: Yoomonea Service" in said.out
+    assert "Yoomonea" not in Path("m/qrpay.yaml").read_text()
+
+
+def test_a_project_in_another_language_needs_no_further_line(bare: House) -> None:
+    presets.localise(bare.world.jira.site)
+    assert "statuses" not in written(bare, "--team", "QRPay")
+    checked(bare)
+
+
+def renamed() -> Workflow:
+    names = (
+        ("Neu", "new"),
+        ("Wartet", "new"),
+        ("In Bearbeitung", "indeterminate"),
+        ("Zur Überprüfung", "indeterminate"),
+        ("Abgelehnt: nein", "done"),
+    )
+    rows = [Status(str(100 + place), name, kind) for place, (name, kind) in enumerate(names)]  # type: ignore[arg-type] # categories
+    return any_to_any("Eigen", rows)
+
+
+def test_a_project_with_names_of_its_own_gets_its_statuses_and_type_and_says_what_was_assumed(
+    bare: House,
+) -> None:
+    site = bare.world.jira.site
+    presets.use_workflow(site, "OPS", renamed())
+    presets.without_types(site, "OPS", "Incident", "Bug", "Task")
+    for number, old in ((1, "Highest"), (2, "High"), (3, "Medium"), (4, "Low"), (5, "Lowest")):
+        site.priorities[str(number)] = Priority(str(number), f"Stufe {old}")
+    said = bare.syncd("init", "m", "--team", "QRPay")
+    text = written(bare, "--team", "QRPay", "--force")
+    assert 'incident: "Postmortem"' in text
+    assert 'statuses: {triggered: "Neu", acknowledged: "In Bearbeitung"' in text
+    assert 'resolved: "Zur Überprüfung", closed: "Abgelehnt: nein"}' in text
+    assert '  SEV2: {pagerduty: ["P1", "P2", "P3"], urgency: high, priority: "Stufe High"}' in text
+    for words in ("tickets are of type Postmortem", "closed is Abgelehnt: nein", "SEV3 is P4, P5"):
+        assert f"assumed: {words}" in said.out
+    checked(bare)
+
+
+def test_priorities_with_names_of_their_own_become_two_severities(bare: House) -> None:
+    for number, row in enumerate(bare.world.pagerduty.account.priorities.values(), 1):
+        row.name = f"Grade {number}"
+    text = written(bare, "--team", "QRPay")
+    assert 'SEV2: {pagerduty: ["Grade 1", "Grade 2", "Grade 3"], urgency: high, priority: "High"}' in text
+    assert 'SEV3: {pagerduty: ["Grade 4", "Grade 5"], urgency: low, priority: "Low"}' in text
+    checked(bare)
+
+
+def test_a_team_managed_project_gets_no_components(bare: House) -> None:
+    presets.team_managed(bare.world.jira.site)
+    assert "component" not in written(bare, "--team", "QRPay")
+    checked(bare)
+
+
+def test_services_that_are_given_are_spelled_as_pagerduty_does_and_strange_ones_are_said(bare: House) -> None:
+    said = bare.syncd("init", "m", "--team", "Pay", "--service", "alipay integration", "--service", "Dispach")
+    assert said.code == 0
+    text = Path("m/pay.yaml").read_text()
+    assert "  Alipay Integration: " in text
+    assert "  Dispach: {}" in text
+    assert "PagerDuty shows our token no service Dispach; did you mean `Dispatch`?" in said.out
+
+
+def test_a_team_that_pagerduty_does_not_have_is_a_usage_error_that_names_those_it_has(bare: House) -> None:
+    said = bare.syncd("init", "m", "--team", "Web")
+    assert said.code == 2
+    assert "it has QRPay, Ramen" in said.err
+    assert not Path("m").exists()
+
+
+def test_without_the_usual_project_the_only_one_is_taken_and_of_several_one_must_be_named(
+    bare: House,
+) -> None:
+    site = bare.world.jira.site
+    ops = next(one for one in site.projects.values() if one.key == "OPS")
+    ops.key = "SUP"
+    said = bare.syncd("init", "m", "--team", "QRPay")
+    assert said.code == 2
+    assert "it sees SUP, ENG" in said.err
+    site.projects = {"10200": ops}
+    said = bare.syncd("init", "m", "--team", "QRPay")
+    assert "assumed: project SUP" in said.out
+    assert "project: SUP" in Path("m/qrpay.yaml").read_text()
+
+
+def test_without_credentials_or_offline_nobody_is_asked(bare: House) -> None:
+    for name in ("SYNCD_PAGERDUTY_TOKEN", "SYNCD_JIRA_TOKEN"):
+        bare.monkeypatch.delenv(name)
+    assert bare.syncd("init", "m", "--team", "Web", "--service", "Core QRPay Web").code == 0
+    bare.set("SYNCD_JIRA_TOKEN", "any")
+    assert bare.syncd("init", "n", "--offline", "--team", "Web", "--service", "Web").code == 0
+    assert bare.world.journal.total() == 0
+
+
+@pytest.mark.parametrize(
+    ("break_", "code"),
+    [
+        (lambda house: house.set("SYNCD_JIRA_TOKEN", "wrong"), 77),
+        (lambda house: house.server.close_door("pagerduty"), 69),
+    ],
+)
+def test_a_service_that_refuses_or_is_down_ends_it_and_nothing_is_written(
+    bare: House, break_: Callable[[House], None], code: int
+) -> None:
+    break_(bare)
+    assert bare.syncd("init", "m", "--team", "QRPay").code == code
     assert not Path("m").exists()

@@ -326,3 +326,22 @@ def test_suggestions_come_near_or_not_at_all() -> None:
     assert did_you_mean("ENFORCE_FORM", ["team", "enforce_from"]) == "did you mean `enforce_from`?"
     assert did_you_mean("zzz", ["team", "enforce_from"]) == ""
     assert listing(["a", "b", "c"]) == "`a`, `b` or `c`"
+
+
+def test_the_rules_for_restricted_incidents_are_checked(said: Callable[..., list[str]], small: str) -> None:
+    rules = """restricted:
+  level: Few
+  ordinary_levels: [few]
+  titles: ["(("]
+  services: [Paymnts]
+  project: OPS
+  lead: nobody
+"""
+    lines = said(a=small + rules)
+    assert [line.partition(";")[0].split(": ", 1)[1] for line in lines] == [
+        "restricted.ordinary_levels: `few` is the level of restricted tickets",
+        "restricted.titles[0]: not a regular expression: missing ) at position 2",
+        "restricted.services: no such service: Paymnts",
+        "restricted.project: the project of all tickets",
+        "restricted.lead: not an e-mail address",
+    ]

@@ -17,6 +17,7 @@ from syncd.config.schema import key_table, mapping_schema
 from syncd.config.shipped import shipped
 from syncd.config.starter import example_mapping, starter_mapping
 from syncd.config.templates import Templates
+from syncd.config.texts import title_matches
 from syncd.config.ticket_context import choose_playbook
 from syncd.domain.mapping import Mapping, Mode
 
@@ -246,3 +247,25 @@ def test_an_incident_of_the_shipped_services_has_a_playbook_where_the_runbook_ha
     for team in TEAMS.values():
         for name, section in team.services.items():
             assert choose_playbook(team, section, case.title) or name == "Ordering API"
+
+
+def test_every_eta_drift_owes_a_postmortem_and_other_small_incidents_of_ramen_do_not() -> None:
+    assert RAMEN.owes_postmortem("Sev-3", RAMEN.services["ETA"])
+    assert not RAMEN.owes_postmortem("Sev-3", RAMEN.services["Dispatch"])
+
+
+@pytest.mark.parametrize(
+    ("team", "title", "restricted"),
+    [
+        (RAMEN, "Possible PII breach", True),
+        (RAMEN, "Account takeover of a courier", True),
+        (RAMEN, "Memory leak", False),
+        (QRPAY, "Regulatory impact: settlement missed", True),
+        (QRPAY, "Cardholder data leak", True),
+        (QRPAY, "Alipay callbacks time out", False),
+    ],
+)
+def test_what_the_runbooks_keep_among_few_is_restricted(team: Mapping, title: str, restricted: bool) -> None:
+    assert any(title_matches(pattern, title) for pattern in team.restricted.titles) is restricted
+    assert team.restricted.level == ("Security incident",)
+    assert team.restricted.lead

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from syncd.engine.acts.base import Act, Rendered
+from syncd.config.texts import slug_label
+from syncd.domain.operation import op_of, ticket_key
+from syncd.engine.acts.base import Act, Outcome, Rendered
+from syncd.engine.acts.create_ticket import CreateTicket, _project_of
 from syncd.engine.cycle import Engine
+from syncd.engine.desk import Desk
 from syncd.engine.executor import Executor, Verdict
+from syncd.engine.probe import find_made, highest_seen
 from syncd.ledger import outbox
 from syncd.ledger.tables import OperationRow
 
@@ -34,4 +39,45 @@ def intent_after(engine: Engine) -> None:
     Executor._leave = leave  # type: ignore[method-assign] # the point of the mutation
 
 
-MUTATIONS: dict[str, Callable[[Engine], None]] = {"none": none, "intent_after": intent_after}
+def no_probe(engine: Engine) -> None:
+    """Nobody looks for a create whose answer was lost; a settle time shorter than the lag is all there is."""
+    engine.desk.settle_seconds = 60.0
+    _look_by(lambda _desk, _row: None)
+
+
+def probe_without_base(engine: Engine) -> None:
+    """The look begins at the highest number known by then, not by when the create left."""
+
+    def look(desk: Desk, row: OperationRow) -> Outcome | None:
+        project, incident = _project_of(row), row.incident_id
+        base = highest_seen(desk, project)
+        issue = find_made(desk, project, base, op_of(ticket_key(incident)), slug_label(f"pd-{incident}"))
+        return Outcome(issue.id, {"key": issue.key}) if issue else None
+
+    _look_by(look)
+
+
+def labels_as_marks(engine: Engine) -> None:
+    """The look asks the search, which lags, for the ticket's label, and reads no keys."""
+
+    def look(desk: Desk, row: OperationRow) -> Outcome | None:
+        label = slug_label(f"pd-{row.incident_id}")
+        page = desk.clients.jira.search(f'project = "{_project_of(row)}" AND labels = "{label}"')
+        return Outcome(page.hits[0].id, {"key": page.hits[0].key}) if page.hits else None
+
+    _look_by(look)
+
+
+def _look_by(look: Callable[[Desk, OperationRow], Outcome | None]) -> None:
+    CreateTicket.look = (  # type: ignore[method-assign] # the point of the mutations
+        lambda _act, desk, row: look(desk, row)
+    )
+
+
+MUTATIONS: dict[str, Callable[[Engine], None]] = {
+    "none": none,
+    "intent_after": intent_after,
+    "no_probe": no_probe,
+    "probe_without_base": probe_without_base,
+    "labels_as_marks": labels_as_marks,
+}

@@ -30,6 +30,8 @@ SETTLE = 600.0
 CYCLE = 30.0
 STEPS = 70
 """The latest step at which a worker is killed; a start with a handful of incidents takes about as many."""
+WRITES = 3
+"""The latest request that writes after which a worker is killed, where kills are aimed."""
 
 
 @dataclass
@@ -86,9 +88,18 @@ class History:
 
 
 def prove(
-    kills: int, seed: int, mutation: str = "none", *, settle: float = SETTLE, lag: float = 300.0
+    kills: int,
+    seed: int,
+    mutation: str = "none",
+    *,
+    settle: float = SETTLE,
+    lag: float = 300.0,
+    aimed: bool = False,
 ) -> Report:
-    """Kill the worker `kills` times under the mutation, let it end in peace, and count."""
+    """Kill the worker `kills` times under the mutation, let it end in peace, and count.
+
+    `aimed`: only right after requests that write.
+    """
     began = time.monotonic()
     random = Random(seed)
     report = Report()
@@ -102,8 +113,8 @@ def prove(
             while report.kills < kills:
                 history.go_on()
                 boot += random.random() < 0.05
-                die_at = random.randint(1, STEPS)
-                task = Task(ledger, f"boot-{boot}", random.randint(1, 3), CYCLE, settle, die_at)
+                die_at = random.randint(1, WRITES if aimed else STEPS)
+                task = Task(ledger, f"boot-{boot}", random.randint(1, 3), CYCLE, settle, die_at, aimed)
                 report.starts += 1
                 report.kills += run_worker(sandbox, task, mutate)
                 sandbox.control("clock", advance=random.choice([1.0, 5.0, 30.0, 120.0]))
@@ -195,8 +206,11 @@ def main() -> int:
     parser.add_argument("--settle", type=float, default=SETTLE)
     parser.add_argument("--lag", type=float, default=300.0)
     parser.add_argument("--mutation", choices=sorted(MUTATIONS), default="none")
+    parser.add_argument("--aimed", action="store_true", help="kill only right after requests that write")
     given = parser.parse_args()
-    report = prove(given.kills, given.seed, given.mutation, settle=given.settle, lag=given.lag)
+    report = prove(
+        given.kills, given.seed, given.mutation, settle=given.settle, lag=given.lag, aimed=given.aimed
+    )
     sys.stdout.write(json.dumps({**asdict(report), "clean": report.clean}) + "\n")
     return 0 if report.clean else 1
 

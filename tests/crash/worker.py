@@ -16,6 +16,7 @@ from threading import Event
 from typing import Any
 
 from loguru import logger
+from requests import PreparedRequest
 from requests.adapters import HTTPAdapter
 from rig import PlainRenderer, mapping
 from sqlalchemy import event
@@ -62,7 +63,10 @@ class SharedClock:
 
 @dataclass(frozen=True)
 class Task:
-    """What one worker is to do: on which ledger, how many cycles, at which step it dies (0: never)."""
+    """What one worker is to do: on which ledger, how many cycles, at which step it dies (0: never).
+
+    `aimed` counts only the steps right after a request that writes, where an end hurts most.
+    """
 
     ledger: Path
     boot: str
@@ -70,9 +74,13 @@ class Task:
     cycle_seconds: float
     settle_seconds: float
     die_at: int
+    aimed: bool = False
 
 
-def _count_steps(die_at: int) -> None:
+READING_POSTS = ("/search/jql", "/issue/bulkfetch")
+
+
+def _count_steps(die_at: int, aimed: bool) -> None:
     steps = 0
 
     def step(*_: Any) -> None:
@@ -83,14 +91,19 @@ def _count_steps(die_at: int) -> None:
 
     send = HTTPAdapter.send
 
-    def counted(self: HTTPAdapter, *args: Any, **kwargs: Any) -> Any:
-        step()
-        try:
-            return send(self, *args, **kwargs)
-        finally:
+    def counted(self: HTTPAdapter, request: PreparedRequest, **kwargs: Any) -> Any:
+        writes = request.method != "GET" and not (request.url or "").endswith(READING_POSTS)
+        if not aimed:
             step()
+        try:
+            return send(self, request, **kwargs)
+        finally:
+            if writes or not aimed:
+                step()
 
     HTTPAdapter.send = counted  # type: ignore[method-assign] # the step before and after a request
+    if aimed:
+        return
     event.listen(Session, "before_commit", step)
     event.listen(Session, "after_commit", step)
 
@@ -123,7 +136,7 @@ def work(sandbox: Sandbox, task: Task, mutate: Callable[[Engine], None]) -> None
     """What the forked child does until it ends or dies."""
     logger.remove()
     if task.die_at:
-        _count_steps(task.die_at)
+        _count_steps(task.die_at, task.aimed)
     desk = make_desk(sandbox, task)
     engine = Engine(desk)
     mutate(engine)

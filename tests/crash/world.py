@@ -6,6 +6,7 @@ import json
 import os
 import signal
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 from urllib.request import Request, urlopen
 
@@ -46,13 +47,24 @@ class Sandbox:
         os.waitpid(self.pid, 0)
 
 
-def start_sandbox(seed: int, *, others_per_hour: float, search_lag: float, fetch_lag: float = 0.0) -> Sandbox:
-    """Fork a process that serves a world in which other people make issues and the index lags."""
+def start_sandbox(
+    seed: int,
+    *,
+    others_per_hour: float,
+    search_lag: float,
+    fetch_lag: float = 0.0,
+    running: bool = False,
+) -> Sandbox:
+    """Fork a process that serves a world in which other people make issues and the index lags.
+
+    Its clock stands still until it is moved, or is the system's (`running`).
+    """
     reading, writing = os.pipe()
     pid = os.fork()
     if pid == 0:
         os.close(reading)
-        world = default_world(SandboxClock(START), seed, limits=False)
+        clock = SandboxClock((lambda: datetime.now(UTC)) if running else START)
+        world = default_world(clock, seed, limits=False)
         world.jira.others(others_per_hour)
         world.jira.site.options.search_lag = search_lag
         world.jira.site.options.fetch_lag = fetch_lag

@@ -49,6 +49,9 @@ _0001: Rows = {
         "silence": None,
         "would": "[]",
         "merged_into": "P2",
+        "restricted": 0,
+        "restricted_since": None,
+        "rest": '{"print": "ab", "rules": "v1", "until": null}',
     },
     "ticket": {
         "incident_id": "P1",

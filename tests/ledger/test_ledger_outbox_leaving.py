@@ -163,13 +163,13 @@ def test_a_services_words_stand_on_the_operation_and_only_their_hash_in_the_trai
 
 
 @pytest.mark.parametrize("state", FINISHED)
-@pytest.mark.parametrize("change", sorted(CHANGES))
-def test_what_is_finished_stays_finished(ledger: Ledger, state: OperationState, change: str) -> None:
+def test_what_is_finished_stays_finished(ledger: Ledger, state: OperationState) -> None:
     with ledger.db.write() as session:
         row = put(session, create(), state)
         said = events(session, row)
-        with pytest.raises(OperationMoved):
-            CHANGES[change](session, row)
+        for change in CHANGES.values():
+            with pytest.raises(OperationMoved):
+                change(session, row)
         assert states(session) == [(ticket_key("P1"), state)]
         assert events(session, row) == said
 

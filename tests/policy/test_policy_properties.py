@@ -149,7 +149,7 @@ def test_one_decision_holds_what_every_rule_wants() -> None:
     ]
 
 
-fast = settings(max_examples=100, deadline=None, derandomize=True)
+fast = settings(max_examples=80, deadline=None, derandomize=True)
 
 
 @fast

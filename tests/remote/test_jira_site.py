@@ -187,3 +187,28 @@ def test_only_active_people_are_assignable(cloud: Jira, center: Jira, mock: resp
     assert [one.id for one in cloud.assignable("ada@company.example", "OPS")] == ["a1"]
     assert [one.id for one in center.assignable("ada@company.example", "OPS")] == ["ada"]
     assert asked(mock, 0)[1]["query"] == asked(mock, 1)[1]["username"] == "ada@company.example"
+
+
+def test_an_address_that_data_center_does_not_find_is_asked_of_its_users(
+    center: Jira, mock: responses.RequestsMock
+) -> None:
+    ada = {"name": "ada", "key": "JIRAUSER1", "displayName": "Ada"}
+    mock.get(f"{API}/user/assignable/search", json=[])
+    mock.get(f"{API}/user/search", json=[ada])
+    mock.get(f"{API}/user/assignable/search", json=[{**ada, "name": "adam"}, ada])
+    assert [one.id for one in center.assignable("ada@company.example", "OPS")] == ["ada"]
+    asked = [dict(parse_qsl(urlsplit(call.request.url or "").query))["username"] for call in mock.calls]
+    assert asked == ["ada@company.example", "ada@company.example", "ada"]
+
+
+def test_security_levels_are_those_that_we_may_set(cloud: Jira, mock: responses.RequestsMock) -> None:
+    mock.get(f"{API}/project/OPS/securitylevel", json={"levels": [{"id": 10500, "name": "Staff only"}]})
+    assert cloud.security_levels("OPS") == (Reference(id="10500", name="Staff only"),)
+
+
+@pytest.mark.parametrize("status", [403, 404])
+def test_a_plan_without_security_levels_has_none(
+    cloud: Jira, mock: responses.RequestsMock, status: int
+) -> None:
+    mock.get(f"{API}/project/OPS/securitylevel", json={"errorMessages": ["No."]}, status=status)
+    assert cloud.security_levels("OPS") == ()

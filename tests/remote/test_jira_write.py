@@ -95,6 +95,28 @@ def test_an_internal_comment_says_so_in_the_same_request(jira: Jira, mock: respo
     assert sent(mock) == [{"body": "ok", "properties": [PROPERTY, internal]}]
 
 
+HIDDEN = {"key": "sd.public.comment", "value": {"internal": True}}
+
+
+@pytest.mark.parametrize(
+    ("said", "public"),
+    [
+        ({}, None),
+        ({"jsdPublic": True, "properties": [HIDDEN]}, True),
+        ({"jsdPublic": False}, False),
+        ({"properties": [PROPERTY]}, True),
+        ({"properties": [PROPERTY, HIDDEN]}, False),
+        ({"properties": [{"key": "sd.public.comment", "value": {"internal": False}}]}, True),
+        ({"properties": [{"key": "sd.public.comment", "value": "internal"}]}, True),
+    ],
+)
+def test_the_answer_to_a_comment_says_whether_customers_see_it(
+    jira: Jira, mock: responses.RequestsMock, said: dict[str, Any], public: bool | None
+) -> None:
+    mock.post(f"{API}/issue/10001/comment", json={**COMMENT, **said}, status=201)
+    assert jira.add_comment("10001", "ok", MARK, internal=True).public is public
+
+
 def test_editing_a_comment_leaves_its_properties_alone(jira: Jira, mock: responses.RequestsMock) -> None:
     mock.put(f"{API}/issue/10001/comment/1", json={**COMMENT, "body": "better"})
     assert jira.edit_comment("10001", "1", "better").body == "better"

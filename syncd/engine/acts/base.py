@@ -9,16 +9,18 @@ state operation whose outcome is unknown is decided anew from a fresh read.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from sqlmodel import Session
 
 from syncd.domain.base import JsonValue
 from syncd.domain.ticket import Mark
 from syncd.engine.desk import Desk
-from syncd.ledger.tables import OperationRow, TicketRow
+from syncd.ledger.tables import IncidentRow, OperationRow, TicketRow
+from syncd.remote.errors import RemoteError
 
 Rendered = dict[str, JsonValue]
+Failure = TypeVar("Failure", bound=RemoteError)
 
 
 class CannotRender(Exception):
@@ -47,6 +49,10 @@ class Act(Protocol):
         """The request's data; raises `CannotRender`, `DecideAgain` or `RemoteError`."""
         ...
 
+    def complete(self, desk: Desk, row: OperationRow, rendered: Rendered) -> Rendered:
+        """What is sent: the rendered data with what must not be kept in the ledger; raises as `render`."""
+        ...
+
     def send(self, desk: Desk, row: OperationRow, rendered: Rendered) -> Outcome:
         """Send one request; raises `NotDone` or `Unknown`."""
         ...
@@ -72,6 +78,10 @@ class BaseAct:
 
     probes = False
 
+    def complete(self, desk: Desk, row: OperationRow, rendered: Rendered) -> Rendered:
+        """Nothing is held back."""
+        return rendered
+
     def look(self, desk: Desk, row: OperationRow) -> Outcome | None:
         """State operations are decided anew instead of being looked up."""
         raise DecideAgain
@@ -84,6 +94,18 @@ class BaseAct:
 def mark_of(desk: Desk, row: OperationRow) -> Mark:
     """The mark that what this operation makes will bear."""
     return Mark(op=row.op, kind=row.kind, incident=row.incident_id, instance=desk.ledger.instance)
+
+
+def is_restricted(desk: Desk, row: OperationRow) -> bool:
+    """Whether the operation's incident is restricted by now."""
+    with desk.ledger.db.read() as session:
+        incident = session.get(IncidentRow, row.incident_id)
+    return incident is not None and incident.restricted
+
+
+def shown(desk: Desk, row: OperationRow, error: Failure) -> Failure:
+    """A failure as it may be kept and logged: of a restricted incident, without the service's words."""
+    return error.without_words() if is_restricted(desk, row) else error
 
 
 def ticket_row(desk: Desk, row: OperationRow) -> TicketRow:

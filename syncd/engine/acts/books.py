@@ -5,6 +5,7 @@ from __future__ import annotations
 from syncd.domain.incident import Incident
 from syncd.engine.acts.base import DecideAgain
 from syncd.engine.desk import Desk
+from syncd.engine.shelter import book_for
 from syncd.ledger.tables import IncidentRow, OperationRow
 from syncd.policy.case import Rulebook
 
@@ -12,14 +13,13 @@ from syncd.policy.case import Rulebook
 def incident_and_book(desk: Desk, row: OperationRow) -> tuple[Incident, Rulebook]:
     """The operation's incident as last read, and the rulebook of its team.
 
-    Raises `DecideAgain` where no mapping claims it any more, and what `Desk.book_of` raises.
+    Raises `DecideAgain` where no mapping claims it any more, and what `book_for` raises.
     """
     with desk.ledger.db.read() as session:
         known = session.get(IncidentRow, row.incident_id)
     if known is None:
         raise DecideAgain
-    incident = Incident.model_validate(known.snapshot)
-    book = desk.book_of(incident, known.team)
+    book = book_for(desk, known)
     if book is None:
         raise DecideAgain
-    return incident, book
+    return Incident.model_validate(known.snapshot), book

@@ -3,6 +3,8 @@
 What is optional (a component, a priority, an assignee, the mapping's further fields) is left out once
 Jira refuses it, and that is recorded; the ticket is made all the same. What the screen demands and nothing
 fills parks the create, and the words name the mapping's key that would.
+
+A restricted incident's ticket is born under its security level or where only a few see it, or says nothing.
 """
 
 from __future__ import annotations
@@ -11,24 +13,34 @@ from collections.abc import Iterator
 
 from sqlmodel import Session
 
+from syncd.config.templates import TemplateError
 from syncd.config.texts import slug_label
 from syncd.domain.base import JsonValue
-from syncd.domain.incident import Incident
+from syncd.domain.incident import Incident, stub_title
 from syncd.domain.operation import op_of, ticket_key
+from syncd.domain.text import wiki_link
 from syncd.engine.acts.base import BaseAct, CannotRender, DecideAgain, Outcome, Rendered, mark_of
+from syncd.engine.acts.books import incident_and_book
 from syncd.engine.acts.mapped import mapped_value
 from syncd.engine.acts.refusals import forget_refused_assignee, with_keys_to_add
+from syncd.engine.border import tell_lead
+from syncd.engine.cases import is_silent
 from syncd.engine.desk import Desk
 from syncd.engine.people import people_of
 from syncd.engine.probe import find_made
+from syncd.engine.shelter import shelter_for
 from syncd.ledger import audit
+from syncd.ledger.restricting import PRIVATE
 from syncd.ledger.snapshots import look_again
 from syncd.ledger.tables import IncidentRow, OperationRow, TicketRow
 from syncd.policy.case import Case, Rulebook
 from syncd.policy.fields import wanted_assignee
+from syncd.policy.restricted import STUB
 from syncd.policy.severity import decide_severity
 from syncd.remote.errors import NotDone
 
+BACKFILL_LABEL = "syncd-backfill"
+"""On tickets of incidents that were over before the rules began."""
 ESSENTIAL = frozenset({"project", "issuetype", "summary", "description", "security"})
 """Fields that a ticket is never made without; the security level must never be dropped."""
 
@@ -49,18 +61,54 @@ class CreateTicket(BaseAct):
         if known is None or ticket is not None:
             raise DecideAgain
         incident = Incident.model_validate(known.snapshot)
-        book = desk.book_of(incident)
+        book = desk.book_of(incident, known.team)
         if book is None:
             raise CannotRender(f"no mapping claims service {incident.service.name or incident.service.id}")
         refused = {str(name) for name in _as_list(row.meaning.get("refused"))}
-        fields, agree = _fields(desk, incident, book)
-        _add_security(fields, row.meaning.get("security"), book)
+        shelter = shelter_for(desk, book, refused) if known.restricted else None
+        if shelter is not None:
+            book = shelter.book
+        if shelter is not None and shelter.stub:
+            fields, agree = _stub(desk, incident, book)
+        else:
+            fields, agree = _fields(desk, incident, book)
+            _keep_backfill_silent(fields, agree, incident, book)
+            _add_security(fields, row.meaning.get("security"), book)
+        if shelter is not None and shelter.level is not None:
+            fields["security"] = {"id": shelter.level.id}
         for name in refused - ESSENTIAL:
             fields.pop(name, None)
         if "assignee" in refused:
             agree.pop("assignee", None)
-        needed = sorted(_needed(book, fields))
-        return {"fields": fields, "agree": agree, "refused": [*sorted(refused)], "needed": [*needed]}
+        rendered: Rendered = {
+            "fields": fields,
+            "agree": agree,
+            "refused": [*sorted(refused)],
+            "needed": [*sorted(_needed(book, fields))],
+        }
+        return {**rendered, PRIVATE: True, "lead": shelter.why} if shelter is not None else rendered
+
+    def complete(self, desk: Desk, row: OperationRow, rendered: Rendered) -> Rendered:
+        """The texts of a restricted incident, read now and kept nowhere; a stub has none.
+
+        What was rendered holds the stub's words in their place, so that it is harmless by itself.
+        """
+        fields, agree = rendered["fields"], rendered["agree"]
+        if not rendered.get(PRIVATE) or not isinstance(fields, dict) or not isinstance(agree, dict):
+            return rendered
+        if agree.get(STUB):
+            return rendered
+        incident = desk.clients.pagerduty.incident(row.incident_id)
+        if incident is None:
+            return rendered
+        _, book = incident_and_book(desk, row)
+        whole = dict(fields)
+        whole["summary"], whole["description"] = _texts(desk, incident, book)
+        for name, spec in book.mapping.jira.fields.items():
+            facts = book.project.fields.get(name)
+            if facts is not None and facts.id in whole and spec.template is not None:
+                whole[facts.id] = mapped_value(desk, spec, facts, incident, book)
+        return {**rendered, "fields": whole}
 
     def send(self, desk: Desk, row: OperationRow, rendered: Rendered) -> Outcome:
         """One create."""
@@ -93,6 +141,8 @@ class CreateTicket(BaseAct):
             )
         )
         look_again(session, [row.incident_id], desk.clock.now(), 0, "its ticket was made")
+        if rendered.get("lead"):
+            tell_lead(session, desk, row.incident_id, str(rendered["lead"]), outcome.remote_id)
         audit.append(
             session,
             desk.clock.now(),
@@ -110,9 +160,14 @@ class CreateTicket(BaseAct):
         return Outcome(issue.id, {"key": issue.key}) if issue else None
 
     def drop_refused(self, row: OperationRow, refused: dict[str, str]) -> list[str]:
-        """Everything but the essentials and what mapping or screen demand can be left out, once."""
+        """Everything but the essentials and what mapping or screen demand can be left out, once.
+
+        A level that Jira refuses is never just left out: the ticket is made elsewhere, or as a stub.
+        """
         rendered = row.rendered or {}
         needed = ESSENTIAL | set(rendered.get("needed", []))
+        if rendered.get(PRIVATE):
+            needed -= {"security"}
         return [name for name in refused if name in rendered.get("fields", {}) and name not in needed]
 
 
@@ -140,13 +195,40 @@ def _project_of(row: OperationRow) -> str:
     return str(project.get("key", "")) if isinstance(project, dict) else ""
 
 
+def _texts(desk: Desk, incident: Incident, book: Rulebook) -> tuple[str, str]:
+    """Summary and description; raises `CannotRender` without the template's words, which may quote them."""
+    try:
+        return desk.renderer.ticket(incident, book)
+    except TemplateError as error:
+        said = f"the ticket's template fails at {error.problem.where}; try it: syncd check --offline"
+        raise CannotRender(said) from None
+
+
+def _stub(desk: Desk, incident: Incident, book: Rulebook) -> tuple[Rendered, Rendered]:
+    """A ticket that says the incident's number and address, and what the screen will not do without."""
+    title = stub_title(incident.number)
+    fields: dict[str, JsonValue] = {
+        "project": {"key": book.project.key},
+        "issuetype": {"id": book.project.incident_type.id},
+        "summary": title,
+        "description": wiki_link(f"PagerDuty incident #{incident.number}", incident.html_url),
+    }
+    if book.project.offers("labels"):
+        fields["labels"] = ["syncd", slug_label(f"pd-{incident.id}")]
+    for name, spec in book.mapping.jira.fields.items():
+        facts = book.project.fields.get(name)
+        if facts is not None and (spec.required or facts.demanded):
+            fields[facts.id] = mapped_value(desk, spec, facts, incident, book)
+    return fields, {STUB: True}
+
+
 def _as_list(value: JsonValue) -> list[JsonValue]:
     return list(value) if isinstance(value, list) else []
 
 
 def _fields(desk: Desk, incident: Incident, book: Rulebook) -> tuple[Rendered, Rendered]:
     severity = decide_severity(incident, book.mapping, book.section)
-    summary, description = desk.renderer.ticket(incident, book)
+    summary, description = _texts(desk, incident, book)
     fields: dict[str, JsonValue] = {
         "project": {"key": book.project.key},
         "issuetype": {"id": book.project.incident_type.id},
@@ -167,6 +249,17 @@ def _fields(desk: Desk, incident: Incident, book: Rulebook) -> tuple[Rendered, R
     _add_assignee(desk, incident, book, fields, agree)
     _add_mapped_fields(desk, incident, book, fields, agree)
     return fields, agree
+
+
+def _keep_backfill_silent(fields: Rendered, agree: Rendered, incident: Incident, book: Rulebook) -> None:
+    """What was over before the rules began is given to nobody, and says what it is."""
+    if not is_silent(incident, book):
+        return
+    fields.pop("assignee", None)
+    agree.pop("assignee", None)
+    labels = fields.get("labels")
+    if book.mapping.backfill.tickets == "all" and isinstance(labels, list):
+        fields["labels"] = [*labels, BACKFILL_LABEL]
 
 
 def _labels(incident: Incident, book: Rulebook, severity: str, assumed: bool) -> list[str]:

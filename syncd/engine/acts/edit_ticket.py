@@ -79,6 +79,8 @@ def _as_written(snapshot: dict[str, JsonValue], fields: dict[str, JsonValue]) ->
             after["summary"] = value
         elif name == "priority" and isinstance(value, dict):
             after["priority"] = {"id": value["id"], "name": ""}
+        elif name == "security" and isinstance(value, dict):
+            after["security_level"] = {"id": value["id"], "name": ""}
         elif name == "components" and isinstance(value, list):
             after["components"] = [{**one, "name": ""} for one in value if isinstance(one, dict)]
         elif name == "assignee" and isinstance(value, dict):

@@ -1,8 +1,10 @@
-"""In a service project customers read comments: everything of ours is internal, and the answer must say so.
+"""In a service project customers read comments: all of ours are internal, and there the answer must say so.
 
-If an answer shows a comment of ours to customers although it was sent as internal, commenting on that
-project stops: what is waiting is parked with the reason. A person who has found out why tries one of those
-again (`syncd outbox retry`); if it comes out internal, commenting goes on.
+Comments are sent as internal everywhere, since a person may move a ticket to a service project, and other
+projects do not know the difference; so only a service project's answer is judged. If it shows a comment of
+ours to customers all the same, commenting on that project stops: what is waiting is parked with the
+reason. A person who has found out why tries one of those again (`syncd outbox retry`); if it comes out
+internal, commenting goes on.
 """
 
 from __future__ import annotations
@@ -27,8 +29,8 @@ def _name(project: str) -> str:
     return f"comments.stopped.{project}"
 
 
-def must_be_internal(desk: Desk, row: OperationRow, ticket: TicketRow) -> bool:
-    """Whether a comment on the ticket is sent as internal: in service projects, and where we cannot tell.
+def may_comment(desk: Desk, row: OperationRow, ticket: TicketRow) -> bool:
+    """Whether the answer to a comment must show it hidden: in the service projects of our mappings.
 
     Raises `CannotRender` while commenting on that project is stopped, unless a person has said since
     that it be tried again.
@@ -40,11 +42,11 @@ def must_be_internal(desk: Desk, row: OperationRow, ticket: TicketRow) -> bool:
         if again is None or again <= datetime.fromisoformat(str(stopped["at"])):
             raise CannotRender(
                 f"commenting on {ticket.project} has stopped: comment {stopped['comment']} on"
-                f" {stopped['key']} was shown to customers although it was sent as internal; hide it, find out"
-                " why, then try one of these again: syncd outbox retry"
+                f" {stopped['key']} was shown to customers although it was sent as internal; hide it, find"
+                " out why, then try one of these again: syncd outbox retry"
             )
     _, book = incident_and_book(desk, row)
-    return book.project.service_desk or ticket.project != book.project.key
+    return book.project.service_desk and ticket.project == book.project.key
 
 
 def shown_to_customers(desk: Desk, issue_id: str, comment: Comment) -> bool:
@@ -65,7 +67,7 @@ def shown_to_customers(desk: Desk, issue_id: str, comment: Comment) -> bool:
 def keep_what_the_answer_said(
     session: Session, desk: Desk, row: OperationRow, ticket: TicketRow, outcome: Outcome
 ) -> None:
-    """After an internal comment: stop commenting on its project where it is public, else go on."""
+    """After a comment that had to be hidden: stop commenting on its project where it is not, else go on."""
     public = outcome.data.get("public")
     if public is None:
         return

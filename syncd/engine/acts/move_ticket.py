@@ -22,7 +22,7 @@ from syncd.engine.acts.books import incident_and_book
 from syncd.engine.acts.mapped import key_to_add
 from syncd.engine.acts.refusals import note_refusal, place, stop_where_refused
 from syncd.engine.acts.retried import retried_at
-from syncd.engine.acts.route import MOST_HOPS, Goal, goal_for, next_step
+from syncd.engine.acts.route import MOST_HOPS, Goal, goal_for, plan_step
 from syncd.engine.acts.screen import Filled, fill, with_resolution
 from syncd.engine.acts.ways import graph_of, ways_from, workflow_of
 from syncd.engine.desk import Desk
@@ -53,19 +53,20 @@ class MoveTicket(BaseAct):
         if goal.target.id != row.meaning["status"]:
             raise DecideAgain
         try:
-            step = _step(desk, row, issue, goal, incident, book)
+            found = _step(desk, row, issue, goal, incident, book)
         except CannotRender:
             desk.facts.end_trail(place(row))
             raise
-        if step is None:
+        if found is None:
             return _staying(issue, goal)
+        filled, last = found
         return {
             "issue": ticket.issue_id,
-            "transition": step.way.id,
-            "fields": step.fields,
-            "missing": key_to_add(step.missing),
-            "to": step.way.to.model_dump(mode="json"),
-            "last": goal.arrived(step.way.to.id),
+            "transition": filled.way.id,
+            "fields": filled.fields,
+            "missing": key_to_add(filled.missing),
+            "to": filled.way.to.model_dump(mode="json"),
+            "last": last,
             "workflow": workflow_of(issue),
             "from": issue.status.id,
         }
@@ -115,15 +116,18 @@ class MoveTicket(BaseAct):
 
 def _step(
     desk: Desk, row: OperationRow, issue: Issue, goal: Goal, incident: Incident, book: Rulebook
-) -> Filled | None:
-    """The next step with its screen filled, None where the ticket stays; raises `CannotRender`."""
+) -> tuple[Filled, bool] | None:
+    """The next way with its screen filled, and whether it is the last; None where the ticket stays.
+
+    Raises `CannotRender` where there is no way on, or its screen cannot be filled.
+    """
     trail = desk.facts.trail(place(row), goal.target.id)
     anew = retried_at(desk, row) is not None
     ways = ways_from(desk, issue, fresh=anew or trail.hops > 0)
     filled = [fill(desk, way, issue, incident, book) for way in ways if way.to.id != issue.status.id]
     graph, explored = graph_of(desk, issue)
     closed_off = {one.way.to.id for one in filled if one.missing}
-    status = next_step(
+    step = plan_step(
         issue.status.id,
         [one.way.to for one in filled],
         goal,
@@ -131,9 +135,10 @@ def _step(
         closed_off if anew else closed_off | explored,
         MOST_HOPS - trail.hops,
     )
-    if status is not None:
-        chosen = [one for one in filled if one.way.to.id == status.id]
-        return with_resolution(min(chosen, key=lambda one: len(one.missing)), book)
+    if step is not None:
+        ways_there = [one for one in filled if one.way.to.id == step.to.id]
+        chosen = min(ways_there, key=lambda one: len(one.missing))
+        return with_resolution(chosen, book), step.last
     if goal.arrived(issue.status.id) or goal.behind(issue.status):
         return None
     raise CannotRender(_no_way(issue, ways, str(row.meaning["word"]), goal))

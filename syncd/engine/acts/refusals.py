@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from syncd.domain.base import JsonValue
 from syncd.domain.field import FieldFacts
-from syncd.engine.acts.base import CannotRender
+from syncd.engine.acts.base import CannotRender, shown
 from syncd.engine.acts.books import incident_and_book
 from syncd.engine.acts.mapped import key_to_add
 from syncd.engine.desk import Desk
@@ -43,6 +43,7 @@ def note_refusal(desk: Desk, row: OperationRow, error: NotDone, hint: str = "") 
 
     A refusal that names fields is final at once: no fresh read fills them.
     """
+    error = shown(desk, row, error)
     limit = AT_MOST.get(error.cause)
     if limit is None:
         return

@@ -5,6 +5,7 @@ from __future__ import annotations
 from syncd.domain.operation import Kind
 from syncd.engine.acts.base import Act
 from syncd.engine.acts.create_ticket import CreateTicket
+from syncd.engine.acts.doubles import CloseDouble, LinkDouble
 from syncd.engine.acts.edit_ticket import EditTicket
 from syncd.engine.acts.link_tickets import LinkTickets
 from syncd.engine.acts.move_ticket import MoveTicket
@@ -19,4 +20,6 @@ ACTS: dict[str, Act] = {
     Kind.MIRROR_NOTE: MirrorNote(),
     Kind.MIRROR_COMMENT: MirrorComment(),
     Kind.SAY_ON_TICKET: SayOnTicket(),
+    Kind.LINK_DOUBLE: LinkDouble(),
+    Kind.CLOSE_DOUBLE: CloseDouble(),
 }

@@ -49,6 +49,14 @@ class Goal:
         return abs(self.ranks[status.id] - self.ranks[self.target.id])
 
 
+@dataclass(frozen=True)
+class Step:
+    """The status to go to next; `last` says whether the ticket is then where it should be."""
+
+    to: Status
+    last: bool
+
+
 def goal_for(project: ResolvedProject, word: str) -> Goal:
     """The goal of a move to the status of one of the mapping's words."""
     ranks: dict[str, int] = {}
@@ -73,19 +81,43 @@ def next_step(
     explored: Iterable[str],
     hops: int = MOST_HOPS,
 ) -> Status | None:
-    """Given what Jira offers from status `at`, return the status to go to next; None: there is no way.
+    """As `plan_step`, the status alone."""
+    step = plan_step(at, offered, goal, graph, explored, hops)
+    return step.to if step is not None else None
 
-    First a way that is known to reach the target within `hops` steps, then the mapping's path, then a
-    status whose own ways were not seen yet, the nearest to the target first; at last a way to a status
-    that the mapping names for the same word. `explored` are the statuses whose ways are known well enough.
+
+def plan_step(
+    at: str,
+    offered: Sequence[Status],
+    goal: Goal,
+    graph: Graph,
+    explored: Iterable[str],
+    hops: int = MOST_HOPS,
+) -> Step | None:
+    """Given what Jira offers from status `at`, return the step to take next; None: there is no way.
+
+    First a way that is known to reach the target within `hops` steps, then the mapping's path, then the
+    nearest status whose own ways were not seen yet; at last a way to a status that the mapping names for
+    the same word. `explored` are the statuses whose ways are known well enough.
     """
     known = {**graph, at: tuple(offered)}
-    return (
+    onwards = (
         _first_hop(at, goal.target, goal, known, hops)
         or _along_the_path(at, offered, goal, hops)
-        or _around(at, offered, goal, explored, hops)
-        or next((step for one in goal.instead if (step := _first_hop(at, one, goal, known, hops))), None)
+        or _around(at, goal, known, frozenset(explored), hops)
     )
+    if onwards is not None:
+        return Step(onwards, last=onwards.id == goal.target.id)
+    another = _to_another(at, goal, known, hops)
+    return Step(another, last=goal.arrived(another.id)) if another is not None else None
+
+
+def _to_another(at: str, goal: Goal, graph: Graph, hops: int) -> Status | None:
+    """The first step to a status that the mapping names for the same word; none from where that is so."""
+    if goal.arrived(at):
+        return None
+    steps = (_first_hop(at, one, goal, graph, hops) for one in goal.instead)
+    return next((step for step in steps if step is not None), None)
 
 
 def _first_hop(at: str, target: Status, goal: Goal, graph: Graph, hops: int) -> Status | None:
@@ -113,9 +145,20 @@ def _along_the_path(at: str, offered: Sequence[Status], goal: Goal, hops: int) -
     return next((there[one] for one in reversed(ahead) if one in there), None) if hops > 1 else None
 
 
-def _around(
-    at: str, offered: Sequence[Status], goal: Goal, explored: Iterable[str], hops: int
-) -> Status | None:
-    known = {at, *explored}
-    candidates = [one for one in offered if one.id not in known and goal.may_pass(one)]
-    return min(candidates, key=goal.distance, default=None) if hops > 1 else None
+def _around(at: str, goal: Goal, graph: Graph, explored: frozenset[str], hops: int) -> Status | None:
+    """The first step to the nearest status whose ways were not seen yet, with a step left to go on."""
+    seen = {at}
+    level: list[tuple[str, Status | None]] = [(at, None)]
+    for _ in range(1, hops):
+        ahead = [
+            (one, first or one)
+            for here, first in level
+            for one in graph.get(here, ())
+            if one.id not in seen and goal.may_pass(one)
+        ]
+        unknown = [(one, first) for one, first in ahead if one.id not in explored]
+        if unknown:
+            return min(unknown, key=lambda found: goal.distance(found[0]))[1]
+        seen.update(one.id for one, _ in ahead)
+        level = [(one.id, first) for one, first in ahead]
+    return None

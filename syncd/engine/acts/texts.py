@@ -10,16 +10,28 @@ from hashlib import sha256
 
 from sqlmodel import Session
 
+from syncd.config.texts import cut, wiki_within
 from syncd.domain.incident import Incident
-from syncd.domain.text import escape_wiki
-from syncd.engine.acts.base import BaseAct, CannotRender, DecideAgain, Outcome, Rendered, mark_of, ticket_row
-from syncd.engine.acts.internal import keep_what_the_answer_said, must_be_internal, shown_to_customers
+from syncd.domain.text import escape_wiki, one_line
+from syncd.engine.acts.base import (
+    BaseAct,
+    CannotRender,
+    DecideAgain,
+    Outcome,
+    Rendered,
+    is_restricted,
+    mark_of,
+    ticket_row,
+)
+from syncd.engine.acts.internal import keep_what_the_answer_said, may_comment, shown_to_customers
 from syncd.engine.desk import Desk
 from syncd.ledger.tables import IncidentRow, MirrorLinkRow, OperationRow, TicketRow
 from syncd.policy.mirror import mark_in, mark_line
 
 COMMENT_LIMIT = 32_000
-"""UTF-16 units of a mirrored text; Jira's limit is 32,767 for the whole comment."""
+"""UTF-16 units of a mirrored text as wiki markup; Jira's limit is 32,767 for the whole comment."""
+AUTHOR_LIMIT = 300
+"""UTF-16 units of the author's name as wiki markup."""
 NOTE_LIMIT = 10_000
 """UTF-16 units; PagerDuty names no limit, so the text is kept modest."""
 
@@ -34,8 +46,6 @@ def _when(iso: str) -> str:
 
 
 def _masked(desk: Desk, row: OperationRow, text: str, limit: int) -> str:
-    from syncd.config.texts import cut
-
     with desk.ledger.db.read() as session:
         known = session.get(IncidentRow, row.incident_id)
     book = desk.book_of(Incident.model_validate(known.snapshot), known.team) if known else None
@@ -52,19 +62,19 @@ class CommentAct(BaseAct):
         raise CannotRender(f"{row.kind} has no text")
 
     def render(self, desk: Desk, row: OperationRow) -> Rendered:
-        """The comment in wiki markup, with its mark as the last line, and whether it must be internal."""
+        """The comment in wiki markup, with its mark as the last line; `hidden`: its answer is judged."""
         ticket = ticket_row(desk, row)
-        internal = must_be_internal(desk, row, ticket)
+        hidden = may_comment(desk, row, ticket)
         body = f"{self.body(desk, row)}\n\n{mark_line(row.op)}"
-        return {"issue": ticket.issue_id, "body": body, "internal": internal}
+        return {"issue": ticket.issue_id, "body": body, "hidden": hidden}
 
     def send(self, desk: Desk, row: OperationRow, rendered: Rendered) -> Outcome:
         """One comment."""
-        issue, internal = str(rendered["issue"]), bool(rendered.get("internal"))
+        issue = str(rendered["issue"])
         comment = desk.clients.jira.add_comment(
-            issue, str(rendered["body"]), mark_of(desk, row), internal=internal
+            issue, str(rendered["body"]), mark_of(desk, row), internal=True
         )
-        public = shown_to_customers(desk, issue, comment) if internal else None
+        public = shown_to_customers(desk, issue, comment) if rendered.get("hidden") else None
         return Outcome(comment.id, {"hash": text_hash(comment.body), "public": public})
 
     def confirm(self, session: Session, desk: Desk, row: OperationRow, outcome: Outcome) -> None:
@@ -91,7 +101,7 @@ class CommentAct(BaseAct):
         for comment in desk.clients.jira.comments(ticket_row(desk, row).issue_id):
             ours = comment.mark.op == row.op if comment.mark else mark_in(comment.body) == row.op
             if ours:
-                public = comment.public if (row.rendered or {}).get("internal") else None
+                public = comment.public if (row.rendered or {}).get("hidden") else None
                 return Outcome(comment.id, {"hash": text_hash(comment.body), "public": public})
         return None
 
@@ -101,8 +111,10 @@ class MirrorNote(CommentAct):
 
     def body(self, desk: Desk, row: OperationRow) -> str:
         """Who wrote it, where and when, and the text, harmless in wiki markup."""
-        text = escape_wiki(_masked(desk, row, str(row.meaning["text"]), COMMENT_LIMIT // 3))
-        author = escape_wiki(str(row.meaning["author"]) or "somebody")
+        if is_restricted(desk, row):
+            raise DecideAgain
+        text = wiki_within(_masked(desk, row, str(row.meaning["text"]), COMMENT_LIMIT), COMMENT_LIMIT)
+        author = wiki_within(one_line(str(row.meaning["author"])) or "somebody", AUTHOR_LIMIT)
         return f"*{author}* on PagerDuty, {_when(str(row.meaning['at']))}:\n{text}"
 
 
@@ -111,6 +123,8 @@ class SayOnTicket(CommentAct):
 
     def body(self, desk: Desk, row: OperationRow) -> str:
         """Our words, and the value they speak of, harmless in wiki markup."""
+        if not row.meaning.get("value") and is_restricted(desk, row):
+            raise DecideAgain
         value = escape_wiki(_masked(desk, row, str(row.meaning.get("value", "")), 1000))
         return f"{str(row.meaning['subject']).capitalize()}: {row.meaning['text']} {value}".rstrip()
 
@@ -168,6 +182,8 @@ class MirrorComment(NoteAct):
 
     def text(self, desk: Desk, row: OperationRow) -> str:
         """Who wrote it, where and when, and the text as it stands."""
+        if is_restricted(desk, row):
+            raise DecideAgain
         ticket = ticket_row(desk, row)
         text = _masked(desk, row, str(row.meaning["text"]), NOTE_LIMIT)
         author = str(row.meaning["author"]) or "somebody"

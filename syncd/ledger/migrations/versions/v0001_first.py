@@ -71,6 +71,9 @@ def _incidents() -> None:
         sa.Column("silence", sa.String),
         sa.Column("would", sa.JSON, nullable=False),
         sa.Column("merged_into", sa.String, index=True),
+        sa.Column("restricted", sa.Boolean, nullable=False),
+        sa.Column("restricted_since", sa.DateTime),
+        sa.Column("rest", sa.JSON),
     )
     op.create_table(
         "ticket",

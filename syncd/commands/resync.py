@@ -1,0 +1,143 @@
+"""`syncd --resync`: ledger, PagerDuty and Jira compared afresh; the plan, the question, the repair.
+
+The comparison is made on a copy of the ledger, so that nothing is written before somebody said yes. Beside
+a running daemon the daemon repairs, and its progress is shown; else this process does.
+"""
+
+from __future__ import annotations
+
+import getpass
+import sys
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from syncd.commands.setup import Setup
+
+Data = dict[str, Any]
+
+
+def resync(
+    ctx: click.Context, *, since: str | None, incidents: tuple[str, ...], dry_run: bool, yes: bool
+) -> None:
+    """Compare, show, ask, repair; 2 where nobody can be asked, 75 where repairs wait."""
+    if not dry_run and not yes and not sys.stdin.isatty():
+        raise click.UsageError("nobody can be asked here: give --yes, or --dry-run to see the plan alone")
+    setup = Setup.load(ctx)
+    setup.start_log(quiet=True)
+    arguments: Data = {"since": _since(since), "incidents": list(incidents)}
+    plan = _plan(setup, arguments)
+    _show_plan(plan)
+    if dry_run or not any(one["what"] in ("repair", "follow") for one in plan["found"]):
+        return
+    if not yes:
+        click.confirm("Do it?", abort=True)
+    result = _do(setup, arguments)
+    sys.exit(_show_result(result))
+
+
+def _since(text: str | None) -> str | None:
+    """A length of time before now, or a day (UTC), as a moment; usage error else."""
+    if text is None:
+        return None
+    from syncd.config.durations import duration
+    from syncd.engine.clock import SystemClock
+
+    now = SystemClock().now()
+    try:
+        moment = now - duration(text)
+    except (ValueError, OverflowError):
+        try:
+            moment = datetime.fromisoformat(text)
+        except ValueError:
+            said = f"--since: {text!r} is neither a length of time (30d, 12h) nor a day (2026-11-01)"
+            raise click.UsageError(said) from None
+    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
+    if moment >= now:
+        raise click.UsageError(f"--since: {text} lies ahead")
+    return moment.isoformat()
+
+
+def _plan(setup: Setup, arguments: Data) -> Data:
+    """The comparison on a copy of the ledger; exits 69 or 77 where a service cannot be read."""
+    from syncd.commands import failures
+    from syncd.commands.plan import desk_on_copy
+    from syncd.engine.cycle import Engine, once
+    from syncd.engine.resync import Resync, Scope
+
+    with tempfile.TemporaryDirectory(prefix="syncd-resync-") as folder:
+        desk = desk_on_copy(setup, Path(folder))
+        try:
+            engine = Engine(desk)
+            result = once(engine)
+            if not result.good or desk.health.down():
+                sys.exit(failures.say_down(desk.health.down()))
+            return Resync(desk, engine.dispatcher, engine.work_on).run(Scope.of(arguments)).data()
+        finally:
+            desk.ledger.close()
+
+
+def _do(setup: Setup, arguments: Data) -> Data:
+    """Have it done: by the living daemon, else here under the lock."""
+    from syncd.commands.asking import ask_daemon
+    from syncd.engine import requests
+    from syncd.engine.cycle import WORKERS, Engine, once
+    from syncd.ledger.errors import LedgerBusy
+
+    who = getpass.getuser()
+    try:
+        desk = setup.desk("syncd --resync")
+    except LedgerBusy:
+        click.echo("a running daemon does it", err=True)
+        return ask_daemon("resync", arguments, who, lambda words: click.echo(words, err=True))
+    try:
+        with desk.ledger.db.write() as session:
+            number = requests.ask(session, "resync", arguments, who, desk.clock).id or 0
+        once(Engine(desk), parallel=WORKERS)
+        return requests.answer_of(desk.ledger, number)
+    finally:
+        desk.ledger.close()
+
+
+def _show_plan(plan: Data) -> None:
+    from syncd.commands.output import console, plain, table
+
+    out = console()
+    peace = f", {plan['in_peace']} of them over before the rules began" if plan["in_peace"] else ""
+    out.print(f"{plan['looked_at']} incidents compared with PagerDuty and Jira{peace}.")
+    for what, title in (
+        ("repair", "To be repaired"),
+        ("follow", "Found elsewhere, and followed"),
+        ("left", "Left as it is"),
+    ):
+        rows = [
+            (one["incident"], one["ticket"] or "none", one["reason"])
+            for one in plan["found"]
+            if one["what"] == what
+        ]
+        if rows:
+            out.print(table(title, ("incident", "ticket", "why"), rows))
+            out.print()
+    if not any(one["what"] in ("repair", "follow") for one in plan["found"]):
+        plain(out, "Nothing to repair.")
+
+
+def _show_result(result: Data) -> int:
+    """Say what became of it; return the exit code."""
+    from syncd.commands import failures
+
+    made = result.get("operations", [])
+    done = [one for one in made if one["state"] == "done"]
+    waiting = [one for one in made if one["state"] in ("pending", "in_flight", "settling", "parked", "held")]
+    for line in result.get("lines", []):
+        click.echo(line, err=True)
+    if result.get("failed"):
+        return failures.GENERAL
+    click.echo(f"{len(done)} operations done, {len(waiting)} wait")
+    if waiting:
+        click.echo("see: syncd outbox", err=True)
+        return failures.TRY_LATER
+    return 0

@@ -1,0 +1,123 @@
+"""Where what was read of the services enters the ledger: masked, and without texts where it is restricted.
+
+Every read goes through here. Texts are masked before they are stored (rules: "The ticket"), so that nothing
+later can forget it; whether an incident is restricted is found in the same transaction, so that no command
+sees a title in between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from loguru import logger
+from sqlmodel import Session
+
+from syncd.config.masks import mask
+from syncd.domain.base import JsonValue
+from syncd.domain.incident import Incident, Note
+from syncd.domain.mapping import Mapping as TeamMapping
+from syncd.domain.mapping import ServiceSection
+from syncd.domain.ticket import Issue
+from syncd.engine.desk import Desk
+from syncd.ledger import audit
+from syncd.ledger.restricting import restrict
+from syncd.ledger.snapshots import save_incident, save_issue, save_notes
+from syncd.ledger.tables import IncidentRow, TicketRow
+from syncd.policy.restricted import restricted_by, restricted_by_person, withheld
+
+
+def keep_incident(
+    session: Session, desk: Desk, incident: Incident, moment: int, team: str | None
+) -> IncidentRow | None:
+    """Store an incident as read; return its row if that was news, else None."""
+    mapping, section = _team(desk, incident, team)
+
+    def border(one: Incident, restricted: bool) -> tuple[Incident, str | None]:
+        why = None if restricted or mapping is None else restricted_by(one, mapping, section)
+        one = masked_incident(one, _patterns(mapping))
+        return (withheld(one, mapping) if restricted or why else one), why
+
+    return save_incident(session, incident, moment, desk.clock.now(), team, border)
+
+
+def keep_notes(session: Session, desk: Desk, row: IncidentRow, notes: Iterable[Note], moment: int) -> None:
+    """Store the notes of an incident as listed; none of a restricted one."""
+    save_notes(session, row, masked_notes(desk, row, notes), moment)
+
+
+def keep_issue(session: Session, desk: Desk, row: TicketRow, issue: Issue, moment: int) -> bool:
+    """Store a ticket as read; return whether that was news. A person may have said that it is restricted."""
+    incident = session.get(IncidentRow, row.incident_id)
+    mapping = _named(desk, incident.team) if incident else None
+    if incident is not None and mapping is not None and not incident.restricted:
+        why = restricted_by_person(issue, mapping)
+        if why is not None:
+            restrict_known(session, desk, incident, mapping, why)
+    return save_issue(session, row, masked_issue(issue, _patterns(mapping)), moment)
+
+
+def restrict_known(session: Session, desk: Desk, row: IncidentRow, mapping: TeamMapping, why: str) -> None:
+    """An incident that is on record becomes restricted."""
+    kept = withheld(Incident.model_validate(row.snapshot), mapping)
+    row.snapshot = kept.model_dump(mode="json")
+    if restrict(session, row, why, desk.clock.now()):
+        logger.bind(incident=row.id).warning("{} is restricted from now on ({})", row.id, why)
+
+
+def tell_lead(session: Session, desk: Desk, incident_id: str, why: str, issue: str | None = None) -> None:
+    """The security lead has to hear that a restricted ticket has no level: on record, for the mail to say.
+
+    The event `restricted.untold` names the incident; nothing of its text stands there or in the log.
+    """
+    audit.append(
+        session, desk.clock.now(), "restricted.untold", incident=incident_id, issue=issue, data={"why": why}
+    )
+    logger.bind(incident=incident_id).warning("the security lead has to hear of {}: {}", incident_id, why)
+
+
+def masked_incident(incident: Incident, patterns: Mapping[str, str]) -> Incident:
+    """The incident without card numbers, tokens, keys and what the team's patterns name."""
+
+    def clean(value: JsonValue) -> JsonValue:
+        if isinstance(value, list):
+            return [clean(one) for one in value]
+        return mask(value, patterns) if isinstance(value, str) else value
+
+    fields = incident.custom_fields
+    return incident.model_copy(
+        update={
+            "title": mask(incident.title, patterns),
+            "incident_key": mask(incident.incident_key, patterns) if incident.incident_key else None,
+            "custom_fields": None if fields is None else {name: clean(one) for name, one in fields.items()},
+        }
+    )
+
+
+def masked_notes(desk: Desk, row: IncidentRow, notes: Iterable[Note]) -> tuple[Note, ...]:
+    """The notes without what must not be stored."""
+    patterns = _patterns(_named(desk, row.team))
+    return tuple(note.model_copy(update={"text": mask(note.text, patterns)}) for note in notes)
+
+
+def masked_issue(issue: Issue, patterns: Mapping[str, str]) -> Issue:
+    """The ticket with its comments and summary masked; people may have typed what must not be stored."""
+    comments = issue.comments
+    if comments is not None:
+        comments = tuple(one.model_copy(update={"body": mask(one.body, patterns)}) for one in comments)
+    return issue.model_copy(update={"summary": mask(issue.summary, patterns), "comments": comments})
+
+
+def _patterns(mapping: TeamMapping | None) -> Mapping[str, str]:
+    return mapping.redact.patterns if mapping else {}
+
+
+def _named(desk: Desk, team: str | None) -> TeamMapping | None:
+    return next((one for one in desk.mappings if one.team == team), None)
+
+
+def _team(desk: Desk, incident: Incident, team: str | None) -> tuple[TeamMapping | None, ServiceSection]:
+    found = desk.team_of(incident.service.id, incident.service.name)
+    return found or (_named(desk, team), ServiceSection())
+
+
+__all__ = ["keep_incident", "keep_issue", "keep_notes", "restrict_known", "tell_lead"]

@@ -1,0 +1,93 @@
+"""An incident becomes restricted: from then on, and looking back, no row holds its title or texts.
+
+Whatever a decision needs stays: ids, states, people, hashes. What of its texts had not left yet is dropped;
+what is under way keeps only what finds it again. Deleted text is overwritten in the file (`secure_delete`),
+and the write-ahead log forgets it at its next checkpoint.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlmodel import Session, col, select
+
+from syncd.domain.incident import stub_title
+from syncd.domain.operation import Kind, OperationClass, OperationState
+from syncd.ledger import audit, outbox
+from syncd.ledger.tables import IncidentRow, OperationRow, TicketRow
+
+AGAIN = "again"
+"""In what a withheld operation was rendered to: it must be rendered anew before it leaves."""
+PRIVATE = "restricted"
+"""In what a create means: its text is read when it leaves, and kept nowhere."""
+
+_TEXTS = (Kind.MIRROR_NOTE, Kind.MIRROR_COMMENT, Kind.SAY_ON_TICKET)
+_WAITING = (OperationState.PENDING, OperationState.PARKED, OperationState.HELD)
+_KEPT = ("project", "issuetype", "security")
+
+
+def texts_withheld(number: int) -> dict[str, Any]:
+    """What stands in a ticket's snapshot instead of its texts."""
+    return {"summary": stub_title(number), "comments": []}
+
+
+def restrict(session: Session, row: IncidentRow, why: str, now: datetime) -> bool:
+    """Make an incident restricted, for ever; return whether it was not before. `why` holds no text of it.
+
+    The caller has stored or stores a snapshot without texts.
+    """
+    if row.restricted:
+        return False
+    row.restricted, row.restricted_since, row.finished = True, now, False
+    row.notes, row.notes_wanted = None, False
+    session.add(row)
+    session.flush()
+    audit.append(session, now, "incident.restricted", incident=row.id, data={"why": why})
+    ticket = session.get(TicketRow, row.id)
+    if ticket is not None:
+        withhold_ticket(session, ticket, row.number)
+    query = select(OperationRow).where(OperationRow.incident_id == row.id).order_by(col(OperationRow.id))
+    for operation in session.exec(query).all():
+        _withhold(session, operation, row.number, now)
+    return True
+
+
+def withhold_ticket(session: Session, ticket: TicketRow, number: int) -> None:
+    """Take the texts out of what is known of a ticket."""
+    if ticket.snapshot is not None:
+        ticket.snapshot = {**ticket.snapshot, **texts_withheld(number)}
+    ticket.agreed = {name: value for name, value in ticket.agreed.items() if name != "summary"}
+    session.add(ticket)
+
+
+def _withhold(session: Session, row: OperationRow, number: int, now: datetime) -> None:
+    if row.kind in _TEXTS and row.op_class == OperationClass.ONCE and row.state in _WAITING:
+        outbox.finish(session, row, OperationState.DROPPED, now, why="the incident is restricted")
+    meaning: dict[str, Any] = {
+        name: "" if name in ("text", "value") else value for name, value in row.meaning.items()
+    }
+    for part in ("fields", "agree"):
+        if isinstance(meaning.get(part), dict):
+            meaning[part] = {name: one for name, one in meaning[part].items() if name != "summary"}
+    if row.kind == Kind.CREATE_TICKET:
+        meaning[PRIVATE] = True
+    row.meaning = meaning
+    if row.rendered is not None:
+        row.rendered = _rendered(row.rendered, number)
+    if row.error is not None:
+        row.error = "withheld: the incident is restricted"
+    session.add(row)
+
+
+def _rendered(rendered: dict[str, Any], number: int) -> dict[str, Any]:
+    """What finds the request again, and what its confirmation keeps."""
+    kept = {
+        name: value for name, value in rendered.items() if name not in ("body", "text", "fields", "agree")
+    }
+    fields, agree = rendered.get("fields"), rendered.get("agree")
+    if isinstance(fields, dict):
+        kept["fields"] = {name: value for name, value in fields.items() if name in _KEPT}
+    if isinstance(agree, dict):
+        kept["agree"] = {name: value for name, value in agree.items() if name != "summary"}
+    return {**kept, AGAIN: True}

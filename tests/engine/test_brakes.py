@@ -1,0 +1,320 @@
+"""The brakes: a first load, a mass of writes. What is held stays held, and goes on when a person says so."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from conftest import MakeRig
+from rig import Rig, mapping
+
+from engine.test_lifecycle import issue_of, nothing_more_is_written
+from syncd.engine import requests
+from syncd.ledger import audit, holds
+from syncd.ledger.reading import status_data
+from syncd.sandbox import dump, faults
+
+
+def storm(rig: Rig, count: int, **more: Any) -> list[str]:
+    return [
+        rig.world.pagerduty.trigger("Alipay Integration", f"Trouble {number}", priority="P3", **more).id
+        for number in range(count)
+    ]
+
+
+def ask(rig: Rig, kind: str, **arguments: Any) -> list[str]:
+    """What a person asks for at the command line, answered by this engine."""
+    with rig.ledger.db.write() as session:
+        number = requests.ask(session, kind, arguments, "ana", rig.clock).id or 0
+    rig.engine.serve_requests()
+    rig.engine.dispatcher.drain()
+    lines: list[str] = requests.answer_of(rig.ledger, number)["lines"]
+    return lines
+
+
+def standing(rig: Rig) -> dict[str, Any]:
+    with rig.ledger.db.read() as session:
+        return status_data(session)
+
+
+def kinds_of_events(rig: Rig) -> list[str]:
+    from sqlmodel import select
+
+    from syncd.ledger.tables import AuditEventRow
+
+    with rig.ledger.db.read() as session:
+        assert audit.verify(session) is None
+        return [event.kind for event in session.exec(select(AuditEventRow)).all()]
+
+
+def issues(rig: Rig) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = dump.whole(rig.world)["jira"]["issues"]
+    return found
+
+
+def restart_with(rig: Rig, rules: Any) -> None:
+    """End the engine and start it with other rules on the same ledger."""
+    rig.mappings = (rules,)
+    rig.restart()
+
+
+# The first load
+
+
+def test_a_new_ledger_that_would_make_many_tickets_writes_nothing_and_shows_what_waits(
+    make_rig: MakeRig,
+) -> None:
+    rig = make_rig()
+    storm(rig, 51)
+    rig.settle(4)
+    assert rig.writes() == 0
+    told = standing(rig)["first_load"]
+    assert (told["state"], told["counts"]) == ("held", {"create_ticket": 51, "link_note": 51})
+    assert kinds_of_events(rig).count("first_load.held") == 1
+
+
+def test_it_stays_up_and_goes_on_reading_while_it_is_held(make_rig: MakeRig) -> None:
+    rig = make_rig()
+    storm(rig, 51)
+    rig.settle(2)
+    late = rig.world.pagerduty.trigger("BluBank Integration", "Later")
+    assert rig.cycle().good
+    assert late.id in [one["id"] for one in standing(rig)["incidents"]]
+    assert rig.writes() == 0
+
+
+def test_it_goes_on_after_an_acceptance_which_is_on_record(make_rig: MakeRig) -> None:
+    rig = make_rig()
+    incidents = storm(rig, 60)
+    rig.settle(3)
+    assert ask(rig, "accept") == ["accepted: 60 create_ticket, 60 link_note"]
+    rig.settle(3)
+    assert sorted(one["properties"]["syncd"]["incident"] for one in issues(rig)) == sorted(incidents)
+    assert standing(rig)["first_load"]["state"] == "passed"
+    assert "first_load.accepted" in kinds_of_events(rig)
+    nothing_more_is_written(rig)
+
+
+def test_the_hold_survives_a_restart_and_so_does_the_acceptance(make_rig: MakeRig) -> None:
+    rig = make_rig()
+    storm(rig, 60)
+    rig.settle(2)
+    rig.restart()
+    rig.settle(3)
+    assert rig.writes() == 0
+    with rig.ledger.db.write() as session:
+        requests.ask(session, "accept", {}, "ana", rig.clock)
+    requests.serve(rig.ledger, rig.clock)
+    rig.restart()
+    rig.settle(3)
+    assert len(issues(rig)) == 60
+    nothing_more_is_written(rig)
+
+
+def test_up_to_fifty_tickets_are_made_unasked_in_the_first_cycle(make_rig: MakeRig) -> None:
+    rig = make_rig()
+    storm(rig, 50)
+    rig.cycle()
+    assert len(issues(rig)) == 50
+
+
+def test_a_ledger_that_is_past_its_first_load_is_never_held_for_it_again(house: Rig) -> None:
+    storm(house, 80)
+    house.settle(3)
+    assert len(issues(house)) == 80
+
+
+def test_nothing_leaves_before_both_services_were_read(make_rig: MakeRig) -> None:
+    rig = make_rig()
+    rig.world.faults.add(faults.error(500), service="jira", path=r"/search/jql$", times=2)
+    storm(rig, 60)
+    rig.cycle()
+    assert (rig.writes(), standing(rig)["first_load"]["state"]) == (0, "counting")
+    rig.settle(14)
+    assert (rig.writes(), standing(rig)["first_load"]["state"]) == (0, "held")
+
+
+def test_what_could_not_be_decided_on_yet_counts_as_if_it_wanted_a_ticket(make_rig: MakeRig) -> None:
+    rig = make_rig()
+    storm(rig, 60)
+    rule = rig.world.faults.add(
+        faults.error(500), service="jira", path=r"/user/assignable", times=None, probability=0.9
+    )
+    rig.cycle()
+    assert rig.writes() == 0
+    rig.world.faults.remove(rule.id)
+    rig.settle(14)
+    assert (rig.writes(), standing(rig)["first_load"]["state"]) == (0, "held")
+
+
+def test_what_was_over_before_the_rules_counts_for_nothing(make_rig: MakeRig) -> None:
+    rig = make_rig(mappings=(mapping(enforce_from="2027-01-01"),))
+    for incident in storm(rig, 60):
+        rig.world.pagerduty.resolve(incident)
+    rig.world.pagerduty.trigger("Alipay Integration", "Open")
+    rig.settle(3)
+    assert len(issues(rig)) == 1
+
+
+def test_an_acceptance_of_nothing_says_so(house: Rig) -> None:
+    assert ask(house, "accept") == ["nothing waits to be accepted"]
+
+
+# A mass of writes
+
+
+URGENT = {
+    "SEV0": {"pagerduty": "P1", "priority": "Highest", "postmortem": True},
+    "SEV1": {"pagerduty": "P2", "priority": "High", "postmortem": True},
+    "SEV2": {"pagerduty": "P3", "urgency": "high", "priority": "Highest", "postmortem": True},
+    "SEV3": {"pagerduty": "P4", "urgency": "low", "priority": "Low"},
+}
+"""QRPay's severities with another Jira priority for SEV2."""
+
+
+def priorities(rig: Rig) -> set[str]:
+    return {one["fields"]["priority"]["name"] for one in issues(rig)}
+
+
+def calm(rig: Rig, count: int) -> list[str]:
+    """So many open incidents with their tickets, and nothing left to do."""
+    incidents = storm(rig, count)
+    rig.settle(4)
+    assert len(issues(rig)) == count
+    nothing_more_is_written(rig)
+    return incidents
+
+
+def test_changed_rules_that_would_write_to_many_tickets_are_held(house: Rig) -> None:
+    calm(house, 26)
+    told: list[int] = []
+    before = house.writes()
+    restart_with(house, mapping(severities=URGENT, version="changed"))
+    house.desk.brakes.tell_operator = told.append
+    house.settle(4)
+    assert house.writes() == before
+    assert {row.state for row in house.operations("held")} == {"held"}
+    assert standing(house)["held"]["tickets"] == 26
+    assert told == [26]
+    assert kinds_of_events(house).count("mass.held") == 1
+
+
+def test_they_go_on_when_they_are_released(house: Rig) -> None:
+    calm(house, 30)
+    restart_with(house, mapping(severities=URGENT, version="changed"))
+    house.settle(2)
+    assert ask(house, "outbox.release", ids=[]) == ["30 operations on 30 tickets are released"]
+    house.settle(2)
+    assert priorities(house) == {"Highest"}
+    assert standing(house)["held"] is None
+    nothing_more_is_written(house)
+
+
+def test_some_of_them_can_be_released_alone(house: Rig) -> None:
+    calm(house, 30)
+    restart_with(house, mapping(severities=URGENT, version="changed"))
+    house.settle(2)
+    first = house.operations("held")[0]
+    ask(house, "outbox.release", ids=[first.id])
+    house.settle(2)
+    assert len(house.operations("held")) == 29
+    assert standing(house)["held"]["tickets"] == 29
+    assert priorities(house) == {"Highest", "Medium"}
+
+
+def test_they_can_be_dropped_for_good(house: Rig) -> None:
+    calm(house, 30)
+    before = house.writes()
+    restart_with(house, mapping(severities=URGENT, version="changed"))
+    house.settle(2)
+    ask(house, "outbox.drop", ids=[], held=True, reason="the mapping was wrong")
+    assert (house.operations("held"), standing(house)["held"]) == ([], None)
+    restart_with(house, mapping())
+    house.settle(3)
+    assert house.writes() == before
+
+
+def test_with_the_old_rules_back_what_was_held_is_no_longer_needed(house: Rig) -> None:
+    calm(house, 30)
+    before = house.writes()
+    restart_with(house, mapping(severities=URGENT, version="changed"))
+    house.settle(2)
+    restart_with(house, mapping())
+    house.settle(2)
+    assert (house.operations("held"), standing(house)["held"], house.writes()) == ([], None, before)
+    nothing_more_is_written(house)
+
+
+def test_a_mass_that_is_held_is_still_held_after_a_restart(house: Rig) -> None:
+    calm(house, 30)
+    before = house.writes()
+    restart_with(house, mapping(severities=URGENT, version="changed"))
+    house.settle(2)
+    house.restart()
+    house.settle(3)
+    assert (house.writes(), len(house.operations("held"))) == (before, 30)
+
+
+def test_changed_rules_for_a_few_tickets_are_carried_out(house: Rig) -> None:
+    calm(house, 25)
+    restart_with(house, mapping(severities=URGENT, version="changed"))
+    house.settle(2)
+    assert priorities(house) == {"Highest"}
+    assert house.operations("held") == []
+    nothing_more_is_written(house)
+
+
+def test_many_incidents_that_change_at_once_are_no_mass(house: Rig) -> None:
+    incidents = calm(house, 40)
+    for incident in incidents:
+        house.world.pagerduty.acknowledge(incident, "Amara Osei")
+    house.settle(2)
+    assert {one["fields"]["status"]["name"] for one in issues(house)} == {"In Progress"}
+
+
+def test_many_moves_that_only_time_brings_are_no_mass(house: Rig) -> None:
+    incidents = calm(house, 40)
+    for incident in incidents:
+        house.world.pagerduty.resolve(incident)
+    house.settle(2)
+    assert {one["fields"]["status"]["name"] for one in issues(house)} == {"To Do"}
+    house.settle(14)
+    assert {one["fields"]["status"]["name"] for one in issues(house)} == {"In Review"}
+
+
+def test_many_notes_at_once_are_no_mass(house: Rig) -> None:
+    for incident in calm(house, 30):
+        house.world.pagerduty.note(incident, "looking", "Amara Osei")
+    house.settle(2)
+    assert all(any("looking" in said["body"] for said in one["comments"]) for one in issues(house))
+    nothing_more_is_written(house)
+
+
+def test_an_incident_that_changes_beside_a_held_mass_is_followed(house: Rig) -> None:
+    first, *_others = calm(house, 30)
+    restart_with(house, mapping(severities=URGENT, version="changed"))
+    house.settle(2)
+    house.world.pagerduty.acknowledge(first, "Amara Osei")
+    house.settle(2)
+    assert [one["fields"]["status"]["name"] for one in issues(house)].count("In Progress") == 1
+    assert len(house.operations("held")) == 30
+
+
+def test_an_unchanged_incident_s_ticket_is_written_to_in_the_same_cycle_when_it_is_the_only_one(
+    house: Rig,
+) -> None:
+    calm(house, 1)
+    restart_with(house, mapping(severities=URGENT, version="changed"))
+    house.cycle()
+    assert issue_of(house)["fields"]["priority"]["name"] == "Highest"
+
+
+def test_what_is_decided_while_the_others_are_judged_is_not_judged_with_them(house: Rig) -> None:
+    calm(house, 1)
+    with house.ledger.db.write() as session:
+        latest = holds.highest_operation(session)
+    restart_with(house, mapping(severities=URGENT, version="changed"))
+    house.engine.dispatcher._on_empty = lambda: None
+    house.engine.dispatcher.drain()
+    assert house.desk.brakes.judge(latest) == []
+    assert [row.state for row in house.operations("held")] == ["held"]
+    assert house.desk.brakes.to_judge()

@@ -1,0 +1,150 @@
+"""The checks beneath `syncd check`: what is judged without a command line, and what it costs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from rig import Rig, mapping
+
+from syncd.domain.base import Reference
+from syncd.domain.mapping import Mapping
+from syncd.domain.project import IssueTypeFacts, ProjectFacts
+from syncd.domain.ticket import Account, Status, StatusCategory
+from syncd.engine.checks.finding import Finding, Level
+from syncd.engine.checks.people import certain
+from syncd.engine.checks.run import check_all
+from syncd.engine.checks.sight import Sight
+from syncd.engine.first_mapping import choose
+from syncd.sandbox import faults
+
+MAPPINGS = "integration-jira-cloud/accounts_mappings"
+
+
+def findings(rig: Rig, *mappings: Mapping) -> list[Finding]:
+    sight = Sight(
+        rig.desk.clients,
+        mappings or rig.mappings,
+        sender="amara.osei@qrpay.example",
+        now=rig.clock.now(),
+        skew=rig.transport.skew,
+    )
+    return list(check_all(sight))
+
+
+def of(found: list[Finding], code: str, level: Level) -> list[Finding]:
+    return [one for one in found if (one.code, one.level) == (code, level)]
+
+
+def requests(rig: Rig) -> int:
+    return rig.world.journal.total()
+
+
+def answers(rig: Rig, path: str, body: dict[str, Any], service: str = "pagerduty") -> None:
+    rig.world.faults.add(faults.error(200, body=body), service=service, path=path, times=None)
+
+
+def test_nothing_is_asked_twice_and_nothing_is_written(house: Rig) -> None:
+    before, writes = requests(house), house.writes()
+    findings(house)
+    last = [one.path.rsplit("/", 1)[-1] for one in house.world.journal.lines()[before:]]
+    once = ("services", "schedules", "escalation_policies", "priorities", "extensions", "OPS")
+    assert {name: last.count(name) for name in once} == dict.fromkeys(once, 1)
+    assert house.writes() == writes
+
+
+def test_a_right_that_the_answer_does_not_name_is_unknown(house: Rig) -> None:
+    answers(house, "/mypermissions$", {"permissions": {"CREATE_ISSUES": {"havePermission": True}}}, "jira")
+    found = findings(house)
+    assert of(found, "J03", Level.OK)
+    assert of(found, "J03", Level.UNKNOWN)
+    assert not of(found, "J03", Level.WRONG)
+
+
+def test_a_rule_of_pagerdutys_app_on_a_mapped_service_is_wrong(house: Rig) -> None:
+    rule = {"id": "PR1", "name": "Tickets", "config": {"service": {"id": "PSVC001"}}}
+    answers(house, f"{MAPPINGS}$", {"accounts_mappings": [{"id": "PAM1"}], "more": False})
+    answers(house, f"{MAPPINGS}/PAM1/rules$", {"rules": [rule], "more": False})
+    (found,) = of(findings(house), "PD08", Level.WRONG)
+    assert found.where.endswith("rule Tickets")
+    assert "Alipay Integration" in found.message
+
+
+def test_severities_whose_priorities_pagerduty_lacks_are_wrong_and_those_it_has_beside_are_told(
+    house: Rig,
+) -> None:
+    severities = {
+        "SEV1": {"pagerduty": ["P1", "Grave"], "urgency": "high"},
+        "SEV2": {"pagerduty": "P2", "urgency": "low"},
+    }
+    found = findings(house, mapping(severities=severities))
+    (wrong,) = of(found, "PD03", Level.WRONG)
+    assert "Grave" in wrong.message
+    assert any("P3, P4, P5" in one.message for one in of(found, "PD03", Level.OK))
+
+
+def test_an_account_without_priorities_is_fine_and_told(house: Rig) -> None:
+    house.world.pagerduty.account.priorities.clear()
+    found = findings(house)
+    assert not of(found, "PD03", Level.WRONG)
+    assert any("assumed from the urgency" in one.message for one in of(found, "PD03", Level.OK))
+
+
+def test_a_service_under_two_names_needs_its_id(house: Rig) -> None:
+    services = house.world.pagerduty.account.services
+    services["PSVC009"].name = "Alipay Integration"
+    (wrong,) = of(findings(house), "PD02", Level.WRONG)
+    assert "give the id" in wrong.hint
+
+
+@pytest.mark.parametrize(("key", "level"), [("ENG", Level.OK), ("GONE", Level.WRONG)])
+def test_the_project_for_restricted_tickets_must_be_there_for_us(house: Rig, key: str, level: Level) -> None:
+    found = findings(house, mapping(restricted={"level": "Board only", "project": key}))
+    assert [key in one.message for one in of(found, "J11", level) if "tickets in" in one.message] == [True]
+
+
+@pytest.mark.parametrize(
+    ("people", "name"),
+    [
+        ([Account(id="1", name="Ada", email="ada@x.example"), Account(id="2", email="ada@y.example")], "Ada"),
+        ([Account(id="1", name="Ada")], "Ada"),
+        ([Account(id="1", name="Ada"), Account(id="2", name="Bo")], None),
+        ([Account(id="1", name="Ada", email="other@x.example")], None),
+        ([Account(id="1", name="Ada", email="ada@x.example", active=False)], None),
+        ([], None),
+    ],
+)
+def test_only_one_person_beyond_doubt_is_taken(people: list[Account], name: str | None) -> None:
+    found = certain("ada@x.example", tuple(people))
+    assert (found.name if found else None) == name
+
+
+def project(*statuses: tuple[str, StatusCategory], types: tuple[str, ...] = ("Task",)) -> ProjectFacts:
+    rows = tuple(Status(id=str(n), name=name, category=kind) for n, (name, kind) in enumerate(statuses))
+    kinds = tuple(IssueTypeFacts(id=name, name=name, statuses=rows) for name in types)
+    return ProjectFacts(id="1", key="OPS", types=kinds, priorities=(Reference(id="1", name="Alto"),))
+
+
+def test_where_the_defaults_fit_nothing_has_to_be_said() -> None:
+    facts = project(("To Do", "new"), ("In Progress", "indeterminate"), ("Done", "done"))
+    assert choose(["Web"], facts, (), ["P1", "P2"]).model_dump(exclude_defaults=True) == {}
+
+
+def test_what_is_assumed_of_statuses_goes_by_category_and_an_epic_is_no_ticket() -> None:
+    facts = project(
+        ("Listo", "done"), ("Nuevo", "new"), ("En curso", "indeterminate"), types=("Epic", "Historia")
+    )
+    choice = choose(["Web"], facts, (), [])
+    assert choice.issue_type == "Historia"
+    assert choice.statuses == {
+        "triggered": "Nuevo",
+        "acknowledged": "En curso",
+        "resolved": "En curso",
+        "closed": "Listo",
+    }
+    assert len(choice.assumed) == 5
+
+
+def test_a_workflow_with_one_status_still_gives_a_mapping() -> None:
+    choice = choose(["Web"], project(("Abierto", "undefined")), (), [])
+    assert set(choice.statuses.values()) == {"Abierto"}

@@ -1,0 +1,443 @@
+"""Restricted incidents: who makes one, where its ticket stands, and that its text stands nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from rig import SERVICES, Rig, mapping
+
+from engine.test_lifecycle import incident_of, issue_of, nothing_more_is_written, status
+from syncd.config.templates import Templates
+from syncd.daemon import TicketRenderer
+from syncd.ledger.reading import show_data, status_data
+from syncd.ledger.tables import AuditEventRow, IncidentRow
+from syncd.sandbox import faults
+from syncd.sandbox.jira.model import Project, SecurityLevel
+
+CANARY = "KANARIENVOGEL"
+RULES: dict[str, Any] = {
+    "level": "Security incident",
+    "titles": [r"\bPII\b"],
+    "incident_types": ["security_incident"],
+    "services": ["Yoomonea Service"],
+    "lead": "elif.kaya@qrpay.example",
+}
+SEVERITIES: dict[str, Any] = {
+    "SEV0": {"pagerduty": "P1", "priority": "Highest", "postmortem": True, "restricted": True},
+    "SEV1": {"pagerduty": "P2", "priority": "High", "postmortem": True},
+    "SEV2": {"pagerduty": "P3", "urgency": "high", "priority": "Medium", "postmortem": True},
+    "SEV3": {"pagerduty": "P4", "urgency": "low", "priority": "Low"},
+}
+
+
+def project(rig: Rig, key: str = "OPS") -> Project:
+    found = rig.world.jira.site.project(key)
+    assert found is not None
+    return found
+
+
+def secured(rig: Rig, number: int = 1) -> str | None:
+    level = issue_of(rig, number)["fields"]["security"]
+    return level["name"] if level else None
+
+
+def row_of(rig: Rig, incident: Any) -> IncidentRow:
+    with rig.ledger.db.read() as session:
+        row = session.get(IncidentRow, incident.id)
+        assert row is not None
+        return row
+
+
+def events(rig: Rig, kind: str) -> list[str]:
+    from sqlmodel import select
+
+    with rig.ledger.db.read() as session:
+        return list(session.exec(select(AuditEventRow.text).where(AuditEventRow.kind == kind)).all())
+
+
+def left(rig: Rig) -> list[int | None]:
+    """The operations in the order in which they left."""
+    from sqlmodel import col, select
+
+    query = select(AuditEventRow.operation_id).where(AuditEventRow.kind == "operation.leaves")
+    with rig.ledger.db.read() as session:
+        return list(session.exec(query.order_by(col(AuditEventRow.seq))).all())
+
+
+def writes_to(rig: Rig, number: int = 1) -> list[tuple[str, str]]:
+    """Method and what was written of every write to an issue, in order."""
+    issue = issue_of(rig, number)["id"]
+    found = []
+    for line in rig.world.journal.writes():
+        if line.service == "jira" and f"/issue/{issue}" in line.path:
+            found.append((line.method, line.path.rpartition(f"/issue/{issue}")[2] or "fields"))
+    return found
+
+
+def ledger_bytes(rig: Rig) -> bytes:
+    return b"".join(path.read_bytes() for path in sorted(rig.folder.glob(f"{rig.name}*")) if path.is_file())
+
+
+def hidden(rig: Rig) -> None:
+    """The canary stands in no byte of the ledger, and in nothing that commands read there."""
+    assert CANARY.encode() not in ledger_bytes(rig)
+
+
+@pytest.fixture
+def careful(make_rig: Any) -> Callable[..., Rig]:
+    """Rigs with rules for restricted incidents, after a first quiet cycle."""
+
+    def make(preset: Callable[[Any], None] = lambda _world: None, **rules: Any) -> Rig:
+        team = mapping(restricted={**RULES, **rules}, severities=SEVERITIES, services=SERVICES)
+        rig: Rig = make_rig(mappings=(team,), preset=preset)
+        rig.desk.renderer = TicketRenderer(Templates())
+        rig.cycle()
+        return rig
+
+    return make
+
+
+def without_level(world: Any) -> None:
+    """Our account may set no level."""
+    world.jira.site.project("OPS").denied.add("SET_ISSUE_SECURITY")
+
+
+@pytest.mark.parametrize(
+    ("service", "title", "priority", "kind"),
+    [
+        ("Alipay Integration", f"PII in a log {CANARY}", None, "incident_default"),
+        ("Yoomonea Service", f"Odd logins {CANARY}", None, "incident_default"),
+        ("Alipay Integration", f"Everything is down {CANARY}", "P1", "incident_default"),
+        ("Alipay Integration", f"[SEV0] Everything is down {CANARY}", None, "incident_default"),
+        ("Alipay Integration", f"Somebody came in {CANARY}", None, "Security_Incident"),
+    ],
+    ids=["title", "service", "priority", "title prefix", "type"],
+)
+def test_each_rule_makes_a_ticket_that_is_born_under_the_level(
+    careful: Any, service: str, title: str, priority: str | None, kind: str
+) -> None:
+    rig = careful()
+    made = rig.world.pagerduty.trigger(service, title, priority=priority)
+    made.type_name = kind
+    rig.settle(3)
+    issue = issue_of(rig)
+    assert secured(rig) == "Security incident"
+    assert issue["fields"]["summary"] == title
+    assert CANARY in issue["fields"]["description"]
+    assert ("PUT", "fields") not in writes_to(rig)
+    assert row_of(rig, made).restricted and row_of(rig, made).restricted_since is not None
+    hidden(rig)
+    nothing_more_is_written(rig)
+
+
+def test_an_incident_that_no_rule_speaks_of_is_not_restricted(careful: Any) -> None:
+    rig = careful()
+    made = rig.world.pagerduty.trigger("Alipay Integration", "Latency")
+    rig.settle(3)
+    assert secured(rig) is None
+    assert not row_of(rig, made).restricted
+
+
+@pytest.mark.parametrize("who", ["label", "level"])
+def test_a_person_who_sets_the_label_or_a_level_restricts_it_and_what_was_stored_is_gone(
+    careful: Any, who: str
+) -> None:
+    rig = careful()
+    made = rig.world.pagerduty.trigger("Alipay Integration", f"Odd {CANARY}", details={"x": CANARY})
+    rig.world.pagerduty.note(made.id, f"look at {CANARY}", "Amara Osei")
+    rig.settle(3)
+    rig.world.jira.comment("OPS-1", f"I see {CANARY}", "Priya Raman")
+    rig.settle(3)
+    assert CANARY.encode() in ledger_bytes(rig)
+    if who == "label":
+        rig.world.jira.add_label("OPS-1", "restricted", "Priya Raman")
+    else:
+        rig.world.jira.set_security("OPS-1", "Security incident", "Priya Raman")
+    rig.settle(3)
+    assert secured(rig) == "Security incident"
+    assert row_of(rig, made).restricted
+    nothing_more_is_written(rig)
+    rig.stop()  # the last connection empties the write-ahead log
+    hidden(rig)
+    rig.start()
+
+
+def test_the_level_goes_before_everything_else(careful: Any) -> None:
+    rig = careful()
+    made = rig.world.pagerduty.trigger("Alipay Integration", f"Odd {CANARY}", priority="P3")
+    rig.settle(3)
+    rig.world.pagerduty.acknowledge(made.id, "Amara Osei")
+    rig.world.pagerduty.set_priority(made.id, "P1", "Amara Osei")
+    rig.settle(3)
+    aspects = {row.id: row.aspect for row in rig.operations() if row.aspect}
+    assert [aspects[one] for one in left(rig) if one in aspects] == ["security", "status", "fields"]
+    assert (secured(rig), status(rig)) == ("Security incident", "In Progress")
+    nothing_more_is_written(rig)
+
+
+def test_while_the_level_cannot_be_written_nothing_else_of_the_incident_is(careful: Any) -> None:
+    rig = careful()
+    made = rig.world.pagerduty.trigger("Alipay Integration", "Odd", priority="P3")
+    rig.settle(3)
+    rig.world.faults.add(faults.error(503), service="jira", method="PUT", path=r"/issue/\d+$", times=None)
+    rig.world.pagerduty.set_priority(made.id, "P1", "Amara Osei")
+    rig.world.pagerduty.acknowledge(made.id, "Amara Osei")
+    rig.cycle()
+    rig.settle(3)
+    assert status(rig) == "To Do"
+    rig.world.faults.clear()
+    rig.settle(30)
+    assert (secured(rig), status(rig)) == ("Security incident", "In Progress")
+
+
+def test_a_level_that_jira_refuses_on_a_ticket_is_parked_and_holds_nothing_back_for_ever(
+    careful: Any,
+) -> None:
+    rig = careful()
+    made = rig.world.pagerduty.trigger("Alipay Integration", f"Odd {CANARY}", priority="P3")
+    rig.settle(3)
+    without_level(rig.world)
+    rig.world.pagerduty.set_priority(made.id, "P1", "Amara Osei")
+    rig.world.pagerduty.acknowledge(made.id, "Amara Osei")
+    rig.settle(6)
+    (parked,) = rig.operations("parked")
+    assert (parked.aspect, status(rig)) == ("security", "In Progress")
+    assert CANARY not in str(parked.error)
+    assert secured(rig) is None
+
+
+def test_a_ticket_whose_level_our_account_may_not_set_is_left_and_the_lead_has_to_hear_of_it(
+    careful: Any,
+) -> None:
+    rig = careful(without_level)
+    made = rig.world.pagerduty.trigger("Alipay Integration", "Odd", priority="P3")
+    rig.settle(3)
+    rig.world.pagerduty.set_priority(made.id, "P1", "Amara Osei")
+    rig.settle(3)
+    assert len(events(rig, "restricted.untold")) == 1
+    assert row_of(rig, made).restricted
+    nothing_more_is_written(rig)
+    assert len(events(rig, "restricted.untold")) == 1
+
+
+def test_without_a_level_the_ticket_is_a_stub_and_stays_one(careful: Any) -> None:
+    rig = careful(without_level)
+    made = rig.world.pagerduty.trigger("Alipay Integration", f"PII {CANARY}", priority="P2")
+    rig.settle(3)
+    fields = issue_of(rig)["fields"]
+    assert fields["summary"] == f"Security incident #{made.number}"
+    assert made.id in fields["description"] and CANARY not in str(issue_of(rig))
+    assert fields["description"].count("\n") == 0
+    assert set(fields["labels"]) == {"syncd", f"pd-{made.id}"}
+    assert (fields["components"], fields["assignee"]) == ([], None)
+    rig.world.pagerduty.set_title(made.id, f"PII elsewhere {CANARY}", "Amara Osei")
+    rig.world.pagerduty.note(made.id, f"see {CANARY}", "Amara Osei")
+    rig.world.pagerduty.acknowledge(made.id, "Amara Osei")
+    rig.settle(4)
+    assert CANARY not in str(issue_of(rig))
+    assert status(rig) == "In Progress"
+    (told,) = events(rig, "restricted.untold")
+    assert "stub" in told and CANARY not in told
+    hidden(rig)
+    nothing_more_is_written(rig)
+
+
+def test_a_level_that_jira_refuses_in_the_create_makes_a_stub(careful: Any) -> None:
+    rig = careful()
+    without_level(rig.world)
+    made = rig.world.pagerduty.trigger("Alipay Integration", f"PII {CANARY}")
+    rig.settle(3)
+    assert issue_of(rig)["fields"]["summary"] == f"Security incident #{made.number}"
+    assert CANARY not in str(issue_of(rig))
+    assert len(rig.world.jira.site.issues) == 1
+    assert len(events(rig, "restricted.untold")) == 1
+    hidden(rig)
+    nothing_more_is_written(rig)
+
+
+def test_without_a_level_the_project_for_restricted_tickets_is_used_with_the_whole_text(careful: Any) -> None:
+    def with_project(world: Any) -> None:
+        from dataclasses import replace
+
+        without_level(world)
+        site = world.jira.site
+        ops = site.project("OPS")
+        site.projects["10209"] = replace(ops, id="10209", key="SEC", name="Security", levels=[], denied=set())
+
+    rig = careful(with_project, project="SEC")
+    made = rig.world.pagerduty.trigger("Alipay Integration", f"PII {CANARY}", priority="P2")
+    rig.settle(3)
+    (issue,) = rig.world.jira.site.issues.values()
+    assert issue.key == "SEC-1"
+    from syncd.sandbox import dump
+
+    (shown,) = dump.whole(rig.world)["jira"]["issues"]
+    assert shown["fields"]["summary"] == f"PII {CANARY}"
+    rig.world.pagerduty.acknowledge(made.id, "Amara Osei")
+    rig.settle(3)
+    (shown,) = dump.whole(rig.world)["jira"]["issues"]
+    assert shown["fields"]["status"]["name"] == "In Progress"
+    hidden(rig)
+    nothing_more_is_written(rig)
+
+
+def test_a_project_for_restricted_tickets_that_is_not_there_leaves_a_stub(careful: Any) -> None:
+    rig = careful(without_level, project="NOWHERE")
+    made = rig.world.pagerduty.trigger("Alipay Integration", f"PII {CANARY}")
+    rig.settle(3)
+    assert issue_of(rig)["fields"]["summary"] == f"Security incident #{made.number}"
+    nothing_more_is_written(rig)
+
+
+def test_what_once_was_restricted_stays_so_and_its_level_is_never_lowered(careful: Any) -> None:
+    rig = careful()
+    made = rig.world.pagerduty.trigger("Alipay Integration", f"PII {CANARY}", priority="P1")
+    rig.settle(3)
+    since = row_of(rig, made).restricted_since
+    rig.world.pagerduty.set_title(made.id, "Harmless after all", "Amara Osei")
+    rig.world.pagerduty.set_priority(made.id, "P4", "Amara Osei")
+    rig.settle(3)
+    assert secured(rig) == "Security incident"
+    assert (row_of(rig, made).restricted, row_of(rig, made).restricted_since) == (True, since)
+    assert row_of(rig, made).severity == "SEV3"
+    assert issue_of(rig)["fields"]["summary"] == f"PII {CANARY}"
+
+
+def test_a_level_that_a_person_takes_off_stays_off_and_the_incident_stays_restricted(careful: Any) -> None:
+    rig = careful()
+    made = rig.world.pagerduty.trigger("Alipay Integration", f"PII {CANARY}")
+    rig.settle(3)
+    rig.world.jira.set_security("OPS-1", None, "Priya Raman")
+    rig.world.jira.comment("OPS-1", f"harmless {CANARY}", "Priya Raman")
+    rig.settle(3)
+    assert secured(rig) is None
+    assert row_of(rig, made).restricted
+    assert len(incident_of(rig, made)["notes"]) == 1
+    hidden(rig)
+    nothing_more_is_written(rig)
+
+
+def test_an_ordinary_level_restricts_nothing(careful: Any) -> None:
+    def ordinary(world: Any) -> None:
+        ops = world.jira.site.project("OPS")
+        members = frozenset(world.jira.site.people)
+        ops.levels.append(SecurityLevel("10502", "Staff", members))
+
+    rig = careful(ordinary, ordinary_levels=["Staff"])
+    made = rig.world.pagerduty.trigger("Alipay Integration", "Latency")
+    rig.settle(3)
+    rig.world.jira.set_security("OPS-1", "Staff", "Priya Raman")
+    rig.settle(3)
+    assert not row_of(rig, made).restricted
+    rig.world.jira.add_label("OPS-1", "restricted", "Priya Raman")
+    rig.settle(3)
+    assert secured(rig) == "Security incident"
+
+
+def test_notes_and_comments_of_a_restricted_incident_travel_nowhere(careful: Any) -> None:
+    rig = careful()
+    made = rig.world.pagerduty.trigger("Alipay Integration", f"PII {CANARY}")
+    rig.world.pagerduty.note(made.id, f"note {CANARY}", "Amara Osei")
+    rig.settle(3)
+    rig.world.jira.comment("OPS-1", f"comment {CANARY}", "Priya Raman")
+    rig.settle(4)
+    rig.engine.slow()
+    rig.settle(2)
+    assert [note["content"].partition(" ")[0] for note in incident_of(rig, made)["notes"]] == [
+        "note",
+        "Ticket",
+    ]
+    assert len(issue_of(rig)["comments"]) == 1
+    hidden(rig)
+
+
+def test_a_text_that_had_not_left_when_it_was_restricted_is_dropped(careful: Any) -> None:
+    rig = careful()
+    made = rig.world.pagerduty.trigger("Alipay Integration", "Odd")
+    rig.settle(3)
+    rig.world.faults.add(
+        faults.error(400, body={"errorMessages": [f"no {CANARY}"]}), service="jira", path="/comment", times=1
+    )
+    rig.world.pagerduty.note(made.id, f"note {CANARY}", "Amara Osei")
+    rig.settle(3)
+    assert [row.kind for row in rig.operations("parked")] == ["mirror_note"]
+    rig.world.jira.add_label("OPS-1", "restricted", "Priya Raman")
+    rig.settle(4)
+    assert [row.kind for row in rig.operations("dropped")] == ["mirror_note"]
+    assert issue_of(rig)["comments"] == []
+    nothing_more_is_written(rig)
+    rig.stop()
+    hidden(rig)
+    rig.start()
+
+
+def test_a_create_under_way_when_it_is_restricted_is_found_and_put_under_the_level(careful: Any) -> None:
+    rig = careful()
+    rig.world.faults.add(faults.reset_before(), service="jira", method="POST", path=r"/issue$", times=1)
+    made = rig.world.pagerduty.trigger("Alipay Integration", f"Odd {CANARY}", priority="P3")
+    rig.cycle()
+    assert [row.kind for row in rig.operations("settling")] == ["create_ticket"]
+    rig.world.pagerduty.set_priority(made.id, "P1", "Amara Osei")
+    rig.settle(26)
+    assert len(rig.world.jira.site.issues) == 1
+    assert secured(rig) == "Security incident"
+    assert issue_of(rig)["fields"]["summary"] == f"Odd {CANARY}"
+    nothing_more_is_written(rig)
+    rig.stop()
+    hidden(rig)
+    rig.start()
+
+
+def test_the_lost_answer_to_a_restricted_create_is_looked_up_and_no_text_is_kept(careful: Any) -> None:
+    rig = careful()
+    rig.world.faults.add(faults.lose_answer(), service="jira", method="POST", path=r"/issue$", times=1)
+    rig.world.pagerduty.trigger("Alipay Integration", f"PII {CANARY}")
+    rig.settle(3)
+    assert len(rig.world.jira.site.issues) == 1
+    assert secured(rig) == "Security incident"
+    hidden(rig)
+    nothing_more_is_written(rig)
+
+
+def test_what_commands_read_shows_the_stub_s_title(careful: Any) -> None:
+    rig = careful()
+    made = rig.world.pagerduty.trigger("Alipay Integration", f"[SEV1] PII {CANARY}")
+    rig.settle(3)
+    with rig.ledger.db.read() as session:
+        (one,) = status_data(session)["incidents"]
+        shown = show_data(session, row_of(rig, made))
+    assert (one["title"], one["restricted"]) == (f"Security incident #{made.number}", True)
+    assert one["severity"] == "SEV1"
+    assert CANARY not in str(shown)
+
+
+def test_an_error_of_jira_about_a_restricted_ticket_is_shown_without_its_words(careful: Any) -> None:
+    rig = careful()
+    said = {"errorMessages": [f"bad {CANARY}"], "errors": {"description": f"never {CANARY}"}}
+    rig.world.faults.add(
+        faults.error(400, body=said), service="jira", method="POST", path=r"/issue$", times=9
+    )
+    rig.world.pagerduty.trigger("Alipay Integration", f"PII {CANARY}")
+    rig.settle(2)
+    (parked,) = rig.operations("parked")
+    assert "description" in str(parked.error)
+    hidden(rig)
+
+
+def test_an_adopted_ticket_is_put_under_the_level(make_rig: Any) -> None:
+    team = mapping(restricted=RULES, severities=SEVERITIES, enforce_from="2026-11-01")
+    rig = make_rig(mappings=(team,))
+    rig.stop()
+    made = rig.world.pagerduty.trigger("Alipay Integration", f"PII {CANARY}")
+    rig.world.jira.create("Priya Raman", f"PII {CANARY}", type="Incident")
+    rig.world.jira.add_label("OPS-1", f"pd-{made.id}", "Priya Raman")
+    rig.world.advance(3600)
+    rig.name = "second.db"
+    rig.start()
+    rig.settle(4)
+    assert len(rig.world.jira.site.issues) == 1
+    assert secured(rig) == "Security incident"
+    hidden(rig)
+    nothing_more_is_written(rig)

@@ -1,0 +1,191 @@
+"""The canary: words of restricted incidents, and both tokens, turn up nowhere but where they belong.
+
+Everything that the product leaves behind is searched: the log of a real daemon at DEBUG while services fail
+and quote what they were sent, every byte of the ledger, what commands print, the other tickets, PagerDuty.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import signal
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from commands.commandline import House, end, wait_for
+
+from syncd.sandbox import dump, faults
+from syncd.sandbox.cast import BOT_ACCOUNT, BOT_EMAIL, default_world
+from syncd.sandbox.clock import SandboxClock
+from syncd.sandbox.server import SandboxServer
+
+WORDS = "KANARIENVOGEL"
+PAGERDUTY_TOKEN = "CANARY-pagerduty-9f27"
+JIRA_TOKEN = "CANARY-jira-41c8"
+BASIC = base64.b64encode(f"{BOT_EMAIL}:{JIRA_TOKEN}".encode()).decode()
+SECRETS = (PAGERDUTY_TOKEN, JIRA_TOKEN, BASIC)
+READING = (
+    ("status",),
+    ("status", "--json"),
+    ("status", "--all", "--json"),
+    ("outbox",),
+    ("outbox", "--json"),
+    ("plan",),
+    ("plan", "--json"),
+)
+WHAT = {"errorMessages": [f"what about {JIRA_TOKEN}?"]}
+ECHO = {"errorMessages": [f"what about {WORDS}?"], "errors": {"labels": f"{WORDS} {JIRA_TOKEN}"}}
+
+
+@pytest.fixture
+def canary(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[House]:
+    """Ramen's shipped mapping on a sandbox whose tokens are canaries."""
+    for name in list(os.environ):
+        if name.startswith(("SYNCD_", "STATE_DIRECTORY", "CREDENTIALS_DIRECTORY")):
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    world = default_world(SandboxClock(lambda: datetime.now(UTC)), limits=False)
+    world.pagerduty.account.tokens = {PAGERDUTY_TOKEN: None}
+    world.jira.site.tokens = {(BOT_EMAIL, JIRA_TOKEN): BOT_ACCOUNT}
+    with SandboxServer(world) as server:
+        house = House(world, server, tmp_path, monkeypatch, capsys)
+        for name, value in {
+            "PAGERDUTY_URL": server.url("pagerduty"),
+            "PAGERDUTY_TOKEN": PAGERDUTY_TOKEN,
+            "PAGERDUTY_FROM": BOT_EMAIL,
+            "JIRA_URL": server.url("jira"),
+            "JIRA_EMAIL": BOT_EMAIL,
+            "JIRA_TOKEN": JIRA_TOKEN,
+            "LOG_LEVEL": "DEBUG",
+            "POLL_SECONDS": "0.5",
+            "SETTLE_SECONDS": "1",
+            "MAPPINGS_DIR": "mappings",
+        }.items():
+            house.set(f"SYNCD_{name}", value)
+        assert house.syncd("init", "mappings", "--example", "ramen").code == 0
+        yield house
+
+
+def play(house: House) -> dict[str, str]:
+    """Several restricted incidents and plain ones, with the words in every text; return their ids by name."""
+    people = house.world.pagerduty
+    made = {
+        "title": house.trigger(f"PII of {WORDS} in a log", "Payments", priority="P1", details={"x": WORDS}),
+        "low": house.trigger(f"Security: {WORDS} logged in", "Dispatch", priority="P3", key=f"key-{WORDS}"),
+        "plain": house.trigger("Couriers are late", "Dispatch", priority="P3"),
+        "other": house.trigger("Queue grows", "Webhooks", priority="P2"),
+    }
+    for name in ("title", "low"):
+        people.note(made[name], f"it was {WORDS}", "Diego Fuentes")
+        people.acknowledge(made[name], "Diego Fuentes")
+    people.set_priority(made["low"], "P2", "Diego Fuentes")
+    return made
+
+
+def break_things(house: House) -> None:
+    """Lost and refused answers in between, some of which quote our words and our token."""
+    add, of_restricted = house.world.faults.add, {"service": "jira", "method": "POST", "body": "[Ss]ecurity"}
+    add(faults.error(400, body=ECHO), path=r"/issue$", times=1, **of_restricted)
+    add(faults.error(500, body=ECHO), path=r"/issue$", times=1, skip=1, **of_restricted)
+    add(faults.lose_answer(), path=r"/issue$", times=1, skip=2, **of_restricted)
+    add(faults.error(400, body=WHAT), service="jira", method="POST", path="/transitions", times=1, skip=1)
+    add(faults.cut(), service="jira", path="/search", times=1, skip=3)
+    add(faults.html(), service="pagerduty", method="GET", path="/log_entries", times=1, skip=1)
+    add(faults.lose_answer(), service="pagerduty", method="POST", path="/notes", times=1)
+
+
+def done(house: House, made: dict[str, str]) -> bool:
+    data = house.syncd("status", "--json").json
+    waiting = sum(data["outbox"][state] for state in ("pending", "in_flight", "settling"))
+    return len(data["incidents"]) == len(made) and not waiting
+
+
+def searched(house: House, made: dict[str, str], log: str) -> dict[str, str]:
+    """Everything that is left behind, by where; but for the restricted tickets and what people wrote."""
+    found = {"log": log}
+    shows = [("show", one, *more) for one in made.values() for more in ((), ("--json",))]
+    for args in (*READING, *shows, ("audit", "verify", "--json")):
+        said = house.syncd(*args)
+        found[" ".join(args)] = said.out + said.err
+    for path in Path(".syncd").rglob("*"):
+        if path.is_file():
+            found[str(path)] = path.read_bytes().decode("latin-1")
+    issues = dump.whole(house.world)["jira"]["issues"]
+    ours = {one["properties"]["syncd"]["incident"]: one for one in issues if one["properties"].get("syncd")}
+    for name in ("plain", "other"):
+        found[f"ticket of {name}"] = json.dumps(ours[made[name]])
+    for one in dump.whole(house.world)["pagerduty"]["incidents"]:
+        notes = [note["content"] for note in one["notes"] if not note["content"].startswith("it was")]
+        found[f"notes of {one['id']}"] = json.dumps(notes)
+    return found
+
+
+@pytest.mark.parametrize("level", [True, False], ids=["under the level", "as a stub"])
+def test_neither_words_nor_tokens_turn_up_where_they_do_not_belong(canary: House, level: bool) -> None:
+    house = canary
+    if not level:
+        project = house.world.jira.site.project("OPS")
+        assert project is not None
+        project.denied.add("SET_ISSUE_SECURITY")
+    break_things(house)
+    made = play(house)
+    daemon = house.start("run")
+    try:
+        wait_for(lambda: (house.folder / ".syncd" / "syncd.db").exists())
+        wait_for(lambda: house.tickets(made["title"]) and done(house, made))
+        (secret,) = house.tickets(made["title"])
+        house.world.jira.comment(secret["key"], f"I agree: {WORDS}", "Priya Raman")
+        house.world.pagerduty.set_title(made["title"], f"PII and more {WORDS}", "Diego Fuentes")
+        house.world.pagerduty.note(made["plain"], "it was nothing", "Diego Fuentes")
+        (plain,) = wait_for(lambda: house.tickets(made["plain"]))
+        wait_for(lambda: any("nothing" in one["body"] for one in house.tickets(made["plain"])[0]["comments"]))
+        while_running = searched(house, made, house.err("run"))
+        daemon.send_signal(signal.SIGTERM)
+        daemon.wait(20)
+    finally:
+        end(daemon)
+    log = house.err("run") + house.syncd("--debug", "run", "--once").err
+    afterwards = searched(house, made, log)
+    assert log.count("\n") > 10
+    leaks = {
+        where: [word for word in (WORDS, *SECRETS) if word in text]
+        for where, text in {**while_running, **{f"after: {k}": v for k, v in afterwards.items()}}.items()
+    }
+    assert {where: words for where, words in leaks.items() if words} == {}
+    (secret,) = house.tickets(made["title"])
+    assert (WORDS in secret["fields"]["summary"]) is level
+    assert (secret["fields"]["security"] is not None) is level
+    if not level:
+        assert secret["fields"]["summary"] == "Security incident #1"
+        assert WORDS not in str(secret["fields"]["description"])
+    assert len(plain["properties"]) == 1
+
+
+def test_the_canary_is_found_where_an_incident_is_not_restricted(canary: House) -> None:
+    incident = canary.trigger(f"Couriers of {WORDS} are late", "Dispatch")
+    canary.syncd("run", "--once")
+    assert WORDS in canary.syncd("show", incident).out
+    assert WORDS.encode() in b"".join(one.read_bytes() for one in Path(".syncd").glob("syncd.db*"))
+    (ticket,) = canary.tickets(incident)
+    assert WORDS in ticket["fields"]["summary"]
+
+
+def test_a_title_is_logged_of_no_incident(canary: House) -> None:
+    canary.trigger(f"Couriers of {WORDS} are late", "Dispatch")
+    canary.world.faults.add(faults.lose_answer(), service="jira", method="POST", path=r"/issue$", times=1)
+    said = canary.syncd("--debug", "run", "--once")
+    assert "create_ticket" in said.err
+    assert WORDS not in said.err
+
+
+def test_whoever_asks_for_restricted_titles_gets_them_from_pagerduty(canary: House) -> None:
+    incident = canary.trigger(f"PII of {WORDS}", "Payments")
+    canary.syncd("run", "--once")
+    for args in (("status",), ("status", "--json"), ("show", incident), ("show", incident, "--json")):
+        assert WORDS not in canary.syncd(*args).out
+        assert WORDS in canary.syncd(*args, "--restricted").out
