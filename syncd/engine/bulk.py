@@ -21,6 +21,7 @@ from syncd.domain.operation import Kind, OperationState
 from syncd.domain.ticket import Issue
 from syncd.engine.acts.base import CannotRender, DecideAgain, Outcome, Rendered, mark_of
 from syncd.engine.acts.registry import ACTS
+from syncd.engine.border import keep_issue
 from syncd.engine.bulk_status import StatusAtBirth
 from syncd.engine.desk import Desk
 from syncd.engine.dispatch import Dispatcher
@@ -120,17 +121,26 @@ class BulkCreates:
         with desk.ledger.db.read() as session:
             rows = [row for row in self._waiting(session, self._size * 2) if not self._grave(session, row)]
         taken = set(self._dispatcher.reserve(row.incident_id for row in rows[: self._size]))
+        sent = False
         try:
             items = self._rendered([row for row in rows if row.incident_id in taken])
             if len(items) < 2:
                 return False
+            sent = True
             self._send(items)
             return True
         except RemoteError as error:
             desk.health.failed(error.service, error)
             return False
         finally:
-            self._dispatcher.release(taken, again=True)
+            # what was not sent waits for `end`: asked for again now, the queue would never be empty
+            again = taken if sent else self._with_ticket(taken)
+            self._dispatcher.release(taken - again)
+            self._dispatcher.release(again, again=True)
+
+    def _with_ticket(self, incident_ids: set[str]) -> set[str]:
+        with self._desk.ledger.db.read() as session:
+            return {one for one in incident_ids if session.get(TicketRow, one) is not None}
 
     def _rendered(self, rows: list[OperationRow]) -> list[_Item]:
         """What can be rendered, all of the first one's project; the rest is left to the workers."""
@@ -258,8 +268,9 @@ class BulkCreates:
         known = session.get(IncidentRow, row.incident_id)
         if ticket is None or known is None or not moment:
             return
-        ticket.snapshot = issue.model_dump(mode="json")
-        ticket.written_moment, ticket.moment = moment - 1, moment
+        # the read began after the create was answered, so it is later than our write
+        ticket.written_moment = moment - 1
+        keep_issue(session, desk, ticket, issue, moment)
         if item.transition is not None:
             incident = Incident.model_validate(known.snapshot)
             if self._births.arrived(incident, known.team, issue.status.id):

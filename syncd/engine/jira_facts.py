@@ -197,6 +197,8 @@ class JiraFacts:
         self._jira = jira
         self._clock = clock
         self._lock = Lock()
+        # held while Jira is asked; the other is not, since transactions of the ledger wait for that one
+        self._asking = Lock()
         self._projects: dict[str, tuple[float, ResolvedProject]] = {}
         self._ways: dict[tuple[str, str], tuple[float, tuple[Transition, ...]]] = {}
         self._trails: dict[str, Trail] = {}
@@ -207,13 +209,24 @@ class JiraFacts:
         Raises `MappingDoesNotFit`, or `RemoteError` where Jira cannot be asked and nothing is known.
         """
         key = f"{mapping.team}/{mapping.version}"
+        known = self._known(key)
+        if known is not None:
+            return known
+        with self._asking:
+            known = self._known(key)
+            if known is not None:
+                return known
+            project = self._ask(mapping)
+            with self._lock:
+                self._projects[key] = (self._clock.boottime(), project)
+            return project
+
+    def _known(self, key: str) -> ResolvedProject | None:
         with self._lock:
             known = self._projects.get(key)
-            if known and self._clock.boottime() - known[0] < KEPT_SECONDS:
-                return known[1]
-            project = self._ask(mapping)
-            self._projects[key] = (self._clock.boottime(), project)
-            return project
+        if known and self._clock.boottime() - known[0] < KEPT_SECONDS:
+            return known[1]
+        return None
 
     def _ask(self, mapping: Mapping) -> ResolvedProject:
         jira = self._jira()

@@ -149,6 +149,7 @@ def end_mass(session: Session) -> None:
     row = session.get(CursorRow, _MASS)
     if row is not None:
         session.delete(row)
+        session.flush()
 
 
 def highest_operation(session: Session) -> int:

@@ -78,7 +78,6 @@ class RemoteError(Exception):
         words = "; ".join(part for part in (self.message, fields) if part)
         return f"{self.service}: {self.request}: {self.cause}{status}" + (f": {words}" if words else "")
 
-
     def without_words(self) -> Self:
         """The same failure without the service's words, which may quote what was sent; fields are named."""
         return type(self)(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-from conftest import MakeRig
+import pytest
 from rig import Rig, mapping
 
 from engine.test_lifecycle import issue_of, nothing_more_is_written
@@ -12,6 +13,15 @@ from syncd.engine import requests
 from syncd.ledger import audit, holds
 from syncd.ledger.reading import status_data
 from syncd.sandbox import dump, faults
+
+MakeRig = Callable[..., Rig]
+
+
+@pytest.fixture(autouse=True)
+def _small_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A tenth of the numbers of life, which `tests/ledger/test_ledger_holds.py` holds to."""
+    monkeypatch.setattr(holds, "FIRST_LOAD_AT_MOST", 5)
+    monkeypatch.setattr(holds, "MASS_AT_MOST", 3)
 
 
 def storm(rig: Rig, count: int, **more: Any) -> list[str]:
@@ -64,17 +74,17 @@ def test_a_new_ledger_that_would_make_many_tickets_writes_nothing_and_shows_what
     make_rig: MakeRig,
 ) -> None:
     rig = make_rig()
-    storm(rig, 51)
+    storm(rig, 6)
     rig.settle(4)
     assert rig.writes() == 0
     told = standing(rig)["first_load"]
-    assert (told["state"], told["counts"]) == ("held", {"create_ticket": 51, "link_note": 51})
+    assert (told["state"], told["counts"]) == ("held", {"create_ticket": 6, "link_note": 6})
     assert kinds_of_events(rig).count("first_load.held") == 1
 
 
 def test_it_stays_up_and_goes_on_reading_while_it_is_held(make_rig: MakeRig) -> None:
     rig = make_rig()
-    storm(rig, 51)
+    storm(rig, 6)
     rig.settle(2)
     late = rig.world.pagerduty.trigger("BluBank Integration", "Later")
     assert rig.cycle().good
@@ -84,9 +94,9 @@ def test_it_stays_up_and_goes_on_reading_while_it_is_held(make_rig: MakeRig) -> 
 
 def test_it_goes_on_after_an_acceptance_which_is_on_record(make_rig: MakeRig) -> None:
     rig = make_rig()
-    incidents = storm(rig, 60)
+    incidents = storm(rig, 7)
     rig.settle(3)
-    assert ask(rig, "accept") == ["accepted: 60 create_ticket, 60 link_note"]
+    assert ask(rig, "accept") == ["accepted: 7 create_ticket, 7 link_note"]
     rig.settle(3)
     assert sorted(one["properties"]["syncd"]["incident"] for one in issues(rig)) == sorted(incidents)
     assert standing(rig)["first_load"]["state"] == "passed"
@@ -96,7 +106,7 @@ def test_it_goes_on_after_an_acceptance_which_is_on_record(make_rig: MakeRig) ->
 
 def test_the_hold_survives_a_restart_and_so_does_the_acceptance(make_rig: MakeRig) -> None:
     rig = make_rig()
-    storm(rig, 60)
+    storm(rig, 7)
     rig.settle(2)
     rig.restart()
     rig.settle(3)
@@ -106,27 +116,27 @@ def test_the_hold_survives_a_restart_and_so_does_the_acceptance(make_rig: MakeRi
     requests.serve(rig.ledger, rig.clock)
     rig.restart()
     rig.settle(3)
-    assert len(issues(rig)) == 60
+    assert len(issues(rig)) == 7
     nothing_more_is_written(rig)
 
 
-def test_up_to_fifty_tickets_are_made_unasked_in_the_first_cycle(make_rig: MakeRig) -> None:
+def test_few_tickets_are_made_unasked_in_the_first_cycle(make_rig: MakeRig) -> None:
     rig = make_rig()
-    storm(rig, 50)
+    storm(rig, 5)
     rig.cycle()
-    assert len(issues(rig)) == 50
+    assert len(issues(rig)) == 5
 
 
 def test_a_ledger_that_is_past_its_first_load_is_never_held_for_it_again(house: Rig) -> None:
-    storm(house, 80)
+    storm(house, 8)
     house.settle(3)
-    assert len(issues(house)) == 80
+    assert len(issues(house)) == 8
 
 
 def test_nothing_leaves_before_both_services_were_read(make_rig: MakeRig) -> None:
     rig = make_rig()
     rig.world.faults.add(faults.error(500), service="jira", path=r"/search/jql$", times=2)
-    storm(rig, 60)
+    storm(rig, 7)
     rig.cycle()
     assert (rig.writes(), standing(rig)["first_load"]["state"]) == (0, "counting")
     rig.settle(14)
@@ -135,7 +145,7 @@ def test_nothing_leaves_before_both_services_were_read(make_rig: MakeRig) -> Non
 
 def test_what_could_not_be_decided_on_yet_counts_as_if_it_wanted_a_ticket(make_rig: MakeRig) -> None:
     rig = make_rig()
-    storm(rig, 60)
+    storm(rig, 7)
     rule = rig.world.faults.add(
         faults.error(500), service="jira", path=r"/user/assignable", times=None, probability=0.9
     )
@@ -148,7 +158,7 @@ def test_what_could_not_be_decided_on_yet_counts_as_if_it_wanted_a_ticket(make_r
 
 def test_what_was_over_before_the_rules_counts_for_nothing(make_rig: MakeRig) -> None:
     rig = make_rig(mappings=(mapping(enforce_from="2027-01-01"),))
-    for incident in storm(rig, 60):
+    for incident in storm(rig, 7):
         rig.world.pagerduty.resolve(incident)
     rig.world.pagerduty.trigger("Alipay Integration", "Open")
     rig.settle(3)
@@ -185,7 +195,7 @@ def calm(rig: Rig, count: int) -> list[str]:
 
 
 def test_changed_rules_that_would_write_to_many_tickets_are_held(house: Rig) -> None:
-    calm(house, 26)
+    calm(house, 4)
     told: list[int] = []
     before = house.writes()
     restart_with(house, mapping(severities=URGENT, version="changed"))
@@ -193,16 +203,16 @@ def test_changed_rules_that_would_write_to_many_tickets_are_held(house: Rig) -> 
     house.settle(4)
     assert house.writes() == before
     assert {row.state for row in house.operations("held")} == {"held"}
-    assert standing(house)["held"]["tickets"] == 26
-    assert told == [26]
+    assert standing(house)["held"]["tickets"] == 4
+    assert told == [4]
     assert kinds_of_events(house).count("mass.held") == 1
 
 
 def test_they_go_on_when_they_are_released(house: Rig) -> None:
-    calm(house, 30)
+    calm(house, 4)
     restart_with(house, mapping(severities=URGENT, version="changed"))
     house.settle(2)
-    assert ask(house, "outbox.release", ids=[]) == ["30 operations on 30 tickets are released"]
+    assert ask(house, "outbox.release", ids=[]) == ["4 operations on 4 tickets are released"]
     house.settle(2)
     assert priorities(house) == {"Highest"}
     assert standing(house)["held"] is None
@@ -210,19 +220,19 @@ def test_they_go_on_when_they_are_released(house: Rig) -> None:
 
 
 def test_some_of_them_can_be_released_alone(house: Rig) -> None:
-    calm(house, 30)
+    calm(house, 4)
     restart_with(house, mapping(severities=URGENT, version="changed"))
     house.settle(2)
     first = house.operations("held")[0]
     ask(house, "outbox.release", ids=[first.id])
     house.settle(2)
-    assert len(house.operations("held")) == 29
-    assert standing(house)["held"]["tickets"] == 29
+    assert len(house.operations("held")) == 3
+    assert standing(house)["held"]["tickets"] == 3
     assert priorities(house) == {"Highest", "Medium"}
 
 
 def test_they_can_be_dropped_for_good(house: Rig) -> None:
-    calm(house, 30)
+    calm(house, 4)
     before = house.writes()
     restart_with(house, mapping(severities=URGENT, version="changed"))
     house.settle(2)
@@ -234,7 +244,7 @@ def test_they_can_be_dropped_for_good(house: Rig) -> None:
 
 
 def test_with_the_old_rules_back_what_was_held_is_no_longer_needed(house: Rig) -> None:
-    calm(house, 30)
+    calm(house, 4)
     before = house.writes()
     restart_with(house, mapping(severities=URGENT, version="changed"))
     house.settle(2)
@@ -245,17 +255,17 @@ def test_with_the_old_rules_back_what_was_held_is_no_longer_needed(house: Rig) -
 
 
 def test_a_mass_that_is_held_is_still_held_after_a_restart(house: Rig) -> None:
-    calm(house, 30)
+    calm(house, 4)
     before = house.writes()
     restart_with(house, mapping(severities=URGENT, version="changed"))
     house.settle(2)
     house.restart()
     house.settle(3)
-    assert (house.writes(), len(house.operations("held"))) == (before, 30)
+    assert (house.writes(), len(house.operations("held"))) == (before, 4)
 
 
 def test_changed_rules_for_a_few_tickets_are_carried_out(house: Rig) -> None:
-    calm(house, 25)
+    calm(house, 3)
     restart_with(house, mapping(severities=URGENT, version="changed"))
     house.settle(2)
     assert priorities(house) == {"Highest"}
@@ -264,7 +274,7 @@ def test_changed_rules_for_a_few_tickets_are_carried_out(house: Rig) -> None:
 
 
 def test_many_incidents_that_change_at_once_are_no_mass(house: Rig) -> None:
-    incidents = calm(house, 40)
+    incidents = calm(house, 5)
     for incident in incidents:
         house.world.pagerduty.acknowledge(incident, "Amara Osei")
     house.settle(2)
@@ -272,7 +282,7 @@ def test_many_incidents_that_change_at_once_are_no_mass(house: Rig) -> None:
 
 
 def test_many_moves_that_only_time_brings_are_no_mass(house: Rig) -> None:
-    incidents = calm(house, 40)
+    incidents = calm(house, 5)
     for incident in incidents:
         house.world.pagerduty.resolve(incident)
     house.settle(2)
@@ -282,7 +292,7 @@ def test_many_moves_that_only_time_brings_are_no_mass(house: Rig) -> None:
 
 
 def test_many_notes_at_once_are_no_mass(house: Rig) -> None:
-    for incident in calm(house, 30):
+    for incident in calm(house, 4):
         house.world.pagerduty.note(incident, "looking", "Amara Osei")
     house.settle(2)
     assert all(any("looking" in said["body"] for said in one["comments"]) for one in issues(house))
@@ -290,13 +300,13 @@ def test_many_notes_at_once_are_no_mass(house: Rig) -> None:
 
 
 def test_an_incident_that_changes_beside_a_held_mass_is_followed(house: Rig) -> None:
-    first, *_others = calm(house, 30)
+    first, *_others = calm(house, 4)
     restart_with(house, mapping(severities=URGENT, version="changed"))
     house.settle(2)
     house.world.pagerduty.acknowledge(first, "Amara Osei")
     house.settle(2)
     assert [one["fields"]["status"]["name"] for one in issues(house)].count("In Progress") == 1
-    assert len(house.operations("held")) == 30
+    assert len(house.operations("held")) == 4
 
 
 def test_an_unchanged_incident_s_ticket_is_written_to_in_the_same_cycle_when_it_is_the_only_one(

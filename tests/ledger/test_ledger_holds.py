@@ -1,0 +1,116 @@
+"""What keeps decided writes from leaving, as it stands in the ledger: the numbers, and every turn."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from ledger_cast import NOW, create, incident, record, ticket
+
+from syncd.domain.operation import Kind, Operation, OperationState, Target
+from syncd.ledger import holds, outbox
+from syncd.ledger.holds import FirstLoad
+from syncd.ledger.ledger import Ledger
+from syncd.ledger.snapshots import look_again, save_incident
+
+
+@pytest.mark.parametrize(("tickets", "state"), [(0, "passed"), (50, "passed"), (51, "held")])
+def test_a_first_load_of_more_than_fifty_tickets_is_held(ledger: Ledger, tickets: int, state: str) -> None:
+    with ledger.db.write() as session:
+        for number in range(tickets):
+            record(session, create(f"P{number}"), incident=f"P{number}")
+        assert holds.first_load(session) is FirstLoad.COUNTING
+        assert holds.judge_first_load(session, NOW) == state
+        assert holds.first_load(session) == state
+
+
+def test_claimed_incidents_that_nobody_decided_on_may_tip_the_scales(ledger: Ledger) -> None:
+    with ledger.db.write() as session:
+        for number in range(40):
+            record(session, create(f"P{number}"), incident=f"P{number}")
+        for number in range(40, 51):
+            save_incident(session, incident(id=f"P{number}", number=number), 1, NOW, "QRPay")
+        look_again(session, [f"P{number}" for number in range(40, 51)], NOW, 1, "backfill")
+        assert holds.judge_first_load(session, NOW) is FirstLoad.COUNTING
+
+
+def test_incidents_of_nobody_and_those_with_a_ticket_do_not(ledger: Ledger) -> None:
+    with ledger.db.write() as session:
+        save_incident(session, incident(), 1, NOW, "QRPay")
+        session.flush()
+        session.add(ticket())
+        for number in range(100, 160):
+            save_incident(session, incident(id=f"P{number}", number=number), 1, NOW, None)
+        look_again(session, ["P1", *(f"P{number}" for number in range(100, 160))], NOW, 1, "backfill")
+        assert holds.judge_first_load(session, NOW) is FirstLoad.PASSED
+
+
+def test_an_acceptance_is_for_what_is_held_and_counts_it_by_kind(ledger: Ledger) -> None:
+    with ledger.db.write() as session:
+        assert holds.accept_first_load(session, "ana", NOW) is None
+        for number in range(51):
+            record(session, create(f"P{number}"), incident=f"P{number}")
+        holds.judge_first_load(session, NOW)
+        assert holds.first_load_data(session)["counts"] == {"create_ticket": 51}
+        assert holds.accept_first_load(session, "ana", NOW) == {"create_ticket": 51}
+        assert holds.first_load(session) is FirstLoad.PASSED
+        assert holds.accept_first_load(session, "ana", NOW) is None
+
+
+def test_twenty_five_tickets_are_no_mass() -> None:
+    assert holds.MASS_AT_MOST == 25
+
+
+def move(incident_id: str) -> Operation:
+    return Operation(
+        key=f"status/{incident_id}",
+        kind=Kind.MOVE_TICKET,
+        incident=incident_id,
+        object=f"ticket:{incident_id}",
+        aspect="status",
+        reason="rules changed",
+    )
+
+
+def hold(ledger: Ledger, *incidents: str) -> None:
+    with ledger.db.write() as session:
+        for one in incidents:
+            operation = move(one)
+            outbox.record(session, one, [operation], NOW, "v1", hold=frozenset([operation.key]))
+
+
+def test_what_is_held_is_released_as_a_whole_or_by_its_number(ledger: Ledger) -> None:
+    hold(ledger, "P1", "P2", "P3")
+    with ledger.db.write() as session:
+        holds.hold_mass(session, NOW)
+        first = outbox.listing(session, [OperationState.HELD])[0]
+        assert holds.release(session, NOW, "ana", ids=[first.id or 0]) == ["P1"]
+        assert holds.mass_data(session) == {"since": NOW.isoformat(), "tickets": 2}
+        assert holds.release(session, NOW, "ana") == ["P2", "P3"]
+        assert holds.mass_data(session) is None
+        assert {row.state for row in outbox.listing(session)} == {"pending"}
+
+
+def test_what_was_decided_later_is_not_released_with_it(ledger: Ledger) -> None:
+    hold(ledger, "P1")
+    with ledger.db.read() as session:
+        latest = holds.highest_operation(session)
+    hold(ledger, "P2")
+    with ledger.db.write() as session:
+        assert (holds.held_tickets(session, latest), holds.held_tickets(session)) == (1, 2)
+        assert holds.release(session, NOW, "syncd", up_to=latest) == ["P1"]
+
+
+def test_a_pause_stands_until_it_is_lifted_each_target_for_itself(ledger: Ledger) -> None:
+    later = NOW + timedelta(hours=1)
+    with ledger.db.write() as session:
+        holds.pause(session, [Target.JIRA, Target.MAIL], "Jira is being moved", "ana", NOW)
+        holds.pause(session, [Target.MAIL], "and mail", "ben", later)
+    with ledger.db.read() as session:
+        standing = holds.pauses(session)
+        assert (standing["jira"]["reason"], standing["jira"]["by"]) == ("Jira is being moved", "ana")
+        assert (standing["mail"]["reason"], standing["mail"]["since"]) == ("and mail", later.isoformat())
+    with ledger.db.write() as session:
+        assert holds.resume(session, list(Target), "ana", later) == ["jira", "mail"]
+        assert holds.resume(session, list(Target), "ana", later) == []
+        assert holds.pauses(session) == {}
