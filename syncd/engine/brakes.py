@@ -22,6 +22,7 @@ from syncd.ledger import holds, outbox
 from syncd.ledger.holds import FirstLoad
 from syncd.ledger.ledger import Ledger
 from syncd.ledger.tables import IncidentRow
+from syncd.policy.mirror import mark_in
 from syncd.policy.restricted import ASPECT as LEVEL
 
 OURSELVES = "syncd"
@@ -141,7 +142,9 @@ def rest_of(row: IncidentRow, version: str, again: float | None, now: datetime) 
 
 
 def _print_of(row: IncidentRow) -> str:
-    text = json.dumps([row.snapshot, row.notes, row.merged_into], sort_keys=True, ensure_ascii=True)
+    """The incident and what people wrote on it; our own notes change nothing."""
+    theirs = [note for note in row.notes or () if mark_in(str(note.get("text", ""))) is None]
+    text = json.dumps([row.snapshot, theirs, row.merged_into], sort_keys=True, ensure_ascii=True)
     return sha256(text.encode()).hexdigest()[:32]
 
 

@@ -86,12 +86,10 @@ class JiraReading(JiraSession):
     def fetch(self, ids: Sequence[str], *, fields: Sequence[str] = ()) -> Fetched:
         """At most 100 issues by id or key with our property, links, and comments where all are there.
 
-        Comments that come with an issue carry no marks; `comments` does. One alone is read by itself: a
-        bulk read may lag behind our own write (nobody documents that it does not).
+        Comments that come with an issue carry no marks; `comments` does.
         """
         wanted = [*wire.USUAL_FIELDS, *fields]
-        read = self._one_by_one if len(ids) == 1 else self._bulk
-        return read(ids, wanted, lambda raw: wire.issue(raw, fields))
+        return self._bulk(ids, wanted, lambda raw: wire.issue(raw, fields))
 
     def probe(self, keys: Sequence[str]) -> Fetched:
         """What exists among these keys and whose mark it bears; the issues' status and type are empty."""

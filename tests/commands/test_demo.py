@@ -35,7 +35,7 @@ def test_every_incident_has_exactly_one_ticket_and_the_states_agree(demo: tuple[
     said, _ = demo
     assert said.code == 0
     rows = [re.split(r"\s{2,}", line.strip()) for line in said.out.splitlines() if line.startswith("#")]
-    assert [row[0] for row in rows] == ["#1", "#2", "#3", "#4", "#5", "#6"]
+    assert [row[0] for row in rows] == [f"#{number}" for number in range(1, 13)]
     assert len({row[3] for row in rows}) == 12
     assert all(re.fullmatch(r"OPS-\d+", row[3]) for row in rows)
     assert {row[2] for row in rows} == {"resolved"}

@@ -24,10 +24,15 @@ def intent_after(engine: Engine) -> None:
     """The operation is recorded as under way only after its request came back."""
 
     def leave(
-        self: Executor, act: Act, row: OperationRow, rendered: Rendered, probe_from: int | None
+        self: Executor,
+        act: Act,
+        row: OperationRow,
+        rendered: Rendered,
+        whole: Rendered,
+        probe_from: int | None,
     ) -> Verdict:
         desk = self._desk
-        outcome = act.send(desk, row, rendered)
+        outcome = act.send(desk, row, whole)
         with desk.ledger.db.write() as session:
             run, now = desk.ledger.run_name, desk.clock.now()
             claimed = outbox.claim(session, row.id or 0, run, now, rendered, probe_from)
