@@ -1,0 +1,184 @@
+"""Concurrency from a seed: real threads of which exactly one runs, handed on only while requests travel.
+
+The order is that of simulated time, so a run repeats to the last byte. Whatever happens in the world (a
+person's act, a fault, a request that arrives although nobody waits for it any more) stands in the same
+queue of moments.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable
+from itertools import count
+from threading import Lock, Semaphore, Thread
+
+from simulation.wire import Killed
+from syncd.sandbox.cast import START
+from syncd.sandbox.clock import SandboxClock
+
+LOCK = type(Lock())
+STUCK = 20.0
+"""Real seconds after which a task that does not hand on is taken for deadlocked."""
+
+
+class Task:
+    """One thread of the daemon."""
+
+    def __init__(self, hub: Hub, work: Callable[[], None]) -> None:
+        self._hub, self._work = hub, work
+        self.go = Semaphore(0)
+        self.done = False
+        self.parked = False
+        Thread(target=self._run, daemon=True).start()
+
+    def _run(self) -> None:
+        self.go.acquire()
+        try:
+            if not self._hub.dead:
+                self._work()
+        except Killed:
+            pass
+        except BaseException as error:  # noqa: BLE001 - handed to the thread that plays, which raises it
+            self._hub.failure = error
+        self.done = True
+        self._hub.back.release()
+
+
+class Hub:
+    """The queue of moments, and who runs."""
+
+    def __init__(self, clock: SandboxClock) -> None:
+        self.clock = clock
+        self.back = Semaphore(0)
+        self.dead = False
+        self.failure: BaseException | None = None
+        self.tasks: list[Task] = []
+        self.idle: Callable[[], bool] = lambda: True
+        self._order = count()
+        self._queue: list[tuple[float, int, Task | Callable[[], None]]] = []
+        self._running: Task | None = None
+
+    def now(self) -> float:
+        """Seconds since the world began."""
+        return (self.clock.now() - START).total_seconds()
+
+    def at(self, moment: float, what: Task | Callable[[], None]) -> None:
+        """Let something happen at a moment."""
+        heapq.heappush(self._queue, (max(moment, self.now()), next(self._order), what))
+
+    def spawn(self, work: Callable[[], None]) -> None:
+        """Start a thread of the daemon, now."""
+        task = Task(self, work)
+        self.tasks.append(task)
+        self.at(self.now(), task)
+
+    def pause(self, seconds: float) -> None:
+        """Called by the running thread: let others run for `seconds`. Raises `Killed` where all ends."""
+        if self._running is None:
+            self.run(self.now() + seconds)
+            return
+        self.at(self.now() + seconds, self._running)
+        self._hand_on()
+
+    def park(self) -> None:
+        """Called by the running thread: wait until there is work (`idle` says no)."""
+        if self._running is not None:
+            self._running.parked = True
+            self._hand_on()
+
+    def kill(self) -> None:
+        """Called by the running thread: everything of the daemon ends here."""
+        self.dead = True
+        raise Killed
+
+    def run(self, until: float) -> None:
+        """Play what happens until a moment, or until the daemon ends."""
+        while self._queue and self._queue[0][0] <= until and not self.dead:
+            moment, _, what = heapq.heappop(self._queue)
+            self._advance(moment)
+            if isinstance(what, Task):
+                self._switch(what)
+            else:
+                what()
+            self._wake()
+        if self.dead:
+            self._bury()
+        else:
+            self._advance(until)
+
+    def _advance(self, moment: float) -> None:
+        if moment > self.now():
+            self.clock.advance(moment - self.now())
+
+    def _wake(self) -> None:
+        if not self.idle():
+            parked = next((one for one in self.tasks if one.parked and not one.done), None)
+            if parked is not None:
+                parked.parked = False
+                self.at(self.now(), parked)
+
+    def _switch(self, task: Task) -> None:
+        if task.done:
+            return
+        self._running = task
+        task.go.release()
+        if not self.back.acquire(timeout=STUCK):
+            raise RuntimeError("a thread of the daemon waits for something that will not come")
+        self._running = None
+        if self.failure is not None:
+            failure, self.failure = self.failure, None
+            raise failure
+
+    def _hand_on(self) -> None:
+        task = self._running
+        assert task
+        self.back.release()
+        task.go.acquire()
+        if self.dead:
+            raise Killed
+
+    def _bury(self) -> None:
+        """Unwind every thread of the daemon and forget it; what is on its way in the world stays."""
+        for task in self.tasks:
+            self._switch(task)
+        self.tasks.clear()
+        self._queue = [entry for entry in self._queue if not isinstance(entry[2], Task)]
+        heapq.heapify(self._queue)
+
+    def end(self) -> None:
+        """End the daemon's threads without anybody's fault."""
+        self.dead = True
+        self._bury()
+
+
+class BatonLock:
+    """A lock that hands on instead of blocking; for those that the daemon holds while it asks."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+        self._held = False
+
+    def acquire(self, blocking: bool = True) -> bool:
+        """Take it; hand on until it is free, or return at once."""
+        while self._held and blocking:
+            self._hub.pause(0.01)
+        taken, self._held = not self._held, True
+        return taken
+
+    def release(self) -> None:
+        """Give it back."""
+        self._held = False
+
+    def __enter__(self) -> None:
+        self.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+
+def soften(hub: Hub, *owners: object) -> None:
+    """Replace the plain locks of these objects, which would block the one thread that runs."""
+    for owner in owners:
+        for name, value in vars(owner).items():
+            if isinstance(value, LOCK):
+                setattr(owner, name, BatonLock(hub))

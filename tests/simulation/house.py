@@ -1,0 +1,196 @@
+"""One daemon in the test's own thread on the wire without sockets, which can be ended at any step.
+
+A step is a moment right after a request that writes, or right after a commit. What happens between two of
+them (reads, decisions, what is not committed yet) leaves nothing behind, so ending there is ending earlier.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from rig import PlainRenderer, RigClock, mapping
+from sqlmodel import select
+
+from simulation.play import _empty_ledger
+from simulation.wire import Killed, TimedOut, WatchedDatabase, WireTransport
+from syncd.domain.mapping import Mapping
+from syncd.engine.cycle import Engine
+from syncd.engine.desk import Clients, Desk
+from syncd.engine.health import Health
+from syncd.engine.jira_facts import JiraFacts
+from syncd.ledger.ledger import Ledger, open_for_work
+from syncd.ledger.snapshots import look_again
+from syncd.ledger.tables import IncidentRow
+from syncd.remote.deadline import Flight
+from syncd.remote.jira import jira_client
+from syncd.remote.pagerduty import pagerduty_client
+from syncd.sandbox import dump
+from syncd.sandbox.cast import BOT_EMAIL, JIRA_KEY, PAGERDUTY_KEY, START, default_world
+from syncd.sandbox.clock import SandboxClock
+from syncd.sandbox.wire import Call
+from syncd.sandbox.world import Delivery
+
+PAGERDUTY, JIRA = "http://127.0.0.1:1", "http://127.0.0.1:2"
+SETTLE = 60.0
+"""Seconds; nothing lags in this house."""
+_KEY = re.compile(r"OPS-\d+")
+
+
+class House:
+    """A world, and a daemon in it that ends at its `die_at`'th step (0: never)."""
+
+    def __init__(self, folder: Path, die_at: int, mappings: tuple[Mapping, ...] | None = None) -> None:
+        clock = SandboxClock(START)
+        self.world = default_world(clock, 1, limits=False)
+        self.world.pagerduty.account.base_url, self.world.jira.site.base_url = PAGERDUTY, JIRA
+        for service in self.world.pagerduty.account.services.values():
+            service.acknowledgement_timeout = None
+        for policy in self.world.pagerduty.account.policies.values():
+            policy.rules = policy.rules[:1]
+        self.clock = RigClock(clock)
+        self.mappings = mappings or (mapping(),)
+        self.file = folder / f"ledger-{die_at}.db"
+        self.file.write_bytes(_empty_ledger())
+        self.die_at, self.steps, self.ends = die_at, 0, 0
+        self.dead = False
+        self.db: WatchedDatabase | None = None
+        self.ledger: Ledger | None = None
+        self.engine: Engine | None = None
+
+    def open(self, service: str) -> bool:
+        return True
+
+    def carry(self, service: str, call: Call, flight: Flight) -> Delivery:
+        delivery = self.world.answer(service, call, lambda _seconds: None)
+        if delivery.manner == "trickle":
+            raise TimedOut
+        return delivery
+
+    def step(self, what: str) -> None:
+        if self.dead:
+            raise Killed
+        if what == "after a commit":
+            self._count()
+
+    def sent(self, service: str, marks: list[str], outcome: str) -> None:
+        lines = self.world.journal.writes()
+        if lines and outcome != "killed" and len(lines) > self._written:
+            self._written = len(lines)
+            self._count()
+
+    _written = 0
+
+    def _count(self) -> None:
+        self.steps += 1
+        if self.steps == self.die_at:
+            self.dead = True
+            raise Killed
+
+    def start(self) -> None:
+        """Start the daemon on the ledger, as its wiring does."""
+        self.stop()
+        self.dead = False
+        self.ledger = open_for_work(f"sqlite:///{self.file}", "house", self.clock.now())
+        self.ledger.db = WatchedDatabase(self.ledger.db, self.step)
+        transport = WireTransport(self.clock, self)
+        pagerduty = pagerduty_client(PAGERDUTY, PAGERDUTY_KEY, "amara.osei@qrpay.example", transport)
+        jira = jira_client(JIRA, JIRA_KEY, transport, email=BOT_EMAIL)
+        clients = Clients(lambda: pagerduty, lambda: jira)
+        self.engine = Engine(
+            Desk(
+                ledger=self.ledger,
+                clock=self.clock,
+                clients=clients,
+                mappings=self.mappings,
+                facts=JiraFacts(lambda: clients.jira, self.clock),
+                health=Health(self.clock),
+                budgets=transport.budget,
+                renderer=PlainRenderer(),
+                settle_seconds=SETTLE,
+            )
+        )
+
+    def stop(self) -> None:
+        """The process is gone."""
+        if self.ledger is not None:
+            self.ledger.close()
+            self.ledger = None
+
+    def survive(self, do: Callable[[], None]) -> None:
+        """Do something with the daemon; where it ends on the way, start it again and do it anew."""
+        while True:
+            try:
+                if self.ledger is None or self.dead:
+                    self.start()
+                    assert self.engine
+                    self.engine.contact()
+                    self.engine.recover()
+                do()
+            except Killed:
+                self.ends += 1
+                continue
+            if not self.dead:
+                return
+
+    def rest(self) -> None:
+        """Cycles until nothing is written any more and nothing waits for its time."""
+        self.survive(self._rest)
+
+    def _rest(self) -> None:
+        engine = self.engine
+        assert engine
+        for _ in range(40):
+            written = len(self.world.journal.writes())
+            engine.cycle()
+            engine.come_to_rest()
+            due = engine.dispatcher.next_due()
+            if due is None and len(self.world.journal.writes()) == written:
+                return
+            self.world.advance(max(1.0, (due or 0.0) - self.clock.boottime()))
+        raise AssertionError("the daemon does not come to rest")
+
+    def once_more(self) -> list[str]:
+        """Look at everything again; return what was written."""
+        self.die_at, before = 0, len(self.world.journal.writes())
+        assert self.ledger and self.engine
+        with self.ledger.db.write() as session:
+            ids = session.exec(select(IncidentRow.id)).all()
+            moment = self.ledger.moments.next()
+            look_again(session, ids, self.clock.now(), moment, "once more", notes=True)
+            look_again(session, ids, self.clock.now(), moment, "once more", ticket=True)
+        self.rest()
+        return [f"{line.method} {line.path}" for line in self.world.journal.writes()[before:]]
+
+    def end_state(self) -> dict[str, Any]:
+        """What people see of each incident and its tickets, without keys and times, which may differ."""
+        state = dump.whole(self.world)
+        titles = {one["id"]: one["title"] for one in state["pagerduty"]["incidents"]}
+        found: dict[str, Any] = {}
+        for incident in state["pagerduty"]["incidents"]:
+            notes = sorted(_KEY.sub("KEY", note["content"]) for note in incident["notes"])
+            found[incident["title"]] = {"notes": notes, "tickets": []}
+        for issue in state["jira"]["issues"]:
+            label = next((one for one in issue["fields"]["labels"] if one.startswith("pd-")), None)
+            if label is not None:
+                found[titles[label[3:]]]["tickets"].append(_shown(issue))
+        return found
+
+
+def _shown(issue: dict[str, Any]) -> dict[str, Any]:
+    fields = issue["fields"]
+    return {
+        "status": fields["status"]["name"],
+        "summary": fields["summary"],
+        "priority": (fields["priority"] or {}).get("name"),
+        "assignee": (fields["assignee"] or {}).get("displayName"),
+        "components": sorted(one["name"] for one in fields["components"]),
+        "labels": sorted(one for one in fields["labels"]),
+        "resolution": (fields["resolution"] or {}).get("name"),
+        "comments": sorted(_KEY.sub("KEY", one["body"]) for one in issue["comments"]),
+        "links": sorted(
+            link["type"]["name"] + ("<" if "inwardIssue" in link else ">") for link in fields["issuelinks"]
+        ),
+    }

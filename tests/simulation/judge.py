@@ -1,0 +1,297 @@
+"""Holds an ending to account: every promise of "exactly one" that can be read off the world and the ledger.
+
+Each complaint is one line: which promise, about what, and what was found. Where people's own acts leave two
+answers open (a resolve that nobody saw before the reopen, a severity changed after the close), both count.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+from sqlalchemy import text
+from sqlmodel import select
+
+from simulation.people import tickets
+from simulation.plan import FOREIGN
+from simulation.play import QUIET, Ending
+from syncd.domain.operation import op_of, ticket_key
+from syncd.ledger import audit
+from syncd.ledger.ledger import open_for_reading
+from syncd.ledger.tables import OperationRow, TicketRow
+from syncd.policy.mirror import mark_in
+from syncd.sandbox.jira.model import Issue
+from syncd.sandbox.pagerduty.records import Incident
+
+PRIORITY = {"P1": "Highest", "P2": "High", "P3": "Medium", "P4": "Low"}
+UNHEARD = 60.0
+"""Seconds in which a change and a person's own cross without either having seen the other."""
+
+
+class Judge:
+    """The judge of one ending; `complaints` is empty where every promise was kept."""
+
+    def __init__(self, ending: Ending) -> None:
+        self.ending = ending
+        self.world, self.people, self.plan = ending.world, ending.people, ending.plan
+        self.duplicates: list[str] = []
+        self.losses: list[str] = []
+        self.others: list[str] = []
+        self._marks = self._count_marks()
+        db = open_for_reading(f"sqlite:///{ending.ledger}")
+        with db.read() as session:
+            self._tickets = {row.incident_id: row for row in session.exec(select(TicketRow)).all()}
+            self._operations = list(session.exec(select(OperationRow)).all())
+            broken = audit.verify(session)
+            if broken is not None:
+                self.others.append(f"audit: row {broken.seq}: {broken.why}")
+            for row in session.connection().execute(text("SELECT what FROM simulated_backward")):
+                self.others.append(f"the ledger went back to an older snapshot: {row[0]}")
+        db.close()
+        self._hold()
+
+    @property
+    def complaints(self) -> list[str]:
+        """Everything that was not as promised."""
+        return [
+            *(f"duplicate: {one}" for one in self.duplicates),
+            *(f"loss: {one}" for one in self.losses),
+            *self.others,
+        ]
+
+    def _hold(self) -> None:
+        ending = self.ending
+        if self.plan.dry:
+            writes = self.world.journal.writes()
+            self.others += [f"written in a dry run: {line.method} {line.path}" for line in writes]
+            return
+        for incident in self.world.pagerduty.account.incidents.values():
+            self._hold_incident(incident)
+        self._hold_texts()
+        self._hold_strangers()
+        self._hold_touches()
+        self.others += self._early()
+        self.others += list(dict.fromkeys(ending.line.broken_rules))
+        self.others += [f"written though nothing changed: {line}" for line in ending.late_writes]
+        self.others += [f"blew up: {error}" for error in ending.errors]
+        self.others += [
+            f"still {row.state}: {row.kind} of {row.incident_id}: {row.error}"
+            for row in self._operations
+            if row.state in ("pending", "in_flight", "settling", "parked", "held")
+            and row.incident_id not in self.people.deleted
+            and not self._other_deleted(row)
+        ]
+
+    def _other_deleted(self, row: OperationRow) -> bool:
+        """Whether it waits for a ticket that a person deleted."""
+        return str(row.meaning.get("target", "")) in self.people.deleted
+
+    def _hold_incident(self, incident: Incident) -> None:
+        found = tickets(self.world, incident.id)
+        live = [one for one in found if one.deleted_at is None]
+        services = self.people.services[incident.id]
+        if len(found) > 1:
+            self.duplicates.append(f"{len(found)} tickets of {incident.id}: {[one.key for one in found]}")
+        if FOREIGN in services:
+            if found and all(service == FOREIGN for service in services):
+                self.others.append(f"{incident.id} of an unclaimed service has a ticket")
+            if not found:
+                return
+        if not live:
+            if incident.id not in self.people.deleted:
+                self.losses.append(f"{incident.id} has no ticket")
+            return
+        self._hold_in_time(incident)
+        row = self._tickets.get(incident.id)
+        if row is None or row.issue_id != str(live[0].id):
+            self.others.append(f"the ledger does not know {live[0].key} as the ticket of {incident.id}")
+        self._hold_status(incident, live[0])
+        self._hold_fields(incident, live[0])
+
+    def _hold_in_time(self, incident: Incident) -> None:
+        made = self.ending.ticket_times[incident.id]
+        latest = max(self.plan.calm, self.people.made_at[incident.id]) + QUIET
+        if made > latest:
+            self.losses.append(
+                f"the ticket of {incident.id} came {made - self.plan.calm:.0f} s after the calm"
+            )
+
+    def _touched(self, incident: str, aspect: str) -> bool:
+        return any((one.incident, one.aspect) == (incident, aspect) for one in self.people.touches)
+
+    def _hold_status(self, incident: Incident, issue: Issue) -> None:
+        if self._touched(incident.id, "status"):
+            return
+        wanted = self.statuses(incident)
+        status = self.world.jira.site.status(issue.now).name
+        if status not in wanted:
+            self.losses.append(f"{issue.key} of {incident.id} ({incident.status}) is {status}, not {wanted}")
+
+    def statuses(self, incident: Incident) -> list[str]:
+        """Where the ticket may stand by the rules; one where people's acts leave one."""
+        ident, people = incident.id, self.people
+        if incident.status == "acknowledged":
+            return ["In Progress"]
+        if incident.status == "triggered":
+            return [
+                "To Do",
+                *(["In Progress"] if ident in people.acknowledged_once or self.plan.timeouts else []),
+            ]
+        closes = self._owes_nothing(incident)
+        both = ident in people.priority_changed or (incident.merged_into and ident in people.resolved_once)
+        return ["Done", "In Review"] if both else ["Done" if closes else "In Review"]
+
+    def _owes_nothing(self, incident: Incident) -> bool:
+        priority = self._priority(incident)
+        return bool(incident.merged_into) or priority == "P4"
+
+    def _priority(self, incident: Incident) -> str:
+        known = self.world.pagerduty.account.priorities.get(incident.priority_id or "")
+        return known.name if known else ("P3" if incident.urgency == "high" else "P4")
+
+    def _hold_fields(self, incident: Incident, issue: Issue) -> None:
+        values, site = issue.now.values, self.world.jira.site
+        if not self._touched(incident.id, "summary") and values["summary"] != incident.title:
+            self.losses.append(
+                f"{issue.key} says {values['summary']!r}, {incident.id} says {incident.title!r}"
+            )
+        shown = site.priorities[values["priority"]].name
+        if shown != PRIORITY[self._priority(incident)]:
+            self.losses.append(
+                f"priority of {issue.key} is {shown}, {incident.id} has {self._priority(incident)}"
+            )
+        if incident.is_open and not self._touched(incident.id, "assignee") and not self.plan.timeouts:
+            wanted = self._account(incident)
+            found = site.people[values["assignee"]].name if values.get("assignee") else None
+            if found != wanted:
+                self.losses.append(f"{issue.key} is assigned to {found}, not to {wanted}")
+
+    def _account(self, incident: Incident) -> str:
+        users = self.world.pagerduty.account.users
+        people = [users[user].name for user, _ in incident.assignments]
+        able = [name for name in people if name not in ("Jonas Lindqvist", "Hannah Weiss")]
+        return (able or ["Priya Raman"])[0]
+
+    def _count_marks(self) -> Counter[str]:
+        marks: Counter[str] = Counter()
+        for incident in self.world.pagerduty.account.incidents.values():
+            marks.update(mark for note in incident.notes if (mark := mark_in(note.content)))
+        for issue in self.world.jira.site.issues.values():
+            marks.update(mark for one in issue.comments if (mark := mark_in(one.body)))
+        return marks
+
+    def _hold_texts(self) -> None:
+        for mark, number in self._marks.items():
+            if number > 1:
+                self.duplicates.append(f"{number} texts with the mark {mark}")
+        for kind, texts in (("note", self.people.notes), ("comment", self.people.comments)):
+            for one in texts:
+                if one.gone or one.incident in self.people.deleted or not self._has_ticket(one.incident):
+                    continue
+                if not self._marks[op_of(f"{kind}/{one.ident}")]:
+                    self.losses.append(f"{kind} {one.ident} on {one.incident} was not mirrored")
+        for incident in self._tickets:
+            if not self._marks[op_of(f"link-note/{incident}")] and incident not in self.people.deleted:
+                self.losses.append(f"{incident} has no note that names its ticket")
+
+    def _has_ticket(self, incident: str) -> bool:
+        return incident in self._tickets
+
+    def _hold_strangers(self) -> None:
+        site, incidents = self.world.jira.site, self.world.pagerduty.account.incidents
+        for issue in site.issues.values():
+            mark = issue.now.properties.get("syncd") or {}
+            if mark and (
+                mark["incident"] not in incidents or mark["op"] != op_of(ticket_key(mark["incident"]))
+            ):
+                self.others.append(f"{issue.key} is the ticket of no incident")
+        for row in self._tickets.values():
+            if int(row.issue_id) not in site.issues or site.issues[int(row.issue_id)].key != row.key:
+                self.others.append(f"the ledger holds {row.key}, which is not there")
+
+    def _hold_touches(self) -> None:
+        """What a person set last, while the daemon had nothing left to say, stays."""
+        last = {(one.incident, one.aspect): one for one in self.people.touches}
+        for (incident, aspect), touch in last.items():
+            issue = self.people.ticket(incident)
+            changed = self.people.changes.get((incident, aspect), 0.0)
+            if issue is None or not touch.at_rest or changed >= touch.at - UNHEARD or self.plan.timeouts:
+                continue
+            found = self._shown(issue, aspect)
+            if found != touch.value:
+                self.others.append(
+                    f"overwritten: {aspect} of {issue.key} is {found!r}; a person set {touch.value!r} at"
+                    f" {touch.at:.0f} s, the incident changed last at {changed:.0f} s"
+                )
+
+    def _shown(self, issue: Issue, aspect: str) -> Any:
+        site, values = self.world.jira.site, issue.now.values
+        if aspect == "status":
+            return site.status(issue.now).name
+        if aspect == "assignee":
+            return site.people[values["assignee"]].name if values.get("assignee") else None
+        return values[aspect]
+
+    def _early(self) -> Iterator[str]:
+        """Once-operations that were sent again although their outcome was not settled yet."""
+        lost: dict[str, float] = {}
+        once = {row.op for row in self._operations if row.op_class == "once"}
+        for one in self.ending.line.sendings:
+            if one.mark not in once:
+                continue
+            since = lost.get(one.mark)
+            if since is not None:
+                since = max([since, *(boot for boot in self.ending.boots if boot <= one.left)])
+                waited = one.left - since
+                if waited < self.plan.settle - 1.0:
+                    yield f"early: {one.mark} was sent again after {waited:.0f} s of {self.plan.settle:.0f}"
+            if one.outcome in ("unknown", "killed"):
+                lost[one.mark] = one.ended
+
+
+def compare(faulty: Ending, calm: Ending) -> list[str]:
+    """How the end differs from that of the same history without faults, where only one answer is right."""
+    complaints = []
+    judge, people = Judge(faulty), faulty.people
+    for number, ident in people.ids.items():
+        twin = calm.people.ids[number]
+        incident = faulty.world.pagerduty.account.incidents[ident]
+        if {ident, twin} & (people.deleted | calm.people.deleted) or FOREIGN in people.services[ident]:
+            continue
+        one, other = people.ticket(ident), calm.people.ticket(twin)
+        if one is None or other is None:
+            complaints.append(
+                f"twin: {ident} has {'a' if one else 'no'} ticket, its twin {'a' if other else 'no'}"
+            )
+            continue
+        said, meant = (
+            faulty.world.jira.site.status(one.now).name,
+            calm.world.jira.site.status(other.now).name,
+        )
+        touched = any(touch.incident == ident and touch.aspect == "status" for touch in people.touches)
+        if said != meant and not touched and len(judge.statuses(incident)) == 1:
+            complaints.append(f"twin: {one.key} is {said}, without faults {meant}")
+        if _mirrored(faulty, ident) != _mirrored(calm, twin):
+            complaints.append(
+                f"twin: {ident} has {_mirrored(faulty, ident)} texts, its twin {_mirrored(calm, twin)}"
+            )
+    return complaints
+
+
+def _mirrored(ending: Ending, incident: str) -> tuple[int, int]:
+    """How many texts that are still there were mirrored, in each direction."""
+    marks = Judge(ending)._marks
+    people = ending.people
+    return (
+        sum(
+            marks[op_of(f"note/{one.ident}")]
+            for one in people.notes
+            if one.incident == incident and not one.gone
+        ),
+        sum(
+            marks[op_of(f"comment/{one.ident}")]
+            for one in people.comments
+            if one.incident == incident and not one.gone
+        ),
+    )

@@ -1,0 +1,239 @@
+"""People at work on both services, and what they may expect of it afterwards.
+
+An act on a ticket that is not there yet waits for it, as a person would. What a person set is written down
+with whether the daemon had anything left to say about it at that moment, because only then it must stay.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from simulation.baton import Hub
+from simulation.plan import Act, Plan
+from syncd.sandbox.jira.model import Issue
+from syncd.sandbox.wire import Refusal
+from syncd.sandbox.world import World
+
+BY = "Amara Osei"
+COLLEAGUE = "Ines Carvalho"
+WAIT = 20.0
+"""Seconds after which a person looks for the ticket again."""
+OPEN = ("pending", "in_flight", "settling")
+
+
+@dataclass
+class Text:
+    """A note or a comment that a person wrote; `gone` once it was deleted."""
+
+    incident: str
+    ident: str
+    gone: bool = False
+    issue: str = ""
+
+
+@dataclass
+class Touch:
+    """What a person set a ticket's field to, when, and whether the daemon was at rest about it."""
+
+    incident: str
+    aspect: str
+    value: Any
+    at: float
+    at_rest: bool
+
+
+@dataclass
+class People:
+    """The history as it came out."""
+
+    world: World
+    hub: Hub
+    plan: Plan
+    ledger: Path
+    orphans: Callable[[], int]
+    ids: dict[int, str] = field(default_factory=dict)
+    services: dict[str, list[str]] = field(default_factory=dict)
+    notes: list[Text] = field(default_factory=list)
+    comments: list[Text] = field(default_factory=list)
+    touches: list[Touch] = field(default_factory=list)
+    changes: dict[tuple[str, str], float] = field(default_factory=dict)
+    deleted: set[str] = field(default_factory=set)
+    resolved_once: set[str] = field(default_factory=set)
+    acknowledged_once: set[str] = field(default_factory=set)
+    priority_changed: set[str] = field(default_factory=set)
+    made_at: dict[str, float] = field(default_factory=dict)
+    given_up: int = 0
+
+    def begin(self) -> None:
+        """Enter all acts into the queue."""
+        for act in self.plan.acts:
+            self.hub.at(act.at, lambda act=act: self._do(act))  # type: ignore[misc] # bound now
+
+    def _do(self, act: Act) -> None:
+        handler = getattr(self, f"_{act.kind}", None) or self._in_pagerduty
+        try:
+            handler(act)
+        except (Refusal, LookupError):
+            return
+
+    def _trigger(self, act: Act) -> None:
+        made = self.world.pagerduty.trigger(**act.what)
+        self.ids[act.incident] = made.id
+        self.services[made.id] = [act.what["service"]]
+        self.made_at[made.id] = self.hub.now()
+
+    def _in_pagerduty(self, act: Act) -> None:
+        incident = self.ids[act.incident]
+        getattr(self.world.pagerduty, act.kind)(incident, by=BY, **act.what)
+        aspect = {"set_priority": "priority", "set_title": "summary", "reassign": "assignee"}.get(act.kind)
+        self._changed(incident, aspect or "status")
+        self._remember(act, incident)
+
+    def _remember(self, act: Act, incident: str) -> None:
+        if act.kind in ("resolve", "reopen"):
+            self._changed(incident, "assignee")
+        if act.kind == "resolve":
+            self.resolved_once.add(incident)
+        elif act.kind == "acknowledge":
+            self.acknowledged_once.add(incident)
+        elif act.kind == "set_priority":
+            self.priority_changed.add(incident)
+        elif act.kind == "move":
+            self.services[incident].append(act.what["service"])
+            self._changed(incident, "assignee")
+
+    def _changed(self, incident: str, aspect: str) -> None:
+        self.changes[incident, aspect] = self.hub.now()
+
+    def _merge(self, act: Act) -> None:
+        source, target = self.ids[act.incident], self.ids[act.what["into"]]
+        self.world.pagerduty.merge(target, [source], by=BY)
+        self._changed(source, "assignee")
+        self._changed(source, "status")
+
+    def _note(self, act: Act) -> None:
+        made = self.world.pagerduty.note(self.ids[act.incident], act.what["text"], by=BY)
+        self.notes.append(Text(self.ids[act.incident], made.id))
+
+    def _edit_note(self, act: Act) -> None:
+        text = self._one_of(self.notes, act)
+        self.world.pagerduty.edit_note(text.incident, text.ident, act.what["text"])
+
+    def _delete_note(self, act: Act) -> None:
+        text = self._one_of(self.notes, act)
+        self.world.pagerduty.delete_note(text.incident, text.ident)
+        text.gone = True
+
+    def _one_of(self, texts: list[Text], act: Act) -> Text:
+        mine = [text for text in texts if text.incident == self.ids[act.incident] and not text.gone]
+        if not mine:
+            raise LookupError("nothing written yet")
+        return mine[int(act.what["which"] * len(mine))]
+
+    def ticket(self, incident: str) -> Issue | None:
+        """The live ticket of an incident, as a person finds it."""
+        return next((one for one in tickets(self.world, incident) if one.deleted_at is None), None)
+
+    def _on_ticket(self, act: Act, do: Callable[[Issue, str], None]) -> None:
+        incident = self.ids[act.incident]
+        issue = self.ticket(incident)
+        if issue is not None:
+            do(issue, incident)
+        elif (
+            self.hub.now() < self.plan.calm + 900.0
+            and incident not in self.deleted
+            and self._may_come(incident)
+        ):
+            self.hub.at(self.hub.now() + WAIT, lambda: self._do(act))
+        else:
+            self.given_up += 1
+
+    def _may_come(self, incident: str) -> bool:
+        from simulation.plan import FOREIGN
+
+        return any(service != FOREIGN for service in self.services[incident])
+
+    def _comment(self, act: Act) -> None:
+        def do(issue: Issue, incident: str) -> None:
+            made = self.world.jira.comment(issue.id, act.what["text"], by=COLLEAGUE)
+            self.comments.append(Text(incident, str(made.id), issue=str(issue.id)))
+
+        self._on_ticket(act, do)
+
+    def _edit_comment(self, act: Act) -> None:
+        text = self._one_of(self.comments, act)
+        self.world.jira.edit_comment(text.issue, text.ident, act.what["text"], by=COLLEAGUE)
+
+    def _delete_comment(self, act: Act) -> None:
+        text = self._one_of(self.comments, act)
+        self.world.jira.delete_comment(text.issue, text.ident, by=COLLEAGUE)
+        text.gone = True
+
+    def _summary(self, act: Act) -> None:
+        def do(issue: Issue, incident: str) -> None:
+            rest = self._at_rest(incident, "summary")
+            self.world.jira.edit(issue.id, COLLEAGUE, summary=act.what["summary"])
+            self._touched(incident, "summary", act.what["summary"], rest)
+
+        self._on_ticket(act, do)
+
+    def _transition(self, act: Act) -> None:
+        def do(issue: Issue, incident: str) -> None:
+            rest = self._at_rest(incident, "state")
+            self.world.jira.transition(issue.id, act.what["to"], by=COLLEAGUE)
+            self._touched(incident, "status", act.what["to"], rest)
+
+        self._on_ticket(act, do)
+
+    def _assign(self, act: Act) -> None:
+        def do(issue: Issue, incident: str) -> None:
+            rest = self._at_rest(incident, "assignee")
+            self.world.jira.assign(issue.id, act.what["to"], by=COLLEAGUE)
+            self._touched(incident, "assignee", act.what["to"], rest)
+
+        self._on_ticket(act, do)
+
+    def _clone(self, act: Act) -> None:
+        self._on_ticket(act, lambda issue, _: self.world.jira.clone(issue.id, COLLEAGUE) and None)
+
+    def _delete(self, act: Act) -> None:
+        def do(issue: Issue, incident: str) -> None:
+            self.world.jira.delete(issue.id)
+            self.deleted.add(incident)
+
+        self._on_ticket(act, do)
+
+    def _touched(self, incident: str, aspect: str, value: Any, at_rest: bool) -> None:
+        self.touches.append(Touch(incident, aspect, value, self.hub.now(), at_rest))
+
+    def _at_rest(self, incident: str, aspect: str) -> bool:
+        """Whether both sides agree on a field by the daemon's own record, and nothing is under way."""
+        if self.orphans():
+            return False
+        with sqlite3.connect(self.ledger) as connection:
+            row = connection.execute("select agreed from ticket where incident_id = ?", [incident]).fetchone()
+            busy = connection.execute(
+                "select count(*) from operation where incident_id = ? and op_class = 'state'"
+                " and instr(?, state) > 0",
+                [incident, " ".join(OPEN)],
+            ).fetchone()[0]
+        connection.close()
+        known = self.world.pagerduty.find(incident)
+        side = {"state": known.status, "summary": known.title}.get(aspect)
+        agreed = json.loads(row[0]).get(aspect) if row else None
+        return bool(row) and not busy and (agreed == side if side else agreed is not None)
+
+
+def tickets(world: World, incident: str) -> list[Issue]:
+    """The issues that bear the mark of an incident's ticket, deleted ones too."""
+    found = []
+    for issue in world.jira.site.issues.values():
+        mark = issue.now.properties.get("syncd") or {}
+        if mark.get("incident") == incident and mark.get("kind") == "create_ticket":
+            found.append(issue)
+    return found

@@ -1,0 +1,274 @@
+"""Everything that will happen in a simulation, from one seed, before it begins.
+
+What people do is decided against a small model of PagerDuty's own states, never against what the daemon did:
+so the same history can be played once more without faults, and both ends compared.
+"""
+
+from __future__ import annotations
+
+import heapq
+from dataclasses import dataclass, field, replace
+from random import Random
+from typing import Any
+
+from syncd.sandbox import faults
+from syncd.sandbox.chance import stream
+
+CLAIMED = ("Alipay Integration", "BluBank Integration", "Yoomonea Service", "Core QRPay Web")
+FOREIGN = "Ordering API"
+PRIORITIES = ("P1", "P2", "P3", "P4", None)
+RESPONDERS = ("Amara Osei", "Mei Tanaka", "Jonas Lindqvist", "Hannah Weiss", "Tomasz Wójcik")
+COLLEAGUES = ("Ines Carvalho", "Priya Raman")
+STATUSES = ("To Do", "In Progress", "In Review", "Done")
+
+ACTS: dict[str, dict[str, float]] = {
+    "triggered": {"acknowledge": 4, "resolve": 1.5, "merge": 0.8, "reassign": 1, "move": 0.4},
+    "acknowledged": {"resolve": 4, "merge": 0.6, "reassign": 1, "move": 0.4},
+    "resolved": {"reopen": 1.2},
+}
+ALWAYS = {
+    "note": 2.5,
+    "edit_note": 0.3,
+    "delete_note": 0.2,
+    "set_priority": 0.8,
+    "set_title": 0.8,
+    "comment": 2.5,
+    "edit_comment": 0.3,
+    "delete_comment": 0.2,
+    "summary": 0.5,
+    "transition": 0.4,
+    "assign": 0.4,
+    "clone": 0.1,
+    "delete": 0.06,
+}
+"""How likely each act of a person is, beside those that fit the incident's state."""
+
+STRIKES = {
+    "500": faults.error(500),
+    "500 after": faults.error(500, after=True),
+    "502 html": faults.html(),
+    "503": faults.error(503, {"Retry-After": "20"}),
+    "504 after": faults.error(504, after=True),
+    "408 after": faults.error(408, after=True),
+    "reset before": faults.reset_before(),
+    "refused": faults.refuse(),
+    "lost answer": faults.lose_answer(),
+    "delay": faults.delay(20.0),
+    "delay too long": faults.delay(45.0, after=True),
+    "cut": faults.cut(),
+    "empty": faults.empty(),
+    "trickle": faults.trickle(),
+    "429 of PagerDuty": faults.pagerduty_429(20),
+    "429 of Jira": faults.jira_429(7),
+    "bare 429": faults.bare_429(),
+    "401": faults.error(401),
+    "403": faults.error(403, body={"errorMessages": ["You do not have permission."]}),
+    "404": faults.error(404, body=b"<html>not here</html>"),
+    "409": faults.error(409, body={"errorMessages": ["Conflict."]}),
+    "late": faults.Strike("delay"),
+}
+"""By the name under which a story tells them. `late` is the wire's own: the request times out, and arrives
+at the service up to 200 s later."""
+
+
+@dataclass(frozen=True)
+class Act:
+    """What a person does to the incident with a number, at a moment (seconds)."""
+
+    at: float
+    incident: int
+    kind: str
+    what: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Window:
+    """A fault that strikes requests of a service (None: both) between two moments."""
+
+    begin: float
+    end: float
+    strike: str
+    service: str | None
+    path: str | None
+    probability: float
+
+
+@dataclass(frozen=True)
+class Crash:
+    """The daemon ends at its so many'th step; it is started again after a while, perhaps after a reboot."""
+
+    steps: int
+    down: float
+    reboot: bool
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One simulation. Times are seconds since the world began."""
+
+    seed: int
+    acts: tuple[Act, ...]
+    windows: tuple[Window, ...] = ()
+    closed: tuple[tuple[float, float, str], ...] = ()
+    crashes: tuple[Crash, ...] = ()
+    steps: tuple[tuple[float, float], ...] = ()
+    search_lag: float = 0.0
+    fetch_lag: float = 0.0
+    latency: float = 0.2
+    poll: float = 60.0
+    settle: float = 600.0
+    workers: int = 2
+    others: float = 0.0
+    silent_log: bool = False
+    timeouts: bool = False
+    dry: bool = False
+    calm: float = 0.0
+    """From here on people rest and nothing goes wrong any more."""
+
+    def without_faults(self) -> Plan:
+        """The same history in a perfect world."""
+        return replace(
+            self, windows=(), closed=(), crashes=(), steps=(), search_lag=0.0, fetch_lag=0.0, latency=0.2
+        )
+
+
+def make_plan(seed: int) -> Plan:
+    """The plan of a seed."""
+    random = stream(seed, "plan")
+    acts = _history(stream(seed, "people"))
+    last = max(act.at for act in acts)
+    windows, closed = _faults(stream(seed, "windows"), last)
+    ends = [last, *(one.end for one in windows), *(end for _, end, _ in closed)]
+    crashes = tuple(
+        Crash(random.randint(1, 160), random.choice([1.0, 5.0, 30.0, 240.0]), random.random() < 0.2)
+        for _ in range(random.choice([0, 1, 1, 2, 3, 5]))
+    )
+    wall = tuple(
+        (random.uniform(0, last), random.choice([-7200.0, -90.0, 90.0, 3600.0, 86400.0]))
+        for _ in range(random.choice([0, 0, 0, 1, 2]))
+    )
+    return Plan(
+        seed=seed,
+        acts=acts,
+        windows=windows,
+        closed=closed,
+        crashes=crashes,
+        steps=wall,
+        search_lag=random.choice([0.0, 0.0, 5.0, 60.0, 300.0, 600.0]),
+        fetch_lag=random.choice([0.0, 0.0, 0.0, 2.0, 30.0, 300.0]),
+        latency=random.choice([0.01, 0.2, 0.2, 2.0]),
+        poll=random.choice([30.0, 60.0, 60.0, 120.0]),
+        workers=random.choice([1, 2, 3]),
+        others=random.choice([0.0, 0.0, 30.0, 120.0]),
+        silent_log=random.random() < 0.3,
+        timeouts=random.random() < 0.2,
+        dry=random.random() < 0.03,
+        calm=max(ends) + 1.0,
+    )
+
+
+def _faults(random: Random, last: float) -> tuple[tuple[Window, ...], tuple[tuple[float, float, str], ...]]:
+    windows = []
+    for _ in range(random.choice([0, 1, 2, 2, 3, 4])):
+        begin = random.uniform(0, last)
+        windows.append(
+            Window(
+                begin,
+                begin + random.choice([10.0, 60.0, 200.0, 500.0]),
+                random.choice(sorted(STRIKES)),
+                random.choice(["jira", "jira", "pagerduty", None]),
+                random.choice(
+                    [None, None, None, r"/issue$", r"/comment$|/notes$", r"/transitions$|/issue/\d+$"]
+                ),
+                random.choice([0.2, 0.5, 1.0]),
+            )
+        )
+    closed = []
+    for _ in range(random.choice([0, 0, 1])):
+        begin = random.uniform(0, last)
+        closed.append((begin, begin + random.choice([40.0, 300.0]), random.choice(["jira", "pagerduty"])))
+    return tuple(windows), tuple(closed)
+
+
+class _History:
+    """PagerDuty as far as people's acts depend on it."""
+
+    def __init__(self, random: Random) -> None:
+        self.random = random
+        self.states: list[str] = []
+        self.acts: list[Act] = []
+        self.texts = 0
+
+    def trigger(self, at: float) -> int:
+        random = self.random
+        number = len(self.states)
+        service = random.choice([*CLAIMED, *CLAIMED, FOREIGN])
+        what: dict[str, Any] = {"service": service, "title": f"Trouble {number}"}
+        what["priority"] = random.choice(PRIORITIES)
+        if random.random() < 0.4:
+            what["assignees"] = [random.choice(RESPONDERS)]
+        self.states.append("triggered")
+        self.acts.append(Act(at, number, "trigger", what))
+        return number
+
+    def turn(self, at: float, number: int) -> None:
+        state = self.states[number]
+        weights = {**ACTS.get(state, {}), **ALWAYS}
+        kind = self.random.choices(list(weights), list(weights.values()))[0]
+        what = self._what(kind, number)
+        if what is None:
+            return
+        self.acts.append(Act(at, number, kind, what))
+        after = {"acknowledge": "acknowledged", "resolve": "resolved", "reopen": "triggered"}
+        self.states[number] = after.get(kind, self.states[number])
+        if kind == "merge":
+            self.states[number] = "merged"
+
+    def _what(self, kind: str, number: int) -> dict[str, Any] | None:
+        random = self.random
+        if kind in ("note", "edit_note", "comment", "edit_comment"):
+            self.texts += 1
+            return {"text": f"words {self.texts} of {number}", "which": random.random()}
+        if kind in ("delete_note", "delete_comment"):
+            return {"which": random.random()}
+        if kind == "merge":
+            targets = [
+                one
+                for one, state in enumerate(self.states)
+                if one != number and state in ("triggered", "acknowledged")
+            ]
+            return {"into": random.choice(targets)} if targets else None
+        self.texts += 1
+        return {
+            "reassign": {"to": random.choice(RESPONDERS)},
+            "move": {"service": random.choice([*CLAIMED, FOREIGN])},
+            "set_priority": {"priority": random.choice(PRIORITIES)},
+            "set_title": {"title": f"Title {self.texts}"},
+            "summary": {"summary": f"Really {self.texts}"},
+            "transition": {"to": random.choice(STATUSES)},
+            "assign": {"to": random.choice([*COLLEAGUES, None])},
+        }.get(kind, {})
+
+
+def _history(random: Random) -> tuple[Act, ...]:
+    history = _History(random)
+    queue: list[tuple[float, int]] = []
+    length = random.choice([120.0, 400.0, 900.0])
+    for begin in sorted(random.uniform(0.0, length / 2) for _ in range(random.randint(1, 4))):
+        while queue and queue[0][0] < begin:
+            _go_on(history, queue, length)
+        number = history.trigger(begin)
+        heapq.heappush(queue, (begin + random.uniform(1.0, length / 4), number))
+    while queue:
+        _go_on(history, queue, length)
+    return tuple(sorted(history.acts, key=lambda act: act.at))
+
+
+def _go_on(history: _History, queue: list[tuple[float, int]], length: float) -> None:
+    at, number = heapq.heappop(queue)
+    if at > length:
+        return
+    if history.states[number] == "merged":
+        history.states[number] = "resolved"
+    history.turn(at, number)
+    heapq.heappush(queue, (at + history.random.choice([1.0, 5.0, 40.0, 120.0]), number))

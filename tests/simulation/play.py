@@ -1,0 +1,556 @@
+"""Plays a plan: the real policy, engine, outbox and ledger between people, faults and crashes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import lru_cache
+from pathlib import Path
+from random import Random
+from threading import Event
+from typing import Any
+
+from loguru import logger
+from rig import PlainRenderer, mapping
+
+from simulation.baton import Hub, soften
+from simulation.people import People
+from simulation.plan import STRIKES, Plan
+from simulation.wire import Killed, TimedOut, WatchedDatabase, WireTransport
+from syncd.engine.cycle import Engine
+from syncd.engine.desk import Clients, Desk
+from syncd.engine.health import Health
+from syncd.engine.jira_facts import JiraFacts
+from syncd.engine.requests import ask
+from syncd.engine.slow_lane import EVERY_SECONDS
+from syncd.ledger import outbox
+from syncd.ledger.ledger import Ledger, open_for_work
+from syncd.ledger.migrate import migrate
+from syncd.ledger.snapshots import awaiting_a_look, look_again
+from syncd.ledger.tables import IncidentRow, OperationRow
+from syncd.remote.deadline import Flight
+from syncd.remote.jira import jira_client
+from syncd.remote.pagerduty import pagerduty_client
+from syncd.sandbox import dump
+from syncd.sandbox.cast import BOT_EMAIL, JIRA_KEY, PAGERDUTY_KEY, START, default_world
+from syncd.sandbox.chance import stream
+from syncd.sandbox.clock import SandboxClock
+from syncd.sandbox.wire import Call
+from syncd.sandbox.world import Delivery, World
+
+WHOLE = 30.0
+"""Seconds that a request may take (design: "Exactly one", 1)."""
+LATE = 200.0
+QUIET = 1100.0
+"""Seconds after the calm: settle time, the longest pause of a service, and what people's waiting adds."""
+ALL_SEEN = 960.0
+"""Seconds after the calm in which the slow lane has run once."""
+CALM_POLL = 150.0
+"""Seconds between two cycles once the calm has lasted five minutes, to save time."""
+
+Mutate = Callable[[Engine], None]
+
+_MONOTONE = """
+CREATE TABLE simulated_backward (what TEXT);
+CREATE TRIGGER simulated_incident AFTER UPDATE ON incident WHEN NEW.moment < OLD.moment
+BEGIN INSERT INTO simulated_backward VALUES ('incident ' || NEW.id); END;
+CREATE TRIGGER simulated_ticket AFTER UPDATE ON ticket WHEN NEW.moment < OLD.moment
+OR (NEW.moment > OLD.moment AND NEW.moment <= OLD.written_moment)
+BEGIN INSERT INTO simulated_backward VALUES ('ticket ' || NEW.key); END;
+CREATE TRIGGER simulated_notes AFTER UPDATE ON incident WHEN NEW.notes_moment < OLD.notes_moment
+BEGIN INSERT INTO simulated_backward VALUES ('notes ' || NEW.id); END;
+"""
+
+
+class DaemonClock:
+    """Time as the daemon sees it: a wall clock that people set, a boot clock that a reboot begins anew."""
+
+    def __init__(self, hub: Hub) -> None:
+        self.hub = hub
+        self.boot = 0
+        self.booted_at = -1000.0
+        self.step = 0.0
+
+    def now(self) -> datetime:
+        return self.hub.clock.now() + timedelta(seconds=self.step)
+
+    def boottime(self) -> float:
+        return self.hub.now() - self.booted_at
+
+    def boot_id(self) -> str:
+        return f"boot-{self.boot}"
+
+    def sleep(self, seconds: float, until: Event) -> bool:
+        self.hub.pause(max(0.0, seconds))
+        return until.is_set()
+
+    def reboot(self) -> None:
+        """The machine starts anew."""
+        self.boot += 1
+        self.booted_at = self.hub.now() - 5.0
+
+
+@dataclass
+class Sending:
+    """One request that carried a mark: when it left, when the daemon knew or lost its outcome."""
+
+    mark: str
+    left: float
+    ended: float
+    outcome: str
+
+
+@dataclass
+class SimulatedLine:
+    """The network: takes its time, goes wrong, and delivers what nobody waits for any more."""
+
+    world: World
+    hub: Hub
+    plan: Plan
+    random: Random
+    db: WatchedDatabase | None = None
+    die_at: int = 0
+    steps: int = 0
+    orphans: int = 0
+    late: set[str | None] = field(default_factory=set)
+    closed: set[str] = field(default_factory=set)
+    sendings: list[Sending] = field(default_factory=list)
+    broken_rules: list[str] = field(default_factory=list)
+    _left: dict[int, float] = field(default_factory=dict)
+
+    def open(self, service: str) -> bool:
+        return service not in self.closed
+
+    def step(self, what: str) -> None:
+        if self.db is not None and what == "before a request" and self.db.under_way:
+            self.broken_rules.append("a request was sent inside a transaction of the ledger")
+        if self.hub.dead:
+            raise Killed
+        self.steps += 1
+        if self.steps == self.die_at:
+            self.hub.kill()
+
+    def sent(self, service: str, marks: list[str], outcome: str) -> None:
+        now = self.hub.now()
+        self.sendings += [Sending(mark, now, now, outcome) for mark in marks]
+
+    def carry(self, service: str, call: Call, flight: Flight) -> Delivery:
+        arrives, returns = self._latency(), self._latency()
+        if self._is_late(service, call):
+            self._orphan(service, call, self.random.uniform(WHOLE, LATE))
+            self.hub.pause(WHOLE)
+            raise TimedOut
+        if arrives:
+            self._travel(service, call, arrives)
+        slept = 0.0
+
+        def sleep(seconds: float) -> None:
+            nonlocal slept
+            slept += seconds
+            self.hub.pause(seconds)
+
+        delivery = self.world.answer(service, call, sleep)
+        if delivery.manner == "trickle" or slept > WHOLE:
+            self.hub.pause(max(0.0, WHOLE - slept))
+            raise TimedOut
+        if returns:
+            self.hub.pause(returns)
+        return delivery
+
+    def _travel(self, service: str, call: Call, seconds: float) -> None:
+        """On the way; where the daemon dies meanwhile, half of what left arrives all the same."""
+        self.orphans += 1
+        try:
+            self.hub.pause(seconds)
+        except Killed:
+            if self.random.random() < 0.5:
+                self._orphan(service, call, self.random.uniform(0.0, WHOLE))
+            raise
+        finally:
+            self.orphans -= 1
+
+    def _orphan(self, service: str, call: Call, seconds: float) -> None:
+        self.orphans += 1
+
+        def arrive() -> None:
+            self.orphans -= 1
+            self.world.service(service).handle(call, "late")
+
+        self.hub.at(self.hub.now() + seconds, arrive)
+
+    def _latency(self) -> float:
+        return self.random.expovariate(1.0 / self.plan.latency) if self.plan.latency else 0.0
+
+    def _is_late(self, service: str, call: Call) -> bool:
+        return (service in self.late or None in self.late) and self.random.random() < 0.3
+
+
+@dataclass
+class Ending:
+    """All that the judge looks at."""
+
+    plan: Plan
+    world: World
+    people: People
+    line: SimulatedLine
+    ledger: Path
+    boots: list[float]
+    errors: list[str]
+    crashes: int
+    starts: int
+    state: dict[str, Any]
+    late_writes: list[str]
+    convergence: float
+    ticket_times: dict[str, float]
+    trace: str
+    audit: str = ""
+
+
+class Simulation:
+    """One plan being played in a folder."""
+
+    def __init__(self, plan: Plan, folder: Path, mutate: Mutate) -> None:
+        self.plan, self.mutate = plan, mutate
+        clock = SandboxClock(START)
+        self.world = default_world(clock, plan.seed, limits=False)
+        self.hub = Hub(clock)
+        self.line = SimulatedLine(self.world, self.hub, plan, stream(plan.seed, "line"))
+        self.clock = DaemonClock(self.hub)
+        self.file = folder / "ledger.db"
+        self.file.write_bytes(_empty_ledger())
+        self.people = People(self.world, self.hub, plan, self.file, lambda: self.line.orphans)
+        self.boots: list[float] = []
+        self.errors: list[str] = []
+        self.crashes = self.starts = 0
+        self.ledger: Ledger | None = None
+        self.engine: Engine | None = None
+        self._prepare()
+
+    def _prepare(self) -> None:
+        world, plan = self.world, self.plan
+        account, site = world.pagerduty.account, world.jira.site
+        account.base_url, site.base_url = "http://127.0.0.1:1", "http://127.0.0.1:2"
+        site.options.search_lag, site.options.fetch_lag = plan.search_lag, plan.fetch_lag
+        if plan.silent_log:
+            account.options.priority_entry = account.options.title_entry = account.options.reopen_entry = None
+        if not plan.timeouts:
+            for service in account.services.values():
+                service.acknowledgement_timeout = None
+            for policy in account.policies.values():
+                policy.rules = policy.rules[:1]
+        if plan.others:
+            world.jira.others(plan.others)
+        self.people.begin()
+        for window in plan.windows:
+            self._enter_window(window)
+        for begin, end, service in plan.closed:
+            self.hub.at(begin, lambda service=service: self.line.closed.add(service))
+            self.hub.at(end, lambda service=service: self.line.closed.discard(service))
+        for at, seconds in plan.steps:
+            self.hub.at(at, lambda seconds=seconds: setattr(self.clock, "step", self.clock.step + seconds))
+        self.hub.at(plan.calm, self._calm)
+
+    def _enter_window(self, window: Any) -> None:
+        def begin() -> None:
+            if window.strike == "late":
+                self.line.late.add(window.service)
+                self.hub.at(window.end, lambda: self.line.late.discard(window.service))
+                return
+            rule = self.world.faults.add(
+                STRIKES[window.strike],
+                service=window.service,
+                path=window.path,
+                probability=window.probability,
+                times=None,
+            )
+            self.hub.at(window.end, lambda: self.world.faults.remove(rule.id))
+
+        self.hub.at(window.begin, begin)
+
+    def _calm(self) -> None:
+        """Nothing goes wrong from here on, and PagerDuty calls nobody by itself."""
+        self.world.faults.clear()
+        self.clock.step = 0.0
+        account = self.world.pagerduty.account
+        for incident in account.incidents.values():
+            for timer in list(incident.due):
+                account.set_due(incident, timer, None)
+
+    def start(self, die_at: int) -> None:
+        """A start of the daemon, as its wiring does it."""
+        self.starts += 1
+        self.boots.append(self.hub.now()) if self.clock.boot >= len(self.boots) else None
+        self.hub.dead = False
+        self.line.db, self.line.steps, self.line.die_at = None, 0, 0
+        self.ledger = open_for_work(f"sqlite:///{self.file}", "simulation", self.clock.now())
+        self.ledger.db = self.line.db = WatchedDatabase(self.ledger.db, self.line.step)
+        self.line.die_at = die_at
+        self.engine = Engine(self._desk(self.ledger))
+        soften(self.hub, *_parts(self.engine.desk), *_parts(self.engine))
+        self.mutate(self.engine)
+        self.hub.idle = lambda: True
+        self.hub.spawn(self._live)
+
+    def _desk(self, ledger: Ledger) -> Desk:
+        transport = WireTransport(self.clock, self.line)
+        pagerduty = pagerduty_client(
+            "http://127.0.0.1:1", PAGERDUTY_KEY, "amara.osei@qrpay.example", transport
+        )
+        jira = jira_client("http://127.0.0.1:2", JIRA_KEY, transport, email=BOT_EMAIL)
+        clients = Clients(lambda: pagerduty, lambda: jira)
+        facts = JiraFacts(lambda: clients.jira, self.clock)
+        return Desk(
+            ledger=ledger,
+            clock=self.clock,
+            clients=clients,
+            mappings=(mapping(),),
+            facts=facts,
+            health=Health(self.clock),
+            budgets=transport.budget,
+            renderer=PlainRenderer(),
+            settle_seconds=self.plan.settle,
+            dry_run=self.plan.dry,
+        )
+
+    def _live(self) -> None:
+        """First contact, then the poller in this thread and the others beside it."""
+        engine = self.engine
+        assert engine
+        while True:
+            try:
+                engine.contact()
+                engine.recover()
+                break
+            except Exception as error:  # noqa: BLE001 - the daemon would end with a word and be started again
+                logger.debug("the start failed: {}", error)
+                self.hub.pause(30.0)
+        dispatcher = engine.dispatcher
+        self.hub.idle = lambda: all(one in dispatcher._busy for one in dispatcher._ready)
+        for _ in range(self.plan.workers):
+            self.hub.spawn(self._worker)
+        self.hub.spawn(self._slow)
+        self.hub.spawn(self._ticker)
+        while True:
+            began = self.hub.now()
+            try:
+                engine.cycle()
+            except Exception as error:  # noqa: BLE001 - the ticker would log it and go on
+                self.errors.append(f"the cycle raised {type(error).__name__}: {error}")
+            calm = began > self.plan.calm + 300.0
+            self.hub.pause(max(1.0, began + (CALM_POLL if calm else self.plan.poll) - self.hub.now()))
+
+    def _worker(self) -> None:
+        dispatcher = self.engine.dispatcher if self.engine else None
+        assert dispatcher
+        while True:
+            incident = dispatcher._take(block=False)
+            if incident is None:
+                dispatcher._on_empty()
+                self.hub.park()
+            else:
+                dispatcher._one(incident)
+
+    def _slow(self) -> None:
+        while True:
+            self.hub.pause(EVERY_SECONDS)
+            assert self.engine
+            self.engine.slow()
+
+    def _ticker(self) -> None:
+        """What the daemon does once a second, asked for when it has something to do."""
+        engine = self.engine
+        assert engine
+        while True:
+            due = engine.dispatcher.next_due()
+            now = self.clock.boottime()
+            self.hub.pause(60.0 if due is None else min(60.0, max(1.0, due - now)))
+            engine.tick()
+
+    def stop(self) -> None:
+        """The process is gone."""
+        if self.hub.tasks:
+            self.hub.end()
+        if self.ledger is not None:
+            self.ledger.close()
+            self.ledger = None
+
+    def play(self) -> Ending:
+        """From the first act to the end, then once more over everything."""
+        crashes = list(self.plan.crashes)
+        with _loud(self.errors):
+            self.start(crashes[0].steps if crashes else 0)
+            self.hub.run(self.plan.calm)
+            while crashes and self.hub.dead:
+                self._crash(crashes)
+                self.hub.run(self.plan.calm)
+            self.line.die_at = 0
+            self._settle()
+            ended = self.hub.now()
+            late = [] if self.plan.dry else self._once_more()
+        return self._ending(late, ended)
+
+    def _crash(self, crashes: list[Any]) -> None:
+        crash = crashes.pop(0)
+        self.crashes += 1
+        self.stop()
+        self.hub.dead = False
+        self.hub.run(self.hub.now() + crash.down)
+        if crash.reboot:
+            self.clock.reboot()
+        self.start(crashes[0].steps if crashes else 0)
+
+    def _settle(self) -> None:
+        """The quiet after the faults; a person tries again what was parked."""
+        calm = max(self.plan.calm, self.hub.now())
+        self.hub.run(calm + 400.0)
+        self._retry_parked()
+        self.hub.run(calm + ALL_SEEN)
+        if self._busy():
+            self.hub.run(calm + QUIET)
+            self._retry_parked()
+            self.hub.run(calm + QUIET + 400.0)
+
+    def _busy(self) -> bool:
+        """Whether anything still waits to leave, to be settled or to be looked at."""
+        assert self.ledger
+        with self.ledger.db.read() as session:
+            return bool(outbox.listing(session) or awaiting_a_look(session))
+
+    def _retry_parked(self) -> None:
+        assert self.ledger
+        with self.ledger.db.write() as session:
+            ask(session, "outbox.retry", {"ids": []}, "operator", self.clock)
+
+    def _once_more(self) -> list[str]:
+        """Look again at every incident, then start anew: nothing may be written."""
+        written = len(self.world.journal.writes())
+        options = self.world.jira.site.options
+        self.plan_latency_off()
+        assert self.ledger and self.engine
+        with self.ledger.db.write() as session:
+            ids = [row.id for row in session.exec(_all_incidents()).all()]
+            moment = self.ledger.moments.next()
+            look_again(session, ids, self.clock.now(), moment, "once more", notes=True)
+            look_again(session, ids, self.clock.now(), moment, "once more", ticket=True)
+        options.search_lag = options.fetch_lag = 0.0
+        with self.ledger.db.read() as session:
+            self.engine.dispatcher.submit(awaiting_a_look(session))
+        self.hub.run(self.hub.now() + 5.0)
+        self.stop()
+        self.start(0)
+        self.hub.run(self.hub.now() + 35.0)
+        lines = self.world.journal.writes()[written:]
+        return [f"{line.method} {line.path}" for line in lines]
+
+    def plan_latency_off(self) -> None:
+        """The line answers at once."""
+        self.line._latency = lambda: 0.0  # type: ignore[method-assign] # the end needs no concurrency
+
+    def _ending(self, late: list[str], ended: float) -> Ending:
+        state = dump.whole(self.world)
+        writes = [(line.ended - START).total_seconds() for line in self.world.journal.writes()]
+        after = [at for at in writes if self.plan.calm < at <= ended]
+        times = {}
+        for issue in self.world.jira.site.issues.values():
+            mark = issue.now.properties.get("syncd") or {}
+            if mark.get("kind") == "create_ticket":
+                times.setdefault(mark["incident"], (issue.created - START).total_seconds())
+        ending = Ending(
+            self.plan,
+            self.world,
+            self.people,
+            self.line,
+            self.file,
+            self.boots,
+            self.errors,
+            self.crashes,
+            self.starts,
+            state,
+            late,
+            max(after, default=self.plan.calm) - self.plan.calm,
+            times,
+            self._trace(state),
+        )
+        return ending
+
+    def _trace(self, state: dict[str, Any]) -> str:
+        """The hash over every request and the whole end; the ledger's random name left out."""
+        digest = hashlib.sha256()
+        for line in self.world.journal.lines():
+            said = (line.service, line.method, line.path, line.status, line.fault, line.ended.isoformat())
+            digest.update(repr(said).encode())
+        text = json.dumps(state, sort_keys=True, default=str)
+        instance = self.ledger.instance if self.ledger else ""
+        digest.update(text.replace(instance, "instance").encode())
+        return digest.hexdigest()[:16]
+
+
+@contextmanager
+def _loud(errors: list[str]) -> Iterator[None]:
+    """Collect what blows up inside the daemon; it goes on, but it should not happen."""
+
+    def sink(message: Any) -> None:
+        error = message.record["exception"]
+        errors.append(f"{message.record['message']} ({error.value if error else ''})")
+
+    handler = logger.add(sink, level="ERROR", filter=lambda record: record["exception"] is not None)
+    try:
+        yield
+    finally:
+        logger.remove(handler)
+
+
+def _parts(whole: object) -> list[object]:
+    """The parts of an object that have attributes of their own."""
+    return [one for one in vars(whole).values() if hasattr(one, "__dict__")]
+
+
+def _all_incidents() -> Any:
+    from sqlmodel import select
+
+    return select(IncidentRow)
+
+
+@lru_cache(maxsize=1)
+def _empty_ledger() -> bytes:
+    """A migrated ledger with the triggers that tell when it goes back to an older story."""
+    import sqlite3
+
+    with tempfile.TemporaryDirectory(dir=memory()) as folder:
+        file = Path(folder) / "empty.db"
+        migrate(file, START)
+        connection = sqlite3.connect(file)
+        connection.executescript(_MONOTONE)
+        connection.execute("PRAGMA journal_mode=delete")
+        connection.close()
+        return file.read_bytes()
+
+
+def memory() -> str | None:
+    """Memory-backed storage where there is one."""
+    found = Path("/dev/shm")  # noqa: S108 - a private folder is made in it
+    return str(found) if found.is_dir() and os.access(found, os.W_OK) else None
+
+
+def no_mutation(engine: Engine) -> None:
+    """The engine as it is."""
+
+
+@contextmanager
+def played(plan: Plan, mutate: Mutate = no_mutation) -> Iterator[Ending]:
+    """The ending of a plan, while its ledger still is there to be looked at."""
+    with tempfile.TemporaryDirectory(dir=memory()) as folder:
+        simulation = Simulation(plan, Path(folder), mutate)
+        try:
+            yield simulation.play()
+        finally:
+            simulation.stop()
+
+
+__all__ = ["Ending", "OperationRow", "Simulation", "played"]

@@ -1,0 +1,198 @@
+"""The real transport without sockets: bytes leave into a sandbox in the same process.
+
+Everything above the place where `requests` would open a connection is the daemon's own: budget, routes,
+counting, the one repetition of a read on a dead connection, the sorting of failures. Only that place is
+replaced, and what the sandbox says about an answer's journey becomes what a socket would have raised.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from email.utils import format_datetime
+from typing import Any, Protocol
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from requests import PreparedRequest, Response, Session
+from requests.adapters import HTTPAdapter
+from requests.exceptions import ChunkedEncodingError, ConnectionError, ReadTimeout
+from requests.structures import CaseInsensitiveDict
+from sqlalchemy import event
+from sqlmodel import Session as LedgerSession
+from urllib3.exceptions import IncompleteRead, NewConnectionError, ProtocolError
+
+from syncd.domain.clock import Clock
+from syncd.ledger.connect import Database
+from syncd.remote.budget import Budget
+from syncd.remote.deadline import Flight, current
+from syncd.remote.errors import RemoteError
+from syncd.remote.sorting import Secrets
+from syncd.remote.transport import Transport, _Adapter
+from syncd.sandbox.wire import Call
+from syncd.sandbox.world import Delivery, World
+
+_MARK = re.compile(rb'"op": ?"([0-9a-f]{16})"|syncd ([0-9a-f]{16})')
+
+
+class Killed(BaseException):
+    """The end of a process, at whatever it is doing; nothing catches it."""
+
+
+class TimedOut(Exception):
+    """No complete answer within the limit of a whole request."""
+
+
+class Line(Protocol):
+    """The way between daemon and services: carries requests, and sees each step of the daemon."""
+
+    world: World
+
+    def open(self, service: str) -> bool:
+        """Whether connecting succeeds."""
+        ...
+
+    def carry(self, service: str, call: Call, flight: Flight) -> Delivery:
+        """Bring a request over and its answer back; raises `TimedOut`."""
+        ...
+
+    def step(self, what: str) -> None:
+        """The daemon is between two things; raises `Killed` where it is to end."""
+        ...
+
+    def sent(self, service: str, marks: list[str], outcome: str) -> None:
+        """A request came to its end for the daemon: `ok`, `not done`, `unknown` or `killed`."""
+        ...
+
+
+class WireTransport(Transport):
+    """The transport of one daemon, on a line."""
+
+    def __init__(self, clock: Clock, line: Line) -> None:
+        super().__init__(clock, budget=Budget(clock))
+        self.line = line
+
+    def mount(self, session: Session, service: str, base_url: str, secrets: Iterable[str]) -> None:
+        """As the real one, with the last yard replaced."""
+        super().mount(session, service, base_url, secrets)
+        adapter = _WireAdapter(self, service, base_url, Secrets(secrets), self._ca_file)
+        adapter.line, adapter.kept = self.line, False
+        session.mount("https://", adapter)
+        session.mount("http://", adapter)
+
+
+class _LastYard(HTTPAdapter):
+    """Where bytes would leave; `kept` says whether a connection is open from an earlier request."""
+
+    line: Line
+    kept: bool
+    _service: str
+
+    def send(self, request: PreparedRequest, **_: Any) -> Response:  # type: ignore[override] # as asked below
+        flight = current()
+        if not self.kept and not self.line.open(self._service):
+            raise ConnectionError(NewConnectionError(None, "Connection refused"))  # type: ignore[arg-type]
+        flight.reused, flight.sent, self.kept = self.kept, True, False
+        try:
+            delivery = self.line.carry(self._service, _call(request), flight)
+        except TimedOut:
+            flight.expired = True
+            raise ReadTimeout("timed out") from None
+        if delivery.reply is None or delivery.manner == "reset":
+            raise ConnectionError(ProtocolError("Connection aborted.", ConnectionResetError("reset")))
+        body = delivery.reply.body
+        got = int(len(body) * delivery.keep) if delivery.manner == "cut" else len(body)
+        if got < len(body):
+            raise ChunkedEncodingError(ProtocolError("broken", IncompleteRead(got, len(body) - got)))
+        self.kept = delivery.manner == "whole"
+        return self._response(request, delivery)
+
+    def _response(self, request: PreparedRequest, delivery: Delivery) -> Response:
+        reply = delivery.reply
+        assert reply
+        response = Response()
+        response.status_code, response.url, response.request = reply.status, request.url or "", request
+        date = format_datetime(self.line.world.clock(), usegmt=True)
+        response.headers = CaseInsensitiveDict({"Date": date, **reply.headers})
+        response._content, response._content_consumed = reply.body, True  # type: ignore[attr-defined]
+        return response
+
+
+class _WireAdapter(_Adapter, _LastYard):
+    """The real adapter above the last yard; tells the line how each request ended."""
+
+    def send(self, request: PreparedRequest, *args: Any, **kwargs: Any) -> Response:
+        """As the real one, between two steps."""
+        self.line.step("before a request")
+        outcome = "killed"
+        try:
+            response = super().send(request, *args, **kwargs)
+            outcome = "ok"
+        except RemoteError as error:
+            outcome = "unknown" if type(error).__name__ == "Unknown" else "not done"
+            raise
+        finally:
+            self.line.sent(self._service, _marks(request), outcome)
+        self.line.step("after a request")
+        return response
+
+
+def _marks(request: PreparedRequest) -> list[str]:
+    if request.method == "GET":
+        return []
+    body = request.body if isinstance(request.body, bytes) else (request.body or "").encode()
+    found = [(one or two).decode() for one, two in _MARK.findall(body)]
+    return list(dict.fromkeys(found))
+
+
+def _call(request: PreparedRequest) -> Call:
+    parts = urlsplit(request.url or "")
+    body = request.body if isinstance(request.body, bytes) else (request.body or "").encode()
+    query = parse_qsl(parts.query, keep_blank_values=True)
+    return Call(request.method or "GET", unquote(parts.path), query, dict(request.headers), body)
+
+
+_COMPILED: dict[Any, Any] = {}
+KEPT_ASIDE = frozenset({"cursor", "person", "meta"})
+"""Tables of what is only remembered: how far was read, who is who."""
+
+
+def _tables(session: LedgerSession) -> set[str]:
+    return {str(one.__tablename__) for one in (*session.new, *session.dirty, *session.deleted)}
+
+
+class WatchedDatabase(Database):
+    """The ledger's database, which tells of each commit and of every open transaction."""
+
+    def __init__(self, db: Database, step: Callable[[str], None]) -> None:
+        self.__dict__.update(db.__dict__)
+        # a start of the daemon in a process of its own would compile its statements once, not for each start
+        self.engine = self.engine.execution_options(compiled_cache=_COMPILED)
+        self._writer = self._writer.execution_options(compiled_cache=_COMPILED)
+        self._step = step
+        self.under_way = 0
+
+    @contextmanager
+    def write(self) -> Iterator[LedgerSession]:
+        """A step before and one after each commit."""
+        touched: set[str] = set()
+        with self._counted(), super().write() as session:
+            event.listen(session, "after_flush", lambda one, _: touched.update(_tables(one)))
+            yield session
+            session.flush()
+            self._step("before a commit")
+        self._step("after a commit" if touched - KEPT_ASIDE else "after a commit of memories")
+
+    @contextmanager
+    def read(self) -> Iterator[LedgerSession]:
+        """Counted while it is open."""
+        with self._counted(), super().read() as session:
+            yield session
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        self.under_way += 1
+        try:
+            yield
+        finally:
+            self.under_way -= 1
