@@ -134,8 +134,8 @@ def mass_since(session: Session) -> str | None:
 
 def mass_data(session: Session) -> Data | None:
     """The mass of writes that is held, as `status` shows it; None: none is."""
-    since = mass_since(session)
-    return {"since": since, "tickets": held_tickets(session)} if since else None
+    since, tickets = mass_since(session), held_tickets(session)
+    return {"since": since, "tickets": tickets} if since and tickets else None
 
 
 def hold_mass(session: Session, now: datetime) -> None:
