@@ -99,6 +99,7 @@ def make_desk(
         settle_seconds=SETTLE_SECONDS if settings.settle_seconds is None else settings.settle_seconds,
         backfill_seconds=settings.backfill.total_seconds(),
         dry_run=settings.dry_run,
+        skew=transport.skew,
         stop=stop,
     )
 

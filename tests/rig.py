@@ -132,6 +132,7 @@ class Rig:
             budgets=self.transport.budget,
             renderer=PlainRenderer(),
             settle_seconds=self.settle_seconds,
+            skew=self.transport.skew,
         )
         self.engine = Engine(self.desk)
         self.engine.recover()

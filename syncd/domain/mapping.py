@@ -12,37 +12,14 @@ import datetime as dt
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, StringConstraints, WithJsonSchema
+from pydantic import Field
 
 from syncd.domain.base import JsonValue, Value
+from syncd.domain.paperwork import CloseGate, Closing, FollowUps, Mails, Postmortem, Report
+from syncd.domain.spelling import Mode as Mode
+from syncd.domain.spelling import Names, SomeNames, Text, ZoneName
 
 STATUS_WORDS = ("triggered", "acknowledged", "resolved", "closed")
-
-
-def _as_list(value: object) -> object:
-    return [value] if isinstance(value, str) else value
-
-
-Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
-"""A text that says something."""
-
-_ONE_OR_MORE = WithJsonSchema(
-    {"anyOf": [{"type": "string", "minLength": 1}, {"type": "array", "items": {"type": "string"}}]}
-)
-
-Names = Annotated[tuple[Text, ...], BeforeValidator(_as_list), _ONE_OR_MORE]
-"""A name or a list of names; the first that the project has is taken."""
-
-SomeNames = Annotated[tuple[Text, ...], Field(min_length=1), BeforeValidator(_as_list), _ONE_OR_MORE]
-"""As `Names`, but at least one."""
-
-
-class Mode(StrEnum):
-    """How far a rule goes: not looked at, said but not done, done."""
-
-    OFF = "off"
-    REPORT = "report"
-    ENFORCE = "enforce"
 
 
 class Owner(StrEnum):
@@ -204,6 +181,15 @@ class ServiceSection(Value):
     postmortem: bool = Field(
         False, description="`true`: every incident of the service owes a postmortem, whatever its severity."
     )
+    commander: Text | None = Field(
+        None,
+        description="PagerDuty schedule, by name or id, of the incident commanders: who is on it at the"
+        " resolve owns the postmortem.",
+    )
+    notify: Names = Field(
+        (),
+        description="E-mail addresses that hear beside a severity's `notify`, where the severity has one.",
+    )
 
 
 class SeveritySection(Value):
@@ -227,6 +213,26 @@ class SeveritySection(Value):
     postmortem: bool = Field(False, description="Whether it owes a postmortem.")
     restricted: bool = Field(
         False, description="`true`: its incidents are restricted; see `restricted` for what that means."
+    )
+    notify: Names = Field(
+        (), description="E-mail addresses that are told at once when an incident first reaches the severity."
+    )
+    overdue: Names = Field(
+        (),
+        description="E-mail addresses that are told once when a duty is overdue; none: the service's owner,"
+        " then `people.process_owner`.",
+    )
+    follow_up_days: int = Field(
+        60,
+        ge=1,
+        le=365,
+        description="Days after the resolve at which every action item is done at the latest.",
+    )
+    acknowledge_minutes: float | None = Field(
+        None, gt=0, description="Target for the time to acknowledge, in minutes."
+    )
+    resolve_minutes: float | None = Field(
+        None, gt=0, description="Target for the time to resolve, in minutes."
     )
 
 
@@ -275,6 +281,12 @@ class People(Value):
         default_factory=dict,
         description="Addresses that differ, as `address in PagerDuty: address in Jira`.",
     )
+    process_owner: str | None = Field(
+        None, description="E-mail address of who owns the incident process; hears of what nobody else takes."
+    )
+    approvers: Names = Field(
+        (), description="E-mail addresses of those who may waive a duty with the label `waived` in Jira."
+    )
 
 
 class TwoWay(Value):
@@ -310,23 +322,6 @@ class Backfill(Value):
         description="`open`: tickets for open incidents only; `all`: what was resolved before `enforce_from`"
         " and lies within `SYNCD_BACKFILL` gets one too, closed and with the label `syncd-backfill`, without"
         " note, comment, assignee or mail.",
-    )
-
-
-class Closing(Value):
-    """Whether a ticket that owes nothing is closed by the daemon, and when.
-
-    What owes nothing from the start closes at the resolve; else `after_hours` (hours) after the
-    resolve at the earliest. Only from where the daemon itself put the ticket.
-    """
-
-    mode: Mode = Field(
-        Mode.REPORT,
-        description="`enforce` closes tickets that owe nothing (what never owed anything, at the resolve);"
-        " `report` only says so in `syncd status`; `off` leaves closing to people.",
-    )
-    after_hours: float = Field(
-        24.0, ge=0, le=8760, description="Hours after the resolve, at the earliest, for what owed something."
     )
 
 
@@ -387,6 +382,18 @@ class Mapping(Value):
         " postmortem. They are recorded with the rule.",
     )
     closing: Closing = Field(Closing(), description="Whether and when tickets close by themselves.")
+    postmortem: Postmortem = Field(
+        Postmortem(), description="The postmortem of incidents that owe one, and its two duties."
+    )
+    follow_ups: FollowUps = Field(FollowUps(), description="Action items: owners and dates.")
+    close_gate: CloseGate = Field(
+        CloseGate(),
+        description="The gate: what happens when a person closes a ticket while something is owed.",
+    )
+    mails: Mails = Field(Mails(), description="E-mails beside the weekly report.")
+    report: Report = Field(Report(), description="The weekly compliance report.")
+    zone: ZoneName = Field("UTC", description="The team's time zone, as `Europe/Berlin`.")
+    holidays: tuple[dt.date, ...] = Field((), description="Days that are no working days, beside weekends.")
     backfill: Backfill = Field(
         Backfill(), description="What is made for what was over before the rules began."
     )

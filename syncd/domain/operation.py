@@ -71,7 +71,16 @@ class Kind(StrEnum):
     SAY_ON_TICKET = "say_on_ticket"
     LINK_DOUBLE = "link_double"
     CLOSE_DOUBLE = "close_double"
+    CREATE_POSTMORTEM = "create_postmortem"
+    CREATE_ACTION_ITEM = "create_action_item"
+    LINK_PAPER = "link_paper"
+    EDIT_PAPER = "edit_paper"
+    SAY_ON_PAPER = "say_on_paper"
+    SEND_MAIL = "send_mail"
 
+
+PAPER_KINDS = frozenset({"postmortem", "action_item"})
+"""What stands before the colon of the `object` of operations on a postmortem or an action item."""
 
 KIND_CLASS = {
     Kind.CREATE_TICKET: OperationClass.ONCE,
@@ -84,6 +93,12 @@ KIND_CLASS = {
     Kind.SAY_ON_TICKET: OperationClass.ONCE,
     Kind.LINK_DOUBLE: OperationClass.ONCE,
     Kind.CLOSE_DOUBLE: OperationClass.ONCE,
+    Kind.CREATE_POSTMORTEM: OperationClass.ONCE,
+    Kind.CREATE_ACTION_ITEM: OperationClass.ONCE,
+    Kind.LINK_PAPER: OperationClass.STATE,
+    Kind.EDIT_PAPER: OperationClass.STATE,
+    Kind.SAY_ON_PAPER: OperationClass.ONCE,
+    Kind.SEND_MAIL: OperationClass.ONCE,
 }
 
 KIND_TARGET = {
@@ -97,6 +112,12 @@ KIND_TARGET = {
     Kind.SAY_ON_TICKET: Target.JIRA,
     Kind.LINK_DOUBLE: Target.JIRA,
     Kind.CLOSE_DOUBLE: Target.JIRA,
+    Kind.CREATE_POSTMORTEM: Target.JIRA,
+    Kind.CREATE_ACTION_ITEM: Target.JIRA,
+    Kind.LINK_PAPER: Target.JIRA,
+    Kind.EDIT_PAPER: Target.JIRA,
+    Kind.SAY_ON_PAPER: Target.JIRA,
+    Kind.SEND_MAIL: Target.MAIL,
 }
 
 
@@ -140,3 +161,8 @@ def op_of(key: str) -> str:
 def ticket_key(incident_id: str) -> str:
     """The key of the create of an incident's ticket, which everything on the ticket needs."""
     return f"ticket/{incident_id}"
+
+
+def postmortem_key(incident_id: str) -> str:
+    """The key of the create of an incident's postmortem, which everything on the postmortem needs."""
+    return f"postmortem/{incident_id}"

@@ -93,6 +93,7 @@ class Issue(Value):
     security_level: Reference | None = None
     due_date: str | None = None
     parent_id: str | None = None
+    subtasks: tuple[str, ...] = ()
     links: tuple[Link, ...] = ()
     created_at: UtcTime | None = None
     updated: str = ""

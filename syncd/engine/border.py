@@ -20,9 +20,11 @@ from syncd.domain.mapping import ServiceSection
 from syncd.domain.ticket import Issue
 from syncd.engine.desk import Desk
 from syncd.ledger import audit
+from syncd.ledger.papers import PaperRow
 from syncd.ledger.restricting import restrict
 from syncd.ledger.snapshots import save_incident, save_issue, save_notes
-from syncd.ledger.tables import IncidentRow, TicketRow
+from syncd.ledger.tables import IncidentRow, PostmortemRow, TicketRow
+from syncd.policy.follow_up_table import follow_ups_in
 from syncd.policy.restricted import restricted_by, restricted_by_person, withheld
 
 
@@ -54,6 +56,28 @@ def keep_issue(session: Session, desk: Desk, row: TicketRow, issue: Issue, momen
         if why is not None:
             restrict_known(session, desk, incident, mapping, why)
     return save_issue(session, row, masked_issue(issue, _patterns(mapping)), moment)
+
+
+def keep_paper(session: Session, desk: Desk, row: PaperRow, issue: Issue, moment: int) -> bool:
+    """Store a postmortem or an action item as read; return whether that was news.
+
+    Of a description only the rows of the table of follow-ups are kept, and none of a restricted incident.
+    """
+    incident = session.get(IncidentRow, row.incident_id)
+    patterns = _patterns(_named(desk, incident.team) if incident else None)
+    asked, text = "description" in issue.fields, issue.fields.get("description")
+    fields = {name: value for name, value in issue.fields.items() if name != "description"}
+    news = save_issue(
+        session, row, masked_issue(issue.model_copy(update={"fields": fields}), patterns), moment
+    )
+    if asked and isinstance(row, PostmortemRow) and incident is not None and row.moment == moment:
+        found: list[dict[str, JsonValue]] = []
+        if isinstance(text, str) and not incident.restricted:
+            found = follow_ups_in(mask(text, patterns))
+        if found != row.follow_ups:
+            row.follow_ups, row.follow_ups_since = found, desk.clock.now()
+            news = True
+    return news
 
 
 def restrict_known(session: Session, desk: Desk, row: IncidentRow, mapping: TeamMapping, why: str) -> None:
@@ -120,4 +144,4 @@ def _team(desk: Desk, incident: Incident, team: str | None) -> tuple[TeamMapping
     return found or (_named(desk, team), ServiceSection())
 
 
-__all__ = ["keep_incident", "keep_issue", "keep_notes", "restrict_known", "tell_lead"]
+__all__ = ["keep_incident", "keep_issue", "keep_notes", "keep_paper", "restrict_known", "tell_lead"]

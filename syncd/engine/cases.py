@@ -10,6 +10,7 @@ from syncd.domain.incident import Incident, IncidentStatus, Note
 from syncd.domain.operation import OperationClass, OperationState
 from syncd.domain.ticket import Account, Issue
 from syncd.engine.desk import Desk
+from syncd.engine.paperwork import extend_case
 from syncd.ledger.tables import IncidentRow, MirrorLinkRow, OperationRow, TicketRow
 from syncd.policy.case import Case, MergeTarget, MirrorPair, Rulebook, TicketState
 
@@ -57,7 +58,7 @@ def build_case(
         )
     ).all()
     pairs = session.exec(select(MirrorLinkRow).where(col(MirrorLinkRow.incident_id) == row.id)).all()
-    return Case(
+    case = Case(
         incident=incident,
         notes=tuple(Note.model_validate(note) for note in row.notes) if row.notes is not None else None,
         ticket=ticket_state(ticket) if ticket else None,
@@ -77,6 +78,7 @@ def build_case(
             session.exec(select(IncidentRow.id).where(IncidentRow.merged_into == incident.id)).all()
         ),
     )
+    return extend_case(session, desk, row, case)
 
 
 def _merge_target(session: Session, incident: Incident) -> MergeTarget | None:

@@ -31,6 +31,7 @@ from syncd.engine.slow_lane import SlowLane
 from syncd.engine.sweep import Sweep
 from syncd.engine.work import Worker
 from syncd.ledger import outbox
+from syncd.ledger.papers import due_incidents
 from syncd.ledger.snapshots import awaiting_a_look, set_cursor, still_open, unfinished
 from syncd.ledger.tables import OperationRow
 from syncd.remote.errors import RemoteError
@@ -40,6 +41,8 @@ WORKERS = 8
 """Incidents that are worked on at the same time."""
 BATCH_EVERY = 0.05
 """Real seconds between two looks for creates that can go in a batch, while workers decide."""
+DUE_AGAIN = 30.0
+"""Seconds until an incident is tried again whose moment came and that could not be decided on."""
 LONGEST_REST = 3600.0
 """Real seconds that one full cycle may take."""
 NOTED_EVERY = 60.0
@@ -72,6 +75,7 @@ class Engine:
         self.dispatcher.report = partial(desk.progress.report, "incidents worked on")
         self.good: dict[str, datetime] = {}
         self.contacted: set[str] = set()
+        self._tried: dict[str, float] = {}
         self._noted: dict[str, float] = {}
         self._state: dict[str, object] = {}
 
@@ -173,8 +177,20 @@ class Engine:
     def tick(self) -> None:
         """Once a second between cycles: take up what is due and what was asked for."""
         self.serve_requests()
+        self.dispatcher.submit(self._due())
         self.dispatcher.wake()
         self._judge()
+
+    def _due(self) -> list[str]:
+        """Incidents whose moment has come; one that could not be decided on waits."""
+        clock = self.desk.clock
+        with self.desk.ledger.db.read() as session:
+            due = due_incidents(session, clock.now())
+        now = clock.boottime()
+        tried = {one: self._tried[one] for one in due if now - self._tried.get(one, -DUE_AGAIN) < DUE_AGAIN}
+        fresh = [one for one in due if one not in tried]
+        self._tried = {**tried, **dict.fromkeys(fresh, now)}
+        return fresh
 
     def slow(self) -> None:
         """The slow lane, every 15 minutes."""

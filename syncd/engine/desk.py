@@ -22,6 +22,9 @@ from syncd.ledger.outbox import GivenUp
 from syncd.policy.case import Rulebook
 from syncd.remote.ports import Fetched, Jira, PagerDuty
 
+MOST_SKEW_SECONDS = 120.0
+"""How far our clock and a service's may be apart (design: "Observing")."""
+
 
 class Budgets(Protocol):
     """The rate budget that a write takes before it is claimed."""
@@ -95,6 +98,7 @@ class Desk:
     settle_seconds: float = 600.0
     backfill_seconds: float = 14 * 86400.0
     dry_run: bool = False
+    skew: Callable[[str], float | None] = lambda _service: None
     stop: threading.Event = field(default_factory=threading.Event)
     brakes: Brakes = field(init=False)
     progress: Progress = field(init=False)
@@ -131,12 +135,18 @@ class Desk:
         """This instant on the boot-time clock."""
         return GivenUp(self.clock.boot_id(), self.clock.boottime())
 
-    def fetch(self, ids: Sequence[str]) -> Fetched:
+    def fetch(self, ids: Sequence[str], *, description: bool = False) -> Fetched:
         """At most 100 issues, whole: with the custom fields that the mappings keep true.
 
-        Raises `RemoteError`; every read that becomes a ticket's snapshot goes this way.
+        Raises `RemoteError`; every read that becomes a snapshot goes this way.
         """
-        return self.clients.jira.fetch(ids, fields=self._kept_fields())
+        fields = self._kept_fields()
+        return self.clients.jira.fetch(ids, fields=[*fields, "description"] if description else fields)
+
+    def skewed(self) -> bool:
+        """Whether our clock and a service's are too far apart to judge a deadline (two minutes)."""
+        apart = [self.skew(service) for service in ("pagerduty", "jira")]
+        return any(one is not None and abs(one) > MOST_SKEW_SECONDS for one in apart)
 
     def _kept_fields(self) -> list[str]:
         """The custom fields that the mappings keep true."""

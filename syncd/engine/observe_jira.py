@@ -10,9 +10,10 @@ from loguru import logger
 from sqlmodel import select
 
 from syncd.domain.ticket import Issue
-from syncd.engine.border import keep_issue
+from syncd.engine.border import keep_issue, keep_paper
 from syncd.engine.desk import Desk
 from syncd.engine.probe import saw_numbers
+from syncd.ledger.papers import PaperRow, papers_by_issue
 from syncd.ledger.snapshots import get_cursor, look_again, older, set_cursor, tickets_by_issue
 from syncd.ledger.tables import TicketRow
 from syncd.remote.ports import Hit
@@ -100,6 +101,8 @@ class JiraPoller:
             saw_numbers(desk, project, numbers)
         with desk.ledger.db.read() as session:
             ours = tickets_by_issue(session, [issue.id for issue in issues])
+            papers = papers_by_issue(session, [issue.id for issue in issues])
+        self._store_papers(issues, papers, moment)
         mine = [issue for issue in issues if issue.id in ours]
         if not mine:
             return
@@ -110,3 +113,18 @@ class JiraPoller:
                 if keep_issue(session, desk, row, issue, moment):
                     look_again(session, [row.incident_id], desk.clock.now(), 0, "its ticket changed")
                     logger.debug("ticket {} changed", issue.key)
+
+    def _store_papers(self, issues: tuple[Issue, ...], papers: dict[str, PaperRow], moment: int) -> None:
+        """Postmortems and action items that changed: what their changes mean is read when it is decided."""
+        desk = self._desk
+        if not papers:
+            return
+        with desk.ledger.db.write() as session:
+            for issue in issues:
+                row = papers.get(issue.id)
+                if row is None:
+                    continue
+                session.add(row)
+                if keep_paper(session, desk, row, issue, moment):
+                    row.changes_until = None
+                    look_again(session, [row.incident_id], desk.clock.now(), 0, "its postmortem changed")

@@ -15,6 +15,7 @@ from sqlmodel import Session, col
 from syncd.domain.base import JsonValue
 from syncd.domain.incident import Incident, IncidentStatus
 from syncd.domain.operation import Kind, OperationClass, OperationState
+from syncd.engine import paperwork
 from syncd.engine.border import keep_incident, keep_issue, keep_notes, tell_lead
 from syncd.engine.brakes import rest_of
 from syncd.engine.cases import build_case
@@ -73,7 +74,8 @@ class Worker:
                 seen = self._look(incident_id, later)
                 if seen is None:
                     return later
-                self._decide(*seen, later)
+                if not self._decide(*seen, later):
+                    continue
             except RemoteError as error:
                 self._desk.health.failed(error.service, error)
                 later.at(max(RETRY_AFTER, self._desk.health.wait(error.service)))
@@ -192,15 +194,18 @@ class Worker:
             with self._desk.ledger.db.write() as session:
                 _delete(session, looks)
 
-    def _decide(self, incident: Incident, book: Rulebook, later: Later) -> None:
-        """Decide on the present case and record the result, in one transaction with the looks it answers."""
+    def _decide(self, incident: Incident, book: Rulebook, later: Later) -> bool:
+        """Decide on the present case and record the result, in one transaction with the looks it answers.
+
+        False: something was read that the decision rests on, so it is taken again.
+        """
         desk = self._desk
         people = people_of(desk, incident, book)
         with desk.ledger.db.read() as session:
             looks = looks_of(session, incident.id)
             row = session.get(IncidentRow, incident.id)
             if row is None:
-                return
+                return True
             case = build_case(session, desk, row, book, people)
             rows = outbox.open_of(session, incident.id)
             decision = decide(as_if_untried(case, rows), book)
@@ -208,14 +213,21 @@ class Worker:
                 later.at(decision.again)
             rest = rest_of(row, book.mapping.version, decision.again, desk.clock.now())
             rest_noted = bool(rows or decision.operations) or row.rest == rest
-            if rest_noted and not looks and _nothing_to_write(row, rows, decision, case):
-                return
+            settled = (
+                rest_noted and not looks and not paperwork.news(session, row, decision, desk.clock.now())
+            )
+            if settled and not decision.look and _nothing_to_write(row, rows, decision, case):
+                return True
+        if decision.look:
+            paperwork.read(desk, incident.id, book, decision.look)
+            return False
         with desk.ledger.db.write() as session:
             now = session.get(IncidentRow, incident.id)
             if now is not None and now.restricted and not case.restricted:
                 later.at(0.0)  # somebody said so meanwhile, and this decision may hold texts
-                return
+                return True
             self._record(session, case, book, decision, looks)
+        return True
 
     def _record(
         self, session: Session, case: Case, book: Rulebook, decision: Decision, looks: list[LookAgainRow]
@@ -245,6 +257,7 @@ class Worker:
         if row is not None:
             severity = decide_severity(Incident.model_validate(row.snapshot), book.mapping, book.section)
             row.severity, row.assumed = severity.name, severity.assumed
+            paperwork.record(session, row, decision, case, severity.name, desk.clock.now())
             row.would, row.silence = list(decision.would), decision.silence
             over = row.status == IncidentStatus.RESOLVED and decision.again is None
             left = outbox.open_of(session, incident_id)

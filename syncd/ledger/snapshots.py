@@ -15,8 +15,9 @@ from sqlmodel import Session, and_, col, or_, select
 from syncd.domain.incident import Incident, IncidentStatus, Note
 from syncd.domain.ticket import Issue
 from syncd.ledger.restricting import restrict, texts_withheld
-from syncd.ledger.tables import CursorRow, IncidentRow, LookAgainRow, TicketRow
+from syncd.ledger.tables import ActionItemRow, CursorRow, IncidentRow, LookAgainRow, PostmortemRow, TicketRow
 
+IssueRow = TicketRow | PostmortemRow | ActionItemRow
 Border = Callable[[Incident, bool], tuple[Incident, str | None]]
 """Given an incident and whether it is restricted already: what of it is stored, and why it is restricted."""
 
@@ -64,6 +65,7 @@ def save_incident(
         row.number, row.service_id = incident.number, incident.service.id
         row.status, row.resolved_at = incident.status, incident.resolved_at
         row.merged_into = incident.merged_into
+        row.news_moment = moment
         row.finished = False
     session.add(row)
     if why is not None:
@@ -101,14 +103,14 @@ def save_notes(session: Session, row: IncidentRow, notes: Sequence[Note], moment
         session.add(row)
 
 
-def _fresh(session: Session, row: IncidentRow | TicketRow) -> None:
+def _fresh(session: Session, row: IncidentRow | IssueRow) -> None:
     session.add(row)
     session.flush()
     session.refresh(row)
 
 
-def save_issue(session: Session, row: TicketRow, issue: Issue, moment: int) -> bool:
-    """Store a ticket as read, follow its key if it was moved; return whether that was news.
+def save_issue(session: Session, row: IssueRow, issue: Issue, moment: int) -> bool:
+    """Store an issue of ours as read, follow its key if it was moved; return whether that was news.
 
     `row` may have been read before the request left; it is read again, since a write of ours may have
     been confirmed meanwhile.
@@ -129,7 +131,7 @@ def save_issue(session: Session, row: TicketRow, issue: Issue, moment: int) -> b
     return news
 
 
-def _lags(row: TicketRow, issue: Issue) -> bool:
+def _lags(row: IssueRow, issue: Issue) -> bool:
     """Whether an answer that began late enough tells an older story all the same: bulk reads may lag.
 
     Jira's `updated` never goes back, and it moves with every write of ours.

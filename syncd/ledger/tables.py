@@ -51,6 +51,9 @@ class IncidentRow(SQLModel, table=True):
 
     What is `restricted` stays so, and has neither title nor texts in any row (`syncd.ledger.restricting`).
     `rest` is what it looked like when nothing was left to do for it (`syncd.engine.brakes`).
+    `log` are its log entries as read at `log_moment`; `news_moment` is when the snapshot last changed.
+    `spells` are the severities that it had and since when. `due_at` is when the passing of time alone asks
+    for another decision.
     """
 
     __tablename__ = "incident"
@@ -79,6 +82,11 @@ class IncidentRow(SQLModel, table=True):
     restricted: bool = False
     restricted_since: datetime | None = None
     rest: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON))
+    log: list[dict[str, Any]] | None = Field(default=None, sa_column=Column(JSON))
+    log_moment: int = 0
+    news_moment: int = 0
+    spells: list[dict[str, Any]] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    due_at: datetime | None = Field(default=None, index=True)
 
 
 class TicketRow(SQLModel, table=True):
@@ -99,6 +107,117 @@ class TicketRow(SQLModel, table=True):
     written_moment: int = 0
     out_of_sight_since: datetime | None = None
     created_at: datetime
+
+
+class PostmortemRow(SQLModel, table=True):
+    """The postmortem of an incident. `changes` is its changelog as read, complete up to `changes_until`.
+
+    `follow_ups` are the rows of its table of follow-ups as they stood since `follow_ups_since`.
+    """
+
+    __tablename__ = "postmortem"
+
+    incident_id: str = Field(primary_key=True, foreign_key="incident.id")
+    issue_id: str = Field(unique=True)
+    key: str = Field(index=True)
+    project: str
+    origin: str
+    agreed: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+    snapshot: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON))
+    moment: int = 0
+    written_moment: int = 0
+    changes: list[dict[str, Any]] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    changes_until: datetime | None = None
+    follow_ups: list[dict[str, Any]] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    follow_ups_since: datetime | None = None
+    out_of_sight_since: datetime | None = None
+    created_at: datetime
+
+
+class ActionItemRow(SQLModel, table=True):
+    """An issue that is an action item of an incident, and how it became one (`source`).
+
+    `facts` holds what was found once and is kept: postponements, who took it, who assigned it.
+    """
+
+    __tablename__ = "action_item"
+
+    issue_id: str = Field(primary_key=True)
+    incident_id: str = Field(index=True)
+    key: str = Field(index=True)
+    project: str
+    source: str
+    facts: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+    snapshot: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON))
+    moment: int = 0
+    written_moment: int = 0
+    changes: list[dict[str, Any]] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    changes_until: datetime | None = None
+    ended_at: datetime | None = None
+    out_of_sight_since: datetime | None = None
+    first_seen_at: datetime
+
+
+class DutyRow(SQLModel, table=True):
+    """One duty of one clock (`syncd.domain.duty.Duty`); `incident_id` is where it arose."""
+
+    __tablename__ = "duty"
+    __table_args__ = (
+        Index("duty_place", "incident_id", "kind", "subject", "clock", unique=True),
+        Index("duty_by_state", "state", "due_at"),
+    )
+
+    id: int | None = Field(default=None, primary_key=True)
+    incident_id: str
+    kind: str
+    subject: str
+    clock: int = 1
+    state: str
+    started_at: datetime
+    due_at: datetime = Field(index=True)
+    reason: str = ""
+    rule: str = ""
+    met_at: datetime | None = None
+    met_by: str | None = None
+    breached_at: datetime | None = None
+    corrected: str | None = None
+
+
+class WaiverRow(SQLModel, table=True):
+    """Somebody's word that a duty rests until a moment (`syncd.domain.duty.Waiver`)."""
+
+    __tablename__ = "waiver"
+
+    id: int | None = Field(default=None, primary_key=True)
+    incident_id: str = Field(index=True)
+    duty: str | None = None
+    until: datetime
+    reason: str
+    by: str
+    at: datetime
+    source: str = "command"
+    ended_at: datetime | None = None
+    ended_by: str | None = None
+
+
+class ReportRunRow(SQLModel, table=True):
+    """A weekly report as it was made: its figures frozen with the rows behind them.
+
+    `team` is empty for the report over all teams; `week` is the ISO week, as `2026-W47`.
+    """
+
+    __tablename__ = "report_run"
+    __table_args__ = (Index("report_run_week", "team", "week", unique=True),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    team: str
+    week: str
+    begins: datetime
+    ends: datetime
+    made_at: datetime
+    sent_at: datetime | None = None
+    figures: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+    rows: list[dict[str, Any]] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
 
 
 class OperationRow(SQLModel, table=True):

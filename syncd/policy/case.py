@@ -8,6 +8,8 @@ from __future__ import annotations
 from pydantic import Field
 
 from syncd.domain.base import JsonValue, UtcTime, Value
+from syncd.domain.duty import Duty, Waiver
+from syncd.domain.history import Change, Spell, Turn
 from syncd.domain.incident import Incident, Note
 from syncd.domain.mapping import Mapping, ServiceSection
 from syncd.domain.operation import Operation
@@ -39,6 +41,41 @@ class TicketState(Value):
     issue: Issue | None = None
 
 
+class PostmortemState(Value):
+    """The postmortem of the incident, as the ledger knows it.
+
+    `changes` is its changelog, complete up to `changes_until`; None there: never read. `follow_ups` are
+    the rows of its table as they stood since `follow_ups_since`. `gone_since` is when it could not be
+    seen any more.
+    """
+
+    issue_id: str
+    key: str
+    origin: str = "operation"
+    agreed: dict[str, JsonValue] = Field(default_factory=dict)
+    issue: Issue | None = None
+    changes: tuple[Change, ...] = ()
+    changes_until: UtcTime | None = None
+    follow_ups: tuple[dict[str, JsonValue], ...] = ()
+    follow_ups_since: UtcTime | None = None
+    gone_since: UtcTime | None = None
+    created_at: UtcTime | None = None
+
+
+class ItemState(Value):
+    """An action item of the incident, as the ledger knows it; `source` is how it became one."""
+
+    issue_id: str
+    key: str
+    source: str
+    facts: dict[str, JsonValue] = Field(default_factory=dict)
+    issue: Issue | None = None
+    changes: tuple[Change, ...] = ()
+    changes_until: UtcTime | None = None
+    gone_since: UtcTime | None = None
+    first_seen_at: UtcTime
+
+
 class MergeTarget(Value):
     """The incident that this one was merged into; `claimed` says whether a mapping claims its service."""
 
@@ -55,7 +92,9 @@ class Case(Value):
     who is missing was not looked up yet. `once` holds the keys of all once-operations on record,
     `unsettled` the marks of those whose outcome is unknown. `now` is the moment of the decision; without
     it nothing waits. `merged_from` are the incidents that were merged into this one. What is `restricted`
-    holds no title and no texts here either.
+    holds no title and no texts here either. `turns` are the incident's changes of state, None where its
+    log was not read since the last; `spells` the severities that it had. `skewed` says that our clock and a
+    service's are too far apart to judge a deadline.
     """
 
     incident: Incident
@@ -73,6 +112,19 @@ class Case(Value):
     now: UtcTime | None = None
     merged_into: MergeTarget | None = None
     merged_from: tuple[str, ...] = ()
+    turns: tuple[Turn, ...] | None = None
+    spells: tuple[Spell, ...] = ()
+    postmortem: PostmortemState | None = None
+    items: tuple[ItemState, ...] = ()
+    duties: tuple[Duty, ...] = ()
+    waivers: tuple[Waiver, ...] = ()
+    skewed: bool = False
+
+    def duty(self, kind: str, subject: str | None = None) -> Duty | None:
+        """The duty of a kind with the latest clock; `subject` None: the incident's own."""
+        wanted = subject or self.incident.id
+        found = [one for one in self.duties if one.kind == kind and one.subject == wanted]
+        return max(found, key=lambda one: one.clock, default=None)
 
 
 class Rulebook(Value):
@@ -95,6 +147,8 @@ class Decision(Value):
 
     `again` is in how many seconds the passing of time alone may change the answer. `would` says what a
     rule in mode `report` would have done. `silence` names the noise rule that keeps the ticket back.
+    `duties` are those that stand otherwise than the case has them. `look` names what has to be read before
+    it can be decided: `log` (the incident's), `postmortem` or `items` (with their changelogs).
     """
 
     operations: tuple[Operation, ...] = ()
@@ -103,6 +157,8 @@ class Decision(Value):
     again: float | None = None
     would: tuple[str, ...] = ()
     silence: str | None = None
+    duties: tuple[Duty, ...] = ()
+    look: frozenset[str] = frozenset()
 
     def plus(self, other: Decision) -> Decision:
         """Both decisions as one."""
@@ -113,4 +169,6 @@ class Decision(Value):
             again=min((one for one in (self.again, other.again) if one is not None), default=None),
             would=self.would + other.would,
             silence=self.silence or other.silence,
+            duties=self.duties + other.duties,
+            look=self.look | other.look,
         )

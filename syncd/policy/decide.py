@@ -6,8 +6,9 @@ deciding once and what was missed is caught up.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
+from syncd.domain.duty import Duty
 from syncd.policy.case import Case, Decision, Rulebook
 from syncd.policy.fields import decide_fields
 from syncd.policy.merge import decide_merge
@@ -25,15 +26,35 @@ RULES: tuple[Callable[[Case, Rulebook], Decision], ...] = (
     decide_mirror,
 )
 
+JUDGING: tuple[Callable[[Case, Rulebook], Decision], ...] = ()
+"""Rules that say how the duties stand, one after the other; each sees what those before it said."""
+TELLING: tuple[Callable[[Case, Rulebook], Decision], ...] = ()
+"""Rules that act on how the duties stand."""
+
 
 def decide(case: Case, book: Rulebook) -> Decision:
     """Given a case and its rulebook, return all operations that it needs, with their reasons.
 
-    What a noise rule keeps back needs nothing else.
+    What a noise rule keeps back needs nothing else. While something has to be read first (`look`), nobody
+    is told anything that rests on it.
     """
     decision = Decision()
     for rule in RULES:
         decision = decision.plus(rule(case, book))
         if decision.silence:
             return decision
+    for rule in JUDGING:
+        judged = rule(case, book)
+        decision = decision.plus(judged)
+        case = with_duties(case, judged.duties)
+    if decision.look:
+        return decision
+    for rule in TELLING:
+        decision = decision.plus(rule(case, book))
     return decision
+
+
+def with_duties(case: Case, duties: Iterable[Duty]) -> Case:
+    """The case with its duties as they are judged to stand."""
+    after = {one.place: one for one in (*case.duties, *duties)}
+    return case.model_copy(update={"duties": tuple(after.values())})

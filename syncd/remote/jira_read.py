@@ -11,6 +11,7 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from syncd.domain.base import Reference
+from syncd.domain.history import Change
 from syncd.domain.project import Edition, FieldFacts, ProjectFacts
 from syncd.domain.ticket import MARK_PROPERTY, Account, Comment, Issue, Status, Transition
 from syncd.remote import wire_jira as wire
@@ -90,6 +91,23 @@ class JiraReading(JiraSession):
         """
         wanted = [*wire.USUAL_FIELDS, *fields]
         return self._bulk(ids, wanted, lambda raw: wire.issue(raw, fields))
+
+    def changelog(self, issue_id: str) -> tuple[Change, ...]:
+        """Every change of an issue's fields, oldest first.
+
+        Cloud pages it; Data Center answers with all of it inside the issue.
+        """
+        if self.edition == "cloud":
+            path = self._issue_path(issue_id, "/changelog")
+            found: Any = list(self._pages(path, {"maxResults": 100}, "values"))
+        else:
+            path = self._issue_path(issue_id)
+            body = self._get(path, {"fields": "project", "expand": "changelog"})
+            with reading(SERVICE, f"GET {path}"):
+                found = body["changelog"]["histories"]
+        with reading(SERVICE, f"GET {path}"):
+            changes = [change for one in listed(found, wire.changes, "changelog") for change in one]
+            return tuple(sorted(changes, key=lambda one: one.at))
 
     def probe(self, keys: Sequence[str]) -> Fetched:
         """What exists among these keys and whose mark it bears; the issues' status and type are empty."""

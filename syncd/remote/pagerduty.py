@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from syncd.domain.base import Reference
-from syncd.domain.incident import Incident, IncidentStatus, Note, PagerDutyService, Responder
+from syncd.domain.incident import Incident, IncidentStatus, LogEntry, Note, PagerDutyService, Responder
 from syncd.remote import wire_pagerduty as wire
 from syncd.remote.errors import Cause, NotDone
 from syncd.remote.pagerduty_directory import DirectoryReading
@@ -30,6 +30,9 @@ SERVICE = "pagerduty"
 PAGE = 100
 LAST_POSITION = 10_000
 """PagerDuty answers 400 where offset and limit together pass this."""
+
+LONGEST_LOG = 2000
+"""Log entries of one incident that are read at most."""
 
 _PAYMENT_REQUIRED = 402
 _OPEN = (IncidentStatus.TRIGGERED, IncidentStatus.ACKNOWLEDGED)
@@ -89,6 +92,35 @@ class PagerDutyClient(DirectoryReading):
         with reading(SERVICE, "GET /log_entries"):
             entries = each(body, "log_entries", wire.log_entry)
             return LogPage(entries=tuple(entry for entry in entries if entry), more=wire.more(body))
+
+    def incident_log(self, incident_id: str) -> tuple[LogEntry, ...]:
+        """All log entries of one incident, oldest first; at most the latest 2,000."""
+        path = f"/incidents/{identifier(SERVICE, incident_id)}/log_entries"
+        found: dict[str, LogEntry] = {}
+        for offset in range(0, LONGEST_LOG, PAGE):
+            body = self._get(path, _page(offset))
+            with reading(SERVICE, f"GET {path}"):
+                entries = each(body, "log_entries", lambda raw: wire.log_entry_of(raw, incident_id))
+                found.update({one.id: one for one in entries if one})
+                if not wire.more(body) or not entries:
+                    break
+        return tuple(sorted(found.values(), key=lambda one: one.at))
+
+    def on_call(self, schedule: str, at: datetime) -> tuple[Responder, ...]:
+        """Who is or was on a schedule (by id) at a moment, with their addresses."""
+        moment = wire.z(at)
+        until = wire.z(at + timedelta(seconds=1))
+        params: _Params = {
+            "schedule_ids[]": [schedule],
+            "since": moment,
+            "until": until,
+            "include[]": ["users"],
+            **_page(0),
+        }
+        body = self._get("/oncalls", params)
+        with reading(SERVICE, "GET /oncalls"):
+            people = each(body, "oncalls", lambda raw: wire.responder(raw["user"]))
+            return tuple({one.id: one for one in people}.values())
 
     def open_incidents(self, offset: int) -> IncidentPage:
         """100 triggered or acknowledged incidents of any age, by number."""

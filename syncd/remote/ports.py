@@ -14,6 +14,7 @@ from typing import Protocol
 
 from syncd.domain.base import JsonValue, Reference, Value
 from syncd.domain.directory import EscalationPolicy, OtherTool, Schedule
+from syncd.domain.history import Change
 from syncd.domain.incident import Incident, IncidentStatus, LogEntry, Note, PagerDutyService, Responder
 from syncd.domain.project import Edition, FieldFacts, ProjectFacts
 from syncd.domain.ticket import Account, Comment, Issue, Mark, Status, Transition
@@ -110,6 +111,14 @@ class PagerDuty(Protocol):
         """100 entries of the account's record in [since, until), newest first, incidents embedded."""
         ...
 
+    def incident_log(self, incident_id: str) -> tuple[LogEntry, ...]:
+        """All log entries of one incident, oldest first; at most the latest 2,000."""
+        ...
+
+    def on_call(self, schedule: str, at: datetime) -> tuple[Responder, ...]:
+        """Who is or was on a schedule (by id) at a moment, with their addresses."""
+        ...
+
     def open_incidents(self, offset: int) -> IncidentPage:
         """100 triggered or acknowledged incidents of any age, assignees with their addresses."""
         ...
@@ -187,6 +196,10 @@ class Jira(Protocol):
 
         `fields` names custom fields wanted beside the usual ones.
         """
+        ...
+
+    def changelog(self, issue_id: str) -> tuple[Change, ...]:
+        """Every change of an issue's fields, oldest first."""
         ...
 
     def probe(self, keys: Sequence[str]) -> Fetched:

@@ -10,6 +10,7 @@ from collections.abc import Collection
 from typing import Any, get_args
 
 from syncd.domain.base import Reference
+from syncd.domain.history import Change
 from syncd.domain.project import FieldFacts, IssueTypeFacts, ProjectFacts
 from syncd.domain.ticket import (
     MARK_PROPERTY,
@@ -42,6 +43,7 @@ USUAL_FIELDS = (
     "issuetype",
     "project",
     "comment",
+    "subtasks",
 )
 """The fields that every bulk read asks for."""
 PROBE_FIELDS = ("project",)
@@ -73,6 +75,7 @@ def issue(raw: Wire, custom: Collection[str] = ()) -> Issue:
         security_level=reference(fields.get("security")),
         due_date=fields.get("duedate"),
         parent_id=ident(fields["parent"]) if fields.get("parent") else None,
+        subtasks=tuple(ident(one) for one in fields.get("subtasks") or ()),
         links=tuple(found for one in fields.get("issuelinks") or () if (found := link(one))),
         created_at=maybe_moment(fields.get("created")),
         updated=fields.get("updated") or "",
@@ -171,6 +174,24 @@ def link(raw: Wire) -> Link | None:
                 outward=side == "outwardIssue",
             )
     return None
+
+
+def changes(raw: Wire) -> tuple[Change, ...]:
+    """One entry of a changelog: the fields that one act changed."""
+    author, at = maybe_account(raw.get("author")), moment(raw["created"])
+    return tuple(
+        Change(
+            at=at,
+            author=author,
+            # a change of old may lack the id
+            field=item.get("fieldId") or item["field"],
+            before=item.get("from"),
+            after=item.get("to"),
+            before_words=item.get("fromString"),
+            after_words=item.get("toString"),
+        )
+        for item in raw["items"]
+    )
 
 
 def status(raw: Wire) -> Status:

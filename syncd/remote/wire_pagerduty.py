@@ -125,6 +125,11 @@ def log_entry(raw: Wire) -> LogEntry | None:
     )
 
 
+def log_entry_of(raw: Wire, incident_id: str) -> LogEntry | None:
+    """A log entry of one incident's own log, which need not name the incident."""
+    return log_entry({**raw, "incident": {"id": incident_id}})
+
+
 def _note_in(entry: Wire) -> str | None:
     channel = entry.get("channel") or {}
     said = entry.get("note") or (channel.get("summary") if channel.get("type") == "note" else None)

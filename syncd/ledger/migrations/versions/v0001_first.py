@@ -1,4 +1,4 @@
-"""The first ledger: incidents, tickets, the outbox, mirror links, people, the audit trail."""
+"""The first ledger: incidents, tickets, postmortems, action items, duties, the outbox, the audit trail."""
 
 from __future__ import annotations
 
@@ -74,6 +74,11 @@ def _incidents() -> None:
         sa.Column("restricted", sa.Boolean, nullable=False),
         sa.Column("restricted_since", sa.DateTime),
         sa.Column("rest", sa.JSON),
+        sa.Column("log", sa.JSON),
+        sa.Column("log_moment", sa.Integer, nullable=False),
+        sa.Column("news_moment", sa.Integer, nullable=False),
+        sa.Column("spells", sa.JSON, nullable=False),
+        sa.Column("due_at", sa.DateTime, index=True),
     )
     op.create_table(
         "ticket",
@@ -101,6 +106,92 @@ def _incidents() -> None:
         sa.Column("note_hash", sa.String),
         sa.Column("comment_hash", sa.String),
     )
+
+
+def _papers() -> None:
+    op.create_table(
+        "postmortem",
+        sa.Column("incident_id", sa.String, sa.ForeignKey("incident.id"), primary_key=True),
+        sa.Column("issue_id", sa.String, nullable=False, unique=True),
+        sa.Column("key", sa.String, nullable=False, index=True),
+        sa.Column("project", sa.String, nullable=False),
+        sa.Column("origin", sa.String, nullable=False),
+        sa.Column("agreed", sa.JSON, nullable=False),
+        sa.Column("snapshot", sa.JSON),
+        sa.Column("moment", sa.Integer, nullable=False),
+        sa.Column("written_moment", sa.Integer, nullable=False),
+        sa.Column("changes", sa.JSON, nullable=False),
+        sa.Column("changes_until", sa.DateTime),
+        sa.Column("follow_ups", sa.JSON, nullable=False),
+        sa.Column("follow_ups_since", sa.DateTime),
+        sa.Column("out_of_sight_since", sa.DateTime),
+        sa.Column("created_at", sa.DateTime, nullable=False),
+    )
+    op.create_table(
+        "action_item",
+        sa.Column("issue_id", sa.String, primary_key=True),
+        sa.Column("incident_id", sa.String, nullable=False, index=True),
+        sa.Column("key", sa.String, nullable=False, index=True),
+        sa.Column("project", sa.String, nullable=False),
+        sa.Column("source", sa.String, nullable=False),
+        sa.Column("facts", sa.JSON, nullable=False),
+        sa.Column("snapshot", sa.JSON),
+        sa.Column("moment", sa.Integer, nullable=False),
+        sa.Column("written_moment", sa.Integer, nullable=False),
+        sa.Column("changes", sa.JSON, nullable=False),
+        sa.Column("changes_until", sa.DateTime),
+        sa.Column("ended_at", sa.DateTime),
+        sa.Column("out_of_sight_since", sa.DateTime),
+        sa.Column("first_seen_at", sa.DateTime, nullable=False),
+    )
+
+
+def _duties() -> None:
+    op.create_table(
+        "duty",
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("incident_id", sa.String, nullable=False),
+        sa.Column("kind", sa.String, nullable=False),
+        sa.Column("subject", sa.String, nullable=False),
+        sa.Column("clock", sa.Integer, nullable=False),
+        sa.Column("state", sa.String, nullable=False),
+        sa.Column("started_at", sa.DateTime, nullable=False),
+        sa.Column("due_at", sa.DateTime, nullable=False, index=True),
+        sa.Column("reason", sa.String, nullable=False),
+        sa.Column("rule", sa.String, nullable=False),
+        sa.Column("met_at", sa.DateTime),
+        sa.Column("met_by", sa.String),
+        sa.Column("breached_at", sa.DateTime),
+        sa.Column("corrected", sa.String),
+    )
+    op.create_index("duty_place", "duty", ["incident_id", "kind", "subject", "clock"], unique=True)
+    op.create_index("duty_by_state", "duty", ["state", "due_at"])
+    op.create_table(
+        "waiver",
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("incident_id", sa.String, nullable=False, index=True),
+        sa.Column("duty", sa.String),
+        sa.Column("until", sa.DateTime, nullable=False),
+        sa.Column("reason", sa.String, nullable=False),
+        sa.Column("by", sa.String, nullable=False),
+        sa.Column("at", sa.DateTime, nullable=False),
+        sa.Column("source", sa.String, nullable=False),
+        sa.Column("ended_at", sa.DateTime),
+        sa.Column("ended_by", sa.String),
+    )
+    op.create_table(
+        "report_run",
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("team", sa.String, nullable=False),
+        sa.Column("week", sa.String, nullable=False),
+        sa.Column("begins", sa.DateTime, nullable=False),
+        sa.Column("ends", sa.DateTime, nullable=False),
+        sa.Column("made_at", sa.DateTime, nullable=False),
+        sa.Column("sent_at", sa.DateTime),
+        sa.Column("figures", sa.JSON, nullable=False),
+        sa.Column("rows", sa.JSON, nullable=False),
+    )
+    op.create_index("report_run_week", "report_run", ["team", "week"], unique=True)
 
 
 def _outbox() -> None:
@@ -189,6 +280,8 @@ def upgrade() -> None:
     """Make the first shape."""
     _queues()
     _incidents()
+    _papers()
+    _duties()
     _outbox()
     _knowledge()
     _record()

@@ -1,0 +1,40 @@
+"""What happened and when: an incident's turns, the severities it had, an issue's changelog."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from syncd.domain.base import UtcTime, Value
+from syncd.domain.ticket import Account
+
+TurnKind = Literal["triggered", "acknowledged", "unacknowledged", "resolved", "reopened"]
+
+
+class Turn(Value):
+    """A change of an incident's state, by PagerDuty's clock; `agent` is who or what made it."""
+
+    kind: TurnKind
+    at: UtcTime
+    agent: str = ""
+
+
+class Spell(Value):
+    """A severity that an incident had from a moment on, until the next spell."""
+
+    severity: str
+    since: UtcTime
+
+
+class Change(Value):
+    """One field's change in an issue's changelog, by Jira's clock.
+
+    `before` and `after` are ids where the field has ids, the words are what people read.
+    """
+
+    at: UtcTime
+    author: Account | None = None
+    field: str
+    before: str | None = None
+    after: str | None = None
+    before_words: str | None = None
+    after_words: str | None = None

@@ -1,0 +1,150 @@
+"""What follows an incident, as the engine reads and keeps it: its log, postmortem, action items, duties.
+
+Nothing is read on a schedule of its own: a decision names what it has to see first (`Decision.look`), and
+what Jira's changes bring passes by here. A deadline is judged only on a changelog that reaches up to it.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from sqlmodel import Session
+
+from syncd.config.masks import mask
+from syncd.domain.history import Change, Spell, Turn
+from syncd.domain.incident import Incident
+from syncd.domain.ticket import Issue
+from syncd.engine.border import keep_paper
+from syncd.engine.desk import Desk
+from syncd.ledger import papers
+from syncd.ledger.papers import PaperRow
+from syncd.ledger.tables import ActionItemRow, IncidentRow, PostmortemRow
+from syncd.policy.case import Case, Decision, ItemState, PostmortemState, Rulebook
+from syncd.policy.turns import Entry, turns_of
+
+ROUNDED_SECONDS = 1.0
+"""Two moments that are so close to each other are the same."""
+FIELDS_JUDGED = frozenset({"assignee", "duedate", "status", "resolution", "labels"})
+"""Fields whose changes are kept; the mapping's review date is kept beside them."""
+
+
+def extend_case(session: Session, desk: Desk, row: IncidentRow, case: Case) -> Case:
+    """The case with what follows the incident, as of this transaction."""
+    postmortem = session.get(PostmortemRow, row.id)
+    return case.model_copy(
+        update={
+            "turns": _turns(row, case.incident),
+            "spells": tuple(Spell.model_validate(one) for one in row.spells),
+            "postmortem": _postmortem(postmortem) if postmortem else None,
+            "items": tuple(_item(one) for one in papers.items_of(session, row.id)),
+            "duties": papers.duties_of(session, row.id),
+            "waivers": papers.waivers_of(session, row.id),
+            "skewed": desk.skewed(),
+        }
+    )
+
+
+def _turns(row: IncidentRow, incident: Incident) -> tuple[Turn, ...] | None:
+    if row.log is None or row.log_moment < row.news_moment:
+        return None
+    entries = [Entry(kind=one["kind"], at=one["at"], agent=one.get("agent", "")) for one in row.log]
+    return turns_of(entries, incident)
+
+
+def _postmortem(row: PostmortemRow) -> PostmortemState:
+    return PostmortemState(
+        issue_id=row.issue_id,
+        key=row.key,
+        origin=row.origin,
+        agreed=row.agreed,
+        issue=Issue.model_validate(row.snapshot) if row.snapshot else None,
+        changes=tuple(Change.model_validate(one) for one in row.changes),
+        changes_until=row.changes_until,
+        follow_ups=tuple(row.follow_ups),
+        follow_ups_since=row.follow_ups_since,
+        gone_since=row.out_of_sight_since,
+        created_at=row.created_at,
+    )
+
+
+def _item(row: ActionItemRow) -> ItemState:
+    return ItemState(
+        issue_id=row.issue_id,
+        key=row.key,
+        source=row.source,
+        facts=row.facts,
+        issue=Issue.model_validate(row.snapshot) if row.snapshot else None,
+        changes=tuple(Change.model_validate(one) for one in row.changes),
+        changes_until=row.changes_until,
+        gone_since=row.out_of_sight_since,
+        first_seen_at=row.first_seen_at,
+    )
+
+
+def record(
+    session: Session, row: IncidentRow, decision: Decision, case: Case, severity: str, now: datetime
+) -> None:
+    """Keep how the duties stand, which severity holds and when to decide again, with the decision."""
+    papers.save_duties(session, row.id, decision.duties, now)
+    incident = case.incident
+    papers.add_spell(row, severity, (incident.updated_at or now) if row.spells else incident.created_at)
+    row.due_at = None if decision.again is None else now + timedelta(seconds=decision.again)
+
+
+def news(session: Session, row: IncidentRow, decision: Decision, now: datetime) -> bool:
+    """Whether recording the decision's duties, or when to decide again, would change anything."""
+    again = None if decision.again is None else now + timedelta(seconds=decision.again)
+    if (again is None) != (row.due_at is None):
+        return True
+    if again and row.due_at and abs((again - row.due_at).total_seconds()) > ROUNDED_SECONDS:
+        return True
+    known = {one.place: one for one in papers.duties_of(session, row.id)}
+    return any(known.get(one.place) != one for one in decision.duties)
+
+
+def read(desk: Desk, incident_id: str, book: Rulebook, look: frozenset[str]) -> None:
+    """Read what a decision has to see first; raises `RemoteError`."""
+    if "log" in look:
+        _read_log(desk, incident_id, book)
+    with desk.ledger.db.read() as session:
+        postmortem = session.get(PostmortemRow, incident_id) if "postmortem" in look else None
+        items = papers.items_of(session, incident_id) if "items" in look else []
+    wanted: list[PaperRow] = [*([postmortem] if postmortem else []), *items]
+    if wanted:
+        read_papers(desk, wanted, book, changelogs=True)
+
+
+def _read_log(desk: Desk, incident_id: str, book: Rulebook) -> None:
+    moment = desk.ledger.moments.next()
+    entries = desk.clients.pagerduty.incident_log(incident_id)
+    desk.health.succeeded("pagerduty")
+    patterns = book.mapping.redact.patterns
+    clean = [one.model_copy(update={"summary": mask(one.summary, patterns)}) for one in entries]
+    with desk.ledger.db.write() as session:
+        row = session.get(IncidentRow, incident_id)
+        if row is not None:
+            papers.save_log(row, clean, moment)
+            session.add(row)
+
+
+def read_papers(desk: Desk, rows: list[PaperRow], book: Rulebook, *, changelogs: bool) -> None:
+    """Read postmortems and action items afresh, with their changelogs where they are to be judged."""
+    by_issue = {row.issue_id: row for row in rows}
+    moment, began = desk.ledger.moments.next(), desk.clock.now()
+    fetched = desk.fetch(list(by_issue), description=True)
+    shown = {issue.id: issue for issue in fetched.issues}
+    changes = {
+        ident: desk.clients.jira.changelog(ident) for ident in shown if changelogs and ident in by_issue
+    }
+    desk.health.succeeded("jira")
+    judged = FIELDS_JUDGED | {book.mapping.postmortem.date_field}
+    with desk.ledger.db.write() as session:
+        for ident, row in by_issue.items():
+            session.add(row)
+            if ident in shown:
+                keep_paper(session, desk, row, shown[ident], moment)
+                if ident in changes:
+                    kept = [one for one in changes[ident] if one.field in judged]
+                    papers.save_changes(row, kept, began)
+            elif ident not in fetched.unread and row.out_of_sight_since is None:
+                row.out_of_sight_since = desk.clock.now()

@@ -1,0 +1,169 @@
+"""Postmortems, action items, duties and waivers in the ledger: stored with what they were read from.
+
+A duty's row is written where it stands otherwise than before, each time with an audit event that says since
+when, until when and why.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlmodel import Session, col, select
+
+from syncd.domain.base import JsonValue
+from syncd.domain.duty import Duty, DutyKind, DutyState, Waiver
+from syncd.domain.history import Change, Spell
+from syncd.domain.incident import LogEntry
+from syncd.ledger import audit
+from syncd.ledger.tables import ActionItemRow, DutyRow, IncidentRow, PostmortemRow, WaiverRow
+
+PaperRow = PostmortemRow | ActionItemRow
+
+_OF_A_DUTY = (
+    "state",
+    "started_at",
+    "due_at",
+    "reason",
+    "rule",
+    "met_at",
+    "met_by",
+    "breached_at",
+    "corrected",
+)
+
+
+def papers_by_issue(session: Session, issue_ids: Iterable[str]) -> dict[str, PaperRow]:
+    """Which of these issues are postmortems or action items, by issue id."""
+    ids = list(issue_ids)
+    found: dict[str, PaperRow] = {}
+    for row in session.exec(select(PostmortemRow).where(col(PostmortemRow.issue_id).in_(ids))).all():
+        found[row.issue_id] = row
+    for item in session.exec(select(ActionItemRow).where(col(ActionItemRow.issue_id).in_(ids))).all():
+        found[item.issue_id] = item
+    return found
+
+
+def items_of(session: Session, incident_id: str) -> list[ActionItemRow]:
+    """The action items of an incident, in the order in which they were first seen."""
+    query = select(ActionItemRow).where(ActionItemRow.incident_id == incident_id)
+    return list(session.exec(query.order_by(col(ActionItemRow.first_seen_at))).all())
+
+
+def save_changes(row: PaperRow, changes: Iterable[Change], until: datetime) -> None:
+    """Keep what an issue's changelog says, which is complete up to `until`."""
+    row.changes = [one.model_dump(mode="json") for one in changes]
+    row.changes_until = until
+
+
+def save_log(row: IncidentRow, entries: Iterable[LogEntry], moment: int) -> None:
+    """Keep an incident's log; of a restricted one only what happened when, without words."""
+    if moment <= row.log_moment:
+        return
+    row.log = [_entry(one, row.restricted) for one in entries]
+    row.log_moment = moment
+
+
+def _entry(entry: LogEntry, restricted: bool) -> dict[str, Any]:
+    kept = {"id": entry.id, "kind": entry.kind, "at": entry.at.isoformat()}
+    if entry.agent is not None:
+        kept["agent"] = entry.agent.name
+        kept["agent_id"] = entry.agent.id
+    if not restricted:
+        kept["summary"] = entry.summary
+    return kept
+
+
+def add_spell(row: IncidentRow, severity: str, since: datetime) -> None:
+    """The incident has another severity since then."""
+    if not row.spells or row.spells[-1]["severity"] != severity:
+        row.spells = [*row.spells, Spell(severity=severity, since=since).model_dump(mode="json")]
+
+
+def duties_of(session: Session, incident_id: str) -> tuple[Duty, ...]:
+    """The duties that arose from an incident, clocks in order."""
+    query = select(DutyRow).where(DutyRow.incident_id == incident_id).order_by(col(DutyRow.id))
+    return tuple(as_duty(row) for row in session.exec(query).all())
+
+
+def as_duty(row: DutyRow) -> Duty:
+    """A duty's row as the rules see it."""
+    data: dict[str, Any] = {name: getattr(row, name) for name in _OF_A_DUTY}
+    return Duty(kind=DutyKind(row.kind), subject=row.subject, clock=row.clock, **data)
+
+
+def save_duties(session: Session, incident_id: str, duties: Iterable[Duty], now: datetime) -> list[Duty]:
+    """Write the duties that stand otherwise than on record; return them."""
+    changed = []
+    for duty in duties:
+        query = select(DutyRow).where(
+            DutyRow.incident_id == incident_id,
+            DutyRow.kind == duty.kind,
+            DutyRow.subject == duty.subject,
+            DutyRow.clock == duty.clock,
+        )
+        row = session.exec(query).first()
+        if row is not None and as_duty(row) == duty:
+            continue
+        before = row.state if row else None
+        if row is None:
+            row = DutyRow(
+                incident_id=incident_id,
+                kind=duty.kind,
+                subject=duty.subject,
+                clock=duty.clock,
+                state=duty.state,
+                started_at=duty.started_at,
+                due_at=duty.due_at,
+            )
+        for name in _OF_A_DUTY:
+            setattr(row, name, getattr(duty, name))
+        session.add(row)
+        _say(session, incident_id, duty, before, now)
+        changed.append(duty)
+    return changed
+
+
+def _say(session: Session, incident_id: str, duty: Duty, before: str | None, now: datetime) -> None:
+    data: dict[str, JsonValue] = {
+        "duty": duty.kind,
+        "subject": duty.subject,
+        "clock": duty.clock,
+        "before": before,
+        "started_at": duty.started_at.isoformat(),
+        "due_at": duty.due_at.isoformat(),
+        "rule": duty.rule,
+        "reason": duty.reason,
+    }
+    if duty.met_at is not None:
+        data["met_at"] = duty.met_at.isoformat()
+    if duty.met_by is not None:
+        data["by"] = audit.salted(session, duty.met_by)
+    if duty.corrected is not None:
+        data["corrected"] = audit.salted(session, duty.corrected)
+    audit.append(session, now, f"duty.{DutyState(duty.state)}", incident=incident_id, data=data)
+
+
+def waivers_of(session: Session, incident_id: str) -> tuple[Waiver, ...]:
+    """The waivers of an incident, also those that are over."""
+    query = select(WaiverRow).where(WaiverRow.incident_id == incident_id).order_by(col(WaiverRow.id))
+    return tuple(as_waiver(row) for row in session.exec(query).all())
+
+
+def as_waiver(row: WaiverRow) -> Waiver:
+    """A waiver's row as the rules see it."""
+    return Waiver(
+        duty=DutyKind(row.duty) if row.duty else None,
+        until=row.until,
+        reason=row.reason,
+        by=row.by,
+        at=row.at,
+        ended_at=row.ended_at,
+    )
+
+
+def due_incidents(session: Session, now: datetime, limit: int = 200) -> Sequence[str]:
+    """Claimed incidents for which the passing of time alone asks for another decision by now."""
+    query = select(IncidentRow.id).where(col(IncidentRow.due_at) <= now).order_by(col(IncidentRow.due_at))
+    return session.exec(query.limit(limit)).all()
