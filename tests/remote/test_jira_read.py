@@ -116,7 +116,7 @@ def test_an_issue_is_read_whole(cloud: Jira, mock: responses.RequestsMock) -> No
             "fields": [
                 "summary", "status", "priority", "assignee", "resolution", "components", "labels", "security",
                 "duedate", "parent", "issuelinks", "created", "updated", "issuetype", "project", "comment",
-                "customfield_1", "customfield_2",
+                "subtasks", "customfield_1", "customfield_2",
             ],
             "properties": ["syncd"],
         },
