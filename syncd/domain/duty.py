@@ -83,17 +83,19 @@ class Duty(Value):
 class Waiver(Value):
     """Somebody's word that a duty rests until a moment; `duty` None: both duties of the postmortem.
 
-    `ended_at` is when it was taken back before its end.
+    `subject` is the issue id of an action item, None: the incident's own duties. `ended_at` is when it was
+    taken back before its end.
     """
 
     duty: DutyKind | None = None
+    subject: str | None = None
     until: UtcTime
     reason: str
     by: str
     at: UtcTime
     ended_at: UtcTime | None = None
 
-    def covers(self, kind: DutyKind) -> bool:
-        """Whether it speaks of this duty."""
-        postmortem = kind in (DutyKind.SCHEDULED, DutyKind.COMPLETED)
-        return self.duty is kind or (self.duty is None and postmortem)
+    def covers(self, kind: DutyKind, item: str | None = None) -> bool:
+        """Whether it speaks of this duty; `item` is the issue id where it is an action item's."""
+        of_the_incident = kind in (DutyKind.SCHEDULED, DutyKind.COMPLETED)
+        return self.subject == item and (self.duty is kind or (self.duty is None and of_the_incident))

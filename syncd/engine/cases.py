@@ -12,7 +12,7 @@ from syncd.domain.ticket import Account, Issue
 from syncd.engine.desk import Desk
 from syncd.engine.paperwork import extend_case
 from syncd.ledger.tables import IncidentRow, MirrorLinkRow, OperationRow, TicketRow
-from syncd.policy.case import Case, MergeTarget, MirrorPair, Rulebook, TicketState
+from syncd.policy.case import Case, ClosedBy, MergeTarget, MirrorPair, Rulebook, TicketState
 
 _UNKNOWN = (str(OperationState.IN_FLIGHT), str(OperationState.SETTLING))
 
@@ -27,6 +27,7 @@ def ticket_state(row: TicketRow) -> TicketState:
         placed_status=row.placed_status,
         refused=tuple(row.refused),
         issue=Issue.model_validate(row.snapshot) if row.snapshot else None,
+        closed=ClosedBy.model_validate(row.closed) if row.closed else None,
     )
 
 

@@ -18,8 +18,9 @@ from syncd.engine.border import keep_paper
 from syncd.engine.desk import Desk
 from syncd.ledger import papers
 from syncd.ledger.papers import PaperRow
-from syncd.ledger.tables import ActionItemRow, IncidentRow, PostmortemRow
-from syncd.policy.case import Case, Decision, ItemState, PostmortemState, Rulebook
+from syncd.ledger.snapshots import look_again, ticket_of
+from syncd.ledger.tables import ActionItemRow, IncidentRow, PostmortemRow, TicketRow
+from syncd.policy.case import Case, ClosedBy, Decision, ItemState, PostmortemState, Rulebook
 from syncd.policy.turns import Entry, turns_of
 
 ROUNDED_SECONDS = 1.0
@@ -88,7 +89,15 @@ def record(
     papers.save_duties(session, row.id, decision.duties, now)
     incident = case.incident
     papers.add_spell(row, severity, (incident.updated_at or now) if row.spells else incident.created_at)
+    ticket = ticket_of(session, row.id)
+    if ticket is not None and ticket.closed is not None and not _closed(ticket):
+        ticket.closed = None
+        session.add(ticket)
     row.due_at = None if decision.again is None else now + timedelta(seconds=decision.again)
+
+
+def _closed(ticket: TicketRow) -> bool:
+    return ticket.snapshot is not None and ticket.snapshot["status"]["category"] == "done"
 
 
 def news(session: Session, row: IncidentRow, decision: Decision, now: datetime) -> bool:
@@ -106,6 +115,8 @@ def read(desk: Desk, incident_id: str, book: Rulebook, look: frozenset[str]) -> 
     """Read what a decision has to see first; raises `RemoteError`."""
     if "log" in look:
         _read_log(desk, incident_id, book)
+    if "ticket" in look:
+        _read_close(desk, incident_id)
     with desk.ledger.db.read() as session:
         postmortem = session.get(PostmortemRow, incident_id) if "postmortem" in look else None
         items = papers.items_of(session, incident_id) if "items" in look else []
@@ -125,6 +136,33 @@ def _read_log(desk: Desk, incident_id: str, book: Rulebook) -> None:
         if row is not None:
             papers.save_log(row, clean, moment)
             session.add(row)
+
+
+def _read_close(desk: Desk, incident_id: str) -> None:
+    """Who moved the ticket to where it stands, and from where."""
+    with desk.ledger.db.read() as session:
+        ticket = ticket_of(session, incident_id)
+    if ticket is None:
+        return
+    moves = [one for one in desk.clients.jira.changelog(ticket.issue_id) if one.field == "status"]
+    desk.health.succeeded("jira")
+    if not moves:
+        return
+    last = moves[-1]
+    closed = ClosedBy(
+        status=last.after or "",
+        before=last.before or "",
+        before_name=last.before_words or "",
+        by=last.author.name if last.author else None,
+        at=last.at,
+    )
+    with desk.ledger.db.write() as session:
+        session.add(ticket)
+        ticket.closed = closed.model_dump(mode="json")
+        if ticket.snapshot and ticket.snapshot["status"]["id"] != closed.status:
+            # it was moved on meanwhile: read it again before anything is judged
+            moment = desk.ledger.moments.next()
+            look_again(session, [incident_id], desk.clock.now(), moment, "its ticket moved on", ticket=True)
 
 
 def read_papers(desk: Desk, rows: list[PaperRow], book: Rulebook, *, changelogs: bool) -> None:

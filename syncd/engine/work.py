@@ -29,7 +29,7 @@ from syncd.engine.shelter import book_for
 from syncd.ledger import audit, outbox
 from syncd.ledger.snapshots import looks_of, ticket_of
 from syncd.ledger.tables import IncidentRow, LookAgainRow, OperationRow, TicketRow
-from syncd.policy.case import Case, Decision, Rulebook
+from syncd.policy.case import Case, Decision, Remark, Rulebook
 from syncd.policy.decide import decide
 from syncd.policy.restricted import ASPECT, LEFT
 from syncd.policy.severity import decide_severity
@@ -252,7 +252,7 @@ class Worker:
                 "left",
                 incident=incident_id,
                 issue=ticket.issue_id if ticket else None,
-                data={"rule": remark.rule, "reason": remark.reason},
+                data=_said(session, remark),
             )
         if row is not None:
             severity = decide_severity(Incident.model_validate(row.snapshot), book.mapping, book.section)
@@ -307,6 +307,12 @@ class Worker:
         if verdict is Verdict.WAIT:
             later.at(max(seconds, desk.health.wait(row.target)))
         return verdict
+
+
+def _said(session: Session, remark: Remark) -> dict[str, JsonValue]:
+    """A remark as the audit trail has it; a person's name is a salted hash."""
+    said: dict[str, JsonValue] = {"rule": remark.rule, "reason": remark.reason}
+    return said if remark.by is None else {**said, "by": audit.salted(session, remark.by)}
 
 
 def _lacks_something(incident: Incident, book: Rulebook) -> bool:

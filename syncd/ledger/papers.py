@@ -155,6 +155,7 @@ def as_waiver(row: WaiverRow) -> Waiver:
     """A waiver's row as the rules see it."""
     return Waiver(
         duty=DutyKind(row.duty) if row.duty else None,
+        subject=row.subject,
         until=row.until,
         reason=row.reason,
         by=row.by,

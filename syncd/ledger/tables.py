@@ -90,7 +90,10 @@ class IncidentRow(SQLModel, table=True):
 
 
 class TicketRow(SQLModel, table=True):
-    """The one ticket of an incident: whose it is, what was last agreed on it, how it looked."""
+    """The one ticket of an incident: whose it is, what was last agreed on it, how it looked.
+
+    `closed` says who closed it, as far as that had to be known.
+    """
 
     __tablename__ = "ticket"
 
@@ -106,6 +109,7 @@ class TicketRow(SQLModel, table=True):
     moment: int = 0
     written_moment: int = 0
     out_of_sight_since: datetime | None = None
+    closed: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON))
     created_at: datetime
 
 
@@ -191,6 +195,7 @@ class WaiverRow(SQLModel, table=True):
     id: int | None = Field(default=None, primary_key=True)
     incident_id: str = Field(index=True)
     duty: str | None = None
+    subject: str | None = None
     until: datetime
     reason: str
     by: str

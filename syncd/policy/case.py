@@ -25,6 +25,16 @@ class MirrorPair(Value):
     comment_id: str | None = None
 
 
+class ClosedBy(Value):
+    """Who closed a ticket when, by Jira's changelog, and where it stood before."""
+
+    status: str
+    before: str
+    before_name: str = ""
+    by: str | None = None
+    at: UtcTime
+
+
 class TicketState(Value):
     """The ticket of the incident, as the ledger knows it.
 
@@ -39,6 +49,7 @@ class TicketState(Value):
     placed_status: str | None = None
     refused: tuple[str, ...] = ()
     issue: Issue | None = None
+    closed: ClosedBy | None = None
 
 
 class PostmortemState(Value):
@@ -136,10 +147,11 @@ class Rulebook(Value):
 
 
 class Remark(Value):
-    """Something that was seen and left, for the audit trail: which rule, and why."""
+    """Something that was seen and left, for the audit trail: which rule, why, and whose act it was."""
 
     rule: str
     reason: str
+    by: str | None = None
 
 
 class Decision(Value):
@@ -148,7 +160,7 @@ class Decision(Value):
     `again` is in how many seconds the passing of time alone may change the answer. `would` says what a
     rule in mode `report` would have done. `silence` names the noise rule that keeps the ticket back.
     `duties` are those that stand otherwise than the case has them. `look` names what has to be read before
-    it can be decided: `log` (the incident's), `postmortem` or `items` (with their changelogs).
+    it can be decided: `log` (the incident's), `postmortem`, `items` or `ticket` (with their changelogs).
     """
 
     operations: tuple[Operation, ...] = ()

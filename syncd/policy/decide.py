@@ -10,7 +10,9 @@ from collections.abc import Callable, Iterable
 
 from syncd.domain.duty import Duty
 from syncd.policy.case import Case, Decision, Rulebook
+from syncd.policy.closing import decide_closing
 from syncd.policy.fields import decide_fields
+from syncd.policy.gate import decide_gate
 from syncd.policy.merge import decide_merge
 from syncd.policy.mirror import decide_mirror
 from syncd.policy.restricted import decide_level
@@ -28,7 +30,7 @@ RULES: tuple[Callable[[Case, Rulebook], Decision], ...] = (
 
 JUDGING: tuple[Callable[[Case, Rulebook], Decision], ...] = ()
 """Rules that say how the duties stand, one after the other; each sees what those before it said."""
-TELLING: tuple[Callable[[Case, Rulebook], Decision], ...] = ()
+TELLING: tuple[Callable[[Case, Rulebook], Decision], ...] = (decide_gate, decide_closing)
 """Rules that act on how the duties stand."""
 
 

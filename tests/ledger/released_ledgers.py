@@ -111,6 +111,7 @@ _0001: Rows = {
         "id": 1,
         "incident_id": "P1",
         "duty": "scheduled",
+        "subject": None,
         "until": _AT,
         "reason": "holidays",
         "by": "ana",
@@ -143,6 +144,7 @@ _0001: Rows = {
         "moment": 1000000004,
         "written_moment": 1000000003,
         "out_of_sight_since": None,
+        "closed": '{"status": "5", "before": "4"}',
         "created_at": _AT,
     },
     "operation": {

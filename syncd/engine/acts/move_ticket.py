@@ -16,13 +16,13 @@ from sqlmodel import Session
 from syncd.domain.base import JsonValue
 from syncd.domain.incident import Incident
 from syncd.domain.operation import Kind, Operation, OperationClass
-from syncd.domain.ticket import Issue, Transition
+from syncd.domain.ticket import Issue, Status, Transition
 from syncd.engine.acts.base import BaseAct, CannotRender, DecideAgain, Outcome, Rendered, ticket_row
 from syncd.engine.acts.books import incident_and_book
 from syncd.engine.acts.mapped import key_to_add
 from syncd.engine.acts.refusals import note_refusal, place, stop_where_refused
 from syncd.engine.acts.retried import retried_at
-from syncd.engine.acts.route import MOST_HOPS, Goal, goal_for, plan_step
+from syncd.engine.acts.route import MOST_HOPS, Goal, goal_back, goal_for, plan_step
 from syncd.engine.acts.screen import Filled, fill, with_resolution
 from syncd.engine.acts.ways import graph_of, ways_from, workflow_of
 from syncd.engine.desk import Desk
@@ -30,6 +30,7 @@ from syncd.ledger import audit, outbox
 from syncd.ledger.snapshots import look_again
 from syncd.ledger.tables import OperationRow, TicketRow
 from syncd.policy.case import Rulebook
+from syncd.policy.gate import GATE, NO_WAY_BACK
 from syncd.remote.errors import NotDone
 
 UNDER_WAY = "under way"
@@ -49,7 +50,7 @@ class MoveTicket(BaseAct):
             raise DecideAgain
         stop_where_refused(desk, row)
         incident, book = incident_and_book(desk, row)
-        goal = goal_for(book.project, str(row.meaning["word"]))
+        goal = _goal(row, book)
         if goal.target.id != row.meaning["status"]:
             raise DecideAgain
         try:
@@ -114,6 +115,15 @@ class MoveTicket(BaseAct):
         look_again(session, [row.incident_id], desk.clock.now(), moment, why, ticket=True)
 
 
+def _goal(row: OperationRow, book: Rulebook) -> Goal:
+    """Where to: one of the mapping's words, or back to where the ticket stood before somebody closed it."""
+    back = row.meaning.get("back")
+    if isinstance(back, dict):
+        before = Status(id=str(back["id"]), name=str(back["name"]))
+        return goal_back(book.project, before)
+    return goal_for(book.project, str(row.meaning["word"]))
+
+
 def _step(
     desk: Desk, row: OperationRow, issue: Issue, goal: Goal, incident: Incident, book: Rulebook
 ) -> tuple[Filled, bool] | None:
@@ -174,7 +184,9 @@ def _stay(session: Session, desk: Desk, row: OperationRow, ticket: TicketRow) ->
         operation=row.id,
         data={"rule": "status", "reason": reason},
     )
-    if stays != "does":
+    if "back" in row.meaning:
+        ticket.agreed = {**ticket.agreed, GATE: NO_WAY_BACK}
+    elif stays != "does":
         version = row.mapping_version
         said = [*_open_states(session, row), _say_no_way_back(row, str(status.get("name", "")))]
         outbox.record(session, row.incident_id, said, desk.clock.now(), version)

@@ -73,6 +73,14 @@ def goal_for(project: ResolvedProject, word: str) -> Goal:
     )
 
 
+def goal_back(project: ResolvedProject, before: Status) -> Goal:
+    """The goal of a move back to the status in which a ticket stood; any that stands for `resolved` does."""
+    goal = goal_for(project, "resolved")
+    ranks = dict(goal.ranks)
+    ranks.setdefault(before.id, ranks[goal.target.id])
+    return Goal(target=before, instead=(goal.target, *goal.instead), path=goal.path, ranks=ranks)
+
+
 def next_step(
     at: str,
     offered: Sequence[Status],

@@ -94,6 +94,7 @@ def _incidents() -> None:
         sa.Column("moment", sa.Integer, nullable=False),
         sa.Column("written_moment", sa.Integer, nullable=False),
         sa.Column("out_of_sight_since", sa.DateTime),
+        sa.Column("closed", sa.JSON),
         sa.Column("created_at", sa.DateTime, nullable=False),
     )
     op.create_table(
@@ -171,6 +172,7 @@ def _duties() -> None:
         sa.Column("id", sa.Integer, primary_key=True),
         sa.Column("incident_id", sa.String, nullable=False, index=True),
         sa.Column("duty", sa.String),
+        sa.Column("subject", sa.String),
         sa.Column("until", sa.DateTime, nullable=False),
         sa.Column("reason", sa.String, nullable=False),
         sa.Column("by", sa.String, nullable=False),

@@ -1,0 +1,219 @@
+"""The close gate and closing by itself: what a person's close meets while something is owed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from rig import Rig, mapping
+from sqlmodel import select
+
+from engine.test_lifecycle import issue_of, nothing_more_is_written, status
+from syncd.domain.duty import Duty, DutyKind, DutyState
+from syncd.ledger.tables import AuditEventRow
+from syncd.policy import decide as rules
+from syncd.policy.case import Case, Decision, Rulebook
+
+INES = "Ines Carvalho"
+HOUR = 3600.0
+
+
+@dataclass
+class Judge:
+    """Says how the duties of every incident stand, as the rules for them would."""
+
+    states: dict[DutyKind, DutyState] = field(default_factory=dict)
+    late: float = 0.0
+
+    def __call__(self, case: Case, book: Rulebook) -> Decision:
+        resolved = case.incident.resolved_at
+        if resolved is None:
+            return Decision()
+        start = resolved + timedelta(seconds=self.late)
+        return Decision(
+            duties=tuple(
+                Duty(
+                    kind=kind,
+                    subject=case.incident.id,
+                    state=state,
+                    started_at=start,
+                    due_at=start + timedelta(hours=48),
+                )
+                for kind, state in self.states.items()
+            )
+        )
+
+
+@pytest.fixture
+def judge(monkeypatch: pytest.MonkeyPatch) -> Judge:
+    made = Judge({DutyKind.SCHEDULED: DutyState.PENDING, DutyKind.COMPLETED: DutyState.PENDING})
+    monkeypatch.setattr(rules, "JUDGING", (made,))
+    return made
+
+
+def after_a_resolve(make_rig: Any, gate: str = "reopen", **changes: Any) -> Rig:
+    """A rig with one incident, resolved ten minutes ago, whose ticket stands in review."""
+    house: Rig = make_rig(mappings=(mapping(close_gate={"mode": gate}, **changes),))
+    house.cycle()
+    made = house.world.pagerduty.trigger("Alipay Integration", "Latency", priority="P1")
+    house.settle(2)
+    house.world.pagerduty.resolve(made.id, "Amara Osei")
+    house.settle(12, 60.0)
+    assert status(house) == "In Review"
+    return house
+
+
+def closes(house: Rig) -> None:
+    house.world.jira.transition("OPS-1", "Done", INES)
+    house.settle(4)
+
+
+def said(house: Rig) -> list[str]:
+    return [one["body"] for one in issue_of(house)["comments"] if "Close gate" in one["body"]]
+
+
+def overrides(house: Rig) -> list[str]:
+    with house.ledger.db.read() as session:
+        rows = session.exec(select(AuditEventRow).where(AuditEventRow.kind == "left")).all()
+    return [row.text for row in rows if "gate.overridden" in row.text]
+
+
+def test_a_ticket_closed_too_early_comes_back_with_the_list_of_what_is_missing(
+    make_rig: Any, judge: Judge
+) -> None:
+    house = after_a_resolve(make_rig)
+    closes(house)
+    assert status(house) == "In Review"
+    assert issue_of(house)["fields"]["resolution"] is None
+    (comment,) = said(house)
+    assert "not scheduled" in comment
+    assert "not completed" in comment
+    assert "syncd waive 1 --duty scheduled" in comment
+    nothing_more_is_written(house)
+
+
+def test_closed_again_with_the_same_duties_missing_it_stays_closed_and_the_override_is_on_record(
+    make_rig: Any, judge: Judge
+) -> None:
+    house = after_a_resolve(make_rig)
+    closes(house)
+    assert overrides(house) == []
+    closes(house)
+    assert status(house) == "Done"
+    assert len(said(house)) == 1
+    (override,) = overrides(house)
+    assert '"by"' in override
+    assert INES not in override
+    nothing_more_is_written(house)
+    assert len(overrides(house)) == 1
+
+
+def test_with_other_duties_missing_the_gate_judges_anew(make_rig: Any, judge: Judge) -> None:
+    house = after_a_resolve(make_rig)
+    closes(house)
+    judge.states[DutyKind.SCHEDULED] = DutyState.MET
+    closes(house)
+    assert status(house) == "In Review"
+    first, second = said(house)
+    assert "not scheduled" in first
+    assert "not scheduled" not in second
+    nothing_more_is_written(house)
+
+
+def test_in_mode_comment_the_ticket_stays_closed(make_rig: Any, judge: Judge) -> None:
+    house = after_a_resolve(make_rig, gate="comment")
+    closes(house)
+    assert status(house) == "Done"
+    (comment,) = said(house)
+    assert "goes back" not in comment
+    nothing_more_is_written(house)
+
+
+def test_in_mode_off_nobody_looks(make_rig: Any, judge: Judge) -> None:
+    house = after_a_resolve(make_rig, gate="off")
+    closes(house)
+    assert (status(house), said(house)) == ("Done", [])
+
+
+@pytest.mark.parametrize("state", [DutyState.MET, DutyState.MET_LATE, DutyState.WAIVED, DutyState.CANCELLED])
+def test_a_close_with_nothing_owed_is_left_alone_whatever_arises_later(
+    make_rig: Any, judge: Judge, state: DutyState
+) -> None:
+    judge.states = {DutyKind.SCHEDULED: state, DutyKind.COMPLETED: state}
+    house = after_a_resolve(make_rig)
+    closes(house)
+    judge.states = {DutyKind.SCHEDULED: DutyState.PENDING}
+    house.world.jira.comment("OPS-1", "one more thing", INES)
+    house.settle(4)
+    assert (status(house), said(house)) == ("Done", [])
+
+
+def test_a_duty_that_arose_after_the_close_does_not_reopen_the_ticket(make_rig: Any, judge: Judge) -> None:
+    judge.late = 2 * HOUR
+    house = after_a_resolve(make_rig)
+    closes(house)
+    house.world.advance(3 * HOUR)
+    house.settle(3)
+    assert (status(house), said(house)) == ("Done", [])
+
+
+def test_a_ticket_that_the_daemon_closed_is_not_judged(make_rig: Any, judge: Judge) -> None:
+    judge.states = {}
+    house: Rig = make_rig(mappings=(mapping(close_gate={"mode": "reopen"}),))
+    house.cycle()
+    made = house.world.pagerduty.trigger("Alipay Integration", "Latency", priority="P4")
+    house.settle(2)
+    house.world.pagerduty.resolve(made.id, "Amara Osei")
+    house.settle(14)
+    assert status(house) == "Done"
+    judge.states = {DutyKind.SCHEDULED: DutyState.PENDING}
+    house.world.jira.comment("OPS-1", "one more thing", INES)
+    house.settle(4)
+    assert (status(house), said(house)) == ("Done", [])
+
+
+def test_a_ticket_closes_by_itself_a_day_after_the_resolve_when_nothing_is_owed(
+    make_rig: Any, judge: Judge
+) -> None:
+    judge.states = {DutyKind.SCHEDULED: DutyState.MET, DutyKind.COMPLETED: DutyState.PENDING}
+    house = after_a_resolve(make_rig)
+    house.world.advance(25 * HOUR)
+    house.settle(2)
+    assert status(house) == "In Review"
+    judge.states[DutyKind.COMPLETED] = DutyState.CANCELLED
+    house.world.jira.comment("OPS-1", "lowered", INES)
+    house.settle(4)
+    assert status(house) == "Done"
+    nothing_more_is_written(house)
+
+
+def test_it_does_not_close_by_itself_before_the_day_is_over(make_rig: Any, judge: Judge) -> None:
+    judge.states = {DutyKind.SCHEDULED: DutyState.MET, DutyKind.COMPLETED: DutyState.CANCELLED}
+    house = after_a_resolve(make_rig)
+    house.world.advance(23 * HOUR)
+    house.engine.tick()
+    house.settle(3)
+    assert status(house) == "In Review"
+    house.world.advance(HOUR)
+    house.engine.tick()
+    house.settle(3)
+    assert status(house) == "Done"
+
+
+def test_it_does_not_close_by_itself_from_where_a_person_put_it(make_rig: Any, judge: Judge) -> None:
+    judge.states = {DutyKind.SCHEDULED: DutyState.MET, DutyKind.COMPLETED: DutyState.CANCELLED}
+    house = after_a_resolve(make_rig)
+    house.world.jira.transition("OPS-1", "In Progress", INES)
+    house.world.advance(25 * HOUR)
+    house.settle(4)
+    assert status(house) == "In Progress"
+
+
+def test_a_waived_duty_keeps_the_ticket_open(make_rig: Any, judge: Judge) -> None:
+    judge.states = {DutyKind.SCHEDULED: DutyState.MET, DutyKind.COMPLETED: DutyState.WAIVED}
+    house = after_a_resolve(make_rig)
+    house.world.advance(25 * HOUR)
+    house.settle(4)
+    assert status(house) == "In Review"
