@@ -36,6 +36,9 @@ COMMANDS = {
     "accept": Entry("accept", "Let a new ledger make the tickets that it waits with; status shows them."),
     "pause": Entry("pause", "Let nothing leave for jira, pagerduty, mail, chat or all, until syncd resume."),
     "resume": Entry("resume", "Let leave again what was paused; what became untrue meanwhile is not sent."),
+    "waive": Entry("waive", "Let a duty rest until a day, with a reason, on record."),
+    "unwaive": Entry("unwaive", "End a waiver before its day."),
+    "correct": Entry("correct", "Take back a breach that was recorded wrongly; both stay on record."),
     "outbox": Entry(
         "outbox", "Operations that wait, are parked, held or unknown; retry, release or drop them."
     ),

@@ -13,6 +13,7 @@ from sqlmodel import Session, col, select
 
 from syncd.domain.clock import Clock
 from syncd.domain.operation import OperationState, Target
+from syncd.engine import waiving
 from syncd.ledger import audit, holds, outbox
 from syncd.ledger.ledger import Ledger
 from syncd.ledger.tables import OperationRow, RequestRow
@@ -110,6 +111,9 @@ HANDLERS: dict[str, Callable[[Session, RequestRow, Clock], Result]] = {
     "outbox.release": _release,
     "pause": _pause,
     "resume": _resume,
+    "waive": waiving.waive,
+    "unwaive": waiving.unwaive,
+    "correct": waiving.correct,
 }
 
 

@@ -1,0 +1,5 @@
+"""`syncd correct`; see `syncd.commands.waive`."""
+
+from syncd.commands.waive import correct as command
+
+__all__ = ["command"]

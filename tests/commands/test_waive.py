@@ -1,0 +1,185 @@
+"""`waive`, `unwaive` and `correct`: what people decide about duties, checked and on record."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from commandline import House
+from sqlmodel import Session, SQLModel, create_engine, select
+
+from syncd.ledger.tables import ActionItemRow, AuditEventRow, DutyRow, PostmortemRow, WaiverRow
+
+AMARA = {"id": "acc-1", "name": "Amara Osei", "email": "amara.osei@qrpay.example"}
+WHY = ("--reason", "The bank is closed", "--by", "priya.raman@qrpay.example")
+
+
+def ledger(house: House) -> Session:
+    return Session(create_engine(f"sqlite:///{house.folder / '.syncd' / 'syncd.db'}"))
+
+
+def put(house: House, *rows: SQLModel) -> None:
+    with ledger(house) as session:
+        session.add_all(rows)
+        session.commit()
+
+
+def waivers(house: House) -> list[WaiverRow]:
+    with ledger(house) as session:
+        return list(session.exec(select(WaiverRow)).all())
+
+
+def events(house: House, kind: str) -> list[str]:
+    with ledger(house) as session:
+        rows = session.exec(select(AuditEventRow).where(AuditEventRow.kind == kind)).all()
+        return [row.text for row in rows]
+
+
+def duty(incident: str, kind: str, state: str = "pending", **more: Any) -> DutyRow:
+    now = datetime.now(UTC)
+    known: dict[str, Any] = {"subject": incident, "started_at": now, "due_at": now + timedelta(hours=48)}
+    return DutyRow(incident_id=incident, kind=kind, state=state, **(known | more))
+
+
+def day(days: float) -> str:
+    return f"{datetime.now(UTC) + timedelta(days=days):%Y-%m-%d}"
+
+
+@pytest.fixture
+def owing(house: House) -> tuple[House, str]:
+    """An incident that owes both duties, its postmortem Amara's, with one action item of Amara's."""
+    incident = house.trigger()
+    assert house.syncd("run", "--once").code == 0
+    now = datetime.now(UTC)
+    put(
+        house,
+        duty(incident, "scheduled"),
+        duty(incident, "completed"),
+        duty(incident, "done", subject="10900"),
+        PostmortemRow(
+            incident_id=incident,
+            issue_id="10899",
+            key="OPS-899",
+            project="OPS",
+            origin="operation",
+            snapshot={"assignee": AMARA},
+            created_at=now,
+        ),
+        ActionItemRow(
+            issue_id="10900",
+            incident_id=incident,
+            key="OPS-900",
+            project="OPS",
+            source="subtask",
+            snapshot={"assignee": AMARA},
+            first_seen_at=now,
+        ),
+    )
+    return house, incident
+
+
+def test_a_waiver_names_duty_end_reason_and_who_and_is_on_record(owing: tuple[House, str]) -> None:
+    house, incident = owing
+    said = house.syncd("waive", "1", "--duty", "scheduled", "--until", day(3), *WHY)
+    assert said.code == 0
+    assert said.out.startswith("waived for incident #1 until ")
+    (waiver,) = waivers(house)
+    assert (waiver.incident_id, waiver.duty, waiver.subject) == (incident, "scheduled", None)
+    assert (waiver.reason, waiver.by) == ("The bank is closed", "priya.raman@qrpay.example")
+    assert waiver.until.strftime("%H:%M") == "00:00"
+    (event,) = events(house, "waiver.given")
+    assert "priya" not in event
+    assert "bank" not in event
+    assert house.syncd("audit", "verify").code == 0
+
+
+def test_without_a_duty_both_of_the_postmortem_rest_and_any_key_of_the_incident_names_it(
+    owing: tuple[House, str],
+) -> None:
+    house, _ = owing
+    assert "completed and scheduled" in house.syncd("waive", "OPS-899", "--until", day(3), *WHY).out
+    assert waivers(house)[0].duty is None
+
+
+def test_an_action_item_is_waived_by_its_key(owing: tuple[House, str]) -> None:
+    house, _ = owing
+    assert "waived for OPS-900" in house.syncd("waive", "ops-900", "--until", day(3), *WHY).out
+    (waiver,) = waivers(house)
+    assert (waiver.duty, waiver.subject) == ("done", "10900")
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (("waive", "1", "--until", "2020-01-01"), "is over; name a day to come"),
+        (("waive", "1", "--until", day(32)), "30 days at most"),
+        (("waive", "NOPE", "--until", day(3)), "is no incident, number, ticket"),
+        (("waive", "1", "--duty", "owned", "--until", day(3)), "name its key instead"),
+        (("unwaive", "1"), "no waiver of incident #1 runs now"),
+        (("correct", "1"), "no breach of incident #1 is on record"),
+    ],
+)
+def test_what_cannot_be_says_why_and_changes_nothing(
+    owing: tuple[House, str], args: tuple[str, ...], said: str
+) -> None:
+    house, _ = owing
+    answer = house.syncd(*args, *WHY)
+    assert answer.code == 1
+    assert said in answer.out
+    assert waivers(house) == []
+
+
+@pytest.mark.parametrize("who", ["amara.osei@qrpay.example", "AMARA OSEI", "acc-1"])
+@pytest.mark.parametrize("of", ["1", "OPS-900"])
+def test_nobody_waives_what_they_owe(owing: tuple[House, str], who: str, of: str) -> None:
+    house, _ = owing
+    said = house.syncd("waive", of, "--until", day(3), "--reason", "busy", "--by", who)
+    assert said.code == 1
+    assert "nobody waives their own duty" in said.out
+    assert waivers(house) == []
+
+
+def test_a_waiver_can_be_ended_before_its_day(owing: tuple[House, str]) -> None:
+    house, _ = owing
+    house.syncd("waive", "1", "--until", day(3), *WHY)
+    assert house.syncd("unwaive", "1", *WHY).out == "1 waiver of incident #1 ended\n"
+    assert waivers(house)[0].ended_by == "priya.raman@qrpay.example"
+    assert len(events(house, "waiver.ended")) == 1
+    assert house.syncd("unwaive", "1", *WHY).code == 1
+
+
+def test_what_is_not_owed_cannot_be_waived(house: House) -> None:
+    house.trigger(priority="P4")
+    house.syncd("run", "--once")
+    said = house.syncd("waive", "1", "--until", day(3), *WHY)
+    assert said.code == 1
+    assert "nothing of that is owed for incident #1" in said.out
+
+
+def test_a_wrong_breach_is_corrected_once_and_stays_on_record(house: House) -> None:
+    incident = house.trigger(priority="P4")
+    house.syncd("run", "--once")
+    put(house, duty(incident, "scheduled", "breached", breached_at=datetime.now(UTC)))
+    said = house.syncd("correct", "1", *WHY)
+    assert said.code == 0
+    assert "both stay on record" in said.out
+    with ledger(house) as session:
+        row = session.exec(select(DutyRow)).one()
+    assert row.corrected == "The bank is closed"
+    assert row.breached_at is not None
+    assert len(events(house, "duty.corrected")) == 1
+    assert house.syncd("correct", "1", *WHY).code == 1
+
+
+def test_of_several_breaches_one_has_to_be_named(house: House) -> None:
+    incident = house.trigger(priority="P4")
+    house.syncd("run", "--once")
+    late = {"breached_at": datetime.now(UTC)}
+    put(
+        house,
+        duty(incident, "scheduled", "met_late", **late),
+        duty(incident, "completed", "breached", **late),
+    )
+    assert "name one with --duty" in house.syncd("correct", "1", *WHY).out
+    assert house.syncd("correct", "1", "--duty", "scheduled", *WHY).code == 0
