@@ -18,6 +18,7 @@ from syncd.domain.incident import Incident, IncidentStatus, LogEntry
 from syncd.engine.border import keep_incident
 from syncd.engine.desk import Desk
 from syncd.engine.windows import LAST_OFFSET, PAGE, read_created
+from syncd.ledger.papers import note_acknowledged
 from syncd.ledger.snapshots import get_cursor, look_again, set_cursor
 from syncd.ledger.tables import IncidentRow
 
@@ -25,6 +26,13 @@ WATERMARK = "pagerduty.log"
 OVERLAP = timedelta(minutes=5)
 BY_ID = ("custom_field_value_change",)
 """Log entries about what only a read by id shows."""
+
+
+def _acknowledged(session: Session, entry: LogEntry) -> None:
+    row = session.get(IncidentRow, entry.incident_id) if entry.kind == "acknowledge" else None
+    if row is not None:
+        note_acknowledged(row, entry)
+        session.add(row)
 
 
 class PagerDutyPoller:
@@ -109,6 +117,7 @@ class PagerDutyPoller:
                     if team is None:
                         continue
                     keep_incident(session, desk, entry.incident, moment, team)
+                _acknowledged(session, entry)
                 why = f"PagerDuty logged {entry.kind}"
                 # what the page embeds lacks the custom fields, so their change asks for a read by id
                 since = desk.ledger.moments.next() if entry.kind in BY_ID else moment

@@ -61,8 +61,17 @@ def save_log(row: IncidentRow, entries: Iterable[LogEntry], moment: int) -> None
     """Keep an incident's log; of a restricted one only what happened when, without words."""
     if moment <= row.log_moment:
         return
+    entries = list(entries)
     row.log = [_entry(one, row.restricted) for one in entries]
     row.log_moment = moment
+    for entry in entries:
+        note_acknowledged(row, entry)
+
+
+def note_acknowledged(row: IncidentRow, entry: LogEntry) -> None:
+    """Keep when an incident was first acknowledged: the time to acknowledge ends there."""
+    if entry.kind == "acknowledge" and (row.acknowledged_at is None or entry.at < row.acknowledged_at):
+        row.acknowledged_at = entry.at
 
 
 def _entry(entry: LogEntry, restricted: bool) -> dict[str, Any]:

@@ -51,9 +51,9 @@ class IncidentRow(SQLModel, table=True):
 
     What is `restricted` stays so, and has neither title nor texts in any row (`syncd.ledger.restricting`).
     `rest` is what it looked like when nothing was left to do for it (`syncd.engine.brakes`).
-    `log` are its log entries as read at `log_moment`; `news_moment` is when the snapshot last changed.
-    `spells` are the severities that it had and since when. `due_at` is when the passing of time alone asks
-    for another decision.
+    `acknowledged_at` is the first acknowledgement, as far as the log told. `log` are its log entries as read
+    at `log_moment`; `news_moment` is when the snapshot last changed. `spells` are the severities that it had
+    and since when. `due_at` is when the passing of time alone asks for another decision.
     """
 
     __tablename__ = "incident"
@@ -66,6 +66,7 @@ class IncidentRow(SQLModel, table=True):
     assumed: bool = False
     status: str = Field(index=True)
     created_at: datetime = Field(index=True)
+    acknowledged_at: datetime | None = None
     resolved_at: datetime | None = Field(default=None, index=True)
     first_seen_at: datetime
     snapshot: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))

@@ -36,6 +36,7 @@ _0001: Rows = {
         "assumed": 0,
         "status": "acknowledged",
         "created_at": _AT,
+        "acknowledged_at": _AT,
         "resolved_at": None,
         "first_seen_at": _AT,
         "snapshot": '{"id": "P1", "title": "Za\\u017c\\u00f3\\u0142\\u0107"}',
