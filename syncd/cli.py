@@ -42,6 +42,7 @@ COMMANDS = {
     "outbox": Entry(
         "outbox", "Operations that wait, are parked, held or unknown; retry, release or drop them."
     ),
+    "report": Entry("report", "The weekly compliance report of a team or over all, in four forms."),
     "audit": Entry("audit", "Verify the audit trail."),
     "init": Entry("init", "Write a first mapping, or one of the shipped examples."),
     "schema": Entry("schema", "The JSON Schema of a mapping, for editors."),

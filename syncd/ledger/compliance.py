@@ -155,7 +155,7 @@ def _duties(session: Session, where: Any, team: str | None) -> Iterator[DutyFact
         func.json_extract(col(ActionItemRow.snapshot), "$.assignee.name"),
         func.json_extract(col(PostmortemRow.snapshot), "$.assignee.name"),
     )
-    query = (
+    query: Any = (
         columns(
             col(DutyRow.incident_id),
             col(IncidentRow.number),

@@ -1,0 +1,106 @@
+"""`syncd report`: the weekly compliance report by hand, of a team or over all, in four forms."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from syncd.commands.setup import Setup, ledger_for_reading
+
+if TYPE_CHECKING:
+    from syncd.config.templates import Templates
+    from syncd.report.week import Week
+    from syncd.report.weekly import Weekly
+
+FORMATS = ("text", "html", "json", "csv")
+ENDINGS = {"text": "txt", "html": "html", "json": "json", "csv": "csv"}
+
+
+@click.command(help="The weekly compliance report; without --week that of the last full week.")
+@click.option("--week", metavar="WEEK", help="An ISO week, as 2026-W47.")
+@click.option("--team", metavar="NAME", help="One team; without it over all teams.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(FORMATS),
+    help="One form; without it text, and with --output all four.",
+)
+@click.option(
+    "--output",
+    metavar="DIR",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Write files into this folder instead of printing.",
+)
+@click.pass_context
+def command(
+    ctx: click.Context, week: str | None, team: str | None, form: str | None, output: Path | None
+) -> None:
+    """Print or write a report; one that was sent is shown as it was sent."""
+    setup = Setup.load(ctx)
+    mappings = setup.configuration.mappings
+    teams = [one.team for one in mappings]
+    if team is not None and team not in teams:
+        raise click.UsageError(f"no mapping is team {team}'s; there are: {', '.join(teams)}")
+    report, head = _report(setup, week, team)
+    names = team is not None or all(one.report.names for one in mappings)
+    forms = [form] if form else (list(FORMATS) if output else ["text"])
+    for one in forms:
+        text = _written(report, one, setup.configuration.templates, head, _browse(setup), names=names)
+        if output is None:
+            sys.stdout.write(text)
+            continue
+        output.mkdir(parents=True, exist_ok=True)
+        file = output / f"syncd-{_slug(team)}-{report.week.name}.{ENDINGS[one]}"
+        file.write_text(text, encoding="utf-8", newline="")
+        click.echo(file)
+
+
+def _report(setup: Setup, named: str | None, team: str | None) -> tuple[Weekly, str]:
+    from syncd.engine.clock import SystemClock
+    from syncd.ledger import audit
+    from syncd.report.week import Week
+    from syncd.report.weekly import frozen, make, zone_of
+
+    now, mappings = SystemClock().now(), setup.configuration.mappings
+    zone = zone_of(mappings, team)
+    week = _named(named) if named else Week.of(now, zone).back(1)
+    if week.bounds(zone)[0] > now:
+        raise click.UsageError(f"{week.name} has not begun yet")
+    with ledger_for_reading() as db, db.read() as session:
+        report = frozen(session, week, team, zone) or make(session, week, team, mappings, now)
+        seq, digest = audit.head(session)
+    return report, f"{seq}:{digest}"
+
+
+def _named(name: str) -> Week:
+    from syncd.report.week import Week
+
+    try:
+        return Week.named(name)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+
+
+def _written(report: Weekly, form: str, templates: Templates, head: str, browse: str, *, names: bool) -> str:
+    from syncd.report import forms
+
+    if form == "json":
+        return forms.as_json(report, names=names)
+    if form == "csv":
+        return forms.as_csv(report, names=names)
+    write = forms.as_html if form == "html" else forms.as_text
+    return write(report, templates, names=names, head=head, browse=browse)
+
+
+def _browse(setup: Setup) -> str:
+    jira = setup.configuration.live.jira if setup.configuration.live else None
+    return f"{jira.url.rstrip('/')}/browse/" if jira else ""
+
+
+def _slug(team: str | None) -> str:
+    from syncd.config.texts import slug_label
+
+    return slug_label(team or "all").lower()

@@ -1,0 +1,189 @@
+"""A weekly report out of the ledger: its facts gathered, the weeks before in short, what was restated.
+
+The figures of a report that was sent are frozen with their rows; what changed since is told in the next one
+("last week restated", rules: "The week's number").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import func
+from sqlmodel import Session, col, select
+
+from syncd.domain.mapping import Mapping
+from syncd.ledger import compliance
+from syncd.ledger.snapshots import get_cursor
+from syncd.ledger.tables import IncidentRow, MetaRow, ReportRunRow
+from syncd.report.counting import KEPT, OF_ALL, Row, kept_of, verdict
+from syncd.report.figures import DUTY_WORDS, EVENTS, Facts, Trend, figures, rows_of
+from syncd.report.week import Week
+
+WEEKS_BEFORE = 12
+
+
+@dataclass(frozen=True)
+class Weekly:
+    """A finished report: whose, of which week, its figures and the rows behind them.
+
+    `team` None: over all teams.
+    """
+
+    team: str | None
+    week: Week
+    zone: str
+    figures: dict[str, Any]
+    rows: list[Row]
+
+
+def zone_of(mappings: Sequence[Mapping], team: str | None) -> str:
+    """The zone of a team's report; of the one over all, the first team's."""
+    chosen = next((one for one in mappings if team is None or one.team == team), None)
+    return (chosen.report.zone or chosen.zone) if chosen else "UTC"
+
+
+def make(
+    session: Session,
+    week: Week,
+    team: str | None,
+    mappings: Sequence[Mapping],
+    now: datetime,
+    *,
+    expiring: dict[str, str] | None = None,
+) -> Weekly:
+    """Given a ledger, a week and a team (None: all), return the report as of `now`."""
+    zone = zone_of(mappings, team)
+    facts = _gather(session, week, zone, team, now, expiring or {})
+    rows = rows_of(facts)
+    teams = [one for one in mappings if team is None or one.team == team]
+    found = figures(facts, rows, teams, _before(session, week, zone, team, now))
+    found["team"] = team
+    found["restated"] = _restated(session, week.back(1), zone, team, now)
+    return Weekly(team, week, zone, found, rows)
+
+
+def _gather(
+    session: Session, week: Week, zone: str, team: str | None, now: datetime, expiring: dict[str, str]
+) -> Facts:
+    since, until = week.bounds(zone)
+    services = get_cursor(session, "services")
+    unmapped, notes, down = services.get("unmapped"), services.get("notes"), services.get("down")
+    born = session.get(MetaRow, "born")
+    return Facts(
+        week=week,
+        zone=zone,
+        now=now,
+        incidents=tuple(compliance.incidents(session, since, until, team)),
+        duties=tuple(compliance.duties(session, since, until, team)),
+        running=tuple(compliance.running_duties(session, team)),
+        items=tuple(compliance.items(session, since, until, team)),
+        events=tuple(compliance.events(session, since, until, team, EVENTS)),
+        parked=tuple(compliance.parked(session, team)),
+        unmapped={str(key): str(name) for key, name in unmapped.items()}
+        if isinstance(unmapped, dict)
+        else {},
+        expiring=expiring,
+        notes=[str(one) for part in (notes, down) if isinstance(part, list) for one in part],
+        ledger_since=datetime.fromisoformat(born.value) if born else None,
+    )
+
+
+def _before(session: Session, week: Week, zone: str, team: str | None, now: datetime) -> list[Trend]:
+    """The twelve weeks before in short, the latest first; weeks before the ledger's are left out."""
+    weeks = [week.back(count) for count in range(1, WEEKS_BEFORE + 1)]
+    since, until = weeks[-1].bounds(zone)[0], weeks[0].bounds(zone)[1]
+    kept: dict[Week, list[str]] = {}
+    for duty in compliance.duties(session, since, until, team):
+        kept.setdefault(Week.of(duty.due_at, zone), []).append(verdict(duty, now))
+    trends = []
+    for one in weeks:
+        said, incidents = kept.get(one, []), _count(session, one, zone, team)
+        if said or incidents:
+            of = sum(said.count(word) for word in OF_ALL)
+            trends.append(Trend(one.name, said.count(KEPT), of, incidents))
+    return trends
+
+
+def _count(session: Session, week: Week, zone: str, team: str | None) -> int:
+    since, until = week.bounds(zone)
+    of = col(IncidentRow.team).is_not(None) if team is None else col(IncidentRow.team) == team
+    query = select(func.count()).where(
+        col(IncidentRow.created_at) >= since, col(IncidentRow.created_at) < until, of
+    )
+    return int(session.exec(query).one())
+
+
+def _restated(
+    session: Session, week: Week, zone: str, team: str | None, now: datetime
+) -> dict[str, Any] | None:
+    """What the week before says now, where that differs from what was sent; None where it does not."""
+    sent = compliance.report_run(session, team, week.name)
+    if sent is None:
+        return None
+    since, until = week.bounds(zone)
+    found = {
+        _place(one.incident, one.kind, one.key, one.clock): verdict(one, now)
+        for one in compliance.duties(session, since, until, team)
+    }
+    then = {
+        _place(row.get("incident"), row["duty"], row.get("key"), row.get("clock")): str(row["verdict"])
+        for row in sent.rows
+        if row["table"] == "duty"
+    }
+    kept, of = _numbers(found)
+    if (kept, of) == (sent.figures["kept"], sent.figures["of"]):
+        return None
+    return {
+        "week": week.name,
+        "kept": kept,
+        "of": of,
+        "then_kept": sent.figures["kept"],
+        "then_of": sent.figures["of"],
+        "because": [
+            f"{place[2] or place[0]}: {DUTY_WORDS[place[1]].lower()} was {then.get(place, 'not on record')},"
+            f" is {found.get(place, 'not on record')}"
+            for place in sorted({*found, *then}, key=str)
+            if found.get(place) != then.get(place)
+        ],
+    }
+
+
+def _place(incident: object, kind: str, key: object, clock: object) -> tuple[str, str, str, str]:
+    return (str(incident or ""), kind, str(key or ""), str(clock or ""))
+
+
+def _numbers(said: dict[tuple[str, str, str, str], str]) -> tuple[int, int]:
+    return kept_of([{"table": "duty", "verdict": one} for one in said.values()])
+
+
+def freeze(session: Session, report: Weekly, now: datetime) -> ReportRunRow:
+    """Keep a report as it is sent; one that was kept before stays as it was."""
+    known = compliance.report_run(session, report.team, report.week.name)
+    if known is not None:
+        return known
+    begins, ends = report.week.bounds(report.zone)
+    row = ReportRunRow(
+        team=report.team or "",
+        week=report.week.name,
+        begins=begins,
+        ends=ends,
+        made_at=now,
+        figures=report.figures,
+        rows=[plain_row(one) for one in report.rows],
+    )
+    session.add(row)
+    return row
+
+
+def frozen(session: Session, week: Week, team: str | None, zone: str) -> Weekly | None:
+    """A report as it was sent, None where none was."""
+    row = compliance.report_run(session, team, week.name)
+    return None if row is None else Weekly(team, week, zone, dict(row.figures), list(row.rows))
+
+
+def plain_row(row: Row) -> Row:
+    """A row as JSON has it: times as text in UTC."""
+    return {name: value.isoformat() if isinstance(value, datetime) else value for name, value in row.items()}

@@ -1,0 +1,62 @@
+"""`syncd report`: the weekly report by hand, printed or written, in four forms."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+from commandline import House
+
+from syncd.report.week import Week
+
+
+@pytest.fixture
+def reported(house: House) -> House:
+    house.trigger(priority="P3")
+    assert house.syncd("run", "--once").code == 0
+    return house
+
+
+def this_week() -> str:
+    return Week.of(datetime.now(UTC), "UTC").name
+
+
+def test_without_a_week_it_is_the_last_full_one_over_all_teams(reported: House) -> None:
+    said = reported.syncd("report")
+    assert said.code == 0
+    last = Week.of(datetime.now(UTC), "UTC").back(1).name
+    assert said.out.startswith(f"All teams, {last} ")
+    assert "syncd audit verify --anchor" in said.out
+
+
+@pytest.mark.parametrize(
+    ("form", "begins"), [("html", "<!DOCTYPE html>"), ("json", "{"), ("csv", "table,week,")]
+)
+def test_each_form_is_printed(reported: House, form: str, begins: str) -> None:
+    said = reported.syncd("report", "--week", this_week(), "--team", "QRPay", "--format", form)
+    assert said.code == 0
+    assert said.out.lstrip().startswith(begins)
+
+
+def test_with_a_folder_all_four_forms_are_written(reported: House) -> None:
+    said = reported.syncd("report", "--week", this_week(), "--team", "QRPay", "--output", "out")
+    assert said.code == 0
+    names = sorted(path.name for path in (reported.folder / "out").iterdir())
+    assert names == sorted(f"syncd-qrpay-{this_week()}.{end}" for end in ("txt", "html", "json", "csv"))
+    figures = json.loads((reported.folder / "out" / f"syncd-qrpay-{this_week()}.json").read_text())["figures"]
+    assert figures["incidents"]["count"] == 1
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (("--week", "47"), "weeks are named like 2026-W47"),
+        (("--week", "2999-W01"), "has not begun yet"),
+        (("--team", "Nobody"), "there are: QRPay"),
+    ],
+)
+def test_what_cannot_be_is_a_usage_error(reported: House, args: tuple[str, ...], said: str) -> None:
+    answer = reported.syncd("report", *args)
+    assert answer.code == 2
+    assert said in answer.err

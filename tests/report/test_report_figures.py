@@ -1,0 +1,283 @@
+"""The report's figures: each definition, and that every total is a count of its rows."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from report_cast import MAPPINGS, NOW, TEMPLATES, duty, incident, item, ledger, put, quarter
+
+from syncd.ledger.ledger import Ledger
+from syncd.report import forms
+from syncd.report.week import Week
+from syncd.report.weekly import Weekly, freeze, frozen, make
+from syncd.report.words import context, subject, verdict
+
+WEEK = Week.named("2026-W47")
+FRIDAY = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
+
+
+def report(made: Ledger, team: str | None = "QRPay", week: Week = WEEK, now: datetime = NOW) -> Weekly:
+    with made.db.read() as session:
+        return make(session, week, team, MAPPINGS, now)
+
+
+def table(made: Weekly) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(forms.as_csv(made))))
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_every_total_is_the_count_of_its_rows_in_the_csv(tmp_path: Path, seed: int) -> None:
+    with ledger(tmp_path) as made:
+        quarter(made, seed)
+        for weeks in range(13):
+            _adds_up(report(made, week=WEEK.back(weeks)))
+
+
+def _adds_up(one: Weekly) -> None:
+    rows, said = table(one), one.figures
+
+    def count(name: str, **wanted: str) -> int:
+        return sum(
+            row["table"] == name and all(row[key] == value for key, value in wanted.items()) for row in rows
+        )
+
+    assert said["kept"] == count("duty", verdict="kept")
+    assert said["of"] == sum(count("duty", verdict=word) for word in ("kept", "late", "missed"))
+    found = said["incidents"]
+    assert found["count"] == count("incident") + count("restricted incident")
+    assert found["restricted"] == count("restricted incident")
+    assert found["assumed"] == count("incident", assumed="yes")
+    for column, key in (("severity", "by_severity"), ("service", "by_service"), ("team", "by_team")):
+        assert found[key] == {name: count("incident", **{column: name}) for name in found[key]}
+        assert sum(found[key].values()) == count("incident")
+    assert sum(found["without_ticket"].values()) == count("incident", ticket="")
+    for line in said["duties"]:
+        for word in ("kept", "late", "missed", "waived", "cancelled", "restricted", "open"):
+            assert line[word] == count("duty", duty=line["duty"], verdict=word)
+    assert sum(line["of"] for line in said["duties"]) == said["of"]
+    assert len(said["missed"]) == count("duty", verdict="late") + count("duty", verdict="missed")
+    follow_ups = said["follow_ups"]
+    assert follow_ups["open"] == count("action item", verdict="open")
+    assert follow_ups["unowned"] == count("action item", unowned="yes")
+    assert follow_ups["done"] == count("action item", verdict="done")
+    overdue = [row for row in rows if row["table"] == "action item" and row["overdue_days"]]
+    assert follow_ups["overdue"] == len(overdue) == sum(follow_ups["overdue_by_age"].values())
+    for key, column in (("acknowledge", "minutes_to_acknowledge"), ("resolve", "minutes_to_resolve")):
+        timed = [row for row in rows if row["table"] == "incident" and row[column]]
+        assert sum(line["count"] for line in said[key]) == len(timed)
+        for line in said[key]:
+            values = [float(row[column]) for row in timed if row["severity"] in line["severities"]]
+            assert line["mean"] == pytest.approx(sum(values) / len(values), abs=0.01)
+            assert line["worst"] == pytest.approx(max(values), abs=0.01)
+            if line["target"] is not None:
+                assert line["within"] <= line["count"]
+
+
+def test_over_all_teams_the_numbers_are_the_sums_of_the_teams(tmp_path: Path) -> None:
+    with ledger(tmp_path) as made:
+        quarter(made, 1)
+        put(
+            made, incident(900, team="Ramen", severity="Sev-2"), incident(901, team="Ramen", severity="Sev-3")
+        )
+        of_all = report(made, team=None).figures
+        teams = [report(made, team=one.team).figures for one in MAPPINGS]
+    assert of_all["incidents"]["count"] == sum(one["incidents"]["count"] for one in teams)
+    assert (of_all["kept"], of_all["of"]) == (
+        sum(one["kept"] for one in teams),
+        sum(one["of"] for one in teams),
+    )
+    assert of_all["incidents"]["by_team"]["Ramen"] == 2
+
+
+@pytest.mark.parametrize(
+    ("state", "more", "kept", "of"),
+    [
+        ("met", {"met_at": FRIDAY - timedelta(seconds=1)}, 1, 1),
+        ("met", {"met_at": FRIDAY}, 1, 1),
+        ("met_late", {"met_at": FRIDAY + timedelta(seconds=1), "breached_at": FRIDAY}, 0, 1),
+        ("breached", {"breached_at": FRIDAY}, 0, 1),
+        ("breached", {"breached_at": FRIDAY, "corrected": "it was scheduled in time"}, 1, 1),
+        ("waived", {}, 0, 0),
+        ("cancelled", {}, 0, 0),
+        ("pending", {}, 0, 0),
+    ],
+)
+def test_how_a_duty_counts(tmp_path: Path, state: str, more: dict[str, Any], kept: int, of: int) -> None:
+    with ledger(tmp_path) as made:
+        one = incident(1)
+        put(made, one, duty(one, "scheduled", state, FRIDAY, **more))
+        said = report(made).figures
+    assert (said["kept"], said["of"]) == (kept, of)
+
+
+def test_a_duty_belongs_to_the_week_of_its_deadline_and_an_incident_to_that_of_its_creation(
+    tmp_path: Path,
+) -> None:
+    ends = WEEK.bounds("UTC")[1]
+    with ledger(tmp_path) as made:
+        one = incident(1, created_at=ends - timedelta(seconds=1))
+        put(made, one, duty(one, "scheduled", "met", ends, met_at=ends - timedelta(hours=1)))
+        this, following = report(made), report(made, week=WEEK.back(-1))
+    assert (this.figures["incidents"]["count"], this.figures["of"]) == (1, 0)
+    assert (following.figures["incidents"]["count"], following.figures["of"]) == (0, 1)
+
+
+def test_restricted_incidents_are_a_count_and_their_duties_stand_apart(tmp_path: Path) -> None:
+    with ledger(tmp_path) as made:
+        one = incident(77, restricted=True, snapshot={"service": {"name": "Secret service"}})
+        put(made, one, duty(one, "scheduled", "breached", FRIDAY, breached_at=FRIDAY), item(one, "5077"))
+        made_report = report(made)
+    said = made_report.figures
+    assert (said["incidents"]["count"], said["incidents"]["restricted"]) == (1, 1)
+    assert (said["kept"], said["of"], said["missed"], said["open_duties"]) == (0, 0, [], [])
+    everything = (
+        forms.as_csv(made_report) + forms.as_json(made_report) + forms.as_text(made_report, TEMPLATES)
+    )
+    for secret in ("P77", "#77", "Secret service", "OPS-5077", "Alert on the age"):
+        assert secret not in everything
+
+
+def test_merged_incidents_are_in_no_mean_and_snoozed_time_counts(tmp_path: Path) -> None:
+    with ledger(tmp_path) as made:
+        put(made, incident(1), incident(2, merged_into="P1"))
+        (line,) = report(made).figures["resolve"]
+    assert line["count"] == 1
+    assert line["mean"] == pytest.approx(24)
+
+
+def test_what_was_sent_stays_as_it_was_and_the_next_report_tells_what_changed(tmp_path: Path) -> None:
+    with ledger(tmp_path) as made:
+        one = incident(1)
+        put(made, one, duty(one, "scheduled", "breached", FRIDAY, breached_at=FRIDAY))
+        with made.db.write() as session:
+            freeze(session, make(session, WEEK, "QRPay", MAPPINGS, NOW), NOW)
+        assert report(made, week=WEEK.back(-1)).figures["restated"] is None
+        with made.db.write() as session:
+            from sqlmodel import select
+
+            from syncd.ledger.tables import DutyRow
+
+            row = session.exec(select(DutyRow)).one()
+            row.corrected = "it was scheduled in time"
+            session.add(row)
+        with made.db.read() as session:
+            sent = frozen(session, WEEK, "QRPay", "UTC")
+        following = report(made, week=WEEK.back(-1))
+    assert sent is not None
+    assert (sent.figures["kept"], sent.figures["of"]) == (0, 1)
+    restated = following.figures["restated"]
+    assert (restated["kept"], restated["of"]) == (1, 1)
+    assert "postmortem scheduled was missed, is kept" in restated["because"][0]
+    assert "2026-W47 restated: 1 of 1 (the report said 0 of 1), because" in forms.as_text(
+        following, TEMPLATES
+    )
+
+
+def test_a_report_is_frozen_once(tmp_path: Path) -> None:
+    with ledger(tmp_path) as made:
+        for _ in range(2):
+            with made.db.write() as session:
+                freeze(session, make(session, WEEK, "QRPay", MAPPINGS, NOW), NOW)
+        with made.db.read() as session:
+            assert frozen(session, WEEK, "QRPay", "UTC") is not None
+            assert frozen(session, WEEK, None, "UTC") is None
+
+
+def test_a_week_without_incidents_says_so_in_three_lines(tmp_path: Path) -> None:
+    with ledger(tmp_path) as made:
+        text = forms.as_text(report(made), TEMPLATES)
+    said = [
+        line for line in text.splitlines() if line and not line.startswith(("Made ", "The ledger exists"))
+    ]
+    assert len(said) == 3
+    assert said[1] == "No incidents, nothing was due."
+
+
+@pytest.mark.parametrize(
+    ("kept", "of", "said"),
+    [
+        (0, 0, "nothing was due"),
+        (1, 1, "the one duty"),
+        (19, 19, "all 19 duties"),
+        (17, 19, "17 of 19 duties kept"),
+    ],
+)
+def test_the_verdict_is_in_the_subject(tmp_path: Path, kept: int, of: int, said: str) -> None:
+    with ledger(tmp_path) as made:
+        one = incident(1)
+        put(made, one)
+        put(made, *(duty(one, "done", "met", FRIDAY, met_at=FRIDAY, subject=str(n)) for n in range(kept)))
+        put(made, *(duty(one, "done", "breached", FRIDAY, subject=str(100 + n)) for n in range(of - kept)))
+        made_report = report(made)
+    assert said in verdict(made_report.figures)
+    assert said in subject(made_report)
+    assert "\n" not in subject(made_report)
+
+
+def test_html_text_and_csv_take_hostile_words_for_words(tmp_path: Path) -> None:
+    with ledger(tmp_path) as made:
+        one = incident(1, snapshot={"service": {"name": "<img src=x onerror=alert(1)>"}})
+        put(
+            made,
+            one,
+            item(
+                one, "5001", snapshot={"summary": "=cmd|' /C calc'!A0\r\nBcc: x", "status": {"name": "<b>"}}
+            ),
+        )
+        made_report = report(made)
+    html, text = forms.as_html(made_report, TEMPLATES), forms.as_text(made_report, TEMPLATES)
+    assert "<img" not in html
+    assert "&lt;img" in html
+    assert "\nBcc" not in text
+    (row,) = [row for row in table(made_report) if row["key"] == "OPS-5001"]
+    assert row["summary"].startswith("'=")
+
+
+def test_html_and_text_say_the_same_numbers(tmp_path: Path) -> None:
+    with ledger(tmp_path) as made:
+        quarter(made, 4)
+        made_report = report(made)
+    html, text = forms.as_html(made_report, TEMPLATES), forms.as_text(made_report, TEMPLATES)
+    said = context(made_report)
+    for part in (html, text):
+        assert said["verdict"] in part
+        for section in said["sections"]:
+            for bar in section.get("bars", ()):
+                assert bar["text"] in part
+
+
+def test_without_names_nobody_is_named(tmp_path: Path) -> None:
+    with ledger(tmp_path) as made:
+        quarter(made, 4)
+        made_report = report(made, team=None)
+    for text in (
+        forms.as_html(made_report, TEMPLATES, names=False),
+        forms.as_text(made_report, TEMPLATES, names=False),
+        forms.as_csv(made_report, names=False),
+        forms.as_json(made_report, names=False),
+    ):
+        for name in ("Amara Osei", "Jonas Lindqvist", "Mei Tanaka", "Priya Raman"):
+            assert name not in text
+
+
+def test_the_json_form_holds_the_same_rows_as_the_csv(tmp_path: Path) -> None:
+    with ledger(tmp_path) as made:
+        quarter(made, 2)
+        made_report = report(made)
+    assert len(json.loads(forms.as_json(made_report))["rows"]) == len(table(made_report))
+
+
+def test_a_target_is_that_of_the_severity_and_an_incident_without_an_acknowledgement_is_named(
+    tmp_path: Path,
+) -> None:
+    with ledger(tmp_path) as made:
+        put(made, incident(1), incident(2, acknowledged_at=None))
+        said = report(made).figures
+    assert said["never_acknowledged"] == 1
+    assert sum(line["count"] for line in said["acknowledge"]) == 1
