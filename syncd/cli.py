@@ -43,7 +43,7 @@ COMMANDS = {
         "outbox", "Operations that wait, are parked, held or unknown; retry, release or drop them."
     ),
     "report": Entry("report", "The weekly compliance report of a team or over all, in four forms."),
-    "audit": Entry("audit", "Verify the audit trail."),
+    "audit": Entry("audit", "Verify the audit trail, or export the evidence of a period."),
     "init": Entry("init", "Write a first mapping, or one of the shipped examples."),
     "schema": Entry("schema", "The JSON Schema of a mapping, for editors."),
     "demo": Entry("demo", "Play a story on the embedded sandbox with the real daemon."),

@@ -1,0 +1,115 @@
+"""`syncd audit export`: the evidence of a period as files, opened by its population, closed by a manifest."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from syncd.commands.setup import Setup, ledger_for_reading
+
+if TYPE_CHECKING:
+    from syncd.engine.population import Population
+
+
+@click.command(
+    "export",
+    help="Write the evidence of a period (days in UTC, both included): its population by PagerDuty's and"
+    " Jira's own count, one JSON and CSV for each incident, and a manifest that audit verify --export checks.",
+)
+@click.option("--from", "since", required=True, type=click.DateTime(["%Y-%m-%d"]), help="The first day.")
+@click.option("--to", "until", required=True, type=click.DateTime(["%Y-%m-%d"]), help="The last day.")
+@click.option(
+    "--output",
+    required=True,
+    metavar="DIR",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="A new folder for the files.",
+)
+@click.option("--offline", is_flag=True, help="Ask no service; the population is then the ledger's alone.")
+@click.pass_context
+def export(ctx: click.Context, since: datetime, until: datetime, output: Path, offline: bool) -> None:
+    """Write files; 1 where the ledger and PagerDuty do not reconcile."""
+    begin = since.replace(tzinfo=UTC)
+    end = until.replace(tzinfo=UTC) + timedelta(days=1)
+    if end <= begin:
+        raise click.UsageError("--to lies before --from")
+    if output.exists() and any(output.iterdir()):
+        raise click.UsageError(f"{output} is not empty; name a new folder")
+    setup = None if offline else Setup.load(ctx)
+    files, found = _files(setup, begin, end)
+    output.mkdir(parents=True, exist_ok=True)
+    for name, content in files.items():
+        path = output / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(content)
+    _tell(files, found, output)
+    if found is not None and found.differs_by:
+        ctx.exit(1)
+
+
+def _files(setup: Setup | None, begin: datetime, end: datetime) -> tuple[dict[str, bytes], Population | None]:
+    from syncd.ledger import audit
+    from syncd.report import evidence
+
+    files: dict[str, bytes] = {}
+    with ledger_for_reading() as db, db.read() as session:
+        found = _population(setup, session, begin, end)
+        rows, restricted = evidence.incidents_of(session, begin, end)
+        for row in rows:
+            data = evidence.evidence(session, row)
+            files[f"incidents/{row.number}.json"] = evidence.as_json(data)
+            files[f"incidents/{row.number}.csv"] = evidence.as_csv(data)
+        seq, digest = audit.head(session)
+    about = {
+        "from": begin.isoformat(),
+        "to": end.isoformat(),
+        "anchor": f"{seq}:{digest}",
+        "incidents": len(rows),
+        "restricted": restricted,
+    }
+    files["population.json"] = evidence.as_json(_counted(found, len(rows) + restricted))
+    files[evidence.MANIFEST] = evidence.manifest(files, **about)
+    return files, found
+
+
+def _population(setup: Setup | None, session: Any, begin: datetime, end: datetime) -> Population | None:
+    if setup is None:
+        return None
+    from syncd.daemon import make_clients
+    from syncd.engine.clock import SystemClock
+    from syncd.engine.population import population
+    from syncd.remote.transport import Transport
+
+    clients = make_clients(setup.configuration.live, Transport(SystemClock()))
+    mappings = setup.configuration.mappings
+    return population(session, clients.pagerduty, clients.jira, mappings, begin, end)
+
+
+def _counted(found: Population | None, in_ledger: int) -> dict[str, Any]:
+    if found is None:
+        return {"asked": False, "in_ledger": in_ledger}
+    return {"asked": True, "reconciles": not found.differs_by, **vars(found)}
+
+
+def _tell(files: dict[str, bytes], found: Population | None, output: Path) -> None:
+    click.echo(f"{len(files)} files in {output}; check them: syncd audit verify --export {output}")
+    if found is None:
+        click.echo("no service was asked, so nobody says whether incidents are missing")
+        return
+    click.echo(
+        f"{found.in_pagerduty} incidents in PagerDuty, {found.in_ledger} in the ledger, {found.with_ticket}"
+        f" with a ticket, {found.restricted} restricted"
+    )
+    for number, why in found.not_in_ledger.items():
+        click.echo(f"  {number} is not in the ledger: {why}")
+    for number in found.not_in_pagerduty:
+        click.echo(f"  {number} is in the ledger, and PagerDuty does not list it")
+    for number, why in found.without_ticket.items():
+        click.echo(f"  {number} has no ticket: {why}")
+    for key in found.foreign:
+        click.echo(f"  {key} is a ticket behind which no incident of the ledger stands")
+    by = found.differs_by
+    click.echo("the counts reconcile" if not by else f"the counts do not reconcile, by {by}")

@@ -1,0 +1,122 @@
+"""`syncd audit export`: the evidence of a period reconciles with both services, and shows every change."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from commandline import House, Said
+
+TODAY = f"{datetime.now(UTC):%Y-%m-%d}"
+YESTERDAY = f"{datetime.now(UTC) - timedelta(days=1):%Y-%m-%d}"
+
+
+@pytest.fixture
+def exported(house: House) -> tuple[House, Said]:
+    house.trigger("Callbacks time out")
+    house.trigger("Second one", priority="P4")
+    house.trigger("Customer data leak", priority="P1")
+    assert house.syncd("run", "--once").code == 0
+    return house, export(house)
+
+
+def export(house: House, *more: str, into: str = "out") -> Said:
+    return house.syncd("audit", "export", "--from", YESTERDAY, "--to", TODAY, "--output", into, *more)
+
+
+def manifest(house: House, folder: str = "out") -> dict[str, Any]:
+    read: dict[str, Any] = json.loads((house.folder / folder / "manifest.json").read_text())
+    return read
+
+
+def file(house: House, name: str) -> Path:
+    return house.folder / "out" / name
+
+
+def test_the_population_is_counted_by_all_sides_and_reconciles(exported: tuple[House, Said]) -> None:
+    house, said = exported
+    assert said.code == 0
+    assert "3 incidents in PagerDuty, 3 in the ledger, 3 with a ticket, 1 restricted" in said.out
+    assert "the counts reconcile" in said.out
+    found = json.loads(file(house, "population.json").read_text())
+    assert (found["reconciles"], found["foreign"]) == (True, [])
+
+
+def test_each_incident_has_its_file_with_every_act_reason_and_hash(exported: tuple[House, Said]) -> None:
+    house, _ = exported
+    data = json.loads(file(house, "incidents/1.json").read_text())
+    assert data["ticket"]["key"].startswith("OPS-")
+    assert {"create_ticket", "link_note"} <= {one["kind"] for one in data["operations"]}
+    assert all(one["reason"] for one in data["operations"])
+    assert all(len(one["hash"]) == 64 for one in data["events"])
+    assert "ticket.made" in file(house, "incidents/1.csv").read_text()
+    listed = {one["name"] for one in manifest(house)["files"]}
+    assert {"incidents/1.json", "incidents/1.csv", "incidents/2.json", "population.json"} <= listed
+
+
+def test_restricted_incidents_are_a_count(exported: tuple[House, Said]) -> None:
+    house, _ = exported
+    assert manifest(house)["restricted"] == 1
+    everything = "".join(path.read_text() for path in (house.folder / "out").rglob("*.*"))
+    assert "Customer data leak" not in everything
+    assert not file(house, "incidents/3.json").exists()
+
+
+def test_an_export_is_verified_against_its_manifest_and_the_chain(exported: tuple[House, Said]) -> None:
+    house, _ = exported
+    assert house.syncd("audit", "verify", "--export", "out").code == 0
+    one = file(house, "incidents/1.csv")
+    one.write_text(one.read_text().replace("decided", "deluded"))
+    said = house.syncd("audit", "verify", "--export", "out")
+    assert (said.code, "incidents/1.csv was changed" in said.err) == (1, True)
+    one.unlink()
+    assert "incidents/1.csv is missing" in house.syncd("audit", "verify", "--export", "out").err
+
+
+def test_a_forged_event_does_not_pass_even_with_a_forged_manifest(exported: tuple[House, Said]) -> None:
+    from hashlib import sha256
+
+    house, _ = exported
+    one, listed = file(house, "incidents/1.json"), manifest(house)
+    data = json.loads(one.read_text())
+    data["events"][0]["hash"] = "0" * 64
+    one.write_text(json.dumps(data))
+    for entry in listed["files"]:
+        if entry["name"] == "incidents/1.json":
+            entry["sha256"] = sha256(one.read_bytes()).hexdigest()
+    file(house, "manifest.json").write_text(json.dumps(listed))
+    said = house.syncd("audit", "verify", "--export", "out")
+    assert said.code == 1
+    assert "the ledger does not have these events so" in said.err
+
+
+def test_what_stands_on_one_side_only_is_named_and_the_export_says_by_how_much(house: House) -> None:
+    house.trigger("Callbacks time out")
+    assert house.syncd("run", "--once").code == 0
+    house.trigger("Never read")
+    house.world.jira.create("Ines Carvalho", "Made by hand", type="Incident")
+    said = export(house)
+    assert said.code == 1
+    assert "#2 is not in the ledger" in said.out
+    assert "is a ticket behind which no incident of the ledger stands" in said.out
+    assert "the counts do not reconcile, by 1" in said.out
+    assert json.loads(file(house, "population.json").read_text())["reconciles"] is False
+
+
+def test_offline_the_export_says_that_nobody_was_asked(exported: tuple[House, Said]) -> None:
+    house, _ = exported
+    said = export(house, "--offline", into="alone")
+    assert said.code == 0
+    assert "nobody says whether incidents are missing" in said.out
+
+
+def test_a_folder_that_holds_something_and_a_turned_period_are_usage_errors(
+    exported: tuple[House, Said],
+) -> None:
+    house, _ = exported
+    assert export(house).code == 2
+    said = house.syncd("audit", "export", "--from", TODAY, "--to", YESTERDAY, "--output", "other")
+    assert (said.code, "--to lies before --from" in said.err) == (2, True)
