@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @click.command(
     "export",
     help="Write the evidence of a period (days in UTC, both included): its population by PagerDuty's and"
-    " Jira's own count, one JSON and CSV for each incident, and a manifest that audit verify --export checks.",
+    " Jira's own count, one JSON and CSV for each incident, and a manifest over all files.",
 )
 @click.option("--from", "since", required=True, type=click.DateTime(["%Y-%m-%d"]), help="The first day.")
 @click.option("--to", "until", required=True, type=click.DateTime(["%Y-%m-%d"]), help="The last day.")

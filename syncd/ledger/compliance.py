@@ -75,6 +75,17 @@ class DutyFact:
 
 
 @dataclass(frozen=True, slots=True)
+class DutyMark:
+    """Of a duty only what its verdict rests on."""
+
+    due_at: datetime
+    state: str
+    met_at: datetime | None
+    corrected: str | None
+    restricted: bool
+
+
+@dataclass(frozen=True, slots=True)
 class ItemFact:
     """One action item that is not done, or whose end fell into the period."""
 
@@ -143,6 +154,23 @@ def _of(team: str | None) -> Any:
 def duties(session: Session, since: datetime, until: datetime, team: str | None) -> Iterator[DutyFact]:
     """Duties whose deadline lies in [since, until)."""
     yield from _duties(session, and_(col(DutyRow.due_at) >= since, col(DutyRow.due_at) < until), team)
+
+
+def duty_marks(session: Session, since: datetime, until: datetime, team: str | None) -> Iterator[DutyMark]:
+    """As `duties`, of each only what its verdict rests on: for many weeks at once."""
+    query = (
+        columns(
+            col(DutyRow.due_at),
+            col(DutyRow.state),
+            col(DutyRow.met_at),
+            col(DutyRow.corrected),
+            col(IncidentRow.restricted),
+        )
+        .join(IncidentRow, col(IncidentRow.id) == col(DutyRow.incident_id))
+        .where(col(DutyRow.due_at) >= since, col(DutyRow.due_at) < until, _of(team))
+    )
+    for row in session.connection().execute(query.execution_options(yield_per=2000)):
+        yield DutyMark(*row)
 
 
 def running_duties(session: Session, team: str | None) -> Iterator[DutyFact]:

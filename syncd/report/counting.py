@@ -14,7 +14,7 @@ from statistics import fmean, median
 from typing import Any
 
 from syncd.domain.duty import DutyState
-from syncd.ledger.compliance import DutyFact, IncidentFact, ItemFact
+from syncd.ledger.compliance import DutyFact, DutyMark, IncidentFact, ItemFact
 
 Row = dict[str, Any]
 
@@ -24,7 +24,7 @@ OF_ALL = (KEPT, LATE, MISSED)
 """Verdicts of the duties that the week's number counts; all others stand apart."""
 
 
-def verdict(duty: DutyFact, now: datetime) -> str:
+def verdict(duty: DutyFact | DutyMark, now: datetime) -> str:
     """How a duty counts in the week of its deadline (rules: "The week's number")."""
     if duty.restricted:
         return RESTRICTED

@@ -95,12 +95,14 @@ def _before(session: Session, week: Week, zone: str, team: str | None, now: date
     """The twelve weeks before in short, the latest first; weeks before the ledger's are left out."""
     weeks = [week.back(count) for count in range(1, WEEKS_BEFORE + 1)]
     since, until = weeks[-1].bounds(zone)[0], weeks[0].bounds(zone)[1]
-    kept: dict[Week, list[str]] = {}
-    for duty in compliance.duties(session, since, until, team):
-        kept.setdefault(Week.of(duty.due_at, zone), []).append(verdict(duty, now))
+    begins = [one.bounds(zone)[0] for one in weeks]
+    kept: list[list[str]] = [[] for _ in weeks]
+    for duty in compliance.duty_marks(session, since, until, team):
+        # the weeks stand latest first, so a deadline belongs to the first that had begun by then
+        kept[next(at for at, begun in enumerate(begins) if begun <= duty.due_at)].append(verdict(duty, now))
     trends = []
-    for one in weeks:
-        said, incidents = kept.get(one, []), _count(session, one, zone, team)
+    for one, said in zip(weeks, kept, strict=True):
+        incidents = _count(session, one, zone, team)
         if said or incidents:
             of = sum(said.count(word) for word in OF_ALL)
             trends.append(Trend(one.name, said.count(KEPT), of, incidents))

@@ -1,0 +1,226 @@
+"""A large ledger: 100,000 incidents and 20,000 action items, for what must not grow with it.
+
+Run in a process of its own, so that its memory is its own; prints one JSON document.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import insert
+
+from bench.figure import Figure
+from syncd.config.mappings import load_mappings
+from syncd.config.shipped import shipped
+from syncd.config.templates import Templates
+from syncd.ledger.ledger import Ledger, open_for_work
+from syncd.ledger.papers import due_incidents
+from syncd.ledger.tables import ActionItemRow, DutyRow, IncidentRow, PostmortemRow, TicketRow
+
+NOW = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
+INCIDENTS, ITEMS = 100_000, 20_000
+DAYS = 90
+OWNERS = ("Amara Osei", "Jonas Lindqvist", "Mei Tanaka")
+SERVICES = ("Alipay Integration", "BluBank Integration", "Yoomonea Service", "Core QRPay Web")
+
+
+def measure() -> list[Figure]:
+    """Tick and report on a large ledger, measured in a process of its own."""
+    done = subprocess.run(
+        [sys.executable, "-m", "bench.large"], capture_output=True, text=True, check=True, timeout=300
+    )
+    said = json.loads(done.stdout)
+    size = f"{INCIDENTS // 1000}k incidents, {ITEMS // 1000}k action items"
+    return [
+        Figure(f"{size}: a tick with nothing due, processor time", said["tick_ms"], 10, "ms"),
+        Figure(f"{size}: the weekly report, made and written", said["report_s"], 3, "s"),
+        Figure(f"{size}: the weekly report, memory at its peak", said["memory_mb"], 200, "MB"),
+    ]
+
+
+def _rows(rng: random.Random) -> Iterator[tuple[type[Any], dict[str, Any]]]:
+    per_item = INCIDENTS // ITEMS
+    for number in range(1, INCIDENTS + 1):
+        at = NOW - timedelta(days=rng.uniform(0, DAYS))
+        ident, resolved = f"P{number}", at + timedelta(minutes=rng.expovariate(1 / 40))
+        yield IncidentRow, _incident(rng, ident, number, at, resolved)
+        yield (
+            TicketRow,
+            {
+                "incident_id": ident,
+                "issue_id": str(number),
+                "key": f"OPS-{number}",
+                "project": "OPS",
+                "origin": "operation",
+                "agreed": {},
+                "refused": [],
+                "moment": 0,
+                "written_moment": 0,
+                "created_at": at,
+            },
+        )
+        if number % per_item == 0:
+            yield from _after(rng, ident, number, resolved)
+
+
+def _incident(
+    rng: random.Random, ident: str, number: int, at: datetime, resolved: datetime
+) -> dict[str, Any]:
+    return {
+        "id": ident,
+        "number": number,
+        "service_id": "S1",
+        "team": "QRPay",
+        "severity": rng.choice(("SEV0", "SEV1", "SEV2", "SEV3")),
+        "assumed": False,
+        "status": "resolved",
+        "created_at": at,
+        "acknowledged_at": at + timedelta(minutes=3),
+        "resolved_at": resolved,
+        "first_seen_at": at,
+        "snapshot": {"id": ident, "title": f"Latency {number}", "service": {"name": rng.choice(SERVICES)}},
+        "moment": number,
+        "notes_moment": 0,
+        "notes_wanted": False,
+        "written_moment": 0,
+        "searched": True,
+        "finished": True,
+        "would": [],
+        "restricted": False,
+        "log_moment": 0,
+        "news_moment": 0,
+        "spells": [],
+        "due_at": NOW + timedelta(days=rng.uniform(0.1, 60)) if number % 5 == 0 else None,
+    }
+
+
+def _after(
+    rng: random.Random, ident: str, number: int, resolved: datetime
+) -> Iterator[tuple[type[Any], dict[str, Any]]]:
+    issue, owner = str(500_000 + number), {"name": rng.choice(OWNERS), "active": True}
+    paper = {"project": "OPS", "moment": 0, "written_moment": 0, "changes": []}
+    snapshot = {"summary": "Alert on the age", "status": {"name": "To Do"}, "assignee": owner}
+    yield (
+        PostmortemRow,
+        {
+            **paper,
+            "incident_id": ident,
+            "issue_id": str(300_000 + number),
+            "key": f"OPS-{300_000 + number}",
+            "origin": "operation",
+            "agreed": {},
+            "snapshot": snapshot,
+            "follow_ups": [],
+            "created_at": resolved,
+        },
+    )
+    yield (
+        ActionItemRow,
+        {
+            **paper,
+            "issue_id": issue,
+            "incident_id": ident,
+            "key": f"OPS-{issue}",
+            "source": "subtask",
+            "facts": {},
+            "snapshot": snapshot,
+            "first_seen_at": resolved,
+        },
+    )
+    for kind, subject, hours in (("scheduled", ident, 48), ("completed", ident, 336), ("done", issue, 720)):
+        due = resolved + timedelta(hours=hours)
+        fate = rng.random() if due < NOW else 1.0
+        met = due + timedelta(hours=-1 if fate < 0.9 else 5) if fate < 0.98 else None
+        state = "breached" if due < NOW else "pending"
+        if met is not None:
+            state = "met" if fate < 0.9 else "met_late"
+        yield (
+            DutyRow,
+            {
+                "incident_id": ident,
+                "kind": kind,
+                "subject": subject,
+                "clock": 1,
+                "state": state,
+                "started_at": resolved,
+                "due_at": due,
+                "reason": "resolved",
+                "rule": "v1",
+                "met_at": met,
+            },
+        )
+
+
+def fill(ledger: Ledger) -> None:
+    """Fill an empty ledger."""
+    tables: dict[type[Any], list[dict[str, Any]]] = {}
+    for table, row in _rows(random.Random(7)):
+        tables.setdefault(table, []).append(row)
+    with ledger.db.write() as session:
+        for table in (IncidentRow, TicketRow, PostmortemRow, ActionItemRow, DutyRow):
+            rows = tables[table]
+            for start in range(0, len(rows), 5000):
+                session.connection().execute(insert(table), rows[start : start + 5000])
+
+
+def _tick(ledger: Ledger) -> float:
+    """Milliseconds of processor time that finding nothing due takes."""
+    rounds = 200
+    began = time.process_time()
+    for _ in range(rounds):
+        with ledger.db.read() as session:
+            if due_incidents(session, NOW):
+                raise RuntimeError("something is due, so this measures nothing")
+    return (time.process_time() - began) / rounds * 1000
+
+
+def _report(path: Path) -> dict[str, float]:
+    """Seconds for a report with its HTML, text and CSV, and the process's peak in MB."""
+    from syncd.report.forms import as_csv, as_html, as_text
+    from syncd.report.week import Week
+    from syncd.report.weekly import make
+
+    templates = Templates()
+    mappings = load_mappings(shipped("mappings"), templates)
+    ledger = open_for_work(f"sqlite:///{path}", "the bench", NOW)
+    began = time.perf_counter()
+    with ledger.db.read() as session:
+        report = make(session, Week.named("2026-W47"), None, mappings, NOW)
+    as_html(report, templates), as_text(report, templates), as_csv(report)
+    took = time.perf_counter() - began
+    ledger.close()
+    return {
+        "report_s": round(took, 2),
+        "memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
+    }
+
+
+def main() -> None:
+    """Fill a ledger, measure, print; the report runs in a process that never filled one."""
+    if len(sys.argv) > 1:
+        sys.stdout.write(json.dumps(_report(Path(sys.argv[1]))))
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "syncd.db"
+        ledger = open_for_work(f"sqlite:///{path}", "the bench", NOW - timedelta(days=100))
+        fill(ledger)
+        tick = round(_tick(ledger), 3)
+        ledger.close()
+        done = subprocess.run(
+            [sys.executable, "-m", "bench.large", str(path)], capture_output=True, text=True, check=True
+        )
+        sys.stdout.write(json.dumps({"tick_ms": tick, **json.loads(done.stdout)}))
+
+
+if __name__ == "__main__":
+    main()
