@@ -142,9 +142,10 @@ def rest_of(row: IncidentRow, version: str, again: float | None, now: datetime) 
 
 
 def _print_of(row: IncidentRow) -> str:
-    """The incident and what people wrote on it; our own notes change nothing."""
+    """The incident and what people wrote on it; our own notes change nothing, though they move its clock."""
+    told = {name: value for name, value in row.snapshot.items() if name != "updated_at"}
     theirs = [note for note in row.notes or () if mark_in(str(note.get("text", ""))) is None]
-    text = json.dumps([row.snapshot, theirs, row.merged_into], sort_keys=True, ensure_ascii=True)
+    text = json.dumps([told, theirs, row.merged_into], sort_keys=True, ensure_ascii=True)
     return sha256(text.encode()).hexdigest()[:32]
 
 

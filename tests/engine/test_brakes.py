@@ -299,6 +299,17 @@ def test_many_notes_at_once_are_no_mass(house: Rig) -> None:
     nothing_more_is_written(house)
 
 
+def test_our_own_notes_are_no_change_of_an_incident(house: Rig) -> None:
+    calm(house, 4)
+    for one in issues(house):
+        house.world.jira.comment(one["key"], "called the bank", by="Ines Carvalho")
+    house.cycle()
+    before = house.writes()
+    restart_with(house, mapping(severities=URGENT, version="changed"))
+    house.settle(2)
+    assert (house.writes(), standing(house)["held"]["tickets"]) == (before, 4)
+
+
 def test_an_incident_that_changes_beside_a_held_mass_is_followed(house: Rig) -> None:
     first, *_others = calm(house, 4)
     restart_with(house, mapping(severities=URGENT, version="changed"))
