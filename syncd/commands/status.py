@@ -68,6 +68,8 @@ def _show(data: dict[str, Any], now: datetime) -> None:
         plain(out, f"Not usable: {line}")
     for ident, name in data["unmapped_services"].items():
         plain(out, f"No mapping claims service {name} ({ident}): its incidents get no ticket")
+    for ident, one in data["unreadable"].items():
+        plain(out, f"Cannot be read since {second(one['since'])}: incident {ident} ({one['why']})")
     for note in data["notes"]:
         plain(out, note)
     _would(out, data["would"])

@@ -30,6 +30,7 @@ class JiraPoller:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
         self._seen: dict[str, str] = {}
+        self._unread: set[str] = set()
 
     def poll(self) -> None:
         """Read what changed since the last good read; raises `RemoteError` where Jira cannot be read."""
@@ -84,6 +85,9 @@ class JiraPoller:
             moment = desk.ledger.moments.next()
             fetched = desk.fetch([hit.id for hit in part])
             self._store(fetched.issues, moment)
+            for one in set(fetched.unread) - self._unread:
+                logger.warning("issue {} cannot be read; it is asked for again in each cycle", one)
+            self._unread = (self._unread | set(fetched.unread)) - {issue.id for issue in fetched.issues}
             shown = {issue.id: issue.updated for issue in fetched.issues}
             for hit in part:
                 # a bulk read may lag behind the search: what it does not show yet is asked for again

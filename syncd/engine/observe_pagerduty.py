@@ -7,7 +7,7 @@ nothing by itself: what is missing there is read by id.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from hashlib import sha256
 
@@ -17,9 +17,10 @@ from sqlmodel import Session, col, select
 from syncd.domain.incident import Incident, IncidentStatus, LogEntry
 from syncd.engine.border import keep_incident
 from syncd.engine.desk import Desk
+from syncd.engine.unreadable import note_read, note_unread
 from syncd.engine.windows import LAST_OFFSET, PAGE, read_created
 from syncd.ledger.papers import note_acknowledged
-from syncd.ledger.snapshots import get_cursor, look_again, set_cursor
+from syncd.ledger.snapshots import get_cursor, look_again, set_cursor, unreadable
 from syncd.ledger.tables import IncidentRow
 
 WATERMARK = "pagerduty.log"
@@ -42,6 +43,8 @@ class PagerDutyPoller:
         self._desk = desk
         self._seen_entries: dict[str, datetime] = {}
         self._seen_incidents: dict[str, str] = {}
+        with desk.ledger.db.read() as session:
+            self._seen_unread = set(unreadable(session))
         self.unmapped: dict[str, str] = {}
 
     def poll(self) -> None:
@@ -66,6 +69,7 @@ class PagerDutyPoller:
         days = (until - since) // timedelta(days=1)
         for page, moment in read_created(desk, since, until):
             self._store(page.incidents, moment, "backfill")
+            self._note_unread(page.unread)
             reached = max((one.created_at for one in page.incidents), default=since)
             desk.progress.report("days of the backfill read", (reached - since) // timedelta(days=1), days)
         if desk.stop.is_set():
@@ -103,7 +107,8 @@ class PagerDutyPoller:
             moment = self._desk.ledger.moments.next()
             page = self._desk.clients.pagerduty.log_entries(since, until, offset)
             self._write_entries([one for one in page.entries if one.id not in self._seen_entries], moment)
-            offset, more = offset + PAGE, page.more and bool(page.entries)
+            self._note_unread(page.unread)
+            offset, more = offset + PAGE, page.more and bool(page.entries or page.unread)
         return True
 
     def _write_entries(self, entries: list[LogEntry], moment: int) -> None:
@@ -151,9 +156,19 @@ class PagerDutyPoller:
             moment = self._desk.ledger.moments.next()
             page = self._desk.clients.pagerduty.open_incidents(offset)
             listed.update(incident.id for incident in page.incidents)
+            listed.update(page.unread)
             self._store(page.incidents, moment, "open in PagerDuty")
-            offset, more = offset + PAGE, page.more and bool(page.incidents)
+            self._note_unread(page.unread)
+            offset, more = offset + PAGE, page.more and bool(page.incidents or page.unread)
         return listed, began
+
+    def _note_unread(self, unread: Mapping[str, str]) -> None:
+        """Once for each incident: what only a list shows badly is read well by its id."""
+        fresh = {one: why for one, why in unread.items() if one not in self._seen_unread}
+        if fresh:
+            with self._desk.ledger.db.write() as session:
+                note_unread(session, self._desk, fresh)
+            self._seen_unread.update(fresh)
 
     def _store(self, incidents: Iterable[Incident], moment: int, why: str) -> None:
         """Store what is news; what looks as it did at the last read costs no transaction."""
@@ -168,9 +183,12 @@ class PagerDutyPoller:
         desk, now = self._desk, self._desk.clock.now()
         with desk.ledger.db.write() as session:
             for incident in fresh:
+                if incident.id in self._seen_unread:
+                    note_read(session, incident.id)
                 team = self._team(session, incident)
                 if team and keep_incident(session, desk, incident, moment, team) is not None:
                     look_again(session, [incident.id], now, moment, why)
+        self._seen_unread.difference_update(incident.id for incident in fresh)
 
     def _ask_for_missing(self, listed: set[str], began: int) -> None:
         """What the ledger holds for open and the list does not name is read by id.

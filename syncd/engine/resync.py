@@ -7,7 +7,7 @@ decided on again. What people did since both sides agreed is listed and left (ru
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -24,6 +24,7 @@ from syncd.engine.cases import build_case, left_in_peace
 from syncd.engine.desk import Desk
 from syncd.engine.dispatch import Dispatcher
 from syncd.engine.shelter import book_for
+from syncd.engine.unreadable import note_unread
 from syncd.engine.windows import PAGE, read_created
 from syncd.ledger import audit, holds, outbox
 from syncd.ledger.reading import find_incident
@@ -32,6 +33,7 @@ from syncd.ledger.tables import IncidentRow, OperationRow, TicketRow
 from syncd.policy.case import Rulebook
 from syncd.policy.merge import ASPECT as DUPLICATE
 from syncd.policy.status import wanted_word
+from syncd.remote.errors import Unreadable
 
 AT_ONCE = 50
 """Incidents whose label is searched at once."""
@@ -147,15 +149,27 @@ class Resync:
         count = 0
         for page, moment in read_created(desk, since, now + timedelta(seconds=1)):
             yield from self._keep(page.incidents, moment)
+            self._leave_unread(page.unread)
             count += len(page.incidents)
             self._say(f"{count} incidents read")
+
+    def _leave_unread(self, unread: Mapping[str, str]) -> None:
+        if unread:
+            with self._desk.ledger.db.write() as session:
+                note_unread(session, self._desk, unread)
+        for incident_id, why in unread.items():
+            self._account.found.append(Found(What.LEFT, incident_id, None, f"it cannot be read: {why}"))
 
     def _one_incident(self, wanted: str) -> Iterator[str]:
         desk = self._desk
         with desk.ledger.db.read() as session:
             known = find_incident(session, wanted)
         moment = desk.ledger.moments.next()
-        incident = desk.clients.pagerduty.incident(known.id if known else wanted.removeprefix("#"))
+        try:
+            incident = desk.clients.pagerduty.incident(known.id if known else wanted.removeprefix("#"))
+        except Unreadable as error:
+            self._leave_unread({known.id if known else wanted: error.message})
+            return
         if incident is None:
             why = "PagerDuty does not show it to us; nothing about it is changed"
             self._account.found.append(Found(What.LEFT, wanted, None, why))

@@ -14,11 +14,12 @@ from sqlmodel import col, or_, select
 from syncd.domain.incident import IncidentStatus
 from syncd.engine.border import keep_incident, keep_issue, keep_notes, masked_notes
 from syncd.engine.desk import Desk
+from syncd.engine.unreadable import note_unread
 from syncd.engine.windows import PAGE, read_created, windows_of
-from syncd.ledger.snapshots import look_again
+from syncd.ledger.snapshots import look_again, unreadable
 from syncd.ledger.tables import IncidentRow, TicketRow
 from syncd.remote.budget import lane
-from syncd.remote.errors import Cause, RemoteError
+from syncd.remote.errors import Cause, RemoteError, Unreadable
 
 EVERY_SECONDS = 900.0
 NOTES_FOR = timedelta(days=3)
@@ -32,11 +33,22 @@ class SlowLane:
         self._desk = desk
 
     def run(self) -> None:
-        """All three, one after the other."""
+        """All four, one after the other."""
         with lane("slow"):
+            self._unreadable()
             self._resolved_incidents()
             self._notes()
             self._tickets()
+
+    def _unreadable(self) -> None:
+        """What could not be read is asked for again by its id."""
+        desk = self._desk
+        with desk.ledger.db.read() as session:
+            unread = list(unreadable(session))
+        if unread:
+            with desk.ledger.db.write() as session:
+                moment = desk.ledger.moments.next()
+                look_again(session, unread, desk.clock.now(), moment, "it could not be read")
 
     def _resolved_incidents(self) -> None:
         desk = self._desk
@@ -49,6 +61,7 @@ class SlowLane:
         for since, until in windows_of(list(created)):
             for page, moment in read_created(desk, since, until):
                 with desk.ledger.db.write() as session:
+                    note_unread(session, desk, page.unread)
                     for incident in page.incidents:
                         team = desk.team_of(incident.service.id, incident.service.name)
                         if team is None:
@@ -82,6 +95,8 @@ class SlowLane:
         moment = desk.ledger.moments.next()
         try:
             notes = masked_notes(desk, row, desk.clients.pagerduty.notes(row.id))
+        except Unreadable:
+            return  # the notes stay as they are known
         except RemoteError as error:
             if error.cause in (Cause.MISSING, Cause.FORBIDDEN):
                 return

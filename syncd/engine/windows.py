@@ -46,7 +46,7 @@ def _read_window(
         page = desk.clients.pagerduty.incidents(since, until, offset)
         yield page, moment
         last = max((one.created_at for one in page.incidents), default=last)
-        if not page.more or not page.incidents:
+        if not page.more or not (page.incidents or page.unread):
             return None
     return last
 

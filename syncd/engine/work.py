@@ -26,14 +26,15 @@ from syncd.engine.latest import as_if_untried, bring_up_to_date, up_to_date
 from syncd.engine.people import people_of
 from syncd.engine.settle import settle
 from syncd.engine.shelter import book_for
+from syncd.engine.unreadable import note_read, note_unread
 from syncd.ledger import audit, outbox
-from syncd.ledger.snapshots import looks_of, ticket_of
+from syncd.ledger.snapshots import leave_notes, looks_of, ticket_of
 from syncd.ledger.tables import IncidentRow, LookAgainRow, OperationRow, TicketRow
 from syncd.policy.case import Case, Decision, Remark, Rulebook
 from syncd.policy.decide import decide
 from syncd.policy.restricted import ASPECT, LEFT
 from syncd.policy.severity import decide_severity
-from syncd.remote.errors import RemoteError
+from syncd.remote.errors import RemoteError, Unreadable
 
 ROUNDS = 12
 """Rounds of look, decide and act in one go; more than a life needs, so more means a circle."""
@@ -138,7 +139,12 @@ class Worker:
     def _read_incident(self, incident_id: str) -> IncidentRow | None:
         desk = self._desk
         moment = desk.ledger.moments.next()
-        incident = desk.clients.pagerduty.incident(incident_id)
+        try:
+            incident = desk.clients.pagerduty.incident(incident_id)
+        except Unreadable as error:
+            with desk.ledger.db.write() as session:
+                note_unread(session, desk, {incident_id: error.message}, look=False)
+            return None
         desk.health.succeeded("pagerduty")
         if incident is None:
             logger.warning(
@@ -149,6 +155,7 @@ class Worker:
         with desk.ledger.db.write() as session:
             known = session.get(IncidentRow, incident_id)
             kept = known.team if known else None
+            note_read(session, incident_id)
             keep_incident(session, desk, incident, moment, team[0].team if team else kept)
             session.flush()
             return session.get(IncidentRow, incident_id)
@@ -156,7 +163,13 @@ class Worker:
     def _read_notes(self, row: IncidentRow) -> None:
         desk = self._desk
         moment = desk.ledger.moments.next()
-        notes = desk.clients.pagerduty.notes(row.id)
+        try:
+            notes = desk.clients.pagerduty.notes(row.id)
+        except Unreadable as error:
+            logger.bind(incident=row.id).error("the notes of {} cannot be read: {}", row.id, error.message)
+            with desk.ledger.db.write() as session:
+                leave_notes(session, row)
+            return
         with desk.ledger.db.write() as session:
             session.add(row)
             keep_notes(session, desk, row, notes, moment)

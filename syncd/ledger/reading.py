@@ -15,7 +15,7 @@ from sqlmodel import Session, col, func, or_, select
 from syncd.domain.incident import IncidentStatus, stub_title
 from syncd.domain.operation import OPEN_STATES
 from syncd.ledger import audit, holds, outbox
-from syncd.ledger.snapshots import get_cursor
+from syncd.ledger.snapshots import get_cursor, unreadable
 from syncd.ledger.tables import AuditEventRow, IncidentRow, MirrorLinkRow, OperationRow, TicketRow
 
 Data = dict[str, Any]
@@ -89,6 +89,7 @@ def status_data(session: Session, limit: int = 200) -> Data:
         "services": get_cursor(session, "services").get("down", []),
         "unmapped_services": get_cursor(session, "services").get("unmapped", {}),
         "notes": get_cursor(session, "services").get("notes", []),
+        "unreadable": unreadable(session),
         "audit_head": f"{seq}:{digest}",
         "first_load": holds.first_load_data(session),
         "held": holds.mass_data(session),

@@ -18,6 +18,8 @@ from syncd.ledger.restricting import restrict, texts_withheld
 from syncd.ledger.tables import ActionItemRow, CursorRow, IncidentRow, LookAgainRow, PostmortemRow, TicketRow
 
 IssueRow = TicketRow | PostmortemRow | ActionItemRow
+UNREADABLE = "unreadable"
+"""The cursor of what could not be read."""
 Border = Callable[[Incident, bool], tuple[Incident, str | None]]
 """Given an incident and whether it is restricted already: what of it is stored, and why it is restricted."""
 
@@ -101,6 +103,13 @@ def save_notes(session: Session, row: IncidentRow, notes: Sequence[Note], moment
         row.notes = [note.model_dump(mode="json") for note in notes]
         row.notes_moment, row.notes_wanted = moment, False
         session.add(row)
+
+
+def leave_notes(session: Session, row: IncidentRow) -> None:
+    """The notes cannot be read: what is known of them stays, and a look for them counts as done."""
+    _fresh(session, row)
+    row.notes_wanted = False
+    session.add(row)
 
 
 def _fresh(session: Session, row: IncidentRow | IssueRow) -> None:
@@ -214,6 +223,12 @@ def get_cursor(session: Session, name: str) -> dict[str, object]:
     """One cursor's value, empty where it was never set."""
     row = session.get(CursorRow, name)
     return dict(row.value) if row else {}
+
+
+def unreadable(session: Session) -> dict[str, dict[str, str]]:
+    """The incidents that PagerDuty shows and that could not be read, by id: since when, and why."""
+    found = get_cursor(session, UNREADABLE).get("incidents")
+    return dict(found) if isinstance(found, dict) else {}
 
 
 def set_cursor(session: Session, name: str, **value: object) -> None:

@@ -97,3 +97,7 @@ class NotDone(RemoteError):
 
 class Unknown(RemoteError):
     """The request may have been carried out; only looking tells."""
+
+
+class Unreadable(Unknown):
+    """A whole answer came, and what it says of this object is not as documented; the service is well."""

@@ -15,10 +15,10 @@ from syncd.domain.history import Change
 from syncd.domain.project import Edition, FieldFacts, ProjectFacts
 from syncd.domain.ticket import MARK_PROPERTY, Account, Comment, Issue, Status, Transition
 from syncd.remote import wire_jira as wire
-from syncd.remote.errors import Cause, NotDone, Unknown
+from syncd.remote.errors import Cause, NotDone, Unknown, Unreadable
 from syncd.remote.jira_session import SERVICE, JiraSession
 from syncd.remote.ports import Fetched, SearchPage, ServerFacts
-from syncd.remote.wire import each, identifier, listed, reading
+from syncd.remote.wire import each, each_readable, identifier, listed, reading
 
 BULK = 100
 """Issues in one bulk read."""
@@ -127,9 +127,10 @@ class JiraReading(JiraSession):
         }
         body = self._post("issue/bulkfetch", asked)
         with reading(SERVICE, "POST issue/bulkfetch"):
-            issues = each(body, "issues", parse)
-            errors = body.get("issueErrors") or []
-            return Fetched(issues=issues, unread=listed(errors, wire.ident, "issueErrors"))
+            # one issue that cannot be read does not hold up the others of its page
+            issues, odd = each_readable(body, "issues", parse, wire.ident)
+            errors = listed(body.get("issueErrors") or [], wire.ident, "issueErrors")
+            return Fetched(issues=issues, unread=(*errors, *odd))
 
     def _one_by_one(self, ids: Sequence[str], fields: Collection[str], parse: Any) -> Fetched:
         params = {"fields": ",".join(fields), "properties": MARK_PROPERTY}
@@ -148,8 +149,11 @@ class JiraReading(JiraSession):
                     raise
                 unread.append(one)
                 continue
-            with reading(SERVICE, f"GET {path}"):
-                issues.append(parse(body))
+            try:
+                with reading(SERVICE, f"GET {path}"):
+                    issues.append(parse(body))
+            except Unreadable:
+                unread.append(one)
         return Fetched(issues=tuple(issues), unread=tuple(unread))
 
     def transitions(self, issue_id: str) -> tuple[Transition, ...]:

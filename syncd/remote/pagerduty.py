@@ -10,6 +10,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
+from operator import itemgetter
 from typing import Any, TypeVar
 
 from syncd.domain.base import Reference
@@ -19,7 +20,7 @@ from syncd.remote.errors import Cause, NotDone
 from syncd.remote.pagerduty_directory import DirectoryReading
 from syncd.remote.ports import IncidentPage, LogPage, PagerDuty
 from syncd.remote.transport import Transport
-from syncd.remote.wire import Wire, each, identifier, reading
+from syncd.remote.wire import Wire, each, each_readable, identifier, reading
 
 with warnings.catch_warnings():
     # pdpyras warns at every import that it has a successor; it is pinned and kept in this one file.
@@ -90,8 +91,11 @@ class PagerDutyClient(DirectoryReading):
         }
         body = self._get("/log_entries", params)
         with reading(SERVICE, "GET /log_entries"):
-            entries = each(body, "log_entries", wire.log_entry)
-            return LogPage(entries=tuple(entry for entry in entries if entry), more=wire.more(body))
+            entries, unread = each_readable(
+                body, "log_entries", wire.log_entry, lambda raw: str(raw["incident"]["id"])
+            )
+            found = tuple(entry for entry in entries if entry)
+            return LogPage(entries=found, more=wire.more(body), unread=unread)
 
     def incident_log(self, incident_id: str) -> tuple[LogEntry, ...]:
         """All log entries of one incident, oldest first; at most the latest 2,000."""
@@ -189,7 +193,8 @@ class PagerDutyClient(DirectoryReading):
             params["statuses[]"] = [status.value for status in statuses]
         body = self._get("/incidents", params)
         with reading(SERVICE, "GET /incidents"):
-            return IncidentPage(incidents=each(body, "incidents", wire.incident), more=wire.more(body))
+            found, unread = each_readable(body, "incidents", wire.incident, itemgetter("id"))
+            return IncidentPage(incidents=found, more=wire.more(body), unread=unread)
 
     def _all(
         self, kind: str, parse: Callable[[Wire], T], params: _Params | None = None, path: str = ""

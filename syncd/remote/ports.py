@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from pydantic import Field
+
 from syncd.domain.base import JsonValue, Reference, Value
 from syncd.domain.directory import EscalationPolicy, OtherTool, Schedule
 from syncd.domain.history import Change
@@ -22,17 +24,26 @@ from syncd.remote.errors import NotDone
 
 
 class LogPage(Value):
-    """One page of log entries, newest first; `more` says that older ones follow."""
+    """One page of log entries, newest first; `more` says that older ones follow.
+
+    `unread` are the incidents of entries that could not be read, by id, each with why; an entry whose
+    incident alone cannot be read only refers to it.
+    """
 
     entries: tuple[LogEntry, ...]
     more: bool
+    unread: dict[str, str] = Field(default_factory=dict)
 
 
 class IncidentPage(Value):
-    """One page of incidents; `more` says that others follow."""
+    """One page of incidents; `more` says that others follow.
+
+    `unread` are those that could not be read, by id, each with why: one of them does not hold up the others.
+    """
 
     incidents: tuple[Incident, ...]
     more: bool
+    unread: dict[str, str] = Field(default_factory=dict)
 
 
 class Hit(Value):

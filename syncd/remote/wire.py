@@ -16,13 +16,14 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from syncd.remote.errors import Cause, NotDone, Unknown
+from syncd.remote.errors import Cause, NotDone, Unreadable
 
 T = TypeVar("T")
 Wire = dict[str, Any]
 """A JSON object as a service sent it."""
 
-_ODD = (KeyError, IndexError, TypeError, ValueError, AttributeError)
+ODD = (KeyError, IndexError, TypeError, ValueError, AttributeError)
+"""What a parser raises where an answer is not as documented."""
 _UNWANTED_BYTES = re.compile(rb"\\u(?:[dD][89a-fA-F]|0000)|\xed[\xa0-\xbf]")
 _UNWANTED = re.compile("[\x00\ud800-\udfff]")
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,254}")
@@ -68,22 +69,53 @@ def listed(items: Any, parse: Callable[[Wire], T], place: str = "") -> tuple[T, 
     for index, item in enumerate(items):
         try:
             parsed.append(parse(item))
-        except _ODD as error:
+        except ODD as error:
             raise UnreadableError(f"{place}[{index}]: {_described(error)}") from None
     return tuple(parsed)
 
 
+def each_readable(
+    body: Any, key: str, parse: Callable[[Wire], T], named: Callable[[Wire], str]
+) -> tuple[tuple[T, ...], dict[str, str]]:
+    """Parse every item of the list `body[key]`; those that cannot be read are told by `named`, with why.
+
+    An item that `named` finds no id in is not told from a broken answer: raises `UnreadableError` as `each`.
+    """
+    items = body.get(key) if isinstance(body, dict) else None
+    if not isinstance(items, list):
+        raise UnreadableError(f"'{key}' is no list")
+    parsed, unread = [], {}
+    for index, item in enumerate(items):
+        try:
+            parsed.append(parse(item))
+        except ODD as error:
+            words = f"{key}[{index}]: {_described(error)}"
+            unread[_named(item, named, words)] = words
+    return tuple(parsed), unread
+
+
+def _named(item: Any, named: Callable[[Wire], str], words: str) -> str:
+    try:
+        name = named(item)
+        usable = isinstance(name, str) and _ID.fullmatch(name) is not None
+    except ODD:
+        usable = False
+    if not usable:
+        raise UnreadableError(words)
+    return name
+
+
 @contextmanager
 def reading(service: str, request: str) -> Iterator[None]:
-    """Turn what cannot be read within the block into `Unknown(BROKEN)` of this request."""
+    """Turn what cannot be read within the block into `Unreadable` (an `Unknown(BROKEN)`) of this request."""
     try:
         yield
-    except _ODD as error:
+    except ODD as error:
         described = _described(error)
     else:
         return
     # Raised here and not above, so that no error drags along a traceback whose frames hold the answer.
-    raise Unknown(service, request, Cause.BROKEN, described)
+    raise Unreadable(service, request, Cause.BROKEN, described)
 
 
 def identifier(service: str, text: str) -> str:

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from syncd.domain.base import Reference
 from syncd.domain.incident import Incident, IncidentStatus, LogEntry, Note, PagerDutyService, Responder
-from syncd.remote.wire import UnreadableError, Wire, maybe_moment, moment
+from syncd.remote.wire import ODD, UnreadableError, Wire, maybe_moment, moment
 
 _WHOLE_INCIDENT = ("incident_number", "status", "created_at", "service")
 _MINUTE = 60
@@ -121,13 +121,21 @@ def log_entry(raw: Wire) -> LogEntry | None:
         agent=reference(raw.get("agent")),
         summary=raw.get("summary") or "",
         note=_note_in(raw),
-        incident=embedded_incident(about),
+        incident=_readable_incident(about),
     )
 
 
 def log_entry_of(raw: Wire, incident_id: str) -> LogEntry | None:
     """A log entry of one incident's own log, which need not name the incident."""
     return log_entry({**raw, "incident": {"id": incident_id}})
+
+
+def _readable_incident(about: Wire) -> Incident | None:
+    """As `embedded_incident`, None too where it cannot be read: it is read by its id then."""
+    try:
+        return embedded_incident(about)
+    except ODD:
+        return None
 
 
 def _note_in(entry: Wire) -> str | None:

@@ -170,7 +170,17 @@ def test_what_could_not_be_read_this_time_is_named(cloud: Jira, mock: responses.
     assert fetched.unread == ("10002",)
 
 
-@pytest.mark.parametrize("body", [{}, {"issues": None}, {"issueErrors": []}, [], {"issues": [{"id": "1"}]}])
+def test_an_issue_that_cannot_be_read_is_asked_for_again_and_the_others_are_read(
+    cloud: Jira, mock: responses.RequestsMock
+) -> None:
+    mock.post(f"{API}/issue/bulkfetch", json={"issues": [{"id": "10002", "key": "OPS-2"}, issue()]})
+    fetched = cloud.fetch(["10001", "10002"])
+    assert ([one.id for one in fetched.issues], fetched.unread) == (["10001"], ("10002",))
+
+
+@pytest.mark.parametrize(
+    "body", [{}, {"issues": None}, {"issueErrors": []}, [], {"issues": [{"key": "OPS-1"}]}]
+)
 def test_a_bulk_read_without_issues_is_never_taken_for_absence(
     cloud: Jira, mock: responses.RequestsMock, body: Any
 ) -> None:

@@ -301,10 +301,7 @@ def test_a_page_beyond_the_end_is_not_asked_for(pagerduty: PagerDuty) -> None:
 @pytest.mark.parametrize(
     ("body", "place"),
     [
-        ({"incidents": [incident(), incident(status="unheard of")], "more": False}, "incidents[1]: "),
-        ({"incidents": [{"id": "P1"}], "more": False}, "incidents[0]: 'incident_number' is missing"),
-        ({"incidents": [incident(created_at="2026-11-22")], "more": False}, "incidents[0]: a time lacks its"),
-        ({"incidents": [incident(service=None)], "more": False}, "incidents[0]: "),
+        ({"incidents": [incident(), incident(id="../users", status="?")], "more": False}, "incidents[1]: "),
         ({"incidents": [incident(id=7)], "more": False}, "incidents[0]: 'id': "),
         ({"incidents": [None], "more": False}, "incidents[0]: "),
         ({"incidents": None, "more": False}, "'incidents' is no list"),
@@ -323,6 +320,43 @@ def test_an_answer_that_is_not_understood_names_the_place(
     assert caught.value.cause is Cause.BROKEN
     assert caught.value.message.startswith(place)
     assert "unheard of" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("odd", "why"),
+    [
+        (incident(id="P2", status="unheard of"), "incidents[1]: "),
+        ({"id": "P2"}, "incidents[1]: 'incident_number' is missing"),
+        (incident(id="P2", created_at="2026-11-22"), "incidents[1]: a time lacks its"),
+        (incident(id="P2", service=None), "incidents[1]: "),
+    ],
+)
+def test_one_incident_that_cannot_be_read_is_named_and_the_others_of_its_page_are_read(
+    pagerduty: PagerDuty, mock: responses.RequestsMock, odd: Any, why: str
+) -> None:
+    mock.get(f"{URL}/incidents", json={"incidents": [incident(), odd, incident(id="P3")], "more": False})
+    page = pagerduty.open_incidents(0)
+    assert [one.id for one in page.incidents] == ["PABC123", "P3"]
+    assert list(page.unread) == ["P2"]
+    assert page.unread["P2"].startswith(why)
+    assert "unheard of" not in page.unread["P2"]
+
+
+def test_a_log_entry_with_an_odd_incident_still_names_it(
+    pagerduty: PagerDuty, mock: responses.RequestsMock
+) -> None:
+    told = [
+        entry(incident=incident(status="unheard of")),
+        entry(id="R2", created_at="yesterday", incident=incident(id="P2")),
+        entry(id="R3"),
+    ]
+    mock.get(f"{URL}/log_entries", json={"log_entries": told, "more": False})
+    page = pagerduty.log_entries(NOON - timedelta(hours=1), NOON, 0)
+    assert [(one.id, one.incident_id, one.incident is None) for one in page.entries] == [
+        ("R1", "PABC123", True),
+        ("R3", "PABC123", False),
+    ]
+    assert list(page.unread) == ["P2"]
 
 
 def test_notes_come_oldest_first_in_utc(pagerduty: PagerDuty, mock: responses.RequestsMock) -> None:
