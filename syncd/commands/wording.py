@@ -12,6 +12,8 @@ _DONE = {
     Kind.LINK_TICKETS: "{key} linked",
     Kind.MIRROR_NOTE: "note of {incident} copied to {key} as a comment",
     Kind.MIRROR_COMMENT: "comment on {key} copied to {incident} as a note",
+    Kind.REWRITE_COMMENT: "copy of a note of {incident} on {key} brought up to date",
+    Kind.REWRITE_NOTE: "copy of a comment on {key} on {incident} brought up to date",
     Kind.SAY_ON_TICKET: "comment written on {key}",
     Kind.LINK_DOUBLE: "a double of {key} linked to it",
     Kind.CLOSE_DOUBLE: "a double of {key} closed",

@@ -292,8 +292,16 @@ class People(Value):
 class TwoWay(Value):
     """What travels from one side to the other beside the ticket itself."""
 
-    notes: bool = Field(True, description="A note on the incident becomes a comment on the ticket.")
-    comments: bool = Field(True, description="A person's comment on the ticket becomes a note.")
+    notes: bool = Field(
+        True,
+        description="A note on the incident becomes a comment on the ticket; edited, the comment is rewritten,"
+        " and deleted, it says so.",
+    )
+    comments: bool = Field(
+        True,
+        description="A person's comment on the ticket becomes a note, which follows it in the same way as far"
+        " as PagerDuty lets notes be edited.",
+    )
 
 
 class NoiseRule(Value):

@@ -68,6 +68,8 @@ class Kind(StrEnum):
     LINK_TICKETS = "link_tickets"
     MIRROR_NOTE = "mirror_note"
     MIRROR_COMMENT = "mirror_comment"
+    REWRITE_COMMENT = "rewrite_comment"
+    REWRITE_NOTE = "rewrite_note"
     SAY_ON_TICKET = "say_on_ticket"
     LINK_DOUBLE = "link_double"
     CLOSE_DOUBLE = "close_double"
@@ -90,6 +92,8 @@ KIND_CLASS = {
     Kind.LINK_TICKETS: OperationClass.STATE,
     Kind.MIRROR_NOTE: OperationClass.ONCE,
     Kind.MIRROR_COMMENT: OperationClass.ONCE,
+    Kind.REWRITE_COMMENT: OperationClass.STATE,
+    Kind.REWRITE_NOTE: OperationClass.STATE,
     Kind.SAY_ON_TICKET: OperationClass.ONCE,
     Kind.LINK_DOUBLE: OperationClass.ONCE,
     Kind.CLOSE_DOUBLE: OperationClass.ONCE,
@@ -109,6 +113,8 @@ KIND_TARGET = {
     Kind.LINK_TICKETS: Target.JIRA,
     Kind.MIRROR_NOTE: Target.JIRA,
     Kind.MIRROR_COMMENT: Target.PAGERDUTY,
+    Kind.REWRITE_COMMENT: Target.JIRA,
+    Kind.REWRITE_NOTE: Target.PAGERDUTY,
     Kind.SAY_ON_TICKET: Target.JIRA,
     Kind.LINK_DOUBLE: Target.JIRA,
     Kind.CLOSE_DOUBLE: Target.JIRA,

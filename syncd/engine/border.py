@@ -17,7 +17,7 @@ from syncd.domain.base import JsonValue
 from syncd.domain.incident import Incident, Note
 from syncd.domain.mapping import Mapping as TeamMapping
 from syncd.domain.mapping import ServiceSection
-from syncd.domain.ticket import Issue
+from syncd.domain.ticket import Comment, Issue
 from syncd.engine.desk import Desk
 from syncd.ledger import audit
 from syncd.ledger.papers import PaperRow
@@ -78,6 +78,18 @@ def keep_paper(session: Session, desk: Desk, row: PaperRow, issue: Issue, moment
             row.follow_ups, row.follow_ups_since = found, desk.clock.now()
             news = True
     return news
+
+
+def keep_comments(session: Session, desk: Desk, incident_id: str, comments: Iterable[Comment]) -> None:
+    """Store a ticket's comments as listed, where its snapshot still lacks them; none of a restricted one."""
+    ticket, incident = session.get(TicketRow, incident_id), session.get(IncidentRow, incident_id)
+    if ticket is None or incident is None or incident.restricted:
+        return
+    if not ticket.snapshot or ticket.snapshot.get("comments") is not None:
+        return
+    whole = Issue.model_validate(ticket.snapshot).model_copy(update={"comments": tuple(comments)})
+    ticket.snapshot = masked_issue(whole, _patterns(_named(desk, incident.team))).model_dump(mode="json")
+    session.add(ticket)
 
 
 def restrict_known(session: Session, desk: Desk, row: IncidentRow, mapping: TeamMapping, why: str) -> None:
@@ -144,4 +156,12 @@ def _team(desk: Desk, incident: Incident, team: str | None) -> tuple[TeamMapping
     return found or (_named(desk, team), ServiceSection())
 
 
-__all__ = ["keep_incident", "keep_issue", "keep_notes", "keep_paper", "restrict_known", "tell_lead"]
+__all__ = [
+    "keep_comments",
+    "keep_incident",
+    "keep_issue",
+    "keep_notes",
+    "keep_paper",
+    "restrict_known",
+    "tell_lead",
+]

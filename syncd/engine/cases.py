@@ -64,7 +64,14 @@ def build_case(
         notes=tuple(Note.model_validate(note) for note in row.notes) if row.notes is not None else None,
         ticket=ticket_state(ticket) if ticket else None,
         pairs=tuple(
-            MirrorPair(origin=pair.origin, note_id=pair.note_id, comment_id=pair.comment_id) for pair in pairs
+            MirrorPair(
+                origin=pair.origin,
+                note_id=pair.note_id,
+                comment_id=pair.comment_id,
+                note_hash=pair.note_hash,
+                comment_hash=pair.comment_hash,
+            )
+            for pair in pairs
         ),
         people=people[0],
         fallback=people[1],

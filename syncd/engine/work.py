@@ -16,7 +16,7 @@ from syncd.domain.base import JsonValue
 from syncd.domain.incident import Incident, IncidentStatus
 from syncd.domain.operation import Kind, OperationClass, OperationState
 from syncd.engine import paperwork
-from syncd.engine.border import keep_incident, keep_issue, keep_notes, tell_lead
+from syncd.engine.border import keep_incident, keep_issue, tell_lead
 from syncd.engine.brakes import rest_of
 from syncd.engine.cases import build_case
 from syncd.engine.desk import Desk
@@ -24,11 +24,12 @@ from syncd.engine.executor import Executor, Verdict
 from syncd.engine.jira_facts import MappingDoesNotFit
 from syncd.engine.latest import as_if_untried, bring_up_to_date, up_to_date
 from syncd.engine.people import people_of
+from syncd.engine.people_texts import read_comments, read_notes
 from syncd.engine.settle import settle
 from syncd.engine.shelter import book_for
 from syncd.engine.unreadable import note_read, note_unread
 from syncd.ledger import audit, outbox
-from syncd.ledger.snapshots import leave_notes, looks_of, ticket_of
+from syncd.ledger.snapshots import looks_of, ticket_of
 from syncd.ledger.tables import IncidentRow, LookAgainRow, OperationRow, TicketRow
 from syncd.policy.case import Case, Decision, Remark, Rulebook
 from syncd.policy.decide import decide
@@ -119,9 +120,11 @@ class Worker:
             incident, book = Incident.model_validate(row.snapshot), book_for(desk, row) or book
         noted = row.notes_wanted or any(look.notes and look.moment >= row.notes_moment for look in looks)
         if noted and not row.restricted:
-            self._read_notes(row)
+            read_notes(self._desk, row)
         later.wake.update(self._know_merge_target(incident))
         self._read_ticket(incident, max((look.moment for look in looks if look.ticket), default=0))
+        if book.mapping.two_way.comments and not row.restricted:
+            read_comments(desk, incident_id)
         return incident, book
 
     def _know_merge_target(self, incident: Incident) -> set[str]:
@@ -159,20 +162,6 @@ class Worker:
             keep_incident(session, desk, incident, moment, team[0].team if team else kept)
             session.flush()
             return session.get(IncidentRow, incident_id)
-
-    def _read_notes(self, row: IncidentRow) -> None:
-        desk = self._desk
-        moment = desk.ledger.moments.next()
-        try:
-            notes = desk.clients.pagerduty.notes(row.id)
-        except Unreadable as error:
-            logger.bind(incident=row.id).error("the notes of {} cannot be read: {}", row.id, error.message)
-            with desk.ledger.db.write() as session:
-                leave_notes(session, row)
-            return
-        with desk.ledger.db.write() as session:
-            session.add(row)
-            keep_notes(session, desk, row, notes, moment)
 
     def _read_ticket(self, incident: Incident, wanted: int) -> None:
         """A ticket is read by id where a look asks for it, or where it must be moved and was never read."""

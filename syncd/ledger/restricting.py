@@ -13,7 +13,7 @@ from typing import Any
 from sqlmodel import Session, col, select
 
 from syncd.domain.incident import stub_title
-from syncd.domain.operation import Kind, OperationClass, OperationState
+from syncd.domain.operation import Kind, OperationState
 from syncd.ledger import audit, outbox
 from syncd.ledger.tables import IncidentRow, OperationRow, TicketRow
 
@@ -22,7 +22,13 @@ AGAIN = "again"
 PRIVATE = "restricted"
 """In what a create means: its text is read when it leaves, and kept nowhere."""
 
-_TEXTS = (Kind.MIRROR_NOTE, Kind.MIRROR_COMMENT, Kind.SAY_ON_TICKET)
+_TEXTS = (
+    Kind.MIRROR_NOTE,
+    Kind.MIRROR_COMMENT,
+    Kind.REWRITE_COMMENT,
+    Kind.REWRITE_NOTE,
+    Kind.SAY_ON_TICKET,
+)
 _WAITING = (OperationState.PENDING, OperationState.PARKED, OperationState.HELD)
 _KEPT = ("project", "issuetype", "security")
 
@@ -62,7 +68,7 @@ def withhold_ticket(session: Session, ticket: TicketRow, number: int) -> None:
 
 
 def _withhold(session: Session, row: OperationRow, number: int, now: datetime) -> None:
-    if row.kind in _TEXTS and row.op_class == OperationClass.ONCE and row.state in _WAITING:
+    if row.kind in _TEXTS and row.state in _WAITING:
         outbox.finish(session, row, OperationState.DROPPED, now, why="the incident is restricted")
     meaning: dict[str, Any] = {
         name: "" if name in ("text", "value") else value for name, value in row.meaning.items()

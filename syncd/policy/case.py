@@ -18,11 +18,16 @@ from syncd.domain.ticket import Account, Issue
 
 
 class MirrorPair(Value):
-    """A note and a comment that say the same; `origin` is the side a person wrote on."""
+    """A note and a comment that say the same; `origin` is the side a person wrote on.
+
+    The hash of that side is of the text that was copied last; None: nobody knows.
+    """
 
     origin: str
     note_id: str | None = None
     comment_id: str | None = None
+    note_hash: str | None = None
+    comment_hash: str | None = None
 
 
 class ClosedBy(Value):

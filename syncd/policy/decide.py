@@ -15,6 +15,7 @@ from syncd.policy.fields import decide_fields
 from syncd.policy.gate import decide_gate
 from syncd.policy.merge import decide_merge
 from syncd.policy.mirror import decide_mirror
+from syncd.policy.mirror_changes import decide_mirror_changes
 from syncd.policy.restricted import decide_level
 from syncd.policy.status import decide_status
 from syncd.policy.ticket import decide_ticket
@@ -26,6 +27,7 @@ RULES: tuple[Callable[[Case, Rulebook], Decision], ...] = (
     decide_status,
     decide_fields,
     decide_mirror,
+    decide_mirror_changes,
 )
 
 JUDGING: tuple[Callable[[Case, Rulebook], Decision], ...] = ()

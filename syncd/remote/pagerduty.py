@@ -166,6 +166,14 @@ class PagerDutyClient(DirectoryReading):
         with reading(SERVICE, f"POST {path}"):
             return wire.note(body["note"])
 
+    def edit_note(self, incident_id: str, note_id: str, text: str) -> Note:
+        """Replace a note's text in one request (since 2025-11-07; PagerDuty's changelog)."""
+        note = identifier(SERVICE, note_id)
+        path = f"/incidents/{identifier(SERVICE, incident_id)}/notes/{note}"
+        body = self._session.put(path, json={"note": {"content": text}}).json()
+        with reading(SERVICE, f"PUT {path}"):
+            return wire.note(body["note"])
+
     def services(self) -> tuple[PagerDutyService, ...]:
         """All services of the account."""
         return self._all("services", wire.service)

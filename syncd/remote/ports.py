@@ -152,6 +152,10 @@ class PagerDuty(Protocol):
         """Write a note; one request, never repeated by the library."""
         ...
 
+    def edit_note(self, incident_id: str, note_id: str, text: str) -> Note:
+        """Replace the text of a note of ours; not every account lets (404, 405)."""
+        ...
+
     def services(self) -> tuple[PagerDutyService, ...]:
         """All services of the account."""
         ...

@@ -9,6 +9,7 @@ from syncd.engine.acts.doubles import CloseDouble, LinkDouble
 from syncd.engine.acts.edit_ticket import EditTicket
 from syncd.engine.acts.link_tickets import LinkTickets
 from syncd.engine.acts.move_ticket import MoveTicket
+from syncd.engine.acts.rewrites import RewriteComment, RewriteNote
 from syncd.engine.acts.texts import LinkNote, MirrorComment, MirrorNote, SayOnTicket
 
 ACTS: dict[str, Act] = {
@@ -19,6 +20,8 @@ ACTS: dict[str, Act] = {
     Kind.LINK_TICKETS: LinkTickets(),
     Kind.MIRROR_NOTE: MirrorNote(),
     Kind.MIRROR_COMMENT: MirrorComment(),
+    Kind.REWRITE_COMMENT: RewriteComment(),
+    Kind.REWRITE_NOTE: RewriteNote(),
     Kind.SAY_ON_TICKET: SayOnTicket(),
     Kind.LINK_DOUBLE: LinkDouble(),
     Kind.CLOSE_DOUBLE: CloseDouble(),

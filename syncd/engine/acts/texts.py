@@ -6,7 +6,6 @@ Every text of ours ends in its mark line, so that it can be found when nobody an
 from __future__ import annotations
 
 from datetime import datetime
-from hashlib import sha256
 
 from sqlmodel import Session
 
@@ -26,7 +25,7 @@ from syncd.engine.acts.base import (
 from syncd.engine.acts.internal import keep_what_the_answer_said, may_comment, shown_to_customers
 from syncd.engine.desk import Desk
 from syncd.ledger.tables import IncidentRow, MirrorLinkRow, OperationRow, TicketRow
-from syncd.policy.mirror import mark_in, mark_line
+from syncd.policy.mirror import mark_in, mark_line, text_hash
 
 COMMENT_LIMIT = 32_000
 """UTF-16 units of a mirrored text as wiki markup; Jira's limit is 32,767 for the whole comment."""
@@ -34,11 +33,6 @@ AUTHOR_LIMIT = 300
 """UTF-16 units of the author's name as wiki markup."""
 NOTE_LIMIT = 10_000
 """UTF-16 units; PagerDuty names no limit, so the text is kept modest."""
-
-
-def text_hash(text: str) -> str:
-    """The hash that a text is compared by with its own earlier version."""
-    return sha256(text.encode()).hexdigest()[:32]
 
 
 def _when(iso: str) -> str:
@@ -52,6 +46,29 @@ def _masked(desk: Desk, row: OperationRow, text: str, limit: int) -> str:
     if book is None:
         raise DecideAgain
     return cut(desk.renderer.mask(text, book), limit)
+
+
+def copy_of_note(desk: Desk, row: OperationRow) -> str:
+    """Who wrote the note that is meant, where and when, and its text, harmless in wiki markup."""
+    if is_restricted(desk, row):
+        raise DecideAgain
+    text = wiki_within(_masked(desk, row, str(row.meaning["text"]), COMMENT_LIMIT), COMMENT_LIMIT)
+    author = wiki_within(one_line(str(row.meaning["author"])) or "somebody", AUTHOR_LIMIT)
+    return f"*{author}* on PagerDuty, {_when(str(row.meaning['at']))}{_edited(row)}:\n{text}"
+
+
+def copy_of_comment(desk: Desk, row: OperationRow) -> str:
+    """Who wrote the comment that is meant, where and when, and its text as it stands."""
+    if is_restricted(desk, row):
+        raise DecideAgain
+    ticket = ticket_row(desk, row)
+    text = _masked(desk, row, str(row.meaning["text"]), NOTE_LIMIT)
+    author = str(row.meaning["author"]) or "somebody"
+    return f"{author} on {ticket.key}, {_when(str(row.meaning['at']))}{_edited(row)}:\n{text}"
+
+
+def _edited(row: OperationRow) -> str:
+    return ", edited" if row.meaning.get("version") else ""
 
 
 class CommentAct(BaseAct):
@@ -111,11 +128,7 @@ class MirrorNote(CommentAct):
 
     def body(self, desk: Desk, row: OperationRow) -> str:
         """Who wrote it, where and when, and the text, harmless in wiki markup."""
-        if is_restricted(desk, row):
-            raise DecideAgain
-        text = wiki_within(_masked(desk, row, str(row.meaning["text"]), COMMENT_LIMIT), COMMENT_LIMIT)
-        author = wiki_within(one_line(str(row.meaning["author"])) or "somebody", AUTHOR_LIMIT)
-        return f"*{author}* on PagerDuty, {_when(str(row.meaning['at']))}:\n{text}"
+        return copy_of_note(desk, row)
 
 
 class SayOnTicket(CommentAct):
@@ -182,9 +195,4 @@ class MirrorComment(NoteAct):
 
     def text(self, desk: Desk, row: OperationRow) -> str:
         """Who wrote it, where and when, and the text as it stands."""
-        if is_restricted(desk, row):
-            raise DecideAgain
-        ticket = ticket_row(desk, row)
-        text = _masked(desk, row, str(row.meaning["text"]), NOTE_LIMIT)
-        author = str(row.meaning["author"]) or "somebody"
-        return f"{author} on {ticket.key}, {_when(str(row.meaning['at']))}:\n{text}"
+        return copy_of_comment(desk, row)

@@ -148,6 +148,7 @@ def hanging(view: View, issue: Issue, name: str) -> Any:
     if name == "comment":
         rows = [comment_json(view, issue, one) for one in issue.comments if not one.deleted]
         page = {"maxResults": len(rows), "total": len(rows), "startAt": 0}
+        rows = rows[: site.options.comments_in_issue]
         return {"comments": rows, "self": view.url(f"issue/{issue.id}/comment"), **page}
     if name == "watches":
         return {"self": view.url(f"issue/{issue.key}/watchers"), "watchCount": 1, "isWatching": True}

@@ -264,6 +264,7 @@ class Issue:
 class Options:
     """What a test may want different. Delays are in seconds of sandbox time.
 
+    An issue shows its first `comments_in_issue` comments (None: all) and says how many there are.
     `search_lag` and `fetch_lag` are how far the search index and the bulk fetch are behind; `shuffle_bulk`
     answers bulk creates in no particular order; `deaf_to_internal` publishes comments whatever their
     property says.
@@ -271,6 +272,7 @@ class Options:
 
     limits: bool = True
     search_lag: float = 0.0
+    comments_in_issue: int | None = None
     fetch_lag: float = 0.0
     shuffle_bulk: bool = True
     burst_get: float = 100

@@ -1,0 +1,185 @@
+"""Copies of notes and comments follow what people do to the originals, end to end."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from rig import Rig
+
+from engine.test_brakes import kinds_of_events
+from engine.test_lifecycle import incident_of, issue_of, nothing_more_is_written
+from syncd.policy.mirror import mark_in
+from syncd.sandbox import faults
+
+
+def comments(rig: Rig) -> list[str]:
+    return [one["body"] for one in issue_of(rig)["comments"] if not one.get("deleted")]
+
+
+def notes(rig: Rig, incident: Any) -> list[str]:
+    """The notes beside the one that names the ticket."""
+    found = [one["content"] for one in incident_of(rig, incident)["notes"] if not one.get("deleted")]
+    return [one for one in found if not one.startswith("Ticket ")]
+
+
+@pytest.fixture
+def talk(house: Rig) -> tuple[Rig, Any, Any, Any]:
+    """An incident with a note and a comment, both copied."""
+    made = house.world.pagerduty.trigger("Alipay Integration", "Latency")
+    house.settle(2)
+    note = house.world.pagerduty.note(made.id, "restarted the workers", "Amara Osei")
+    comment = house.world.jira.comment("OPS-1", "called the bank", by="Ines Carvalho")
+    house.settle(3)
+    assert (len(comments(house)), len(notes(house, made))) == (2, 2)
+    return house, made, note, comment
+
+
+def copy_of(texts: list[str]) -> str:
+    (found,) = [one for one in texts if mark_in(one)]
+    return found
+
+
+def quarter(rig: Rig) -> None:
+    rig.engine.slow()
+    rig.settle(3)
+
+
+def test_an_edited_note_rewrites_our_comment_which_keeps_its_mark(talk: Any) -> None:
+    rig, made, note, _ = talk
+    before = mark_in(copy_of(comments(rig)))
+    rig.world.pagerduty.edit_note(made.id, note.id, "restarted the {html} workers twice")
+    quarter(rig)
+    said = copy_of(comments(rig))
+    assert "workers twice" in said
+    assert "{html}" not in said.replace("\\{", "")
+    assert ", edited:" in said
+    assert mark_in(said) == before
+    assert len(comments(rig)) == 2
+    nothing_more_is_written(rig)
+
+
+def test_an_edited_comment_rewrites_our_note(talk: Any) -> None:
+    rig, made, _, comment = talk
+    rig.world.jira.edit_comment("OPS-1", comment.id, "called the bank: they know", by="Ines Carvalho")
+    rig.settle(3)
+    assert "they know" in copy_of(notes(rig, made))
+    assert len(notes(rig, made)) == 2
+    nothing_more_is_written(rig)
+
+
+def test_a_deleted_note_leaves_a_comment_that_says_so(talk: Any) -> None:
+    rig, made, note, _ = talk
+    rig.world.pagerduty.delete_note(made.id, note.id)
+    quarter(rig)
+    said = copy_of(comments(rig))
+    assert said.startswith("deleted, ")
+    assert "UTC" in said
+    assert "restarted" not in said
+    nothing_more_is_written(rig)
+
+
+def test_a_deleted_comment_leaves_a_note_that_says_so(talk: Any) -> None:
+    rig, made, _, comment = talk
+    rig.world.jira.delete_comment("OPS-1", comment.id, by="Ines Carvalho")
+    rig.settle(3)
+    said = copy_of(notes(rig, made))
+    assert said.startswith("deleted, ")
+    assert "bank" not in said
+    nothing_more_is_written(rig)
+
+
+def test_the_daemon_deletes_nothing(talk: Any) -> None:
+    rig, made, note, comment = talk
+    rig.world.pagerduty.delete_note(made.id, note.id)
+    rig.world.jira.delete_comment("OPS-1", comment.id, by="Ines Carvalho")
+    quarter(rig)
+    assert [line for line in rig.world.journal.writes() if line.method == "DELETE"] == []
+
+
+def test_a_copy_that_a_person_changed_is_theirs(talk: Any) -> None:
+    rig, made, note, _ = talk
+    ours = next(one for one in issue_of(rig)["comments"] if mark_in(one["body"]))
+    rig.world.jira.edit_comment("OPS-1", ours["id"], "what really happened", by="Ines Carvalho")
+    rig.settle(2)
+    rig.world.pagerduty.edit_note(made.id, note.id, "restarted all")
+    quarter(rig)
+    assert "what really happened" in comments(rig)
+    assert "left" in kinds_of_events(rig)
+    nothing_more_is_written(rig)
+
+
+def test_a_copy_that_a_person_deleted_is_not_made_again(talk: Any) -> None:
+    rig, made, note, _ = talk
+    ours = next(one for one in issue_of(rig)["comments"] if mark_in(one["body"]))
+    rig.world.jira.delete_comment("OPS-1", ours["id"], by="Ines Carvalho")
+    rig.settle(2)
+    rig.world.pagerduty.edit_note(made.id, note.id, "restarted all")
+    quarter(rig)
+    assert comments(rig) == ["called the bank"]
+    nothing_more_is_written(rig)
+
+
+@pytest.mark.parametrize("strike", [faults.lose_answer(), faults.reset_before()], ids=["done", "not done"])
+def test_a_lost_answer_to_a_rewriting_is_settled_by_reading(talk: Any, strike: Any) -> None:
+    rig, made, note, _ = talk
+    rig.world.faults.add(strike, service="jira", method="PUT", path="/comment/", times=1)
+    rig.world.pagerduty.edit_note(made.id, note.id, "restarted all")
+    quarter(rig)
+    assert "restarted all" in copy_of(comments(rig))
+    assert "left" not in kinds_of_events(rig)
+    nothing_more_is_written(rig)
+
+
+def test_an_account_that_does_not_let_notes_be_edited_is_left_alone(talk: Any) -> None:
+    rig, made, _, comment = talk
+    body = {"error": {"message": "Method Not Allowed", "code": 2003}}
+    rig.world.faults.add(
+        faults.error(405, body=body), service="pagerduty", method="PUT", path="/notes/", times=None
+    )
+    rig.world.jira.edit_comment("OPS-1", comment.id, "they know", by="Ines Carvalho")
+    rig.settle(3)
+    assert "called the bank" in copy_of(notes(rig, made))
+    assert (rig.operations("parked"), kinds_of_events(rig).count("left")) == ([], 1)
+    nothing_more_is_written(rig)
+
+
+def test_what_is_only_missing_from_one_answer_is_not_called_deleted(talk: Any) -> None:
+    rig, _, _, _ = talk
+    rig.world.faults.add(
+        faults.error(200, body={"notes": []}), service="pagerduty", method="GET", path="/notes$", times=1
+    )
+    quarter(rig)
+    assert "restarted" in copy_of(comments(rig))
+    nothing_more_is_written(rig)
+
+
+def test_comments_beyond_those_that_an_issue_shows_are_copied_and_followed_too(house: Rig) -> None:
+    house.world.jira.site.options.comments_in_issue = 2
+    made = house.world.pagerduty.trigger("Alipay Integration", "Latency")
+    house.settle(2)
+    said = [house.world.jira.comment("OPS-1", f"step {number}", by="Ines Carvalho") for number in range(4)]
+    house.settle(2)
+    assert len(notes(house, made)) == 4
+    house.world.jira.edit_comment("OPS-1", said[3].id, "step 3, again", by="Ines Carvalho")
+    house.settle(2)
+    assert sum("step 3, again" in one for one in notes(house, made)) == 1
+    assert len(notes(house, made)) == 4
+    nothing_more_is_written(house)
+
+
+def test_a_flood_is_copied_up_to_thirty_texts_and_said_once(house: Rig) -> None:
+    made = house.world.pagerduty.trigger("Alipay Integration", "Latency")
+    house.settle(2)
+    for number in range(40):
+        house.world.pagerduty.note(made.id, f"robot {number}", "Amara Osei")
+    house.settle(3)
+    said = comments(house)
+    assert sum("robot" in one for one in said) == 30
+    assert sum("more than 30" in one for one in said) == 1
+    house.settle(25)
+    house.world.pagerduty.note(made.id, "a person again", "Amara Osei")
+    house.settle(2)
+    assert any("a person again" in one for one in comments(house))
+    assert sum("more than 30" in one for one in comments(house)) == 1
+    nothing_more_is_written(house)
