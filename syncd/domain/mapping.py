@@ -22,6 +22,13 @@ from syncd.domain.spelling import Names, SomeNames, Text, ZoneName
 STATUS_WORDS = ("triggered", "acknowledged", "resolved", "closed")
 
 
+class Coexist(StrEnum):
+    """What becomes of another tool that makes tickets of the same incidents."""
+
+    OFF = "off"
+    ADOPT = "adopt"
+
+
 class Owner(StrEnum):
     """Whose word counts on a field after the create."""
 
@@ -294,8 +301,8 @@ class TwoWay(Value):
 
     notes: bool = Field(
         True,
-        description="A note on the incident becomes a comment on the ticket; edited, the comment is rewritten,"
-        " and deleted, it says so.",
+        description="A note on the incident becomes a comment on the ticket; an edit rewrites it, and a"
+        " deletion turns it into a word that says so.",
     )
     comments: bool = Field(
         True,
@@ -388,6 +395,12 @@ class Mapping(Value):
         (),
         description="Incidents that get no ticket, each rule with a `name`; never of a severity that owes a"
         " postmortem. They are recorded with the rule.",
+    )
+    coexist: Coexist = Field(
+        Coexist.OFF,
+        description="PagerDuty's own Jira app beside us: `off` makes our own ticket of each incident, and"
+        " `syncd check` is red while the app is found; `adopt` waits 60 seconds for its ticket, takes it for"
+        " ours and leaves its status to the app, and makes our own where none came.",
     )
     closing: Closing = Field(Closing(), description="Whether and when tickets close by themselves.")
     postmortem: Postmortem = Field(

@@ -14,6 +14,7 @@ from loguru import logger
 from sqlmodel import col, select
 
 from syncd.config.texts import slug_label
+from syncd.domain.base import JsonValue
 from syncd.domain.incident import Incident
 from syncd.domain.operation import op_of, ticket_key
 from syncd.domain.ticket import Issue
@@ -110,21 +111,36 @@ def _settle(
                 session, desk.clock.now(), "candidates", incident=incident_id, data={"keys": [*keys]}
             )
         return
+    adopt(session, desk, incident_id, chosen, moment, by="mark" if marked else "label")
+    logger.info("{} is adopted as the ticket of {}", chosen.key, incident_id)
+
+
+def adopt(
+    session: Session,
+    desk: Desk,
+    incident_id: str,
+    issue: Issue,
+    moment: int,
+    *,
+    by: str,
+    agreed: dict[str, JsonValue] | None = None,
+) -> None:
+    """An issue is an incident's ticket from now on; `by` says on the record what told so."""
     ticket = TicketRow(
         incident_id=incident_id,
-        issue_id=chosen.id,
-        key=chosen.key,
-        project=chosen.project,
+        issue_id=issue.id,
+        key=issue.key,
+        project=issue.project,
         origin="adopted",
+        agreed=agreed or {},
         created_at=desk.clock.now(),
     )
-    keep_issue(session, desk, ticket, chosen, moment)
+    keep_issue(session, desk, ticket, issue, moment)
     audit.append(
         session,
         desk.clock.now(),
         "ticket.adopted",
         incident=incident_id,
-        issue=chosen.id,
-        data={"key": chosen.key, "by": "mark" if marked else "label"},
+        issue=issue.id,
+        data={"key": issue.key, "by": by},
     )
-    logger.info("{} is adopted as the ticket of {}", chosen.key, incident_id)

@@ -14,11 +14,13 @@ from sqlmodel import Session, col
 
 from syncd.domain.base import JsonValue
 from syncd.domain.incident import Incident, IncidentStatus
+from syncd.domain.mapping import Coexist
 from syncd.domain.operation import Kind, OperationClass, OperationState
 from syncd.engine import paperwork
 from syncd.engine.border import keep_incident, keep_issue, tell_lead
 from syncd.engine.brakes import rest_of
 from syncd.engine.cases import build_case
+from syncd.engine.coexist import take_other_tools_ticket
 from syncd.engine.desk import Desk
 from syncd.engine.executor import Executor, Verdict
 from syncd.engine.jira_facts import MappingDoesNotFit
@@ -121,6 +123,7 @@ class Worker:
         noted = row.notes_wanted or any(look.notes and look.moment >= row.notes_moment for look in looks)
         if noted and not row.restricted:
             read_notes(self._desk, row)
+        take_other_tools_ticket(desk, row)
         later.wake.update(self._know_merge_target(incident))
         self._read_ticket(incident, max((look.moment for look in looks if look.ticket), default=0))
         if book.mapping.two_way.comments and not row.restricted:
@@ -238,7 +241,7 @@ class Worker:
         _delete(session, looks)
         row = session.get(IncidentRow, incident_id)
         ticket = ticket_of(session, incident_id)
-        operations = [op for op in decision.operations if _may_be_made(desk, row, op.kind)]
+        operations = [op for op in decision.operations if _may_be_made(desk, row, op.kind, book)]
         held = desk.brakes.unprovoked(row, ticket is not None, operations, version) if row else frozenset()
         outbox.record(session, incident_id, operations, desk.clock.now(), version, hold=held)
         bring_up_to_date(session, desk, case, decision)
@@ -330,11 +333,15 @@ def _delete(session: Session, looks: list[LookAgainRow]) -> None:
         )
 
 
-def _may_be_made(desk: Desk, row: IncidentRow | None, kind: str) -> bool:
-    """A create waits until it was searched whether an incident older than the ledger has a ticket."""
+def _may_be_made(desk: Desk, row: IncidentRow | None, kind: str, book: Rulebook) -> bool:
+    """A create waits until it was searched whether an incident may have a ticket that we do not know.
+
+    That is one older than the ledger, and any where another tool makes tickets, too.
+    """
     if row is None or kind != "create_ticket":
         return True
-    return row.searched or row.created_at >= desk.ledger.born
+    others = book.mapping.coexist is Coexist.ADOPT
+    return row.searched or (row.created_at >= desk.ledger.born and not others)
 
 
 def _agree(session: Session, ticket: TicketRow, agreed: dict[str, JsonValue]) -> None:

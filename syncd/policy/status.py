@@ -3,20 +3,24 @@
 A ticket is moved only when its incident's state changed since both sides last agreed. A status that
 the mapping does not name belongs to people; a ticket that a person closed is not pulled back; an
 acknowledgement that times out changes nothing; what owes nothing is closed only where the mapping
-switches closing on (rules: "The ticket").
+switches closing on; the status of a ticket that another tool made is that tool's where the mapping says so
+(rules: "The ticket").
 """
 
 from __future__ import annotations
 
 from syncd.domain.base import JsonValue
 from syncd.domain.incident import IncidentStatus
-from syncd.domain.mapping import Mode
+from syncd.domain.mapping import Coexist, Mode
 from syncd.domain.operation import Kind, Operation
 from syncd.policy.case import Case, Decision, Remark, Rulebook
 from syncd.policy.severity import owes_postmortem
 
 FLAPPING_SECONDS = 300.0
 """A resolve and a reopen within five minutes move the ticket once (rules: "The ticket", Status)."""
+
+OTHER_TOOL = "other tool"
+"""Agreed on a ticket that another tool made, and whose status that tool moves (`coexist: adopt`)."""
 
 _TIMED_OUT = (IncidentStatus.ACKNOWLEDGED, IncidentStatus.TRIGGERED)
 
@@ -71,6 +75,8 @@ def _move(case: Case, book: Rulebook) -> Decision:
     word = wanted_word(case, book)
     target = book.project.statuses[word]
     agreed: dict[str, JsonValue] = {"state": state}
+    if _left_to_other_tool(case, book):
+        return Decision(agreed=agreed)
     if issue.status.id == target.id:
         return Decision(agreed=agreed)
     reason = _left(case, book)
@@ -91,11 +97,16 @@ def _move(case: Case, book: Rulebook) -> Decision:
     )
 
 
+def _left_to_other_tool(case: Case, book: Rulebook) -> bool:
+    made_by_it = case.ticket is not None and bool(case.ticket.agreed.get(OTHER_TOOL))
+    return made_by_it and book.mapping.coexist is Coexist.ADOPT
+
+
 def _would_close(case: Case, book: Rulebook) -> tuple[str, ...]:
     """What `closing` in mode `report` would have done instead."""
     issue = case.ticket.issue if case.ticket else None
     over = case.incident.status is IncidentStatus.RESOLVED
-    if issue is None or issue.status.category == "done":
+    if issue is None or issue.status.category == "done" or _left_to_other_tool(case, book):
         return ()
     if over and book.mapping.closing.mode is Mode.REPORT and _owes_nothing(case, book):
         return ("close the ticket at the resolve: it owes nothing (closing.mode: report)",)

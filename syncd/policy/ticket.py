@@ -1,14 +1,29 @@
 """Every incident of a mapped service has exactly one ticket, and says so in one note.
 
 QRPay runbook, "Incident Tracking": all incidents are tracked in Jira. What was over before the
-mapping's `enforce_from` gets no ticket unless asked for (rules: "Backfill is silent").
+mapping's `enforce_from` gets no ticket unless asked for (rules: "Backfill is silent"). Where another tool
+makes tickets, too, its ticket is waited for, and taken (`coexist: adopt`).
 """
 
 from __future__ import annotations
 
+from datetime import datetime
+
+from syncd.domain.incident import Incident
+from syncd.domain.mapping import Coexist
 from syncd.domain.operation import Kind, Operation, ticket_key
 from syncd.policy.case import Case, Decision, Rulebook
 from syncd.policy.noise import noise_rule
+
+OTHER_TOOL_SECONDS = 60.0
+"""How long after the incident another tool's ticket is waited for (rules: "The ticket")."""
+
+
+def wait_for_other(incident: Incident, now: datetime) -> float:
+    """Seconds for which another tool's ticket is still waited for."""
+    since = (now - incident.created_at).total_seconds()
+    # our clock may stand a little behind the service's; where it is far off, nothing is held by it
+    return max(0.0, OTHER_TOOL_SECONDS - since) if since > -OTHER_TOOL_SECONDS else 0.0
 
 
 def decide_ticket(case: Case, book: Rulebook) -> Decision:
@@ -21,6 +36,10 @@ def decide_ticket(case: Case, book: Rulebook) -> Decision:
     if noise is not None:
         rule, again = noise
         return Decision(silence=rule.name, again=again)
+    if case.ticket is None and book.mapping.coexist is Coexist.ADOPT and case.now is not None:
+        wait = wait_for_other(incident, case.now)
+        if wait:
+            return Decision(again=wait)
     operations = []
     key = ticket_key(incident.id)
     if case.ticket is None and key not in case.once:

@@ -2,28 +2,30 @@
 
 Three traces: extensions of services that speak of Jira, the app's own rules, and notes that name a ticket
 which is not ours. A note that came within two minutes of the incident was a robot's; a later one may be a
-person's, so only a person can tell.
+person's, so only a person can tell. A team whose mapping says `coexist: adopt` wants it so.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from datetime import timedelta
 
 from syncd.domain.directory import OtherTool
 from syncd.domain.incident import Incident, Note
+from syncd.domain.mapping import Coexist
 from syncd.engine.checks.finding import PAGERDUTY_ADMIN, YOU, Finding, ok, unknown, wrong
 from syncd.engine.checks.sight import Sight
-from syncd.policy.mirror import mark_in
+from syncd.engine.coexist import AT_ONCE, keys_in
 from syncd.remote.errors import Cause, RemoteError
 
 RECENT = timedelta(days=7)
 MOST_INCIDENTS = 20
 """Incidents whose notes are read, one request each."""
-AT_ONCE = timedelta(minutes=2)
 CODE, WHERE = "PD08", "PagerDuty's own Jira app"
-OFF = "switch it off for these services: two tools make two tickets of each incident"
+OFF = (
+    "switch it off for these services, or say `coexist: adopt` in their mapping: two tools make two tickets"
+    " of each incident"
+)
 
 
 def own_app(sight: Sight) -> Iterator[Finding]:
@@ -52,13 +54,27 @@ def own_app(sight: Sight) -> Iterator[Finding]:
 
 
 def _tools(sight: Sight, what: str, tools: tuple[OtherTool, ...]) -> Iterator[Finding]:
-    ours = {one.id: one.name for mapping in sight.mappings for one in sight.mapped(mapping)}
+    alone, beside = _services(sight, Coexist.OFF), _services(sight, Coexist.ADOPT)
     for tool in tools:
-        on = [ours[one] for one in tool.services if one in ours]
-        if on or not tool.services:
-            where = f"{WHERE}, {what} {tool.name or tool.id}"
+        where = f"{WHERE}, {what} {tool.name or tool.id}"
+        on = [alone[one] for one in tool.services if one in alone]
+        wanted = [beside[one] for one in tool.services if one in beside]
+        if on or (not tool.services and alone):
             said = f"works on {', '.join(on) or 'services that it does not name'}"
             yield wrong(CODE, where, said, OFF, PAGERDUTY_ADMIN)
+        elif wanted or not tool.services:
+            said = f"works on {', '.join(wanted) or 'services that it does not name'}"
+            yield ok(CODE, where, f"{said}; `coexist: adopt` takes its tickets for ours")
+
+
+def _services(sight: Sight, coexist: Coexist) -> dict[str, str]:
+    """The mapped services of the teams that say so, by id."""
+    return {
+        one.id: one.name
+        for mapping in sight.mappings
+        if mapping.coexist is coexist
+        for one in sight.mapped(mapping)
+    }
 
 
 def _notes(sight: Sight) -> Iterator[Finding]:
@@ -78,7 +94,7 @@ def _notes(sight: Sight) -> Iterator[Finding]:
 
 
 def _incidents(sight: Sight) -> list[Incident]:
-    """The incidents of mapped services in the last week, the newest first."""
+    """The last week's incidents of services that no other tool ought to work on, the newest first."""
     found: list[Incident] = []
     offset, more = 0, True
     while more:
@@ -88,16 +104,16 @@ def _incidents(sight: Sight) -> list[Incident]:
     return [
         one
         for one in reversed(found)
-        if any(mapping.service(one.service.id, one.service.name) for mapping in sight.mappings)
+        if any(
+            mapping.coexist is Coexist.OFF and mapping.service(one.service.id, one.service.name)
+            for mapping in sight.mappings
+        )
     ]
 
 
 def _foreign_keys(sight: Sight, incident: Incident, note: Note) -> list[str]:
     """The keys of the mapped projects' issues in a note, without those that bear our mark for it."""
-    if mark_in(note.text):
-        return []
-    projects = "|".join(sorted({re.escape(mapping.jira.project) for mapping in sight.mappings}))
-    keys = list(dict.fromkeys(re.findall(rf"(?<![\w-])(?:{projects})-[1-9]\d*(?![\w-])", note.text)))[:20]
+    keys = keys_in(note.text, [mapping.jira.project for mapping in sight.mappings])
     if not keys:
         return []
     there = {one.key: one.mark for one in sight.jira.probe(keys).issues}
