@@ -9,6 +9,7 @@ _DONE = {
     Kind.LINK_NOTE: "{key} named in a note on {incident}",
     Kind.MOVE_TICKET: "{key} moved to {status}",
     Kind.EDIT_TICKET: "{key} brought up to date",
+    Kind.FILL_STUB: "{key} given its full text under its security level",
     Kind.LINK_TICKETS: "{key} linked",
     Kind.MIRROR_NOTE: "note of {incident} copied to {key} as a comment",
     Kind.MIRROR_COMMENT: "comment on {key} copied to {incident} as a note",

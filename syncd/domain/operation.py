@@ -65,6 +65,7 @@ class Kind(StrEnum):
     LINK_NOTE = "link_note"
     MOVE_TICKET = "move_ticket"
     EDIT_TICKET = "edit_ticket"
+    FILL_STUB = "fill_stub"
     LINK_TICKETS = "link_tickets"
     MIRROR_NOTE = "mirror_note"
     MIRROR_COMMENT = "mirror_comment"
@@ -89,6 +90,7 @@ KIND_CLASS = {
     Kind.LINK_NOTE: OperationClass.ONCE,
     Kind.MOVE_TICKET: OperationClass.STATE,
     Kind.EDIT_TICKET: OperationClass.STATE,
+    Kind.FILL_STUB: OperationClass.STATE,
     Kind.LINK_TICKETS: OperationClass.STATE,
     Kind.MIRROR_NOTE: OperationClass.ONCE,
     Kind.MIRROR_COMMENT: OperationClass.ONCE,
@@ -110,6 +112,7 @@ KIND_TARGET = {
     Kind.LINK_NOTE: Target.PAGERDUTY,
     Kind.MOVE_TICKET: Target.JIRA,
     Kind.EDIT_TICKET: Target.JIRA,
+    Kind.FILL_STUB: Target.JIRA,
     Kind.LINK_TICKETS: Target.JIRA,
     Kind.MIRROR_NOTE: Target.JIRA,
     Kind.MIRROR_COMMENT: Target.PAGERDUTY,

@@ -23,6 +23,8 @@ LABEL = "restricted"
 ASPECT = "security"
 STUB = "stub"
 """What is agreed on a ticket that names nothing but the incident's number."""
+KEPT = "kept"
+"""The value of `STUB` where a person wrote on it, so that it stays one."""
 _TOLD = "security told"
 LEFT = "restricted"
 """The rule of remarks that the security lead has to hear of."""
@@ -88,19 +90,23 @@ def withheld(incident: Incident, mapping: Mapping | None) -> Incident:
 def decide_level(case: Case, book: Rulebook) -> Decision:
     """Given a restricted incident whose ticket was read, return the edit that puts it under the level.
 
-    Nothing once a level was seen there. Without a level that our account may set, that is left on record
-    once, so that the security lead hears of it.
+    Nothing once a level was seen there, but a stub under a level is given its full text. Without a level that
+    our account may set, that is left on record once, so that the security lead hears of it.
     """
     ticket, issue = case.ticket, case.ticket.issue if case.ticket else None
-    if not case.restricted or ticket is None or issue is None or _sheltered(case, book):
+    if not case.restricted or ticket is None or issue is None:
         return Decision()
+    if issue.project == book.mapping.restricted.project:
+        return Decision()
+    secured = _secured(issue, book.mapping)
     if ASPECT in ticket.agreed:
-        return Decision()
-    if _secured(issue, book.mapping) and issue.security_level is not None:
+        return _fill(case) if secured and ticket.agreed.get(STUB) is True else Decision()
+    if secured and issue.security_level is not None:
         return Decision(agreed={ASPECT: issue.security_level.id})
     level = level_of(book.mapping, book.project)
     if level is None:
-        return _say_once(case, "our account may set no level of the mapping, so its ticket is as it was")
+        why = "our account may set no level of the mapping, so its ticket is as it was"
+        return Decision() if ticket.agreed.get(STUB) else _say_once(case, why)
     return Decision(
         operations=(
             Operation(
@@ -116,12 +122,16 @@ def decide_level(case: Case, book: Rulebook) -> Decision:
     )
 
 
-def _sheltered(case: Case, book: Rulebook) -> bool:
-    """Whether the ticket needs no level: it says nothing, or stands in the project for such tickets."""
-    ticket = case.ticket
-    if ticket is None or ticket.issue is None:
-        return True
-    return bool(ticket.agreed.get(STUB)) or ticket.issue.project == book.mapping.restricted.project
+def _fill(case: Case) -> Decision:
+    fill = Operation(
+        key=f"fill/{case.incident.id}",
+        kind=Kind.FILL_STUB,
+        incident=case.incident.id,
+        object=f"ticket:{case.incident.id}",
+        aspect=STUB,
+        reason="the stub stands under its security level now",
+    )
+    return Decision(operations=(fill,))
 
 
 def _say_once(case: Case, why: str) -> Decision:

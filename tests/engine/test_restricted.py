@@ -244,6 +244,51 @@ def test_without_a_level_the_ticket_is_a_stub_and_stays_one(careful: Any) -> Non
     nothing_more_is_written(rig)
 
 
+def with_level(rig: Rig) -> None:
+    """Our account may set the level from now on, and an hour has passed since it was looked up."""
+    rig.world.jira.site.project("OPS").denied.discard("SET_ISSUE_SECURITY")
+    rig.settle(2)
+    rig.world.advance(3700)
+    rig.engine.slow()
+    rig.settle(6)
+
+
+def test_a_stub_gets_its_level_and_then_its_text_once_the_level_can_be_set(careful: Any) -> None:
+    rig = careful(without_level)
+    made = rig.world.pagerduty.trigger("Alipay Integration", f"PII {CANARY}", priority="P2")
+    rig.settle(3)
+    rig.world.pagerduty.resolve(made.id, "Amara Osei")
+    rig.settle(12)
+    rig.engine.slow()
+    nothing_more_is_written(rig)
+    with_level(rig)
+    fields = issue_of(rig)["fields"]
+    assert (fields["summary"], secured(rig)) == (f"PII {CANARY}", "Security incident")
+    assert CANARY in fields["description"]
+    assert fields["components"][0]["name"] == "Alipay Integration"
+    kinds = [row.kind for row in rig.operations("done") if row.id in left(rig)]
+    assert kinds.index("fill_stub") > [row.aspect for row in rig.operations("done")].index("security")
+    nothing_more_is_written(rig)
+    rig.engine.slow()
+    nothing_more_is_written(rig)
+    rig.stop()
+    hidden(rig)
+    rig.start()
+
+
+def test_what_a_person_wrote_on_a_stub_stays_and_it_gets_the_level_alone(careful: Any) -> None:
+    rig = careful(without_level)
+    rig.world.pagerduty.trigger("Alipay Integration", f"PII {CANARY}", priority="P2")
+    rig.settle(3)
+    rig.world.jira.edit("OPS-1", "Ines Carvalho", description="What we know so far")
+    with_level(rig)
+    fields = issue_of(rig)["fields"]
+    assert (fields["description"], secured(rig)) == ("What we know so far", "Security incident")
+    assert CANARY not in str(issue_of(rig))
+    nothing_more_is_written(rig)
+    hidden(rig)
+
+
 def test_a_level_that_jira_refuses_in_the_create_makes_a_stub(careful: Any) -> None:
     rig = careful()
     without_level(rig.world)

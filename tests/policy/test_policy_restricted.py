@@ -143,7 +143,12 @@ def test_the_other_fields_of_a_restricted_ticket_follow_but_not_those_of_a_stub(
     assert edits(decide(case(rises, had, restricted=True), few()))["priority"] == {"id": "1"}
     stub = ticket(issue(), agreed={**AGREED, "stub": True})
     decision = decide(case(rises, stub, restricted=True), few())
-    assert (decision.operations, said(decision)) == ((), [])
+    assert (edits(decision), said(decision)) == ({"security": {"id": "900"}}, [])
+    secured = ticket(issue(security_level=LEVEL), agreed={**agreed, "stub": True})
+    (fill,) = decide(case(rises, secured, restricted=True), few()).operations
+    assert fill.kind is Kind.FILL_STUB
+    kept = ticket(issue(security_level=LEVEL), agreed={**agreed, "stub": "kept"})
+    assert decide(case(rises, kept, restricted=True), few()).operations == ()
 
 
 def test_what_is_restricted_is_never_noise_and_never_rides_in_a_batch() -> None:

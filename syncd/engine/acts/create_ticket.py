@@ -35,7 +35,7 @@ from syncd.ledger.snapshots import look_again
 from syncd.ledger.tables import IncidentRow, OperationRow, TicketRow
 from syncd.policy.case import Case, Rulebook
 from syncd.policy.fields import wanted_assignee
-from syncd.policy.restricted import STUB
+from syncd.policy.restricted import ASPECT, STUB
 from syncd.policy.severity import decide_severity
 from syncd.remote.errors import NotDone
 
@@ -103,7 +103,7 @@ class CreateTicket(BaseAct):
             return rendered
         _, book = incident_and_book(desk, row)
         whole = dict(fields)
-        whole["summary"], whole["description"] = _texts(desk, incident, book)
+        whole["summary"], whole["description"] = texts_of(desk, incident, book)
         for name, spec in book.mapping.jira.fields.items():
             facts = book.project.fields.get(name)
             if facts is not None and facts.id in whole and spec.template is not None:
@@ -141,6 +141,8 @@ class CreateTicket(BaseAct):
             )
         )
         look_again(session, [row.incident_id], desk.clock.now(), 0, "its ticket was made")
+        if ASPECT in refused:
+            desk.facts.forget_projects()  # it offered a level that it then refused
         if rendered.get("lead"):
             tell_lead(session, desk, row.incident_id, str(rendered["lead"]), outcome.remote_id)
         audit.append(
@@ -195,13 +197,18 @@ def _project_of(row: OperationRow) -> str:
     return str(project.get("key", "")) if isinstance(project, dict) else ""
 
 
-def _texts(desk: Desk, incident: Incident, book: Rulebook) -> tuple[str, str]:
+def texts_of(desk: Desk, incident: Incident, book: Rulebook) -> tuple[str, str]:
     """Summary and description; raises `CannotRender` without the template's words, which may quote them."""
     try:
         return desk.renderer.ticket(incident, book)
     except TemplateError as error:
         said = f"the ticket's template fails at {error.problem.where}; try it: syncd check --offline"
         raise CannotRender(said) from None
+
+
+def stub_description(incident: Incident) -> str:
+    """All that a stub says beside its title."""
+    return wiki_link(f"PagerDuty incident #{incident.number}", incident.html_url)
 
 
 def _stub(desk: Desk, incident: Incident, book: Rulebook) -> tuple[Rendered, Rendered]:
@@ -211,7 +218,7 @@ def _stub(desk: Desk, incident: Incident, book: Rulebook) -> tuple[Rendered, Ren
         "project": {"key": book.project.key},
         "issuetype": {"id": book.project.incident_type.id},
         "summary": title,
-        "description": wiki_link(f"PagerDuty incident #{incident.number}", incident.html_url),
+        "description": stub_description(incident),
     }
     if book.project.offers("labels"):
         fields["labels"] = ["syncd", slug_label(f"pd-{incident.id}")]
@@ -228,7 +235,7 @@ def _as_list(value: JsonValue) -> list[JsonValue]:
 
 def _fields(desk: Desk, incident: Incident, book: Rulebook) -> tuple[Rendered, Rendered]:
     severity = decide_severity(incident, book.mapping, book.section)
-    summary, description = _texts(desk, incident, book)
+    summary, description = texts_of(desk, incident, book)
     fields: dict[str, JsonValue] = {
         "project": {"key": book.project.key},
         "issuetype": {"id": book.project.incident_type.id},

@@ -7,6 +7,7 @@ from syncd.engine.acts.base import Act
 from syncd.engine.acts.create_ticket import CreateTicket
 from syncd.engine.acts.doubles import CloseDouble, LinkDouble
 from syncd.engine.acts.edit_ticket import EditTicket
+from syncd.engine.acts.fill_stub import FillStub
 from syncd.engine.acts.link_tickets import LinkTickets
 from syncd.engine.acts.move_ticket import MoveTicket
 from syncd.engine.acts.rewrites import RewriteComment, RewriteNote
@@ -16,6 +17,7 @@ ACTS: dict[str, Act] = {
     Kind.CREATE_TICKET: CreateTicket(),
     Kind.MOVE_TICKET: MoveTicket(),
     Kind.EDIT_TICKET: EditTicket(),
+    Kind.FILL_STUB: FillStub(),
     Kind.LINK_NOTE: LinkNote(),
     Kind.LINK_TICKETS: LinkTickets(),
     Kind.MIRROR_NOTE: MirrorNote(),
