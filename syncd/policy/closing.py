@@ -12,6 +12,7 @@ from syncd.domain.mapping import Mode
 from syncd.domain.operation import Kind, Operation
 from syncd.policy.case import Case, Decision, Rulebook
 from syncd.policy.gate import owed_at_the_gate
+from syncd.policy.status import left_to_other_tool
 
 
 def decide_closing(case: Case, book: Rulebook) -> Decision:
@@ -20,7 +21,13 @@ def decide_closing(case: Case, book: Rulebook) -> Decision:
     resolved, closing = case.incident.resolved_at, book.mapping.closing
     if ticket is None or issue is None or case.incident.open or resolved is None or case.now is None:
         return Decision()
-    if closing.mode is Mode.OFF or case.silent or not _was_owed(case) or _still_owed(case):
+    if (
+        closing.mode is Mode.OFF
+        or case.silent
+        or left_to_other_tool(case, book)
+        or not _was_owed(case)
+        or _still_owed(case)
+    ):
         return Decision()
     target = book.project.statuses["closed"]
     stands = issue.status.id == ticket.placed_status and ticket.agreed.get("state") == case.incident.status

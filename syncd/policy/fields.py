@@ -13,13 +13,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from hashlib import sha256
 
+from syncd.config.texts import slug_label
 from syncd.config.ticket_context import ticket_summary
 from syncd.domain.base import JsonValue, Value
 from syncd.domain.mapping import Owner
 from syncd.domain.operation import Kind, Operation
 from syncd.policy.case import Case, Decision, Remark, Rulebook
 from syncd.policy.restricted import STUB
-from syncd.policy.severity import decide_severity
+from syncd.policy.severity import Severity, decide_severity
+
+ASSUMED = "severity-assumed"
+"""The label of a ticket whose severity nobody chose."""
 
 
 class Aspect(Value):
@@ -153,9 +157,36 @@ def _aspects(case: Case, book: Rulebook) -> Iterator[Aspect]:
             display=priority.name,
             shown=(issue.priority.name or issue.priority.id) if issue.priority else "nothing",
         )
+    yield from _severity_labels(case, book, severity)
     yield from _component(case, book)
     yield from _severity_fields(case, book, severity.name)
     yield from _assignee(case, book)
+
+
+def severity_labels(severity: Severity) -> list[str]:
+    """The labels that say a severity, and that nobody chose it."""
+    return [slug_label(severity.name), *([ASSUMED] if severity.assumed else [])]
+
+
+def _severity_labels(case: Case, book: Rulebook, severity: Severity) -> Iterator[Aspect]:
+    """The labels of the severity follow it; all others are people's and are never written."""
+    issue = case.ticket.issue if case.ticket else None
+    if issue is None or not book.project.offers("labels"):
+        return
+    ours = {ASSUMED, *(slug_label(name) for name in book.mapping.severities)}
+    wanted = severity_labels(severity)
+    shown = [label for label in issue.labels if label in ours]
+    add: list[JsonValue] = [one for one in wanted if one not in shown]
+    remove: list[JsonValue] = [one for one in shown if one not in wanted]
+    yield Aspect(
+        name="severity labels",
+        wanted=", ".join(sorted(wanted)),
+        showing=", ".join(sorted(shown)) or None,
+        write={"labels": {"add": add, "remove": remove}},
+        owner=book.mapping.jira.owners.severity,
+        display=severity.name,
+        shown=", ".join(shown) or "nothing",
+    )
 
 
 def _component(case: Case, book: Rulebook) -> Iterator[Aspect]:

@@ -15,6 +15,7 @@ from syncd.domain.base import JsonValue
 from syncd.domain.duty import OWED, Duty, DutyKind
 from syncd.domain.operation import Kind, Operation
 from syncd.policy.case import Case, ClosedBy, Decision, Remark, Rulebook, TicketState
+from syncd.policy.status import left_to_other_tool
 
 GATE = "gate"
 """In what is agreed on a ticket: how its present close was judged."""
@@ -64,17 +65,22 @@ def _stopped(
             agreed={GATE: f"overridden: {which}"},
             remarks=(Remark(rule="gate.overridden", reason=reason, by=closed.by or "somebody"),),
         )
-    back = book.mapping.close_gate.mode == "reopen"
+    back = _reopens(case, book)
     operations = [_say(case, ticket, closed, missing, key, back=back)]
     if back:
         operations.append(_move_back(case, ticket, closed))
     return Decision(operations=tuple(operations), agreed={GATE: which})
 
 
+def _reopens(case: Case, book: Rulebook) -> bool:
+    """Whether the gate moves the ticket back; one of another tool's it only comments on."""
+    return book.mapping.close_gate.mode == "reopen" and not left_to_other_tool(case, book)
+
+
 def _going_back(case: Case, book: Rulebook, ticket: TicketState, judged: str) -> Decision:
     """A close that was judged: the way back goes on until it is made, as long as something is owed."""
     under_way = f"gate/{case.incident.id}/{judged}" in case.once
-    if not under_way or ticket.closed is None or book.mapping.close_gate.mode != "reopen":
+    if not under_way or ticket.closed is None or not _reopens(case, book):
         return Decision()
     if not owed_at_the_gate(case):
         return Decision(agreed={GATE: PROPER})

@@ -75,7 +75,7 @@ def _move(case: Case, book: Rulebook) -> Decision:
     word = wanted_word(case, book)
     target = book.project.statuses[word]
     agreed: dict[str, JsonValue] = {"state": state}
-    if _left_to_other_tool(case, book):
+    if left_to_other_tool(case, book):
         return Decision(agreed=agreed)
     if issue.status.id == target.id:
         return Decision(agreed=agreed)
@@ -97,7 +97,8 @@ def _move(case: Case, book: Rulebook) -> Decision:
     )
 
 
-def _left_to_other_tool(case: Case, book: Rulebook) -> bool:
+def left_to_other_tool(case: Case, book: Rulebook) -> bool:
+    """Whether another tool made the ticket and moves it."""
     made_by_it = case.ticket is not None and bool(case.ticket.agreed.get(OTHER_TOOL))
     return made_by_it and book.mapping.coexist is Coexist.ADOPT
 
@@ -106,7 +107,7 @@ def _would_close(case: Case, book: Rulebook) -> tuple[str, ...]:
     """What `closing` in mode `report` would have done instead."""
     issue = case.ticket.issue if case.ticket else None
     over = case.incident.status is IncidentStatus.RESOLVED
-    if issue is None or issue.status.category == "done" or _left_to_other_tool(case, book):
+    if issue is None or issue.status.category == "done" or left_to_other_tool(case, book):
         return ()
     if over and book.mapping.closing.mode is Mode.REPORT and _owes_nothing(case, book):
         return ("close the ticket at the resolve: it owes nothing (closing.mode: report)",)

@@ -131,6 +131,26 @@ def test_in_mode_comment_the_ticket_stays_closed(make_rig: Any, judge: Judge) ->
     nothing_more_is_written(house)
 
 
+def test_another_tool_s_ticket_stays_where_it_was_put_and_says_what_is_missing(
+    make_rig: Any, judge: Judge
+) -> None:
+    house = make_rig(mappings=(mapping(coexist="adopt", close_gate={"mode": "reopen"}),))
+    house.cycle()
+    made = house.world.pagerduty.trigger("Alipay Integration", "Latency", priority="P1")
+    ticket = house.world.jira.create("Priya Raman", "Made by the app", type="Incident")
+    house.world.pagerduty.note(made.id, f"Jira issue {ticket.key} was created", "Mei Tanaka")
+    house.settle(3)
+    house.world.pagerduty.resolve(made.id, "Amara Osei")
+    house.settle(12, 60.0)
+    closes(house)
+    assert (status(house), len(said(house))) == ("Done", 1)
+    judge.states = dict.fromkeys(judge.states, DutyState.MET)
+    house.world.jira.transition("OPS-1", "In Review", INES)
+    house.settle(4, 6 * HOUR)
+    house.settle(4, 6 * HOUR)
+    assert status(house) == "In Review"
+
+
 def test_in_mode_off_nobody_looks(make_rig: Any, judge: Judge) -> None:
     house = after_a_resolve(make_rig, gate="off")
     closes(house)

@@ -69,6 +69,34 @@ def test_a_severity_that_nobody_chose_is_marked_as_assumed(house: Rig) -> None:
     assert {"SEV3", "severity-assumed"} <= set(issue_of(house)["fields"]["labels"])
 
 
+def test_the_severity_s_labels_follow_it_and_people_s_labels_stay(house: Rig) -> None:
+    made = house.world.pagerduty.trigger("Alipay Integration", "No priority", urgency="low")
+    house.settle(2)
+    house.world.jira.add_label("OPS-1", "seen", by="Ines Carvalho")
+    house.world.pagerduty.set_priority(made.id, "P1", "Amara Osei")
+    house.settle(2)
+    assert set(issue_of(house)["fields"]["labels"]) == {"syncd", f"pd-{made.id}", "SEV0", "seen"}
+    house.world.pagerduty.set_priority(made.id, None, "Amara Osei")
+    house.settle(2)
+    assert {"SEV3", "severity-assumed", "seen"} <= set(issue_of(house)["fields"]["labels"])
+    assert "SEV0" not in issue_of(house)["fields"]["labels"]
+    assert issue_of(house)["comments"] == []
+    nothing_more_is_written(house)
+
+
+def test_a_clone_that_carries_our_labels_is_a_persons(house: Rig) -> None:
+    made = house.world.pagerduty.trigger("Alipay Integration", "Latency", priority="P4")
+    house.settle(2)
+    clone = house.world.jira.clone("OPS-1", "Ines Carvalho")
+    house.world.pagerduty.acknowledge(made.id, "Amara Osei")
+    house.world.pagerduty.note(made.id, "looking", "Amara Osei")
+    house.settle(3)
+    number = int(clone.key.partition("-")[2])
+    assert (status(house), status(house, number)) == ("In Progress", "To Do")
+    assert issue_of(house, number)["comments"] == []
+    nothing_more_is_written(house)
+
+
 def test_acknowledge_resolve_and_reopen_move_the_ticket_and_clear_its_resolution(house: Rig) -> None:
     people = house.world.pagerduty
     made = people.trigger("Alipay Integration", "Latency", priority="P4")

@@ -12,7 +12,7 @@ from syncd.domain.incident import Note
 from syncd.domain.operation import Kind, Operation, OperationClass
 from syncd.domain.ticket import Account, Comment, Issue, Mark, Status
 from syncd.policy.case import Case, Decision, MirrorPair, Rulebook, TicketState
-from syncd.policy.fields import wanted_assignee
+from syncd.policy.fields import severity_labels, wanted_assignee
 from syncd.policy.mirror import mark_line
 from syncd.policy.severity import decide_severity
 
@@ -74,6 +74,8 @@ def _made(case: Case, book: Rulebook) -> TicketState:
     agreed |= {"priority": priority.id} if priority else {}
     agreed |= {"component": component.id} if component else {}
     agreed |= {"assignee": account} if account else {}
+    labels = severity_labels(decide_severity(case.incident, book.mapping, book.section))
+    agreed["severity labels"] = ", ".join(sorted(labels))
     made = Issue(
         id="10009",
         key="OPS-9",
@@ -107,6 +109,9 @@ def _edited(case: Case, meaning: dict[str, Any]) -> Case:
             shown["components"] = tuple(Reference(id=one["id"]) for one in value)
         elif name == "assignee":
             shown["assignee"] = Account(id=value["accountId"])
+        elif name == "labels":
+            kept = [one for one in case.ticket.issue.labels if one not in value["remove"]]
+            shown["labels"] = (*kept, *value["add"])
         elif name.startswith("customfield_"):
             shown["fields"] = {**case.ticket.issue.fields, name: value}
         else:

@@ -34,9 +34,9 @@ from syncd.ledger.restricting import PRIVATE
 from syncd.ledger.snapshots import look_again
 from syncd.ledger.tables import IncidentRow, OperationRow, TicketRow
 from syncd.policy.case import Case, Rulebook
-from syncd.policy.fields import wanted_assignee
+from syncd.policy.fields import severity_labels, wanted_assignee
 from syncd.policy.restricted import ASPECT, STUB
-from syncd.policy.severity import decide_severity
+from syncd.policy.severity import Severity, decide_severity
 from syncd.remote.errors import NotDone
 
 BACKFILL_LABEL = "syncd-backfill"
@@ -243,8 +243,10 @@ def _fields(desk: Desk, incident: Incident, book: Rulebook) -> tuple[Rendered, R
         "description": description,
     }
     if book.project.offers("labels"):
-        fields["labels"] = [*_labels(incident, book, severity.name, severity.assumed)]
+        fields["labels"] = [*_labels(incident, book, severity)]
     agree: dict[str, JsonValue] = {"summary": summary}
+    if book.project.offers("labels"):
+        agree["severity labels"] = ", ".join(sorted(severity_labels(severity)))
     priority = book.project.priorities.get(severity.name)
     if priority is not None:
         fields["priority"] = {"id": priority.id}
@@ -269,11 +271,9 @@ def _keep_backfill_silent(fields: Rendered, agree: Rendered, incident: Incident,
         fields["labels"] = [*labels, BACKFILL_LABEL]
 
 
-def _labels(incident: Incident, book: Rulebook, severity: str, assumed: bool) -> list[str]:
+def _labels(incident: Incident, book: Rulebook, severity: Severity) -> list[str]:
     """Labels are for people and for finding candidates; they decide nothing."""
-    labels = ["syncd", slug_label(f"pd-{incident.id}"), slug_label(severity)]
-    if assumed:
-        labels.append("severity-assumed")
+    labels = ["syncd", slug_label(f"pd-{incident.id}"), *severity_labels(severity)]
     if book.section.component and book.section.component not in book.project.components:
         labels.append(slug_label(book.section.component))
     labels.extend(slug_label(label) for label in book.mapping.jira.labels)

@@ -12,6 +12,8 @@ from syncd.ledger import audit
 from syncd.ledger.tables import OperationRow, TicketRow
 from syncd.remote.errors import NotDone
 
+LABELS = "labels"
+
 
 class EditTicket(BaseAct):
     """One edit."""
@@ -27,8 +29,9 @@ class EditTicket(BaseAct):
         """One edit; nothing is sent where all its fields were refused."""
         fields = rendered["fields"]
         if isinstance(fields, dict) and fields:
+            values = {name: value for name, value in fields.items() if name != LABELS}
             try:
-                desk.clients.jira.edit(str(rendered["issue"]), fields)
+                desk.clients.jira.edit(str(rendered["issue"]), values, _verbs(fields))
             except NotDone as error:
                 forget_refused_assignee(desk, fields, error)
                 droppable = self.drop_refused(row, error.field_errors)
@@ -71,6 +74,25 @@ class EditTicket(BaseAct):
         return [name for name in refused if name in fields and name != "security"]
 
 
+def _relabelled(labels: JsonValue, change: dict[str, JsonValue]) -> list[JsonValue]:
+    added, removed = change.get("add"), change.get("remove")
+    known = labels if isinstance(labels, list) else []
+    gone = removed if isinstance(removed, list) else []
+    return [*(one for one in known if one not in gone), *(added if isinstance(added, list) else [])]
+
+
+def _verbs(fields: dict[str, JsonValue]) -> dict[str, JsonValue] | None:
+    """Labels are added and taken off one by one, so that what people put there meanwhile stays."""
+    change = fields.get(LABELS)
+    if not isinstance(change, dict):
+        return None
+    verbs: list[JsonValue] = []
+    for verb in ("remove", "add"):
+        labels = change.get(verb)
+        verbs += [{verb: one} for one in labels] if isinstance(labels, list) else []
+    return {LABELS: verbs}
+
+
 def _as_written(snapshot: dict[str, JsonValue], fields: dict[str, JsonValue]) -> dict[str, JsonValue]:
     """The ticket as it must look after our edit, until it is read again."""
     after = dict(snapshot)
@@ -81,6 +103,8 @@ def _as_written(snapshot: dict[str, JsonValue], fields: dict[str, JsonValue]) ->
             after["priority"] = {"id": value["id"], "name": ""}
         elif name == "security" and isinstance(value, dict):
             after["security_level"] = {"id": value["id"], "name": ""}
+        elif name == LABELS and isinstance(value, dict):
+            after[LABELS] = _relabelled(after.get(LABELS), value)
         elif name == "components" and isinstance(value, list):
             after["components"] = [{**one, "name": ""} for one in value if isinstance(one, dict)]
         elif name == "assignee" and isinstance(value, dict):
