@@ -22,7 +22,7 @@ from loguru import logger
 from rich.console import Console
 from rich.table import Table
 
-from bench import backfill, storm
+from bench import backfill, large, storm
 from bench.figure import Figure
 from syncd.engine.cycle import Engine
 from syncd.engine.desk import Desk
@@ -177,6 +177,7 @@ PARTS: dict[str, Callable[[], Iterable[Figure]]] = {
     "life": lambda: _on_a_fresh_world(_lives),
     "storm": storm.measure,
     "backfill": backfill.measure,
+    "large": large.measure,
 }
 
 
