@@ -60,6 +60,13 @@ class Brakes:
         self._passed = self._passed or holds.first_load(session) is FirstLoad.PASSED
         return self._passed
 
+    def accepted_now(self) -> bool:
+        """As `accepted`, in a transaction of its own where it has to be read."""
+        if self._passed:
+            return True
+        with self._ledger.db.read() as session:
+            return self.accepted(session)
+
     def read_whole(self) -> None:
         """Both services were read and what was found is handed out: what waits can be counted."""
         self._to_count = not self._passed

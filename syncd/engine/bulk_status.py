@@ -9,22 +9,29 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from syncd.domain.incident import Incident
+from syncd.domain.incident import Incident, IncidentStatus
 from syncd.engine.acts.ways import ways_from
 from syncd.engine.cases import is_silent
 from syncd.engine.desk import Desk
 from syncd.engine.executor import Executor
 from syncd.ledger.snapshots import get_cursor, set_cursor
-from syncd.ledger.tables import IncidentRow, OperationRow, TicketRow
+from syncd.ledger.tables import OperationRow, TicketRow
 from syncd.policy.case import Case, Rulebook
 from syncd.policy.status import still_flapping, wanted_word
+
+LEARN_EVERY = 60.0
+"""Seconds between two creates that are sent alone to learn from."""
 
 
 @dataclass(frozen=True)
 class Way:
-    """A transition to take inside the create; `alone`: the create was sent alone just now, to learn."""
+    """A transition to take inside the create, and the status that it leads to.
+
+    `alone`: the create was sent alone just now, to learn.
+    """
 
     transition: str | None = None
+    goal: str | None = None
     alone: bool = False
 
 
@@ -34,37 +41,45 @@ class StatusAtBirth:
     def __init__(self, desk: Desk, executor: Executor) -> None:
         self._desk = desk
         self._executor = executor
+        self._learned: dict[str, float] = {}
 
-    def transition_for(self, row: OperationRow) -> Way:
+    def transition_for(self, row: OperationRow, incident: Incident, team: str | None) -> Way:
         """The transition that a create may carry; may send the create alone to learn. `RemoteError`."""
         desk = self._desk
-        with desk.ledger.db.read() as session:
-            known = session.get(IncidentRow, row.incident_id)
-        if known is None:
-            return Way()
-        incident = Incident.model_validate(known.snapshot)
-        book = desk.book_of(incident, known.team)
-        if book is None or incident.open:
+        book = desk.book_of(incident, team)
+        if book is None or incident.status is IncidentStatus.TRIGGERED:
             return Way()
         case = Case(incident=incident, now=desk.clock.now(), silent=is_silent(incident, book))
         if still_flapping(case):
             return Way()
-        name = f"birth.{book.project.key}.{book.project.incident_type.id}"
+        place = _place(book)
         with desk.ledger.db.read() as session:
-            begins = get_cursor(session, name).get("status")
-        if begins is None:
-            self._learn(row, name)
+            begins = get_cursor(session, f"birth.{place}").get("status")
+        if begins is None or desk.facts.ways(place, str(begins)) is None:
+            if desk.clock.boottime() - self._learned.get(place, -LEARN_EVERY) < LEARN_EVERY:
+                return Way()
+            self._learned[place] = desk.clock.boottime()
+            self._learn(row, f"birth.{place}")
             return Way(alone=True)
-        return Way(transition=self._safe(book, wanted_word(case, book), str(begins)))
+        return self._safe(book, wanted_word(case, book), str(begins))
 
-    def _safe(self, book: Rulebook, word: str, begins: str) -> str | None:
+    def _safe(self, book: Rulebook, word: str, begins: str) -> Way:
         target = book.project.statuses[word].id
-        workflow = f"{book.project.key}.{book.project.incident_type.id}"
-        ways = self._desk.facts.ways(workflow, begins) or ()
-        for way in ways:
+        for way in self._desk.facts.ways(_place(book), begins) or ():
             if way.to.id == target and begins != target and not way.required and not way.offered:
-                return way.id
-        return None
+                return Way(way.id, target)
+        return Way()
+
+    def forget(self, incident: Incident, team: str | None) -> None:
+        """A create was refused that carried a transition: what was known of it may have changed."""
+        book = self._desk.book_of(incident, team)
+        if book is None:
+            return
+        place = _place(book)
+        with self._desk.ledger.db.write() as session:
+            begins = get_cursor(session, f"birth.{place}").get("status")
+            set_cursor(session, f"birth.{place}", status=None)
+        self._desk.facts.forget_ways(place, str(begins))
 
     def _learn(self, row: OperationRow, name: str) -> None:
         desk = self._desk
@@ -79,9 +94,7 @@ class StatusAtBirth:
             with desk.ledger.db.write() as session:
                 set_cursor(session, name, status=issues[0].status.id)
 
-    def arrived(self, incident: Incident, team: str | None, status_id: str) -> bool:
-        """Whether a ticket was born in the status that its incident asks for."""
-        book = self._desk.book_of(incident, team)
-        if book is None:
-            return False
-        return book.project.statuses[wanted_word(Case(incident=incident), book)].id == status_id
+
+def _place(book: Rulebook) -> str:
+    """Which issues begin alike: those of a type in a project; the name of their workflow, too."""
+    return f"{book.project.key}.{book.project.incident_type.id}"

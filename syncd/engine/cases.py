@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, time
 
-from sqlmodel import Session, col, select
+from sqlalchemy import bindparam
+from sqlmodel import Session, select
 
 from syncd.domain.incident import Incident, IncidentStatus, Note
 from syncd.domain.operation import OperationClass, OperationState
@@ -49,16 +50,14 @@ def build_case(
     row: IncidentRow,
     book: Rulebook,
     people: tuple[dict[str, Account | None], Account | None],
+    *,
+    bare: bool = False,
 ) -> Case:
-    """Given an incident's row, return its case as of this transaction."""
+    """Given an incident's row, return its case as of this transaction; `bare`: it has no ticket."""
     incident = Incident.model_validate(row.snapshot)
-    ticket = session.get(TicketRow, row.id)
-    once = session.exec(
-        select(OperationRow.key, OperationRow.op, OperationRow.state).where(
-            OperationRow.incident_id == row.id, OperationRow.op_class == OperationClass.ONCE
-        )
-    ).all()
-    pairs = session.exec(select(MirrorLinkRow).where(col(MirrorLinkRow.incident_id) == row.id)).all()
+    ticket = None if bare else session.get(TicketRow, row.id)
+    once = session.exec(_ONCE, params={"incident": row.id}).all()
+    pairs = session.exec(_PAIRS, params={"incident": row.id}).all()
     case = Case(
         incident=incident,
         notes=tuple(Note.model_validate(note) for note in row.notes) if row.notes is not None else None,
@@ -82,11 +81,16 @@ def build_case(
         restricted=row.restricted,
         now=desk.clock.now(),
         merged_into=_merge_target(session, incident),
-        merged_from=tuple(
-            session.exec(select(IncidentRow.id).where(IncidentRow.merged_into == incident.id)).all()
-        ),
+        merged_from=tuple(session.exec(_MERGED_FROM, params={"incident": row.id}).all()),
     )
     return extend_case(session, desk, row, case)
+
+
+_ONCE = select(OperationRow.key, OperationRow.op, OperationRow.state).where(
+    OperationRow.incident_id == bindparam("incident"), OperationRow.op_class == OperationClass.ONCE
+)
+_PAIRS = select(MirrorLinkRow).where(MirrorLinkRow.incident_id == bindparam("incident"))
+_MERGED_FROM = select(IncidentRow.id).where(IncidentRow.merged_into == bindparam("incident"))
 
 
 def _merge_target(session: Session, incident: Incident) -> MergeTarget | None:

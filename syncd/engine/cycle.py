@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from threading import Thread
+from threading import Lock, Thread
 from typing import Any
 
 from loguru import logger
@@ -33,7 +33,7 @@ from syncd.engine.work import Worker
 from syncd.ledger import outbox
 from syncd.ledger.papers import due_incidents
 from syncd.ledger.snapshots import awaiting_a_look, set_cursor, still_open, unfinished
-from syncd.ledger.tables import OperationRow
+from syncd.ledger.tables import IncidentRow, OperationRow
 from syncd.remote.errors import RemoteError
 
 SERVICES = frozenset({"pagerduty", "jira"})
@@ -72,6 +72,10 @@ class Engine:
         self.slow_lane = SlowLane(desk)
         self.dispatcher = Dispatcher(Worker(desk, self._left_to_batches).work, desk.clock, self._emptied)
         self.bulk = BulkCreates(desk, self.dispatcher, Executor(desk))
+        self.pagerduty.found = self._found
+        self._reading = False
+        self._batches: Thread | None = None
+        self._batch_lock = Lock()
         self.dispatcher.report = partial(desk.progress.report, "incidents worked on")
         self.good: dict[str, datetime] = {}
         self.contacted: set[str] = set()
@@ -102,13 +106,18 @@ class Engine:
         """Read both sides and hand out what may have changed; returns without waiting for the workers."""
         self.serve_requests()
         self.dispatcher.wake()
-        result = CycleResult(
-            pagerduty=self._side("pagerduty", self.pagerduty.poll), jira=self._side("jira", self.jira.poll)
-        )
+        self._reading = True
+        try:
+            result = CycleResult(
+                pagerduty=self._side("pagerduty", self.pagerduty.poll),
+                jira=self._side("jira", self.jira.poll),
+            )
+        finally:
+            self._reading = False
         adopted = result.jira and self._side("jira", self._adopt)
         with self.desk.ledger.db.read() as session:
             waiting = awaiting_a_look(session)
-        self._hand_out(waiting)
+        self._hand_out(self.bulk.due(waiting))
         if result.good and adopted:
             self.desk.brakes.read_whole()
         self._note_state()
@@ -121,8 +130,15 @@ class Engine:
         except RemoteError as error:
             logger.debug("no batches, since Jira does not say what it is: {}", error)
         self.dispatcher.submit(incident_ids)
-        if self.bulk.under_way and self.dispatcher.threaded:
-            Thread(target=self._batch_beside, name="batches", daemon=True).start()
+        with self._batch_lock:
+            if self.bulk.under_way and self.dispatcher.threaded and self._batches is None:
+                self._batches = Thread(target=self._batch_beside, name="batches", daemon=True)
+                self._batches.start()
+
+    def _found(self, incident_ids: list[str]) -> None:
+        """Many new incidents are on record already while more is being read: the workers begin with them."""
+        if self.dispatcher.threaded:
+            self._hand_out(incident_ids)
 
     def _judge(self) -> None:
         """When all that was handed out is decided: what the brakes hold provisionally goes or stays."""
@@ -148,8 +164,8 @@ class Engine:
                 return
             self.desk.stop.wait(BATCH_EVERY)
 
-    def _left_to_batches(self, row: OperationRow) -> bool:
-        return self.bulk.takes(row)
+    def _left_to_batches(self, row: OperationRow, incident: IncidentRow) -> bool:
+        return self.bulk.takes(row, incident)
 
     def _batch_inline(self) -> None:
         """The queue of a caller that works by itself is empty: send batches, then let the rest go alone."""
@@ -160,13 +176,19 @@ class Engine:
 
     def _batch_beside(self) -> None:
         """Send batches while the workers decide; the rest goes alone when they are done."""
-        while self.bulk.under_way and not self.desk.stop.is_set():
-            self.bulk.run()
-            if self.dispatcher.idle():
+        try:
+            while not self.desk.stop.is_set():
                 self.bulk.run()
-                self.bulk.end()
-                return
-            self.dispatcher.wait_idle(BATCH_EVERY)
+                if self.dispatcher.idle() and not self._reading:
+                    self.bulk.run()
+                    self.bulk.end()
+                with self._batch_lock:
+                    if not self.bulk.under_way:
+                        self._batches = None
+                        return
+                self.desk.stop.wait(BATCH_EVERY)
+        finally:
+            self._batches = None
 
     def serve_requests(self) -> None:
         """Do what people asked for at the command line."""

@@ -13,6 +13,7 @@ from typing import Protocol
 from syncd.domain.clock import Clock
 from syncd.domain.incident import Incident
 from syncd.domain.mapping import Mapping, ServiceSection
+from syncd.domain.ticket import Account
 from syncd.engine.brakes import Brakes
 from syncd.engine.health import Health
 from syncd.engine.jira_facts import JiraFacts
@@ -29,10 +30,11 @@ MOST_SKEW_SECONDS = 120.0
 class Budgets(Protocol):
     """The rate budget that a write takes before it is claimed."""
 
-    def take(self, service: str, *, issue: str = "") -> None:
+    def take(self, service: str, *, issue: str = "", leave: float = 0.0) -> None:
         """Wait for the right to send one request; raises `NotDone` where that would take too long.
 
-        `issue` is set for writes to a Jira issue, which has limits of its own.
+        `issue` is set for writes to a Jira issue, which has limits of its own; `leave` is the share of the
+        budget that is left to what matters more.
         """
         ...
 
@@ -85,7 +87,10 @@ class Clients:
 
 @dataclass
 class Desk:
-    """The engine's working place; `settle_seconds` and `backfill_seconds` come from the settings."""
+    """The engine's working place; `settle_seconds` and `backfill_seconds` come from the settings.
+
+    `people` is what `syncd.engine.people` has at hand: by address and project, since when and who.
+    """
 
     ledger: Ledger
     clock: Clock
@@ -100,6 +105,7 @@ class Desk:
     dry_run: bool = False
     skew: Callable[[str], float | None] = lambda _service: None
     stop: threading.Event = field(default_factory=threading.Event)
+    people: dict[tuple[str, str], tuple[float, Account | None]] = field(default_factory=dict)
     brakes: Brakes = field(init=False)
     progress: Progress = field(init=False)
 

@@ -11,7 +11,7 @@ from enum import StrEnum
 from loguru import logger
 from sqlmodel import col, select
 
-from syncd.domain.operation import OperationClass, OperationState
+from syncd.domain.operation import Kind, OperationClass, OperationState
 from syncd.engine.acts.base import (
     Act,
     CannotRender,
@@ -28,11 +28,14 @@ from syncd.ledger import outbox
 from syncd.ledger.restricting import AGAIN, PRIVATE
 from syncd.ledger.snapshots import look_again
 from syncd.ledger.tables import IncidentRow, OperationRow
-from syncd.remote.budget import prepaid
+from syncd.remote.budget import LEFT_BY_COMMENTS, LEFT_BY_UPDATES, prepaid
 from syncd.remote.errors import Cause, NotDone, RemoteError, Unknown
 
 TRIES = 5
 """How often a request that a service answers with a conflict is sent before its operation is parked."""
+
+COMMENTS = frozenset({Kind.LINK_NOTE, Kind.MIRROR_NOTE, Kind.MIRROR_COMMENT, Kind.SAY_ON_TICKET})
+"""What leaves last when a budget is nearly used up."""
 
 LATER = frozenset({Cause.PAUSED, Cause.UNREACHABLE, Cause.LIMITED, Cause.CREDENTIALS, Cause.REDIRECT})
 """Failures that say nothing about this operation: it waits for the service."""
@@ -64,7 +67,7 @@ class Executor:
                 return Verdict.DONE
             whole = act.complete(desk, row, rendered)
             probe_from = highest_seen(desk, _project(rendered)) if act.probes else None
-            desk.budgets.take(row.target, issue=str(rendered.get("issue", "")))
+            desk.budgets.take(row.target, issue=str(rendered.get("issue", "")), leave=_left(act, row))
         except DecideAgain:
             return self._end(row, OperationState.SUPERSEDED, "what it was decided upon has changed")
         except CannotRender as error:
@@ -258,6 +261,13 @@ class Executor:
             session.add(row)
             outbox.finish(session, row, state, self._desk.clock.now(), why=why)
         return Verdict.ENDED
+
+
+def _left(act: Act, row: OperationRow) -> float:
+    """The share of the budget that an operation leaves to others: creates before updates before comments."""
+    if act.probes:
+        return 0.0
+    return LEFT_BY_COMMENTS if row.kind in COMMENTS else LEFT_BY_UPDATES
 
 
 def _project(rendered: Rendered) -> str:

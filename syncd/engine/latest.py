@@ -33,10 +33,12 @@ def up_to_date(case: Case, rows: Iterable[OperationRow], decision: Decision) -> 
     return not any(_gone(case, waiting, decision)) and not any(_changed(waiting, decision))
 
 
-def bring_up_to_date(session: Session, desk: Desk, case: Case, decision: Decision) -> None:
-    """Drop what is no longer true, renew what has changed; after the decision was recorded."""
+def bring_up_to_date(
+    session: Session, desk: Desk, case: Case, decision: Decision, rows: Iterable[OperationRow]
+) -> None:
+    """Drop what is no longer true, renew what has changed; after the decision was recorded in `rows`."""
     now = desk.clock.now()
-    waiting = outbox.untried(outbox.open_of(session, case.incident.id))
+    waiting = outbox.untried(rows)
     for row, op in _changed(waiting, decision):
         outbox.say_anew(session, row, op, now)
     for row, why in _gone(case, waiting, decision):

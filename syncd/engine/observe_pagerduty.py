@@ -7,7 +7,7 @@ nothing by itself: what is missing there is read by id.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from hashlib import sha256
 
@@ -20,7 +20,7 @@ from syncd.engine.desk import Desk
 from syncd.engine.unreadable import note_read, note_unread
 from syncd.engine.windows import LAST_OFFSET, PAGE, read_created
 from syncd.ledger.papers import note_acknowledged
-from syncd.ledger.snapshots import get_cursor, look_again, set_cursor, unreadable
+from syncd.ledger.snapshots import get_cursor, look_again, read_ahead, set_cursor, unreadable
 from syncd.ledger.tables import IncidentRow
 
 WATERMARK = "pagerduty.log"
@@ -28,10 +28,14 @@ OVERLAP = timedelta(minutes=5)
 BY_ID = ("custom_field_value_change",)
 """Log entries about what only a read by id shows."""
 
+SHOWN = ("trigger", "assign", "escalate", "notify", "acknowledge", "resolve")
+"""Log entries about what the incident embedded beside them shows: where it is known, they ask for nothing."""
+MANY = 10
+"""So much news on one page is handed out at once, while the next page is read."""
 
-def _acknowledged(session: Session, entry: LogEntry) -> None:
-    row = session.get(IncidentRow, entry.incident_id) if entry.kind == "acknowledge" else None
-    if row is not None:
+
+def _acknowledged(session: Session, row: IncidentRow | None, entry: LogEntry) -> None:
+    if row is not None and entry.kind == "acknowledge":
         note_acknowledged(row, entry)
         session.add(row)
 
@@ -46,6 +50,8 @@ class PagerDutyPoller:
         with desk.ledger.db.read() as session:
             self._seen_unread = set(unreadable(session))
         self.unmapped: dict[str, str] = {}
+        self.found: Callable[[list[str]], None] = lambda _incidents: None
+        """Told of many new incidents once they are stored, without those older than the ledger."""
 
     def poll(self) -> None:
         """Read both; raises `RemoteError` where PagerDuty cannot be read."""
@@ -116,13 +122,19 @@ class PagerDutyPoller:
             return
         desk, now = self._desk, self._desk.clock.now()
         with desk.ledger.db.write() as session:
+            rows = read_ahead(session, {entry.incident_id for entry in entries})
             for entry in entries:
                 if entry.incident is not None:
                     team = self._team(session, entry.incident)
                     if team is None:
                         continue
-                    keep_incident(session, desk, entry.incident, moment, team)
-                _acknowledged(session, entry)
+                    news = keep_incident(session, desk, entry.incident, moment, team)
+                    row = rows.get(entry.incident_id)
+                    _acknowledged(session, row, entry)
+                    if news is None and row is not None and row.moment == moment and entry.kind in SHOWN:
+                        continue
+                else:
+                    _acknowledged(session, rows.get(entry.incident_id), entry)
                 why = f"PagerDuty logged {entry.kind}"
                 # what the page embeds lacks the custom fields, so their change asks for a read by id
                 since = desk.ledger.moments.next() if entry.kind in BY_ID else moment
@@ -181,14 +193,20 @@ class PagerDutyPoller:
         if not fresh:
             return
         desk, now = self._desk, self._desk.clock.now()
+        news = []
         with desk.ledger.db.write() as session:
+            read_ahead(session, [incident.id for incident in fresh])
             for incident in fresh:
                 if incident.id in self._seen_unread:
                     note_read(session, incident.id)
                 team = self._team(session, incident)
                 if team and keep_incident(session, desk, incident, moment, team) is not None:
-                    look_again(session, [incident.id], now, moment, why)
+                    news.append(incident)
+            look_again(session, [incident.id for incident in news], now, moment, why)
         self._seen_unread.difference_update(incident.id for incident in fresh)
+        young = [incident.id for incident in news if incident.created_at >= desk.ledger.born]
+        if len(young) >= MANY:
+            self.found(young)
 
     def _ask_for_missing(self, listed: set[str], began: int) -> None:
         """What the ledger holds for open and the list does not name is read by id.

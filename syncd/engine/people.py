@@ -18,6 +18,8 @@ from syncd.ledger.tables import PersonRow
 from syncd.policy.case import Rulebook
 
 KEPT = timedelta(days=1)
+AT_HAND = 60.0
+"""Seconds for which an answer is taken from memory, without asking the ledger."""
 
 
 def _pick(email: str, found: tuple[Account, ...]) -> tuple[Account | None, str]:
@@ -37,11 +39,21 @@ def account_of(desk: Desk, email: str, book: Rulebook) -> Account | None:
     """
     email = book.mapping.people.aliases.get(email, email).casefold()
     project = book.project.key
-    now = desk.clock.now()
+    at_hand = desk.people.get((email, project))
+    if at_hand is not None and desk.clock.boottime() - at_hand[0] < AT_HAND:
+        return at_hand[1]
     with desk.ledger.db.read() as session:
         known = session.get(PersonRow, (email, project))
-    if known is not None and now - known.checked_at < KEPT:
-        return Account.model_validate(known.account) if known.account else None
+    if known is not None and desk.clock.now() - known.checked_at < KEPT:
+        account = Account.model_validate(known.account) if known.account else None
+    else:
+        account = _ask(desk, email, book)
+    desk.people[email, project] = desk.clock.boottime(), account
+    return account
+
+
+def _ask(desk: Desk, email: str, book: Rulebook) -> Account | None:
+    project = book.project.key
     account, why = _pick(email, desk.clients.jira.assignable(email, project))
     with desk.ledger.db.write() as session:
         _remember(session, email, project, account, why, desk)
@@ -64,6 +76,7 @@ def _remember(
 
 def forget(desk: Desk, account_id: str) -> None:
     """A write said that this account cannot be assigned: look it up again the next time."""
+    desk.people.clear()
     with desk.ledger.db.write() as session:
         for row in session.exec(select(PersonRow)).all():
             if row.account and row.account.get("id") == account_id:

@@ -9,13 +9,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from loguru import logger
-from sqlalchemy import delete
-from sqlmodel import Session, col
+from sqlmodel import Session
 
 from syncd.domain.base import JsonValue
 from syncd.domain.incident import Incident, IncidentStatus
 from syncd.domain.mapping import Coexist
-from syncd.domain.operation import Kind, OperationClass, OperationState
+from syncd.domain.operation import OPEN_STATES, Kind, OperationClass, OperationState
 from syncd.engine import paperwork
 from syncd.engine.border import keep_incident, keep_issue, tell_lead
 from syncd.engine.brakes import rest_of
@@ -31,7 +30,13 @@ from syncd.engine.settle import settle
 from syncd.engine.shelter import book_for
 from syncd.engine.unreadable import note_read, note_unread
 from syncd.ledger import audit, outbox
-from syncd.ledger.snapshots import looks_of, ticket_of
+from syncd.ledger.snapshots import (
+    incident_and_ticket,
+    looked,
+    looks_of,
+    still_as_read,
+    ticket_of,
+)
 from syncd.ledger.tables import IncidentRow, LookAgainRow, OperationRow, TicketRow
 from syncd.policy.case import Case, Decision, Remark, Rulebook
 from syncd.policy.decide import decide
@@ -58,11 +63,28 @@ class Later:
         self.seconds = seconds if self.seconds is None else min(self.seconds, seconds)
 
 
+@dataclass
+class Seen:
+    """One incident as it was looked at; `at_hand` are rows that no request has made old since.
+
+    `rows` are its open operations after the decision, None while they are not known.
+    """
+
+    incident: Incident
+    book: Rulebook
+    row: IncidentRow
+    looks: list[LookAgainRow]
+    at_hand: list[IncidentRow | TicketRow]
+    rows: list[OperationRow] | None = None
+
+
 class Worker:
     """Works on one incident at a time (in one thread)."""
 
     def __init__(
-        self, desk: Desk, left_to_batches: Callable[[OperationRow], bool] = lambda _row: False
+        self,
+        desk: Desk,
+        left_to_batches: Callable[[OperationRow, IncidentRow], bool] = lambda _row, _incident: False,
     ) -> None:
         self._desk = desk
         self._executor = Executor(desk)
@@ -74,11 +96,12 @@ class Worker:
         for _ in range(ROUNDS):
             if self._desk.stop.is_set():
                 return later
+            seen = None
             try:
                 seen = self._look(incident_id, later)
                 if seen is None:
                     return later
-                if not self._decide(*seen, later):
+                if not self._decide(seen, later):
                     continue
             except RemoteError as error:
                 self._desk.health.failed(error.service, error)
@@ -89,7 +112,7 @@ class Worker:
                 logger.error("{} waits: {}", incident_id, error)
                 later.at(60.0)
                 return later
-            if not self._act(incident_id, later):
+            if not self._act(incident_id, seen, later):
                 return later
         logger.error("{} does not come to rest after {} rounds", incident_id, ROUNDS)
         later.at(60.0)
@@ -100,12 +123,13 @@ class Worker:
             row = session.get(IncidentRow, incident_id)
         return row is not None and row.restricted
 
-    def _look(self, incident_id: str, later: Later) -> tuple[Incident, Rulebook] | None:
-        """Read what is not fresh enough; return incident and rulebook, None where no team claims it."""
+    def _look(self, incident_id: str, later: Later) -> Seen | None:
+        """Read what is not fresh enough; return what was seen, None where no team claims it."""
         desk = self._desk
         with desk.ledger.db.read() as session:
-            row = session.get(IncidentRow, incident_id)
+            row, ticket = incident_and_ticket(session, incident_id)
             looks = looks_of(session, incident_id)
+        known = row
         wanted = max((look.moment for look in looks if not look.ticket), default=0)
         if row is None or row.moment < wanted:
             row = self._read_incident(incident_id)
@@ -123,12 +147,22 @@ class Worker:
         noted = row.notes_wanted or any(look.notes and look.moment >= row.notes_moment for look in looks)
         if noted and not row.restricted:
             read_notes(self._desk, row)
-        take_other_tools_ticket(desk, row)
+        shared = ticket is None and book.mapping.coexist is Coexist.ADOPT
+        if shared:
+            take_other_tools_ticket(desk, row)
+            with desk.ledger.db.read() as session:
+                ticket = ticket_of(session, incident_id)
         later.wake.update(self._know_merge_target(incident))
-        self._read_ticket(incident, max((look.moment for look in looks if look.ticket), default=0))
-        if book.mapping.two_way.comments and not row.restricted:
+        asked = self._read_ticket(
+            incident, ticket, max((one.moment for one in looks if one.ticket), default=0)
+        )
+        beside = ticket is not None and book.mapping.two_way.comments and not row.restricted
+        if beside:
             read_comments(desk, incident_id)
-        return incident, book
+        fresh = row is known and not asked and not noted and not shared
+        whole = ticket is None or not ticket.snapshot or ticket.snapshot.get("comments") is not None
+        at_hand = [one for one in (row, ticket) if one is not None] if fresh and (whole or not beside) else []
+        return Seen(incident, book, row, looks, at_hand)
 
     def _know_merge_target(self, incident: Incident) -> set[str]:
         """The incident that this one was merged into must be known, and decided on for its ticket."""
@@ -166,16 +200,14 @@ class Worker:
             session.flush()
             return session.get(IncidentRow, incident_id)
 
-    def _read_ticket(self, incident: Incident, wanted: int) -> None:
-        """A ticket is read by id where a look asks for it, or where it must be moved and was never read."""
+    def _read_ticket(self, incident: Incident, ticket: TicketRow | None, wanted: int) -> bool:
+        """Whether it was read: where a look asks for it, or where it must be moved and was never read."""
         desk = self._desk
-        with desk.ledger.db.read() as session:
-            ticket = ticket_of(session, incident.id)
         if ticket is None:
-            return
+            return False
         never = not ticket.snapshot and incident.status is not IncidentStatus.TRIGGERED
         if not never and ticket.moment >= wanted:
-            return
+            return False
         moment = desk.ledger.moments.next()
         fetched = desk.fetch([ticket.issue_id])
         desk.health.succeeded("jira")
@@ -193,25 +225,30 @@ class Worker:
                     incident=incident.id,
                     issue=ticket.issue_id,
                 )
+        return True
 
     def _forget_looks(self, looks: list[LookAgainRow]) -> None:
         if looks:
             with self._desk.ledger.db.write() as session:
-                _delete(session, looks)
+                looked(session, looks)
 
-    def _decide(self, incident: Incident, book: Rulebook, later: Later) -> bool:
+    def _decide(self, seen: Seen, later: Later) -> bool:
         """Decide on the present case and record the result, in one transaction with the looks it answers.
 
-        False: something was read that the decision rests on, so it is taken again.
+        `seen` knows the incident's open operations afterwards. False: something was read that the decision
+        rests on, so it is taken again.
         """
-        desk = self._desk
+        desk, incident, book = self._desk, seen.incident, seen.book
         people = people_of(desk, incident, book)
         with desk.ledger.db.read() as session:
-            looks = looks_of(session, incident.id)
+            # what is at hand is not read once more; what changes meanwhile asks for another look
+            session.add_all(seen.at_hand)
             row = session.get(IncidentRow, incident.id)
             if row is None:
                 return True
-            case = build_case(session, desk, row, book, people)
+            looks = seen.looks if seen.at_hand else looks_of(session, incident.id)
+            bare = bool(seen.at_hand) and row in seen.at_hand and len(seen.at_hand) == 1
+            case = build_case(session, desk, row, book, people, bare=bare)
             rows = outbox.open_of(session, incident.id)
             decision = decide(as_if_untried(case, rows), book)
             if decision.again is not None:
@@ -222,29 +259,40 @@ class Worker:
                 rest_noted and not looks and not paperwork.news(session, row, decision, desk.clock.now())
             )
             if settled and not decision.look and _nothing_to_write(row, rows, decision, case):
+                seen.rows = rows
                 return True
         if decision.look:
             paperwork.read(desk, incident.id, book, decision.look)
             return False
         with desk.ledger.db.write() as session:
-            now = session.get(IncidentRow, incident.id)
-            if now is not None and now.restricted and not case.restricted:
+            now = still_as_read(session, row)
+            if now is None or (now.restricted and not case.restricted):
                 later.at(0.0)  # somebody said so meanwhile, and this decision may hold texts
                 return True
-            self._record(session, case, book, decision, looks)
+            seen.row = now
+            looked(session, looks)
+            seen.rows = self._record(session, now, case, book, decision, rest)
         return True
 
     def _record(
-        self, session: Session, case: Case, book: Rulebook, decision: Decision, looks: list[LookAgainRow]
-    ) -> None:
-        desk, incident_id, version = self._desk, case.incident.id, book.mapping.version
-        _delete(session, looks)
-        row = session.get(IncidentRow, incident_id)
-        ticket = ticket_of(session, incident_id)
+        self,
+        session: Session,
+        row: IncidentRow,
+        case: Case,
+        book: Rulebook,
+        decision: Decision,
+        rest: dict[str, JsonValue],
+    ) -> list[OperationRow]:
+        desk, incident_id, version = self._desk, row.id, book.mapping.version
+        ticket = ticket_of(session, incident_id) if case.ticket is not None else None
         operations = [op for op in decision.operations if _may_be_made(desk, row, op.kind, book)]
-        held = desk.brakes.unprovoked(row, ticket is not None, operations, version) if row else frozenset()
-        outbox.record(session, incident_id, operations, desk.clock.now(), version, hold=held)
-        bring_up_to_date(session, desk, case, decision)
+        held = desk.brakes.unprovoked(row, ticket is not None, operations, version)
+        waiting = outbox.open_of(session, incident_id)
+        made = outbox.record(
+            session, incident_id, operations, desk.clock.now(), version, hold=held, waiting=waiting
+        )
+        rows = [*waiting, *made]
+        bring_up_to_date(session, desk, case, decision, rows)
         if ticket is not None and decision.agreed:
             _agree(session, ticket, decision.agreed)
         for remark in decision.remarks:
@@ -259,31 +307,35 @@ class Worker:
                 issue=ticket.issue_id if ticket else None,
                 data=_said(session, remark),
             )
-        if row is not None:
-            severity = decide_severity(Incident.model_validate(row.snapshot), book.mapping, book.section)
-            row.severity, row.assumed = severity.name, severity.assumed
-            paperwork.record(session, row, decision, case, severity.name, desk.clock.now())
-            row.would, row.silence = list(decision.would), decision.silence
-            over = row.status == IncidentStatus.RESOLVED and decision.again is None
-            left = outbox.open_of(session, incident_id)
-            row.finished = over and not left
-            if not left and not decision.operations:
-                row.rest = rest_of(row, version, decision.again, desk.clock.now())
-            session.add(row)
+        severity = decide_severity(case.incident, book.mapping, book.section)
+        row.severity, row.assumed = severity.name, severity.assumed
+        paperwork.record(session, row, decision, case, severity.name, desk.clock.now())
+        row.would, row.silence = list(decision.would), decision.silence
+        over = row.status == IncidentStatus.RESOLVED and decision.again is None
+        left = [one for one in rows if one.state in OPEN_STATES]
+        row.finished = over and not left
+        if not left and not decision.operations:
+            row.rest = rest
+        session.add(row)
+        return left
 
-    def _act(self, incident_id: str, later: Later) -> bool:
+    def _act(self, incident_id: str, seen: Seen | None, later: Later) -> bool:
         """Try each open operation that may leave; return whether anything changed."""
         desk = self._desk
-        if desk.dry_run:
+        if desk.dry_run or not desk.brakes.accepted_now():
             return False
-        with desk.ledger.db.read() as session:
-            if not desk.brakes.accepted(session):
-                return False
-            rows = outbox.open_of(session, incident_id)
-        moved = False
+        rows = seen.rows if seen else None
+        if rows is None:
+            with desk.ledger.db.read() as session:
+                rows = outbox.open_of(session, incident_id)
+        moved, batched = False, set[str]()
         for row in sorted(rows, key=lambda one: one.aspect != ASPECT):
             if desk.stop.is_set():
                 return False
+            if seen is not None and self._left_to_batches(row, seen.row):
+                batched.add(row.key)
+            if row.key in batched or not batched.isdisjoint(row.needs):
+                continue
             verdict = self._try(row, later)
             moved = moved or verdict in (Verdict.DONE, Verdict.AGAIN, Verdict.ENDED)
             if row.aspect == ASPECT and row.state != OperationState.PARKED and verdict is not Verdict.DONE:
@@ -306,8 +358,6 @@ class Worker:
             with desk.ledger.db.read() as session:
                 if outbox.unmet(session, row) or not desk.brakes.may_leave(session, row.target):
                     return None
-            if self._left_to_batches(row):
-                return None
             verdict, seconds = self._executor.attempt(row), RETRY_AFTER
         if verdict is Verdict.WAIT:
             later.at(max(seconds, desk.health.wait(row.target)))
@@ -326,19 +376,12 @@ def _lacks_something(incident: Incident, book: Rulebook) -> bool:
     return fields or (bool(book.mapping.restricted.incident_types) and incident.incident_type is None)
 
 
-def _delete(session: Session, looks: list[LookAgainRow]) -> None:
-    if looks:
-        session.connection().execute(
-            delete(LookAgainRow).where(col(LookAgainRow.id).in_([look.id for look in looks]))
-        )
-
-
-def _may_be_made(desk: Desk, row: IncidentRow | None, kind: str, book: Rulebook) -> bool:
+def _may_be_made(desk: Desk, row: IncidentRow, kind: str, book: Rulebook) -> bool:
     """A create waits until it was searched whether an incident may have a ticket that we do not know.
 
     That is one older than the ledger, and any where another tool makes tickets, too.
     """
-    if row is None or kind != "create_ticket":
+    if kind != "create_ticket":
         return True
     others = book.mapping.coexist is Coexist.ADOPT
     return row.searched or (row.created_at >= desk.ledger.born and not others)

@@ -8,11 +8,13 @@ forgotten without breaking the chain.
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
 
+from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session, select
 
 from syncd.domain.base import JsonValue
@@ -38,6 +40,12 @@ TRIGGERS = {
     ),
 }
 """What refuses to change the trail, word for word as it must stand in the database."""
+
+
+_APPEND = (
+    "INSERT INTO audit_event (seq, at, kind, incident_id, issue_id, operation_id, text, hash)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+)
 
 
 @dataclass(frozen=True)
@@ -79,22 +87,24 @@ def append(
 
     `data` must hold ids, states and our own words only; use `salted` for any other text.
     """
-    # Plain statements: this is the most frequent write of the ledger, several for each operation.
-    connection = session.connection()
-    row = connection.exec_driver_sql("SELECT seq, hash FROM audit_head WHERE id = 1").fetchone()
-    if row is None:
-        raise LedgerUnsafe("the audit trail has no head row", "restore a backup: syncd restore")
-    seq = int(row[0]) + 1
-    text = json.dumps(data or {}, ensure_ascii=True, sort_keys=True, separators=(",", ":"))
-    spelled = canonical(seq, at, kind, incident, issue, operation, text)
-    digest = sha256((row[1] + spelled).encode()).hexdigest()
-    stored = at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
-    connection.exec_driver_sql(
-        "INSERT INTO audit_event (seq, at, kind, incident_id, issue_id, operation_id, text, hash)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        (seq, stored, kind, incident, issue, operation, text, digest),
-    )
-    connection.exec_driver_sql("UPDATE audit_head SET seq = ?, hash = ? WHERE id = 1", (seq, digest))
+    # Plain statements of the driver: this is the most frequent write of the ledger, several an operation.
+    driver = session.connection().connection.driver_connection
+    if not isinstance(driver, sqlite3.Connection):
+        raise LedgerUnsafe("the ledger is not connected", "start the daemon again")
+    try:
+        row = driver.execute("SELECT seq, hash FROM audit_head WHERE id = 1").fetchone()
+        if row is None:
+            raise LedgerUnsafe("the audit trail has no head row", "restore a backup: syncd restore")
+        seq = int(row[0]) + 1
+        text = json.dumps(data or {}, ensure_ascii=True, sort_keys=True, separators=(",", ":"))
+        spelled = canonical(seq, at, kind, incident, issue, operation, text)
+        digest = sha256((row[1] + spelled).encode()).hexdigest()
+        stored = at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
+        driver.execute(_APPEND, (seq, stored, kind, incident, issue, operation, text, digest))
+        driver.execute("UPDATE audit_head SET seq = ?, hash = ? WHERE id = 1", (seq, digest))
+    except sqlite3.Error as error:
+        # whoever catches what a full or broken disk raises knows it by this name
+        raise DBAPIError.instance(_APPEND, None, error, sqlite3.Error) from error
     return seq
 
 

@@ -27,6 +27,10 @@ PRAGMAS = {
 }
 """What every connection sets and reads back (2: synchronous=FULL; what was deleted is overwritten)."""
 
+CONNECTIONS = 16
+"""Connections that are kept open: one for each worker and each of the daemon's other threads. A further one
+is opened, set up and closed again each time, which costs more than what it is opened for."""
+
 
 def ledger_file(url: str) -> Path:
     """Given a ledger URL, return the file of its database; only SQLite is served so far."""
@@ -62,7 +66,9 @@ def _on_begin(connection: Connection) -> None:
 def open_engine(url: str) -> Engine:
     """Given a ledger URL, return an engine whose connections are set up as the ledger needs them."""
     ledger_file(url)
-    engine = create_engine(url, connect_args={"check_same_thread": False}, hide_parameters=True)
+    engine = create_engine(
+        url, connect_args={"check_same_thread": False}, hide_parameters=True, pool_size=CONNECTIONS
+    )
     event.listen(engine, "connect", _on_connect)
     event.listen(engine, "begin", _on_begin)
     return engine

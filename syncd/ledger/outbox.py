@@ -7,13 +7,14 @@ row raise `OperationMoved` where it no longer stands where the caller read it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CursorResult, String, func, or_, type_coerce, update
-from sqlmodel import Session, col, select
+from sqlalchemy import String, bindparam, func, insert, or_, type_coerce, update
+from sqlalchemy.orm.attributes import set_committed_value
+from sqlmodel import Session, SQLModel, col, select
 
 from syncd.domain.base import JsonValue
 from syncd.domain.operation import OPEN_STATES, Operation, OperationClass, OperationState, ticket_key
@@ -21,6 +22,7 @@ from syncd.ledger import audit
 from syncd.ledger.errors import OperationMoved
 from syncd.ledger.tables import IncidentRow, OperationRow, TicketRow
 
+_NOT_GIVEN_UP: dict[str, None] = {"gave_up_boot_id": None, "gave_up_boottime": None}
 _REPLACEABLE = (OperationState.PENDING, OperationState.PARKED, OperationState.HELD)
 
 
@@ -40,28 +42,43 @@ def record(
     version: str,
     *,
     hold: frozenset[str] = frozenset(),
+    waiting: Sequence[OperationRow] | None = None,
 ) -> list[OperationRow]:
     """Given all that an incident needs now, bring its rows into line and return the new ones.
 
     A once-operation whose key stands already is left. A state operation replaces a waiting one of the
     same object and aspect that means something else; waiting ones that are no longer wanted are
     superseded. One that is under way is left: the next decision sees its outcome.
-    Operations whose key is in `hold` begin as held.
+    Operations whose key is in `hold` begin as held. `waiting` are the incident's open rows, where the
+    caller has read them in this transaction.
     """
     wanted = {(op.object, op.aspect): op for op in operations if op.op_class is OperationClass.STATE}
-    busy = _replace_waiting(session, incident, wanted, now)
+    waiting = open_of(session, incident) if waiting is None else waiting
+    busy = _replace_waiting(session, waiting, wanted, now)
     once = {op.key: op for op in operations if op.op_class is OperationClass.ONCE}
-    known = set(session.exec(select(OperationRow.key).where(col(OperationRow.key).in_(list(once)))).all())
+    known = _on_record(session, once)
     fresh = [op for key, op in once.items() if key not in known]
     fresh += [op for place, op in wanted.items() if place not in busy]
-    return [_insert(session, op, now, version, op.key in hold) for op in fresh]
+    return _insert(session, fresh, now, version, hold)
+
+
+def _on_record(session: Session, keys: Collection[str]) -> set[str]:
+    if not keys:
+        return set()
+    return set(session.exec(_KEYS, params={"keys": list(keys)}).all())
+
+
+_KEYS = select(OperationRow.key).where(col(OperationRow.key).in_(bindparam("keys", expanding=True)))
 
 
 def _replace_waiting(
-    session: Session, incident: str, wanted: dict[tuple[str, str], Operation], now: datetime
+    session: Session,
+    waiting: Iterable[OperationRow],
+    wanted: dict[tuple[str, str], Operation],
+    now: datetime,
 ) -> set[tuple[str, str]]:
     busy: set[tuple[str, str]] = set()
-    for row in open_of(session, incident):
+    for row in waiting:
         if row.op_class != OperationClass.STATE:
             continue
         place = (row.object, row.aspect)
@@ -78,7 +95,7 @@ def add(session: Session, operations: Sequence[Operation], now: datetime, versio
     """Record once-operations beside what an incident's decisions ask for; those on record are left."""
     for op in operations:
         if op.op_class is OperationClass.ONCE and not on_record(session, op.key):
-            _insert(session, op, now, version, held=False)
+            _insert(session, [op], now, version, frozenset())
 
 
 def on_record(session: Session, key: str) -> bool:
@@ -92,45 +109,63 @@ def means_the_same(op: Operation, row: OperationRow) -> bool:
     return op.kind == row.kind and op.meaning == meant
 
 
-def _insert(session: Session, op: Operation, now: datetime, version: str, held: bool) -> OperationRow:
-    row = OperationRow(
-        key=op.key,
-        op=op.op,
-        op_class=op.op_class,
-        kind=op.kind,
-        target=op.target,
-        incident_id=op.incident,
-        object=op.object,
-        aspect=op.aspect,
-        needs=list(op.needs),
-        meaning=dict(op.meaning),
-        reason=op.reason,
-        mapping_version=version,
-        state=OperationState.HELD if held else OperationState.PENDING,
-        decided_at=now,
-    )
-    session.add(row)
-    session.flush()
-    audit.append(
-        session,
-        now,
-        "operation.decided",
-        incident=op.incident,
-        operation=row.id,
-        data={"kind": op.kind, "op": op.op, "reason": op.reason, "held": held},
-    )
-    return row
+def _insert(
+    session: Session, operations: Sequence[Operation], now: datetime, version: str, hold: frozenset[str]
+) -> list[OperationRow]:
+    if not operations:
+        return []
+    values = [_values_of(op, now, version, op.key in hold) for op in operations]
+    connection = session.connection()
+    ids = [connection.execute(_INSERT, one).lastrowid for one in values]
+    rows = list(session.exec(_BY_ID, params={"ids": ids}).all())
+    for row in rows:
+        held = row.state == OperationState.HELD
+        _say(session, now, "operation.decided", row, {"reason": row.reason, "held": held})
+    return rows
+
+
+def _values_of(op: Operation, now: datetime, version: str, held: bool) -> dict[str, Any]:
+    return {
+        "key": op.key,
+        "op": op.op,
+        "op_class": op.op_class,
+        "kind": op.kind,
+        "target": op.target,
+        "incident_id": op.incident,
+        "object": op.object,
+        "aspect": op.aspect,
+        "needs": list(op.needs),
+        "meaning": dict(op.meaning),
+        "reason": op.reason,
+        "mapping_version": version,
+        "state": OperationState.HELD if held else OperationState.PENDING,
+        "attempts": 0,
+        "decided_at": now,
+    }
+
+
+_TABLE = SQLModel.metadata.tables["operation"]
+_INSERT = insert(_TABLE)
+_BY_ID = (
+    select(OperationRow)
+    .where(col(OperationRow.id).in_(bindparam("ids", expanding=True)))
+    .order_by(col(OperationRow.id))
+)
 
 
 def open_of(session: Session, incident: str) -> list[OperationRow]:
     """The open operations of an incident, oldest first."""
-    states = [str(state) for state in OPEN_STATES]
-    query = (
-        select(OperationRow)
-        .where(OperationRow.incident_id == incident, col(OperationRow.state).in_(states))
-        .order_by(col(OperationRow.id))
+    return list(session.exec(_OPEN_OF, params={"incident": incident}).all())
+
+
+_OPEN_OF = (
+    select(OperationRow)
+    .where(
+        OperationRow.incident_id == bindparam("incident"),
+        col(OperationRow.state).in_([str(state) for state in OPEN_STATES]),
     )
-    return list(session.exec(query).all())
+    .order_by(col(OperationRow.id))
+)
 
 
 def unmet(session: Session, row: OperationRow) -> list[str]:
@@ -192,23 +227,22 @@ def claim(
     Its rendered request is kept from the first claim on. None, too, where its incident became restricted
     after it was rendered: then it is rendered anew, or not wanted any more.
     """
-    if not rendered.get("restricted") and _restricted(session, row_id):
+    known = session.exec(_BEFORE_CLAIM, params={"row": row_id}).first()
+    if known is None:
         return None
-    kept = session.exec(select(OperationRow.rendered).where(OperationRow.id == row_id)).first()
-    query = (
-        update(OperationRow)
-        .where(col(OperationRow.id) == row_id, col(OperationRow.state) == OperationState.PENDING)
-        .values(
-            state=OperationState.IN_FLIGHT,
-            instance=run,
-            claimed_at=now,
-            probe_from=probe_from,
-            attempts=OperationRow.attempts + 1,
-            rendered=kept or rendered,
-            error=None,
-        )
-    )
-    if not _changed(session, query):
+    kept, attempts, restricted = known
+    if restricted and not rendered.get("restricted"):
+        return None
+    values = {
+        "state": OperationState.IN_FLIGHT,
+        "instance": run,
+        "claimed_at": now,
+        "probe_from": probe_from,
+        "attempts": attempts + 1,
+        "rendered": kept or rendered,
+        "error": None,
+    }
+    if not _changed(session, row_id, OperationState.PENDING, values):
         return None
     row = session.get(OperationRow, row_id, populate_existing=True)
     if row is not None:
@@ -216,32 +250,36 @@ def claim(
     return row
 
 
-def _restricted(session: Session, row_id: int) -> bool:
-    query = (
-        select(IncidentRow.restricted)
-        .join(OperationRow, col(OperationRow.incident_id) == col(IncidentRow.id))
-        .where(OperationRow.id == row_id)
-    )
-    return bool(session.exec(query).first())
+_BEFORE_CLAIM = (
+    select(OperationRow.rendered, OperationRow.attempts, IncidentRow.restricted)
+    .join(IncidentRow, col(OperationRow.incident_id) == col(IncidentRow.id), isouter=True)
+    .where(OperationRow.id == bindparam("row"))
+)
 
 
-def _changed(session: Session, query: Any) -> bool:
-    result = session.connection().execute(query)
-    return isinstance(result, CursorResult) and result.rowcount == 1
+def _changed(session: Session, row_id: int | None, known: str, values: dict[str, Any]) -> bool:
+    """Whether the row stood in the state `known`, and so took these values."""
+    places = {"this_row": row_id, "known_state": known}
+    return session.connection().execute(_CHANGE, {**places, **values}).rowcount == 1
 
 
-def _move(session: Session, row: OperationRow, state: OperationState) -> None:
-    """From the state that the caller read to another; raises `OperationMoved` if it is not so any more."""
+_CHANGE = update(_TABLE).where(
+    _TABLE.c.id == bindparam("this_row"), _TABLE.c.state == bindparam("known_state")
+)
+
+
+def _move(session: Session, row: OperationRow, state: OperationState, **values: Any) -> None:
+    """From the state that the caller read to another; raises `OperationMoved` if it is not so any more.
+
+    `values` are written with it, in the same statement.
+    """
     known = row.state
-    query = (
-        update(OperationRow)
-        .where(col(OperationRow.id) == row.id, col(OperationRow.state) == known)
-        .values(state=state)
-    )
-    if known not in OPEN_STATES or not _changed(session, query):
+    values = {"state": state, **values}
+    if known not in OPEN_STATES or not _changed(session, row.id, known, values):
         raise OperationMoved(row.id, known, state)
     session.add(row)
-    row.state = state
+    for name, value in values.items():
+        set_committed_value(row, name, value)
 
 
 def _say(
@@ -263,35 +301,28 @@ def finish(
     why: str = "",
 ) -> None:
     """End an operation: done (with what the service named it), superseded or dropped, and say so."""
-    _move(session, row, state)
-    row.finished_at = now
-    row.remote_id = remote_id or row.remote_id
-    row.gave_up_boot_id = row.gave_up_boottime = None
-    if state is OperationState.DONE:
-        row.error = None
+    error = None if state is OperationState.DONE else row.error
+    remote_id = remote_id or row.remote_id
+    _move(session, row, state, finished_at=now, remote_id=remote_id, error=error, **_NOT_GIVEN_UP)
     _say(session, now, f"operation.{state}", row, {"remote": row.remote_id, "why": why})
 
 
 def put_back(session: Session, row: OperationRow, now: datetime, error: str) -> None:
     """An operation that was certainly not done waits to leave again as it is."""
-    _move(session, row, OperationState.PENDING)
-    row.error = error
-    row.gave_up_boot_id = row.gave_up_boottime = None
+    _move(session, row, OperationState.PENDING, error=error, **_NOT_GIVEN_UP)
     _say(session, now, "operation.not_done", row)
 
 
 def park(session: Session, row: OperationRow, now: datetime, error: str) -> None:
     """An operation that a service refuses for what it is waits for a person, in the service's words."""
-    _move(session, row, OperationState.PARKED)
-    row.error = error
+    _move(session, row, OperationState.PARKED, error=error)
     _say(session, now, "operation.parked", row, {"words": audit.salted(session, error)})
 
 
 def settle(session: Session, row: OperationRow, now: datetime, given_up: GivenUp, error: str) -> None:
     """An operation whose outcome is unknown is looked up from now on, until the settle time is over."""
-    _move(session, row, OperationState.SETTLING)
-    row.error = error
-    row.gave_up_boot_id, row.gave_up_boottime = given_up.boot_id, given_up.boottime
+    since = {"gave_up_boot_id": given_up.boot_id, "gave_up_boottime": given_up.boottime}
+    _move(session, row, OperationState.SETTLING, error=error, **since)
     _say(session, now, "operation.unknown", row)
 
 

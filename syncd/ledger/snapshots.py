@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy import bindparam, delete, insert
 from sqlmodel import Session, and_, col, or_, select
 
 from syncd.domain.incident import Incident, IncidentStatus, Note
@@ -37,7 +38,7 @@ def save_incident(
     An answer without custom fields or people's addresses keeps those that an earlier one brought. Without
     a `border`, a restricted incident keeps what stood for its texts.
     """
-    row = session.get(IncidentRow, incident.id)
+    row = _known(session, incident.id)
     if row is None:
         row = IncidentRow(
             id=incident.id,
@@ -49,6 +50,7 @@ def save_incident(
             snapshot={},
             moment=0,
         )
+        session.info.get(_AHEAD, {})[incident.id] = row
     elif moment <= max(row.moment, row.written_moment):
         return None
     known = row.snapshot
@@ -90,6 +92,30 @@ def _with_what_was_left_out(incident: Incident, known: dict[str, Any]) -> Incide
     return incident.model_copy(update=update)
 
 
+def incidents_of(session: Session, incident_ids: Iterable[str]) -> list[IncidentRow]:
+    """Those of these incidents that are on record, in one read."""
+    return list(session.exec(select(IncidentRow).where(col(IncidentRow.id).in_(list(incident_ids)))).all())
+
+
+def read_ahead(session: Session, incident_ids: Iterable[str]) -> dict[str, IncidentRow | None]:
+    """Read these incidents' rows at once, for the `save_incident` of a whole page in this session.
+
+    What is stored anew in this session appears among them.
+    """
+    rows = dict[str, IncidentRow | None].fromkeys(incident_ids)
+    rows |= {row.id: row for row in incidents_of(session, rows)}
+    session.info[_AHEAD] = rows
+    return rows
+
+
+_AHEAD = "incidents read ahead"
+
+
+def _known(session: Session, incident_id: str) -> IncidentRow | None:
+    ahead: dict[str, IncidentRow | None] = session.info.get(_AHEAD, {})
+    return ahead[incident_id] if incident_id in ahead else session.get(IncidentRow, incident_id)
+
+
 def save_notes(session: Session, row: IncidentRow, notes: Sequence[Note], moment: int) -> None:
     """Store the notes of an incident as listed, unless what is known is younger; none of a restricted one.
 
@@ -114,6 +140,8 @@ def leave_notes(session: Session, row: IncidentRow) -> None:
 
 def _fresh(session: Session, row: IncidentRow | IssueRow) -> None:
     session.add(row)
+    if row in session.new:
+        return  # made in this transaction: nobody else knows it
     session.flush()
     session.refresh(row)
 
@@ -162,6 +190,33 @@ def ticket_of(session: Session, incident_id: str) -> TicketRow | None:
     return session.get(TicketRow, incident_id)
 
 
+def incident_and_ticket(session: Session, incident_id: str) -> tuple[IncidentRow | None, TicketRow | None]:
+    """An incident's row and its ticket's, in one read."""
+    found = session.exec(_BOTH, params={"incident": incident_id}).first()
+    return found or (None, None)
+
+
+_BOTH = (
+    select(IncidentRow, TicketRow)
+    .join(TicketRow, col(TicketRow.incident_id) == col(IncidentRow.id), isouter=True)
+    .where(IncidentRow.id == bindparam("incident"))
+)
+
+
+def still_as_read(session: Session, row: IncidentRow) -> IncidentRow | None:
+    """An incident's row as it stands in this transaction; the very row where nothing was stored since."""
+    found = session.exec(_SINCE, params={"incident": row.id}).first()
+    if found == (row.moment, row.restricted, row.notes_moment, row.finished):
+        session.add(row)
+        return row
+    return session.get(IncidentRow, row.id)
+
+
+_SINCE = select(
+    IncidentRow.moment, IncidentRow.restricted, IncidentRow.notes_moment, IncidentRow.finished
+).where(IncidentRow.id == bindparam("incident"))
+
+
 def tickets_by_issue(session: Session, issue_ids: Iterable[str]) -> dict[str, TicketRow]:
     """Which of these issues are tickets of ours."""
     rows = session.exec(select(TicketRow).where(col(TicketRow.issue_id).in_(list(issue_ids)))).all()
@@ -182,10 +237,13 @@ def look_again(
 
     `notes`: somebody wrote, edited or deleted a note. `ticket`: the ticket is to be read, not the incident.
     """
-    for incident_id in dict.fromkeys(incident_ids):
-        session.add(
-            LookAgainRow(incident_id=incident_id, at=now, moment=moment, why=why, notes=notes, ticket=ticket)
-        )
+    said = {"at": now, "moment": moment, "why": why, "notes": notes, "ticket": ticket}
+    rows = [{"incident_id": incident_id, **said} for incident_id in dict.fromkeys(incident_ids)]
+    if rows:
+        session.connection().execute(_LOOK_AGAIN, rows)
+
+
+_LOOK_AGAIN = insert(LookAgainRow)
 
 
 def awaiting_a_look(session: Session) -> list[str]:
@@ -216,13 +274,29 @@ def unfinished(session: Session) -> list[str]:
 
 def looks_of(session: Session, incident_id: str) -> list[LookAgainRow]:
     """What was said about one incident and not yet looked at."""
-    return list(session.exec(select(LookAgainRow).where(LookAgainRow.incident_id == incident_id)).all())
+    return list(session.exec(_LOOKS_OF, params={"incident": incident_id}).all())
+
+
+_LOOKS_OF = select(LookAgainRow).where(LookAgainRow.incident_id == bindparam("incident"))
+
+
+def looked(session: Session, looks: Iterable[LookAgainRow]) -> None:
+    """What was said is answered by the decision of this transaction."""
+    ids = [look.id for look in looks]
+    if ids:
+        session.connection().execute(_LOOKED, {"ids": ids})
+
+
+_LOOKED = delete(LookAgainRow).where(col(LookAgainRow.id).in_(bindparam("ids", expanding=True)))
 
 
 def get_cursor(session: Session, name: str) -> dict[str, object]:
     """One cursor's value, empty where it was never set."""
-    row = session.get(CursorRow, name)
-    return dict(row.value) if row else {}
+    value = session.exec(_CURSOR, params={"cursor": name}).first()
+    return dict(value) if value else {}
+
+
+_CURSOR = select(CursorRow.value).where(CursorRow.name == bindparam("cursor"))
 
 
 def unreadable(session: Session) -> dict[str, dict[str, str]]:

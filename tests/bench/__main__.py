@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from loguru import logger
 from rich.console import Console
 from rich.table import Table
 
-from bench import storm
+from bench import backfill, large, storm
 from bench.figure import Figure
 from syncd.engine.cycle import Engine
 from syncd.engine.desk import Desk
@@ -136,17 +137,48 @@ def _show(figures: list[Figure]) -> None:
     Console(width=140).print(table)
 
 
+class _TimeIsUp(BaseException):
+    """The whole run took longer than it may."""
+
+
+def _give_up(_signal: int, _frame: object) -> None:
+    raise _TimeIsUp
+
+
 def main() -> int:
-    """Measure everything, print, write."""
+    """Measure everything, print, write; what was measured until the limit is shown all the same."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--output", type=Path, default=Path("bench.json"))
+    parser.add_argument("--only", choices=sorted(PARTS), action="append", help="measure this part alone")
+    parser.add_argument("--limit", type=int, default=180, help="seconds after which the run is given up")
     given = parser.parse_args()
     logger.remove()
-    figures = [*_on_a_fresh_world(quiet), *_on_a_fresh_world(_lives), *storm.measure()]
+    figures: list[Figure] = []
+    signal.signal(signal.SIGALRM, _give_up)
+    signal.alarm(given.limit)
+    whole = True
+    try:
+        for part in given.only or PARTS:
+            for figure in PARTS[part]():
+                figures.append(figure)
+    except _TimeIsUp:
+        whole = False
+    signal.alarm(0)
     _show(figures)
     rows = [{**asdict(one), "ratio": one.ratio} for one in figures]
     given.output.write_text(json.dumps({"figures": rows}, indent=2) + "\n", encoding="utf-8")
-    return 0
+    if not whole:
+        sys.stderr.write(f"given up after {given.limit} s; what was measured until then stands above\n")
+    return 0 if whole else 1
+
+
+PARTS: dict[str, Callable[[], Iterable[Figure]]] = {
+    "quiet": lambda: _on_a_fresh_world(quiet),
+    "life": lambda: _on_a_fresh_world(_lives),
+    "storm": storm.measure,
+    "backfill": backfill.measure,
+    "large": large.measure,
+}
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -13,6 +14,7 @@ from urllib.request import Request, urlopen
 from syncd.sandbox.cast import START, default_world
 from syncd.sandbox.clock import SandboxClock
 from syncd.sandbox.server import SandboxServer
+from syncd.sandbox.world import World
 
 
 @dataclass
@@ -54,10 +56,12 @@ def start_sandbox(
     search_lag: float,
     fetch_lag: float = 0.0,
     running: bool = False,
+    preset: Callable[[World], None] = lambda _world: None,
 ) -> Sandbox:
     """Fork a process that serves a world in which other people make issues and the index lags.
 
-    Its clock stands still until it is moved, or is the system's (`running`).
+    Its clock stands still until it is moved, or is the system's (`running`). `preset` fills the world before
+    anybody looks at it.
     """
     reading, writing = os.pipe()
     pid = os.fork()
@@ -68,6 +72,7 @@ def start_sandbox(
         world.jira.others(others_per_hour)
         world.jira.site.options.search_lag = search_lag
         world.jira.site.options.fetch_lag = fetch_lag
+        preset(world)
         server = SandboxServer(world).start()
         urls = {name: server.url(name) for name in ("pagerduty", "jira", "control")}
         os.write(writing, json.dumps(urls).encode())

@@ -106,3 +106,50 @@ def test_resolved_incidents_are_born_in_their_status(house: Rig) -> None:
     moves = asked(house, "/rest/api/2/issue/{issue}/transitions")
     assert moves <= 2
     nothing_more_is_written(house)
+
+
+def test_what_batches_made_is_read_back_a_hundred_at_a_time(house: Rig) -> None:
+    incidents = storm(house, 80, priority="P3")
+    house.cycle()
+    each_has_one_ticket(house, incidents)
+    assert asked(house, "/rest/api/2/issue/bulkfetch") == 2
+
+
+def test_acknowledged_incidents_are_born_in_progress(house: Rig) -> None:
+    incidents = storm(house, 30, priority="P3")
+    for incident in incidents:
+        house.world.pagerduty.acknowledge(incident, "Amara Osei")
+    house.settle(2)
+    each_has_one_ticket(house, incidents)
+    assert {one["fields"]["status"]["name"] for one in ours(house)} == {"In Progress"}
+    assert asked(house, "/rest/api/2/issue/{issue}/transitions") <= 1
+    nothing_more_is_written(house)
+
+
+def test_all_creates_leave_before_the_first_note_or_edit(house: Rig) -> None:
+    storm(house, 60, priority="P3")
+    house.settle(2)
+    writes = [line.pattern for line in house.world.journal.writes()]
+    last_create = max(place for place, one in enumerate(writes) if one.endswith("/issue/bulk"))
+    first_note = min(place for place, one in enumerate(writes) if one.endswith("/notes"))
+    assert last_create < first_note
+
+
+def test_a_transition_that_jira_refuses_in_a_create_is_left_out_of_the_next_try(house: Rig) -> None:
+    refusal = faults.error(400, body={"errorMessages": ["It is not valid."], "errors": {}})
+    house.world.faults.add(
+        refusal, service="jira", method="POST", path=r"/issue(/bulk)?$", body='"transition"', times=None
+    )
+    incidents = storm(house, 20, priority="P3")
+    for incident in incidents:
+        house.world.pagerduty.acknowledge(incident, "Amara Osei")
+    house.settle(4)
+    each_has_one_ticket(house, incidents)
+    assert not house.operations("parked")
+    assert {one["fields"]["status"]["name"] for one in ours(house)} == {"In Progress"}
+
+
+def test_a_single_create_that_batches_left_does_not_wait_for_the_next_storm(house: Rig) -> None:
+    incidents = storm(house, 11, priority="P3")
+    house.cycle()
+    each_has_one_ticket(house, incidents)

@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 from threading import Event
+from typing import Any
 
 import pytest
 
-from syncd.remote.budget import UNNAMED_PAUSE, Budget, Rate, lane, prepaid, use_prepaid
+from syncd.remote.budget import (
+    LEFT_BY_COMMENTS,
+    LEFT_BY_UPDATES,
+    UNNAMED_PAUSE,
+    Budget,
+    Rate,
+    lane,
+    prepaid,
+    use_prepaid,
+)
 from syncd.remote.errors import Cause, NotDone
 
 from .conftest import StillClock
@@ -18,7 +28,7 @@ def budget(clock: StillClock) -> Budget:
 
 
 def times(
-    clock: StillClock, budget: Budget, count: int, service: str = "pagerduty", **more: str
+    clock: StillClock, budget: Budget, count: int, service: str = "pagerduty", **more: Any
 ) -> list[float]:
     """When each of `count` requests may leave, in seconds from now."""
     start = clock.boottime()
@@ -45,6 +55,18 @@ def test_the_slow_lane_gets_a_tenth(clock: StillClock, budget: Budget, service: 
         slow = times(clock, budget, 60, service)
     assert (60 - 6) / rate - 1 < slow[-1] < 60 / rate
     assert times(clock, budget, 20, service)[-1] == 0
+
+
+@pytest.mark.parametrize("service, burst, rate", [("pagerduty", 60, 15), ("jira", 50, 50)])
+def test_near_the_end_of_a_budget_creates_go_before_updates_before_comments(
+    clock: StillClock, budget: Budget, service: str, burst: int, rate: int
+) -> None:
+    comments = times(clock, budget, burst, service, leave=LEFT_BY_COMMENTS)
+    assert sum(1 for moment in comments if moment == 0) == burst * (1 - LEFT_BY_COMMENTS)
+    assert comments[-1] == pytest.approx(burst * LEFT_BY_COMMENTS / rate)
+    assert set(times(clock, budget, int(burst * 0.2), service, leave=LEFT_BY_UPDATES)) == {0.0}
+    assert set(times(clock, budget, int(burst * 0.2), service)) == {0.0}
+    assert times(clock, budget, 1, service)[0] > 0
 
 
 def test_writes_to_one_issue_keep_both_of_jiras_windows(clock: StillClock, budget: Budget) -> None:

@@ -51,15 +51,19 @@ class CreateTicket(BaseAct):
     probes = True
 
     def render(self, desk: Desk, row: OperationRow) -> Rendered:
-        """The fields of the issue, and what both sides agree on from its birth.
-
-        `needed` are those that are not left out even if Jira refuses them.
-        """
+        """The fields of the issue, and what both sides agree on from its birth."""
         with desk.ledger.db.read() as session:
             known = session.get(IncidentRow, row.incident_id)
             ticket = session.get(TicketRow, row.incident_id)
         if known is None or ticket is not None:
             raise DecideAgain
+        return self.render_known(desk, row, known)
+
+    def render_known(self, desk: Desk, row: OperationRow, known: IncidentRow) -> Rendered:
+        """As `render`, given the row of an incident that has no ticket.
+
+        `needed` are the fields that are not left out even if Jira refuses them.
+        """
         incident = Incident.model_validate(known.snapshot)
         book = desk.book_of(incident, known.team)
         if book is None:

@@ -1,0 +1,99 @@
+"""The first load of a team with a past: how many requests until every incident's ticket stands as it should.
+
+Two thousand incidents of two weeks, four of five of them resolved, and tickets wanted for all of them. They
+are of the severities that may ride in a batch: the two highest go alone by design, one request each and more.
+The link notes of the open incidents follow when all tickets are made, and are counted by themselves.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from crash.worker import SharedClock, Task, make_desk
+from crash.world import Sandbox, start_sandbox
+from rig import mapping
+
+from bench.figure import Figure
+from syncd.engine import requests
+from syncd.engine.cycle import Engine
+from syncd.sandbox.world import World
+
+INCIDENTS = 2000
+TARGET = 0.08
+"""Requests an incident."""
+EVERY = 590.0
+"""Seconds between two incidents: all of them lie within the two weeks of a default backfill."""
+CYCLES = 40
+STATUS = {"triggered": "To Do", "acknowledged": "In Progress", "resolved": "Done"}
+NOTES = "/incidents/{id}/notes"
+
+
+def _past(world: World) -> None:
+    people = world.pagerduty
+    for number in range(INCIDENTS):
+        priority = "P4" if number % 3 else "P3"
+        made = people.trigger("Alipay Integration", f"Past trouble {number}", priority=priority)
+        world.advance(EVERY / 2)
+        if number % 5 or number % 2:
+            people.acknowledge(made.id, "Amara Osei")
+        if number % 5:
+            people.resolve(made.id, "Amara Osei")
+        world.advance(EVERY / 2)
+
+
+def _asked(sandbox: Sandbox) -> Counter[str]:
+    return Counter(
+        {
+            f"{row['service']} {row['method']} {row['path']}": row["count"]
+            for row in sandbox.read("counts")["counts"]
+        }
+    )
+
+
+def _wrong(sandbox: Sandbox) -> list[str]:
+    """What is not as it should be: incidents without exactly one ticket in the status of their state."""
+    issues: dict[str, list[str]] = {}
+    for issue in sandbox.read("state/jira")["issues"]:
+        mark = issue.get("properties", {}).get("syncd")
+        if mark is not None:
+            issues.setdefault(mark["incident"], []).append(issue["fields"]["status"]["name"])
+    incidents: list[dict[str, Any]] = sandbox.read("state/pagerduty")["incidents"]
+    return [one["id"] for one in incidents if issues.get(one["id"]) != [STATUS[one["status"]]]]
+
+
+def measure() -> list[Figure]:
+    """Requests an incident, all but the link notes; raises where a ticket is missing or stands wrong."""
+    sandbox = start_sandbox(1, others_per_hour=0.0, search_lag=0.0, preset=_past)
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            desk = make_desk(sandbox, Task(Path(folder) / "backfill.db", "boot", 0, 30.0, 600.0, 0))
+            desk.mappings = (mapping(enforce_from="2027-01-01", backfill={"tickets": "all"}),)
+            engine = Engine(desk)
+            engine.cycle()
+            engine.come_to_rest()
+            with desk.ledger.db.write() as session:
+                requests.ask(session, "accept", {}, "bench", desk.clock)
+            for _ in range(CYCLES):
+                if isinstance(desk.clock, SharedClock):
+                    desk.clock.advance(30.0)
+                engine.cycle()
+                engine.come_to_rest()
+                if not _wrong(sandbox):
+                    break
+            asked, wrong = _asked(sandbox), _wrong(sandbox)
+            desk.ledger.close()
+    finally:
+        sandbox.stop()
+    if wrong:
+        raise RuntimeError(f"{len(wrong)} tickets are missing or stand wrong after the backfill")
+    notes = sum(count for name, count in asked.items() if name.endswith(NOTES))
+    each = (asked.total() - notes) / INCIDENTS
+    name = f"backfill of {INCIDENTS} incidents, 80 % resolved"
+    return [
+        Figure(f"{name}: until all tickets stand right", each, TARGET, "requests an incident"),
+        Figure(f"{name}: the same", asked.total() - notes, TARGET * INCIDENTS, "requests"),
+        Figure(f"{name}: link notes of the open ones, after that", notes, 0, "requests"),
+    ]

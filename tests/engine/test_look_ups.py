@@ -1,0 +1,93 @@
+"""What is looked up is looked up once, believed for a while, and asked again when a write contradicts it."""
+
+from __future__ import annotations
+
+from rig import Rig
+from sqlmodel import select
+
+from engine.test_bulk import storm
+from syncd.ledger.tables import LookAgainRow
+from syncd.sandbox import faults
+
+ABOUT_THE_PROJECT = (
+    "/rest/api/2/project/{project}",
+    "/rest/api/2/project/{project}/statuses",
+    "/rest/api/2/issue/createmeta/{project}/issuetypes/{type}",
+    "/rest/api/2/resolution/search",
+)
+WHO = "/rest/api/2/user/assignable/search"
+HOUR, DAY = 3600.0, 86400.0
+
+
+def asked(rig: Rig, service: str, pattern: str) -> int:
+    return len(rig.world.journal.lines(service=service, method="GET", pattern=pattern))
+
+
+def look_ups(rig: Rig) -> list[int]:
+    return [asked(rig, "jira", pattern) for pattern in ABOUT_THE_PROJECT]
+
+
+def test_fields_types_and_people_are_looked_up_once_for_many_incidents(house: Rig) -> None:
+    storm(house, 30, priority="P3")
+    house.settle(2)
+    storm(house, 3, priority="P2")
+    house.settle(2)
+    assert look_ups(house) == [1, 1, 1, 1]
+    assert asked(house, "jira", WHO) == 1
+
+
+def test_what_was_learned_of_a_project_is_believed_for_an_hour(house: Rig) -> None:
+    storm(house, 1)
+    house.settle(2)
+    known = look_ups(house)
+    house.world.advance(HOUR)
+    storm(house, 1)
+    house.settle(2)
+    assert look_ups(house) == [count + 1 for count in known]
+
+
+def over_with_mei(rig: Rig) -> None:
+    (incident,) = storm(rig, 1, assignees=["Mei Tanaka"])
+    rig.settle(2)
+    rig.world.pagerduty.resolve(incident, "Mei Tanaka")
+    rig.settle(2)
+
+
+def test_who_somebody_is_is_believed_for_a_day(house: Rig) -> None:
+    over_with_mei(house)
+    known = asked(house, "jira", WHO)
+    house.world.advance(DAY / 2)
+    over_with_mei(house)
+    assert asked(house, "jira", WHO) == known
+    house.world.advance(DAY / 2)
+    over_with_mei(house)
+    assert asked(house, "jira", WHO) == 2 * known
+
+
+def test_a_refused_create_has_the_project_read_again(house: Rig) -> None:
+    storm(house, 1)
+    house.settle(2)
+    known = look_ups(house)
+    refusal = faults.error(400, body={"errorMessages": ["The issue type is not valid."], "errors": {}})
+    house.world.faults.add(refusal, service="jira", method="POST", path=r"/issue$", times=1)
+    storm(house, 1)
+    house.settle(2)
+    assert look_ups(house) == [count + 1 for count in known]
+
+
+def test_nothing_is_fetched_that_a_page_already_carried(house: Rig) -> None:
+    incidents = storm(house, 30, priority="P3")
+    house.settle(3)
+    for incident in incidents:
+        house.world.pagerduty.acknowledge(incident, "Amara Osei")
+    house.settle(3)
+    assert asked(house, "pagerduty", "/incidents/{id}") == 0
+    assert asked(house, "jira", "/rest/api/2/issue/{issue}") == 0
+
+
+def test_an_incident_that_the_log_names_three_times_is_looked_at_once(house: Rig) -> None:
+    incidents = storm(house, 12, priority="P3")
+    house.engine.pagerduty.poll()
+    with house.ledger.db.read() as session:
+        looks = session.exec(select(LookAgainRow.incident_id)).all()
+    assert sorted(looks) == sorted(incidents)
