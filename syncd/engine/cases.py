@@ -86,7 +86,7 @@ def build_case(
             session.exec(select(IncidentRow.id).where(IncidentRow.merged_into == incident.id)).all()
         ),
     )
-    return extend_case(session, desk, row, case)
+    return extend_case(session, desk, row, case, book)
 
 
 def _merge_target(session: Session, incident: Incident) -> MergeTarget | None:

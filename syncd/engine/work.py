@@ -5,6 +5,7 @@ Nothing here runs twice at once for the same incident; different incidents run i
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -41,6 +42,8 @@ from syncd.remote.errors import RemoteError, Unreadable
 
 ROUNDS = 12
 """Rounds of look, decide and act in one go; more than a life needs, so more means a circle."""
+SAME_LOOKS = 3
+"""How often in one go the same thing is read because a decision asks for it."""
 RETRY_AFTER = 5.0
 """Seconds until an incident whose operation waits for its service is tried again; the service's own
 pause counts where it is longer."""
@@ -70,7 +73,7 @@ class Worker:
 
     def work(self, incident_id: str) -> Later:
         """Bring one incident as far as it gets now; return when to come back and whom to wake."""
-        later = Later()
+        later, seen_before = Later(), Counter[str]()
         for _ in range(ROUNDS):
             if self._desk.stop.is_set():
                 return later
@@ -78,7 +81,7 @@ class Worker:
                 seen = self._look(incident_id, later)
                 if seen is None:
                     return later
-                if not self._decide(*seen, later):
+                if not self._decide(*seen, later, seen_before):
                     continue
             except RemoteError as error:
                 self._desk.health.failed(error.service, error)
@@ -199,7 +202,7 @@ class Worker:
             with self._desk.ledger.db.write() as session:
                 _delete(session, looks)
 
-    def _decide(self, incident: Incident, book: Rulebook, later: Later) -> bool:
+    def _decide(self, incident: Incident, book: Rulebook, later: Later, seen_before: Counter[str]) -> bool:
         """Decide on the present case and record the result, in one transaction with the looks it answers.
 
         False: something was read that the decision rests on, so it is taken again.
@@ -223,7 +226,12 @@ class Worker:
             )
             if settled and not decision.look and _nothing_to_write(row, rows, decision, case):
                 return True
+        if decision.look and all(seen_before[name] >= SAME_LOOKS for name in decision.look):
+            # it cannot be seen now: what is on record stands, and it is tried again later
+            later.at(60.0)
+            return True
         if decision.look:
+            seen_before.update(decision.look)
             paperwork.read(desk, incident.id, book, decision.look)
             return False
         with desk.ledger.db.write() as session:
