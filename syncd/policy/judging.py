@@ -18,6 +18,7 @@ from syncd.policy.clocks import Qualified, Rest
 from syncd.policy.met import (
     Span,
     Window,
+    carried_on,
     completed_spans,
     first_gap,
     held_at,
@@ -105,9 +106,6 @@ def judge(kind: DutyKind, matter: Matter) -> None:
         number = record.clock if record else max(numbers, default=0) + 1
         numbers.append(number)
         seen.add(number)
-        if record is not None and _kept_by_completion(kind, record, matter):
-            matter.duties.append(record)
-            break
         spans = _spans(kind, clock, record, matter)
         stays_met = clock.ended_at is not None and held_at(spans, clock.ended_at) is not None
         if clock.ended_at is not None and not stays_met:
@@ -162,7 +160,8 @@ def _spans(kind: DutyKind, clock: Clock, record: Duty | None, matter: Matter) ->
     if kind is DutyKind.COMPLETED:
         return completed_spans(postmortem, matter.book)
     window = _window(kind, clock, record, matter)
-    return scheduled_spans(postmortem, review_field(matter.book), window, matter.now)
+    scheduled = scheduled_spans(postmortem, review_field(matter.book), window, matter.now)
+    return carried_on(scheduled, completed_spans(postmortem, matter.book))
 
 
 def _made(kind: DutyKind, clock: Clock, record: Duty | None, number: int, matter: Matter) -> Duty:
@@ -252,14 +251,6 @@ def _owed(
         matter.moments += [soon] if soon else []
         return DutyState.PENDING
     return DutyState.DUE_SOON
-
-
-def _kept_by_completion(kind: DutyKind, record: Duty, matter: Matter) -> bool:
-    """A postmortem that is completed was scheduled as it was: its review date may go."""
-    postmortem = matter.case.postmortem
-    if kind is not DutyKind.SCHEDULED or record.state not in MET or postmortem is None:
-        return False
-    return held_at(completed_spans(postmortem, matter.book), matter.now) is not None
 
 
 def _overdue_since(

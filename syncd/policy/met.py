@@ -134,6 +134,18 @@ def completed_spans(postmortem: PostmortemState, book: Rulebook) -> tuple[Span, 
     return tuple(spans)
 
 
+def carried_on(spans: Iterable[Span], by: Sequence[Span]) -> tuple[Span, ...]:
+    """The spans, each going on while another does in which it ended.
+
+    What was scheduled and is completed by now stays scheduled, whatever becomes of its review date.
+    """
+    found = []
+    for span in spans:
+        cover = held_at(by, span.until) if span.until is not None else None
+        found.append(span if cover is None else span.model_copy(update={"until": cover.until}))
+    return tuple(found)
+
+
 def first_gap(spans: Sequence[Span], start: datetime) -> datetime | None:
     """The first moment from `start` on at which it was not done; None: it was, and still is."""
     at = start
