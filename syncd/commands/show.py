@@ -22,11 +22,12 @@ if TYPE_CHECKING:
 @click.pass_context
 def command(ctx: click.Context, incident: str, as_json: bool, restricted: bool) -> None:
     """ID is an incident's id, its number or its ticket's key."""
+    from syncd.engine.clock import SystemClock
     from syncd.ledger.reading import find_incident, show_data
 
     with ledger_for_reading() as db, db.read() as session:
         row = find_incident(session, incident)
-        data = show_data(session, row) if row else None
+        data = show_data(session, row, SystemClock().now()) if row else None
     if data is None:
         click.echo(f"{incident} is no incident, number or ticket key in this ledger", err=True)
         click.echo("syncd status --all lists what is there", err=True)
@@ -50,6 +51,7 @@ def _show(data: dict[str, Any]) -> None:
     if snapshot.get("html_url"):
         plain(out, snapshot["html_url"])
     _ticket(out, data["ticket"])
+    _postmortem(out, data["postmortem"])
     operations = [
         (op["id"], op["kind"], op["state"], op["attempts"], op["reason"], op["error"])
         for op in data["operations"]
@@ -77,6 +79,27 @@ def _ticket(out: Console, ticket: dict[str, Any] | None) -> None:
         plain(
             out, f"Out of our sight since {minute(ticket['out_of_sight_since'])}: moved, secured or deleted"
         )
+
+
+def _postmortem(out: Console, paper: dict[str, Any] | None) -> None:
+    """How the two duties stand, each with its clock in words, the most urgent fact first."""
+    if paper is None:
+        return
+    named = paper["key"] or "not made yet"
+    stands = f" stands at {paper['status']}" if paper["status"] else ""
+    owner = f", owner {paper['owner']}" if paper["owner"] else ", nobody owns it" if paper["key"] else ""
+    plain(out, f"\nPostmortem {named}{stands}{owner}")
+    if paper["out_of_sight_since"]:
+        plain(out, f"Out of our sight since {minute(paper['out_of_sight_since'])}: moved, secured or deleted")
+    for kind in ("scheduled", "completed"):
+        duty = paper[kind]
+        if duty is None:
+            continue
+        plain(out, f"  {kind}: {duty['words']}")
+        for line in duty["explained"]:
+            plain(out, f"    {line}")
+    for one in paper["earlier"]:
+        plain(out, f"  earlier, {one['duty']}, due {minute(one['due_at'])}: {one['words']} ({one['reason']})")
 
 
 def _event(event: dict[str, Any]) -> tuple[object, ...]:

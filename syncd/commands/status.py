@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from syncd.commands.output import console, emit_json, json_option, plain, second, table
+from syncd.commands.output import console, emit_json, json_option, minute, plain, second, table
 from syncd.commands.restricted import put_titles, restricted_option
 from syncd.commands.setup import ledger_for_reading
+from syncd.domain.duty import RUNNING, STATE_WORDS, DutyState
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 SIDES = {"pagerduty": "PagerDuty", "jira": "Jira"}
 WOULD_AT_MOST = 20
 """Incidents for which a table of what would have been done is worth reading."""
+COLUMNS = ("incident", "title", "severity", "status", "ticket", "stands at", "postmortem")
 LATE = timedelta(minutes=5)
 """A good read older than this is worth a word: the daemon notes one a minute, whatever its poll."""
 
@@ -53,11 +55,12 @@ def _show(data: dict[str, Any], now: datetime) -> None:
             one["status"],
             one["ticket"] or "none yet",
             one["ticket_status"] or ("not read yet" if one["ticket"] else ""),
+            _owed(one),
         )
         for one in data["incidents"]
     ]
     if rows:
-        out.print(table("", ("incident", "title", "severity", "status", "ticket", "stands at"), rows))
+        out.print(table("", COLUMNS, rows))
     else:
         out.print("No incident is open or unfinished; --all shows those that are over.")
     counts = {state: number for state, number in data["outbox"].items() if number}
@@ -75,6 +78,18 @@ def _show(data: dict[str, Any], now: datetime) -> None:
     _would(out, data["would"])
     if counts.get("parked"):
         out.print("Parked operations wait for a person: syncd outbox")
+
+
+def _owed(one: dict[str, Any]) -> str:
+    """The postmortem and the duty that ends first, or the one that is over: `OPS-9: due soon, ... UTC`."""
+    owed = [
+        f"{kind} {STATE_WORDS[DutyState(duty['state'])]}"
+        for kind, duty in one["duties"].items()
+        if duty["state"] in RUNNING
+    ]
+    due = f", {minute(one['due_at'])}" if one["due_at"] else ""
+    said = f"{', '.join(owed)}{due}" if owed else ""
+    return f"{one['postmortem']}: {said}" if one["postmortem"] and said else one["postmortem"] or said
 
 
 def first_load_lines(counts: dict[str, int]) -> list[str]:

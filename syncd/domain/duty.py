@@ -6,6 +6,7 @@ postmortem: two duties"). Its rows in the ledger are the history: a breach stays
 
 from __future__ import annotations
 
+from datetime import datetime
 from enum import StrEnum
 
 from syncd.domain.base import UtcTime, Value
@@ -58,7 +59,8 @@ class Duty(Value):
     subject from 1: one that was reopened before its duty was met gets a new one at the next resolve.
     `rule` is the version of the mapping under which it arose. `met_at` is the moment of the act at its
     source, `met_by` who did it. `breached_at` stays set whatever comes later; `corrected` says that a
-    person took a wrong breach back, and why.
+    person took a wrong breach back, and why. `was_due_at` is the deadline before a waiver moved it, None
+    where none did. `way_out` says in words what ends it.
     """
 
     kind: DutyKind
@@ -67,7 +69,9 @@ class Duty(Value):
     state: DutyState = DutyState.PENDING
     started_at: UtcTime
     due_at: UtcTime
+    was_due_at: UtcTime | None = None
     reason: str = ""
+    way_out: str = ""
     rule: str = ""
     met_at: UtcTime | None = None
     met_by: str | None = None
@@ -84,7 +88,7 @@ class Waiver(Value):
     """Somebody's word that a duty rests until a moment; `duty` None: both duties of the postmortem.
 
     `subject` is the issue id of an action item, None: the incident's own duties. `ended_at` is when it was
-    taken back before its end.
+    taken back before its end, `source` how it was given: `command`, or `jira` for the label.
     """
 
     duty: DutyKind | None = None
@@ -94,6 +98,16 @@ class Waiver(Value):
     by: str
     at: UtcTime
     ended_at: UtcTime | None = None
+    source: str = "command"
+
+    @property
+    def end(self) -> datetime:
+        """When it is over."""
+        return self.until if self.ended_at is None else min(self.until, self.ended_at)
+
+    def runs(self, now: datetime) -> bool:
+        """Whether it holds at a moment."""
+        return self.at <= now < self.end
 
     def covers(self, kind: DutyKind, item: str | None = None) -> bool:
         """Whether it speaks of this duty; `item` is the issue id where it is an action item's."""

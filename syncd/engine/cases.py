@@ -83,7 +83,7 @@ def build_case(
         merged_into=_merge_target(session, incident),
         merged_from=tuple(session.exec(_MERGED_FROM, params={"incident": row.id}).all()),
     )
-    return extend_case(session, desk, row, case)
+    return extend_case(session, desk, row, case, book)
 
 
 _ONCE = select(OperationRow.key, OperationRow.op, OperationRow.state).where(

@@ -21,6 +21,7 @@ from syncd.engine.progress import Progress
 from syncd.ledger.ledger import Ledger
 from syncd.ledger.outbox import GivenUp
 from syncd.policy.case import Rulebook
+from syncd.policy.met import review_field_of
 from syncd.remote.ports import Fetched, Jira, PagerDuty
 
 MOST_SKEW_SECONDS = 120.0
@@ -155,11 +156,12 @@ class Desk:
         return any(one is not None and abs(one) > MOST_SKEW_SECONDS for one in apart)
 
     def _kept_fields(self) -> list[str]:
-        """The custom fields that the mappings keep true."""
+        """The custom fields that the mappings keep true or judge by."""
         names = set()
         for mapping in self.mappings:
             project = self.facts.resolved(mapping)
             for name, spec in mapping.jira.fields.items():
                 if spec.severity and name in project.fields:
                     names.add(project.fields[name].id)
-        return sorted(names)
+            names.add(review_field_of(mapping, project))
+        return sorted(name for name in names if name.startswith("customfield_"))

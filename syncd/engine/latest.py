@@ -17,6 +17,7 @@ from syncd.engine.desk import Desk
 from syncd.ledger import outbox
 from syncd.ledger.tables import OperationRow
 from syncd.policy.case import Case, Decision
+from syncd.policy.tell_duties import STEP
 
 BESIDE = "beside"
 """In the meaning of what accompanies a state operation: that one's aspect."""
@@ -76,6 +77,8 @@ def _gone(
             yield row, "not sent: what it would have copied is not there any more"
         elif row.meaning.get(BESIDE) is not None:
             yield row, "not sent: what it speaks of did not happen"
+        elif row.meaning.get(STEP) is not None:
+            yield row, "not sent: it is not so any more"
 
 
 def _passed_over(waiting: Iterable[OperationRow]) -> Iterator[OperationRow]:

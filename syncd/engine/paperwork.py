@@ -16,33 +16,70 @@ from syncd.domain.incident import Incident
 from syncd.domain.ticket import Issue
 from syncd.engine.border import keep_paper
 from syncd.engine.desk import Desk
+from syncd.engine.people import account_of, person_key
 from syncd.ledger import papers
 from syncd.ledger.papers import PaperRow
 from syncd.ledger.snapshots import look_again, ticket_of
-from syncd.ledger.tables import ActionItemRow, IncidentRow, PostmortemRow, TicketRow
-from syncd.policy.case import Case, ClosedBy, Decision, ItemState, PostmortemState, Rulebook
+from syncd.ledger.tables import ActionItemRow, IncidentRow, PersonRow, PostmortemRow, TicketRow
+from syncd.policy.case import Absorbed, Case, ClosedBy, Decision, ItemState, Rulebook
+from syncd.policy.label_waiver import LABEL
+from syncd.policy.met import review_field
+from syncd.policy.severity import decide_severity
 from syncd.policy.turns import Entry, turns_of
 
 ROUNDED_SECONDS = 1.0
 """Two moments that are so close to each other are the same."""
-FIELDS_JUDGED = frozenset({"assignee", "duedate", "status", "resolution", "labels"})
+TEXTS = frozenset({"summary", "description"})
+FIELDS_JUDGED = TEXTS | {"assignee", "duedate", "status", "resolution", "labels"}
 """Fields whose changes are kept; the mapping's review date is kept beside them."""
 
 
-def extend_case(session: Session, desk: Desk, row: IncidentRow, case: Case) -> Case:
+def extend_case(session: Session, desk: Desk, row: IncidentRow, case: Case, book: Rulebook) -> Case:
     """The case with what follows the incident, as of this transaction."""
     postmortem = session.get(PostmortemRow, row.id)
     return case.model_copy(
         update={
             "turns": _turns(row, case.incident),
             "spells": tuple(Spell.model_validate(one) for one in row.spells),
-            "postmortem": _postmortem(postmortem) if postmortem else None,
+            "postmortem": papers.postmortem_state(postmortem) if postmortem else None,
             "items": tuple(_item(one) for one in papers.items_of(session, row.id)),
             "duties": papers.duties_of(session, row.id),
             "waivers": papers.waivers_of(session, row.id),
             "skewed": desk.skewed(),
+            "absorbed": _absorbed(session, desk, case.merged_from),
+            "approvers": _approvers(session, book, postmortem),
         }
     )
+
+
+def _absorbed(session: Session, desk: Desk, merged_from: tuple[str, ...]) -> tuple[Absorbed, ...]:
+    """What was merged into an incident, each judged by its own team's mapping."""
+    found = []
+    for ident in merged_from:
+        row = session.get(IncidentRow, ident)
+        incident = Incident.model_validate(row.snapshot) if row else None
+        team = desk.team_of(incident.service.id, incident.service.name) if incident else None
+        if row is None or incident is None or team is None:
+            continue
+        severity = decide_severity(incident, *team)
+        merged_at = incident.resolved_at or incident.status_changed_at or incident.created_at
+        owes = team[0].owes_postmortem(severity.name, team[1])
+        found.append(
+            Absorbed(id=ident, number=row.number, severity=severity.name, owes=owes, merged_at=merged_at)
+        )
+    return tuple(found)
+
+
+def _approvers(session: Session, book: Rulebook, row: PostmortemRow | None) -> frozenset[str] | None:
+    """The accounts of who may waive, as far as a label asks for them; None: one was not looked up yet."""
+    wanted = book.mapping.people.approvers
+    labels = (row.snapshot or {}).get("labels") or () if row else ()
+    if not wanted or LABEL not in {label.casefold() for label in labels}:
+        return None
+    rows = [session.get(PersonRow, person_key(email, book)) for email in wanted]
+    if any(one is None for one in rows):
+        return None
+    return frozenset(str(one.account["id"]) for one in rows if one is not None and one.account)
 
 
 def _turns(row: IncidentRow, incident: Incident) -> tuple[Turn, ...] | None:
@@ -50,22 +87,6 @@ def _turns(row: IncidentRow, incident: Incident) -> tuple[Turn, ...] | None:
         return None
     entries = [Entry(kind=one["kind"], at=one["at"], agent=one.get("agent", "")) for one in row.log]
     return turns_of(entries, incident)
-
-
-def _postmortem(row: PostmortemRow) -> PostmortemState:
-    return PostmortemState(
-        issue_id=row.issue_id,
-        key=row.key,
-        origin=row.origin,
-        agreed=row.agreed,
-        issue=Issue.model_validate(row.snapshot) if row.snapshot else None,
-        changes=tuple(Change.model_validate(one) for one in row.changes),
-        changes_until=row.changes_until,
-        follow_ups=tuple(row.follow_ups),
-        follow_ups_since=row.follow_ups_since,
-        gone_since=row.out_of_sight_since,
-        created_at=row.created_at,
-    )
 
 
 def _item(row: ActionItemRow) -> ItemState:
@@ -87,6 +108,7 @@ def record(
 ) -> None:
     """Keep how the duties stand, which severity holds and when to decide again, with the decision."""
     papers.save_duties(session, row.id, decision.duties, now)
+    papers.save_label_waivers(session, row.id, decision.waivers, now)
     incident = case.incident
     papers.add_spell(row, severity, (incident.updated_at or now) if row.spells else incident.created_at)
     ticket = ticket_of(session, row.id)
@@ -113,6 +135,9 @@ def news(session: Session, row: IncidentRow, decision: Decision, now: datetime) 
 
 def read(desk: Desk, incident_id: str, book: Rulebook, look: frozenset[str]) -> None:
     """Read what a decision has to see first; raises `RemoteError`."""
+    if "approvers" in look:
+        for email in book.mapping.people.approvers:
+            account_of(desk, email, book)
     if "log" in look:
         _read_log(desk, incident_id, book)
     if "ticket" in look:
@@ -175,14 +200,22 @@ def read_papers(desk: Desk, rows: list[PaperRow], book: Rulebook, *, changelogs:
         ident: desk.clients.jira.changelog(ident) for ident in shown if changelogs and ident in by_issue
     }
     desk.health.succeeded("jira")
-    judged = FIELDS_JUDGED | {book.mapping.postmortem.date_field}
+    judged = FIELDS_JUDGED | {review_field(book)}
     with desk.ledger.db.write() as session:
         for ident, row in by_issue.items():
             session.add(row)
             if ident in shown:
                 keep_paper(session, desk, row, shown[ident], moment)
                 if ident in changes:
-                    kept = [one for one in changes[ident] if one.field in judged]
+                    kept = [_without_texts(one) for one in changes[ident] if one.field in judged]
                     papers.save_changes(row, kept, began)
             elif ident not in fetched.unread and row.out_of_sight_since is None:
                 row.out_of_sight_since = desk.clock.now()
+
+
+def _without_texts(change: Change) -> Change:
+    """That somebody wrote on it is kept, not what."""
+    if change.field not in TEXTS:
+        return change
+    bare = dict.fromkeys(("before", "after", "before_words", "after_words"))
+    return change.model_copy(update=bare)

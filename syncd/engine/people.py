@@ -32,13 +32,17 @@ def _pick(email: str, found: tuple[Account, ...]) -> tuple[Account | None, str]:
     return None, "several people match" if people else "nobody assignable matches"
 
 
+def person_key(email: str, book: Rulebook) -> tuple[str, str]:
+    """Under which address and project a person is kept."""
+    return book.mapping.people.aliases.get(email, email).casefold(), book.project.key
+
+
 def account_of(desk: Desk, email: str, book: Rulebook) -> Account | None:
     """Given an address, return the Jira account that can be assigned in the team's project, or None.
 
     Raises `RemoteError` where Jira has to be asked and cannot.
     """
-    email = book.mapping.people.aliases.get(email, email).casefold()
-    project = book.project.key
+    email, project = person_key(email, book)
     at_hand = desk.people.get((email, project))
     if at_hand is not None and desk.clock.boottime() - at_hand[0] < AT_HAND:
         return at_hand[1]

@@ -5,6 +5,7 @@ Nothing here runs twice at once for the same incident; different incidents run i
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -46,6 +47,8 @@ from syncd.remote.errors import RemoteError, Unreadable
 
 ROUNDS = 12
 """Rounds of look, decide and act in one go; more than a life needs, so more means a circle."""
+SAME_LOOKS = 3
+"""How often in one go the same thing is read because a decision asks for it."""
 RETRY_AFTER = 5.0
 """Seconds until an incident whose operation waits for its service is tried again; the service's own
 pause counts where it is longer."""
@@ -92,7 +95,7 @@ class Worker:
 
     def work(self, incident_id: str) -> Later:
         """Bring one incident as far as it gets now; return when to come back and whom to wake."""
-        later = Later()
+        later, seen_before = Later(), Counter[str]()
         for _ in range(ROUNDS):
             if self._desk.stop.is_set():
                 return later
@@ -101,7 +104,7 @@ class Worker:
                 seen = self._look(incident_id, later)
                 if seen is None:
                     return later
-                if not self._decide(seen, later):
+                if not self._decide(seen, later, seen_before):
                     continue
             except RemoteError as error:
                 self._desk.health.failed(error.service, error)
@@ -232,7 +235,7 @@ class Worker:
             with self._desk.ledger.db.write() as session:
                 looked(session, looks)
 
-    def _decide(self, seen: Seen, later: Later) -> bool:
+    def _decide(self, seen: Seen, later: Later, seen_before: Counter[str]) -> bool:
         """Decide on the present case and record the result, in one transaction with the looks it answers.
 
         `seen` knows the incident's open operations afterwards. False: something was read that the decision
@@ -261,7 +264,12 @@ class Worker:
             if settled and not decision.look and _nothing_to_write(row, rows, decision, case):
                 seen.rows = rows
                 return True
+        if decision.look and all(seen_before[name] >= SAME_LOOKS for name in decision.look):
+            # it cannot be seen now: what is on record stands, and it is tried again later
+            later.at(60.0)
+            return True
         if decision.look:
+            seen_before.update(decision.look)
             paperwork.read(desk, incident.id, book, decision.look)
             return False
         with desk.ledger.db.write() as session:

@@ -16,8 +16,10 @@ from syncd.domain.base import JsonValue
 from syncd.domain.duty import Duty, DutyKind, DutyState, Waiver
 from syncd.domain.history import Change, Spell
 from syncd.domain.incident import LogEntry
+from syncd.domain.ticket import Issue
 from syncd.ledger import audit
 from syncd.ledger.tables import ActionItemRow, DutyRow, IncidentRow, PostmortemRow, WaiverRow
+from syncd.policy.case import PostmortemState
 
 PaperRow = PostmortemRow | ActionItemRow
 
@@ -25,7 +27,9 @@ _OF_A_DUTY = (
     "state",
     "started_at",
     "due_at",
+    "was_due_at",
     "reason",
+    "way_out",
     "rule",
     "met_at",
     "met_by",
@@ -49,6 +53,23 @@ def items_of(session: Session, incident_id: str) -> list[ActionItemRow]:
     """The action items of an incident, in the order in which they were first seen."""
     query = select(ActionItemRow).where(ActionItemRow.incident_id == incident_id)
     return list(session.exec(query.order_by(col(ActionItemRow.first_seen_at))).all())
+
+
+def postmortem_state(row: PostmortemRow) -> PostmortemState:
+    """A postmortem's row as the rules see it."""
+    return PostmortemState(
+        issue_id=row.issue_id,
+        key=row.key,
+        origin=row.origin,
+        agreed=row.agreed,
+        issue=Issue.model_validate(row.snapshot) if row.snapshot else None,
+        changes=tuple(Change.model_validate(one) for one in row.changes),
+        changes_until=row.changes_until,
+        follow_ups=tuple(row.follow_ups),
+        follow_ups_since=row.follow_ups_since,
+        gone_since=row.out_of_sight_since,
+        created_at=row.created_at,
+    )
 
 
 def save_changes(row: PaperRow, changes: Iterable[Change], until: datetime) -> None:
@@ -170,7 +191,30 @@ def as_waiver(row: WaiverRow) -> Waiver:
         by=row.by,
         at=row.at,
         ended_at=row.ended_at,
+        source=row.source,
     )
+
+
+def save_label_waivers(session: Session, incident_id: str, waivers: Iterable[Waiver], now: datetime) -> None:
+    """Write the waivers that a label gave, and the end of those whose label went."""
+    for waiver in waivers:
+        query = select(WaiverRow).where(
+            WaiverRow.incident_id == incident_id, WaiverRow.source == waiver.source, WaiverRow.at == waiver.at
+        )
+        row = session.exec(query).first()
+        if row is not None and as_waiver(row) == waiver:
+            continue
+        kind = "waiver.given" if row is None else "waiver.ended"
+        row = row or WaiverRow(incident_id=incident_id, **waiver.model_dump())
+        row.ended_at = waiver.ended_at
+        session.add(row)
+        said: dict[str, JsonValue] = {
+            "duty": waiver.duty,
+            "until": waiver.end.isoformat(),
+            "by": audit.salted(session, waiver.by),
+            "why": audit.salted(session, waiver.reason),
+        }
+        audit.append(session, now, kind, incident=incident_id, data=said)
 
 
 def due_incidents(session: Session, now: datetime, limit: int = 200) -> Sequence[str]:

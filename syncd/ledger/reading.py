@@ -15,6 +15,7 @@ from sqlmodel import Session, col, func, or_, select
 from syncd.domain.incident import IncidentStatus, stub_title
 from syncd.domain.operation import OPEN_STATES
 from syncd.ledger import audit, holds, outbox
+from syncd.ledger.owed import Owed, owed_for, postmortem_data
 from syncd.ledger.snapshots import get_cursor, unreadable
 from syncd.ledger.tables import AuditEventRow, IncidentRow, MirrorLinkRow, OperationRow, TicketRow
 
@@ -25,8 +26,9 @@ def _iso(at: datetime | None) -> str | None:
     return at.isoformat() if at else None
 
 
-def incident_data(row: IncidentRow, ticket: TicketRow | None) -> Data:
-    """One incident as `status` lists it."""
+def incident_data(row: IncidentRow, ticket: TicketRow | None, owed: Owed | None = None) -> Data:
+    """One incident as `status` lists it; `owed` is its postmortem with its duties."""
+    owed = owed or Owed()
     issue = ticket.snapshot if ticket and ticket.snapshot else None
     return {
         "id": row.id,
@@ -39,8 +41,9 @@ def incident_data(row: IncidentRow, ticket: TicketRow | None) -> Data:
         "status": row.status,
         "ticket": ticket.key if ticket else None,
         "ticket_status": issue["status"]["name"] if issue else None,
-        "postmortem": None,
-        "due_at": None,
+        "postmortem": owed.key,
+        "due_at": _iso(owed.due_at),
+        "duties": {one.kind: {"state": one.state, "due_at": _iso(one.due_at)} for one in owed.latest},
     }
 
 
@@ -82,8 +85,9 @@ def status_data(session: Session, limit: int = 200) -> Data:
         .limit(limit)
     ).all()
     seq, digest = audit.head(session)
+    owed = owed_for(session, [row.id for row, _ticket in rows])
     return {
-        "incidents": [incident_data(row, ticket) for row, ticket in rows],
+        "incidents": [incident_data(row, ticket, owed.get(row.id)) for row, ticket in rows],
         "outbox": outbox.counts(session),
         "cycles": {side: get_cursor(session, f"cycle.{side}").get("at") for side in ("pagerduty", "jira")},
         "services": get_cursor(session, "services").get("down", []),
@@ -131,7 +135,8 @@ def all_incidents(session: Session) -> list[Data]:
         .join(TicketRow, col(TicketRow.incident_id) == col(IncidentRow.id), isouter=True)
         .order_by(col(IncidentRow.number))
     ).all()
-    return [incident_data(row, ticket) for row, ticket in rows]
+    owed = owed_for(session, None)
+    return [incident_data(row, ticket, owed.get(row.id)) for row, ticket in rows]
 
 
 def find_incident(session: Session, wanted: str) -> IncidentRow | None:
@@ -146,9 +151,10 @@ def find_incident(session: Session, wanted: str) -> IncidentRow | None:
     return session.get(IncidentRow, ticket.incident_id) if ticket else None
 
 
-def show_data(session: Session, row: IncidentRow) -> Data:
-    """Everything known and done about one incident."""
+def show_data(session: Session, row: IncidentRow, now: datetime | None = None) -> Data:
+    """Everything known and done about one incident; `now` is when somebody asks."""
     ticket = session.get(TicketRow, row.id)
+    owed = owed_for(session, [row.id]).get(row.id)
     operations = session.exec(
         select(OperationRow).where(OperationRow.incident_id == row.id).order_by(col(OperationRow.id))
     ).all()
@@ -157,9 +163,9 @@ def show_data(session: Session, row: IncidentRow) -> Data:
     ).all()
     pairs = session.exec(select(MirrorLinkRow).where(MirrorLinkRow.incident_id == row.id)).all()
     return {
-        "incident": {**incident_data(row, ticket), "snapshot": row.snapshot, "notes": row.notes},
+        "incident": {**incident_data(row, ticket, owed), "snapshot": row.snapshot, "notes": row.notes},
         "ticket": _ticket_data(ticket) if ticket else None,
-        "postmortem": None,
+        "postmortem": postmortem_data(session, row, now),
         "action_items": [],
         "operations": [operation_data(operation) for operation in operations],
         "mirrored": [

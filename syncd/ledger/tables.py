@@ -180,7 +180,9 @@ class DutyRow(SQLModel, table=True):
     state: str
     started_at: datetime
     due_at: datetime = Field(index=True)
+    was_due_at: datetime | None = None
     reason: str = ""
+    way_out: str = ""
     rule: str = ""
     met_at: datetime | None = None
     met_by: str | None = None

@@ -92,6 +92,16 @@ class ItemState(Value):
     first_seen_at: UtcTime
 
 
+class Absorbed(Value):
+    """An incident that was merged into this one: its severity, and whether that owed a postmortem."""
+
+    id: str
+    number: int
+    severity: str
+    owes: bool
+    merged_at: UtcTime
+
+
 class MergeTarget(Value):
     """The incident that this one was merged into; `claimed` says whether a mapping claims its service."""
 
@@ -110,7 +120,8 @@ class Case(Value):
     it nothing waits. `merged_from` are the incidents that were merged into this one. What is `restricted`
     holds no title and no texts here either. `turns` are the incident's changes of state, None where its
     log was not read since the last; `spells` the severities that it had. `skewed` says that our clock and a
-    service's are too far apart to judge a deadline.
+    service's are too far apart to judge a deadline. `absorbed` tells of those merged into it. `approvers` are
+    the Jira accounts of who may waive, None where that was not looked up (it is when a label asks for it).
     """
 
     incident: Incident
@@ -135,6 +146,8 @@ class Case(Value):
     duties: tuple[Duty, ...] = ()
     waivers: tuple[Waiver, ...] = ()
     skewed: bool = False
+    absorbed: tuple[Absorbed, ...] = ()
+    approvers: frozenset[str] | None = None
 
     def duty(self, kind: str, subject: str | None = None) -> Duty | None:
         """The duty of a kind with the latest clock; `subject` None: the incident's own."""
@@ -165,7 +178,8 @@ class Decision(Value):
     `again` is in how many seconds the passing of time alone may change the answer. `would` says what a
     rule in mode `report` would have done. `silence` names the noise rule that keeps the ticket back.
     `duties` are those that stand otherwise than the case has them. `look` names what has to be read before
-    it can be decided: `log` (the incident's), `postmortem`, `items` or `ticket` (with their changelogs).
+    it can be decided: `log` (the incident's), `postmortem`, `items` or `ticket` (with their changelogs),
+    `approvers` (their accounts). `waivers` were given or ended with a label in Jira.
     """
 
     operations: tuple[Operation, ...] = ()
@@ -176,6 +190,7 @@ class Decision(Value):
     silence: str | None = None
     duties: tuple[Duty, ...] = ()
     look: frozenset[str] = frozenset()
+    waivers: tuple[Waiver, ...] = ()
 
     def plus(self, other: Decision) -> Decision:
         """Both decisions as one."""
@@ -188,4 +203,5 @@ class Decision(Value):
             silence=self.silence or other.silence,
             duties=self.duties + other.duties,
             look=self.look | other.look,
+            waivers=self.waivers + other.waivers,
         )

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from syncd.domain.duty import Duty
 from syncd.policy.case import Case, Decision, Rulebook
 from syncd.policy.closing import decide_closing
+from syncd.policy.duties import decide_duties
 from syncd.policy.fields import decide_fields
 from syncd.policy.gate import decide_gate
 from syncd.policy.merge import decide_merge
@@ -18,6 +19,7 @@ from syncd.policy.mirror import decide_mirror
 from syncd.policy.mirror_changes import decide_mirror_changes
 from syncd.policy.restricted import decide_level
 from syncd.policy.status import decide_status
+from syncd.policy.tell_duties import tell_duties
 from syncd.policy.ticket import decide_ticket
 
 RULES: tuple[Callable[[Case, Rulebook], Decision], ...] = (
@@ -30,9 +32,13 @@ RULES: tuple[Callable[[Case, Rulebook], Decision], ...] = (
     decide_mirror_changes,
 )
 
-JUDGING: tuple[Callable[[Case, Rulebook], Decision], ...] = ()
+JUDGING: tuple[Callable[[Case, Rulebook], Decision], ...] = (decide_duties,)
 """Rules that say how the duties stand, one after the other; each sees what those before it said."""
-TELLING: tuple[Callable[[Case, Rulebook], Decision], ...] = (decide_gate, decide_closing)
+TELLING: tuple[Callable[[Case, Rulebook], Decision], ...] = (
+    tell_duties,
+    decide_gate,
+    decide_closing,
+)
 """Rules that act on how the duties stand."""
 
 

@@ -14,6 +14,7 @@ from syncd.domain.incident import IncidentStatus
 from syncd.domain.mapping import Coexist, Mode
 from syncd.domain.operation import Kind, Operation
 from syncd.policy.case import Case, Decision, Remark, Rulebook
+from syncd.policy.met import review_field, written_by_a_person
 from syncd.policy.severity import owes_postmortem
 
 FLAPPING_SECONDS = 300.0
@@ -38,7 +39,10 @@ def wanted_word(case: Case, book: Rulebook) -> str:
 
 def _owes_nothing(case: Case, book: Rulebook) -> bool:
     """What was merged into another incident owes nothing any more: the other one's ticket counts."""
-    return case.incident.merged_into is not None or not owes_postmortem(case.incident, book)
+    if case.incident.merged_into is not None:
+        # whose postmortem a person already wrote is left open until somebody says which of the two counts
+        return not written_by_a_person(case.postmortem, review_field(book))
+    return not owes_postmortem(case.incident, book)
 
 
 def still_flapping(case: Case) -> float:

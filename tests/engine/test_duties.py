@@ -1,0 +1,223 @@
+"""The two duties on the real engine: a postmortem that people work on, and clocks that run."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from rig import Rig, mapping
+
+from syncd.domain.duty import Duty, DutyKind
+from syncd.ledger.papers import duties_of, waivers_of
+from syncd.ledger.reading import show_data, status_data
+from syncd.ledger.tables import IncidentRow, PostmortemRow
+from syncd.policy.judging import GRACE
+from syncd.sandbox.cast import BOT_EMAIL
+
+INES = "Ines Carvalho"
+AMARA = "Amara Osei"
+HOUR = 3600.0
+DAY = 24 * HOUR
+LATE = GRACE.total_seconds()
+RULES: dict[str, Any] = {"postmortem": {"mode": "report"}}
+
+
+def resolved(make_rig: Any, **changes: Any) -> tuple[Rig, str, str]:
+    """A rig with one incident that was resolved just now, and the postmortem that was made for it."""
+    house: Rig = make_rig(mappings=(mapping(**{**RULES, **changes}),))
+    house.cycle()
+    made = house.world.pagerduty.trigger("Alipay Integration", "Latency", priority="P2")
+    house.cycle()
+    house.world.pagerduty.resolve(made.id, AMARA)
+    house.cycle(400)
+    people = house.world.jira
+    bot = next(one.account_id for one in house.world.jira.site.people.values() if one.email == BOT_EMAIL)
+    paper = people.create(bot, "Postmortem: latency", assignee={"accountId": people.account_id(INES)})
+    with house.ledger.db.write() as session:
+        session.add(
+            PostmortemRow(
+                incident_id=made.id,
+                issue_id=str(paper.id),
+                key=paper.key,
+                project="OPS",
+                origin="operation",
+                created_at=house.clock.now(),
+            )
+        )
+    look(house, made.id)
+    return house, made.id, paper.key
+
+
+def look(house: Rig, incident: str) -> None:
+    """Decide on the incident now."""
+    house.engine.dispatcher.submit([incident])
+    house.engine.dispatcher.drain()
+
+
+def duties(house: Rig, incident: str) -> tuple[Duty, ...]:
+    with house.ledger.db.read() as session:
+        return duties_of(session, incident)
+
+
+def scheduled(house: Rig, incident: str) -> Duty:
+    return [one for one in duties(house, incident) if one.kind is DutyKind.SCHEDULED][-1]
+
+
+def until(house: Rig, at: Any) -> None:
+    """Let time pass to a moment, then let the daemon tick."""
+    house.world.advance((at - house.clock.now()).total_seconds())
+    house.engine.tick()
+    house.engine.dispatcher.drain()
+
+
+def review_day(house: Rig, days: int = 5) -> str:
+    return f"{house.clock.now() + timedelta(days=days):%Y-%m-%d}"
+
+
+def test_a_person_who_schedules_it_meets_it_by_jiras_time_and_then_all_is_quiet(make_rig: Any) -> None:
+    house, incident, paper = resolved(make_rig)
+    assert [str(one.state) for one in duties(house, incident)] == ["pending", "pending"]
+    house.world.advance(HOUR)
+    house.world.jira.edit(paper, INES, duedate=review_day(house))
+    acted = house.clock.now()
+    house.world.advance(HOUR)
+    house.settle(2)
+    duty = scheduled(house, incident)
+    assert duty.state == "met"
+    assert duty.met_at is not None
+    assert abs((duty.met_at - acted).total_seconds()) < 1
+    before, asked = house.writes(), len(house.world.journal.lines())
+    house.settle(2)
+    assert house.writes() == before
+    assert len(house.world.journal.lines()) - asked == 6
+
+
+def test_a_tick_takes_it_up_when_it_is_due_soon_and_when_it_is_overdue(make_rig: Any) -> None:
+    house, incident, _paper = resolved(make_rig)
+    due = scheduled(house, incident).due_at
+    until(house, due - timedelta(hours=24, seconds=1))
+    assert scheduled(house, incident).state == "pending"
+    until(house, due - timedelta(hours=24) + timedelta(seconds=1))
+    assert scheduled(house, incident).state == "due_soon"
+    until(house, due + timedelta(seconds=1))
+    assert scheduled(house, incident).state == "due_soon"
+    until(house, due + GRACE + timedelta(seconds=1))
+    duty = scheduled(house, incident)
+    assert (duty.state, duty.breached_at) == ("breached", due)
+    with house.ledger.db.read() as session:
+        row = session.get(IncidentRow, incident)
+    assert row is not None
+    assert any("it was not scheduled by" in one for one in row.would)
+
+
+@pytest.mark.parametrize(("seconds", "state"), [(-1, "met"), (1, "met_late")])
+def test_a_daemon_that_was_down_over_the_deadline_judges_by_when_people_acted(
+    make_rig: Any, seconds: int, state: str
+) -> None:
+    house, incident, paper = resolved(make_rig)
+    due = scheduled(house, incident).due_at
+    house.stop()
+    house.world.advance((due - house.clock.now()).total_seconds() + seconds)
+    house.world.jira.edit(paper, INES, duedate=review_day(house))
+    house.world.advance(3 * DAY)
+    house.start()
+    house.settle(3)
+    duty = scheduled(house, incident)
+    assert duty.state == state
+    assert duty.breached_at == (due if state == "met_late" else None)
+
+
+def test_a_date_that_is_taken_away_again_is_owed_again(make_rig: Any) -> None:
+    house, incident, paper = resolved(make_rig)
+    house.world.jira.edit(paper, INES, duedate=review_day(house))
+    house.settle(2)
+    assert scheduled(house, incident).state == "met"
+    house.world.jira.edit(paper, INES, duedate=None)
+    house.settle(2)
+    assert scheduled(house, incident).state == "pending"
+
+
+def test_reopened_before_it_was_met_a_new_clock_starts_at_the_next_resolve(make_rig: Any) -> None:
+    house, incident, _paper = resolved(make_rig)
+    house.world.advance(HOUR)
+    house.world.pagerduty.reopen(incident, AMARA)
+    house.cycle()
+    until(house, house.clock.now() + timedelta(minutes=31))
+    assert scheduled(house, incident).state == "cancelled"
+    house.world.pagerduty.resolve(incident, AMARA)
+    at = house.clock.now()
+    house.settle(2)
+    duty = scheduled(house, incident)
+    assert (duty.clock, duty.state) == (2, "pending")
+    assert abs((duty.started_at - at).total_seconds()) < 1
+
+
+def test_a_label_with_an_approvers_comment_waives_and_its_removal_ends_that(make_rig: Any) -> None:
+    house, incident, paper = resolved(make_rig, people={"approvers": ["amara.osei@qrpay.example"]})
+    people = house.world.jira
+    people.add_label(paper, "waived", AMARA)
+    people.comment(paper, "waived: the bank writes this one", AMARA)
+    house.settle(2)
+    assert scheduled(house, incident).state == "waived"
+    with house.ledger.db.read() as session:
+        (waiver,) = waivers_of(session, incident)
+    assert (waiver.source, waiver.by, waiver.reason) == ("jira", AMARA, "waived: the bank writes this one")
+    house.world.advance(HOUR)
+    people.set_labels(paper, [], AMARA)
+    house.settle(2)
+    assert scheduled(house, incident).state == "pending"
+
+
+def test_the_postmortems_owner_waives_nothing_with_the_label(make_rig: Any) -> None:
+    house, incident, paper = resolved(make_rig, people={"approvers": ["amara.osei@qrpay.example"]})
+    people = house.world.jira
+    people.assign(paper, AMARA, INES)
+    people.add_label(paper, "waived", AMARA)
+    people.comment(paper, "waived", AMARA)
+    house.settle(2)
+    assert scheduled(house, incident).state == "pending"
+
+
+def test_a_postmortem_that_is_gone_is_asked_for_no_more_and_not_judged(make_rig: Any) -> None:
+    house, incident, paper = resolved(make_rig)
+    due = scheduled(house, incident).due_at
+    house.world.jira.delete(paper)
+    until(house, due + GRACE + timedelta(seconds=1))
+    assert scheduled(house, incident).state == "due_soon"
+    asked = len(house.world.journal.lines())
+    look(house, incident)
+    assert len(house.world.journal.lines()) == asked
+    with house.ledger.db.read() as session:
+        row = session.get(IncidentRow, incident)
+        assert row is not None
+        shown = show_data(session, row, house.clock.now())["postmortem"]
+    assert any("out of our sight" in line for line in shown["scheduled"]["explained"])
+
+
+def test_no_breach_is_judged_while_our_clock_is_off(make_rig: Any) -> None:
+    house, incident, _paper = resolved(make_rig)
+    due = scheduled(house, incident).due_at
+    house.clock.step = 300.0
+    house.settle(1)
+    until(house, due + timedelta(minutes=10))
+    assert scheduled(house, incident).state == "due_soon"
+    house.clock.step = 0.0
+    house.settle(1)
+    until(house, due + timedelta(minutes=20))
+    assert scheduled(house, incident).state == "breached"
+
+
+def test_show_and_status_say_how_it_stands(make_rig: Any) -> None:
+    house, incident, paper = resolved(make_rig)
+    with house.ledger.db.read() as session:
+        row = session.get(IncidentRow, incident)
+        assert row is not None
+        shown = show_data(session, row, house.clock.now())["postmortem"]
+        (listed,) = status_data(session)["incidents"]
+    assert (shown["key"], shown["owner"]) == (paper, INES)
+    for kind in ("scheduled", "completed"):
+        assert {"state", "due_at", "reason"} <= set(shown[kind])
+        assert shown[kind]["state"] == "pending"
+        assert any(line.startswith("What ends it: ") for line in shown[kind]["explained"])
+    assert (listed["postmortem"], listed["due_at"]) == (paper, shown["scheduled"]["due_at"])

@@ -1,0 +1,579 @@
+"""The two duties: when they are due, what meets them, and every row of the table of events."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+from duty_cast import (
+    COMPLETED_DUE,
+    DAY,
+    DUE,
+    HOUR,
+    OLA,
+    PIA,
+    RESOLVED,
+    ROBOT,
+    SECOND,
+    US,
+    Life,
+    rules,
+    theirs,
+)
+from policy_cast import DONE, IN_PROGRESS, TO_DO
+
+from syncd.domain.duty import DutyKind
+from syncd.policy.case import Absorbed, MergeTarget
+from syncd.policy.clocks import open_too_long
+from syncd.policy.duties import decide_duties
+from syncd.policy.judging import GRACE
+
+COMPLETED = DutyKind.COMPLETED
+LATER = DUE + GRACE
+MINUTE = timedelta(minutes=1)
+
+
+def over(**changes: Any) -> Life:
+    """An incident of SEV2 that was resolved, with a postmortem that has an owner and nothing else."""
+    return Life(**changes).resolve()
+
+
+def test_scheduled_is_due_48_hours_and_completed_10_working_days_after_the_resolve() -> None:
+    life = over()
+    life.decide(RESOLVED + HOUR)
+    scheduled, completed = life.duties
+    assert (scheduled.started_at, scheduled.due_at) == (RESOLVED, DUE)
+    assert (completed.started_at, completed.due_at) == (RESOLVED, COMPLETED_DUE)
+    assert (life.all(), life.all(COMPLETED)) == ([(1, "pending")], [(1, "pending")])
+
+
+def test_hours_are_hours_over_a_weekend_and_working_days_are_not() -> None:
+    friday = datetime(2026, 11, 27, 18, 0, tzinfo=UTC)
+    life = Life(created=friday - HOUR).resolve(friday)
+    life.decide(friday + HOUR)
+    scheduled, completed = life.duties
+    assert scheduled.due_at == datetime(2026, 11, 29, 18, 0, tzinfo=UTC)
+    assert completed.due_at == datetime(2026, 12, 11, 18, 0, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("zone", "resolved", "scheduled", "completed"),
+    [
+        ("Europe/Berlin", (2026, 3, 27, 13), (2026, 3, 29, 13), (2026, 4, 10, 12)),
+        ("Europe/Berlin", (2026, 10, 23, 12), (2026, 10, 25, 12), (2026, 11, 6, 13)),
+        ("America/New_York", (2026, 3, 6, 17), (2026, 3, 8, 17), (2026, 3, 20, 16)),
+        ("America/New_York", (2026, 10, 30, 16), (2026, 11, 1, 16), (2026, 11, 13, 17)),
+        ("Australia/Sydney", (2026, 10, 2, 2), (2026, 10, 4, 2), (2026, 10, 16, 1)),
+        ("Australia/Sydney", (2026, 4, 3, 1), (2026, 4, 5, 1), (2026, 4, 17, 2)),
+        ("Europe/Berlin", (2028, 2, 28, 11), (2028, 3, 1, 11), (2028, 3, 13, 11)),
+    ],
+)
+def test_over_a_change_of_clocks_hours_stay_hours_and_days_keep_their_time_of_day(
+    zone: str,
+    resolved: tuple[int, int, int, int],
+    scheduled: tuple[int, int, int, int],
+    completed: tuple[int, int, int, int],
+) -> None:
+    book = rules(zone=zone, enforce_from=date(2026, 1, 1))
+    at = datetime(*resolved, tzinfo=UTC)
+    life = Life(book, created=at - HOUR).resolve(at)
+    life.decide(at + HOUR)
+    assert [one.due_at for one in life.duties] == [
+        datetime(*scheduled, tzinfo=UTC),
+        datetime(*completed, tzinfo=UTC),
+    ]
+
+
+def test_a_severity_that_owes_none_has_no_duty() -> None:
+    life = Life(priority="P4").resolve()
+    life.spells[0] = life.spells[0].model_copy(update={"severity": "SEV3"})
+    assert decide_duties(life.case(DUE + DAY), life.book).duties == ()
+
+
+def test_an_open_incident_and_one_of_before_the_rules_owe_nothing() -> None:
+    life = Life()
+    assert life.decide(RESOLVED).duties == ()
+    early = Life(rules(enforce_from=date(2026, 11, 24))).resolve()
+    assert decide_duties(early.case(DUE), early.book).duties == ()
+    silent = over().case(DUE).model_copy(update={"silent": True})
+    assert decide_duties(silent, rules()).duties == ()
+
+
+def test_a_resolve_of_before_the_rules_starts_no_clock_even_if_it_was_reopened_after() -> None:
+    life = Life(rules(enforce_from=date(2026, 11, 24))).resolve()
+    life.reopen(RESOLVED + 2 * DAY).resolve(RESOLVED + 3 * DAY)
+    life.decide(RESOLVED + 3 * DAY + HOUR)
+    assert life.all() == [(1, "pending")]
+    assert life.duties[0].started_at == RESOLVED + 3 * DAY
+
+
+def test_an_owner_and_a_review_date_of_a_person_meet_it() -> None:
+    life = over().review(RESOLVED + 3 * HOUR)
+    duty = life.duty(RESOLVED + 4 * HOUR)
+    assert duty is not None
+    assert (duty.state, duty.met_at, duty.met_by) == ("met", RESOLVED + 3 * HOUR, OLA.id)
+    assert duty.way_out == ""
+
+
+def test_the_later_of_owner_and_date_is_when_it_was_met() -> None:
+    life = Life(owner_at_first=None).resolve().review(RESOLVED + HOUR)
+    assert life.state(RESOLVED + 2 * HOUR) == "pending"
+    life.assign(RESOLVED + 5 * HOUR, PIA, by=PIA)
+    duty = life.duty(RESOLVED + 6 * HOUR)
+    assert duty is not None
+    assert (duty.state, duty.met_at, duty.met_by) == ("met", RESOLVED + 5 * HOUR, PIA.id)
+
+
+@pytest.mark.parametrize("by", [ROBOT, None])
+def test_a_date_that_no_person_entered_meets_nothing(by: Any) -> None:
+    life = over().review(RESOLVED + HOUR, by=by)
+    assert life.state(RESOLVED + 2 * HOUR) == "pending"
+
+
+def test_a_person_who_shares_our_account_meets_it_because_we_never_write_the_date() -> None:
+    assert over().review(RESOLVED + HOUR, by=US).state(RESOLVED + 2 * HOUR) == "met"
+
+
+def test_a_date_that_stood_there_from_our_create_meets_nothing_one_on_a_persons_own_issue_does() -> None:
+    assert over(date_at_first="2026-11-30").state(RESOLVED + 2 * HOUR) == "pending"
+    assert over(date_at_first="2026-11-30", origin="adopted").state(RESOLVED + 2 * HOUR) == "met"
+
+
+@pytest.mark.parametrize(
+    ("day", "state"),
+    [
+        ("2026-11-22", "pending"),
+        ("2026-11-23", "met"),
+        ("2026-12-07", "met"),
+        ("2026-12-08", "pending"),
+        ("next week", "pending"),
+    ],
+)
+def test_the_review_lies_between_the_resolve_and_14_days_after_it(day: str, state: str) -> None:
+    assert over().review(RESOLVED + HOUR, day).state(RESOLVED + 2 * HOUR) == state
+
+
+def test_the_days_are_those_of_the_teams_zone() -> None:
+    late = datetime(2026, 11, 23, 23, 30, tzinfo=UTC)
+    life = Life(rules(zone="Asia/Tokyo"), created=late - HOUR).resolve(late)
+    assert life.review(late + HOUR, "2026-11-23").state(late + 2 * HOUR) == "pending"
+    assert life.review(late + 3 * HOUR, "2026-11-24").state(late + 4 * HOUR) == "met"
+
+
+def test_an_owner_whose_account_is_not_active_counts_as_none() -> None:
+    life = over(owner_active=False).review(RESOLVED + HOUR)
+    assert life.state(RESOLVED + 2 * HOUR) == "pending"
+
+
+def test_an_owner_who_leaves_after_the_deadline_makes_it_owed_again() -> None:
+    life = over().review(RESOLVED + HOUR)
+    assert life.state(DUE + DAY) == "met"
+    life.owner_active = False
+    assert life.state(DUE + 2 * DAY) == "breached"
+    life.owner_active = True
+    life.assign(DUE + 3 * DAY, PIA)
+    duty = life.duty(DUE + 3 * DAY + HOUR)
+    assert duty is not None
+    assert duty.state == "met_late"
+
+
+def test_completed_means_the_mapped_status() -> None:
+    life = over().move(RESOLVED + DAY, IN_PROGRESS)
+    assert life.state(RESOLVED + 2 * DAY, COMPLETED) == "pending"
+    life.move(RESOLVED + 3 * DAY, DONE, by=PIA)
+    duty = life.duty(RESOLVED + 4 * DAY, COMPLETED)
+    assert duty is not None
+    assert (duty.state, duty.met_at, duty.met_by) == ("met", RESOLVED + 3 * DAY, PIA.id)
+
+
+def test_a_completed_postmortem_that_is_taken_up_again_is_owed_with_its_deadline() -> None:
+    life = over().move(RESOLVED + DAY, DONE)
+    life.decide(RESOLVED + 2 * DAY)
+    life.move(RESOLVED + 3 * DAY, TO_DO)
+    duty = life.duty(RESOLVED + 4 * DAY, COMPLETED)
+    assert duty is not None
+    assert (duty.state, duty.due_at) == ("pending", COMPLETED_DUE)
+
+
+def test_a_completed_postmortem_stays_scheduled_when_its_date_is_cleared() -> None:
+    life = over().review(RESOLVED + HOUR).move(RESOLVED + DAY, DONE)
+    life.decide(RESOLVED + 2 * DAY)
+    life.review(DUE + DAY, None)
+    assert life.state(DUE + 2 * DAY) == "met"
+
+
+def test_the_states_on_the_way_to_the_deadline_and_beyond() -> None:
+    life, soon = over(), DUE - DAY
+    assert life.state(soon - SECOND) == "pending"
+    assert life.state(soon) == "due_soon"
+    assert life.state(DUE - SECOND) == "due_soon"
+    assert life.state(DUE) == "due_soon"
+    assert life.state(LATER - SECOND) == "due_soon"
+    duty = life.duty(LATER)
+    assert duty is not None
+    assert (duty.state, duty.breached_at) == ("breached", DUE)
+
+
+@pytest.mark.parametrize(
+    ("acted", "state"),
+    [(DUE - SECOND, "met"), (DUE, "met"), (DUE + SECOND, "met_late"), (DUE + DAY, "met_late")],
+)
+@pytest.mark.parametrize("looked", [DUE + 2 * DAY, DUE + 30 * DAY])
+def test_the_second_of_the_act_decides_and_not_when_the_daemon_looked(
+    acted: datetime, state: str, looked: datetime
+) -> None:
+    life = over().review(acted, "2026-12-01")
+    duty = life.duty(looked)
+    assert duty is not None
+    assert (duty.state, duty.met_at) == (state, acted)
+    assert duty.breached_at == (None if state == "met" else DUE)
+
+
+@pytest.mark.parametrize("acted", [DUE - SECOND, DUE, DUE + SECOND])
+def test_a_daemon_that_slept_over_the_deadline_says_the_same_as_one_that_looked_on(acted: datetime) -> None:
+    awake, slept = over().review(acted, "2026-12-01"), over().review(acted, "2026-12-01")
+    for minutes in range(0, 4 * 24 * 60, 47):
+        awake.decide(RESOLVED + minutes * MINUTE)
+    assert awake.duty(DUE + 5 * DAY) == slept.duty(DUE + 5 * DAY)
+
+
+def test_a_breach_waits_for_a_changelog_that_reaches_beyond_the_deadline() -> None:
+    life = over(read_until=DUE + MINUTE)
+    decision = life.decide(DUE + HOUR)
+    assert decision.look == {"postmortem"}
+    assert not any(one.breached_at for one in life.duties)
+    life.read_until = DUE + HOUR
+    assert life.state(DUE + HOUR) == "breached"
+
+
+def test_what_was_not_read_since_it_changed_is_read_first() -> None:
+    life = over()
+    case = life.case(RESOLVED + HOUR)
+    assert case.postmortem is not None
+    unread = case.postmortem.model_copy(update={"changes_until": None})
+    assert decide_duties(case.model_copy(update={"postmortem": unread}), life.book).look == {"postmortem"}
+    assert decide_duties(case.model_copy(update={"turns": None}), life.book).look == {"log"}
+
+
+def test_nothing_is_judged_while_clocks_are_too_far_apart() -> None:
+    life = over(skewed=True)
+    assert life.state(DUE + DAY) == "due_soon"
+    assert life.decide(DUE + DAY).again is not None
+    life.skewed = False
+    assert life.state(DUE + DAY) == "breached"
+
+
+def test_a_postmortem_that_was_never_made_is_overdue_only_where_it_is_enforced() -> None:
+    assert over(postmortem=False).state(LATER) == "breached"
+    assert over(book=rules(postmortem={"mode": "report"}), postmortem=False).state(LATER) == "due_soon"
+    off = over(book=rules(postmortem={"mode": "off"}))
+    assert off.state(LATER) is None
+
+
+def test_reopened_and_resolved_again_within_30_minutes_leaves_the_deadline() -> None:
+    life = over()
+    life.decide(RESOLVED + MINUTE)
+    life.reopen(RESOLVED + HOUR)
+    assert life.state(RESOLVED + HOUR + 29 * MINUTE) == "pending"
+    life.resolve(RESOLVED + HOUR + 30 * MINUTE)
+    duty = life.duty(RESOLVED + 2 * HOUR)
+    assert duty is not None
+    assert (duty.clock, duty.due_at) == (1, DUE)
+
+
+def test_a_deadline_within_those_30_minutes_is_judged_after_them() -> None:
+    life = over()
+    life.decide(RESOLVED + MINUTE)
+    life.reopen(DUE - 5 * MINUTE)
+    assert life.state(DUE + 10 * MINUTE) == "due_soon"
+    assert life.decide(DUE + 10 * MINUTE).again == pytest.approx(15 * 60)
+    life.resolve(DUE + 20 * MINUTE)
+    assert life.state(DUE + 25 * MINUTE) == "breached"
+
+
+def test_reopened_before_it_was_met_stops_the_clock_and_the_next_resolve_starts_another() -> None:
+    life = over()
+    life.decide(RESOLVED + MINUTE)
+    life.reopen(RESOLVED + HOUR)
+    assert life.state(RESOLVED + HOUR + 31 * MINUTE) == "cancelled"
+    assert life.state(DUE + DAY) == "cancelled"
+    again = DUE + 2 * DAY
+    life.resolve(again)
+    duty = life.duty(again + HOUR)
+    assert duty is not None
+    assert (duty.clock, duty.state, duty.started_at, duty.due_at) == (2, "pending", again, again + 48 * HOUR)
+    assert life.all() == [(1, "cancelled"), (2, "pending")]
+
+
+def test_reopened_after_it_was_met_stays_met_and_the_other_duty_gets_a_new_clock() -> None:
+    life = over().review(RESOLVED + HOUR)
+    life.decide(RESOLVED + 2 * HOUR)
+    life.reopen(RESOLVED + 3 * HOUR).resolve(RESOLVED + DAY)
+    life.decide(RESOLVED + 2 * DAY)
+    assert life.all() == [(1, "met")]
+    assert life.all(COMPLETED) == [(1, "cancelled"), (2, "pending")]
+
+
+def test_reopened_after_a_breach_the_breach_stays_and_the_next_resolve_starts_a_clock() -> None:
+    life = over()
+    assert life.state(LATER) == "breached"
+    life.reopen(LATER + HOUR)
+    assert life.state(LATER + 2 * HOUR) == "breached"
+    again = LATER + DAY
+    life.resolve(again)
+    life.decide(again + HOUR)
+    assert life.all() == [(1, "breached"), (2, "pending")]
+    life.review(again + 2 * HOUR, "2026-12-01")
+    life.decide(again + 3 * HOUR)
+    assert life.all() == [(1, "met_late"), (2, "met")]
+    assert life.duties[0].breached_at == DUE
+
+
+def test_what_was_done_while_it_was_open_again_meets_the_next_clock() -> None:
+    life = over()
+    life.decide(RESOLVED + MINUTE)
+    life.reopen(RESOLVED + HOUR).review(RESOLVED + 5 * HOUR).resolve(RESOLVED + DAY)
+    life.decide(RESOLVED + DAY + HOUR)
+    assert life.all() == [(1, "cancelled"), (2, "met")]
+
+
+def test_severity_raised_after_the_resolve_starts_the_clock_then() -> None:
+    raised = RESOLVED + 5 * DAY
+    life = Life(priority="P4")
+    life.spells[0] = life.spells[0].model_copy(update={"severity": "SEV3"})
+    life.resolve()
+    assert life.state(RESOLVED + DAY) is None
+    life.severity("SEV1", raised)
+    assert life.state(raised + 9 * MINUTE) is None
+    assert life.decide(raised + 9 * MINUTE).again == 60
+    duty = life.duty(raised + 10 * MINUTE)
+    assert duty is not None
+    assert (duty.started_at, duty.due_at) == (raised, raised + 48 * HOUR)
+    assert "it counts from" in duty.reason
+    assert life.review(raised + HOUR, "2026-12-12").state(raised + 2 * HOUR) == "met"
+
+
+def test_a_peak_counts_when_it_was_held_for_ten_minutes_or_at_the_resolve() -> None:
+    def lived(worst_for: timedelta, resolved: datetime) -> str | None:
+        life = Life(priority="P4")
+        life.spells[0] = life.spells[0].model_copy(update={"severity": "SEV3"})
+        peak = RESOLVED - HOUR
+        life.severity("SEV1", peak).severity("SEV3", peak + worst_for)
+        return life.resolve(resolved).state(RESOLVED + HOUR)
+
+    assert lived(9 * MINUTE, RESOLVED) is None
+    assert lived(10 * MINUTE, RESOLVED) == "pending"
+    assert lived(9 * MINUTE, RESOLVED - 55 * MINUTE) == "pending"
+
+
+def test_severity_lowered_changes_nothing_at_the_peak_and_cancels_with_final() -> None:
+    peak, final = over(), over(book=rules(postmortem={"basis": "final"}))
+    for life in (peak, final):
+        life.decide(RESOLVED + HOUR)
+        life.severity("SEV3", RESOLVED + 2 * HOUR)
+    assert peak.state(RESOLVED + 3 * HOUR) == "pending"
+    duty = final.duty(RESOLVED + 3 * HOUR)
+    assert duty is not None
+    assert (duty.state, duty.reason) == (
+        "cancelled",
+        "its severity was lowered to one that owes no postmortem",
+    )
+    raised = RESOLVED + DAY
+    final.severity("SEV2", raised)
+    final.decide(raised + HOUR)
+    assert final.all() == [(1, "cancelled"), (2, "pending")]
+
+
+def test_merged_into_another_it_owes_no_more_and_says_why() -> None:
+    life = over()
+    life.decide(RESOLVED + HOUR)
+    life.merged_into = MergeTarget(id="P9", number=99)
+    life.decide(RESOLVED + 2 * HOUR)
+    assert life.all() == [(1, "cancelled")]
+    assert life.all(COMPLETED) == [(1, "cancelled")]
+    assert life.duties[0].reason == "it was merged into incident 99, whose postmortem counts"
+
+
+@pytest.mark.parametrize("wrote", ["review", "description", "comment"])
+def test_merged_after_a_person_wrote_its_postmortem_nothing_is_cancelled(wrote: str) -> None:
+    life = over()
+    life.decide(RESOLVED + HOUR)
+    if wrote == "comment":
+        life.comments.append(theirs("what happened", RESOLVED + HOUR, OLA))
+    elif wrote == "review":
+        life.review(RESOLVED + HOUR)
+    else:
+        life.change("description", RESOLVED + HOUR, None)
+    life.merged_into = MergeTarget(id="P9", number=99)
+    life.decide(RESOLVED + 2 * HOUR)
+    assert "cancelled" not in [state for _clock, state in (*life.all(), *life.all(COMPLETED))]
+
+
+def test_merged_into_one_that_no_team_claims_it_still_owes() -> None:
+    life = over()
+    life.merged_into = MergeTarget(id="P9", number=99, claimed=False)
+    assert life.state(RESOLVED + HOUR) == "pending"
+
+
+def test_the_target_owes_what_the_worst_of_them_owed() -> None:
+    life = Life(priority="P4")
+    life.spells[0] = life.spells[0].model_copy(update={"severity": "SEV3"})
+    merged = RESOLVED - HOUR
+    life.absorbed.append(Absorbed(id="P3", number=3, severity="SEV1", owes=True, merged_at=merged))
+    duty = life.resolve().duty(RESOLVED + HOUR)
+    assert duty is not None
+    assert (duty.started_at, duty.due_at) == (RESOLVED, DUE)
+    assert duty.reason.startswith("incident #3, SEV1, was merged into it")
+
+
+def test_owner_or_date_removed_after_it_was_met_is_owed_again_with_the_same_deadline() -> None:
+    for take_away in ("review", "assign"):
+        life = over().review(RESOLVED + HOUR)
+        assert life.state(RESOLVED + 2 * HOUR) == "met"
+        getattr(life, take_away)(RESOLVED + 3 * HOUR, None)
+        duty = life.duty(RESOLVED + 4 * HOUR)
+        assert duty is not None
+        assert (duty.state, duty.due_at, duty.met_at) == ("pending", DUE, None)
+
+
+def test_a_date_removed_after_the_deadline_is_overdue_from_then() -> None:
+    life = over().review(RESOLVED + HOUR).review(DUE + DAY, None)
+    duty = life.duty(DUE + 2 * DAY)
+    assert duty is not None
+    assert (duty.state, duty.breached_at) == ("breached", DUE + DAY)
+
+
+def test_a_postmortem_out_of_reach_keeps_its_duty_and_is_not_judged() -> None:
+    life = over(gone_since=RESOLVED + DAY, read_until=RESOLVED + DAY)
+    decision = life.decide(LATER + DAY)
+    assert decision.look == frozenset()
+    assert life.state(LATER + DAY) == "due_soon"
+    life.gone_since, life.read_until = None, None
+    assert life.state(LATER + DAY) == "breached"
+
+
+def test_moved_to_another_service_its_mapping_holds_from_then_on() -> None:
+    life = over()
+    life.decide(RESOLVED + HOUR)
+    before = life.duties
+    life.book = rules(postmortem={"schedule_hours": 24}, version="v2")
+    assert life.duty(RESOLVED + 2 * HOUR) == before[0]
+    nothing_owed = {"Only": {"pagerduty": ["P3"], "urgency": "high"}}
+    life.book = rules(severities=nothing_owed, services={"Alipay": {}})
+    duty = life.duty(RESOLVED + 3 * HOUR)
+    assert duty is not None
+    assert (duty.state, duty.reason) == (
+        "cancelled",
+        "by the rules that hold for it now, it owes no postmortem",
+    )
+
+
+def test_a_waived_duty_rests_and_is_due_24_hours_after_the_end() -> None:
+    life = over()
+    end = DUE + 5 * DAY
+    life.decide(RESOLVED + HOUR)
+    life.waive(RESOLVED + 2 * HOUR, end)
+    duty = life.duty(DUE + DAY)
+    assert duty is not None
+    assert (duty.state, duty.due_at, duty.was_due_at) == ("waived", end + DAY, DUE)
+    assert life.state(end - SECOND) == "waived"
+    assert life.state(end) == "due_soon"
+    assert life.state(end + DAY + GRACE - SECOND) == "due_soon"
+    duty = life.duty(end + DAY + GRACE)
+    assert duty is not None
+    assert (duty.state, duty.breached_at) == ("breached", end + DAY)
+
+
+def test_a_waiver_that_ends_well_before_the_deadline_leaves_it() -> None:
+    life = over().waive(RESOLVED + HOUR, RESOLVED + 2 * HOUR)
+    duty = life.duty(RESOLVED + 3 * HOUR)
+    assert duty is not None
+    assert (duty.state, duty.due_at, duty.was_due_at) == ("pending", DUE, None)
+
+
+def test_a_waiver_of_one_duty_leaves_the_other() -> None:
+    life = over().waive(RESOLVED + HOUR, DUE + 5 * DAY, COMPLETED)
+    assert life.state(LATER) == "breached"
+    assert life.state(LATER, COMPLETED) == "waived"
+
+
+def test_a_waiver_taken_back_counts_from_when_it_ended() -> None:
+    life = over().waive(RESOLVED + HOUR, DUE + 5 * DAY)
+    ended = DUE + DAY
+    life.waivers[0] = life.waivers[0].model_copy(update={"ended_at": ended})
+    assert life.state(ended - SECOND) == "waived"
+    duty = life.duty(ended + HOUR)
+    assert duty is not None
+    assert (duty.state, duty.due_at) == ("due_soon", ended + DAY)
+
+
+def test_a_breach_of_before_the_waiver_stays_whatever_was_known_when() -> None:
+    known, slept = over(), over()
+    known.decide(LATER)
+    for life in (known, slept):
+        life.waive(DUE + DAY, DUE + 3 * DAY)
+        duty = life.duty(DUE + 2 * DAY)
+        assert duty is not None
+        assert (duty.state, duty.breached_at) == ("waived", DUE)
+        life.review(DUE + 3 * DAY + HOUR, "2026-12-05")
+        assert life.state(DUE + 3 * DAY + 2 * HOUR) == "met_late"
+
+
+def test_what_is_done_while_waived_is_done_in_time() -> None:
+    life = over().waive(RESOLVED + HOUR, DUE + 5 * DAY).review(DUE + DAY, "2026-12-01")
+    assert life.state(DUE + 2 * DAY) == "met"
+
+
+def test_a_corrected_breach_counts_as_done_and_both_stay() -> None:
+    life = over()
+    life.decide(LATER)
+    wrong = life.duties[0].model_copy(update={"corrected": "it was scheduled by telephone"})
+    life.duties = (wrong, *life.duties[1:])
+    duty = life.duty(LATER + DAY)
+    assert duty is not None
+    assert (duty.state, duty.breached_at, duty.corrected) == ("met", DUE, "it was scheduled by telephone")
+
+
+def test_what_is_overdue_for_long_can_still_be_ended_by_a_date_two_weeks_ahead() -> None:
+    life = over()
+    life.decide(LATER)
+    much_later = DUE + 60 * DAY
+    life.review(much_later, "2027-02-08")
+    assert life.state(much_later + HOUR) == "breached"
+    life.review(much_later + 2 * HOUR, "2027-02-05")
+    assert life.state(much_later + 3 * HOUR) == "met_late"
+
+
+def test_the_next_moment_that_matters_is_named() -> None:
+    life = over()
+    assert life.decide(RESOLVED + HOUR).again == (DUE - DAY - RESOLVED - HOUR).total_seconds()
+    assert life.decide(DUE - HOUR).again == (LATER - DUE + HOUR).total_seconds()
+    life.waive(DUE - HOUR / 2, DUE + DAY)
+    assert life.decide(DUE).again == DAY.total_seconds()
+    done = over().review(RESOLVED + HOUR).move(RESOLVED + HOUR, DONE)
+    assert done.decide(RESOLVED + 2 * HOUR).again is None
+
+
+def test_the_reason_says_why_it_started_and_why_that_deadline() -> None:
+    life = over(book=rules(zone="Europe/Berlin"))
+    life.decide(RESOLVED + HOUR)
+    scheduled, completed = life.duties
+    assert scheduled.reason == (
+        "SEV2 owes a postmortem; the incident was resolved 2026-11-23 10:00 Europe/Berlin;"
+        " 48 hours later is 2026-11-25 10:00 Europe/Berlin"
+    )
+    assert completed.reason.endswith("10 working days later is 2026-12-07 10:00 Europe/Berlin")
+    assert scheduled.way_out == (
+        "give the postmortem an owner and enter the due date as the day of its review,"
+        " from 2026-11-23 to 2026-12-07"
+    )
+    assert completed.way_out == "move the postmortem to Done or Closed"
+
+
+def test_an_incident_that_is_open_for_more_than_a_week_is_a_fact_for_the_report() -> None:
+    life = Life()
+    assert open_too_long(life.case(life.created + 7 * DAY), life.book) is None
+    assert open_too_long(life.case(life.created + 7 * DAY + SECOND), life.book) == 7 * DAY + SECOND
+    life.resolve(life.created + 9 * DAY)
+    assert open_too_long(life.case(life.created + 10 * DAY), life.book) is None
