@@ -217,7 +217,10 @@ class Executor:
         with desk.ledger.db.write() as session:
             session.add(row)
             attempts = row.attempts
-            outbox.finish(session, row, OperationState.SUPERSEDED, desk.clock.now(), why=str(error.cause))
+            if isinstance(error, Unknown):
+                outbox.end_unknown(session, row, desk.clock.now(), str(error.cause))
+            else:
+                outbox.finish(session, row, OperationState.SUPERSEDED, desk.clock.now(), why=str(error.cause))
             row.error = error.describe()
             look_again(
                 session,

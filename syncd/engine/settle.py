@@ -62,7 +62,7 @@ def settle(desk: Desk, executor: Executor, row: OperationRow) -> tuple[Verdict, 
 def _decide_anew(desk: Desk, row: OperationRow) -> Verdict:
     with desk.ledger.db.write() as session:
         session.add(row)
-        outbox.finish(session, row, OperationState.SUPERSEDED, desk.clock.now(), why="outcome unknown")
+        outbox.end_unknown(session, row, desk.clock.now(), "outcome unknown")
         moment = desk.ledger.moments.next()
         why = "a write had an unknown outcome"
         look_again(session, [row.incident_id], desk.clock.now(), moment, why, ticket=True)

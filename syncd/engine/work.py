@@ -348,9 +348,18 @@ def _agree(session: Session, ticket: TicketRow, agreed: dict[str, JsonValue]) ->
     after = {**ticket.agreed, **agreed}
     if after != ticket.agreed:
         ticket.agreed = after
-        if "state" in agreed and ticket.placed_status is None and ticket.snapshot:
-            ticket.placed_status = str(ticket.snapshot["status"]["id"])
+        if "state" in agreed and ticket.snapshot:
+            stands = str(ticket.snapshot["status"]["id"])
+            if ticket.placed_status is None or _moved_there(session, ticket, stands):
+                ticket.placed_status = stands
         session.add(ticket)
+
+
+def _moved_there(session: Session, ticket: TicketRow, status: str) -> bool:
+    """Whether it stands where a move of ours was to bring it whose answer was lost: then we put it there."""
+    row = outbox.perhaps_done(session, f"ticket:{ticket.incident_id}", "status")
+    to = (row.rendered or {}).get("to") if row else None
+    return isinstance(to, dict) and to.get("id") == status
 
 
 def _nothing_to_write(row: IncidentRow, rows: list[OperationRow], decision: Decision, case: Case) -> bool:

@@ -21,6 +21,8 @@ from syncd.ledger import audit
 from syncd.ledger.errors import OperationMoved
 from syncd.ledger.tables import IncidentRow, OperationRow, TicketRow
 
+UNKNOWN = "unknown"
+"""In what a superseded operation rendered: nobody knows whether it was carried out."""
 _REPLACEABLE = (OperationState.PENDING, OperationState.PARKED, OperationState.HELD)
 
 
@@ -270,6 +272,27 @@ def finish(
     if state is OperationState.DONE:
         row.error = None
     _say(session, now, f"operation.{state}", row, {"remote": row.remote_id, "why": why})
+
+
+def end_unknown(session: Session, row: OperationRow, now: datetime, why: str) -> None:
+    """End a state operation whose outcome nobody knows: what it meant is decided anew."""
+    row.rendered = {**(row.rendered or {}), UNKNOWN: True}
+    finish(session, row, OperationState.SUPERSEDED, now, why=why)
+
+
+def perhaps_done(session: Session, object_: str, aspect: str) -> OperationRow | None:
+    """The latest operation of an object and aspect, if nobody knows whether it was carried out."""
+    query = (
+        select(OperationRow)
+        .where(OperationRow.object == object_, OperationRow.aspect == aspect)
+        .order_by(col(OperationRow.id).desc())
+        .limit(1)
+    )
+    row = session.exec(query).first()
+    if row is None:
+        return None
+    open_yet = row.state in (OperationState.IN_FLIGHT, OperationState.SETTLING)
+    return row if open_yet or (row.rendered or {}).get(UNKNOWN) else None
 
 
 def put_back(session: Session, row: OperationRow, now: datetime, error: str) -> None:

@@ -33,6 +33,44 @@ def test_a_lost_answer_to_a_create_is_found_by_its_mark_although_the_search_lags
     nothing_more_is_written(house)
 
 
+def test_a_ticket_that_was_found_by_its_mark_follows_its_incident(house: Rig) -> None:
+    house.world.faults.add(faults.lose_answer(), service="jira", method="POST", path=r"/issue$", times=1)
+    made = house.world.pagerduty.trigger("Alipay Integration", "Latency", priority="P4")
+    house.settle(2)
+    house.world.pagerduty.set_title(made.id, "Latency everywhere", "Amara Osei")
+    house.settle(2)
+    assert issue_of(house)["fields"]["summary"] == "Latency everywhere"
+    nothing_more_is_written(house)
+
+
+def test_a_ticket_that_a_move_with_a_lost_answer_closed_is_reopened_with_its_incident(house: Rig) -> None:
+    made = house.world.pagerduty.trigger("Alipay Integration", "Latency", priority="P4")
+    house.settle(2)
+    house.world.faults.add(faults.lose_answer(), service="jira", path=r"/transitions$", method="POST")
+    house.world.pagerduty.resolve(made.id, "Amara Osei")
+    house.settle(14)
+    assert status(house) == "Done"
+    house.world.pagerduty.reopen(made.id, "Amara Osei")
+    house.settle(2)
+    assert status(house) == "To Do"
+    nothing_more_is_written(house)
+
+
+def test_a_person_who_closes_what_our_refused_move_could_not_is_not_overruled(house: Rig) -> None:
+    made = house.world.pagerduty.trigger("Alipay Integration", "Latency", priority="P4")
+    house.settle(2)
+    refusal = faults.error(400, body={"errorMessages": ["Not now."], "errors": {}})
+    rule = house.world.faults.add(refusal, service="jira", path=r"/transitions$", method="POST", times=None)
+    house.world.pagerduty.resolve(made.id, "Amara Osei")
+    house.settle(14)
+    house.world.faults.remove(rule.id)
+    house.world.jira.transition("OPS-1", "Done", by="Ines Carvalho")
+    house.settle(4)
+    house.world.pagerduty.reopen(made.id, "Amara Osei")
+    house.settle(4)
+    assert status(house) == "Done"
+
+
 def test_a_create_that_never_arrived_is_sent_again_only_after_the_settle_time(house: Rig) -> None:
     house.world.faults.add(faults.reset_before(), service="jira", method="POST", path=r"/issue$", times=1)
     house.world.pagerduty.trigger("Alipay Integration", "Latency")

@@ -153,8 +153,8 @@ def _call(request: PreparedRequest) -> Call:
 
 
 _COMPILED: dict[Any, Any] = {}
-KEPT_ASIDE = frozenset({"cursor", "person", "meta"})
-"""Tables of what is only remembered: how far was read, who is who."""
+OUTBOX = frozenset({"operation", "ticket", "mirror_link", "request"})
+"""The tables that say what was decided and what was done; the others only remember what was read."""
 
 
 def _tables(session: LedgerSession) -> set[str]:
@@ -166,7 +166,9 @@ class WatchedDatabase(Database):
 
     def __init__(self, db: Database, step: Callable[[str], None]) -> None:
         self.__dict__.update(db.__dict__)
-        # a start of the daemon in a process of its own would compile its statements once, not for each start
+        # thousands of starts in one process would compile the same statements again and again
+        self.engine.dialect = _COMPILED.setdefault("dialect", self.engine.dialect)
+        self._writer.dialect = self.engine.dialect
         self.engine = self.engine.execution_options(compiled_cache=_COMPILED)
         self._writer = self._writer.execution_options(compiled_cache=_COMPILED)
         self._step = step
@@ -181,7 +183,7 @@ class WatchedDatabase(Database):
             yield session
             session.flush()
             self._step("before a commit")
-        self._step("after a commit" if touched - KEPT_ASIDE else "after a commit of memories")
+        self._step("after a commit of the outbox" if touched & OUTBOX else "after a commit")
 
     @contextmanager
     def read(self) -> Iterator[LedgerSession]:
