@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from loguru import logger
 
-from syncd.domain.operation import OperationClass, OperationState
+from syncd.domain.operation import OperationClass
 from syncd.engine.acts.base import DecideAgain
 from syncd.engine.acts.registry import ACTS
 from syncd.engine.desk import Desk
