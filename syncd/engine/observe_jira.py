@@ -13,6 +13,7 @@ from syncd.domain.ticket import Issue
 from syncd.engine.border import keep_issue, keep_paper
 from syncd.engine.desk import Desk
 from syncd.engine.probe import saw_numbers
+from syncd.engine.rivals import watch
 from syncd.ledger.papers import PaperRow, papers_by_issue
 from syncd.ledger.snapshots import get_cursor, look_again, older, set_cursor, tickets_by_issue
 from syncd.ledger.tables import TicketRow
@@ -85,6 +86,7 @@ class JiraPoller:
             moment = desk.ledger.moments.next()
             fetched = desk.fetch([hit.id for hit in part])
             known = self._store(fetched.issues, moment)
+            watch(desk, fetched.issues)
             for one in set(fetched.unread) - self._unread:
                 logger.warning("issue {} cannot be read; it is asked for again in each cycle", one)
             self._unread = (self._unread | set(fetched.unread)) - {issue.id for issue in fetched.issues}
