@@ -24,6 +24,7 @@ from syncd.engine.desk import Desk
 from syncd.engine.dispatch import Dispatcher
 from syncd.engine.executor import Executor
 from syncd.engine.jira_facts import MappingDoesNotFit
+from syncd.engine.ledger_watch import LedgerWatch
 from syncd.engine.observe_jira import JiraPoller
 from syncd.engine.observe_pagerduty import PagerDutyPoller
 from syncd.engine.resync import Resync, Scope, state_in_words
@@ -31,6 +32,7 @@ from syncd.engine.slow_lane import SlowLane
 from syncd.engine.sweep import Sweep
 from syncd.engine.work import Worker
 from syncd.ledger import outbox
+from syncd.ledger.errors import LedgerUnwritable
 from syncd.ledger.papers import due_incidents
 from syncd.ledger.snapshots import awaiting_a_look, set_cursor, still_open, unfinished
 from syncd.ledger.tables import OperationRow
@@ -73,6 +75,7 @@ class Engine:
         self.dispatcher = Dispatcher(Worker(desk, self._left_to_batches).work, desk.clock, self._emptied)
         self.bulk = BulkCreates(desk, self.dispatcher, Executor(desk))
         self.dispatcher.report = partial(desk.progress.report, "incidents worked on")
+        self.ledger_watch = LedgerWatch(desk.ledger)
         self.good: dict[str, datetime] = {}
         self.contacted: set[str] = set()
         self._tried: dict[str, float] = {}
@@ -100,6 +103,15 @@ class Engine:
 
     def cycle(self) -> CycleResult:
         """Read both sides and hand out what may have changed; returns without waiting for the workers."""
+        if not self.ledger_watch.usable():
+            return CycleResult(pagerduty=False, jira=False)
+        try:
+            return self._cycle()
+        except LedgerUnwritable:
+            self.ledger_watch.say()
+            return CycleResult(pagerduty=False, jira=False)
+
+    def _cycle(self) -> CycleResult:
         self.serve_requests()
         self.dispatcher.wake()
         result = CycleResult(
@@ -160,6 +172,14 @@ class Engine:
 
     def _batch_beside(self) -> None:
         """Send batches while the workers decide; the rest goes alone when they are done."""
+        try:
+            self._send_batches()
+        except Exception as error:  # noqa: BLE001 - a batch that blows up must not keep its creates back
+            if not isinstance(error, LedgerUnwritable):
+                logger.opt(exception=error).error("a batch of creates failed: {}", type(error).__name__)
+            self.bulk.end()
+
+    def _send_batches(self) -> None:
         while self.bulk.under_way and not self.desk.stop.is_set():
             self.bulk.run()
             if self.dispatcher.idle():

@@ -172,11 +172,11 @@ class PagerDutyPoller:
 
     def _store(self, incidents: Iterable[Incident], moment: int, why: str) -> None:
         """Store what is news; what looks as it did at the last read costs no transaction."""
-        fresh = []
+        fresh, prints = [], {}
         for incident in incidents:
             print_ = sha256(incident.model_dump_json().encode()).hexdigest()
             if self._seen_incidents.get(incident.id) != print_:
-                self._seen_incidents[incident.id] = print_
+                prints[incident.id] = print_
                 fresh.append(incident)
         if not fresh:
             return
@@ -188,6 +188,7 @@ class PagerDutyPoller:
                 team = self._team(session, incident)
                 if team and keep_incident(session, desk, incident, moment, team) is not None:
                     look_again(session, [incident.id], now, moment, why)
+        self._seen_incidents.update(prints)
         self._seen_unread.difference_update(incident.id for incident in fresh)
 
     def _ask_for_missing(self, listed: set[str], began: int) -> None:

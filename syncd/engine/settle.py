@@ -34,6 +34,13 @@ def remaining(desk: Desk, row: OperationRow) -> float:
     return max(0.0, since + desk.settle_seconds - now.boottime)
 
 
+def give_up(desk: Desk, row: OperationRow) -> None:
+    """An operation that stands as under way and is not: what became of it is looked up from now on."""
+    with desk.ledger.db.write() as session:
+        session.add(row)
+        outbox.settle(session, row, desk.clock.now(), desk.gave_up(), "its outcome could not be recorded")
+
+
 def settle(desk: Desk, executor: Executor, row: OperationRow) -> tuple[Verdict, float]:
     """Look for an operation once; return what became of it and the seconds until the next look."""
     if row.op_class == OperationClass.STATE:

@@ -27,7 +27,7 @@ from syncd.engine.jira_facts import MappingDoesNotFit
 from syncd.engine.latest import as_if_untried, bring_up_to_date, up_to_date
 from syncd.engine.people import people_of
 from syncd.engine.people_texts import read_comments, read_notes
-from syncd.engine.settle import settle
+from syncd.engine.settle import give_up, settle
 from syncd.engine.shelter import book_for
 from syncd.engine.unreadable import note_read, note_unread
 from syncd.ledger import audit, outbox
@@ -295,6 +295,10 @@ class Worker:
 
     def _try(self, row: OperationRow, later: Later) -> Verdict | None:
         desk = self._desk
+        if row.state == OperationState.IN_FLIGHT:
+            # who has the slot of an incident sends for it: this one's sending blew up before its end
+            give_up(desk, row)
+            return Verdict.AGAIN
         if row.state not in (OperationState.PENDING, OperationState.SETTLING):
             return None
         if not desk.health.may_ask(row.target):
