@@ -42,9 +42,6 @@ from syncd.remote.transport import Transport
 GRACE_SECONDS = 8.0
 """What running requests get after SIGTERM."""
 
-SETTLE_SECONDS = 600.0
-"""The settle time where the settings name none (design: "Exactly one", 5)."""
-
 
 class TicketRenderer:
     """The shipped or given templates, as the engine asks for them."""
@@ -98,7 +95,7 @@ def make_desk(
         health=Health(clock),
         budgets=transport.budget,
         renderer=TicketRenderer(configuration.templates),
-        settle_seconds=SETTLE_SECONDS if settings.settle_seconds is None else settings.settle_seconds,
+        settle_seconds=settings.settle_seconds,
         backfill_seconds=settings.backfill.total_seconds(),
         dry_run=settings.dry_run,
         skew=transport.skew,

@@ -104,7 +104,7 @@ class Rig:
     server: SandboxServer
     mappings: tuple[Mapping, ...]
     clock: RigClock
-    settle_seconds: float = 600.0
+    settle_seconds: float | None = 600.0
     name: str = "ledger.db"
     transport: Transport = field(init=False)
     ledger: Ledger = field(init=False)

@@ -233,11 +233,15 @@ class BulkCreates:
                 self._executor.refuse(act, items[number].row, error)
         made = [item for number, item in enumerate(items) if number not in answer.refused]
         moment = desk.ledger.moments.next()
+        ids = [one.id for one in answer.created]
+        desk.fetch_lag.made(ids)
+        began = desk.clock.boottime()
         try:
-            issues = desk.fetch([one.id for one in answer.created]).issues
+            issues = desk.fetch(ids).issues
         except RemoteError as error:
             self._settle(made, f"made, but not read back: {error.describe()}")
             return
+        desk.fetch_lag.looked(ids, [issue.id for issue in issues], began)
         bound = self._bind(made, list(issues), moment)
         unbound = [item for item in made if item.row.id not in bound]
         if unbound:

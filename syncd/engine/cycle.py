@@ -200,6 +200,21 @@ class Engine:
         self.dispatcher.submit(self._due())
         self.dispatcher.wake()
         self._judge()
+        self._measure()
+
+    def _measure(self) -> None:
+        """See whether bulk fetch shows what was made a moment ago."""
+        desk = self.desk
+        asked = desk.fetch_lag.to_look_for()
+        if not asked or not desk.health.may_ask("jira"):
+            return
+        began = desk.clock.boottime()
+        try:
+            shown = [issue.id for issue in desk.clients.jira.probe(asked).issues]
+        except RemoteError as error:
+            desk.health.failed(error.service, error)
+            shown = []
+        desk.fetch_lag.looked(asked, shown, began)
 
     def _due(self) -> list[str]:
         """Incidents whose moment has come; one that could not be decided on waits."""
@@ -307,7 +322,7 @@ class Engine:
                 set_cursor(session, "services", **state)
 
     def _notes(self) -> list[str]:
-        notes = [f"An unknown outcome is settled after {self.desk.settle_seconds:.0f} s"]
+        notes = [self.desk.fetch_lag.said()]
         if self.desk.dry_run:
             notes.append("Dry run: nothing is written to either service")
         return notes

@@ -1,4 +1,4 @@
-"""A disk that is full or read-only: nothing leaves without its intent, people hear of it, it goes on by itself."""
+"""A disk that is full or read-only: nothing leaves without its intent; it goes on by itself afterwards."""
 
 from __future__ import annotations
 
