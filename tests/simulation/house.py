@@ -78,7 +78,10 @@ class House:
         if what == "after a commit of the outbox":
             self._count()
 
-    def sent(self, service: str, marks: list[str], outcome: str) -> None:
+    def now(self) -> float:
+        return (self.world.clock() - START).total_seconds()
+
+    def sent(self, service: str, left: float, writes: bool, marks: list[str], outcome: str) -> None:
         lines = self.world.journal.writes()
         if lines and outcome != "killed" and len(lines) > self._written:
             self._written = len(lines)

@@ -60,8 +60,12 @@ class Line(Protocol):
         """The daemon is between two things; raises `Killed` where it is to end."""
         ...
 
-    def sent(self, service: str, marks: list[str], outcome: str) -> None:
-        """A request came to its end for the daemon: `ok`, `not done`, `unknown` or `killed`."""
+    def now(self) -> float:
+        """Seconds since the world began."""
+        ...
+
+    def sent(self, service: str, left: float, writes: bool, marks: list[str], outcome: str) -> None:
+        """A request that left at a moment came to its end: `ok`, `not done`, `unknown` or `killed`."""
         ...
 
 
@@ -124,7 +128,7 @@ class _WireAdapter(_Adapter, _LastYard):
     def send(self, request: PreparedRequest, *args: Any, **kwargs: Any) -> Response:
         """As the real one, between two steps."""
         self.line.step("before a request")
-        outcome = "killed"
+        outcome, left = "killed", self.line.now()
         try:
             response = super().send(request, *args, **kwargs)
             outcome = "ok"
@@ -132,9 +136,14 @@ class _WireAdapter(_Adapter, _LastYard):
             outcome = "unknown" if type(error).__name__ == "Unknown" else "not done"
             raise
         finally:
-            self.line.sent(self._service, _marks(request), outcome)
+            self.line.sent(self._service, left, _writes(request), _marks(request), outcome)
         self.line.step("after a request")
         return response
+
+
+def _writes(request: PreparedRequest) -> bool:
+    reads = ("/search/jql", "/issue/bulkfetch")
+    return request.method != "GET" and not urlsplit(request.url or "").path.endswith(reads)
 
 
 def _marks(request: PreparedRequest) -> list[str]:
