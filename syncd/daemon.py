@@ -99,6 +99,7 @@ def make_desk(
         backfill_seconds=settings.backfill.total_seconds(),
         dry_run=settings.dry_run,
         skew=transport.skew,
+        date_of=transport.date_of,
         stop=stop,
     )
 

@@ -133,6 +133,7 @@ class Rig:
             renderer=PlainRenderer(),
             settle_seconds=self.settle_seconds,
             skew=self.transport.skew,
+            date_of=self.transport.date_of,
         )
         self.engine = Engine(self.desk)
         self.engine.recover()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Protocol
 
 from syncd.domain.clock import Clock
@@ -88,7 +89,8 @@ class Clients:
 class Desk:
     """The engine's working place; `settle_seconds` and `backfill_seconds` come from the settings.
 
-    `settle_seconds` None: it follows from how prompt Jira's bulk fetch proves to be.
+    `settle_seconds` None: it follows from how prompt Jira's bulk fetch proves to be. `date_of` is the
+    time that a service's last answer to this thread bears.
     """
 
     ledger: Ledger
@@ -103,6 +105,7 @@ class Desk:
     backfill_seconds: float = 14 * 86400.0
     dry_run: bool = False
     skew: Callable[[str], float | None] = lambda _service: None
+    date_of: Callable[[str], datetime | None] = lambda _service: None
     stop: threading.Event = field(default_factory=threading.Event)
     brakes: Brakes = field(init=False)
     progress: Progress = field(init=False)

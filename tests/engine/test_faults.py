@@ -71,6 +71,52 @@ def test_a_person_who_closes_what_our_refused_move_could_not_is_not_overruled(ho
     assert status(house) == "Done"
 
 
+def lag(rig: Rig, *, search: float, fetch: float) -> None:
+    options = rig.world.jira.site.options
+    options.search_lag, options.fetch_lag = search, fetch
+
+
+@pytest.mark.parametrize("seconds", [8, 10, 12])
+def test_a_lagging_read_does_not_undo_what_we_wrote(house: Rig, seconds: int) -> None:
+    made = house.world.pagerduty.trigger("Alipay Integration", "Latency", priority="P3")
+    house.settle(2)
+    lag(house, search=0, fetch=300)
+    house.world.jira.comment("OPS-1", "looking", by="Ines Carvalho")
+    house.world.advance(20)
+    house.world.pagerduty.set_priority(made.id, "P1", "Amara Osei")
+    house.cycle()
+    assert issue_of(house)["fields"]["priority"]["name"] == "Highest"
+    house.settle(seconds)
+    house.world.pagerduty.set_priority(made.id, "P3", "Amara Osei")
+    house.settle(24)
+    assert issue_of(house)["fields"]["priority"]["name"] == "Medium"
+    nothing_more_is_written(house)
+
+
+@pytest.mark.parametrize(("search", "fetch"), [(600, 0), (300, 300)], ids=["search", "both"])
+def test_a_life_under_lagging_reads_ends_as_it_would_without(house: Rig, search: int, fetch: int) -> None:
+    lag(house, search=search, fetch=fetch)
+    people = house.world.pagerduty
+    made = people.trigger("Alipay Integration", "Latency", priority="P4")
+    house.settle(3)
+    people.acknowledge(made.id, "Amara Osei")
+    people.note(made.id, "on it", "Amara Osei")
+    house.settle(3)
+    house.world.jira.comment("OPS-1", "looking", by="Ines Carvalho")
+    people.set_priority(made.id, "P1", "Amara Osei")
+    house.settle(3)
+    people.set_priority(made.id, "P4", "Amara Osei")
+    people.resolve(made.id, "Amara Osei")
+    house.settle(50)
+    assert len(ours(house)) == 1
+    issue = issue_of(house)
+    assert issue["fields"]["status"]["name"] == "Done"
+    assert issue["fields"]["priority"]["name"] == "Low"
+    assert sum("on it" in one["body"] for one in issue["comments"]) == 1
+    assert sum("looking" in note["content"] for note in incident_of(house, made)["notes"]) == 1
+    nothing_more_is_written(house)
+
+
 def test_a_create_that_never_arrived_is_sent_again_only_after_the_settle_time(house: Rig) -> None:
     house.world.faults.add(faults.reset_before(), service="jira", method="POST", path=r"/issue$", times=1)
     house.world.pagerduty.trigger("Alipay Integration", "Latency")

@@ -114,6 +114,8 @@ class House:
                 facts=JiraFacts(lambda: clients.jira, self.clock),
                 health=Health(self.clock),
                 budgets=transport.budget,
+                skew=transport.skew,
+                date_of=transport.date_of,
                 renderer=PlainRenderer(),
                 settle_seconds=SETTLE,
             )

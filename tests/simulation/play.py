@@ -335,6 +335,8 @@ class Simulation:
             facts=facts,
             health=Health(self.clock),
             budgets=transport.budget,
+            skew=transport.skew,
+            date_of=transport.date_of,
             renderer=PlainRenderer(),
             settle_seconds=self.plan.settle,
             dry_run=self.plan.dry,
