@@ -169,6 +169,8 @@ class BulkCreates:
         base = highest_seen(desk, project)
         desk.budgets.take("jira")
         claimed = self._claim(items, base)
+        if not claimed:
+            return
         began = desk.clock.boottime()
         asked = [BulkItem(_fields(one.rendered), mark_of(desk, one.row), one.transition) for one in claimed]
         try:
@@ -188,6 +190,8 @@ class BulkCreates:
     def _claim(self, items: list[_Item], base: int) -> list[_Item]:
         desk, claimed = self._desk, []
         with desk.ledger.db.write() as session:
+            if not desk.brakes.may_leave(session, "jira"):
+                return []  # paused while it was made ready
             for item in items:
                 row = outbox.claim(
                     session, item.row.id or 0, desk.ledger.run_name, desk.clock.now(), item.rendered, base

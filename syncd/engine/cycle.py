@@ -231,6 +231,8 @@ class Engine:
         """The slow lane, every 15 minutes."""
         if self.contacted >= SERVICES:
             self._side("slow lane", self.slow_lane.run)
+        with self.desk.ledger.db.read() as session:
+            self.dispatcher.submit(outbox.incidents_that_need_something(session))
 
     def nightly(self) -> None:
         """Once a day, asked more often: look for two issues that one operation made."""

@@ -108,6 +108,8 @@ class Executor:
     ) -> Verdict:
         desk = self._desk
         with desk.ledger.db.write() as session:
+            if not desk.brakes.may_leave(session, row.target):
+                return Verdict.WAIT  # paused while it was made ready
             claimed = outbox.claim(
                 session, row.id or 0, desk.ledger.run_name, desk.clock.now(), rendered, probe_from
             )

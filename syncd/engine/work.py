@@ -308,7 +308,9 @@ class Worker:
             verdict, seconds = settle(desk, self._executor, row)
         else:
             with desk.ledger.db.read() as session:
-                if outbox.unmet(session, row) or not desk.brakes.may_leave(session, row.target):
+                if outbox.unmet(session, row, desk.clock.now()) or not desk.brakes.may_leave(
+                    session, row.target
+                ):
                     return None
             if self._left_to_batches(row):
                 return None

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import CursorResult, String, func, or_, type_coerce, update
@@ -21,6 +21,8 @@ from syncd.ledger import audit
 from syncd.ledger.errors import OperationMoved
 from syncd.ledger.tables import IncidentRow, OperationRow, TicketRow
 
+WAITED_FOR = timedelta(days=1)
+"""So long a parked operation holds back what could do without it."""
 UNKNOWN = "unknown"
 """In what a superseded operation rendered: nobody knows whether it was carried out."""
 _REPLACEABLE = (OperationState.PENDING, OperationState.PARKED, OperationState.HELD)
@@ -135,15 +137,23 @@ def open_of(session: Session, incident: str) -> list[OperationRow]:
     return list(session.exec(query).all())
 
 
-def unmet(session: Session, row: OperationRow) -> list[str]:
-    """The keys that an operation still waits for; a ticket that was adopted needs no create."""
+def unmet(session: Session, row: OperationRow, now: datetime | None = None) -> list[str]:
+    """The keys that an operation still waits for; a ticket that was adopted needs no create.
+
+    What has been parked for longer than a day by `now` is waited for no more, but for a ticket's create:
+    nothing can be done on a ticket that is not there.
+    """
     if not row.needs:
         return []
-    query = select(OperationRow.key).where(
-        col(OperationRow.key).in_(row.needs), OperationRow.state == OperationState.DONE
-    )
-    done = set(session.exec(query).all())
-    return [key for key in row.needs if key not in done and not _has_ticket(session, key)]
+    rows = session.exec(select(OperationRow).where(col(OperationRow.key).in_(row.needs))).all()
+    met = {one.key for one in rows if one.state == OperationState.DONE or _parked_long(one, now)}
+    return [key for key in row.needs if key not in met and not _has_ticket(session, key)]
+
+
+def _parked_long(row: OperationRow, now: datetime | None) -> bool:
+    since = row.claimed_at or row.decided_at
+    long = now is not None and now - since > WAITED_FOR
+    return long and row.state == OperationState.PARKED and not row.key.startswith(ticket_key(""))
 
 
 def _has_ticket(session: Session, key: str) -> bool:

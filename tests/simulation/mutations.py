@@ -7,7 +7,9 @@ from contextlib import contextmanager
 from typing import Any
 from unittest.mock import patch
 
-from syncd.engine import border, observe_pagerduty
+from syncd.engine import border, cases, observe_pagerduty
+from syncd.engine.brakes import Brakes
+from syncd.engine.work import Worker
 from syncd.ledger import snapshots
 from syncd.ledger.tables import IncidentRow
 
@@ -47,8 +49,43 @@ def last_answer_wins() -> Iterator[None]:
             one.stop()
 
 
+@contextmanager
+def ignores_pauses() -> Iterator[None]:
+    """What a person paused leaves all the same."""
+    with patch.object(Brakes, "may_leave", lambda self, session, _target: self.accepted(session)):
+        yield
+
+
+@contextmanager
+def forgets_agreements() -> Iterator[None]:
+    """What both sides agreed on is not remembered, so what a person set since looks like a mistake."""
+    real = cases.ticket_state
+
+    def state(row: Any) -> Any:
+        return real(row).model_copy(update={"agreed": {}, "placed_status": None})
+
+    with patch.object(cases, "ticket_state", state):
+        yield
+
+
+@contextmanager
+def asks_inside_a_transaction() -> Iterator[None]:
+    """The ledger is open while the notes of an incident are asked for."""
+    real = Worker._read_notes
+
+    def read_notes(self: Worker, row: IncidentRow) -> None:
+        with self._desk.ledger.db.read():
+            real(self, row)
+
+    with patch.object(Worker, "_read_notes", read_notes):
+        yield
+
+
 MUTATIONS: dict[str, Callable[[], Any]] = {
     "none": as_it_is,
     "settles_at_once": settles_at_once,
     "last_answer_wins": last_answer_wins,
+    "ignores_pauses": ignores_pauses,
+    "forgets_agreements": forgets_agreements,
+    "asks_inside_a_transaction": asks_inside_a_transaction,
 }
