@@ -51,9 +51,7 @@ def test_after_the_mapping_was_mended_a_retry_renders_anew_and_finishes(house: R
 
 def test_a_poisoned_incident_holds_back_only_what_needs_it(house: Rig) -> None:
     refusal = faults.error(400, body={"errorMessages": [], "errors": {"summary": "Cursed."}})
-    house.world.faults.add(
-        refusal, service="jira", method="POST", path=r"/issue$", body="Cursed", times=None
-    )
+    house.world.faults.add(refusal, service="jira", method="POST", path=r"/issue$", body="Cursed", times=None)
     cursed = house.world.pagerduty.trigger("Alipay Integration", "Cursed", priority="P4")
     target = house.world.pagerduty.trigger("Alipay Integration", "Cause", priority="P4")
     house.settle(2)

@@ -35,6 +35,8 @@ from syncd.sandbox.wire import Call
 from syncd.sandbox.world import Delivery
 
 PAGERDUTY, JIRA = "http://127.0.0.1:1", "http://127.0.0.1:2"
+WHOLE = 30.0
+"""Seconds that a request may take."""
 POLL = 30.0
 """Seconds between two cycles."""
 SETTLE = 60.0
@@ -67,8 +69,10 @@ class House:
         return True
 
     def carry(self, service: str, call: Call, flight: Flight) -> Delivery:
-        delivery = self.world.answer(service, call, lambda _seconds: None)
-        if delivery.manner == "trickle":
+        slept: list[float] = []
+        delivery = self.world.answer(service, call, slept.append)
+        self.world.advance(min(WHOLE, sum(slept)))
+        if delivery.manner == "trickle" or sum(slept) > WHOLE:
             raise TimedOut
         return delivery
 
