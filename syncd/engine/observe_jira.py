@@ -9,7 +9,9 @@ from __future__ import annotations
 from loguru import logger
 from sqlmodel import select
 
+from syncd.domain.operation import Kind
 from syncd.domain.ticket import Issue
+from syncd.engine.adoption import adopt_own
 from syncd.engine.border import keep_issue, keep_paper
 from syncd.engine.desk import Desk
 from syncd.engine.probe import saw_numbers
@@ -119,6 +121,9 @@ class JiraPoller:
             for issue in issues
             if issue.id in papers or (issue.id not in ours and not _awaited(desk, issue))
         }
+        strays = [one for one in issues if one.id not in known and one.id not in ours and _is_ticket(one)]
+        if strays:
+            adopt_own(desk, strays, moment)
         if not mine:
             return known
         with desk.ledger.db.write() as session:
@@ -151,3 +156,7 @@ class JiraPoller:
 def _awaited(desk: Desk, issue: Issue) -> bool:
     """Whether an operation of this ledger made the issue, and does not know it yet."""
     return issue.mark is not None and issue.mark.instance == desk.ledger.instance
+
+
+def _is_ticket(issue: Issue) -> bool:
+    return issue.mark is not None and issue.mark.kind == Kind.CREATE_TICKET
