@@ -28,7 +28,7 @@ from syncd.policy.mirror import mark_in
 OTHERS_PER_HOUR = 30.0
 SETTLE = 600.0
 CYCLE = 30.0
-STEPS = 70
+STEPS = 140
 """The latest step at which a worker is killed; a start with a handful of incidents takes about as many."""
 WRITES = 3
 """The latest request that writes after which a worker is killed, where kills are aimed."""
@@ -111,6 +111,8 @@ def prove(
         try:
             history = History(sandbox, random)
             boot = 0
+            # a ledger that never saw one cycle to its end would hold its first load in the end
+            run_worker(sandbox, Task(ledger, "boot-0", 1, CYCLE, settle, 0), mutate)
             while report.kills < kills and not 0 < seconds < time.monotonic() - began:
                 history.go_on()
                 boot += random.random() < 0.05
