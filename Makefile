@@ -4,8 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 KILLS ?= 10000
 SEED ?= 1
+SEEDS ?= 500
 
-.PHONY: help test demo check bench crash clean
+.PHONY: help test demo check bench crash simulate clean
 
 help: ## Show what can be made.
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -34,6 +35,9 @@ bench: $(BIN)/.ready ## Measure requests, processor time and memory; prints a ta
 
 crash: $(BIN)/.ready ## The long crash proof: make crash KILLS=10000 SEED=1
 	PYTHONPATH=tests $(BIN)/python -m crash.proof --kills $(KILLS) --seed $(SEED)
+
+simulate: $(BIN)/.ready ## Play seeded histories of people, faults and crashes: make simulate SEEDS=500 SEED=1
+	PYTHONPATH=tests $(BIN)/python -m simulation --seeds $(SEEDS) --start $(SEED) --all
 
 clean: ## Remove what was made here.
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info

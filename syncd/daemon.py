@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import logging
 import signal
+from collections.abc import Callable
+from contextlib import suppress
 from threading import Event, Thread
 
 from apscheduler.schedulers.background import BackgroundScheduler
@@ -28,7 +30,7 @@ from syncd.engine.desk import Clients, Desk
 from syncd.engine.health import Health
 from syncd.engine.jira_facts import JiraFacts
 from syncd.engine.slow_lane import EVERY_SECONDS
-from syncd.ledger.errors import LedgerError
+from syncd.ledger.errors import LedgerError, LedgerUnwritable
 from syncd.ledger.ledger import Ledger, open_for_work
 from syncd.policy.case import Rulebook
 from syncd.policy.severity import decide_severity
@@ -39,9 +41,6 @@ from syncd.remote.transport import Transport
 
 GRACE_SECONDS = 8.0
 """What running requests get after SIGTERM."""
-
-SETTLE_SECONDS = 600.0
-"""The settle time where the settings name none (design: "Exactly one", 5)."""
 
 
 class TicketRenderer:
@@ -96,10 +95,11 @@ def make_desk(
         health=Health(clock),
         budgets=transport.budget,
         renderer=TicketRenderer(configuration.templates),
-        settle_seconds=SETTLE_SECONDS if settings.settle_seconds is None else settings.settle_seconds,
+        settle_seconds=settings.settle_seconds,
         backfill_seconds=settings.backfill.total_seconds(),
         dry_run=settings.dry_run,
         skew=transport.skew,
+        date_of=transport.date_of,
         stop=stop,
     )
 
@@ -107,6 +107,16 @@ def make_desk(
 def open_ledger(settings: Settings, who: str, clock: Clock | None = None) -> Ledger:
     """Open the settings' ledger for work; raises `LedgerError`."""
     return open_for_work(settings.ledger_url, who, (clock or SystemClock()).now())
+
+
+def _unless_unwritable(job: Callable[[], object]) -> Callable[[], None]:
+    """The job, quiet where the ledger takes no write: the next cycle says so."""
+
+    def run() -> None:
+        with suppress(LedgerUnwritable):
+            job()
+
+    return run
 
 
 class Daemon:
@@ -158,10 +168,10 @@ class Daemon:
         logging.getLogger("apscheduler").setLevel(logging.ERROR)
         ticker, now = self._ticker, self._desk.clock.now()
         ticker.add_job(self._cycle, "interval", seconds=self._poll_seconds, next_run_time=now)
-        ticker.add_job(self.engine.tick, "interval", seconds=1)
-        ticker.add_job(self.engine.errands, "interval", seconds=1)
-        ticker.add_job(self.engine.slow, "interval", seconds=EVERY_SECONDS)
-        ticker.add_job(self.engine.nightly, "interval", seconds=EVERY_SECONDS)
+        ticker.add_job(_unless_unwritable(self.engine.tick), "interval", seconds=1)
+        ticker.add_job(_unless_unwritable(self.engine.errands), "interval", seconds=1)
+        ticker.add_job(_unless_unwritable(self.engine.slow), "interval", seconds=EVERY_SECONDS)
+        ticker.add_job(_unless_unwritable(self.engine.nightly), "interval", seconds=EVERY_SECONDS)
         ticker.start()
 
     def _cycle(self) -> None:

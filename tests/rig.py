@@ -104,7 +104,7 @@ class Rig:
     server: SandboxServer
     mappings: tuple[Mapping, ...]
     clock: RigClock
-    settle_seconds: float = 600.0
+    settle_seconds: float | None = 600.0
     name: str = "ledger.db"
     transport: Transport = field(init=False)
     ledger: Ledger = field(init=False)
@@ -133,6 +133,7 @@ class Rig:
             renderer=PlainRenderer(),
             settle_seconds=self.settle_seconds,
             skew=self.transport.skew,
+            date_of=self.transport.date_of,
         )
         self.engine = Engine(self.desk)
         self.engine.recover()

@@ -115,6 +115,13 @@ def _brakes(out: Console, data: dict[str, Any]) -> None:
             f"Paused since {second(one['since'])}: {target}, by {one['by']}: {one['reason']}."
             f" syncd resume {target} ends it",
         )
+    for one in data["rivals"]:
+        plain(
+            out,
+            f"Another ledger ({one['instance']}) made tickets for the same incidents, such as {one['key']},"
+            f" first seen {second(one['since'])}. {'It' if one['younger'] else 'This one'} is older: "
+            + ("end one of the two, then syncd resume all" if one["younger"] else "end the other"),
+        )
     for left in data["doubles"]["left"]:
         plain(out, f"{left['younger']} is a double of {left['older']} and was left: {left['reason']}")
 

@@ -8,27 +8,23 @@ everything else is reported and left.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 from loguru import logger
-from sqlmodel import col, select
+from sqlmodel import Session, col, select
 
 from syncd.config.texts import slug_label
 from syncd.domain.base import JsonValue
 from syncd.domain.incident import Incident
-from syncd.domain.operation import op_of, ticket_key
+from syncd.domain.operation import OperationState, op_of, ticket_key
 from syncd.domain.ticket import Issue
 from syncd.engine.border import keep_issue
 from syncd.engine.cases import left_in_peace
 from syncd.engine.desk import Desk
 from syncd.engine.shelter import book_for
 from syncd.ledger import audit
-from syncd.ledger.snapshots import tickets_by_issue
-from syncd.ledger.tables import IncidentRow, TicketRow
+from syncd.ledger.snapshots import look_again, tickets_by_issue
+from syncd.ledger.tables import IncidentRow, OperationRow, TicketRow
 from syncd.policy.case import Rulebook
-
-if TYPE_CHECKING:
-    from sqlmodel import Session
 
 A_SEARCH = 50
 
@@ -87,6 +83,32 @@ def _search(desk: Desk, project: str, part: Iterable[tuple[IncidentRow, Rulebook
         for incident_id, book in books.items():
             _settle(session, desk, incident_id, book, issues, moment)
     return set(books)
+
+
+def adopt_own(desk: Desk, issues: Iterable[Issue], moment: int) -> list[str]:
+    """Take up tickets that this ledger made and does not know; return their incidents.
+
+    Only a file that was put back by hand knows less than was done in its name, so from then on everything
+    older is looked for before it is done. What is under way or settling finds its ticket by itself.
+    """
+    known = (OperationState.IN_FLIGHT, OperationState.SETTLING, OperationState.DONE)
+    taken: list[str] = []
+    with desk.ledger.db.write() as session:
+        for issue in issues:
+            mark = issue.mark
+            incident = session.get(IncidentRow, mark.incident) if mark else None
+            if mark is None or incident is None or session.get(TicketRow, incident.id) is not None:
+                continue
+            query = select(OperationRow.id).where(OperationRow.op == mark.op)
+            if session.exec(query.where(col(OperationRow.state).in_([str(one) for one in known]))).first():
+                continue
+            if not taken:
+                desk.ledger.begin_anew(session, desk.clock.now())
+                logger.error("the ledger is older than what was done in its name, such as {}", issue.key)
+            adopt(session, desk, incident.id, issue, moment, by="mark")
+            look_again(session, [incident.id], desk.clock.now(), 0, "its ticket was found", notes=True)
+            taken.append(incident.id)
+    return taken
 
 
 def _settle(

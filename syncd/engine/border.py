@@ -55,7 +55,8 @@ def keep_issue(session: Session, desk: Desk, row: TicketRow, issue: Issue, momen
         why = restricted_by_person(issue, mapping)
         if why is not None:
             restrict_known(session, desk, incident, mapping, why)
-    return save_issue(session, row, masked_issue(issue, _patterns(mapping)), moment)
+    masked = masked_issue(issue, _patterns(mapping))
+    return save_issue(session, row, masked, moment, desk.date_of("jira"))
 
 
 def keep_paper(session: Session, desk: Desk, row: PaperRow, issue: Issue, moment: int) -> bool:

@@ -225,6 +225,8 @@ class BulkCreates:
         base = highest_seen(desk, project)
         desk.budgets.take("jira")
         claimed = self._claim(items, base)
+        if not claimed:
+            return set()
         began = desk.clock.boottime()
         asked = [
             BulkItem(_fields(one.rendered), mark_of(desk, one.row), one.way.transition) for one in claimed
@@ -246,6 +248,8 @@ class BulkCreates:
     def _claim(self, items: list[_Item], base: int) -> list[_Item]:
         desk, claimed = self._desk, []
         with desk.ledger.db.write() as session:
+            if not desk.brakes.may_leave(session, "jira"):
+                return []  # paused while it was made ready
             for item in items:
                 row = outbox.claim(
                     session, item.row.id or 0, desk.ledger.run_name, desk.clock.now(), item.rendered, base
@@ -289,6 +293,7 @@ class BulkCreates:
         made = [item for number, item in enumerate(items) if number not in answer.refused]
         self._made.items += made
         self._made.ids += [one.id for one in answer.created]
+        self._desk.fetch_lag.made([one.id for one in answer.created])
         for number, error in answer.refused.items():
             if number < len(items):
                 self._refused(items[number], error)
@@ -310,13 +315,14 @@ class BulkCreates:
         if not made.items:
             return
         try:
-            moment = desk.ledger.moments.next()
+            moment, began = desk.ledger.moments.next(), desk.clock.boottime()
             try:
                 issues = desk.fetch(made.ids).issues
             except RemoteError as error:
                 desk.health.failed(error.service, error)
                 self._settle(made.items, f"made, but not read back: {error.describe()}")
                 return
+            desk.fetch_lag.looked(made.ids, [issue.id for issue in issues], began)
             bound = self._bind(made.items, list(issues), moment)
             unbound = [item for item in made.items if item.row.id not in bound]
             if unbound:

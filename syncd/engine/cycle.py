@@ -24,6 +24,7 @@ from syncd.engine.desk import Desk
 from syncd.engine.dispatch import Dispatcher
 from syncd.engine.executor import Executor
 from syncd.engine.jira_facts import MappingDoesNotFit
+from syncd.engine.ledger_watch import LedgerWatch
 from syncd.engine.observe_jira import JiraPoller
 from syncd.engine.observe_pagerduty import PagerDutyPoller
 from syncd.engine.resync import Resync, Scope, state_in_words
@@ -31,6 +32,7 @@ from syncd.engine.slow_lane import SlowLane
 from syncd.engine.sweep import Sweep
 from syncd.engine.work import Worker
 from syncd.ledger import outbox
+from syncd.ledger.errors import LedgerUnwritable
 from syncd.ledger.papers import due_incidents
 from syncd.ledger.snapshots import awaiting_a_look, set_cursor, still_open, unfinished
 from syncd.ledger.tables import IncidentRow, OperationRow
@@ -77,6 +79,7 @@ class Engine:
         self._batches: Thread | None = None
         self._batch_lock = Lock()
         self.dispatcher.report = partial(desk.progress.report, "incidents worked on")
+        self.ledger_watch = LedgerWatch(desk.ledger)
         self.good: dict[str, datetime] = {}
         self.contacted: set[str] = set()
         self._tried: dict[str, float] = {}
@@ -104,6 +107,15 @@ class Engine:
 
     def cycle(self) -> CycleResult:
         """Read both sides and hand out what may have changed; returns without waiting for the workers."""
+        if not self.ledger_watch.usable():
+            return CycleResult(pagerduty=False, jira=False)
+        try:
+            return self._cycle()
+        except LedgerUnwritable:
+            self.ledger_watch.say()
+            return CycleResult(pagerduty=False, jira=False)
+
+    def _cycle(self) -> CycleResult:
         self.serve_requests()
         self.dispatcher.wake()
         self._reading = True
@@ -177,18 +189,25 @@ class Engine:
     def _batch_beside(self) -> None:
         """Send batches while the workers decide; the rest goes alone when they are done."""
         try:
-            while not self.desk.stop.is_set():
-                self.bulk.run()
-                if self.dispatcher.idle() and not self._reading:
-                    self.bulk.run()
-                    self.bulk.end()
-                with self._batch_lock:
-                    if not self.bulk.under_way:
-                        self._batches = None
-                        return
-                self.desk.stop.wait(BATCH_EVERY)
+            self._send_batches()
+        except Exception as error:  # noqa: BLE001 - a batch that blows up must not keep its creates back
+            if not isinstance(error, LedgerUnwritable):
+                logger.opt(exception=error).error("a batch of creates failed: {}", type(error).__name__)
+            self.bulk.end()
         finally:
             self._batches = None
+
+    def _send_batches(self) -> None:
+        while not self.desk.stop.is_set():
+            self.bulk.run()
+            if self.dispatcher.idle() and not self._reading:
+                self.bulk.run()
+                self.bulk.end()
+            with self._batch_lock:
+                if not self.bulk.under_way:
+                    self._batches = None
+                    return
+            self.desk.stop.wait(BATCH_EVERY)
 
     def serve_requests(self) -> None:
         """Do what people asked for at the command line."""
@@ -202,6 +221,21 @@ class Engine:
         self.dispatcher.submit(self._due())
         self.dispatcher.wake()
         self._judge()
+        self._measure()
+
+    def _measure(self) -> None:
+        """See whether bulk fetch shows what was made a moment ago."""
+        desk = self.desk
+        asked = desk.fetch_lag.to_look_for()
+        if not asked or not desk.health.may_ask("jira"):
+            return
+        began = desk.clock.boottime()
+        try:
+            shown = [issue.id for issue in desk.clients.jira.probe(asked).issues]
+        except RemoteError as error:
+            desk.health.failed(error.service, error)
+            shown = []
+        desk.fetch_lag.looked(asked, shown, began)
 
     def _due(self) -> list[str]:
         """Incidents whose moment has come; one that could not be decided on waits."""
@@ -218,6 +252,8 @@ class Engine:
         """The slow lane, every 15 minutes."""
         if self.contacted >= SERVICES:
             self._side("slow lane", self.slow_lane.run)
+        with self.desk.ledger.db.read() as session:
+            self.dispatcher.submit(outbox.incidents_that_need_something(session))
 
     def nightly(self) -> None:
         """Once a day, asked more often: look for two issues that one operation made."""
@@ -309,7 +345,7 @@ class Engine:
                 set_cursor(session, "services", **state)
 
     def _notes(self) -> list[str]:
-        notes = [f"An unknown outcome is settled after {self.desk.settle_seconds:.0f} s"]
+        notes = [self.desk.fetch_lag.said()]
         if self.desk.dry_run:
             notes.append("Dry run: nothing is written to either service")
         return notes

@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Protocol
 
 from syncd.domain.clock import Clock
@@ -15,6 +16,7 @@ from syncd.domain.incident import Incident
 from syncd.domain.mapping import Mapping, ServiceSection
 from syncd.domain.ticket import Account
 from syncd.engine.brakes import Brakes
+from syncd.engine.fetch_lag import SETTLE, FetchLag
 from syncd.engine.health import Health
 from syncd.engine.jira_facts import JiraFacts
 from syncd.engine.progress import Progress
@@ -91,6 +93,8 @@ class Desk:
     """The engine's working place; `settle_seconds` and `backfill_seconds` come from the settings.
 
     `people` is what `syncd.engine.people` has at hand: by address and project, since when and who.
+    `settle_seconds` None: it follows from how prompt Jira's bulk fetch proves to be. `date_of` is the
+    time that a service's last answer to this thread bears.
     """
 
     ledger: Ledger
@@ -101,20 +105,23 @@ class Desk:
     health: Health
     budgets: Budgets
     renderer: Renderer
-    settle_seconds: float = 600.0
+    settle_seconds: float | None = SETTLE
     backfill_seconds: float = 14 * 86400.0
     dry_run: bool = False
     skew: Callable[[str], float | None] = lambda _service: None
+    date_of: Callable[[str], datetime | None] = lambda _service: None
     stop: threading.Event = field(default_factory=threading.Event)
     people: dict[tuple[str, str], tuple[float, Account | None]] = field(default_factory=dict)
     brakes: Brakes = field(init=False)
     progress: Progress = field(init=False)
+    fetch_lag: FetchLag = field(init=False)
 
     def __post_init__(self) -> None:
         """A service that is not usable is not asked by anybody."""
         self.clients.gate = self.health.check
         self.brakes = Brakes(self.ledger, self.clock)
         self.progress = Progress(self.clock)
+        self.fetch_lag = FetchLag(self.ledger, self.clock, self.settle_seconds)
 
     def team_of(self, service_id: str, name: str) -> tuple[Mapping, ServiceSection] | None:
         """The mapping and section of a PagerDuty service, None where no mapping claims it."""

@@ -14,6 +14,7 @@ from loguru import logger
 
 from syncd.domain.clock import Clock
 from syncd.engine.work import Later
+from syncd.ledger.errors import LedgerUnwritable
 
 PUSHED_BACK = 60.0
 """Seconds until an incident whose work blew up is tried again, so that it cannot loop."""
@@ -146,6 +147,8 @@ class Dispatcher:
         later = Later()
         try:
             later = self._work(incident_id)
+        except LedgerUnwritable:
+            later.at(PUSHED_BACK)  # said by whoever watches the ledger
         except Exception as error:  # noqa: BLE001 - one incident that blows up must not stop the others
             logger.opt(exception=error).error("work on {} failed: {}", incident_id, type(error).__name__)
             later.at(PUSHED_BACK)

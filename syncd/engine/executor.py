@@ -6,10 +6,11 @@ finds it. Only what was certainly not done is sent again as it is; what is unkno
 
 from __future__ import annotations
 
+from datetime import timedelta
 from enum import StrEnum
 
 from loguru import logger
-from sqlmodel import col, select
+from sqlmodel import Session, col, select
 
 from syncd.domain.operation import Kind, OperationClass, OperationState
 from syncd.engine.acts.base import (
@@ -26,11 +27,13 @@ from syncd.engine.desk import Desk
 from syncd.engine.probe import highest_seen
 from syncd.ledger import outbox
 from syncd.ledger.restricting import AGAIN, PRIVATE
-from syncd.ledger.snapshots import look_again
-from syncd.ledger.tables import IncidentRow, OperationRow
+from syncd.ledger.snapshots import look_again, written_at
+from syncd.ledger.tables import IncidentRow, OperationRow, TicketRow
 from syncd.remote.budget import LEFT_BY_COMMENTS, LEFT_BY_UPDATES, prepaid
 from syncd.remote.errors import Cause, NotDone, RemoteError, Unknown
 
+DATES_ARE_WITHIN = timedelta(seconds=2)
+"""The date of an answer is cut to the second, and may have been set a little before the answer left."""
 TRIES = 5
 """How often a request that a service answers with a conflict is sent before its operation is parked."""
 
@@ -108,6 +111,8 @@ class Executor:
     ) -> Verdict:
         desk = self._desk
         with desk.ledger.db.write() as session:
+            if not desk.brakes.may_leave(session, row.target):
+                return Verdict.WAIT  # paused while it was made ready
             claimed = outbox.claim(
                 session, row.id or 0, desk.ledger.run_name, desk.clock.now(), rendered, probe_from
             )
@@ -126,6 +131,8 @@ class Executor:
             desk.health.failed(error.service, unknown)
             return self._unknown(claimed, unknown)
         desk.health.succeeded(row.target)
+        if act.probes:
+            desk.fetch_lag.made([outcome.remote_id])
         self.confirm(act, claimed, outcome, desk.clock.boottime() - began)
         return Verdict.DONE
 
@@ -135,6 +142,7 @@ class Executor:
         with desk.ledger.db.write() as session:
             session.add(row)
             act.confirm(session, desk, row, outcome)
+            _note_when(session, desk, row, took)
             outbox.finish(session, row, OperationState.DONE, desk.clock.now(), remote_id=outcome.remote_id)
         logger.bind(incident=row.incident_id, operation=row.id, op=row.op).info(
             "{} for {}: {} ({:.0f} ms; {})",
@@ -220,7 +228,10 @@ class Executor:
         with desk.ledger.db.write() as session:
             session.add(row)
             attempts = row.attempts
-            outbox.finish(session, row, OperationState.SUPERSEDED, desk.clock.now(), why=str(error.cause))
+            if isinstance(error, Unknown):
+                outbox.end_unknown(session, row, desk.clock.now(), str(error.cause))
+            else:
+                outbox.finish(session, row, OperationState.SUPERSEDED, desk.clock.now(), why=str(error.cause))
             row.error = error.describe()
             look_again(
                 session,
@@ -268,6 +279,16 @@ def _left(act: Act, row: OperationRow) -> float:
     if act.probes:
         return 0.0
     return LEFT_BY_COMMENTS if row.kind in COMMENTS else LEFT_BY_UPDATES
+
+
+def _note_when(session: Session, desk: Desk, row: OperationRow, took: float) -> None:
+    """A ticket was changed by us: a read that shows it as it was before must not undo what we know."""
+    now, sent = desk.date_of("jira"), "stays" not in (row.rendered or {})
+    ticket = session.get(TicketRow, row.incident_id)
+    if ticket is None or now is None or row.kind not in (Kind.MOVE_TICKET, Kind.EDIT_TICKET) or not sent:
+        return
+    written_at(ticket, now - timedelta(seconds=took) - DATES_ARE_WITHIN)
+    session.add(ticket)
 
 
 def _project(rendered: Rendered) -> str:

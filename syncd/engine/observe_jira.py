@@ -9,10 +9,13 @@ from __future__ import annotations
 from loguru import logger
 from sqlmodel import select
 
+from syncd.domain.operation import Kind
 from syncd.domain.ticket import Issue
+from syncd.engine.adoption import adopt_own
 from syncd.engine.border import keep_issue, keep_paper
 from syncd.engine.desk import Desk
 from syncd.engine.probe import saw_numbers
+from syncd.engine.rivals import watch
 from syncd.ledger.papers import PaperRow, papers_by_issue
 from syncd.ledger.snapshots import get_cursor, look_again, older, set_cursor, tickets_by_issue
 from syncd.ledger.tables import TicketRow
@@ -84,19 +87,24 @@ class JiraPoller:
             part = hits[start : start + 100]
             moment = desk.ledger.moments.next()
             fetched = desk.fetch([hit.id for hit in part])
-            self._store(fetched.issues, moment)
+            known = self._store(fetched.issues, moment)
+            watch(desk, fetched.issues)
             for one in set(fetched.unread) - self._unread:
                 logger.warning("issue {} cannot be read; it is asked for again in each cycle", one)
             self._unread = (self._unread | set(fetched.unread)) - {issue.id for issue in fetched.issues}
-            shown = {issue.id: issue.updated for issue in fetched.issues}
             for hit in part:
                 # a bulk read may lag behind the search: what it does not show yet is asked for again
-                if hit.id in shown and not older(shown[hit.id], hit.updated):
+                if hit.id in known and not older(known[hit.id], hit.updated):
                     self._seen[hit.id] = hit.updated
         while len(self._seen) > REMEMBERED:
             del self._seen[next(iter(self._seen))]
 
-    def _store(self, issues: tuple[Issue, ...], moment: int) -> None:
+    def _store(self, issues: tuple[Issue, ...], moment: int) -> dict[str, str]:
+        """Store what is ours; return up to when each issue is known, by its id.
+
+        A ticket counts as known only as far as the ledger holds it: what began before our create was
+        confirmed is not stored, and an issue with our mark may become a ticket of ours yet.
+        """
         desk = self._desk
         by_project: dict[str, list[int]] = {}
         for issue in issues:
@@ -108,8 +116,16 @@ class JiraPoller:
             papers = papers_by_issue(session, [issue.id for issue in issues])
         self._store_papers(issues, papers, moment)
         mine = [issue for issue in issues if issue.id in ours]
+        known = {
+            issue.id: issue.updated
+            for issue in issues
+            if issue.id in papers or (issue.id not in ours and not _awaited(desk, issue))
+        }
+        strays = [one for one in issues if one.id not in known and one.id not in ours and _is_ticket(one)]
+        if strays:
+            adopt_own(desk, strays, moment)
         if not mine:
-            return
+            return known
         with desk.ledger.db.write() as session:
             for issue in mine:
                 row = ours[issue.id]
@@ -117,6 +133,9 @@ class JiraPoller:
                 if keep_issue(session, desk, row, issue, moment):
                     look_again(session, [row.incident_id], desk.clock.now(), 0, "its ticket changed")
                     logger.debug("ticket {} changed", issue.key)
+                if row.snapshot:
+                    known[issue.id] = str(row.snapshot["updated"])
+        return known
 
     def _store_papers(self, issues: tuple[Issue, ...], papers: dict[str, PaperRow], moment: int) -> None:
         """Postmortems and action items that changed: what their changes mean is read when it is decided."""
@@ -132,3 +151,12 @@ class JiraPoller:
                 if keep_paper(session, desk, row, issue, moment):
                     row.changes_until = None
                     look_again(session, [row.incident_id], desk.clock.now(), 0, "its postmortem changed")
+
+
+def _awaited(desk: Desk, issue: Issue) -> bool:
+    """Whether an operation of this ledger made the issue, and does not know it yet."""
+    return issue.mark is not None and issue.mark.instance == desk.ledger.instance
+
+
+def _is_ticket(issue: Issue) -> bool:
+    return issue.mark is not None and issue.mark.kind == Kind.CREATE_TICKET

@@ -184,11 +184,11 @@ class PagerDutyPoller:
 
     def _store(self, incidents: Iterable[Incident], moment: int, why: str) -> None:
         """Store what is news; what looks as it did at the last read costs no transaction."""
-        fresh = []
+        fresh, prints = [], {}
         for incident in incidents:
             print_ = sha256(incident.model_dump_json().encode()).hexdigest()
             if self._seen_incidents.get(incident.id) != print_:
-                self._seen_incidents[incident.id] = print_
+                prints[incident.id] = print_
                 fresh.append(incident)
         if not fresh:
             return
@@ -203,6 +203,7 @@ class PagerDutyPoller:
                 if team and keep_incident(session, desk, incident, moment, team) is not None:
                     news.append(incident)
             look_again(session, [incident.id for incident in news], now, moment, why)
+        self._seen_incidents.update(prints)
         self._seen_unread.difference_update(incident.id for incident in fresh)
         young = [incident.id for incident in news if incident.created_at >= desk.ledger.born]
         if len(young) >= MANY:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from loguru import logger
 
-from syncd.domain.operation import OperationClass, OperationState
+from syncd.domain.operation import OperationClass
 from syncd.engine.acts.base import DecideAgain
 from syncd.engine.acts.registry import ACTS
 from syncd.engine.desk import Desk
@@ -31,7 +31,14 @@ def remaining(desk: Desk, row: OperationRow) -> float:
             session.add(row)
             row.gave_up_boot_id, row.gave_up_boottime = now.boot_id, now.boottime
     since = row.gave_up_boottime if row.gave_up_boottime is not None else now.boottime
-    return max(0.0, since + desk.settle_seconds - now.boottime)
+    return max(0.0, since + desk.fetch_lag.settle_seconds() - now.boottime)
+
+
+def give_up(desk: Desk, row: OperationRow) -> None:
+    """An operation that stands as under way and is not: what became of it is looked up from now on."""
+    with desk.ledger.db.write() as session:
+        session.add(row)
+        outbox.settle(session, row, desk.clock.now(), desk.gave_up(), "its outcome could not be recorded")
 
 
 def settle(desk: Desk, executor: Executor, row: OperationRow) -> tuple[Verdict, float]:
@@ -62,7 +69,7 @@ def settle(desk: Desk, executor: Executor, row: OperationRow) -> tuple[Verdict, 
 def _decide_anew(desk: Desk, row: OperationRow) -> Verdict:
     with desk.ledger.db.write() as session:
         session.add(row)
-        outbox.finish(session, row, OperationState.SUPERSEDED, desk.clock.now(), why="outcome unknown")
+        outbox.end_unknown(session, row, desk.clock.now(), "outcome unknown")
         moment = desk.ledger.moments.next()
         why = "a write had an unknown outcome"
         look_again(session, [row.incident_id], desk.clock.now(), moment, why, ticket=True)

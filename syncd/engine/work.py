@@ -27,7 +27,7 @@ from syncd.engine.jira_facts import MappingDoesNotFit
 from syncd.engine.latest import as_if_untried, bring_up_to_date, up_to_date
 from syncd.engine.people import people_of
 from syncd.engine.people_texts import read_comments, read_notes
-from syncd.engine.settle import settle
+from syncd.engine.settle import give_up, settle
 from syncd.engine.shelter import book_for
 from syncd.engine.unreadable import note_read, note_unread
 from syncd.ledger import audit, outbox
@@ -355,6 +355,10 @@ class Worker:
 
     def _try(self, row: OperationRow, later: Later) -> Verdict | None:
         desk = self._desk
+        if row.state == OperationState.IN_FLIGHT:
+            # who has the slot of an incident sends for it: this one's sending blew up before its end
+            give_up(desk, row)
+            return Verdict.AGAIN
         if row.state not in (OperationState.PENDING, OperationState.SETTLING):
             return None
         if not desk.health.may_ask(row.target):
@@ -364,7 +368,9 @@ class Worker:
             verdict, seconds = settle(desk, self._executor, row)
         else:
             with desk.ledger.db.read() as session:
-                if outbox.unmet(session, row) or not desk.brakes.may_leave(session, row.target):
+                if outbox.unmet(session, row, desk.clock.now()) or not desk.brakes.may_leave(
+                    session, row.target
+                ):
                     return None
             verdict, seconds = self._executor.attempt(row), RETRY_AFTER
         if verdict is Verdict.WAIT:
@@ -399,9 +405,18 @@ def _agree(session: Session, ticket: TicketRow, agreed: dict[str, JsonValue]) ->
     after = {**ticket.agreed, **agreed}
     if after != ticket.agreed:
         ticket.agreed = after
-        if "state" in agreed and ticket.placed_status is None and ticket.snapshot:
-            ticket.placed_status = str(ticket.snapshot["status"]["id"])
+        if "state" in agreed and ticket.snapshot:
+            stands = str(ticket.snapshot["status"]["id"])
+            if ticket.placed_status is None or _moved_there(session, ticket, stands):
+                ticket.placed_status = stands
         session.add(ticket)
+
+
+def _moved_there(session: Session, ticket: TicketRow, status: str) -> bool:
+    """Whether it stands where a move of ours was to bring it whose answer was lost: then we put it there."""
+    row = outbox.perhaps_done(session, f"ticket:{ticket.incident_id}", "status")
+    to = (row.rendered or {}).get("to") if row else None
+    return isinstance(to, dict) and to.get("id") == status
 
 
 def _nothing_to_write(row: IncidentRow, rows: list[OperationRow], decision: Decision, case: Case) -> bool:

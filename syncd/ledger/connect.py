@@ -6,6 +6,7 @@ begun as a reader. No transaction is open while a request to a service is under 
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,9 +15,10 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import OperationalError
 from sqlmodel import Session
 
-from syncd.ledger.errors import LedgerError, LedgerUnsafe
+from syncd.ledger.errors import LedgerError, LedgerUnsafe, LedgerUnwritable
 
 PRAGMAS = {
     "journal_mode": "wal",
@@ -30,6 +32,13 @@ PRAGMAS = {
 CONNECTIONS = 16
 """Connections that are kept open: one for each worker and each of the daemon's other threads. A further one
 is opened, set up and closed again each time, which costs more than what it is opened for."""
+_UNWRITABLE = {
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_CANTOPEN,
+}
+"""What SQLite answers where the disk is the matter, in the low byte of its error code."""
 
 
 def ledger_file(url: str) -> Path:
@@ -75,7 +84,10 @@ def open_engine(url: str) -> Engine:
 
 
 class Database:
-    """Sessions on one ledger; writers of this process queue here instead of in SQLite's busy wait."""
+    """Sessions on one ledger; writers of this process queue here instead of in SQLite's busy wait.
+
+    `trouble` is what the disk said when it took no write; whoever sees it well again clears it.
+    """
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -83,12 +95,23 @@ class Database:
         self.engine = open_engine(url)
         self._writer = self.engine.execution_options(writing=True)
         self._turn = RLock()
+        self.trouble: str | None = None
 
     @contextmanager
     def write(self) -> Iterator[Session]:
-        """One writing transaction: committed at the end, rolled back when anything raises."""
-        with self._turn, Session(self._writer, expire_on_commit=False) as session, session.begin():
-            yield session
+        """One writing transaction: committed at the end, rolled back when anything raises.
+
+        Raises `LedgerUnwritable` where the disk takes no write.
+        """
+        try:
+            with self._turn, Session(self._writer, expire_on_commit=False) as session, session.begin():
+                yield session
+        except OperationalError as error:
+            if getattr(error.orig, "sqlite_errorcode", 0) & 0xFF not in _UNWRITABLE:
+                raise
+            self.trouble = str(error.orig)
+            said = f"{self.file} cannot be written: {error.orig}"
+            raise LedgerUnwritable(said, "make room on its disk, or make it writable") from error
 
     @contextmanager
     def read(self) -> Iterator[Session]:

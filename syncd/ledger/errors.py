@@ -50,3 +50,7 @@ class OperationMoved(LedgerError):
 
 class LedgerUnsafe(LedgerError):
     """A setting or trigger that the promises rest on is not in force."""
+
+
+class LedgerUnwritable(LedgerError):
+    """The disk under the ledger takes no write: it is full, read-only or broken. Nothing was changed."""

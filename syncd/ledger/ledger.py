@@ -52,6 +52,15 @@ class Ledger:
         """This start of the executor, as operations carry it."""
         return f"{self.instance}/{self.run}"
 
+    def begin_anew(self, session: Session, now: datetime) -> None:
+        """The file is older than what was done in its name: from now on it is as one that was just born.
+
+        What is older than that may have been done already, and is looked for before it is done.
+        """
+        set_meta(session, "born", now.isoformat())
+        audit.append(session, now, "ledger.behind", data={"instance": self.instance})
+        self.born = now
+
     def close(self) -> None:
         """Close the connections and give the lock back."""
         self.db.close()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import String, bindparam, func, insert, or_, type_coerce, update
@@ -23,6 +23,10 @@ from syncd.ledger.errors import OperationMoved
 from syncd.ledger.tables import IncidentRow, OperationRow, TicketRow
 
 _NOT_GIVEN_UP: dict[str, None] = {"gave_up_boot_id": None, "gave_up_boottime": None}
+WAITED_FOR = timedelta(days=1)
+"""So long a parked operation holds back what could do without it."""
+UNKNOWN = "unknown"
+"""In what a superseded operation rendered: nobody knows whether it was carried out."""
 _REPLACEABLE = (OperationState.PENDING, OperationState.PARKED, OperationState.HELD)
 
 
@@ -168,15 +172,23 @@ _OPEN_OF = (
 )
 
 
-def unmet(session: Session, row: OperationRow) -> list[str]:
-    """The keys that an operation still waits for; a ticket that was adopted needs no create."""
+def unmet(session: Session, row: OperationRow, now: datetime | None = None) -> list[str]:
+    """The keys that an operation still waits for; a ticket that was adopted needs no create.
+
+    What has been parked for longer than a day by `now` is waited for no more, but for a ticket's create:
+    nothing can be done on a ticket that is not there.
+    """
     if not row.needs:
         return []
-    query = select(OperationRow.key).where(
-        col(OperationRow.key).in_(row.needs), OperationRow.state == OperationState.DONE
-    )
-    done = set(session.exec(query).all())
-    return [key for key in row.needs if key not in done and not _has_ticket(session, key)]
+    rows = session.exec(select(OperationRow).where(col(OperationRow.key).in_(row.needs))).all()
+    met = {one.key for one in rows if one.state == OperationState.DONE or _parked_long(one, now)}
+    return [key for key in row.needs if key not in met and not _has_ticket(session, key)]
+
+
+def _parked_long(row: OperationRow, now: datetime | None) -> bool:
+    since = row.claimed_at or row.decided_at
+    long = now is not None and now - since > WAITED_FOR
+    return long and row.state == OperationState.PARKED and not row.key.startswith(ticket_key(""))
 
 
 def _has_ticket(session: Session, key: str) -> bool:
@@ -305,6 +317,27 @@ def finish(
     remote_id = remote_id or row.remote_id
     _move(session, row, state, finished_at=now, remote_id=remote_id, error=error, **_NOT_GIVEN_UP)
     _say(session, now, f"operation.{state}", row, {"remote": row.remote_id, "why": why})
+
+
+def end_unknown(session: Session, row: OperationRow, now: datetime, why: str) -> None:
+    """End a state operation whose outcome nobody knows: what it meant is decided anew."""
+    row.rendered = {**(row.rendered or {}), UNKNOWN: True}
+    finish(session, row, OperationState.SUPERSEDED, now, why=why)
+
+
+def perhaps_done(session: Session, object_: str, aspect: str) -> OperationRow | None:
+    """The latest operation of an object and aspect, if nobody knows whether it was carried out."""
+    query = (
+        select(OperationRow)
+        .where(OperationRow.object == object_, OperationRow.aspect == aspect)
+        .order_by(col(OperationRow.id).desc())
+        .limit(1)
+    )
+    row = session.exec(query).first()
+    if row is None:
+        return None
+    open_yet = row.state in (OperationState.IN_FLIGHT, OperationState.SETTLING)
+    return row if open_yet or (row.rendered or {}).get(UNKNOWN) else None
 
 
 def put_back(session: Session, row: OperationRow, now: datetime, error: str) -> None:

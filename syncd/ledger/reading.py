@@ -100,7 +100,17 @@ def status_data(session: Session, limit: int = 200) -> Data:
         "paused": holds.pauses(session),
         "would": _would(session, limit),
         "doubles": _doubles(session),
+        "rivals": _rivals(session),
     }
+
+
+def _rivals(session: Session) -> list[Data]:
+    """Other ledgers that made tickets for the same incidents; `younger`: than they, this one is."""
+    return [
+        {name: one.get(name) for name in ("key", "since", "younger")} | {"instance": instance}
+        for instance, one in get_cursor(session, "rivals").items()
+        if isinstance(one, dict)
+    ]
 
 
 def _would(session: Session, limit: int) -> list[Data]:

@@ -7,7 +7,7 @@ write to that object: an answer that began earlier tells an older story, wheneve
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import bindparam, delete, insert
@@ -19,6 +19,8 @@ from syncd.ledger.restricting import restrict, texts_withheld
 from syncd.ledger.tables import ActionItemRow, CursorRow, IncidentRow, LookAgainRow, PostmortemRow, TicketRow
 
 IssueRow = TicketRow | PostmortemRow | ActionItemRow
+LONGEST_LAG = timedelta(minutes=10)
+"""How far a read of Jira may lag behind its writes (design: "Exactly one")."""
 UNREADABLE = "unreadable"
 """The cursor of what could not be read."""
 Border = Callable[[Incident, bool], tuple[Incident, str | None]]
@@ -146,14 +148,22 @@ def _fresh(session: Session, row: IncidentRow | IssueRow) -> None:
     session.refresh(row)
 
 
-def save_issue(session: Session, row: IssueRow, issue: Issue, moment: int) -> bool:
+def written_at(row: IssueRow, at: datetime) -> None:
+    """A write of ours changed the issue at this time of Jira's or later: what is older lacks it."""
+    if row.snapshot and older(str(row.snapshot.get("updated", "")), at.isoformat()):
+        row.snapshot = {**row.snapshot, "updated": at.isoformat(timespec="milliseconds")}
+
+
+def save_issue(
+    session: Session, row: IssueRow, issue: Issue, moment: int, now: datetime | None = None
+) -> bool:
     """Store an issue of ours as read, follow its key if it was moved; return whether that was news.
 
-    `row` may have been read before the request left; it is read again, since a write of ours may have
-    been confirmed meanwhile.
+    `now` is Jira's own time, where it is known. `row` may have been read before the request left; it is
+    read again, since a write of ours may have been confirmed meanwhile.
     """
     _fresh(session, row)
-    if moment <= max(row.moment, row.written_moment) or _lags(row, issue):
+    if moment <= max(row.moment, row.written_moment) or _lags(row, issue, now):
         return False
     dumped = issue.model_dump(mode="json")
     incident = session.get(IncidentRow, row.incident_id)
@@ -168,12 +178,15 @@ def save_issue(session: Session, row: IssueRow, issue: Issue, moment: int) -> bo
     return news
 
 
-def _lags(row: IssueRow, issue: Issue) -> bool:
+def _lags(row: IssueRow, issue: Issue, now: datetime | None) -> bool:
     """Whether an answer that began late enough tells an older story all the same: bulk reads may lag.
 
-    Jira's `updated` never goes back, and it moves with every write of ours.
+    Jira's `updated` never goes back, and it moves with every write of ours that changes anything. One
+    that changed nothing would have us wait for ever, so after the longest lag any answer counts.
     """
     known = str((row.snapshot or {}).get("updated", ""))
+    if now is not None and older(known, (now - LONGEST_LAG).isoformat()):
+        return False
     return older(issue.updated, known) or (row.written_moment > row.moment and issue.updated == known != "")
 
 

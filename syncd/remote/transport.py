@@ -17,7 +17,7 @@ import time
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from functools import lru_cache
-from threading import Lock
+from threading import Lock, local
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -77,6 +77,12 @@ class Transport:
         self._ca_file = ca_file or os.environ.get("REQUESTS_CA_BUNDLE") or DEFAULT_CA_BUNDLE_PATH
         self._skews: dict[str, float] = {}
         self._lock = Lock()
+        self._dates = local()
+
+    def date_of(self, service: str) -> datetime | None:
+        """The date that the service gave its last answer to this thread; None before one."""
+        found: datetime | None = vars(self._dates).get(service)
+        return found
 
     def skew(self, service: str) -> float | None:
         """Seconds by which the service's clock was ahead of ours at its last answer; None before it."""
@@ -87,6 +93,10 @@ class Transport:
         """Remember a difference between a service's clock and ours."""
         with self._lock:
             self._skews[service] = seconds
+
+    def note_date(self, service: str, date: datetime) -> None:
+        """Remember when an answer left the service, by its own clock."""
+        vars(self._dates)[service] = date
 
     def mount(self, session: Session, service: str, base_url: str, secrets: Iterable[str]) -> None:
         """Make the session send through us and to `base_url`'s host alone.
@@ -200,6 +210,7 @@ class _Adapter(HTTPAdapter):
         theirs = http_date(headers.get("Date"))
         if theirs is not None:
             self._transport.note_skew(self._service, (theirs - middle).total_seconds())
+            self._transport.note_date(self._service, theirs)
         left, reset = headers.get("ratelimit-remaining"), headers.get("ratelimit-reset")
         if left is not None and reset is not None:
             try:

@@ -11,6 +11,7 @@ from syncd.engine.acts.create_ticket import CreateTicket, _project_of
 from syncd.engine.cycle import Engine
 from syncd.engine.desk import Desk
 from syncd.engine.executor import Executor, Verdict
+from syncd.engine.fetch_lag import FetchLag
 from syncd.engine.probe import find_made, highest_seen
 from syncd.ledger import outbox
 from syncd.ledger.tables import OperationRow
@@ -46,7 +47,7 @@ def intent_after(engine: Engine) -> None:
 
 def no_probe(engine: Engine) -> None:
     """Nobody looks for a create whose answer was lost; a settle time shorter than the lag is all there is."""
-    engine.desk.settle_seconds = 60.0
+    engine.desk.fetch_lag = FetchLag(engine.desk.ledger, engine.desk.clock, 60.0)
     _look_by(lambda _desk, _row: None)
 
 

@@ -45,7 +45,28 @@ def test_a_hundred_kills_leave_no_duplicate_and_no_loss(seed: str) -> None:
     assert report["audit"] == "whole"
 
 
+SOME = ("--aimed", "--seed", "1", "--kills", "12")
+"""Kills right after requests that write, where a worker that is built wrong shows it soonest."""
+SHORT = ("--settle", "120")
+"""Seconds of settling that are shorter than the index lags."""
+
+
 @pytest.mark.timeout(300)
-def test_the_proof_fails_when_the_intent_is_recorded_after_the_create() -> None:
-    report = prove("--kills", "60", "--seed", "1", "--mutation", "intent_after")
-    assert report["duplicates"]
+@pytest.mark.parametrize(
+    ("mutation", "arguments"),
+    [
+        ("intent_after", SOME),
+        ("no_probe", SOME),
+        ("probe_without_base", ("--aimed", "--seed", "1", "--kills", "25")),
+        ("labels_as_marks", (*SOME, *SHORT)),
+    ],
+)
+def test_the_proof_fails_for_a_worker_that_is_built_wrong(mutation: str, arguments: tuple[str, ...]) -> None:
+    assert prove(*arguments, "--mutation", mutation)["duplicates"]
+
+
+@pytest.mark.timeout(300)
+def test_the_worker_as_it_is_stands_even_where_the_index_lags_longer_than_the_settle_time() -> None:
+    report = prove(*SOME, *SHORT)
+    assert report["clean"]
+    assert report["kills"] == 12

@@ -127,6 +127,8 @@ def make_desk(sandbox: Sandbox, task: Task) -> Desk:
         facts=JiraFacts(lambda: clients.jira, clock),
         health=Health(clock),
         budgets=transport.budget,
+        skew=transport.skew,
+        date_of=transport.date_of,
         renderer=PlainRenderer(),
         settle_seconds=task.settle_seconds,
     )

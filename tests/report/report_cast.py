@@ -18,7 +18,9 @@ from syncd.ledger.tables import ActionItemRow, DutyRow, IncidentRow, PostmortemR
 
 NOW = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
 TEMPLATES = Templates()
-MAPPINGS: tuple[Mapping, ...] = load_mappings(shipped("mappings"), TEMPLATES)
+MAPPINGS: tuple[Mapping, ...] = tuple(
+    one.model_copy(update={"zone": "UTC"}) for one in load_mappings(shipped("mappings"), TEMPLATES)
+)
 NAMES = ("Amara Osei", "Jonas Lindqvist", "Mei Tanaka", "Priya Raman")
 SUMMARIES = ("Alert on the age of the queue", '=HYPERLINK("http://x.example")', "Retry <b>with</b> jitter")
 

@@ -1,6 +1,6 @@
 """Plays seeds, prints what was found, ends with 1 and the story of a failure.
 
-Begun, not proven yet: nothing in CI rests on it. By hand: `PYTHONPATH=tests python -m simulation --seeds 5`.
+By hand: `make simulate SEEDS=500 SEED=1`.
 """
 
 from __future__ import annotations
@@ -129,7 +129,7 @@ def main() -> int:
             break
     sys.stdout.write(f"seeds from {given.start}: {report(total, time.monotonic() - began)}")
     if total.failed:
-        again = f"python -m simulation --seeds 1 --start {total.failed[0]}"
+        again = f"make simulate SEEDS=1 SEED={total.failed[0]}"
         sys.stdout.write(f"failed: {total.failed}; again: {again}\n")
     return 1 if total.failed else 0
 

@@ -1,7 +1,8 @@
 """One daemon in the test's own thread on the wire without sockets, which can be ended at any step.
 
-A step is a moment right after a request that writes, or right after a commit. What happens between two of
-them (reads, decisions, what is not committed yet) leaves nothing behind, so ending there is ending earlier.
+A step is a moment right after a request that writes, or right after a commit that changes the outbox. What
+happens between two of them (reads, decisions, what is not committed yet) leaves nothing behind but memories
+of what was read, so ending there is ending earlier.
 """
 
 from __future__ import annotations
@@ -34,6 +35,10 @@ from syncd.sandbox.wire import Call
 from syncd.sandbox.world import Delivery
 
 PAGERDUTY, JIRA = "http://127.0.0.1:1", "http://127.0.0.1:2"
+WHOLE = 30.0
+"""Seconds that a request may take."""
+POLL = 30.0
+"""Seconds between two cycles."""
 SETTLE = 60.0
 """Seconds; nothing lags in this house."""
 _KEY = re.compile(r"OPS-\d+")
@@ -64,18 +69,23 @@ class House:
         return True
 
     def carry(self, service: str, call: Call, flight: Flight) -> Delivery:
-        delivery = self.world.answer(service, call, lambda _seconds: None)
-        if delivery.manner == "trickle":
+        slept: list[float] = []
+        delivery = self.world.answer(service, call, slept.append)
+        self.world.advance(min(WHOLE, sum(slept)))
+        if delivery.manner == "trickle" or sum(slept) > WHOLE:
             raise TimedOut
         return delivery
 
     def step(self, what: str) -> None:
         if self.dead:
             raise Killed
-        if what == "after a commit":
+        if what == "after a commit of the outbox":
             self._count()
 
-    def sent(self, service: str, marks: list[str], outcome: str) -> None:
+    def now(self) -> float:
+        return (self.world.clock() - START).total_seconds()
+
+    def sent(self, service: str, left: float, writes: bool, marks: list[str], outcome: str) -> None:
         lines = self.world.journal.writes()
         if lines and outcome != "killed" and len(lines) > self._written:
             self._written = len(lines)
@@ -108,6 +118,8 @@ class House:
                 facts=JiraFacts(lambda: clients.jira, self.clock),
                 health=Health(self.clock),
                 budgets=transport.budget,
+                skew=transport.skew,
+                date_of=transport.date_of,
                 renderer=PlainRenderer(),
                 settle_seconds=SETTLE,
             )
@@ -139,17 +151,32 @@ class House:
         """Cycles until nothing is written any more and nothing waits for its time."""
         self.survive(self._rest)
 
+    def turn(self) -> None:
+        """One cycle and what can leave by it."""
+        assert self.engine
+        self.engine.cycle()
+        self.engine.come_to_rest()
+
+    def ticket(self, incident: str) -> str:
+        """The key of an incident's ticket."""
+        return next(
+            one.key
+            for one in self.world.jira.site.issues.values()
+            if f"pd-{incident}" in one.now.values.get("labels", ())
+        )
+
     def _rest(self) -> None:
         engine = self.engine
         assert engine
         for _ in range(40):
             written = len(self.world.journal.writes())
+            self.world.advance(POLL)  # what happens in the very moment of a read is not in it
             engine.cycle()
             engine.come_to_rest()
             due = engine.dispatcher.next_due()
             if due is None and len(self.world.journal.writes()) == written:
                 return
-            self.world.advance(max(1.0, (due or 0.0) - self.clock.boottime()))
+            self.world.advance(max(0.0, (due or 0.0) - self.clock.boottime() - POLL))
         raise AssertionError("the daemon does not come to rest")
 
     def once_more(self) -> list[str]:

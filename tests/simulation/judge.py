@@ -72,6 +72,7 @@ class Judge:
         self._hold_strangers()
         self._hold_touches()
         self.others += self._early()
+        self.others += self._in_pause()
         self.others += list(dict.fromkeys(ending.line.broken_rules))
         self.others += [f"written though nothing changed: {line}" for line in ending.late_writes]
         self.others += [f"blew up: {error}" for error in ending.errors]
@@ -248,6 +249,13 @@ class Judge:
                     yield f"early: {one.mark} was sent again after {waited:.0f} s of {self.plan.settle:.0f}"
             if one.outcome in ("unknown", "killed"):
                 lost[one.mark] = one.ended
+
+    def _in_pause(self) -> Iterator[str]:
+        """What left for a service while a person had paused it."""
+        for begin, end, target in self.plan.pauses:
+            for service, left in self.ending.line.writes:
+                if service == target and begin < left < end:
+                    yield f"written to {service} at {left:.0f} s, in a pause from {begin:.0f} to {end:.0f} s"
 
 
 def compare(faulty: Ending, calm: Ending) -> list[str]:

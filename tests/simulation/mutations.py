@@ -7,8 +7,9 @@ from contextlib import contextmanager
 from typing import Any
 from unittest.mock import patch
 
-from syncd.engine import border, observe_pagerduty
-from syncd.ledger import snapshots
+from syncd.engine import cases
+from syncd.engine.brakes import Brakes
+from syncd.engine.work import Worker
 from syncd.ledger.tables import IncidentRow
 
 
@@ -26,29 +27,41 @@ def settles_at_once() -> Iterator[None]:
 
 
 @contextmanager
-def last_answer_wins() -> Iterator[None]:
-    """An incident is stored as the last answer told it, however early its request began."""
-    real = snapshots.save_incident
-
-    def save(session: Any, incident: Any, *args: Any, **kwargs: Any) -> Any:
-        row = session.get(IncidentRow, incident.id)
-        if row is not None:
-            row.moment = row.written_moment = -1
-        return real(session, incident, *args, **kwargs)
-
-    modules = [one for one in (border, observe_pagerduty) if hasattr(one, "save_incident")]
-    patches = [patch.object(module, "save_incident", save) for module in modules]
-    for one in patches:
-        one.start()
-    try:
+def ignores_pauses() -> Iterator[None]:
+    """What a person paused leaves all the same."""
+    with patch.object(Brakes, "may_leave", lambda self, session, _target: self.accepted(session)):
         yield
-    finally:
-        for one in patches:
-            one.stop()
+
+
+@contextmanager
+def forgets_agreements() -> Iterator[None]:
+    """What both sides agreed on is not remembered, so what a person set since looks like a mistake."""
+    real = cases.ticket_state
+
+    def state(row: Any) -> Any:
+        return real(row).model_copy(update={"agreed": {}, "placed_status": None})
+
+    with patch.object(cases, "ticket_state", state):
+        yield
+
+
+@contextmanager
+def asks_inside_a_transaction() -> Iterator[None]:
+    """The ledger is open while the notes of an incident are asked for."""
+    real = Worker._read_notes
+
+    def read_notes(self: Worker, row: IncidentRow) -> None:
+        with self._desk.ledger.db.read():
+            real(self, row)
+
+    with patch.object(Worker, "_read_notes", read_notes):
+        yield
 
 
 MUTATIONS: dict[str, Callable[[], Any]] = {
     "none": as_it_is,
     "settles_at_once": settles_at_once,
-    "last_answer_wins": last_answer_wins,
+    "ignores_pauses": ignores_pauses,
+    "forgets_agreements": forgets_agreements,
+    "asks_inside_a_transaction": asks_inside_a_transaction,
 }

@@ -112,6 +112,7 @@ class Plan:
     closed: tuple[tuple[float, float, str], ...] = ()
     crashes: tuple[Crash, ...] = ()
     steps: tuple[tuple[float, float], ...] = ()
+    pauses: tuple[tuple[float, float, str], ...] = ()
     search_lag: float = 0.0
     fetch_lag: float = 0.0
     latency: float = 0.2
@@ -128,7 +129,15 @@ class Plan:
     def without_faults(self) -> Plan:
         """The same history in a perfect world."""
         return replace(
-            self, windows=(), closed=(), crashes=(), steps=(), search_lag=0.0, fetch_lag=0.0, latency=0.2
+            self,
+            windows=(),
+            closed=(),
+            crashes=(),
+            steps=(),
+            pauses=(),
+            search_lag=0.0,
+            fetch_lag=0.0,
+            latency=0.2,
         )
 
 
@@ -147,6 +156,8 @@ def make_plan(seed: int) -> Plan:
         (random.uniform(0, last), random.choice([-7200.0, -90.0, 90.0, 3600.0, 86400.0]))
         for _ in range(random.choice([0, 0, 0, 1, 2]))
     )
+    pauses = _pauses(stream(seed, "pauses"), last)
+    ends += [end for _, end, _ in pauses]
     return Plan(
         seed=seed,
         acts=acts,
@@ -154,6 +165,7 @@ def make_plan(seed: int) -> Plan:
         closed=closed,
         crashes=crashes,
         steps=wall,
+        pauses=pauses,
         search_lag=random.choice([0.0, 0.0, 5.0, 60.0, 300.0, 600.0]),
         fetch_lag=random.choice([0.0, 0.0, 0.0, 2.0, 30.0, 300.0]),
         latency=random.choice([0.01, 0.2, 0.2, 2.0]),
@@ -188,6 +200,14 @@ def _faults(random: Random, last: float) -> tuple[tuple[Window, ...], tuple[tupl
         begin = random.uniform(0, last)
         closed.append((begin, begin + random.choice([40.0, 300.0]), random.choice(["jira", "pagerduty"])))
     return tuple(windows), tuple(closed)
+
+
+def _pauses(random: Random, last: float) -> tuple[tuple[float, float, str], ...]:
+    """At times a person pauses one of the two services for a while."""
+    if random.random() > 0.2:
+        return ()
+    begin = random.uniform(0, last)
+    return ((begin, begin + random.choice([30.0, 120.0, 400.0]), random.choice(["jira", "pagerduty"])),)
 
 
 class _History:

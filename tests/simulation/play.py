@@ -23,13 +23,15 @@ from simulation.baton import Hub, soften
 from simulation.people import People
 from simulation.plan import STRIKES, Plan
 from simulation.wire import Killed, TimedOut, WatchedDatabase, WireTransport
+from syncd.domain.operation import Target
 from syncd.engine.cycle import Engine
 from syncd.engine.desk import Clients, Desk
 from syncd.engine.health import Health
 from syncd.engine.jira_facts import JiraFacts
 from syncd.engine.requests import ask
 from syncd.engine.slow_lane import EVERY_SECONDS
-from syncd.ledger import outbox
+from syncd.ledger import holds, outbox
+from syncd.ledger.connect import Database
 from syncd.ledger.ledger import Ledger, open_for_work
 from syncd.ledger.migrate import migrate
 from syncd.ledger.snapshots import awaiting_a_look, look_again
@@ -121,8 +123,8 @@ class SimulatedLine:
     late: set[str | None] = field(default_factory=set)
     closed: set[str] = field(default_factory=set)
     sendings: list[Sending] = field(default_factory=list)
+    writes: list[tuple[str, float]] = field(default_factory=list)
     broken_rules: list[str] = field(default_factory=list)
-    _left: dict[int, float] = field(default_factory=dict)
 
     def open(self, service: str) -> bool:
         return service not in self.closed
@@ -136,9 +138,13 @@ class SimulatedLine:
         if self.steps == self.die_at:
             self.hub.kill()
 
-    def sent(self, service: str, marks: list[str], outcome: str) -> None:
-        now = self.hub.now()
-        self.sendings += [Sending(mark, now, now, outcome) for mark in marks]
+    def now(self) -> float:
+        return self.hub.now()
+
+    def sent(self, service: str, left: float, writes: bool, marks: list[str], outcome: str) -> None:
+        self.sendings += [Sending(mark, left, self.hub.now(), outcome) for mark in marks]
+        if writes:
+            self.writes.append((service, left))
 
     def carry(self, service: str, call: Call, flight: Flight) -> Delivery:
         arrives, returns = self._latency(), self._latency()
@@ -252,9 +258,25 @@ class Simulation:
         for begin, end, service in plan.closed:
             self.hub.at(begin, lambda service=service: self.line.closed.add(service))
             self.hub.at(end, lambda service=service: self.line.closed.discard(service))
+        for begin, end, target in plan.pauses:
+            self.hub.at(begin, lambda target=target: self._pause(target))
+            self.hub.at(end, lambda target=target: self._resume(target))
         for at, seconds in plan.steps:
             self.hub.at(at, lambda seconds=seconds: setattr(self.clock, "step", self.clock.step + seconds))
         self.hub.at(plan.calm, self._calm)
+
+    def _pause(self, target: str) -> None:
+        """A person at the command line; a daemon that is down finds it in the ledger."""
+        db = Database(f"sqlite:///{self.file}")
+        with db.write() as session:
+            holds.pause(session, [Target(target)], "simulated", "operator", self.clock.now())
+        db.close()
+
+    def _resume(self, target: str) -> None:
+        db = Database(f"sqlite:///{self.file}")
+        with db.write() as session:
+            ask(session, "resume", {"targets": [target]}, "operator", self.clock)
+        db.close()
 
     def _enter_window(self, window: Any) -> None:
         def begin() -> None:
@@ -313,6 +335,8 @@ class Simulation:
             facts=facts,
             health=Health(self.clock),
             budgets=transport.budget,
+            skew=transport.skew,
+            date_of=transport.date_of,
             renderer=PlainRenderer(),
             settle_seconds=self.plan.settle,
             dry_run=self.plan.dry,

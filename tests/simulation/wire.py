@@ -60,8 +60,12 @@ class Line(Protocol):
         """The daemon is between two things; raises `Killed` where it is to end."""
         ...
 
-    def sent(self, service: str, marks: list[str], outcome: str) -> None:
-        """A request came to its end for the daemon: `ok`, `not done`, `unknown` or `killed`."""
+    def now(self) -> float:
+        """Seconds since the world began."""
+        ...
+
+    def sent(self, service: str, left: float, writes: bool, marks: list[str], outcome: str) -> None:
+        """A request that left at a moment came to its end: `ok`, `not done`, `unknown` or `killed`."""
         ...
 
 
@@ -124,7 +128,7 @@ class _WireAdapter(_Adapter, _LastYard):
     def send(self, request: PreparedRequest, *args: Any, **kwargs: Any) -> Response:
         """As the real one, between two steps."""
         self.line.step("before a request")
-        outcome = "killed"
+        outcome, left = "killed", self.line.now()
         try:
             response = super().send(request, *args, **kwargs)
             outcome = "ok"
@@ -132,9 +136,14 @@ class _WireAdapter(_Adapter, _LastYard):
             outcome = "unknown" if type(error).__name__ == "Unknown" else "not done"
             raise
         finally:
-            self.line.sent(self._service, _marks(request), outcome)
+            self.line.sent(self._service, left, _writes(request), _marks(request), outcome)
         self.line.step("after a request")
         return response
+
+
+def _writes(request: PreparedRequest) -> bool:
+    reads = ("/search/jql", "/issue/bulkfetch")
+    return request.method != "GET" and not urlsplit(request.url or "").path.endswith(reads)
 
 
 def _marks(request: PreparedRequest) -> list[str]:
@@ -153,8 +162,8 @@ def _call(request: PreparedRequest) -> Call:
 
 
 _COMPILED: dict[Any, Any] = {}
-KEPT_ASIDE = frozenset({"cursor", "person", "meta"})
-"""Tables of what is only remembered: how far was read, who is who."""
+OUTBOX = frozenset({"operation", "ticket", "mirror_link", "request"})
+"""The tables that say what was decided and what was done; the others only remember what was read."""
 
 
 def _tables(session: LedgerSession) -> set[str]:
@@ -166,7 +175,9 @@ class WatchedDatabase(Database):
 
     def __init__(self, db: Database, step: Callable[[str], None]) -> None:
         self.__dict__.update(db.__dict__)
-        # a start of the daemon in a process of its own would compile its statements once, not for each start
+        # thousands of starts in one process would compile the same statements again and again
+        self.engine.dialect = _COMPILED.setdefault("dialect", self.engine.dialect)
+        self._writer.dialect = self.engine.dialect
         self.engine = self.engine.execution_options(compiled_cache=_COMPILED)
         self._writer = self._writer.execution_options(compiled_cache=_COMPILED)
         self._step = step
@@ -181,7 +192,7 @@ class WatchedDatabase(Database):
             yield session
             session.flush()
             self._step("before a commit")
-        self._step("after a commit" if touched - KEPT_ASIDE else "after a commit of memories")
+        self._step("after a commit of the outbox" if touched & OUTBOX else "after a commit")
 
     @contextmanager
     def read(self) -> Iterator[LedgerSession]:

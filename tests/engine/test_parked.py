@@ -1,0 +1,103 @@
+"""Parked operations: only what needs them waits, a day at most where it can, and a retry renders anew."""
+
+from __future__ import annotations
+
+from rig import Rig, mapping
+
+from engine.test_faults import ours
+from engine.test_lifecycle import incident_of, issue_of, nothing_more_is_written, status
+from engine.test_sweep import DAY, double, sweep, sweeping
+from syncd.engine.requests import ask
+from syncd.policy.mirror import mark_in
+from syncd.sandbox import faults
+
+REFUSAL = faults.error(400, body={"errorMessages": ["Linking is switched off."], "errors": {}})
+
+
+def retry(rig: Rig) -> None:
+    with rig.ledger.db.write() as session:
+        ask(session, "outbox.retry", {"ids": []}, "operator", rig.clock)
+
+
+def test_after_the_mapping_was_mended_a_retry_renders_anew_and_finishes(house: Rig) -> None:
+    words = {"summary": "Write [QRPay] first."}
+    refusal = faults.error(400, body={"errorMessages": [], "errors": words})
+    mended = r'"labels": \[(?!.*"payments").*\]'
+    rule = house.world.faults.add(
+        refusal, service="jira", method="POST", path=r"/issue$", body=mended, times=None
+    )
+    made = house.world.pagerduty.trigger("Alipay Integration", "Latency", priority="P4")
+    house.world.pagerduty.note(made.id, "on it", "Amara Osei")
+    house.settle(3)
+    assert [row.kind for row in house.operations("parked")] == ["create_ticket"]
+    before = house.operations("parked")[0].rendered
+    retry(house)
+    house.settle(2)
+    assert [row.kind for row in house.operations("parked")] == ["create_ticket"]
+    house.mappings = (mapping(jira={"project": "OPS", "labels": ["payments"]}, version="mended"),)
+    house.restart()
+    retry(house)
+    house.settle(4)
+    assert not house.operations("parked", "pending")
+    (ticket,) = ours(house)
+    assert "payments" in ticket["fields"]["labels"]
+    assert house.operations("done")[0].rendered != before
+    assert sum("on it" in one["body"] for one in issue_of(house)["comments"]) == 1
+    notes = [note["content"] for note in incident_of(house, made)["notes"]]
+    assert sum(mark_in(text) is not None for text in notes) == 1
+    house.world.faults.remove(rule.id)
+    nothing_more_is_written(house)
+
+
+def test_a_poisoned_incident_holds_back_only_what_needs_it(house: Rig) -> None:
+    refusal = faults.error(400, body={"errorMessages": [], "errors": {"summary": "Cursed."}})
+    house.world.faults.add(refusal, service="jira", method="POST", path=r"/issue$", body="Cursed", times=None)
+    cursed = house.world.pagerduty.trigger("Alipay Integration", "Cursed", priority="P4")
+    target = house.world.pagerduty.trigger("Alipay Integration", "Cause", priority="P4")
+    house.settle(2)
+    house.world.pagerduty.merge(target.id, [cursed.id], "Amara Osei")
+    house.world.pagerduty.note(target.id, "merged", "Amara Osei")
+    house.world.pagerduty.resolve(target.id, "Amara Osei")
+    house.settle(16)
+    waiting = {row.kind for row in house.operations("parked", "pending")}
+    assert waiting == {"create_ticket", "link_note", "link_tickets"}
+    (ticket,) = ours(house)
+    number = int(ticket["key"].rpartition("-")[2])
+    assert status(house, number) == "Done"
+    assert sum("merged" in one["body"] for one in issue_of(house, number)["comments"]) == 1
+
+
+def test_what_is_parked_longer_than_a_day_goes_on_without_it_where_it_can(house: Rig) -> None:
+    house.world.pagerduty.trigger("Alipay Integration", "Latency")
+    house.settle(2)
+    double(house)
+    house.world.advance(60)
+    house.world.faults.add(REFUSAL, service="jira", path=r"/issueLink$", times=None)
+    sweep(house)
+    house.settle(4)
+    assert ("link_double", "parked") in sweeping(house)
+    assert ("close_double", "pending") in sweeping(house)
+    house.world.advance(DAY)
+    house.engine.slow()
+    house.engine.dispatcher.drain()
+    house.settle(2)
+    assert ("link_double", "parked") in sweeping(house)
+    assert ("close_double", "done") in sweeping(house)
+    assert (status(house, 1), status(house, 2)) == ("To Do", "Done")
+
+
+def test_a_parked_create_is_waited_for_however_long_it_takes(house: Rig) -> None:
+    refusal = faults.error(400, body={"errorMessages": [], "errors": {"summary": "Cursed."}})
+    rule = house.world.faults.add(refusal, service="jira", method="POST", path=r"/issue$", times=None)
+    made = house.world.pagerduty.trigger("Alipay Integration", "Cursed", priority="P4")
+    house.settle(2)
+    house.world.advance(3 * DAY)
+    house.engine.slow()
+    house.settle(2)
+    assert {row.kind for row in house.operations("pending")} == {"link_note"}
+    house.world.faults.remove(rule.id)
+    retry(house)
+    house.settle(3)
+    assert len(ours(house)) == 1
+    notes = [note["content"] for note in incident_of(house, made)["notes"]]
+    assert sum(mark_in(text) is not None for text in notes) == 1

@@ -1,0 +1,76 @@
+"""The simulation in small: some seeds at every run, a seed that replays, and engines that must not pass.
+
+Which seeds are played turns with the time and is printed; `make simulate SEED=… SEEDS=…` plays them again.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from loguru import logger
+
+from simulation.__main__ import Total, judged, report
+from simulation.plan import make_plan
+from simulation.play import played
+
+ROOT = Path(__file__).parents[2]
+SECONDS, AT_MOST = 45.0, 120.0
+"""Seconds of this process's work that one share of the seeds may take, and real seconds at most."""
+SHARE = 250
+FIRST = int(os.environ.get("SEED") or int(time.time()) // 3600 % 10_000 * 1_000)
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("share", [0, 1])
+def test_whatever_happens_every_promise_is_kept(share: int, capsys: pytest.CaptureFixture[str]) -> None:
+    logger.remove()
+    total, first = Total(), FIRST + share * SHARE
+    began, worked = time.monotonic(), time.process_time()
+    for seed in range(first, first + SHARE):
+        complaints = judged(seed, total, "none", twin=seed % 4 == 0)
+        assert not complaints, f"make simulate SEED={seed} SEEDS=1"
+        if time.process_time() - worked > SECONDS or time.monotonic() - began > AT_MOST:
+            break
+    with capsys.disabled():
+        sys.stdout.write(f"\nseeds from {first}: {report(total, time.monotonic() - began)}")
+    assert total.seeds >= 5
+
+
+def test_a_seed_replays_to_the_last_byte() -> None:
+    plan = make_plan(3)
+    with played(plan) as ending:
+        here = ending.trace
+    code = (
+        "from loguru import logger; logger.remove();"
+        "from simulation.plan import make_plan; from simulation.play import played\n"
+        "with played(make_plan(3)) as ending: print(ending.trace)"
+    )
+    paths = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": paths, "PYTHONHASHSEED": "7"},
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=True,
+    )
+    assert done.stdout.strip() == here
+
+
+CAUGHT = {
+    "settles_at_once": range(14, 16),
+    "ignores_pauses": range(20, 22),
+    "asks_inside_a_transaction": range(1, 2),
+    "forgets_agreements": range(3, 5),
+}
+"""Seeds of which one at least shows that an engine is built wrong, each in its own way."""
+
+
+@pytest.mark.parametrize("mutation", CAUGHT)
+def test_an_engine_that_is_built_wrong_is_caught(mutation: str) -> None:
+    assert any(judged(seed, Total(), mutation, twin=False) for seed in CAUGHT[mutation])
