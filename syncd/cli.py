@@ -35,6 +35,7 @@ COMMANDS = {
     "check": Entry("check", "Ask both services whether everything that the mappings need is there."),
     "accept": Entry("accept", "Let a new ledger make the tickets that it waits with; status shows them."),
     "pause": Entry("pause", "Let nothing leave for jira, pagerduty, mail, chat or all, until syncd resume."),
+    "reload": Entry("reload", "Have the running daemon read its mappings again: all of them or none."),
     "resume": Entry("resume", "Let leave again what was paused; what became untrue meanwhile is not sent."),
     "waive": Entry("waive", "Let a duty rest until a day, with a reason, on record."),
     "unwaive": Entry("unwaive", "End a waiver before its day."),

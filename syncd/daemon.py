@@ -2,6 +2,8 @@
 
 The scheduler is only a ticker (memory store, UTC): what is due stands in the ledger. SIGTERM: nothing new
 starts, what is under way gets eight seconds, and what has no answer by then is settled at the next start.
+SIGHUP: the mappings are read again. The service manager is told when everything is up, how the daemon
+stands, and that it lives: as long as its loop goes round and the ledger answers.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from loguru import logger
 
 from syncd.config.live import Live
 from syncd.config.load import Configuration
+from syncd.config.mappings import load_mappings
 from syncd.config.masks import mask
 from syncd.config.settings import Settings
 from syncd.config.templates import Templates
@@ -22,14 +25,20 @@ from syncd.config.ticket_context import ticket_context
 from syncd.config.ticket_text import render_ticket
 from syncd.domain.clock import Clock
 from syncd.domain.incident import Incident
+from syncd.domain.mapping import Mapping
 from syncd.engine.clock import SystemClock
 from syncd.engine.cycle import WORKERS, Engine
-from syncd.engine.desk import Clients, Desk
+from syncd.engine.desk import Clients, Desk, Renderer
 from syncd.engine.health import Health
 from syncd.engine.jira_facts import JiraFacts
+from syncd.engine.notify import Supervisor
+from syncd.engine.pulse import Pulse
+from syncd.engine.reload import Read, Reloader, system_user
 from syncd.engine.slow_lane import EVERY_SECONDS
+from syncd.engine.standing import standing
 from syncd.ledger.errors import LedgerError
-from syncd.ledger.ledger import Ledger, open_for_work
+from syncd.ledger.ledger import Ledger, get_meta, open_for_work
+from syncd.ledger.rules import Loaded
 from syncd.policy.case import Rulebook
 from syncd.policy.severity import decide_severity
 from syncd.remote.budget import Budget
@@ -100,8 +109,22 @@ def make_desk(
         backfill_seconds=settings.backfill.total_seconds(),
         dry_run=settings.dry_run,
         skew=transport.skew,
+        remarks=_remarks(settings),
+        counts=transport.counts,
         stop=stop,
     )
+
+
+def _remarks(settings: Settings) -> tuple[str, ...]:
+    nobody = "nobody receives mail (SYNCD_SMTP_HOST is not set)"
+    return () if settings.smtp_host else (nobody,)
+
+
+def read_rules(configuration: Configuration) -> tuple[tuple[Mapping, ...], Renderer]:
+    """The mappings and templates as they stand in their files now; raises `ConfigError`."""
+    templates = Templates(configuration.settings.templates_dir)
+    mappings = load_mappings(configuration.live.mappings_dir, templates, logger.info)
+    return mappings, TicketRenderer(templates)
 
 
 def open_ledger(settings: Settings, who: str, clock: Clock | None = None) -> Ledger:
@@ -110,11 +133,20 @@ def open_ledger(settings: Settings, who: str, clock: Clock | None = None) -> Led
 
 
 class Daemon:
-    """An engine with a ticker and signals."""
+    """An engine with a ticker and signals.
 
-    def __init__(self, desk: Desk, poll_seconds: float) -> None:
+    `read` reads the rules again for SIGHUP and `syncd reload`.
+    """
+
+    def __init__(self, desk: Desk, poll_seconds: float, read: Read) -> None:
         self.engine = Engine(desk)
+        self.supervisor = Supervisor()
+        self.pulse = Pulse(desk.clock, poll_seconds)
+        tell = self.supervisor
+        self.reloader = Reloader(desk, read, self.engine.rules_changed, tell.reloading, tell.ready)
         self._desk = desk
+        self._watched = desk.clients.gate
+        desk.clients.gate = self._gate
         self._poll_seconds = poll_seconds
         self._asked_to_stop = Event()
         self._failed: Exception | None = None
@@ -130,12 +162,15 @@ class Daemon:
         """
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self._asked_to_stop.set())
+        # Blocked before any thread begins, and taken by `_reloads`, which learns whose signal it was.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
         # The first contact may wait for a service that hangs, and a signal must not wait with it.
         starting = Thread(target=self._start, name="start", daemon=True)
         starting.start()
         self._asked_to_stop.wait()
         if self._failed is None:
             logger.info("stopping: nothing new starts, requests under way get {:.0f} s", GRACE_SECONDS)
+        self.supervisor.stopping()
         ended = self._stop(starting)
         if self._failed is not None:
             raise self._failed
@@ -144,6 +179,7 @@ class Daemon:
         return ended
 
     def _start(self) -> None:
+        self.supervisor.status("asks both services who they are")
         try:
             self.engine.contact()
             self.engine.recover()
@@ -160,13 +196,50 @@ class Daemon:
         ticker.add_job(self._cycle, "interval", seconds=self._poll_seconds, next_run_time=now)
         ticker.add_job(self.engine.tick, "interval", seconds=1)
         ticker.add_job(self.engine.errands, "interval", seconds=1)
+        ticker.add_job(self._reloads, "interval", seconds=1)
         ticker.add_job(self.engine.slow, "interval", seconds=EVERY_SECONDS)
         ticker.add_job(self.engine.nightly, "interval", seconds=EVERY_SECONDS)
         ticker.start()
+        self.supervisor.ready()
+        if self.supervisor.watchdog is not None:
+            Thread(
+                target=self._watch, args=(self.supervisor.watchdog / 2,), name="watch", daemon=True
+            ).start()
+
+    def _gate(self, service: str) -> None:
+        self.pulse.step()
+        self._watched(service)
+
+    def _watch(self, every: float) -> None:
+        """Say that the daemon lives, as long as it does."""
+        said = None
+        while not self._asked_to_stop.wait(every):
+            stuck = self.pulse.stuck() or self._ledger_trouble()
+            if stuck is None:
+                self.supervisor.alive()
+            elif stuck != said:
+                logger.critical("the watchdog is told nothing any more: {}", stuck)
+            said = stuck
+
+    def _ledger_trouble(self) -> str | None:
+        try:
+            with self._desk.ledger.db.read() as session:
+                get_meta(session, "instance")
+        except Exception as error:  # noqa: BLE001 - whatever it is, the ledger does not answer
+            return f"the ledger does not answer: {type(error).__name__}"
+        return None
+
+    def _reloads(self) -> None:
+        """Read the rules again where a signal or a person asked for it."""
+        while (sent := signal.sigtimedwait({signal.SIGHUP}, 0)) is not None:
+            self.reloader.run(Loaded(sent.si_uid, system_user(sent.si_uid), "SIGHUP"))
+        self.engine.reloads(self.reloader)
 
     def _cycle(self) -> None:
         try:
-            self.engine.cycle()
+            with self.pulse.cycle():
+                self.engine.cycle()
+            self.supervisor.status(standing(self._desk, self.engine.good).line())
         except LedgerError as error:
             # A service that was down at the start may turn out to be another account's.
             self._failed = error

@@ -26,12 +26,14 @@ from syncd.engine.executor import Executor
 from syncd.engine.jira_facts import MappingDoesNotFit
 from syncd.engine.observe_jira import JiraPoller
 from syncd.engine.observe_pagerduty import PagerDutyPoller
+from syncd.engine.reload import Reloader, ourselves, record_rules
 from syncd.engine.resync import Resync, Scope, state_in_words
 from syncd.engine.slow_lane import SlowLane
 from syncd.engine.sweep import Sweep
 from syncd.engine.work import Worker
 from syncd.ledger import outbox
 from syncd.ledger.papers import due_incidents
+from syncd.ledger.rules import Loaded
 from syncd.ledger.snapshots import awaiting_a_look, set_cursor, still_open, unfinished
 from syncd.ledger.tables import IncidentRow, OperationRow
 from syncd.remote.errors import RemoteError
@@ -91,7 +93,12 @@ class Engine:
             orphans = outbox.recover(session, desk.ledger.run_name, desk.clock.now(), desk.gave_up())
         if orphans:
             logger.warning("{} incidents had a request under way when the daemon ended", len(orphans))
-        with desk.ledger.db.read() as session:
+        record_rules(desk, ourselves("start"))
+        self.take_up()
+
+    def take_up(self) -> None:
+        """Have everything decided on that rules may concern: what is open, held or unfinished."""
+        with self.desk.ledger.db.read() as session:
             self.dispatcher.submit(outbox.incidents_with_work(session))
             # rules may have changed meanwhile: what is open or held is decided anew
             self.dispatcher.submit(row.incident_id for row in outbox.listing(session, [OperationState.HELD]))
@@ -240,6 +247,18 @@ class Engine:
                 requests.end_errand(desk.ledger, row.id or 0, result, desk.clock)
         return any_done
 
+    def reloads(self, reloader: Reloader) -> None:
+        """Read the mappings anew as often as somebody asked for it."""
+        while (row := requests.take_errand(self.desk.ledger, requests.RELOAD)) is not None:
+            uid = int(row.arguments.get("uid", -1))
+            result = reloader.run(Loaded(uid, row.asked_by, "syncd reload"))
+            requests.end_errand(self.desk.ledger, row.id or 0, result, self.desk.clock)
+
+    def rules_changed(self) -> None:
+        """Other services may be ours now: what was read and passed over is read again."""
+        self.pagerduty.forget()
+        self.take_up()
+
     def _resync(self, number: int, arguments: dict[str, Any]) -> requests.Result | None:
         """One resync as somebody asked for it; None where the daemon was stopped meanwhile."""
         desk = self.desk
@@ -312,7 +331,7 @@ class Engine:
         notes = [f"An unknown outcome is settled after {self.desk.settle_seconds:.0f} s"]
         if self.desk.dry_run:
             notes.append("Dry run: nothing is written to either service")
-        return notes
+        return [*notes, *self.desk.remarks]
 
     def _note_good(self, service: str) -> None:
         self.good[service] = self.desk.clock.now()

@@ -22,6 +22,7 @@ from syncd.ledger.ledger import Ledger
 from syncd.ledger.outbox import GivenUp
 from syncd.policy.case import Rulebook
 from syncd.policy.met import review_field_of
+from syncd.remote.counts import Counts
 from syncd.remote.ports import Fetched, Jira, PagerDuty
 
 MOST_SKEW_SECONDS = 120.0
@@ -91,6 +92,8 @@ class Desk:
     """The engine's working place; `settle_seconds` and `backfill_seconds` come from the settings.
 
     `people` is what `syncd.engine.people` has at hand: by address and project, since when and who.
+    `remarks` are what whoever looks at the daemon ought to know of its settings; `counts` are the
+    transport's.
     """
 
     ledger: Ledger
@@ -105,6 +108,8 @@ class Desk:
     backfill_seconds: float = 14 * 86400.0
     dry_run: bool = False
     skew: Callable[[str], float | None] = lambda _service: None
+    remarks: tuple[str, ...] = ()
+    counts: Counts = field(default_factory=Counts)
     stop: threading.Event = field(default_factory=threading.Event)
     people: dict[tuple[str, str], tuple[float, Account | None]] = field(default_factory=dict)
     brakes: Brakes = field(init=False)
