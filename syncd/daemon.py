@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import signal
+from functools import partial
 from threading import Event, Thread
 
 from apscheduler.schedulers.background import BackgroundScheduler
@@ -26,6 +27,7 @@ from syncd.config.ticket_text import render_ticket
 from syncd.domain.clock import Clock
 from syncd.domain.incident import Incident
 from syncd.domain.mapping import Mapping
+from syncd.engine.alarms import Alarms
 from syncd.engine.clock import SystemClock
 from syncd.engine.cycle import WORKERS, Engine
 from syncd.engine.desk import Clients, Desk, Renderer
@@ -33,21 +35,27 @@ from syncd.engine.health import Health
 from syncd.engine.jira_facts import JiraFacts
 from syncd.engine.notify import Supervisor
 from syncd.engine.pulse import Pulse
-from syncd.engine.reload import Read, Reloader, system_user
+from syncd.engine.reload import Reloader, system_user
 from syncd.engine.slow_lane import EVERY_SECONDS
-from syncd.engine.standing import standing
 from syncd.ledger.errors import LedgerError
-from syncd.ledger.ledger import Ledger, get_meta, open_for_work
+from syncd.ledger.ledger import Ledger, open_for_work
 from syncd.ledger.rules import Loaded
 from syncd.policy.case import Rulebook
 from syncd.policy.severity import decide_severity
 from syncd.remote.budget import Budget
+from syncd.remote.heartbeat import Heartbeat
 from syncd.remote.jira import jira_client
 from syncd.remote.pagerduty import pagerduty_client
 from syncd.remote.transport import Transport
+from syncd.web.opening import open_listener
+from syncd.web.receive import Receiver
+from syncd.web.source import Source
 
 GRACE_SECONDS = 8.0
 """What running requests get after SIGTERM."""
+
+ALARMS_EVERY = 30.0
+"""Seconds between two looks for what the operator must hear."""
 
 SETTLE_SECONDS = 600.0
 """The settle time where the settings name none (design: "Exactly one", 5)."""
@@ -94,7 +102,8 @@ def make_desk(
     """Given checked configuration and an open ledger, return the engine's working place."""
     settings = configuration.settings
     stop = Event()
-    transport = transport or Transport(clock, budget=Budget(clock, stop=stop))
+    ca_file = str(settings.ca_file) if settings.ca_file else None
+    transport = transport or Transport(clock, budget=Budget(clock, stop=stop), ca_file=ca_file)
     clients = make_clients(configuration.live, transport)
     return Desk(
         ledger=ledger,
@@ -127,23 +136,38 @@ def read_rules(configuration: Configuration) -> tuple[tuple[Mapping, ...], Rende
     return mappings, TicketRenderer(templates)
 
 
+def _heartbeat(settings: Settings, desk: Desk) -> Heartbeat | None:
+    if settings.heartbeat_url is None:
+        return None
+    return Heartbeat(settings.heartbeat_url, desk.counts, str(settings.ca_file) if settings.ca_file else None)
+
+
 def open_ledger(settings: Settings, who: str, clock: Clock | None = None) -> Ledger:
     """Open the settings' ledger for work; raises `LedgerError`."""
     return open_for_work(settings.ledger_url, who, (clock or SystemClock()).now())
 
 
 class Daemon:
-    """An engine with a ticker and signals.
+    """An engine with a ticker, signals and a listener.
 
-    `read` reads the rules again for SIGHUP and `syncd reload`.
+    Raises `ConfigError` where the listener's address cannot be had.
     """
 
-    def __init__(self, desk: Desk, poll_seconds: float, read: Read) -> None:
+    def __init__(self, desk: Desk, configuration: Configuration) -> None:
+        settings = configuration.settings
+        poll_seconds = settings.poll_seconds
         self.engine = Engine(desk)
         self.supervisor = Supervisor()
         self.pulse = Pulse(desk.clock, poll_seconds)
-        tell = self.supervisor
+        tell, read = self.supervisor, partial(read_rules, configuration)
         self.reloader = Reloader(desk, read, self.engine.rules_changed, tell.reloading, tell.ready)
+        self.alarms = Alarms(desk, self.engine.good_sides, settings.expires)
+        receiver = Receiver(desk, self.engine.dispatcher.submit)
+        self._source = Source(
+            desk, self.pulse, self.engine.good_sides, receiver, poll_seconds, settings.expires
+        )
+        self.listener = open_listener(settings, self._source, desk.clock.now())
+        self._heartbeat = _heartbeat(settings, desk)
         self._desk = desk
         self._watched = desk.clients.gate
         desk.clients.gate = self._gate
@@ -197,9 +221,12 @@ class Daemon:
         ticker.add_job(self.engine.tick, "interval", seconds=1)
         ticker.add_job(self.engine.errands, "interval", seconds=1)
         ticker.add_job(self._reloads, "interval", seconds=1)
+        ticker.add_job(self.alarms.run, "interval", seconds=ALARMS_EVERY)
         ticker.add_job(self.engine.slow, "interval", seconds=EVERY_SECONDS)
         ticker.add_job(self.engine.nightly, "interval", seconds=EVERY_SECONDS)
         ticker.start()
+        if self.listener is not None:
+            self.listener.start()
         self.supervisor.ready()
         if self.supervisor.watchdog is not None:
             Thread(
@@ -214,20 +241,12 @@ class Daemon:
         """Say that the daemon lives, as long as it does."""
         said = None
         while not self._asked_to_stop.wait(every):
-            stuck = self.pulse.stuck() or self._ledger_trouble()
+            stuck = self._source.sick()
             if stuck is None:
                 self.supervisor.alive()
             elif stuck != said:
                 logger.critical("the watchdog is told nothing any more: {}", stuck)
             said = stuck
-
-    def _ledger_trouble(self) -> str | None:
-        try:
-            with self._desk.ledger.db.read() as session:
-                get_meta(session, "instance")
-        except Exception as error:  # noqa: BLE001 - whatever it is, the ledger does not answer
-            return f"the ledger does not answer: {type(error).__name__}"
-        return None
 
     def _reloads(self) -> None:
         """Read the rules again where a signal or a person asked for it."""
@@ -238,8 +257,10 @@ class Daemon:
     def _cycle(self) -> None:
         try:
             with self.pulse.cycle():
-                self.engine.cycle()
-            self.supervisor.status(standing(self._desk, self.engine.good).line())
+                result = self.engine.cycle()
+            if result.good and self._heartbeat is not None:
+                self._heartbeat.beat()
+            self.supervisor.status(self._source.standing().line())
         except LedgerError as error:
             # A service that was down at the start may turn out to be another account's.
             self._failed = error
@@ -253,6 +274,8 @@ class Daemon:
         starting.join(GRACE_SECONDS)
         if starting.is_alive():
             return False
+        if self.listener is not None:
+            Thread(target=self.listener.stop, args=(GRACE_SECONDS,), name="listener-end", daemon=True).start()
         ending = Thread(target=self._end_ticker, name="stop", daemon=True)
         ending.start()
         ended = self.engine.dispatcher.stop(limit - clock.boottime())

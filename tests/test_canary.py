@@ -62,6 +62,7 @@ def canary(
             "JIRA_EMAIL": BOT_EMAIL,
             "JIRA_TOKEN": JIRA_TOKEN,
             "LOG_LEVEL": "DEBUG",
+            "HTTP_LISTEN": "",
             "POLL_SECONDS": "0.5",
             "SETTLE_SECONDS": "1",
             "MAPPINGS_DIR": "mappings",

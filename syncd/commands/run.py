@@ -37,11 +37,9 @@ def command(ctx: click.Context, once: bool = False) -> None:
 
 
 def _run(setup: Setup, desk: Desk) -> bool:
-    from functools import partial
-
     from loguru import logger
 
-    from syncd.daemon import Daemon, read_rules
+    from syncd.daemon import Daemon
 
     settings = setup.configuration.settings
     logger.info(
@@ -50,7 +48,7 @@ def _run(setup: Setup, desk: Desk) -> bool:
         desk.ledger.db.file,
         settings.poll_seconds,
     )
-    return Daemon(desk, settings.poll_seconds, partial(read_rules, setup.configuration)).run()
+    return Daemon(desk, setup.configuration).run()
 
 
 def _once(setup: Setup, desk: Desk) -> int:

@@ -203,6 +203,10 @@ class Engine:
         if incidents:
             self._hand_out(incidents)
 
+    def good_sides(self) -> dict[str, datetime]:
+        """The last good read of each service in this run."""
+        return {side: self.good[side] for side in sorted(SERVICES) if side in self.good}
+
     def tick(self) -> None:
         """Once a second between cycles: take up what is due and what was asked for."""
         self.serve_requests()

@@ -17,6 +17,7 @@ from syncd.domain.ticket import Account
 from syncd.engine.brakes import Brakes
 from syncd.engine.health import Health
 from syncd.engine.jira_facts import JiraFacts
+from syncd.engine.lags import BULK, Lags
 from syncd.engine.progress import Progress
 from syncd.ledger.ledger import Ledger
 from syncd.ledger.outbox import GivenUp
@@ -114,12 +115,14 @@ class Desk:
     people: dict[tuple[str, str], tuple[float, Account | None]] = field(default_factory=dict)
     brakes: Brakes = field(init=False)
     progress: Progress = field(init=False)
+    lags: Lags = field(init=False)
 
     def __post_init__(self) -> None:
         """A service that is not usable is not asked by anybody."""
         self.clients.gate = self.health.check
         self.brakes = Brakes(self.ledger, self.clock)
         self.progress = Progress(self.clock)
+        self.lags = Lags(self.clock)
 
     def team_of(self, service_id: str, name: str) -> tuple[Mapping, ServiceSection] | None:
         """The mapping and section of a PagerDuty service, None where no mapping claims it."""
@@ -153,7 +156,10 @@ class Desk:
         Raises `RemoteError`; every read that becomes a snapshot goes this way.
         """
         fields = self._kept_fields()
-        return self.clients.jira.fetch(ids, fields=[*fields, "description"] if description else fields)
+        wanted = [*fields, "description"] if description else fields
+        fetched = self.clients.jira.fetch(ids, fields=wanted)
+        self.lags.seen(BULK, [issue.id for issue in fetched.issues])
+        return fetched
 
     def skewed(self) -> bool:
         """Whether our clock and a service's are too far apart to judge a deadline (two minutes)."""

@@ -12,6 +12,7 @@ from sqlmodel import select
 from syncd.domain.ticket import Issue
 from syncd.engine.border import keep_issue, keep_paper
 from syncd.engine.desk import Desk
+from syncd.engine.lags import INDEX
 from syncd.engine.probe import saw_numbers
 from syncd.ledger.papers import PaperRow, papers_by_issue
 from syncd.ledger.snapshots import get_cursor, look_again, older, set_cursor, tickets_by_issue
@@ -42,6 +43,7 @@ class JiraPoller:
         token: str | None = None
         while True:
             page = desk.clients.jira.search(jql, token=token)
+            desk.lags.seen(INDEX, [hit.id for hit in page.hits])
             self._read([hit for hit in page.hits if self._seen.get(hit.id) != hit.updated])
             token = page.next_token
             if token is None or not page.hits:

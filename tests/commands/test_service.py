@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import hmac
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
+import requests
 from commandline import House, wait_for
 from sqlmodel import col, select
 
@@ -85,7 +90,7 @@ def test_it_is_ready_when_everything_is_up_and_says_how_it_stands(
     assert heard.index("READY=1") < next(n for n, line in enumerate(heard) if "last good" in line)
     assert any("nobody receives mail" in line for line in heard)
     process.send_signal(signal.SIGTERM)
-    assert process.wait(5) == 0
+    assert process.wait(10) == 0
     assert manager.heard()[-1] == "STOPPING=1"
 
 
@@ -109,7 +114,7 @@ RAISE = "raise ValueError('gone')"
     ("module", "owner", "name", "does", "said"),
     [
         ("syncd.engine.observe_jira", "JiraPoller", "poll", HANG, "the cycle under way has done nothing"),
-        ("syncd", "daemon", "get_meta", RAISE, "the ledger does not answer: ValueError"),
+        ("syncd.web", "source", "get_meta", RAISE, "the ledger does not answer: ValueError"),
     ],
     ids=["a cycle that hangs", "a ledger that does not answer"],
 )
@@ -227,3 +232,55 @@ def test_rules_that_changed_while_no_daemon_ran_are_on_record_too(house: House) 
     assert house.syncd("init", "mappings", "--example", "ramen").code == 0
     house.syncd("run", "--once")
     assert [data["file"] for _, data in events(house, "rules.removed")] == ["qrpay.yaml"]
+
+
+class Page(BaseHTTPRequestHandler):
+    """An address that counts its visitors."""
+
+    visits = 0
+
+    def do_GET(self) -> None:
+        type(self).visits += 1
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def test_a_webhook_is_acted_upon_at_once_and_good_cycles_beat(house: House, started: Start) -> None:
+    house.syncd("run", "--once")  # what is older than the ledger waits for a search
+    beats = HTTPServer(("127.0.0.1", 0), Page)
+    Thread(target=beats.serve_forever, daemon=True).start()
+    house.set("SYNCD_HEARTBEAT_URL", f"http://127.0.0.1:{beats.server_port}/ping/5ecret")
+    house.set("SYNCD_POLL_SECONDS", "600")
+    house.set("SYNCD_HTTP_LISTEN", "127.0.0.1:0")
+    house.set("SYNCD_PAGERDUTY_WEBHOOK_SECRETS", "older,newer")
+    process = started("run")
+    try:
+        (port,) = wait_for(lambda: re.findall(r"listening on 127\.0\.0\.1:(\d+)", house.err("run")))
+        url = f"http://127.0.0.1:{port}"
+        wait_for(lambda: requests.get(f"{url}/readyz", timeout=5).status_code == 200)
+        wait_for(lambda: Page.visits == 1)
+        incident = house.trigger()
+        service = {"id": "P0", "type": "service_reference", "summary": "Alipay Integration"}
+        data = {"id": incident, "type": "incident", "service": service}
+        body = json.dumps({"event": {"id": "01", "event_type": "incident.triggered", "data": data}}).encode()
+        signed = {"X-PagerDuty-Signature": "v1=" + hmac.new(b"newer", body, "sha256").hexdigest()}
+        said = requests.post(f"{url}/webhooks/pagerduty", data=body, headers=signed, timeout=5)
+        assert (said.status_code, said.text) == (202, "used\n")
+        wait_for(lambda: house.tickets(incident))
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 0
+    finally:
+        beats.shutdown()
+        beats.server_close()
+    assert "5ecret" not in house.err("run")
+
+
+def test_an_address_that_is_taken_is_78_and_says_which(house: House) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        house.set("SYNCD_HTTP_LISTEN", f"127.0.0.1:{taken.getsockname()[1]}")
+        said = house.syncd("run")
+    assert said.code == 78
+    assert "SYNCD_HTTP_LISTEN: cannot listen on 127.0.0.1:" in said.err
