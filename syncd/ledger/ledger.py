@@ -19,6 +19,7 @@ from syncd.ledger.errors import LedgerMissing, LedgerNotOurs
 from syncd.ledger.lock import LedgerLock
 from syncd.ledger.migrate import check_revision, migrate
 from syncd.ledger.moments import Moments
+from syncd.ledger.restored import APART
 from syncd.ledger.tables import MetaRow
 
 
@@ -37,7 +38,8 @@ def set_meta(session: Session, key: str, value: str) -> None:
 class Ledger:
     """A ledger that this process may write: it holds the lock until `close`.
 
-    `instance` names this ledger for ever, `run` this start of the executor, `born` when it was made.
+    `instance` names this ledger for ever, `run` this start of the executor, `born` when it was made, or the
+    end of its restore: incidents older than that may have tickets that it does not know.
     """
 
     db: Database
@@ -98,6 +100,9 @@ def open_for_work(url: str, who: str, now: datetime) -> Ledger:
             run = int(get_meta(session, "run") or 0) + 1
             set_meta(session, "run", str(run))
             born = datetime.fromisoformat(get_meta(session, "born") or now.isoformat())
+            restored = get_meta(session, "restored")
+            if restored is not None:
+                born = max(born, datetime.fromisoformat(restored) + APART)
     except BaseException:
         db.close()
         lock.release()

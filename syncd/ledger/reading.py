@@ -16,6 +16,7 @@ from syncd.domain.incident import IncidentStatus, stub_title
 from syncd.domain.operation import OPEN_STATES
 from syncd.ledger import audit, holds, outbox
 from syncd.ledger.owed import Owed, owed_for, postmortem_data
+from syncd.ledger.restored import restored_at
 from syncd.ledger.snapshots import get_cursor, unreadable
 from syncd.ledger.tables import (
     AuditEventRow,
@@ -155,6 +156,20 @@ def duties_by_state(session: Session) -> dict[str, int]:
     """How many duties stand where."""
     query = select(DutyRow.state, func.count()).group_by(col(DutyRow.state)).order_by(col(DutyRow.state))
     return {state: int(number) for state, number in session.exec(query).all()}
+
+
+def history(session: Session) -> Data:
+    """How far back this ledger's own memory goes: its birth, its last restore, and how many tickets an
+    earlier ledger had made, so that reports can say what is rebuilt."""
+    born = session.get(MetaRow, "born")
+    at = restored_at(session)
+    adopted = select(func.count()).select_from(AuditEventRow).where(AuditEventRow.kind == "ticket.adopted")
+    rebuilt = session.exec(adopted.where(col(AuditEventRow.text).contains('"by":"mark"'))).one()
+    return {
+        "born": born.value if born else None,
+        "restored": at.isoformat() if at else None,
+        "rebuilt_tickets": rebuilt,
+    }
 
 
 def doubles(session: Session) -> tuple[int, int]:
