@@ -102,8 +102,8 @@ def make_desk(
     """Given checked configuration and an open ledger, return the engine's working place."""
     settings = configuration.settings
     stop = Event()
-    ca_file = str(settings.ca_file) if settings.ca_file else None
-    transport = transport or Transport(clock, budget=Budget(clock, stop=stop), ca_file=ca_file)
+    budget = Budget(clock, stop=stop)
+    transport = transport or Transport(clock, budget=budget, ca_file=settings.trusted)
     clients = make_clients(configuration.live, transport)
     return Desk(
         ledger=ledger,
@@ -139,7 +139,7 @@ def read_rules(configuration: Configuration) -> tuple[tuple[Mapping, ...], Rende
 def _heartbeat(settings: Settings, desk: Desk) -> Heartbeat | None:
     if settings.heartbeat_url is None:
         return None
-    return Heartbeat(settings.heartbeat_url, desk.counts, str(settings.ca_file) if settings.ca_file else None)
+    return Heartbeat(settings.heartbeat_url, desk.counts, settings.trusted)
 
 
 def open_ledger(settings: Settings, who: str, clock: Clock | None = None) -> Ledger:

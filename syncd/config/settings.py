@@ -204,6 +204,11 @@ class Settings(BaseSettings):
         return self.state_dir / "mail"
 
     @property
+    def trusted(self) -> str | None:
+        """The file of certificates to trust, None for the usual ones."""
+        return str(self.ca_file) if self.ca_file else None
+
+    @property
     def expires(self) -> dict[str, date]:
         """The day on which each service's credential ends, where it is known."""
         days = {"pagerduty": self.pagerduty_token_expires, "jira": self.jira_token_expires}

@@ -6,6 +6,7 @@ two accounts in one ledger would take each other's incidents for lost.
 
 from __future__ import annotations
 
+import os
 import secrets
 from dataclasses import dataclass
 from datetime import datetime
@@ -85,6 +86,7 @@ def open_for_work(url: str, who: str, now: datetime) -> Ledger:
     file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     lock = LedgerLock(file)
     lock.acquire(who)
+    _keep_private(file)
     db = Database(url)
     try:
         migrate(file, now)
@@ -108,6 +110,12 @@ def open_for_work(url: str, who: str, now: datetime) -> Ledger:
         lock.release()
         raise
     return Ledger(db, lock, instance, run, born, Moments(run))
+
+
+def _keep_private(file: Path) -> None:
+    """The ledger, and what SQLite puts beside it with the same rights, is for our own user alone."""
+    os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    file.chmod(0o600)
 
 
 def open_for_reading(url: str) -> Database:
