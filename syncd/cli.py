@@ -9,9 +9,12 @@ from __future__ import annotations
 import importlib
 import sys
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 from syncd import __version__
 
@@ -69,6 +72,14 @@ class LazyGroup(click.Group):
         module = importlib.import_module(f"syncd.commands.{entry.module}")
         command: click.Command = module.command
         return command
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Commands from the table, options as click does: a key press imports no command."""
+        from click.shell_completion import CompletionItem
+
+        fitting = [(name, entry) for name, entry in COMMANDS.items() if name.startswith(incomplete)]
+        options = click.Command.shell_complete(self, ctx, incomplete)
+        return [*(CompletionItem(name, help=entry.help) for name, entry in fitting), *options]
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

@@ -23,7 +23,6 @@ from syncd.engine.cases import left_in_peace
 from syncd.engine.desk import Desk
 from syncd.engine.shelter import book_for
 from syncd.ledger import audit
-from syncd.ledger.restored import hold_left
 from syncd.ledger.snapshots import tickets_by_issue
 from syncd.ledger.tables import IncidentRow, TicketRow
 from syncd.policy.case import Rulebook
@@ -56,8 +55,6 @@ def search_for(desk: Desk, rows: Iterable[IncidentRow]) -> set[str]:
 
     Raises `RemoteError` where Jira cannot be asked.
     """
-    now = desk.gave_up()
-    patient = hold_left(desk.ledger.db, now.boot_id, now.boottime, desk.settle_seconds) > 0
     by_project: dict[str, list[tuple[IncidentRow, Rulebook]]] = {}
     for row in rows:
         incident = Incident.model_validate(row.snapshot)
@@ -67,14 +64,11 @@ def search_for(desk: Desk, rows: Iterable[IncidentRow]) -> set[str]:
     settled: set[str] = set()
     for project, wanted in by_project.items():
         for start in range(0, len(wanted), A_SEARCH):
-            settled |= _search(desk, project, wanted[start : start + A_SEARCH], patient)
+            settled |= _search(desk, project, wanted[start : start + A_SEARCH])
     return settled
 
 
-def _search(
-    desk: Desk, project: str, part: Iterable[tuple[IncidentRow, Rulebook]], patient: bool
-) -> set[str]:
-    """`patient`: after a restore, a search that finds nothing proves nothing yet."""
+def _search(desk: Desk, project: str, part: Iterable[tuple[IncidentRow, Rulebook]]) -> set[str]:
     books = {row.id: book for row, book in part}
     labels = ", ".join(f'"{slug_label(f"pd-{incident_id}")}"' for incident_id in books)
     ids: list[str] = []
@@ -91,18 +85,12 @@ def _search(
         issues += desk.fetch(ids[start : start + 100]).issues
     with desk.ledger.db.write() as session:
         for incident_id, book in books.items():
-            _settle(session, desk, incident_id, book, issues, moment, patient)
+            _settle(session, desk, incident_id, book, issues, moment)
     return set(books)
 
 
 def _settle(
-    session: Session,
-    desk: Desk,
-    incident_id: str,
-    book: Rulebook,
-    issues: list[Issue],
-    moment: int,
-    patient: bool,
+    session: Session, desk: Desk, incident_id: str, book: Rulebook, issues: list[Issue], moment: int
 ) -> None:
     row = session.get(IncidentRow, incident_id)
     if row is None or session.get(TicketRow, incident_id) is not None:
@@ -110,8 +98,8 @@ def _settle(
     label = slug_label(f"pd-{incident_id}")
     taken = tickets_by_issue(session, [issue.id for issue in issues])
     candidates = [issue for issue in issues if label in issue.labels and issue.id not in taken]
-    if patient and not candidates:
-        return
+    if desk.patient and not candidates:
+        return  # the ledger was restored, and the index may lag behind what the lost one made
     row.searched = True
     session.add(row)
     marked = [one for one in candidates if one.mark and one.mark.op == op_of(ticket_key(incident_id))]

@@ -33,6 +33,7 @@ from syncd.engine.sweep import Sweep
 from syncd.engine.work import Worker
 from syncd.ledger import outbox
 from syncd.ledger.papers import due_incidents
+from syncd.ledger.restored import hold_left
 from syncd.ledger.rules import Loaded
 from syncd.ledger.snapshots import awaiting_a_look, set_cursor, still_open, unfinished
 from syncd.ledger.tables import IncidentRow, OperationRow
@@ -94,7 +95,16 @@ class Engine:
         if orphans:
             logger.warning("{} incidents had a request under way when the daemon ended", len(orphans))
         record_rules(desk, ourselves("start"))
+        self._mind_restore()
         self.take_up()
+
+    def _mind_restore(self) -> None:
+        """After a restore, creates wait; what waited so is decided again when it is over."""
+        desk, now = self.desk, self.desk.gave_up()
+        waited = desk.patient
+        desk.patient = hold_left(desk.ledger.db, now.boot_id, now.boottime, desk.settle_seconds) > 0
+        if waited and not desk.patient:
+            self.take_up()
 
     def take_up(self) -> None:
         """Have everything decided on that rules may concern: what is open, held or unfinished."""
@@ -112,6 +122,7 @@ class Engine:
     def cycle(self) -> CycleResult:
         """Read both sides and hand out what may have changed; returns without waiting for the workers."""
         self.serve_requests()
+        self._mind_restore()
         self.dispatcher.wake()
         self._reading = True
         try:

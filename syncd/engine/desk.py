@@ -94,7 +94,7 @@ class Desk:
 
     `people` is what `syncd.engine.people` has at hand: by address and project, since when and who.
     `remarks` are what whoever looks at the daemon ought to know of its settings; `counts` are the
-    transport's.
+    transport's. `patient`: the ledger was restored, and a search that finds nothing proves nothing yet.
     """
 
     ledger: Ledger
@@ -111,6 +111,7 @@ class Desk:
     skew: Callable[[str], float | None] = lambda _service: None
     remarks: tuple[str, ...] = ()
     counts: Counts = field(default_factory=Counts)
+    patient: bool = False
     stop: threading.Event = field(default_factory=threading.Event)
     people: dict[tuple[str, str], tuple[float, Account | None]] = field(default_factory=dict)
     brakes: Brakes = field(init=False)
