@@ -9,9 +9,12 @@ from __future__ import annotations
 import importlib
 import sys
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 from syncd import __version__
 
@@ -35,6 +38,7 @@ COMMANDS = {
     "check": Entry("check", "Ask both services whether everything that the mappings need is there."),
     "accept": Entry("accept", "Let a new ledger make the tickets that it waits with; status shows them."),
     "pause": Entry("pause", "Let nothing leave for jira, pagerduty, mail, chat or all, until syncd resume."),
+    "reload": Entry("reload", "Have the running daemon read its mappings again: all of them or none."),
     "resume": Entry("resume", "Let leave again what was paused; what became untrue meanwhile is not sent."),
     "waive": Entry("waive", "Let a duty rest until a day, with a reason, on record."),
     "unwaive": Entry("unwaive", "End a waiver before its day."),
@@ -44,6 +48,8 @@ COMMANDS = {
     ),
     "report": Entry("report", "The weekly compliance report of a team or over all, in four forms."),
     "audit": Entry("audit", "Verify the audit trail, or export the evidence of a period."),
+    "backup": Entry("backup", "Copy the ledger: consistent, checked, on disk; also while the daemon works."),
+    "restore": Entry("restore", "Put a copy in the place of the ledger; the daemon must not run."),
     "init": Entry("init", "Write a first mapping, or one of the shipped examples."),
     "schema": Entry("schema", "The JSON Schema of a mapping, for editors."),
     "demo": Entry("demo", "Play a story on the embedded sandbox with the real daemon."),
@@ -66,6 +72,14 @@ class LazyGroup(click.Group):
         module = importlib.import_module(f"syncd.commands.{entry.module}")
         command: click.Command = module.command
         return command
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Commands from the table, options as click does: a key press imports no command."""
+        from click.shell_completion import CompletionItem
+
+        fitting = [(name, entry) for name, entry in COMMANDS.items() if name.startswith(incomplete)]
+        options = click.Command.shell_complete(self, ctx, incomplete)
+        return [*(CompletionItem(name, help=entry.help) for name, entry in fitting), *options]
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

@@ -2,6 +2,8 @@
 
 The scheduler is only a ticker (memory store, UTC): what is due stands in the ledger. SIGTERM: nothing new
 starts, what is under way gets eight seconds, and what has no answer by then is settled at the next start.
+SIGHUP: the mappings are read again. The service manager is told when everything is up, how the daemon
+stands, and that it lives: as long as its loop goes round and the ledger answers.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ import logging
 import signal
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from threading import Event, Thread
 
 from apscheduler.schedulers.background import BackgroundScheduler
@@ -17,6 +20,7 @@ from loguru import logger
 
 from syncd.config.live import Live
 from syncd.config.load import Configuration
+from syncd.config.mappings import load_mappings
 from syncd.config.masks import mask
 from syncd.config.settings import Settings
 from syncd.config.templates import Templates
@@ -24,23 +28,36 @@ from syncd.config.ticket_context import ticket_context
 from syncd.config.ticket_text import render_ticket
 from syncd.domain.clock import Clock
 from syncd.domain.incident import Incident
+from syncd.domain.mapping import Mapping
+from syncd.engine.alarms import Alarms
 from syncd.engine.clock import SystemClock
 from syncd.engine.cycle import WORKERS, Engine
-from syncd.engine.desk import Clients, Desk
+from syncd.engine.desk import Clients, Desk, Renderer
 from syncd.engine.health import Health
 from syncd.engine.jira_facts import JiraFacts
+from syncd.engine.notify import Supervisor
+from syncd.engine.pulse import Pulse
+from syncd.engine.reload import Reloader, system_user
 from syncd.engine.slow_lane import EVERY_SECONDS
 from syncd.ledger.errors import LedgerError, LedgerUnwritable
 from syncd.ledger.ledger import Ledger, open_for_work
+from syncd.ledger.rules import Loaded
 from syncd.policy.case import Rulebook
 from syncd.policy.severity import decide_severity
 from syncd.remote.budget import Budget
+from syncd.remote.heartbeat import Heartbeat
 from syncd.remote.jira import jira_client
 from syncd.remote.pagerduty import pagerduty_client
 from syncd.remote.transport import Transport
+from syncd.web.opening import open_listener
+from syncd.web.receive import Receiver
+from syncd.web.source import Source
 
 GRACE_SECONDS = 8.0
 """What running requests get after SIGTERM."""
+
+ALARMS_EVERY = 30.0
+"""Seconds between two looks for what the operator must hear."""
 
 
 class TicketRenderer:
@@ -84,7 +101,8 @@ def make_desk(
     """Given checked configuration and an open ledger, return the engine's working place."""
     settings = configuration.settings
     stop = Event()
-    transport = transport or Transport(clock, budget=Budget(clock, stop=stop))
+    budget = Budget(clock, stop=stop)
+    transport = transport or Transport(clock, budget=budget, ca_file=settings.trusted)
     clients = make_clients(configuration.live, transport)
     return Desk(
         ledger=ledger,
@@ -100,8 +118,28 @@ def make_desk(
         dry_run=settings.dry_run,
         skew=transport.skew,
         date_of=transport.date_of,
+        remarks=_remarks(settings),
+        counts=transport.counts,
         stop=stop,
     )
+
+
+def _remarks(settings: Settings) -> tuple[str, ...]:
+    nobody = "nobody receives mail (SYNCD_SMTP_HOST is not set)"
+    return () if settings.smtp_host else (nobody,)
+
+
+def read_rules(configuration: Configuration) -> tuple[tuple[Mapping, ...], Renderer]:
+    """The mappings and templates as they stand in their files now; raises `ConfigError`."""
+    templates = Templates(configuration.settings.templates_dir)
+    mappings = load_mappings(configuration.live.mappings_dir, templates, logger.info)
+    return mappings, TicketRenderer(templates)
+
+
+def _heartbeat(settings: Settings, desk: Desk) -> Heartbeat | None:
+    if settings.heartbeat_url is None:
+        return None
+    return Heartbeat(settings.heartbeat_url, desk.counts, settings.trusted)
 
 
 def open_ledger(settings: Settings, who: str, clock: Clock | None = None) -> Ledger:
@@ -120,11 +158,29 @@ def _unless_unwritable(job: Callable[[], object]) -> Callable[[], None]:
 
 
 class Daemon:
-    """An engine with a ticker and signals."""
+    """An engine with a ticker, signals and a listener.
 
-    def __init__(self, desk: Desk, poll_seconds: float) -> None:
+    Raises `ConfigError` where the listener's address cannot be had.
+    """
+
+    def __init__(self, desk: Desk, configuration: Configuration) -> None:
+        settings = configuration.settings
+        poll_seconds = settings.poll_seconds
         self.engine = Engine(desk)
+        self.supervisor = Supervisor()
+        self.pulse = Pulse(desk.clock, poll_seconds)
+        tell, read = self.supervisor, partial(read_rules, configuration)
+        self.reloader = Reloader(desk, read, self.engine.rules_changed, tell.reloading, tell.ready)
+        self.alarms = Alarms(desk, self.engine.good_sides, settings.expires)
+        receiver = Receiver(desk, self.engine.dispatcher.submit)
+        self._source = Source(
+            desk, self.pulse, self.engine.good_sides, receiver, poll_seconds, settings.expires
+        )
+        self.listener = open_listener(settings, self._source, desk.clock.now())
+        self._heartbeat = _heartbeat(settings, desk)
         self._desk = desk
+        self._watched = desk.clients.gate
+        desk.clients.gate = self._gate
         self._poll_seconds = poll_seconds
         self._asked_to_stop = Event()
         self._failed: Exception | None = None
@@ -140,12 +196,15 @@ class Daemon:
         """
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self._asked_to_stop.set())
+        # Blocked before any thread begins, and taken by `_reloads`, which learns whose signal it was.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
         # The first contact may wait for a service that hangs, and a signal must not wait with it.
         starting = Thread(target=self._start, name="start", daemon=True)
         starting.start()
         self._asked_to_stop.wait()
         if self._failed is None:
             logger.info("stopping: nothing new starts, requests under way get {:.0f} s", GRACE_SECONDS)
+        self.supervisor.stopping()
         ended = self._stop(starting)
         if self._failed is not None:
             raise self._failed
@@ -154,6 +213,7 @@ class Daemon:
         return ended
 
     def _start(self) -> None:
+        self.supervisor.status("asks both services who they are")
         try:
             self.engine.contact()
             self.engine.recover()
@@ -170,13 +230,47 @@ class Daemon:
         ticker.add_job(self._cycle, "interval", seconds=self._poll_seconds, next_run_time=now)
         ticker.add_job(_unless_unwritable(self.engine.tick), "interval", seconds=1)
         ticker.add_job(_unless_unwritable(self.engine.errands), "interval", seconds=1)
+        ticker.add_job(_unless_unwritable(self._reloads), "interval", seconds=1)
+        ticker.add_job(_unless_unwritable(self.alarms.run), "interval", seconds=ALARMS_EVERY)
         ticker.add_job(_unless_unwritable(self.engine.slow), "interval", seconds=EVERY_SECONDS)
         ticker.add_job(_unless_unwritable(self.engine.nightly), "interval", seconds=EVERY_SECONDS)
         ticker.start()
+        if self.listener is not None:
+            self.listener.start()
+        self.supervisor.ready()
+        if self.supervisor.watchdog is not None:
+            Thread(
+                target=self._watch, args=(self.supervisor.watchdog / 2,), name="watch", daemon=True
+            ).start()
+
+    def _gate(self, service: str) -> None:
+        self.pulse.step()
+        self._watched(service)
+
+    def _watch(self, every: float) -> None:
+        """Say that the daemon lives, as long as it does."""
+        said = None
+        while not self._asked_to_stop.wait(every):
+            stuck = self._source.sick()
+            if stuck is None:
+                self.supervisor.alive()
+            elif stuck != said:
+                logger.critical("the watchdog is told nothing any more: {}", stuck)
+            said = stuck
+
+    def _reloads(self) -> None:
+        """Read the rules again where a signal or a person asked for it."""
+        while (sent := signal.sigtimedwait({signal.SIGHUP}, 0)) is not None:
+            self.reloader.run(Loaded(sent.si_uid, system_user(sent.si_uid), "SIGHUP"))
+        self.engine.reloads(self.reloader)
 
     def _cycle(self) -> None:
         try:
-            self.engine.cycle()
+            with self.pulse.cycle():
+                result = self.engine.cycle()
+            if result.good and self._heartbeat is not None:
+                self._heartbeat.beat()
+            self.supervisor.status(self._source.standing().line())
         except LedgerError as error:
             # A service that was down at the start may turn out to be another account's.
             self._failed = error
@@ -190,6 +284,8 @@ class Daemon:
         starting.join(GRACE_SECONDS)
         if starting.is_alive():
             return False
+        if self.listener is not None:
+            Thread(target=self.listener.stop, args=(GRACE_SECONDS,), name="listener-end", daemon=True).start()
         ending = Thread(target=self._end_ticker, name="stop", daemon=True)
         ending.start()
         ended = self.engine.dispatcher.stop(limit - clock.boottime())

@@ -7,14 +7,17 @@ and quote what they were sent, every byte of the ledger, what commands print, th
 from __future__ import annotations
 
 import base64
+import hmac
 import json
 import os
+import re
 import signal
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import requests
 from commands.commandline import House, end, wait_for
 
 from syncd.sandbox import dump, faults
@@ -26,7 +29,9 @@ WORDS = "KANARIENVOGEL"
 PAGERDUTY_TOKEN = "CANARY-pagerduty-9f27"
 JIRA_TOKEN = "CANARY-jira-41c8"
 BASIC = base64.b64encode(f"{BOT_EMAIL}:{JIRA_TOKEN}".encode()).decode()
-SECRETS = (PAGERDUTY_TOKEN, JIRA_TOKEN, BASIC)
+WEBHOOKS = "CANARY-webhooks-77aa"
+HEARTBEAT = "CANARY-heartbeat-0b1c"
+SECRETS = (PAGERDUTY_TOKEN, JIRA_TOKEN, BASIC, WEBHOOKS, HEARTBEAT)
 READING = (
     ("status",),
     ("status", "--json"),
@@ -62,6 +67,10 @@ def canary(
             "JIRA_EMAIL": BOT_EMAIL,
             "JIRA_TOKEN": JIRA_TOKEN,
             "LOG_LEVEL": "DEBUG",
+            "HTTP_LISTEN": "127.0.0.1:0",
+            "PAGERDUTY_WEBHOOK_SECRETS": WEBHOOKS,
+            "JIRA_WEBHOOK_SECRET": WEBHOOKS,
+            "HEARTBEAT_URL": f"http://127.0.0.1:9/{HEARTBEAT}",
             "POLL_SECONDS": "0.5",
             "SETTLE_SECONDS": "1",
             "MAPPINGS_DIR": "mappings",
@@ -105,6 +114,26 @@ def done(house: House, made: dict[str, str]) -> bool:
     return len(data["incidents"]) == len(made) and not waiting
 
 
+def over_the_listener(house: House, incident: str) -> dict[str, str]:
+    """What the listener shows and answers, also to who sends our words to it."""
+    (port,) = wait_for(lambda: re.findall(r"listening on 127\.0\.0\.1:(\d+)", house.err("run")))
+    url = f"http://127.0.0.1:{port}"
+    found = {path: requests.get(url + path, timeout=5).text for path in ("/healthz", "/readyz", "/metrics")}
+    data = {
+        "id": incident,
+        "type": "incident",
+        "title": WORDS,
+        "service": {"id": "P0", "summary": "Payments"},
+    }
+    body = json.dumps({"event": {"id": "01", "event_type": "incident.triggered", "data": data}}).encode()
+    signed = {"X-PagerDuty-Signature": "v1=" + hmac.new(WEBHOOKS.encode(), body, "sha256").hexdigest()}
+    for headers in (signed, {"X-PagerDuty-Signature": f"v1={WEBHOOKS}"}):
+        answer = requests.post(f"{url}/webhooks/pagerduty", data=body, headers=headers, timeout=5)
+        found[f"webhook {answer.status_code}"] = answer.text + str(answer.headers)
+    assert {"webhook 202", "webhook 401"} <= found.keys()
+    return found
+
+
 def searched(house: House, made: dict[str, str], log: str) -> dict[str, str]:
     """Everything that is left behind, by where; but for the restricted tickets and what people wrote."""
     found = {"log": log}
@@ -144,7 +173,12 @@ def test_neither_words_nor_tokens_turn_up_where_they_do_not_belong(canary: House
         house.world.pagerduty.note(made["plain"], "it was nothing", "Diego Fuentes")
         (plain,) = wait_for(lambda: house.tickets(made["plain"]))
         wait_for(lambda: any("nothing" in one["body"] for one in house.tickets(made["plain"])[0]["comments"]))
-        while_running = searched(house, made, house.err("run"))
+        listened = over_the_listener(house, made["title"])
+        change = Path("mappings/ramen.yaml")
+        change.write_text(change.read_text() + f"\n# {WORDS}\n")
+        assert house.syncd("reload").code == 0
+        assert house.syncd("backup").code == 0
+        while_running = {**searched(house, made, house.err("run")), **listened}
         daemon.send_signal(signal.SIGTERM)
         daemon.wait(20)
     finally:

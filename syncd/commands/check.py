@@ -96,7 +96,7 @@ def _asked(setup: Setup, probe: bool, loud: bool) -> Iterator[Finding]:
     from syncd.remote.transport import Transport
 
     configuration, clock = setup.configuration, SystemClock()
-    live, transport = configuration.live, Transport(clock)
+    live, transport = configuration.live, Transport(clock, ca_file=configuration.settings.trusted)
     sight = Sight(
         make_clients(live, transport),
         configuration.mappings,

@@ -36,7 +36,7 @@ def read(team: str, services: tuple[str, ...], project: str | None, offline: boo
     from syncd.remote.transport import Transport
 
     settings = None if offline else load_settings()
-    transport = Transport(SystemClock())
+    transport = Transport(SystemClock(), ca_file=settings.trusted if settings else None)
     pagerduty = _pagerduty(settings, transport)
     names, remarks = services, list[str]()
     priorities: tuple[str, ...] = ()

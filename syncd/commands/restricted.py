@@ -32,7 +32,9 @@ def put_titles(ctx: click.Context, incidents: list[dict[str, Any]]) -> None:
     setup, clock = Setup.load(ctx), SystemClock()
     setup.start_log(quiet=True)
     patterns = {one.team: one.redact.patterns for one in setup.configuration.mappings}
-    client = make_clients(setup.configuration.live, Transport(clock, budget=Budget(clock))).pagerduty
+    configuration = setup.configuration
+    transport = Transport(clock, budget=Budget(clock), ca_file=configuration.settings.trusted)
+    client = make_clients(configuration.live, transport).pagerduty
     for one in wanted:
         incident = client.incident(one["id"])
         if incident is not None:

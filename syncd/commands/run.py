@@ -48,7 +48,7 @@ def _run(setup: Setup, desk: Desk) -> bool:
         desk.ledger.db.file,
         settings.poll_seconds,
     )
-    return Daemon(desk, settings.poll_seconds).run()
+    return Daemon(desk, setup.configuration).run()
 
 
 def _once(setup: Setup, desk: Desk) -> int:

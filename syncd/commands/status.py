@@ -25,12 +25,28 @@ LATE = timedelta(minutes=5)
 
 @click.command(help="Open incidents, their tickets, the outbox, the last good cycles.")
 @click.option("--all", "everything", is_flag=True, help="Also incidents that are over and finished.")
+@click.option("--watch", "watching", is_flag=True, help="Show it anew every two seconds, until Ctrl-C.")
 @restricted_option
 @json_option
 @click.pass_context
-def command(ctx: click.Context, as_json: bool, everything: bool, restricted: bool) -> None:
+def command(ctx: click.Context, as_json: bool, everything: bool, restricted: bool, watching: bool) -> None:
     """Read the ledger and say how things stand."""
     from syncd.engine.clock import SystemClock
+
+    clock = SystemClock()
+    if watching and as_json:
+        raise click.UsageError("--watch is for people and --json for scripts: give one of them")
+    if watching:
+        from syncd.commands.watching import watch
+
+        watch(lambda out: _show(out, _read(ctx, everything, restricted), clock.now()))
+    elif as_json:
+        emit_json(_read(ctx, everything, restricted))
+    else:
+        _show(console(), _read(ctx, everything, restricted), clock.now())
+
+
+def _read(ctx: click.Context, everything: bool, restricted: bool) -> dict[str, Any]:
     from syncd.ledger.reading import all_incidents, status_data
 
     with ledger_for_reading() as db, db.read() as session:
@@ -39,14 +55,10 @@ def command(ctx: click.Context, as_json: bool, everything: bool, restricted: boo
             data["incidents"] = all_incidents(session)
     if restricted:
         put_titles(ctx, data["incidents"])
-    if as_json:
-        emit_json(data)
-    else:
-        _show(data, SystemClock().now())
+    return data
 
 
-def _show(data: dict[str, Any], now: datetime) -> None:
-    out = console()
+def _show(out: Console, data: dict[str, Any], now: datetime) -> None:
     rows = [
         (
             f"#{one['number']}",

@@ -92,7 +92,9 @@ def _read(path: Path, templates: Templates, say: Callable[[str], None]) -> _File
     problems = content_problems(document)
     try:
         version = sha256(raw).hexdigest()[:16]
-        mapping = Mapping.model_validate(_filled(document)).model_copy(update={"version": version})
+        mapping = Mapping.model_validate(_filled(document)).model_copy(
+            update={"version": version, "file": path.name}
+        )
     except ValidationError as error:
         problems += structure_problems(error, document) + missing_template(document, templates)
         return _File(path, document, None, sorted(problems, key=by_place))

@@ -20,7 +20,8 @@ def mapping_schema() -> dict[str, Any]:
     schema["$schema"] = SCHEMA_DIALECT
     schema["title"] = "A mapping of syncd"
     schema["description"] = "One team's rules: which PagerDuty services, which Jira project, what is owed."
-    schema["properties"].pop("version")
+    for ours in ("version", "file"):
+        schema["properties"].pop(ours)
     # A pydantic default makes a key optional; people have to write this one, first of all.
     schema["required"] = ["syncd", *schema["required"]]
     for part in ("services", "severities"):

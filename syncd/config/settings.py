@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import base64
 import os
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import unquote, urlsplit
@@ -29,8 +29,10 @@ from pydantic_settings import (
 
 from syncd.config.values import (
     address,
+    as_day,
     as_duration,
     as_secrets,
+    file,
     folder,
     ledger_address,
     listen_address,
@@ -49,6 +51,7 @@ Address = Annotated[str, AfterValidator(address)]
 WebAddress = Annotated[str, AfterValidator(web_address)]
 Folder = Annotated[Path, AfterValidator(folder)]
 Duration = Annotated[timedelta, BeforeValidator(as_duration)]
+Day = Annotated[date, BeforeValidator(as_day)]
 Secrets = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(as_secrets)]
 
 
@@ -90,6 +93,16 @@ class Settings(BaseSettings):
         None, description="Jira Cloud: API token; Data Center: personal access token."
     )
     jira_webhook_secret: SecretStr | None = Field(None, description="Secret of Jira's webhook.")
+    pagerduty_token_expires: Day | None = Field(
+        None,
+        description="Day on which PagerDuty's key ends (`2027-03-01`); told 30, 7 and 1 days before.",
+    )
+    jira_token_expires: Day | None = Field(
+        None, description="Day on which Jira's token ends; Atlassian's tokens all end after a year at most."
+    )
+    ca_file: Annotated[Path, AfterValidator(file)] | None = Field(
+        None, description="Certificates (PEM) to trust instead of the usual ones: your own authority's."
+    )
     state_dir: Folder = Field(
         default_factory=_state_dir, description="Where the ledger, backups and undelivered mail are kept."
     )
@@ -189,6 +202,17 @@ class Settings(BaseSettings):
     def mail_dir(self) -> Path:
         """Where mail is written that has no server to go to."""
         return self.state_dir / "mail"
+
+    @property
+    def trusted(self) -> str | None:
+        """The file of certificates to trust, None for the usual ones."""
+        return str(self.ca_file) if self.ca_file else None
+
+    @property
+    def expires(self) -> dict[str, date]:
+        """The day on which each service's credential ends, where it is known."""
+        days = {"pagerduty": self.pagerduty_token_expires, "jira": self.jira_token_expires}
+        return {service: day for service, day in days.items() if day is not None}
 
     def log_format_for(self, terminal: bool) -> Literal["text", "json"]:
         """The log's format, by whether it goes to a terminal where none is given."""

@@ -5,7 +5,9 @@ A message says what would be right and never repeats what was given, because it 
 
 from __future__ import annotations
 
+import os
 import re
+from datetime import date
 from email.utils import parseaddr
 from ipaddress import ip_address
 from pathlib import Path
@@ -94,6 +96,24 @@ def ledger_address(text: str) -> str:
 def folder(path: Path) -> Path:
     """A folder as an absolute path; `~` is the home."""
     return path.expanduser().absolute()
+
+
+def file(path: Path) -> Path:
+    """A file that can be read, as an absolute path; `~` is the home."""
+    path = path.expanduser().absolute()
+    if not os.access(path, os.R_OK) or not path.is_file():
+        raise ValueError("not a file that can be read")
+    return path
+
+
+def as_day(value: object) -> object:
+    """A day such as `2027-03-01`."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return date.fromisoformat(value.strip())
+    except ValueError:
+        raise ValueError("not a day such as 2027-03-01") from None
 
 
 def as_duration(value: object) -> object:

@@ -359,7 +359,7 @@ def default_severities() -> dict[str, SeveritySection]:
 
 
 class Mapping(Value):
-    """One team's mapping, as loaded; `version` is the hash of the file that it came from."""
+    """One team's mapping, as loaded; `version` is the hash of the file that it came from, `file` its name."""
 
     syncd: Literal[1] = Field(1, description="Version of this format; the first key of the file.")
     team: Text = Field(description="Name of the team.")
@@ -420,6 +420,7 @@ class Mapping(Value):
     )
     template: Text = Field("ticket.j2", description="The template of the ticket's description.")
     version: str = Field(default="", exclude=True)
+    file: str = Field(default="", exclude=True)
 
     def service(self, service_id: str, name: str) -> ServiceSection | None:
         """The section of a PagerDuty service, by id first and by name else; None: not this team's."""

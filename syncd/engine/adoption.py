@@ -117,11 +117,13 @@ def _settle(
     row = session.get(IncidentRow, incident_id)
     if row is None or session.get(TicketRow, incident_id) is not None:
         return
-    row.searched = True
-    session.add(row)
     label = slug_label(f"pd-{incident_id}")
     taken = tickets_by_issue(session, [issue.id for issue in issues])
     candidates = [issue for issue in issues if label in issue.labels and issue.id not in taken]
+    if desk.patient and not candidates:
+        return  # the ledger was restored, and the index may lag behind what the lost one made
+    row.searched = True
+    session.add(row)
     marked = [one for one in candidates if one.mark and one.mark.op == op_of(ticket_key(incident_id))]
     typed = [one for one in candidates if one.type_id == book.project.incident_type.id]
     chosen = min(marked, key=lambda one: int(one.id)) if marked else (typed[0] if len(typed) == 1 else None)

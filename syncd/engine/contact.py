@@ -9,6 +9,7 @@ from collections.abc import Set
 
 from loguru import logger
 
+from syncd.domain.mapping import Mapping
 from syncd.engine.desk import Desk
 from syncd.engine.jira_facts import MappingDoesNotFit
 from syncd.remote.errors import Cause, RemoteError
@@ -43,10 +44,18 @@ def _claim(desk: Desk, service: str) -> None:
     desk.clients.jira.myself()
     desk.ledger.claim(jira=server.base_url, edition=server.edition)
     for mapping in desk.mappings:
-        try:
-            desk.facts.resolved(mapping)
-        except RemoteError as error:
-            if error.cause in (Cause.MISSING, Cause.FORBIDDEN):
-                said = f"project {mapping.jira.project} is not there for our account: {error.describe()}"
-                raise MappingDoesNotFit(mapping.team, [said]) from error
-            raise
+        check_fit(desk, mapping)
+
+
+def check_fit(desk: Desk, mapping: Mapping) -> None:
+    """Raise `MappingDoesNotFit` where the Jira project lacks what the mapping cannot do without.
+
+    Raises `RemoteError` where Jira cannot be asked.
+    """
+    try:
+        desk.facts.resolved(mapping)
+    except RemoteError as error:
+        if error.cause in (Cause.MISSING, Cause.FORBIDDEN):
+            said = f"project {mapping.jira.project} is not there for our account: {error.describe()}"
+            raise MappingDoesNotFit(mapping.team, [said]) from error
+        raise

@@ -27,6 +27,7 @@ from syncd.engine.jira_facts import MappingDoesNotFit
 from syncd.engine.ledger_watch import LedgerWatch
 from syncd.engine.observe_jira import JiraPoller
 from syncd.engine.observe_pagerduty import PagerDutyPoller
+from syncd.engine.reload import Reloader, ourselves, record_rules
 from syncd.engine.resync import Resync, Scope, state_in_words
 from syncd.engine.slow_lane import SlowLane
 from syncd.engine.sweep import Sweep
@@ -34,6 +35,8 @@ from syncd.engine.work import Worker
 from syncd.ledger import outbox
 from syncd.ledger.errors import LedgerUnwritable
 from syncd.ledger.papers import due_incidents
+from syncd.ledger.restored import hold_left
+from syncd.ledger.rules import Loaded
 from syncd.ledger.snapshots import awaiting_a_look, set_cursor, still_open, unfinished
 from syncd.ledger.tables import IncidentRow, OperationRow
 from syncd.remote.errors import RemoteError
@@ -94,7 +97,23 @@ class Engine:
             orphans = outbox.recover(session, desk.ledger.run_name, desk.clock.now(), desk.gave_up())
         if orphans:
             logger.warning("{} incidents had a request under way when the daemon ended", len(orphans))
-        with desk.ledger.db.read() as session:
+        record_rules(desk, ourselves("start"))
+        self._mind_restore()
+        self.take_up()
+
+    def _mind_restore(self) -> None:
+        """After a restore, creates wait; what waited so is decided again when it is over."""
+        desk, now = self.desk, self.desk.gave_up()
+        waited = desk.patient
+        desk.patient = (
+            hold_left(desk.ledger.db, now.boot_id, now.boottime, desk.fetch_lag.settle_seconds()) > 0
+        )
+        if waited and not desk.patient:
+            self.take_up()
+
+    def take_up(self) -> None:
+        """Have everything decided on that rules may concern: what is open, held or unfinished."""
+        with self.desk.ledger.db.read() as session:
             self.dispatcher.submit(outbox.incidents_with_work(session))
             # rules may have changed meanwhile: what is open or held is decided anew
             self.dispatcher.submit(row.incident_id for row in outbox.listing(session, [OperationState.HELD]))
@@ -117,6 +136,7 @@ class Engine:
 
     def _cycle(self) -> CycleResult:
         self.serve_requests()
+        self._mind_restore()
         self.dispatcher.wake()
         self._reading = True
         try:
@@ -215,6 +235,10 @@ class Engine:
         if incidents:
             self._hand_out(incidents)
 
+    def good_sides(self) -> dict[str, datetime]:
+        """The last good read of each service in this run."""
+        return {side: self.good[side] for side in sorted(SERVICES) if side in self.good}
+
     def tick(self) -> None:
         """Once a second between cycles: take up what is due and what was asked for."""
         self.serve_requests()
@@ -275,6 +299,18 @@ class Engine:
             else:
                 requests.end_errand(desk.ledger, row.id or 0, result, desk.clock)
         return any_done
+
+    def reloads(self, reloader: Reloader) -> None:
+        """Read the mappings anew as often as somebody asked for it."""
+        while (row := requests.take_errand(self.desk.ledger, requests.RELOAD)) is not None:
+            uid = int(row.arguments.get("uid", -1))
+            result = reloader.run(Loaded(uid, row.asked_by, "syncd reload"))
+            requests.end_errand(self.desk.ledger, row.id or 0, result, self.desk.clock)
+
+    def rules_changed(self) -> None:
+        """Other services may be ours now: what was read and passed over is read again."""
+        self.pagerduty.forget()
+        self.take_up()
 
     def _resync(self, number: int, arguments: dict[str, Any]) -> requests.Result | None:
         """One resync as somebody asked for it; None where the daemon was stopped meanwhile."""
@@ -348,7 +384,7 @@ class Engine:
         notes = [self.desk.fetch_lag.said()]
         if self.desk.dry_run:
             notes.append("Dry run: nothing is written to either service")
-        return notes
+        return [*notes, *self.desk.remarks]
 
     def _note_good(self, service: str) -> None:
         self.good[service] = self.desk.clock.now()

@@ -19,11 +19,13 @@ from syncd.engine.brakes import Brakes
 from syncd.engine.fetch_lag import SETTLE, FetchLag
 from syncd.engine.health import Health
 from syncd.engine.jira_facts import JiraFacts
+from syncd.engine.lags import BULK, Lags
 from syncd.engine.progress import Progress
 from syncd.ledger.ledger import Ledger
 from syncd.ledger.outbox import GivenUp
 from syncd.policy.case import Rulebook
 from syncd.policy.met import review_field_of
+from syncd.remote.counts import Counts
 from syncd.remote.ports import Fetched, Jira, PagerDuty
 
 MOST_SKEW_SECONDS = 120.0
@@ -95,6 +97,8 @@ class Desk:
     `people` is what `syncd.engine.people` has at hand: by address and project, since when and who.
     `settle_seconds` None: it follows from how prompt Jira's bulk fetch proves to be. `date_of` is the
     time that a service's last answer to this thread bears.
+    `remarks` are what whoever looks at the daemon ought to know of its settings; `counts` are the
+    transport's. `patient`: the ledger was restored, and a search that finds nothing proves nothing yet.
     """
 
     ledger: Ledger
@@ -110,11 +114,15 @@ class Desk:
     dry_run: bool = False
     skew: Callable[[str], float | None] = lambda _service: None
     date_of: Callable[[str], datetime | None] = lambda _service: None
+    remarks: tuple[str, ...] = ()
+    counts: Counts = field(default_factory=Counts)
+    patient: bool = False
     stop: threading.Event = field(default_factory=threading.Event)
     people: dict[tuple[str, str], tuple[float, Account | None]] = field(default_factory=dict)
     brakes: Brakes = field(init=False)
     progress: Progress = field(init=False)
     fetch_lag: FetchLag = field(init=False)
+    lags: Lags = field(init=False)
 
     def __post_init__(self) -> None:
         """A service that is not usable is not asked by anybody."""
@@ -122,6 +130,7 @@ class Desk:
         self.brakes = Brakes(self.ledger, self.clock)
         self.progress = Progress(self.clock)
         self.fetch_lag = FetchLag(self.ledger, self.clock, self.settle_seconds)
+        self.lags = Lags(self.clock)
 
     def team_of(self, service_id: str, name: str) -> tuple[Mapping, ServiceSection] | None:
         """The mapping and section of a PagerDuty service, None where no mapping claims it."""
@@ -155,7 +164,10 @@ class Desk:
         Raises `RemoteError`; every read that becomes a snapshot goes this way.
         """
         fields = self._kept_fields()
-        return self.clients.jira.fetch(ids, fields=[*fields, "description"] if description else fields)
+        wanted = [*fields, "description"] if description else fields
+        fetched = self.clients.jira.fetch(ids, fields=wanted)
+        self.lags.seen(BULK, [issue.id for issue in fetched.issues])
+        return fetched
 
     def skewed(self) -> bool:
         """Whether our clock and a service's are too far apart to judge a deadline (two minutes)."""

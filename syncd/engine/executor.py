@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from loguru import logger
 from sqlmodel import Session, col, select
@@ -31,6 +32,9 @@ from syncd.ledger.snapshots import look_again, written_at
 from syncd.ledger.tables import IncidentRow, OperationRow, TicketRow
 from syncd.remote.budget import LEFT_BY_COMMENTS, LEFT_BY_UPDATES, prepaid
 from syncd.remote.errors import Cause, NotDone, RemoteError, Unknown
+
+if TYPE_CHECKING:
+    from loguru import Logger
 
 DATES_ARE_WITHIN = timedelta(seconds=2)
 """The date of an answer is cut to the second, and may have been set a little before the answer left."""
@@ -144,7 +148,8 @@ class Executor:
             act.confirm(session, desk, row, outcome)
             _note_when(session, desk, row, took)
             outbox.finish(session, row, OperationState.DONE, desk.clock.now(), remote_id=outcome.remote_id)
-        logger.bind(incident=row.incident_id, operation=row.id, op=row.op).info(
+        ticket = str(outcome.data.get("key", "")) or _issue(row)
+        _log(row, ticket=ticket, duration_ms=round(took * 1000)).info(
             "{} for {}: {} ({:.0f} ms; {})",
             row.kind,
             row.incident_id,
@@ -250,7 +255,8 @@ class Executor:
         with desk.ledger.db.write() as session:
             session.add(row)
             outbox.settle(session, row, desk.clock.now(), desk.gave_up(), error.describe())
-        logger.warning("{} for {} has an unknown outcome: {}", row.kind, row.incident_id, error.describe())
+        said = error.describe()
+        _log(row).warning("{} for {} has an unknown outcome: {}", row.kind, row.incident_id, said)
         return Verdict.AGAIN
 
     def _put_back(self, row: OperationRow, words: str) -> None:
@@ -262,9 +268,7 @@ class Executor:
         with self._desk.ledger.db.write() as session:
             session.add(row)
             outbox.park(session, row, self._desk.clock.now(), words)
-        logger.bind(incident=row.incident_id, operation=row.id).error(
-            "{} for {} is parked: {}", row.kind, row.incident_id, words
-        )
+        _log(row).error("{} for {} is parked: {}", row.kind, row.incident_id, words)
         return Verdict.ENDED
 
     def _end(self, row: OperationRow, state: OperationState, why: str) -> Verdict:
@@ -289,6 +293,22 @@ def _note_when(session: Session, desk: Desk, row: OperationRow, took: float) -> 
         return
     written_at(ticket, now - timedelta(seconds=took) - DATES_ARE_WITHIN)
     session.add(ticket)
+
+
+def _log(row: OperationRow, **more: object) -> Logger:
+    """The log with what machines look for beside the words."""
+    given: dict[str, object] = {
+        "incident": row.incident_id,
+        "ticket": _issue(row),
+        "operation": row.id,
+        "op": row.op,
+    }
+    given |= {"kind": row.kind, "reason": row.reason, **more}
+    return logger.bind(**{name: value for name, value in given.items() if value not in ("", None)})
+
+
+def _issue(row: OperationRow) -> str:
+    return str((row.rendered or {}).get("issue", ""))
 
 
 def _project(rendered: Rendered) -> str:

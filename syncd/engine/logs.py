@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from loguru import Message, Record
 
 MASKED = "[secret]"
-_KEPT = ("incident", "ticket", "operation", "op", "reason")
+_KEPT = ("incident", "ticket", "operation", "op", "kind", "reason")
+_NUMBERS = ("duration_ms",)
 
 
 class _Intercept(logging.Handler):
@@ -28,7 +29,11 @@ class _Intercept(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Hand one record over."""
-        logger.opt(exception=record.exc_info).log(record.levelno, "{}: {}", record.name, record.getMessage())
+        try:
+            level: str | int = logger.level(record.levelname).name
+        except ValueError:
+            level = record.levelno
+        logger.opt(exception=record.exc_info).log(level, "{}: {}", record.name, record.getMessage())
 
 
 def _cleaner(secrets: Iterable[str]) -> Cleaner:
@@ -45,7 +50,8 @@ class Cleaner:
         """The text as it may be shown, on one line."""
         for secret in self._secrets:
             text = text.replace(secret, MASKED)
-        return strip_controls(text.replace("\r\n", "\n").replace("\n", " | "))
+        # everything that anybody takes for the end of a line, U+0085 and U+2028 too
+        return strip_controls(" | ".join(text.splitlines()))
 
 
 def _text_line(record: Record, clean: Cleaner) -> str:
@@ -59,7 +65,8 @@ def _json_line(record: Record, clean: Cleaner) -> str:
         "message": clean(record["message"]),
     }
     data.update({key: clean(str(record["extra"][key])) for key in _KEPT if key in record["extra"]})
-    return json.dumps(data, ensure_ascii=False)
+    numbers = {key: record["extra"][key] for key in _NUMBERS if key in record["extra"]}
+    return json.dumps({**data, **numbers}, ensure_ascii=False)
 
 
 def _trace(record: Record, clean: Cleaner) -> str:

@@ -14,6 +14,7 @@ from syncd.domain.ticket import Issue
 from syncd.engine.adoption import adopt_own
 from syncd.engine.border import keep_issue, keep_paper
 from syncd.engine.desk import Desk
+from syncd.engine.lags import INDEX
 from syncd.engine.probe import saw_numbers
 from syncd.engine.rivals import watch
 from syncd.ledger.papers import PaperRow, papers_by_issue
@@ -45,6 +46,7 @@ class JiraPoller:
         token: str | None = None
         while True:
             page = desk.clients.jira.search(jql, token=token)
+            desk.lags.seen(INDEX, [hit.id for hit in page.hits])
             self._read([hit for hit in page.hits if self._seen.get(hit.id) != hit.updated])
             token = page.next_token
             if token is None or not page.hits:

@@ -62,6 +62,11 @@ class PagerDutyPoller:
         self._ask_for_missing(listed, began)
         self._desk.health.succeeded("pagerduty")
 
+    def forget(self) -> None:
+        """Take everything for news at the next read."""
+        self._seen_entries, self._seen_incidents = {}, {}
+        self.unmapped.clear()
+
     def _watermark(self) -> datetime | None:
         with self._desk.ledger.db.read() as session:
             at = get_cursor(session, WATERMARK).get("at")

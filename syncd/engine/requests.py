@@ -20,7 +20,8 @@ from syncd.ledger.tables import OperationRow, RequestRow
 
 Result = dict[str, Any]
 
-ERRANDS = frozenset({"resync"})
+RESYNC, RELOAD = "resync", "reload"
+ERRANDS = frozenset({RESYNC, RELOAD})
 """Requests that take their time and are worked through outside any transaction."""
 NEW, RUNNING, DONE = "new", "running", "done"
 
@@ -153,9 +154,9 @@ def _answer(session: Session, row: RequestRow, result: Result, clock: Clock) -> 
     audit.append(session, clock.now(), "request", data=dict(data))
 
 
-def take_errand(ledger: Ledger) -> RequestRow | None:
-    """Take the oldest errand that nobody works on; None: there is none."""
-    query = select(RequestRow).where(RequestRow.state == NEW, col(RequestRow.kind).in_(ERRANDS))
+def take_errand(ledger: Ledger, kind: str = RESYNC) -> RequestRow | None:
+    """Take the oldest errand of a kind that nobody works on; None: there is none."""
+    query = select(RequestRow).where(RequestRow.state == NEW, RequestRow.kind == kind)
     query = query.order_by(col(RequestRow.id))
     with ledger.db.read() as session:
         if session.exec(query).first() is None:

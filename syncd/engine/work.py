@@ -49,6 +49,7 @@ ROUNDS = 12
 """Rounds of look, decide and act in one go; more than a life needs, so more means a circle."""
 SAME_LOOKS = 3
 """How often in one go the same thing is read because a decision asks for it."""
+CREATES = frozenset({Kind.CREATE_TICKET, Kind.CREATE_POSTMORTEM, Kind.CREATE_ACTION_ITEM})
 RETRY_AFTER = 5.0
 """Seconds until an incident whose operation waits for its service is tried again; the service's own
 pause counts where it is longer."""
@@ -393,12 +394,15 @@ def _lacks_something(incident: Incident, book: Rulebook) -> bool:
 def _may_be_made(desk: Desk, row: IncidentRow, kind: str, book: Rulebook) -> bool:
     """A create waits until it was searched whether an incident may have a ticket that we do not know.
 
-    That is one older than the ledger, and any where another tool makes tickets, too.
+    That is one older than the ledger, and any where other tools make tickets too. After a restore, the
+    creates of all other issues wait with it until a search can be believed.
     """
-    if kind != "create_ticket":
+    if kind not in CREATES:
         return True
-    others = book.mapping.coexist is Coexist.ADOPT
-    return row.searched or (row.created_at >= desk.ledger.born and not others)
+    older = row.created_at < desk.ledger.born
+    if kind != Kind.CREATE_TICKET:
+        return not (older and desk.patient)
+    return row.searched or not (older or book.mapping.coexist is Coexist.ADOPT)
 
 
 def _agree(session: Session, ticket: TicketRow, agreed: dict[str, JsonValue]) -> None:

@@ -6,6 +6,7 @@ two accounts in one ledger would take each other's incidents for lost.
 
 from __future__ import annotations
 
+import os
 import secrets
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,6 +20,7 @@ from syncd.ledger.errors import LedgerMissing, LedgerNotOurs
 from syncd.ledger.lock import LedgerLock
 from syncd.ledger.migrate import check_revision, migrate
 from syncd.ledger.moments import Moments
+from syncd.ledger.restored import APART
 from syncd.ledger.tables import MetaRow
 
 
@@ -37,7 +39,8 @@ def set_meta(session: Session, key: str, value: str) -> None:
 class Ledger:
     """A ledger that this process may write: it holds the lock until `close`.
 
-    `instance` names this ledger for ever, `run` this start of the executor, `born` when it was made.
+    `instance` names this ledger for ever, `run` this start of the executor, `born` when it was made, or the
+    end of its restore: incidents older than that may have tickets that it does not know.
     """
 
     db: Database
@@ -92,6 +95,7 @@ def open_for_work(url: str, who: str, now: datetime) -> Ledger:
     file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     lock = LedgerLock(file)
     lock.acquire(who)
+    _keep_private(file)
     db = Database(url)
     try:
         migrate(file, now)
@@ -107,11 +111,20 @@ def open_for_work(url: str, who: str, now: datetime) -> Ledger:
             run = int(get_meta(session, "run") or 0) + 1
             set_meta(session, "run", str(run))
             born = datetime.fromisoformat(get_meta(session, "born") or now.isoformat())
+            restored = get_meta(session, "restored")
+            if restored is not None:
+                born = max(born, datetime.fromisoformat(restored) + APART)
     except BaseException:
         db.close()
         lock.release()
         raise
     return Ledger(db, lock, instance, run, born, Moments(run))
+
+
+def _keep_private(file: Path) -> None:
+    """The ledger, and what SQLite puts beside it with the same rights, is for our own user alone."""
+    os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    file.chmod(0o600)
 
 
 def open_for_reading(url: str) -> Database:

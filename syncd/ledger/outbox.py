@@ -20,6 +20,7 @@ from syncd.domain.base import JsonValue
 from syncd.domain.operation import OPEN_STATES, Operation, OperationClass, OperationState, ticket_key
 from syncd.ledger import audit
 from syncd.ledger.errors import OperationMoved
+from syncd.ledger.restored import WHY, lies_before_restore
 from syncd.ledger.tables import IncidentRow, OperationRow, TicketRow
 
 _NOT_GIVEN_UP: dict[str, None] = {"gave_up_boot_id": None, "gave_up_boottime": None}
@@ -122,9 +123,11 @@ def _insert(
     connection = session.connection()
     ids = [connection.execute(_INSERT, one).lastrowid for one in values]
     rows = list(session.exec(_BY_ID, params={"ids": ids}).all())
-    for row in rows:
+    for row, op in zip(rows, operations, strict=True):
         held = row.state == OperationState.HELD
         _say(session, now, "operation.decided", row, {"reason": row.reason, "held": held})
+        if lies_before_restore(session, op):
+            finish(session, row, OperationState.DROPPED, now, why=WHY)
     return rows
 
 

@@ -16,8 +16,17 @@ from syncd.domain.incident import IncidentStatus, stub_title
 from syncd.domain.operation import OPEN_STATES
 from syncd.ledger import audit, holds, outbox
 from syncd.ledger.owed import Owed, owed_for, postmortem_data
+from syncd.ledger.restored import restored_at
 from syncd.ledger.snapshots import get_cursor, unreadable
-from syncd.ledger.tables import AuditEventRow, IncidentRow, MirrorLinkRow, OperationRow, TicketRow
+from syncd.ledger.tables import (
+    AuditEventRow,
+    DutyRow,
+    IncidentRow,
+    MetaRow,
+    MirrorLinkRow,
+    OperationRow,
+    TicketRow,
+)
 
 Data = dict[str, Any]
 
@@ -136,6 +145,47 @@ def _doubles(session: Session) -> Data:
         "found": len(seen) if isinstance(seen, dict) else 0,
         "left": left if isinstance(left, list) else [],
     }
+
+
+def ticket_delays(session: Session, since: datetime) -> list[float]:
+    """Seconds from incident to ticket, of the tickets made since a moment.
+
+    What happened before the ledger was born is left out: its tickets were late before we came.
+    """
+    row = session.get(MetaRow, "born")
+    born = datetime.fromisoformat(row.value) if row else since
+    query = (
+        select(IncidentRow.created_at, TicketRow.created_at)
+        .join(TicketRow, col(TicketRow.incident_id) == col(IncidentRow.id))
+        .where(TicketRow.created_at >= since, TicketRow.origin == "operation", IncidentRow.created_at >= born)
+    )
+    return [max(0.0, (made - began).total_seconds()) for began, made in session.exec(query).all()]
+
+
+def duties_by_state(session: Session) -> dict[str, int]:
+    """How many duties stand where."""
+    query = select(DutyRow.state, func.count()).group_by(col(DutyRow.state)).order_by(col(DutyRow.state))
+    return {state: int(number) for state, number in session.exec(query).all()}
+
+
+def history(session: Session) -> Data:
+    """How far back this ledger's own memory goes: its birth, its last restore, and how many tickets an
+    earlier ledger had made, so that reports can say what is rebuilt."""
+    born = session.get(MetaRow, "born")
+    at = restored_at(session)
+    adopted = select(func.count()).select_from(AuditEventRow).where(AuditEventRow.kind == "ticket.adopted")
+    rebuilt = session.exec(adopted.where(col(AuditEventRow.text).contains('"by":"mark"'))).one()
+    return {
+        "born": born.value if born else None,
+        "restored": at.isoformat() if at else None,
+        "rebuilt_tickets": rebuilt,
+    }
+
+
+def doubles(session: Session) -> tuple[int, int]:
+    """How many doubles the sweep has found, and how many of them wait for a person."""
+    data = _doubles(session)
+    return int(data["found"]), len(data["left"])
 
 
 def all_incidents(session: Session) -> list[Data]:

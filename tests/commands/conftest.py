@@ -32,6 +32,7 @@ def bare(
         house.set("SYNCD_JIRA_URL", server.url("jira"))
         house.set("SYNCD_JIRA_EMAIL", BOT_EMAIL)
         house.set("SYNCD_JIRA_TOKEN", JIRA_KEY)
+        house.set("SYNCD_HTTP_LISTEN", "")
         yield house
 
 

@@ -147,6 +147,7 @@ class CreateTicket(BaseAct):
         look_again(session, [row.incident_id], desk.clock.now(), 0, "its ticket was made")
         if ASPECT in refused:
             desk.facts.forget_projects()  # it offered a level that it then refused
+        desk.lags.made(outcome.remote_id)
         if rendered.get("lead"):
             tell_lead(session, desk, row.incident_id, str(rendered["lead"]), outcome.remote_id)
         audit.append(

@@ -1,0 +1,34 @@
+"""`syncd reload`: the running daemon reads its mappings and templates again, all of them or none."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import click
+
+
+@click.command(help="Have the running daemon read its mappings again: all of them or none.")
+def command() -> None:
+    """Ask the daemon; 78 with every problem where the mappings are wrong, 69 where Jira cannot be asked."""
+    from syncd.commands.asking import ask_daemon
+    from syncd.commands.setup import ledger_for_reading
+    from syncd.engine.reload import system_user
+    from syncd.ledger.errors import LedgerBusy
+    from syncd.ledger.lock import LedgerLock
+
+    with ledger_for_reading() as db:
+        lock = LedgerLock(db.file)
+    try:
+        lock.acquire("syncd reload")
+    except LedgerBusy:
+        pass
+    else:
+        lock.release()
+        click.echo("no daemon is running; the next one reads the mappings when it starts", err=True)
+        return
+    result = ask_daemon("reload", {"uid": os.getuid()}, system_user(os.getuid()), lambda _words: None)
+    for line in result["lines"]:
+        click.echo(line, err=bool(result["failed"]))
+    if result["failed"]:
+        sys.exit(int(result.get("code") or 1))

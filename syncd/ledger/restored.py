@@ -1,0 +1,60 @@
+"""What holds for a ledger that was restored: until when creates wait, and what is not sent any more."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from sqlmodel import Session
+
+from syncd.domain.operation import Operation, Target
+from syncd.ledger.snapshots import get_cursor, set_cursor
+
+if TYPE_CHECKING:
+    from syncd.ledger.connect import Database
+
+CURSOR = "restored"
+UNSENT = (Target.MAIL, Target.CHAT)
+"""What nobody can look up afterwards."""
+WHY = "not sent: it lies before the restore, and may have been sent already"
+APART = timedelta(minutes=2)
+"""How far apart a service's clock and ours may be: what is so much younger than the restore may be older."""
+
+
+def hold_left(db: Database, boot_id: str, boottime: float, settle_seconds: float) -> float:
+    """Seconds until the search's silence about a ticket proves something; 0 where nothing was restored.
+
+    `boottime` is now on the boot-time clock; over a reboot the time starts anew.
+    """
+    with db.read() as session:
+        known = get_cursor(session, CURSOR)
+    if not known or known.get("over"):
+        return 0.0
+    since = known.get("boottime")
+    if known.get("boot_id") != boot_id or not isinstance(since, int | float):
+        since, known = boottime, {**known, "boot_id": boot_id, "boottime": boottime}
+        with db.write() as session:
+            set_cursor(session, CURSOR, **known)
+    left = max(0.0, since + settle_seconds - boottime)
+    if not left:
+        with db.write() as session:
+            set_cursor(session, CURSOR, **{**known, "over": True})
+    return left
+
+
+def restored_at(session: Session) -> datetime | None:
+    """When this ledger was restored last; None: never."""
+    at = get_cursor(session, CURSOR).get("at")
+    return datetime.fromisoformat(str(at)) if at else None
+
+
+def lies_before_restore(session: Session, op: Operation) -> bool:
+    """Whether a mail or chat post speaks of a moment before the restore: it is listed, and not sent.
+
+    The moment is `meaning["moment"]` (ISO 8601), by which the rule derived the key.
+    """
+    moment = op.meaning.get("moment")
+    if op.target not in UNSENT or not isinstance(moment, str):
+        return False
+    at = restored_at(session)
+    return at is not None and datetime.fromisoformat(moment) < at

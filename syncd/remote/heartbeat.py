@@ -1,0 +1,63 @@
+"""The heartbeat: an address that somebody watches is fetched after every good cycle.
+
+Whoever watches it hears of a daemon that is gone, which the daemon itself cannot tell. It follows no
+redirect, reads nothing of the answer, and a failure changes nothing: it is counted and said once.
+"""
+
+from __future__ import annotations
+
+import time
+from threading import Lock, Thread
+
+import requests
+from loguru import logger
+from requests.utils import get_environ_proxies
+
+from syncd.remote.counts import Asked, Counts
+
+SERVICE = "heartbeat"
+TIMEOUT = (5.0, 10.0)
+
+
+class Heartbeat:
+    """One address; at most one request at a time, never in the caller's thread."""
+
+    def __init__(self, url: str, counts: Counts, ca_file: str | None = None) -> None:
+        """`ca_file` replaces the trusted certificates."""
+        self._url = url
+        self._counts = counts
+        self._session = requests.Session()
+        self._session.trust_env = False
+        self._session.verify = ca_file or True
+        self._session.proxies = dict(get_environ_proxies(url))
+        self._busy = Lock()
+        self._failing = False
+
+    def beat(self) -> None:
+        """Fetch the address, unless the last fetch is still under way."""
+        if self._busy.acquire(blocking=False):
+            Thread(target=self._beat, name="heartbeat", daemon=True).start()
+
+    def _beat(self) -> None:
+        try:
+            self._note(self._fetch())
+        finally:
+            self._busy.release()
+
+    def _fetch(self) -> str:
+        began = time.monotonic()
+        try:
+            with self._session.get(self._url, timeout=TIMEOUT, allow_redirects=False, stream=True) as answer:
+                outcome = "ok" if answer.ok and not answer.is_redirect else f"status {answer.status_code}"
+        except requests.RequestException as error:
+            # its text holds the address, which is a secret
+            outcome = type(error).__name__
+        word = "ok" if outcome == "ok" else "failed"
+        self._counts.add(Asked(SERVICE, "GET", "heartbeat", word), time.monotonic() - began)
+        return outcome
+
+    def _note(self, outcome: str) -> None:
+        failing = outcome != "ok"
+        if failing and not self._failing:
+            logger.warning("the heartbeat cannot be sent: {}", outcome)
+        self._failing = failing

@@ -1,0 +1,1 @@
+"""Life signs and webhook receivers, on loopback unless the settings say otherwise."""

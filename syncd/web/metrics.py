@@ -1,0 +1,142 @@
+"""The metrics for Prometheus, gathered when they are asked for. No metric says anything of an incident.
+
+Counters begin at the daemon's start. Names and labels are a promise: alert rules stand on them
+(`systemd/alerts.yaml`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from typing import Any
+
+from prometheus_client import Histogram, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+from prometheus_client.registry import Collector, CollectorRegistry
+
+from syncd import __version__
+from syncd.engine.lags import BULK, INDEX
+from syncd.engine.pulse import Pulse
+from syncd.engine.standing import SIDES, Standing
+from syncd.ledger import reading
+from syncd.web.source import Source
+
+TICKET_BUCKETS = (15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 21600.0)
+LAG_BUCKETS = (1.0, 5.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0)
+Family = GaugeMetricFamily | CounterMetricFamily | HistogramMetricFamily
+
+
+class Metrics(Collector):
+    """Everything that is measured; `started` is when this run of the daemon began."""
+
+    def __init__(self, source: Source, pulse: Pulse, started: datetime) -> None:
+        self._source = source
+        self._pulse = pulse
+        self._started = started
+        self.registry = CollectorRegistry()
+        self._lags = {
+            INDEX: self._lag("syncd_index_lag_seconds", "Until Jira's search shows what we made, at most."),
+            BULK: self._lag("syncd_bulk_lag_seconds", "Until a bulk read shows what we made, at most."),
+        }
+        self.registry.register(self)
+
+    def _lag(self, name: str, words: str) -> Histogram:
+        return Histogram(name, words, buckets=LAG_BUCKETS, registry=self.registry)
+
+    def text(self) -> bytes:
+        """All of it in Prometheus' text format."""
+        for way, histogram in self._lags.items():
+            for delay in self._source.desk.lags.take(way):
+                histogram.observe(delay)
+        return generate_latest(self.registry)
+
+    def collect(self) -> Iterator[Any]:
+        """Ask the daemon for its figures."""
+        standing = self._source.standing()
+        yield _gauge("syncd_info", "The version that runs.", [(("version", __version__), 1)])
+        yield from self._cycles(standing)
+        yield from self._requests()
+        yield from self._operations(standing)
+        yield from self._from_ledger()
+        webhooks = [((*key,), number) for key, number in self._source.webhooks().items()]
+        yield _counter("syncd_webhooks", "Webhooks by what became of them.", ("source", "outcome"), webhooks)
+
+    def _cycles(self, standing: Standing) -> Iterator[Family]:
+        now = self._source.desk.clock.now()
+        ages = [
+            (("side", side), (now - standing.good.get(side, self._started)).total_seconds()) for side in SIDES
+        ]
+        words = "Since the last good read of a side, or since the start where there was none."
+        yield _gauge("syncd_cycle_age_seconds", words, ages)
+        yield _counter("syncd_cycles", "Cycles that came to their end.", (), [((), self._pulse.cycles)])
+        down = [(("service", side), int(side in standing.down)) for side in SIDES]
+        yield _gauge("syncd_service_down", "Whether a service cannot be used.", down)
+        refused = [(("service", side), int(side in self._source.refused())) for side in SIDES]
+        yield _gauge("syncd_credential_refused", "Whether a service refuses our credentials.", refused)
+        left = [(("service", name), days) for name, days in self._source.expiring().items()]
+        yield _gauge("syncd_credential_days_left", "Until a credential expires, where that is set.", left)
+
+    def _requests(self) -> Iterator[Family]:
+        counts: dict[tuple[str, ...], float] = {}
+        seconds: dict[tuple[str, ...], float] = {}
+        for asked, tally in self._source.desk.counts.snapshot().items():
+            key = (asked.service, asked.outcome)
+            counts[key] = counts.get(key, 0) + tally.requests
+            seconds[asked.service,] = seconds.get((asked.service,), 0) + tally.seconds
+        words = "Requests by service and outcome."
+        yield _counter("syncd_requests", words, ("service", "outcome"), counts.items())
+        words = "Seconds spent in requests."
+        yield _counter("syncd_request_seconds", words, ("service",), seconds.items())
+
+    def _operations(self, standing: Standing) -> Iterator[Family]:
+        states = [(("state", state), number) for state, number in standing.operations.items()]
+        yield _gauge("syncd_operations", "Operations by state.", states)
+        oldest, now = standing.oldest_waiting, self._source.desk.clock.now()
+        age = (now - oldest).total_seconds() if oldest else 0.0
+        yield _gauge("syncd_oldest_waiting_seconds", "Age of the oldest operation that waits.", [((), age)])
+        yield _gauge("syncd_open_incidents", "Incidents that are open.", [((), standing.open_incidents)])
+        paused = [(("target", target), 1) for target in standing.paused]
+        yield _gauge("syncd_paused", "What people have paused.", paused)
+        yield _gauge(
+            "syncd_held", "Whether decided writes wait for a release or an acceptance.", [((), standing.held)]
+        )
+
+    def _from_ledger(self) -> Iterator[Family]:
+        with self._source.desk.ledger.db.read() as session:
+            delays = reading.ticket_delays(session, self._started)
+            duties = reading.duties_by_state(session)
+            found, left = reading.doubles(session)
+        delay = HistogramMetricFamily("syncd_ticket_delay_seconds", "From an incident to its ticket.")
+        delay.add_metric([], _buckets(delays, TICKET_BUCKETS), sum(delays))
+        yield delay
+        states = [(("state", state), number) for state, number in duties.items()]
+        yield _gauge("syncd_duties", "Duties by state.", states)
+        yield _gauge("syncd_doubles_found", "Doubles that the sweep has found.", [((), found)])
+        yield _gauge("syncd_doubles_left", "Doubles that wait for a person.", [((), left)])
+
+
+def _gauge(
+    name: str, words: str, values: Iterable[tuple[tuple[str, str] | tuple[()], float]]
+) -> GaugeMetricFamily:
+    """A gauge with at most one label; `values` are pairs of (label, value) and number."""
+    given = list(values)
+    labels = [given[0][0][0]] if given and given[0][0] else []
+    family = GaugeMetricFamily(name, words, labels=labels)
+    for label, number in given:
+        family.add_metric([label[1]] if label else [], float(number))
+    return family
+
+
+def _counter(
+    name: str, words: str, labels: Sequence[str], values: Iterable[tuple[tuple[str, ...], float]]
+) -> CounterMetricFamily:
+    family = CounterMetricFamily(name, words, labels=labels)
+    for key, number in values:
+        family.add_metric(key, number)
+    return family
+
+
+def _buckets(values: Sequence[float], limits: Sequence[float]) -> list[tuple[str, float]]:
+    """How many values are at most each limit, as Prometheus wants them."""
+    counted = [(str(limit), float(sum(value <= limit for value in values))) for limit in limits]
+    return [*counted, ("+Inf", float(len(values)))]

@@ -1,0 +1,113 @@
+"""The webhook receivers: a signed body becomes a row of `look_again`, and nothing else.
+
+Answers come within five seconds, else the sender tries again; what cannot be used is accepted and passed
+over, because three refused webhooks in a row end a PagerDuty subscription for a day. The polls would find
+everything without these, only later.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from threading import Lock
+
+from loguru import logger
+from sqlmodel import Session
+
+from syncd.engine.desk import Desk
+from syncd.ledger import audit
+from syncd.ledger.snapshots import look_again, tickets_by_issue
+from syncd.ledger.tables import IncidentRow
+from syncd.web.events import IncidentEvent, jira_event, pagerduty_event
+
+REMEMBERED = 10_000
+"""Deliveries that are known again; one that came longer ago only costs another look."""
+
+
+class Receiver:
+    """Takes verified bodies; `hand_out` has incidents looked at soon."""
+
+    def __init__(self, desk: Desk, hand_out: Callable[[Iterable[str]], None]) -> None:
+        self._desk = desk
+        self._hand_out = hand_out
+        self._lock = Lock()
+        self._known: OrderedDict[str, None] = OrderedDict()
+        self._counts: dict[tuple[str, str], int] = {}
+
+    def pagerduty(self, body: bytes, delivery: str) -> str:
+        """One webhook of PagerDuty; return what became of it: `used`, `known` or `unused`."""
+        event = pagerduty_event(body)
+        if event is None:
+            return "unused"
+        delivery = delivery or event.id
+        if self._came_before("pagerduty", delivery):
+            return "known"
+        desk = self._desk
+        with desk.ledger.db.read() as session:
+            concerns_us = self._concerns_us(session, event)
+        if concerns_us:
+            with desk.ledger.db.write() as session:
+                now, moment = desk.clock.now(), desk.ledger.moments.next()
+                why = f"PagerDuty sent {event.kind}"
+                look_again(session, [event.incident], now, moment, why, notes=event.notes)
+            self._hand_out([event.incident])
+        self._remember("pagerduty", delivery)
+        return "used" if concerns_us else "unused"
+
+    def _concerns_us(self, session: Session, event: IncidentEvent) -> bool:
+        """Whether the incident is known, or stands on a service of a mapping."""
+        known = session.get(IncidentRow, event.incident)
+        if known is not None and known.team is not None:
+            return True
+        return self._desk.team_of(event.service_id, event.service_name) is not None
+
+    def jira(self, body: bytes, delivery: str) -> str:
+        """One webhook of Jira; return what became of it."""
+        event = jira_event(body)
+        if event is None:
+            return "unused"
+        if self._came_before("jira", delivery):
+            return "known"
+        desk = self._desk
+        with desk.ledger.db.read() as session:
+            ticket = tickets_by_issue(session, [event.issue]).get(event.issue)
+        if ticket is not None:
+            with desk.ledger.db.write() as session:
+                now, moment = desk.clock.now(), desk.ledger.moments.next()
+                look_again(session, [ticket.incident_id], now, moment, f"Jira sent {event.kind}", ticket=True)
+                if event.deleted:
+                    audit.append(
+                        session,
+                        now,
+                        "ticket.deleted",
+                        incident=ticket.incident_id,
+                        issue=ticket.issue_id,
+                        data={"by": event.account} if event.account else None,
+                    )
+            self._hand_out([ticket.incident_id])
+        self._remember("jira", delivery)
+        return "used" if ticket is not None else "unused"
+
+    def count(self, source: str, outcome: str) -> None:
+        """Count one delivery; a forged one is worth a line."""
+        with self._lock:
+            number = self._counts[source, outcome] = self._counts.get((source, outcome), 0) + 1
+        if outcome == "forged":
+            logger.warning("a webhook of {} bore no valid signature ({} so far)", source, number)
+
+    def counts(self) -> dict[tuple[str, str], int]:
+        """How many deliveries came, by source and outcome."""
+        with self._lock:
+            return dict(self._counts)
+
+    def _came_before(self, source: str, delivery: str) -> bool:
+        with self._lock:
+            return bool(delivery) and f"{source} {delivery}" in self._known
+
+    def _remember(self, source: str, delivery: str) -> None:
+        """Only now that the row is written: what failed before must be taken when it comes again."""
+        with self._lock:
+            if delivery:
+                self._known[f"{source} {delivery}"] = None
+            while len(self._known) > REMEMBERED:
+                self._known.popitem(last=False)

@@ -1,0 +1,54 @@
+"""The listener: its socket is bound before anything says that the daemon is up, and served by one thread."""
+
+from __future__ import annotations
+
+import socket
+from threading import Thread
+
+import uvicorn
+from loguru import logger
+from starlette.applications import Starlette
+
+MOST_AT_ONCE = 64
+"""Connections; what comes beyond is answered with 503."""
+
+
+class Listener:
+    """An application on one address."""
+
+    def __init__(self, host: str, port: int, app: Starlette) -> None:
+        """Bind the address; raises `OSError` where it cannot be."""
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self._socket = socket.create_server((host, port), family=family, backlog=MOST_AT_ONCE)
+        config = uvicorn.Config(
+            app,
+            http="h11",
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            limit_concurrency=MOST_AT_ONCE,
+            timeout_keep_alive=5,
+            timeout_graceful_shutdown=2,
+        )
+        self._server = uvicorn.Server(config)
+        self._thread = Thread(target=self._server.run, args=([self._socket],), name="listener", daemon=True)
+
+    @property
+    def port(self) -> int:
+        """The port that it listens on."""
+        return int(self._socket.getsockname()[1])
+
+    def start(self) -> None:
+        """Begin to answer."""
+        self._thread.start()
+        host, port = self._socket.getsockname()[:2]
+        logger.info("listening on {}:{} for webhooks, health and metrics", host, port)
+
+    def stop(self, seconds: float) -> None:
+        """Answer what was begun, take nothing new, and end within `seconds`."""
+        self._server.should_exit = True
+        if self._thread.is_alive():
+            self._thread.join(seconds)
+        self._socket.close()

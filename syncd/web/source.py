@@ -1,0 +1,64 @@
+"""What the listener asks of the daemon, in one place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from syncd.engine.desk import Desk
+from syncd.engine.pulse import Pulse
+from syncd.engine.standing import Standing, standing
+from syncd.ledger.ledger import get_meta
+from syncd.remote.errors import Cause
+from syncd.web.receive import Receiver
+
+READY_FOR = timedelta(minutes=5)
+"""A side that was read within this, or within three polls, is up to date."""
+
+
+@dataclass
+class Source:
+    """The daemon as its listener sees it; `expires` are the days on which credentials end."""
+
+    desk: Desk
+    pulse: Pulse
+    good: Callable[[], dict[str, datetime]]
+    receiver: Receiver
+    poll_seconds: float
+    expires: dict[str, date]
+
+    def standing(self) -> Standing:
+        """How the daemon stands."""
+        return standing(self.desk, self.good())
+
+    def sick(self) -> str | None:
+        """Why the process ought to be ended and started again; None: it is well."""
+        stuck = self.pulse.stuck()
+        if stuck:
+            return stuck
+        try:
+            with self.desk.ledger.db.read() as session:
+                get_meta(session, "instance")
+        except Exception as error:  # noqa: BLE001 - whatever it is, the ledger does not answer
+            return f"the ledger does not answer: {type(error).__name__}"
+        return None
+
+    def up_to_date(self, good: dict[str, datetime]) -> bool:
+        """Whether both sides were read lately."""
+        limit = max(READY_FOR, timedelta(seconds=3 * self.poll_seconds))
+        now = self.desk.clock.now()
+        return len(good) == 2 and all(now - at <= limit for at in good.values())
+
+    def refused(self) -> set[str]:
+        """The services that refuse our credentials."""
+        return {one.name for one in self.desk.health.down() if one.cause is Cause.CREDENTIALS}
+
+    def expiring(self) -> dict[str, int]:
+        """Days until each credential expires, below zero after it."""
+        today = self.desk.clock.now().date()
+        return {name: (day - today).days for name, day in self.expires.items()}
+
+    def webhooks(self) -> dict[tuple[str, str], int]:
+        """Deliveries by source and outcome."""
+        return self.receiver.counts()

@@ -1,0 +1,107 @@
+"""The log: one line an act, secrets hidden by value, nothing in it that a title wrote."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+from collections.abc import Callable, Iterator
+
+import pytest
+from loguru import logger
+from rig import Rig
+
+from syncd.engine.logs import start_log
+
+SECRETS = ("s3cret-token", "s3cret-token-and-more", "abc")
+Lines = Callable[[], list[str]]
+Start = Callable[..., Lines]
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    """Send the log to a text; what is logged comes back line by line."""
+    handlers, level = logging.root.handlers[:], logging.root.level
+
+    def begin(style: str, at: str = "DEBUG") -> Lines:
+        out = io.StringIO()
+        start_log(at, style, SECRETS, stream=out)
+        return lambda: out.getvalue().splitlines()
+
+    yield begin
+    logger.remove()
+    logging.root.handlers[:] = handlers
+    logging.root.setLevel(level)
+
+
+@pytest.mark.parametrize("style", ["text", "json"])
+@pytest.mark.parametrize("brk", ["\n", "\r\n", "\r", "\x0b", "\x0c", "\x1c", "\x85", "\u2028", "\u2029"])
+def test_a_title_cannot_forge_a_line_of_the_log(start: Start, style: str, brk: str) -> None:
+    lines = start(style)
+    logger.info("ticket made for {}", f"innocent{brk}2026-11-22 08:00:00 CRITICAL all is lost \x1b[2J\x07")
+    (line,) = lines()
+    assert "\x1b" not in line
+    assert "\x07" not in line
+    assert not line.startswith("2026-11-22 08:00:00 CRITICAL")
+    if style == "json":
+        assert json.loads(line)["level"] == "info"
+
+
+@pytest.mark.parametrize("style", ["text", "json"])
+def test_secrets_are_hidden_by_value_whoever_logs_them(start: Start, style: str) -> None:
+    lines = start(style)
+    logger.bind(reason="because of s3cret-token").info("sent {}", "s3cret-token-and-more")
+    logging.getLogger("urllib3").warning("header %s", "Bearer s3cret-token")
+    try:
+        token = "s3cret-token"
+        raise ValueError(f"refused: {token}")
+    except ValueError:
+        logger.exception("it broke")
+    said = "\n".join(lines())
+    assert len(lines()) == 3
+    assert "s3cret" not in said
+    assert said.count("[secret]") >= 3
+    assert "abc" not in SECRETS[0]
+
+
+def test_a_short_secret_hides_nothing_else(start: Start) -> None:
+    lines = start("text")
+    logger.info("abc is no secret worth hiding a log for")
+    assert "abc is no secret" in lines()[0]
+
+
+def test_a_traceback_is_one_line_and_shows_no_variables(start: Start) -> None:
+    lines = start("json")
+    hidden = "value-of-a-variable"
+    try:
+        raise RuntimeError("a screw is loose " + str(len(hidden)))
+    except RuntimeError:
+        logger.exception("it broke")
+    (line,) = lines()
+    data = json.loads(line)
+    assert "RuntimeError: a screw is loose" in data["trace"]
+    assert "value-of-a-variable" not in data["trace"].replace('hidden = "value-of-a-variable"', "")
+
+
+def test_libraries_are_caught_from_warnings_on(start: Start) -> None:
+    lines = start("text")
+    logging.getLogger("apscheduler").warning("late")
+    logging.getLogger("uvicorn.error").info("hello")
+    assert [line.rpartition("WARNING")[2].strip() for line in lines()] == ["apscheduler: late"]
+
+
+def test_an_act_is_one_line_with_incident_ticket_operation_reason_and_duration(
+    house: Rig, start: Start
+) -> None:
+    lines = start("json", "INFO")
+    made = house.world.pagerduty.trigger("Alipay Integration", "Latency\n{forged} <b>", priority="P4")
+    house.settle(2)
+    acts = [data for line in lines() if "operation" in (data := json.loads(line))]
+    (create,) = [data for data in acts if data["kind"] == "create_ticket"]
+    assert create["incident"] == made.id
+    assert create["ticket"] == "OPS-1"
+    assert len(create["op"]) == 16
+    assert create["reason"]
+    assert isinstance(create["duration_ms"], int)
+    assert len({data["operation"] for data in acts}) == len(acts)
+    assert not any("Latency" in line for line in lines())

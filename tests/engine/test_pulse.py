@@ -1,0 +1,83 @@
+"""What counts as a loop that goes round."""
+
+from __future__ import annotations
+
+from threading import Event, Thread
+
+import pytest
+from rig import RigClock
+
+from syncd.engine.notify import LONGEST_STATUS, Supervisor
+from syncd.engine.pulse import LONGEST_CYCLE, STUCK_AFTER, Pulse
+from syncd.sandbox.cast import START
+from syncd.sandbox.clock import SandboxClock
+
+
+@pytest.fixture
+def clock() -> RigClock:
+    return RigClock(SandboxClock(START))
+
+
+def pass_(clock: RigClock, seconds: float) -> None:
+    clock.sleep(seconds, Event())
+
+
+def test_between_two_cycles_it_may_rest_for_the_poll_and_not_for_ever(clock: RigClock) -> None:
+    pulse = Pulse(clock, 30)
+    with pulse.cycle():
+        pass
+    pass_(clock, 30 + STUCK_AFTER)
+    assert pulse.stuck() is None
+    pass_(clock, 1)
+    assert "no cycle has begun" in str(pulse.stuck())
+    with pulse.cycle():
+        assert pulse.stuck() is None
+
+
+def test_a_long_cycle_is_alive_as_long_as_it_takes_steps(clock: RigClock) -> None:
+    pulse = Pulse(clock, 30)
+    with pulse.cycle():
+        for _ in range(10):
+            pass_(clock, STUCK_AFTER - 1)
+            assert pulse.stuck() is None
+            pulse.step()
+        pass_(clock, STUCK_AFTER + 1)
+        assert "done nothing" in str(pulse.stuck())
+
+
+def test_a_cycle_that_turns_in_circles_is_stuck_in_the_end(clock: RigClock) -> None:
+    pulse = Pulse(clock, 30)
+    with pulse.cycle():
+        for _ in range(int(LONGEST_CYCLE // 100) + 1):
+            pass_(clock, 100)
+            pulse.step()
+        assert "under way" in str(pulse.stuck())
+
+
+def test_what_other_threads_do_says_nothing_about_the_loop(clock: RigClock) -> None:
+    pulse = Pulse(clock, 30)
+    with pulse.cycle():
+        pass_(clock, STUCK_AFTER + 1)
+        other = Thread(target=pulse.step)
+        other.start()
+        other.join()
+        assert pulse.stuck() is not None
+
+
+def test_a_cycle_that_blew_up_came_to_its_end(clock: RigClock) -> None:
+    pulse = Pulse(clock, 30)
+    with pytest.raises(ValueError, match="gone"), pulse.cycle():
+        raise ValueError("gone")
+    assert pulse.cycles == 1
+    assert pulse.stuck() is None
+
+
+def test_the_watchdog_of_another_process_is_not_ours() -> None:
+    assert Supervisor({"WATCHDOG_USEC": "3000000"}).watchdog == 3.0
+    assert Supervisor({"WATCHDOG_USEC": "3000000", "WATCHDOG_PID": "1"}).watchdog is None
+    assert Supervisor({}).watchdog is None
+
+
+def test_without_a_manager_and_with_one_that_is_gone_nothing_breaks() -> None:
+    Supervisor({}).ready()
+    Supervisor({"NOTIFY_SOCKET": "/nowhere/at/all"}).status("x" * (2 * LONGEST_STATUS))

@@ -1,0 +1,227 @@
+"""The drill: yesterday's ledger is restored after a busy day, and nothing is doubled or lost."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rig import Rig
+
+from engine.test_lifecycle import nothing_more_is_written
+from syncd.domain.operation import Kind, Operation, OperationState, Target
+from syncd.ledger import holds, outbox
+from syncd.ledger.backup import back_up
+from syncd.ledger.errors import LedgerBusy, LedgerFromTheFuture, LedgerUnreadable, LedgerUnsafe
+from syncd.ledger.ledger import open_for_work
+from syncd.ledger.reading import history
+from syncd.ledger.restore import Restored, restore
+from syncd.ledger.restored import WHY
+from syncd.ledger.tables import TicketRow
+from syncd.sandbox import dump
+
+
+def back_up_rig(rig: Rig) -> Path:
+    return back_up(rig.folder / rig.name, rig.folder / "backups", rig.clock.now()).file
+
+
+def restore_rig(rig: Rig, copy: Path) -> Restored:
+    """Lose the ledger, put the copy in its place, start."""
+    rig.stop()
+    done = restore(copy, rig.folder / rig.name, rig.clock.now(), rig.desk.gave_up())
+    rig.start()
+    return done
+
+
+def said(rig: Rig) -> dict[str, Any]:
+    """What people see in both services: marked issues by operation, texts by how often they stand there."""
+    world = dump.whole(rig.world)
+    issues = world["jira"]["issues"]
+    marks = Counter(one["properties"]["syncd"]["op"] for one in issues if one["properties"].get("syncd"))
+    comments = Counter((one["key"], c["body"]) for one in issues for c in one["comments"])
+    notes = Counter(
+        (one["id"], note["content"]) for one in world["pagerduty"]["incidents"] for note in one["notes"]
+    )
+    return {"issues": marks, "comments": comments, "notes": notes}
+
+
+def doubled(found: dict[str, Any]) -> list[Any]:
+    return [key for counts in found.values() for key, number in counts.items() if number > 1]
+
+
+def keys(rig: Rig) -> dict[str, str]:
+    """Each incident's ticket, as the ledger knows it."""
+    from sqlmodel import select
+
+    with rig.ledger.db.read() as session:
+        return {row.incident_id: row.key for row in session.exec(select(TicketRow)).all()}
+
+
+def test_yesterdays_ledger_doubles_nothing_and_loses_nothing(house: Rig) -> None:
+    people, jira = house.world.pagerduty, house.world.jira
+    old = people.trigger("Alipay Integration", "Old one", priority="P4")
+    house.settle(3)
+    with house.ledger.db.write() as session:
+        holds.pause(session, [Target.JIRA], "decided, not sent, at the backup", "test", house.clock.now())
+    waiting = people.trigger("Core QRPay Web", "Waits at the backup", priority="P3")
+    people.note(old.id, "written before the backup", "Amara Osei")
+    house.settle(2)
+    assert [row.kind for row in house.operations("pending")].count("create_ticket") == 1
+    copy = back_up_rig(house)
+
+    with house.ledger.db.write() as session:
+        holds.resume(session, [Target.JIRA], "test", house.clock.now())
+    gap = people.trigger("BluBank Integration", "Came in the gap", priority="P2")
+    people.note(gap.id, "written in the gap", "Amara Osei")
+    people.acknowledge(old.id, "Amara Osei")
+    house.settle(4)
+    jira.comment("OPS-1", "said on the ticket in the gap", by="Ines Carvalho")
+    people.resolve(old.id, "Amara Osei")
+    house.settle(4)
+    jira.transition("OPS-1", "Done", by="Ines Carvalho")
+    house.cycle(86_400 - 3_600)
+    jira.site.options.search_lag = 300
+    last = people.trigger("Alipay Integration", "Made in the last minute", priority="P3")
+    house.settle(2)
+    tickets, before = keys(house), said(house)
+    assert len(tickets) == 4
+    assert doubled(before) == []
+
+    done = restore_rig(house, copy)
+    assert done.forgotten >= 2
+    assert len(keys(house)) == 1
+    with house.ledger.db.write() as session:
+        assert holds.resume(session, [Target.JIRA], "test", house.clock.now()) == ["jira"]
+    fresh = people.trigger("Alipay Integration", "After the restore", priority="P3")
+    house.settle(16, 60)
+    assert {one: key for one, key in keys(house).items() if one != fresh.id} == tickets
+    after = said(house)
+    assert doubled(after) == []
+    assert before["comments"].keys() <= after["comments"].keys()
+    assert before["notes"].keys() <= after["notes"].keys()
+    new_notes = [
+        text for one, text in after["notes"] if one != fresh.id and (one, text) not in before["notes"]
+    ]
+    assert new_notes == []
+    assert {waiting.id, gap.id, last.id, fresh.id} <= keys(house).keys()
+    (status,) = [
+        one["fields"]["status"]["name"]
+        for one in dump.whole(house.world)["jira"]["issues"]
+        if one["key"] == "OPS-1"
+    ]
+    assert status == "Done"
+    nothing_more_is_written(house)
+
+
+def test_creates_wait_for_the_settle_time_after_a_restore_also_over_a_reboot(house: Rig) -> None:
+    house.settle(2)
+    copy = back_up_rig(house)
+    made = house.world.pagerduty.trigger("Alipay Integration", "Nobody has a ticket for this", priority="P4")
+    house.world.advance(200)
+    restore_rig(house, copy)
+    house.settle(4, 60)
+    assert keys(house) == {}
+    house.clock.boot = "boot-2"
+    house.settle(9, 60)
+    assert keys(house) == {}
+    house.settle(4, 60)
+    assert list(keys(house)) == [made.id]
+    assert doubled(said(house)) == []
+
+
+def test_what_is_found_before_the_settle_time_is_adopted_at_once(house: Rig) -> None:
+    copy = back_up_rig(house)
+    made = house.world.pagerduty.trigger("Alipay Integration", "Latency", priority="P4")
+    house.settle(2)
+    tickets = keys(house)
+    house.world.advance(200)
+    restore_rig(house, copy)
+    house.settle(2)
+    assert keys(house) == tickets
+    assert list(tickets) == [made.id]
+
+
+def mail(key: str, **meaning: Any) -> Operation:
+    return Operation(
+        key=key, kind=Kind.SEND_MAIL, incident="P1", object="mail", meaning=meaning, reason="SEV0 was reached"
+    )
+
+
+def test_mails_from_before_the_restore_are_listed_and_not_sent(house: Rig) -> None:
+    with house.ledger.db.write() as session:
+        outbox.add(session, [mail("notice/old")], house.clock.now())
+    copy = back_up_rig(house)
+    house.world.advance(3600)
+    done = restore_rig(house, copy)
+    assert [line.split(" (")[0] for line in done.unsent] == ["send_mail: SEV0 was reached"]
+    now = house.clock.now()
+    with house.ledger.db.write() as session:
+        outbox.add(session, [mail("notice/gap", moment=(now - timedelta(minutes=30)).isoformat())], now)
+        outbox.add(session, [mail("notice/new", moment=(now + timedelta(minutes=1)).isoformat())], now)
+        rows = {row.key: row for row in outbox.listing(session, list(OperationState))}
+    assert {key: row.state for key, row in rows.items() if key.startswith("notice/")} == {
+        "notice/old": "dropped",
+        "notice/gap": "dropped",
+        "notice/new": "pending",
+    }
+    assert WHY.startswith("not sent")
+
+
+def test_a_restored_ledger_says_so_and_its_chain_of_events_goes_on(house: Rig) -> None:
+    from syncd.ledger import audit
+
+    house.world.pagerduty.trigger("Alipay Integration", "Latency", priority="P4")
+    house.settle(2)
+    copy = back_up_rig(house)
+    restore_rig(house, copy)
+    with house.ledger.db.read() as session:
+        assert audit.verify(session) is None
+        assert history(session)["restored"] == house.clock.now().isoformat()
+        assert history(session)["rebuilt_tickets"] == 0
+    house.stop()
+    house.name = "rebuilt.db"
+    house.start()
+    house.settle(3)
+    with house.ledger.db.read() as session:
+        assert history(session)["rebuilt_tickets"] == 1
+        assert history(session)["restored"] is None
+
+
+def test_what_stood_there_is_set_aside_whole(house: Rig) -> None:
+    copy = back_up_rig(house)
+    house.world.pagerduty.trigger("Alipay Integration", "Only in the newer one", priority="P4")
+    house.settle(2)
+    done = restore_rig(house, copy)
+    assert done.set_aside is not None
+    with sqlite3.connect(done.set_aside) as connection:
+        assert connection.execute("SELECT count(*) FROM ticket").fetchone() == (1,)
+    connection.close()
+    assert (house.folder / house.name).stat().st_mode & 0o777 == 0o600
+
+
+def test_a_living_executor_a_damaged_copy_and_a_ledger_from_the_future_change_nothing(house: Rig) -> None:
+    copy, file = back_up_rig(house), house.folder / house.name
+    now, stamp = house.clock.now(), house.desk.gave_up()
+    with pytest.raises(LedgerBusy):
+        restore(copy, file, now, stamp)
+    house.stop()
+    broken = house.folder / "broken.db"
+    data = bytearray(copy.read_bytes())
+    data[4096 * 3 : 4096 * 6] = bytes(4096 * 3)
+    broken.write_bytes(data)
+    with pytest.raises((LedgerUnsafe, LedgerUnreadable)):
+        restore(broken, file, now, stamp)
+    future = house.folder / "future.db"
+    future.write_bytes(copy.read_bytes())
+    with sqlite3.connect(future) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    connection.close()
+    with pytest.raises(LedgerFromTheFuture, match="newer syncd"):
+        restore(future, file, now, stamp)
+    assert not list(house.folder.glob("*.restoring*"))
+    assert not list(house.folder.glob("*before-restore*"))
+    open_for_work(f"sqlite:///{file}", "again", now).close()
+    house.start()

@@ -1,0 +1,55 @@
+"""The heartbeat: fetched without haste, without a redirect, without its address in the log."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import pytest
+import responses
+from loguru import logger
+
+from syncd.remote.counts import Asked, Counts
+from syncd.remote.heartbeat import Heartbeat
+
+URL = "https://heartbeat.company.example/ping/5ecret"
+
+
+def after(what: Callable[[], bool]) -> None:
+    end = time.monotonic() + 5
+    while not what():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize(
+    ("answer", "outcome"),
+    [
+        ({"status": 200}, "ok"),
+        ({"status": 500}, "failed"),
+        ({"status": 302, "headers": {"Location": "https://elsewhere.example/"}}, "failed"),
+        ({"body": ConnectionError(f"no way to {URL}")}, "failed"),
+    ],
+)
+def test_a_beat_is_one_request_and_its_failure_is_said_once_without_the_address(
+    answer: dict[str, object], outcome: str
+) -> None:
+    counts, said = Counts(), []
+    handler = logger.add(lambda message: said.append(str(message)), level="DEBUG")
+    key = Asked("heartbeat", "GET", "heartbeat", outcome)
+    try:
+        with responses.RequestsMock() as mock:
+            if "body" in answer:
+                answer = {"body": responses.ConnectionError(f"no way to {URL}")}
+            mock.get(URL, **answer)  # type: ignore[arg-type]
+            heart = Heartbeat(URL, counts)
+            for number in (1, 2):
+                heart.beat()
+                after(lambda number=number: counts.snapshot().get(key, (0,))[0] == number)  # type: ignore[misc]
+                after(lambda: heart._busy.acquire(blocking=False))
+                heart._busy.release()
+            assert len(mock.calls) == 2
+    finally:
+        logger.remove(handler)
+    assert len(said) == (0 if outcome == "ok" else 1)
+    assert "5ecret" not in "".join(said)

@@ -1,0 +1,123 @@
+"""What gets in and out: hosts, certificates, files, and the words that the threats page rests on."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from pathlib import Path
+
+import pytest
+from rig import Rig
+from ruamel.yaml import YAML
+
+from syncd.commands.setup import Setup
+from syncd.config.live import load_settings
+from syncd.config.problems import ConfigError
+from syncd.config.settings import Settings, variable
+from syncd.daemon import make_desk
+from syncd.engine.checks import rights
+from syncd.engine.clock import SystemClock
+from syncd.ledger.ledger import open_for_work
+from syncd.remote.transport import Transport
+
+ROOT = Path(__file__).parents[1]
+PEM = ROOT / "tests" / "remote" / "loopback.pem"
+GUIDE = (ROOT / "systemd" / "README.md").read_text(encoding="utf-8")
+
+
+def test_nothing_is_ever_deleted_in_either_service(house: Rig) -> None:
+    people, jira = house.world.pagerduty, house.world.jira
+    made = people.trigger("Alipay Integration", "Latency", priority="P3")
+    note = people.note(made.id, "on it", "Amara Osei")
+    house.settle(3)
+    people.edit_note(made.id, note.id, "really on it")
+    house.settle(2)
+    people.delete_note(made.id, note.id)
+    jira.comment("OPS-1", "and here", by="Ines Carvalho")
+    other = people.trigger("Alipay Integration", "The same", priority="P3")
+    house.settle(2)
+    people.merge(made.id, [other.id], "Amara Osei")
+    people.resolve(made.id, "Amara Osei")
+    house.settle(6)
+    assert len(house.world.journal.writes()) >= 8
+    assert house.world.journal.lines(method="DELETE") == []
+    source = "".join(path.read_text() for path in (ROOT / "syncd" / "remote").rglob("*.py"))
+    assert not re.search(r"[\"']DELETE[\"']|\.delete\(", source)
+
+
+def test_the_ledger_and_all_that_lies_beside_it_is_ours_alone(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        ledger = open_for_work(f"sqlite:///{tmp_path}/state/syncd.db", "test", SystemClock().now())
+        with ledger.db.write() as session:
+            ledger.moments.next()
+            session.flush()
+        modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "state").iterdir()}
+        ledger.close()
+    finally:
+        os.umask(before)
+    assert modes.keys() >= {"syncd.db", "syncd.db-wal", "syncd.db.lock"}
+    assert set(modes.values()) == {0o600}
+    assert stat.S_IMODE((tmp_path / "state").stat().st_mode) == 0o700
+
+
+def test_a_ledger_that_others_could_read_is_closed_to_them(tmp_path: Path) -> None:
+    url, now = f"sqlite:///{tmp_path}/syncd.db", SystemClock().now()
+    open_for_work(url, "test", now).close()
+    (tmp_path / "syncd.db").chmod(0o644)
+    open_for_work(url, "test", now).close()
+    assert stat.S_IMODE((tmp_path / "syncd.db").stat().st_mode) == 0o600
+
+
+def test_your_own_authority_is_trusted_everywhere_by_one_setting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SYNCD_CA_FILE", str(PEM))
+    assert load_settings().trusted == str(PEM)
+    monkeypatch.setenv("SYNCD_CA_FILE", str(tmp_path / "none.pem"))
+    with pytest.raises(ConfigError, match="SYNCD_CA_FILE: not a file that can be read"):
+        load_settings()
+    for path in (ROOT / "syncd").rglob("*.py"):
+        if "sandbox" not in path.parts and path.name not in ("transport.py", "trial.py"):
+            for call in re.findall(r"= Transport\((.*)\)", path.read_text(encoding="utf-8")):
+                assert "ca_file=" in call, f"{path}: {call}"
+    assert Setup.desk
+    assert make_desk
+    assert Transport(SystemClock(), ca_file=str(PEM))
+
+
+def test_every_test_that_the_guide_names_exists() -> None:
+    tests = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py"))
+    named = set(re.findall(r"`(test_\w+)`", GUIDE))
+    assert len(named) > 20
+    assert sorted(name for name in named if f"def {name}(" not in tests) == []
+
+
+def test_every_file_that_the_guide_names_is_shipped() -> None:
+    named = set(
+        re.findall(r"(?<![\w/.])(syncd[\w-]*@?\.(?:service|timer|env|cron|sysusers|tmpfiles))\b", GUIDE)
+    )
+    named |= set(re.findall(r"\]\(([\w.@-]+)\)", GUIDE))
+    assert len(named) > 7
+    assert sorted(name for name in named if not (ROOT / "systemd" / name).exists()) == []
+
+
+def test_the_guide_names_every_right_that_a_feature_needs() -> None:
+    parts = {title.split(" (")[0] for title in rights.TITLES.values()}
+    table = GUIDE[GUIDE.index("## What the two accounts may do") : GUIDE.index("## Threats")]
+    words = set(re.findall(r"[A-Z]\w+", table)) | {"users", "groups", "and"}
+    assert sorted(part for part in parts if not set(part.split()) <= words | {"Own"}) == []
+
+
+def test_the_compose_file_gives_no_more_than_the_unit() -> None:
+    service = YAML(typ="safe").load((ROOT / "systemd" / "compose.yaml").read_text())["services"]["syncd"]
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    known = {variable(field) for field in Settings.model_fields}
+    given = {name for name in service["environment"] if name.startswith("SYNCD_")}
+    assert given <= known
+    assert {name.upper() for name in service["secrets"]} <= known
+    assert not any("TOKEN" in name for name in service["environment"])

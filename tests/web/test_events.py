@@ -1,0 +1,32 @@
+"""What webhooks of either edition say."""
+
+from __future__ import annotations
+
+import json
+
+from syncd.web.events import IncidentEvent, IssueEvent, jira_event, pagerduty_event
+
+
+def test_a_comment_event_of_data_center_names_its_issue_only_by_the_comments_address() -> None:
+    address = "https://jira.example/rest/api/2/issue/10231/comment/10500"
+    body = {"webhookEvent": "comment_created", "comment": {"self": address, "body": "x"}}
+    assert jira_event(json.dumps(body).encode()) == IssueEvent("comment_created", "10231")
+
+
+def test_an_issue_event_names_issue_and_account_by_id() -> None:
+    body = {
+        "timestamp": 1780000000000,
+        "webhookEvent": "jira:issue_updated",
+        "issue": {"id": "10001", "key": "OPS-1", "fields": {"summary": "words"}},
+        "user": {"accountId": "5c5f880629be9642ba529340", "displayName": "Priya"},
+    }
+    said = jira_event(json.dumps(body).encode())
+    assert said == IssueEvent("jira:issue_updated", "10001", "5c5f880629be9642ba529340")
+
+
+def test_what_only_refers_to_an_incident_names_it_too() -> None:
+    data = {"id": "PRESP1", "type": "incident_responder", "incident": {"id": "PINC1"}}
+    body = {"event": {"id": "E1", "event_type": "incident.responder.added", "data": data}}
+    said = pagerduty_event(json.dumps(body).encode())
+    assert said == IncidentEvent("E1", "incident.responder.added", "PINC1")
+    assert not said.notes

@@ -1,0 +1,335 @@
+"""The listener on a real socket, over the real engine: life signs, metrics, and webhooks."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import re
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from rig import Rig
+from ruamel.yaml import YAML
+from sqlmodel import select
+
+from syncd.domain.operation import Target
+from syncd.engine.pulse import STUCK_AFTER, Pulse
+from syncd.ledger import holds
+from syncd.ledger.tables import AuditEventRow, LookAgainRow
+from syncd.web import app as web
+from syncd.web.app import LARGEST_BODY, Secrets, make_app
+from syncd.web.metrics import Metrics
+from syncd.web.receive import Receiver
+from syncd.web.server import Listener
+from syncd.web.source import Source
+
+SECRET = "a-secret-of-webhooks"
+ALERTS = Path(__file__).parents[2] / "systemd" / "alerts.yaml"
+
+
+class Web:
+    """A listener over a rig."""
+
+    def __init__(self, rig: Rig, secrets: Secrets) -> None:
+        self.rig = rig
+        self.handed: list[str] = []
+        desk = rig.desk
+        desk.counts = rig.transport.counts
+        self.pulse = Pulse(desk.clock, 30)
+        receiver = Receiver(desk, self.handed.extend)
+        expires = {"jira": rig.clock.now().date() + timedelta(days=12)}
+        source = Source(desk, self.pulse, lambda: rig.engine.good_sides(), receiver, 30, expires)
+        app = make_app(source, Metrics(source, self.pulse, rig.clock.now()), secrets)
+        self.listener = Listener("127.0.0.1", 0, app)
+        self.listener.start()
+        self.url = f"http://127.0.0.1:{self.listener.port}"
+
+    def get(self, path: str) -> requests.Response:
+        return requests.get(self.url + path, timeout=5)
+
+    def metrics(self) -> dict[str, float]:
+        """Every sample by its name and labels."""
+        found = {}
+        for line in self.get("/metrics").text.splitlines():
+            if not line.startswith("#"):
+                name, _, value = line.rpartition(" ")
+                found[name] = float(value)
+        return found
+
+    def send(self, source: str, body: bytes, **headers: str) -> requests.Response:
+        """A webhook with a valid signature, unless `headers` says otherwise."""
+        digest = hmac.new(SECRET.encode(), body, hashlib.sha256).hexdigest()
+        name, value = {
+            "pagerduty": ("X-PagerDuty-Signature", f"v1={digest}"),
+            "jira": ("X-Hub-Signature", f"sha256={digest}"),
+        }[source]
+        given = {name: value, **headers}
+        return requests.post(f"{self.url}/webhooks/{source}", data=body, headers=given, timeout=10)
+
+    def looks(self) -> list[LookAgainRow]:
+        with self.rig.ledger.db.read() as session:
+            return list(session.exec(select(LookAgainRow)).all())
+
+
+@pytest.fixture
+def web_of(house: Rig) -> Iterator[Callable[..., Web]]:
+    made: list[Web] = []
+
+    def make(secrets: Secrets | None = None) -> Web:
+        made.append(Web(house, secrets or Secrets((SECRET,), SECRET)))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.listener.stop(5)
+
+
+def pagerduty(incident: str, kind: str = "incident.acknowledged", **data: Any) -> bytes:
+    """The envelope of a v3 webhook as PagerDuty documents it."""
+    of_incident = {"id": incident, "type": "incident", "number": 1, **data}
+    note = {
+        "id": "PNOTE1",
+        "type": "incident_note",
+        "incident": {"id": incident, "type": "incident_reference"},
+    }
+    event = {
+        "id": "01CH754SM17TWPE2V2H4VPBRO7",
+        "event_type": kind,
+        "resource_type": "incident",
+        "occurred_at": "2026-11-22T08:00:00Z",
+        "agent": None,
+        "client": None,
+        "data": note if kind == "incident.annotated" else of_incident,
+    }
+    return json.dumps({"event": event}).encode()
+
+
+def trigger(rig: Rig, **more: Any) -> str:
+    return rig.world.pagerduty.trigger("Alipay Integration", "Callbacks time out", **more).id
+
+
+def test_it_is_well_while_the_loop_goes_round_and_ready_while_both_sides_are_read(
+    house: Rig, web_of: Callable[..., Web]
+) -> None:
+    web = web_of()
+    assert (web.get("/healthz").status_code, web.get("/healthz").text) == (200, "ok\n")
+    ready = web.get("/readyz")
+    assert ready.status_code == 200
+    assert ready.json()["ready"] is True
+    assert set(ready.json()["last_good_cycle"]) == {"pagerduty", "jira"}
+    house.server.close_door("jira")
+    for _ in range(12):
+        with web.pulse.cycle():
+            house.cycle()
+    late = web.get("/readyz")
+    assert late.status_code == 503
+    assert list(late.json()["down"]) == ["jira"]
+    assert web.get("/healthz").status_code == 200
+    house.world.advance(STUCK_AFTER + 31)
+    assert web.get("/healthz").status_code == 503
+    assert "no cycle has begun" in web.get("/healthz").text
+
+
+def test_it_is_not_well_when_the_ledger_does_not_answer(house: Rig, web_of: Callable[..., Web]) -> None:
+    web = web_of()
+
+    def gone() -> AbstractContextManager[Any]:
+        raise OSError("gone")
+
+    house.ledger.db.read, kept = gone, house.ledger.db.read  # type: ignore[method-assign]
+    try:
+        assert web.get("/healthz").status_code == 503
+    finally:
+        house.ledger.db.read = kept  # type: ignore[method-assign]
+
+
+def test_readyz_says_how_much_waits_and_how_long(house: Rig, web_of: Callable[..., Web]) -> None:
+    web = web_of()
+    with house.ledger.db.write() as session:
+        holds.pause(session, [Target.JIRA], "a test", "anybody", house.clock.now())
+    trigger(house)
+    house.cycle()
+    house.cycle(60)
+    said = web.get("/readyz").json()
+    assert said["queue"] >= 1
+    assert said["oldest_waiting_seconds"] >= 60
+    assert web.metrics()['syncd_paused{target="jira"}'] == 1
+
+
+def test_the_metrics_tell_what_happened(house: Rig, web_of: Callable[..., Web]) -> None:
+    web = web_of()
+    incident = trigger(house, urgency="high")
+    house.cycle()
+    house.settle()
+    found = web.metrics()
+    assert found["syncd_open_incidents"] == 1
+    assert found['syncd_cycle_age_seconds{side="jira"}'] < 31
+    assert found['syncd_requests_total{outcome="ok",service="jira"}'] > 3
+    assert found['syncd_operations{state="done"}'] >= 2
+    assert found['syncd_ticket_delay_seconds_bucket{le="60.0"}'] == 1
+    assert found["syncd_ticket_delay_seconds_count"] == 1
+    assert found["syncd_bulk_lag_seconds_count"] == 1
+    assert found['syncd_credential_days_left{service="jira"}'] == 12
+    assert found["syncd_doubles_left"] == 0
+    text = web.get("/metrics").text
+    assert incident not in text
+    assert "Callbacks" not in text
+
+
+def test_every_alert_rule_stands_on_metrics_that_exist(house: Rig, web_of: Callable[..., Web]) -> None:
+    web = web_of()
+    web.send("pagerduty", b"{}")
+    house.cycle()
+    existing = {name.partition("{")[0] for name in web.metrics()}
+    existing |= {
+        line.split()[2] for line in web.get("/metrics").text.splitlines() if line.startswith("# TYPE")
+    }
+    rules = YAML(typ="safe").load(ALERTS.read_text())["groups"][0]["rules"]
+    named = {name for rule in rules for name in re.findall(r"syncd_\w+", rule["expr"])}
+    assert len(rules) >= 10
+    assert named - existing == set()
+    assert all(rule["annotations"]["summary"] and rule["annotations"]["action"] for rule in rules)
+
+
+def test_a_webhook_makes_a_row_to_look_again_and_nothing_else(house: Rig, web_of: Callable[..., Web]) -> None:
+    web = web_of()
+    incident = trigger(house)
+    service = {"id": "PNOTOURS", "summary": "Alipay Integration", "type": "service_reference"}
+    said = web.send("pagerduty", pagerduty(incident, "incident.triggered", service=service))
+    assert (said.status_code, said.text) == (202, "used\n")
+    (look,) = web.looks()
+    assert (look.incident_id, look.why, look.notes) == (incident, "PagerDuty sent incident.triggered", False)
+    assert web.handed == [incident]
+    house.engine.dispatcher.submit(web.handed)
+    house.engine.dispatcher.drain()
+    assert web.looks() == []
+    assert [one.kind for one in house.operations("done")][:1] == ["create_ticket"]
+
+
+def test_a_note_asks_for_the_notes_and_an_unknown_incident_by_reference_is_passed_over(
+    house: Rig, web_of: Callable[..., Web]
+) -> None:
+    web = web_of()
+    unknown = web.send("pagerduty", pagerduty("PNEVER1", "incident.annotated"), **{"X-Webhook-Id": "a"})
+    assert unknown.text == "unused\n"
+    incident = trigger(house)
+    house.cycle()
+    assert web.send("pagerduty", pagerduty(incident, "incident.annotated")).text == "used\n"
+    assert [one.notes for one in web.looks()] == [True]
+
+
+def test_the_same_delivery_twice_is_used_once(house: Rig, web_of: Callable[..., Web]) -> None:
+    web = web_of()
+    incident = trigger(house)
+    house.cycle()
+    body = pagerduty(incident)
+    assert web.send("pagerduty", body, **{"X-Webhook-Id": "one"}).text == "used\n"
+    assert web.send("pagerduty", body, **{"X-Webhook-Id": "one"}).text == "known\n"
+    assert web.send("pagerduty", body, **{"X-Webhook-Id": "two"}).text == "used\n"
+    assert web.send("pagerduty", body).text == "used\n"
+    assert web.send("pagerduty", body).text == "known\n"
+
+
+USELESS = (
+    b"",
+    b"no json",
+    b"[]",
+    b"null",
+    b'{"event": 1}',
+    b'{"event": {"event_type": "pagey.ping", "data": {"type": "ping"}}}',
+    pagerduty("P'; DROP TABLE x"),
+    pagerduty("PSOMEBODY", service={"id": "PELSE", "summary": "Nobody's"}),
+    b"[" * 100_000,
+    pagerduty("P1", "x" * 500),
+)
+
+
+@pytest.mark.parametrize("source", ["pagerduty", "jira"])
+def test_what_cannot_be_used_is_accepted_and_passed_over(web_of: Callable[..., Web], source: str) -> None:
+    web = web_of()
+    answers = [web.send(source, body) for body in USELESS]
+    assert {(one.status_code, one.text) for one in answers} == {(202, "unused\n")}
+    assert web.looks() == []
+
+
+def test_what_is_too_large_is_accepted_and_passed_over(web_of: Callable[..., Web]) -> None:
+    web = web_of()
+    said = web.send("pagerduty", b" " * (LARGEST_BODY + 1))
+    assert said.status_code == 202
+    assert web.metrics()['syncd_webhooks_total{outcome="too large",source="pagerduty"}'] == 1
+
+
+@pytest.mark.parametrize("source", ["pagerduty", "jira"])
+def test_without_a_valid_signature_nothing_is_believed(
+    house: Rig, web_of: Callable[..., Web], source: str
+) -> None:
+    web = web_of()
+    incident = trigger(house)
+    house.cycle()
+    wrong = {"X-PagerDuty-Signature": "v1=00", "X-Hub-Signature": "sha256=00"}
+    assert web.send(source, pagerduty(incident), **wrong).status_code == 401
+    assert requests.post(f"{web.url}/webhooks/{source}", data=b"{}", timeout=5).status_code == 401
+    assert web.looks() == []
+    assert web.metrics()[f'syncd_webhooks_total{{outcome="forged",source="{source}"}}'] == 2
+
+
+def test_without_a_secret_a_receiver_is_shut_and_the_sender_keeps_its_events(
+    web_of: Callable[..., Web],
+) -> None:
+    web = web_of(Secrets((), None))
+    assert web.send("pagerduty", pagerduty("P1")).status_code == 503
+    assert web.send("jira", b"{}").status_code == 503
+
+
+def test_what_the_ledger_could_not_take_in_time_is_to_be_sent_again(
+    house: Rig, web_of: Callable[..., Web], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(web, "ANSWER_WITHIN", 0.2)
+    one = web_of()
+    incident = trigger(house)
+    house.cycle()
+    body = pagerduty(incident)
+    with house.ledger.db.write():
+        assert one.send("pagerduty", body).status_code == 503
+    assert one.send("pagerduty", body, **{"X-Webhook-Id": "again"}).text == "used\n"
+
+
+def test_jira_says_which_ticket_changed_and_which_was_deleted(house: Rig, web_of: Callable[..., Web]) -> None:
+    web = web_of()
+    incident = trigger(house)
+    house.cycle()
+    (ticket,) = [one for one in house.operations("done") if one.kind == "create_ticket"]
+    issue = {"id": ticket.remote_id, "key": "OPS-1"}
+    body = json.dumps({"webhookEvent": "jira:issue_updated", "issue": issue, "timestamp": 1}).encode()
+    identified = {"X-Atlassian-Webhook-Identifier": "a"}
+    assert web.send("jira", body, **identified).text == "used\n"
+    assert web.send("jira", body, **identified).text == "known\n"
+    (look,) = web.looks()
+    assert (look.incident_id, look.ticket) == (incident, True)
+    gone = {
+        "webhookEvent": "jira:issue_deleted",
+        "issue": issue,
+        "user": {"accountId": "5b10a2844c20165700ede21g"},
+    }
+    assert web.send("jira", json.dumps(gone).encode()).text == "used\n"
+    with house.ledger.db.read() as session:
+        (event,) = session.exec(select(AuditEventRow).where(AuditEventRow.kind == "ticket.deleted")).all()
+    assert (event.incident_id, event.issue_id) == (incident, ticket.remote_id)
+    assert json.loads(event.text) == {"by": "5b10a2844c20165700ede21g"}
+    other = {"webhookEvent": "jira:issue_updated", "issue": {"id": "999999"}}
+    assert web.send("jira", json.dumps(other).encode()).text == "unused\n"
+
+
+def test_there_is_nothing_else_to_be_had(web_of: Callable[..., Web]) -> None:
+    web = web_of()
+    for path in ("/", "/docs", "/metrics/../ledger", "/webhooks/other"):
+        assert web.get(path).status_code == 404
+    assert web.get("/webhooks/jira").status_code == 405
+    assert requests.post(f"{web.url}/healthz", timeout=5).status_code == 405
+    assert "server" not in web.get("/healthz").headers
