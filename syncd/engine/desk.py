@@ -162,4 +162,6 @@ class Desk:
             for name, spec in mapping.jira.fields.items():
                 if spec.severity and name in project.fields:
                     names.add(project.fields[name].id)
+            if project.postmortem and project.postmortem.date_field.startswith("customfield_"):
+                names.add(project.postmortem.date_field)
         return sorted(names)

@@ -36,6 +36,7 @@ def extend_case(session: Session, desk: Desk, row: IncidentRow, case: Case) -> C
         update={
             "turns": _turns(row, case.incident),
             "spells": tuple(Spell.model_validate(one) for one in row.spells),
+            "absorbed": papers.severities_of(session, case.merged_from),
             "postmortem": _postmortem(postmortem) if postmortem else None,
             "items": tuple(_item(one) for one in papers.items_of(session, row.id)),
             "duties": papers.duties_of(session, row.id),
@@ -175,7 +176,8 @@ def read_papers(desk: Desk, rows: list[PaperRow], book: Rulebook, *, changelogs:
         ident: desk.clients.jira.changelog(ident) for ident in shown if changelogs and ident in by_issue
     }
     desk.health.succeeded("jira")
-    judged = FIELDS_JUDGED | {book.mapping.postmortem.date_field}
+    named = book.project.postmortem
+    judged = FIELDS_JUDGED | {named.date_field if named else book.mapping.postmortem.date_field}
     with desk.ledger.db.write() as session:
         for ident, row in by_issue.items():
             session.add(row)

@@ -17,10 +17,17 @@ from sqlalchemy.orm.attributes import set_committed_value
 from sqlmodel import Session, SQLModel, col, select
 
 from syncd.domain.base import JsonValue
-from syncd.domain.operation import OPEN_STATES, Operation, OperationClass, OperationState, ticket_key
+from syncd.domain.operation import (
+    OPEN_STATES,
+    Operation,
+    OperationClass,
+    OperationState,
+    postmortem_key,
+    ticket_key,
+)
 from syncd.ledger import audit
 from syncd.ledger.errors import OperationMoved
-from syncd.ledger.tables import IncidentRow, OperationRow, TicketRow
+from syncd.ledger.tables import IncidentRow, OperationRow, PostmortemRow, TicketRow
 
 _NOT_GIVEN_UP: dict[str, None] = {"gave_up_boot_id": None, "gave_up_boottime": None}
 _REPLACEABLE = (OperationState.PENDING, OperationState.PARKED, OperationState.HELD)
@@ -169,19 +176,22 @@ _OPEN_OF = (
 
 
 def unmet(session: Session, row: OperationRow) -> list[str]:
-    """The keys that an operation still waits for; a ticket that was adopted needs no create."""
+    """The keys that an operation still waits for; what was adopted needs no create."""
     if not row.needs:
         return []
     query = select(OperationRow.key).where(
         col(OperationRow.key).in_(row.needs), OperationRow.state == OperationState.DONE
     )
     done = set(session.exec(query).all())
-    return [key for key in row.needs if key not in done and not _has_ticket(session, key)]
+    return [key for key in row.needs if key not in done and not _is_there(session, key)]
 
 
-def _has_ticket(session: Session, key: str) -> bool:
-    prefix = ticket_key("")
-    return key.startswith(prefix) and session.get(TicketRow, key.removeprefix(prefix)) is not None
+def _is_there(session: Session, key: str) -> bool:
+    """Whether a create's issue stands on record, whoever made it."""
+    incident = key.partition("/")[2]
+    if key == ticket_key(incident):
+        return session.get(TicketRow, incident) is not None
+    return key == postmortem_key(incident) and session.get(PostmortemRow, incident) is not None
 
 
 def incidents_with_work(session: Session) -> list[str]:

@@ -107,7 +107,8 @@ class Case(Value):
     `people` maps PagerDuty user ids to Jira accounts, None where nobody assignable was found; a user
     who is missing was not looked up yet. `once` holds the keys of all once-operations on record,
     `unsettled` the marks of those whose outcome is unknown. `now` is the moment of the decision; without
-    it nothing waits. `merged_from` are the incidents that were merged into this one. What is `restricted`
+    it nothing waits. `merged_from` are the incidents that were merged into this one, `absorbed` the
+    severities that they had. What is `restricted`
     holds no title and no texts here either. `turns` are the incident's changes of state, None where its
     log was not read since the last; `spells` the severities that it had. `skewed` says that our clock and a
     service's are too far apart to judge a deadline.
@@ -128,6 +129,7 @@ class Case(Value):
     now: UtcTime | None = None
     merged_into: MergeTarget | None = None
     merged_from: tuple[str, ...] = ()
+    absorbed: tuple[str, ...] = ()
     turns: tuple[Turn, ...] | None = None
     spells: tuple[Spell, ...] = ()
     postmortem: PostmortemState | None = None

@@ -16,6 +16,7 @@ from syncd.policy.gate import decide_gate
 from syncd.policy.merge import decide_merge
 from syncd.policy.mirror import decide_mirror
 from syncd.policy.mirror_changes import decide_mirror_changes
+from syncd.policy.postmortem import decide_postmortem
 from syncd.policy.restricted import decide_level
 from syncd.policy.status import decide_status
 from syncd.policy.ticket import decide_ticket
@@ -28,6 +29,7 @@ RULES: tuple[Callable[[Case, Rulebook], Decision], ...] = (
     decide_fields,
     decide_mirror,
     decide_mirror_changes,
+    decide_postmortem,
 )
 
 JUDGING: tuple[Callable[[Case, Rulebook], Decision], ...] = ()

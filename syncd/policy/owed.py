@@ -1,0 +1,93 @@
+"""Whether an incident owes a postmortem, for which severity, and since when.
+
+The worst severity decides that was held for ten minutes, or at the resolve (`basis: peak`), or the last one
+(`basis: final`; rules: "Severity"). One that is raised after the resolve counts as long as it stands. What
+was merged into the incident counts with its own severity (rules: "The postmortem"), and what was itself
+merged into another owes nothing: the other one does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from syncd.domain.base import UtcTime, Value
+from syncd.domain.history import Spell
+from syncd.policy.case import Case, Rulebook
+from syncd.policy.severity import decide_severity
+
+HELD = timedelta(minutes=10)
+"""For so long a severity stands before it counts."""
+
+
+class Owed(Value):
+    """That a postmortem is owed: the worst severity that counts, and when the incident first qualified."""
+
+    severity: str
+    since: UtcTime
+    reason: str
+
+
+def over_since(case: Case) -> datetime | None:
+    """When the incident was resolved last (UTC), None while it is open."""
+    incident = case.incident
+    if incident.open:
+        return None
+    return incident.resolved_at or incident.status_changed_at or incident.created_at
+
+
+def spells_of(case: Case, book: Rulebook) -> tuple[Spell, ...]:
+    """The severities that the incident had, with the one that it has now, oldest first."""
+    incident = case.incident
+    now = decide_severity(incident, book.mapping, book.section).name
+    known = tuple(one for one in case.spells if one.severity in book.mapping.severities)
+    if known and known[-1].severity == now:
+        return known
+    since = (incident.updated_at or case.now or incident.created_at) if known else incident.created_at
+    return (*known, Spell(severity=now, since=since))
+
+
+def counting_spells(case: Case, book: Rulebook) -> tuple[Spell, ...]:
+    """Those of its severities that count for what is owed, oldest first."""
+    spells = spells_of(case, book)
+    if book.mapping.postmortem.basis == "final":
+        return spells[-1:]
+    return tuple(_held(spells, case))
+
+
+def _held(spells: tuple[Spell, ...], case: Case) -> Iterator[Spell]:
+    over = over_since(case)
+    now = case.now or over or spells[-1].since
+    for at, spell in enumerate(spells):
+        last = at == len(spells) - 1
+        until = max(now, spell.since) if last else spells[at + 1].since
+        at_resolve = over is not None and spell.since <= over and (last or over < until)
+        if until - spell.since >= HELD or at_resolve or (last and over is not None):
+            yield spell
+
+
+def owed_postmortem(case: Case, book: Rulebook) -> Owed | None:
+    """Given a case, return what is owed for it, None where no postmortem is.
+
+    Silence (what was over before the rules began) and the mapping's mode are the caller's business.
+    """
+    incident, mapping = case.incident, book.mapping
+    if incident.merged_into is not None:
+        return None
+    counting = [
+        *counting_spells(case, book),
+        *(Spell(severity=name, since=incident.created_at) for name in case.absorbed),
+    ]
+    owing = [
+        one
+        for one in counting
+        if one.severity in mapping.severities and mapping.owes_postmortem(one.severity, book.section)
+    ]
+    if not owing:
+        return None
+    names = list(mapping.severities)
+    worst = min((one.severity for one in owing), key=names.index)
+    reason = f"an incident of {worst} owes a postmortem"
+    if not mapping.severities[worst].postmortem:
+        reason = f"every incident of {incident.service.name or incident.service.id} owes a postmortem"
+    return Owed(severity=worst, since=min(one.since for one in owing), reason=reason)
