@@ -16,7 +16,7 @@ from sqlmodel import col, select
 from syncd.config.texts import slug_label
 from syncd.domain.base import JsonValue
 from syncd.domain.incident import Incident
-from syncd.domain.operation import op_of, ticket_key
+from syncd.domain.operation import Kind, op_of, ticket_key
 from syncd.domain.ticket import Issue
 from syncd.engine.border import keep_issue
 from syncd.engine.cases import left_in_peace
@@ -89,6 +89,13 @@ def _search(desk: Desk, project: str, part: Iterable[tuple[IncidentRow, Rulebook
     return set(books)
 
 
+def _is_paper(issue: Issue) -> bool:
+    """Whether an issue is a postmortem or an action item, which bear the incident's label, too."""
+    if issue.mark is not None and issue.mark.kind in (Kind.CREATE_POSTMORTEM, Kind.CREATE_ACTION_ITEM):
+        return True
+    return not {"syncd-postmortem", "syncd-action-item"}.isdisjoint(issue.labels)
+
+
 def _settle(
     session: Session, desk: Desk, incident_id: str, book: Rulebook, issues: list[Issue], moment: int
 ) -> None:
@@ -99,7 +106,7 @@ def _settle(
     session.add(row)
     label = slug_label(f"pd-{incident_id}")
     taken = tickets_by_issue(session, [issue.id for issue in issues])
-    candidates = [issue for issue in issues if label in issue.labels and issue.id not in taken]
+    candidates = [one for one in issues if label in one.labels and one.id not in taken and not _is_paper(one)]
     marked = [one for one in candidates if one.mark and one.mark.op == op_of(ticket_key(incident_id))]
     typed = [one for one in candidates if one.type_id == book.project.incident_type.id]
     chosen = min(marked, key=lambda one: int(one.id)) if marked else (typed[0] if len(typed) == 1 else None)
