@@ -20,7 +20,8 @@ from syncd.ledger import papers
 from syncd.ledger.papers import PaperRow
 from syncd.ledger.snapshots import look_again, ticket_of
 from syncd.ledger.tables import ActionItemRow, IncidentRow, PostmortemRow, TicketRow
-from syncd.policy.case import Case, ClosedBy, Decision, ItemState, PostmortemState, Rulebook
+from syncd.policy.case import Absorbed, Case, ClosedBy, Decision, ItemState, PostmortemState, Rulebook
+from syncd.policy.severity import decide_severity
 from syncd.policy.turns import Entry, turns_of
 
 ROUNDED_SECONDS = 1.0
@@ -36,14 +37,32 @@ def extend_case(session: Session, desk: Desk, row: IncidentRow, case: Case) -> C
         update={
             "turns": _turns(row, case.incident),
             "spells": tuple(Spell.model_validate(one) for one in row.spells),
-            "absorbed": papers.severities_of(session, case.merged_from),
             "postmortem": _postmortem(postmortem) if postmortem else None,
             "items": tuple(_item(one) for one in papers.items_of(session, row.id)),
             "duties": papers.duties_of(session, row.id),
             "waivers": papers.waivers_of(session, row.id),
             "skewed": desk.skewed(),
+            "absorbed": _absorbed(session, desk, case.merged_from),
         }
     )
+
+
+def _absorbed(session: Session, desk: Desk, merged_from: tuple[str, ...]) -> tuple[Absorbed, ...]:
+    """What was merged into an incident, each judged by its own team's mapping."""
+    found = []
+    for ident in merged_from:
+        row = session.get(IncidentRow, ident)
+        incident = Incident.model_validate(row.snapshot) if row else None
+        team = desk.team_of(incident.service.id, incident.service.name) if incident else None
+        if row is None or incident is None or team is None:
+            continue
+        severity = decide_severity(incident, *team)
+        merged_at = incident.resolved_at or incident.status_changed_at or incident.created_at
+        owes = team[0].owes_postmortem(severity.name, team[1])
+        found.append(
+            Absorbed(id=ident, number=row.number, severity=severity.name, owes=owes, merged_at=merged_at)
+        )
+    return tuple(found)
 
 
 def _turns(row: IncidentRow, incident: Incident) -> tuple[Turn, ...] | None:

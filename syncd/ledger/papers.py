@@ -107,14 +107,6 @@ def add_spell(row: IncidentRow, severity: str, since: datetime) -> None:
         row.spells = [*row.spells, Spell(severity=severity, since=since).model_dump(mode="json")]
 
 
-def severities_of(session: Session, incident_ids: Sequence[str]) -> tuple[str, ...]:
-    """The severities that these incidents had when they were decided on last, in no order."""
-    if not incident_ids:
-        return ()
-    query = select(IncidentRow.severity).where(col(IncidentRow.id).in_(incident_ids))
-    return tuple(sorted({one for one in session.exec(query).all() if one}))
-
-
 def duties_of(session: Session, incident_id: str) -> tuple[Duty, ...]:
     """The duties that arose from an incident, clocks in order."""
     query = select(DutyRow).where(DutyRow.incident_id == incident_id).order_by(col(DutyRow.id))

@@ -92,6 +92,16 @@ class ItemState(Value):
     first_seen_at: UtcTime
 
 
+class Absorbed(Value):
+    """An incident that was merged into this one: its severity, and whether that owed a postmortem."""
+
+    id: str
+    number: int
+    severity: str
+    owes: bool
+    merged_at: UtcTime
+
+
 class MergeTarget(Value):
     """The incident that this one was merged into; `claimed` says whether a mapping claims its service."""
 
@@ -107,11 +117,10 @@ class Case(Value):
     `people` maps PagerDuty user ids to Jira accounts, None where nobody assignable was found; a user
     who is missing was not looked up yet. `once` holds the keys of all once-operations on record,
     `unsettled` the marks of those whose outcome is unknown. `now` is the moment of the decision; without
-    it nothing waits. `merged_from` are the incidents that were merged into this one, `absorbed` the
-    severities that they had. What is `restricted`
+    it nothing waits. `merged_from` are the incidents that were merged into this one. What is `restricted`
     holds no title and no texts here either. `turns` are the incident's changes of state, None where its
     log was not read since the last; `spells` the severities that it had. `skewed` says that our clock and a
-    service's are too far apart to judge a deadline.
+    service's are too far apart to judge a deadline. `absorbed` tells of those merged into it.
     """
 
     incident: Incident
@@ -129,7 +138,6 @@ class Case(Value):
     now: UtcTime | None = None
     merged_into: MergeTarget | None = None
     merged_from: tuple[str, ...] = ()
-    absorbed: tuple[str, ...] = ()
     turns: tuple[Turn, ...] | None = None
     spells: tuple[Spell, ...] = ()
     postmortem: PostmortemState | None = None
@@ -137,6 +145,7 @@ class Case(Value):
     duties: tuple[Duty, ...] = ()
     waivers: tuple[Waiver, ...] = ()
     skewed: bool = False
+    absorbed: tuple[Absorbed, ...] = ()
 
     def duty(self, kind: str, subject: str | None = None) -> Duty | None:
         """The duty of a kind with the latest clock; `subject` None: the incident's own."""

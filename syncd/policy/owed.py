@@ -1,9 +1,8 @@
 """Whether an incident owes a postmortem, for which severity, and since when.
 
 The worst severity decides that was held for ten minutes, or at the resolve (`basis: peak`), or the last one
-(`basis: final`; rules: "Severity"). One that is raised after the resolve counts as long as it stands. What
-was merged into the incident counts with its own severity (rules: "The postmortem"), and what was itself
-merged into another owes nothing: the other one does.
+(`basis: final`; rules: "Severity"). What was merged into the incident counts with its own severity (rules:
+"The postmortem"), and what was itself merged into another owes nothing: the other one does.
 """
 
 from __future__ import annotations
@@ -62,8 +61,20 @@ def _held(spells: tuple[Spell, ...], case: Case) -> Iterator[Spell]:
         last = at == len(spells) - 1
         until = max(now, spell.since) if last else spells[at + 1].since
         at_resolve = over is not None and spell.since <= over and (last or over < until)
-        if until - spell.since >= HELD or at_resolve or (last and over is not None):
+        if until - spell.since >= HELD or at_resolve:
             yield spell
+
+
+def settles_in(case: Case, book: Rulebook) -> float | None:
+    """Seconds until the present severity will have been held long enough to count; None: it is, or owes none.
+
+    Without a moment of the decision nothing waits.
+    """
+    spell = spells_of(case, book)[-1]
+    if case.now is None or not book.mapping.owes_postmortem(spell.severity, book.section):
+        return None
+    left = (spell.since + HELD - case.now).total_seconds()
+    return left if left > 0 else None
 
 
 def owed_postmortem(case: Case, book: Rulebook) -> Owed | None:
@@ -74,20 +85,23 @@ def owed_postmortem(case: Case, book: Rulebook) -> Owed | None:
     incident, mapping = case.incident, book.mapping
     if incident.merged_into is not None:
         return None
-    counting = [
-        *counting_spells(case, book),
-        *(Spell(severity=name, since=incident.created_at) for name in case.absorbed),
-    ]
     owing = [
         one
-        for one in counting
+        for one in counting_spells(case, book)
         if one.severity in mapping.severities and mapping.owes_postmortem(one.severity, book.section)
     ]
-    if not owing:
+    merged = [one for one in case.absorbed if one.owes]
+    since = [*(one.since for one in owing), *(one.merged_at for one in merged)]
+    if not since:
         return None
-    names = list(mapping.severities)
-    worst = min((one.severity for one in owing), key=names.index)
+    said = [*(one.severity for one in owing), *(one.severity for one in merged)]
+    ranks = list(mapping.severities)
+    # what another team's mapping calls otherwise counts as the worst that owes one here
+    worst = next((name for name in ranks if mapping.severities[name].postmortem), ranks[0])
+    worst = min((name for name in said if name in ranks), key=ranks.index, default=worst)
     reason = f"an incident of {worst} owes a postmortem"
-    if not mapping.severities[worst].postmortem:
+    if merged and not owing:
+        reason = f"incident #{merged[0].number}, {merged[0].severity}, was merged into it"
+    elif not mapping.severities[worst].postmortem:
         reason = f"every incident of {incident.service.name or incident.service.id} owes a postmortem"
-    return Owed(severity=worst, since=min(one.since for one in owing), reason=reason)
+    return Owed(severity=worst, since=min(since), reason=reason)

@@ -113,11 +113,11 @@ def test_the_text_tells_who_did_what_and_when_in_the_team_s_zone(make_rig: Any) 
     later(rig)
     said = text(rig)
     assert "All times are Europe/Berlin." in said
-    assert "* 2026-11-16 07:00 CET: Triggered" in said
+    assert "* 2026-11-16 07:00 CET, Events API V2: Triggered" in said
     assert "* 2026-11-16 07:01 CET: Acknowledged by Amara Osei" in said
-    assert "Note: Traffic goes to the backup provider. (Amara Osei)" in said
+    assert "CET, Amara Osei: Note: Traffic goes to the backup provider." in said
     assert said.count("Traffic goes to the backup provider.") == 1
-    assert "Comment: Partners were told. (Ines Carvalho)" in said
+    assert "CET, Ines Carvalho: Comment: Partners were told." in said
     assert "Severity raised from SEV2 to SEV0" in said
     assert "** SEV2 from 2026-11-16 07:00 CET" in said
     assert "Ticket OPS-1: http" not in said.partition("h2. Links")[0]
@@ -419,7 +419,7 @@ def test_a_restricted_incident_s_postmortem_stands_under_the_level_and_holds_no_
     assert issue["fields"]["security"]["name"] == "Security incident"
     assert issue["fields"]["summary"] == "Postmortem: Security incident #1"
     said = issue["fields"]["description"]
-    assert "Acknowledged (Amara Osei)" in said
+    assert "UTC, Amara Osei: Acknowledged" in said
     assert "its texts stand in its ticket and in PagerDuty alone" in said
     assert "Ana Reyes" not in everything(rig, issue)
     assert "backup provider" not in everything(rig, issue)

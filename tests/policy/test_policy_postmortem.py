@@ -13,7 +13,7 @@ from syncd.domain.history import Spell, Turn
 from syncd.domain.operation import Kind
 from syncd.domain.project import PostmortemFacts
 from syncd.domain.ticket import Link
-from syncd.policy.case import Case, MergeTarget, PostmortemState, Rulebook
+from syncd.policy.case import Absorbed, Case, MergeTarget, PostmortemState, Rulebook
 from syncd.policy.owed import owed_postmortem
 from syncd.policy.postmortem import decide_postmortem
 
@@ -55,6 +55,7 @@ def resolved(priority: str = "P3", *had: tuple[str, float], minutes: float = 30,
         ([("SEV3", 0), ("SEV0", 20), ("SEV3", 60)], "P4", "final", None),
         ([("SEV3", 0), ("SEV1", 119), ("SEV3", 121)], "P4", "peak", "SEV1"),
         ([("SEV3", 0), ("SEV1", 130)], "P2", "peak", "SEV1"),
+        ([("SEV3", 0), ("SEV1", 145)], "P2", "peak", None),
         ([("SEV3", 0), ("SEV1", 121), ("SEV3", 125)], "P4", "peak", None),
         ([("SEV0", 0), ("SEV2", 60)], "P3", "peak", "SEV0"),
         ([("SEV0", 0), ("SEV2", 60)], "P3", "final", "SEV2"),
@@ -68,6 +69,10 @@ def test_a_severity_counts_that_was_held_for_ten_minutes_or_at_the_resolve_or_is
     assert (found.severity if found else None) == owed
 
 
+def test_a_severity_that_was_raised_after_the_resolve_is_waited_for_until_it_counts() -> None:
+    assert decide_postmortem(resolved("P2", ("SEV3", 0), ("SEV1", 145)), rules()).again == 300.0
+
+
 def test_it_is_owed_since_the_incident_first_qualified() -> None:
     found = owed_postmortem(resolved("P2", ("SEV3", 0), ("SEV2", 40), ("SEV1", 150)), rules())
     assert found is not None
@@ -79,9 +84,13 @@ def test_what_was_merged_into_another_owes_nothing_and_the_other_one_owes_for_it
     merged = source.incident.model_copy(update={"merged_into": "P9"})
     source = source.model_copy(update={"incident": merged, "merged_into": MergeTarget(id="P9")})
     assert owed_postmortem(source, rules()) is None
-    target = resolved("P4", merged_from=("P8",), absorbed=("SEV1", "Sev-1"))
-    found = owed_postmortem(target, rules())
-    assert found is not None and found.severity == "SEV1"
+    absorbed = Absorbed(id="P8", number=8, severity="SEV1", owes=True, merged_at=at(30))
+    found = owed_postmortem(resolved("P4", merged_from=("P8",), absorbed=(absorbed,)), rules())
+    assert found is not None and (found.severity, found.since) == ("SEV1", at(30))
+    assert found.reason == "incident #8, SEV1, was merged into it"
+    foreign = absorbed.model_copy(update={"severity": "Sev-1"})
+    found = owed_postmortem(resolved("P4", merged_from=("P8",), absorbed=(foreign,)), rules())
+    assert found is not None and found.severity == "SEV0"
 
 
 def test_every_incident_of_a_service_may_owe_one() -> None:
