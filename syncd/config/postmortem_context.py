@@ -131,12 +131,13 @@ def duration(span: timedelta) -> str:
     seconds = max(0, round(span.total_seconds()))
     if seconds < 60:
         return f"{seconds} s"
-    minutes, hours, days = seconds // 60, seconds // 3600, seconds // 86400
-    if days:
-        rest = hours - 24 * days
+    if seconds < 600:
+        minutes, odd = divmod(seconds, 60)
+        return f"{minutes} min {odd} s" if odd else f"{minutes} min"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    if hours >= 24:
+        days, rest = divmod(round(seconds / 3600), 24)
         return f"{days} d {rest} h" if rest else f"{days} d"
-    rest = minutes - 60 * hours
-    if hours:
-        return f"{hours} h {rest} min" if rest else f"{hours} h"
-    odd = seconds - 60 * minutes
-    return f"{minutes} min {odd} s" if odd and minutes < 10 else f"{minutes} min"
+    if not hours:
+        return f"{minutes} min"
+    return f"{hours} h {minutes} min" if minutes else f"{hours} h"

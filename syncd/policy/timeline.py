@@ -25,7 +25,7 @@ _WORDS = {
     "acknowledge": "Acknowledged",
     "unacknowledge": "No longer acknowledged",
     "resolve": "Resolved",
-    "assign": "Assigned to somebody else",
+    "assign": "Assigned",
     "escalate": "Escalated",
     "delegate": "Handed to another escalation policy",
     "snooze": "Snoozed",
@@ -119,12 +119,15 @@ def windows_of(turns: Iterable[Turn], incident: Incident) -> tuple[Window, ...]:
 def helpers_of(
     log: Iterable[LogEntry], notes: Iterable[Note], commanders: Iterable[str] = ()
 ) -> tuple[Helper, ...]:
-    """Which people had which part, in the order of their first act; `commanders` were on the schedule."""
+    """Which people had which part, in the order of their first act; `commanders` were on the schedule.
+
+    Who wrote notes is told by the notes: the log does not say which of them are ours.
+    """
     parts: dict[str, list[str]] = {name: ["incident commander"] for name in commanders if name}
     people = [
         (entry.at, entry.agent.name, entry.kind)
         for entry in log
-        if entry.by_person and entry.agent and entry.agent.name
+        if entry.by_person and entry.kind != "annotate" and entry.agent and entry.agent.name
     ]
     people += [
         (note.created_at, note.author.name, "annotate")

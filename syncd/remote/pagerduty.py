@@ -109,7 +109,8 @@ class PagerDutyClient(DirectoryReading):
                 found.update({one.id: one for one in entries if one})
                 if not wire.more(body) or not entries:
                     break
-        return tuple(sorted(found.values(), key=lambda one: one.at))
+        # pages come newest first, so that of one second's entries the earlier stands behind the later
+        return tuple(sorted(reversed(found.values()), key=lambda one: one.at))
 
     def alerts(self, incident_id: str) -> tuple[Alert, ...]:
         """The alerts of an incident, without their details; PagerDuty keeps at most 1,000."""

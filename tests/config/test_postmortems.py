@@ -199,6 +199,7 @@ def test_everything_that_the_readme_promises_is_in_the_context() -> None:
         (605, "10 min"),
         (7500, "2 h 5 min"),
         (7200, "2 h"),
+        (3580, "1 h"),
         (86400, "1 d"),
         (273600, "3 d 4 h"),
     ],

@@ -115,6 +115,7 @@ def test_the_text_tells_who_did_what_and_when_in_the_team_s_zone(make_rig: Any) 
     assert "All times are Europe/Berlin." in said
     assert "* 2026-11-16 07:00 CET, Events API V2: Triggered" in said
     assert "* 2026-11-16 07:01 CET: Acknowledged by Amara Osei" in said
+    assert said.index(": Triggered") < said.index(": Assigned to Amara Osei")
     assert "CET, Amara Osei: Note: Traffic goes to the backup provider." in said
     assert said.count("Traffic goes to the backup provider.") == 1
     assert "CET, Ines Carvalho: Comment: Partners were told." in said
