@@ -410,10 +410,9 @@ def test_a_project_without_a_type_for_postmortems_and_a_demanded_field_are_wrong
 
 
 def test_the_commanders_schedule_is_looked_for(first: House) -> None:
-    remap(
-        first, "  Alipay Integration: {}", "  Alipay Integration:\n    commander: QRPay incident commanders"
-    )
-    remap(first, "  BluBank Integration: {}", "  BluBank Integration:\n    commander: Nobody's")
+    for name, schedule in (("Alipay", "QRPay incident commanders"), ("BluBank", "Nobody's")):
+        component = f'component: "{name} Integration"'
+        remap(first, component, f'{component}, commander: "{schedule}"')
     said = found(first)
     assert [one["where"] for one in of(said, "PD09", "ok")] == ["QRPay, commander QRPay incident commanders"]
     assert [one["where"] for one in of(said, "PD09", "wrong")] == ["QRPay, commander Nobody's"]
