@@ -110,7 +110,9 @@ class PagerDutyClient(DirectoryReading):
                 if not wire.more(body) or not entries:
                     break
         # pages come newest first, so that of one second's entries the earlier stands behind the later
-        return tuple(sorted(reversed(found.values()), key=lambda one: one.at))
+        oldest_first = list(reversed(found.values()))
+        oldest_first.sort(key=lambda one: one.at)
+        return tuple(oldest_first)
 
     def alerts(self, incident_id: str) -> tuple[Alert, ...]:
         """The alerts of an incident, without their details; PagerDuty keeps at most 1,000."""
