@@ -117,7 +117,8 @@ class Sweep:
             return None
         rows = (session.get(TicketRow, incident.id), session.get(PostmortemRow, incident.id))
         if older.id not in [one.issue_id for one in rows if one is not None]:
-            return "the ledger does not hold the older one for the ticket or postmortem"
+            what = "postmortem" if mark.kind == Kind.CREATE_POSTMORTEM else "ticket"
+            return f"the ledger does not hold the older one for the {what}"
         if _touched(younger):
             return "somebody touched the younger one"
         outbox.add(session, operations, desk.clock.now())
