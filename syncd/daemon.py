@@ -22,6 +22,7 @@ from syncd.config.live import Live
 from syncd.config.load import Configuration
 from syncd.config.mappings import load_mappings
 from syncd.config.masks import mask
+from syncd.config.postmortem_text import render_postmortem
 from syncd.config.settings import Settings
 from syncd.config.templates import Templates
 from syncd.config.ticket_context import ticket_context
@@ -29,6 +30,7 @@ from syncd.config.ticket_text import render_ticket
 from syncd.domain.clock import Clock
 from syncd.domain.incident import Incident
 from syncd.domain.mapping import Mapping
+from syncd.domain.postmortem import Story
 from syncd.engine.alarms import Alarms
 from syncd.engine.clock import SystemClock
 from syncd.engine.cycle import WORKERS, Engine
@@ -71,6 +73,14 @@ class TicketRenderer:
         severity = decide_severity(incident, book.mapping, book.section)
         rendered = render_ticket(
             self._templates, incident, book.mapping, book.section, severity.name, severity.assumed
+        )
+        return rendered.summary, rendered.description
+
+    def postmortem(self, incident: Incident, story: Story, book: Rulebook) -> tuple[str, str]:
+        """Summary and description of a new postmortem."""
+        severity = decide_severity(incident, book.mapping, book.section)
+        rendered = render_postmortem(
+            self._templates, incident, book.mapping, book.section, severity.name, severity.assumed, story
         )
         return rendered.summary, rendered.description
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from syncd.domain.incident import Incident
 from syncd.domain.mapping import Mapping
+from syncd.domain.postmortem import Story
 from syncd.domain.text import escape_wiki
 from syncd.engine.cycle import CycleResult, Engine
 from syncd.engine.desk import Clients, Desk
@@ -58,6 +59,10 @@ class PlainRenderer:
 
     def ticket(self, incident: Incident, book: Rulebook) -> tuple[str, str]:
         return incident.title.replace("\n", " ")[:255], escape_wiki(incident.title)
+
+    def postmortem(self, incident: Incident, story: Story, book: Rulebook) -> tuple[str, str]:
+        lines = [f"{one.at:%H:%M} {escape_wiki(one.text)}" for one in story.lines]
+        return f"Postmortem: {incident.title}"[:255], "\n".join([f"Owner: {story.owner}", *lines])[:20_000]
 
     def inline(self, text: str, incident: Incident, book: Rulebook) -> str:
         return text.replace("{{ incident.id }}", incident.id)

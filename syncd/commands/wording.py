@@ -16,6 +16,10 @@ _DONE = {
     Kind.REWRITE_COMMENT: "copy of a note of {incident} on {key} brought up to date",
     Kind.REWRITE_NOTE: "copy of a comment on {key} on {incident} brought up to date",
     Kind.SAY_ON_TICKET: "comment written on {key}",
+    Kind.CREATE_POSTMORTEM: "postmortem made for {incident}",
+    Kind.LINK_PAPER: "postmortem or action item of {incident} linked",
+    Kind.EDIT_PAPER: "postmortem or action item of {incident} brought up to date",
+    Kind.SAY_ON_PAPER: "comment written on the postmortem or an action item of {incident}",
     Kind.LINK_DOUBLE: "a double of {key} linked to it",
     Kind.CLOSE_DOUBLE: "a double of {key} closed",
 }

@@ -25,3 +25,12 @@ class Clock(Protocol):
     def sleep(self, seconds: float, until: Event) -> bool:
         """Wait `seconds` (of this clock) or until the event is set; return whether it was set."""
         ...
+
+
+def zone_word(local: datetime) -> str:
+    """How people call the zone of a local time: its abbreviation, or `UTC+8` where it has none."""
+    name = local.tzname() or "UTC"
+    if name[0] not in "+-":
+        return name
+    hours, minutes = int(name[1:3]), name[3:]
+    return f"UTC{name[0]}{hours}" + (f":{minutes}" if minutes else "")

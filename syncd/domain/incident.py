@@ -80,8 +80,9 @@ class Note(Value):
 class LogEntry(Value):
     """One line of PagerDuty's record: the feed that says which incidents may have changed.
 
-    `kind` is PagerDuty's type without `_log_entry` (trigger, acknowledge, annotate, ...). `incident`
-    is the whole incident where the page embedded it, as of the page's request.
+    `kind` is PagerDuty's type without `_log_entry` (trigger, acknowledge, annotate, ...). `by_person`: its
+    agent is a user, not a service or an integration. `incident` is the whole incident where the page
+    embedded it, as of the page's request.
     """
 
     id: str
@@ -89,6 +90,7 @@ class LogEntry(Value):
     at: UtcTime
     incident_id: str
     agent: Reference | None = None
+    by_person: bool = False
     summary: str = ""
     note: str | None = None
     incident: Incident | None = Field(default=None, repr=False)

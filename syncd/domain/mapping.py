@@ -164,6 +164,9 @@ class PlaybookSection(Value):
     detect: tuple[Text, ...] = Field((), description="How to tell that this is the case.")
     actions: tuple[Text, ...] = Field((), description="What to do, step by step.")
     recovered_when: tuple[Text, ...] = Field((), description="What must hold before it is over.")
+    root_causes: tuple[Text, ...] = Field(
+        (), description="What may have brought it about: the questions on the root cause in the postmortem."
+    )
 
 
 class ServiceSection(Value):

@@ -40,6 +40,27 @@ class ProjectFacts(Value):
     link_types: tuple[Reference, ...] = ()
 
 
+class PostmortemFacts(Value):
+    """What the project has for postmortems, with the mapping's names turned into ids.
+
+    `completed` are the statuses in which one is completed: those that the mapping names, else all of
+    category done. `fields` are those of the type's create screen by id, empty where it was not asked for.
+    `date_field` is the id of the field of the review date. `link_type` stands between ticket and postmortem;
+    None: the site has none that the mapping names. `lacking` says what was replaced, for `syncd check`.
+    """
+
+    type: Reference
+    completed: tuple[Status, ...] = ()
+    fields: dict[str, FieldFacts] = Field(default_factory=dict)
+    date_field: str = "duedate"
+    link_type: str | None = None
+    lacking: tuple[str, ...] = ()
+
+    def offers(self, field_id: str) -> bool:
+        """Whether its create screen has a field; where the screen is not known, it is tried."""
+        return not self.fields or field_id in self.fields
+
+
 class ResolvedProject(Value):
     """A project with the mapping's names turned into ids; None or absence means the project lacks it.
 
@@ -47,7 +68,8 @@ class ResolvedProject(Value):
     status that stands for it, `instead` to those that the mapping names after it, `path` to those that
     lie on the way to it. `priorities` maps a severity to a priority. `fields` are those of the incident
     type's create screen by id, and by the mapping's name. `security` maps names of security levels to the
-    ids that our account may set.
+    ids that our account may set. `postmortem` is None where the project has no type for one, `sub_task`
+    where it has no sub-tasks.
     """
 
     id: str
@@ -64,6 +86,8 @@ class ResolvedProject(Value):
     resolutions: tuple[Reference, ...] = ()
     security: dict[str, str] = Field(default_factory=dict)
     link_types: tuple[Reference, ...] = ()
+    postmortem: PostmortemFacts | None = None
+    sub_task: Reference | None = None
     lacking: tuple[str, ...] = ()
 
     @property

@@ -15,7 +15,7 @@ from sqlmodel import Session, col, select
 from syncd.config.texts import slug_label
 from syncd.domain.base import JsonValue
 from syncd.domain.incident import Incident
-from syncd.domain.operation import OperationState, op_of, ticket_key
+from syncd.domain.operation import Kind, OperationState, op_of, ticket_key
 from syncd.domain.ticket import Issue
 from syncd.engine.border import keep_issue
 from syncd.engine.cases import left_in_peace
@@ -99,6 +99,8 @@ def adopt_own(desk: Desk, issues: Iterable[Issue], moment: int) -> list[str]:
             incident = session.get(IncidentRow, mark.incident) if mark else None
             if mark is None or incident is None or session.get(TicketRow, incident.id) is not None:
                 continue
+            if mark.kind != Kind.CREATE_TICKET:
+                continue
             query = select(OperationRow.id).where(OperationRow.op == mark.op)
             if session.exec(query.where(col(OperationRow.state).in_([str(one) for one in known]))).first():
                 continue
@@ -111,6 +113,13 @@ def adopt_own(desk: Desk, issues: Iterable[Issue], moment: int) -> list[str]:
     return taken
 
 
+def _is_paper(issue: Issue) -> bool:
+    """Whether an issue is a postmortem or an action item, which bear the incident's label, too."""
+    if issue.mark is not None and issue.mark.kind in (Kind.CREATE_POSTMORTEM, Kind.CREATE_ACTION_ITEM):
+        return True
+    return not {"syncd-postmortem", "syncd-action-item"}.isdisjoint(issue.labels)
+
+
 def _settle(
     session: Session, desk: Desk, incident_id: str, book: Rulebook, issues: list[Issue], moment: int
 ) -> None:
@@ -119,7 +128,7 @@ def _settle(
         return
     label = slug_label(f"pd-{incident_id}")
     taken = tickets_by_issue(session, [issue.id for issue in issues])
-    candidates = [issue for issue in issues if label in issue.labels and issue.id not in taken]
+    candidates = [one for one in issues if label in one.labels and one.id not in taken and not _is_paper(one)]
     if desk.patient and not candidates:
         return  # the ledger was restored, and the index may lag behind what the lost one made
     row.searched = True

@@ -14,6 +14,7 @@ from typing import Protocol
 from syncd.domain.clock import Clock
 from syncd.domain.incident import Incident
 from syncd.domain.mapping import Mapping, ServiceSection
+from syncd.domain.postmortem import Story
 from syncd.domain.ticket import Account
 from syncd.engine.brakes import Brakes
 from syncd.engine.fetch_lag import SETTLE, FetchLag
@@ -45,10 +46,14 @@ class Budgets(Protocol):
 
 
 class Renderer(Protocol):
-    """Turns an incident into the text of its ticket."""
+    """Turns an incident into the text of its ticket and its postmortem."""
 
     def ticket(self, incident: Incident, book: Rulebook) -> tuple[str, str]:
         """Summary and description, escaped and within Jira's limits."""
+        ...
+
+    def postmortem(self, incident: Incident, story: Story, book: Rulebook) -> tuple[str, str]:
+        """Summary and description of a postmortem, escaped and with room to write."""
         ...
 
     def inline(self, text: str, incident: Incident, book: Rulebook) -> str:

@@ -18,6 +18,7 @@ from syncd.engine.acts.base import (
     Act,
     CannotRender,
     DecideAgain,
+    NotYet,
     Outcome,
     Rendered,
     is_restricted,
@@ -55,6 +56,7 @@ class Verdict(StrEnum):
     AGAIN = "again"
     WAIT = "wait"
     ENDED = "ended"
+    NOT_YET = "not yet"
 
 
 class Executor:
@@ -77,6 +79,8 @@ class Executor:
             desk.budgets.take(row.target, issue=str(rendered.get("issue", "")), leave=_left(act, row))
         except DecideAgain:
             return self._end(row, OperationState.SUPERSEDED, "what it was decided upon has changed")
+        except NotYet:
+            return self._keep_for_later(row)
         except CannotRender as error:
             return self._park(row, str(error))
         except RemoteError as error:
@@ -263,6 +267,13 @@ class Executor:
         with self._desk.ledger.db.write() as session:
             session.add(row)
             outbox.put_back(session, row, self._desk.clock.now(), words)
+
+    def _keep_for_later(self, row: OperationRow) -> Verdict:
+        if row.rendered is not None:
+            with self._desk.ledger.db.write() as session:
+                session.add(row)
+                row.rendered = None
+        return Verdict.NOT_YET
 
     def _park(self, row: OperationRow, words: str) -> Verdict:
         with self._desk.ledger.db.write() as session:

@@ -11,9 +11,10 @@ from threading import Lock
 
 from syncd.domain.base import Reference
 from syncd.domain.clock import Clock
-from syncd.domain.mapping import STATUS_WORDS, Mapping
+from syncd.domain.mapping import STATUS_WORDS, Mapping, Mode
 from syncd.domain.project import FieldFacts, IssueTypeFacts, ProjectFacts, ResolvedProject
 from syncd.domain.ticket import Status, Transition
+from syncd.engine.paper_facts import postmortem_facts, postmortem_type, sub_task_type
 from syncd.remote.ports import Jira
 
 KEPT_SECONDS = 3600.0
@@ -50,12 +51,14 @@ def resolve(
     fields: Iterable[FieldFacts],
     resolutions: Iterable[Reference],
     levels: Iterable[Reference] = (),
+    postmortem_screen: Iterable[FieldFacts] = (),
 ) -> ResolvedProject:
     """Turn a mapping's names into the project's ids; raises `MappingDoesNotFit` with all that is missing.
 
     What the daemon can do without (a component, a priority, a further field) stands in `lacking`. What
     the create screen does not have the project lacks, whatever the site has; without `fields` that is
-    not judged. `levels` are the security levels that our account may set.
+    not judged. `levels` are the security levels that our account may set, `postmortem_screen` the fields of
+    the create screen of postmortems.
     """
     kind = _incident_type(mapping, facts)
     lacking: list[str] = []
@@ -76,6 +79,8 @@ def resolve(
         resolutions=tuple(resolutions),
         link_types=facts.link_types,
         security={level.name: level.id for level in levels},
+        postmortem=postmortem_facts(mapping, facts, postmortem_screen),
+        sub_task=sub_task_type(mapping, facts),
         lacking=tuple(sorted(lacking)),
     )
 
@@ -190,6 +195,17 @@ class Trail:
     words: str = ""
 
 
+def postmortem_screen(
+    jira: Jira, mapping: Mapping, facts: ProjectFacts, screen: tuple[FieldFacts, ...]
+) -> tuple[FieldFacts, ...]:
+    """The create screen of postmortems; asked for only where it is another than the ticket's (`screen`)."""
+    kind = postmortem_type(mapping, facts)
+    if kind is None or mapping.postmortem.mode is Mode.OFF:
+        return ()
+    same = kind.id == _incident_type(mapping, facts).id
+    return screen if same else jira.create_fields(facts.key, kind.id)
+
+
 class JiraFacts:
     """Projects, transitions and trails as learned, for all threads."""
 
@@ -234,7 +250,8 @@ class JiraFacts:
         screen = jira.create_fields(facts.key, _incident_type(mapping, facts).id)
         secured = any(field.id == "security" for field in screen)
         levels = jira.security_levels(facts.key) if secured else ()
-        resolved = resolve(mapping, facts, screen, jira.resolutions(), levels)
+        papers = postmortem_screen(jira, mapping, facts, screen)
+        resolved = resolve(mapping, facts, screen, jira.resolutions(), levels, papers)
         return resolved.model_copy(update={"edition": jira.server().edition})
 
     def ways(self, workflow: str, status_id: str) -> tuple[Transition, ...] | None:

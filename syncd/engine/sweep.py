@@ -20,7 +20,7 @@ from syncd.engine.acts.doubles import nobody_spoke
 from syncd.engine.desk import Desk
 from syncd.ledger import audit, outbox
 from syncd.ledger.snapshots import get_cursor, set_cursor
-from syncd.ledger.tables import IncidentRow, TicketRow
+from syncd.ledger.tables import IncidentRow, PostmortemRow, TicketRow
 from syncd.remote.budget import lane
 
 CURSOR = "sweep"
@@ -115,9 +115,10 @@ class Sweep:
         operations = _operations(older, younger, incident.id)
         if outbox.on_record(session, operations[0].key):
             return None
-        ticket = session.get(TicketRow, incident.id)
-        if ticket is None or ticket.issue_id != older.id:
-            return "the ledger does not hold the older one for the ticket"
+        rows = (session.get(TicketRow, incident.id), session.get(PostmortemRow, incident.id))
+        if older.id not in [one.issue_id for one in rows if one is not None]:
+            what = "postmortem" if mark.kind == Kind.CREATE_POSTMORTEM else "ticket"
+            return f"the ledger does not hold the older one for the {what}"
         if _touched(younger):
             return "somebody touched the younger one"
         outbox.add(session, operations, desk.clock.now())
@@ -153,6 +154,6 @@ def _operations(older: Issue, younger: Issue, incident: str) -> list[Operation]:
             object=f"issue:{younger.id}",
             needs=(link,),
             meaning=meaning,
-            reason=f"{older.key} is the ticket",
+            reason=f"{older.key} counts",
         ),
     ]

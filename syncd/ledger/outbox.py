@@ -17,11 +17,18 @@ from sqlalchemy.orm.attributes import set_committed_value
 from sqlmodel import Session, SQLModel, col, select
 
 from syncd.domain.base import JsonValue
-from syncd.domain.operation import OPEN_STATES, Operation, OperationClass, OperationState, ticket_key
+from syncd.domain.operation import (
+    OPEN_STATES,
+    Operation,
+    OperationClass,
+    OperationState,
+    postmortem_key,
+    ticket_key,
+)
 from syncd.ledger import audit
 from syncd.ledger.errors import OperationMoved
 from syncd.ledger.restored import WHY, lies_before_restore
-from syncd.ledger.tables import IncidentRow, OperationRow, TicketRow
+from syncd.ledger.tables import IncidentRow, OperationRow, PostmortemRow, TicketRow
 
 _NOT_GIVEN_UP: dict[str, None] = {"gave_up_boot_id": None, "gave_up_boottime": None}
 WAITED_FOR = timedelta(days=1)
@@ -178,25 +185,28 @@ _OPEN_OF = (
 def unmet(session: Session, row: OperationRow, now: datetime | None = None) -> list[str]:
     """The keys that an operation still waits for; a ticket that was adopted needs no create.
 
-    What has been parked for longer than a day by `now` is waited for no more, but for a ticket's create:
-    nothing can be done on a ticket that is not there.
+    What has been parked for longer than a day by `now` is waited for no more, but for the create of an
+    issue: nothing can be done on what is not there.
     """
     if not row.needs:
         return []
     rows = session.exec(select(OperationRow).where(col(OperationRow.key).in_(row.needs))).all()
     met = {one.key for one in rows if one.state == OperationState.DONE or _parked_long(one, now)}
-    return [key for key in row.needs if key not in met and not _has_ticket(session, key)]
+    return [key for key in row.needs if key not in met and not _is_there(session, key)]
 
 
 def _parked_long(row: OperationRow, now: datetime | None) -> bool:
     since = row.claimed_at or row.decided_at
     long = now is not None and now - since > WAITED_FOR
-    return long and row.state == OperationState.PARKED and not row.key.startswith(ticket_key(""))
+    return long and row.state == OperationState.PARKED and not row.kind.startswith("create_")
 
 
-def _has_ticket(session: Session, key: str) -> bool:
-    prefix = ticket_key("")
-    return key.startswith(prefix) and session.get(TicketRow, key.removeprefix(prefix)) is not None
+def _is_there(session: Session, key: str) -> bool:
+    """Whether a create's issue stands on record, whoever made it."""
+    incident = key.partition("/")[2]
+    if key == ticket_key(incident):
+        return session.get(TicketRow, incident) is not None
+    return key == postmortem_key(incident) and session.get(PostmortemRow, incident) is not None
 
 
 def incidents_with_work(session: Session) -> list[str]:

@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlmodel import Session, col, select
 
-from syncd.domain.base import JsonValue
+from syncd.domain.base import JsonValue, Reference
 from syncd.domain.duty import Duty, DutyKind, DutyState, Waiver
 from syncd.domain.history import Change, Spell
 from syncd.domain.incident import LogEntry
@@ -96,13 +96,30 @@ def note_acknowledged(row: IncidentRow, entry: LogEntry) -> None:
 
 
 def _entry(entry: LogEntry, restricted: bool) -> dict[str, Any]:
-    kept = {"id": entry.id, "kind": entry.kind, "at": entry.at.isoformat()}
+    kept: dict[str, Any] = {"id": entry.id, "kind": entry.kind, "at": entry.at.isoformat()}
     if entry.agent is not None:
         kept["agent"] = entry.agent.name
         kept["agent_id"] = entry.agent.id
+        kept["person"] = entry.by_person
     if not restricted:
         kept["summary"] = entry.summary
     return kept
+
+
+def log_of(row: IncidentRow) -> tuple[LogEntry, ...]:
+    """An incident's log as it is kept, oldest first; empty where it was never read."""
+    return tuple(
+        LogEntry(
+            id=one["id"],
+            kind=one["kind"],
+            at=one["at"],
+            incident_id=row.id,
+            agent=Reference(id=one["agent_id"], name=one["agent"]) if one.get("agent_id") else None,
+            by_person=one.get("person", False),
+            summary=one.get("summary", ""),
+        )
+        for one in row.log or ()
+    )
 
 
 def add_spell(row: IncidentRow, severity: str, since: datetime) -> None:

@@ -15,7 +15,7 @@ from sqlmodel import Session, col, select
 from syncd.domain.incident import stub_title
 from syncd.domain.operation import Kind, OperationState
 from syncd.ledger import audit, outbox
-from syncd.ledger.tables import IncidentRow, OperationRow, TicketRow
+from syncd.ledger.tables import ActionItemRow, IncidentRow, OperationRow, PostmortemRow, TicketRow
 
 AGAIN = "again"
 """In what a withheld operation was rendered to: it must be rendered anew before it leaves."""
@@ -53,6 +53,10 @@ def restrict(session: Session, row: IncidentRow, why: str, now: datetime) -> boo
     ticket = session.get(TicketRow, row.id)
     if ticket is not None:
         withhold_ticket(session, ticket, row.number)
+    if row.log is not None:
+        row.log = [{name: one for name, one in entry.items() if name != "summary"} for entry in row.log]
+    for paper in _papers(session, row.id):
+        withhold_paper(session, paper, row.number)
     query = select(OperationRow).where(OperationRow.incident_id == row.id).order_by(col(OperationRow.id))
     for operation in session.exec(query).all():
         _withhold(session, operation, row.number, now)
@@ -67,16 +71,31 @@ def withhold_ticket(session: Session, ticket: TicketRow, number: int) -> None:
     session.add(ticket)
 
 
+def _papers(session: Session, incident_id: str) -> list[PostmortemRow | ActionItemRow]:
+    postmortem = session.get(PostmortemRow, incident_id)
+    items = session.exec(select(ActionItemRow).where(ActionItemRow.incident_id == incident_id)).all()
+    return [*([postmortem] if postmortem else []), *items]
+
+
+def withhold_paper(session: Session, paper: PostmortemRow | ActionItemRow, number: int) -> None:
+    """Take the texts out of what is known of a postmortem or an action item."""
+    if paper.snapshot is not None:
+        paper.snapshot = {**paper.snapshot, **texts_withheld(number)}
+    if isinstance(paper, PostmortemRow):
+        paper.follow_ups = []
+    session.add(paper)
+
+
 def _withhold(session: Session, row: OperationRow, number: int, now: datetime) -> None:
     if row.kind in _TEXTS and row.state in _WAITING:
         outbox.finish(session, row, OperationState.DROPPED, now, why="the incident is restricted")
-    meaning: dict[str, Any] = {
-        name: "" if name in ("text", "value") else value for name, value in row.meaning.items()
-    }
+    # on a postmortem our own words hold nothing of the incident's, and are still to be said
+    blanked = ("value",) if row.kind == Kind.SAY_ON_PAPER else ("text", "value")
+    meaning: dict[str, Any] = {name: "" if name in blanked else value for name, value in row.meaning.items()}
     for part in ("fields", "agree"):
         if isinstance(meaning.get(part), dict):
             meaning[part] = {name: one for name, one in meaning[part].items() if name != "summary"}
-    if row.kind == Kind.CREATE_TICKET:
+    if row.kind in (Kind.CREATE_TICKET, Kind.CREATE_POSTMORTEM):
         meaning[PRIVATE] = True
     row.meaning = meaning
     if row.rendered is not None:

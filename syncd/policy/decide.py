@@ -17,6 +17,7 @@ from syncd.policy.gate import decide_gate
 from syncd.policy.merge import decide_merge
 from syncd.policy.mirror import decide_mirror
 from syncd.policy.mirror_changes import decide_mirror_changes
+from syncd.policy.postmortem import decide_postmortem
 from syncd.policy.restricted import decide_level
 from syncd.policy.status import decide_status
 from syncd.policy.tell_duties import tell_duties
@@ -30,6 +31,7 @@ RULES: tuple[Callable[[Case, Rulebook], Decision], ...] = (
     decide_fields,
     decide_mirror,
     decide_mirror_changes,
+    decide_postmortem,
 )
 
 JUDGING: tuple[Callable[[Case, Rulebook], Decision], ...] = (decide_duties,)

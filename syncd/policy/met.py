@@ -79,6 +79,8 @@ def review_field(book: Rulebook) -> str:
 
 def review_field_of(mapping: Mapping, project: ResolvedProject) -> str:
     """As `review_field`, of a mapping and its project."""
+    if project.postmortem is not None:
+        return project.postmortem.date_field
     wanted = mapping.postmortem.date_field
     if wanted.casefold() in (DUE_DATE, "due date"):
         return DUE_DATE
@@ -120,7 +122,9 @@ def completed_spans(postmortem: PostmortemState, book: Rulebook) -> tuple[Span, 
     if issue is None:
         return ()
     names = {name.casefold() for name in book.mapping.postmortem.statuses}
+    resolved = book.project.postmortem.completed if book.project.postmortem else ()
     ids = _ids_of(names, [issue.status, *book.project.statuses.values(), *_others(book)])
+    ids |= {one.id for one in resolved}
 
     def done(ident: str | None, words: str | None) -> bool:
         return ident in ids or (words or "").casefold() in names

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 from syncd.domain.base import Reference
 from syncd.domain.incident import Incident, IncidentStatus, LogEntry, Note, PagerDutyService, Responder
+from syncd.domain.postmortem import Alert
 from syncd.remote import wire_pagerduty as wire
 from syncd.remote.errors import Cause, NotDone
 from syncd.remote.pagerduty_directory import DirectoryReading
@@ -108,7 +109,14 @@ class PagerDutyClient(DirectoryReading):
                 found.update({one.id: one for one in entries if one})
                 if not wire.more(body) or not entries:
                     break
-        return tuple(sorted(found.values(), key=lambda one: one.at))
+        # pages come newest first, so that of one second's entries the earlier stands behind the later
+        oldest_first = list(reversed(found.values()))
+        oldest_first.sort(key=lambda one: one.at)
+        return tuple(oldest_first)
+
+    def alerts(self, incident_id: str) -> tuple[Alert, ...]:
+        """The alerts of an incident, without their details; PagerDuty keeps at most 1,000."""
+        return self._all("alerts", wire.alert, path=f"incidents/{identifier(SERVICE, incident_id)}/alerts")
 
     def on_call(self, schedule: str, at: datetime) -> tuple[Responder, ...]:
         """Who is or was on a schedule (by id) at a moment, with their addresses."""

@@ -18,6 +18,7 @@ from syncd.domain.base import JsonValue, Reference, Value
 from syncd.domain.directory import EscalationPolicy, OtherTool, Schedule
 from syncd.domain.history import Change
 from syncd.domain.incident import Incident, IncidentStatus, LogEntry, Note, PagerDutyService, Responder
+from syncd.domain.postmortem import Alert
 from syncd.domain.project import Edition, FieldFacts, ProjectFacts
 from syncd.domain.ticket import Account, Comment, Issue, Mark, Status, Transition
 from syncd.remote.errors import NotDone
@@ -124,6 +125,10 @@ class PagerDuty(Protocol):
 
     def incident_log(self, incident_id: str) -> tuple[LogEntry, ...]:
         """All log entries of one incident, oldest first; at most the latest 2,000."""
+        ...
+
+    def alerts(self, incident_id: str) -> tuple[Alert, ...]:
+        """All alerts of an incident, without their details."""
         ...
 
     def on_call(self, schedule: str, at: datetime) -> tuple[Responder, ...]:

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from syncd.domain.base import Reference
 from syncd.domain.incident import Incident, IncidentStatus, LogEntry, Note, PagerDutyService, Responder
+from syncd.domain.postmortem import Alert
 from syncd.remote.wire import ODD, UnreadableError, Wire, maybe_moment, moment
 
 _WHOLE_INCIDENT = ("incident_number", "status", "created_at", "service")
@@ -119,6 +120,7 @@ def log_entry(raw: Wire) -> LogEntry | None:
         at=moment(raw["created_at"]),
         incident_id=about["id"],
         agent=reference(raw.get("agent")),
+        by_person=str((raw.get("agent") or {}).get("type")).startswith("user"),
         summary=raw.get("summary") or "",
         note=_note_in(raw),
         incident=_readable_incident(about),
@@ -153,6 +155,17 @@ def note(raw: Wire) -> Note:
         text=raw.get("content") or "",
         created_at=moment(raw["created_at"]),
         updated_at=maybe_moment(raw.get("updated_at")),
+    )
+
+
+def alert(raw: Wire) -> Alert:
+    """An alert without its details: summary, where it came from, its page."""
+    details = (raw.get("body") or {}).get("cef_details") or {}
+    source = details.get("source_origin") or (raw.get("integration") or {}).get("summary")
+    return Alert(
+        summary=raw.get("summary") or "",
+        source=source if isinstance(source, str) else "",
+        url=raw.get("html_url") or "",
     )
 
 

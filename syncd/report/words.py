@@ -10,6 +10,7 @@ from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from syncd.domain.clock import zone_word
 from syncd.domain.text import header_line, one_line
 from syncd.report.weekly import Weekly
 
@@ -76,7 +77,7 @@ def context(report: Weekly, *, names: bool = True, head: str = "", browse: str =
         "empty": empty,
         "sections": sections,
         "foot": [
-            f"Made {local:%Y-%m-%d %H:%M} {local.tzname()}; times are in {report.zone}.",
+            f"Made {local:%Y-%m-%d %H:%M} {zone_word(local)}; times are in {report.zone}.",
             *(
                 [f"The ledger exists since {figures['ledger_since'][:10]}."]
                 if figures["ledger_since"]

@@ -385,3 +385,34 @@ def test_data_center_is_checked_with_its_own_ways_of_asking(bare: House) -> None
     said = bare.syncd("check", "--probe", "--yes")
     assert said.code == 0
     assert "stands in Done" in said.out
+
+
+def test_what_postmortems_need_is_named_with_what_stands_in_for_it(first: House) -> None:
+    remap(
+        first,
+        "services:",
+        "postmortem:\n  date_field: Review date\n  link_types: [Problem/Incident]\nservices:",
+    )
+    presets.without_types(first.world.jira.site, "OPS", "Postmortem")
+    said = {one["message"] for one in of(found(first), "J15", "ok")}
+    assert "are of type Task, their review date is duedate" in said
+    assert "the project lacks: field Review date: the review date is read from the due date" in said
+    assert any(one.startswith("the project lacks: link type Problem/Incident") for one in said)
+
+
+def test_a_project_without_a_type_for_postmortems_and_a_demanded_field_are_wrong(first: House) -> None:
+    presets.require(first.world.jira.site, "OPS", "customfield_10052")
+    (demanded,) = of(found(first), "J15", "wrong")
+    assert "requires Root cause (customfield_10052)" in demanded["message"]
+    presets.without_types(first.world.jira.site, "OPS", "Postmortem", "Task")
+    (missing,) = of(found(first), "J15", "wrong")
+    assert "no postmortem is made" in missing["message"]
+
+
+def test_the_commanders_schedule_is_looked_for(first: House) -> None:
+    for name, schedule in (("Alipay", "QRPay incident commanders"), ("BluBank", "Nobody's")):
+        component = f'component: "{name} Integration"'
+        remap(first, component, f'{component}, commander: "{schedule}"')
+    said = found(first)
+    assert [one["where"] for one in of(said, "PD09", "ok")] == ["QRPay, commander QRPay incident commanders"]
+    assert [one["where"] for one in of(said, "PD09", "wrong")] == ["QRPay, commander Nobody's"]

@@ -237,7 +237,7 @@ def test_the_first_mapping_of_the_readme_loads(folder: Callable[..., Path]) -> N
 
 def test_the_keys_of_any_section_are_known() -> None:
     assert known_keys(("services", "Payments", "playbook", 0)) == (
-        *("name", "title", "detect", "actions", "recovered_when"),
+        *("name", "title", "detect", "actions", "recovered_when", "root_causes"),
     )
     assert known_keys(("services",)) == known_keys(("team",)) == known_keys(("nothing", "at", "all")) == ()
 

@@ -31,6 +31,10 @@ class DecideAgain(Exception):
     """What the operation was decided upon has changed: it is superseded and the incident decided anew."""
 
 
+class NotYet(Exception):
+    """It is not the time for an operation: it waits for news of its incident, and is rendered anew then."""
+
+
 @dataclass(frozen=True)
 class Outcome:
     """What the service named: an id, and what the confirmation wants to keep."""
@@ -46,7 +50,7 @@ class Act(Protocol):
     """Whether a claim must carry `probe_from`."""
 
     def render(self, desk: Desk, row: OperationRow) -> Rendered:
-        """The request's data; raises `CannotRender`, `DecideAgain` or `RemoteError`."""
+        """The request's data; raises `CannotRender`, `DecideAgain`, `NotYet` or `RemoteError`."""
         ...
 
     def complete(self, desk: Desk, row: OperationRow, rendered: Rendered) -> Rendered:

@@ -20,8 +20,8 @@ from syncd.engine.acts.books import incident_and_book
 from syncd.engine.acts.retried import retried_at
 from syncd.engine.desk import Desk
 from syncd.ledger import audit
-from syncd.ledger.snapshots import get_cursor, set_cursor
-from syncd.ledger.tables import OperationRow, TicketRow
+from syncd.ledger.snapshots import IssueRow, get_cursor, set_cursor
+from syncd.ledger.tables import OperationRow
 from syncd.remote.errors import RemoteError
 
 
@@ -29,7 +29,7 @@ def _name(project: str) -> str:
     return f"comments.stopped.{project}"
 
 
-def may_comment(desk: Desk, row: OperationRow, ticket: TicketRow) -> bool:
+def may_comment(desk: Desk, row: OperationRow, ticket: IssueRow) -> bool:
     """Whether the answer to a comment must show it hidden: in the service projects of our mappings.
 
     Raises `CannotRender` while commenting on that project is stopped, unless a person has said since
@@ -65,7 +65,7 @@ def shown_to_customers(desk: Desk, issue_id: str, comment: Comment) -> bool:
 
 
 def keep_what_the_answer_said(
-    session: Session, desk: Desk, row: OperationRow, ticket: TicketRow, outcome: Outcome
+    session: Session, desk: Desk, row: OperationRow, ticket: IssueRow, outcome: Outcome
 ) -> None:
     """After a comment that had to be hidden: stop commenting on its project where it is not, else go on."""
     public = outcome.data.get("public")

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from syncd.domain.operation import Kind
 from syncd.engine.acts.base import Act
+from syncd.engine.acts.create_postmortem import CreatePostmortem
 from syncd.engine.acts.create_ticket import CreateTicket
 from syncd.engine.acts.doubles import CloseDouble, LinkDouble
+from syncd.engine.acts.edit_paper import EditPaper
 from syncd.engine.acts.edit_ticket import EditTicket
 from syncd.engine.acts.fill_stub import FillStub
+from syncd.engine.acts.link_paper import LinkPaper
 from syncd.engine.acts.link_tickets import LinkTickets
 from syncd.engine.acts.move_ticket import MoveTicket
 from syncd.engine.acts.rewrites import RewriteComment, RewriteNote
+from syncd.engine.acts.say_on_paper import SayOnPaper
 from syncd.engine.acts.texts import LinkNote, MirrorComment, MirrorNote, SayOnTicket
 
 ACTS: dict[str, Act] = {
@@ -25,6 +29,10 @@ ACTS: dict[str, Act] = {
     Kind.REWRITE_COMMENT: RewriteComment(),
     Kind.REWRITE_NOTE: RewriteNote(),
     Kind.SAY_ON_TICKET: SayOnTicket(),
+    Kind.CREATE_POSTMORTEM: CreatePostmortem(),
+    Kind.LINK_PAPER: LinkPaper(),
+    Kind.EDIT_PAPER: EditPaper(),
+    Kind.SAY_ON_PAPER: SayOnPaper(),
     Kind.LINK_DOUBLE: LinkDouble(),
     Kind.CLOSE_DOUBLE: CloseDouble(),
 }

@@ -7,7 +7,9 @@ from datetime import UTC, datetime, timedelta
 
 from syncd.config.live import on_loopback, unknown_variables
 from syncd.config.load import Configuration
+from syncd.config.postmortem_text import render_postmortem
 from syncd.config.settings import Settings
+from syncd.config.template_trial import sample_story
 from syncd.config.templates import TemplateError, Templates
 from syncd.config.ticket_context import ticket_context
 from syncd.config.ticket_text import render_ticket
@@ -80,6 +82,8 @@ def templates(mapping: Mapping, found: Templates) -> Iterator[Finding]:
         count += 1
         try:
             render_ticket(found, incident, mapping, section, severity.name, severity.assumed)
+            story = sample_story(mapping, incident.title, rich=incident.resolved_at is not None)
+            render_postmortem(found, incident, mapping, section, severity.name, severity.assumed, story)
             context = ticket_context(incident, mapping, section, severity.name, severity.assumed)
             for field in mapping.jira.fields.values():
                 if field.template is not None:

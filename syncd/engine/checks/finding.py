@@ -29,6 +29,7 @@ CODES = {
     "PD06": "somebody is called for each service: its escalation policy and schedules are not empty",
     "PD07": "the addresses of `people.aliases` are users' of PagerDuty",
     "PD08": "PagerDuty's own Jira app does not work beside us",
+    "PD09": "the schedules of the incident commanders are there",
     "J01": "Jira answers our token",
     "J02": "the project and the issue type are there",
     "J03": "our account has the rights that each feature needs",
@@ -43,6 +44,7 @@ CODES = {
     "J12": "the link types and resolutions of the mapping are there",
     "J13": "values that fields do not take, and two keys for one field",
     "J14": "whoever is on call can be assigned",
+    "J15": "what postmortems need: issue type, statuses, review date, link type",
     "T01": "the trial ticket of `--probe`, step by step",
 }
 """Every code and what its finding is about; `mappings/README.md` has the same table."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterator
 from functools import partial
 
-from syncd.engine.checks import jira, other_tools, pagerduty, people, rights, workflow
+from syncd.engine.checks import jira, other_tools, pagerduty, people, postmortems, rights, workflow
 from syncd.engine.checks.clocks import clocks
 from syncd.engine.checks.finding import Finding, Level, guarded
 from syncd.engine.checks.sight import Sight, place
@@ -33,6 +33,7 @@ def check_all(sight: Sight) -> Iterator[Finding]:
                     ("J13", jira.values),
                     ("J12", jira.links),
                     ("J11", jira.levels),
+                    ("J15", postmortems.postmortems),
                     ("J08", workflow.workflow),
                 )
             yield from _each([(code, where, partial(ask, sight, mapping)) for code, ask in rest])
@@ -50,6 +51,7 @@ def _of_pagerduty(sight: Sight) -> list[_Check]:
         ("PD03", "PagerDuty", partial(pagerduty.priorities, sight)),
         ("PD06", "PagerDuty", partial(pagerduty.on_call, sight)),
         ("PD07", "PagerDuty", partial(pagerduty.aliases, sight)),
+        ("PD09", "PagerDuty", partial(postmortems.commanders, sight)),
     ]
 
 

@@ -13,7 +13,7 @@ from syncd.domain.mapping import Mapping
 from syncd.domain.project import FieldFacts, ProjectFacts, ResolvedProject
 from syncd.domain.ticket import Account
 from syncd.engine.desk import Clients
-from syncd.engine.jira_facts import resolve
+from syncd.engine.jira_facts import postmortem_screen, resolve
 from syncd.remote.ports import Jira, PagerDuty
 
 Skew = Callable[[str], float | None]
@@ -101,7 +101,10 @@ class Sight:
             facts = self.facts(mapping.jira.project)
             bare = resolve(mapping, facts, (), ())
             screen = self.screen(facts.key, bare.incident_type.id)
-            self._resolved[mapping.team] = resolve(mapping, facts, screen, self.resolutions)
+            papers = postmortem_screen(self.jira, mapping, facts, screen)
+            self._resolved[mapping.team] = resolve(
+                mapping, facts, screen, self.resolutions, postmortem_screen=papers
+            )
         return self._resolved[mapping.team]
 
     def levels(self, key: str) -> tuple[Reference, ...]:
