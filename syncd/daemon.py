@@ -15,7 +15,7 @@ from threading import Event, Thread
 from apscheduler.schedulers.background import BackgroundScheduler
 from loguru import logger
 
-from syncd.config.live import Live
+from syncd.config.live import Live, on_loopback
 from syncd.config.load import Configuration
 from syncd.config.masks import mask
 from syncd.config.settings import Settings
@@ -29,6 +29,7 @@ from syncd.engine.cycle import WORKERS, Engine
 from syncd.engine.desk import Clients, Desk
 from syncd.engine.health import Health
 from syncd.engine.jira_facts import JiraFacts
+from syncd.engine.post import Post
 from syncd.engine.slow_lane import EVERY_SECONDS
 from syncd.ledger.errors import LedgerError, LedgerUnwritable
 from syncd.ledger.ledger import Ledger, open_for_work
@@ -36,7 +37,9 @@ from syncd.policy.case import Rulebook
 from syncd.policy.severity import decide_severity
 from syncd.remote.budget import Budget
 from syncd.remote.jira import jira_client
+from syncd.remote.mail import FolderMail, SmtpMail
 from syncd.remote.pagerduty import pagerduty_client
+from syncd.remote.ports import Mail
 from syncd.remote.transport import Transport
 
 GRACE_SECONDS = 8.0
@@ -101,6 +104,7 @@ def make_desk(
         skew=transport.skew,
         date_of=transport.date_of,
         stop=stop,
+        post=make_post(configuration, transport, clock),
     )
 
 
@@ -117,6 +121,30 @@ def _unless_unwritable(job: Callable[[], object]) -> Callable[[], None]:
             job()
 
     return run
+
+
+def make_post(configuration: Configuration, transport: Transport, clock: Clock) -> Post:
+    """The way out for mail: the settings' mail server, or files where there is none."""
+    settings = configuration.settings
+    password = settings.smtp_password.get_secret_value() if settings.smtp_password else None
+    client: Mail = FolderMail(settings.mail_dir, clock)
+    if settings.smtp_host:
+        client = SmtpMail(
+            transport,
+            settings.smtp_host,
+            settings.mail_port,
+            security=settings.smtp_security,
+            username=settings.smtp_username,
+            password=password,
+        )
+    return Post(
+        client=client,
+        sender=settings.smtp_from or "syncd <syncd@localhost>",
+        templates=configuration.templates,
+        loopback=on_loopback(settings),
+        nobody=not settings.smtp_host,
+        operator=settings.operator_email,
+    )
 
 
 class Daemon:

@@ -18,6 +18,7 @@ _DONE = {
     Kind.SAY_ON_TICKET: "comment written on {key}",
     Kind.LINK_DOUBLE: "a double of {key} linked to it",
     Kind.CLOSE_DOUBLE: "a double of {key} closed",
+    Kind.SEND_MAIL: "a mail about {incident} sent",
 }
 
 

@@ -19,6 +19,7 @@ from syncd.engine.brakes import Brakes
 from syncd.engine.fetch_lag import SETTLE, FetchLag
 from syncd.engine.health import Health
 from syncd.engine.jira_facts import JiraFacts
+from syncd.engine.post import Post
 from syncd.engine.progress import Progress
 from syncd.ledger.ledger import Ledger
 from syncd.ledger.outbox import GivenUp
@@ -112,6 +113,7 @@ class Desk:
     date_of: Callable[[str], datetime | None] = lambda _service: None
     stop: threading.Event = field(default_factory=threading.Event)
     people: dict[tuple[str, str], tuple[float, Account | None]] = field(default_factory=dict)
+    post: Post | None = None
     brakes: Brakes = field(init=False)
     progress: Progress = field(init=False)
     fetch_lag: FetchLag = field(init=False)

@@ -11,6 +11,7 @@ from syncd.engine.acts.fill_stub import FillStub
 from syncd.engine.acts.link_tickets import LinkTickets
 from syncd.engine.acts.move_ticket import MoveTicket
 from syncd.engine.acts.rewrites import RewriteComment, RewriteNote
+from syncd.engine.acts.send_mail import SendMail
 from syncd.engine.acts.texts import LinkNote, MirrorComment, MirrorNote, SayOnTicket
 
 ACTS: dict[str, Act] = {
@@ -27,4 +28,5 @@ ACTS: dict[str, Act] = {
     Kind.SAY_ON_TICKET: SayOnTicket(),
     Kind.LINK_DOUBLE: LinkDouble(),
     Kind.CLOSE_DOUBLE: CloseDouble(),
+    Kind.SEND_MAIL: SendMail(),
 }
