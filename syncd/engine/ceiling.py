@@ -52,7 +52,8 @@ class Ceiling:
         if row.claimed_at is None or not row.attempts:
             return 0.0
         pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** (row.attempts - 1))
-        return max(0.0, pause - (self._desk.clock.now() - row.claimed_at).total_seconds())
+        passed = (self._desk.clock.now() - row.claimed_at).total_seconds()
+        return max(0.0, pause - max(0.0, passed))
 
     def _take(self, row_id: int) -> float:
         now = self._desk.clock.now()

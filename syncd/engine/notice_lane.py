@@ -12,6 +12,7 @@ from sqlmodel import Session, col, select
 from syncd.domain.history import Spell
 from syncd.domain.incident import Incident
 from syncd.domain.mail import MailKind
+from syncd.domain.mapping import ServiceSection
 from syncd.domain.operation import OperationState
 from syncd.engine.cases import ticket_state, was_over_before
 from syncd.engine.desk import Desk
@@ -30,10 +31,13 @@ def tell(desk: Desk, incident_id: str) -> None:
     with desk.ledger.db.read() as session:
         row = session.get(IncidentRow, incident_id)
         incident = Incident.model_validate(row.snapshot) if row else None
-        found = desk.team_of(incident.service.id, incident.service.name) if incident else None
-        if row is None or incident is None or found is None:
+        if row is None or incident is None:
             return
-        mapping, section = found
+        found = desk.team_of(incident.service.id, incident.service.name)
+        last = next((one for one in desk.mappings if one.team == row.team), None)
+        if found is None and last is None:
+            return
+        mapping, section = found or (last or desk.mappings[0], ServiceSection())
         rows = [one for one in outbox.open_of(session, incident_id) if one.meaning.get("mail") in _OURS]
         case = _case(session, desk, row, incident, frozenset(undecided(rows)))
         silent = was_over_before(incident, mapping.enforce_from)

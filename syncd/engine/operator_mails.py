@@ -27,7 +27,7 @@ def operator_letter(meaning: dict[str, Any]) -> Letter:
                 " did not change. It goes on observing and deciding.",
                 "See what they are, then let them go or drop them:",
             ),
-            ("syncd outbox", "syncd outbox release", "syncd outbox drop --held"),
+            ("syncd outbox", "syncd outbox release", 'syncd outbox drop --held --reason "…"'),
         )
     if meaning["matter"] == "credentials":
         return _letter(

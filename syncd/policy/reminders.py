@@ -123,7 +123,8 @@ def _postponed(case: Case, book: Rulebook) -> Iterator[Operation]:
         return
     severity = decide_severity(case.incident, book.mapping, book.section).name
     for item in case.items:
-        if postponements(item) < POSTPONEMENTS:
+        over = item.issue is not None and item.issue.status.category == "done"
+        if over or postponements(item) < POSTPONEMENTS:
             continue
         for one in contacts(book.mapping, book.section, severity):
             reason = f"the action item {item.key} was postponed for the third time"
@@ -143,15 +144,19 @@ def _mention(case: Case, book: Rulebook, duty: Duty, when: str, reason: str) -> 
     if account is None:
         return
     paper = f"postmortem:{case.incident.id}" if _of_postmortem(duty) else f"action_item:{duty.subject}"
-    name = f"accountid:{account.id}" if book.project.edition == "cloud" else account.id
     yield Operation(
         key=_mention_key(case, duty, when),
         kind=Kind.SAY_ON_PAPER,
         incident=case.incident.id,
         object=paper,
-        meaning={"subject": when, "text": f"[~{name}] {reason}.", "value": ""},
+        meaning={"subject": when, "text": f"{mention(account, book)} {reason}.", "value": ""},
         reason=f"its owner has no known address: {reason}",
     )
+
+
+def mention(account: Account, book: Rulebook) -> str:
+    """Markup that names a person, so that Jira mails them."""
+    return f"[~accountid:{account.id}]" if book.project.edition == "cloud" else f"[~{account.id}]"
 
 
 def _known(case: Case, account: Account) -> bool:

@@ -6,6 +6,7 @@ import json
 from datetime import datetime, timedelta
 from typing import Any
 
+import pytest
 from rig import Rig, mapping
 from sqlmodel import col, select
 
@@ -16,6 +17,9 @@ from syncd.engine import paperwork
 from syncd.ledger import papers
 from syncd.ledger.snapshots import look_again
 from syncd.ledger.tables import AuditEventRow, IncidentRow, OperationRow, PostmortemRow
+from syncd.policy import decide
+from syncd.policy.notices import decide_notices
+from syncd.policy.reminders import decide_reminders
 from syncd.sandbox.mail import Letter
 
 CTO = "tomasz.wojcik@qrpay.example"
@@ -39,6 +43,12 @@ def mailing(**changes: Any) -> Mapping:
         "mails": {"mode": "enforce"},
     }
     return mapping(**{**data, **changes})
+
+
+def duties_stay_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing judges the duties that a test has made by hand, and nothing but mails is told of them."""
+    monkeypatch.setattr(decide, "JUDGING", ())
+    monkeypatch.setattr(decide, "TELLING", (decide_notices, decide_reminders))
 
 
 def letters(rig: Rig) -> list[Letter]:

@@ -14,6 +14,7 @@ from engine.mail_rig import (
     COMPLIANCE,
     CTO,
     Owed,
+    duties_stay_as_they_are,
     letters,
     mailing,
     mails,
@@ -33,6 +34,11 @@ from syncd.remote.mail import FolderMail
 from syncd.sandbox import faults
 
 OPERATOR = "ops@qrpay.example"
+
+
+@pytest.fixture(autouse=True)
+def _duties_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
+    duties_stay_as_they_are(monkeypatch)
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from engine.mail_rig import (
     OWNER,
     PROCESS,
     Owed,
+    duties_stay_as_they_are,
     letters,
     mailing,
     mails,
@@ -33,6 +34,11 @@ PAPERS: dict[str, Any] = {"postmortem": {"mode": "enforce"}, "follow_ups": {"mod
 def at(day: int, hour: int, minute: int = 0) -> datetime:
     """A moment of the week that begins on Monday, day 0."""
     return MONDAY + timedelta(days=day, hours=hour, minutes=minute)
+
+
+@pytest.fixture(autouse=True)
+def _duties_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
+    duties_stay_as_they_are(monkeypatch)
 
 
 @pytest.fixture

@@ -37,7 +37,7 @@ class SendMail(BaseAct):
         if is_reserved(recipient) and not post.loopback:
             raise CannotRender(
                 f"{recipient} is an example address, which no person has: put the right one into the mapping"
-                " and drop this one (syncd outbox drop)"
+                " and drop this one (syncd outbox drop ID --reason …)"
             )
         answers = row.meaning.get("notice")
         envelope = Envelope(
