@@ -1,4 +1,4 @@
-"""The mail settings at work: the shipped mapping's SEV0, over a server that wants a password, or into files."""
+"""The mail settings at work: a shipped SEV0 over a server that wants a password, or into files."""
 
 from __future__ import annotations
 
