@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -22,6 +23,7 @@ from syncd.policy.notices import decide_notices
 from syncd.policy.reminders import decide_reminders
 from syncd.sandbox.mail import Letter
 
+MakeRig = Callable[..., Rig]
 CTO = "tomasz.wojcik@qrpay.example"
 COMPLIANCE = "elif.kaya@qrpay.example"
 DIRECTOR = "karin.holt@qrpay.example"

@@ -7,12 +7,12 @@ from email import message_from_bytes, policy
 from pathlib import Path
 
 import pytest
-from conftest import MakeRig
 from rig import Rig
 
 from engine.mail_rig import (
     COMPLIANCE,
     CTO,
+    MakeRig,
     Owed,
     duties_stay_as_they_are,
     letters,

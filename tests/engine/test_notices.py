@@ -5,7 +5,6 @@ from __future__ import annotations
 from email.utils import parsedate_to_datetime
 
 import pytest
-from conftest import MakeRig
 from rig import SERVICES, Rig
 
 from engine.mail_rig import (
@@ -13,6 +12,7 @@ from engine.mail_rig import (
     CTO,
     DIRECTOR,
     OWNER,
+    MakeRig,
     letters,
     mailing,
     mails,

@@ -6,12 +6,12 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
-from conftest import MakeRig
 from rig import Rig
 
 from engine.mail_rig import (
     OWNER,
     PROCESS,
+    MakeRig,
     Owed,
     duties_stay_as_they_are,
     letters,
