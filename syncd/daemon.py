@@ -18,7 +18,7 @@ from threading import Event, Thread
 from apscheduler.schedulers.background import BackgroundScheduler
 from loguru import logger
 
-from syncd.config.live import Live
+from syncd.config.live import Live, on_loopback
 from syncd.config.load import Configuration
 from syncd.config.mappings import load_mappings
 from syncd.config.masks import mask
@@ -38,6 +38,7 @@ from syncd.engine.desk import Clients, Desk, Renderer
 from syncd.engine.health import Health
 from syncd.engine.jira_facts import JiraFacts
 from syncd.engine.notify import Supervisor
+from syncd.engine.post import Post
 from syncd.engine.pulse import Pulse
 from syncd.engine.reload import Reloader, system_user
 from syncd.engine.slow_lane import EVERY_SECONDS
@@ -49,7 +50,9 @@ from syncd.policy.severity import decide_severity
 from syncd.remote.budget import Budget
 from syncd.remote.heartbeat import Heartbeat
 from syncd.remote.jira import jira_client
+from syncd.remote.mail import FolderMail, SmtpMail
 from syncd.remote.pagerduty import pagerduty_client
+from syncd.remote.ports import Mail
 from syncd.remote.transport import Transport
 from syncd.web.opening import open_listener
 from syncd.web.receive import Receiver
@@ -128,15 +131,10 @@ def make_desk(
         dry_run=settings.dry_run,
         skew=transport.skew,
         date_of=transport.date_of,
-        remarks=_remarks(settings),
         counts=transport.counts,
         stop=stop,
+        post=make_post(configuration, transport, clock),
     )
-
-
-def _remarks(settings: Settings) -> tuple[str, ...]:
-    nobody = "nobody receives mail (SYNCD_SMTP_HOST is not set)"
-    return () if settings.smtp_host else (nobody,)
 
 
 def read_rules(configuration: Configuration) -> tuple[tuple[Mapping, ...], Renderer]:
@@ -165,6 +163,31 @@ def _unless_unwritable(job: Callable[[], object]) -> Callable[[], None]:
             job()
 
     return run
+
+
+def make_post(configuration: Configuration, transport: Transport, clock: Clock) -> Post:
+    """The way out for mail: the settings' mail server, or files where there is none."""
+    settings = configuration.settings
+    password = settings.smtp_password.get_secret_value() if settings.smtp_password else None
+    client: Mail = FolderMail(settings.mail_dir, clock)
+    if settings.smtp_host:
+        client = SmtpMail(
+            transport,
+            settings.smtp_host,
+            settings.mail_port,
+            security=settings.smtp_security,
+            username=settings.smtp_username,
+            password=password,
+            ca_file=settings.trusted,
+        )
+    return Post(
+        client=client,
+        sender=settings.smtp_from or "syncd <syncd@localhost>",
+        templates=configuration.templates,
+        loopback=on_loopback(settings),
+        nobody=not settings.smtp_host,
+        operator=settings.operator_email,
+    )
 
 
 class Daemon:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from threading import Event
 from typing import Any
 
+from syncd.config.templates import Templates
 from syncd.domain.incident import Incident
 from syncd.domain.mapping import Mapping
 from syncd.domain.postmortem import Story
@@ -18,15 +19,18 @@ from syncd.engine.cycle import CycleResult, Engine
 from syncd.engine.desk import Clients, Desk
 from syncd.engine.health import Health
 from syncd.engine.jira_facts import JiraFacts
+from syncd.engine.post import Post
 from syncd.ledger.ledger import Ledger, open_for_work
 from syncd.ledger.tables import OperationRow
 from syncd.policy.case import Rulebook
 from syncd.remote.budget import Budget
 from syncd.remote.jira import jira_client
+from syncd.remote.mail import SmtpMail
 from syncd.remote.pagerduty import pagerduty_client
 from syncd.remote.transport import Transport
 from syncd.sandbox.cast import BOT_EMAIL, JIRA_KEY, PAGERDUTY_KEY, START, default_world
 from syncd.sandbox.clock import SandboxClock
+from syncd.sandbox.mail import MailSandbox
 from syncd.sandbox.server import SandboxServer
 from syncd.sandbox.world import World
 
@@ -111,6 +115,7 @@ class Rig:
     clock: RigClock
     settle_seconds: float | None = 600.0
     name: str = "ledger.db"
+    mail: MailSandbox | None = None
     transport: Transport = field(init=False)
     ledger: Ledger = field(init=False)
     desk: Desk = field(init=False)
@@ -139,9 +144,21 @@ class Rig:
             settle_seconds=self.settle_seconds,
             skew=self.transport.skew,
             date_of=self.transport.date_of,
+            post=self._post(),
         )
         self.engine = Engine(self.desk)
         self.engine.recover()
+
+    def _post(self) -> Post | None:
+        if self.mail is None:
+            return None
+        return Post(
+            client=SmtpMail(self.transport, self.mail.host, self.mail.port, security="none"),
+            sender="syncd <syncd@qrpay.example>",
+            templates=Templates(),
+            loopback=True,
+            operator="ops@qrpay.example",
+        )
 
     def restart(self) -> None:
         """End this engine and start another one on the same ledger."""
@@ -181,18 +198,20 @@ class Rig:
 
 @contextmanager
 def rig(folder: Path, **options: Any) -> Iterator[Rig]:
-    """A started rig; `options` go to the default world, `mappings` and `settle_seconds` to the rig.
+    """A started rig; `options` go to the default world, `mappings`, `mail` and `settle_seconds` to the rig.
 
     `preset` changes the world before anything looks at it.
     """
     preset = options.pop("preset", lambda _world: None)
     mappings = options.pop("mappings", (mapping(),))
     settle_seconds = options.pop("settle_seconds", 600.0)
+    with_mail = options.pop("mail", False)
     clock = SandboxClock(START)
     world = default_world(clock, **options)
     preset(world)
-    with SandboxServer(world) as server:
-        made = Rig(folder, world, server, mappings, RigClock(clock), settle_seconds)
+    with SandboxServer(world) as server, ExitStack() as stack:
+        mail = stack.enter_context(MailSandbox(clock.now)) if with_mail else None
+        made = Rig(folder, world, server, mappings, RigClock(clock), settle_seconds, mail=mail)
         made.start()
         try:
             yield made

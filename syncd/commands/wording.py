@@ -22,6 +22,7 @@ _DONE = {
     Kind.SAY_ON_PAPER: "comment written on the postmortem or an action item of {incident}",
     Kind.LINK_DOUBLE: "a double of {key} linked to it",
     Kind.CLOSE_DOUBLE: "a double of {key} closed",
+    Kind.SEND_MAIL: "a mail about {incident} sent",
 }
 
 

@@ -106,6 +106,13 @@ def _address(text: str) -> tuple[str, str] | None:
     return None if is_address(text) else ("not an e-mail address", "write one such as name@company.example")
 
 
+def _address_or_owner(text: str) -> tuple[str, str] | None:
+    if text == "owner":
+        return None
+    wrong = _address(text)
+    return wrong and (wrong[0], f"{wrong[1]}, or `owner` for the owner of the service")
+
+
 def _link(text: str) -> tuple[str, str] | None:
     return None if wiki_url(text) else ("not a web address", "write one that begins with https://")
 
@@ -245,6 +252,11 @@ _CHECKS: tuple[_Check, ...] = (
     ),
     _texts(("redact.patterns.*",), _masking),
     _texts(("services.*.owner", "people.fallback", "people.aliases.*", "restricted.lead"), _address),
+    _texts(("people.process_owner", "people.approvers", "people.approvers.*", "mails.reply_to"), _address),
+    _texts(("report.to", "report.to.*", "report.over_all", "report.over_all.*"), _address),
+    _texts(("severities.*.notify", "severities.*.notify.*"), _address_or_owner),
+    _texts(("severities.*.overdue", "severities.*.overdue.*"), _address_or_owner),
+    _texts(("services.*.notify", "services.*.notify.*"), _address_or_owner),
     _texts(("links.*", "services.*.links.*"), _link),
     _texts(("jira.labels.*",), _label),
     _alias_keys,

@@ -225,12 +225,14 @@ class SeveritySection(Value):
         False, description="`true`: its incidents are restricted; see `restricted` for what that means."
     )
     notify: Names = Field(
-        (), description="E-mail addresses that are told at once when an incident first reaches the severity."
+        (),
+        description="E-mail addresses that are told at once when an incident first reaches the severity;"
+        " `owner` is the owner of its service.",
     )
     overdue: Names = Field(
         (),
-        description="E-mail addresses that are told once when a duty is overdue; none: the service's owner,"
-        " then `people.process_owner`.",
+        description="E-mail addresses that are told once when a duty is overdue, `owner` for the service's"
+        " owner; none: the service's owner and `people.process_owner`.",
     )
     follow_up_days: int = Field(
         60,
@@ -277,7 +279,9 @@ class Restricted(Value):
         " level; it has the same issue types and statuses.",
     )
     lead: str | None = Field(
-        None, description="E-mail address of the security lead, who is told where the level is missing."
+        None,
+        description="E-mail address of the security lead, who is told where the level is missing, and of"
+        " restricted incidents whose severity has a `notify`.",
     )
 
 

@@ -54,7 +54,10 @@ class Postmortem(Value):
         description="Link types between ticket and postmortem, most wanted first.",
     )
     remind_hours: tuple[float, ...] = Field(
-        (24.0, 4.0), max_length=4, description="Hours before a deadline at which its owner is reminded."
+        (24.0, 4.0),
+        max_length=4,
+        description="Hours before a deadline at which its owner is reminded: the last by a mail of its own,"
+        " the others in the digest.",
     )
 
 
@@ -118,7 +121,8 @@ class Mails(Value):
     mode: Mode = Field(
         Mode.REPORT,
         description="`enforce` sends notices, reminders, breaches and digests; `report` only says in"
-        " `syncd status` what would have been sent; `off` does not look.",
+        " `syncd status` what would have been sent; `off` does not look. The operator and the security"
+        " lead are told in every mode.",
     )
     reply_to: str | None = Field(None, description="E-mail address that answers go to.")
     quiet: QuietHours = Field(QuietHours(), description="Hours in which nobody is reminded.")

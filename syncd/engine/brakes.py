@@ -8,7 +8,7 @@ is decided, few such writes are let go and many wait for a person. Observing and
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any
@@ -33,10 +33,7 @@ Rest = dict[str, Any]
 
 
 class Brakes:
-    """What one executor's writes are held by; all of it stands in the ledger.
-
-    `tell_operator` is called once for each mass of writes that is held, with the number of tickets.
-    """
+    """What one executor's writes are held by; all of it stands in the ledger."""
 
     def __init__(self, ledger: Ledger, clock: Clock) -> None:
         self._ledger = ledger
@@ -44,7 +41,6 @@ class Brakes:
         self._passed = False
         self._to_count = False
         self._unjudged = True
-        self.tell_operator: Callable[[int], None] = lambda _tickets: None
 
     def may_leave(self, session: Session, target: str) -> bool:
         """Whether anything may leave for a target now."""
@@ -135,7 +131,6 @@ class Brakes:
             " `syncd outbox release`",
             tickets,
         )
-        self.tell_operator(tickets)
         return []
 
 

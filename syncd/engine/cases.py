@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, time
+from datetime import UTC, date, datetime, time
 
 from sqlalchemy import bindparam
 from sqlmodel import Session, select
@@ -34,7 +34,12 @@ def ticket_state(row: TicketRow) -> TicketState:
 
 def is_silent(incident: Incident, book: Rulebook) -> bool:
     """Whether it was over before the mapping's rules began (rules: "Backfill is silent")."""
-    begins = datetime.combine(book.mapping.enforce_from, time(), UTC)
+    return was_over_before(incident, book.mapping.enforce_from)
+
+
+def was_over_before(incident: Incident, day: date) -> bool:
+    """Whether it was resolved before a day (UTC) began."""
+    begins = datetime.combine(day, time(), UTC)
     over = incident.resolved_at or incident.status_changed_at or incident.created_at
     return incident.status is IncidentStatus.RESOLVED and over < begins
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from loguru import logger
 
+from syncd.domain.mail import concerns_no_incident
 from syncd.domain.operation import OperationState
 from syncd.engine import requests
 from syncd.engine.adoption import adopt_known
@@ -27,11 +28,12 @@ from syncd.engine.jira_facts import MappingDoesNotFit
 from syncd.engine.ledger_watch import LedgerWatch
 from syncd.engine.observe_jira import JiraPoller
 from syncd.engine.observe_pagerduty import PagerDutyPoller
+from syncd.engine.post_office import PostOffice
 from syncd.engine.reload import Reloader, ourselves, record_rules
 from syncd.engine.resync import Resync, Scope, state_in_words
 from syncd.engine.slow_lane import SlowLane
 from syncd.engine.sweep import Sweep
-from syncd.engine.work import Worker
+from syncd.engine.work import Later, Worker
 from syncd.ledger import outbox
 from syncd.ledger.errors import LedgerUnwritable
 from syncd.ledger.papers import due_incidents
@@ -75,7 +77,8 @@ class Engine:
         self.pagerduty = PagerDutyPoller(desk)
         self.jira = JiraPoller(desk)
         self.slow_lane = SlowLane(desk)
-        self.dispatcher = Dispatcher(Worker(desk, self._left_to_batches).work, desk.clock, self._emptied)
+        self._worker = Worker(desk, self._left_to_batches)
+        self.dispatcher = Dispatcher(self._work, desk.clock, self._emptied)
         self.bulk = BulkCreates(desk, self.dispatcher, Executor(desk))
         self.pagerduty.found = self._found
         self._reading = False
@@ -84,6 +87,7 @@ class Engine:
         self.dispatcher.report = partial(desk.progress.report, "incidents worked on")
         self.ledger_watch = LedgerWatch(desk.ledger)
         self.good: dict[str, datetime] = {}
+        self.post_office = PostOffice(desk, self.good)
         self.contacted: set[str] = set()
         self._tried: dict[str, float] = {}
         self._noted: dict[str, float] = {}
@@ -153,7 +157,15 @@ class Engine:
         if result.good and adopted:
             self.desk.brakes.read_whole()
         self._note_state()
+        self.dispatcher.submit(self.post_office.due(at_once=True))
         return result
+
+    def _work(self, ident: str) -> Later:
+        """Work on an incident, or on the mails that concern none."""
+        if not concerns_no_incident(ident):
+            return self._worker.work(ident)
+        self.post_office.drop_untrue(ident)
+        return self._worker.send_mails(ident)
 
     def _hand_out(self, incident_ids: Sequence[str]) -> None:
         """Have incidents worked on; where they are many, their creates go in batches."""
@@ -243,6 +255,7 @@ class Engine:
         """Once a second between cycles: take up what is due and what was asked for."""
         self.serve_requests()
         self.dispatcher.submit(self._due())
+        self.dispatcher.submit(self.post_office.due())
         self.dispatcher.wake()
         self._judge()
         self._measure()
@@ -382,9 +395,11 @@ class Engine:
 
     def _notes(self) -> list[str]:
         notes = [self.desk.fetch_lag.said()]
+        if self.desk.post is not None and self.desk.post.nobody:
+            notes.append("Nobody receives mail: SYNCD_SMTP_HOST is not set, and mail becomes files")
         if self.desk.dry_run:
             notes.append("Dry run: nothing is written to either service")
-        return [*notes, *self.desk.remarks]
+        return notes
 
     def _note_good(self, service: str) -> None:
         self.good[service] = self.desk.clock.now()

@@ -21,6 +21,7 @@ from syncd.engine.fetch_lag import SETTLE, FetchLag
 from syncd.engine.health import Health
 from syncd.engine.jira_facts import JiraFacts
 from syncd.engine.lags import BULK, Lags
+from syncd.engine.post import Post
 from syncd.engine.progress import Progress
 from syncd.ledger.ledger import Ledger
 from syncd.ledger.outbox import GivenUp
@@ -102,8 +103,8 @@ class Desk:
     `people` is what `syncd.engine.people` has at hand: by address and project, since when and who.
     `settle_seconds` None: it follows from how prompt Jira's bulk fetch proves to be. `date_of` is the
     time that a service's last answer to this thread bears.
-    `remarks` are what whoever looks at the daemon ought to know of its settings; `counts` are the
-    transport's. `patient`: the ledger was restored, and a search that finds nothing proves nothing yet.
+    `counts` are the transport's. `patient`: the ledger was restored, and a search that finds nothing proves
+    nothing yet.
     """
 
     ledger: Ledger
@@ -119,11 +120,11 @@ class Desk:
     dry_run: bool = False
     skew: Callable[[str], float | None] = lambda _service: None
     date_of: Callable[[str], datetime | None] = lambda _service: None
-    remarks: tuple[str, ...] = ()
     counts: Counts = field(default_factory=Counts)
     patient: bool = False
     stop: threading.Event = field(default_factory=threading.Event)
     people: dict[tuple[str, str], tuple[float, Account | None]] = field(default_factory=dict)
+    post: Post | None = None
     brakes: Brakes = field(init=False)
     progress: Progress = field(init=False)
     fetch_lag: FetchLag = field(init=False)

@@ -106,7 +106,7 @@ class Executor:
         their label instead (`syncd.engine.adoption`).
         """
         desk = self._desk
-        if act.probes or row.op_class != OperationClass.ONCE or row.attempts:
+        if act.probes or not act.findable or row.op_class != OperationClass.ONCE or row.attempts:
             return None
         with desk.ledger.db.read() as session:
             incident = session.get(IncidentRow, row.incident_id)

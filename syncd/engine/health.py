@@ -83,6 +83,8 @@ class Health:
         """A request failed: count it, and pause the service where the failure is the service's."""
         if error.cause not in _AT_ONCE and error.cause not in _COUNTED and error.cause is not Cause.LIMITED:
             return
+        if error.scope == "message":
+            return  # a mailbox that is full says nothing about the server
         record = self.of(service)
         with self._lock:
             record.failures += 1

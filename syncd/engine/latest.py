@@ -14,6 +14,7 @@ from sqlmodel import Session
 from syncd.domain.operation import Kind, Operation, OperationState
 from syncd.domain.operation import OperationClass as Class
 from syncd.engine.desk import Desk
+from syncd.engine.mail_known import undecided, untrue
 from syncd.ledger import outbox
 from syncd.ledger.tables import OperationRow
 from syncd.policy.case import Case, Decision
@@ -25,12 +26,16 @@ BESIDE = "beside"
 
 def as_if_untried(case: Case, rows: Iterable[OperationRow]) -> Case:
     """The case as it is for the rules if what never left were not on record yet."""
-    return case.model_copy(update={"once": case.once - outbox.untried(rows).keys()})
+    rows = list(rows)
+    return case.model_copy(update={"once": case.once - outbox.untried(rows).keys() - undecided(rows).keys()})
 
 
 def up_to_date(case: Case, rows: Iterable[OperationRow], decision: Decision) -> bool:
     """Whether what waits is what the decision wants."""
+    rows = list(rows)
     waiting = outbox.untried(rows)
+    if any(untrue(rows, decision)):
+        return False
     return not any(_gone(case, waiting, decision)) and not any(_changed(waiting, decision))
 
 
@@ -39,6 +44,8 @@ def bring_up_to_date(
 ) -> None:
     """Drop what is no longer true, renew what has changed; after the decision was recorded in `rows`."""
     now = desk.clock.now()
+    for mail, why in untrue(rows, decision):
+        outbox.finish(session, mail, OperationState.DROPPED, now, why=why)
     waiting = outbox.untried(rows)
     for row, op in _changed(waiting, decision):
         outbox.say_anew(session, row, op, now)

@@ -16,6 +16,7 @@ from syncd.domain.incident import Incident
 from syncd.domain.ticket import Issue
 from syncd.engine.border import keep_paper
 from syncd.engine.desk import Desk
+from syncd.engine.mail_known import mails_of
 from syncd.engine.people import account_of, person_key
 from syncd.ledger import papers
 from syncd.ledger.papers import PaperRow
@@ -37,22 +38,23 @@ FIELDS_JUDGED = TEXTS | {"assignee", "duedate", "status", "resolution", "labels"
 def extend_case(session: Session, desk: Desk, row: IncidentRow, case: Case, book: Rulebook) -> Case:
     """The case with what follows the incident, as of this transaction."""
     postmortem = session.get(PostmortemRow, row.id)
-    return case.model_copy(
+    extended = case.model_copy(
         update={
             "turns": _turns(row, case.incident),
             "spells": tuple(Spell.model_validate(one) for one in row.spells),
             "postmortem": papers.postmortem_state(postmortem) if postmortem else None,
-            "items": tuple(_item(one) for one in papers.items_of(session, row.id)),
+            "items": tuple(item_state(one) for one in papers.items_of(session, row.id)),
             "duties": papers.duties_of(session, row.id),
             "waivers": papers.waivers_of(session, row.id),
             "skewed": desk.skewed(),
-            "absorbed": _absorbed(session, desk, case.merged_from),
+            "absorbed": absorbed(session, desk, case.merged_from),
             "approvers": _approvers(session, book, postmortem),
         }
     )
+    return mails_of(session, row, extended)
 
 
-def _absorbed(session: Session, desk: Desk, merged_from: tuple[str, ...]) -> tuple[Absorbed, ...]:
+def absorbed(session: Session, desk: Desk, merged_from: tuple[str, ...]) -> tuple[Absorbed, ...]:
     """What was merged into an incident, each judged by its own team's mapping."""
     found = []
     for ident in merged_from:
@@ -89,7 +91,8 @@ def _turns(row: IncidentRow, incident: Incident) -> tuple[Turn, ...] | None:
     return turns_of(entries, incident)
 
 
-def _item(row: ActionItemRow) -> ItemState:
+def item_state(row: ActionItemRow) -> ItemState:
+    """An action item's row as the rules see it."""
     return ItemState(
         issue_id=row.issue_id,
         key=row.key,

@@ -2,7 +2,8 @@
 
 A look that finds our mark adopts at once. A look that finds nothing proves nothing before the settle
 time has passed on the boot-time clock; after it, the operation is sent again. A look that fails is no
-look. Over a reboot the settle time starts anew, wall time settles nothing.
+look. Over a reboot the settle time starts anew, wall time settles nothing. Mail cannot be looked up at all:
+what kind it is says whether it leaves once more (`syncd.engine.acts.send_mail`).
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from loguru import logger
 from syncd.domain.operation import OperationClass
 from syncd.engine.acts.base import DecideAgain
 from syncd.engine.acts.registry import ACTS
+from syncd.engine.acts.send_mail import after_unknown
 from syncd.engine.desk import Desk
 from syncd.engine.executor import Executor, Verdict
 from syncd.ledger import outbox
@@ -45,6 +47,8 @@ def settle(desk: Desk, executor: Executor, row: OperationRow) -> tuple[Verdict, 
     """Look for an operation once; return what became of it and the seconds until the next look."""
     if row.op_class == OperationClass.STATE:
         return _decide_anew(desk, row), 0.0
+    if not ACTS[row.kind].findable:
+        return (Verdict.AGAIN if after_unknown(desk, row) else Verdict.ENDED), 0.0
     wait = remaining(desk, row)
     try:
         found = ACTS[row.kind].look(desk, row)

@@ -21,6 +21,9 @@ WAITING = (OperationState.PENDING, OperationState.IN_FLIGHT, OperationState.SETT
 """States of operations that nobody need do anything about."""
 
 
+NOBODY = "nobody receives mail (SYNCD_SMTP_HOST is not set)"
+
+
 @dataclass(frozen=True)
 class Standing:
     """`good` holds the last good read of each side in this run, `oldest_waiting` when the oldest operation
@@ -77,7 +80,7 @@ def standing(desk: Desk, good: dict[str, datetime]) -> Standing:
             down=down,
             paused=tuple(sorted(holds.pauses(session))),
             held=holds.first_load(session) is FirstLoad.HELD or holds.mass_since(session) is not None,
-            remarks=desk.remarks,
+            remarks=(NOBODY,) if desk.post is not None and desk.post.nobody else (),
         )
 
 

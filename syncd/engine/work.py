@@ -15,16 +15,18 @@ from sqlmodel import Session
 from syncd.domain.base import JsonValue
 from syncd.domain.incident import Incident, IncidentStatus
 from syncd.domain.mapping import Coexist
-from syncd.domain.operation import OPEN_STATES, Kind, OperationClass, OperationState
+from syncd.domain.operation import OPEN_STATES, Kind, OperationClass, OperationState, Target
 from syncd.engine import paperwork
 from syncd.engine.border import keep_incident, keep_issue, tell_lead
 from syncd.engine.brakes import rest_of
 from syncd.engine.cases import build_case
+from syncd.engine.ceiling import Ceiling
 from syncd.engine.coexist import take_other_tools_ticket
 from syncd.engine.desk import Desk
 from syncd.engine.executor import Executor, Verdict
 from syncd.engine.jira_facts import MappingDoesNotFit
 from syncd.engine.latest import as_if_untried, bring_up_to_date, up_to_date
+from syncd.engine.notice_lane import tell
 from syncd.engine.people import people_of
 from syncd.engine.people_texts import read_comments, read_notes
 from syncd.engine.settle import give_up, settle
@@ -92,6 +94,7 @@ class Worker:
     ) -> None:
         self._desk = desk
         self._executor = Executor(desk)
+        self._ceiling = Ceiling(desk)
         self._left_to_batches = left_to_batches
 
     def work(self, incident_id: str) -> Later:
@@ -110,16 +113,28 @@ class Worker:
             except RemoteError as error:
                 self._desk.health.failed(error.service, error)
                 later.at(max(RETRY_AFTER, self._desk.health.wait(error.service)))
+                tell(self._desk, incident_id)
                 if self._restricted(incident_id):
+                    self._act(incident_id, None, later, mails=True)
                     return later  # undecided, its security level may be what has to go first
             except MappingDoesNotFit as error:
                 logger.error("{} waits: {}", incident_id, error)
                 later.at(60.0)
+                tell(self._desk, incident_id)
+                self._act(incident_id, None, later, mails=True)
                 return later
             if not self._act(incident_id, seen, later):
                 return later
         logger.error("{} does not come to rest after {} rounds", incident_id, ROUNDS)
         later.at(60.0)
+        return later
+
+    def send_mails(self, ident: str) -> Later:
+        """Send what waits under an id that is no incident's."""
+        later = Later()
+        for _ in range(ROUNDS):
+            if not self._act(ident, None, later, mails=True):
+                break
         return later
 
     def _restricted(self, incident_id: str) -> bool:
@@ -328,8 +343,8 @@ class Worker:
         session.add(row)
         return left
 
-    def _act(self, incident_id: str, seen: Seen | None, later: Later) -> bool:
-        """Try each open operation that may leave; return whether anything changed."""
+    def _act(self, incident_id: str, seen: Seen | None, later: Later, *, mails: bool = False) -> bool:
+        """Try each open operation that may leave, or only the mails; return whether anything changed."""
         desk = self._desk
         if desk.dry_run or not desk.brakes.accepted_now():
             return False
@@ -338,7 +353,9 @@ class Worker:
             with desk.ledger.db.read() as session:
                 rows = outbox.open_of(session, incident_id)
         moved, batched = False, set[str]()
-        for row in sorted(rows, key=lambda one: one.aspect != ASPECT):
+        for row in sorted(rows, key=lambda one: (one.target != Target.MAIL, one.aspect != ASPECT)):
+            if mails and row.target != Target.MAIL:
+                break
             if desk.stop.is_set():
                 return False
             if seen is not None and self._left_to_batches(row, seen.row):
@@ -373,10 +390,17 @@ class Worker:
                     session, row.target
                 ):
                     return None
-            verdict, seconds = self._executor.attempt(row), RETRY_AFTER
+            if row.target == Target.MAIL:
+                verdict, seconds = self._try_mail(row)
+            else:
+                verdict, seconds = self._executor.attempt(row), RETRY_AFTER
         if verdict is Verdict.WAIT:
             later.at(max(seconds, desk.health.wait(row.target)))
         return verdict
+
+    def _try_mail(self, row: OperationRow) -> tuple[Verdict, float]:
+        with self._ceiling.place(row) as wait:
+            return (Verdict.WAIT, wait) if wait else (self._executor.attempt(row), RETRY_AFTER)
 
 
 def _said(session: Session, remark: Remark) -> dict[str, JsonValue]:

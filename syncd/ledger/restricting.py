@@ -13,6 +13,7 @@ from typing import Any
 from sqlmodel import Session, col, select
 
 from syncd.domain.incident import stub_title
+from syncd.domain.mail import KEYS, concerns_no_incident
 from syncd.domain.operation import Kind, OperationState
 from syncd.ledger import audit, outbox
 from syncd.ledger.tables import ActionItemRow, IncidentRow, OperationRow, PostmortemRow, TicketRow
@@ -60,7 +61,19 @@ def restrict(session: Session, row: IncidentRow, why: str, now: datetime) -> boo
     query = select(OperationRow).where(OperationRow.incident_id == row.id).order_by(col(OperationRow.id))
     for operation in session.exec(query).all():
         _withhold(session, operation, row.number, now)
+    _withhold_from_digests(session)
     return True
+
+
+def _withhold_from_digests(session: Session) -> None:
+    """A mail of a whole team that did not leave yet may name the incident: it is written anew."""
+    query = select(OperationRow).where(
+        OperationRow.key >= KEYS, OperationRow.key < KEYS[:-1] + "0", col(OperationRow.state).in_(_WAITING)
+    )
+    for operation in session.exec(query).all():
+        if operation.rendered is not None and concerns_no_incident(operation.incident_id):
+            operation.rendered = {AGAIN: True}
+            session.add(operation)
 
 
 def withhold_ticket(session: Session, ticket: TicketRow, number: int) -> None:

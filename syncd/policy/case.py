@@ -122,6 +122,8 @@ class Case(Value):
     log was not read since the last; `spells` the severities that it had. `skewed` says that our clock and a
     service's are too far apart to judge a deadline. `absorbed` tells of those merged into it. `approvers` are
     the Jira accounts of who may waive, None where that was not looked up (it is when a label asks for it).
+    `sent` are the mails that left or may have left, by key,
+    with the moment; of merged incidents, too. `addresses` are those that are known of Jira accounts, by id.
     """
 
     incident: Incident
@@ -148,6 +150,8 @@ class Case(Value):
     skewed: bool = False
     absorbed: tuple[Absorbed, ...] = ()
     approvers: frozenset[str] | None = None
+    sent: dict[str, UtcTime] = Field(default_factory=dict)
+    addresses: dict[str, str] = Field(default_factory=dict)
 
     def duty(self, kind: str, subject: str | None = None) -> Duty | None:
         """The duty of a kind with the latest clock; `subject` None: the incident's own."""

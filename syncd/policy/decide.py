@@ -17,7 +17,9 @@ from syncd.policy.gate import decide_gate
 from syncd.policy.merge import decide_merge
 from syncd.policy.mirror import decide_mirror
 from syncd.policy.mirror_changes import decide_mirror_changes
+from syncd.policy.notices import decide_notices
 from syncd.policy.postmortem import decide_postmortem
+from syncd.policy.reminders import decide_reminders
 from syncd.policy.restricted import decide_level
 from syncd.policy.status import decide_status
 from syncd.policy.tell_duties import tell_duties
@@ -40,6 +42,8 @@ TELLING: tuple[Callable[[Case, Rulebook], Decision], ...] = (
     tell_duties,
     decide_gate,
     decide_closing,
+    decide_notices,
+    decide_reminders,
 )
 """Rules that act on how the duties stand."""
 

@@ -44,8 +44,8 @@ class RemoteError(Exception):
 
     `message` is the service's own words cut to 256 characters, `field_errors` are Jira's by field,
     `retry_after` is in seconds from now and None where the service named none. `scope` says how far a
-    LIMITED reaches: `issue` (writes to this issue), `endpoint` (this method and path) or `service`; it is
-    empty otherwise. `status` is None where no answer came.
+    LIMITED reaches: `issue` (writes to this issue), `endpoint` (this method and path), `message` (this mail)
+    or `service`; it is empty otherwise. `status` is None where no answer came.
     """
 
     def __init__(

@@ -34,6 +34,7 @@ _ADDRESS = re.compile(r"[^\s<>\"(),:;@\\\x00-\x1f\x7f]+@[A-Za-z0-9.-]+", re.ASCI
 _LINE_END = re.compile(rb"\r\n|\r|\n")
 _LEADING_DOT = re.compile(rb"^\.", re.MULTILINE)
 _GO_ON = 354
+_CLOSING = 421
 _WRONG_CREDENTIALS = (530, 534, 535, 538)
 
 
@@ -135,7 +136,7 @@ class SmtpMail:
             cause = Cause.LIMITED
         else:
             cause = Cause.UNREACHABLE if whole_server else Cause.REJECTED
-        return self._not_done(cause, said, code)
+        return self._not_done(cause, said, code, whole_server=whole_server or code == _CLOSING)
 
     def _break(self, flight: Flight, error: Exception) -> RemoteError:
         late = flight.expired or root(error) == "timed out"
@@ -145,8 +146,10 @@ class SmtpMail:
             return Unknown(SERVICE, "SEND", Cause.TIMEOUT if late else Cause.BROKEN, why)
         return self._not_done(Cause.UNREACHABLE, why)
 
-    def _not_done(self, cause: Cause, why: str, code: int | None = None) -> NotDone:
-        scope = "service" if cause is Cause.LIMITED else ""
+    def _not_done(
+        self, cause: Cause, why: str, code: int | None = None, *, whole_server: bool = True
+    ) -> NotDone:
+        scope = ("service" if whole_server else "message") if cause is Cause.LIMITED else ""
         return NotDone(SERVICE, "SEND", cause, self._secrets.mask(why), status=code, scope=scope)
 
 

@@ -1,1 +1,1 @@
-"""What the ledger says about how well the rules were kept: figures, the weekly e-mail, exports."""
+"""How well the rules were kept, and what people are told: figures, the weekly e-mail, mails, exports."""

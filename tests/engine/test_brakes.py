@@ -196,15 +196,12 @@ def calm(rig: Rig, count: int) -> list[str]:
 
 def test_changed_rules_that_would_write_to_many_tickets_are_held(house: Rig) -> None:
     calm(house, 4)
-    told: list[int] = []
     before = house.writes()
     restart_with(house, mapping(severities=URGENT, version="changed"))
-    house.desk.brakes.tell_operator = told.append
     house.settle(4)
     assert house.writes() == before
     assert {row.state for row in house.operations("held")} == {"held"}
     assert standing(house)["held"]["tickets"] == 4
-    assert told == [4]
     assert kinds_of_events(house).count("mass.held") == 1
 
 

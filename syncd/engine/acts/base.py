@@ -48,6 +48,8 @@ class Act(Protocol):
 
     probes: bool
     """Whether a claim must carry `probe_from`."""
+    findable: bool
+    """Whether what was carried out can be looked up afterwards."""
 
     def render(self, desk: Desk, row: OperationRow) -> Rendered:
         """The request's data; raises `CannotRender`, `DecideAgain`, `NotYet` or `RemoteError`."""
@@ -81,6 +83,7 @@ class BaseAct:
     """Defaults: nothing to probe, nothing optional, no look."""
 
     probes = False
+    findable = True
 
     def complete(self, desk: Desk, row: OperationRow, rendered: Rendered) -> Rendered:
         """Nothing is held back."""

@@ -15,6 +15,7 @@ from syncd.engine.acts.link_tickets import LinkTickets
 from syncd.engine.acts.move_ticket import MoveTicket
 from syncd.engine.acts.rewrites import RewriteComment, RewriteNote
 from syncd.engine.acts.say_on_paper import SayOnPaper
+from syncd.engine.acts.send_mail import SendMail
 from syncd.engine.acts.texts import LinkNote, MirrorComment, MirrorNote, SayOnTicket
 
 ACTS: dict[str, Act] = {
@@ -35,4 +36,5 @@ ACTS: dict[str, Act] = {
     Kind.SAY_ON_PAPER: SayOnPaper(),
     Kind.LINK_DOUBLE: LinkDouble(),
     Kind.CLOSE_DOUBLE: CloseDouble(),
+    Kind.SEND_MAIL: SendMail(),
 }

@@ -18,6 +18,7 @@ from syncd.domain.base import Reference
 from syncd.domain.incident import Incident, IncidentStatus, Responder
 from syncd.domain.mapping import Mapping
 from syncd.engine.checks.finding import Finding, ok, wrong
+from syncd.engine.checks.mails import mails
 from syncd.policy.severity import decide_severity
 
 HOSTILE = (
@@ -43,6 +44,7 @@ def configured(configuration: Configuration) -> Iterator[Finding]:
     yield from _encrypted(configuration.settings)
     for mapping in configuration.mappings:
         yield from templates(mapping, configuration.templates)
+        yield from mails(mapping, loopback=on_loopback(configuration.settings))
 
 
 def _mail(settings: Settings) -> Iterator[Finding]:

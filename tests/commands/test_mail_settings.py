@@ -1,0 +1,58 @@
+"""The mail settings at work: a shipped SEV0 over a server that wants a password, or into files."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from email import message_from_bytes, policy
+from pathlib import Path
+
+from commandline import House
+
+from syncd.sandbox.mail import MailSandbox
+
+PASSWORD = "a long and secret word"
+TOLD = ["elif.kaya@qrpay.example", "tomasz.wojcik@qrpay.example"]
+
+
+def enforced(house: House) -> None:
+    """The mapping's mails as they are shipped, whatever mode `syncd init` has written."""
+    path = Path("mappings/qrpay.yaml")
+    head, section, rest = path.read_text().partition("\nmails:")
+    path.write_text(head + section + rest.replace("mode: report", "mode: enforce", 1))
+
+
+def test_a_sev0_is_told_over_the_mail_server_of_the_settings(house: House) -> None:
+    enforced(house)
+    with MailSandbox(lambda: datetime.now(UTC), credentials=("syncd", PASSWORD)) as mail:
+        for name, value in {
+            "HOST": mail.host,
+            "PORT": str(mail.port),
+            "SECURITY": "none",
+            "USERNAME": "syncd",
+            "PASSWORD": PASSWORD,
+            "FROM": "Incidents <syncd@qrpay.example>",
+        }.items():
+            house.set(f"SYNCD_SMTP_{name}", value)
+        house.trigger(priority="P1")
+        said = house.syncd("run", "--once")
+        assert said.code == 0
+        assert sorted(one.recipients[0] for one in mail.letters) == TOLD
+        assert {str(one.message["From"]) for one in mail.letters} == {"Incidents <syncd@qrpay.example>"}
+    assert PASSWORD not in said.out + said.err
+    assert "Nobody receives mail" not in house.syncd("status").out
+
+
+def test_without_a_mail_server_there_are_files_and_status_and_check_say_so(house: House) -> None:
+    enforced(house)
+    house.trigger(priority="P1")
+    assert house.syncd("run", "--once").code == 0
+    found = [
+        message_from_bytes(one.read_bytes(), policy=policy.default) for one in Path(".syncd/mail").iterdir()
+    ]
+    assert sorted(str(one["To"]) for one in found) == TOLD
+    assert "Nobody receives mail: SYNCD_SMTP_HOST is not set" in house.syncd("status").out
+    findings = house.syncd("check", "--offline", "--json").json["findings"]
+    said = {one["code"]: one["message"] for one in findings}
+    assert "nobody receives mail" in said["C03"]
+    assert "nobody is told when the daemon itself is in trouble" in said["C04"]
+    assert said["C08"] == "whoever is to be told of notices and late paperwork has an address"

@@ -1,0 +1,45 @@
+"""`check` says who would get no mail."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from rig import SERVICES
+
+from engine.mail_rig import mailing
+from syncd.engine.checks.finding import Level
+from syncd.engine.checks.mails import mails
+
+OWNED = {name: {"owner": "ana@qrpay.example"} for name in SERVICES}
+NOTIFIED = {"SEV0": {"pagerduty": "P1", "postmortem": True, "notify": "owner"}}
+
+
+@pytest.mark.parametrize(
+    ("rules", "said"),
+    [
+        ({}, []),
+        ({"people": {}}, ["nobody hears of late paperwork of SEV0 on BluBank Integration"]),
+        ({"people": {}, "services": OWNED}, []),
+        ({"severities": NOTIFIED}, ["nobody gets the notice of SEV0 on BluBank Integration"]),
+        ({"severities": NOTIFIED, "services": OWNED}, []),
+        ({"people": {}, "mails": {"mode": "report"}}, []),
+    ],
+)
+def test_who_would_hear_of_nothing_is_said(rules: dict[str, Any], said: list[str]) -> None:
+    found = [*mails(mailing(**rules), loopback=True)]
+    wrong = [one.message for one in found if one.level is Level.WRONG]
+    assert [one for one in said if one not in wrong] == []
+    assert bool(wrong) is bool(said)
+    assert found
+
+
+def test_example_addresses_are_wrong_where_the_services_are_real() -> None:
+    real = mailing(
+        severities={"SEV0": {"pagerduty": "P1", "notify": ["cto@qrpay.example", "cto@qrpay.com"]}},
+        services={"Alipay Integration": {"owner": "ana@qrpay.com"}},
+        people={"process_owner": "owner@qrpay.com"},
+    )
+    (found,) = mails(real, loopback=False)
+    assert found.level is Level.WRONG
+    assert found.message == "cto@qrpay.example is an example address, and mail to it is refused"

@@ -1,0 +1,331 @@
+"""Notices by severity: whom they reach, when, how often, and that nothing of Jira holds them."""
+
+from __future__ import annotations
+
+from email.utils import parsedate_to_datetime
+
+import pytest
+from rig import SERVICES, Rig
+
+from engine.mail_rig import (
+    COMPLIANCE,
+    CTO,
+    DIRECTOR,
+    OWNER,
+    MakeRig,
+    letters,
+    mailing,
+    mails,
+    recipients,
+    subjects,
+    text_of,
+    whys,
+)
+from engine.test_lifecycle import incident_of, nothing_more_is_written
+from engine.test_pause import pause, resume
+from engine.test_restricted import RULES
+from syncd.sandbox import faults
+
+MINUTE, HOUR = 60.0, 3600.0
+
+
+@pytest.fixture
+def post(make_rig: MakeRig) -> Rig:
+    made = make_rig(mappings=(mailing(),), mail=True)
+    made.cycle()
+    return made
+
+
+def sev0(rig: Rig, title: str = "Callbacks time out") -> str:
+    return rig.world.pagerduty.trigger("Alipay Integration", title, priority="P1").id
+
+
+def silence(rig: Rig) -> None:
+    rig.settle(4)
+    before = len(letters(rig))
+    nothing_more_is_written(rig)
+    assert len(letters(rig)) == before
+
+
+def test_a_severity_s_people_are_told_in_the_cycle_that_sees_it_each_in_a_mail_of_their_own(
+    post: Rig,
+) -> None:
+    sev0(post)
+    post.cycle()
+    assert [one.recipients for one in letters(post)] == [(CTO,), (COMPLIANCE,)]
+    assert subjects(post, CTO) == ["SEV0: Callbacks time out (#1)"]
+    silence(post)
+    assert len(letters(post)) == 2
+
+
+def test_a_notice_says_what_it_is_and_answers_to_no_robot(post: Rig) -> None:
+    sev0(post)
+    post.cycle()
+    said = letters(post)[0].message
+    assert said["Auto-Submitted"] == "auto-generated"
+    assert said.get_content_type() == "multipart/alternative"
+    assert [part.get_content_type() for part in said.iter_parts()] == ["text/plain", "text/html"]
+    assert parsedate_to_datetime(said["Date"]) == post.clock.now()
+    assert letters(post)[0].content.isascii()
+
+
+def test_a_notice_has_the_incident_s_link_and_the_ticket_s_where_there_is_one(post: Rig) -> None:
+    made = post.world.pagerduty.trigger("Alipay Integration", "Slow", priority="P3")
+    post.settle(2)
+    post.world.pagerduty.set_priority(made.id, "P1", "Amara Osei")
+    post.cycle()
+    text = text_of(letters(post)[0])
+    assert "/browse/OPS-1" in text
+    assert f"/incidents/{made.id}" in text
+
+
+def test_answers_go_where_the_mapping_says(make_rig: MakeRig) -> None:
+    rules = mailing(mails={"mode": "enforce", "reply_to": "incidents@qrpay.example"})
+    rig = make_rig(mappings=(rules,), mail=True)
+    sev0(rig)
+    rig.cycle()
+    assert {one.message["Reply-To"] for one in letters(rig)} == {"incidents@qrpay.example"}
+
+
+def test_a_severity_without_people_tells_nobody(post: Rig) -> None:
+    post.world.pagerduty.trigger("Alipay Integration", "Slow", priority="P3")
+    post.settle(2)
+    assert letters(post) == []
+
+
+def test_a_raise_tells_those_of_the_new_severity_once(post: Rig) -> None:
+    made = post.world.pagerduty.trigger("Alipay Integration", "Slow", priority="P2")
+    post.cycle()
+    assert recipients(post) == [DIRECTOR]
+    people = post.world.pagerduty
+    people.set_priority(made.id, "P1", "Amara Osei")
+    post.cycle()
+    assert sorted(recipients(post)) == [COMPLIANCE, DIRECTOR, CTO]
+    people.set_priority(made.id, "P2", "Amara Osei")
+    post.settle(3)
+    people.set_priority(made.id, "P1", "Amara Osei")
+    post.settle(3)
+    assert [one for one in subjects(post, CTO) if one.startswith("SEV0")] == ["SEV0: Slow (#1)"]
+    assert [one for one in subjects(post, DIRECTOR) if one.startswith("SEV1")] == ["SEV1: Slow (#1)"]
+    silence(post)
+
+
+def test_a_lowering_within_the_hour_tells_the_same_people_in_one_line_of_the_same_thread(post: Rig) -> None:
+    made = sev0(post)
+    post.cycle()
+    notice = letters(post)[0].message
+    post.world.pagerduty.set_priority(made, "P2", "Amara Osei")
+    post.cycle()
+    (correction,) = [one for one in letters(post)[2:] if CTO in one.recipients]
+    assert correction.message["Subject"] == "Lowered to SEV1: Callbacks time out (#1)"
+    assert correction.message["In-Reply-To"] == notice["Message-ID"]
+    assert "was lowered from SEV0 to SEV1" in text_of(correction)
+    # a lowering is no reaching: the people of SEV1 hear nothing
+    assert recipients(post) == sorted([CTO, COMPLIANCE] * 2)
+    silence(post)
+
+
+def test_a_lowering_after_an_hour_tells_nobody(post: Rig) -> None:
+    made = sev0(post)
+    post.cycle()
+    post.world.pagerduty.acknowledge(made, "Amara Osei")
+    post.settle(3, seconds=30 * MINUTE)
+    post.world.pagerduty.set_priority(made, "P2", "Amara Osei")
+    post.settle(2)
+    assert len(letters(post)) == 2
+
+
+def test_a_merge_tells_of_the_higher_severity_and_nobody_twice(post: Rig) -> None:
+    people = post.world.pagerduty
+    target = people.trigger("Alipay Integration", "Slow", priority="P3")
+    source = people.trigger("Alipay Integration", "Down", priority="P2")
+    people.merge(target.id, [source.id], "Amara Osei")
+    post.settle(3)
+    assert subjects(post, DIRECTOR) == ["SEV1: Slow (#1)"]
+    other = people.trigger("Alipay Integration", "Down again", priority="P2")
+    post.cycle()
+    people.merge(target.id, [other.id], "Amara Osei")
+    post.settle(3)
+    assert subjects(post, DIRECTOR) == ["SEV1: Slow (#1)", "SEV1: Down again (#3)"]
+    (dropped,) = mails(post, "dropped")
+    assert whys(post, dropped.id or 0) == [
+        "not sent: it was merged into another incident, whose notice counts"
+    ]
+
+
+def test_a_service_s_own_people_hear_beside_the_severity_s(make_rig: MakeRig) -> None:
+    services = {**SERVICES, "BluBank Integration": {"notify": "jonas@qrpay.example"}}
+    rig = make_rig(mappings=(mailing(services=services),), mail=True)
+    rig.world.pagerduty.trigger("BluBank Integration", "Down", priority="P2")
+    rig.world.pagerduty.trigger("BluBank Integration", "Slow", priority="P3")
+    rig.settle(2)
+    assert recipients(rig) == ["jonas@qrpay.example", DIRECTOR]
+
+
+def test_owner_stands_for_the_owner_of_the_service(make_rig: MakeRig) -> None:
+    severities = {"SEV2": {"pagerduty": "P3", "urgency": "high", "notify": "owner"}}
+    rig = make_rig(mappings=(mailing(severities=severities),), mail=True)
+    rig.world.pagerduty.trigger("Alipay Integration", "Slow", priority="P3")
+    rig.world.pagerduty.trigger("Yoomonea Service", "Slow", priority="P3")
+    rig.settle(2)
+    assert recipients(rig) == [OWNER]
+
+
+@pytest.mark.parametrize("mode", ["report", "off"])
+def test_mails_that_are_not_switched_on_are_not_sent(make_rig: MakeRig, mode: str) -> None:
+    rig = make_rig(mappings=(mailing(mails={"mode": mode}),), mail=True)
+    sev0(rig)
+    rig.settle(2)
+    assert letters(rig) == []
+    would = [line for row in _would(rig) for line in row]
+    expected = [f"would mail {one}: the incident reached SEV0" for one in (CTO, COMPLIANCE)]
+    assert [one for one in would if "mail" in one] == (expected if mode == "report" else [])
+
+
+def _would(rig: Rig) -> list[list[str]]:
+    from sqlmodel import select
+
+    from syncd.ledger.tables import IncidentRow
+
+    with rig.ledger.db.read() as session:
+        return list(session.exec(select(IncidentRow.would)).all())
+
+
+# Nothing of Jira holds a notice
+
+
+def test_a_jira_outage_holds_no_notice(post: Rig) -> None:
+    post.world.faults.add(faults.error(503), service="jira", times=None)
+    made = post.world.pagerduty.trigger("Alipay Integration", "Down", priority="P1")
+    post.cycle()
+    assert recipients(post) == [COMPLIANCE, CTO]
+    post.settle(3)
+    assert len(letters(post)) == 2
+    post.world.faults.clear()
+    post.settle(12)
+    assert "OPS-1" in str(incident_of(post, made)["notes"])
+    assert len(letters(post)) == 2
+
+
+def test_a_jira_that_was_never_reached_holds_no_notice(make_rig: MakeRig) -> None:
+    def down(world: object) -> None:
+        world.faults.add(faults.error(503), service="jira", times=None)  # type: ignore[attr-defined]  # a World
+
+    rig = make_rig(mappings=(mailing(),), mail=True, preset=down)
+    with rig.ledger.db.write() as session:
+        from syncd.ledger.snapshots import set_cursor
+
+        set_cursor(session, "first_load", state="passed")
+    sev0(rig)
+    rig.cycle()
+    assert recipients(rig) == [COMPLIANCE, CTO]
+
+
+def test_a_parked_ticket_operation_holds_no_notice(post: Rig) -> None:
+    post.world.faults.add(faults.error(400), service="jira", method="POST", path=r"/issue$", times=None)
+    made = post.world.pagerduty.trigger("Alipay Integration", "Slow", priority="P3")
+    post.settle(3)
+    assert [row.kind for row in post.operations("parked")] == ["create_ticket"]
+    post.world.pagerduty.set_priority(made.id, "P1", "Amara Osei")
+    post.cycle()
+    assert recipients(post) == [COMPLIANCE, CTO]
+
+
+def test_a_restricted_incident_s_notice_says_its_number_and_no_more(make_rig: MakeRig) -> None:
+    rules = mailing(restricted={**RULES, "level": ["No such level"], "lead": "lead@qrpay.example"})
+    rig = make_rig(mappings=(rules,), mail=True)
+    rig.cycle()
+    sev0(rig, "PII of KANARIENVOGEL in a log")
+    rig.cycle()
+    rig.settle(2)
+    assert sorted({*recipients(rig)}) == [COMPLIANCE, "lead@qrpay.example", CTO]
+    assert "SEV0: Security incident #1 (#1)" in subjects(rig, "lead@qrpay.example")
+    assert any("Restricted incident #1" in one for one in subjects(rig, "lead@qrpay.example"))
+    assert all(b"KANARIENVOGEL" not in one.content for one in letters(rig))
+    assert len(letters(rig)) == 4
+
+
+# Late ones, and those that are not sent
+
+
+def test_a_notice_of_an_open_incident_that_waited_goes_out_marked_late(post: Rig) -> None:
+    pause(post, "mail")
+    sev0(post)
+    post.settle(3, seconds=10 * MINUTE)
+    assert letters(post) == []
+    resume(post, "mail")
+    post.cycle()
+    assert subjects(post, CTO) == ["LATE: SEV0: Callbacks time out (#1)"]
+    assert "This notice comes late" in text_of(letters(post)[0])
+    silence(post)
+
+
+def test_a_notice_that_waited_longer_than_its_incident_is_on_record_as_not_sent(post: Rig) -> None:
+    pause(post, "mail")
+    made = sev0(post)
+    post.cycle()
+    post.world.pagerduty.resolve(made, "Amara Osei")
+    post.settle(3, seconds=10 * MINUTE)
+    resume(post, "mail")
+    post.settle(2)
+    assert letters(post) == []
+    assert [whys(post, one.id or 0) for one in mails(post)] == [
+        ["not sent: it was over before anybody could be told"]
+    ] * 2
+
+
+def test_a_notice_of_a_severity_that_was_lowered_meanwhile_is_not_sent(post: Rig) -> None:
+    pause(post, "mail")
+    made = sev0(post)
+    post.cycle()
+    post.world.pagerduty.set_priority(made, "P3", "Amara Osei")
+    post.cycle()
+    resume(post, "mail")
+    post.settle(2)
+    assert letters(post) == []
+    assert {one.state for one in mails(post)} == {"dropped"}
+    post.world.pagerduty.set_priority(made, "P1", "Amara Osei")
+    post.cycle()
+    assert recipients(post) == [COMPLIANCE, CTO]
+
+
+def test_an_incident_that_came_and_went_while_the_daemon_was_down_is_on_record_as_not_told(post: Rig) -> None:
+    post.stop()
+    made = sev0(post)
+    post.world.advance(2 * MINUTE)
+    post.world.pagerduty.resolve(made, "Amara Osei")
+    post.world.advance(HOUR)
+    post.start()
+    post.settle(3)
+    assert letters(post) == []
+    assert {one.state for one in mails(post)} == {"dropped"}
+    assert len(mails(post)) == 2
+
+
+def test_an_incident_that_is_over_within_one_cycle_is_told_all_the_same(post: Rig) -> None:
+    made = sev0(post)
+    post.world.advance(20)
+    post.world.pagerduty.resolve(made, "Amara Osei")
+    post.cycle()
+    assert recipients(post) == [COMPLIANCE, CTO]
+    assert "which is over by now" in text_of(letters(post)[0])
+
+
+def test_what_was_over_before_the_rules_began_tells_nobody(make_rig: MakeRig) -> None:
+    from datetime import date
+
+    rig = make_rig(mappings=(mailing(enforce_from=date(2026, 12, 1)),), mail=True)
+    made = sev0(rig)
+    rig.world.pagerduty.resolve(made, "Amara Osei")
+    rig.settle(2)
+    assert mails(rig) == []
+
+
+def test_an_exercise_tells_nobody(post: Rig) -> None:
+    made = post.world.pagerduty.trigger("Alipay Integration", "Game", priority="P3")
+    post.settle(2)
+    post.world.jira.add_label("OPS-1", "game-day", "Ines Carvalho")
+    post.settle(2)
+    post.world.pagerduty.set_priority(made.id, "P1", "Amara Osei")
+    post.settle(2)
+    assert mails(post) == []
