@@ -34,6 +34,7 @@ COMMANDS = {
     "run": Entry("run", "Run the daemon in the foreground (what plain `syncd` does)."),
     "status": Entry("status", "Open incidents, their tickets, the outbox, the last good cycles."),
     "show": Entry("show", "Everything known and done about one incident, with reasons."),
+    "actions": Entry("actions", "Action items that are still to be done: whose, by when, what is wrong."),
     "plan": Entry("plan", "What the next cycle would do; nothing is written anywhere."),
     "check": Entry("check", "Ask both services whether everything that the mappings need is there."),
     "accept": Entry("accept", "Let a new ledger make the tickets that it waits with; status shows them."),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from syncd.commands.actions import items_table
 from syncd.commands.output import console, emit_json, json_option, minute, plain, second, table
 from syncd.commands.restricted import put_titles, restricted_option
 from syncd.commands.setup import ledger_for_reading
@@ -52,6 +53,9 @@ def _show(data: dict[str, Any]) -> None:
         plain(out, snapshot["html_url"])
     _ticket(out, data["ticket"])
     _postmortem(out, data["postmortem"])
+    if data["action_items"]:
+        out.print()
+        out.print(items_table(data["action_items"]))
     operations = [
         (op["id"], op["kind"], op["state"], op["attempts"], op["reason"], op["error"])
         for op in data["operations"]

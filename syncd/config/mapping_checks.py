@@ -15,11 +15,15 @@ from syncd.config.texts import slug_label
 from syncd.config.values import is_address
 from syncd.config.yaml_reader import Document, Path_, dotted
 from syncd.domain.base import JsonValue
-from syncd.domain.mapping import default_severities
+from syncd.domain.mapping import JiraSection, default_severities
+from syncd.domain.paperwork import Postmortem
 from syncd.domain.text import wiki_url
 
 Finding = tuple[Path_, str, str]
 """A path, what is wrong there, what would be right."""
+
+DEFAULT_LINKS = list(JiraSection.model_fields["link_types"].default)
+DEFAULT_PAPER_LINKS = list(Postmortem.model_fields["link_types"].default)
 
 _OWN_FIELDS = {
     "summary": "the title writes it",
@@ -244,6 +248,20 @@ def _services(data: JsonValue) -> Iterator[Finding]:
                 yield ("services", name, "id"), f"the id of `{first}`", "remove one"
 
 
+def _link_purposes(data: JsonValue) -> Iterator[Finding]:
+    """What makes an action item is no link that the daemon makes itself."""
+    ours = {
+        "jira.link_types": words(section(data, "jira").get("link_types")) or DEFAULT_LINKS,
+        "postmortem.link_types": words(section(data, "postmortem").get("link_types")) or DEFAULT_PAPER_LINKS,
+    }
+    for word in words(section(data, "follow_ups").get("link_types")):
+        for key, names in ours.items():
+            if word.casefold() in {name.casefold() for name in names}:
+                hint = f"name another type than `{key}`, or none: Relates with the label action-item"
+                yield ("follow_ups", "link_types"), f"{word} has another purpose in `{key}`", hint
+                break
+
+
 _Check = Callable[[JsonValue], Iterator[Finding]]
 
 _CHECKS: tuple[_Check, ...] = (
@@ -267,4 +285,5 @@ _CHECKS: tuple[_Check, ...] = (
     _severities,
     _fields,
     _services,
+    _link_purposes,
 )

@@ -238,7 +238,7 @@ class SeveritySection(Value):
         60,
         ge=1,
         le=365,
-        description="Days after the resolve at which every action item is done at the latest.",
+        description="Working days after the resolve within which every action item is done at the latest.",
     )
     acknowledge_minutes: float | None = Field(
         None, gt=0, description="Target for the time to acknowledge, in minutes."

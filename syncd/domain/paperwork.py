@@ -72,7 +72,7 @@ class FollowUps(Value):
     link_types: Names = Field(
         (),
         description="Link types that make a linked issue an action item; none: `Relates` together with the"
-        " label `action-item`.",
+        " label `action-item`. They are none of `jira.link_types` and `postmortem.link_types`.",
     )
     owner_hours: float = Field(
         24, gt=0, le=240, description="Working hours within which an action item has an owner."

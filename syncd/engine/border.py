@@ -21,12 +21,13 @@ from syncd.domain.mapping import Mapping as TeamMapping
 from syncd.domain.mapping import ServiceSection
 from syncd.domain.operation import Kind, Operation
 from syncd.domain.ticket import Comment, Issue
+from syncd.engine.belonging import keep_belonging
 from syncd.engine.desk import Desk
 from syncd.ledger import audit, outbox
 from syncd.ledger.papers import PaperRow
 from syncd.ledger.restricting import restrict
 from syncd.ledger.snapshots import save_incident, save_issue, save_notes
-from syncd.ledger.tables import IncidentRow, PostmortemRow, TicketRow
+from syncd.ledger.tables import ActionItemRow, IncidentRow, PostmortemRow, TicketRow
 from syncd.policy.follow_up_table import follow_ups_in
 from syncd.policy.restricted import restricted_by, restricted_by_person, withheld
 
@@ -68,12 +69,15 @@ def keep_paper(session: Session, desk: Desk, row: PaperRow, issue: Issue, moment
     Of a description only the rows of the table of follow-ups are kept, and none of a restricted incident.
     """
     incident = session.get(IncidentRow, row.incident_id)
-    patterns = _patterns(_named(desk, incident.team) if incident else None)
+    mapping = _named(desk, incident.team) if incident else None
+    patterns = _patterns(mapping)
     asked, text = "description" in issue.fields, issue.fields.get("description")
     fields = {name: value for name, value in issue.fields.items() if name != "description"}
     news = save_issue(
         session, row, masked_issue(issue.model_copy(update={"fields": fields}), patterns), moment
     )
+    if mapping is not None and isinstance(row, ActionItemRow) and row.moment == moment:
+        news = keep_belonging(session, row, issue, mapping.follow_ups, desk.clock.now()) or news
     if asked and isinstance(row, PostmortemRow) and incident is not None and row.moment == moment:
         found: list[dict[str, JsonValue]] = []
         if isinstance(text, str) and not incident.restricted:

@@ -14,6 +14,7 @@ from syncd.domain.ticket import Issue
 from syncd.engine.adoption import adopt_own
 from syncd.engine.border import keep_issue, keep_paper
 from syncd.engine.desk import Desk
+from syncd.engine.follow_ups import notice
 from syncd.engine.lags import INDEX
 from syncd.engine.probe import saw_numbers
 from syncd.engine.rivals import watch
@@ -117,6 +118,8 @@ class JiraPoller:
             ours = tickets_by_issue(session, [issue.id for issue in issues])
             papers = papers_by_issue(session, [issue.id for issue in issues])
         self._store_papers(issues, papers, moment)
+        others = [one for one in issues if one.id not in ours and one.id not in papers]
+        notice(desk, others, moment)
         mine = [issue for issue in issues if issue.id in ours]
         known = {
             issue.id: issue.updated

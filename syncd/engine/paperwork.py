@@ -11,11 +11,15 @@ from datetime import datetime, timedelta
 from sqlmodel import Session
 
 from syncd.config.masks import mask
-from syncd.domain.history import Change, Spell, Turn
+from syncd.domain.duty import RUNNING
+from syncd.domain.history import Change, Spell
 from syncd.domain.incident import Incident
-from syncd.domain.ticket import Issue
+from syncd.domain.ticket import Account, Issue
+from syncd.engine.belonging import neighbours, turns_known
 from syncd.engine.border import keep_paper
+from syncd.engine.changelogs import keep_changes
 from syncd.engine.desk import Desk
+from syncd.engine.follow_ups import PAGE, discover
 from syncd.engine.mail_known import mails_of
 from syncd.engine.people import account_of, person_key
 from syncd.ledger import papers
@@ -26,7 +30,7 @@ from syncd.policy.case import Absorbed, Case, ClosedBy, Decision, ItemState, Rul
 from syncd.policy.label_waiver import LABEL
 from syncd.policy.met import review_field
 from syncd.policy.severity import decide_severity
-from syncd.policy.turns import Entry, turns_of
+from syncd.remote.errors import Cause, Unknown
 
 ROUNDED_SECONDS = 1.0
 """Two moments that are so close to each other are the same."""
@@ -40,7 +44,7 @@ def extend_case(session: Session, desk: Desk, row: IncidentRow, case: Case, book
     postmortem = session.get(PostmortemRow, row.id)
     extended = case.model_copy(
         update={
-            "turns": _turns(row, case.incident),
+            "turns": turns_known(row, case.incident),
             "spells": tuple(Spell.model_validate(one) for one in row.spells),
             "postmortem": papers.postmortem_state(postmortem) if postmortem else None,
             "items": tuple(item_state(one) for one in papers.items_of(session, row.id)),
@@ -49,6 +53,8 @@ def extend_case(session: Session, desk: Desk, row: IncidentRow, case: Case, book
             "skewed": desk.skewed(),
             "absorbed": absorbed(session, desk, case.merged_from),
             "approvers": _approvers(session, book, postmortem),
+            "beside": frozenset(neighbours(session, row)),
+            **_service_owner(session, book),
         }
     )
     return mails_of(session, row, extended)
@@ -84,11 +90,14 @@ def _approvers(session: Session, book: Rulebook, row: PostmortemRow | None) -> f
     return frozenset(str(one.account["id"]) for one in rows if one is not None and one.account)
 
 
-def _turns(row: IncidentRow, incident: Incident) -> tuple[Turn, ...] | None:
-    if row.log is None or row.log_moment < row.news_moment:
-        return None
-    entries = [Entry(kind=one["kind"], at=one["at"], agent=one.get("agent", "")) for one in row.log]
-    return turns_of(entries, incident)
+def _service_owner(session: Session, book: Rulebook) -> dict[str, object]:
+    """Who the service's owner is in Jira, as far as that was looked up."""
+    address = book.section.owner
+    if address is None:
+        return {}
+    known = session.get(PersonRow, person_key(address, book))
+    account = Account.model_validate(known.account) if known and known.account else None
+    return {"service_owner": account, "owner_known": known is not None}
 
 
 def item_state(row: ActionItemRow) -> ItemState:
@@ -102,6 +111,7 @@ def item_state(row: ActionItemRow) -> ItemState:
         changes=tuple(Change.model_validate(one) for one in row.changes),
         changes_until=row.changes_until,
         gone_since=row.out_of_sight_since,
+        ended_at=row.ended_at,
         first_seen_at=row.first_seen_at,
     )
 
@@ -112,6 +122,11 @@ def record(
     """Keep how the duties stand, which severity holds and when to decide again, with the decision."""
     papers.save_duties(session, row.id, decision.duties, now)
     papers.save_label_waivers(session, row.id, decision.waivers, now)
+    for issue_id, facts in decision.facts.items():
+        item = session.get(ActionItemRow, issue_id)
+        if item is not None:
+            item.facts = {**item.facts, **facts}
+            session.add(item)
     incident = case.incident
     papers.add_spell(row, severity, (incident.updated_at or now) if row.spells else incident.created_at)
     ticket = ticket_of(session, row.id)
@@ -132,6 +147,10 @@ def news(session: Session, row: IncidentRow, decision: Decision, now: datetime) 
         return True
     if again and row.due_at and abs((again - row.due_at).total_seconds()) > ROUNDED_SECONDS:
         return True
+    for issue_id, facts in decision.facts.items():
+        item = session.get(ActionItemRow, issue_id)
+        if item is not None and {**item.facts, **facts} != item.facts:
+            return True
     known = {one.place: one for one in papers.duties_of(session, row.id)}
     return any(known.get(one.place) != one for one in decision.duties)
 
@@ -145,12 +164,37 @@ def read(desk: Desk, incident_id: str, book: Rulebook, look: frozenset[str]) -> 
         _read_log(desk, incident_id, book)
     if "ticket" in look:
         _read_close(desk, incident_id)
+    if "owner" in look and book.section.owner is not None:
+        account_of(desk, book.section.owner, book)
+    if "items" in look:
+        discover(desk, incident_id, book)
     with desk.ledger.db.read() as session:
         postmortem = session.get(PostmortemRow, incident_id) if "postmortem" in look else None
-        items = papers.items_of(session, incident_id) if "items" in look else []
+        items = _to_read(session, desk, incident_id) if "items" in look else []
     wanted: list[PaperRow] = [*([postmortem] if postmortem else []), *items]
     if wanted:
         read_papers(desk, wanted, book, changelogs=True)
+
+
+def _to_read(session: Session, desk: Desk, incident_id: str) -> list[ActionItemRow]:
+    """The action items whose changelog is not known up to now where that matters."""
+    now = desk.clock.now()
+    due: dict[str, datetime] = {}
+    for duty in papers.duties_of(session, incident_id):
+        if duty.state in RUNNING and duty.due_at <= now:
+            due[duty.subject] = max(duty.due_at, due.get(duty.subject, duty.due_at))
+    found = []
+    for row in papers.items_of(session, incident_id):
+        if row.out_of_sight_since is not None:
+            continue
+        if row.ended_at is not None:
+            wanted = "ended_by" not in row.facts
+        else:
+            until = row.changes_until
+            wanted = until is None or not row.snapshot or until < due.get(row.issue_id, until)
+        if wanted:
+            found.append(row)
+    return found
 
 
 def _read_log(desk: Desk, incident_id: str, book: Rulebook) -> None:
@@ -194,8 +238,15 @@ def _read_close(desk: Desk, incident_id: str) -> None:
 
 
 def read_papers(desk: Desk, rows: list[PaperRow], book: Rulebook, *, changelogs: bool) -> None:
-    """Read postmortems and action items afresh, with their changelogs where they are to be judged."""
-    by_issue = {row.issue_id: row for row in rows}
+    """Read postmortems and action items afresh, with their changelogs where they are to be judged.
+
+    Raises `RemoteError`, also where Jira could not read some of them this time.
+    """
+    for start in range(0, len(rows), PAGE):
+        _read_page(desk, {row.issue_id: row for row in rows[start : start + PAGE]}, book, changelogs)
+
+
+def _read_page(desk: Desk, by_issue: dict[str, PaperRow], book: Rulebook, changelogs: bool) -> None:
     moment, began = desk.ledger.moments.next(), desk.clock.now()
     fetched = desk.fetch(list(by_issue), description=True)
     shown = {issue.id: issue for issue in fetched.issues}
@@ -210,10 +261,13 @@ def read_papers(desk: Desk, rows: list[PaperRow], book: Rulebook, *, changelogs:
             if ident in shown:
                 keep_paper(session, desk, row, shown[ident], moment)
                 if ident in changes:
-                    kept = [_without_texts(one) for one in changes[ident] if one.field in judged]
-                    papers.save_changes(row, kept, began)
+                    texts_gone = [_without_texts(one) for one in changes[ident]]
+                    keep_changes(session, row, texts_gone, judged, began, desk.clock.now())
             elif ident not in fetched.unread and row.out_of_sight_since is None:
                 row.out_of_sight_since = desk.clock.now()
+    if fetched.unread:
+        said = f"{len(fetched.unread)} issues could not be read this time"
+        raise Unknown("jira", "bulk fetch", Cause.BROKEN, said)
 
 
 def _without_texts(change: Change) -> Change:

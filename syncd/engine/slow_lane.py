@@ -2,25 +2,30 @@
 
 Resolved incidents that are not finished are read by windows of their creation (PagerDuty has no filter by
 update). Notes are listed where they may still be edited or deleted, which leaves no trace in the log.
-Tickets of open and unfinished incidents are read in bulk, because an index can miss an update.
+Tickets of open and unfinished incidents are read in bulk, because an index can miss an update; so are
+postmortems, and action items that live in other projects.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import timedelta
 
 from sqlmodel import col, or_, select
 
 from syncd.domain.incident import IncidentStatus
-from syncd.engine.border import keep_incident, keep_issue, keep_notes, masked_notes
+from syncd.engine.border import keep_incident, keep_issue, keep_notes, keep_paper, masked_notes
 from syncd.engine.desk import Desk
+from syncd.engine.follow_ups import notice
 from syncd.engine.unreadable import note_unread
 from syncd.engine.windows import PAGE, read_created, windows_of
+from syncd.ledger.papers import PaperRow, items_of
 from syncd.ledger.snapshots import look_again, unreadable
-from syncd.ledger.tables import IncidentRow, TicketRow
+from syncd.ledger.tables import IncidentRow, PostmortemRow, TicketRow
 from syncd.policy.restricted import STUB
 from syncd.remote.budget import lane
 from syncd.remote.errors import Cause, RemoteError, Unreadable
+from syncd.remote.ports import Fetched
 
 EVERY_SECONDS = 900.0
 NOTES_FOR = timedelta(days=3)
@@ -34,13 +39,14 @@ class SlowLane:
         self._desk = desk
 
     def run(self) -> None:
-        """All five, one after the other."""
+        """All six, one after the other."""
         with lane("slow"):
             self._unreadable()
             self._stubs()
             self._resolved_incidents()
             self._notes()
             self._tickets()
+            self._papers()
 
     def _unreadable(self) -> None:
         """What could not be read is asked for again by its id."""
@@ -156,3 +162,58 @@ class SlowLane:
                     if issue_id not in seen and row.out_of_sight_since is None:
                         session.add(row)
                         row.out_of_sight_since = desk.clock.now()
+
+    def _papers(self) -> None:
+        """Postmortems, and action items in projects that the poll does not read, of unfinished incidents.
+
+        With them, what was linked from there and was no action item when it was read: a label makes it one.
+        """
+        desk = self._desk
+        polled = {mapping.jira.project for mapping in desk.mappings}
+        papers: dict[str, PaperRow] = {}
+        beside: dict[str, IncidentRow] = {}
+        with desk.ledger.db.read() as session:
+            unfinished = select(IncidentRow).where(
+                col(IncidentRow.team).is_not(None), col(IncidentRow.finished).is_(False)
+            )
+            for incident in session.exec(unfinished).all():
+                beside |= dict.fromkeys(incident.beside, incident)
+                postmortem = session.get(PostmortemRow, incident.id)
+                items = [one for one in items_of(session, incident.id) if one.project not in polled]
+                papers |= {one.issue_id: one for one in ([postmortem] if postmortem else []) + items}
+        self._read_papers(papers)
+        self._read_beside({ident: row for ident, row in beside.items() if ident not in papers})
+
+    def _read_papers(self, papers: dict[str, PaperRow]) -> None:
+        desk = self._desk
+        for part, fetched, moment in self._pages(list(papers), description=True):
+            seen = {issue.id for issue in fetched.issues} | set(fetched.unread)
+            with desk.ledger.db.write() as session:
+                for issue in fetched.issues:
+                    row = papers.get(issue.id)
+                    if row is None:
+                        continue
+                    session.add(row)
+                    if keep_paper(session, desk, row, issue, moment):
+                        row.changes_until = None
+                        look_again(session, [row.incident_id], desk.clock.now(), 0, "it changed elsewhere")
+                for issue_id in part:
+                    row = papers[issue_id]
+                    if issue_id not in seen and row.out_of_sight_since is None:
+                        session.add(row)
+                        row.out_of_sight_since = desk.clock.now()
+                        look_again(session, [row.incident_id], desk.clock.now(), 0, "it is out of sight")
+
+    def _read_beside(self, beside: dict[str, IncidentRow]) -> None:
+        for _part, fetched, moment in self._pages(list(beside)):
+            notice(self._desk, [one for one in fetched.issues if one.id in beside], moment)
+
+    def _pages(
+        self, ids: list[str], *, description: bool = False
+    ) -> Iterator[tuple[list[str], Fetched, int]]:
+        desk = self._desk
+        for start in range(0, len(ids), PAGE):
+            if desk.stop.is_set():
+                return
+            part, moment = ids[start : start + PAGE], desk.ledger.moments.next()
+            yield part, desk.fetch(part, description=description), moment

@@ -16,6 +16,7 @@ from syncd.domain.incident import IncidentStatus, stub_title
 from syncd.domain.operation import OPEN_STATES
 from syncd.ledger import audit, holds, outbox
 from syncd.ledger.owed import Owed, owed_for, postmortem_data
+from syncd.ledger.reading_items import items_data
 from syncd.ledger.restored import restored_at
 from syncd.ledger.snapshots import get_cursor, unreadable
 from syncd.ledger.tables import (
@@ -211,7 +212,7 @@ def find_incident(session: Session, wanted: str) -> IncidentRow | None:
     return session.get(IncidentRow, ticket.incident_id) if ticket else None
 
 
-def show_data(session: Session, row: IncidentRow, now: datetime | None = None) -> Data:
+def show_data(session: Session, row: IncidentRow, now: datetime) -> Data:
     """Everything known and done about one incident; `now` is when somebody asks."""
     ticket = session.get(TicketRow, row.id)
     owed = owed_for(session, [row.id]).get(row.id)
@@ -226,7 +227,7 @@ def show_data(session: Session, row: IncidentRow, now: datetime | None = None) -
         "incident": {**incident_data(row, ticket, owed), "snapshot": row.snapshot, "notes": row.notes},
         "ticket": _ticket_data(ticket) if ticket else None,
         "postmortem": postmortem_data(session, row, now),
-        "action_items": [],
+        "action_items": items_data(session, row.id, now),
         "operations": [operation_data(operation) for operation in operations],
         "mirrored": [
             {"origin": pair.origin, "note": pair.note_id, "comment": pair.comment_id} for pair in pairs

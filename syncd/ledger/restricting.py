@@ -96,14 +96,18 @@ def withhold_paper(session: Session, paper: PostmortemRow | ActionItemRow, numbe
         paper.snapshot = {**paper.snapshot, **texts_withheld(number)}
     if isinstance(paper, PostmortemRow):
         paper.follow_ups = []
+    else:
+        # the row of a table that it was made of
+        paper.facts = {name: value for name, value in paper.facts.items() if name != "row"}
     session.add(paper)
 
 
 def _withhold(session: Session, row: OperationRow, number: int, now: datetime) -> None:
-    if row.kind in _TEXTS and row.state in _WAITING:
+    row_of_a_table = row.kind == Kind.CREATE_ACTION_ITEM and "row" in row.meaning
+    if (row.kind in _TEXTS or row_of_a_table) and row.state in _WAITING:
         outbox.finish(session, row, OperationState.DROPPED, now, why="the incident is restricted")
     # on a postmortem our own words hold nothing of the incident's, and are still to be said
-    blanked = ("value",) if row.kind == Kind.SAY_ON_PAPER else ("text", "value")
+    blanked = ("value",) if row.kind == Kind.SAY_ON_PAPER else ("text", "value", "owner", "due")
     meaning: dict[str, Any] = {name: "" if name in blanked else value for name, value in row.meaning.items()}
     for part in ("fields", "agree"):
         if isinstance(meaning.get(part), dict):
@@ -121,9 +125,13 @@ def _withhold(session: Session, row: OperationRow, number: int, now: datetime) -
 def _rendered(rendered: dict[str, Any], number: int) -> dict[str, Any]:
     """What finds the request again, and what its confirmation keeps."""
     kept = {
-        name: value for name, value in rendered.items() if name not in ("body", "text", "fields", "agree")
+        name: value
+        for name, value in rendered.items()
+        if name not in ("body", "text", "fields", "agree", "facts")
     }
-    fields, agree = rendered.get("fields"), rendered.get("agree")
+    fields, agree, facts = rendered.get("fields"), rendered.get("agree"), rendered.get("facts")
+    if isinstance(facts, dict):
+        kept["facts"] = {name: value for name, value in facts.items() if name != "row"}
     if isinstance(fields, dict):
         kept["fields"] = {name: value for name, value in fields.items() if name in _KEPT}
     if isinstance(agree, dict):

@@ -53,7 +53,8 @@ class IncidentRow(SQLModel, table=True):
     `rest` is what it looked like when nothing was left to do for it (`syncd.engine.brakes`).
     `acknowledged_at` is the first acknowledgement, as far as the log told. `log` are its log entries as read
     at `log_moment`; `news_moment` is when the snapshot last changed. `spells` are the severities that it had
-    and since when. `due_at` is when the passing of time alone asks for another decision.
+    and since when. `due_at` is when the passing of time alone asks for another decision. `beside` are
+    issues beside its ticket or postmortem that were looked at and are no action items.
     """
 
     __tablename__ = "incident"
@@ -88,6 +89,7 @@ class IncidentRow(SQLModel, table=True):
     news_moment: int = 0
     spells: list[dict[str, Any]] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
     due_at: datetime | None = Field(default=None, index=True)
+    beside: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
 
 
 class TicketRow(SQLModel, table=True):

@@ -89,6 +89,7 @@ class ItemState(Value):
     changes: tuple[Change, ...] = ()
     changes_until: UtcTime | None = None
     gone_since: UtcTime | None = None
+    ended_at: UtcTime | None = None
     first_seen_at: UtcTime
 
 
@@ -122,8 +123,10 @@ class Case(Value):
     log was not read since the last; `spells` the severities that it had. `skewed` says that our clock and a
     service's are too far apart to judge a deadline. `absorbed` tells of those merged into it. `approvers` are
     the Jira accounts of who may waive, None where that was not looked up (it is when a label asks for it).
-    `sent` are the mails that left or may have left, by key,
-    with the moment; of merged incidents, too. `addresses` are those that are known of Jira accounts, by id.
+    `sent` are the mails that left or may have left, by key, with the moment; of merged incidents, too.
+    `addresses` are those that are known of Jira accounts, by id. `beside` are the issues beside ticket and
+    postmortem that were looked at already; `service_owner` is the account of the service's owner, None where
+    it was not looked up (`owner_known`) or nobody assignable was found.
     """
 
     incident: Incident
@@ -152,6 +155,9 @@ class Case(Value):
     approvers: frozenset[str] | None = None
     sent: dict[str, UtcTime] = Field(default_factory=dict)
     addresses: dict[str, str] = Field(default_factory=dict)
+    beside: frozenset[str] = frozenset()
+    service_owner: Account | None = None
+    owner_known: bool = False
 
     def duty(self, kind: str, subject: str | None = None) -> Duty | None:
         """The duty of a kind with the latest clock; `subject` None: the incident's own."""
@@ -184,6 +190,7 @@ class Decision(Value):
     `duties` are those that stand otherwise than the case has them. `look` names what has to be read before
     it can be decided: `log` (the incident's), `postmortem`, `items` or `ticket` (with their changelogs),
     `approvers` (their accounts). `waivers` were given or ended with a label in Jira.
+    `owner` (who the service's owner is in Jira). `facts` is what is kept with an action item, by issue id.
     """
 
     operations: tuple[Operation, ...] = ()
@@ -195,6 +202,7 @@ class Decision(Value):
     duties: tuple[Duty, ...] = ()
     look: frozenset[str] = frozenset()
     waivers: tuple[Waiver, ...] = ()
+    facts: dict[str, dict[str, JsonValue]] = Field(default_factory=dict)
 
     def plus(self, other: Decision) -> Decision:
         """Both decisions as one."""
@@ -208,4 +216,11 @@ class Decision(Value):
             duties=self.duties + other.duties,
             look=self.look | other.look,
             waivers=self.waivers + other.waivers,
+            facts=_merged(self.facts, other.facts),
         )
+
+
+def _merged(
+    some: dict[str, dict[str, JsonValue]], others: dict[str, dict[str, JsonValue]]
+) -> dict[str, dict[str, JsonValue]]:
+    return {name: {**some.get(name, {}), **others.get(name, {})} for name in {**some, **others}}

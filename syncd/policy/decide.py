@@ -13,6 +13,8 @@ from syncd.policy.case import Case, Decision, Rulebook
 from syncd.policy.closing import decide_closing
 from syncd.policy.duties import decide_duties
 from syncd.policy.fields import decide_fields
+from syncd.policy.follow_up_acts import tell_follow_ups
+from syncd.policy.follow_ups import decide_follow_ups
 from syncd.policy.gate import decide_gate
 from syncd.policy.merge import decide_merge
 from syncd.policy.mirror import decide_mirror
@@ -36,10 +38,11 @@ RULES: tuple[Callable[[Case, Rulebook], Decision], ...] = (
     decide_postmortem,
 )
 
-JUDGING: tuple[Callable[[Case, Rulebook], Decision], ...] = (decide_duties,)
+JUDGING: tuple[Callable[[Case, Rulebook], Decision], ...] = (decide_duties, decide_follow_ups)
 """Rules that say how the duties stand, one after the other; each sees what those before it said."""
 TELLING: tuple[Callable[[Case, Rulebook], Decision], ...] = (
     tell_duties,
+    tell_follow_ups,
     decide_gate,
     decide_closing,
     decide_notices,

@@ -345,3 +345,17 @@ def test_the_rules_for_restricted_incidents_are_checked(said: Callable[..., list
         "restricted.project: the project of all tickets",
         "restricted.lead: not an e-mail address",
     ]
+
+
+def test_one_link_type_serves_one_purpose_alone(said: Callable[..., list[str]], small: str) -> None:
+    (problem,) = said(a=small + "follow_ups:\n  link_types: [Causes, relates]\n")
+    assert "follow_ups.link_types: relates has another purpose in `jira.link_types`" in problem
+    both = small.replace("  project: OPS\n", "  project: OPS\n  link_types: [Duplicate]\n")
+    (other,) = said(a=both + "postmortem:\n  link_types: Causes\nfollow_ups:\n  link_types: Causes\n")
+    assert "Causes has another purpose in `postmortem.link_types`" in other
+    assert "Relates with the label action-item" in other
+
+
+def test_a_link_type_of_its_own_makes_action_items(folder: Folder, templates: Templates, small: str) -> None:
+    (mapping,) = load_mappings(folder(a=small + "follow_ups:\n  link_types: Causes\n"), templates)
+    assert mapping.follow_ups.link_types == ("Causes",)

@@ -452,7 +452,7 @@ def test_what_commands_read_shows_the_stub_s_title(careful: Any) -> None:
     rig.settle(3)
     with rig.ledger.db.read() as session:
         (one,) = status_data(session)["incidents"]
-        shown = show_data(session, row_of(rig, made))
+        shown = show_data(session, row_of(rig, made), rig.clock.now())
     assert (one["title"], one["restricted"]) == (f"Security incident #{made.number}", True)
     assert one["severity"] == "SEV1"
     assert CANARY not in str(shown)

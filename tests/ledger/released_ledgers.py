@@ -58,6 +58,7 @@ _0001: Rows = {
         "news_moment": 1000000005,
         "spells": '[{"severity": "SEV1", "since": "2026-11-22T09:00:00Z"}]',
         "due_at": _AT,
+        "beside": '["10011"]',
     },
     "postmortem": {
         "incident_id": "P1",

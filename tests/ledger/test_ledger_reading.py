@@ -71,7 +71,7 @@ def test_show_tells_everything_done_with_its_reasons(lived: Ledger) -> None:
     with lived.db.read() as session:
         row = find_incident(session, "P1")
         assert row is not None
-        told = show_data(session, row)
+        told = show_data(session, row, NOW)
     assert {"incident", "ticket", "postmortem", "action_items", "operations", "events"} <= set(told)
     assert [(one["kind"], one["state"], one["reason"]) for one in told["operations"]] == [
         ("create_ticket", "done", "it has no ticket"),

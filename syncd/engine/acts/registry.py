@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from syncd.domain.operation import Kind
 from syncd.engine.acts.base import Act
+from syncd.engine.acts.create_action_item import CreateActionItem
 from syncd.engine.acts.create_postmortem import CreatePostmortem
 from syncd.engine.acts.create_ticket import CreateTicket
 from syncd.engine.acts.doubles import CloseDouble, LinkDouble
@@ -37,4 +38,5 @@ ACTS: dict[str, Act] = {
     Kind.LINK_DOUBLE: LinkDouble(),
     Kind.CLOSE_DOUBLE: CloseDouble(),
     Kind.SEND_MAIL: SendMail(),
+    Kind.CREATE_ACTION_ITEM: CreateActionItem(),
 }

@@ -128,6 +128,13 @@ def links(sight: Sight, mapping: Mapping) -> Iterator[Finding]:
             "tickets of merged incidents are not linked",
         ),
         (
+            "link types",
+            "follow_ups.link_types",
+            mapping.follow_ups.link_types,
+            found.link_types,
+            "linked issues are no action items",
+        ),
+        (
             "resolutions",
             "jira.resolution",
             mapping.jira.resolution,

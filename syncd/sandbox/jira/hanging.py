@@ -66,3 +66,15 @@ def link(site: Site, type_id: str, source: Issue, target: Issue, by: str) -> Non
     for one, other, reading in ((source, target, kind.outward), (target, source, kind.inward)):
         words = f"This issue {reading} {other.key}"
         site.revise(one, by, [Item("Link", "issuelinks", None, None, other.key, words)])
+
+
+def unlink(site: Site, source: Issue, target: Issue, by: str) -> None:
+    """Take the links between two issues away, and write it into both changelogs."""
+    pair = {source.id, target.id}
+    for row in [one for one in site.links if {one.source, one.target} == pair]:
+        site.links.remove(row)
+        kind = site.link_types[row.type_id]
+        first, second = site.issues[row.source], site.issues[row.target]
+        for one, other, reading in ((first, second, kind.outward), (second, first, kind.inward)):
+            words = f"This issue {reading} {other.key}"
+            site.revise(one, by, [Item("Link", "issuelinks", other.key, words, None, None)])

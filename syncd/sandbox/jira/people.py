@@ -6,6 +6,7 @@ the changelog under the person's name. An act that the site would refuse raises 
 
 import threading
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from syncd.sandbox.act import act
@@ -154,6 +155,26 @@ class People:
         """Link two issues; `source` reads the type outward."""
         kind = next(one for one in self.site.link_types.values() if type in (one.id, one.name))
         hanging.link(self.site, kind.id, self.find(source), self.find(target), self.account_id(by))
+
+    @act
+    def unlink(self, source: str | int, target: str | int, by: str) -> None:
+        """Take all links between two issues away."""
+        hanging.unlink(self.site, self.find(source), self.find(target), self.account_id(by))
+
+    @act
+    def sub_task(self, /, parent: str | int, summary: str, by: str, **fields: Any) -> Issue:
+        """Make a sub-task of an issue; `fields` are given as a request would, by id."""
+        above = self.find(parent)
+        project = self.site.projects[above.now.project_id]
+        kind = next(one.type.name for one in project.setups.values() if one.type.subtask)
+        wanted = {**fields, "parent": {"id": str(above.id)}}
+        return self.create(by, summary, project=project.key, type=kind, **wanted)
+
+    @act
+    def deactivate(self, name: str) -> None:
+        """Close somebody's account, as when they leave the company."""
+        ident = self.account_id(name)
+        self.site.people[ident] = replace(self.site.people[ident], active=False)
 
     @act
     def clone(self, issue: str | int, by: str) -> Issue:

@@ -80,6 +80,7 @@ def _incidents() -> None:
         sa.Column("news_moment", sa.Integer, nullable=False),
         sa.Column("spells", sa.JSON, nullable=False),
         sa.Column("due_at", sa.DateTime, index=True),
+        sa.Column("beside", sa.JSON, nullable=False),
     )
     op.create_table(
         "ticket",

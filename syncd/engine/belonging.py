@@ -1,0 +1,127 @@
+"""Whether an issue belongs to an incident as an action item, by what the ledger knows of both.
+
+Of incidents that were merged the items count for the target (rules: "The postmortem", merged), so that what
+hangs on a source's ticket or postmortem hangs on the target. An item that is none any more stays on record.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlmodel import Session, col, or_, select
+
+from syncd.domain.history import Turn
+from syncd.domain.incident import Incident
+from syncd.domain.paperwork import FollowUps
+from syncd.domain.ticket import Issue
+from syncd.ledger import audit
+from syncd.ledger.tables import ActionItemRow, IncidentRow, PostmortemRow, TicketRow
+from syncd.policy.follow_up_source import Ends, source_of, spans_over
+from syncd.policy.turns import Entry, turns_of
+
+GENERATIONS = 5
+"""Merges of merges that are followed."""
+
+
+def turns_known(row: IncidentRow, incident: Incident) -> tuple[Turn, ...] | None:
+    """An incident's turns out of its log; None where the log was not read since it changed."""
+    if row.log is None or row.log_moment < row.news_moment:
+        return None
+    entries = [Entry(kind=one["kind"], at=one["at"], agent=one.get("agent", "")) for one in row.log]
+    return turns_of(entries, incident)
+
+
+def counting(session: Session, row: IncidentRow) -> IncidentRow:
+    """The incident that an incident's action items count for: itself, or what it was merged into."""
+    for _ in range(GENERATIONS):
+        target = session.get(IncidentRow, row.merged_into) if row.merged_into else None
+        if target is None or target.team is None:
+            return row
+        row = target
+    return row
+
+
+def family(session: Session, row: IncidentRow) -> list[IncidentRow]:
+    """The incident and what was merged into it."""
+    found, fresh = [row], [row.id]
+    for _ in range(GENERATIONS):
+        query = select(IncidentRow).where(col(IncidentRow.merged_into).in_(fresh))
+        sources = [one for one in session.exec(query).all() if one.id not in {known.id for known in found}]
+        if not sources:
+            break
+        found, fresh = [*found, *sources], [one.id for one in sources]
+    return found
+
+
+def ends_of(session: Session, row: IncidentRow) -> Ends:
+    """What the action items of an incident hang on."""
+    tickets: set[str] = set()
+    postmortems: set[str] = set()
+    keys: set[str] = set()
+    over = {}
+    for one in family(session, row):
+        ticket, postmortem = session.get(TicketRow, one.id), session.get(PostmortemRow, one.id)
+        if ticket is not None:
+            incident = Incident.model_validate(one.snapshot)
+            tickets.add(ticket.issue_id)
+            keys.add(ticket.key)
+            over[ticket.issue_id] = spans_over(turns_known(one, incident), incident)
+        if postmortem is not None:
+            postmortems.add(postmortem.issue_id)
+            keys.add(postmortem.key)
+    return Ends(
+        tickets=frozenset(tickets), postmortems=frozenset(postmortems), keys=frozenset(keys), over=over
+    )
+
+
+def of_ours(session: Session, issue_ids: list[str]) -> set[str]:
+    """Which of these issues are tickets or postmortems of any incident."""
+    found: set[str] = set()
+    for table in (TicketRow, PostmortemRow):
+        found |= set(session.exec(select(table.issue_id).where(col(table.issue_id).in_(issue_ids))).all())
+    return found
+
+
+def whose(session: Session, issue: Issue) -> IncidentRow | None:
+    """The incident on whose ticket or postmortem an issue hangs, as a sub-task or by a link."""
+    near = [link.other_id for link in issue.links] + ([issue.parent_id] if issue.parent_id else [])
+    for table in (PostmortemRow, TicketRow):
+        query = select(table.incident_id).where(col(table.issue_id).in_(near)).limit(1)
+        found = session.exec(query).first() if near else None
+        if found is not None:
+            return session.get(IncidentRow, found)
+    return None
+
+
+def keep_belonging(
+    session: Session, row: ActionItemRow, issue: Issue, rules: FollowUps, now: datetime
+) -> bool:
+    """Given an action item as read, note whether it still is one; return whether that changed."""
+    incident = session.get(IncidentRow, row.incident_id)
+    if incident is None:
+        return False
+    source = source_of(issue, ends_of(session, incident), rules)
+    if (source is None) == (row.ended_at is not None):
+        return False
+    row.ended_at = None if source is not None else now
+    row.facts = {name: value for name, value in row.facts.items() if name != "ended_by"}
+    if source is not None:
+        row.source = source
+        audit.append(session, now, "item.again", incident=row.incident_id, issue=row.issue_id)
+    session.add(row)
+    return True
+
+
+def neighbours(session: Session, row: IncidentRow) -> set[str]:
+    """The issues beside an incident that are on record already: those passed over, and all action items."""
+    beside = set(row.beside)
+    tickets = [session.get(TicketRow, row.id), session.get(PostmortemRow, row.id)]
+    near: set[str] = set()
+    for one in tickets:
+        issue = Issue.model_validate(one.snapshot) if one is not None and one.snapshot else None
+        if issue is not None:
+            near |= set(issue.subtasks) | {link.other_id for link in issue.links}
+    query = select(ActionItemRow.issue_id).where(
+        or_(col(ActionItemRow.issue_id).in_(near), ActionItemRow.incident_id == row.id)
+    )
+    return beside | set(session.exec(query).all()) | of_ours(session, list(near))

@@ -1,0 +1,123 @@
+"""`syncd actions`: what is still to be done, worst first, for scripts and for tired people."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from commandline import CONTROLS, House
+
+from syncd.ledger.connect import Database
+from syncd.ledger.tables import ActionItemRow, DutyRow
+
+NOW = datetime.now(UTC)
+"""The commands read the machine's clock."""
+NASTY = "Raise\x1b[31m [bold]the[/bold]\ntimeout"
+
+
+def item(number: int, **more: Any) -> ActionItemRow:
+    snapshot = {
+        "id": f"2000{number}",
+        "summary": more.pop("summary", f"Task {number}"),
+        "assignee": more.pop("assignee", None),
+        "status": {"id": "10", "name": "To Do", "category": "new"},
+        "due_date": None,
+    }
+    data: dict[str, Any] = {
+        "issue_id": f"2000{number}",
+        "incident_id": more.pop("incident", ""),
+        "key": f"OPS-2{number}",
+        "project": "OPS",
+        "source": "sub-task of the postmortem",
+        "snapshot": snapshot,
+        "first_seen_at": NOW,
+        "facts": {"stands": "open", "violations": [], "due": None},
+    }
+    return ActionItemRow(**{**data, **more})
+
+
+def late(incident: str, number: int, days: float) -> DutyRow:
+    return DutyRow(
+        incident_id=incident,
+        kind="done",
+        subject=f"2000{number}",
+        state="breached",
+        started_at=NOW - timedelta(days=30),
+        due_at=NOW - timedelta(days=days),
+        breached_at=NOW - timedelta(days=days),
+    )
+
+
+@pytest.fixture
+def listed(house: House) -> House:
+    """A ledger with one incident and action items in every state."""
+    incident = house.trigger(priority="P2")
+    assert house.syncd("run", "--once").code == 0
+    ana = {"id": "a1", "name": "Amara Osei"}
+    rows: list[Any] = [
+        item(1, incident=incident, facts={"stands": "open", "violations": ["no owner"], "due": "2027-01-05"}),
+        item(
+            2,
+            incident=incident,
+            assignee=ana,
+            facts={"stands": "open", "violations": [], "due": "2026-10-01"},
+        ),
+        item(3, incident=incident, assignee=ana, facts={"stands": "done", "violations": []}),
+        item(4, incident=incident, assignee=ana, ended_at=NOW),
+        item(5, incident=incident, assignee=ana, summary=NASTY, out_of_sight_since=NOW),
+        late(incident, 2, 2.5),
+    ]
+    db = Database(f"sqlite:///{Path('.syncd/syncd.db').absolute()}")
+    with db.write() as session:
+        for row in rows:
+            session.add(row)
+    db.close()
+    return house
+
+
+def test_actions_lists_what_is_to_be_done_the_longest_overdue_first(listed: House) -> None:
+    data = listed.syncd("actions", "--json").json
+    assert [one["key"] for one in data] == ["OPS-22", "OPS-21", "OPS-25"]
+    wanted = {"key", "summary", "incident", "owner", "due", "status", "overdue_days", "violations"}
+    assert wanted <= set(data[0])
+    assert (data[0]["owner"], data[0]["overdue_days"], data[0]["violations"]) == (
+        "Amara Osei",
+        3,
+        ["overdue"],
+    )
+    assert (data[1]["owner"], data[1]["due"], data[1]["violations"]) == (None, "2027-01-05", ["no owner"])
+    assert data[2]["violations"] == ["not visible"]
+
+
+def test_actions_can_be_asked_for_the_overdue_and_for_those_that_nobody_took(listed: House) -> None:
+    assert [one["key"] for one in listed.syncd("actions", "--overdue", "--json").json] == ["OPS-22"]
+    assert [one["key"] for one in listed.syncd("actions", "--unowned", "--json").json] == ["OPS-21"]
+    assert listed.syncd("actions", "--overdue", "--unowned").out == "No action item is overdue unowned.\n"
+
+
+def test_actions_says_first_how_bad_it_is_and_for_each_who_and_by_when(listed: House) -> None:
+    out = listed.syncd("actions").out
+    assert out.splitlines()[0] == "Action items: 3 to do, 1 overdue, 1 that nobody has taken"
+    assert "OPS-22: OVERDUE by 3 days, due 2026-10-01" in out
+    assert "  Amara Osei, To Do, incident #1" in out
+    assert "  ! no owner" in out
+    assert not CONTROLS & set(out)
+    assert "[bold]the[/bold] timeout" in out
+
+
+def test_show_lists_the_action_items_of_an_incident(listed: House) -> None:
+    items = listed.syncd("show", "1", "--json").json["action_items"]
+    assert [one["key"] for one in items] == ["OPS-21", "OPS-22", "OPS-23", "OPS-24", "OPS-25"]
+    assert [one["stands"] for one in items][2:4] == ["done", "ended"]
+    out = listed.syncd("show", "1").out
+    assert "OVERDUE by 3 days" in out
+    assert not CONTROLS & set(out)
+
+
+def test_without_action_items_it_says_so(house: House) -> None:
+    house.trigger()
+    house.syncd("run", "--once")
+    assert house.syncd("actions").out == "No action item is open.\n"
+    assert house.syncd("actions", "--json").json == []

@@ -1,0 +1,235 @@
+"""Rows of the postmortem's table become issues, and the follow-up on runbook and knowledge base is made."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from rig import SERVICES, Rig, mapping
+from sqlmodel import select
+
+from syncd.config.templates import Templates
+from syncd.daemon import TicketRenderer
+from syncd.ledger.tables import ActionItemRow, DutyRow
+from syncd.sandbox import dump, faults
+from syncd.sandbox.world import World
+
+TABLE = """||Task||Owner||Due||
+|Raise the *timeout* to 4 s|Ines Carvalho|2026-12-01|
+|Test the failover|[~accountid:{mention}]|soon|
+|Write an alert|elif.kaya@qrpay.example|5 Dec 2026|
+|Somebody ought to look|TBD| |
+|  |Ines Carvalho| |
+"""
+
+
+def team(postmortem: dict[str, Any] | None = None, **follow_ups: Any) -> Any:
+    return (
+        mapping(
+            services={**SERVICES, "Alipay Integration": {"owner": "amara.osei@qrpay.example"}},
+            postmortem={"mode": "enforce", **(postmortem or {})},
+            follow_ups={"mode": "enforce", "knowledge_base": False, **follow_ups},
+        ),
+    )
+
+
+def with_a_postmortem(make_rig: Any, preset: Any = None, **changes: Any) -> tuple[Rig, str]:
+    """A rig with a resolved incident and its postmortem's key."""
+    options = {"preset": preset} if preset else {}
+    rig: Rig = make_rig(mappings=team(**changes), **options)
+    rig.desk.renderer = TicketRenderer(Templates())
+    rig.cycle()
+    made = rig.world.pagerduty.trigger("Alipay Integration", "Latency above 2 s", priority="P2")
+    rig.cycle()
+    rig.world.pagerduty.acknowledge(made.id, "Amara Osei")
+    rig.world.pagerduty.resolve(made.id, "Amara Osei")
+    rig.settle(2, 400)
+    rig.cycle(1500)
+    rig.settle(2)
+    (paper,) = [one["key"] for one in issues(rig) if one["fields"]["summary"].startswith("Postmortem")]
+    return rig, str(paper)
+
+
+def issues(rig: Rig) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = dump.whole(rig.world)["jira"]["issues"]
+    return found
+
+
+def made_items(rig: Rig) -> dict[str, dict[str, Any]]:
+    """The issues of action items, by summary."""
+    return {
+        one["fields"]["summary"]: one
+        for one in issues(rig)
+        if "syncd-action-item" in (one["fields"]["labels"] or ())
+    }
+
+
+def comments(rig: Rig, key: str) -> list[str]:
+    (paper,) = [one for one in issues(rig) if one["key"] == key]
+    return [one["body"] for one in paper["fields"]["comment"]["comments"]]
+
+
+def write(rig: Rig, key: str, table: str) -> None:
+    mention = rig.world.jira.account_id("Priya Raman")
+    text = f"h2. Follow-up tasks\n{table.replace('{mention}', mention)}\nThat is all."
+    rig.world.jira.edit(key, by="Ines Carvalho", description=text)
+
+
+def quiet(rig: Rig) -> None:
+    rig.settle(2)
+    before = rig.writes()
+    rig.settle(3)
+    assert rig.writes() == before
+
+
+def test_rows_with_text_and_an_owner_become_issues_once_the_text_has_rested(make_rig: Any) -> None:
+    rig, paper = with_a_postmortem(make_rig)
+    write(rig, paper, TABLE)
+    rig.settle(2, 600)
+    assert made_items(rig) == {}
+    rig.settle(2, 400)
+    found = made_items(rig)
+    assert set(found) == {"Raise the timeout to 4 s", "Test the failover", "Write an alert"}
+    by_name = {name: one["fields"] for name, one in found.items()}
+    first, second, third = (by_name[name] for name in found)
+    assert first["issuetype"]["name"] == "Sub-task"
+    assert first["parent"]["key"] == paper
+    assert (first["assignee"]["displayName"], first["duedate"]) == ("Ines Carvalho", "2026-12-01")
+    assert (second["assignee"]["displayName"], second["duedate"]) == ("Priya Raman", None)
+    assert "Due, as it was typed: soon" in second["description"]
+    assert (third["assignee"]["displayName"], third["duedate"]) == ("Elif Kaya", "2026-12-05")
+    said = comments(rig, paper)
+    assert sorted(one["key"] for one in found.values()) == sorted(
+        key for key in (one["key"] for one in found.values()) if any(f" {key} now" in text for text in said)
+    )
+    assert len(said) == 3
+    with rig.ledger.db.read() as session:
+        assert {
+            row.kind: row.state for row in session.exec(select(DutyRow)).all() if row.kind == "owned"
+        } == {"owned": "met"}
+    quiet(rig)
+
+
+def test_a_changed_or_removed_row_is_told_and_never_carried_over(make_rig: Any) -> None:
+    rig, paper = with_a_postmortem(make_rig)
+    write(rig, paper, TABLE)
+    rig.settle(3, 700)
+    before = made_items(rig)
+    changed = TABLE.replace("Raise the *timeout* to 4 s|Ines", "Raise the timeout to 8 s|Ines")
+    changed = changed.replace("|Write an alert|elif.kaya@qrpay.example|5 Dec 2026|\n", "")
+    changed = changed.replace("|soon|", "|2026-12-24|")
+    write(rig, paper, changed)
+    rig.settle(3, 700)
+    assert made_items(rig).keys() == before.keys()
+    assert made_items(rig)["Test the failover"]["fields"]["duedate"] is None
+    said = comments(rig, paper)[3:]
+    timeout, failover, alert = (before[name]["key"] for name in before)
+    assert len(said) == 3
+    assert any(f"row of {timeout} was changed" in one and "8 s" in one for one in said)
+    assert any(f"row of {failover} were changed" in one for one in said)
+    assert any(f"row of {alert} is not in the table any more" in one for one in said)
+    quiet(rig)
+
+
+def test_a_completed_postmortem_does_not_wait_for_its_text_to_rest(make_rig: Any) -> None:
+    rig, paper = with_a_postmortem(make_rig)
+    write(rig, paper, TABLE)
+    rig.world.jira.transition(paper, "Done", by="Ines Carvalho")
+    rig.settle(3)
+    assert len(made_items(rig)) == 3
+    quiet(rig)
+
+
+def test_none_must_be_said_on_a_completed_postmortem(make_rig: Any) -> None:
+    rig, paper = with_a_postmortem(make_rig)
+    rig.world.jira.transition(paper, "Done", by="Ines Carvalho")
+    rig.settle(3)
+    (said,) = comments(rig, paper)
+    assert "no-follow-ups" in said
+    quiet(rig)
+
+
+@pytest.mark.parametrize("option", [{"rows": "off"}, {"mode": "report"}])
+def test_rows_off_or_report_makes_no_issue(make_rig: Any, option: dict[str, str]) -> None:
+    rig, paper = with_a_postmortem(make_rig, **option)
+    write(rig, paper, TABLE)
+    rig.settle(3, 700)
+    assert made_items(rig) == {}
+    assert comments(rig, paper) == []
+
+
+def test_a_create_whose_answer_was_lost_is_found_and_not_sent_again(make_rig: Any) -> None:
+    rig, paper = with_a_postmortem(make_rig)
+    write(rig, paper, TABLE)
+    rig.cycle(1000)
+    rig.world.faults.add(faults.lose_answer(), service="jira", method="POST", path=r"/issue$", times=2)
+    rig.settle(4, 900)
+    assert len(made_items(rig)) == 3
+    assert len([one for one in issues(rig) if "syncd-action-item" in (one["fields"]["labels"] or ())]) == 3
+    quiet(rig)
+
+
+def no_sub_tasks(world: World) -> None:
+    for project in world.jira.site.projects.values():
+        for ident in [one for one, setup in project.setups.items() if setup.type.subtask]:
+            del project.setups[ident]
+
+
+def test_without_sub_tasks_it_is_a_linked_issue_with_the_label(make_rig: Any) -> None:
+    rig, paper = with_a_postmortem(make_rig, preset=no_sub_tasks)
+    write(rig, paper, TABLE)
+    rig.settle(4, 700)
+    found = made_items(rig)
+    assert len(found) == 3
+    for one in found.values():
+        assert "action-item" in one["fields"]["labels"]
+        assert [link["type"]["name"] for link in one["fields"]["issuelinks"]] == ["Relates"]
+    quiet(rig)
+
+
+def test_the_follow_up_on_the_knowledge_base_is_made_once_and_closed_with_a_link(make_rig: Any) -> None:
+    rig, paper = with_a_postmortem(make_rig, knowledge_base=True)
+    ((summary, one),) = made_items(rig).items()
+    assert summary == "Bring runbook and knowledge base up to date after incident #1"
+    assert one["fields"]["assignee"]["displayName"] == "Amara Osei"
+    assert one["fields"]["parent"]["key"] == paper
+    with rig.ledger.db.read() as session:
+        (row,) = session.exec(select(ActionItemRow)).all()
+        assert row.facts["violations"] == ["assigned by rule, not taken"]
+    rig.world.jira.transition(one["key"], "Done", by="Amara Osei")
+    rig.settle(2)
+    with rig.ledger.db.read() as session:
+        (row,) = session.exec(select(ActionItemRow)).all()
+        states = {one.kind: one.state for one in session.exec(select(DutyRow)).all()}
+        assert row.facts["violations"] == [
+            "closed without a link, or the label no-change-needed and a comment"
+        ]
+        assert (states["owned"], states["done"]) == ("met", "pending")
+    rig.world.jira.comment(one["key"], "Written: https://wiki.qrpay.example/alipay", by="Amara Osei")
+    rig.settle(2)
+    with rig.ledger.db.read() as session:
+        states = {one.kind: one.state for one in session.exec(select(DutyRow)).all()}
+        assert states["done"] == "met"
+    quiet(rig)
+
+
+def test_the_services_owner_gets_what_nobody_took_and_takes_it_by_touching_it(make_rig: Any) -> None:
+    rig, paper = with_a_postmortem(make_rig, unowned="assign")
+    item = rig.world.jira.sub_task(paper, "Alert earlier", by="Priya Raman")
+    rig.settle(2)
+    rig.world.advance(26 * 3600)
+    rig.settle(3)
+    (one,) = [one for one in issues(rig) if one["key"] == item.key]
+    assert one["fields"]["assignee"]["displayName"] == "Amara Osei"
+    with rig.ledger.db.read() as session:
+        (row,) = session.exec(select(ActionItemRow)).all()
+        assert row.facts["violations"] == ["assigned by rule, not taken"]
+    quiet(rig)
+    rig.world.jira.edit(item.key, by="Amara Osei", duedate="2026-12-01")
+    rig.settle(2)
+    with rig.ledger.db.read() as session:
+        (row,) = session.exec(select(ActionItemRow)).all()
+        owned = next(one for one in session.exec(select(DutyRow)).all() if one.kind == "owned")
+        assert row.facts["violations"] == []
+        assert owned.state == "met_late"
+    quiet(rig)

@@ -1,0 +1,333 @@
+"""Action items end to end: where they come from, who owns them, when they are done, what stays on record."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rig import SERVICES, Rig, mapping, rig
+from sqlmodel import col, select
+
+from syncd.ledger.papers import duties_of
+from syncd.ledger.tables import ActionItemRow, AuditEventRow, IncidentRow, PostmortemRow
+from syncd.sandbox.jira.model import Issue
+
+HOUR = 3600.0
+DAY = 24 * HOUR
+
+
+def team(**follow_ups: Any) -> Any:
+    """QRPay's mapping with follow-ups as given."""
+    severities = {
+        "SEV0": {"pagerduty": "P1", "postmortem": True, "follow_up_days": 15},
+        "SEV2": {"pagerduty": "P3", "urgency": "high", "postmortem": True, "follow_up_days": 30},
+        "SEV3": {"pagerduty": "P4", "urgency": "low", "follow_up_days": 90},
+    }
+    return mapping(
+        follow_ups={"mode": "enforce", "knowledge_base": False, **follow_ups},
+        severities=severities,
+        services={
+            **SERVICES,
+            "Alipay Integration": {"owner": "amara.osei@qrpay.example"},
+        },
+    )
+
+
+@contextmanager
+def after_an_incident(folder: Path, **follow_ups: Any) -> Iterator[tuple[Rig, str, Issue, Issue]]:
+    """A rig with a resolved incident: its id, its ticket and its postmortem."""
+    with rig(folder, mappings=(team(**follow_ups),)) as made:
+        made.cycle()
+        incident = made.world.pagerduty.trigger("Alipay Integration", "Payments are late", priority="P3")
+        made.cycle()
+        made.world.pagerduty.resolve(incident.id, "Amara Osei")
+        made.settle(3, 150)
+        people = made.world.jira
+        ticket = people.find("OPS-1")
+        postmortem = people.create("Priya Raman", "Postmortem", type="Postmortem")
+        with made.ledger.db.write() as session:
+            session.add(
+                PostmortemRow(
+                    incident_id=incident.id,
+                    issue_id=str(postmortem.id),
+                    key=postmortem.key,
+                    project="OPS",
+                    origin="operation",
+                    created_at=made.clock.now(),
+                )
+            )
+        people.edit(postmortem.id, by="Priya Raman", summary="Postmortem of late payments")
+        made.settle(2)
+        yield made, incident.id, ticket, postmortem
+
+
+def items(made: Rig) -> dict[str, ActionItemRow]:
+    with made.ledger.db.read() as session:
+        rows = session.exec(select(ActionItemRow).order_by(col(ActionItemRow.key))).all()
+    return {row.key: row for row in rows}
+
+
+def duty(made: Rig, incident: str, kind: str, clock: int = 1) -> Any:
+    with made.ledger.db.read() as session:
+        found = [one for one in duties_of(session, incident) if one.kind == kind and one.clock == clock]
+    return found[0] if found else None
+
+
+def events(made: Rig, kind: str) -> list[dict[str, Any]]:
+    query = select(AuditEventRow).where(AuditEventRow.kind == kind).order_by(col(AuditEventRow.seq))
+    with made.ledger.db.read() as session:
+        return [json.loads(one.text) for one in session.exec(query).all()]
+
+
+def quiet(made: Rig) -> None:
+    """A second run writes nothing."""
+    before = made.writes()
+    made.settle(3)
+    assert made.writes() == before
+
+
+def test_a_sub_task_of_the_postmortem_is_an_action_item(tmp_path: Path) -> None:
+    with after_an_incident(tmp_path) as (made, incident, _ticket, postmortem):
+        made.world.jira.sub_task(postmortem.id, "Alert earlier", by="Priya Raman")
+        made.settle(2)
+        (item,) = items(made).values()
+        assert (item.incident_id, item.source) == (incident, "sub-task of the postmortem")
+        assert item.facts["violations"] == ["no owner"]
+        assert duty(made, incident, "owned").state == "pending"
+        quiet(made)
+
+
+def test_a_linked_issue_needs_the_label_in_either_order(tmp_path: Path) -> None:
+    with after_an_incident(tmp_path) as (made, incident, ticket, postmortem):
+        people = made.world.jira
+        first = people.create("Priya Raman", "Raise the timeout")
+        second = people.create("Priya Raman", "Test the failover")
+        people.link(first.id, ticket.id, by="Priya Raman")
+        people.add_label(second.id, "action-item", by="Priya Raman")
+        people.link(postmortem.id, second.id, by="Priya Raman")
+        made.settle(2)
+        assert {key: one.source for key, one in items(made).items()} == {
+            second.key: "linked to the postmortem"
+        }
+        people.add_label(first.id, "action-item", by="Priya Raman")
+        made.settle(2)
+        assert items(made)[first.key].source == "linked to the ticket"
+        began = duty(made, incident, "owned")
+        assert began is not None
+        quiet(made)
+
+
+def test_a_sub_task_of_the_ticket_counts_if_it_was_made_after_the_resolve(tmp_path: Path) -> None:
+    with rig(tmp_path, mappings=(team(),)) as made:
+        made.cycle()
+        incident = made.world.pagerduty.trigger("Alipay Integration", "Payments are late", priority="P3")
+        made.cycle()
+        before = made.world.jira.sub_task("OPS-1", "Look at the logs", by="Priya Raman")
+        made.settle(2)
+        made.world.pagerduty.resolve(incident.id, "Amara Osei")
+        made.settle(2)
+        after = made.world.jira.sub_task("OPS-1", "Alert earlier", by="Priya Raman")
+        made.settle(3, 150)
+        assert set(items(made)) == {after.key}
+        with made.ledger.db.read() as session:
+            row = session.get(IncidentRow, incident.id)
+            assert row is not None
+            assert row.beside == [str(before.id)]
+        quiet(made)
+
+
+def test_what_we_linked_ourselves_and_clones_are_never_action_items(tmp_path: Path) -> None:
+    with after_an_incident(tmp_path) as (made, _incident, ticket, postmortem):
+        people = made.world.jira
+        people.link(ticket.id, postmortem.id, by="Priya Raman")
+        people.add_label(postmortem.id, "action-item", by="Priya Raman")
+        clone = people.clone(ticket.id, by="Priya Raman")
+        people.add_label(clone.id, "action-item", by="Priya Raman")
+        other = made.world.pagerduty.trigger("Alipay Integration", "Late again", priority="P3")
+        made.settle(2)
+        twin = people.find(f"OPS-{clone.now.key.rpartition('-')[2]}")
+        second = next(
+            one for one in people.site.issues.values() if f"pd-{other.id}" in one.now.values["labels"]
+        )
+        people.link(ticket.id, second.id, by="Priya Raman")
+        people.add_label(second.id, "action-item", by="Priya Raman")
+        made.settle(2)
+        assert twin.id == clone.id
+        assert items(made) == {}
+
+
+def test_a_taken_item_is_owned_since_its_assignment_and_a_leaver_counts_as_none(tmp_path: Path) -> None:
+    with after_an_incident(tmp_path) as (made, incident, _ticket, postmortem):
+        people = made.world.jira
+        item = people.sub_task(postmortem.id, "Alert earlier", by="Priya Raman")
+        made.cycle()
+        made.world.advance(2 * HOUR)
+        people.assign(item.id, "Ines Carvalho", by="Priya Raman")
+        taken = made.clock.now()
+        made.settle(2, HOUR)
+        owned = duty(made, incident, "owned")
+        assert (owned.state, owned.met_by) == ("met", "Ines Carvalho")
+        assert abs((owned.met_at - taken).total_seconds()) < 1
+        made.world.advance(3 * DAY)
+        people.deactivate("Ines Carvalho")
+        people.edit(item.id, by="Priya Raman", summary="Alert much earlier")
+        made.settle(2)
+        assert items(made)[item.key].facts["violations"] == ["its owner has left"]
+        again = duty(made, incident, "owned", clock=2)
+        assert (again.state, again.reason) == ("pending", "its owner has left")
+        assert duty(made, incident, "owned").state == "met"
+        assert [one["field"] for one in events(made, "item.owner")] == ["assignee"]
+        assert "Ines" not in json.dumps(events(made, "item.owner"))
+        assert len(events(made, "item.scope")) == 1
+        quiet(made)
+
+
+def test_nobody_within_24_working_hours_is_a_breach_that_stays(tmp_path: Path) -> None:
+    with after_an_incident(tmp_path) as (made, incident, _ticket, postmortem):
+        people = made.world.jira
+        item = people.sub_task(postmortem.id, "Alert earlier", by="Priya Raman")
+        made.settle(2)
+        due = duty(made, incident, "owned").due_at
+        made.world.advance((due - made.clock.now()).total_seconds() - 60)
+        made.cycle()
+        assert duty(made, incident, "owned").state == "due_soon"
+        made.world.advance(60)
+        made.engine.tick()
+        made.engine.dispatcher.drain()
+        assert duty(made, incident, "owned").state == "breached"
+        people.assign(item.id, "Ines Carvalho", by="Priya Raman")
+        made.settle(2)
+        late = duty(made, incident, "owned")
+        assert (late.state, late.breached_at) == ("met_late", due)
+        quiet(made)
+
+
+def test_dates_are_judged_as_they_stood_and_postponing_is_counted(tmp_path: Path) -> None:
+    with after_an_incident(tmp_path) as (made, incident, _ticket, postmortem):
+        people = made.world.jira
+        item = people.sub_task(
+            postmortem.id,
+            "Alert earlier",
+            by="Priya Raman",
+            duedate="2026-11-18",
+            assignee={"id": priya(made)},
+        )
+        made.settle(2)
+        for day in ("2026-11-19", "2026-11-20", "2026-11-21"):
+            people.edit(item.id, by="Priya Raman", duedate=day)
+            made.settle(2)
+        kept = items(made)[item.key].facts
+        assert (kept["postponed"], kept["due"]) == (3, "2026-11-21")
+        assert kept["violations"] == ["postponed 3 times"]
+        assert duty(made, incident, "done").state == "pending"
+        made.world.advance(6 * DAY)
+        made.cycle()
+        missed = duty(made, incident, "done")
+        assert (missed.state, missed.due_at.isoformat()) == ("breached", "2026-11-22T00:00:00+00:00")
+        people.edit(item.id, by="Priya Raman", duedate="2027-03-01")
+        made.settle(2)
+        assert duty(made, incident, "done").state == "breached"
+        assert "its date is after the latest one, 2026-12-28" in items(made)[item.key].facts["violations"]
+        people.transition(item.id, "Done", by="Priya Raman")
+        made.settle(2)
+        assert duty(made, incident, "done").state == "met_late"
+        assert len(events(made, "item.date")) == 4
+        assert len(events(made, "item.status")) >= 1
+        quiet(made)
+
+
+def priya(made: Rig) -> str:
+    return made.world.jira.account_id("Priya Raman")
+
+
+def test_what_was_done_while_the_daemon_was_away_is_in_time_by_its_own_clock(tmp_path: Path) -> None:
+    with after_an_incident(tmp_path) as (made, incident, _ticket, postmortem):
+        people = made.world.jira
+        item = people.sub_task(postmortem.id, "Alert earlier", by="Priya Raman", duedate="2026-11-18")
+        made.settle(2)
+        made.stop()
+        made.world.advance(DAY)
+        people.assign(item.id, "Ines Carvalho", by="Ines Carvalho")
+        people.transition(item.id, "Done", by="Ines Carvalho")
+        made.world.advance(5 * DAY)
+        made.start()
+        made.settle(2)
+        assert duty(made, incident, "done").state == "met"
+        assert duty(made, incident, "owned").state == "met_late"
+        quiet(made)
+
+
+def test_an_item_elsewhere_is_followed_and_out_of_sight_it_is_never_done(tmp_path: Path) -> None:
+    with after_an_incident(tmp_path, link_types=["Blocks"]) as (made, incident, ticket, _postmortem):
+        people = made.world.jira
+        item = people.create("Ines Carvalho", "Raise the timeout", project="ENG")
+        people.link(ticket.id, item.id, by="Ines Carvalho", type="Blocks")
+        made.settle(2)
+        assert items(made)[item.key].source == "linked to the ticket"
+        people.assign(item.id, "Ines Carvalho", by="Ines Carvalho")
+        made.cycle()
+        assert duty(made, incident, "owned").state == "pending"
+        made.engine.slow()
+        made.cycle()
+        assert duty(made, incident, "owned").state == "met"
+        people.site.project("ENG").denied.add("BROWSE_PROJECTS")
+        people.transition(item.id, "Done", by="Ines Carvalho")
+        made.engine.slow()
+        made.settle(2)
+        assert items(made)[item.key].facts["violations"] == ["not visible"]
+        made.world.advance(120 * DAY)
+        made.settle(2)
+        assert duty(made, incident, "done").state in ("pending", "due_soon")
+        people.site.project("ENG").denied.clear()
+        made.engine.slow()
+        made.settle(2)
+        assert duty(made, incident, "done").state == "met"
+
+
+def test_an_item_that_was_unlinked_stays_on_record_with_who_and_when(tmp_path: Path) -> None:
+    with after_an_incident(tmp_path) as (made, incident, ticket, _postmortem):
+        people = made.world.jira
+        item = people.create("Ines Carvalho", "Raise the timeout", labels=["action-item"])
+        people.link(ticket.id, item.id, by="Ines Carvalho")
+        made.settle(2)
+        made.world.advance(HOUR)
+        people.unlink(ticket.id, item.id, by="Mei Tanaka")
+        at = made.clock.now()
+        made.settle(2)
+        row = items(made)[item.key]
+        assert row.ended_at is not None
+        assert abs((row.ended_at - at).total_seconds()) < 1
+        assert row.facts["ended_by"] == "Mei Tanaka"
+        assert duty(made, incident, "owned").state == "cancelled"
+        assert len(events(made, "item.ended")) == 1
+        quiet(made)
+
+
+def test_a_merged_sources_follow_ups_count_for_the_target(tmp_path: Path) -> None:
+    with rig(tmp_path, mappings=(team(),)) as made:
+        made.cycle()
+        pagerduty, people = made.world.pagerduty, made.world.jira
+        source = pagerduty.trigger("Alipay Integration", "Payments are late", priority="P3")
+        target = pagerduty.trigger("Alipay Integration", "Nothing is paid", priority="P1")
+        made.settle(2)
+        key = next(
+            one.key for one in people.site.issues.values() if f"pd-{source.id}" in one.now.values["labels"]
+        )
+        item = people.create("Ines Carvalho", "Raise the timeout", labels=["action-item"])
+        people.link(key, item.id, by="Ines Carvalho")
+        made.settle(2)
+        assert items(made)[item.key].incident_id == source.id
+        pagerduty.merge(target.id, [source.id], "Amara Osei")
+        made.settle(3)
+        assert items(made)[item.key].incident_id == target.id
+        pagerduty.resolve(target.id, "Amara Osei")
+        made.settle(4, 150)
+        assert duty(made, target.id, "owned").state == "pending"
+        assert duty(made, source.id, "owned") is None
+        more = people.sub_task(key, "Alert earlier", by="Ines Carvalho")
+        made.settle(2)
+        assert items(made)[more.key].incident_id == target.id
+        quiet(made)
