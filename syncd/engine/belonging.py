@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlmodel import Session, col, or_, select
+from sqlmodel import Session, col, select
 
 from syncd.domain.history import Turn
 from syncd.domain.incident import Incident
@@ -113,7 +113,7 @@ def keep_belonging(
 
 
 def neighbours(session: Session, row: IncidentRow) -> set[str]:
-    """The issues beside an incident that are on record already: those passed over, and all action items."""
+    """The issues beside an incident that are on record already: passed over, action items, ours."""
     beside = set(row.beside)
     tickets = [session.get(TicketRow, row.id), session.get(PostmortemRow, row.id)]
     near: set[str] = set()
@@ -121,7 +121,7 @@ def neighbours(session: Session, row: IncidentRow) -> set[str]:
         issue = Issue.model_validate(one.snapshot) if one is not None and one.snapshot else None
         if issue is not None:
             near |= set(issue.subtasks) | {link.other_id for link in issue.links}
-    query = select(ActionItemRow.issue_id).where(
-        or_(col(ActionItemRow.issue_id).in_(near), ActionItemRow.incident_id == row.id)
-    )
+    if not near:
+        return beside  # as for most incidents: nothing is asked
+    query = select(ActionItemRow.issue_id).where(col(ActionItemRow.issue_id).in_(near))
     return beside | set(session.exec(query).all()) | of_ours(session, list(near))
