@@ -20,6 +20,7 @@ _DONE = {
     Kind.LINK_PAPER: "postmortem or action item of {incident} linked",
     Kind.EDIT_PAPER: "postmortem or action item of {incident} brought up to date",
     Kind.SAY_ON_PAPER: "comment written on the postmortem or an action item of {incident}",
+    Kind.CREATE_ACTION_ITEM: "an action item made for {incident}",
     Kind.LINK_DOUBLE: "a double of {key} linked to it",
     Kind.CLOSE_DOUBLE: "a double of {key} closed",
     Kind.SEND_MAIL: "a mail about {incident} sent",
