@@ -1,4 +1,4 @@
-"""`syncd demo`: a dozen incidents of two teams on the embedded sandbox with the real daemon, no account."""
+"""`syncd demo`: a dozen incidents of two teams, and the days after, on the embedded sandbox."""
 
 from __future__ import annotations
 
@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 
 SPEED = 300.0
 """Seconds of the story in a real second: its two hours take less than half a minute."""
-AFTERWARDS = 480.0
-"""Seconds of the story's clock after its last step: a resolve is held for five minutes before it moves."""
+DAY = 7200.0
+"""Seconds of the story for which everything is shown as it happens; the days after it pass in leaps."""
+END = 6 * 86400.0
 
 
 @click.command(help="Play a story on the embedded sandbox with the real daemon; no account is needed.")
@@ -63,8 +64,8 @@ def _perform(folder: Path, speed: float, *, debug: bool) -> bool:
 
     out = console()
     out.print(
-        f"A day at QRPay and Ramen, {speed:g} times faster: PagerDuty and Jira are a sandbox on this machine,"
-        " syncd between them is the real one.\n",
+        f"Six days at QRPay and Ramen, the first two hours {speed:g} times faster, the rest in leaps:"
+        " PagerDuty and Jira are a sandbox on this machine, syncd between them is the real one.\n\nMonday",
         soft_wrap=True,
     )
     with (folder / "syncd.log").open("w", encoding="utf-8") as log:
@@ -82,20 +83,26 @@ def _play(stage: Stage, out: Console) -> None:
     from syncd.commands.demo_operator import Operator
     from syncd.commands.demo_people import PeopleFeed
     from syncd.commands.demo_syncd import SyncdFeed
-    from syncd.sandbox.story_day import day
+    from syncd.sandbox.story_week import week
 
     people, syncd = PeopleFeed(stage.world), SyncdFeed(stage.desk, stage.mapping)
     stage.cycle()
-    story = day(stage.world)
+    story = week(stage.world)
     operator = Operator(stage.desk)
-    end = float("inf")
-    while stage.clock.boottime() < end:
+    began = stage.clock.boottime()
+    days = [f"{stage.clock.now():%A}"]
+    while (passed := stage.clock.boottime() - began) < END:
         story.play_due()
+        today = f"{stage.clock.now():%A}"
+        if today != days[-1]:
+            days.append(today)
+            out.print(f"\n{today}", style="bold")
         for line in [*people.news(), *syncd.news(), *operator.news()]:
             show(out, line)
-        stage.step()
-        if story.next_at is None and end == float("inf"):
-            end = stage.clock.boottime() + AFTERWARDS
+        if passed < DAY:
+            stage.step()
+        else:
+            stage.leap(began + (END if story.next_at is None else story.next_at))
     for step in story.passed_over:
         out.print(f"Passed over, because its incident had no ticket yet: {step.says}", markup=False)
 

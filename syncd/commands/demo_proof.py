@@ -66,6 +66,8 @@ def _row(
 def _names(issue: dict[str, Any], incident_id: str) -> bool:
     mark = (issue.get("properties") or {}).get("syncd") or {}
     labels = [label.casefold() for label in issue["fields"].get("labels") or ()]
+    if not {"syncd-postmortem", "syncd-action-item"}.isdisjoint(labels):
+        return False
     return mark.get("incident") == incident_id or f"pd-{incident_id}".casefold() in labels
 
 

@@ -28,6 +28,7 @@ from syncd.engine.cycle import WORKERS, Engine
 from syncd.engine.desk import Desk
 from syncd.engine.slow_lane import EVERY_SECONDS
 from syncd.ledger.ledger import open_for_work
+from syncd.ledger.papers import next_due
 from syncd.sandbox.cast import BOT_EMAIL, JIRA_KEY, PAGERDUTY_KEY, START, default_world
 from syncd.sandbox.clock import SandboxClock
 from syncd.sandbox.server import SandboxServer
@@ -39,6 +40,8 @@ LONGEST_STEP = POLL_SECONDS
 """Seconds that the clock moves at once at most, so that no cycle is left out where the machine is slow."""
 REAL_STEP = 0.02
 """Real seconds between two movements of the clock."""
+LONGEST_LEAP, LEAST_LEAP = 5400.0, 60.0
+"""Seconds of the demo's clock between two looks in the days that follow."""
 PATIENCE = 5.0
 """Real seconds that the clock waits for the workers before it goes on without them."""
 
@@ -79,6 +82,11 @@ class DemoClock:
         self.sandbox.advance(min(LONGEST_STEP, (real - self._moved_at) * self._speed))
         self._moved_at = real
 
+    def leap(self, seconds: float) -> None:
+        """Let so many seconds of the sandbox's time pass at once."""
+        self.sandbox.advance(seconds)
+        self._moved_at = time.monotonic()
+
 
 @dataclass
 class Stage:
@@ -112,10 +120,49 @@ class Stage:
             self._slow = Thread(target=self.engine.slow, name="slow lane", daemon=True)
             self._slow.start()
 
+    def leap(self, latest: float) -> None:
+        """Pass to the next moment at which something may happen, an hour on at the most, and let it.
+
+        `latest` is the story's next step, in seconds of its clock.
+        """
+        now = self.clock.boottime()
+        until = min(now + LONGEST_LEAP, max(latest, now + LEAST_LEAP))
+        with self.desk.ledger.db.read() as session:
+            due = next_due(session, self.clock.now())
+        if due is not None:
+            until = min(until, max(now + LEAST_LEAP, (due - self.clock.now()).total_seconds() + now + 1))
+        self.clock.leap(until - now)
+        self.world.catch_up()
+        with self._time_flows():
+            self.engine.tick()
+            self.engine.cycle()
+            self.engine.come_to_rest()
+        if until >= self._next_slow:
+            self._next_slow = until + 6 * EVERY_SECONDS
+            self._slow_beside()
+
+    @contextmanager
+    def _time_flows(self) -> Iterator[None]:
+        """While the daemon works, time passes: somebody may wait for it and hold up the others."""
+        over = Event()
+
+        def flow() -> None:
+            while not over.wait(REAL_STEP / 4):
+                self.clock.leap(REAL_STEP)
+
+        flowing = Thread(target=flow, name="time", daemon=True)
+        flowing.start()
+        try:
+            yield
+        finally:
+            over.set()
+            flowing.join()
+
     def cycle(self) -> None:
         """One cycle, once the workers are through with the last one."""
         self.engine.dispatcher.wait_idle(PATIENCE)
-        self.engine.cycle()
+        with self._time_flows():
+            self.engine.cycle()
 
 
 @contextmanager
@@ -154,6 +201,10 @@ def _configure(folder: Path, server: SandboxServer) -> Configuration:
         mappings_dir=mappings,
     )
     settings = Settings.model_construct(
-        state_dir=folder, ledger_url=f"sqlite:///{folder / 'syncd.db'}", mappings_dir=mappings
+        state_dir=folder,
+        ledger_url=f"sqlite:///{folder / 'syncd.db'}",
+        mappings_dir=mappings,
+        pagerduty_url=server.url("pagerduty"),
+        jira_url=server.url("jira"),
     )
     return Configuration(settings, live, load_mappings(mappings, templates), templates)

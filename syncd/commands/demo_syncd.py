@@ -9,6 +9,7 @@ from sqlmodel import Session, col, select
 
 from syncd.commands.demo_lines import Line
 from syncd.commands.wording import done_words
+from syncd.domain.duty import STATE_WORDS
 from syncd.domain.mapping import Mapping
 from syncd.engine.desk import Desk
 from syncd.ledger.tables import AuditEventRow, IncidentRow, OperationRow, TicketRow
@@ -54,6 +55,9 @@ class SyncdFeed:
         if event.kind in _STATES and operation is not None:
             text = f"{operation.kind} for {incident} {_STATES[event.kind]}"
             return Line(event.at, "syncd", text, operation.error or "")
+        if event.kind.startswith("duty.") and data.get("before") is not None:
+            state = STATE_WORDS.get(event.kind.removeprefix("duty."), event.kind)  # type: ignore[call-overload] # by its word
+            return Line(event.at, "syncd", f"{data['duty']} of {incident} is {state}", str(data["reason"]))
         if event.kind == "left":
             return Line(event.at, "syncd", f"left {data['rule']} of {key} as it is", str(data["reason"]))
         return None

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col, func, select
 
 from syncd.domain.base import JsonValue, Reference
 from syncd.domain.duty import Duty, DutyKind, DutyState, Waiver
@@ -232,6 +232,12 @@ def save_label_waivers(session: Session, incident_id: str, waivers: Iterable[Wai
             "why": audit.salted(session, waiver.reason),
         }
         audit.append(session, now, kind, incident=incident_id, data=said)
+
+
+def next_due(session: Session, after: datetime) -> datetime | None:
+    """The next moment at which the passing of time alone asks for a decision on any incident."""
+    query = select(func.min(IncidentRow.due_at)).where(col(IncidentRow.due_at) > after)
+    return session.exec(query).first()
 
 
 def due_incidents(session: Session, now: datetime, limit: int = 200) -> Sequence[str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from sqlmodel import Session
 
 from syncd.domain.operation import Operation, Target
-from syncd.ledger.snapshots import get_cursor, set_cursor
+from syncd.ledger.cursors import get_cursor, set_cursor
 
 if TYPE_CHECKING:
     from syncd.ledger.connect import Database

@@ -15,8 +15,10 @@ from sqlmodel import Session, and_, col, or_, select
 
 from syncd.domain.incident import Incident, IncidentStatus, Note
 from syncd.domain.ticket import Issue
+from syncd.ledger.cursors import get_cursor as get_cursor
+from syncd.ledger.cursors import set_cursor as set_cursor
 from syncd.ledger.restricting import restrict, texts_withheld
-from syncd.ledger.tables import ActionItemRow, CursorRow, IncidentRow, LookAgainRow, PostmortemRow, TicketRow
+from syncd.ledger.tables import ActionItemRow, IncidentRow, LookAgainRow, PostmortemRow, TicketRow
 
 IssueRow = TicketRow | PostmortemRow | ActionItemRow
 LONGEST_LAG = timedelta(minutes=10)
@@ -303,21 +305,7 @@ def looked(session: Session, looks: Iterable[LookAgainRow]) -> None:
 _LOOKED = delete(LookAgainRow).where(col(LookAgainRow.id).in_(bindparam("ids", expanding=True)))
 
 
-def get_cursor(session: Session, name: str) -> dict[str, object]:
-    """One cursor's value, empty where it was never set."""
-    value = session.exec(_CURSOR, params={"cursor": name}).first()
-    return dict(value) if value else {}
-
-
-_CURSOR = select(CursorRow.value).where(CursorRow.name == bindparam("cursor"))
-
-
 def unreadable(session: Session) -> dict[str, dict[str, str]]:
     """The incidents that PagerDuty shows and that could not be read, by id: since when, and why."""
     found = get_cursor(session, UNREADABLE).get("incidents")
     return dict(found) if isinstance(found, dict) else {}
-
-
-def set_cursor(session: Session, name: str, **value: object) -> None:
-    """Write one cursor."""
-    session.merge(CursorRow(name=name, value=value))

@@ -53,7 +53,8 @@ def test_status_lists_incidents_with_their_tickets(house: House) -> None:
     }
     assert wanted <= set(one)
     assert (one["id"], one["number"], one["severity"], one["ticket"]) == (incident, 1, "SEV1", "OPS-1")
-    assert (data["outbox"]["done"], data["outbox"]["pending"]) == (2, 0)
+    # the ticket, its note on the incident, and the notices to two directors
+    assert (data["outbox"]["done"], data["outbox"]["pending"]) == (4, 0)
     assert set(data["cycles"]) == {"pagerduty", "jira"}
     assert all(data["cycles"].values())
     said = house.syncd("status").out
@@ -86,7 +87,7 @@ def test_status_is_about_what_is_open_and_all_about_everything(house: House) -> 
 
 
 def test_show_finds_an_incident_by_id_number_and_ticket(house: House) -> None:
-    incident = house.trigger()
+    incident = house.trigger(priority="P4")
     house.syncd("run", "--once")
     for word in (incident, "1", "#1", "OPS-1", "ops-1"):
         data = house.syncd("show", word, "--json").json
@@ -128,7 +129,7 @@ def test_a_hostile_title_moves_no_cursor_and_is_no_markup(house: House) -> None:
 
 
 def test_plan_says_what_the_next_cycle_would_do_and_writes_nothing(house: House) -> None:
-    incident = house.trigger()
+    incident = house.trigger(priority="P4")
     said = house.syncd("plan", "--json")
     assert said.code == 0
     assert said.json["operations"] == [
