@@ -143,7 +143,7 @@ class JiraSection(Value):
         FieldOwners(),
         description="Whose word counts on a field after the create: `pagerduty` (a change of the incident"
         " is carried over), `jira` (people's from then on) or `nobody` (carried over until both sides"
-        " changed; then said once and left).",
+        " changed; then said once and left for good).",
     )
     labels: tuple[Text, ...] = Field((), description="Further labels of every ticket.")
 

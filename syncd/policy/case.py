@@ -175,11 +175,15 @@ class Rulebook(Value):
 
 
 class Remark(Value):
-    """Something that was seen and left, for the audit trail: which rule, why, and whose act it was."""
+    """Something that was seen and left, for the audit trail: which rule, why, and whose act it was.
+
+    `aspect` names what of the ticket is in conflict.
+    """
 
     rule: str
     reason: str
     by: str | None = None
+    aspect: str | None = None
 
 
 class Decision(Value):

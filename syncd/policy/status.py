@@ -14,6 +14,7 @@ from syncd.domain.incident import IncidentStatus
 from syncd.domain.mapping import Coexist, Mode
 from syncd.domain.operation import Kind, Operation
 from syncd.policy.case import Case, Decision, Remark, Rulebook
+from syncd.policy.changed_back import in_conflict
 from syncd.policy.met import review_field, written_by_a_person
 from syncd.policy.severity import owes_postmortem
 
@@ -68,6 +69,8 @@ def decide_status(case: Case, book: Rulebook) -> Decision:
 def _move(case: Case, book: Rulebook) -> Decision:
     ticket, issue = case.ticket, case.ticket.issue if case.ticket else None
     if ticket is None or issue is None or "status" in ticket.refused:
+        return Decision()
+    if in_conflict(ticket.agreed, "status"):
         return Decision()
     state: str = case.incident.status
     before = ticket.agreed.get("state")
