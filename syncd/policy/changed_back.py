@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 
 from syncd.domain.base import JsonValue
+from syncd.domain.incident import Incident
 
 CONFLICT = "conflict"
 """The rule of remarks about conflicts, and the kind of their audit event."""
@@ -21,6 +22,8 @@ TIMES = 3
 WITHIN = timedelta(hours=24)
 INCIDENT = "incident "
 """What stands before an aspect where it is the incident's, not the ticket's."""
+SEEN = "seen:"
+"""What stands before an aspect in what is agreed on something that the ticket shows and that stays there."""
 _BACK, _CONFLICT = "back:", "conflict:"
 
 Agreed = Mapping[str, JsonValue]
@@ -29,6 +32,20 @@ Agreed = Mapping[str, JsonValue]
 def print_of(value: JsonValue) -> str:
     """What a value is compared by with another one of its place."""
     return sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def incident_value(incident: Incident, aspect: str) -> JsonValue:
+    """What an incident shows of what the ticket may change: `status`, `assignee`, `priority` or `summary`."""
+    if aspect == "assignee":
+        return [*sorted(person.id for person in incident.assignees)]
+    if aspect == "priority":
+        return incident.priority.id if incident.priority else None
+    return str(incident.status) if aspect == "status" else incident.title
+
+
+def seen(aspect: str, showing: JsonValue) -> dict[str, JsonValue]:
+    """What is agreed on something that the ticket shows, so that it never travels to the incident."""
+    return {SEEN + aspect: print_of(showing)}
 
 
 def in_conflict(agreed: Agreed, aspect: str) -> bool:

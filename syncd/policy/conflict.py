@@ -17,6 +17,7 @@ from syncd.policy.changed_back import (
     conflict_on,
     counted,
     in_conflict,
+    incident_value,
     too_often,
     watched,
 )
@@ -69,27 +70,12 @@ def conflict(case: Case, aspect: str, place: str) -> Decision:
 
 def _showing(case: Case, book: Rulebook) -> Iterator[tuple[str, JsonValue]]:
     """What every place shows now that we may have written to."""
-    ticket, incident = case.ticket, case.incident
+    ticket = case.ticket
     if ticket is None or ticket.issue is None:
         return
     yield "status", ticket.issue.status.id
     if not (case.restricted and ticket.agreed.get(STUB)):
         yield from ((aspect.name, aspect.showing) for aspect in aspects_of(case, book))
-    yield from ((f"{INCIDENT}{name}", value) for name, value in incident_values(case).items())
-    if not incident.open:
-        return
-    yield f"{INCIDENT}assignee", _assigned(case)
-
-
-def incident_values(case: Case) -> dict[str, JsonValue]:
-    """What the incident shows of what two ways may write, beside its assignees, whom a resolve takes off."""
-    incident = case.incident
-    return {
-        "status": str(incident.status),
-        "priority": incident.priority.id if incident.priority else None,
-        "summary": incident.title,
-    }
-
-
-def _assigned(case: Case) -> JsonValue:
-    return [*sorted(person.id for person in case.incident.assignees)]
+    for name in ("status", "assignee", "priority", "summary"):
+        if name != "assignee" or case.incident.open:  # a resolve takes the assignees off
+            yield f"{INCIDENT}{name}", incident_value(case.incident, name)

@@ -27,6 +27,7 @@ from syncd.policy.restricted import decide_level
 from syncd.policy.status import decide_status
 from syncd.policy.tell_duties import tell_duties
 from syncd.policy.ticket import decide_ticket
+from syncd.policy.two_way import decide_two_way
 
 RULES: tuple[Callable[[Case, Rulebook], Decision], ...] = (
     decide_ticket,
@@ -64,6 +65,7 @@ def decide(case: Case, book: Rulebook) -> Decision:
         decision = decision.plus(rule(case, book))
         if decision.silence:
             return decision
+    decision = decision.plus(decide_two_way(case, book, decision))
     for rule in JUDGING:
         judged = rule(case, book)
         decision = decision.plus(judged)

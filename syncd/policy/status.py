@@ -74,7 +74,7 @@ def _move(case: Case, book: Rulebook) -> Decision:
         return Decision()
     state: str = case.incident.status
     before = ticket.agreed.get("state")
-    if before == state or (before, state) == _TIMED_OUT:
+    if same_state(str(before), case.incident.status):
         return Decision()
     held = still_flapping(case)
     if held:
@@ -102,6 +102,11 @@ def _move(case: Case, book: Rulebook) -> Decision:
             ),
         ),
     )
+
+
+def same_state(before: str, state: IncidentStatus) -> bool:
+    """Whether an incident is in the state of before; an acknowledgement that timed out is no other one."""
+    return before == state or (before, state) == _TIMED_OUT
 
 
 def left_to_other_tool(case: Case, book: Rulebook) -> bool:
