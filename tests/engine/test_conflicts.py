@@ -113,7 +113,7 @@ def test_a_conflict_is_shown_and_stands_in_the_audit_trail(house: Rig) -> None:
         (one,) = status_data(session)["conflicts"]
         row = session.get(IncidentRow, made.id)
         assert row is not None
-        shown = show_data(session, row)
+        shown = show_data(session, row, house.clock.now())
         assert audit.verify(session) is None
     number = incident_of(house, made)["incident_number"]
     assert (one["number"], one["ticket"], one["aspect"]) == (number, "OPS-1", "summary")
