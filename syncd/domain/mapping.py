@@ -429,6 +429,11 @@ class Mapping(Value):
         description="Which incidents only a few may read: their title and texts stand in no other place than"
         " their ticket, and there only under a security level or in a project of their own.",
     )
+    alerts: Literal["short", "full"] = Field(
+        "short",
+        description="What is copied of an alert, into the postmortem: `short` is summary, source and link;"
+        " `full` its details, too, masked and on one line. The ticket says nothing of alerts.",
+    )
     noise: tuple[NoiseRule, ...] = Field(
         (),
         description="Incidents that get no ticket, each rule with a `name`; never of a severity that owes a"
