@@ -79,6 +79,8 @@ def _ticket(out: Console, ticket: dict[str, Any] | None) -> None:
     plain(out, f"Ticket {ticket['key']} ({origin}) stands at {stands}")
     if ticket["refused"]:
         plain(out, f"Jira refused these fields, so they are left alone: {', '.join(ticket['refused'])}")
+    if ticket["conflicts"]:
+        plain(out, f"In conflict, so they are left alone on both sides: {', '.join(ticket['conflicts'])}")
     if ticket["out_of_sight_since"]:
         plain(
             out, f"Out of our sight since {minute(ticket['out_of_sight_since'])}: moved, secured or deleted"

@@ -19,6 +19,8 @@ SIDES = {"pagerduty": "PagerDuty", "jira": "Jira"}
 WOULD_AT_MOST = 20
 """Incidents for which a table of what would have been done is worth reading."""
 COLUMNS = ("incident", "title", "severity", "status", "ticket", "stands at", "postmortem")
+CONFLICTS_AT_MOST = 10
+"""Conflicts that are worth a line each."""
 LATE = timedelta(minutes=5)
 """A good read older than this is worth a word: the daemon notes one a minute, whatever its poll."""
 
@@ -87,6 +89,7 @@ def _show(out: Console, data: dict[str, Any], now: datetime) -> None:
         plain(out, f"Cannot be read since {second(one['since'])}: incident {ident} ({one['why']})")
     for note in data["notes"]:
         plain(out, note)
+    _conflicts(out, data["conflicts"])
     _would(out, data["would"])
     if counts.get("parked"):
         out.print("Parked operations wait for a person: syncd outbox")
@@ -136,6 +139,15 @@ def _brakes(out: Console, data: dict[str, Any]) -> None:
         )
     for left in data["doubles"]["left"]:
         plain(out, f"{left['younger']} is a double of {left['older']} and was left: {left['reason']}")
+
+
+def _conflicts(out: Console, conflicts: list[dict[str, Any]]) -> None:
+    """What is left alone because somebody wants it otherwise."""
+    for one in conflicts[:CONFLICTS_AT_MOST]:
+        where = f"#{one['number']}" + (f" ({one['ticket']})" if one["ticket"] else "")
+        plain(out, f"Conflict on {where}, left alone since {second(one['since'])}: {one['reason']}")
+    if len(conflicts) > CONFLICTS_AT_MOST:
+        out.print(f"  and {len(conflicts) - CONFLICTS_AT_MOST} more conflicts: syncd status --json")
 
 
 def _would(out: Console, would: list[dict[str, Any]]) -> None:

@@ -15,6 +15,7 @@ _DONE = {
     Kind.MIRROR_COMMENT: "comment on {key} copied to {incident} as a note",
     Kind.REWRITE_COMMENT: "copy of a note of {incident} on {key} brought up to date",
     Kind.REWRITE_NOTE: "copy of a comment on {key} on {incident} brought up to date",
+    Kind.CHANGE_INCIDENT: "{incident} changed as somebody changed {key}",
     Kind.SAY_ON_TICKET: "comment written on {key}",
     Kind.CREATE_POSTMORTEM: "postmortem made for {incident}",
     Kind.LINK_PAPER: "postmortem or action item of {incident} linked",

@@ -48,7 +48,8 @@ def postmortem_context(
     - `responders`: each with `name` and `roles` (a list)
     - `acknowledge`, `resolve`: `took` (None where it never happened), `target` (None without one), `met`
     - `timeline`: entries with `at`, `who`, `text`; one with `left_out` above 0 stands for so many lines
-    - `alerts`: `summary`, `source`, `url` of the first twenty; `alerts_left_out`: how many there are beside
+    - `alerts`: `summary`, `source`, `url`, `details` of the first twenty; `alerts_left_out`: how many there
+      are beside
     - `prompts`: the scenario's questions on the root cause
     - `duties`: `owner` (None: nobody), `schedule_by`, `review_by`, `complete_by` (None where nothing says)
     - `withheld`: whether the incident is restricted, and no text of it stands here
@@ -86,7 +87,12 @@ def postmortem_context(
         "resolve": _measured(first.since, last.until, said.resolve_minutes),
         "timeline": [_entry(one, at, text) for one in timeline],
         "alerts": [
-            {"summary": text(one.summary), "source": text(one.source), "url": one_line(one.url)}
+            {
+                "summary": text(one.summary),
+                "source": text(one.source),
+                "url": one_line(one.url),
+                "details": text(one.details, LONGEST_LINE),
+            }
             for one in story.alerts[:MOST_ALERTS]
         ],
         "alerts_left_out": max(0, len(story.alerts) - MOST_ALERTS),

@@ -87,7 +87,10 @@ def sample_story(mapping: Mapping, text: str = "Sample", *, rich: bool = True) -
         acknowledged_at=_MOMENT + timedelta(minutes=3),
         helpers=(Helper(name=text, roles=("incident commander", "acknowledged")),),
         lines=(Line(at=_MOMENT, text=text, who=text),) * 50,
-        alerts=(Alert(summary=text, source=text, url="https://company.pagerduty.example/alerts/A"),) * 30,
+        alerts=(
+            Alert(summary=text, source=text, url="https://company.pagerduty.example/alerts/A", details=text),
+        )
+        * 30,
         ticket_key="OPS-1",
         ticket_url="https://company.atlassian.example/browse/OPS-1",
         owner=text,

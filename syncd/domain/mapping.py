@@ -143,7 +143,7 @@ class JiraSection(Value):
         FieldOwners(),
         description="Whose word counts on a field after the create: `pagerduty` (a change of the incident"
         " is carried over), `jira` (people's from then on) or `nobody` (carried over until both sides"
-        " changed; then said once and left).",
+        " changed; then said once and left for good).",
     )
     labels: tuple[Text, ...] = Field((), description="Further labels of every ticket.")
 
@@ -316,6 +316,37 @@ class TwoWay(Value):
         description="A person's comment on the ticket becomes a note, which follows it in the same way as far"
         " as PagerDuty lets notes be edited.",
     )
+    acknowledge: bool = Field(
+        False,
+        description="A person who moves the ticket to the status of `acknowledged` acknowledges the incident:"
+        " it stops paging people, in the name of the user of `SYNCD_PAGERDUTY_FROM`. This key and the next"
+        " two work only while no status stands for two states of incidents.",
+    )
+    resolve: bool = Field(
+        False,
+        description="A person who moves the ticket to the status of `resolved` or `closed` resolves the"
+        " incident: nobody is paged for it any more, and what is owed after a resolve begins.",
+    )
+    reopen: bool = Field(
+        False,
+        description="A person who moves the ticket of a resolved incident back to the status of `triggered`"
+        " or `acknowledged` opens the incident again: its escalation policy pages somebody.",
+    )
+    reassign: bool = Field(
+        False,
+        description="A person who gives the ticket to somebody else gives them the incident, if it is open"
+        " and they have an address in PagerDuty: it pages them, and its escalation ends.",
+    )
+    priority: bool = Field(
+        False,
+        description="A person who changes the ticket's priority changes the incident's, where one severity"
+        " stands for it: that changes the severity, which may send its notices and owe a postmortem.",
+    )
+    title: bool = Field(
+        False,
+        description="A person who changes the ticket's summary changes the incident's title, which everybody"
+        " sees whom it pages from then on; never of a restricted incident.",
+    )
 
 
 class NoiseRule(Value):
@@ -397,6 +428,11 @@ class Mapping(Value):
         Restricted(),
         description="Which incidents only a few may read: their title and texts stand in no other place than"
         " their ticket, and there only under a security level or in a project of their own.",
+    )
+    alerts: Literal["short", "full"] = Field(
+        "short",
+        description="What is copied of an alert, into the postmortem: `short` is summary, source and link;"
+        " `full` its details, too, masked and on one line. The ticket says nothing of alerts.",
     )
     noise: tuple[NoiseRule, ...] = Field(
         (),

@@ -71,6 +71,7 @@ class Kind(StrEnum):
     MIRROR_COMMENT = "mirror_comment"
     REWRITE_COMMENT = "rewrite_comment"
     REWRITE_NOTE = "rewrite_note"
+    CHANGE_INCIDENT = "change_incident"
     SAY_ON_TICKET = "say_on_ticket"
     LINK_DOUBLE = "link_double"
     CLOSE_DOUBLE = "close_double"
@@ -96,6 +97,7 @@ KIND_CLASS = {
     Kind.MIRROR_COMMENT: OperationClass.ONCE,
     Kind.REWRITE_COMMENT: OperationClass.STATE,
     Kind.REWRITE_NOTE: OperationClass.STATE,
+    Kind.CHANGE_INCIDENT: OperationClass.STATE,
     Kind.SAY_ON_TICKET: OperationClass.ONCE,
     Kind.LINK_DOUBLE: OperationClass.ONCE,
     Kind.CLOSE_DOUBLE: OperationClass.ONCE,
@@ -118,6 +120,7 @@ KIND_TARGET = {
     Kind.MIRROR_COMMENT: Target.PAGERDUTY,
     Kind.REWRITE_COMMENT: Target.JIRA,
     Kind.REWRITE_NOTE: Target.PAGERDUTY,
+    Kind.CHANGE_INCIDENT: Target.PAGERDUTY,
     Kind.SAY_ON_TICKET: Target.JIRA,
     Kind.LINK_DOUBLE: Target.JIRA,
     Kind.CLOSE_DOUBLE: Target.JIRA,

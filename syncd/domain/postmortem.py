@@ -27,11 +27,12 @@ class Helper(Value):
 
 
 class Alert(Value):
-    """An alert, as far as it is copied: summary, source and link."""
+    """An alert: summary, source and link; `details`, on one line, are copied with `alerts: full` only."""
 
     summary: str
     source: str = ""
     url: str = ""
+    details: str = Field("", repr=False)
 
 
 class Window(Value):

@@ -79,7 +79,9 @@ class Brakes:
         held = frozenset(
             op.key
             for op in operations
-            if op.target is Target.JIRA and op.kind is not Kind.CREATE_TICKET and op.aspect != LEVEL
+            if (op.target is Target.JIRA or op.kind is Kind.CHANGE_INCIDENT)
+            and op.kind is not Kind.CREATE_TICKET
+            and op.aspect != LEVEL
         )
         self._unjudged = self._unjudged or bool(held)
         return held

@@ -7,13 +7,16 @@ from datetime import UTC, date, datetime, time
 from sqlalchemy import bindparam
 from sqlmodel import Session, select
 
+from syncd.domain.base import JsonValue
 from syncd.domain.incident import Incident, IncidentStatus, Note
 from syncd.domain.operation import OperationClass, OperationState
 from syncd.domain.ticket import Account, Issue
 from syncd.engine.desk import Desk
 from syncd.engine.paperwork import extend_case
+from syncd.ledger import outbox
 from syncd.ledger.tables import IncidentRow, MirrorLinkRow, OperationRow, TicketRow
 from syncd.policy.case import Case, ClosedBy, MergeTarget, MirrorPair, Rulebook, TicketState
+from syncd.policy.two_way import travels
 
 _UNKNOWN = (str(OperationState.IN_FLIGHT), str(OperationState.SETTLING))
 
@@ -84,6 +87,7 @@ def build_case(
         instance=desk.ledger.instance,
         silent=is_silent(incident, book),
         restricted=row.restricted,
+        attempted=_attempted(session, row.id) if ticket and travels(book.mapping.two_way) else {},
         now=desk.clock.now(),
         merged_into=_merge_target(session, incident),
         merged_from=tuple(session.exec(_MERGED_FROM, params={"incident": row.id}).all()),
@@ -96,6 +100,15 @@ _ONCE = select(OperationRow.key, OperationRow.op, OperationRow.state).where(
 )
 _PAIRS = select(MirrorLinkRow).where(MirrorLinkRow.incident_id == bindparam("incident"))
 _MERGED_FROM = select(IncidentRow.id).where(IncidentRow.merged_into == bindparam("incident"))
+
+
+def _attempted(session: Session, incident_id: str) -> dict[str, JsonValue]:
+    """What our latest writes to the ticket meant whose outcome nobody knows."""
+    edit = outbox.perhaps_done(session, f"ticket:{incident_id}", "fields")
+    move = outbox.perhaps_done(session, f"ticket:{incident_id}", "status")
+    to = (move.rendered or {}).get("to") if move else None
+    status: dict[str, JsonValue] = {"status": to["id"]} if isinstance(to, dict) else {}
+    return {**(edit.meaning.get("agree", {}) if edit else {}), **status}
 
 
 def _merge_target(session: Session, incident: Incident) -> MergeTarget | None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from loguru import logger
 from sqlmodel import Session, col, select
 
-from syncd.domain.operation import Kind, OperationClass, OperationState
+from syncd.domain.operation import Kind, OperationClass, OperationState, Target
 from syncd.engine.acts.base import (
     Act,
     CannotRender,
@@ -248,7 +248,7 @@ class Executor:
                 desk.clock.now(),
                 desk.ledger.moments.next(),
                 f"{row.kind} failed, attempt {attempts}",
-                ticket=True,
+                ticket=row.target == Target.JIRA,
             )
         return Verdict.ENDED
 

@@ -11,7 +11,7 @@ from datetime import timedelta
 
 from sqlmodel import Session, select
 
-from syncd.domain.incident import Incident
+from syncd.domain.incident import Incident, Responder
 from syncd.domain.ticket import Account
 from syncd.engine.desk import Desk
 from syncd.ledger.tables import PersonRow
@@ -98,3 +98,29 @@ def people_of(
             return people, None
     wanted = book.mapping.people.fallback
     return people, account_of(desk, wanted, book) if wanted else None
+
+
+def user_of(desk: Desk, account: Account, book: Rulebook) -> Responder | None:
+    """The PagerDuty user who is this Jira account, None where that cannot be told.
+
+    Looked for by the address where Jira shows it, by addresses that led to the account before, and by the
+    name; who is found must lead back to the same account. Raises `RemoteError`.
+    """
+    with desk.ledger.db.read() as session:
+        known = [row.email for row in session.exec(select(PersonRow)).all() if _is(row, account.id)]
+    back = {theirs.casefold(): ours for ours, theirs in book.mapping.people.aliases.items()}
+    for address in dict.fromkeys([*([account.email] if account.email else []), *known]):
+        user = desk.clients.pagerduty.find_user(back.get(address.casefold(), address))
+        if user is not None and _leads_to(desk, user, account, book):
+            return user
+    called = [one for one in desk.clients.pagerduty.users() if one.name.casefold() == account.name.casefold()]
+    return next((one for one in called if _leads_to(desk, one, account, book)), None)
+
+
+def _leads_to(desk: Desk, user: Responder, account: Account, book: Rulebook) -> bool:
+    found = account_of(desk, user.email, book) if user.email else None
+    return found is not None and found.id == account.id
+
+
+def _is(row: PersonRow, account_id: str) -> bool:
+    return row.account is not None and row.account.get("id") == account_id

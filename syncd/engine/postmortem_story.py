@@ -52,7 +52,7 @@ def story_of(
         lines=timeline_of(
             log, turns, spells, notes, comments, list(book.mapping.severities), withheld=withheld
         ),
-        alerts=() if withheld else _alerts(desk, case.incident.id),
+        alerts=() if withheld else _alerts(desk, case.incident.id, book),
         ticket_key=case.ticket.key if case.ticket else "",
         ticket_url=f"{base}/browse/{case.ticket.key}" if case.ticket else "",
         owner=(owner.name or owner.id) if owner else "",
@@ -76,11 +76,16 @@ def _comments(desk: Desk, case: Case) -> tuple[Comment, ...]:
     return known if known is not None else desk.clients.jira.comments(ticket.issue_id)
 
 
-def _alerts(desk: Desk, incident_id: str) -> tuple[Alert, ...]:
-    """The incident's alerts, none where PagerDuty does not show them to us."""
+def _alerts(desk: Desk, incident_id: str, book: Rulebook) -> tuple[Alert, ...]:
+    """The incident's alerts, none where PagerDuty does not show them to us; details only where asked for."""
     try:
-        return desk.clients.pagerduty.alerts(incident_id)
+        found = desk.clients.pagerduty.alerts(incident_id)
     except NotDone as error:
         if error.cause not in (Cause.MISSING, Cause.FORBIDDEN):
             raise
         return ()
+    return found if book.mapping.alerts == "full" else tuple(_short(one) for one in found)
+
+
+def _short(alert: Alert) -> Alert:
+    return alert.model_copy(update={"details": ""})

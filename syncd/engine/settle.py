@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from loguru import logger
 
-from syncd.domain.operation import OperationClass
+from syncd.domain.operation import OperationClass, Target
 from syncd.engine.acts.base import DecideAgain
 from syncd.engine.acts.registry import ACTS
 from syncd.engine.acts.send_mail import after_unknown
@@ -76,5 +76,6 @@ def _decide_anew(desk: Desk, row: OperationRow) -> Verdict:
         outbox.end_unknown(session, row, desk.clock.now(), "outcome unknown")
         moment = desk.ledger.moments.next()
         why = "a write had an unknown outcome"
-        look_again(session, [row.incident_id], desk.clock.now(), moment, why, ticket=True)
+        jira = row.target == Target.JIRA
+        look_again(session, [row.incident_id], desk.clock.now(), moment, why, ticket=jira)
     return Verdict.ENDED

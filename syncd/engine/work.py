@@ -42,6 +42,7 @@ from syncd.ledger.snapshots import (
 )
 from syncd.ledger.tables import IncidentRow, LookAgainRow, OperationRow, TicketRow
 from syncd.policy.case import Case, Decision, Remark, Rulebook
+from syncd.policy.changed_back import CONFLICT
 from syncd.policy.decide import decide
 from syncd.policy.restricted import ASPECT, LEFT
 from syncd.policy.severity import decide_severity
@@ -326,7 +327,7 @@ class Worker:
             audit.append(
                 session,
                 desk.clock.now(),
-                "left",
+                CONFLICT if remark.rule == CONFLICT else "left",
                 incident=incident_id,
                 issue=ticket.issue_id if ticket else None,
                 data=_said(session, remark),
@@ -406,6 +407,8 @@ class Worker:
 def _said(session: Session, remark: Remark) -> dict[str, JsonValue]:
     """A remark as the audit trail has it; a person's name is a salted hash."""
     said: dict[str, JsonValue] = {"rule": remark.rule, "reason": remark.reason}
+    if remark.aspect is not None:
+        said["aspect"] = remark.aspect
     return said if remark.by is None else {**said, "by": audit.salted(session, remark.by)}
 
 

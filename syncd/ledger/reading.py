@@ -111,6 +111,7 @@ def status_data(session: Session, limit: int = 200) -> Data:
         "would": _would(session, limit),
         "doubles": _doubles(session),
         "rivals": _rivals(session),
+        "conflicts": _conflicts(session, limit),
     }
 
 
@@ -120,6 +121,28 @@ def _rivals(session: Session) -> list[Data]:
         {name: one.get(name) for name in ("key", "since", "younger")} | {"instance": instance}
         for instance, one in get_cursor(session, "rivals").items()
         if isinstance(one, dict)
+    ]
+
+
+def _conflicts(session: Session, limit: int) -> list[Data]:
+    """What was changed back too often, or changed on both sides, and is left since: the latest first."""
+    query = (
+        select(AuditEventRow, IncidentRow, TicketRow)
+        .join(IncidentRow, col(IncidentRow.id) == col(AuditEventRow.incident_id))
+        .join(TicketRow, col(TicketRow.incident_id) == col(IncidentRow.id), isouter=True)
+        .where(AuditEventRow.kind == "conflict")
+        .order_by(col(AuditEventRow.seq).desc())
+        .limit(limit)
+    )
+    return [
+        {
+            "incident": row.id,
+            "number": row.number,
+            "ticket": ticket.key if ticket else None,
+            "since": _iso(event.at),
+            **{name: json.loads(event.text).get(name) for name in ("aspect", "reason")},
+        }
+        for event, row, ticket in session.exec(query).all()
     ]
 
 
@@ -247,6 +270,9 @@ def _ticket_data(ticket: TicketRow) -> Data:
         "origin": ticket.origin,
         "agreed": ticket.agreed,
         "refused": ticket.refused,
+        "conflicts": sorted(
+            name.removeprefix("conflict:") for name in ticket.agreed if name.startswith("conflict:")
+        ),
         "out_of_sight_since": _iso(ticket.out_of_sight_since),
         "snapshot": ticket.snapshot,
     }

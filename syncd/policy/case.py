@@ -119,10 +119,12 @@ class Case(Value):
     who is missing was not looked up yet. `once` holds the keys of all once-operations on record,
     `unsettled` the marks of those whose outcome is unknown. `now` is the moment of the decision; without
     it nothing waits. `merged_from` are the incidents that were merged into this one. What is `restricted`
-    holds no title and no texts here either. `turns` are the incident's changes of state, None where its
-    log was not read since the last; `spells` the severities that it had. `skewed` says that our clock and a
-    service's are too far apart to judge a deadline. `absorbed` tells of those merged into it. `approvers` are
-    the Jira accounts of who may waive, None where that was not looked up (it is when a label asks for it).
+    holds no title and no texts here either. `attempted` is, by aspect, what the latest write to the ticket
+    would have made it show, where nobody knows whether it was carried out. `turns` are the incident's
+    changes of state, None where its log was not read since the last; `spells` the severities that it had.
+    `skewed` says that our clock and a service's are too far apart to judge a deadline. `absorbed` tells of
+    those merged into it. `approvers` are the Jira accounts of who may waive, None where that was not looked
+    up (it is when a label asks for it).
     `sent` are the mails that left or may have left, by key, with the moment; of merged incidents, too.
     `addresses` are those that are known of Jira accounts, by id. `beside` are the issues beside ticket and
     postmortem that were looked at already; `service_owner` is the account of the service's owner, None where
@@ -141,6 +143,7 @@ class Case(Value):
     myself_in_jira: str = ""
     silent: bool = False
     restricted: bool = False
+    attempted: dict[str, JsonValue] = Field(default_factory=dict)
     now: UtcTime | None = None
     merged_into: MergeTarget | None = None
     merged_from: tuple[str, ...] = ()
@@ -175,11 +178,15 @@ class Rulebook(Value):
 
 
 class Remark(Value):
-    """Something that was seen and left, for the audit trail: which rule, why, and whose act it was."""
+    """Something that was seen and left, for the audit trail: which rule, why, and whose act it was.
+
+    `aspect` names what of the ticket is in conflict.
+    """
 
     rule: str
     reason: str
     by: str | None = None
+    aspect: str | None = None
 
 
 class Decision(Value):

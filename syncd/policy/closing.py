@@ -11,6 +11,7 @@ from syncd.domain.duty import DutyKind, DutyState
 from syncd.domain.mapping import Mode
 from syncd.domain.operation import Kind, Operation
 from syncd.policy.case import Case, Decision, Rulebook
+from syncd.policy.changed_back import in_conflict
 from syncd.policy.gate import owed_at_the_gate
 from syncd.policy.status import left_to_other_tool
 
@@ -32,6 +33,8 @@ def decide_closing(case: Case, book: Rulebook) -> Decision:
     target = book.project.statuses["closed"]
     stands = issue.status.id == ticket.placed_status and ticket.agreed.get("state") == case.incident.status
     if not stands or issue.status.category == "done" or issue.status.id == target.id:
+        return Decision()
+    if in_conflict(ticket.agreed, "status"):
         return Decision()
     left = closing.after_hours * 3600 - (case.now - resolved).total_seconds()
     if left > 0:

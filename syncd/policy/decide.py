@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from syncd.domain.duty import Duty
 from syncd.policy.case import Case, Decision, Rulebook
 from syncd.policy.closing import decide_closing
+from syncd.policy.conflict import decide_conflicts, with_agreed
 from syncd.policy.duties import decide_duties
 from syncd.policy.fields import decide_fields
 from syncd.policy.follow_up_acts import tell_follow_ups
@@ -26,6 +27,7 @@ from syncd.policy.restricted import decide_level
 from syncd.policy.status import decide_status
 from syncd.policy.tell_duties import tell_duties
 from syncd.policy.ticket import decide_ticket
+from syncd.policy.two_way import decide_two_way
 
 RULES: tuple[Callable[[Case, Rulebook], Decision], ...] = (
     decide_ticket,
@@ -57,11 +59,13 @@ def decide(case: Case, book: Rulebook) -> Decision:
     What a noise rule keeps back needs nothing else. While something has to be read first (`look`), nobody
     is told anything that rests on it.
     """
-    decision = Decision()
+    decision = decide_conflicts(case, book)
+    case = with_agreed(case, decision.agreed)
     for rule in RULES:
         decision = decision.plus(rule(case, book))
         if decision.silence:
             return decision
+    decision = decision.plus(decide_two_way(case, book, decision))
     for rule in JUDGING:
         judged = rule(case, book)
         decision = decision.plus(judged)

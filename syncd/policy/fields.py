@@ -19,6 +19,7 @@ from syncd.domain.base import JsonValue, Value
 from syncd.domain.mapping import Owner
 from syncd.domain.operation import Kind, Operation
 from syncd.policy.case import Case, Decision, Remark, Rulebook
+from syncd.policy.changed_back import CONFLICT, conflict_on, in_conflict, print_of
 from syncd.policy.restricted import STUB
 from syncd.policy.severity import Severity, decide_severity
 
@@ -48,9 +49,10 @@ def decide_fields(case: Case, book: Rulebook) -> Decision:
         return Decision()
     carried: list[Aspect] = []
     decision = Decision()
-    for aspect in _aspects(case, book):
+    for aspect in aspects_of(case, book):
         agreed = ticket.agreed.get(aspect.name)
-        if aspect.wanted == agreed or not set(ticket.refused).isdisjoint(aspect.write):
+        refused = not set(ticket.refused).isdisjoint(aspect.write)
+        if aspect.wanted == agreed or refused or in_conflict(ticket.agreed, aspect.name):
             continue
         if agreed is None and ticket.origin == "adopted":
             decision = decision.plus(Decision(agreed={aspect.name: aspect.wanted}))
@@ -76,7 +78,11 @@ def decide_fields(case: Case, book: Rulebook) -> Decision:
         incident=case.incident.id,
         object=f"ticket:{case.incident.id}",
         aspect="fields",
-        meaning={"fields": fields, "agree": {aspect.name: aspect.wanted for aspect in carried}},
+        meaning={
+            "fields": fields,
+            "agree": {aspect.name: aspect.wanted for aspect in carried},
+            "before": {aspect.name: print_of(aspect.showing) for aspect in carried},
+        },
         reason="changed on the incident: " + ", ".join(sorted(aspect.name for aspect in carried)),
     )
     return decision.plus(Decision(operations=(operation,)))
@@ -95,6 +101,14 @@ def _left(aspect: Aspect, touched: bool) -> str | None:
 
 def _leave(case: Case, aspect: Aspect, why: str, touched: bool) -> Decision:
     """Agree to differ, on record, and on the ticket where people would otherwise not know."""
+    if touched and aspect.owner is Owner.NOBODY:
+        text = f"{why}, so it is left on both sides from now on; the incident said"
+        said_once = say(case, aspect.name, CONFLICT, text, aspect.display)
+        return Decision(
+            operations=(said_once,),
+            agreed={aspect.name: aspect.wanted, **conflict_on(aspect.name)},
+            remarks=(Remark(rule=CONFLICT, reason=f"{aspect.name}: {why}", aspect=aspect.name),),
+        )
     said: tuple[Operation, ...] = ()
     if touched and aspect.owner is not Owner.JIRA:
         text = f"{why}; the incident now says"
@@ -129,7 +143,8 @@ def say(case: Case, subject: str, identity: str, text: str, value: str) -> Opera
     )
 
 
-def _aspects(case: Case, book: Rulebook) -> Iterator[Aspect]:
+def aspects_of(case: Case, book: Rulebook) -> Iterator[Aspect]:
+    """Every field that follows the incident, as both sides show it now."""
     issue = case.ticket.issue if case.ticket else None
     if issue is None:
         return

@@ -15,6 +15,7 @@ from syncd.domain.base import JsonValue
 from syncd.domain.duty import OWED, Duty, DutyKind
 from syncd.domain.operation import Kind, Operation
 from syncd.policy.case import Case, ClosedBy, Decision, Remark, Rulebook, TicketState
+from syncd.policy.changed_back import in_conflict
 from syncd.policy.status import left_to_other_tool
 
 GATE = "gate"
@@ -73,8 +74,9 @@ def _stopped(
 
 
 def _reopens(case: Case, book: Rulebook) -> bool:
-    """Whether the gate moves the ticket back; one of another tool's it only comments on."""
-    return book.mapping.close_gate.mode == "reopen" and not left_to_other_tool(case, book)
+    """Whether the gate moves the ticket back; on another tool's, or one in conflict, it only comments."""
+    conflict = case.ticket is not None and in_conflict(case.ticket.agreed, "status")
+    return book.mapping.close_gate.mode == "reopen" and not conflict and not left_to_other_tool(case, book)
 
 
 def _going_back(case: Case, book: Rulebook, ticket: TicketState, judged: str) -> Decision:

@@ -14,6 +14,7 @@ from syncd.domain.incident import IncidentStatus
 from syncd.domain.mapping import Coexist, Mode
 from syncd.domain.operation import Kind, Operation
 from syncd.policy.case import Case, Decision, Remark, Rulebook
+from syncd.policy.changed_back import in_conflict
 from syncd.policy.met import review_field, written_by_a_person
 from syncd.policy.severity import owes_postmortem
 
@@ -69,9 +70,11 @@ def _move(case: Case, book: Rulebook) -> Decision:
     ticket, issue = case.ticket, case.ticket.issue if case.ticket else None
     if ticket is None or issue is None or "status" in ticket.refused:
         return Decision()
+    if in_conflict(ticket.agreed, "status"):
+        return Decision()
     state: str = case.incident.status
     before = ticket.agreed.get("state")
-    if before == state or (before, state) == _TIMED_OUT:
+    if same_state(str(before), case.incident.status):
         return Decision()
     held = still_flapping(case)
     if held:
@@ -99,6 +102,11 @@ def _move(case: Case, book: Rulebook) -> Decision:
             ),
         ),
     )
+
+
+def same_state(before: str, state: IncidentStatus) -> bool:
+    """Whether an incident is in the state of before; an acknowledgement that timed out is no other one."""
+    return before == state or (before, state) == _TIMED_OUT
 
 
 def left_to_other_tool(case: Case, book: Rulebook) -> bool:

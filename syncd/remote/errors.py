@@ -7,6 +7,7 @@ never read as "no".
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from typing import Self
 
@@ -37,6 +38,9 @@ class Cause(StrEnum):
     """Reset, cut short, or an answer that cannot be read."""
     SERVER = "server"
     """408 and 5xx."""
+
+
+_CODE = re.compile(r"\[(\d+)\]$")
 
 
 class RemoteError(Exception):
@@ -77,6 +81,12 @@ class RemoteError(Exception):
         fields = "; ".join(f"{name}: {text}" if text else name for name, text in errors)
         words = "; ".join(part for part in (self.message, fields) if part)
         return f"{self.service}: {self.request}: {self.cause}{status}" + (f": {words}" if words else "")
+
+    @property
+    def code(self) -> int | None:
+        """PagerDuty's own number for what is wrong (1001: already resolved), None where it named none."""
+        found = _CODE.search(self.message)
+        return int(found[1]) if found else None
 
     def without_words(self) -> Self:
         """The same failure without the service's words, which may quote what was sent; fields are named."""

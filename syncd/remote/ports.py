@@ -161,6 +161,18 @@ class PagerDuty(Protocol):
         """Replace the text of a note of ours; not every account lets (404, 405)."""
         ...
 
+    def change_incident(
+        self,
+        incident_id: str,
+        *,
+        status: str | None = None,
+        assignee: str | None = None,
+        priority: str | None = None,
+        title: str | None = None,
+    ) -> None:
+        """Change what is given, in one request: a state, a user's id, a priority's id, a text."""
+        ...
+
     def services(self) -> tuple[PagerDutyService, ...]:
         """All services of the account."""
         ...

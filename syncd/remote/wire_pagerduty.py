@@ -6,6 +6,7 @@ from `summary`. Answers of before 2023 lack `updated_at` and `resolved_at`.
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from ipaddress import ip_address
 from typing import Any
@@ -159,14 +160,27 @@ def note(raw: Wire) -> Note:
 
 
 def alert(raw: Wire) -> Alert:
-    """An alert without its details: summary, where it came from, its page."""
-    details = (raw.get("body") or {}).get("cef_details") or {}
-    source = details.get("source_origin") or (raw.get("integration") or {}).get("summary")
+    """An alert: summary, where it came from, its page, and the details as its sender gave them."""
+    body = raw.get("body") or {}
+    source = (body.get("cef_details") or {}).get("source_origin") or (raw.get("integration") or {}).get(
+        "summary"
+    )
     return Alert(
         summary=raw.get("summary") or "",
         source=source if isinstance(source, str) else "",
         url=raw.get("html_url") or "",
+        details=_details(body.get("details")),
     )
+
+
+def _details(given: object) -> str:
+    """Details as one line: PagerDuty takes a text or an object of any depth."""
+    if isinstance(given, dict):
+        return "; ".join(
+            f"{name}: {value if isinstance(value, str) else json.dumps(value)}"
+            for name, value in given.items()
+        )
+    return given if isinstance(given, str) else ""
 
 
 def service(raw: Wire) -> PagerDutyService:

@@ -141,6 +141,19 @@ def test_alerts_stand_there_with_summary_source_and_link_and_nothing_else(make_r
     assert "4111" not in text(rig)
 
 
+def test_the_details_of_alerts_stand_there_masked_where_the_mapping_wants_them(make_rig: Any) -> None:
+    rig = on(make_rig, alerts="full")
+    details = {"card": "4111 1111 1111 1111", "region": "eu-{html}", "deep": {"a": 1}}
+    made = rig.world.pagerduty.trigger(ALIPAY, "Latency", priority="P2", details=details)
+    rig.cycle()
+    rig.world.pagerduty.resolve(made.id, ME)
+    later(rig)
+    (line,) = text(rig).partition("h2. Alerts\n")[2].partition("\n\n")[0].splitlines()
+    assert all(name in line for name in ("card: ", "region: eu", "deep: "))
+    assert "4111" not in text(rig)
+    assert "{html}" not in text(rig).replace("\\{", "")
+
+
 def test_one_that_is_reopened_before_gets_none_until_half_an_hour_after_its_last_resolve(
     make_rig: Any,
 ) -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from policy_cast import NOW, SEVERITY_FIELD, TO_DO
+from policy_cast import ANA, NOW, SEVERITY_FIELD, TO_DO
 
 from syncd.config.ticket_context import ticket_summary
 from syncd.domain.base import JsonValue, Reference
-from syncd.domain.incident import Note
+from syncd.domain.incident import IncidentStatus, Note, Responder
 from syncd.domain.operation import Kind, Operation, OperationClass
 from syncd.domain.ticket import Account, Comment, Issue, Mark, Status
 from syncd.policy.case import Case, Decision, MirrorPair, Rulebook, TicketState
@@ -47,9 +47,36 @@ def _done(case: Case, op: Operation, book: Rulebook) -> Case:
         return _with(case, agreed={**case.ticket.agreed, **linked})
     if op.kind is Kind.EDIT_TICKET:
         return _edited(case, op.meaning)
+    if op.kind is Kind.CHANGE_INCIDENT:
+        return _carried(case, op)
     if op.kind in (Kind.MIRROR_NOTE, Kind.SAY_ON_TICKET):
         return _commented(case, op)
     return _noted(case, op)
+
+
+def _carried(case: Case, op: Operation) -> Case:
+    """The incident as PagerDuty shows it after a change that a person's change on the ticket asked for."""
+    assert case.ticket
+    meaning: dict[str, Any] = op.meaning
+    agreed = {**case.ticket.agreed, **meaning["agree"]}
+    more: dict[str, Any] = {}
+    if "status" in meaning:
+        over = meaning["status"] == "resolved"
+        more = {"status": IncidentStatus(str(meaning["status"])), "resolved_at": NOW if over else None}
+        more |= {"assignees": () if over else case.incident.assignees or (ANA,)}
+    elif "account" in meaning:
+        known = {one.id: person for person, one in case.people.items() if one}
+        user = known.get(str(meaning["account"]), "U9")
+        more = {"assignees": (Responder(id=user, name=user),)}
+        people = {**case.people, user: Account(id=str(meaning["account"]))}
+        case = case.model_copy(update={"people": people})
+    elif "priority" in meaning:
+        more = {"priority": Reference(id=f"PRIO-{meaning['priority']}", name=str(meaning["priority"]))}
+    else:
+        more = {"title": meaning["text"]}
+        agreed["summary"] = meaning["text"]
+    state = case.model_copy(update={"incident": case.incident.model_copy(update=more)})
+    return _with(state, agreed=agreed)
 
 
 def _with(case: Case, **more: Any) -> Case:

@@ -10,6 +10,7 @@ from syncd.engine.acts.refusals import forget_refused_assignee, note_refusal, pl
 from syncd.engine.desk import Desk
 from syncd.ledger import audit
 from syncd.ledger.tables import OperationRow, TicketRow
+from syncd.policy.changed_back import remembered
 from syncd.remote.errors import NotDone
 
 LABELS = "labels"
@@ -51,6 +52,9 @@ class EditTicket(BaseAct):
             return
         rendered = row.rendered or {}
         ticket.agreed = {**ticket.agreed, **row.meaning["agree"]}
+        if not rendered.get("refused"):
+            for name, before in row.meaning.get("before", {}).items():
+                ticket.agreed = {**ticket.agreed, **remembered(ticket.agreed, name, before)}
         given_up = {name for name in rendered.get("refused", []) if name != "assignee"}
         if given_up:
             ticket.refused = sorted({*ticket.refused, *given_up})

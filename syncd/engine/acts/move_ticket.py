@@ -30,6 +30,7 @@ from syncd.ledger import audit, outbox
 from syncd.ledger.snapshots import look_again
 from syncd.ledger.tables import OperationRow, TicketRow
 from syncd.policy.case import Rulebook
+from syncd.policy.changed_back import print_of, remembered
 from syncd.policy.gate import GATE, NO_WAY_BACK
 from syncd.remote.errors import NotDone
 
@@ -98,6 +99,9 @@ class MoveTicket(BaseAct):
             _stay(session, desk, row, ticket)
             return
         to, last = rendered["to"], bool(rendered["last"])
+        further = ticket.agreed.get("state") == UNDER_WAY
+        before = print_of(str(row.meaning["from"]))
+        ticket.agreed = {**ticket.agreed, **remembered(ticket.agreed, "status", before, further=further)}
         state = row.meaning["state"] if last else UNDER_WAY
         ticket.agreed = {**ticket.agreed, "state": state}
         ticket.placed_status = str(to["id"])

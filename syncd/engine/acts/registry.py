@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from syncd.domain.operation import Kind
 from syncd.engine.acts.base import Act
+from syncd.engine.acts.change_incident import ChangeIncident
 from syncd.engine.acts.create_action_item import CreateActionItem
 from syncd.engine.acts.create_postmortem import CreatePostmortem
 from syncd.engine.acts.create_ticket import CreateTicket
@@ -30,6 +31,7 @@ ACTS: dict[str, Act] = {
     Kind.MIRROR_COMMENT: MirrorComment(),
     Kind.REWRITE_COMMENT: RewriteComment(),
     Kind.REWRITE_NOTE: RewriteNote(),
+    Kind.CHANGE_INCIDENT: ChangeIncident(),
     Kind.SAY_ON_TICKET: SayOnTicket(),
     Kind.CREATE_POSTMORTEM: CreatePostmortem(),
     Kind.LINK_PAPER: LinkPaper(),

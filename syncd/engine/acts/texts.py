@@ -136,7 +136,7 @@ class SayOnTicket(CommentAct):
 
     def body(self, desk: Desk, row: OperationRow) -> str:
         """Our words, and the value they speak of, harmless in wiki markup."""
-        if not row.meaning.get("value") and is_restricted(desk, row):
+        if not row.meaning.get("text") and is_restricted(desk, row):
             raise DecideAgain
         value = escape_wiki(_masked(desk, row, str(row.meaning.get("value", "")), 1000))
         return f"{str(row.meaning['subject']).capitalize()}: {row.meaning['text']} {value}".rstrip()
