@@ -12,8 +12,14 @@ from syncd.sandbox.pagerduty.render import entry_json
 from syncd.sandbox.world import World
 
 _VERBS = {"trigger": "opened", "acknowledge": "acknowledged", "resolve": "resolved"}
+_LONGEST = 60
 _UNTOLD = ("notify", "assign")
 """What follows by itself from something that is told; an assignment by a person is told."""
+
+
+def _short(words: str | None) -> str | None:
+    """What a field was changed to, as far as a line holds it."""
+    return words if words is None or len(words) <= _LONGEST else "changed"  # a description, for one
 
 
 class PeopleFeed:
@@ -86,5 +92,5 @@ class PeopleFeed:
                 for change in issue.changes:
                     if change.author != BOT_ACCOUNT and self._new(f"change {change.id}"):
                         who = site.people[change.author].name
-                        said = ", ".join(f"{one.field}: {one.after_words}" for one in change.items)
+                        said = ", ".join(f"{one.field}: {_short(one.after_words)}" for one in change.items)
                         yield Line(change.created, "Jira", f"{who} changed {issue.key}, {said}")

@@ -14,6 +14,12 @@ from syncd.domain.mapping import Mapping
 from syncd.engine.desk import Desk
 from syncd.ledger.tables import AuditEventRow, IncidentRow, OperationRow, TicketRow
 
+_DUTIES = {
+    "scheduled": "scheduling the postmortem",
+    "completed": "completing the postmortem",
+    "owned": "an owner for an action item",
+    "done": "an action item",
+}
 _STATES = {
     "operation.parked": "waits for a person",
     "operation.unknown": "has an unknown outcome and is looked up",
@@ -57,7 +63,8 @@ class SyncdFeed:
             return Line(event.at, "syncd", text, operation.error or "")
         if event.kind.startswith("duty.") and data.get("before") is not None:
             state = STATE_WORDS.get(event.kind.removeprefix("duty."), event.kind)  # type: ignore[call-overload] # by its word
-            return Line(event.at, "syncd", f"{data['duty']} of {incident} is {state}", str(data["reason"]))
+            why = str(data["reason"]).partition(";")[0]
+            return Line(event.at, "syncd", f"{_DUTIES[data['duty']]} of {incident} {state}", why)
         if event.kind == "left":
             return Line(event.at, "syncd", f"left {data['rule']} of {key} as it is", str(data["reason"]))
         return None

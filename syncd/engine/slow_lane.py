@@ -164,12 +164,12 @@ class SlowLane:
                         row.out_of_sight_since = desk.clock.now()
 
     def _papers(self) -> None:
-        """Postmortems, and action items in projects that the poll does not read, of unfinished incidents.
+        """Postmortems and action items of unfinished incidents.
 
-        With them, what was linked from there and was no action item when it was read: a label makes it one.
+        The poll reads no other projects, and that an owner has left changes nothing on their issues. With
+        them, what was linked from there and was no action item when it was read: a label makes it one.
         """
         desk = self._desk
-        polled = {mapping.jira.project for mapping in desk.mappings}
         papers: dict[str, PaperRow] = {}
         beside: dict[str, IncidentRow] = {}
         with desk.ledger.db.read() as session:
@@ -179,7 +179,7 @@ class SlowLane:
             for incident in session.exec(unfinished).all():
                 beside |= dict.fromkeys(incident.beside, incident)
                 postmortem = session.get(PostmortemRow, incident.id)
-                items = [one for one in items_of(session, incident.id) if one.project not in polled]
+                items = [one for one in items_of(session, incident.id) if one.ended_at is None]
                 papers |= {one.issue_id: one for one in ([postmortem] if postmortem else []) + items}
         self._read_papers(papers)
         self._read_beside({ident: row for ident, row in beside.items() if ident not in papers})

@@ -38,8 +38,9 @@ def test_a_first_load_that_is_held_says_so_everywhere_and_what_ends_it(house: Ho
     assert house.syncd("status", "--json").json["first_load"]["counts"] == {
         "create_ticket": 4,
         "link_note": 4,
+        "send_mail": 4,
     }
-    assert "4 create_ticket, 4 link_note" in house.syncd("status").out
+    assert "4 create_ticket, 4 link_note, 4 send_mail" in house.syncd("status").out
     plan = house.syncd("plan")
     assert "syncd accept" in plan.out
     assert house.syncd("plan", "--json").json["first_load"]["state"] == "held"
@@ -54,7 +55,7 @@ def test_without_a_daemon_the_acceptance_holds_for_the_next_run(house: House) ->
     incidents = storm(house, 4)
     house.syncd("run", "--once")
     said = house.syncd("accept")
-    assert (said.code, said.out) == (0, "accepted: 4 create_ticket, 4 link_note\n")
+    assert (said.code, said.out) == (0, "accepted: 4 create_ticket, 4 link_note, 4 send_mail\n")
     assert "no daemon is running" in said.err
     assert house.syncd("run", "--once").code == 0
     assert everyone_has_one(house, incidents)

@@ -50,7 +50,7 @@ class CreateActionItem(BaseAct):
     probes = True
 
     def render(self, desk: Desk, row: OperationRow) -> Rendered:
-        """The fields of the issue; `row` and `by_rule` are what its confirmation keeps."""
+        """The fields of the issue; `facts` are what its confirmation keeps."""
         with desk.ledger.db.read() as session:
             paper = session.get(PostmortemRow, row.incident_id)
         if paper is None or paper.out_of_sight_since is not None:
@@ -65,13 +65,11 @@ class CreateActionItem(BaseAct):
         fields["labels"] = ["syncd", LABEL, slug_label(f"pd-{incident.id}"), *linked]
         kept: dict[str, JsonValue] = {KNOWLEDGE: True} if knowledge else {}
         if knowledge:
-            _knowledge(fields, kept, paper, incident, book, restricted)
+            _knowledge(fields, paper, incident, book, restricted)
         else:
             kept["row"] = _row(desk, fields, row, paper, book)
         for name in _as_list(row.meaning.get("refused")):
             fields.pop(str(name), None)
-        if "assignee" not in fields:
-            kept.pop("by_rule", None)
         return {"fields": fields, "facts": kept, "parent": paper.issue_id}
 
     def send(self, desk: Desk, row: OperationRow, rendered: Rendered) -> Outcome:
@@ -170,14 +168,12 @@ def _row(
 
 
 def _knowledge(
-    fields: Rendered,
-    kept: dict[str, JsonValue],
-    paper: PostmortemRow,
-    incident: Incident,
-    book: Rulebook,
-    restricted: bool,
+    fields: Rendered, paper: PostmortemRow, incident: Incident, book: Rulebook, restricted: bool
 ) -> None:
-    """What is asked after every incident; the postmortem's owner has it by rule until they take it."""
+    """What is asked after every incident; it belongs to the postmortem's owner from the start.
+
+    Were it theirs only once they touch it, every postmortem would bring a breach that nobody earned.
+    """
     about = stub_title(incident.number) if restricted else f"incident #{incident.number}"
     fields["summary"] = f"Bring runbook and knowledge base up to date after {about}"
     fields["description"] = (
@@ -188,4 +184,3 @@ def _knowledge(
     owner = (paper.snapshot or {}).get("assignee")
     if isinstance(owner, dict) and active(Account.model_validate(owner)):
         fields["assignee"] = {"accountId" if book.project.edition == "cloud" else "name": owner["id"]}
-        kept["by_rule"] = owner["id"]
