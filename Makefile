@@ -4,9 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 KILLS ?= 10000
 SEED ?= 1
+HOURS ?= 72
 SEEDS ?= 500
 
-.PHONY: help test demo check bench crash simulate clean
+.PHONY: help test demo check bench crash simulate soak clean
 
 help: ## Show what can be made.
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -38,6 +39,9 @@ crash: $(BIN)/.ready ## The long crash proof: make crash KILLS=10000 SEED=1
 
 simulate: $(BIN)/.ready ## Play seeded histories of people, faults and crashes: make simulate SEEDS=500 SEED=1
 	PYTHONPATH=tests $(BIN)/python -m simulation --seeds $(SEEDS) --start $(SEED) --all
+
+soak: $(BIN)/.ready ## Three days of a daemon's life, for what grows slowly: make soak HOURS=72
+	PYTHONPATH=tests $(BIN)/python -m soak --hours $(HOURS)
 
 clean: ## Remove what was made here.
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info
