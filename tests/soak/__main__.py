@@ -1,8 +1,8 @@
 """`make soak`: days of a daemon's life in minutes, for what grows slowly: memory, files, threads, the ledger.
 
 The real engine works on a sandbox in a process of its own, under a clock that the soak moves. An incident
-begins every ten minutes, is acknowledged, noted and resolved. Ends with 1 where an incident has not exactly one
-ticket, something stays parked, or memory or open files have grown beyond what was taken in the first hours.
+begins every ten minutes, is acknowledged, noted and resolved. Ends with 1 where an incident has not exactly
+one ticket, something stays parked, or memory or open files have grown beyond what was taken in the first hours.
 """
 
 from __future__ import annotations
