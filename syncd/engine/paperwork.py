@@ -161,7 +161,7 @@ def read(desk: Desk, incident_id: str, book: Rulebook, look: frozenset[str]) -> 
         for email in book.mapping.people.approvers:
             account_of(desk, email, book)
     if "log" in look:
-        _read_log(desk, incident_id, book)
+        read_log(desk, incident_id, book.mapping.redact.patterns)
     if "ticket" in look:
         _read_close(desk, incident_id)
     if "owner" in look and book.section.owner is not None:
@@ -197,11 +197,11 @@ def _to_read(session: Session, desk: Desk, incident_id: str) -> list[ActionItemR
     return found
 
 
-def _read_log(desk: Desk, incident_id: str, book: Rulebook) -> None:
+def read_log(desk: Desk, incident_id: str, patterns: dict[str, str]) -> None:
+    """Read an incident's log and keep it, masked by the team's patterns; raises `RemoteError`."""
     moment = desk.ledger.moments.next()
     entries = desk.clients.pagerduty.incident_log(incident_id)
     desk.health.succeeded("pagerduty")
-    patterns = book.mapping.redact.patterns
     clean = [one.model_copy(update={"summary": mask(one.summary, patterns)}) for one in entries]
     with desk.ledger.db.write() as session:
         row = session.get(IncidentRow, incident_id)
