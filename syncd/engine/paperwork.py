@@ -24,11 +24,13 @@ from syncd.engine.mail_known import mails_of
 from syncd.engine.people import account_of, person_key
 from syncd.ledger import papers
 from syncd.ledger.papers import PaperRow
+from syncd.ledger.rules import earlier_values
 from syncd.ledger.snapshots import look_again, ticket_of
 from syncd.ledger.tables import ActionItemRow, IncidentRow, PersonRow, PostmortemRow, TicketRow
 from syncd.policy.case import Absorbed, Case, ClosedBy, Decision, ItemState, Rulebook
 from syncd.policy.label_waiver import LABEL
 from syncd.policy.met import review_field
+from syncd.policy.owed import over_since
 from syncd.policy.severity import decide_severity
 from syncd.remote.errors import Cause, Unknown
 
@@ -54,10 +56,17 @@ def extend_case(session: Session, desk: Desk, row: IncidentRow, case: Case, book
             "absorbed": absorbed(session, desk, case.merged_from),
             "approvers": _approvers(session, book, postmortem),
             "beside": frozenset(neighbours(session, row)),
+            "earlier": earlier(session, case.incident, book.mapping.team),
             **_service_owner(session, book),
         }
     )
     return mails_of(session, row, extended)
+
+
+def earlier(session: Session, incident: Incident, team: str) -> dict[str, str | None]:
+    """The values of the team's rules that were changed since the incident was resolved."""
+    over = over_since(Case(incident=incident))
+    return {} if over is None else earlier_values(session, team, over)
 
 
 def absorbed(session: Session, desk: Desk, merged_from: tuple[str, ...]) -> tuple[Absorbed, ...]:
