@@ -29,6 +29,7 @@ from syncd.config.ticket_context import ticket_context
 from syncd.config.ticket_text import render_ticket
 from syncd.domain.clock import Clock
 from syncd.domain.incident import Incident
+from syncd.domain.mail import OPERATOR
 from syncd.domain.mapping import Mapping
 from syncd.domain.postmortem import Story
 from syncd.engine.alarms import Alarms
@@ -61,6 +62,8 @@ from syncd.web.source import Source
 GRACE_SECONDS = 8.0
 """What running requests get after SIGTERM."""
 
+REPORTS_EVERY = 5.0
+"""Seconds between two looks whether a report is due or was asked for."""
 ALARMS_EVERY = 30.0
 """Seconds between two looks for what the operator must hear."""
 
@@ -134,6 +137,7 @@ def make_desk(
         counts=transport.counts,
         stop=stop,
         post=make_post(configuration, transport, clock),
+        expires=settings.expires,
     )
 
 
@@ -205,6 +209,7 @@ class Daemon:
         tell, read = self.supervisor, partial(read_rules, configuration)
         self.reloader = Reloader(desk, read, self.engine.rules_changed, tell.reloading, tell.ready)
         self.alarms = Alarms(desk, self.engine.good_sides, settings.expires)
+        self.alarms.tell = self.engine.post_office.tell_alarm
         receiver = Receiver(desk, self.engine.dispatcher.submit)
         self._source = Source(
             desk, self.pulse, self.engine.good_sides, receiver, poll_seconds, settings.expires
@@ -264,7 +269,8 @@ class Daemon:
         ticker.add_job(_unless_unwritable(self.engine.tick), "interval", seconds=1)
         ticker.add_job(_unless_unwritable(self.engine.errands), "interval", seconds=1)
         ticker.add_job(_unless_unwritable(self._reloads), "interval", seconds=1)
-        ticker.add_job(_unless_unwritable(self.alarms.run), "interval", seconds=ALARMS_EVERY)
+        ticker.add_job(_unless_unwritable(self.engine.reports), "interval", seconds=REPORTS_EVERY)
+        ticker.add_job(_unless_unwritable(self._alarms), "interval", seconds=ALARMS_EVERY)
         ticker.add_job(_unless_unwritable(self.engine.slow), "interval", seconds=EVERY_SECONDS)
         ticker.add_job(_unless_unwritable(self.engine.nightly), "interval", seconds=EVERY_SECONDS)
         ticker.start()
@@ -290,6 +296,10 @@ class Daemon:
             elif stuck != said:
                 logger.critical("the watchdog is told nothing any more: {}", stuck)
             said = stuck
+
+    def _alarms(self) -> None:
+        if self.alarms.run():
+            self.engine.dispatcher.submit([OPERATOR])
 
     def _reloads(self) -> None:
         """Read the rules again where a signal or a person asked for it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,16 +35,21 @@ ENDINGS = {"text": "txt", "html": "html", "json": "json", "csv": "csv"}
     type=click.Path(file_okay=False, path_type=Path),
     help="Write files into this folder instead of printing.",
 )
+@click.option("--send", is_flag=True, help="Mail it to those whom the mapping names; says what became of it.")
 @click.pass_context
 def command(
-    ctx: click.Context, week: str | None, team: str | None, form: str | None, output: Path | None
+    ctx: click.Context, week: str | None, team: str | None, form: str | None, output: Path | None, send: bool
 ) -> None:
-    """Print or write a report; one that was sent is shown as it was sent."""
+    """Print, write or send a report; one that was sent is shown as it was sent."""
+    if send and (form or output):
+        raise click.UsageError("--send mails the report in all its forms; leave --format and --output away")
     setup = Setup.load(ctx)
     mappings = setup.configuration.mappings
     teams = [one.team for one in mappings]
     if team is not None and team not in teams:
         raise click.UsageError(f"no mapping is team {team}'s; there are: {', '.join(teams)}")
+    if send:
+        sys.exit(_send(setup, {"week": _named(week).name if week else None, "team": team}))
     report, head = _report(setup, week, team)
     names = team is not None or all(one.report.names for one in mappings)
     forms = [form] if form else (list(FORMATS) if output else ["text"])
@@ -70,9 +76,38 @@ def _report(setup: Setup, named: str | None, team: str | None) -> tuple[Weekly, 
     if week.bounds(zone)[0] > now:
         raise click.UsageError(f"{week.name} has not begun yet")
     with ledger_for_reading() as db, db.read() as session:
-        report = frozen(session, week, team, zone) or make(session, week, team, mappings, now)
+        expires = setup.configuration.settings.expires
+        report = frozen(session, week, team, zone) or make(
+            session, week, team, mappings, now, expires=expires
+        )
         seq, digest = audit.head(session)
     return report, f"{seq}:{digest}"
+
+
+def _send(setup: Setup, arguments: dict[str, str | None]) -> int:
+    """Have it sent: by the living daemon, else here under the lock; return the exit code."""
+    from syncd.commands.asking import ask_daemon
+    from syncd.engine import requests
+    from syncd.engine.cycle import Engine, once
+    from syncd.ledger.errors import LedgerBusy
+
+    who = getpass.getuser()
+    try:
+        desk = setup.desk("syncd report --send")
+    except LedgerBusy:
+        click.echo("a running daemon does it", err=True)
+        result = ask_daemon(requests.REPORT, arguments, who, lambda words: click.echo(words, err=True))
+    else:
+        try:
+            with desk.ledger.db.write() as session:
+                number = requests.ask(session, requests.REPORT, arguments, who, desk.clock).id or 0
+            once(Engine(desk))
+            result = requests.answer_of(desk.ledger, number)
+        finally:
+            desk.ledger.close()
+    for line in result["lines"]:
+        click.echo(line, err=bool(result["failed"]))
+    return 1 if result["failed"] else 0
 
 
 def _named(name: str) -> Week:

@@ -15,7 +15,7 @@ from typing import Any
 
 from loguru import logger
 
-from syncd.domain.mail import concerns_no_incident
+from syncd.domain.mail import OPERATOR, concerns_no_incident
 from syncd.domain.operation import OperationState
 from syncd.engine import requests
 from syncd.engine.adoption import adopt_known
@@ -30,9 +30,11 @@ from syncd.engine.observe_jira import JiraPoller
 from syncd.engine.observe_pagerduty import PagerDutyPoller
 from syncd.engine.post_office import PostOffice
 from syncd.engine.reload import Reloader, ourselves, record_rules
+from syncd.engine.report_request import send_report
 from syncd.engine.resync import Resync, Scope, state_in_words
 from syncd.engine.slow_lane import SlowLane
 from syncd.engine.sweep import Sweep
+from syncd.engine.weekly_reports import WeeklyReports
 from syncd.engine.work import Later, Worker
 from syncd.ledger import outbox
 from syncd.ledger.errors import LedgerUnwritable
@@ -41,7 +43,7 @@ from syncd.ledger.restored import hold_left
 from syncd.ledger.rules import Loaded
 from syncd.ledger.snapshots import awaiting_a_look, set_cursor, still_open, unfinished
 from syncd.ledger.tables import IncidentRow, OperationRow
-from syncd.remote.errors import RemoteError
+from syncd.remote.errors import Cause, RemoteError
 
 SERVICES = frozenset({"pagerduty", "jira"})
 WORKERS = 8
@@ -88,6 +90,7 @@ class Engine:
         self.ledger_watch = LedgerWatch(desk.ledger)
         self.good: dict[str, datetime] = {}
         self.post_office = PostOffice(desk, self.good)
+        self.weekly = WeeklyReports(desk, self.good_sides, self.dispatcher.idle)
         self.contacted: set[str] = set()
         self._tried: dict[str, float] = {}
         self._noted: dict[str, float] = {}
@@ -126,7 +129,21 @@ class Engine:
 
     def contact(self) -> None:
         """Ask both services who they are; see `syncd.engine.contact`."""
-        self.contacted |= contact(self.desk, SERVICES - self.contacted)
+        try:
+            self.contacted |= contact(self.desk, SERVICES - self.contacted)
+        except RemoteError as error:
+            if error.cause is Cause.CREDENTIALS:
+                self._tell_refused(error.service)
+            raise
+
+    def _tell_refused(self, service: str) -> None:
+        """The daemon ends because a service refuses its token: the operator hears of it before."""
+        if self.post_office.refused_at_the_start(service) and not self.desk.dry_run:
+            with self.desk.ledger.db.read() as session:
+                waiting = outbox.open_of(session, OPERATOR)
+            for row in waiting:
+                if row.state == OperationState.PENDING:
+                    Executor(self.desk).attempt(row)
 
     def cycle(self) -> CycleResult:
         """Read both sides and hand out what may have changed; returns without waiting for the workers."""
@@ -313,6 +330,13 @@ class Engine:
                 requests.end_errand(desk.ledger, row.id or 0, result, desk.clock)
         return any_done
 
+    def reports(self) -> None:
+        """Make the weekly reports that are due, and send those that somebody asked for."""
+        self.dispatcher.submit(self.weekly.due())
+        while (row := requests.take_errand(self.desk.ledger, requests.REPORT)) is not None:
+            result = send_report(self.desk, self.weekly, row, self.work_on)
+            requests.end_errand(self.desk.ledger, row.id or 0, result, self.desk.clock)
+
     def reloads(self, reloader: Reloader) -> None:
         """Read the mappings anew as often as somebody asked for it."""
         while (row := requests.take_errand(self.desk.ledger, requests.RELOAD)) is not None:
@@ -386,15 +410,17 @@ class Engine:
                 f"{one.name} since {one.down_since:%H:%M} UTC: {one.words}" for one in self.desk.health.down()
             ],
             "unmapped": dict(self.pagerduty.unmapped),
-            "notes": self._notes(),
+            "notes": [self.desk.fetch_lag.said(), *self._limits()],
+            "limits": self._limits(),
         }
         if state != self._state:
             self._state = state
             with self.desk.ledger.db.write() as session:
                 set_cursor(session, "services", **state)
 
-    def _notes(self) -> list[str]:
-        notes = [self.desk.fetch_lag.said()]
+    def _limits(self) -> list[str]:
+        """What the daemon cannot do as it was started."""
+        notes = []
         if self.desk.post is not None and self.desk.post.nobody:
             notes.append("Nobody receives mail: SYNCD_SMTP_HOST is not set, and mail becomes files")
         if self.desk.dry_run:
@@ -420,6 +446,8 @@ def once(engine: Engine, *, parallel: int = 0) -> CycleResult:
     engine.come_to_rest()
     if engine.errands():
         engine.come_to_rest()
+    engine.reports()
+    engine.come_to_rest()
     if parallel:
         engine.dispatcher.stop(1)
     return result

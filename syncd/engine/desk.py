@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import Protocol
 
 from syncd.domain.clock import Clock
@@ -104,7 +104,7 @@ class Desk:
     `settle_seconds` None: it follows from how prompt Jira's bulk fetch proves to be. `date_of` is the
     time that a service's last answer to this thread bears.
     `counts` are the transport's. `patient`: the ledger was restored, and a search that finds nothing proves
-    nothing yet.
+    nothing yet. `expires` are the days on which the services' credentials end, as far as they are known.
     """
 
     ledger: Ledger
@@ -125,6 +125,7 @@ class Desk:
     stop: threading.Event = field(default_factory=threading.Event)
     people: dict[tuple[str, str], tuple[float, Account | None]] = field(default_factory=dict)
     post: Post | None = None
+    expires: dict[str, date] = field(default_factory=dict)
     brakes: Brakes = field(init=False)
     progress: Progress = field(init=False)
     fetch_lag: FetchLag = field(init=False)

@@ -20,6 +20,7 @@ from syncd.engine.mail_lines import case_of, line_of, section_of
 from syncd.ledger.tables import DutyRow, IncidentRow
 from syncd.policy.case import Case
 from syncd.policy.contacts import Recipient, owner_of, told_of
+from syncd.policy.held_rules import held_mapping
 from syncd.policy.working_time import at_local, is_working_day
 from syncd.report.letters import Line
 
@@ -116,5 +117,5 @@ def _owed(session: Session, desk: Desk, mapping: Mapping) -> Iterator[tuple[Case
         section = section_of(mapping, case.incident)
         for duty in case.duties:
             owner = owner_of(case, duty, mapping, section)
-            if duty.state in _OWED and owner is not None and told_of(duty, mapping):
+            if duty.state in _OWED and owner is not None and told_of(duty, held_mapping(case, mapping)):
                 yield case, duty, owner

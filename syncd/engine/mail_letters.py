@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any
 
 from sqlmodel import Session
 
@@ -49,8 +48,6 @@ def letter_of(desk: Desk, row: OperationRow) -> Letter:
     mapping = _mapping(desk, row)
     if mapping is None:
         raise DecideAgain
-    if kind is MailKind.WEEKLY_REPORT:
-        return _given(row.meaning)
     if kind is MailKind.DIGEST:
         return _digest(desk, row, mapping)
     with desk.ledger.db.read() as session:
@@ -60,11 +57,6 @@ def letter_of(desk: Desk, row: OperationRow) -> Letter:
         if kind in (MailKind.NOTICE, MailKind.CORRECTION, MailKind.LEAD):
             return _of_incident(session, desk, kind, row, known, mapping)
         return _of_duty(session, desk, kind, row, known, mapping)
-
-
-def _given(meaning: dict[str, Any]) -> Letter:
-    """What somebody else has written: `subject`, and `template` with its `context`."""
-    return Letter(subject=meaning["subject"], template=meaning["template"], context=meaning["context"])
 
 
 def _digest(desk: Desk, row: OperationRow, mapping: Mapping) -> Letter:

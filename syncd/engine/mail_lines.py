@@ -13,7 +13,7 @@ from syncd.domain.incident import Incident
 from syncd.domain.mapping import Mapping, ServiceSection
 from syncd.engine.desk import Desk
 from syncd.engine.mail_known import mails_of
-from syncd.engine.paperwork import item_state
+from syncd.engine.paperwork import earlier, item_state
 from syncd.ledger import papers
 from syncd.ledger.ledger import get_meta
 from syncd.ledger.tables import IncidentRow, PostmortemRow, TicketRow
@@ -38,6 +38,7 @@ def case_of(session: Session, desk: Desk, row: IncidentRow) -> Case:
         items=tuple(item_state(one) for one in papers.items_of(session, row.id)),
         duties=papers.duties_of(session, row.id),
         now=desk.clock.now(),
+        earlier=earlier(session, Incident.model_validate(row.snapshot), row.team or ""),
     )
     return mails_of(session, row, case)
 

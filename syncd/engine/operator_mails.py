@@ -29,6 +29,19 @@ def operator_letter(meaning: dict[str, Any]) -> Letter:
             ),
             ("syncd outbox", "syncd outbox release", 'syncd outbox drop --held --reason "…"'),
         )
+    if meaning["matter"] == "alarm":
+        title = str(meaning["text"]).partition(" (")[0]
+        return _letter(title, (str(meaning["text"]),), ("syncd check",))
+    if meaning["matter"] == "start":
+        return _letter(
+            f"{name} refuses our credentials, and syncd does not start",
+            (
+                f"At {since} {name} refused the credentials of syncd, which ended. No incident is ticketed"
+                " until it runs; what happens meanwhile is caught up then.",
+                "Renew the token, then:",
+            ),
+            ("syncd check", "systemctl restart syncd"),
+        )
     if meaning["matter"] == "credentials":
         return _letter(
             f"{name} refuses our credentials",

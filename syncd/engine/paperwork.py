@@ -24,11 +24,13 @@ from syncd.engine.mail_known import mails_of
 from syncd.engine.people import account_of, person_key
 from syncd.ledger import papers
 from syncd.ledger.papers import PaperRow
+from syncd.ledger.rules import earlier_values
 from syncd.ledger.snapshots import look_again, ticket_of
 from syncd.ledger.tables import ActionItemRow, IncidentRow, PersonRow, PostmortemRow, TicketRow
 from syncd.policy.case import Absorbed, Case, ClosedBy, Decision, ItemState, Rulebook
 from syncd.policy.label_waiver import LABEL
 from syncd.policy.met import review_field
+from syncd.policy.owed import over_since
 from syncd.policy.severity import decide_severity
 from syncd.remote.errors import Cause, Unknown
 
@@ -54,10 +56,17 @@ def extend_case(session: Session, desk: Desk, row: IncidentRow, case: Case, book
             "absorbed": absorbed(session, desk, case.merged_from),
             "approvers": _approvers(session, book, postmortem),
             "beside": frozenset(neighbours(session, row)),
+            "earlier": earlier(session, case.incident, book.mapping.team),
             **_service_owner(session, book),
         }
     )
     return mails_of(session, row, extended)
+
+
+def earlier(session: Session, incident: Incident, team: str) -> dict[str, str | None]:
+    """The values of the team's rules that were changed since the incident was resolved."""
+    over = over_since(Case(incident=incident))
+    return {} if over is None else earlier_values(session, team, over)
 
 
 def absorbed(session: Session, desk: Desk, merged_from: tuple[str, ...]) -> tuple[Absorbed, ...]:
@@ -161,7 +170,7 @@ def read(desk: Desk, incident_id: str, book: Rulebook, look: frozenset[str]) -> 
         for email in book.mapping.people.approvers:
             account_of(desk, email, book)
     if "log" in look:
-        _read_log(desk, incident_id, book)
+        read_log(desk, incident_id, book.mapping.redact.patterns)
     if "ticket" in look:
         _read_close(desk, incident_id)
     if "owner" in look and book.section.owner is not None:
@@ -197,11 +206,11 @@ def _to_read(session: Session, desk: Desk, incident_id: str) -> list[ActionItemR
     return found
 
 
-def _read_log(desk: Desk, incident_id: str, book: Rulebook) -> None:
+def read_log(desk: Desk, incident_id: str, patterns: dict[str, str]) -> None:
+    """Read an incident's log and keep it, masked by the team's patterns; raises `RemoteError`."""
     moment = desk.ledger.moments.next()
     entries = desk.clients.pagerduty.incident_log(incident_id)
     desk.health.succeeded("pagerduty")
-    patterns = book.mapping.redact.patterns
     clean = [one.model_copy(update={"summary": mask(one.summary, patterns)}) for one in entries]
     with desk.ledger.db.write() as session:
         row = session.get(IncidentRow, incident_id)

@@ -25,6 +25,7 @@ from syncd.engine.operator_mails import WHY
 from syncd.ledger import audit, holds, outbox
 from syncd.ledger.snapshots import get_cursor, set_cursor
 from syncd.ledger.tables import OperationRow
+from syncd.policy.alarms import EXPIRES, Alarm
 from syncd.remote.errors import Cause
 
 EVERY = 10.0
@@ -50,9 +51,8 @@ def enqueue(
     """Put one mail to one person into the outbox and return its key; one that is on record is left.
 
     `about` is `of_team(NAME)` or `OPERATOR`, `moment` tells it from others of its kind and comes from the
-    rule alone (`2026-W47`). The weekly report gives `subject`, `template` and `context` in `meaning`:
-    `template` names a pair in `templates/mail/` without the endings, `context` is what it sees. After the
-    transaction, submit `about` to the dispatcher.
+    rule alone (`2026-W47`). `meaning["moment"]` (ISO 8601) is when the rule asked for it: what lies before a
+    restore of the ledger is not sent. After the transaction, submit `about` to the dispatcher.
     """
     key = mail_key(kind, about, moment, recipient)
     op = Operation(
@@ -85,6 +85,47 @@ class PostOffice:
         found = [of_team(one.team) for one in self._desk.mappings if self._digest(one)]
         return [*found, *([OPERATOR] if self._tell_operator() else [])]
 
+    def tell_alarm(self, session: Session, alarm: Alarm) -> None:
+        """Mail an alarm to the operator, in the transaction that puts it on record; then submit `OPERATOR`.
+
+        That a service refuses us or was not read is told from what is so now (`due`), and not once more.
+        """
+        post = self._desk.post
+        if post is None or post.operator is None or alarm.kind != EXPIRES:
+            return
+        now = self._desk.clock.now()
+        matter: dict[str, JsonValue] = {"matter": "alarm", "since": now.isoformat(), "text": alarm.text}
+        self._enqueue(session, {**matter, "alarm": alarm.key}, post.operator, alarm.key)
+
+    def refused_at_the_start(self, service: str) -> bool:
+        """A service refuses our credentials before anything has begun: whether a mail has to leave.
+
+        One a day, however often the daemon is started.
+        """
+        post, now = self._desk.post, self._desk.clock.now()
+        if post is None or post.operator is None:
+            return False
+        moment = f"start/{service}/{now.date().isoformat()}"
+        with self._desk.ledger.db.write() as session:
+            if outbox.on_record(session, mail_key(MailKind.OPERATOR, OPERATOR, moment, post.operator)):
+                return False
+            matter: dict[str, JsonValue] = {"matter": "start", "since": now.isoformat(), "service": service}
+            self._enqueue(session, matter, post.operator, moment)
+        return True
+
+    def _enqueue(self, session: Session, matter: dict[str, JsonValue], to: str, moment: str) -> None:
+        enqueue(
+            session,
+            self._desk.clock.now(),
+            kind=MailKind.OPERATOR,
+            about=OPERATOR,
+            moment=moment,
+            recipient=to,
+            reason=f"the operator has to hear of it: {matter['matter']}",
+            why=WHY,
+            meaning={**matter, "moment": matter["since"]},
+        )
+
     def drop_untrue(self, ident: str) -> None:
         """End the mails that wait under this id and are not true any more."""
         now = self._desk.clock.now()
@@ -107,6 +148,9 @@ class PostOffice:
             today = latest_moment(mapping, self._desk.clock.now()) if mapping else None
             late = today is None or today.isoformat() != meaning["at"]
             return "its day is over, and a later digest says what is true then" if late else None
+        if meaning["mail"] == MailKind.OPERATOR and meaning["matter"] == "alarm":
+            known = [f"expires/{service}/{day}/" for service, day in self._desk.expires.items()]
+            return None if str(meaning["alarm"]).startswith(tuple(known)) else "it was renewed"
         if meaning["mail"] == MailKind.OPERATOR:
             said = [one for one in self._matters(session) if _same(one, meaning)]
             return None if said else "it is over"
@@ -137,7 +181,7 @@ class PostOffice:
                     recipient=address,
                     reason=f"the digest of {day.isoformat()}",
                     why="these are yours",
-                    meaning={"at": moment.isoformat()},
+                    meaning={"at": moment.isoformat(), "moment": moment.isoformat()},
                     version=mapping.version,
                 )
         return bool(people)
@@ -172,17 +216,7 @@ class PostOffice:
             return False
         with desk.ledger.db.write() as session:
             for matter in matters:
-                enqueue(
-                    session,
-                    desk.clock.now(),
-                    kind=MailKind.OPERATOR,
-                    about=OPERATOR,
-                    moment=_moment(matter, desk.ledger.instance),
-                    recipient=post.operator,
-                    reason=f"the operator has to hear of it: {matter['matter']}",
-                    why=WHY,
-                    meaning=matter,
-                )
+                self._enqueue(session, matter, post.operator, _moment(matter, desk.ledger.instance))
         return True
 
     def _told(self, session: Session, matter: dict[str, JsonValue], to: str) -> bool:

@@ -20,8 +20,8 @@ from syncd.ledger.tables import OperationRow, RequestRow
 
 Result = dict[str, Any]
 
-RESYNC, RELOAD = "resync", "reload"
-ERRANDS = frozenset({RESYNC, RELOAD})
+RESYNC, RELOAD, REPORT = "resync", "reload", "report.send"
+ERRANDS = frozenset({RESYNC, RELOAD, REPORT})
 """Requests that take their time and are worked through outside any transaction."""
 NEW, RUNNING, DONE = "new", "running", "done"
 

@@ -44,6 +44,7 @@ from syncd.ledger.tables import IncidentRow, LookAgainRow, OperationRow, TicketR
 from syncd.policy.case import Case, Decision, Remark, Rulebook
 from syncd.policy.changed_back import CONFLICT
 from syncd.policy.decide import decide
+from syncd.policy.held_rules import as_held
 from syncd.policy.restricted import ASPECT, LEFT
 from syncd.policy.severity import decide_severity
 from syncd.remote.errors import RemoteError, Unreadable
@@ -269,6 +270,7 @@ class Worker:
             looks = seen.looks if seen.at_hand else looks_of(session, incident.id)
             bare = bool(seen.at_hand) and row in seen.at_hand and len(seen.at_hand) == 1
             case = build_case(session, desk, row, book, people, bare=bare)
+            book = as_held(case, book)
             rows = outbox.open_of(session, incident.id)
             decision = decide(as_if_untried(case, rows), book)
             if decision.again is not None:

@@ -17,6 +17,7 @@ from sqlalchemy import select as columns
 from sqlmodel import Session, col, select
 
 from syncd.domain.duty import RUNNING, DutyKind
+from syncd.domain.incident import IncidentStatus
 from syncd.domain.operation import OperationState
 from syncd.ledger.tables import (
     ActionItemRow,
@@ -299,14 +300,26 @@ def events(
         yield EventFact(at, kind, incident, number, of, json.loads(text))
 
 
-def parked(session: Session, team: str | None) -> list[tuple[int, str, str, str]]:
-    """Operations that wait for a person: id, kind, incident, the service's words."""
+@dataclass(frozen=True, slots=True)
+class ParkedFact:
+    """An operation that waits for a person, in the service's words; `to` is who was to get a mail."""
+
+    id: int
+    kind: str
+    incident: str
+    words: str
+    to: str | None
+
+
+def parked(session: Session, team: str | None) -> list[ParkedFact]:
+    """Operations that wait for a person."""
     query = (
         columns(
             col(OperationRow.id),
             col(OperationRow.kind),
             col(OperationRow.incident_id),
-            col(OperationRow.error),
+            func.coalesce(OperationRow.error, ""),
+            func.json_extract(col(OperationRow.meaning), "$.to"),
         )
         .join(IncidentRow, col(IncidentRow.id) == col(OperationRow.incident_id), isouter=True)
         .where(col(OperationRow.state) == OperationState.PARKED)
@@ -316,10 +329,29 @@ def parked(session: Session, team: str | None) -> list[tuple[int, str, str, str]
         query = query.where(
             or_(col(IncidentRow.team) == team, col(OperationRow.incident_id) == f"team/{team}")
         )
-    return [
-        (int(one or 0), kind, incident, error or "")
-        for one, kind, incident, error in session.connection().execute(query)
-    ]
+    return [ParkedFact(*row) for row in session.connection().execute(query)]
+
+
+def open_since(session: Session, before: datetime, team: str | None) -> list[IncidentRow]:
+    """Incidents that were created before a moment and are open, oldest first."""
+    query = select(IncidentRow).where(
+        IncidentRow.status != IncidentStatus.RESOLVED, col(IncidentRow.created_at) < before, _of(team)
+    )
+    return list(session.exec(query.order_by(col(IncidentRow.created_at))).all())
+
+
+def log_unread(
+    session: Session, since: datetime, until: datetime, team: str | None, limit: int = -1
+) -> list[str]:
+    """Incidents created in [since, until) whose first acknowledgement may stand in a log never read."""
+    query = select(IncidentRow.id).where(
+        col(IncidentRow.created_at) >= since,
+        col(IncidentRow.created_at) < until,
+        _of(team),
+        col(IncidentRow.acknowledged_at).is_(None),
+        func.json_type(col(IncidentRow.log)).is_distinct_from("array"),
+    )
+    return list(session.exec(query.order_by(col(IncidentRow.created_at)).limit(limit)).all())
 
 
 def waivers(session: Session, since: datetime, until: datetime, team: str | None) -> list[WaiverRow]:
@@ -337,3 +369,11 @@ def report_run(session: Session, team: str | None, week: str) -> ReportRunRow | 
     """The report of a team and week as it was made, None where it never was."""
     query = select(ReportRunRow).where(ReportRunRow.team == (team or ""), ReportRunRow.week == week)
     return session.exec(query).first()
+
+
+def last_sent(session: Session, team: str | None) -> str | None:
+    """The latest week whose report left, by its name; None: none ever did."""
+    query = select(func.max(ReportRunRow.week)).where(
+        ReportRunRow.team == (team or ""), col(ReportRunRow.sent_at).is_not(None)
+    )
+    return session.exec(query).one()

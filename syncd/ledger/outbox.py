@@ -115,6 +115,12 @@ def on_record(session: Session, key: str) -> bool:
     return session.exec(select(OperationRow.id).where(OperationRow.key == key)).first() is not None
 
 
+def of_key(session: Session, key: str) -> OperationRow | None:
+    """The latest operation of a key, whatever became of it."""
+    query = select(OperationRow).where(OperationRow.key == key).order_by(col(OperationRow.id).desc())
+    return session.exec(query).first()
+
+
 def means_the_same(op: Operation, row: OperationRow) -> bool:
     """Whether a row is this very decision; what a service refused of it (`refused`) changes nothing."""
     meant = {name: value for name, value in row.meaning.items() if name != "refused"}

@@ -18,6 +18,9 @@ from syncd.ledger.snapshots import get_cursor, set_cursor
 from syncd.ledger.tables import CursorRow
 
 _CURSOR = "rules/"
+_CHANGED = "changed_rules/"
+MOST_STEPS = 20
+"""Changes of one key that are remembered."""
 LONGEST_VALUE = 120
 MOST_CHANGES = 200
 """Changed keys that one event names; the rest is counted."""
@@ -77,6 +80,7 @@ def _record_one(session: Session, now: datetime, rules: Rules, by: Loaded) -> li
         _append(session, now, "rules.loaded", data, by)
         return [f"{rules.file}: loaded for the first time"]
     changes = _difference(before, values)
+    _remember(session, now, rules.team, before, values)
     data |= {"before": str(known["version"]), "changes": [*changes[:MOST_CHANGES]]}
     if len(changes) > MOST_CHANGES:
         data["more"] = len(changes) - MOST_CHANGES
@@ -97,6 +101,43 @@ def changed_at(session: Session, team: str) -> datetime | None:
     """
     since = get_cursor(session, _CURSOR + team).get("since")
     return datetime.fromisoformat(str(since)) if since else None
+
+
+def earlier_values(session: Session, team: str, than: datetime) -> dict[str, str | None]:
+    """What keys had for a value (JSON) at a moment, as far as they were changed then or after it.
+
+    None: the key did not exist. Only keys by which incidents are judged are remembered.
+    """
+    found: dict[str, str | None] = {}
+    for key, steps in get_cursor(session, _CHANGED + team).items():
+        later = [step for step in _steps(steps) if datetime.fromisoformat(str(step[0])) >= than]
+        if later:
+            found[key] = later[0][1]
+    return found
+
+
+def _steps(value: object) -> list[list[str | None]]:
+    """The changes of one key as they are kept: when, and what stood there before; oldest first."""
+    return value if isinstance(value, list) else []
+
+
+def _remember(
+    session: Session, now: datetime, team: str, before: dict[str, str], after: dict[str, str]
+) -> None:
+    """Keep what the keys had before, by which incidents are judged that are over by now."""
+    changed = [key for key in {*before, *after} if before.get(key) != after.get(key) and _judges(key)]
+    if not changed:
+        return
+    known = get_cursor(session, _CHANGED + team)
+    steps = {key: [*_steps(known.get(key)), [now.isoformat(), before.get(key)]] for key in changed}
+    kept = {key: some[-MOST_STEPS:] for key, some in steps.items()}
+    set_cursor(session, _CHANGED + team, **{**known, **kept})
+
+
+def _judges(key: str) -> bool:
+    """Whether incidents are judged by a key whose value is kept as it is."""
+    found = key.startswith(("postmortem.", "follow_ups.", "severities.")) or key.endswith(".postmortem")
+    return found and not key.endswith((".notify", ".overdue"))
 
 
 def _append(session: Session, now: datetime, kind: str, data: dict[str, JsonValue], by: Loaded) -> None:

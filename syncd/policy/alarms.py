@@ -17,7 +17,9 @@ from syncd.domain.base import Value
 NO_CYCLE_FOR = timedelta(minutes=15)
 EXPIRY_STEPS = (30, 7, 1)
 """Days before a credential expires."""
-NAMES = {"pagerduty": "PagerDuty", "jira": "Jira"}
+EXPIRES = "expires"
+"""The kind of alarm that tells of a credential's end."""
+NAMES = {"pagerduty": "PagerDuty", "jira": "Jira", "mail": "The mail server"}
 
 
 class Trouble(Value):
@@ -53,11 +55,9 @@ def alarms_due(trouble: Trouble, told: Iterable[str], now: datetime) -> list[Ala
 
 def _all(trouble: Trouble, now: datetime) -> Iterator[Alarm]:
     for service, since in sorted(trouble.refused.items()):
+        said = f"{NAMES.get(service, service)} refuses our credentials since {since:%Y-%m-%d %H:%M} UTC."
         yield Alarm(
-            key=f"refused/{service}/{since.isoformat()}",
-            kind="refused",
-            text=f"{NAMES.get(service, service)} refuses our credentials since {since:%Y-%m-%d %H:%M} UTC."
-            " Nothing is read from it or written to it until its token is renewed and syncd restarted.",
+            key=f"refused/{service}/{since.isoformat()}", kind="refused", text=f"{said} {_ends(service)}"
         )
     if now - trouble.last_good >= NO_CYCLE_FOR:
         minutes = int((now - trouble.last_good) / timedelta(minutes=1))
@@ -73,6 +73,14 @@ def _all(trouble: Trouble, now: datetime) -> Iterator[Alarm]:
         yield from _expiry(service, day, now)
 
 
+def _ends(service: str) -> str:
+    """What a refused credential stops, and what ends that."""
+    if service == "mail":
+        right = "SYNCD_SMTP_USERNAME and SYNCD_SMTP_PASSWORD are right and syncd restarted"
+        return f"Nobody is mailed until {right}."
+    return "Nothing is read from it or written to it until its token is renewed and syncd restarted."
+
+
 def _expiry(service: str, day: date, now: datetime) -> Iterator[Alarm]:
     left = (day - now.date()).days
     reached = [step for step in EXPIRY_STEPS if left <= step]
@@ -83,7 +91,7 @@ def _expiry(service: str, day: date, now: datetime) -> Iterator[Alarm]:
     keys = [f"expires/{service}/{day.isoformat()}/{step}" for step in reached]
     yield Alarm(
         key=keys[-1],
-        kind="expires",
+        kind=EXPIRES,
         text=f"The credential for {name} {said} ({day.isoformat()}). Make a new one, put it in the place of"
         f" the old one, set SYNCD_{service.upper()}_TOKEN_EXPIRES and restart syncd.",
         instead=tuple(keys[:-1]),

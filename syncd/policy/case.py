@@ -128,7 +128,9 @@ class Case(Value):
     `sent` are the mails that left or may have left, by key, with the moment; of merged incidents, too.
     `addresses` are those that are known of Jira accounts, by id. `beside` are the issues beside ticket and
     postmortem that were looked at already; `service_owner` is the account of the service's owner, None where
-    it was not looked up (`owner_known`) or nobody assignable was found.
+    it was not looked up (`owner_known`) or nobody assignable was found. `earlier` are the values (JSON) that
+    keys of the mapping had when the incident was resolved, as far as they were changed since; None: the key
+    did not exist.
     """
 
     incident: Incident
@@ -158,6 +160,7 @@ class Case(Value):
     approvers: frozenset[str] | None = None
     sent: dict[str, UtcTime] = Field(default_factory=dict)
     addresses: dict[str, str] = Field(default_factory=dict)
+    earlier: dict[str, str | None] = Field(default_factory=dict)
     beside: frozenset[str] = frozenset()
     service_owner: Account | None = None
     owner_known: bool = False

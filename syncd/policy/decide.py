@@ -17,6 +17,7 @@ from syncd.policy.fields import decide_fields
 from syncd.policy.follow_up_acts import tell_follow_ups
 from syncd.policy.follow_ups import decide_follow_ups
 from syncd.policy.gate import decide_gate
+from syncd.policy.held_rules import as_held
 from syncd.policy.merge import decide_merge
 from syncd.policy.mirror import decide_mirror
 from syncd.policy.mirror_changes import decide_mirror_changes
@@ -59,6 +60,7 @@ def decide(case: Case, book: Rulebook) -> Decision:
     What a noise rule keeps back needs nothing else. While something has to be read first (`look`), nobody
     is told anything that rests on it.
     """
+    book = as_held(case, book)
     decision = decide_conflicts(case, book)
     case = with_agreed(case, decision.agreed)
     for rule in RULES:

@@ -256,12 +256,17 @@ def dates(item: Item) -> tuple[Dated, ...]:
 
 def postponements(changes: Sequence[Change]) -> int:
     """How often the due date was moved to a later day."""
-    count = 0
+    return len(postponed_at(changes))
+
+
+def postponed_at(changes: Sequence[Change]) -> list[datetime]:
+    """When the due date was moved to a later day, in the changelog's order."""
+    found = []
     for one in changes:
         before, after = as_date(one.before or one.before_words), as_date(one.after or one.after_words)
-        if one.field == "duedate" and before is not None and after is not None:
-            count += after > before
-    return count
+        if one.field == "duedate" and before is not None and after is not None and after > before:
+            found.append(one.at)
+    return found
 
 
 def due_day(item: Item) -> date:

@@ -55,10 +55,21 @@ def _would(op: Operation) -> str:
 
 
 def mail(
-    case: Case, kind: MailKind, moment: str, recipient: Recipient, reason: str, **meaning: str | None
+    case: Case,
+    kind: MailKind,
+    moment: str,
+    recipient: Recipient,
+    reason: str,
+    at: datetime | None,
+    **meaning: str | None,
 ) -> Operation:
-    """One mail of an incident to one person; what it means holds ids, moments and our own words."""
+    """One mail of an incident to one person; what it means holds ids, moments and our own words.
+
+    `moment` tells it from others of its kind, `at` is when the rule asked for it: what lies before a restore
+    of the ledger is not sent (`syncd.ledger.restored`).
+    """
     said = {name: value for name, value in meaning.items() if value is not None}
+    said |= {"moment": at.isoformat()} if at else {}
     return Operation(
         key=mail_key(kind, case.incident.id, moment, recipient.address),
         kind=Kind.SEND_MAIL,
@@ -95,6 +106,7 @@ def _notices(case: Case, mapping: Mapping, section: ServiceSection) -> Iterator[
             _moment(severity, entry),
             one,
             f"the incident reached {severity}",
+            since,
             severity=severity,
             since=since.isoformat(),
             skip=skip,
@@ -174,6 +186,7 @@ def _corrections(case: Case, mapping: Mapping, section: ServiceSection) -> Itera
                 f"{name}-{own}",
                 one,
                 f"the incident was lowered from {name} to {own}",
+                lowered,
                 severity=own,
                 before=name,
                 since=lowered.isoformat(),

@@ -19,6 +19,7 @@ from syncd.domain.spelling import Mode
 from syncd.domain.ticket import Account
 from syncd.policy.case import Case, Decision, ItemState, Rulebook
 from syncd.policy.contacts import Recipient, account_of_duty, contacts, owner_of, told_of
+from syncd.policy.follow_up_duties import postponed_at
 from syncd.policy.notices import SKIP, by_mode, mail
 from syncd.policy.quiet import is_open, last_open, next_open
 from syncd.policy.severity import decide_severity
@@ -90,7 +91,8 @@ def _reminder(case: Case, book: Rulebook, duty: Duty) -> Iterator[Operation]:
     owner = owner_of(case, duty, book.mapping, book.section)
     reason = f"{words_of(duty)} is due {duty.due_at:%Y-%m-%d %H:%M} UTC"
     if owner is not None:
-        yield mail(case, MailKind.REMINDER, step_of(duty), owner, reason, **_about(duty))
+        at = reminder_moment(duty, book.mapping)
+        yield mail(case, MailKind.REMINDER, step_of(duty), owner, reason, at, **_about(duty))
     else:
         yield from _mention(case, book, duty, "due soon", reason)
 
@@ -103,7 +105,8 @@ def _passed_over(case: Case, mapping: Mapping, duty: Duty) -> Iterator[Operation
         return
     skip = {SKIP: "the deadline has passed meanwhile, and only the latest step goes out"}
     nobody = Recipient(address="nobody", why="")
-    yield mail(case, MailKind.REMINDER, step_of(duty), nobody, "the last reminder", **_about(duty), **skip)
+    reason = "the last reminder"
+    yield mail(case, MailKind.REMINDER, step_of(duty), nobody, reason, moment, **_about(duty), **skip)
 
 
 def _breach(case: Case, book: Rulebook, duty: Duty, now: datetime) -> Iterator[Operation]:
@@ -112,7 +115,8 @@ def _breach(case: Case, book: Rulebook, duty: Duty, now: datetime) -> Iterator[O
     old = now - (duty.breached_at or duty.due_at) > OLD_BREACH
     skip = "it passed more than a week ago, and the weekly report tells of it" if old else None
     for one in contacts(book.mapping, book.section, severity):
-        yield mail(case, MailKind.BREACH, place_of(duty), one, reason, skip=skip, **_about(duty))
+        at = duty.breached_at or duty.due_at
+        yield mail(case, MailKind.BREACH, place_of(duty), one, reason, at, skip=skip, **_about(duty))
     account = account_of_duty(case, duty)
     if not old and account is not None and not _known(case, account):
         yield from _mention(case, book, duty, "overdue", reason)
@@ -129,7 +133,8 @@ def _postponed(case: Case, book: Rulebook) -> Iterator[Operation]:
         for one in contacts(book.mapping, book.section, severity):
             reason = f"the action item {item.key} was postponed for the third time"
             moment = f"{item.issue_id}:{POSTPONEMENTS}"
-            yield mail(case, MailKind.POSTPONED, moment, one, reason, issue=item.issue_id)
+            at = next(iter(postponed_at(item.changes)[POSTPONEMENTS - 1 :]), None)
+            yield mail(case, MailKind.POSTPONED, moment, one, reason, at, issue=item.issue_id)
 
 
 def postponements(item: ItemState) -> int:

@@ -6,13 +6,15 @@ whoever doubts them.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from syncd.domain.mapping import Mapping
-from syncd.ledger.compliance import DutyFact, EventFact, IncidentFact, ItemFact
+from syncd.domain.operation import Kind
+from syncd.ledger.compliance import DutyFact, EventFact, IncidentFact, ItemFact, ParkedFact
 from syncd.report.counting import (
     CANCELLED,
     KEPT,
@@ -46,11 +48,25 @@ EVENTS = ("left", "double.found", "rules.changed", "duty.corrected", "waiver.giv
 
 
 @dataclass(frozen=True)
+class Lasting:
+    """An incident that is open for so long that its clock ought to have begun; `lasts` since opened."""
+
+    id: str
+    number: int
+    team: str
+    severity: str
+    created_at: datetime
+    lasts: timedelta
+    restricted: bool
+
+
+@dataclass(frozen=True)
 class Facts:
     """What one week's figures are made of; the week's own facts and what runs now.
 
     `parked` are operations that wait for a person, `notes` what the daemon could not do, `unmapped` the
-    services of no mapping, `expiring` credentials with the day of their end.
+    services of no mapping, `expiring` credentials with the day of their end, `not_sent` weeks whose report
+    never left. `lasting` are incidents open for more than a week that would owe a postmortem.
     """
 
     week: Week
@@ -61,11 +77,15 @@ class Facts:
     running: Sequence[DutyFact] = ()
     items: Sequence[ItemFact] = ()
     events: Sequence[EventFact] = ()
-    parked: Sequence[tuple[int, str, str, str]] = ()
+    parked: Sequence[ParkedFact] = ()
+    lasting: Sequence[Lasting] = ()
     unmapped: dict[str, str] = field(default_factory=dict)
     expiring: dict[str, str] = field(default_factory=dict)
     notes: Sequence[str] = ()
+    not_sent: Sequence[str] = ()
     ledger_since: datetime | None = None
+    restored_at: datetime | None = None
+    rebuilt_tickets: int = 0
 
 
 @dataclass(frozen=True)
@@ -87,11 +107,32 @@ def rows_of(facts: Facts) -> list[Row]:
     rows += [{**duty_row(one, week, now), "table": "running duty"} for one in facts.running]
     rows += [item_row(one, week, now, since, until) for one in facts.items]
     rows += [_event_row(one, week) for one in facts.events if _told(one)]
-    rows += [
-        {"table": "parked", "week": week, "key": number, "duty": kind, "incident": incident, "reason": words}
-        for number, kind, incident, words in facts.parked
-    ]
+    rows += [_parked_row(one, week) for one in facts.parked]
+    rows += [_lasting_row(one, week) for one in facts.lasting]
     return rows
+
+
+def _parked_row(one: ParkedFact, week: str) -> Row:
+    row: Row = {"table": "parked", "week": week, "key": one.id, "duty": one.kind, "incident": one.incident}
+    if one.kind != Kind.SEND_MAIL:
+        return {**row, "reason": one.words}
+    # a mail server's words name the address, and the report over all names nobody
+    words = re.sub(re.escape(one.to), "…", one.words, flags=re.IGNORECASE) if one.to else one.words
+    return {**row, "owner": one.to, "reason": words}
+
+
+def _lasting_row(one: Lasting, week: str) -> Row:
+    row: Row = {"table": "open for long", "week": week, "team": one.team}
+    if one.restricted:
+        return row
+    return {
+        **row,
+        "incident": one.id,
+        "number": one.number,
+        "severity": one.severity,
+        "created_at": one.created_at,
+        "reason": f"open for {one.lasts.days} days, so its clock has not begun",
+    }
 
 
 def _told(event: EventFact) -> bool:
@@ -159,11 +200,23 @@ def figures(
             for row in rows
             if row["table"] == "parked"
         ],
-        "unmailed": sum(row["table"] == "parked" and row["duty"] == "send_mail" for row in rows),
+        "unmailed": [
+            {"owner": row["owner"], "words": row["reason"]}
+            for row in rows
+            if row["table"] == "parked" and row["duty"] == Kind.SEND_MAIL
+        ],
+        "lasting": [
+            {"number": row.get("number"), "severity": row.get("severity"), "words": row.get("reason")}
+            for row in rows
+            if row["table"] == "open for long"
+        ],
+        "not_sent": list(facts.not_sent),
         "unmapped": dict(facts.unmapped),
         "expiring": dict(facts.expiring),
         "notes": list(facts.notes),
         "ledger_since": facts.ledger_since.isoformat() if facts.ledger_since else None,
+        "restored_at": facts.restored_at.isoformat() if facts.restored_at else None,
+        "rebuilt_tickets": facts.rebuilt_tickets,
         "before": [vars(one) for one in before],
         "four_weeks": _over(before[:4]),
         "twelve_weeks": _over(before[:12]),

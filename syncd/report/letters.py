@@ -144,12 +144,13 @@ def with_links(letter: Letter, about: About) -> Letter:
     return letter.model_copy(update={"context": {**letter.context, "links": _links(about)}})
 
 
-def rendered(letter: Letter, templates: Templates) -> Body:
-    """The letter's two texts; raises `TemplateError`."""
+def rendered(letter: Letter, templates: Templates, head: str) -> Body:
+    """The letter's two texts, with the ledger's head (`SEQ:HASH`) at their end; raises `TemplateError`."""
+    context = {**letter.context, "anchor": head}
     return Body(
         subject=letter.subject,
-        text=templates.render(f"{letter.template}.txt.j2", letter.context).strip() + "\n",
-        html=templates.render(f"{letter.template}.html.j2", letter.context),
+        text=templates.render(f"{letter.template}.txt.j2", context).strip() + "\n",
+        html=templates.render(f"{letter.template}.html.j2", context),
     )
 
 

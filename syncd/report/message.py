@@ -35,12 +35,21 @@ class Envelope(Value):
     answers: str | None = None
 
 
+class Attachment(Value):
+    """A file that travels with a mail; `kind` is the second half of its `text/…` type."""
+
+    name: str
+    kind: str
+    text: str
+
+
 class Body(Value):
     """What a mail says."""
 
     subject: str
     text: str
     html: str
+    attachments: tuple[Attachment, ...] = ()
 
 
 def message_id(op: str, sender: str) -> str:
@@ -67,6 +76,8 @@ def message(envelope: Envelope, body: Body) -> bytes:
     mail["X-Auto-Response-Suppress"] = "All"
     mail.set_content(body.text, cte="quoted-printable")
     mail.add_alternative(body.html, subtype="html", cte="quoted-printable")
+    for one in body.attachments:
+        mail.add_attachment(one.text, subtype=one.kind, filename=one.name, cte="base64")
     return mail.as_bytes()
 
 

@@ -65,5 +65,11 @@ class Week:
         return datetime.combine(on, at, ZoneInfo(zone)).astimezone(UTC)
 
 
+def latest_due(now: datetime, day: str, at: time, zone: str) -> Week:
+    """The latest week whose report has left or ought to leave by now."""
+    last = Week.of(now, zone).back(1)
+    return last if last.leaves_at(day, at, zone) <= now else last.back(1)
+
+
 def _midnight(day: date, zone: str) -> datetime:
     return datetime.combine(day, time(), ZoneInfo(zone)).astimezone(UTC)

@@ -7,19 +7,23 @@ The figures of a report that was sent are frozen with their rows; what changed s
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import func
 from sqlmodel import Session, col, select
 
 from syncd.domain.mapping import Mapping
+from syncd.domain.spelling import Mode
 from syncd.ledger import compliance
+from syncd.ledger.reading import history
 from syncd.ledger.snapshots import get_cursor
-from syncd.ledger.tables import IncidentRow, MetaRow, ReportRunRow
+from syncd.ledger.tables import IncidentRow, ReportRunRow
+from syncd.policy.alarms import EXPIRY_STEPS, NAMES
 from syncd.report.counting import KEPT, OF_ALL, Row, kept_of, verdict
 from syncd.report.figures import DUTY_WORDS, EVENTS, Facts, Trend, figures, rows_of
+from syncd.report.lasting import lasting
 from syncd.report.week import Week
 
 WEEKS_BEFORE = 12
@@ -40,9 +44,15 @@ class Weekly:
 
 
 def zone_of(mappings: Sequence[Mapping], team: str | None) -> str:
-    """The zone of a team's report; of the one over all, the first team's."""
-    chosen = next((one for one in mappings if team is None or one.team == team), None)
+    """The zone of a team's report; of the one over all, that of `leading`."""
+    chosen = leading(mappings) if team is None else next((one for one in mappings if one.team == team), None)
     return (chosen.report.zone or chosen.zone) if chosen else "UTC"
+
+
+def leading(mappings: Sequence[Mapping]) -> Mapping | None:
+    """Whose day, hour and zone the report over all goes by: the first that has it mailed, else the first."""
+    mailing = (one for one in mappings if one.report.mode is Mode.ENFORCE and one.report.over_all)
+    return next(mailing, mappings[0] if mappings else None)
 
 
 def make(
@@ -52,11 +62,23 @@ def make(
     mappings: Sequence[Mapping],
     now: datetime,
     *,
-    expiring: dict[str, str] | None = None,
+    expires: dict[str, date] | None = None,
+    not_sent: Sequence[str] = (),
+    notes: Sequence[str] = (),
 ) -> Weekly:
-    """Given a ledger, a week and a team (None: all), return the report as of `now`."""
+    """Given a ledger, a week and a team (None: all), return the report as of `now`.
+
+    `expires` are the days on which the services' credentials end, `not_sent` weeks whose report never left,
+    `notes` what else it has to say of itself.
+    """
     zone = zone_of(mappings, team)
-    facts = _gather(session, week, zone, team, now, expiring or {})
+    facts = replace(
+        _gather(session, week, zone, team, now),
+        lasting=tuple(lasting(session, mappings, team, now)),
+        expiring=_soon(expires or {}, now),
+        not_sent=tuple(not_sent),
+    )
+    facts = replace(facts, notes=[*facts.notes, *notes])
     rows = rows_of(facts)
     teams = [one for one in mappings if team is None or one.team == team]
     found = figures(facts, rows, teams, _before(session, week, zone, team, now))
@@ -65,13 +87,20 @@ def make(
     return Weekly(team, week, zone, found, rows)
 
 
-def _gather(
-    session: Session, week: Week, zone: str, team: str | None, now: datetime, expiring: dict[str, str]
-) -> Facts:
+def _soon(expires: dict[str, date], now: datetime) -> dict[str, str]:
+    """The credentials that end within the time in which the operator is told of it."""
+    return {
+        f"The credential for {NAMES.get(service, service)}": day.isoformat()
+        for service, day in sorted(expires.items())
+        if (day - now.date()).days <= EXPIRY_STEPS[0]
+    }
+
+
+def _gather(session: Session, week: Week, zone: str, team: str | None, now: datetime) -> Facts:
     since, until = week.bounds(zone)
     services = get_cursor(session, "services")
-    unmapped, notes, down = services.get("unmapped"), services.get("notes"), services.get("down")
-    born = session.get(MetaRow, "born")
+    unmapped, notes, down = services.get("unmapped"), services.get("limits"), services.get("down")
+    past = history(session)
     return Facts(
         week=week,
         zone=zone,
@@ -85,9 +114,10 @@ def _gather(
         unmapped={str(key): str(name) for key, name in unmapped.items()}
         if isinstance(unmapped, dict)
         else {},
-        expiring=expiring,
         notes=[str(one) for part in (notes, down) if isinstance(part, list) for one in part],
-        ledger_since=datetime.fromisoformat(born.value) if born else None,
+        ledger_since=datetime.fromisoformat(past["born"]) if past["born"] else None,
+        restored_at=datetime.fromisoformat(past["restored"]) if past["restored"] else None,
+        rebuilt_tickets=int(past["rebuilt_tickets"]),
     )
 
 

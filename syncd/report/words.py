@@ -53,14 +53,17 @@ def tone(figures: dict[str, Any]) -> str:
     return "fair" if kept * 10 >= of * 9 else "bad"
 
 
-def context(report: Weekly, *, names: bool = True, head: str = "", browse: str = "") -> dict[str, Any]:
+def context(
+    report: Weekly, *, names: bool = True, head: str = "", browse: str = "", why: str = ""
+) -> dict[str, Any]:
     """The variables of the report's templates; `names` False leaves people's names out.
 
-    `head` is the ledger's head (`SEQ:HASH`), `browse` the address before an issue's key.
+    `head` is the ledger's head (`SEQ:HASH`), `browse` the address before an issue's key, `why` says why its
+    reader gets it.
     """
     figures = report.figures
-    local = datetime.fromisoformat(figures["made_at"]).astimezone(ZoneInfo(report.zone))
     quiet = not (figures["of"] or figures["incidents"]["count"] or figures["open_duties"])
+    quiet = quiet and not (figures["lasting"] or figures["parked"] or figures["expiring"])
     empty = quiet and not figures["follow_ups"]["open"]
     sections = [] if empty else list(_sections(report, names, browse))
     return {
@@ -76,21 +79,35 @@ def context(report: Weekly, *, names: bool = True, head: str = "", browse: str =
         "restated": _restated(figures),
         "empty": empty,
         "sections": sections,
-        "foot": [
-            f"Made {local:%Y-%m-%d %H:%M} {zone_word(local)}; times are in {report.zone}.",
-            *(
-                [f"The ledger exists since {figures['ledger_since'][:10]}."]
-                if figures["ledger_since"]
-                else []
-            ),
-            *[f"{one_line(note)}." for note in figures["notes"]],
-            *(
-                [f"Anchor of the record: {head}. Check it: syncd audit verify --anchor {head}"]
-                if head
-                else []
-            ),
-        ],
+        "foot": list(_foot(report, head, why)),
     }
+
+
+def _foot(report: Weekly, head: str, why: str) -> Iterator[str]:
+    figures = report.figures
+    local = datetime.fromisoformat(figures["made_at"]).astimezone(ZoneInfo(report.zone))
+    yield f"Made {local:%Y-%m-%d %H:%M} {zone_word(local)}; times are in {report.zone}."
+    if figures["ledger_since"]:
+        yield f"The ledger exists since {figures['ledger_since'][:10]}."
+    if figures["restored_at"]:
+        yield f"It was restored on {figures['restored_at'][:10]}: what happened since the copy is rebuilt."
+    if figures["rebuilt_tickets"]:
+        tickets = _n(figures["rebuilt_tickets"], "ticket")
+        yield (
+            f"Rebuilt: {tickets} that an earlier ledger made. Breaches and waivers of then stand as comments"
+            " on the issues, and are not counted."
+        )
+    if figures["not_sent"]:
+        weeks = [*figures["not_sent"]]
+        named = ", ".join(weeks[-MOST_LINES:])
+        more = f", and {len(weeks) - MOST_LINES} before" if len(weeks) > MOST_LINES else ""
+        said = f"Not sent, because syncd was away or mail was held: {named}{more}."
+        yield f"{said} See: syncd report --week WEEK"
+    yield from (f"{one_line(note)}." for note in figures["notes"])
+    if why:
+        yield f"You get this because {why}."
+    if head:
+        yield f"Anchor of the record: syncd audit verify --anchor {head}"
 
 
 def _sentence(text: str) -> str:
@@ -161,8 +178,8 @@ def _needed(figures: dict[str, Any], zone: ZoneInfo, names: bool, browse: str) -
         lines.append(f"{_n(follow_ups['unowned'], 'action item')} without an owner: syncd actions --unowned")
     if figures["parked"]:
         lines.append(f"{_n(len(figures['parked']), 'operation')} parked for a person: syncd outbox")
-    if figures["unmailed"]:
-        lines.append(f"{_n(figures['unmailed'], 'e-mail')} that no server took: syncd outbox")
+    lines += _unmailed(figures, names)
+    lines += _lasting(figures)
     lines += [f"{name} expires on {day}" for name, day in figures["expiring"].items()]
     if figures["unmapped"]:
         services = ", ".join(sorted(one_line(name) for name in figures["unmapped"].values()))
@@ -179,6 +196,26 @@ def _needed(figures: dict[str, Any], zone: ZoneInfo, names: bool, browse: str) -
     ]
     if lines or rows:
         yield {"title": "Open now", "lines": lines, "table": _table(head, rows)}
+
+
+def _unmailed(figures: dict[str, Any], names: bool) -> Iterator[str]:
+    """Who could not be mailed."""
+    mails = figures["unmailed"]
+    if mails:
+        who = sorted({one_line(str(one["owner"])) for one in mails if one["owner"]})
+        said = f": {', '.join(who[:MOST_LINES])}" if names and who else ""
+        yield f"{_n(len(mails), 'e-mail')} that no server took{said} (syncd outbox)"
+
+
+def _lasting(figures: dict[str, Any]) -> Iterator[str]:
+    """What is open for more than a week, so that no clock of a postmortem has begun."""
+    known = [one for one in figures["lasting"] if one["number"] is not None]
+    for one in known[:MOST_LINES]:
+        yield f"#{one['number']} {one['severity']}: {one['words']}"
+    if len(known) > MOST_LINES:
+        yield f"and {len(known) - MOST_LINES} more that are open for more than a week"
+    if len(known) < len(figures["lasting"]):
+        yield f"{_n(len(figures['lasting']) - len(known), 'restricted incident')} open for more than a week"
 
 
 def _incidents(figures: dict[str, Any]) -> Section:
@@ -278,7 +315,7 @@ def _follow_ups(figures: dict[str, Any], names: bool, browse: str, zone: ZoneInf
     head = ["The oldest", "Due", "Status", *(["Owner"] if names else [])]
     rows = [
         [
-            _cell(f"{one['summary']}, #{one['number']}", one["key"], browse),
+            _cell(_told_once(one["summary"], f"#{one['number']}"), one["key"], browse),
             (_at(one["due_at"], zone, hours=False) if one["due_at"] else "no date")
             + (f" ({one['overdue_days']} d over)" if one["overdue_days"] is not None else ""),
             one["status"],
@@ -287,6 +324,11 @@ def _follow_ups(figures: dict[str, Any], names: bool, browse: str, zone: ZoneInf
         for one in found["oldest"]
     ]
     return {"title": f"Follow-ups open: {found['open']}", "lines": lines, "table": _table(head, rows)}
+
+
+def _told_once(summary: str, number: str) -> str:
+    """What an action item is about, with its incident's number where it does not say so itself."""
+    return summary if number in summary.split() else f"{summary}, {number}"
 
 
 def _remarks(figures: dict[str, Any]) -> Iterator[Section]:

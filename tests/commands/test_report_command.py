@@ -60,3 +60,26 @@ def test_what_cannot_be_is_a_usage_error(reported: House, args: tuple[str, ...],
     answer = reported.syncd("report", *args)
     assert answer.code == 2
     assert said in answer.err
+
+
+def test_by_hand_it_is_sent_once_and_the_answer_says_to_whom(reported: House) -> None:
+    last = Week.of(datetime.now(UTC), "UTC").back(1).name
+    said = reported.syncd("report", "--send", "--team", "QRPay", "--week", last)
+    assert (said.code, said.out) == (0, "sent to priya.raman@qrpay.example\n")
+    assert reported.syncd("report", "--send", "--team", "QRPay", "--week", last).code == 0
+    files = (reported.folder / ".syncd" / "mail").glob("*.eml")
+    assert sum(f"[QRPay] {last}" in one.read_text() for one in files) == 1
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        ((), "report.over_all names nobody"),
+        (("--team", "QRPay", "--week", "2999-W01"), "is not over"),
+        (("--team", "QRPay", "--format", "csv"), "leave --format and --output away"),
+    ],
+)
+def test_what_cannot_be_sent_is_said(reported: House, args: tuple[str, ...], said: str) -> None:
+    answer = reported.syncd("report", "--send", *args)
+    assert answer.code in (1, 2)
+    assert said in answer.err

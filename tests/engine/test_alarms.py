@@ -5,12 +5,18 @@ from __future__ import annotations
 import json
 from datetime import UTC, date, datetime, timedelta
 
+import pytest
 from rig import Rig
 from sqlmodel import select
 
+from engine.mail_rig import MakeRig, letters, mailing, mails, subjects, text_of
+from engine.test_brakes import standing
+from engine.test_notices import sev0
+from syncd.domain.mail import OPERATOR
 from syncd.engine.alarms import Alarms
 from syncd.ledger.tables import AuditEventRow
 from syncd.policy.alarms import Trouble, alarms_due
+from syncd.remote.errors import RemoteError
 
 NOW = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
 
@@ -75,3 +81,54 @@ def test_a_token_that_is_refused_while_it_runs_is_an_alarm_at_once(house: Rig) -
     house.cycle()
     (alarm,) = Alarms(house.desk, house.engine.good_sides, {}).run()
     assert (alarm.kind, "Jira refuses" in alarm.text) == ("refused", True)
+
+
+@pytest.fixture
+def post(make_rig: MakeRig) -> Rig:
+    made = make_rig(mail=True, mappings=(mailing(),))
+    made.settle(2)
+    return made
+
+
+def test_the_operator_is_mailed_that_a_credential_expires_once_a_step(post: Rig) -> None:
+    post.desk.expires = {"jira": post.clock.now().date() + timedelta(days=7)}
+    for _ in range(2):
+        alarms = Alarms(post.desk, post.engine.good_sides, post.desk.expires)
+        alarms.tell = post.engine.post_office.tell_alarm
+        alarms.run()
+        post.engine.dispatcher.submit([OPERATOR])
+        post.engine.dispatcher.drain()
+        post.restart()
+        post.desk.expires = {"jira": post.clock.now().date() + timedelta(days=7)}
+    assert subjects(post) == ["syncd: The credential for Jira expires in 7 days"]
+    assert "SYNCD_JIRA_TOKEN_EXPIRES" in text_of(letters(post)[0])
+
+
+def test_a_token_refused_at_the_start_is_mailed_once_a_day_however_often_it_is_started(post: Rig) -> None:
+    post.world.jira.site.tokens = {}
+    for _ in range(3):
+        post.restart()
+        with pytest.raises(RemoteError):
+            post.engine.contact()
+    assert subjects(post) == ["syncd: Jira refuses our credentials, and syncd does not start"]
+    post.world.advance(86_400)
+    post.restart()
+    with pytest.raises(RemoteError):
+        post.engine.contact()
+    assert len(subjects(post)) == 2
+
+
+def test_a_mail_server_that_refuses_us_is_named_by_status_and_told_to_nobody_by_mail(post: Rig) -> None:
+    assert post.mail is not None
+    post.mail.refuse_permanently(stage="mail", times=None, code=530)
+    alarms = Alarms(post.desk, post.engine.good_sides, {})
+    alarms.tell = post.engine.post_office.tell_alarm
+    sev0(post)
+    said = []
+    for _ in range(20):
+        post.cycle()
+        said += alarms.run()
+    assert ["The mail server refuses our credentials" in one.text for one in said] == [True]
+    assert any("mail since" in line for line in standing(post)["services"])
+    assert {row.meaning["mail"] for row in mails(post)} == {"notice"}
+    assert {row.state for row in mails(post)} == {"pending"}

@@ -43,3 +43,20 @@ def test_example_addresses_are_wrong_where_the_services_are_real() -> None:
     (found,) = mails(real, loopback=False)
     assert found.level is Level.WRONG
     assert found.message == "cto@qrpay.example is an example address, and mail to it is refused"
+
+
+@pytest.mark.parametrize(
+    ("report", "said"),
+    [
+        ({"mode": "enforce"}, ["the weekly report is mailed to nobody"]),
+        ({"mode": "enforce", "to": ["lead@qrpay.com"]}, []),
+        (
+            {"mode": "enforce", "over_all": ["lead@qrpay.example"]},
+            ["lead@qrpay.example is an example address, and mail to it is refused"],
+        ),
+        ({"mode": "report"}, []),
+    ],
+)
+def test_a_weekly_report_that_reaches_nobody_is_wrong(report: dict[str, Any], said: list[str]) -> None:
+    found = mails(mailing(report=report, mails={"mode": "report"}), loopback=False)
+    assert [one.message for one in found if one.level is Level.WRONG] == said

@@ -27,9 +27,7 @@ from engine.test_brakes import ask
 from engine.test_notices import sev0
 from engine.test_pause import pause, resume
 from engine.test_reminders import PAPERS, at, incident
-from syncd.domain.mail import MailKind, of_team
 from syncd.engine.ceiling import AT_MOST
-from syncd.engine.post_office import enqueue
 from syncd.remote.mail import FolderMail
 from syncd.sandbox import faults
 
@@ -235,37 +233,6 @@ def test_at_most_twenty_mails_an_hour_leave_beside_notices(post: Rig) -> None:
     assert len(letters(post)) == AT_MOST + 2
     post.settle(2, seconds=300)
     assert len(letters(post)) == AT_MOST + 6 + 2
-
-
-CONTEXT = {
-    "team": "QRPay",
-    "title": "T",
-    "lead": "L",
-    "colour": "#000000",
-    "why": "you own it",
-    "paragraphs": [],
-    "commands": [],
-    "links": [],
-}
-
-
-def test_the_weekly_report_leaves_as_it_was_written(post: Rig) -> None:
-    with post.ledger.db.write() as session:
-        for _ in range(2):
-            enqueue(
-                session,
-                post.clock.now(),
-                kind=MailKind.WEEKLY_REPORT,
-                about=of_team("QRPay"),
-                moment="2026-W46",
-                recipient=CTO,
-                reason="the report of 2026-W46",
-                why="you get the team's report",
-                meaning={"subject": "17 of 19", "template": "mail/plain", "context": CONTEXT},
-            )
-    post.engine.dispatcher.submit([of_team("QRPay")])
-    post.settle(2)
-    assert subjects(post) == ["17 of 19"]
 
 
 def test_an_example_address_is_refused_where_the_services_are_real(post: Rig) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from rig import Rig
 
+from engine.mail_rig import COMPLIANCE, CTO, MakeRig, mailing, mails, recipients, whys
 from engine.test_lifecycle import nothing_more_is_written
 from syncd.domain.operation import Kind, Operation, OperationState, Target
 from syncd.ledger import holds, outbox
@@ -168,6 +169,26 @@ def test_mails_from_before_the_restore_are_listed_and_not_sent(house: Rig) -> No
         "notice/new": "pending",
     }
     assert WHY.startswith("not sent")
+
+
+def test_a_notice_of_the_gap_is_decided_again_after_the_restore_and_not_sent_again(make_rig: MakeRig) -> None:
+    house = make_rig(mail=True, mappings=(mailing(),))
+    house.settle(2)
+    copy = back_up_rig(house)
+    house.world.pagerduty.trigger("Core QRPay Web", "All down", priority="P1")
+    house.settle(2)
+    before = recipients(house)
+    assert before == sorted([CTO, COMPLIANCE])
+    house.world.advance(3600)
+    restore_rig(house, copy)
+    assert mails(house) == []
+    house.settle(16, 60)
+    assert recipients(house) == before
+    assert [row.state for row in mails(house)] == ["dropped", "dropped"]
+    assert {why for row in mails(house) for why in whys(house, row.id or 0)} == {WHY}
+    house.world.pagerduty.trigger("Alipay Integration", "This too", priority="P1")
+    house.settle(2)
+    assert len(recipients(house)) == 4
 
 
 def test_a_restored_ledger_says_so_and_its_chain_of_events_goes_on(house: Rig) -> None:

@@ -10,16 +10,18 @@ from __future__ import annotations
 from sqlmodel import Session
 
 from syncd.config.templates import TemplateError
-from syncd.domain.mail import AT_MOST_ONCE
+from syncd.domain.mail import AT_MOST_ONCE, MailKind
 from syncd.domain.operation import OperationState, op_of
 from syncd.engine.acts.base import BaseAct, CannotRender, Outcome, Rendered
 from syncd.engine.desk import Desk
 from syncd.engine.mail_known import UNSURE
 from syncd.engine.mail_letters import letter_of, reply_to_of
-from syncd.ledger import outbox
+from syncd.engine.post import Post
+from syncd.engine.weekly_mail import left, report_body
+from syncd.ledger import audit, outbox
 from syncd.ledger.tables import OperationRow
 from syncd.report.letters import rendered as body_of
-from syncd.report.message import Envelope, is_reserved, message, message_id
+from syncd.report.message import Body, Envelope, is_reserved, message, message_id
 
 NO_POST = "this daemon was started without a way out for mail"
 
@@ -49,7 +51,7 @@ class SendMail(BaseAct):
             answers=message_id(op_of(str(answers)), post.sender) if answers else None,
         )
         try:
-            content = message(envelope, body_of(letter_of(desk, row), post.templates))
+            content = message(envelope, _body(desk, row, post))
         except (TemplateError, ValueError) as error:
             raise CannotRender(f"the mail cannot be written: {error}") from error
         return {
@@ -69,7 +71,17 @@ class SendMail(BaseAct):
 
     def confirm(self, session: Session, desk: Desk, row: OperationRow, outcome: Outcome) -> None:
         """What it said is needed no more, and need not lie in the ledger."""
+        if row.meaning["mail"] == MailKind.WEEKLY_REPORT:
+            left(session, row, desk.clock.now())
         row.rendered = {name: one for name, one in (row.rendered or {}).items() if name != "body"}
+
+
+def _body(desk: Desk, row: OperationRow, post: Post) -> Body:
+    with desk.ledger.db.read() as session:
+        seq, digest = audit.head(session)
+    if row.meaning["mail"] == MailKind.WEEKLY_REPORT:
+        return report_body(desk, row, post.templates, f"{seq}:{digest}")
+    return body_of(letter_of(desk, row), post.templates, f"{seq}:{digest}")
 
 
 def after_unknown(desk: Desk, row: OperationRow) -> bool:

@@ -15,6 +15,7 @@ _ADD = "give the service an `owner`, or the team a `people.process_owner`"
 
 def mails(mapping: Mapping, *, loopback: bool) -> Iterator[Finding]:
     """Whether everybody whom the mapping would tell can be written to."""
+    yield from _report(mapping, loopback=loopback)
     where = f"{mapping.team}, mails"
     if mapping.mails.mode is not Mode.ENFORCE:
         said = f"mode `{mapping.mails.mode}`: nobody is mailed but by the weekly report"
@@ -29,6 +30,19 @@ def mails(mapping: Mapping, *, loopback: bool) -> Iterator[Finding]:
         yield wrong("C08", where, said, "put a person's address in its place")
     if not silent and not examples:
         yield ok("C08", where, "whoever is to be told of notices and late paperwork has an address")
+
+
+def _report(mapping: Mapping, *, loopback: bool) -> Iterator[Finding]:
+    """Whether the weekly report that is mailed reaches anybody."""
+    where, section = f"{mapping.team}, report", mapping.report
+    if section.mode is not Mode.ENFORCE:
+        return
+    named = [*section.to, *section.over_all]
+    if not named:
+        yield wrong("C08", where, "the weekly report is mailed to nobody", "name somebody in `report.to`")
+    for address in [] if loopback else sorted({one for one in named if is_reserved(one)}):
+        said = f"{address} is an example address, and mail to it is refused"
+        yield wrong("C08", where, said, "put a person's address in its place")
 
 
 def _unheard(mapping: Mapping) -> Iterator[str]:

@@ -1,0 +1,130 @@
+"""Changed rules hold for incidents resolved after the change was loaded."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rig import Rig, mapping
+
+from engine.mail_rig import MakeRig
+from engine.test_lifecycle import nothing_more_is_written
+from syncd.domain.mapping import Mapping
+from syncd.ledger import papers
+from syncd.ledger.rules import earlier_values
+from syncd.sandbox import dump
+
+ENFORCED = {"mode": "enforce", "after_minutes": 0}
+
+
+def rules(version: str, **changes: Any) -> Mapping:
+    return mapping(version=version, **changes)
+
+
+def severities(**owes: bool) -> dict[str, dict[str, Any]]:
+    """SEV0 to SEV3 by priority; of those named whether they owe a postmortem."""
+    ranks = {"SEV0": "P1", "SEV1": "P2", "SEV2": "P3", "SEV3": "P4"}
+    return {name: {"pagerduty": rank, "postmortem": owes.get(name, False)} for name, rank in ranks.items()}
+
+
+def lived(rig: Rig, priority: str) -> str:
+    """An incident that was triggered, acknowledged and resolved, and is at rest."""
+    made = rig.world.pagerduty.trigger("Alipay Integration", "Latency", priority=priority)
+    rig.settle(2)
+    rig.world.pagerduty.acknowledge(made.id, "Amara Osei")
+    rig.cycle(900)
+    rig.world.pagerduty.resolve(made.id, "Amara Osei")
+    rig.settle(3, 60)
+    return made.id
+
+
+def change(rig: Rig, new: Mapping) -> None:
+    """Other rules are loaded, and everything is decided on."""
+    rig.mappings = (new,)
+    rig.restart()
+    rig.settle(4, 60)
+
+
+def with_postmortem(rig: Rig) -> set[str]:
+    """The incidents for which Jira holds a postmortem."""
+    marks = [one["properties"].get("syncd") or {} for one in dump.whole(rig.world)["jira"]["issues"]]
+    return {str(mark["incident"]) for mark in marks if mark.get("kind") == "create_postmortem"}
+
+
+def owing(rig: Rig, incident: str) -> int:
+    """How many duties of its postmortem an incident has on record."""
+    with rig.ledger.db.read() as session:
+        return sum(one.subject == incident for one in papers.duties_of(session, incident))
+
+
+def test_switched_on_it_makes_postmortems_only_for_what_is_resolved_afterwards(make_rig: MakeRig) -> None:
+    rig = make_rig(mappings=(rules("1"),))
+    rig.settle(2)
+    before = lived(rig, "P3")
+    assert owing(rig, before) == 2
+    change(rig, rules("2", postmortem=ENFORCED))
+    after = lived(rig, "P3")
+    assert with_postmortem(rig) == {after}
+    nothing_more_is_written(rig)
+
+
+def test_a_severity_that_newly_owes_one_owes_none_for_what_was_over(make_rig: MakeRig) -> None:
+    rig = make_rig(mappings=(rules("1", postmortem=ENFORCED, severities=severities(SEV2=True)),))
+    rig.settle(2)
+    before = lived(rig, "P4")
+    change(rig, rules("2", postmortem=ENFORCED, severities=severities(SEV2=True, SEV3=True)))
+    after = lived(rig, "P4")
+    assert (owing(rig, before), owing(rig, after)) == (0, 2)
+    assert with_postmortem(rig) == {after}
+
+
+def test_what_owed_one_when_it_was_resolved_goes_on_owing_it(make_rig: MakeRig) -> None:
+    rig = make_rig(mappings=(rules("1", postmortem=ENFORCED, severities=severities(SEV2=True)),))
+    rig.settle(2)
+    before = lived(rig, "P3")
+    change(rig, rules("2", postmortem=ENFORCED, severities=severities(SEV1=True)))
+    after = lived(rig, "P3")
+    assert with_postmortem(rig) == {before}
+    assert (owing(rig, before), owing(rig, after)) == (2, 0)
+    with rig.ledger.db.read() as session:
+        assert {one.state for one in papers.duties_of(session, before)} <= {"pending", "due_soon"}
+
+
+def test_another_address_in_the_mapping_voids_no_duty_of_what_came_in_meanwhile(make_rig: MakeRig) -> None:
+    rig = make_rig(mappings=(rules("1", postmortem=ENFORCED),))
+    rig.settle(2)
+    made = rig.world.pagerduty.trigger("Alipay Integration", "Latency", priority="P3")
+    rig.settle(2)
+    rig.stop()
+    rig.world.advance(1200)
+    rig.world.pagerduty.resolve(made.id, "Amara Osei")
+    rig.world.advance(1200)
+    rig.mappings = (rules("2", postmortem=ENFORCED, people={"fallback": "mei.tanaka@qrpay.example"}),)
+    rig.start()
+    rig.settle(4, 60)
+    assert with_postmortem(rig) == {made.id}
+
+
+def test_an_incident_that_was_reopened_follows_the_rules_of_its_next_resolve(make_rig: MakeRig) -> None:
+    rig = make_rig(mappings=(rules("1"),))
+    rig.settle(2)
+    made = lived(rig, "P3")
+    change(rig, rules("2", postmortem=ENFORCED))
+    rig.world.pagerduty.reopen(made, "Amara Osei")
+    rig.cycle(3600)
+    rig.world.pagerduty.resolve(made, "Amara Osei")
+    rig.settle(3, 60)
+    assert with_postmortem(rig) == {made}
+
+
+def test_of_several_changes_the_value_at_the_resolve_holds(make_rig: MakeRig) -> None:
+    rig = make_rig(mappings=(rules("1", postmortem={"schedule_hours": 48}),))
+    rig.settle(2)
+    first = rig.clock.now()
+    for version, hours in (("2", 24), ("3", 12)):
+        change(rig, rules(version, postmortem={"schedule_hours": hours}))
+    second = rig.clock.now()
+    change(rig, rules("4", postmortem={"schedule_hours": 6}))
+    with rig.ledger.db.read() as session:
+        assert earlier_values(session, "QRPay", first)["postmortem.schedule_hours"] == "48.0"
+        assert earlier_values(session, "QRPay", second)["postmortem.schedule_hours"] == "12.0"
+        assert earlier_values(session, "QRPay", rig.clock.now()) == {}
