@@ -176,6 +176,10 @@ class Desk:
         self.lags.seen(BULK, [issue.id for issue in fetched.issues])
         return fetched
 
+    def fetch_by_id(self, issue_id: str) -> Fetched:
+        """One issue, whole, as it stands after our last write; raises `RemoteError`."""
+        return self.clients.jira.fetch_by_id(issue_id, fields=self._kept_fields())
+
     def skewed(self) -> bool:
         """Whether our clock and a service's are too far apart to judge a deadline (two minutes)."""
         apart = [self.skew(service) for service in ("pagerduty", "jira")]

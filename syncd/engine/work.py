@@ -34,6 +34,7 @@ from syncd.engine.shelter import book_for
 from syncd.engine.unreadable import note_read, note_unread
 from syncd.ledger import audit, outbox
 from syncd.ledger.snapshots import (
+    LONGEST_LAG,
     incident_and_ticket,
     looked,
     looks_of,
@@ -229,8 +230,11 @@ class Worker:
         never = not ticket.snapshot and incident.status is not IncidentStatus.TRIGGERED
         if not never and ticket.moment >= wanted:
             return False
+        with desk.ledger.db.read() as session:
+            doubted = outbox.in_doubt(session, incident.id, desk.clock.now() - LONGEST_LAG)
         moment = desk.ledger.moments.next()
-        fetched = desk.fetch([ticket.issue_id])
+        # a bulk read that lags would have a move that was made taken for one that was not
+        fetched = desk.fetch_by_id(ticket.issue_id) if doubted else desk.fetch([ticket.issue_id])
         desk.health.succeeded("jira")
         with desk.ledger.db.write() as session:
             session.add(ticket)

@@ -359,6 +359,19 @@ def perhaps_done(session: Session, object_: str, aspect: str) -> OperationRow | 
     return row if open_yet or (row.rendered or {}).get(UNKNOWN) else None
 
 
+def in_doubt(session: Session, incident_id: str, since: datetime) -> bool:
+    """Whether a write to an incident's ticket was refused since then, or ended with an unknown outcome."""
+    query = select(OperationRow).where(
+        OperationRow.incident_id == incident_id,
+        OperationRow.object == f"ticket:{incident_id}",
+        OperationRow.op_class == OperationClass.STATE,
+        OperationRow.state == OperationState.SUPERSEDED,
+        col(OperationRow.finished_at) > since,
+    )
+    rows = session.exec(query).all()
+    return any(row.error is not None or (row.rendered or {}).get(UNKNOWN) for row in rows)
+
+
 def put_back(session: Session, row: OperationRow, now: datetime, error: str) -> None:
     """An operation that was certainly not done waits to leave again as it is."""
     _move(session, row, OperationState.PENDING, error=error, **_NOT_GIVEN_UP)

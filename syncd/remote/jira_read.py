@@ -92,6 +92,11 @@ class JiraReading(JiraSession):
         wanted = [*wire.USUAL_FIELDS, *fields]
         return self._bulk(ids, wanted, lambda raw: wire.issue(raw, fields))
 
+    def fetch_by_id(self, issue_id: str, *, fields: Sequence[str] = ()) -> Fetched:
+        """One issue as `fetch` reads it, but never behind a write: bulk reads may lag."""
+        wanted = [*wire.USUAL_FIELDS, *fields]
+        return self._one_by_one([issue_id], wanted, lambda raw: wire.issue(raw, fields), unread_at_most=0)
+
     def changelog(self, issue_id: str) -> tuple[Change, ...]:
         """Every change of an issue's fields, oldest first.
 
@@ -132,7 +137,13 @@ class JiraReading(JiraSession):
             errors = listed(body.get("issueErrors") or [], wire.ident, "issueErrors")
             return Fetched(issues=issues, unread=(*errors, *odd))
 
-    def _one_by_one(self, ids: Sequence[str], fields: Collection[str], parse: Any) -> Fetched:
+    def _one_by_one(
+        self,
+        ids: Sequence[str],
+        fields: Collection[str],
+        parse: Any,
+        unread_at_most: int = UNREAD_AT_MOST,
+    ) -> Fetched:
         params = {"fields": ",".join(fields), "properties": MARK_PROPERTY}
         issues: list[Issue] = []
         unread: list[str] = []
@@ -145,7 +156,7 @@ class JiraReading(JiraSession):
                     raise
                 continue
             except Unknown as error:
-                if error.cause is not Cause.SERVER or len(unread) == UNREAD_AT_MOST:
+                if error.cause is not Cause.SERVER or len(unread) == unread_at_most:
                     raise
                 unread.append(one)
                 continue

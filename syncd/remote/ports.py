@@ -230,6 +230,10 @@ class Jira(Protocol):
         """
         ...
 
+    def fetch_by_id(self, issue_id: str, *, fields: Sequence[str] = ()) -> Fetched:
+        """One issue as `fetch` reads it, but never behind a write: bulk reads may lag."""
+        ...
+
     def changelog(self, issue_id: str) -> tuple[Change, ...]:
         """Every change of an issue's fields, oldest first."""
         ...

@@ -117,6 +117,20 @@ def test_a_life_under_lagging_reads_ends_as_it_would_without(house: Rig, search:
     nothing_more_is_written(house)
 
 
+def test_a_move_with_a_lost_answer_is_made_once_although_the_bulk_reads_lag(house: Rig) -> None:
+    made = house.world.pagerduty.trigger("Alipay Integration", "Latency", priority="P3")
+    house.settle(2)
+    lag(house, search=0, fetch=300)
+    house.world.pagerduty.resolve(made.id, "Amara Osei")
+    lost = faults.error(504, after=True)
+    house.world.faults.add(lost, service="jira", method="POST", path="/transitions$", times=1)
+    house.settle(30)
+    assert issue_of(house)["fields"]["status"]["name"] == "In Review"
+    moves = [one for one in house.world.journal.writes() if one.path.endswith("/transitions")]
+    assert len(moves) == 1
+    nothing_more_is_written(house)
+
+
 def test_a_create_that_never_arrived_is_sent_again_only_after_the_settle_time(house: Rig) -> None:
     house.world.faults.add(faults.reset_before(), service="jira", method="POST", path=r"/issue$", times=1)
     house.world.pagerduty.trigger("Alipay Integration", "Latency")

@@ -264,6 +264,18 @@ def test_data_center_that_is_down_is_not_a_list_of_unread_issues(
         center.fetch(ids)
 
 
+def test_one_issue_is_read_by_its_id_where_bulk_reads_may_lag(
+    cloud: Jira, mock: responses.RequestsMock
+) -> None:
+    mock.get(f"{API}/issue/10001", json=issue(1))
+    mock.get(f"{API}/issue/10002", json=ABSENT, status=404)
+    mock.get(f"{API}/issue/10003", json={}, status=500)
+    assert [one.id for one in cloud.fetch_by_id("10001").issues] == ["10001"]
+    assert cloud.fetch_by_id("10002") == Fetched(issues=())
+    with pytest.raises(Unknown):
+        cloud.fetch_by_id("10003")
+
+
 HITS = [
     {"id": "10001", "key": "OPS-1", "fields": {"updated": "2026-11-22T10:00:00.000+0100"}},
     {"id": "10002", "key": "OPS-2", "fields": {"updated": "2026-11-22T10:01:00.000+0100"}},

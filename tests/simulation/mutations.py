@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from typing import Any
 from unittest.mock import patch
 
-from syncd.engine import cases
+from syncd.engine import cases, work
 from syncd.engine.brakes import Brakes
-from syncd.engine.work import Worker
+from syncd.engine.desk import Desk
 from syncd.ledger.tables import IncidentRow
 
 
@@ -48,13 +48,13 @@ def forgets_agreements() -> Iterator[None]:
 @contextmanager
 def asks_inside_a_transaction() -> Iterator[None]:
     """The ledger is open while the notes of an incident are asked for."""
-    real = Worker._read_notes
+    real = work.read_notes
 
-    def read_notes(self: Worker, row: IncidentRow) -> None:
-        with self._desk.ledger.db.read():
-            real(self, row)
+    def read_notes(desk: Desk, row: IncidentRow) -> None:
+        with desk.ledger.db.read():
+            real(desk, row)
 
-    with patch.object(Worker, "_read_notes", read_notes):
+    with patch.object(work, "read_notes", read_notes):
         yield
 
 
