@@ -214,7 +214,7 @@ def _report(path: Path) -> dict[str, float]:
 
 
 def _peak_kilobytes() -> int:
-    """The most memory that this process had at a time; `getrusage` counts what its parent had at the start."""
+    """The most memory that this process had; `getrusage` counts what its parent had at the start."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:"))
 

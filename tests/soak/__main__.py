@@ -2,7 +2,7 @@
 
 The real engine works on a sandbox in a process of its own, under a clock that the soak moves. An incident
 begins every ten minutes, is acknowledged, noted and resolved. Ends with 1 where an incident has not exactly
-one ticket, something stays parked, or memory or open files have grown beyond what was taken in the first hours.
+one ticket, something stays parked, or memory or open files have grown since the first hours.
 """
 
 from __future__ import annotations
