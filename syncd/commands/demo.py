@@ -22,7 +22,8 @@ SPEED = 300.0
 """Seconds of the story in a real second: its two hours take less than half a minute."""
 DAY = 7200.0
 """Seconds of the story for which everything is shown as it happens; the days after it pass in leaps."""
-END = 6 * 86400.0
+END = 6 * 86400.0 + 20 * 3600.0
+"""Seconds of the story's clock: into the second Monday's first hours, when the week's report leaves."""
 
 
 @click.command(help="Play a story on the embedded sandbox with the real daemon; no account is needed.")
@@ -58,6 +59,7 @@ def command(ctx: click.Context, folder: Path | None, speed: float) -> None:
 
 
 def _perform(folder: Path, speed: float, *, debug: bool) -> bool:
+    from syncd.commands.demo_mailbox import show_mailbox
     from syncd.commands.demo_proof import prove
     from syncd.commands.demo_stage import stage
     from syncd.engine.logs import start_log
@@ -74,6 +76,7 @@ def _perform(folder: Path, speed: float, *, debug: bool) -> bool:
             _play(set_up, out)
             out.print()
             good = prove(set_up, out)
+            show_mailbox(out, folder / "mail")
     _look_further(out, folder)
     return good
 
@@ -116,6 +119,7 @@ def _look_further(out: Console, folder: Path) -> None:
         f"  export SYNCD_STATE_DIR={folder}",
         "  syncd show 1         everything known and done about incident #1, with reasons",
         "  syncd status --all   all incidents and their tickets",
+        "  syncd actions        what is still to be done, and what is wrong with it",
         "  syncd audit verify   the proof that nothing was changed afterwards",
         f"  {folder / 'syncd.log'}   what the daemon logged",
         "Next, with your own accounts: syncd init DIR --team NAME --service NAME; README.md has the tasks.",

@@ -137,6 +137,8 @@ class Stage:
             self.engine.tick()
             self.engine.cycle()
             self.engine.come_to_rest()
+            self.engine.reports()
+            self.engine.come_to_rest()
         if until >= self._next_slow:
             self._next_slow = until + 6 * EVERY_SECONDS
             self._slow_beside()
