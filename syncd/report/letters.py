@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 from syncd.config.templates import Templates
 from syncd.config.texts import cut
 from syncd.domain.base import JsonValue, UtcTime, Value
+from syncd.domain.clock import zone_word
 from syncd.domain.text import one_line
 from syncd.report.message import Body
 
@@ -68,7 +69,7 @@ class Line(Value):
 def moment(at: datetime, zone: str) -> str:
     """A moment in a zone as people read it: `Tue 24 Nov 2026, 14:00 CET`."""
     local = at.astimezone(ZoneInfo(zone))
-    return f"{local:%a} {local.day} {local:%b %Y, %H:%M} {local.tzname()}"
+    return f"{local:%a} {local.day} {local:%b %Y, %H:%M} {zone_word(local)}"
 
 
 def notice(about: About, since: datetime, late: bool, why: str) -> Letter:
