@@ -21,12 +21,15 @@ from syncd.config.templates import Templates
 DEMO = [sys.executable, "-c", "from syncd.cli import main; main()", "demo", "--speed", "5000"]
 
 
+pytestmark = pytest.mark.timeout(200)
+
+
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Said, Path]:
     """One demo into a pipe, for all who look at it."""
     folder = tmp_path_factory.mktemp("demo") / "kept"
     done = subprocess.run(
-        [*DEMO, "--keep", str(folder)], capture_output=True, text=True, timeout=60, check=False
+        [*DEMO, "--keep", str(folder)], capture_output=True, text=True, timeout=170, check=False
     )
     return Said(done.returncode, done.stdout, done.stderr), folder
 
@@ -58,6 +61,26 @@ def test_it_shows_what_people_did_and_what_syncd_did_with_its_reason(demo: tuple
     )
     assert re.search(r"^06:1\d Jira       Ines Carvalho commented on OPS-1: ", out, re.MULTILINE)
     assert "Passed over" not in out
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        r"syncd      scheduling the postmortem of #1 done in time",
+        r"syncd      scheduling the postmortem of #3 overdue",
+        r"syncd      scheduling the postmortem of #12 waived",
+        r"syncd      OPS-7 moved to In Review: it was closed while something is owed",
+        r"syncd      an owner for an action item of #1 overdue: an owner within 24 working hours",
+        r"syncd      an owner for an action item of #1 .*: its owner has left",
+        r"syncd      an action item made for #1: a row of the postmortem's follow-up table",
+        r"to (tomasz\.wojcik|elif\.kaya)@qrpay\.example: SEV0: ",
+        r"to priya\.raman@qrpay\.example: \[QRPay\] 2026-W47: \d+ of \d+ duties kept in time",
+    ],
+)
+def test_the_days_after_show_what_becomes_of_postmortems_and_follow_ups(
+    demo: tuple[Said, Path], told: str
+) -> None:
+    assert re.search(told, demo[0].out)
 
 
 def test_it_says_what_it_cost_and_that_the_record_holds(demo: tuple[Said, Path]) -> None:
