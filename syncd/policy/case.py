@@ -31,12 +31,17 @@ class MirrorPair(Value):
 
 
 class ClosedBy(Value):
-    """Who closed a ticket when, by Jira's changelog, and where it stood before."""
+    """Who moved a ticket to where it stands, and when, by Jira's changelog, and where it stood before.
+
+    `before` is empty where nobody ever moved it. `person` says of a ticket that we never placed that it was
+    neither an app nor our account.
+    """
 
     status: str
     before: str
     before_name: str = ""
     by: str | None = None
+    person: bool = False
     at: UtcTime
 
 
@@ -170,6 +175,13 @@ class Case(Value):
         wanted = subject or self.incident.id
         found = [one for one in self.duties if one.kind == kind and one.subject == wanted]
         return max(found, key=lambda one: one.clock, default=None)
+
+    def latest_duties(self) -> tuple[Duty, ...]:
+        """The latest clock of each duty: of the others people have heard, and nobody is asked for them."""
+        latest: dict[tuple[str, str], Duty] = {}
+        for one in sorted(self.duties, key=lambda duty: duty.clock):
+            latest[one.kind, one.subject] = one
+        return tuple(latest.values())
 
 
 class Rulebook(Value):

@@ -16,7 +16,7 @@ from syncd.domain.operation import Kind, Operation
 from syncd.policy.case import Case, Decision, Remark, Rulebook
 from syncd.policy.changed_back import in_conflict
 from syncd.policy.met import review_field, written_by_a_person
-from syncd.policy.severity import owes_postmortem
+from syncd.policy.owed import owed_postmortem
 
 FLAPPING_SECONDS = 300.0
 """A resolve and a reopen within five minutes move the ticket once (rules: "The ticket", Status)."""
@@ -39,11 +39,14 @@ def wanted_word(case: Case, book: Rulebook) -> str:
 
 
 def _owes_nothing(case: Case, book: Rulebook) -> bool:
-    """What was merged into another incident owes nothing any more: the other one's ticket counts."""
+    """What was merged into another incident owes nothing any more: the other one's ticket counts.
+
+    What owes a postmortem by its worst severity, or by what was merged into it, is not closed at the resolve.
+    """
     if case.incident.merged_into is not None:
         # whose postmortem a person already wrote is left open until somebody says which of the two counts
         return not written_by_a_person(case.postmortem, review_field(book))
-    return not owes_postmortem(case.incident, book)
+    return owed_postmortem(case, book) is None
 
 
 def still_flapping(case: Case) -> float:
@@ -86,6 +89,8 @@ def _move(case: Case, book: Rulebook) -> Decision:
         return Decision(agreed=agreed)
     if issue.status.id == target.id:
         return Decision(agreed=agreed)
+    if _first_move_unknown(case, book):
+        return Decision(look=frozenset({"ticket"}))
     reason = _left(case, book)
     if reason:
         return Decision(agreed=agreed, remarks=(Remark(rule="status", reason=reason),))
@@ -126,11 +131,25 @@ def _would_close(case: Case, book: Rulebook) -> tuple[str, ...]:
     return ()
 
 
+def _first_move_unknown(case: Case, book: Rulebook) -> bool:
+    """Whether it is to be read who moved a ticket that we made, and never placed, to where it stands.
+
+    At a status of the mapping that no create puts a ticket to, a person may have put it there first.
+    """
+    ticket, issue = case.ticket, case.ticket.issue if case.ticket else None
+    if ticket is None or issue is None or ticket.origin == "adopted" or ticket.placed_status is not None:
+        return False
+    word = book.project.word_for(issue.status.id)
+    moved = word not in (None, IncidentStatus.TRIGGERED) and issue.status.category != "done"
+    return moved and (ticket.closed is None or ticket.closed.status != issue.status.id)
+
+
 def _left(case: Case, book: Rulebook) -> str | None:
     """Why the ticket stays where it is, None if it may be moved.
 
     Before its first placement a ticket that we made stands where the create put it, whatever that
-    status is called; an adopted one stands where a person put it, also when that is done.
+    status is called, unless its changelog says that a person moved it since; an adopted one stands where a
+    person put it, also when that is done.
     """
     ticket, issue = case.ticket, case.ticket.issue if case.ticket else None
     if ticket is None or issue is None:
@@ -139,7 +158,8 @@ def _left(case: Case, book: Rulebook) -> str | None:
     if case.silent and not made:
         return "it was over before the rules began"
     if made and ticket.placed_status is None and issue.status.category != "done":
-        return None
+        moved = ticket.closed is not None and ticket.closed.status == issue.status.id and ticket.closed.person
+        return "a person moved the ticket before its first placement" if moved else None
     if book.project.word_for(issue.status.id) is None:
         return f"status {issue.status.id} belongs to people"
     ours = ticket.placed_status == issue.status.id and "state" in ticket.agreed

@@ -133,6 +133,13 @@ def test_a_breach_that_was_taken_back_tells_nobody() -> None:
     assert decide_reminders(at(DUE + timedelta(minutes=1), wrong), rules()) == Decision()
 
 
+def test_of_a_clock_that_another_one_followed_nobody_hears_any_more() -> None:
+    late = duty("breached")
+    anew = duty("pending", clock=2, due_at=DUE + timedelta(days=4))
+    decision = decide_reminders(at(DUE + timedelta(minutes=1), late, anew), rules())
+    assert decision.operations == ()
+
+
 @pytest.mark.parametrize(
     "more",
     [{"skewed": True}, {"silent": True}, {"now": None}],
@@ -155,7 +162,10 @@ def test_mails_in_report_say_what_they_would_do() -> None:
     ("edition", "named"), [("cloud", "[~accountid:acc-hidden]"), ("datacenter", "[~acc-hidden]")]
 )
 def test_an_owner_without_an_address_is_named_on_the_issue(edition: str, named: str) -> None:
-    hidden = at(DUE - timedelta(hours=3), duty(), postmortem=postmortem(HIDDEN))
+    theirs = item()
+    assert theirs.issue is not None
+    owned = theirs.model_copy(update={"issue": theirs.issue.model_copy(update={"assignee": HIDDEN})})
+    hidden = at(DUE - timedelta(hours=3), duty(kind="done"), items=(owned,))
     decision = decide_reminders(hidden, rules(edition))
     (said,) = of_kind(decision, Kind.SAY_ON_PAPER)
     assert str(said.meaning["text"]).startswith(f"{named} ")
