@@ -16,6 +16,7 @@ from loguru import logger
 
 from simulation.judge import Judge, compare
 from simulation.mutations import MUTATIONS
+from simulation.people import papers
 from simulation.plan import Plan, make_plan
 from simulation.play import Ending, played
 from syncd.sandbox.cast import START
@@ -28,6 +29,8 @@ class Total:
     seeds: int = 0
     incidents: int = 0
     texts: int = 0
+    papers: int = 0
+    items: int = 0
     requests: int = 0
     faults: int = 0
     crashes: int = 0
@@ -43,6 +46,8 @@ class Total:
         self.seeds += 1
         self.incidents += len(ending.people.ids)
         self.texts += len(ending.people.notes) + len(ending.people.comments)
+        self.papers += sum(len(papers(ending.world, one)) for one in ending.people.ids.values())
+        self.items += len(ending.people.items)
         struck = [line.fault for line in ending.world.journal.lines() if line.fault]
         self.requests += ending.world.journal.total()
         self.faults += len(struck)
@@ -101,6 +106,7 @@ def report(total: Total, seconds: float) -> str:
     ways = ", ".join(f"{way} {number}" for way, number in total.ways.most_common())
     return (
         f"{total.seeds} seeds, {total.incidents} incidents, {total.texts} notes and comments of people,"
+        f" {total.papers} postmortems, {total.items} action items of people,"
         f" {total.requests} requests, {total.faults} of them struck, {total.crashes} crashes\n"
         f"duplicates {total.duplicates}, losses {total.losses}, other broken promises {total.others}\n"
         f"from the end of the faults to the last write: median {middle:.0f} s, worst {worst:.0f} s\n"

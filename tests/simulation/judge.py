@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import text
 from sqlmodel import select
 
+from simulation.judge_papers import paper_complaints
 from simulation.people import tickets
 from simulation.plan import FOREIGN
 from simulation.play import QUIET, Ending
@@ -43,6 +44,7 @@ class Judge:
         with db.read() as session:
             self._tickets = {row.incident_id: row for row in session.exec(select(TicketRow)).all()}
             self._operations = list(session.exec(select(OperationRow)).all())
+            papers = paper_complaints(session, ending)
             broken = audit.verify(session)
             if broken is not None:
                 self.others.append(f"audit: row {broken.seq}: {broken.why}")
@@ -50,6 +52,10 @@ class Judge:
                 self.others.append(f"the ledger went back to an older snapshot: {row[0]}")
         db.close()
         self._hold()
+        if not self.plan.dry:
+            self.duplicates += papers.duplicates
+            self.losses += papers.losses
+            self.others += papers.others
 
     @property
     def complaints(self) -> list[str]:
@@ -203,6 +209,8 @@ class Judge:
         site, incidents = self.world.jira.site, self.world.pagerduty.account.incidents
         for issue in site.issues.values():
             mark = issue.now.properties.get("syncd") or {}
+            if mark.get("kind", "create_ticket") != "create_ticket":
+                continue
             if mark and (
                 mark["incident"] not in incidents or mark["op"] != op_of(ticket_key(mark["incident"]))
             ):

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 from unittest.mock import patch
 
-from syncd.engine import cases, work
+from syncd.engine import cases, follow_ups, work
 from syncd.engine.brakes import Brakes
 from syncd.engine.desk import Desk
 from syncd.ledger.tables import IncidentRow
@@ -58,10 +58,18 @@ def asks_inside_a_transaction() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def overlooks_action_items() -> Iterator[None]:
+    """What people hang on a postmortem is taken for something else."""
+    with patch.object(follow_ups, "source_of", lambda *_given: None):
+        yield
+
+
 MUTATIONS: dict[str, Callable[[], Any]] = {
     "none": as_it_is,
     "settles_at_once": settles_at_once,
     "ignores_pauses": ignores_pauses,
     "forgets_agreements": forgets_agreements,
     "asks_inside_a_transaction": asks_inside_a_transaction,
+    "overlooks_action_items": overlooks_action_items,
 }

@@ -60,6 +60,7 @@ class People:
     services: dict[str, list[str]] = field(default_factory=dict)
     notes: list[Text] = field(default_factory=list)
     comments: list[Text] = field(default_factory=list)
+    items: list[Text] = field(default_factory=list)
     touches: list[Touch] = field(default_factory=list)
     changes: dict[tuple[str, str], float] = field(default_factory=dict)
     deleted: set[str] = field(default_factory=set)
@@ -165,6 +166,16 @@ class People:
 
         self._on_ticket(act, do)
 
+    def _action_item(self, act: Act) -> None:
+        """A sub-task of the postmortem; a person waits for that as for a ticket, though not as long."""
+        incident = self.ids[act.incident]
+        paper = next((one for one in papers(self.world, incident) if one.deleted_at is None), None)
+        if paper is not None:
+            made = self.world.jira.sub_task(paper.id, act.what["text"], by=COLLEAGUE)
+            self.items.append(Text(incident, str(made.id), issue=str(made.id)))
+        elif self.hub.now() < self.plan.calm + 500.0:
+            self.hub.at(self.hub.now() + WAIT, lambda: self._do(act))
+
     def _edit_comment(self, act: Act) -> None:
         text = self._one_of(self.comments, act)
         self.world.jira.edit_comment(text.issue, text.ident, act.what["text"], by=COLLEAGUE)
@@ -231,9 +242,18 @@ class People:
 
 def tickets(world: World, incident: str) -> list[Issue]:
     """The issues that bear the mark of an incident's ticket, deleted ones too."""
+    return _marked(world, incident, "create_ticket")
+
+
+def papers(world: World, incident: str) -> list[Issue]:
+    """The issues that bear the mark of an incident's postmortem, deleted ones too."""
+    return _marked(world, incident, "create_postmortem")
+
+
+def _marked(world: World, incident: str, kind: str) -> list[Issue]:
     found = []
     for issue in world.jira.site.issues.values():
         mark = issue.now.properties.get("syncd") or {}
-        if mark.get("incident") == incident and mark.get("kind") == "create_ticket":
+        if mark.get("incident") == incident and mark.get("kind") == kind:
             found.append(issue)
     return found

@@ -123,6 +123,8 @@ class Plan:
     silent_log: bool = False
     timeouts: bool = False
     dry: bool = False
+    papers: bool = False
+    """Whether postmortems and their action items are switched on."""
     calm: float = 0.0
     """From here on people rest and nothing goes wrong any more."""
 
@@ -144,7 +146,7 @@ class Plan:
 def make_plan(seed: int) -> Plan:
     """The plan of a seed."""
     random = stream(seed, "plan")
-    acts = _history(stream(seed, "people"))
+    acts, papers = _with_papers(stream(seed, "papers"), _history(stream(seed, "people")))
     last = max(act.at for act in acts)
     windows, closed = _faults(stream(seed, "windows"), last)
     ends = [last, *(one.end for one in windows), *(end for _, end, _ in closed)]
@@ -175,8 +177,24 @@ def make_plan(seed: int) -> Plan:
         silent_log=random.random() < 0.3,
         timeouts=random.random() < 0.2,
         dry=random.random() < 0.03,
+        papers=papers,
         calm=max(ends) + 1.0,
     )
+
+
+def _with_papers(random: Random, acts: tuple[Act, ...]) -> tuple[tuple[Act, ...], bool]:
+    """In half of the histories are postmortems: more is resolved, and people hang action items on them."""
+    if random.random() < 0.5:
+        return acts, False
+    last = max(act.at for act in acts)
+    numbers = [act.incident for act in acts if act.kind == "trigger"]
+    ends = [Act(last + random.uniform(0.0, 60.0), one, "resolve") for one in numbers if random.random() < 0.7]
+    items = [
+        Act(random.uniform(0.0, last), one, "action_item", {"text": f"Mend {one}.{number}"})
+        for one in numbers
+        for number in range(random.choice([0, 1, 2]))
+    ]
+    return tuple(sorted([*acts, *items, *ends], key=lambda act: act.at)), True
 
 
 def _faults(random: Random, last: float) -> tuple[tuple[Window, ...], tuple[tuple[float, float, str], ...]]:

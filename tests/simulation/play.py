@@ -56,6 +56,12 @@ ALL_SEEN = 960.0
 CALM_POLL = 150.0
 """Seconds between two cycles once the calm has lasted five minutes, to save time."""
 
+PAPERS: dict[str, Any] = {
+    "postmortem": {"mode": "enforce", "after_minutes": 5},
+    "follow_ups": {"mode": "enforce"},
+}
+"""What the mapping switches on where a plan has postmortems."""
+
 Mutate = Callable[[Engine], None]
 
 _MONOTONE = """
@@ -331,7 +337,7 @@ class Simulation:
             ledger=ledger,
             clock=self.clock,
             clients=clients,
-            mappings=(mapping(),),
+            mappings=(mapping(**(PAPERS if self.plan.papers else {})),),
             facts=facts,
             health=Health(self.clock),
             budgets=transport.budget,
