@@ -168,7 +168,10 @@ def _owned(item: Item, duty: Duty, now: datetime, rest: Rest) -> Duty:
 
 
 class Rest(Value):
-    """What keeps a duty from being judged: waivers, clocks that differ; and when it is due soon."""
+    """What keeps a duty from being judged: waivers, clocks that differ; and when it is due soon.
+
+    `waivers` are those of this action item alone: one of the incident's duties is none of it.
+    """
 
     waivers: tuple[Waiver, ...] = ()
     skewed: bool = False
@@ -177,17 +180,18 @@ class Rest(Value):
     def due(self, kind: DutyKind, due: datetime) -> datetime:
         """A deadline as the waivers move it: at the end of one there are 24 hours left."""
         for waiver in self.waivers:
-            end = min(waiver.until, waiver.ended_at or waiver.until)
-            if waiver.covers(kind) and waiver.at <= due <= end + AFTER_A_WAIVER:
-                due = max(due, end + AFTER_A_WAIVER)
+            if waiver.duty is kind and waiver.at <= due <= waiver.end + AFTER_A_WAIVER:
+                due = max(due, waiver.end + AFTER_A_WAIVER)
         return due
+
+    def rests_until(self, kind: DutyKind, breached: datetime) -> datetime:
+        """Until when nobody is asked for what may be overdue already: 24 hours after the last waiver's end."""
+        ends = [one.end + AFTER_A_WAIVER for one in self.waivers if one.duty is kind]
+        return max([breached, *ends])
 
     def waived(self, kind: DutyKind, now: datetime) -> bool:
         """Whether somebody's word holds now."""
-        return any(
-            one.covers(kind) and one.at <= now < min(one.until, one.ended_at or one.until)
-            for one in self.waivers
-        )
+        return any(one.duty is kind and one.runs(now) for one in self.waivers)
 
 
 def _met(duty: Duty, at: datetime, by: str, rest: Rest) -> Duty:
@@ -205,16 +209,21 @@ def _met(duty: Duty, at: datetime, by: str, rest: Rest) -> Duty:
 def _still_owed(duty: Duty, due: datetime, item: Item, now: datetime, rest: Rest) -> Duty:
     """Owed, due soon, waived or overdue; overdue only where the changelog was read up to the deadline."""
     due = rest.due(duty.kind, due)
-    over = now >= due and item.seen_until >= due and not rest.skewed and not duty.corrected
-    state, breached = DutyState.PENDING, duty.breached_at
+    over = now >= due and item.seen_until >= due and not rest.skewed
+    breached = duty.breached_at or (due if over and not duty.corrected else None)
+    # what was overdue before it was waived has a day after the waiver's end, as everything has
+    asked_for = due if breached is None else rest.rests_until(duty.kind, breached)
+    state = DutyState.PENDING
     if rest.waived(duty.kind, now):
         state = DutyState.WAIVED
-    elif breached is not None or over:
-        state, breached = DutyState.BREACHED, breached or due
-    elif due - now <= rest.soon:
+    elif breached is not None and not duty.corrected and now >= asked_for:
+        state = DutyState.BREACHED
+    elif now < asked_for <= now + rest.soon:
         state = DutyState.DUE_SOON
     update = {"state": state, "breached_at": breached, "met_at": None, "met_by": None}
-    return duty.model_copy(update=update if duty.breached_at else {**update, "due_at": due})
+    if duty.breached_at is None or asked_for > now:
+        update["due_at"] = asked_for
+    return duty.model_copy(update=update)
 
 
 def _first(kind: DutyKind, item: Item, mapping: Mapping, due: datetime) -> Duty:

@@ -137,7 +137,8 @@ def _judge(case: Case, state: ItemState, book: Rulebook) -> Decision:
     facts = _facts(state, item, end)
     if item is None or case.now is None:
         return Decision(facts={state.issue_id: facts})
-    rest = Rest(waivers=case.waivers, skewed=case.skewed, soon=DONE_SOON)
+    mine = tuple(one for one in case.waivers if one.subject == state.issue_id)
+    rest = Rest(waivers=mine, skewed=case.skewed, soon=DONE_SOON)
     mapping, now = book.mapping, case.now
     duties = (
         *owned(
@@ -149,7 +150,9 @@ def _judge(case: Case, state: ItemState, book: Rulebook) -> Decision:
         ),
         done(item, case.duty("done", item.issue.id), mapping, now, rest),
     )
-    again = min((left for duty in duties for left in _moments(duty, now)), default=None)
+    moments = [left for duty in duties for left in _moments(duty, now)]
+    moments += [(one.end - now).total_seconds() for one in mine if one.runs(now)]
+    again = min(moments, default=None)
     if state.gone_since is not None:
         # what cannot be seen is not judged: it stays as it was, and is never done
         return Decision(facts={state.issue_id: facts}, again=again)
@@ -267,17 +270,6 @@ def untaken(item: Item) -> bool:
     """Whether the owner was assigned by rule and has not touched the item since."""
     present = next((one for one in tenures(item.issue, item.changes) if one.until is None), None)
     return present is not None and present.account == item.by_rule and taken_at(item, present) is None
-
-
-def postponed_too_often(case: Case) -> tuple[ItemState, ...]:
-    """The open items whose third postponement goes to the contacts."""
-    return tuple(
-        one
-        for one in case.items
-        if one.ended_at is None
-        and one.facts.get("stands") == "open"
-        and postponements(one.changes) >= TOO_OFTEN
-    )
 
 
 def follow_ups_unsaid(case: Case, book: Rulebook) -> bool:

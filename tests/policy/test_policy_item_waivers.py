@@ -1,0 +1,123 @@
+"""Waivers and corrections of one action item: they hold for it alone, and as long as they say."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from duty_cast import DAY, HOUR, OLA, RESOLVED, SECOND
+from policy_cast import IN_PROGRESS, book, incident
+
+from syncd.domain.duty import Duty, DutyKind, Waiver
+from syncd.domain.ticket import Account, Issue
+from syncd.policy.case import Case, ItemState
+from syncd.policy.decide import with_duties
+from syncd.policy.follow_ups import decide_follow_ups
+
+ITEM = "900"
+BOOK = book(follow_ups={"mode": "enforce"}, postmortem={"mode": "off"})
+OWNED_DUE = RESOLVED + DAY
+"""24 working hours after a Monday's resolve."""
+
+
+def issue(owner: Account | None, due: date | None) -> Issue:
+    return Issue(
+        id=ITEM,
+        key="OPS-9",
+        project="OPS",
+        type_id="100",
+        summary="Alert earlier",
+        status=IN_PROGRESS,
+        assignee=owner,
+        due_date=due.isoformat() if due else None,
+        created_at=RESOLVED,
+        updated="2026-11-23T09:00:00.000+0000",
+    )
+
+
+class Owed:
+    """One action item whose duties are judged again and again."""
+
+    def __init__(self, owner: Account | None = None, due: date | None = None) -> None:
+        self.issue = issue(owner, due)
+        self.duties: tuple[Duty, ...] = ()
+        self.waivers: list[Waiver] = []
+
+    def waive(self, kind: DutyKind, at: datetime, until: datetime, subject: str | None = ITEM) -> None:
+        self.waivers.append(
+            Waiver(duty=kind, subject=subject, until=until, reason="holidays", by="Pia", at=at)
+        )
+
+    def at(self, now: datetime, kind: DutyKind) -> Duty:
+        case = Case(
+            incident=incident(status="resolved", resolved_at=RESOLVED, created_at=RESOLVED - HOUR),
+            now=now,
+            items=(
+                ItemState(
+                    issue_id=ITEM,
+                    key="OPS-9",
+                    source="sub-task of the postmortem",
+                    issue=self.issue,
+                    changes_until=now,
+                    first_seen_at=RESOLVED,
+                ),
+            ),
+            duties=self.duties,
+            waivers=tuple(one for one in self.waivers if one.at <= now),
+        )
+        decision = decide_follow_ups(case, BOOK)
+        self.duties = with_duties(case, decision.duties).duties
+        self.again = decision.again
+        found = case.model_copy(update={"duties": self.duties}).duty(kind, ITEM)
+        assert found is not None
+        return found
+
+
+def test_a_waived_item_is_owed_again_at_its_end_with_a_day_left() -> None:
+    owed = Owed()
+    owed.at(RESOLVED + HOUR, DutyKind.OWNED)
+    until = RESOLVED + 3 * DAY
+    owed.waive(DutyKind.OWNED, RESOLVED + 2 * HOUR, until)
+    assert owed.at(OWNED_DUE + HOUR, DutyKind.OWNED).state == "waived"
+    duty = owed.at(until - SECOND, DutyKind.OWNED)
+    assert (duty.state, duty.breached_at, duty.due_at) == ("waived", None, until + DAY)
+    assert owed.again == 1
+    assert owed.at(until, DutyKind.OWNED).state == "pending"
+    duty = owed.at(until + DAY + SECOND, DutyKind.OWNED)
+    assert (duty.state, duty.breached_at) == ("breached", until + DAY)
+
+
+def test_one_waiver_holds_for_one_duty_of_one_item() -> None:
+    owed = Owed(due=date(2026, 11, 24))
+    owed.at(RESOLVED + HOUR, DutyKind.DONE)
+    owed.waive(DutyKind.DONE, RESOLVED + 2 * HOUR, RESOLVED + 9 * DAY)
+    owed.waive(DutyKind.OWNED, RESOLVED + 2 * HOUR, RESOLVED + 9 * DAY, subject="901")
+    owed.waive(DutyKind.OWNED, RESOLVED + 2 * HOUR, RESOLVED + 9 * DAY, subject=None)
+    assert owed.at(RESOLVED + 2 * DAY, DutyKind.DONE).state == "waived"
+    assert owed.at(RESOLVED + 2 * DAY, DutyKind.OWNED).state == "breached"
+
+
+def test_an_item_that_was_overdue_has_a_day_after_the_waivers_end_and_the_breach_stays() -> None:
+    owed = Owed(owner=OLA, due=date(2026, 11, 24))
+    late = owed.at(RESOLVED + 3 * DAY, DutyKind.DONE)
+    assert late.state == "breached"
+    until = RESOLVED + 5 * DAY
+    owed.waive(DutyKind.DONE, RESOLVED + 3 * DAY + HOUR, until)
+    assert owed.at(RESOLVED + 4 * DAY, DutyKind.DONE).state == "waived"
+    duty = owed.at(until + HOUR, DutyKind.DONE)
+    assert (duty.state, duty.due_at, duty.breached_at) == ("due_soon", until + DAY, late.breached_at)
+    duty = owed.at(until + DAY, DutyKind.DONE)
+    assert (duty.state, duty.breached_at) == ("breached", late.breached_at)
+    assert owed.at(until + DAY + timedelta(hours=1), DutyKind.DONE) == duty
+
+
+def test_a_breach_that_was_taken_back_is_overdue_no_more() -> None:
+    owed = Owed(owner=OLA, due=date(2026, 11, 24))
+    late = owed.at(RESOLVED + 3 * DAY, DutyKind.DONE)
+    corrected: dict[str, Any] = {"corrected": "the date was a typing mistake"}
+    owed.duties = tuple(
+        one.model_copy(update=corrected) if one.kind is DutyKind.DONE else one for one in owed.duties
+    )
+    duty = owed.at(RESOLVED + 3 * DAY + HOUR, DutyKind.DONE)
+    assert (duty.state, duty.breached_at) == ("pending", late.breached_at)
+    assert owed.at(RESOLVED + 4 * DAY, DutyKind.DONE) == duty
