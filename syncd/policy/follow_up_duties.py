@@ -185,7 +185,7 @@ class Rest(Value):
         return due
 
     def rests_until(self, kind: DutyKind, breached: datetime) -> datetime:
-        """Until when nobody is asked for what may be overdue already: 24 hours after the last waiver's end."""
+        """Until when nobody is asked for what was overdue before it was waived: 24 hours after the end."""
         ends = [one.end + AFTER_A_WAIVER for one in self.waivers if one.duty is kind]
         return max([breached, *ends])
 

@@ -25,10 +25,11 @@ from policy_cast import (
 )
 
 from syncd.domain.base import Reference
+from syncd.domain.history import Spell
 from syncd.domain.incident import Incident
 from syncd.domain.operation import Kind, OperationClass
 from syncd.domain.ticket import Status
-from syncd.policy.case import Case, Decision, Rulebook
+from syncd.policy.case import Absorbed, Case, Decision, Rulebook
 from syncd.policy.status import decide_status
 
 OWES_NOTHING = Reference(id="PRIO4", name="P4")
@@ -224,6 +225,23 @@ def test_what_was_merged_closes_whatever_its_severity_owes() -> None:
     over = stands(IN_PROGRESS, merged, placed=IN_PROGRESS)
     assert target(decide_status(over, closing("enforce"))) == DONE.id
     assert target(decide_status(over, closing("report"))) == IN_REVIEW.id
+
+
+def test_what_was_lowered_before_its_resolve_stays_open_while_its_peak_owes_a_postmortem() -> None:
+    over = stands(IN_PROGRESS, incident(status="resolved", priority=OWES_NOTHING), placed=IN_PROGRESS)
+    peak = (
+        Spell(severity="SEV0", since=NOW - timedelta(hours=3)),
+        Spell(severity="SEV3", since=NOW - timedelta(hours=2)),
+    )
+    held = over.model_copy(update={"spells": peak})
+    assert target(decide_status(held, closing("enforce"))) == IN_REVIEW.id
+
+
+def test_what_absorbed_an_incident_that_owes_a_postmortem_stays_open_at_its_resolve() -> None:
+    over = stands(IN_PROGRESS, incident(status="resolved", priority=OWES_NOTHING), placed=IN_PROGRESS)
+    worse = Absorbed(id="P2", number=2, severity="SEV0", owes=True, merged_at=NOW)
+    took = over.model_copy(update={"absorbed": (worse,)})
+    assert target(decide_status(took, closing("enforce"))) == IN_REVIEW.id
 
 
 @pytest.mark.parametrize(
