@@ -172,6 +172,14 @@ class Case(Value):
         return max(found, key=lambda one: one.clock, default=None)
 
 
+    def latest_duties(self) -> tuple[Duty, ...]:
+        """The latest clock of each duty: of the others people have heard, and nobody is asked for them."""
+        latest: dict[tuple[str, str], Duty] = {}
+        for one in sorted(self.duties, key=lambda duty: duty.clock):
+            latest[one.kind, one.subject] = one
+        return tuple(latest.values())
+
+
 class Rulebook(Value):
     """The mapping of the incident's team, its service's section, and the Jira project in ids."""
 

@@ -13,6 +13,7 @@ from hashlib import sha256
 
 from syncd.domain.base import JsonValue
 from syncd.domain.duty import OWED, Duty, DutyKind
+from syncd.domain.mapping import Mode
 from syncd.domain.operation import Kind, Operation
 from syncd.policy.case import Case, ClosedBy, Decision, Remark, Rulebook, TicketState
 from syncd.policy.changed_back import in_conflict
@@ -28,10 +29,13 @@ _AT_THE_GATE = (DutyKind.SCHEDULED, DutyKind.COMPLETED, DutyKind.OWNED)
 
 def owed_at_the_gate(case: Case) -> tuple[Duty, ...]:
     """The duties that are owed now, as far as a close depends on them: the latest clock of each."""
-    latest: dict[tuple[str, str], Duty] = {}
-    for one in sorted(case.duties, key=lambda duty: duty.clock):
-        latest[one.kind, one.subject] = one
-    return tuple(one for one in latest.values() if one.kind in _AT_THE_GATE and one.state in OWED)
+    return tuple(one for one in case.latest_duties() if one.kind in _AT_THE_GATE and one.state in OWED)
+
+
+def _asked_for(one: Duty, book: Rulebook) -> bool:
+    """Whether people are asked for a duty at all: in mode `report` it is judged, and nobody hears of it."""
+    section = book.mapping.follow_ups if one.kind is DutyKind.OWNED else book.mapping.postmortem
+    return section.mode is Mode.ENFORCE
 
 
 def decide_gate(case: Case, book: Rulebook) -> Decision:
@@ -50,9 +54,20 @@ def decide_gate(case: Case, book: Rulebook) -> Decision:
     if closed is None or closed.status != issue.status.id:
         return Decision(look=frozenset({"ticket"}))
     missing = [one for one in owed_at_the_gate(case) if one.started_at <= closed.at]
+    asked = [one for one in missing if _asked_for(one, book)]
+    if missing and not asked:
+        return Decision(would=_would(book, missing))
+    missing = asked
     if not missing:
         return Decision(agreed={GATE: PROPER})
     return _stopped(case, book, ticket, closed, missing)
+
+
+def _would(book: Rulebook, missing: list[Duty]) -> tuple[str, ...]:
+    """What the gate would have done, were the duties enforced that it asks for."""
+    does = "reopen the ticket and say" if book.mapping.close_gate.mode == "reopen" else "say on the ticket"
+    kinds = ", ".join(sorted({str(one.kind) for one in missing}))
+    return (f"{does} what is missing: {kinds} (close_gate; their section is in mode report)",)
 
 
 def _stopped(
@@ -84,7 +99,7 @@ def _going_back(case: Case, book: Rulebook, ticket: TicketState, judged: str) ->
     under_way = f"gate/{case.incident.id}/{judged}" in case.once
     if not under_way or ticket.closed is None or not _reopens(case, book):
         return Decision()
-    if not owed_at_the_gate(case):
+    if not any(_asked_for(one, book) for one in owed_at_the_gate(case)):
         return Decision(agreed={GATE: PROPER})
     return Decision(operations=(_move_back(case, ticket, ticket.closed),))
 

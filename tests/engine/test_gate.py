@@ -12,7 +12,7 @@ from sqlmodel import select
 
 from engine.test_lifecycle import issue_of, nothing_more_is_written, status
 from syncd.domain.duty import Duty, DutyKind, DutyState
-from syncd.ledger.tables import AuditEventRow
+from syncd.ledger.tables import AuditEventRow, IncidentRow
 from syncd.policy import decide as rules
 from syncd.policy.case import Case, Decision, Rulebook
 
@@ -55,7 +55,8 @@ def judge(monkeypatch: pytest.MonkeyPatch) -> Judge:
 
 def after_a_resolve(make_rig: Any, gate: str = "reopen", **changes: Any) -> Rig:
     """A rig with one incident, resolved ten minutes ago, whose ticket stands in review."""
-    house: Rig = make_rig(mappings=(mapping(close_gate={"mode": gate}, **changes),))
+    enforced = {"postmortem": {"mode": "enforce", "after_minutes": 1440}, **changes}
+    house: Rig = make_rig(mappings=(mapping(close_gate={"mode": gate}, **enforced),))
     house.cycle()
     made = house.world.pagerduty.trigger("Alipay Integration", "Latency", priority="P1")
     house.settle(2)
@@ -134,7 +135,10 @@ def test_in_mode_comment_the_ticket_stays_closed(make_rig: Any, judge: Judge) ->
 def test_another_tool_s_ticket_stays_where_it_was_put_and_says_what_is_missing(
     make_rig: Any, judge: Judge
 ) -> None:
-    house = make_rig(mappings=(mapping(coexist="adopt", close_gate={"mode": "reopen"}),))
+    enforced = {"mode": "enforce", "after_minutes": 1440}
+    house = make_rig(
+        mappings=(mapping(coexist="adopt", close_gate={"mode": "reopen"}, postmortem=enforced),)
+    )
     house.cycle()
     made = house.world.pagerduty.trigger("Alipay Integration", "Latency", priority="P1")
     ticket = house.world.jira.create("Priya Raman", "Made by the app", type="Incident")
@@ -149,6 +153,17 @@ def test_another_tool_s_ticket_stays_where_it_was_put_and_says_what_is_missing(
     house.settle(4, 6 * HOUR)
     house.settle(4, 6 * HOUR)
     assert status(house) == "In Review"
+
+
+def test_a_gate_on_duties_in_report_only_shows_what_it_would_do(make_rig: Any, judge: Judge) -> None:
+    house = after_a_resolve(make_rig, postmortem={"mode": "report"})
+    closes(house)
+    assert status(house) == "Done"
+    assert said(house) == []
+    with house.ledger.db.read() as session:
+        (row,) = session.exec(select(IncidentRow)).all()
+    assert any("reopen the ticket and say what is missing" in one for one in row.would)
+    nothing_more_is_written(house)
 
 
 def test_in_mode_off_nobody_looks(make_rig: Any, judge: Judge) -> None:
