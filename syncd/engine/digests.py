@@ -115,7 +115,7 @@ def _owed(session: Session, desk: Desk, mapping: Mapping) -> Iterator[tuple[Case
         if was_over_before(case.incident, mapping.enforce_from):
             continue
         section = section_of(mapping, case.incident)
-        for duty in case.duties:
+        for duty in case.latest_duties():
             owner = owner_of(case, duty, mapping, section)
             if duty.state in _OWED and owner is not None and told_of(duty, held_mapping(case, mapping)):
                 yield case, duty, owner

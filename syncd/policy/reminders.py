@@ -39,7 +39,7 @@ def decide_reminders(case: Case, book: Rulebook) -> Decision:
     wanted: list[Operation] = []
     look: frozenset[str] = frozenset()
     again: list[float] = []
-    for duty in case.duties:
+    for duty in case.latest_duties():
         if not told_of(duty, mapping):
             continue
         if duty.state in _NOT_YET and duty.due_at > now:

@@ -133,6 +133,13 @@ def test_a_breach_that_was_taken_back_tells_nobody() -> None:
     assert decide_reminders(at(DUE + timedelta(minutes=1), wrong), rules()) == Decision()
 
 
+def test_of_a_clock_that_another_one_followed_nobody_hears_any_more() -> None:
+    late = duty("breached")
+    anew = duty("pending", clock=2, due_at=DUE + timedelta(days=4))
+    decision = decide_reminders(at(DUE + timedelta(minutes=1), late, anew), rules())
+    assert decision.operations == ()
+
+
 @pytest.mark.parametrize(
     "more",
     [{"skewed": True}, {"silent": True}, {"now": None}],
