@@ -171,7 +171,6 @@ class Case(Value):
         found = [one for one in self.duties if one.kind == kind and one.subject == wanted]
         return max(found, key=lambda one: one.clock, default=None)
 
-
     def latest_duties(self) -> tuple[Duty, ...]:
         """The latest clock of each duty: of the others people have heard, and nobody is asked for them."""
         latest: dict[tuple[str, str], Duty] = {}

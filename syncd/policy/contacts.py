@@ -62,6 +62,12 @@ def account_of_duty(case: Case, duty: Duty) -> Account | None:
     return account if account is not None and account.active else None
 
 
+def out_of_reach(case: Case, duty: Duty) -> Account | None:
+    """The owner of a duty whose address nobody knows: a comment names them, so that Jira mails them."""
+    account = account_of_duty(case, duty)
+    return None if account is None or account.email or case.addresses.get(account.id) else account
+
+
 def owner_of(case: Case, duty: Duty, mapping: Mapping, section: ServiceSection) -> Recipient | None:
     """Whom a duty's reminders go to; None: nobody whose address is known.
 

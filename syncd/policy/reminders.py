@@ -18,7 +18,7 @@ from syncd.domain.operation import Kind, Operation
 from syncd.domain.spelling import Mode
 from syncd.domain.ticket import Account
 from syncd.policy.case import Case, Decision, ItemState, Rulebook
-from syncd.policy.contacts import Recipient, account_of_duty, contacts, owner_of, told_of
+from syncd.policy.contacts import Recipient, contacts, out_of_reach, owner_of, told_of
 from syncd.policy.follow_up_duties import postponed_at
 from syncd.policy.notices import SKIP, by_mode, mail
 from syncd.policy.quiet import is_open, last_open, next_open
@@ -100,8 +100,8 @@ def _reminder(case: Case, book: Rulebook, duty: Duty) -> Iterator[Operation]:
 def _passed_over(case: Case, mapping: Mapping, duty: Duty) -> Iterator[Operation]:
     """The reminder of a duty that was breached before it could leave, recorded as not sent."""
     step, moment = _step(case, duty), reminder_moment(duty, mapping)
-    mentioned = _mention_key(case, duty, "due soon")
-    if moment is None or mentioned in case.once or any(key.startswith(step) for key in case.once):
+    mentioned = _mention_key(case, duty, "due soon") in case.once or _told_on_the_postmortem(case, duty)
+    if moment is None or mentioned or any(key.startswith(step) for key in case.once):
         return
     skip = {SKIP: "the deadline has passed meanwhile, and only the latest step goes out"}
     nobody = Recipient(address="nobody", why="")
@@ -117,8 +117,7 @@ def _breach(case: Case, book: Rulebook, duty: Duty, now: datetime) -> Iterator[O
     for one in contacts(book.mapping, book.section, severity):
         at = duty.breached_at or duty.due_at
         yield mail(case, MailKind.BREACH, place_of(duty), one, reason, at, skip=skip, **_about(duty))
-    account = account_of_duty(case, duty)
-    if not old and account is not None and not _known(case, account):
+    if not old:
         yield from _mention(case, book, duty, "overdue", reason)
 
 
@@ -144,16 +143,15 @@ def postponements(item: ItemState) -> int:
 
 
 def _mention(case: Case, book: Rulebook, duty: Duty, when: str, reason: str) -> Iterator[Operation]:
-    """A comment that names the owner, where nobody knows an address of theirs."""
-    account = account_of_duty(case, duty)
-    if account is None:
+    """A comment that names the owner of an action item, where nobody knows an address of theirs."""
+    account = out_of_reach(case, duty)
+    if account is None or _told_on_the_postmortem(case, duty):
         return
-    paper = f"postmortem:{case.incident.id}" if _of_postmortem(duty) else f"action_item:{duty.subject}"
     yield Operation(
         key=_mention_key(case, duty, when),
         kind=Kind.SAY_ON_PAPER,
         incident=case.incident.id,
-        object=paper,
+        object=f"action_item:{duty.subject}",
         meaning={"subject": when, "text": f"{mention(account, book)} {reason}.", "value": ""},
         reason=f"its owner has no known address: {reason}",
     )
@@ -164,8 +162,9 @@ def mention(account: Account, book: Rulebook) -> str:
     return f"[~accountid:{account.id}]" if book.project.edition == "cloud" else f"[~{account.id}]"
 
 
-def _known(case: Case, account: Account) -> bool:
-    return bool(account.email or case.addresses.get(account.id))
+def _told_on_the_postmortem(case: Case, duty: Duty) -> bool:
+    """Whether the one comment that the postmortem gets names the owner already (`tell_duties`)."""
+    return _of_postmortem(duty) and out_of_reach(case, duty) is not None
 
 
 def words_of(duty: Duty) -> str:

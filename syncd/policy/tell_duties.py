@@ -3,6 +3,7 @@
 The label `postmortem-overdue` comes with a breach and goes when nothing is overdue any more. A postmortem
 that was scheduled or completed before its incident was reopened is to be reviewed; one that a person wrote
 for an incident that was merged into another asks which counts (rules: "The postmortem", "Who hears what").
+An owner whom no mail reaches is named in the comment, so that Jira mails them and nothing is said twice.
 """
 
 from __future__ import annotations
@@ -12,9 +13,11 @@ from syncd.domain.duty import Duty, DutyKind, DutyState
 from syncd.domain.mapping import Mode
 from syncd.domain.operation import Kind, Operation
 from syncd.policy.case import Case, Decision, PostmortemState, Rulebook
+from syncd.policy.contacts import out_of_reach
 from syncd.policy.judging import KINDS, MET
 from syncd.policy.met import review_field, written_by_a_person
 from syncd.policy.moments import at_words
+from syncd.policy.reminders import mention
 
 OVERDUE_LABEL = "postmortem-overdue"
 STEP = "step"
@@ -50,6 +53,8 @@ def _step(case: Case, book: Rulebook, duty: Duty) -> Operation | None:
         text = f"it is {soon} by {due}: {duty.reason}. What ends it: {duty.way_out}."
     else:
         text = f"it {late} by {due} and is overdue: {duty.reason}. What ends it: {duty.way_out}."
+    owner = out_of_reach(case, duty) if book.mapping.mails.mode is Mode.ENFORCE else None
+    text = text if owner is None else f"{mention(owner, book)} {text}"
     step = f"{duty.kind}/{duty.clock}"
     key = f"{step}/{duty.state}/{int(duty.due_at.timestamp())}"
     return _say(case, key, text, f"the postmortem is {duty.state.replace('_', ' ')}", step)

@@ -136,9 +136,7 @@ def test_another_tool_s_ticket_stays_where_it_was_put_and_says_what_is_missing(
     make_rig: Any, judge: Judge
 ) -> None:
     enforced = {"mode": "enforce", "after_minutes": 1440}
-    house = make_rig(
-        mappings=(mapping(coexist="adopt", close_gate={"mode": "reopen"}, postmortem=enforced),)
-    )
+    house = make_rig(mappings=(mapping(coexist="adopt", close_gate={"mode": "reopen"}, postmortem=enforced),))
     house.cycle()
     made = house.world.pagerduty.trigger("Alipay Integration", "Latency", priority="P1")
     ticket = house.world.jira.create("Priya Raman", "Made by the app", type="Incident")

@@ -162,7 +162,10 @@ def test_mails_in_report_say_what_they_would_do() -> None:
     ("edition", "named"), [("cloud", "[~accountid:acc-hidden]"), ("datacenter", "[~acc-hidden]")]
 )
 def test_an_owner_without_an_address_is_named_on_the_issue(edition: str, named: str) -> None:
-    hidden = at(DUE - timedelta(hours=3), duty(), postmortem=postmortem(HIDDEN))
+    theirs = item()
+    assert theirs.issue is not None
+    owned = theirs.model_copy(update={"issue": theirs.issue.model_copy(update={"assignee": HIDDEN})})
+    hidden = at(DUE - timedelta(hours=3), duty(kind="done"), items=(owned,))
     decision = decide_reminders(hidden, rules(edition))
     (said,) = of_kind(decision, Kind.SAY_ON_PAPER)
     assert str(said.meaning["text"]).startswith(f"{named} ")

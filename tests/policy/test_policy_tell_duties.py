@@ -13,6 +13,7 @@ from syncd.domain.ticket import Comment
 from syncd.policy.case import Decision, MergeTarget
 from syncd.policy.explain import explain, summary
 from syncd.policy.judging import GRACE
+from syncd.policy.reminders import decide_reminders
 from syncd.policy.tell_duties import OVERDUE_LABEL, tell_duties
 
 LATER = DUE + GRACE
@@ -47,6 +48,19 @@ def test_one_comment_when_due_soon_one_at_the_breach_and_none_daily() -> None:
     assert late.startswith("it was not scheduled by 2026-11-25 09:00 UTC and is overdue")
     for days in range(1, 5):
         assert said(told(life, LATER + days * DAY)) == []
+
+
+def test_an_owner_whom_no_mail_reaches_is_named_in_that_comment_and_in_no_other() -> None:
+    mails = {"mode": "enforce"}
+    life = Life(book=rules(mails=mails)).resolve()
+    for now in (DUE - 24 * HOUR, DUE - 4 * HOUR, DUE + GRACE + HOUR):
+        decision = told(life, now)
+        assert said(decision) == [] or said(decision)[0].startswith("[~accountid:acc-ola] it ")
+        about = decide_reminders(life.case(now), life.book)
+        assert [op for op in about.operations if op.kind is Kind.SAY_ON_PAPER] == []
+        life.once |= {op.key for op in decision.operations}
+    assert len([key for key in life.once if key.startswith("say/")]) == 2
+    assert "acc-ola" not in str(told(Life().resolve(), DUE - 24 * HOUR))
 
 
 def test_after_downtime_only_the_latest_step_is_said_and_the_other_is_on_record() -> None:
