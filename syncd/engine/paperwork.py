@@ -139,7 +139,8 @@ def record(
     incident = case.incident
     papers.add_spell(row, severity, (incident.updated_at or now) if row.spells else incident.created_at)
     ticket = ticket_of(session, row.id)
-    if ticket is not None and ticket.closed is not None and not _closed(ticket):
+    placed = ticket is not None and ticket.placed_status is not None
+    if ticket is not None and placed and ticket.closed is not None and not _closed(ticket):
         ticket.closed = None
         session.add(ticket)
     row.due_at = None if decision.again is None else now + timedelta(seconds=decision.again)
@@ -220,23 +221,26 @@ def read_log(desk: Desk, incident_id: str, patterns: dict[str, str]) -> None:
 
 
 def _read_close(desk: Desk, incident_id: str) -> None:
-    """Who moved the ticket to where it stands, and from where."""
+    """Who moved the ticket to where it stands, and from where; that nobody ever did is kept, too."""
     with desk.ledger.db.read() as session:
         ticket = ticket_of(session, incident_id)
-    if ticket is None:
+    if ticket is None or not ticket.snapshot:
         return
     moves = [one for one in desk.clients.jira.changelog(ticket.issue_id) if one.field == "status"]
     desk.health.succeeded("jira")
-    if not moves:
-        return
-    last = moves[-1]
-    closed = ClosedBy(
-        status=last.after or "",
-        before=last.before or "",
-        before_name=last.before_words or "",
-        by=last.author.name if last.author else None,
-        at=last.at,
-    )
+    issue = Issue.model_validate(ticket.snapshot)
+    closed = ClosedBy(status=issue.status.id, before="", at=issue.created_at or desk.clock.now())
+    if moves:
+        last = moves[-1]
+        by = last.author
+        closed = ClosedBy(
+            status=last.after or "",
+            before=last.before or "",
+            before_name=last.before_words or "",
+            by=by.name if by else None,
+            person=ticket.placed_status is None and by is not None and _a_person(desk, by),
+            at=last.at,
+        )
     with desk.ledger.db.write() as session:
         session.add(ticket)
         ticket.closed = closed.model_dump(mode="json")
@@ -244,6 +248,10 @@ def _read_close(desk: Desk, incident_id: str) -> None:
             # it was moved on meanwhile: read it again before anything is judged
             moment = desk.ledger.moments.next()
             look_again(session, [incident_id], desk.clock.now(), moment, "its ticket moved on", ticket=True)
+
+
+def _a_person(desk: Desk, account: Account) -> bool:
+    return account.human and account.id != desk.clients.jira.myself().id
 
 
 def read_papers(desk: Desk, rows: list[PaperRow], book: Rulebook, *, changelogs: bool) -> None:

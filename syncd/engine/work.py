@@ -288,7 +288,9 @@ class Worker:
                 seen.rows = rows
                 return True
         if decision.look and all(seen_before[name] >= SAME_LOOKS for name in decision.look):
-            # it cannot be seen now: what is on record stands, and it is tried again later
+            # it cannot be seen now: what is on record stands, and it is tried again later; who is to be told
+            # of the incident itself does not wait for that
+            tell(desk, incident.id)
             later.at(60.0)
             return True
         if decision.look:
@@ -445,7 +447,10 @@ def _agree(session: Session, ticket: TicketRow, agreed: dict[str, JsonValue]) ->
         if "state" in agreed and ticket.snapshot:
             stands = str(ticket.snapshot["status"]["id"])
             if ticket.placed_status is None or _moved_there(session, ticket, stands):
-                ticket.placed_status = stands
+                # where a person moved it first, the daemon put it where it stood before
+                first = ticket.closed if ticket.closed and ticket.closed.get("person") else {}
+                moved = ticket.placed_status is None and first.get("status") == stands
+                ticket.placed_status = str(first["before"]) if moved else stands
         session.add(ticket)
 
 

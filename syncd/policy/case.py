@@ -31,12 +31,17 @@ class MirrorPair(Value):
 
 
 class ClosedBy(Value):
-    """Who closed a ticket when, by Jira's changelog, and where it stood before."""
+    """Who moved a ticket to where it stands, and when, by Jira's changelog, and where it stood before.
+
+    `before` is empty where nobody ever moved it. `person` says of a ticket that we never placed that it was
+    neither an app nor our account.
+    """
 
     status: str
     before: str
     before_name: str = ""
     by: str | None = None
+    person: bool = False
     at: UtcTime
 
 

@@ -81,7 +81,8 @@ def _stopped(
             agreed={GATE: f"overridden: {which}"},
             remarks=(Remark(rule="gate.overridden", reason=reason, by=closed.by or "somebody"),),
         )
-    back = _reopens(case, book)
+    # a ticket that nobody ever moved has no status to go back to
+    back = bool(closed.before) and _reopens(case, book)
     operations = [_say(case, ticket, closed, missing, key, back=back)]
     if back:
         operations.append(_move_back(case, ticket, closed))
@@ -97,7 +98,7 @@ def _reopens(case: Case, book: Rulebook) -> bool:
 def _going_back(case: Case, book: Rulebook, ticket: TicketState, judged: str) -> Decision:
     """A close that was judged: the way back goes on until it is made, as long as something is owed."""
     under_way = f"gate/{case.incident.id}/{judged}" in case.once
-    if not under_way or ticket.closed is None or not _reopens(case, book):
+    if not under_way or not ticket.closed or not ticket.closed.before or not _reopens(case, book):
         return Decision()
     if not any(_asked_for(one, book) for one in owed_at_the_gate(case)):
         return Decision(agreed={GATE: PROPER})

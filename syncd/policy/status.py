@@ -89,6 +89,8 @@ def _move(case: Case, book: Rulebook) -> Decision:
         return Decision(agreed=agreed)
     if issue.status.id == target.id:
         return Decision(agreed=agreed)
+    if _first_move_unknown(case, book):
+        return Decision(look=frozenset({"ticket"}))
     reason = _left(case, book)
     if reason:
         return Decision(agreed=agreed, remarks=(Remark(rule="status", reason=reason),))
@@ -129,11 +131,25 @@ def _would_close(case: Case, book: Rulebook) -> tuple[str, ...]:
     return ()
 
 
+def _first_move_unknown(case: Case, book: Rulebook) -> bool:
+    """Whether it is to be read who moved a ticket that we made, and never placed, to where it stands.
+
+    At a status of the mapping that no create puts a ticket to, a person may have put it there first.
+    """
+    ticket, issue = case.ticket, case.ticket.issue if case.ticket else None
+    if ticket is None or issue is None or ticket.origin == "adopted" or ticket.placed_status is not None:
+        return False
+    word = book.project.word_for(issue.status.id)
+    moved = word not in (None, IncidentStatus.TRIGGERED) and issue.status.category != "done"
+    return moved and (ticket.closed is None or ticket.closed.status != issue.status.id)
+
+
 def _left(case: Case, book: Rulebook) -> str | None:
     """Why the ticket stays where it is, None if it may be moved.
 
     Before its first placement a ticket that we made stands where the create put it, whatever that
-    status is called; an adopted one stands where a person put it, also when that is done.
+    status is called, unless its changelog says that a person moved it since; an adopted one stands where a
+    person put it, also when that is done.
     """
     ticket, issue = case.ticket, case.ticket.issue if case.ticket else None
     if ticket is None or issue is None:
@@ -142,7 +158,8 @@ def _left(case: Case, book: Rulebook) -> str | None:
     if case.silent and not made:
         return "it was over before the rules began"
     if made and ticket.placed_status is None and issue.status.category != "done":
-        return None
+        moved = ticket.closed is not None and ticket.closed.status == issue.status.id and ticket.closed.person
+        return "a person moved the ticket before its first placement" if moved else None
     if book.project.word_for(issue.status.id) is None:
         return f"status {issue.status.id} belongs to people"
     ours = ticket.placed_status == issue.status.id and "state" in ticket.agreed

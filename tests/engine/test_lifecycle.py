@@ -222,6 +222,19 @@ def test_a_ticket_that_a_person_moved_stays_until_the_incident_changes(house: Ri
     assert status(house) == "In Progress"
 
 
+def test_a_persons_move_between_the_create_and_the_first_read_is_not_undone(house: Rig) -> None:
+    made = house.world.pagerduty.trigger("Alipay Integration", "Latency")
+    house.cycle()
+    house.world.jira.transition("OPS-1", "In Review", "Ines Carvalho")
+    house.settle(3)
+    assert status(house) == "In Review"
+    nothing_more_is_written(house)
+    house.world.pagerduty.acknowledge(made.id, "Amara Osei")
+    house.settle(3)
+    assert status(house) == "In Progress"
+    nothing_more_is_written(house)
+
+
 def test_a_ticket_that_a_person_closed_is_not_pulled_back(house: Rig) -> None:
     made = house.world.pagerduty.trigger("Alipay Integration", "Latency")
     house.settle(2)

@@ -25,6 +25,8 @@ from engine.mail_rig import (
 )
 from engine.test_lifecycle import nothing_more_is_written
 from engine.test_pause import pause, resume
+from syncd.policy import decide as rules
+from syncd.policy.tell_duties import tell_duties
 
 MONDAY = datetime(2026, 11, 16, tzinfo=UTC)
 HOUR = 3600.0
@@ -214,11 +216,11 @@ def test_the_digest_leaves_at_nine_in_the_team_s_zone(
 ) -> None:
     from syncd.engine.digests import digest_moment
 
-    rules = mailing(**PAPERS, zone=zone)
+    there = mailing(**PAPERS, zone=zone)
     friday, monday = date(2026, 10, 30), date(2026, 11, 2)
-    moments = [digest_moment(rules, one) for one in (friday, monday)]
+    moments = [digest_moment(there, one) for one in (friday, monday)]
     assert [one.hour for one in moments if one] == [before, after]
-    assert digest_moment(rules, date(2026, 10, 31)) is None
+    assert digest_moment(there, date(2026, 10, 31)) is None
 
 
 def test_missed_digests_are_on_record_and_only_the_latest_goes_out(post: Rig) -> None:
@@ -290,15 +292,20 @@ def test_what_nobody_owns_is_for_the_owner_of_the_service(post: Rig) -> None:
     assert {*recipients(post)} == {OWNER}
 
 
-def test_an_owner_without_a_known_address_is_mentioned_on_the_issue(post: Rig) -> None:
+def test_an_owner_without_a_known_address_is_mentioned_on_the_issue_once(
+    post: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rules, "TELLING", (tell_duties, *rules.TELLING))
     owed = Owed(post, incident(post), assignee="Mei Tanaka")
-    owed.set("pending", at(2, 16))
+    owed.set("due_soon", at(2, 16))
     until(post, at(2, 12))
+    until(post, at(2, 15))
     assert letters(post) == []
     (mention,) = [one for one in post.operations() if one.kind == "say_on_paper"]
     assert mention.object == f"postmortem:{owed.incident}"
     account = post.world.jira.account_id("Mei Tanaka")
     assert mention.meaning["text"].startswith(f"[~accountid:{account}] ")
+    nothing_more_is_written(post)
 
 
 def test_an_address_that_a_look_up_has_found_is_known(post: Rig) -> None:

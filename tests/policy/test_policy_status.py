@@ -29,7 +29,7 @@ from syncd.domain.history import Spell
 from syncd.domain.incident import Incident
 from syncd.domain.operation import Kind, OperationClass
 from syncd.domain.ticket import Status
-from syncd.policy.case import Absorbed, Case, Decision, Rulebook
+from syncd.policy.case import Absorbed, Case, ClosedBy, Decision, Rulebook
 from syncd.policy.status import decide_status
 
 OWES_NOTHING = Reference(id="PRIO4", name="P4")
@@ -143,8 +143,30 @@ def test_a_second_acknowledgement_after_one_that_timed_out_changes_nothing() -> 
 
 @pytest.mark.parametrize("at", [WAITING, IN_REVIEW, Status(id="1", name="Backlog", category="new")])
 def test_a_new_ticket_is_placed_from_wherever_the_create_put_it(at: Status) -> None:
-    fresh = stands(at, incident(), agreed=None, placed=None)
+    fresh = stands(at, incident(), agreed=None, placed=None, closed=first_move(at, before=""))
     assert target(decide_status(fresh, book())) == TO_DO.id
+
+
+def first_move(to: Status, before: str = TO_DO.id, *, person: bool = False) -> ClosedBy:
+    """What the changelog says of who moved a new ticket."""
+    return ClosedBy(status=to.id, before=before, by="Ana" if before else None, person=person, at=NOW)
+
+
+def test_where_a_person_may_have_moved_a_new_ticket_its_changelog_is_read_first() -> None:
+    fresh = stands(IN_REVIEW, incident(), agreed=None, placed=None)
+    assert decide_status(fresh, book()) == Decision(look=frozenset({"ticket"}))
+    old = stands(IN_REVIEW, incident(), agreed=None, placed=None, closed=first_move(IN_PROGRESS))
+    assert decide_status(old, book()) == Decision(look=frozenset({"ticket"}))
+
+
+@pytest.mark.parametrize("person", [True, False])
+def test_a_persons_first_move_of_a_new_ticket_is_left_and_an_apps_is_not(person: bool) -> None:
+    moved = first_move(IN_REVIEW, person=person)
+    fresh = stands(IN_REVIEW, incident(), agreed=None, placed=None, closed=moved)
+    decision = decide_status(fresh, book())
+    assert target(decision) == (None if person else TO_DO.id)
+    expected = [("status", "a person moved the ticket before its first placement")] if person else []
+    assert left(decision) == expected
 
 
 def test_a_new_ticket_that_stands_right_is_agreed_on() -> None:
