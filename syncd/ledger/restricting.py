@@ -16,12 +16,24 @@ from syncd.domain.incident import stub_title
 from syncd.domain.mail import KEYS, concerns_no_incident
 from syncd.domain.operation import Kind, OperationState
 from syncd.ledger import audit, outbox
-from syncd.ledger.tables import ActionItemRow, IncidentRow, OperationRow, PostmortemRow, TicketRow
+from syncd.ledger.tables import (
+    ActionItemRow,
+    IncidentRow,
+    OperationRow,
+    PostmortemRow,
+    TicketRow,
+    WaiverRow,
+)
 
 AGAIN = "again"
 """In what a withheld operation was rendered to: it must be rendered anew before it leaves."""
 PRIVATE = "restricted"
 """In what a create means: its text is read when it leaves, and kept nowhere."""
+
+FROM_JIRA = "jira"
+"""The source of a waiver that a label in Jira gave."""
+SEE_COMMENT = "see the comment"
+"""What stands for a comment of a restricted incident that is a waiver's reason."""
 
 _TEXTS = (
     Kind.MIRROR_NOTE,
@@ -58,11 +70,20 @@ def restrict(session: Session, row: IncidentRow, why: str, now: datetime) -> boo
         row.log = [{name: one for name, one in entry.items() if name != "summary"} for entry in row.log]
     for paper in _papers(session, row.id):
         withhold_paper(session, paper, row.number)
+    _withhold_waivers(session, row.id)
     query = select(OperationRow).where(OperationRow.incident_id == row.id).order_by(col(OperationRow.id))
     for operation in session.exec(query).all():
         _withhold(session, operation, row.number, now)
     _withhold_from_digests(session)
     return True
+
+
+def _withhold_waivers(session: Session, incident_id: str) -> None:
+    """Why somebody waived by a label is what they wrote in a comment."""
+    query = select(WaiverRow).where(WaiverRow.incident_id == incident_id, WaiverRow.source == FROM_JIRA)
+    for waiver in session.exec(query).all():
+        waiver.reason = SEE_COMMENT
+        session.add(waiver)
 
 
 def _withhold_from_digests(session: Session) -> None:

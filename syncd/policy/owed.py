@@ -27,6 +27,12 @@ class Owed(Value):
     reason: str
 
 
+def counts_for_another(case: Case) -> bool:
+    """Whether it was merged into an incident whose own postmortem and follow-ups count."""
+    merged = case.incident.merged_into is not None
+    return merged and (case.merged_into is None or case.merged_into.claimed)
+
+
 def over_since(case: Case) -> datetime | None:
     """When the incident was resolved last (UTC), None while it is open."""
     incident = case.incident
@@ -83,7 +89,7 @@ def owed_postmortem(case: Case, book: Rulebook) -> Owed | None:
     Silence (what was over before the rules began) and the mapping's mode are the caller's business.
     """
     incident, mapping = case.incident, book.mapping
-    if incident.merged_into is not None:
+    if counts_for_another(case):
         return None
     owing = [
         one

@@ -10,7 +10,7 @@ from __future__ import annotations
 from syncd.domain.mapping import Mode
 from syncd.domain.operation import Kind, Operation, postmortem_key, ticket_key
 from syncd.policy.case import Case, Decision, PostmortemState, Rulebook
-from syncd.policy.owed import over_since, owed_postmortem, settles_in
+from syncd.policy.owed import counts_for_another, over_since, owed_postmortem, settles_in
 from syncd.policy.restricted import ASPECT, STUB, level_of
 
 LINK = "link"
@@ -41,8 +41,8 @@ def seconds_left(case: Case, book: Rulebook) -> float | None:
 def _make(case: Case, book: Rulebook) -> Decision:
     left, owed = seconds_left(case, book), owed_postmortem(case, book)
     if left is None or owed is None:
-        merged = case.incident.merged_into is not None
-        return Decision() if case.incident.open or merged else Decision(again=settles_in(case, book))
+        elsewhere = counts_for_another(case)
+        return Decision() if case.incident.open or elsewhere else Decision(again=settles_in(case, book))
     if left > 0:
         return Decision(again=left)
     if book.mapping.postmortem.mode is Mode.REPORT:

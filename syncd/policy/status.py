@@ -16,7 +16,7 @@ from syncd.domain.operation import Kind, Operation
 from syncd.policy.case import Case, Decision, Remark, Rulebook
 from syncd.policy.changed_back import in_conflict
 from syncd.policy.met import review_field, written_by_a_person
-from syncd.policy.owed import owed_postmortem
+from syncd.policy.owed import counts_for_another, owed_postmortem
 
 FLAPPING_SECONDS = 300.0
 """A resolve and a reopen within five minutes move the ticket once (rules: "The ticket", Status)."""
@@ -43,7 +43,7 @@ def _owes_nothing(case: Case, book: Rulebook) -> bool:
 
     What owes a postmortem by its worst severity, or by what was merged into it, is not closed at the resolve.
     """
-    if case.incident.merged_into is not None:
+    if counts_for_another(case):
         # whose postmortem a person already wrote is left open until somebody says which of the two counts
         return not written_by_a_person(case.postmortem, review_field(book))
     return owed_postmortem(case, book) is None

@@ -205,6 +205,39 @@ def test_changed_rules_that_would_write_to_many_tickets_are_held(house: Rig) -> 
     assert kinds_of_events(house).count("mass.held") == 1
 
 
+def test_postmortems_and_follow_ups_that_are_switched_on_for_many_are_held(make_rig: MakeRig) -> None:
+    rig = make_rig(mappings=(mapping(enforce_from="2026-11-01"),))
+    made = storm(rig, 4)
+    rig.settle(3)
+    for one in made:
+        rig.world.pagerduty.resolve(one, "Amara Osei")
+    rig.settle(16, 150)
+    before = rig.writes()
+    enforced = {"mode": "enforce"}
+    restart_with(rig, mapping(postmortem=enforced, follow_ups=enforced, version="on"))
+    rig.settle(6)
+    assert rig.writes() == before
+    assert {row.kind for row in rig.operations("held")} == {"create_postmortem"}
+    assert standing(rig)["held"]["tickets"] == 4
+    nothing_more_is_written(rig)
+
+
+def test_no_postmortem_is_made_for_what_was_over_before_the_rules_began(make_rig: MakeRig) -> None:
+    enforced = {"mode": "enforce"}
+    later = mapping(
+        postmortem=enforced, follow_ups=enforced, mails=enforced, enforce_from="2026-11-17", version="on"
+    )
+    rig = make_rig(mappings=(later,), mail=True)
+    for one in storm(rig, 4):
+        rig.world.pagerduty.resolve(one, "Amara Osei")
+    rig.settle(3, 24 * 3600)
+    rig.settle(3)
+    assert rig.operations() == []
+    assert rig.mail is not None
+    assert rig.mail.letters == []
+    nothing_more_is_written(rig)
+
+
 def test_they_go_on_when_they_are_released(house: Rig) -> None:
     calm(house, 4)
     restart_with(house, mapping(severities=URGENT, version="changed"))

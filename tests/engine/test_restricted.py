@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 from rig import SERVICES, Rig, mapping
+from sqlmodel import col, select
 
 from engine.test_lifecycle import incident_of, issue_of, nothing_more_is_written, status
 from syncd.config.templates import Templates
 from syncd.daemon import TicketRenderer
 from syncd.ledger.reading import show_data, status_data
-from syncd.ledger.tables import AuditEventRow, IncidentRow
+from syncd.ledger.tables import AuditEventRow, IncidentRow, WaiverRow
 from syncd.sandbox import faults
 from syncd.sandbox.jira.model import Project, SecurityLevel
 
@@ -413,6 +414,25 @@ def test_a_text_that_had_not_left_when_it_was_restricted_is_dropped(careful: Any
     assert [row.kind for row in rig.operations("dropped")] == ["mirror_note"]
     assert issue_of(rig)["comments"] == []
     nothing_more_is_written(rig)
+    rig.stop()
+    hidden(rig)
+    rig.start()
+
+
+def test_why_a_label_waived_is_forgotten_when_it_becomes_restricted(careful: Any) -> None:
+    rig = careful()
+    made = rig.world.pagerduty.trigger("Alipay Integration", "Odd")
+    rig.settle(3)
+    now = rig.clock.now()
+    known: dict[str, Any] = {"incident_id": made.id, "until": now, "at": now, "by": "Pia"}
+    with rig.ledger.db.write() as session:
+        session.add(WaiverRow(source="jira", reason=f"comment {CANARY}", **known))
+        session.add(WaiverRow(source="command", reason="holidays", **known))
+    rig.world.jira.add_label("OPS-1", "restricted", "Priya Raman")
+    rig.settle(4)
+    with rig.ledger.db.read() as session:
+        rows = session.exec(select(WaiverRow).order_by(col(WaiverRow.id))).all()
+    assert [one.reason for one in rows] == ["see the comment", "holidays"]
     rig.stop()
     hidden(rig)
     rig.start()

@@ -79,6 +79,14 @@ def test_it_is_owed_since_the_incident_first_qualified() -> None:
     assert found.since == at(40)
 
 
+def test_what_was_merged_into_an_incident_of_nobodys_service_still_owes_its_own() -> None:
+    source = resolved("P2")
+    merged = source.incident.model_copy(update={"merged_into": "P9"})
+    target = MergeTarget(id="P9", claimed=False)
+    foreign = source.model_copy(update={"incident": merged, "merged_into": target})
+    assert owed_postmortem(foreign, rules()) is not None
+
+
 def test_what_was_merged_into_another_owes_nothing_and_the_other_one_owes_for_it() -> None:
     source = resolved("P1")
     merged = source.incident.model_copy(update={"merged_into": "P9"})

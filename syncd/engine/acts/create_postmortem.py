@@ -45,7 +45,7 @@ from syncd.ledger.restricting import PRIVATE
 from syncd.ledger.snapshots import look_again
 from syncd.ledger.tables import IncidentRow, OperationRow, PostmortemRow
 from syncd.policy.case import Case, Rulebook
-from syncd.policy.owed import over_since, owed_postmortem
+from syncd.policy.owed import counts_for_another, over_since, owed_postmortem
 from syncd.policy.postmortem import seconds_left
 from syncd.policy.restricted import ASPECT, STUB
 from syncd.remote.errors import NotDone
@@ -163,7 +163,7 @@ def _case(desk: Desk, row: OperationRow) -> tuple[IncidentRow, Case, Rulebook]:
         raise DecideAgain
     with desk.ledger.db.read() as session:
         case = build_case(session, desk, known, book, ({}, None))
-    if case.postmortem is not None or case.incident.merged_into is not None:
+    if case.postmortem is not None or counts_for_another(case):
         raise DecideAgain
     return known, case, book
 
