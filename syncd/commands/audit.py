@@ -55,6 +55,8 @@ def verify(anchor: tuple[int, str] | None, exported: Path | None, as_json: bool)
         sys.exit(0 if whole else 1)
     for problem in problems:
         click.echo(problem, err=True)
+    if exported and not problems:
+        click.echo(f"{exported}: every file is as its manifest says, and its events are those of the ledger")
     if broken:
         click.echo(f"the audit trail is broken at row {broken.seq}: {broken.why}", err=True)
     else:

@@ -19,8 +19,22 @@ if TYPE_CHECKING:
     help="Write the evidence of a period (days in UTC, both included): its population by PagerDuty's and"
     " Jira's own count, one JSON and CSV for each incident, and a manifest over all files.",
 )
-@click.option("--from", "since", required=True, type=click.DateTime(["%Y-%m-%d"]), help="The first day.")
-@click.option("--to", "until", required=True, type=click.DateTime(["%Y-%m-%d"]), help="The last day.")
+@click.option(
+    "--from",
+    "since",
+    metavar="DATE",
+    required=True,
+    type=click.DateTime(["%Y-%m-%d"]),
+    help="The first day, as 2026-10-01.",
+)
+@click.option(
+    "--to",
+    "until",
+    metavar="DATE",
+    required=True,
+    type=click.DateTime(["%Y-%m-%d"]),
+    help="The last day, as 2026-12-31.",
+)
 @click.option(
     "--output",
     required=True,

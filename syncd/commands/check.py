@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
 from syncd.commands.output import console, emit_json, json_option, plain
-from syncd.commands.setup import Setup
+from syncd.commands.setup import Setup, load_rules
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from syncd.config.load import Rules
     from syncd.domain.mapping import Mapping
     from syncd.engine.checks.finding import Finding
     from syncd.engine.checks.sight import Sight
@@ -41,16 +42,23 @@ def command(
         raise click.UsageError("--probe makes tickets, and --offline asks nobody: leave one out")
     if for_admin and (as_json or probe):
         raise click.UsageError("--for-admin prints one page and nothing else: leave out --json and --probe")
+    if offline and not for_admin:
+        _tell([*_configured(load_rules())], as_json)
     setup = Setup.load(ctx)
     setup.start_log(quiet=True)
     if probe:
         _may_probe(setup, yes)
-    findings = [*_configured(setup)]
+    findings = [*_configured(setup.configuration)]
     if not offline:
         findings += _asked(setup, probe, loud=not as_json)
     if for_admin:
         _page(setup, findings)
         sys.exit(_exit_code([one for one in findings if one.code in ACCOUNTS]))
+    _tell(findings, as_json)
+
+
+def _tell(findings: list[Finding], as_json: bool) -> NoReturn:
+    """Show what was found, and end."""
     if as_json:
         hidden = {"credentials", "away"}
         emit_json({"findings": [one.model_dump(mode="json", exclude=hidden) for one in findings]})
@@ -82,10 +90,10 @@ def _trials(setup: Setup) -> dict[str, Mapping]:
     return found
 
 
-def _configured(setup: Setup) -> Iterator[Finding]:
+def _configured(rules: Rules) -> Iterator[Finding]:
     from syncd.engine.checks.configured import configured
 
-    return configured(setup.configuration)
+    return configured(rules)
 
 
 def _asked(setup: Setup, probe: bool, loud: bool) -> Iterator[Finding]:

@@ -209,4 +209,4 @@ def _configure(folder: Path, server: SandboxServer) -> Configuration:
         pagerduty_url=server.url("pagerduty"),
         jira_url=server.url("jira"),
     )
-    return Configuration(settings, live, load_mappings(mappings, templates), templates)
+    return Configuration(settings, load_mappings(mappings, templates), templates, live)

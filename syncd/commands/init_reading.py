@@ -44,7 +44,10 @@ def read(team: str, services: tuple[str, ...], project: str | None, offline: boo
         names, remarks = _services(pagerduty, team, services)
         priorities = tuple(one.name for one in pagerduty.priorities())
     if not names:
-        raise click.UsageError(f"say which PagerDuty services are {team}'s: --service NAME, once for each")
+        raise click.UsageError(
+            f"say which PagerDuty services are {team}'s: --service NAME, once for each;"
+            " or set SYNCD_PAGERDUTY_TOKEN, and PagerDuty is asked"
+        )
     jira = _jira(settings, transport)
     key, facts = project or USUAL_PROJECT, None
     screen: tuple[FieldFacts, ...] = ()

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from syncd.commands.setup import Setup, ledger_for_reading
+from syncd.commands.setup import Setup, ledger_for_reading, load_rules
 
 if TYPE_CHECKING:
+    from syncd.config.load import Rules
     from syncd.config.templates import Templates
     from syncd.report.week import Week
     from syncd.report.weekly import Weekly
@@ -29,6 +30,7 @@ ENDINGS = {"text": "txt", "html": "html", "json": "json", "csv": "csv"}
     type=click.Choice(FORMATS),
     help="One form; without it text, and with --output all four.",
 )
+@click.option("--json", "form", flag_value="json", help="The same as --format json.")
 @click.option(
     "--output",
     metavar="DIR",
@@ -43,18 +45,18 @@ def command(
     """Print, write or send a report; one that was sent is shown as it was sent."""
     if send and (form or output):
         raise click.UsageError("--send mails the report in all its forms; leave --format and --output away")
-    setup = Setup.load(ctx)
-    mappings = setup.configuration.mappings
+    rules = load_rules()
+    mappings = rules.mappings
     teams = [one.team for one in mappings]
     if team is not None and team not in teams:
         raise click.UsageError(f"no mapping is team {team}'s; there are: {', '.join(teams)}")
     if send:
-        sys.exit(_send(setup, {"week": _named(week).name if week else None, "team": team}))
-    report, head = _report(setup, week, team)
+        sys.exit(_send(Setup.load(ctx), {"week": _named(week).name if week else None, "team": team}))
+    report, head = _report(rules, week, team)
     names = team is not None or all(one.report.names for one in mappings)
     forms = [form] if form else (list(FORMATS) if output else ["text"])
     for one in forms:
-        text = _written(report, one, setup.configuration.templates, head, _browse(setup), names=names)
+        text = _written(report, one, rules.templates, head, _browse(rules), names=names)
         if output is None:
             sys.stdout.write(text)
             continue
@@ -64,19 +66,19 @@ def command(
         click.echo(file)
 
 
-def _report(setup: Setup, named: str | None, team: str | None) -> tuple[Weekly, str]:
+def _report(rules: Rules, named: str | None, team: str | None) -> tuple[Weekly, str]:
     from syncd.engine.clock import SystemClock
     from syncd.ledger import audit
     from syncd.report.week import Week
     from syncd.report.weekly import frozen, make, zone_of
 
-    now, mappings = SystemClock().now(), setup.configuration.mappings
+    now, mappings = SystemClock().now(), rules.mappings
     zone = zone_of(mappings, team)
     week = _named(named) if named else Week.of(now, zone).back(1)
     if week.bounds(zone)[0] > now:
         raise click.UsageError(f"{week.name} has not begun yet")
     with ledger_for_reading() as db, db.read() as session:
-        expires = setup.configuration.settings.expires
+        expires = rules.settings.expires
         report = frozen(session, week, team, zone) or make(
             session, week, team, mappings, now, expires=expires
         )
@@ -130,9 +132,9 @@ def _written(report: Weekly, form: str, templates: Templates, head: str, browse:
     return write(report, templates, names=names, head=head, browse=browse)
 
 
-def _browse(setup: Setup) -> str:
-    jira = setup.configuration.live.jira if setup.configuration.live else None
-    return f"{jira.url.rstrip('/')}/browse/" if jira else ""
+def _browse(rules: Rules) -> str:
+    url = rules.settings.jira_url
+    return f"{url.rstrip('/')}/browse/" if url else ""
 
 
 def _slug(team: str | None) -> str:

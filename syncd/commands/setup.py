@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from syncd.config.load import Configuration
+    from syncd.config.load import Configuration, Rules
     from syncd.engine.desk import Desk
     from syncd.ledger.connect import Database
 
@@ -50,6 +50,16 @@ class Setup:
         clock = SystemClock()
         ledger = open_ledger(self.configuration.settings, who, clock)
         return make_desk(self.configuration, ledger, clock)
+
+
+def load_rules() -> Rules:
+    """The mappings, templates and settings for a command that asks neither service.
+
+    Raises `ConfigError` with every problem; an account that is not set is none.
+    """
+    from syncd.config import load
+
+    return load.load_rules(say=lambda text: click.echo(text, err=True))
 
 
 @contextmanager

@@ -110,7 +110,7 @@ def _postmortem(out: Console, paper: dict[str, Any] | None) -> None:
 
 def _event(event: dict[str, Any]) -> tuple[object, ...]:
     data = event["data"]
-    about = data.get("key") or data.get("rule") or data.get("kind") or ""
+    about = data.get("key") or data.get("duty") or data.get("rule") or data.get("kind") or ""
     return (
         event["seq"],
         second(event["at"]),

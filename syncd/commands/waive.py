@@ -31,7 +31,11 @@ def _through(day: datetime) -> str:
 @of_argument
 @duty_option
 @click.option(
-    "--until", required=True, type=click.DateTime(["%Y-%m-%d"]), help="The last day, as 2026-12-01."
+    "--until",
+    metavar="DATE",
+    required=True,
+    type=click.DateTime(["%Y-%m-%d"]),
+    help="The last day, as 2026-12-01.",
 )
 @reason_option
 @by_option

@@ -174,6 +174,14 @@ _NEEDED = {
 }
 
 
+def missing_accounts(settings: Settings) -> list[Problem]:
+    """What of the two services' accounts is not set."""
+    folder = variable("mappings_dir")
+    missing = [one for one in _missing(settings, ()) if one.key != folder]
+    email = variable("jira_email")
+    return [*missing, *(one for one in _jira(settings) if one.key == email)]
+
+
 def _missing(settings: Settings, unknown: tuple[Problem, ...]) -> list[Problem]:
     problems = []
     for field, hint in _NEEDED.items():

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from syncd.config.live import ENV_FILE, Live, load_live, load_settings
+from syncd.config.live import ENV_FILE, Live, check_live, load_live, load_settings, missing_accounts
 from syncd.config.mappings import load_mappings
 from syncd.config.problems import ConfigError, Problem
 from syncd.config.settings import Settings, variable
@@ -18,13 +18,19 @@ from syncd.domain.mapping import Mapping
 
 
 @dataclass(frozen=True)
-class Configuration:
-    """What a daemon is set up with; nothing of it is missing or wrong."""
+class Rules:
+    """Settings, mappings and templates: all that a command needs that asks neither service."""
 
     settings: Settings
-    live: Live
     mappings: tuple[Mapping, ...]
     templates: Templates
+
+
+@dataclass(frozen=True)
+class Configuration(Rules):
+    """What a daemon is set up with; nothing of it is missing or wrong."""
+
+    live: Live
 
 
 def load_configuration(
@@ -39,7 +45,22 @@ def load_configuration(
     except ConfigError as error:
         raise ConfigError([*error.problems, *_problems_of_mappings(error, env_file)]) from None
     templates = Templates(settings.templates_dir)
-    return Configuration(settings, live, load_mappings(live.mappings_dir, templates, say), templates)
+    mappings = load_mappings(live.mappings_dir, templates, say)
+    return Configuration(settings, mappings, templates, live)
+
+
+def load_rules(env_file: Path | None = ENV_FILE, say: Callable[[str], None] = lambda _: None) -> Rules:
+    """As `load_configuration` for commands that ask neither service: an account may be missing.
+
+    Raises `ConfigError` with every problem of the other settings, the mappings and their templates.
+    """
+    settings = load_settings(env_file)
+    accounts = {problem.key for problem in missing_accounts(settings)}
+    problems = [one for one in check_live(settings, env_file) if one.key not in accounts]
+    if problems or settings.mappings_dir is None:
+        raise ConfigError([*problems, *_problems_of_mappings(ConfigError(problems), env_file)])
+    templates = Templates(settings.templates_dir)
+    return Rules(settings, load_mappings(settings.mappings_dir, templates, say), templates)
 
 
 def ledger_url_alone(env_file: Path | None = ENV_FILE) -> str:

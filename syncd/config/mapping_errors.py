@@ -51,7 +51,13 @@ def _purpose(path: Path_) -> str:
 def _instead(path: Path_) -> str:
     known = known_keys(path[:-1])
     near = did_you_mean(str(path[-1]), known)
-    return near or (f"its section may have {listing(known[:_MOST_LISTED])}" if known else "remove it")
+    if near or not known:
+        return near or "remove it"
+    more = len(known) - _MOST_LISTED
+    if more <= 0:
+        return f"its section may have {listing(known)}"
+    listed = ", ".join(f"`{name}`" for name in known[:_MOST_LISTED])
+    return f"its section may have {listed} and {more} more: syncd schema"
 
 
 def _sayings(kind: str, error: ErrorDetails) -> tuple[str, str]:

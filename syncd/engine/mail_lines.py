@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from sqlmodel import Session
 
+from syncd.domain.base import JsonValue
 from syncd.domain.duty import Duty, DutyKind, DutyState
 from syncd.domain.incident import Incident
 from syncd.domain.mapping import Mapping, ServiceSection
@@ -19,6 +20,7 @@ from syncd.ledger.ledger import get_meta
 from syncd.ledger.tables import IncidentRow, PostmortemRow, TicketRow
 from syncd.policy.case import Case, ItemState
 from syncd.policy.contacts import contacts
+from syncd.policy.follow_ups import BY_RULE
 from syncd.policy.severity import decide_severity
 from syncd.report.letters import Line, moment
 
@@ -70,7 +72,7 @@ def line_of(
         since=moment(duty.started_at, mapping.zone),
         due=moment(duty.due_at, mapping.zone),
         why=why[:1].upper() + why[1:],
-        act=_act(duty, mapping, key),
+        act=_act(case, duty, mapping, key),
         url=url,
         others=_others(case, mapping, duty, key),
         next=_next(case, mapping, section, late=late, owner=owner),
@@ -122,6 +124,10 @@ def _item(case: Case, issue_id: str) -> ItemState | None:
     return next((one for one in case.items if one.issue_id == issue_id), None)
 
 
+def _texts(value: JsonValue) -> list[str]:
+    return [str(one) for one in value] if isinstance(value, list) else []
+
+
 def _named(case: Case, item: ItemState | None) -> str:
     if item is None:
         return "The action item"
@@ -145,13 +151,17 @@ def _about(case: Case, mapping: Mapping, section: ServiceSection) -> str:
     return f"#{case.incident.number} {case.incident.title} ({severity}, {service})"
 
 
-def _act(duty: Duty, mapping: Mapping, key: str) -> str:
+def _act(case: Case, duty: Duty, mapping: Mapping, key: str) -> str:
     place = key or "the ticket"
     if duty.kind is DutyKind.SCHEDULED:
         return f"Set owner and review date on {place}"
     if duty.kind is DutyKind.COMPLETED:
         return f"Finish {place} and move it to {mapping.postmortem.statuses[0]}"
-    return f"Assign {place}" if duty.kind is DutyKind.OWNED else f"Finish {place} and close it"
+    if duty.kind is not DutyKind.OWNED:
+        return f"Finish {place} and close it"
+    item = _item(case, duty.subject)
+    by_rule = item is not None and BY_RULE in _texts(item.facts.get("violations"))
+    return f"Take {place} with a comment, or assign it to somebody" if by_rule else f"Assign {place}"
 
 
 def _others(case: Case, mapping: Mapping, duty: Duty, key: str) -> tuple[str, ...]:

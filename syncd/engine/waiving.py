@@ -7,7 +7,7 @@ a second event, and both stay on record (rules: "The postmortem", Waivers).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from sqlmodel import Session, col, select
@@ -77,13 +77,19 @@ def _place(session: Session, wanted: str) -> Place:
     return Place(incident, item)
 
 
+def _last_day(end: datetime) -> date:
+    """The last day (UTC) that is over by `end`."""
+    return (end - timedelta(days=1)).date()
+
+
 def _waive(session: Session, arguments: dict[str, Any], place: Place, now: datetime) -> str:
     until = datetime.fromisoformat(str(arguments["until"]))
     who, reason = str(arguments["by"]), str(arguments["reason"])
     if until <= now:
-        raise Refused(f"{until:%Y-%m-%d %H:%M} UTC is over; name a day to come")
+        raise Refused(f"{_last_day(until):%Y-%m-%d} is over (UTC); name a day to come")
     if until - now > LONGEST:
-        raise Refused(f"a waiver lasts {LONGEST.days} days at most: until {now + LONGEST:%Y-%m-%d}")
+        latest = _last_day(now + LONGEST)
+        raise Refused(f"a waiver lasts {LONGEST.days} days at most: until {latest:%Y-%m-%d}")
     duty = _duty_of(arguments, place)
     running = [one for one in _latest(session, place, duty) if one.state in RUNNING]
     if not running:

@@ -88,7 +88,10 @@ class DutyMark:
 
 @dataclass(frozen=True, slots=True)
 class ItemFact:
-    """One action item that is not done, or whose end fell into the period."""
+    """One action item that is not done, or whose end fell into the period.
+
+    `due_at` is the end of `due_day` in the team's zone, which may be another day elsewhere.
+    """
 
     issue_id: str
     key: str
@@ -107,6 +110,7 @@ class ItemFact:
     owned: str | None
     postponed: int
     gone: bool
+    due_day: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,6 +248,7 @@ def items(session: Session, since: datetime, until: datetime, team: str | None) 
             owned.c.state,
             func.coalesce(func.json_extract(col(ActionItemRow.facts), "$.postponed"), 0),
             col(ActionItemRow.out_of_sight_since).is_not(None),
+            func.json_extract(col(ActionItemRow.facts), "$.due"),
         )
         .join(IncidentRow, col(IncidentRow.id) == col(ActionItemRow.incident_id))
         .join(done, done.c.subject == ActionItemRow.issue_id, isouter=True)

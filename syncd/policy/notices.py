@@ -51,7 +51,7 @@ def by_mode(mapping: Mapping, wanted: tuple[Operation, ...]) -> Decision:
 
 def _would(op: Operation) -> str:
     to = op.meaning.get("to")
-    return f"would mail {to}: {op.reason}" if to else f"would comment: {op.reason}"
+    return f"mail {to}: {op.reason}" if to else f"comment: {op.reason}"
 
 
 def mail(

@@ -9,7 +9,7 @@ An owner whom no mail reaches is named in the comment, so that Jira mails them a
 from __future__ import annotations
 
 from syncd.domain.base import JsonValue
-from syncd.domain.duty import Duty, DutyKind, DutyState
+from syncd.domain.duty import STATE_WORDS, Duty, DutyKind, DutyState
 from syncd.domain.mapping import Mode
 from syncd.domain.operation import Kind, Operation
 from syncd.policy.case import Case, Decision, PostmortemState, Rulebook
@@ -57,7 +57,7 @@ def _step(case: Case, book: Rulebook, duty: Duty) -> Operation | None:
     text = text if owner is None else f"{mention(owner, book)} {text}"
     step = f"{duty.kind}/{duty.clock}"
     key = f"{step}/{duty.state}/{int(duty.due_at.timestamp())}"
-    return _say(case, key, text, f"the postmortem is {duty.state.replace('_', ' ')}", step)
+    return _say(case, key, text, f"the postmortem is {STATE_WORDS[duty.state]}", step)
 
 
 def _review(case: Case, book: Rulebook, latest: list[Duty]) -> Operation | None:

@@ -128,6 +128,7 @@ def item_row(one: ItemFact, week: str, now: datetime, since: datetime, until: da
         "status": "not visible" if one.gone else one.status,
         "started_at": one.first_seen_at,
         "due_at": one.due_at,
+        "due_day": one.due_day,
         "met_at": one.done_at,
     }
 

@@ -302,7 +302,7 @@ def _follow_ups(rows: Sequence[Row]) -> dict[str, Any]:
                 "number": row["number"],
                 "owner": row["owner"],
                 "status": row["status"],
-                "due_at": row["due_at"].isoformat() if row["due_at"] else None,
+                "due_day": row["due_day"],
                 "overdue_days": row["overdue_days"],
             }
             for row in oldest

@@ -83,7 +83,7 @@ def notice(about: About, since: datetime, late: bool, why: str) -> Letter:
     if late:
         notes.append("This notice comes late: syncd could not tell you when it happened.")
     return Letter(
-        subject=f"{mark}{about.severity}: {_short(about.title)} (#{about.number})",
+        subject=f"{mark}{about.severity}: {_titled(about)}",
         template="mail/notice",
         context={
             **_frame(about.team, f"{mark}{about.severity}: {about.service}", lead, RED, why),
@@ -99,7 +99,7 @@ def correction(about: About, before: str, since: datetime, why: str) -> Letter:
     """The severity was lowered soon after the notice; one line says so."""
     line = f"#{about.number} was lowered from {before} to {about.severity} at {moment(since, about.zone)}."
     return Letter(
-        subject=f"Lowered to {about.severity}: {_short(about.title)} (#{about.number})",
+        subject=f"Lowered to {about.severity}: {_titled(about)}",
         template="mail/notice",
         context={
             **_frame(about.team, f"Lowered: {before} is now {about.severity}", line, GREEN, why),
@@ -184,6 +184,13 @@ def _line(line: Line) -> dict[str, JsonValue]:
 
 def _plain(texts: tuple[str, ...] | list[str]) -> list[JsonValue]:
     return [*texts]
+
+
+def _titled(about: About) -> str:
+    """Title and number; what stands for a restricted incident's title names the number already."""
+    number = f"#{about.number}"
+    title = _short(about.title)
+    return title if title.endswith(f" {number}") else f"{title} ({number})"
 
 
 def _short(title: str) -> str:

@@ -75,7 +75,7 @@ def context(
         "tone": tone(figures),
         "number": f"{figures['kept']} of {figures['of']}",
         "formula": FORMULA,
-        "before": _before(figures),
+        "before": [*_unfinished(report), *_before(figures)],
         "restated": _restated(figures),
         "empty": empty,
         "sections": sections,
@@ -122,6 +122,12 @@ def _days(monday: date, sunday: date) -> str:
     return f"{monday.day} {monday:%b} to {sunday.day} {sunday:%b %Y}"
 
 
+def _unfinished(report: Weekly) -> list[str]:
+    end = report.week.bounds(report.zone)[1]
+    over = datetime.fromisoformat(report.figures["made_at"]) >= end
+    return [] if over else ["This week is not over yet: these are its figures so far."]
+
+
 def _before(figures: dict[str, Any]) -> list[str]:
     found = []
     for name, words in (("four_weeks", "The four weeks before"), ("twelve_weeks", "The twelve weeks before")):
@@ -147,11 +153,11 @@ def _restated(figures: dict[str, Any]) -> list[str]:
 def _sections(report: Weekly, names: bool, browse: str) -> Iterator[Section]:
     figures, zone = report.figures, ZoneInfo(report.zone)
     yield from _needed(figures, zone, names, browse)
-    yield _incidents(figures)
+    yield from _incidents(figures)
     yield from _times(figures)
     yield from _duties(figures)
     yield from _missed(figures, zone, names, browse)
-    yield _follow_ups(figures, names, browse, zone)
+    yield _follow_ups(figures, names, browse)
     yield from _remarks(figures)
     yield from _weeks(figures)
 
@@ -218,7 +224,8 @@ def _lasting(figures: dict[str, Any]) -> Iterator[str]:
         yield f"{_n(len(figures['lasting']) - len(known), 'restricted incident')} open for more than a week"
 
 
-def _incidents(figures: dict[str, Any]) -> Section:
+def _incidents(figures: dict[str, Any]) -> Iterator[Section]:
+    """The incidents by severity, team and service, each under its own title, as each has its own scale."""
     found = figures["incidents"]
     lines = []
     if found["assumed"]:
@@ -227,12 +234,11 @@ def _incidents(figures: dict[str, Any]) -> Section:
         lines.append(f"{count} without a ticket: {one_line(why)}")
     if found["restricted"]:
         lines.append(f"{found['restricted']} restricted, of which nothing else is told here")
-    teams = found["by_team"] if len(found["by_team"]) > 1 else {}
-    return {
-        "title": f"Incidents: {found['count']}",
-        "bars": _bars(found["by_severity"]) + _bars(teams) + _bars(found["by_service"]),
-        "lines": lines,
-    }
+    yield {"title": f"Incidents: {found['count']}", "bars": _bars(found["by_severity"]), "lines": lines}
+    if len(found["by_team"]) > 1:
+        yield {"title": "Incidents by team", "bars": _bars(found["by_team"])}
+    if found["by_service"]:
+        yield {"title": "Incidents by service", "bars": _bars(found["by_service"])}
 
 
 def _bars(counts: dict[str, int]) -> list[Section]:
@@ -297,7 +303,7 @@ def _missed(figures: dict[str, Any], zone: ZoneInfo, names: bool, browse: str) -
         yield {"title": "Missed or late", "table": _table(head, rows)}
 
 
-def _follow_ups(figures: dict[str, Any], names: bool, browse: str, zone: ZoneInfo) -> Section:
+def _follow_ups(figures: dict[str, Any], names: bool, browse: str) -> Section:
     found = figures["follow_ups"]
     lines = [
         f"{found['done']} done this week, {found['overdue']} overdue, {found['unowned']} without an owner,"
@@ -316,7 +322,7 @@ def _follow_ups(figures: dict[str, Any], names: bool, browse: str, zone: ZoneInf
     rows = [
         [
             _cell(_told_once(one["summary"], f"#{one['number']}"), one["key"], browse),
-            (_at(one["due_at"], zone, hours=False) if one["due_at"] else "no date")
+            (f"{date.fromisoformat(one['due_day']):%d %b %Y}" if one["due_day"] else "no date")
             + (f" ({one['overdue_days']} d over)" if one["overdue_days"] is not None else ""),
             one["status"],
             *([one["owner"] or "nobody"] if names else []),
@@ -360,9 +366,8 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> Section:
     return {"head": list(head), "rows": [list(row) for row in shown], "more": said}
 
 
-def _at(moment: str, zone: ZoneInfo, *, hours: bool = True) -> str:
-    local = datetime.fromisoformat(moment).astimezone(zone)
-    return f"{local:%a %d %b %H:%M}" if hours else f"{local:%d %b %Y}"
+def _at(moment: str, zone: ZoneInfo) -> str:
+    return f"{datetime.fromisoformat(moment).astimezone(zone):%a %d %b %H:%M}"
 
 
 def _left(hours: float) -> str:

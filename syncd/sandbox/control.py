@@ -7,6 +7,7 @@ arguments as a JSON object; what they return comes back as the service would sho
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, fields, is_dataclass
 from datetime import datetime
+from inspect import Parameter, signature
 from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
@@ -93,7 +94,7 @@ class Control:
 
     def _about(self, _: tuple[Call, dict[str, str]]) -> Reply:
         urls = {name: self.doors.url(name) for name in (*SERVICES, "control")}
-        acts = {name: acts_of(self.world.service(name)) for name in SERVICES}
+        acts = {name: _signatures(self.world.service(name)) for name in SERVICES}
         return Reply.of(
             {"urls": urls, "now": self.world.clock().isoformat(), "acts": acts, "faults": sorted(STRIKES)}
         )
@@ -209,6 +210,17 @@ def _body(call: Call) -> dict[str, Any]:
     if not isinstance(body, dict):
         raise TypeError("the body must be a JSON object")
     return body
+
+
+def _signatures(stage: object) -> dict[str, str]:
+    """The arguments of each act of a stage; those with a default may be left out."""
+    found = {}
+    for name in acts_of(stage):
+        wanted = signature(getattr(stage, name)).parameters.values()
+        found[name] = ", ".join(
+            one.name if one.default is Parameter.empty else f"{one.name}={one.default!r}" for one in wanted
+        )
+    return found
 
 
 def _rule_json(rule: faults.Rule) -> Mapping[str, Any]:

@@ -85,6 +85,10 @@ class House:
         """Set an environment variable."""
         self.monkeypatch.setenv(name, value)
 
+    def unset(self, name: str) -> None:
+        """Take an environment variable away."""
+        self.monkeypatch.delenv(name, raising=False)
+
     def trigger(
         self, title: str = "Callbacks time out", service: str = "Alipay Integration", **more: Any
     ) -> str:

@@ -100,6 +100,27 @@ def test_offline_no_request_leaves(house: House) -> None:
     assert "C07" in codes(said.json["findings"], "ok")
 
 
+def test_offline_a_first_mapping_is_judged_without_any_account(bare: House) -> None:
+    for name in ("PAGERDUTY_TOKEN", "PAGERDUTY_FROM", "JIRA_URL", "JIRA_EMAIL", "JIRA_TOKEN"):
+        bare.unset(f"SYNCD_{name}")
+    assert bare.syncd("init", "mine", "--team", "Payments", "--service", "Checkout API").code == 0
+    bare.set("SYNCD_MAPPINGS_DIR", "mine")
+    said = bare.syncd("check", "--offline", "--json")
+    assert said.code == 0
+    missing = [one["where"] for one in said.json["findings"] if one["code"] == "C09"]
+    assert missing == [
+        "SYNCD_PAGERDUTY_TOKEN",
+        "SYNCD_PAGERDUTY_FROM",
+        "SYNCD_JIRA_URL",
+        "SYNCD_JIRA_TOKEN",
+    ]
+    bare.set("SYNCD_MAPPINGS_DIR", "nowhere")
+    wrong = bare.syncd("check", "--offline")
+    assert wrong.code == 78
+    assert "no folder" in wrong.err
+    assert "JIRA_TOKEN" not in wrong.err
+
+
 @pytest.mark.parametrize(("service", "name"), [("PAGERDUTY", "PagerDuty"), ("JIRA", "Jira")])
 def test_a_refused_token_is_77_with_the_name_of_the_service(house: House, service: str, name: str) -> None:
     house.set(f"SYNCD_{service}_TOKEN", "not-the-right-one")

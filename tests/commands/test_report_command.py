@@ -39,6 +39,17 @@ def test_each_form_is_printed(reported: House, form: str, begins: str) -> None:
     assert said.out.lstrip().startswith(begins)
 
 
+def test_it_needs_the_mappings_and_no_account(reported: House) -> None:
+    for name in ("PAGERDUTY_TOKEN", "PAGERDUTY_FROM", "JIRA_URL", "JIRA_EMAIL", "JIRA_TOKEN"):
+        reported.unset(f"SYNCD_{name}")
+    assert reported.syncd("report").code == 0
+
+
+def test_json_is_asked_for_as_everywhere(reported: House) -> None:
+    assert reported.syncd("report", "--json").json["rows"] == []
+    assert reported.syncd("report", "--json", "--format", "json").code == 0
+
+
 def test_with_a_folder_all_four_forms_are_written(reported: House) -> None:
     said = reported.syncd("report", "--week", this_week(), "--team", "QRPay", "--output", "out")
     assert said.code == 0

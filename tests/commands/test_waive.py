@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -112,7 +113,7 @@ def test_an_action_item_is_waived_by_its_key(owing: tuple[House, str]) -> None:
 @pytest.mark.parametrize(
     ("args", "said"),
     [
-        (("waive", "1", "--until", "2020-01-01"), "is over; name a day to come"),
+        (("waive", "1", "--until", "2020-01-01"), "2020-01-01 is over (UTC); name a day to come"),
         (("waive", "1", "--until", day(32)), "30 days at most"),
         (("waive", "NOPE", "--until", day(3)), "is no incident, number, ticket"),
         (("waive", "1", "--duty", "owned", "--until", day(3)), "name its key instead"),
@@ -128,6 +129,13 @@ def test_what_cannot_be_says_why_and_changes_nothing(
     assert answer.code == 1
     assert said in answer.out
     assert waivers(house) == []
+
+
+def test_the_latest_day_that_a_refusal_names_is_taken(owing: tuple[House, str]) -> None:
+    house, _ = owing
+    said = house.syncd("waive", "1", "--until", day(40), *WHY).out
+    (latest,) = re.findall(r"at most: until (\S+)", said)
+    assert house.syncd("waive", "1", "--until", latest, *WHY).code == 0
 
 
 @pytest.mark.parametrize("who", ["amara.osei@qrpay.example", "AMARA OSEI", "acc-1"])

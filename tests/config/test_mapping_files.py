@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
@@ -130,6 +131,14 @@ EVERYTHING_SAID = {
     "34:5: playbook[0]: would stand on every ticket of the team; give the titles it is for as `title`",
     "35:5: playbook[1]: says nothing; give `detect`, `actions` or `recovered_when`",
 }
+
+
+def test_an_unknown_key_that_resembles_none_is_told_what_there_is_and_that_there_is_more(
+    said: Callable[..., list[str]], small: str
+) -> None:
+    (line,) = said(a=small + "qqqq: 1\n")
+    assert "qqqq: unknown key; its section may have `syncd`, `team`, `enforce_from`" in line
+    assert re.search(r" and \d+ more: syncd schema$", line)
 
 
 def test_every_problem_of_a_file_is_told_at_once_with_place_key_and_what_would_be_right(

@@ -11,6 +11,7 @@ from typing import Any
 from rig import SERVICES, Rig, mapping, rig
 from sqlmodel import col, select
 
+from syncd.engine.mail_lines import case_of, line_of, section_of
 from syncd.ledger.papers import duties_of
 from syncd.ledger.tables import ActionItemRow, AuditEventRow, IncidentRow, PostmortemRow
 from syncd.sandbox.jira.model import Issue
@@ -205,6 +206,28 @@ def test_nobody_within_24_working_hours_is_a_breach_that_stays(tmp_path: Path) -
         late = duty(made, incident, "owned")
         assert (late.state, late.breached_at) == ("met_late", due)
         quiet(made)
+
+
+def test_the_mail_asks_to_take_what_was_assigned_by_rule(tmp_path: Path) -> None:
+    with after_an_incident(tmp_path, unowned="assign") as (made, incident, _ticket, postmortem):
+        item = made.world.jira.sub_task(postmortem.id, "Alert earlier", by="Priya Raman")
+        made.settle(2)
+        assert _what_ends_it(made, incident) == f"Assign {item.key}"
+        made.world.advance((duty(made, incident, "owned").due_at - made.clock.now()).total_seconds())
+        made.settle(4)
+        assert items(made)[item.key].facts["violations"] == ["assigned by rule, not taken"]
+        assert _what_ends_it(made, incident) == f"Take {item.key} with a comment, or assign it to somebody"
+
+
+def _what_ends_it(made: Rig, incident: str) -> str:
+    """What a mail says of the duty to own the item."""
+    owed, rules = duty(made, incident, "owned"), team()
+    with made.ledger.db.read() as session:
+        case = case_of(session, made.desk, session.get_one(IncidentRow, incident))
+        line = line_of(
+            session, case, rules, section_of(rules, case.incident), owed, "it is yours", owner=True
+        )
+    return line.act if line else ""
 
 
 def test_dates_are_judged_as_they_stood_and_postponing_is_counted(tmp_path: Path) -> None:

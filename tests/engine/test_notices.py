@@ -178,7 +178,7 @@ def test_mails_that_are_not_switched_on_are_not_sent(make_rig: MakeRig, mode: st
     rig.settle(2)
     assert letters(rig) == []
     would = [line for row in _would(rig) for line in row]
-    expected = [f"would mail {one}: the incident reached SEV0" for one in (CTO, COMPLIANCE)]
+    expected = [f"mail {one}: the incident reached SEV0" for one in (CTO, COMPLIANCE)]
     assert [one for one in would if "mail" in one] == (expected if mode == "report" else [])
 
 
@@ -239,7 +239,7 @@ def test_a_restricted_incident_s_notice_says_its_number_and_no_more(make_rig: Ma
     rig.cycle()
     rig.settle(2)
     assert sorted({*recipients(rig)}) == [COMPLIANCE, "lead@qrpay.example", CTO]
-    assert "SEV0: Security incident #1 (#1)" in subjects(rig, "lead@qrpay.example")
+    assert "SEV0: Security incident #1" in subjects(rig, "lead@qrpay.example")
     assert any("Restricted incident #1" in one for one in subjects(rig, "lead@qrpay.example"))
     assert all(b"KANARIENVOGEL" not in one.content for one in letters(rig))
     assert len(letters(rig)) == 4

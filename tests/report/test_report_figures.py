@@ -252,6 +252,40 @@ def test_html_and_text_say_the_same_numbers(tmp_path: Path) -> None:
                 assert bar["text"] in part
 
 
+def test_a_follow_up_is_due_on_the_day_that_its_owner_sees(tmp_path: Path) -> None:
+    with ledger(tmp_path) as made:
+        one = incident(1)
+        put(made, one, item(one, "7", facts={"due": "2026-12-07"}))
+        # where the team is west of the report, its day ends on the next one of the report's zone
+        put(made, duty(one, "done", "pending", datetime(2026, 12, 8, 8, 0, tzinfo=UTC), subject="7"))
+        (section,) = (
+            one for one in context(report(made))["sections"] if one["title"] == "Follow-ups open: 1"
+        )
+    assert section["table"]["rows"][0][1]["text"] == "07 Dec 2026"
+
+
+def test_a_week_that_is_not_over_says_so(tmp_path: Path) -> None:
+    said = "This week is not over yet: these are its figures so far."
+    with ledger(tmp_path) as made:
+        put(made, incident(1))
+        assert said in forms.as_text(report(made, now=FRIDAY), TEMPLATES)
+        assert said not in forms.as_text(report(made), TEMPLATES)
+
+
+def test_incidents_by_severity_by_team_and_by_service_stand_under_titles_of_their_own(
+    tmp_path: Path,
+) -> None:
+    with ledger(tmp_path) as made:
+        put(made, incident(1), incident(2, team="Ramen", severity="Sev-1"))
+        sections = {one["title"]: one for one in context(report(made, team=None))["sections"]}
+    bars = {
+        title: [bar["label"] for bar in sections[title]["bars"]]
+        for title in ("Incidents: 2", "Incidents by team", "Incidents by service")
+    }
+    assert sorted(bars["Incidents by team"]) == ["QRPay", "Ramen"]
+    assert not set(bars["Incidents: 2"]) & {*bars["Incidents by team"], *bars["Incidents by service"]}
+
+
 def test_without_names_nobody_is_named(tmp_path: Path) -> None:
     with ledger(tmp_path) as made:
         quarter(made, 4)

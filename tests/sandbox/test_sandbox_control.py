@@ -20,6 +20,8 @@ def test_it_tells_the_addresses_and_the_acts(server: Any, control: Any) -> None:
     assert about["urls"]["jira"] == server.url("jira")
     assert {"trigger", "merge", "delete_note"} <= set(about["acts"]["pagerduty"])
     assert {"transition", "clone", "move"} <= set(about["acts"]["jira"])
+    assert about["acts"]["jira"]["comment"] == "issue, body, by"
+    assert about["acts"]["pagerduty"]["note"] == "incident, content, by, at=None"
 
 
 def test_it_moves_the_clock_and_what_was_due_happens(control: Any) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
-from syncd.config.live import on_loopback, unknown_variables
-from syncd.config.load import Configuration
+from syncd.config.live import missing_accounts, on_loopback, unknown_variables
+from syncd.config.load import Rules
 from syncd.config.postmortem_text import render_postmortem
 from syncd.config.settings import Settings
 from syncd.config.template_trial import sample_story
@@ -17,7 +17,7 @@ from syncd.config.values import is_loopback
 from syncd.domain.base import Reference
 from syncd.domain.incident import Incident, IncidentStatus, Responder
 from syncd.domain.mapping import Mapping
-from syncd.engine.checks.finding import Finding, ok, wrong
+from syncd.engine.checks.finding import Finding, ok, unknown, wrong
 from syncd.engine.checks.mails import mails
 from syncd.policy.severity import decide_severity
 
@@ -34,12 +34,14 @@ HOSTILE = (
 """Titles that mean harm to markup, mail headers, tables or limits."""
 
 
-def configured(configuration: Configuration) -> Iterator[Finding]:
+def configured(configuration: Rules) -> Iterator[Finding]:
     """Everything that is known of the configuration alone."""
     teams = ", ".join(one.team for one in configuration.mappings)
     yield ok("C01", "configuration", f"settings, templates and mappings are well formed: {teams}")
     for problem in unknown_variables():
         yield wrong("C02", problem.key, problem.message, problem.hint)
+    for problem in missing_accounts(configuration.settings):
+        yield unknown("C09", problem.key, problem.message, problem.hint)
     yield from _mail(configuration.settings)
     yield from _encrypted(configuration.settings)
     for mapping in configuration.mappings:
@@ -48,8 +50,8 @@ def configured(configuration: Configuration) -> Iterator[Finding]:
 
 
 def _mail(settings: Settings) -> Iterator[Finding]:
-    # on a sandbox there is nobody to be told anything
-    judge = ok if on_loopback(settings) else wrong
+    # on a sandbox, and where mappings alone are looked at, there is nobody to be told anything
+    judge = ok if on_loopback(settings) else unknown if missing_accounts(settings) else wrong
     if settings.smtp_host:
         yield ok("C03", "SYNCD_SMTP_HOST", f"mail goes to {settings.smtp_host}")
     else:
@@ -63,7 +65,9 @@ def _mail(settings: Settings) -> Iterator[Finding]:
 
 
 def _encrypted(settings: Settings) -> Iterator[Finding]:
-    for name, url in (("PAGERDUTY", settings.pagerduty_url), ("JIRA", settings.jira_url or "")):
+    for name, url in (("PAGERDUTY", settings.pagerduty_url), ("JIRA", settings.jira_url)):
+        if url is None:
+            continue
         where = f"SYNCD_{name}_URL"
         if url.startswith("https://"):
             yield ok("C05", where, "is encrypted")

@@ -22,6 +22,7 @@ CODES = {
     "C06": "the services' clocks and ours agree to two minutes",
     "C07": "every template renders for generated incidents, hostile ones too",
     "C08": "whoever is to be told by mail has an address",
+    "C09": "the accounts of both services are set (asked only by `check --offline`)",
     "PD01": "PagerDuty answers our token",
     "PD02": "the services of the mappings are there and open incidents",
     "PD03": "the priorities of the severities are there",
