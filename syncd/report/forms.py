@@ -21,7 +21,8 @@ COLUMNS = (
     *("table", "week", "team", "incident", "number", "service", "severity", "assumed", "status", "ticket"),
     *("why_no_ticket", "created_at", "acknowledged_at", "resolved_at", "minutes_to_acknowledge"),
     *("minutes_to_resolve", "merged_into", "duty", "clock", "key", "summary", "owner", "verdict"),
-    *("started_at", "due_at", "met_at", "breached_at", "corrected", "unowned", "overdue_days", "postponed"),
+    *("started_at", "due_at", "due_day", "met_at", "breached_at", "corrected", "unowned", "overdue_days"),
+    "postponed",
     "reason",
 )
 """The columns of the CSV; a row fills those that its table has."""
