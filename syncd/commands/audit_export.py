@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from syncd.commands.days import Day
 from syncd.commands.setup import Setup, ledger_for_reading
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     "since",
     metavar="DATE",
     required=True,
-    type=click.DateTime(["%Y-%m-%d"]),
+    type=Day(),
     help="The first day, as 2026-10-01.",
 )
 @click.option(
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     "until",
     metavar="DATE",
     required=True,
-    type=click.DateTime(["%Y-%m-%d"]),
+    type=Day(),
     help="The last day, as 2026-12-31.",
 )
 @click.option(

@@ -6,6 +6,8 @@ from datetime import UTC, datetime, time, timedelta
 
 import click
 
+from syncd.commands.days import Day
+
 DUTIES = ("scheduled", "completed", "owned", "done")
 """What can be owed (`syncd.domain.duty.DutyKind`)."""
 
@@ -34,7 +36,7 @@ def _through(day: datetime) -> str:
     "--until",
     metavar="DATE",
     required=True,
-    type=click.DateTime(["%Y-%m-%d"]),
+    type=Day(),
     help="The last day, as 2026-12-01.",
 )
 @reason_option

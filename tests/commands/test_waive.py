@@ -191,3 +191,10 @@ def test_of_several_breaches_one_has_to_be_named(house: House) -> None:
     )
     assert "name one with --duty" in house.syncd("correct", "1", *WHY).out
     assert house.syncd("correct", "1", "--duty", "scheduled", *WHY).code == 0
+
+
+def test_what_is_no_day_says_how_one_is_written(owing: tuple[House, str]) -> None:
+    house, _ = owing
+    said = house.syncd("waive", "1", "--until", "tomorrow", *WHY)
+    assert said.code == 2
+    assert "'tomorrow' is no day; days are written like 2026-12-01" in said.err
