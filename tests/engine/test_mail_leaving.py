@@ -296,7 +296,7 @@ def test_a_mail_that_waits_when_its_incident_becomes_restricted_is_written_anew(
     post.cycle(1)
     post.world.jira.add_label("OPS-1", "restricted", "Ines Carvalho")
     post.settle(6)
-    assert subjects(post, CTO) == ["SEV0: Security incident #1 (#1)"]
+    assert subjects(post, CTO) == ["SEV0: Security incident #1"]
     assert b"KANARIENVOGEL" not in post.mail.to(CTO)[0].content
     assert all("KANARIENVOGEL" not in str(one.rendered) for one in mails(post))
     assert made.id in mails(post)[0].key

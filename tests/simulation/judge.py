@@ -147,7 +147,15 @@ class Judge:
             ]
         closes = self._owes_nothing(incident)
         both = ident in people.priority_changed or (incident.merged_into and ident in people.resolved_once)
+        both = both or self._merges_leave_open(incident)
         return ["Done", "In Review"] if both else ["Done" if closes else "In Review"]
+
+    def _merges_leave_open(self, incident: Incident) -> bool:
+        """Whether a merge decides: what it absorbed may owe, and so may what nobody's service absorbed."""
+        everyone, target = self.world.pagerduty.account.incidents, incident.merged_into
+        absorbed = any(one.merged_into == incident.id for one in everyone.values())
+        foreign = target is not None and FOREIGN in self.people.services.get(target, ())
+        return absorbed or foreign
 
     def _owes_nothing(self, incident: Incident) -> bool:
         priority = self._priority(incident)
