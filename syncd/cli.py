@@ -49,6 +49,7 @@ COMMANDS = {
     ),
     "report": Entry("report", "The weekly compliance report of a team or over all, in four forms."),
     "audit": Entry("audit", "Verify the audit trail, or export the evidence of a period."),
+    "forget": Entry("forget", "Empty a person and their texts in the ledger; the audit trail holds."),
     "backup": Entry("backup", "Copy the ledger: consistent, checked, on disk; also while the daemon works."),
     "restore": Entry("restore", "Put a copy in the place of the ledger; the daemon must not run."),
     "init": Entry("init", "Write a first mapping, or one of the shipped examples."),

@@ -142,10 +142,10 @@ def rest_of(row: IncidentRow, version: str, again: float | None, now: datetime) 
     `again`: seconds from `now` after which the passing of time alone may ask for something.
     """
     until = None if again is None else (now + timedelta(seconds=again)).replace(microsecond=0).isoformat()
-    return {"print": _print_of(row), "rules": version, "until": until}
+    return {"print": print_of(row), "rules": version, "until": until}
 
 
-def _print_of(row: IncidentRow) -> str:
+def print_of(row: IncidentRow) -> str:
     """The incident and what people wrote on it; our own notes change nothing, though they move its clock."""
     told = {name: value for name, value in row.snapshot.items() if name != "updated_at"}
     theirs = [note for note in row.notes or () if mark_in(str(note.get("text", ""))) is None]
@@ -156,7 +156,7 @@ def _print_of(row: IncidentRow) -> str:
 def _same_as_at_rest(row: IncidentRow, version: str, now: datetime) -> bool:
     """Whether an incident looks as it did when nothing was left to do, and it is not time that passed."""
     rest = row.rest
-    if rest is None or rest["print"] != _print_of(row):
+    if rest is None or rest["print"] != print_of(row):
         return False
     due = rest["until"] is not None and now >= datetime.fromisoformat(rest["until"]) - EARLY
     return not (due and rest["rules"] == version)

@@ -13,8 +13,9 @@ from sqlmodel import Session, col, select
 
 from syncd.domain.clock import Clock
 from syncd.domain.operation import OperationState, Target
-from syncd.engine import waiving
+from syncd.engine import brakes, waiving
 from syncd.ledger import audit, holds, outbox
+from syncd.ledger.forget import forget
 from syncd.ledger.ledger import Ledger
 from syncd.ledger.tables import OperationRow, RequestRow
 
@@ -105,8 +106,21 @@ def _resume(session: Session, request: RequestRow, clock: Clock) -> Result:
     return {"lines": [said], "incidents": outbox.incidents_with_work(session), "failed": False}
 
 
+def _forget(session: Session, request: RequestRow, clock: Clock) -> Result:
+    asked = request.arguments
+    done = forget(session, str(asked["address"]), asked.get("names", []), clock.now(), brakes.print_of)
+    request.arguments = {}  # who was to be forgotten is not to stand here
+    lines = [f"{done.rows} rows and {done.texts} texts are emptied" if done.rows else "nothing was emptied"]
+    if done.incidents:
+        lines.append(f"left, because it is not over: {', '.join(done.incidents)}; run it again when it is")
+    if done.operations:
+        lines.append(f"open operations that name them: {', '.join(map(str, done.operations))}")
+    return {"lines": lines, "incidents": [], "failed": bool(done.incidents or done.operations)}
+
+
 HANDLERS: dict[str, Callable[[Session, RequestRow, Clock], Result]] = {
     "accept": _accept,
+    "forget": _forget,
     "outbox.retry": _retry,
     "outbox.drop": _drop,
     "outbox.release": _release,

@@ -2,7 +2,8 @@
 
 What is ours is known by the ledger: a text whose id stands in `mirror_link`, or that carries the mark
 of one of our operations whose outcome is unknown. A text that ends in anybody's syncd mark is not
-mirrored: that is another syncd's copy (rules: "Two ways"). What is restricted travels nowhere.
+mirrored: that is another syncd's copy (rules: "Two ways"). What is restricted travels nowhere, and neither
+does a text that was forgotten (`syncd.ledger.forget`).
 
 More than 30 people's texts within 10 minutes are another robot's: those beyond are not copied, then or later,
 and the ticket says so once for each such flood. It ends by itself: the next text that finds fewer than 30 in
@@ -44,6 +45,11 @@ def text_hash(text: str) -> str:
     return sha256(text.encode()).hexdigest()[:32]
 
 
+def was_forgotten(text: str, author: object) -> bool:
+    """Whether this is what is kept of a forgotten text: nothing, by nobody; no service shows that."""
+    return not text and author is None
+
+
 class Said(Value):
     """A text of a person's or another tool's: `side` is where it stands, `note` or `comment`."""
 
@@ -78,7 +84,7 @@ def _notes(case: Case, book: Rulebook) -> Iterator[Said]:
         return
     ours = {pair.note_id for pair in case.pairs if pair.origin != "note"}
     for note in case.notes or ():
-        if note.id not in ours and not mark_in(note.text):
+        if note.id not in ours and not mark_in(note.text) and not was_forgotten(note.text, note.author):
             author = note.author.name if note.author else ""
             yield Said(side="note", id=note.id, author=author, text=note.text, at=note.created_at)
 
@@ -89,7 +95,8 @@ def _comments(case: Case, book: Rulebook) -> Iterator[Said]:
         return
     ours = {pair.comment_id for pair in case.pairs if pair.origin != "comment"}
     for one in issue.comments or ():
-        if one.id not in ours and not one.mark and not mark_in(one.body):
+        forgotten = was_forgotten(one.body, one.author)
+        if one.id not in ours and not one.mark and not mark_in(one.body) and not forgotten:
             author = one.author.name if one.author else ""
             yield Said(side="comment", id=one.id, author=author, text=one.body, at=one.created_at)
 

@@ -2,7 +2,8 @@
 
 Each copy is compared by the hash of the text that was copied last. A copy that a person changed or deleted is
 theirs: that is found when it would be rewritten, and left (`syncd.engine.acts.rewrites`). What never was read
-whole says nothing; what is absent is asked for once more before its copy says that it was deleted.
+whole says nothing, and neither does a text that was forgotten; what is absent is asked for once more before
+its copy says that it was deleted.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Iterator
 from syncd.domain.base import JsonValue
 from syncd.domain.operation import Kind, Operation
 from syncd.policy.case import Case, Decision, MirrorPair, Rulebook
-from syncd.policy.mirror import mark_in, text_hash
+from syncd.policy.mirror import mark_in, text_hash, was_forgotten
 
 GONE = "deleted"
 """The version of a text that is not there any more."""
@@ -35,7 +36,7 @@ def _changed_notes(case: Case, book: Rulebook) -> Iterator[Operation]:
             continue
         note = notes.get(pair.note_id)
         version = text_hash(note.text) if note else GONE
-        if pair.note_hash in (None, version) or (note and mark_in(note.text)):
+        if pair.note_hash in (None, version) or (note and _not_to_follow(note.text, note.author)):
             continue
         meaning: dict[str, JsonValue] = {
             "author": note.author.name if note and note.author else "",
@@ -55,7 +56,7 @@ def _changed_comments(case: Case, book: Rulebook) -> Iterator[Operation]:
             continue
         one = comments.get(pair.comment_id)
         version = text_hash(one.body) if one else GONE
-        if pair.comment_hash in (None, version) or (one and mark_in(one.body)):
+        if pair.comment_hash in (None, version) or (one and _not_to_follow(one.body, one.author)):
             continue
         meaning: dict[str, JsonValue] = {
             "author": one.author.name if one and one.author else "",
@@ -63,6 +64,10 @@ def _changed_comments(case: Case, book: Rulebook) -> Iterator[Operation]:
             "at": one.created_at.isoformat() if one else "",
         }
         yield _rewriting(case, pair, Kind.REWRITE_NOTE, f"note:{pair.note_id}", version, meaning)
+
+
+def _not_to_follow(text: str, author: object) -> bool:
+    return mark_in(text) is not None or was_forgotten(text, author)
 
 
 def _rewriting(

@@ -1,0 +1,30 @@
+"""`syncd forget`: a person's name, address and texts leave the ledger; the audit trail holds."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+BEYOND = (
+    "What cannot be emptied from here: Jira and PagerDuty, mails that left, exports and backups.\n"
+    "Incidents that are not over are left and named: the services still show them, and they are read again."
+)
+
+
+@click.command(help="Empty a person's name, address and texts in the ledger; the audit trail holds.")
+@click.argument("address")
+@click.option("--name", "names", multiple=True, metavar="NAME", help="A further name of theirs; repeatable.")
+@click.option("--yes", is_flag=True, help="Do it without asking.")
+def command(address: str, names: tuple[str, ...], yes: bool) -> None:
+    """Ask, then have the executor of the ledger do it."""
+    from syncd.commands.asking import ask_and_tell
+
+    if "@" not in address:
+        raise click.UsageError("ADDRESS is an e-mail address")
+    click.echo(BEYOND, err=True)
+    if not yes:
+        if not sys.stdin.isatty():
+            raise click.UsageError("nobody can be asked here: give --yes")
+        click.confirm("Empty it? It does not come back.", abort=True, err=True)
+    ask_and_tell("forget", {"address": address.strip(), "names": [one.strip() for one in names]})

@@ -1,0 +1,240 @@
+"""A person is forgotten: nothing of theirs stands in the ledger, its chain holds, nothing happens twice."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from contextlib import closing
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from engine.test_lifecycle import issue_of, nothing_more_is_written
+from rig import Rig
+from sqlmodel import SQLModel, select
+
+from syncd.engine import requests
+from syncd.ledger import audit
+from syncd.ledger.snapshots import look_again
+from syncd.ledger.tables import (
+    AuditEventRow,
+    DutyRow,
+    IncidentRow,
+    OperationRow,
+    PersonRow,
+    ReportRunRow,
+    RequestRow,
+    WaiverRow,
+)
+
+ADDRESS, NAME = "amara.osei@qrpay.example", "Amara Osei"
+HERS = ("restarted the workers", "called the bank", "the bank is closed")
+TRACES = (ADDRESS, NAME, *HERS)
+
+
+def dump(rig: Rig, *without: str) -> str:
+    """Every row of every table but these, as it lies in the file."""
+    with rig.ledger.db.read() as session:
+        return "\n".join(
+            repr((table.name, *row))
+            for table in SQLModel.metadata.sorted_tables
+            if table.name not in without
+            for row in session.connection().execute(table.select()).all()
+        )
+
+
+def traces(rig: Rig) -> list[str]:
+    text = dump(rig).casefold()
+    return [one for one in TRACES if one.casefold() in text]
+
+
+def forget(rig: Rig, *names: str) -> dict[str, Any]:
+    """As the command asks for it and the executor does it."""
+    with rig.ledger.db.write() as session:
+        asked = {"address": ADDRESS, "names": list(names)}
+        number = requests.ask(session, "forget", asked, "operator", rig.clock).id or 0
+    requests.serve(rig.ledger, rig.clock)
+    return requests.answer_of(rig.ledger, number)
+
+
+def events(rig: Rig) -> list[dict[str, Any]]:
+    with rig.ledger.db.read() as session:
+        query = select(AuditEventRow).where(AuditEventRow.kind == "person.forgotten")
+        return [json.loads(row.text) for row in session.exec(query).all()]
+
+
+def wait_until_over(rig: Rig) -> None:
+    """A reopening would still count for a while after the resolve; two days later nothing is left to do."""
+    rig.settle()
+    rig.cycle(2 * 86400)
+    rig.settle(3)
+
+
+def whole(rig: Rig) -> bool:
+    with rig.ledger.db.read() as session:
+        return audit.verify(session) is None
+
+
+@pytest.fixture
+def talk(house: Rig) -> tuple[Rig, Any]:
+    """An incident of hers, with a note and a comment of hers and one of somebody else's, all copied."""
+    people = house.world.pagerduty
+    made = people.trigger("Alipay Integration", "Latency", priority="P4")
+    house.settle(2)
+    people.acknowledge(made.id, NAME)
+    people.note(made.id, "restarted the workers", NAME)
+    house.world.jira.comment("OPS-1", "called the bank", by=NAME)
+    house.world.jira.comment("OPS-1", "the vendor answered", by="Ines Carvalho")
+    house.settle(3)
+    return house, made
+
+
+@pytest.fixture
+def over(talk: Any) -> tuple[Rig, Any]:
+    """The same when all is over, with a waiver, a duty, a report and a request that name her."""
+    rig, made = talk
+    rig.world.pagerduty.resolve(made.id, NAME)
+    wait_until_over(rig)
+    now = rig.clock.now()
+    with rig.ledger.db.write() as session:
+        session.add(
+            WaiverRow(incident_id=made.id, until=now, reason="the bank is closed", by=ADDRESS, at=now)
+        )
+        session.add(
+            DutyRow(
+                incident_id=made.id,
+                kind="done",
+                subject="1",
+                state="met",
+                started_at=now,
+                due_at=now + timedelta(days=1),
+                met_by=NAME,
+            )
+        )
+        rows = [{"owner": NAME, "incident": made.id}]
+        session.add(ReportRunRow(team="", week="2026-W46", begins=now, ends=now, made_at=now, rows=rows))
+        asked = {"by": ADDRESS, "of": "OPS-1"}
+        session.add(RequestRow(kind="waive", arguments=asked, asked_by=NAME, asked_at=now, state="done"))
+        incident = session.get_one(IncidentRow, made.id)
+        assert incident.finished
+    assert traces(rig) == list(TRACES)
+    return rig, made
+
+
+def test_neither_name_nor_address_nor_text_stands_anywhere_afterwards(over: Any) -> None:
+    rig, _ = over
+    said = forget(rig)
+    assert not said["failed"], said
+    assert traces(rig) == []
+    assert "the vendor answered" in dump(rig)
+    assert whole(rig)
+    (event,) = events(rig)
+    assert len(event["who"]) == 32
+    assert (event["rows"] > 5, event["texts"] > 4, event["left"]) == (True, True, 0)
+
+
+def test_a_second_run_writes_nothing(over: Any) -> None:
+    rig, _ = over
+    forget(rig)
+    # that somebody asked is on record all the same
+    asking = ("request", "audit_event", "audit_head")
+    before = dump(rig, *asking)
+    assert forget(rig)["lines"] == ["nothing was emptied"]
+    assert dump(rig, *asking) == before
+    assert len(events(rig)) == 1
+
+
+def test_keys_marks_hashes_and_states_stay(over: Any) -> None:
+    rig, _ = over
+    names = ("id", "key", "op", "object", "aspect", "needs", "state", "remote_id", "kind")
+
+    def kept() -> list[Any]:
+        with closing(sqlite3.connect(rig.folder / rig.name)) as connection:
+            links = connection.execute("SELECT * FROM mirror_link").fetchall()
+        return [[getattr(row, name) for name in names] for row in rig.operations()] + links
+
+    before = kept()
+    forget(rig)
+    assert kept() == before
+
+
+def look_once_more(rig: Rig, incident: str) -> None:
+    """Have the incident judged again, its notes and comments as the ledger has them."""
+    with rig.ledger.db.write() as session:
+        row = session.get_one(IncidentRow, incident)
+        row.finished = False
+        session.add(row)
+        look_again(session, [incident], rig.clock.now(), rig.ledger.moments.next(), "a test wants it")
+    rig.settle(3)
+
+
+def test_a_later_cycle_neither_rewrites_nor_doubles_a_copy(over: Any) -> None:
+    rig, made = over
+    forget(rig)
+    before = rig.writes()
+    look_once_more(rig, made.id)
+    nothing_more_is_written(rig)
+    assert rig.writes() == before
+
+
+def test_what_is_read_again_and_kept_again_doubles_nothing(over: Any) -> None:
+    rig, made = over
+    forget(rig)
+    before = rig.writes()
+    rig.world.pagerduty.note(made.id, "all quiet since", "Priya Raman")
+    rig.settle(3)
+    rig.engine.slow()
+    rig.settle(3)
+    copies = [one for one in rig.operations() if one.kind == "mirror_note"]
+    assert [one.state for one in copies] == ["done", "done"]
+    assert rig.writes() - before == 1
+    bodies = [one["body"] for one in issue_of(rig)["comments"]]
+    assert len(bodies) == len(set(bodies)) == 4
+    nothing_more_is_written(rig)
+
+
+def test_an_incident_that_is_not_over_is_left_and_named(talk: Any) -> None:
+    rig, made = talk
+    before = rig.writes()
+    said = forget(rig)
+    assert said["failed"]
+    assert any(made.id in line for line in said["lines"])
+    with rig.ledger.db.read() as session:
+        row = session.get_one(IncidentRow, made.id)
+        assert row.snapshot["assignees"][0]["name"] == NAME
+        assert session.exec(select(PersonRow).where(PersonRow.email == ADDRESS)).first() is not None
+    rig.settle(3)
+    assert rig.writes() == before
+    rig.world.pagerduty.resolve(made.id, NAME)
+    wait_until_over(rig)
+    assert not forget(rig)["failed"]
+    assert traces(rig) == []
+    assert whole(rig)
+
+
+def test_an_open_operation_is_left_and_named(over: Any) -> None:
+    rig, made = over
+    with rig.ledger.db.write() as session:
+        row = session.exec(select(OperationRow).where(OperationRow.kind == "mirror_note")).first()
+        assert row is not None
+        row.state = "parked"
+        session.add(row)
+        number = row.id
+    said = forget(rig)
+    assert said["failed"]
+    assert f"open operations that name them: {number}" in said["lines"]
+    assert any(made.id in line for line in said["lines"])
+    kept = next(one for one in rig.operations("parked"))
+    assert kept.meaning["text"] == "restarted the workers"
+
+
+def test_the_name_of_somebody_else_that_begins_alike_stays(over: Any) -> None:
+    rig, _ = over
+    with rig.ledger.db.write() as session:
+        now = rig.clock.now()
+        rows = [{"owner": "Amara Oseiwa"}, {"owner": "x.amara.osei@qrpay.example"}]
+        session.add(ReportRunRow(team="", week="2026-W45", begins=now, ends=now, made_at=now, rows=rows))
+    forget(rig)
+    text = dump(rig)
+    assert "Amara Oseiwa" in text
+    assert "x.amara.osei@qrpay.example" in text
