@@ -50,6 +50,8 @@ WHOLE = 30.0
 """Seconds that a request may take (design: "Exactly one", 1)."""
 LATE = 200.0
 QUIET = 1100.0
+SEEN_AFTER = 120.0
+"""Seconds after the lag of the search within which a cycle has read what people wrote."""
 """Seconds after the calm: settle time, the longest pause of a service, and what people's waiting adds."""
 ALL_SEEN = 960.0
 """Seconds after the calm in which the slow lane has run once."""
@@ -445,6 +447,10 @@ class Simulation:
             self.hub.run(calm + QUIET)
             self._retry_parked()
             self.hub.run(calm + QUIET + 400.0)
+        # what people wrote on a ticket that came late shows in the search only when its lag is over
+        writes = self.world.journal.writes()
+        last = max(((line.ended - START).total_seconds() for line in writes), default=0.0)
+        self.hub.run(max(self.hub.now(), last + self.plan.search_lag + SEEN_AFTER))
 
     def _busy(self) -> bool:
         """Whether anything still waits to leave, to be settled or to be looked at."""
