@@ -47,11 +47,6 @@ class Dispatcher:
                 self._ready.setdefault(incident_id)
             self._change.notify_all()
 
-    def submit_later(self, incident_id: str, seconds: float) -> None:
-        """Ask for an incident `seconds` from now."""
-        with self._change:
-            heapq.heappush(self._timers, (self._clock.boottime() + seconds, incident_id))
-
     def reserve(self, incident_ids: Iterable[str]) -> list[str]:
         """Take the slots of those incidents that nobody is working on; `release` gives them back."""
         with self._change:

@@ -15,12 +15,10 @@ from sqlmodel import Session, col, select
 from syncd.domain.incident import Incident
 from syncd.domain.mapping import Mapping
 from syncd.domain.ticket import Issue
+from syncd.engine.windows import pages_created
 from syncd.ledger.tables import IncidentRow, TicketRow
 from syncd.remote.ports import Jira, PagerDuty
 
-WINDOW = timedelta(days=30)
-PAGE = 100
-LAST_OFFSET = 9_900
 ZONES = timedelta(days=1)
 """JQL reads days in our account's zone, so that a day more is asked for on both sides."""
 
@@ -56,7 +54,11 @@ def population(
     until: datetime,
 ) -> Population:
     """Given a period, count on all sides; raises `RemoteError` where a service cannot be asked."""
-    theirs = {one.id: one for one in _created(pagerduty, since, until) if _claimed(one, mappings)}
+    theirs: dict[str, Incident] = {}
+    unread: set[str] = set()
+    for page in pages_created(pagerduty.incidents, since, until):
+        theirs |= {one.id: one for one in page.incidents if _claimed(one, mappings)}
+        unread |= set(page.unread)
     query = select(IncidentRow).where(
         col(IncidentRow.created_at) >= since,
         col(IncidentRow.created_at) < until,
@@ -75,8 +77,11 @@ def population(
             f"#{one.number}": "before the ledger's backfill, or never read"
             for one in theirs.values()
             if one.id not in ours
-        },
-        not_in_pagerduty=tuple(f"#{row.number}" for row in open_rows if row.id not in theirs),
+        }
+        | dict.fromkeys(unread - set(ours), "PagerDuty's answer about it cannot be read"),
+        not_in_pagerduty=tuple(
+            f"#{row.number}" for row in open_rows if row.id not in theirs and row.id not in unread
+        ),
         foreign=tuple(_foreign(session, jira, mappings, since, until)),
     )
 
@@ -90,28 +95,6 @@ def _why(row: IncidentRow) -> str:
 def _claimed(incident: Incident, mappings: Sequence[Mapping]) -> bool:
     service = incident.service
     return any(one.service(service.id, service.name) is not None for one in mappings)
-
-
-def _created(pagerduty: PagerDuty, since: datetime, until: datetime) -> Iterator[Incident]:
-    """Every incident created in [since, until); a window that holds too many is halved."""
-    while since < until:
-        end = min(until, since + WINDOW)
-        found = _window(pagerduty, since, end)
-        while found is None:
-            end = since + (end - since) / 2
-            found = _window(pagerduty, since, end)
-        yield from found
-        since = end
-
-
-def _window(pagerduty: PagerDuty, since: datetime, until: datetime) -> list[Incident] | None:
-    found: list[Incident] = []
-    for offset in range(0, LAST_OFFSET + 1, PAGE):
-        page = pagerduty.incidents(since, until, offset)
-        found += page.incidents
-        if not page.more or not page.incidents:
-            return found
-    return None
 
 
 def _foreign(

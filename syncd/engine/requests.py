@@ -61,7 +61,10 @@ def _drop(session: Session, request: RequestRow, clock: Clock) -> Result:
         rows += [row for row in outbox.listing(session, [held]) if row not in rows]
     reason = str(request.arguments["reason"])
     for row in rows:
-        outbox.finish(session, row, OperationState.DROPPED, clock.now(), why=f"{request.asked_by}: {reason}")
+        # the words stay with the operation, where they can be forgotten; the trail has their hash
+        row.error = f"dropped by {request.asked_by}: {reason}"
+        why = f"dropped by a person: {audit.salted(session, row.error)}"
+        outbox.finish(session, row, OperationState.DROPPED, clock.now(), why=why)
     if not holds.held_tickets(session):
         holds.end_mass(session)
     lines.append(f"{len(rows)} operations are dropped")

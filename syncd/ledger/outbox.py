@@ -410,7 +410,7 @@ def retry(session: Session, rows: Iterable[OperationRow], now: datetime, who: st
         if row.state == OperationState.PARKED:
             _move(session, row, OperationState.PENDING)
             row.rendered = row.error = None
-            _say(session, now, "operation.retried", row, {"by": who})
+            _say(session, now, "operation.retried", row, {"by": audit.salted(session, who)})
             count += 1
     return count
 

@@ -94,15 +94,6 @@ def known_teams(session: Session) -> list[str]:
     return sorted(name.removeprefix(_CURSOR) for name in session.exec(query).all())
 
 
-def changed_at(session: Session, team: str) -> datetime | None:
-    """When the present rules of a team took the place of others; None: they are its first.
-
-    Changed rules hold for incidents that were resolved after this moment (rules: "Start, brakes").
-    """
-    since = get_cursor(session, _CURSOR + team).get("since")
-    return datetime.fromisoformat(str(since)) if since else None
-
-
 def earlier_values(session: Session, team: str, than: datetime) -> dict[str, str | None]:
     """What keys had for a value (JSON) at a moment, as far as they were changed then or after it.
 

@@ -58,11 +58,6 @@ def conflict_on(aspect: str) -> dict[str, JsonValue]:
     return {_CONFLICT + aspect: True}
 
 
-def conflicts_in(agreed: Agreed) -> list[str]:
-    """The aspects that are in conflict."""
-    return sorted(name.removeprefix(_CONFLICT) for name in agreed if name.startswith(_CONFLICT))
-
-
 def remembered(agreed: Agreed, place: str, before: str, *, further: bool = False) -> dict[str, JsonValue]:
     """What is kept when a write to a place is confirmed: the print of what stood there `before`.
 

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, time, timedelta
 from syncd.domain.base import UtcTime, Value
 from syncd.domain.history import Spell, Turn
 from syncd.policy.case import Case, Rulebook
-from syncd.policy.severity import decide_severity
+from syncd.policy.owed import spells_of
 
 FLEETING = timedelta(minutes=10)
 """A severity held for less counts only if it was held at a resolve (rules: "Severity")."""
@@ -70,17 +70,6 @@ def enforced(rests: Iterable[Rest], book: Rulebook) -> tuple[Rest, ...]:
     """Those that began since the mapping's rules hold."""
     begins = datetime.combine(book.mapping.enforce_from, time(), UTC)
     return tuple(rest for rest in rests if rest.resolved_at >= begins)
-
-
-def spells_of(case: Case, book: Rulebook) -> tuple[Spell, ...]:
-    """The severities that the incident had, with the present one."""
-    name = decide_severity(case.incident, book.mapping, book.section).name
-    if not case.spells:
-        return (Spell(severity=name, since=case.incident.created_at),)
-    if case.spells[-1].severity == name:
-        return case.spells
-    since = case.incident.updated_at or case.now or case.spells[-1].since
-    return (*case.spells, Spell(severity=name, since=since))
 
 
 def qualified(case: Case, book: Rulebook, rests: Sequence[Rest], now: datetime) -> Qualified:

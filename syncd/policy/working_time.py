@@ -20,11 +20,6 @@ def is_working_day(day: date, holidays: Collection[date] = ()) -> bool:
     return day.weekday() < _SATURDAY and day not in holidays
 
 
-def is_working_moment(at: datetime, zone: str, holidays: Collection[date] = ()) -> bool:
-    """Whether a moment lies on a working day in this zone."""
-    return is_working_day(at.astimezone(ZoneInfo(zone)).date(), holidays)
-
-
 def add_working_days(start: datetime, days: int, zone: str, holidays: Collection[date] = ()) -> datetime:
     """The moment (UTC) at which so many working days after `start` are over.
 

@@ -14,7 +14,6 @@ from syncd.policy.working_time import (
     add_working_hours,
     at_local,
     is_working_day,
-    is_working_moment,
 )
 
 ZONES = ("Europe/Berlin", "America/New_York", "Australia/Lord_Howe")
@@ -81,12 +80,6 @@ def test_a_time_of_day_that_does_not_exist_or_exists_twice_is_read_as_the_later_
     assert at_local(date(2026, 10, 25), time(2, 30), "Europe/Berlin") == datetime(
         2026, 10, 25, 1, 30, tzinfo=UTC
     )
-
-
-def test_the_zone_says_which_day_it_is() -> None:
-    friday_evening = datetime(2026, 11, 28, 3, 0, tzinfo=UTC)
-    assert is_working_moment(friday_evening, "America/New_York")
-    assert not is_working_moment(friday_evening, "Europe/Berlin")
 
 
 def test_working_hours_stand_still_over_a_weekend_and_count_the_night() -> None:

@@ -21,10 +21,9 @@ from syncd.engine.acts.base import (
     Outcome,
     Rendered,
     is_restricted,
-    mark_of,
 )
 from syncd.engine.acts.books import incident_and_book
-from syncd.engine.acts.refusals import forget_refused_assignee
+from syncd.engine.acts.refusals import create_issue
 from syncd.engine.acts.row_owner import date_in, owner_in, plain
 from syncd.engine.desk import Desk
 from syncd.engine.probe import find_made
@@ -35,7 +34,6 @@ from syncd.policy.case import Rulebook
 from syncd.policy.follow_up_duties import active
 from syncd.policy.follow_up_source import ITEM_LABEL, MADE
 from syncd.policy.follow_ups import KNOWLEDGE
-from syncd.remote.errors import NotDone
 
 LABEL = "syncd-action-item"
 """On every action item of ours, for people and for finding candidates."""
@@ -74,15 +72,7 @@ class CreateActionItem(BaseAct):
 
     def send(self, desk: Desk, row: OperationRow, rendered: Rendered) -> Outcome:
         """One create."""
-        fields = rendered["fields"]
-        if not isinstance(fields, dict):
-            raise CannotRender("the rendered request holds no fields")
-        try:
-            created = desk.clients.jira.create(fields, mark_of(desk, row))
-        except NotDone as error:
-            forget_refused_assignee(desk, fields, error)
-            raise
-        return Outcome(created.id, {"key": created.key})
+        return create_issue(desk, row, rendered)
 
     def confirm(self, session: Session, desk: Desk, row: OperationRow, outcome: Outcome) -> None:
         """The incident has one more action item; a poll may have seen it before its answer came."""

@@ -27,10 +27,9 @@ from syncd.engine.acts.base import (
     NotYet,
     Outcome,
     Rendered,
-    mark_of,
 )
 from syncd.engine.acts.mapped import mapped_value, spec_for
-from syncd.engine.acts.refusals import forget_refused_assignee, with_keys_to_add
+from syncd.engine.acts.refusals import create_issue, sent_fields, with_keys_to_add
 from syncd.engine.adopt_postmortem import LABEL, adopt_postmortem
 from syncd.engine.border import tell_lead
 from syncd.engine.cases import build_case
@@ -100,16 +99,12 @@ class CreatePostmortem(BaseAct):
 
     def send(self, desk: Desk, row: OperationRow, rendered: Rendered) -> Outcome:
         """One create."""
-        fields = rendered["fields"]
-        if not isinstance(fields, dict):
-            raise CannotRender("the rendered request holds no fields")
         try:
-            created = desk.clients.jira.create(fields, mark_of(desk, row))
+            return create_issue(desk, row, rendered)
         except NotDone as error:
-            forget_refused_assignee(desk, fields, error)
+            fields = sent_fields(rendered)
             _turn_down(row, fields, error)
             raise with_keys_to_add(desk, row, fields, error) from None
-        return Outcome(created.id, {"key": created.key})
 
     def confirm(self, session: Session, desk: Desk, row: OperationRow, outcome: Outcome) -> None:
         """The incident has its postmortem."""

@@ -19,10 +19,10 @@ from syncd.domain.base import JsonValue
 from syncd.domain.incident import Incident, stub_title
 from syncd.domain.operation import op_of, ticket_key
 from syncd.domain.text import wiki_link
-from syncd.engine.acts.base import BaseAct, CannotRender, DecideAgain, Outcome, Rendered, mark_of
+from syncd.engine.acts.base import BaseAct, CannotRender, DecideAgain, Outcome, Rendered
 from syncd.engine.acts.books import incident_and_book
 from syncd.engine.acts.mapped import mapped_value
-from syncd.engine.acts.refusals import forget_refused_assignee, with_keys_to_add
+from syncd.engine.acts.refusals import create_issue, sent_fields, with_keys_to_add
 from syncd.engine.border import tell_lead
 from syncd.engine.cases import is_silent
 from syncd.engine.desk import Desk
@@ -116,15 +116,10 @@ class CreateTicket(BaseAct):
 
     def send(self, desk: Desk, row: OperationRow, rendered: Rendered) -> Outcome:
         """One create."""
-        fields = rendered["fields"]
-        if not isinstance(fields, dict):
-            raise CannotRender("the rendered request holds no fields")
         try:
-            created = desk.clients.jira.create(fields, mark_of(desk, row))
+            return create_issue(desk, row, rendered)
         except NotDone as error:
-            forget_refused_assignee(desk, fields, error)
-            raise with_keys_to_add(desk, row, fields, error) from None
-        return Outcome(created.id, {"key": created.key})
+            raise with_keys_to_add(desk, row, sent_fields(rendered), error) from None
 
     def confirm(self, session: Session, desk: Desk, row: OperationRow, outcome: Outcome) -> None:
         """The incident has its ticket; an assignee who was refused is looked up again by later decisions."""

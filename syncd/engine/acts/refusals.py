@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from syncd.domain.base import JsonValue
 from syncd.domain.field import FieldFacts
-from syncd.engine.acts.base import CannotRender, shown
+from syncd.engine.acts.base import CannotRender, Outcome, Rendered, mark_of, shown
 from syncd.engine.acts.books import incident_and_book
 from syncd.engine.acts.mapped import key_to_add
 from syncd.engine.desk import Desk
@@ -24,6 +24,28 @@ AT_MOST = {Cause.REJECTED: 2, Cause.MISSING: 2, Cause.FORBIDDEN: 2, Cause.CONFLI
 def place(row: OperationRow) -> str:
     """What of a ticket an operation is about."""
     return f"{row.object}/{row.aspect}"
+
+
+def sent_fields(rendered: Rendered) -> dict[str, JsonValue]:
+    """The fields of a rendered create; raises `CannotRender` where it holds none."""
+    fields = rendered["fields"]
+    if not isinstance(fields, dict):
+        raise CannotRender("the rendered request holds no fields")
+    return fields
+
+
+def create_issue(desk: Desk, row: OperationRow, rendered: Rendered) -> Outcome:
+    """Send one create with its mark; an assignee whom Jira refuses is looked up again.
+
+    Raises `NotDone` or `Unknown`.
+    """
+    fields = sent_fields(rendered)
+    try:
+        created = desk.clients.jira.create(fields, mark_of(desk, row))
+    except NotDone as error:
+        forget_refused_assignee(desk, fields, error)
+        raise
+    return Outcome(created.id, {"key": created.key})
 
 
 def _goal(row: OperationRow) -> str:
