@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 from datetime import timedelta
+from getpass import getuser
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -202,9 +204,14 @@ def test_an_operation_can_be_given_up_with_a_reason_on_record(house: House) -> N
     parked = house.syncd("outbox", "--json").json["operations"][0]
     assert house.syncd("outbox", "drop", str(parked["id"])).code == 2
     assert house.syncd("outbox", "drop", str(parked["id"]), "--reason", "not wanted").code == 0
-    events = house.syncd("show", incident, "--json").json["events"]
-    dropped = next(event for event in events if event["kind"] == "operation.dropped")
-    assert "not wanted" in dropped["data"]["why"]
+    shown = house.syncd("show", incident, "--json").json
+    given_up = next(one for one in shown["operations"] if one["id"] == parked["id"])
+    assert (given_up["state"], given_up["error"]) == ("dropped", f"dropped by {getuser()}: not wanted")
+    with sqlite3.connect(LEDGER) as ledger:
+        (salt,) = ledger.execute("SELECT value FROM meta WHERE key = 'salt'").fetchone()
+    words = sha256((salt + given_up["error"]).encode()).hexdigest()[:32]
+    dropped = next(event for event in shown["events"] if event["kind"] == "operation.dropped")
+    assert dropped["data"]["why"] == f"dropped by a person: {words}"
 
 
 def test_retrying_what_is_not_parked_fails_and_says_which(house: House) -> None:
