@@ -98,7 +98,8 @@ class Judge:
         found = tickets(self.world, incident.id)
         live = [one for one in found if one.deleted_at is None]
         services = self.people.services[incident.id]
-        if len(found) > 1:
+        # a ticket deleted before anybody knew of it is made once more; one that was known never is
+        if len(found) > 1 and (len(live) > 1 or incident.id not in self.people.deleted_unseen):
             self.duplicates.append(f"{len(found)} tickets of {incident.id}: {[one.key for one in found]}")
         if FOREIGN in services:
             if found and all(service == FOREIGN for service in services):

@@ -88,7 +88,8 @@ def _hold_marks(session: Session, ending: Ending, found: PaperComplaints) -> Non
         mark = issue.now.properties.get("syncd") or {}
         if not mark:
             continue
-        marks[mark["op"]] += 1
+        if issue.deleted_at is None or mark["incident"] not in ending.people.deleted_unseen:
+            marks[mark["op"]] += 1
         if mark["op"] not in keys:
             found.others.append(f"{issue.key} bears the mark of no operation")
         if mark["kind"] == "create_postmortem" and mark["op"] != op_of(postmortem_key(mark["incident"])):

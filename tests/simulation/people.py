@@ -64,6 +64,8 @@ class People:
     touches: list[Touch] = field(default_factory=list)
     changes: dict[tuple[str, str], float] = field(default_factory=dict)
     deleted: set[str] = field(default_factory=set)
+    deleted_unseen: set[str] = field(default_factory=set)
+    """Incidents whose ticket a person deleted before the daemon had learnt that it exists."""
     resolved_once: set[str] = field(default_factory=set)
     acknowledged_once: set[str] = field(default_factory=set)
     priority_changed: set[str] = field(default_factory=set)
@@ -214,6 +216,8 @@ class People:
 
     def _delete(self, act: Act) -> None:
         def do(issue: Issue, incident: str) -> None:
+            if not self._known(incident):
+                self.deleted_unseen.add(incident)
             self.world.jira.delete(issue.id)
             self.deleted.add(incident)
 
@@ -221,6 +225,13 @@ class People:
 
     def _touched(self, incident: str, aspect: str, value: Any, at_rest: bool) -> None:
         self.touches.append(Touch(incident, aspect, value, self.hub.now(), at_rest))
+
+    def _known(self, incident: str) -> bool:
+        """Whether the ledger has the incident's ticket."""
+        with sqlite3.connect(self.ledger) as connection:
+            row = connection.execute("select 1 from ticket where incident_id = ?", [incident]).fetchone()
+        connection.close()
+        return row is not None
 
     def _at_rest(self, incident: str, aspect: str) -> bool:
         """Whether both sides agree on a field by the daemon's own record, and nothing is under way."""

@@ -147,7 +147,8 @@ def _writes(request: PreparedRequest) -> bool:
 
 
 def _marks(request: PreparedRequest) -> list[str]:
-    if request.method == "GET":
+    """The marks of what a request makes; to rewrite a text (PUT) twice makes nothing twice."""
+    if request.method != "POST":
         return []
     body = request.body if isinstance(request.body, bytes) else (request.body or "").encode()
     found = [(one or two).decode() for one, two in _MARK.findall(body)]
