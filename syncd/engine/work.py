@@ -10,14 +10,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from loguru import logger
-from sqlmodel import Session
 
-from syncd.domain.base import JsonValue
 from syncd.domain.incident import Incident, IncidentStatus
 from syncd.domain.mapping import Coexist
-from syncd.domain.operation import OPEN_STATES, Kind, OperationClass, OperationState, Target
+from syncd.domain.operation import Kind, OperationState, Target
 from syncd.engine import paperwork
-from syncd.engine.border import keep_incident, keep_issue, tell_lead
+from syncd.engine.border import keep_incident, keep_issue
 from syncd.engine.brakes import rest_of
 from syncd.engine.cases import build_case
 from syncd.engine.ceiling import Ceiling
@@ -25,10 +23,11 @@ from syncd.engine.coexist import take_other_tools_ticket
 from syncd.engine.desk import Desk
 from syncd.engine.executor import Executor, Verdict
 from syncd.engine.jira_facts import MappingDoesNotFit
-from syncd.engine.latest import as_if_untried, bring_up_to_date, up_to_date
+from syncd.engine.latest import as_if_untried
 from syncd.engine.notice_lane import tell
 from syncd.engine.people import people_of
 from syncd.engine.people_texts import read_comments, read_notes
+from syncd.engine.record import nothing_to_write, record, record_unseen
 from syncd.engine.settle import give_up, settle
 from syncd.engine.shelter import book_for
 from syncd.engine.unreadable import note_read, note_unread
@@ -42,19 +41,16 @@ from syncd.ledger.snapshots import (
     ticket_of,
 )
 from syncd.ledger.tables import IncidentRow, LookAgainRow, OperationRow, TicketRow
-from syncd.policy.case import Case, Decision, Remark, Rulebook
-from syncd.policy.changed_back import CONFLICT
+from syncd.policy.case import Rulebook
 from syncd.policy.decide import decide
 from syncd.policy.held_rules import as_held
-from syncd.policy.restricted import ASPECT, LEFT
-from syncd.policy.severity import decide_severity
+from syncd.policy.restricted import ASPECT
 from syncd.remote.errors import RemoteError, Unreadable
 
 ROUNDS = 12
 """Rounds of look, decide and act in one go; more than a life needs, so more means a circle."""
 SAME_LOOKS = 3
 """How often in one go the same thing is read because a decision asks for it."""
-CREATES = frozenset({Kind.CREATE_TICKET, Kind.CREATE_POSTMORTEM, Kind.CREATE_ACTION_ITEM})
 RETRY_AFTER = 5.0
 """Seconds until an incident whose operation waits for its service is tried again; the service's own
 pause counts where it is longer."""
@@ -284,18 +280,26 @@ class Worker:
             settled = (
                 rest_noted and not looks and not paperwork.news(session, row, decision, desk.clock.now())
             )
-            if settled and not decision.look and _nothing_to_write(row, rows, decision, case):
+            if settled and not decision.look and nothing_to_write(row, rows, decision, case):
                 seen.rows = rows
                 return True
         if decision.look and all(seen_before[name] >= SAME_LOOKS for name in decision.look):
-            # it cannot be seen now: what is on record stands, and it is tried again later; who is to be told
-            # of the incident itself does not wait for that
+            # it cannot be seen now and is tried again later; neither the ticket nor who is to be told of the
+            # incident itself waits for that, and what is on record stands
             tell(desk, incident.id)
             later.at(60.0)
+            recorded = record_unseen(desk, row, case, book)
+            if recorded is not None:
+                seen.row, seen.rows = recorded
             return True
         if decision.look:
             seen_before.update(decision.look)
-            paperwork.read(desk, incident.id, book, decision.look)
+            try:
+                paperwork.read(desk, incident.id, book, decision.look)
+            except RemoteError as error:
+                desk.health.failed(error.service, error)
+                later.at(max(RETRY_AFTER, desk.health.wait(error.service)))
+                seen_before.update(dict.fromkeys(decision.look, SAME_LOOKS))
             return False
         with desk.ledger.db.write() as session:
             now = still_as_read(session, row)
@@ -304,53 +308,8 @@ class Worker:
                 return True
             seen.row = now
             looked(session, looks)
-            seen.rows = self._record(session, now, case, book, decision, rest)
+            seen.rows = record(session, desk, now, case, book, decision, rest)
         return True
-
-    def _record(
-        self,
-        session: Session,
-        row: IncidentRow,
-        case: Case,
-        book: Rulebook,
-        decision: Decision,
-        rest: dict[str, JsonValue],
-    ) -> list[OperationRow]:
-        desk, incident_id, version = self._desk, row.id, book.mapping.version
-        ticket = ticket_of(session, incident_id) if case.ticket is not None else None
-        operations = [op for op in decision.operations if _may_be_made(desk, row, op.kind, book)]
-        held = desk.brakes.unprovoked(row, ticket is not None, operations, version)
-        waiting = outbox.open_of(session, incident_id)
-        made = outbox.record(
-            session, incident_id, operations, desk.clock.now(), version, hold=held, waiting=waiting
-        )
-        rows = [*waiting, *made]
-        bring_up_to_date(session, desk, case, decision, rows)
-        if ticket is not None and decision.agreed:
-            _agree(session, ticket, decision.agreed)
-        for remark in decision.remarks:
-            if remark.rule == LEFT:
-                tell_lead(session, desk, incident_id, remark.reason, ticket.issue_id if ticket else None)
-                continue
-            audit.append(
-                session,
-                desk.clock.now(),
-                CONFLICT if remark.rule == CONFLICT else "left",
-                incident=incident_id,
-                issue=ticket.issue_id if ticket else None,
-                data=_said(session, remark),
-            )
-        severity = decide_severity(case.incident, book.mapping, book.section)
-        row.severity, row.assumed = severity.name, severity.assumed
-        paperwork.record(session, row, decision, case, severity.name, desk.clock.now())
-        row.would, row.silence = list(decision.would), decision.silence
-        over = row.status == IncidentStatus.RESOLVED and decision.again is None
-        left = [one for one in rows if one.state in OPEN_STATES]
-        row.finished = over and not left
-        if not left and not decision.operations:
-            row.rest = rest
-        session.add(row)
-        return left
 
     def _act(self, incident_id: str, seen: Seen | None, later: Later, *, mails: bool = False) -> bool:
         """Try each open operation that may leave, or only the mails; return whether anything changed."""
@@ -412,64 +371,7 @@ class Worker:
             return (Verdict.WAIT, wait) if wait else (self._executor.attempt(row), RETRY_AFTER)
 
 
-def _said(session: Session, remark: Remark) -> dict[str, JsonValue]:
-    """A remark as the audit trail has it; a person's name is a salted hash."""
-    said: dict[str, JsonValue] = {"rule": remark.rule, "reason": remark.reason}
-    if remark.aspect is not None:
-        said["aspect"] = remark.aspect
-    return said if remark.by is None else {**said, "by": audit.salted(session, remark.by)}
-
-
 def _lacks_something(incident: Incident, book: Rulebook) -> bool:
     """Whether a rule looks at something that only a read by id shows."""
     fields = book.mapping.severity_field is not None and incident.custom_fields is None
     return fields or (bool(book.mapping.restricted.incident_types) and incident.incident_type is None)
-
-
-def _may_be_made(desk: Desk, row: IncidentRow, kind: str, book: Rulebook) -> bool:
-    """A create waits until it was searched whether an incident may have a ticket that we do not know.
-
-    That is one older than the ledger, and any where other tools make tickets too. After a restore, the
-    creates of all other issues wait with it until a search can be believed.
-    """
-    if kind not in CREATES:
-        return True
-    older = row.created_at < desk.ledger.born
-    if kind != Kind.CREATE_TICKET:
-        return not (older and desk.patient)
-    return row.searched or not (older or book.mapping.coexist is Coexist.ADOPT)
-
-
-def _agree(session: Session, ticket: TicketRow, agreed: dict[str, JsonValue]) -> None:
-    after = {**ticket.agreed, **agreed}
-    if after != ticket.agreed:
-        ticket.agreed = after
-        if "state" in agreed and ticket.snapshot:
-            stands = str(ticket.snapshot["status"]["id"])
-            if ticket.placed_status is None or _moved_there(session, ticket, stands):
-                # where a person moved it first, the daemon put it where it stood before
-                first = ticket.closed if ticket.closed and ticket.closed.get("person") else {}
-                moved = ticket.placed_status is None and first.get("status") == stands
-                ticket.placed_status = str(first["before"]) if moved else stands
-        session.add(ticket)
-
-
-def _moved_there(session: Session, ticket: TicketRow, status: str) -> bool:
-    """Whether it stands where a move of ours was to bring it whose answer was lost: then we put it there."""
-    row = outbox.perhaps_done(session, f"ticket:{ticket.incident_id}", "status")
-    to = (row.rendered or {}).get("to") if row else None
-    return isinstance(to, dict) and to.get("id") == status
-
-
-def _nothing_to_write(row: IncidentRow, rows: list[OperationRow], decision: Decision, case: Case) -> bool:
-    """Whether recording the decision would change nothing: no transaction is begun then."""
-    if decision.agreed or decision.remarks or decision.silence != row.silence:
-        return False
-    if not up_to_date(case, rows, decision):
-        return False
-    over = row.status == IncidentStatus.RESOLVED and decision.again is None and not rows
-    if over != row.finished or list(decision.would) != row.would:
-        return False
-    states = {(row.object, row.aspect): row.meaning for row in rows if row.op_class == OperationClass.STATE}
-    wanted = {(op.object, op.aspect): op.meaning for op in decision.operations if op.aspect}
-    return states == wanted and all(op.aspect or op.key in case.once for op in decision.operations)

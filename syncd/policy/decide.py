@@ -61,13 +61,9 @@ def decide(case: Case, book: Rulebook) -> Decision:
     is told anything that rests on it.
     """
     book = as_held(case, book)
-    decision = decide_conflicts(case, book)
-    case = with_agreed(case, decision.agreed)
-    for rule in RULES:
-        decision = decision.plus(rule(case, book))
-        if decision.silence:
-            return decision
-    decision = decision.plus(decide_two_way(case, book, decision))
+    case, decision = _by_rules(case, book)
+    if decision.silence:
+        return decision
     for rule in JUDGING:
         judged = rule(case, book)
         decision = decision.plus(judged)
@@ -77,6 +73,24 @@ def decide(case: Case, book: Rulebook) -> Decision:
     for rule in TELLING:
         decision = decision.plus(rule(case, book))
     return decision
+
+
+def decide_unseen(case: Case, book: Rulebook) -> Decision:
+    """Given a case of which something cannot be read now, return what the ticket needs all the same.
+
+    No duty is judged and nobody is told anything; what rests on the look is not among the operations.
+    """
+    return _by_rules(case, as_held(case, book))[1]
+
+
+def _by_rules(case: Case, book: Rulebook) -> tuple[Case, Decision]:
+    decision = decide_conflicts(case, book)
+    case = with_agreed(case, decision.agreed)
+    for rule in RULES:
+        decision = decision.plus(rule(case, book))
+        if decision.silence:
+            return case, decision
+    return case, decision.plus(decide_two_way(case, book, decision))
 
 
 def with_duties(case: Case, duties: Iterable[Duty]) -> Case:

@@ -356,3 +356,19 @@ def test_a_merged_sources_follow_ups_count_for_the_target(tmp_path: Path) -> Non
         made.settle(2)
         assert items(made)[more.key].incident_id == target.id
         quiet(made)
+
+
+def test_what_cannot_be_read_beside_a_ticket_holds_up_no_move_and_no_note(tmp_path: Path) -> None:
+    with after_an_incident(tmp_path) as (made, incident, ticket, _):
+        beside = made.world.jira.sub_task(ticket.id, "Mend the callback", by="Priya Raman")
+        made.world.jira.make_unreadable(beside.id, times=10_000)
+        made.settle(2)
+        assert items(made) == {}
+        made.world.pagerduty.reopen(incident, "Amara Osei")
+        made.world.pagerduty.note(incident, "It is back", "Amara Osei")
+        made.settle(4, 60)
+        assert made.world.jira.site.status(ticket.now).name == "To Do"
+        assert any("It is back" in one.body for one in ticket.comments)
+        made.world.jira.site.unreadable.clear()
+        made.settle(3, 60)
+        assert items(made)[beside.key].source == "sub-task of the ticket"
