@@ -87,7 +87,7 @@ def build_case(
         instance=desk.ledger.instance,
         silent=is_silent(incident, book),
         restricted=row.restricted,
-        attempted=_attempted(session, row.id) if ticket and travels(book.mapping.two_way) else {},
+        attempted=_attempted(session, ticket, book) if ticket else {},
         now=desk.clock.now(),
         merged_into=_merge_target(session, incident),
         merged_from=tuple(session.exec(_MERGED_FROM, params={"incident": row.id}).all()),
@@ -102,10 +102,15 @@ _PAIRS = select(MirrorLinkRow).where(MirrorLinkRow.incident_id == bindparam("inc
 _MERGED_FROM = select(IncidentRow.id).where(IncidentRow.merged_into == bindparam("incident"))
 
 
-def _attempted(session: Session, incident_id: str) -> dict[str, JsonValue]:
-    """What our latest writes to the ticket meant whose outcome nobody knows."""
-    edit = outbox.perhaps_done(session, f"ticket:{incident_id}", "fields")
-    move = outbox.perhaps_done(session, f"ticket:{incident_id}", "status")
+def _attempted(session: Session, ticket: TicketRow, book: Rulebook) -> dict[str, JsonValue]:
+    """What our latest writes to the ticket meant whose outcome nobody knows.
+
+    A move is asked for only where the ticket stands elsewhere than where we put it last.
+    """
+    twoway, place = travels(book.mapping.two_way), f"ticket:{ticket.incident_id}"
+    astray = ticket.snapshot is not None and ticket.snapshot["status"]["id"] != ticket.placed_status
+    edit = outbox.perhaps_done(session, place, "fields") if twoway else None
+    move = outbox.perhaps_done(session, place, "status") if twoway or astray else None
     to = (move.rendered or {}).get("to") if move else None
     status: dict[str, JsonValue] = {"status": to["id"]} if isinstance(to, dict) else {}
     return {**(edit.meaning.get("agree", {}) if edit else {}), **status}

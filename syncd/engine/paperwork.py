@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from sqlmodel import Session
 
 from syncd.config.masks import mask
+from syncd.domain.base import JsonValue
 from syncd.domain.duty import RUNNING
 from syncd.domain.history import Change, Spell
 from syncd.domain.incident import Incident
@@ -140,14 +141,15 @@ def record(
     papers.add_spell(row, severity, (incident.updated_at or now) if row.spells else incident.created_at)
     ticket = ticket_of(session, row.id)
     placed = ticket is not None and ticket.placed_status is not None
-    if ticket is not None and placed and ticket.closed is not None and not _closed(ticket):
+    if ticket is not None and placed and ticket.closed is not None and _moved_on(ticket, ticket.closed):
         ticket.closed = None
         session.add(ticket)
     row.due_at = None if decision.again is None else now + timedelta(seconds=decision.again)
 
 
-def _closed(ticket: TicketRow) -> bool:
-    return ticket.snapshot is not None and ticket.snapshot["status"]["category"] == "done"
+def _moved_on(ticket: TicketRow, closed: dict[str, JsonValue]) -> bool:
+    """Whether it stands elsewhere than where it was read who had moved it."""
+    return ticket.snapshot is None or ticket.snapshot["status"]["id"] != closed["status"]
 
 
 def news(session: Session, row: IncidentRow, decision: Decision, now: datetime) -> bool:
@@ -239,6 +241,7 @@ def _read_close(desk: Desk, incident_id: str) -> None:
             before_name=last.before_words or "",
             by=by.name if by else None,
             person=ticket.placed_status is None and by is not None and _a_person(desk, by),
+            ours=by is not None and by.id == desk.clients.jira.myself().id,
             at=last.at,
         )
     with desk.ledger.db.write() as session:

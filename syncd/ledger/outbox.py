@@ -345,10 +345,10 @@ def end_unknown(session: Session, row: OperationRow, now: datetime, why: str) ->
 
 
 def perhaps_done(session: Session, object_: str, aspect: str) -> OperationRow | None:
-    """The latest operation of an object and aspect, if nobody knows whether it was carried out."""
+    """The latest operation of an object and aspect that ever left, if nobody knows what became of it."""
     query = (
         select(OperationRow)
-        .where(OperationRow.object == object_, OperationRow.aspect == aspect)
+        .where(OperationRow.object == object_, OperationRow.aspect == aspect, OperationRow.attempts > 0)
         .order_by(col(OperationRow.id).desc())
         .limit(1)
     )

@@ -34,7 +34,7 @@ class ClosedBy(Value):
     """Who moved a ticket to where it stands, and when, by Jira's changelog, and where it stood before.
 
     `before` is empty where nobody ever moved it. `person` says of a ticket that we never placed that it was
-    neither an app nor our account.
+    neither an app nor our account. `ours`: our account did.
     """
 
     status: str
@@ -42,6 +42,7 @@ class ClosedBy(Value):
     before_name: str = ""
     by: str | None = None
     person: bool = False
+    ours: bool = False
     at: UtcTime
 
 

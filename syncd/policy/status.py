@@ -13,7 +13,8 @@ from syncd.domain.base import JsonValue
 from syncd.domain.incident import IncidentStatus
 from syncd.domain.mapping import Coexist, Mode
 from syncd.domain.operation import Kind, Operation
-from syncd.policy.case import Case, Decision, Remark, Rulebook
+from syncd.domain.ticket import Issue
+from syncd.policy.case import Case, Decision, Remark, Rulebook, TicketState
 from syncd.policy.changed_back import in_conflict
 from syncd.policy.met import review_field, written_by_a_person
 from syncd.policy.owed import counts_for_another, owed_postmortem
@@ -77,7 +78,8 @@ def _move(case: Case, book: Rulebook) -> Decision:
         return Decision()
     state: str = case.incident.status
     before = ticket.agreed.get("state")
-    if same_state(str(before), case.incident.status):
+    astray = _late_move(case)
+    if same_state(str(before), case.incident.status) and not astray:
         return Decision()
     held = still_flapping(case)
     if held:
@@ -89,8 +91,10 @@ def _move(case: Case, book: Rulebook) -> Decision:
         return Decision(agreed=agreed)
     if issue.status.id == target.id:
         return Decision(agreed=agreed)
-    if _first_move_unknown(case, book):
+    if _first_move_unknown(case, book) or (astray and not _known_who_moved(ticket, issue)):
         return Decision(look=frozenset({"ticket"}))
+    if astray and same_state(str(before), case.incident.status) and not _moved_by_us(ticket):
+        return Decision()
     reason = _left(case, book)
     if reason:
         return Decision(agreed=agreed, remarks=(Remark(rule="status", reason=reason),))
@@ -107,6 +111,25 @@ def _move(case: Case, book: Rulebook) -> Decision:
             ),
         ),
     )
+
+
+def _late_move(case: Case) -> bool:
+    """Whether the ticket stands where a move of ours was to bring it whose answer was lost.
+
+    It may have arrived long after it was given up, when the incident was in another state already.
+    """
+    ticket = case.ticket
+    if ticket is None or ticket.issue is None or ticket.placed_status == ticket.issue.status.id:
+        return False
+    return case.attempted.get("status") == ticket.issue.status.id
+
+
+def _known_who_moved(ticket: TicketState, issue: Issue) -> bool:
+    return ticket.closed is not None and ticket.closed.status == issue.status.id
+
+
+def _moved_by_us(ticket: TicketState) -> bool:
+    return ticket.closed is not None and ticket.closed.ours
 
 
 def same_state(before: str, state: IncidentStatus) -> bool:
@@ -141,7 +164,7 @@ def _first_move_unknown(case: Case, book: Rulebook) -> bool:
         return False
     word = book.project.word_for(issue.status.id)
     moved = word not in (None, IncidentStatus.TRIGGERED) and issue.status.category != "done"
-    return moved and (ticket.closed is None or ticket.closed.status != issue.status.id)
+    return moved and not _known_who_moved(ticket, issue)
 
 
 def _left(case: Case, book: Rulebook) -> str | None:
@@ -158,11 +181,12 @@ def _left(case: Case, book: Rulebook) -> str | None:
     if case.silent and not made:
         return "it was over before the rules began"
     if made and ticket.placed_status is None and issue.status.category != "done":
-        moved = ticket.closed is not None and ticket.closed.status == issue.status.id and ticket.closed.person
+        moved = _known_who_moved(ticket, issue) and ticket.closed is not None and ticket.closed.person
         return "a person moved the ticket before its first placement" if moved else None
     if book.project.word_for(issue.status.id) is None:
         return f"status {issue.status.id} belongs to people"
     ours = ticket.placed_status == issue.status.id and "state" in ticket.agreed
+    ours = ours or (_late_move(case) and _moved_by_us(ticket))
     if issue.status.category == "done" and not ours:
         return "a person closed the ticket"
     return None

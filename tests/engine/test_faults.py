@@ -56,6 +56,38 @@ def test_a_ticket_that_a_move_with_a_lost_answer_closed_is_reopened_with_its_inc
     nothing_more_is_written(house)
 
 
+def a_move_that_never_answered(house: Rig) -> Any:
+    """An incident reopened after a move to Done was sent whose outcome nobody knows; the ticket is open."""
+    made = house.world.pagerduty.trigger("Alipay Integration", "Latency", priority="P4")
+    house.settle(2)
+    where: dict[str, Any] = {"service": "jira", "path": r"/transitions$", "method": "POST"}
+    house.world.faults.add(faults.reset_before(), **where, times=None)
+    house.world.pagerduty.resolve(made.id, "Amara Osei")
+    house.settle(14)
+    assert house.world.journal.lines(method="POST", pattern="/rest/api/2/issue/{issue}/transitions")
+    house.world.faults.clear()
+    house.world.pagerduty.reopen(made.id, "Amara Osei")
+    house.settle(2)
+    assert status(house) == "To Do"
+    return made
+
+
+def test_a_move_that_arrives_after_the_reopen_is_taken_back(house: Rig) -> None:
+    a_move_that_never_answered(house)
+    house.world.jira.transition("OPS-1", "Done", by="syncd")
+    house.settle(2)
+    assert status(house) == "To Do"
+    nothing_more_is_written(house)
+
+
+def test_a_person_who_closes_where_a_late_move_might_have_is_not_overruled(house: Rig) -> None:
+    a_move_that_never_answered(house)
+    house.world.jira.transition("OPS-1", "Done", by="Priya Raman")
+    house.settle(2)
+    assert status(house) == "Done"
+    nothing_more_is_written(house)
+
+
 def test_a_person_who_closes_what_our_refused_move_could_not_is_not_overruled(house: Rig) -> None:
     made = house.world.pagerduty.trigger("Alipay Integration", "Latency", priority="P4")
     house.settle(2)

@@ -111,5 +111,6 @@ def _hold_items(session: Session, ending: Ending, found: PaperComplaints) -> Non
             found.losses.append(f"the action item {item.ident} of {item.incident} is not on record")
         elif row.ended_at is not None:
             found.losses.append(f"the action item {row.key} of {item.incident} was dropped")
-        elif item.ident not in with_duties:
+        elif item.ident not in with_duties and not incidents[row.incident_id].is_open:
+            # while its incident is open once more, no clock of an action item begins
             found.losses.append(f"the action item {row.key} of {item.incident} brings no duty")
