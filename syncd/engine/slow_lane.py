@@ -1,7 +1,9 @@
 """What the fast lane cannot see, read every 15 minutes from at most a tenth of the budget.
 
 Resolved incidents that are not finished are read by windows of their creation (PagerDuty has no filter by
-update). Notes are listed where they may still be edited or deleted, which leaves no trace in the log.
+update), and for three days those that are: a severity raised after the close makes a postmortem due, and no
+log entry need tell of it. Notes are listed where they may still be edited or deleted, which leaves no trace
+in the log.
 Tickets of open and unfinished incidents are read in bulk, because an index can miss an update; so are
 postmortems, and action items that live in other projects.
 """
@@ -11,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 
-from sqlmodel import col, or_, select
+from sqlmodel import and_, col, or_, select
 
 from syncd.domain.incident import IncidentStatus
 from syncd.engine.border import keep_incident, keep_issue, keep_notes, keep_paper, masked_notes
@@ -28,8 +30,8 @@ from syncd.remote.errors import Cause, RemoteError, Unreadable
 from syncd.remote.ports import Fetched
 
 EVERY_SECONDS = 900.0
-NOTES_FOR = timedelta(days=3)
-"""How long after the resolve notes are still listed."""
+READ_FOR = timedelta(days=3)
+"""How long after the resolve an incident is still read and its notes are listed, whatever it waits for."""
 
 
 class SlowLane:
@@ -74,10 +76,17 @@ class SlowLane:
 
     def _resolved_incidents(self) -> None:
         desk = self._desk
+        limit = desk.clock.now() - READ_FOR
         with desk.ledger.db.read() as session:
             created = session.exec(
                 select(IncidentRow.created_at)
-                .where(IncidentRow.status == IncidentStatus.RESOLVED, col(IncidentRow.finished).is_(False))
+                .where(
+                    IncidentRow.status == IncidentStatus.RESOLVED,
+                    or_(
+                        col(IncidentRow.finished).is_(False),
+                        and_(col(IncidentRow.team).is_not(None), col(IncidentRow.resolved_at) >= limit),
+                    ),
+                )
                 .order_by(col(IncidentRow.created_at))
             ).all()
         for since, until in windows_of(list(created)):
@@ -94,7 +103,7 @@ class SlowLane:
 
     def _notes(self) -> None:
         desk = self._desk
-        limit = desk.clock.now() - NOTES_FOR
+        limit = desk.clock.now() - READ_FOR
         with desk.ledger.db.read() as session:
             rows = session.exec(
                 select(IncidentRow)

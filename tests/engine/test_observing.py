@@ -121,6 +121,31 @@ def test_an_edited_note_is_seen_by_the_slow_lane(house: Rig) -> None:
         assert "second" in [one["text"] for one in row.notes]
 
 
+def test_a_severity_that_rose_after_the_close_is_seen_by_the_slow_lane_though_the_log_is_silent(
+    house: Rig,
+) -> None:
+    options = house.world.pagerduty.account.options
+    options.priority_entry = options.title_entry = None
+    made = house.world.pagerduty.trigger("Alipay Integration", "Latency", priority="P4")
+    house.settle(2)
+    house.world.pagerduty.resolve(made.id, "Amara Osei")
+    house.world.advance(3600)
+    house.settle(2)
+    assert status(house, 1) == "Done"
+    house.world.pagerduty.set_priority(made.id, "P1", "Amara Osei")
+    house.world.pagerduty.set_title(made.id, "All payments stopped", "Amara Osei")
+    house.world.advance(900)
+    house.settle(2)
+    house.engine.slow()
+    house.settle(2)
+    assert house.world.jira.site.find("OPS-1").now.values["summary"] == "All payments stopped"
+    with house.ledger.db.read() as session:
+        row = session.get(IncidentRow, made.id)
+        assert row is not None
+        assert row.severity == "SEV0"
+    nothing_more_is_written(house)
+
+
 def test_a_ticket_that_the_index_forgot_is_seen_by_the_slow_lane(house: Rig) -> None:
     house.world.pagerduty.trigger("Alipay Integration", "Latency")
     house.settle(3)
