@@ -88,11 +88,17 @@ class Judge:
             if row.state in ("pending", "in_flight", "settling", "parked", "held")
             and row.incident_id not in self.people.deleted
             and not self._other_deleted(row)
+            and not self._awaits_resolve(row)
         ]
 
     def _other_deleted(self, row: OperationRow) -> bool:
         """Whether it waits for a ticket that a person deleted."""
         return str(row.meaning.get("target", "")) in self.people.deleted
+
+    def _awaits_resolve(self, row: OperationRow) -> bool:
+        """Whether it is the postmortem of what was reopened before it left: it goes at the next resolve."""
+        waits = row.kind == "create_postmortem" and row.state == "pending"
+        return waits and row.incident_id in self.people.open_again
 
     def _hold_incident(self, incident: Incident) -> None:
         found = tickets(self.world, incident.id)

@@ -68,6 +68,8 @@ class People:
     """Incidents whose ticket a person deleted before the daemon had learnt that it exists."""
     resolved_once: set[str] = field(default_factory=set)
     acknowledged_once: set[str] = field(default_factory=set)
+    open_again: set[str] = field(default_factory=set)
+    """Incidents that a person reopened and nobody resolved since."""
     priority_changed: set[str] = field(default_factory=set)
     made_at: dict[str, float] = field(default_factory=dict)
     given_up: int = 0
@@ -102,6 +104,9 @@ class People:
             self._changed(incident, "assignee")
         if act.kind == "resolve":
             self.resolved_once.add(incident)
+            self.open_again.discard(incident)
+        elif act.kind == "reopen":
+            self.open_again.add(incident)
         elif act.kind == "acknowledge":
             self.acknowledged_once.add(incident)
         elif act.kind == "set_priority":
@@ -116,6 +121,7 @@ class People:
     def _merge(self, act: Act) -> None:
         source, target = self.ids[act.incident], self.ids[act.what["into"]]
         self.world.pagerduty.merge(target, [source], by=BY)
+        self.open_again.discard(source)
         self._changed(source, "assignee")
         self._changed(source, "status")
 
