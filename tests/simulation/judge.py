@@ -22,6 +22,7 @@ from syncd.ledger import audit
 from syncd.ledger.ledger import open_for_reading
 from syncd.ledger.tables import OperationRow, TicketRow
 from syncd.policy.mirror import mark_in
+from syncd.sandbox.cast import START
 from syncd.sandbox.jira.model import Issue
 from syncd.sandbox.pagerduty.records import Incident
 
@@ -154,7 +155,7 @@ class Judge:
             ]
         closes = self._owes_nothing(incident)
         both = ident in people.priority_changed or (incident.merged_into and ident in people.resolved_once)
-        both = both or self._merges_leave_open(incident)
+        both = both or self._merges_leave_open(incident) or self._came_back_unseen(ident)
         return ["Done", "In Review"] if both else ["Done" if closes else "In Review"]
 
     def _merges_leave_open(self, incident: Incident) -> bool:
@@ -163,6 +164,18 @@ class Judge:
         absorbed = any(one.merged_into == incident.id for one in everyone.values())
         foreign = target is not None and FOREIGN in self.people.services.get(target, ())
         return absorbed or foreign
+
+    def _came_back_unseen(self, incident: str) -> bool:
+        """Whether its ticket may be closed for a merge, since nobody could read of the reopen in time."""
+        people = self.people
+        if incident not in people.merged_once or incident not in people.came_back:
+            return False
+        begin, end = people.came_back[incident]
+        return not any(
+            begin < (line.ended - START).total_seconds() < end
+            for line in self.world.journal.lines()
+            if (line.path, line.status, line.fault) == ("/incidents", 200, None)
+        )
 
     def _owes_nothing(self, incident: Incident) -> bool:
         priority = self._priority(incident)

@@ -68,8 +68,11 @@ class People:
     """Incidents whose ticket a person deleted before the daemon had learnt that it exists."""
     resolved_once: set[str] = field(default_factory=set)
     acknowledged_once: set[str] = field(default_factory=set)
-    open_again: set[str] = field(default_factory=set)
-    """Incidents that a person reopened and nobody resolved since."""
+    open_again: dict[str, float] = field(default_factory=dict)
+    """Incidents that a person reopened and nobody resolved since; since when."""
+    came_back: dict[str, tuple[float, float]] = field(default_factory=dict)
+    """From when to when an incident was open again, the last time."""
+    merged_once: set[str] = field(default_factory=set)
     priority_changed: set[str] = field(default_factory=set)
     made_at: dict[str, float] = field(default_factory=dict)
     given_up: int = 0
@@ -104,9 +107,9 @@ class People:
             self._changed(incident, "assignee")
         if act.kind == "resolve":
             self.resolved_once.add(incident)
-            self.open_again.discard(incident)
+            self._over(incident)
         elif act.kind == "reopen":
-            self.open_again.add(incident)
+            self.open_again[incident] = self.hub.now()
         elif act.kind == "acknowledge":
             self.acknowledged_once.add(incident)
         elif act.kind == "set_priority":
@@ -115,13 +118,19 @@ class People:
             self.services[incident].append(act.what["service"])
             self._changed(incident, "assignee")
 
+    def _over(self, incident: str) -> None:
+        since = self.open_again.pop(incident, None)
+        if since is not None:
+            self.came_back[incident] = (since, self.hub.now())
+
     def _changed(self, incident: str, aspect: str) -> None:
         self.changes[incident, aspect] = self.hub.now()
 
     def _merge(self, act: Act) -> None:
         source, target = self.ids[act.incident], self.ids[act.what["into"]]
         self.world.pagerduty.merge(target, [source], by=BY)
-        self.open_again.discard(source)
+        self.merged_once.add(source)
+        self._over(source)
         self._changed(source, "assignee")
         self._changed(source, "status")
 
