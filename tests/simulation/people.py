@@ -220,9 +220,11 @@ class People:
 
     def _assign(self, act: Act) -> None:
         def do(issue: Issue, incident: str) -> None:
-            rest = self._at_rest(incident, "assignee")
+            rest, before = self._at_rest(incident, "assignee"), issue.now.values.get("assignee")
             self.world.jira.assign(issue.id, act.what["to"], by=COLLEAGUE)
-            self._touched(incident, "assignee", act.what["to"], rest)
+            # who was chosen and has it already is on no record: nobody can tell it from what stood there
+            chosen = issue.now.values.get("assignee") != before
+            self._touched(incident, "assignee", act.what["to"], rest and chosen)
 
         self._on_ticket(act, do)
 
