@@ -159,11 +159,10 @@ class Judge:
         return ["Done", "In Review"] if both else ["Done" if closes else "In Review"]
 
     def _merges_leave_open(self, incident: Incident) -> bool:
-        """Whether a merge decides: what it absorbed may owe, and so may what nobody's service absorbed."""
-        everyone, target = self.world.pagerduty.account.incidents, incident.merged_into
-        absorbed = any(one.merged_into == incident.id for one in everyone.values())
+        """Whether a merge decides: what it ever absorbed may owe, or nobody's service absorbed it."""
+        target = incident.merged_into
         foreign = target is not None and FOREIGN in self.people.services.get(target, ())
-        return absorbed or foreign
+        return self.people.owed_for_others(incident.id) or foreign
 
     def _came_back_unseen(self, incident: str) -> bool:
         """Whether its ticket may be closed for a merge, since nobody could read of the reopen in time."""

@@ -65,7 +65,7 @@ def _owes(ending: Ending, incident: Incident) -> bool | None:
         return False
     if incident.id in people.priority_changed or incident.id in people.deleted:
         return None
-    if incident.merged_into or any(one.merged_into == incident.id for one in account.incidents.values()):
+    if incident.merged_into or people.owed_for_others(incident.id):
         return None
     services = people.services[incident.id]
     if len(services) > 1 or FOREIGN in services or incident.is_open:

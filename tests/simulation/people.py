@@ -74,6 +74,8 @@ class People:
     """From when to when an incident was open again, the last time."""
     merged_once: set[str] = field(default_factory=set)
     priority_changed: set[str] = field(default_factory=set)
+    absorbed: dict[str, set[str]] = field(default_factory=dict)
+    """By incident, those that ever were merged into it: a reopen takes one out again."""
     made_at: dict[str, float] = field(default_factory=dict)
     given_up: int = 0
 
@@ -131,8 +133,19 @@ class People:
         self.world.pagerduty.merge(target, [source], by=BY)
         self.merged_once.add(source)
         self._over(source)
+        self.absorbed.setdefault(target, set()).add(source)
         self._changed(source, "assignee")
         self._changed(source, "status")
+
+    def owed_for_others(self, incident: str) -> bool:
+        """Whether anything that ever was merged into it may have owed a postmortem, then owed by it."""
+        return any(self._may_have_owed(one) for one in self.absorbed.get(incident, ()))
+
+    def _may_have_owed(self, incident: str) -> bool:
+        known = self.world.pagerduty.find(incident)
+        priority = self.world.pagerduty.account.priorities.get(known.priority_id or "")
+        lowest = priority.name == "P4" if priority else known.urgency == "low"
+        return not lowest or incident in self.priority_changed or incident in self.absorbed
 
     def _note(self, act: Act) -> None:
         made = self.world.pagerduty.note(self.ids[act.incident], act.what["text"], by=BY)
