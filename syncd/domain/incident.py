@@ -18,6 +18,10 @@ class IncidentStatus(StrEnum):
     RESOLVED = "resolved"
 
 
+MERGED = "merged"
+"""The state of what was resolved by a merge; PagerDuty has no status for it."""
+
+
 class Responder(Value):
     """A PagerDuty user; the address is None where the answer carried a bare reference."""
 
@@ -60,6 +64,11 @@ class Incident(Value):
     def open(self) -> bool:
         """Whether it still is triggered or acknowledged."""
         return self.status is not IncidentStatus.RESOLVED
+
+    @property
+    def state(self) -> str:
+        """What a ticket follows: its status, and `merged` while it counts with another incident."""
+        return MERGED if self.merged_into and not self.open else str(self.status)
 
 
 def stub_title(number: int) -> str:

@@ -354,7 +354,7 @@ class BulkCreates:
         ticket.written_moment = moment - 1
         keep_issue(session, self._desk, ticket, issue, moment)
         if item.way.goal == issue.status.id:
-            ticket.agreed = {**ticket.agreed, "state": item.incident.status}
+            ticket.agreed = {**ticket.agreed, "state": item.incident.state}
             ticket.placed_status = issue.status.id
 
 

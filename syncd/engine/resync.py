@@ -319,10 +319,13 @@ def _left(
     if ticket.out_of_sight_since is not None:
         yield "its ticket is out of our sight (deleted, moved or secured) and is not made again"
         return
-    if not ticket.snapshot or ticket.agreed.get("state") != row.status:
+    if not ticket.snapshot:
+        return
+    case = build_case(session, desk, row, book, ({}, None))
+    if ticket.agreed.get("state") != case.incident.state:
         return
     issue = Issue.model_validate(ticket.snapshot)
-    word = wanted_word(build_case(session, desk, row, book, ({}, None)), book)
+    word = wanted_word(case, book)
     ids = {book.project.statuses[word].id, *(one.id for one in book.project.instead.get(word, ()))}
     if issue.status.id not in ids:
         yield f"it stands at {issue.status.name}: not our doing since both sides agreed on {row.status}"

@@ -31,7 +31,7 @@ def decide_closing(case: Case, book: Rulebook) -> Decision:
     ):
         return Decision()
     target = book.project.statuses["closed"]
-    stands = issue.status.id == ticket.placed_status and ticket.agreed.get("state") == case.incident.status
+    stands = issue.status.id == ticket.placed_status and ticket.agreed.get("state") == case.incident.state
     if not stands or issue.status.category == "done" or issue.status.id == target.id:
         return Decision()
     if in_conflict(ticket.agreed, "status"):
@@ -50,7 +50,7 @@ def decide_closing(case: Case, book: Rulebook) -> Decision:
         meaning={
             "word": "closed",
             "status": target.id,
-            "state": str(case.incident.status),
+            "state": case.incident.state,
             "from": issue.status.id,
         },
         reason="nothing is owed any more",

@@ -158,7 +158,7 @@ def _move_back(case: Case, ticket: TicketState, closed: ClosedBy) -> Operation:
         meaning={
             "word": "resolved",
             "status": closed.before,
-            "state": str(case.incident.status),
+            "state": case.incident.state,
             "from": closed.status,
             "back": back,
         },

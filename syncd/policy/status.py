@@ -3,14 +3,15 @@
 A ticket is moved only when its incident's state changed since both sides last agreed. A status that
 the mapping does not name belongs to people; a ticket that a person closed is not pulled back; an
 acknowledgement that times out changes nothing; what owes nothing is closed only where the mapping
-switches closing on; the status of a ticket that another tool made is that tool's where the mapping says so
-(rules: "The ticket").
+switches closing on; what was merged, and what a reopen took out of a merge again, is in another state even
+where both ends are resolved; the status of a ticket that another tool made is that tool's where the mapping
+says so (rules: "The ticket").
 """
 
 from __future__ import annotations
 
 from syncd.domain.base import JsonValue
-from syncd.domain.incident import IncidentStatus
+from syncd.domain.incident import MERGED, IncidentStatus
 from syncd.domain.mapping import Coexist, Mode
 from syncd.domain.operation import Kind, Operation
 from syncd.domain.ticket import Issue
@@ -76,10 +77,10 @@ def _move(case: Case, book: Rulebook) -> Decision:
         return Decision()
     if in_conflict(ticket.agreed, "status"):
         return Decision()
-    state: str = case.incident.status
+    state = case.incident.state
     before = ticket.agreed.get("state")
     astray = _late_move(case)
-    if same_state(str(before), case.incident.status) and not astray:
+    if same_state(str(before), state) and not astray:
         return Decision()
     held = still_flapping(case)
     if held:
@@ -93,7 +94,7 @@ def _move(case: Case, book: Rulebook) -> Decision:
         return Decision(agreed=agreed)
     if _first_move_unknown(case, book) or (astray and not _known_who_moved(ticket, issue)):
         return Decision(look=frozenset({"ticket"}))
-    if astray and same_state(str(before), case.incident.status) and not _moved_by_us(ticket):
+    if astray and same_state(str(before), state) and not _moved_by_us(ticket):
         return Decision()
     reason = _left(case, book)
     if reason:
@@ -107,7 +108,7 @@ def _move(case: Case, book: Rulebook) -> Decision:
                 object=f"ticket:{case.incident.id}",
                 aspect="status",
                 meaning={"word": word, "status": target.id, "state": state, "from": issue.status.id},
-                reason=f"the incident is {state}",
+                reason=f"the incident is {case.incident.status}",
             ),
         ),
     )
@@ -132,7 +133,7 @@ def _moved_by_us(ticket: TicketState) -> bool:
     return ticket.closed is not None and ticket.closed.ours
 
 
-def same_state(before: str, state: IncidentStatus) -> bool:
+def same_state(before: str, state: str) -> bool:
     """Whether an incident is in the state of before; an acknowledgement that timed out is no other one."""
     return before == state or (before, state) == _TIMED_OUT
 
@@ -189,4 +190,6 @@ def _left(case: Case, book: Rulebook) -> str | None:
     ours = ours or (_late_move(case) and _moved_by_us(ticket))
     if issue.status.category == "done" and not ours:
         return "a person closed the ticket"
+    if issue.status.category == "done" and case.incident.state == MERGED:
+        return "it is closed already, and a merge opens nothing"
     return None

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from syncd.domain.base import JsonValue
-from syncd.domain.incident import IncidentStatus
+from syncd.domain.incident import MERGED, IncidentStatus
 from syncd.domain.mapping import TwoWay
 from syncd.domain.operation import Kind, Operation
 from syncd.domain.project import ResolvedProject
@@ -34,6 +34,7 @@ _STATES = {
     "resolved": IncidentStatus.RESOLVED,
     "closed": IncidentStatus.RESOLVED,
 }
+_AGREED = {str(one): one for one in IncidentStatus} | {MERGED: IncidentStatus.RESOLVED}
 
 
 def decide_two_way(case: Case, book: Rulebook, so_far: Decision = NOTHING) -> Decision:
@@ -114,11 +115,11 @@ def _status(case: Case, book: Rulebook, ticket: TicketState, so_far: Decision) -
     if nothing is not None:
         return nothing
     stays = Decision(agreed=seen("status", status))
-    if state not in set(_STATES.values()):  # never agreed, or on its way
+    if state not in _AGREED:  # never agreed, or on its way
         return stays if "state" in so_far.agreed else Decision()
     on = any(getattr(book.mapping.two_way, key) for key in STATE_KEYS)
-    if not same_state(str(state), case.incident.status):
-        raced = _raced(case, book, IncidentStatus(str(state)), issue.status) if on else Decision()
+    if not same_state(str(state), case.incident.state):
+        raced = _raced(case, book, _AGREED[str(state)], issue.status) if on else Decision()
         return stays.plus(raced) if "state" in so_far.agreed else raced
     if not on or status == case.attempted.get("status") or left_to_other_tool(case, book):
         return stays

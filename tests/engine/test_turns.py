@@ -93,6 +93,21 @@ def test_a_merged_incident_s_ticket_is_linked_as_duplicate_and_closed(house: Rig
     nothing_more_is_written(house)
 
 
+def test_a_merged_incident_that_was_reopened_and_resolved_unseen_is_no_duplicate_any_more(house: Rig) -> None:
+    source = house.world.pagerduty.trigger("Alipay Integration", "Symptom", priority="P1")
+    target = house.world.pagerduty.trigger("BluBank Integration", "Cause", priority="P2")
+    house.settle(2)
+    house.world.pagerduty.merge(target.id, [source.id], "Amara Osei")
+    house.settle(4)
+    number = next(one for one in (1, 2) if issue_of(house, one)["fields"]["summary"] == "Symptom")
+    assert status(house, number) == "Done"
+    house.world.pagerduty.reopen(source.id, "Amara Osei")
+    house.world.pagerduty.resolve(source.id, "Amara Osei")
+    house.settle(16)
+    assert status(house, number) == "In Review"
+    nothing_more_is_written(house)
+
+
 def test_a_merge_target_that_nobody_has_seen_gets_a_ticket(make_rig: Any) -> None:
     rig = make_rig(mappings=(mapping(enforce_from="2026-11-16"),))
     target = rig.world.pagerduty.trigger("BluBank Integration", "Cause", priority="P4")

@@ -249,6 +249,26 @@ def test_what_was_merged_closes_whatever_its_severity_owes() -> None:
     assert target(decide_status(over, closing("report"))) == IN_REVIEW.id
 
 
+def test_what_was_resolved_before_it_was_merged_closes_with_the_merge() -> None:
+    merged = incident(status="resolved", priority=OWES, merged_into="P2")
+    over = stands(IN_REVIEW, merged, agreed="resolved", placed=IN_REVIEW)
+    assert target(decide_status(over, closing("enforce"))) == DONE.id
+
+
+def test_what_a_reopen_took_out_of_a_merge_stands_where_its_own_end_puts_it() -> None:
+    alone = incident(status="resolved", priority=OWES)
+    over = stands(DONE, alone, agreed="merged", placed=DONE)
+    assert target(decide_status(over, closing("enforce"))) == IN_REVIEW.id
+    known = stands(DONE, alone.model_copy(update={"merged_into": "P2"}), agreed="merged", placed=DONE)
+    assert decide_status(known, closing("enforce")) == Decision()
+
+
+def test_a_merge_opens_no_ticket_that_is_closed() -> None:
+    merged = incident(status="resolved", priority=OWES, merged_into="P2")
+    decision = decide_status(stands(DONE, merged, agreed="resolved", placed=DONE), closing("off"))
+    assert (target(decision), decision.agreed) == (None, {"state": "merged"})
+
+
 def test_what_was_lowered_before_its_resolve_stays_open_while_its_peak_owes_a_postmortem() -> None:
     over = stands(IN_PROGRESS, incident(status="resolved", priority=OWES_NOTHING), placed=IN_PROGRESS)
     peak = (

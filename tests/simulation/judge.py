@@ -22,7 +22,6 @@ from syncd.ledger import audit
 from syncd.ledger.ledger import open_for_reading
 from syncd.ledger.tables import OperationRow, TicketRow
 from syncd.policy.mirror import mark_in
-from syncd.sandbox.cast import START
 from syncd.sandbox.jira.model import Issue
 from syncd.sandbox.pagerduty.records import Incident
 
@@ -154,8 +153,7 @@ class Judge:
                 *(["In Progress"] if ident in people.acknowledged_once or self.plan.timeouts else []),
             ]
         closes = self._owes_nothing(incident)
-        both = ident in people.priority_changed or (incident.merged_into and ident in people.resolved_once)
-        both = both or self._merges_leave_open(incident) or self._came_back_unseen(ident)
+        both = ident in people.priority_changed or self._merges_leave_open(incident)
         return ["Done", "In Review"] if both else ["Done" if closes else "In Review"]
 
     def _merges_leave_open(self, incident: Incident) -> bool:
@@ -163,18 +161,6 @@ class Judge:
         target = incident.merged_into
         foreign = target is not None and FOREIGN in self.people.services.get(target, ())
         return self.people.owed_for_others(incident.id) or foreign
-
-    def _came_back_unseen(self, incident: str) -> bool:
-        """Whether its ticket may be closed for a merge, since nobody could read of the reopen in time."""
-        people = self.people
-        if incident not in people.merged_once or incident not in people.came_back:
-            return False
-        begin, end = people.came_back[incident]
-        return not any(
-            begin < (line.ended - START).total_seconds() < end
-            for line in self.world.journal.lines()
-            if (line.path, line.status, line.fault) == ("/incidents", 200, None)
-        )
 
     def _owes_nothing(self, incident: Incident) -> bool:
         priority = self._priority(incident)

@@ -68,11 +68,8 @@ class People:
     """Incidents whose ticket a person deleted before the daemon had learnt that it exists."""
     resolved_once: set[str] = field(default_factory=set)
     acknowledged_once: set[str] = field(default_factory=set)
-    open_again: dict[str, float] = field(default_factory=dict)
-    """Incidents that a person reopened and nobody resolved since; since when."""
-    came_back: dict[str, tuple[float, float]] = field(default_factory=dict)
-    """From when to when an incident was open again, the last time."""
-    merged_once: set[str] = field(default_factory=set)
+    open_again: set[str] = field(default_factory=set)
+    """Incidents that a person reopened and nobody resolved since."""
     priority_changed: set[str] = field(default_factory=set)
     absorbed: dict[str, set[str]] = field(default_factory=dict)
     """By incident, those that ever were merged into it: a reopen takes one out again."""
@@ -109,9 +106,9 @@ class People:
             self._changed(incident, "assignee")
         if act.kind == "resolve":
             self.resolved_once.add(incident)
-            self._over(incident)
+            self.open_again.discard(incident)
         elif act.kind == "reopen":
-            self.open_again[incident] = self.hub.now()
+            self.open_again.add(incident)
         elif act.kind == "acknowledge":
             self.acknowledged_once.add(incident)
         elif act.kind == "set_priority":
@@ -120,19 +117,13 @@ class People:
             self.services[incident].append(act.what["service"])
             self._changed(incident, "assignee")
 
-    def _over(self, incident: str) -> None:
-        since = self.open_again.pop(incident, None)
-        if since is not None:
-            self.came_back[incident] = (since, self.hub.now())
-
     def _changed(self, incident: str, aspect: str) -> None:
         self.changes[incident, aspect] = self.hub.now()
 
     def _merge(self, act: Act) -> None:
         source, target = self.ids[act.incident], self.ids[act.what["into"]]
         self.world.pagerduty.merge(target, [source], by=BY)
-        self.merged_once.add(source)
-        self._over(source)
+        self.open_again.discard(source)
         self.absorbed.setdefault(target, set()).add(source)
         self._changed(source, "assignee")
         self._changed(source, "status")
@@ -276,7 +267,8 @@ class People:
             ).fetchone()[0]
         connection.close()
         known = self.world.pagerduty.find(incident)
-        side = {"state": known.status, "summary": known.title}.get(aspect)
+        state = "merged" if known.merged_into else known.status
+        side = {"state": state, "summary": known.title}.get(aspect)
         agreed = json.loads(row[0]).get(aspect) if row else None
         return bool(row) and not busy and (agreed == side if side else agreed is not None)
 
