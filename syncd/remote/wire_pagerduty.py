@@ -65,8 +65,13 @@ def incident(raw: Wire) -> Incident:
 
 
 def embedded_incident(raw: Wire) -> Incident | None:
-    """The incident within a log entry, None where it is only a reference."""
+    """The incident within a log entry, None where it is only a reference.
+
+    None, too, where it is resolved and does not say why: what was merged would look as if it were not.
+    """
     if any(raw.get(key) is None for key in _WHOLE_INCIDENT):
+        return None
+    if raw["status"] == IncidentStatus.RESOLVED and "resolve_reason" not in raw:
         return None
     return incident(raw)
 

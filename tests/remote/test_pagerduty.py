@@ -359,6 +359,21 @@ def test_a_log_entry_with_an_odd_incident_still_names_it(
     assert list(page.unread) == ["P2"]
 
 
+def test_a_log_entry_whose_resolved_incident_does_not_say_why_still_names_it(
+    pagerduty: PagerDuty, mock: responses.RequestsMock
+) -> None:
+    reason = {"type": "merge_resolve_reason", "incident": {"id": "P2", "type": "incident_reference"}}
+    told = [
+        entry(incident=incident(status="resolved")),
+        entry(id="R2", incident=incident(status="resolved", resolve_reason=None)),
+        entry(id="R3", incident=incident(status="resolved", resolve_reason=reason)),
+    ]
+    mock.get(f"{URL}/log_entries", json={"log_entries": told, "more": False})
+    page = pagerduty.log_entries(NOON - timedelta(hours=1), NOON, 0)
+    assert [one.incident_id for one in page.entries] == ["PABC123"] * 3
+    assert [one.incident and one.incident.state for one in page.entries] == [None, "resolved", "merged"]
+
+
 def test_notes_come_oldest_first_in_utc(pagerduty: PagerDuty, mock: responses.RequestsMock) -> None:
     late = {
         "id": "N2",
