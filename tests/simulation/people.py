@@ -66,7 +66,6 @@ class People:
     deleted: set[str] = field(default_factory=set)
     deleted_unseen: set[str] = field(default_factory=set)
     """Incidents whose ticket a person deleted before the daemon had learnt that it exists."""
-    resolved_once: set[str] = field(default_factory=set)
     acknowledged_once: set[str] = field(default_factory=set)
     open_again: set[str] = field(default_factory=set)
     """Incidents that a person reopened and nobody resolved since."""
@@ -105,7 +104,6 @@ class People:
         if act.kind in ("resolve", "reopen"):
             self._changed(incident, "assignee")
         if act.kind == "resolve":
-            self.resolved_once.add(incident)
             self.open_again.discard(incident)
         elif act.kind == "reopen":
             self.open_again.add(incident)
