@@ -29,7 +29,8 @@ def decide_duties(case: Case, book: Rulebook) -> Decision:
     if case.turns is None:
         return Decision(look=frozenset({"log"}))
     postmortem = case.postmortem
-    if postmortem is not None and postmortem.gone_since is None and postmortem.changes_until is None:
+    unread = postmortem is not None and postmortem.gone_since is None and postmortem.changes_until is None
+    if unread or "postmortem" in case.recall:
         return Decision(look=frozenset({"postmortem"}))
     rests = rests_of(case.turns, now)
     owed = qualified(case, book, rests, now)
