@@ -90,10 +90,10 @@ def recall(desk: Desk, incident_id: str, book: Rulebook, look: frozenset[str]) -
         found: list[PaperRow] = [*([postmortem] if postmortem else [])]
         found += papers.items_of(session, incident_id) if "items" in look else []
         wanted = [one for one in found if _unasked(desk, one)]
+    ours = desk.clients.jira.myself().id if wanted else ""
     for paper in wanted:
         item = paper.issue_id if isinstance(paper, ActionItemRow) else None
         comments = desk.clients.jira.comments(paper.issue_id)
-        ours = desk.clients.jira.myself().id
         desk.health.succeeded("jira")
         said = list(statements(comments, ours, incident_id, item or POSTMORTEM))
         with desk.ledger.db.write() as session:

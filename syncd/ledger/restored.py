@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 
 from sqlmodel import Session
 
+from syncd.domain.mail import MailKind
 from syncd.domain.operation import Operation, Target
 from syncd.ledger.cursors import get_cursor, set_cursor
+from syncd.ledger.tables import TicketRow
 
 if TYPE_CHECKING:
     from syncd.ledger.connect import Database
@@ -72,10 +74,15 @@ def lies_before_beginning(session: Session, op: Operation) -> bool:
     """Whether a mail or chat post speaks of a moment before the restore, or before this ledger came after a
     lost one: it is listed, and not sent.
 
-    The moment is `meaning["moment"]` (ISO 8601), by which the rule derived the key.
+    The moment is `meaning["moment"]` (ISO 8601), by which the rule derived the key. A notice of an incident
+    for which the lost ledger made no ticket was not sent by it: it goes out.
     """
     moment = op.meaning.get("moment")
     if op.target not in UNSENT or not isinstance(moment, str):
         return False
+    if op.meaning.get("mail") == MailKind.NOTICE and restored_at(session) is None:
+        ticket = session.get(TicketRow, op.incident)
+        if ticket is None or ticket.origin != "adopted":
+            return False
     at = _began(session)
     return at is not None and datetime.fromisoformat(moment) < at

@@ -10,7 +10,7 @@ from rig import Rig
 from sqlmodel import col, select
 
 from engine.mail_rig import MakeRig, letters, mailing, mails
-from engine.test_lifecycle import nothing_more_is_written
+from engine.test_lifecycle import nothing_more_is_written, status
 from engine.test_restore import back_up_rig, doubled, restore_rig, said
 from syncd.domain.duty import Duty, Waiver
 from syncd.engine import requests
@@ -271,3 +271,29 @@ def test_a_first_ledger_is_not_taken_for_one_that_follows_another(make_rig: Make
     assert len(letters(house)) == 2
     assert {row.state for row in mails(house)} == {"dropped"}
     assert len(events(house, "ledger.succeeds")) == 1
+
+
+def test_who_was_not_notified_by_the_lost_ledger_is_notified(make_rig: MakeRig) -> None:
+    house = make_rig(mail=True, mappings=(mailing(),))
+    house.world.pagerduty.trigger("Alipay Integration", "Known", priority="P1")
+    house.settle(2)
+    assert len(letters(house)) == 2
+    house.world.pagerduty.trigger("Alipay Integration", "While nobody looked", priority="P1")
+    deleted(house)
+    assert len(letters(house)) == 4
+    assert sorted(row.state for row in mails(house)) == ["done", "done", "dropped", "dropped"]
+
+
+def test_a_close_that_was_overridden_is_not_taken_back_after_the_ledger_was_deleted(
+    make_rig: MakeRig,
+) -> None:
+    house = owing(make_rig, close_gate={"mode": "reopen"})
+    over(house, "Closed all the same")
+    for stands in ("In Review", "Done"):
+        house.world.jira.transition("OPS-1", "Done", INES)
+        house.settle(4)
+        assert status(house) == stands
+    before = said(house)
+    deleted(house)
+    assert status(house) == "Done"
+    assert said(house) == before
