@@ -60,7 +60,8 @@ class Duty(Value):
     `rule` is the version of the mapping under which it arose. `met_at` is the moment of the act at its
     source, `met_by` who did it. `breached_at` stays set whatever comes later; `corrected` says that a
     person took a wrong breach back, and why. `was_due_at` is the deadline before a waiver moved it, None
-    where none did. `way_out` says in words what ends it.
+    where none did. `way_out` says in words what ends it. `rebuilt`: read back from a comment of ours, since
+    the ledger in which it arose was lost.
     """
 
     kind: DutyKind
@@ -77,6 +78,7 @@ class Duty(Value):
     met_by: str | None = None
     breached_at: UtcTime | None = None
     corrected: str | None = None
+    rebuilt: bool = False
 
     @property
     def place(self) -> tuple[str, str, int]:
@@ -88,7 +90,8 @@ class Waiver(Value):
     """Somebody's word that a duty rests until a moment; `duty` None: both duties of the postmortem.
 
     `subject` is the issue id of an action item, None: the incident's own duties. `ended_at` is when it was
-    taken back before its end, `source` how it was given: `command`, or `jira` for the label.
+    taken back before its end and `ended_by` by whom, `source` how it was given: `command`, or `jira` for the
+    label. `rebuilt` as of a duty.
     """
 
     duty: DutyKind | None = None
@@ -98,7 +101,9 @@ class Waiver(Value):
     by: str
     at: UtcTime
     ended_at: UtcTime | None = None
+    ended_by: str | None = None
     source: str = "command"
+    rebuilt: bool = False
 
     @property
     def end(self) -> datetime:

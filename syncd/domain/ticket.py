@@ -38,12 +38,16 @@ class Account(Value):
 
 
 class Mark(Value):
-    """What `syncd` wrote into the property of a thing that it made."""
+    """What `syncd` wrote into the property of a thing that it made.
+
+    `facts` are what a comment states of a duty (`syncd.policy.statements`), for a ledger that lost it.
+    """
 
     op: str
     kind: str
     incident: str
     instance: str
+    facts: dict[str, JsonValue] = Field(default_factory=dict)
 
 
 class Comment(Value):

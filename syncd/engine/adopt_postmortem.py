@@ -15,6 +15,7 @@ from syncd.domain.operation import op_of, postmortem_key
 from syncd.domain.ticket import Issue
 from syncd.engine.border import keep_paper
 from syncd.engine.desk import Desk
+from syncd.engine.succession import note_earlier_ledger
 from syncd.ledger import audit
 from syncd.ledger.papers import papers_by_issue
 from syncd.ledger.snapshots import tickets_by_issue
@@ -67,6 +68,7 @@ def adopt_postmortem(desk: Desk, case: Case, book: Rulebook) -> bool:
         )
         session.add(row)
         keep_paper(session, desk, row, chosen, moment)
+        note_earlier_ledger(session, desk, chosen)
         by = "mark" if marked else "type"
         audit.append(
             session,

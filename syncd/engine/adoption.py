@@ -21,6 +21,7 @@ from syncd.engine.border import keep_issue
 from syncd.engine.cases import left_in_peace
 from syncd.engine.desk import Desk
 from syncd.engine.shelter import book_for
+from syncd.engine.succession import note_earlier_ledger
 from syncd.ledger import audit
 from syncd.ledger.snapshots import look_again, tickets_by_issue
 from syncd.ledger.tables import IncidentRow, OperationRow, TicketRow
@@ -169,6 +170,7 @@ def adopt(
         created_at=desk.clock.now(),
     )
     keep_issue(session, desk, ticket, issue, moment)
+    note_earlier_ledger(session, desk, issue)
     audit.append(
         session,
         desk.clock.now(),

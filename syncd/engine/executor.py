@@ -70,7 +70,7 @@ class Executor:
         desk, act = self._desk, ACTS[row.kind]
         try:
             rendered = self._rendered(act, row)
-            found = self._done_by_an_earlier_ledger(act, row)
+            found = self._done_by_an_earlier_ledger(act, row, rendered)
             if found is not None:
                 self.confirm(act, row, found, 0.0)
                 return Verdict.DONE
@@ -99,20 +99,20 @@ class Executor:
         rendered = row.rendered or act.render(desk, row)
         return {**rendered, PRIVATE: True} if restricted else rendered
 
-    def _done_by_an_earlier_ledger(self, act: Act, row: OperationRow) -> Outcome | None:
-        """A note or comment on an incident older than this ledger may stand there already, with our mark.
+    def _done_by_an_earlier_ledger(self, act: Act, row: OperationRow, rendered: Rendered) -> Outcome | None:
+        """What concerns an incident older than this ledger may stand there already, with our mark.
 
-        The same key derives the same mark, whichever ledger derived it. Creates are searched for by
-        their label instead (`syncd.engine.adoption`).
+        The same key derives the same mark, whichever ledger derived it. Tickets and postmortems are adopted
+        before anything is decided (`syncd.engine.adoption`, `syncd.engine.recalling`).
         """
         desk = self._desk
-        if act.probes or not act.findable or row.op_class != OperationClass.ONCE or row.attempts:
+        if row.op_class != OperationClass.ONCE or row.attempts:
             return None
         with desk.ledger.db.read() as session:
             incident = session.get(IncidentRow, row.incident_id)
         if incident is None or incident.created_at >= desk.ledger.born:
             return None
-        return act.look(desk, row)
+        return act.done_before(desk, row, rendered)
 
     def _leave(
         self, act: Act, row: OperationRow, rendered: Rendered, whole: Rendered, probe_from: int | None

@@ -23,6 +23,7 @@ from syncd.engine.desk import Desk
 from syncd.engine.follow_ups import PAGE, discover
 from syncd.engine.mail_known import mails_of
 from syncd.engine.people import account_of, person_key
+from syncd.engine.recalling import recall, seek_postmortem, to_recall
 from syncd.ledger import papers
 from syncd.ledger.papers import PaperRow
 from syncd.ledger.rules import earlier_values
@@ -58,6 +59,7 @@ def extend_case(session: Session, desk: Desk, row: IncidentRow, case: Case, book
             "approvers": _approvers(session, book, postmortem),
             "beside": frozenset(neighbours(session, row)),
             "earlier": earlier(session, case.incident, book.mapping.team),
+            "recall": to_recall(session, desk, row, postmortem, book),
             **_service_owner(session, book),
         }
     )
@@ -178,6 +180,8 @@ def read(desk: Desk, incident_id: str, book: Rulebook, look: frozenset[str]) -> 
         _read_close(desk, incident_id)
     if "owner" in look and book.section.owner is not None:
         account_of(desk, book.section.owner, book)
+    if "postmortem" in look:
+        seek_postmortem(desk, incident_id, book)
     if "items" in look:
         discover(desk, incident_id, book)
     with desk.ledger.db.read() as session:
@@ -186,6 +190,7 @@ def read(desk: Desk, incident_id: str, book: Rulebook, look: frozenset[str]) -> 
     wanted: list[PaperRow] = [*([postmortem] if postmortem else []), *items]
     if wanted:
         read_papers(desk, wanted, book, changelogs=True)
+    recall(desk, incident_id, book, look)
 
 
 def _to_read(session: Session, desk: Desk, incident_id: str) -> list[ActionItemRow]:

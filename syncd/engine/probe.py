@@ -68,7 +68,7 @@ def find_made(desk: Desk, project: str, base: int, op: str, label: str) -> Issue
             return issue
     if desk.clients.jira.server().edition == "cloud":
         return None
-    return next((one for one in _labelled(desk, project, label) if one.mark and one.mark.op == op), None)
+    return find_labelled(desk, project, op, label)
 
 
 def keys_from(desk: Desk, project: str, base: int) -> Iterator[Issue]:
@@ -96,6 +96,15 @@ def _read(desk: Desk, keys: list[str]) -> tuple[Issue, ...]:
     if fetched.unread:
         raise Unknown("jira", "bulk fetch", Cause.BROKEN, f"{len(fetched.unread)} keys could not be read")
     return fetched.issues
+
+
+def find_labelled(desk: Desk, project: str, op: str, label: str) -> Issue | None:
+    """The issue with a label that bears the mark of a create, as far as the index knows it; the older of two.
+
+    Raises `RemoteError` where Jira cannot be asked.
+    """
+    found = [one for one in _labelled(desk, project, label) if one.mark and one.mark.op == op]
+    return min(found, key=lambda one: int(one.id), default=None)
 
 
 def _labelled(desk: Desk, project: str, label: str) -> tuple[Issue, ...]:

@@ -308,7 +308,10 @@ def outcome(row: OperationRow) -> tuple[str, bool]:
     if row.state == OperationState.PARKED:
         return f"not sent to {to}: {row.error}", False
     if row.state == OperationState.DROPPED:
-        return f"not sent to {to}: a later report left, or it lies before a restore; see: syncd outbox", False
+        return (
+            f"not sent to {to}: a later one left, or it is from before this ledger; see: syncd outbox",
+            False,
+        )
     if row.state == OperationState.SETTLING:
         return f"perhaps sent to {to}: the mail server's answer was lost", False
     return f"waits for {to}" + (f": {row.error}" if row.error else "") + "; see: syncd status", False

@@ -27,7 +27,7 @@ from syncd.domain.operation import (
 )
 from syncd.ledger import audit
 from syncd.ledger.errors import OperationMoved
-from syncd.ledger.restored import WHY, lies_before_restore
+from syncd.ledger.restored import WHY, lies_before_beginning
 from syncd.ledger.tables import IncidentRow, OperationRow, PostmortemRow, TicketRow
 
 _NOT_GIVEN_UP: dict[str, None] = {"gave_up_boot_id": None, "gave_up_boottime": None}
@@ -110,6 +110,17 @@ def add(session: Session, operations: Sequence[Operation], now: datetime, versio
             _insert(session, [op], now, version, frozenset())
 
 
+def note_done(
+    session: Session, op: Operation, remote_id: str, done_at: datetime, now: datetime
+) -> OperationRow | None:
+    """Put a once-operation on record that an earlier ledger carried out; None where it stands there."""
+    if on_record(session, op.key):
+        return None
+    (row,) = _insert(session, [op], now, "", frozenset())
+    finish(session, row, OperationState.DONE, done_at, remote_id=remote_id)
+    return row
+
+
 def on_record(session: Session, key: str) -> bool:
     """Whether an operation of this key was ever decided."""
     return session.exec(select(OperationRow.id).where(OperationRow.key == key)).first() is not None
@@ -139,7 +150,7 @@ def _insert(
     for row, op in zip(rows, operations, strict=True):
         held = row.state == OperationState.HELD
         _say(session, now, "operation.decided", row, {"reason": row.reason, "held": held})
-        if lies_before_restore(session, op):
+        if lies_before_beginning(session, op):
             finish(session, row, OperationState.DROPPED, now, why=WHY)
     return rows
 

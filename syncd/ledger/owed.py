@@ -116,6 +116,7 @@ def _bare(duty: Duty) -> Data:
         "met_by": duty.met_by,
         "breached_at": _iso(duty.breached_at),
         "corrected": duty.corrected,
+        "rebuilt": duty.rebuilt,
     }
 
 
@@ -127,6 +128,7 @@ def _waiver_data(waiver: Waiver) -> Data:
         "by": waiver.by,
         "reason": waiver.reason,
         "source": waiver.source,
+        "rebuilt": waiver.rebuilt,
     }
 
 

@@ -35,6 +35,7 @@ _OF_A_DUTY = (
     "met_by",
     "breached_at",
     "corrected",
+    "rebuilt",
 )
 
 
@@ -208,7 +209,9 @@ def as_waiver(row: WaiverRow) -> Waiver:
         by=row.by,
         at=row.at,
         ended_at=row.ended_at,
+        ended_by=row.ended_by,
         source=row.source,
+        rebuilt=row.rebuilt,
     )
 
 
@@ -225,13 +228,61 @@ def save_label_waivers(session: Session, incident_id: str, waivers: Iterable[Wai
         row = row or WaiverRow(incident_id=incident_id, **waiver.model_dump())
         row.ended_at = waiver.ended_at
         session.add(row)
+        _say_waiver(session, incident_id, waiver, kind, now)
+
+
+def save_rebuilt(
+    session: Session, incident_id: str, duties: Iterable[Duty], waivers: Iterable[Waiver], now: datetime
+) -> None:
+    """Write the duties and waivers that an earlier ledger left word of, where this one does not know them.
+
+    A duty that is on record takes over that it was overdue, and stands as it was judged otherwise.
+    """
+    for duty in duties:
+        query = select(DutyRow).where(DutyRow.incident_id == incident_id, DutyRow.kind == duty.kind)
+        query = query.where(DutyRow.subject == duty.subject, DutyRow.clock == duty.clock)
+        row = session.exec(query).first()
+        if row is not None and row.breached_at is not None and (row.corrected or not duty.corrected):
+            continue
+        known = as_duty(row) if row is not None else duty
+        update = {"breached_at": duty.breached_at, "corrected": duty.corrected, "rebuilt": True}
+        row = row or DutyRow(
+            incident_id=incident_id,
+            kind=duty.kind,
+            subject=duty.subject,
+            clock=duty.clock,
+            state=duty.state,
+            started_at=duty.started_at,
+            due_at=duty.due_at,
+        )
+        for name, value in known.model_copy(update=update):
+            if name in _OF_A_DUTY:
+                setattr(row, name, value)
+        session.add(row)
         said: dict[str, JsonValue] = {
-            "duty": waiver.duty,
-            "until": waiver.end.isoformat(),
-            "by": audit.salted(session, waiver.by),
-            "why": audit.salted(session, waiver.reason),
+            "duty": duty.kind,
+            "subject": duty.subject,
+            "clock": duty.clock,
+            "due_at": duty.due_at.isoformat(),
+            "breached_at": duty.breached_at.isoformat() if duty.breached_at else None,
         }
-        audit.append(session, now, kind, incident=incident_id, data=said)
+        audit.append(session, now, "duty.rebuilt", incident=incident_id, data=said)
+    known_waivers = {(one.duty, one.subject, one.at) for one in waivers_of(session, incident_id)}
+    for waiver in waivers:
+        if (waiver.duty, waiver.subject, waiver.at) in known_waivers:
+            continue
+        session.add(WaiverRow(incident_id=incident_id, **waiver.model_dump()))
+        _say_waiver(session, incident_id, waiver, "waiver.rebuilt", now)
+
+
+def _say_waiver(session: Session, incident_id: str, waiver: Waiver, kind: str, now: datetime) -> None:
+    said: dict[str, JsonValue] = {
+        "duty": waiver.duty,
+        "until": waiver.end.isoformat(),
+        "by": audit.salted(session, waiver.by),
+        "why": audit.salted(session, waiver.reason),
+    }
+    audit.append(session, now, kind, incident=incident_id, data=said)
 
 
 def next_due(session: Session, after: datetime) -> datetime | None:

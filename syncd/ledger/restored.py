@@ -1,4 +1,7 @@
-"""What holds for a ledger that was restored: until when creates wait, and what is not sent any more."""
+"""What holds for a ledger that is younger than what was done in its name: restored, or made after a loss.
+
+Until when creates wait, and what is not sent any more.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,10 @@ from typing import TYPE_CHECKING
 
 from sqlmodel import Session
 
+from syncd.domain.mail import MailKind
 from syncd.domain.operation import Operation, Target
 from syncd.ledger.cursors import get_cursor, set_cursor
+from syncd.ledger.tables import TicketRow
 
 if TYPE_CHECKING:
     from syncd.ledger.connect import Database
@@ -16,7 +21,9 @@ if TYPE_CHECKING:
 CURSOR = "restored"
 UNSENT = (Target.MAIL, Target.CHAT)
 """What nobody can look up afterwards."""
-WHY = "not sent: it lies before the restore, and may have been sent already"
+SUCCEEDS = "succeeds"
+"""The cursor of a ledger in which another one's work was found: since when there is this one."""
+WHY = "not sent: it lies before this ledger's beginning or restore, and may have been sent already"
 APART = timedelta(minutes=2)
 """How far apart a service's clock and ours may be: what is so much younger than the restore may be older."""
 
@@ -48,13 +55,34 @@ def restored_at(session: Session) -> datetime | None:
     return datetime.fromisoformat(str(at)) if at else None
 
 
-def lies_before_restore(session: Session, op: Operation) -> bool:
-    """Whether a mail or chat post speaks of a moment before the restore: it is listed, and not sent.
+def note_succession(session: Session, born: datetime) -> bool:
+    """Another ledger was lost and this one stands in its place; whether that is news."""
+    if get_cursor(session, SUCCEEDS):
+        return False
+    set_cursor(session, SUCCEEDS, at=born.isoformat())
+    return True
 
-    The moment is `meaning["moment"]` (ISO 8601), by which the rule derived the key.
+
+def _began(session: Session) -> datetime | None:
+    """Before when others may have written and sent what this ledger does not know; None: nobody did."""
+    at = get_cursor(session, SUCCEEDS).get("at")
+    born = datetime.fromisoformat(str(at)) if at else None
+    return max((one for one in (restored_at(session), born) if one is not None), default=None)
+
+
+def lies_before_beginning(session: Session, op: Operation) -> bool:
+    """Whether a mail or chat post speaks of a moment before the restore, or before this ledger came after a
+    lost one: it is listed, and not sent.
+
+    The moment is `meaning["moment"]` (ISO 8601), by which the rule derived the key. A notice of an incident
+    for which the lost ledger made no ticket was not sent by it: it goes out.
     """
     moment = op.meaning.get("moment")
     if op.target not in UNSENT or not isinstance(moment, str):
         return False
-    at = restored_at(session)
+    if op.meaning.get("mail") == MailKind.NOTICE and restored_at(session) is None:
+        ticket = session.get(TicketRow, op.incident)
+        if ticket is None or ticket.origin != "adopted":
+            return False
+    at = _began(session)
     return at is not None and datetime.fromisoformat(moment) < at

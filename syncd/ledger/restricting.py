@@ -128,7 +128,7 @@ def _withhold(session: Session, row: OperationRow, number: int, now: datetime) -
     if (row.kind in _TEXTS or row_of_a_table) and row.state in _WAITING:
         outbox.finish(session, row, OperationState.DROPPED, now, why="the incident is restricted")
     # on a postmortem our own words hold nothing of the incident's, and are still to be said
-    blanked = ("value",) if row.kind == Kind.SAY_ON_PAPER else ("text", "value", "owner", "due")
+    blanked = ("value", "said") if row.kind == Kind.SAY_ON_PAPER else ("text", "value", "owner", "due")
     meaning: dict[str, Any] = {name: "" if name in blanked else value for name, value in row.meaning.items()}
     for part in ("fields", "agree"):
         if isinstance(meaning.get(part), dict):

@@ -54,7 +54,8 @@ class IncidentRow(SQLModel, table=True):
     `acknowledged_at` is the first acknowledgement, as far as the log told. `log` are its log entries as read
     at `log_moment`; `news_moment` is when the snapshot last changed. `spells` are the severities that it had
     and since when. `due_at` is when the passing of time alone asks for another decision. `beside` are
-    issues beside its ticket or postmortem that were looked at and are no action items.
+    issues beside its ticket or postmortem that were looked at and are no action items. `sought_for` is the
+    birth of the ledger (UTC) for which a postmortem of an earlier one was looked for.
     """
 
     __tablename__ = "incident"
@@ -90,6 +91,7 @@ class IncidentRow(SQLModel, table=True):
     spells: list[dict[str, Any]] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
     due_at: datetime | None = Field(default=None, index=True)
     beside: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    sought_for: datetime | None = None
 
 
 class TicketRow(SQLModel, table=True):
@@ -120,6 +122,7 @@ class PostmortemRow(SQLModel, table=True):
     """The postmortem of an incident. `changes` is its changelog as read, complete up to `changes_until`.
 
     `follow_ups` are the rows of its table of follow-ups as they stood since `follow_ups_since`.
+    `recalled_for` is the birth of the ledger (UTC) for which its comments were asked what was known before.
     """
 
     __tablename__ = "postmortem"
@@ -139,12 +142,14 @@ class PostmortemRow(SQLModel, table=True):
     follow_ups_since: datetime | None = None
     out_of_sight_since: datetime | None = None
     created_at: datetime
+    recalled_for: datetime | None = None
 
 
 class ActionItemRow(SQLModel, table=True):
     """An issue that is an action item of an incident, and how it became one (`source`).
 
     `facts` holds what was found once and is kept: postponements, who took it, who assigned it.
+    `recalled_for` as of a postmortem.
     """
 
     __tablename__ = "action_item"
@@ -163,6 +168,7 @@ class ActionItemRow(SQLModel, table=True):
     ended_at: datetime | None = None
     out_of_sight_since: datetime | None = None
     first_seen_at: datetime
+    recalled_for: datetime | None = None
 
 
 class DutyRow(SQLModel, table=True):
@@ -190,6 +196,7 @@ class DutyRow(SQLModel, table=True):
     met_by: str | None = None
     breached_at: datetime | None = None
     corrected: str | None = None
+    rebuilt: bool = False
 
 
 class WaiverRow(SQLModel, table=True):
@@ -208,6 +215,7 @@ class WaiverRow(SQLModel, table=True):
     source: str = "command"
     ended_at: datetime | None = None
     ended_by: str | None = None
+    rebuilt: bool = False
 
 
 class ReportRunRow(SQLModel, table=True):

@@ -136,7 +136,8 @@ class Case(Value):
     postmortem that were looked at already; `service_owner` is the account of the service's owner, None where
     it was not looked up (`owner_known`) or nobody assignable was found. `earlier` are the values (JSON) that
     keys of the mapping had when the incident was resolved, as far as they were changed since; None: the key
-    did not exist.
+    did not exist. `recall` names what has to be asked first for what an earlier ledger knew: "postmortem",
+    "items".
     """
 
     incident: Incident
@@ -170,6 +171,7 @@ class Case(Value):
     beside: frozenset[str] = frozenset()
     service_owner: Account | None = None
     owner_known: bool = False
+    recall: frozenset[str] = frozenset()
 
     def duty(self, kind: str, subject: str | None = None) -> Duty | None:
         """The duty of a kind with the latest clock; `subject` None: the incident's own."""

@@ -27,6 +27,7 @@ from syncd.policy.reminders import decide_reminders
 from syncd.policy.restricted import decide_level
 from syncd.policy.status import decide_status
 from syncd.policy.tell_duties import tell_duties
+from syncd.policy.tell_waivers import tell_waivers
 from syncd.policy.ticket import decide_ticket
 from syncd.policy.two_way import decide_two_way
 
@@ -45,6 +46,7 @@ JUDGING: tuple[Callable[[Case, Rulebook], Decision], ...] = (decide_duties, deci
 """Rules that say how the duties stand, one after the other; each sees what those before it said."""
 TELLING: tuple[Callable[[Case, Rulebook], Decision], ...] = (
     tell_duties,
+    tell_waivers,
     tell_follow_ups,
     decide_gate,
     decide_closing,

@@ -24,12 +24,14 @@ def decide_duties(case: Case, book: Rulebook) -> Decision:
     now, known = case.now, own_duties(case)
     if book.mapping.postmortem.mode is Mode.OFF or case.silent or now is None:
         return Decision()
-    if not known and (case.incident.open or not might_owe(case, book)):
+    recalled = "postmortem" not in case.recall
+    if not known and ((case.incident.open and recalled) or not might_owe(case, book)):
         return Decision()
     if case.turns is None:
         return Decision(look=frozenset({"log"}))
     postmortem = case.postmortem
-    if postmortem is not None and postmortem.gone_since is None and postmortem.changes_until is None:
+    unread = postmortem is not None and postmortem.gone_since is None and postmortem.changes_until is None
+    if unread or not recalled:
         return Decision(look=frozenset({"postmortem"}))
     rests = rests_of(case.turns, now)
     owed = qualified(case, book, rests, now)

@@ -26,6 +26,8 @@ def explain(duty: Duty, case: Case, book: Rulebook | None = None) -> tuple[str, 
         lines.append(f"It was overdue from {at_words(duty.breached_at, zone)} on, which stays on record")
     if duty.corrected is not None:
         lines.append(f"That it was overdue was taken back: {duty.corrected}")
+    if duty.rebuilt:
+        lines.append("That it was overdue is rebuilt from our comment: an earlier ledger was lost")
     lines += _next(duty, case, book, zone)
     if duty.way_out:
         lines.append(f"What ends it: {duty.way_out}")
@@ -64,7 +66,8 @@ def _stands(duty: Duty, case: Case, zone: str) -> list[str]:
 
 
 def _waived(waiver: Waiver, zone: str) -> str:
-    return f"Waived until {at_words(waiver.end, zone)} by {waiver.by}: {waiver.reason}"
+    said = f"Waived until {at_words(waiver.end, zone)} by {waiver.by}: {waiver.reason}"
+    return f"{said} (rebuilt from our comment: an earlier ledger was lost)" if waiver.rebuilt else said
 
 
 def _why_not(case: Case) -> str:

@@ -136,6 +136,7 @@ def owned(item: Item, known: Duty | None, mapping: Mapping, now: datetime, rest:
                 "met_by": None,
                 "breached_at": None,
                 "corrected": None,
+                "rebuilt": False,
             }
         )
         yield _owned(item, again, now, rest)
@@ -314,6 +315,7 @@ def _opened_again(item: Item, duty: Duty, mapping: Mapping, now: datetime) -> Du
         "rule": mapping.version,
         "breached_at": None,
         "corrected": None,
+        "rebuilt": False,
     }
     return duty.model_copy(update=update)
 

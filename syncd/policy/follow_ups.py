@@ -89,7 +89,7 @@ def _look(case: Case) -> frozenset[str]:
     paper = case.postmortem
     if paper is not None and not case.silent and paper.gone_since is None and paper.changes_until is None:
         wanted.add("postmortem")
-    if not case.silent and any(_stale(case, item) for item in case.items):
+    if not case.silent and ("items" in case.recall or any(_stale(case, item) for item in case.items)):
         wanted.add("items")
     return frozenset(wanted)
 

@@ -14,9 +14,10 @@ from hashlib import sha256
 from syncd.domain.base import JsonValue
 from syncd.domain.duty import OWED, Duty, DutyKind
 from syncd.domain.mapping import Mode
-from syncd.domain.operation import Kind, Operation
+from syncd.domain.operation import Kind, Operation, op_of
 from syncd.policy.case import Case, ClosedBy, Decision, Remark, Rulebook, TicketState
 from syncd.policy.changed_back import in_conflict
+from syncd.policy.mirror import mark_in
 from syncd.policy.status import left_to_other_tool
 
 GATE = "gate"
@@ -75,7 +76,7 @@ def _stopped(
 ) -> Decision:
     which = sha256(repr(sorted((one.kind, one.subject) for one in missing)).encode()).hexdigest()[:12]
     key = f"gate/{case.incident.id}/{which}"
-    if key in case.once:
+    if key in case.once or _said_before(ticket, key):
         reason = f"closed again with the same {len(missing)} duties missing"
         return Decision(
             agreed={GATE: f"overridden: {which}"},
@@ -87,6 +88,12 @@ def _stopped(
     if back:
         operations.append(_move_back(case, ticket, closed))
     return Decision(operations=tuple(operations), agreed={GATE: which})
+
+
+def _said_before(ticket: TicketState, key: str) -> bool:
+    """Whether a ledger that was lost stopped this close already: its comment stands on the ticket."""
+    comments = (ticket.issue.comments if ticket.issue else None) or ()
+    return ticket.origin == "adopted" and op_of(key) in {mark_in(one.body) for one in comments}
 
 
 def _reopens(case: Case, book: Rulebook) -> bool:

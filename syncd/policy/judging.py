@@ -185,6 +185,7 @@ def _made(kind: DutyKind, clock: Clock, record: Duty | None, number: int, matter
         rule=record.rule if record else matter.book.mapping.version,
         breached_at=record.breached_at if record else None,
         corrected=record.corrected if record else None,
+        rebuilt=record is not None and record.rebuilt,
     )
 
 

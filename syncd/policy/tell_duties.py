@@ -18,6 +18,7 @@ from syncd.policy.judging import KINDS, MET
 from syncd.policy.met import review_field, written_by_a_person
 from syncd.policy.moments import at_words
 from syncd.policy.reminders import mention
+from syncd.policy.statements import FACTS, POSTMORTEM, duty_stated, facts_of, step_key
 
 OVERDUE_LABEL = "postmortem-overdue"
 STEP = "step"
@@ -55,9 +56,11 @@ def _step(case: Case, book: Rulebook, duty: Duty) -> Operation | None:
         text = f"it {late} by {due} and is overdue: {duty.reason}. What ends it: {duty.way_out}."
     owner = out_of_reach(case, duty) if book.mapping.mails.mode is Mode.ENFORCE else None
     text = text if owner is None else f"{mention(owner, book)} {text}"
-    step = f"{duty.kind}/{duty.clock}"
-    key = f"{step}/{duty.state}/{int(duty.due_at.timestamp())}"
-    return _say(case, key, text, f"the postmortem is {STATE_WORDS[duty.state]}", step)
+    key = step_key(case.incident.id, POSTMORTEM, duty, duty.state)
+    made = _say(case, key, text, f"the postmortem is {STATE_WORDS[duty.state]}", f"{duty.kind}/{duty.clock}")
+    if duty.state is not DutyState.BREACHED or duty.corrected is not None:
+        return made
+    return made.model_copy(update={"meaning": {**made.meaning, FACTS: facts_of(duty_stated(duty))}})
 
 
 def _review(case: Case, book: Rulebook, latest: list[Duty]) -> Operation | None:
@@ -77,7 +80,8 @@ def _review(case: Case, book: Rulebook, latest: list[Duty]) -> Operation | None:
     done = " and ".join(str(one.kind) for one in met)
     when = at_words(reopened, book.mapping.zone)
     text = f"the incident was reopened {when}, after this was {done}. Please review whether it still fits."
-    return _say(case, f"review/{int(reopened.timestamp())}", text, "the incident was reopened", "review")
+    key = f"say/{case.incident.id}/{POSTMORTEM}/review/{int(reopened.timestamp())}"
+    return _say(case, key, text, "the incident was reopened", "review")
 
 
 def _which_counts(case: Case, book: Rulebook) -> Operation | None:
@@ -89,12 +93,13 @@ def _which_counts(case: Case, book: Rulebook) -> Operation | None:
         " then on. Somebody already worked on this one, so nothing is closed or cancelled: please say which"
         " of the two counts, and close the other."
     )
-    return _say(case, f"which-counts/{target.id}", text, "the incident was merged", "merge")
+    key = f"say/{case.incident.id}/{POSTMORTEM}/which-counts/{target.id}"
+    return _say(case, key, text, "the incident was merged", "merge")
 
 
-def _say(case: Case, what: str, text: str, reason: str, step: str) -> Operation:
+def _say(case: Case, key: str, text: str, reason: str, step: str) -> Operation:
     return Operation(
-        key=f"say/{case.incident.id}/postmortem/{what}",
+        key=key,
         kind=Kind.SAY_ON_PAPER,
         incident=case.incident.id,
         object=f"postmortem:{case.incident.id}",

@@ -35,7 +35,7 @@ class JiraBulk(JiraSession):
 def _update(item: BulkItem) -> dict[str, Any]:
     update: dict[str, Any] = {
         "fields": item.fields,
-        "properties": [{"key": MARK_PROPERTY, "value": item.mark.model_dump()}],
+        "properties": [{"key": MARK_PROPERTY, "value": item.mark.model_dump(exclude_defaults=True)}],
     }
     if item.transition is not None:
         update["transition"] = {"id": item.transition}

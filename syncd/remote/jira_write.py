@@ -78,7 +78,7 @@ class JiraWriting(JiraSession):
 
 
 def _property(mark: Mark) -> dict[str, Any]:
-    return {"key": MARK_PROPERTY, "value": mark.model_dump()}
+    return {"key": MARK_PROPERTY, "value": mark.model_dump(exclude_defaults=True)}
 
 
 def _linked(issue: str) -> dict[str, str]:

@@ -158,7 +158,9 @@ def mark(properties: Any) -> Mark | None:
     if not all(isinstance(part, str) for part in parts):
         return None
     op, kind, incident, instance = (str(part) for part in parts)
-    return Mark(op=op, kind=kind, incident=incident, instance=instance)
+    facts = value.get("facts")
+    known = facts if isinstance(facts, dict) else {}
+    return Mark(op=op, kind=kind, incident=incident, instance=instance, facts=known)
 
 
 def link(raw: Wire) -> Link | None:

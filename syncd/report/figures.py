@@ -85,7 +85,7 @@ class Facts:
     not_sent: Sequence[str] = ()
     ledger_since: datetime | None = None
     restored_at: datetime | None = None
-    rebuilt_tickets: int = 0
+    rebuilt: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -216,7 +216,7 @@ def figures(
         "notes": list(facts.notes),
         "ledger_since": facts.ledger_since.isoformat() if facts.ledger_since else None,
         "restored_at": facts.restored_at.isoformat() if facts.restored_at else None,
-        "rebuilt_tickets": facts.rebuilt_tickets,
+        "rebuilt": dict(facts.rebuilt),
         "before": [vars(one) for one in before],
         "four_weeks": _over(before[:4]),
         "twelve_weeks": _over(before[:12]),

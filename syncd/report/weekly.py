@@ -117,7 +117,7 @@ def _gather(session: Session, week: Week, zone: str, team: str | None, now: date
         notes=[str(one) for part in (notes, down) if isinstance(part, list) for one in part],
         ledger_since=datetime.fromisoformat(past["born"]) if past["born"] else None,
         restored_at=datetime.fromisoformat(past["restored"]) if past["restored"] else None,
-        rebuilt_tickets=int(past["rebuilt_tickets"]),
+        rebuilt=past["rebuilt"],
     )
 
 

@@ -91,11 +91,11 @@ def _foot(report: Weekly, head: str, why: str) -> Iterator[str]:
         yield f"The ledger exists since {figures['ledger_since'][:10]}."
     if figures["restored_at"]:
         yield f"It was restored on {figures['restored_at'][:10]}: what happened since the copy is rebuilt."
-    if figures["rebuilt_tickets"]:
-        tickets = _n(figures["rebuilt_tickets"], "ticket")
+    if figures["rebuilt"]:
+        counted = ", ".join(_n(count, thing) for thing, count in figures["rebuilt"].items())
         yield (
-            f"Rebuilt: {tickets} that an earlier ledger made. Breaches and waivers of then stand as comments"
-            " on the issues, and are not counted."
+            f"Rebuilt from Jira and PagerDuty, since an earlier ledger was lost: {counted}. All other duties"
+            " of then are judged anew by what both services have on record."
         )
     if figures["not_sent"]:
         weeks = [*figures["not_sent"]]
@@ -115,7 +115,7 @@ def _sentence(text: str) -> str:
 
 
 def _n(count: int, thing: str) -> str:
-    return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
+    return f"{count} {thing}" if count == 1 else f"{count} {thing}{'es' if thing.endswith('ch') else 's'}"
 
 
 def _days(monday: date, sunday: date) -> str:

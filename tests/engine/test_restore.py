@@ -201,13 +201,13 @@ def test_a_restored_ledger_says_so_and_its_chain_of_events_goes_on(house: Rig) -
     with house.ledger.db.read() as session:
         assert audit.verify(session) is None
         assert history(session)["restored"] == house.clock.now().isoformat()
-        assert history(session)["rebuilt_tickets"] == 0
+        assert history(session)["rebuilt"] == {}
     house.stop()
     house.name = "rebuilt.db"
     house.start()
     house.settle(3)
     with house.ledger.db.read() as session:
-        assert history(session)["rebuilt_tickets"] == 1
+        assert history(session)["rebuilt"] == {"ticket": 1}
         assert history(session)["restored"] is None
 
 

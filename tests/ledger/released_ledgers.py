@@ -59,6 +59,7 @@ _0001: Rows = {
         "spells": '[{"severity": "SEV1", "since": "2026-11-22T09:00:00Z"}]',
         "due_at": _AT,
         "beside": '["10011"]',
+        "sought_for": _AT,
     },
     "postmortem": {
         "incident_id": "P1",
@@ -76,6 +77,7 @@ _0001: Rows = {
         "follow_ups_since": _AT,
         "out_of_sight_since": None,
         "created_at": _AT,
+        "recalled_for": _AT,
     },
     "action_item": {
         "issue_id": "10007",
@@ -92,6 +94,7 @@ _0001: Rows = {
         "ended_at": None,
         "out_of_sight_since": None,
         "first_seen_at": _AT,
+        "recalled_for": None,
     },
     "duty": {
         "id": 1,
@@ -110,6 +113,7 @@ _0001: Rows = {
         "met_by": None,
         "breached_at": _AT,
         "corrected": None,
+        "rebuilt": False,
     },
     "waiver": {
         "id": 1,
@@ -123,6 +127,7 @@ _0001: Rows = {
         "source": "command",
         "ended_at": None,
         "ended_by": None,
+        "rebuilt": True,
     },
     "report_run": {
         "id": 1,

@@ -18,7 +18,7 @@ from syncd.remote.transport import Transport
 SITE = "https://acme.atlassian.example"
 API = f"{SITE}/rest/api/2"
 MARK = Mark(op="0123456789abcdef", kind="create_ticket", incident="PABC123", instance="one")
-PROPERTY = {"key": "syncd", "value": MARK.model_dump()}
+PROPERTY = {"key": "syncd", "value": MARK.model_dump(exclude_defaults=True)}
 COMMENT = {"id": "1", "body": "ok", "created": "2026-11-22T10:00:00.000+0100"}
 
 

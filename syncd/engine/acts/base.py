@@ -74,6 +74,13 @@ class Act(Protocol):
         """
         ...
 
+    def done_before(self, desk: Desk, row: OperationRow, rendered: Rendered) -> Outcome | None:
+        """What an earlier ledger carried out of it, which has the same mark; None: nothing can be seen.
+
+        Asked of once-operations that never left, for incidents older than this ledger; raises `RemoteError`.
+        """
+        ...
+
     def drop_refused(self, row: OperationRow, refused: dict[str, str]) -> list[str]:
         """Which refused fields the request can do without; they are left out of the next rendering."""
         ...
@@ -92,6 +99,10 @@ class BaseAct:
     def look(self, desk: Desk, row: OperationRow) -> Outcome | None:
         """State operations are decided anew instead of being looked up."""
         raise DecideAgain
+
+    def done_before(self, desk: Desk, row: OperationRow, rendered: Rendered) -> Outcome | None:
+        """A look tells, but not a create's, which needs to know where it began."""
+        return self.look(desk, row) if self.findable and not self.probes else None
 
     def drop_refused(self, row: OperationRow, refused: dict[str, str]) -> list[str]:
         """Every field of the request is needed."""

@@ -26,7 +26,7 @@ from syncd.engine.acts.books import incident_and_book
 from syncd.engine.acts.refusals import create_issue
 from syncd.engine.acts.row_owner import date_in, owner_in, plain
 from syncd.engine.desk import Desk
-from syncd.engine.probe import find_made
+from syncd.engine.probe import find_labelled, find_made
 from syncd.ledger import audit
 from syncd.ledger.snapshots import look_again
 from syncd.ledger.tables import ActionItemRow, OperationRow, PostmortemRow
@@ -87,13 +87,14 @@ class CreateActionItem(BaseAct):
                 source=MADE,
                 first_seen_at=desk.clock.now(),
             )
-        item.facts = {**item.facts, **rendered.get("facts", {})}
+        facts = outcome.data.get("facts") or rendered.get("facts")
+        item.facts = {**item.facts, **(facts if isinstance(facts, dict) else {})}
         session.add(item)
         look_again(session, [row.incident_id], desk.clock.now(), 0, "an action item was made")
         audit.append(
             session,
             desk.clock.now(),
-            "item.made",
+            "item.adopted" if "facts" in outcome.data else "item.made",
             incident=row.incident_id,
             issue=outcome.remote_id,
             operation=row.id,
@@ -108,6 +109,14 @@ class CreateActionItem(BaseAct):
         label = slug_label(f"pd-{row.incident_id}")
         issue = find_made(desk, key, row.probe_from or 0, row.op, label)
         return Outcome(issue.id, {"key": issue.key}) if issue else None
+
+    def done_before(self, desk: Desk, row: OperationRow, rendered: Rendered) -> Outcome | None:
+        """By its label: it may hang on the postmortem no more."""
+        with desk.ledger.db.read() as session:
+            paper = session.get(PostmortemRow, row.incident_id)
+        label = slug_label(f"pd-{row.incident_id}")
+        issue = find_labelled(desk, paper.project, row.op, label) if paper is not None else None
+        return Outcome(issue.id, {"key": issue.key, "facts": rendered["facts"]}) if issue else None
 
     def drop_refused(self, row: OperationRow, refused: dict[str, str]) -> list[str]:
         """Owner, date and labels can be left out, once."""

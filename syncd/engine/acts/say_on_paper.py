@@ -11,6 +11,7 @@ from sqlmodel import Session
 
 from syncd.config.texts import cut
 from syncd.domain.text import escape_wiki
+from syncd.domain.ticket import Mark
 from syncd.engine.acts.base import BaseAct, Outcome, Rendered, is_restricted, mark_of
 from syncd.engine.acts.books import incident_and_book
 from syncd.engine.acts.internal import keep_what_the_answer_said, may_comment, shown_to_customers
@@ -18,6 +19,7 @@ from syncd.engine.acts.papers import paper_in, paper_row, written
 from syncd.engine.desk import Desk
 from syncd.ledger.tables import OperationRow
 from syncd.policy.mirror import mark_in, mark_line
+from syncd.policy.statements import FACTS, SAID
 
 LONGEST_VALUE = 1000
 """UTF-16 units of the value that a comment of ours speaks of."""
@@ -36,7 +38,7 @@ class SayOnPaper(BaseAct):
     def send(self, desk: Desk, row: OperationRow, rendered: Rendered) -> Outcome:
         """One comment."""
         issue, body = str(rendered["issue"]), str(rendered["body"])
-        comment = desk.clients.jira.add_comment(issue, body, mark_of(desk, row), internal=True)
+        comment = desk.clients.jira.add_comment(issue, body, _mark(desk, row), internal=True)
         public = shown_to_customers(desk, issue, comment) if rendered.get("hidden") else None
         return Outcome(comment.id, {"public": public})
 
@@ -55,6 +57,18 @@ class SayOnPaper(BaseAct):
                 public = comment.public if (row.rendered or {}).get("hidden") else None
                 return Outcome(comment.id, {"public": public})
         return None
+
+
+def _mark(desk: Desk, row: OperationRow) -> Mark:
+    """The mark, with what the comment states of a duty; of a restricted incident without people's words."""
+    mark, facts = mark_of(desk, row), row.meaning.get(FACTS)
+    if not isinstance(facts, dict):
+        return mark
+    said = row.meaning.get(SAID)
+    if said and not is_restricted(desk, row):
+        _, book = incident_and_book(desk, row)
+        facts = {**facts, SAID: desk.renderer.mask(str(said), book)}
+    return mark.model_copy(update={"facts": facts})
 
 
 def _body(desk: Desk, row: OperationRow) -> str:

@@ -81,6 +81,7 @@ def _incidents() -> None:
         sa.Column("spells", sa.JSON, nullable=False),
         sa.Column("due_at", sa.DateTime, index=True),
         sa.Column("beside", sa.JSON, nullable=False),
+        sa.Column("sought_for", sa.DateTime),
     )
     op.create_table(
         "ticket",
@@ -129,6 +130,7 @@ def _papers() -> None:
         sa.Column("follow_ups_since", sa.DateTime),
         sa.Column("out_of_sight_since", sa.DateTime),
         sa.Column("created_at", sa.DateTime, nullable=False),
+        sa.Column("recalled_for", sa.DateTime),
     )
     op.create_table(
         "action_item",
@@ -146,6 +148,7 @@ def _papers() -> None:
         sa.Column("ended_at", sa.DateTime),
         sa.Column("out_of_sight_since", sa.DateTime),
         sa.Column("first_seen_at", sa.DateTime, nullable=False),
+        sa.Column("recalled_for", sa.DateTime),
     )
 
 
@@ -168,6 +171,7 @@ def _duties() -> None:
         sa.Column("met_by", sa.String),
         sa.Column("breached_at", sa.DateTime),
         sa.Column("corrected", sa.String),
+        sa.Column("rebuilt", sa.Boolean, nullable=False),
     )
     op.create_index("duty_place", "duty", ["incident_id", "kind", "subject", "clock"], unique=True)
     op.create_index("duty_by_state", "duty", ["state", "due_at"])
@@ -184,6 +188,7 @@ def _duties() -> None:
         sa.Column("source", sa.String, nullable=False),
         sa.Column("ended_at", sa.DateTime),
         sa.Column("ended_by", sa.String),
+        sa.Column("rebuilt", sa.Boolean, nullable=False),
     )
     op.create_table(
         "report_run",

@@ -1,0 +1,299 @@
+"""The drill: the ledger is deleted, and what it knew of duties is read back from the services."""
+
+from __future__ import annotations
+
+import json
+from datetime import time, timedelta
+from typing import Any
+
+from rig import Rig
+from sqlmodel import col, select
+
+from engine.mail_rig import MakeRig, letters, mailing, mails
+from engine.test_lifecycle import nothing_more_is_written, status
+from engine.test_restore import back_up_rig, doubled, restore_rig, said
+from syncd.domain.duty import Duty, Waiver
+from syncd.engine import requests
+from syncd.ledger.papers import duties_of, waivers_of
+from syncd.ledger.reading import show_data
+from syncd.ledger.restored import WHY
+from syncd.ledger.tables import AuditEventRow, IncidentRow, PostmortemRow
+from syncd.report.evidence import evidence
+from syncd.report.week import latest_due
+from syncd.report.weekly import make
+from syncd.report.words import context
+from syncd.sandbox.jira.model import Comment
+from syncd.sandbox.jira.model import Issue as SandboxIssue
+
+AMARA, INES, APPROVER = "Amara Osei", "Ines Carvalho", "priya.raman@qrpay.example"
+WORDS = "The bank {writes} it"
+RULES: dict[str, Any] = {"postmortem": {"mode": "enforce"}, "follow_ups": {"mode": "enforce"}}
+HOUR = 3600.0
+
+
+def owing(make_rig: MakeRig, **changes: Any) -> Rig:
+    """A rig whose mapping enforces postmortems and follow-ups and sends mails."""
+    house = make_rig(mail=True, mappings=(mailing(**RULES | changes),))
+    house.cycle()
+    return house
+
+
+def over(house: Rig, title: str) -> str:
+    """An incident that was resolved and whose postmortem is there; its id."""
+    made = house.world.pagerduty.trigger("Alipay Integration", title, priority="P2")
+    house.settle(2)
+    house.world.pagerduty.resolve(made.id, AMARA)
+    house.settle(3, 900)
+    return str(made.id)
+
+
+def paper(house: Rig, incident: str) -> SandboxIssue:
+    """The postmortem of an incident, as Jira has it."""
+    with house.ledger.db.read() as session:
+        row = session.get(PostmortemRow, incident)
+    assert row is not None
+    return house.world.jira.find(row.key)
+
+
+def comments(house: Rig, issue: SandboxIssue, words: str) -> list[Comment]:
+    return [one for one in issue.comments if not one.deleted and words in one.body]
+
+
+def ask(house: Rig, kind: str, of: str, **more: str) -> None:
+    """What somebody asks for at the command line; it is granted."""
+    arguments = {"of": of, "by": APPROVER, "reason": WORDS, **more}
+    with house.ledger.db.write() as session:
+        number = requests.ask(session, kind, arguments, "test", house.clock).id or 0
+    house.settle(2)
+    answer = requests.answer_of(house.ledger, number)
+    assert not answer["failed"], answer["lines"]
+
+
+def waive(house: Rig, of: str, days: float = 9, **more: str) -> None:
+    ask(house, "waive", of, until=(house.clock.now() + timedelta(days=days)).isoformat(), **more)
+
+
+def duties(house: Rig, incident: str) -> list[Duty]:
+    """The duties of an incident as they are judged; that they are rebuilt is asked apart."""
+    with house.ledger.db.read() as session:
+        found = [one.model_copy(update={"rebuilt": False}) for one in duties_of(session, incident)]
+    return sorted(found, key=lambda one: one.place)
+
+
+def waivers(house: Rig, incident: str) -> tuple[Waiver, ...]:
+    with house.ledger.db.read() as session:
+        return waivers_of(session, incident)
+
+
+def state(house: Rig, incident: str, kind: str = "scheduled") -> str:
+    return str([one for one in duties(house, incident) if one.kind == kind][-1].state)
+
+
+def events(house: Rig, kind: str) -> list[dict[str, Any]]:
+    query = select(AuditEventRow).where(AuditEventRow.kind == kind).order_by(col(AuditEventRow.seq))
+    with house.ledger.db.read() as session:
+        return [json.loads(one.text) for one in session.exec(query).all()]
+
+
+def deleted(house: Rig, **changes: Any) -> None:
+    """The ledger is gone, and the daemon starts without one, with rules that somebody changed meanwhile."""
+    house.stop()
+    house.name = f"another-{house.name}"
+    if changes:
+        house.mappings = (mailing(**RULES | changes),)
+    house.world.advance(60)
+    house.start()
+    house.settle(6)
+
+
+def report(house: Rig) -> str:
+    """The foot of the latest report."""
+    mapping, now = house.mappings[0], house.clock.now()
+    week = latest_due(now, "monday", time(), mapping.zone)
+    with house.ledger.db.read() as session:
+        made = make(session, week, mapping.team, house.mappings, now)
+    return " ".join(context(made)["foot"])
+
+
+def test_a_deleted_ledger_is_rebuilt_kept_late_and_waived_duties_stand_as_before(make_rig: MakeRig) -> None:
+    house = owing(make_rig)
+    kept, late, waived = (over(house, title) for title in ("Kept", "Late", "Waived"))
+    day = f"{house.clock.now() + timedelta(days=3):%Y-%m-%d}"
+    house.world.jira.edit(paper(house, kept).key, INES, duedate=day)
+    house.settle(2)
+    waive(house, waived)
+    house.settle(4, 13 * HOUR)
+    assert [state(house, one) for one in (kept, late, waived)] == ["met", "breached", "waived"]
+    before = {one: duties(house, one) for one in (kept, late, waived)}
+    (given,) = waivers(house, waived)
+    texts, sent = said(house), len(letters(house))
+    assert sent
+
+    deleted(house)
+    assert {one: duties(house, one) for one in (kept, late, waived)} == before
+    assert waivers(house, waived) == (given.model_copy(update={"rebuilt": True}),)
+    assert said(house) == texts
+    assert doubled(said(house)) == []
+    assert len(letters(house)) == sent
+    assert {row.state for row in mails(house)} == {"dropped"}
+    assert WHY in {one["why"] for one in events(house, "operation.dropped")}
+    nothing_more_is_written(house)
+    house.settle(1, 6 * HOUR)
+    assert doubled(said(house)) == []
+
+    assert "Rebuilt from Jira and PagerDuty" in report(house)
+    assert "3 tickets, 3 postmortems, 3 action items, 1 breach, 1 waiver" in report(house)
+    (event,) = events(house, "waiver.rebuilt")
+    assert "priya" not in json.dumps(event)
+    with house.ledger.db.read() as session:
+        rows = {one: session.get(IncidentRow, one) for one in (late, waived)}
+        shown = {one: show_data(session, row, house.clock.now()) for one, row in rows.items() if row}
+        proof = {one: evidence(session, row) for one, row in rows.items() if row}
+    lines = [" ".join(one["postmortem"]["scheduled"]["explained"]) for one in shown.values()]
+    assert all("rebuilt from our comment" in line for line in lines)
+    assert [one["rebuilt"] for one in proof[late]["duties"] if one["kind"] == "scheduled"] == [True]
+    assert [one["rebuilt"] for one in proof[waived]["waivers"]] == [True]
+
+
+def test_what_was_waived_ended_and_taken_back_stands_on_the_issues_and_is_rebuilt(make_rig: MakeRig) -> None:
+    house = owing(make_rig, people={"process_owner": APPROVER, "approvers": ["tomasz.wojcik@qrpay.example"]})
+    first, second = over(house, "One"), over(house, "Two")
+    one, two = paper(house, first), paper(house, second)
+    item = house.world.jira.sub_task(one.id, "Alert earlier", by=INES)
+    house.settle(2)
+    waive(house, item.key, days=20)
+    waive(house, str(one.key), days=2, duty="scheduled")
+    house.settle(2)
+    ask(house, "unwaive", one.key)
+    house.world.jira.add_label(two.key, "waived", "Tomasz Wójcik")
+    house.world.jira.comment(two.key, "waived: nobody was hurt", "Tomasz Wójcik")
+    house.settle(2)
+    assert state(house, second) == "waived"
+    house.world.jira.set_labels(two.key, [], INES)
+    house.settle(2)
+    house.settle(5, 15 * HOUR)
+    assert state(house, first) == "breached"
+    ask(house, "correct", one.key, duty="scheduled")
+    house.settle(2)
+    assert len(comments(house, one, "Waiver: ")) == 2
+    assert len(comments(house, one, "Correction: that it was not scheduled in time is taken back")) == 1
+    (on_item,) = comments(house, item, "Waiver: it need not be done until")
+    assert "priya.raman" in on_item.body
+    assert "The bank" in on_item.body
+    before = {ident: duties(house, ident) for ident in (first, second)}
+    given = {ident: waivers(house, ident) for ident in (first, second)}
+    assert [(len(given[first]), len(given[second]))] == [(2, 1)]
+    texts = said(house)
+
+    deleted(house)
+    after = {ident: waivers(house, ident) for ident in (first, second)}
+    plain = {ident: [w.model_copy(update={"rebuilt": False}) for w in after[ident]] for ident in after}
+    for ident in (first, second):
+        assert sorted(plain[ident], key=str) == sorted(given[ident], key=str)
+    assert {ident: duties(house, ident) for ident in (first, second)} == before
+    assert said(house) == texts
+    nothing_more_is_written(house)
+
+
+def test_a_breach_on_record_stays_one_although_the_rules_have_changed_and_its_label_stays_away(
+    make_rig: MakeRig,
+) -> None:
+    house = owing(make_rig)
+    late = over(house, "Late")
+    house.settle(4, 13 * HOUR)
+    (before,) = [one for one in duties(house, late) if one.kind == "scheduled"]
+    assert before.state == "breached"
+    house.world.jira.set_labels(paper(house, late).key, ["syncd-postmortem", f"pd-{late}"], INES)
+    house.settle(1)
+    texts = said(house)
+
+    deleted(house, postmortem={"mode": "enforce", "schedule_hours": 96})
+    (after,) = [one for one in duties(house, late) if one.kind == "scheduled"]
+    assert (after.state, after.due_at, after.breached_at) == ("breached", before.due_at, before.due_at)
+    assert said(house) == texts
+    assert "postmortem-overdue" not in paper(house, late).now.values["labels"]
+
+
+def test_nobody_forges_a_waiver_by_copying_or_editing_ours(make_rig: MakeRig) -> None:
+    house = owing(make_rig)
+    edited, copied = over(house, "Edited"), over(house, "Copied")
+    waive(house, edited)
+    (ours,) = comments(house, paper(house, edited), "Waiver: ")
+    house.world.advance(HOUR)
+    house.world.jira.edit_comment(paper(house, edited).key, ours.id, ours.body + " ", INES)
+    theirs = house.world.jira.comment(paper(house, copied).key, ours.body, INES)
+    theirs.properties.update(ours.properties)
+    house.settle(4, 13 * HOUR)
+    assert [state(house, one) for one in (edited, copied)] == ["waived", "breached"]
+
+    deleted(house)
+    assert [state(house, one) for one in (edited, copied)] == ["breached", "breached"]
+    assert waivers(house, edited) == waivers(house, copied) == ()
+    refused = {one["comment"] for one in events(house, "comment.not_believed")}
+    assert refused == {str(ours.id), str(theirs.id)}
+    assert "1 breach." in report(house)
+    assert doubled(said(house)) == []
+
+
+def test_a_waiver_given_after_the_backup_holds_after_the_restore(make_rig: MakeRig) -> None:
+    house = owing(make_rig)
+    waived = over(house, "Waived")
+    copy = back_up_rig(house)
+    house.world.advance(HOUR)
+    waive(house, waived)
+    late = over(house, "In the gap")
+    house.world.jira.edit(
+        paper(house, late).key, INES, duedate=f"{house.clock.now() + timedelta(days=4):%Y-%m-%d}"
+    )
+    house.settle(4, 13 * HOUR)
+    texts, sent = said(house), len(letters(house))
+    assert [state(house, one) for one in (waived, late)] == ["waived", "met"]
+
+    restore_rig(house, copy)
+    house.settle(20, 60)
+    assert [state(house, one) for one in (waived, late)] == ["waived", "met"]
+    assert [one.rebuilt for one in waivers(house, waived)] == [True]
+    assert said(house) == texts
+    assert len(letters(house)) == sent
+
+
+def test_a_first_ledger_is_not_taken_for_one_that_follows_another(make_rig: MakeRig) -> None:
+    house = make_rig(mail=True, mappings=(mailing(),))
+    house.stop()
+    house.world.pagerduty.trigger("Alipay Integration", "Older than the daemon", priority="P1")
+    house.world.advance(300)
+    house.start()
+    house.settle(2)
+    assert len(letters(house)) == 2
+    assert events(house, "ledger.succeeds") == []
+
+    deleted(house)
+    assert len(letters(house)) == 2
+    assert {row.state for row in mails(house)} == {"dropped"}
+    assert len(events(house, "ledger.succeeds")) == 1
+
+
+def test_who_was_not_notified_by_the_lost_ledger_is_notified(make_rig: MakeRig) -> None:
+    house = make_rig(mail=True, mappings=(mailing(),))
+    house.world.pagerduty.trigger("Alipay Integration", "Known", priority="P1")
+    house.settle(2)
+    assert len(letters(house)) == 2
+    house.world.pagerduty.trigger("Alipay Integration", "While nobody looked", priority="P1")
+    deleted(house)
+    assert len(letters(house)) == 4
+    assert sorted(row.state for row in mails(house)) == ["done", "done", "dropped", "dropped"]
+
+
+def test_a_close_that_was_overridden_is_not_taken_back_after_the_ledger_was_deleted(
+    make_rig: MakeRig,
+) -> None:
+    house = owing(make_rig, close_gate={"mode": "reopen"})
+    over(house, "Closed all the same")
+    for stands in ("In Review", "Done"):
+        house.world.jira.transition("OPS-1", "Done", INES)
+        house.settle(4)
+        assert status(house) == stands
+    before = said(house)
+    deleted(house)
+    assert status(house) == "Done"
+    assert said(house) == before
