@@ -13,9 +13,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 
-from sqlmodel import and_, col, or_, select
+from sqlmodel import Session, and_, col, or_, select
 
-from syncd.domain.incident import IncidentStatus
+from syncd.domain.incident import Incident, IncidentStatus
 from syncd.engine.border import keep_incident, keep_issue, keep_notes, keep_paper, masked_notes
 from syncd.engine.desk import Desk
 from syncd.engine.follow_ups import notice
@@ -94,12 +94,20 @@ class SlowLane:
                 with desk.ledger.db.write() as session:
                     note_unread(session, desk, page.unread)
                     for incident in page.incidents:
-                        team = desk.team_of(incident.service.id, incident.service.name)
+                        team = self._team(session, incident)
                         if team is None:
                             continue
                         now = desk.clock.now()
-                        if keep_incident(session, desk, incident, moment, team[0].team) is not None:
+                        if keep_incident(session, desk, incident, moment, team) is not None:
                             look_again(session, [incident.id], now, moment, "changed since it was resolved")
+
+    def _team(self, session: Session, incident: Incident) -> str | None:
+        """Whose it is; one that was moved to a service that no team claims stays with its last team."""
+        found = self._desk.team_of(incident.service.id, incident.service.name)
+        if found is not None:
+            return found[0].team
+        row = session.get(IncidentRow, incident.id)
+        return row.team if row is not None else None
 
     def _notes(self) -> None:
         desk = self._desk

@@ -146,6 +146,22 @@ def test_a_severity_that_rose_after_the_close_is_seen_by_the_slow_lane_though_th
     nothing_more_is_written(house)
 
 
+def test_what_was_moved_to_nobodys_service_is_still_read_by_the_slow_lane(house: Rig) -> None:
+    house.world.pagerduty.account.options.title_entry = None
+    made = house.world.pagerduty.trigger("Alipay Integration", "Latency", priority="P4")
+    house.settle(2)
+    house.world.pagerduty.move(made.id, "Ordering API", "Amara Osei")
+    house.world.pagerduty.resolve(made.id, "Amara Osei")
+    house.world.advance(3600)
+    house.settle(2)
+    house.world.pagerduty.set_title(made.id, "Orders stopped", "Amara Osei")
+    house.world.advance(900)
+    house.settle(2)
+    house.engine.slow()
+    house.settle(2)
+    assert house.world.jira.site.find("OPS-1").now.values["summary"] == "Orders stopped"
+
+
 def test_a_ticket_that_the_index_forgot_is_seen_by_the_slow_lane(house: Rig) -> None:
     house.world.pagerduty.trigger("Alipay Integration", "Latency")
     house.settle(3)
