@@ -447,10 +447,11 @@ class Simulation:
             self.hub.run(calm + QUIET)
             self._retry_parked()
             self.hub.run(calm + QUIET + 400.0)
-        # what people wrote on a ticket that came late shows in the search only when its lag is over
+        # what people wrote on a ticket that came late shows only when the lags of its reads are over
         writes = self.world.journal.writes()
         last = max(((line.ended - START).total_seconds() for line in writes), default=0.0)
-        self.hub.run(max(self.hub.now(), last + self.plan.search_lag + SEEN_AFTER))
+        lag = max(self.plan.search_lag, self.plan.fetch_lag)
+        self.hub.run(max(self.hub.now(), last + lag + SEEN_AFTER))
 
     def _busy(self) -> bool:
         """Whether anything still waits to leave, to be settled or to be looked at."""
