@@ -10,7 +10,7 @@ incidents; what is not switched on, merged, silent or in conflict does not trave
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from syncd.domain.base import JsonValue
 from syncd.domain.incident import MERGED, IncidentStatus
@@ -190,9 +190,14 @@ def _instead(project: ResolvedProject, status_id: str) -> Iterator[IncidentStatu
 def ambiguous(project: ResolvedProject) -> bool:
     """Whether one status of the project stands for two states of incidents."""
     return any(
-        len({_STATES[word] for word, one in project.statuses.items() if one.id == status.id}) > 1
+        several_states(word for word, one in project.statuses.items() if one.id == status.id)
         for status in project.statuses.values()
     )
+
+
+def several_states(words: Iterable[str]) -> bool:
+    """Whether these of the mapping's four words are more than one state of incidents."""
+    return len({_STATES[word] for word in words}) > 1
 
 
 def travels(two_way: TwoWay) -> bool:

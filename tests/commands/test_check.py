@@ -202,6 +202,22 @@ def test_one_status_for_two_words_is_fine_and_told(first: House) -> None:
     assert shared["message"] == "In Progress stands for acknowledged and resolved"
 
 
+def test_one_status_for_two_states_is_wrong_where_moves_are_to_travel_to_pagerduty(first: House) -> None:
+    both = "  project: OPS\n  statuses: {resolved: In Progress}\ntwo_way: {acknowledge: true, title: true}\n"
+    remap(first, "  project: OPS\n", both)
+    (shared,) = of(found(first), "J05", "wrong")
+    assert shared["message"].startswith("In Progress stands for acknowledged and resolved, so no move")
+    assert "two_way.acknowledge" in shared["hint"] and "two_way.title" not in shared["hint"]
+
+
+def test_one_status_for_what_is_over_stands_in_no_moves_way(first: House) -> None:
+    over = "  project: OPS\n  statuses: {resolved: Done}\ntwo_way: {resolve: true}\n"
+    remap(first, "  project: OPS\n", over)
+    findings = found(first)
+    assert of(findings, "J05", "wrong") == []
+    assert "Done stands for resolved and closed" in {one["message"] for one in of(findings, "J05", "ok")}
+
+
 def test_transitions_are_judged_by_the_issues_that_are_there(first: House) -> None:
     presets.use_workflow(first.world.jira.site, "OPS", presets.closing_screen("customfield_10052"))
     first.world.jira.create("Priya Raman", "Something", type="Incident")

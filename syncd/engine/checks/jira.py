@@ -10,6 +10,7 @@ from syncd.domain.mapping import FieldValue, Mapping
 from syncd.domain.project import ResolvedProject
 from syncd.engine.checks.finding import JIRA_ADMIN, Finding, ok, unknown, wrong
 from syncd.engine.checks.sight import Sight, place
+from syncd.policy.two_way import STATE_KEYS, several_states
 from syncd.remote.errors import Cause, NotDone
 
 
@@ -25,7 +26,7 @@ def project(sight: Sight, mapping: Mapping) -> Iterator[Finding]:
     where = place(mapping)
     found = sight.resolved(mapping)
     yield ok("J02", where, f"tickets are of type {found.incident_type.name}")
-    yield from _statuses(where, found)
+    yield from _statuses(where, found, mapping)
     required = {name for name, spec in mapping.jira.fields.items() if spec.required}
     for name in found.lacking:
         if name.startswith("field ") and name.removeprefix("field ") in required:
@@ -36,16 +37,25 @@ def project(sight: Sight, mapping: Mapping) -> Iterator[Finding]:
             yield ok("J06", where, f"the project lacks: {name}", hint, JIRA_ADMIN)
 
 
-def _statuses(where: str, found: ResolvedProject) -> Iterator[Finding]:
+def _statuses(where: str, found: ResolvedProject, mapping: Mapping) -> Iterator[Finding]:
+    """Which status each word has; one for two states is wrong where moves are to travel to PagerDuty."""
     words: dict[str, list[str]] = {}
     for word, status in found.statuses.items():
-        words.setdefault(status.name, []).append(word)
-    for name, shared in words.items():
+        words.setdefault(status.id, []).append(word)
+    names = {status.id: status.name for status in found.statuses.values()}
+    travelling = [key for key in STATE_KEYS if getattr(mapping.two_way, key)]
+    for ident, shared in words.items():
+        said = f"{names[ident]} stands for {' and '.join(shared)}"
         if len(shared) == 1:
-            yield ok("J05", where, f"{shared[0]} is {name}")
+            yield ok("J05", where, f"{shared[0]} is {names[ident]}")
+        elif not several_states(shared):
+            yield ok("J05", where, said)
+        elif travelling:
+            keys = ", ".join(f"two_way.{key}" for key in travelling)
+            hint = f"give each a status of its own under `jira.statuses`, or switch {keys} off"
+            yield wrong("J05", where, f"{said}, so no move on a ticket reaches PagerDuty ({keys})", hint)
         else:
-            said = f"{name} stands for {' and '.join(shared)}"
-            hint = "statuses cannot travel back to PagerDuty while one stands for two states"
+            hint = "moves on tickets cannot travel to PagerDuty (`two_way`) while one stands for two states"
             yield ok("J05", where, said, hint, JIRA_ADMIN)
 
 
