@@ -52,6 +52,9 @@ def _show(data: dict[str, Any]) -> None:
     if snapshot.get("html_url"):
         plain(out, snapshot["html_url"])
     _ticket(out, data["ticket"])
+    for wait in data["waits"]:
+        until = f" (until {second(wait['until'])})" if wait["until"] else ""
+        plain(out, f"Waits: {wait['why']}{until}")
     _postmortem(out, data["postmortem"])
     if data["action_items"]:
         out.print()

@@ -28,6 +28,7 @@ from syncd.ledger.tables import (
     OperationRow,
     TicketRow,
 )
+from syncd.ledger.waiting import waits
 
 Data = dict[str, Any]
 
@@ -275,6 +276,7 @@ def show_data(session: Session, row: IncidentRow, now: datetime) -> Data:
         "ticket": _ticket_data(ticket) if ticket else None,
         "postmortem": postmortem_data(session, row, now),
         "action_items": items_data(session, row.id, now),
+        "waits": waits(row, ticket, operations, now),
         "operations": [operation_data(operation) for operation in operations],
         "mirrored": [
             {"origin": pair.origin, "note": pair.note_id, "comment": pair.comment_id} for pair in pairs

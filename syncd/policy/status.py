@@ -10,8 +10,10 @@ says so (rules: "The ticket").
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+
 from syncd.domain.base import JsonValue
-from syncd.domain.incident import MERGED, IncidentStatus
+from syncd.domain.incident import MERGED, Incident, IncidentStatus
 from syncd.domain.mapping import Coexist, Mode
 from syncd.domain.operation import Kind, Operation
 from syncd.domain.ticket import Issue
@@ -51,19 +53,25 @@ def _owes_nothing(case: Case, book: Rulebook) -> bool:
     return owed_postmortem(case, book) is None
 
 
-def still_flapping(case: Case) -> float:
-    """Seconds for which a resolve is still held, so that a quick reopen moves the ticket only once.
+def held_until(incident: Incident) -> datetime | None:
+    """Until when a resolve is held, so that a quick reopen moves the ticket only once; None: it is not.
 
-    What was merged, and what was over before it was first decided on, is not held.
+    What was merged is not held.
     """
-    incident, resolved = case.incident, case.incident.resolved_at or case.incident.status_changed_at
-    if incident.status is not IncidentStatus.RESOLVED or incident.merged_into or case.now is None:
+    resolved = incident.resolved_at or incident.status_changed_at
+    if incident.status is not IncidentStatus.RESOLVED or incident.merged_into or resolved is None:
+        return None
+    return resolved + timedelta(seconds=FLAPPING_SECONDS)
+
+
+def still_flapping(case: Case) -> float:
+    """Seconds for which a resolve is still held; what was over before it was first decided on is not."""
+    until = held_until(case.incident)
+    if until is None or case.now is None or case.silent:
         return 0.0
-    if resolved is None or case.silent:
-        return 0.0
-    since = (case.now - resolved).total_seconds()
+    left = (until - case.now).total_seconds()
     # our clock may stand a little behind the service's; where it is far off, nothing is held by it
-    return 0.0 if since < -FLAPPING_SECONDS else min(FLAPPING_SECONDS, max(0.0, FLAPPING_SECONDS - since))
+    return 0.0 if left > 2 * FLAPPING_SECONDS else min(FLAPPING_SECONDS, max(0.0, left))
 
 
 def decide_status(case: Case, book: Rulebook) -> Decision:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from datetime import timedelta
+from datetime import datetime, timedelta
 from getpass import getuser
 from hashlib import sha256
 from pathlib import Path
@@ -111,6 +111,47 @@ def test_show_tells_people_what_was_done_and_why(house: House) -> None:
     assert "Ticket OPS-1 (made by syncd)" in said.out
     assert "incident of Alipay Integration has no ticket" in said.out
     assert "ticket.made" in said.out
+
+
+def test_show_says_that_a_resolve_is_held_and_until_when(house: House) -> None:
+    incident = house.trigger(priority="P4")
+    house.syncd("run", "--once")
+    assert house.syncd("show", "1", "--json").json["waits"] == []
+    house.world.pagerduty.resolve(incident)
+    house.syncd("run", "--once")
+    data = house.syncd("show", "1", "--json").json
+    (wait,) = data["waits"]
+    resolved = datetime.fromisoformat(data["incident"]["snapshot"]["resolved_at"])
+    assert datetime.fromisoformat(wait["until"]) == resolved + timedelta(minutes=5)
+    assert "Waits: the ticket follows the resolve five minutes later" in house.syncd("show", "1").out
+
+
+def test_show_says_nothing_of_a_wait_once_the_resolve_was_carried_over(house: House) -> None:
+    incident = house.trigger(priority="P4")
+    house.syncd("run", "--once")
+    house.world.pagerduty.resolve(incident, at=house.world.clock() - timedelta(minutes=6))
+    house.syncd("run", "--once")
+    assert house.syncd("show", "1", "--json").json["waits"] == []
+
+
+def test_show_says_why_there_is_no_ticket(house: House) -> None:
+    mapping = Path("mappings/qrpay.yaml")
+    rules = "noise:\n  - name: flapping probes\n    title: probe\n    resolved_within_minutes: 10\n"
+    mapping.write_text(mapping.read_text() + rules)
+    house.trigger("A probe failed", urgency="low")
+    house.syncd("run", "--once")
+    (wait,) = house.syncd("show", "1", "--json").json["waits"]
+    assert wait["why"] == "the noise rule flapping probes keeps its ticket back"
+    assert wait["until"] is not None
+
+
+def test_show_says_that_what_was_over_before_the_rules_gets_no_ticket(house: House) -> None:
+    before = house.world.clock() - timedelta(days=3)
+    incident = house.trigger(at=before)
+    house.world.pagerduty.resolve(incident, at=before + timedelta(hours=1))
+    house.syncd("run", "--once")
+    (wait,) = house.syncd("show", incident, "--json").json["waits"]
+    assert "`enforce_from`" in wait["why"]
 
 
 def test_show_of_what_is_not_there_names_the_list(house: House) -> None:
