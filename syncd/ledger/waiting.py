@@ -1,6 +1,7 @@
 """Why nothing happens just now: what keeps an incident's ticket back, or its status, and until when.
 
-Read from the row as the last decision left it; `syncd show` says it, so that nobody takes a wait for a failure.
+Read from the row as the last decision left it; `syncd show` says it, so that nobody takes a wait for a
+failure.
 """
 
 from __future__ import annotations

@@ -111,6 +111,28 @@ def test_a_qrpay_ticket_has_what_its_runbook_asks() -> None:
         assert line in ticket.description.splitlines(), line
 
 
+def test_a_qrpay_ticket_leads_through_the_lifecycle_of_its_runbook() -> None:
+    team = SHIPPED["QRPay"]
+    case = incident(service={"id": "PA", "name": "Alipay {html}"})
+    text = render_ticket(TEMPLATES, case, team, team.services["Alipay Integration"], "SEV2", False).description
+    for words in (
+        *("Incident commander", "Communications lead", "Subject matter expert", "Scribe"),
+        *("within 5 minutes", "#inc-42", "partner banks", "SLO dashboards", "collected from Jaeger"),
+        *("every 15 minutes", "#status-qrpay", "internal status page", "more than 15 minutes"),
+        *("Next update in 30 minutes", "back to normal", "final status stands in PagerDuty"),
+        *("knowledge base", "Errors of Alipay \\{html\\} are higher than usual"),
+    ):
+        assert words in text, words
+
+
+def test_a_ramen_ticket_tells_the_words_of_its_runbook_on_communications() -> None:
+    team = SHIPPED["Ramen"]
+    case = incident(title="Orders fail", service={"id": "PO", "name": "Ordering API"})
+    text = render_ticket(TEMPLATES, case, team, team.services["Ordering API"], "Sev-1", False).description
+    for words in ("within 15 minutes, then hourly", "Sev-1 or Sev-2", "E-mail to restaurants", "banner"):
+        assert words in text, words
+
+
 def test_a_ramen_ticket_has_detection_actions_and_what_ends_it() -> None:
     team = SHIPPED["Ramen"]
     case = incident(title="DLQ grows", service={"id": "PW", "name": "Webhooks"})
