@@ -117,7 +117,7 @@ def _starter(
     found = read(team, services, project, offline)
     text = starter_mapping(team, found.project, found.services, since, mode, found.choice)
     assumed = (f"assumed: {one}" for one in found.choice.assumed)
-    return slug_label(team).lower() or "team", text, (*found.remarks, *assumed)
+    return slug_label(team).lower() or "team", text, (*found.remarks, *assumed, *found.choice.open)
 
 
 def _write(path: Path, text: str, force: bool) -> None:

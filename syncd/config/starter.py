@@ -32,17 +32,29 @@ class FirstSeverity(Value):
     priority: str | None = None
 
 
+class FirstField(Value):
+    """A further field of a first mapping: the severity, a constant, or a template."""
+
+    name: str
+    value: str | None = None
+    template: str | None = None
+    severity: bool = False
+
+
 class Choice(Value):
     """What a first mapping has to say beside its services, where the defaults do not fit the project.
 
-    `components` are those that bear a service's name. `assumed` tells people what nobody said.
+    `components` belong to services by name. `assumed` tells people what nobody said, `open` what only they
+    can say.
     """
 
     issue_type: str | None = None
     statuses: dict[str, str] = Field(default_factory=dict)
     severities: tuple[FirstSeverity, ...] = ()
     components: dict[str, str] = Field(default_factory=dict)
+    fields: tuple[FirstField, ...] = ()
     assumed: tuple[str, ...] = ()
+    open: tuple[str, ...] = ()
 
 
 def starter_mapping(
@@ -84,7 +96,17 @@ def _jira_lines(choice: Choice) -> list[str]:
     if choice.statuses:
         pairs = [f"{word}: {_scalar(name, flow=True)}" for word, name in choice.statuses.items()]
         lines.append(f"  statuses: {{{', '.join(pairs)}}}")
+    if choice.fields:
+        pairs = [f"{_scalar(one.name, flow=True)}: {_field(one)}" for one in choice.fields]
+        lines.append(f"  fields: {{{', '.join(pairs)}}}")
     return lines
+
+
+def _field(field: FirstField) -> str:
+    if field.severity:
+        return "{severity: true}"
+    key, text = ("value", field.value) if field.value is not None else ("template", field.template)
+    return f"{{{key}: {_scalar(text or '', flow=True)}}}"
 
 
 def _service_lines(services: Sequence[str], choice: Choice, room: int) -> list[str]:

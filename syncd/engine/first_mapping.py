@@ -17,6 +17,7 @@ from syncd.domain.incident import PagerDutyService
 from syncd.domain.mapping import STATUS_WORDS, IssueTypes, Statuses, default_severities
 from syncd.domain.project import IssueTypeFacts, ProjectFacts
 from syncd.domain.ticket import Status
+from syncd.engine.first_fields import demanded_fields
 from syncd.remote.ports import Jira, PagerDuty
 
 _OVER = ("review", "resolv", "verif", "prüf", "revis", "résol")
@@ -75,7 +76,8 @@ def choose(
     if facts is None:
         return Choice(severities=_severities(priorities, ()), assumed=_told(priorities, ()))
     kind = incident_type(facts)
-    fields = {one.id for one in screen}
+    shown = tuple(screen)
+    fields = {one.id for one in shown}
     offered = tuple(one.name for one in facts.priorities) if "priority" in fields else ()
     components = {one.name.casefold(): one.name for one in facts.components if "components" in fields}
     statuses, assumed = _statuses(kind)
@@ -83,13 +85,33 @@ def choose(
     own_type = kind is not None and not _matches(wanted, kind.name, kind.untranslated)
     if kind is not None and own_type:
         assumed.insert(0, f"tickets are of type {kind.name}: {facts.key} has none of {', '.join(wanted)}")
+    severities = _severities(priorities, offered)
+    names = [one.name for one in severities] or list(default_severities())
+    filled, guessed, open_ = demanded_fields(shown, names)
+    own = {n: components[n.casefold()] for n in services if n.casefold() in components}
+    lent = _lent_components(services, own, facts, shown)
+    assumed += [
+        f"component of {name} is {part}: the create screen demands one" for name, part in lent.items()
+    ]
     return Choice(
         issue_type=kind.name if kind is not None and own_type else None,
         statuses=statuses,
-        severities=_severities(priorities, offered),
-        components={n: components[n.casefold()] for n in services if n.casefold() in components},
-        assumed=(*assumed, *_told(priorities, offered)),
+        severities=severities,
+        components=own | lent,
+        fields=filled,
+        assumed=(*assumed, *guessed, *_told(priorities, offered)),
+        open=open_,
     )
+
+
+def _lent_components(
+    services: Sequence[str], own: dict[str, str], facts: ProjectFacts, screen: Sequence[FieldFacts]
+) -> dict[str, str]:
+    """The project's first component for services without one of their name, where a ticket needs one."""
+    demanded = any(one.id == "components" and one.demanded for one in screen)
+    if not demanded or not facts.components:
+        return {}
+    return {name: facts.components[0].name for name in services if name not in own}
 
 
 def incident_type(facts: ProjectFacts) -> IssueTypeFacts | None:

@@ -216,6 +216,7 @@ class JiraFacts:
         # held while Jira is asked; the other is not, since transactions of the ledger wait for that one
         self._asking = Lock()
         self._projects: dict[str, tuple[float, ResolvedProject]] = {}
+        self._screens: dict[tuple[str, str], tuple[float, tuple[FieldFacts, ...]]] = {}
         self._ways: dict[tuple[str, str], tuple[float, tuple[Transition, ...]]] = {}
         self._trails: dict[str, Trail] = {}
 
@@ -254,6 +255,18 @@ class JiraFacts:
         resolved = resolve(mapping, facts, screen, jira.resolutions(), levels, papers)
         return resolved.model_copy(update={"edition": jira.server().edition})
 
+    def screen(self, key: str, type_id: str) -> tuple[FieldFacts, ...]:
+        """A type's create screen; asks Jira when not known or too old, and raises `RemoteError`."""
+        place = (key, type_id)
+        with self._lock:
+            known = self._screens.get(place)
+        if known and self._clock.boottime() - known[0] < KEPT_SECONDS:
+            return known[1]
+        fields = self._jira().create_fields(key, type_id)
+        with self._lock:
+            self._screens[place] = (self._clock.boottime(), fields)
+        return fields
+
     def ways(self, workflow: str, status_id: str) -> tuple[Transition, ...] | None:
         """The transitions known from a status, None where they are not known (any more)."""
         with self._lock:
@@ -276,6 +289,7 @@ class JiraFacts:
         """A write contradicted what was remembered of projects, types or fields."""
         with self._lock:
             self._projects.clear()
+            self._screens.clear()
 
     def trail(self, place: str, goal: str) -> Trail:
         """The trail of an aspect of a ticket (`ticket:PABC123/status`) on its way to a goal."""

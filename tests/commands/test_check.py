@@ -439,8 +439,11 @@ def test_what_postmortems_need_is_named_with_what_stands_in_for_it(first: House)
 
 def test_a_project_without_a_type_for_postmortems_and_a_demanded_field_are_wrong(first: House) -> None:
     presets.require(first.world.jira.site, "OPS", "customfield_10052")
-    (demanded,) = of(found(first), "J15", "wrong")
-    assert "requires Root cause (customfield_10052)" in demanded["message"]
+    said = [one["message"] for one in of(found(first), "J15", "wrong")]
+    assert said == [
+        f"the create screen of {kind} requires Root cause (customfield_10052), and nothing fills it"
+        for kind in ("Sub-task", "Postmortem")
+    ]
     presets.without_types(first.world.jira.site, "OPS", "Postmortem", "Task")
     (missing,) = of(found(first), "J15", "wrong")
     assert "no postmortem is made" in missing["message"]

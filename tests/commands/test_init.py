@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from commandline import House
 
 from syncd.sandbox import presets
-from syncd.sandbox.jira.model import Priority
+from syncd.sandbox.jira.model import FieldDef, Option, Priority
 from syncd.sandbox.jira.workflow import Status, Workflow, any_to_any
 
 
@@ -176,6 +177,39 @@ def test_a_team_managed_project_gets_no_components(bare: House) -> None:
     presets.team_managed(bare.world.jira.site)
     assert "component" not in written(bare, "--team", "QRPay")
     checked(bare)
+
+
+def test_what_a_create_screen_demands_is_filled_and_said(bare: House) -> None:
+    site = bare.world.jira.site
+    regions = FieldDef("customfield_10060", "Region", "option", (Option("1", "EU"), Option("2", "US")))
+    site.fields[regions.id] = regions
+    severity = site.fields["customfield_10050"]
+    more = (Option("10310", "SEV2"), Option("10311", "SEV3"))
+    site.fields[severity.id] = replace(severity, options=more)
+    demanded = ("customfield_10050", "customfield_10051", "customfield_10060", "components")
+    presets.require(site, "OPS", *demanded)
+    said = bare.syncd("init", "m", "--team", "QRPay")
+    text = written(bare, "--team", "QRPay", "--force")
+    assert (
+        '  fields: {"Severity": {severity: true}, "PagerDuty incident": {template: "{{ incident.title }}"},'
+        ' "Region": {value: "EU"}}' in text
+    )
+    for words in (
+        "Region, which the create screen demands, is always EU",
+        "Severity, which the create screen demands, is the severity",
+        "component of Yoomonea Service is Alipay Integration",
+    ):
+        assert f"assumed: {words}" in said.out
+    checked(bare)
+
+
+def test_what_nobody_can_guess_of_a_demanded_field_is_left_open_and_said(bare: House) -> None:
+    presets.require(bare.world.jira.site, "OPS", "duedate", "assignee")
+    said = bare.syncd("init", "m", "--team", "QRPay")
+    assert "the create screen demands Due date, and only you can say it: jira.fields.Due date" in said.out
+    assert "the create screen demands Assignee, and only you can say it: people.fallback" in said.out
+    bare.set("SYNCD_MAPPINGS_DIR", "m")
+    assert bare.syncd("check").code == 1
 
 
 def test_services_that_are_given_are_spelled_as_pagerduty_does_and_strange_ones_are_said(bare: House) -> None:

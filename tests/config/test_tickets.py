@@ -114,7 +114,9 @@ def test_a_qrpay_ticket_has_what_its_runbook_asks() -> None:
 def test_a_qrpay_ticket_leads_through_the_lifecycle_of_its_runbook() -> None:
     team = SHIPPED["QRPay"]
     case = incident(service={"id": "PA", "name": "Alipay {html}"})
-    text = render_ticket(TEMPLATES, case, team, team.services["Alipay Integration"], "SEV2", False).description
+    text = render_ticket(
+        TEMPLATES, case, team, team.services["Alipay Integration"], "SEV2", False
+    ).description
     for words in (
         *("Incident commander", "Communications lead", "Subject matter expert", "Scribe"),
         *("within 5 minutes", "#inc-42", "partner banks", "SLO dashboards", "collected from Jaeger"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from sqlmodel import select
 from syncd.config.templates import Templates
 from syncd.daemon import TicketRenderer
 from syncd.ledger.tables import ActionItemRow, DutyRow
-from syncd.sandbox import dump, faults
+from syncd.sandbox import dump, faults, presets
 from syncd.sandbox.world import World
 
 TABLE = """||Task||Owner||Due||
@@ -108,6 +109,43 @@ def test_rows_with_text_and_an_owner_become_issues_once_the_text_has_rested(make
             row.kind: row.state for row in session.exec(select(DutyRow)).all() if row.kind == "owned"
         } == {"owned": "met"}
     quiet(rig)
+
+
+ASKED = ("customfield_10052",)
+
+
+def test_what_the_screen_of_sub_tasks_demands_is_filled_from_the_mapping(make_rig: Any) -> None:
+    rig: Rig = make_rig(preset=lambda world: presets.require(world.jira.site, "OPS", *ASKED))
+    rig.stop()
+    jira = {"project": "OPS", "fields": {"Root cause": {"value": "not known yet"}}}
+    (first,) = team(knowledge_base=True)
+    rig.mappings = (first.model_copy(update={"jira": mapping(jira=jira).jira}),)
+    rig.start()
+    rig.desk.renderer = TicketRenderer(Templates())
+    rig.cycle()
+    made = rig.world.pagerduty.trigger("Alipay Integration", "Latency above 2 s", priority="P2")
+    rig.cycle()
+    rig.world.pagerduty.resolve(made.id, "Amara Osei")
+    rig.settle(2, 400)
+    rig.cycle(1500)
+    rig.settle(3)
+    (item,) = made_items(rig).values()
+    assert item["fields"]["customfield_10052"] == "not known yet"
+    assert rig.operations("parked") == []
+    quiet(rig)
+
+
+def test_what_nothing_fills_on_the_screen_of_sub_tasks_is_parked_with_the_key_to_add(make_rig: Any) -> None:
+    def demanding(world: World) -> None:
+        project = next(one for one in world.jira.site.projects.values() if one.key == "OPS")
+        for ident, setup in project.setups.items():
+            if setup.type.subtask:
+                project.setups[ident] = replace(setup, required=setup.required | set(ASKED))
+
+    rig, _ = with_a_postmortem(make_rig, demanding, knowledge_base=True)
+    rig.settle(3)
+    (parked,) = rig.operations("parked")
+    assert "add jira.fields.Root cause to the mapping" in (parked.error or "")
 
 
 def test_a_changed_or_removed_row_is_told_and_never_carried_over(make_rig: Any) -> None:

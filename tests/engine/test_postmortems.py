@@ -393,6 +393,14 @@ def test_a_demanded_field_is_filled_from_the_mapping_or_parks_it_with_the_key(ma
     nothing_more_is_written(rig)
 
 
+def test_a_demanded_component_is_the_service_s(make_rig: Any) -> None:
+    rig = on(make_rig, lambda world: presets.require(world.jira.site, "OPS", "components"))
+    live(rig)
+    later(rig)
+    assert [one["name"] for one in paper(rig)["fields"]["components"]] == [ALIPAY]
+    nothing_more_is_written(rig)
+
+
 def test_a_link_that_a_person_takes_away_stays_away_and_text_of_people_s_is_theirs(make_rig: Any) -> None:
     rig = on(make_rig)
     made = live(rig)

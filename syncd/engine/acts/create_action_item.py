@@ -11,6 +11,7 @@ from sqlmodel import Session
 
 from syncd.config.texts import slug_label, summary_line, wiki_within
 from syncd.domain.base import JsonValue
+from syncd.domain.field import FieldFacts
 from syncd.domain.incident import Incident, stub_title
 from syncd.domain.text import escape_wiki, one_line
 from syncd.domain.ticket import Account
@@ -23,7 +24,8 @@ from syncd.engine.acts.base import (
     is_restricted,
 )
 from syncd.engine.acts.books import incident_and_book
-from syncd.engine.acts.refusals import create_issue
+from syncd.engine.acts.mapped import demanded_values
+from syncd.engine.acts.refusals import create_issue, sent_fields, with_keys_to_add
 from syncd.engine.acts.row_owner import date_in, owner_in, plain
 from syncd.engine.desk import Desk
 from syncd.engine.probe import find_labelled, find_made
@@ -34,6 +36,7 @@ from syncd.policy.case import Rulebook
 from syncd.policy.follow_up_duties import active
 from syncd.policy.follow_up_source import ITEM_LABEL, MADE
 from syncd.policy.follow_ups import KNOWLEDGE
+from syncd.remote.errors import NotDone
 
 LABEL = "syncd-action-item"
 """On every action item of ours, for people and for finding candidates."""
@@ -61,6 +64,7 @@ class CreateActionItem(BaseAct):
         fields = _place(paper, book)
         linked = [ITEM_LABEL] if book.project.sub_task is None else []
         fields["labels"] = ["syncd", LABEL, slug_label(f"pd-{incident.id}"), *linked]
+        fields |= demanded_values(desk, _screen(desk, paper, book), incident, book)
         kept: dict[str, JsonValue] = {KNOWLEDGE: True} if knowledge else {}
         if knowledge:
             _knowledge(fields, paper, incident, book, restricted)
@@ -71,8 +75,11 @@ class CreateActionItem(BaseAct):
         return {"fields": fields, "facts": kept, "parent": paper.issue_id}
 
     def send(self, desk: Desk, row: OperationRow, rendered: Rendered) -> Outcome:
-        """One create."""
-        return create_issue(desk, row, rendered)
+        """One create; what Jira demands and nothing fills is named with the key that would."""
+        try:
+            return create_issue(desk, row, rendered)
+        except NotDone as error:
+            raise with_keys_to_add(desk, row, sent_fields(rendered), error) from None
 
     def confirm(self, session: Session, desk: Desk, row: OperationRow, outcome: Outcome) -> None:
         """The incident has one more action item; a poll may have seen it before its answer came."""
@@ -142,6 +149,14 @@ def _place(paper: PostmortemRow, book: Rulebook) -> Rendered:
             "the project has neither sub-tasks nor a type for postmortems; see jira.issue_types"
         )
     return {"project": {"key": paper.project}, "issuetype": {"id": book.project.postmortem.type.id}}
+
+
+def _screen(desk: Desk, paper: PostmortemRow, book: Rulebook) -> tuple[FieldFacts, ...]:
+    """What the create screen of its type has."""
+    sub_task, papers = book.project.sub_task, book.project.postmortem
+    if sub_task is not None:
+        return desk.facts.screen(paper.project, sub_task.id)
+    return tuple(papers.fields.values()) if papers is not None else ()
 
 
 def _row(

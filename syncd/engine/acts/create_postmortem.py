@@ -28,7 +28,7 @@ from syncd.engine.acts.base import (
     Outcome,
     Rendered,
 )
-from syncd.engine.acts.mapped import mapped_value, spec_for
+from syncd.engine.acts.mapped import demanded_values
 from syncd.engine.acts.refusals import create_issue, sent_fields, with_keys_to_add
 from syncd.engine.adopt_postmortem import LABEL, adopt_postmortem
 from syncd.engine.border import tell_lead
@@ -80,7 +80,7 @@ class CreatePostmortem(BaseAct):
             "issuetype": {"id": facts.type.id},
             **_texts(desk, known, case, book, owner, commanders, stub=shelter is not None and shelter.stub),
             **_labels(case.incident, book, facts),
-            **_demanded(desk, case.incident, book, facts),
+            **demanded_values(desk, facts.fields.values(), case.incident, book),
         }
         agree: dict[str, JsonValue] = {}
         for name in refused - ESSENTIAL:
@@ -237,16 +237,6 @@ def _labels(incident: Incident, book: Rulebook, facts: PostmortemFacts) -> dict[
     labels = ["syncd", LABEL, slug_label(f"pd-{incident.id}")]
     labels += [slug_label(label) for label in book.mapping.postmortem.labels]
     return {"labels": [*dict.fromkeys(labels)]}
-
-
-def _demanded(desk: Desk, incident: Incident, book: Rulebook, facts: PostmortemFacts) -> dict[str, JsonValue]:
-    """What the create screen demands and the mapping's fields fill."""
-    found: dict[str, JsonValue] = {}
-    for field in facts.fields.values():
-        spec = spec_for(book, field) if field.demanded else None
-        if spec is not None:
-            found[field.id] = mapped_value(desk, spec, field, incident, book)
-    return found
 
 
 def _turn_down(row: OperationRow, fields: dict[str, JsonValue], error: NotDone) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from syncd.domain.base import JsonValue
 from syncd.domain.field import FieldFacts
@@ -40,6 +40,22 @@ def mapped_value(
     if spec.template is not None:
         return typed_value(desk.renderer.inline(spec.template, incident, book), field.type)
     return typed_value(spec.value, field.type)
+
+
+def demanded_values(
+    desk: Desk, screen: Iterable[FieldFacts], incident: Incident, book: Rulebook
+) -> dict[str, JsonValue]:
+    """What a create screen demands of postmortems and action items, as far as mapping or service say it."""
+    found: dict[str, JsonValue] = {}
+    for field in screen:
+        if not field.demanded:
+            continue
+        spec = spec_for(book, field)
+        if spec is not None:
+            found[field.id] = mapped_value(desk, spec, field, incident, book)
+        elif field.id == "components" and book.section.component in book.project.components:
+            found[field.id] = [{"id": book.project.components[book.section.component].id}]
+    return found
 
 
 def typed_value(value: JsonValue, field_type: str) -> JsonValue:

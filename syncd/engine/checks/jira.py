@@ -62,7 +62,7 @@ def _statuses(where: str, found: ResolvedProject, mapping: Mapping) -> Iterator[
 def create_screen(sight: Sight, mapping: Mapping) -> Iterator[Finding]:
     """Whether something fills each field that the create screen demands."""
     found, where = sight.resolved(mapping), place(mapping)
-    filled = _filled(found, mapping)
+    filled = filled_fields(found, mapping)
     empty = [one for one in _screen(found) if one.demanded and one.id not in filled]
     for field in empty:
         said = f"the create screen requires {field.name} ({field.id}), and nothing certain fills it"
@@ -80,7 +80,7 @@ def _screen(found: ResolvedProject) -> list[FieldFacts]:
     return list({one.id: one for one in found.fields.values()}.values())
 
 
-def _filled(found: ResolvedProject, mapping: Mapping) -> set[str]:
+def filled_fields(found: ResolvedProject, mapping: Mapping) -> set[str]:
     """The fields that every ticket of the mapping gives a value."""
     filled = {"project", "issuetype", "summary", "description", "labels", "reporter"}
     filled |= {found.fields[name].id for name in mapping.jira.fields if name in found.fields}

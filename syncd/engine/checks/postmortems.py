@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from syncd.domain.field import FieldFacts
 from syncd.domain.mapping import Mapping, Mode
-from syncd.domain.project import PostmortemFacts
+from syncd.domain.project import ResolvedProject
 from syncd.engine.checks.finding import JIRA_ADMIN, Finding, ok, wrong
+from syncd.engine.checks.jira import filled_fields
 from syncd.engine.checks.sight import Sight, place
 
-_FILLED = frozenset({"project", "issuetype", "summary", "description", "labels", "assignee", "reporter"})
+_FILLED = frozenset(
+    {"project", "issuetype", "summary", "description", "labels", "assignee", "reporter", "parent"}
+)
 
 
 def postmortems(sight: Sight, mapping: Mapping) -> Iterator[Finding]:
@@ -32,17 +35,22 @@ def postmortems(sight: Sight, mapping: Mapping) -> Iterator[Finding]:
     if found.sub_task is None:
         hint = "action items are issues that are linked to the postmortem"
         yield ok("J15", where, "the project lacks: sub-tasks", hint, JIRA_ADMIN)
+    elif mapping.follow_ups.mode is not Mode.OFF:
+        screen = sight.screen(found.key, found.sub_task.id)
+        yield from _unfilled(where, mapping, found, found.sub_task.name, screen)
     if facts.fields and facts.date_field not in facts.fields:
         said = f"{facts.date_field} is not on the create screen of {facts.type.name}"
         yield ok("J15", where, said, "see that people find it on the edit screen: it says when the review is")
-    yield from _unfilled(where, mapping, facts)
+    yield from _unfilled(where, mapping, found, facts.type.name, facts.fields.values())
 
 
-def _unfilled(where: str, mapping: Mapping, facts: PostmortemFacts) -> Iterator[Finding]:
-    for field in facts.fields.values():
-        if field.demanded and field.id not in _FILLED and _unnamed(mapping, field):
-            what = f"{field.name} ({field.id})"
-            said = f"the create screen of {facts.type.name} requires {what}, and nothing fills it"
+def _unfilled(
+    where: str, mapping: Mapping, found: ResolvedProject, kind: str, screen: Iterable[FieldFacts]
+) -> Iterator[Finding]:
+    filled = _FILLED | (filled_fields(found, mapping) & {"components"})
+    for field in screen:
+        if field.demanded and field.id not in filled and _unnamed(mapping, field):
+            said = f"the create screen of {kind} requires {field.name} ({field.id}), and nothing fills it"
             yield wrong("J15", where, said, f"add jira.fields.{field.name or field.id} to the mapping")
 
 
