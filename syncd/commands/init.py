@@ -10,7 +10,8 @@ from typing import Literal
 import click
 
 _PROJECT_KEY = re.compile(r"[A-Z][A-Z0-9_]+")
-_CLOSING_MODE = re.compile(r"^(closing:\s*\n\s+mode: )\w+", re.MULTILINE)
+_ENFORCES = re.compile(r"^(  mode: )enforce\b", re.MULTILINE)
+_REOPENS = re.compile(r"^(close_gate:\s*\n\s+mode: )reopen\b", re.MULTILINE)
 
 
 def _day(_ctx: click.Context, _param: click.Parameter, value: str | None) -> dt.date | None:
@@ -50,7 +51,9 @@ def _key(_ctx: click.Context, _param: click.Parameter, value: str | None) -> str
 @click.option(
     "--mode",
     type=click.Choice(("report", "enforce")),
-    help="Whether tickets that owe nothing close by themselves, or this is only reported. Default: report.",
+    help="`report`: no rule acts beyond tickets, their status and comments, and syncd status says what it"
+    " would have done. `enforce`: tickets that owe nothing close by themselves, and an example is copied as"
+    " it is. Default: report, for an example enforce.",
 )
 @click.option("--offline", is_flag=True, help="Write what is given and ask neither service.")
 @click.option("--force", is_flag=True, help="Overwrite a mapping of that name.")
@@ -94,8 +97,8 @@ def _example(name: str, since: dt.date, mode: str | None) -> str:
     from syncd.config.starter import example_mapping
 
     text = example_mapping(name, since)
-    if mode is not None:
-        text = _CLOSING_MODE.sub(rf"\g<1>{mode}", text, count=1)
+    if mode == "report":
+        text = _REOPENS.sub(r"\g<1>comment", _ENFORCES.sub(r"\g<1>report", text))
     return text
 
 

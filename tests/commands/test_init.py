@@ -10,6 +10,9 @@ from pathlib import Path
 import pytest
 from commandline import House
 
+from syncd.config.mappings import load_mappings
+from syncd.config.templates import Templates
+from syncd.domain.mapping import Mode
 from syncd.sandbox import presets
 from syncd.sandbox.jira.model import FieldDef, Option, Priority
 from syncd.sandbox.jira.workflow import Status, Workflow, any_to_any
@@ -58,9 +61,19 @@ def test_a_first_mapping_has_its_services_and_reports_before_it_enforces(bare: H
     assert bare.syncd("check", "--offline").code == 0
 
 
-def test_the_mode_of_an_example_can_be_chosen(bare: House) -> None:
-    bare.syncd("init", "m", "--example", "qrpay", "--mode", "report")
-    assert "\n  mode: report" in Path("m/qrpay.yaml").read_text()
+@pytest.mark.parametrize("name", ["qrpay", "ramen"])
+def test_an_example_in_mode_report_switches_nothing_on(bare: House, name: str) -> None:
+    bare.syncd("init", "m", "--example", name, "--mode", "report")
+    (made,) = load_mappings(Path("m"), Templates())
+    assert {
+        one.mode for one in (made.mails, made.closing, made.follow_ups, made.postmortem, made.report)
+    } == {Mode.REPORT}
+    assert made.close_gate.mode == "comment"
+    bare.syncd("init", "m", "--example", name, "--mode", "enforce", "--force")
+    (made,) = load_mappings(Path("m"), Templates())
+    assert {one.mode for one in (made.mails, made.closing, made.follow_ups, made.postmortem)} == {
+        Mode.ENFORCE
+    }
 
 
 def test_a_mapping_that_is_there_is_not_overwritten_unless_forced(bare: House) -> None:
