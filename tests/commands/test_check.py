@@ -410,8 +410,23 @@ def test_the_page_for_the_admin_names_rights_fields_transitions_and_what_is_done
     assert said.code == 0
     for words in ("## Project OPS", "Link Issues", "are not linked", "create screen", "### Open points"):
         assert words in said.out
+    for words in (
+        "| postmortems and action items | Create Issues, Link Issues | no postmortem is made",
+        "- Issue type: Postmortem or Task; without one no postmortem is made.",
+        "- The due date on its edit screen",
+        "- Sub-tasks (Sub-task or Subtask) for action items; without them",
+        "- Link type to its ticket: Post-Incident Reviews or Relates; without one",
+    ):
+        assert words in said.out
     assert first.syncd("check", "--for-admin", "--offline").code == 0
     assert first.world.journal.writes() == []
+
+
+def test_the_page_for_the_admin_names_people_and_what_is_done_without(house: House) -> None:
+    said = house.syncd("check", "--for-admin").out
+    assert "- owner of BluBank Integration: jonas.lindqvist@qrpay.example: nobody who can be assigned" in said
+    assert "### Done without" in said
+    assert "- the project lacks: component Yoomonea Service (tickets go without it" in said
 
 
 def test_data_center_is_checked_with_its_own_ways_of_asking(bare: House) -> None:

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from syncd.domain.mapping import STATUS_WORDS, Mapping
+from syncd.domain.mapping import STATUS_WORDS, Mapping, Mode
 from syncd.engine.checks.finding import JIRA_ADMIN, Finding, Level
 from syncd.engine.checks.rights import TITLES, features
-from syncd.engine.checks.sight import place
 
 WORDS = {
     "triggered": "nobody has acknowledged the incident yet",
@@ -30,8 +29,13 @@ def page_for_admin(mappings: Iterable[Mapping], account: str, findings: Iterable
         f"administrator's rights. Its account: {account}.",
     ]
     for mapping in mappings:
-        lines += ["", *_project(mapping, [one for one in found if one.where.startswith(place(mapping))])]
+        lines += ["", *_project(mapping, [one for one in found if _about(one, mapping)])]
     return "\n".join([*lines, ""])
+
+
+def _about(finding: Finding, mapping: Mapping) -> bool:
+    """Whether a finding is the Jira admin's, about this team."""
+    return finding.who == JIRA_ADMIN and finding.where.startswith(f"{mapping.team}, ")
 
 
 def _project(mapping: Mapping, found: list[Finding]) -> Iterator[str]:
@@ -48,7 +52,8 @@ def _project(mapping: Mapping, found: list[Finding]) -> Iterator[str]:
         yield f"- {' or '.join(jira.statuses.names(word))}: {WORDS[word]}."
     yield (
         "- Transitions from each of these to the next, from the first straight to the last, and back when"
-        " an incident opens again; three steps at most, and our account may take each of them."
+        " an incident opens again; three steps at most, and our account may take each of them. Where a way is"
+        " missing, the ticket stays where it is and says so."
     )
     if jira.resolution:
         yield f"- A closing screen may ask for a resolution: {' or '.join(jira.resolution)}."
@@ -63,15 +68,48 @@ def _project(mapping: Mapping, found: list[Finding]) -> Iterator[str]:
 
 
 def _open_points(found: list[Finding]) -> Iterator[str]:
-    open_ = [one for one in found if one.level is not Level.OK and one.who == JIRA_ADMIN]
+    open_ = [one for one in found if one.level is not Level.OK]
     if open_:
-        yield from ("", "### Open points", "")
-        for one in open_:
-            yield f"- {one.message}" + (f" ({one.hint})" if one.hint else "") + "."
+        yield from ("", "### Open points", "", *map(_point, open_))
+    without = [one for one in found if one.level is Level.OK and one.hint]
+    if without:
+        yield from ("", "### Done without", "", *map(_point, without))
+
+
+def _point(finding: Finding) -> str:
+    """A finding as a line; where it is not about the project as a whole it says about what."""
+    _, _, about = finding.where.partition(", ")
+    whom = "" if about.startswith("project ") else f"{about}: "
+    return f"- {whom}{finding.message}" + (f" ({finding.hint})" if finding.hint else "") + "."
+
+
+def _papers(mapping: Mapping) -> Iterator[str]:
+    """What postmortems and action items need, as far as the mapping looks at them."""
+    section, kinds = mapping.postmortem, mapping.jira.issue_types
+    if section.mode is Mode.OFF:
+        return
+    yield from ("", "### Postmortems and action items", "")
+    yield f"- Issue type: {' or '.join(kinds.postmortem)}; without one no postmortem is made."
+    yield f"- {' or '.join(section.statuses)}: completed; without these every status of category done is."
+    if section.date_field == "duedate":
+        yield "- The due date on its edit screen: there people say when the review is; without it none can."
+    else:
+        yield f"- {section.date_field} on its edit screen: the day of the review; without it the due date is."
+    yield (
+        f"- Link type to its ticket: {' or '.join(section.link_types)}; without one the postmortem names the"
+        " ticket in its text."
+    )
+    if mapping.follow_ups.mode is not Mode.OFF:
+        yield (
+            f"- Sub-tasks ({' or '.join(kinds.sub_task)}) for action items; without them they are issues of"
+            " the postmortem's type, linked to it."
+        )
+    yield "- No field may be required there either, unless the mapping fills it."
 
 
 def _rest(mapping: Mapping) -> Iterator[str]:
     jira, restricted = mapping.jira, mapping.restricted
+    yield from _papers(mapping)
     if jira.link_types:
         yield from ("", "### Link types", "", f"- {' or '.join(jira.link_types)}, for merged incidents.")
     if restricted.level:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from syncd.domain.mapping import Mapping
+from syncd.domain.mapping import Mapping, Mode
 from syncd.engine.checks.finding import JIRA_ADMIN, Finding, ok, unknown, wrong
 from syncd.engine.checks.sight import Sight, place
 
@@ -25,6 +25,11 @@ ASSIGNEE = Feature("assignee", ("ASSIGN_ISSUES",), "tickets are nobody's")
 COMMENTS = Feature("comments", ("ADD_COMMENTS",), "notes of PagerDuty do not reach the ticket")
 EDITS = Feature("edited notes", ("EDIT_OWN_COMMENTS",), "a comment is not corrected when its note is")
 LINKS = Feature("merged incidents", ("LINK_ISSUES",), "tickets of merged incidents are not linked")
+POSTMORTEMS = Feature(
+    "postmortems and action items",
+    ("CREATE_ISSUES", "LINK_ISSUES"),
+    "no postmortem is made, or no link leads to it",
+)
 PEOPLE = Feature("people", ("USER_PICKER",), "responders are not found in Jira")
 LEVELS = Feature(
     "restricted incidents", ("SET_ISSUE_SECURITY",), "a ticket says no more than the incident's number"
@@ -50,6 +55,7 @@ def features(mapping: Mapping) -> tuple[Feature, ...]:
     used = [TICKETS, STATUS, FIELDS, ASSIGNEE, PEOPLE]
     used += [COMMENTS, EDITS] if mapping.two_way.notes else [COMMENTS]
     used += [LINKS] if mapping.jira.link_types else []
+    used += [POSTMORTEMS] if mapping.postmortem.mode is not Mode.OFF else []
     used += [LEVELS] if mapping.restricted.level else []
     return tuple(used)
 
@@ -57,15 +63,17 @@ def features(mapping: Mapping) -> tuple[Feature, ...]:
 def permissions(sight: Sight, mapping: Mapping) -> Iterator[Finding]:
     """Whether our account has what each feature needs."""
     where, used = place(mapping), features(mapping)
-    have = sight.rights(mapping.jira.project, tuple(one for feature in used for one in feature.rights))
-    for feature in used:
-        for right in feature.rights:
-            title = f"{TITLES[right]} ({right})"
-            if have[right]:
-                yield ok("J03", where, f"our account has {title}")
-            elif have[right] is None:
-                said = f"Jira does not say whether our account has {title}"
-                yield unknown("J03", where, said, f"without it {feature.without}", JIRA_ADMIN)
-            else:
-                said = f"our account lacks {title}, for {feature.name}"
-                yield wrong("J03", where, said, f"without it {feature.without}", JIRA_ADMIN)
+    needed = dict.fromkeys(right for feature in used for right in feature.rights)
+    have = sight.rights(mapping.jira.project, tuple(needed))
+    for right in needed:
+        title = f"{TITLES[right]} ({right})"
+        for_this = [feature for feature in used if right in feature.rights]
+        without = f"without it {'; '.join(feature.without for feature in for_this)}"
+        if have[right]:
+            yield ok("J03", where, f"our account has {title}")
+        elif have[right] is None:
+            said = f"Jira does not say whether our account has {title}"
+            yield unknown("J03", where, said, without, JIRA_ADMIN)
+        else:
+            said = f"our account lacks {title}, for {', '.join(feature.name for feature in for_this)}"
+            yield wrong("J03", where, said, without, JIRA_ADMIN)
