@@ -123,15 +123,20 @@ def _asked(setup: Setup, probe: bool, loud: bool) -> Iterator[Finding]:
 def _without_what_was_tried(
     findings: list[Finding], mapping: Mapping, steps: list[Finding]
 ) -> Iterator[Finding]:
-    """The findings without those about the workflow that were not known before a trial that went well."""
+    """The findings without those about the workflow that were not known before a trial that went well.
+
+    Where it went wrong, they are left, and do not advise the trial that was just made.
+    """
     from syncd.engine.checks.finding import Level
     from syncd.engine.checks.sight import place
 
     known = all(step.level is Level.OK for step in steps)
     for one in findings:
         of_workflow = one.code in ("J08", "J09", "J10") and one.where == place(mapping)
-        if not (known and of_workflow and one.level is Level.UNKNOWN):
+        if not (of_workflow and one.level is Level.UNKNOWN):
             yield one
+        elif not known:
+            yield one.model_copy(update={"hint": "the trial ticket says where it ended (T01)"})
 
 
 def _tried(setup: Setup, sight: Sight, mapping: Mapping, loud: bool) -> Iterator[Finding]:

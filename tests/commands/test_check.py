@@ -246,6 +246,16 @@ def test_a_status_to_which_nothing_leads_is_wrong_once_every_status_was_seen(fir
     assert unreached["message"] == "no transition leads to In Review (resolved)"
 
 
+def test_a_way_back_that_the_mapping_does_not_name_is_told_with_the_key(first: House) -> None:
+    presets.use_workflow(first.world.jira.site, "OPS", presets.classic())
+    said = {one["message"]: one["hint"] for one in found(first, "--probe", "--yes") if one["code"] == "J10"}
+    hint = said["no transition leads from Closed back to a mapped status; Jira offers Reopened"]
+    assert hint.startswith("name it, as in jira.statuses.triggered: [Open, Reopened]; without it")
+    remap(first, "  project: OPS\n", "  project: OPS\n  statuses: {triggered: [Open, Reopened]}\n")
+    findings = found(first, "--probe", "--yes")
+    assert "there is a way back from Closed" in {one["message"] for one in of(findings, "J10", "ok")}
+
+
 def test_a_schedule_on_which_nobody_is_and_a_policy_that_calls_nobody_are_wrong(first: House) -> None:
     account = first.world.pagerduty.account
     account.schedules["PSCHED1"].user_ids = ()
@@ -367,6 +377,15 @@ def test_the_probe_says_what_a_screen_demands_and_where_the_ticket_is_left(first
     assert said.code == 1
     assert "demands Root cause (customfield_10052), and nothing fills it" in said.out
     assert "OPS-1 is left in In Review" in said.out
+
+
+def test_a_probe_that_ended_early_is_not_advised_again(first: House) -> None:
+    site = first.world.jira.site
+    presets.use_workflow(site, "OPS", presets.closing_screen("customfield_10052"))
+    findings = found(first, "--probe", "--yes")
+    assert of(findings, "T01", "wrong")
+    (unseen,) = of(findings, "J08", "unknown")
+    assert unseen["hint"] == "the trial ticket says where it ended (T01)"
 
 
 def test_a_probe_whose_answer_is_lost_is_not_sent_again(first: House) -> None:

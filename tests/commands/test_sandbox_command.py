@@ -23,6 +23,9 @@ def test_the_sandbox_prints_settings_that_work_and_ends_on_sigterm(bare: House, 
     control = wait_for(
         lambda: next((word for word in bare.err("sandbox").split() if word.endswith("/_sandbox")), None)
     )
+    findings = bare.syncd("check", "--json").json["findings"]
+    assert [one["code"] for one in findings if one["level"] == "wrong"] == ["J04"]
+    assert "J04 names an owner" in bare.err("sandbox")
     body = {"service": "Alipay Integration", "title": "Callbacks time out"}
     requests.post(f"{control}/acts/pagerduty/trigger", json=body, timeout=5).raise_for_status()
     assert bare.syncd("run", "--once").code == 0

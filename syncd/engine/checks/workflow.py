@@ -131,4 +131,14 @@ def way_back(where: str, found: ResolvedProject, seen: Seen) -> Iterator[Finding
     else:
         said = f"no transition leads from {closed.name} back to a mapped status"
         hint = "a ticket whose incident opens again stays closed, with a comment"
+        offered = dict.fromkeys(way.to.name for way in seen[closed.id] if way.to.category != "done")
+        if offered:
+            also = ", ".join([*dict.fromkeys(one.name for one in _begins(found)), *offered])
+            said = f"{said}; Jira offers {', '.join(offered)}"
+            hint = f"name it, as in jira.statuses.triggered: [{also}]; without it {hint}"
         yield ok("J10", where, said, hint, JIRA_ADMIN)
+
+
+def _begins(found: ResolvedProject) -> tuple[Status, ...]:
+    """The statuses for `triggered`, as far as the project has them."""
+    return (found.statuses["triggered"], *found.instead.get("triggered", ()))
