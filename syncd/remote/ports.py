@@ -251,9 +251,14 @@ class Jira(Protocol):
         ...
 
     def edit(
-        self, issue_id: str, fields: dict[str, JsonValue], update: dict[str, JsonValue] | None = None
+        self,
+        issue_id: str,
+        fields: dict[str, JsonValue],
+        update: dict[str, JsonValue] | None = None,
+        *,
+        quiet: bool = False,
     ) -> None:
-        """Change fields in one request; the answer is not read back."""
+        """Change fields in one request; the answer is not read back. `quiet`: Jira mails nobody about it."""
         ...
 
     def transitions(self, issue_id: str) -> tuple[Transition, ...]:

@@ -14,6 +14,7 @@ from sqlmodel import Session
 from syncd.domain.base import JsonValue
 from syncd.engine.acts.base import BaseAct, Outcome, Rendered
 from syncd.engine.acts.papers import agree, paper_in, paper_row, written
+from syncd.engine.acts.quiet import edit, quiet
 from syncd.engine.acts.refusals import forget_refused_assignee, note_refusal, place, stop_where_refused
 from syncd.engine.desk import Desk
 from syncd.ledger.tables import OperationRow
@@ -28,19 +29,24 @@ class EditPaper(BaseAct):
         paper = paper_row(desk, row)
         stop_where_refused(desk, row)
         refused = set(row.meaning.get("refused", []))
-        return {
+        fields = _without(row.meaning.get("fields"), refused)
+        update = _without(row.meaning.get("update"), refused)
+        rendered: Rendered = {
             "issue": paper.issue_id,
-            "fields": _without(row.meaning.get("fields"), refused),
-            "update": _without(row.meaning.get("update"), refused),
+            "fields": fields,
+            "update": update,
             "refused": [*sorted(refused)],
         }
+        if quiet(desk, paper.project, [*fields, *update]):
+            rendered["quiet"] = paper.project
+        return rendered
 
     def send(self, desk: Desk, row: OperationRow, rendered: Rendered) -> Outcome:
         """One edit; nothing is sent where all of it was refused."""
         fields, update = _without(rendered["fields"]), _without(rendered["update"])
         if fields or update:
             try:
-                desk.clients.jira.edit(str(rendered["issue"]), fields, update)
+                edit(desk, str(rendered["issue"]), fields, update, rendered.get("quiet"))
             except NotDone as error:
                 forget_refused_assignee(desk, fields, error)
                 droppable = self.drop_refused(row, error.field_errors)

@@ -6,6 +6,7 @@ from sqlmodel import Session
 
 from syncd.domain.base import JsonValue
 from syncd.engine.acts.base import BaseAct, Outcome, Rendered, ticket_row
+from syncd.engine.acts.quiet import edit, quiet
 from syncd.engine.acts.refusals import forget_refused_assignee, note_refusal, place, stop_where_refused
 from syncd.engine.desk import Desk
 from syncd.ledger import audit
@@ -24,7 +25,11 @@ class EditTicket(BaseAct):
         stop_where_refused(desk, row)
         refused = row.meaning.get("refused", [])
         fields = {name: value for name, value in row.meaning["fields"].items() if name not in refused}
-        return {"issue": ticket_row(desk, row).issue_id, "fields": fields, "refused": list(refused)}
+        ticket = ticket_row(desk, row)
+        rendered: Rendered = {"issue": ticket.issue_id, "fields": fields, "refused": list(refused)}
+        if quiet(desk, ticket.project, fields):
+            rendered["quiet"] = ticket.project
+        return rendered
 
     def send(self, desk: Desk, row: OperationRow, rendered: Rendered) -> Outcome:
         """One edit; nothing is sent where all its fields were refused."""
@@ -32,7 +37,7 @@ class EditTicket(BaseAct):
         if isinstance(fields, dict) and fields:
             values = {name: value for name, value in fields.items() if name != LABELS}
             try:
-                desk.clients.jira.edit(str(rendered["issue"]), values, _verbs(fields))
+                edit(desk, str(rendered["issue"]), values, _verbs(fields), rendered.get("quiet"))
             except NotDone as error:
                 forget_refused_assignee(desk, fields, error)
                 droppable = self.drop_refused(row, error.field_errors)

@@ -46,6 +46,7 @@ def _project(mapping: Mapping, found: list[Finding]) -> Iterator[str]:
     for feature in features(mapping):
         rights = ", ".join(TITLES[right] for right in feature.rights)
         yield f"| {feature.name} | {rights} | {feature.without} |"
+    yield "| labels without mails | Administer Projects (optional) | Jira mails watchers of changed labels |"
     yield from ("", "### Issue type, statuses and transitions", "")
     yield f"- Issue type: the first of {', '.join(jira.issue_types.incident)} that the project has."
     for word in STATUS_WORDS:

@@ -134,7 +134,7 @@ class TypeSetup:
 
 @dataclass
 class Project:
-    """A project. `denied` are permissions that the API's account lacks in it."""
+    """A project. The API's account lacks the permissions of `denied`, and has those of `granted` beyond."""
 
     id: str
     key: str
@@ -146,6 +146,7 @@ class Project:
     kind: Literal["software", "service_desk", "business"] = "software"
     simplified: bool = False
     denied: set[str] = field(default_factory=set)
+    granted: set[str] = field(default_factory=set)
     unassignable: set[str] = field(default_factory=set)
     last_number: int = 0
 

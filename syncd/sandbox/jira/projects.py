@@ -189,11 +189,12 @@ def permissions(ask: Ask) -> Reply:
 
 def _permission(ask: Ask, project: Project | None, key: str) -> Json:
     lacking = ask.site.denied | (project.denied if project else set())
+    lacking |= {"ADMINISTER", "ADMINISTER_PROJECTS"} - (project.granted if project else set())
     return {
         "id": str((GLOBAL + IN_PROJECT).index(key)),
         "key": key,
         "name": key.replace("_", " ").title(),
         "type": "GLOBAL" if key in GLOBAL else "PROJECT",
         "description": "",
-        "havePermission": key not in lacking and key not in ("ADMINISTER", "ADMINISTER_PROJECTS"),
+        "havePermission": key not in lacking,
     }
