@@ -184,11 +184,15 @@ def severity_labels(severity: Severity) -> list[str]:
 
 
 def _severity_labels(case: Case, book: Rulebook, severity: Severity) -> Iterator[Aspect]:
-    """The labels of the severity follow it; all others are people's and are never written."""
-    issue = case.ticket.issue if case.ticket else None
-    if issue is None or not book.project.offers("labels"):
+    """The labels of the severity follow it; all others are people's and are never written.
+
+    What we put there before is ours too, where another team's mapping named it, or an earlier version.
+    """
+    ticket, issue = case.ticket, case.ticket.issue if case.ticket else None
+    if ticket is None or issue is None or not book.project.offers("labels"):
         return
-    ours = {ASSUMED, *(slug_label(name) for name in book.mapping.severities)}
+    before = str(ticket.agreed.get("severity labels") or "")
+    ours = {ASSUMED, *before.split(", "), *(slug_label(name) for name in book.mapping.severities)}
     wanted = severity_labels(severity)
     shown = [label for label in issue.labels if label in ours]
     add: list[JsonValue] = [one for one in wanted if one not in shown]

@@ -1,0 +1,99 @@
+"""Two teams side by side, each with a mapping and a Jira project of its own, and incidents between them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from rig import Rig, mapping
+
+from syncd.sandbox import dump
+
+WHO = "Amara Osei"
+
+
+@pytest.fixture
+def two(make_rig: Any) -> Rig:
+    """QRPay in OPS and Ramen in ENG, with severities of their own."""
+    ramen = mapping(
+        team="Ramen",
+        jira={"project": "ENG"},
+        services={"Ordering API": {}, "Dispatch": {}},
+        severities={
+            "Sev-1": {"pagerduty": "P1", "priority": "Highest", "postmortem": True},
+            "Sev-3": {"pagerduty": ["P2", "P3", "P4"], "urgency": "low", "priority": "Low"},
+        },
+        people={"fallback": "samuel.adeyemi@ramen.example"},
+    )
+    rig: Rig = make_rig(mappings=(mapping(), ramen))
+    rig.cycle()
+    return rig
+
+
+def issue(rig: Rig, key: str) -> dict[str, Any]:
+    found: list[dict[str, Any]] = dump.whole(rig.world)["jira"]["issues"]
+    return next(one for one in found if one["key"] == key)
+
+
+def at(rig: Rig, key: str) -> str:
+    return str(issue(rig, key)["fields"]["status"]["name"])
+
+
+def nothing_more_is_written(rig: Rig) -> None:
+    rig.settle(2)
+    before = rig.writes()
+    rig.settle(3)
+    assert rig.writes() == before
+
+
+def test_each_team_s_incident_gets_its_ticket_in_the_team_s_project(two: Rig) -> None:
+    two.world.pagerduty.trigger("Alipay Integration", "Latency", priority="P2")
+    two.world.pagerduty.trigger("Dispatch", "Couriers are late", priority="P2")
+    two.settle(2)
+    assert "SEV1" in issue(two, "OPS-1")["fields"]["labels"]
+    assert "Sev-3" in issue(two, "ENG-1")["fields"]["labels"]
+    nothing_more_is_written(two)
+
+
+def test_what_is_merged_into_another_team_s_incident_is_linked_over_there_and_closed(two: Rig) -> None:
+    people = two.world.pagerduty
+    source = people.trigger("Alipay Integration", "Symptom", priority="P4")
+    target = people.trigger("Ordering API", "Cause", priority="P4")
+    two.settle(2)
+    people.merge(target.id, [source.id], WHO)
+    two.settle(4)
+    (link,) = issue(two, "OPS-1")["fields"]["issuelinks"]
+    assert (link.get("outwardIssue") or link.get("inwardIssue"))["key"] == "ENG-1"
+    assert (at(two, "OPS-1"), at(two, "ENG-1")) == ("Done", "To Do")
+    nothing_more_is_written(two)
+
+
+def test_a_merge_into_another_team_s_incident_that_is_over_leaves_one_link_and_both_closed(two: Rig) -> None:
+    people = two.world.pagerduty
+    source = people.trigger("Alipay Integration", "Symptom", priority="P4")
+    target = people.trigger("Ordering API", "Cause", priority="P4")
+    people.merge(target.id, [source.id], WHO)
+    people.resolve(target.id, WHO)
+    two.settle(16)
+    assert len(two.world.jira.site.issues) == 2
+    (link,) = issue(two, "OPS-1")["fields"]["issuelinks"]
+    assert (link.get("outwardIssue") or link.get("inwardIssue"))["key"] == "ENG-1"
+    assert (at(two, "OPS-1"), at(two, "ENG-1")) == ("Done", "Done")
+    nothing_more_is_written(two)
+
+
+def test_what_moves_to_another_team_keeps_its_ticket_and_follows_that_team_s_rules(two: Rig) -> None:
+    people = two.world.pagerduty
+    made = people.trigger("Alipay Integration", "Latency", priority="P2")
+    two.settle(2)
+    assert {"SEV1"} <= set(issue(two, "OPS-1")["fields"]["labels"])
+    people.move(made.id, "Ordering API", WHO)
+    two.settle(3)
+    assert len(two.world.jira.site.issues) == 1
+    fields = issue(two, "OPS-1")["fields"]
+    assert "Sev-3" in fields["labels"] and "SEV1" not in fields["labels"]
+    assert fields["priority"]["name"] == "Low"
+    people.acknowledge(made.id, WHO)
+    two.settle(2)
+    assert at(two, "OPS-1") == "In Progress"
+    nothing_more_is_written(two)
