@@ -9,12 +9,15 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from threading import Lock
 
+from loguru import logger
+
 from syncd.domain.base import Reference
 from syncd.domain.clock import Clock
 from syncd.domain.mapping import STATUS_WORDS, Mapping, Mode
 from syncd.domain.project import FieldFacts, IssueTypeFacts, ProjectFacts, ResolvedProject
 from syncd.domain.ticket import Status, Transition
 from syncd.engine.paper_facts import postmortem_facts, postmortem_type, sub_task_type
+from syncd.remote.errors import Cause, RemoteError
 from syncd.remote.ports import Jira
 
 KEPT_SECONDS = 3600.0
@@ -219,6 +222,7 @@ class JiraFacts:
         # held while Jira is asked; the other is not, since transactions of the ledger wait for that one
         self._asking = Lock()
         self._projects: dict[str, tuple[float, ResolvedProject]] = {}
+        self._unfit: dict[str, float] = {}
         self._screens: dict[tuple[str, str], tuple[float, tuple[FieldFacts, ...]]] = {}
         self._quiet: dict[str, tuple[float, bool]] = {}
         self._ways: dict[tuple[str, str], tuple[float, tuple[Transition, ...]]] = {}
@@ -241,6 +245,34 @@ class JiraFacts:
             with self._lock:
                 self._projects[key] = (self._clock.boottime(), project)
             return project
+
+    def resolved_at(self, mapping: Mapping, project: str) -> ResolvedProject | None:
+        """As `resolved`, for the same rules in another project; None where they do not fit there.
+
+        Raises `RemoteError` where Jira cannot be asked.
+        """
+        there = mapping.model_copy(
+            update={
+                "jira": mapping.jira.model_copy(update={"project": project}),
+                "version": f"{mapping.version}/{project}",
+            }
+        )
+        key = f"{there.team}/{there.version}"
+        with self._lock:
+            since = self._unfit.get(key)
+        if since is not None and self._clock.boottime() - since < KEPT_SECONDS:
+            return None
+        try:
+            return self.resolved(there)
+        except MappingDoesNotFit as error:
+            logger.error("the rules cannot be used in the project {}: {}", project, error)
+        except RemoteError as error:
+            if error.cause not in (Cause.MISSING, Cause.FORBIDDEN):
+                raise
+            logger.error("the project {} is not there for our account", project)
+        with self._lock:
+            self._unfit[key] = self._clock.boottime()
+        return None
 
     def _known(self, key: str) -> ResolvedProject | None:
         with self._lock:
@@ -312,6 +344,7 @@ class JiraFacts:
         """A write contradicted what was remembered of projects, types or fields."""
         with self._lock:
             self._projects.clear()
+            self._unfit.clear()
             self._screens.clear()
 
     def trail(self, place: str, goal: str) -> Trail:

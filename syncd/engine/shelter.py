@@ -10,16 +10,12 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from loguru import logger
-
 from syncd.domain.base import Reference
 from syncd.domain.incident import Incident
 from syncd.engine.desk import Desk
-from syncd.engine.jira_facts import MappingDoesNotFit
 from syncd.ledger.tables import IncidentRow, TicketRow
 from syncd.policy.case import Rulebook
 from syncd.policy.restricted import ASPECT, level_of
-from syncd.remote.errors import Cause, RemoteError
 
 
 @dataclass(frozen=True)
@@ -57,38 +53,34 @@ def shelter_for(desk: Desk, book: Rulebook, refused: Collection[str] = ()) -> Sh
     return Shelter(apart, apart=True) if apart is not None else Shelter(book)
 
 
-def book_for(desk: Desk, row: IncidentRow) -> Rulebook | None:
-    """The rulebook of an incident on record, with the project in which its ticket stands or will stand."""
+def book_for(desk: Desk, row: IncidentRow, *, home: bool = False) -> Rulebook | None:
+    """The rulebook of an incident on record, with the project in which its ticket stands or will stand.
+
+    A ticket may stand in another project than the mapping's: it was moved, or its incident now belongs to
+    another team, whose rules hold from then on. What is made later is made in the mapping's project, so
+    `home` asks for that one, and what it has for postmortems holds in either.
+    """
     book = desk.book_of(Incident.model_validate(row.snapshot), row.team)
-    if book is None or not row.restricted or book.mapping.restricted.project is None:
-        return book
+    if book is None:
+        return None
+    apart = book.mapping.restricted.project if row.restricted else None
     with desk.ledger.db.read() as session:
         ticket = session.get(TicketRow, row.id)
     if ticket is None:
-        return shelter_for(desk, book).book
-    return (_apart(desk, book) or book) if ticket.project == book.mapping.restricted.project else book
+        return shelter_for(desk, book).book if apart is not None else book
+    if apart is not None and ticket.project == apart:
+        return _apart(desk, book) or book
+    if home or ticket.project == book.project.key:
+        return book
+    there = desk.facts.resolved_at(book.mapping, ticket.project)
+    if there is None:
+        return book
+    papers = {"postmortem": book.project.postmortem, "sub_task": book.project.sub_task}
+    return book.model_copy(update={"project": there.model_copy(update=papers)})
 
 
 def _apart(desk: Desk, book: Rulebook) -> Rulebook | None:
     """The same rules in the project for restricted tickets, None where there is none that fits."""
-    mapping = book.mapping
-    key = mapping.restricted.project
-    if key is None:
-        return None
-    there = mapping.model_copy(
-        update={
-            "jira": mapping.jira.model_copy(update={"project": key}),
-            "version": f"{mapping.version}/{key}",
-        }
-    )
-    try:
-        project = desk.facts.resolved(there)
-    except MappingDoesNotFit as error:
-        logger.error("the project for restricted tickets cannot be used: {}", error)
-        return None
-    except RemoteError as error:
-        if error.cause not in (Cause.MISSING, Cause.FORBIDDEN):
-            raise
-        logger.error("the project {} for restricted tickets is not there for our account", key)
-        return None
-    return Rulebook(mapping=mapping, section=book.section, project=project)
+    key = book.mapping.restricted.project
+    project = desk.facts.resolved_at(book.mapping, key) if key is not None else None
+    return book.model_copy(update={"project": project}) if project is not None else None

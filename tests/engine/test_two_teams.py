@@ -6,26 +6,50 @@ from typing import Any
 
 import pytest
 from rig import Rig, mapping
+from sqlmodel import select
 
-from syncd.sandbox import dump
+from syncd.config.templates import Templates
+from syncd.daemon import TicketRenderer
+from syncd.ledger.tables import TicketRow
+from syncd.sandbox import dump, presets
+from syncd.sandbox.jira.model import Component
+from syncd.sandbox.jira.workflow import Status, any_to_any
+from syncd.sandbox.world import World
 
 WHO = "Amara Osei"
 
 
+OWN = (
+    Status("20001", "To Do", "new"),
+    Status("20002", "In Progress", "indeterminate"),
+    Status("20003", "In Review", "indeterminate"),
+    Status("20004", "Done", "done"),
+)
+"""Statuses of the same names as those of OPS, and other ids: a workflow of ENG's own."""
+
+
+def two_projects(world: World) -> None:
+    presets.use_workflow(world.jira.site, "ENG", any_to_any("ENG", OWN))
+    project = next(one for one in world.jira.site.projects.values() if one.key == "ENG")
+    project.components.append(Component("990", "Ordering"))
+
+
 @pytest.fixture
 def two(make_rig: Any) -> Rig:
-    """QRPay in OPS and Ramen in ENG, with severities of their own."""
+    """QRPay in OPS and Ramen in ENG, with severities and a workflow of their own."""
     ramen = mapping(
         team="Ramen",
         jira={"project": "ENG"},
-        services={"Ordering API": {}, "Dispatch": {}},
+        services={"Ordering API": {"component": "Ordering"}, "Dispatch": {}},
+        postmortem={"mode": "enforce"},
         severities={
             "Sev-1": {"pagerduty": "P1", "priority": "Highest", "postmortem": True},
             "Sev-3": {"pagerduty": ["P2", "P3", "P4"], "urgency": "low", "priority": "Low"},
         },
         people={"fallback": "samuel.adeyemi@ramen.example"},
     )
-    rig: Rig = make_rig(mappings=(mapping(), ramen))
+    rig: Rig = make_rig(mappings=(mapping(), ramen), preset=two_projects)
+    rig.desk.renderer = TicketRenderer(Templates())
     rig.cycle()
     return rig
 
@@ -37,6 +61,11 @@ def issue(rig: Rig, key: str) -> dict[str, Any]:
 
 def at(rig: Rig, key: str) -> str:
     return str(issue(rig, key)["fields"]["status"]["name"])
+
+
+def rig_refused(rig: Rig) -> list[str]:
+    with rig.ledger.db.read() as session:
+        return [name for row in session.exec(select(TicketRow)).all() for name in row.refused]
 
 
 def nothing_more_is_written(rig: Rig) -> None:
@@ -93,7 +122,43 @@ def test_what_moves_to_another_team_keeps_its_ticket_and_follows_that_team_s_rul
     fields = issue(two, "OPS-1")["fields"]
     assert "Sev-3" in fields["labels"] and "SEV1" not in fields["labels"]
     assert fields["priority"]["name"] == "Low"
+    assert rig_refused(two) == []
     people.acknowledge(made.id, WHO)
     two.settle(2)
     assert at(two, "OPS-1") == "In Progress"
+    people.resolve(made.id, WHO)
+    two.settle(3, 150)
+    assert at(two, "OPS-1") == "Done"
     nothing_more_is_written(two)
+
+
+def test_the_postmortem_of_what_moved_is_made_in_the_project_of_its_team_now(two: Rig) -> None:
+    people = two.world.pagerduty
+    made = people.trigger("Alipay Integration", "Latency", priority="P1")
+    two.settle(2)
+    people.move(made.id, "Ordering API", WHO)
+    two.settle(2)
+    people.resolve(made.id, WHO)
+    two.settle(2)
+    two.cycle(2000)
+    two.settle(3)
+    issues = dump.whole(two.world)["jira"]["issues"]
+    (paper,) = [one for one in issues if one["fields"]["summary"].startswith("Postmortem")]
+    assert (paper["key"], len(issues)) == ("ENG-1", 2)
+    assert two.operations("parked") == []
+
+
+def test_a_ticket_that_a_person_moves_to_another_project_is_walked_there(make_rig: Any) -> None:
+    rig: Rig = make_rig(preset=two_projects)
+    rig.cycle()
+    made = rig.world.pagerduty.trigger("Alipay Integration", "Latency", priority="P4")
+    rig.settle(2)
+    moved = rig.world.jira.move("OPS-1", "ENG", "Ines Carvalho")
+    rig.settle(2)
+    rig.world.pagerduty.acknowledge(made.id, WHO)
+    rig.settle(2)
+    # no mapping has that project, so only the slow lane sees where the ticket is now
+    rig.engine.slow()
+    rig.settle(3)
+    assert at(rig, moved.key) == "In Progress"
+    nothing_more_is_written(rig)

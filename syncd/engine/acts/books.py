@@ -10,8 +10,8 @@ from syncd.ledger.tables import IncidentRow, OperationRow
 from syncd.policy.case import Rulebook
 
 
-def incident_and_book(desk: Desk, row: OperationRow) -> tuple[Incident, Rulebook]:
-    """The operation's incident as last read, and the rulebook of its team.
+def incident_and_book(desk: Desk, row: OperationRow, *, home: bool = False) -> tuple[Incident, Rulebook]:
+    """The operation's incident as last read, and the rulebook of its team; `home`: see `book_for`.
 
     Raises `DecideAgain` where no mapping claims it any more, and what `book_for` raises.
     """
@@ -19,7 +19,7 @@ def incident_and_book(desk: Desk, row: OperationRow) -> tuple[Incident, Rulebook
         known = session.get(IncidentRow, row.incident_id)
     if known is None:
         raise DecideAgain
-    book = book_for(desk, known)
+    book = book_for(desk, known, home=home)
     if book is None:
         raise DecideAgain
     return Incident.model_validate(known.snapshot), book

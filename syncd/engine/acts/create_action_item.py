@@ -56,7 +56,7 @@ class CreateActionItem(BaseAct):
             paper = session.get(PostmortemRow, row.incident_id)
         if paper is None or paper.out_of_sight_since is not None:
             raise DecideAgain
-        incident, book = incident_and_book(desk, row)
+        incident, book = incident_and_book(desk, row, home=True)
         restricted = is_restricted(desk, row)
         knowledge = bool(row.meaning.get(KNOWLEDGE))
         if restricted and (not knowledge or book.project.sub_task is None):

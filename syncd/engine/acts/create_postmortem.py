@@ -153,7 +153,7 @@ def _case(desk: Desk, row: OperationRow) -> tuple[IncidentRow, Case, Rulebook]:
     """What is known of the incident now; raises `DecideAgain` where it has a postmortem or no team."""
     with desk.ledger.db.read() as session:
         known = session.get(IncidentRow, row.incident_id)
-    book = book_for(desk, known) if known is not None else None
+    book = book_for(desk, known, home=True) if known is not None else None
     if known is None or book is None:
         raise DecideAgain
     with desk.ledger.db.read() as session:

@@ -45,8 +45,9 @@ def may_comment(desk: Desk, row: OperationRow, ticket: IssueRow) -> bool:
                 f" {stopped['key']} was shown to customers although it was sent as internal; hide it, find"
                 " out why, then try one of these again: syncd outbox retry"
             )
-    _, book = incident_and_book(desk, row)
-    return book.project.service_desk and ticket.project == book.project.key
+    # the ticket may stand elsewhere than what is made later
+    known = [incident_and_book(desk, row, home=home)[1].project for home in (False, True)]
+    return any(one.service_desk and ticket.project == one.key for one in known)
 
 
 def shown_to_customers(desk: Desk, issue_id: str, comment: Comment) -> bool:
