@@ -44,8 +44,9 @@ def _no_ticket(
 
 
 def _resolve(row: IncidentRow, ticket: TicketRow, now: datetime) -> Iterator[tuple[str, datetime | None]]:
-    until = held_until(Incident.model_validate(row.snapshot))
-    carried = same_state(str(ticket.agreed.get("state")), IncidentStatus(row.status))
+    incident = Incident.model_validate(row.snapshot)
+    until = held_until(incident)
+    carried = same_state(str(ticket.agreed.get("state")), incident.state)
     left = "status" in ticket.refused or in_conflict(ticket.agreed, "status")
     if until is not None and now < until and not carried and not left:
         yield "the ticket follows the resolve five minutes later, unless it is opened again before", until
