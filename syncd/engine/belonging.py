@@ -15,6 +15,7 @@ from syncd.domain.incident import Incident
 from syncd.domain.paperwork import FollowUps
 from syncd.domain.ticket import Issue
 from syncd.ledger import audit
+from syncd.ledger.snapshots import look_again
 from syncd.ledger.tables import ActionItemRow, IncidentRow, PostmortemRow, TicketRow
 from syncd.policy.follow_up_source import Ends, source_of, spans_over
 from syncd.policy.turns import Entry, turns_of
@@ -96,11 +97,13 @@ def whose(session: Session, issue: Issue) -> IncidentRow | None:
 def keep_belonging(
     session: Session, row: ActionItemRow, issue: Issue, rules: FollowUps, now: datetime
 ) -> bool:
-    """Given an action item as read, note whether it still is one; return whether that changed."""
+    """Given an action item as read, note whether it still is one, and whose; return whether that changed."""
     incident = session.get(IncidentRow, row.incident_id)
     if incident is None:
         return False
     source = source_of(issue, ends_of(session, incident), rules)
+    if source is None and _taken_out(session, row, issue, rules, now):
+        return True
     if (source is None) == (row.ended_at is not None):
         return False
     row.ended_at = None if source is not None else now
@@ -109,6 +112,25 @@ def keep_belonging(
         row.source = source
         audit.append(session, now, "item.again", incident=row.incident_id, issue=row.issue_id)
     session.add(row)
+    return True
+
+
+def _taken_out(session: Session, row: ActionItemRow, issue: Issue, rules: FollowUps, now: datetime) -> bool:
+    """Whether its incident was taken out of a merge again: then it counts for that one from now on."""
+    found = whose(session, issue)
+    own = counting(session, found) if found is not None else None
+    if own is None or own.id == row.incident_id:
+        return False
+    source = source_of(issue, ends_of(session, own), rules)
+    if source is None:
+        return False
+    audit.append(
+        session, now, "item.handed_over", incident=own.id, issue=row.issue_id, data={"from": row.incident_id}
+    )
+    row.incident_id, row.source, row.ended_at = own.id, source, None
+    row.facts = {name: value for name, value in row.facts.items() if name != "ended_by"}
+    session.add(row)
+    look_again(session, [own.id], now, 0, "an action item counts for it again")
     return True
 
 

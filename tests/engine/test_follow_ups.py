@@ -356,6 +356,12 @@ def test_a_merged_sources_follow_ups_count_for_the_target(tmp_path: Path) -> Non
         made.settle(2)
         assert items(made)[more.key].incident_id == target.id
         quiet(made)
+        pagerduty.reopen(source.id, "Amara Osei")
+        made.settle(2)
+        made.engine.slow()
+        made.settle(2)
+        assert (items(made)[item.key].incident_id, items(made)[item.key].ended_at) == (source.id, None)
+        quiet(made)
 
 
 def test_what_cannot_be_read_beside_a_ticket_holds_up_no_move_and_no_note(tmp_path: Path) -> None:
