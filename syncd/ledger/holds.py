@@ -16,8 +16,8 @@ from sqlmodel import Session, col, func, select
 from syncd.domain.base import JsonValue
 from syncd.domain.operation import Kind, OperationState, Target
 from syncd.ledger import audit, outbox
-from syncd.ledger.snapshots import get_cursor, set_cursor
-from syncd.ledger.tables import CursorRow, IncidentRow, LookAgainRow, OperationRow, TicketRow
+from syncd.ledger.cursors import drop_cursor, get_cursor, set_cursor
+from syncd.ledger.tables import IncidentRow, LookAgainRow, OperationRow, TicketRow
 
 FIRST_LOAD_AT_MOST = 50
 """Tickets that a new ledger may make unasked."""
@@ -146,10 +146,7 @@ def hold_mass(session: Session, now: datetime) -> None:
 
 def end_mass(session: Session) -> None:
     """Nothing is held any more."""
-    row = session.get(CursorRow, _MASS)
-    if row is not None:
-        session.delete(row)
-        session.flush()
+    drop_cursor(session, _MASS)
 
 
 def highest_operation(session: Session) -> int:
