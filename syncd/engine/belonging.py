@@ -6,6 +6,7 @@ hangs on a source's ticket or postmortem hangs on the target. An item that is no
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from sqlmodel import Session, col, select
@@ -134,15 +135,15 @@ def _taken_out(session: Session, row: ActionItemRow, issue: Issue, rules: Follow
     return True
 
 
-def neighbours(session: Session, row: IncidentRow) -> set[str]:
-    """The issues beside an incident that are on record already: passed over, action items, ours."""
+def neighbours(session: Session, row: IncidentRow, issues: Iterable[Issue]) -> set[str]:
+    """Those beside an incident that are on record already: passed over, action items, ours.
+
+    `issues` are its ticket and postmortem.
+    """
     beside = set(row.beside)
-    tickets = [session.get(TicketRow, row.id), session.get(PostmortemRow, row.id)]
     near: set[str] = set()
-    for one in tickets:
-        issue = Issue.model_validate(one.snapshot) if one is not None and one.snapshot else None
-        if issue is not None:
-            near |= set(issue.subtasks) | {link.other_id for link in issue.links}
+    for issue in issues:
+        near |= set(issue.subtasks) | {link.other_id for link in issue.links}
     if not near:
         return beside  # as for most incidents: nothing is asked
     query = select(ActionItemRow.issue_id).where(col(ActionItemRow.issue_id).in_(near))

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import String, bindparam, func, insert, or_, type_coerce, update
+from sqlalchemy import select as columns
 from sqlalchemy.orm.attributes import set_committed_value
 from sqlmodel import Session, SQLModel, col, select
 
@@ -77,10 +78,10 @@ def record(
 def _on_record(session: Session, keys: Collection[str]) -> set[str]:
     if not keys:
         return set()
-    return set(session.exec(_KEYS, params={"keys": list(keys)}).all())
+    return set(session.connection().scalars(_KEYS, {"keys": list(keys)}))
 
 
-_KEYS = select(OperationRow.key).where(col(OperationRow.key).in_(bindparam("keys", expanding=True)))
+_KEYS = columns(col(OperationRow.key)).where(col(OperationRow.key).in_(bindparam("keys", expanding=True)))
 
 
 def _replace_waiting(
@@ -185,17 +186,14 @@ _BY_ID = (
 
 
 def open_of(session: Session, incident: str) -> list[OperationRow]:
-    """The open operations of an incident, oldest first."""
-    return list(session.exec(_OPEN_OF, params={"incident": incident}).all())
+    """The open operations of an incident, oldest first; mostly there are none, so their ids come first."""
+    ids = session.connection().scalars(_OPEN_OF, {"incident": incident}).all()
+    return list(session.exec(_BY_ID, params={"ids": ids}).all()) if ids else []
 
 
-_OPEN_OF = (
-    select(OperationRow)
-    .where(
-        OperationRow.incident_id == bindparam("incident"),
-        col(OperationRow.state).in_([str(state) for state in OPEN_STATES]),
-    )
-    .order_by(col(OperationRow.id))
+_OPEN_OF = columns(col(OperationRow.id)).where(
+    col(OperationRow.incident_id) == bindparam("incident"),
+    col(OperationRow.state).in_([str(state) for state in OPEN_STATES]),
 )
 
 
@@ -269,7 +267,7 @@ def claim(
     Its rendered request is kept from the first claim on. None, too, where its incident became restricted
     after it was rendered: then it is rendered anew, or not wanted any more.
     """
-    known = session.exec(_BEFORE_CLAIM, params={"row": row_id}).first()
+    known = session.connection().execute(_BEFORE_CLAIM, {"row": row_id}).first()
     if known is None:
         return None
     kept, attempts, restricted = known
@@ -293,9 +291,9 @@ def claim(
 
 
 _BEFORE_CLAIM = (
-    select(OperationRow.rendered, OperationRow.attempts, IncidentRow.restricted)
+    columns(col(OperationRow.rendered), col(OperationRow.attempts), col(IncidentRow.restricted))
     .join(IncidentRow, col(OperationRow.incident_id) == col(IncidentRow.id), isouter=True)
-    .where(OperationRow.id == bindparam("row"))
+    .where(col(OperationRow.id) == bindparam("row"))
 )
 
 

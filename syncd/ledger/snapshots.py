@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import bindparam, delete, insert
+from sqlalchemy import select as columns
 from sqlmodel import Session, and_, col, or_, select
 
 from syncd.domain.incident import Incident, IncidentStatus, Note
@@ -53,6 +54,9 @@ def save_incident(
             first_seen_at=now,
             snapshot={},
             moment=0,
+            would=[],
+            spells=[],
+            beside=[],
         )
         session.info.get(_AHEAD, {})[incident.id] = row
     elif moment <= max(row.moment, row.written_moment):
@@ -220,16 +224,27 @@ _BOTH = (
 
 def still_as_read(session: Session, row: IncidentRow) -> IncidentRow | None:
     """An incident's row as it stands in this transaction; the very row where nothing was stored since."""
-    found = session.exec(_SINCE, params={"incident": row.id}).first()
+    found = session.connection().execute(_SINCE, {"incident": row.id}).first()
     if found == (row.moment, row.restricted, row.notes_moment, row.finished):
         session.add(row)
         return row
     return session.get(IncidentRow, row.id)
 
 
-_SINCE = select(
-    IncidentRow.moment, IncidentRow.restricted, IncidentRow.notes_moment, IncidentRow.finished
-).where(IncidentRow.id == bindparam("incident"))
+_SINCE = columns(
+    col(IncidentRow.moment),
+    col(IncidentRow.restricted),
+    col(IncidentRow.notes_moment),
+    col(IncidentRow.finished),
+).where(col(IncidentRow.id) == bindparam("incident"))
+
+
+def is_restricted(session: Session, incident_id: str) -> bool:
+    """Whether an incident is known to be restricted."""
+    return bool(session.connection().scalar(_RESTRICTED, {"incident": incident_id}))
+
+
+_RESTRICTED = columns(col(IncidentRow.restricted)).where(col(IncidentRow.id) == bindparam("incident"))
 
 
 def tickets_by_issue(session: Session, issue_ids: Iterable[str]) -> dict[str, TicketRow]:
@@ -263,8 +278,10 @@ _LOOK_AGAIN = insert(LookAgainRow)
 
 def awaiting_a_look(session: Session) -> list[str]:
     """The incidents that may have changed, the longest known first."""
-    query = select(LookAgainRow.incident_id).order_by(col(LookAgainRow.id))
-    return list(dict.fromkeys(session.exec(query).all()))
+    return list(dict.fromkeys(session.connection().scalars(_AWAITING)))
+
+
+_AWAITING = columns(col(LookAgainRow.incident_id)).order_by(col(LookAgainRow.id))
 
 
 def still_open(session: Session) -> list[str]:
@@ -287,15 +304,28 @@ def unfinished(session: Session) -> list[str]:
     return list(session.exec(query).all())
 
 
-def looks_of(session: Session, incident_id: str) -> list[LookAgainRow]:
+class Look(NamedTuple):
+    """One word about an incident (`LookAgainRow`)."""
+
+    id: int
+    at: datetime
+    why: str
+    moment: int
+    notes: bool
+    ticket: bool
+
+
+def looks_of(session: Session, incident_id: str) -> list[Look]:
     """What was said about one incident and not yet looked at."""
-    return list(session.exec(_LOOKS_OF, params={"incident": incident_id}).all())
+    return [Look(*one) for one in session.connection().execute(_LOOKS_OF, {"incident": incident_id})]
 
 
-_LOOKS_OF = select(LookAgainRow).where(LookAgainRow.incident_id == bindparam("incident"))
+_LOOKS_OF = columns(*(col(getattr(LookAgainRow, name)) for name in Look._fields)).where(
+    col(LookAgainRow.incident_id) == bindparam("incident")
+)
 
 
-def looked(session: Session, looks: Iterable[LookAgainRow]) -> None:
+def looked(session: Session, looks: Iterable[Look]) -> None:
     """What was said is answered by the decision of this transaction."""
     ids = [look.id for look in looks]
     if ids:
