@@ -19,7 +19,14 @@ from syncd.engine.lags import INDEX
 from syncd.engine.probe import saw_numbers
 from syncd.engine.rivals import watch
 from syncd.ledger.papers import PaperRow, papers_by_issue
-from syncd.ledger.snapshots import get_cursor, look_again, older, set_cursor, tickets_by_issue
+from syncd.ledger.snapshots import (
+    get_cursor,
+    look_again,
+    older,
+    read_tickets_ahead,
+    set_cursor,
+    tickets_by_issue,
+)
 from syncd.ledger.tables import TicketRow
 from syncd.remote.ports import Hit
 
@@ -132,9 +139,11 @@ class JiraPoller:
         if not mine:
             return known
         with desk.ledger.db.write() as session:
+            rows = read_tickets_ahead(session, [issue.id for issue in mine])
             for issue in mine:
-                row = ours[issue.id]
-                session.add(row)
+                row = rows.get(issue.id)
+                if row is None:
+                    continue
                 if keep_issue(session, desk, row, issue, moment):
                     look_again(session, [row.incident_id], desk.clock.now(), 0, "its ticket changed")
                     logger.debug("ticket {} changed", issue.key)

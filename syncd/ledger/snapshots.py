@@ -150,6 +150,8 @@ def _fresh(session: Session, row: IncidentRow | IssueRow) -> None:
     session.add(row)
     if row in session.new:
         return  # made in this transaction: nobody else knows it
+    if isinstance(row, TicketRow) and session.info.get(_TICKETS_AHEAD, {}).get(row.issue_id) is row:
+        return
     session.flush()
     session.refresh(row)
 
@@ -251,6 +253,20 @@ def tickets_by_issue(session: Session, issue_ids: Iterable[str]) -> dict[str, Ti
     """Which of these issues are tickets of ours."""
     rows = session.exec(select(TicketRow).where(col(TicketRow.issue_id).in_(list(issue_ids)))).all()
     return {row.issue_id: row for row in rows}
+
+
+def read_tickets_ahead(session: Session, issue_ids: Iterable[str]) -> dict[str, TicketRow]:
+    """Read these tickets and their incidents at once, for the `save_issue` of a whole page in this session.
+
+    Return those that are on record, by issue id.
+    """
+    rows = tickets_by_issue(session, issue_ids)
+    session.info[_TICKETS_AHEAD] = rows
+    read_ahead(session, [row.incident_id for row in rows.values()])
+    return rows
+
+
+_TICKETS_AHEAD = "tickets read ahead"
 
 
 def look_again(
