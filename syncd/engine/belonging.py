@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
+from sqlalchemy import BindParameter, bindparam, union_all
+from sqlalchemy import select as columns
 from sqlmodel import Session, col, select
 
 from syncd.domain.history import Turn
@@ -78,10 +80,14 @@ def ends_of(session: Session, row: IncidentRow) -> Ends:
 
 def of_ours(session: Session, issue_ids: list[str]) -> set[str]:
     """Which of these issues are tickets or postmortems of any incident."""
-    found: set[str] = set()
-    for table in (TicketRow, PostmortemRow):
-        found |= set(session.exec(select(table.issue_id).where(col(table.issue_id).in_(issue_ids))).all())
-    return found
+    return set(session.connection().scalars(_OURS, {"issues": issue_ids}))
+
+
+_ISSUES: BindParameter[list[str]] = bindparam("issues", expanding=True)
+_OURS = union_all(
+    *(columns(one).where(one.in_(_ISSUES)) for one in (col(TicketRow.issue_id), col(PostmortemRow.issue_id)))
+)
+_ITEMS = columns(col(ActionItemRow.issue_id)).where(col(ActionItemRow.issue_id).in_(_ISSUES))
 
 
 def whose(session: Session, issue: Issue) -> IncidentRow | None:
@@ -146,5 +152,5 @@ def neighbours(session: Session, row: IncidentRow, issues: Iterable[Issue]) -> s
         near |= set(issue.subtasks) | {link.other_id for link in issue.links}
     if not near:
         return beside  # as for most incidents: nothing is asked
-    query = select(ActionItemRow.issue_id).where(col(ActionItemRow.issue_id).in_(near))
-    return beside | set(session.exec(query).all()) | of_ours(session, list(near))
+    items = session.connection().scalars(_ITEMS, {"issues": list(near)})
+    return beside | set(items) | of_ours(session, list(near))

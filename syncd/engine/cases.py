@@ -66,7 +66,7 @@ def build_case(
     ticket = session.get(TicketRow, row.id) if TicketRow in there else None
     once = session.connection().execute(_ONCE, whose).all() if OperationRow in there else ()
     pairs = session.connection().execute(_PAIRS, whose).all() if MirrorLinkRow in there else ()
-    sources = session.connection().scalars(_MERGED_FROM, whose).all() if IncidentRow in there else ()
+    sources = session.connection().scalars(MERGED_FROM, whose).all() if IncidentRow in there else ()
     case = Case(
         incident=incident,
         notes=tuple(Note.model_validate(note) for note in row.notes) if row.notes is not None else None,
@@ -106,7 +106,8 @@ _PAIRS = select(
     col(MirrorLinkRow.note_hash),
     col(MirrorLinkRow.comment_hash),
 ).where(col(MirrorLinkRow.incident_id) == bindparam("incident"))
-_MERGED_FROM = select(col(IncidentRow.id)).where(col(IncidentRow.merged_into) == bindparam("incident"))
+MERGED_FROM = select(col(IncidentRow.id)).where(col(IncidentRow.merged_into) == bindparam("incident"))
+"""What was merged into an incident."""
 
 
 def _attempted(session: Session, ticket: TicketRow, book: Rulebook) -> dict[str, JsonValue]:

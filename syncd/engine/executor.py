@@ -299,8 +299,10 @@ def _left(act: Act, row: OperationRow) -> float:
 def _note_when(session: Session, desk: Desk, row: OperationRow, took: float) -> None:
     """A ticket was changed by us: a read that shows it as it was before must not undo what we know."""
     now, sent = desk.date_of("jira"), "stays" not in (row.rendered or {})
+    if now is None or row.kind not in (Kind.MOVE_TICKET, Kind.EDIT_TICKET) or not sent:
+        return
     ticket = session.get(TicketRow, row.incident_id)
-    if ticket is None or now is None or row.kind not in (Kind.MOVE_TICKET, Kind.EDIT_TICKET) or not sent:
+    if ticket is None:
         return
     written_at(ticket, now - timedelta(seconds=took) - DATES_ARE_WITHIN)
     session.add(ticket)

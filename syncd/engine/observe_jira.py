@@ -50,7 +50,9 @@ class JiraPoller:
         projects = self._projects()
         began = desk.clock.boottime()
         names = ", ".join(f'"{project}"' for project in projects)
-        jql = f"project in ({names}) AND updated >= -{self._minutes()}m ORDER BY updated"
+        with desk.ledger.db.read() as session:
+            known = get_cursor(session, CURSOR)
+        jql = f"project in ({names}) AND updated >= -{self._minutes(known)}m ORDER BY updated"
         token: str | None = None
         while True:
             page = desk.clients.jira.search(jql, token=token)
@@ -59,8 +61,6 @@ class JiraPoller:
             token = page.next_token
             if token is None or not page.hits:
                 break
-        with desk.ledger.db.read() as session:
-            known = get_cursor(session, CURSOR)
         if self._worth_writing(known, began):
             with desk.ledger.db.write() as session:
                 set_cursor(session, CURSOR, boot_id=desk.clock.boot_id(), boottime=began)
@@ -81,11 +81,9 @@ class JiraPoller:
         same = known.get("boot_id") == self._desk.clock.boot_id() and isinstance(before, int | float)
         return not same or not isinstance(before, int | float) or began - before >= 60
 
-    def _minutes(self) -> int:
+    def _minutes(self, known: dict[str, object]) -> int:
         """Minutes since the last good read, and the overlap; a first read asks for the overlap alone."""
         desk = self._desk
-        with desk.ledger.db.read() as session:
-            known = get_cursor(session, CURSOR)
         before = known.get("boottime")
         if known.get("boot_id") == desk.clock.boot_id() and isinstance(before, int | float):
             return int((desk.clock.boottime() - before) // 60) + 1 + OVERLAP_MINUTES

@@ -175,9 +175,9 @@ class Worker:
         asked = self._read_ticket(
             incident, ticket, max((one.moment for one in looks if one.ticket), default=0)
         )
-        beside = ticket is not None and book.mapping.two_way.comments and not row.restricted
-        if beside:
-            read_comments(desk, incident_id)
+        beside = book.mapping.two_way.comments and not row.restricted
+        if beside and ticket is not None:
+            read_comments(desk, ticket)
         fresh = row is known and not asked and not noted and not shared
         whole = ticket is None or not ticket.snapshot or ticket.snapshot.get("comments") is not None
         at_hand = [one for one in (row, ticket) if one is not None] if fresh and (whole or not beside) else []

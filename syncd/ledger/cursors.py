@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from sqlalchemy import bindparam, delete, select
 from sqlalchemy.dialects.sqlite import insert
-from sqlmodel import Session, SQLModel
+from sqlmodel import Session, col
 
 from syncd.ledger.tables import CursorRow
 
@@ -28,8 +28,7 @@ def drop_cursor(session: Session, name: str) -> None:
     session.connection().execute(_DROP, {"cursor": name})
 
 
-_TABLE = SQLModel.metadata.tables[str(CursorRow.__tablename__)]
-_GET = select(_TABLE.c.value).where(_TABLE.c.name == bindparam("cursor"))
-_NEW = insert(_TABLE)
+_GET = select(col(CursorRow.value)).where(col(CursorRow.name) == bindparam("cursor"))
+_NEW = insert(CursorRow)
 _SET = _NEW.on_conflict_do_update(index_elements=["name"], set_={"value": _NEW.excluded.value})
-_DROP = delete(_TABLE).where(_TABLE.c.name == bindparam("cursor"))
+_DROP = delete(CursorRow).where(col(CursorRow.name) == bindparam("cursor"))

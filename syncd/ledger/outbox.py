@@ -267,6 +267,7 @@ def claim(
     Its rendered request is kept from the first claim on. None, too, where its incident became restricted
     after it was rendered: then it is rendered anew, or not wanted any more.
     """
+    session.flush()  # what this transaction has changed so far counts
     known = session.connection().execute(_BEFORE_CLAIM, {"row": row_id}).first()
     if known is None:
         return None
@@ -370,15 +371,18 @@ def perhaps_done(session: Session, object_: str, aspect: str) -> OperationRow | 
 
 def in_doubt(session: Session, incident_id: str, since: datetime) -> bool:
     """Whether a write to an incident's ticket was refused since then, or ended with an unknown outcome."""
-    query = select(OperationRow).where(
-        OperationRow.incident_id == incident_id,
-        OperationRow.object == f"ticket:{incident_id}",
-        OperationRow.op_class == OperationClass.STATE,
-        OperationRow.state == OperationState.SUPERSEDED,
-        col(OperationRow.finished_at) > since,
-    )
-    rows = session.exec(query).all()
-    return any(row.error is not None or (row.rendered or {}).get(UNKNOWN) for row in rows)
+    where = {"incident": incident_id, "object": f"ticket:{incident_id}", "since": since}
+    ends = session.connection().execute(_ENDED_SINCE, where)
+    return any(error is not None or (rendered or {}).get(UNKNOWN) for error, rendered in ends.all())
+
+
+_ENDED_SINCE = columns(col(OperationRow.error), col(OperationRow.rendered)).where(
+    col(OperationRow.incident_id) == bindparam("incident"),
+    col(OperationRow.object) == bindparam("object"),
+    col(OperationRow.op_class) == OperationClass.STATE,
+    col(OperationRow.state) == OperationState.SUPERSEDED,
+    col(OperationRow.finished_at) > bindparam("since"),
+)
 
 
 def put_back(session: Session, row: OperationRow, now: datetime, error: str) -> None:
@@ -417,8 +421,7 @@ def retry(session: Session, rows: Iterable[OperationRow], now: datetime, who: st
     count = 0
     for row in rows:
         if row.state == OperationState.PARKED:
-            _move(session, row, OperationState.PENDING)
-            row.rendered = row.error = None
+            _move(session, row, OperationState.PENDING, rendered=None, error=None)
             _say(session, now, "operation.retried", row, {"by": audit.salted(session, who)})
             count += 1
     return count

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam
+from sqlalchemy import BindParameter, bindparam
 from sqlalchemy import select as columns
 from sqlmodel import Session, col, func, select
 
@@ -45,11 +45,16 @@ def papers_by_issue(session: Session, issue_ids: Iterable[str]) -> dict[str, Pap
     """Which of these issues are postmortems or action items, by issue id."""
     ids = list(issue_ids)
     found: dict[str, PaperRow] = {}
-    for row in session.exec(select(PostmortemRow).where(col(PostmortemRow.issue_id).in_(ids))).all():
+    for row in session.exec(_POSTMORTEMS_BY_ISSUE, params={"issues": ids}).all():
         found[row.issue_id] = row
-    for item in session.exec(select(ActionItemRow).where(col(ActionItemRow.issue_id).in_(ids))).all():
+    for item in session.exec(_ITEMS_BY_ISSUE, params={"issues": ids}).all():
         found[item.issue_id] = item
     return found
+
+
+_ISSUES: BindParameter[list[str]] = bindparam("issues", expanding=True)
+_POSTMORTEMS_BY_ISSUE = select(PostmortemRow).where(col(PostmortemRow.issue_id).in_(_ISSUES))
+_ITEMS_BY_ISSUE = select(ActionItemRow).where(col(ActionItemRow.issue_id).in_(_ISSUES))
 
 
 def items_of(session: Session, incident_id: str) -> list[ActionItemRow]:

@@ -102,7 +102,10 @@ def _with_what_was_left_out(incident: Incident, known: dict[str, Any]) -> Incide
 
 def incidents_of(session: Session, incident_ids: Iterable[str]) -> list[IncidentRow]:
     """Those of these incidents that are on record, in one read."""
-    return list(session.exec(select(IncidentRow).where(col(IncidentRow.id).in_(list(incident_ids)))).all())
+    return list(session.exec(_INCIDENTS, params={"ids": list(incident_ids)}).all())
+
+
+_INCIDENTS = select(IncidentRow).where(col(IncidentRow.id).in_(bindparam("ids", expanding=True)))
 
 
 def read_ahead(session: Session, incident_ids: Iterable[str]) -> dict[str, IncidentRow | None]:
@@ -251,8 +254,11 @@ _RESTRICTED = columns(col(IncidentRow.restricted)).where(col(IncidentRow.id) == 
 
 def tickets_by_issue(session: Session, issue_ids: Iterable[str]) -> dict[str, TicketRow]:
     """Which of these issues are tickets of ours."""
-    rows = session.exec(select(TicketRow).where(col(TicketRow.issue_id).in_(list(issue_ids)))).all()
+    rows = session.exec(_BY_ISSUE, params={"issues": list(issue_ids)}).all()
     return {row.issue_id: row for row in rows}
+
+
+_BY_ISSUE = select(TicketRow).where(col(TicketRow.issue_id).in_(bindparam("issues", expanding=True)))
 
 
 def read_tickets_ahead(session: Session, issue_ids: Iterable[str]) -> dict[str, TicketRow]:
