@@ -29,8 +29,8 @@ from syncd.engine.desk import Desk
 from syncd.engine.probe import highest_seen
 from syncd.ledger import outbox
 from syncd.ledger.restricting import AGAIN, PRIVATE
-from syncd.ledger.snapshots import look_again, written_at
-from syncd.ledger.tables import IncidentRow, OperationRow, TicketRow
+from syncd.ledger.snapshots import created_at, look_again, written_at
+from syncd.ledger.tables import OperationRow, TicketRow
 from syncd.remote.budget import LEFT_BY_COMMENTS, LEFT_BY_UPDATES, prepaid
 from syncd.remote.errors import Cause, NotDone, RemoteError, Unknown
 
@@ -109,8 +109,8 @@ class Executor:
         if row.op_class != OperationClass.ONCE or row.attempts:
             return None
         with desk.ledger.db.read() as session:
-            incident = session.get(IncidentRow, row.incident_id)
-        if incident is None or incident.created_at >= desk.ledger.born:
+            began = created_at(session, row.incident_id)
+        if began is None or began >= desk.ledger.born:
             return None
         return act.done_before(desk, row, rendered)
 

@@ -264,7 +264,8 @@ class Worker:
         people = people_of(desk, incident, book)
         with desk.ledger.db.read() as session:
             # what is at hand is not read once more; what changes meanwhile asks for another look
-            session.add_all(seen.at_hand)
+            at_hand = seen.at_hand or incident_and_ticket(session, incident.id)
+            session.add_all(one for one in at_hand if one is not None)
             row = session.get(IncidentRow, incident.id)
             if row is None:
                 return True

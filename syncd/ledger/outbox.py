@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import String, bindparam, func, insert, or_, type_coerce, update
+from sqlalchemy import String, bindparam, func, insert, literal, or_, type_coerce, update
 from sqlalchemy import select as columns
 from sqlalchemy.orm.attributes import set_committed_value
 from sqlmodel import Session, SQLModel, col, select
@@ -193,7 +193,7 @@ def open_of(session: Session, incident: str) -> list[OperationRow]:
 
 _OPEN_OF = columns(col(OperationRow.id)).where(
     col(OperationRow.incident_id) == bindparam("incident"),
-    col(OperationRow.state).in_([str(state) for state in OPEN_STATES]),
+    col(OperationRow.state).in_([literal(str(state)) for state in OPEN_STATES]),
 )
 
 
@@ -226,9 +226,15 @@ def _is_there(session: Session, key: str) -> bool:
 
 def incidents_with_work(session: Session) -> list[str]:
     """Incidents with an operation that is pending, under way or settling."""
-    states = [str(OperationState.PENDING), str(OperationState.IN_FLIGHT), str(OperationState.SETTLING)]
-    query = select(OperationRow.incident_id).where(col(OperationRow.state).in_(states)).distinct()
-    return list(session.exec(query).all())
+    return list(session.connection().scalars(_WITH_WORK))
+
+
+_AT_WORK = (OperationState.PENDING, OperationState.IN_FLIGHT, OperationState.SETTLING)
+_WITH_WORK = (
+    columns(col(OperationRow.incident_id))
+    .where(col(OperationRow.state).in_([literal(str(state)) for state in _AT_WORK]))
+    .distinct()
+)
 
 
 def incidents_waiting_for(session: Session, key: str) -> list[str]:
@@ -246,12 +252,17 @@ def incidents_waiting_for(session: Session, key: str) -> list[str]:
 
 def incidents_that_need_something(session: Session) -> list[str]:
     """Incidents with a pending operation that needs others."""
-    query = (
-        select(OperationRow.incident_id)
-        .where(OperationRow.state == OperationState.PENDING, type_coerce(OperationRow.needs, String) != "[]")
-        .distinct()
+    return list(session.connection().scalars(_IN_NEED))
+
+
+_IN_NEED = (
+    columns(col(OperationRow.incident_id))
+    .where(
+        col(OperationRow.state) == OperationState.PENDING,
+        type_coerce(col(OperationRow.needs), String) != "[]",
     )
-    return list(session.exec(query).all())
+    .distinct()
+)
 
 
 def claim(

@@ -244,6 +244,14 @@ _SINCE = columns(
 ).where(col(IncidentRow.id) == bindparam("incident"))
 
 
+def created_at(session: Session, incident_id: str) -> datetime | None:
+    """When an incident that is on record began."""
+    return session.connection().scalar(_CREATED, {"incident": incident_id})
+
+
+_CREATED = columns(col(IncidentRow.created_at)).where(col(IncidentRow.id) == bindparam("incident"))
+
+
 def is_restricted(session: Session, incident_id: str) -> bool:
     """Whether an incident is known to be restricted."""
     return bool(session.connection().scalar(_RESTRICTED, {"incident": incident_id}))
@@ -308,22 +316,26 @@ _AWAITING = columns(col(LookAgainRow.incident_id)).order_by(col(LookAgainRow.id)
 
 def still_open(session: Session) -> list[str]:
     """Claimed incidents that are triggered or acknowledged."""
-    query = select(IncidentRow.id).where(
-        col(IncidentRow.team).is_not(None), IncidentRow.status != IncidentStatus.RESOLVED
-    )
-    return list(session.exec(query).all())
+    return list(session.connection().scalars(_STILL_OPEN))
+
+
+_STILL_OPEN = columns(col(IncidentRow.id)).where(
+    col(IncidentRow.team).is_not(None), col(IncidentRow.status) != IncidentStatus.RESOLVED
+)
 
 
 def unfinished(session: Session) -> list[str]:
     """Claimed incidents that are resolved and wait for something, or were kept back by a noise rule."""
-    query = select(IncidentRow.id).where(
-        col(IncidentRow.team).is_not(None),
-        or_(
-            and_(IncidentRow.status == IncidentStatus.RESOLVED, col(IncidentRow.finished).is_(False)),
-            col(IncidentRow.silence).is_not(None),
-        ),
-    )
-    return list(session.exec(query).all())
+    return list(session.connection().scalars(_UNFINISHED))
+
+
+_UNFINISHED = columns(col(IncidentRow.id)).where(
+    col(IncidentRow.team).is_not(None),
+    or_(
+        and_(col(IncidentRow.status) == IncidentStatus.RESOLVED, col(IncidentRow.finished).is_(False)),
+        col(IncidentRow.silence).is_not(None),
+    ),
+)
 
 
 class Look(NamedTuple):
