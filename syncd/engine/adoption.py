@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from loguru import logger
+from sqlalchemy import bindparam
 from sqlmodel import Session, col, select
 
 from syncd.config.texts import slug_label
@@ -36,15 +37,16 @@ def adopt_known(desk: Desk) -> set[str]:
     Raises `RemoteError` where Jira cannot be asked; nothing is made for these incidents until it was.
     """
     with desk.ledger.db.read() as session:
-        rows = session.exec(
-            select(IncidentRow).where(
-                IncidentRow.searched == False,  # noqa: E712 - a column, not a truth value
-                IncidentRow.created_at < desk.ledger.born,
-                col(IncidentRow.team).is_not(None),
-                col(IncidentRow.id).not_in(select(TicketRow.incident_id)),
-            )
-        ).all()
+        rows = session.exec(_UNSEARCHED, params={"born": desk.ledger.born}).all()
     return search_for(desk, rows)
+
+
+_UNSEARCHED = select(IncidentRow).where(
+    IncidentRow.searched == False,  # noqa: E712 - a column, not a truth value
+    IncidentRow.created_at < bindparam("born"),
+    col(IncidentRow.team).is_not(None),
+    col(IncidentRow.id).not_in(select(TicketRow.incident_id)),
+)
 
 
 def search_for(desk: Desk, rows: Iterable[IncidentRow]) -> set[str]:

@@ -6,8 +6,11 @@ hangs on a source's ticket or postmortem hangs on the target. An item that is no
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 
+from sqlalchemy import BindParameter, bindparam, union_all
+from sqlalchemy import select as columns
 from sqlmodel import Session, col, select
 
 from syncd.domain.history import Turn
@@ -77,10 +80,14 @@ def ends_of(session: Session, row: IncidentRow) -> Ends:
 
 def of_ours(session: Session, issue_ids: list[str]) -> set[str]:
     """Which of these issues are tickets or postmortems of any incident."""
-    found: set[str] = set()
-    for table in (TicketRow, PostmortemRow):
-        found |= set(session.exec(select(table.issue_id).where(col(table.issue_id).in_(issue_ids))).all())
-    return found
+    return set(session.connection().scalars(_OURS, {"issues": issue_ids}))
+
+
+_ISSUES: BindParameter[list[str]] = bindparam("issues", expanding=True)
+_OURS = union_all(
+    *(columns(one).where(one.in_(_ISSUES)) for one in (col(TicketRow.issue_id), col(PostmortemRow.issue_id)))
+)
+_ITEMS = columns(col(ActionItemRow.issue_id)).where(col(ActionItemRow.issue_id).in_(_ISSUES))
 
 
 def whose(session: Session, issue: Issue) -> IncidentRow | None:
@@ -134,16 +141,16 @@ def _taken_out(session: Session, row: ActionItemRow, issue: Issue, rules: Follow
     return True
 
 
-def neighbours(session: Session, row: IncidentRow) -> set[str]:
-    """The issues beside an incident that are on record already: passed over, action items, ours."""
+def neighbours(session: Session, row: IncidentRow, issues: Iterable[Issue]) -> set[str]:
+    """Those beside an incident that are on record already: passed over, action items, ours.
+
+    `issues` are its ticket and postmortem.
+    """
     beside = set(row.beside)
-    tickets = [session.get(TicketRow, row.id), session.get(PostmortemRow, row.id)]
     near: set[str] = set()
-    for one in tickets:
-        issue = Issue.model_validate(one.snapshot) if one is not None and one.snapshot else None
-        if issue is not None:
-            near |= set(issue.subtasks) | {link.other_id for link in issue.links}
+    for issue in issues:
+        near |= set(issue.subtasks) | {link.other_id for link in issue.links}
     if not near:
         return beside  # as for most incidents: nothing is asked
-    query = select(ActionItemRow.issue_id).where(col(ActionItemRow.issue_id).in_(near))
-    return beside | set(session.exec(query).all()) | of_ours(session, list(near))
+    items = session.connection().scalars(_ITEMS, {"issues": list(near)})
+    return beside | set(items) | of_ours(session, list(near))

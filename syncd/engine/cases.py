@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, time
 
-from sqlalchemy import bindparam
-from sqlmodel import Session, select
+from sqlalchemy import bindparam, select
+from sqlmodel import Session, col
 
 from syncd.domain.base import JsonValue
 from syncd.domain.incident import Incident, IncidentStatus, Note
@@ -14,6 +14,7 @@ from syncd.domain.ticket import Account, Issue
 from syncd.engine.desk import Desk
 from syncd.engine.paperwork import extend_case
 from syncd.ledger import outbox
+from syncd.ledger.beside import tables_with
 from syncd.ledger.tables import IncidentRow, MirrorLinkRow, OperationRow, TicketRow
 from syncd.policy.case import Case, ClosedBy, MergeTarget, MirrorPair, Rulebook, TicketState
 from syncd.policy.two_way import travels
@@ -58,14 +59,14 @@ def build_case(
     row: IncidentRow,
     book: Rulebook,
     people: tuple[dict[str, Account | None], Account | None],
-    *,
-    bare: bool = False,
 ) -> Case:
-    """Given an incident's row, return its case as of this transaction; `bare`: it has no ticket."""
+    """Given an incident's row, return its case as of this transaction."""
     incident = Incident.model_validate(row.snapshot)
-    ticket = None if bare else session.get(TicketRow, row.id)
-    once = session.exec(_ONCE, params={"incident": row.id}).all()
-    pairs = session.exec(_PAIRS, params={"incident": row.id}).all()
+    there, whose = tables_with(session, row.id), {"incident": row.id}
+    ticket = session.get(TicketRow, row.id) if TicketRow in there else None
+    once = session.connection().execute(_ONCE, whose).all() if OperationRow in there else ()
+    pairs = session.connection().execute(_PAIRS, whose).all() if MirrorLinkRow in there else ()
+    sources = session.connection().scalars(MERGED_FROM, whose).all() if IncidentRow in there else ()
     case = Case(
         incident=incident,
         notes=tuple(Note.model_validate(note) for note in row.notes) if row.notes is not None else None,
@@ -90,16 +91,23 @@ def build_case(
         attempted=_attempted(session, ticket, book) if ticket else {},
         now=desk.clock.now(),
         merged_into=_merge_target(session, incident),
-        merged_from=tuple(session.exec(_MERGED_FROM, params={"incident": row.id}).all()),
+        merged_from=tuple(sources),
     )
-    return extend_case(session, desk, row, case, book)
+    return extend_case(session, desk, row, case, book, there)
 
 
-_ONCE = select(OperationRow.key, OperationRow.op, OperationRow.state).where(
-    OperationRow.incident_id == bindparam("incident"), OperationRow.op_class == OperationClass.ONCE
+_ONCE = select(col(OperationRow.key), col(OperationRow.op), col(OperationRow.state)).where(
+    col(OperationRow.incident_id) == bindparam("incident"), col(OperationRow.op_class) == OperationClass.ONCE
 )
-_PAIRS = select(MirrorLinkRow).where(MirrorLinkRow.incident_id == bindparam("incident"))
-_MERGED_FROM = select(IncidentRow.id).where(IncidentRow.merged_into == bindparam("incident"))
+_PAIRS = select(
+    col(MirrorLinkRow.origin),
+    col(MirrorLinkRow.note_id),
+    col(MirrorLinkRow.comment_id),
+    col(MirrorLinkRow.note_hash),
+    col(MirrorLinkRow.comment_hash),
+).where(col(MirrorLinkRow.incident_id) == bindparam("incident"))
+MERGED_FROM = select(col(IncidentRow.id)).where(col(IncidentRow.merged_into) == bindparam("incident"))
+"""What was merged into an incident."""
 
 
 def _attempted(session: Session, ticket: TicketRow, book: Rulebook) -> dict[str, JsonValue]:

@@ -29,8 +29,8 @@ from syncd.engine.desk import Desk
 from syncd.engine.probe import highest_seen
 from syncd.ledger import outbox
 from syncd.ledger.restricting import AGAIN, PRIVATE
-from syncd.ledger.snapshots import look_again, written_at
-from syncd.ledger.tables import IncidentRow, OperationRow, TicketRow
+from syncd.ledger.snapshots import created_at, look_again, written_at
+from syncd.ledger.tables import OperationRow, TicketRow
 from syncd.remote.budget import LEFT_BY_COMMENTS, LEFT_BY_UPDATES, prepaid
 from syncd.remote.errors import Cause, NotDone, RemoteError, Unknown
 
@@ -109,8 +109,8 @@ class Executor:
         if row.op_class != OperationClass.ONCE or row.attempts:
             return None
         with desk.ledger.db.read() as session:
-            incident = session.get(IncidentRow, row.incident_id)
-        if incident is None or incident.created_at >= desk.ledger.born:
+            began = created_at(session, row.incident_id)
+        if began is None or began >= desk.ledger.born:
             return None
         return act.done_before(desk, row, rendered)
 
@@ -299,8 +299,10 @@ def _left(act: Act, row: OperationRow) -> float:
 def _note_when(session: Session, desk: Desk, row: OperationRow, took: float) -> None:
     """A ticket was changed by us: a read that shows it as it was before must not undo what we know."""
     now, sent = desk.date_of("jira"), "stays" not in (row.rendered or {})
+    if now is None or row.kind not in (Kind.MOVE_TICKET, Kind.EDIT_TICKET) or not sent:
+        return
     ticket = session.get(TicketRow, row.incident_id)
-    if ticket is None or now is None or row.kind not in (Kind.MOVE_TICKET, Kind.EDIT_TICKET) or not sent:
+    if ticket is None:
         return
     written_at(ticket, now - timedelta(seconds=took) - DATES_ARE_WITHIN)
     session.add(ticket)

@@ -10,10 +10,9 @@ from __future__ import annotations
 from loguru import logger
 
 from syncd.engine import requests
+from syncd.ledger.cursors import drop_cursor, set_cursor
 from syncd.ledger.errors import LedgerUnwritable
 from syncd.ledger.ledger import Ledger
-from syncd.ledger.snapshots import set_cursor
-from syncd.ledger.tables import CursorRow
 
 ROOM = 65536
 """Bytes that must find room before the ledger counts as well: a few bytes fit on any full disk."""
@@ -45,7 +44,7 @@ class LedgerWatch:
             with self._ledger.db.write() as session:
                 set_cursor(session, "room", probe="." * ROOM)
             with self._ledger.db.write() as session:
-                session.delete(session.get_one(CursorRow, "room"))
+                drop_cursor(session, "room")
             requests.give_back_errands(self._ledger)
         except LedgerUnwritable:
             return False

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 
+from sqlalchemy import bindparam
 from sqlmodel import Session, col, select
 
 from syncd.domain.mail import DECIDED, KEYS
@@ -37,14 +38,17 @@ def mails_of(session: Session, row: IncidentRow, case: Case) -> Case:
 
 def sent_of(session: Session, incidents: list[str]) -> dict[str, datetime]:
     """The mails of these incidents that left or may have left, by key, with the moment."""
-    query = select(OperationRow).where(
-        col(OperationRow.incident_id).in_(incidents), OperationRow.kind == Kind.SEND_MAIL
-    )
     return {
         row.key: row.claimed_at
-        for row in session.exec(query).all()
+        for row in session.exec(_MAILS, params={"incidents": incidents}).all()
         if row.claimed_at is not None and may_have_left(row)
     }
+
+
+_MAILS = select(OperationRow).where(
+    col(OperationRow.incident_id).in_(bindparam("incidents", expanding=True)),
+    OperationRow.kind == Kind.SEND_MAIL,
+)
 
 
 def may_have_left(row: OperationRow) -> bool:

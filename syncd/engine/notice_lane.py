@@ -7,18 +7,20 @@ what").
 
 from __future__ import annotations
 
-from sqlmodel import Session, col, select
+from sqlalchemy import bindparam, select
+from sqlmodel import Session, col
 
 from syncd.domain.history import Spell
 from syncd.domain.incident import Incident
 from syncd.domain.mail import MailKind
 from syncd.domain.mapping import ServiceSection
 from syncd.domain.operation import OperationState
-from syncd.engine.cases import ticket_state, was_over_before
+from syncd.engine.cases import MERGED_FROM, ticket_state, was_over_before
 from syncd.engine.desk import Desk
 from syncd.engine.mail_known import mails_of, undecided, untrue
 from syncd.engine.paperwork import absorbed
 from syncd.ledger import outbox
+from syncd.ledger.beside import tables_with
 from syncd.ledger.tables import IncidentRow, OperationRow, TicketRow
 from syncd.policy.case import Case
 from syncd.policy.notices import notices
@@ -57,9 +59,10 @@ def tell(desk: Desk, incident_id: str) -> None:
 def _case(
     session: Session, desk: Desk, row: IncidentRow, incident: Incident, waiting: frozenset[str]
 ) -> Case:
-    ticket = session.get(TicketRow, row.id)
-    keys = session.exec(select(OperationRow.key).where(OperationRow.incident_id == row.id)).all()
-    sources = session.exec(select(IncidentRow.id).where(col(IncidentRow.merged_into) == row.id)).all()
+    there, whose = tables_with(session, row.id), {"incident": row.id}
+    ticket = session.get(TicketRow, row.id) if TicketRow in there else None
+    keys = session.connection().scalars(_KEYS, whose).all() if OperationRow in there else ()
+    sources = session.connection().scalars(MERGED_FROM, whose).all() if IncidentRow in there else ()
     case = Case(
         incident=incident,
         ticket=ticket_state(ticket) if ticket else None,
@@ -71,3 +74,6 @@ def _case(
         spells=tuple(Spell.model_validate(one) for one in row.spells),
     )
     return mails_of(session, row, case)
+
+
+_KEYS = select(col(OperationRow.key)).where(col(OperationRow.incident_id) == bindparam("incident"))

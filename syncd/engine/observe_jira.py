@@ -19,7 +19,14 @@ from syncd.engine.lags import INDEX
 from syncd.engine.probe import saw_numbers
 from syncd.engine.rivals import watch
 from syncd.ledger.papers import PaperRow, papers_by_issue
-from syncd.ledger.snapshots import get_cursor, look_again, older, set_cursor, tickets_by_issue
+from syncd.ledger.snapshots import (
+    get_cursor,
+    look_again,
+    older,
+    read_tickets_ahead,
+    set_cursor,
+    tickets_by_issue,
+)
 from syncd.ledger.tables import TicketRow
 from syncd.remote.ports import Hit
 
@@ -43,7 +50,9 @@ class JiraPoller:
         projects = self._projects()
         began = desk.clock.boottime()
         names = ", ".join(f'"{project}"' for project in projects)
-        jql = f"project in ({names}) AND updated >= -{self._minutes()}m ORDER BY updated"
+        with desk.ledger.db.read() as session:
+            known = get_cursor(session, CURSOR)
+        jql = f"project in ({names}) AND updated >= -{self._minutes(known)}m ORDER BY updated"
         token: str | None = None
         while True:
             page = desk.clients.jira.search(jql, token=token)
@@ -52,8 +61,6 @@ class JiraPoller:
             token = page.next_token
             if token is None or not page.hits:
                 break
-        with desk.ledger.db.read() as session:
-            known = get_cursor(session, CURSOR)
         if self._worth_writing(known, began):
             with desk.ledger.db.write() as session:
                 set_cursor(session, CURSOR, boot_id=desk.clock.boot_id(), boottime=began)
@@ -74,11 +81,9 @@ class JiraPoller:
         same = known.get("boot_id") == self._desk.clock.boot_id() and isinstance(before, int | float)
         return not same or not isinstance(before, int | float) or began - before >= 60
 
-    def _minutes(self) -> int:
+    def _minutes(self, known: dict[str, object]) -> int:
         """Minutes since the last good read, and the overlap; a first read asks for the overlap alone."""
         desk = self._desk
-        with desk.ledger.db.read() as session:
-            known = get_cursor(session, CURSOR)
         before = known.get("boottime")
         if known.get("boot_id") == desk.clock.boot_id() and isinstance(before, int | float):
             return int((desk.clock.boottime() - before) // 60) + 1 + OVERLAP_MINUTES
@@ -132,9 +137,11 @@ class JiraPoller:
         if not mine:
             return known
         with desk.ledger.db.write() as session:
+            rows = read_tickets_ahead(session, [issue.id for issue in mine])
             for issue in mine:
-                row = ours[issue.id]
-                session.add(row)
+                row = rows.get(issue.id)
+                if row is None:
+                    continue
                 if keep_issue(session, desk, row, issue, moment):
                     look_again(session, [row.incident_id], desk.clock.now(), 0, "its ticket changed")
                     logger.debug("ticket {} changed", issue.key)

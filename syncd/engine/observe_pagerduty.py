@@ -12,7 +12,8 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 
 from loguru import logger
-from sqlmodel import Session, col, select
+from sqlalchemy import bindparam, select
+from sqlmodel import Session, col
 
 from syncd.domain.incident import Incident, IncidentStatus, LogEntry
 from syncd.engine.border import keep_incident
@@ -38,6 +39,13 @@ def _acknowledged(session: Session, row: IncidentRow | None, entry: LogEntry) ->
     if row is not None and entry.kind == "acknowledge":
         note_acknowledged(row, entry)
         session.add(row)
+
+
+_OPEN = select(col(IncidentRow.id)).where(
+    col(IncidentRow.status) != IncidentStatus.RESOLVED,
+    col(IncidentRow.team).is_not(None),
+    col(IncidentRow.moment) < bindparam("began"),
+)
 
 
 class PagerDutyPoller:
@@ -221,13 +229,7 @@ class PagerDutyPoller:
         """
         desk = self._desk
         with desk.ledger.db.read() as session:
-            known = session.exec(
-                select(IncidentRow.id).where(
-                    IncidentRow.status != IncidentStatus.RESOLVED,
-                    col(IncidentRow.team).is_not(None),
-                    IncidentRow.moment < began,
-                )
-            ).all()
+            known = session.connection().scalars(_OPEN, {"began": began}).all()
         missing = [incident_id for incident_id in known if incident_id not in listed]
         if missing:
             moment = desk.ledger.moments.next()

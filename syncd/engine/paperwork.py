@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from sqlmodel import Session
+from sqlalchemy import bindparam, select
+from sqlmodel import Session, col
 
 from syncd.config.masks import mask
 from syncd.domain.base import JsonValue
@@ -25,10 +26,19 @@ from syncd.engine.mail_known import mails_of
 from syncd.engine.people import account_of, person_key
 from syncd.engine.recalling import recall, seek_postmortem, to_recall
 from syncd.ledger import papers
+from syncd.ledger.beside import Tables
 from syncd.ledger.papers import PaperRow
 from syncd.ledger.rules import earlier_values
 from syncd.ledger.snapshots import look_again, ticket_of
-from syncd.ledger.tables import ActionItemRow, IncidentRow, PersonRow, PostmortemRow, TicketRow
+from syncd.ledger.tables import (
+    ActionItemRow,
+    DutyRow,
+    IncidentRow,
+    PersonRow,
+    PostmortemRow,
+    TicketRow,
+    WaiverRow,
+)
 from syncd.policy.case import Absorbed, Case, ClosedBy, Decision, ItemState, Rulebook
 from syncd.policy.label_waiver import LABEL
 from syncd.policy.met import review_field
@@ -43,21 +53,26 @@ FIELDS_JUDGED = TEXTS | {"assignee", "duedate", "status", "resolution", "labels"
 """Fields whose changes are kept; the mapping's review date is kept beside them."""
 
 
-def extend_case(session: Session, desk: Desk, row: IncidentRow, case: Case, book: Rulebook) -> Case:
-    """The case with what follows the incident, as of this transaction."""
-    postmortem = session.get(PostmortemRow, row.id)
+def extend_case(
+    session: Session, desk: Desk, row: IncidentRow, case: Case, book: Rulebook, there: Tables
+) -> Case:
+    """The case with what follows the incident, as of this transaction; `there`: the tables to ask."""
+    postmortem = session.get(PostmortemRow, row.id) if PostmortemRow in there else None
+    state = papers.postmortem_state(postmortem) if postmortem else None
+    items = papers.items_of(session, row.id) if ActionItemRow in there else ()
+    issues = [one.issue for one in (case.ticket, state) if one is not None and one.issue is not None]
     extended = case.model_copy(
         update={
             "turns": turns_known(row, case.incident),
             "spells": tuple(Spell.model_validate(one) for one in row.spells),
-            "postmortem": papers.postmortem_state(postmortem) if postmortem else None,
-            "items": tuple(item_state(one) for one in papers.items_of(session, row.id)),
-            "duties": papers.duties_of(session, row.id),
-            "waivers": papers.waivers_of(session, row.id),
+            "postmortem": state,
+            "items": tuple(item_state(one) for one in items),
+            "duties": papers.duties_of(session, row.id) if DutyRow in there else (),
+            "waivers": papers.waivers_of(session, row.id) if WaiverRow in there else (),
             "skewed": desk.skewed(),
             "absorbed": absorbed(session, desk, case.merged_from),
             "approvers": _approvers(session, book, postmortem),
-            "beside": frozenset(neighbours(session, row)),
+            "beside": frozenset(neighbours(session, row, issues)),
             "earlier": earlier(session, case.incident, book.mapping.team),
             "recall": to_recall(session, desk, row, postmortem, book),
             **_service_owner(session, book),
@@ -107,9 +122,15 @@ def _service_owner(session: Session, book: Rulebook) -> dict[str, object]:
     address = book.section.owner
     if address is None:
         return {}
-    known = session.get(PersonRow, person_key(address, book))
+    email, project = person_key(address, book)
+    known = session.connection().execute(_ACCOUNT, {"email": email, "project": project}).first()
     account = Account.model_validate(known.account) if known and known.account else None
     return {"service_owner": account, "owner_known": known is not None}
+
+
+_ACCOUNT = select(col(PersonRow.account)).where(
+    col(PersonRow.email) == bindparam("email"), col(PersonRow.project) == bindparam("project")
+)
 
 
 def item_state(row: ActionItemRow) -> ItemState:
@@ -129,7 +150,13 @@ def item_state(row: ActionItemRow) -> ItemState:
 
 
 def record(
-    session: Session, row: IncidentRow, decision: Decision, case: Case, severity: str, now: datetime
+    session: Session,
+    row: IncidentRow,
+    ticket: TicketRow | None,
+    decision: Decision,
+    case: Case,
+    severity: str,
+    now: datetime,
 ) -> None:
     """Keep how the duties stand, which severity holds and when to decide again, with the decision."""
     papers.save_duties(session, row.id, decision.duties, now)
@@ -141,7 +168,6 @@ def record(
             session.add(item)
     incident = case.incident
     papers.add_spell(row, severity, (incident.updated_at or now) if row.spells else incident.created_at)
-    ticket = ticket_of(session, row.id)
     placed = ticket is not None and ticket.placed_status is not None
     if ticket is not None and placed and ticket.closed is not None and _moved_on(ticket, ticket.closed):
         ticket.closed = None
@@ -154,8 +180,11 @@ def _moved_on(ticket: TicketRow, closed: dict[str, JsonValue]) -> bool:
     return ticket.snapshot is None or ticket.snapshot["status"]["id"] != closed["status"]
 
 
-def news(session: Session, row: IncidentRow, decision: Decision, now: datetime) -> bool:
-    """Whether recording the decision's duties, or when to decide again, would change anything."""
+def news(session: Session, row: IncidentRow, case: Case, decision: Decision, now: datetime) -> bool:
+    """Whether recording the decision's duties, or when to decide again, would change anything.
+
+    `case` is as of this transaction.
+    """
     again = None if decision.again is None else now + timedelta(seconds=decision.again)
     if (again is None) != (row.due_at is None):
         return True
@@ -165,7 +194,7 @@ def news(session: Session, row: IncidentRow, decision: Decision, now: datetime) 
         item = session.get(ActionItemRow, issue_id)
         if item is not None and {**item.facts, **facts} != item.facts:
             return True
-    known = {one.place: one for one in papers.duties_of(session, row.id)}
+    known = {one.place: one for one in case.duties}
     return any(known.get(one.place) != one for one in decision.duties)
 
 

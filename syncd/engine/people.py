@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from sqlmodel import Session, select
+from sqlalchemy import bindparam
+from sqlalchemy import select as columns
+from sqlmodel import Session, col, select
 
 from syncd.domain.incident import Incident, Responder
 from syncd.domain.ticket import Account
@@ -47,13 +49,18 @@ def account_of(desk: Desk, email: str, book: Rulebook) -> Account | None:
     if at_hand is not None and desk.clock.boottime() - at_hand[0] < AT_HAND:
         return at_hand[1]
     with desk.ledger.db.read() as session:
-        known = session.get(PersonRow, (email, project))
+        known = session.connection().execute(_KNOWN, {"email": email, "project": project}).first()
     if known is not None and desk.clock.now() - known.checked_at < KEPT:
         account = Account.model_validate(known.account) if known.account else None
     else:
         account = _ask(desk, email, book)
     desk.people[email, project] = desk.clock.boottime(), account
     return account
+
+
+_KNOWN = columns(col(PersonRow.account), col(PersonRow.checked_at)).where(
+    col(PersonRow.email) == bindparam("email"), col(PersonRow.project) == bindparam("project")
+)
 
 
 def _ask(desk: Desk, email: str, book: Rulebook) -> Account | None:

@@ -9,8 +9,8 @@ from loguru import logger
 
 from syncd.engine.border import keep_comments, keep_notes
 from syncd.engine.desk import Desk
-from syncd.ledger.snapshots import leave_notes, ticket_of
-from syncd.ledger.tables import IncidentRow
+from syncd.ledger.snapshots import leave_notes
+from syncd.ledger.tables import IncidentRow, TicketRow
 from syncd.remote.errors import Cause, RemoteError, Unreadable
 
 _NOT_FOR_US = (Cause.MISSING, Cause.FORBIDDEN)
@@ -31,14 +31,13 @@ def read_notes(desk: Desk, row: IncidentRow) -> None:
         keep_notes(session, desk, row, notes, moment)
 
 
-def read_comments(desk: Desk, incident_id: str) -> None:
+def read_comments(desk: Desk, ticket: TicketRow) -> None:
     """List a ticket's comments where its last read held fewer than there are.
 
     Raises `RemoteError` where Jira cannot be asked.
     """
-    with desk.ledger.db.read() as session:
-        ticket = ticket_of(session, incident_id)
-    if ticket is None or not ticket.snapshot or ticket.snapshot.get("comments") is not None:
+    incident_id = ticket.incident_id
+    if not ticket.snapshot or ticket.snapshot.get("comments") is not None:
         return
     try:
         comments = desk.clients.jira.comments(ticket.issue_id)

@@ -62,7 +62,7 @@ def record(
         )
     severity = decide_severity(case.incident, book.mapping, book.section)
     row.severity, row.assumed = severity.name, severity.assumed
-    paperwork.record(session, row, decision, case, severity.name, desk.clock.now())
+    paperwork.record(session, row, ticket, decision, case, severity.name, desk.clock.now())
     row.would, row.silence = list(decision.would), decision.silence
     over = row.status == IncidentStatus.RESOLVED and decision.again is None
     left = [one for one in rows if one.state in OPEN_STATES]

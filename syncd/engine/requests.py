@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from sqlalchemy import select as columns
 from sqlmodel import Session, col, select
 
 from syncd.domain.clock import Clock
@@ -146,8 +147,7 @@ def ask(session: Session, kind: str, arguments: dict[str, Any], who: str, clock:
 def serve(ledger: Ledger, clock: Clock) -> list[str]:
     """Work through what was asked, errands aside; return the incidents to look at."""
     with ledger.db.read() as session:
-        new = select(RequestRow.id).where(RequestRow.state == NEW, col(RequestRow.kind).not_in(ERRANDS))
-        waiting = session.exec(new).all()
+        waiting = session.connection().scalars(_WAITING).all()
     if not waiting:
         return []
     incidents: list[str] = []
@@ -162,6 +162,11 @@ def serve(ledger: Ledger, clock: Clock) -> list[str]:
             _answer(session, row, result, clock)
             incidents += result["incidents"]
     return incidents
+
+
+_WAITING = columns(col(RequestRow.id)).where(
+    col(RequestRow.state) == NEW, col(RequestRow.kind).not_in(sorted(ERRANDS))
+)
 
 
 def _answer(session: Session, row: RequestRow, result: Result, clock: Clock) -> None:

@@ -34,13 +34,15 @@ from syncd.engine.unreadable import note_read, note_unread
 from syncd.ledger import audit, outbox
 from syncd.ledger.snapshots import (
     LONGEST_LAG,
+    Look,
     incident_and_ticket,
+    is_restricted,
     looked,
     looks_of,
     still_as_read,
     ticket_of,
 )
-from syncd.ledger.tables import IncidentRow, LookAgainRow, OperationRow, TicketRow
+from syncd.ledger.tables import IncidentRow, OperationRow, TicketRow
 from syncd.policy.case import Rulebook
 from syncd.policy.decide import decide
 from syncd.policy.held_rules import as_held
@@ -78,7 +80,7 @@ class Seen:
     incident: Incident
     book: Rulebook
     row: IncidentRow
-    looks: list[LookAgainRow]
+    looks: list[Look]
     at_hand: list[IncidentRow | TicketRow]
     rows: list[OperationRow] | None = None
 
@@ -138,8 +140,7 @@ class Worker:
 
     def _restricted(self, incident_id: str) -> bool:
         with self._desk.ledger.db.read() as session:
-            row = session.get(IncidentRow, incident_id)
-        return row is not None and row.restricted
+            return is_restricted(session, incident_id)
 
     def _look(self, incident_id: str, later: Later) -> Seen | None:
         """Read what is not fresh enough; return what was seen, None where no team claims it."""
@@ -174,9 +175,9 @@ class Worker:
         asked = self._read_ticket(
             incident, ticket, max((one.moment for one in looks if one.ticket), default=0)
         )
-        beside = ticket is not None and book.mapping.two_way.comments and not row.restricted
-        if beside:
-            read_comments(desk, incident_id)
+        beside = book.mapping.two_way.comments and not row.restricted
+        if beside and ticket is not None:
+            read_comments(desk, ticket)
         fresh = row is known and not asked and not noted and not shared
         whole = ticket is None or not ticket.snapshot or ticket.snapshot.get("comments") is not None
         at_hand = [one for one in (row, ticket) if one is not None] if fresh and (whole or not beside) else []
@@ -248,7 +249,7 @@ class Worker:
                 )
         return True
 
-    def _forget_looks(self, looks: list[LookAgainRow]) -> None:
+    def _forget_looks(self, looks: list[Look]) -> None:
         if looks:
             with self._desk.ledger.db.write() as session:
                 looked(session, looks)
@@ -263,13 +264,13 @@ class Worker:
         people = people_of(desk, incident, book)
         with desk.ledger.db.read() as session:
             # what is at hand is not read once more; what changes meanwhile asks for another look
-            session.add_all(seen.at_hand)
+            at_hand = seen.at_hand or incident_and_ticket(session, incident.id)
+            session.add_all(one for one in at_hand if one is not None)
             row = session.get(IncidentRow, incident.id)
             if row is None:
                 return True
             looks = seen.looks if seen.at_hand else looks_of(session, incident.id)
-            bare = bool(seen.at_hand) and row in seen.at_hand and len(seen.at_hand) == 1
-            case = build_case(session, desk, row, book, people, bare=bare)
+            case = build_case(session, desk, row, book, people)
             book = as_held(case, book)
             rows = outbox.open_of(session, incident.id)
             decision = decide(as_if_untried(case, rows), book)
@@ -278,7 +279,9 @@ class Worker:
             rest = rest_of(row, book.mapping.version, decision.again, desk.clock.now())
             rest_noted = bool(rows or decision.operations) or row.rest == rest
             settled = (
-                rest_noted and not looks and not paperwork.news(session, row, decision, desk.clock.now())
+                rest_noted
+                and not looks
+                and not paperwork.news(session, row, case, decision, desk.clock.now())
             )
             if settled and not decision.look and nothing_to_write(row, rows, decision, case):
                 seen.rows = rows

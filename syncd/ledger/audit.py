@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
 
+from sqlalchemy import select as columns
 from sqlalchemy.exc import DBAPIError
-from sqlmodel import Session, select
+from sqlmodel import Session, col, select
 
 from syncd.domain.base import JsonValue
 from syncd.ledger.errors import LedgerUnsafe
@@ -110,10 +111,13 @@ def append(
 
 def salted(session: Session, text: str) -> str:
     """The hash that stands for a text of a person or an incident."""
-    salt = session.get(MetaRow, "salt")
+    salt = session.connection().scalar(_SALT)
     if salt is None:
         raise LedgerUnsafe("the ledger has no salt", "restore a backup: syncd restore")
-    return sha256((salt.value + text).encode()).hexdigest()[:32]
+    return sha256((salt + text).encode()).hexdigest()[:32]
+
+
+_SALT = columns(col(MetaRow.value)).where(col(MetaRow.key) == "salt")
 
 
 def head(session: Session) -> tuple[int, str]:

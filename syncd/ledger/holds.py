@@ -6,18 +6,21 @@ that change something write their audit event in the same transaction.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from sqlalchemy import bindparam
+from sqlalchemy import select as columns
 from sqlmodel import Session, col, func, select
 
 from syncd.domain.base import JsonValue
 from syncd.domain.operation import Kind, OperationState, Target
 from syncd.ledger import audit, outbox
-from syncd.ledger.snapshots import get_cursor, set_cursor
-from syncd.ledger.tables import CursorRow, IncidentRow, LookAgainRow, OperationRow, TicketRow
+from syncd.ledger.cursors import drop_cursor, get_cursor, set_cursor
+from syncd.ledger.tables import IncidentRow, LookAgainRow, OperationRow, TicketRow
 
 FIRST_LOAD_AT_MOST = 50
 """Tickets that a new ledger may make unasked."""
@@ -120,10 +123,13 @@ def accept_first_load(session: Session, who: str, now: datetime) -> dict[str, in
 
 def held_tickets(session: Session, up_to: int | None = None) -> int:
     """How many tickets have a held operation, of those decided up to operation `up_to`."""
-    query = select(func.count(col(OperationRow.object).distinct())).where(
-        OperationRow.state == OperationState.HELD
-    )
-    return session.exec(query if up_to is None else query.where(col(OperationRow.id) <= up_to)).one()
+    found = session.connection().scalar(_HELD_TICKETS, {"up_to": sys.maxsize if up_to is None else up_to})
+    return int(found or 0)
+
+
+_HELD_TICKETS = columns(func.count(col(OperationRow.object).distinct())).where(
+    col(OperationRow.state) == OperationState.HELD, col(OperationRow.id) <= bindparam("up_to")
+)
 
 
 def mass_since(session: Session) -> str | None:
@@ -146,15 +152,15 @@ def hold_mass(session: Session, now: datetime) -> None:
 
 def end_mass(session: Session) -> None:
     """Nothing is held any more."""
-    row = session.get(CursorRow, _MASS)
-    if row is not None:
-        session.delete(row)
-        session.flush()
+    drop_cursor(session, _MASS)
 
 
 def highest_operation(session: Session) -> int:
     """The number of the latest operation: what was decided up to now."""
-    return session.exec(select(func.max(OperationRow.id))).one() or 0
+    return session.connection().scalar(_HIGHEST) or 0
+
+
+_HIGHEST = columns(func.max(col(OperationRow.id)))
 
 
 def pauses(session: Session) -> dict[str, Data]:

@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from sqlmodel import Session
+from sqlalchemy import bindparam, select
+from sqlalchemy.dialects.sqlite import insert
+from sqlmodel import Session, col
 
 from syncd.ledger import audit
 from syncd.ledger.connect import Database, ledger_file
@@ -26,13 +28,17 @@ from syncd.ledger.tables import MetaRow
 
 def get_meta(session: Session, key: str) -> str | None:
     """One value of the table `meta`."""
-    row = session.get(MetaRow, key)
-    return row.value if row else None
+    return session.connection().scalar(_GET, {"name": key})
 
 
 def set_meta(session: Session, key: str, value: str) -> None:
     """Write one value of the table `meta`."""
-    session.merge(MetaRow(key=key, value=value))
+    session.connection().execute(_SET, {"key": key, "value": value})
+
+
+_GET = select(col(MetaRow.value)).where(col(MetaRow.key) == bindparam("name"))
+_NEW = insert(MetaRow)
+_SET = _NEW.on_conflict_do_update(index_elements=["key"], set_={"value": _NEW.excluded.value})
 
 
 @dataclass

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import String, bindparam, func, insert, or_, type_coerce, update
+from sqlalchemy import String, bindparam, func, insert, literal, or_, type_coerce, update
+from sqlalchemy import select as columns
 from sqlalchemy.orm.attributes import set_committed_value
 from sqlmodel import Session, SQLModel, col, select
 
@@ -77,10 +78,10 @@ def record(
 def _on_record(session: Session, keys: Collection[str]) -> set[str]:
     if not keys:
         return set()
-    return set(session.exec(_KEYS, params={"keys": list(keys)}).all())
+    return set(session.connection().scalars(_KEYS, {"keys": list(keys)}))
 
 
-_KEYS = select(OperationRow.key).where(col(OperationRow.key).in_(bindparam("keys", expanding=True)))
+_KEYS = columns(col(OperationRow.key)).where(col(OperationRow.key).in_(bindparam("keys", expanding=True)))
 
 
 def _replace_waiting(
@@ -185,17 +186,14 @@ _BY_ID = (
 
 
 def open_of(session: Session, incident: str) -> list[OperationRow]:
-    """The open operations of an incident, oldest first."""
-    return list(session.exec(_OPEN_OF, params={"incident": incident}).all())
+    """The open operations of an incident, oldest first; mostly there are none, so their ids come first."""
+    ids = session.connection().scalars(_OPEN_OF, {"incident": incident}).all()
+    return list(session.exec(_BY_ID, params={"ids": ids}).all()) if ids else []
 
 
-_OPEN_OF = (
-    select(OperationRow)
-    .where(
-        OperationRow.incident_id == bindparam("incident"),
-        col(OperationRow.state).in_([str(state) for state in OPEN_STATES]),
-    )
-    .order_by(col(OperationRow.id))
+_OPEN_OF = columns(col(OperationRow.id)).where(
+    col(OperationRow.incident_id) == bindparam("incident"),
+    col(OperationRow.state).in_([literal(str(state)) for state in OPEN_STATES]),
 )
 
 
@@ -228,9 +226,15 @@ def _is_there(session: Session, key: str) -> bool:
 
 def incidents_with_work(session: Session) -> list[str]:
     """Incidents with an operation that is pending, under way or settling."""
-    states = [str(OperationState.PENDING), str(OperationState.IN_FLIGHT), str(OperationState.SETTLING)]
-    query = select(OperationRow.incident_id).where(col(OperationRow.state).in_(states)).distinct()
-    return list(session.exec(query).all())
+    return list(session.connection().scalars(_WITH_WORK))
+
+
+_AT_WORK = (OperationState.PENDING, OperationState.IN_FLIGHT, OperationState.SETTLING)
+_WITH_WORK = (
+    columns(col(OperationRow.incident_id))
+    .where(col(OperationRow.state).in_([literal(str(state)) for state in _AT_WORK]))
+    .distinct()
+)
 
 
 def incidents_waiting_for(session: Session, key: str) -> list[str]:
@@ -248,12 +252,17 @@ def incidents_waiting_for(session: Session, key: str) -> list[str]:
 
 def incidents_that_need_something(session: Session) -> list[str]:
     """Incidents with a pending operation that needs others."""
-    query = (
-        select(OperationRow.incident_id)
-        .where(OperationRow.state == OperationState.PENDING, type_coerce(OperationRow.needs, String) != "[]")
-        .distinct()
+    return list(session.connection().scalars(_IN_NEED))
+
+
+_IN_NEED = (
+    columns(col(OperationRow.incident_id))
+    .where(
+        col(OperationRow.state) == OperationState.PENDING,
+        type_coerce(col(OperationRow.needs), String) != "[]",
     )
-    return list(session.exec(query).all())
+    .distinct()
+)
 
 
 def claim(
@@ -269,7 +278,8 @@ def claim(
     Its rendered request is kept from the first claim on. None, too, where its incident became restricted
     after it was rendered: then it is rendered anew, or not wanted any more.
     """
-    known = session.exec(_BEFORE_CLAIM, params={"row": row_id}).first()
+    session.flush()  # what this transaction has changed so far counts
+    known = session.connection().execute(_BEFORE_CLAIM, {"row": row_id}).first()
     if known is None:
         return None
     kept, attempts, restricted = known
@@ -293,9 +303,9 @@ def claim(
 
 
 _BEFORE_CLAIM = (
-    select(OperationRow.rendered, OperationRow.attempts, IncidentRow.restricted)
+    columns(col(OperationRow.rendered), col(OperationRow.attempts), col(IncidentRow.restricted))
     .join(IncidentRow, col(OperationRow.incident_id) == col(IncidentRow.id), isouter=True)
-    .where(OperationRow.id == bindparam("row"))
+    .where(col(OperationRow.id) == bindparam("row"))
 )
 
 
@@ -372,15 +382,18 @@ def perhaps_done(session: Session, object_: str, aspect: str) -> OperationRow | 
 
 def in_doubt(session: Session, incident_id: str, since: datetime) -> bool:
     """Whether a write to an incident's ticket was refused since then, or ended with an unknown outcome."""
-    query = select(OperationRow).where(
-        OperationRow.incident_id == incident_id,
-        OperationRow.object == f"ticket:{incident_id}",
-        OperationRow.op_class == OperationClass.STATE,
-        OperationRow.state == OperationState.SUPERSEDED,
-        col(OperationRow.finished_at) > since,
-    )
-    rows = session.exec(query).all()
-    return any(row.error is not None or (row.rendered or {}).get(UNKNOWN) for row in rows)
+    where = {"incident": incident_id, "object": f"ticket:{incident_id}", "since": since}
+    ends = session.connection().execute(_ENDED_SINCE, where)
+    return any(error is not None or (rendered or {}).get(UNKNOWN) for error, rendered in ends.all())
+
+
+_ENDED_SINCE = columns(col(OperationRow.error), col(OperationRow.rendered)).where(
+    col(OperationRow.incident_id) == bindparam("incident"),
+    col(OperationRow.object) == bindparam("object"),
+    col(OperationRow.op_class) == OperationClass.STATE,
+    col(OperationRow.state) == OperationState.SUPERSEDED,
+    col(OperationRow.finished_at) > bindparam("since"),
+)
 
 
 def put_back(session: Session, row: OperationRow, now: datetime, error: str) -> None:
@@ -419,8 +432,7 @@ def retry(session: Session, rows: Iterable[OperationRow], now: datetime, who: st
     count = 0
     for row in rows:
         if row.state == OperationState.PARKED:
-            _move(session, row, OperationState.PENDING)
-            row.rendered = row.error = None
+            _move(session, row, OperationState.PENDING, rendered=None, error=None)
             _say(session, now, "operation.retried", row, {"by": audit.salted(session, who)})
             count += 1
     return count

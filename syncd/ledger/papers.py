@@ -10,6 +10,8 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy import BindParameter, bindparam
+from sqlalchemy import select as columns
 from sqlmodel import Session, col, func, select
 
 from syncd.domain.base import JsonValue, Reference
@@ -43,17 +45,28 @@ def papers_by_issue(session: Session, issue_ids: Iterable[str]) -> dict[str, Pap
     """Which of these issues are postmortems or action items, by issue id."""
     ids = list(issue_ids)
     found: dict[str, PaperRow] = {}
-    for row in session.exec(select(PostmortemRow).where(col(PostmortemRow.issue_id).in_(ids))).all():
+    for row in session.exec(_POSTMORTEMS_BY_ISSUE, params={"issues": ids}).all():
         found[row.issue_id] = row
-    for item in session.exec(select(ActionItemRow).where(col(ActionItemRow.issue_id).in_(ids))).all():
+    for item in session.exec(_ITEMS_BY_ISSUE, params={"issues": ids}).all():
         found[item.issue_id] = item
     return found
 
 
+_ISSUES: BindParameter[list[str]] = bindparam("issues", expanding=True)
+_POSTMORTEMS_BY_ISSUE = select(PostmortemRow).where(col(PostmortemRow.issue_id).in_(_ISSUES))
+_ITEMS_BY_ISSUE = select(ActionItemRow).where(col(ActionItemRow.issue_id).in_(_ISSUES))
+
+
 def items_of(session: Session, incident_id: str) -> list[ActionItemRow]:
     """The action items of an incident, in the order in which they were first seen."""
-    query = select(ActionItemRow).where(ActionItemRow.incident_id == incident_id)
-    return list(session.exec(query.order_by(col(ActionItemRow.first_seen_at))).all())
+    return list(session.exec(_ITEMS, params={"incident": incident_id}).all())
+
+
+_ITEMS = (
+    select(ActionItemRow)
+    .where(ActionItemRow.incident_id == bindparam("incident"))
+    .order_by(col(ActionItemRow.first_seen_at))
+)
 
 
 def postmortem_state(row: PostmortemRow) -> PostmortemState:
@@ -131,8 +144,10 @@ def add_spell(row: IncidentRow, severity: str, since: datetime) -> None:
 
 def duties_of(session: Session, incident_id: str) -> tuple[Duty, ...]:
     """The duties that arose from an incident, clocks in order."""
-    query = select(DutyRow).where(DutyRow.incident_id == incident_id).order_by(col(DutyRow.id))
-    return tuple(as_duty(row) for row in session.exec(query).all())
+    return tuple(as_duty(row) for row in session.exec(_DUTIES, params={"incident": incident_id}).all())
+
+
+_DUTIES = select(DutyRow).where(DutyRow.incident_id == bindparam("incident")).order_by(col(DutyRow.id))
 
 
 def as_duty(row: DutyRow) -> Duty:
@@ -143,15 +158,11 @@ def as_duty(row: DutyRow) -> Duty:
 
 def save_duties(session: Session, incident_id: str, duties: Iterable[Duty], now: datetime) -> list[Duty]:
     """Write the duties that stand otherwise than on record; return them."""
-    changed = []
+    duties, changed = list(duties), []
+    rows = session.exec(_DUTIES, params={"incident": incident_id}).all() if duties else ()
+    known = {(row.kind, row.subject, row.clock): row for row in rows}
     for duty in duties:
-        query = select(DutyRow).where(
-            DutyRow.incident_id == incident_id,
-            DutyRow.kind == duty.kind,
-            DutyRow.subject == duty.subject,
-            DutyRow.clock == duty.clock,
-        )
-        row = session.exec(query).first()
+        row = known.get((duty.kind, duty.subject, duty.clock))
         if row is not None and as_duty(row) == duty:
             continue
         before = row.state if row else None
@@ -195,8 +206,10 @@ def _say(session: Session, incident_id: str, duty: Duty, before: str | None, now
 
 def waivers_of(session: Session, incident_id: str) -> tuple[Waiver, ...]:
     """The waivers of an incident, also those that are over."""
-    query = select(WaiverRow).where(WaiverRow.incident_id == incident_id).order_by(col(WaiverRow.id))
-    return tuple(as_waiver(row) for row in session.exec(query).all())
+    return tuple(as_waiver(row) for row in session.exec(_WAIVERS, params={"incident": incident_id}).all())
+
+
+_WAIVERS = select(WaiverRow).where(WaiverRow.incident_id == bindparam("incident")).order_by(col(WaiverRow.id))
 
 
 def as_waiver(row: WaiverRow) -> Waiver:
@@ -293,5 +306,12 @@ def next_due(session: Session, after: datetime) -> datetime | None:
 
 def due_incidents(session: Session, now: datetime, limit: int = 200) -> Sequence[str]:
     """Claimed incidents for which the passing of time alone asks for another decision by now."""
-    query = select(IncidentRow.id).where(col(IncidentRow.due_at) <= now).order_by(col(IncidentRow.due_at))
-    return session.exec(query.limit(limit)).all()
+    return session.connection().scalars(_DUE, {"now": now, "most": limit}).all()
+
+
+_DUE = (
+    columns(col(IncidentRow.id))
+    .where(col(IncidentRow.due_at) <= bindparam("now"))
+    .order_by(col(IncidentRow.due_at))
+    .limit(bindparam("most"))
+)

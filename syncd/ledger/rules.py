@@ -14,7 +14,7 @@ from sqlmodel import Session, col, select
 
 from syncd.domain.base import JsonValue
 from syncd.ledger import audit
-from syncd.ledger.snapshots import get_cursor, set_cursor
+from syncd.ledger.cursors import drop_cursor, get_cursor, set_cursor
 from syncd.ledger.tables import CursorRow
 
 _CURSOR = "rules/"
@@ -52,7 +52,7 @@ def record(session: Session, now: datetime, rules: Iterable[Rules], by: Loaded) 
     for team in known_teams(session):
         if team not in given:
             known = get_cursor(session, _CURSOR + team)
-            session.delete(session.get_one(CursorRow, _CURSOR + team))
+            drop_cursor(session, _CURSOR + team)
             _append(session, now, "rules.removed", {"file": str(known.get("file", ""))}, by)
             said.append(f"{known.get('file')}: its rules are gone")
     for one in given.values():

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import bindparam, delete, insert
+from sqlalchemy import select as columns
 from sqlmodel import Session, and_, col, or_, select
 
 from syncd.domain.incident import Incident, IncidentStatus, Note
@@ -53,6 +54,9 @@ def save_incident(
             first_seen_at=now,
             snapshot={},
             moment=0,
+            would=[],
+            spells=[],
+            beside=[],
         )
         session.info.get(_AHEAD, {})[incident.id] = row
     elif moment <= max(row.moment, row.written_moment):
@@ -98,7 +102,10 @@ def _with_what_was_left_out(incident: Incident, known: dict[str, Any]) -> Incide
 
 def incidents_of(session: Session, incident_ids: Iterable[str]) -> list[IncidentRow]:
     """Those of these incidents that are on record, in one read."""
-    return list(session.exec(select(IncidentRow).where(col(IncidentRow.id).in_(list(incident_ids)))).all())
+    return list(session.exec(_INCIDENTS, params={"ids": list(incident_ids)}).all())
+
+
+_INCIDENTS = select(IncidentRow).where(col(IncidentRow.id).in_(bindparam("ids", expanding=True)))
 
 
 def read_ahead(session: Session, incident_ids: Iterable[str]) -> dict[str, IncidentRow | None]:
@@ -146,6 +153,8 @@ def _fresh(session: Session, row: IncidentRow | IssueRow) -> None:
     session.add(row)
     if row in session.new:
         return  # made in this transaction: nobody else knows it
+    if isinstance(row, TicketRow) and session.info.get(_TICKETS_AHEAD, {}).get(row.issue_id) is row:
+        return
     session.flush()
     session.refresh(row)
 
@@ -220,22 +229,58 @@ _BOTH = (
 
 def still_as_read(session: Session, row: IncidentRow) -> IncidentRow | None:
     """An incident's row as it stands in this transaction; the very row where nothing was stored since."""
-    found = session.exec(_SINCE, params={"incident": row.id}).first()
+    found = session.connection().execute(_SINCE, {"incident": row.id}).first()
     if found == (row.moment, row.restricted, row.notes_moment, row.finished):
         session.add(row)
         return row
     return session.get(IncidentRow, row.id)
 
 
-_SINCE = select(
-    IncidentRow.moment, IncidentRow.restricted, IncidentRow.notes_moment, IncidentRow.finished
-).where(IncidentRow.id == bindparam("incident"))
+_SINCE = columns(
+    col(IncidentRow.moment),
+    col(IncidentRow.restricted),
+    col(IncidentRow.notes_moment),
+    col(IncidentRow.finished),
+).where(col(IncidentRow.id) == bindparam("incident"))
+
+
+def created_at(session: Session, incident_id: str) -> datetime | None:
+    """When an incident that is on record began."""
+    return session.connection().scalar(_CREATED, {"incident": incident_id})
+
+
+_CREATED = columns(col(IncidentRow.created_at)).where(col(IncidentRow.id) == bindparam("incident"))
+
+
+def is_restricted(session: Session, incident_id: str) -> bool:
+    """Whether an incident is known to be restricted."""
+    return bool(session.connection().scalar(_RESTRICTED, {"incident": incident_id}))
+
+
+_RESTRICTED = columns(col(IncidentRow.restricted)).where(col(IncidentRow.id) == bindparam("incident"))
 
 
 def tickets_by_issue(session: Session, issue_ids: Iterable[str]) -> dict[str, TicketRow]:
     """Which of these issues are tickets of ours."""
-    rows = session.exec(select(TicketRow).where(col(TicketRow.issue_id).in_(list(issue_ids)))).all()
+    rows = session.exec(_BY_ISSUE, params={"issues": list(issue_ids)}).all()
     return {row.issue_id: row for row in rows}
+
+
+_BY_ISSUE = select(TicketRow).where(col(TicketRow.issue_id).in_(bindparam("issues", expanding=True)))
+
+
+def read_tickets_ahead(session: Session, issue_ids: Iterable[str]) -> dict[str, TicketRow]:
+    """Read these tickets and their incidents at once, for the `save_issue` of a whole page in this session.
+
+    Return those that are on record, by issue id.
+    """
+    rows = tickets_by_issue(session, issue_ids)
+    session.info[_TICKETS_AHEAD] = rows
+    read_ahead(session, [row.incident_id for row in rows.values()])
+    return rows
+
+
+_TICKETS_AHEAD = "tickets read ahead"
 
 
 def look_again(
@@ -263,39 +308,58 @@ _LOOK_AGAIN = insert(LookAgainRow)
 
 def awaiting_a_look(session: Session) -> list[str]:
     """The incidents that may have changed, the longest known first."""
-    query = select(LookAgainRow.incident_id).order_by(col(LookAgainRow.id))
-    return list(dict.fromkeys(session.exec(query).all()))
+    return list(dict.fromkeys(session.connection().scalars(_AWAITING)))
+
+
+_AWAITING = columns(col(LookAgainRow.incident_id)).order_by(col(LookAgainRow.id))
 
 
 def still_open(session: Session) -> list[str]:
     """Claimed incidents that are triggered or acknowledged."""
-    query = select(IncidentRow.id).where(
-        col(IncidentRow.team).is_not(None), IncidentRow.status != IncidentStatus.RESOLVED
-    )
-    return list(session.exec(query).all())
+    return list(session.connection().scalars(_STILL_OPEN))
+
+
+_STILL_OPEN = columns(col(IncidentRow.id)).where(
+    col(IncidentRow.team).is_not(None), col(IncidentRow.status) != IncidentStatus.RESOLVED
+)
 
 
 def unfinished(session: Session) -> list[str]:
     """Claimed incidents that are resolved and wait for something, or were kept back by a noise rule."""
-    query = select(IncidentRow.id).where(
-        col(IncidentRow.team).is_not(None),
-        or_(
-            and_(IncidentRow.status == IncidentStatus.RESOLVED, col(IncidentRow.finished).is_(False)),
-            col(IncidentRow.silence).is_not(None),
-        ),
-    )
-    return list(session.exec(query).all())
+    return list(session.connection().scalars(_UNFINISHED))
 
 
-def looks_of(session: Session, incident_id: str) -> list[LookAgainRow]:
+_UNFINISHED = columns(col(IncidentRow.id)).where(
+    col(IncidentRow.team).is_not(None),
+    or_(
+        and_(col(IncidentRow.status) == IncidentStatus.RESOLVED, col(IncidentRow.finished).is_(False)),
+        col(IncidentRow.silence).is_not(None),
+    ),
+)
+
+
+class Look(NamedTuple):
+    """One word about an incident (`LookAgainRow`)."""
+
+    id: int
+    at: datetime
+    why: str
+    moment: int
+    notes: bool
+    ticket: bool
+
+
+def looks_of(session: Session, incident_id: str) -> list[Look]:
     """What was said about one incident and not yet looked at."""
-    return list(session.exec(_LOOKS_OF, params={"incident": incident_id}).all())
+    return [Look(*one) for one in session.connection().execute(_LOOKS_OF, {"incident": incident_id})]
 
 
-_LOOKS_OF = select(LookAgainRow).where(LookAgainRow.incident_id == bindparam("incident"))
+_LOOKS_OF = columns(*(col(getattr(LookAgainRow, name)) for name in Look._fields)).where(
+    col(LookAgainRow.incident_id) == bindparam("incident")
+)
 
 
-def looked(session: Session, looks: Iterable[LookAgainRow]) -> None:
+def looked(session: Session, looks: Iterable[Look]) -> None:
     """What was said is answered by the decision of this transaction."""
     ids = [look.id for look in looks]
     if ids:

@@ -10,15 +10,24 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable
 from itertools import count
-from threading import Lock, Semaphore, Thread
+from threading import Lock, Thread
 
 from simulation.wire import Killed
 from syncd.sandbox.cast import START
 from syncd.sandbox.clock import SandboxClock
 
 LOCK = type(Lock())
+STEP = 0.01
+"""Seconds of the world between two tries to take a lock that is held."""
 STUCK = 20.0
 """Real seconds after which a task that does not hand on is taken for deadlocked."""
+
+
+def _closed() -> Lock:
+    """A gate that one thread opens for another: a lock that is held from the start."""
+    gate = Lock()
+    gate.acquire()
+    return gate
 
 
 class Task:
@@ -26,9 +35,10 @@ class Task:
 
     def __init__(self, hub: Hub, work: Callable[[], None]) -> None:
         self._hub, self._work = hub, work
-        self.go = Semaphore(0)
+        self.go = _closed()
         self.done = False
         self.parked = False
+        self.blocked: Callable[[], bool] | None = None
         Thread(target=self._run, daemon=True).start()
 
     def _run(self) -> None:
@@ -49,7 +59,7 @@ class Hub:
 
     def __init__(self, clock: SandboxClock) -> None:
         self.clock = clock
-        self.back = Semaphore(0)
+        self.back = _closed()
         self.dead = False
         self.failure: BaseException | None = None
         self.tasks: list[Task] = []
@@ -80,6 +90,16 @@ class Hub:
         self.at(self.now() + seconds, self._running)
         self._hand_on()
 
+    def pause_while(self, blocked: Callable[[], bool]) -> None:
+        """As `pause` for a `STEP`, again and again while it is blocked."""
+        task = self._running
+        while task is None and blocked():
+            self.pause(STEP)
+        if task is not None and blocked():
+            task.blocked = blocked
+            self.pause(STEP)
+            task.blocked = None
+
     def park(self) -> None:
         """Called by the running thread: wait until there is work (`idle` says no)."""
         if self._running is not None:
@@ -96,7 +116,9 @@ class Hub:
         while self._queue and self._queue[0][0] <= until and not self.dead:
             moment, _, what = heapq.heappop(self._queue)
             self._advance(moment)
-            if isinstance(what, Task):
+            if isinstance(what, Task) and what.blocked is not None and what.blocked():
+                self.at(self.now() + STEP, what)  # its thread would do no more than ask this
+            elif isinstance(what, Task):
                 self._switch(what)
             else:
                 what()
@@ -107,8 +129,9 @@ class Hub:
             self._advance(until)
 
     def _advance(self, moment: float) -> None:
-        if moment > self.now():
-            self.clock.advance(moment - self.now())
+        now = self.now()
+        if moment > now:
+            self.clock.advance(moment - now)
 
     def _wake(self) -> None:
         if not self.idle():
@@ -160,8 +183,8 @@ class BatonLock:
 
     def acquire(self, blocking: bool = True) -> bool:
         """Take it; hand on until it is free, or return at once."""
-        while self._held and blocking:
-            self._hub.pause(0.01)
+        if blocking:
+            self._hub.pause_while(lambda: self._held)
         taken, self._held = not self._held, True
         return taken
 

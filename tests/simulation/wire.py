@@ -18,7 +18,7 @@ from requests import PreparedRequest, Response, Session
 from requests.adapters import HTTPAdapter
 from requests.exceptions import ChunkedEncodingError, ConnectionError, ReadTimeout
 from requests.structures import CaseInsensitiveDict
-from sqlalchemy import event
+from sqlalchemy import Engine, event
 from sqlmodel import Session as LedgerSession
 from urllib3.exceptions import IncompleteRead, NewConnectionError, ProtocolError
 
@@ -167,6 +167,12 @@ OUTBOX = frozenset({"operation", "ticket", "mirror_link", "request"})
 """The tables that say what was decided and what was done; the others only remember what was read."""
 
 
+def _compiled(engine: Engine) -> Engine:
+    """Thousands of starts in one process would compile the same statements again and again."""
+    engine.dialect = _COMPILED.setdefault(engine.url.drivername, engine.dialect)
+    return engine.execution_options(compiled_cache=_COMPILED)
+
+
 def _tables(session: LedgerSession) -> set[str]:
     return {str(one.__tablename__) for one in (*session.new, *session.dirty, *session.deleted)}
 
@@ -176,11 +182,7 @@ class WatchedDatabase(Database):
 
     def __init__(self, db: Database, step: Callable[[str], None]) -> None:
         self.__dict__.update(db.__dict__)
-        # thousands of starts in one process would compile the same statements again and again
-        self.engine.dialect = _COMPILED.setdefault("dialect", self.engine.dialect)
-        self._writer.dialect = self.engine.dialect
-        self.engine = self.engine.execution_options(compiled_cache=_COMPILED)
-        self._writer = self._writer.execution_options(compiled_cache=_COMPILED)
+        self.engine, self._writer = _compiled(self.engine), _compiled(self._writer)
         self._step = step
         self.under_way = 0
 

@@ -16,7 +16,8 @@ from sqlmodel import Session
 from syncd.domain.base import JsonValue
 from syncd.domain.ticket import Mark
 from syncd.engine.desk import Desk
-from syncd.ledger.tables import IncidentRow, OperationRow, TicketRow
+from syncd.ledger import snapshots
+from syncd.ledger.tables import OperationRow, TicketRow
 from syncd.remote.errors import RemoteError
 
 Rendered = dict[str, JsonValue]
@@ -117,8 +118,7 @@ def mark_of(desk: Desk, row: OperationRow) -> Mark:
 def is_restricted(desk: Desk, row: OperationRow) -> bool:
     """Whether the operation's incident is restricted by now."""
     with desk.ledger.db.read() as session:
-        incident = session.get(IncidentRow, row.incident_id)
-    return incident is not None and incident.restricted
+        return snapshots.is_restricted(session, row.incident_id)
 
 
 def shown(desk: Desk, row: OperationRow, error: Failure) -> Failure:
