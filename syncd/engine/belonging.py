@@ -18,13 +18,11 @@ from syncd.domain.incident import Incident
 from syncd.domain.paperwork import FollowUps
 from syncd.domain.ticket import Issue
 from syncd.ledger import audit
+from syncd.ledger.papers import GENERATIONS, absorbed_rows
 from syncd.ledger.snapshots import look_again
 from syncd.ledger.tables import ActionItemRow, IncidentRow, PostmortemRow, TicketRow
 from syncd.policy.follow_up_source import Ends, source_of, spans_over
 from syncd.policy.turns import Entry, turns_of
-
-GENERATIONS = 5
-"""Merges of merges that are followed."""
 
 
 def turns_known(row: IncidentRow, incident: Incident) -> tuple[Turn, ...] | None:
@@ -47,14 +45,7 @@ def counting(session: Session, row: IncidentRow) -> IncidentRow:
 
 def family(session: Session, row: IncidentRow) -> list[IncidentRow]:
     """The incident and what was merged into it."""
-    found, fresh = [row], [row.id]
-    for _ in range(GENERATIONS):
-        query = select(IncidentRow).where(col(IncidentRow.merged_into).in_(fresh))
-        sources = [one for one in session.exec(query).all() if one.id not in {known.id for known in found}]
-        if not sources:
-            break
-        found, fresh = [*found, *sources], [one.id for one in sources]
-    return found
+    return [row, *absorbed_rows(session, row.id)]
 
 
 def ends_of(session: Session, row: IncidentRow) -> Ends:

@@ -43,7 +43,7 @@ class Dispatcher:
     def submit(self, incident_ids: Iterable[str]) -> None:
         """Ask for these incidents to be worked on."""
         with self._change:
-            for incident_id in incident_ids:
+            for incident_id in _in_order(incident_ids):
                 self._ready.setdefault(incident_id)
             self._change.notify_all()
 
@@ -57,7 +57,7 @@ class Dispatcher:
     def release(self, incident_ids: Iterable[str], *, again: bool = False) -> None:
         """Give reserved slots back; `again`: and ask for the incidents to be worked on."""
         with self._change:
-            for incident_id in incident_ids:
+            for incident_id in _in_order(incident_ids):
                 self._busy.discard(incident_id)
                 if again:
                     self._ready.setdefault(incident_id)
@@ -153,7 +153,7 @@ class Dispatcher:
                 if later.seconds is not None:
                     due = self._clock.boottime() + later.seconds
                     heapq.heappush(self._timers, (due, incident_id))
-                for other in later.wake:
+                for other in _in_order(later.wake):
                     self._ready.setdefault(other)
                 self._done += 1
                 done, total = self._done, self._done + len(self._ready) + len(self._busy)
@@ -165,3 +165,8 @@ class Dispatcher:
     def _loop(self) -> None:
         while (incident_id := self._take(block=True)) is not None:
             self._one(incident_id)
+
+
+def _in_order(incident_ids: Iterable[str]) -> Iterable[str]:
+    """A set has no order of its own; with one, the same history is worked through in the same way."""
+    return sorted(incident_ids) if isinstance(incident_ids, set | frozenset) else incident_ids

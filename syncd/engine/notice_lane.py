@@ -70,7 +70,7 @@ def _case(
         restricted=row.restricted,
         now=desk.clock.now(),
         merged_from=tuple(sources),
-        absorbed=absorbed(session, desk, tuple(sources)),
+        absorbed=absorbed(session, desk, row) if sources else (),
         spells=tuple(Spell.model_validate(one) for one in row.spells),
     )
     return mails_of(session, row, case)

@@ -70,7 +70,7 @@ def extend_case(
             "duties": papers.duties_of(session, row.id) if DutyRow in there else (),
             "waivers": papers.waivers_of(session, row.id) if WaiverRow in there else (),
             "skewed": desk.skewed(),
-            "absorbed": absorbed(session, desk, case.merged_from),
+            "absorbed": absorbed(session, desk, row) if case.merged_from else (),
             "approvers": _approvers(session, book, postmortem),
             "beside": frozenset(neighbours(session, row, issues)),
             "earlier": earlier(session, case.incident, book.mapping.team),
@@ -87,20 +87,25 @@ def earlier(session: Session, incident: Incident, team: str) -> dict[str, str | 
     return {} if over is None else earlier_values(session, team, over)
 
 
-def absorbed(session: Session, desk: Desk, merged_from: tuple[str, ...]) -> tuple[Absorbed, ...]:
-    """What was merged into an incident, each judged by its own team's mapping."""
+def absorbed(session: Session, desk: Desk, row: IncidentRow) -> tuple[Absorbed, ...]:
+    """What was merged into an incident, and into that, each judged by its own team's mapping."""
     found = []
-    for ident in merged_from:
-        row = session.get(IncidentRow, ident)
-        incident = Incident.model_validate(row.snapshot) if row else None
-        team = desk.team_of(incident.service.id, incident.service.name) if incident else None
-        if row is None or incident is None or team is None:
+    for source in papers.absorbed_rows(session, row.id):
+        incident = Incident.model_validate(source.snapshot)
+        team = desk.team_of(incident.service.id, incident.service.name)
+        if team is None:
             continue
         severity = decide_severity(incident, *team)
         merged_at = incident.resolved_at or incident.status_changed_at or incident.created_at
         owes = team[0].owes_postmortem(severity.name, team[1])
         found.append(
-            Absorbed(id=ident, number=row.number, severity=severity.name, owes=owes, merged_at=merged_at)
+            Absorbed(
+                id=source.id,
+                number=source.number,
+                severity=severity.name,
+                owes=owes,
+                merged_at=merged_at,
+            )
         )
     return tuple(found)
 

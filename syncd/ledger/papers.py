@@ -25,6 +25,9 @@ from syncd.policy.case import PostmortemState
 
 PaperRow = PostmortemRow | ActionItemRow
 
+GENERATIONS = 5
+"""Merges of merges that are followed."""
+
 _OF_A_DUTY = (
     "state",
     "started_at",
@@ -140,6 +143,22 @@ def add_spell(row: IncidentRow, severity: str, since: datetime) -> None:
     """The incident has another severity since then."""
     if not row.spells or row.spells[-1]["severity"] != severity:
         row.spells = [*row.spells, Spell(severity=severity, since=since).model_dump(mode="json")]
+
+
+def absorbed_rows(session: Session, incident_id: str) -> list[IncidentRow]:
+    """What was merged into an incident, then what was merged into that, and so on."""
+    found: list[IncidentRow] = []
+    seen, fresh = {incident_id}, [incident_id]
+    for _ in range(GENERATIONS):
+        query = select(IncidentRow).where(col(IncidentRow.merged_into).in_(fresh))
+        rows = session.exec(query.order_by(col(IncidentRow.created_at))).all()
+        sources = [one for one in rows if one.id not in seen]
+        if not sources:
+            break
+        found += sources
+        fresh = [one.id for one in sources]
+        seen.update(fresh)
+    return found
 
 
 def duties_of(session: Session, incident_id: str) -> tuple[Duty, ...]:

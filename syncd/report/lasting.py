@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, time
 
-from sqlmodel import Session, select
+from sqlmodel import Session
 
 from syncd.domain.base import Reference
 from syncd.domain.history import Spell
@@ -71,7 +71,7 @@ def _case(
 
 def _absorbed(session: Session, row: IncidentRow, by_team: dict[str, Mapping]) -> Iterator[Absorbed]:
     """What was merged into it, as far as a postmortem was owed for it."""
-    for source in session.exec(select(IncidentRow).where(IncidentRow.merged_into == row.id)).all():
+    for source in papers.absorbed_rows(session, row.id):
         mapping = by_team.get(source.team or "")
         if mapping is None or source.severity not in mapping.severities:
             continue

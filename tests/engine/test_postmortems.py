@@ -235,6 +235,26 @@ def test_a_merged_incident_s_postmortem_is_the_target_s_at_the_higher_severity(m
     nothing_more_is_written(rig)
 
 
+def test_a_merge_of_a_merge_brings_its_postmortem_along(make_rig: Any) -> None:
+    rig = on(make_rig)
+    people = rig.world.pagerduty
+    first = people.trigger(ALIPAY, "Symptom", priority="P1")
+    second, target = (
+        people.trigger(ALIPAY, "More", priority="P4"),
+        people.trigger(BLUBANK, "Cause", priority="P4"),
+    )
+    rig.settle(2)
+    people.merge(second.id, [first.id], ME)
+    rig.settle(2)
+    people.merge(target.id, [second.id], ME)
+    rig.settle(3)
+    people.resolve(target.id, ME)
+    later(rig)
+    assert paper(rig)["fields"]["summary"] == "Postmortem: Cause"
+    assert "* Severity: SEV0" in text(rig)
+    nothing_more_is_written(rig)
+
+
 def owner(rig: Rig) -> Any:
     assignee = paper(rig)["fields"]["assignee"]
     return assignee and assignee["displayName"]

@@ -41,14 +41,15 @@ def test_whatever_happens_every_promise_is_kept(share: int, capsys: pytest.Captu
     assert total.seeds == SHARE
 
 
-def test_a_seed_replays_to_the_last_byte() -> None:
-    plan = make_plan(3)
+@pytest.mark.parametrize("seed", [3, 119])
+def test_a_seed_replays_to_the_last_byte(seed: int) -> None:
+    plan = make_plan(seed)
     with played(plan) as ending:
         here = ending.trace
     code = (
         "from loguru import logger; logger.remove();"
         "from simulation.plan import make_plan; from simulation.play import played\n"
-        "with played(make_plan(3)) as ending: print(ending.trace)"
+        f"with played(make_plan({seed})) as ending: print(ending.trace)"
     )
     paths = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
     done = subprocess.run(
