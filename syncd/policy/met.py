@@ -19,6 +19,7 @@ from syncd.domain.mapping import Mapping
 from syncd.domain.project import ResolvedProject
 from syncd.domain.ticket import Issue, Status
 from syncd.policy.case import PostmortemState, Rulebook
+from syncd.policy.mirror import mark_in
 
 DUE_DATE = "duedate"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -178,7 +179,8 @@ def written_by_a_person(postmortem: PostmortemState | None, field: str) -> bool:
     fields = {"description", "summary", "status", field}
     changed = any(one.field in fields and _human(one) for one in postmortem.changes)
     comments = postmortem.issue.comments or ()
-    said = any(one.mark is None and one.author is not None and one.author.human for one in comments)
+    theirs = [one for one in comments if one.mark is None and mark_in(one.body) is None]
+    said = any(one.author is not None and one.author.human for one in theirs)
     return changed or said or postmortem.origin != "operation"
 
 

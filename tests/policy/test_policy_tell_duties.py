@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
-from duty_cast import APPROVER, DAY, DUE, HOUR, OLA, RESOLVED, Life, ours, rules, theirs
+from duty_cast import APPROVER, DAY, DUE, HOUR, OLA, RESOLVED, US, Life, ours, rules, theirs
 
 from syncd.domain.duty import DutyKind
 from syncd.domain.operation import Kind, Operation
@@ -13,6 +13,7 @@ from syncd.domain.ticket import Comment
 from syncd.policy.case import Decision, MergeTarget
 from syncd.policy.explain import explain, summary
 from syncd.policy.judging import GRACE
+from syncd.policy.mirror import mark_line
 from syncd.policy.reminders import decide_reminders
 from syncd.policy.tell_duties import OVERDUE_LABEL, tell_duties
 
@@ -111,6 +112,8 @@ def test_merged_after_a_person_wrote_it_one_comment_asks_which_counts() -> None:
     assert said(told(life, RESOLVED + 3 * HOUR)) == []
     untouched = Life().resolve()
     untouched.comments.append(ours("made", RESOLVED + HOUR))
+    # a bulk read carries no properties of comments: our account is known by the last line alone
+    untouched.comments.append(theirs(f"due soon\n\n{mark_line('a' * 16)}", RESOLVED + HOUR, US))
     untouched.merged_into = MergeTarget(id="P9", number=99)
     assert said(told(untouched, RESOLVED + 2 * HOUR)) == []
 
