@@ -113,15 +113,26 @@ MERGED_FROM = select(col(IncidentRow.id)).where(col(IncidentRow.merged_into) == 
 def _attempted(session: Session, ticket: TicketRow, book: Rulebook) -> dict[str, JsonValue]:
     """What our latest writes to the ticket meant whose outcome nobody knows.
 
-    A move is asked for only where the ticket stands elsewhere than where we put it last.
+    They are asked for only where the ticket stands elsewhere than where we put it last, or shows something
+    else than what was agreed on.
     """
     twoway, place = travels(book.mapping.two_way), f"ticket:{ticket.incident_id}"
     astray = ticket.snapshot is not None and ticket.snapshot["status"]["id"] != ticket.placed_status
-    edit = outbox.perhaps_done(session, place, "fields") if twoway else None
+    edit = outbox.perhaps_done(session, place, "fields") if twoway or _shows_otherwise(ticket) else None
     move = outbox.perhaps_done(session, place, "status") if twoway or astray else None
     to = (move.rendered or {}).get("to") if move else None
     status: dict[str, JsonValue] = {"status": to["id"]} if isinstance(to, dict) else {}
     return {**(edit.meaning.get("agree", {}) if edit else {}), **status}
+
+
+def _shows_otherwise(ticket: TicketRow) -> bool:
+    if ticket.snapshot is None:
+        return False
+    showing = {
+        "summary": ticket.snapshot["summary"],
+        **{name: (ticket.snapshot[name] or {}).get("id") for name in ("assignee", "priority")},
+    }
+    return any(ticket.agreed.get(name) not in (None, value) for name, value in showing.items())
 
 
 def _merge_target(session: Session, incident: Incident) -> MergeTarget | None:

@@ -13,7 +13,7 @@ from syncd.policy.case import Case, Decision, Rulebook
 from syncd.policy.closing import decide_closing
 from syncd.policy.conflict import decide_conflicts, with_agreed
 from syncd.policy.duties import decide_duties
-from syncd.policy.fields import decide_fields
+from syncd.policy.fields import decide_arrived, decide_fields
 from syncd.policy.follow_up_acts import tell_follow_ups
 from syncd.policy.follow_ups import decide_follow_ups
 from syncd.policy.gate import decide_gate
@@ -86,7 +86,9 @@ def decide_unseen(case: Case, book: Rulebook) -> Decision:
 
 
 def _by_rules(case: Case, book: Rulebook) -> tuple[Case, Decision]:
-    decision = decide_conflicts(case, book)
+    decision = decide_arrived(case)
+    case = with_agreed(case, decision.agreed)
+    decision = decision.plus(decide_conflicts(case, book))
     case = with_agreed(case, decision.agreed)
     for rule in RULES:
         decision = decision.plus(rule(case, book))

@@ -88,6 +88,26 @@ def decide_fields(case: Case, book: Rulebook) -> Decision:
     return decision.plus(Decision(operations=(operation,)))
 
 
+def decide_arrived(case: Case) -> Decision:
+    """Given a case, agree on what the ticket shows and our latest edit meant whose answer was lost.
+
+    Else it would look like a person's choice as soon as the incident says something else.
+    """
+    ticket = case.ticket
+    if not case.attempted or ticket is None or ticket.issue is None:
+        return Decision()
+    issue = ticket.issue
+    showing: dict[str, JsonValue] = {
+        "summary": issue.summary,
+        "assignee": issue.assignee.id if issue.assignee else None,
+        "priority": issue.priority.id if issue.priority else None,
+    }
+    arrived = {name: value for name, value in showing.items() if value and case.attempted.get(name) == value}
+    return Decision(
+        agreed={name: value for name, value in arrived.items() if ticket.agreed.get(name) != value}
+    )
+
+
 def _left(aspect: Aspect, touched: bool) -> str | None:
     """Why a change of the incident is not carried over, None if it is."""
     if aspect.owner is Owner.JIRA:

@@ -100,7 +100,8 @@ def _move(case: Case, book: Rulebook) -> Decision:
         return Decision(agreed=agreed)
     if issue.status.id == target.id:
         return Decision(agreed=agreed)
-    if _first_move_unknown(case, book) or (astray and not _known_who_moved(ticket, issue)):
+    asked = astray or _perhaps_closed_by_a_person(ticket, issue)
+    if _first_move_unknown(case, book) or (asked and not _known_who_moved(ticket, issue)):
         return Decision(look=frozenset({"ticket"}))
     if astray and same_state(str(before), state) and not _moved_by_us(ticket):
         return Decision()
@@ -131,6 +132,17 @@ def _late_move(case: Case) -> bool:
     if ticket is None or ticket.issue is None or ticket.placed_status == ticket.issue.status.id:
         return False
     return case.attempted.get("status") == ticket.issue.status.id
+
+
+def _perhaps_closed_by_a_person(ticket: TicketState, issue: Issue) -> bool:
+    """Whether it stands at a done status where we did not put it: its changelog says who did.
+
+    A read that lags may show it where it was before a move of ours. Where an adopted one stands, people
+    put it.
+    """
+    if ticket.origin == "adopted":
+        return False
+    return issue.status.category == "done" and ticket.placed_status != issue.status.id
 
 
 def _known_who_moved(ticket: TicketState, issue: Issue) -> bool:
@@ -195,7 +207,7 @@ def _left(case: Case, book: Rulebook) -> str | None:
     if book.project.word_for(issue.status.id) is None:
         return f"status {issue.status.id} belongs to people"
     ours = ticket.placed_status == issue.status.id and "state" in ticket.agreed
-    ours = ours or (_late_move(case) and _moved_by_us(ticket))
+    ours = ours or (_known_who_moved(ticket, issue) and _moved_by_us(ticket))
     if issue.status.category == "done" and not ours:
         return "a person closed the ticket"
     if issue.status.category == "done" and case.incident.state == MERGED:

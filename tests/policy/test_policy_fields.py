@@ -31,6 +31,7 @@ from syncd.domain.incident import Incident
 from syncd.domain.operation import Kind, OperationClass
 from syncd.domain.ticket import Issue
 from syncd.policy.case import Decision, TicketState
+from syncd.policy.decide import decide as decide_all
 from syncd.policy.fields import decide_fields
 
 P1 = Reference(id="PRIO1", name="P1")
@@ -97,6 +98,17 @@ def test_what_is_carried_over_is_agreed_on_only_once_it_was_written(aspect: str)
 @pytest.mark.parametrize("aspect", ASPECTS)
 def test_what_a_person_wrote_stays_while_the_incident_does_not_change(aspect: str) -> None:
     assert decide(incident(), issue(**BY_A_PERSON[aspect])) == Decision()
+
+
+def test_what_an_edit_of_ours_with_a_lost_answer_wrote_is_no_persons_choice() -> None:
+    shown = ticket(issue(summary="Payments have stopped"))
+    back = case(incident(), shown, attempted={"summary": "Payments have stopped"})
+    decision = decide_all(back, book())
+    assert edits(decision) == {"summary": AGREED["summary"]}
+    assert decision.agreed["summary"] == "Payments have stopped"
+    chosen = decide_all(case(incident(), shown), book())
+    assert not of_kind(chosen, Kind.EDIT_TICKET)
+    assert "summary" not in chosen.agreed
 
 
 def test_all_that_changed_is_one_edit() -> None:

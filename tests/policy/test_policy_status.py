@@ -104,14 +104,25 @@ def test_a_status_that_the_mapping_does_not_name_belongs_to_people(state: str) -
 @pytest.mark.parametrize("at", [DONE, WONT_DO])
 @pytest.mark.parametrize("state", ["acknowledged", "resolved"])
 def test_a_ticket_that_a_person_closed_is_not_pulled_back(state: str, at: Status) -> None:
-    decision = decide_status(stands(at, incident(status=state), placed=IN_PROGRESS), book())
+    unread = stands(at, incident(status=state), placed=IN_PROGRESS)
+    assert decide_status(unread, book()) == Decision(look=frozenset({"ticket"}))
+    closed = stands(at, incident(status=state), placed=IN_PROGRESS, closed=first_move(at))
+    decision = decide_status(closed, book())
     assert target(decision) is None
     assert decision.agreed == {"state": state}
     assert len(decision.remarks) == 1
 
 
+@pytest.mark.parametrize("state", ["triggered", "acknowledged"])
+def test_a_ticket_that_we_closed_by_the_changelog_is_reopened_with_its_incident(state: str) -> None:
+    ours = first_move(DONE).model_copy(update={"ours": True})
+    shut = stands(DONE, incident(status=state), agreed="resolved", placed=IN_REVIEW, closed=ours)
+    assert target(decide_status(shut, book())) == (TO_DO if state == "triggered" else IN_PROGRESS).id
+
+
 def test_a_ticket_that_a_person_closed_before_its_first_placement_is_not_pulled_back() -> None:
-    decision = decide_status(stands(DONE, incident(), agreed=None, placed=None), book())
+    closed = first_move(DONE, person=True)
+    decision = decide_status(stands(DONE, incident(), agreed=None, placed=None, closed=closed), book())
     assert target(decision) is None
     assert left(decision) == [("status", "a person closed the ticket")]
 
