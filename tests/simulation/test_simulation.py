@@ -20,7 +20,7 @@ from simulation.plan import make_plan
 from simulation.play import played
 
 ROOT = Path(__file__).parents[2]
-RING = 2_000
+RING = 1_000
 """Seeds from 1 on that are played in turn, 500 an hour: every one of them was played and passed."""
 SHARES, SHARE = 4, 125
 """The seeds of one run, in shares that run beside each other."""
