@@ -96,9 +96,14 @@ class Judge:
         return str(row.meaning.get("target", "")) in self.people.deleted
 
     def _awaits_resolve(self, row: OperationRow) -> bool:
-        """Whether it is the postmortem of what was reopened before it left: it goes at the next resolve."""
+        """Whether it is the postmortem of what was reopened before it left: it goes at the next resolve.
+
+        One whose incident was lowered by then waits, as long as a severity may still be corrected.
+        """
         waits = row.kind == "create_postmortem" and row.state == "pending"
-        return waits and row.incident_id in self.people.open_again
+        people, incident = self.people, row.incident_id
+        lowered = incident in people.priority_changed and incident in people.reopened
+        return waits and (incident in people.open_again or lowered)
 
     def _hold_incident(self, incident: Incident) -> None:
         found = tickets(self.world, incident.id)
@@ -298,7 +303,9 @@ def compare(faulty: Ending, calm: Ending) -> list[str]:
             faulty.world.jira.site.status(one.now).name,
             calm.world.jira.site.status(other.now).name,
         )
-        touched = any(touch.incident == ident and touch.aspect == "status" for touch in people.touches)
+        # what a person chose may have been there already in one history, and a change in the other
+        touches = [*people.touches, *calm.people.touches]
+        touched = any(one.incident in (ident, twin) and one.aspect == "status" for one in touches)
         if said != meant and not touched and len(judge.statuses(incident)) == 1:
             complaints.append(f"twin: {one.key} is {said}, without faults {meant}")
         if _left(faulty, ident) != _left(calm, twin):

@@ -69,6 +69,8 @@ class People:
     acknowledged_once: set[str] = field(default_factory=set)
     open_again: set[str] = field(default_factory=set)
     """Incidents that a person reopened and nobody resolved since."""
+    reopened: set[str] = field(default_factory=set)
+    """Incidents that a person ever reopened."""
     priority_changed: set[str] = field(default_factory=set)
     absorbed: dict[str, set[str]] = field(default_factory=dict)
     """By incident, those that ever were merged into it: a reopen takes one out again."""
@@ -107,6 +109,7 @@ class People:
             self.open_again.discard(incident)
         elif act.kind == "reopen":
             self.open_again.add(incident)
+            self.reopened.add(incident)
         elif act.kind == "acknowledge":
             self.acknowledged_once.add(incident)
         elif act.kind == "set_priority":
