@@ -83,9 +83,6 @@ class Kind(StrEnum):
     SEND_MAIL = "send_mail"
 
 
-PAPER_KINDS = frozenset({"postmortem", "action_item"})
-"""What stands before the colon of the `object` of operations on a postmortem or an action item."""
-
 KIND_CLASS = {
     Kind.CREATE_TICKET: OperationClass.ONCE,
     Kind.LINK_NOTE: OperationClass.ONCE,

@@ -9,7 +9,7 @@ from sqlmodel import Session, col
 
 from syncd.domain.base import JsonValue
 from syncd.domain.incident import Incident, IncidentStatus, Note
-from syncd.domain.operation import OperationClass, OperationState
+from syncd.domain.operation import OperationClass
 from syncd.domain.ticket import Account, Issue
 from syncd.engine.desk import Desk
 from syncd.engine.paperwork import extend_case
@@ -18,8 +18,6 @@ from syncd.ledger.beside import tables_with
 from syncd.ledger.tables import IncidentRow, MirrorLinkRow, OperationRow, TicketRow
 from syncd.policy.case import Case, ClosedBy, MergeTarget, MirrorPair, Rulebook, TicketState
 from syncd.policy.two_way import travels
-
-_UNKNOWN = (str(OperationState.IN_FLIGHT), str(OperationState.SETTLING))
 
 
 def ticket_state(row: TicketRow) -> TicketState:
@@ -64,7 +62,7 @@ def build_case(
     incident = Incident.model_validate(row.snapshot)
     there, whose = tables_with(session, row.id), {"incident": row.id}
     ticket = session.get(TicketRow, row.id) if TicketRow in there else None
-    once = session.connection().execute(_ONCE, whose).all() if OperationRow in there else ()
+    once = session.connection().scalars(_ONCE, whose).all() if OperationRow in there else ()
     pairs = session.connection().execute(_PAIRS, whose).all() if MirrorLinkRow in there else ()
     sources = session.connection().scalars(MERGED_FROM, whose).all() if IncidentRow in there else ()
     case = Case(
@@ -83,8 +81,7 @@ def build_case(
         ),
         people=people[0],
         fallback=people[1],
-        once=frozenset(key for key, _op, _state in once),
-        unsettled=frozenset(op for _key, op, state in once if state in _UNKNOWN),
+        once=frozenset(once),
         instance=desk.ledger.instance,
         silent=is_silent(incident, book),
         restricted=row.restricted,
@@ -96,7 +93,7 @@ def build_case(
     return extend_case(session, desk, row, case, book, there)
 
 
-_ONCE = select(col(OperationRow.key), col(OperationRow.op), col(OperationRow.state)).where(
+_ONCE = select(col(OperationRow.key)).where(
     col(OperationRow.incident_id) == bindparam("incident"), col(OperationRow.op_class) == OperationClass.ONCE
 )
 _PAIRS = select(

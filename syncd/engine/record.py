@@ -39,27 +39,14 @@ def record(
     """Write a decision down; return the incident's operations that are open now."""
     incident_id, version = row.id, book.mapping.version
     ticket = ticket_of(session, incident_id) if case.ticket is not None else None
-    operations, held = _allowed(session, desk, row, case, book, decision)
+    operations, held = _allowed(desk, session, row, ticket, book, decision)
     waiting = outbox.open_of(session, incident_id)
     made = outbox.record(
         session, incident_id, operations, desk.clock.now(), version, hold=held, waiting=waiting
     )
     rows = [*waiting, *made]
     bring_up_to_date(session, desk, case, decision, rows)
-    if ticket is not None and decision.agreed:
-        _agree(session, ticket, decision.agreed)
-    for remark in decision.remarks:
-        if remark.rule == LEFT:
-            tell_lead(session, desk, incident_id, remark.reason, ticket.issue_id if ticket else None)
-            continue
-        audit.append(
-            session,
-            desk.clock.now(),
-            CONFLICT if remark.rule == CONFLICT else "left",
-            incident=incident_id,
-            issue=ticket.issue_id if ticket else None,
-            data=_said(session, remark),
-        )
+    _keep_agreement(session, desk, incident_id, ticket, decision)
     severity = decide_severity(case.incident, book.mapping, book.section)
     row.severity, row.assumed = severity.name, severity.assumed
     paperwork.record(session, row, ticket, decision, case, severity.name, desk.clock.now())
@@ -89,12 +76,11 @@ def record_unseen(
         decision = decide_unseen(as_if_untried(case, waiting), book)
         places = {(op.object, op.aspect) for op in decision.operations}
         replaced = [one for one in waiting if (one.object, one.aspect) in places]
-        operations, held = _allowed(session, desk, row, case, book, decision)
+        ticket = ticket_of(session, row.id) if case.ticket is not None else None
+        operations, held = _allowed(desk, session, row, ticket, book, decision)
         now, version = desk.clock.now(), book.mapping.version
         made = outbox.record(session, row.id, operations, now, version, hold=held, waiting=replaced)
-        ticket = ticket_of(session, row.id) if case.ticket is not None else None
-        if ticket is not None and decision.agreed:
-            _agree(session, ticket, decision.agreed)
+        _keep_agreement(session, desk, row.id, ticket, decision)
         return row, [one for one in (*waiting, *made) if one.state in OPEN_STATES]
 
 
@@ -112,13 +98,34 @@ def nothing_to_write(row: IncidentRow, rows: list[OperationRow], decision: Decis
     return states == wanted and all(op.aspect or op.key in case.once for op in decision.operations)
 
 
+def _keep_agreement(
+    session: Session, desk: Desk, incident_id: str, ticket: TicketRow | None, decision: Decision
+) -> None:
+    """What is agreed without a write, and on record what was left and why: it is not decided again."""
+    if ticket is not None and decision.agreed:
+        _agree(session, ticket, decision.agreed)
+    issue = ticket.issue_id if ticket else None
+    for remark in decision.remarks:
+        if remark.rule == LEFT:
+            tell_lead(session, desk, incident_id, remark.reason, issue)
+            continue
+        kind = CONFLICT if remark.rule == CONFLICT else "left"
+        data = _said(session, remark)
+        audit.append(session, desk.clock.now(), kind, incident=incident_id, issue=issue, data=data)
+
+
 def _allowed(
-    session: Session, desk: Desk, row: IncidentRow, case: Case, book: Rulebook, decision: Decision
+    desk: Desk,
+    session: Session,
+    row: IncidentRow,
+    ticket: TicketRow | None,
+    book: Rulebook,
+    decision: Decision,
 ) -> tuple[list[Operation], frozenset[str]]:
     """The operations that may be recorded, and the keys of those that a brake holds."""
     operations = [op for op in decision.operations if _may_be_made(desk, row, op.kind, book)]
-    known = case.ticket is not None and ticket_of(session, row.id) is not None
-    return operations, desk.brakes.unprovoked(row, known, operations, book.mapping.version)
+    held = desk.brakes.unprovoked(row, ticket is not None, operations, book.mapping.version)
+    return operations, held
 
 
 def _said(session: Session, remark: Remark) -> dict[str, JsonValue]:

@@ -175,6 +175,18 @@ def as_duty(row: DutyRow) -> Duty:
     return Duty(kind=DutyKind(row.kind), subject=row.subject, clock=row.clock, **data)
 
 
+def _new_row(incident_id: str, duty: Duty) -> DutyRow:
+    return DutyRow(
+        incident_id=incident_id,
+        kind=duty.kind,
+        subject=duty.subject,
+        clock=duty.clock,
+        state=duty.state,
+        started_at=duty.started_at,
+        due_at=duty.due_at,
+    )
+
+
 def save_duties(session: Session, incident_id: str, duties: Iterable[Duty], now: datetime) -> list[Duty]:
     """Write the duties that stand otherwise than on record; return them."""
     duties, changed = list(duties), []
@@ -186,15 +198,7 @@ def save_duties(session: Session, incident_id: str, duties: Iterable[Duty], now:
             continue
         before = row.state if row else None
         if row is None:
-            row = DutyRow(
-                incident_id=incident_id,
-                kind=duty.kind,
-                subject=duty.subject,
-                clock=duty.clock,
-                state=duty.state,
-                started_at=duty.started_at,
-                due_at=duty.due_at,
-            )
+            row = _new_row(incident_id, duty)
         for name in _OF_A_DUTY:
             setattr(row, name, getattr(duty, name))
         session.add(row)
@@ -278,15 +282,7 @@ def save_rebuilt(
             continue
         known = as_duty(row) if row is not None else duty
         update = {"breached_at": duty.breached_at, "corrected": duty.corrected, "rebuilt": True}
-        row = row or DutyRow(
-            incident_id=incident_id,
-            kind=duty.kind,
-            subject=duty.subject,
-            clock=duty.clock,
-            state=duty.state,
-            started_at=duty.started_at,
-            due_at=duty.due_at,
-        )
+        row = row or _new_row(incident_id, duty)
         for name, value in known.model_copy(update=update):
             if name in _OF_A_DUTY:
                 setattr(row, name, value)

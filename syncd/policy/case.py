@@ -122,8 +122,8 @@ class Case(Value):
     """Everything a rule may look at.
 
     `people` maps PagerDuty user ids to Jira accounts, None where nobody assignable was found; a user
-    who is missing was not looked up yet. `once` holds the keys of all once-operations on record,
-    `unsettled` the marks of those whose outcome is unknown. `now` is the moment of the decision; without
+    who is missing was not looked up yet. `once` holds the keys of all once-operations on record.
+    `now` is the moment of the decision; without
     it nothing waits. `merged_from` are the incidents that were merged into this one. What is `restricted`
     holds no title and no texts here either. `attempted` is, by aspect, what the latest write to the ticket
     would have made it show, where nobody knows whether it was carried out. `turns` are the incident's
@@ -147,9 +147,7 @@ class Case(Value):
     people: dict[str, Account | None] = Field(default_factory=dict)
     fallback: Account | None = None
     once: frozenset[str] = frozenset()
-    unsettled: frozenset[str] = frozenset()
     instance: str = ""
-    myself_in_jira: str = ""
     silent: bool = False
     restricted: bool = False
     attempted: dict[str, JsonValue] = Field(default_factory=dict)

@@ -32,7 +32,6 @@ class Rest(Value):
     resolved_at: UtcTime
     reopened_at: UtcTime | None = None
     doubtful_until: UtcTime | None = None
-    reopened_once: UtcTime | None = None
 
 
 class Qualified(Value):
@@ -59,7 +58,7 @@ def rests_of(turns: Iterable[Turn], now: datetime) -> tuple[Rest, ...]:
             else:
                 rests.append(Rest(resolved_at=turn.at))
         elif turn.kind == "reopened" and last is not None and last.reopened_at is None:
-            rests[-1] = last.model_copy(update={"reopened_at": turn.at, "reopened_once": turn.at})
+            rests[-1] = last.model_copy(update={"reopened_at": turn.at})
     if rests and rests[-1].reopened_at is not None and now - rests[-1].reopened_at <= BRIEFLY:
         until = rests[-1].reopened_at + BRIEFLY
         rests[-1] = rests[-1].model_copy(update={"doubtful_until": until})

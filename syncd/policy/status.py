@@ -86,9 +86,8 @@ def _move(case: Case, book: Rulebook) -> Decision:
     if in_conflict(ticket.agreed, "status"):
         return Decision()
     state = case.incident.state
-    before = ticket.agreed.get("state")
-    astray = _late_move(case)
-    if same_state(str(before), state) and not astray:
+    same, astray = same_state(str(ticket.agreed.get("state")), state), _late_move(case)
+    if same and not astray:
         return Decision()
     held = still_flapping(case)
     if held:
@@ -103,7 +102,7 @@ def _move(case: Case, book: Rulebook) -> Decision:
     asked = astray or _perhaps_closed_by_a_person(ticket, issue)
     if _first_move_unknown(case, book) or (asked and not _known_who_moved(ticket, issue)):
         return Decision(look=frozenset({"ticket"}))
-    if astray and same_state(str(before), state) and not _moved_by_us(ticket):
+    if same and not _moved_by_us(ticket):
         return Decision()
     reason = _left(case, book)
     if reason:

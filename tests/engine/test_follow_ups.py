@@ -375,6 +375,11 @@ def test_what_cannot_be_read_beside_a_ticket_holds_up_no_move_and_no_note(tmp_pa
         made.settle(4, 60)
         assert made.world.jira.site.status(ticket.now).name == "To Do"
         assert any("It is back" in one.body for one in ticket.comments)
+        made.world.jira.assign(ticket.id, "Ines Carvalho", by="Ines Carvalho")
+        made.settle(2)
+        made.world.pagerduty.reassign(incident, "Tomasz Wójcik", by="Amara Osei")
+        made.settle(3, 60)
+        assert [one["reason"] for one in events(made, "left")] == ["a person chose the assignee"]
         made.world.jira.site.unreadable.clear()
         made.settle(3, 60)
         assert items(made)[beside.key].source == "sub-task of the ticket"
