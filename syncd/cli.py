@@ -154,7 +154,7 @@ def main() -> None:
     except Exception as error:  # the last net: one message instead of a traceback
         if debug:
             raise
-        from syncd.commands.failures import advise
+        from syncd.commands.shared.exit_codes import advise
 
         sys.exit(advise(error))
 

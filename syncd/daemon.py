@@ -18,43 +18,43 @@ from threading import Event, Thread
 from apscheduler.schedulers.background import BackgroundScheduler
 from loguru import logger
 
-from syncd.config.live import Live, on_loopback
 from syncd.config.load import Configuration
-from syncd.config.mappings import load_mappings
+from syncd.config.mapping.load import load_mappings
 from syncd.config.masks import mask
-from syncd.config.postmortem_text import render_postmortem
-from syncd.config.settings import Settings
-from syncd.config.templates import Templates
-from syncd.config.ticket_context import ticket_context
-from syncd.config.ticket_text import render_ticket
+from syncd.config.settings.access import Live, on_loopback
+from syncd.config.settings.settings import Settings
+from syncd.config.templates.postmortem_text import render_postmortem
+from syncd.config.templates.templates import Templates
+from syncd.config.templates.ticket_context import ticket_context
+from syncd.config.templates.ticket_text import render_ticket
 from syncd.domain.clock import Clock
 from syncd.domain.incident import Incident
 from syncd.domain.mail import OPERATOR
-from syncd.domain.mapping import Mapping
+from syncd.domain.mapping.mapping import Mapping
 from syncd.domain.postmortem import Story
-from syncd.engine.alarms import Alarms
-from syncd.engine.clock import SystemClock
-from syncd.engine.cycle import WORKERS, Engine
-from syncd.engine.desk import Clients, Desk, Renderer
-from syncd.engine.health import Health
-from syncd.engine.jira_facts import JiraFacts
-from syncd.engine.notify import Supervisor
-from syncd.engine.post import Post
-from syncd.engine.pulse import Pulse
-from syncd.engine.reload import Reloader, system_user
-from syncd.engine.slow_lane import EVERY_SECONDS
+from syncd.engine.context import Clients, Desk, Renderer
+from syncd.engine.jira_knowledge.project_cache import JiraFacts
+from syncd.engine.jobs.reload import Reloader, system_user
+from syncd.engine.loop import WORKERS, Engine
+from syncd.engine.notify.alarms import Alarms
+from syncd.engine.observe.slow_poll import EVERY_SECONDS
+from syncd.engine.runtime.mailer import Post
+from syncd.engine.runtime.service_health import Health
+from syncd.engine.runtime.system_clock import SystemClock
+from syncd.engine.runtime.systemd import Supervisor
+from syncd.engine.runtime.watchdog import Pulse
 from syncd.ledger.errors import LedgerError, LedgerUnwritable
-from syncd.ledger.ledger import Ledger, open_for_work
-from syncd.ledger.rules import Loaded
+from syncd.ledger.open import Ledger, open_for_work
+from syncd.ledger.store.loaded_rules import Loaded
 from syncd.policy.case import Rulebook
 from syncd.policy.severity import decide_severity
-from syncd.remote.budget import Budget
 from syncd.remote.heartbeat import Heartbeat
-from syncd.remote.jira import jira_client
+from syncd.remote.http.budget import Budget
+from syncd.remote.http.transport import Transport
+from syncd.remote.jira.client import jira_client
 from syncd.remote.mail import FolderMail, SmtpMail
-from syncd.remote.pagerduty import pagerduty_client
+from syncd.remote.pagerduty.client import pagerduty_client
 from syncd.remote.ports import Mail
-from syncd.remote.transport import Transport
 from syncd.web.opening import open_listener
 from syncd.web.receive import Receiver
 from syncd.web.source import Source

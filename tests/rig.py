@@ -10,24 +10,24 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
-from syncd.config.templates import Templates
+from syncd.config.templates.templates import Templates
 from syncd.domain.incident import Incident
-from syncd.domain.mapping import Mapping
+from syncd.domain.mapping.mapping import Mapping
 from syncd.domain.postmortem import Story
 from syncd.domain.text import escape_wiki
-from syncd.engine.cycle import CycleResult, Engine
-from syncd.engine.desk import Clients, Desk
-from syncd.engine.health import Health
-from syncd.engine.jira_facts import JiraFacts
-from syncd.engine.post import Post
-from syncd.ledger.ledger import Ledger, open_for_work
-from syncd.ledger.tables import OperationRow
+from syncd.engine.context import Clients, Desk
+from syncd.engine.jira_knowledge.project_cache import JiraFacts
+from syncd.engine.loop import CycleResult, Engine
+from syncd.engine.runtime.mailer import Post
+from syncd.engine.runtime.service_health import Health
+from syncd.ledger.open import Ledger, open_for_work
+from syncd.ledger.store.tables import OperationRow
 from syncd.policy.case import Rulebook
-from syncd.remote.budget import Budget
-from syncd.remote.jira import jira_client
+from syncd.remote.http.budget import Budget
+from syncd.remote.http.transport import Transport
+from syncd.remote.jira.client import jira_client
 from syncd.remote.mail import SmtpMail
-from syncd.remote.pagerduty import pagerduty_client
-from syncd.remote.transport import Transport
+from syncd.remote.pagerduty.client import pagerduty_client
 from syncd.sandbox.cast import BOT_EMAIL, JIRA_KEY, PAGERDUTY_KEY, START, default_world
 from syncd.sandbox.clock import SandboxClock
 from syncd.sandbox.mail import MailSandbox

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from syncd.cli import COMMANDS
-from syncd.config.settings import PREFIX, Settings
+from syncd.config.settings.settings import PREFIX, Settings
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

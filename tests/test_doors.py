@@ -11,15 +11,15 @@ import pytest
 from rig import Rig
 from ruamel.yaml import YAML
 
-from syncd.commands.setup import Setup
-from syncd.config.live import load_settings
+from syncd.commands.shared.setup import Setup
 from syncd.config.problems import ConfigError
-from syncd.config.settings import Settings, variable
+from syncd.config.settings.access import load_settings
+from syncd.config.settings.settings import Settings, variable
 from syncd.daemon import make_desk
-from syncd.engine.checks import rights
-from syncd.engine.clock import SystemClock
-from syncd.ledger.ledger import open_for_work
-from syncd.remote.transport import Transport
+from syncd.engine.runtime.system_clock import SystemClock
+from syncd.ledger.open import open_for_work
+from syncd.preflight.checks import rights
+from syncd.remote.http.transport import Transport
 
 ROOT = Path(__file__).parents[1]
 PEM = ROOT / "tests" / "remote" / "loopback.pem"

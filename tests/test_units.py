@@ -13,10 +13,10 @@ import pytest
 from dotenv import dotenv_values
 
 from syncd.cli import COMMANDS
-from syncd.commands.failures import CONFIGURATION, REFUSED
-from syncd.config.settings import Settings, variable
+from syncd.commands.shared.exit_codes import CONFIGURATION, REFUSED
+from syncd.config.settings.settings import Settings, variable
 from syncd.daemon import GRACE_SECONDS
-from syncd.engine.pulse import STUCK_AFTER
+from syncd.engine.runtime.watchdog import STUCK_AFTER
 
 FOLDER = Path(__file__).parents[1] / "systemd"
 ANALYZE = shutil.which("systemd-analyze")

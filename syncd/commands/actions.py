@@ -8,8 +8,8 @@ from typing import Any
 import click
 from rich.text import Text
 
-from syncd.commands.output import console, emit_json, json_option, plain, table
-from syncd.commands.setup import ledger_for_reading
+from syncd.commands.shared.output import console, emit_json, json_option, plain, table
+from syncd.commands.shared.setup import ledger_for_reading
 from syncd.domain.text import terminal
 
 
@@ -19,8 +19,8 @@ from syncd.domain.text import terminal
 @json_option
 def command(as_json: bool, overdue: bool, unowned: bool) -> None:
     """Read the ledger and list the action items, the longest overdue first."""
-    from syncd.engine.clock import SystemClock
-    from syncd.ledger.reading_items import actions_data
+    from syncd.engine.runtime.system_clock import SystemClock
+    from syncd.ledger.views.action_items import actions_data
 
     with ledger_for_reading() as db, db.read() as session:
         data = actions_data(session, SystemClock().now(), overdue=overdue, unowned=unowned)
@@ -39,7 +39,7 @@ def command(as_json: bool, overdue: bool, unowned: bool) -> None:
 
 def headline(data: list[dict[str, Any]]) -> str:
     """How many there are, and how many of them need somebody."""
-    from syncd.ledger.reading_items import UNOWNED
+    from syncd.ledger.views.action_items import UNOWNED
 
     late = sum(one["overdue_days"] > 0 for one in data)
     alone = sum(bool(UNOWNED.intersection(one["violations"])) for one in data)

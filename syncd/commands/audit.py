@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 from syncd.commands.audit_export import export
-from syncd.commands.output import emit_json, json_option
-from syncd.commands.setup import ledger_for_reading
+from syncd.commands.shared.output import emit_json, json_option
+from syncd.commands.shared.setup import ledger_for_reading
 
 if TYPE_CHECKING:
     from sqlmodel import Session
@@ -42,7 +42,7 @@ def _anchor(_ctx: click.Context, _param: click.Parameter, value: str | None) -> 
 @json_option
 def verify(anchor: tuple[int, str] | None, exported: Path | None, as_json: bool) -> None:
     """Exit 0 when whole, 1 when broken."""
-    from syncd.ledger import audit
+    from syncd.ledger.store import audit
 
     with ledger_for_reading() as db, db.read() as session:
         problems = _of_export(session, exported) if exported else []
@@ -68,7 +68,7 @@ def _of_export(session: Session, folder: Path) -> list[str]:
     """What of an exported folder does not hold; empty where all of it does."""
     import json
 
-    from syncd.ledger import audit
+    from syncd.ledger.store import audit
     from syncd.report import evidence
 
     def read(name: str) -> bytes | None:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from syncd.commands.days import Day
-from syncd.commands.setup import Setup, ledger_for_reading
+from syncd.commands.shared.day_option import Day
+from syncd.commands.shared.setup import Setup, ledger_for_reading
 
 if TYPE_CHECKING:
-    from syncd.engine.population import Population
+    from syncd.engine.jobs.population import Population
 
 
 @click.command(
@@ -66,7 +66,7 @@ def export(ctx: click.Context, since: datetime, until: datetime, output: Path, o
 
 
 def _files(setup: Setup | None, begin: datetime, end: datetime) -> tuple[dict[str, bytes], Population | None]:
-    from syncd.ledger import audit
+    from syncd.ledger.store import audit
     from syncd.report import evidence
 
     files: dict[str, bytes] = {}
@@ -94,9 +94,9 @@ def _population(setup: Setup | None, session: Any, begin: datetime, end: datetim
     if setup is None:
         return None
     from syncd.daemon import make_clients
-    from syncd.engine.clock import SystemClock
-    from syncd.engine.population import population
-    from syncd.remote.transport import Transport
+    from syncd.engine.jobs.population import population
+    from syncd.engine.runtime.system_clock import SystemClock
+    from syncd.remote.http.transport import Transport
 
     clients = make_clients(setup.configuration.live, Transport(SystemClock()))
     mappings = setup.configuration.mappings

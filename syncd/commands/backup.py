@@ -12,10 +12,10 @@ import click
 @click.option("--keep", type=click.IntRange(1), default=14, show_default=True, help="Copies that stay.")
 def command(folder: Path | None, keep: int) -> None:
     """Back up; a damaged copy gets no name and ends with 1."""
-    from syncd.config.live import load_settings
-    from syncd.engine.clock import SystemClock
-    from syncd.ledger.backup import back_up
-    from syncd.ledger.connect import ledger_file
+    from syncd.config.settings.access import load_settings
+    from syncd.engine.runtime.system_clock import SystemClock
+    from syncd.ledger.database.backup import back_up
+    from syncd.ledger.database.connection import ledger_file
 
     settings = load_settings()
     target = folder or settings.state_dir / "backups"

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from syncd.commands.output import console, emit_json, json_option, plain
-from syncd.commands.setup import Setup, load_rules
+from syncd.commands.shared.output import console, emit_json, json_option, plain
+from syncd.commands.shared.setup import Setup, load_rules
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from syncd.config.load import Rules
-    from syncd.domain.mapping import Mapping
-    from syncd.engine.checks.finding import Finding
-    from syncd.engine.checks.sight import Sight
+    from syncd.domain.mapping.mapping import Mapping
+    from syncd.preflight.checks.finding import Finding
+    from syncd.preflight.checks.sight import Sight
 
 ACCOUNTS = ("PD01", "J01")
 """The codes of the findings that say whether a service answers us at all."""
@@ -91,17 +91,17 @@ def _trials(setup: Setup) -> dict[str, Mapping]:
 
 
 def _configured(rules: Rules) -> Iterator[Finding]:
-    from syncd.engine.checks.configured import configured
+    from syncd.preflight.checks.configured import configured
 
     return configured(rules)
 
 
 def _asked(setup: Setup, probe: bool, loud: bool) -> Iterator[Finding]:
     from syncd.daemon import make_clients
-    from syncd.engine.checks.run import check_all
-    from syncd.engine.checks.sight import Sight
-    from syncd.engine.clock import SystemClock
-    from syncd.remote.transport import Transport
+    from syncd.engine.runtime.system_clock import SystemClock
+    from syncd.preflight.checks.run import check_all
+    from syncd.preflight.checks.sight import Sight
+    from syncd.remote.http.transport import Transport
 
     configuration, clock = setup.configuration, SystemClock()
     live, transport = configuration.live, Transport(clock, ca_file=configuration.settings.trusted)
@@ -127,8 +127,8 @@ def _without_what_was_tried(
 
     Where it went wrong, they are left, and do not advise the trial that was just made.
     """
-    from syncd.engine.checks.finding import Level
-    from syncd.engine.checks.sight import place
+    from syncd.preflight.checks.finding import Level
+    from syncd.preflight.checks.sight import place
 
     known = all(step.level is Level.OK for step in steps)
     for one in findings:
@@ -143,11 +143,11 @@ def _tried(setup: Setup, sight: Sight, mapping: Mapping, loud: bool) -> Iterator
     """The steps of one trial ticket, each said when it is done."""
     from threading import Event
 
-    from syncd.engine.checks.configured import sample_inline
-    from syncd.engine.checks.finding import guarded
-    from syncd.engine.checks.sight import place
-    from syncd.engine.checks.trial import trial_ticket
-    from syncd.engine.clock import SystemClock
+    from syncd.engine.runtime.system_clock import SystemClock
+    from syncd.preflight.checks.configured import sample_inline
+    from syncd.preflight.checks.finding import guarded
+    from syncd.preflight.checks.sight import place
+    from syncd.preflight.checks.trial import trial_ticket
 
     clock, never = SystemClock(), Event()
     inline = sample_inline(mapping, setup.configuration.templates)
@@ -165,7 +165,7 @@ def _tried(setup: Setup, sight: Sight, mapping: Mapping, loud: bool) -> Iterator
 
 def _page(setup: Setup, findings: list[Finding]) -> None:
     from syncd.domain.text import terminal
-    from syncd.engine.checks.for_admin import page_for_admin
+    from syncd.preflight.checks.for_admin import page_for_admin
 
     account = setup.configuration.live.jira.email or "the owner of our access token"
     page = page_for_admin(setup.configuration.mappings, account, findings)
@@ -173,24 +173,24 @@ def _page(setup: Setup, findings: list[Finding]) -> None:
 
 
 def _exit_code(findings: list[Finding]) -> int:
-    from syncd.commands import failures
-    from syncd.engine.checks.finding import Level
+    from syncd.commands.shared import exit_codes
+    from syncd.preflight.checks.finding import Level
 
     refused = list(dict.fromkeys(one.where.split(",")[0] for one in findings if one.credentials))
     if refused:
-        failures.say(*(f"{service} refuses our credentials" for service in refused))
-        return failures.REFUSED
+        exit_codes.say(*(f"{service} refuses our credentials" for service in refused))
+        return exit_codes.REFUSED
     silent = [one.where for one in findings if one.code in ACCOUNTS and one.level is Level.UNKNOWN]
     if silent:
-        failures.say(*(f"{service} cannot be reached" for service in silent))
-        return failures.UNREACHABLE
+        exit_codes.say(*(f"{service} cannot be reached" for service in silent))
+        return exit_codes.UNREACHABLE
     return 1 if any(one.level is Level.WRONG for one in findings) else 0
 
 
 def _show(findings: list[Finding]) -> None:
     """What is wrong first, then what is not known, then what is fine but worth knowing."""
     from syncd.domain.text import terminal
-    from syncd.engine.checks.finding import Level
+    from syncd.preflight.checks.finding import Level
 
     out = console()
     order = (Level.WRONG, Level.UNKNOWN, Level.OK)

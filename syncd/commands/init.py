@@ -69,7 +69,7 @@ def command(
     force: bool,
 ) -> None:
     """Write one file and say what comes next."""
-    from syncd.engine.clock import SystemClock
+    from syncd.engine.runtime.system_clock import SystemClock
 
     since = enforce_from or SystemClock().now().date()
     remarks: tuple[str, ...] = ()
@@ -94,7 +94,7 @@ def command(
 
 
 def _example(name: str, since: dt.date, mode: str | None) -> str:
-    from syncd.config.starter import example_mapping
+    from syncd.config.mapping.starter import example_mapping
 
     text = example_mapping(name, since)
     if mode == "report":
@@ -112,8 +112,8 @@ def _starter(
 ) -> tuple[str, str, tuple[str, ...]]:
     """The file's name, its text, and what people should know of how it came about."""
     from syncd.commands.init_reading import read
-    from syncd.config.starter import starter_mapping
-    from syncd.config.texts import slug_label
+    from syncd.config.mapping.starter import starter_mapping
+    from syncd.config.templates.text_limits import slug_label
 
     if team is None:
         raise click.UsageError("say for whom: --team NAME --service NAME, or --example qrpay|ramen")

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from syncd.config.settings import Settings
-    from syncd.config.starter import Choice
+    from syncd.config.mapping.starter import Choice
+    from syncd.config.settings.settings import Settings
     from syncd.domain.field import FieldFacts
     from syncd.domain.project import ProjectFacts
+    from syncd.remote.http.transport import Transport
     from syncd.remote.ports import Jira, PagerDuty
-    from syncd.remote.transport import Transport
 
 USUAL_PROJECT = "OPS"
 
@@ -30,10 +30,10 @@ class Read:
 
 def read(team: str, services: tuple[str, ...], project: str | None, offline: bool) -> Read:
     """Read what can be read; raises `RemoteError`, or a usage error where a person has to say more."""
-    from syncd.config.live import load_settings
-    from syncd.engine.clock import SystemClock
-    from syncd.engine.first_mapping import choose
-    from syncd.remote.transport import Transport
+    from syncd.config.settings.access import load_settings
+    from syncd.engine.runtime.system_clock import SystemClock
+    from syncd.preflight.draft_mapping import choose
+    from syncd.remote.http.transport import Transport
 
     settings = None if offline else load_settings()
     transport = Transport(SystemClock(), ca_file=settings.trusted if settings else None)
@@ -58,7 +58,7 @@ def read(team: str, services: tuple[str, ...], project: str | None, offline: boo
 
 
 def _pagerduty(settings: Settings | None, transport: Transport) -> PagerDuty | None:
-    from syncd.remote.pagerduty import pagerduty_client
+    from syncd.remote.pagerduty.client import pagerduty_client
 
     if settings is None or settings.pagerduty_token is None:
         return None
@@ -67,7 +67,7 @@ def _pagerduty(settings: Settings | None, transport: Transport) -> PagerDuty | N
 
 
 def _jira(settings: Settings | None, transport: Transport) -> Jira | None:
-    from syncd.remote.jira import jira_client
+    from syncd.remote.jira.client import jira_client
 
     if settings is None or settings.jira_url is None or settings.jira_token is None:
         return None
@@ -76,7 +76,7 @@ def _jira(settings: Settings | None, transport: Transport) -> Jira | None:
 
 
 def _services(pagerduty: PagerDuty, team: str, given: tuple[str, ...]) -> tuple[tuple[str, ...], list[str]]:
-    from syncd.engine.first_mapping import services_of
+    from syncd.preflight.draft_mapping import services_of
 
     found = services_of(pagerduty, team, given)
     if not found.names:
@@ -95,7 +95,7 @@ def _project(
     jira: Jira, given: str | None
 ) -> tuple[str, ProjectFacts | None, tuple[FieldFacts, ...], list[str]]:
     """The project's key and what it has; a key that somebody gave is kept even where nothing is there."""
-    from syncd.engine.first_mapping import read_project
+    from syncd.preflight.draft_mapping import read_project
     from syncd.remote.errors import Cause, NotDone
 
     key = given or USUAL_PROJECT

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from syncd.commands.output import console, emit_json, json_option, table
+from syncd.commands.shared.output import console, emit_json, json_option, table
 
 
 @click.group(
@@ -17,8 +17,8 @@ def command(ctx: click.Context, as_json: bool) -> None:
     """Without a further word, list them."""
     if ctx.invoked_subcommand is not None:
         return
-    from syncd.commands.setup import ledger_for_reading
-    from syncd.ledger.reading import outbox_data
+    from syncd.commands.shared.setup import ledger_for_reading
+    from syncd.ledger.views.status_and_show import outbox_data
 
     with ledger_for_reading() as db, db.read() as session:
         data = outbox_data(session)
@@ -66,6 +66,6 @@ def release(ids: tuple[int, ...]) -> None:
 
 
 def _ask(kind: str, arguments: dict[str, object]) -> None:
-    from syncd.commands.asking import ask_and_tell
+    from syncd.commands.shared.ask_daemon import ask_and_tell
 
     ask_and_tell(kind, arguments)

@@ -19,7 +19,7 @@ def _targets(what: str) -> list[str]:
 @click.option("--reason", required=True, help="Why, for the record.")
 def command(what: str, reason: str) -> None:
     """Ask the executor of the ledger to pause."""
-    from syncd.commands.asking import ask_and_tell
+    from syncd.commands.shared.ask_daemon import ask_and_tell
 
     ask_and_tell("pause", {"targets": _targets(what), "reason": reason})
 
@@ -28,6 +28,6 @@ def command(what: str, reason: str) -> None:
 @target_argument
 def resume(what: str) -> None:
     """Ask the executor of the ledger to go on."""
-    from syncd.commands.asking import ask_and_tell
+    from syncd.commands.shared.ask_daemon import ask_and_tell
 
     ask_and_tell("resume", {"targets": _targets(what)})

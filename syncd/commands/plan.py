@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from syncd.commands.output import console, emit_json, json_option, table
-from syncd.commands.setup import Setup
+from syncd.commands.shared.output import console, emit_json, json_option, table
+from syncd.commands.shared.setup import Setup
 from syncd.commands.status import first_load_lines
 
 if TYPE_CHECKING:
-    from syncd.engine.desk import Desk
+    from syncd.engine.context import Desk
 
 
 @click.command(help="What the next cycle would do; nothing is written anywhere.")
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @click.pass_context
 def command(ctx: click.Context, as_json: bool) -> None:
     """Observe and decide on a copy, and list the operations; 69 or 77 where a service cannot be read."""
-    from syncd.ledger import holds
+    from syncd.ledger.store import holds
 
     setup = Setup.load(ctx)
     setup.start_log(quiet=True)
@@ -46,10 +46,10 @@ def command(ctx: click.Context, as_json: bool) -> None:
 def desk_on_copy(setup: Setup, folder: Path) -> Desk:
     """A working place on a copy of the ledger, or on a new one where there is none yet."""
     from syncd.daemon import make_desk
-    from syncd.engine.clock import SystemClock
-    from syncd.ledger.connect import ledger_file
-    from syncd.ledger.ledger import open_for_work
-    from syncd.ledger.migrate import backup_file
+    from syncd.engine.runtime.system_clock import SystemClock
+    from syncd.ledger.database.connection import ledger_file
+    from syncd.ledger.database.migrate import backup_file
+    from syncd.ledger.open import open_for_work
 
     clock = SystemClock()
     original, copy = ledger_file(setup.configuration.settings.ledger_url), folder / "plan.db"
@@ -62,14 +62,14 @@ def desk_on_copy(setup: Setup, folder: Path) -> Desk:
 
 
 def _plan(desk: Desk) -> list[dict[str, Any]]:
-    from syncd.commands import failures
+    from syncd.commands.shared import exit_codes
     from syncd.domain.operation import OperationState
-    from syncd.engine.cycle import Engine, once
-    from syncd.ledger import outbox
+    from syncd.engine.loop import Engine, once
+    from syncd.ledger.store import outbox
 
     result = once(Engine(desk))
     if not result.good or desk.health.down():
-        sys.exit(failures.say_down(desk.health.down()))
+        sys.exit(exit_codes.say_down(desk.health.down()))
     states = [OperationState.PENDING, OperationState.SETTLING, OperationState.HELD]
     with desk.ledger.db.read() as session:
         rows = outbox.listing(session, states)

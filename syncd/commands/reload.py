@@ -11,11 +11,11 @@ import click
 @click.command(help="Have the running daemon read its mappings again: all of them or none.")
 def command() -> None:
     """Ask the daemon; 78 with every problem where the mappings are wrong, 69 where Jira cannot be asked."""
-    from syncd.commands.asking import ask_daemon
-    from syncd.commands.setup import ledger_for_reading
-    from syncd.engine.reload import system_user
+    from syncd.commands.shared.ask_daemon import ask_daemon
+    from syncd.commands.shared.setup import ledger_for_reading
+    from syncd.engine.jobs.reload import system_user
+    from syncd.ledger.database.lock import LedgerLock
     from syncd.ledger.errors import LedgerBusy
-    from syncd.ledger.lock import LedgerLock
 
     with ledger_for_reading() as db:
         lock = LedgerLock(db.file)

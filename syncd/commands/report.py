@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from syncd.commands.setup import Setup, ledger_for_reading, load_rules
+from syncd.commands.shared.setup import Setup, ledger_for_reading, load_rules
 
 if TYPE_CHECKING:
     from syncd.config.load import Rules
-    from syncd.config.templates import Templates
-    from syncd.report.week import Week
-    from syncd.report.weekly import Weekly
+    from syncd.config.templates.templates import Templates
+    from syncd.report.weekly.report import Weekly
+    from syncd.report.weekly.week import Week
 
 FORMATS = ("text", "html", "json", "csv")
 ENDINGS = {"text": "txt", "html": "html", "json": "json", "csv": "csv"}
@@ -54,8 +54,8 @@ def command(
         sys.exit(_send(Setup.load(ctx), {"week": _named(week).name if week else None, "team": team}))
     report, head = _report(rules, week, team)
     names = team is not None or all(one.report.names for one in mappings)
-    forms = [form] if form else (list(FORMATS) if output else ["text"])
-    for one in forms:
+    formats = [form] if form else (list(FORMATS) if output else ["text"])
+    for one in formats:
         text = _written(report, one, rules.templates, head, _browse(rules), names=names)
         if output is None:
             sys.stdout.write(text)
@@ -67,10 +67,10 @@ def command(
 
 
 def _report(rules: Rules, named: str | None, team: str | None) -> tuple[Weekly, str]:
-    from syncd.engine.clock import SystemClock
-    from syncd.ledger import audit
-    from syncd.report.week import Week
-    from syncd.report.weekly import frozen, make, zone_of
+    from syncd.engine.runtime.system_clock import SystemClock
+    from syncd.ledger.store import audit
+    from syncd.report.weekly.report import frozen, make, zone_of
+    from syncd.report.weekly.week import Week
 
     now, mappings = SystemClock().now(), rules.mappings
     zone = zone_of(mappings, team)
@@ -88,9 +88,9 @@ def _report(rules: Rules, named: str | None, team: str | None) -> tuple[Weekly, 
 
 def _send(setup: Setup, arguments: dict[str, str | None]) -> int:
     """Have it sent: by the living daemon, else here under the lock; return the exit code."""
-    from syncd.commands.asking import ask_daemon
-    from syncd.engine import requests
-    from syncd.engine.cycle import Engine, once
+    from syncd.commands.shared.ask_daemon import ask_daemon
+    from syncd.engine.jobs import requests
+    from syncd.engine.loop import Engine, once
     from syncd.ledger.errors import LedgerBusy
 
     who = getpass.getuser()
@@ -113,7 +113,7 @@ def _send(setup: Setup, arguments: dict[str, str | None]) -> int:
 
 
 def _named(name: str) -> Week:
-    from syncd.report.week import Week
+    from syncd.report.weekly.week import Week
 
     try:
         return Week.named(name)
@@ -122,13 +122,13 @@ def _named(name: str) -> Week:
 
 
 def _written(report: Weekly, form: str, templates: Templates, head: str, browse: str, *, names: bool) -> str:
-    from syncd.report import forms
+    from syncd.report.weekly import formats
 
     if form == "json":
-        return forms.as_json(report, names=names)
+        return formats.as_json(report, names=names)
     if form == "csv":
-        return forms.as_csv(report, names=names)
-    write = forms.as_html if form == "html" else forms.as_text
+        return formats.as_csv(report, names=names)
+    write = formats.as_html if form == "html" else formats.as_text
     return write(report, templates, names=names, head=head, browse=browse)
 
 
@@ -138,6 +138,6 @@ def _browse(rules: Rules) -> str:
 
 
 def _slug(team: str | None) -> str:
-    from syncd.config.texts import slug_label
+    from syncd.config.templates.text_limits import slug_label
 
     return slug_label(team or "all").lower()

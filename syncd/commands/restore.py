@@ -13,12 +13,12 @@ import click
 @click.option("--yes", is_flag=True, help="Do it without asking.")
 def command(copy: Path | None, yes: bool) -> None:
     """Restore COPY (default: the latest backup); 75 while a daemon runs."""
-    from syncd.config.live import load_settings
-    from syncd.engine.clock import SystemClock
-    from syncd.ledger.backup import backups
-    from syncd.ledger.connect import ledger_file
-    from syncd.ledger.outbox import GivenUp
+    from syncd.config.settings.access import load_settings
+    from syncd.engine.runtime.system_clock import SystemClock
+    from syncd.ledger.database.backup import backups
+    from syncd.ledger.database.connection import ledger_file
     from syncd.ledger.restore import restore
+    from syncd.ledger.store.outbox import GivenUp
 
     settings, clock = load_settings(), SystemClock()
     found = backups(settings.state_dir / "backups")

@@ -15,7 +15,7 @@ from typing import Any
 
 import click
 
-from syncd.commands.setup import Setup
+from syncd.commands.shared.setup import Setup
 
 Data = dict[str, Any]
 
@@ -43,8 +43,8 @@ def _since(text: str | None) -> str | None:
     """A length of time before now, or a day (UTC), as a moment; usage error else."""
     if text is None:
         return None
-    from syncd.config.durations import duration
-    from syncd.engine.clock import SystemClock
+    from syncd.config.settings.durations import duration
+    from syncd.engine.runtime.system_clock import SystemClock
 
     now = SystemClock().now()
     try:
@@ -63,10 +63,10 @@ def _since(text: str | None) -> str | None:
 
 def _plan(setup: Setup, arguments: Data) -> Data:
     """The comparison on a copy of the ledger; exits 69 or 77 where a service cannot be read."""
-    from syncd.commands import failures
     from syncd.commands.plan import desk_on_copy
-    from syncd.engine.cycle import Engine, once
-    from syncd.engine.resync import Resync, Scope
+    from syncd.commands.shared import exit_codes
+    from syncd.engine.jobs.resync import Resync, Scope
+    from syncd.engine.loop import Engine, once
 
     with tempfile.TemporaryDirectory(prefix="syncd-resync-") as folder:
         desk = desk_on_copy(setup, Path(folder))
@@ -74,7 +74,7 @@ def _plan(setup: Setup, arguments: Data) -> Data:
             engine = Engine(desk)
             result = once(engine)
             if not result.good or desk.health.down():
-                sys.exit(failures.say_down(desk.health.down()))
+                sys.exit(exit_codes.say_down(desk.health.down()))
             return Resync(desk, engine.dispatcher, engine.work_on).run(Scope.of(arguments)).data()
         finally:
             desk.ledger.close()
@@ -82,9 +82,9 @@ def _plan(setup: Setup, arguments: Data) -> Data:
 
 def _do(setup: Setup, arguments: Data) -> Data:
     """Have it done: by the living daemon, else here under the lock."""
-    from syncd.commands.asking import ask_daemon
-    from syncd.engine import requests
-    from syncd.engine.cycle import WORKERS, Engine, once
+    from syncd.commands.shared.ask_daemon import ask_daemon
+    from syncd.engine.jobs import requests
+    from syncd.engine.loop import WORKERS, Engine, once
     from syncd.ledger.errors import LedgerBusy
 
     who = getpass.getuser()
@@ -103,7 +103,7 @@ def _do(setup: Setup, arguments: Data) -> Data:
 
 
 def _show_plan(plan: Data) -> None:
-    from syncd.commands.output import console, plain, table
+    from syncd.commands.shared.output import console, plain, table
 
     out = console()
     peace = f", {plan['in_peace']} of them over before the rules began" if plan["in_peace"] else ""
@@ -127,7 +127,7 @@ def _show_plan(plan: Data) -> None:
 
 def _show_result(result: Data) -> int:
     """Say what became of it; return the exit code."""
-    from syncd.commands import failures
+    from syncd.commands.shared import exit_codes
 
     made = result.get("operations", [])
     done = [one for one in made if one["state"] == "done"]
@@ -135,9 +135,9 @@ def _show_result(result: Data) -> int:
     for line in result.get("lines", []):
         click.echo(line, err=True)
     if result.get("failed"):
-        return failures.GENERAL
+        return exit_codes.GENERAL
     click.echo(f"{len(done)} operations done, {len(waiting)} wait")
     if waiting:
         click.echo("see: syncd outbox", err=True)
-        return failures.TRY_LATER
+        return exit_codes.TRY_LATER
     return 0

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from syncd.commands.setup import Setup
+from syncd.commands.shared.setup import Setup
 
 if TYPE_CHECKING:
-    from syncd.engine.desk import Desk
+    from syncd.engine.context import Desk
 
 
 @click.command(help="Run the daemon in the foreground (what plain `syncd` does).")
@@ -52,11 +52,11 @@ def _run(setup: Setup, desk: Desk) -> bool:
 
 
 def _once(setup: Setup, desk: Desk) -> int:
-    from syncd.commands import failures
-    from syncd.commands.bar import bar_on_terminal
-    from syncd.engine.cycle import WORKERS, Engine, once
-    from syncd.engine.resync import state_in_words
-    from syncd.ledger import outbox
+    from syncd.commands.shared import exit_codes
+    from syncd.commands.shared.progress_bar import bar_on_terminal
+    from syncd.engine.jobs.resync import state_in_words
+    from syncd.engine.loop import WORKERS, Engine, once
+    from syncd.ledger.store import outbox
 
     with bar_on_terminal(setup, desk.progress):
         result = once(Engine(desk), parallel=WORKERS)
@@ -64,7 +64,7 @@ def _once(setup: Setup, desk: Desk) -> int:
         counts, brakes = outbox.counts(session), state_in_words(session)
     down = desk.health.down()
     if down or not result.good:
-        return failures.say_down(down)
+        return exit_codes.say_down(down)
     waiting = sum(counts[state] for state in ("pending", "in_flight", "settling", "parked", "held"))
     if waiting and not desk.dry_run:
         said = ", ".join(
@@ -73,5 +73,5 @@ def _once(setup: Setup, desk: Desk) -> int:
         click.echo(f"not everything could be done: {said}; see: syncd outbox", err=True)
         for line in brakes:
             click.echo(line, err=True)
-        return failures.TRY_LATER
+        return exit_codes.TRY_LATER
     return 0

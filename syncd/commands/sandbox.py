@@ -12,7 +12,7 @@ import click
 @click.option("--seed", type=int, default=0, help="Seed of everything that is left to chance in it.")
 def command(seed: int) -> None:
     """Print the settings that point a daemon to it, then serve until Ctrl-C or SIGTERM."""
-    from syncd.engine.clock import SystemClock
+    from syncd.engine.runtime.system_clock import SystemClock
     from syncd.sandbox.cast import BOT_EMAIL, JIRA_KEY, PAGERDUTY_KEY, default_world
     from syncd.sandbox.clock import SandboxClock
     from syncd.sandbox.server import SandboxServer

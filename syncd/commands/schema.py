@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import click
 
-from syncd.commands.output import emit_json
+from syncd.commands.shared.output import emit_json
 
 
 @click.command(help="The JSON Schema of a mapping, for editors.")
 def command() -> None:
     """Print the schema."""
-    from syncd.config.schema import mapping_schema
+    from syncd.config.mapping.schema import mapping_schema
 
     emit_json(mapping_schema())

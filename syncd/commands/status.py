@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from syncd.commands.output import console, emit_json, json_option, minute, plain, second, table
-from syncd.commands.restricted import put_titles, restricted_option
-from syncd.commands.setup import ledger_for_reading
+from syncd.commands.shared.output import console, emit_json, json_option, minute, plain, second, table
+from syncd.commands.shared.restricted import put_titles, restricted_option
+from syncd.commands.shared.setup import ledger_for_reading
 from syncd.domain.duty import RUNNING, STATE_WORDS, DutyState
 
 if TYPE_CHECKING:
@@ -33,13 +33,13 @@ LATE = timedelta(minutes=5)
 @click.pass_context
 def command(ctx: click.Context, as_json: bool, everything: bool, restricted: bool, watching: bool) -> None:
     """Read the ledger and say how things stand."""
-    from syncd.engine.clock import SystemClock
+    from syncd.engine.runtime.system_clock import SystemClock
 
     clock = SystemClock()
     if watching and as_json:
         raise click.UsageError("--watch is for people and --json for scripts: give one of them")
     if watching:
-        from syncd.commands.watching import watch
+        from syncd.commands.shared.watch import watch
 
         watch(lambda out: _show(out, _read(ctx, everything, restricted), clock.now()))
     elif as_json:
@@ -49,7 +49,7 @@ def command(ctx: click.Context, as_json: bool, everything: bool, restricted: boo
 
 
 def _read(ctx: click.Context, everything: bool, restricted: bool) -> dict[str, Any]:
-    from syncd.ledger.reading import all_incidents, status_data
+    from syncd.ledger.views.status_and_show import all_incidents, status_data
 
     with ledger_for_reading() as db, db.read() as session:
         data = status_data(session)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, time, timedelta
 
 import click
 
-from syncd.commands.days import Day
+from syncd.commands.shared.day_option import Day
 
 DUTIES = ("scheduled", "completed", "owned", "done")
 """What can be owed (`syncd.domain.duty.DutyKind`)."""
@@ -43,7 +43,7 @@ def _through(day: datetime) -> str:
 @by_option
 def command(of: str, duty: str | None, until: datetime, reason: str, by: str) -> None:
     """Ask the executor of the ledger to waive."""
-    from syncd.commands.asking import ask_and_tell
+    from syncd.commands.shared.ask_daemon import ask_and_tell
 
     ask_and_tell("waive", {"of": of, "duty": duty, "until": _through(until), "reason": reason, "by": by})
 
@@ -55,7 +55,7 @@ def command(of: str, duty: str | None, until: datetime, reason: str, by: str) ->
 @by_option
 def unwaive(of: str, duty: str | None, reason: str, by: str) -> None:
     """Ask the executor of the ledger to end waivers."""
-    from syncd.commands.asking import ask_and_tell
+    from syncd.commands.shared.ask_daemon import ask_and_tell
 
     ask_and_tell("unwaive", {"of": of, "duty": duty, "reason": reason, "by": by})
 
@@ -67,6 +67,6 @@ def unwaive(of: str, duty: str | None, reason: str, by: str) -> None:
 @by_option
 def correct(of: str, duty: str | None, reason: str, by: str) -> None:
     """Ask the executor of the ledger to correct."""
-    from syncd.commands.asking import ask_and_tell
+    from syncd.commands.shared.ask_daemon import ask_and_tell
 
     ask_and_tell("correct", {"of": of, "duty": duty, "reason": reason, "by": by})

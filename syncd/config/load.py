@@ -9,12 +9,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from syncd.config.live import ENV_FILE, Live, check_live, load_live, load_settings, missing_accounts
-from syncd.config.mappings import load_mappings
+from syncd.config.mapping.load import load_mappings
 from syncd.config.problems import ConfigError, Problem
-from syncd.config.settings import Settings, variable
-from syncd.config.templates import Templates
-from syncd.domain.mapping import Mapping
+from syncd.config.settings.access import (
+    ENV_FILE,
+    Live,
+    check_live,
+    load_live,
+    load_settings,
+    missing_accounts,
+)
+from syncd.config.settings.settings import Settings, variable
+from syncd.config.templates.templates import Templates
+from syncd.domain.mapping.mapping import Mapping
 
 
 @dataclass(frozen=True)

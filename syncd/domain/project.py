@@ -10,7 +10,7 @@ from typing import Literal
 from pydantic import Field
 
 from syncd.domain.base import Reference, Value
-from syncd.domain.field import FieldFacts as FieldFacts
+from syncd.domain.field import FieldFacts
 from syncd.domain.ticket import Status
 
 Edition = Literal["cloud", "datacenter"]

@@ -40,7 +40,7 @@ class Account(Value):
 class Mark(Value):
     """What `syncd` wrote into the property of a thing that it made.
 
-    `facts` are what a comment states of a duty (`syncd.policy.statements`), for a ledger that lost it.
+    `facts` are what a comment states of a duty (`postmortem.facts_in_comments`), for a ledger that lost it.
     """
 
     op: str

@@ -19,15 +19,17 @@ from pathlib import Path
 from sqlmodel import Session, col, select
 
 from syncd.domain.operation import OperationClass, OperationState
-from syncd.ledger import audit, outbox
-from syncd.ledger.backup import check_copy, settle_file, sync_folder
-from syncd.ledger.ledger import Ledger, open_for_work, set_meta
-from syncd.ledger.lock import LedgerLock
-from syncd.ledger.migrate import backup_file
-from syncd.ledger.outbox import GivenUp
-from syncd.ledger.restored import CURSOR, UNSENT, WHY
-from syncd.ledger.snapshots import look_again, set_cursor, still_open, unfinished
-from syncd.ledger.tables import AuditEventRow, IncidentRow, RequestRow, TicketRow
+from syncd.ledger.database.backup import check_copy, settle_file, sync_folder
+from syncd.ledger.database.lock import LedgerLock
+from syncd.ledger.database.migrate import backup_file
+from syncd.ledger.open import Ledger, open_for_work, set_meta
+from syncd.ledger.store import audit, outbox
+from syncd.ledger.store.change_queue import look_again
+from syncd.ledger.store.key_values import set_cursor
+from syncd.ledger.store.outbox import GivenUp
+from syncd.ledger.store.restored import CURSOR, UNSENT, WHY
+from syncd.ledger.store.snapshots import still_open, unfinished
+from syncd.ledger.store.tables import AuditEventRow, IncidentRow, RequestRow, TicketRow
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from syncd.domain.base import JsonValue, UtcTime, Value
 from syncd.domain.duty import Duty, Waiver
 from syncd.domain.history import Change, Spell, Turn
 from syncd.domain.incident import Incident, Note
-from syncd.domain.mapping import Mapping, ServiceSection
+from syncd.domain.mapping.mapping import Mapping, ServiceSection
 from syncd.domain.operation import Operation
 from syncd.domain.project import ResolvedProject
 from syncd.domain.ticket import Account, Issue

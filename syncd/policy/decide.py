@@ -10,26 +10,26 @@ from collections.abc import Callable, Iterable
 
 from syncd.domain.duty import Duty
 from syncd.policy.case import Case, Decision, Rulebook
-from syncd.policy.closing import decide_closing
-from syncd.policy.conflict import decide_conflicts, with_agreed
-from syncd.policy.duties import decide_duties
-from syncd.policy.fields import decide_arrived, decide_fields
-from syncd.policy.follow_up_acts import tell_follow_ups
-from syncd.policy.follow_ups import decide_follow_ups
-from syncd.policy.gate import decide_gate
-from syncd.policy.held_rules import as_held
-from syncd.policy.merge import decide_merge
-from syncd.policy.mirror import decide_mirror
-from syncd.policy.mirror_changes import decide_mirror_changes
-from syncd.policy.notices import decide_notices
-from syncd.policy.postmortem import decide_postmortem
-from syncd.policy.reminders import decide_reminders
+from syncd.policy.follow_ups.judge import decide_follow_ups
+from syncd.policy.follow_ups.operations import tell_follow_ups
+from syncd.policy.notify.duty_comments import tell_duties
+from syncd.policy.notify.notices import decide_notices
+from syncd.policy.notify.reminders import decide_reminders
+from syncd.policy.postmortem.create import decide_postmortem
+from syncd.policy.postmortem.duties import decide_duties
+from syncd.policy.postmortem.waiver_comments import tell_waivers
 from syncd.policy.restricted import decide_level
-from syncd.policy.status import decide_status
-from syncd.policy.tell_duties import tell_duties
-from syncd.policy.tell_waivers import tell_waivers
-from syncd.policy.ticket import decide_ticket
-from syncd.policy.two_way import decide_two_way
+from syncd.policy.rules_in_force import as_held
+from syncd.policy.ticket.auto_close import decide_closing
+from syncd.policy.ticket.close_gate import decide_gate
+from syncd.policy.ticket.create import decide_ticket
+from syncd.policy.ticket.fields import decide_arrived, decide_fields
+from syncd.policy.ticket.merge import decide_merge
+from syncd.policy.ticket.status import decide_status
+from syncd.policy.two_way.conflicts import decide_conflicts, with_agreed
+from syncd.policy.two_way.copy_texts import decide_mirror
+from syncd.policy.two_way.ticket_to_incident import decide_two_way
+from syncd.policy.two_way.update_copies import decide_mirror_changes
 
 RULES: tuple[Callable[[Case, Rulebook], Decision], ...] = (
     decide_ticket,

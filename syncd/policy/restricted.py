@@ -9,10 +9,10 @@ stays restricted everywhere else.
 
 from __future__ import annotations
 
-from syncd.config.texts import title_matches
+from syncd.config.templates.text_limits import title_matches
 from syncd.domain.base import Reference
 from syncd.domain.incident import Incident, stub_title
-from syncd.domain.mapping import Mapping, ServiceSection
+from syncd.domain.mapping.mapping import Mapping, ServiceSection
 from syncd.domain.operation import Kind, Operation
 from syncd.domain.project import ResolvedProject
 from syncd.domain.ticket import Issue

@@ -13,7 +13,7 @@ import requests
 from loguru import logger
 from requests.utils import get_environ_proxies
 
-from syncd.remote.counts import Asked, Counts
+from syncd.remote.http.counts import Asked, Counts
 
 SERVICE = "heartbeat"
 TIMEOUT = (5.0, 10.0)

@@ -20,12 +20,12 @@ from pathlib import Path
 from typing import Literal
 
 from syncd.domain.clock import Clock
-from syncd.remote.connection import dial
-from syncd.remote.counts import Asked
-from syncd.remote.deadline import Flight, current
 from syncd.remote.errors import Cause, NotDone, RemoteError, Unknown
-from syncd.remote.sorting import Secrets, root
-from syncd.remote.transport import Transport
+from syncd.remote.http.connection import dial
+from syncd.remote.http.counts import Asked
+from syncd.remote.http.deadline import Flight, current
+from syncd.remote.http.failures import Secrets, root
+from syncd.remote.http.transport import Transport
 
 SERVICE = "mail"
 Security = Literal["none", "starttls", "tls"]

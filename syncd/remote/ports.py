@@ -16,10 +16,11 @@ from pydantic import Field
 
 from syncd.domain.base import JsonValue, Reference, Value
 from syncd.domain.directory import EscalationPolicy, OtherTool, Schedule
+from syncd.domain.field import FieldFacts
 from syncd.domain.history import Change
 from syncd.domain.incident import Incident, IncidentStatus, LogEntry, Note, PagerDutyService, Responder
 from syncd.domain.postmortem import Alert
-from syncd.domain.project import Edition, FieldFacts, ProjectFacts
+from syncd.domain.project import Edition, ProjectFacts
 from syncd.domain.ticket import Account, Comment, Issue, Mark, Status, Transition
 from syncd.remote.errors import NotDone
 

@@ -17,7 +17,7 @@ from typing import Any
 from sqlmodel import Session, SQLModel, col, select
 
 from syncd.domain.text import csv_cell
-from syncd.ledger.tables import (
+from syncd.ledger.store.tables import (
     ActionItemRow,
     AuditEventRow,
     DutyRow,

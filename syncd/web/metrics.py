@@ -15,10 +15,10 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector, CollectorRegistry
 
 from syncd import __version__
-from syncd.engine.lags import BULK, INDEX
-from syncd.engine.pulse import Pulse
-from syncd.engine.standing import SIDES, Standing
-from syncd.ledger import reading
+from syncd.engine.runtime.read_lag import BULK, INDEX
+from syncd.engine.runtime.watchdog import Pulse
+from syncd.engine.status import SIDES, Standing
+from syncd.ledger.views import status_and_show
 from syncd.web.source import Source
 
 TICKET_BUCKETS = (15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 21600.0)
@@ -103,9 +103,9 @@ class Metrics(Collector):
 
     def _from_ledger(self) -> Iterator[Family]:
         with self._source.desk.ledger.db.read() as session:
-            delays = reading.ticket_delays(session, self._started)
-            duties = reading.duties_by_state(session)
-            found, left = reading.doubles(session)
+            delays = status_and_show.ticket_delays(session, self._started)
+            duties = status_and_show.duties_by_state(session)
+            found, left = status_and_show.doubles(session)
         delay = HistogramMetricFamily("syncd_ticket_delay_seconds", "From an incident to its ticket.")
         delay.add_metric([], _buckets(delays, TICKET_BUCKETS), sum(delays))
         yield delay

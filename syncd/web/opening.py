@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from syncd.config.problems import ConfigError, Problem
-from syncd.config.settings import Settings, variable
+from syncd.config.settings.settings import Settings, variable
 from syncd.web.app import Secrets, make_app
 from syncd.web.metrics import Metrics
 from syncd.web.server import Listener

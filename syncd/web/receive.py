@@ -14,10 +14,11 @@ from threading import Lock
 from loguru import logger
 from sqlmodel import Session
 
-from syncd.engine.desk import Desk
-from syncd.ledger import audit
-from syncd.ledger.snapshots import look_again, tickets_by_issue
-from syncd.ledger.tables import IncidentRow
+from syncd.engine.context import Desk
+from syncd.ledger.store import audit
+from syncd.ledger.store.change_queue import look_again
+from syncd.ledger.store.snapshots import tickets_by_issue
+from syncd.ledger.store.tables import IncidentRow
 from syncd.web.events import IncidentEvent, jira_event, pagerduty_event
 
 REMEMBERED = 10_000

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from syncd.engine.desk import Desk
-from syncd.engine.pulse import Pulse
-from syncd.engine.standing import Standing, standing
-from syncd.ledger.ledger import get_meta
+from syncd.engine.context import Desk
+from syncd.engine.runtime.watchdog import Pulse
+from syncd.engine.status import Standing, standing
+from syncd.ledger.open import get_meta
 from syncd.remote.errors import Cause
 from syncd.web.receive import Receiver
 

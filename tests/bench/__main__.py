@@ -24,8 +24,8 @@ from rich.table import Table
 
 from bench import backfill, large, storm
 from bench.figure import Figure
-from syncd.engine.cycle import Engine
-from syncd.engine.desk import Desk
+from syncd.engine.context import Desk
+from syncd.engine.loop import Engine
 
 
 class Bench:

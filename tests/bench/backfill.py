@@ -17,8 +17,8 @@ from crash.world import Sandbox, start_sandbox
 from rig import mapping
 
 from bench.figure import Figure
-from syncd.engine import requests
-from syncd.engine.cycle import Engine
+from syncd.engine.jobs import requests
+from syncd.engine.loop import Engine
 from syncd.sandbox.world import World
 
 INCIDENTS = 2000

@@ -20,12 +20,12 @@ from pydantic_core import PydanticUndefined
 from sqlalchemy import insert
 
 from bench.figure import Figure
-from syncd.config.mappings import load_mappings
+from syncd.config.mapping.load import load_mappings
 from syncd.config.shipped import shipped
-from syncd.config.templates import Templates
-from syncd.ledger.ledger import Ledger, open_for_work
-from syncd.ledger.papers import due_incidents
-from syncd.ledger.tables import ActionItemRow, DutyRow, IncidentRow, PostmortemRow, TicketRow
+from syncd.config.templates.templates import Templates
+from syncd.ledger.open import Ledger, open_for_work
+from syncd.ledger.store.postmortems import due_incidents
+from syncd.ledger.store.tables import ActionItemRow, DutyRow, IncidentRow, PostmortemRow, TicketRow
 
 NOW = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
 INCIDENTS, ITEMS = 100_000, 20_000
@@ -194,9 +194,9 @@ def _tick(ledger: Ledger) -> float:
 
 def _report(path: Path) -> dict[str, float]:
     """Seconds for a report with its HTML, text and CSV, and the process's peak in MB."""
-    from syncd.report.forms import as_csv, as_html, as_text
-    from syncd.report.week import Week
-    from syncd.report.weekly import make
+    from syncd.report.weekly.formats import as_csv, as_html, as_text
+    from syncd.report.weekly.report import make
+    from syncd.report.weekly.week import Week
 
     templates = Templates()
     mappings = load_mappings(shipped("mappings"), templates)

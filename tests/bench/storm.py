@@ -23,16 +23,16 @@ from jira import JIRA
 from rig import PlainRenderer, mapping
 
 from bench.figure import Figure
-from syncd.engine.clock import SystemClock
-from syncd.engine.cycle import WORKERS, Engine
-from syncd.engine.desk import Clients, Desk
-from syncd.engine.health import Health
-from syncd.engine.jira_facts import JiraFacts
-from syncd.ledger.ledger import open_for_work
-from syncd.remote.budget import Budget, Rate
-from syncd.remote.jira import jira_client
-from syncd.remote.pagerduty import pagerduty_client
-from syncd.remote.transport import Transport
+from syncd.engine.context import Clients, Desk
+from syncd.engine.jira_knowledge.project_cache import JiraFacts
+from syncd.engine.loop import WORKERS, Engine
+from syncd.engine.runtime.service_health import Health
+from syncd.engine.runtime.system_clock import SystemClock
+from syncd.ledger.open import open_for_work
+from syncd.remote.http.budget import Budget, Rate
+from syncd.remote.http.transport import Transport
+from syncd.remote.jira.client import jira_client
+from syncd.remote.pagerduty.client import pagerduty_client
 from syncd.sandbox.cast import BOT_EMAIL, JIRA_KEY, PAGERDUTY_KEY
 
 INCIDENTS = 500

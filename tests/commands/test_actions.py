@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from commandline import CONTROLS, House
 
-from syncd.ledger.connect import Database
-from syncd.ledger.tables import ActionItemRow, DutyRow
+from syncd.ledger.database.connection import Database
+from syncd.ledger.store.tables import ActionItemRow, DutyRow
 
 NOW = datetime.now(UTC)
 """The commands read the machine's clock."""

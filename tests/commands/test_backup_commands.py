@@ -6,7 +6,7 @@ from pathlib import Path
 
 from commandline import House
 
-from syncd.ledger.lock import LedgerLock
+from syncd.ledger.database.lock import LedgerLock
 
 
 def test_a_backup_is_made_and_restored_and_the_ticket_is_not_made_again(house: House) -> None:

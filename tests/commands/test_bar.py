@@ -8,8 +8,8 @@ import sys
 import pytest
 from commandline import House
 
-from syncd.engine.clock import SystemClock
-from syncd.engine.progress import Progress
+from syncd.engine.runtime.progress import Progress
+from syncd.engine.runtime.system_clock import SystemClock
 
 
 class Terminal(io.StringIO):
@@ -30,7 +30,7 @@ class Loud:
 
 
 def test_on_a_terminal_it_shows_how_far_things_have_come(monkeypatch: pytest.MonkeyPatch) -> None:
-    from syncd.commands.bar import bar_on_terminal
+    from syncd.commands.shared.progress_bar import bar_on_terminal
 
     monkeypatch.setattr(sys, "stderr", terminal := Terminal())
     monkeypatch.setenv("TERM", "xterm")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from commandline import House, wait_for
 
-from syncd.ledger import holds
+from syncd.ledger.store import holds
 
 Start = Callable[..., subprocess.Popen[str]]
 SMALL = "from syncd.ledger import holds; holds.FIRST_LOAD_AT_MOST = 3; holds.MASS_AT_MOST = 2"

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from commandline import House
 
-from syncd.engine.checks.finding import CODES
+from syncd.preflight.checks.finding import CODES
 from syncd.sandbox import dump, faults, presets
 
 Findings = list[dict[str, str]]

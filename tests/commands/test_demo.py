@@ -13,10 +13,10 @@ from typing import cast
 import pytest
 from commandline import CONTROLS, House, Said
 
-from syncd.commands.demo_proof import rows
-from syncd.commands.demo_stage import Stage
-from syncd.config.mappings import load_mappings
-from syncd.config.templates import Templates
+from syncd.commands.demo.proof import rows
+from syncd.commands.demo.stage import Stage
+from syncd.config.mapping.load import load_mappings
+from syncd.config.templates.templates import Templates
 
 DEMO = [sys.executable, "-c", "from syncd.cli import main; main()", "demo", "--speed", "5000"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from commandline import House
 from sqlmodel import Session, create_engine, select
 
-from syncd.ledger.tables import PersonRow, RequestRow
+from syncd.ledger.store.tables import PersonRow, RequestRow
 
 ADDRESS = "amara.osei@qrpay.example"
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from commandline import House
 
-from syncd.config.mappings import load_mappings
-from syncd.config.templates import Templates
-from syncd.domain.mapping import Mode
+from syncd.config.mapping.load import load_mappings
+from syncd.config.templates.templates import Templates
+from syncd.domain.mapping.value_types import Mode
 from syncd.sandbox import presets
 from syncd.sandbox.jira.model import FieldDef, Option, Priority
 from syncd.sandbox.jira.workflow import Status, Workflow, any_to_any

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 from commandline import House
 
-from syncd.report.week import Week
+from syncd.report.weekly.week import Week
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ import pytest
 from commandline import House, wait_for
 
 from syncd import daemon
-from syncd.ledger.lock import LedgerLock
+from syncd.ledger.database.lock import LedgerLock
 from syncd.sandbox import faults
 
 Start = Callable[..., subprocess.Popen[str]]

@@ -20,8 +20,8 @@ import requests
 from commandline import House, wait_for
 from sqlmodel import col, select
 
-from syncd.ledger.ledger import open_for_reading
-from syncd.ledger.tables import AuditEventRow
+from syncd.ledger.open import open_for_reading
+from syncd.ledger.store.tables import AuditEventRow
 from syncd.sandbox import faults
 
 Start = Callable[..., subprocess.Popen[str]]
@@ -113,7 +113,7 @@ RAISE = "raise ValueError('gone')"
 @pytest.mark.parametrize(
     ("module", "owner", "name", "does", "said"),
     [
-        ("syncd.engine.observe_jira", "JiraPoller", "poll", HANG, "the cycle under way has done nothing"),
+        ("syncd.engine.observe.jira", "JiraPoller", "poll", HANG, "the cycle under way has done nothing"),
         ("syncd.web", "source", "get_meta", RAISE, "the ledger does not answer: ValueError"),
     ],
     ids=["a cycle that hangs", "a ledger that does not answer"],

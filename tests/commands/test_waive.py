@@ -10,7 +10,7 @@ import pytest
 from commandline import House
 from sqlmodel import Session, SQLModel, create_engine, select
 
-from syncd.ledger.tables import ActionItemRow, AuditEventRow, DutyRow, PostmortemRow, WaiverRow
+from syncd.ledger.store.tables import ActionItemRow, AuditEventRow, DutyRow, PostmortemRow, WaiverRow
 
 AMARA = {"id": "acc-1", "name": "Amara Osei", "email": "amara.osei@qrpay.example"}
 WHY = ("--reason", "The bank is closed", "--by", "priya.raman@qrpay.example")

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from syncd.domain.incident import Incident
-from syncd.domain.mapping import Mapping
+from syncd.domain.mapping.mapping import Mapping
 
 
 def incident(**changes: Any) -> Incident:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from syncd.config.templates import Templates
+from syncd.config.templates.templates import Templates
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "domain"))
 

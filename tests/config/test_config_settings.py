@@ -6,10 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from syncd.config.durations import duration
-from syncd.config.live import check_live, live, load_live, load_settings, on_loopback, unknown_variables
 from syncd.config.problems import ConfigError
-from syncd.config.settings import Settings
+from syncd.config.settings.access import (
+    check_live,
+    live,
+    load_live,
+    load_settings,
+    on_loopback,
+    unknown_variables,
+)
+from syncd.config.settings.durations import duration
+from syncd.config.settings.settings import Settings
 
 Env = pytest.MonkeyPatch
 

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from syncd.config.problems import ConfigError
-from syncd.config.template_filters import all_filters
-from syncd.config.templates import Target, TemplateError, Templates
+from syncd.config.templates.filters import all_filters
+from syncd.config.templates.sandbox import Target
+from syncd.config.templates.templates import TemplateError, Templates
 
 CONTEXT: dict[str, Any] = {
     "title": "h1. {html} *x*",

@@ -6,7 +6,7 @@ from hostile_text import active_markup, hostile
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from syncd.config.texts import cut, slug_label, summary_line, wiki_within
+from syncd.config.templates.text_limits import cut, slug_label, summary_line, wiki_within
 from syncd.domain.text import escape_wiki, utf16_len
 
 QUICK = settings(max_examples=300, deadline=None)

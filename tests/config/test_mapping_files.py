@@ -12,16 +12,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from syncd.config.mapping_checks import content_problems
-from syncd.config.mapping_errors import structure_problems
-from syncd.config.mappings import load_mappings, read_mapping, team_for
-from syncd.config.normalise import normalise
+from syncd.config.mapping.checks import content_problems
+from syncd.config.mapping.errors import structure_problems
+from syncd.config.mapping.load import load_mappings, read_mapping, team_for
+from syncd.config.mapping.normalise import normalise
+from syncd.config.mapping.yaml_reader import parse_yaml, read_yaml
 from syncd.config.problems import ConfigError, Problem, did_you_mean, listing
 from syncd.config.shipped import shipped
-from syncd.config.templates import Templates
-from syncd.config.yaml_reader import parse_yaml, read_yaml
+from syncd.config.templates.templates import Templates
 from syncd.domain.base import JsonValue
-from syncd.domain.mapping import Mapping
+from syncd.domain.mapping.mapping import Mapping
 
 Folder = Callable[..., Path]
 

@@ -13,18 +13,18 @@ from hostile_text import PIECES, active_markup, hostile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from syncd.config.mappings import load_mappings
-from syncd.config.postmortem_context import duration, postmortem_context
-from syncd.config.postmortem_text import PREFILLED_LIMIT, render_postmortem, shortened
+from syncd.config.mapping.load import load_mappings
+from syncd.config.mapping.template_trial import sample_story
 from syncd.config.shipped import shipped
-from syncd.config.template_trial import sample_story
-from syncd.config.templates import Templates
-from syncd.config.ticket_text import RenderedTicket
+from syncd.config.templates.postmortem_context import duration, postmortem_context
+from syncd.config.templates.postmortem_text import PREFILLED_LIMIT, render_postmortem, shortened
+from syncd.config.templates.templates import Templates
+from syncd.config.templates.ticket_text import RenderedTicket
 from syncd.domain.history import Spell
-from syncd.domain.mapping import Mapping
+from syncd.domain.mapping.mapping import Mapping
 from syncd.domain.postmortem import Alert, Helper, Line, Story, Window
 from syncd.domain.text import utf16_len
-from syncd.policy.follow_up_table import follow_ups_in
+from syncd.policy.follow_ups.table_parser import follow_ups_in
 
 TEMPLATES = Templates()
 

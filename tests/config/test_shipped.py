@@ -11,15 +11,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from syncd.config.keys import all_keys, known_keys
-from syncd.config.mappings import load_mappings, read_mapping
-from syncd.config.schema import key_table, mapping_schema
+from syncd.config.mapping.keys import all_keys, known_keys
+from syncd.config.mapping.load import load_mappings, read_mapping
+from syncd.config.mapping.schema import key_table, mapping_schema
+from syncd.config.mapping.starter import example_mapping, starter_mapping
 from syncd.config.shipped import shipped
-from syncd.config.starter import example_mapping, starter_mapping
-from syncd.config.templates import Templates
-from syncd.config.texts import title_matches
-from syncd.config.ticket_context import choose_playbook
-from syncd.domain.mapping import Mapping, Mode
+from syncd.config.templates.templates import Templates
+from syncd.config.templates.text_limits import title_matches
+from syncd.config.templates.ticket_context import choose_playbook
+from syncd.domain.mapping.mapping import Mapping
+from syncd.domain.mapping.value_types import Mode
 
 TOP = Path(__file__).parents[2]
 TEMPLATES = Templates()
@@ -225,7 +226,9 @@ def test_every_key_is_described() -> None:
 
 def test_the_readme_of_the_mappings_has_the_table_of_keys_as_the_types_say_it() -> None:
     readme = (TOP / "mappings" / "README.md").read_text()
-    assert key_table() in readme, "put what `python -m syncd.config.schema` prints into mappings/README.md"
+    assert key_table() in readme, (
+        "put what `python -m syncd.config.mapping.schema` prints into mappings/README.md"
+    )
 
 
 def test_the_first_mapping_of_the_readme_loads(folder: Callable[..., Path]) -> None:

@@ -11,14 +11,14 @@ from hostile_text import JOINER, PIECES, active_markup, hostile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from syncd.config.mappings import load_mappings
+from syncd.config.mapping.load import load_mappings
 from syncd.config.shipped import shipped
-from syncd.config.templates import Templates
-from syncd.config.texts import DESCRIPTION_LIMIT
-from syncd.config.ticket_context import choose_playbook, ticket_context, ticket_summary
-from syncd.config.ticket_text import SHORTENED, cut_markup, render_ticket
+from syncd.config.templates.templates import Templates
+from syncd.config.templates.text_limits import DESCRIPTION_LIMIT
+from syncd.config.templates.ticket_context import choose_playbook, ticket_context, ticket_summary
+from syncd.config.templates.ticket_text import SHORTENED, cut_markup, render_ticket
 from syncd.domain.incident import Incident
-from syncd.domain.mapping import Mapping
+from syncd.domain.mapping.mapping import Mapping
 from syncd.domain.text import utf16_len
 
 TEMPLATES = Templates()

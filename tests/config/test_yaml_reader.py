@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from syncd.config.mapping.yaml_reader import LARGEST_FILE, dotted, parse_yaml, read_yaml
 from syncd.config.problems import ConfigError, Place
-from syncd.config.yaml_reader import LARGEST_FILE, dotted, parse_yaml, read_yaml
 
 
 def problems(text: str) -> list[str]:

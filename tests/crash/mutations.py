@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from syncd.config.texts import slug_label
+from syncd.config.templates.text_limits import slug_label
 from syncd.domain.operation import op_of, ticket_key
-from syncd.engine.acts.base import Act, Outcome, Rendered
-from syncd.engine.acts.create_ticket import CreateTicket, _project_of
-from syncd.engine.cycle import Engine
-from syncd.engine.desk import Desk
-from syncd.engine.executor import Executor, Verdict
-from syncd.engine.fetch_lag import FetchLag
-from syncd.engine.probe import find_made, highest_seen
-from syncd.ledger import outbox
-from syncd.ledger.tables import OperationRow
+from syncd.engine.act.executor import Executor, Verdict
+from syncd.engine.act.find_created import find_made, highest_seen
+from syncd.engine.act.kind import Act, Outcome, Rendered
+from syncd.engine.act.kinds.create_ticket import CreateTicket, _project_of
+from syncd.engine.context import Desk
+from syncd.engine.loop import Engine
+from syncd.engine.runtime.read_lag import FetchLag
+from syncd.ledger.store import outbox
+from syncd.ledger.store.tables import OperationRow
 
 
 def none(engine: Engine) -> None:

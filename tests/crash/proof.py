@@ -21,9 +21,9 @@ from crash.mutations import MUTATIONS
 from crash.worker import Task, run_worker
 from crash.world import Sandbox, start_sandbox
 from syncd.domain.operation import op_of, ticket_key
-from syncd.ledger import audit
-from syncd.ledger.ledger import open_for_reading
-from syncd.policy.mirror import mark_in
+from syncd.ledger.open import open_for_reading
+from syncd.ledger.store import audit
+from syncd.policy.marks import mark_in
 
 OTHERS_PER_HOUR = 30.0
 SETTLE = 600.0

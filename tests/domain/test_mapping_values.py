@@ -5,7 +5,7 @@ from datetime import date
 import pytest
 from pydantic import ValidationError
 
-from syncd.domain.mapping import Mapping, default_severities
+from syncd.domain.mapping.mapping import Mapping, default_severities
 
 
 def make(**changes: object) -> Mapping:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from syncd.domain.incident import Incident
-from syncd.domain.mapping import Mapping
+from syncd.domain.mapping.mapping import Mapping
 from syncd.policy.severity import decide_severity
 
 MAPPING = Mapping.model_validate(

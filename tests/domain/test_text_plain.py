@@ -10,15 +10,7 @@ from hostile_text import hostile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from syncd.domain.text import (
-    csv_cell,
-    header_line,
-    jql_string,
-    one_line,
-    strip_controls,
-    terminal,
-    utf16_len,
-)
+from syncd.domain.text import csv_cell, header_line, jql_string, one_line, strip_controls, terminal, utf16_len
 
 QUICK = settings(max_examples=300, deadline=None)
 DIRECTION_MARKS = set("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")

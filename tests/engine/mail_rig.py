@@ -13,14 +13,14 @@ from sqlmodel import col, select
 
 from syncd.domain.duty import Duty, DutyKind, DutyState
 from syncd.domain.incident import Incident
-from syncd.domain.mapping import Mapping
-from syncd.engine import paperwork
-from syncd.ledger import papers
-from syncd.ledger.snapshots import look_again
-from syncd.ledger.tables import AuditEventRow, IncidentRow, OperationRow, PostmortemRow
+from syncd.domain.mapping.mapping import Mapping
+from syncd.engine.decide.looks import read
+from syncd.ledger.store.change_queue import look_again
+from syncd.ledger.store.duties import save_duties
+from syncd.ledger.store.tables import AuditEventRow, IncidentRow, OperationRow, PostmortemRow
 from syncd.policy import decide
-from syncd.policy.notices import decide_notices
-from syncd.policy.reminders import decide_reminders
+from syncd.policy.notify.notices import decide_notices
+from syncd.policy.notify.reminders import decide_reminders
 from syncd.sandbox.mail import Letter
 
 MakeRig = Callable[..., Rig]
@@ -117,7 +117,7 @@ class Owed:
         """Have the postmortem read, as Jira's poll has."""
         book = self.rig.desk.book_of(self._incident())
         assert book is not None
-        paperwork.read(self.rig.desk, self.incident, book, frozenset({"postmortem"}))
+        read(self.rig.desk, self.incident, book, frozenset({"postmortem"}))
 
     def _incident(self) -> Incident:
         with self.rig.ledger.db.read() as session:
@@ -134,7 +134,7 @@ class Owed:
             kind=DutyKind(kind), subject=subject, state=DutyState(state), due_at=due, **{**data, **more}
         )
         with self.rig.ledger.db.write() as session:
-            papers.save_duties(session, self.incident, [duty], now)
+            save_duties(session, self.incident, [duty], now)
             look_again(session, [self.incident], now, self.rig.ledger.moments.next(), "a duty was set")
 
 

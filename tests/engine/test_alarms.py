@@ -13,9 +13,9 @@ from engine.mail_rig import MakeRig, letters, mailing, mails, subjects, text_of
 from engine.test_brakes import standing
 from engine.test_notices import sev0
 from syncd.domain.mail import OPERATOR
-from syncd.engine.alarms import Alarms
-from syncd.ledger.tables import AuditEventRow
-from syncd.policy.alarms import Trouble, alarms_due
+from syncd.engine.notify.alarms import Alarms
+from syncd.ledger.store.tables import AuditEventRow
+from syncd.policy.notify.operator_alarms import Trouble, alarms_due
 from syncd.remote.errors import RemoteError
 
 NOW = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)

@@ -11,9 +11,9 @@ from loguru import logger
 from rig import Rig, mapping
 
 from engine.test_lifecycle import nothing_more_is_written
-from syncd.engine import windows
-from syncd.engine.progress import Progress
-from syncd.engine.windows import read_created
+from syncd.engine.observe import incident_windows
+from syncd.engine.observe.incident_windows import read_created
+from syncd.engine.runtime.progress import Progress
 from syncd.sandbox import dump
 from syncd.sandbox.cast import START
 
@@ -130,7 +130,7 @@ def test_it_looks_back_as_far_as_the_settings_say_in_windows_of_a_month(make_rig
 def test_a_window_with_too_many_goes_on_where_the_last_page_ended(
     make_rig: MakeRig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(windows, "LAST_OFFSET", 0)
+    monkeypatch.setattr(incident_windows, "LAST_OFFSET", 0)
     rig = make_rig()
     expected = over(rig, 3, count=230)
     since, until = START - 14 * DAY, START

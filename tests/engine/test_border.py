@@ -10,11 +10,11 @@ import pytest
 from rig import Rig, mapping
 
 from engine.test_lifecycle import incident_of, issue_of, nothing_more_is_written
-from syncd.config.templates import Templates
-from syncd.config.texts import DESCRIPTION_LIMIT
+from syncd.config.templates.templates import Templates
+from syncd.config.templates.text_limits import DESCRIPTION_LIMIT
 from syncd.daemon import TicketRenderer
 from syncd.domain.text import utf16_len
-from syncd.ledger.tables import IncidentRow, TicketRow
+from syncd.ledger.store.tables import IncidentRow, TicketRow
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "domain"))
 from hostile_text import active_markup
@@ -79,7 +79,7 @@ def test_a_masked_note_is_no_news_at_every_look(rendered: Rig) -> None:
     rig.world.pagerduty.note(made.id, f"paid with {CARD}", "Amara Osei")
     rig.settle(3)
     rig.engine.slow()
-    from syncd.ledger.snapshots import awaiting_a_look
+    from syncd.ledger.store.change_queue import awaiting_a_look
 
     with rig.ledger.db.read() as session:
         assert awaiting_a_look(session) == []

@@ -9,9 +9,9 @@ import pytest
 from rig import Rig, mapping
 
 from engine.test_lifecycle import issue_of, nothing_more_is_written
-from syncd.engine import requests
-from syncd.ledger import audit, holds
-from syncd.ledger.reading import status_data
+from syncd.engine.jobs import requests
+from syncd.ledger.store import audit, holds
+from syncd.ledger.views.status_and_show import status_data
 from syncd.sandbox import dump, faults
 
 MakeRig = Callable[..., Rig]
@@ -49,7 +49,7 @@ def standing(rig: Rig) -> dict[str, Any]:
 def kinds_of_events(rig: Rig) -> list[str]:
     from sqlmodel import select
 
-    from syncd.ledger.tables import AuditEventRow
+    from syncd.ledger.store.tables import AuditEventRow
 
     with rig.ledger.db.read() as session:
         assert audit.verify(session) is None

@@ -8,9 +8,9 @@ from rig import Rig, mapping
 
 from engine.mail_rig import MakeRig
 from engine.test_lifecycle import nothing_more_is_written
-from syncd.domain.mapping import Mapping
-from syncd.ledger import papers
-from syncd.ledger.rules import earlier_values
+from syncd.domain.mapping.mapping import Mapping
+from syncd.ledger.store.duties import duties_of
+from syncd.ledger.store.loaded_rules import earlier_values
 from syncd.sandbox import dump
 
 ENFORCED = {"mode": "enforce", "after_minutes": 0}
@@ -53,7 +53,7 @@ def with_postmortem(rig: Rig) -> set[str]:
 def owing(rig: Rig, incident: str) -> int:
     """How many duties of its postmortem an incident has on record."""
     with rig.ledger.db.read() as session:
-        return sum(one.subject == incident for one in papers.duties_of(session, incident))
+        return sum(one.subject == incident for one in duties_of(session, incident))
 
 
 def test_switched_on_it_makes_postmortems_only_for_what_is_resolved_afterwards(make_rig: MakeRig) -> None:
@@ -86,7 +86,7 @@ def test_what_owed_one_when_it_was_resolved_goes_on_owing_it(make_rig: MakeRig) 
     assert with_postmortem(rig) == {before}
     assert (owing(rig, before), owing(rig, after)) == (2, 0)
     with rig.ledger.db.read() as session:
-        assert {one.state for one in papers.duties_of(session, before)} <= {"pending", "due_soon"}
+        assert {one.state for one in duties_of(session, before)} <= {"pending", "due_soon"}
 
 
 def test_another_address_in_the_mapping_voids_no_duty_of_what_came_in_meanwhile(make_rig: MakeRig) -> None:

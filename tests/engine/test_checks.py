@@ -8,14 +8,14 @@ import pytest
 from rig import Rig, mapping
 
 from syncd.domain.base import Reference
-from syncd.domain.mapping import Mapping
+from syncd.domain.mapping.mapping import Mapping
 from syncd.domain.project import IssueTypeFacts, ProjectFacts
 from syncd.domain.ticket import Account, Status, StatusCategory
-from syncd.engine.checks.finding import Finding, Level
-from syncd.engine.checks.people import certain
-from syncd.engine.checks.run import check_all
-from syncd.engine.checks.sight import Sight
-from syncd.engine.first_mapping import choose
+from syncd.preflight.checks.finding import Finding, Level
+from syncd.preflight.checks.people import certain
+from syncd.preflight.checks.run import check_all
+from syncd.preflight.checks.sight import Sight
+from syncd.preflight.draft_mapping import choose
 from syncd.sandbox import faults
 
 MAPPINGS = "integration-jira-cloud/accounts_mappings"

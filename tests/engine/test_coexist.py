@@ -10,8 +10,8 @@ from rig import Rig, mapping
 
 from engine.test_checks import findings, of
 from engine.test_lifecycle import incident_of, issue_of, nothing_more_is_written, status
-from syncd.engine.checks.finding import Level
-from syncd.ledger.tables import TicketRow
+from syncd.ledger.store.tables import TicketRow
+from syncd.preflight.checks.finding import Level
 from syncd.sandbox import dump, faults
 
 BESIDE = mapping(coexist="adopt")

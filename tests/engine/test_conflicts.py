@@ -8,9 +8,9 @@ from typing import Any
 from rig import Rig, mapping
 
 from engine.test_lifecycle import incident_of, issue_of, nothing_more_is_written, status
-from syncd.ledger import audit
-from syncd.ledger.reading import show_data, status_data
-from syncd.ledger.tables import AuditEventRow, IncidentRow
+from syncd.ledger.store import audit
+from syncd.ledger.store.tables import AuditEventRow, IncidentRow
+from syncd.ledger.views.status_and_show import show_data, status_data
 
 ROBOT = "Ines Carvalho"
 

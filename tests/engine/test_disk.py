@@ -13,8 +13,8 @@ from sqlalchemy import event
 
 from engine.test_faults import creates, ours
 from engine.test_lifecycle import incident_of, issue_of, nothing_more_is_written, status
-from syncd.ledger import audit, outbox
-from syncd.policy.mirror import mark_in
+from syncd.ledger.store import audit, outbox
+from syncd.policy.marks import mark_in
 
 
 @contextmanager

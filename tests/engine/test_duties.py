@@ -9,10 +9,10 @@ import pytest
 from rig import Rig, mapping
 
 from syncd.domain.duty import Duty, DutyKind
-from syncd.ledger.papers import duties_of, waivers_of
-from syncd.ledger.reading import show_data, status_data
-from syncd.ledger.tables import IncidentRow, PostmortemRow
-from syncd.policy.judging import GRACE
+from syncd.ledger.store.duties import duties_of, waivers_of
+from syncd.ledger.store.tables import IncidentRow, PostmortemRow
+from syncd.ledger.views.status_and_show import show_data, status_data
+from syncd.policy.postmortem.judge import GRACE
 from syncd.sandbox.cast import BOT_EMAIL
 
 INES = "Ines Carvalho"

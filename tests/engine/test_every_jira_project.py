@@ -8,7 +8,7 @@ import pytest
 from rig import Rig, mapping
 
 from engine.test_lifecycle import issue_of, nothing_more_is_written, status
-from syncd.ledger import outbox
+from syncd.ledger.store import outbox
 from syncd.sandbox import dump, faults, presets
 from syncd.sandbox.world import World
 

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from syncd.domain.base import Reference
-from syncd.domain.mapping import STATUS_WORDS
+from syncd.domain.mapping.mapping import STATUS_WORDS
 from syncd.domain.project import ResolvedProject
 from syncd.domain.ticket import Status
-from syncd.engine.acts.route import MOST_HOPS, goal_for, plan_step
+from syncd.engine.act.jira_write.workflow_route import MOST_HOPS, goal_for, plan_step
 
 WORDS = tuple(
     Status(id=word, name=word, category="done" if word == "closed" else "indeterminate")

@@ -10,7 +10,7 @@ import pytest
 from rig import Rig, mapping
 
 from engine.test_lifecycle import issue_of, nothing_more_is_written, status
-from syncd.ledger import outbox
+from syncd.ledger.store import outbox
 from syncd.sandbox import faults, presets
 from syncd.sandbox.jira.workflow import Status, Transition, Workflow
 

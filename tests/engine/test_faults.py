@@ -8,7 +8,7 @@ import pytest
 from rig import Rig
 
 from engine.test_lifecycle import incident_of, issue_of, nothing_more_is_written, status
-from syncd.policy.mirror import mark_in
+from syncd.policy.marks import mark_in
 from syncd.remote.errors import Cause
 from syncd.sandbox import dump, faults
 
@@ -251,7 +251,7 @@ def test_a_fault_on_every_third_request_over_sockets_changes_nothing_of_the_end(
     house.settle(50)
     parked = house.operations("parked")
     if parked:
-        from syncd.ledger import outbox
+        from syncd.ledger.store import outbox
 
         assert strike.reply is not None and strike.reply.status == 404
         with house.ledger.db.write() as session:
@@ -326,7 +326,7 @@ def test_an_empty_list_of_open_incidents_changes_nothing_before_a_read_by_id(hou
     house.world.faults.add(nothing, service="pagerduty", path=r"/incidents$", times=1)
     house.cycle()
     with house.ledger.db.read() as session:
-        from syncd.ledger.tables import IncidentRow
+        from syncd.ledger.store.tables import IncidentRow
 
         assert {session.get(IncidentRow, one.id).status for one in made} == {"triggered"}
     nothing_more_is_written(house)

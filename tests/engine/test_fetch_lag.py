@@ -8,8 +8,8 @@ import pytest
 from rig import Rig
 
 from engine.test_faults import creates
-from syncd.engine.fetch_lag import FetchLag
-from syncd.ledger.reading import status_data
+from syncd.engine.runtime.read_lag import FetchLag
+from syncd.ledger.views.status_and_show import status_data
 from syncd.sandbox import faults
 
 

@@ -9,9 +9,9 @@ import pytest
 from rig import SERVICES, Rig, mapping
 from sqlmodel import select
 
-from syncd.config.templates import Templates
+from syncd.config.templates.templates import Templates
 from syncd.daemon import TicketRenderer
-from syncd.ledger.tables import ActionItemRow, DutyRow
+from syncd.ledger.store.tables import ActionItemRow, DutyRow
 from syncd.sandbox import dump, faults, presets
 from syncd.sandbox.world import World
 

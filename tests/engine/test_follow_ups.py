@@ -11,9 +11,9 @@ from typing import Any
 from rig import SERVICES, Rig, mapping, rig
 from sqlmodel import col, select
 
-from syncd.engine.mail_lines import case_of, line_of, section_of
-from syncd.ledger.papers import duties_of
-from syncd.ledger.tables import ActionItemRow, AuditEventRow, IncidentRow, PostmortemRow
+from syncd.engine.notify.duty_line import case_of, line_of, section_of
+from syncd.ledger.store.duties import duties_of
+from syncd.ledger.store.tables import ActionItemRow, AuditEventRow, IncidentRow, PostmortemRow
 from syncd.sandbox.jira.model import Issue
 
 HOUR = 3600.0

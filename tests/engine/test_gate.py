@@ -12,7 +12,7 @@ from sqlmodel import select
 
 from engine.test_lifecycle import issue_of, nothing_more_is_written, status
 from syncd.domain.duty import Duty, DutyKind, DutyState
-from syncd.ledger.tables import AuditEventRow, IncidentRow
+from syncd.ledger.store.tables import AuditEventRow, IncidentRow
 from syncd.policy import decide as rules
 from syncd.policy.case import Case, Decision, Rulebook
 

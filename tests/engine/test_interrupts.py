@@ -15,7 +15,7 @@ import pytest
 from simulation.house import House
 from simulation.play import memory
 
-from syncd.engine.requests import ask
+from syncd.engine.jobs.requests import ask
 from syncd.sandbox import faults
 
 Scenario = Callable[[House], None]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from rig import Rig, mapping
 
-from syncd.policy.mirror import mark_in
+from syncd.policy.marks import mark_in
 from syncd.sandbox import faults
 
 

@@ -11,7 +11,7 @@ import pytest
 from loguru import logger
 from rig import Rig
 
-from syncd.engine.logs import start_log
+from syncd.engine.runtime.logs import start_log
 
 SECRETS = ("s3cret-token", "s3cret-token-and-more", "abc")
 Lines = Callable[[], list[str]]

@@ -8,7 +8,7 @@ from rig import Rig
 from sqlmodel import select
 
 from engine.test_bulk import storm
-from syncd.ledger.tables import LookAgainRow
+from syncd.ledger.store.tables import LookAgainRow
 from syncd.sandbox import faults
 
 ABOUT_THE_PROJECT = (

@@ -8,8 +8,8 @@ import pytest
 from rig import SERVICES
 
 from engine.mail_rig import mailing
-from syncd.engine.checks.finding import Level
-from syncd.engine.checks.mails import mails
+from syncd.preflight.checks.finding import Level
+from syncd.preflight.checks.mails import mails
 
 OWNED = {name: {"owner": "ana@qrpay.example"} for name in SERVICES}
 NOTIFIED = {"SEV0": {"pagerduty": "P1", "postmortem": True, "notify": "owner"}}

@@ -27,7 +27,7 @@ from engine.test_brakes import ask
 from engine.test_notices import sev0
 from engine.test_pause import pause, resume
 from engine.test_reminders import PAPERS, at, incident
-from syncd.engine.ceiling import AT_MOST
+from syncd.engine.act.mail_rate import AT_MOST
 from syncd.remote.mail import FolderMail
 from syncd.sandbox import faults
 
@@ -213,7 +213,7 @@ def test_a_dry_run_mails_nobody(post: Rig) -> None:
 def incident_in_ledger(rig: Rig) -> str:
     from sqlmodel import select
 
-    from syncd.ledger.tables import IncidentRow
+    from syncd.ledger.store.tables import IncidentRow
 
     rig.cycle()
     with rig.ledger.db.read() as session:
@@ -309,7 +309,7 @@ def test_the_operator_hears_once_of_a_mass_of_writes_that_is_held(
     post: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from engine.test_brakes import storm
-    from syncd.ledger import holds
+    from syncd.ledger.store import holds
 
     monkeypatch.setattr(holds, "MASS_AT_MOST", 3)
     storm(post, 5)

@@ -185,7 +185,7 @@ def test_mails_that_are_not_switched_on_are_not_sent(make_rig: MakeRig, mode: st
 def _would(rig: Rig) -> list[list[str]]:
     from sqlmodel import select
 
-    from syncd.ledger.tables import IncidentRow
+    from syncd.ledger.store.tables import IncidentRow
 
     with rig.ledger.db.read() as session:
         return list(session.exec(select(IncidentRow.would)).all())
@@ -213,7 +213,7 @@ def test_a_jira_that_was_never_reached_holds_no_notice(make_rig: MakeRig) -> Non
 
     rig = make_rig(mappings=(mailing(),), mail=True, preset=down)
     with rig.ledger.db.write() as session:
-        from syncd.ledger.snapshots import set_cursor
+        from syncd.ledger.store.key_values import set_cursor
 
         set_cursor(session, "first_load", state="passed")
     sev0(rig)

@@ -9,10 +9,11 @@ from typing import Any
 from rig import Rig
 
 from engine.test_lifecycle import incident_of, issue_of, nothing_more_is_written, status
-from syncd.engine.observe_pagerduty import WATERMARK
-from syncd.ledger.snapshots import get_cursor, save_incident
-from syncd.ledger.tables import IncidentRow
-from syncd.policy.mirror import mark_in
+from syncd.engine.observe.pagerduty import WATERMARK
+from syncd.ledger.store.key_values import get_cursor
+from syncd.ledger.store.snapshots import save_incident
+from syncd.ledger.store.tables import IncidentRow
+from syncd.policy.marks import mark_in
 from syncd.sandbox import faults
 
 
@@ -183,7 +184,7 @@ def test_a_ledger_that_was_deleted_finds_its_tickets_and_texts_again(house: Rig)
     house.start()
     house.settle(3)
     with house.ledger.db.read() as session:
-        from syncd.ledger.tables import TicketRow
+        from syncd.ledger.store.tables import TicketRow
 
         ticket = session.get(TicketRow, made.id)
         assert ticket is not None

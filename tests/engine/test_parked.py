@@ -7,8 +7,8 @@ from rig import Rig, mapping
 from engine.test_faults import ours
 from engine.test_lifecycle import incident_of, issue_of, nothing_more_is_written, status
 from engine.test_sweep import DAY, double, sweep, sweeping
-from syncd.engine.requests import ask
-from syncd.policy.mirror import mark_in
+from syncd.engine.jobs.requests import ask
+from syncd.policy.marks import mark_in
 from syncd.sandbox import faults
 
 REFUSAL = faults.error(400, body={"errorMessages": ["Linking is switched off."], "errors": {}})

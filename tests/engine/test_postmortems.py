@@ -8,12 +8,12 @@ import pytest
 from rig import Rig, mapping
 
 from engine.test_lifecycle import nothing_more_is_written
-from syncd.config.templates import Templates
+from syncd.config.templates.templates import Templates
 from syncd.daemon import TicketRenderer
 from syncd.domain.operation import Kind, Operation
-from syncd.engine.executor import Executor
-from syncd.ledger import outbox
-from syncd.ledger.tables import IncidentRow, PostmortemRow
+from syncd.engine.act.executor import Executor
+from syncd.ledger.store import outbox
+from syncd.ledger.store.tables import IncidentRow, PostmortemRow
 from syncd.sandbox import dump, faults, presets
 
 ME = "Amara Osei"

@@ -7,8 +7,8 @@ from threading import Event, Thread
 import pytest
 from rig import RigClock
 
-from syncd.engine.notify import LONGEST_STATUS, Supervisor
-from syncd.engine.pulse import LONGEST_CYCLE, STUCK_AFTER, Pulse
+from syncd.engine.runtime.systemd import LONGEST_STATUS, Supervisor
+from syncd.engine.runtime.watchdog import LONGEST_CYCLE, STUCK_AFTER, Pulse
 from syncd.sandbox.cast import START
 from syncd.sandbox.clock import SandboxClock
 

@@ -13,15 +13,15 @@ from engine.mail_rig import MakeRig, letters, mailing, mails
 from engine.test_lifecycle import nothing_more_is_written, status
 from engine.test_restore import back_up_rig, doubled, restore_rig, said
 from syncd.domain.duty import Duty, Waiver
-from syncd.engine import requests
-from syncd.ledger.papers import duties_of, waivers_of
-from syncd.ledger.reading import show_data
-from syncd.ledger.restored import WHY
-from syncd.ledger.tables import AuditEventRow, IncidentRow, PostmortemRow
+from syncd.engine.jobs import requests
+from syncd.ledger.store.duties import duties_of, waivers_of
+from syncd.ledger.store.restored import WHY
+from syncd.ledger.store.tables import AuditEventRow, IncidentRow, PostmortemRow
+from syncd.ledger.views.status_and_show import show_data
 from syncd.report.evidence import evidence
-from syncd.report.week import latest_due
-from syncd.report.weekly import make
-from syncd.report.words import context
+from syncd.report.weekly.report import make
+from syncd.report.weekly.week import latest_due
+from syncd.report.weekly.words import context
 from syncd.sandbox.jira.model import Comment
 from syncd.sandbox.jira.model import Issue as SandboxIssue
 

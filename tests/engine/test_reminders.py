@@ -26,7 +26,7 @@ from engine.mail_rig import (
 from engine.test_lifecycle import nothing_more_is_written
 from engine.test_pause import pause, resume
 from syncd.policy import decide as rules
-from syncd.policy.tell_duties import tell_duties
+from syncd.policy.notify.duty_comments import tell_duties
 
 MONDAY = datetime(2026, 11, 16, tzinfo=UTC)
 HOUR = 3600.0
@@ -214,7 +214,7 @@ def test_one_digest_names_everything_that_somebody_owes(post: Rig) -> None:
 def test_the_digest_leaves_at_nine_in_the_team_s_zone(
     make_rig: MakeRig, zone: str, before: int, after: int
 ) -> None:
-    from syncd.engine.digests import digest_moment
+    from syncd.engine.notify.digests import digest_moment
 
     there = mailing(**PAPERS, zone=zone)
     friday, monday = date(2026, 10, 30), date(2026, 11, 2)
@@ -309,7 +309,7 @@ def test_an_owner_without_a_known_address_is_mentioned_on_the_issue_once(
 
 
 def test_an_address_that_a_look_up_has_found_is_known(post: Rig) -> None:
-    from syncd.ledger.tables import PersonRow
+    from syncd.ledger.store.tables import PersonRow
 
     owed = Owed(post, incident(post), assignee="Mei Tanaka")
     account = {"id": post.world.jira.account_id("Mei Tanaka"), "name": "Mei Tanaka"}

@@ -14,14 +14,14 @@ from rig import Rig
 from engine.mail_rig import COMPLIANCE, CTO, MakeRig, mailing, mails, recipients, whys
 from engine.test_lifecycle import nothing_more_is_written
 from syncd.domain.operation import Kind, Operation, OperationState, Target
-from syncd.ledger import holds, outbox
-from syncd.ledger.backup import back_up
+from syncd.ledger.database.backup import back_up
 from syncd.ledger.errors import LedgerBusy, LedgerFromTheFuture, LedgerUnreadable, LedgerUnsafe
-from syncd.ledger.ledger import open_for_work
-from syncd.ledger.reading import history
+from syncd.ledger.open import open_for_work
 from syncd.ledger.restore import Restored, restore
-from syncd.ledger.restored import WHY
-from syncd.ledger.tables import TicketRow
+from syncd.ledger.store import holds, outbox
+from syncd.ledger.store.restored import WHY
+from syncd.ledger.store.tables import TicketRow
+from syncd.ledger.views.status_and_show import history
 from syncd.sandbox import dump
 
 
@@ -192,7 +192,7 @@ def test_a_notice_of_the_gap_is_decided_again_after_the_restore_and_not_sent_aga
 
 
 def test_a_restored_ledger_says_so_and_its_chain_of_events_goes_on(house: Rig) -> None:
-    from syncd.ledger import audit
+    from syncd.ledger.store import audit
 
     house.world.pagerduty.trigger("Alipay Integration", "Latency", priority="P4")
     house.settle(2)

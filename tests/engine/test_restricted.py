@@ -10,10 +10,10 @@ from rig import SERVICES, Rig, mapping
 from sqlmodel import col, select
 
 from engine.test_lifecycle import incident_of, issue_of, nothing_more_is_written, status
-from syncd.config.templates import Templates
+from syncd.config.templates.templates import Templates
 from syncd.daemon import TicketRenderer
-from syncd.ledger.reading import show_data, status_data
-from syncd.ledger.tables import AuditEventRow, IncidentRow, WaiverRow
+from syncd.ledger.store.tables import AuditEventRow, IncidentRow, WaiverRow
+from syncd.ledger.views.status_and_show import show_data, status_data
 from syncd.sandbox import faults
 from syncd.sandbox.jira.model import Project, SecurityLevel
 

@@ -12,8 +12,8 @@ from rig import Rig, mapping
 from engine.test_brakes import ask as asked
 from engine.test_brakes import issues
 from engine.test_lifecycle import issue_of, nothing_more_is_written, status
-from syncd.engine import requests
-from syncd.ledger.tables import TicketRow
+from syncd.engine.jobs import requests
+from syncd.ledger.store.tables import TicketRow
 from syncd.sandbox import faults
 from syncd.sandbox.cast import START
 
@@ -205,7 +205,7 @@ def test_what_was_over_before_the_rules_is_counted_and_left(make_rig: MakeRig) -
 
 
 def test_repairs_to_many_tickets_at_once_are_held(house: Rig) -> None:
-    from syncd.ledger import holds
+    from syncd.ledger.store import holds
 
     for number in range(holds.MASS_AT_MOST + 1):
         house.world.pagerduty.trigger("Alipay Integration", f"Trouble {number}", priority="P3")

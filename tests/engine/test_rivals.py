@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from rig import Rig, RigClock, mapping
 
-from syncd.ledger import holds
-from syncd.ledger.reading import status_data
+from syncd.ledger.store import holds
+from syncd.ledger.views.status_and_show import status_data
 from syncd.sandbox import dump
 
 

@@ -114,7 +114,7 @@ def test_one_that_a_person_touched_after_it_was_found_is_linked_and_left_open(ho
 
 
 def test_where_the_ledger_holds_the_younger_it_is_reported_and_left(house: Rig) -> None:
-    from syncd.ledger.tables import TicketRow
+    from syncd.ledger.store.tables import TicketRow
 
     doubled(house)
     with house.ledger.db.write() as session:

@@ -9,8 +9,8 @@ from rig import Rig
 
 from engine.test_faults import creates, ours
 from engine.test_lifecycle import incident_of, issue_of, nothing_more_is_written, status
-from syncd.ledger import audit
-from syncd.policy.mirror import mark_in
+from syncd.ledger.store import audit
+from syncd.policy.marks import mark_in
 from syncd.sandbox import faults
 
 CREATE = {"service": "jira", "method": "POST", "path": r"/issue$"}

@@ -7,7 +7,7 @@ from typing import Any
 from rig import Rig, mapping
 
 from engine.test_lifecycle import incident_of, issue_of, nothing_more_is_written, status
-from syncd.ledger.tables import IncidentRow
+from syncd.ledger.store.tables import IncidentRow
 
 
 def moves(rig: Rig) -> int:

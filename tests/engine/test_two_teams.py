@@ -8,9 +8,9 @@ import pytest
 from rig import Rig, mapping
 from sqlmodel import select
 
-from syncd.config.templates import Templates
+from syncd.config.templates.templates import Templates
 from syncd.daemon import TicketRenderer
-from syncd.ledger.tables import TicketRow
+from syncd.ledger.store.tables import TicketRow
 from syncd.sandbox import dump, presets
 from syncd.sandbox.jira.model import Component
 from syncd.sandbox.jira.workflow import Status, any_to_any

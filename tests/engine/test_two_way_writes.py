@@ -10,7 +10,7 @@ from rig import SERVICES, Rig, mapping
 from engine.test_conflicts import events, told
 from engine.test_lifecycle import incident_of, issue_of, nothing_more_is_written, status
 from syncd.domain.operation import Kind
-from syncd.engine.acts.change_incident import ChangeIncident
+from syncd.engine.act.kinds.change_incident import ChangeIncident
 from syncd.sandbox import faults
 
 ALL = dict.fromkeys(("acknowledge", "resolve", "reopen", "reassign", "priority", "title"), True)

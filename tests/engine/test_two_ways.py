@@ -9,7 +9,7 @@ from rig import Rig
 
 from engine.test_brakes import kinds_of_events
 from engine.test_lifecycle import incident_of, issue_of, nothing_more_is_written
-from syncd.policy.mirror import mark_in
+from syncd.policy.marks import mark_in
 from syncd.sandbox import faults
 
 

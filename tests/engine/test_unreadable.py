@@ -9,8 +9,9 @@ from rig import Rig
 
 from engine.test_brakes import kinds_of_events, standing
 from engine.test_lifecycle import incident_of, issue_of, nothing_more_is_written, status
-from syncd.remote import wire_jira, wire_pagerduty
-from syncd.remote.wire import UnreadableError
+from syncd.remote.http.wire import UnreadableError
+from syncd.remote.jira import wire as wire_jira
+from syncd.remote.pagerduty import wire as wire_pagerduty
 
 
 class Odd:

@@ -22,10 +22,11 @@ from engine.mail_rig import (
     text_of,
 )
 from engine.test_pause import pause, resume
-from syncd.domain.mapping import Mapping
-from syncd.ledger import audit, compliance
-from syncd.ledger.tables import AuditEventRow, ReportRunRow
-from syncd.report.week import Week, latest_due
+from syncd.domain.mapping.mapping import Mapping
+from syncd.ledger.store import audit
+from syncd.ledger.store.tables import AuditEventRow, ReportRunRow
+from syncd.ledger.views import report_facts
+from syncd.report.weekly.week import Week, latest_due
 from syncd.sandbox import faults
 from syncd.sandbox.cast import START
 from syncd.sandbox.mail import Letter
@@ -110,7 +111,7 @@ def test_figures_are_frozen_with_the_mails_and_noted_as_sent_when_they_left(post
     pass_to(post, monday(post))
     week = Week.of(START, ZONE).name
     with post.ledger.db.read() as session:
-        run = compliance.report_run(session, "QRPay", week)
+        run = report_facts.report_run(session, "QRPay", week)
         assert run is not None
         assert run.sent_at is None
         figures = dict(run.figures)
@@ -119,7 +120,7 @@ def test_figures_are_frozen_with_the_mails_and_noted_as_sent_when_they_left(post
     resume(post, "mail")
     pass_to(post, post.clock.now() + timedelta(minutes=5))
     with post.ledger.db.read() as session:
-        run = compliance.report_run(session, "QRPay", week)
+        run = report_facts.report_run(session, "QRPay", week)
         assert run is not None
         assert run.sent_at is not None
         assert dict(run.figures) == figures
@@ -212,7 +213,7 @@ def test_logs_that_were_never_read_are_read_first_so_that_the_time_to_acknowledg
     post.world.advance(600)
     post.world.pagerduty.resolve(made.id, "Amara Osei")
     post.settle(2)
-    from syncd.ledger.tables import IncidentRow
+    from syncd.ledger.store.tables import IncidentRow
 
     with post.ledger.db.write() as session:
         row = session.get_one(IncidentRow, made.id)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from ledger_cast import NOW
 
-from syncd.ledger.ledger import Ledger, open_for_work
+from syncd.ledger.open import Ledger, open_for_work
 
 
 @pytest.fixture(scope="session")

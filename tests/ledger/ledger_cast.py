@@ -14,9 +14,9 @@ from syncd.domain.base import JsonValue, Reference
 from syncd.domain.incident import Incident, IncidentStatus
 from syncd.domain.operation import Kind, Operation, OperationState, ticket_key
 from syncd.domain.ticket import Issue, Status
-from syncd.ledger import outbox
-from syncd.ledger.outbox import GivenUp
-from syncd.ledger.tables import OperationRow, TicketRow
+from syncd.ledger.store import outbox
+from syncd.ledger.store.outbox import GivenUp
+from syncd.ledger.store.tables import OperationRow, TicketRow
 
 NOW = datetime(2026, 11, 22, 9, 0, 0, 123456, tzinfo=UTC)
 GAVE_UP = GivenUp("boot-1", 1234.5)

@@ -13,10 +13,10 @@ from engine.test_lifecycle import issue_of, nothing_more_is_written
 from rig import Rig
 from sqlmodel import SQLModel, select
 
-from syncd.engine import requests
-from syncd.ledger import audit
-from syncd.ledger.snapshots import look_again
-from syncd.ledger.tables import (
+from syncd.engine.jobs import requests
+from syncd.ledger.store import audit
+from syncd.ledger.store.change_queue import look_again
+from syncd.ledger.store.tables import (
     AuditEventRow,
     DutyRow,
     IncidentRow,

@@ -10,11 +10,12 @@ import pytest
 from ledger_cast import NOW, behind_its_back, forge, later
 from sqlmodel import Session, select
 
-from syncd.ledger import audit
-from syncd.ledger.audit import GENESIS, Broken
+from syncd.ledger.database.triggers import TRIGGERS
 from syncd.ledger.errors import LedgerUnsafe
-from syncd.ledger.ledger import Ledger, open_for_work
-from syncd.ledger.tables import AuditEventRow
+from syncd.ledger.open import Ledger, open_for_work
+from syncd.ledger.store import audit
+from syncd.ledger.store.audit import GENESIS, Broken
+from syncd.ledger.store.tables import AuditEventRow
 
 Anchor = tuple[int, str]
 
@@ -200,7 +201,7 @@ def test_the_trail_refuses_to_be_changed(ledger: Ledger, file: Path, statement: 
     assert verify(ledger) is None
 
 
-@pytest.mark.parametrize("name", sorted(audit.TRIGGERS))
+@pytest.mark.parametrize("name", sorted(TRIGGERS))
 @pytest.mark.parametrize("how", ["removed", "emptied", "elsewhere"])
 def test_nothing_starts_without_what_protects_the_trail(
     ledger: Ledger, url: str, file: Path, name: str, how: str

@@ -10,11 +10,11 @@ from threading import Event, Thread
 
 import pytest
 
-from syncd.ledger import backup as module
-from syncd.ledger.backup import back_up, backups, check_copy
+from syncd.ledger.database import backup as module
+from syncd.ledger.database.backup import back_up, backups, check_copy
 from syncd.ledger.errors import LedgerMissing, LedgerUnsafe
-from syncd.ledger.ledger import Ledger, open_for_work
-from syncd.ledger.snapshots import set_cursor
+from syncd.ledger.open import Ledger, open_for_work
+from syncd.ledger.store.key_values import set_cursor
 
 NOW = datetime(2026, 11, 22, 2, 40, tzinfo=UTC)
 

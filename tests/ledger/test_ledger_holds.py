@@ -8,10 +8,11 @@ import pytest
 from ledger_cast import NOW, create, incident, record, ticket
 
 from syncd.domain.operation import Kind, Operation, OperationState, Target
-from syncd.ledger import holds, outbox
-from syncd.ledger.holds import FirstLoad
-from syncd.ledger.ledger import Ledger
-from syncd.ledger.snapshots import look_again, save_incident
+from syncd.ledger.open import Ledger
+from syncd.ledger.store import holds, outbox
+from syncd.ledger.store.change_queue import look_again
+from syncd.ledger.store.holds import FirstLoad
+from syncd.ledger.store.snapshots import save_incident
 
 
 @pytest.mark.parametrize(("tickets", "state"), [(0, "passed"), (50, "passed"), (51, "held")])

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from syncd.ledger.database.lock import LedgerLock
 from syncd.ledger.errors import LedgerBusy
-from syncd.ledger.ledger import Ledger
-from syncd.ledger.lock import LedgerLock
+from syncd.ledger.open import Ledger
 
 HOLDER = """
 import os, subprocess, sys

@@ -18,13 +18,13 @@ from sqlalchemy import inspect
 from sqlalchemy.engine.interfaces import ReflectedIndex
 from sqlmodel import SQLModel, create_engine
 
-from syncd.ledger import audit
-from syncd.ledger import migrate as migrations
-from syncd.ledger.connect import Database
+from syncd.ledger.database import migrate as migrations
+from syncd.ledger.database.connection import Database
+from syncd.ledger.database.lock import LedgerLock
+from syncd.ledger.database.migrate import backup_file, migrate, revision_of
 from syncd.ledger.errors import LedgerBusy, LedgerUnsafe
-from syncd.ledger.ledger import Ledger, open_for_reading, open_for_work
-from syncd.ledger.lock import LedgerLock
-from syncd.ledger.migrate import backup_file, migrate, revision_of
+from syncd.ledger.open import Ledger, open_for_reading, open_for_work
+from syncd.ledger.store import audit
 
 Write = Callable[[str], None]
 

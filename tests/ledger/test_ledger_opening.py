@@ -15,8 +15,8 @@ import sqlalchemy.exc
 from ledger_cast import NOW, behind_its_back, later
 from sqlmodel import Session, select
 
-from syncd.ledger import migrate as migrations
-from syncd.ledger.connect import Database
+from syncd.ledger.database import migrate as migrations
+from syncd.ledger.database.connection import Database
 from syncd.ledger.errors import (
     LedgerBusy,
     LedgerError,
@@ -26,8 +26,8 @@ from syncd.ledger.errors import (
     LedgerUnreadable,
     LedgerUnsafe,
 )
-from syncd.ledger.ledger import Ledger, get_meta, open_for_reading, open_for_work
-from syncd.ledger.tables import LookAgainRow, RequestRow
+from syncd.ledger.open import Ledger, get_meta, open_for_reading, open_for_work
+from syncd.ledger.store.tables import LookAgainRow, RequestRow
 
 PROMISED = {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "busy_timeout": 5000}
 

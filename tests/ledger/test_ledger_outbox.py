@@ -21,10 +21,10 @@ from ledger_cast import (
 )
 
 from syncd.domain.operation import OPEN_STATES, OperationState, ticket_key
-from syncd.ledger import outbox
-from syncd.ledger.ledger import Ledger
-from syncd.ledger.snapshots import save_incident
-from syncd.ledger.tables import OperationRow
+from syncd.ledger.open import Ledger
+from syncd.ledger.store import outbox
+from syncd.ledger.store.snapshots import save_incident
+from syncd.ledger.store.tables import OperationRow
 
 # Once
 

@@ -24,11 +24,11 @@ from ledger_cast import (
 from sqlmodel import Session, col, select
 
 from syncd.domain.operation import OperationState, ticket_key
-from syncd.ledger import outbox
-from syncd.ledger.connect import Database
+from syncd.ledger.database.connection import Database
 from syncd.ledger.errors import OperationMoved
-from syncd.ledger.ledger import Ledger
-from syncd.ledger.tables import AuditEventRow, OperationRow
+from syncd.ledger.open import Ledger
+from syncd.ledger.store import outbox
+from syncd.ledger.store.tables import AuditEventRow, OperationRow
 
 
 def events(session: Session, row: OperationRow) -> list[str]:

@@ -14,10 +14,10 @@ from ledger_cast import CHANGES, GAVE_UP, NOW, create, edit, mirror, move
 from sqlmodel import Session, col, select
 
 from syncd.domain.operation import OPEN_STATES, Operation, OperationClass, OperationState
-from syncd.ledger import audit, outbox
 from syncd.ledger.errors import OperationMoved
-from syncd.ledger.ledger import Ledger, open_for_work
-from syncd.ledger.tables import AuditEventRow, OperationRow
+from syncd.ledger.open import Ledger, open_for_work
+from syncd.ledger.store import audit, outbox
+from syncd.ledger.store.tables import AuditEventRow, OperationRow
 
 UNDER_WAY = (OperationState.IN_FLIGHT, OperationState.SETTLING)
 INCIDENTS = ("P1", "P2")

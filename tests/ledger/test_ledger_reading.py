@@ -9,10 +9,11 @@ from ledger_cast import NOW, create, incident, issue, mirror, record, ticket
 
 from syncd.domain.incident import IncidentStatus
 from syncd.domain.operation import OperationState, ticket_key
-from syncd.ledger import audit, outbox
-from syncd.ledger.ledger import Ledger
-from syncd.ledger.reading import find_incident, outbox_data, show_data, status_data
-from syncd.ledger.snapshots import save_incident, set_cursor
+from syncd.ledger.open import Ledger
+from syncd.ledger.store import audit, outbox
+from syncd.ledger.store.key_values import set_cursor
+from syncd.ledger.store.snapshots import save_incident
+from syncd.ledger.views.status_and_show import find_incident, outbox_data, show_data, status_data
 
 
 @pytest.fixture

@@ -7,21 +7,18 @@ from ledger_cast import NOW, incident, issue, later, ticket
 
 from syncd.domain.incident import IncidentStatus, Note
 from syncd.domain.ticket import Issue, Status
-from syncd.ledger.ledger import Ledger
-from syncd.ledger.snapshots import (
-    awaiting_a_look,
-    get_cursor,
-    look_again,
-    looks_of,
+from syncd.ledger.open import Ledger
+from syncd.ledger.store.change_queue import awaiting_a_look, look_again, looks_of
+from syncd.ledger.store.key_values import get_cursor, set_cursor
+from syncd.ledger.store.snapshots import (
     save_incident,
     save_issue,
     save_notes,
-    set_cursor,
     ticket_of,
     tickets_by_issue,
     unfinished,
 )
-from syncd.ledger.tables import IncidentRow, TicketRow
+from syncd.ledger.store.tables import IncidentRow, TicketRow
 
 ACKNOWLEDGED = IncidentStatus.ACKNOWLEDGED
 RESOLVED = IncidentStatus.RESOLVED

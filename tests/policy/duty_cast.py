@@ -14,7 +14,7 @@ from syncd.domain.history import Change, Spell, Turn, TurnKind
 from syncd.domain.ticket import Account, Comment, Issue, Mark, Status
 from syncd.policy.case import Absorbed, Case, Decision, MergeTarget, PostmortemState, Rulebook
 from syncd.policy.decide import with_duties
-from syncd.policy.duties import decide_duties
+from syncd.policy.postmortem.duties import decide_duties
 
 RESOLVED = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 """A Monday."""

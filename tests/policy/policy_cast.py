@@ -7,10 +7,11 @@ from functools import cache
 from typing import Any
 
 from syncd.domain.base import Reference
+from syncd.domain.field import FieldFacts
 from syncd.domain.incident import Incident, Note, Responder
-from syncd.domain.mapping import Mapping
+from syncd.domain.mapping.mapping import Mapping
 from syncd.domain.operation import Kind, Operation
-from syncd.domain.project import FieldFacts, ResolvedProject
+from syncd.domain.project import ResolvedProject
 from syncd.domain.ticket import Account, Comment, Issue, Mark, Status
 from syncd.policy.case import Case, Decision, Rulebook, TicketState
 

@@ -6,15 +6,15 @@ from typing import Any
 
 from policy_cast import ANA, NOW, SEVERITY_FIELD, TO_DO
 
-from syncd.config.ticket_context import ticket_summary
+from syncd.config.templates.ticket_context import ticket_summary
 from syncd.domain.base import JsonValue, Reference
 from syncd.domain.incident import IncidentStatus, Note, Responder
 from syncd.domain.operation import Kind, Operation, OperationClass
 from syncd.domain.ticket import Account, Comment, Issue, Mark, Status
 from syncd.policy.case import Case, Decision, MirrorPair, Rulebook, TicketState
-from syncd.policy.fields import severity_labels, wanted_assignee
-from syncd.policy.mirror import mark_line
+from syncd.policy.marks import mark_line
 from syncd.policy.severity import decide_severity
+from syncd.policy.ticket.fields import severity_labels, wanted_assignee
 
 
 def after(case: Case, decision: Decision, book: Rulebook) -> Case:

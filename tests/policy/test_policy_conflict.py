@@ -25,9 +25,9 @@ from policy_cast import (
 )
 
 from syncd.domain.operation import Kind
-from syncd.policy.changed_back import conflict_on, counted, print_of, remembered, too_often
-from syncd.policy.conflict import decide_conflicts
 from syncd.policy.decide import decide
+from syncd.policy.ticket.revert_counter import conflict_on, counted, print_of, remembered, too_often
+from syncd.policy.two_way.conflicts import decide_conflicts
 
 
 def play(shown: list[Any], hours: float = 1.0) -> dict[str, Any]:

@@ -25,9 +25,9 @@ from policy_cast import DONE, IN_PROGRESS, TO_DO
 
 from syncd.domain.duty import DutyKind
 from syncd.policy.case import Absorbed, MergeTarget
-from syncd.policy.clocks import open_too_long
-from syncd.policy.duties import decide_duties
-from syncd.policy.judging import GRACE
+from syncd.policy.postmortem.duties import decide_duties
+from syncd.policy.postmortem.judge import GRACE
+from syncd.policy.postmortem.resolved_periods import open_too_long
 
 COMPLETED = DutyKind.COMPLETED
 LATER = DUE + GRACE

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from policy_cast import DONE, TO_DO
 
 from syncd.domain.duty import RUNNING, DutyKind, DutyState
-from syncd.policy.duties import decide_duties
+from syncd.policy.postmortem.duties import decide_duties
 
 few = settings(max_examples=120, deadline=None)
 STEPS = st.lists(

@@ -32,7 +32,7 @@ from syncd.domain.operation import Kind, OperationClass
 from syncd.domain.ticket import Issue
 from syncd.policy.case import Decision, TicketState
 from syncd.policy.decide import decide as decide_all
-from syncd.policy.fields import decide_fields
+from syncd.policy.ticket.fields import decide_fields
 
 P1 = Reference(id="PRIO1", name="P1")
 SEVERITY = f"field:{SEVERITY_FIELD}"

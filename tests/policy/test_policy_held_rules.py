@@ -6,7 +6,7 @@ import pytest
 from policy_cast import book, incident
 
 from syncd.policy.case import Case
-from syncd.policy.held_rules import as_held
+from syncd.policy.rules_in_force import as_held
 
 
 def over(**earlier: str | None) -> Case:

@@ -12,7 +12,7 @@ from syncd.domain.duty import Duty, DutyKind, Waiver
 from syncd.domain.ticket import Account, Issue
 from syncd.policy.case import Case, ItemState
 from syncd.policy.decide import with_duties
-from syncd.policy.follow_ups import decide_follow_ups
+from syncd.policy.follow_ups.judge import decide_follow_ups
 
 ITEM = "900"
 BOOK = book(follow_ups={"mode": "enforce"}, postmortem={"mode": "off"})

@@ -10,7 +10,7 @@ from policy_cast import AGREED, book, case, incident, of_kind, said, ticket, unt
 from syncd.domain.operation import Kind, OperationClass, ticket_key
 from syncd.policy.case import Case, Decision, MergeTarget
 from syncd.policy.decide import decide
-from syncd.policy.merge import decide_merge
+from syncd.policy.ticket.merge import decide_merge
 
 MERGED = incident(status="resolved", merged_into="P2")
 

@@ -9,7 +9,8 @@ from syncd.domain.incident import Note
 from syncd.domain.operation import Kind, OperationClass, op_of, ticket_key
 from syncd.domain.ticket import Mark
 from syncd.policy.case import Case, Decision, MirrorPair
-from syncd.policy.mirror import decide_mirror, mark_in, mark_line
+from syncd.policy.marks import mark_in, mark_line
+from syncd.policy.two_way.copy_texts import decide_mirror
 
 OURS = Mark(op=op_of("note/N9"), kind="mirror_note", incident="P1", instance="abcd")
 FOREIGN = Mark(op="f" * 16, kind="mirror_note", incident="P77", instance="another")

@@ -9,8 +9,9 @@ from policy_cast import NOW, book, case, comment, issue, note, said, ticket, unt
 
 from syncd.domain.operation import Kind, OperationClass
 from syncd.policy.case import Case, Decision, MirrorPair
-from syncd.policy.mirror import MOST_TEXTS, decide_mirror, mark_line, text_hash
-from syncd.policy.mirror_changes import GONE, decide_mirror_changes
+from syncd.policy.marks import mark_line, text_hash
+from syncd.policy.two_way.copy_texts import MOST_TEXTS, decide_mirror
+from syncd.policy.two_way.update_copies import GONE, decide_mirror_changes
 
 NOTED = MirrorPair(origin="note", note_id="N1", comment_id="C9", note_hash=text_hash("a"), comment_hash="h")
 SAID = MirrorPair(origin="comment", note_id="N9", comment_id="C1", comment_hash=text_hash("b"), note_hash="h")

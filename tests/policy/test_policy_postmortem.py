@@ -14,8 +14,8 @@ from syncd.domain.operation import Kind
 from syncd.domain.project import PostmortemFacts
 from syncd.domain.ticket import Link
 from syncd.policy.case import Absorbed, Case, MergeTarget, PostmortemState, Rulebook
-from syncd.policy.owed import owed_postmortem
-from syncd.policy.postmortem import decide_postmortem
+from syncd.policy.postmortem.create import decide_postmortem
+from syncd.policy.postmortem.owed import owed_postmortem
 
 OVER = NOW + timedelta(hours=2)
 

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from policy_cast import mapping
 
-from syncd.domain.mapping import Mapping
-from syncd.policy.quiet import is_open, last_open, next_open
+from syncd.domain.mapping.mapping import Mapping
+from syncd.policy.time.quiet_hours import is_open, last_open, next_open
 
 ZONES = ("Europe/Berlin", "America/New_York", "Australia/Lord_Howe")
 

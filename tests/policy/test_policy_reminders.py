@@ -13,8 +13,8 @@ from syncd.domain.duty import Duty, DutyKind, DutyState
 from syncd.domain.operation import Kind
 from syncd.domain.ticket import Account, Status
 from syncd.policy.case import Case, Decision, ItemState, PostmortemState, Rulebook
-from syncd.policy.notices import SKIP
-from syncd.policy.reminders import decide_reminders
+from syncd.policy.notify.notices import SKIP
+from syncd.policy.notify.reminders import decide_reminders
 
 DUE = datetime(2026, 11, 25, 16, 0, tzinfo=UTC)
 ANA = Account(id="acc-ana", name="Ana", email="ana@qrpay.example")

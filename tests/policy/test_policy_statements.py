@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 from syncd.domain.duty import DutyKind, DutyState, Waiver
 from syncd.domain.operation import Kind, Operation
 from syncd.domain.ticket import Comment, Mark
-from syncd.policy.judging import GRACE
-from syncd.policy.label_waiver import label_waivers
-from syncd.policy.mirror import mark_line
-from syncd.policy.statements import FACTS, POSTMORTEM, SAID, Statement, rebuilt, statements
-from syncd.policy.tell_duties import tell_duties
-from syncd.policy.tell_waivers import tell_waivers
+from syncd.policy.marks import mark_line
+from syncd.policy.notify.duty_comments import tell_duties
+from syncd.policy.postmortem.facts_in_comments import FACTS, POSTMORTEM, SAID, Statement, rebuilt, statements
+from syncd.policy.postmortem.judge import GRACE
+from syncd.policy.postmortem.waiver_comments import tell_waivers
+from syncd.policy.postmortem.waiver_labels import label_waivers
 
 LATER = DUE + GRACE
 NOW = RESOLVED + 5 * HOUR

@@ -30,7 +30,7 @@ from syncd.domain.incident import Incident
 from syncd.domain.operation import Kind, OperationClass
 from syncd.domain.ticket import Status
 from syncd.policy.case import Absorbed, Case, ClosedBy, Decision, Rulebook
-from syncd.policy.status import decide_status
+from syncd.policy.ticket.status import decide_status
 
 OWES_NOTHING = Reference(id="PRIO4", name="P4")
 OWES = Reference(id="PRIO1", name="P1")

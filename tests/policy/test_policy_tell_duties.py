@@ -11,11 +11,11 @@ from syncd.domain.duty import DutyKind
 from syncd.domain.operation import Kind, Operation
 from syncd.domain.ticket import Comment
 from syncd.policy.case import Decision, MergeTarget
-from syncd.policy.explain import explain, summary
-from syncd.policy.judging import GRACE
-from syncd.policy.mirror import mark_line
-from syncd.policy.reminders import decide_reminders
-from syncd.policy.tell_duties import OVERDUE_LABEL, tell_duties
+from syncd.policy.marks import mark_line
+from syncd.policy.notify.duty_comments import OVERDUE_LABEL, tell_duties
+from syncd.policy.notify.reminders import decide_reminders
+from syncd.policy.postmortem.explain import explain, summary
+from syncd.policy.postmortem.judge import GRACE
 
 LATER = DUE + GRACE
 APPROVERS = {"approvers": ["boss@qrpay.example"]}

@@ -14,7 +14,7 @@ from syncd.domain.history import Spell, Turn
 from syncd.domain.incident import LogEntry
 from syncd.domain.postmortem import Helper, Window
 from syncd.domain.ticket import Mark
-from syncd.policy.timeline import helpers_of, timeline_of, windows_of
+from syncd.policy.postmortem.timeline import helpers_of, timeline_of, windows_of
 
 RANKS = ["SEV0", "SEV1", "SEV2"]
 SECRET = "Ana Reyes' card"

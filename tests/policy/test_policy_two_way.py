@@ -29,8 +29,8 @@ from syncd.domain.base import Reference
 from syncd.domain.operation import Kind, OperationClass, Target
 from syncd.domain.ticket import Status
 from syncd.policy.case import Case, Decision, Rulebook
-from syncd.policy.changed_back import conflict_on
-from syncd.policy.two_way import ambiguous, decide_two_way, state_of
+from syncd.policy.ticket.revert_counter import conflict_on
+from syncd.policy.two_way.ticket_to_incident import ambiguous, decide_two_way, state_of
 
 ON = dict.fromkeys(("acknowledge", "resolve", "reopen", "reassign", "priority", "title"), True)
 

@@ -9,12 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syncd.policy.working_time import (
-    add_working_days,
-    add_working_hours,
-    at_local,
-    is_working_day,
-)
+from syncd.policy.time.working_time import add_working_days, add_working_hours, at_local, is_working_day
 
 ZONES = ("Europe/Berlin", "America/New_York", "Australia/Lord_Howe")
 

@@ -7,8 +7,8 @@ from threading import Event
 import pytest
 import requests
 
-from syncd.remote.deadline import Limits
-from syncd.remote.transport import Transport
+from syncd.remote.http.deadline import Limits
+from syncd.remote.http.transport import Transport
 
 
 class StillClock:

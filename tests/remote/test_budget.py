@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from syncd.remote.budget import (
+from syncd.remote.errors import Cause, NotDone
+from syncd.remote.http.budget import (
     LEFT_BY_COMMENTS,
     LEFT_BY_UPDATES,
     UNNAMED_PAUSE,
@@ -17,7 +18,6 @@ from syncd.remote.budget import (
     prepaid,
     use_prepaid,
 )
-from syncd.remote.errors import Cause, NotDone
 
 from .conftest import StillClock
 

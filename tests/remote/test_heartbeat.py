@@ -9,8 +9,8 @@ import pytest
 import responses
 from loguru import logger
 
-from syncd.remote.counts import Asked, Counts
 from syncd.remote.heartbeat import Heartbeat
+from syncd.remote.http.counts import Asked, Counts
 
 URL = "https://heartbeat.company.example/ping/5ecret"
 

@@ -15,9 +15,9 @@ from syncd.domain.base import Reference
 from syncd.domain.field import FieldFacts
 from syncd.domain.ticket import Account, Comment, Issue, Link, Mark, Status, Transition
 from syncd.remote.errors import Cause, NotDone, Unknown
-from syncd.remote.jira import jira_client
+from syncd.remote.http.transport import Transport
+from syncd.remote.jira.client import jira_client
 from syncd.remote.ports import Fetched, Hit, Jira, SearchPage
-from syncd.remote.transport import Transport
 
 SITE = "https://acme.atlassian.example"
 API = f"{SITE}/rest/api/2"

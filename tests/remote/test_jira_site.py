@@ -11,11 +11,11 @@ import pytest
 import responses
 
 from syncd.domain.base import Reference
-from syncd.domain.project import FieldFacts
+from syncd.domain.field import FieldFacts
 from syncd.domain.ticket import Status
-from syncd.remote.jira import jira_client
+from syncd.remote.http.transport import Transport
+from syncd.remote.jira.client import jira_client
 from syncd.remote.ports import Jira, ServerFacts
-from syncd.remote.transport import Transport
 
 SITE = "https://acme.atlassian.example"
 API = f"{SITE}/rest/api/2"

@@ -11,9 +11,9 @@ import responses
 
 from syncd.domain.ticket import Mark
 from syncd.remote.errors import Cause, NotDone, Unknown
-from syncd.remote.jira import jira_client
+from syncd.remote.http.transport import Transport
+from syncd.remote.jira.client import jira_client
 from syncd.remote.ports import Jira
-from syncd.remote.transport import Transport
 
 SITE = "https://acme.atlassian.example"
 API = f"{SITE}/rest/api/2"

@@ -10,10 +10,10 @@ import pytest
 
 from syncd.domain.ticket import Mark
 from syncd.remote.errors import Cause, NotDone, RemoteError, Unknown
-from syncd.remote.jira import jira_client
-from syncd.remote.pagerduty import pagerduty_client
+from syncd.remote.http.transport import Transport
+from syncd.remote.jira.client import jira_client
+from syncd.remote.pagerduty.client import pagerduty_client
 from syncd.remote.ports import Jira, PagerDuty
-from syncd.remote.transport import Transport
 
 from .raw import RawServer, Step, hangs, resets, says, writes
 

@@ -9,11 +9,11 @@ import pytest
 import requests
 from requests.structures import CaseInsensitiveDict
 
-from syncd.remote.budget import UNNAMED_PAUSE, lane, prepaid
 from syncd.remote.errors import Cause, NotDone, RemoteError, Unknown
-from syncd.remote.retry_after import retry_after
-from syncd.remote.routes import route
-from syncd.remote.transport import Transport
+from syncd.remote.http.budget import UNNAMED_PAUSE, lane, prepaid
+from syncd.remote.http.retry_after import retry_after
+from syncd.remote.http.routes import route
+from syncd.remote.http.transport import Transport
 
 from .conftest import StillClock
 from .raw import RawServer, says

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from syncd.remote.counts import Asked
 from syncd.remote.errors import Cause, NotDone, RemoteError, Unknown
+from syncd.remote.http.counts import Asked
+from syncd.remote.http.transport import Transport
 from syncd.remote.mail import FolderMail, SmtpMail
-from syncd.remote.transport import Transport
 
 from .conftest import StillClock
 from .smtp import CLOSE, HANG, PEM, MailServer

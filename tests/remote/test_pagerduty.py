@@ -13,9 +13,9 @@ import responses
 from syncd.domain.base import Reference
 from syncd.domain.incident import Incident, IncidentStatus, Responder
 from syncd.remote.errors import Cause, NotDone, Unknown
-from syncd.remote.pagerduty import pagerduty_client
+from syncd.remote.http.transport import Transport
+from syncd.remote.pagerduty.client import pagerduty_client
 from syncd.remote.ports import PagerDuty
-from syncd.remote.transport import Transport
 
 URL = "https://api.pagerduty.com"
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)

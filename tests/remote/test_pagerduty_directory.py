@@ -12,9 +12,9 @@ from syncd.domain.base import Reference
 from syncd.domain.directory import EscalationPolicy, OtherTool, Schedule
 from syncd.domain.incident import PagerDutyService, Responder
 from syncd.remote.errors import Cause, NotDone, Unknown
-from syncd.remote.pagerduty import pagerduty_client
+from syncd.remote.http.transport import Transport
+from syncd.remote.pagerduty.client import pagerduty_client
 from syncd.remote.ports import PagerDuty
-from syncd.remote.transport import Transport
 
 URL = "https://api.pagerduty.com"
 APP = f"{URL}/integration-jira-cloud/accounts_mappings"

@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 import requests
 
-from syncd.remote.connection import POOLS
-from syncd.remote.counts import Asked, Counts
-from syncd.remote.deadline import Limits, NoFlightError
 from syncd.remote.errors import Cause, NotDone, RemoteError, Unknown
-from syncd.remote.transport import ForeignHost, Transport
+from syncd.remote.http.connection import POOLS
+from syncd.remote.http.counts import Asked, Counts
+from syncd.remote.http.deadline import Limits, NoFlightError
+from syncd.remote.http.transport import ForeignHost, Transport
 
 from .conftest import StillClock
 from .raw import RawServer, Step, answer, hangs, resets, says, trickles, writes

@@ -9,12 +9,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from syncd.config.mappings import load_mappings
+from syncd.config.mapping.load import load_mappings
 from syncd.config.shipped import shipped
-from syncd.config.templates import Templates
-from syncd.domain.mapping import Mapping
-from syncd.ledger.ledger import Ledger, open_for_work
-from syncd.ledger.tables import ActionItemRow, DutyRow, IncidentRow, PostmortemRow, TicketRow
+from syncd.config.templates.templates import Templates
+from syncd.domain.mapping.mapping import Mapping
+from syncd.ledger.open import Ledger, open_for_work
+from syncd.ledger.store.tables import ActionItemRow, DutyRow, IncidentRow, PostmortemRow, TicketRow
 
 NOW = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
 TEMPLATES = Templates()

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syncd.report.message import SUBJECT_LIMIT, Body, Envelope, is_reserved, message, message_id
+from syncd.report.mail.message import SUBJECT_LIMIT, Body, Envelope, is_reserved, message, message_id
 
 NOW = datetime(2026, 11, 24, 3, 12, tzinfo=UTC)
 ANA = "ana@qrpay.example"

@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 from report_cast import MAPPINGS, NOW, TEMPLATES, duty, incident, item, ledger, put, quarter
 
-from syncd.ledger.ledger import Ledger
-from syncd.report import forms
-from syncd.report.week import Week
-from syncd.report.weekly import Weekly, freeze, frozen, make
-from syncd.report.words import context, subject, verdict
+from syncd.ledger.open import Ledger
+from syncd.report.weekly import formats
+from syncd.report.weekly.report import Weekly, freeze, frozen, make
+from syncd.report.weekly.week import Week
+from syncd.report.weekly.words import context, subject, verdict
 
 WEEK = Week.named("2026-W47")
 FRIDAY = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
@@ -28,7 +28,7 @@ def report(made: Ledger, team: str | None = "QRPay", week: Week = WEEK, now: dat
 
 
 def table(made: Weekly) -> list[dict[str, str]]:
-    return list(csv.DictReader(io.StringIO(forms.as_csv(made))))
+    return list(csv.DictReader(io.StringIO(formats.as_csv(made))))
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -137,7 +137,7 @@ def test_restricted_incidents_are_a_count_and_their_duties_stand_apart(tmp_path:
     assert (said["incidents"]["count"], said["incidents"]["restricted"]) == (1, 1)
     assert (said["kept"], said["of"], said["missed"], said["open_duties"]) == (0, 0, [], [])
     everything = (
-        forms.as_csv(made_report) + forms.as_json(made_report) + forms.as_text(made_report, TEMPLATES)
+        formats.as_csv(made_report) + formats.as_json(made_report) + formats.as_text(made_report, TEMPLATES)
     )
     for secret in ("P77", "#77", "Secret service", "OPS-5077", "Alert on the age"):
         assert secret not in everything
@@ -161,7 +161,7 @@ def test_what_was_sent_stays_as_it_was_and_the_next_report_tells_what_changed(tm
         with made.db.write() as session:
             from sqlmodel import select
 
-            from syncd.ledger.tables import DutyRow
+            from syncd.ledger.store.tables import DutyRow
 
             row = session.exec(select(DutyRow)).one()
             row.corrected = "it was scheduled in time"
@@ -174,7 +174,7 @@ def test_what_was_sent_stays_as_it_was_and_the_next_report_tells_what_changed(tm
     restated = following.figures["restated"]
     assert (restated["kept"], restated["of"]) == (1, 1)
     assert "postmortem scheduled was missed, is kept" in restated["because"][0]
-    assert "2026-W47 restated: 1 of 1 (the report said 0 of 1), because" in forms.as_text(
+    assert "2026-W47 restated: 1 of 1 (the report said 0 of 1), because" in formats.as_text(
         following, TEMPLATES
     )
 
@@ -191,7 +191,7 @@ def test_a_report_is_frozen_once(tmp_path: Path) -> None:
 
 def test_a_week_without_incidents_says_so_in_three_lines(tmp_path: Path) -> None:
     with ledger(tmp_path) as made:
-        text = forms.as_text(report(made), TEMPLATES)
+        text = formats.as_text(report(made), TEMPLATES)
     said = [
         line for line in text.splitlines() if line and not line.startswith(("Made ", "The ledger exists"))
     ]
@@ -231,7 +231,7 @@ def test_html_text_and_csv_take_hostile_words_for_words(tmp_path: Path) -> None:
             ),
         )
         made_report = report(made)
-    html, text = forms.as_html(made_report, TEMPLATES), forms.as_text(made_report, TEMPLATES)
+    html, text = formats.as_html(made_report, TEMPLATES), formats.as_text(made_report, TEMPLATES)
     assert "<img" not in html
     assert "&lt;img" in html
     assert "\nBcc" not in text
@@ -243,7 +243,7 @@ def test_html_and_text_say_the_same_numbers(tmp_path: Path) -> None:
     with ledger(tmp_path) as made:
         quarter(made, 4)
         made_report = report(made)
-    html, text = forms.as_html(made_report, TEMPLATES), forms.as_text(made_report, TEMPLATES)
+    html, text = formats.as_html(made_report, TEMPLATES), formats.as_text(made_report, TEMPLATES)
     said = context(made_report)
     for part in (html, text):
         assert said["verdict"] in part
@@ -268,8 +268,8 @@ def test_a_week_that_is_not_over_says_so(tmp_path: Path) -> None:
     said = "This week is not over yet: these are its figures so far."
     with ledger(tmp_path) as made:
         put(made, incident(1))
-        assert said in forms.as_text(report(made, now=FRIDAY), TEMPLATES)
-        assert said not in forms.as_text(report(made), TEMPLATES)
+        assert said in formats.as_text(report(made, now=FRIDAY), TEMPLATES)
+        assert said not in formats.as_text(report(made), TEMPLATES)
 
 
 def test_incidents_by_severity_by_team_and_by_service_stand_under_titles_of_their_own(
@@ -291,10 +291,10 @@ def test_without_names_nobody_is_named(tmp_path: Path) -> None:
         quarter(made, 4)
         made_report = report(made, team=None)
     for text in (
-        forms.as_html(made_report, TEMPLATES, names=False),
-        forms.as_text(made_report, TEMPLATES, names=False),
-        forms.as_csv(made_report, names=False),
-        forms.as_json(made_report, names=False),
+        formats.as_html(made_report, TEMPLATES, names=False),
+        formats.as_text(made_report, TEMPLATES, names=False),
+        formats.as_csv(made_report, names=False),
+        formats.as_json(made_report, names=False),
     ):
         for name in ("Amara Osei", "Jonas Lindqvist", "Mei Tanaka", "Priya Raman"):
             assert name not in text
@@ -304,7 +304,7 @@ def test_the_json_form_holds_the_same_rows_as_the_csv(tmp_path: Path) -> None:
     with ledger(tmp_path) as made:
         quarter(made, 2)
         made_report = report(made)
-    assert len(json.loads(forms.as_json(made_report))["rows"]) == len(table(made_report))
+    assert len(json.loads(formats.as_json(made_report))["rows"]) == len(table(made_report))
 
 
 def test_a_target_is_that_of_the_severity_and_an_incident_without_an_acknowledgement_is_named(

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
 
-from syncd.report.week import Week
+from syncd.report.weekly.week import Week
 
 
 @pytest.mark.parametrize(

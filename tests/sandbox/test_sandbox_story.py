@@ -5,7 +5,7 @@ import pytest
 
 from syncd.sandbox.cast import START, default_world
 from syncd.sandbox.clock import SandboxClock
-from syncd.sandbox.story import Scene, Step, Story, morning, opens, pagerduty
+from syncd.sandbox.story.story import Scene, Step, Story, morning, opens, pagerduty
 
 
 def test_the_morning_is_played_in_sandbox_time(world: Any) -> None:

@@ -17,17 +17,17 @@ from sqlmodel import select
 
 from simulation.play import _empty_ledger
 from simulation.wire import Killed, TimedOut, WatchedDatabase, WireTransport
-from syncd.domain.mapping import Mapping
-from syncd.engine.cycle import Engine
-from syncd.engine.desk import Clients, Desk
-from syncd.engine.health import Health
-from syncd.engine.jira_facts import JiraFacts
-from syncd.ledger.ledger import Ledger, open_for_work
-from syncd.ledger.snapshots import look_again
-from syncd.ledger.tables import IncidentRow
-from syncd.remote.deadline import Flight
-from syncd.remote.jira import jira_client
-from syncd.remote.pagerduty import pagerduty_client
+from syncd.domain.mapping.mapping import Mapping
+from syncd.engine.context import Clients, Desk
+from syncd.engine.jira_knowledge.project_cache import JiraFacts
+from syncd.engine.loop import Engine
+from syncd.engine.runtime.service_health import Health
+from syncd.ledger.open import Ledger, open_for_work
+from syncd.ledger.store.change_queue import look_again
+from syncd.ledger.store.tables import IncidentRow
+from syncd.remote.http.deadline import Flight
+from syncd.remote.jira.client import jira_client
+from syncd.remote.pagerduty.client import pagerduty_client
 from syncd.sandbox import dump
 from syncd.sandbox.cast import BOT_EMAIL, JIRA_KEY, PAGERDUTY_KEY, START, default_world
 from syncd.sandbox.clock import SandboxClock

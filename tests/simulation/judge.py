@@ -18,10 +18,10 @@ from simulation.people import tickets
 from simulation.plan import FOREIGN
 from simulation.play import QUIET, Ending
 from syncd.domain.operation import op_of, ticket_key
-from syncd.ledger import audit
-from syncd.ledger.ledger import open_for_reading
-from syncd.ledger.tables import OperationRow, TicketRow
-from syncd.policy.mirror import mark_in
+from syncd.ledger.open import open_for_reading
+from syncd.ledger.store import audit
+from syncd.ledger.store.tables import OperationRow, TicketRow
+from syncd.policy.marks import mark_in
 from syncd.sandbox.jira.model import Issue
 from syncd.sandbox.pagerduty.records import Incident
 

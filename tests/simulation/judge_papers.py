@@ -16,7 +16,7 @@ from simulation.people import papers
 from simulation.plan import FOREIGN
 from simulation.play import Ending
 from syncd.domain.operation import op_of, postmortem_key
-from syncd.ledger.tables import ActionItemRow, DutyRow, OperationRow, PostmortemRow
+from syncd.ledger.store.tables import ActionItemRow, DutyRow, OperationRow, PostmortemRow
 from syncd.sandbox.jira.model import Issue
 from syncd.sandbox.pagerduty.records import Incident
 

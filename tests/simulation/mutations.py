@@ -7,10 +7,13 @@ from contextlib import contextmanager
 from typing import Any
 from unittest.mock import patch
 
-from syncd.engine import cases, follow_ups, work
-from syncd.engine.brakes import Brakes
-from syncd.engine.desk import Desk
-from syncd.ledger.tables import IncidentRow
+from syncd.engine import reconcile
+from syncd.engine.context import Desk
+from syncd.engine.decide import case_builder
+from syncd.engine.observe import action_items
+from syncd.engine.runtime.brakes import Brakes
+from syncd.ledger.store.postmortems import ticket_state
+from syncd.ledger.store.tables import IncidentRow
 
 
 @contextmanager
@@ -22,7 +25,7 @@ def as_it_is() -> Iterator[None]:
 @contextmanager
 def settles_at_once() -> Iterator[None]:
     """What is not seen at the first look is sent again, whatever the settle time says."""
-    with patch("syncd.engine.settle.remaining", lambda _desk, _row: 0.0):
+    with patch("syncd.engine.act.unknown_outcomes.remaining", lambda _desk, _row: 0.0):
         yield
 
 
@@ -36,32 +39,32 @@ def ignores_pauses() -> Iterator[None]:
 @contextmanager
 def forgets_agreements() -> Iterator[None]:
     """What both sides agreed on is not remembered, so what a person set since looks like a mistake."""
-    real = cases.ticket_state
+    real = ticket_state
 
     def state(row: Any) -> Any:
         return real(row).model_copy(update={"agreed": {}, "placed_status": None})
 
-    with patch.object(cases, "ticket_state", state):
+    with patch.object(case_builder, "ticket_state", state):
         yield
 
 
 @contextmanager
 def asks_inside_a_transaction() -> Iterator[None]:
     """The ledger is open while the notes of an incident are asked for."""
-    real = work.read_notes
+    real = reconcile.read_notes
 
     def read_notes(desk: Desk, row: IncidentRow) -> None:
         with desk.ledger.db.read():
             real(desk, row)
 
-    with patch.object(work, "read_notes", read_notes):
+    with patch.object(reconcile, "read_notes", read_notes):
         yield
 
 
 @contextmanager
 def overlooks_action_items() -> Iterator[None]:
     """What people hang on a postmortem is taken for something else."""
-    with patch.object(follow_ups, "source_of", lambda *_given: None):
+    with patch.object(action_items, "source_of", lambda *_given: None):
         yield
 
 

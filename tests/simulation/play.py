@@ -24,21 +24,21 @@ from simulation.people import People
 from simulation.plan import STRIKES, Plan
 from simulation.wire import Killed, TimedOut, WatchedDatabase, WireTransport
 from syncd.domain.operation import Target
-from syncd.engine.cycle import Engine
-from syncd.engine.desk import Clients, Desk
-from syncd.engine.health import Health
-from syncd.engine.jira_facts import JiraFacts
-from syncd.engine.requests import ask
-from syncd.engine.slow_lane import EVERY_SECONDS
-from syncd.ledger import holds, outbox
-from syncd.ledger.connect import Database
-from syncd.ledger.ledger import Ledger, open_for_work
-from syncd.ledger.migrate import migrate
-from syncd.ledger.snapshots import awaiting_a_look, look_again
-from syncd.ledger.tables import IncidentRow, OperationRow
-from syncd.remote.deadline import Flight
-from syncd.remote.jira import jira_client
-from syncd.remote.pagerduty import pagerduty_client
+from syncd.engine.context import Clients, Desk
+from syncd.engine.jira_knowledge.project_cache import JiraFacts
+from syncd.engine.jobs.requests import ask
+from syncd.engine.loop import Engine
+from syncd.engine.observe.slow_poll import EVERY_SECONDS
+from syncd.engine.runtime.service_health import Health
+from syncd.ledger.database.connection import Database
+from syncd.ledger.database.migrate import migrate
+from syncd.ledger.open import Ledger, open_for_work
+from syncd.ledger.store import holds, outbox
+from syncd.ledger.store.change_queue import awaiting_a_look, look_again
+from syncd.ledger.store.tables import IncidentRow, OperationRow
+from syncd.remote.http.deadline import Flight
+from syncd.remote.jira.client import jira_client
+from syncd.remote.pagerduty.client import pagerduty_client
 from syncd.sandbox import dump
 from syncd.sandbox.cast import BOT_EMAIL, JIRA_KEY, PAGERDUTY_KEY, START, default_world
 from syncd.sandbox.chance import stream

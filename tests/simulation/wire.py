@@ -23,12 +23,12 @@ from sqlmodel import Session as LedgerSession
 from urllib3.exceptions import IncompleteRead, NewConnectionError, ProtocolError
 
 from syncd.domain.clock import Clock
-from syncd.ledger.connect import Database
-from syncd.remote.budget import Budget
-from syncd.remote.deadline import Flight, current
+from syncd.ledger.database.connection import Database
 from syncd.remote.errors import RemoteError
-from syncd.remote.sorting import Secrets
-from syncd.remote.transport import Transport, _Adapter
+from syncd.remote.http.budget import Budget
+from syncd.remote.http.deadline import Flight, current
+from syncd.remote.http.failures import Secrets
+from syncd.remote.http.transport import Transport, _Adapter
 from syncd.sandbox.wire import Call
 from syncd.sandbox.world import Delivery, World
 

@@ -22,10 +22,10 @@ from crash.worker import SharedClock, Task, make_desk
 from crash.world import Sandbox, start_sandbox
 from loguru import logger
 
-from syncd.engine.cycle import Engine
-from syncd.engine.desk import Desk
-from syncd.engine.slow_lane import EVERY_SECONDS
-from syncd.ledger import audit, outbox
+from syncd.engine.context import Desk
+from syncd.engine.loop import Engine
+from syncd.engine.observe.slow_poll import EVERY_SECONDS
+from syncd.ledger.store import audit, outbox
 
 CYCLE = 30.0
 INCIDENT_EVERY, ACKNOWLEDGED, NOTED, RESOLVED = 600.0, 120.0, 300.0, 900.0

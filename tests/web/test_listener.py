@@ -19,9 +19,9 @@ from ruamel.yaml import YAML
 from sqlmodel import select
 
 from syncd.domain.operation import Target
-from syncd.engine.pulse import STUCK_AFTER, Pulse
-from syncd.ledger import holds
-from syncd.ledger.tables import AuditEventRow, LookAgainRow
+from syncd.engine.runtime.watchdog import STUCK_AFTER, Pulse
+from syncd.ledger.store import holds
+from syncd.ledger.store.tables import AuditEventRow, LookAgainRow
 from syncd.web import app as web
 from syncd.web.app import LARGEST_BODY, Secrets, make_app
 from syncd.web.metrics import Metrics

@@ -1,6 +1,6 @@
 """Hostile text made harmless for where it goes: a ticket, a line, a query, a cell, a header, a terminal.
 
-Pure functions without a library. What needs graphemes or a time limit is in `syncd.config.texts` and
+Pure functions without a library. What needs graphemes or a time limit is in `templates.text_limits` and
 `syncd.config.masks`.
 """
 

@@ -1,11 +1,11 @@
-"""Alembic's entry: runs the changes on the connection that `syncd.ledger.migrate` hands over."""
+"""Alembic's entry: runs the changes on the connection that `syncd.ledger.database.migrate` hands over."""
 
 from __future__ import annotations
 
 from alembic import context
 from sqlmodel import SQLModel
 
-from syncd.ledger import tables
+from syncd.ledger.store import tables
 
 connection = context.config.attributes["connection"]
 context.configure(

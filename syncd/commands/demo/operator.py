@@ -1,0 +1,57 @@
+"""The demo's operator: sees a parked operation, mends its cause, and asks for another try."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from syncd.commands.demo.lines import Line
+from syncd.domain.operation import OperationState
+from syncd.engine.context import Desk
+from syncd.engine.jobs import requests
+from syncd.ledger.store import outbox
+
+LOOKS_AFTER = 300.0
+"""Seconds of the story's clock for which an operation stands parked before the operator retries it."""
+
+
+WAIVES_AFTER = 30 * 3600.0
+WAIVED = "12"
+
+
+class Operator:
+    """Somebody who types `syncd outbox retry`, once for each operation that is parked, and one waiver."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._seen: dict[int, float] = {}
+        self._retried: set[int] = set()
+        self._waived = False
+
+    def news(self) -> Iterator[Line]:
+        """What the operator does now."""
+        desk, now = self._desk, self._desk.clock.boottime()
+        with desk.ledger.db.read() as session:
+            parked = outbox.listing(session, [OperationState.PARKED])
+        for row in parked:
+            number = row.id or 0
+            since = self._seen.setdefault(number, now)
+            if now - since < LOOKS_AFTER or number in self._retried:
+                continue
+            self._retried.add(number)
+            with desk.ledger.db.write() as session:
+                requests.ask(session, "outbox.retry", {"ids": [number]}, "operator", desk.clock)
+            yield Line(desk.clock.now(), "operator", f"syncd outbox retry {number}", "Jira was mended")
+        if now >= WAIVES_AFTER and not self._waived:
+            self._waived = True
+            yield self._waive()
+
+    def _waive(self) -> Line:
+        desk = self._desk
+        until, reason = desk.clock.now() + timedelta(days=8), "the database's vendor answers next week"
+        who = "tomasz.wojcik@qrpay.example"
+        asked = {"of": WAIVED, "duty": None, "until": until.isoformat(), "reason": reason, "by": who}
+        with desk.ledger.db.write() as session:
+            requests.ask(session, "waive", asked, "operator", desk.clock)
+        said = f"syncd waive {WAIVED} --until {until:%Y-%m-%d} --by {who}"
+        return Line(desk.clock.now(), "operator", said, reason)

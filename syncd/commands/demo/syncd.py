@@ -1,0 +1,74 @@
+"""What syncd did and why, from the audit trail of its ledger: the record that an auditor would read."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from sqlmodel import Session, col, select
+
+from syncd.commands.demo.lines import Line
+from syncd.commands.shared.wording import done_words
+from syncd.domain.duty import STATE_WORDS
+from syncd.domain.mapping.mapping import Mapping
+from syncd.engine.context import Desk
+from syncd.ledger.store.tables import AuditEventRow, IncidentRow, OperationRow, TicketRow
+
+_DUTIES = {
+    "scheduled": "scheduling the postmortem",
+    "completed": "completing the postmortem",
+    "owned": "an owner for an action item",
+    "done": "an action item",
+}
+_STATES = {
+    "operation.parked": "waits for a person",
+    "operation.unknown": "has an unknown outcome and is looked up",
+    "operation.not_done": "was not done and is tried again",
+}
+
+
+class SyncdFeed:
+    """The audit trail, each event once."""
+
+    def __init__(self, desk: Desk, mapping: Mapping) -> None:
+        self._desk = desk
+        self._mapping = mapping
+        self._seq = 0
+
+    def news(self) -> list[Line]:
+        """What was recorded since the last call, oldest first, as far as it says something to people."""
+        with self._desk.ledger.db.read() as session:
+            events = session.exec(
+                select(AuditEventRow)
+                .where(col(AuditEventRow.seq) > self._seq)
+                .order_by(col(AuditEventRow.seq))
+            ).all()
+            lines = [line for event in events if (line := self._line(session, event))]
+        self._seq = events[-1].seq if events else self._seq
+        return lines
+
+    def _line(self, session: Session, event: AuditEventRow) -> Line | None:
+        row = session.get(IncidentRow, event.incident_id) if event.incident_id else None
+        if row is None:
+            return None
+        ticket = session.get(TicketRow, row.id)
+        incident, key = f"#{row.number}", ticket.key if ticket else "its ticket"
+        data = json.loads(event.text)
+        operation = session.get(OperationRow, event.operation_id) if event.operation_id else None
+        if event.kind == "operation.done" and operation is not None:
+            text = done_words(operation.kind, incident, key, self._status_name(operation.meaning))
+            return Line(event.at, "syncd", text, operation.reason)
+        if event.kind in _STATES and operation is not None:
+            text = f"{operation.kind} for {incident} {_STATES[event.kind]}"
+            return Line(event.at, "syncd", text, operation.error or "")
+        if event.kind.startswith("duty.") and data.get("before") is not None:
+            state = STATE_WORDS.get(event.kind.removeprefix("duty."), event.kind)  # type: ignore[call-overload] # by its word
+            why = str(data["reason"]).partition(";")[0]
+            return Line(event.at, "syncd", f"{_DUTIES[data['duty']]} of {incident} {state}", why)
+        if event.kind == "left":
+            return Line(event.at, "syncd", f"left {data['rule']} of {key} as it is", str(data["reason"]))
+        return None
+
+    def _status_name(self, meaning: dict[str, Any]) -> str:
+        statuses = self._desk.facts.resolved(self._mapping).statuses.values()
+        return next((one.name for one in statuses if one.id == meaning.get("status")), "")

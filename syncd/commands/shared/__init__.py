@@ -1,0 +1,1 @@
+"""What several commands need: setup, output, asking the daemon, exit codes."""

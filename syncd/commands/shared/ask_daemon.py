@@ -1,0 +1,89 @@
+"""Asks the executor of the ledger for something: the living daemon, else this process under the lock."""
+
+from __future__ import annotations
+
+import getpass
+import sys
+from collections.abc import Callable
+from threading import Event
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from syncd.commands.shared.setup import ledger_for_reading
+
+if TYPE_CHECKING:
+    from syncd.domain.clock import Clock
+    from syncd.ledger.database.connection import Database
+
+WAIT_SECONDS = 60.0
+LOOK_EVERY = 0.2
+
+
+def ask(kind: str, arguments: dict[str, Any], who: str) -> dict[str, Any]:
+    """Write the request, see it done, return its result.
+
+    Raises `LedgerMissing`; after a minute without an answer the request stays and the caller is told.
+    """
+    from syncd.engine.jobs import requests
+    from syncd.engine.runtime.system_clock import SystemClock
+    from syncd.ledger.errors import LedgerBusy
+    from syncd.ledger.open import open_for_work
+
+    clock = SystemClock()
+    with ledger_for_reading() as db:
+        with db.write() as session:
+            number = requests.ask(session, kind, arguments, who, clock).id or 0
+        try:
+            ledger = open_for_work(db.url, f"syncd {kind}", clock.now())
+        except LedgerBusy:
+            click.echo("a running daemon does it", err=True)
+        else:
+            try:
+                requests.serve(ledger, clock)
+            finally:
+                ledger.close()
+            click.echo("no daemon is running: what follows from it leaves when one does", err=True)
+        return _answer(db, number, clock, lambda _words: None)
+
+
+def ask_and_tell(kind: str, arguments: dict[str, Any]) -> None:
+    """As `ask`, in the name of who is logged in; prints the answer and exits 1 where it says so."""
+    result = ask(kind, arguments, getpass.getuser())
+    for line in result.get("lines", []):
+        click.echo(line)
+    if result.get("failed"):
+        sys.exit(1)
+
+
+def ask_daemon(kind: str, arguments: dict[str, Any], who: str, show: Callable[[str], None]) -> dict[str, Any]:
+    """Ask the living daemon for something that takes its time; `show` gets its progress, in words.
+
+    Raises `LedgerMissing`; after a minute without an answer or progress the request stays.
+    """
+    from syncd.engine.jobs import requests
+    from syncd.engine.runtime.system_clock import SystemClock
+
+    clock = SystemClock()
+    with ledger_for_reading() as db:
+        with db.write() as session:
+            number = requests.ask(session, kind, arguments, who, clock).id or 0
+        return _answer(db, number, clock, show)
+
+
+def _answer(db: Database, number: int, clock: Clock, show: Callable[[str], None]) -> dict[str, Any]:
+    from syncd.ledger.store.tables import RequestRow
+
+    until, shown = clock.boottime() + WAIT_SECONDS, ""
+    while clock.boottime() < until:
+        with db.read() as session:
+            row = session.get(RequestRow, number)
+        if row is not None and row.result is not None:
+            return dict(row.result)
+        if row is not None and row.progress != shown:
+            shown = row.progress
+            show(shown)
+            until = clock.boottime() + WAIT_SECONDS
+        clock.sleep(LOOK_EVERY, Event())
+    said = "nobody has answered within a minute; the request stays on record"
+    return {"lines": [said], "failed": True}

@@ -1,0 +1,80 @@
+"""Turns what went wrong into one message with the next thing to do, and an exit code of sysexits."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+
+import click
+from sqlalchemy.exc import DatabaseError, OperationalError
+
+from syncd.config.problems import ConfigError
+from syncd.engine.jira_knowledge.resolve_names import MappingDoesNotFit
+from syncd.engine.runtime.service_health import ServiceHealth
+from syncd.ledger.errors import LedgerBusy, LedgerError
+from syncd.remote.errors import Cause, RemoteError
+
+GENERAL = 1
+UNREACHABLE = os.EX_UNAVAILABLE
+TRY_LATER = os.EX_TEMPFAIL
+REFUSED = os.EX_NOPERM
+CONFIGURATION = os.EX_CONFIG
+
+SERVICE_NAMES = {"pagerduty": "PagerDuty", "jira": "Jira"}
+_TOKENS = {"pagerduty": "SYNCD_PAGERDUTY_TOKEN", "jira": "SYNCD_JIRA_TOKEN (on Cloud also SYNCD_JIRA_EMAIL)"}
+_AWAY = (Cause.UNREACHABLE, Cause.TIMEOUT, Cause.SERVER, Cause.BROKEN)
+
+
+def say(*lines: str) -> None:
+    """Say lines on standard error."""
+    for line in lines:
+        click.echo(line, err=True)
+
+
+def say_down(down: Iterable[ServiceHealth]) -> int:
+    """Given the services that cannot be used, say so and return the exit code."""
+    codes = [_say_unusable(record.name, record.cause, record.words) for record in down]
+    return REFUSED if REFUSED in codes else UNREACHABLE
+
+
+def _say_unusable(service: str, cause: Cause | None, words: str) -> int:
+    name = SERVICE_NAMES.get(service, service)
+    if cause is Cause.CREDENTIALS:
+        say(f"{name} refuses our credentials: {words}")
+        say(f"renew {_TOKENS.get(service, 'its token')}, then: syncd check")
+        return REFUSED
+    if cause is Cause.LIMITED:
+        say(f"{name} asks us to wait: {words}", "try again later")
+        return TRY_LATER
+    if cause in _AWAY:
+        say(f"{name} cannot be reached: {words}", "nothing is lost, try again; more: syncd check")
+        return UNREACHABLE
+    say(f"{name} did not do what was asked: {words}", "more: syncd check")
+    return GENERAL
+
+
+def advise(error: Exception) -> int:
+    """Given what went wrong, say it on standard error and return the exit code."""
+    if isinstance(error, ConfigError):
+        say(*(str(problem) for problem in error.problems))
+        return CONFIGURATION
+    if isinstance(error, MappingDoesNotFit):
+        say(*(f"{error.team}: {problem}" for problem in error.problems))
+        say("change the mapping or the Jira project, then: syncd check")
+        return CONFIGURATION
+    if isinstance(error, LedgerError):
+        say(str(error), *([error.hint] if error.hint else []))
+        return TRY_LATER if isinstance(error, LedgerBusy) else GENERAL
+    if isinstance(error, RemoteError):
+        return _say_unusable(error.service, error.cause, error.describe())
+    if type(error) in (OperationalError, DatabaseError):
+        # a locked, full or foreign file; what else a database complains about is our fault
+        say(f"the ledger cannot be used: {getattr(error, 'orig', error)}")
+        say("look at its disk and its permissions (SYNCD_STATE_DIR, SYNCD_LEDGER_URL)")
+        return GENERAL
+    if isinstance(error, OSError) and error.filename:
+        say(f"{error.filename}: {error.strerror}")
+        return GENERAL
+    say(f"{type(error).__name__}: {error}")
+    say("this is a fault in syncd; run it again with `syncd --debug …` and report what it prints")
+    return GENERAL

@@ -1,0 +1,78 @@
+"""What commands share: the configuration loaded and checked, the log, the desk, the ledger for reading."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from syncd.config.load import Configuration, Rules
+    from syncd.engine.context import Desk
+    from syncd.ledger.database.connection import Database
+
+
+def debugging(ctx: click.Context) -> bool:
+    """Whether `--debug` was given."""
+    return bool((ctx.find_root().obj or {}).get("debug"))
+
+
+@dataclass
+class Setup:
+    """The configuration of this call."""
+
+    configuration: Configuration
+    debug: bool = False
+
+    @classmethod
+    def load(cls, ctx: click.Context) -> Setup:
+        """Load and check everything; raises `ConfigError` with every problem."""
+        from syncd.config.load import load_configuration
+
+        return cls(load_configuration(say=lambda text: click.echo(text, err=True)), debugging(ctx))
+
+    def start_log(self, *, quiet: bool = False) -> None:
+        """Send the log where the settings say; `quiet`: nothing, the command says what went wrong."""
+        from syncd.engine.runtime.logs import start_log
+
+        settings = self.configuration.settings
+        level = "DEBUG" if self.debug else ("CRITICAL" if quiet else settings.log_level)
+        start_log(level, settings.log_format, settings.secret_values())
+
+    def desk(self, who: str) -> Desk:
+        """Take the ledger and lay out the engine's working place; raises `LedgerError`."""
+        from syncd.daemon import make_desk, open_ledger
+        from syncd.engine.runtime.system_clock import SystemClock
+
+        clock = SystemClock()
+        ledger = open_ledger(self.configuration.settings, who, clock)
+        return make_desk(self.configuration, ledger, clock)
+
+
+def load_rules() -> Rules:
+    """The mappings, templates and settings for a command that asks neither service.
+
+    Raises `ConfigError` with every problem; an account that is not set is none.
+    """
+    from syncd.config import load
+
+    return load.load_rules(say=lambda text: click.echo(text, err=True))
+
+
+@contextmanager
+def ledger_for_reading() -> Iterator[Database]:
+    """The settings' ledger, for commands that only read; needs no mapping and no token.
+
+    Raises `LedgerError` where there is none yet or it cannot be read.
+    """
+    from syncd.config.load import ledger_url_alone
+    from syncd.ledger.open import open_for_reading
+
+    db = open_for_reading(ledger_url_alone())
+    try:
+        yield db
+    finally:
+        db.close()

@@ -1,0 +1,289 @@
+"""What a mapping's types cannot say: patterns compile, addresses are ones, names refer to something.
+
+The checks read the raw document, so that they find what they can also in a file whose structure is
+wrong, and all problems of a file are told at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import regex
+
+from syncd.config.mapping.yaml_reader import Document, Path_, dotted
+from syncd.config.problems import Problem, by_place, did_you_mean, listing
+from syncd.config.settings.values import is_address
+from syncd.config.templates.text_limits import slug_label
+from syncd.domain.base import JsonValue
+from syncd.domain.mapping.after_incident import Postmortem
+from syncd.domain.mapping.mapping import JiraSection, default_severities
+from syncd.domain.text import wiki_url
+
+Finding = tuple[Path_, str, str]
+"""A path, what is wrong there, what would be right."""
+
+DEFAULT_LINKS = list(JiraSection.model_fields["link_types"].default)
+DEFAULT_PAPER_LINKS = list(Postmortem.model_fields["link_types"].default)
+
+_OWN_FIELDS = {
+    "summary": "the title writes it",
+    "description": "`template` writes it",
+    "project": "see `jira.project`",
+    "issuetype": "see `jira.issue_types`",
+    "issue type": "see `jira.issue_types`",
+    "status": "see `jira.statuses`",
+    "priority": "see `severities`",
+    "labels": "see `jira.labels`",
+    "component": "see a service's `component`",
+    "components": "see a service's `component`",
+    "assignee": "the responder; see `people`",
+    "resolution": "see `jira.resolution`",
+}
+
+
+def content_problems(document: Document) -> list[Problem]:
+    """Every problem of a document's content, in the order of the file."""
+    problems = []
+    for path, message, hint in (finding for check in _CHECKS for finding in check(document.data)):
+        problems.append(Problem(str(document.where(path)), dotted(path), message, hint))
+    return sorted(problems, key=by_place)
+
+
+def at(data: JsonValue, pattern: tuple[str, ...], path: Path_ = ()) -> Iterator[tuple[Path_, JsonValue]]:
+    """Every path of the data that fits a pattern, with its value; `*` stands for any key or index."""
+    if len(path) == len(pattern):
+        yield path, data
+        return
+    step = pattern[len(path)]
+    parts: Iterator[tuple[str | int, JsonValue]] = iter(())
+    if isinstance(data, dict):
+        parts = iter(data.items())
+    elif isinstance(data, list) and step == "*":
+        parts = iter(enumerate(data))
+    for key, value in parts:
+        if step in ("*", key):
+            yield from at(value, pattern, (*path, key))
+
+
+def section(data: JsonValue, *path: str) -> dict[str, JsonValue]:
+    """The section at a path, empty where there is none."""
+    for step in path:
+        data = data.get(step) if isinstance(data, dict) else None
+    return data if isinstance(data, dict) else {}
+
+
+def words(value: JsonValue) -> list[str]:
+    """A name or a list of names as a list."""
+    values = value if isinstance(value, list) else [value]
+    return [one for one in values if isinstance(one, str)]
+
+
+def _texts(patterns: tuple[str, ...], check: Callable[[str], tuple[str, str] | None]) -> _Check:
+    """A check of every text at the patterns, which are written with dots."""
+
+    def checked(data: JsonValue) -> Iterator[Finding]:
+        for pattern in patterns:
+            for path, value in at(data, tuple(pattern.split("."))):
+                wrong = check(value) if isinstance(value, str) else None
+                if wrong:
+                    yield (path, *wrong)
+
+    return checked
+
+
+def _pattern(text: str) -> tuple[str, str] | None:
+    try:
+        regex.compile(text)
+    except regex.error as error:
+        return f"not a regular expression: {error}", "quote it with '…' and escape what is literal"
+    return None
+
+
+def _masking(text: str) -> tuple[str, str] | None:
+    wrong = _pattern(text)
+    if wrong is None and regex.compile(text).search("") is not None:
+        return "matches where nothing is, and would mask every text", "demand at least one character"
+    return wrong
+
+
+def _address(text: str) -> tuple[str, str] | None:
+    return None if is_address(text) else ("not an e-mail address", "write one such as name@company.example")
+
+
+def _address_or_owner(text: str) -> tuple[str, str] | None:
+    if text == "owner":
+        return None
+    wrong = _address(text)
+    return wrong and (wrong[0], f"{wrong[1]}, or `owner` for the owner of the service")
+
+
+def _link(text: str) -> tuple[str, str] | None:
+    return None if wiki_url(text) else ("not a web address", "write one that begins with https://")
+
+
+def _label(text: str) -> tuple[str, str] | None:
+    slug = slug_label(text)
+    if slug != text:
+        return "not a label of Jira", f"write `{slug}`" if slug else "use letters, digits and hyphens"
+    if text.startswith(("syncd", "pd-")):
+        return "a label that the daemon sets itself", "choose one that does not begin with `syncd` or `pd-`"
+    return None
+
+
+def _alias_keys(data: JsonValue) -> Iterator[Finding]:
+    for name in section(data, "people", "aliases"):
+        wrong = _address(name)
+        if wrong:
+            yield (("people", "aliases", name), *wrong)
+
+
+def _playbooks(data: JsonValue) -> Iterator[Finding]:
+    for pattern in (("playbook", "*"), ("services", "*", "playbook", "*")):
+        for path, value in at(data, pattern):
+            if not isinstance(value, dict):
+                continue
+            if not any(value.get(part) for part in ("detect", "actions", "recovered_when")):
+                yield path, "says nothing", "give `detect`, `actions` or `recovered_when`"
+            if len(pattern) == 2 and "title" not in value:
+                yield path, "would stand on every ticket of the team", "give the titles it is for as `title`"
+
+
+def _noise(data: JsonValue) -> Iterator[Finding]:
+    """A rule names conditions, services that are the team's, and an urgency that can be over early."""
+    sections = section(data, "services")
+    ids = [value.get("id") for value in sections.values() if isinstance(value, dict)]
+    for path, rule in at(data, ("noise", "*")):
+        if not isinstance(rule, dict):
+            continue
+        if not set(rule) - {"name"}:
+            yield path, "would keep every incident without a ticket", "say which incidents are meant"
+        if rule.get("urgency") == "high" and "resolved_within_minutes" in rule:
+            yield path, "never holds", "`resolved_within_minutes` is for urgency low alone"
+        for word in words(rule.get("services")):
+            if word not in sections and word not in ids:
+                hint = did_you_mean(word, sections) or f"the mapping has {listing(list(sections))}"
+                yield (*path, "services"), f"no such service: {word}", hint
+
+
+def _restricted(data: JsonValue) -> Iterator[Finding]:
+    """Its services are the team's, and its project is not the one that everybody sees."""
+    sections = section(data, "services")
+    ids = [value.get("id") for value in sections.values() if isinstance(value, dict)]
+    rules = section(data, "restricted")
+    for word in words(rules.get("services")):
+        if word not in sections and word not in ids:
+            hint = did_you_mean(word, sections) or f"the mapping has {listing(list(sections))}"
+            yield ("restricted", "services"), f"no such service: {word}", hint
+    if "project" in rules and rules["project"] == section(data, "jira").get("project"):
+        yield ("restricted", "project"), "the project of all tickets", "name one that only a few may see"
+    known = {name.casefold() for name in words(rules.get("level"))}
+    for word in words(rules.get("ordinary_levels")):
+        if word.casefold() in known:
+            said = f"`{word}` is the level of restricted tickets"
+            yield ("restricted", "ordinary_levels"), said, "remove it"
+
+
+def _severity_names(data: JsonValue) -> Iterator[Finding]:
+    known = list(section(data, "severities")) or list(default_severities())
+    for path, value in at(data, ("services", "*", "severity")):
+        if isinstance(value, str) and value not in known:
+            yield path, "no such severity", did_you_mean(value, known) or f"the mapping has {listing(known)}"
+
+
+def _severities(data: JsonValue) -> Iterator[Finding]:
+    """Each priority and word stands for one severity, and each urgency for exactly one."""
+    severities = section(data, "severities")
+    yield from _told_twice(severities, "pagerduty", "PagerDuty priority")
+    yield from _told_twice(severities, "words", "word")
+    names = {name.casefold(): name for name in severities}
+    for path, value in at(severities, ("*", "words")):
+        for word in words(value):
+            other = names.get(word.casefold())
+            if other not in (None, path[0]):
+                yield ("severities", *path), f"`{word}` is the name of another severity", "remove it here"
+    urgencies = [(value, path) for path, value in at(severities, ("*", "urgency")) if isinstance(value, str)]
+    for urgency in ("high", "low"):
+        claims = [path for value, path in urgencies if value == urgency]
+        if severities and not claims:
+            hint = f"write `urgency: {urgency}` under the one that is meant"
+            yield ("severities",), f"nothing says what urgency {urgency} means", hint
+        for path in claims[1:]:
+            yield ("severities", *path), f"urgency {urgency} stands for {claims[0][0]} already", "remove one"
+
+
+def _told_twice(severities: dict[str, JsonValue], key: str, what: str) -> Iterator[Finding]:
+    claims: dict[str, str] = {}
+    for path, value in at(severities, ("*", key)):
+        for word in words(value):
+            first = claims.setdefault(word.casefold(), str(path[0]))
+            if first != path[0]:
+                yield ("severities", *path), f"{what} `{word}` stands for {first} already", "remove one"
+
+
+def _fields(data: JsonValue) -> Iterator[Finding]:
+    for path, value in at(data, ("jira", "fields", "*")):
+        own = _OWN_FIELDS.get(str(path[-1]).casefold())
+        if own:
+            yield path, "the daemon writes this field itself", own
+        if isinstance(value, dict) and not set(value) - {"value", "template", "severity", "required"}:
+            given: list[str] = [key for key in ("value", "template") if key in value]
+            given += ["severity"] if value.get("severity") else []
+            if len(given) != 1:
+                said = "both `" + "` and `".join(given) + "`" if given else "neither value nor template"
+                yield path, said, "give exactly one of `value`, `template` and `severity: true`"
+
+
+def _services(data: JsonValue) -> Iterator[Finding]:
+    """No service twice in one file, by id or by name."""
+    names: dict[str, str] = {}
+    ids: dict[str, str] = {}
+    for name, value in section(data, "services").items():
+        first = names.setdefault(name.casefold(), name)
+        if first != name:
+            yield ("services", name), f"the same service as `{first}`", "remove one"
+        service_id = value.get("id") if isinstance(value, dict) else None
+        if isinstance(service_id, str):
+            first = ids.setdefault(service_id, name)
+            if first != name:
+                yield ("services", name, "id"), f"the id of `{first}`", "remove one"
+
+
+def _link_purposes(data: JsonValue) -> Iterator[Finding]:
+    """What makes an action item is no link that the daemon makes itself."""
+    ours = {
+        "jira.link_types": words(section(data, "jira").get("link_types")) or DEFAULT_LINKS,
+        "postmortem.link_types": words(section(data, "postmortem").get("link_types")) or DEFAULT_PAPER_LINKS,
+    }
+    for word in words(section(data, "follow_ups").get("link_types")):
+        for key, names in ours.items():
+            if word.casefold() in {name.casefold() for name in names}:
+                hint = f"name another type than `{key}`, or none: Relates with the label action-item"
+                yield ("follow_ups", "link_types"), f"{word} has another purpose in `{key}`", hint
+                break
+
+
+_Check = Callable[[JsonValue], Iterator[Finding]]
+
+_CHECKS: tuple[_Check, ...] = (
+    _texts(
+        ("playbook.*.title", "services.*.playbook.*.title", "noise.*.title", "restricted.titles.*"), _pattern
+    ),
+    _texts(("redact.patterns.*",), _masking),
+    _texts(("services.*.owner", "people.fallback", "people.aliases.*", "restricted.lead"), _address),
+    _texts(("people.process_owner", "people.approvers", "people.approvers.*", "mails.reply_to"), _address),
+    _texts(("report.to", "report.to.*", "report.over_all", "report.over_all.*"), _address),
+    _texts(("severities.*.notify", "severities.*.notify.*"), _address_or_owner),
+    _texts(("severities.*.overdue", "severities.*.overdue.*"), _address_or_owner),
+    _texts(("services.*.notify", "services.*.notify.*"), _address_or_owner),
+    _texts(("links.*", "services.*.links.*"), _link),
+    _texts(("jira.labels.*",), _label),
+    _alias_keys,
+    _playbooks,
+    _noise,
+    _restricted,
+    _severity_names,
+    _severities,
+    _fields,
+    _services,
+    _link_purposes,
+)

@@ -1,0 +1,153 @@
+"""Mappings: every `*.yaml` of a folder read, checked and turned into values, all or none of them.
+
+All problems of all files are told at once, because a person who fixes one at a time gives up.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from syncd.config.mapping.checks import content_problems, section
+from syncd.config.mapping.errors import structure_problems
+from syncd.config.mapping.keys import known_keys
+from syncd.config.mapping.normalise import normalise
+from syncd.config.mapping.template_trial import missing_template, template_problems
+from syncd.config.mapping.yaml_reader import Document, Path_, dotted, read_yaml
+from syncd.config.problems import ConfigError, Problem, by_place
+from syncd.config.templates.templates import Templates
+from syncd.domain.base import JsonValue
+from syncd.domain.mapping.mapping import Mapping
+
+
+@dataclass
+class _File:
+    """One file as far as it could be read."""
+
+    path: Path
+    document: Document | None
+    mapping: Mapping | None
+    problems: list[Problem]
+
+
+def load_mappings(
+    folder: Path, templates: Templates, say: Callable[[str], None] = lambda _: None
+) -> tuple[Mapping, ...]:
+    """Given a folder, return the mappings of its `*.yaml` files in the order of their names.
+
+    `say` is told what was changed in files of an older version. Raises `ConfigError` with every problem
+    of every file.
+    """
+    files = [_read(path, templates, say) for path in _files(folder)]
+    problems = [problem for file in files for problem in file.problems]
+    problems += _claimed_twice([file for file in files if file.document])
+    if problems:
+        raise ConfigError(problems)
+    return tuple(file.mapping for file in files if file.mapping)
+
+
+def read_mapping(path: Path, templates: Templates, say: Callable[[str], None] = lambda _: None) -> Mapping:
+    """Given one file, return its mapping; raises `ConfigError` with every problem."""
+    file = _read(path, templates, say)
+    if file.mapping is None or file.problems:
+        raise ConfigError(file.problems)
+    return file.mapping
+
+
+def team_for(mappings: Iterable[Mapping], service_id: str, service_name: str) -> Mapping | None:
+    """The mapping that claims a PagerDuty service: by id in any of them, else by name; None if none does."""
+    every = tuple(mappings)
+    for mapping in every:
+        if any(one.id == service_id for one in mapping.services.values()):
+            return mapping
+    return next((mapping for mapping in every if mapping.service(service_id, service_name)), None)
+
+
+def _files(folder: Path) -> list[Path]:
+    hint = "`syncd init DIR` makes a first mapping"
+    if not folder.is_dir():
+        raise ConfigError([Problem(str(folder), "", "no such folder", hint)])
+    wrong_names = sorted(folder.glob("*.yml"))
+    if wrong_names:
+        said = "not read, because its name ends in .yml"
+        raise ConfigError([Problem(str(path), "", said, f"name it {path.stem}.yaml") for path in wrong_names])
+    files = sorted(folder.glob("*.yaml"))
+    if not files:
+        raise ConfigError([Problem(str(folder), "", "no mapping in this folder", hint)])
+    return files
+
+
+def _read(path: Path, templates: Templates, say: Callable[[str], None]) -> _File:
+    try:
+        document, raw = read_yaml(path)
+        for change in normalise(document):
+            say(f"{path}: {change}")
+    except ConfigError as error:
+        return _File(path, None, None, list(error.problems))
+    problems = content_problems(document)
+    try:
+        version = sha256(raw).hexdigest()[:16]
+        mapping = Mapping.model_validate(_filled(document)).model_copy(
+            update={"version": version, "file": path.name}
+        )
+    except ValidationError as error:
+        problems += structure_problems(error, document) + missing_template(document, templates)
+        return _File(path, document, None, sorted(problems, key=by_place))
+    if not problems:
+        problems = template_problems(mapping, document, templates)
+    return _File(path, document, mapping, problems)
+
+
+def _filled(document: Document) -> JsonValue:
+    """The data with empty sections as such: `Payments:` with nothing under it is a service like any."""
+    data = copy.deepcopy(document.data)
+    for path in document.values:
+        if path and _value(document.data, path) is None and known_keys(path):
+            parent = _value(data, path[:-1])
+            if isinstance(parent, dict):
+                parent[str(path[-1])] = {}
+    return data
+
+
+def _value(data: JsonValue, path: Path_) -> JsonValue:
+    for step in path:
+        if isinstance(data, dict) and isinstance(step, str):
+            data = data.get(step)
+        elif isinstance(data, list) and isinstance(step, int):
+            data = data[step]
+    return data
+
+
+def _claimed_twice(files: list[_File]) -> list[Problem]:
+    """Services and teams that two files claim, by id or by name."""
+    problems: list[Problem] = []
+    claims: dict[tuple[str, str], tuple[_File, Path_]] = {}
+    for file in files:
+        if file.document is None:
+            continue
+        for kind, word, path in _claims(file.document):
+            first = claims.setdefault((kind, word.casefold()), (file, path))
+            if first[0] is not file and first[0].document is not None:
+                other = first[0].document.place(first[1])
+                said = f"{kind} that {other} claims already"
+                place = str(file.document.place(path))
+                problems.append(Problem(place, dotted(path), said, "leave it to one team"))
+    return problems
+
+
+def _claims(document: Document) -> list[tuple[str, str, Path_]]:
+    found: list[tuple[str, str, Path_]] = []
+    team = document.data.get("team")
+    if isinstance(team, str):
+        found.append(("the name of a team", team, ("team",)))
+    for name, value in section(document.data, "services").items():
+        found.append(("a service", name, ("services", name)))
+        service_id = value.get("id") if isinstance(value, dict) else None
+        if isinstance(service_id, str):
+            found.append(("the id of a service", service_id, ("services", name, "id")))
+    return found

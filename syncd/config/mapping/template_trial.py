@@ -1,0 +1,125 @@
+"""A mapping's templates tried out before the first incident needs them.
+
+Each is rendered for an incident of every service: what is unknown, too large or broken shows itself
+while somebody is looking, and not at night on a ticket.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from functools import partial
+
+from syncd.config.mapping.yaml_reader import Document, Path_, dotted
+from syncd.config.problems import Problem
+from syncd.config.templates.postmortem_text import render_postmortem
+from syncd.config.templates.templates import TemplateError, Templates
+from syncd.config.templates.ticket_context import ticket_context
+from syncd.domain.base import Reference
+from syncd.domain.history import Spell
+from syncd.domain.incident import Incident, IncidentStatus, Responder
+from syncd.domain.mapping.mapping import Mapping, ServiceSection
+from syncd.domain.postmortem import Alert, Helper, Line, Story, Window
+
+
+def missing_template(document: Document, templates: Templates) -> list[Problem]:
+    """Whether a document that is no mapping yet names a template that is missing or cannot be compiled."""
+    section = document.data.get("postmortem")
+    named: list[tuple[Path_, object]] = [(("template",), document.data.get("template"))]
+    if isinstance(section, dict):
+        named.append((("postmortem", "template"), section.get("template")))
+    return [
+        problem
+        for path, name in named
+        if isinstance(name, str)
+        for problem in _tried(document, path, partial(templates.check, name))
+    ]
+
+
+def template_problems(mapping: Mapping, document: Document, templates: Templates) -> list[Problem]:
+    """What is wrong with the templates that a mapping names or holds, where the mapping does so."""
+    problems: list[Problem] = []
+    severity = next(iter(mapping.severities))
+    for service in mapping.services.values():
+        for incident in _SAMPLES:
+            context = ticket_context(incident, mapping, service, severity, assumed=not incident.priority)
+            render: Callable[[], object] = partial(templates.render, mapping.template, context)
+            problems += _tried(document, ("template",), render)
+            tell = partial(_postmortem, templates, incident, mapping, service, severity)
+            problems += _tried(document, ("postmortem", "template"), tell)
+            for name, field in mapping.jira.fields.items():
+                if field.template is not None:
+                    path = ("jira", "fields", name, "template")
+                    problems += _tried(document, path, partial(templates.inline, field.template, context))
+    return list(dict.fromkeys(problems))
+
+
+def _postmortem(
+    templates: Templates, incident: Incident, mapping: Mapping, service: ServiceSection, severity: str
+) -> None:
+    for rich in (True, False):
+        story = sample_story(mapping, rich=rich)
+        render_postmortem(templates, incident, mapping, service, severity, not incident.priority, story)
+
+
+def _tried(document: Document, path: Path_, act: Callable[[], object]) -> list[Problem]:
+    try:
+        act()
+    except TemplateError as error:
+        said = error.problem
+        # what stands in the mapping itself has no file of its own to name
+        message = said.message if said.where.startswith("<") else f"{said.where}: {said.message}"
+        return [Problem(str(document.where(path)), dotted(path), message, said.hint)]
+    return []
+
+
+def sample_story(mapping: Mapping, text: str = "Sample", *, rich: bool = True) -> Story:
+    """What happened in a made-up incident of an hour, told with this text throughout; or next to nothing."""
+    names = list(mapping.severities)
+    window = Window(since=_MOMENT, until=_MOMENT + timedelta(hours=1))
+    due = {"schedule_by": _MOMENT + timedelta(days=2), "review_by": _MOMENT + timedelta(days=14)}
+    if not rich:
+        return Story(severity=names[-1], windows=(window,), withheld=True, **due)
+    return Story(
+        severity=names[0],
+        windows=(window, Window(since=_MOMENT + timedelta(hours=2))),
+        spells=tuple(Spell(severity=name, since=_MOMENT) for name in names),
+        acknowledged_at=_MOMENT + timedelta(minutes=3),
+        helpers=(Helper(name=text, roles=("incident commander", "acknowledged")),),
+        lines=(Line(at=_MOMENT, text=text, who=text),) * 50,
+        alerts=(
+            Alert(summary=text, source=text, url="https://company.pagerduty.example/alerts/A", details=text),
+        )
+        * 30,
+        ticket_key="OPS-1",
+        ticket_url="https://company.atlassian.example/browse/OPS-1",
+        owner=text,
+        complete_by=_MOMENT + timedelta(days=14),
+        **due,
+    )
+
+
+_MOMENT = datetime(2026, 12, 1, tzinfo=UTC)
+
+_PLAIN = Incident(
+    id="PSAMPLE",
+    number=1,
+    title="Sample",
+    status=IncidentStatus.TRIGGERED,
+    service=Reference(id="PSERVICE", name="Sample"),
+    created_at=_MOMENT,
+)
+
+_FULL = _PLAIN.model_copy(
+    update={
+        "status": IncidentStatus.RESOLVED,
+        "priority": Reference(id="P1", name="P1"),
+        "escalation_policy": Reference(id="PPOLICY", name="Sample"),
+        "assignees": (Responder(id="PUSER", name="Sample", email="sample@company.example"),),
+        "resolved_at": _MOMENT,
+        "html_url": "https://company.pagerduty.example/incidents/PSAMPLE",
+    }
+)
+
+_SAMPLES = (_PLAIN, _FULL)
+"""As plain as incidents come, and with everything that one can have."""

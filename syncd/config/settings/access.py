@@ -1,0 +1,257 @@
+"""Loading the settings, and what a daemon that talks to both services needs beside their form.
+
+Everything that is wrong is said at once, each with its variable and what would be right.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from pydantic import SecretStr, ValidationError
+from pydantic_core import ErrorDetails
+from pydantic_settings.exceptions import SettingsError
+
+from syncd.config.problems import ConfigError, Problem, did_you_mean
+from syncd.config.settings.settings import PREFIX, Settings, variable
+from syncd.config.settings.values import is_loopback
+
+ENV_FILE = Path(".env")
+
+SHORTEST_SETTLING = 120.0
+"""Seconds; with less, an index that lags makes a second ticket (design: "Exactly one", 5)."""
+
+
+@dataclass(frozen=True)
+class PagerDutyAccess:
+    """What a client of PagerDuty needs."""
+
+    url: str
+    token: SecretStr
+    sender: str
+    webhook_secrets: tuple[SecretStr, ...]
+
+
+@dataclass(frozen=True)
+class JiraAccess:
+    """What a client of Jira needs; without an address the token is a bearer token of Data Center."""
+
+    url: str
+    email: str | None
+    token: SecretStr
+    webhook_secret: SecretStr | None
+
+
+@dataclass(frozen=True)
+class Live:
+    """What a running daemon needs of the settings, nothing of it missing."""
+
+    pagerduty: PagerDutyAccess
+    jira: JiraAccess
+    mappings_dir: Path
+
+
+def load_settings(env_file: Path | None = ENV_FILE) -> Settings:
+    """Read the environment, the credentials and, if it exists, the `.env` file.
+
+    Raises `ConfigError` with every variable that is wrong.
+    """
+    try:
+        return _read(env_file, {})
+    except ValidationError as error:
+        raise ConfigError(_problems(error).values()) from None
+
+
+def load_live(env_file: Path | None = ENV_FILE) -> tuple[Settings, Live]:
+    """As `load_settings`, with what a daemon needs; raises `ConfigError` with wrong and missing ones."""
+    try:
+        settings = _read(env_file, {})
+    except ValidationError as error:
+        wrong = _problems(error)
+        # With defaults in the place of what is wrong, the rest can be checked in the same breath.
+        usable = _read(env_file, {name: _default(name) for name in wrong})
+        rest = [one for one in check_live(usable, env_file) if one.key not in map(variable, wrong)]
+        raise ConfigError([*wrong.values(), *rest]) from None
+    return settings, live(settings, env_file)
+
+
+def _default(field: str) -> object:
+    return Settings.model_fields[field].get_default(call_default_factory=True, validated_data={})
+
+
+def _read(env_file: Path | None, given: dict[str, Any]) -> Settings:
+    try:
+        return Settings(_env_file=env_file, _env_file_encoding="utf-8", **given)
+    except (OSError, UnicodeDecodeError, SettingsError) as error:
+        # The text of these names a file, never what stands in it.
+        where = getattr(error, "filename", None) or "credentials or .env"
+        reason = getattr(error, "strerror", None) or "not a text file that can be read"
+        raise ConfigError([Problem(str(where), "", str(reason), "make it readable for syncd")]) from None
+
+
+def _problems(error: ValidationError) -> dict[str, Problem]:
+    """The problems by field; what failed only because another field did is none."""
+    return {
+        str(one["loc"][0]): _problem(str(one["loc"][0]), one)
+        for one in error.errors(include_input=False)
+        if one["type"] != "default_factory_not_called"
+    }
+
+
+def _problem(field: str, error: ErrorDetails) -> Problem:
+    said, _, hint = error["msg"].removeprefix("Value error, ").partition("; ")
+    kind, limits = error["type"], error.get("ctx", {})
+    if kind in ("float_parsing", "int_parsing"):
+        said, hint = "not a number", ""
+    elif kind == "bool_parsing":
+        said, hint = "neither true nor false", "write `true` or `false`"
+    elif kind == "literal_error":
+        said, hint = "not one of its values", f"write {limits['expected']}"
+    elif said.startswith("Input should be"):
+        said, hint = "out of its range", "it" + said.removeprefix("Input")
+    return Problem("environment", variable(field), said, hint)
+
+
+def unknown_variables(env_file: Path | None = ENV_FILE) -> tuple[Problem, ...]:
+    """Variables, credentials and lines of `.env` that look like settings and are none.
+
+    They stop nothing, because others may set variables of that name (an orchestrator sets
+    `SYNCD_PORT` for a service called syncd); `syncd check` shows them.
+    """
+    known = [variable(field) for field in Settings.model_fields]
+    found = [("environment", name) for name in os.environ if name.startswith(PREFIX)]
+    if env_file is not None and env_file.is_file():
+        from dotenv import dotenv_values
+
+        found += [
+            (str(env_file), name) for name in dotenv_values(env_file) if name.upper().startswith(PREFIX)
+        ]
+    credentials = os.environ.get("CREDENTIALS_DIRECTORY")
+    if credentials and Path(credentials).is_dir():
+        files = [path.name for path in Path(credentials).iterdir() if path.name.lower().startswith("syncd_")]
+        found += [(credentials, name) for name in files]
+    return tuple(
+        Problem(where, name, "no setting of syncd", did_you_mean(name.upper(), known))
+        for where, name in sorted(found)
+        if name.upper() not in known
+    )
+
+
+def live(settings: Settings, env_file: Path | None = ENV_FILE) -> Live:
+    """Given settings, return what a daemon needs of them; raises `ConfigError` with all that is amiss."""
+    problems = check_live(settings, env_file)
+    url, token, sender = settings.jira_url, settings.pagerduty_token, settings.pagerduty_from
+    jira_token, mappings = settings.jira_token, settings.mappings_dir
+    if problems or url is None or token is None or sender is None or jira_token is None or mappings is None:
+        raise ConfigError(problems)
+    return Live(
+        pagerduty=PagerDutyAccess(settings.pagerduty_url, token, sender, settings.pagerduty_webhook_secrets),
+        jira=JiraAccess(url, settings.jira_email, jira_token, settings.jira_webhook_secret),
+        mappings_dir=mappings,
+    )
+
+
+def check_live(settings: Settings, env_file: Path | None = ENV_FILE) -> list[Problem]:
+    """Everything that keeps a daemon with these settings from working, empty if nothing does."""
+    return [
+        *_missing(settings, unknown_variables(env_file)),
+        *_jira(settings),
+        *_mail(settings),
+        *_settling(settings),
+        *_folders(settings),
+    ]
+
+
+_NEEDED = {
+    "pagerduty_token": "set it to a REST API key of PagerDuty",
+    "pagerduty_from": "set it to the e-mail address of a PagerDuty user; notes are written in that name",
+    "jira_url": "set it to Jira's base address such as https://company.atlassian.net",
+    "jira_token": "set it to an API token (Cloud) or a personal access token (Data Center)",
+    "mappings_dir": "set it to the folder of your mappings; `syncd init DIR` makes a first one",
+}
+
+
+def missing_accounts(settings: Settings) -> list[Problem]:
+    """What of the two services' accounts is not set."""
+    folder = variable("mappings_dir")
+    missing = [one for one in _missing(settings, ()) if one.key != folder]
+    email = variable("jira_email")
+    return [*missing, *(one for one in _jira(settings) if one.key == email)]
+
+
+def _missing(settings: Settings, unknown: tuple[Problem, ...]) -> list[Problem]:
+    problems = []
+    for field, hint in _NEEDED.items():
+        if getattr(settings, field) is None:
+            name = variable(field)
+            typo = next((one.key for one in unknown if f"`{name}`" in one.hint), "")
+            problems.append(
+                Problem("environment", name, f"not set, but {typo} is" if typo else "not set", hint)
+            )
+    return problems
+
+
+def _jira(settings: Settings) -> list[Problem]:
+    parts = urlsplit(settings.jira_url or "")
+    if not (parts.hostname or "").endswith(".atlassian.net"):
+        return []
+    problems = []
+    if settings.jira_email is None:
+        hint = "set it to the address of the account that owns the token"
+        problems.append(
+            Problem("environment", variable("jira_email"), "not set, and Jira Cloud needs it", hint)
+        )
+    if parts.path:
+        right = f"https://{parts.hostname}"
+        problems.append(
+            Problem("environment", variable("jira_url"), "the address of a page", f"give {right}")
+        )
+    return problems
+
+
+def _mail(settings: Settings) -> list[Problem]:
+    if settings.smtp_host is None:
+        return []
+    problems = []
+    if settings.smtp_from is None:
+        hint = "set it to the sender's address"
+        problems.append(
+            Problem("environment", variable("smtp_from"), "not set, and mail needs a sender", hint)
+        )
+    here = is_loopback(f"smtp://{settings.smtp_host}")
+    if settings.smtp_security == "none" and settings.smtp_password and not here:
+        hint = "use `starttls` or `tls`"
+        problems.append(
+            Problem("environment", variable("smtp_security"), "would send the password in clear", hint)
+        )
+    if bool(settings.smtp_username) != bool(settings.smtp_password):
+        missing = "smtp_password" if settings.smtp_username else "smtp_username"
+        problems.append(
+            Problem("environment", variable(missing), "not set", "user name and password go together")
+        )
+    return problems
+
+
+def on_loopback(settings: Settings) -> bool:
+    """Whether both services are on this machine: a sandbox, where nothing reaches a person."""
+    return is_loopback(settings.pagerduty_url) and is_loopback(settings.jira_url or "")
+
+
+def _settling(settings: Settings) -> list[Problem]:
+    seconds = settings.settle_seconds
+    if seconds is None or seconds >= SHORTEST_SETTLING or on_loopback(settings):
+        return []
+    hint = f"leave it unset, or set at least {SHORTEST_SETTLING:.0f}"
+    return [Problem("environment", variable("settle_seconds"), "so short that tickets could double", hint)]
+
+
+def _folders(settings: Settings) -> list[Problem]:
+    problems = []
+    for field in ("mappings_dir", "templates_dir"):
+        path: Path | None = getattr(settings, field)
+        if path is not None and not path.is_dir():
+            problems.append(Problem("environment", variable(field), f"no folder {path}", "name a folder"))
+    return problems

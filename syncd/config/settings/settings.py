@@ -1,0 +1,240 @@
+"""Settings: environment variables with the prefix `SYNCD_`, systemd credentials, an optional `.env`.
+
+The environment wins over a credential, a credential over `.env`. A credential is a file under
+`$CREDENTIALS_DIRECTORY` that is named like the variable in lower case (`syncd_jira_token`). A variable
+that is set but empty counts as not set, except `SYNCD_HTTP_LISTEN`, where empty means no listener.
+
+Every command reads settings, not every command talks to the services: what a variable's own text says is
+checked here, what a running daemon needs beside that in `syncd.config.settings.access`.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import unquote, urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    DotEnvSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SecretsSettingsSource,
+    SettingsConfigDict,
+)
+
+from syncd.config.settings.values import (
+    address,
+    as_day,
+    as_duration,
+    as_secrets,
+    file,
+    folder,
+    ledger_address,
+    listen_address,
+    mail_sender,
+    page_address,
+    upper,
+    web_address,
+)
+
+PREFIX = "SYNCD_"
+
+SHORTEST_HIDDEN = 4
+"""A shorter secret would hide half of the log and protect nothing."""
+
+Address = Annotated[str, AfterValidator(address)]
+WebAddress = Annotated[str, AfterValidator(web_address)]
+Folder = Annotated[Path, AfterValidator(folder)]
+Duration = Annotated[timedelta, BeforeValidator(as_duration)]
+Day = Annotated[date, BeforeValidator(as_day)]
+Secrets = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(as_secrets)]
+
+
+def _state_dir() -> Path:
+    # systemd lists several folders with colons; the first is ours
+    given = os.environ.get("STATE_DIRECTORY", "").split(":")[0]
+    return folder(Path(given or ".syncd"))
+
+
+def _ledger_url(values: dict[str, Any]) -> str:
+    state_dir: Path = values.get("state_dir") or _state_dir()
+    return f"sqlite:///{state_dir / 'syncd.db'}"
+
+
+class Settings(BaseSettings):
+    """All settings. Reading them checks each alone and raises; use `load_settings` for plain problems."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, frozen=True, extra="ignore", hide_input_in_errors=True, validate_default=False
+    )
+
+    pagerduty_url: WebAddress = Field(
+        "https://api.pagerduty.com",
+        description="PagerDuty's REST API (`https://api.eu.pagerduty.com` in the EU).",
+    )
+    pagerduty_token: SecretStr | None = Field(None, description="REST API key of PagerDuty.")
+    pagerduty_from: Address | None = Field(
+        None, description="E-mail address of the PagerDuty user in whose name notes are written."
+    )
+    pagerduty_webhook_secrets: Secrets = Field(
+        (), description="Secrets of PagerDuty's webhook subscriptions, comma-separated.", repr=False
+    )
+    jira_url: WebAddress | None = Field(None, description="Base URL of Jira.")
+    jira_email: Address | None = Field(
+        None,
+        description="Jira Cloud: e-mail address of the account that owns the token; Data Center: not set.",
+    )
+    jira_token: SecretStr | None = Field(
+        None, description="Jira Cloud: API token; Data Center: personal access token."
+    )
+    jira_webhook_secret: SecretStr | None = Field(None, description="Secret of Jira's webhook.")
+    pagerduty_token_expires: Day | None = Field(
+        None,
+        description="Day on which PagerDuty's key ends (`2027-03-01`); told 30, 7 and 1 days before.",
+    )
+    jira_token_expires: Day | None = Field(
+        None, description="Day on which Jira's token ends; Atlassian's tokens all end after a year at most."
+    )
+    ca_file: Annotated[Path, AfterValidator(file)] | None = Field(
+        None, description="Certificates (PEM) to trust instead of the usual ones: your own authority's."
+    )
+    state_dir: Folder = Field(
+        default_factory=_state_dir, description="Where the ledger, backups and undelivered mail are kept."
+    )
+    ledger_url: Annotated[str, AfterValidator(ledger_address)] = Field(
+        default_factory=_ledger_url, description="SQLAlchemy URL of the ledger.", repr=False
+    )
+    mappings_dir: Folder | None = Field(None, description="Folder of the teams' mappings (`*.yaml`).")
+    templates_dir: Folder | None = Field(
+        None, description="Folder of your own templates; what it lacks is taken from the shipped ones."
+    )
+    poll_seconds: float = Field(30.0, gt=0, le=3600, description="Seconds between two cycles.")
+    backfill: Duration = Field(
+        timedelta(days=14), description="How far back a new ledger looks, such as `14d`."
+    )
+    settle_seconds: float | None = Field(
+        None,
+        ge=0,
+        le=86_400,
+        description="Seconds that a write of unknown outcome waits before it is sent again; not set: 600, or"
+        " 120 where Jira has proved quick.",
+    )
+    smtp_host: str | None = Field(
+        None,
+        description="Mail server; without one mail is written to `<state dir>/mail` and nobody gets any.",
+    )
+    smtp_port: int | None = Field(
+        None, ge=1, le=65_535, description="Its port; not set: 587, with `tls` 465, with `none` 25."
+    )
+    smtp_username: str | None = Field(None, description="User name at the mail server.")
+    smtp_password: SecretStr | None = Field(None, description="Password at the mail server.")
+    smtp_security: Literal["none", "starttls", "tls"] = Field(
+        "starttls", description="Encryption to the mail server."
+    )
+    smtp_from: Annotated[str, AfterValidator(mail_sender)] | None = Field(
+        None, description="Sender of mail: an address, or `Name <address>`."
+    )
+    operator_email: Address | None = Field(
+        None, description="Who is told when the daemon itself is in trouble."
+    )
+    heartbeat_url: Annotated[str, AfterValidator(page_address)] | None = Field(
+        None, description="Fetched after every good cycle.", repr=False
+    )
+    http_listen: Annotated[str, AfterValidator(listen_address)] = Field(
+        "127.0.0.1:8585", description="Where webhooks, health and metrics are served; empty: nowhere."
+    )
+    log_format: Literal["text", "json"] | None = Field(
+        None, description="Format of the log; not set: `text` on a terminal, else `json`."
+    )
+    log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(upper)] = Field(
+        "INFO", description="Least level that is logged."
+    )
+    dry_run: bool = Field(False, description="`true`: decide and show, write nothing to either service.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _empty_is_not_set(cls, values: Any) -> Any:
+        return {
+            name: value
+            for name, value in values.items()
+            if name == "http_listen" or not (isinstance(value, str) and not value.strip())
+        }
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The order in which sources win; credentials are looked for at the time of reading."""
+        env_file = getattr(dotenv_settings, "env_file", None)
+        credentials = os.environ.get("CREDENTIALS_DIRECTORY", "")
+        return (
+            init_settings,
+            env_settings,
+            # This source puts the prefix before a file's name, which is the name that design wants.
+            SecretsSettingsSource(
+                settings_cls, secrets_dir=credentials if credentials and Path(credentials).is_dir() else None
+            ),
+            DotEnvSettingsSource(settings_cls, env_file=env_file, dotenv_filtering="only_existing"),
+        )
+
+    @property
+    def listen(self) -> tuple[str, int] | None:
+        """Host and port of the listener, None if there is to be none."""
+        host, _, port = self.http_listen.rpartition(":")
+        return (host.strip("[]"), int(port)) if self.http_listen else None
+
+    @property
+    def mail_port(self) -> int:
+        """Port of the mail server, by its encryption where none is given."""
+        return self.smtp_port or {"starttls": 587, "tls": 465, "none": 25}[self.smtp_security]
+
+    @property
+    def mail_dir(self) -> Path:
+        """Where mail is written that has no server to go to."""
+        return self.state_dir / "mail"
+
+    @property
+    def trusted(self) -> str | None:
+        """The file of certificates to trust, None for the usual ones."""
+        return str(self.ca_file) if self.ca_file else None
+
+    @property
+    def expires(self) -> dict[str, date]:
+        """The day on which each service's credential ends, where it is known."""
+        days = {"pagerduty": self.pagerduty_token_expires, "jira": self.jira_token_expires}
+        return {service: day for service, day in days.items() if day is not None}
+
+    def log_format_for(self, terminal: bool) -> Literal["text", "json"]:
+        """The log's format, by whether it goes to a terminal where none is given."""
+        return self.log_format or ("text" if terminal else "json")
+
+    def secret_values(self) -> tuple[str, ...]:
+        """Every secret as it may show itself in a text, longest first, so that the log can hide it."""
+        given = [self.pagerduty_token, self.jira_token, self.jira_webhook_secret, self.smtp_password]
+        found = {secret.get_secret_value() for secret in (*given, *self.pagerduty_webhook_secrets) if secret}
+        if self.jira_email and self.jira_token:
+            pair = f"{self.jira_email}:{self.jira_token.get_secret_value()}"
+            found.add(base64.b64encode(pair.encode()).decode())
+        in_ledger_url = urlsplit(self.ledger_url).password
+        if in_ledger_url:
+            found |= {in_ledger_url, unquote(in_ledger_url)}
+        if self.heartbeat_url:
+            # Whoever knows the path of a heartbeat can send one.
+            parts = urlsplit(self.heartbeat_url)
+            found |= {parts.path.strip("/"), parts.query}
+        return tuple(sorted((one for one in found if len(one) >= SHORTEST_HIDDEN), key=len, reverse=True))
+
+
+def variable(field: str) -> str:
+    """The environment variable of a field."""
+    return PREFIX + field.upper()

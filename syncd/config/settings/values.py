@@ -1,0 +1,133 @@
+"""What one setting's text must look like: checks that turn it into a value or raise `ValueError`.
+
+A message says what would be right and never repeats what was given, because it may be a secret.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from datetime import date
+from email.utils import parseaddr
+from ipaddress import ip_address
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from pydantic import SecretStr
+
+from syncd.config.settings.durations import duration
+
+_ADDRESS = re.compile(r"[^@\s<>,;\"()\[\]\\]+@[^@\s<>,;\"()\[\]\\.]+(?:\.[^@\s<>,;\"()\[\]\\.]+)*")
+_LONGEST_ADDRESS = 254
+
+
+def is_address(text: str) -> bool:
+    """Whether a text looks like one bare e-mail address."""
+    return len(text) <= _LONGEST_ADDRESS and _ADDRESS.fullmatch(text) is not None
+
+
+def address(text: str) -> str:
+    """One bare e-mail address."""
+    text = text.strip()
+    if not is_address(text):
+        raise ValueError("not an e-mail address such as ops@company.example")
+    return text
+
+
+def mail_sender(text: str) -> str:
+    """An e-mail address, with or without a name before it."""
+    if not is_address(parseaddr(text)[1]) or any(char in text for char in "\r\n"):
+        raise ValueError("not a sender such as ops@company.example or Ops <ops@company.example>")
+    return text.strip()
+
+
+def is_loopback(url: str) -> bool:
+    """Whether an address leads to this machine and nowhere else."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+
+
+def web_address(text: str) -> str:
+    """The base address of a service: as `page_address`, without query or fragment or slash at its end."""
+    parts = urlsplit(page_address(text))
+    if parts.query or parts.fragment:
+        raise ValueError("an address with a query or fragment; give it up to the path")
+    return text.strip().rstrip("/")
+
+
+def page_address(text: str) -> str:
+    """An http(s) address without password; without encryption only to this machine."""
+    text = text.strip()
+    try:
+        parts = urlsplit(text)
+        parts.port  # noqa: B018 - reading it raises for what is no port
+    except ValueError:
+        raise ValueError("not a web address such as https://jira.company.example") from None
+    if parts.scheme not in ("http", "https") or not parts.hostname or re.search(r"\s", text):
+        raise ValueError("not a web address such as https://jira.company.example")
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("an address with a user or password in it; give the bare address")
+    if parts.scheme == "http" and not is_loopback(text):
+        raise ValueError("not encrypted; it must begin with https:// unless it leads to this machine")
+    return text
+
+
+def listen_address(text: str) -> str:
+    """`host:port`, an IPv6 host in brackets, or empty."""
+    text = text.strip()
+    host, colon, port = text.rpartition(":")
+    bare = not host.startswith("[") and ":" in host
+    if text and (not colon or not host or bare or not port.isdecimal() or not 0 <= int(port) <= 65_535):
+        raise ValueError("not a host and port such as 127.0.0.1:8585 or [::1]:8585; empty for no listener")
+    return text
+
+
+def ledger_address(text: str) -> str:
+    """A SQLAlchemy URL of a SQLite file: the lock lies beside it, so it must be one."""
+    scheme, _, rest = text.strip().partition("://")
+    if scheme.partition("+")[0] != "sqlite" or rest.strip("/") in ("", ":memory:"):
+        raise ValueError("not a SQLite file such as sqlite:////var/lib/syncd/syncd.db")
+    return text.strip()
+
+
+def folder(path: Path) -> Path:
+    """A folder as an absolute path; `~` is the home."""
+    return path.expanduser().absolute()
+
+
+def file(path: Path) -> Path:
+    """A file that can be read, as an absolute path; `~` is the home."""
+    path = path.expanduser().absolute()
+    if not os.access(path, os.R_OK) or not path.is_file():
+        raise ValueError("not a file that can be read")
+    return path
+
+
+def as_day(value: object) -> object:
+    """A day such as `2027-03-01`."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return date.fromisoformat(value.strip())
+    except ValueError:
+        raise ValueError("not a day such as 2027-03-01") from None
+
+
+def as_duration(value: object) -> object:
+    """Text such as `14d` as a length of time."""
+    return duration(value) if isinstance(value, str) else value
+
+
+def as_secrets(value: object) -> object:
+    """Comma-separated text as secrets, empty ones left out."""
+    if isinstance(value, str):
+        return tuple(SecretStr(part.strip()) for part in value.split(",") if part.strip())
+    return value
+
+
+def upper(value: object) -> object:
+    """Text in upper case."""
+    return value.strip().upper() if isinstance(value, str) else value

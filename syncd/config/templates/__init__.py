@@ -1,0 +1,1 @@
+"""Templates: loading, the sandbox that renders them, and what they are given."""

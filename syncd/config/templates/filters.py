@@ -1,0 +1,92 @@
+"""The filters of templates: those of Jinja's that cannot run away, and our own for texts and links."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+from jinja2 import pass_environment
+from jinja2.exceptions import TemplateRuntimeError
+from jinja2.filters import FILTERS
+from markupsafe import Markup, escape
+
+from syncd.config.templates.text_limits import cut
+from syncd.config.templates.values import known, text_of
+from syncd.domain.text import one_line, wiki_link, wiki_url
+
+if TYPE_CHECKING:
+    from syncd.config.templates.sandbox import Sandbox
+
+FROM_JINJA = (
+    *("abs", "count", "d", "default", "dictsort", "first", "float", "groupby", "int", "items", "last"),
+    *("length", "list", "map", "max", "min", "reject", "rejectattr", "reverse", "select", "selectattr"),
+    *("sort", "unique"),
+)
+
+
+def _textual(function: Callable[[str], str]) -> Callable[[object], str]:
+    """A filter on plain text. Markup is refused: what changes its letters can break its escapes."""
+
+    def changed(value: object) -> str:
+        return function(_plain(value))
+
+    return changed
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, Markup):
+        raise TemplateRuntimeError("this filter is for plain text, and stands after markup; put it before")
+    return text_of(value)
+
+
+def _cut(value: object, limit: int) -> str:
+    return cut(_plain(value), limit)
+
+
+def _raw(value: object) -> Markup:
+    return Markup(text_of(value))  # noqa: S704 - that a template trusts this text is what the filter says
+
+
+@pass_environment
+def _escape(sandbox: Sandbox, value: object) -> Markup:
+    return sandbox.escaped(value)
+
+
+@pass_environment
+def _join(sandbox: Sandbox, values: Iterable[object], between: str = "") -> str:
+    parts: list[object] = []
+    for value in known(values):
+        parts += [between, value] if parts else [value]
+    return sandbox.concatenated(parts)
+
+
+@pass_environment
+def _link(sandbox: Sandbox, label: object, url: object) -> Markup:
+    """A link with this label; the label alone where the address is not http(s)."""
+    shown, target = one_line(text_of(label)), wiki_url(text_of(url))
+    if sandbox.target == "wiki":
+        return Markup(wiki_link(shown, target))  # noqa: S704 - both parts are escaped there
+    if not target:
+        return sandbox.escaped(shown)
+    if sandbox.target == "html":
+        return Markup('<a href="{}">{}</a>').format(escape(target), escape(shown or target))
+    return sandbox.escaped(f"{shown} <{target}>" if shown else target)
+
+
+OURS: dict[str, Callable[..., Any]] = {
+    "cut": _cut,
+    "escape": _escape,
+    "join": _join,
+    "link": _link,
+    "lower": _textual(str.lower),
+    "one_line": _textual(one_line),
+    "raw": _raw,
+    "title": _textual(str.title),
+    "trim": _textual(str.strip),
+    "upper": _textual(str.upper),
+}
+
+
+def all_filters() -> dict[str, Callable[..., Any]]:
+    """Every filter that a template may use, by name."""
+    return {name: FILTERS[name] for name in FROM_JINJA} | OURS

@@ -1,0 +1,153 @@
+"""What a postmortem's template may say: everything that a ticket's may, and the incident's whole story.
+
+Every text is on one line, masked and short; templates escape it. Times are text in the team's zone, with the
+zone's name, so that the hour that a clock change repeats is told apart. `templates/README.md` lists these
+variables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from syncd.config.masks import mask
+from syncd.config.templates.text_limits import cut
+from syncd.config.templates.ticket_context import choose_playbook, ticket_context
+from syncd.domain.base import JsonValue
+from syncd.domain.clock import zone_word
+from syncd.domain.incident import Incident
+from syncd.domain.mapping.mapping import Mapping, ServiceSection
+from syncd.domain.postmortem import Line, Story
+from syncd.domain.text import one_line
+
+LONGEST_LINE = 500
+"""UTF-16 units of one text in the timeline."""
+MOST_ALERTS = 20
+MOST_HELPERS = 40
+
+
+def postmortem_context(
+    incident: Incident,
+    mapping: Mapping,
+    section: ServiceSection,
+    severity: str,
+    assumed: bool,
+    story: Story,
+    timeline: Sequence[Line | int],
+) -> dict[str, JsonValue]:
+    """Given an incident's story, return the variables of its postmortem's template.
+
+    Those of `ticket_context`, and
+
+    - `ticket`: `key`, `url`
+    - `zone`: the team's time zone; all times below are in it
+    - `impact`: the spans in which the incident was open, each with `since`, `until` and `lasted`
+    - `peak`: the worst severity that counts, with `name` and `definition`
+    - `severities`: those that it had, each with `name` and `since`
+    - `responders`: each with `name` and `roles` (a list)
+    - `acknowledge`, `resolve`: `took` (None where it never happened), `target` (None without one), `met`
+    - `timeline`: entries with `at`, `who`, `text`; one with `left_out` above 0 stands for so many lines
+    - `alerts`: `summary`, `source`, `url`, `details` of the first twenty; `alerts_left_out`: how many there
+      are beside
+    - `prompts`: the scenario's questions on the root cause
+    - `duties`: `owner` (None: nobody), `schedule_by`, `review_by`, `complete_by` (None where nothing says)
+    - `withheld`: whether the incident is restricted, and no text of it stands here
+
+    `timeline` holds, in the place of what was left out, how many lines that were.
+    """
+    zone = ZoneInfo(mapping.zone)
+
+    def text(value: str, limit: int = 255) -> str:
+        return cut(mask(one_line(value), mapping.redact.patterns), limit)
+
+    def at(moment: datetime | None) -> str | None:
+        if moment is None:
+            return None
+        local = moment.astimezone(zone)
+        return f"{local:%Y-%m-%d %H:%M} {zone_word(local)}"
+
+    first, last = story.windows[0], story.windows[-1]
+    said = mapping.severities[story.severity]
+    chosen = choose_playbook(mapping, section, incident.title)
+    return {
+        **ticket_context(incident, mapping, section, severity, assumed),
+        "ticket": {"key": story.ticket_key, "url": story.ticket_url},
+        "zone": mapping.zone,
+        "impact": [
+            {"since": at(one.since), "until": at(one.until), "lasted": _lasted(one.since, one.until)}
+            for one in story.windows
+        ],
+        "peak": {"name": story.severity, "definition": said.definition},
+        "severities": [{"name": one.severity, "since": at(one.since)} for one in story.spells],
+        "responders": [
+            {"name": text(one.name), "roles": list(one.roles)} for one in story.helpers[:MOST_HELPERS]
+        ],
+        "acknowledge": _measured(first.since, story.acknowledged_at, said.acknowledge_minutes),
+        "resolve": _measured(first.since, last.until, said.resolve_minutes),
+        "timeline": [_entry(one, at, text) for one in timeline],
+        "alerts": [
+            {
+                "summary": text(one.summary),
+                "source": text(one.source),
+                "url": one_line(one.url),
+                "details": text(one.details, LONGEST_LINE),
+            }
+            for one in story.alerts[:MOST_ALERTS]
+        ],
+        "alerts_left_out": max(0, len(story.alerts) - MOST_ALERTS),
+        "prompts": [line for one in chosen for line in one.root_causes],
+        "duties": {
+            "owner": text(story.owner) or None,
+            "schedule_by": at(story.schedule_by),
+            "review_by": f"{story.review_by.astimezone(zone):%Y-%m-%d}",
+            "complete_by": at(story.complete_by),
+        },
+        "withheld": story.withheld,
+    }
+
+
+def _entry(
+    line: Line | int, at: Callable[[datetime], str | None], text: Callable[[str, int], str]
+) -> dict[str, JsonValue]:
+    if isinstance(line, int):
+        return {"at": "", "who": "", "text": "", "left_out": line}
+    return {
+        "at": at(line.at),
+        "who": text(line.who, 100),
+        "text": text(line.text, LONGEST_LINE),
+        "left_out": 0,
+    }
+
+
+def _measured(since: datetime, until: datetime | None, target: float | None) -> dict[str, JsonValue]:
+    """How long something took, beside its target in minutes."""
+    met = None
+    if until is not None and target is not None:
+        met = (until - since).total_seconds() < target * 60
+    return {
+        "took": _lasted(since, until),
+        "target": None if target is None else duration(timedelta(minutes=target)),
+        "met": met,
+    }
+
+
+def _lasted(since: datetime, until: datetime | None) -> str | None:
+    return None if until is None else duration(until - since)
+
+
+def duration(span: timedelta) -> str:
+    """A span as people read it: `45 s`, `4 min`, `2 h 5 min`, `3 d 4 h`."""
+    seconds = max(0, round(span.total_seconds()))
+    if seconds < 60:
+        return f"{seconds} s"
+    if seconds < 600:
+        minutes, odd = divmod(seconds, 60)
+        return f"{minutes} min {odd} s" if odd else f"{minutes} min"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    if hours >= 24:
+        days, rest = divmod(round(seconds / 3600), 24)
+        return f"{days} d {rest} h" if rest else f"{days} d"
+    if not hours:
+        return f"{minutes} min"
+    return f"{hours} h {minutes} min" if minutes else f"{hours} h"

@@ -1,0 +1,1 @@
+"""The values of a mapping, one model per section."""

@@ -1,0 +1,164 @@
+"""The sections of a mapping that speak of what follows an incident: postmortem, follow-ups, mails, closing.
+
+What can page, mail, publish, close, reopen or reassign is in `report` until a mapping switches it on.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Literal
+
+from pydantic import Field
+
+from syncd.domain.base import Value
+from syncd.domain.mapping.value_types import Mode, Names, SomeNames, Text, ZoneName
+
+
+class Postmortem(Value):
+    """The postmortem of an incident that owes one, and its two duties.
+
+    `scheduled`: within `schedule_hours` of the resolve an active owner and a review date that a person
+    entered. `completed`: within `complete_days` working days one of `statuses`.
+    """
+
+    mode: Mode = Field(
+        Mode.REPORT,
+        description="`enforce` makes the postmortem and keeps its clocks; `report` only says so in"
+        " `syncd status`; `off` leaves postmortems to people.",
+    )
+    template: Text = Field("postmortem.j2", description="The template of its description.")
+    after_minutes: float = Field(
+        30, ge=0, le=1440, description="Minutes after the resolve at which it is made, unless reopened."
+    )
+    schedule_hours: float = Field(
+        48, gt=0, le=720, description="Hours after the resolve within which it is to be scheduled."
+    )
+    review_within_days: int = Field(
+        14, ge=1, le=90, description="Days after the resolve within which the review date has to lie."
+    )
+    complete_days: int = Field(
+        10, ge=1, le=90, description="Working days after the resolve within which it is to be completed."
+    )
+    basis: Literal["peak", "final"] = Field(
+        "peak",
+        description="Which severity decides: the worst that was held for ten minutes or at the resolve"
+        " (`peak`), or the last one (`final`).",
+    )
+    date_field: Text = Field(
+        "duedate", description="The field of the review date, by name or id; the daemon never fills it."
+    )
+    statuses: SomeNames = Field(("Done", "Closed"), description="Statuses in which it is completed.")
+    labels: tuple[Text, ...] = Field((), description="Further labels of every postmortem.")
+    link_types: SomeNames = Field(
+        ("Post-Incident Reviews", "Relates"),
+        description="Link types between ticket and postmortem, most wanted first.",
+    )
+    remind_hours: tuple[float, ...] = Field(
+        (24.0, 4.0),
+        max_length=4,
+        description="Hours before a deadline at which its owner is reminded: the last by a mail of its own,"
+        " the others in the digest.",
+    )
+
+
+class FollowUps(Value):
+    """Action items: who owns them and by when they are done."""
+
+    mode: Mode = Field(
+        Mode.REPORT,
+        description="`enforce` keeps the rules of owner and date and makes issues of the table's rows;"
+        " `report` only says so in `syncd status`; `off` does not look.",
+    )
+    link_types: Names = Field(
+        (),
+        description="Link types that make a linked issue an action item; none: `Relates` together with the"
+        " label `action-item`. They are none of `jira.link_types` and `postmortem.link_types`.",
+    )
+    owner_hours: float = Field(
+        24, gt=0, le=240, description="Working hours within which an action item has an owner."
+    )
+    unowned: Literal["assign", "escalate"] = Field(
+        "escalate",
+        description="What happens to one that has none by then: the service's owner gets it (`assign`) or is"
+        " told of it (`escalate`).",
+    )
+    rows: Literal["create", "off"] = Field(
+        "create", description="Whether rows of the postmortem's follow-up table become issues."
+    )
+    rest_minutes: float = Field(
+        30, ge=1, le=1440, description="Minutes for which the description has rested before its rows count."
+    )
+    knowledge_base: bool = Field(
+        True,
+        description="`true`: an incident that owes a postmortem gets one follow-up on runbook and knowledge"
+        " base.",
+    )
+    wont_do: Names = Field(
+        ("Won't Do", "Won't Fix"), description="Resolutions that end an action item without doing it."
+    )
+
+
+class CloseGate(Value):
+    """What happens when a person closes a ticket while something is owed."""
+
+    mode: Literal["off", "comment", "reopen"] = Field(
+        "comment",
+        description="`comment` says on the ticket what is missing, `reopen` also puts it back to the status"
+        " before, once for each set of missing duties; `off` does not look.",
+    )
+
+
+class QuietHours(Value):
+    """The hours in which nobody is reminded, in the team's zone; from `start` over midnight to `end`."""
+
+    start: dt.time = Field(dt.time(20), description="When they begin, as `20:00`.")
+    end: dt.time = Field(dt.time(8), description="When they end, as `08:00`.")
+
+
+class Mails(Value):
+    """E-mails of the daemon beside the weekly report."""
+
+    mode: Mode = Field(
+        Mode.REPORT,
+        description="`enforce` sends notices, reminders, breaches and digests; `report` only says in"
+        " `syncd status` what would have been sent; `off` does not look. The operator and the security"
+        " lead are told in every mode.",
+    )
+    reply_to: str | None = Field(None, description="E-mail address that answers go to.")
+    quiet: QuietHours = Field(QuietHours(), description="Hours in which nobody is reminded.")
+    digest_at: dt.time = Field(dt.time(9), description="When the digest leaves on a working day.")
+
+
+class Closing(Value):
+    """Whether a ticket that owes nothing is closed by the daemon, and when.
+
+    What owes nothing from the start closes at the resolve; else `after_hours` (hours) after the
+    resolve at the earliest. Only from where the daemon itself put the ticket.
+    """
+
+    mode: Mode = Field(
+        Mode.REPORT,
+        description="`enforce` closes tickets that owe nothing (what never owed anything, at the resolve);"
+        " `report` only says so in `syncd status`; `off` leaves closing to people.",
+    )
+    after_hours: float = Field(
+        24.0, ge=0, le=8760, description="Hours after the resolve, at the earliest, for what owed something."
+    )
+
+
+class Report(Value):
+    """The weekly compliance report of a team."""
+
+    mode: Mode = Field(
+        Mode.REPORT,
+        description="`enforce` mails the weekly report; `report` only makes it, for `syncd report`; `off`"
+        " does neither.",
+    )
+    to: Names = Field((), description="E-mail addresses that get the team's report.")
+    over_all: Names = Field((), description="E-mail addresses that get the report over all teams.")
+    day: Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"] = Field(
+        "monday", description="The day on which it leaves; it always tells of the week before, from Monday."
+    )
+    at: dt.time = Field(dt.time(8), description="When it leaves, in the report's zone.")
+    zone: ZoneName | None = Field(None, description="The report's time zone; none: the team's.")
+    names: bool = Field(False, description="`true`: people's names stand in the report over all teams, too.")

@@ -1,0 +1,1 @@
+"""Act: carry out operations, one request each, and sort what became of them."""

@@ -1,0 +1,1 @@
+"""What several kinds of operations need to write to Jira."""

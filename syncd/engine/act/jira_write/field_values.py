@@ -1,0 +1,91 @@
+"""The values that a mapping gives to fields of Jira, in the form that each type of field takes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from syncd.domain.base import JsonValue
+from syncd.domain.field import FieldFacts
+from syncd.domain.incident import Incident
+from syncd.domain.mapping.mapping import FieldValue
+from syncd.engine.context import Desk
+from syncd.engine.errors import CannotRender
+from syncd.policy.case import Rulebook
+from syncd.policy.severity import decide_severity
+from syncd.policy.ticket.fields import severity_value
+
+_KEYS = {
+    "option": "value",
+    "priority": "name",
+    "version": "name",
+    "component": "name",
+    "resolution": "name",
+    "group": "name",
+}
+"""By which key Jira takes a plain text for a type of field; the others take the text itself."""
+
+
+def spec_for(book: Rulebook, field: FieldFacts) -> FieldValue | None:
+    """What the mapping says about a field, by its id or its name; None: nothing."""
+    named = {name.casefold(): spec for name, spec in book.mapping.jira.fields.items()}
+    return named.get(field.id.casefold()) or named.get(field.name.casefold())
+
+
+def mapped_value(
+    desk: Desk, spec: FieldValue, field: FieldFacts, incident: Incident, book: Rulebook
+) -> JsonValue:
+    """The value of a field as the mapping wants it; raises `CannotRender` where the type refuses it."""
+    if spec.severity:
+        return severity_value(decide_severity(incident, book.mapping, book.section).name, field.type)
+    if spec.template is not None:
+        return typed_value(desk.renderer.inline(spec.template, incident, book), field.type)
+    return typed_value(spec.value, field.type)
+
+
+def demanded_values(
+    desk: Desk, screen: Iterable[FieldFacts], incident: Incident, book: Rulebook
+) -> dict[str, JsonValue]:
+    """What a create screen demands of postmortems and action items, as far as mapping or service say it."""
+    found: dict[str, JsonValue] = {}
+    for field in screen:
+        if not field.demanded:
+            continue
+        spec = spec_for(book, field)
+        if spec is not None:
+            found[field.id] = mapped_value(desk, spec, field, incident, book)
+        elif field.id == "components" and book.section.component in book.project.components:
+            found[field.id] = [{"id": book.project.components[book.section.component].id}]
+    return found
+
+
+def typed_value(value: JsonValue, field_type: str) -> JsonValue:
+    """A plain value as a field of Jira's type takes it; anything structured goes as it stands.
+
+    Raises `CannotRender` where a number is wanted and none was given.
+    """
+    if isinstance(value, dict | None):
+        return value
+    outer, _, inner = field_type.partition(":")
+    if outer == "array":
+        return [_typed(one, inner) for one in (value if isinstance(value, list) else [value])]
+    return _typed(value, field_type)
+
+
+def _typed(value: JsonValue, field_type: str) -> JsonValue:
+    if isinstance(value, dict):
+        return value
+    if field_type in _KEYS:
+        return {_KEYS[field_type]: str(value)}
+    if field_type == "number" and isinstance(value, str):
+        try:
+            return float(value)
+        except ValueError:
+            raise CannotRender(f"{value!r} is not a number, and the field wants one") from None
+    return value
+
+
+def key_to_add(fields: Sequence[FieldFacts]) -> str:
+    """The words that tell people which keys of the mapping would fill these fields."""
+    named = [f"{field.name or field.id} ({field.id})" for field in fields]
+    keys = [f"jira.fields.{field.name or field.id}" for field in fields]
+    return f"nothing fills {', '.join(named)}: add {' and '.join(keys)} to the mapping" if named else ""

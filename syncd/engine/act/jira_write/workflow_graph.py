@@ -1,0 +1,76 @@
+"""The ways that a workflow was seen to offer, so that a ticket can go several steps to its status.
+
+Jira tells only the ways out of an issue's present status. What it told is kept for each project and type
+in the ledger, so that a restart knows the workflow; ids of transitions are volatile and kept in memory
+alone (`syncd.engine.jira_knowledge.project_cache`).
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from syncd.domain.ticket import Issue, Status, Transition
+from syncd.engine.context import Desk
+from syncd.engine.errors import CannotRender
+from syncd.ledger.store.key_values import get_cursor, set_cursor
+from syncd.remote.errors import Cause, NotDone
+
+BELIEVED = timedelta(days=1)
+"""For how long a status counts as explored: a workflow that was changed is noticed within a day."""
+
+Graph = dict[str, tuple[Status, ...]]
+"""Where each status was seen to lead, by its id."""
+
+
+def workflow_of(issue: Issue) -> str:
+    """What shares its ways: the issues of one type in one project."""
+    return f"{issue.project}.{issue.type_id}"
+
+
+def ways_from(desk: Desk, issue: Issue, *, fresh: bool = False) -> tuple[Transition, ...]:
+    """The ways out of the issue's status; asks Jira where they are not known, or always if `fresh`.
+
+    Raises `CannotRender` where Jira does not show the issue to us or does not let us move it.
+    """
+    workflow = workflow_of(issue)
+    known = None if fresh else desk.facts.ways(workflow, issue.status.id)
+    if known is not None:
+        return known
+    try:
+        offered = desk.clients.jira.transitions(issue.id)
+    except NotDone as error:
+        if error.cause not in (Cause.MISSING, Cause.FORBIDDEN):
+            raise
+        raise CannotRender(f"Jira does not show {issue.key} to us: {error.describe()}") from None
+    if (
+        not offered
+        and not desk.clients.jira.permissions(issue.project, ["TRANSITION_ISSUES"])["TRANSITION_ISSUES"]
+    ):
+        raise CannotRender(f"our account may not move issues of {issue.project} (TRANSITION_ISSUES)")
+    desk.facts.learn_ways(workflow, issue.status.id, offered)
+    _keep(desk, workflow, issue.status.id, offered)
+    return offered
+
+
+def _keep(desk: Desk, workflow: str, status_id: str, offered: tuple[Transition, ...]) -> None:
+    leads_to = {way.to.id: way.to.model_dump(mode="json") for way in offered if way.to.id != status_id}
+    with desk.ledger.db.write() as session:
+        known = get_cursor(session, f"ways.{workflow}")
+        now = desk.clock.now().isoformat()
+        entry = {"at": now, "to": list(leads_to.values())}
+        set_cursor(session, f"ways.{workflow}", **{**known, status_id: entry})
+
+
+def graph_of(desk: Desk, issue: Issue) -> tuple[Graph, frozenset[str]]:
+    """Where each status of the issue's workflow was seen to lead, and the statuses explored of late."""
+    with desk.ledger.db.read() as session:
+        known: dict[str, Any] = get_cursor(session, f"ways.{workflow_of(issue)}")
+    limit = desk.clock.now() - BELIEVED
+    graph = {
+        status_id: tuple(Status.model_validate(one) for one in entry["to"])
+        for status_id, entry in known.items()
+    }
+    return graph, frozenset(
+        status_id for status_id, entry in known.items() if datetime.fromisoformat(entry["at"]) > limit
+    )

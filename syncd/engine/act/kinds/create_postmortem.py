@@ -1,0 +1,242 @@
+"""Creates the postmortem of an incident, with its mark in the same request, filled in from what is known.
+
+Made once; what people write into it is theirs. The due date is left to them: it says when the review is. What
+is optional (labels, the owner, fields that no screen demands) is left out once Jira refuses it; an owner whom
+Jira refuses makes room for the next one. While its incident is open again, the create waits for the next
+resolve.
+
+A restricted incident's postmortem is born under the security level of its ticket or where only a few see it,
+and holds no text; else it says nothing but the incident's number.
+"""
+
+from __future__ import annotations
+
+from sqlmodel import Session
+
+from syncd.config.templates.templates import TemplateError
+from syncd.config.templates.text_limits import slug_label
+from syncd.domain.base import JsonValue
+from syncd.domain.incident import Incident, Responder, stub_title
+from syncd.domain.project import PostmortemFacts
+from syncd.domain.text import wiki_link
+from syncd.domain.ticket import Account
+from syncd.engine.act.find_created import find_made
+from syncd.engine.act.jira_write.field_values import demanded_values
+from syncd.engine.act.jira_write.refusals import create_issue, sent_fields, with_keys_to_add
+from syncd.engine.act.kind import BaseAct, Outcome, Rendered
+from syncd.engine.act.kinds.postmortem_content import story_of
+from syncd.engine.act.kinds.postmortem_owner import commanders_at, owner_of
+from syncd.engine.context import Desk
+from syncd.engine.decide.case_builder import build_case
+from syncd.engine.decide.looks import read
+from syncd.engine.errors import CannotRender, DecideAgain, NotYet
+from syncd.engine.notify.security_lead import tell_lead
+from syncd.engine.observe.earlier_ledger.adopt_postmortem import LABEL, adopt_postmortem
+from syncd.engine.rulebook import Shelter, book_for, shelter_for
+from syncd.ledger.store import audit
+from syncd.ledger.store.change_queue import look_again
+from syncd.ledger.store.restrict import PRIVATE
+from syncd.ledger.store.tables import IncidentRow, OperationRow, PostmortemRow
+from syncd.policy.case import Case, Rulebook
+from syncd.policy.postmortem.create import seconds_left
+from syncd.policy.postmortem.owed import counts_for_another, over_since, owed_postmortem
+from syncd.policy.restricted import ASPECT, STUB
+from syncd.remote.errors import NotDone
+
+ESSENTIAL = frozenset({"project", "issuetype", "summary", "description"})
+TURNED_DOWN = "not"
+"""In what the operation means: accounts that Jira refused as its owner."""
+
+
+class CreatePostmortem(BaseAct):
+    """The postmortem, once for ever."""
+
+    probes = True
+
+    def render(self, desk: Desk, row: OperationRow) -> Rendered:
+        """The fields of the issue, and what is agreed on from its birth."""
+        known, case, book = _case(desk, row)
+        _wait_for_its_time(case, book)
+        if case.turns is None:
+            read(desk, row.incident_id, book, frozenset({"log"}))
+            known, case, book = _case(desk, row)
+        if not row.attempts and adopt_postmortem(desk, case, book):
+            raise DecideAgain
+        refused = {str(name) for name in row.meaning.get("refused", [])}
+        shelter = _shelter(desk, case, book, refused) if known.restricted else None
+        if shelter is not None:
+            book = shelter.book
+        facts = _facts(book)
+        commanders = commanders_at(desk, book, over_since(case) or case.incident.created_at)
+        owner = owner_of(desk, case, book, commanders, row.meaning.get(TURNED_DOWN, []))
+        fields: dict[str, JsonValue] = {
+            "project": {"key": book.project.key},
+            "issuetype": {"id": facts.type.id},
+            **_texts(desk, known, case, book, owner, commanders, stub=shelter is not None and shelter.stub),
+            **_labels(case.incident, book, facts),
+            **demanded_values(desk, facts.fields.values(), case.incident, book),
+        }
+        agree: dict[str, JsonValue] = {}
+        for name in refused - ESSENTIAL:
+            fields.pop(name, None)
+        if owner is not None and facts.offers("assignee"):
+            fields["assignee"] = {"accountId" if book.project.edition == "cloud" else "name": owner.id}
+            agree["assignee"] = owner.id
+        rendered: Rendered = {"fields": fields, "agree": agree, "refused": [*sorted(refused - {"assignee"})]}
+        return _sheltered(rendered, fields, agree, shelter) if shelter is not None else rendered
+
+    def complete(self, desk: Desk, row: OperationRow, rendered: Rendered) -> Rendered:
+        """What leaves is what was rendered, if it still is its time."""
+        _, case, book = _case(desk, row)
+        _wait_for_its_time(case, book)
+        return rendered
+
+    def send(self, desk: Desk, row: OperationRow, rendered: Rendered) -> Outcome:
+        """One create."""
+        try:
+            return create_issue(desk, row, rendered)
+        except NotDone as error:
+            fields = sent_fields(rendered)
+            _turn_down(row, fields, error)
+            raise with_keys_to_add(desk, row, fields, error) from None
+
+    def confirm(self, session: Session, desk: Desk, row: OperationRow, outcome: Outcome) -> None:
+        """The incident has its postmortem."""
+        rendered = row.rendered or {}
+        key = str(outcome.data.get("key", ""))
+        if session.get(PostmortemRow, row.incident_id) is None:
+            session.add(
+                PostmortemRow(
+                    incident_id=row.incident_id,
+                    issue_id=outcome.remote_id,
+                    key=key,
+                    project=key.rpartition("-")[0],
+                    origin="operation",
+                    agreed=dict(rendered.get("agree", {})),
+                    written_moment=desk.ledger.moments.next(),
+                    created_at=desk.clock.now(),
+                )
+            )
+        look_again(session, [row.incident_id], desk.clock.now(), 0, "its postmortem was made")
+        if rendered.get("lead"):
+            tell_lead(session, desk, row.incident_id, str(rendered["lead"]), outcome.remote_id)
+        audit.append(
+            session,
+            desk.clock.now(),
+            "postmortem.made",
+            incident=row.incident_id,
+            issue=outcome.remote_id,
+            operation=row.id,
+            data={"key": key, "refused": list(rendered.get("refused", []))},
+        )
+
+    def look(self, desk: Desk, row: OperationRow) -> Outcome | None:
+        """Read the keys after `probe_from`; adopt what bears our mark."""
+        fields = (row.rendered or {}).get("fields", {})
+        project = str(fields.get("project", {}).get("key", ""))
+        issue = find_made(desk, project, row.probe_from or 0, row.op, slug_label(f"pd-{row.incident_id}"))
+        return Outcome(issue.id, {"key": issue.key}) if issue else None
+
+    def drop_refused(self, row: OperationRow, refused: dict[str, str]) -> list[str]:
+        """Everything but the essentials can be left out; a level is replaced by another shelter."""
+        fields = (row.rendered or {}).get("fields", {})
+        return [name for name in refused if name in fields and name not in ESSENTIAL]
+
+
+def _case(desk: Desk, row: OperationRow) -> tuple[IncidentRow, Case, Rulebook]:
+    """What is known of the incident now; raises `DecideAgain` where it has a postmortem or no team."""
+    with desk.ledger.db.read() as session:
+        known = session.get(IncidentRow, row.incident_id)
+    book = book_for(desk, known, home=True) if known is not None else None
+    if known is None or book is None:
+        raise DecideAgain
+    with desk.ledger.db.read() as session:
+        case = build_case(session, desk, known, book, ({}, None))
+    if case.postmortem is not None or counts_for_another(case):
+        raise DecideAgain
+    return known, case, book
+
+
+def _wait_for_its_time(case: Case, book: Rulebook) -> None:
+    """Raise `NotYet` while the incident is open again, or was resolved only now."""
+    if seconds_left(case, book) != 0.0:
+        raise NotYet
+
+
+def _facts(book: Rulebook) -> PostmortemFacts:
+    facts = book.project.postmortem
+    if facts is None:
+        wanted = ", ".join(book.mapping.jira.issue_types.postmortem)
+        raise CannotRender(
+            f"project {book.project.key} has none of the issue types {wanted}:"
+            " name one under jira.issue_types.postmortem"
+        )
+    return facts
+
+
+def _shelter(desk: Desk, case: Case, book: Rulebook, refused: set[str]) -> Shelter:
+    """Where the postmortem of a restricted incident may stand: under its ticket's level before all else."""
+    facts, issue = book.project.postmortem, case.ticket.issue if case.ticket else None
+    given_up = {*refused, *(case.ticket.refused if case.ticket else ())}
+    if facts is not None and not facts.offers(ASPECT):
+        given_up.add(ASPECT)
+    level = issue.security_level if issue else None
+    if level is not None and ASPECT not in given_up and level.id in book.project.security.values():
+        return Shelter(book, level)
+    return shelter_for(desk, book, given_up)
+
+
+def _sheltered(
+    rendered: Rendered, fields: dict[str, JsonValue], agree: dict[str, JsonValue], shelter: Shelter
+) -> Rendered:
+    if shelter.level is not None:
+        fields[ASPECT] = {"id": shelter.level.id}
+        agree[ASPECT] = shelter.level.id
+    if shelter.stub:
+        agree[STUB] = True
+    return {**rendered, PRIVATE: True, "lead": shelter.why}
+
+
+def _texts(
+    desk: Desk,
+    known: IncidentRow,
+    case: Case,
+    book: Rulebook,
+    owner: Account | None,
+    commanders: tuple[Responder, ...],
+    *,
+    stub: bool,
+) -> dict[str, JsonValue]:
+    """Summary and description; raises `CannotRender` without the template's words, which may quote them."""
+    incident = case.incident
+    if stub:
+        link = wiki_link(f"PagerDuty incident #{incident.number}", incident.html_url)
+        return {"summary": f"Postmortem: {stub_title(incident.number)}", "description": link}
+    owed, over = owed_postmortem(case, book), over_since(case)
+    if owed is None or over is None:
+        raise NotYet
+    story = story_of(desk, known, case, book, owed, over, commanders, owner)
+    try:
+        summary, description = desk.renderer.postmortem(incident, story, book)
+    except TemplateError as error:
+        said = f"the postmortem's template fails at {error.problem.where}; try it: syncd check --offline"
+        raise CannotRender(said) from None
+    return {"summary": summary, "description": description}
+
+
+def _labels(incident: Incident, book: Rulebook, facts: PostmortemFacts) -> dict[str, JsonValue]:
+    """Labels are for people and for finding candidates; they decide nothing."""
+    if not facts.offers("labels"):
+        return {}
+    labels = ["syncd", LABEL, slug_label(f"pd-{incident.id}")]
+    labels += [slug_label(label) for label in book.mapping.postmortem.labels]
+    return {"labels": [*dict.fromkeys(labels)]}
+
+
+def _turn_down(row: OperationRow, fields: dict[str, JsonValue], error: NotDone) -> None:
+    """Jira refused the owner: the next attempt takes the next one."""
+    assignee = fields.get("assignee")
+    if "assignee" in error.field_errors and isinstance(assignee, dict):
+        account = assignee.get("accountId") or assignee.get("name")
+        before = row.meaning.get(TURNED_DOWN, [])
+        row.meaning = {**row.meaning, TURNED_DOWN: [*before, account]}

@@ -1,0 +1,314 @@
+"""Creates the ticket of an incident, with its mark in the same request.
+
+What is optional (a component, a priority, an assignee, the mapping's further fields) is left out once
+Jira refuses it, and that is recorded; the ticket is made all the same. What the screen demands and nothing
+fills parks the create, and the words name the mapping's key that would.
+
+A restricted incident's ticket is born under its security level or where only a few see it, or says nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sqlmodel import Session
+
+from syncd.config.templates.templates import TemplateError
+from syncd.config.templates.text_limits import slug_label
+from syncd.domain.base import JsonValue
+from syncd.domain.incident import Incident, stub_title
+from syncd.domain.operation import op_of, ticket_key
+from syncd.domain.text import wiki_link
+from syncd.engine.act.find_created import find_made
+from syncd.engine.act.jira_write.field_values import mapped_value
+from syncd.engine.act.jira_write.refusals import create_issue, sent_fields, with_keys_to_add
+from syncd.engine.act.jira_write.reread import incident_and_book
+from syncd.engine.act.kind import BaseAct, Outcome, Rendered
+from syncd.engine.context import Desk
+from syncd.engine.errors import CannotRender, DecideAgain
+from syncd.engine.notify.security_lead import tell_lead
+from syncd.engine.observe.accounts import people_of
+from syncd.engine.rulebook import shelter_for
+from syncd.ledger.store import audit
+from syncd.ledger.store.change_queue import look_again
+from syncd.ledger.store.restrict import PRIVATE
+from syncd.ledger.store.tables import IncidentRow, OperationRow, TicketRow
+from syncd.policy.case import Case, Rulebook
+from syncd.policy.restricted import ASPECT, STUB
+from syncd.policy.severity import Severity, decide_severity
+from syncd.policy.ticket.fields import severity_labels, wanted_assignee
+from syncd.policy.ticket.silence import is_silent
+from syncd.remote.errors import NotDone
+
+BACKFILL_LABEL = "syncd-backfill"
+"""On tickets of incidents that were over before the rules began."""
+ESSENTIAL = frozenset({"project", "issuetype", "summary", "description", "security"})
+"""Fields that a ticket is never made without; the security level must never be dropped."""
+
+
+class CreateTicket(BaseAct):
+    """The ticket, once for ever."""
+
+    probes = True
+
+    def render(self, desk: Desk, row: OperationRow) -> Rendered:
+        """The fields of the issue, and what both sides agree on from its birth."""
+        with desk.ledger.db.read() as session:
+            known = session.get(IncidentRow, row.incident_id)
+            ticket = session.get(TicketRow, row.incident_id)
+        if known is None or ticket is not None:
+            raise DecideAgain
+        return self.render_known(desk, row, known)
+
+    def render_known(self, desk: Desk, row: OperationRow, known: IncidentRow) -> Rendered:
+        """As `render`, given the row of an incident that has no ticket.
+
+        `needed` are the fields that are not left out even if Jira refuses them.
+        """
+        incident = Incident.model_validate(known.snapshot)
+        book = desk.book_of(incident, known.team)
+        if book is None:
+            raise CannotRender(f"no mapping claims service {incident.service.name or incident.service.id}")
+        refused = {str(name) for name in _as_list(row.meaning.get("refused"))}
+        shelter = shelter_for(desk, book, refused) if known.restricted else None
+        if shelter is not None:
+            book = shelter.book
+        if shelter is not None and shelter.stub:
+            fields, agree = _stub(desk, incident, book)
+        else:
+            fields, agree = _fields(desk, incident, book)
+            _keep_backfill_silent(fields, agree, incident, book)
+            _add_security(fields, row.meaning.get("security"), book)
+        if shelter is not None and shelter.level is not None:
+            fields["security"] = {"id": shelter.level.id}
+        for name in refused - ESSENTIAL:
+            fields.pop(name, None)
+        if "assignee" in refused:
+            agree.pop("assignee", None)
+        rendered: Rendered = {
+            "fields": fields,
+            "agree": agree,
+            "refused": [*sorted(refused)],
+            "needed": [*sorted(_needed(book, fields))],
+        }
+        return {**rendered, PRIVATE: True, "lead": shelter.why} if shelter is not None else rendered
+
+    def complete(self, desk: Desk, row: OperationRow, rendered: Rendered) -> Rendered:
+        """The texts of a restricted incident, read now and kept nowhere; a stub has none.
+
+        What was rendered holds the stub's words in their place, so that it is harmless by itself.
+        """
+        fields, agree = rendered["fields"], rendered["agree"]
+        if not rendered.get(PRIVATE) or not isinstance(fields, dict) or not isinstance(agree, dict):
+            return rendered
+        if agree.get(STUB):
+            return rendered
+        incident = desk.clients.pagerduty.incident(row.incident_id)
+        if incident is None:
+            return rendered
+        _, book = incident_and_book(desk, row)
+        whole = dict(fields)
+        whole["summary"], whole["description"] = texts_of(desk, incident, book)
+        for name, spec in book.mapping.jira.fields.items():
+            facts = book.project.fields.get(name)
+            if facts is not None and facts.id in whole and spec.template is not None:
+                whole[facts.id] = mapped_value(desk, spec, facts, incident, book)
+        return {**rendered, "fields": whole}
+
+    def send(self, desk: Desk, row: OperationRow, rendered: Rendered) -> Outcome:
+        """One create."""
+        try:
+            return create_issue(desk, row, rendered)
+        except NotDone as error:
+            raise with_keys_to_add(desk, row, sent_fields(rendered), error) from None
+
+    def confirm(self, session: Session, desk: Desk, row: OperationRow, outcome: Outcome) -> None:
+        """The incident has its ticket; an assignee who was refused is looked up again by later decisions."""
+        rendered = row.rendered or {}
+        key = str(outcome.data.get("key", ""))
+        refused = list(rendered.get("refused", []))
+        session.add(
+            TicketRow(
+                incident_id=row.incident_id,
+                issue_id=outcome.remote_id,
+                key=key,
+                project=key.rpartition("-")[0],
+                origin="operation",
+                agreed=dict(rendered.get("agree", {})),
+                refused=[name for name in refused if name != "assignee"],
+                written_moment=desk.ledger.moments.next(),
+                created_at=desk.clock.now(),
+            )
+        )
+        look_again(session, [row.incident_id], desk.clock.now(), 0, "its ticket was made")
+        if ASPECT in refused:
+            desk.facts.forget_projects()  # it offered a level that it then refused
+        desk.lags.made(outcome.remote_id)
+        if rendered.get("lead"):
+            tell_lead(session, desk, row.incident_id, str(rendered["lead"]), outcome.remote_id)
+        audit.append(
+            session,
+            desk.clock.now(),
+            "ticket.made",
+            incident=row.incident_id,
+            issue=outcome.remote_id,
+            operation=row.id,
+            data={"key": key, "refused": refused},
+        )
+
+    def look(self, desk: Desk, row: OperationRow) -> Outcome | None:
+        """Read the keys after `probe_from`; adopt what bears our mark."""
+        op, label = op_of(ticket_key(row.incident_id)), slug_label(f"pd-{row.incident_id}")
+        issue = find_made(desk, _project_of(row), row.probe_from or 0, op, label)
+        return Outcome(issue.id, {"key": issue.key}) if issue else None
+
+    def drop_refused(self, row: OperationRow, refused: dict[str, str]) -> list[str]:
+        """Everything but the essentials and what mapping or screen demand can be left out, once.
+
+        A level that Jira refuses is never just left out: the ticket is made elsewhere, or as a stub.
+        """
+        rendered = row.rendered or {}
+        needed = ESSENTIAL | set(rendered.get("needed", []))
+        if rendered.get(PRIVATE):
+            needed -= {"security"}
+        return [name for name in refused if name in rendered.get("fields", {}) and name not in needed]
+
+
+def _needed(book: Rulebook, fields: dict[str, JsonValue]) -> Iterator[str]:
+    """The fields without which the ticket would not be made, or not be what the mapping demands."""
+    for name, facts in book.project.fields.items():
+        spec = book.mapping.jira.fields.get(name)
+        if facts.id in fields and (facts.demanded or (spec is not None and spec.required)):
+            yield facts.id
+
+
+def _add_security(fields: dict[str, JsonValue], level: JsonValue, book: Rulebook) -> None:
+    """Put the ticket under a security level of the project, by name; raises `CannotRender` without it."""
+    if level is None:
+        return
+    ident = book.project.security.get(str(level))
+    if ident is None:
+        raise CannotRender(f"our account may not set the security level {level} in {book.project.key}")
+    fields["security"] = {"id": ident}
+
+
+def _project_of(row: OperationRow) -> str:
+    fields = (row.rendered or {}).get("fields", {})
+    project = fields.get("project", {}) if isinstance(fields, dict) else {}
+    return str(project.get("key", "")) if isinstance(project, dict) else ""
+
+
+def texts_of(desk: Desk, incident: Incident, book: Rulebook) -> tuple[str, str]:
+    """Summary and description; raises `CannotRender` without the template's words, which may quote them."""
+    try:
+        return desk.renderer.ticket(incident, book)
+    except TemplateError as error:
+        said = f"the ticket's template fails at {error.problem.where}; try it: syncd check --offline"
+        raise CannotRender(said) from None
+
+
+def stub_description(incident: Incident) -> str:
+    """All that a stub says beside its title."""
+    return wiki_link(f"PagerDuty incident #{incident.number}", incident.html_url)
+
+
+def _stub(desk: Desk, incident: Incident, book: Rulebook) -> tuple[Rendered, Rendered]:
+    """A ticket that says the incident's number and address, and what the screen will not do without."""
+    title = stub_title(incident.number)
+    fields: dict[str, JsonValue] = {
+        "project": {"key": book.project.key},
+        "issuetype": {"id": book.project.incident_type.id},
+        "summary": title,
+        "description": stub_description(incident),
+    }
+    if book.project.offers("labels"):
+        fields["labels"] = ["syncd", slug_label(f"pd-{incident.id}")]
+    for name, spec in book.mapping.jira.fields.items():
+        facts = book.project.fields.get(name)
+        if facts is not None and (spec.required or facts.demanded):
+            fields[facts.id] = mapped_value(desk, spec, facts, incident, book)
+    return fields, {STUB: True}
+
+
+def _as_list(value: JsonValue) -> list[JsonValue]:
+    return list(value) if isinstance(value, list) else []
+
+
+def _fields(desk: Desk, incident: Incident, book: Rulebook) -> tuple[Rendered, Rendered]:
+    severity = decide_severity(incident, book.mapping, book.section)
+    summary, description = texts_of(desk, incident, book)
+    fields: dict[str, JsonValue] = {
+        "project": {"key": book.project.key},
+        "issuetype": {"id": book.project.incident_type.id},
+        "summary": summary,
+        "description": description,
+    }
+    if book.project.offers("labels"):
+        fields["labels"] = [*_labels(incident, book, severity)]
+    agree: dict[str, JsonValue] = {"summary": summary}
+    if book.project.offers("labels"):
+        agree["severity labels"] = ", ".join(sorted(severity_labels(severity)))
+    priority = book.project.priorities.get(severity.name)
+    if priority is not None:
+        fields["priority"] = {"id": priority.id}
+        agree["priority"] = priority.id
+    component = book.project.components.get(book.section.component or "")
+    if component is not None:
+        fields["components"] = [{"id": component.id}]
+        agree["component"] = component.id
+    _add_assignee(desk, incident, book, fields, agree)
+    _add_mapped_fields(desk, incident, book, fields, agree)
+    return fields, agree
+
+
+def _keep_backfill_silent(fields: Rendered, agree: Rendered, incident: Incident, book: Rulebook) -> None:
+    """What was over before the rules began is given to nobody, and says what it is."""
+    if not is_silent(incident, book):
+        return
+    fields.pop("assignee", None)
+    agree.pop("assignee", None)
+    labels = fields.get("labels")
+    if book.mapping.backfill.tickets == "all" and isinstance(labels, list):
+        fields["labels"] = [*labels, BACKFILL_LABEL]
+
+
+def _labels(incident: Incident, book: Rulebook, severity: Severity) -> list[str]:
+    """Labels are for people and for finding candidates; they decide nothing."""
+    labels = ["syncd", slug_label(f"pd-{incident.id}"), *severity_labels(severity)]
+    if book.section.component and book.section.component not in book.project.components:
+        labels.append(slug_label(book.section.component))
+    labels.extend(slug_label(label) for label in book.mapping.jira.labels)
+    return list(dict.fromkeys(labels))
+
+
+def _add_assignee(
+    desk: Desk,
+    incident: Incident,
+    book: Rulebook,
+    fields: dict[str, JsonValue],
+    agree: dict[str, JsonValue],
+) -> None:
+    people, fallback = people_of(desk, incident, book)
+    account = wanted_assignee(Case(incident=incident, people=people, fallback=fallback))
+    if account is not None and book.project.offers("assignee"):
+        fields["assignee"] = {"accountId" if book.project.edition == "cloud" else "name": account}
+        agree["assignee"] = account
+
+
+def _add_mapped_fields(
+    desk: Desk,
+    incident: Incident,
+    book: Rulebook,
+    fields: dict[str, JsonValue],
+    agree: dict[str, JsonValue],
+) -> None:
+    severity = decide_severity(incident, book.mapping, book.section)
+    for name, spec in book.mapping.jira.fields.items():
+        facts = book.project.fields.get(name)
+        if facts is None:
+            if spec.required:
+                raise CannotRender(f"the create screen has no field {name}, and the mapping requires it")
+            continue
+        fields[facts.id] = mapped_value(desk, spec, facts, incident, book)
+        if spec.severity:
+            agree[f"field:{facts.id}"] = severity.name

@@ -1,0 +1,110 @@
+"""Changes fields and labels of a postmortem or an action item, in one edit.
+
+Labels are added and removed one by one, so that those of people stay. A field that Jira refuses is left out
+once and recorded; a security level never is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+from sqlmodel import Session
+
+from syncd.domain.base import JsonValue
+from syncd.engine.act.jira_write.follow_up_issue import agree, paper_in, paper_row, written
+from syncd.engine.act.jira_write.refusals import (
+    forget_refused_assignee,
+    note_refusal,
+    place,
+    stop_where_refused,
+)
+from syncd.engine.act.jira_write.silent_edit import edit, quiet
+from syncd.engine.act.kind import BaseAct, Outcome, Rendered
+from syncd.engine.context import Desk
+from syncd.ledger.store.tables import OperationRow
+from syncd.remote.errors import NotDone
+
+
+class EditPaper(BaseAct):
+    """One edit: `fields` are set, `update` holds the labels to add and remove, `agree` is agreed on then."""
+
+    def render(self, desk: Desk, row: OperationRow) -> Rendered:
+        """What is meant, without what Jira refused."""
+        paper = paper_row(desk, row)
+        stop_where_refused(desk, row)
+        refused = set(row.meaning.get("refused", []))
+        fields = _without(row.meaning.get("fields"), refused)
+        update = _without(row.meaning.get("update"), refused)
+        rendered: Rendered = {
+            "issue": paper.issue_id,
+            "fields": fields,
+            "update": update,
+            "refused": [*sorted(refused)],
+        }
+        if quiet(desk, paper.project, [*fields, *update]):
+            rendered["quiet"] = paper.project
+        return rendered
+
+    def send(self, desk: Desk, row: OperationRow, rendered: Rendered) -> Outcome:
+        """One edit; nothing is sent where all of it was refused."""
+        fields, update = _without(rendered["fields"]), _without(rendered["update"])
+        if fields or update:
+            try:
+                edit(desk, str(rendered["issue"]), fields, update, rendered.get("quiet"))
+            except NotDone as error:
+                forget_refused_assignee(desk, fields, error)
+                droppable = self.drop_refused(row, error.field_errors)
+                if not droppable or set(droppable) != set(error.field_errors):
+                    note_refusal(desk, row, error)
+                raise
+        return Outcome(str(rendered["issue"]))
+
+    def confirm(self, session: Session, desk: Desk, row: OperationRow, outcome: Outcome) -> None:
+        """What was written is agreed on, and stands in what is known of it."""
+        desk.facts.end_trail(place(row))
+        paper = paper_in(session, row)
+        if paper is None:
+            return
+        rendered = row.rendered or {}
+        agree(paper, dict(row.meaning.get("agree", {})))
+        fields, update = _without(rendered.get("fields")), _without(rendered.get("update"))
+        if paper.snapshot:
+            paper.snapshot = _as_written(paper.snapshot, fields, update)
+        refused: list[JsonValue] = [*rendered.get("refused", [])]
+        names: list[JsonValue] = [*sorted({*fields, *update})]
+        written(session, desk, row, paper, "paper.edited", {"fields": names, "refused": refused})
+
+    def drop_refused(self, row: OperationRow, refused: dict[str, str]) -> list[str]:
+        """Anything can be left as it is, but never a security level."""
+        rendered = row.rendered or {}
+        sent = {*_without(rendered.get("fields")), *_without(rendered.get("update"))}
+        return [name for name in refused if name in sent and name != "security"]
+
+
+def _without(values: JsonValue, refused: Collection[str] = ()) -> dict[str, JsonValue]:
+    if not isinstance(values, dict):
+        return {}
+    return {name: one for name, one in values.items() if name not in refused}
+
+
+def _as_written(
+    snapshot: dict[str, Any], fields: dict[str, JsonValue], update: dict[str, JsonValue]
+) -> dict[str, Any]:
+    """The issue as it must look after our edit, until it is read again."""
+    after = dict(snapshot)
+    assignee, level = fields.get("assignee"), fields.get("security")
+    if isinstance(assignee, dict):
+        after["assignee"] = {"id": assignee.get("accountId") or assignee.get("name")}
+    elif "assignee" in fields:
+        after["assignee"] = None
+    if isinstance(level, dict):
+        after["security_level"] = {"id": level["id"], "name": ""}
+    if "duedate" in fields:
+        after["due_date"] = fields["duedate"]
+    changes = update.get("labels")
+    for change in changes if isinstance(changes, list) else ():
+        if isinstance(change, dict):
+            kept = [one for one in after.get("labels", []) if one not in change.values()]
+            after["labels"] = [*kept, change["add"]] if "add" in change else kept
+    return after

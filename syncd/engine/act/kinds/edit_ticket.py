@@ -1,0 +1,129 @@
+"""Changes fields of a ticket: all that changed in one cycle in one edit."""
+
+from __future__ import annotations
+
+from sqlmodel import Session
+
+from syncd.domain.base import JsonValue
+from syncd.engine.act.jira_write.refusals import (
+    forget_refused_assignee,
+    note_refusal,
+    place,
+    stop_where_refused,
+)
+from syncd.engine.act.jira_write.silent_edit import edit, quiet
+from syncd.engine.act.kind import BaseAct, Outcome, Rendered, ticket_row
+from syncd.engine.context import Desk
+from syncd.ledger.store import audit
+from syncd.ledger.store.tables import OperationRow, TicketRow
+from syncd.policy.ticket.revert_counter import remembered
+from syncd.remote.errors import NotDone
+
+LABELS = "labels"
+
+
+class EditTicket(BaseAct):
+    """One edit."""
+
+    def render(self, desk: Desk, row: OperationRow) -> Rendered:
+        """The fields as decided, without those that Jira refused."""
+        stop_where_refused(desk, row)
+        refused = row.meaning.get("refused", [])
+        fields = {name: value for name, value in row.meaning["fields"].items() if name not in refused}
+        ticket = ticket_row(desk, row)
+        rendered: Rendered = {"issue": ticket.issue_id, "fields": fields, "refused": list(refused)}
+        if quiet(desk, ticket.project, fields):
+            rendered["quiet"] = ticket.project
+        return rendered
+
+    def send(self, desk: Desk, row: OperationRow, rendered: Rendered) -> Outcome:
+        """One edit; nothing is sent where all its fields were refused."""
+        fields = rendered["fields"]
+        if isinstance(fields, dict) and fields:
+            values = {name: value for name, value in fields.items() if name != LABELS}
+            try:
+                edit(desk, str(rendered["issue"]), values, _verbs(fields), rendered.get("quiet"))
+            except NotDone as error:
+                forget_refused_assignee(desk, fields, error)
+                droppable = self.drop_refused(row, error.field_errors)
+                if not droppable or set(droppable) != set(error.field_errors):
+                    note_refusal(desk, row, error)
+                raise
+        return Outcome(str(rendered["issue"]))
+
+    def confirm(self, session: Session, desk: Desk, row: OperationRow, outcome: Outcome) -> None:
+        """Both sides agree on these aspects; a refused field is not tried again.
+
+        A refused assignee is one person: another one is tried when the incident has another.
+        """
+        desk.facts.end_trail(place(row))
+        ticket = session.get(TicketRow, row.incident_id)
+        if ticket is None:
+            return
+        rendered = row.rendered or {}
+        ticket.agreed = {**ticket.agreed, **row.meaning["agree"]}
+        if not rendered.get("refused"):
+            for name, before in row.meaning.get("before", {}).items():
+                ticket.agreed = {**ticket.agreed, **remembered(ticket.agreed, name, before)}
+        given_up = {name for name in rendered.get("refused", []) if name != "assignee"}
+        if given_up:
+            ticket.refused = sorted({*ticket.refused, *given_up})
+        if ticket.snapshot:
+            ticket.snapshot = _as_written(ticket.snapshot, rendered["fields"])
+        ticket.written_moment = desk.ledger.moments.next()
+        session.add(ticket)
+        audit.append(
+            session,
+            desk.clock.now(),
+            "ticket.edited",
+            incident=row.incident_id,
+            issue=ticket.issue_id,
+            operation=row.id,
+            data={"fields": sorted(rendered["fields"]), "refused": rendered.get("refused", [])},
+        )
+
+    def drop_refused(self, row: OperationRow, refused: dict[str, str]) -> list[str]:
+        """Any field can be left as it is, but never a security level."""
+        fields = (row.rendered or {}).get("fields", {})
+        return [name for name in refused if name in fields and name != "security"]
+
+
+def _relabelled(labels: JsonValue, change: dict[str, JsonValue]) -> list[JsonValue]:
+    added, removed = change.get("add"), change.get("remove")
+    known = labels if isinstance(labels, list) else []
+    gone = removed if isinstance(removed, list) else []
+    return [*(one for one in known if one not in gone), *(added if isinstance(added, list) else [])]
+
+
+def _verbs(fields: dict[str, JsonValue]) -> dict[str, JsonValue] | None:
+    """Labels are added and taken off one by one, so that what people put there meanwhile stays."""
+    change = fields.get(LABELS)
+    if not isinstance(change, dict):
+        return None
+    verbs: list[JsonValue] = []
+    for verb in ("remove", "add"):
+        labels = change.get(verb)
+        verbs += [{verb: one} for one in labels] if isinstance(labels, list) else []
+    return {LABELS: verbs}
+
+
+def _as_written(snapshot: dict[str, JsonValue], fields: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    """The ticket as it must look after our edit, until it is read again."""
+    after = dict(snapshot)
+    for name, value in fields.items():
+        if name == "summary":
+            after["summary"] = value
+        elif name == "priority" and isinstance(value, dict):
+            after["priority"] = {"id": value["id"], "name": ""}
+        elif name == "security" and isinstance(value, dict):
+            after["security_level"] = {"id": value["id"], "name": ""}
+        elif name == LABELS and isinstance(value, dict):
+            after[LABELS] = _relabelled(after.get(LABELS), value)
+        elif name == "components" and isinstance(value, list):
+            after["components"] = [{**one, "name": ""} for one in value if isinstance(one, dict)]
+        elif name == "assignee" and isinstance(value, dict):
+            after["assignee"] = {"id": value.get("accountId") or value.get("name")}
+        elif name.startswith("customfield_"):
+            raw = after["fields"]
+            after["fields"] = {**(raw if isinstance(raw, dict) else {}), name: value}
+    return after

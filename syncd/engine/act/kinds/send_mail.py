@@ -1,0 +1,101 @@
+"""One mail to one person: rendered when it leaves for the first time, then kept until it is confirmed.
+
+Bytes, Message-ID and Date are stored before the first sending, so that a second one is the same message. A
+mail cannot be looked up. Of what has an unknown outcome, notices, breaches, the weekly report and what the
+operator hears leave once more, never a third time; reminders and digests do not leave again.
+"""
+
+from __future__ import annotations
+
+from sqlmodel import Session
+
+from syncd.config.templates.templates import TemplateError
+from syncd.domain.mail import AT_MOST_ONCE, MailKind
+from syncd.domain.operation import OperationState, op_of
+from syncd.engine.act.kind import BaseAct, Outcome, Rendered
+from syncd.engine.context import Desk
+from syncd.engine.errors import CannotRender
+from syncd.engine.notify.compose import letter_of, reply_to_of
+from syncd.engine.notify.mail_history import UNSURE
+from syncd.engine.notify.weekly_mail import left, report_body
+from syncd.engine.runtime.mailer import Post
+from syncd.ledger.store import audit, outbox
+from syncd.ledger.store.tables import OperationRow
+from syncd.report.mail.letters import rendered as body_of
+from syncd.report.mail.message import Body, Envelope, is_reserved, message, message_id
+
+NO_POST = "this daemon was started without a way out for mail"
+
+
+class SendMail(BaseAct):
+    """One message to one recipient."""
+
+    findable = False
+
+    def render(self, desk: Desk, row: OperationRow) -> Rendered:
+        """The whole message; raises `CannotRender` for an address that no person can have."""
+        post, recipient = desk.post, str(row.meaning["to"])
+        if post is None:
+            raise CannotRender(NO_POST)
+        if is_reserved(recipient) and not post.loopback:
+            raise CannotRender(
+                f"{recipient} is an example address, which no person has: put the right one into the mapping"
+                " and drop this one (syncd outbox drop ID --reason …)"
+            )
+        answers = row.meaning.get("notice")
+        envelope = Envelope(
+            sender=post.sender,
+            recipient=recipient,
+            message_id=message_id(row.op, post.sender),
+            date=desk.clock.now(),
+            reply_to=reply_to_of(desk, row),
+            answers=message_id(op_of(str(answers)), post.sender) if answers else None,
+        )
+        try:
+            content = message(envelope, _body(desk, row, post))
+        except (TemplateError, ValueError) as error:
+            raise CannotRender(f"the mail cannot be written: {error}") from error
+        return {
+            "to": recipient,
+            "message_id": envelope.message_id,
+            "date": envelope.date.isoformat(),
+            "body": content.decode("ascii"),
+        }
+
+    def send(self, desk: Desk, row: OperationRow, rendered: Rendered) -> Outcome:
+        """Hand it to the mail server."""
+        if desk.post is None:
+            raise CannotRender(NO_POST)
+        recipient, content = str(rendered["to"]), str(rendered["body"]).encode("ascii")
+        desk.post.client.send(desk.post.address, recipient, content)
+        return Outcome(str(rendered["message_id"]))
+
+    def confirm(self, session: Session, desk: Desk, row: OperationRow, outcome: Outcome) -> None:
+        """What it said is needed no more, and need not lie in the ledger."""
+        if row.meaning["mail"] == MailKind.WEEKLY_REPORT:
+            left(session, row, desk.clock.now())
+        row.rendered = {name: one for name, one in (row.rendered or {}).items() if name != "body"}
+
+
+def _body(desk: Desk, row: OperationRow, post: Post) -> Body:
+    with desk.ledger.db.read() as session:
+        seq, digest = audit.head(session)
+    if row.meaning["mail"] == MailKind.WEEKLY_REPORT:
+        return report_body(desk, row, post.templates, f"{seq}:{digest}")
+    return body_of(letter_of(desk, row), post.templates, f"{seq}:{digest}")
+
+
+def after_unknown(desk: Desk, row: OperationRow) -> bool:
+    """A mail that may have arrived: whether it leaves once more; else it is ended here, with the reason."""
+    now = desk.clock.now()
+    second = row.meaning["mail"] not in AT_MOST_ONCE and not row.meaning.get(UNSURE)
+    with desk.ledger.db.write() as session:
+        session.add(row)
+        row.meaning = {**row.meaning, UNSURE: True}
+        if second:
+            outbox.put_back(session, row, now, "nobody knows whether it arrived: sent a second time")
+        else:
+            row.rendered = {name: one for name, one in (row.rendered or {}).items() if name != "body"}
+            why = "nobody knows whether it arrived, and it is not sent again"
+            outbox.finish(session, row, OperationState.DROPPED, now, why=why)
+    return second

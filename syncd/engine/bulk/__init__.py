@@ -1,0 +1,1 @@
+"""Bulk: creates that wait in the outbox leave in batches."""

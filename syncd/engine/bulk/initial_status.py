@@ -1,0 +1,100 @@
+"""Whether a ticket can be born in its right status: one transition inside the create, where that is safe.
+
+Safe is one hop from the status where issues of the type begin, over a transition without screen fields
+that was seen on an issue standing there (API fact: its id must be known from such an issue). The first
+ticket of a type that needs one goes alone, and shows both.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from syncd.domain.incident import Incident, IncidentStatus
+from syncd.engine.act.executor import Executor
+from syncd.engine.act.jira_write.workflow_graph import ways_from
+from syncd.engine.context import Desk
+from syncd.ledger.store.key_values import get_cursor, set_cursor
+from syncd.ledger.store.tables import OperationRow, TicketRow
+from syncd.policy.case import Case, Rulebook
+from syncd.policy.ticket.silence import is_silent
+from syncd.policy.ticket.status import still_flapping, wanted_word
+
+LEARN_EVERY = 60.0
+"""Seconds between two creates that are sent alone to learn from."""
+
+
+@dataclass(frozen=True)
+class Way:
+    """A transition to take inside the create, and the status that it leads to.
+
+    `alone`: the create was sent alone just now, to learn.
+    """
+
+    transition: str | None = None
+    goal: str | None = None
+    alone: bool = False
+
+
+class StatusAtBirth:
+    """What is known of where issues begin, by project and type."""
+
+    def __init__(self, desk: Desk, executor: Executor) -> None:
+        self._desk = desk
+        self._executor = executor
+        self._learned: dict[str, float] = {}
+
+    def transition_for(self, row: OperationRow, incident: Incident, team: str | None) -> Way:
+        """The transition that a create may carry; may send the create alone to learn. `RemoteError`."""
+        desk = self._desk
+        book = desk.book_of(incident, team)
+        if book is None or incident.status is IncidentStatus.TRIGGERED:
+            return Way()
+        case = Case(incident=incident, now=desk.clock.now(), silent=is_silent(incident, book))
+        if still_flapping(case):
+            return Way()
+        place = _place(book)
+        with desk.ledger.db.read() as session:
+            begins = get_cursor(session, f"birth.{place}").get("status")
+        if begins is None or desk.facts.ways(place, str(begins)) is None:
+            if desk.clock.boottime() - self._learned.get(place, -LEARN_EVERY) < LEARN_EVERY:
+                return Way()
+            self._learned[place] = desk.clock.boottime()
+            self._learn(row, f"birth.{place}")
+            return Way(alone=True)
+        return self._safe(book, wanted_word(case, book), str(begins))
+
+    def _safe(self, book: Rulebook, word: str, begins: str) -> Way:
+        target = book.project.statuses[word].id
+        for way in self._desk.facts.ways(_place(book), begins) or ():
+            if way.to.id == target and begins != target and not way.required and not way.offered:
+                return Way(way.id, target)
+        return Way()
+
+    def forget(self, incident: Incident, team: str | None) -> None:
+        """A create was refused that carried a transition: what was known of it may have changed."""
+        book = self._desk.book_of(incident, team)
+        if book is None:
+            return
+        place = _place(book)
+        with self._desk.ledger.db.write() as session:
+            begins = get_cursor(session, f"birth.{place}").get("status")
+            set_cursor(session, f"birth.{place}", status=None)
+        self._desk.facts.forget_ways(place, str(begins))
+
+    def _learn(self, row: OperationRow, name: str) -> None:
+        desk = self._desk
+        self._executor.attempt(row)
+        with desk.ledger.db.read() as session:
+            ticket = session.get(TicketRow, row.incident_id)
+        if ticket is None:
+            return
+        issues = desk.clients.jira.fetch([ticket.issue_id]).issues
+        if issues:
+            ways_from(desk, issues[0])
+            with desk.ledger.db.write() as session:
+                set_cursor(session, name, status=issues[0].status.id)
+
+
+def _place(book: Rulebook) -> str:
+    """Which issues begin alike: those of a type in a project; the name of their workflow, too."""
+    return f"{book.project.key}.{book.project.incident_type.id}"

@@ -1,0 +1,1 @@
+"""Decide: build the case that the policy judges."""

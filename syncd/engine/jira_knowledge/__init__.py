@@ -1,0 +1,1 @@
+"""What Jira says about its projects: names resolved to ids, screens, workflows."""

@@ -1,0 +1,186 @@
+"""Resolve the names of a mapping to the ids of its Jira project."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from syncd.domain.base import Reference
+from syncd.domain.field import FieldFacts
+from syncd.domain.mapping.mapping import STATUS_WORDS, Mapping
+from syncd.domain.mapping.value_types import Mode
+from syncd.domain.project import IssueTypeFacts, ProjectFacts, ResolvedProject
+from syncd.domain.ticket import Status
+from syncd.engine.jira_knowledge.postmortem_setup import postmortem_facts, postmortem_type, sub_task_type
+from syncd.remote.ports import Jira
+
+
+class MappingDoesNotFit(Exception):
+    """The project lacks something that a mapping cannot do without; `problems` says what."""
+
+    def __init__(self, team: str, problems: Iterable[str]) -> None:
+        self.team = team
+        self.problems = tuple(problems)
+        super().__init__(f"{team}: " + "; ".join(self.problems))
+
+
+def _named(wanted: Iterable[str], have: Iterable[Status | IssueTypeFacts]) -> Status | IssueTypeFacts | None:
+    """The first wanted name that stands among those, by its name or its name before localisation."""
+    offered = list(have)
+    for name in wanted:
+        for one in offered:
+            if name.casefold() in (one.name.casefold(), (one.untranslated or "").casefold()):
+                return one
+    return None
+
+
+def _reference(wanted: Iterable[str], have: Iterable[Reference]) -> Reference | None:
+    by_name = {one.name.casefold(): one for one in have}
+    return next((by_name[name.casefold()] for name in wanted if name.casefold() in by_name), None)
+
+
+def resolve(
+    mapping: Mapping,
+    facts: ProjectFacts,
+    fields: Iterable[FieldFacts],
+    resolutions: Iterable[Reference],
+    levels: Iterable[Reference] = (),
+    postmortem_screen: Iterable[FieldFacts] = (),
+) -> ResolvedProject:
+    """Turn a mapping's names into the project's ids; raises `MappingDoesNotFit` with all that is missing.
+
+    What the daemon can do without (a component, a priority, a further field) stands in `lacking`. What
+    the create screen does not have the project lacks, whatever the site has; without `fields` that is
+    not judged. `levels` are the security levels that our account may set, `postmortem_screen` the fields of
+    the create screen of postmortems.
+    """
+    kind = _incident_type(mapping, facts)
+    lacking: list[str] = []
+    screen = {field.id: field for field in fields}
+    there = _on_screen(facts, screen)
+    statuses = _statuses(mapping, kind)
+    return ResolvedProject(
+        id=facts.id,
+        key=facts.key,
+        kind=facts.kind,
+        incident_type=Reference(id=kind.id, name=kind.name),
+        statuses=statuses,
+        instead=_instead(mapping, kind, statuses),
+        path=_path(mapping, kind),
+        priorities=_priorities(mapping, there, lacking),
+        components=_components(mapping, there, lacking),
+        fields=_fields(mapping, screen, lacking),
+        resolutions=tuple(resolutions),
+        link_types=facts.link_types,
+        security={level.name: level.id for level in levels},
+        postmortem=postmortem_facts(mapping, facts, postmortem_screen),
+        sub_task=sub_task_type(mapping, facts),
+        lacking=tuple(sorted(lacking)),
+    )
+
+
+def _on_screen(facts: ProjectFacts, screen: dict[str, FieldFacts]) -> ProjectFacts:
+    """The facts without the components and priorities that no screen offers (team-managed projects)."""
+    absent = [name for name in ("components", "priority") if screen and name not in screen]
+    emptied = {"components": "components", "priority": "priorities"}
+    return facts.model_copy(update={emptied[name]: () for name in absent})
+
+
+def _incident_type(mapping: Mapping, facts: ProjectFacts) -> IssueTypeFacts:
+    wanted = mapping.jira.issue_types.incident
+    kind = _named(wanted, (one for one in facts.types if not one.subtask))
+    if isinstance(kind, IssueTypeFacts):
+        return kind
+    have = ", ".join(one.name for one in facts.types) or "none that our account sees"
+    raise MappingDoesNotFit(
+        mapping.team, [f"project {facts.key} has none of the issue types {', '.join(wanted)} (it has {have})"]
+    )
+
+
+def _statuses(mapping: Mapping, kind: IssueTypeFacts) -> dict[str, Status]:
+    problems = []
+    statuses: dict[str, Status] = {}
+    for word in STATUS_WORDS:
+        found = _named(mapping.jira.statuses.names(word), kind.statuses)
+        if isinstance(found, Status):
+            statuses[word] = found
+        else:
+            wanted = ", ".join(mapping.jira.statuses.names(word))
+            have = ", ".join(one.name for one in kind.statuses)
+            problems.append(f"no status for {word}: {kind.name} has {have}, the mapping wants {wanted}")
+    if problems:
+        raise MappingDoesNotFit(mapping.team, problems)
+    return statuses
+
+
+def _instead(
+    mapping: Mapping, kind: IssueTypeFacts, statuses: dict[str, Status]
+) -> dict[str, tuple[Status, ...]]:
+    """The statuses that the mapping names for a word after the first that the project has."""
+    found = {}
+    for word, chosen in statuses.items():
+        named = [_named([name], kind.statuses) for name in mapping.jira.statuses.names(word)]
+        others = [one for one in named if isinstance(one, Status) and one.id != chosen.id]
+        found[word] = tuple(dict.fromkeys(others))
+    return found
+
+
+def _path(mapping: Mapping, kind: IssueTypeFacts) -> dict[str, tuple[Status, ...]]:
+    problems = []
+    path: dict[str, tuple[Status, ...]] = {}
+    for word in STATUS_WORDS:
+        steps = []
+        for name in mapping.jira.path.names(word):
+            found = _named([name], kind.statuses)
+            if isinstance(found, Status):
+                steps.append(found)
+            else:
+                have = ", ".join(one.name for one in kind.statuses)
+                problems.append(f"no status {name}, which jira.path.{word} names: {kind.name} has {have}")
+        path[word] = tuple(steps)
+    if problems:
+        raise MappingDoesNotFit(mapping.team, problems)
+    return path
+
+
+def _priorities(mapping: Mapping, facts: ProjectFacts, lacking: list[str]) -> dict[str, Reference]:
+    priorities = {}
+    for name, section in mapping.severities.items():
+        priority = _reference(section.priority, facts.priorities)
+        if priority is not None:
+            priorities[name] = priority
+        elif section.priority:
+            lacking.append(f"priority of {name} ({', '.join(section.priority)})")
+    return priorities
+
+
+def _components(mapping: Mapping, facts: ProjectFacts, lacking: list[str]) -> dict[str, Reference]:
+    components = {}
+    for name in sorted({section.component for section in mapping.services.values() if section.component}):
+        component = _reference([name], facts.components)
+        if component is not None:
+            components[name] = component
+        else:
+            lacking.append(f"component {name}")
+    return components
+
+
+def _fields(mapping: Mapping, screen: dict[str, FieldFacts], lacking: list[str]) -> dict[str, FieldFacts]:
+    found = dict(screen)
+    for name in mapping.jira.fields:
+        field = screen.get(name) or next((one for one in screen.values() if one.name == name), None)
+        if field is not None:
+            found[name] = field
+        else:
+            lacking.append(f"field {name}")
+    return found
+
+
+def postmortem_screen(
+    jira: Jira, mapping: Mapping, facts: ProjectFacts, screen: tuple[FieldFacts, ...]
+) -> tuple[FieldFacts, ...]:
+    """The create screen of postmortems; asked for only where it is another than the ticket's (`screen`)."""
+    kind = postmortem_type(mapping, facts)
+    if kind is None or mapping.postmortem.mode is Mode.OFF:
+        return ()
+    same = kind.id == _incident_type(mapping, facts).id
+    return screen if same else jira.create_fields(facts.key, kind.id)

@@ -1,0 +1,129 @@
+"""How many incidents a period had by the services' own count, held against the ledger.
+
+An auditor's first question: is everything in here? PagerDuty is asked for every incident of the mapped
+services, Jira for every ticket of the mapped type, and what does not match is named.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from sqlmodel import Session, col, select
+
+from syncd.domain.incident import Incident
+from syncd.domain.mapping.mapping import Mapping
+from syncd.domain.ticket import Issue
+from syncd.engine.observe.incident_windows import pages_created
+from syncd.ledger.store.tables import IncidentRow, TicketRow
+from syncd.remote.ports import Jira, PagerDuty
+
+ZONES = timedelta(days=1)
+"""JQL reads days in our account's zone, so that a day more is asked for on both sides."""
+
+
+@dataclass(frozen=True)
+class Population:
+    """The incidents of a period, by both counts; what does not match is named with the reason.
+
+    `foreign` are tickets of the mapped type behind which no incident of the ledger stands.
+    """
+
+    in_pagerduty: int = 0
+    in_ledger: int = 0
+    with_ticket: int = 0
+    restricted: int = 0
+    without_ticket: dict[str, str] = field(default_factory=dict)
+    not_in_ledger: dict[str, str] = field(default_factory=dict)
+    not_in_pagerduty: tuple[str, ...] = ()
+    foreign: tuple[str, ...] = ()
+
+    @property
+    def differs_by(self) -> int:
+        """How many incidents stand on one side only."""
+        return len(self.not_in_ledger) + len(self.not_in_pagerduty)
+
+
+def population(
+    session: Session,
+    pagerduty: PagerDuty,
+    jira: Jira,
+    mappings: Sequence[Mapping],
+    since: datetime,
+    until: datetime,
+) -> Population:
+    """Given a period, count on all sides; raises `RemoteError` where a service cannot be asked."""
+    theirs: dict[str, Incident] = {}
+    unread: set[str] = set()
+    for page in pages_created(pagerduty.incidents, since, until):
+        theirs |= {one.id: one for one in page.incidents if _claimed(one, mappings)}
+        unread |= set(page.unread)
+    query = select(IncidentRow).where(
+        col(IncidentRow.created_at) >= since,
+        col(IncidentRow.created_at) < until,
+        col(IncidentRow.team).is_not(None),
+    )
+    ours = {row.id: row for row in session.exec(query).all()}
+    tickets = {row.incident_id for row in session.exec(select(TicketRow)).all() if row.incident_id in ours}
+    open_rows = [row for row in ours.values() if not row.restricted]
+    return Population(
+        in_pagerduty=len(theirs),
+        in_ledger=len(ours),
+        with_ticket=len(tickets),
+        restricted=sum(row.restricted for row in ours.values()),
+        without_ticket={f"#{row.number}": _why(row) for row in open_rows if row.id not in tickets},
+        not_in_ledger={
+            f"#{one.number}": "before the ledger's backfill, or never read"
+            for one in theirs.values()
+            if one.id not in ours
+        }
+        | dict.fromkeys(unread - set(ours), "PagerDuty's answer about it cannot be read"),
+        not_in_pagerduty=tuple(
+            f"#{row.number}" for row in open_rows if row.id not in theirs and row.id not in unread
+        ),
+        foreign=tuple(_foreign(session, jira, mappings, since, until)),
+    )
+
+
+def _why(row: IncidentRow) -> str:
+    if row.silence:
+        return f"noise rule {row.silence}"
+    return f"merged into {row.merged_into}" if row.merged_into else "none was made: see syncd show"
+
+
+def _claimed(incident: Incident, mappings: Sequence[Mapping]) -> bool:
+    service = incident.service
+    return any(one.service(service.id, service.name) is not None for one in mappings)
+
+
+def _foreign(
+    session: Session, jira: Jira, mappings: Sequence[Mapping], since: datetime, until: datetime
+) -> Iterator[str]:
+    """Tickets of the mapped types created in the period that no incident of the ledger has."""
+    known = set(session.exec(select(TicketRow.issue_id)).all())
+    first, last = (since - ZONES).date(), (until + ZONES).date()
+    for project in sorted({one.jira.project for one in mappings}):
+        wanted = _first_type(mappings, project)
+        jql = f'project = "{project}" AND created >= "{first}" AND created <= "{last}" ORDER BY created'
+        for issue in _found(jira, jql, known):
+            made = issue.created_at
+            if made is not None and since <= made < until and issue.type_name == wanted:
+                yield issue.key
+
+
+def _first_type(mappings: Sequence[Mapping], project: str) -> str:
+    """The type that tickets have where the project has it; another one may hold people's own work."""
+    return next(one.jira.issue_types.incident[0] for one in mappings if one.jira.project == project)
+
+
+def _found(jira: Jira, jql: str, known: set[str]) -> Iterator[Issue]:
+    token: str | None = None
+    while True:
+        page = jira.search(jql, token=token)
+        strangers = [hit.id for hit in page.hits if hit.id not in known]
+        if strangers:
+            yield from jira.fetch(strangers).issues
+        token = page.next_token
+        if token is None or not page.hits:
+            return

@@ -1,0 +1,114 @@
+"""Mappings are read again while the daemon runs: all of them or none, and on record.
+
+What was read must be free of problems and fit the Jira project before anything changes; otherwise the
+rules that are loaded go on. Afterwards every incident that may be concerned is decided anew, so that what
+waits in the outbox is what the new rules want.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from loguru import logger
+
+from syncd.config.problems import ConfigError
+from syncd.domain.base import JsonValue
+from syncd.domain.mapping.mapping import Mapping
+from syncd.engine.context import Desk, Renderer
+from syncd.engine.jira_knowledge.resolve_names import MappingDoesNotFit
+from syncd.engine.jobs.requests import Result
+from syncd.engine.observe.first_contact import check_fit
+from syncd.ledger.store import loaded_rules
+from syncd.ledger.store.loaded_rules import Loaded, Rules
+from syncd.remote.errors import RemoteError
+
+Read = Callable[[], tuple[tuple[Mapping, ...], Renderer]]
+
+
+def system_user(uid: int) -> str:
+    """The name of a system user; its number where it has none."""
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"uid {uid}"
+
+
+def ourselves(why: str) -> Loaded:
+    """This process's own user, as who loads rules."""
+    return Loaded(os.getuid(), system_user(os.getuid()), why)
+
+
+def record_rules(desk: Desk, by: Loaded) -> list[str]:
+    """Put the rules of the desk on record; return what is different from those before, in words."""
+    as_loaded = [_rules_of(one) for one in desk.mappings]
+    with desk.ledger.db.write() as session:
+        return loaded_rules.record(session, desk.clock.now(), as_loaded, by)
+
+
+def _rules_of(mapping: Mapping) -> Rules:
+    values = dict(_flat("", mapping.model_dump(mode="json")))
+    return Rules(mapping.team, mapping.file, mapping.version, values)
+
+
+def _flat(path: str, value: JsonValue) -> Iterator[tuple[str, JsonValue]]:
+    """Every plain value with its dotted key; lists of plain values stay whole."""
+    if isinstance(value, dict) and value:
+        for key, one in value.items():
+            yield from _flat(f"{path}.{key}" if path else key, one)
+    elif isinstance(value, list) and any(isinstance(one, dict) for one in value):
+        for number, one in enumerate(value):
+            yield from _flat(f"{path}[{number}]", one)
+    else:
+        yield path, value
+
+
+@dataclass
+class Reloader:
+    """Reads the rules anew when asked; `take_up` has everything decided again."""
+
+    desk: Desk
+    read: Read
+    take_up: Callable[[], None]
+    began: Callable[[], None] = lambda: None
+    ended: Callable[[], None] = lambda: None
+
+    def run(self, by: Loaded) -> Result:
+        """Reload; the answer says what changed, or why nothing did (`code` is the exit code for it)."""
+        self.began()
+        try:
+            return self._run(by)
+        finally:
+            self.ended()
+
+    def _run(self, by: Loaded) -> Result:
+        try:
+            mappings, renderer = self.read()
+            for mapping in mappings:
+                check_fit(self.desk, mapping)
+        except ConfigError as error:
+            return _refused([str(problem) for problem in error.problems], os.EX_CONFIG)
+        except MappingDoesNotFit as error:
+            return _refused([f"{error.team}: {problem}" for problem in error.problems], os.EX_CONFIG)
+        except RemoteError as error:
+            said = f"whether the mappings fit cannot be asked: {error.describe()}"
+            return _refused([said], os.EX_UNAVAILABLE)
+        self.desk.mappings, self.desk.renderer = mappings, renderer
+        changes = record_rules(self.desk, by)
+        if not changes:
+            lines = ["nothing has changed"]
+        else:
+            lines = changes
+            self.take_up()
+        for line in lines:
+            logger.info("mappings reloaded: {}", line)
+        return {"lines": lines, "incidents": [], "failed": False, "code": 0}
+
+
+def _refused(problems: Sequence[str], code: int) -> Result:
+    for problem in problems:
+        logger.error("mappings not reloaded, the old ones stay in force: {}", problem)
+    lines = [*problems, "nothing was changed; the mappings that are loaded stay in force"]
+    return {"lines": lines, "incidents": [], "failed": True, "code": code}

@@ -1,0 +1,324 @@
+"""When the weekly report leaves, for whom, and what it takes before it is made.
+
+What is due is derived from the ledger and the mapping each time: the latest week whose day and hour have
+come, for each team and over all. A week is made once, its figures frozen with their rows in one transaction
+with the mails; of what was missed while the daemon was away only the last week goes out, and older ones are
+named in it. Nothing is made before both services were read and what is due was judged, or it would tell of a
+time that nobody has caught up with; an hour's trouble is waited for, then it goes out and says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, time
+from typing import Any
+
+from loguru import logger
+from sqlmodel import Session
+
+from syncd.domain.base import JsonValue
+from syncd.domain.mail import MailKind, mail_key, of_team
+from syncd.domain.mapping.mapping import Mapping
+from syncd.domain.mapping.value_types import Mode
+from syncd.domain.operation import OperationState
+from syncd.engine.context import Desk
+from syncd.engine.notify.mail_history import UNSURE
+from syncd.engine.notify.schedule import enqueue
+from syncd.engine.observe.issues import read_log
+from syncd.ledger.store import audit, outbox
+from syncd.ledger.store.key_values import get_cursor, set_cursor
+from syncd.ledger.store.postmortems import due_incidents
+from syncd.ledger.store.tables import IncidentRow, OperationRow
+from syncd.ledger.views import report_facts
+from syncd.ledger.views.status_and_show import history
+from syncd.policy.notify.operator_alarms import NAMES
+from syncd.remote.errors import Cause, RemoteError
+from syncd.remote.http.budget import lane
+from syncd.report.weekly.report import Weekly, freeze, frozen, leading, make, zone_of
+from syncd.report.weekly.week import Week, latest_due
+
+PATIENCE = 3600.0
+"""Seconds of the boot-time clock for which a report waits for services and logs."""
+LOGS_AT_ONCE = 50
+"""Logs that are read in one go, before the daemon looks whether it is to stop."""
+_OPEN = (OperationState.PENDING, OperationState.HELD)
+
+
+@dataclass(frozen=True)
+class Edition:
+    """A report that leaves regularly: a team's, or over all (`team` None).
+
+    `since` is the moment from which on the rules hold, so that a week that ended before has no report.
+    """
+
+    team: str | None
+    mode: Mode
+    to: tuple[str, ...]
+    day: str
+    at: time
+    zone: str
+    names: bool
+    since: datetime
+    version: str
+
+    @property
+    def about(self) -> str:
+        """Under which id its mails stand in the outbox."""
+        return of_team(self.team or "")
+
+    @property
+    def named(self) -> str:
+        """Whose report it is, in words."""
+        return self.team or "all teams"
+
+    @property
+    def why(self) -> str:
+        """Why somebody gets it."""
+        key = "report.to" if self.team else "report.over_all"
+        return f"the mapping names you in {key}"
+
+    def leaves_at(self, week: Week) -> datetime:
+        """When the report of a week leaves (UTC)."""
+        return week.leaves_at(self.day, self.at, self.zone)
+
+
+def editions(mappings: Sequence[Mapping]) -> list[Edition]:
+    """The reports of all teams, and the one over all."""
+    found = [_edition(mappings, one, one.team, one.report.to) for one in mappings]
+    first = leading(mappings)
+    if first is None:
+        return found
+    mailing = [one for one in mappings if one.report.mode is first.report.mode]
+    everybody = {name.casefold(): name for one in mailing for name in one.report.over_all}
+    return [*found, _edition(mappings, first, None, tuple(everybody.values()))]
+
+
+def _edition(mappings: Sequence[Mapping], one: Mapping, team: str | None, to: tuple[str, ...]) -> Edition:
+    within = [mapping for mapping in mappings if team is None or mapping.team == team]
+    return Edition(
+        team=team,
+        mode=one.report.mode,
+        to=to,
+        day=one.report.day,
+        at=one.report.at,
+        zone=zone_of(mappings, team),
+        names=team is not None or all(mapping.report.names for mapping in within),
+        since=datetime.combine(min(mapping.enforce_from for mapping in within), time(), UTC),
+        version=one.version,
+    )
+
+
+class WeeklyReports:
+    """Looks which reports are due, and makes them; `good` gives the last good reads of this run."""
+
+    def __init__(self, desk: Desk, good: Callable[[], dict[str, datetime]], idle: Callable[[], bool]) -> None:
+        self._desk = desk
+        self._good = good
+        self._idle = idle
+        self._decided: dict[str, str] = {}
+        self._waiting: dict[str, float] = {}
+        self._unreadable: set[str] = set()
+
+    def due(self) -> list[str]:
+        """Make what is due; return under which ids mails stand in the outbox."""
+        if self._desk.skewed():
+            return []
+        return [one.about for one in editions(self._desk.mappings) if self._one(one)]
+
+    def _one(self, edition: Edition) -> bool:
+        """Decide on an edition's latest week, once; whether it has mails."""
+        desk, name = self._desk, _cursor(edition)
+        week = latest_due(desk.clock.now(), edition.day, edition.at, edition.zone)
+        if self._decided.get(name) == week.name:
+            return False
+        with desk.ledger.db.read() as session:
+            known, born = get_cursor(session, name), history(session)["born"]
+        if str(known.get("week", "")) >= week.name:
+            self._decided[name] = week.name
+            return False
+        if not _wanted(edition, week, datetime.fromisoformat(born)):
+            with desk.ledger.db.write() as session:
+                set_cursor(session, name, week=week.name, base=week.name)
+            self._decided[name] = week.name
+            return False
+        notes = self._prepare(edition, week)
+        if notes is None:
+            return False
+        self._make(edition, week, notes, base=str(known.get("base") or week.back(1).name))
+        self._decided[name] = week.name
+        self._waiting.pop(name, None)
+        return True
+
+    def _prepare(self, edition: Edition, week: Week) -> list[str] | None:
+        """Have what the figures rest on read first; None: it is not yet, else what it has to say of that."""
+        desk = self._desk
+        now = desk.clock.boottime()
+        patient = now - self._waiting.setdefault(_cursor(edition), now) < PATIENCE
+        missing = sorted({"pagerduty", "jira"} - self._good().keys())
+        with desk.ledger.db.read() as session:
+            behind = bool(due_incidents(session, desk.clock.now(), 1))
+        if patient and (missing or behind or not self._idle()):
+            return None
+        unread = self.read_logs(edition, week)
+        if patient and unread:
+            return None
+        notes = [f"{NAMES[side]} could not be read when this was made" for side in missing]
+        if unread:
+            notes.append(f"Of {unread} incidents it could not be read whether they were acknowledged")
+        return notes
+
+    def read_logs(self, edition: Edition, week: Week) -> int:
+        """Read logs in which a first acknowledgement may stand; how many are left unread."""
+        desk = self._desk
+        since, until = week.bounds(edition.zone)
+        with desk.ledger.db.read() as session:
+            wanted = report_facts.log_unread(session, since, until, edition.team)
+        for ident in [one for one in wanted if one not in self._unreadable][:LOGS_AT_ONCE]:
+            if desk.stop.is_set():
+                break
+            try:
+                with lane("slow"):
+                    read_log(desk, ident, self._patterns(ident))
+            except RemoteError as error:
+                desk.health.failed(error.service, error)
+                if error.cause not in (Cause.MISSING, Cause.FORBIDDEN):
+                    break
+                self._unreadable.add(ident)
+        with desk.ledger.db.read() as session:
+            left = report_facts.log_unread(session, since, until, edition.team)
+        return len([one for one in left if one not in self._unreadable])
+
+    def _patterns(self, ident: str) -> dict[str, str]:
+        with self._desk.ledger.db.read() as session:
+            row = session.get(IncidentRow, ident)
+        team = row.team if row else None
+        return next((one.redact.patterns for one in self._desk.mappings if one.team == team), {})
+
+    def _make(self, edition: Edition, week: Week, notes: list[str], base: str) -> None:
+        desk = self._desk
+        with desk.ledger.db.read() as session:
+            base = max(base, report_facts.last_sent(session, edition.team) or "")
+            passed = _between(base, week)
+            report = self.report(session, edition, week, not_sent=passed, notes=notes)
+        with desk.ledger.db.write() as session:
+            now = desk.clock.now()
+            set_cursor(session, _cursor(edition), week=week.name, base=base)
+            self._drop_older(session, edition, now)
+            if passed:
+                data: dict[str, JsonValue] = {"team": edition.team, "weeks": [*passed], "named_in": week.name}
+                audit.append(session, now, "report.not_sent", data=data)
+            freeze(session, report, now)
+            self.enqueue(session, edition, week, edition.leaves_at(week))
+        logger.info("the report of {} for {} is made", week.name, edition.named)
+
+    def report(
+        self,
+        session: Session,
+        edition: Edition,
+        week: Week,
+        *,
+        not_sent: Sequence[str] = (),
+        notes: Sequence[str] = (),
+    ) -> Weekly:
+        """A week's report: as it was sent, or made now."""
+        desk = self._desk
+        return frozen(session, week, edition.team, edition.zone) or make(
+            session,
+            week,
+            edition.team,
+            desk.mappings,
+            desk.clock.now(),
+            expires=desk.expires,
+            not_sent=not_sent,
+            notes=notes,
+        )
+
+    def enqueue(
+        self, session: Session, edition: Edition, week: Week, moment: datetime, mark: str = ""
+    ) -> list[str]:
+        """Put a frozen report into the outbox, one mail a recipient; return the keys.
+
+        `mark` tells a mail that somebody asked for again from the one that was not sent.
+        """
+        keys = []
+        for address in edition.to:
+            key = mail_key(MailKind.WEEKLY_REPORT, edition.about, week.name, address)
+            again = mark and _was_dropped(session, key)
+            meaning: dict[str, JsonValue] = {
+                "team": edition.team,
+                "week": week.name,
+                "names": edition.names,
+                "moment": moment.isoformat(),
+            }
+            made = enqueue(
+                session,
+                self._desk.clock.now(),
+                kind=MailKind.WEEKLY_REPORT,
+                about=edition.about,
+                moment=f"{week.name}~{mark}" if again else week.name,
+                recipient=address,
+                reason=f"the report of {week.name} for {edition.named}",
+                why=edition.why,
+                meaning=meaning,
+                version=edition.version,
+            )
+            keys.append(made)
+        return keys
+
+    def _drop_older(self, session: Session, edition: Edition, now: datetime) -> None:
+        """Reports of earlier weeks that wait are not sent any more: this one names their weeks."""
+        for row in outbox.open_of(session, edition.about):
+            waits = row.state in _OPEN and not row.meaning.get(UNSURE)
+            if waits and row.meaning.get("mail") == MailKind.WEEKLY_REPORT:
+                why = "not sent: the report of a later week leaves, and names this one"
+                outbox.finish(session, row, OperationState.DROPPED, now, why=why)
+
+
+def _wanted(edition: Edition, week: Week, born: datetime) -> bool:
+    """Whether the report is to be mailed, and the week is one of which the ledger knows."""
+    ends = week.bounds(edition.zone)[1]
+    return edition.mode is Mode.ENFORCE and bool(edition.to) and ends > max(edition.since, born)
+
+
+def _cursor(edition: Edition) -> str:
+    return f"report/{edition.team or ''}"
+
+
+def _between(base: str, week: Week) -> tuple[str, ...]:
+    """The weeks after `base` and before `week`, by name, oldest first."""
+    found: list[str] = []
+    one = week.back(1)
+    while one.name > base:
+        found.insert(0, one.name)
+        one = one.back(1)
+    return tuple(found)
+
+
+def _was_dropped(session: Session, key: str) -> bool:
+    """Whether a mail of this key was ended and certainly did not leave."""
+    row = outbox.of_key(session, key)
+    return row is not None and row.state == OperationState.DROPPED and not row.meaning.get(UNSURE)
+
+
+def outcome(row: OperationRow) -> tuple[str, bool]:
+    """What became of one recipient's mail, in words, and whether that is well."""
+    to = row.meaning["to"]
+    if row.state == OperationState.DONE:
+        return f"sent to {to}", True
+    if row.state == OperationState.PARKED:
+        return f"not sent to {to}: {row.error}", False
+    if row.state == OperationState.DROPPED:
+        return (
+            f"not sent to {to}: a later one left, or it is from before this ledger; see: syncd outbox",
+            False,
+        )
+    if row.state == OperationState.SETTLING:
+        return f"perhaps sent to {to}: the mail server's answer was lost", False
+    return f"waits for {to}" + (f": {row.error}" if row.error else "") + "; see: syncd status", False
+
+
+def outcomes(rows: Iterable[OperationRow]) -> dict[str, Any]:
+    """What became of the mails, as the answer to a request."""
+    said = [outcome(row) for row in rows]
+    return {"lines": [one for one, _ in said], "failed": not all(well for _, well in said), "incidents": []}

@@ -1,0 +1,1 @@
+"""Notify: which mails are due, and what they say."""

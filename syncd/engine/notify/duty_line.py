@@ -1,0 +1,186 @@
+"""One thing that is owed, as a line of a mail: what, since when, why this person, and what ends it.
+
+Every line has the one act that ends it with its link, the other ways out, and who hears next (rules: "Who
+hears what").
+"""
+
+from __future__ import annotations
+
+from sqlmodel import Session
+
+from syncd.domain.base import JsonValue
+from syncd.domain.duty import Duty, DutyKind, DutyState
+from syncd.domain.incident import Incident
+from syncd.domain.mapping.mapping import Mapping, ServiceSection
+from syncd.engine.context import Desk
+from syncd.engine.notify.mail_history import mails_of
+from syncd.ledger.open import get_meta
+from syncd.ledger.store import postmortems
+from syncd.ledger.store.duties import duties_of
+from syncd.ledger.store.postmortems import earlier, item_state
+from syncd.ledger.store.tables import IncidentRow, PostmortemRow, TicketRow
+from syncd.policy.case import Case, ItemState
+from syncd.policy.follow_ups.judge import BY_RULE
+from syncd.policy.notify.recipients import contacts
+from syncd.policy.severity import decide_severity
+from syncd.report.mail.letters import Line, moment
+
+_POSTMORTEM = (DutyKind.SCHEDULED, DutyKind.COMPLETED)
+_WAIVE = 'have it waived: syncd waive {id} --duty {duty} --until DATE --reason "…" --by "…"'
+_LABEL = "the label waived on {key}, with a comment by one who may approve it"
+_WONT_DO = "the label wont-do on {key}, with a comment that says why"
+
+
+def case_of(session: Session, desk: Desk, row: IncidentRow) -> Case:
+    """What is known of an incident's paperwork, for its mails."""
+    postmortem = session.get(PostmortemRow, row.id)
+    case = Case(
+        incident=Incident.model_validate(row.snapshot),
+        restricted=row.restricted,
+        postmortem=postmortems.postmortem_state(postmortem) if postmortem else None,
+        items=tuple(item_state(one) for one in postmortems.items_of(session, row.id)),
+        duties=duties_of(session, row.id),
+        now=desk.clock.now(),
+        earlier=earlier(session, Incident.model_validate(row.snapshot), row.team or ""),
+    )
+    return mails_of(session, row, case)
+
+
+def section_of(mapping: Mapping, incident: Incident) -> ServiceSection:
+    """The mapping's section of an incident's service."""
+    return mapping.service(incident.service.id, incident.service.name) or ServiceSection()
+
+
+def line_of(
+    session: Session,
+    case: Case,
+    mapping: Mapping,
+    section: ServiceSection,
+    duty: Duty,
+    why: str,
+    *,
+    owner: bool,
+) -> Line | None:
+    """A duty as a line for its `owner`, or for a contact; None where it is not owed any more."""
+    if duty.state not in (DutyState.PENDING, DutyState.DUE_SOON, DutyState.BREACHED):
+        return None
+    late = duty.state is DutyState.BREACHED
+    key, url = _place(session, case, duty)
+    return Line(
+        state="overdue" if late else "due soon",
+        what=_what(case, duty, key),
+        about=_about(case, mapping, section),
+        since=moment(duty.started_at, mapping.zone),
+        due=moment(duty.due_at, mapping.zone),
+        why=why[:1].upper() + why[1:],
+        act=_act(case, duty, mapping, key),
+        url=url,
+        others=_others(case, mapping, duty, key),
+        next=_next(case, mapping, section, late=late, owner=owner),
+    )
+
+
+def postponed_line(
+    session: Session, case: Case, mapping: Mapping, section: ServiceSection, issue_id: str, why: str
+) -> Line | None:
+    """An action item that was put off for the third time, as a line for a contact."""
+    item = _item(case, issue_id)
+    if item is None:
+        return None
+    due = next((one.due_at for one in case.duties if one.subject == issue_id and one.kind == "done"), None)
+    owner = item.issue.assignee.name if item.issue and item.issue.assignee else "nobody"
+    return Line(
+        state="postponed",
+        what=_named(case, item),
+        about=_about(case, mapping, section),
+        since=moment(item.first_seen_at, mapping.zone),
+        due=moment(due, mapping.zone) if due else "no date",
+        why=why[:1].upper() + why[1:],
+        act=f"Agree with {owner} on {item.key} when it will be done",
+        url=_browse(session, item.key),
+        others=(_WONT_DO.format(key=item.key),),
+        next="nobody else by mail; each postponement stands in the weekly report",
+    )
+
+
+def _place(session: Session, case: Case, duty: Duty) -> tuple[str, str]:
+    """The issue on which the duty is done, and its address; the ticket where there is no postmortem yet."""
+    if duty.kind not in _POSTMORTEM:
+        item = _item(case, duty.subject)
+        key = item.key if item else ""
+    elif case.postmortem is not None:
+        key = case.postmortem.key
+    else:
+        ticket = session.get(TicketRow, case.incident.id)
+        key = ticket.key if ticket else ""
+    return key, _browse(session, key)
+
+
+def _browse(session: Session, key: str) -> str:
+    base = (get_meta(session, "owner.jira") or "").rstrip("/")
+    return f"{base}/browse/{key}" if base and key else ""
+
+
+def _item(case: Case, issue_id: str) -> ItemState | None:
+    return next((one for one in case.items if one.issue_id == issue_id), None)
+
+
+def _texts(value: JsonValue) -> list[str]:
+    return [str(one) for one in value] if isinstance(value, list) else []
+
+
+def _named(case: Case, item: ItemState | None) -> str:
+    if item is None:
+        return "The action item"
+    summary = item.issue.summary if item.issue and not case.restricted else ""
+    return f"The action item {item.key}" + (f", {summary}" if summary else "")
+
+
+def _what(case: Case, duty: Duty, key: str) -> str:
+    number = case.incident.number
+    if duty.kind is DutyKind.SCHEDULED:
+        return f"Schedule the postmortem of #{number}"
+    if duty.kind is DutyKind.COMPLETED:
+        return f"Complete the postmortem of #{number}"
+    named = _named(case, _item(case, duty.subject))
+    return f"{named} needs an owner" if duty.kind is DutyKind.OWNED else named
+
+
+def _about(case: Case, mapping: Mapping, section: ServiceSection) -> str:
+    severity = decide_severity(case.incident, mapping, section).name
+    service = case.incident.service.name or case.incident.service.id
+    return f"#{case.incident.number} {case.incident.title} ({severity}, {service})"
+
+
+def _act(case: Case, duty: Duty, mapping: Mapping, key: str) -> str:
+    place = key or "the ticket"
+    if duty.kind is DutyKind.SCHEDULED:
+        return f"Set owner and review date on {place}"
+    if duty.kind is DutyKind.COMPLETED:
+        return f"Finish {place} and move it to {mapping.postmortem.statuses[0]}"
+    if duty.kind is not DutyKind.OWNED:
+        return f"Finish {place} and close it"
+    item = _item(case, duty.subject)
+    by_rule = item is not None and BY_RULE in _texts(item.facts.get("violations"))
+    return f"Take {place} with a comment, or assign it to somebody" if by_rule else f"Assign {place}"
+
+
+def _others(case: Case, mapping: Mapping, duty: Duty, key: str) -> tuple[str, ...]:
+    if duty.kind in _POSTMORTEM:
+        found = [_WAIVE.format(id=case.incident.id, duty=duty.kind)]
+        if mapping.people.approvers and key:
+            found.append(_LABEL.format(key=key))
+        return tuple(found)
+    later = "a later due date; each postponement is counted and shown"
+    wont_do = _WONT_DO.format(key=key)
+    return (wont_do,) if duty.kind is DutyKind.OWNED else (later, wont_do)
+
+
+def _next(case: Case, mapping: Mapping, section: ServiceSection, *, late: bool, owner: bool) -> str:
+    severity = decide_severity(case.incident, mapping, section).name
+    told = ", ".join(one.address for one in contacts(mapping, section, severity)) or "nobody by mail"
+    if not late:
+        return f"at the deadline {told}, once; then the weekly report"
+    if owner:
+        return f"{told} heard of it at the deadline; it stands in the weekly report until it is done"
+    return "the owner, in a digest each working day; it stands in the weekly report until it is done"

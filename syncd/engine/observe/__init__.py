@@ -1,0 +1,1 @@
+"""Observe: read both services, and store what was read."""

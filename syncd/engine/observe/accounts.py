@@ -1,0 +1,133 @@
+"""Who a PagerDuty responder is in Jira: by address, assignable, active, exactly one; kept for a day.
+
+An address that matches nobody, several, or somebody inactive is nobody's: the mapping's fallback takes
+the ticket, and the ticket is made all the same (API fact: a user search without the right to browse
+users answers with an empty list, and hidden addresses are not returned).
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from sqlalchemy import bindparam
+from sqlalchemy import select as columns
+from sqlmodel import Session, col, select
+
+from syncd.domain.incident import Incident, Responder
+from syncd.domain.ticket import Account
+from syncd.engine.context import Desk
+from syncd.ledger.store.tables import PersonRow
+from syncd.policy.case import Rulebook
+
+KEPT = timedelta(days=1)
+AT_HAND = 60.0
+"""Seconds for which an answer is taken from memory, without asking the ledger."""
+
+
+def _pick(email: str, found: tuple[Account, ...]) -> tuple[Account | None, str]:
+    people = [one for one in found if one.active and one.human]
+    exact = [one for one in people if (one.email or "").casefold() == email.casefold()]
+    if len(exact) == 1:
+        return exact[0], ""
+    if not exact and len(people) == 1 and not people[0].email:
+        return people[0], ""
+    return None, "several people match" if people else "nobody assignable matches"
+
+
+def person_key(email: str, book: Rulebook) -> tuple[str, str]:
+    """Under which address and project a person is kept."""
+    return book.mapping.people.aliases.get(email, email).casefold(), book.project.key
+
+
+def account_of(desk: Desk, email: str, book: Rulebook) -> Account | None:
+    """Given an address, return the Jira account that can be assigned in the team's project, or None.
+
+    Raises `RemoteError` where Jira has to be asked and cannot.
+    """
+    email, project = person_key(email, book)
+    at_hand = desk.people.get((email, project))
+    if at_hand is not None and desk.clock.boottime() - at_hand[0] < AT_HAND:
+        return at_hand[1]
+    with desk.ledger.db.read() as session:
+        known = session.connection().execute(_KNOWN, {"email": email, "project": project}).first()
+    if known is not None and desk.clock.now() - known.checked_at < KEPT:
+        account = Account.model_validate(known.account) if known.account else None
+    else:
+        account = _ask(desk, email, book)
+    desk.people[email, project] = desk.clock.boottime(), account
+    return account
+
+
+_KNOWN = columns(col(PersonRow.account), col(PersonRow.checked_at)).where(
+    col(PersonRow.email) == bindparam("email"), col(PersonRow.project) == bindparam("project")
+)
+
+
+def _ask(desk: Desk, email: str, book: Rulebook) -> Account | None:
+    project = book.project.key
+    account, why = _pick(email, desk.clients.jira.assignable(email, project))
+    with desk.ledger.db.write() as session:
+        _remember(session, email, project, account, why, desk)
+    return account
+
+
+def _remember(
+    session: Session, email: str, project: str, account: Account | None, why: str, desk: Desk
+) -> None:
+    session.merge(
+        PersonRow(
+            email=email,
+            project=project,
+            account=account.model_dump(mode="json") if account else None,
+            why=why,
+            checked_at=desk.clock.now(),
+        )
+    )
+
+
+def forget(desk: Desk, account_id: str) -> None:
+    """A write said that this account cannot be assigned: look it up again the next time."""
+    desk.people.clear()
+    with desk.ledger.db.write() as session:
+        for row in session.exec(select(PersonRow)).all():
+            if row.account and row.account.get("id") == account_id:
+                session.delete(row)
+
+
+def people_of(
+    desk: Desk, incident: Incident, book: Rulebook
+) -> tuple[dict[str, Account | None], Account | None]:
+    """Who the incident's assignees are in Jira, and the fallback where none of them can have the ticket."""
+    people: dict[str, Account | None] = {}
+    for person in incident.assignees:
+        people[person.id] = account_of(desk, person.email, book) if person.email else None
+        if people[person.id] is not None:
+            return people, None
+    wanted = book.mapping.people.fallback
+    return people, account_of(desk, wanted, book) if wanted else None
+
+
+def user_of(desk: Desk, account: Account, book: Rulebook) -> Responder | None:
+    """The PagerDuty user who is this Jira account, None where that cannot be told.
+
+    Looked for by the address where Jira shows it, by addresses that led to the account before, and by the
+    name; who is found must lead back to the same account. Raises `RemoteError`.
+    """
+    with desk.ledger.db.read() as session:
+        known = [row.email for row in session.exec(select(PersonRow)).all() if _is(row, account.id)]
+    back = {theirs.casefold(): ours for ours, theirs in book.mapping.people.aliases.items()}
+    for address in dict.fromkeys([*([account.email] if account.email else []), *known]):
+        user = desk.clients.pagerduty.find_user(back.get(address.casefold(), address))
+        if user is not None and _leads_to(desk, user, account, book):
+            return user
+    called = [one for one in desk.clients.pagerduty.users() if one.name.casefold() == account.name.casefold()]
+    return next((one for one in called if _leads_to(desk, one, account, book)), None)
+
+
+def _leads_to(desk: Desk, user: Responder, account: Account, book: Rulebook) -> bool:
+    found = account_of(desk, user.email, book) if user.email else None
+    return found is not None and found.id == account.id
+
+
+def _is(row: PersonRow, account_id: str) -> bool:
+    return row.account is not None and row.account.get("id") == account_id

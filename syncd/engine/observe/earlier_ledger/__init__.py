@@ -1,0 +1,1 @@
+"""What an earlier ledger left in the two services: adopted, rebuilt, or reported."""

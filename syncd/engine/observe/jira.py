@@ -1,0 +1,169 @@
+"""What changed in Jira: one search over the mapped projects, and a bulk read of what it names as changed.
+
+The search window is relative (JQL reads absolute times in the account's zone, to the minute) and
+overlaps by ten minutes. A search result names issues; values come from the bulk read.
+"""
+
+from __future__ import annotations
+
+from loguru import logger
+from sqlmodel import select
+
+from syncd.domain.operation import Kind
+from syncd.domain.ticket import Issue
+from syncd.engine.context import Desk
+from syncd.engine.observe.action_items import notice
+from syncd.engine.observe.earlier_ledger.adopt_tickets import adopt_own
+from syncd.engine.observe.earlier_ledger.rival_ledger import watch
+from syncd.engine.observe.intake import keep_issue, keep_paper
+from syncd.engine.observe.issue_numbers import saw_numbers
+from syncd.engine.runtime.read_lag import INDEX
+from syncd.ledger.store.change_queue import look_again
+from syncd.ledger.store.key_values import get_cursor, set_cursor
+from syncd.ledger.store.postmortems import PaperRow, papers_by_issue
+from syncd.ledger.store.snapshots import older, read_tickets_ahead, tickets_by_issue
+from syncd.ledger.store.tables import TicketRow
+from syncd.remote.ports import Hit
+
+CURSOR = "jira.poll"
+OVERLAP_MINUTES = 10
+REMEMBERED = 20_000
+"""Pairs of issue and update that are kept in memory; forgetting one costs a bulk read, nothing else."""
+
+
+class JiraPoller:
+    """The fast lane's one read of Jira."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._seen: dict[str, str] = {}
+        self._unread: set[str] = set()
+
+    def poll(self) -> None:
+        """Read what changed since the last good read; raises `RemoteError` where Jira cannot be read."""
+        desk = self._desk
+        projects = self._projects()
+        began = desk.clock.boottime()
+        names = ", ".join(f'"{project}"' for project in projects)
+        with desk.ledger.db.read() as session:
+            known = get_cursor(session, CURSOR)
+        jql = f"project in ({names}) AND updated >= -{self._minutes(known)}m ORDER BY updated"
+        token: str | None = None
+        while True:
+            page = desk.clients.jira.search(jql, token=token)
+            desk.lags.seen(INDEX, [hit.id for hit in page.hits])
+            self._read([hit for hit in page.hits if self._seen.get(hit.id) != hit.updated])
+            token = page.next_token
+            if token is None or not page.hits:
+                break
+        if self._worth_writing(known, began):
+            with desk.ledger.db.write() as session:
+                set_cursor(session, CURSOR, boot_id=desk.clock.boot_id(), boottime=began)
+        desk.health.succeeded("jira")
+
+    def _projects(self) -> list[str]:
+        """The mapped projects, and those for restricted tickets as far as one stands there."""
+        names = {mapping.jira.project for mapping in self._desk.mappings}
+        apart = {key for one in self._desk.mappings if (key := one.restricted.project) is not None}
+        if apart:
+            with self._desk.ledger.db.read() as session:
+                names |= apart & set(session.exec(select(TicketRow.project).distinct()).all())
+        return sorted(names)
+
+    def _worth_writing(self, known: dict[str, object], began: float) -> bool:
+        """The cursor is written once a minute: within that, the overlap covers a restart."""
+        before = known.get("boottime")
+        same = known.get("boot_id") == self._desk.clock.boot_id() and isinstance(before, int | float)
+        return not same or not isinstance(before, int | float) or began - before >= 60
+
+    def _minutes(self, known: dict[str, object]) -> int:
+        """Minutes since the last good read, and the overlap; a first read asks for the overlap alone."""
+        desk = self._desk
+        before = known.get("boottime")
+        if known.get("boot_id") == desk.clock.boot_id() and isinstance(before, int | float):
+            return int((desk.clock.boottime() - before) // 60) + 1 + OVERLAP_MINUTES
+        return int(desk.backfill_seconds // 60) if known else OVERLAP_MINUTES
+
+    def _read(self, hits: list[Hit]) -> None:
+        desk = self._desk
+        for start in range(0, len(hits), 100):
+            part = hits[start : start + 100]
+            moment = desk.ledger.moments.next()
+            fetched = desk.fetch([hit.id for hit in part])
+            known = self._store(fetched.issues, moment)
+            watch(desk, fetched.issues)
+            for one in set(fetched.unread) - self._unread:
+                logger.warning("issue {} cannot be read; it is asked for again in each cycle", one)
+            self._unread = (self._unread | set(fetched.unread)) - {issue.id for issue in fetched.issues}
+            for hit in part:
+                # a bulk read may lag behind the search: what it does not show yet is asked for again
+                if hit.id in known and not older(known[hit.id], hit.updated):
+                    self._seen[hit.id] = hit.updated
+        while len(self._seen) > REMEMBERED:
+            del self._seen[next(iter(self._seen))]
+
+    def _store(self, issues: tuple[Issue, ...], moment: int) -> dict[str, str]:
+        """Store what is ours; return up to when each issue is known, by its id.
+
+        A ticket counts as known only as far as the ledger holds it: what began before our create was
+        confirmed is not stored, and an issue with our mark may become a ticket of ours yet.
+        """
+        desk = self._desk
+        by_project: dict[str, list[int]] = {}
+        for issue in issues:
+            by_project.setdefault(issue.project, []).append(issue.number)
+        for project, numbers in by_project.items():
+            saw_numbers(desk, project, numbers)
+        with desk.ledger.db.read() as session:
+            ours = tickets_by_issue(session, [issue.id for issue in issues])
+            papers = papers_by_issue(session, [issue.id for issue in issues])
+        self._store_papers(issues, papers, moment)
+        others = [one for one in issues if one.id not in ours and one.id not in papers]
+        notice(desk, others, moment)
+        mine = [issue for issue in issues if issue.id in ours]
+        known = {
+            issue.id: issue.updated
+            for issue in issues
+            if issue.id in papers or (issue.id not in ours and not _awaited(desk, issue))
+        }
+        strays = [one for one in issues if one.id not in known and one.id not in ours and _is_ticket(one)]
+        if strays:
+            adopt_own(desk, strays, moment)
+        if not mine:
+            return known
+        with desk.ledger.db.write() as session:
+            rows = read_tickets_ahead(session, [issue.id for issue in mine])
+            for issue in mine:
+                row = rows.get(issue.id)
+                if row is None:
+                    continue
+                if keep_issue(session, desk, row, issue, moment):
+                    look_again(session, [row.incident_id], desk.clock.now(), 0, "its ticket changed")
+                    logger.debug("ticket {} changed", issue.key)
+                if row.snapshot:
+                    known[issue.id] = str(row.snapshot["updated"])
+        return known
+
+    def _store_papers(self, issues: tuple[Issue, ...], papers: dict[str, PaperRow], moment: int) -> None:
+        """Postmortems and action items that changed: what their changes mean is read when it is decided."""
+        desk = self._desk
+        if not papers:
+            return
+        with desk.ledger.db.write() as session:
+            for issue in issues:
+                row = papers.get(issue.id)
+                if row is None:
+                    continue
+                session.add(row)
+                if keep_paper(session, desk, row, issue, moment):
+                    row.changes_until = None
+                    look_again(session, [row.incident_id], desk.clock.now(), 0, "its postmortem changed")
+
+
+def _awaited(desk: Desk, issue: Issue) -> bool:
+    """Whether an operation of this ledger made the issue, and does not know it yet."""
+    return issue.mark is not None and issue.mark.instance == desk.ledger.instance
+
+
+def _is_ticket(issue: Issue) -> bool:
+    return issue.mark is not None and issue.mark.kind == Kind.CREATE_TICKET

@@ -1,0 +1,106 @@
+"""PagerDuty's own Jira app works beside us: the ticket that it made is taken for the incident's ticket.
+
+For a team whose mapping says `coexist: adopt`. The app names its ticket in a note on the incident, so the
+keys in notes of the incident's first two minutes are looked at; one is taken that names an issue of the
+mapped project and type, made since the incident began, that is nobody's ticket yet. When 60 seconds have
+brought none, the usual candidates are searched for, and then we make our own (rules: "The ticket").
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from datetime import timedelta
+
+from loguru import logger
+from sqlmodel import Session, select
+
+from syncd.domain.incident import Incident, Note
+from syncd.domain.mapping.mapping import Coexist
+from syncd.domain.operation import ticket_key
+from syncd.domain.ticket import Issue
+from syncd.engine.context import Desk
+from syncd.engine.observe.earlier_ledger.adopt_tickets import adopt, search_for
+from syncd.ledger.store.snapshots import tickets_by_issue
+from syncd.ledger.store.tables import IncidentRow, OperationRow, TicketRow
+from syncd.policy.case import Rulebook
+from syncd.policy.marks import mark_in
+from syncd.policy.ticket.create import wait_for_other
+from syncd.policy.ticket.silence import left_in_peace
+from syncd.policy.ticket.status import OTHER_TOOL
+from syncd.remote.errors import Unreadable
+
+AT_ONCE = timedelta(minutes=2)
+"""A note that came so soon after the incident was a robot's; a later one may be a person's."""
+SKEW = timedelta(minutes=1)
+"""How far the services' clocks may lie apart."""
+KEYS_AT_MOST = 20
+
+
+def keys_in(text: str, projects: Iterable[str]) -> list[str]:
+    """The keys of these projects' issues in a text, none in one of a syncd's."""
+    if mark_in(text):
+        return []
+    names = "|".join(sorted({re.escape(one) for one in projects}))
+    return list(dict.fromkeys(re.findall(rf"(?<![\w-])(?:{names})-[1-9]\d*(?![\w-])", text)))[:KEYS_AT_MOST]
+
+
+def take_other_tools_ticket(desk: Desk, row: IncidentRow) -> None:
+    """Adopt what the other tool made for an incident without a ticket, if it is there by now.
+
+    Raises `RemoteError` where a service cannot be asked: nothing is made for the incident until it was.
+    """
+    incident = Incident.model_validate(row.snapshot)
+    book = desk.book_of(incident, row.team)
+    if book is None or book.mapping.coexist is not Coexist.ADOPT or row.silence is not None:
+        return
+    if left_in_peace(incident, book):
+        return
+    with desk.ledger.db.read() as session:
+        if session.get(TicketRow, row.id) is not None or _create_on_record(session, row.id):
+            return
+    if _adopt_named(desk, incident, book) or row.searched:
+        return
+    if not wait_for_other(incident, desk.clock.now()):
+        search_for(desk, [row])
+
+
+def _create_on_record(session: Session, incident_id: str) -> bool:
+    query = select(OperationRow.id).where(OperationRow.key == ticket_key(incident_id))
+    return session.exec(query).first() is not None
+
+
+def _adopt_named(desk: Desk, incident: Incident, book: Rulebook) -> bool:
+    """Adopt the issue that an early note names; the notes are not kept: it may be restricted."""
+    try:
+        notes = desk.clients.pagerduty.notes(incident.id)
+    except Unreadable:
+        return False
+    keys = _early_keys(incident, notes, book.project.key)
+    if not keys:
+        return False
+    moment = desk.ledger.moments.next()
+    issues = desk.fetch(keys).issues
+    with desk.ledger.db.write() as session:
+        taken = tickets_by_issue(session, [issue.id for issue in issues])
+        fitting = {
+            issue.key: issue for issue in issues if issue.id not in taken and _fits(issue, incident, book)
+        }
+        chosen = next((fitting[key] for key in keys if key in fitting), None)
+        if chosen is None or session.get(TicketRow, incident.id) is not None:
+            return False
+        adopt(session, desk, incident.id, chosen, moment, by="note", agreed={OTHER_TOOL: True})
+    logger.info("{} of another tool is taken for the ticket of {}", chosen.key, incident.id)
+    return True
+
+
+def _early_keys(incident: Incident, notes: Iterable[Note], project: str) -> list[str]:
+    early = [note for note in notes if note.created_at - incident.created_at <= AT_ONCE]
+    keys = [key for note in early for key in keys_in(note.text, [project])]
+    return list(dict.fromkeys(keys))[:KEYS_AT_MOST]
+
+
+def _fits(issue: Issue, incident: Incident, book: Rulebook) -> bool:
+    fresh = issue.created_at is not None and issue.created_at >= incident.created_at - SKEW
+    there = issue.project == book.project.key and issue.type_id == book.project.incident_type.id
+    return fresh and there and issue.mark is None

@@ -1,0 +1,240 @@
+"""What changed in PagerDuty: the account's record in a fixed window, and the incidents that are open.
+
+The window is fixed before its first request. Pages come newest first, so the watermark moves only with
+the last page, and what a page touched is written at once. Absence from the list of open incidents says
+nothing by itself: what is missing there is read by id.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime, timedelta
+from hashlib import sha256
+
+from loguru import logger
+from sqlalchemy import bindparam, select
+from sqlmodel import Session, col
+
+from syncd.domain.incident import Incident, IncidentStatus, LogEntry
+from syncd.engine.context import Desk
+from syncd.engine.observe.incident_windows import LAST_OFFSET, PAGE, read_created
+from syncd.engine.observe.intake import keep_incident
+from syncd.engine.observe.unreadable import note_read, note_unread
+from syncd.ledger.store.change_queue import look_again
+from syncd.ledger.store.key_values import get_cursor, set_cursor
+from syncd.ledger.store.postmortems import note_acknowledged
+from syncd.ledger.store.snapshots import read_ahead, unreadable
+from syncd.ledger.store.tables import IncidentRow
+
+WATERMARK = "pagerduty.log"
+OVERLAP = timedelta(minutes=5)
+BY_ID = ("custom_field_value_change",)
+"""Log entries about what only a read by id shows."""
+
+SHOWN = ("trigger", "assign", "escalate", "notify", "acknowledge", "resolve")
+"""Log entries about what the incident embedded beside them shows: where it is known, they ask for nothing."""
+MANY = 10
+"""So much news on one page is handed out at once, while the next page is read."""
+
+
+def _acknowledged(session: Session, row: IncidentRow | None, entry: LogEntry) -> None:
+    if row is not None and entry.kind == "acknowledge":
+        note_acknowledged(row, entry)
+        session.add(row)
+
+
+_OPEN = select(col(IncidentRow.id)).where(
+    col(IncidentRow.status) != IncidentStatus.RESOLVED,
+    col(IncidentRow.team).is_not(None),
+    col(IncidentRow.moment) < bindparam("began"),
+)
+
+
+class PagerDutyPoller:
+    """The fast lane's two reads of PagerDuty."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._seen_entries: dict[str, datetime] = {}
+        self._seen_incidents: dict[str, str] = {}
+        with desk.ledger.db.read() as session:
+            self._seen_unread = set(unreadable(session))
+        self.unmapped: dict[str, str] = {}
+        self.found: Callable[[list[str]], None] = lambda _incidents: None
+        """Told of many new incidents once they are stored, without those older than the ledger."""
+
+    def poll(self) -> None:
+        """Read both; raises `RemoteError` where PagerDuty cannot be read."""
+        if self._watermark() is None:
+            self._backfill()
+        listed, began = self._read_open()
+        self._read_log()
+        self._ask_for_missing(listed, began)
+        self._desk.health.succeeded("pagerduty")
+
+    def forget(self) -> None:
+        """Take everything for news at the next read."""
+        self._seen_entries, self._seen_incidents = {}, {}
+        self.unmapped.clear()
+
+    def _watermark(self) -> datetime | None:
+        with self._desk.ledger.db.read() as session:
+            at = get_cursor(session, WATERMARK).get("at")
+        return datetime.fromisoformat(str(at)) if at else None
+
+    def _backfill(self) -> None:
+        """A ledger's first read: the incidents of the backfill's days by their creation."""
+        desk = self._desk
+        until = desk.clock.now()
+        since = until - timedelta(seconds=desk.backfill_seconds)
+        days = (until - since) // timedelta(days=1)
+        for page, moment in read_created(desk, since, until):
+            self._store(page.incidents, moment, "backfill")
+            self._note_unread(page.unread)
+            reached = max((one.created_at for one in page.incidents), default=since)
+            desk.progress.report("days of the backfill read", (reached - since) // timedelta(days=1), days)
+        if desk.stop.is_set():
+            return
+        desk.progress.report("days of the backfill read", days, days)
+        with desk.ledger.db.write() as session:
+            set_cursor(session, WATERMARK, at=until.isoformat())
+
+    def _read_log(self) -> None:
+        end = self._desk.clock.now()
+        start = self._watermark() or end
+        if start > end + OVERLAP:
+            # our clock stood ahead when this was written: nobody knows since when nothing was read
+            start = end - timedelta(seconds=self._desk.backfill_seconds)
+        since = start - OVERLAP
+        while since < end:
+            until = end
+            while not self._read_window(since, until):
+                until = since + (until - since) / 2
+                if until - since < timedelta(seconds=1):
+                    raise RuntimeError("PagerDuty logged more than 9,900 entries within one second")
+            if until > start:
+                with self._desk.ledger.db.write() as session:
+                    set_cursor(session, WATERMARK, at=until.isoformat())
+            since = until
+        horizon = end - 2 * OVERLAP
+        self._seen_entries = {key: at for key, at in self._seen_entries.items() if at >= horizon}
+
+    def _read_window(self, since: datetime, until: datetime) -> bool:
+        """Read one window page by page; return whether it could be read to its end."""
+        offset, more = 0, True
+        while more:
+            if offset > LAST_OFFSET:
+                return False
+            moment = self._desk.ledger.moments.next()
+            page = self._desk.clients.pagerduty.log_entries(since, until, offset)
+            self._write_entries([one for one in page.entries if one.id not in self._seen_entries], moment)
+            self._note_unread(page.unread)
+            offset, more = offset + PAGE, page.more and bool(page.entries or page.unread)
+        return True
+
+    def _write_entries(self, entries: list[LogEntry], moment: int) -> None:
+        if not entries:
+            return
+        desk, now = self._desk, self._desk.clock.now()
+        with desk.ledger.db.write() as session:
+            rows = read_ahead(session, {entry.incident_id for entry in entries})
+            for entry in entries:
+                if entry.incident is not None:
+                    team = self._team(session, entry.incident)
+                    if team is None:
+                        continue
+                    news = keep_incident(session, desk, entry.incident, moment, team)
+                    row = rows.get(entry.incident_id)
+                    _acknowledged(session, row, entry)
+                    if news is None and row is not None and row.moment == moment and entry.kind in SHOWN:
+                        continue
+                else:
+                    _acknowledged(session, rows.get(entry.incident_id), entry)
+                why = f"PagerDuty logged {entry.kind}"
+                # what the page embeds lacks the custom fields, so their change asks for a read by id
+                since = desk.ledger.moments.next() if entry.kind in BY_ID else moment
+                noted = entry.kind == "annotate"
+                look_again(session, [entry.incident_id], now, since, why, notes=noted)
+        self._seen_entries.update((entry.id, entry.at) for entry in entries)
+
+    def _team(self, session: Session, incident: Incident) -> str | None:
+        """Whose incident it is; one that moved to a service that nobody claims stays its last team's."""
+        found = self._desk.team_of(incident.service.id, incident.service.name)
+        if found is None:
+            known = session.get(IncidentRow, incident.id)
+            if known is not None and known.team is not None:
+                return known.team
+            if incident.service.id not in self.unmapped:
+                self.unmapped[incident.service.id] = incident.service.name
+                logger.warning(
+                    "service {} ({}) is in no mapping: its incidents get no ticket",
+                    incident.service.name,
+                    incident.service.id,
+                )
+            return None
+        return found[0].team
+
+    def _read_open(self) -> tuple[set[str], int]:
+        """Read all open incidents; return their ids and the moment when the first page was asked for."""
+        began = self._desk.ledger.moments.next()
+        listed: set[str] = set()
+        offset, more = 0, True
+        while more:
+            moment = self._desk.ledger.moments.next()
+            page = self._desk.clients.pagerduty.open_incidents(offset)
+            listed.update(incident.id for incident in page.incidents)
+            listed.update(page.unread)
+            self._store(page.incidents, moment, "open in PagerDuty")
+            self._note_unread(page.unread)
+            offset, more = offset + PAGE, page.more and bool(page.incidents or page.unread)
+        return listed, began
+
+    def _note_unread(self, unread: Mapping[str, str]) -> None:
+        """Once for each incident: what only a list shows badly is read well by its id."""
+        fresh = {one: why for one, why in unread.items() if one not in self._seen_unread}
+        if fresh:
+            with self._desk.ledger.db.write() as session:
+                note_unread(session, self._desk, fresh)
+            self._seen_unread.update(fresh)
+
+    def _store(self, incidents: Iterable[Incident], moment: int, why: str) -> None:
+        """Store what is news; what looks as it did at the last read costs no transaction."""
+        fresh, prints = [], {}
+        for incident in incidents:
+            print_ = sha256(incident.model_dump_json().encode()).hexdigest()
+            if self._seen_incidents.get(incident.id) != print_:
+                prints[incident.id] = print_
+                fresh.append(incident)
+        if not fresh:
+            return
+        desk, now = self._desk, self._desk.clock.now()
+        news = []
+        with desk.ledger.db.write() as session:
+            read_ahead(session, [incident.id for incident in fresh])
+            for incident in fresh:
+                if incident.id in self._seen_unread:
+                    note_read(session, incident.id)
+                team = self._team(session, incident)
+                if team and keep_incident(session, desk, incident, moment, team) is not None:
+                    news.append(incident)
+            look_again(session, [incident.id for incident in news], now, moment, why)
+        self._seen_incidents.update(prints)
+        self._seen_unread.difference_update(incident.id for incident in fresh)
+        young = [incident.id for incident in news if incident.created_at >= desk.ledger.born]
+        if len(young) >= MANY:
+            self.found(young)
+
+    def _ask_for_missing(self, listed: set[str], began: int) -> None:
+        """What the ledger holds for open and the list does not name is read by id.
+
+        What was read since `began` is known better than by the list.
+        """
+        desk = self._desk
+        with desk.ledger.db.read() as session:
+            known = session.connection().scalars(_OPEN, {"began": began}).all()
+        missing = [incident_id for incident_id in known if incident_id not in listed]
+        if missing:
+            moment = desk.ledger.moments.next()
+            with desk.ledger.db.write() as session:
+                look_again(session, missing, desk.clock.now(), moment, "no longer listed as open")
+        self._seen_incidents = {key: value for key, value in self._seen_incidents.items() if key in listed}

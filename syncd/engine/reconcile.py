@@ -1,0 +1,374 @@
+"""What happens to one incident while it has its slot: look, decide, record, act, and again until still.
+
+Nothing here runs twice at once for the same incident; different incidents run in parallel.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from loguru import logger
+
+from syncd.domain.incident import Incident, IncidentStatus
+from syncd.domain.mapping.mapping import Coexist
+from syncd.domain.operation import Kind, OperationState, Target
+from syncd.engine.act.executor import Executor, Verdict
+from syncd.engine.act.mail_rate import Ceiling
+from syncd.engine.act.unknown_outcomes import give_up, settle
+from syncd.engine.context import Desk
+from syncd.engine.decide.case_builder import build_case
+from syncd.engine.decide.looks import read
+from syncd.engine.decide.notices_without_jira import tell
+from syncd.engine.jira_knowledge.resolve_names import MappingDoesNotFit
+from syncd.engine.observe.accounts import people_of
+from syncd.engine.observe.intake import keep_incident, keep_issue
+from syncd.engine.observe.notes_and_comments import read_comments, read_notes
+from syncd.engine.observe.other_tools import take_other_tools_ticket
+from syncd.engine.observe.unreadable import note_read, note_unread
+from syncd.engine.record.decision import news, nothing_to_write, record, record_unseen
+from syncd.engine.record.pending_operations import as_if_untried
+from syncd.engine.rulebook import book_for
+from syncd.engine.runtime.brakes import rest_of
+from syncd.ledger.store import audit, outbox
+from syncd.ledger.store.change_queue import Look, looked, looks_of
+from syncd.ledger.store.snapshots import (
+    LONGEST_LAG,
+    incident_and_ticket,
+    is_restricted,
+    still_as_read,
+    ticket_of,
+)
+from syncd.ledger.store.tables import IncidentRow, OperationRow, TicketRow
+from syncd.policy.case import Rulebook
+from syncd.policy.decide import decide
+from syncd.policy.restricted import ASPECT
+from syncd.policy.rules_in_force import as_held
+from syncd.remote.errors import RemoteError, Unreadable
+
+ROUNDS = 12
+"""Rounds of look, decide and act in one go; more than a life needs, so more means a circle."""
+SAME_LOOKS = 3
+"""How often in one go the same thing is read because a decision asks for it."""
+RETRY_AFTER = 5.0
+"""Seconds until an incident whose operation waits for its service is tried again; the service's own
+pause counts where it is longer."""
+
+
+@dataclass
+class Later:
+    """What the worker wants to come back for, in seconds; None: nothing."""
+
+    seconds: float | None = None
+    wake: set[str] = field(default_factory=set)
+
+    def at(self, seconds: float) -> None:
+        """Come back after `seconds` at the latest."""
+        self.seconds = seconds if self.seconds is None else min(self.seconds, seconds)
+
+
+@dataclass
+class Seen:
+    """One incident as it was looked at; `at_hand` are rows that no request has made old since.
+
+    `rows` are its open operations after the decision, None while they are not known.
+    """
+
+    incident: Incident
+    book: Rulebook
+    row: IncidentRow
+    looks: list[Look]
+    at_hand: list[IncidentRow | TicketRow]
+    rows: list[OperationRow] | None = None
+
+
+class Worker:
+    """Works on one incident at a time (in one thread)."""
+
+    def __init__(
+        self,
+        desk: Desk,
+        left_to_batches: Callable[[OperationRow, IncidentRow], bool] = lambda _row, _incident: False,
+    ) -> None:
+        self._desk = desk
+        self._executor = Executor(desk)
+        self._ceiling = Ceiling(desk)
+        self._left_to_batches = left_to_batches
+
+    def work(self, incident_id: str) -> Later:
+        """Bring one incident as far as it gets now; return when to come back and whom to wake."""
+        later, seen_before = Later(), Counter[str]()
+        for _ in range(ROUNDS):
+            if self._desk.stop.is_set():
+                return later
+            seen = None
+            try:
+                seen = self._look(incident_id, later)
+                if seen is None:
+                    return later
+                if not self._decide(seen, later, seen_before):
+                    continue
+            except RemoteError as error:
+                self._desk.health.failed(error.service, error)
+                later.at(max(RETRY_AFTER, self._desk.health.wait(error.service)))
+                tell(self._desk, incident_id)
+                if self._restricted(incident_id):
+                    self._act(incident_id, None, later, mails=True)
+                    return later  # undecided, its security level may be what has to go first
+            except MappingDoesNotFit as error:
+                logger.error("{} waits: {}", incident_id, error)
+                later.at(60.0)
+                tell(self._desk, incident_id)
+                self._act(incident_id, None, later, mails=True)
+                return later
+            if not self._act(incident_id, seen, later):
+                return later
+        logger.error("{} does not come to rest after {} rounds", incident_id, ROUNDS)
+        later.at(60.0)
+        return later
+
+    def send_mails(self, ident: str) -> Later:
+        """Send what waits under an id that is no incident's."""
+        later = Later()
+        for _ in range(ROUNDS):
+            if not self._act(ident, None, later, mails=True):
+                break
+        return later
+
+    def _restricted(self, incident_id: str) -> bool:
+        with self._desk.ledger.db.read() as session:
+            return is_restricted(session, incident_id)
+
+    def _look(self, incident_id: str, later: Later) -> Seen | None:
+        """Read what is not fresh enough; return what was seen, None where no team claims it."""
+        desk = self._desk
+        with desk.ledger.db.read() as session:
+            row, ticket = incident_and_ticket(session, incident_id)
+            looks = looks_of(session, incident_id)
+        known = row
+        wanted = max((look.moment for look in looks if not look.ticket), default=0)
+        if row is None or row.moment < wanted:
+            row = self._read_incident(incident_id)
+        if row is None:
+            self._forget_looks(looks)
+            return None
+        incident = Incident.model_validate(row.snapshot)
+        book = book_for(desk, row)
+        if book is None:
+            self._forget_looks(looks)
+            return None
+        if _lacks_something(incident, book):
+            row = self._read_incident(incident_id) or row
+            incident, book = Incident.model_validate(row.snapshot), book_for(desk, row) or book
+        noted = row.notes_wanted or any(look.notes and look.moment >= row.notes_moment for look in looks)
+        if noted and not row.restricted:
+            read_notes(self._desk, row)
+        shared = ticket is None and book.mapping.coexist is Coexist.ADOPT
+        if shared:
+            take_other_tools_ticket(desk, row)
+            with desk.ledger.db.read() as session:
+                ticket = ticket_of(session, incident_id)
+        later.wake.update(self._know_merge_target(incident))
+        asked = self._read_ticket(
+            incident, ticket, max((one.moment for one in looks if one.ticket), default=0)
+        )
+        beside = book.mapping.two_way.comments and not row.restricted
+        if beside and ticket is not None:
+            read_comments(desk, ticket)
+        fresh = row is known and not asked and not noted and not shared
+        whole = ticket is None or not ticket.snapshot or ticket.snapshot.get("comments") is not None
+        at_hand = [one for one in (row, ticket) if one is not None] if fresh and (whole or not beside) else []
+        return Seen(incident, book, row, looks, at_hand)
+
+    def _know_merge_target(self, incident: Incident) -> set[str]:
+        """The incident that this one was merged into must be known, and decided on for its ticket."""
+        desk, target = self._desk, incident.merged_into
+        if target is None:
+            return set()
+        with desk.ledger.db.read() as session:
+            known = session.get(IncidentRow, target)
+            ticket = ticket_of(session, target)
+        if known is None:
+            self._read_incident(target)
+        return {target} if ticket is None else set()
+
+    def _read_incident(self, incident_id: str) -> IncidentRow | None:
+        desk = self._desk
+        moment = desk.ledger.moments.next()
+        try:
+            incident = desk.clients.pagerduty.incident(incident_id)
+        except Unreadable as error:
+            with desk.ledger.db.write() as session:
+                note_unread(session, desk, {incident_id: error.message}, look=False)
+            return None
+        desk.health.succeeded("pagerduty")
+        if incident is None:
+            logger.warning(
+                "PagerDuty does not show incident {} to us; nothing about it is changed", incident_id
+            )
+            return None
+        team = desk.team_of(incident.service.id, incident.service.name)
+        with desk.ledger.db.write() as session:
+            known = session.get(IncidentRow, incident_id)
+            kept = known.team if known else None
+            note_read(session, incident_id)
+            keep_incident(session, desk, incident, moment, team[0].team if team else kept)
+            session.flush()
+            return session.get(IncidentRow, incident_id)
+
+    def _read_ticket(self, incident: Incident, ticket: TicketRow | None, wanted: int) -> bool:
+        """Whether it was read: where a look asks for it, or where it must be moved and was never read."""
+        desk = self._desk
+        if ticket is None:
+            return False
+        never = not ticket.snapshot and incident.status is not IncidentStatus.TRIGGERED
+        if not never and ticket.moment >= wanted:
+            return False
+        with desk.ledger.db.read() as session:
+            doubted = outbox.in_doubt(session, incident.id, desk.clock.now() - LONGEST_LAG)
+        moment = desk.ledger.moments.next()
+        # a bulk read that lags would have a move that was made taken for one that was not
+        fetched = desk.fetch_by_id(ticket.issue_id) if doubted else desk.fetch([ticket.issue_id])
+        desk.health.succeeded("jira")
+        with desk.ledger.db.write() as session:
+            session.add(ticket)
+            for issue in fetched.issues:
+                if issue.id == ticket.issue_id:
+                    keep_issue(session, desk, ticket, issue, moment)
+            if not fetched.issues and not fetched.unread and ticket.out_of_sight_since is None:
+                ticket.out_of_sight_since = desk.clock.now()
+                audit.append(
+                    session,
+                    desk.clock.now(),
+                    "ticket.out_of_sight",
+                    incident=incident.id,
+                    issue=ticket.issue_id,
+                )
+        return True
+
+    def _forget_looks(self, looks: list[Look]) -> None:
+        if looks:
+            with self._desk.ledger.db.write() as session:
+                looked(session, looks)
+
+    def _decide(self, seen: Seen, later: Later, seen_before: Counter[str]) -> bool:
+        """Decide on the present case and record the result, in one transaction with the looks it answers.
+
+        `seen` knows the incident's open operations afterwards. False: something was read that the decision
+        rests on, so it is taken again.
+        """
+        desk, incident, book = self._desk, seen.incident, seen.book
+        people = people_of(desk, incident, book)
+        with desk.ledger.db.read() as session:
+            # what is at hand is not read once more; what changes meanwhile asks for another look
+            at_hand = seen.at_hand or incident_and_ticket(session, incident.id)
+            session.add_all(one for one in at_hand if one is not None)
+            row = session.get(IncidentRow, incident.id)
+            if row is None:
+                return True
+            looks = seen.looks if seen.at_hand else looks_of(session, incident.id)
+            case = build_case(session, desk, row, book, people)
+            book = as_held(case, book)
+            rows = outbox.open_of(session, incident.id)
+            decision = decide(as_if_untried(case, rows), book)
+            if decision.again is not None:
+                later.at(decision.again)
+            rest = rest_of(row, book.mapping.version, decision.again, desk.clock.now())
+            rest_noted = bool(rows or decision.operations) or row.rest == rest
+            settled = rest_noted and not looks and not news(session, row, case, decision, desk.clock.now())
+            if settled and not decision.look and nothing_to_write(row, rows, decision, case):
+                seen.rows = rows
+                return True
+        if decision.look and all(seen_before[name] >= SAME_LOOKS for name in decision.look):
+            # it cannot be seen now and is tried again later; neither the ticket nor who is to be told of the
+            # incident itself waits for that, and what is on record stands
+            tell(desk, incident.id)
+            later.at(60.0)
+            recorded = record_unseen(desk, row, case, book)
+            if recorded is not None:
+                seen.row, seen.rows = recorded
+            return True
+        if decision.look:
+            seen_before.update(decision.look)
+            try:
+                read(desk, incident.id, book, decision.look)
+            except RemoteError as error:
+                desk.health.failed(error.service, error)
+                later.at(max(RETRY_AFTER, desk.health.wait(error.service)))
+                seen_before.update(dict.fromkeys(decision.look, SAME_LOOKS))
+            return False
+        with desk.ledger.db.write() as session:
+            now = still_as_read(session, row)
+            if now is None or (now.restricted and not case.restricted):
+                later.at(0.0)  # somebody said so meanwhile, and this decision may hold texts
+                return True
+            seen.row = now
+            looked(session, looks)
+            seen.rows = record(session, desk, now, case, book, decision, rest)
+        return True
+
+    def _act(self, incident_id: str, seen: Seen | None, later: Later, *, mails: bool = False) -> bool:
+        """Try each open operation that may leave, or only the mails; return whether anything changed."""
+        desk = self._desk
+        if desk.dry_run or not desk.brakes.accepted_now():
+            return False
+        rows = seen.rows if seen else None
+        if rows is None:
+            with desk.ledger.db.read() as session:
+                rows = outbox.open_of(session, incident_id)
+        moved, batched = False, set[str]()
+        for row in sorted(rows, key=lambda one: (one.target != Target.MAIL, one.aspect != ASPECT)):
+            if mails and row.target != Target.MAIL:
+                break
+            if desk.stop.is_set():
+                return False
+            if seen is not None and self._left_to_batches(row, seen.row):
+                batched.add(row.key)
+            if row.key in batched or not batched.isdisjoint(row.needs):
+                continue
+            verdict = self._try(row, later)
+            moved = moved or verdict in (Verdict.DONE, Verdict.AGAIN, Verdict.ENDED)
+            if row.aspect == ASPECT and row.state != OperationState.PARKED and verdict is not Verdict.DONE:
+                return moved  # the security level goes before everything else of its incident
+            if verdict is Verdict.DONE and row.kind == Kind.CREATE_TICKET:
+                with desk.ledger.db.read() as session:
+                    later.wake.update(outbox.incidents_waiting_for(session, row.key))
+        return moved
+
+    def _try(self, row: OperationRow, later: Later) -> Verdict | None:
+        desk = self._desk
+        if row.state == OperationState.IN_FLIGHT:
+            # who has the slot of an incident sends for it: this one's sending blew up before its end
+            give_up(desk, row)
+            return Verdict.AGAIN
+        if row.state not in (OperationState.PENDING, OperationState.SETTLING):
+            return None
+        if not desk.health.may_ask(row.target):
+            later.at(desk.health.wait(row.target))
+            return Verdict.WAIT
+        if row.state == OperationState.SETTLING:
+            verdict, seconds = settle(desk, self._executor, row)
+        else:
+            with desk.ledger.db.read() as session:
+                if outbox.unmet(session, row, desk.clock.now()) or not desk.brakes.may_leave(
+                    session, row.target
+                ):
+                    return None
+            if row.target == Target.MAIL:
+                verdict, seconds = self._try_mail(row)
+            else:
+                verdict, seconds = self._executor.attempt(row), RETRY_AFTER
+        if verdict is Verdict.WAIT:
+            later.at(max(seconds, desk.health.wait(row.target)))
+        return verdict
+
+    def _try_mail(self, row: OperationRow) -> tuple[Verdict, float]:
+        with self._ceiling.place(row) as wait:
+            return (Verdict.WAIT, wait) if wait else (self._executor.attempt(row), RETRY_AFTER)
+
+
+def _lacks_something(incident: Incident, book: Rulebook) -> bool:
+    """Whether a rule looks at something that only a read by id shows."""
+    fields = book.mapping.severity_field is not None and incident.custom_fields is None
+    return fields or (bool(book.mapping.restricted.incident_types) and incident.incident_type is None)

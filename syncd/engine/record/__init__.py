@@ -1,0 +1,1 @@
+"""Record: a decision becomes operations, in one transaction."""

@@ -1,0 +1,99 @@
+"""Once-operations that wait and never left say what is true when they leave, or nothing.
+
+What waited for a pause, a release or a service is decided again with everything else: a note that was
+deleted is not copied, one that was edited is copied as it stands now, and of several words about the same
+thing only the last go out. What was passed over is on record as dropped, with the reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from sqlmodel import Session
+
+from syncd.domain.operation import Kind, Operation, OperationState
+from syncd.domain.operation import OperationClass as Class
+from syncd.engine.context import Desk
+from syncd.engine.notify.mail_history import undecided, untrue
+from syncd.ledger.store import outbox
+from syncd.ledger.store.tables import OperationRow
+from syncd.policy.case import Case, Decision
+from syncd.policy.notify.duty_comments import STEP
+
+BESIDE = "beside"
+"""In the meaning of what accompanies a state operation: that one's aspect."""
+
+
+def as_if_untried(case: Case, rows: Iterable[OperationRow]) -> Case:
+    """The case as it is for the rules if what never left were not on record yet."""
+    rows = list(rows)
+    return case.model_copy(update={"once": case.once - outbox.untried(rows).keys() - undecided(rows).keys()})
+
+
+def up_to_date(case: Case, rows: Iterable[OperationRow], decision: Decision) -> bool:
+    """Whether what waits is what the decision wants."""
+    rows = list(rows)
+    waiting = outbox.untried(rows)
+    if any(untrue(rows, decision)):
+        return False
+    return not any(_gone(case, waiting, decision)) and not any(_changed(waiting, decision))
+
+
+def bring_up_to_date(
+    session: Session, desk: Desk, case: Case, decision: Decision, rows: Iterable[OperationRow]
+) -> None:
+    """Drop what is no longer true, renew what has changed; after the decision was recorded in `rows`."""
+    now = desk.clock.now()
+    for mail, why in untrue(rows, decision):
+        outbox.finish(session, mail, OperationState.DROPPED, now, why=why)
+    waiting = outbox.untried(rows)
+    for row, op in _changed(waiting, decision):
+        outbox.say_anew(session, row, op, now)
+    for row, why in _gone(case, waiting, decision):
+        outbox.finish(session, row, OperationState.DROPPED, now, why=why)
+        waiting.pop(row.key)
+    for row in _passed_over(waiting.values()):
+        outbox.finish(session, row, OperationState.DROPPED, now, why="not sent: a later word says it")
+
+
+def _changed(
+    waiting: dict[str, OperationRow], decision: Decision
+) -> Iterator[tuple[OperationRow, Operation]]:
+    for op in decision.operations:
+        row = waiting.get(op.key)
+        mirrors = op.kind in (Kind.MIRROR_NOTE, Kind.MIRROR_COMMENT)
+        if row is not None and mirrors and not outbox.means_the_same(op, row):
+            yield row, op
+
+
+def _gone(
+    case: Case, waiting: dict[str, OperationRow], decision: Decision
+) -> Iterator[tuple[OperationRow, str]]:
+    """What the decision does not want any more, where its cause can be told to be gone."""
+    wanted = {op.key for op in decision.operations if op.op_class is Class.ONCE}
+    issue = case.ticket.issue if case.ticket else None
+    listed = {
+        Kind.MIRROR_NOTE: case.notes is not None,
+        Kind.MIRROR_COMMENT: issue is not None and issue.comments is not None,
+    }
+    for key, row in list(waiting.items()):
+        if key in wanted:
+            continue
+        kind = Kind(row.kind)
+        if kind in listed and (case.restricted or listed[kind]):
+            yield row, "not sent: what it would have copied is not there any more"
+        elif row.meaning.get(BESIDE) is not None:
+            yield row, "not sent: what it speaks of did not happen"
+        elif row.meaning.get(STEP) is not None:
+            yield row, "not sent: it is not so any more"
+
+
+def _passed_over(waiting: Iterable[OperationRow]) -> Iterator[OperationRow]:
+    last: dict[str, OperationRow] = {}
+    for row in waiting:
+        if row.kind != Kind.SAY_ON_TICKET:
+            continue
+        subject = str(row.meaning.get("subject"))
+        if subject in last:
+            yield last[subject]
+        last[subject] = row

@@ -1,0 +1,86 @@
+"""Where the ticket of a restricted incident may stand, and how much it may say there.
+
+Under the mapping's security level where our account may set it; else in the mapping's own project for such
+tickets; else as a stub in the ordinary project, which says nothing but the incident's number (rules:
+"Restricted incidents").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from syncd.domain.base import Reference
+from syncd.domain.incident import Incident
+from syncd.engine.context import Desk
+from syncd.ledger.store.tables import IncidentRow, TicketRow
+from syncd.policy.case import Rulebook
+from syncd.policy.restricted import ASPECT, level_of
+
+
+@dataclass(frozen=True)
+class Shelter:
+    """Where a restricted ticket is made: under a level, in its own project, or as a stub (neither)."""
+
+    book: Rulebook
+    level: Reference | None = None
+    apart: bool = False
+
+    @property
+    def stub(self) -> bool:
+        """Whether the ticket may say nothing."""
+        return self.level is None and not self.apart
+
+    @property
+    def why(self) -> str | None:
+        """What the security lead has to hear of it, None where all is as the mapping wants it."""
+        if self.level is not None:
+            return None
+        place = "its ticket stands in the project apart" if self.apart else "its ticket is a stub"
+        return f"our account may not set the security level, so {place}"
+
+
+def shelter_for(desk: Desk, book: Rulebook, refused: Collection[str] = ()) -> Shelter:
+    """Given the rulebook of a restricted incident's team, return where its ticket is made.
+
+    `refused` are the fields that Jira has refused of this very ticket. Raises `RemoteError` where Jira
+    cannot be asked about the project apart.
+    """
+    level = None if ASPECT in refused else level_of(book.mapping, book.project)
+    if level is not None:
+        return Shelter(book, level)
+    apart = _apart(desk, book)
+    return Shelter(apart, apart=True) if apart is not None else Shelter(book)
+
+
+def book_for(desk: Desk, row: IncidentRow, *, home: bool = False) -> Rulebook | None:
+    """The rulebook of an incident on record, with the project in which its ticket stands or will stand.
+
+    A ticket may stand in another project than the mapping's: it was moved, or its incident now belongs to
+    another team, whose rules hold from then on. What is made later is made in the mapping's project, so
+    `home` asks for that one, and what it has for postmortems holds in either.
+    """
+    book = desk.book_of(Incident.model_validate(row.snapshot), row.team)
+    if book is None:
+        return None
+    apart = book.mapping.restricted.project if row.restricted else None
+    with desk.ledger.db.read() as session:
+        ticket = session.get(TicketRow, row.id)
+    if ticket is None:
+        return shelter_for(desk, book).book if apart is not None else book
+    if apart is not None and ticket.project == apart:
+        return _apart(desk, book) or book
+    if home or ticket.project == book.project.key:
+        return book
+    there = desk.facts.resolved_at(book.mapping, ticket.project)
+    if there is None:
+        return book
+    papers = {"postmortem": book.project.postmortem, "sub_task": book.project.sub_task}
+    return book.model_copy(update={"project": there.model_copy(update=papers)})
+
+
+def _apart(desk: Desk, book: Rulebook) -> Rulebook | None:
+    """The same rules in the project for restricted tickets, None where there is none that fits."""
+    key = book.mapping.restricted.project
+    project = desk.facts.resolved_at(book.mapping, key) if key is not None else None
+    return book.model_copy(update={"project": project}) if project is not None else None

@@ -1,0 +1,1 @@
+"""What keeps the daemon running: brakes, health, watchdog, logs, systemd."""

@@ -1,0 +1,94 @@
+"""How the daemon stands now, as its status line, `/readyz` and the metrics tell it.
+
+Counts and moments, never a title: whoever can read these may know nothing of incidents.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlmodel import Session, col, func, select
+
+from syncd.domain.incident import IncidentStatus
+from syncd.domain.operation import OperationState
+from syncd.engine.context import Desk
+from syncd.ledger.store import holds, outbox
+from syncd.ledger.store.holds import FirstLoad
+from syncd.ledger.store.tables import IncidentRow, OperationRow
+
+WAITING = (OperationState.PENDING, OperationState.IN_FLIGHT, OperationState.SETTLING)
+"""States of operations that nobody need do anything about."""
+
+
+NOBODY = "nobody receives mail (SYNCD_SMTP_HOST is not set)"
+
+
+@dataclass(frozen=True)
+class Standing:
+    """`good` holds the last good read of each side in this run, `oldest_waiting` when the oldest operation
+    that waits was decided; `down` the services that cannot be used, by name."""
+
+    teams: tuple[str, ...]
+    open_incidents: int
+    operations: dict[str, int]
+    oldest_waiting: datetime | None
+    good: dict[str, datetime]
+    down: dict[str, datetime]
+    paused: tuple[str, ...]
+    held: bool
+    remarks: tuple[str, ...]
+
+    @property
+    def waiting(self) -> int:
+        """How many operations wait for their turn or their outcome."""
+        return sum(self.operations.get(state, 0) for state in WAITING)
+
+    @property
+    def last_good(self) -> datetime | None:
+        """When both sides had been read in a good cycle."""
+        return min(self.good.values()) if len(self.good) == len(SIDES) else None
+
+    def line(self) -> str:
+        """One line for `systemctl status`."""
+        good = self.last_good
+        parts = [
+            f"{', '.join(self.teams)}: {self.open_incidents} open, {self.waiting} operations wait",
+            *([f"{n} parked" for n in [self.operations.get(OperationState.PARKED, 0)] if n]),
+            f"last good cycle {good:%H:%M:%S} UTC" if good else "no good cycle yet",
+            *(f"{name} is not usable since {since:%H:%M} UTC" for name, since in sorted(self.down.items())),
+            *(f"{target} is paused" for target in self.paused),
+            *(["writes are held, see syncd status"] if self.held else []),
+            *self.remarks,
+        ]
+        return "; ".join(parts)
+
+
+SIDES = ("pagerduty", "jira")
+
+
+def standing(desk: Desk, good: dict[str, datetime]) -> Standing:
+    """Given the last good reads of this run, ask the ledger for the rest."""
+    down = {one.name: one.down_since for one in desk.health.down() if one.down_since is not None}
+    with desk.ledger.db.read() as session:
+        return Standing(
+            teams=tuple(mapping.team for mapping in desk.mappings),
+            open_incidents=_open_incidents(session),
+            operations=outbox.counts(session),
+            oldest_waiting=_oldest_waiting(session),
+            good={side: good[side] for side in SIDES if side in good},
+            down=down,
+            paused=tuple(sorted(holds.pauses(session))),
+            held=holds.first_load(session) is FirstLoad.HELD or holds.mass_since(session) is not None,
+            remarks=(NOBODY,) if desk.post is not None and desk.post.nobody else (),
+        )
+
+
+def _open_incidents(session: Session) -> int:
+    query = select(func.count()).select_from(IncidentRow)
+    return session.exec(query.where(IncidentRow.status != IncidentStatus.RESOLVED)).one()
+
+
+def _oldest_waiting(session: Session) -> datetime | None:
+    query = select(OperationRow.decided_at).where(col(OperationRow.state).in_(WAITING))
+    return session.exec(query.order_by(col(OperationRow.decided_at)).limit(1)).first()

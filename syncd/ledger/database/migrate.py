@@ -1,0 +1,117 @@
+"""Brings a ledger to this version's shape: under the lock, after a backup, with foreign keys off.
+
+Foreign keys are off while tables are rebuilt (Alembic's batch mode would cascade children away) and
+checked before the commit, as are the triggers of the audit trail (a rebuilt table loses them). Alembic is
+loaded only when there is something to do.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, create_engine, event
+from sqlmodel import Session
+
+from syncd.ledger.database.triggers import check_triggers
+from syncd.ledger.errors import LedgerFromTheFuture, LedgerUnreadable, LedgerUnsafe
+
+HEAD = "0001"
+"""The revision that this version of syncd reads and writes."""
+
+_KNOWN = ("0001",)
+
+_SCRIPTS = Path(__file__).parents[1] / "migrations"
+
+
+def _read_only(file: Path) -> sqlite3.Connection:
+    return sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)
+
+
+def revision_of(file: Path) -> str | None:
+    """The revision that a ledger file stands at, None for a missing or empty one.
+
+    Raises `LedgerUnreadable` where the file cannot be read as a database.
+    """
+    if not file.exists():
+        return None
+    try:
+        with closing(_read_only(file)) as connection:
+            row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+    except sqlite3.DatabaseError as error:
+        if "no such table" in str(error):
+            return None
+        raise LedgerUnreadable(
+            f"{file} cannot be read as a ledger: {error}",
+            "check the path and its rights, or restore a backup",
+        ) from error
+    return str(row[0]) if row else None
+
+
+def check_revision(file: Path) -> bool:
+    """Return whether the ledger is at `HEAD`; raise `LedgerFromTheFuture` for an unknown revision."""
+    found = revision_of(file)
+    if found is not None and found not in _KNOWN:
+        raise LedgerFromTheFuture(
+            f"{file} was written by a newer syncd (revision {found}, this one knows {HEAD})",
+            "install that version again, or restore the backup it made before its migration",
+        )
+    return found == HEAD
+
+
+def backup_file(file: Path, target: Path) -> None:
+    """Copy a ledger consistently, also while it is in use; raise `LedgerUnsafe` if the copy is damaged."""
+    with closing(_read_only(file)) as source, closing(sqlite3.connect(target)) as copy:
+        target.chmod(0o600)
+        try:
+            source.backup(copy)
+            verdict = copy.execute("PRAGMA integrity_check").fetchone()[0]
+        except sqlite3.DatabaseError as error:
+            verdict = str(error)
+    if verdict != "ok":
+        raise LedgerUnsafe(f"the copy {target} is damaged: {verdict}", "keep the original and ask for help")
+
+
+def _plain(connection: Any, _record: object) -> None:
+    connection.isolation_level = None
+    connection.execute("PRAGMA journal_mode=wal")
+    connection.execute("PRAGMA foreign_keys=OFF")
+
+
+def migrate(file: Path, now: datetime) -> str | None:
+    """Bring `file` to `HEAD`; return the revision it had (None: it is new). Hold the lock while calling.
+
+    A backup `<file>.before-<revision>-<time>` is made first where there was a ledger already.
+    """
+    before = revision_of(file)
+    if check_revision(file):
+        return before
+    if before is not None:
+        backup_file(file, file.with_name(f"{file.name}.before-{HEAD}-{now:%Y%m%dT%H%M%SZ}"))
+    from alembic import command
+    from alembic.config import Config
+
+    engine = create_engine(URL.create("sqlite", database=str(file)))
+    event.listen(engine, "connect", _plain)
+    config = Config()
+    config.set_main_option("script_location", str(_SCRIPTS).replace("%", "%%"))
+    try:
+        with engine.connect() as connection:
+            connection.exec_driver_sql("BEGIN EXCLUSIVE")
+            config.attributes["connection"] = connection
+            command.upgrade(config, HEAD)
+            broken = connection.exec_driver_sql("PRAGMA foreign_key_check").fetchall()
+            if broken:
+                raise LedgerUnsafe(
+                    f"the migration would break {len(broken)} references", "report this; nothing changed"
+                )
+            with Session(connection) as session:
+                check_triggers(session)
+            connection.commit()
+    finally:
+        engine.dispose()
+    file.chmod(0o600)
+    return before

@@ -1,0 +1,147 @@
+"""The ledger as a whole: opened for work (under the lock, migrated, ours) or for reading.
+
+At first contact it stores whose it is, the PagerDuty account and the Jira site, and refuses others:
+two accounts in one ledger would take each other's incidents for lost.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from sqlalchemy import bindparam, select
+from sqlalchemy.dialects.sqlite import insert
+from sqlmodel import Session, col
+
+from syncd.ledger.database.connection import Database, ledger_file
+from syncd.ledger.database.lock import LedgerLock
+from syncd.ledger.database.logical_clock import Moments
+from syncd.ledger.database.migrate import check_revision, migrate
+from syncd.ledger.database.triggers import check_triggers
+from syncd.ledger.errors import LedgerMissing, LedgerNotOurs
+from syncd.ledger.store import audit
+from syncd.ledger.store.restored import APART
+from syncd.ledger.store.tables import MetaRow
+
+
+def get_meta(session: Session, key: str) -> str | None:
+    """One value of the table `meta`."""
+    return session.connection().scalar(_GET, {"name": key})
+
+
+def set_meta(session: Session, key: str, value: str) -> None:
+    """Write one value of the table `meta`."""
+    session.connection().execute(_SET, {"key": key, "value": value})
+
+
+_GET = select(col(MetaRow.value)).where(col(MetaRow.key) == bindparam("name"))
+_NEW = insert(MetaRow)
+_SET = _NEW.on_conflict_do_update(index_elements=["key"], set_={"value": _NEW.excluded.value})
+
+
+@dataclass
+class Ledger:
+    """A ledger that this process may write: it holds the lock until `close`.
+
+    `instance` names this ledger for ever, `run` this start of the executor, `born` when it was made, or the
+    end of its restore: incidents older than that may have tickets that it does not know.
+    """
+
+    db: Database
+    lock: LedgerLock
+    instance: str
+    run: int
+    born: datetime
+    moments: Moments
+
+    @property
+    def run_name(self) -> str:
+        """This start of the executor, as operations carry it."""
+        return f"{self.instance}/{self.run}"
+
+    def begin_anew(self, session: Session, now: datetime) -> None:
+        """The file is older than what was done in its name: from now on it is as one that was just born.
+
+        What is older than that may have been done already, and is looked for before it is done.
+        """
+        set_meta(session, "born", now.isoformat())
+        audit.append(session, now, "ledger.behind", data={"instance": self.instance})
+        self.born = now
+
+    def close(self) -> None:
+        """Close the connections and give the lock back."""
+        self.db.close()
+        self.lock.release()
+
+    def claim(self, **identity: str) -> None:
+        """Store whose ledger this is at first contact; raise `LedgerNotOurs` if it is another's.
+
+        `identity`: `pagerduty` (the account's subdomain), `jira` (base URL), `edition`.
+        """
+        with self.db.write() as session:
+            for name, value in identity.items():
+                known = get_meta(session, f"owner.{name}")
+                if known is None:
+                    set_meta(session, f"owner.{name}", value)
+                elif known != value:
+                    raise LedgerNotOurs(
+                        f"{self.db.file} belongs to {name} {known}, not to {value}",
+                        "point SYNCD_LEDGER_URL or SYNCD_STATE_DIR to a ledger of its own",
+                    )
+
+
+def open_for_work(url: str, who: str, now: datetime) -> Ledger:
+    """Given a ledger URL, take the lock, migrate, check the triggers, count this start, return it.
+
+    Raises `LedgerBusy`, `LedgerFromTheFuture`, `LedgerUnsafe`, `LedgerNotOurs`.
+    """
+    file = ledger_file(url)
+    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    lock = LedgerLock(file)
+    lock.acquire(who)
+    _keep_private(file)
+    db = Database(url)
+    try:
+        migrate(file, now)
+        with db.write() as session:
+            check_triggers(session)
+            instance = get_meta(session, "instance")
+            if instance is None:
+                instance = secrets.token_hex(4)
+                set_meta(session, "instance", instance)
+                set_meta(session, "salt", secrets.token_hex(16))
+                set_meta(session, "born", now.isoformat())
+                audit.append(session, now, "ledger.born", data={"instance": instance})
+            run = int(get_meta(session, "run") or 0) + 1
+            set_meta(session, "run", str(run))
+            born = datetime.fromisoformat(get_meta(session, "born") or now.isoformat())
+            restored = get_meta(session, "restored")
+            if restored is not None:
+                born = max(born, datetime.fromisoformat(restored) + APART)
+    except BaseException:
+        db.close()
+        lock.release()
+        raise
+    return Ledger(db, lock, instance, run, born, Moments(run))
+
+
+def _keep_private(file: Path) -> None:
+    """The ledger, and what SQLite puts beside it with the same rights, is for our own user alone."""
+    os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    file.chmod(0o600)
+
+
+def open_for_reading(url: str) -> Database:
+    """Given a ledger URL, return its database for reading; needs no lock and changes nothing.
+
+    Raises `LedgerMissing` where there is none yet or it needs a migration first.
+    """
+    file = ledger_file(url)
+    if not Path(file).exists():
+        raise LedgerMissing(f"there is no ledger at {file} yet", "start it: syncd run")
+    if not check_revision(file):
+        raise LedgerMissing(f"{file} needs a migration first", "start the daemon once: syncd run --once")
+    return Database(url)

@@ -1,0 +1,1 @@
+"""The tables of the ledger, and one module per family of tables that changes them."""

@@ -1,0 +1,485 @@
+"""The outbox: how a decided write becomes a row, is claimed, confirmed, parked or superseded.
+
+Every change of state is a compare-and-set on the old state, so that a row is never taken twice, and
+stands in one transaction with its audit event. What is finished stays finished. The functions that take a
+row raise `OperationMoved` where it no longer stands where the caller read it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import String, bindparam, func, insert, literal, or_, type_coerce, update
+from sqlalchemy import select as columns
+from sqlalchemy.orm.attributes import set_committed_value
+from sqlmodel import Session, SQLModel, col, select
+
+from syncd.domain.base import JsonValue
+from syncd.domain.operation import (
+    OPEN_STATES,
+    Operation,
+    OperationClass,
+    OperationState,
+    postmortem_key,
+    ticket_key,
+)
+from syncd.ledger.errors import OperationMoved
+from syncd.ledger.store import audit
+from syncd.ledger.store.restored import WHY, lies_before_beginning
+from syncd.ledger.store.tables import IncidentRow, OperationRow, PostmortemRow, TicketRow
+
+_NOT_GIVEN_UP: dict[str, None] = {"gave_up_boot_id": None, "gave_up_boottime": None}
+WAITED_FOR = timedelta(days=1)
+"""So long a parked operation holds back what could do without it."""
+UNKNOWN = "unknown"
+"""In what a superseded operation rendered: nobody knows whether it was carried out."""
+_REPLACEABLE = (OperationState.PENDING, OperationState.PARKED, OperationState.HELD)
+
+
+@dataclass(frozen=True)
+class GivenUp:
+    """When an outcome became unknown, on the boot-time clock: seconds under a boot id."""
+
+    boot_id: str
+    boottime: float
+
+
+def record(
+    session: Session,
+    incident: str,
+    operations: Sequence[Operation],
+    now: datetime,
+    version: str,
+    *,
+    hold: frozenset[str] = frozenset(),
+    waiting: Sequence[OperationRow] | None = None,
+) -> list[OperationRow]:
+    """Given all that an incident needs now, bring its rows into line and return the new ones.
+
+    A once-operation whose key stands already is left. A state operation replaces a waiting one of the
+    same object and aspect that means something else; waiting ones that are no longer wanted are
+    superseded. One that is under way is left: the next decision sees its outcome.
+    Operations whose key is in `hold` begin as held. `waiting` are the incident's open rows, where the
+    caller has read them in this transaction.
+    """
+    wanted = {(op.object, op.aspect): op for op in operations if op.op_class is OperationClass.STATE}
+    waiting = open_of(session, incident) if waiting is None else waiting
+    busy = _replace_waiting(session, waiting, wanted, now)
+    once = {op.key: op for op in operations if op.op_class is OperationClass.ONCE}
+    known = _on_record(session, once)
+    fresh = [op for key, op in once.items() if key not in known]
+    fresh += [op for place, op in wanted.items() if place not in busy]
+    return _insert(session, fresh, now, version, hold)
+
+
+def _on_record(session: Session, keys: Collection[str]) -> set[str]:
+    if not keys:
+        return set()
+    return set(session.connection().scalars(_KEYS, {"keys": list(keys)}))
+
+
+_KEYS = columns(col(OperationRow.key)).where(col(OperationRow.key).in_(bindparam("keys", expanding=True)))
+
+
+def _replace_waiting(
+    session: Session,
+    waiting: Iterable[OperationRow],
+    wanted: dict[tuple[str, str], Operation],
+    now: datetime,
+) -> set[tuple[str, str]]:
+    busy: set[tuple[str, str]] = set()
+    for row in waiting:
+        if row.op_class != OperationClass.STATE:
+            continue
+        place = (row.object, row.aspect)
+        op = wanted.get(place)
+        if row.state not in _REPLACEABLE or (op and means_the_same(op, row)):
+            busy.add(place)
+        else:
+            why = op.reason if op else "no longer needed"
+            finish(session, row, OperationState.SUPERSEDED, now, why=why)
+    return busy
+
+
+def add(session: Session, operations: Sequence[Operation], now: datetime, version: str = "") -> None:
+    """Record once-operations beside what an incident's decisions ask for; those on record are left."""
+    for op in operations:
+        if op.op_class is OperationClass.ONCE and not on_record(session, op.key):
+            _insert(session, [op], now, version, frozenset())
+
+
+def note_done(
+    session: Session, op: Operation, remote_id: str, done_at: datetime, now: datetime
+) -> OperationRow | None:
+    """Put a once-operation on record that an earlier ledger carried out; None where it stands there."""
+    if on_record(session, op.key):
+        return None
+    (row,) = _insert(session, [op], now, "", frozenset())
+    finish(session, row, OperationState.DONE, done_at, remote_id=remote_id)
+    return row
+
+
+def on_record(session: Session, key: str) -> bool:
+    """Whether an operation of this key was ever decided."""
+    return session.exec(select(OperationRow.id).where(OperationRow.key == key)).first() is not None
+
+
+def of_key(session: Session, key: str) -> OperationRow | None:
+    """The latest operation of a key, whatever became of it."""
+    query = select(OperationRow).where(OperationRow.key == key).order_by(col(OperationRow.id).desc())
+    return session.exec(query).first()
+
+
+def means_the_same(op: Operation, row: OperationRow) -> bool:
+    """Whether a row is this very decision; what a service refused of it (`refused`) changes nothing."""
+    meant = {name: value for name, value in row.meaning.items() if name != "refused"}
+    return op.kind == row.kind and op.meaning == meant
+
+
+def _insert(
+    session: Session, operations: Sequence[Operation], now: datetime, version: str, hold: frozenset[str]
+) -> list[OperationRow]:
+    if not operations:
+        return []
+    values = [_values_of(op, now, version, op.key in hold) for op in operations]
+    connection = session.connection()
+    ids = [connection.execute(_INSERT, one).lastrowid for one in values]
+    rows = list(session.exec(_BY_ID, params={"ids": ids}).all())
+    for row, op in zip(rows, operations, strict=True):
+        held = row.state == OperationState.HELD
+        _say(session, now, "operation.decided", row, {"reason": row.reason, "held": held})
+        if lies_before_beginning(session, op):
+            finish(session, row, OperationState.DROPPED, now, why=WHY)
+    return rows
+
+
+def _values_of(op: Operation, now: datetime, version: str, held: bool) -> dict[str, Any]:
+    return {
+        "key": op.key,
+        "op": op.op,
+        "op_class": op.op_class,
+        "kind": op.kind,
+        "target": op.target,
+        "incident_id": op.incident,
+        "object": op.object,
+        "aspect": op.aspect,
+        "needs": list(op.needs),
+        "meaning": dict(op.meaning),
+        "reason": op.reason,
+        "mapping_version": version,
+        "state": OperationState.HELD if held else OperationState.PENDING,
+        "attempts": 0,
+        "decided_at": now,
+    }
+
+
+_TABLE = SQLModel.metadata.tables["operation"]
+_INSERT = insert(_TABLE)
+_BY_ID = (
+    select(OperationRow)
+    .where(col(OperationRow.id).in_(bindparam("ids", expanding=True)))
+    .order_by(col(OperationRow.id))
+)
+
+
+def open_of(session: Session, incident: str) -> list[OperationRow]:
+    """The open operations of an incident, oldest first; mostly there are none, so their ids come first."""
+    ids = session.connection().scalars(_OPEN_OF, {"incident": incident}).all()
+    return list(session.exec(_BY_ID, params={"ids": ids}).all()) if ids else []
+
+
+_OPEN_OF = columns(col(OperationRow.id)).where(
+    col(OperationRow.incident_id) == bindparam("incident"),
+    col(OperationRow.state).in_([literal(str(state)) for state in OPEN_STATES]),
+)
+
+
+def unmet(session: Session, row: OperationRow, now: datetime | None = None) -> list[str]:
+    """The keys that an operation still waits for; a ticket that was adopted needs no create.
+
+    What has been parked for longer than a day by `now` is waited for no more, but for the create of an
+    issue: nothing can be done on what is not there.
+    """
+    if not row.needs:
+        return []
+    rows = session.exec(select(OperationRow).where(col(OperationRow.key).in_(row.needs))).all()
+    met = {one.key for one in rows if one.state == OperationState.DONE or _parked_long(one, now)}
+    return [key for key in row.needs if key not in met and not _is_there(session, key)]
+
+
+def _parked_long(row: OperationRow, now: datetime | None) -> bool:
+    since = row.claimed_at or row.decided_at
+    long = now is not None and now - since > WAITED_FOR
+    return long and row.state == OperationState.PARKED and not row.kind.startswith("create_")
+
+
+def _is_there(session: Session, key: str) -> bool:
+    """Whether a create's issue stands on record, whoever made it."""
+    incident = key.partition("/")[2]
+    if key == ticket_key(incident):
+        return session.get(TicketRow, incident) is not None
+    return key == postmortem_key(incident) and session.get(PostmortemRow, incident) is not None
+
+
+def incidents_with_work(session: Session) -> list[str]:
+    """Incidents with an operation that is pending, under way or settling."""
+    return list(session.connection().scalars(_WITH_WORK))
+
+
+_AT_WORK = (OperationState.PENDING, OperationState.IN_FLIGHT, OperationState.SETTLING)
+_WITH_WORK = (
+    columns(col(OperationRow.incident_id))
+    .where(col(OperationRow.state).in_([literal(str(state)) for state in _AT_WORK]))
+    .distinct()
+)
+
+
+def incidents_waiting_for(session: Session, key: str) -> list[str]:
+    """Incidents with a pending operation that needs `key`."""
+    query = (
+        select(OperationRow.incident_id)
+        .where(
+            OperationRow.state == OperationState.PENDING,
+            func.instr(type_coerce(OperationRow.needs, String), f'"{key}"') > 0,
+        )
+        .distinct()
+    )
+    return list(session.exec(query).all())
+
+
+def incidents_that_need_something(session: Session) -> list[str]:
+    """Incidents with a pending operation that needs others."""
+    return list(session.connection().scalars(_IN_NEED))
+
+
+_IN_NEED = (
+    columns(col(OperationRow.incident_id))
+    .where(
+        col(OperationRow.state) == OperationState.PENDING,
+        type_coerce(col(OperationRow.needs), String) != "[]",
+    )
+    .distinct()
+)
+
+
+def claim(
+    session: Session,
+    row_id: int,
+    run: str,
+    now: datetime,
+    rendered: dict[str, JsonValue],
+    probe_from: int | None,
+) -> OperationRow | None:
+    """Commit that a pending operation is about to leave; None if it is no longer pending.
+
+    Its rendered request is kept from the first claim on. None, too, where its incident became restricted
+    after it was rendered: then it is rendered anew, or not wanted any more.
+    """
+    session.flush()  # what this transaction has changed so far counts
+    known = session.connection().execute(_BEFORE_CLAIM, {"row": row_id}).first()
+    if known is None:
+        return None
+    kept, attempts, restricted = known
+    if restricted and not rendered.get("restricted"):
+        return None
+    values = {
+        "state": OperationState.IN_FLIGHT,
+        "instance": run,
+        "claimed_at": now,
+        "probe_from": probe_from,
+        "attempts": attempts + 1,
+        "rendered": kept or rendered,
+        "error": None,
+    }
+    if not _changed(session, row_id, OperationState.PENDING, values):
+        return None
+    row = session.get(OperationRow, row_id, populate_existing=True)
+    if row is not None:
+        _say(session, now, "operation.leaves", row, {"attempt": row.attempts})
+    return row
+
+
+_BEFORE_CLAIM = (
+    columns(col(OperationRow.rendered), col(OperationRow.attempts), col(IncidentRow.restricted))
+    .join(IncidentRow, col(OperationRow.incident_id) == col(IncidentRow.id), isouter=True)
+    .where(col(OperationRow.id) == bindparam("row"))
+)
+
+
+def _changed(session: Session, row_id: int | None, known: str, values: dict[str, Any]) -> bool:
+    """Whether the row stood in the state `known`, and so took these values."""
+    places = {"this_row": row_id, "known_state": known}
+    return session.connection().execute(_CHANGE, {**places, **values}).rowcount == 1
+
+
+_CHANGE = update(_TABLE).where(
+    _TABLE.c.id == bindparam("this_row"), _TABLE.c.state == bindparam("known_state")
+)
+
+
+def _move(session: Session, row: OperationRow, state: OperationState, **values: Any) -> None:
+    """From the state that the caller read to another; raises `OperationMoved` if it is not so any more.
+
+    `values` are written with it, in the same statement.
+    """
+    known = row.state
+    values = {"state": state, **values}
+    if known not in OPEN_STATES or not _changed(session, row.id, known, values):
+        raise OperationMoved(row.id, known, state)
+    session.add(row)
+    for name, value in values.items():
+        set_committed_value(row, name, value)
+
+
+def _say(
+    session: Session, now: datetime, kind: str, row: OperationRow, data: dict[str, JsonValue] | None = None
+) -> None:
+    said: dict[str, JsonValue] = {"kind": row.kind, "op": row.op}
+    audit.append(
+        session, now, kind, incident=row.incident_id, operation=row.id, data={**said, **(data or {})}
+    )
+
+
+def finish(
+    session: Session,
+    row: OperationRow,
+    state: OperationState,
+    now: datetime,
+    *,
+    remote_id: str | None = None,
+    why: str = "",
+) -> None:
+    """End an operation: done (with what the service named it), superseded or dropped, and say so."""
+    error = None if state is OperationState.DONE else row.error
+    remote_id = remote_id or row.remote_id
+    _move(session, row, state, finished_at=now, remote_id=remote_id, error=error, **_NOT_GIVEN_UP)
+    _say(session, now, f"operation.{state}", row, {"remote": row.remote_id, "why": why})
+
+
+def end_unknown(session: Session, row: OperationRow, now: datetime, why: str) -> None:
+    """End a state operation whose outcome nobody knows: what it meant is decided anew."""
+    row.rendered = {**(row.rendered or {}), UNKNOWN: True}
+    finish(session, row, OperationState.SUPERSEDED, now, why=why)
+
+
+def perhaps_done(session: Session, object_: str, aspect: str) -> OperationRow | None:
+    """The latest operation of an object and aspect that ever left, if nobody knows what became of it."""
+    query = (
+        select(OperationRow)
+        .where(OperationRow.object == object_, OperationRow.aspect == aspect, OperationRow.attempts > 0)
+        .order_by(col(OperationRow.id).desc())
+        .limit(1)
+    )
+    row = session.exec(query).first()
+    if row is None:
+        return None
+    open_yet = row.state in (OperationState.IN_FLIGHT, OperationState.SETTLING)
+    return row if open_yet or (row.rendered or {}).get(UNKNOWN) else None
+
+
+def in_doubt(session: Session, incident_id: str, since: datetime) -> bool:
+    """Whether a write to an incident's ticket was refused since then, or ended with an unknown outcome."""
+    where = {"incident": incident_id, "object": f"ticket:{incident_id}", "since": since}
+    ends = session.connection().execute(_ENDED_SINCE, where)
+    return any(error is not None or (rendered or {}).get(UNKNOWN) for error, rendered in ends.all())
+
+
+_ENDED_SINCE = columns(col(OperationRow.error), col(OperationRow.rendered)).where(
+    col(OperationRow.incident_id) == bindparam("incident"),
+    col(OperationRow.object) == bindparam("object"),
+    col(OperationRow.op_class) == OperationClass.STATE,
+    col(OperationRow.state) == OperationState.SUPERSEDED,
+    col(OperationRow.finished_at) > bindparam("since"),
+)
+
+
+def put_back(session: Session, row: OperationRow, now: datetime, error: str) -> None:
+    """An operation that was certainly not done waits to leave again as it is."""
+    _move(session, row, OperationState.PENDING, error=error, **_NOT_GIVEN_UP)
+    _say(session, now, "operation.not_done", row)
+
+
+def park(session: Session, row: OperationRow, now: datetime, error: str) -> None:
+    """An operation that a service refuses for what it is waits for a person, in the service's words."""
+    _move(session, row, OperationState.PARKED, error=error)
+    _say(session, now, "operation.parked", row, {"words": audit.salted(session, error)})
+
+
+def settle(session: Session, row: OperationRow, now: datetime, given_up: GivenUp, error: str) -> None:
+    """An operation whose outcome is unknown is looked up from now on, until the settle time is over."""
+    since = {"gave_up_boot_id": given_up.boot_id, "gave_up_boottime": given_up.boottime}
+    _move(session, row, OperationState.SETTLING, error=error, **since)
+    _say(session, now, "operation.unknown", row)
+
+
+def recover(session: Session, run: str, now: datetime, given_up: GivenUp) -> list[str]:
+    """At the start: what an instance that is gone left in flight becomes unknown; return its incidents."""
+    query = select(OperationRow).where(
+        OperationRow.state == OperationState.IN_FLIGHT,
+        or_(col(OperationRow.instance).is_(None), col(OperationRow.instance) != run),
+    )
+    rows = session.exec(query).all()
+    for row in rows:
+        settle(session, row, now, given_up, "the daemon ended while the request was under way")
+    return sorted({row.incident_id for row in rows})
+
+
+def retry(session: Session, rows: Iterable[OperationRow], now: datetime, who: str) -> int:
+    """Parked operations go back to pending and are rendered anew; return how many."""
+    count = 0
+    for row in rows:
+        if row.state == OperationState.PARKED:
+            _move(session, row, OperationState.PENDING, rendered=None, error=None)
+            _say(session, now, "operation.retried", row, {"by": audit.salted(session, who)})
+            count += 1
+    return count
+
+
+def release(session: Session, rows: Iterable[OperationRow], now: datetime, who: str) -> None:
+    """Held operations go to pending."""
+    for row in rows:
+        _move(session, row, OperationState.PENDING)
+        _say(session, now, "operation.released", row, {"by": audit.salted(session, who)})
+
+
+def untried(rows: Iterable[OperationRow]) -> dict[str, OperationRow]:
+    """Of an incident's rows, the once-operations that wait and never left, by key."""
+    waiting = (OperationState.PENDING, OperationState.HELD)
+    return {
+        row.key: row
+        for row in rows
+        if row.op_class == OperationClass.ONCE and row.state in waiting and not row.attempts
+    }
+
+
+def say_anew(session: Session, row: OperationRow, op: Operation, now: datetime) -> None:
+    """What an operation that never left would say has changed: it will say the latest."""
+    row.meaning, row.rendered = dict(op.meaning), None
+    session.add(row)
+    _say(session, now, "operation.renewed", row)
+
+
+def counts(session: Session) -> dict[str, int]:
+    """How many operations stand in each open state, and how many are done."""
+    query = select(OperationRow.state, func.count()).group_by(col(OperationRow.state))
+    found = {state: int(number) for state, number in session.exec(query).all()}
+    return {str(state): found.get(state, 0) for state in OperationState}
+
+
+def made_since(session: Session, number: int) -> list[dict[str, str]]:
+    """The operations decided after operation `number`: incident, kind, state and reason of each."""
+    query = select(OperationRow).where(col(OperationRow.id) > number).order_by(col(OperationRow.id))
+    return [
+        {"incident": row.incident_id, "kind": row.kind, "state": row.state, "reason": row.reason}
+        for row in session.exec(query).all()
+    ]
+
+
+def listing(session: Session, states: Sequence[OperationState] = OPEN_STATES) -> list[OperationRow]:
+    """The operations in these states, oldest first."""
+    wanted = [str(state) for state in states]
+    query = select(OperationRow).where(col(OperationRow.state).in_(wanted)).order_by(col(OperationRow.id))
+    return list(session.exec(query).all())

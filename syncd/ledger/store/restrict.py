@@ -1,0 +1,160 @@
+"""An incident becomes restricted: from then on, and looking back, no row holds its title or texts.
+
+Whatever a decision needs stays: ids, states, people, hashes. What of its texts had not left yet is dropped;
+what is under way keeps only what finds it again. Deleted text is overwritten in the file (`secure_delete`),
+and the write-ahead log forgets it at its next checkpoint.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlmodel import Session, col, select
+
+from syncd.domain.incident import stub_title
+from syncd.domain.mail import KEYS, concerns_no_incident
+from syncd.domain.operation import Kind, OperationState
+from syncd.ledger.store import audit, outbox
+from syncd.ledger.store.tables import (
+    ActionItemRow,
+    IncidentRow,
+    OperationRow,
+    PostmortemRow,
+    TicketRow,
+    WaiverRow,
+)
+
+AGAIN = "again"
+"""In what a withheld operation was rendered to: it must be rendered anew before it leaves."""
+PRIVATE = "restricted"
+"""In what a create means: its text is read when it leaves, and kept nowhere."""
+
+FROM_JIRA = "jira"
+"""The source of a waiver that a label in Jira gave."""
+SEE_COMMENT = "see the comment"
+"""What stands for a comment of a restricted incident that is a waiver's reason."""
+
+_TEXTS = (
+    Kind.MIRROR_NOTE,
+    Kind.MIRROR_COMMENT,
+    Kind.REWRITE_COMMENT,
+    Kind.REWRITE_NOTE,
+    Kind.SAY_ON_TICKET,
+)
+_WAITING = (OperationState.PENDING, OperationState.PARKED, OperationState.HELD)
+_KEPT = ("project", "issuetype", "security")
+
+
+def texts_withheld(number: int) -> dict[str, Any]:
+    """What stands in a ticket's snapshot instead of its texts."""
+    return {"summary": stub_title(number), "comments": []}
+
+
+def restrict(session: Session, row: IncidentRow, why: str, now: datetime) -> bool:
+    """Make an incident restricted, for ever; return whether it was not before. `why` holds no text of it.
+
+    The caller has stored or stores a snapshot without texts.
+    """
+    if row.restricted:
+        return False
+    row.restricted, row.restricted_since, row.finished = True, now, False
+    row.notes, row.notes_wanted = None, False
+    session.add(row)
+    session.flush()
+    audit.append(session, now, "incident.restricted", incident=row.id, data={"why": why})
+    ticket = session.get(TicketRow, row.id)
+    if ticket is not None:
+        withhold_ticket(session, ticket, row.number)
+    if row.log is not None:
+        row.log = [{name: one for name, one in entry.items() if name != "summary"} for entry in row.log]
+    for paper in _papers(session, row.id):
+        withhold_paper(session, paper, row.number)
+    _withhold_waivers(session, row.id)
+    query = select(OperationRow).where(OperationRow.incident_id == row.id).order_by(col(OperationRow.id))
+    for operation in session.exec(query).all():
+        _withhold(session, operation, row.number, now)
+    _withhold_from_digests(session)
+    return True
+
+
+def _withhold_waivers(session: Session, incident_id: str) -> None:
+    """Why somebody waived by a label is what they wrote in a comment."""
+    query = select(WaiverRow).where(WaiverRow.incident_id == incident_id, WaiverRow.source == FROM_JIRA)
+    for waiver in session.exec(query).all():
+        waiver.reason = SEE_COMMENT
+        session.add(waiver)
+
+
+def _withhold_from_digests(session: Session) -> None:
+    """A mail of a whole team that did not leave yet may name the incident: it is written anew."""
+    query = select(OperationRow).where(
+        OperationRow.key >= KEYS, OperationRow.key < KEYS[:-1] + "0", col(OperationRow.state).in_(_WAITING)
+    )
+    for operation in session.exec(query).all():
+        if operation.rendered is not None and concerns_no_incident(operation.incident_id):
+            operation.rendered = {AGAIN: True}
+            session.add(operation)
+
+
+def withhold_ticket(session: Session, ticket: TicketRow, number: int) -> None:
+    """Take the texts out of what is known of a ticket."""
+    if ticket.snapshot is not None:
+        ticket.snapshot = {**ticket.snapshot, **texts_withheld(number)}
+    ticket.agreed = {name: value for name, value in ticket.agreed.items() if name != "summary"}
+    session.add(ticket)
+
+
+def _papers(session: Session, incident_id: str) -> list[PostmortemRow | ActionItemRow]:
+    postmortem = session.get(PostmortemRow, incident_id)
+    items = session.exec(select(ActionItemRow).where(ActionItemRow.incident_id == incident_id)).all()
+    return [*([postmortem] if postmortem else []), *items]
+
+
+def withhold_paper(session: Session, paper: PostmortemRow | ActionItemRow, number: int) -> None:
+    """Take the texts out of what is known of a postmortem or an action item."""
+    if paper.snapshot is not None:
+        paper.snapshot = {**paper.snapshot, **texts_withheld(number)}
+    if isinstance(paper, PostmortemRow):
+        paper.follow_ups = []
+    else:
+        # the row of a table that it was made of
+        paper.facts = {name: value for name, value in paper.facts.items() if name != "row"}
+    session.add(paper)
+
+
+def _withhold(session: Session, row: OperationRow, number: int, now: datetime) -> None:
+    row_of_a_table = row.kind == Kind.CREATE_ACTION_ITEM and "row" in row.meaning
+    if (row.kind in _TEXTS or row_of_a_table) and row.state in _WAITING:
+        outbox.finish(session, row, OperationState.DROPPED, now, why="the incident is restricted")
+    # on a postmortem our own words hold nothing of the incident's, and are still to be said
+    blanked = ("value", "said") if row.kind == Kind.SAY_ON_PAPER else ("text", "value", "owner", "due")
+    meaning: dict[str, Any] = {name: "" if name in blanked else value for name, value in row.meaning.items()}
+    for part in ("fields", "agree"):
+        if isinstance(meaning.get(part), dict):
+            meaning[part] = {name: one for name, one in meaning[part].items() if name != "summary"}
+    if row.kind in (Kind.CREATE_TICKET, Kind.CREATE_POSTMORTEM):
+        meaning[PRIVATE] = True
+    row.meaning = meaning
+    if row.rendered is not None:
+        row.rendered = _rendered(row.rendered, number)
+    if row.error is not None:
+        row.error = "withheld: the incident is restricted"
+    session.add(row)
+
+
+def _rendered(rendered: dict[str, Any], number: int) -> dict[str, Any]:
+    """What finds the request again, and what its confirmation keeps."""
+    kept = {
+        name: value
+        for name, value in rendered.items()
+        if name not in ("body", "text", "fields", "agree", "facts")
+    }
+    fields, agree, facts = rendered.get("fields"), rendered.get("agree"), rendered.get("facts")
+    if isinstance(facts, dict):
+        kept["facts"] = {name: value for name, value in facts.items() if name != "row"}
+    if isinstance(fields, dict):
+        kept["fields"] = {name: value for name, value in fields.items() if name in _KEPT}
+    if isinstance(agree, dict):
+        kept["agree"] = {name: value for name, value in agree.items() if name != "summary"}
+    return {**kept, AGAIN: True}

@@ -1,0 +1,312 @@
+"""What was read of the services, each with the moment its request began.
+
+A snapshot is stored only if its moment is later than the stored one's and than our last confirmed
+write to that object: an answer that began earlier tells an older story, whenever it arrives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import bindparam
+from sqlalchemy import select as columns
+from sqlmodel import Session, and_, col, or_, select
+
+from syncd.domain.incident import Incident, IncidentStatus, Note
+from syncd.domain.ticket import Issue
+from syncd.ledger.store.key_values import get_cursor
+from syncd.ledger.store.restrict import restrict, texts_withheld
+from syncd.ledger.store.tables import ActionItemRow, IncidentRow, PostmortemRow, TicketRow
+
+IssueRow = TicketRow | PostmortemRow | ActionItemRow
+LONGEST_LAG = timedelta(minutes=10)
+"""How far a read of Jira may lag behind its writes (design: "Exactly one")."""
+UNREADABLE = "unreadable"
+"""The cursor of what could not be read."""
+Border = Callable[[Incident, bool], tuple[Incident, str | None]]
+"""Given an incident and whether it is restricted already: what of it is stored, and why it is restricted."""
+
+
+def save_incident(
+    session: Session,
+    incident: Incident,
+    moment: int,
+    now: datetime,
+    team: str | None,
+    border: Border | None = None,
+) -> IncidentRow | None:
+    """Store an incident as read; return its row if that was news, else None.
+
+    An answer without custom fields or people's addresses keeps those that an earlier one brought. Without
+    a `border`, a restricted incident keeps what stood for its texts.
+    """
+    row = _known(session, incident.id)
+    if row is None:
+        row = IncidentRow(
+            id=incident.id,
+            number=incident.number,
+            service_id=incident.service.id,
+            status=incident.status,
+            created_at=incident.created_at,
+            first_seen_at=now,
+            snapshot={},
+            moment=0,
+            would=[],
+            spells=[],
+            beside=[],
+        )
+        session.info.get(_AHEAD, {})[incident.id] = row
+    elif moment <= max(row.moment, row.written_moment):
+        return None
+    known = row.snapshot
+    incident = _with_what_was_left_out(incident, known)
+    why = None
+    if border is not None:
+        incident, why = border(incident, row.restricted)
+    elif row.restricted:
+        kept = {name: known.get(name) for name in ("title", "incident_key", "custom_fields")}
+        incident = incident.model_copy(update=kept)
+    dumped = incident.model_dump(mode="json")
+    news = dumped != known or team != row.team
+    row.moment = moment
+    if news:
+        row.snapshot, row.team = dumped, team
+        row.number, row.service_id = incident.number, incident.service.id
+        row.status, row.resolved_at = incident.status, incident.resolved_at
+        row.merged_into = incident.merged_into
+        row.news_moment = moment
+        row.finished = False
+    session.add(row)
+    if why is not None:
+        restrict(session, row, why, now)
+    return row if news else None
+
+
+def _with_what_was_left_out(incident: Incident, known: dict[str, Any]) -> Incident:
+    """The incident with the custom fields and addresses that only some answers carry (the log's do not)."""
+    update: dict[str, Any] = {}
+    if incident.custom_fields is None and known.get("custom_fields") is not None:
+        update["custom_fields"] = known["custom_fields"]
+    if incident.incident_type is None:
+        update["incident_type"] = known.get("incident_type")
+    emails = {person["id"]: person["email"] for person in known.get("assignees", ())}
+    update["assignees"] = tuple(
+        person.model_copy(update={"email": person.email or emails.get(person.id)})
+        for person in incident.assignees
+    )
+    return incident.model_copy(update=update)
+
+
+def incidents_of(session: Session, incident_ids: Iterable[str]) -> list[IncidentRow]:
+    """Those of these incidents that are on record, in one read."""
+    return list(session.exec(_INCIDENTS, params={"ids": list(incident_ids)}).all())
+
+
+_INCIDENTS = select(IncidentRow).where(col(IncidentRow.id).in_(bindparam("ids", expanding=True)))
+
+
+def read_ahead(session: Session, incident_ids: Iterable[str]) -> dict[str, IncidentRow | None]:
+    """Read these incidents' rows at once, for the `save_incident` of a whole page in this session.
+
+    What is stored anew in this session appears among them.
+    """
+    rows = dict[str, IncidentRow | None].fromkeys(incident_ids)
+    rows |= {row.id: row for row in incidents_of(session, rows)}
+    session.info[_AHEAD] = rows
+    return rows
+
+
+_AHEAD = "incidents read ahead"
+
+
+def _known(session: Session, incident_id: str) -> IncidentRow | None:
+    ahead: dict[str, IncidentRow | None] = session.info.get(_AHEAD, {})
+    return ahead[incident_id] if incident_id in ahead else session.get(IncidentRow, incident_id)
+
+
+def save_notes(session: Session, row: IncidentRow, notes: Sequence[Note], moment: int) -> None:
+    """Store the notes of an incident as listed, unless what is known is younger; none of a restricted one.
+
+    `row` may have been read before the request left; it is read again.
+    """
+    _fresh(session, row)
+    if row.restricted:
+        row.notes_wanted = False
+        session.add(row)
+    elif moment > max(row.notes_moment, row.written_moment):
+        row.notes = [note.model_dump(mode="json") for note in notes]
+        row.notes_moment, row.notes_wanted = moment, False
+        session.add(row)
+
+
+def leave_notes(session: Session, row: IncidentRow) -> None:
+    """The notes cannot be read: what is known of them stays, and a look for them counts as done."""
+    _fresh(session, row)
+    row.notes_wanted = False
+    session.add(row)
+
+
+def _fresh(session: Session, row: IncidentRow | IssueRow) -> None:
+    session.add(row)
+    if row in session.new:
+        return  # made in this transaction: nobody else knows it
+    if isinstance(row, TicketRow) and session.info.get(_TICKETS_AHEAD, {}).get(row.issue_id) is row:
+        return
+    session.flush()
+    session.refresh(row)
+
+
+def written_at(row: IssueRow, at: datetime) -> None:
+    """A write of ours changed the issue at this time of Jira's or later: what is older lacks it."""
+    if row.snapshot and older(str(row.snapshot.get("updated", "")), at.isoformat()):
+        row.snapshot = {**row.snapshot, "updated": at.isoformat(timespec="milliseconds")}
+
+
+def save_issue(
+    session: Session, row: IssueRow, issue: Issue, moment: int, now: datetime | None = None
+) -> bool:
+    """Store an issue of ours as read, follow its key if it was moved; return whether that was news.
+
+    `now` is Jira's own time, where it is known. `row` may have been read before the request left; it is
+    read again, since a write of ours may have been confirmed meanwhile.
+    """
+    _fresh(session, row)
+    if moment <= max(row.moment, row.written_moment) or _lags(row, issue, now):
+        return False
+    dumped = issue.model_dump(mode="json")
+    incident = session.get(IncidentRow, row.incident_id)
+    if incident is not None and incident.restricted:
+        dumped = {**dumped, **texts_withheld(incident.number)}
+    news = dumped != row.snapshot
+    row.moment = moment
+    row.out_of_sight_since = None
+    if news:
+        row.snapshot, row.key, row.project = dumped, issue.key, issue.project
+    session.add(row)
+    return news
+
+
+def _lags(row: IssueRow, issue: Issue, now: datetime | None) -> bool:
+    """Whether an answer that began late enough tells an older story all the same: bulk reads may lag.
+
+    Jira's `updated` never goes back, and it moves with every write of ours that changes anything. One
+    that changed nothing would have us wait for ever, so after the longest lag any answer counts.
+    """
+    known = str((row.snapshot or {}).get("updated", ""))
+    if now is not None and older(known, (now - LONGEST_LAG).isoformat()):
+        return False
+    return older(issue.updated, known) or (row.written_moment > row.moment and issue.updated == known != "")
+
+
+def older(one: str, other: str) -> bool:
+    """Whether one of Jira's times lies before another; what cannot be read as a time does not."""
+    try:
+        return datetime.fromisoformat(one) < datetime.fromisoformat(other)
+    except (ValueError, TypeError):
+        return False
+
+
+def ticket_of(session: Session, incident_id: str) -> TicketRow | None:
+    """The ticket of an incident."""
+    return session.get(TicketRow, incident_id)
+
+
+def incident_and_ticket(session: Session, incident_id: str) -> tuple[IncidentRow | None, TicketRow | None]:
+    """An incident's row and its ticket's, in one read."""
+    found = session.exec(_BOTH, params={"incident": incident_id}).first()
+    return found or (None, None)
+
+
+_BOTH = (
+    select(IncidentRow, TicketRow)
+    .join(TicketRow, col(TicketRow.incident_id) == col(IncidentRow.id), isouter=True)
+    .where(IncidentRow.id == bindparam("incident"))
+)
+
+
+def still_as_read(session: Session, row: IncidentRow) -> IncidentRow | None:
+    """An incident's row as it stands in this transaction; the very row where nothing was stored since."""
+    found = session.connection().execute(_SINCE, {"incident": row.id}).first()
+    if found == (row.moment, row.restricted, row.notes_moment, row.finished):
+        session.add(row)
+        return row
+    return session.get(IncidentRow, row.id)
+
+
+_SINCE = columns(
+    col(IncidentRow.moment),
+    col(IncidentRow.restricted),
+    col(IncidentRow.notes_moment),
+    col(IncidentRow.finished),
+).where(col(IncidentRow.id) == bindparam("incident"))
+
+
+def created_at(session: Session, incident_id: str) -> datetime | None:
+    """When an incident that is on record began."""
+    return session.connection().scalar(_CREATED, {"incident": incident_id})
+
+
+_CREATED = columns(col(IncidentRow.created_at)).where(col(IncidentRow.id) == bindparam("incident"))
+
+
+def is_restricted(session: Session, incident_id: str) -> bool:
+    """Whether an incident is known to be restricted."""
+    return bool(session.connection().scalar(_RESTRICTED, {"incident": incident_id}))
+
+
+_RESTRICTED = columns(col(IncidentRow.restricted)).where(col(IncidentRow.id) == bindparam("incident"))
+
+
+def tickets_by_issue(session: Session, issue_ids: Iterable[str]) -> dict[str, TicketRow]:
+    """Which of these issues are tickets of ours."""
+    rows = session.exec(_BY_ISSUE, params={"issues": list(issue_ids)}).all()
+    return {row.issue_id: row for row in rows}
+
+
+_BY_ISSUE = select(TicketRow).where(col(TicketRow.issue_id).in_(bindparam("issues", expanding=True)))
+
+
+def read_tickets_ahead(session: Session, issue_ids: Iterable[str]) -> dict[str, TicketRow]:
+    """Read these tickets and their incidents at once, for the `save_issue` of a whole page in this session.
+
+    Return those that are on record, by issue id.
+    """
+    rows = tickets_by_issue(session, issue_ids)
+    session.info[_TICKETS_AHEAD] = rows
+    read_ahead(session, [row.incident_id for row in rows.values()])
+    return rows
+
+
+_TICKETS_AHEAD = "tickets read ahead"
+
+
+def still_open(session: Session) -> list[str]:
+    """Claimed incidents that are triggered or acknowledged."""
+    return list(session.connection().scalars(_STILL_OPEN))
+
+
+_STILL_OPEN = columns(col(IncidentRow.id)).where(
+    col(IncidentRow.team).is_not(None), col(IncidentRow.status) != IncidentStatus.RESOLVED
+)
+
+
+def unfinished(session: Session) -> list[str]:
+    """Claimed incidents that are resolved and wait for something, or were kept back by a noise rule."""
+    return list(session.connection().scalars(_UNFINISHED))
+
+
+_UNFINISHED = columns(col(IncidentRow.id)).where(
+    col(IncidentRow.team).is_not(None),
+    or_(
+        and_(col(IncidentRow.status) == IncidentStatus.RESOLVED, col(IncidentRow.finished).is_(False)),
+        col(IncidentRow.silence).is_not(None),
+    ),
+)
+
+
+def unreadable(session: Session) -> dict[str, dict[str, str]]:
+    """The incidents that PagerDuty shows and that could not be read, by id: since when, and why."""
+    found = get_cursor(session, UNREADABLE).get("incidents")
+    return dict(found) if isinstance(found, dict) else {}

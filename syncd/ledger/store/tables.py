@@ -1,0 +1,357 @@
+"""The ledger's tables. What a row means stands with it; how rows change stands in the other modules.
+
+`moment` columns hold ledger moments: integers that only grow, taken when a request begins and when a
+write is confirmed (`database.logical_clock`). They order reads and writes where wall time could step.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, Column, Index, text
+from sqlmodel import Field, SQLModel
+
+
+class LookAgainRow(SQLModel, table=True):
+    """This incident may have changed: since which moment, and who said so.
+
+    `notes`: its notes did. `ticket`: it is the ticket that may have changed, not the incident.
+    """
+
+    __tablename__ = "look_again"
+
+    id: int | None = Field(default=None, primary_key=True)
+    incident_id: str = Field(index=True)
+    at: datetime
+    why: str
+    moment: int
+    notes: bool = False
+    ticket: bool = False
+
+
+class RequestRow(SQLModel, table=True):
+    """What a person asked for at the command line; the executor of the ledger works through it."""
+
+    __tablename__ = "request"
+
+    id: int | None = Field(default=None, primary_key=True)
+    kind: str
+    arguments: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+    asked_by: str
+    asked_at: datetime
+    state: str = Field(default="new", index=True)
+    progress: str = ""
+    result: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON))
+    finished_at: datetime | None = None
+
+
+class IncidentRow(SQLModel, table=True):
+    """One incident: its last snapshot and its notes, each with the moment its request began.
+
+    What is `restricted` stays so, and has neither title nor texts in any row (`syncd.ledger.store.restrict`).
+    `rest` is what it looked like when nothing was left to do for it (`syncd.engine.runtime.brakes`).
+    `acknowledged_at` is the first acknowledgement, as far as the log told. `log` are its log entries as read
+    at `log_moment`; `news_moment` is when the snapshot last changed. `spells` are the severities that it had
+    and since when. `due_at` is when the passing of time alone asks for another decision. `beside` are
+    issues beside its ticket or postmortem that were looked at and are no action items. `sought_for` is the
+    birth of the ledger (UTC) for which a postmortem of an earlier one was looked for.
+    """
+
+    __tablename__ = "incident"
+
+    id: str = Field(primary_key=True)
+    number: int = Field(index=True)
+    service_id: str
+    team: str | None = Field(default=None, index=True)
+    severity: str | None = None
+    assumed: bool = False
+    status: str = Field(index=True)
+    created_at: datetime = Field(index=True)
+    acknowledged_at: datetime | None = None
+    resolved_at: datetime | None = Field(default=None, index=True)
+    first_seen_at: datetime
+    snapshot: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
+    moment: int
+    notes: list[dict[str, Any]] | None = Field(default=None, sa_column=Column(JSON))
+    notes_moment: int = 0
+    notes_wanted: bool = False
+    written_moment: int = 0
+    searched: bool = False
+    finished: bool = Field(default=False, index=True)
+    silence: str | None = None
+    would: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    merged_into: str | None = Field(default=None, index=True)
+    restricted: bool = False
+    restricted_since: datetime | None = None
+    rest: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON))
+    log: list[dict[str, Any]] | None = Field(default=None, sa_column=Column(JSON))
+    log_moment: int = 0
+    news_moment: int = 0
+    spells: list[dict[str, Any]] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    due_at: datetime | None = Field(default=None, index=True)
+    beside: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    sought_for: datetime | None = None
+
+
+class TicketRow(SQLModel, table=True):
+    """The one ticket of an incident: whose it is, what was last agreed on it, how it looked.
+
+    `closed` says who closed it, as far as that had to be known.
+    """
+
+    __tablename__ = "ticket"
+
+    incident_id: str = Field(primary_key=True, foreign_key="incident.id")
+    issue_id: str = Field(unique=True)
+    key: str = Field(index=True)
+    project: str
+    origin: str
+    agreed: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+    placed_status: str | None = None
+    refused: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    snapshot: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON))
+    moment: int = 0
+    written_moment: int = 0
+    out_of_sight_since: datetime | None = None
+    closed: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON))
+    created_at: datetime
+
+
+class PostmortemRow(SQLModel, table=True):
+    """The postmortem of an incident. `changes` is its changelog as read, complete up to `changes_until`.
+
+    `follow_ups` are the rows of its table of follow-ups as they stood since `follow_ups_since`.
+    `recalled_for` is the birth of the ledger (UTC) for which its comments were asked what was known before.
+    """
+
+    __tablename__ = "postmortem"
+
+    incident_id: str = Field(primary_key=True, foreign_key="incident.id")
+    issue_id: str = Field(unique=True)
+    key: str = Field(index=True)
+    project: str
+    origin: str
+    agreed: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+    snapshot: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON))
+    moment: int = 0
+    written_moment: int = 0
+    changes: list[dict[str, Any]] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    changes_until: datetime | None = None
+    follow_ups: list[dict[str, Any]] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    follow_ups_since: datetime | None = None
+    out_of_sight_since: datetime | None = None
+    created_at: datetime
+    recalled_for: datetime | None = None
+
+
+class ActionItemRow(SQLModel, table=True):
+    """An issue that is an action item of an incident, and how it became one (`source`).
+
+    `facts` holds what was found once and is kept: postponements, who took it, who assigned it.
+    `recalled_for` as of a postmortem.
+    """
+
+    __tablename__ = "action_item"
+
+    issue_id: str = Field(primary_key=True)
+    incident_id: str = Field(index=True)
+    key: str = Field(index=True)
+    project: str
+    source: str
+    facts: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+    snapshot: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON))
+    moment: int = 0
+    written_moment: int = 0
+    changes: list[dict[str, Any]] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    changes_until: datetime | None = None
+    ended_at: datetime | None = None
+    out_of_sight_since: datetime | None = None
+    first_seen_at: datetime
+    recalled_for: datetime | None = None
+
+
+class DutyRow(SQLModel, table=True):
+    """One duty of one clock (`syncd.domain.duty.Duty`); `incident_id` is where it arose."""
+
+    __tablename__ = "duty"
+    __table_args__ = (
+        Index("duty_place", "incident_id", "kind", "subject", "clock", unique=True),
+        Index("duty_by_state", "state", "due_at"),
+    )
+
+    id: int | None = Field(default=None, primary_key=True)
+    incident_id: str
+    kind: str
+    subject: str
+    clock: int = 1
+    state: str
+    started_at: datetime
+    due_at: datetime = Field(index=True)
+    was_due_at: datetime | None = None
+    reason: str = ""
+    way_out: str = ""
+    rule: str = ""
+    met_at: datetime | None = None
+    met_by: str | None = None
+    breached_at: datetime | None = None
+    corrected: str | None = None
+    rebuilt: bool = False
+
+
+class WaiverRow(SQLModel, table=True):
+    """Somebody's word that a duty rests until a moment (`syncd.domain.duty.Waiver`)."""
+
+    __tablename__ = "waiver"
+
+    id: int | None = Field(default=None, primary_key=True)
+    incident_id: str = Field(index=True)
+    duty: str | None = None
+    subject: str | None = None
+    until: datetime
+    reason: str
+    by: str
+    at: datetime
+    source: str = "command"
+    ended_at: datetime | None = None
+    ended_by: str | None = None
+    rebuilt: bool = False
+
+
+class ReportRunRow(SQLModel, table=True):
+    """A weekly report as it was made: its figures frozen with the rows behind them.
+
+    `team` is empty for the report over all teams; `week` is the ISO week, as `2026-W47`.
+    """
+
+    __tablename__ = "report_run"
+    __table_args__ = (Index("report_run_week", "team", "week", unique=True),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    team: str
+    week: str
+    begins: datetime
+    ends: datetime
+    made_at: datetime
+    sent_at: datetime | None = None
+    figures: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+    rows: list[dict[str, Any]] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+
+
+class OperationRow(SQLModel, table=True):
+    """One write to a service: decided, claimed, confirmed; the outbox is the open ones.
+
+    `rendered` is set when it leaves for the first time and then kept. `probe_from` is the highest
+    number that any answer of the project had shown when a create was claimed. `gave_up_boottime`
+    (seconds, under `gave_up_boot_id`) is when its outcome became unknown.
+    """
+
+    __tablename__ = "operation"
+    __table_args__ = (
+        Index("operation_once", "key", unique=True, sqlite_where=text("op_class = 'once'")),
+        Index(
+            "operation_open_state",
+            "object",
+            "aspect",
+            unique=True,
+            sqlite_where=text(
+                "op_class = 'state' AND state IN ('pending', 'in_flight', 'settling', 'parked', 'held')"
+            ),
+        ),
+        Index("operation_by_state", "state", "incident_id"),
+    )
+
+    id: int | None = Field(default=None, primary_key=True)
+    key: str = Field(index=True)
+    op: str = Field(index=True)
+    op_class: str
+    kind: str
+    target: str
+    incident_id: str = Field(index=True)
+    object: str
+    aspect: str = ""
+    needs: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    meaning: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+    reason: str
+    mapping_version: str = ""
+    state: str
+    rendered: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON))
+    attempts: int = 0
+    instance: str | None = None
+    probe_from: int | None = None
+    gave_up_boot_id: str | None = None
+    gave_up_boottime: float | None = None
+    remote_id: str | None = None
+    error: str | None = None
+    decided_at: datetime
+    claimed_at: datetime | None = None
+    finished_at: datetime | None = None
+
+
+class MirrorLinkRow(SQLModel, table=True):
+    """A note and the comment that says the same: one of the two was written by a person."""
+
+    __tablename__ = "mirror_link"
+
+    id: int | None = Field(default=None, primary_key=True)
+    incident_id: str = Field(index=True)
+    origin: str
+    note_id: str | None = Field(default=None, unique=True)
+    comment_id: str | None = Field(default=None, unique=True)
+    note_hash: str | None = None
+    comment_hash: str | None = None
+
+
+class CursorRow(SQLModel, table=True):
+    """How far something was read: watermarks, good reads, the highest issue number seen."""
+
+    __tablename__ = "cursor"
+
+    name: str = Field(primary_key=True)
+    value: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
+
+
+class PersonRow(SQLModel, table=True):
+    """Who an address is in Jira, as of `checked_at`; `account` None: looked up, nobody found."""
+
+    __tablename__ = "person"
+
+    email: str = Field(primary_key=True)
+    project: str = Field(primary_key=True)
+    account: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON))
+    why: str = ""
+    checked_at: datetime
+
+
+class AuditEventRow(SQLModel, table=True):
+    """One line of the audit trail; triggers refuse to change or delete it."""
+
+    __tablename__ = "audit_event"
+
+    seq: int = Field(primary_key=True)
+    at: datetime
+    kind: str = Field(index=True)
+    incident_id: str | None = Field(default=None, index=True)
+    issue_id: str | None = None
+    operation_id: int | None = None
+    text: str
+    hash: str
+
+
+class AuditHeadRow(SQLModel, table=True):
+    """The end of the chain: one row, id 1."""
+
+    __tablename__ = "audit_head"
+
+    id: int = Field(primary_key=True)
+    seq: int
+    hash: str
+
+
+class MetaRow(SQLModel, table=True):
+    """Whose ledger this is and what it was made with."""
+
+    __tablename__ = "meta"
+
+    key: str = Field(primary_key=True)
+    value: str

@@ -1,0 +1,1 @@
+"""What commands, mails and reports read from the ledger."""

@@ -1,0 +1,108 @@
+"""What `syncd actions` and `syncd show` ask the ledger about action items, as plain data."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from math import ceil
+from typing import Any
+
+from sqlmodel import Session, col, select
+
+from syncd.domain.duty import OWED, DutyKind, DutyState
+from syncd.domain.incident import stub_title
+from syncd.ledger.store.tables import ActionItemRow, DutyRow, IncidentRow
+from syncd.policy.follow_ups.judge import BY_RULE, NO_OWNER, OWNER_LEFT
+
+Data = dict[str, Any]
+
+UNOWNED = frozenset({NO_OWNER, OWNER_LEFT, BY_RULE})
+OVERDUE = "overdue"
+OWNER_LATE = "no owner in time"
+DAY_SECONDS = 86_400
+
+
+def actions_data(
+    session: Session, now: datetime, *, overdue: bool = False, unowned: bool = False
+) -> list[Data]:
+    """The action items that are still to be done, the longest overdue first, then by date.
+
+    What was closed against the rules counts as still to be done.
+    """
+    query = select(ActionItemRow).where(col(ActionItemRow.ended_at).is_(None))
+    found = [item_data(session, row, now) for row in session.exec(query).all()]
+    wanted = [
+        one
+        for one in found
+        if (one["stands"] == "open" or one["violations"])
+        and (not overdue or one["overdue_days"] > 0)
+        and (not unowned or UNOWNED.intersection(one["violations"]))
+    ]
+    return sorted(wanted, key=lambda one: (-one["overdue_days"], one["due"] or "9999", one["key"]))
+
+
+def items_data(session: Session, incident_id: str, now: datetime) -> list[Data]:
+    """All action items of an incident, also those that are over."""
+    query = (
+        select(ActionItemRow)
+        .where(ActionItemRow.incident_id == incident_id)
+        .order_by(col(ActionItemRow.first_seen_at), col(ActionItemRow.key))
+    )
+    return [item_data(session, row, now) for row in session.exec(query).all()]
+
+
+def item_data(session: Session, row: ActionItemRow, now: datetime) -> Data:
+    """One action item; `overdue_days` are whole days, begun ones counted, since the first date it missed."""
+    incident = session.get(IncidentRow, row.incident_id)
+    issue, facts = row.snapshot or {}, row.facts
+    owner = issue.get("assignee") or {}
+    hidden = incident is not None and incident.restricted
+    owned, done = _latest(session, row, DutyKind.OWNED), _latest(session, row, DutyKind.DONE)
+    late = _late(done, now)
+    violations = [*facts.get("violations", ())]
+    if row.out_of_sight_since is not None and "not visible" not in violations:
+        violations.append("not visible")
+    if late:
+        violations.append(OVERDUE)
+    if owned is not None and owned.state == DutyState.BREACHED:
+        violations.append(OWNER_LATE)
+    return {
+        "key": row.key,
+        "summary": stub_title(incident.number) if hidden and incident else issue.get("summary", ""),
+        "incident": row.incident_id,
+        "number": incident.number if incident else None,
+        "owner": (owner.get("name") or owner.get("id")) if owner else None,
+        "due": facts.get("due") or issue.get("due_date"),
+        "status": (issue.get("status") or {}).get("name"),
+        "overdue_days": late,
+        "violations": violations,
+        "postponed": facts.get("postponed", 0),
+        "source": row.source,
+        "stands": "ended" if row.ended_at is not None else facts.get("stands", "open"),
+        "owned": _state(owned),
+        "done": _state(done),
+    }
+
+
+def _latest(session: Session, row: ActionItemRow, kind: DutyKind) -> DutyRow | None:
+    query = select(DutyRow).where(
+        DutyRow.incident_id == row.incident_id, DutyRow.kind == kind, DutyRow.subject == row.issue_id
+    )
+    return session.exec(query.order_by(col(DutyRow.clock).desc()).limit(1)).first()
+
+
+def _late(duty: DutyRow | None, now: datetime) -> int:
+    if duty is None or duty.state not in OWED:
+        return 0
+    since = duty.breached_at or duty.due_at
+    return max(0, ceil((now - since).total_seconds() / DAY_SECONDS))
+
+
+def _state(duty: DutyRow | None) -> Data | None:
+    if duty is None:
+        return None
+    return {
+        "state": duty.state,
+        "due_at": duty.due_at.isoformat(),
+        "met_at": duty.met_at.isoformat() if duty.met_at else None,
+        "reason": duty.reason,
+    }

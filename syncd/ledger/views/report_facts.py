@@ -1,0 +1,384 @@
+"""What a report counts, read from the ledger as plain facts: incidents, duties, action items, events.
+
+Columns only, no rows of the ORM and no snapshots: a report reads a hundred thousand incidents. What is
+restricted comes with its flag and without names or texts.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import and_, func, or_
+from sqlalchemy import select as columns
+from sqlmodel import Session, col, select
+
+from syncd.domain.duty import RUNNING, DutyKind
+from syncd.domain.incident import IncidentStatus
+from syncd.domain.operation import OperationState
+from syncd.ledger.store.tables import (
+    ActionItemRow,
+    AuditEventRow,
+    DutyRow,
+    IncidentRow,
+    OperationRow,
+    PostmortemRow,
+    ReportRunRow,
+    TicketRow,
+    WaiverRow,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentFact:
+    """One incident of a mapped service; times in UTC."""
+
+    id: str
+    number: int
+    team: str
+    service: str
+    severity: str
+    assumed: bool
+    status: str
+    created_at: datetime
+    acknowledged_at: datetime | None
+    resolved_at: datetime | None
+    merged_into: str | None
+    silence: str | None
+    restricted: bool
+    ticket: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class DutyFact:
+    """One duty of one clock, with whose it is."""
+
+    incident: str
+    number: int
+    team: str
+    severity: str
+    restricted: bool
+    kind: str
+    subject: str
+    clock: int
+    state: str
+    started_at: datetime
+    due_at: datetime
+    reason: str
+    met_at: datetime | None
+    breached_at: datetime | None
+    corrected: str | None
+    key: str | None
+    owner: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class DutyMark:
+    """Of a duty only what its verdict rests on."""
+
+    due_at: datetime
+    state: str
+    met_at: datetime | None
+    corrected: str | None
+    restricted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ItemFact:
+    """One action item that is not done, or whose end fell into the period.
+
+    `due_at` is the end of `due_day` in the team's zone, which may be another day elsewhere.
+    """
+
+    issue_id: str
+    key: str
+    incident: str
+    number: int
+    team: str
+    restricted: bool
+    summary: str
+    status: str
+    owner: str | None
+    owner_active: bool
+    first_seen_at: datetime
+    due_at: datetime | None
+    done_at: datetime | None
+    state: str | None
+    owned: str | None
+    postponed: int
+    gone: bool
+    due_day: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EventFact:
+    """Something that stands on record, as the audit trail has it."""
+
+    at: datetime
+    kind: str
+    incident: str | None
+    number: int | None
+    team: str | None
+    data: dict[str, Any]
+
+
+def incidents(session: Session, since: datetime, until: datetime, team: str | None) -> Iterator[IncidentFact]:
+    """Incidents of mapped services created in [since, until); `team` None: of all teams."""
+    query = (
+        columns(
+            col(IncidentRow.id),
+            col(IncidentRow.number),
+            col(IncidentRow.team),
+            func.json_extract(col(IncidentRow.snapshot), "$.service.name"),
+            func.coalesce(IncidentRow.severity, "unknown"),
+            col(IncidentRow.assumed),
+            col(IncidentRow.status),
+            col(IncidentRow.created_at),
+            col(IncidentRow.acknowledged_at),
+            col(IncidentRow.resolved_at),
+            col(IncidentRow.merged_into),
+            col(IncidentRow.silence),
+            col(IncidentRow.restricted),
+            col(TicketRow.key),
+        )
+        .join(TicketRow, col(TicketRow.incident_id) == col(IncidentRow.id), isouter=True)
+        .where(col(IncidentRow.created_at) >= since, col(IncidentRow.created_at) < until, _of(team))
+        .order_by(col(IncidentRow.created_at))
+    )
+    for row in session.connection().execute(query.execution_options(yield_per=2000)):
+        yield IncidentFact(*row)
+
+
+def _of(team: str | None) -> Any:
+    return col(IncidentRow.team).is_not(None) if team is None else col(IncidentRow.team) == team
+
+
+def duties(session: Session, since: datetime, until: datetime, team: str | None) -> Iterator[DutyFact]:
+    """Duties whose deadline lies in [since, until)."""
+    yield from _duties(session, and_(col(DutyRow.due_at) >= since, col(DutyRow.due_at) < until), team)
+
+
+def duty_marks(session: Session, since: datetime, until: datetime, team: str | None) -> Iterator[DutyMark]:
+    """As `duties`, of each only what its verdict rests on: for many weeks at once."""
+    query = (
+        columns(
+            col(DutyRow.due_at),
+            col(DutyRow.state),
+            col(DutyRow.met_at),
+            col(DutyRow.corrected),
+            col(IncidentRow.restricted),
+        )
+        .join(IncidentRow, col(IncidentRow.id) == col(DutyRow.incident_id))
+        .where(col(DutyRow.due_at) >= since, col(DutyRow.due_at) < until, _of(team))
+    )
+    for row in session.connection().execute(query.execution_options(yield_per=2000)):
+        yield DutyMark(*row)
+
+
+def running_duties(session: Session, team: str | None) -> Iterator[DutyFact]:
+    """Duties that a later act or the passing of time changes."""
+    yield from _duties(session, col(DutyRow.state).in_([str(state) for state in RUNNING]), team)
+
+
+def _duties(session: Session, where: Any, team: str | None) -> Iterator[DutyFact]:
+    owner = func.coalesce(
+        func.json_extract(col(ActionItemRow.snapshot), "$.assignee.name"),
+        func.json_extract(col(PostmortemRow.snapshot), "$.assignee.name"),
+    )
+    query: Any = (
+        columns(
+            col(DutyRow.incident_id),
+            col(IncidentRow.number),
+            col(IncidentRow.team),
+            func.coalesce(IncidentRow.severity, "unknown"),
+            col(IncidentRow.restricted),
+            col(DutyRow.kind),
+            col(DutyRow.subject),
+            col(DutyRow.clock),
+            col(DutyRow.state),
+            col(DutyRow.started_at),
+            col(DutyRow.due_at),
+            col(DutyRow.reason),
+            col(DutyRow.met_at),
+            col(DutyRow.breached_at),
+            col(DutyRow.corrected),
+            func.coalesce(ActionItemRow.key, PostmortemRow.key),
+            owner,
+        )
+        .join(IncidentRow, col(IncidentRow.id) == col(DutyRow.incident_id))
+        .join(ActionItemRow, col(ActionItemRow.issue_id) == col(DutyRow.subject), isouter=True)
+        .join(
+            PostmortemRow,
+            and_(
+                col(PostmortemRow.incident_id) == col(DutyRow.incident_id),
+                col(DutyRow.subject) == col(DutyRow.incident_id),
+            ),
+            isouter=True,
+        )
+        .where(where, _of(team))
+        .order_by(col(DutyRow.due_at), col(DutyRow.id))
+    )
+    for row in session.connection().execute(query.execution_options(yield_per=2000)):
+        yield DutyFact(*row)
+
+
+def items(session: Session, since: datetime, until: datetime, team: str | None) -> Iterator[ItemFact]:
+    """Action items that are still to be done, and those that were done or ended in [since, until)."""
+    done, owned = _duty_of_item(DutyKind.DONE), _duty_of_item(DutyKind.OWNED)
+    snapshot = col(ActionItemRow.snapshot)
+    query = (
+        columns(
+            col(ActionItemRow.issue_id),
+            col(ActionItemRow.key),
+            col(ActionItemRow.incident_id),
+            col(IncidentRow.number),
+            col(IncidentRow.team),
+            col(IncidentRow.restricted),
+            func.coalesce(func.json_extract(snapshot, "$.summary"), ""),
+            func.coalesce(func.json_extract(snapshot, "$.status.name"), "not read yet"),
+            func.json_extract(snapshot, "$.assignee.name"),
+            func.coalesce(func.json_extract(snapshot, "$.assignee.active"), 0) == 1,
+            col(ActionItemRow.first_seen_at),
+            done.c.due_at,
+            done.c.met_at,
+            done.c.state,
+            owned.c.state,
+            func.coalesce(func.json_extract(col(ActionItemRow.facts), "$.postponed"), 0),
+            col(ActionItemRow.out_of_sight_since).is_not(None),
+            func.json_extract(col(ActionItemRow.facts), "$.due"),
+        )
+        .join(IncidentRow, col(IncidentRow.id) == col(ActionItemRow.incident_id))
+        .join(done, done.c.subject == ActionItemRow.issue_id, isouter=True)
+        .join(owned, owned.c.subject == ActionItemRow.issue_id, isouter=True)
+        .where(
+            _of(team),
+            col(ActionItemRow.ended_at).is_(None),
+            or_(done.c.met_at.is_(None), and_(done.c.met_at >= since, done.c.met_at < until)),
+        )
+        .order_by(col(ActionItemRow.first_seen_at))
+    )
+    for row in session.connection().execute(query.execution_options(yield_per=2000)):
+        yield ItemFact(*row)
+
+
+def _duty_of_item(kind: DutyKind) -> Any:
+    """The latest clock of a duty for each action item."""
+    latest = (
+        columns(col(DutyRow.subject), func.max(DutyRow.clock).label("clock"))
+        .where(col(DutyRow.kind) == kind)
+        .group_by(col(DutyRow.subject))
+        .subquery()
+    )
+    return (
+        columns(col(DutyRow.subject), col(DutyRow.due_at), col(DutyRow.met_at), col(DutyRow.state))
+        .join(latest, and_(latest.c.subject == DutyRow.subject, latest.c.clock == DutyRow.clock))
+        .where(col(DutyRow.kind) == kind)
+        .subquery()
+    )
+
+
+def events(
+    session: Session, since: datetime, until: datetime, team: str | None, kinds: tuple[str, ...]
+) -> Iterator[EventFact]:
+    """Events of these kinds in [since, until); those of no incident belong to every team."""
+    query = (
+        columns(
+            col(AuditEventRow.at),
+            col(AuditEventRow.kind),
+            col(AuditEventRow.incident_id),
+            col(IncidentRow.number),
+            col(IncidentRow.team),
+            col(AuditEventRow.text),
+        )
+        .join(IncidentRow, col(IncidentRow.id) == col(AuditEventRow.incident_id), isouter=True)
+        .where(
+            col(AuditEventRow.kind).in_(kinds), col(AuditEventRow.at) >= since, col(AuditEventRow.at) < until
+        )
+        .order_by(col(AuditEventRow.seq))
+    )
+    if team is not None:
+        query = query.where(or_(col(IncidentRow.team) == team, col(AuditEventRow.incident_id).is_(None)))
+    for at, kind, incident, number, of, text in session.connection().execute(query):
+        yield EventFact(at, kind, incident, number, of, json.loads(text))
+
+
+@dataclass(frozen=True, slots=True)
+class ParkedFact:
+    """An operation that waits for a person, in the service's words; `to` is who was to get a mail."""
+
+    id: int
+    kind: str
+    incident: str
+    words: str
+    to: str | None
+
+
+def parked(session: Session, team: str | None) -> list[ParkedFact]:
+    """Operations that wait for a person."""
+    query = (
+        columns(
+            col(OperationRow.id),
+            col(OperationRow.kind),
+            col(OperationRow.incident_id),
+            func.coalesce(OperationRow.error, ""),
+            func.json_extract(col(OperationRow.meaning), "$.to"),
+        )
+        .join(IncidentRow, col(IncidentRow.id) == col(OperationRow.incident_id), isouter=True)
+        .where(col(OperationRow.state) == OperationState.PARKED)
+        .order_by(col(OperationRow.id))
+    )
+    if team is not None:
+        query = query.where(
+            or_(col(IncidentRow.team) == team, col(OperationRow.incident_id) == f"team/{team}")
+        )
+    return [ParkedFact(*row) for row in session.connection().execute(query)]
+
+
+def open_since(session: Session, before: datetime, team: str | None) -> list[IncidentRow]:
+    """Incidents that were created before a moment and are open, oldest first."""
+    query = select(IncidentRow).where(
+        IncidentRow.status != IncidentStatus.RESOLVED, col(IncidentRow.created_at) < before, _of(team)
+    )
+    return list(session.exec(query.order_by(col(IncidentRow.created_at))).all())
+
+
+def log_unread(
+    session: Session, since: datetime, until: datetime, team: str | None, limit: int = -1
+) -> list[str]:
+    """Incidents created in [since, until) whose first acknowledgement may stand in a log never read."""
+    query = select(IncidentRow.id).where(
+        col(IncidentRow.created_at) >= since,
+        col(IncidentRow.created_at) < until,
+        _of(team),
+        col(IncidentRow.acknowledged_at).is_(None),
+        func.json_type(col(IncidentRow.log)).is_distinct_from("array"),
+    )
+    return list(session.exec(query.order_by(col(IncidentRow.created_at)).limit(limit)).all())
+
+
+def waivers(session: Session, since: datetime, until: datetime, team: str | None) -> list[WaiverRow]:
+    """Waivers that ran at some moment of [since, until)."""
+    query = (
+        select(WaiverRow)
+        .join(IncidentRow, col(IncidentRow.id) == col(WaiverRow.incident_id))
+        .where(WaiverRow.at < until, func.coalesce(WaiverRow.ended_at, WaiverRow.until) >= since, _of(team))
+        .order_by(col(WaiverRow.id))
+    )
+    return list(session.exec(query).all())
+
+
+def report_run(session: Session, team: str | None, week: str) -> ReportRunRow | None:
+    """The report of a team and week as it was made, None where it never was."""
+    query = select(ReportRunRow).where(ReportRunRow.team == (team or ""), ReportRunRow.week == week)
+    return session.exec(query).first()
+
+
+def last_sent(session: Session, team: str | None) -> str | None:
+    """The latest week whose report left, by its name; None: none ever did."""
+    query = select(func.max(ReportRunRow.week)).where(
+        ReportRunRow.team == (team or ""), col(ReportRunRow.sent_at).is_not(None)
+    )
+    return session.exec(query).one()

@@ -1,0 +1,1 @@
+"""The rules for action items."""

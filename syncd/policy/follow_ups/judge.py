@@ -1,0 +1,281 @@
+"""Action items have owners and dates: how their duties stand, and what the daemon does about it.
+
+QRPay runbook, "Post-Incident Actions": "Ensure follow-up tasks are assigned and tracked to completion";
+Ramen runbook, "Post-incident review": action items with owners and dates. The rules are "Follow-ups". An
+item that cannot be seen is never done, and nobody is late for it: what cannot be read is not judged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date, datetime, timedelta
+
+from syncd.domain.base import JsonValue
+from syncd.domain.duty import RUNNING, Duty, DutyKind, DutyState
+from syncd.domain.mapping.value_types import Mode
+from syncd.policy.case import Case, Decision, ItemState, Rulebook
+from syncd.policy.follow_ups.completion import End, end_of
+from syncd.policy.follow_ups.duties import (
+    Item,
+    Rest,
+    active,
+    as_date,
+    done,
+    due_day,
+    latest_day,
+    owned,
+    postponements,
+    taken_at,
+    tenures,
+)
+from syncd.policy.follow_ups.membership import became_at
+from syncd.policy.follow_ups.table_rows import completed
+from syncd.policy.postmortem.owed import counting_spells, over_since
+
+NOT_VISIBLE = "not visible"
+NO_OWNER = "no owner"
+OWNER_LEFT = "its owner has left"
+BY_RULE = "assigned by rule, not taken"
+NONE_LABEL = "no-follow-ups"
+"""On a postmortem: somebody said that there are no action items."""
+TOO_OFTEN = 3
+"""The postponement that goes to the contacts."""
+KNOWLEDGE = "knowledge-base"
+"""What the create of the follow-up on runbook and knowledge base is for."""
+MINE = (DutyKind.OWNED, DutyKind.DONE)
+OWNED_SOON = timedelta(hours=4)
+DONE_SOON = timedelta(hours=24)
+DAILY = timedelta(days=1)
+
+
+def candidates(case: Case) -> frozenset[str]:
+    """The issues beside ticket and postmortem, as those two were last read."""
+    ends = [one.issue for one in (case.ticket, case.postmortem) if one is not None and one.issue is not None]
+    beside = {ident for end in ends for ident in end.subtasks}
+    beside |= {link.other_id for end in ends for link in end.links}
+    return frozenset(beside - {end.id for end in ends})
+
+
+def decide_follow_ups(case: Case, book: Rulebook) -> Decision:
+    """Given a case, return how the duties of its action items stand, and what has to be read first."""
+    if book.mapping.follow_ups.mode is Mode.OFF:
+        return Decision()
+    look = _look(case)
+    if look:
+        return Decision(look=look)
+    decision = Decision(duties=tuple(_let_go(case)))
+    if counts_elsewhere(case):
+        return decision
+    for item in case.items:
+        if item.ended_at is None:
+            decision = decision.plus(_listed(case, item, book) if case.silent else _judge(case, item, book))
+    return decision
+
+
+def counts_elsewhere(case: Case) -> bool:
+    """Whether its action items count for the incident into which it was merged."""
+    return case.merged_into is not None and case.merged_into.claimed
+
+
+def _look(case: Case) -> frozenset[str]:
+    """What is not known well enough to judge: issues beside ours, changelogs, the incident's log."""
+    wanted: set[str] = set()
+    fresh = candidates(case) - case.beside
+    children = set(case.ticket.issue.subtasks) if case.ticket and case.ticket.issue else set()
+    if fresh or (counts_elsewhere(case) and case.items):
+        wanted.add("items")
+    if fresh & children and case.turns is None:
+        wanted.add("log")
+    paper = case.postmortem
+    if paper is not None and not case.silent and paper.gone_since is None and paper.changes_until is None:
+        wanted.add("postmortem")
+    if not case.silent and ("items" in case.recall or any(_stale(case, item) for item in case.items)):
+        wanted.add("items")
+    return frozenset(wanted)
+
+
+def _stale(case: Case, item: ItemState) -> bool:
+    """Whether an item has to be read: it changed since, or a deadline came after the last reading."""
+    if item.gone_since is not None:
+        return False
+    if item.ended_at is not None:
+        return "ended_by" not in item.facts
+    until = item.changes_until
+    if until is None or item.issue is None:
+        return True
+    return any(
+        duty.subject == item.issue_id and duty.state in RUNNING and until < duty.due_at <= (case.now or until)
+        for duty in case.duties
+    )
+
+
+def _let_go(case: Case) -> Iterator[Duty]:
+    """The duties of what is no action item of this incident any more."""
+    live = {item.issue_id: item for item in case.items if item.ended_at is None}
+    for duty in case.duties:
+        if duty.kind not in MINE or duty.state not in RUNNING or duty.subject in live:
+            continue
+        gone = next((item for item in case.items if item.issue_id == duty.subject), None)
+        who = gone.facts.get("ended_by") if gone is not None else None
+        reason = "it is no action item any more" + (f", by {who}" if who else "")
+        if gone is None and case.merged_into is not None:
+            number = case.merged_into.number or case.merged_into.id
+            reason = f"it counts for incident {number}, into which this one was merged"
+        yield duty.model_copy(update={"state": DutyState.CANCELLED, "reason": reason})
+
+
+def _listed(case: Case, state: ItemState, book: Rulebook) -> Decision:
+    """What was over before the rules began: its items are listed, and nobody is chased."""
+    return Decision(facts={state.issue_id: _facts(state, None, _end(case, state, book))})
+
+
+def _judge(case: Case, state: ItemState, book: Rulebook) -> Decision:
+    if state.issue is None:
+        return Decision(again=DAILY.total_seconds())
+    end = _end(case, state, book)
+    item = _item(case, state, book, end)
+    facts = _facts(state, item, end)
+    if item is None or case.now is None:
+        return Decision(facts={state.issue_id: facts})
+    mine = tuple(one for one in case.waivers if one.subject == state.issue_id)
+    rest = Rest(waivers=mine, skewed=case.skewed, soon=DONE_SOON)
+    mapping, now = book.mapping, case.now
+    duties = (
+        *owned(
+            item,
+            case.duty("owned", item.issue.id),
+            mapping,
+            now,
+            rest.model_copy(update={"soon": OWNED_SOON}),
+        ),
+        done(item, case.duty("done", item.issue.id), mapping, now, rest),
+    )
+    moments = [left for duty in duties for left in _moments(duty, now)]
+    moments += [(one.end - now).total_seconds() for one in mine if one.runs(now)]
+    again = min(moments, default=None)
+    if state.gone_since is not None:
+        # what cannot be seen is not judged: it stays as it was, and is never done
+        return Decision(facts={state.issue_id: facts}, again=again)
+    return Decision(duties=duties, facts={state.issue_id: facts}, again=again)
+
+
+def _moments(duty: Duty, now: datetime) -> Iterator[float]:
+    """In how many seconds the passing of time alone changes a duty.
+
+    One that is overdue is looked at every day, so that its incident is not finished before it is done.
+    """
+    if duty.state not in RUNNING:
+        return
+    soon = OWNED_SOON if duty.kind is DutyKind.OWNED else DONE_SOON
+    ahead = [at for at in (duty.due_at - soon, duty.due_at) if at > now]
+    yield (min(ahead, default=now + DAILY) - now).total_seconds()
+
+
+def _end(case: Case, state: ItemState, book: Rulebook) -> End:
+    if state.issue is None:
+        return End()
+    return end_of(
+        state.issue,
+        state.changes,
+        book.mapping.follow_ups,
+        knowledge=bool(state.facts.get(KNOWLEDGE)),
+        restricted=case.restricted,
+    )
+
+
+def _item(case: Case, state: ItemState, book: Rulebook, end: End) -> Item | None:
+    """What the duties are judged from; None while the incident is open and the item has none yet."""
+    if state.issue is None or state.changes_until is None:
+        return None
+    over = over_since(case)
+    known = [one for one in case.duties if one.subject == state.issue_id and one.kind in MINE]
+    if over is None and not known:
+        return None
+    ends = [one.key for one in (case.ticket, case.postmortem) if one is not None]
+    became = became_at(state.issue, state.source, state.changes, frozenset(ends)) or state.first_seen_at
+    starts = min(one.started_at for one in known) if over is None else max(became, over)
+    by_rule = state.facts.get("by_rule")
+    latest, counted = _latest(case, state, book, starts if over is None else over)
+    return Item(
+        issue=state.issue,
+        changes=state.changes,
+        seen_until=state.changes_until,
+        starts=starts,
+        latest=latest,
+        counted=counted,
+        by_rule=str(by_rule) if by_rule else None,
+        closed=end.closed,
+    )
+
+
+def _latest(case: Case, state: ItemState, book: Rulebook, over: datetime) -> tuple[date, str]:
+    """The severity's latest day, kept as it was when the item arose, whatever the mapping says later.
+
+    With it, what it was counted for: another resolve or a worse severity counts anew.
+    """
+    names = list(book.mapping.severities)
+    severities = [
+        *(one.severity for one in counting_spells(case, book)),
+        *(one.severity for one in case.absorbed),
+    ]
+    worst = min((one for one in severities if one in names), key=names.index, default=names[-1])
+    counted = f"{worst} {over.isoformat()}"
+    kept = state.facts.get("latest")
+    known = as_date(str(kept)) if kept and state.facts.get("latest_for") == counted else None
+    if known is None:
+        known = latest_day(over, book.mapping.severities[worst].follow_up_days, book.mapping)
+    return known, counted
+
+
+def _facts(state: ItemState, item: Item | None, end: End) -> dict[str, JsonValue]:
+    """What is kept with an item for people to read: how it stands, by when it is due, what is wrong."""
+    facts: dict[str, JsonValue] = {
+        "stands": end.stands,
+        "postponed": postponements(state.changes),
+        "due": state.issue.due_date if state.issue else None,
+    }
+    if item is not None:
+        facts["due"] = due_day(item).isoformat()
+        facts["latest"], facts["latest_for"] = item.latest.isoformat(), item.counted
+    facts["violations"] = [*violations(state, item, end)]
+    return facts
+
+
+def violations(state: ItemState, item: Item | None, end: End) -> Iterator[str]:
+    """What is wrong with an action item, beside being late, each in a few words."""
+    if state.gone_since is not None:
+        yield NOT_VISIBLE
+    issue = state.issue
+    if issue is None:
+        return
+    if end.lacking is not None:
+        yield end.lacking
+    if end.closed is not None:
+        return
+    if issue.assignee is None:
+        yield NO_OWNER
+    elif not active(issue.assignee):
+        yield OWNER_LEFT
+    elif item is not None and untaken(item):
+        yield BY_RULE
+    own = as_date(issue.due_date)
+    if item is not None and own is not None and own > item.latest:
+        yield f"its date is after the latest one, {item.latest}"
+    times = postponements(state.changes)
+    if times >= TOO_OFTEN:
+        yield f"postponed {times} times"
+
+
+def untaken(item: Item) -> bool:
+    """Whether the owner was assigned by rule and has not touched the item since."""
+    present = next((one for one in tenures(item.issue, item.changes) if one.until is None), None)
+    return present is not None and present.account == item.by_rule and taken_at(item, present) is None
+
+
+def follow_ups_unsaid(case: Case, book: Rulebook) -> bool:
+    """Whether a completed postmortem has no action item and nobody said that there are none."""
+    postmortem = case.postmortem
+    if postmortem is None or postmortem.issue is None or not completed(postmortem, book):
+        return False
+    others = [one for one in case.items if one.ended_at is None and not one.facts.get(KNOWLEDGE)]
+    return not others and NONE_LABEL not in postmortem.issue.labels

@@ -1,0 +1,121 @@
+"""What the daemon does about action items whose duties stand as judged: makes, links, assigns, and says.
+
+Only in mode `enforce`; in `report` it says in `syncd status` what it would have done.
+"""
+
+from __future__ import annotations
+
+from syncd.domain.base import JsonValue
+from syncd.domain.duty import DutyState
+from syncd.domain.mapping.value_types import Mode
+from syncd.domain.operation import Kind, Operation
+from syncd.policy.case import Case, Decision, ItemState, Rulebook
+from syncd.policy.follow_ups.duties import active
+from syncd.policy.follow_ups.judge import KNOWLEDGE, NONE_LABEL, counts_elsewhere, follow_ups_unsaid
+from syncd.policy.follow_ups.membership import DEFAULT_LINK_TYPE, MADE
+from syncd.policy.follow_ups.table_rows import decide_rows, say_on_postmortem
+
+LINK = "link"
+"""The aspect of the link between an item of ours and its postmortem, and what is agreed once it was made."""
+
+
+def tell_follow_ups(case: Case, book: Rulebook) -> Decision:
+    """Given a case whose duties stand as judged, return what is made, assigned and said."""
+    rules = book.mapping.follow_ups
+    if rules.mode is Mode.OFF or case.silent or counts_elsewhere(case):
+        return Decision()
+    decision = Decision()
+    if case.postmortem is not None and case.postmortem.gone_since is None:
+        decision = decide_rows(case, book).plus(_knowledge(case, book)).plus(_unsaid(case, book))
+    for item in case.items:
+        decision = decision.plus(_assign(case, item, book)).plus(_link(case, item, book))
+    if rules.mode is Mode.ENFORCE or decision.look:
+        return decision
+    fresh = [one for one in decision.operations if one.aspect or one.key not in case.once]
+    return Decision(
+        again=decision.again, would=tuple(f"{one.reason} (follow_ups.mode: report)" for one in fresh)
+    )
+
+
+def _knowledge(case: Case, book: Rulebook) -> Decision:
+    """The one follow-up on runbook and knowledge base of an incident that owes a postmortem.
+
+    QRPay runbook: "Ensure knowledge base article is created/updated", "Update runbooks/playbooks after
+    every incident".
+    """
+    duty = case.duty("scheduled")
+    owing = duty is None or duty.state is not DutyState.CANCELLED
+    unread = case.postmortem is None or case.postmortem.issue is None
+    if not book.mapping.follow_ups.knowledge_base or case.incident.open or not owing or unread:
+        return Decision()
+    if case.restricted and book.project.sub_task is None:
+        return Decision()
+    made = Operation(
+        key=f"item/{case.incident.id}/{KNOWLEDGE}",
+        kind=Kind.CREATE_ACTION_ITEM,
+        incident=case.incident.id,
+        object=f"postmortem:{case.incident.id}",
+        meaning={KNOWLEDGE: True},
+        reason="runbook and knowledge base are looked at after every incident that owes a postmortem",
+    )
+    return Decision(operations=(made,))
+
+
+def _unsaid(case: Case, book: Rulebook) -> Decision:
+    if not follow_ups_unsaid(case, book):
+        return Decision()
+    text = f"the postmortem is completed without any; if there are none, set the label {NONE_LABEL}"
+    return Decision(operations=(say_on_postmortem(case, "none", text, ""),))
+
+
+def _assign(case: Case, state: ItemState, book: Rulebook) -> Decision:
+    """An item that nobody took in time is given to the service's owner, once, where the mapping says so."""
+    duty, issue = case.duty("owned", state.issue_id), state.issue
+    wanted = book.mapping.follow_ups.unowned == "assign" and book.section.owner is not None
+    overdue = duty is not None and duty.state is DutyState.BREACHED and state.ended_at is None
+    if not wanted or not overdue or issue is None or state.gone_since is not None or active(issue.assignee):
+        return Decision()
+    if not case.owner_known:
+        return Decision(look=frozenset({"owner"}))
+    owner = case.service_owner
+    if owner is None or "by_rule" in state.facts:
+        return Decision()
+    value: dict[str, JsonValue] = {"accountId" if book.project.edition == "cloud" else "name": owner.id}
+    edit = Operation(
+        key=f"assign/{state.issue_id}",
+        kind=Kind.EDIT_PAPER,
+        incident=case.incident.id,
+        object=f"action_item:{state.issue_id}",
+        aspect="assignee",
+        meaning={
+            "issue": state.issue_id,
+            "fields": {"assignee": value},
+            "update": {},
+            "agree": {"by_rule": owner.id},
+        },
+        reason=f"nobody owned {state.key} in time, so the service's owner gets it",
+    )
+    return Decision(operations=(edit,))
+
+
+def _link(case: Case, state: ItemState, book: Rulebook) -> Decision:
+    """What we made as an issue of its own is linked to its postmortem, once."""
+    issue, postmortem = state.issue, case.postmortem
+    apart = state.source == MADE and issue is not None and issue.parent_id is None
+    if not apart or postmortem is None or LINK in state.facts or state.gone_since is not None:
+        return Decision()
+    link = Operation(
+        key=f"item/{state.issue_id}/{LINK}",
+        kind=Kind.LINK_PAPER,
+        incident=case.incident.id,
+        object=f"action_item:{state.issue_id}",
+        aspect=LINK,
+        meaning={
+            "issue": state.issue_id,
+            "other": postmortem.issue_id,
+            "types": [*(book.mapping.follow_ups.link_types or (DEFAULT_LINK_TYPE,))],
+            "purpose": LINK,
+        },
+        reason=f"people find {state.key} from its postmortem",
+    )
+    return Decision(operations=(link,))

@@ -1,0 +1,1 @@
+"""The rules for mails and comments: who hears what, and when."""

@@ -1,0 +1,141 @@
+"""What a postmortem itself says about its duties: one comment when due soon, one at the breach, none daily.
+
+The label `postmortem-overdue` comes with a breach and goes when nothing is overdue any more. A postmortem
+that was scheduled or completed before its incident was reopened is to be reviewed; one that a person wrote
+for an incident that was merged into another asks which counts (rules: "The postmortem", "Who hears what").
+An owner whom no mail reaches is named in the comment, so that Jira mails them and nothing is said twice.
+"""
+
+from __future__ import annotations
+
+from syncd.domain.base import JsonValue
+from syncd.domain.duty import STATE_WORDS, Duty, DutyKind, DutyState
+from syncd.domain.mapping.value_types import Mode
+from syncd.domain.operation import Kind, Operation
+from syncd.policy.case import Case, Decision, PostmortemState, Rulebook
+from syncd.policy.notify.recipients import out_of_reach
+from syncd.policy.notify.reminders import mention
+from syncd.policy.postmortem.facts_in_comments import FACTS, POSTMORTEM, duty_stated, facts_of, step_key
+from syncd.policy.postmortem.fulfilment import review_field, written_by_a_person
+from syncd.policy.postmortem.judge import KINDS, MET
+from syncd.policy.time.time_words import at_words
+
+OVERDUE_LABEL = "postmortem-overdue"
+STEP = "step"
+"""In the meaning of a comment: which duty it is about, so that a later step of the same takes its place."""
+_WORDS = {
+    DutyKind.SCHEDULED: ("to be scheduled", "was not scheduled"),
+    DutyKind.COMPLETED: ("to be completed", "was not completed"),
+}
+
+
+def tell_duties(case: Case, book: Rulebook) -> Decision:
+    """Given a case with its duties judged, return what people are told on the postmortem."""
+    mode, postmortem = book.mapping.postmortem.mode, case.postmortem
+    if mode is Mode.OFF or case.silent or postmortem is None or postmortem.gone_since is not None:
+        return Decision()
+    latest = [one for kind in KINDS if (one := case.duty(kind)) is not None]
+    said = [op for duty in latest if (op := _step(case, book, duty)) is not None]
+    said += [op for op in (_review(case, book, latest), _which_counts(case, book)) if op is not None]
+    said = [op for op in said if op.key not in case.once]
+    label = _label(case, postmortem, latest)
+    if mode is Mode.REPORT:
+        return Decision(would=tuple(f"say on {postmortem.key}: {op.meaning['text']}" for op in said))
+    return Decision(operations=(*said, *label))
+
+
+def _step(case: Case, book: Rulebook, duty: Duty) -> Operation | None:
+    """The comment of how a duty stands now: due soon, or overdue."""
+    if duty.state not in (DutyState.DUE_SOON, DutyState.BREACHED):
+        return None
+    due = at_words(duty.due_at, book.mapping.zone)
+    soon, late = _WORDS[duty.kind]
+    if duty.state is DutyState.DUE_SOON:
+        text = f"it is {soon} by {due}: {duty.reason}. What ends it: {duty.way_out}."
+    else:
+        text = f"it {late} by {due} and is overdue: {duty.reason}. What ends it: {duty.way_out}."
+    owner = out_of_reach(case, duty) if book.mapping.mails.mode is Mode.ENFORCE else None
+    text = text if owner is None else f"{mention(owner, book)} {text}"
+    key = step_key(case.incident.id, POSTMORTEM, duty, duty.state)
+    made = _say(case, key, text, f"the postmortem is {STATE_WORDS[duty.state]}", f"{duty.kind}/{duty.clock}")
+    if duty.state is not DutyState.BREACHED or duty.corrected is not None:
+        return made
+    return made.model_copy(update={"meaning": {**made.meaning, FACTS: facts_of(duty_stated(duty))}})
+
+
+def _review(case: Case, book: Rulebook, latest: list[Duty]) -> Operation | None:
+    """Reopened after it was met: it stays met, and somebody looks whether it still fits."""
+    reopened = max((turn.at for turn in case.turns or () if turn.kind == "reopened"), default=None)
+    met = [
+        one
+        for one in latest
+        if one.state in MET
+        and reopened
+        and one.met_at
+        and one.started_at <= reopened
+        and one.met_at <= reopened
+    ]
+    if reopened is None or not met:
+        return None
+    done = " and ".join(str(one.kind) for one in met)
+    when = at_words(reopened, book.mapping.zone)
+    text = f"the incident was reopened {when}, after this was {done}. Please review whether it still fits."
+    key = f"say/{case.incident.id}/{POSTMORTEM}/review/{int(reopened.timestamp())}"
+    return _say(case, key, text, "the incident was reopened", "review")
+
+
+def _which_counts(case: Case, book: Rulebook) -> Operation | None:
+    target = case.merged_into
+    if target is None or not target.claimed or not written_by_a_person(case.postmortem, review_field(book)):
+        return None
+    text = (
+        f"the incident was merged into incident {target.number or target.id}, whose postmortem counts from"
+        " then on. Somebody already worked on this one, so nothing is closed or cancelled: please say which"
+        " of the two counts, and close the other."
+    )
+    key = f"say/{case.incident.id}/{POSTMORTEM}/which-counts/{target.id}"
+    return _say(case, key, text, "the incident was merged", "merge")
+
+
+def _say(case: Case, key: str, text: str, reason: str, step: str) -> Operation:
+    return Operation(
+        key=key,
+        kind=Kind.SAY_ON_PAPER,
+        incident=case.incident.id,
+        object=f"postmortem:{case.incident.id}",
+        meaning={"subject": "postmortem", "text": text, "value": "", STEP: step},
+        reason=reason,
+    )
+
+
+def _label(case: Case, postmortem: PostmortemState, latest: list[Duty]) -> tuple[Operation, ...]:
+    """The label comes once with each breach, so that one which a person takes away stays away."""
+    issue = postmortem.issue
+    if issue is None:
+        return ()
+    late = sorted(f"{one.kind}/{one.clock}" for one in latest if one.state is DutyState.BREACHED)
+    there = OVERDUE_LABEL in issue.labels
+    known = postmortem.agreed.get(OVERDUE_LABEL)
+    wanted: JsonValue = ",".join(late) or None
+    if late and not there and known != wanted:
+        return (_edit(case, postmortem, "add", wanted),)
+    if not late and there:
+        return (_edit(case, postmortem, "remove", None),)
+    return ()
+
+
+def _edit(case: Case, postmortem: PostmortemState, verb: str, agree: JsonValue) -> Operation:
+    return Operation(
+        key=f"overdue/{case.incident.id}",
+        kind=Kind.EDIT_PAPER,
+        incident=case.incident.id,
+        object=f"postmortem:{case.incident.id}",
+        aspect="overdue",
+        meaning={
+            "issue": postmortem.issue_id,
+            "fields": {},
+            "update": {"labels": [{verb: OVERDUE_LABEL}]},
+            "agree": {OVERDUE_LABEL: agree},
+        },
+        reason="the postmortem is overdue" if verb == "add" else "the postmortem is not overdue any more",
+    )

@@ -1,0 +1,207 @@
+"""Who is reminded before a deadline, who hears that it has passed, who hears of the third postponement.
+
+Beside the daily digest only three things leave: a notice, the last reminder before a deadline, and a breach
+(rules: "Who hears what"); the reminders before the last one are lines of the digest. After downtime only the
+latest step of a duty goes out, and the one passed over is recorded as not sent. Nobody is reminded before the
+issue was read again. An owner whose address nobody knows is mentioned on the issue, so that Jira mails them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from syncd.domain.duty import Duty, DutyKind, DutyState
+from syncd.domain.mail import KEYS, MailKind
+from syncd.domain.mapping.mapping import Mapping
+from syncd.domain.mapping.value_types import Mode
+from syncd.domain.operation import Kind, Operation
+from syncd.domain.ticket import Account
+from syncd.policy.case import Case, Decision, ItemState, Rulebook
+from syncd.policy.follow_ups.duties import postponed_at
+from syncd.policy.notify.notices import SKIP, by_mode, mail
+from syncd.policy.notify.recipients import Recipient, contacts, out_of_reach, owner_of, told_of
+from syncd.policy.severity import decide_severity
+from syncd.policy.time.quiet_hours import is_open, last_open, next_open
+
+OLD_BREACH = timedelta(days=7)
+"""A breach of which nobody was told for so long stands in the weekly report, and is not mailed any more."""
+POSTPONEMENTS = 3
+"""The postponement of an action item that its contacts hear of."""
+_NOT_YET = (DutyState.PENDING, DutyState.DUE_SOON)
+
+
+def decide_reminders(case: Case, book: Rulebook) -> Decision:
+    """Given a case whose duties are judged, return the reminders and breaches that are due now."""
+    mapping, now = book.mapping, case.now
+    if mapping.mails.mode is Mode.OFF or case.silent or case.skewed or now is None:
+        return Decision()
+    wanted: list[Operation] = []
+    look: frozenset[str] = frozenset()
+    again: list[float] = []
+    for duty in case.latest_duties():
+        if not told_of(duty, mapping):
+            continue
+        if duty.state in _NOT_YET and duty.due_at > now:
+            moment = _moment(duty, mapping, now)
+            if moment is not None and moment > now:
+                again.append((moment - now).total_seconds())
+            elif moment is not None:
+                unread = _unread(case, duty, reminder_moment(duty, mapping))
+                look |= unread
+                wanted += [] if unread else _reminder(case, book, duty)
+        elif duty.state is DutyState.BREACHED and duty.corrected is None:
+            wanted += [*_passed_over(case, mapping, duty), *_breach(case, book, duty, now)]
+    wanted += _postponed(case, book)
+    decision = by_mode(mapping, tuple(wanted))
+    return decision.plus(Decision(look=look, again=min(again, default=None)))
+
+
+def reminder_moment(duty: Duty, mapping: Mapping) -> datetime | None:
+    """When the last reminder of a duty goes out, by the rules alone; None: there is none."""
+    if not mapping.postmortem.remind_hours:
+        return None
+    hours = min(mapping.postmortem.remind_hours)
+    return max(last_open(duty.due_at - timedelta(hours=hours), mapping), duty.started_at)
+
+
+def _moment(duty: Duty, mapping: Mapping, now: datetime) -> datetime | None:
+    """When the last reminder goes out, now that it is `now`; None: no open moment is left."""
+    moment = reminder_moment(duty, mapping)
+    if moment is None or moment > now:
+        return moment
+    if is_open(now, mapping):
+        return now
+    moment = next_open(now, mapping)
+    return moment if moment < duty.due_at else None
+
+
+def _unread(case: Case, duty: Duty, since: datetime | None) -> frozenset[str]:
+    """What was not read since the reminder became due."""
+    paper = "postmortem" if _of_postmortem(duty) else "items"
+    state = case.postmortem if _of_postmortem(duty) else _item(case, duty)
+    if state is None or state.gone_since is not None or since is None:
+        return frozenset()
+    if any(key.startswith(_step(case, duty)) for key in case.sent):
+        return frozenset()
+    return frozenset() if state.changes_until and state.changes_until >= since else frozenset({paper})
+
+
+def _reminder(case: Case, book: Rulebook, duty: Duty) -> Iterator[Operation]:
+    owner = owner_of(case, duty, book.mapping, book.section)
+    reason = f"{words_of(duty)} is due {duty.due_at:%Y-%m-%d %H:%M} UTC"
+    if owner is not None:
+        at = reminder_moment(duty, book.mapping)
+        yield mail(case, MailKind.REMINDER, step_of(duty), owner, reason, at, **_about(duty))
+    else:
+        yield from _mention(case, book, duty, "due soon", reason)
+
+
+def _passed_over(case: Case, mapping: Mapping, duty: Duty) -> Iterator[Operation]:
+    """The reminder of a duty that was breached before it could leave, recorded as not sent."""
+    step, moment = _step(case, duty), reminder_moment(duty, mapping)
+    mentioned = _mention_key(case, duty, "due soon") in case.once or _told_on_the_postmortem(case, duty)
+    if moment is None or mentioned or any(key.startswith(step) for key in case.once):
+        return
+    skip = {SKIP: "the deadline has passed meanwhile, and only the latest step goes out"}
+    nobody = Recipient(address="nobody", why="")
+    reason = "the last reminder"
+    yield mail(case, MailKind.REMINDER, step_of(duty), nobody, reason, moment, **_about(duty), **skip)
+
+
+def _breach(case: Case, book: Rulebook, duty: Duty, now: datetime) -> Iterator[Operation]:
+    severity = decide_severity(case.incident, book.mapping, book.section).name
+    reason = f"{words_of(duty)} is overdue since {duty.due_at:%Y-%m-%d %H:%M} UTC"
+    old = now - (duty.breached_at or duty.due_at) > OLD_BREACH
+    skip = "it passed more than a week ago, and the weekly report tells of it" if old else None
+    for one in contacts(book.mapping, book.section, severity):
+        at = duty.breached_at or duty.due_at
+        yield mail(case, MailKind.BREACH, place_of(duty), one, reason, at, skip=skip, **_about(duty))
+    if not old:
+        yield from _mention(case, book, duty, "overdue", reason)
+
+
+def _postponed(case: Case, book: Rulebook) -> Iterator[Operation]:
+    if book.mapping.follow_ups.mode is not Mode.ENFORCE:
+        return
+    severity = decide_severity(case.incident, book.mapping, book.section).name
+    for item in case.items:
+        over = item.issue is not None and item.issue.status.category == "done"
+        if over or postponements(item) < POSTPONEMENTS:
+            continue
+        for one in contacts(book.mapping, book.section, severity):
+            reason = f"the action item {item.key} was postponed for the third time"
+            moment = f"{item.issue_id}:{POSTPONEMENTS}"
+            at = next(iter(postponed_at(item.changes)[POSTPONEMENTS - 1 :]), None)
+            yield mail(case, MailKind.POSTPONED, moment, one, reason, at, issue=item.issue_id)
+
+
+def postponements(item: ItemState) -> int:
+    """How often the due date of an action item was put off."""
+    said = item.facts.get("postponed", 0)
+    return len(said) if isinstance(said, list) else int(said) if isinstance(said, int | float) else 0
+
+
+def _mention(case: Case, book: Rulebook, duty: Duty, when: str, reason: str) -> Iterator[Operation]:
+    """A comment that names the owner of an action item, where nobody knows an address of theirs."""
+    account = out_of_reach(case, duty)
+    if account is None or _told_on_the_postmortem(case, duty):
+        return
+    yield Operation(
+        key=_mention_key(case, duty, when),
+        kind=Kind.SAY_ON_PAPER,
+        incident=case.incident.id,
+        object=f"action_item:{duty.subject}",
+        meaning={"subject": when, "text": f"{mention(account, book)} {reason}.", "value": ""},
+        reason=f"its owner has no known address: {reason}",
+    )
+
+
+def mention(account: Account, book: Rulebook) -> str:
+    """Markup that names a person, so that Jira mails them."""
+    return f"[~accountid:{account.id}]" if book.project.edition == "cloud" else f"[~{account.id}]"
+
+
+def _told_on_the_postmortem(case: Case, duty: Duty) -> bool:
+    """Whether the one comment that the postmortem gets names the owner already (`tell_duties`)."""
+    return _of_postmortem(duty) and out_of_reach(case, duty) is not None
+
+
+def words_of(duty: Duty) -> str:
+    """What is owed, in words."""
+    return {
+        DutyKind.SCHEDULED: "scheduling the postmortem",
+        DutyKind.COMPLETED: "completing the postmortem",
+        DutyKind.OWNED: "an owner for the action item",
+        DutyKind.DONE: "the action item",
+    }[duty.kind]
+
+
+def place_of(duty: Duty) -> str:
+    """A duty as it stands in keys."""
+    return f"{duty.kind}:{duty.subject}:{duty.clock}"
+
+
+def step_of(duty: Duty) -> str:
+    """The last reminder of a duty's present deadline, as it stands in keys."""
+    return f"{place_of(duty)}:{duty.due_at:%Y%m%dT%H%M}"
+
+
+def _step(case: Case, duty: Duty) -> str:
+    return f"{KEYS}{MailKind.REMINDER}/{case.incident.id}/{step_of(duty)}/"
+
+
+def _mention_key(case: Case, duty: Duty, when: str) -> str:
+    return f"mention/{case.incident.id}/{step_of(duty)}/{when.replace(' ', '-')}"
+
+
+def _about(duty: Duty) -> dict[str, str]:
+    return {"duty": duty.kind, "subject": duty.subject, "clock": str(duty.clock)}
+
+
+def _of_postmortem(duty: Duty) -> bool:
+    return duty.kind in (DutyKind.SCHEDULED, DutyKind.COMPLETED)
+
+
+def _item(case: Case, duty: Duty) -> ItemState | None:
+    return next((one for one in case.items if one.issue_id == duty.subject), None)

@@ -1,0 +1,1 @@
+"""The rules for postmortems and their duties."""

@@ -1,0 +1,128 @@
+"""An incident that owes a postmortem gets one, half an hour after its resolve, linked to its ticket.
+
+It is made once; a person who deletes it is not overruled (rules: "The postmortem: two duties"). What was
+reopened before then waits for its next resolve. Of a restricted incident it stands under the level before
+anything else is written to it. The two duties and their clocks are other rules' business.
+"""
+
+from __future__ import annotations
+
+from syncd.domain.mapping.value_types import Mode
+from syncd.domain.operation import Kind, Operation, postmortem_key, ticket_key
+from syncd.policy.case import Case, Decision, PostmortemState, Rulebook
+from syncd.policy.postmortem.owed import counts_for_another, over_since, owed_postmortem, settles_in
+from syncd.policy.restricted import ASPECT, STUB, level_of
+
+LINK = "link"
+"""The aspect of the link between ticket and postmortem, and what is agreed once it was made."""
+
+
+def decide_postmortem(case: Case, book: Rulebook) -> Decision:
+    """Given a case, return the create of its postmortem, or what the one that it has still needs."""
+    if case.postmortem is not None:
+        return _level(case, case.postmortem, book).plus(_link(case, case.postmortem, book))
+    if case.silent or book.mapping.postmortem.mode is Mode.OFF:
+        return Decision()
+    return _make(case, book)
+
+
+def seconds_left(case: Case, book: Rulebook) -> float | None:
+    """Seconds until the postmortem may be made; None: not while the case is as it is.
+
+    What was resolved in the future, by our clock, is not waited for any longer than what was just now.
+    """
+    over, owed = over_since(case), owed_postmortem(case, book)
+    if over is None or owed is None:
+        return None
+    rest = 60.0 * book.mapping.postmortem.after_minutes
+    return 0.0 if case.now is None else max(0.0, min(rest, rest - (case.now - over).total_seconds()))
+
+
+def _make(case: Case, book: Rulebook) -> Decision:
+    left, owed = seconds_left(case, book), owed_postmortem(case, book)
+    if left is None or owed is None:
+        elsewhere = counts_for_another(case)
+        return Decision() if case.incident.open or elsewhere else Decision(again=settles_in(case, book))
+    if left > 0:
+        return Decision(again=left)
+    if book.mapping.postmortem.mode is Mode.REPORT:
+        return Decision(would=(f"make the postmortem: {owed.reason} (postmortem.mode: report)",))
+    incident = case.incident
+    key = postmortem_key(incident.id)
+    if key in case.once:
+        return Decision()
+    if case.turns is None:
+        return Decision(look=frozenset({"log"}))
+    return Decision(
+        operations=(
+            Operation(
+                key=key,
+                kind=Kind.CREATE_POSTMORTEM,
+                incident=incident.id,
+                object=f"postmortem:{incident.id}",
+                needs=(ticket_key(incident.id),),
+                meaning={"restricted": True} if case.restricted else {},
+                reason=owed.reason,
+            ),
+        )
+    )
+
+
+def _link(case: Case, paper: PostmortemState, book: Rulebook) -> Decision:
+    """The link to the ticket, once: one that a person takes away stays away."""
+    ticket, facts = case.ticket, book.project.postmortem
+    if book.mapping.postmortem.mode is not Mode.ENFORCE or ticket is None or LINK in paper.agreed:
+        return Decision()
+    if facts is None or facts.link_type is None or paper.gone_since is not None:
+        return Decision()
+    if paper.issue is not None and any(one.other_id == ticket.issue_id for one in paper.issue.links):
+        return Decision()
+    return Decision(
+        operations=(
+            Operation(
+                key=f"postmortem/{case.incident.id}/{LINK}",
+                kind=Kind.LINK_PAPER,
+                incident=case.incident.id,
+                object=f"postmortem:{case.incident.id}",
+                aspect=LINK,
+                meaning={
+                    "issue": paper.issue_id,
+                    "other": ticket.issue_id,
+                    "types": [facts.link_type],
+                    "purpose": LINK,
+                },
+                reason="people find the postmortem from the ticket",
+            ),
+        )
+    )
+
+
+def _level(case: Case, paper: PostmortemState, book: Rulebook) -> Decision:
+    """The security level of a restricted incident's postmortem, as far as it has none."""
+    if not case.restricted or ASPECT in paper.agreed or paper.agreed.get(STUB):
+        return Decision()
+    issue = paper.issue
+    apart = issue is not None and issue.project == book.mapping.restricted.project
+    if apart or (issue is not None and issue.security_level is not None):
+        return Decision()
+    level = level_of(book.mapping, book.project)
+    if level is None:
+        return Decision()
+    return Decision(
+        operations=(
+            Operation(
+                key=f"postmortem/{case.incident.id}/{ASPECT}",
+                kind=Kind.EDIT_PAPER,
+                incident=case.incident.id,
+                object=f"postmortem:{case.incident.id}",
+                aspect=ASPECT,
+                meaning={
+                    "issue": paper.issue_id,
+                    "fields": {"security": {"id": level.id}},
+                    "update": {},
+                    "agree": {ASPECT: level.id},
+                },
+                reason="the incident is restricted",
+            ),
+        )
+    )

@@ -1,0 +1,94 @@
+"""The two duties of a postmortem: that it is scheduled, and that it is completed.
+
+Decided by the time of the act at its source, never by when the daemon looked: what the rules rest on is read
+first (`Decision.look`). `resolved_periods` says when clocks run, `fulfilment` when a duty was met,
+`syncd.policy.postmortem.judge` how each then stands (rules: "The postmortem: two duties").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from syncd.domain.duty import RUNNING, Duty, DutyState
+from syncd.domain.mapping.value_types import Mode
+from syncd.policy.case import Case, Decision, Remark, Rulebook
+from syncd.policy.postmortem.fulfilment import review_field, written_by_a_person
+from syncd.policy.postmortem.judge import KINDS, Clock, Matter, cancelled, judge, own_duties, soon_at
+from syncd.policy.postmortem.resolved_periods import Qualified, enforced, might_owe, qualified, rests_of
+from syncd.policy.postmortem.waiver_labels import label_waivers
+
+
+def decide_duties(case: Case, book: Rulebook) -> Decision:
+    """Given a case, return the two duties as far as they stand otherwise than on record."""
+    now, known = case.now, own_duties(case)
+    if book.mapping.postmortem.mode is Mode.OFF or case.silent or now is None:
+        return Decision()
+    recalled = "postmortem" not in case.recall
+    if not known and ((case.incident.open and recalled) or not might_owe(case, book)):
+        return Decision()
+    if case.turns is None:
+        return Decision(look=frozenset({"log"}))
+    postmortem = case.postmortem
+    unread = postmortem is not None and postmortem.gone_since is None and postmortem.changes_until is None
+    if unread or not recalled:
+        return Decision(look=frozenset({"postmortem"}))
+    rests = rests_of(case.turns, now)
+    owed = qualified(case, book, rests, now)
+    again = _until([one for one in [owed.settles_at] if one], now)
+    labels, waivers = label_waivers(case, book)
+    nothing = _why_nothing(case, book, owed)
+    if nothing is not None:
+        gone = tuple(cancelled(one, nothing) for one in known if one.state in RUNNING)
+        return labels.plus(Decision(duties=gone, again=again))
+    if owed.since is None:
+        return labels.plus(Decision(again=again))
+    clocks = [Clock(max(rest.resolved_at, owed.since), rest) for rest in enforced(rests, book)]
+    clocks = [one for one in clocks if one.ended_at is None or one.started_at < one.ended_at]
+    matter = Matter(case, book, now, owed, clocks, waivers)
+    for kind in KINDS:
+        judge(kind, matter)
+    if matter.unread:
+        return Decision(look=frozenset({"postmortem"}))
+    matter.moments += [rest.doubtful_until for rest in rests if rest.doubtful_until]
+    changed = tuple(one for one in matter.duties if one not in known)
+    judged = Decision(
+        duties=changed, again=_until(matter.moments, now), remarks=_passed_over(changed, case, book)
+    )
+    return labels.plus(judged)
+
+
+def _why_nothing(case: Case, book: Rulebook, owed: Qualified) -> str | None:
+    """Why no postmortem is owed (any more), None if one is."""
+    target = case.merged_into
+    written = written_by_a_person(case.postmortem, review_field(book))
+    if target is not None and target.claimed and not written:
+        return f"it was merged into incident {target.number or target.id}, whose postmortem counts"
+    if owed.since is not None or owed.settles_at is not None:
+        return None
+    if book.mapping.postmortem.basis == "final":
+        return "its severity was lowered to one that owes no postmortem"
+    return "by the rules that hold for it now, it owes no postmortem"
+
+
+def _until(moments: Iterable[datetime], now: datetime) -> float | None:
+    """Seconds until the first of these moments that is still to come."""
+    return min(((at - now).total_seconds() for at in moments if at > now), default=None)
+
+
+def _passed_over(changed: Iterable[Duty], case: Case, book: Rulebook) -> tuple[Remark, ...]:
+    """Steps that were passed over while nobody looked: only the latest of each duty goes out."""
+    if book.mapping.postmortem.mode is not Mode.ENFORCE or case.postmortem is None:
+        return ()
+    before = {one.place: one.state for one in case.duties}
+    return tuple(
+        Remark(
+            rule="postmortem.due_soon",
+            reason=f"{one.kind}: that it is due soon was not sent, because it was overdue when it was seen",
+        )
+        for one in changed
+        if one.state is DutyState.BREACHED
+        and one.met_at is None
+        and before.get(one.place, DutyState.PENDING) is DutyState.PENDING
+        and soon_at(one, book) is not None
+    )

@@ -1,0 +1,100 @@
+"""A duty's clock in words: when it started and why, what is due when, what happens next, what would end it.
+
+Written for somebody who reads it in the middle of the night: one fact a line, times with their zone.
+"""
+
+from __future__ import annotations
+
+from syncd.domain.duty import STATE_WORDS, Duty, DutyState, Waiver
+from syncd.policy.case import Case, Rulebook
+from syncd.policy.postmortem.judge import soon_at
+from syncd.policy.time.time_words import at_words, long_words
+
+
+def explain(duty: Duty, case: Case, book: Rulebook | None = None) -> tuple[str, ...]:
+    """Given a duty of the incident's postmortem, return its lines.
+
+    Without a rulebook, as where only the ledger is read, times are in UTC and it is not said when it becomes
+    due soon.
+    """
+    zone = book.mapping.zone if book else "UTC"
+    lines = [f"Started {at_words(duty.started_at, zone)}: {duty.reason}"]
+    if duty.state is DutyState.CANCELLED:
+        lines = [f"Cancelled: {duty.reason}"]
+    lines += _stands(duty, case, zone)
+    if duty.breached_at is not None and duty.state is not DutyState.BREACHED:
+        lines.append(f"It was overdue from {at_words(duty.breached_at, zone)} on, which stays on record")
+    if duty.corrected is not None:
+        lines.append(f"That it was overdue was taken back: {duty.corrected}")
+    if duty.rebuilt:
+        lines.append("That it was overdue is rebuilt from our comment: an earlier ledger was lost")
+    lines += _next(duty, case, book, zone)
+    if duty.way_out:
+        lines.append(f"What ends it: {duty.way_out}")
+        if duty.state is not DutyState.WAIVED:
+            rest = "--until DATE --reason WHY --by WHO"
+            lines.append(f"Or: syncd waive {case.incident.number} --duty {duty.kind} {rest}")
+    return tuple(lines)
+
+
+def summary(duty: Duty, zone: str = "UTC") -> str:
+    """A duty in a few words, for a cell of a table: `due soon, 2026-11-24 10:00 UTC`."""
+    words = STATE_WORDS[duty.state]
+    owed = duty.state in (DutyState.PENDING, DutyState.DUE_SOON, DutyState.BREACHED, DutyState.WAIVED)
+    return f"{words}, {at_words(duty.due_at, zone)}" if owed else words
+
+
+def _stands(duty: Duty, case: Case, zone: str) -> list[str]:
+    due, now = at_words(duty.due_at, zone), case.now
+    if duty.state is DutyState.BREACHED:
+        since = duty.breached_at or duty.due_at
+        ago = f", for {long_words(now - since)}" if now else ""
+        return [f"Was due {due}; overdue since {at_words(since, zone)}{ago}"]
+    if duty.state in (DutyState.MET, DutyState.MET_LATE):
+        by = _name(duty.met_by, case)
+        at = f" {at_words(duty.met_at, zone)}" if duty.met_at else ""
+        return [f"Was due {due}; done{at}{f' by {by}' if by else ''}"]
+    if duty.state is DutyState.WAIVED:
+        running = next((one for one in case.waivers if now and one.covers(duty.kind) and one.runs(now)), None)
+        said = _waived(running, zone) if running else "Waived"
+        return [f"{said}; after that it is due {due}"]
+    if duty.state in (DutyState.PENDING, DutyState.DUE_SOON):
+        if now is None or now <= duty.due_at:
+            return [f"Due {due}" + (f", in {long_words(duty.due_at - now)}" if now else "")]
+        return [f"Was due {due}, {long_words(now - duty.due_at)} ago, and is not judged yet{_why_not(case)}"]
+    return []
+
+
+def _waived(waiver: Waiver, zone: str) -> str:
+    said = f"Waived until {at_words(waiver.end, zone)} by {waiver.by}: {waiver.reason}"
+    return f"{said} (rebuilt from our comment: an earlier ledger was lost)" if waiver.rebuilt else said
+
+
+def _why_not(case: Case) -> str:
+    if case.postmortem is None:
+        return ": there is no postmortem that syncd knows"
+    if case.postmortem.gone_since is not None:
+        return f": {case.postmortem.key} is out of our sight, moved, secured or deleted"
+    if case.skewed:
+        return ": our clock and a service's are too far apart"
+    return f": the changes of {case.postmortem.key} are read first"
+
+
+def _next(duty: Duty, case: Case, book: Rulebook | None, zone: str) -> list[str]:
+    now = case.now
+    if duty.state is DutyState.PENDING and now is not None and now <= duty.due_at:
+        soon = soon_at(duty, book) if book else None
+        first = f"{at_words(soon, zone)} it is due soon and the postmortem says so; " if soon else ""
+        return [f"Next: {first}after {at_words(duty.due_at, zone)} it is overdue"]
+    if duty.state is DutyState.DUE_SOON and now is not None and now <= duty.due_at:
+        return [f"Next: after {at_words(duty.due_at, zone)} it is overdue, and its contacts hear of it"]
+    if duty.state is DutyState.CANCELLED and case.incident.open:
+        return ["Next: nothing until the incident is resolved"]
+    return []
+
+
+def _name(account: str | None, case: Case) -> str | None:
+    """The name under which Jira's changelog knows an account."""
+    changes = case.postmortem.changes if case.postmortem else ()
+    found = (one.author.name for one in changes if one.author is not None and one.author.id == account)
+    return next((name for name in found if name), account)

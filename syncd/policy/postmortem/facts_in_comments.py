@@ -1,0 +1,225 @@
+"""What our comments state of duties, so that a lost ledger can be read back from the issues.
+
+A breach, a correction, a waiver and its end each stand as one comment on the postmortem or action item. Its
+mark holds the same as `facts`, and the operation that the mark names is derived from them: facts that
+somebody changed belong to another operation. What the comment names in its last line is what Jira guards: an
+edit shows in the comment's time. So a statement is believed when our own account wrote it, nobody edited it,
+and facts, mark and last line name one operation. People's comments can say the same and state nothing.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from datetime import timedelta
+from hashlib import sha256
+from typing import Literal
+
+from pydantic import Field, TypeAdapter, ValidationError
+
+from syncd.domain.base import JsonValue, UtcTime, Value
+from syncd.domain.duty import Duty, DutyKind, DutyState, Waiver
+from syncd.domain.operation import op_of
+from syncd.domain.ticket import Comment
+from syncd.policy.marks import mark_in
+from syncd.policy.postmortem.waiver_labels import LONGEST
+
+FACTS = "facts"
+"""In the meaning of a comment: what it states."""
+POSTMORTEM = "postmortem"
+"""The place of what stands on the postmortem; an action item's is its issue id."""
+CORRECTED = "corrected"
+SAID = "said"
+"""Beside the facts: people's words, which no operation is derived from."""
+WITHHELD = "see the comment"
+"""What stands for words that were not said, as of a restricted incident."""
+UNEDITED = timedelta(seconds=2)
+"""Jira stamps a new comment with one moment twice."""
+
+
+class DutyStated(Value):
+    """That a duty was overdue, or (`corrected`) that this was taken back."""
+
+    what: Literal["duty"] = "duty"
+    step: Literal["breached", "corrected"]
+    kind: DutyKind
+    clock: int
+    started_at: UtcTime
+    due_at: UtcTime
+    was_due_at: UtcTime | None = None
+    breached_at: UtcTime
+    rule: str = ""
+
+
+class WaiverStated(Value):
+    """That duties rest until a moment, on somebody's word."""
+
+    what: Literal["waiver"] = "waiver"
+    duty: DutyKind | None = None
+    until: UtcTime
+    by: str
+    at: UtcTime
+    source: str
+
+
+class WaiverEnded(Value):
+    """That the waiver of that moment was ended before its time."""
+
+    what: Literal["waiver ended"] = "waiver ended"
+    duty: DutyKind | None = None
+    at: UtcTime
+    ended_at: UtcTime
+    by: str | None = None
+
+
+Stated = DutyStated | WaiverStated | WaiverEnded
+_STATED: TypeAdapter[Stated] = TypeAdapter(Stated)
+
+
+class Statement(Value):
+    """A statement that is believed: the comment, the key of its operation, and the words beside it."""
+
+    comment: Comment
+    key: str
+    stated: Stated = Field(discriminator="what")
+    said: str = ""
+
+
+def duty_stated(duty: Duty) -> DutyStated:
+    """What the comment of a breach states, or of a correction where there was one."""
+    return DutyStated(
+        step="breached" if duty.corrected is None else CORRECTED,
+        kind=duty.kind,
+        clock=duty.clock,
+        started_at=duty.started_at,
+        due_at=duty.due_at,
+        was_due_at=duty.was_due_at,
+        breached_at=duty.breached_at or duty.due_at,
+        rule=duty.rule,
+    )
+
+
+def step_key(incident: str, place: str, duty: Duty, step: str) -> str:
+    """The key of the comment on one step of a duty: due soon, overdue, corrected."""
+    return _step_key(incident, place, duty.kind, duty.clock, step, duty.due_at)
+
+
+def _step_key(incident: str, place: str, kind: str, clock: int, step: str, due_at: UtcTime) -> str:
+    return f"say/{incident}/{place}/{kind}/{clock}/{step}/{int(due_at.timestamp())}"
+
+
+def waiver_stated(waiver: Waiver) -> WaiverStated:
+    """What the comment on a waiver states."""
+    return WaiverStated(
+        duty=waiver.duty, until=waiver.until, by=waiver.by, at=waiver.at, source=waiver.source
+    )
+
+
+def end_stated(waiver: Waiver) -> WaiverEnded | None:
+    """What the comment on a waiver's end states; None where it was not ended before its time."""
+    if waiver.ended_at is None:
+        return None
+    return WaiverEnded(duty=waiver.duty, at=waiver.at, ended_at=waiver.ended_at, by=waiver.ended_by)
+
+
+def key_of(incident: str, place: str, stated: Stated) -> str:
+    """The key of the comment that states it."""
+    if isinstance(stated, DutyStated):
+        return _step_key(incident, place, stated.kind, stated.clock, stated.step, stated.due_at)
+    plain = json.dumps(facts_of(stated), sort_keys=True, separators=(",", ":"))
+    return f"say/{incident}/{place}/{stated.what.replace(' ', '-')}/{sha256(plain.encode()).hexdigest()[:16]}"
+
+
+def facts_of(stated: Stated) -> dict[str, JsonValue]:
+    """A statement as it stands in a mark."""
+    return stated.model_dump(mode="json")
+
+
+def statements(
+    comments: Iterable[Comment], ours: str, incident: str, place: str
+) -> Iterator[Statement | Comment]:
+    """What these comments of one issue state, oldest first; a comment itself where it is not believed.
+
+    `ours` is our own account's id. What stands on an action item may have been said while it counted for
+    another incident.
+    """
+    for comment in comments:
+        mark = comment.mark
+        if mark is None or not mark.facts:
+            continue
+        if place == POSTMORTEM and mark.incident != incident:
+            yield comment
+            continue
+        said = mark.facts.get(SAID)
+        stated = _read({name: value for name, value in mark.facts.items() if name != SAID})
+        key = key_of(mark.incident, place, stated) if stated is not None else ""
+        named = {op_of(key), mark.op, mark_in(comment.body)}
+        if stated is None or len(named) > 1 or not _untouched(comment, ours):
+            yield comment
+        else:
+            yield Statement(
+                comment=comment, key=key, stated=stated, said=said if isinstance(said, str) else ""
+            )
+
+
+def _untouched(comment: Comment, ours: str) -> bool:
+    edited = comment.updated_at is not None and comment.updated_at - comment.created_at > UNEDITED
+    return comment.author is not None and comment.author.id == ours and not edited
+
+
+def _read(facts: dict[str, JsonValue]) -> Stated | None:
+    try:
+        stated = _STATED.validate_python(facts)
+    except ValidationError:
+        return None
+    if isinstance(stated, WaiverStated) and stated.until - stated.at > LONGEST:
+        return None
+    if isinstance(stated, DutyStated) and stated.breached_at < stated.started_at:
+        return None
+    return stated
+
+
+def rebuilt(found: Iterable[Statement], incident: str, item: str | None) -> tuple[list[Duty], list[Waiver]]:
+    """The duties and waivers that statements of one issue tell of; `item` is an action item's issue id.
+
+    Of several about one clock the latest counts.
+    """
+    duties: dict[tuple[str, str, int], Duty] = {}
+    waivers: dict[tuple[DutyKind | None, UtcTime], Waiver] = {}
+    for one in found:
+        stated = one.stated
+        if isinstance(stated, DutyStated):
+            duty = _duty(stated, item or incident, one.said)
+            duties[duty.place] = duty
+        elif isinstance(stated, WaiverStated):
+            waivers[stated.duty, stated.at] = Waiver(
+                duty=stated.duty,
+                subject=item,
+                until=stated.until,
+                reason=one.said or WITHHELD,
+                by=stated.by,
+                at=stated.at,
+                source=stated.source,
+                rebuilt=True,
+            )
+        elif (stated.duty, stated.at) in waivers:
+            end = {"ended_at": stated.ended_at, "ended_by": stated.by}
+            waivers[stated.duty, stated.at] = waivers[stated.duty, stated.at].model_copy(update=end)
+    return [*duties.values()], [*waivers.values()]
+
+
+def _duty(stated: DutyStated, subject: str, said: str) -> Duty:
+    """As it stood when the comment was written; the next decision judges it on."""
+    return Duty(
+        kind=stated.kind,
+        subject=subject,
+        clock=stated.clock,
+        state=DutyState.BREACHED,
+        started_at=stated.started_at,
+        due_at=stated.due_at,
+        was_due_at=stated.was_due_at,
+        rule=stated.rule,
+        breached_at=stated.breached_at,
+        corrected=said or WITHHELD if stated.step == CORRECTED else None,
+        rebuilt=True,
+    )

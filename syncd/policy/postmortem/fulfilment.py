@@ -1,0 +1,258 @@
+"""When a postmortem was scheduled and completed, out of its changelog: by the time of the act at its source.
+
+Scheduled means an active owner and a review date that a person entered, not before the resolve and at most
+14 days after it; completed means one of the mapping's statuses. The owner may be ours; the review date never
+is, because no operation writes it: a change by our own account was made by a person who shares it. An app, or
+a value that stood there from the create, is nobody's word.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, date, datetime, timedelta
+from itertools import groupby
+from zoneinfo import ZoneInfo
+
+from syncd.domain.base import UtcTime, Value
+from syncd.domain.history import Change
+from syncd.domain.mapping.mapping import Mapping
+from syncd.domain.project import ResolvedProject
+from syncd.domain.ticket import Issue, Status
+from syncd.policy.case import PostmortemState, Rulebook
+from syncd.policy.marks import mark_in
+
+DUE_DATE = "duedate"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Span(Value):
+    """A time in which what is owed was done; `until` None: it still is. `by` is who did it."""
+
+    since: UtcTime
+    until: UtcTime | None = None
+    by: str | None = None
+
+
+class Window(Value):
+    """Which review dates count on a clock.
+
+    Not before the day of the resolve; at most `days` after the day of `counts_from`, or for one that was
+    entered after the deadline `due_at`, after the day on which it was entered: else what is overdue for long
+    could not be ended any more.
+    """
+
+    resolved_at: UtcTime
+    counts_from: UtcTime
+    due_at: UtcTime
+    days: int
+    zone: str
+
+    def last_day(self, entered_at: datetime | None = None) -> date:
+        """The last day that counts, for a date entered at a moment (None: in time)."""
+        late = entered_at is not None and entered_at > self.due_at
+        start = max(self.counts_from, entered_at) if late and entered_at else self.counts_from
+        return self._day(start) + timedelta(days=self.days)
+
+    def first_day(self) -> date:
+        """The first day that counts."""
+        return self._day(self.resolved_at)
+
+    def admits(self, day: date, entered_at: datetime) -> bool:
+        """Whether a review on that day is one."""
+        return self.first_day() <= day <= self.last_day(entered_at)
+
+    def _day(self, at: datetime) -> date:
+        return at.astimezone(ZoneInfo(self.zone)).date()
+
+
+class _Review(Value):
+    """A review date as somebody entered it."""
+
+    day: date
+    entered_at: UtcTime
+    by: str | None
+
+
+def review_field(book: Rulebook) -> str:
+    """The id of the field that holds the review date; a name that the project lacks stays as it is."""
+    return review_field_of(book.mapping, book.project)
+
+
+def review_field_of(mapping: Mapping, project: ResolvedProject) -> str:
+    """As `review_field`, of a mapping and its project."""
+    if project.postmortem is not None:
+        return project.postmortem.date_field
+    wanted = mapping.postmortem.date_field
+    if wanted.casefold() in (DUE_DATE, "due date"):
+        return DUE_DATE
+    named = (one.id for one in project.fields.values() if one.name.casefold() == wanted.casefold())
+    return project.fields[wanted].id if wanted in project.fields else next(named, wanted)
+
+
+def scheduled_spans(
+    postmortem: PostmortemState, field: str, window: Window, now: datetime
+) -> tuple[Span, ...]:
+    """When an owner and a review date of a person stood there together."""
+    issue = postmortem.issue
+    if issue is None:
+        return ()
+    owned = _before(postmortem.changes, "assignee", issue.assignee.id if issue.assignee else None)
+    owned_by: str | None = None
+    review = _from_the_create(postmortem, field)
+    spans: list[Span] = []
+    _note(spans, bool(owned) and _counts(review, window), _made_at(postmortem), review.by if review else None)
+    for at, changes in _acts(postmortem.changes, {"assignee", field}):
+        by = owned_by
+        for change in changes:
+            if change.field == "assignee":
+                owned, owned_by = change.after, change.author.id if change.author else None
+                by = owned_by
+            else:
+                review = _entered(change)
+                by = review.by if review else by
+        _note(spans, bool(owned) and _counts(review, window), at, by)
+    if issue.assignee is not None and not issue.assignee.active:
+        # when somebody left is nowhere on record: it holds from when it was seen
+        _note(spans, False, postmortem.changes_until or now, None)
+    return tuple(spans)
+
+
+def completed_spans(postmortem: PostmortemState, book: Rulebook) -> tuple[Span, ...]:
+    """When the postmortem stood in one of the statuses in which it is completed."""
+    issue = postmortem.issue
+    if issue is None:
+        return ()
+    names = {name.casefold() for name in book.mapping.postmortem.statuses}
+    resolved = book.project.postmortem.completed if book.project.postmortem else ()
+    ids = _ids_of(names, [issue.status, *book.project.statuses.values(), *_others(book)])
+    ids |= {one.id for one in resolved}
+
+    def done(ident: str | None, words: str | None) -> bool:
+        return ident in ids or (words or "").casefold() in names
+
+    moves = [one for one in postmortem.changes if one.field == "status"]
+    first = (moves[0].before, moves[0].before_words) if moves else (issue.status.id, issue.status.name)
+    spans: list[Span] = []
+    _note(spans, done(*first), _made_at(postmortem), None)
+    for move in moves:
+        _note(spans, done(move.after, move.after_words), move.at, move.author.id if move.author else None)
+    return tuple(spans)
+
+
+def carried_on(spans: Iterable[Span], by: Sequence[Span]) -> tuple[Span, ...]:
+    """The spans, each going on while another does in which it ended.
+
+    What was scheduled and is completed by now stays scheduled, whatever becomes of its review date.
+    """
+    found = []
+    for span in spans:
+        cover = held_at(by, span.until) if span.until is not None else None
+        found.append(span if cover is None else span.model_copy(update={"until": cover.until}))
+    return tuple(found)
+
+
+def first_gap(spans: Sequence[Span], start: datetime) -> datetime | None:
+    """The first moment from `start` on at which it was not done; None: it was, and still is."""
+    at = start
+    for span in spans:
+        if span.until is not None and span.until <= at:
+            continue
+        if span.since > at:
+            return at
+        if span.until is None:
+            return None
+        at = span.until
+    return at
+
+
+def held_at(spans: Sequence[Span], at: datetime) -> Span | None:
+    """The span that a moment lies in."""
+    return next(
+        (span for span in spans if span.since <= at and (span.until is None or at < span.until)), None
+    )
+
+
+def written_by_a_person(postmortem: PostmortemState | None, field: str) -> bool:
+    """Whether a person already worked on it: on its text, its review date or its status, or commented."""
+    if postmortem is None or postmortem.issue is None:
+        return False
+    fields = {"description", "summary", "status", field}
+    changed = any(one.field in fields and _human(one) for one in postmortem.changes)
+    comments = postmortem.issue.comments or ()
+    theirs = [one for one in comments if one.mark is None and mark_in(one.body) is None]
+    said = any(one.author is not None and one.author.human for one in theirs)
+    return changed or said or postmortem.origin != "operation"
+
+
+def _acts(changes: Iterable[Change], fields: set[str]) -> Iterator[tuple[datetime, list[Change]]]:
+    """What was changed together, oldest first."""
+    wanted = sorted((one for one in changes if one.field in fields), key=lambda one: one.at)
+    for at, some in groupby(wanted, key=lambda one: one.at):
+        yield at, list(some)
+
+
+def _note(spans: list[Span], holds: bool, at: datetime, by: str | None) -> None:
+    last = spans[-1] if spans else None
+    going_on = last is not None and last.until is None
+    if holds and not going_on:
+        spans.append(Span(since=at, by=by))
+    elif not holds and last is not None and last.until is None:
+        spans[-1] = last.model_copy(update={"until": max(at, last.since)})
+
+
+def _before(changes: Iterable[Change], field: str, now: str | None) -> str | None:
+    """The value that a field had before all its changes."""
+    first = next((one for one in changes if one.field == field), None)
+    return now if first is None else first.before
+
+
+def _from_the_create(postmortem: PostmortemState, field: str) -> _Review | None:
+    """A review date that a person gave to a postmortem that they made themselves."""
+    issue = postmortem.issue
+    if issue is None or postmortem.origin == "operation":
+        return None
+    raw = _before(postmortem.changes, field, _shown(issue, field))
+    day = _day_of(raw)
+    return _Review(day=day, entered_at=_made_at(postmortem), by=None) if day else None
+
+
+def _shown(issue: Issue, field: str) -> str | None:
+    value = issue.due_date if field == DUE_DATE else issue.fields.get(field)
+    return value if isinstance(value, str) else None
+
+
+def _entered(change: Change) -> _Review | None:
+    day = _day_of(change.after) or _day_of(change.after_words)
+    if day is None or not _human(change):
+        return None
+    return _Review(day=day, entered_at=change.at, by=change.author.id if change.author else None)
+
+
+def _human(change: Change) -> bool:
+    return change.author is not None and change.author.human
+
+
+def _day_of(text: str | None) -> date | None:
+    """The day of a date or a moment as Jira writes them; None: neither."""
+    try:
+        return date.fromisoformat((text or "")[:10])
+    except ValueError:
+        return None
+
+
+def _counts(review: _Review | None, window: Window) -> bool:
+    return review is not None and window.admits(review.day, review.entered_at)
+
+
+def _made_at(postmortem: PostmortemState) -> datetime:
+    issue = postmortem.issue
+    made = (issue.created_at if issue else None) or postmortem.created_at
+    return made or min((one.at for one in postmortem.changes), default=_EPOCH)
+
+
+def _others(book: Rulebook) -> list[Status]:
+    return [one for some in (*book.project.instead.values(), *book.project.path.values()) for one in some]
+
+
+def _ids_of(names: set[str], statuses: Iterable[Status]) -> set[str]:
+    return {one.id for one in statuses if {one.name.casefold(), (one.untranslated or "").casefold()} & names}

@@ -1,0 +1,141 @@
+"""The timeline of an incident, out of its log, its notes, its ticket's comments and its severities.
+
+PagerDuty's own words stand for what it did; notifications are left out, since a page is no act of the
+response, and so is every text of ours, also the copy that a note has as a comment. Status updates stand here
+as far as the log tells of them: PagerDuty has no list of them to read. Of a restricted incident only what
+happened when is told, in our words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
+
+from syncd.domain.history import Spell, Turn
+from syncd.domain.incident import Incident, LogEntry, Note
+from syncd.domain.postmortem import Helper, Line, Window
+from syncd.domain.ticket import Comment
+from syncd.policy.marks import mark_in
+
+QUIET = frozenset({"notify", "annotate", "link", "include"})
+"""Entries of the log that tell nothing: pages sent, notes (which stand here themselves), alerts grouped."""
+
+_WORDS = {
+    "trigger": "Triggered",
+    "acknowledge": "Acknowledged",
+    "unacknowledge": "No longer acknowledged",
+    "resolve": "Resolved",
+    "assign": "Assigned",
+    "escalate": "Escalated",
+    "delegate": "Handed to another escalation policy",
+    "snooze": "Snoozed",
+    "urgency_change": "Urgency changed",
+    "field_value_change": "A field changed",
+    "custom_field_value_change": "A custom field changed",
+}
+_TURNS = {
+    "triggered": "Triggered",
+    "acknowledged": "Acknowledged",
+    "unacknowledged": "No longer acknowledged",
+    "resolved": "Resolved",
+    "reopened": "Reopened",
+}
+_ROLES = {
+    "acknowledge": "acknowledged",
+    "resolve": "resolved",
+    "escalate": "escalated",
+    "assign": "reassigned",
+    "annotate": "wrote notes",
+}
+
+
+def timeline_of(
+    log: Iterable[LogEntry],
+    turns: Iterable[Turn],
+    spells: Sequence[Spell],
+    notes: Iterable[Note],
+    comments: Iterable[Comment],
+    ranks: Sequence[str],
+    *,
+    withheld: bool = False,
+) -> tuple[Line, ...]:
+    """Given all that is known of an incident, return its timeline, oldest first.
+
+    `ranks` are the mapping's severities, worst first. With `withheld` no text of people's or PagerDuty's
+    stands in it.
+    """
+    told = [entry for entry in log if entry.kind not in QUIET]
+    lines = [_entry(one, withheld) for one in told]
+    known = {one.at for one in told}
+    lines += [Line(at=one.at, text=_TURNS[one.kind], who=one.agent) for one in turns if one.at not in known]
+    lines += list(_severities(spells, ranks))
+    if not withheld:
+        lines += list(_texts(notes, comments))
+    return tuple(sorted(lines, key=lambda one: one.at))
+
+
+def _entry(entry: LogEntry, withheld: bool) -> Line:
+    own = _WORDS.get(entry.kind, entry.kind.replace("_", " ").capitalize())
+    agent = entry.agent.name if entry.agent else ""
+    if withheld or not entry.summary.strip():
+        return Line(at=entry.at, text=own, who=agent)
+    # PagerDuty's sentence names who did it already
+    return Line(at=entry.at, text=entry.summary, who="" if agent and agent in entry.summary else agent)
+
+
+def _severities(spells: Sequence[Spell], ranks: Sequence[str]) -> Iterator[Line]:
+    order = {name: place for place, name in enumerate(ranks)}
+    for before, spell in pairwise(spells):
+        rises = order.get(spell.severity, 0) < order.get(before.severity, 0)
+        way = "raised" if rises else "lowered"
+        yield Line(at=spell.since, text=f"Severity {way} from {before.severity} to {spell.severity}")
+
+
+def _texts(notes: Iterable[Note], comments: Iterable[Comment]) -> Iterator[Line]:
+    for note in notes:
+        if mark_in(note.text) is None:
+            who = note.author.name if note.author else ""
+            yield Line(at=note.created_at, text=f"Note: {note.text}", who=who)
+    for comment in comments:
+        if comment.mark is None and mark_in(comment.body) is None:
+            who = comment.author.name if comment.author else ""
+            yield Line(at=comment.created_at, text=f"Comment: {comment.body}", who=who)
+
+
+def windows_of(turns: Iterable[Turn], incident: Incident) -> tuple[Window, ...]:
+    """The spans in which the incident was open, by its turns."""
+    spans: list[Window] = []
+    since = incident.created_at
+    standing = True
+    for turn in turns:
+        if turn.kind == "resolved" and standing:
+            spans.append(Window(since=since, until=max(since, turn.at)))
+            standing = False
+        elif turn.kind == "reopened" and not standing:
+            since, standing = turn.at, True
+    return (*spans, Window(since=since)) if standing else tuple(spans)
+
+
+def helpers_of(
+    log: Iterable[LogEntry], notes: Iterable[Note], commanders: Iterable[str] = ()
+) -> tuple[Helper, ...]:
+    """Which people had which part, in the order of their first act; `commanders` were on the schedule.
+
+    Who wrote notes is told by the notes: the log does not say which of them are ours.
+    """
+    parts: dict[str, list[str]] = {name: ["incident commander"] for name in commanders if name}
+    people = [
+        (entry.at, entry.agent.name, entry.kind)
+        for entry in log
+        if entry.by_person and entry.kind != "annotate" and entry.agent and entry.agent.name
+    ]
+    people += [
+        (note.created_at, note.author.name, "annotate")
+        for note in notes
+        if note.author and note.author.name and mark_in(note.text) is None
+    ]
+    for _at, name, kind in sorted(people):
+        role = _ROLES.get(kind)
+        if role is not None and role not in parts.setdefault(name, []):
+            parts[name].append(role)
+    return tuple(Helper(name=name, roles=tuple(roles)) for name, roles in parts.items() if roles)

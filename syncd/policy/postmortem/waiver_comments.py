@@ -1,0 +1,109 @@
+"""What people decided about duties is said on the issue: a waiver, its end, a breach that was taken back.
+
+Whoever opens the issue sees it, and a ledger that is lost can be read back from it
+(`syncd.policy.postmortem.facts_in_comments`). It is said once the issue is there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from syncd.domain.duty import Duty, DutyKind, Waiver
+from syncd.domain.mapping.value_types import Mode
+from syncd.domain.operation import Kind, Operation
+from syncd.policy.case import Case, Decision, Rulebook
+from syncd.policy.postmortem.facts_in_comments import (
+    FACTS,
+    POSTMORTEM,
+    SAID,
+    Stated,
+    duty_stated,
+    end_stated,
+    facts_of,
+    key_of,
+    waiver_stated,
+)
+from syncd.policy.postmortem.judge import KINDS
+from syncd.policy.time.time_words import at_words
+
+_NEED_NOT = {
+    None: "be scheduled or completed",
+    DutyKind.SCHEDULED: "be scheduled",
+    DutyKind.COMPLETED: "be completed",
+    DutyKind.OWNED: "have an owner",
+    DutyKind.DONE: "be done",
+}
+_LATE = {
+    DutyKind.SCHEDULED: "it was not scheduled in time",
+    DutyKind.COMPLETED: "it was not completed in time",
+    DutyKind.OWNED: "it had no owner in time",
+    DutyKind.DONE: "it was not done in time",
+}
+
+
+def tell_waivers(case: Case, book: Rulebook) -> Decision:
+    """Given a case with its duties judged, return what is said of waivers and corrections."""
+    if case.silent:
+        return Decision()
+    decision = Decision()
+    said = [op for one in case.waivers for op in _waiver(case, book, one)]
+    said += [op for one in case.duties if one.corrected is not None for op in _correction(case, one)]
+    for op in said:
+        mode = _mode(case, op, book)
+        if mode is Mode.OFF or op.key in case.once:
+            continue
+        if mode is Mode.ENFORCE:
+            decision = decision.plus(Decision(operations=(op,)))
+        else:
+            decision = decision.plus(Decision(would=(f"comment: {op.reason}",)))
+    return decision
+
+
+def _mode(case: Case, op: Operation, book: Rulebook) -> Mode:
+    """Whether it can be said: what it would stand on is there, and its rules are enforced."""
+    kind, _, ident = op.object.partition(":")
+    if kind == POSTMORTEM:
+        there = case.postmortem is not None and case.postmortem.gone_since is None
+        return book.mapping.postmortem.mode if there else Mode.OFF
+    there = any(one.issue_id == ident and one.gone_since is None for one in case.items)
+    return book.mapping.follow_ups.mode if there else Mode.OFF
+
+
+def _waiver(case: Case, book: Rulebook, waiver: Waiver) -> Iterator[Operation]:
+    rest = f"it need not {_NEED_NOT[waiver.duty]}"
+    until = at_words(waiver.until, book.mapping.zone)
+    text = f"{rest} until {until}. Nobody is reminded until then, and every report shows it."
+    yield _say(case, waiver.subject, "waiver", text, waiver_stated(waiver), (waiver.by, waiver.reason))
+    ended = end_stated(waiver)
+    if ended is not None:
+        at = at_words(ended.ended_at, book.mapping.zone)
+        text = f"that {rest} was ended {at}; 24 hours later its deadline counts again."
+        yield _say(case, waiver.subject, "waiver", text, ended, (waiver.ended_by or "", ""))
+
+
+def _correction(case: Case, duty: Duty) -> Iterator[Operation]:
+    item = None if duty.kind in KINDS else duty.subject
+    text = f"that {_LATE[duty.kind]} is taken back; both stay on record."
+    yield _say(case, item, "correction", text, duty_stated(duty), ("", duty.corrected or ""))
+
+
+def _say(
+    case: Case, item: str | None, subject: str, text: str, stated: Stated, words: tuple[str, str]
+) -> Operation:
+    """`words` are who said it and why: both are people's."""
+    incident, words = case.incident.id, ("", "") if case.restricted else words
+    place = POSTMORTEM if item is None else item
+    return Operation(
+        key=key_of(incident, place, stated),
+        kind=Kind.SAY_ON_PAPER,
+        incident=incident,
+        object=f"{POSTMORTEM}:{incident}" if item is None else f"action_item:{item}",
+        meaning={
+            "subject": subject,
+            "text": text,
+            "value": ": ".join(one for one in words if one),
+            FACTS: facts_of(stated),
+            SAID: words[1],
+        },
+        reason=f"people see the {subject}, and a lost ledger finds it again",
+    )

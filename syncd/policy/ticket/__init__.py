@@ -1,0 +1,1 @@
+"""The rules for the ticket: create, fields, status, close gate, automatic close."""

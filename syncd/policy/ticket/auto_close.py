@@ -1,0 +1,76 @@
+"""A ticket closes by itself once nothing is owed any more, from where the daemon put it.
+
+24 hours after the resolve at the earliest (rules: "The ticket"); what owes nothing from the start closes at
+the resolve (`ticket.status`). A waived duty is still owed when its waiver ends, so it keeps a ticket
+open.
+"""
+
+from __future__ import annotations
+
+from syncd.domain.duty import DutyKind, DutyState
+from syncd.domain.mapping.value_types import Mode
+from syncd.domain.operation import Kind, Operation
+from syncd.policy.case import Case, Decision, Rulebook
+from syncd.policy.ticket.close_gate import owed_at_the_gate
+from syncd.policy.ticket.revert_counter import in_conflict
+from syncd.policy.ticket.status import left_to_other_tool
+
+
+def decide_closing(case: Case, book: Rulebook) -> Decision:
+    """Given a case with its duties judged, return the close of its ticket if it is time."""
+    ticket, issue = case.ticket, case.ticket.issue if case.ticket else None
+    resolved, closing = case.incident.resolved_at, book.mapping.closing
+    if ticket is None or issue is None or case.incident.open or resolved is None or case.now is None:
+        return Decision()
+    if (
+        closing.mode is Mode.OFF
+        or case.silent
+        or left_to_other_tool(case, book)
+        or not _was_owed(case)
+        or _still_owed(case)
+    ):
+        return Decision()
+    target = book.project.statuses["closed"]
+    stands = issue.status.id == ticket.placed_status and ticket.agreed.get("state") == case.incident.state
+    if not stands or issue.status.category == "done" or issue.status.id == target.id:
+        return Decision()
+    if in_conflict(ticket.agreed, "status"):
+        return Decision()
+    left = closing.after_hours * 3600 - (case.now - resolved).total_seconds()
+    if left > 0:
+        return Decision(again=left)
+    if closing.mode is Mode.REPORT:
+        return Decision(would=("close the ticket: nothing is owed any more (closing.mode: report)",))
+    close = Operation(
+        key=f"status/{case.incident.id}",
+        kind=Kind.MOVE_TICKET,
+        incident=case.incident.id,
+        object=f"ticket:{case.incident.id}",
+        aspect="status",
+        meaning={
+            "word": "closed",
+            "status": target.id,
+            "state": case.incident.state,
+            "from": issue.status.id,
+        },
+        reason="nothing is owed any more",
+    )
+    return Decision(operations=(close,))
+
+
+def _was_owed(case: Case) -> bool:
+    """Whether the duties of a postmortem ever arose; else closing is decided at the resolve."""
+    return case.duty(DutyKind.SCHEDULED) is not None
+
+
+def _still_owed(case: Case) -> bool:
+    waived = any(one.state is DutyState.WAIVED for one in case.duties)
+    return waived or bool(owed_at_the_gate(case)) or _follow_ups_unsaid(case)
+
+
+def _follow_ups_unsaid(case: Case) -> bool:
+    """Whether a postmortem that was completed says neither which follow-ups there are nor that none are."""
+    completed = case.duty(DutyKind.COMPLETED)
+    said = case.postmortem and case.postmortem.issue and "no-follow-ups" in case.postmortem.issue.labels
+    owed = completed is not None and completed.state in (DutyState.MET, DutyState.MET_LATE)
+    return owed and not case.items and not said

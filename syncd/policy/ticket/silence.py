@@ -1,0 +1,25 @@
+"""Which incidents get no ticket or no word: noise, and what was over before the rules began."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, time
+
+from syncd.domain.incident import Incident, IncidentStatus
+from syncd.policy.case import Rulebook
+
+
+def is_silent(incident: Incident, book: Rulebook) -> bool:
+    """Whether it was over before the mapping's rules began (rules: "Backfill is silent")."""
+    return was_over_before(incident, book.mapping.enforce_from)
+
+
+def was_over_before(incident: Incident, day: date) -> bool:
+    """Whether it was resolved before a day (UTC) began."""
+    begins = datetime.combine(day, time(), UTC)
+    over = incident.resolved_at or incident.status_changed_at or incident.created_at
+    return incident.status is IncidentStatus.RESOLVED and over < begins
+
+
+def left_in_peace(incident: Incident, book: Rulebook) -> bool:
+    """Whether it is silent and the mapping wants no ticket for such incidents."""
+    return is_silent(incident, book) and book.mapping.backfill.tickets == "open"

@@ -1,0 +1,1 @@
+"""Before the daemon runs: `check` and `init` ask both services whether a mapping fits."""

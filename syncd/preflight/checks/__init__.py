@@ -1,0 +1,1 @@
+"""The checks of `syncd check`, by what they look at."""

@@ -1,0 +1,140 @@
+"""What can be said without asking anybody: settings, mail, templates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+
+from syncd.config.load import Rules
+from syncd.config.mapping.template_trial import sample_story
+from syncd.config.settings.access import missing_accounts, on_loopback, unknown_variables
+from syncd.config.settings.settings import Settings
+from syncd.config.settings.values import is_loopback
+from syncd.config.templates.postmortem_text import render_postmortem
+from syncd.config.templates.templates import TemplateError, Templates
+from syncd.config.templates.ticket_context import ticket_context
+from syncd.config.templates.ticket_text import render_ticket
+from syncd.domain.base import Reference
+from syncd.domain.incident import Incident, IncidentStatus, Responder
+from syncd.domain.mapping.mapping import Mapping
+from syncd.policy.severity import decide_severity
+from syncd.preflight.checks.finding import Finding, ok, unknown, wrong
+from syncd.preflight.checks.mails import mails
+
+HOSTILE = (
+    "{{ 7 * 7 }} {% raw %}",
+    "{code}{noformat}{panel:title=x}",
+    "!http://evil.example/x.png! [~bob] [x|http://evil.example]",
+    '=HYPERLINK("http://evil.example") \r\nBcc: x@evil.example',
+    "\u202eright to left\u2028and\x00controls\x1b[31m",
+    "|| a || b ||\n----\nh1. heading\n* list\n\\\\",
+    "👨\u200d👩\u200d👧 " * 400,
+    "",
+)
+"""Titles that mean harm to markup, mail headers, tables or limits."""
+
+
+def configured(configuration: Rules) -> Iterator[Finding]:
+    """Everything that is known of the configuration alone."""
+    teams = ", ".join(one.team for one in configuration.mappings)
+    yield ok("C01", "configuration", f"settings, templates and mappings are well formed: {teams}")
+    for problem in unknown_variables():
+        yield wrong("C02", problem.key, problem.message, problem.hint)
+    for problem in missing_accounts(configuration.settings):
+        yield unknown("C09", problem.key, problem.message, problem.hint)
+    yield from _mail(configuration.settings)
+    yield from _encrypted(configuration.settings)
+    for mapping in configuration.mappings:
+        yield from templates(mapping, configuration.templates)
+        yield from mails(mapping, loopback=on_loopback(configuration.settings))
+
+
+def _mail(settings: Settings) -> Iterator[Finding]:
+    # on a sandbox, and where mappings alone are looked at, there is nobody to be told anything
+    judge = ok if on_loopback(settings) else unknown if missing_accounts(settings) else wrong
+    if settings.smtp_host:
+        yield ok("C03", "SYNCD_SMTP_HOST", f"mail goes to {settings.smtp_host}")
+    else:
+        said = f"is not set, so nobody receives mail: it is written to {settings.mail_dir}"
+        yield judge("C03", "SYNCD_SMTP_HOST", said, "set it to your mail server")
+    if settings.operator_email:
+        yield ok("C04", "SYNCD_OPERATOR_EMAIL", "is told when the daemon itself is in trouble")
+    else:
+        said = "is not set: nobody is told when the daemon itself is in trouble"
+        yield judge("C04", "SYNCD_OPERATOR_EMAIL", said, "set it to an address that somebody reads")
+
+
+def _encrypted(settings: Settings) -> Iterator[Finding]:
+    for name, url in (("PAGERDUTY", settings.pagerduty_url), ("JIRA", settings.jira_url)):
+        if url is None:
+            continue
+        where = f"SYNCD_{name}_URL"
+        if url.startswith("https://"):
+            yield ok("C05", where, "is encrypted")
+        elif is_loopback(url):
+            yield ok("C05", where, "leads to this machine")
+        else:
+            yield wrong("C05", where, "is not encrypted", "use https")
+
+
+def templates(mapping: Mapping, found: Templates) -> Iterator[Finding]:
+    """Whether the mapping's templates render for generated incidents, whatever their titles hold."""
+    where, count = f"{mapping.team}, templates", 0
+    for incident, service in _generated(mapping):
+        section = mapping.service(service, service)
+        if section is None:
+            continue
+        severity = decide_severity(incident, mapping, section)
+        count += 1
+        try:
+            render_ticket(found, incident, mapping, section, severity.name, severity.assumed)
+            story = sample_story(mapping, incident.title, rich=incident.resolved_at is not None)
+            render_postmortem(found, incident, mapping, section, severity.name, severity.assumed, story)
+            context = ticket_context(incident, mapping, section, severity.name, severity.assumed)
+            for field in mapping.jira.fields.values():
+                if field.template is not None:
+                    found.inline(field.template, context)
+        except TemplateError as error:
+            title = incident.title.encode("unicode_escape").decode()[:40]
+            said = f"{error.problem.where}: {error.problem.message} (an incident titled {title!r})"
+            yield wrong("C07", where, said, error.problem.hint or "mend the template")
+            return
+    yield ok("C07", where, f"render for {count} generated incidents, hostile ones too")
+
+
+def sample_inline(mapping: Mapping, found: Templates) -> Callable[[str], str]:
+    """What renders the template of a field for a sample incident; that raises `TemplateError`."""
+    incident, service = next(_generated(mapping))
+    section = mapping.service(service, service) or next(iter(mapping.services.values()))
+    sample = incident.model_copy(update={"title": "Sample"})
+    severity = decide_severity(sample, mapping, section)
+    context = ticket_context(sample, mapping, section, severity.name, severity.assumed)
+    return lambda text: found.inline(text, context)
+
+
+def _generated(mapping: Mapping) -> Iterator[tuple[Incident, str]]:
+    """An incident of each service for each title, poor and rich in turn."""
+    moment = datetime(2026, 12, 1, tzinfo=UTC)
+    words = [word for one in mapping.severities.values() for word in one.pagerduty]
+    for place, name in enumerate(mapping.services):
+        ident = mapping.services[name].id or name
+        for number, title in enumerate(HOSTILE):
+            rich = (place + number) % 2 == 0
+            priority = words[number % len(words)] if words and rich else None
+            yield (
+                Incident(
+                    id=f"PSAMPLE{number}",
+                    number=number + 1,
+                    title=title,
+                    status=IncidentStatus.RESOLVED if rich else IncidentStatus.TRIGGERED,
+                    service=Reference(id=ident, name=name),
+                    created_at=moment,
+                    resolved_at=moment + timedelta(hours=1) if rich else None,
+                    priority=Reference(id="PPRIO", name=priority) if priority else None,
+                    escalation_policy=Reference(id="PPOLICY", name=title) if rich else None,
+                    assignees=(Responder(id="PUSER", name=title),) if rich else (),
+                    html_url="https://company.pagerduty.example/incidents/PSAMPLE" if rich else "",
+                    custom_fields={"note": title} if rich else None,
+                ),
+                ident,
+            )

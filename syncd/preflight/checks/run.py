@@ -1,0 +1,67 @@
+"""All checks of both services in their order; a service that does not answer is asked nothing more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator
+from functools import partial
+
+from syncd.preflight.checks import jira, other_tools, pagerduty, people, postmortems, rights, workflow
+from syncd.preflight.checks.clocks import clocks
+from syncd.preflight.checks.finding import Finding, Level, guarded
+from syncd.preflight.checks.sight import Sight, place
+
+_Check = tuple[str, str, Callable[[], Iterator[Finding]]]
+
+
+def check_all(sight: Sight) -> Iterator[Finding]:
+    """Ask both services about everything that the mappings name. Nothing is written anywhere."""
+    there = yield from _first("PD01", "PagerDuty", partial(pagerduty.account, sight))
+    here = yield from _first("J01", "Jira", partial(jira.account, sight))
+    if there:
+        yield from _each(_of_pagerduty(sight))
+    if here:
+        for mapping in sight.mappings:
+            where = place(mapping)
+            fits = yield from _first("J02", where, partial(jira.project, sight, mapping))
+            rest: tuple[tuple[str, Callable[..., Iterator[Finding]]], ...] = (
+                ("J03", rights.permissions),
+                ("J04", people.named),
+            )
+            if fits:
+                rest += (
+                    ("J07", jira.create_screen),
+                    ("J13", jira.values),
+                    ("J12", jira.links),
+                    ("J11", jira.levels),
+                    ("J15", postmortems.postmortems),
+                    ("J08", workflow.workflow),
+                )
+            yield from _each([(code, where, partial(ask, sight, mapping)) for code, ask in rest])
+    if there and here:
+        yield from _each([("PD08", other_tools.WHERE, partial(other_tools.own_app, sight))])
+        for mapping in sight.mappings:
+            yield from _each([("J14", place(mapping), partial(people.on_call, sight, mapping))])
+    yield from clocks(sight)
+
+
+def _of_pagerduty(sight: Sight) -> list[_Check]:
+    return [
+        ("PD04", "SYNCD_PAGERDUTY_FROM", partial(pagerduty.sender, sight)),
+        ("PD02", "PagerDuty", partial(pagerduty.services, sight)),
+        ("PD03", "PagerDuty", partial(pagerduty.priorities, sight)),
+        ("PD06", "PagerDuty", partial(pagerduty.on_call, sight)),
+        ("PD07", "PagerDuty", partial(pagerduty.aliases, sight)),
+        ("PD09", "PagerDuty", partial(postmortems.commanders, sight)),
+    ]
+
+
+def _each(checks: list[_Check]) -> Iterator[Finding]:
+    for code, where, ask in checks:
+        yield from guarded(code, where, ask)
+
+
+def _first(code: str, where: str, ask: Callable[[], Iterator[Finding]]) -> Generator[Finding, None, bool]:
+    """What others build on; returns whether it was found fine."""
+    findings = list(guarded(code, where, ask))
+    yield from findings
+    return all(one.level is Level.OK for one in findings if one.code == code)

@@ -1,0 +1,1 @@
+"""One HTTP transport for both services: budget, deadlines, failure classes, counts."""

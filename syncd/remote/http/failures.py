@@ -1,0 +1,173 @@
+"""What an answer or a failure means: carried out, certainly not carried out, or unknown.
+
+Certainly not done is only what a status of the list below says, and what never left. Whatever else
+happens after the first byte left (time-out, reset, 408, 5xx, an answer that cannot be read, a status that
+nobody documented) is unknown, because an answer that is not understood must never be read as "no".
+402 stands in the list beside the others: PagerDuty documents it for accounts that lack an ability.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from http import HTTPStatus
+from socket import gaierror
+
+from syncd.domain.base import JsonValue
+from syncd.remote.errors import Cause, NotDone, RemoteError, Unknown
+from syncd.remote.http.retry_after import retry_after
+from syncd.remote.http.routes import Route
+from syncd.remote.http.wire import load
+
+_REFUSED = {
+    400: Cause.REJECTED,
+    401: Cause.CREDENTIALS,
+    402: Cause.FORBIDDEN,
+    403: Cause.FORBIDDEN,
+    404: Cause.MISSING,
+    405: Cause.REJECTED,
+    409: Cause.CONFLICT,
+    410: Cause.MISSING,
+    413: Cause.REJECTED,
+    422: Cause.REJECTED,
+    429: Cause.LIMITED,
+}
+_SCOPES = {"jira-per-issue-on-write": "issue", "jira-burst-based": "endpoint"}
+_ABSENT = (404, 410)
+_PLAIN_TEXT = 500
+"""The longest text/plain body that is taken for a message."""
+
+
+class Secrets:
+    """Masks known values wherever they turn up: errors carry foreign words, and those may quote ours."""
+
+    def __init__(self, values: Iterable[str]) -> None:
+        self._values = tuple(sorted({value for value in values if value}, key=len, reverse=True))
+
+    def mask(self, text: str) -> str:
+        """The text in one line, without any of the values."""
+        for value in self._values:
+            text = text.replace(value, "***")
+        return " ".join(text.split())
+
+
+class Sorter:
+    """Turns statuses and broken connections of one service into `NotDone` and `Unknown`."""
+
+    def __init__(self, service: str, secrets: Secrets) -> None:
+        self._service = service
+        self._secrets = secrets
+
+    def answer(
+        self, route: Route, status: int, headers: Mapping[str, str], content: bytes, now: datetime
+    ) -> RemoteError | None:
+        """Return what an answer other than 2xx means; None where it is a success."""
+        if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
+            return None
+        message, field_errors = words(headers, content, plain=status not in _ABSENT)
+        pause = None
+        if status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE):
+            pause = retry_after(headers, now)
+        kind: type[RemoteError] = NotDone
+        scope = ""
+        if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
+            cause, message = Cause.REDIRECT, f"it points to {origin(headers.get('Location', ''))}"
+        elif status in _REFUSED:
+            cause = _REFUSED[status]
+            if cause is Cause.LIMITED:
+                scope = _SCOPES.get(headers.get("RateLimit-Reason", ""), "service")
+        else:
+            kind = Unknown
+            server = status == HTTPStatus.REQUEST_TIMEOUT or status >= HTTPStatus.INTERNAL_SERVER_ERROR
+            cause = Cause.SERVER if server else Cause.BROKEN
+        return kind(
+            self._service,
+            route.named,
+            cause,
+            self._secrets.mask(message),
+            status=status,
+            field_errors={name: self._secrets.mask(text) for name, text in field_errors.items()},
+            retry_after=pause,
+            scope=scope,
+        )
+
+    def unreadable(self, route: Route, status: int | None, why: str) -> Unknown:
+        """A success whose body is not what it has to be."""
+        return Unknown(self._service, route.named, Cause.BROKEN, self._secrets.mask(why), status=status)
+
+    def failure(self, route: Route, error: Exception, *, sent: bool, expired: bool) -> RemoteError:
+        """What a request without an answer means: `sent` says whether its first byte left."""
+        if not sent:
+            why = "no connection in time" if expired else root(error)
+            return NotDone(self._service, route.named, Cause.UNREACHABLE, self._secrets.mask(why))
+        late = expired or isinstance(_innermost(error), TimeoutError)
+        cause = Cause.TIMEOUT if late else Cause.BROKEN
+        why = "no complete answer in time" if late else root(error)
+        return Unknown(self._service, route.named, cause, self._secrets.mask(why))
+
+
+def words(headers: Mapping[str, str], content: bytes, *, plain: bool) -> tuple[str, dict[str, str]]:
+    """The service's own words in an error's body: a message and, from Jira, errors by field.
+
+    Reads PagerDuty's `error` (an object, or a text in old answers) and Jira's `errorMessages`, `errors`,
+    `message` and `errorMessage`. HTML is nobody's words. With `plain`, a short text/plain body is taken as
+    it is; not for a 404, whose words are read as "the service itself says that there is none", and any
+    proxy can write plain text.
+    """
+    try:
+        body = load(content)
+    except (ValueError, RecursionError):
+        text = headers.get("Content-Type", "").startswith("text/plain") and len(content) <= _PLAIN_TEXT
+        return (content.decode("utf-8", "replace") if plain and text else ""), {}
+    if not isinstance(body, dict):
+        return "", {}
+    if "error" in body:
+        return _pagerduty_words(body["error"]), {}
+    parts = _texts(body.get("errorMessages")) or _texts([body.get("errorMessage"), body.get("message")])
+    errors = body.get("errors")
+    by_field = errors.items() if isinstance(errors, dict) else ()
+    return "; ".join(parts), {str(name): str(text) for name, text in by_field}
+
+
+def _pagerduty_words(error: JsonValue) -> str:
+    if not isinstance(error, dict):
+        return error if isinstance(error, str) else ""
+    said = "; ".join(_texts([error.get("message")]) + _texts(error.get("errors")))
+    code = error.get("code")
+    return f"{said} [{code}]" if isinstance(code, int) else said
+
+
+def _texts(value: JsonValue) -> list[str]:
+    items = value if isinstance(value, list) else [value]
+    return [item for item in items if isinstance(item, str) and item]
+
+
+def origin(url: str) -> str:
+    """Scheme and host of an address, without path and query (a login page's may carry our request)."""
+    scheme, found, rest = url.partition("://")
+    return f"{scheme}://{rest.split('/')[0].rpartition('@')[2]}" if found else "another path"
+
+
+def root(error: BaseException) -> str:
+    """The innermost reason of a broken request in a few words, without addresses or bodies."""
+    inner = _innermost(error)
+    if isinstance(inner, ssl.SSLCertVerificationError):
+        return f"TLS: {inner.verify_message}"
+    if isinstance(inner, gaierror):
+        return f"the name cannot be resolved ({inner.strerror})"
+    if isinstance(inner, TimeoutError):
+        return "timed out"
+    if isinstance(inner, OSError):
+        return inner.strerror or str(inner) or type(inner).__name__
+    return type(inner).__name__
+
+
+def _innermost(error: BaseException) -> BaseException:
+    """Follow wrapped errors down: by cause, by urllib3's `reason`, and by errors among the arguments."""
+    seen: set[int] = set()
+    while id(error) not in seen:
+        seen.add(id(error))
+        wrapped = [getattr(error, "reason", None), *error.args, error.__cause__, error.__context__]
+        error = next((inner for inner in wrapped if isinstance(inner, BaseException)), error)
+    return error

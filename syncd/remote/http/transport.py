@@ -1,0 +1,277 @@
+"""The one way out: every HTTP request of either client library passes through here.
+
+A `Transport` is shared by all threads and holds what belongs to the process: budget, counts, the skew of
+the services' clocks. Its `mount` puts an adapter into a client library's session, one per client, so
+that each thread keeps its own connection. The adapter refuses other hosts, follows no redirect, repeats
+nothing (but a read whose kept connection turns out to be dead), ends what takes too long, and raises
+`NotDone` or `Unknown`. Those are no `requests` exceptions, and an answer other than 2xx never gets back
+into a library: so neither can apply its own idea of retrying.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import ssl
+import time
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from functools import lru_cache
+from threading import Lock, local
+from typing import Any
+from urllib.parse import urlsplit
+
+from requests import PreparedRequest, Response, Session
+from requests.adapters import HTTPAdapter
+from requests.exceptions import RequestException
+from requests.utils import DEFAULT_CA_BUNDLE_PATH, get_environ_proxies
+from urllib3.exceptions import HTTPError
+from urllib3.util.ssl_ import create_urllib3_context
+
+from syncd.domain.base import JsonValue
+from syncd.domain.clock import Clock
+from syncd.remote.errors import Cause, NotDone, RemoteError, Unknown
+from syncd.remote.http.budget import UNNAMED_PAUSE, Budget, use_prepaid
+from syncd.remote.http.connection import POOLS
+from syncd.remote.http.counts import Asked, Counts
+from syncd.remote.http.deadline import Flight, Limits
+from syncd.remote.http.failures import Secrets, Sorter
+from syncd.remote.http.retry_after import http_date
+from syncd.remote.http.routes import Route, route
+from syncd.remote.http.wire import load
+
+NO_CONTENT = 204
+_NETWORK = (RequestException, HTTPError, OSError)
+
+
+class Answer(Response):
+    """A success whose body was read once, within the deadline; None where there is none."""
+
+    body: JsonValue = None
+
+    def json(self, **_: Any) -> Any:
+        """The body as it was read by the transport."""
+        return self.body
+
+
+class ForeignHost(NotDone):
+    """A request to another host than the configured one; it did not leave, and took no token with it."""
+
+
+class Transport:
+    """What all requests of the process share; safe to use from any thread."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        *,
+        budget: Budget | None = None,
+        limits: Limits | None = None,
+        ca_file: str | None = None,
+    ) -> None:
+        """`ca_file` replaces the trusted certificates (default: `REQUESTS_CA_BUNDLE`, else certifi's)."""
+        self.clock = clock
+        self.budget = budget or Budget(clock)
+        self.counts = Counts()
+        self.limits = limits or Limits()
+        self._ca_file = ca_file or os.environ.get("REQUESTS_CA_BUNDLE") or DEFAULT_CA_BUNDLE_PATH
+        self._skews: dict[str, float] = {}
+        self._lock = Lock()
+        self._dates = local()
+
+    def date_of(self, service: str) -> datetime | None:
+        """The date that the service gave its last answer to this thread; None before one."""
+        found: datetime | None = vars(self._dates).get(service)
+        return found
+
+    def skew(self, service: str) -> float | None:
+        """Seconds by which the service's clock was ahead of ours at its last answer; None before it."""
+        with self._lock:
+            return self._skews.get(service)
+
+    def note_skew(self, service: str, seconds: float) -> None:
+        """Remember a difference between a service's clock and ours."""
+        with self._lock:
+            self._skews[service] = seconds
+
+    def note_date(self, service: str, date: datetime) -> None:
+        """Remember when an answer left the service, by its own clock."""
+        vars(self._dates)[service] = date
+
+    def mount(self, session: Session, service: str, base_url: str, secrets: Iterable[str]) -> None:
+        """Make the session send through us and to `base_url`'s host alone.
+
+        `secrets` are the values that must not appear in an error. The environment's proxies are read
+        once, here, and never used for loopback; `~/.netrc` is never read.
+        """
+        adapter = _Adapter(self, service, base_url, Secrets(secrets), self._ca_file)
+        session.adapters.clear()
+        session.mount("https://", adapter)
+        session.mount("http://", adapter)
+        session.max_redirects = 0
+        session.trust_env = False
+        session.proxies = {} if _is_loopback(base_url) else get_environ_proxies(base_url)
+
+
+class _Adapter(HTTPAdapter):
+    """One client's way to one service."""
+
+    def __init__(
+        self, transport: Transport, service: str, base_url: str, secrets: Secrets, ca_file: str
+    ) -> None:
+        self._transport = transport
+        self._service = service
+        self._origin = _origin(base_url)
+        self._sorter = Sorter(service, secrets)
+        self._ca_file = ca_file
+        super().__init__(pool_connections=1, pool_maxsize=1, max_retries=0)
+
+    def send(
+        self,
+        request: PreparedRequest,
+        stream: bool = False,
+        timeout: Any = None,
+        verify: Any = True,
+        cert: Any = None,
+        proxies: Any = None,
+    ) -> Response:
+        """Send one request within its deadline; raises `NotDone` or `Unknown`, else returns a 2xx.
+
+        The library's own `timeout`, `verify` and `cert` are not asked: deadlines and trust are ours.
+        """
+        asked = route(request.method or "GET", request.url or "")
+        if _origin(request.url or "") != self._origin:
+            raise ForeignHost(self._service, asked.named, Cause.REJECTED, "not the configured host")
+        if not use_prepaid():
+            self._transport.budget.take(self._service, issue=asked.issue, endpoint=asked.endpoint)
+        with Flight(self._transport.limits) as flight:
+            result = self._try(request, asked, flight, proxies)
+            dead_connection = flight.sent and flight.reused and not flight.expired
+            if asked.reads and dead_connection and _is_break(result):
+                result = self._try(request, asked, flight, proxies)
+        if isinstance(result, RemoteError):
+            raise result
+        return result
+
+    def _try(
+        self, request: PreparedRequest, asked: Route, flight: Flight, proxies: Any
+    ) -> Response | RemoteError:
+        """Send once, and count it."""
+        clock = self._transport.clock
+        began, began_at = time.monotonic(), clock.now()
+        result: Response | RemoteError
+        try:
+            response = super().send(
+                request,
+                timeout=flight.limits.whole,  # of one step; connecting and the whole are the flight's
+                proxies=proxies,
+            )
+            content = response.content or b""
+        # Every exception, because whatever breaks after the first byte left leaves the outcome unknown.
+        except Exception as error:
+            if not flight.sent and not isinstance(error, _NETWORK):
+                raise
+            result = self._sorter.failure(asked, error, sent=flight.sent, expired=flight.expired)
+        else:
+            ended_at = clock.now()
+            self._listen(response.headers, began_at + (ended_at - began_at) / 2)
+            if flight.expired:
+                late = TimeoutError()
+                result = self._sorter.failure(asked, late, sent=True, expired=True)
+            else:
+                result = self._sort(asked, response, content, ended_at)
+        outcome = result.cause.value if isinstance(result, RemoteError) else "ok"
+        self._transport.counts.add(
+            Asked(self._service, asked.method, asked.pattern, outcome), time.monotonic() - began
+        )
+        return result
+
+    def _sort(
+        self, asked: Route, response: Response, content: bytes, now: datetime
+    ) -> Response | RemoteError:
+        failure = self._sorter.answer(asked, response.status_code, response.headers, content, now)
+        if failure is not None:
+            self._obey(asked, failure)
+            return failure
+        answer = Answer()
+        answer.__dict__.update(response.__dict__)
+        if not content.strip():
+            if response.status_code == NO_CONTENT or asked.silent:
+                return answer
+            return self._sorter.unreadable(asked, response.status_code, "the answer is empty")
+        try:
+            answer.body = load(content)
+        except (ValueError, RecursionError):
+            return self._sorter.unreadable(asked, response.status_code, "the answer is not JSON")
+        return answer
+
+    def _listen(self, headers: Mapping[str, str], middle: datetime) -> None:
+        """Take from an answer's headers what concerns every later request."""
+        theirs = http_date(headers.get("Date"))
+        if theirs is not None:
+            self._transport.note_skew(self._service, (theirs - middle).total_seconds())
+            self._transport.note_date(self._service, theirs)
+        left, reset = headers.get("ratelimit-remaining"), headers.get("ratelimit-reset")
+        if left is not None and reset is not None:
+            try:
+                self._transport.budget.learn(self._service, float(left), float(reset))
+            except ValueError:
+                return
+
+    def _obey(self, asked: Route, failure: RemoteError) -> None:
+        """Pause as far as the service asked for it."""
+        limited = failure.cause is Cause.LIMITED
+        if not limited and failure.retry_after is None:
+            return
+        pause = UNNAMED_PAUSE if failure.retry_after is None else failure.retry_after
+        reach = {"issue": asked.issue, "endpoint": asked.endpoint}.get(failure.scope, "")
+        self._transport.budget.pause(self._service, pause, reach)
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        """Pools of guarded connections."""
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = POOLS
+
+    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
+        """Pools of guarded connections behind a proxy, too."""
+        manager = super().proxy_manager_for(proxy, **kwargs)
+        manager.pool_classes_by_scheme = POOLS
+        return manager
+
+    def build_connection_pool_key_attributes(
+        self, request: PreparedRequest, verify: Any, cert: Any = None
+    ) -> Any:
+        """One TLS context for all connections; certificates are always verified."""
+        host, _ = super().build_connection_pool_key_attributes(request, True, None)
+        if host["scheme"] != "https":
+            return host, {}
+        return host, {"cert_reqs": "CERT_REQUIRED", "ssl_context": _tls(self._ca_file)}
+
+    def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
+        """Nothing: the context holds the trusted certificates, and is not loaded again per connection."""
+
+
+@lru_cache(maxsize=4)
+def _tls(ca_file: str) -> ssl.SSLContext:
+    # Loading the certificates costs more processor time than a whole quiet cycle may: once a process.
+    context = create_urllib3_context()
+    context.load_verify_locations(cafile=ca_file)
+    return context
+
+
+def _is_break(result: Response | RemoteError) -> bool:
+    return isinstance(result, Unknown) and result.cause is Cause.BROKEN and result.status is None
+
+
+def _origin(url: str) -> tuple[str, str, int]:
+    parts = urlsplit(url)
+    scheme = parts.scheme.lower()
+    return scheme, (parts.hostname or "").lower(), parts.port or (443 if scheme == "https" else 80)
+
+
+def _is_loopback(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

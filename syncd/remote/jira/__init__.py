@@ -1,0 +1,1 @@
+"""Jira's REST API, Cloud and Data Center."""

@@ -1,0 +1,281 @@
+"""What is read from Jira.
+
+A search only names issues; values come from bulk reads, which Data Center lacks, so that its issues are
+read one by one. What a bulk read leaves out without a word is absent or invisible; what it names as an
+error, or what answers 5xx by itself, is unread and has to be asked for again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from syncd.domain.base import Reference
+from syncd.domain.field import FieldFacts
+from syncd.domain.history import Change
+from syncd.domain.project import Edition, ProjectFacts
+from syncd.domain.ticket import MARK_PROPERTY, Account, Comment, Issue, Status, Transition
+from syncd.remote.errors import Cause, NotDone, Unknown, Unreadable
+from syncd.remote.http.wire import each, each_readable, identifier, listed, reading
+from syncd.remote.jira import wire
+from syncd.remote.jira.session import SERVICE, JiraSession
+from syncd.remote.ports import Fetched, SearchPage, ServerFacts
+
+BULK = 100
+"""Issues in one bulk read."""
+FRESH = 50
+"""Ids that a search takes as not to be stale."""
+FIELD_PAGE = 200
+NAMESAKES = 3
+"""Users of whom an address makes us ask whether they can be assigned (Data Center)."""
+UNREAD_AT_MOST = 3
+"""Single issues that may answer 5xx before the read as a whole counts as failed (Data Center)."""
+
+
+class JiraReading(JiraSession):
+    """The reading half of a client."""
+
+    _server: ServerFacts | None = None
+
+    def server(self) -> ServerFacts:
+        """Edition, version and base URL, asked once."""
+        if self._server is None:
+            body = self._get("serverInfo")
+            with reading(SERVICE, "GET serverInfo"):
+                edition: Edition = "cloud" if body.get("deploymentType") == "Cloud" else "datacenter"
+                self._server = ServerFacts(
+                    base_url=body["baseUrl"], edition=edition, version=body.get("version") or ""
+                )
+        return self._server
+
+    def myself(self) -> Account:
+        """Our own account."""
+        body = self._client.myself()
+        with reading(SERVICE, "GET myself"):
+            return wire.account(body)
+
+    def search(
+        self, jql: str, *, token: str | None = None, limit: int = 100, fresh: Sequence[str] = ()
+    ) -> SearchPage:
+        """One page of hits.
+
+        There is no next page where Jira says so, where the page is empty, or where the next token is
+        the one just used: all three were seen to be the end, and the last two would go on for ever.
+        """
+        if self.edition == "datacenter":
+            return self._search_by_position(jql, int(token or 0), limit)
+        asked: dict[str, Any] = {"jql": jql, "maxResults": limit, "fields": ["updated"]}
+        if token is not None:
+            asked["nextPageToken"] = token
+        if fresh:
+            asked["reconcileIssues"] = [int(one) for one in fresh[:FRESH]]
+        body = self._post("search/jql", asked)
+        with reading(SERVICE, "POST search/jql"):
+            hits = each(body, "issues", wire.hit)
+            following = body.get("nextPageToken")
+            ended = body.get("isLast") is True or not hits or following == token
+            return SearchPage(hits=hits, next_token=None if ended else following)
+
+    def _search_by_position(self, jql: str, start: int, limit: int) -> SearchPage:
+        asked = {"jql": jql, "maxResults": limit, "startAt": start, "fields": ["updated"]}
+        body = self._post("search", asked)
+        with reading(SERVICE, "POST search"):
+            hits = each(body, "issues", wire.hit)
+            position = start + len(hits)
+            more = bool(hits) and position < int(body["total"])
+            return SearchPage(hits=hits, next_token=str(position) if more else None)
+
+    def fetch(self, ids: Sequence[str], *, fields: Sequence[str] = ()) -> Fetched:
+        """At most 100 issues by id or key with our property, links, and comments where all are there.
+
+        Comments that come with an issue carry no marks; `comments` does.
+        """
+        wanted = [*wire.USUAL_FIELDS, *fields]
+        return self._bulk(ids, wanted, lambda raw: wire.issue(raw, fields))
+
+    def fetch_by_id(self, issue_id: str, *, fields: Sequence[str] = ()) -> Fetched:
+        """One issue as `fetch` reads it, but never behind a write: bulk reads may lag."""
+        wanted = [*wire.USUAL_FIELDS, *fields]
+        return self._one_by_one([issue_id], wanted, lambda raw: wire.issue(raw, fields), unread_at_most=0)
+
+    def changelog(self, issue_id: str) -> tuple[Change, ...]:
+        """Every change of an issue's fields, oldest first.
+
+        Cloud pages it; Data Center answers with all of it inside the issue.
+        """
+        if self.edition == "cloud":
+            path = self._issue_path(issue_id, "/changelog")
+            found: Any = list(self._pages(path, {"maxResults": 100}, "values"))
+        else:
+            path = self._issue_path(issue_id)
+            body = self._get(path, {"fields": "project", "expand": "changelog"})
+            with reading(SERVICE, f"GET {path}"):
+                found = body["changelog"]["histories"]
+        with reading(SERVICE, f"GET {path}"):
+            changes = [change for one in listed(found, wire.changes, "changelog") for change in one]
+            return tuple(sorted(changes, key=lambda one: one.at))
+
+    def probe(self, keys: Sequence[str]) -> Fetched:
+        """What exists among these keys and whose mark it bears; the issues' status and type are empty."""
+        return self._bulk(keys, wire.PROBE_FIELDS, wire.probed)
+
+    def _bulk(self, ids: Sequence[str], fields: Collection[str], parse: Any) -> Fetched:
+        if not ids:
+            return Fetched(issues=())
+        if len(ids) > BULK:
+            raise ValueError(f"at most {BULK} issues are read at once")
+        if self.edition == "datacenter":
+            return self._one_by_one(ids, fields, parse)
+        asked = {
+            "issueIdsOrKeys": [identifier(SERVICE, one) for one in ids],
+            "fields": list(fields),
+            "properties": [MARK_PROPERTY],
+        }
+        body = self._post("issue/bulkfetch", asked)
+        with reading(SERVICE, "POST issue/bulkfetch"):
+            # one issue that cannot be read does not hold up the others of its page
+            issues, odd = each_readable(body, "issues", parse, wire.ident)
+            errors = listed(body.get("issueErrors") or [], wire.ident, "issueErrors")
+            return Fetched(issues=issues, unread=(*errors, *odd))
+
+    def _one_by_one(
+        self,
+        ids: Sequence[str],
+        fields: Collection[str],
+        parse: Any,
+        unread_at_most: int = UNREAD_AT_MOST,
+    ) -> Fetched:
+        params = {"fields": ",".join(fields), "properties": MARK_PROPERTY}
+        issues: list[Issue] = []
+        unread: list[str] = []
+        for one in ids:
+            path = self._issue_path(one)
+            try:
+                body = self._get(path, params)
+            except NotDone as error:
+                if error.cause is not Cause.MISSING or not error.message:
+                    raise
+                continue
+            except Unknown as error:
+                if error.cause is not Cause.SERVER or len(unread) == unread_at_most:
+                    raise
+                unread.append(one)
+                continue
+            try:
+                with reading(SERVICE, f"GET {path}"):
+                    issues.append(parse(body))
+            except Unreadable:
+                unread.append(one)
+        return Fetched(issues=tuple(issues), unread=tuple(unread))
+
+    def transitions(self, issue_id: str) -> tuple[Transition, ...]:
+        """The ways out of the issue's present status that our account has."""
+        found = self._client.transitions(identifier(SERVICE, issue_id), expand="transitions.fields")
+        with reading(SERVICE, f"GET issue/{issue_id}/transitions"):
+            return listed(found, wire.transition, "transitions")
+
+    def comments(self, issue_id: str) -> tuple[Comment, ...]:
+        """All comments with our property, oldest first."""
+        path = self._issue_path(issue_id, "/comment")
+        params = {"expand": "properties", "orderBy": "created", "maxResults": 100}
+        found = list(self._pages(path, params, "comments"))
+        with reading(SERVICE, f"GET {path}"):
+            return wire.in_order(listed(found, wire.comment, "comments"))
+
+    def project(self, key: str) -> ProjectFacts:
+        """The project, its types with their statuses, and the site's priorities and link types.
+
+        Four requests. Where linking is switched off there are no link types.
+        """
+        path = f"project/{identifier(SERVICE, key)}"
+        body = self._get(path)
+        by_type = self._get(f"{path}/statuses")
+        priorities = self._get("priority")
+        try:
+            link_types = self._get("issueLinkType")["issueLinkTypes"]
+        except NotDone as error:
+            if error.cause is not Cause.MISSING or not error.message:
+                raise
+            link_types = []
+        with reading(SERVICE, f"GET {path}"):
+            return wire.project(body, by_type, priorities, link_types)
+
+    def create_fields(self, project: str, type_id: str) -> tuple[FieldFacts, ...]:
+        """The create screen of a type; Cloud calls the list `fields`, Data Center `values`."""
+        where = identifier(SERVICE, project), identifier(SERVICE, type_id)
+        path = f"issue/createmeta/{where[0]}/issuetypes/{where[1]}"
+        found = list(self._pages(path, {"maxResults": FIELD_PAGE}, "fields", "values"))
+        with reading(SERVICE, f"GET {path}"):
+            return listed(found, wire.create_field, "fields")
+
+    def security_levels(self, project: str) -> tuple[Reference, ...]:
+        """The security levels that our account may set in a project.
+
+        None where the project has none, on plans without them, and without the right to set any.
+        """
+        path = f"project/{identifier(SERVICE, project)}/securitylevel"
+        try:
+            body = self._get(path)
+        except NotDone as error:
+            if error.cause not in (Cause.MISSING, Cause.FORBIDDEN):
+                raise
+            return ()
+        with reading(SERVICE, f"GET {path}"):
+            return tuple(one for one in listed(body.get("levels") or [], wire.reference, "levels") if one)
+
+    def resolutions(self) -> tuple[Reference, ...]:
+        """The site's resolutions; on Cloud the list that is paged, because the other one is deprecated."""
+        if self.edition == "cloud":
+            found = list(self._pages("resolution/search", {"maxResults": 50}, "values"))
+        else:
+            found = self._get("resolution")
+        with reading(SERVICE, "GET resolution"):
+            return tuple(one for one in listed(found, wire.reference, "resolutions") if one)
+
+    def statuses(self) -> tuple[Status, ...]:
+        """All statuses of the site with their untranslated names."""
+        body = self._get("status")
+        with reading(SERVICE, "GET status"):
+            return listed(body, wire.status, "statuses")
+
+    def permissions(self, project: str, names: Sequence[str]) -> dict[str, bool]:
+        """Which of the named permissions our account has in the project; unnamed in the answer: no."""
+        return {name: have is True for name, have in self.rights(project, names).items()}
+
+    def rights(self, project: str, names: Sequence[str]) -> dict[str, bool | None]:
+        """As `permissions`, None for what the answer does not name: that is not known."""
+        body = self._client.my_permissions(projectKey=project, permissions=",".join(names))
+        with reading(SERVICE, "GET mypermissions"):
+            have = body["permissions"]
+            said = {name: (have.get(name) or {}).get("havePermission") for name in names}
+            return {name: one if isinstance(one, bool) else None for name, one in said.items()}
+
+    def projects(self) -> tuple[Reference, ...]:
+        """The projects that our account sees, the key as the id."""
+        if self.edition == "cloud":
+            found = list(self._pages("project/search", {"maxResults": 50}, "values"))
+        else:
+            found = self._get("project")
+        with reading(SERVICE, "GET project"):
+            return listed(found, lambda raw: Reference(id=raw["key"], name=raw.get("name") or ""), "projects")
+
+    def assignable(self, query: str, project: str) -> tuple[Account, ...]:
+        """Active people who can be assigned in the project and match an address or a name.
+
+        Data Center documents this search for user names alone: an address that it does not find is asked
+        of the search for users, whose names are then looked for.
+        """
+        found = self._assignable(query, project)
+        if found or self.edition == "cloud" or "@" not in query:
+            return found
+        body = self._get("user/search", {"username": query, "maxResults": NAMESAKES})
+        with reading(SERVICE, "GET user/search"):
+            names = [one.id for one in listed(body, wire.account, "users")]
+        return tuple(one for name in names for one in self._assignable(name, project) if one.id == name)
+
+    def _assignable(self, query: str, project: str) -> tuple[Account, ...]:
+        asked = "query" if self.edition == "cloud" else "username"
+        body = self._get("user/assignable/search", {asked: query, "project": project, "maxResults": 50})
+        with reading(SERVICE, "GET user/assignable/search"):
+            found = listed(body, wire.account, "users")
+        return tuple(one for one in found if one.active and one.human)

@@ -1,0 +1,74 @@
+"""What reading from and writing to Jira share: one request through the library's session.
+
+The library's own methods are used where they send exactly one correct request; most do not. Facts of jira
+3.10.5: `create_issue` cannot set properties and reads back, `create_issue_link` asks for the link types
+first, `Issue.update` reads back, `search_issues` first asks for all fields, `server_info` repeats itself,
+`transition_issue` looks names up. Those requests are written out in `jira_read` and `jira_write`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from jira import JIRA
+
+from syncd.domain.project import Edition
+from syncd.remote.http.wire import UnreadableError, identifier, reading
+
+SERVICE = "jira"
+LAST_POSITION = 10_000
+"""A list that is paged by position and goes on beyond this is one that never ends."""
+
+
+class JiraSession:
+    """One thread's session with Jira."""
+
+    def __init__(self, client: JIRA, edition: Edition) -> None:
+        self._client = client
+        self.edition: Edition = edition
+
+    def _get(self, path: str, params: Mapping[str, Any] | None = None) -> Any:
+        url = self._client._get_url(path)
+        return self._client._session.get(url, params=params or {}).json()
+
+    def _post(self, path: str, body: Mapping[str, Any], params: Mapping[str, Any] | None = None) -> Any:
+        url = self._client._get_url(path)
+        return self._client._session.post(url, data=json.dumps(body), params=params or {}).json()
+
+    def _put(self, path: str, body: Mapping[str, Any], params: Mapping[str, Any] | None = None) -> Any:
+        url = self._client._get_url(path)
+        return self._client._session.put(url, data=json.dumps(body), params=params or {}).json()
+
+    def _pages(self, path: str, params: Mapping[str, Any], *keys: str) -> Iterator[Any]:
+        """Yield every item of a list that is paged by `startAt`; `keys` are the names it goes by.
+
+        The end is where the service says so (`isLast`, `total`) or an empty page. Raises
+        `Unknown(BROKEN)` where the answer holds no such list.
+        """
+        start = 0
+        while True:
+            body = self._get(path, {**params, "startAt": start})
+            with reading(SERVICE, f"GET {path}"):
+                items = _listed(body, keys)
+                total = body.get("total")
+                last = body.get("isLast") is True or (total is not None and start + len(items) >= total)
+                if start >= LAST_POSITION:
+                    raise UnreadableError("a list without an end")
+            yield from items
+            if last or not items:
+                return
+            start += len(items)
+
+    @staticmethod
+    def _issue_path(issue_id: str, rest: str = "") -> str:
+        return f"issue/{identifier(SERVICE, issue_id)}{rest}"
+
+
+def _listed(body: Any, keys: tuple[str, ...]) -> list[Any]:
+    for key in keys:
+        items = body.get(key)
+        if isinstance(items, list):
+            return items
+    raise UnreadableError(f"'{keys[0]}' is no list")

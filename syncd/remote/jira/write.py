@@ -1,0 +1,93 @@
+"""What is written to Jira: each method is exactly one request, and nothing is read back.
+
+The mark travels in the same request as what it marks. A service project shows comments made over REST to
+customers unless their property says `internal`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from syncd.domain.base import JsonValue
+from syncd.domain.ticket import MARK_PROPERTY, Comment, Mark
+from syncd.remote.http.wire import identifier, reading
+from syncd.remote.jira import wire
+from syncd.remote.jira.session import SERVICE, JiraSession
+from syncd.remote.ports import Created
+
+
+class JiraWriting(JiraSession):
+    """The writing half of a client."""
+
+    def create(self, fields: dict[str, JsonValue], mark: Mark) -> Created:
+        """Create one issue with the mark; raises `Unknown(BROKEN)` where the answer names none."""
+        body = self._post("issue", {"fields": fields, "properties": [_property(mark)]})
+        with reading(SERVICE, "POST issue"):
+            return Created(id=wire.ident(body), key=body["key"])
+
+    def edit(
+        self,
+        issue_id: str,
+        fields: dict[str, JsonValue],
+        update: dict[str, JsonValue] | None = None,
+        *,
+        quiet: bool = False,
+    ) -> None:
+        """Change fields in one request; `update` holds operations (`add`, `remove`) on other fields.
+
+        `quiet`: Jira mails nobody about it. Only for an account that administers the project.
+        """
+        body: dict[str, Any] = {}
+        if fields:
+            body["fields"] = fields
+        if update:
+            body["update"] = update
+        self._put(self._issue_path(issue_id), body, {"notifyUsers": "false"} if quiet else None)
+
+    def move(self, issue_id: str, transition_id: str, fields: dict[str, JsonValue] | None = None) -> None:
+        """Take one transition, with values for its screen."""
+        body: dict[str, Any] = {"transition": {"id": transition_id}}
+        if fields:
+            body["fields"] = fields
+        self._post(self._issue_path(issue_id, "/transitions"), body)
+
+    def add_comment(self, issue_id: str, body: str, mark: Mark, *, internal: bool = False) -> Comment:
+        """Write a comment with the mark; `internal` hides it from a service project's customers.
+
+        What the answer says of that stands in `public`: a service that does not know the property
+        publishes the comment all the same.
+        """
+        properties = [_property(mark)]
+        if internal:
+            properties.append({"key": wire.INTERNAL_PROPERTY, "value": {"internal": True}})
+        path = self._issue_path(issue_id, "/comment")
+        asked = {"expand": "properties"} if internal else None
+        answer = self._post(path, {"body": body, "properties": properties}, asked)
+        with reading(SERVICE, f"POST {path}"):
+            return wire.comment(answer).model_copy(update={"mark": mark})
+
+    def edit_comment(self, issue_id: str, comment_id: str, body: str) -> Comment:
+        """Replace a comment's text; its properties stay as they are."""
+        path = self._issue_path(issue_id, f"/comment/{identifier(SERVICE, comment_id)}")
+        answer = self._put(path, {"body": body})
+        with reading(SERVICE, f"PUT {path}"):
+            return wire.comment(answer)
+
+    def link(self, type_name: str, inward_id: str, outward_id: str) -> None:
+        """Link two issues by id or key; Jira answers the same for a link that exists."""
+        self._post(
+            "issueLink",
+            {
+                "type": {"name": type_name},
+                "inwardIssue": _linked(inward_id),
+                "outwardIssue": _linked(outward_id),
+            },
+        )
+
+
+def _property(mark: Mark) -> dict[str, Any]:
+    return {"key": MARK_PROPERTY, "value": mark.model_dump(exclude_defaults=True)}
+
+
+def _linked(issue: str) -> dict[str, str]:
+    return {"id" if issue.isdigit() else "key": identifier(SERVICE, issue)}

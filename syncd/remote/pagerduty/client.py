@@ -1,0 +1,276 @@
+"""PagerDuty over pdpyras: the only file that knows the library, so that its successor is one file away.
+
+The library's own ideas (retrying, backing off, raising, counting) are not used: its session gives
+headers, parameters and addresses their form, the transport does the rest. Times are sent in UTC with a
+`Z`, because without one the account's zone would count.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from operator import itemgetter
+from typing import Any, TypeVar
+
+from syncd.domain.base import Reference
+from syncd.domain.incident import Incident, IncidentStatus, LogEntry, Note, PagerDutyService, Responder
+from syncd.domain.postmortem import Alert
+from syncd.remote.errors import Cause, NotDone
+from syncd.remote.http.transport import Transport
+from syncd.remote.http.wire import Wire, each, each_readable, identifier, reading
+from syncd.remote.pagerduty import wire
+from syncd.remote.pagerduty.directory import DirectoryReading
+from syncd.remote.ports import IncidentPage, LogPage, PagerDuty
+
+with warnings.catch_warnings():
+    # pdpyras warns at every import that it has a successor; it is pinned and kept in this one file.
+    warnings.filterwarnings("ignore", message='The package "pdpyras" is deprecated')
+    from pdpyras import APISession
+
+SERVICE = "pagerduty"
+PAGE = 100
+LAST_POSITION = 10_000
+"""PagerDuty answers 400 where offset and limit together pass this."""
+
+LONGEST_LOG = 2000
+"""Log entries of one incident that are read at most."""
+
+_PAYMENT_REQUIRED = 402
+_OPEN = (IncidentStatus.TRIGGERED, IncidentStatus.ACKNOWLEDGED)
+T = TypeVar("T")
+_Params = Mapping[str, str | int | Sequence[str]]
+
+
+class _Session(APISession):  # type: ignore[misc] # pdpyras ships no types
+    """The library's session without the figures it keeps by address, which would grow for ever."""
+
+    def postprocess(self, response: Any, suffix: str | None = None) -> None:
+        """Nothing: the transport counts."""
+
+
+class PagerDutyClient(DirectoryReading):
+    """One thread's PagerDuty client, see `syncd.remote.ports.PagerDuty`."""
+
+    def __init__(self, session: Any) -> None:
+        self._session = session
+
+    def identity(self) -> str:
+        """The account's subdomain; raises `Unknown(BROKEN)` where no object names it."""
+        for kind in ("users", "services"):
+            body = self._get(f"/{kind}", {"limit": 1})
+            with reading(SERVICE, f"GET /{kind}"):
+                found = body[kind]
+                if found:
+                    return wire.subdomain(found[0].get("html_url"))
+        with reading(SERVICE, "GET /services"):
+            return wire.subdomain(None)
+
+    def me(self) -> Responder | None:
+        """The user behind the token; PagerDuty answers 400 to an account's token."""
+        try:
+            body = self._get("/users/me")
+        except NotDone as error:
+            if error.cause is Cause.REJECTED:
+                return None
+            raise
+        with reading(SERVICE, "GET /users/me"):
+            return wire.responder(body["user"])
+
+    def find_user(self, email: str) -> Responder | None:
+        """The user with exactly this address, letter case aside; the search itself also matches parts."""
+        users = self._all("users", wire.responder, {"query": email})
+        return next((user for user in users if (user.email or "").casefold() == email.casefold()), None)
+
+    def log_entries(self, since: datetime, until: datetime, offset: int) -> LogPage:
+        """100 entries of [since, until), newest first; entries that belong to no incident are left out."""
+        params: _Params = {
+            "since": wire.z(since),
+            "until": wire.z(until),
+            "include[]": ["incidents"],
+            **_page(offset),
+        }
+        body = self._get("/log_entries", params)
+        with reading(SERVICE, "GET /log_entries"):
+            entries, unread = each_readable(
+                body, "log_entries", wire.log_entry, lambda raw: str(raw["incident"]["id"])
+            )
+            found = tuple(entry for entry in entries if entry)
+            return LogPage(entries=found, more=wire.more(body), unread=unread)
+
+    def incident_log(self, incident_id: str) -> tuple[LogEntry, ...]:
+        """All log entries of one incident, oldest first; at most the latest 2,000."""
+        path = f"/incidents/{identifier(SERVICE, incident_id)}/log_entries"
+        found: dict[str, LogEntry] = {}
+        for offset in range(0, LONGEST_LOG, PAGE):
+            body = self._get(path, _page(offset))
+            with reading(SERVICE, f"GET {path}"):
+                entries = each(body, "log_entries", lambda raw: wire.log_entry_of(raw, incident_id))
+                found.update({one.id: one for one in entries if one})
+                if not wire.more(body) or not entries:
+                    break
+        # pages come newest first, so that of one second's entries the earlier stands behind the later
+        oldest_first = list(reversed(found.values()))
+        oldest_first.sort(key=lambda one: one.at)
+        return tuple(oldest_first)
+
+    def alerts(self, incident_id: str) -> tuple[Alert, ...]:
+        """The alerts of an incident, without their details; PagerDuty keeps at most 1,000."""
+        return self._all("alerts", wire.alert, path=f"incidents/{identifier(SERVICE, incident_id)}/alerts")
+
+    def on_call(self, schedule: str, at: datetime) -> tuple[Responder, ...]:
+        """Who is or was on a schedule (by id) at a moment, with their addresses."""
+        moment = wire.z(at)
+        until = wire.z(at + timedelta(seconds=1))
+        params: _Params = {
+            "schedule_ids[]": [schedule],
+            "since": moment,
+            "until": until,
+            "include[]": ["users"],
+            **_page(0),
+        }
+        body = self._get("/oncalls", params)
+        with reading(SERVICE, "GET /oncalls"):
+            people = each(body, "oncalls", lambda raw: wire.responder(raw["user"]))
+            return tuple({one.id: one for one in people}.values())
+
+    def open_incidents(self, offset: int) -> IncidentPage:
+        """100 triggered or acknowledged incidents of any age, by number."""
+        return self._incidents({"date_range": "all"}, _OPEN, "incident_number:asc", offset)
+
+    def incidents(
+        self, since: datetime, until: datetime, offset: int, statuses: Sequence[IncidentStatus] = ()
+    ) -> IncidentPage:
+        """100 incidents created in [since, until), oldest first."""
+        window = {"since": wire.z(since), "until": wire.z(until)}
+        return self._incidents(window, statuses, "created_at:asc", offset)
+
+    def incident(self, incident_id: str) -> Incident | None:
+        """One incident; None only where PagerDuty itself says that there is none.
+
+        A 404 without its words is somebody else's (a proxy's, a wrong address's) and is raised.
+        """
+        path = f"/incidents/{identifier(SERVICE, incident_id)}"
+        try:
+            body = self._get(path, {"include[]": ["assignees", "custom_fields"]})
+        except NotDone as error:
+            if error.cause is Cause.MISSING and error.message:
+                return None
+            raise
+        with reading(SERVICE, f"GET {path}"):
+            return wire.incident(body["incident"])
+
+    def notes(self, incident_id: str) -> tuple[Note, ...]:
+        """All notes of an incident, oldest first."""
+        path = f"/incidents/{identifier(SERVICE, incident_id)}/notes"
+        body = self._get(path)
+        with reading(SERVICE, f"GET {path}"):
+            return tuple(sorted(each(body, "notes", wire.note), key=lambda note: note.created_at))
+
+    def add_note(self, incident_id: str, text: str) -> Note:
+        """Write a note in one request."""
+        path = f"/incidents/{identifier(SERVICE, incident_id)}/notes"
+        body = self._session.post(path, json={"note": {"content": text}}).json()
+        with reading(SERVICE, f"POST {path}"):
+            return wire.note(body["note"])
+
+    def edit_note(self, incident_id: str, note_id: str, text: str) -> Note:
+        """Replace a note's text in one request (since 2025-11-07; PagerDuty's changelog)."""
+        note = identifier(SERVICE, note_id)
+        path = f"/incidents/{identifier(SERVICE, incident_id)}/notes/{note}"
+        body = self._session.put(path, json={"note": {"content": text}}).json()
+        with reading(SERVICE, f"PUT {path}"):
+            return wire.note(body["note"])
+
+    def change_incident(
+        self,
+        incident_id: str,
+        *,
+        status: str | None = None,
+        assignee: str | None = None,
+        priority: str | None = None,
+        title: str | None = None,
+    ) -> None:
+        """Change what is given in one request, in the name of the sender's address; see the port."""
+        path = f"/incidents/{identifier(SERVICE, incident_id)}"
+        wish: dict[str, object] = {"type": "incident_reference"}
+        if status is not None:
+            wish["status"] = status
+        if assignee is not None:
+            wish["assignments"] = [{"assignee": {"id": assignee, "type": "user_reference"}}]
+        if priority is not None:
+            wish["priority"] = {"id": priority, "type": "priority_reference"}
+        if title is not None:
+            wish["title"] = title
+        body = self._session.put(path, json={"incident": wish}).json()
+        with reading(SERVICE, f"PUT {path}"):
+            wire.incident(body["incident"])
+
+    def services(self) -> tuple[PagerDutyService, ...]:
+        """All services of the account."""
+        return self._all("services", wire.service)
+
+    def priorities(self) -> tuple[Reference, ...]:
+        """The account's priorities; empty where the plan lacks them (402) or they are off (404)."""
+        try:
+            found = self._all("priorities", wire.reference)
+        except NotDone as error:
+            if error.status == _PAYMENT_REQUIRED or (error.cause is Cause.MISSING and error.message):
+                return ()
+            raise
+        return tuple(priority for priority in found if priority)
+
+    def _incidents(
+        self, window: Mapping[str, str], statuses: Sequence[IncidentStatus], order: str, offset: int
+    ) -> IncidentPage:
+        params: dict[str, str | int | Sequence[str]] = {
+            **window,
+            "include[]": ["assignees"],
+            "sort_by": order,
+            **_page(offset),
+        }
+        if statuses:
+            params["statuses[]"] = [status.value for status in statuses]
+        body = self._get("/incidents", params)
+        with reading(SERVICE, "GET /incidents"):
+            found, unread = each_readable(body, "incidents", wire.incident, itemgetter("id"))
+            return IncidentPage(incidents=found, more=wire.more(body), unread=unread)
+
+    def _all(
+        self, kind: str, parse: Callable[[Wire], T], params: _Params | None = None, path: str = ""
+    ) -> tuple[T, ...]:
+        found: list[T] = []
+        offset, more, asked = 0, True, f"/{path or kind}"
+        while more:
+            body = self._get(asked, {**(params or {}), **_page(offset)})
+            with reading(SERVICE, f"GET {asked}"):
+                found.extend(each(body, kind, parse))
+                more = wire.more(body)
+            offset += PAGE
+        return tuple(found)
+
+    def _get(self, path: str, params: _Params | None = None) -> Any:
+        return self._session.get(path, params=params).json()
+
+
+def _page(offset: int) -> dict[str, int]:
+    limit = min(PAGE, LAST_POSITION - offset)
+    if limit <= 0:
+        raise NotDone(
+            SERVICE, "asking for a page", Cause.REJECTED, f"PagerDuty ends at position {LAST_POSITION}"
+        )
+    return {"limit": limit, "offset": offset}
+
+
+def pagerduty_client(url: str, token: str, from_address: str | None, transport: Transport) -> PagerDuty:
+    """Make one thread's client; sends nothing.
+
+    `from_address` is the e-mail of a user of the account, in whose name notes are written.
+    """
+    session = _Session(token, default_from=from_address)
+    session.url = url.rstrip("/")
+    session.max_network_attempts = 0
+    session.max_http_attempts = 0
+    session.retry = {}
+    transport.mount(session, SERVICE, url, (token,))
+    return PagerDutyClient(session)

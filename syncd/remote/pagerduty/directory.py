@@ -1,0 +1,104 @@
+"""What changes rarely in PagerDuty: teams, users, policies, schedules, and its own ways to Jira.
+
+Read by `syncd check` and `syncd init` alone. The rules of PagerDuty's app for Jira Cloud are served under
+`/integration-jira-cloud`, which its REST specification does not name but its own clients use.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, TypeVar
+
+from syncd.domain.base import Reference
+from syncd.domain.directory import EscalationPolicy, OtherTool, Schedule
+from syncd.domain.incident import Responder
+from syncd.remote.http.wire import UnreadableError, Wire, identifier
+from syncd.remote.pagerduty import wire
+
+T = TypeVar("T")
+APP = "integration-jira-cloud/accounts_mappings"
+
+
+class DirectoryReading:
+    """The part of a client that reads the directory."""
+
+    if TYPE_CHECKING:
+
+        def _all(
+            self,
+            kind: str,
+            parse: Callable[[Wire], T],
+            params: Mapping[str, str | int | Sequence[str]] | None = None,
+            path: str = "",
+        ) -> tuple[T, ...]: ...
+
+    def teams(self, query: str = "") -> tuple[Reference, ...]:
+        """The teams whose name holds `query`, all of them without one."""
+        found = self._all("teams", wire.reference, {"query": query} if query else None)
+        return tuple(team for team in found if team)
+
+    def users(self) -> tuple[Responder, ...]:
+        """All users with their addresses."""
+        return self._all("users", wire.responder)
+
+    def escalation_policies(self) -> tuple[EscalationPolicy, ...]:
+        """All escalation policies with whom they call."""
+        return self._all("escalation_policies", _policy)
+
+    def schedules(self) -> tuple[Schedule, ...]:
+        """All schedules with who is on them."""
+        return self._all("schedules", _schedule)
+
+    def jira_extensions(self) -> tuple[OtherTool, ...]:
+        """The extensions of services whose schema speaks of Jira, without those that are switched off."""
+        found = self._all("extensions", _extension, {"include[]": ["extension_schemas"]})
+        return tuple(one for one in found if one)
+
+    def jira_rules(self) -> tuple[OtherTool, ...]:
+        """The rules of PagerDuty's app for Jira Cloud."""
+        rules: list[OtherTool] = []
+        for account in self._all("accounts_mappings", _ident, path=APP):
+            rules += self._all("rules", _rule, path=f"{APP}/{identifier('pagerduty', account)}/rules")
+        return tuple(rules)
+
+
+def _policy(raw: Wire) -> EscalationPolicy:
+    targets = [target for rule in raw.get("escalation_rules") or () for target in rule.get("targets") or ()]
+
+    def of(kind: str) -> tuple[str, ...]:
+        return tuple(
+            dict.fromkeys(one["id"] for one in targets if str(one.get("type") or "").startswith(kind))
+        )
+
+    name = raw.get("name") or raw.get("summary") or ""
+    return EscalationPolicy(id=raw["id"], name=name, users=of("user"), schedules=of("schedule"))
+
+
+def _schedule(raw: Wire) -> Schedule:
+    users = raw.get("users")
+    on_it = tuple(one["id"] for one in users) if isinstance(users, list) else None
+    return Schedule(id=raw["id"], name=raw.get("name") or raw.get("summary") or "", users=on_it)
+
+
+def _extension(raw: Wire) -> OtherTool | None:
+    schema = raw.get("extension_schema") or {}
+    words = [schema.get(key) for key in ("key", "label", "summary")]
+    speaks = any("jira" in str(word or "").casefold() for word in words)
+    if not speaks or raw.get("temporarily_disabled") is True:
+        return None
+    services = tuple(one["id"] for one in raw.get("extension_objects") or () if one.get("id"))
+    name = raw.get("name") or raw.get("summary") or schema.get("summary") or ""
+    return OtherTool(id=raw["id"], name=name, services=services)
+
+
+def _rule(raw: Wire) -> OtherTool:
+    service = (raw.get("config") or {}).get("service") or {}
+    services = (service["id"],) if service.get("id") else ()
+    return OtherTool(id=raw["id"], name=raw.get("name") or "", services=services)
+
+
+def _ident(raw: Wire) -> str:
+    value = raw["id"]
+    if not isinstance(value, str):
+        raise UnreadableError("'id' is no id")
+    return value

@@ -1,0 +1,223 @@
+"""PagerDuty's JSON as the domain's values: plain functions, one for each object.
+
+References and whole objects look alike but for their fields; names come from `name` or, in references,
+from `summary`. Answers of before 2023 lack `updated_at` and `resolved_at`.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from ipaddress import ip_address
+from typing import Any
+from urllib.parse import urlsplit
+
+from syncd.domain.base import Reference
+from syncd.domain.incident import Incident, IncidentStatus, LogEntry, Note, PagerDutyService, Responder
+from syncd.domain.postmortem import Alert
+from syncd.remote.http.wire import ODD, UnreadableError, Wire, maybe_moment, moment
+
+_WHOLE_INCIDENT = ("incident_number", "status", "created_at", "service")
+_MINUTE = 60
+
+
+def z(when: datetime) -> str:
+    """A time as PagerDuty is asked with it: in UTC with a `Z`, or the account's zone would count.
+
+    Whole seconds, rounded down, as PagerDuty keeps them. Raises ValueError for a naive time.
+    """
+    if when.tzinfo is None:
+        raise ValueError("a time without a zone")
+    return when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def incident(raw: Wire) -> Incident:
+    """An incident; raises where id, number, status, service or time of creation are missing."""
+    urgency = raw.get("urgency")
+    reason = raw.get("resolve_reason") or {}
+    merged = reason.get("incident") if reason.get("type") == "merge_resolve_reason" else None
+    kind = raw.get("incident_type") or {}
+    return Incident(
+        id=raw["id"],
+        number=raw["incident_number"],
+        title=raw.get("title") or raw.get("summary") or "",
+        status=IncidentStatus(raw["status"]),
+        urgency=urgency if urgency in ("high", "low") else "high",
+        priority=reference(raw.get("priority")),
+        service=_reference(raw["service"]),
+        escalation_policy=reference(raw.get("escalation_policy")),
+        assignees=tuple(
+            responder(given["assignee"]) for given in raw.get("assignments") or () if given.get("assignee")
+        ),
+        teams=tuple(_reference(team) for team in raw.get("teams") or ()),
+        incident_key=raw.get("incident_key"),
+        incident_type=kind.get("name"),
+        created_at=moment(raw["created_at"]),
+        updated_at=maybe_moment(raw.get("updated_at")),
+        resolved_at=maybe_moment(raw.get("resolved_at")),
+        status_changed_at=maybe_moment(raw.get("last_status_change_at")),
+        status_changed_by=reference(raw.get("last_status_change_by")),
+        snoozed=snoozed(raw),
+        merged_into=merged["id"] if merged else None,
+        html_url=raw.get("html_url") or "",
+        custom_fields=custom_fields(raw.get("custom_fields")),
+    )
+
+
+def embedded_incident(raw: Wire) -> Incident | None:
+    """The incident within a log entry, None where it is only a reference.
+
+    None, too, where it is resolved and does not say why: what was merged would look as if it were not.
+    """
+    if any(raw.get(key) is None for key in _WHOLE_INCIDENT):
+        return None
+    if raw["status"] == IncidentStatus.RESOLVED and "resolve_reason" not in raw:
+        return None
+    return incident(raw)
+
+
+def snoozed(raw: Wire) -> bool:
+    """Whether somebody put an acknowledged incident off, as far as the answer tells.
+
+    A snooze and a service's acknowledgement timeout both are a pending `unacknowledge`, and nothing in
+    the answer says which. A timeout falls a whole number of minutes after an acknowledgement, to the
+    second; a snooze counts from the moment when somebody asked for it. One snooze in sixty that begins
+    in the same second of a minute as the acknowledgement is not recognised.
+    """
+    if raw.get("status") != IncidentStatus.ACKNOWLEDGED:
+        return False
+    ends = [act["at"] for act in raw.get("pending_actions") or () if act.get("type") == "unacknowledge"]
+    if not ends:
+        return False
+    end = moment(ends[0])
+    acknowledged = [moment(given["at"]) for given in raw.get("acknowledgements") or ()]
+    return all((end - begin).total_seconds() % _MINUTE for begin in acknowledged)
+
+
+def custom_fields(raw: Any) -> dict[str, Any] | None:
+    """Values by name; None where the answer did not carry them."""
+    if not isinstance(raw, list):
+        return None
+    return {field["name"]: field.get("value") for field in raw if field.get("name")}
+
+
+def responder(raw: Wire) -> Responder:
+    """A user; the address is there only where the whole user was included."""
+    return Responder(id=raw["id"], name=raw.get("name") or raw.get("summary") or "", email=raw.get("email"))
+
+
+def reference(raw: Wire | None) -> Reference | None:
+    """A reference or a whole object, None for null."""
+    return _reference(raw) if raw and raw.get("id") else None
+
+
+def _reference(raw: Wire) -> Reference:
+    return Reference(id=raw["id"], name=raw.get("name") or raw.get("summary") or "")
+
+
+def log_entry(raw: Wire) -> LogEntry | None:
+    """A log entry, None where it belongs to no incident."""
+    about = raw.get("incident")
+    if not about:
+        return None
+    return LogEntry(
+        id=raw["id"],
+        kind=raw["type"].removesuffix("_reference").removesuffix("_log_entry"),
+        at=moment(raw["created_at"]),
+        incident_id=about["id"],
+        agent=reference(raw.get("agent")),
+        by_person=str((raw.get("agent") or {}).get("type")).startswith("user"),
+        summary=raw.get("summary") or "",
+        note=_note_in(raw),
+        incident=_readable_incident(about),
+    )
+
+
+def log_entry_of(raw: Wire, incident_id: str) -> LogEntry | None:
+    """A log entry of one incident's own log, which need not name the incident."""
+    return log_entry({**raw, "incident": {"id": incident_id}})
+
+
+def _readable_incident(about: Wire) -> Incident | None:
+    """As `embedded_incident`, None too where it cannot be read: it is read by its id then."""
+    try:
+        return embedded_incident(about)
+    except ODD:
+        return None
+
+
+def _note_in(entry: Wire) -> str | None:
+    channel = entry.get("channel") or {}
+    said = entry.get("note") or (channel.get("summary") if channel.get("type") == "note" else None)
+    return said if isinstance(said, str) else None
+
+
+def note(raw: Wire) -> Note:
+    """A note; its times come in the account's zone."""
+    author = raw.get("user")
+    return Note(
+        id=raw["id"],
+        author=responder(author) if author and author.get("id") else None,
+        text=raw.get("content") or "",
+        created_at=moment(raw["created_at"]),
+        updated_at=maybe_moment(raw.get("updated_at")),
+    )
+
+
+def alert(raw: Wire) -> Alert:
+    """An alert: summary, where it came from, its page, and the details as its sender gave them."""
+    body = raw.get("body") or {}
+    source = (body.get("cef_details") or {}).get("source_origin") or (raw.get("integration") or {}).get(
+        "summary"
+    )
+    return Alert(
+        summary=raw.get("summary") or "",
+        source=source if isinstance(source, str) else "",
+        url=raw.get("html_url") or "",
+        details=_details(body.get("details")),
+    )
+
+
+def _details(given: object) -> str:
+    """Details as one line: PagerDuty takes a text or an object of any depth."""
+    if isinstance(given, dict):
+        return "; ".join(
+            f"{name}: {value if isinstance(value, str) else json.dumps(value)}"
+            for name, value in given.items()
+        )
+    return given if isinstance(given, str) else ""
+
+
+def service(raw: Wire) -> PagerDutyService:
+    """A service."""
+    return PagerDutyService(
+        id=raw["id"],
+        name=raw.get("name") or raw.get("summary") or "",
+        disabled=raw.get("status") == "disabled",
+        html_url=raw.get("html_url") or "",
+        policy=(raw.get("escalation_policy") or {}).get("id"),
+        teams=tuple(team["id"] for team in raw.get("teams") or () if team.get("id")),
+    )
+
+
+def subdomain(html_url: Any) -> str:
+    """The account's subdomain from any object's address; raises `UnreadableError` where there is none.
+
+    The first label of the host, or the whole of it where it is an IP address.
+    """
+    host = urlsplit(html_url).hostname if isinstance(html_url, str) else None
+    if not host:
+        raise UnreadableError("'html_url' names no host")
+    try:
+        ip_address(host)
+    except ValueError:
+        return host.split(".")[0]
+    return host
+
+
+def more(body: Wire) -> bool:
+    """Whether another page follows; raises where the answer does not say, which is not "no"."""
+    said = body["more"]
+    if not isinstance(said, bool):
+        raise UnreadableError("'more' is neither true nor false")
+    return said

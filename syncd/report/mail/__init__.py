@@ -1,0 +1,1 @@
+"""The weekly report as an e-mail."""

@@ -1,0 +1,1 @@
+"""The figures of a week, and the report that states them."""

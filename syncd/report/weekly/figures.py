@@ -1,0 +1,327 @@
+"""The figures of one week: what a report says, counted from rows that travel with it.
+
+Pure: facts in, plain data out, so that figures can be frozen with their rows, printed, and added up by
+whoever doubts them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from syncd.domain.mapping.mapping import Mapping
+from syncd.domain.operation import Kind
+from syncd.ledger.views.report_facts import DutyFact, EventFact, IncidentFact, ItemFact, ParkedFact
+from syncd.report.weekly.counting import (
+    CANCELLED,
+    KEPT,
+    LATE,
+    MISSED,
+    OF_ALL,
+    OPEN,
+    RESTRICTED,
+    UNJUDGED,
+    WAIVED,
+    Row,
+    by_target,
+    duty_row,
+    incident_row,
+    item_row,
+    kept_of,
+    tally,
+)
+from syncd.report.weekly.week import Week
+
+OLDEST = 10
+"""Follow-ups that are named, the oldest first."""
+DUTY_WORDS = {
+    "scheduled": "Postmortem scheduled",
+    "completed": "Postmortem completed",
+    "owned": "Action item has an owner",
+    "done": "Action item done",
+}
+EVENTS = ("left", "double.found", "rules.changed", "duty.corrected", "waiver.given", "conflict")
+"""Events that a report tells of."""
+
+
+@dataclass(frozen=True)
+class Lasting:
+    """An incident that is open for so long that its clock ought to have begun; `lasts` since opened."""
+
+    id: str
+    number: int
+    team: str
+    severity: str
+    created_at: datetime
+    lasts: timedelta
+    restricted: bool
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What one week's figures are made of; the week's own facts and what runs now.
+
+    `parked` are operations that wait for a person, `notes` what the daemon could not do, `unmapped` the
+    services of no mapping, `expiring` credentials with the day of their end, `not_sent` weeks whose report
+    never left. `lasting` are incidents open for more than a week that would owe a postmortem.
+    """
+
+    week: Week
+    zone: str
+    now: datetime
+    incidents: Sequence[IncidentFact] = ()
+    duties: Sequence[DutyFact] = ()
+    running: Sequence[DutyFact] = ()
+    items: Sequence[ItemFact] = ()
+    events: Sequence[EventFact] = ()
+    parked: Sequence[ParkedFact] = ()
+    lasting: Sequence[Lasting] = ()
+    unmapped: dict[str, str] = field(default_factory=dict)
+    expiring: dict[str, str] = field(default_factory=dict)
+    notes: Sequence[str] = ()
+    not_sent: Sequence[str] = ()
+    ledger_since: datetime | None = None
+    restored_at: datetime | None = None
+    rebuilt: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Trend:
+    """One earlier week in short."""
+
+    week: str
+    kept: int
+    of: int
+    incidents: int
+
+
+def rows_of(facts: Facts) -> list[Row]:
+    """All rows behind the figures, as the CSV has them."""
+    week, now = facts.week.name, facts.now
+    since, until = facts.week.bounds(facts.zone)
+    rows = [incident_row(one, week) for one in facts.incidents]
+    rows += [duty_row(one, week, now) for one in facts.duties]
+    rows += [{**duty_row(one, week, now), "table": "running duty"} for one in facts.running]
+    rows += [item_row(one, week, now, since, until) for one in facts.items]
+    rows += [_event_row(one, week) for one in facts.events if _told(one)]
+    rows += [_parked_row(one, week) for one in facts.parked]
+    rows += [_lasting_row(one, week) for one in facts.lasting]
+    return rows
+
+
+def _parked_row(one: ParkedFact, week: str) -> Row:
+    row: Row = {"table": "parked", "week": week, "key": one.id, "duty": one.kind, "incident": one.incident}
+    if one.kind != Kind.SEND_MAIL:
+        return {**row, "reason": one.words}
+    # a mail server's words name the address, and the report over all names nobody
+    words = re.sub(re.escape(one.to), "…", one.words, flags=re.IGNORECASE) if one.to else one.words
+    return {**row, "owner": one.to, "reason": words}
+
+
+def _lasting_row(one: Lasting, week: str) -> Row:
+    row: Row = {"table": "open for long", "week": week, "team": one.team}
+    if one.restricted:
+        return row
+    return {
+        **row,
+        "incident": one.id,
+        "number": one.number,
+        "severity": one.severity,
+        "created_at": one.created_at,
+        "reason": f"open for {one.lasts.days} days, so its clock has not begun",
+    }
+
+
+def _told(event: EventFact) -> bool:
+    return event.kind != "left" or event.data.get("rule") in ("gate.overridden", "conflict", "fields")
+
+
+def _event_row(event: EventFact, week: str) -> Row:
+    table = event.data.get("rule", "left") if event.kind == "left" else event.kind
+    return {
+        "table": str(table),
+        "week": week,
+        "team": event.team,
+        "incident": event.incident,
+        "number": event.number,
+        "started_at": event.at,
+        "reason": event.data.get("reason") or event.data.get("why") or "",
+    }
+
+
+def figures(
+    facts: Facts, rows: Sequence[Row], mappings: Sequence[Mapping], before: Sequence[Trend] = ()
+) -> dict[str, Any]:
+    """Given the rows of a week, return what the report says; `before` are earlier weeks, the latest first."""
+    kept, of = kept_of(rows)
+    incidents = [row for row in rows if row["table"] == "incident"]
+    restricted = sum(row["table"] == "restricted incident" for row in rows)
+    late = [row for row in rows if row["table"] == "duty" and row["verdict"] in (LATE, MISSED)]
+    severities = [name for mapping in mappings for name in mapping.severities]
+    return {
+        "week": facts.week.name,
+        "monday": facts.week.monday.isoformat(),
+        "sunday": facts.week.last_day.isoformat(),
+        "zone": facts.zone,
+        "made_at": facts.now.isoformat(),
+        "kept": kept,
+        "of": of,
+        "incidents": {
+            "count": len(incidents) + restricted,
+            "restricted": restricted,
+            "by_severity": tally(incidents, "severity", severities),
+            "by_service": tally(incidents, "service"),
+            "by_team": tally(incidents, "team"),
+            "assumed": sum(bool(row["assumed"]) for row in incidents),
+            "without_ticket": _without_ticket(incidents),
+        },
+        "acknowledge": by_target(
+            incidents, "minutes_to_acknowledge", _targets(mappings, "acknowledge_minutes")
+        ),
+        "resolve": by_target(incidents, "minutes_to_resolve", _targets(mappings, "resolve_minutes")),
+        "never_acknowledged": sum(
+            row["acknowledged_at"] is None and row["merged_into"] is None and row["resolved_at"] is not None
+            for row in incidents
+        ),
+        "duties": _duties(rows),
+        "missed": [_short_duty(row) for row in late],
+        "open_duties": _open_duties(rows, facts.now),
+        "follow_ups": _follow_ups(rows),
+        "overrides": _listed(rows, "gate.overridden"),
+        "conflicts": _listed(rows, "conflict"),
+        "doubles": sum(row["table"] == "double.found" for row in rows),
+        "rule_changes": _listed(rows, "rules.changed"),
+        "corrections": _listed(rows, "duty.corrected"),
+        "parked": [
+            {"id": row["key"], "kind": row["duty"], "incident": row["incident"], "words": row["reason"]}
+            for row in rows
+            if row["table"] == "parked"
+        ],
+        "unmailed": [
+            {"owner": row["owner"], "words": row["reason"]}
+            for row in rows
+            if row["table"] == "parked" and row["duty"] == Kind.SEND_MAIL
+        ],
+        "lasting": [
+            {"number": row.get("number"), "severity": row.get("severity"), "words": row.get("reason")}
+            for row in rows
+            if row["table"] == "open for long"
+        ],
+        "not_sent": list(facts.not_sent),
+        "unmapped": dict(facts.unmapped),
+        "expiring": dict(facts.expiring),
+        "notes": list(facts.notes),
+        "ledger_since": facts.ledger_since.isoformat() if facts.ledger_since else None,
+        "restored_at": facts.restored_at.isoformat() if facts.restored_at else None,
+        "rebuilt": dict(facts.rebuilt),
+        "before": [vars(one) for one in before],
+        "four_weeks": _over(before[:4]),
+        "twelve_weeks": _over(before[:12]),
+    }
+
+
+def _over(weeks: Sequence[Trend]) -> dict[str, int]:
+    return {
+        "weeks": len(weeks),
+        "kept": sum(one.kept for one in weeks),
+        "of": sum(one.of for one in weeks),
+        "incidents": sum(one.incidents for one in weeks),
+    }
+
+
+def _targets(mappings: Sequence[Mapping], key: str) -> Callable[[str, str], float | None]:
+    known: dict[tuple[str, str], float | None] = {
+        (mapping.team, name): getattr(section, key)
+        for mapping in mappings
+        for name, section in mapping.severities.items()
+    }
+    return lambda team, severity: known.get((team, severity))
+
+
+def _without_ticket(incidents: Iterable[Row]) -> dict[str, int]:
+    return tally((row for row in incidents if row["ticket"] is None), "why_no_ticket")
+
+
+def _duties(rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """A line for each kind of duty whose deadline fell into the week."""
+    lines = []
+    for kind, words in DUTY_WORDS.items():
+        said = [row["verdict"] for row in rows if row["table"] == "duty" and row["duty"] == kind]
+        if said:
+            counts = {
+                one.replace(" ", "_"): said.count(one)
+                for one in (KEPT, LATE, MISSED, WAIVED, CANCELLED, RESTRICTED, UNJUDGED, OPEN)
+            }
+            lines.append(
+                {"duty": kind, "words": words, "of": sum(said.count(one) for one in OF_ALL), **counts}
+            )
+    return lines
+
+
+def _short_duty(row: Row) -> dict[str, Any]:
+    kept = ("incident", "number", "team", "severity", "key", "owner", "verdict", "duty")
+    return {
+        **{name: row.get(name) for name in kept},
+        "words": DUTY_WORDS[row["duty"]],
+        "due_at": row["due_at"].isoformat(),
+        "met_at": row["met_at"].isoformat() if row["met_at"] else None,
+    }
+
+
+def _open_duties(rows: Sequence[Row], now: datetime) -> list[dict[str, Any]]:
+    """What is owed now, the next deadline first, with the hours that are left (negative: overdue)."""
+    running = [row for row in rows if row["table"] == "running duty" and row["verdict"] != RESTRICTED]
+    found = [
+        {**_short_duty(row), "hours_left": (row["due_at"] - now).total_seconds() / 3600}
+        for row in running
+        if row["verdict"] != CANCELLED
+    ]
+    return sorted(found, key=lambda one: (one["hours_left"], str(one["number"])))
+
+
+def _follow_ups(rows: Sequence[Row]) -> dict[str, Any]:
+    items = [row for row in rows if row["table"] == "action item"]
+    still = [row for row in items if row["verdict"] == "open"]
+    overdue = [row for row in still if row["overdue_days"] is not None]
+    oldest = sorted((row for row in still if "key" in row), key=lambda row: row["started_at"])[:OLDEST]
+    return {
+        "open": len(still),
+        "unowned": sum(row["unowned"] for row in still),
+        "overdue": len(overdue),
+        "overdue_by_age": _by_age(overdue),
+        "overdue_by_owner": tally((row for row in overdue if "key" in row), "owner"),
+        "done": sum(row["verdict"] == "done" for row in items),
+        "postponed": sum(row["postponed"] > 0 for row in still),
+        "oldest": [
+            {
+                "key": row["key"],
+                "summary": row["summary"],
+                "number": row["number"],
+                "owner": row["owner"],
+                "status": row["status"],
+                "due_day": row["due_day"],
+                "overdue_days": row["overdue_days"],
+            }
+            for row in oldest
+        ],
+    }
+
+
+def _by_age(overdue: Iterable[Row]) -> dict[str, int]:
+    """How many are overdue for up to a week, a month, longer."""
+    ages = {"up to 7 days": 0, "8 to 30 days": 0, "more than 30 days": 0}
+    for row in overdue:
+        days = row["overdue_days"]
+        ages["up to 7 days" if days <= 7 else "8 to 30 days" if days <= 30 else "more than 30 days"] += 1
+    return ages
+
+
+def _listed(rows: Iterable[Row], table: str) -> list[dict[str, Any]]:
+    return [
+        {"number": row["number"], "at": row["started_at"].isoformat(), "reason": row["reason"]}
+        for row in rows
+        if row["table"] == table
+    ]

@@ -1,0 +1,93 @@
+"""A report in its four forms: HTML, text, JSON and the CSV of every row behind its numbers."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+
+from syncd.config.templates.templates import Templates
+from syncd.domain.text import csv_cell
+from syncd.report.weekly.counting import Row
+from syncd.report.weekly.report import Weekly, plain_row
+from syncd.report.weekly.words import context
+
+HTML, TEXT = "report/weekly.html.j2", "report/weekly.txt.j2"
+
+COLUMNS = (
+    *("table", "week", "team", "incident", "number", "service", "severity", "assumed", "status", "ticket"),
+    *("why_no_ticket", "created_at", "acknowledged_at", "resolved_at", "minutes_to_acknowledge"),
+    *("minutes_to_resolve", "merged_into", "duty", "clock", "key", "summary", "owner", "verdict"),
+    *("started_at", "due_at", "due_day", "met_at", "breached_at", "corrected", "unowned", "overdue_days"),
+    "postponed",
+    "reason",
+)
+"""The columns of the CSV; a row fills those that its table has."""
+_PLACE = {name: place for place, name in enumerate(COLUMNS)}
+_NAMES = ("owner",)
+
+
+def as_html(
+    report: Weekly, templates: Templates, *, names: bool = True, head: str = "", browse: str = ""
+) -> str:
+    """The report as HTML for mail programs; raises `TemplateError`."""
+    return templates.render(HTML, context(report, names=names, head=head, browse=browse))
+
+
+def as_text(
+    report: Weekly, templates: Templates, *, names: bool = True, head: str = "", browse: str = ""
+) -> str:
+    """The report as plain text; raises `TemplateError`."""
+    return templates.render(TEXT, context(report, names=names, head=head, browse=browse))
+
+
+def as_json(report: Weekly, *, names: bool = True) -> str:
+    """Figures and rows, as machines read them."""
+    rows = [plain_row(one) for one in _rows(report, names)]
+    found: dict[str, Any] = {"figures": report.figures if names else _nameless(report.figures), "rows": rows}
+    return json.dumps(found, indent=2, ensure_ascii=False, sort_keys=True) + "\n"
+
+
+def _nameless(value: Any) -> Any:
+    """The figures without whose it is, at any depth."""
+    if isinstance(value, dict):
+        left_out = ("owner", "overdue_by_owner")
+        return {key: _nameless(one) for key, one in value.items() if key not in left_out}
+    return [_nameless(one) for one in value] if isinstance(value, list) else value
+
+
+def as_csv(report: Weekly, *, names: bool = True) -> str:
+    """Every row behind the numbers; no cell is a formula to a spreadsheet."""
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow(COLUMNS)
+    for row in _rows(report, names):
+        cells = [""] * len(COLUMNS)
+        for name, value in row.items():
+            if value is not None:
+                cells[_PLACE[name]] = _cell(value)
+        writer.writerow(cells)
+    return out.getvalue()
+
+
+def _rows(report: Weekly, names: bool) -> list[Row]:
+    if names:
+        return report.rows
+    return [{key: value for key, value in row.items() if key not in _NAMES} for row in report.rows]
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, str):
+        return _harmless(value)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.2f}"
+    return value.isoformat() if isinstance(value, datetime) else str(value)
+
+
+# services, people, severities and reasons come again and again
+_harmless = lru_cache(4096)(csv_cell)

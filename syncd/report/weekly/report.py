@@ -1,0 +1,221 @@
+"""A weekly report out of the ledger: its facts gathered, the weeks before in short, what was restated.
+
+The figures of a report that was sent are frozen with their rows; what changed since is told in the next one
+("last week restated", rules: "The week's number").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import func
+from sqlmodel import Session, col, select
+
+from syncd.domain.mapping.mapping import Mapping
+from syncd.domain.mapping.value_types import Mode
+from syncd.ledger.store.key_values import get_cursor
+from syncd.ledger.store.tables import IncidentRow, ReportRunRow
+from syncd.ledger.views import report_facts
+from syncd.ledger.views.status_and_show import history
+from syncd.policy.notify.operator_alarms import EXPIRY_STEPS, NAMES
+from syncd.report.weekly.counting import KEPT, OF_ALL, Row, kept_of, verdict
+from syncd.report.weekly.figures import DUTY_WORDS, EVENTS, Facts, Trend, figures, rows_of
+from syncd.report.weekly.long_open import lasting
+from syncd.report.weekly.week import Week
+
+WEEKS_BEFORE = 12
+
+
+@dataclass(frozen=True)
+class Weekly:
+    """A finished report: whose, of which week, its figures and the rows behind them.
+
+    `team` None: over all teams.
+    """
+
+    team: str | None
+    week: Week
+    zone: str
+    figures: dict[str, Any]
+    rows: list[Row]
+
+
+def zone_of(mappings: Sequence[Mapping], team: str | None) -> str:
+    """The zone of a team's report; of the one over all, that of `leading`."""
+    chosen = leading(mappings) if team is None else next((one for one in mappings if one.team == team), None)
+    return (chosen.report.zone or chosen.zone) if chosen else "UTC"
+
+
+def leading(mappings: Sequence[Mapping]) -> Mapping | None:
+    """Whose day, hour and zone the report over all goes by: the first that has it mailed, else the first."""
+    mailing = (one for one in mappings if one.report.mode is Mode.ENFORCE and one.report.over_all)
+    return next(mailing, mappings[0] if mappings else None)
+
+
+def make(
+    session: Session,
+    week: Week,
+    team: str | None,
+    mappings: Sequence[Mapping],
+    now: datetime,
+    *,
+    expires: dict[str, date] | None = None,
+    not_sent: Sequence[str] = (),
+    notes: Sequence[str] = (),
+) -> Weekly:
+    """Given a ledger, a week and a team (None: all), return the report as of `now`.
+
+    `expires` are the days on which the services' credentials end, `not_sent` weeks whose report never left,
+    `notes` what else it has to say of itself.
+    """
+    zone = zone_of(mappings, team)
+    facts = replace(
+        _gather(session, week, zone, team, now),
+        lasting=tuple(lasting(session, mappings, team, now)),
+        expiring=_soon(expires or {}, now),
+        not_sent=tuple(not_sent),
+    )
+    facts = replace(facts, notes=[*facts.notes, *notes])
+    rows = rows_of(facts)
+    teams = [one for one in mappings if team is None or one.team == team]
+    found = figures(facts, rows, teams, _before(session, week, zone, team, now))
+    found["team"] = team
+    found["restated"] = _restated(session, week.back(1), zone, team, now)
+    return Weekly(team, week, zone, found, rows)
+
+
+def _soon(expires: dict[str, date], now: datetime) -> dict[str, str]:
+    """The credentials that end within the time in which the operator is told of it."""
+    return {
+        f"The credential for {NAMES.get(service, service)}": day.isoformat()
+        for service, day in sorted(expires.items())
+        if (day - now.date()).days <= EXPIRY_STEPS[0]
+    }
+
+
+def _gather(session: Session, week: Week, zone: str, team: str | None, now: datetime) -> Facts:
+    since, until = week.bounds(zone)
+    services = get_cursor(session, "services")
+    unmapped, notes, down = services.get("unmapped"), services.get("limits"), services.get("down")
+    past = history(session)
+    return Facts(
+        week=week,
+        zone=zone,
+        now=now,
+        incidents=tuple(report_facts.incidents(session, since, until, team)),
+        duties=tuple(report_facts.duties(session, since, until, team)),
+        running=tuple(report_facts.running_duties(session, team)),
+        items=tuple(report_facts.items(session, since, until, team)),
+        events=tuple(report_facts.events(session, since, until, team, EVENTS)),
+        parked=tuple(report_facts.parked(session, team)),
+        unmapped={str(key): str(name) for key, name in unmapped.items()}
+        if isinstance(unmapped, dict)
+        else {},
+        notes=[str(one) for part in (notes, down) if isinstance(part, list) for one in part],
+        ledger_since=datetime.fromisoformat(past["born"]) if past["born"] else None,
+        restored_at=datetime.fromisoformat(past["restored"]) if past["restored"] else None,
+        rebuilt=past["rebuilt"],
+    )
+
+
+def _before(session: Session, week: Week, zone: str, team: str | None, now: datetime) -> list[Trend]:
+    """The twelve weeks before in short, the latest first; weeks before the ledger's are left out."""
+    weeks = [week.back(count) for count in range(1, WEEKS_BEFORE + 1)]
+    since, until = weeks[-1].bounds(zone)[0], weeks[0].bounds(zone)[1]
+    begins = [one.bounds(zone)[0] for one in weeks]
+    kept: list[list[str]] = [[] for _ in weeks]
+    for duty in report_facts.duty_marks(session, since, until, team):
+        # the weeks stand latest first, so a deadline belongs to the first that had begun by then
+        kept[next(at for at, begun in enumerate(begins) if begun <= duty.due_at)].append(verdict(duty, now))
+    trends = []
+    for one, said in zip(weeks, kept, strict=True):
+        incidents = _count(session, one, zone, team)
+        if said or incidents:
+            of = sum(said.count(word) for word in OF_ALL)
+            trends.append(Trend(one.name, said.count(KEPT), of, incidents))
+    return trends
+
+
+def _count(session: Session, week: Week, zone: str, team: str | None) -> int:
+    since, until = week.bounds(zone)
+    of = col(IncidentRow.team).is_not(None) if team is None else col(IncidentRow.team) == team
+    query = select(func.count()).where(
+        col(IncidentRow.created_at) >= since, col(IncidentRow.created_at) < until, of
+    )
+    return int(session.exec(query).one())
+
+
+def _restated(
+    session: Session, week: Week, zone: str, team: str | None, now: datetime
+) -> dict[str, Any] | None:
+    """What the week before says now, where that differs from what was sent; None where it does not."""
+    sent = report_facts.report_run(session, team, week.name)
+    if sent is None:
+        return None
+    since, until = week.bounds(zone)
+    found = {
+        _place(one.incident, one.kind, one.key, one.clock): verdict(one, now)
+        for one in report_facts.duties(session, since, until, team)
+    }
+    then = {
+        _place(row.get("incident"), row["duty"], row.get("key"), row.get("clock")): str(row["verdict"])
+        for row in sent.rows
+        if row["table"] == "duty"
+    }
+    kept, of = _numbers(found)
+    if (kept, of) == (sent.figures["kept"], sent.figures["of"]):
+        return None
+    return {
+        "week": week.name,
+        "kept": kept,
+        "of": of,
+        "then_kept": sent.figures["kept"],
+        "then_of": sent.figures["of"],
+        "because": [
+            f"{place[2] or place[0]}: {DUTY_WORDS[place[1]].lower()} was {then.get(place, 'not on record')},"
+            f" is {found.get(place, 'not on record')}"
+            for place in sorted({*found, *then}, key=str)
+            if found.get(place) != then.get(place)
+        ],
+    }
+
+
+def _place(incident: object, kind: str, key: object, clock: object) -> tuple[str, str, str, str]:
+    return (str(incident or ""), kind, str(key or ""), str(clock or ""))
+
+
+def _numbers(said: dict[tuple[str, str, str, str], str]) -> tuple[int, int]:
+    return kept_of([{"table": "duty", "verdict": one} for one in said.values()])
+
+
+def freeze(session: Session, report: Weekly, now: datetime) -> ReportRunRow:
+    """Keep a report as it is sent; one that was kept before stays as it was."""
+    known = report_facts.report_run(session, report.team, report.week.name)
+    if known is not None:
+        return known
+    begins, ends = report.week.bounds(report.zone)
+    row = ReportRunRow(
+        team=report.team or "",
+        week=report.week.name,
+        begins=begins,
+        ends=ends,
+        made_at=now,
+        figures=report.figures,
+        rows=[plain_row(one) for one in report.rows],
+    )
+    session.add(row)
+    return row
+
+
+def frozen(session: Session, week: Week, team: str | None, zone: str) -> Weekly | None:
+    """A report as it was sent, None where none was."""
+    row = report_facts.report_run(session, team, week.name)
+    return None if row is None else Weekly(team, week, zone, dict(row.figures), list(row.rows))
+
+
+def plain_row(row: Row) -> Row:
+    """A row as JSON has it: times as text in UTC."""
+    return {name: value.isoformat() if isinstance(value, datetime) else value for name, value in row.items()}

@@ -1,0 +1,1 @@
+"""A story to play on the sandbox."""

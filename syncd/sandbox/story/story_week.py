@@ -1,0 +1,107 @@
+"""The five days after the day: what people do, and leave undone, about postmortems and follow-ups.
+
+One postmortem is scheduled in time, one is forgotten, one ticket is closed too early, an action item has no
+owner, another's owner leaves, and a row of a table is all that stands for a third.
+"""
+
+from collections.abc import Callable
+
+from syncd.sandbox.jira.model import Issue
+from syncd.sandbox.story.story import AMARA, INES, MEI, MORNING, PRIYA, NoTicket, Scene, Step, Story, jira
+from syncd.sandbox.story.story_day import DIEGO, EVENING, NOOR
+from syncd.sandbox.world import World
+
+HOUR, DAY = 3600.0, 86400.0
+FARID = "Farid Rahimi"
+
+ROW = "|Alert on the age of the callback queue|Priya Raman|2026-11-30|"
+
+
+def postmortem_of(scene: Scene, name: str) -> Issue:
+    """The postmortem of an incident of the story. Raise NoTicket."""
+    incident = f"pd-{scene.incidents[name].lower()}"
+    with scene.world.jira.lock:
+        for issue in scene.world.jira.site.issues.values():
+            labels = {str(one).lower() for one in issue.now.values.get("labels") or ()}
+            if {incident, "syncd-postmortem"} <= labels and issue.deleted_at is None:
+                return issue
+    raise NoTicket(name)
+
+
+def paper(act: str, name: str, *rest: object, **more: object) -> Callable[[Scene], object]:
+    """Return an act on the postmortem of an incident of the story, by the act's name."""
+    return lambda scene: getattr(scene.world.jira, act)(postmortem_of(scene, name).key, *rest, **more)
+
+
+def sub_task(name: str, summary: str, by: str, owner: str | None) -> Callable[[Scene], object]:
+    """Return the act of making a sub-task of a postmortem, with an owner or without."""
+
+    def act(scene: Scene) -> None:
+        parent = postmortem_of(scene, name)
+        made = scene.world.jira.create(by, summary, type="Sub-task", parent={"id": parent.id})
+        if owner is not None:
+            scene.world.jira.assign(made.key, owner, by)
+
+    return act
+
+
+def adds_row(name: str, row: str, by: str) -> Callable[[Scene], object]:
+    """Return the act of writing a row under the header of a postmortem's table of follow-ups."""
+
+    def act(scene: Scene) -> None:
+        issue = postmortem_of(scene, name)
+        lines = str(issue.now.values.get("description") or "").split("\n")
+        at = next((place for place, line in enumerate(lines) if line.startswith("||")), None)
+        if at is None:
+            lines += ["||Task||Owner||Due||", row]
+        else:
+            lines.insert(at + 1, row)
+        scene.world.jira.edit(issue.key, by, description="\n".join(lines))
+
+    return act
+
+
+def leaves(person: str) -> Callable[[Scene], object]:
+    """Return the act of somebody's leaving: the account is switched off."""
+
+    def act(scene: Scene) -> None:
+        with scene.world.jira.lock:
+            site = scene.world.jira.site
+            site.people[scene.world.jira.account_id(person)].active = False
+
+    return act
+
+
+WEEK = (
+    Step(
+        3 * HOUR,
+        "Mei makes an action item for nobody",
+        sub_task("alipay", "Document the switch to the backup provider", MEI, None),
+    ),
+    Step(
+        3.2 * HOUR,
+        "Amara makes one for Farid",
+        sub_task("alipay", "Rehearse the switch every quarter", AMARA, FARID),
+    ),
+    Step(4 * HOUR, "Amara closes the web ticket too early", jira("transition", "web", "Done", AMARA)),
+    Step(25 * HOUR, "Diego sets a review's date", paper("edit", "dispatch", DIEGO, duedate="2026-11-20")),
+    Step(25.2 * HOUR, "And another's", paper("edit", "eta", DIEGO, duedate="2026-11-20")),
+    Step(25.4 * HOUR, "And a third's", paper("edit", "dlq", DIEGO, duedate="2026-11-23")),
+    Step(25.6 * HOUR, "Noor sets hers", paper("edit", "pii", NOOR, duedate="2026-11-19")),
+    Step(26 * HOUR, "Priya sets the review's date", paper("edit", "alipay", PRIYA, duedate="2026-11-19")),
+    Step(26.5 * HOUR, "Amara sets hers", paper("edit", "web", AMARA, duedate="2026-11-18")),
+    Step(27 * HOUR, "Priya writes down a follow-up", adds_row("alipay", ROW, PRIYA)),
+    Step(
+        28 * HOUR,
+        "Ines comments on the postmortem",
+        paper("comment", "alipay", "Merchants were told on Monday.", INES),
+    ),
+    Step(50 * HOUR, "Farid leaves the company", leaves(FARID)),
+    Step(75 * HOUR, "The postmortem is held and closed", paper("transition", "alipay", "Done", PRIYA)),
+)
+"""What people do from Monday's noon on."""
+
+
+def week(world: World) -> Story:
+    """Return the day of both companies and the week that follows it, about to begin."""
+    return Story(world, (*MORNING, *EVENING, *WEEK))
