@@ -12,7 +12,7 @@ from commandline import House, wait_for
 from syncd.ledger.store import holds
 
 Start = Callable[..., subprocess.Popen[str]]
-SMALL = "from syncd.ledger import holds; holds.FIRST_LOAD_AT_MOST = 3; holds.MASS_AT_MOST = 2"
+SMALL = "from syncd.ledger.store import holds; holds.FIRST_LOAD_AT_MOST = 3; holds.MASS_AT_MOST = 2"
 
 
 @pytest.fixture(autouse=True)

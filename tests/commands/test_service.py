@@ -25,7 +25,7 @@ from syncd.ledger.store.tables import AuditEventRow
 from syncd.sandbox import faults
 
 Start = Callable[..., subprocess.Popen[str]]
-QUICK = "from syncd.engine import pulse; pulse.STUCK_AFTER = 0.6\n"
+QUICK = "from syncd.engine.runtime import watchdog; watchdog.STUCK_AFTER = 0.6\n"
 MAPPING = Path("mappings/qrpay.yaml")
 
 

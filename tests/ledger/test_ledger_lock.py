@@ -19,7 +19,7 @@ from syncd.ledger.open import Ledger
 HOLDER = """
 import os, subprocess, sys
 from pathlib import Path
-from syncd.ledger.lock import LedgerLock
+from syncd.ledger.database.lock import LedgerLock
 
 forked_before = os.fork()
 if not forked_before:
@@ -40,7 +40,7 @@ SECOND = """
 import sys
 from datetime import UTC, datetime
 from syncd.ledger.errors import LedgerBusy
-from syncd.ledger.ledger import open_for_work
+from syncd.ledger.open import open_for_work
 try:
     open_for_work(sys.argv[1], "the second one", datetime(2026, 11, 22, tzinfo=UTC))
 except LedgerBusy as busy:

@@ -1,0 +1,164 @@
+"""What the ledger hands out: one frozen value per kind of row, never the row itself.
+
+A record says how a row stood when it was read. Nothing is changed through it: what changes the ledger is
+a verb, which reads the row again in its own transaction.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentRecord:
+    """One incident as the ledger knows it; `IncidentRow` says what each field means."""
+
+    id: str
+    number: int
+    service_id: str
+    team: str | None
+    severity: str | None
+    assumed: bool
+    status: str
+    created_at: datetime
+    acknowledged_at: datetime | None
+    resolved_at: datetime | None
+    first_seen_at: datetime
+    snapshot: dict[str, Any]
+    moment: int
+    notes: list[dict[str, Any]] | None
+    notes_moment: int
+    notes_wanted: bool
+    written_moment: int
+    searched: bool
+    finished: bool
+    silence: str | None
+    would: list[str]
+    merged_into: str | None
+    restricted: bool
+    restricted_since: datetime | None
+    rest: dict[str, Any] | None
+    log: list[dict[str, Any]] | None
+    log_moment: int
+    news_moment: int
+    spells: list[dict[str, Any]]
+    due_at: datetime | None
+    beside: list[str]
+    sought_for: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class TicketRecord:
+    """The ticket of an incident as the ledger knows it (`TicketRow`)."""
+
+    incident_id: str
+    issue_id: str
+    key: str
+    project: str
+    origin: str
+    agreed: dict[str, Any]
+    placed_status: str | None
+    refused: list[str]
+    snapshot: dict[str, Any] | None
+    moment: int
+    written_moment: int
+    out_of_sight_since: datetime | None
+    closed: dict[str, Any] | None
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class PostmortemRecord:
+    """The postmortem of an incident as the ledger knows it (`PostmortemRow`)."""
+
+    incident_id: str
+    issue_id: str
+    key: str
+    project: str
+    origin: str
+    agreed: dict[str, Any]
+    snapshot: dict[str, Any] | None
+    moment: int
+    written_moment: int
+    changes: list[dict[str, Any]]
+    changes_until: datetime | None
+    follow_ups: list[dict[str, Any]]
+    follow_ups_since: datetime | None
+    out_of_sight_since: datetime | None
+    created_at: datetime
+    recalled_for: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class ActionItemRecord:
+    """An action item of an incident as the ledger knows it (`ActionItemRow`)."""
+
+    issue_id: str
+    incident_id: str
+    key: str
+    project: str
+    source: str
+    facts: dict[str, Any]
+    snapshot: dict[str, Any] | None
+    moment: int
+    written_moment: int
+    changes: list[dict[str, Any]]
+    changes_until: datetime | None
+    ended_at: datetime | None
+    out_of_sight_since: datetime | None
+    first_seen_at: datetime
+    recalled_for: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class OperationRecord:
+    """One operation of the outbox as the ledger knows it (`OperationRow`)."""
+
+    id: int
+    key: str
+    op: str
+    op_class: str
+    kind: str
+    target: str
+    incident_id: str
+    object: str
+    aspect: str
+    needs: list[str]
+    meaning: dict[str, Any]
+    reason: str
+    mapping_version: str
+    state: str
+    rendered: dict[str, Any] | None
+    attempts: int
+    instance: str | None
+    probe_from: int | None
+    gave_up_boot_id: str | None
+    gave_up_boottime: float | None
+    remote_id: str | None
+    error: str | None
+    decided_at: datetime
+    claimed_at: datetime | None
+    finished_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class RequestRecord:
+    """What a person asked for at the command line (`RequestRow`)."""
+
+    id: int
+    kind: str
+    arguments: dict[str, Any]
+    asked_by: str
+    asked_at: datetime
+    state: str
+    progress: str
+    result: dict[str, Any] | None
+    finished_at: datetime | None
+
+
+DutyIssueRecord = PostmortemRecord | ActionItemRecord
+"""An issue that carries a duty: a postmortem or an action item."""
+IssueRecord = TicketRecord | PostmortemRecord | ActionItemRecord
+"""An issue of ours."""
