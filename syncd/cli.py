@@ -16,6 +16,8 @@ import click
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
+    from syncd.domain.clock import Clock
+
 from syncd import __version__
 
 INTERRUPTED = 130
@@ -121,7 +123,7 @@ class LazyGroup(click.Group):
 @click.pass_context
 def cli(ctx: click.Context, /, debug: bool, resync: bool, **options: Any) -> None:
     """Plain `syncd` is `syncd run`, and `syncd --resync` the manual resync."""
-    ctx.obj = {"debug": debug}
+    ctx.obj = {"clock": None, **(ctx.obj or {}), "debug": debug}
     if not resync and any(options.values()):
         raise click.UsageError("--since, --incident, --dry-run and --yes go with --resync")
     if resync and ctx.invoked_subcommand is not None:
@@ -136,11 +138,14 @@ def cli(ctx: click.Context, /, debug: bool, resync: bool, **options: Any) -> Non
             ctx.invoke(command)
 
 
-def main() -> None:
-    """The console script: run, and turn every failure into a message and an exit code."""
+def main(clock: Clock | None = None) -> None:
+    """The console script: run, and turn every failure into a message and an exit code.
+
+    `clock` is for callers in Python; no setting and no option moves the clock.
+    """
     debug = "--debug" in sys.argv[1:]
     try:
-        code = cli.main(standalone_mode=False, prog_name="syncd")
+        code = cli.main(standalone_mode=False, prog_name="syncd", obj={"clock": clock})
         sys.exit(code if isinstance(code, int) else 0)
     except click.exceptions.Abort:
         click.echo("stopped", err=True)

@@ -40,7 +40,7 @@ from syncd.engine.notify.alarms import Alarms
 from syncd.engine.observe.slow_poll import EVERY_SECONDS
 from syncd.engine.runtime.mailer import Post
 from syncd.engine.runtime.service_health import Health
-from syncd.engine.runtime.system_clock import SystemClock
+from syncd.engine.runtime.system_clock import SystemClock  # noqa: TID251 - for the ticker alone
 from syncd.engine.runtime.systemd import Supervisor
 from syncd.engine.runtime.watchdog import Pulse
 from syncd.ledger.errors import LedgerError, LedgerUnwritable
@@ -151,12 +151,12 @@ def read_rules(configuration: Configuration) -> tuple[tuple[Mapping, ...], Rende
 def _heartbeat(settings: Settings, desk: Desk) -> Heartbeat | None:
     if settings.heartbeat_url is None:
         return None
-    return Heartbeat(settings.heartbeat_url, desk.counts, settings.trusted)
+    return Heartbeat(settings.heartbeat_url, desk.counts, desk.clock, settings.trusted)
 
 
-def open_ledger(settings: Settings, who: str, clock: Clock | None = None) -> Ledger:
+def open_ledger(settings: Settings, who: str, clock: Clock) -> Ledger:
     """Open the settings' ledger for work; raises `LedgerError`."""
-    return open_for_work(settings.ledger_url, who, (clock or SystemClock()).now())
+    return open_for_work(settings.ledger_url, who, clock.now())
 
 
 def _unless_unwritable(job: Callable[[], object]) -> Callable[[], None]:
@@ -264,7 +264,8 @@ class Daemon:
         self.engine.dispatcher.start(WORKERS)
         # That a cycle took longer than the time between two is no news; what a job raises is.
         logging.getLogger("apscheduler").setLevel(logging.ERROR)
-        ticker, now = self._ticker, self._desk.clock.now()
+        # The ticker waits by the system's clock, whatever clock the engine reads.
+        ticker, now = self._ticker, SystemClock().now()
         ticker.add_job(self._cycle, "interval", seconds=self._poll_seconds, next_run_time=now)
         ticker.add_job(_unless_unwritable(self.engine.tick), "interval", seconds=1)
         ticker.add_job(_unless_unwritable(self.engine.errands), "interval", seconds=1)

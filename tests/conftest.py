@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
 from loguru import logger
+from moments import MOMENTS
 from rig import Rig, rig
+
+from syncd.sandbox.cast import START
 
 
 class MakeRig(Protocol):
@@ -23,8 +27,22 @@ def _silence() -> None:
     logger.remove()
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run what is marked `any_day` at the story's start and at the moments it names, or at each of them."""
+    if marker := metafunc.definition.get_closest_marker("any_day"):
+        moments = {"the story's start": START} | {name: MOMENTS[name] for name in marker.args or MOMENTS}
+        metafunc.parametrize("start", moments.values(), ids=moments.keys(), indirect=True)
+
+
 @pytest.fixture
-def make_rig(tmp_path: Path) -> Iterator[MakeRig]:
+def start(request: pytest.FixtureRequest) -> datetime:
+    """When a test begins by its own clocks."""
+    moment: datetime = getattr(request, "param", START)
+    return moment
+
+
+@pytest.fixture
+def make_rig(tmp_path: Path, start: datetime) -> Iterator[MakeRig]:
     """Start rigs that end with the test."""
     with ExitStack() as stack:
         count = 0
@@ -34,7 +52,7 @@ def make_rig(tmp_path: Path) -> Iterator[MakeRig]:
             count += 1
             folder = tmp_path / f"rig-{count}"
             folder.mkdir()
-            return stack.enter_context(rig(folder, **options))
+            return stack.enter_context(rig(folder, **{"start": start, **options}))
 
         yield make
 

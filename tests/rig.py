@@ -42,13 +42,14 @@ class RigClock:
         self.sandbox = clock
         self.boot = "boot-1"
         self.step = 0.0
+        self._booted = clock.now() - timedelta(seconds=1000)
 
     def now(self) -> datetime:
         """Wall time; `step` seconds away from the sandbox's, for clocks that are set."""
         return self.sandbox.now() + timedelta(seconds=self.step)
 
     def boottime(self) -> float:
-        return (self.sandbox.now() - START).total_seconds() + 1000.0
+        return (self.sandbox.now() - self._booted).total_seconds()
 
     def boot_id(self) -> str:
         return self.boot
@@ -116,10 +117,14 @@ class Rig:
     settle_seconds: float | None = 600.0
     name: str = "ledger.db"
     mail: MailSandbox | None = None
+    began: datetime = field(init=False)
     transport: Transport = field(init=False)
     ledger: Ledger = field(init=False)
     desk: Desk = field(init=False)
     engine: Engine = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.began = self.clock.now()
 
     def start(self) -> None:
         """Open the ledger and lay out a fresh engine, as a start of the daemon does."""
@@ -198,7 +203,8 @@ class Rig:
 
 @contextmanager
 def rig(folder: Path, **options: Any) -> Iterator[Rig]:
-    """A started rig; `options` go to the default world, `mappings`, `mail` and `settle_seconds` to the rig.
+    """A started rig; `options` go to the default world, `mappings`, `mail` and `settle_seconds` to the rig,
+    `start` to the clock.
 
     `preset` changes the world before anything looks at it.
     """
@@ -206,7 +212,7 @@ def rig(folder: Path, **options: Any) -> Iterator[Rig]:
     mappings = options.pop("mappings", (mapping(),))
     settle_seconds = options.pop("settle_seconds", 600.0)
     with_mail = options.pop("mail", False)
-    clock = SandboxClock(START)
+    clock = SandboxClock(options.pop("start", START))
     world = default_world(clock, **options)
     preset(world)
     with SandboxServer(world) as server, ExitStack() as stack:

@@ -13,13 +13,15 @@ import os
 import re
 import signal
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
-from commands.commandline import House, end, wait_for
+from commands.commandline import House, end
+from shifted_clock import ShiftedClock
+from waiting import PATIENCE, wait_for
 
 from syncd.sandbox import dump, faults
 from syncd.sandbox.cast import BOT_ACCOUNT, BOT_EMAIL, default_world
@@ -48,18 +50,19 @@ ECHO = {"errorMessages": [f"what about {WORDS}?"], "errors": {"labels": f"{WORDS
 
 @pytest.fixture
 def canary(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, start: datetime, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Iterator[House]:
     """Ramen's shipped mapping on a sandbox whose tokens are canaries."""
     for name in list(os.environ):
         if name.startswith(("SYNCD_", "STATE_DIRECTORY", "CREDENTIALS_DIRECTORY")):
             monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
-    world = default_world(SandboxClock(lambda: datetime.now(UTC)), limits=False)
+    clock = ShiftedClock(start)
+    world = default_world(SandboxClock(clock.now), limits=False)
     world.pagerduty.account.tokens = {PAGERDUTY_TOKEN: None}
     world.jira.site.tokens = {(BOT_EMAIL, JIRA_TOKEN): BOT_ACCOUNT}
     with SandboxServer(world) as server:
-        house = House(world, server, tmp_path, monkeypatch, capsys)
+        house = House(world, server, tmp_path, clock, monkeypatch, capsys)
         for name, value in {
             "PAGERDUTY_URL": server.url("pagerduty"),
             "PAGERDUTY_TOKEN": PAGERDUTY_TOKEN,
@@ -213,7 +216,7 @@ def test_neither_words_nor_tokens_turn_up_where_they_do_not_belong(canary: House
         assert house.syncd("backup").code == 0
         while_running = {**searched(house, made, house.err("run")), **listened}
         daemon.send_signal(signal.SIGTERM)
-        daemon.wait(20)
+        daemon.wait(PATIENCE)
     finally:
         end(daemon)
     log = house.err("run") + house.syncd("--debug", "run", "--once").err

@@ -10,16 +10,17 @@ from pathlib import Path
 import pytest
 from rig import Rig
 from ruamel.yaml import YAML
+from shifted_clock import ShiftedClock
 
 from syncd.commands.shared.setup import Setup
 from syncd.config.problems import ConfigError
 from syncd.config.settings.access import load_settings
 from syncd.config.settings.settings import Settings, variable
 from syncd.daemon import make_desk
-from syncd.engine.runtime.system_clock import SystemClock
 from syncd.ledger.open import open_for_work
 from syncd.preflight.checks import rights
 from syncd.remote.http.transport import Transport
+from syncd.sandbox.cast import START
 
 ROOT = Path(__file__).parents[1]
 PEM = ROOT / "tests" / "remote" / "loopback.pem"
@@ -49,7 +50,7 @@ def test_nothing_is_ever_deleted_in_either_service(house: Rig) -> None:
 def test_the_ledger_and_all_that_lies_beside_it_is_ours_alone(tmp_path: Path) -> None:
     before = os.umask(0)
     try:
-        ledger = open_for_work(f"sqlite:///{tmp_path}/state/syncd.db", "test", SystemClock().now())
+        ledger = open_for_work(f"sqlite:///{tmp_path}/state/syncd.db", "test", START)
         with ledger.db.write() as session:
             ledger.moments.next()
             session.flush()
@@ -63,7 +64,7 @@ def test_the_ledger_and_all_that_lies_beside_it_is_ours_alone(tmp_path: Path) ->
 
 
 def test_a_ledger_that_others_could_read_is_closed_to_them(tmp_path: Path) -> None:
-    url, now = f"sqlite:///{tmp_path}/syncd.db", SystemClock().now()
+    url, now = f"sqlite:///{tmp_path}/syncd.db", START
     open_for_work(url, "test", now).close()
     (tmp_path / "syncd.db").chmod(0o644)
     open_for_work(url, "test", now).close()
@@ -85,7 +86,7 @@ def test_your_own_authority_is_trusted_everywhere_by_one_setting(
                 assert "ca_file=" in call, f"{path}: {call}"
     assert Setup.desk
     assert make_desk
-    assert Transport(SystemClock(), ca_file=str(PEM))
+    assert Transport(ShiftedClock(START), ca_file=str(PEM))
 
 
 def test_every_test_that_the_guide_names_exists() -> None:

@@ -9,7 +9,7 @@ import click
 from rich.text import Text
 
 from syncd.commands.shared.output import console, emit_json, json_option, plain, table
-from syncd.commands.shared.setup import ledger_for_reading
+from syncd.commands.shared.setup import command_clock, ledger_for_reading
 from syncd.domain.text import terminal
 
 
@@ -19,11 +19,10 @@ from syncd.domain.text import terminal
 @json_option
 def command(as_json: bool, overdue: bool, unowned: bool) -> None:
     """Read the ledger and list the action items, the longest overdue first."""
-    from syncd.engine.runtime.system_clock import SystemClock
     from syncd.ledger.views.action_items import actions_data
 
     with ledger_for_reading() as db, db.read() as session:
-        data = actions_data(session, SystemClock().now(), overdue=overdue, unowned=unowned)
+        data = actions_data(session, command_clock().now(), overdue=overdue, unowned=unowned)
     if as_json:
         emit_json(data)
         return

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from syncd.commands.shared.day_option import Day
-from syncd.commands.shared.setup import Setup, ledger_for_reading
+from syncd.commands.shared.setup import Setup, command_clock, ledger_for_reading
 
 if TYPE_CHECKING:
     from syncd.engine.jobs.population import Population
@@ -95,10 +95,9 @@ def _population(setup: Setup | None, session: Any, begin: datetime, end: datetim
         return None
     from syncd.daemon import make_clients
     from syncd.engine.jobs.population import population
-    from syncd.engine.runtime.system_clock import SystemClock
     from syncd.remote.http.transport import Transport
 
-    clients = make_clients(setup.configuration.live, Transport(SystemClock()))
+    clients = make_clients(setup.configuration.live, Transport(command_clock()))
     mappings = setup.configuration.mappings
     return population(session, clients.pagerduty, clients.jira, mappings, begin, end)
 

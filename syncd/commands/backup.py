@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from syncd.commands.shared.setup import command_clock
+
 
 @click.command(help="Copy the ledger: consistent, checked, on disk; also while the daemon works.")
 @click.option("--to", "folder", type=click.Path(path_type=Path), help="Folder; default: <state dir>/backups.")
@@ -13,13 +15,12 @@ import click
 def command(folder: Path | None, keep: int) -> None:
     """Back up; a damaged copy gets no name and ends with 1."""
     from syncd.config.settings.access import load_settings
-    from syncd.engine.runtime.system_clock import SystemClock
     from syncd.ledger.database.backup import back_up
     from syncd.ledger.database.connection import ledger_file
 
     settings = load_settings()
     target = folder or settings.state_dir / "backups"
-    made = back_up(ledger_file(settings.ledger_url), target, SystemClock().now(), keep)
+    made = back_up(ledger_file(settings.ledger_url), target, command_clock().now(), keep)
     click.echo(f"{made.file} ({made.size / 1e6:.1f} MB), found whole")
     if made.removed:
         click.echo(f"{len(made.removed)} older copies removed, {keep} kept")

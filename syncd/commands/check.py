@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from syncd.commands.shared.output import console, emit_json, json_option, plain
-from syncd.commands.shared.setup import Setup, load_rules
+from syncd.commands.shared.setup import Setup, command_clock, load_rules
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -98,12 +98,11 @@ def _configured(rules: Rules) -> Iterator[Finding]:
 
 def _asked(setup: Setup, probe: bool, loud: bool) -> Iterator[Finding]:
     from syncd.daemon import make_clients
-    from syncd.engine.runtime.system_clock import SystemClock
     from syncd.preflight.checks.run import check_all
     from syncd.preflight.checks.sight import Sight
     from syncd.remote.http.transport import Transport
 
-    configuration, clock = setup.configuration, SystemClock()
+    configuration, clock = setup.configuration, command_clock()
     live, transport = configuration.live, Transport(clock, ca_file=configuration.settings.trusted)
     sight = Sight(
         make_clients(live, transport),
@@ -143,13 +142,12 @@ def _tried(setup: Setup, sight: Sight, mapping: Mapping, loud: bool) -> Iterator
     """The steps of one trial ticket, each said when it is done."""
     from threading import Event
 
-    from syncd.engine.runtime.system_clock import SystemClock
     from syncd.preflight.checks.configured import sample_inline
     from syncd.preflight.checks.finding import guarded
     from syncd.preflight.checks.sight import place
     from syncd.preflight.checks.trial import trial_ticket
 
-    clock, never = SystemClock(), Event()
+    clock, never = command_clock(), Event()
     inline = sample_inline(mapping, setup.configuration.templates)
     steps = guarded(
         "T01",

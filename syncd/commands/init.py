@@ -9,6 +9,8 @@ from typing import Literal
 
 import click
 
+from syncd.commands.shared.setup import command_clock
+
 _PROJECT_KEY = re.compile(r"[A-Z][A-Z0-9_]+")
 _ENFORCES = re.compile(r"^(  mode: )enforce\b", re.MULTILINE)
 _REOPENS = re.compile(r"^(close_gate:\s*\n\s+mode: )reopen\b", re.MULTILINE)
@@ -69,9 +71,8 @@ def command(
     force: bool,
 ) -> None:
     """Write one file and say what comes next."""
-    from syncd.engine.runtime.system_clock import SystemClock
 
-    since = enforce_from or SystemClock().now().date()
+    since = enforce_from or command_clock().now().date()
     remarks: tuple[str, ...] = ()
     if example:
         if team or services:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from syncd.commands.shared.setup import command_clock
+
 if TYPE_CHECKING:
     from syncd.config.mapping.starter import Choice
     from syncd.config.settings.settings import Settings
@@ -31,12 +33,11 @@ class Read:
 def read(team: str, services: tuple[str, ...], project: str | None, offline: bool) -> Read:
     """Read what can be read; raises `RemoteError`, or a usage error where a person has to say more."""
     from syncd.config.settings.access import load_settings
-    from syncd.engine.runtime.system_clock import SystemClock
     from syncd.preflight.draft_mapping import choose
     from syncd.remote.http.transport import Transport
 
     settings = None if offline else load_settings()
-    transport = Transport(SystemClock(), ca_file=settings.trusted if settings else None)
+    transport = Transport(command_clock(), ca_file=settings.trusted if settings else None)
     pagerduty = _pagerduty(settings, transport)
     names, remarks = services, list[str]()
     priorities: tuple[str, ...] = ()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from syncd.commands.shared.output import console, emit_json, json_option, table
-from syncd.commands.shared.setup import Setup
+from syncd.commands.shared.setup import Setup, command_clock
 from syncd.commands.status import first_load_lines
 
 if TYPE_CHECKING:
@@ -46,12 +46,11 @@ def command(ctx: click.Context, as_json: bool) -> None:
 def desk_on_copy(setup: Setup, folder: Path) -> Desk:
     """A working place on a copy of the ledger, or on a new one where there is none yet."""
     from syncd.daemon import make_desk
-    from syncd.engine.runtime.system_clock import SystemClock
     from syncd.ledger.database.connection import ledger_file
     from syncd.ledger.database.migrate import backup_file
     from syncd.ledger.open import open_for_work
 
-    clock = SystemClock()
+    clock = command_clock()
     original, copy = ledger_file(setup.configuration.settings.ledger_url), folder / "plan.db"
     if original.exists():
         backup_file(original, copy)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from syncd.commands.shared.setup import Setup, ledger_for_reading, load_rules
+from syncd.commands.shared.setup import Setup, command_clock, ledger_for_reading, load_rules
 
 if TYPE_CHECKING:
     from syncd.config.load import Rules
@@ -67,12 +67,11 @@ def command(
 
 
 def _report(rules: Rules, named: str | None, team: str | None) -> tuple[Weekly, str]:
-    from syncd.engine.runtime.system_clock import SystemClock
     from syncd.ledger.store import audit
     from syncd.report.weekly.report import frozen, make, zone_of
     from syncd.report.weekly.week import Week
 
-    now, mappings = SystemClock().now(), rules.mappings
+    now, mappings = command_clock().now(), rules.mappings
     zone = zone_of(mappings, team)
     week = _named(named) if named else Week.of(now, zone).back(1)
     if week.bounds(zone)[0] > now:

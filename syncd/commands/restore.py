@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from syncd.commands.shared.setup import command_clock
+
 
 @click.command(help="Put a copy in the place of the ledger; the daemon must not run.")
 @click.argument("copy", type=click.Path(path_type=Path), required=False)
@@ -14,13 +16,12 @@ import click
 def command(copy: Path | None, yes: bool) -> None:
     """Restore COPY (default: the latest backup); 75 while a daemon runs."""
     from syncd.config.settings.access import load_settings
-    from syncd.engine.runtime.system_clock import SystemClock
     from syncd.ledger.database.backup import backups
     from syncd.ledger.database.connection import ledger_file
     from syncd.ledger.restore import restore
     from syncd.ledger.store.outbox import GivenUp
 
-    settings, clock = load_settings(), SystemClock()
+    settings, clock = load_settings(), command_clock()
     found = backups(settings.state_dir / "backups")
     chosen = copy or (found[0] if found else None)
     if chosen is None:

@@ -15,7 +15,7 @@ from typing import Any
 
 import click
 
-from syncd.commands.shared.setup import Setup
+from syncd.commands.shared.setup import Setup, command_clock
 
 Data = dict[str, Any]
 
@@ -44,9 +44,8 @@ def _since(text: str | None) -> str | None:
     if text is None:
         return None
     from syncd.config.settings.durations import duration
-    from syncd.engine.runtime.system_clock import SystemClock
 
-    now = SystemClock().now()
+    now = command_clock().now()
     try:
         moment = now - duration(text)
     except (ValueError, OverflowError):

@@ -7,17 +7,18 @@ from threading import Event
 
 import click
 
+from syncd.commands.shared.setup import command_clock
+
 
 @click.command(help="Serve the embedded PagerDuty and Jira on loopback.")
 @click.option("--seed", type=int, default=0, help="Seed of everything that is left to chance in it.")
 def command(seed: int) -> None:
     """Print the settings that point a daemon to it, then serve until Ctrl-C or SIGTERM."""
-    from syncd.engine.runtime.system_clock import SystemClock
     from syncd.sandbox.cast import BOT_EMAIL, JIRA_KEY, PAGERDUTY_KEY, default_world
     from syncd.sandbox.clock import SandboxClock
     from syncd.sandbox.server import SandboxServer
 
-    world = default_world(SandboxClock(SystemClock().now), seed)
+    world = default_world(SandboxClock(command_clock().now), seed)
     stop = Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())

@@ -10,7 +10,7 @@ import click
 from syncd.commands.actions import items_table
 from syncd.commands.shared.output import console, emit_json, json_option, minute, plain, second, table
 from syncd.commands.shared.restricted import put_titles, restricted_option
-from syncd.commands.shared.setup import ledger_for_reading
+from syncd.commands.shared.setup import command_clock, ledger_for_reading
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -23,12 +23,11 @@ if TYPE_CHECKING:
 @click.pass_context
 def command(ctx: click.Context, incident: str, as_json: bool, restricted: bool) -> None:
     """ID is an incident's id, its number or its ticket's key."""
-    from syncd.engine.runtime.system_clock import SystemClock
     from syncd.ledger.views.status_and_show import find_incident, show_data
 
     with ledger_for_reading() as db, db.read() as session:
         row = find_incident(session, incident)
-        data = show_data(session, row, SystemClock().now()) if row else None
+        data = show_data(session, row, command_clock().now()) if row else None
     if data is None:
         click.echo(f"{incident} is no incident, number or ticket key in this ledger", err=True)
         click.echo("syncd status --all lists what is there", err=True)

@@ -9,7 +9,7 @@ import click
 
 from syncd.commands.shared.output import console, emit_json, json_option, minute, plain, second, table
 from syncd.commands.shared.restricted import put_titles, restricted_option
-from syncd.commands.shared.setup import ledger_for_reading
+from syncd.commands.shared.setup import command_clock, ledger_for_reading
 from syncd.domain.duty import RUNNING, STATE_WORDS, DutyState
 
 if TYPE_CHECKING:
@@ -33,9 +33,8 @@ LATE = timedelta(minutes=5)
 @click.pass_context
 def command(ctx: click.Context, as_json: bool, everything: bool, restricted: bool, watching: bool) -> None:
     """Read the ledger and say how things stand."""
-    from syncd.engine.runtime.system_clock import SystemClock
 
-    clock = SystemClock()
+    clock = command_clock()
     if watching and as_json:
         raise click.UsageError("--watch is for people and --json for scripts: give one of them")
     if watching:

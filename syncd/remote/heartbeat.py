@@ -6,13 +6,13 @@ redirect, reads nothing of the answer, and a failure changes nothing: it is coun
 
 from __future__ import annotations
 
-import time
 from threading import Lock, Thread
 
 import requests
 from loguru import logger
 from requests.utils import get_environ_proxies
 
+from syncd.domain.clock import Clock
 from syncd.remote.http.counts import Asked, Counts
 
 SERVICE = "heartbeat"
@@ -22,10 +22,11 @@ TIMEOUT = (5.0, 10.0)
 class Heartbeat:
     """One address; at most one request at a time, never in the caller's thread."""
 
-    def __init__(self, url: str, counts: Counts, ca_file: str | None = None) -> None:
+    def __init__(self, url: str, counts: Counts, clock: Clock, ca_file: str | None = None) -> None:
         """`ca_file` replaces the trusted certificates."""
         self._url = url
         self._counts = counts
+        self._clock = clock
         self._session = requests.Session()
         self._session.trust_env = False
         self._session.verify = ca_file or True
@@ -45,7 +46,7 @@ class Heartbeat:
             self._busy.release()
 
     def _fetch(self) -> str:
-        began = time.monotonic()
+        began = self._clock.boottime()
         try:
             with self._session.get(self._url, timeout=TIMEOUT, allow_redirects=False, stream=True) as answer:
                 outcome = "ok" if answer.ok and not answer.is_redirect else f"status {answer.status_code}"
@@ -53,7 +54,7 @@ class Heartbeat:
             # its text holds the address, which is a secret
             outcome = type(error).__name__
         word = "ok" if outcome == "ok" else "failed"
-        self._counts.add(Asked(SERVICE, "GET", "heartbeat", word), time.monotonic() - began)
+        self._counts.add(Asked(SERVICE, "GET", "heartbeat", word), self._clock.boottime() - began)
         return outcome
 
     def _note(self, outcome: str) -> None:

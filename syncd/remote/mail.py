@@ -14,7 +14,6 @@ import re
 import smtplib
 import socket
 import ssl
-import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Literal
@@ -68,12 +67,13 @@ class SmtpMail:
         for address in (sender, recipient):
             if not _ADDRESS.fullmatch(address):
                 raise NotDone(SERVICE, "SEND", Cause.REJECTED, "this is no address")
-        began = time.monotonic()
+        clock = self._transport.clock
+        began = clock.boottime()
         with Flight(self._transport.limits) as flight:
             flight.connects()
             failure = self._try(flight, sender, recipient, message)
         outcome = failure.cause.value if failure else "ok"
-        self._transport.counts.add(Asked(SERVICE, "SEND", "message", outcome), time.monotonic() - began)
+        self._transport.counts.add(Asked(SERVICE, "SEND", "message", outcome), clock.boottime() - began)
         if failure:
             raise failure
 

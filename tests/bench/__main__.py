@@ -22,7 +22,7 @@ from loguru import logger
 from rich.console import Console
 from rich.table import Table
 
-from bench import backfill, large, storm
+from bench import backfill, large, start, storm
 from bench.figure import Figure
 from syncd.engine.context import Desk
 from syncd.engine.loop import Engine
@@ -173,6 +173,7 @@ def main() -> int:
 
 
 PARTS: dict[str, Callable[[], Iterable[Figure]]] = {
+    "start": start.measure,
     "quiet": lambda: _on_a_fresh_world(quiet),
     "life": lambda: _on_a_fresh_world(_lives),
     "storm": storm.measure,

@@ -7,14 +7,13 @@ import logging
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 from loguru import logger
+from shifted_clock import ShiftedClock
 
 from syncd.cli import main
 from syncd.sandbox import dump
@@ -22,8 +21,6 @@ from syncd.sandbox.server import SandboxServer
 from syncd.sandbox.world import World
 
 CONTROLS = {chr(code) for code in range(32)} - {"\n"} | {"\x7f"}
-PATIENCE = 20.0
-"""Seconds after which something that ought to happen at once counts as not happening."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +43,7 @@ class House:
     world: World
     server: SandboxServer
     folder: Path
+    clock: ShiftedClock
     monkeypatch: pytest.MonkeyPatch
     capsys: pytest.CaptureFixture[str]
 
@@ -55,7 +53,7 @@ class House:
         handlers = logging.root.handlers[:]
         self.monkeypatch.setattr(sys, "argv", ["syncd", *args])
         with pytest.raises(SystemExit) as ended:
-            main()
+            main(self.clock)
         logger.remove()
         logging.root.handlers[:] = handlers
         said = self.capsys.readouterr()
@@ -69,7 +67,7 @@ class House:
         """
         with (self.folder / f"{args[0]}.err").open("w") as err:
             return subprocess.Popen(
-                [sys.executable, "-c", f"from syncd.cli import main\n{first}\nmain()", *args],
+                [sys.executable, "-c", self.clock.script(first), *args],
                 cwd=self.folder,
                 env=dict(os.environ),
                 stdout=subprocess.PIPE,
@@ -103,17 +101,6 @@ class House:
     def writes(self) -> int:
         """How many requests that write both services have received."""
         return len(self.world.journal.writes())
-
-
-def wait_for(what: Callable[[], Any]) -> Any:
-    """Wait until something holds and return it; fail where it does not in good time."""
-    end = time.monotonic() + PATIENCE
-    while time.monotonic() < end:
-        found = what()
-        if found:
-            return found
-        time.sleep(0.02)
-    raise AssertionError("it did not happen in time")
 
 
 def end(process: subprocess.Popen[str]) -> None:

@@ -3,11 +3,12 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 from commandline import House, end
+from shifted_clock import ShiftedClock
 
 from syncd.sandbox.cast import BOT_EMAIL, JIRA_KEY, PAGERDUTY_KEY, default_world
 from syncd.sandbox.clock import SandboxClock
@@ -16,16 +17,17 @@ from syncd.sandbox.server import SandboxServer
 
 @pytest.fixture
 def bare(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, start: datetime, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Iterator[House]:
     """A sandbox and its settings in the environment, but no mapping yet."""
     for name in list(os.environ):
         if name.startswith(("SYNCD_", "STATE_DIRECTORY", "CREDENTIALS_DIRECTORY")):
             monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
-    world = default_world(SandboxClock(lambda: datetime.now(UTC)))
+    clock = ShiftedClock(start)
+    world = default_world(SandboxClock(clock.now))
     with SandboxServer(world) as server:
-        house = House(world, server, tmp_path, monkeypatch, capsys)
+        house = House(world, server, tmp_path, clock, monkeypatch, capsys)
         house.set("SYNCD_PAGERDUTY_URL", server.url("pagerduty"))
         house.set("SYNCD_PAGERDUTY_TOKEN", PAGERDUTY_KEY)
         house.set("SYNCD_PAGERDUTY_FROM", BOT_EMAIL)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from commandline import House, Said
 
-TODAY = f"{datetime.now(UTC):%Y-%m-%d}"
-YESTERDAY = f"{datetime.now(UTC) - timedelta(days=1):%Y-%m-%d}"
+from syncd.sandbox.cast import START
+
+TODAY = f"{START:%Y-%m-%d}"
+YESTERDAY = f"{START - timedelta(days=1):%Y-%m-%d}"
 
 
 @pytest.fixture

@@ -7,9 +7,10 @@ import sys
 
 import pytest
 from commandline import House
+from shifted_clock import ShiftedClock
 
 from syncd.engine.runtime.progress import Progress
-from syncd.engine.runtime.system_clock import SystemClock
+from syncd.sandbox.cast import START
 
 
 class Terminal(io.StringIO):
@@ -34,7 +35,7 @@ def test_on_a_terminal_it_shows_how_far_things_have_come(monkeypatch: pytest.Mon
 
     monkeypatch.setattr(sys, "stderr", terminal := Terminal())
     monkeypatch.setenv("TERM", "xterm")
-    progress, setup = Progress(SystemClock()), Loud()
+    progress, setup = Progress(ShiftedClock(START)), Loud()
     with bar_on_terminal(setup, progress):  # type: ignore[arg-type] # as much of a setup as it needs
         progress.report("incidents worked on", 3, 12)
         progress.report("incidents worked on", 12, 12)

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from commandline import House, wait_for
+from commandline import House
+from waiting import wait_for
 
 from syncd.ledger.store import holds
 

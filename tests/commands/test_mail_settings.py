@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from email import message_from_bytes, policy
 from pathlib import Path
 
@@ -23,7 +22,7 @@ def enforced(house: House) -> None:
 
 def test_a_sev0_is_told_over_the_mail_server_of_the_settings(house: House) -> None:
     enforced(house)
-    with MailSandbox(lambda: datetime.now(UTC), credentials=("syncd", PASSWORD)) as mail:
+    with MailSandbox(house.clock.now, credentials=("syncd", PASSWORD)) as mail:
         for name, value in {
             "HOST": mail.host,
             "PORT": str(mail.port),

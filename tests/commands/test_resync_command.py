@@ -8,7 +8,8 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from commandline import House, wait_for
+from commandline import House
+from waiting import wait_for
 
 Start = Callable[..., subprocess.Popen[str]]
 

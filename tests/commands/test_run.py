@@ -7,18 +7,20 @@ import re
 import signal
 import subprocess
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from commandline import House, wait_for
+from commandline import House
+from waiting import PATIENCE, wait_for
 
 from syncd import daemon
 from syncd.ledger.database.lock import LedgerLock
 from syncd.sandbox import faults
 
 Start = Callable[..., subprocess.Popen[str]]
+GAVE_UP = "some requests had no answer yet"
+"""What the daemon logs where the grace after SIGTERM was not enough."""
 
 
 def under_way(rule: faults.Rule) -> Callable[[], bool]:
@@ -26,6 +28,7 @@ def under_way(rule: faults.Rule) -> Callable[[], bool]:
     return lambda: rule.struck > 0
 
 
+@pytest.mark.any_day
 def test_one_cycle_makes_the_ticket_and_a_second_one_writes_nothing(house: House) -> None:
     incident = house.trigger()
     assert house.syncd("run", "--once").code == 0
@@ -154,10 +157,9 @@ def test_a_running_daemon_works_answers_requests_and_ends_at_once_on_sigterm(
     wait_for(lambda: house.tickets(other))
     assert house.syncd("status", "--json").code == 0
     wait_for(lambda: house.syncd("outbox", "--json").json["operations"] == [])
-    began = time.monotonic()
     process.send_signal(signal.SIGTERM)
-    assert process.wait(5) == 0
-    assert time.monotonic() - began < 2
+    assert process.wait(PATIENCE) == 0
+    assert GAVE_UP not in house.err("run")
     assert house.syncd("audit", "verify").code == 0
 
 
@@ -175,7 +177,7 @@ def test_a_service_that_is_down_at_the_start_is_said_once_and_waited_for(
     wait_for(lambda: house.tickets(incident))
     assert house.err("run").count("Connection refused") == 1
     process.send_signal(signal.SIGTERM)
-    assert process.wait(5) == 0
+    assert process.wait(PATIENCE) == 0
 
 
 def test_a_request_under_way_at_sigterm_ends_and_is_on_record(house: House, started: Start) -> None:
@@ -184,7 +186,7 @@ def test_a_request_under_way_at_sigterm_ends_and_is_on_record(house: House, star
     process = started("run")
     wait_for(under_way(rule))
     process.send_signal(signal.SIGTERM)
-    assert process.wait(10) == 0
+    assert process.wait(PATIENCE) == 0
     data = house.syncd("show", incident, "--json").json
     assert data["operations"][0]["state"] == "done"
     assert data["ticket"]["key"] == house.tickets(incident)[0]["key"]
@@ -208,15 +210,13 @@ def test_a_request_without_an_answer_does_not_hold_up_sigterm(
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     stopper = threading.Thread(target=stop)
     stopper.start()
-    began = time.monotonic()
     try:
         house.syncd("run")
     finally:
         stopper.join()
         for number, handler in before.items():
             signal.signal(number, handler)
-    assert time.monotonic() - began < 5
-    assert ended == [0]
+    assert ended == [0], "it waited for the answer"
 
 
 @pytest.mark.parametrize("after", [True, False], ids=["after Jira made it", "before Jira made it"])
@@ -229,7 +229,7 @@ def test_killed_in_the_middle_of_a_create_it_leaves_one_ticket(
     process = started("run", "--once")
     wait_for(under_way(rule))
     process.kill()
-    assert process.wait(5) == -signal.SIGKILL
+    assert process.wait(PATIENCE) == -signal.SIGKILL
     code = house.syncd("run", "--once").code
     assert code == (0 if after else 75)
     wait_for(lambda: house.syncd("run", "--once").code == 0)

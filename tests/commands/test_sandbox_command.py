@@ -7,7 +7,8 @@ import subprocess
 from collections.abc import Callable
 
 import requests
-from commandline import House, wait_for
+from commandline import House
+from waiting import PATIENCE, wait_for
 
 Start = Callable[..., subprocess.Popen[str]]
 
@@ -32,7 +33,7 @@ def test_the_sandbox_prints_settings_that_work_and_ends_on_sigterm(bare: House, 
     state = requests.get(f"{control}/state/jira", timeout=5).json()
     assert [one["fields"]["summary"] for one in state["issues"]] == ["Callbacks time out"]
     process.send_signal(signal.SIGTERM)
-    assert process.wait(5) == 0
+    assert process.wait(PATIENCE) == 0
 
 
 def test_the_schema_is_json_and_names_the_keys_of_a_mapping(bare: House) -> None:

@@ -9,9 +9,9 @@ import select
 import signal
 import subprocess
 import sys
-import time
 
-from commandline import PATIENCE, House, end
+from commandline import House, end
+from waiting import PATIENCE, wait_for
 
 from syncd.cli import COMMANDS
 
@@ -55,18 +55,23 @@ def test_the_live_view_shows_changes_and_ends_with_ctrl_c_without_colours(house:
     house.set("TERM", "xterm-256color")
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
-        [*SCRIPT, "status", "--watch"], stdin=theirs, stdout=theirs, stderr=theirs, text=True
+        [sys.executable, "-c", house.clock.script(), "status", "--watch"],
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        text=True,
     )
     os.close(theirs)
     seen = b""
 
     def until(words: bytes) -> None:
-        nonlocal seen
-        limit = time.monotonic() + PATIENCE
-        while words not in seen:
-            assert time.monotonic() < limit, seen.decode(errors="replace")
+        def shown() -> bool:
+            nonlocal seen
             if select.select([ours], [], [], 0.2)[0]:
                 seen += os.read(ours, 65536)
+            return words in seen
+
+        assert words in seen or wait_for(shown)
 
     try:
         until(b"No incident is open")
@@ -74,7 +79,7 @@ def test_the_live_view_shows_changes_and_ends_with_ctrl_c_without_colours(house:
         house.syncd("run", "--once")
         until(b"OPS-1")
         process.send_signal(signal.SIGINT)
-        assert process.wait(5) == 0
+        assert process.wait(PATIENCE) == 0
     finally:
         end(process)
         os.close(ours)

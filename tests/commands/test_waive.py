@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -37,14 +37,14 @@ def events(house: House, kind: str) -> list[str]:
         return [row.text for row in rows]
 
 
-def duty(incident: str, kind: str, state: str = "pending", **more: Any) -> DutyRow:
-    now = datetime.now(UTC)
+def duty(house: House, incident: str, kind: str, state: str = "pending", **more: Any) -> DutyRow:
+    now = house.clock.now()
     known: dict[str, Any] = {"subject": incident, "started_at": now, "due_at": now + timedelta(hours=48)}
     return DutyRow(incident_id=incident, kind=kind, state=state, **(known | more))
 
 
-def day(days: float) -> str:
-    return f"{datetime.now(UTC) + timedelta(days=days):%Y-%m-%d}"
+def day(house: House, days: float) -> str:
+    return f"{house.clock.now() + timedelta(days=days):%Y-%m-%d}"
 
 
 @pytest.fixture
@@ -52,12 +52,12 @@ def owing(house: House) -> tuple[House, str]:
     """An incident that owes both duties, its postmortem Amara's, with one action item of Amara's."""
     incident = house.trigger()
     assert house.syncd("run", "--once").code == 0
-    now = datetime.now(UTC)
+    now = house.clock.now()
     put(
         house,
-        duty(incident, "scheduled"),
-        duty(incident, "completed"),
-        duty(incident, "done", subject="10900"),
+        duty(house, incident, "scheduled"),
+        duty(house, incident, "completed"),
+        duty(house, incident, "done", subject="10900"),
         PostmortemRow(
             incident_id=incident,
             issue_id="10899",
@@ -82,7 +82,7 @@ def owing(house: House) -> tuple[House, str]:
 
 def test_a_waiver_names_duty_end_reason_and_who_and_is_on_record(owing: tuple[House, str]) -> None:
     house, incident = owing
-    said = house.syncd("waive", "1", "--duty", "scheduled", "--until", day(3), *WHY)
+    said = house.syncd("waive", "1", "--duty", "scheduled", "--until", day(house, 3), *WHY)
     assert said.code == 0
     assert said.out.startswith("waived for incident #1 until ")
     (waiver,) = waivers(house)
@@ -99,13 +99,13 @@ def test_without_a_duty_both_of_the_postmortem_rest_and_any_key_of_the_incident_
     owing: tuple[House, str],
 ) -> None:
     house, _ = owing
-    assert "completed and scheduled" in house.syncd("waive", "OPS-899", "--until", day(3), *WHY).out
+    assert "completed and scheduled" in house.syncd("waive", "OPS-899", "--until", day(house, 3), *WHY).out
     assert waivers(house)[0].duty is None
 
 
 def test_an_action_item_is_waived_by_its_key(owing: tuple[House, str]) -> None:
     house, _ = owing
-    assert "waived for OPS-900" in house.syncd("waive", "ops-900", "--until", day(3), *WHY).out
+    assert "waived for OPS-900" in house.syncd("waive", "ops-900", "--until", day(house, 3), *WHY).out
     (waiver,) = waivers(house)
     assert (waiver.duty, waiver.subject) == ("done", "10900")
 
@@ -114,9 +114,9 @@ def test_an_action_item_is_waived_by_its_key(owing: tuple[House, str]) -> None:
     ("args", "said"),
     [
         (("waive", "1", "--until", "2020-01-01"), "2020-01-01 is over (UTC); name a day to come"),
-        (("waive", "1", "--until", day(32)), "30 days at most"),
-        (("waive", "NOPE", "--until", day(3)), "is no incident, number, ticket"),
-        (("waive", "1", "--duty", "owned", "--until", day(3)), "name its key instead"),
+        (("waive", "1", "--until", "in 32 days"), "30 days at most"),
+        (("waive", "NOPE", "--until", "in 3 days"), "is no incident, number, ticket"),
+        (("waive", "1", "--duty", "owned", "--until", "in 3 days"), "name its key instead"),
         (("unwaive", "1"), "no waiver of incident #1 runs now"),
         (("correct", "1"), "no breach of incident #1 is on record"),
     ],
@@ -125,15 +125,17 @@ def test_what_cannot_be_says_why_and_changes_nothing(
     owing: tuple[House, str], args: tuple[str, ...], said: str
 ) -> None:
     house, _ = owing
-    answer = house.syncd(*args, *WHY)
+    written = [day(house, int(word.split()[1])) if word.startswith("in ") else word for word in args]
+    answer = house.syncd(*written, *WHY)
     assert answer.code == 1
     assert said in answer.out
     assert waivers(house) == []
 
 
+@pytest.mark.any_day
 def test_the_latest_day_that_a_refusal_names_is_taken(owing: tuple[House, str]) -> None:
     house, _ = owing
-    said = house.syncd("waive", "1", "--until", day(40), *WHY).out
+    said = house.syncd("waive", "1", "--until", day(house, 40), *WHY).out
     (latest,) = re.findall(r"at most: until (\S+)", said)
     assert house.syncd("waive", "1", "--until", latest, *WHY).code == 0
 
@@ -142,7 +144,7 @@ def test_the_latest_day_that_a_refusal_names_is_taken(owing: tuple[House, str]) 
 @pytest.mark.parametrize("of", ["1", "OPS-900"])
 def test_nobody_waives_what_they_owe(owing: tuple[House, str], who: str, of: str) -> None:
     house, _ = owing
-    said = house.syncd("waive", of, "--until", day(3), "--reason", "busy", "--by", who)
+    said = house.syncd("waive", of, "--until", day(house, 3), "--reason", "busy", "--by", who)
     assert said.code == 1
     assert "nobody waives their own duty" in said.out
     assert waivers(house) == []
@@ -150,7 +152,7 @@ def test_nobody_waives_what_they_owe(owing: tuple[House, str], who: str, of: str
 
 def test_a_waiver_can_be_ended_before_its_day(owing: tuple[House, str]) -> None:
     house, _ = owing
-    house.syncd("waive", "1", "--until", day(3), *WHY)
+    house.syncd("waive", "1", "--until", day(house, 3), *WHY)
     assert house.syncd("unwaive", "1", *WHY).out == "1 waiver of incident #1 ended\n"
     assert waivers(house)[0].ended_by == "priya.raman@qrpay.example"
     assert len(events(house, "waiver.ended")) == 1
@@ -160,7 +162,7 @@ def test_a_waiver_can_be_ended_before_its_day(owing: tuple[House, str]) -> None:
 def test_what_is_not_owed_cannot_be_waived(house: House) -> None:
     house.trigger(priority="P4")
     house.syncd("run", "--once")
-    said = house.syncd("waive", "1", "--until", day(3), *WHY)
+    said = house.syncd("waive", "1", "--until", day(house, 3), *WHY)
     assert said.code == 1
     assert "nothing of that is owed for incident #1" in said.out
 
@@ -168,7 +170,7 @@ def test_what_is_not_owed_cannot_be_waived(house: House) -> None:
 def test_a_wrong_breach_is_corrected_once_and_stays_on_record(house: House) -> None:
     incident = house.trigger(priority="P4")
     house.syncd("run", "--once")
-    put(house, duty(incident, "scheduled", "breached", breached_at=datetime.now(UTC)))
+    put(house, duty(house, incident, "scheduled", "breached", breached_at=house.clock.now()))
     said = house.syncd("correct", "1", *WHY)
     assert said.code == 0
     assert "both stay on record" in said.out
@@ -183,11 +185,11 @@ def test_a_wrong_breach_is_corrected_once_and_stays_on_record(house: House) -> N
 def test_of_several_breaches_one_has_to_be_named(house: House) -> None:
     incident = house.trigger(priority="P4")
     house.syncd("run", "--once")
-    late = {"breached_at": datetime.now(UTC)}
+    late = {"breached_at": house.clock.now()}
     put(
         house,
-        duty(incident, "scheduled", "met_late", **late),
-        duty(incident, "completed", "breached", **late),
+        duty(house, incident, "scheduled", "met_late", **late),
+        duty(house, incident, "completed", "breached", **late),
     )
     assert "name one with --duty" in house.syncd("correct", "1", *WHY).out
     assert house.syncd("correct", "1", "--duty", "scheduled", *WHY).code == 0

@@ -93,6 +93,7 @@ def test_a_person_who_schedules_it_meets_it_by_jiras_time_and_then_all_is_quiet(
     assert len(house.world.journal.lines()) - asked == 6
 
 
+@pytest.mark.any_day
 def test_a_tick_takes_it_up_when_it_is_due_soon_and_when_it_is_overdue(make_rig: Any) -> None:
     house, incident, _paper = resolved(make_rig)
     due = scheduled(house, incident).due_at

@@ -1,19 +1,20 @@
 """Every scenario is ended at its steps, started again, and must end as if nothing had happened.
 
-A run tries every second step of the longer ones, by turns, and says which (`INTERRUPTS=0`, `1` or `all`).
+A run tries every second step of the longer ones, by turns with each change of the code, and says which
+(`INTERRUPTS=0`, `1` or `all`).
 """
 
 from __future__ import annotations
 
 import os
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from simulation.house import House
 from simulation.play import memory
+from turns import turn
 
 from syncd.engine.jobs.requests import ask
 from syncd.sandbox import faults
@@ -25,7 +26,7 @@ CREATE = {"service": "jira", "method": "POST", "path": r"/issue$"}
 NOTE = {"service": "pagerduty", "method": "POST", "path": r"/notes$"}
 EDIT = {"service": "jira", "method": "PUT", "path": r"/issue/\d+$"}
 MOVE = {"service": "jira", "method": "POST", "path": r"/transitions$"}
-TURN = os.environ.get("INTERRUPTS") or str(int(time.time()) // 60 % 2)
+TURN = os.environ.get("INTERRUPTS") or str(turn(2))
 FEW = 6
 """So many steps are all tried at every run."""
 COMMENT = {"service": "jira", "method": "POST", "path": r"/comment$"}

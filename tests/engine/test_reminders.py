@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 import pytest
@@ -38,6 +38,12 @@ def at(day: int, hour: int, minute: int = 0) -> datetime:
     return MONDAY + timedelta(days=day, hours=hour, minutes=minute)
 
 
+def midnight_of_a_wednesday(rig: Rig) -> datetime:
+    """The midnight before the first Wednesday that comes after the rig's first Monday."""
+    midnight = datetime.combine(rig.began, time(), UTC)
+    return midnight + timedelta(days=-midnight.weekday() % 7 + 2)
+
+
 @pytest.fixture(autouse=True)
 def _duties_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
     duties_stay_as_they_are(monkeypatch)
@@ -59,14 +65,16 @@ def incident(rig: Rig, service: str = "Alipay Integration") -> str:
     return made
 
 
+@pytest.mark.any_day
 def test_the_owner_hears_four_hours_before_the_deadline_and_not_before(post: Rig) -> None:
     owed = Owed(post, incident(post))
-    owed.set("pending", at(2, 16))
-    until(post, at(2, 11, 59))
+    wednesday = midnight_of_a_wednesday(post)
+    owed.set("pending", wednesday + timedelta(hours=16))
+    until(post, wednesday + timedelta(hours=11, minutes=59))
     assert subjects(post) == ["QRPay: 1 due soon"]
-    until(post, at(2, 12))
+    until(post, wednesday + timedelta(hours=12))
     assert subjects(post, OWNER)[1:] == ["Due soon: Schedule the postmortem of #1"]
-    until(post, at(2, 15))
+    until(post, wednesday + timedelta(hours=15))
     nothing_more_is_written(post)
     assert len(letters(post)) == 2
 

@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-
 import pytest
 import responses
 from loguru import logger
+from waiting import wait_for
 
 from syncd.remote.heartbeat import Heartbeat
 from syncd.remote.http.counts import Asked, Counts
 
+from .conftest import StillClock
+
 URL = "https://heartbeat.company.example/ping/5ecret"
-
-
-def after(what: Callable[[], bool]) -> None:
-    end = time.monotonic() + 5
-    while not what():
-        assert time.monotonic() < end
-        time.sleep(0.01)
 
 
 @pytest.mark.parametrize(
@@ -32,7 +25,7 @@ def after(what: Callable[[], bool]) -> None:
     ],
 )
 def test_a_beat_is_one_request_and_its_failure_is_said_once_without_the_address(
-    answer: dict[str, object], outcome: str
+    answer: dict[str, object], outcome: str, clock: StillClock
 ) -> None:
     counts, said = Counts(), []
     handler = logger.add(lambda message: said.append(str(message)), level="DEBUG")
@@ -42,11 +35,11 @@ def test_a_beat_is_one_request_and_its_failure_is_said_once_without_the_address(
             if "body" in answer:
                 answer = {"body": responses.ConnectionError(f"no way to {URL}")}
             mock.get(URL, **answer)  # type: ignore[arg-type]
-            heart = Heartbeat(URL, counts)
+            heart = Heartbeat(URL, counts, clock)
             for number in (1, 2):
                 heart.beat()
-                after(lambda number=number: counts.snapshot().get(key, (0,))[0] == number)  # type: ignore[misc]
-                after(lambda: heart._busy.acquire(blocking=False))
+                wait_for(lambda number=number: counts.snapshot().get(key, (0,))[0] == number)  # type: ignore[misc]
+                wait_for(lambda: heart._busy.acquire(blocking=False))
                 heart._busy.release()
             assert len(mock.calls) == 2
     finally:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import time  # noqa: TID251 - replaced, so that a library that waits is caught
 from collections.abc import Callable
 from typing import Any
 

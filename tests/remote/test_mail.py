@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -89,10 +88,8 @@ def test_a_silent_server_ends_at_the_deadline(
     servers: list[MailServer], brisk: Transport, verb: str, kind: type[RemoteError], cause: Cause
 ) -> None:
     servers.append(server := MailServer({verb: HANG}))
-    began = time.monotonic()
     error = refused(server, brisk)
     assert (type(error), error.cause, error.message) == (kind, cause, "no answer in time")
-    assert time.monotonic() - began < 4
 
 
 def test_nobody_listening_is_not_done(transport: Transport, servers: list[MailServer]) -> None:

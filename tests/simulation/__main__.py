@@ -99,7 +99,7 @@ def tell(plan: Plan, ending: Ending, complaints: list[str]) -> None:
         say(f"  !! {complaint}\n")
 
 
-def report(total: Total, seconds: float) -> str:
+def report(total: Total) -> str:
     """The figures, for people."""
     worst = max(total.convergence, default=0.0)
     middle = median(total.convergence) if total.convergence else 0.0
@@ -111,7 +111,6 @@ def report(total: Total, seconds: float) -> str:
         f"duplicates {total.duplicates}, losses {total.losses}, other broken promises {total.others}\n"
         f"from the end of the faults to the last write: median {middle:.0f} s, worst {worst:.0f} s\n"
         f"struck by: {ways or 'nothing'}\n"
-        f"{seconds:.1f} s, {total.seeds / max(seconds, 0.001):.1f} seeds a second\n"
     )
 
 
@@ -133,7 +132,9 @@ def main() -> int:
             break
         if given.seconds and time.monotonic() - began > given.seconds:
             break
-    sys.stdout.write(f"seeds from {given.start}: {report(total, time.monotonic() - began)}")
+    seconds = time.monotonic() - began
+    sys.stdout.write(f"seeds from {given.start}: {report(total)}")
+    sys.stdout.write(f"{seconds:.1f} s, {total.seeds / max(seconds, 0.001):.1f} seeds a second\n")
     if total.failed:
         again = f"make simulate SEEDS=1 SEED={total.failed[0]}"
         sys.stdout.write(f"failed: {total.failed}; again: {again}\n")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from syncd.commands.shared.output import console
-from syncd.commands.shared.setup import debugging
+from syncd.commands.shared.setup import command_clock, debugging
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -72,7 +72,7 @@ def _perform(folder: Path, speed: float, *, debug: bool) -> bool:
     )
     with (folder / "syncd.log").open("w", encoding="utf-8") as log:
         start_log("DEBUG" if debug else "INFO", "text", (), stream=log)
-        with stage(folder, speed) as set_up:
+        with stage(folder, speed, command_clock()) as set_up:
             _play(set_up, out)
             out.print()
             good = prove(set_up, out)

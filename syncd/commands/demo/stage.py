@@ -6,7 +6,6 @@ cycle begins only when what the last one found has been worked through, as it do
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from syncd.config.settings.access import JiraAccess, Live, PagerDutyAccess
 from syncd.config.settings.settings import Settings
 from syncd.config.templates.templates import Templates
 from syncd.daemon import make_desk
+from syncd.domain.clock import Clock
 from syncd.domain.mapping.mapping import Mapping
 from syncd.engine.context import Desk
 from syncd.engine.loop import WORKERS, Engine
@@ -49,11 +49,12 @@ PATIENCE = 5.0
 class DemoClock:
     """The sandbox's clock as the daemon reads it; waiting is waiting for the sandbox's time to pass."""
 
-    def __init__(self, sandbox: SandboxClock, speed: float) -> None:
+    def __init__(self, sandbox: SandboxClock, speed: float, real: Clock) -> None:
         self.sandbox = sandbox
         self._speed = speed
         self._began = sandbox.now()
-        self._moved_at = time.monotonic()
+        self._real = real
+        self._moved_at = real.boottime()
 
     def now(self) -> datetime:
         """The sandbox's time, in UTC."""
@@ -77,15 +78,15 @@ class DemoClock:
 
     def move(self) -> None:
         """Let the time pass that has passed really, times the speed, after a moment's wait."""
-        time.sleep(min(REAL_STEP, LONGEST_STEP / self._speed))
-        real = time.monotonic()
+        self._real.sleep(min(REAL_STEP, LONGEST_STEP / self._speed), Event())
+        real = self._real.boottime()
         self.sandbox.advance(min(LONGEST_STEP, (real - self._moved_at) * self._speed))
         self._moved_at = real
 
     def leap(self, seconds: float) -> None:
         """Let so many seconds of the sandbox's time pass at once."""
         self.sandbox.advance(seconds)
-        self._moved_at = time.monotonic()
+        self._moved_at = self._real.boottime()
 
 
 @dataclass
@@ -168,11 +169,14 @@ class Stage:
 
 
 @contextmanager
-def stage(folder: Path, speed: float) -> Iterator[Stage]:
-    """Set the stage with its ledger in `folder`, and clear it at the end, however it is reached."""
+def stage(folder: Path, speed: float, real: Clock) -> Iterator[Stage]:
+    """Set the stage with its ledger in `folder`, and clear it at the end, however it is reached.
+
+    The story's clock runs `speed` times as fast as the clock `real`.
+    """
     sandbox_clock = SandboxClock(START)
     world = default_world(sandbox_clock)
-    clock = DemoClock(sandbox_clock, speed)
+    clock = DemoClock(sandbox_clock, speed, real)
     with SandboxServer(world) as server:
         configuration = _configure(folder, server)
         ledger = open_for_work(configuration.settings.ledger_url, "syncd demo", clock.now())

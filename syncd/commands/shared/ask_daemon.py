@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from syncd.commands.shared.setup import ledger_for_reading
+from syncd.commands.shared.setup import command_clock, ledger_for_reading
 
 if TYPE_CHECKING:
     from syncd.domain.clock import Clock
@@ -26,11 +26,10 @@ def ask(kind: str, arguments: dict[str, Any], who: str) -> dict[str, Any]:
     Raises `LedgerMissing`; after a minute without an answer the request stays and the caller is told.
     """
     from syncd.engine.jobs import requests
-    from syncd.engine.runtime.system_clock import SystemClock
     from syncd.ledger.errors import LedgerBusy
     from syncd.ledger.open import open_for_work
 
-    clock = SystemClock()
+    clock = command_clock()
     with ledger_for_reading() as db:
         with db.write() as session:
             number = requests.ask(session, kind, arguments, who, clock).id or 0
@@ -62,9 +61,8 @@ def ask_daemon(kind: str, arguments: dict[str, Any], who: str, show: Callable[[s
     Raises `LedgerMissing`; after a minute without an answer or progress the request stays.
     """
     from syncd.engine.jobs import requests
-    from syncd.engine.runtime.system_clock import SystemClock
 
-    clock = SystemClock()
+    clock = command_clock()
     with ledger_for_reading() as db:
         with db.write() as session:
             number = requests.ask(session, kind, arguments, who, clock).id or 0

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from syncd.commands.shared.setup import Setup
+from syncd.commands.shared.setup import Setup, command_clock
 
 restricted_option = click.option(
     "--restricted",
@@ -25,11 +25,10 @@ def put_titles(ctx: click.Context, incidents: list[dict[str, Any]]) -> None:
         return
     from syncd.config.masks import mask
     from syncd.daemon import make_clients
-    from syncd.engine.runtime.system_clock import SystemClock
     from syncd.remote.http.budget import Budget
     from syncd.remote.http.transport import Transport
 
-    setup, clock = Setup.load(ctx), SystemClock()
+    setup, clock = Setup.load(ctx), command_clock()
     setup.start_log(quiet=True)
     patterns = {one.team: one.redact.patterns for one in setup.configuration.mappings}
     configuration = setup.configuration

@@ -11,6 +11,7 @@ import click
 
 if TYPE_CHECKING:
     from syncd.config.load import Configuration, Rules
+    from syncd.domain.clock import Clock
     from syncd.engine.context import Desk
     from syncd.ledger.database.connection import Database
 
@@ -18,6 +19,16 @@ if TYPE_CHECKING:
 def debugging(ctx: click.Context) -> bool:
     """Whether `--debug` was given."""
     return bool((ctx.find_root().obj or {}).get("debug"))
+
+
+def command_clock() -> Clock:
+    """Return the clock of this call: the one that `main` was given, else the system's."""
+    given: Clock | None = (click.get_current_context().find_root().obj or {}).get("clock")
+    if given is not None:
+        return given
+    from syncd.engine.runtime.system_clock import SystemClock  # noqa: TID251 - the commands' one way to it
+
+    return SystemClock()
 
 
 @dataclass
@@ -45,9 +56,8 @@ class Setup:
     def desk(self, who: str) -> Desk:
         """Take the ledger and lay out the engine's working place; raises `LedgerError`."""
         from syncd.daemon import make_desk, open_ledger
-        from syncd.engine.runtime.system_clock import SystemClock
 
-        clock = SystemClock()
+        clock = command_clock()
         ledger = open_ledger(self.configuration.settings, who, clock)
         return make_desk(self.configuration, ledger, clock)
 

@@ -9,7 +9,7 @@ nested into each other itself.
 
 from __future__ import annotations
 
-import time
+import time  # noqa: TID251 - processor time of the thread, not the time of day
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar

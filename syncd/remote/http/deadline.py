@@ -13,7 +13,7 @@ from __future__ import annotations
 import itertools
 import socket
 import threading
-import time
+import time  # noqa: TID251 - deadlines of real sockets, see above
 from contextlib import suppress
 from dataclasses import dataclass
 from heapq import heappop, heappush

@@ -13,7 +13,6 @@ from __future__ import annotations
 import ipaddress
 import os
 import ssl
-import time
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from functools import lru_cache
@@ -158,7 +157,7 @@ class _Adapter(HTTPAdapter):
     ) -> Response | RemoteError:
         """Send once, and count it."""
         clock = self._transport.clock
-        began, began_at = time.monotonic(), clock.now()
+        began, began_at = clock.boottime(), clock.now()
         result: Response | RemoteError
         try:
             response = super().send(
@@ -182,7 +181,7 @@ class _Adapter(HTTPAdapter):
                 result = self._sort(asked, response, content, ended_at)
         outcome = result.cause.value if isinstance(result, RemoteError) else "ok"
         self._transport.counts.add(
-            Asked(self._service, asked.method, asked.pattern, outcome), time.monotonic() - began
+            Asked(self._service, asked.method, asked.pattern, outcome), clock.boottime() - began
         )
         return result
 

@@ -1,0 +1,23 @@
+"""Moments at which calendars surprise: the tests marked `any_day` run at each of them.
+
+Each begins a little before the surprise. All lie after November 2026, when the rules of the tests begin.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+SUNDAY = "a Sunday that is Monday in Singapore"
+LEAP_DAY = "29 February"
+YEARS_END = "the last minute of a year with 53 weeks"
+
+MOMENTS = {
+    SUNDAY: datetime(2026, 11, 29, 17, 0, tzinfo=UTC),
+    "a month's end": datetime(2027, 4, 30, 23, 50, tzinfo=UTC),
+    "New York's spring": datetime(2027, 3, 14, 6, 50, tzinfo=UTC),
+    "New York's autumn": datetime(2027, 11, 7, 5, 50, tzinfo=UTC),
+    "Berlin's spring": datetime(2027, 3, 28, 0, 50, tzinfo=UTC),
+    "Berlin's autumn": datetime(2027, 10, 31, 0, 50, tzinfo=UTC),
+    LEAP_DAY: datetime(2028, 2, 29, 12, 0, tzinfo=UTC),
+    YEARS_END: datetime(2026, 12, 31, 23, 59, tzinfo=UTC),
+}
