@@ -114,7 +114,7 @@ class Rig:
     server: SandboxServer
     mappings: tuple[Mapping, ...]
     clock: RigClock
-    settle_seconds: float | None = 600.0
+    settle_seconds: float = 600.0
     name: str = "ledger.db"
     mail: MailSandbox | None = None
     began: datetime = field(init=False)

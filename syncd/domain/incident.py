@@ -54,8 +54,6 @@ class Incident(Value):
     updated_at: UtcTime | None = None
     resolved_at: UtcTime | None = None
     status_changed_at: UtcTime | None = None
-    status_changed_by: Reference | None = None
-    snoozed: bool = False
     merged_into: str | None = None
     html_url: str = ""
     custom_fields: dict[str, JsonValue] | None = None

@@ -72,7 +72,6 @@ class Link(Value):
     type: str
     other_id: str
     other_key: str
-    outward: bool
 
 
 class Issue(Value):

@@ -20,7 +20,7 @@ from syncd.engine.jira_knowledge.project_cache import JiraFacts
 from syncd.engine.runtime.brakes import Brakes
 from syncd.engine.runtime.mailer import Post
 from syncd.engine.runtime.progress import Progress
-from syncd.engine.runtime.read_lag import BULK, SETTLE, FetchLag, Lags
+from syncd.engine.runtime.read_lag import BULK, Lags
 from syncd.engine.runtime.service_health import Health
 from syncd.ledger.open import Ledger
 from syncd.ledger.store.outbox import GivenUp
@@ -100,8 +100,7 @@ class Desk:
     """The engine's working place; `settle_seconds` and `backfill_seconds` come from the settings.
 
     `people` is what `syncd.engine.observe.accounts` has at hand: by address and project, since when and who.
-    `settle_seconds` None: it follows from how prompt Jira's bulk fetch proves to be. `date_of` is the
-    time that a service's last answer to this thread bears.
+    `date_of` is the time that a service's last answer to this thread bears.
     `counts` are the transport's. `patient`: the ledger was restored, and a search that finds nothing proves
     nothing yet. `expires` are the days on which the services' credentials end, as far as they are known.
     """
@@ -114,7 +113,7 @@ class Desk:
     health: Health
     budgets: Budgets
     renderer: Renderer
-    settle_seconds: float | None = SETTLE
+    settle_seconds: float = 600.0
     backfill_seconds: float = 14 * 86400.0
     dry_run: bool = False
     skew: Callable[[str], float | None] = lambda _service: None
@@ -127,7 +126,6 @@ class Desk:
     expires: dict[str, date] = field(default_factory=dict)
     brakes: Brakes = field(init=False)
     progress: Progress = field(init=False)
-    fetch_lag: FetchLag = field(init=False)
     lags: Lags = field(init=False)
 
     def __post_init__(self) -> None:
@@ -135,7 +133,6 @@ class Desk:
         self.clients.gate = self.health.check
         self.brakes = Brakes(self.ledger, self.clock)
         self.progress = Progress(self.clock)
-        self.fetch_lag = FetchLag(self.ledger, self.clock, self.settle_seconds)
         self.lags = Lags(self.clock)
 
     def team_of(self, service_id: str, name: str) -> tuple[Mapping, ServiceSection] | None:

@@ -114,9 +114,7 @@ class Engine:
         """After a restore, creates wait; what waited so is decided again when it is over."""
         desk, now = self.desk, self.desk.gave_up()
         waited = desk.patient
-        desk.patient = (
-            hold_left(desk.ledger.db, now.boot_id, now.boottime, desk.fetch_lag.settle_seconds()) > 0
-        )
+        desk.patient = hold_left(desk.ledger.db, now.boot_id, now.boottime, desk.settle_seconds) > 0
         if waited and not desk.patient:
             self.take_up()
 
@@ -277,21 +275,6 @@ class Engine:
         self.dispatcher.submit(self.post_office.due())
         self.dispatcher.wake()
         self._judge()
-        self._measure()
-
-    def _measure(self) -> None:
-        """See whether bulk fetch shows what was made a moment ago."""
-        desk = self.desk
-        asked = desk.fetch_lag.to_look_for()
-        if not asked or not desk.health.may_ask("jira"):
-            return
-        began = desk.clock.boottime()
-        try:
-            shown = [issue.id for issue in desk.clients.jira.probe(asked).issues]
-        except RemoteError as error:
-            desk.health.failed(error.service, error)
-            shown = []
-        desk.fetch_lag.looked(asked, shown, began)
 
     def _due(self) -> list[str]:
         """Incidents whose moment has come; one that could not be decided on waits."""
@@ -412,8 +395,7 @@ class Engine:
                 f"{one.name} since {one.down_since:%H:%M} UTC: {one.words}" for one in self.desk.health.down()
             ],
             "unmapped": dict(self.pagerduty.unmapped),
-            "notes": [self.desk.fetch_lag.said(), *self._limits()],
-            "limits": self._limits(),
+            "notes": self._limits(),
         }
         if state != self._state:
             self._state = state

@@ -112,10 +112,6 @@ class PagerDuty(Protocol):
         """The account's subdomain: whose ledger this is. From any object's html_url."""
         ...
 
-    def me(self) -> Responder | None:
-        """The user behind the token; None for an account token, which has no user."""
-        ...
-
     def find_user(self, email: str) -> Responder | None:
         """The user with exactly this address, None where there is none."""
         ...
@@ -256,10 +252,8 @@ class Jira(Protocol):
         issue_id: str,
         fields: dict[str, JsonValue],
         update: dict[str, JsonValue] | None = None,
-        *,
-        quiet: bool = False,
     ) -> None:
-        """Change fields in one request; the answer is not read back. `quiet`: Jira mails nobody about it."""
+        """Change fields in one request; the answer is not read back."""
         ...
 
     def transitions(self, issue_id: str) -> tuple[Transition, ...]:

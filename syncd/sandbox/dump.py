@@ -3,7 +3,6 @@
 from zoneinfo import ZoneInfo
 
 from syncd.sandbox.jira.issue_json import change_json, chosen, comment_json, issue_json
-from syncd.sandbox.jira.links import link_row
 from syncd.sandbox.jira.render import View
 from syncd.sandbox.jira.site import Site
 from syncd.sandbox.pagerduty.render import alert_json, entry_json, incident_json, note_json
@@ -13,14 +12,13 @@ from syncd.sandbox.world import World
 
 
 def pagerduty(account: Account) -> Json:
-    """Return all incidents with notes, alerts, fields and status updates, and the log, oldest first."""
+    """Return all incidents with notes, alerts and fields, and the log, oldest first."""
     return {
         "incidents": [
             {
                 **incident_json(account, one, detail=True),
                 "notes": [note_json(account, note) for note in one.notes if not note.deleted],
                 "alerts": [alert_json(account, one, alert) for alert in one.alerts],
-                "status_updates": one.status_updates,
             }
             for one in account.incidents.values()
         ],
@@ -40,7 +38,6 @@ def jira(site: Site) -> Json:
             shown["comments"] = [
                 comment_json(view, one, row, ["properties"]) for row in one.comments if not row.deleted
             ]
-            shown["remote_links"] = [link_row(view, one, row) for row in one.remote_links]
             shown["changelog"] = [change_json(view, row) for row in one.changes]
             issues.append(shown)
     deleted = [one.key for one in site.issues.values() if one.deleted_at is not None]

@@ -5,7 +5,7 @@ which carries the finished answer in the service's own words.
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -88,8 +88,3 @@ class Refusal(Exception):
         """Carry `reply` to the service's front."""
         super().__init__(reply.status)
         self.reply = reply
-
-
-def pick(values: Iterable[str], known: Iterable[str]) -> set[str]:
-    """Return those of `values` that are `known`; services ignore the rest."""
-    return set(values) & set(known)

@@ -170,7 +170,9 @@ def test_a_service_that_is_down_at_the_start_is_said_once_and_waited_for(
     house.set("SYNCD_LOG_FORMAT", "text")
     incident = house.trigger()
     house.server.close_door("jira")
-    process = started("run", first="from syncd.engine.runtime import service_health; service_health.FIRST_PAUSE = 0.5")
+    process = started(
+        "run", first="from syncd.engine.runtime import service_health; service_health.FIRST_PAUSE = 0.5"
+    )
     wait_for(lambda: "Connection refused" in house.err("run"))
     wait_for(lambda: len(house.world.journal.lines("pagerduty", "GET", "/log_entries")) > 3)
     house.server.open_door("jira")

@@ -51,9 +51,10 @@ def test_without_anything_set_the_defaults_are_those_of_the_documentation(tmp_pa
     assert settings.mail_dir == tmp_path / ".syncd/mail"
     assert (settings.poll_seconds, settings.backfill) == (30.0, timedelta(days=14))
     assert settings.listen == ("127.0.0.1", 8585)
-    assert settings.mappings_dir is settings.templates_dir is settings.settle_seconds is None
+    assert settings.mappings_dir is settings.templates_dir is None
+    assert settings.settle_seconds == 600
     assert (settings.smtp_security, settings.mail_port, settings.dry_run) == ("starttls", 587, False)
-    assert (settings.log_format_for(True), settings.log_format_for(False)) == ("text", "json")
+    assert settings.log_format is None
 
 
 def test_every_setting_says_what_it_is_for() -> None:

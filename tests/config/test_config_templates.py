@@ -127,7 +127,7 @@ def test_an_error_says_what_is_wrong_and_what_to_do(templates: Templates, text: 
         "{{ title | tojson }}",
         "{{ loop.__class__ }}",
         "{% for i in [1] %}{{ loop._iterator }}{% endfor %}",
-        "{% for i in [1] recursive %}{% endfor %}",
+        "{% for i in [1] recursive %}{{ loop([i]) }}{% endfor %}",
     ],
 )
 def test_what_is_not_listed_is_out_of_reach(templates: Templates, text: str) -> None:
@@ -160,6 +160,13 @@ ENDLESS = {
 }
 
 
+@pytest.fixture
+def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Renderings have less time, so that what only the time limit stops ends soon."""
+    monkeypatch.setattr("syncd.config.templates.limits.MOST_SECONDS", 0.2)
+
+
+@pytest.mark.usefixtures("hurried")
 @pytest.mark.parametrize("text", ENDLESS.values(), ids=ENDLESS.keys())
 def test_no_template_runs_or_grows_without_end(templates: Templates, text: str) -> None:
     refused(templates, text)
@@ -172,6 +179,7 @@ def test_the_limits_are_each_renderings_own(templates: Templates) -> None:
     assert len(set(results)) == 1 and results[0].endswith("4999 ")
 
 
+@pytest.mark.usefixtures("hurried")
 def test_a_rendering_that_went_too_far_leaves_the_next_one_alone(templates: Templates) -> None:
     refused(templates, ENDLESS["loops"])
     assert wiki(templates, "{{ yes }}") == "yes"

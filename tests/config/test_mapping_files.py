@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from syncd.config.mapping.checks import content_problems
 from syncd.config.mapping.errors import structure_problems
-from syncd.config.mapping.load import load_mappings, read_mapping, team_for
+from syncd.config.mapping.load import load_mappings
 from syncd.config.mapping.normalise import normalise
 from syncd.config.mapping.yaml_reader import parse_yaml, read_yaml
 from syncd.config.problems import ConfigError, Problem, did_you_mean, listing
@@ -305,24 +305,6 @@ def test_a_file_whose_name_ends_otherwise_is_not_left_out_silently(
     (tmp_path / "payments.yml").write_text(small)
     with pytest.raises(ConfigError, match=r"payments\.yml: not read.*name it payments\.yaml"):
         load_mappings(tmp_path, templates)
-
-
-def test_one_file_can_be_read_alone(folder: Folder, templates: Templates, small: str) -> None:
-    assert read_mapping(folder(a=small) / "a.yaml", templates).team == "Payments"
-    with pytest.raises(ConfigError):
-        read_mapping(folder(a="syncd: 1\n") / "a.yaml", templates)
-
-
-def test_an_id_that_any_team_claims_decides_before_a_name(
-    folder: Folder, templates: Templates, small: str
-) -> None:
-    other = small.replace("Payments", "Ledger").replace("  Ledger: {}", "  Renamed: {id: PPAY}")
-    payments, ledger = sorted(
-        load_mappings(folder(a=small, b=other), templates), key=lambda one: -len(one.team)
-    )
-    assert team_for((payments, ledger), "PPAY", "Payments") is ledger
-    assert team_for((payments, ledger), "POTHER", "Payments") is payments
-    assert team_for((payments, ledger), "POTHER", "Other") is None
 
 
 def test_a_problem_reads_as_one_line() -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from syncd.config.mapping.keys import all_keys, known_keys
-from syncd.config.mapping.load import load_mappings, read_mapping
+from syncd.config.mapping.load import load_mappings
 from syncd.config.mapping.schema import key_table, mapping_schema
 from syncd.config.mapping.starter import example_mapping, starter_mapping
 from syncd.config.shipped import shipped
@@ -153,8 +153,8 @@ def test_all_addresses_of_the_shipped_mappings_are_examples() -> None:
 @pytest.mark.parametrize("name", ["qrpay", "ramen"])
 def test_an_example_is_the_shipped_mapping_with_another_date(name: str, folder: Callable[..., Path]) -> None:
     text = example_mapping(name, date(2027, 1, 31))
-    mapping = read_mapping(folder(a=text) / "a.yaml", TEMPLATES)
-    original = read_mapping(shipped("mappings") / f"{name}.yaml", TEMPLATES)
+    (mapping,) = load_mappings(folder(a=text), TEMPLATES)
+    (original,) = (one for one in load_mappings(shipped("mappings"), TEMPLATES) if one.file == f"{name}.yaml")
     assert mapping.enforce_from == date(2027, 1, 31)
     same = {"enforce_from": original.enforce_from, "version": original.version, "file": original.file}
     assert mapping.model_copy(update=same) == original
@@ -190,7 +190,7 @@ def test_a_first_mapping_has_at_most_15_lines_and_loads_as_it_stands(
 
 def test_a_first_mapping_passes_every_check(folder: Callable[..., Path]) -> None:
     text = starter_mapping("Payments", "OPS", ["Checkout API", "no", "a: b"], date(2026, 12, 1))
-    loaded = read_mapping(folder(a=text) / "a.yaml", TEMPLATES)
+    (loaded,) = load_mappings(folder(a=text), TEMPLATES)
     assert loaded.closing.mode is Mode.REPORT
     with pytest.raises(ValueError, match="at least one service"):
         starter_mapping("Payments", "OPS", [], date(2026, 12, 1))
@@ -235,7 +235,8 @@ def test_the_first_mapping_of_the_readme_loads(folder: Callable[..., Path]) -> N
     readme = (TOP / "mappings" / "README.md").read_text()
     (text,) = re.findall(r"```yaml\n(syncd: 1\nteam.*?)```", readme, re.DOTALL)
     assert len(text.splitlines()) <= 15
-    assert read_mapping(folder(a=text) / "a.yaml", TEMPLATES).team == "Payments"
+    (mapping,) = load_mappings(folder(a=text), TEMPLATES)
+    assert mapping.team == "Payments"
 
 
 def test_the_keys_of_any_section_are_known() -> None:

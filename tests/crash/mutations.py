@@ -12,7 +12,6 @@ from syncd.engine.act.kind import Act, Outcome, Rendered
 from syncd.engine.act.kinds.create_ticket import CreateTicket, _project_of
 from syncd.engine.context import Desk
 from syncd.engine.loop import Engine
-from syncd.engine.runtime.read_lag import FetchLag
 from syncd.ledger.store import outbox
 from syncd.ledger.store.tables import OperationRow
 
@@ -47,7 +46,7 @@ def intent_after(engine: Engine) -> None:
 
 def no_probe(engine: Engine) -> None:
     """Nobody looks for a create whose answer was lost; a settle time shorter than the lag is all there is."""
-    engine.desk.fetch_lag = FetchLag(engine.desk.ledger, engine.desk.clock, 60.0)
+    engine.desk.settle_seconds = 60.0
     _look_by(lambda _desk, _row: None)
 
 

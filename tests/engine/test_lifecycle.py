@@ -8,7 +8,6 @@ import pytest
 from rig import Rig, mapping
 
 from syncd.policy.marks import mark_in
-from syncd.sandbox import faults
 
 
 def issue_of(rig: Rig, number: int = 1) -> dict[str, Any]:
@@ -82,58 +81,6 @@ def test_the_severity_s_labels_follow_it_and_people_s_labels_stay(house: Rig) ->
     assert {"SEV3", "severity-assumed", "seen"} <= set(issue_of(house)["fields"]["labels"])
     assert "SEV0" not in issue_of(house)["fields"]["labels"]
     assert issue_of(house)["comments"] == []
-    nothing_more_is_written(house)
-
-
-def administered(rig: Rig) -> list[str]:
-    """Our account administers the project; the issues about whose edits Jira has mailed watchers."""
-    site = rig.world.jira.site
-    next(one for one in site.projects.values() if one.key == "OPS").granted.add("ADMINISTER_PROJECTS")
-    return site.mailed
-
-
-def relabelled(rig: Rig) -> None:
-    """An incident whose severity stays and is no longer assumed: one edit of labels alone."""
-    made = rig.world.pagerduty.trigger("Alipay Integration", "No priority", urgency="low")
-    rig.settle(2)
-    rig.world.jira.site.mailed.clear()
-    rig.world.pagerduty.set_priority(made.id, "P4", "Amara Osei")
-    rig.settle(2)
-    assert "severity-assumed" not in issue_of(rig)["fields"]["labels"]
-
-
-def test_an_edit_of_labels_alone_mails_nobody_where_our_account_may_say_so(house: Rig) -> None:
-    mailed = administered(house)
-    relabelled(house)
-    assert mailed == []
-    nothing_more_is_written(house)
-
-
-def test_what_people_watch_a_ticket_for_is_mailed_as_ever(house: Rig) -> None:
-    mailed = administered(house)
-    made = house.world.pagerduty.trigger("Alipay Integration", "Latency", priority="P4")
-    house.settle(2)
-    mailed.clear()
-    house.world.pagerduty.set_priority(made.id, "P1", "Amara Osei")
-    house.settle(2)
-    assert mailed == ["OPS-1"]
-
-
-def test_an_account_that_does_not_administer_the_project_edits_as_ever(house: Rig) -> None:
-    relabelled(house)
-    assert house.world.jira.site.mailed == ["OPS-1"]
-    nothing_more_is_written(house)
-
-
-def test_a_quiet_edit_that_jira_refuses_is_made_as_any_other(house: Rig) -> None:
-    administered(house)
-    made = house.world.pagerduty.trigger("Alipay Integration", "No priority", urgency="low")
-    house.settle(2)
-    house.world.faults.add(faults.error(403, body={"errorMessages": ["no"]}), method="PUT", service="jira")
-    house.world.pagerduty.set_priority(made.id, "P4", "Amara Osei")
-    house.settle(2)
-    assert "severity-assumed" not in issue_of(house)["fields"]["labels"]
-    assert house.operations("parked", "pending") == []
     nothing_more_is_written(house)
 
 

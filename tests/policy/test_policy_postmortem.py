@@ -161,7 +161,7 @@ def test_it_is_linked_to_its_ticket_once() -> None:
 
 
 def test_what_a_person_linked_already_is_not_linked_again() -> None:
-    there = Link(id="1", type="Relates", other_id="10005", other_key="OPS-5", outward=True)
+    there = Link(id="1", type="Relates", other_id="10005", other_key="OPS-5")
     paper = {"issue": issue(id="10009", key="OPS-9", links=(there,))}
     assert decide_postmortem(with_paper(paper), rules()).operations == ()
 

@@ -141,8 +141,8 @@ def test_an_issue_is_read_whole(cloud: Jira, mock: responses.RequestsMock) -> No
                 due_date="2026-11-30",
                 parent_id="10000",
                 links=(
-                    Link(id="1", type="Relates", other_id="10002", other_key="OPS-2", outward=True),
-                    Link(id="2", type="Blocks", other_id="10003", other_key="OPS-3", outward=False),
+                    Link(id="1", type="Relates", other_id="10002", other_key="OPS-2"),
+                    Link(id="2", type="Blocks", other_id="10003", other_key="OPS-3"),
                 ),
                 created_at=datetime(2026, 11, 22, 8, 0, tzinfo=UTC),
                 updated="2026-11-22T10:00:00.123+0100",

@@ -22,9 +22,6 @@ def test_data_center_speaks_its_own_dialect(jira: Any) -> None:
     assert jira.get("/issue/createmeta/OPS/issuetypes")["values"][0]["name"] == "Incident"
     assert jira.get("/user/search?username=amara")[0]["name"] == "amara.osei"
     jira.put(f"/issue/{made['key']}", {"fields": {"assignee": None}})
-    link = {"globalId": "pd", "object": {"url": "https://pd.example", "title": "t"}}
-    jira.post(f"/issue/{made['key']}/remotelink", link)
-    assert jira.status == 200
 
 
 def test_data_center_has_neither_bulk_fetch_nor_tokens_nor_version_3(jira: Any) -> None:

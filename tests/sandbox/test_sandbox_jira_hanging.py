@@ -82,23 +82,6 @@ def test_a_property_has_limits(jira: Any, issue: str) -> None:
         assert jira.status == 400
 
 
-def test_a_remote_link_is_set_by_its_global_id_and_forgets_what_is_left_out(jira: Any, issue: str) -> None:
-    path = f"/issue/{issue}/remotelink"
-    target = {"url": "https://pd.example/1", "title": "Incident 1"}
-    first = jira.post(path, {"globalId": "pd&1", "relationship": "mirrors", "object": target})
-    assert jira.status == 201
-    second = jira.post(path, {"globalId": "pd&1", "object": {**target, "title": "Renamed"}})
-    assert (jira.status, second["id"]) == (200, first["id"])
-    (link,) = jira.get(path)
-    assert (link["object"]["title"], "relationship" in link) == ("Renamed", False)
-    assert jira.get(path + "?globalId=pd%261")["id"] == first["id"]
-    jira.get(path + "?globalId=other")
-    assert jira.status == 404
-    assert jira.post(path, {"object": {"url": "https://pd.example"}})["errors"] == {
-        "title": "'title' is required."
-    }
-
-
 def test_a_link_is_read_from_both_sides_and_made_once(world: Any, jira: Any, issue: str) -> None:
     other = world.jira.create("Priya Raman", "another").key
     body = {"type": {"name": "Blocks"}, "inwardIssue": {"key": issue}, "outwardIssue": {"key": other}}

@@ -138,7 +138,7 @@ def test_a_transition_in_the_create_may_fail_beside_the_201(jira: Any) -> None:
 
 def test_an_edit_is_dated_and_in_the_changelog(world: Any, jira: Any, issue: str) -> None:
     world.advance(90)
-    jira.put(f"/issue/{issue}?notifyUsers=false", {"fields": {"summary": "new", "priority": {"id": "1"}}})
+    jira.put(f"/issue/{issue}", {"fields": {"summary": "new", "priority": {"id": "1"}}})
     assert (jira.status, jira.last.body) == (204, b"")
     shown = jira.get(f"/issue/{issue}?expand=changelog&fields=summary,updated")
     assert shown["fields"] == {"summary": "new", "updated": "2026-11-16T06:01:30.000+0000"}

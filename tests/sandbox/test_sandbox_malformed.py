@@ -57,8 +57,6 @@ def jira_bodies(junk: Any) -> Iterator[tuple[str, str, Any]]:
     yield "POST", "/issue/OPS-1/transitions", {"transition": junk}
     for part in ("body", "properties", "visibility"):
         yield "POST", "/issue/OPS-1/comment", {"body": "x", part: junk}
-    for part in ("globalId", "object", "application", "relationship"):
-        yield "POST", "/issue/OPS-1/remotelink", {"object": {"url": "u", "title": "t"}, part: junk}
     for part in ("type", "inwardIssue", "outwardIssue"):
         ends = {"inwardIssue": {"key": "OPS-1"}, "outwardIssue": {"key": "OPS-1"}}
         yield "POST", "/issueLink", {"type": {"name": "Relates"}, **ends, part: junk}
@@ -73,7 +71,6 @@ def pagerduty_bodies(junk: Any) -> Iterator[tuple[str, str, Any]]:
         ("POST", "/incidents/1/snooze", "duration"),
         ("POST", "/incidents/1/notes", "note"),
         ("PUT", "/incidents/1/custom_fields/values", "custom_fields"),
-        ("POST", "/incidents/1/status_updates", "message"),
     ):
         yield method, path, junk
         yield method, path, {part: junk}

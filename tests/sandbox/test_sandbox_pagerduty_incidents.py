@@ -228,15 +228,6 @@ def test_custom_fields_are_set_by_name_or_id_and_take_only_their_options(world: 
     assert pagerduty.status == 400
 
 
-def test_a_status_update_is_published_and_kept(world: Any, pagerduty: Any) -> None:
-    made = world.pagerduty.trigger("Payments", "x")
-    shown = pagerduty.post(f"/incidents/{made.id}/status_updates", {"message": "We are on it"})[
-        "status_update"
-    ]
-    assert shown["sender"]["summary"] == "syncd"
-    assert [one["message"] for one in made.status_updates] == ["We are on it"]
-
-
 def test_nothing_is_deleted_and_trying_it_is_an_offence(world: Any, pagerduty: Any) -> None:
     made = world.pagerduty.trigger("Payments", "x")
     pagerduty.ask("DELETE", f"/incidents/{made.id}")

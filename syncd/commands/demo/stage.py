@@ -202,8 +202,8 @@ def _configure(folder: Path, server: SandboxServer) -> Configuration:
         (mappings / f"{name}.yaml").write_text(text, encoding="utf-8")
     templates = Templates()
     live = Live(
-        pagerduty=PagerDutyAccess(server.url("pagerduty"), SecretStr(PAGERDUTY_KEY), BOT_EMAIL, ()),
-        jira=JiraAccess(server.url("jira"), BOT_EMAIL, SecretStr(JIRA_KEY), None),
+        pagerduty=PagerDutyAccess(server.url("pagerduty"), SecretStr(PAGERDUTY_KEY), BOT_EMAIL),
+        jira=JiraAccess(server.url("jira"), BOT_EMAIL, SecretStr(JIRA_KEY)),
         mappings_dir=mappings,
     )
     settings = Settings.model_construct(

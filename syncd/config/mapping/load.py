@@ -6,7 +6,7 @@ All problems of all files are told at once, because a person who fixes one at a 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -49,23 +49,6 @@ def load_mappings(
     if problems:
         raise ConfigError(problems)
     return tuple(file.mapping for file in files if file.mapping)
-
-
-def read_mapping(path: Path, templates: Templates, say: Callable[[str], None] = lambda _: None) -> Mapping:
-    """Given one file, return its mapping; raises `ConfigError` with every problem."""
-    file = _read(path, templates, say)
-    if file.mapping is None or file.problems:
-        raise ConfigError(file.problems)
-    return file.mapping
-
-
-def team_for(mappings: Iterable[Mapping], service_id: str, service_name: str) -> Mapping | None:
-    """The mapping that claims a PagerDuty service: by id in any of them, else by name; None if none does."""
-    every = tuple(mappings)
-    for mapping in every:
-        if any(one.id == service_id for one in mapping.services.values()):
-            return mapping
-    return next((mapping for mapping in every if mapping.service(service_id, service_name)), None)
 
 
 def _files(folder: Path) -> list[Path]:

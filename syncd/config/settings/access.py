@@ -32,7 +32,6 @@ class PagerDutyAccess:
     url: str
     token: SecretStr
     sender: str
-    webhook_secrets: tuple[SecretStr, ...]
 
 
 @dataclass(frozen=True)
@@ -42,7 +41,6 @@ class JiraAccess:
     url: str
     email: str | None
     token: SecretStr
-    webhook_secret: SecretStr | None
 
 
 @dataclass(frozen=True)
@@ -148,8 +146,8 @@ def live(settings: Settings, env_file: Path | None = ENV_FILE) -> Live:
     if problems or url is None or token is None or sender is None or jira_token is None or mappings is None:
         raise ConfigError(problems)
     return Live(
-        pagerduty=PagerDutyAccess(settings.pagerduty_url, token, sender, settings.pagerduty_webhook_secrets),
-        jira=JiraAccess(url, settings.jira_email, jira_token, settings.jira_webhook_secret),
+        pagerduty=PagerDutyAccess(settings.pagerduty_url, token, sender),
+        jira=JiraAccess(url, settings.jira_email, jira_token),
         mappings_dir=mappings,
     )
 
@@ -242,7 +240,7 @@ def on_loopback(settings: Settings) -> bool:
 
 def _settling(settings: Settings) -> list[Problem]:
     seconds = settings.settle_seconds
-    if seconds is None or seconds >= SHORTEST_SETTLING or on_loopback(settings):
+    if seconds >= SHORTEST_SETTLING or on_loopback(settings):
         return []
     hint = f"leave it unset, or set at least {SHORTEST_SETTLING:.0f}"
     return [Problem("environment", variable("settle_seconds"), "so short that tickets could double", hint)]

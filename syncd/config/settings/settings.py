@@ -117,12 +117,11 @@ class Settings(BaseSettings):
     backfill: Duration = Field(
         timedelta(days=14), description="How far back a new ledger looks, such as `14d`."
     )
-    settle_seconds: float | None = Field(
-        None,
+    settle_seconds: float = Field(
+        600.0,
         ge=0,
         le=86_400,
-        description="Seconds that a write of unknown outcome waits before it is sent again; not set: 600, or"
-        " 120 where Jira has proved quick.",
+        description="Seconds that a write of unknown outcome waits before it is sent again.",
     )
     smtp_host: str | None = Field(
         None,
@@ -213,10 +212,6 @@ class Settings(BaseSettings):
         """The day on which each service's credential ends, where it is known."""
         days = {"pagerduty": self.pagerduty_token_expires, "jira": self.jira_token_expires}
         return {service: day for service, day in days.items() if day is not None}
-
-    def log_format_for(self, terminal: bool) -> Literal["text", "json"]:
-        """The log's format, by whether it goes to a terminal where none is given."""
-        return self.log_format or ("text" if terminal else "json")
 
     def secret_values(self) -> tuple[str, ...]:
         """Every secret as it may show itself in a text, longest first, so that the log can hide it."""

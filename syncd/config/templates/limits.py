@@ -1,23 +1,20 @@
 """How much one rendering of a template may use, whatever the template says.
 
-Bounded are the steps (each output, turn of a loop, call and filter is one), the processor time of the
-rendering thread (looked at with every step), the characters printed (captured blocks and macros
-included), and the length of any text, list and number that an operator or a filter makes. A step works
-on values that are bounded, so no single one can run away. Not bounded: comparing lists that a template
-nested into each other itself.
+Bounded are the processor time of the rendering thread, the characters printed, and the length of any text,
+list and number that an operator, a filter or a call makes. The time is checked at every turn of a loop, call,
+filter, operator and output. Templates belong to the operator: the limits stop mistakes, not malice.
 """
 
 from __future__ import annotations
 
 import time  # noqa: TID251 - processor time of the thread, not the time of day
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TypeVar
 
 from jinja2.exceptions import TemplateRuntimeError
 
-MOST_STEPS = 50_000
 MOST_SECONDS = 2.0
 """Processor time of one rendering; a ticket takes a few milliseconds."""
 MOST_OUTPUT = 262_144
@@ -32,39 +29,36 @@ class LimitReached(TemplateRuntimeError):
     """A rendering asked for more than it may have."""
 
 
-class _Account:
-    def __init__(self) -> None:
-        self.steps = self.printed = 0
-        self.until = time.thread_time() + MOST_SECONDS
-
-
-_ACCOUNT: ContextVar[_Account | None] = ContextVar("template_account", default=None)
+_DEADLINE: ContextVar[float] = ContextVar("template_deadline")
+"""The thread's processor time at which its rendering is stopped."""
 
 
 @contextmanager
 def limited() -> Iterator[None]:
-    """What is rendered inside, in this thread, has one set of limits."""
-    token = _ACCOUNT.set(_Account())
+    """Give what this thread renders inside `MOST_SECONDS` of processor time."""
+    token = _DEADLINE.set(time.thread_time() + MOST_SECONDS)
     try:
         yield
     finally:
-        _ACCOUNT.reset(token)
+        _DEADLINE.reset(token)
 
 
-def step(printed: int = 0) -> None:
-    """Count a step and the characters that it prints; raises `LimitReached`.
-
-    Outside of a rendering nothing is counted: a template that is compiled folds its constants.
-    """
-    account = _ACCOUNT.get()
-    if account is None:
-        return
-    account.steps += 1
-    account.printed += printed
-    if account.steps > MOST_STEPS or time.thread_time() > account.until:
+def check_time() -> None:
+    """Raise `LimitReached` if the rendering has used its time."""
+    if time.thread_time() > _DEADLINE.get():
         raise LimitReached("it takes too long")
-    if account.printed > MOST_OUTPUT:
-        raise LimitReached(f"it prints more than {MOST_OUTPUT} characters")
+
+
+def joined(pieces: Iterable[str]) -> str:
+    """Return what a template, block or macro prints as one text; raises `LimitReached` if it is too long."""
+    parts, printed = [], 0
+    for piece in pieces:
+        check_time()
+        printed += len(piece)
+        if printed > MOST_OUTPUT:
+            raise LimitReached(f"it prints more than {MOST_OUTPUT} characters")
+        parts.append(piece)
+    return "".join(parts)
 
 
 def sized(value: Anything) -> Anything:

@@ -3,7 +3,7 @@
 Templates belong to the operator, what they insert belongs to anybody. So every value inserted is
 escaped for the target by default, and what a template may do is a list of what is allowed, not of what
 is forbidden: reading keys and items, the filters of `syncd.config.templates.filters`, `range`, macros.
-Its limits are those of `syncd.config.templates.limits`, for which the compiled tree is instrumented.
+Its limits are those of `syncd.config.templates.limits`.
 """
 
 from __future__ import annotations
@@ -15,21 +15,18 @@ from types import BuiltinMethodType, MethodType
 from typing import Any
 
 from jinja2 import StrictUndefined, nodes, pass_context
-from jinja2.exceptions import SecurityError, TemplateRuntimeError, TemplateSyntaxError
+from jinja2.compiler import CodeGenerator, Frame
+from jinja2.exceptions import SecurityError, TemplateRuntimeError
 from jinja2.loaders import BaseLoader
 from jinja2.runtime import BlockReference, Context, LoopContext, Macro, TemplateReference
 from jinja2.sandbox import SandboxedEnvironment
 from jinja2.utils import missing
-from jinja2.visitor import NodeTransformer
 from markupsafe import Markup, escape
 
 from syncd.config.problems import did_you_mean
-from syncd.config.templates.limits import sized, step
+from syncd.config.templates.limits import check_time, joined, sized
 from syncd.config.templates.values import known
 from syncd.domain.text import escape_wiki, strip_controls
-
-COUNT, EACH, CONCAT = "syncd count", "syncd each", "syncd concat"
-"""Filters that the tree is instrumented with; the space keeps templates from writing them."""
 
 
 class Target(StrEnum):
@@ -78,9 +75,42 @@ class Unknown(StrictUndefined):
         return f"a {'text' if isinstance(owner, str) else 'value'} has no `{name}` in a template"
 
 
+def turns(values: Any) -> Iterator[Any]:
+    """What a loop goes over; each turn checks the time."""
+    if isinstance(known(values), str):
+        raise TemplateRuntimeError("a text is looped over; loop over a list")
+    for value in values:
+        check_time()
+        yield value
+
+
+class _Generator(CodeGenerator):
+    """Compiles `for` and `~` into calls of the sandbox, which has no hook of its own for them."""
+
+    def visit_For(self, node: nodes.For, frame: Frame) -> None:  # noqa: N802 - named for the node by Jinja
+        """Each turn of a loop checks the time."""
+        node.iter = nodes.Call(nodes.EnvironmentAttribute("turns"), [node.iter], [], None, None)
+        super().visit_For(node, frame)
+
+    def visit_Concat(self, node: nodes.Concat, frame: Frame) -> None:  # noqa: N802 - as above
+        """Jinja's own `~` has no limit and escapes for HTML."""
+        self.write("environment.concatenated([")
+        for part in node.nodes:
+            self.visit(part, frame)
+            self.write(", ")
+        self.write("])")
+
+    def visit_ScopedEvalContextModifier(self, node: nodes.Node, frame: Frame) -> None:  # noqa: N802 - as above
+        """No block of a template goes without escaping."""
+        self.fail("`autoescape` is not supported; `| raw` marks trusted markup", node.lineno)
+
+
 class Sandbox(SandboxedEnvironment):
     """The environment of templates for one target."""
 
+    code_generator_class = _Generator
+    turns = staticmethod(turns)
+    concat = staticmethod(joined)
     intercepted_binops = frozenset({"+", "-", "*", "/", "//", "%", "**"})
 
     def __init__(self, target: Target, loader: BaseLoader, filters: dict[str, Callable[..., Any]]) -> None:
@@ -90,29 +120,14 @@ class Sandbox(SandboxedEnvironment):
             autoescape=True,
             trim_blocks=True,
             lstrip_blocks=True,
+            optimized=False,  # else constants are computed while a template is compiled, without limits
             cache_size=-1,
             auto_reload=False,
             finalize=self.printable,
         )
         self.target = target
         self.globals = {"range": bounded_range}
-        self.filters = {name: _counted(function) for name, function in filters.items()}
-        self.filters |= {COUNT: _count, EACH: _each, CONCAT: self._concat}
-
-    def compile(
-        self,
-        source: str | nodes.Template,
-        name: str | None = None,
-        filename: str | None = None,
-        raw: bool = False,
-        defer_init: bool = False,
-    ) -> Any:
-        """As Jinja does, after counting was built into the tree."""
-        compiled: Callable[..., Any] = super().compile
-        if isinstance(source, str):
-            tree = _Instrument(name, filename).visit(self.parse(source, name, filename))
-            return compiled(tree.set_environment(self), name, filename, raw, defer_init)
-        return compiled(source, name, filename, raw, defer_init)
+        self.filters = {name: _limited(function) for name, function in filters.items()}
 
     def escaped(self, value: object) -> Markup:
         """A value as text of the target; markup of the target, which templates make, stays as it is."""
@@ -131,24 +146,19 @@ class Sandbox(SandboxedEnvironment):
     @pass_context
     def printable(self, _context: Context, value: object) -> Markup:
         """What `{{ value }}` prints."""
-        text = self.escaped(value)
-        step(printed=len(text))
-        return text
+        check_time()
+        return self.escaped(value)
 
     def concatenated(self, values: list[object]) -> str:
         """Texts one after the other; with markup among them, all the others escaped."""
-        step()
+        check_time()
         if any(isinstance(value, Markup) for value in values):
             return sized(Markup("").join(self.escaped(value) for value in values))
         return sized("".join("" if value is None else str(value) for value in values))
 
-    @pass_context
-    def _concat(self, _context: Context, values: list[object]) -> str:
-        return self.concatenated(values)
-
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
         """Sums of numbers, of texts and of lists; everything else of numbers alone."""
-        step()
+        check_time()
         left, right = known(left), known(right)
         if operator == "+" and isinstance(left, str) and isinstance(right, str):
             return self.concatenated([left, right])
@@ -160,14 +170,14 @@ class Sandbox(SandboxedEnvironment):
 
     def call(self, context: Context, function: Any, /, *args: Any, **kwargs: Any) -> Any:
         """Call a macro, a block, `range` or one of the few methods that are allowed."""
-        step()
+        check_time()
         return sized(super().call(context, known(function), *args, **kwargs))
 
     def is_safe_callable(self, obj: Any) -> bool:
         """Whether a template may call this."""
         if isinstance(obj, (BuiltinMethodType, MethodType)):
             return self.is_safe_attribute(obj.__self__, obj.__name__, obj)
-        return obj is bounded_range or isinstance(obj, (Macro, BlockReference))
+        return obj is bounded_range or obj is turns or isinstance(obj, (Macro, BlockReference))
 
     def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
         """Whether a template may read this attribute: the methods that are listed, and no other."""
@@ -189,68 +199,13 @@ class Sandbox(SandboxedEnvironment):
         return self.undefined(obj=obj, name=argument)
 
 
-class _Instrument(NodeTransformer):
-    """Builds the counting of steps and characters into a template's tree."""
-
-    def __init__(self, name: str | None, filename: str | None) -> None:
-        self._file = (name, filename)
-
-    def visit_For(self, node: nodes.For) -> nodes.Node:  # noqa: N802 - named for the node by Jinja
-        """Each turn of a loop is a step."""
-        if node.recursive:
-            self._refuse(node, "recursive loops are not supported; write a loop inside the loop")
-        self.generic_visit(node)
-        node.iter = _filtered(node.iter, EACH)
-        return node
-
-    def visit_Concat(self, node: nodes.Concat) -> nodes.Node:  # noqa: N802 - named for the node by Jinja
-        """`~` joins within the limits and escapes for the target."""
-        self.generic_visit(node)
-        return _filtered(nodes.List(node.nodes, lineno=node.lineno), CONCAT)
-
-    def visit_Output(self, node: nodes.Output) -> nodes.Node:  # noqa: N802 - named for the node by Jinja
-        """Plain text of the template counts as printed."""
-        self.generic_visit(node)
-        plain = sum(len(one.data) for one in node.nodes if isinstance(one, nodes.TemplateData))
-        if plain:
-            node.nodes.insert(0, _filtered(nodes.Const(plain, lineno=node.lineno), COUNT))
-        return node
-
-    def visit_ScopedEvalContextModifier(self, node: nodes.Node) -> nodes.Node:  # noqa: N802 - as above
-        """No block of a template goes without escaping."""
-        return self._refuse(node, "`autoescape` is not supported; `| raw` marks trusted markup")
-
-    def _refuse(self, node: nodes.Node, message: str) -> nodes.Node:
-        raise TemplateSyntaxError(message, node.lineno, *self._file)
-
-
-def _filtered(node: nodes.Node, name: str) -> nodes.Filter:
-    return nodes.Filter(node, name, [], [], None, None, lineno=node.lineno)
-
-
-def _counted(function: Callable[..., Any]) -> Callable[..., Any]:
+def _limited(function: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(function)
-    def counted(*args: Any, **kwargs: Any) -> Any:
-        step()
+    def limited(*args: Any, **kwargs: Any) -> Any:
+        check_time()
         return sized(function(*args, **kwargs))
 
-    return counted
-
-
-# A filter that takes the context is never folded into a constant while a template is compiled.
-@pass_context
-def _count(_context: Context, plain: int) -> Markup:
-    step(printed=plain)
-    return Markup("")
-
-
-@pass_context
-def _each(_context: Context, values: Any) -> Iterator[Any]:
-    if isinstance(known(values), str):
-        raise TemplateRuntimeError("a text is looped over; loop over a list")
-    for value in values:
-        step()
-        yield value
+    return limited
 
 
 def bounded_range(*args: int) -> range:

@@ -132,8 +132,6 @@ class Executor:
             desk.health.failed(error.service, unknown)
             return self._unknown(claimed, unknown)
         desk.health.succeeded(row.target)
-        if act.probes:
-            desk.fetch_lag.made([outcome.remote_id])
         self.confirm(act, claimed, outcome, desk.clock.boottime() - began)
         return Verdict.DONE
 

@@ -33,7 +33,7 @@ def remaining(desk: Desk, row: OperationRow) -> float:
             session.add(row)
             row.gave_up_boot_id, row.gave_up_boottime = now.boot_id, now.boottime
     since = row.gave_up_boottime if row.gave_up_boottime is not None else now.boottime
-    return max(0.0, since + desk.fetch_lag.settle_seconds() - now.boottime)
+    return max(0.0, since + desk.settle_seconds - now.boottime)
 
 
 def give_up(desk: Desk, row: OperationRow) -> None:

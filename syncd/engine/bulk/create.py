@@ -295,7 +295,6 @@ class BulkCreates:
         made = [item for number, item in enumerate(items) if number not in answer.refused]
         self._made.items += made
         self._made.ids += [one.id for one in answer.created]
-        self._desk.fetch_lag.made([one.id for one in answer.created])
         for number, error in answer.refused.items():
             if number < len(items):
                 self._refused(items[number], error)
@@ -317,14 +316,13 @@ class BulkCreates:
         if not made.items:
             return
         try:
-            moment, began = desk.ledger.moments.next(), desk.clock.boottime()
+            moment = desk.ledger.moments.next()
             try:
                 issues = desk.fetch(made.ids).issues
             except RemoteError as error:
                 desk.health.failed(error.service, error)
                 self._settle(made.items, f"made, but not read back: {error.describe()}")
                 return
-            desk.fetch_lag.looked(made.ids, [issue.id for issue in issues], began)
             bound = self._bind(made.items, list(issues), moment)
             unbound = [item for item in made.items if item.row.id not in bound]
             if unbound:

@@ -28,9 +28,6 @@ from syncd.remote.ports import Jira
 KEPT_SECONDS = 3600.0
 """How long what was learned is believed."""
 
-ADMINISTERS = ("ADMINISTER_PROJECTS", "ADMINISTER")
-"""The rights of which one is needed to edit without Jira's mails to watchers."""
-
 
 class JiraFacts:
     """Projects, transitions and trails as learned, for all threads."""
@@ -44,7 +41,6 @@ class JiraFacts:
         self._projects: dict[str, tuple[float, ResolvedProject]] = {}
         self._unfit: dict[str, float] = {}
         self._screens: dict[tuple[str, str], tuple[float, tuple[FieldFacts, ...]]] = {}
-        self._quiet: dict[str, tuple[float, bool]] = {}
         self._ways: dict[tuple[str, str], tuple[float, tuple[Transition, ...]]] = {}
         self._trails: dict[str, Trail] = {}
 
@@ -122,25 +118,6 @@ class JiraFacts:
         with self._lock:
             self._screens[place] = (self._clock.boottime(), fields)
         return fields
-
-    def may_be_quiet(self, key: str) -> bool:
-        """Whether our account administers a project, so that an edit can mail nobody.
-
-        Asks Jira when not known or too old, and raises `RemoteError`.
-        """
-        with self._lock:
-            known = self._quiet.get(key)
-        if known and self._clock.boottime() - known[0] < KEPT_SECONDS:
-            return known[1]
-        may = any(self._jira().rights(key, ADMINISTERS).values())
-        with self._lock:
-            self._quiet[key] = (self._clock.boottime(), may)
-        return may
-
-    def never_quiet(self, key: str) -> None:
-        """Jira refused a quiet edit: for an hour none is tried."""
-        with self._lock:
-            self._quiet[key] = (self._clock.boottime(), False)
 
     def ways(self, workflow: str, status_id: str) -> tuple[Transition, ...] | None:
         """The transitions known from a status, None where they are not known (any more)."""

@@ -138,8 +138,8 @@ def _postponed(case: Case, book: Rulebook) -> Iterator[Operation]:
 
 def postponements(item: ItemState) -> int:
     """How often the due date of an action item was put off."""
-    said = item.facts.get("postponed", 0)
-    return len(said) if isinstance(said, list) else int(said) if isinstance(said, int | float) else 0
+    times = item.facts.get("postponed", 0)
+    return times if isinstance(times, int) else 0
 
 
 def _mention(case: Case, book: Rulebook, duty: Duty, when: str, reason: str) -> Iterator[Operation]:

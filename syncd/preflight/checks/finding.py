@@ -13,44 +13,6 @@ from syncd.domain.base import Value
 from syncd.engine.jira_knowledge.resolve_names import MappingDoesNotFit
 from syncd.remote.errors import Cause, RemoteError
 
-CODES = {
-    "C01": "settings, templates and mappings are well formed",
-    "C02": "a variable that looks like a setting and is none",
-    "C03": "somebody receives the mail",
-    "C04": "the operator has an address",
-    "C05": "both services are asked over an encrypted connection",
-    "C06": "the services' clocks and ours agree to two minutes",
-    "C07": "every template renders for generated incidents, hostile ones too",
-    "C08": "whoever is to be told by mail has an address",
-    "C09": "the accounts of both services are set (asked only by `check --offline`)",
-    "PD01": "PagerDuty answers our token",
-    "PD02": "the services of the mappings are there and open incidents",
-    "PD03": "the priorities of the severities are there",
-    "PD04": "`SYNCD_PAGERDUTY_FROM` is a user",
-    "PD05": "services that no mapping claims",
-    "PD06": "somebody is called for each service: its escalation policy and schedules are not empty",
-    "PD07": "the addresses of `people.aliases` are users' of PagerDuty",
-    "PD08": "PagerDuty's own Jira app does not work beside us",
-    "PD09": "the schedules of the incident commanders are there",
-    "J01": "Jira answers our token",
-    "J02": "the project and the issue type are there",
-    "J03": "our account has the rights that each feature needs",
-    "J04": "the people whom the mapping names can be assigned",
-    "J05": "each of the four words has a status of its own",
-    "J06": "what the project lacks and tickets do without",
-    "J07": "the create screen demands nothing that nobody fills",
-    "J08": "a transition leads to each mapped status",
-    "J09": "no transition demands what nobody fills",
-    "J10": "a closed ticket has a way back",
-    "J11": "the security levels that our account may set",
-    "J12": "the link types and resolutions of the mapping are there",
-    "J13": "values that fields do not take, and two keys for one field",
-    "J14": "whoever is on call can be assigned",
-    "J15": "what postmortems need: issue type, statuses, review date, link type",
-    "T01": "the trial ticket of `--probe`, step by step",
-}
-"""Every code and what its finding is about; `mappings/README.md` has the same table."""
-
 YOU = "you"
 PAGERDUTY_ADMIN = "PagerDuty admin"
 JIRA_ADMIN = "Jira admin"

@@ -16,7 +16,7 @@ from syncd.domain.operation import op_of
 from syncd.domain.project import ResolvedProject
 from syncd.domain.ticket import Issue, Mark, Status, Transition
 from syncd.engine.act.jira_write.field_values import typed_value
-from syncd.engine.act.jira_write.workflow_route import MOST_HOPS, Goal, goal_for, next_step
+from syncd.engine.act.jira_write.workflow_route import MOST_HOPS, Goal, goal_for, plan_step
 from syncd.engine.errors import CannotRender
 from syncd.policy.ticket.fields import severity_value
 from syncd.preflight.checks.finding import JIRA_ADMIN, Finding, ok, unknown, wrong
@@ -159,8 +159,8 @@ def _next(trial: _Trial, goal: Goal, hops: int) -> Transition | None:
         trial.ways[at.id] = trial.sight.jira.transitions(issue.id)
     ways = [one for one in trial.ways[at.id] if one.to.id != at.id]
     trial.graph[at.id] = tuple(one.to for one in ways)
-    status = next_step(at.id, trial.graph[at.id], goal, trial.graph, trial.graph, hops) if hops else None
-    chosen = [one for one in ways if status is not None and one.to.id == status.id]
+    step = plan_step(at.id, trial.graph[at.id], goal, trial.graph, trial.graph, hops) if hops else None
+    chosen = [one for one in ways if step is not None and one.to.id == step.to.id]
     return min(chosen, key=lambda one: len(one.required), default=None)
 
 

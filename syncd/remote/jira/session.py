@@ -37,9 +37,9 @@ class JiraSession:
         url = self._client._get_url(path)
         return self._client._session.post(url, data=json.dumps(body), params=params or {}).json()
 
-    def _put(self, path: str, body: Mapping[str, Any], params: Mapping[str, Any] | None = None) -> Any:
+    def _put(self, path: str, body: Mapping[str, Any]) -> Any:
         url = self._client._get_url(path)
-        return self._client._session.put(url, data=json.dumps(body), params=params or {}).json()
+        return self._client._session.put(url, data=json.dumps(body)).json()
 
     def _pages(self, path: str, params: Mapping[str, Any], *keys: str) -> Iterator[Any]:
         """Yield every item of a list that is paged by `startAt`; `keys` are the names it goes by.

@@ -174,7 +174,6 @@ def link(raw: Wire) -> Link | None:
                 type=raw["type"]["name"],
                 other_id=ident(other),
                 other_key=other["key"],
-                outward=side == "outwardIssue",
             )
     return None
 

@@ -30,19 +30,14 @@ class JiraWriting(JiraSession):
         issue_id: str,
         fields: dict[str, JsonValue],
         update: dict[str, JsonValue] | None = None,
-        *,
-        quiet: bool = False,
     ) -> None:
-        """Change fields in one request; `update` holds operations (`add`, `remove`) on other fields.
-
-        `quiet`: Jira mails nobody about it. Only for an account that administers the project.
-        """
+        """Change fields in one request; `update` holds operations (`add`, `remove`) on other fields."""
         body: dict[str, Any] = {}
         if fields:
             body["fields"] = fields
         if update:
             body["update"] = update
-        self._put(self._issue_path(issue_id), body, {"notifyUsers": "false"} if quiet else None)
+        self._put(self._issue_path(issue_id), body)
 
     def move(self, issue_id: str, transition_id: str, fields: dict[str, JsonValue] | None = None) -> None:
         """Take one transition, with values for its screen."""

@@ -66,17 +66,6 @@ class PagerDutyClient(DirectoryReading):
         with reading(SERVICE, "GET /services"):
             return wire.subdomain(None)
 
-    def me(self) -> Responder | None:
-        """The user behind the token; PagerDuty answers 400 to an account's token."""
-        try:
-            body = self._get("/users/me")
-        except NotDone as error:
-            if error.cause is Cause.REJECTED:
-                return None
-            raise
-        with reading(SERVICE, "GET /users/me"):
-            return wire.responder(body["user"])
-
     def find_user(self, email: str) -> Responder | None:
         """The user with exactly this address, letter case aside; the search itself also matches parts."""
         users = self._all("users", wire.responder, {"query": email})

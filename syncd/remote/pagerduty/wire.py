@@ -18,7 +18,6 @@ from syncd.domain.postmortem import Alert
 from syncd.remote.http.wire import ODD, UnreadableError, Wire, maybe_moment, moment
 
 _WHOLE_INCIDENT = ("incident_number", "status", "created_at", "service")
-_MINUTE = 60
 
 
 def z(when: datetime) -> str:
@@ -56,8 +55,6 @@ def incident(raw: Wire) -> Incident:
         updated_at=maybe_moment(raw.get("updated_at")),
         resolved_at=maybe_moment(raw.get("resolved_at")),
         status_changed_at=maybe_moment(raw.get("last_status_change_at")),
-        status_changed_by=reference(raw.get("last_status_change_by")),
-        snoozed=snoozed(raw),
         merged_into=merged["id"] if merged else None,
         html_url=raw.get("html_url") or "",
         custom_fields=custom_fields(raw.get("custom_fields")),
@@ -74,24 +71,6 @@ def embedded_incident(raw: Wire) -> Incident | None:
     if raw["status"] == IncidentStatus.RESOLVED and "resolve_reason" not in raw:
         return None
     return incident(raw)
-
-
-def snoozed(raw: Wire) -> bool:
-    """Whether somebody put an acknowledged incident off, as far as the answer tells.
-
-    A snooze and a service's acknowledgement timeout both are a pending `unacknowledge`, and nothing in
-    the answer says which. A timeout falls a whole number of minutes after an acknowledgement, to the
-    second; a snooze counts from the moment when somebody asked for it. One snooze in sixty that begins
-    in the same second of a minute as the acknowledgement is not recognised.
-    """
-    if raw.get("status") != IncidentStatus.ACKNOWLEDGED:
-        return False
-    ends = [act["at"] for act in raw.get("pending_actions") or () if act.get("type") == "unacknowledge"]
-    if not ends:
-        return False
-    end = moment(ends[0])
-    acknowledged = [moment(given["at"]) for given in raw.get("acknowledgements") or ()]
-    return all((end - begin).total_seconds() % _MINUTE for begin in acknowledged)
 
 
 def custom_fields(raw: Any) -> dict[str, Any] | None:

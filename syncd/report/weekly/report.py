@@ -99,7 +99,7 @@ def _soon(expires: dict[str, date], now: datetime) -> dict[str, str]:
 def _gather(session: Session, week: Week, zone: str, team: str | None, now: datetime) -> Facts:
     since, until = week.bounds(zone)
     services = get_cursor(session, "services")
-    unmapped, notes, down = services.get("unmapped"), services.get("limits"), services.get("down")
+    unmapped, notes, down = services.get("unmapped"), services.get("notes"), services.get("down")
     past = history(session)
     return Facts(
         week=week,

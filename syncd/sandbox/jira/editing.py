@@ -147,13 +147,12 @@ def _list_items(site: Site, project: Project, known: FieldDef, old: Any, new: An
     return gone + [Item(shown, known.id, None, None, id_, text) for id_, text in come]
 
 
-def edit(site: Site, issue: Issue, values: Mapping[str, Any], by: str) -> bool:
-    """Lay `values` over an issue and return whether anything differed; nothing is dated if nothing did."""
+def edit(site: Site, issue: Issue, values: Mapping[str, Any], by: str) -> None:
+    """Lay `values` over an issue; nothing is dated if nothing differs."""
     project = site.projects[issue.now.project_id]
     made = items(site, project, issue.now, values)
     if made:
         site.revise(issue, by, made, values=values)
-    return bool(made)
 
 
 def follow(site: Site, issue: Issue, way: Transition, values: Mapping[str, Any], by: str) -> None:

@@ -110,11 +110,7 @@ def update(ask: Ask) -> Reply:
     required(ask, setup, wish, frozenset(wish.values))
     if wish.problems:
         raise error(400, errors=wish.problems)
-    changed = edit(site, issue, wish.values, ask.account)
-    # only an administrator's edit can keep watchers from being mailed; of others the wish is ignored
-    quiet = ask.call.value("notifyUsers") == "false" and "ADMINISTER_PROJECTS" in project.granted
-    if changed and not quiet:
-        site.mailed.append(issue.key)
+    edit(site, issue, wish.values, ask.account)
     hanging.add(ask, issue, wish)
     if rows := body.get("properties"):
         merged = {**issue.now.properties, **shapes.values(rows)}

@@ -134,7 +134,7 @@ class TypeSetup:
 
 @dataclass
 class Project:
-    """A project. The API's account lacks the permissions of `denied`, and has those of `granted` beyond."""
+    """A project. The API's account lacks the permissions of `denied`."""
 
     id: str
     key: str
@@ -146,7 +146,6 @@ class Project:
     kind: Literal["software", "service_desk", "business"] = "software"
     simplified: bool = False
     denied: set[str] = field(default_factory=set)
-    granted: set[str] = field(default_factory=set)
     unassignable: set[str] = field(default_factory=set)
     last_number: int = 0
 
@@ -209,14 +208,6 @@ class Change:
     items: tuple[Item, ...]
 
 
-@dataclass
-class RemoteLink:
-    """A link to something outside Jira."""
-
-    id: int
-    body: Json
-
-
 @dataclass(frozen=True)
 class Link:
     """A link between issues, by ids; `source` reads it outward."""
@@ -237,7 +228,6 @@ class Issue:
     records: list[Record]
     comments: list[Comment] = field(default_factory=list)
     changes: list[Change] = field(default_factory=list)
-    remote_links: list[RemoteLink] = field(default_factory=list)
     made_by: Literal["api", "person"] = "api"
     deleted_at: datetime | None = None
 

@@ -189,7 +189,7 @@ def permissions(ask: Ask) -> Reply:
 
 def _permission(ask: Ask, project: Project | None, key: str) -> Json:
     lacking = ask.site.denied | (project.denied if project else set())
-    lacking |= {"ADMINISTER", "ADMINISTER_PROJECTS"} - (project.granted if project else set())
+    lacking |= {"ADMINISTER", "ADMINISTER_PROJECTS"}
     return {
         "id": str((GLOBAL + IN_PROJECT).index(key)),
         "key": key,

@@ -86,15 +86,6 @@ class CommentBody(TypedDict, total=False):
     visibility: dict[str, Any] | None
 
 
-class RemoteLinkBody(TypedDict, total=False):
-    """A link to something outside."""
-
-    globalId: str | None
-    application: dict[str, Any] | None
-    relationship: str | None
-    object: dict[str, Any] | None
-
-
 class LinkBody(TypedDict, total=False):
     """A link between two issues."""
 
@@ -109,7 +100,6 @@ FETCH = TypeAdapter(FetchBody)
 CHANGELOG = TypeAdapter(ChangelogBody)
 SEARCH = TypeAdapter(SearchBody)
 COMMENT = TypeAdapter(CommentBody)
-REMOTE_LINK = TypeAdapter(RemoteLinkBody)
 LINK = TypeAdapter(LinkBody)
 
 

@@ -39,7 +39,7 @@ class Site:
     """One site with its people, projects and issues."""
 
     def __init__(self, clock: Clock, seed: int = 0, edition: Edition = "cloud") -> None:
-        """Start empty. `mailed` are the issues about whose edits over REST watchers were mailed, one each."""
+        """Start empty."""
         self.clock = clock
         self.edition: Edition = edition
         self.base_url = "https://ops.jira.example"
@@ -53,7 +53,6 @@ class Site:
         self.fields: dict[str, FieldDef] = {}
         self.projects: dict[str, Project] = {}
         self.denied: set[str] = set()
-        self.mailed: list[str] = []
         self.issues: dict[int, Issue] = {}
         self.links: list[Link] = []
         self.unreadable: dict[int, int] = {}

@@ -236,15 +236,6 @@ class People:
         return one
 
     @act
-    def status_update(
-        self, incident: str | int, message: str, by: str, *, at: datetime | None = None
-    ) -> Incident:
-        """Publish a status update."""
-        now, one = self.moment(at), self.find(incident)
-        changes.status_update(self.account, one, message, None, self.user_id(by), now)
-        return one
-
-    @act
     def alert(self, incident: str | int, summary: str, *, at: datetime | None = None) -> Alert:
         """Let monitoring add an alert to an open incident."""
         now, one = self.moment(at), self.find(incident)

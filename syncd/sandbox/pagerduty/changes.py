@@ -9,7 +9,6 @@ from datetime import datetime
 from syncd.sandbox.pagerduty.errors import already_resolved, invalid
 from syncd.sandbox.pagerduty.lifecycle import Hand, assign
 from syncd.sandbox.pagerduty.records import Alert, Incident, Note, Urgency
-from syncd.sandbox.pagerduty.refs import local, ref
 from syncd.sandbox.pagerduty.state import Account
 from syncd.sandbox.wire import Json
 
@@ -150,23 +149,6 @@ def edit_note(incident: Incident, note: Note, content: str, at: datetime) -> Non
         raise invalid("Content can't be blank")
     note.content, note.updated_at = content, at
     incident.updated_at = max(incident.updated_at, at)
-
-
-def status_update(
-    account: Account, incident: Incident, message: str, subject: str | None, user: str, at: datetime
-) -> Json:
-    """Publish a status update and return it."""
-    if not message.strip():
-        raise invalid("Message can't be blank")
-    update = {
-        "id": account.new_id("P", 7),
-        "message": message,
-        "sender": ref(account, "user", user),
-        "created_at": local(account, at),
-        "subject": subject,
-    }
-    incident.status_updates.append(update)
-    return update
 
 
 def add_alert(account: Account, incident: Incident, alert: Alert) -> None:

@@ -90,12 +90,6 @@ def extensions(ask: Ask) -> Reply:
     return page(ask, "extensions", ask.account.extensions, lambda row: row)
 
 
-@routes.on("GET", "/webhook_subscriptions")
-def subscriptions(ask: Ask) -> Reply:
-    """Answer with a page of the webhook subscriptions, as they were put into the account."""
-    return page(ask, "webhook_subscriptions", ask.account.webhook_subscriptions, lambda row: row)
-
-
 @routes.on("GET", "/oncalls")
 def on_calls(ask: Ask) -> Reply:
     """Answer with who is on call now, for every level of every policy asked for."""

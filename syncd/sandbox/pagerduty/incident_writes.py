@@ -1,4 +1,4 @@
-"""Writing to incidents over the API: open, change one or many, merge, snooze, custom fields, status updates.
+"""Writing to incidents over the API: open, change one or many, merge, snooze, custom fields.
 
 Everything but the custom fields needs a `From` header with a user's address.
 """
@@ -197,12 +197,3 @@ def set_values(ask: Ask) -> Reply:
     hand = ask.hand() if ask.call.header("From") else Hand(service, "api")
     changes.set_custom(account, incident, wishes, hand, ask.now)
     return Reply.of({"custom_fields": custom_values(account, incident)}, 201)
-
-
-@routes.on("POST", "/incidents/{id}/status_updates")
-def status_update(ask: Ask) -> Reply:
-    """Publish a status update."""
-    incident, message, user = ask.incident(), ask.body("message", shapes.TEXT), ask.requester()
-    subject = ask.call.json().get("subject")
-    update = changes.status_update(ask.account, incident, message, subject, user.id, ask.now)
-    return Reply.of({"status_update": update})

@@ -182,7 +182,6 @@ class Incident:
     custom_values: dict[str, object] = field(default_factory=dict)
     notes: list[Note] = field(default_factory=list)
     alerts: list[Alert] = field(default_factory=list)
-    status_updates: list[Json] = field(default_factory=list)
     first_entry_id: str = ""
     due: dict[Timer, datetime] = field(default_factory=dict)
 

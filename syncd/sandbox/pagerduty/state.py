@@ -42,7 +42,6 @@ class Account:
         self.services: dict[str, Service] = {}
         self.custom_fields: dict[str, CustomField] = {}
         self.extensions: list[Json] = []
-        self.webhook_subscriptions: list[Json] = []
         self.abilities = [
             "sso",
             "teams",

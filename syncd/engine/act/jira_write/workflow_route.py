@@ -81,19 +81,6 @@ def goal_back(project: ResolvedProject, before: Status) -> Goal:
     return Goal(target=before, instead=(goal.target, *goal.instead), path=goal.path, ranks=ranks)
 
 
-def next_step(
-    at: str,
-    offered: Sequence[Status],
-    goal: Goal,
-    graph: Graph,
-    explored: Iterable[str],
-    hops: int = MOST_HOPS,
-) -> Status | None:
-    """As `plan_step`, the status alone."""
-    step = plan_step(at, offered, goal, graph, explored, hops)
-    return step.to if step is not None else None
-
-
 def plan_step(
     at: str,
     offered: Sequence[Status],

@@ -19,7 +19,6 @@ from syncd.engine.act.jira_write.refusals import (
     place,
     stop_where_refused,
 )
-from syncd.engine.act.jira_write.silent_edit import edit, quiet
 from syncd.engine.act.kind import BaseAct, Outcome, Rendered
 from syncd.engine.context import Desk
 from syncd.ledger.store.tables import OperationRow
@@ -36,22 +35,19 @@ class EditPaper(BaseAct):
         refused = set(row.meaning.get("refused", []))
         fields = _without(row.meaning.get("fields"), refused)
         update = _without(row.meaning.get("update"), refused)
-        rendered: Rendered = {
+        return {
             "issue": paper.issue_id,
             "fields": fields,
             "update": update,
             "refused": [*sorted(refused)],
         }
-        if quiet(desk, paper.project, [*fields, *update]):
-            rendered["quiet"] = paper.project
-        return rendered
 
     def send(self, desk: Desk, row: OperationRow, rendered: Rendered) -> Outcome:
         """One edit; nothing is sent where all of it was refused."""
         fields, update = _without(rendered["fields"]), _without(rendered["update"])
         if fields or update:
             try:
-                edit(desk, str(rendered["issue"]), fields, update, rendered.get("quiet"))
+                desk.clients.jira.edit(str(rendered["issue"]), fields, update)
             except NotDone as error:
                 forget_refused_assignee(desk, fields, error)
                 droppable = self.drop_refused(row, error.field_errors)

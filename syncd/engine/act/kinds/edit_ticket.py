@@ -11,7 +11,6 @@ from syncd.engine.act.jira_write.refusals import (
     place,
     stop_where_refused,
 )
-from syncd.engine.act.jira_write.silent_edit import edit, quiet
 from syncd.engine.act.kind import BaseAct, Outcome, Rendered, ticket_row
 from syncd.engine.context import Desk
 from syncd.ledger.store import audit
@@ -30,11 +29,7 @@ class EditTicket(BaseAct):
         stop_where_refused(desk, row)
         refused = row.meaning.get("refused", [])
         fields = {name: value for name, value in row.meaning["fields"].items() if name not in refused}
-        ticket = ticket_row(desk, row)
-        rendered: Rendered = {"issue": ticket.issue_id, "fields": fields, "refused": list(refused)}
-        if quiet(desk, ticket.project, fields):
-            rendered["quiet"] = ticket.project
-        return rendered
+        return {"issue": ticket_row(desk, row).issue_id, "fields": fields, "refused": list(refused)}
 
     def send(self, desk: Desk, row: OperationRow, rendered: Rendered) -> Outcome:
         """One edit; nothing is sent where all its fields were refused."""
@@ -42,7 +37,7 @@ class EditTicket(BaseAct):
         if isinstance(fields, dict) and fields:
             values = {name: value for name, value in fields.items() if name != LABELS}
             try:
-                edit(desk, str(rendered["issue"]), values, _verbs(fields), rendered.get("quiet"))
+                desk.clients.jira.edit(str(rendered["issue"]), values, _verbs(fields))
             except NotDone as error:
                 forget_refused_assignee(desk, fields, error)
                 droppable = self.drop_refused(row, error.field_errors)
