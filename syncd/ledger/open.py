@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import secrets
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -61,6 +62,14 @@ class Ledger:
     def run_name(self) -> str:
         """This start of the executor, as operations carry it."""
         return f"{self.instance}/{self.run}"
+
+    def write(self) -> AbstractContextManager[Session]:
+        """One writing transaction, for the ledger's own verbs."""
+        return self.db.write()
+
+    def read(self) -> AbstractContextManager[Session]:
+        """One consistent view for reading, for the ledger's own views."""
+        return self.db.read()
 
     def begin_anew(self, session: Session, now: datetime) -> None:
         """The file is older than what was done in its name: from now on it is as one that was just born.

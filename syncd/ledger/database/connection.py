@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from threading import RLock
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.dialects import registry
@@ -107,6 +107,18 @@ def open_engines(url: str) -> tuple[Engine, Engine]:
     writing = create_engine(parsed.set(drivername="sqlite+writing"), pool=reading.pool, **options)
     event.listen(reading, "connect", _on_connect)
     return reading, writing
+
+
+class Transactions(Protocol):
+    """What verbs and views need: transactions on one ledger. Only the ledger's own modules call these."""
+
+    def write(self) -> AbstractContextManager[Session]:
+        """One writing transaction."""
+        ...
+
+    def read(self) -> AbstractContextManager[Session]:
+        """One consistent view for reading."""
+        ...
 
 
 class Database:
