@@ -1,0 +1,60 @@
+"""The scenarios by name, each played in a folder of its own."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from functools import partial
+from hashlib import sha256
+from pathlib import Path
+
+from golden.lives import CASTS, play_life
+from golden.seams import play_seed, shared_memory
+from golden.story import play_story
+from golden.trace import Trace
+
+TRACES = Path(__file__).parent / "traces"
+DIGESTS = TRACES / "seeds.txt"
+SEEDS = range(1, 101)
+
+Play = Callable[[Trace, Path], None]
+
+
+def _lives() -> dict[str, Play]:
+    editions = (("cloud", False), ("datacenter", True))
+    return {
+        f"life-{name}-{edition}": partial(play_life, name, data_center=server)
+        for name in CASTS
+        for edition, server in editions
+    }
+
+
+SCENARIOS: dict[str, Play] = {"story": play_story, **_lives()}
+"""What is committed as text."""
+
+
+def trace_of(play: Play) -> str:
+    """Play a scenario and return its trace."""
+    with tempfile.TemporaryDirectory(dir=shared_memory()) as folder:
+        trace = Trace()
+        play(trace, Path(folder) / "state")
+        return trace.text()
+
+
+def trace_of_seed(seed: int) -> str:
+    """Play a seed and return its trace."""
+    with tempfile.TemporaryDirectory(dir=shared_memory()) as folder:
+        trace = Trace()
+        play_seed(seed, trace, Path(folder))
+        return trace.text()
+
+
+def digest(text: str) -> str:
+    """Return what is committed of a seed's trace."""
+    return sha256(text.encode()).hexdigest()
+
+
+def read_digests() -> dict[int, str]:
+    """Return the committed digests by seed."""
+    rows = (line.split() for line in DIGESTS.read_text(encoding="utf-8").splitlines())
+    return {int(seed): value for seed, value in rows}

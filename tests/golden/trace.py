@@ -1,0 +1,163 @@
+"""A trace: what left the daemon and what it recorded, as text lines that compare from one run to another.
+
+Marks of operations become the operations' keys; hashes, addresses of sockets and folders become words.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from datetime import datetime
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from golden import ledger
+
+INDENT = "    "
+PART = f"{INDENT}-- "
+"""Begins a part of a mail."""
+WRAPPED = f"{INDENT}| "
+"""Begins a line that continues the one before: long JSON is broken after each escaped line break."""
+_HEADERS = ("From", "To", "Subject", "Date", "Message-ID", "Reply-To", "In-Reply-To", "References")
+_ANCHOR = re.compile(r"\b\d+:[0-9a-f]{64}\b")
+_HASH = re.compile(r"\b(?:[0-9a-f]{64}|[0-9a-f]{32}|[0-9a-f]{16})\b")
+
+
+def as_json(value: Any) -> str:
+    """Return canonical JSON on one line."""
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, default=str)
+
+
+def wrapped(line: str) -> str:
+    """Break a line with JSON after each escaped line break, so that texts can be compared line by line."""
+    return line.replace("\\n", f"\\n\n{WRAPPED}")
+
+
+def unwrapped(text: str) -> str:
+    """Undo `wrapped`."""
+    return text.replace(f"\n{WRAPPED}", "")
+
+
+def _body(raw: bytes) -> str:
+    if not raw:
+        return ""
+    try:
+        return as_json(json.loads(raw))
+    except ValueError:
+        return raw.decode("utf-8", "replace")
+
+
+def _moment(at: datetime) -> str:
+    """Return month, day and time, with milliseconds where there are any."""
+    fraction = f".{at.microsecond // 1000:03d}" if at.microsecond else ""
+    return f"{at:%m-%d %H:%M:%S}{fraction}"
+
+
+def folded(text: str) -> str:
+    """Return a trace with the HTML of mails, which says the same as their text, as digests."""
+    lines: list[str] = []
+    html: list[str] | None = None
+    for line in text.splitlines():
+        inside = not line or (line.startswith(INDENT) and not line.startswith(PART))
+        if html is not None and inside:
+            html.append(line)
+            continue
+        if html is not None:
+            lines.append(_digest(html))
+        html = [] if line == f"{PART}text/html" else None
+        lines.append(line)
+    return "\n".join([*lines, _digest(html)] if html else lines) + "\n"
+
+
+def _digest(lines: list[str]) -> str:
+    return f"{INDENT}sha256 {sha256(chr(10).join(lines).encode()).hexdigest()}"
+
+
+@dataclass
+class Trace:
+    """Lines of one scenario, in the order in which things happened.
+
+    `places` are texts that differ from run to run (folders, URLs) with the words that stand for them.
+    """
+
+    places: dict[str, str] = field(default_factory=dict)
+    lines: list[str] = field(default_factory=list)
+    _seq: int = 0
+
+    def heading(self, words: str) -> None:
+        """Begin a part."""
+        self.lines += ["", f"=== {words}"]
+
+    def act(self, at: datetime, words: str) -> None:
+        """Somebody did something."""
+        self.lines.append(f"* {at:%Y-%m-%d %H:%M:%S} {words}")
+
+    def request(
+        self, at: datetime, service: str, method: str, path: str, query: list[tuple[str, str]], raw: bytes
+    ) -> int:
+        """Add a request; return its place for `answered`."""
+        asked = "&".join(f"{name}={value}" for name, value in sorted(query))
+        target = f"{path}?{asked}" if asked else path
+        body = _body(raw)
+        self.lines.append(f"> {_moment(at)} {service} {method} {target}")
+        place = len(self.lines) - 1
+        if body:
+            self.lines.append(wrapped(f"{INDENT}{body}"))
+        return place
+
+    def answered(self, place: int, words: str) -> None:
+        """Add how a request ended."""
+        self.lines[place] = f"{self.lines[place]} -> {words}"
+
+    def mail(self, content: bytes) -> None:
+        """Add a mail with its headers, texts and attachments."""
+        message = message_from_bytes(content, policy=policy.default)
+        assert isinstance(message, EmailMessage)
+        self.lines.append("@ mail")
+        self.lines += [f"{INDENT}{name}: {message[name]}" for name in _HEADERS if message[name]]
+        for part in message.walk():
+            if part.is_multipart():
+                continue
+            name = f" {part.get_filename()}" if part.get_filename() else ""
+            self.lines.append(f"{PART}{part.get_content_type()}{name}")
+            self.lines += [f"{INDENT}{line}".rstrip() for line in str(part.get_content()).splitlines()]
+
+    def audit(self, file: Path) -> None:
+        """Add the audit events that came since the last call."""
+        for event in ledger.audit_events(file, self._seq):
+            self._seq = event.seq
+            words = f"# {event.at[5:19]} {event.kind} {event.incident} {event.issue}"
+            self.lines.append(wrapped(f"{words} {event.operation} {as_json(event.text)}"))
+
+    def output(self, command: str, code: int, out: str, err: str) -> None:
+        """Add what a command printed."""
+        self.lines.append(f"$ syncd {command} -> {code}")
+        self.lines += [f"{INDENT}{line}".rstrip() for line in out.splitlines()]
+        self.lines += [f"{INDENT}! {line}".rstrip() for line in err.splitlines()]
+
+    def operations(self, file: Path) -> None:
+        """Add every operation as it stands, and the marks that `text` replaces."""
+        for row in ledger.operations(file):
+            words = " ".join(f"{word}={row[word] or '-'}" for word in _ROW)
+            self.lines.append(f"o {row['key']} {words}")
+            for word in ("reason", "error"):
+                if row[word]:
+                    self.lines.append(wrapped(f"{INDENT}{word} {as_json(row[word])}"))
+            for word in ("needs", "meaning", "rendered"):
+                if row[word]:
+                    self.lines.append(wrapped(f"{INDENT}{word} {as_json(row[word])}"))
+            self.places[str(row["op"])] = f"<{row['key']}>"
+
+    def text(self) -> str:
+        """Return the whole trace, normalised."""
+        text = "\n".join(self.lines).lstrip("\n") + "\n"
+        for place in sorted(self.places, key=len, reverse=True):
+            text = text.replace(place, self.places[place])
+        return _HASH.sub("<hash>", _ANCHOR.sub("<anchor>", text))
+
+
+_ROW = ("kind", "class", "target", "incident", "object", "aspect", "state", "attempts", "remote")
