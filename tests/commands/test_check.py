@@ -70,7 +70,10 @@ def test_every_finding_has_its_parts_and_a_code_that_is_known(house: House) -> N
 
 
 def test_the_readme_of_the_mappings_describes_every_code_and_no_other() -> None:
-    sources = [TOP / "syncd" / "commands" / "check.py", *(TOP / "syncd" / "engine" / "checks").glob("*.py")]
+    sources = [
+        TOP / "syncd" / "commands" / "check.py",
+        *(TOP / "syncd" / "preflight" / "checks").glob("*.py"),
+    ]
     code = re.compile(r'"((?:C|PD|J|T)\d{2})"')
     assert {one for path in sources for one in code.findall(path.read_text())} == codes_in_the_readme()
 

@@ -2,7 +2,8 @@
 
 Bounded are the processor time of the rendering thread, the characters printed, and the length of any text,
 list and number that an operator, a filter or a call makes. The time is checked at every turn of a loop, call,
-filter, operator and output. Templates belong to the operator: the limits stop mistakes, not malice.
+filter, operator and output, and calls may be nested only so deep. Templates belong to the operator: the limits
+stop mistakes, not malice.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ MOST_OUTPUT = 262_144
 LONGEST_TEXT = 65_536
 LONGEST_LIST = 10_000
 LARGEST_NUMBER = 2**63
+DEEPEST_CALLS = 50
+"""Calls inside calls: a macro that calls itself ends here, long before Python's own limit."""
 
 Anything = TypeVar("Anything")
 
@@ -31,6 +34,9 @@ class LimitReached(TemplateRuntimeError):
 
 _DEADLINE: ContextVar[float] = ContextVar("template_deadline")
 """The thread's processor time at which its rendering is stopped."""
+
+_DEPTH: ContextVar[int] = ContextVar("template_call_depth", default=0)
+"""How many calls of this rendering are under way inside each other."""
 
 
 @contextmanager
@@ -47,6 +53,19 @@ def check_time() -> None:
     """Raise `LimitReached` if the rendering has used its time."""
     if time.thread_time() > _DEADLINE.get():
         raise LimitReached("it takes too long")
+
+
+@contextmanager
+def nested_call() -> Iterator[None]:
+    """Count a call that runs inside; raises `LimitReached` where calls are nested too deep."""
+    depth = _DEPTH.get() + 1
+    if depth > DEEPEST_CALLS:
+        raise LimitReached(f"it nests more than {DEEPEST_CALLS} calls")
+    token = _DEPTH.set(depth)
+    try:
+        yield
+    finally:
+        _DEPTH.reset(token)
 
 
 def joined(pieces: Iterable[str]) -> str:

@@ -24,7 +24,7 @@ from jinja2.utils import missing
 from markupsafe import Markup, escape
 
 from syncd.config.problems import did_you_mean
-from syncd.config.templates.limits import check_time, joined, sized
+from syncd.config.templates.limits import check_time, joined, nested_call, sized
 from syncd.config.templates.values import known
 from syncd.domain.text import escape_wiki, strip_controls
 
@@ -171,7 +171,8 @@ class Sandbox(SandboxedEnvironment):
     def call(self, context: Context, function: Any, /, *args: Any, **kwargs: Any) -> Any:
         """Call a macro, a block, `range` or one of the few methods that are allowed."""
         check_time()
-        return sized(super().call(context, known(function), *args, **kwargs))
+        with nested_call():
+            return sized(super().call(context, known(function), *args, **kwargs))
 
     def is_safe_callable(self, obj: Any) -> bool:
         """Whether a template may call this."""
