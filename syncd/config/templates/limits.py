@@ -2,8 +2,8 @@
 
 Bounded are the processor time of the rendering thread, the characters printed, and the length of any text,
 list and number that an operator, a filter or a call makes. The time is checked at every turn of a loop, call,
-filter, operator and output, and calls may be nested only so deep. Templates belong to the operator: the limits
-stop mistakes, not malice.
+filter, operator and output, and calls may be nested only so deep. Templates belong to the operator: the
+limits stop mistakes, not malice.
 """
 
 from __future__ import annotations
