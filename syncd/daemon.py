@@ -208,8 +208,8 @@ class Daemon:
         self.pulse = Pulse(desk.clock, poll_seconds)
         tell, read = self.supervisor, partial(read_rules, configuration)
         self.reloader = Reloader(desk, read, self.engine.rules_changed, tell.reloading, tell.ready)
-        self.alarms = Alarms(desk, self.engine.good_sides, settings.expires)
-        self.alarms.tell = self.engine.post_office.tell_alarm
+        post_office = self.engine.post_office
+        self.alarms = Alarms(desk, self.engine.good_sides, settings.expires, post_office.mails_of)
         receiver = Receiver(desk, self.engine.dispatcher.submit)
         self._source = Source(
             desk, self.pulse, self.engine.good_sides, receiver, poll_seconds, settings.expires
@@ -268,12 +268,12 @@ class Daemon:
         ticker, now = self._ticker, SystemClock().now()
         ticker.add_job(self._cycle, "interval", seconds=self._poll_seconds, next_run_time=now)
         ticker.add_job(_unless_unwritable(self.engine.tick), "interval", seconds=1)
-        ticker.add_job(_unless_unwritable(self.engine.errands), "interval", seconds=1)
+        ticker.add_job(_unless_unwritable(self.engine.jobs.errands), "interval", seconds=1)
         ticker.add_job(_unless_unwritable(self._reloads), "interval", seconds=1)
-        ticker.add_job(_unless_unwritable(self.engine.reports), "interval", seconds=REPORTS_EVERY)
+        ticker.add_job(_unless_unwritable(self.engine.jobs.reports), "interval", seconds=REPORTS_EVERY)
         ticker.add_job(_unless_unwritable(self._alarms), "interval", seconds=ALARMS_EVERY)
         ticker.add_job(_unless_unwritable(self.engine.slow), "interval", seconds=EVERY_SECONDS)
-        ticker.add_job(_unless_unwritable(self.engine.nightly), "interval", seconds=EVERY_SECONDS)
+        ticker.add_job(_unless_unwritable(self.engine.jobs.nightly), "interval", seconds=EVERY_SECONDS)
         ticker.start()
         if self.listener is not None:
             self.listener.start()
@@ -306,7 +306,7 @@ class Daemon:
         """Read the rules again where a signal or a person asked for it."""
         while (sent := signal.sigtimedwait({signal.SIGHUP}, 0)) is not None:
             self.reloader.run(Loaded(sent.si_uid, system_user(sent.si_uid), "SIGHUP"))
-        self.engine.reloads(self.reloader)
+        self.engine.jobs.reloads(self.reloader)
 
     def _cycle(self) -> None:
         try:

@@ -10,6 +10,8 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
+from ledger_reading import operations
+
 from syncd.config.templates.templates import Templates
 from syncd.domain.incident import Incident
 from syncd.domain.mapping.mapping import Mapping
@@ -21,7 +23,7 @@ from syncd.engine.loop import CycleResult, Engine
 from syncd.engine.runtime.mailer import Post
 from syncd.engine.runtime.service_health import Health
 from syncd.ledger.open import Ledger, open_for_work
-from syncd.ledger.store.tables import OperationRow
+from syncd.ledger.records import OperationRecord
 from syncd.policy.case import Rulebook
 from syncd.remote.http.budget import Budget
 from syncd.remote.http.transport import Transport
@@ -186,15 +188,9 @@ class Rig:
         for _ in range(cycles):
             self.cycle(seconds)
 
-    def operations(self, *states: str) -> list[OperationRow]:
+    def operations(self, *states: str) -> list[OperationRecord]:
         """The operations in these states, all of them without any."""
-        from sqlmodel import col, select
-
-        with self.ledger.db.read() as session:
-            query = select(OperationRow).order_by(col(OperationRow.id))
-            if states:
-                query = query.where(col(OperationRow.state).in_(states))
-            return list(session.exec(query).all())
+        return operations(self.ledger, *states)
 
     def writes(self) -> int:
         """How many requests that write both services have received so far."""

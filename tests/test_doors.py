@@ -8,6 +8,7 @@ import stat
 from pathlib import Path
 
 import pytest
+from ledger_reading import holding
 from rig import Rig
 from ruamel.yaml import YAML
 from shifted_clock import ShiftedClock
@@ -51,9 +52,8 @@ def test_the_ledger_and_all_that_lies_beside_it_is_ours_alone(tmp_path: Path) ->
     before = os.umask(0)
     try:
         ledger = open_for_work(f"sqlite:///{tmp_path}/state/syncd.db", "test", START)
-        with ledger.db.write() as session:
+        with holding(ledger):
             ledger.moments.next()
-            session.flush()
         modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "state").iterdir()}
         ledger.close()
     finally:

@@ -19,10 +19,10 @@ from syncd.domain.text import terminal
 @json_option
 def command(as_json: bool, overdue: bool, unowned: bool) -> None:
     """Read the ledger and list the action items, the longest overdue first."""
-    from syncd.ledger.views.action_items import actions_data
+    from syncd.ledger.views.actions import actions_data
 
-    with ledger_for_reading() as db, db.read() as session:
-        data = actions_data(session, command_clock().now(), overdue=overdue, unowned=unowned)
+    with ledger_for_reading() as db:
+        data = actions_data(db, command_clock().now(), overdue=overdue, unowned=unowned)
     if as_json:
         emit_json(data)
         return
@@ -38,7 +38,7 @@ def command(as_json: bool, overdue: bool, unowned: bool) -> None:
 
 def headline(data: list[dict[str, Any]]) -> str:
     """How many there are, and how many of them need somebody."""
-    from syncd.ledger.views.action_items import UNOWNED
+    from syncd.ledger.views.actions import UNOWNED
 
     late = sum(one["overdue_days"] > 0 for one in data)
     alone = sum(bool(UNOWNED.intersection(one["violations"])) for one in data)

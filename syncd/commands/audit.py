@@ -13,7 +13,7 @@ from syncd.commands.shared.output import emit_json, json_option
 from syncd.commands.shared.setup import ledger_for_reading
 
 if TYPE_CHECKING:
-    from sqlmodel import Session
+    from syncd.ledger.database.connection import Transactions
 
 
 @click.group(help="Verify the audit trail, or export the evidence of a period.")
@@ -42,12 +42,13 @@ def _anchor(_ctx: click.Context, _param: click.Parameter, value: str | None) -> 
 @json_option
 def verify(anchor: tuple[int, str] | None, exported: Path | None, as_json: bool) -> None:
     """Exit 0 when whole, 1 when broken."""
-    from syncd.ledger.store import audit
+    from syncd.ledger.database.connection import one_view
+    from syncd.ledger.views import audit_trail
 
-    with ledger_for_reading() as db, db.read() as session:
-        problems = _of_export(session, exported) if exported else []
-        broken = audit.verify(session, anchor)
-        seq, digest = audit.head(session)
+    with ledger_for_reading() as db, one_view(db) as view:
+        problems = _of_export(view, exported) if exported else []
+        broken = audit_trail.verify(view, anchor)
+        seq, digest = audit_trail.head(view)
     if as_json:
         said = {"seq": broken.seq, "why": broken.why} if broken else None
         whole = broken is None and not problems
@@ -64,11 +65,12 @@ def verify(anchor: tuple[int, str] | None, exported: Path | None, as_json: bool)
     sys.exit(1 if broken or problems else 0)
 
 
-def _of_export(session: Session, folder: Path) -> list[str]:
+def _of_export(ledger: Transactions, folder: Path) -> list[str]:
     """What of an exported folder does not hold; empty where all of it does."""
     import json
 
-    from syncd.ledger.store import audit
+    from syncd.ledger.views import audit_trail
+    from syncd.ledger.views.evidence import foreign_events
     from syncd.report import evidence
 
     def read(name: str) -> bytes | None:
@@ -80,11 +82,11 @@ def _of_export(session: Session, folder: Path) -> list[str]:
         return [f"{folder} has no {evidence.MANIFEST}; name a folder that audit export wrote"]
     problems = evidence.broken_files(text, read)
     seq, _, digest = str(json.loads(text)["anchor"]).partition(":")
-    broken = audit.verify(session, (int(seq), digest))
+    broken = audit_trail.verify(ledger, (int(seq), digest))
     if broken:
         problems.append(f"the chain does not pass through the export's anchor: {broken.why}")
     for path in sorted(folder.glob("incidents/*.json")):
-        foreign = evidence.foreign_events(session, json.loads(path.read_bytes()))
+        foreign = foreign_events(ledger, json.loads(path.read_bytes()))
         if foreign:
             problems.append(f"{path.name}: the ledger does not have these events so: {foreign}")
     return problems

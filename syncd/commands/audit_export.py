@@ -13,6 +13,7 @@ from syncd.commands.shared.setup import Setup, command_clock, ledger_for_reading
 
 if TYPE_CHECKING:
     from syncd.engine.jobs.population import Population
+    from syncd.ledger.database.connection import Database
 
 
 @click.command(
@@ -66,31 +67,35 @@ def export(ctx: click.Context, since: datetime, until: datetime, output: Path, o
 
 
 def _files(setup: Setup | None, begin: datetime, end: datetime) -> tuple[dict[str, bytes], Population | None]:
-    from syncd.ledger.store import audit
+    from syncd.ledger.database.connection import one_view
+    from syncd.ledger.views import audit_trail
+    from syncd.ledger.views.evidence import evidence_of, incidents_of
     from syncd.report import evidence
 
     files: dict[str, bytes] = {}
-    with ledger_for_reading() as db, db.read() as session:
-        found = _population(setup, session, begin, end)
-        rows, restricted = evidence.incidents_of(session, begin, end)
-        for row in rows:
-            data = evidence.evidence(session, row)
-            files[f"incidents/{row.number}.json"] = evidence.as_json(data)
-            files[f"incidents/{row.number}.csv"] = evidence.as_csv(data)
-        seq, digest = audit.head(session)
+    with ledger_for_reading() as db:
+        found = _population(setup, db, begin, end)
+        with one_view(db) as view:
+            incidents = incidents_of(view, begin, end)
+            told = [incident for incident in incidents if not incident.restricted]
+            for incident in told:
+                data = evidence_of(view, incident)
+                files[f"incidents/{incident.number}.json"] = evidence.as_json(data)
+                files[f"incidents/{incident.number}.csv"] = evidence.as_csv(data)
+            seq, digest = audit_trail.head(view)
     about = {
         "from": begin.isoformat(),
         "to": end.isoformat(),
         "anchor": f"{seq}:{digest}",
-        "incidents": len(rows),
-        "restricted": restricted,
+        "incidents": len(told),
+        "restricted": len(incidents) - len(told),
     }
-    files["population.json"] = evidence.as_json(_counted(found, len(rows) + restricted))
+    files["population.json"] = evidence.as_json(_counted(found, len(incidents)))
     files[evidence.MANIFEST] = evidence.manifest(files, **about)
     return files, found
 
 
-def _population(setup: Setup | None, session: Any, begin: datetime, end: datetime) -> Population | None:
+def _population(setup: Setup | None, db: Database, begin: datetime, end: datetime) -> Population | None:
     if setup is None:
         return None
     from syncd.daemon import make_clients
@@ -99,7 +104,7 @@ def _population(setup: Setup | None, session: Any, begin: datetime, end: datetim
 
     clients = make_clients(setup.configuration.live, Transport(command_clock()))
     mappings = setup.configuration.mappings
-    return population(session, clients.pagerduty, clients.jira, mappings, begin, end)
+    return population(db, clients.pagerduty, clients.jira, mappings, begin, end)
 
 
 def _counted(found: Population | None, in_ledger: int) -> dict[str, Any]:

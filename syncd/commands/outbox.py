@@ -18,10 +18,10 @@ def command(ctx: click.Context, as_json: bool) -> None:
     if ctx.invoked_subcommand is not None:
         return
     from syncd.commands.shared.setup import ledger_for_reading
-    from syncd.ledger.views.status_and_show import outbox_data
+    from syncd.ledger.views.outbox import outbox_data
 
-    with ledger_for_reading() as db, db.read() as session:
-        data = outbox_data(session)
+    with ledger_for_reading() as db:
+        data = outbox_data(db)
     if as_json:
         emit_json(data)
         return

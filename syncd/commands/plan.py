@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @click.pass_context
 def command(ctx: click.Context, as_json: bool) -> None:
     """Observe and decide on a copy, and list the operations; 69 or 77 where a service cannot be read."""
-    from syncd.ledger.store import holds
+    from syncd.ledger.views.brakes import first_load_data
 
     setup = Setup.load(ctx)
     setup.start_log(quiet=True)
@@ -30,8 +30,7 @@ def command(ctx: click.Context, as_json: bool) -> None:
         desk = desk_on_copy(setup, Path(folder))
         try:
             operations = _plan(desk)
-            with desk.ledger.db.read() as session:
-                first_load = holds.first_load_data(session)
+            first_load = first_load_data(desk.ledger)
         finally:
             desk.ledger.close()
     if as_json:
@@ -64,17 +63,15 @@ def _plan(desk: Desk) -> list[dict[str, Any]]:
     from syncd.commands.shared import exit_codes
     from syncd.domain.operation import OperationState
     from syncd.engine.loop import Engine, once
-    from syncd.ledger.store import outbox
+    from syncd.ledger.views import outbox
 
     result = once(Engine(desk))
     if not result.good or desk.health.down():
         sys.exit(exit_codes.say_down(desk.health.down()))
     states = [OperationState.PENDING, OperationState.SETTLING, OperationState.HELD]
-    with desk.ledger.db.read() as session:
-        rows = outbox.listing(session, states)
     return [
         {"incident": row.incident_id, "kind": row.kind, "target": row.target, "reason": row.reason}
-        for row in rows
+        for row in outbox.listing(desk.ledger, states)
     ]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import getpass
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -67,7 +67,8 @@ def command(
 
 
 def _report(rules: Rules, named: str | None, team: str | None) -> tuple[Weekly, str]:
-    from syncd.ledger.store import audit
+    from syncd.ledger.database.connection import one_view
+    from syncd.ledger.views import audit_trail
     from syncd.report.weekly.report import frozen, make, zone_of
     from syncd.report.weekly.week import Week
 
@@ -76,16 +77,14 @@ def _report(rules: Rules, named: str | None, team: str | None) -> tuple[Weekly, 
     week = _named(named) if named else Week.of(now, zone).back(1)
     if week.bounds(zone)[0] > now:
         raise click.UsageError(f"{week.name} has not begun yet")
-    with ledger_for_reading() as db, db.read() as session:
+    with ledger_for_reading() as db, one_view(db) as view:
         expires = rules.settings.expires
-        report = frozen(session, week, team, zone) or make(
-            session, week, team, mappings, now, expires=expires
-        )
-        seq, digest = audit.head(session)
+        report = frozen(view, week, team, zone) or make(view, week, team, mappings, now, expires=expires)
+        seq, digest = audit_trail.head(view)
     return report, f"{seq}:{digest}"
 
 
-def _send(setup: Setup, arguments: dict[str, str | None]) -> int:
+def _send(setup: Setup, arguments: dict[str, Any]) -> int:
     """Have it sent: by the living daemon, else here under the lock; return the exit code."""
     from syncd.commands.shared.ask_daemon import ask_daemon
     from syncd.engine.jobs import requests
@@ -100,8 +99,7 @@ def _send(setup: Setup, arguments: dict[str, str | None]) -> int:
         result = ask_daemon(requests.REPORT, arguments, who, lambda words: click.echo(words, err=True))
     else:
         try:
-            with desk.ledger.db.write() as session:
-                number = requests.ask(session, requests.REPORT, arguments, who, desk.clock).id or 0
+            number = requests.ask(desk.ledger, requests.REPORT, arguments, who, desk.clock.now())
             once(Engine(desk))
             result = requests.answer_of(desk.ledger, number)
         finally:

@@ -93,8 +93,7 @@ def _do(setup: Setup, arguments: Data) -> Data:
         click.echo("a running daemon does it", err=True)
         return ask_daemon("resync", arguments, who, lambda words: click.echo(words, err=True))
     try:
-        with desk.ledger.db.write() as session:
-            number = requests.ask(session, "resync", arguments, who, desk.clock).id or 0
+        number = requests.ask(desk.ledger, "resync", arguments, who, desk.clock.now())
         once(Engine(desk), parallel=WORKERS)
         return requests.answer_of(desk.ledger, number)
     finally:

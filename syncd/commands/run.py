@@ -45,7 +45,7 @@ def _run(setup: Setup, desk: Desk) -> bool:
     logger.info(
         "syncd works for {} with the ledger {}, every {:g} s; stop it with Ctrl-C or SIGTERM",
         ", ".join(mapping.team for mapping in desk.mappings),
-        desk.ledger.db.file,
+        desk.ledger.file,
         settings.poll_seconds,
     )
     return Daemon(desk, setup.configuration).run()
@@ -56,12 +56,13 @@ def _once(setup: Setup, desk: Desk) -> int:
     from syncd.commands.shared.progress_bar import bar_on_terminal
     from syncd.engine.jobs.resync import state_in_words
     from syncd.engine.loop import WORKERS, Engine, once
-    from syncd.ledger.store import outbox
+    from syncd.ledger.database.connection import one_view
+    from syncd.ledger.views import outbox
 
     with bar_on_terminal(setup, desk.progress):
         result = once(Engine(desk), parallel=WORKERS)
-    with desk.ledger.db.read() as session:
-        counts, brakes = outbox.counts(session), state_in_words(session)
+    with one_view(desk.ledger) as view:
+        counts, brakes = outbox.counts(view), state_in_words(view)
     down = desk.health.down()
     if down or not result.good:
         return exit_codes.say_down(down)

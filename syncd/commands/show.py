@@ -23,11 +23,12 @@ if TYPE_CHECKING:
 @click.pass_context
 def command(ctx: click.Context, incident: str, as_json: bool, restricted: bool) -> None:
     """ID is an incident's id, its number or its ticket's key."""
-    from syncd.ledger.views.status_and_show import find_incident, show_data
+    from syncd.ledger.database.connection import one_view
+    from syncd.ledger.views.show import find_incident, show_data
 
-    with ledger_for_reading() as db, db.read() as session:
-        row = find_incident(session, incident)
-        data = show_data(session, row, command_clock().now()) if row else None
+    with ledger_for_reading() as db, one_view(db) as view:
+        record = find_incident(view, incident)
+        data = show_data(view, record, command_clock().now()) if record else None
     if data is None:
         click.echo(f"{incident} is no incident, number or ticket key in this ledger", err=True)
         click.echo("syncd status --all lists what is there", err=True)

@@ -48,12 +48,10 @@ def command(ctx: click.Context, as_json: bool, everything: bool, restricted: boo
 
 
 def _read(ctx: click.Context, everything: bool, restricted: bool) -> dict[str, Any]:
-    from syncd.ledger.views.status_and_show import all_incidents, status_data
+    from syncd.ledger.views.status import status_data
 
-    with ledger_for_reading() as db, db.read() as session:
-        data = status_data(session)
-        if everything:
-            data["incidents"] = all_incidents(session)
+    with ledger_for_reading() as db:
+        data = status_data(db, everything=everything)
     if restricted:
         put_titles(ctx, data["incidents"])
     return data

@@ -6,7 +6,7 @@ Nothing here runs twice at once for the same incident; different incidents run i
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from loguru import logger
@@ -18,29 +18,33 @@ from syncd.engine.act.executor import Executor, Verdict
 from syncd.engine.act.mail_rate import Ceiling
 from syncd.engine.act.unknown_outcomes import give_up, settle
 from syncd.engine.context import Desk
-from syncd.engine.decide.case_builder import build_case
+from syncd.engine.decide.case_builder import case_of, facts_of
 from syncd.engine.decide.looks import read
 from syncd.engine.decide.notices_without_jira import tell
 from syncd.engine.jira_knowledge.resolve_names import MappingDoesNotFit
 from syncd.engine.observe.accounts import people_of
-from syncd.engine.observe.intake import keep_incident, keep_issue
+from syncd.engine.observe.masking import storage_rules
 from syncd.engine.observe.notes_and_comments import read_comments, read_notes
 from syncd.engine.observe.other_tools import take_other_tools_ticket
-from syncd.engine.observe.unreadable import note_read, note_unread
+from syncd.engine.observe.unreadable import note_unread
 from syncd.engine.record.decision import news, nothing_to_write, record, record_unseen
 from syncd.engine.record.pending_operations import as_if_untried
-from syncd.engine.rulebook import book_for
+from syncd.engine.rulebook import book_at
 from syncd.engine.runtime.brakes import rest_of
-from syncd.ledger.store import audit, outbox
-from syncd.ledger.store.change_queue import Look, looked, looks_of
-from syncd.ledger.store.snapshots import (
-    LONGEST_LAG,
-    incident_and_ticket,
-    is_restricted,
-    still_as_read,
-    ticket_of,
+from syncd.ledger.records import IncidentRecord, OperationRecord, TicketRecord
+from syncd.ledger.store.change_queue import Look
+from syncd.ledger.store.decisions import answer_looks
+from syncd.ledger.store.known import (
+    Known,
+    find_incident,
+    find_ticket,
+    in_doubt,
+    incidents_waiting_for,
+    open_operations,
 )
-from syncd.ledger.store.tables import IncidentRow, OperationRow, TicketRow
+from syncd.ledger.store.leaving import Basis, ready
+from syncd.ledger.store.pages import store_incident, store_ticket
+from syncd.ledger.store.snapshots import LONGEST_LAG, is_restricted
 from syncd.policy.case import Rulebook
 from syncd.policy.decide import decide
 from syncd.policy.restricted import ASPECT
@@ -70,17 +74,16 @@ class Later:
 
 @dataclass
 class Seen:
-    """One incident as it was looked at; `at_hand` are rows that no request has made old since.
+    """One incident as it was looked at; `at_hand` is what no request has made old since, None: nothing.
 
-    `rows` are its open operations after the decision, None while they are not known.
+    `operations` are its open operations after the decision, None while they are not known.
     """
 
     incident: Incident
     book: Rulebook
-    row: IncidentRow
-    looks: list[Look]
-    at_hand: list[IncidentRow | TicketRow]
-    rows: list[OperationRow] | None = None
+    row: IncidentRecord
+    at_hand: Known | None
+    operations: Sequence[OperationRecord] | None = None
 
 
 class Worker:
@@ -89,7 +92,7 @@ class Worker:
     def __init__(
         self,
         desk: Desk,
-        left_to_batches: Callable[[OperationRow, IncidentRow], bool] = lambda _row, _incident: False,
+        left_to_batches: Callable[[OperationRecord, IncidentRecord], bool] = lambda _row, _incident: False,
     ) -> None:
         self._desk = desk
         self._executor = Executor(desk)
@@ -113,7 +116,7 @@ class Worker:
                 self._desk.health.failed(error.service, error)
                 later.at(max(RETRY_AFTER, self._desk.health.wait(error.service)))
                 tell(self._desk, incident_id)
-                if self._restricted(incident_id):
+                if is_restricted(self._desk.ledger, incident_id):
                     self._act(incident_id, None, later, mails=True)
                     return later  # undecided, its security level may be what has to go first
             except MappingDoesNotFit as error:
@@ -136,71 +139,58 @@ class Worker:
                 break
         return later
 
-    def _restricted(self, incident_id: str) -> bool:
-        with self._desk.ledger.db.read() as session:
-            return is_restricted(session, incident_id)
-
     def _look(self, incident_id: str, later: Later) -> Seen | None:
         """Read what is not fresh enough; return what was seen, None where no team claims it."""
         desk = self._desk
-        with desk.ledger.db.read() as session:
-            row, ticket = incident_and_ticket(session, incident_id)
-            looks = looks_of(session, incident_id)
-        known = row
+        known = find_incident(desk.ledger, incident_id)
+        row, ticket, looks = known.incident, known.ticket, known.looks
         wanted = max((look.moment for look in looks if not look.ticket), default=0)
         if row is None or row.moment < wanted:
             row = self._read_incident(incident_id)
-        if row is None:
+        stands_in = ticket.project if ticket is not None else None
+        book = book_at(desk, row, stands_in) if row is not None else None
+        if row is None or book is None:
             self._forget_looks(looks)
             return None
         incident = Incident.model_validate(row.snapshot)
-        book = book_for(desk, row)
-        if book is None:
-            self._forget_looks(looks)
-            return None
         if _lacks_something(incident, book):
             row = self._read_incident(incident_id) or row
-            incident, book = Incident.model_validate(row.snapshot), book_for(desk, row) or book
+            incident, book = Incident.model_validate(row.snapshot), book_at(desk, row, stands_in) or book
         noted = row.notes_wanted or any(look.notes and look.moment >= row.notes_moment for look in looks)
         if noted and not row.restricted:
             read_notes(self._desk, row)
         shared = ticket is None and book.mapping.coexist is Coexist.ADOPT
         if shared:
             take_other_tools_ticket(desk, row)
-            with desk.ledger.db.read() as session:
-                ticket = ticket_of(session, incident_id)
+            ticket = find_ticket(desk.ledger, incident_id)
         later.wake.update(self._know_merge_target(incident))
         asked = self._read_ticket(
-            incident, ticket, max((one.moment for one in looks if one.ticket), default=0)
+            incident, ticket, max((look.moment for look in looks if look.ticket), default=0)
         )
         beside = book.mapping.two_way.comments and not row.restricted
         if beside and ticket is not None:
             read_comments(desk, ticket)
-        fresh = row is known and not asked and not noted and not shared
+        fresh = row is known.incident and not asked and not noted and not shared
         whole = ticket is None or not ticket.snapshot or ticket.snapshot.get("comments") is not None
-        at_hand = [one for one in (row, ticket) if one is not None] if fresh and (whole or not beside) else []
-        return Seen(incident, book, row, looks, at_hand)
+        return Seen(incident, book, row, known if fresh and (whole or not beside) else None)
 
     def _know_merge_target(self, incident: Incident) -> set[str]:
         """The incident that this one was merged into must be known, and decided on for its ticket."""
-        desk, target = self._desk, incident.merged_into
+        target = incident.merged_into
         if target is None:
             return set()
-        with desk.ledger.db.read() as session:
-            known = session.get(IncidentRow, target)
-            ticket = ticket_of(session, target)
-        if known is None:
+        known = find_incident(self._desk.ledger, target)
+        if known.incident is None:
             self._read_incident(target)
-        return {target} if ticket is None else set()
+        return {target} if known.ticket is None else set()
 
-    def _read_incident(self, incident_id: str) -> IncidentRow | None:
+    def _read_incident(self, incident_id: str) -> IncidentRecord | None:
         desk = self._desk
         moment = desk.ledger.moments.next()
         try:
             incident = desk.clients.pagerduty.incident(incident_id)
         except Unreadable as error:
-            with desk.ledger.db.write() as session:
-                note_unread(session, desk, {incident_id: error.message}, look=False)
+            note_unread(desk, {incident_id: error.message}, look=False)
             return None
         desk.health.succeeded("pagerduty")
         if incident is None:
@@ -208,16 +198,9 @@ class Worker:
                 "PagerDuty does not show incident {} to us; nothing about it is changed", incident_id
             )
             return None
-        team = desk.team_of(incident.service.id, incident.service.name)
-        with desk.ledger.db.write() as session:
-            known = session.get(IncidentRow, incident_id)
-            kept = known.team if known else None
-            note_read(session, incident_id)
-            keep_incident(session, desk, incident, moment, team[0].team if team else kept)
-            session.flush()
-            return session.get(IncidentRow, incident_id)
+        return store_incident(desk.ledger, storage_rules(desk), incident, moment, desk.clock.now())
 
-    def _read_ticket(self, incident: Incident, ticket: TicketRow | None, wanted: int) -> bool:
+    def _read_ticket(self, incident: Incident, ticket: TicketRecord | None, wanted: int) -> bool:
         """Whether it was read: where a look asks for it, or where it must be moved and was never read."""
         desk = self._desk
         if ticket is None:
@@ -225,32 +208,26 @@ class Worker:
         never = not ticket.snapshot and incident.status is not IncidentStatus.TRIGGERED
         if not never and ticket.moment >= wanted:
             return False
-        with desk.ledger.db.read() as session:
-            doubted = outbox.in_doubt(session, incident.id, desk.clock.now() - LONGEST_LAG)
+        doubted = in_doubt(desk.ledger, incident.id, desk.clock.now() - LONGEST_LAG)
         moment = desk.ledger.moments.next()
         # a bulk read that lags would have a move that was made taken for one that was not
         fetched = desk.fetch_by_id(ticket.issue_id) if doubted else desk.fetch([ticket.issue_id])
         desk.health.succeeded("jira")
-        with desk.ledger.db.write() as session:
-            session.add(ticket)
-            for issue in fetched.issues:
-                if issue.id == ticket.issue_id:
-                    keep_issue(session, desk, ticket, issue, moment)
-            if not fetched.issues and not fetched.unread and ticket.out_of_sight_since is None:
-                ticket.out_of_sight_since = desk.clock.now()
-                audit.append(
-                    session,
-                    desk.clock.now(),
-                    "ticket.out_of_sight",
-                    incident=incident.id,
-                    issue=ticket.issue_id,
-                )
+        store_ticket(
+            desk.ledger,
+            storage_rules(desk),
+            incident.id,
+            next((issue for issue in fetched.issues if issue.id == ticket.issue_id), None),
+            moment,
+            desk.clock.now(),
+            desk.date_of("jira"),
+            gone=not fetched.issues and not fetched.unread,
+        )
         return True
 
-    def _forget_looks(self, looks: list[Look]) -> None:
+    def _forget_looks(self, looks: Sequence[Look]) -> None:
         if looks:
-            with self._desk.ledger.db.write() as session:
-                looked(session, looks)
+            answer_looks(self._desk.ledger, looks)
 
     def _decide(self, seen: Seen, later: Later, seen_before: Counter[str]) -> bool:
         """Decide on the present case and record the result, in one transaction with the looks it answers.
@@ -260,26 +237,22 @@ class Worker:
         """
         desk, incident, book = self._desk, seen.incident, seen.book
         people = people_of(desk, incident, book)
-        with desk.ledger.db.read() as session:
-            # what is at hand is not read once more; what changes meanwhile asks for another look
-            at_hand = seen.at_hand or incident_and_ticket(session, incident.id)
-            session.add_all(one for one in at_hand if one is not None)
-            row = session.get(IncidentRow, incident.id)
-            if row is None:
-                return True
-            looks = seen.looks if seen.at_hand else looks_of(session, incident.id)
-            case = build_case(session, desk, row, book, people)
-            book = as_held(case, book)
-            rows = outbox.open_of(session, incident.id)
-            decision = decide(as_if_untried(case, rows), book)
-            if decision.again is not None:
-                later.at(decision.again)
-            rest = rest_of(row, book.mapping.version, decision.again, desk.clock.now())
-            rest_noted = bool(rows or decision.operations) or row.rest == rest
-            settled = rest_noted and not looks and not news(session, row, case, decision, desk.clock.now())
-            if settled and not decision.look and nothing_to_write(row, rows, decision, case):
-                seen.rows = rows
-                return True
+        # what is at hand is not read once more; what changes meanwhile asks for another look
+        facts = facts_of(desk, incident.id, book, seen.at_hand)
+        if facts is None:
+            return True
+        row, operations, now = facts.incident, facts.operations, desk.clock.now()
+        case = case_of(desk, facts, book, people)
+        book = as_held(case, book)
+        decision = decide(as_if_untried(case, operations), book)
+        if decision.again is not None:
+            later.at(decision.again)
+        rest = rest_of(row, book.mapping.version, decision.again, now)
+        rest_noted = bool(operations or decision.operations) or row.rest == rest
+        settled = rest_noted and not facts.looks and not news(row, facts.items, case, decision, now)
+        if settled and not decision.look and nothing_to_write(row, operations, decision, case):
+            seen.operations = operations
+            return True
         if decision.look and all(seen_before[name] >= SAME_LOOKS for name in decision.look):
             # it cannot be seen now and is tried again later; neither the ticket nor who is to be told of the
             # incident itself waits for that, and what is on record stands
@@ -287,7 +260,7 @@ class Worker:
             later.at(60.0)
             recorded = record_unseen(desk, row, case, book)
             if recorded is not None:
-                seen.row, seen.rows = recorded
+                seen.row, seen.operations = recorded.incident, recorded.operations
             return True
         if decision.look:
             seen_before.update(decision.look)
@@ -298,27 +271,23 @@ class Worker:
                 later.at(max(RETRY_AFTER, desk.health.wait(error.service)))
                 seen_before.update(dict.fromkeys(decision.look, SAME_LOOKS))
             return False
-        with desk.ledger.db.write() as session:
-            now = still_as_read(session, row)
-            if now is None or (now.restricted and not case.restricted):
-                later.at(0.0)  # somebody said so meanwhile, and this decision may hold texts
-                return True
-            seen.row = now
-            looked(session, looks)
-            seen.rows = record(session, desk, now, case, book, decision, rest)
+        recorded = record(desk, row, case, book, decision, facts.looks, rest)
+        if recorded is None:
+            later.at(0.0)  # somebody said so meanwhile, and this decision may hold texts
+            return True
+        seen.row, seen.operations = recorded.incident, recorded.operations
         return True
 
     def _act(self, incident_id: str, seen: Seen | None, later: Later, *, mails: bool = False) -> bool:
         """Try each open operation that may leave, or only the mails; return whether anything changed."""
         desk = self._desk
-        if desk.dry_run or not desk.brakes.accepted_now():
+        if desk.dry_run or not desk.brakes.accepted():
             return False
-        rows = seen.rows if seen else None
-        if rows is None:
-            with desk.ledger.db.read() as session:
-                rows = outbox.open_of(session, incident_id)
+        operations = seen.operations if seen else None
+        if operations is None:
+            operations = open_operations(desk.ledger, incident_id)
         moved, batched = False, set[str]()
-        for row in sorted(rows, key=lambda one: (one.target != Target.MAIL, one.aspect != ASPECT)):
+        for row in sorted(operations, key=lambda one: (one.target != Target.MAIL, one.aspect != ASPECT)):
             if mails and row.target != Target.MAIL:
                 break
             if desk.stop.is_set():
@@ -328,15 +297,15 @@ class Worker:
             if row.key in batched or not batched.isdisjoint(row.needs):
                 continue
             verdict = self._try(row, later)
-            moved = moved or verdict in (Verdict.DONE, Verdict.AGAIN, Verdict.ENDED)
-            if row.aspect == ASPECT and row.state != OperationState.PARKED and verdict is not Verdict.DONE:
+            moved = moved or verdict in (Verdict.DONE, Verdict.AGAIN, Verdict.ENDED, Verdict.PARKED)
+            done = verdict in (Verdict.DONE, Verdict.PARKED) or row.state == OperationState.PARKED
+            if row.aspect == ASPECT and not done:
                 return moved  # the security level goes before everything else of its incident
             if verdict is Verdict.DONE and row.kind == Kind.CREATE_TICKET:
-                with desk.ledger.db.read() as session:
-                    later.wake.update(outbox.incidents_waiting_for(session, row.key))
+                later.wake.update(incidents_waiting_for(desk.ledger, row.key))
         return moved
 
-    def _try(self, row: OperationRow, later: Later) -> Verdict | None:
+    def _try(self, row: OperationRecord, later: Later) -> Verdict | None:
         desk = self._desk
         if row.state == OperationState.IN_FLIGHT:
             # who has the slot of an incident sends for it: this one's sending blew up before its end
@@ -350,22 +319,20 @@ class Worker:
         if row.state == OperationState.SETTLING:
             verdict, seconds = settle(desk, self._executor, row)
         else:
-            with desk.ledger.db.read() as session:
-                if outbox.unmet(session, row, desk.clock.now()) or not desk.brakes.may_leave(
-                    session, row.target
-                ):
-                    return None
+            basis = ready(desk.ledger, row, desk.clock.now())
+            if basis is None:
+                return None
             if row.target == Target.MAIL:
-                verdict, seconds = self._try_mail(row)
+                verdict, seconds = self._try_mail(row, basis)
             else:
-                verdict, seconds = self._executor.attempt(row), RETRY_AFTER
+                verdict, seconds = self._executor.attempt(row, basis), RETRY_AFTER
         if verdict is Verdict.WAIT:
             later.at(max(seconds, desk.health.wait(row.target)))
         return verdict
 
-    def _try_mail(self, row: OperationRow) -> tuple[Verdict, float]:
+    def _try_mail(self, row: OperationRecord, basis: Basis) -> tuple[Verdict, float]:
         with self._ceiling.place(row) as wait:
-            return (Verdict.WAIT, wait) if wait else (self._executor.attempt(row), RETRY_AFTER)
+            return (Verdict.WAIT, wait) if wait else (self._executor.attempt(row, basis), RETRY_AFTER)
 
 
 def _lacks_something(incident: Incident, book: Rulebook) -> bool:

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from syncd.domain.base import Reference
 from syncd.domain.incident import Incident
 from syncd.engine.context import Desk
-from syncd.ledger.store.tables import IncidentRow, TicketRow
+from syncd.ledger.records import IncidentRecord
+from syncd.ledger.store.what_to_read import ticket_project
 from syncd.policy.case import Rulebook
 from syncd.policy.restricted import ASPECT, level_of
 
@@ -53,26 +54,30 @@ def shelter_for(desk: Desk, book: Rulebook, refused: Collection[str] = ()) -> Sh
     return Shelter(apart, apart=True) if apart is not None else Shelter(book)
 
 
-def book_for(desk: Desk, row: IncidentRow, *, home: bool = False) -> Rulebook | None:
-    """The rulebook of an incident on record, with the project in which its ticket stands or will stand.
+def book_for(desk: Desk, row: IncidentRecord, *, home: bool = False) -> Rulebook | None:
+    """Return the rulebook of an incident on record (`book_at`); where its ticket stands is read."""
+    return book_at(desk, row, ticket_project(desk.ledger, row.id), home=home)
 
-    A ticket may stand in another project than the mapping's: it was moved, or its incident now belongs to
-    another team, whose rules hold from then on. What is made later is made in the mapping's project, so
-    `home` asks for that one, and what it has for postmortems holds in either.
+
+def book_at(desk: Desk, row: IncidentRecord, stands_in: str | None, *, home: bool = False) -> Rulebook | None:
+    """Return the rulebook of an incident, with the project in which its ticket stands or will stand.
+
+    `stands_in` is the ticket's project, None: there is no ticket yet. It may be another one than the
+    mapping's: the ticket was moved, or its incident now belongs to another team, whose rules hold from then
+    on. What is made later is made in the mapping's project, so `home` asks for that one, and what it has for
+    postmortems holds in either.
     """
     book = desk.book_of(Incident.model_validate(row.snapshot), row.team)
     if book is None:
         return None
     apart = book.mapping.restricted.project if row.restricted else None
-    with desk.ledger.db.read() as session:
-        ticket = session.get(TicketRow, row.id)
-    if ticket is None:
+    if stands_in is None:
         return shelter_for(desk, book).book if apart is not None else book
-    if apart is not None and ticket.project == apart:
+    if apart is not None and stands_in == apart:
         return _apart(desk, book) or book
-    if home or ticket.project == book.project.key:
+    if home or stands_in == book.project.key:
         return book
-    there = desk.facts.resolved_at(book.mapping, ticket.project)
+    there = desk.facts.resolved_at(book.mapping, stands_in)
     if there is None:
         return book
     papers = {"postmortem": book.project.postmortem, "sub_task": book.project.sub_task}

@@ -8,18 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlmodel import Session, col, func, select
-
-from syncd.domain.incident import IncidentStatus
 from syncd.domain.operation import OperationState
 from syncd.engine.context import Desk
-from syncd.ledger.store import holds, outbox
 from syncd.ledger.store.holds import FirstLoad
-from syncd.ledger.store.tables import IncidentRow, OperationRow
-
-WAITING = (OperationState.PENDING, OperationState.IN_FLIGHT, OperationState.SETTLING)
-"""States of operations that nobody need do anything about."""
-
+from syncd.ledger.views.daemon_state import WAITING, daemon_state
 
 NOBODY = "nobody receives mail (SYNCD_SMTP_HOST is not set)"
 
@@ -70,25 +62,16 @@ SIDES = ("pagerduty", "jira")
 def standing(desk: Desk, good: dict[str, datetime]) -> Standing:
     """Given the last good reads of this run, ask the ledger for the rest."""
     down = {one.name: one.down_since for one in desk.health.down() if one.down_since is not None}
-    with desk.ledger.db.read() as session:
-        return Standing(
-            teams=tuple(mapping.team for mapping in desk.mappings),
-            open_incidents=_open_incidents(session),
-            operations=outbox.counts(session),
-            oldest_waiting=_oldest_waiting(session),
-            good={side: good[side] for side in SIDES if side in good},
-            down=down,
-            paused=tuple(sorted(holds.pauses(session))),
-            held=holds.first_load(session) is FirstLoad.HELD or holds.mass_since(session) is not None,
-            remarks=(NOBODY,) if desk.post is not None and desk.post.nobody else (),
-        )
-
-
-def _open_incidents(session: Session) -> int:
-    query = select(func.count()).select_from(IncidentRow)
-    return session.exec(query.where(IncidentRow.status != IncidentStatus.RESOLVED)).one()
-
-
-def _oldest_waiting(session: Session) -> datetime | None:
-    query = select(OperationRow.decided_at).where(col(OperationRow.state).in_(WAITING))
-    return session.exec(query.order_by(col(OperationRow.decided_at)).limit(1)).first()
+    state = daemon_state(desk.ledger)
+    brakes = state.brakes
+    return Standing(
+        teams=tuple(mapping.team for mapping in desk.mappings),
+        open_incidents=state.open_incidents,
+        operations=state.operations,
+        oldest_waiting=state.oldest_waiting,
+        good={side: good[side] for side in SIDES if side in good},
+        down=down,
+        paused=tuple(sorted(brakes.pauses)),
+        held=brakes.first_load is FirstLoad.HELD or brakes.mass_since is not None,
+        remarks=(NOBODY,) if desk.post is not None and desk.post.nobody else (),
+    )

@@ -17,13 +17,14 @@ from sqlalchemy import bindparam, select
 from sqlalchemy.dialects.sqlite import insert
 from sqlmodel import Session, col
 
-from syncd.ledger.database.connection import Database, ledger_file
+from syncd.ledger.database.connection import Database, Transactions, ledger_file
 from syncd.ledger.database.lock import LedgerLock
 from syncd.ledger.database.logical_clock import Moments
 from syncd.ledger.database.migrate import check_revision, migrate
 from syncd.ledger.database.triggers import check_triggers
 from syncd.ledger.errors import LedgerMissing, LedgerNotOurs
 from syncd.ledger.store import audit
+from syncd.ledger.store.key_values import drop_cursor_in, set_cursor_in
 from syncd.ledger.store.restored import APART
 from syncd.ledger.store.tables import MetaRow
 
@@ -31,6 +32,12 @@ from syncd.ledger.store.tables import MetaRow
 def get_meta(session: Session, key: str) -> str | None:
     """One value of the table `meta`."""
     return session.connection().scalar(_GET, {"name": key})
+
+
+def instance_of(ledger: Transactions) -> str | None:
+    """Return the name of a ledger's instance; raises what the database raises where it does not answer."""
+    with ledger.read() as session:
+        return get_meta(session, "instance")
 
 
 def set_meta(session: Session, key: str, value: str) -> None:
@@ -59,9 +66,30 @@ class Ledger:
     moments: Moments
 
     @property
+    def trouble(self) -> str | None:
+        """What the disk said when it took no write; None while it is healthy."""
+        return self.db.trouble
+
+    def prove_room(self, size: int) -> None:
+        """Write so many bytes and drop them; raise `LedgerUnwritable` where the disk has no room for them."""
+        with self.write() as session:
+            set_cursor_in(session, "room", probe="." * size)
+        with self.write() as session:
+            drop_cursor_in(session, "room")
+
+    def end_trouble(self) -> None:
+        """Note that the disk takes writes again."""
+        self.db.trouble = None
+
+    @property
     def run_name(self) -> str:
         """This start of the executor, as operations carry it."""
         return f"{self.instance}/{self.run}"
+
+    @property
+    def file(self) -> Path:
+        """The file of its database."""
+        return self.db.file
 
     def write(self) -> AbstractContextManager[Session]:
         """One writing transaction, for the ledger's own verbs."""

@@ -24,11 +24,11 @@ from syncd.ledger.database.lock import LedgerLock
 from syncd.ledger.database.migrate import backup_file
 from syncd.ledger.open import Ledger, open_for_work, set_meta
 from syncd.ledger.store import audit, outbox
-from syncd.ledger.store.change_queue import look_again
-from syncd.ledger.store.key_values import set_cursor
+from syncd.ledger.store.change_queue import look_again_in
+from syncd.ledger.store.key_values import set_cursor_in
 from syncd.ledger.store.outbox import GivenUp
 from syncd.ledger.store.restored import CURSOR, UNSENT, WHY
-from syncd.ledger.store.snapshots import still_open, unfinished
+from syncd.ledger.store.snapshots import still_open_in, unfinished_in
 from syncd.ledger.store.tables import AuditEventRow, IncidentRow, RequestRow, TicketRow
 
 
@@ -100,7 +100,7 @@ def _begin_anew(
     with ledger.db.write() as session:
         last = session.exec(select(AuditEventRow.at).order_by(col(AuditEventRow.seq).desc()).limit(1)).first()
         set_meta(session, "restored", now.isoformat())
-        set_cursor(session, CURSOR, at=now.isoformat(), boot_id=stamp.boot_id, boottime=stamp.boottime)
+        set_cursor_in(session, CURSOR, at=now.isoformat(), boot_id=stamp.boot_id, boottime=stamp.boottime)
         unsent, forgotten = _empty_outbox(session, now)
         for row in session.exec(
             select(IncidentRow).where(col(IncidentRow.id).not_in(select(TicketRow.incident_id)))
@@ -115,10 +115,10 @@ def _begin_anew(
                 "failed": True,
             }
             session.add(request)
-        concerned = {*still_open(session), *unfinished(session)}
+        concerned = {*still_open_in(session), *unfinished_in(session)}
         moment = ledger.moments.next()
         for ticket in (False, True):
-            look_again(session, concerned, now, moment, "the ledger was restored", ticket=ticket)
+            look_again_in(session, concerned, now, moment, "the ledger was restored", ticket=ticket)
         audit.append(
             session,
             now,

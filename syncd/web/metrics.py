@@ -18,7 +18,7 @@ from syncd import __version__
 from syncd.engine.runtime.read_lag import BULK, INDEX
 from syncd.engine.runtime.watchdog import Pulse
 from syncd.engine.status import SIDES, Standing
-from syncd.ledger.views import status_and_show
+from syncd.ledger.views.metrics import measures
 from syncd.web.source import Source
 
 TICKET_BUCKETS = (15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 21600.0)
@@ -102,17 +102,17 @@ class Metrics(Collector):
         )
 
     def _from_ledger(self) -> Iterator[Family]:
-        with self._source.desk.ledger.db.read() as session:
-            delays = status_and_show.ticket_delays(session, self._started)
-            duties = status_and_show.duties_by_state(session)
-            found, left = status_and_show.doubles(session)
+        measured = measures(self._source.desk.ledger, self._started)
+        delays = measured.ticket_delays
         delay = HistogramMetricFamily("syncd_ticket_delay_seconds", "From an incident to its ticket.")
         delay.add_metric([], _buckets(delays, TICKET_BUCKETS), sum(delays))
         yield delay
-        states = [(("state", state), number) for state, number in duties.items()]
+        states = [(("state", state), number) for state, number in measured.duties.items()]
         yield _gauge("syncd_duties", "Duties by state.", states)
-        yield _gauge("syncd_doubles_found", "Doubles that the sweep has found.", [((), found)])
-        yield _gauge("syncd_doubles_left", "Doubles that wait for a person.", [((), left)])
+        yield _gauge(
+            "syncd_doubles_found", "Doubles that the sweep has found.", [((), measured.doubles_found)]
+        )
+        yield _gauge("syncd_doubles_left", "Doubles that wait for a person.", [((), measured.doubles_left)])
 
 
 def _gauge(

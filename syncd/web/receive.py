@@ -12,13 +12,9 @@ from collections.abc import Callable, Iterable
 from threading import Lock
 
 from loguru import logger
-from sqlmodel import Session
 
 from syncd.engine.context import Desk
-from syncd.ledger.store import audit
-from syncd.ledger.store.change_queue import look_again
-from syncd.ledger.store.snapshots import tickets_by_issue
-from syncd.ledger.store.tables import IncidentRow
+from syncd.ledger.store import webhooks
 from syncd.web.events import IncidentEvent, jira_event, pagerduty_event
 
 REMEMBERED = 10_000
@@ -44,21 +40,18 @@ class Receiver:
         if self._came_before("pagerduty", delivery):
             return "known"
         desk = self._desk
-        with desk.ledger.db.read() as session:
-            concerns_us = self._concerns_us(session, event)
+        concerns_us = self._concerns_us(event)
         if concerns_us:
-            with desk.ledger.db.write() as session:
-                now, moment = desk.clock.now(), desk.ledger.moments.next()
-                why = f"PagerDuty sent {event.kind}"
-                look_again(session, [event.incident], now, moment, why, notes=event.notes)
+            now, moment = desk.clock.now(), desk.ledger.moments.next()
+            why = f"PagerDuty sent {event.kind}"
+            webhooks.note_incident_event(desk.ledger, event.incident, now, moment, why, notes=event.notes)
             self._hand_out([event.incident])
         self._remember("pagerduty", delivery)
         return "used" if concerns_us else "unused"
 
-    def _concerns_us(self, session: Session, event: IncidentEvent) -> bool:
+    def _concerns_us(self, event: IncidentEvent) -> bool:
         """Whether the incident is known, or stands on a service of a mapping."""
-        known = session.get(IncidentRow, event.incident)
-        if known is not None and known.team is not None:
+        if webhooks.team_of_incident(self._desk.ledger, event.incident) is not None:
             return True
         return self._desk.team_of(event.service_id, event.service_name) is not None
 
@@ -70,21 +63,17 @@ class Receiver:
         if self._came_before("jira", delivery):
             return "known"
         desk = self._desk
-        with desk.ledger.db.read() as session:
-            ticket = tickets_by_issue(session, [event.issue]).get(event.issue)
+        ticket = webhooks.ticket_of_issue(desk.ledger, event.issue)
         if ticket is not None:
-            with desk.ledger.db.write() as session:
-                now, moment = desk.clock.now(), desk.ledger.moments.next()
-                look_again(session, [ticket.incident_id], now, moment, f"Jira sent {event.kind}", ticket=True)
-                if event.deleted:
-                    audit.append(
-                        session,
-                        now,
-                        "ticket.deleted",
-                        incident=ticket.incident_id,
-                        issue=ticket.issue_id,
-                        data={"by": event.account} if event.account else None,
-                    )
+            webhooks.note_ticket_event(
+                desk.ledger,
+                ticket,
+                desk.clock.now(),
+                desk.ledger.moments.next(),
+                f"Jira sent {event.kind}",
+                deleted=event.deleted,
+                account=event.account,
+            )
             self._hand_out([ticket.incident_id])
         self._remember("jira", delivery)
         return "used" if ticket is not None else "unused"

@@ -9,7 +9,7 @@ from datetime import date, datetime, timedelta
 from syncd.engine.context import Desk
 from syncd.engine.runtime.watchdog import Pulse
 from syncd.engine.status import Standing, standing
-from syncd.ledger.open import get_meta
+from syncd.ledger.open import instance_of
 from syncd.remote.errors import Cause
 from syncd.web.receive import Receiver
 
@@ -38,8 +38,7 @@ class Source:
         if stuck:
             return stuck
         try:
-            with self.desk.ledger.db.read() as session:
-                get_meta(session, "instance")
+            instance_of(self.desk.ledger)
         except Exception as error:  # noqa: BLE001 - whatever it is, the ledger does not answer
             return f"the ledger does not answer: {type(error).__name__}"
         return None

@@ -17,8 +17,8 @@ from crash.world import Sandbox, start_sandbox
 from rig import mapping
 
 from bench.figure import Figure
-from syncd.engine.jobs import requests
 from syncd.engine.loop import Engine
+from syncd.ledger.store.requests import ask
 from syncd.sandbox.world import World
 
 INCIDENTS = 2000
@@ -74,8 +74,7 @@ def measure() -> list[Figure]:
             engine = Engine(desk)
             engine.cycle()
             engine.come_to_rest()
-            with desk.ledger.db.write() as session:
-                requests.ask(session, "accept", {}, "bench", desk.clock)
+            ask(desk.ledger, "accept", {}, "bench", desk.clock.now())
             for _ in range(CYCLES):
                 if isinstance(desk.clock, SharedClock):
                     desk.clock.advance(30.0)

@@ -16,16 +16,15 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from ledger_reading import ActionItemRow, DutyRow, IncidentRow, PostmortemRow, TicketRow, insert_rows
 from pydantic_core import PydanticUndefined
-from sqlalchemy import insert
 
 from bench.figure import Figure
 from syncd.config.mapping.load import load_mappings
 from syncd.config.shipped import shipped
 from syncd.config.templates.templates import Templates
 from syncd.ledger.open import Ledger, open_for_work
-from syncd.ledger.store.postmortems import due_incidents
-from syncd.ledger.store.tables import ActionItemRow, DutyRow, IncidentRow, PostmortemRow, TicketRow
+from syncd.ledger.views.schedule import due_incidents
 
 NOW = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
 INCIDENTS, ITEMS = 100_000, 20_000
@@ -173,12 +172,10 @@ def fill(ledger: Ledger) -> None:
     tables: dict[type[Any], list[dict[str, Any]]] = {}
     for table, row in _rows(random.Random(7)):
         tables.setdefault(table, []).append(row)
-    with ledger.db.write() as session:
-        for table in (IncidentRow, TicketRow, PostmortemRow, ActionItemRow, DutyRow):
-            rows, empty = tables[table], _defaults(table)
-            for start in range(0, len(rows), 5000):
-                batch = [{**empty, **row} for row in rows[start : start + 5000]]
-                session.connection().execute(insert(table), batch)
+    for table in (IncidentRow, TicketRow, PostmortemRow, ActionItemRow, DutyRow):
+        rows, empty = tables[table], _defaults(table)
+        for start in range(0, len(rows), 5000):
+            insert_rows(ledger, table, [{**empty, **row} for row in rows[start : start + 5000]])
 
 
 def _tick(ledger: Ledger) -> float:
@@ -186,9 +183,8 @@ def _tick(ledger: Ledger) -> float:
     rounds = 200
     began = time.process_time()
     for _ in range(rounds):
-        with ledger.db.read() as session:
-            if due_incidents(session, NOW):
-                raise RuntimeError("something is due, so this measures nothing")
+        if due_incidents(ledger, NOW):
+            raise RuntimeError("something is due, so this measures nothing")
     return (time.process_time() - began) / rounds * 1000
 
 
@@ -202,8 +198,7 @@ def _report(path: Path) -> dict[str, float]:
     mappings = load_mappings(shipped("mappings"), templates)
     ledger = open_for_work(f"sqlite:///{path}", "the bench", NOW)
     began = time.perf_counter()
-    with ledger.db.read() as session:
-        report = make(session, Week.named("2026-W47"), None, mappings, NOW)
+    report = make(ledger, Week.named("2026-W47"), None, mappings, NOW)
     as_html(report, templates), as_text(report, templates), as_csv(report)
     took = time.perf_counter() - began
     ledger.close()

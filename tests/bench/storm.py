@@ -81,7 +81,7 @@ def _engine(sandbox: Sandbox, folder: Path) -> Engine:
 
 def _tickets(engine: Engine) -> int:
     """Asked fifty times a second, so past everything that would count as the daemon's own work."""
-    with closing(sqlite3.connect(engine.desk.ledger.db.file)) as connection:
+    with closing(sqlite3.connect(engine.desk.ledger.file)) as connection:
         return int(connection.execute("SELECT count(*) FROM ticket").fetchone()[0])
 
 

@@ -8,10 +8,8 @@ from typing import Any
 
 import pytest
 from commandline import CONTROLS, House
+from ledger_reading import ActionItemRow, DutyRow, opened, put
 from moments import LEAP_DAY, SUNDAY, YEARS_END
-
-from syncd.ledger.database.connection import Database
-from syncd.ledger.store.tables import ActionItemRow, DutyRow
 
 COMING = "2028-12-05"
 NASTY = "Raise\x1b[31m [bold]the[/bold]\ntimeout"
@@ -71,11 +69,8 @@ def listed(house: House) -> House:
         item(now, 5, incident=incident, assignee=ana, summary=NASTY, out_of_sight_since=now),
         late(now, incident, 2, 2.5),
     ]
-    db = Database(f"sqlite:///{Path('.syncd/syncd.db').absolute()}")
-    with db.write() as session:
-        for row in rows:
-            session.add(row)
-    db.close()
+    with opened(Path(".syncd/syncd.db")) as ledger:
+        put(ledger, *rows)
     return house
 
 

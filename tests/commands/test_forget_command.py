@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from commandline import House
-from sqlmodel import Session, create_engine, select
-
-from syncd.ledger.store.tables import PersonRow, RequestRow
+from ledger_reading import PersonRow, RequestRow, opened, put, rows
 
 ADDRESS = "amara.osei@qrpay.example"
 
@@ -15,8 +13,8 @@ def test_where_nobody_can_be_asked_it_wants_yes_and_writes_nothing(house: House)
     said = house.syncd("forget", ADDRESS)
     assert said.code == 2
     assert "--yes" in said.err
-    with Session(create_engine(f"sqlite:///{house.folder / '.syncd' / 'syncd.db'}")) as session:
-        assert session.exec(select(RequestRow)).all() == []
+    with opened(house.folder / ".syncd/syncd.db") as ledger:
+        assert rows(ledger, RequestRow) == []
 
 
 def test_what_is_no_address_is_refused(house: House) -> None:
@@ -25,16 +23,13 @@ def test_what_is_no_address_is_refused(house: House) -> None:
 
 def test_it_empties_and_says_what_it_cannot_reach_and_the_record_stays_whole(house: House) -> None:
     assert house.syncd("run", "--once").code == 0
-    engine = create_engine(f"sqlite:///{house.folder / '.syncd' / 'syncd.db'}")
-    with Session(engine) as session:
-        now = house.world.clock()
-        session.add(PersonRow(email=ADDRESS, project="OPS", account=None, checked_at=now))
-        session.commit()
+    with opened(house.folder / ".syncd/syncd.db") as ledger:
+        put(ledger, PersonRow(email=ADDRESS, project="OPS", account=None, checked_at=house.world.clock()))
     said = house.syncd("forget", ADDRESS, "--yes")
     assert said.code == 0, said.err
     assert "1 rows" in said.out
     assert "mails that left" in said.err
-    with Session(engine) as session:
-        assert session.exec(select(PersonRow).where(PersonRow.email == ADDRESS)).all() == []
-        assert [row.arguments for row in session.exec(select(RequestRow)).all()] == [{}]
+    with opened(house.folder / ".syncd/syncd.db") as ledger:
+        assert [row for row in rows(ledger, PersonRow) if row.email == ADDRESS] == []
+        assert [row.arguments for row in rows(ledger, RequestRow)] == [{}]
     assert house.syncd("audit", "verify").code == 0

@@ -14,14 +14,13 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from threading import Thread
 
+import ledger_reading
 import pytest
 import requests
 from commandline import House
-from sqlmodel import col, select
+from ledger_reading import opened
 from waiting import PATIENCE, pause, wait_for
 
-from syncd.ledger.open import open_for_reading
-from syncd.ledger.store.tables import AuditEventRow
 from syncd.sandbox import faults
 
 Start = Callable[..., subprocess.Popen[str]]
@@ -62,13 +61,8 @@ def manager(house: House) -> Iterator[Manager]:
 
 def events(house: House, *kinds: str) -> list[tuple[str, dict[str, object]]]:
     """The audit events of these kinds."""
-    db = open_for_reading(f"sqlite:///{house.folder}/.syncd/syncd.db")
-    try:
-        with db.read() as session:
-            rows = session.exec(select(AuditEventRow).where(col(AuditEventRow.kind).in_(kinds))).all()
-            return [(row.kind, json.loads(row.text)) for row in rows]
-    finally:
-        db.close()
+    with opened(house.folder / ".syncd/syncd.db") as db:
+        return ledger_reading.events(db, *kinds)
 
 
 def change(old: str, new: str) -> None:

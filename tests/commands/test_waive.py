@@ -6,35 +6,36 @@ import re
 from datetime import timedelta
 from typing import Any
 
+import ledger_reading
 import pytest
 from commandline import House
-from sqlmodel import Session, SQLModel, create_engine, select
-
-from syncd.ledger.store.tables import ActionItemRow, AuditEventRow, DutyRow, PostmortemRow, WaiverRow
+from ledger_reading import (
+    ActionItemRow,
+    AuditEventRow,
+    DutyRow,
+    PostmortemRow,
+    WaiverRow,
+    opened,
+    rows,
+)
 
 AMARA = {"id": "acc-1", "name": "Amara Osei", "email": "amara.osei@qrpay.example"}
 WHY = ("--reason", "The bank is closed", "--by", "priya.raman@qrpay.example")
 
 
-def ledger(house: House) -> Session:
-    return Session(create_engine(f"sqlite:///{house.folder / '.syncd' / 'syncd.db'}"))
-
-
-def put(house: House, *rows: SQLModel) -> None:
-    with ledger(house) as session:
-        session.add_all(rows)
-        session.commit()
+def put(house: House, *given: Any) -> None:
+    with opened(house.folder / ".syncd/syncd.db") as ledger:
+        ledger_reading.put(ledger, *given)
 
 
 def waivers(house: House) -> list[WaiverRow]:
-    with ledger(house) as session:
-        return list(session.exec(select(WaiverRow)).all())
+    with opened(house.folder / ".syncd/syncd.db") as ledger:
+        return rows(ledger, WaiverRow)
 
 
 def events(house: House, kind: str) -> list[str]:
-    with ledger(house) as session:
-        rows = session.exec(select(AuditEventRow).where(AuditEventRow.kind == kind)).all()
-        return [row.text for row in rows]
+    with opened(house.folder / ".syncd/syncd.db") as ledger:
+        return [row.text for row in rows(ledger, AuditEventRow) if row.kind == kind]
 
 
 def duty(house: House, incident: str, kind: str, state: str = "pending", **more: Any) -> DutyRow:
@@ -174,8 +175,8 @@ def test_a_wrong_breach_is_corrected_once_and_stays_on_record(house: House) -> N
     said = house.syncd("correct", "1", *WHY)
     assert said.code == 0
     assert "both stay on record" in said.out
-    with ledger(house) as session:
-        row = session.exec(select(DutyRow)).one()
+    with opened(house.folder / ".syncd/syncd.db") as ledger:
+        (row,) = rows(ledger, DutyRow)
     assert row.corrected == "The bank is closed"
     assert row.breached_at is not None
     assert len(events(house, "duty.corrected")) == 1

@@ -12,8 +12,8 @@ from syncd.engine.act.kind import Act, Outcome, Rendered
 from syncd.engine.act.kinds.create_ticket import CreateTicket, _project_of
 from syncd.engine.context import Desk
 from syncd.engine.loop import Engine
-from syncd.ledger.store import outbox
-from syncd.ledger.store.tables import OperationRow
+from syncd.ledger.records import OperationRecord
+from syncd.ledger.store.leaving import Leaving, claim
 
 
 def none(engine: Engine) -> None:
@@ -26,19 +26,18 @@ def intent_after(engine: Engine) -> None:
     def leave(
         self: Executor,
         act: Act,
-        row: OperationRow,
+        operation: OperationRecord,
         rendered: Rendered,
         whole: Rendered,
         probe_from: int | None,
     ) -> Verdict:
         desk = self._desk
-        outcome = act.send(desk, row, whole)
-        with desk.ledger.db.write() as session:
-            run, now = desk.ledger.run_name, desk.clock.now()
-            claimed = outbox.claim(session, row.id or 0, run, now, rendered, probe_from)
-        if claimed is None:
+        outcome = act.send(desk, operation, whole)
+        run, now, wanted = desk.ledger.run_name, desk.clock.now(), [Leaving(operation.id, rendered)]
+        claims = claim(desk.ledger, wanted, operation.target, run, now, probe_from)
+        if not claims:
             return Verdict.AGAIN
-        self.confirm(act, claimed, outcome, 0.0)
+        self.confirm(act, claims[0], outcome, 0.0)
         return Verdict.DONE
 
     Executor._leave = leave  # type: ignore[method-assign] # the point of the mutation
@@ -53,7 +52,7 @@ def no_probe(engine: Engine) -> None:
 def probe_without_base(engine: Engine) -> None:
     """The look begins at the highest number known by then, not by when the create left."""
 
-    def look(desk: Desk, row: OperationRow) -> Outcome | None:
+    def look(desk: Desk, row: OperationRecord) -> Outcome | None:
         project, incident = _project_of(row), row.incident_id
         base = highest_seen(desk, project)
         issue = find_made(desk, project, base, op_of(ticket_key(incident)), slug_label(f"pd-{incident}"))
@@ -65,7 +64,7 @@ def probe_without_base(engine: Engine) -> None:
 def labels_as_marks(engine: Engine) -> None:
     """The look asks the search, which lags, for the ticket's label, and reads no keys."""
 
-    def look(desk: Desk, row: OperationRow) -> Outcome | None:
+    def look(desk: Desk, row: OperationRecord) -> Outcome | None:
         label = slug_label(f"pd-{row.incident_id}")
         page = desk.clients.jira.search(f'project = "{_project_of(row)}" AND labels = "{label}"')
         return Outcome(page.hits[0].id, {"key": page.hits[0].key}) if page.hits else None
@@ -73,7 +72,7 @@ def labels_as_marks(engine: Engine) -> None:
     _look_by(look)
 
 
-def _look_by(look: Callable[[Desk, OperationRow], Outcome | None]) -> None:
+def _look_by(look: Callable[[Desk, OperationRecord], Outcome | None]) -> None:
     CreateTicket.look = (  # type: ignore[method-assign] # the point of the mutations
         lambda _act, desk, row: look(desk, row)
     )

@@ -22,7 +22,7 @@ from crash.worker import Task, run_worker
 from crash.world import Sandbox, start_sandbox
 from syncd.domain.operation import op_of, ticket_key
 from syncd.ledger.open import open_for_reading
-from syncd.ledger.store import audit
+from syncd.ledger.views import audit_trail
 from syncd.policy.marks import mark_in
 
 OTHERS_PER_HOUR = 30.0
@@ -150,8 +150,8 @@ def _memory() -> str | None:
 
 def _audit(ledger: Path) -> str:
     db = open_for_reading(f"sqlite:///{ledger}")
-    with db.read() as session:
-        broken = audit.verify(session)
+    broken = audit_trail.verify(db)
+    db.close()
     return "whole" if broken is None else f"broken at {broken.seq}: {broken.why}"
 
 

@@ -15,7 +15,7 @@ from syncd.domain.duty import Duty, DutyKind, DutyState
 from syncd.domain.incident import Incident
 from syncd.domain.mapping.mapping import Mapping
 from syncd.engine.decide.looks import read
-from syncd.ledger.store.change_queue import look_again
+from syncd.ledger.store.change_queue import look_again_in
 from syncd.ledger.store.duties import save_duties
 from syncd.ledger.store.tables import AuditEventRow, IncidentRow, OperationRow, PostmortemRow
 from syncd.policy import decide
@@ -135,7 +135,7 @@ class Owed:
         )
         with self.rig.ledger.db.write() as session:
             save_duties(session, self.incident, [duty], now)
-            look_again(session, [self.incident], now, self.rig.ledger.moments.next(), "a duty was set")
+            look_again_in(session, [self.incident], now, self.rig.ledger.moments.next(), "a duty was set")
 
 
 def until(rig: Rig, moment: datetime) -> None:

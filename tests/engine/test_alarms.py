@@ -13,9 +13,10 @@ from engine.mail_rig import MakeRig, letters, mailing, mails, subjects, text_of
 from engine.test_brakes import standing
 from engine.test_notices import sev0
 from syncd.domain.mail import OPERATOR
+from syncd.domain.operation import Operation
 from syncd.engine.notify.alarms import Alarms
 from syncd.ledger.store.tables import AuditEventRow
-from syncd.policy.notify.operator_alarms import Trouble, alarms_due
+from syncd.policy.notify.operator_alarms import Alarm, Trouble, alarms_due
 from syncd.remote.errors import RemoteError
 
 NOW = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
@@ -56,12 +57,16 @@ def test_an_expiry_is_told_30_7_and_1_days_before_and_only_the_latest_step() -> 
 
 
 def test_alarms_are_on_record_and_survive_a_restart(house: Rig) -> None:
-    def alarms() -> Alarms:
-        return Alarms(house.desk, house.engine.good_sides, {"jira": house.clock.now().date()})
-
     said: list[str] = []
+
+    def note(alarm: Alarm) -> tuple[Operation, ...]:
+        said.append(alarm.kind)
+        return ()
+
+    def alarms() -> Alarms:
+        return Alarms(house.desk, house.engine.good_sides, {"jira": house.clock.now().date()}, note)
+
     made = alarms()
-    made.tell = lambda _session, alarm: said.append(alarm.kind)
     made.run()
     assert said == ["expires"]
     house.server.close_door("jira")
@@ -93,8 +98,8 @@ def post(make_rig: MakeRig) -> Rig:
 def test_the_operator_is_mailed_that_a_credential_expires_once_a_step(post: Rig) -> None:
     post.desk.expires = {"jira": post.clock.now().date() + timedelta(days=7)}
     for _ in range(2):
-        alarms = Alarms(post.desk, post.engine.good_sides, post.desk.expires)
-        alarms.tell = post.engine.post_office.tell_alarm
+        mails_of = post.engine.post_office.mails_of
+        alarms = Alarms(post.desk, post.engine.good_sides, post.desk.expires, mails_of)
         alarms.run()
         post.engine.dispatcher.submit([OPERATOR])
         post.engine.dispatcher.drain()
@@ -121,8 +126,7 @@ def test_a_token_refused_at_the_start_is_mailed_once_a_day_however_often_it_is_s
 def test_a_mail_server_that_refuses_us_is_named_by_status_and_told_to_nobody_by_mail(post: Rig) -> None:
     assert post.mail is not None
     post.mail.refuse_permanently(stage="mail", times=None, code=530)
-    alarms = Alarms(post.desk, post.engine.good_sides, {})
-    alarms.tell = post.engine.post_office.tell_alarm
+    alarms = Alarms(post.desk, post.engine.good_sides, {}, post.engine.post_office.mails_of)
     sev0(post)
     said = []
     for _ in range(20):

@@ -79,10 +79,10 @@ def test_a_masked_note_is_no_news_at_every_look(rendered: Rig) -> None:
     rig.world.pagerduty.note(made.id, f"paid with {CARD}", "Amara Osei")
     rig.settle(3)
     rig.engine.slow()
-    from syncd.ledger.store.change_queue import awaiting_a_look
+    from syncd.ledger.store.change_queue import awaiting_a_look_in
 
     with rig.ledger.db.read() as session:
-        assert awaiting_a_look(session) == []
+        assert awaiting_a_look_in(session) == []
 
 
 @pytest.mark.parametrize("text", NASTY.values(), ids=NASTY.keys())

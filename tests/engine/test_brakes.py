@@ -10,8 +10,9 @@ from rig import Rig, mapping
 
 from engine.test_lifecycle import issue_of, nothing_more_is_written
 from syncd.engine.jobs import requests
+from syncd.engine.runtime.brakes import UpTo
 from syncd.ledger.store import audit, holds
-from syncd.ledger.views.status_and_show import status_data
+from syncd.ledger.views.status import status_data
 from syncd.sandbox import dump, faults
 
 MakeRig = Callable[..., Rig]
@@ -33,8 +34,7 @@ def storm(rig: Rig, count: int, **more: Any) -> list[str]:
 
 def ask(rig: Rig, kind: str, **arguments: Any) -> list[str]:
     """What a person asks for at the command line, answered by this engine."""
-    with rig.ledger.db.write() as session:
-        number = requests.ask(session, kind, arguments, "ana", rig.clock).id or 0
+    number = requests.ask(rig.ledger, kind, arguments, "ana", rig.clock.now())
     rig.engine.serve_requests()
     rig.engine.dispatcher.drain()
     lines: list[str] = requests.answer_of(rig.ledger, number)["lines"]
@@ -42,8 +42,7 @@ def ask(rig: Rig, kind: str, **arguments: Any) -> list[str]:
 
 
 def standing(rig: Rig) -> dict[str, Any]:
-    with rig.ledger.db.read() as session:
-        return status_data(session)
+    return status_data(rig.ledger)
 
 
 def kinds_of_events(rig: Rig) -> list[str]:
@@ -111,8 +110,7 @@ def test_the_hold_survives_a_restart_and_so_does_the_acceptance(make_rig: MakeRi
     rig.restart()
     rig.settle(3)
     assert rig.writes() == 0
-    with rig.ledger.db.write() as session:
-        requests.ask(session, "accept", {}, "ana", rig.clock)
+    requests.ask(rig.ledger, "accept", {}, "ana", rig.clock.now())
     requests.serve(rig.ledger, rig.clock)
     rig.restart()
     rig.settle(3)
@@ -364,8 +362,7 @@ def test_an_unchanged_incident_s_ticket_is_written_to_in_the_same_cycle_when_it_
 
 def test_what_is_decided_while_the_others_are_judged_is_not_judged_with_them(house: Rig) -> None:
     calm(house, 1)
-    with house.ledger.db.write() as session:
-        latest = holds.highest_operation(session)
+    latest = UpTo(holds.latest_operation(house.ledger), 1)
     restart_with(house, mapping(severities=URGENT, version="changed"))
     house.engine.dispatcher._on_empty = lambda: None
     house.engine.dispatcher.drain()

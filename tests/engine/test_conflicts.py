@@ -8,9 +8,10 @@ from typing import Any
 from rig import Rig, mapping
 
 from engine.test_lifecycle import incident_of, issue_of, nothing_more_is_written, status
-from syncd.ledger.store import audit
-from syncd.ledger.store.tables import AuditEventRow, IncidentRow
-from syncd.ledger.views.status_and_show import show_data, status_data
+from syncd.ledger.store.tables import AuditEventRow
+from syncd.ledger.views.audit_trail import verify
+from syncd.ledger.views.show import find_incident, show_data
+from syncd.ledger.views.status import status_data
 
 ROBOT = "Ines Carvalho"
 
@@ -109,12 +110,11 @@ def test_a_conflict_is_shown_and_stands_in_the_audit_trail(house: Rig) -> None:
         house.settle(2)
         house.world.jira.edit("OPS-1", ROBOT, summary="Latency")
         house.settle(2)
-    with house.ledger.db.read() as session:
-        (one,) = status_data(session)["conflicts"]
-        row = session.get(IncidentRow, made.id)
-        assert row is not None
-        shown = show_data(session, row, house.clock.now())
-        assert audit.verify(session) is None
+    (one,) = status_data(house.ledger)["conflicts"]
+    incident = find_incident(house.ledger, made.id)
+    assert incident is not None
+    shown = show_data(house.ledger, incident, house.clock.now())
+    assert verify(house.ledger) is None
     number = incident_of(house, made)["incident_number"]
     assert (one["number"], one["ticket"], one["aspect"]) == (number, "OPS-1", "summary")
     assert shown["ticket"]["conflicts"] == ["summary"]

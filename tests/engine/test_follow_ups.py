@@ -11,9 +11,10 @@ from typing import Any
 from rig import SERVICES, Rig, mapping, rig
 from sqlmodel import col, select
 
-from syncd.engine.notify.duty_line import case_of, line_of, section_of
+from syncd.engine.notify.duty_line import line_of, section_of
 from syncd.ledger.store.duties import duties_of
 from syncd.ledger.store.tables import ActionItemRow, AuditEventRow, IncidentRow, PostmortemRow
+from syncd.ledger.views.paperwork import paperwork_of
 from syncd.sandbox.jira.model import Issue
 
 HOUR = 3600.0
@@ -222,11 +223,10 @@ def test_the_mail_asks_to_take_what_was_assigned_by_rule(tmp_path: Path) -> None
 def _what_ends_it(made: Rig, incident: str) -> str:
     """What a mail says of the duty to own the item."""
     owed, rules = duty(made, incident, "owned"), team()
-    with made.ledger.db.read() as session:
-        case = case_of(session, made.desk, session.get_one(IncidentRow, incident))
-        line = line_of(
-            session, case, rules, section_of(rules, case.incident), owed, "it is yours", owner=True
-        )
+    paperwork = paperwork_of(made.ledger, incident, made.clock.now())
+    assert paperwork is not None
+    section = section_of(rules, paperwork.case.incident)
+    line = line_of(paperwork, rules, section, owed, "it is yours", owner=True)
     return line.act if line else ""
 
 

@@ -172,8 +172,7 @@ def parked_and_tried_again(house: House) -> None:
 
     def retry() -> None:
         assert house.ledger
-        with house.ledger.db.write() as session:
-            ask(session, "outbox.retry", {"ids": []}, "operator", house.clock)
+        ask(house.ledger, "outbox.retry", {"ids": []}, "operator", house.clock.now())
 
     house.survive(retry)
     house.rest()

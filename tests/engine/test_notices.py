@@ -213,9 +213,9 @@ def test_a_jira_that_was_never_reached_holds_no_notice(make_rig: MakeRig) -> Non
 
     rig = make_rig(mappings=(mailing(),), mail=True, preset=down)
     with rig.ledger.db.write() as session:
-        from syncd.ledger.store.key_values import set_cursor
+        from syncd.ledger.store.key_values import set_cursor_in
 
-        set_cursor(session, "first_load", state="passed")
+        set_cursor_in(session, "first_load", state="passed")
     sev0(rig)
     rig.cycle()
     assert recipients(rig) == [COMPLIANCE, CTO]

@@ -10,7 +10,7 @@ from rig import Rig
 
 from engine.test_lifecycle import incident_of, issue_of, nothing_more_is_written, status
 from syncd.engine.observe.pagerduty import WATERMARK
-from syncd.ledger.store.key_values import get_cursor
+from syncd.ledger.store.key_values import get_cursor_in
 from syncd.ledger.store.snapshots import save_incident
 from syncd.ledger.store.tables import IncidentRow
 from syncd.policy.marks import mark_in
@@ -19,7 +19,7 @@ from syncd.sandbox import faults
 
 def watermark(rig: Rig) -> datetime:
     with rig.ledger.db.read() as session:
-        return datetime.fromisoformat(str(get_cursor(session, WATERMARK)["at"]))
+        return datetime.fromisoformat(str(get_cursor_in(session, WATERMARK)["at"]))
 
 
 def test_a_quiet_cycle_asks_two_things_of_pagerduty_and_one_of_jira(house: Rig) -> None:

@@ -12,7 +12,9 @@ from syncd.config.templates.templates import Templates
 from syncd.daemon import TicketRenderer
 from syncd.domain.operation import Kind, Operation
 from syncd.engine.act.executor import Executor
+from syncd.ledger.records import OperationRecord
 from syncd.ledger.store import outbox
+from syncd.ledger.store.loading import record_of
 from syncd.ledger.store.tables import IncidentRow, PostmortemRow
 from syncd.sandbox import dump, faults, presets
 
@@ -563,7 +565,8 @@ def test_labels_are_added_and_removed_beside_those_of_people(make_rig: Any) -> N
     with rig.ledger.db.write() as session:
         outbox.record(session, made.id, [edit], rig.clock.now(), "test")
         row = next(one for one in outbox.open_of(session, made.id) if one.kind == Kind.EDIT_PAPER)
-    Executor(rig.desk).attempt(row)
+        edit_it = record_of(OperationRecord, row)
+    Executor(rig.desk).attempt(edit_it)
     shown = set(paper(rig)["fields"]["labels"])
     assert {"theirs", "postmortem-overdue", "syncd-postmortem"} <= shown
     assert "old" not in shown

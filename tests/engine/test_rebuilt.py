@@ -16,9 +16,9 @@ from syncd.domain.duty import Duty, Waiver
 from syncd.engine.jobs import requests
 from syncd.ledger.store.duties import duties_of, waivers_of
 from syncd.ledger.store.restored import WHY
-from syncd.ledger.store.tables import AuditEventRow, IncidentRow, PostmortemRow
-from syncd.ledger.views.status_and_show import show_data
-from syncd.report.evidence import evidence
+from syncd.ledger.store.tables import AuditEventRow, PostmortemRow
+from syncd.ledger.views.evidence import evidence_of
+from syncd.ledger.views.show import find_incident, show_data
 from syncd.report.weekly.report import make
 from syncd.report.weekly.week import latest_due
 from syncd.report.weekly.words import context
@@ -62,8 +62,7 @@ def comments(house: Rig, issue: SandboxIssue, words: str) -> list[Comment]:
 def ask(house: Rig, kind: str, of: str, **more: str) -> None:
     """What somebody asks for at the command line; it is granted."""
     arguments = {"of": of, "by": APPROVER, "reason": WORDS, **more}
-    with house.ledger.db.write() as session:
-        number = requests.ask(session, kind, arguments, "test", house.clock).id or 0
+    number = requests.ask(house.ledger, kind, arguments, "test", house.clock.now())
     house.settle(2)
     answer = requests.answer_of(house.ledger, number)
     assert not answer["failed"], answer["lines"]
@@ -110,8 +109,7 @@ def report(house: Rig) -> str:
     """The foot of the latest report."""
     mapping, now = house.mappings[0], house.clock.now()
     week = latest_due(now, "monday", time(), mapping.zone)
-    with house.ledger.db.read() as session:
-        made = make(session, week, mapping.team, house.mappings, now)
+    made = make(house.ledger, week, mapping.team, house.mappings, now)
     return " ".join(context(made)["foot"])
 
 
@@ -145,10 +143,9 @@ def test_a_deleted_ledger_is_rebuilt_kept_late_and_waived_duties_stand_as_before
     assert "3 tickets, 3 postmortems, 3 action items, 1 breach, 1 waiver" in report(house)
     (event,) = events(house, "waiver.rebuilt")
     assert "priya" not in json.dumps(event)
-    with house.ledger.db.read() as session:
-        rows = {one: session.get(IncidentRow, one) for one in (late, waived)}
-        shown = {one: show_data(session, row, house.clock.now()) for one, row in rows.items() if row}
-        proof = {one: evidence(session, row) for one, row in rows.items() if row}
+    records = {one: find_incident(house.ledger, one) for one in (late, waived)}
+    shown = {one: show_data(house.ledger, row, house.clock.now()) for one, row in records.items() if row}
+    proof = {one: evidence_of(house.ledger, row) for one, row in records.items() if row}
     lines = [" ".join(one["postmortem"]["scheduled"]["explained"]) for one in shown.values()]
     assert all("rebuilt from our comment" in line for line in lines)
     assert [one["rebuilt"] for one in proof[late]["duties"] if one["kind"] == "scheduled"] == [True]

@@ -21,7 +21,8 @@ from syncd.ledger.restore import Restored, restore
 from syncd.ledger.store import holds, outbox
 from syncd.ledger.store.restored import WHY
 from syncd.ledger.store.tables import TicketRow
-from syncd.ledger.views.status_and_show import history
+from syncd.ledger.views.audit_trail import verify
+from syncd.ledger.views.history import history
 from syncd.sandbox import dump
 
 
@@ -192,23 +193,20 @@ def test_a_notice_of_the_gap_is_decided_again_after_the_restore_and_not_sent_aga
 
 
 def test_a_restored_ledger_says_so_and_its_chain_of_events_goes_on(house: Rig) -> None:
-    from syncd.ledger.store import audit
 
     house.world.pagerduty.trigger("Alipay Integration", "Latency", priority="P4")
     house.settle(2)
     copy = back_up_rig(house)
     restore_rig(house, copy)
-    with house.ledger.db.read() as session:
-        assert audit.verify(session) is None
-        assert history(session)["restored"] == house.clock.now().isoformat()
-        assert history(session)["rebuilt"] == {}
+    assert verify(house.ledger) is None
+    assert history(house.ledger)["restored"] == house.clock.now().isoformat()
+    assert history(house.ledger)["rebuilt"] == {}
     house.stop()
     house.name = "rebuilt.db"
     house.start()
     house.settle(3)
-    with house.ledger.db.read() as session:
-        assert history(session)["rebuilt"] == {"ticket": 1}
-        assert history(session)["restored"] is None
+    assert history(house.ledger)["rebuilt"] == {"ticket": 1}
+    assert history(house.ledger)["restored"] is None
 
 
 def test_what_stood_there_is_set_aside_whole(house: Rig) -> None:

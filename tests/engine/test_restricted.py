@@ -13,7 +13,8 @@ from engine.test_lifecycle import incident_of, issue_of, nothing_more_is_written
 from syncd.config.templates.templates import Templates
 from syncd.daemon import TicketRenderer
 from syncd.ledger.store.tables import AuditEventRow, IncidentRow, WaiverRow
-from syncd.ledger.views.status_and_show import show_data, status_data
+from syncd.ledger.views.show import find_incident, show_data
+from syncd.ledger.views.status import status_data
 from syncd.sandbox import faults
 from syncd.sandbox.jira.model import Project, SecurityLevel
 
@@ -470,9 +471,10 @@ def test_what_commands_read_shows_the_stub_s_title(careful: Any) -> None:
     rig = careful()
     made = rig.world.pagerduty.trigger("Alipay Integration", f"[SEV1] PII {CANARY}")
     rig.settle(3)
-    with rig.ledger.db.read() as session:
-        (one,) = status_data(session)["incidents"]
-        shown = show_data(session, row_of(rig, made), rig.clock.now())
+    (one,) = status_data(rig.ledger)["incidents"]
+    incident = find_incident(rig.ledger, made.id)
+    assert incident is not None
+    shown = show_data(rig.ledger, incident, rig.clock.now())
     assert (one["title"], one["restricted"]) == (f"Security incident #{made.number}", True)
     assert one["severity"] == "SEV1"
     assert CANARY not in str(shown)

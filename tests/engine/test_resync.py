@@ -23,9 +23,8 @@ DAY = timedelta(days=1)
 
 def resync(rig: Rig, **arguments: Any) -> dict[str, Any]:
     """A resync as the command line asks for it."""
-    with rig.ledger.db.write() as session:
-        number = requests.ask(session, "resync", arguments, "ana", rig.clock).id or 0
-    assert rig.engine.errands()
+    number = requests.ask(rig.ledger, "resync", arguments, "ana", rig.clock.now())
+    assert rig.engine.jobs.errands()
     return requests.answer_of(rig.ledger, number)
 
 
@@ -235,13 +234,12 @@ def test_a_service_that_is_down_ends_it_with_its_words_and_nothing_is_changed(ho
 
 
 def test_one_that_was_cut_off_is_taken_up_after_the_restart(house: Rig) -> None:
-    with house.ledger.db.write() as session:
-        number = requests.ask(session, "resync", {}, "ana", house.clock).id or 0
+    number = requests.ask(house.ledger, "resync", {}, "ana", house.clock.now())
     assert requests.take_errand(house.ledger) is not None
     assert requests.take_errand(house.ledger) is None
     house.restart()
     house.cycle()
-    assert house.engine.errands()
+    assert house.engine.jobs.errands()
     assert not requests.answer_of(house.ledger, number)["failed"]
 
 

@@ -9,7 +9,7 @@ import pytest
 from rig import Rig, RigClock, mapping
 
 from syncd.ledger.store import holds
-from syncd.ledger.views.status_and_show import status_data
+from syncd.ledger.views.status import status_data
 from syncd.sandbox import dump
 
 
@@ -35,8 +35,7 @@ def paused(rig: Rig) -> dict[str, str]:
 
 
 def rivals(rig: Rig) -> list[dict[str, object]]:
-    with rig.ledger.db.read() as session:
-        return list(status_data(session)["rivals"])
+    return list(status_data(rig.ledger)["rivals"])
 
 
 def both(house: Rig, other: Rig, cycles: int = 1) -> None:

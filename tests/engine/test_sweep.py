@@ -35,7 +35,7 @@ def sweeping(rig: Rig) -> list[tuple[str, str]]:
 
 
 def sweep(rig: Rig) -> None:
-    rig.engine.nightly()
+    rig.engine.jobs.nightly()
     rig.engine.dispatcher.drain()
     rig.settle(2)
 
@@ -67,13 +67,13 @@ def test_a_second_sweep_finds_nothing_new_to_do(house: Rig) -> None:
 def test_it_looks_once_a_day_however_often_it_is_asked(house: Rig) -> None:
     house.world.pagerduty.trigger("Alipay Integration", "Latency")
     house.settle(2)
-    house.engine.nightly()
+    house.engine.jobs.nightly()
     asked = house.world.journal.total("jira")
     for _ in range(5):
-        house.engine.nightly()
+        house.engine.jobs.nightly()
     assert house.world.journal.total("jira") == asked
     house.world.advance(DAY)
-    house.engine.nightly()
+    house.engine.jobs.nightly()
     assert house.world.journal.total("jira") > asked
 
 

@@ -24,8 +24,8 @@ from engine.mail_rig import (
 from engine.test_pause import pause, resume
 from syncd.domain.mapping.mapping import Mapping
 from syncd.ledger.store import audit
+from syncd.ledger.store.report_runs import report_run
 from syncd.ledger.store.tables import AuditEventRow, ReportRunRow
-from syncd.ledger.views import report_facts
 from syncd.report.weekly.week import Week, latest_due
 from syncd.sandbox import faults
 from syncd.sandbox.mail import Letter
@@ -57,7 +57,7 @@ def pass_to(rig: Rig, moment: datetime) -> None:
     for _ in range(3):
         rig.engine.tick()
         rig.engine.dispatcher.drain()
-        rig.engine.reports()
+        rig.engine.jobs.reports()
         rig.engine.dispatcher.drain()
 
 
@@ -110,20 +110,18 @@ def test_figures_are_frozen_with_the_mails_and_noted_as_sent_when_they_left(post
     pause(post, "mail")
     pass_to(post, monday(post))
     week = Week.of(post.began, ZONE).name
-    with post.ledger.db.read() as session:
-        run = report_facts.report_run(session, "QRPay", week)
-        assert run is not None
-        assert run.sent_at is None
-        figures = dict(run.figures)
+    run = report_run(post.ledger, "QRPay", week)
+    assert run is not None
+    assert run.sent_at is None
+    figures = dict(run.figures)
     post.world.pagerduty.trigger("Alipay Integration", "Later", priority="P3")
     post.settle(2)
     resume(post, "mail")
     pass_to(post, post.clock.now() + timedelta(minutes=5))
-    with post.ledger.db.read() as session:
-        run = report_facts.report_run(session, "QRPay", week)
-        assert run is not None
-        assert run.sent_at is not None
-        assert dict(run.figures) == figures
+    run = report_run(post.ledger, "QRPay", week)
+    assert run is not None
+    assert run.sent_at is not None
+    assert dict(run.figures) == figures
     assert len(reports(post)) == 2
 
 
@@ -133,7 +131,7 @@ def test_after_three_weeks_away_the_last_week_leaves_and_names_the_others(post: 
     post.stop()
     post.world.advance((monday(post, 4) + timedelta(days=2) - post.clock.now()).total_seconds())
     post.start()
-    post.engine.reports()
+    post.engine.jobs.reports()
     post.engine.dispatcher.drain()
     assert len(reports(post)) == before, "nothing is made before both services were read"
     pass_to(post, post.clock.now() + timedelta(seconds=30))

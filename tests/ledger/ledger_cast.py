@@ -14,7 +14,7 @@ from syncd.domain.base import JsonValue, Reference
 from syncd.domain.incident import Incident, IncidentStatus
 from syncd.domain.operation import Kind, Operation, OperationState, ticket_key
 from syncd.domain.ticket import Issue, Status
-from syncd.ledger.store import outbox
+from syncd.ledger.store import operation_states, outbox
 from syncd.ledger.store.outbox import GivenUp
 from syncd.ledger.store.tables import OperationRow, TicketRow
 
@@ -91,7 +91,10 @@ def claim(
     session: Session, row: OperationRow, run: str = RUN, probe: int | None = None, **rendered: JsonValue
 ) -> OperationRow | None:
     """An operation is about to leave."""
-    return outbox.claim(session, row.id or 0, run, NOW, rendered or {"body": "as first said"}, probe)
+    said = rendered or {"body": "as first said"}
+    if operation_states.claim_in(session, row.id or 0, run, NOW, said, probe) is None:
+        return None
+    return session.get(OperationRow, row.id, populate_existing=True)
 
 
 def put(session: Session, operation: Operation, state: OperationState) -> OperationRow:
@@ -101,9 +104,9 @@ def put(session: Session, operation: Operation, state: OperationState) -> Operat
     if state in (OperationState.IN_FLIGHT, OperationState.SETTLING):
         claim(session, row)
     if state is OperationState.SETTLING:
-        outbox.settle(session, row, NOW, GAVE_UP, "timed out")
+        operation_states.settle_in(session, row, NOW, GAVE_UP, "timed out")
     elif state is OperationState.PARKED:
-        outbox.park(session, row, NOW, "400: no such field")
+        operation_states.park_in(session, row, NOW, "400: no such field")
     elif state in FINISHED:
         outbox.finish(session, row, state, NOW)
     return row
@@ -176,9 +179,9 @@ def forge(file: Path, *statements: str) -> None:
 
 
 CHANGES: dict[str, Callable[[Session, OperationRow], None]] = {
-    "put back": lambda session, row: outbox.put_back(session, row, NOW, "connection refused"),
-    "park": lambda session, row: outbox.park(session, row, NOW, "400"),
-    "settle": lambda session, row: outbox.settle(session, row, NOW, GAVE_UP, "timed out"),
+    "put back": lambda session, row: operation_states.put_back_in(session, row, NOW, "connection refused"),
+    "park": lambda session, row: operation_states.park_in(session, row, NOW, "400"),
+    "settle": lambda session, row: operation_states.settle_in(session, row, NOW, GAVE_UP, "timed out"),
     "done": lambda session, row: outbox.finish(session, row, OperationState.DONE, NOW, remote_id="1"),
     "drop": lambda session, row: outbox.finish(session, row, OperationState.DROPPED, NOW, why="ana"),
     "supersede": lambda session, row: outbox.finish(session, row, OperationState.SUPERSEDED, NOW),

@@ -15,7 +15,7 @@ from sqlmodel import SQLModel, select
 
 from syncd.engine.jobs import requests
 from syncd.ledger.store import audit
-from syncd.ledger.store.change_queue import look_again
+from syncd.ledger.store.change_queue import look_again_in
 from syncd.ledger.store.tables import (
     AuditEventRow,
     DutyRow,
@@ -50,9 +50,8 @@ def traces(rig: Rig) -> list[str]:
 
 def forget(rig: Rig, *names: str) -> dict[str, Any]:
     """As the command asks for it and the executor does it."""
-    with rig.ledger.db.write() as session:
-        asked = {"address": ADDRESS, "names": list(names)}
-        number = requests.ask(session, "forget", asked, "operator", rig.clock).id or 0
+    asked = {"address": ADDRESS, "names": list(names)}
+    number = requests.ask(rig.ledger, "forget", asked, "operator", rig.clock.now())
     requests.serve(rig.ledger, rig.clock)
     return requests.answer_of(rig.ledger, number)
 
@@ -164,7 +163,7 @@ def look_once_more(rig: Rig, incident: str) -> None:
         row = session.get_one(IncidentRow, incident)
         row.finished = False
         session.add(row)
-        look_again(session, [incident], rig.clock.now(), rig.ledger.moments.next(), "a test wants it")
+        look_again_in(session, [incident], rig.clock.now(), rig.ledger.moments.next(), "a test wants it")
     rig.settle(3)
 
 

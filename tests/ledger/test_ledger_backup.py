@@ -14,7 +14,7 @@ from syncd.ledger.database import backup as module
 from syncd.ledger.database.backup import back_up, backups, check_copy
 from syncd.ledger.errors import LedgerMissing, LedgerUnsafe
 from syncd.ledger.open import Ledger, open_for_work
-from syncd.ledger.store.key_values import set_cursor
+from syncd.ledger.store.key_values import set_cursor_in
 
 NOW = datetime(2026, 11, 22, 2, 40, tzinfo=UTC)
 
@@ -37,8 +37,8 @@ def test_a_copy_is_made_while_others_write_and_is_whole(file: Path, opened: Ledg
         while not stop.is_set():
             number += 1
             with opened.db.write() as session:
-                set_cursor(session, "one", number=number)
-                set_cursor(session, "other", number=number)
+                set_cursor_in(session, "one", number=number)
+                set_cursor_in(session, "other", number=number)
 
     writer = Thread(target=write)
     writer.start()

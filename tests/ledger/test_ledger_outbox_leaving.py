@@ -27,7 +27,7 @@ from syncd.domain.operation import OperationState, ticket_key
 from syncd.ledger.database.connection import Database
 from syncd.ledger.errors import OperationMoved
 from syncd.ledger.open import Ledger
-from syncd.ledger.store import outbox
+from syncd.ledger.store import operation_states, outbox
 from syncd.ledger.store.tables import AuditEventRow, OperationRow
 
 
@@ -96,14 +96,14 @@ def test_only_what_is_pending_can_be_claimed(ledger: Ledger, state: OperationSta
 
 def test_nothing_that_is_not_there_can_be_claimed(ledger: Ledger) -> None:
     with ledger.db.write() as session:
-        assert outbox.claim(session, 4711, RUN, NOW, {}, None) is None
+        assert operation_states.claim_in(session, 4711, RUN, NOW, {}, None) is None
 
 
 def test_a_request_keeps_its_bytes_over_a_second_claim(ledger: Ledger) -> None:
     with ledger.db.write() as session:
         (row,) = record(session, create())
         assert claim(session, row, body="as first said")
-        outbox.put_back(session, row, later(1), "connection refused")
+        operation_states.put_back_in(session, row, later(1), "connection refused")
         again = claim(session, row, body="as it would be said now")
         assert again is not None
         assert (again.rendered, again.attempts, again.error) == ({"body": "as first said"}, 2, None)
@@ -113,7 +113,7 @@ def test_a_retry_is_rendered_anew(ledger: Ledger) -> None:
     with ledger.db.write() as session:
         (row,) = record(session, create())
         assert claim(session, row, body="as first said")
-        outbox.park(session, row, later(1), "400: too long")
+        operation_states.park_in(session, row, later(1), "400: too long")
         assert outbox.retry(session, [row], later(2), "ana") == 1
         assert (row.state, row.error) == ("pending", None)
         again = claim(session, row, body="shorter")
@@ -156,7 +156,7 @@ def test_an_unknown_outcome_keeps_when_we_gave_up(ledger: Ledger) -> None:
 def test_a_services_words_stand_on_the_operation_and_only_their_hash_in_the_trail(ledger: Ledger) -> None:
     with ledger.db.write() as session:
         (row,) = record(session, create())
-        outbox.park(session, row, NOW, "Field 'Ana Maria' cannot be set")
+        operation_states.park_in(session, row, NOW, "Field 'Ana Maria' cannot be set")
         assert row.error == "Field 'Ana Maria' cannot be set"
         texts = [event.text for event in session.exec(select(AuditEventRow)).all()]
     assert not any("Ana Maria" in text for text in texts)
@@ -183,7 +183,7 @@ def test_who_read_an_operation_before_it_left_cannot_park_it(ledger: Ledger) -> 
         (row,) = outbox.open_of(session, "P1")
         assert claim(session, row)
     with pytest.raises(OperationMoved, match="from pending to parked"), ledger.db.write() as session:
-        outbox.park(session, stale, NOW, "cannot be rendered")
+        operation_states.park_in(session, stale, NOW, "cannot be rendered")
     with ledger.db.read() as session:
         assert states(session) == [(ticket_key("P1"), "in_flight")]
 
@@ -221,5 +221,5 @@ def test_a_second_recovery_finds_nothing(ledger: Ledger) -> None:
     with ledger.db.write() as session:
         row = put(session, create(), OperationState.IN_FLIGHT)
         assert outbox.recover(session, "abcd/2", NOW, GAVE_UP) == ["P1"]
-        assert outbox.recover(session, "abcd/3", later(60), outbox.GivenUp("boot-2", 1.0)) == []
+        assert outbox.recover(session, "abcd/3", later(60), operation_states.GivenUp("boot-2", 1.0)) == []
         assert (row.gave_up_boot_id, row.gave_up_boottime) == (GAVE_UP.boot_id, GAVE_UP.boottime)

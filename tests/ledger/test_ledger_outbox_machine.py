@@ -16,7 +16,7 @@ from sqlmodel import Session, col, select
 from syncd.domain.operation import OPEN_STATES, Operation, OperationClass, OperationState
 from syncd.ledger.errors import OperationMoved
 from syncd.ledger.open import Ledger, open_for_work
-from syncd.ledger.store import audit, outbox
+from syncd.ledger.store import audit, operation_states, outbox
 from syncd.ledger.store.tables import AuditEventRow, OperationRow
 
 UNDER_WAY = (OperationState.IN_FLIGHT, OperationState.SETTLING)
@@ -104,7 +104,8 @@ class OutboxMachine(RuleBasedStateMachine):
         rows = [row for row in self.rows if any_ or row.state == "pending"] or self.rows
         row = rows[number % len(rows)]
         with self.ledger.db.write() as session:
-            claimed = outbox.claim(session, row.id or 0, self.ledger.run_name, NOW, {"try": row.attempts}, 7)
+            run, said = self.ledger.run_name, {"try": row.attempts}
+            claimed = operation_states.claim_in(session, row.id or 0, run, NOW, said, 7)
         assert (claimed is not None) == (row.state == "pending")
         if claimed is not None:
             assert claimed.attempts == row.attempts + 1

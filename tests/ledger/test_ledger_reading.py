@@ -11,9 +11,11 @@ from syncd.domain.incident import IncidentStatus
 from syncd.domain.operation import OperationState, ticket_key
 from syncd.ledger.open import Ledger
 from syncd.ledger.store import audit, outbox
-from syncd.ledger.store.key_values import set_cursor
+from syncd.ledger.store.key_values import set_cursor_in
 from syncd.ledger.store.snapshots import save_incident
-from syncd.ledger.views.status_and_show import find_incident, outbox_data, show_data, status_data
+from syncd.ledger.views.outbox import outbox_data
+from syncd.ledger.views.show import find_incident, show_data
+from syncd.ledger.views.status import status_data
 
 
 @pytest.fixture
@@ -30,13 +32,13 @@ def lived(ledger: Ledger) -> Ledger:
         outbox.finish(session, made, OperationState.DONE, NOW, remote_id="10005")
         session.flush()
         session.add(ticket(snapshot=issue().model_dump(mode="json")))
-        set_cursor(session, "cycle.jira", at=NOW.isoformat())
+        set_cursor_in(session, "cycle.jira", at=NOW.isoformat())
     return ledger
 
 
 def test_status_lists_what_is_open_or_unfinished(lived: Ledger) -> None:
+    told = status_data(lived)
     with lived.db.read() as session:
-        told = status_data(session)
         seq, digest = audit.head(session)
     (only,) = told["incidents"]
     promised = "id number title severity status ticket ticket_status postmortem due_at"
@@ -50,29 +52,25 @@ def test_status_lists_what_is_open_or_unfinished(lived: Ledger) -> None:
 def test_a_resolved_incident_is_listed_while_something_is_still_to_be_sent(lived: Ledger) -> None:
     with lived.db.write() as session:
         record(session, create("P3"), incident="P3")
-    with lived.db.read() as session:
-        assert [one["id"] for one in status_data(session)["incidents"]] == ["P3", "P1"]
+    assert [one["id"] for one in status_data(lived)["incidents"]] == ["P3", "P1"]
 
 
 @pytest.mark.parametrize("wanted", ["P1", "17", "#17", "OPS-5", "ops-5"])
 def test_an_incident_is_found_by_its_id_its_number_and_its_ticket(lived: Ledger, wanted: str) -> None:
-    with lived.db.read() as session:
-        found = find_incident(session, wanted)
+    found = find_incident(lived, wanted)
     assert found is not None
     assert found.id == "P1"
 
 
 @pytest.mark.parametrize("wanted", ["", "#", "P9", "99", "²", "9" * 40, "OPS-6", "10005"])
 def test_what_names_no_incident_finds_none(lived: Ledger, wanted: str) -> None:
-    with lived.db.read() as session:
-        assert find_incident(session, wanted) is None
+    assert find_incident(lived, wanted) is None
 
 
 def test_show_tells_everything_done_with_its_reasons(lived: Ledger) -> None:
-    with lived.db.read() as session:
-        row = find_incident(session, "P1")
-        assert row is not None
-        told = show_data(session, row, NOW)
+    incident = find_incident(lived, "P1")
+    assert incident is not None
+    told = show_data(lived, incident, NOW)
     assert {"incident", "ticket", "postmortem", "action_items", "operations", "events"} <= set(told)
     assert [(one["kind"], one["state"], one["reason"]) for one in told["operations"]] == [
         ("create_ticket", "done", "it has no ticket"),
@@ -87,8 +85,7 @@ def test_show_tells_everything_done_with_its_reasons(lived: Ledger) -> None:
 
 
 def test_the_outbox_is_told_with_what_each_operation_waits_for(lived: Ledger) -> None:
-    with lived.db.read() as session:
-        told = outbox_data(session)
+    told = outbox_data(lived)
     (waiting,) = told["operations"]
     assert (waiting["incident"], waiting["needs"], waiting["error"]) == (
         "P1",

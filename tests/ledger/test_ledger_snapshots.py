@@ -8,15 +8,14 @@ from ledger_cast import NOW, incident, issue, later, ticket
 from syncd.domain.incident import IncidentStatus, Note
 from syncd.domain.ticket import Issue, Status
 from syncd.ledger.open import Ledger
-from syncd.ledger.store.change_queue import awaiting_a_look, look_again, looks_of
-from syncd.ledger.store.key_values import get_cursor, set_cursor
+from syncd.ledger.store.change_queue import awaiting_a_look_in, look_again_in, looks_of_in
+from syncd.ledger.store.key_values import get_cursor_in, set_cursor_in
 from syncd.ledger.store.snapshots import (
     save_incident,
     save_issue,
     save_notes,
-    ticket_of,
-    tickets_by_issue,
-    unfinished,
+    tickets_by_issue_in,
+    unfinished_in,
 )
 from syncd.ledger.store.tables import IncidentRow, TicketRow
 
@@ -33,7 +32,7 @@ def stored(ledger: Ledger) -> IncidentRow:
 
 def stored_ticket(ledger: Ledger) -> TicketRow:
     with ledger.db.read() as session:
-        row = ticket_of(session, "P1")
+        row = session.get(TicketRow, "P1")
         assert row is not None
         return row
 
@@ -169,7 +168,7 @@ def test_what_is_over_but_waits_is_taken_up_again(
         for name, value in known.items():
             setattr(row, name, value)
     with ledger.db.read() as session:
-        assert unfinished(session) == (["P1"] if waits else [])
+        assert unfinished_in(session) == (["P1"] if waits else [])
 
 
 # Notes
@@ -245,7 +244,7 @@ def test_a_ticket_read_after_our_last_confirmed_write_is_stored(with_ticket: Led
 def test_a_write_that_was_confirmed_while_the_answer_travelled_is_not_undone(with_ticket: Ledger) -> None:
     read_before_asking = stored_ticket(with_ticket)
     with with_ticket.db.write() as session:
-        row = ticket_of(session, "P1")
+        row = session.get(TicketRow, "P1")
         assert row is not None
         row.snapshot = issue(status=Status(id="3", name="In Progress")).model_dump(mode="json")
         row.written_moment = 50
@@ -258,7 +257,7 @@ def test_a_write_that_was_confirmed_while_the_answer_travelled_is_not_undone(wit
 
 def test_the_same_ticket_again_is_no_news_but_fresher_and_in_sight(with_ticket: Ledger) -> None:
     with with_ticket.db.write() as session:
-        row = ticket_of(session, "P1")
+        row = session.get(TicketRow, "P1")
         assert row is not None
         row.out_of_sight_since = NOW
     with with_ticket.db.write() as session:
@@ -284,7 +283,7 @@ def test_a_ticket_comes_back_as_it_was_read(with_ticket: Ledger) -> None:
 
 def test_tickets_are_known_by_their_issues_numbers(with_ticket: Ledger) -> None:
     with with_ticket.db.read() as session:
-        found = tickets_by_issue(session, ["10005", "10006", "OPS-5"])
+        found = tickets_by_issue_in(session, ["10005", "10006", "OPS-5"])
     assert {number: row.incident_id for number, row in found.items()} == {"10005": "P1"}
 
 
@@ -293,18 +292,18 @@ def test_tickets_are_known_by_their_issues_numbers(with_ticket: Ledger) -> None:
 
 def test_incidents_are_looked_at_again_the_longest_known_first(ledger: Ledger) -> None:
     with ledger.db.write() as session:
-        look_again(session, ["P3", "P1"], NOW, 5, "logged")
-        look_again(session, ["P2", "P3"], later(1), 6, "open")
+        look_again_in(session, ["P3", "P1"], NOW, 5, "logged")
+        look_again_in(session, ["P2", "P3"], later(1), 6, "open")
     with ledger.db.read() as session:
-        assert awaiting_a_look(session) == ["P3", "P1", "P2"]
+        assert awaiting_a_look_in(session) == ["P3", "P1", "P2"]
 
 
 def test_a_look_says_why_and_since_when(ledger: Ledger) -> None:
     with ledger.db.write() as session:
-        look_again(session, ["P1", "P1", "P2"], NOW, 5, "PagerDuty logged annotate", notes=True)
-        look_again(session, ["P1"], later(1), 6, "its ticket changed", ticket=True)
+        look_again_in(session, ["P1", "P1", "P2"], NOW, 5, "PagerDuty logged annotate", notes=True)
+        look_again_in(session, ["P1"], later(1), 6, "its ticket changed", ticket=True)
     with ledger.db.read() as session:
-        said = [(one.why, one.moment, one.notes, one.ticket, one.at) for one in looks_of(session, "P1")]
+        said = [(one.why, one.moment, one.notes, one.ticket, one.at) for one in looks_of_in(session, "P1")]
     assert said == [
         ("PagerDuty logged annotate", 5, True, False, NOW),
         ("its ticket changed", 6, False, True, later(1)),
@@ -313,9 +312,9 @@ def test_a_look_says_why_and_since_when(ledger: Ledger) -> None:
 
 def test_a_cursor_keeps_its_last_value_and_is_empty_before(ledger: Ledger) -> None:
     with ledger.db.write() as session:
-        assert get_cursor(session, "pagerduty.log") == {}
-        set_cursor(session, "pagerduty.log", at="2026-11-22T09:00:00+00:00", page=3)
-        set_cursor(session, "pagerduty.log", at="2026-11-22T09:05:00+00:00")
+        assert get_cursor_in(session, "pagerduty.log") == {}
+        set_cursor_in(session, "pagerduty.log", at="2026-11-22T09:00:00+00:00", page=3)
+        set_cursor_in(session, "pagerduty.log", at="2026-11-22T09:05:00+00:00")
     with ledger.db.read() as session:
-        assert get_cursor(session, "pagerduty.log") == {"at": "2026-11-22T09:05:00+00:00"}
-        assert get_cursor(session, "jira.poll") == {}
+        assert get_cursor_in(session, "pagerduty.log") == {"at": "2026-11-22T09:05:00+00:00"}
+        assert get_cursor_in(session, "jira.poll") == {}

@@ -9,13 +9,15 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from ledger_reading import ActionItemRow, DutyRow, IncidentRow, PostmortemRow, TicketRow, put
+
 from syncd.config.mapping.load import load_mappings
 from syncd.config.shipped import shipped
 from syncd.config.templates.templates import Templates
 from syncd.domain.mapping.mapping import Mapping
 from syncd.ledger.open import Ledger, open_for_work
-from syncd.ledger.store.tables import ActionItemRow, DutyRow, IncidentRow, PostmortemRow, TicketRow
 
+__all__ = ["put"]
 NOW = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
 TEMPLATES = Templates()
 MAPPINGS: tuple[Mapping, ...] = tuple(
@@ -85,14 +87,6 @@ def item(of: IncidentRow, ident: str, **changes: Any) -> ActionItemRow:
         "first_seen_at": of.resolved_at or of.created_at,
     }
     return ActionItemRow(**(values | changes))
-
-
-def put(made: Ledger, *rows: Any) -> None:
-    """Store rows in this order."""
-    with made.db.write() as session:
-        for row in rows:
-            session.add(row)
-            session.flush()
 
 
 def quarter(made: Ledger, seed: int, count: int = 80) -> None:

@@ -23,8 +23,7 @@ FRIDAY = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 
 
 def report(made: Ledger, team: str | None = "QRPay", week: Week = WEEK, now: datetime = NOW) -> Weekly:
-    with made.db.read() as session:
-        return make(session, week, team, MAPPINGS, now)
+    return make(made, week, team, MAPPINGS, now)
 
 
 def table(made: Weekly) -> list[dict[str, str]]:
@@ -154,20 +153,13 @@ def test_merged_incidents_are_in_no_mean_and_snoozed_time_counts(tmp_path: Path)
 def test_what_was_sent_stays_as_it_was_and_the_next_report_tells_what_changed(tmp_path: Path) -> None:
     with ledger(tmp_path) as made:
         one = incident(1)
-        put(made, one, duty(one, "scheduled", "breached", FRIDAY, breached_at=FRIDAY))
-        with made.db.write() as session:
-            freeze(session, make(session, WEEK, "QRPay", MAPPINGS, NOW), NOW)
+        missed = duty(one, "scheduled", "breached", FRIDAY, breached_at=FRIDAY, id=1)
+        put(made, one, missed)
+        freeze(made, make(made, WEEK, "QRPay", MAPPINGS, NOW), NOW)
         assert report(made, week=WEEK.back(-1)).figures["restated"] is None
-        with made.db.write() as session:
-            from sqlmodel import select
-
-            from syncd.ledger.store.tables import DutyRow
-
-            row = session.exec(select(DutyRow)).one()
-            row.corrected = "it was scheduled in time"
-            session.add(row)
-        with made.db.read() as session:
-            sent = frozen(session, WEEK, "QRPay", "UTC")
+        missed.corrected = "it was scheduled in time"
+        put(made, missed)
+        sent = frozen(made, WEEK, "QRPay", "UTC")
         following = report(made, week=WEEK.back(-1))
     assert sent is not None
     assert (sent.figures["kept"], sent.figures["of"]) == (0, 1)
@@ -182,11 +174,9 @@ def test_what_was_sent_stays_as_it_was_and_the_next_report_tells_what_changed(tm
 def test_a_report_is_frozen_once(tmp_path: Path) -> None:
     with ledger(tmp_path) as made:
         for _ in range(2):
-            with made.db.write() as session:
-                freeze(session, make(session, WEEK, "QRPay", MAPPINGS, NOW), NOW)
-        with made.db.read() as session:
-            assert frozen(session, WEEK, "QRPay", "UTC") is not None
-            assert frozen(session, WEEK, None, "UTC") is None
+            freeze(made, make(made, WEEK, "QRPay", MAPPINGS, NOW), NOW)
+        assert frozen(made, WEEK, "QRPay", "UTC") is not None
+        assert frozen(made, WEEK, None, "UTC") is None
 
 
 def test_a_week_without_incidents_says_so_in_three_lines(tmp_path: Path) -> None:

@@ -12,8 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from ledger_reading import look_at_everything
 from rig import PlainRenderer, RigClock, mapping
-from sqlmodel import select
 
 from simulation.play import _empty_ledger
 from simulation.wire import Killed, TimedOut, WatchedDatabase, WireTransport
@@ -23,8 +23,6 @@ from syncd.engine.jira_knowledge.project_cache import JiraFacts
 from syncd.engine.loop import Engine
 from syncd.engine.runtime.service_health import Health
 from syncd.ledger.open import Ledger, open_for_work
-from syncd.ledger.store.change_queue import look_again
-from syncd.ledger.store.tables import IncidentRow
 from syncd.remote.http.deadline import Flight
 from syncd.remote.jira.client import jira_client
 from syncd.remote.pagerduty.client import pagerduty_client
@@ -183,11 +181,7 @@ class House:
         """Look at everything again; return what was written."""
         self.die_at, before = 0, len(self.world.journal.writes())
         assert self.ledger and self.engine
-        with self.ledger.db.write() as session:
-            ids = session.exec(select(IncidentRow.id)).all()
-            moment = self.ledger.moments.next()
-            look_again(session, ids, self.clock.now(), moment, "once more", notes=True)
-            look_again(session, ids, self.clock.now(), moment, "once more", ticket=True)
+        look_at_everything(self.ledger, self.clock.now())
         self.rest()
         return [f"{line.method} {line.path}" for line in self.world.journal.writes()[before:]]
 

@@ -10,17 +10,14 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from sqlalchemy import text
-from sqlmodel import select
+from ledger_reading import OperationRecord, TicketRow, opened, operations, rows, texts_of
 
 from simulation.judge_papers import paper_complaints
 from simulation.people import tickets
 from simulation.plan import FOREIGN
 from simulation.play import QUIET, Ending
 from syncd.domain.operation import op_of, ticket_key
-from syncd.ledger.open import open_for_reading
-from syncd.ledger.store import audit
-from syncd.ledger.store.tables import OperationRow, TicketRow
+from syncd.ledger.views import audit_trail
 from syncd.policy.marks import mark_in
 from syncd.sandbox.jira.model import Issue
 from syncd.sandbox.pagerduty.records import Incident
@@ -40,17 +37,15 @@ class Judge:
         self.losses: list[str] = []
         self.others: list[str] = []
         self._marks = self._count_marks()
-        db = open_for_reading(f"sqlite:///{ending.ledger}")
-        with db.read() as session:
-            self._tickets = {row.incident_id: row for row in session.exec(select(TicketRow)).all()}
-            self._operations = list(session.exec(select(OperationRow)).all())
-            papers = paper_complaints(session, ending)
-            broken = audit.verify(session)
+        with opened(ending.ledger) as ledger:
+            self._tickets = {row.incident_id: row for row in rows(ledger, TicketRow)}
+            self._operations = operations(ledger)
+            papers = paper_complaints(ledger, ending)
+            broken = audit_trail.verify(ledger)
             if broken is not None:
                 self.others.append(f"audit: row {broken.seq}: {broken.why}")
-            for row in session.connection().execute(text("SELECT what FROM simulated_backward")):
-                self.others.append(f"the ledger went back to an older snapshot: {row[0]}")
-        db.close()
+            for what in texts_of(ledger, "SELECT what FROM simulated_backward"):
+                self.others.append(f"the ledger went back to an older snapshot: {what}")
         self._hold()
         if not self.plan.dry:
             self.duplicates += papers.duplicates
@@ -91,11 +86,11 @@ class Judge:
             and not self._awaits_resolve(row)
         ]
 
-    def _other_deleted(self, row: OperationRow) -> bool:
+    def _other_deleted(self, row: OperationRecord) -> bool:
         """Whether it waits for a ticket that a person deleted."""
         return str(row.meaning.get("target", "")) in self.people.deleted
 
-    def _awaits_resolve(self, row: OperationRow) -> bool:
+    def _awaits_resolve(self, row: OperationRecord) -> bool:
         """Whether it is the postmortem of what was reopened before it left: it goes at the next resolve.
 
         One whose incident was lowered by then waits, as long as a severity may still be corrected.

@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-from sqlmodel import Session, select
+from ledger_reading import ActionItemRow, DutyRow, PostmortemRow, operations, rows
 
 from simulation.people import papers
 from simulation.plan import FOREIGN
 from simulation.play import Ending
 from syncd.domain.operation import op_of, postmortem_key
-from syncd.ledger.store.tables import ActionItemRow, DutyRow, OperationRow, PostmortemRow
+from syncd.ledger.database.connection import Transactions
 from syncd.sandbox.jira.model import Issue
 from syncd.sandbox.pagerduty.records import Incident
 
@@ -30,14 +30,14 @@ class PaperComplaints:
     others: list[str] = field(default_factory=list)
 
 
-def paper_complaints(session: Session, ending: Ending) -> PaperComplaints:
+def paper_complaints(ledger: Transactions, ending: Ending) -> PaperComplaints:
     """Given the ledger and an ending, return what was not as promised about its paperwork."""
     found = PaperComplaints()
-    known = {row.incident_id: row for row in session.exec(select(PostmortemRow)).all()}
+    known = {row.incident_id: row for row in rows(ledger, PostmortemRow)}
     for incident in ending.world.pagerduty.account.incidents.values():
         _hold_postmortem(ending, incident, known.get(incident.id), found)
-    _hold_marks(session, ending, found)
-    _hold_items(session, ending, found)
+    _hold_marks(ledger, ending, found)
+    _hold_items(ledger, ending, found)
     return found
 
 
@@ -80,9 +80,9 @@ def _linked(ending: Ending, incident: Incident, paper: Issue) -> bool:
     return ticket is None or any({one.source, one.target} == {ticket.id, paper.id} for one in links)
 
 
-def _hold_marks(session: Session, ending: Ending, found: PaperComplaints) -> None:
+def _hold_marks(ledger: Transactions, ending: Ending, found: PaperComplaints) -> None:
     """Each issue with our mark is what one operation of this ledger made, and no other is."""
-    keys = {row.op for row in session.exec(select(OperationRow)).all()}
+    keys = {row.op for row in operations(ledger)}
     marks: Counter[str] = Counter()
     for issue in ending.world.jira.site.issues.values():
         mark = issue.now.properties.get("syncd") or {}
@@ -99,13 +99,13 @@ def _hold_marks(session: Session, ending: Ending, found: PaperComplaints) -> Non
     ]
 
 
-def _hold_items(session: Session, ending: Ending, found: PaperComplaints) -> None:
+def _hold_items(ledger: Transactions, ending: Ending, found: PaperComplaints) -> None:
     """An action item that once was is never dropped."""
-    rows = {row.issue_id: row for row in session.exec(select(ActionItemRow)).all()}
-    with_duties = {row.subject for row in session.exec(select(DutyRow)).all()}
+    items = {row.issue_id: row for row in rows(ledger, ActionItemRow)}
+    with_duties = {row.subject for row in rows(ledger, DutyRow)}
     incidents = ending.world.pagerduty.account.incidents
     for item in ending.people.items:
-        row = rows.get(item.ident)
+        row = items.get(item.ident)
         heirs = (item.incident, incidents[item.incident].merged_into)
         if row is None or row.incident_id not in heirs:
             found.losses.append(f"the action item {item.ident} of {item.incident} is not on record")

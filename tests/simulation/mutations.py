@@ -10,10 +10,9 @@ from unittest.mock import patch
 from syncd.engine import reconcile
 from syncd.engine.context import Desk
 from syncd.engine.decide import case_builder
-from syncd.engine.observe import action_items
-from syncd.engine.runtime.brakes import Brakes
+from syncd.ledger.store import action_items, holds
+from syncd.ledger.store.holds import FirstLoad
 from syncd.ledger.store.postmortems import ticket_state
-from syncd.ledger.store.tables import IncidentRow
 
 
 @contextmanager
@@ -32,7 +31,11 @@ def settles_at_once() -> Iterator[None]:
 @contextmanager
 def ignores_pauses() -> Iterator[None]:
     """What a person paused leaves all the same."""
-    with patch.object(Brakes, "may_leave", lambda self, session, _target: self.accepted(session)):
+
+    def may_leave(session: Any, _target: str) -> bool:
+        return holds.first_load(session) is FirstLoad.PASSED
+
+    with patch.object(holds, "may_leave_in", may_leave):
         yield
 
 
@@ -53,8 +56,8 @@ def asks_inside_a_transaction() -> Iterator[None]:
     """The ledger is open while the notes of an incident are asked for."""
     real = reconcile.read_notes
 
-    def read_notes(desk: Desk, row: IncidentRow) -> None:
-        with desk.ledger.db.read():
+    def read_notes(desk: Desk, row: Any) -> None:
+        with desk.ledger.read():
             real(desk, row)
 
     with patch.object(reconcile, "read_notes", read_notes):

@@ -16,6 +16,7 @@ from random import Random
 from threading import Event
 from typing import Any
 
+from ledger_reading import awaiting, look_at_everything, pause
 from loguru import logger
 from rig import PlainRenderer, mapping
 
@@ -26,16 +27,14 @@ from simulation.wire import Killed, TimedOut, WatchedDatabase, WireTransport
 from syncd.domain.operation import Target
 from syncd.engine.context import Clients, Desk
 from syncd.engine.jira_knowledge.project_cache import JiraFacts
-from syncd.engine.jobs.requests import ask
 from syncd.engine.loop import Engine
 from syncd.engine.observe.slow_poll import EVERY_SECONDS
 from syncd.engine.runtime.service_health import Health
 from syncd.ledger.database.connection import Database
 from syncd.ledger.database.migrate import migrate
 from syncd.ledger.open import Ledger, open_for_work
-from syncd.ledger.store import holds, outbox
-from syncd.ledger.store.change_queue import awaiting_a_look, look_again
-from syncd.ledger.store.tables import IncidentRow, OperationRow
+from syncd.ledger.store.requests import ask
+from syncd.ledger.views import outbox
 from syncd.remote.http.deadline import Flight
 from syncd.remote.jira.client import jira_client
 from syncd.remote.pagerduty.client import pagerduty_client
@@ -276,14 +275,12 @@ class Simulation:
     def _pause(self, target: str) -> None:
         """A person at the command line; a daemon that is down finds it in the ledger."""
         db = Database(f"sqlite:///{self.file}")
-        with db.write() as session:
-            holds.pause(session, [Target(target)], "simulated", "operator", self.clock.now())
+        pause(db, Target(target), "operator", "simulated", self.clock.now())
         db.close()
 
     def _resume(self, target: str) -> None:
         db = Database(f"sqlite:///{self.file}")
-        with db.write() as session:
-            ask(session, "resume", {"targets": [target]}, "operator", self.clock)
+        ask(db, "resume", {"targets": [target]}, "operator", self.clock.now())
         db.close()
 
     def _enter_window(self, window: Any) -> None:
@@ -456,13 +453,11 @@ class Simulation:
     def _busy(self) -> bool:
         """Whether anything still waits to leave, to be settled or to be looked at."""
         assert self.ledger
-        with self.ledger.db.read() as session:
-            return bool(outbox.listing(session) or awaiting_a_look(session))
+        return bool(outbox.listing(self.ledger) or awaiting(self.ledger))
 
     def _retry_parked(self) -> None:
         assert self.ledger
-        with self.ledger.db.write() as session:
-            ask(session, "outbox.retry", {"ids": []}, "operator", self.clock)
+        ask(self.ledger, "outbox.retry", {"ids": []}, "operator", self.clock.now())
 
     def _once_more(self) -> list[str]:
         """Look again at every incident, then start anew: nothing may be written."""
@@ -470,14 +465,9 @@ class Simulation:
         options = self.world.jira.site.options
         self.plan_latency_off()
         assert self.ledger and self.engine
-        with self.ledger.db.write() as session:
-            ids = [row.id for row in session.exec(_all_incidents()).all()]
-            moment = self.ledger.moments.next()
-            look_again(session, ids, self.clock.now(), moment, "once more", notes=True)
-            look_again(session, ids, self.clock.now(), moment, "once more", ticket=True)
+        look_at_everything(self.ledger, self.clock.now())
         options.search_lag = options.fetch_lag = 0.0
-        with self.ledger.db.read() as session:
-            self.engine.dispatcher.submit(awaiting_a_look(session))
+        self.engine.dispatcher.submit(awaiting(self.ledger))
         self.hub.run(self.hub.now() + 5.0)
         self.stop()
         self.start(0)
@@ -548,12 +538,6 @@ def _parts(whole: object) -> list[object]:
     return [one for one in vars(whole).values() if hasattr(one, "__dict__")]
 
 
-def _all_incidents() -> Any:
-    from sqlmodel import select
-
-    return select(IncidentRow)
-
-
 @lru_cache(maxsize=1)
 def _empty_ledger() -> bytes:
     """A migrated ledger with the triggers that tell when it goes back to an older story."""
@@ -590,4 +574,4 @@ def played(plan: Plan, mutate: Mutate = no_mutation) -> Iterator[Ending]:
             simulation.stop()
 
 
-__all__ = ["Ending", "OperationRow", "Simulation", "played"]
+__all__ = ["Ending", "Simulation", "played"]

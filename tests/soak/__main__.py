@@ -25,7 +25,7 @@ from loguru import logger
 from syncd.engine.context import Desk
 from syncd.engine.loop import Engine
 from syncd.engine.observe.slow_poll import EVERY_SECONDS
-from syncd.ledger.store import audit, outbox
+from syncd.ledger.views import audit_trail, outbox
 
 CYCLE = 30.0
 INCIDENT_EVERY, ACKNOWLEDGED, NOTED, RESOLVED = 600.0, 120.0, 300.0, 900.0
@@ -138,8 +138,7 @@ def _wrong(sandbox: Sandbox, desk: Desk, people: People, warm: Size, last: Size)
     missing = people.begun - sum(1 for incident in marks if incident)
     if doubled or missing:
         found.append(f"{doubled} incidents with two tickets, {missing} without")
-    with desk.ledger.db.read() as session:
-        counts, broken = outbox.counts(session), audit.verify(session)
+    counts, broken = outbox.counts(desk.ledger), audit_trail.verify(desk.ledger)
     if counts["parked"]:
         found.append(f"{counts['parked']} operations are parked")
     if broken:

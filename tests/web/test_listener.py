@@ -14,14 +14,12 @@ from typing import Any
 
 import pytest
 import requests
+from ledger_reading import AuditEventRow, LookAgainRow, holding, pause, rows
 from rig import Rig
 from ruamel.yaml import YAML
-from sqlmodel import select
 
 from syncd.domain.operation import Target
 from syncd.engine.runtime.watchdog import STUCK_AFTER, Pulse
-from syncd.ledger.store import holds
-from syncd.ledger.store.tables import AuditEventRow, LookAgainRow
 from syncd.web import app as web
 from syncd.web.app import LARGEST_BODY, Secrets, make_app
 from syncd.web.metrics import Metrics
@@ -73,8 +71,7 @@ class Web:
         return requests.post(f"{self.url}/webhooks/{source}", data=body, headers=given, timeout=10)
 
     def looks(self) -> list[LookAgainRow]:
-        with self.rig.ledger.db.read() as session:
-            return list(session.exec(select(LookAgainRow)).all())
+        return rows(self.rig.ledger, LookAgainRow)
 
 
 @pytest.fixture
@@ -142,17 +139,16 @@ def test_it_is_not_well_when_the_ledger_does_not_answer(house: Rig, web_of: Call
     def gone() -> AbstractContextManager[Any]:
         raise OSError("gone")
 
-    house.ledger.db.read, kept = gone, house.ledger.db.read  # type: ignore[method-assign]
+    house.ledger.read, kept = gone, house.ledger.read  # type: ignore[method-assign]
     try:
         assert web.get("/healthz").status_code == 503
     finally:
-        house.ledger.db.read = kept  # type: ignore[method-assign]
+        house.ledger.read = kept  # type: ignore[method-assign]
 
 
 def test_readyz_says_how_much_waits_and_how_long(house: Rig, web_of: Callable[..., Web]) -> None:
     web = web_of()
-    with house.ledger.db.write() as session:
-        holds.pause(session, [Target.JIRA], "a test", "anybody", house.clock.now())
+    pause(house.ledger, Target.JIRA, "anybody", "a test", house.clock.now())
     trigger(house)
     house.cycle()
     house.cycle(60)
@@ -295,7 +291,7 @@ def test_what_the_ledger_could_not_take_in_time_is_to_be_sent_again(
     incident = trigger(house)
     house.cycle()
     body = pagerduty(incident)
-    with house.ledger.db.write():
+    with holding(house.ledger):
         assert one.send("pagerduty", body).status_code == 503
     assert one.send("pagerduty", body, **{"X-Webhook-Id": "again"}).text == "used\n"
 
@@ -318,8 +314,7 @@ def test_jira_says_which_ticket_changed_and_which_was_deleted(house: Rig, web_of
         "user": {"accountId": "5b10a2844c20165700ede21g"},
     }
     assert web.send("jira", json.dumps(gone).encode()).text == "used\n"
-    with house.ledger.db.read() as session:
-        (event,) = session.exec(select(AuditEventRow).where(AuditEventRow.kind == "ticket.deleted")).all()
+    (event,) = [row for row in rows(house.ledger, AuditEventRow) if row.kind == "ticket.deleted"]
     assert (event.incident_id, event.issue_id) == (incident, ticket.remote_id)
     assert json.loads(event.text) == {"by": "5b10a2844c20165700ede21g"}
     other = {"webhookEvent": "jira:issue_updated", "issue": {"id": "999999"}}

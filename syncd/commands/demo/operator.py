@@ -8,8 +8,8 @@ from datetime import timedelta
 from syncd.commands.demo.lines import Line
 from syncd.domain.operation import OperationState
 from syncd.engine.context import Desk
-from syncd.engine.jobs import requests
-from syncd.ledger.store import outbox
+from syncd.ledger.store import requests
+from syncd.ledger.views import outbox
 
 LOOKS_AFTER = 300.0
 """Seconds of the story's clock for which an operation stands parked before the operator retries it."""
@@ -31,16 +31,13 @@ class Operator:
     def news(self) -> Iterator[Line]:
         """What the operator does now."""
         desk, now = self._desk, self._desk.clock.boottime()
-        with desk.ledger.db.read() as session:
-            parked = outbox.listing(session, [OperationState.PARKED])
-        for row in parked:
-            number = row.id or 0
+        for operation in outbox.listing(desk.ledger, [OperationState.PARKED]):
+            number = operation.id
             since = self._seen.setdefault(number, now)
             if now - since < LOOKS_AFTER or number in self._retried:
                 continue
             self._retried.add(number)
-            with desk.ledger.db.write() as session:
-                requests.ask(session, "outbox.retry", {"ids": [number]}, "operator", desk.clock)
+            requests.ask(desk.ledger, "outbox.retry", {"ids": [number]}, "operator", desk.clock.now())
             yield Line(desk.clock.now(), "operator", f"syncd outbox retry {number}", "Jira was mended")
         if now >= WAIVES_AFTER and not self._waived:
             self._waived = True
@@ -51,7 +48,6 @@ class Operator:
         until, reason = desk.clock.now() + timedelta(days=8), "the database's vendor answers next week"
         who = "tomasz.wojcik@qrpay.example"
         asked = {"of": WAIVED, "duty": None, "until": until.isoformat(), "reason": reason, "by": who}
-        with desk.ledger.db.write() as session:
-            requests.ask(session, "waive", asked, "operator", desk.clock)
+        requests.ask(desk.ledger, "waive", asked, "operator", desk.clock.now())
         said = f"syncd waive {WAIVED} --until {until:%Y-%m-%d} --by {who}"
         return Line(desk.clock.now(), "operator", said, reason)

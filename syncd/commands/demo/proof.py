@@ -11,7 +11,8 @@ from rich.console import Console
 from syncd.commands.demo.stage import Stage
 from syncd.commands.shared.output import table
 from syncd.domain.mapping.mapping import Mapping
-from syncd.ledger.store import audit
+from syncd.ledger.database.connection import one_view
+from syncd.ledger.views import audit_trail
 from syncd.sandbox import dump
 
 _AGREEING = {
@@ -113,9 +114,9 @@ def _cost(stage: Stage) -> Iterator[str]:
 
 
 def _audited(stage: Stage, out: Console) -> bool:
-    with stage.desk.ledger.db.read() as session:
-        broken = audit.verify(session)
-        seq, digest = audit.head(session)
+    with one_view(stage.desk.ledger) as view:
+        broken = audit_trail.verify(view)
+        seq, digest = audit_trail.head(view)
     if broken:
         out.print(f"The audit trail is broken at row {broken.seq}: {broken.why}")
         return False

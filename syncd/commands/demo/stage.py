@@ -28,7 +28,7 @@ from syncd.engine.context import Desk
 from syncd.engine.loop import WORKERS, Engine
 from syncd.engine.observe.slow_poll import EVERY_SECONDS
 from syncd.ledger.open import open_for_work
-from syncd.ledger.store.postmortems import next_due
+from syncd.ledger.views.schedule import next_due
 from syncd.sandbox.cast import BOT_EMAIL, JIRA_KEY, PAGERDUTY_KEY, START, default_world
 from syncd.sandbox.clock import SandboxClock
 from syncd.sandbox.server import SandboxServer
@@ -128,8 +128,7 @@ class Stage:
         """
         now = self.clock.boottime()
         until = min(now + LONGEST_LEAP, max(latest, now + LEAST_LEAP))
-        with self.desk.ledger.db.read() as session:
-            due = next_due(session, self.clock.now())
+        due = next_due(self.desk.ledger, self.clock.now())
         if due is not None:
             until = min(until, max(now + LEAST_LEAP, (due - self.clock.now()).total_seconds() + now + 1))
         self.clock.leap(until - now)
@@ -138,7 +137,7 @@ class Stage:
             self.engine.tick()
             self.engine.cycle()
             self.engine.come_to_rest()
-            self.engine.reports()
+            self.engine.jobs.reports()
             self.engine.come_to_rest()
         if until >= self._next_slow:
             self._next_slow = until + 6 * EVERY_SECONDS

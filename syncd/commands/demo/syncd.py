@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
-
-from sqlmodel import Session, col, select
 
 from syncd.commands.demo.lines import Line
 from syncd.commands.shared.wording import done_words
 from syncd.domain.duty import STATE_WORDS
 from syncd.domain.mapping.mapping import Mapping
 from syncd.engine.context import Desk
-from syncd.ledger.store.tables import AuditEventRow, IncidentRow, OperationRow, TicketRow
+from syncd.ledger.views.audit_trail import TrailEvent, events_since
 
 _DUTIES = {
     "scheduled": "scheduling the postmortem",
@@ -37,24 +34,16 @@ class SyncdFeed:
 
     def news(self) -> list[Line]:
         """What was recorded since the last call, oldest first, as far as it says something to people."""
-        with self._desk.ledger.db.read() as session:
-            events = session.exec(
-                select(AuditEventRow)
-                .where(col(AuditEventRow.seq) > self._seq)
-                .order_by(col(AuditEventRow.seq))
-            ).all()
-            lines = [line for event in events if (line := self._line(session, event))]
+        events = events_since(self._desk.ledger, self._seq)
+        lines = [line for event in events if (line := self._line(event))]
         self._seq = events[-1].seq if events else self._seq
         return lines
 
-    def _line(self, session: Session, event: AuditEventRow) -> Line | None:
-        row = session.get(IncidentRow, event.incident_id) if event.incident_id else None
-        if row is None:
+    def _line(self, event: TrailEvent) -> Line | None:
+        if event.number is None:
             return None
-        ticket = session.get(TicketRow, row.id)
-        incident, key = f"#{row.number}", ticket.key if ticket else "its ticket"
-        data = json.loads(event.text)
-        operation = session.get(OperationRow, event.operation_id) if event.operation_id else None
+        incident, key = f"#{event.number}", event.ticket or "its ticket"
+        data, operation = event.data, event.operation
         if event.kind == "operation.done" and operation is not None:
             text = done_words(operation.kind, incident, key, self._status_name(operation.meaning))
             return Line(event.at, "syncd", text, operation.reason)

@@ -31,8 +31,7 @@ def ask(kind: str, arguments: dict[str, Any], who: str) -> dict[str, Any]:
 
     clock = command_clock()
     with ledger_for_reading() as db:
-        with db.write() as session:
-            number = requests.ask(session, kind, arguments, who, clock).id or 0
+        number = requests.ask(db, kind, arguments, who, clock.now())
         try:
             ledger = open_for_work(db.url, f"syncd {kind}", clock.now())
         except LedgerBusy:
@@ -60,26 +59,24 @@ def ask_daemon(kind: str, arguments: dict[str, Any], who: str, show: Callable[[s
 
     Raises `LedgerMissing`; after a minute without an answer or progress the request stays.
     """
-    from syncd.engine.jobs import requests
+    from syncd.ledger.store import requests
 
     clock = command_clock()
     with ledger_for_reading() as db:
-        with db.write() as session:
-            number = requests.ask(session, kind, arguments, who, clock).id or 0
+        number = requests.ask(db, kind, arguments, who, clock.now())
         return _answer(db, number, clock, show)
 
 
 def _answer(db: Database, number: int, clock: Clock, show: Callable[[str], None]) -> dict[str, Any]:
-    from syncd.ledger.store.tables import RequestRow
+    from syncd.ledger.store.requests import request_of
 
     until, shown = clock.boottime() + WAIT_SECONDS, ""
     while clock.boottime() < until:
-        with db.read() as session:
-            row = session.get(RequestRow, number)
-        if row is not None and row.result is not None:
-            return dict(row.result)
-        if row is not None and row.progress != shown:
-            shown = row.progress
+        request = request_of(db, number)
+        if request is not None and request.result is not None:
+            return request.result
+        if request is not None and request.progress != shown:
+            shown = request.progress
             show(shown)
             until = clock.boottime() + WAIT_SECONDS
         clock.sleep(LOOK_EVERY, Event())

@@ -6,11 +6,11 @@ import os
 from collections.abc import Iterable
 
 import click
-from sqlalchemy.exc import DatabaseError, OperationalError
 
 from syncd.config.problems import ConfigError
 from syncd.engine.jira_knowledge.resolve_names import MappingDoesNotFit
 from syncd.engine.runtime.service_health import ServiceHealth
+from syncd.ledger.database.failures import unusable
 from syncd.ledger.errors import LedgerBusy, LedgerError
 from syncd.remote.errors import Cause, RemoteError
 
@@ -67,9 +67,9 @@ def advise(error: Exception) -> int:
         return TRY_LATER if isinstance(error, LedgerBusy) else GENERAL
     if isinstance(error, RemoteError):
         return _say_unusable(error.service, error.cause, error.describe())
-    if type(error) in (OperationalError, DatabaseError):
-        # a locked, full or foreign file; what else a database complains about is our fault
-        say(f"the ledger cannot be used: {getattr(error, 'orig', error)}")
+    words = unusable(error)
+    if words is not None:
+        say(f"the ledger cannot be used: {words}")
         say("look at its disk and its permissions (SYNCD_STATE_DIR, SYNCD_LEDGER_URL)")
         return GENERAL
     if isinstance(error, OSError) and error.filename:

@@ -6,24 +6,25 @@ finds it. Only what was certainly not done is sent again as it is; what is unkno
 
 from __future__ import annotations
 
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from loguru import logger
-from sqlmodel import Session, col, select
 
-from syncd.domain.operation import Kind, OperationClass, OperationState, Target
+from syncd.domain.operation import Kind, OperationClass, OperationState
 from syncd.engine.act.find_created import highest_seen
-from syncd.engine.act.kind import Act, Outcome, Rendered, is_restricted, shown
+from syncd.engine.act.jira_write.internal_comments import warn_of_shown
+from syncd.engine.act.kind import Act, Outcome, Rendered, shown
 from syncd.engine.act.kinds_by_name import ACTS
 from syncd.engine.context import Desk
 from syncd.engine.errors import CannotRender, DecideAgain, NotYet
-from syncd.ledger.store import outbox
-from syncd.ledger.store.change_queue import look_again
+from syncd.ledger.records import OperationRecord
+from syncd.ledger.store import leaving
+from syncd.ledger.store.confirming import confirm
+from syncd.ledger.store.leaving import Basis, Leaving, basis_of
 from syncd.ledger.store.restrict import AGAIN, PRIVATE
-from syncd.ledger.store.snapshots import created_at, written_at
-from syncd.ledger.store.tables import OperationRow, TicketRow
 from syncd.remote.errors import Cause, NotDone, RemoteError, Unknown
 from syncd.remote.http.budget import LEFT_BY_COMMENTS, LEFT_BY_UPDATES, prepaid
 
@@ -49,6 +50,7 @@ class Verdict(StrEnum):
     AGAIN = "again"
     WAIT = "wait"
     ENDED = "ended"
+    PARKED = "parked"
     NOT_YET = "not yet"
 
 
@@ -58,67 +60,75 @@ class Executor:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
 
-    def attempt(self, row: OperationRow) -> Verdict:
-        """Given a pending operation whose needs are met, try it once and say what became of it."""
-        desk, act = self._desk, ACTS[row.kind]
-        try:
-            rendered = self._rendered(act, row)
-            found = self._done_by_an_earlier_ledger(act, row, rendered)
-            if found is not None:
-                self.confirm(act, row, found, 0.0)
-                return Verdict.DONE
-            whole = act.complete(desk, row, rendered)
-            probe_from = highest_seen(desk, _project(rendered)) if act.probes else None
-            desk.budgets.take(row.target, issue=str(rendered.get("issue", "")), leave=_left(act, row))
-        except DecideAgain:
-            return self._end(row, OperationState.SUPERSEDED, "what it was decided upon has changed")
-        except NotYet:
-            return self._keep_for_later(row)
-        except CannotRender as error:
-            return self._park(row, str(error))
-        except RemoteError as error:
-            desk.health.failed(error.service, shown(desk, row, error))
-            return Verdict.WAIT
-        return self._leave(act, row, rendered, whole, probe_from)
+    def attempt(self, operation: OperationRecord, basis: Basis | None = None) -> Verdict:
+        """Given a pending operation whose needs are met, try it once and say what became of it.
 
-    def _rendered(self, act: Act, row: OperationRow) -> Rendered:
+        `basis` is what the caller has read just now; without it, it is read.
+        """
+        desk, act = self._desk, ACTS[operation.kind]
+        try:
+            basis = basis or basis_of(desk.ledger, operation.incident_id)
+            operation, rendered = self._rendered(act, operation, basis)
+            found = self._done_by_an_earlier_ledger(act, operation, rendered, basis)
+            if found is not None:
+                self.confirm(act, operation, found, 0.0)
+                return Verdict.DONE
+            whole = act.complete(desk, operation, rendered)
+            probe_from = highest_seen(desk, _project(rendered)) if act.probes else None
+            issue = str(rendered.get("issue", ""))
+            desk.budgets.take(operation.target, issue=issue, leave=_left(act, operation))
+        except DecideAgain:
+            return self._end(operation, "what it was decided upon has changed")
+        except NotYet:
+            return self._keep_for_later(operation)
+        except CannotRender as error:
+            return self._park(operation, str(error))
+        except RemoteError as error:
+            desk.health.failed(error.service, shown(desk, operation, error))
+            return Verdict.WAIT
+        return self._leave(act, operation, rendered, whole, probe_from)
+
+    def _rendered(
+        self, act: Act, operation: OperationRecord, basis: Basis
+    ) -> tuple[OperationRecord, Rendered]:
         """What an earlier attempt rendered, unless its incident became restricted since; else it is now."""
         desk = self._desk
-        restricted = is_restricted(desk, row)
-        if row.rendered is not None and row.rendered.get(AGAIN):
-            with desk.ledger.db.write() as session:
-                session.add(row)
-                row.rendered = None
-        rendered = row.rendered or act.render(desk, row)
-        return {**rendered, PRIVATE: True} if restricted else rendered
+        if operation.rendered is not None and operation.rendered.get(AGAIN):
+            operation = leaving.render_anew(desk.ledger, operation)
+        rendered = operation.rendered or act.render(desk, operation, basis)
+        return operation, {**rendered, PRIVATE: True} if basis.restricted else rendered
 
-    def _done_by_an_earlier_ledger(self, act: Act, row: OperationRow, rendered: Rendered) -> Outcome | None:
+    def _done_by_an_earlier_ledger(
+        self, act: Act, operation: OperationRecord, rendered: Rendered, basis: Basis
+    ) -> Outcome | None:
         """What concerns an incident older than this ledger may stand there already, with our mark.
 
         The same key derives the same mark, whichever ledger derived it. Tickets and postmortems are adopted
         before anything is decided (`earlier_ledger.adopt_tickets`, `earlier_ledger.rebuild_duties`).
         """
-        desk = self._desk
-        if row.op_class != OperationClass.ONCE or row.attempts:
+        desk, incident = self._desk, basis.incident
+        if operation.op_class != OperationClass.ONCE or operation.attempts:
             return None
-        with desk.ledger.db.read() as session:
-            began = created_at(session, row.incident_id)
-        if began is None or began >= desk.ledger.born:
+        if incident is None or incident.created_at >= desk.ledger.born:
             return None
-        return act.done_before(desk, row, rendered)
+        return act.done_before(desk, operation, rendered)
 
     def _leave(
-        self, act: Act, row: OperationRow, rendered: Rendered, whole: Rendered, probe_from: int | None
+        self,
+        act: Act,
+        operation: OperationRecord,
+        rendered: Rendered,
+        whole: Rendered,
+        probe_from: int | None,
     ) -> Verdict:
-        desk = self._desk
-        with desk.ledger.db.write() as session:
-            if not desk.brakes.may_leave(session, row.target):
-                return Verdict.WAIT  # paused while it was made ready
-            claimed = outbox.claim(
-                session, row.id or 0, desk.ledger.run_name, desk.clock.now(), rendered, probe_from
-            )
-        if claimed is None:
+        desk, run = self._desk, self._desk.ledger.run_name
+        wanted = [Leaving(operation.id, rendered)]
+        claims = leaving.claim(desk.ledger, wanted, operation.target, run, desk.clock.now(), probe_from)
+        if claims is None:
+            return Verdict.WAIT  # paused while it was made ready
+        if not claims:
             return Verdict.AGAIN
+        (claimed,) = claims
         began = desk.clock.boottime()
         try:
             with prepaid():
@@ -131,81 +141,72 @@ class Executor:
             unknown = shown(desk, claimed, error)
             desk.health.failed(error.service, unknown)
             return self._unknown(claimed, unknown)
-        desk.health.succeeded(row.target)
+        desk.health.succeeded(operation.target)
         self.confirm(act, claimed, outcome, desk.clock.boottime() - began)
         return Verdict.DONE
 
-    def confirm(self, act: Act, row: OperationRow, outcome: Outcome, took: float) -> None:
+    def confirm(self, act: Act, operation: OperationRecord, outcome: Outcome, took: float) -> None:
         """End an operation that was carried out: result, remote id and audit event in one transaction."""
         desk = self._desk
-        with desk.ledger.db.write() as session:
-            session.add(row)
-            act.confirm(session, desk, row, outcome)
-            _note_when(session, desk, row, took)
-            outbox.finish(session, row, OperationState.DONE, desk.clock.now(), remote_id=outcome.remote_id)
-        ticket = str(outcome.data.get("key", "")) or _issue(row)
-        _log(row, ticket=ticket, duration_ms=round(took * 1000)).info(
+        act.learn(desk, operation, outcome)
+        confirmed = confirm(
+            desk.ledger,
+            operation,
+            outcome.remote_id,
+            act.confirmation(desk, operation, outcome),
+            desk.clock.now(),
+            _changed_at(desk, operation, took),
+        )
+        if confirmed.shown_on is not None:
+            warn_of_shown(confirmed.shown_on, outcome.remote_id)
+        ticket = str(outcome.data.get("key", "")) or _issue(operation)
+        _log(operation, ticket=ticket, duration_ms=round(took * 1000)).info(
             "{} for {}: {} ({:.0f} ms; {})",
-            row.kind,
-            row.incident_id,
+            operation.kind,
+            operation.incident_id,
             outcome.remote_id,
             took * 1000,
-            row.reason,
+            operation.reason,
         )
 
-    def refuse(self, act: Act, row: OperationRow, error: NotDone) -> Verdict:
+    def refuse(self, act: Act, operation: OperationRecord, error: NotDone) -> Verdict:
         """A claimed operation was refused as part of something larger: sort it as if it had gone alone."""
-        return self._not_done(act, row, error)
+        return self._not_done(act, operation, error)
 
-    def _not_done(self, act: Act, row: OperationRow, error: NotDone) -> Verdict:
+    def _not_done(self, act: Act, operation: OperationRecord, error: NotDone) -> Verdict:
         desk = self._desk
+        learned = act.meaning_after(operation, error)
+        if learned is not None:
+            operation = replace(operation, meaning=learned)
         if error.cause in LATER:
-            self._put_back(row, error.describe())
-            return Verdict.WAIT
-        refused = act.drop_refused(row, error.field_errors)
+            return self._put_back(operation, error.describe(), learned)
+        refused = act.drop_refused(operation, error.field_errors)
         if refused and set(refused) == set(error.field_errors):
-            with desk.ledger.db.write() as session:
-                session.add(row)
-                known = row.meaning.get("refused", [])
-                row.meaning = {**row.meaning, "refused": sorted({*known, *refused})}
-                row.rendered = None
-                outbox.put_back(session, row, desk.clock.now(), error.describe())
-            logger.warning("{} for {} goes on without {}", row.kind, row.incident_id, ", ".join(refused))
-            return Verdict.AGAIN
+            return self._go_on_without(operation, refused, error)
         if error.cause is Cause.FORBIDDEN and self._whole_service(error):
-            self._put_back(row, error.describe())
-            return Verdict.WAIT
-        if row.op_class == OperationClass.STATE and row.attempts < TRIES:
-            sent = row.rendered or {}
+            return self._put_back(operation, error.describe(), learned)
+        if operation.op_class == OperationClass.STATE and operation.attempts < TRIES:
+            sent = operation.rendered or {}
             desk.facts.forget_ways(str(sent.get("workflow")), str(sent.get("from")))
-            if self._refused_before(row) >= TRIES - 1:
-                return self._park(row, error.describe())
-            return self._read_again(row, error)
-        if error.cause is Cause.CONFLICT and row.attempts < TRIES:
-            self._put_back(row, error.describe())
-            return Verdict.WAIT
+            if leaving.refusals_before(desk.ledger, operation, TRIES) >= TRIES - 1:
+                return self._park(operation, error.describe())
+            return self._read_again(operation, error)
+        if error.cause is Cause.CONFLICT and operation.attempts < TRIES:
+            return self._put_back(operation, error.describe(), learned)
         desk.facts.forget_projects()
-        return self._park(row, error.describe())
+        return self._park(operation, error.describe(), learned)
 
-    def _refused_before(self, row: OperationRow) -> int:
-        """How often the same was decided for the same place and refused since it last succeeded."""
-        with self._desk.ledger.db.read() as session:
-            query = (
-                select(OperationRow)
-                .where(
-                    OperationRow.object == row.object,
-                    OperationRow.aspect == row.aspect,
-                    col(OperationRow.id) < row.id,
-                )
-                .order_by(col(OperationRow.id).desc())
-                .limit(TRIES)
-            )
-            count = 0
-            for earlier in session.exec(query).all():
-                if earlier.state != OperationState.SUPERSEDED or earlier.meaning != row.meaning:
-                    break
-                count += earlier.error is not None
-            return count
+    def _go_on_without(self, operation: OperationRecord, refused: list[str], error: NotDone) -> Verdict:
+        """Only optional fields were refused: it leaves again, rendered anew without them."""
+        desk = self._desk
+        known = operation.meaning.get("refused", [])
+        meaning = {**operation.meaning, "refused": sorted({*known, *refused})}
+        now = desk.clock.now()
+        leaving.put_back(desk.ledger, [operation], now, error.describe(), meaning=meaning, rendered=None)
+        logger.warning(
+            "{} for {} goes on without {}", operation.kind, operation.incident_id, ", ".join(refused)
+        )
+        return Verdict.AGAIN
 
     def _whole_service(self, error: NotDone) -> bool:
         """Whether a 403 concerns our account as such: it may not even ask who it is."""
@@ -222,97 +223,84 @@ class Executor:
             return True
         return False
 
-    def _read_again(self, row: OperationRow, error: RemoteError) -> Verdict:
+    def _read_again(self, operation: OperationRecord, error: RemoteError) -> Verdict:
         """A state operation that was refused or whose outcome is unknown: read, then decide anew."""
         desk = self._desk
-        with desk.ledger.db.write() as session:
-            session.add(row)
-            attempts = row.attempts
-            if isinstance(error, Unknown):
-                outbox.end_unknown(session, row, desk.clock.now(), str(error.cause))
-            else:
-                outbox.finish(session, row, OperationState.SUPERSEDED, desk.clock.now(), why=str(error.cause))
-            row.error = error.describe()
-            look_again(
-                session,
-                [row.incident_id],
-                desk.clock.now(),
-                desk.ledger.moments.next(),
-                f"{row.kind} failed, attempt {attempts}",
-                ticket=row.target == Target.JIRA,
-            )
+        leaving.decide_anew(
+            desk.ledger,
+            operation,
+            desk.clock.now(),
+            desk.ledger.moments.next(),
+            str(error.cause),
+            f"{operation.kind} failed, attempt {operation.attempts}",
+            unknown=isinstance(error, Unknown),
+            error=error.describe(),
+        )
         return Verdict.ENDED
 
-    def _unknown(self, row: OperationRow, error: Unknown) -> Verdict:
+    def _unknown(self, operation: OperationRecord, error: Unknown) -> Verdict:
         desk = self._desk
-        if row.op_class == OperationClass.STATE:
-            return self._read_again(row, error)
-        with desk.ledger.db.write() as session:
-            session.add(row)
-            outbox.settle(session, row, desk.clock.now(), desk.gave_up(), error.describe())
-        said = error.describe()
-        _log(row).warning("{} for {} has an unknown outcome: {}", row.kind, row.incident_id, said)
+        if operation.op_class == OperationClass.STATE:
+            return self._read_again(operation, error)
+        words = error.describe()
+        leaving.settle(desk.ledger, [operation], desk.clock.now(), desk.gave_up(), words)
+        _log(operation).warning(
+            "{} for {} has an unknown outcome: {}", operation.kind, operation.incident_id, words
+        )
         return Verdict.AGAIN
 
-    def _put_back(self, row: OperationRow, words: str) -> None:
-        with self._desk.ledger.db.write() as session:
-            session.add(row)
-            outbox.put_back(session, row, self._desk.clock.now(), words)
+    def _put_back(self, operation: OperationRecord, words: str, meaning: Rendered | None) -> Verdict:
+        """It leaves again as it is, or with another meaning, where it learned of a refusal."""
+        desk, values = self._desk, {} if meaning is None else {"meaning": meaning}
+        leaving.put_back(desk.ledger, [operation], desk.clock.now(), words, **values)
+        return Verdict.WAIT
 
-    def _keep_for_later(self, row: OperationRow) -> Verdict:
-        if row.rendered is not None:
-            with self._desk.ledger.db.write() as session:
-                session.add(row)
-                row.rendered = None
+    def _keep_for_later(self, operation: OperationRecord) -> Verdict:
+        if operation.rendered is not None:
+            leaving.render_anew(self._desk.ledger, operation)
         return Verdict.NOT_YET
 
-    def _park(self, row: OperationRow, words: str) -> Verdict:
-        with self._desk.ledger.db.write() as session:
-            session.add(row)
-            outbox.park(session, row, self._desk.clock.now(), words)
-        _log(row).error("{} for {} is parked: {}", row.kind, row.incident_id, words)
+    def _park(self, operation: OperationRecord, words: str, meaning: Rendered | None = None) -> Verdict:
+        desk, values = self._desk, {} if meaning is None else {"meaning": meaning}
+        leaving.park(desk.ledger, operation, desk.clock.now(), words, **values)
+        _log(operation).error("{} for {} is parked: {}", operation.kind, operation.incident_id, words)
+        return Verdict.PARKED
+
+    def _end(self, operation: OperationRecord, why: str) -> Verdict:
+        desk = self._desk
+        leaving.end(desk.ledger, operation, OperationState.SUPERSEDED, desk.clock.now(), why)
         return Verdict.ENDED
 
-    def _end(self, row: OperationRow, state: OperationState, why: str) -> Verdict:
-        with self._desk.ledger.db.write() as session:
-            session.add(row)
-            outbox.finish(session, row, state, self._desk.clock.now(), why=why)
-        return Verdict.ENDED
 
-
-def _left(act: Act, row: OperationRow) -> float:
+def _left(act: Act, operation: OperationRecord) -> float:
     """The share of the budget that an operation leaves to others: creates before updates before comments."""
     if act.probes:
         return 0.0
-    return LEFT_BY_COMMENTS if row.kind in COMMENTS else LEFT_BY_UPDATES
+    return LEFT_BY_COMMENTS if operation.kind in COMMENTS else LEFT_BY_UPDATES
 
 
-def _note_when(session: Session, desk: Desk, row: OperationRow, took: float) -> None:
-    """A ticket was changed by us: a read that shows it as it was before must not undo what we know."""
-    now, sent = desk.date_of("jira"), "stays" not in (row.rendered or {})
-    if now is None or row.kind not in (Kind.MOVE_TICKET, Kind.EDIT_TICKET) or not sent:
-        return
-    ticket = session.get(TicketRow, row.incident_id)
-    if ticket is None:
-        return
-    written_at(ticket, now - timedelta(seconds=took) - DATES_ARE_WITHIN)
-    session.add(ticket)
+def _changed_at(desk: Desk, operation: OperationRecord, took: float) -> datetime | None:
+    """When we changed a ticket: a read that shows it as it was before must not undo what we know."""
+    now, sent = desk.date_of("jira"), "stays" not in (operation.rendered or {})
+    if now is None or operation.kind not in (Kind.MOVE_TICKET, Kind.EDIT_TICKET) or not sent:
+        return None
+    return now - timedelta(seconds=took) - DATES_ARE_WITHIN
 
 
-def _log(row: OperationRow, **more: object) -> Logger:
+def _log(operation: OperationRecord, **more: object) -> Logger:
     """The log with what machines look for beside the words."""
     given: dict[str, object] = {
-        "incident": row.incident_id,
-        "ticket": _issue(row),
-        "operation": row.id,
-        "op": row.op,
+        "incident": operation.incident_id,
+        "ticket": _issue(operation),
+        "operation": operation.id,
+        "op": operation.op,
     }
-    given |= {"kind": row.kind, "reason": row.reason, **more}
+    given |= {"kind": operation.kind, "reason": operation.reason, **more}
     return logger.bind(**{name: value for name, value in given.items() if value not in ("", None)})
 
 
-def _issue(row: OperationRow) -> str:
-    return str((row.rendered or {}).get("issue", ""))
+def _issue(operation: OperationRecord) -> str:
+    return str((operation.rendered or {}).get("issue", ""))
 
 
 def _project(rendered: Rendered) -> str:

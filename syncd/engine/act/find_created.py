@@ -12,8 +12,8 @@ from collections.abc import Iterator
 
 from syncd.domain.ticket import Issue
 from syncd.engine.context import Desk
-from syncd.engine.observe.issue_numbers import _name, saw_numbers
-from syncd.ledger.store.key_values import get_cursor
+from syncd.engine.observe.issue_numbers import saw_numbers
+from syncd.ledger.store.key_values import highest_number
 from syncd.remote.errors import Cause, Unknown
 
 PAGE = 100
@@ -29,9 +29,8 @@ def highest_seen(desk: Desk, project: str) -> int:
 
     A project that was never read is asked once; raises `RemoteError` where it cannot be.
     """
-    with desk.ledger.db.read() as session:
-        known = get_cursor(session, _name(project)).get("number")
-    if isinstance(known, int):
+    known = highest_number(desk.ledger, project)
+    if known is not None:
         return known
     page = desk.clients.jira.search(f'project = "{project}" ORDER BY key DESC', limit=1)
     number = int(page.hits[0].key.rpartition("-")[2]) if page.hits else 0

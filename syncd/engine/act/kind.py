@@ -1,9 +1,9 @@
 """What every kind of write has in common, as the executor sees it.
 
 `render` turns what is meant into the request's data, once, when the operation leaves for the first
-time. `send` sends exactly one request. `confirm` runs in the transaction that ends the operation.
-`look` asks the service whether the operation was carried out; only once-operations have it, since a
-state operation whose outcome is unknown is decided anew from a fresh read.
+time. `send` sends exactly one request. `confirmation` says what the ledger stores in the transaction that
+ends the operation. `look` asks the service whether the operation was carried out; only once-operations have
+it, since a state operation whose outcome is unknown is decided anew from a fresh read.
 """
 
 from __future__ import annotations
@@ -11,15 +11,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
-from sqlmodel import Session
-
 from syncd.domain.base import JsonValue
 from syncd.domain.ticket import Mark
 from syncd.engine.context import Desk
 from syncd.engine.errors import DecideAgain
+from syncd.ledger.records import OperationRecord, TicketRecord
 from syncd.ledger.store import snapshots
-from syncd.ledger.store.tables import OperationRow, TicketRow
-from syncd.remote.errors import RemoteError
+from syncd.ledger.store.confirmation import Confirmation
+from syncd.ledger.store.leaving import Basis
+from syncd.ledger.store.loading import read
+from syncd.remote.errors import NotDone, RemoteError
 
 Rendered = dict[str, JsonValue]
 Failure = TypeVar("Failure", bound=RemoteError)
@@ -41,37 +42,48 @@ class Act(Protocol):
     findable: bool
     """Whether what was carried out can be looked up afterwards."""
 
-    def render(self, desk: Desk, row: OperationRow) -> Rendered:
-        """The request's data; raises `CannotRender`, `DecideAgain`, `NotYet` or `RemoteError`."""
+    def render(self, desk: Desk, operation: OperationRecord, basis: Basis) -> Rendered:
+        """The request's data, from what was known just now.
+
+        Raises `CannotRender`, `DecideAgain`, `NotYet` or `RemoteError`.
+        """
         ...
 
-    def complete(self, desk: Desk, row: OperationRow, rendered: Rendered) -> Rendered:
+    def complete(self, desk: Desk, operation: OperationRecord, rendered: Rendered) -> Rendered:
         """What is sent: the rendered data with what must not be kept in the ledger; raises as `render`."""
         ...
 
-    def send(self, desk: Desk, row: OperationRow, rendered: Rendered) -> Outcome:
+    def send(self, desk: Desk, operation: OperationRecord, rendered: Rendered) -> Outcome:
         """Send one request; raises `NotDone` or `Unknown`."""
         ...
 
-    def confirm(self, session: Session, desk: Desk, row: OperationRow, outcome: Outcome) -> None:
-        """Write what is known now, in the transaction that ends the operation."""
+    def confirmation(self, desk: Desk, operation: OperationRecord, outcome: Outcome) -> Confirmation:
+        """What the ledger stores in the transaction that ends the operation; no I/O."""
         ...
 
-    def look(self, desk: Desk, row: OperationRow) -> Outcome | None:
+    def learn(self, desk: Desk, operation: OperationRecord, outcome: Outcome) -> None:
+        """Keep in memory what its success tells, before it is confirmed."""
+        ...
+
+    def meaning_after(self, operation: OperationRecord, error: NotDone) -> dict[str, JsonValue] | None:
+        """What the operation means after a refusal: its next attempt may do otherwise; None: the same."""
+        ...
+
+    def look(self, desk: Desk, operation: OperationRecord) -> Outcome | None:
         """What was carried out of an operation with unknown outcome; None: nothing can be seen.
 
         Raises `RemoteError` where this look tells nothing.
         """
         ...
 
-    def done_before(self, desk: Desk, row: OperationRow, rendered: Rendered) -> Outcome | None:
+    def done_before(self, desk: Desk, operation: OperationRecord, rendered: Rendered) -> Outcome | None:
         """What an earlier ledger carried out of it, which has the same mark; None: nothing can be seen.
 
         Asked of once-operations that never left, for incidents older than this ledger; raises `RemoteError`.
         """
         ...
 
-    def drop_refused(self, row: OperationRow, refused: dict[str, str]) -> list[str]:
+    def drop_refused(self, operation: OperationRecord, refused: dict[str, str]) -> list[str]:
         """Which refused fields the request can do without; they are left out of the next rendering."""
         ...
 
@@ -82,43 +94,58 @@ class BaseAct:
     probes = False
     findable = True
 
-    def complete(self, desk: Desk, row: OperationRow, rendered: Rendered) -> Rendered:
+    def complete(self, desk: Desk, operation: OperationRecord, rendered: Rendered) -> Rendered:
         """Nothing is held back."""
         return rendered
 
-    def look(self, desk: Desk, row: OperationRow) -> Outcome | None:
+    def confirmation(self, desk: Desk, operation: OperationRecord, outcome: Outcome) -> Confirmation:
+        """Nothing but the operation's end."""
+        return Confirmation()
+
+    def learn(self, desk: Desk, operation: OperationRecord, outcome: Outcome) -> None:
+        """Nothing."""
+
+    def meaning_after(self, operation: OperationRecord, error: NotDone) -> dict[str, JsonValue] | None:
+        """The same."""
+        return None
+
+    def look(self, desk: Desk, operation: OperationRecord) -> Outcome | None:
         """State operations are decided anew instead of being looked up."""
         raise DecideAgain
 
-    def done_before(self, desk: Desk, row: OperationRow, rendered: Rendered) -> Outcome | None:
+    def done_before(self, desk: Desk, operation: OperationRecord, rendered: Rendered) -> Outcome | None:
         """A look tells, but not a create's, which needs to know where it began."""
-        return self.look(desk, row) if self.findable and not self.probes else None
+        return self.look(desk, operation) if self.findable and not self.probes else None
 
-    def drop_refused(self, row: OperationRow, refused: dict[str, str]) -> list[str]:
+    def drop_refused(self, operation: OperationRecord, refused: dict[str, str]) -> list[str]:
         """Every field of the request is needed."""
         return []
 
 
-def mark_of(desk: Desk, row: OperationRow) -> Mark:
+def mark_of(desk: Desk, operation: OperationRecord) -> Mark:
     """The mark that what this operation makes will bear."""
-    return Mark(op=row.op, kind=row.kind, incident=row.incident_id, instance=desk.ledger.instance)
+    return Mark(
+        op=operation.op, kind=operation.kind, incident=operation.incident_id, instance=desk.ledger.instance
+    )
 
 
-def is_restricted(desk: Desk, row: OperationRow) -> bool:
-    """Whether the operation's incident is restricted by now."""
-    with desk.ledger.db.read() as session:
-        return snapshots.is_restricted(session, row.incident_id)
+def is_restricted(desk: Desk, operation: OperationRecord) -> bool:
+    """Return True if the operation's incident is restricted by now."""
+    return snapshots.is_restricted(desk.ledger, operation.incident_id)
 
 
-def shown(desk: Desk, row: OperationRow, error: Failure) -> Failure:
+def shown(desk: Desk, operation: OperationRecord, error: Failure) -> Failure:
     """A failure as it may be kept and logged: of a restricted incident, without the service's words."""
-    return error.without_words() if is_restricted(desk, row) else error
+    return error.without_words() if is_restricted(desk, operation) else error
 
 
-def ticket_row(desk: Desk, row: OperationRow) -> TicketRow:
-    """The ticket of the operation's incident; raises `DecideAgain` where there is none yet."""
-    with desk.ledger.db.read() as session:
-        ticket = session.get(TicketRow, row.incident_id)
+def ticket_of(desk: Desk, operation: OperationRecord) -> TicketRecord:
+    """Return the ticket of the operation's incident; raise `DecideAgain` where there is none yet."""
+    return there(read(desk.ledger, TicketRecord, operation.incident_id))
+
+
+def there(ticket: TicketRecord | None) -> TicketRecord:
+    """Return a ticket that is on record; raise `DecideAgain` where there is none yet."""
     if ticket is None:
         raise DecideAgain
     return ticket

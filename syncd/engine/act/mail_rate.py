@@ -11,12 +11,11 @@ from contextlib import contextmanager
 from datetime import timedelta
 from threading import Lock
 
-from sqlmodel import col, select
-
-from syncd.domain.mail import KEYS, WITHOUT_CEILING
+from syncd.domain.mail import WITHOUT_CEILING
 from syncd.engine.context import Desk
 from syncd.engine.notify.mail_history import may_have_left
-from syncd.ledger.store.tables import OperationRow
+from syncd.ledger.records import OperationRecord
+from syncd.ledger.store.leaving import mails_since
 
 AT_MOST = 20
 """Mails an hour (rules: "Start, brakes, ceilings")."""
@@ -35,43 +34,37 @@ class Ceiling:
         self._taken: set[int] = set()
 
     @contextmanager
-    def place(self, row: OperationRow) -> Iterator[float]:
+    def place(self, operation: OperationRecord) -> Iterator[float]:
         """Yields 0 where the mail may be tried now, else in how many seconds to ask again."""
-        wait = self._pause(row)
-        counted = row.meaning.get("mail") not in WITHOUT_CEILING
+        wait = self._pause(operation)
+        counted = operation.meaning.get("mail") not in WITHOUT_CEILING
         if not wait and counted:
-            wait = self._take(row.id or 0)
+            wait = self._take(operation.id or 0)
         try:
             yield wait
         finally:
             if counted and not wait:
                 with self._lock:
-                    self._taken.discard(row.id or 0)
+                    self._taken.discard(operation.id or 0)
 
-    def _pause(self, row: OperationRow) -> float:
-        if row.claimed_at is None or not row.attempts:
+    def _pause(self, operation: OperationRecord) -> float:
+        if operation.claimed_at is None or not operation.attempts:
             return 0.0
-        pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** (row.attempts - 1))
-        passed = (self._desk.clock.now() - row.claimed_at).total_seconds()
+        pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** (operation.attempts - 1))
+        passed = (self._desk.clock.now() - operation.claimed_at).total_seconds()
         return max(0.0, pause - max(0.0, passed))
 
     def _take(self, row_id: int) -> float:
         now = self._desk.clock.now()
         with self._lock:
-            with self._desk.ledger.db.read() as session:
-                query = select(OperationRow).where(
-                    OperationRow.key >= KEYS,
-                    OperationRow.key < KEYS[:-1] + "0",
-                    col(OperationRow.claimed_at) > now - HOUR,
-                )
-                left = sorted(
-                    row.claimed_at
-                    for row in session.exec(query).all()
-                    if row.claimed_at is not None
-                    and row.id not in self._taken
-                    and row.meaning.get("mail") not in WITHOUT_CEILING
-                    and may_have_left(row)
-                )
+            left = sorted(
+                mail.claimed_at
+                for mail in mails_since(self._desk.ledger, now - HOUR)
+                if mail.claimed_at is not None
+                and mail.id not in self._taken
+                and mail.meaning.get("mail") not in WITHOUT_CEILING
+                and may_have_left(mail)
+            )
             over = len(left) + len(self._taken) - AT_MOST
             if over < 0:
                 self._taken.add(row_id)

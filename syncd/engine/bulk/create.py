@@ -13,8 +13,6 @@ from dataclasses import dataclass, field, replace
 from threading import Lock
 
 from loguru import logger
-from sqlalchemy import select as columns
-from sqlmodel import Session, col, select
 
 from syncd.domain.base import JsonValue
 from syncd.domain.incident import Incident
@@ -27,12 +25,19 @@ from syncd.engine.act.kinds.create_ticket import CreateTicket
 from syncd.engine.bulk.initial_status import StatusAtBirth, Way
 from syncd.engine.context import Desk
 from syncd.engine.errors import CannotRender, DecideAgain
-from syncd.engine.observe.intake import keep_issue
 from syncd.engine.observe.issue_numbers import saw_numbers
+from syncd.engine.observe.masking import storage_rules
 from syncd.engine.work_queue import Dispatcher
-from syncd.ledger.store import outbox
-from syncd.ledger.store.snapshots import incidents_of
-from syncd.ledger.store.tables import IncidentRow, OperationRow, TicketRow
+from syncd.ledger.records import IncidentRecord, OperationRecord
+from syncd.ledger.store import leaving
+from syncd.ledger.store.confirming_batches import ReadBack, confirm_batch
+from syncd.ledger.store.leaving import (
+    Leaving,
+    creates_to_render,
+    incidents_in_need,
+    incidents_with_ticket,
+    waiting_creates,
+)
 from syncd.remote.errors import Cause, NotDone, RemoteError, Unknown
 from syncd.remote.http.budget import prepaid
 from syncd.remote.ports import BulkAnswer, BulkItem
@@ -52,7 +57,7 @@ CREATE = CreateTicket()
 
 @dataclass
 class _Item:
-    row: OperationRow
+    operation: OperationRecord
     rendered: Rendered
     incident: Incident
     team: str | None
@@ -87,11 +92,16 @@ class BulkCreates:
         if self.enabled and incidents >= FROM and self._desk.clients.jira.server().edition == "cloud":
             self.under_way = True
 
-    def takes(self, row: OperationRow, incident: IncidentRow) -> bool:
+    def takes(self, operation: OperationRecord, incident: IncidentRecord) -> bool:
         """Whether a worker leaves this create to the batches."""
-        if not self.under_way or row.kind != Kind.CREATE_TICKET or row.attempts or row.meaning:
+        if (
+            not self.under_way
+            or operation.kind != Kind.CREATE_TICKET
+            or operation.attempts
+            or operation.meaning
+        ):
             return False
-        return row.state == OperationState.PENDING and not self._grave(incident.team, incident.severity)
+        return operation.state == OperationState.PENDING and not self._grave(incident.team, incident.severity)
 
     def _grave(self, team: str | None, severity: str | None) -> bool:
         mapping = next((one for one in self._desk.mappings if one.team == team), None)
@@ -117,7 +127,7 @@ class BulkCreates:
 
     def _may_go_on(self) -> bool:
         desk = self._desk
-        return not desk.stop.is_set() and not desk.dry_run and desk.brakes.may_leave_now("jira")
+        return not desk.stop.is_set() and not desk.dry_run and desk.brakes.may_leave("jira")
 
     def end(self) -> None:
         """Nothing more waits to be decided: what the batches left goes alone, and what they made goes on.
@@ -125,44 +135,24 @@ class BulkCreates:
         Until then no update or comment of what they made stands in the way of the creates.
         """
         self.under_way = False
-        with self._desk.ledger.db.read() as session:
-            self._dispatcher.submit(self._waiting(session, MOST * 100).values())
-            self._dispatcher.submit(outbox.incidents_that_need_something(session))
+        self._dispatcher.submit(self._waiting(MOST * 100).values())
+        self._dispatcher.submit(incidents_in_need(self._desk.ledger))
         self._dispatcher.submit(self._afterwards)
         self._afterwards = set()
 
-    def _waiting(self, session: Session, limit: int, *, light: bool = False) -> dict[int, str]:
+    def _waiting(self, limit: int, *, light: bool = False) -> dict[int, str]:
         """Creates that never left, the oldest first, and their incidents; `light`: none of the gravest."""
-        table, whose = col(OperationRow.id), col(IncidentRow.id)
-        query = (
-            columns(
-                table,
-                col(OperationRow.incident_id),
-                col(OperationRow.meaning),
-                col(IncidentRow.team),
-                col(IncidentRow.severity),
-            )
-            .join(IncidentRow, whose == col(OperationRow.incident_id))
-            .where(
-                col(OperationRow.state) == OperationState.PENDING,
-                col(OperationRow.kind) == Kind.CREATE_TICKET,
-                col(OperationRow.attempts) == 0,
-            )
-            .order_by(table)
-            .limit(limit)
-        )
         return {
-            number: incident
-            for number, incident, meaning, team, severity in session.connection().execute(query)
-            if not meaning and not (light and self._grave(team, severity))
+            create.operation_id: create.incident_id
+            for create in waiting_creates(self._desk.ledger, limit)
+            if not (light and self._grave(create.team, create.severity))
         }
 
     def _one_batch(self) -> bool:
         desk = self._desk
         if not desk.health.may_ask("jira"):
             return False
-        with desk.ledger.db.read() as session:
-            waiting = self._waiting(session, self._size * 2, light=True)
+        waiting = self._waiting(self._size * 2, light=True)
         first = dict(list(waiting.items())[: self._size])
         taken = set(self._dispatcher.reserve(first.values()))
         sent, kept = False, set[str]()
@@ -182,39 +172,27 @@ class BulkCreates:
 
     def _let_go(self, incident_ids: set[str], *, again: bool) -> None:
         """Give slots back; what has to be worked on again waits until all creates have left."""
-        self._afterwards |= incident_ids if again else self._with_ticket(incident_ids)
+        self._afterwards |= (
+            incident_ids if again else incidents_with_ticket(self._desk.ledger, [*incident_ids])
+        )
         self._dispatcher.release(incident_ids)
-
-    def _with_ticket(self, incident_ids: set[str]) -> set[str]:
-        with self._desk.ledger.db.read() as session:
-            query = select(TicketRow.incident_id).where(col(TicketRow.incident_id).in_(incident_ids))
-            return set(session.exec(query).all())
 
     def _rendered(self, numbers: list[int]) -> list[_Item]:
         """What can be rendered, all of the first one's project; the rest is left to the workers."""
         items: list[_Item] = []
-        with self._desk.ledger.db.read() as session:
-            query = (
-                select(OperationRow).where(col(OperationRow.id).in_(numbers)).order_by(col(OperationRow.id))
-            )
-            rows = session.exec(query).all()
-            known = {one.id: one for one in incidents_of(session, [row.incident_id for row in rows])}
-        ticketed = self._with_ticket(set(known))
-        for row in rows:
-            incident = known.get(row.incident_id)
-            if incident is None or row.incident_id in ticketed:
-                continue
+        for operation, known in creates_to_render(self._desk.ledger, numbers):
             try:
-                rendered = CREATE.render_known(self._desk, row, incident)
+                rendered = CREATE.render_known(self._desk, operation, known)
             except (CannotRender, DecideAgain):
                 continue
             if not items or _project(items[0].rendered) == _project(rendered):
-                items.append(_Item(row, rendered, Incident.model_validate(incident.snapshot), incident.team))
+                incident = Incident.model_validate(known.snapshot)
+                items.append(_Item(operation, rendered, incident, known.team))
         return self._with_transitions(items)
 
     def _with_transitions(self, items: list[_Item]) -> list[_Item]:
         for item in list(items):
-            way = self._births.transition_for(item.row, item.incident, item.team)
+            way = self._births.transition_for(item.operation, item.incident, item.team)
             if way.alone:
                 items.remove(item)
             item.way = way
@@ -231,7 +209,8 @@ class BulkCreates:
             return set()
         began = desk.clock.boottime()
         asked = [
-            BulkItem(_fields(one.rendered), mark_of(desk, one.row), one.way.transition) for one in claimed
+            BulkItem(_fields(one.rendered), mark_of(desk, one.operation), one.way.transition)
+            for one in claimed
         ]
         try:
             with prepaid():
@@ -248,46 +227,41 @@ class BulkCreates:
         return self._answered(claimed, project, answer)
 
     def _claim(self, items: list[_Item], base: int) -> list[_Item]:
-        desk, claimed = self._desk, []
-        with desk.ledger.db.write() as session:
-            if not desk.brakes.may_leave(session, "jira"):
-                return []  # paused while it was made ready
-            for item in items:
-                row = outbox.claim(
-                    session, item.row.id or 0, desk.ledger.run_name, desk.clock.now(), item.rendered, base
-                )
-                if row is not None:
-                    claimed.append(replace(item, row=row))
-        return claimed
+        desk, run = self._desk, self._desk.ledger.run_name
+        wanted = [Leaving(item.operation.id, item.rendered) for item in items]
+        # None: paused while it was made ready
+        claims = leaving.claim(desk.ledger, wanted, "jira", run, desk.clock.now(), base) or []
+        claimed = {operation.id: operation for operation in claims}
+        return [
+            replace(item, operation=claimed[item.operation.id])
+            for item in items
+            if item.operation.id in claimed
+        ]
 
     def _none_done(self, items: list[_Item], error: NotDone) -> None:
         desk = self._desk
         desk.health.failed(error.service, error)
-        with desk.ledger.db.write() as session:
-            for item in items:
-                session.add(item.row)
-                if error.cause is Cause.REJECTED:
-                    item.row.rendered = None
-                outbox.put_back(session, item.row, desk.clock.now(), error.describe())
+        values: dict[str, None] = {"rendered": None} if error.cause is Cause.REJECTED else {}
+        operations = [item.operation for item in items]
+        leaving.put_back(desk.ledger, operations, desk.clock.now(), error.describe(), **values)
         logger.warning("a batch of {} creates was not done: {}", len(items), error.describe())
 
     def _lost(self, items: list[_Item], project: str, base: int, error: Unknown) -> None:
         """The answer is lost: all settle, and what is found at once is bound at once."""
         desk = self._desk
         desk.health.failed(error.service, error)
-        self._settle(items, error.describe())
+        items = self._settle(items, error.describe())
         logger.warning("the answer to a batch of {} creates is lost: {}", len(items), error.describe())
         try:
             self._bind(items, list(keys_from(desk, project, base)), moment=0)
         except RemoteError as worse:
             desk.health.failed(worse.service, worse)
 
-    def _settle(self, items: list[_Item], words: str) -> None:
-        desk = self._desk
-        with desk.ledger.db.write() as session:
-            for item in items:
-                session.add(item.row)
-                outbox.settle(session, item.row, desk.clock.now(), desk.gave_up(), words)
+    def _settle(self, items: list[_Item], words: str) -> list[_Item]:
+        """What became of these is looked up from now on; return them so."""
+        desk, operations = self._desk, [item.operation for item in items]
+        settling = leaving.settle(desk.ledger, operations, desk.clock.now(), desk.gave_up(), words)
+        return [replace(item, operation=operation) for item, operation in zip(items, settling, strict=True)]
 
     def _answered(self, items: list[_Item], project: str, answer: BulkAnswer) -> set[str]:
         """What is refused goes on alone; what was made is read back with what the next batch makes."""
@@ -298,17 +272,16 @@ class BulkCreates:
         for number, error in answer.refused.items():
             if number < len(items):
                 self._refused(items[number], error)
-        return {item.row.incident_id for item in made}
+        return {item.operation.incident_id for item in made}
 
     def _refused(self, item: _Item, error: NotDone) -> None:
         if item.way.transition is None:
-            self._executor.refuse(CREATE, item.row, error)
+            self._executor.refuse(CREATE, item.operation, error)
             return
         # it may be the transition that is refused: once more, alone and without it
         self._births.forget(item.incident, item.team)
-        with self._desk.ledger.db.write() as session:
-            session.add(item.row)
-            outbox.put_back(session, item.row, self._desk.clock.now(), error.describe())
+        desk = self._desk
+        leaving.put_back(desk.ledger, [item.operation], desk.clock.now(), error.describe())
 
     def _read_back(self) -> None:
         """Bind what was made by its marks; what does not show settles."""
@@ -324,38 +297,29 @@ class BulkCreates:
                 self._settle(made.items, f"made, but not read back: {error.describe()}")
                 return
             bound = self._bind(made.items, list(issues), moment)
-            unbound = [item for item in made.items if item.row.id not in bound]
+            unbound = [item for item in made.items if item.operation.id not in bound]
             if unbound:
                 self._settle(unbound, "not among what the answer named")
         finally:
-            self._let_go({item.row.incident_id for item in made.items}, again=True)
+            self._let_go({item.operation.incident_id for item in made.items}, again=True)
 
-    def _bind(self, items: list[_Item], issues: list[Issue], moment: int) -> set[int | None]:
+    def _bind(self, items: list[_Item], issues: list[Issue], moment: int) -> set[int]:
         """Confirm what bears our marks, in one transaction; `moment` 0: the issues were not read whole."""
         desk = self._desk
         by_op = {issue.mark.op: issue for issue in issues if issue.mark is not None}
-        found = [(item, by_op[item.row.op]) for item in items if item.row.op in by_op]
-        with desk.ledger.db.write() as session, session.no_autoflush:
-            known = incidents_of(session, [item.row.incident_id for item, _ in found])
-            for item, issue in found:
-                session.add(item.row)
-                CREATE.confirm(session, desk, item.row, Outcome(issue.id, {"key": issue.key}))
-                outbox.finish(session, item.row, OperationState.DONE, desk.clock.now(), remote_id=issue.id)
-            if moment:
-                tickets = {one.incident_id: one for one in session.new if isinstance(one, TicketRow)}
-                for item, issue in found:
-                    self._keep(session, item, tickets[item.row.incident_id], issue, moment)
-        logger.info("{} tickets of {} made in one batch", len(found), len(known))
-        return {item.row.id for item, _ in found}
+        made = [self._read_of(item, by_op[item.operation.op]) for item in items if item.operation.op in by_op]
+        now, jira_now = desk.clock.now(), desk.date_of("jira")
+        confirm_batch(desk.ledger, storage_rules(desk), made, moment, now, jira_now)
+        logger.info("{} tickets of {} made in one batch", len(made), len(made))
+        return {one.operation.id for one in made}
 
-    def _keep(self, session: Session, item: _Item, ticket: TicketRow, issue: Issue, moment: int) -> None:
-        """What was read back is the ticket's first snapshot, and its status may be the right one already."""
-        # the read began after the create was answered, so it is later than our write
-        ticket.written_moment = moment - 1
-        keep_issue(session, self._desk, ticket, issue, moment)
-        if item.way.goal == issue.status.id:
-            ticket.agreed = {**ticket.agreed, "state": item.incident.state}
-            ticket.placed_status = issue.status.id
+    def _read_of(self, item: _Item, issue: Issue) -> ReadBack:
+        """What was read back of a create; its status may be the right one already."""
+        outcome = Outcome(issue.id, {"key": issue.key})
+        CREATE.learn(self._desk, item.operation, outcome)
+        confirmation = CREATE.confirmation(self._desk, item.operation, outcome)
+        state: dict[str, JsonValue] = {"state": item.incident.state}
+        return ReadBack(item.operation, confirmation, issue, item.way.goal, state)
 
 
 def _project(rendered: Rendered) -> str:

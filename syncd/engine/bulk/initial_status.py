@@ -13,8 +13,13 @@ from syncd.domain.incident import Incident, IncidentStatus
 from syncd.engine.act.executor import Executor
 from syncd.engine.act.jira_write.workflow_graph import ways_from
 from syncd.engine.context import Desk
-from syncd.ledger.store.key_values import get_cursor, set_cursor
-from syncd.ledger.store.tables import OperationRow, TicketRow
+from syncd.ledger.records import OperationRecord, TicketRecord
+from syncd.ledger.store.jira_memory import (
+    forget_status_at_birth,
+    status_at_birth,
+    store_status_at_birth,
+)
+from syncd.ledger.store.loading import read
 from syncd.policy.case import Case, Rulebook
 from syncd.policy.ticket.silence import is_silent
 from syncd.policy.ticket.status import still_flapping, wanted_word
@@ -43,7 +48,7 @@ class StatusAtBirth:
         self._executor = executor
         self._learned: dict[str, float] = {}
 
-    def transition_for(self, row: OperationRow, incident: Incident, team: str | None) -> Way:
+    def transition_for(self, operation: OperationRecord, incident: Incident, team: str | None) -> Way:
         """The transition that a create may carry; may send the create alone to learn. `RemoteError`."""
         desk = self._desk
         book = desk.book_of(incident, team)
@@ -53,15 +58,14 @@ class StatusAtBirth:
         if still_flapping(case):
             return Way()
         place = _place(book)
-        with desk.ledger.db.read() as session:
-            begins = get_cursor(session, f"birth.{place}").get("status")
-        if begins is None or desk.facts.ways(place, str(begins)) is None:
+        begins = status_at_birth(desk.ledger, place)
+        if begins is None or desk.facts.ways(place, begins) is None:
             if desk.clock.boottime() - self._learned.get(place, -LEARN_EVERY) < LEARN_EVERY:
                 return Way()
             self._learned[place] = desk.clock.boottime()
-            self._learn(row, f"birth.{place}")
+            self._learn(operation, place)
             return Way(alone=True)
-        return self._safe(book, wanted_word(case, book), str(begins))
+        return self._safe(book, wanted_word(case, book), begins)
 
     def _safe(self, book: Rulebook, word: str, begins: str) -> Way:
         target = book.project.statuses[word].id
@@ -76,23 +80,19 @@ class StatusAtBirth:
         if book is None:
             return
         place = _place(book)
-        with self._desk.ledger.db.write() as session:
-            begins = get_cursor(session, f"birth.{place}").get("status")
-            set_cursor(session, f"birth.{place}", status=None)
+        begins = forget_status_at_birth(self._desk.ledger, place)
         self._desk.facts.forget_ways(place, str(begins))
 
-    def _learn(self, row: OperationRow, name: str) -> None:
+    def _learn(self, operation: OperationRecord, place: str) -> None:
         desk = self._desk
-        self._executor.attempt(row)
-        with desk.ledger.db.read() as session:
-            ticket = session.get(TicketRow, row.incident_id)
+        self._executor.attempt(operation)
+        ticket = read(desk.ledger, TicketRecord, operation.incident_id)
         if ticket is None:
             return
         issues = desk.clients.jira.fetch([ticket.issue_id]).issues
         if issues:
             ways_from(desk, issues[0])
-            with desk.ledger.db.write() as session:
-                set_cursor(session, name, status=issues[0].status.id)
+            store_status_at_birth(desk.ledger, place, issues[0].status.id)
 
 
 def _place(book: Rulebook) -> str:

@@ -2,212 +2,126 @@
 
 from __future__ import annotations
 
-from sqlalchemy import bindparam, select
-from sqlmodel import Session, col
+from collections.abc import Iterable
+from datetime import datetime
 
-from syncd.domain.base import JsonValue
 from syncd.domain.history import Spell
 from syncd.domain.incident import Incident, Note
-from syncd.domain.operation import OperationClass
 from syncd.domain.ticket import Account
 from syncd.engine.context import Desk
-from syncd.engine.notify.mail_history import mails_of
+from syncd.engine.notify.mail_history import may_have_left
 from syncd.engine.observe.accounts import person_key
 from syncd.engine.observe.earlier_ledger.rebuild_duties import to_recall
-from syncd.engine.observe.item_membership import neighbours
-from syncd.ledger.store import outbox, postmortems
-from syncd.ledger.store.duties import duties_of, waivers_of
+from syncd.ledger.records import IncidentRecord, OperationRecord
+from syncd.ledger.store.cases import CaseFacts, Wanted, load_case
 from syncd.ledger.store.incident_log import turns_known
-from syncd.ledger.store.postmortems import earlier, item_state, ticket_state
-from syncd.ledger.store.related_rows import Tables, tables_with
-from syncd.ledger.store.tables import (
-    ActionItemRow,
-    DutyRow,
-    IncidentRow,
-    MirrorLinkRow,
-    OperationRow,
-    PersonRow,
-    PostmortemRow,
-    TicketRow,
-    WaiverRow,
-)
-from syncd.policy.case import Absorbed, Case, MergeTarget, MirrorPair, Rulebook
-from syncd.policy.postmortem.waiver_labels import LABEL
+from syncd.ledger.store.known import Known, addresses_of
+from syncd.ledger.store.loaded_rules import values_before
+from syncd.ledger.store.postmortems import item_state, postmortem_state, ticket_state
+from syncd.policy.case import Absorbed, Case, Rulebook
+from syncd.policy.notify.recipients import account_of_duty
+from syncd.policy.postmortem.owed import over_since
 from syncd.policy.severity import decide_severity
 from syncd.policy.ticket.silence import is_silent
 from syncd.policy.two_way.ticket_to_incident import travels
 
+People = tuple[dict[str, Account | None], Account | None]
+"""The Jira accounts of an incident's assignees, and the fallback's."""
 
-def build_case(
-    session: Session,
-    desk: Desk,
-    row: IncidentRow,
-    book: Rulebook,
-    people: tuple[dict[str, Account | None], Account | None],
-) -> Case:
-    """Given an incident's row, return its case as of this transaction."""
+
+def build_case(desk: Desk, row: IncidentRecord, book: Rulebook, people: People) -> Case:
+    """Return the case of an incident that is on record, as of now."""
+    facts = facts_of(desk, row.id, book)
+    if facts is None:
+        raise LookupError(f"incident {row.id} is not in the ledger")
+    return case_of(desk, facts, book, people)
+
+
+def facts_of(desk: Desk, incident_id: str, book: Rulebook, at_hand: Known | None = None) -> CaseFacts | None:
+    """Return what the ledger knows of an incident; `at_hand` is not read again."""
+    owner = book.section.owner
+    wanted = Wanted(
+        team=book.mapping.team,
+        two_way=travels(book.mapping.two_way),
+        approvers=tuple(person_key(email, book) for email in book.mapping.people.approvers),
+        owner=person_key(owner, book) if owner is not None else None,
+    )
+    return load_case(desk.ledger, incident_id, wanted, at_hand)
+
+
+def case_of(desk: Desk, facts: CaseFacts, book: Rulebook, people: People) -> Case:
+    """Return the case that these facts make."""
+    row = facts.incident
     incident = Incident.model_validate(row.snapshot)
-    there, whose = tables_with(session, row.id), {"incident": row.id}
-    ticket = session.get(TicketRow, row.id) if TicketRow in there else None
-    once = session.connection().scalars(_ONCE, whose).all() if OperationRow in there else ()
-    pairs = session.connection().execute(_PAIRS, whose).all() if MirrorLinkRow in there else ()
-    sources = session.connection().scalars(MERGED_FROM, whose).all() if IncidentRow in there else ()
+    ticket = ticket_state(facts.ticket) if facts.ticket else None
+    postmortem = postmortem_state(facts.postmortem) if facts.postmortem else None
+    over = over_since(Case(incident=incident))
     case = Case(
         incident=incident,
         notes=tuple(Note.model_validate(note) for note in row.notes) if row.notes is not None else None,
-        ticket=ticket_state(ticket) if ticket else None,
-        pairs=tuple(
-            MirrorPair(
-                origin=pair.origin,
-                note_id=pair.note_id,
-                comment_id=pair.comment_id,
-                note_hash=pair.note_hash,
-                comment_hash=pair.comment_hash,
-            )
-            for pair in pairs
-        ),
+        ticket=ticket,
+        pairs=facts.pairs,
         people=people[0],
         fallback=people[1],
-        once=frozenset(once),
+        once=facts.once,
         instance=desk.ledger.instance,
         silent=is_silent(incident, book),
         restricted=row.restricted,
-        attempted=_attempted(session, ticket, book) if ticket else {},
+        attempted=facts.attempted,
         now=desk.clock.now(),
-        merged_into=_merge_target(session, incident),
-        merged_from=tuple(sources),
+        merged_into=facts.merged_into,
+        merged_from=facts.merged_from,
+        turns=turns_known(row, incident),
+        spells=tuple(Spell.model_validate(one) for one in row.spells),
+        postmortem=postmortem,
+        items=tuple(item_state(one) for one in facts.items),
+        duties=facts.duties,
+        waivers=facts.waivers,
+        skewed=desk.skewed(),
+        absorbed=absorbed(desk, facts.absorbed),
+        approvers=facts.approvers,
+        sent=sent_in(facts.mails),
+        earlier={} if over is None else values_before(facts.changed_rules, over),
+        beside=facts.near.union(row.beside),
+        service_owner=Account.model_validate(facts.owner) if facts.owner else None,
+        owner_known=facts.owner_known,
+        recall=to_recall(desk, row, facts.postmortem, facts.items, book),
     )
-    return extend_case(session, desk, row, case, book, there)
+    return _with_addresses(desk, case)
 
 
-_ONCE = select(col(OperationRow.key)).where(
-    col(OperationRow.incident_id) == bindparam("incident"), col(OperationRow.op_class) == OperationClass.ONCE
-)
-_PAIRS = select(
-    col(MirrorLinkRow.origin),
-    col(MirrorLinkRow.note_id),
-    col(MirrorLinkRow.comment_id),
-    col(MirrorLinkRow.note_hash),
-    col(MirrorLinkRow.comment_hash),
-).where(col(MirrorLinkRow.incident_id) == bindparam("incident"))
-MERGED_FROM = select(col(IncidentRow.id)).where(col(IncidentRow.merged_into) == bindparam("incident"))
-"""What was merged into an incident."""
-
-
-def _attempted(session: Session, ticket: TicketRow, book: Rulebook) -> dict[str, JsonValue]:
-    """What our latest writes to the ticket meant whose outcome nobody knows.
-
-    They are asked for only where the ticket stands elsewhere than where we put it last, or shows something
-    else than what was agreed on.
-    """
-    twoway, place = travels(book.mapping.two_way), f"ticket:{ticket.incident_id}"
-    astray = ticket.snapshot is not None and ticket.snapshot["status"]["id"] != ticket.placed_status
-    edit = outbox.perhaps_done(session, place, "fields") if twoway or _shows_otherwise(ticket) else None
-    move = outbox.perhaps_done(session, place, "status") if twoway or astray else None
-    to = (move.rendered or {}).get("to") if move else None
-    status: dict[str, JsonValue] = {"status": to["id"]} if isinstance(to, dict) else {}
-    return {**(edit.meaning.get("agree", {}) if edit else {}), **status}
-
-
-def _shows_otherwise(ticket: TicketRow) -> bool:
-    if ticket.snapshot is None:
-        return False
-    showing = {
-        "summary": ticket.snapshot["summary"],
-        **{name: (ticket.snapshot[name] or {}).get("id") for name in ("assignee", "priority")},
-    }
-    return any(ticket.agreed.get(name) not in (None, value) for name, value in showing.items())
-
-
-def _merge_target(session: Session, incident: Incident) -> MergeTarget | None:
-    """The incident that this one was merged into; one that was never read counts as claimed."""
-    if incident.merged_into is None:
-        return None
-    row = session.get(IncidentRow, incident.merged_into)
-    if row is None:
-        return MergeTarget(id=incident.merged_into)
-    return MergeTarget(
-        id=row.id,
-        number=row.number,
-        claimed=row.team is not None,
-        has_ticket=session.get(TicketRow, row.id) is not None,
-    )
-
-
-def extend_case(
-    session: Session, desk: Desk, row: IncidentRow, case: Case, book: Rulebook, there: Tables
-) -> Case:
-    """The case with what follows the incident, as of this transaction; `there`: the tables to ask."""
-    postmortem = session.get(PostmortemRow, row.id) if PostmortemRow in there else None
-    state = postmortems.postmortem_state(postmortem) if postmortem else None
-    items = postmortems.items_of(session, row.id) if ActionItemRow in there else ()
-    issues = [one.issue for one in (case.ticket, state) if one is not None and one.issue is not None]
-    extended = case.model_copy(
-        update={
-            "turns": turns_known(row, case.incident),
-            "spells": tuple(Spell.model_validate(one) for one in row.spells),
-            "postmortem": state,
-            "items": tuple(item_state(one) for one in items),
-            "duties": duties_of(session, row.id) if DutyRow in there else (),
-            "waivers": waivers_of(session, row.id) if WaiverRow in there else (),
-            "skewed": desk.skewed(),
-            "absorbed": absorbed(session, desk, row) if case.merged_from else (),
-            "approvers": _approvers(session, book, postmortem),
-            "beside": frozenset(neighbours(session, row, issues)),
-            "earlier": earlier(session, case.incident, book.mapping.team),
-            "recall": to_recall(session, desk, row, postmortem, book),
-            **_service_owner(session, book),
-        }
-    )
-    return mails_of(session, row, extended)
-
-
-def absorbed(session: Session, desk: Desk, row: IncidentRow) -> tuple[Absorbed, ...]:
+def absorbed(desk: Desk, sources: Iterable[IncidentRecord]) -> tuple[Absorbed, ...]:
     """What was merged into an incident, and into that, each judged by its own team's mapping."""
-    found = []
-    for source in postmortems.absorbed_rows(session, row.id):
+    judged = []
+    for source in sources:
         incident = Incident.model_validate(source.snapshot)
         team = desk.team_of(incident.service.id, incident.service.name)
         if team is None:
             continue
         severity = decide_severity(incident, *team)
-        merged_at = incident.resolved_at or incident.status_changed_at or incident.created_at
-        owes = team[0].owes_postmortem(severity.name, team[1])
-        found.append(
+        judged.append(
             Absorbed(
                 id=source.id,
                 number=source.number,
                 severity=severity.name,
-                owes=owes,
-                merged_at=merged_at,
+                owes=team[0].owes_postmortem(severity.name, team[1]),
+                merged_at=incident.resolved_at or incident.status_changed_at or incident.created_at,
             )
         )
-    return tuple(found)
+    return tuple(judged)
 
 
-def _approvers(session: Session, book: Rulebook, row: PostmortemRow | None) -> frozenset[str] | None:
-    """The accounts of who may waive, as far as a label asks for them; None: one was not looked up yet."""
-    wanted = book.mapping.people.approvers
-    labels = (row.snapshot or {}).get("labels") or () if row else ()
-    if not wanted or LABEL not in {label.casefold() for label in labels}:
-        return None
-    rows = [session.get(PersonRow, person_key(email, book)) for email in wanted]
-    if any(one is None for one in rows):
-        return None
-    return frozenset(str(one.account["id"]) for one in rows if one is not None and one.account)
+def sent_in(mails: Iterable[OperationRecord]) -> dict[str, datetime]:
+    """Of these mails, those that left or may have left, by key, with the moment."""
+    return {
+        mail.key: mail.claimed_at for mail in mails if mail.claimed_at is not None and may_have_left(mail)
+    }
 
 
-def _service_owner(session: Session, book: Rulebook) -> dict[str, object]:
-    """Who the service's owner is in Jira, as far as that was looked up."""
-    address = book.section.owner
-    if address is None:
-        return {}
-    email, project = person_key(address, book)
-    known = session.connection().execute(_ACCOUNT, {"email": email, "project": project}).first()
-    account = Account.model_validate(known.account) if known and known.account else None
-    return {"service_owner": account, "owner_known": known is not None}
-
-
-_ACCOUNT = select(col(PersonRow.account)).where(
-    col(PersonRow.email) == bindparam("email"), col(PersonRow.project) == bindparam("project")
-)
+def _with_addresses(desk: Desk, case: Case) -> Case:
+    """The case with the addresses that are known of the accounts that owe something and hide theirs."""
+    accounts = [account_of_duty(case, duty) for duty in case.duties]
+    hidden = {account.id for account in accounts if account is not None and not account.email}
+    if not hidden:
+        return case
+    return case.model_copy(update={"addresses": addresses_of(desk.ledger, hidden)})

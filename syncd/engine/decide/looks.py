@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlmodel import Session
-
 from syncd.domain.duty import RUNNING
 from syncd.engine.context import Desk
 from syncd.engine.observe.accounts import account_of
 from syncd.engine.observe.action_items import discover
 from syncd.engine.observe.earlier_ledger.rebuild_duties import recall, seek_postmortem
-from syncd.engine.observe.issues import _read_close, read_log, read_papers
-from syncd.ledger.store import postmortems
-from syncd.ledger.store.duties import duties_of
-from syncd.ledger.store.postmortems import PaperRow
-from syncd.ledger.store.tables import ActionItemRow, PostmortemRow
+from syncd.engine.observe.issues import read_close, read_log, read_papers
+from syncd.ledger.records import ActionItemRecord, DutyIssueRecord
+from syncd.ledger.store.known import Followers, load_followers
 from syncd.policy.case import Rulebook
 
 
@@ -27,38 +23,47 @@ def read(desk: Desk, incident_id: str, book: Rulebook, look: frozenset[str]) -> 
     if "log" in look:
         read_log(desk, incident_id, book.mapping.redact.patterns)
     if "ticket" in look:
-        _read_close(desk, incident_id)
+        read_close(desk, incident_id)
     if "owner" in look and book.section.owner is not None:
         account_of(desk, book.section.owner, book)
     if "postmortem" in look:
         seek_postmortem(desk, incident_id, book)
     if "items" in look:
         discover(desk, incident_id, book)
-    with desk.ledger.db.read() as session:
-        postmortem = session.get(PostmortemRow, incident_id) if "postmortem" in look else None
-        items = _to_read(session, desk, incident_id) if "items" in look else []
-    wanted: list[PaperRow] = [*([postmortem] if postmortem else []), *items]
+    if not look.isdisjoint(("postmortem", "items")):
+        _read_followers(desk, incident_id, book, look)
+
+
+def _read_followers(desk: Desk, incident_id: str, book: Rulebook, look: frozenset[str]) -> None:
+    """Read the postmortem and the action items, and what our comments on them state."""
+    followers = load_followers(desk.ledger, incident_id)
+    if followers is None:
+        return
+    wanted: list[DutyIssueRecord] = []
+    if "postmortem" in look and followers.postmortem is not None:
+        wanted.append(followers.postmortem)
+    if "items" in look:
+        wanted += _to_read(followers, desk.clock.now())
     if wanted:
         read_papers(desk, wanted, book, changelogs=True)
     recall(desk, incident_id, book, look)
 
 
-def _to_read(session: Session, desk: Desk, incident_id: str) -> list[ActionItemRow]:
+def _to_read(followers: Followers, now: datetime) -> list[ActionItemRecord]:
     """The action items whose changelog is not known up to now where that matters."""
-    now = desk.clock.now()
     due: dict[str, datetime] = {}
-    for duty in duties_of(session, incident_id):
+    for duty in followers.duties:
         if duty.state in RUNNING and duty.due_at <= now:
             due[duty.subject] = max(duty.due_at, due.get(duty.subject, duty.due_at))
-    found = []
-    for row in postmortems.items_of(session, incident_id):
-        if row.out_of_sight_since is not None:
+    items = []
+    for item in followers.items:
+        if item.out_of_sight_since is not None:
             continue
-        if row.ended_at is not None:
-            wanted = "ended_by" not in row.facts
+        if item.ended_at is not None:
+            wanted = "ended_by" not in item.facts
         else:
-            until = row.changes_until
-            wanted = until is None or not row.snapshot or until < due.get(row.issue_id, until)
+            until = item.changes_until
+            wanted = until is None or not item.snapshot or until < due.get(item.issue_id, until)
         if wanted:
-            found.append(row)
-    return found
+            items.append(item)
+    return items

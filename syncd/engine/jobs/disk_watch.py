@@ -12,7 +12,6 @@ from loguru import logger
 from syncd.engine.jobs import requests
 from syncd.ledger.errors import LedgerUnwritable
 from syncd.ledger.open import Ledger
-from syncd.ledger.store.key_values import drop_cursor, set_cursor
 
 ROOM = 65536
 """Bytes that must find room before the ledger counts as well: a few bytes fit on any full disk."""
@@ -27,27 +26,25 @@ class LedgerWatch:
 
     def say(self) -> None:
         """Tell people, once, that the ledger takes no write."""
-        if self._ledger.db.trouble is not None and not self._said:
+        if self._ledger.trouble is not None and not self._said:
             self._said = True
             logger.error(
                 "the ledger {} cannot be written ({}): nothing leaves until it can; make room on its disk",
-                self._ledger.db.file,
-                self._ledger.db.trouble,
+                self._ledger.file,
+                self._ledger.trouble,
             )
 
     def usable(self) -> bool:
         """Whether the ledger takes writes; one that did not is tried."""
-        if self._ledger.db.trouble is None:
+        if self._ledger.trouble is None:
             return True
         self.say()
         try:
-            with self._ledger.db.write() as session:
-                set_cursor(session, "room", probe="." * ROOM)
-            with self._ledger.db.write() as session:
-                drop_cursor(session, "room")
+            self._ledger.prove_room(ROOM)
             requests.give_back_errands(self._ledger)
         except LedgerUnwritable:
             return False
-        self._ledger.db.trouble, self._said = None, False
+        self._ledger.end_trouble()
+        self._said = False
         logger.info("the ledger can be written again")
         return True

@@ -12,18 +12,15 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from loguru import logger
-from sqlmodel import Session, select
 
 from syncd.domain.operation import Kind, Operation
 from syncd.domain.ticket import Issue
 from syncd.engine.act.kinds.close_duplicate import nobody_spoke
 from syncd.engine.context import Desk
-from syncd.ledger.store import audit, outbox
-from syncd.ledger.store.key_values import get_cursor, set_cursor
-from syncd.ledger.store.tables import IncidentRow, PostmortemRow, TicketRow
+from syncd.ledger.store.duplicates import Duplicate, last_sweep, store_sweep
+from syncd.ledger.store.what_to_read import ticket_projects
 from syncd.remote.http.budget import lane
 
-CURSOR = "sweep"
 EVERY = timedelta(days=1)
 DAYS = 8
 PAGE = 100
@@ -39,30 +36,19 @@ class Sweep:
 
     def due(self) -> bool:
         """Whether the last sweep was a day ago."""
-        with self._desk.ledger.db.read() as session:
-            at = get_cursor(session, CURSOR).get("at")
-        return at is None or self._desk.clock.now() - datetime.fromisoformat(str(at)) >= EVERY
+        at = last_sweep(self._desk.ledger)
+        return at is None or self._desk.clock.now() - at >= EVERY
 
     def run(self) -> list[str]:
         """Look once; return the incidents for which something is to be done. Raises `RemoteError`."""
         desk = self._desk
         with lane("slow"):
             groups = [self._whole(ids) for ids in self._same_operation()]
-        with desk.ledger.db.write() as session:
-            known = get_cursor(session, CURSOR)
-            before = known.get("seen")
-            seen: dict[str, Any] = {**before} if isinstance(before, dict) else {}
-            left: list[dict[str, str]] = []
-            incidents: list[str] = []
-            for issues in groups:
-                for younger in issues[1:]:
-                    why = self._settle(session, issues[0], younger, seen)
-                    if why:
-                        left.append({"older": issues[0].key, "younger": younger.key, "reason": why})
-                    elif younger.mark is not None:
-                        incidents.append(younger.mark.incident)
-            set_cursor(session, CURSOR, at=desk.clock.now().isoformat(), seen=seen, left=left)
-        return incidents
+        duplicates = [_duplicate(issues[0], younger) for issues in groups for younger in issues[1:]]
+        swept = store_sweep(desk.ledger, duplicates, desk.clock.now())
+        for duplicate in swept.fresh:
+            logger.error("{} and {} were made by one operation", duplicate.older_key, duplicate.younger_key)
+        return list(swept.incidents)
 
     def _same_operation(self) -> Iterator[list[str]]:
         """The ids of issues that bear the same mark, oldest first."""
@@ -81,8 +67,7 @@ class Sweep:
 
     def _keys(self) -> Iterator[str]:
         desk = self._desk
-        with desk.ledger.db.read() as session:
-            projects = set(session.exec(select(TicketRow.project).distinct()).all())
+        projects = ticket_projects(desk.ledger)
         if not projects:
             return
         names = ", ".join(f'"{project}"' for project in sorted(projects))
@@ -101,28 +86,20 @@ class Sweep:
         issues = self._desk.clients.jira.fetch(ids[:PAGE]).issues
         return sorted(issues, key=lambda one: int(one.id))
 
-    def _settle(self, session: Session, older: Issue, younger: Issue, seen: dict[str, Any]) -> str | None:
-        """Have a double linked and closed; return why it is left instead, None where that was decided."""
-        desk, mark = self._desk, younger.mark
-        incident = session.get(IncidentRow, mark.incident) if mark else None
-        if mark is None or incident is None:
-            return "its incident is not on record"
-        if younger.id not in seen:
-            seen[younger.id] = older.id
-            logger.error("{} and {} were made by one operation", older.key, younger.key)
-            data = {"older": older.id, "younger": younger.id}
-            audit.append(session, desk.clock.now(), "double.found", incident=incident.id, data={**data})
-        operations = _operations(older, younger, incident.id)
-        if outbox.on_record(session, operations[0].key):
-            return None
-        rows = (session.get(TicketRow, incident.id), session.get(PostmortemRow, incident.id))
-        if older.id not in [one.issue_id for one in rows if one is not None]:
-            what = "postmortem" if mark.kind == Kind.CREATE_POSTMORTEM else "ticket"
-            return f"the ledger does not hold the older one for the {what}"
-        if _touched(younger):
-            return "somebody touched the younger one"
-        outbox.add(session, operations, desk.clock.now())
-        return None
+
+def _duplicate(older: Issue, younger: Issue) -> Duplicate:
+    """Two issues that bear one mark; where the younger shows none now, no incident is named."""
+    incident = younger.mark.incident if younger.mark else ""
+    return Duplicate(
+        older=older.id,
+        older_key=older.key,
+        younger=younger.id,
+        younger_key=younger.key,
+        incident=incident,
+        kind=younger.mark.kind if younger.mark else "",
+        touched=_touched(younger),
+        operations=tuple(_operations(older, younger, incident)),
+    )
 
 
 def _touched(issue: Issue) -> bool:

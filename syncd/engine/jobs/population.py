@@ -6,17 +6,16 @@ services, Jira for every ticket of the mapped type, and what does not match is n
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-
-from sqlmodel import Session, col, select
 
 from syncd.domain.incident import Incident
 from syncd.domain.mapping.mapping import Mapping
 from syncd.domain.ticket import Issue
 from syncd.engine.observe.incident_windows import pages_created
-from syncd.ledger.store.tables import IncidentRow, TicketRow
+from syncd.ledger.database.connection import Transactions
+from syncd.ledger.views.population import Counted, on_record
 from syncd.remote.ports import Jira, PagerDuty
 
 ZONES = timedelta(days=1)
@@ -46,7 +45,7 @@ class Population:
 
 
 def population(
-    session: Session,
+    ledger: Transactions,
     pagerduty: PagerDuty,
     jira: Jira,
     mappings: Sequence[Mapping],
@@ -59,20 +58,15 @@ def population(
     for page in pages_created(pagerduty.incidents, since, until):
         theirs |= {one.id: one for one in page.incidents if _claimed(one, mappings)}
         unread |= set(page.unread)
-    query = select(IncidentRow).where(
-        col(IncidentRow.created_at) >= since,
-        col(IncidentRow.created_at) < until,
-        col(IncidentRow.team).is_not(None),
-    )
-    ours = {row.id: row for row in session.exec(query).all()}
-    tickets = {row.incident_id for row in session.exec(select(TicketRow)).all() if row.incident_id in ours}
-    open_rows = [row for row in ours.values() if not row.restricted]
+    known = on_record(ledger, since, until)
+    ours = {one.id: one for one in known.incidents}
+    told = [one for one in known.incidents if not one.restricted]
     return Population(
         in_pagerduty=len(theirs),
         in_ledger=len(ours),
-        with_ticket=len(tickets),
-        restricted=sum(row.restricted for row in ours.values()),
-        without_ticket={f"#{row.number}": _why(row) for row in open_rows if row.id not in tickets},
+        with_ticket=sum(one.ticket for one in known.incidents),
+        restricted=sum(one.restricted for one in known.incidents),
+        without_ticket={f"#{one.number}": _why(one) for one in told if not one.ticket},
         not_in_ledger={
             f"#{one.number}": "before the ledger's backfill, or never read"
             for one in theirs.values()
@@ -80,16 +74,16 @@ def population(
         }
         | dict.fromkeys(unread - set(ours), "PagerDuty's answer about it cannot be read"),
         not_in_pagerduty=tuple(
-            f"#{row.number}" for row in open_rows if row.id not in theirs and row.id not in unread
+            f"#{one.number}" for one in told if one.id not in theirs and one.id not in unread
         ),
-        foreign=tuple(_foreign(session, jira, mappings, since, until)),
+        foreign=tuple(_foreign(known.issues, jira, mappings, since, until)),
     )
 
 
-def _why(row: IncidentRow) -> str:
-    if row.silence:
-        return f"noise rule {row.silence}"
-    return f"merged into {row.merged_into}" if row.merged_into else "none was made: see syncd show"
+def _why(incident: Counted) -> str:
+    if incident.silence:
+        return f"noise rule {incident.silence}"
+    return f"merged into {incident.merged_into}" if incident.merged_into else "none was made: see syncd show"
 
 
 def _claimed(incident: Incident, mappings: Sequence[Mapping]) -> bool:
@@ -98,10 +92,9 @@ def _claimed(incident: Incident, mappings: Sequence[Mapping]) -> bool:
 
 
 def _foreign(
-    session: Session, jira: Jira, mappings: Sequence[Mapping], since: datetime, until: datetime
+    known: Collection[str], jira: Jira, mappings: Sequence[Mapping], since: datetime, until: datetime
 ) -> Iterator[str]:
     """Tickets of the mapped types created in the period that no incident of the ledger has."""
-    known = set(session.exec(select(TicketRow.issue_id)).all())
     first, last = (since - ZONES).date(), (until + ZONES).date()
     for project in sorted({one.jira.project for one in mappings}):
         wanted = _first_type(mappings, project)
@@ -117,7 +110,7 @@ def _first_type(mappings: Sequence[Mapping], project: str) -> str:
     return next(one.jira.issue_types.incident[0] for one in mappings if one.jira.project == project)
 
 
-def _found(jira: Jira, jql: str, known: set[str]) -> Iterator[Issue]:
+def _found(jira: Jira, jql: str, known: Collection[str]) -> Iterator[Issue]:
     token: str | None = None
     while True:
         page = jira.search(jql, token=token)

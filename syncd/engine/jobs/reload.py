@@ -44,8 +44,7 @@ def ourselves(why: str) -> Loaded:
 def record_rules(desk: Desk, by: Loaded) -> list[str]:
     """Put the rules of the desk on record; return what is different from those before, in words."""
     as_loaded = [_rules_of(one) for one in desk.mappings]
-    with desk.ledger.db.write() as session:
-        return loaded_rules.record(session, desk.clock.now(), as_loaded, by)
+    return loaded_rules.record(desk.ledger, desk.clock.now(), as_loaded, by)
 
 
 def _rules_of(mapping: Mapping) -> Rules:

@@ -12,14 +12,13 @@ from syncd.domain.mapping.value_types import Mode
 from syncd.engine.context import Desk
 from syncd.engine.jobs.requests import Result
 from syncd.engine.jobs.weekly_report import Edition, WeeklyReports, editions, outcomes
-from syncd.ledger.store import outbox
-from syncd.ledger.store.tables import RequestRow
-from syncd.report.weekly.report import freeze
+from syncd.ledger.records import RequestRecord
+from syncd.ledger.store.mails import of_keys
 from syncd.report.weekly.week import Week
 
 
 def send_report(
-    desk: Desk, weekly: WeeklyReports, request: RequestRow, work_on: Callable[[Sequence[str]], None]
+    desk: Desk, weekly: WeeklyReports, request: RequestRecord, work_on: Callable[[Sequence[str]], None]
 ) -> Result:
     """Freeze and send the report that was asked for; `work_on` waits until its mails were tried."""
     team, now = request.arguments.get("team"), desk.clock.now()
@@ -33,15 +32,10 @@ def send_report(
         return _refused(said)
     unread = weekly.read_logs(edition, week)
     words = f"Of {unread} incidents it could not be read whether they were acknowledged"
-    with desk.ledger.db.read() as session:
-        report = weekly.report(session, edition, week, notes=[words] if unread else [])
-    with desk.ledger.db.write() as session:
-        freeze(session, report, now)
-        keys = weekly.enqueue(session, edition, week, now, mark=str(request.id))
+    report = weekly.report(edition, week, notes=[words] if unread else [])
+    keys = weekly.send(edition, week, report, now, str(request.id))
     work_on([edition.about])
-    with desk.ledger.db.read() as session:
-        rows = [row for key in keys if (row := outbox.of_key(session, key)) is not None]
-    return outcomes(rows)
+    return outcomes(of_keys(desk.ledger, keys))
 
 
 def _why_not(edition: Edition, week: Week, over: bool) -> str | None:

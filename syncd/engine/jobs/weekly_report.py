@@ -15,34 +15,32 @@ from datetime import UTC, datetime, time
 from typing import Any
 
 from loguru import logger
-from sqlmodel import Session
 
 from syncd.domain.base import JsonValue
-from syncd.domain.mail import MailKind, mail_key, of_team
+from syncd.domain.mail import MailKind, of_team
 from syncd.domain.mapping.mapping import Mapping
 from syncd.domain.mapping.value_types import Mode
-from syncd.domain.operation import OperationState
+from syncd.domain.operation import Operation, OperationState
 from syncd.engine.context import Desk
-from syncd.engine.notify.mail_history import UNSURE
-from syncd.engine.notify.schedule import enqueue
+from syncd.engine.notify.schedule import mail_to
 from syncd.engine.observe.issues import read_log
-from syncd.ledger.store import audit, outbox
-from syncd.ledger.store.key_values import get_cursor, set_cursor
-from syncd.ledger.store.postmortems import due_incidents
-from syncd.ledger.store.tables import IncidentRow, OperationRow
+from syncd.ledger.records import OperationRecord
+from syncd.ledger.store import weekly_reports
+from syncd.ledger.store.report_runs import last_sent
+from syncd.ledger.store.weekly_reports import Outgoing
 from syncd.ledger.views import report_facts
-from syncd.ledger.views.status_and_show import history
+from syncd.ledger.views.paperwork import team_of
+from syncd.ledger.views.schedule import due_incidents
 from syncd.policy.notify.operator_alarms import NAMES
 from syncd.remote.errors import Cause, RemoteError
 from syncd.remote.http.budget import lane
-from syncd.report.weekly.report import Weekly, freeze, frozen, leading, make, zone_of
+from syncd.report.weekly.report import Weekly, frozen, leading, make, run_of, zone_of
 from syncd.report.weekly.week import Week, latest_due
 
 PATIENCE = 3600.0
 """Seconds of the boot-time clock for which a report waits for services and logs."""
 LOGS_AT_ONCE = 50
 """Logs that are read in one go, before the daemon looks whether it is to stop."""
-_OPEN = (OperationState.PENDING, OperationState.HELD)
 
 
 @dataclass(frozen=True)
@@ -128,24 +126,22 @@ class WeeklyReports:
 
     def _one(self, edition: Edition) -> bool:
         """Decide on an edition's latest week, once; whether it has mails."""
-        desk, name = self._desk, _cursor(edition)
+        desk, name = self._desk, edition.team or ""
         week = latest_due(desk.clock.now(), edition.day, edition.at, edition.zone)
         if self._decided.get(name) == week.name:
             return False
-        with desk.ledger.db.read() as session:
-            known, born = get_cursor(session, name), history(session)["born"]
-        if str(known.get("week", "")) >= week.name:
+        known = weekly_reports.decided(desk.ledger, name)
+        if known.week >= week.name:
             self._decided[name] = week.name
             return False
-        if not _wanted(edition, week, datetime.fromisoformat(born)):
-            with desk.ledger.db.write() as session:
-                set_cursor(session, name, week=week.name, base=week.name)
+        if not _wanted(edition, week, known.born):
+            weekly_reports.pass_over(desk.ledger, name, week.name)
             self._decided[name] = week.name
             return False
         notes = self._prepare(edition, week)
         if notes is None:
             return False
-        self._make(edition, week, notes, base=str(known.get("base") or week.back(1).name))
+        self._make(edition, week, notes, base=known.base or week.back(1).name)
         self._decided[name] = week.name
         self._waiting.pop(name, None)
         return True
@@ -154,10 +150,9 @@ class WeeklyReports:
         """Have what the figures rest on read first; None: it is not yet, else what it has to say of that."""
         desk = self._desk
         now = desk.clock.boottime()
-        patient = now - self._waiting.setdefault(_cursor(edition), now) < PATIENCE
+        patient = now - self._waiting.setdefault(edition.team or "", now) < PATIENCE
         missing = sorted({"pagerduty", "jira"} - self._good().keys())
-        with desk.ledger.db.read() as session:
-            behind = bool(due_incidents(session, desk.clock.now(), 1))
+        behind = bool(due_incidents(desk.ledger, desk.clock.now(), 1))
         if patient and (missing or behind or not self._idle()):
             return None
         unread = self.read_logs(edition, week)
@@ -172,8 +167,7 @@ class WeeklyReports:
         """Read logs in which a first acknowledgement may stand; how many are left unread."""
         desk = self._desk
         since, until = week.bounds(edition.zone)
-        with desk.ledger.db.read() as session:
-            wanted = report_facts.log_unread(session, since, until, edition.team)
+        wanted = report_facts.log_unread(desk.ledger, since, until, edition.team)
         for ident in [one for one in wanted if one not in self._unreadable][:LOGS_AT_ONCE]:
             if desk.stop.is_set():
                 break
@@ -185,36 +179,30 @@ class WeeklyReports:
                 if error.cause not in (Cause.MISSING, Cause.FORBIDDEN):
                     break
                 self._unreadable.add(ident)
-        with desk.ledger.db.read() as session:
-            left = report_facts.log_unread(session, since, until, edition.team)
+        left = report_facts.log_unread(desk.ledger, since, until, edition.team)
         return len([one for one in left if one not in self._unreadable])
 
     def _patterns(self, ident: str) -> dict[str, str]:
-        with self._desk.ledger.db.read() as session:
-            row = session.get(IncidentRow, ident)
-        team = row.team if row else None
+        team = team_of(self._desk.ledger, ident)
         return next((one.redact.patterns for one in self._desk.mappings if one.team == team), {})
 
     def _make(self, edition: Edition, week: Week, notes: list[str], base: str) -> None:
         desk = self._desk
-        with desk.ledger.db.read() as session:
-            base = max(base, report_facts.last_sent(session, edition.team) or "")
-            passed = _between(base, week)
-            report = self.report(session, edition, week, not_sent=passed, notes=notes)
-        with desk.ledger.db.write() as session:
-            now = desk.clock.now()
-            set_cursor(session, _cursor(edition), week=week.name, base=base)
-            self._drop_older(session, edition, now)
-            if passed:
-                data: dict[str, JsonValue] = {"team": edition.team, "weeks": [*passed], "named_in": week.name}
-                audit.append(session, now, "report.not_sent", data=data)
-            freeze(session, report, now)
-            self.enqueue(session, edition, week, edition.leaves_at(week))
+        base = max(base, last_sent(desk.ledger, edition.team) or "")
+        passed = _between(base, week)
+        report = self.report(edition, week, not_sent=passed, notes=notes)
+        now = desk.clock.now()
+        outgoing = Outgoing(
+            run=run_of(report, now),
+            about=edition.about,
+            mails=_mails(edition, week, edition.leaves_at(week)),
+            version=edition.version,
+        )
+        weekly_reports.store_report(desk.ledger, outgoing, base, passed, now)
         logger.info("the report of {} for {} is made", week.name, edition.named)
 
     def report(
         self,
-        session: Session,
         edition: Edition,
         week: Week,
         *,
@@ -223,8 +211,8 @@ class WeeklyReports:
     ) -> Weekly:
         """A week's report: as it was sent, or made now."""
         desk = self._desk
-        return frozen(session, week, edition.team, edition.zone) or make(
-            session,
+        return frozen(desk.ledger, week, edition.team, edition.zone) or make(
+            desk.ledger,
             week,
             edition.team,
             desk.mappings,
@@ -234,55 +222,42 @@ class WeeklyReports:
             notes=notes,
         )
 
-    def enqueue(
-        self, session: Session, edition: Edition, week: Week, moment: datetime, mark: str = ""
-    ) -> list[str]:
-        """Put a frozen report into the outbox, one mail a recipient; return the keys.
+    def send(self, edition: Edition, week: Week, report: Weekly, now: datetime, mark: str) -> list[str]:
+        """Keep a report that somebody asks for and put its mails into the outbox; return their keys.
 
-        `mark` tells a mail that somebody asked for again from the one that was not sent.
+        `mark` tells a mail that is asked for again from the one that was dropped.
         """
-        keys = []
-        for address in edition.to:
-            key = mail_key(MailKind.WEEKLY_REPORT, edition.about, week.name, address)
-            again = mark and _was_dropped(session, key)
-            meaning: dict[str, JsonValue] = {
-                "team": edition.team,
-                "week": week.name,
-                "names": edition.names,
-                "moment": moment.isoformat(),
-            }
-            made = enqueue(
-                session,
-                self._desk.clock.now(),
-                kind=MailKind.WEEKLY_REPORT,
-                about=edition.about,
-                moment=f"{week.name}~{mark}" if again else week.name,
-                recipient=address,
-                reason=f"the report of {week.name} for {edition.named}",
-                why=edition.why,
-                meaning=meaning,
-                version=edition.version,
-            )
-            keys.append(made)
-        return keys
+        mails, again = _mails(edition, week, now), _mails(edition, week, now, mark)
+        outgoing = Outgoing(run_of(report, now), edition.about, mails, edition.version)
+        return weekly_reports.store_asked_report(self._desk.ledger, outgoing, again, now)
 
-    def _drop_older(self, session: Session, edition: Edition, now: datetime) -> None:
-        """Reports of earlier weeks that wait are not sent any more: this one names their weeks."""
-        for row in outbox.open_of(session, edition.about):
-            waits = row.state in _OPEN and not row.meaning.get(UNSURE)
-            if waits and row.meaning.get("mail") == MailKind.WEEKLY_REPORT:
-                why = "not sent: the report of a later week leaves, and names this one"
-                outbox.finish(session, row, OperationState.DROPPED, now, why=why)
+
+def _mails(edition: Edition, week: Week, moment: datetime, mark: str = "") -> tuple[Operation, ...]:
+    """The mails of a report, one a recipient; `moment` is when the rule, or somebody, asked for them."""
+    meaning: dict[str, JsonValue] = {
+        "team": edition.team,
+        "week": week.name,
+        "names": edition.names,
+        "moment": moment.isoformat(),
+    }
+    return tuple(
+        mail_to(
+            address,
+            kind=MailKind.WEEKLY_REPORT,
+            about=edition.about,
+            moment=f"{week.name}~{mark}" if mark else week.name,
+            reason=f"the report of {week.name} for {edition.named}",
+            why=edition.why,
+            meaning=meaning,
+        )
+        for address in edition.to
+    )
 
 
 def _wanted(edition: Edition, week: Week, born: datetime) -> bool:
     """Whether the report is to be mailed, and the week is one of which the ledger knows."""
     ends = week.bounds(edition.zone)[1]
     return edition.mode is Mode.ENFORCE and bool(edition.to) and ends > max(edition.since, born)
-
-
-def _cursor(edition: Edition) -> str:
-    return f"report/{edition.team or ''}"
 
 
 def _between(base: str, week: Week) -> tuple[str, ...]:
@@ -295,13 +270,7 @@ def _between(base: str, week: Week) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _was_dropped(session: Session, key: str) -> bool:
-    """Whether a mail of this key was ended and certainly did not leave."""
-    row = outbox.of_key(session, key)
-    return row is not None and row.state == OperationState.DROPPED and not row.meaning.get(UNSURE)
-
-
-def outcome(row: OperationRow) -> tuple[str, bool]:
+def outcome(row: OperationRecord) -> tuple[str, bool]:
     """What became of one recipient's mail, in words, and whether that is well."""
     to = row.meaning["to"]
     if row.state == OperationState.DONE:
@@ -318,7 +287,7 @@ def outcome(row: OperationRow) -> tuple[str, bool]:
     return f"waits for {to}" + (f": {row.error}" if row.error else "") + "; see: syncd status", False
 
 
-def outcomes(rows: Iterable[OperationRow]) -> dict[str, Any]:
+def outcomes(rows: Iterable[OperationRecord]) -> dict[str, Any]:
     """What became of the mails, as the answer to a request."""
     said = [outcome(row) for row in rows]
     return {"lines": [one for one, _ in said], "failed": not all(well for _, well in said), "incidents": []}

@@ -1,7 +1,7 @@
-"""Tells the operator of the daemon's own troubles: once each, on record, in the log, and to `tell`.
+"""Tells the operator of the daemon's own troubles: once each, on record, in the log, and by mail.
 
-What was told stands in the ledger, so that a restart repeats nothing. Written in the same transaction as
-`tell`, which may add an operation of its own (a mail) to it.
+What was told stands in the ledger, so that a restart repeats nothing. An alarm's mails go into the outbox in
+the same transaction.
 """
 
 from __future__ import annotations
@@ -10,48 +10,48 @@ from collections.abc import Callable
 from datetime import date, datetime
 
 from loguru import logger
-from sqlmodel import Session
 
+from syncd.domain.operation import Operation
 from syncd.engine.context import Desk
 from syncd.engine.status import SIDES
-from syncd.ledger.store import audit
-from syncd.ledger.store.key_values import get_cursor, set_cursor
+from syncd.ledger.store.mails import Told, tell_alarms, told_alarms
 from syncd.policy.notify.operator_alarms import Alarm, Trouble, alarms_due
 from syncd.remote.errors import Cause
 
-CURSOR = "alarms"
 KEPT = 200
 """Alarms that are remembered as told; older occasions do not come back."""
 
 
 class Alarms:
-    """Looks for trouble now and then; `good` gives the last good reads of this run."""
+    """Looks for trouble now and then.
 
-    def __init__(self, desk: Desk, good: Callable[[], dict[str, datetime]], expires: dict[str, date]) -> None:
+    `good` gives the last good reads of this run, `mails_of` the mails that tell an alarm.
+    """
+
+    def __init__(
+        self,
+        desk: Desk,
+        good: Callable[[], dict[str, datetime]],
+        expires: dict[str, date],
+        mails_of: Callable[[Alarm], tuple[Operation, ...]] = lambda _alarm: (),
+    ) -> None:
         self._desk = desk
         self._good = good
         self._expires = expires
+        self._mails_of = mails_of
         self._started = desk.clock.now()
         self._told: list[str] | None = None
-        self.tell: Callable[[Session, Alarm], None] = lambda _session, _alarm: None
-        """Called for each alarm inside the transaction that puts it on record; the hook for mail."""
 
     def run(self) -> list[Alarm]:
         """Tell what is due; return it."""
         desk = self._desk
         if self._told is None:
-            with desk.ledger.db.read() as session:
-                known = get_cursor(session, CURSOR).get("told")
-            self._told = [str(key) for key in known] if isinstance(known, list) else []
+            self._told = told_alarms(desk.ledger)
         due = alarms_due(self._trouble(), self._told, desk.clock.now())
         if due:
             told = self._told + [key for alarm in due for key in (*alarm.instead, alarm.key)]
-            with desk.ledger.db.write() as session:
-                set_cursor(session, CURSOR, told=told[-KEPT:])
-                for alarm in due:
-                    data = {"kind": alarm.kind, "key": alarm.key}
-                    audit.append(session, desk.clock.now(), "alarm", data={**data})
-                    self.tell(session, alarm)
+            alarms = [Told(alarm.kind, alarm.key, self._mails_of(alarm)) for alarm in due]
+            tell_alarms(desk.ledger, alarms, told[-KEPT:], desk.clock.now())
             self._told = told[-KEPT:]
         for alarm in due:
             logger.critical("{}", alarm.text)

@@ -10,14 +10,11 @@ from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from sqlmodel import Session, col, select
-
 from syncd.domain.duty import Duty, DutyState
 from syncd.domain.mapping.mapping import Mapping
 from syncd.engine.context import Desk
-from syncd.engine.notify.duty_line import case_of, line_of, section_of
-from syncd.ledger.store.tables import DutyRow, IncidentRow
-from syncd.policy.case import Case
+from syncd.engine.notify.duty_line import line_of, section_of
+from syncd.ledger.views.paperwork import Paperwork, owing
 from syncd.policy.notify.recipients import Recipient, owner_of, told_of
 from syncd.policy.rules_in_force import held_mapping
 from syncd.policy.ticket.silence import was_over_before
@@ -42,23 +39,23 @@ def latest_moment(mapping: Mapping, now: datetime) -> datetime | None:
     return moment if moment is not None and moment <= now else None
 
 
-def recipients(session: Session, desk: Desk, mapping: Mapping, at: datetime) -> list[str]:
+def recipients(desk: Desk, mapping: Mapping, at: datetime) -> list[str]:
     """Who gets a digest at this moment: the owners for whom one of its lines is due."""
     found: dict[str, str] = {}
-    for _case, duty, owner in _owed(session, desk, mapping):
+    for _paperwork, duty, owner in _owed(desk, mapping):
         if is_due(duty, mapping, at):
             found.setdefault(owner.address.casefold(), owner.address)
     return sorted(found.values())
 
 
-def lines_for(session: Session, desk: Desk, mapping: Mapping, address: str, at: datetime) -> tuple[Line, ...]:
+def lines_for(desk: Desk, mapping: Mapping, address: str, at: datetime) -> tuple[Line, ...]:
     """Everything that an owner's digest names, what is overdue longest first."""
     found: list[tuple[datetime, Line]] = []
-    for case, duty, owner in _owed(session, desk, mapping):
+    for paperwork, duty, owner in _owed(desk, mapping):
         if owner.address.casefold() != address.casefold() or not _named(duty, mapping, at):
             continue
-        section = section_of(mapping, case.incident)
-        line = line_of(session, case, mapping, section, duty, owner.why, owner=True)
+        section = section_of(mapping, paperwork.case.incident)
+        line = line_of(paperwork, mapping, section, duty, owner.why, owner=True)
         if line is not None:
             found.append((duty.due_at, line))
     return tuple(line for _due, line in sorted(found, key=lambda one: one[0]))
@@ -105,17 +102,14 @@ def _digests_since(since: datetime, mapping: Mapping, at: datetime) -> int:
     return count
 
 
-def _owed(session: Session, desk: Desk, mapping: Mapping) -> Iterator[tuple[Case, Duty, Recipient]]:
+def _owed(desk: Desk, mapping: Mapping) -> Iterator[tuple[Paperwork, Duty, Recipient]]:
     """What the team's people are told of, each with whose it is."""
-    states = [str(one) for one in _OWED]
-    owing = select(DutyRow.incident_id).where(col(DutyRow.state).in_(states)).distinct()
-    query = select(IncidentRow).where(IncidentRow.team == mapping.team, col(IncidentRow.id).in_(owing))
-    for row in session.exec(query.order_by(col(IncidentRow.number))).all():
-        case = case_of(session, desk, row)
+    for paperwork in owing(desk.ledger, mapping.team, _OWED, desk.clock.now()):
+        case = paperwork.case
         if was_over_before(case.incident, mapping.enforce_from):
             continue
         section = section_of(mapping, case.incident)
         for duty in case.latest_duties():
             owner = owner_of(case, duty, mapping, section)
             if duty.state in _OWED and owner is not None and told_of(duty, held_mapping(case, mapping)):
-                yield case, duty, owner
+                yield paperwork, duty, owner

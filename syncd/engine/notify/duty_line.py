@@ -6,19 +6,11 @@ hears what").
 
 from __future__ import annotations
 
-from sqlmodel import Session
-
 from syncd.domain.base import JsonValue
 from syncd.domain.duty import Duty, DutyKind, DutyState
 from syncd.domain.incident import Incident
 from syncd.domain.mapping.mapping import Mapping, ServiceSection
-from syncd.engine.context import Desk
-from syncd.engine.notify.mail_history import mails_of
-from syncd.ledger.open import get_meta
-from syncd.ledger.store import postmortems
-from syncd.ledger.store.duties import duties_of
-from syncd.ledger.store.postmortems import earlier, item_state
-from syncd.ledger.store.tables import IncidentRow, PostmortemRow, TicketRow
+from syncd.ledger.views.paperwork import Paperwork
 from syncd.policy.case import Case, ItemState
 from syncd.policy.follow_ups.judge import BY_RULE
 from syncd.policy.notify.recipients import contacts
@@ -31,29 +23,13 @@ _LABEL = "the label waived on {key}, with a comment by one who may approve it"
 _WONT_DO = "the label wont-do on {key}, with a comment that says why"
 
 
-def case_of(session: Session, desk: Desk, row: IncidentRow) -> Case:
-    """What is known of an incident's paperwork, for its mails."""
-    postmortem = session.get(PostmortemRow, row.id)
-    case = Case(
-        incident=Incident.model_validate(row.snapshot),
-        restricted=row.restricted,
-        postmortem=postmortems.postmortem_state(postmortem) if postmortem else None,
-        items=tuple(item_state(one) for one in postmortems.items_of(session, row.id)),
-        duties=duties_of(session, row.id),
-        now=desk.clock.now(),
-        earlier=earlier(session, Incident.model_validate(row.snapshot), row.team or ""),
-    )
-    return mails_of(session, row, case)
-
-
 def section_of(mapping: Mapping, incident: Incident) -> ServiceSection:
     """The mapping's section of an incident's service."""
     return mapping.service(incident.service.id, incident.service.name) or ServiceSection()
 
 
 def line_of(
-    session: Session,
-    case: Case,
+    paperwork: Paperwork,
     mapping: Mapping,
     section: ServiceSection,
     duty: Duty,
@@ -65,7 +41,7 @@ def line_of(
     if duty.state not in (DutyState.PENDING, DutyState.DUE_SOON, DutyState.BREACHED):
         return None
     late = duty.state is DutyState.BREACHED
-    key, url = _place(session, case, duty)
+    case, key = paperwork.case, _place(paperwork, duty)
     return Line(
         state="overdue" if late else "due soon",
         what=_what(case, duty, key),
@@ -74,16 +50,17 @@ def line_of(
         due=moment(duty.due_at, mapping.zone),
         why=why[:1].upper() + why[1:],
         act=_act(case, duty, mapping, key),
-        url=url,
+        url=paperwork.subject.browse(key),
         others=_others(case, mapping, duty, key),
         next=_next(case, mapping, section, late=late, owner=owner),
     )
 
 
 def postponed_line(
-    session: Session, case: Case, mapping: Mapping, section: ServiceSection, issue_id: str, why: str
+    paperwork: Paperwork, mapping: Mapping, section: ServiceSection, issue_id: str, why: str
 ) -> Line | None:
     """An action item that was put off for the third time, as a line for a contact."""
+    case = paperwork.case
     item = _item(case, issue_id)
     if item is None:
         return None
@@ -97,28 +74,19 @@ def postponed_line(
         due=moment(due, mapping.zone) if due else "no date",
         why=why[:1].upper() + why[1:],
         act=f"Agree with {owner} on {item.key} when it will be done",
-        url=_browse(session, item.key),
+        url=paperwork.subject.browse(item.key),
         others=(_WONT_DO.format(key=item.key),),
         next="nobody else by mail; each postponement stands in the weekly report",
     )
 
 
-def _place(session: Session, case: Case, duty: Duty) -> tuple[str, str]:
-    """The issue on which the duty is done, and its address; the ticket where there is no postmortem yet."""
+def _place(paperwork: Paperwork, duty: Duty) -> str:
+    """The key of the issue on which the duty is done; of the ticket where there is no postmortem yet."""
+    case = paperwork.case
     if duty.kind not in _POSTMORTEM:
         item = _item(case, duty.subject)
-        key = item.key if item else ""
-    elif case.postmortem is not None:
-        key = case.postmortem.key
-    else:
-        ticket = session.get(TicketRow, case.incident.id)
-        key = ticket.key if ticket else ""
-    return key, _browse(session, key)
-
-
-def _browse(session: Session, key: str) -> str:
-    base = (get_meta(session, "owner.jira") or "").rstrip("/")
-    return f"{base}/browse/{key}" if base and key else ""
+        return item.key if item else ""
+    return case.postmortem.key if case.postmortem is not None else paperwork.subject.ticket
 
 
 def _item(case: Case, issue_id: str) -> ItemState | None:

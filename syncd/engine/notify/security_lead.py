@@ -5,28 +5,22 @@ from __future__ import annotations
 from hashlib import sha256
 
 from loguru import logger
-from sqlmodel import Session
 
 from syncd.domain.mail import MailKind, mail_key
 from syncd.domain.operation import Kind, Operation
 from syncd.engine.context import Desk
 from syncd.engine.observe.masking import _named
-from syncd.ledger.store import audit, outbox
-from syncd.ledger.store.tables import IncidentRow
+from syncd.ledger.records import IncidentRecord
+from syncd.ledger.store.confirmation import Untold
+from syncd.ledger.store.decisions import LeadMail
 
 
-def tell_lead(session: Session, desk: Desk, incident_id: str, why: str, issue: str | None = None) -> None:
-    """The security lead has to hear that a restricted ticket has no level: on record, and by mail.
-
-    The event `restricted.untold` names the incident; nothing of its text stands there or in the log.
-    """
-    now = desk.clock.now()
-    audit.append(session, now, "restricted.untold", incident=incident_id, issue=issue, data={"why": why})
-    row = session.get(IncidentRow, incident_id)
-    mapping = _named(desk, row.team) if row else None
-    if mapping is not None and mapping.restricted.lead:
-        outbox.add(session, [_mail_to_lead(incident_id, mapping.restricted.lead, why)], now, mapping.version)
-    logger.bind(incident=incident_id).warning("the security lead has to hear of {}: {}", incident_id, why)
+def mail_to_lead(desk: Desk, incident: IncidentRecord, why: str) -> LeadMail | None:
+    """Return the mail that tells the security lead, None where the incident's team names none."""
+    mapping = _named(desk, incident.team)
+    if mapping is None or not mapping.restricted.lead:
+        return None
+    return _mail_to_lead(incident.id, mapping.restricted.lead, why), mapping.version
 
 
 def _mail_to_lead(incident_id: str, lead: str, why: str) -> Operation:
@@ -40,3 +34,13 @@ def _mail_to_lead(incident_id: str, lead: str, why: str) -> Operation:
         meaning={"mail": MailKind.LEAD, "to": lead, "why": "you are the security lead", "reason": why},
         reason="a restricted incident is not sheltered as the mapping wants it",
     )
+
+
+def untold(desk: Desk, why: str) -> Untold:
+    """Return what is stored where the security lead has to hear that a restricted issue has no level."""
+    return Untold(why, lambda incident: mail_to_lead(desk, incident, why))
+
+
+def warn_of_untold(incident_id: str, why: str) -> None:
+    """Log that the security lead has to hear of a restricted issue."""
+    logger.bind(incident=incident_id).warning("the security lead has to hear of {}: {}", incident_id, why)

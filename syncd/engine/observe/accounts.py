@@ -9,14 +9,10 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from sqlalchemy import bindparam
-from sqlalchemy import select as columns
-from sqlmodel import Session, col, select
-
 from syncd.domain.incident import Incident, Responder
 from syncd.domain.ticket import Account
 from syncd.engine.context import Desk
-from syncd.ledger.store.tables import PersonRow
+from syncd.ledger.store.people import account_known, addresses_of, forget_account, remember_account
 from syncd.policy.case import Rulebook
 
 KEPT = timedelta(days=1)
@@ -48,50 +44,26 @@ def account_of(desk: Desk, email: str, book: Rulebook) -> Account | None:
     at_hand = desk.people.get((email, project))
     if at_hand is not None and desk.clock.boottime() - at_hand[0] < AT_HAND:
         return at_hand[1]
-    with desk.ledger.db.read() as session:
-        known = session.connection().execute(_KNOWN, {"email": email, "project": project}).first()
-    if known is not None and desk.clock.now() - known.checked_at < KEPT:
-        account = Account.model_validate(known.account) if known.account else None
+    known = account_known(desk.ledger, email, project)
+    if known is not None and desk.clock.now() - known[1] < KEPT:
+        account = known[0]
     else:
         account = _ask(desk, email, book)
     desk.people[email, project] = desk.clock.boottime(), account
     return account
 
 
-_KNOWN = columns(col(PersonRow.account), col(PersonRow.checked_at)).where(
-    col(PersonRow.email) == bindparam("email"), col(PersonRow.project) == bindparam("project")
-)
-
-
 def _ask(desk: Desk, email: str, book: Rulebook) -> Account | None:
     project = book.project.key
     account, why = _pick(email, desk.clients.jira.assignable(email, project))
-    with desk.ledger.db.write() as session:
-        _remember(session, email, project, account, why, desk)
+    remember_account(desk.ledger, email, project, account, why, desk.clock.now())
     return account
-
-
-def _remember(
-    session: Session, email: str, project: str, account: Account | None, why: str, desk: Desk
-) -> None:
-    session.merge(
-        PersonRow(
-            email=email,
-            project=project,
-            account=account.model_dump(mode="json") if account else None,
-            why=why,
-            checked_at=desk.clock.now(),
-        )
-    )
 
 
 def forget(desk: Desk, account_id: str) -> None:
     """A write said that this account cannot be assigned: look it up again the next time."""
     desk.people.clear()
-    with desk.ledger.db.write() as session:
-        for row in session.exec(select(PersonRow)).all():
-            if row.account and row.account.get("id") == account_id:
-                session.delete(row)
+    forget_account(desk.ledger, account_id)
 
 
 def people_of(
@@ -113,8 +85,7 @@ def user_of(desk: Desk, account: Account, book: Rulebook) -> Responder | None:
     Looked for by the address where Jira shows it, by addresses that led to the account before, and by the
     name; who is found must lead back to the same account. Raises `RemoteError`.
     """
-    with desk.ledger.db.read() as session:
-        known = [row.email for row in session.exec(select(PersonRow)).all() if _is(row, account.id)]
+    known = addresses_of(desk.ledger, account.id)
     back = {theirs.casefold(): ours for ours, theirs in book.mapping.people.aliases.items()}
     for address in dict.fromkeys([*([account.email] if account.email else []), *known]):
         user = desk.clients.pagerduty.find_user(back.get(address.casefold(), address))
@@ -127,7 +98,3 @@ def user_of(desk: Desk, account: Account, book: Rulebook) -> Responder | None:
 def _leads_to(desk: Desk, user: Responder, account: Account, book: Rulebook) -> bool:
     found = account_of(desk, user.email, book) if user.email else None
     return found is not None and found.id == account.id
-
-
-def _is(row: PersonRow, account_id: str) -> bool:
-    return row.account is not None and row.account.get("id") == account_id

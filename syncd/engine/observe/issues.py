@@ -7,24 +7,18 @@ what Jira's changes bring passes by here. A deadline is judged only on a changel
 from __future__ import annotations
 
 from syncd.config.masks import mask
-from syncd.domain.history import Change
 from syncd.domain.ticket import Account, Issue
 from syncd.engine.context import Desk
 from syncd.engine.observe.action_items import PAGE
-from syncd.engine.observe.changelogs import keep_changes
-from syncd.engine.observe.intake import keep_paper
-from syncd.ledger.store import postmortems
-from syncd.ledger.store.change_queue import look_again
-from syncd.ledger.store.postmortems import PaperRow
-from syncd.ledger.store.snapshots import ticket_of
-from syncd.ledger.store.tables import (
-    IncidentRow,
-)
+from syncd.engine.observe.masking import storage_rules
+from syncd.ledger.records import DutyIssueRecord
+from syncd.ledger.store.changelogs import TEXTS, Page, store_with_changes, without_texts
+from syncd.ledger.store.known import find_ticket
+from syncd.ledger.store.postmortems import save_close, save_log
 from syncd.policy.case import ClosedBy, Rulebook
 from syncd.policy.postmortem.fulfilment import review_field
 from syncd.remote.errors import Cause, Unknown
 
-TEXTS = frozenset({"summary", "description"})
 FIELDS_JUDGED = TEXTS | {"assignee", "duedate", "status", "resolution", "labels"}
 """Fields whose changes are kept; the mapping's review date is kept beside them."""
 
@@ -34,21 +28,16 @@ def read_log(desk: Desk, incident_id: str, patterns: dict[str, str]) -> None:
     moment = desk.ledger.moments.next()
     entries = desk.clients.pagerduty.incident_log(incident_id)
     desk.health.succeeded("pagerduty")
-    clean = [one.model_copy(update={"summary": mask(one.summary, patterns)}) for one in entries]
-    with desk.ledger.db.write() as session:
-        row = session.get(IncidentRow, incident_id)
-        if row is not None:
-            postmortems.save_log(row, clean, moment)
-            session.add(row)
+    clean = [entry.model_copy(update={"summary": mask(entry.summary, patterns)}) for entry in entries]
+    save_log(desk.ledger, incident_id, clean, moment)
 
 
-def _read_close(desk: Desk, incident_id: str) -> None:
-    """Who moved the ticket to where it stands, and from where; that nobody ever did is kept, too."""
-    with desk.ledger.db.read() as session:
-        ticket = ticket_of(session, incident_id)
+def read_close(desk: Desk, incident_id: str) -> None:
+    """Read who moved the ticket to where it stands, and from where; that nobody ever did is kept, too."""
+    ticket = find_ticket(desk.ledger, incident_id)
     if ticket is None or not ticket.snapshot:
         return
-    moves = [one for one in desk.clients.jira.changelog(ticket.issue_id) if one.field == "status"]
+    moves = [change for change in desk.clients.jira.changelog(ticket.issue_id) if change.field == "status"]
     desk.health.succeeded("jira")
     issue = Issue.model_validate(ticket.snapshot)
     closed = ClosedBy(status=issue.status.id, before="", at=issue.created_at or desk.clock.now())
@@ -64,55 +53,41 @@ def _read_close(desk: Desk, incident_id: str) -> None:
             ours=by is not None and by.id == desk.clients.jira.myself().id,
             at=last.at,
         )
-    with desk.ledger.db.write() as session:
-        session.add(ticket)
-        ticket.closed = closed.model_dump(mode="json")
-        if ticket.snapshot and ticket.snapshot["status"]["id"] != closed.status:
-            # it was moved on meanwhile: read it again before anything is judged
-            moment = desk.ledger.moments.next()
-            look_again(session, [incident_id], desk.clock.now(), moment, "its ticket moved on", ticket=True)
+    save_close(desk.ledger, incident_id, closed, desk.ledger.moments.next(), desk.clock.now())
 
 
 def _a_person(desk: Desk, account: Account) -> bool:
     return account.human and account.id != desk.clients.jira.myself().id
 
 
-def read_papers(desk: Desk, rows: list[PaperRow], book: Rulebook, *, changelogs: bool) -> None:
+def read_papers(desk: Desk, papers: list[DutyIssueRecord], book: Rulebook, *, changelogs: bool) -> None:
     """Read postmortems and action items afresh, with their changelogs where they are to be judged.
 
     Raises `RemoteError`, also where Jira could not read some of them this time.
     """
-    for start in range(0, len(rows), PAGE):
-        _read_page(desk, {row.issue_id: row for row in rows[start : start + PAGE]}, book, changelogs)
+    ids = [paper.issue_id for paper in papers]
+    for start in range(0, len(ids), PAGE):
+        _read_page(desk, ids[start : start + PAGE], book, changelogs)
 
 
-def _read_page(desk: Desk, by_issue: dict[str, PaperRow], book: Rulebook, changelogs: bool) -> None:
+def _read_page(desk: Desk, ids: list[str], book: Rulebook, changelogs: bool) -> None:
     moment, began = desk.ledger.moments.next(), desk.clock.now()
-    fetched = desk.fetch(list(by_issue), description=True)
-    shown = {issue.id: issue for issue in fetched.issues}
+    fetched = desk.fetch(ids, description=True)
+    issues = {issue.id: issue for issue in fetched.issues}
+    read = [issue_id for issue_id in issues if changelogs and issue_id in ids]
     changes = {
-        ident: desk.clients.jira.changelog(ident) for ident in shown if changelogs and ident in by_issue
+        issue_id: [without_texts(change) for change in desk.clients.jira.changelog(issue_id)]
+        for issue_id in read
     }
     desk.health.succeeded("jira")
+    page = Page(
+        shown={issue_id: issues[issue_id] for issue_id in ids if issue_id in issues},
+        changelogs=changes,
+        missing=[one for one in ids if one not in issues and one not in fetched.unread],
+        began=began,
+    )
     judged = FIELDS_JUDGED | {review_field(book)}
-    with desk.ledger.db.write() as session:
-        for ident, row in by_issue.items():
-            session.add(row)
-            if ident in shown:
-                keep_paper(session, desk, row, shown[ident], moment)
-                if ident in changes:
-                    texts_gone = [_without_texts(one) for one in changes[ident]]
-                    keep_changes(session, row, texts_gone, judged, began, desk.clock.now())
-            elif ident not in fetched.unread and row.out_of_sight_since is None:
-                row.out_of_sight_since = desk.clock.now()
+    store_with_changes(desk.ledger, storage_rules(desk), page, judged, moment, desk.clock.now())
     if fetched.unread:
-        said = f"{len(fetched.unread)} issues could not be read this time"
-        raise Unknown("jira", "bulk fetch", Cause.BROKEN, said)
-
-
-def _without_texts(change: Change) -> Change:
-    """That somebody wrote on it is kept, not what."""
-    if change.field not in TEXTS:
-        return change
-    bare = dict.fromkeys(("before", "after", "before_words", "after_words"))
-    return change.model_copy(update=bare)
+        words = f"{len(fetched.unread)} issues could not be read this time"
+        raise Unknown("jira", "bulk fetch", Cause.BROKEN, words)

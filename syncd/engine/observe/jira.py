@@ -7,7 +7,6 @@ overlaps by ten minutes. A search result names issues; values come from the bulk
 from __future__ import annotations
 
 from loguru import logger
-from sqlmodel import select
 
 from syncd.domain.operation import Kind
 from syncd.domain.ticket import Issue
@@ -15,14 +14,13 @@ from syncd.engine.context import Desk
 from syncd.engine.observe.action_items import notice
 from syncd.engine.observe.earlier_ledger.adopt_tickets import adopt_own
 from syncd.engine.observe.earlier_ledger.rival_ledger import watch
-from syncd.engine.observe.intake import keep_issue, keep_paper
 from syncd.engine.observe.issue_numbers import saw_numbers
+from syncd.engine.observe.masking import storage_rules
 from syncd.engine.runtime.read_lag import INDEX
-from syncd.ledger.store.change_queue import look_again
 from syncd.ledger.store.key_values import get_cursor, set_cursor
-from syncd.ledger.store.postmortems import PaperRow, papers_by_issue
-from syncd.ledger.store.snapshots import older, read_tickets_ahead, tickets_by_issue
-from syncd.ledger.store.tables import TicketRow
+from syncd.ledger.store.pages import store_papers, store_tickets
+from syncd.ledger.store.snapshots import older
+from syncd.ledger.store.what_to_read import issues_on_record, ticket_projects
 from syncd.remote.ports import Hit
 
 CURSOR = "jira.poll"
@@ -45,8 +43,7 @@ class JiraPoller:
         projects = self._projects()
         began = desk.clock.boottime()
         names = ", ".join(f'"{project}"' for project in projects)
-        with desk.ledger.db.read() as session:
-            known = get_cursor(session, CURSOR)
+        known = get_cursor(desk.ledger, CURSOR)
         jql = f"project in ({names}) AND updated >= -{self._minutes(known)}m ORDER BY updated"
         token: str | None = None
         while True:
@@ -57,8 +54,7 @@ class JiraPoller:
             if token is None or not page.hits:
                 break
         if self._worth_writing(known, began):
-            with desk.ledger.db.write() as session:
-                set_cursor(session, CURSOR, boot_id=desk.clock.boot_id(), boottime=began)
+            set_cursor(desk.ledger, CURSOR, boot_id=desk.clock.boot_id(), boottime=began)
         desk.health.succeeded("jira")
 
     def _projects(self) -> list[str]:
@@ -66,8 +62,7 @@ class JiraPoller:
         names = {mapping.jira.project for mapping in self._desk.mappings}
         apart = {key for one in self._desk.mappings if (key := one.restricted.project) is not None}
         if apart:
-            with self._desk.ledger.db.read() as session:
-                names |= apart & set(session.exec(select(TicketRow.project).distinct()).all())
+            names |= apart & ticket_projects(self._desk.ledger)
         return sorted(names)
 
     def _worth_writing(self, known: dict[str, object], began: float) -> bool:
@@ -114,50 +109,32 @@ class JiraPoller:
             by_project.setdefault(issue.project, []).append(issue.number)
         for project, numbers in by_project.items():
             saw_numbers(desk, project, numbers)
-        with desk.ledger.db.read() as session:
-            ours = tickets_by_issue(session, [issue.id for issue in issues])
-            papers = papers_by_issue(session, [issue.id for issue in issues])
-        self._store_papers(issues, papers, moment)
-        others = [one for one in issues if one.id not in ours and one.id not in papers]
+        ours = issues_on_record(desk.ledger, [issue.id for issue in issues])
+        papers = [issue for issue in issues if issue.id in ours.papers]
+        if papers:
+            why = "its postmortem changed"
+            store_papers(desk.ledger, storage_rules(desk), papers, moment, desk.clock.now(), why)
+        others = [one for one in issues if one.id not in ours.tickets and one.id not in ours.papers]
         notice(desk, others, moment)
-        mine = [issue for issue in issues if issue.id in ours]
+        mine = [issue for issue in issues if issue.id in ours.tickets]
         known = {
             issue.id: issue.updated
             for issue in issues
-            if issue.id in papers or (issue.id not in ours and not _awaited(desk, issue))
+            if issue.id in ours.papers or (issue.id not in ours.tickets and not _awaited(desk, issue))
         }
-        strays = [one for one in issues if one.id not in known and one.id not in ours and _is_ticket(one)]
+        unknown = [one for one in issues if one.id not in known and one.id not in ours.tickets]
+        strays = [one for one in unknown if _is_ticket(one)]
         if strays:
             adopt_own(desk, strays, moment)
         if not mine:
             return known
-        with desk.ledger.db.write() as session:
-            rows = read_tickets_ahead(session, [issue.id for issue in mine])
-            for issue in mine:
-                row = rows.get(issue.id)
-                if row is None:
-                    continue
-                if keep_issue(session, desk, row, issue, moment):
-                    look_again(session, [row.incident_id], desk.clock.now(), 0, "its ticket changed")
-                    logger.debug("ticket {} changed", issue.key)
-                if row.snapshot:
-                    known[issue.id] = str(row.snapshot["updated"])
+        now, jira_now = desk.clock.now(), desk.date_of("jira")
+        for ticket in store_tickets(desk.ledger, storage_rules(desk), mine, moment, now, jira_now):
+            if ticket.news:
+                logger.debug("ticket {} changed", ticket.key)
+            if ticket.updated is not None:
+                known[ticket.issue_id] = ticket.updated
         return known
-
-    def _store_papers(self, issues: tuple[Issue, ...], papers: dict[str, PaperRow], moment: int) -> None:
-        """Postmortems and action items that changed: what their changes mean is read when it is decided."""
-        desk = self._desk
-        if not papers:
-            return
-        with desk.ledger.db.write() as session:
-            for issue in issues:
-                row = papers.get(issue.id)
-                if row is None:
-                    continue
-                session.add(row)
-                if keep_paper(session, desk, row, issue, moment):
-                    row.changes_until = None
-                    look_again(session, [row.incident_id], desk.clock.now(), 0, "its postmortem changed")
 
 
 def _awaited(desk: Desk, issue: Issue) -> bool:

@@ -1,25 +1,89 @@
-"""Mask incidents, notes and issues by the patterns of their team, before they are stored."""
+"""What of a read may be stored: the masks and the rules about restricted incidents of each team."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 from syncd.config.masks import mask
 from syncd.domain.base import JsonValue
 from syncd.domain.incident import Incident, Note
+from syncd.domain.mapping.after_incident import FollowUps
 from syncd.domain.mapping.mapping import Mapping as TeamMapping
 from syncd.domain.mapping.mapping import ServiceSection
 from syncd.domain.ticket import Issue
 from syncd.engine.context import Desk
-from syncd.ledger.store.tables import IncidentRow
+from syncd.policy.follow_ups.table_parser import follow_ups_in
+from syncd.policy.restricted import restricted_by, restricted_by_person, withheld
+
+
+@dataclass(frozen=True)
+class TeamRules:
+    """The rules in force about what is stored (`syncd.ledger.store.intake.StorageRules`)."""
+
+    mappings: tuple[TeamMapping, ...]
+
+    def claimed_by(self, incident: Incident) -> str | None:
+        """Return the team whose mapping names the incident's service, None where none does."""
+        claim = self._claim(incident)
+        return claim[0].team if claim else None
+
+    def incident(self, incident: Incident, team: str | None, restricted: bool) -> tuple[Incident, str | None]:
+        """Return what is stored of an incident, and why it becomes restricted (None: it does not)."""
+        mapping, section = self._claim(incident) or (self._named(team), ServiceSection())
+        why = None if restricted or mapping is None else restricted_by(incident, mapping, section)
+        masked = masked_incident(incident, _patterns(mapping))
+        return (withheld(masked, mapping) if restricted or why else masked), why
+
+    def withheld(self, incident: Incident, team: str | None) -> Incident:
+        """Return a restricted incident without its texts."""
+        return withheld(incident, self._named(team))
+
+    def restricted_by_person(self, issue: Issue, team: str | None) -> str | None:
+        """Return how a person said on the ticket that its incident is restricted, None where nobody did."""
+        mapping = self._named(team)
+        return restricted_by_person(issue, mapping) if mapping is not None else None
+
+    def issue(self, issue: Issue, team: str | None) -> Issue:
+        """Return an issue with its comments and summary masked."""
+        return masked_issue(issue, _patterns(self._named(team)))
+
+    def notes(self, notes: Iterable[Note], team: str | None) -> tuple[Note, ...]:
+        """Return notes without what must not be stored."""
+        patterns = _patterns(self._named(team))
+        return tuple(note.model_copy(update={"text": mask(note.text, patterns)}) for note in notes)
+
+    def follow_ups(self, description: str, team: str | None) -> list[dict[str, JsonValue]]:
+        """Return the rows of the table of follow-ups in a postmortem's description, masked."""
+        return follow_ups_in(mask(description, _patterns(self._named(team))))
+
+    def membership(self, team: str | None) -> FollowUps | None:
+        """Return the team's rules about follow-ups, None where it has no mapping."""
+        mapping = self._named(team)
+        return mapping.follow_ups if mapping is not None else None
+
+    def _named(self, team: str | None) -> TeamMapping | None:
+        return next((mapping for mapping in self.mappings if mapping.team == team), None)
+
+    def _claim(self, incident: Incident) -> tuple[TeamMapping, ServiceSection] | None:
+        for mapping in self.mappings:
+            section = mapping.service(incident.service.id, incident.service.name)
+            if section is not None:
+                return mapping, section
+        return None
+
+
+def storage_rules(desk: Desk) -> TeamRules:
+    """Return the rules in force about what is stored."""
+    return TeamRules(desk.mappings)
 
 
 def masked_incident(incident: Incident, patterns: Mapping[str, str]) -> Incident:
-    """The incident without card numbers, tokens, keys and what the team's patterns name."""
+    """Return the incident without card numbers, tokens, keys and what the team's patterns name."""
 
     def clean(value: JsonValue) -> JsonValue:
         if isinstance(value, list):
-            return [clean(one) for one in value]
+            return [clean(part) for part in value]
         return mask(value, patterns) if isinstance(value, str) else value
 
     fields = incident.custom_fields
@@ -27,22 +91,20 @@ def masked_incident(incident: Incident, patterns: Mapping[str, str]) -> Incident
         update={
             "title": mask(incident.title, patterns),
             "incident_key": mask(incident.incident_key, patterns) if incident.incident_key else None,
-            "custom_fields": None if fields is None else {name: clean(one) for name, one in fields.items()},
+            "custom_fields": None
+            if fields is None
+            else {name: clean(value) for name, value in fields.items()},
         }
     )
 
 
-def masked_notes(desk: Desk, row: IncidentRow, notes: Iterable[Note]) -> tuple[Note, ...]:
-    """The notes without what must not be stored."""
-    patterns = _patterns(_named(desk, row.team))
-    return tuple(note.model_copy(update={"text": mask(note.text, patterns)}) for note in notes)
-
-
 def masked_issue(issue: Issue, patterns: Mapping[str, str]) -> Issue:
-    """The ticket with its comments and summary masked; people may have typed what must not be stored."""
+    """Return the ticket with comments and summary masked; people may have typed what must not be stored."""
     comments = issue.comments
     if comments is not None:
-        comments = tuple(one.model_copy(update={"body": mask(one.body, patterns)}) for one in comments)
+        comments = tuple(
+            comment.model_copy(update={"body": mask(comment.body, patterns)}) for comment in comments
+        )
     return issue.model_copy(update={"summary": mask(issue.summary, patterns), "comments": comments})
 
 
@@ -51,9 +113,4 @@ def _patterns(mapping: TeamMapping | None) -> Mapping[str, str]:
 
 
 def _named(desk: Desk, team: str | None) -> TeamMapping | None:
-    return next((one for one in desk.mappings if one.team == team), None)
-
-
-def _team(desk: Desk, incident: Incident, team: str | None) -> tuple[TeamMapping | None, ServiceSection]:
-    found = desk.team_of(incident.service.id, incident.service.name)
-    return found or (_named(desk, team), ServiceSection())
+    return next((mapping for mapping in desk.mappings if mapping.team == team), None)

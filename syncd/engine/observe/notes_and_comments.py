@@ -8,30 +8,31 @@ from __future__ import annotations
 from loguru import logger
 
 from syncd.engine.context import Desk
-from syncd.engine.observe.intake import keep_comments, keep_notes
-from syncd.ledger.store.snapshots import leave_notes
-from syncd.ledger.store.tables import IncidentRow, TicketRow
+from syncd.engine.observe.masking import storage_rules
+from syncd.ledger.records import IncidentRecord, TicketRecord
+from syncd.ledger.store.pages import give_up_notes, store_comments, store_notes
 from syncd.remote.errors import Cause, RemoteError, Unreadable
 
 _NOT_FOR_US = (Cause.MISSING, Cause.FORBIDDEN)
 
 
-def read_notes(desk: Desk, row: IncidentRow) -> None:
-    """List the notes of an incident; raises `RemoteError` where PagerDuty cannot be asked."""
+def read_notes(desk: Desk, incident: IncidentRecord) -> IncidentRecord | None:
+    """List the notes of an incident; return it as it is on record afterwards.
+
+    Raises `RemoteError` where PagerDuty cannot be asked.
+    """
     moment = desk.ledger.moments.next()
     try:
-        notes = desk.clients.pagerduty.notes(row.id)
+        notes = desk.clients.pagerduty.notes(incident.id)
     except Unreadable as error:
-        logger.bind(incident=row.id).error("the notes of {} cannot be read: {}", row.id, error.message)
-        with desk.ledger.db.write() as session:
-            leave_notes(session, row)
-        return
-    with desk.ledger.db.write() as session:
-        session.add(row)
-        keep_notes(session, desk, row, notes, moment)
+        logger.bind(incident=incident.id).error(
+            "the notes of {} cannot be read: {}", incident.id, error.message
+        )
+        return give_up_notes(desk.ledger, incident.id)
+    return store_notes(desk.ledger, storage_rules(desk), incident.id, notes, moment)
 
 
-def read_comments(desk: Desk, ticket: TicketRow) -> None:
+def read_comments(desk: Desk, ticket: TicketRecord) -> None:
     """List a ticket's comments where its last read held fewer than there are.
 
     Raises `RemoteError` where Jira cannot be asked.
@@ -48,5 +49,4 @@ def read_comments(desk: Desk, ticket: TicketRow) -> None:
             "the comments on {} cannot be read: {}", ticket.key, error.cause
         )
         return
-    with desk.ledger.db.write() as session:
-        keep_comments(session, desk, incident_id, comments)
+    store_comments(desk.ledger, storage_rules(desk), incident_id, comments)

@@ -13,16 +13,15 @@ from collections.abc import Iterable
 from datetime import timedelta
 
 from loguru import logger
-from sqlmodel import Session, select
 
 from syncd.domain.incident import Incident, Note
 from syncd.domain.mapping.mapping import Coexist
-from syncd.domain.operation import ticket_key
 from syncd.domain.ticket import Issue
 from syncd.engine.context import Desk
-from syncd.engine.observe.earlier_ledger.adopt_tickets import adopt, search_for
-from syncd.ledger.store.snapshots import tickets_by_issue
-from syncd.ledger.store.tables import IncidentRow, OperationRow, TicketRow
+from syncd.engine.observe.earlier_ledger.adopt_tickets import search_for
+from syncd.engine.observe.masking import storage_rules
+from syncd.ledger.records import IncidentRecord
+from syncd.ledger.store.adoptions import Reading, adopt_first, has_ticket_or_create
 from syncd.policy.case import Rulebook
 from syncd.policy.marks import mark_in
 from syncd.policy.ticket.create import wait_for_other
@@ -45,7 +44,7 @@ def keys_in(text: str, projects: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(re.findall(rf"(?<![\w-])(?:{names})-[1-9]\d*(?![\w-])", text)))[:KEYS_AT_MOST]
 
 
-def take_other_tools_ticket(desk: Desk, row: IncidentRow) -> None:
+def take_other_tools_ticket(desk: Desk, row: IncidentRecord) -> None:
     """Adopt what the other tool made for an incident without a ticket, if it is there by now.
 
     Raises `RemoteError` where a service cannot be asked: nothing is made for the incident until it was.
@@ -56,18 +55,12 @@ def take_other_tools_ticket(desk: Desk, row: IncidentRow) -> None:
         return
     if left_in_peace(incident, book):
         return
-    with desk.ledger.db.read() as session:
-        if session.get(TicketRow, row.id) is not None or _create_on_record(session, row.id):
-            return
+    if has_ticket_or_create(desk.ledger, row.id):
+        return
     if _adopt_named(desk, incident, book) or row.searched:
         return
     if not wait_for_other(incident, desk.clock.now()):
         search_for(desk, [row])
-
-
-def _create_on_record(session: Session, incident_id: str) -> bool:
-    query = select(OperationRow.id).where(OperationRow.key == ticket_key(incident_id))
-    return session.exec(query).first() is not None
 
 
 def _adopt_named(desk: Desk, incident: Incident, book: Rulebook) -> bool:
@@ -81,15 +74,18 @@ def _adopt_named(desk: Desk, incident: Incident, book: Rulebook) -> bool:
         return False
     moment = desk.ledger.moments.next()
     issues = desk.fetch(keys).issues
-    with desk.ledger.db.write() as session:
-        taken = tickets_by_issue(session, [issue.id for issue in issues])
-        fitting = {
-            issue.key: issue for issue in issues if issue.id not in taken and _fits(issue, incident, book)
-        }
-        chosen = next((fitting[key] for key in keys if key in fitting), None)
-        if chosen is None or session.get(TicketRow, incident.id) is not None:
-            return False
-        adopt(session, desk, incident.id, chosen, moment, by="note", agreed={OTHER_TOOL: True})
+    fitting = {issue.key: issue for issue in issues if _fits(issue, incident, book)}
+    chosen = adopt_first(
+        desk.ledger,
+        storage_rules(desk),
+        incident.id,
+        [fitting[key] for key in keys if key in fitting],
+        Reading(moment, desk.clock.now(), desk.date_of("jira")),
+        by="note",
+        agreed={OTHER_TOOL: True},
+    )
+    if chosen is None:
+        return False
     logger.info("{} of another tool is taken for the ticket of {}", chosen.key, incident.id)
     return True
 

@@ -12,19 +12,17 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 
 from loguru import logger
-from sqlalchemy import bindparam, select
-from sqlmodel import Session, col
 
-from syncd.domain.incident import Incident, IncidentStatus, LogEntry
+from syncd.domain.incident import Incident, LogEntry
 from syncd.engine.context import Desk
 from syncd.engine.observe.incident_windows import LAST_OFFSET, PAGE, read_created
-from syncd.engine.observe.intake import keep_incident
-from syncd.engine.observe.unreadable import note_read, note_unread
+from syncd.engine.observe.masking import storage_rules
+from syncd.engine.observe.unreadable import note_unread
 from syncd.ledger.store.change_queue import look_again
 from syncd.ledger.store.key_values import get_cursor, set_cursor
-from syncd.ledger.store.postmortems import note_acknowledged
-from syncd.ledger.store.snapshots import read_ahead, unreadable
-from syncd.ledger.store.tables import IncidentRow
+from syncd.ledger.store.pages import LogNews, store_listed, store_log
+from syncd.ledger.store.unreadable import unreadable
+from syncd.ledger.store.what_to_read import open_and_older
 
 WATERMARK = "pagerduty.log"
 OVERLAP = timedelta(minutes=5)
@@ -37,19 +35,6 @@ MANY = 10
 """So much news on one page is handed out at once, while the next page is read."""
 
 
-def _acknowledged(session: Session, row: IncidentRow | None, entry: LogEntry) -> None:
-    if row is not None and entry.kind == "acknowledge":
-        note_acknowledged(row, entry)
-        session.add(row)
-
-
-_OPEN = select(col(IncidentRow.id)).where(
-    col(IncidentRow.status) != IncidentStatus.RESOLVED,
-    col(IncidentRow.team).is_not(None),
-    col(IncidentRow.moment) < bindparam("began"),
-)
-
-
 class PagerDutyPoller:
     """The fast lane's two reads of PagerDuty."""
 
@@ -57,8 +42,7 @@ class PagerDutyPoller:
         self._desk = desk
         self._seen_entries: dict[str, datetime] = {}
         self._seen_incidents: dict[str, str] = {}
-        with desk.ledger.db.read() as session:
-            self._seen_unread = set(unreadable(session))
+        self._seen_unread = set(unreadable(desk.ledger))
         self.unmapped: dict[str, str] = {}
         self.found: Callable[[list[str]], None] = lambda _incidents: None
         """Told of many new incidents once they are stored, without those older than the ledger."""
@@ -78,8 +62,7 @@ class PagerDutyPoller:
         self.unmapped.clear()
 
     def _watermark(self) -> datetime | None:
-        with self._desk.ledger.db.read() as session:
-            at = get_cursor(session, WATERMARK).get("at")
+        at = get_cursor(self._desk.ledger, WATERMARK).get("at")
         return datetime.fromisoformat(str(at)) if at else None
 
     def _backfill(self) -> None:
@@ -96,8 +79,7 @@ class PagerDutyPoller:
         if desk.stop.is_set():
             return
         desk.progress.report("days of the backfill read", days, days)
-        with desk.ledger.db.write() as session:
-            set_cursor(session, WATERMARK, at=until.isoformat())
+        set_cursor(desk.ledger, WATERMARK, at=until.isoformat())
 
     def _read_log(self) -> None:
         end = self._desk.clock.now()
@@ -113,8 +95,7 @@ class PagerDutyPoller:
                 if until - since < timedelta(seconds=1):
                     raise RuntimeError("PagerDuty logged more than 9,900 entries within one second")
             if until > start:
-                with self._desk.ledger.db.write() as session:
-                    set_cursor(session, WATERMARK, at=until.isoformat())
+                set_cursor(self._desk.ledger, WATERMARK, at=until.isoformat())
             since = until
         horizon = end - 2 * OVERLAP
         self._seen_entries = {key: at for key, at in self._seen_entries.items() if at >= horizon}
@@ -136,43 +117,28 @@ class PagerDutyPoller:
         if not entries:
             return
         desk, now = self._desk, self._desk.clock.now()
-        with desk.ledger.db.write() as session:
-            rows = read_ahead(session, {entry.incident_id for entry in entries})
-            for entry in entries:
-                if entry.incident is not None:
-                    team = self._team(session, entry.incident)
-                    if team is None:
-                        continue
-                    news = keep_incident(session, desk, entry.incident, moment, team)
-                    row = rows.get(entry.incident_id)
-                    _acknowledged(session, row, entry)
-                    if news is None and row is not None and row.moment == moment and entry.kind in SHOWN:
-                        continue
-                else:
-                    _acknowledged(session, rows.get(entry.incident_id), entry)
-                why = f"PagerDuty logged {entry.kind}"
-                # what the page embeds lacks the custom fields, so their change asks for a read by id
-                since = desk.ledger.moments.next() if entry.kind in BY_ID else moment
-                noted = entry.kind == "annotate"
-                look_again(session, [entry.incident_id], now, since, why, notes=noted)
+        page = [self._news(entry, moment) for entry in entries]
+        self._name_unclaimed(store_log(desk.ledger, storage_rules(desk), page, moment, now))
         self._seen_entries.update((entry.id, entry.at) for entry in entries)
 
-    def _team(self, session: Session, incident: Incident) -> str | None:
-        """Whose incident it is; one that moved to a service that nobody claims stays its last team's."""
-        found = self._desk.team_of(incident.service.id, incident.service.name)
-        if found is None:
-            known = session.get(IncidentRow, incident.id)
-            if known is not None and known.team is not None:
-                return known.team
-            if incident.service.id not in self.unmapped:
-                self.unmapped[incident.service.id] = incident.service.name
+    def _news(self, entry: LogEntry, moment: int) -> LogNews:
+        return LogNews(
+            entry,
+            # what the page embeds lacks the custom fields, so their change asks for a read by id
+            since=self._desk.ledger.moments.next() if entry.kind in BY_ID else moment,
+            why=f"PagerDuty logged {entry.kind}",
+            notes=entry.kind == "annotate",
+            shown=entry.kind in SHOWN,
+        )
+
+    def _name_unclaimed(self, incidents: Iterable[Incident]) -> None:
+        """Say of each service that no mapping claims, once, that its incidents get no ticket."""
+        for service in (incident.service for incident in incidents):
+            if service.id not in self.unmapped:
+                self.unmapped[service.id] = service.name
                 logger.warning(
-                    "service {} ({}) is in no mapping: its incidents get no ticket",
-                    incident.service.name,
-                    incident.service.id,
+                    "service {} ({}) is in no mapping: its incidents get no ticket", service.name, service.id
                 )
-            return None
-        return found[0].team
 
     def _read_open(self) -> tuple[set[str], int]:
         """Read all open incidents; return their ids and the moment when the first page was asked for."""
@@ -193,8 +159,7 @@ class PagerDutyPoller:
         """Once for each incident: what only a list shows badly is read well by its id."""
         fresh = {one: why for one, why in unread.items() if one not in self._seen_unread}
         if fresh:
-            with self._desk.ledger.db.write() as session:
-                note_unread(session, self._desk, fresh)
+            note_unread(self._desk, fresh)
             self._seen_unread.update(fresh)
 
     def _store(self, incidents: Iterable[Incident], moment: int, why: str) -> None:
@@ -208,19 +173,13 @@ class PagerDutyPoller:
         if not fresh:
             return
         desk, now = self._desk, self._desk.clock.now()
-        news = []
-        with desk.ledger.db.write() as session:
-            read_ahead(session, [incident.id for incident in fresh])
-            for incident in fresh:
-                if incident.id in self._seen_unread:
-                    note_read(session, incident.id)
-                team = self._team(session, incident)
-                if team and keep_incident(session, desk, incident, moment, team) is not None:
-                    news.append(incident)
-            look_again(session, [incident.id for incident in news], now, moment, why)
+        stored = store_listed(
+            desk.ledger, storage_rules(desk), fresh, moment, now, why, readable=self._seen_unread
+        )
+        self._name_unclaimed(stored.unclaimed)
         self._seen_incidents.update(prints)
         self._seen_unread.difference_update(incident.id for incident in fresh)
-        young = [incident.id for incident in news if incident.created_at >= desk.ledger.born]
+        young = [incident.id for incident in stored.news if incident.created_at >= desk.ledger.born]
         if len(young) >= MANY:
             self.found(young)
 
@@ -230,11 +189,9 @@ class PagerDutyPoller:
         What was read since `began` is known better than by the list.
         """
         desk = self._desk
-        with desk.ledger.db.read() as session:
-            known = session.connection().scalars(_OPEN, {"began": began}).all()
+        known = open_and_older(desk.ledger, began)
         missing = [incident_id for incident_id in known if incident_id not in listed]
         if missing:
             moment = desk.ledger.moments.next()
-            with desk.ledger.db.write() as session:
-                look_again(session, missing, desk.clock.now(), moment, "no longer listed as open")
+            look_again(desk.ledger, missing, desk.clock.now(), moment, "no longer listed as open")
         self._seen_incidents = {key: value for key, value in self._seen_incidents.items() if key in listed}

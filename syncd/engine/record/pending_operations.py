@@ -7,16 +7,14 @@ thing only the last go out. What was passed over is on record as dropped, with t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
-from sqlmodel import Session
-
-from syncd.domain.operation import Kind, Operation, OperationState
+from syncd.domain.operation import Kind, Operation
 from syncd.domain.operation import OperationClass as Class
-from syncd.engine.context import Desk
 from syncd.engine.notify.mail_history import undecided, untrue
+from syncd.ledger.records import OperationRecord
 from syncd.ledger.store import outbox
-from syncd.ledger.store.tables import OperationRow
+from syncd.ledger.store.decisions import Amendment
 from syncd.policy.case import Case, Decision
 from syncd.policy.notify.duty_comments import STEP
 
@@ -24,13 +22,13 @@ BESIDE = "beside"
 """In the meaning of what accompanies a state operation: that one's aspect."""
 
 
-def as_if_untried(case: Case, rows: Iterable[OperationRow]) -> Case:
+def as_if_untried(case: Case, rows: Iterable[OperationRecord]) -> Case:
     """The case as it is for the rules if what never left were not on record yet."""
     rows = list(rows)
     return case.model_copy(update={"once": case.once - outbox.untried(rows).keys() - undecided(rows).keys()})
 
 
-def up_to_date(case: Case, rows: Iterable[OperationRow], decision: Decision) -> bool:
+def up_to_date(case: Case, rows: Iterable[OperationRecord], decision: Decision) -> bool:
     """Whether what waits is what the decision wants."""
     rows = list(rows)
     waiting = outbox.untried(rows)
@@ -39,26 +37,28 @@ def up_to_date(case: Case, rows: Iterable[OperationRow], decision: Decision) -> 
     return not any(_gone(case, waiting, decision)) and not any(_changed(waiting, decision))
 
 
-def bring_up_to_date(
-    session: Session, desk: Desk, case: Case, decision: Decision, rows: Iterable[OperationRow]
-) -> None:
-    """Drop what is no longer true, renew what has changed; after the decision was recorded in `rows`."""
-    now = desk.clock.now()
-    for mail, why in untrue(rows, decision):
-        outbox.finish(session, mail, OperationState.DROPPED, now, why=why)
-    waiting = outbox.untried(rows)
-    for row, op in _changed(waiting, decision):
-        outbox.say_anew(session, row, op, now)
-    for row, why in _gone(case, waiting, decision):
-        outbox.finish(session, row, OperationState.DROPPED, now, why=why)
-        waiting.pop(row.key)
-    for row in _passed_over(waiting.values()):
-        outbox.finish(session, row, OperationState.DROPPED, now, why="not sent: a later word says it")
+def amendments(case: Case, decision: Decision, operations: Sequence[OperationRecord]) -> Iterator[Amendment]:
+    """What of an incident's operations is dropped because it is no longer true, and what is renewed.
+
+    `operations` are as they stand after the decision was recorded.
+    """
+    dropped = set()
+    for mail, why in untrue(operations, decision):
+        dropped.add(mail.key)
+        yield Amendment(mail, drop=why)
+    waiting = {key: one for key, one in outbox.untried(operations).items() if key not in dropped}
+    for operation, op in _changed(waiting, decision):
+        yield Amendment(operation, renew=op)
+    for operation, why in _gone(case, waiting, decision):
+        yield Amendment(operation, drop=why)
+        waiting.pop(operation.key)
+    for operation in _passed_over(waiting.values()):
+        yield Amendment(operation, drop="not sent: a later word says it")
 
 
 def _changed(
-    waiting: dict[str, OperationRow], decision: Decision
-) -> Iterator[tuple[OperationRow, Operation]]:
+    waiting: dict[str, OperationRecord], decision: Decision
+) -> Iterator[tuple[OperationRecord, Operation]]:
     for op in decision.operations:
         row = waiting.get(op.key)
         mirrors = op.kind in (Kind.MIRROR_NOTE, Kind.MIRROR_COMMENT)
@@ -67,8 +67,8 @@ def _changed(
 
 
 def _gone(
-    case: Case, waiting: dict[str, OperationRow], decision: Decision
-) -> Iterator[tuple[OperationRow, str]]:
+    case: Case, waiting: dict[str, OperationRecord], decision: Decision
+) -> Iterator[tuple[OperationRecord, str]]:
     """What the decision does not want any more, where its cause can be told to be gone."""
     wanted = {op.key for op in decision.operations if op.op_class is Class.ONCE}
     issue = case.ticket.issue if case.ticket else None
@@ -88,8 +88,8 @@ def _gone(
             yield row, "not sent: it is not so any more"
 
 
-def _passed_over(waiting: Iterable[OperationRow]) -> Iterator[OperationRow]:
-    last: dict[str, OperationRow] = {}
+def _passed_over(waiting: Iterable[OperationRecord]) -> Iterator[OperationRecord]:
+    last: dict[str, OperationRecord] = {}
     for row in waiting:
         if row.kind != Kind.SAY_ON_TICKET:
             continue

@@ -11,17 +11,16 @@ import json
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from hashlib import sha256
-from typing import Any
+from typing import Any, NamedTuple
 
 from loguru import logger
-from sqlmodel import Session
 
 from syncd.domain.clock import Clock
 from syncd.domain.operation import Kind, Operation, Target
 from syncd.ledger.open import Ledger
-from syncd.ledger.store import holds, outbox
+from syncd.ledger.records import IncidentRecord
+from syncd.ledger.store import holds
 from syncd.ledger.store.holds import FirstLoad
-from syncd.ledger.store.tables import IncidentRow
 from syncd.policy.marks import mark_in
 from syncd.policy.restricted import ASPECT as LEVEL
 
@@ -32,6 +31,13 @@ EARLY = timedelta(seconds=1)
 Rest = dict[str, Any]
 
 
+class UpTo(NamedTuple):
+    """The latest operation at a moment, and how often an operation had begun as held by then."""
+
+    operation: int
+    marks: int
+
+
 class Brakes:
     """What one executor's writes are held by; all of it stands in the ledger."""
 
@@ -40,35 +46,23 @@ class Brakes:
         self._clock = clock
         self._passed = False
         self._to_count = False
-        self._unjudged = True
+        self._marks, self._judged = 1, 0
 
-    def may_leave(self, session: Session, target: str) -> bool:
-        """Whether anything may leave for a target now."""
-        return self.accepted(session) and target not in holds.pauses(session)
+    def may_leave(self, target: str) -> bool:
+        """Return True if anything may leave for a target now."""
+        return holds.may_leave(self._ledger, target)
 
-    def may_leave_now(self, target: str) -> bool:
-        """As `may_leave`, in a transaction of its own."""
-        with self._ledger.db.read() as session:
-            return self.may_leave(session, target)
-
-    def accepted(self, session: Session) -> bool:
-        """Whether the first load is behind us; it never comes back."""
-        self._passed = self._passed or holds.first_load(session) is FirstLoad.PASSED
+    def accepted(self) -> bool:
+        """Return True if the first load is behind us; it never comes back."""
+        self._passed = self._passed or holds.is_accepted(self._ledger)
         return self._passed
-
-    def accepted_now(self) -> bool:
-        """As `accepted`, in a transaction of its own where it has to be read."""
-        if self._passed:
-            return True
-        with self._ledger.db.read() as session:
-            return self.accepted(session)
 
     def read_whole(self) -> None:
         """Both services were read and what was found is handed out: what waits can be counted."""
         self._to_count = not self._passed
 
     def unprovoked(
-        self, row: IncidentRow, has_ticket: bool, operations: Iterable[Operation], version: str
+        self, row: IncidentRecord, has_ticket: bool, operations: Iterable[Operation], version: str
     ) -> frozenset[str]:
         """The keys of those operations that write to the ticket of an incident that did not change.
 
@@ -83,60 +77,42 @@ class Brakes:
             and op.kind is not Kind.CREATE_TICKET
             and op.aspect != LEVEL
         )
-        self._unjudged = self._unjudged or bool(held)
+        self._marks += bool(held)
         return held
 
-    def latest(self) -> int:
-        """The number of the latest operation; what is decided after it is not judged with it."""
-        with self._ledger.db.read() as session:
-            return holds.highest_operation(session)
+    def latest(self) -> UpTo:
+        """Return how far operations are decided; what is decided after it is not judged with it."""
+        marks = self._marks
+        return UpTo(holds.latest_operation(self._ledger), marks)
 
     def to_judge(self) -> bool:
         """Whether there is anything to judge."""
-        return self._unjudged or self._to_count
+        return self._marks != self._judged or self._to_count
 
-    def judge(self, up_to: int) -> list[str]:
+    def judge(self, up_to: UpTo) -> list[str]:
         """All operations up to a number are decided: let go what is few; return whose may leave now."""
         now = self._clock.now()
-        with self._ledger.db.write() as session:
-            freed = self._judge_first_load(session, now) if self._to_count else []
-            return freed + self._judge_mass(session, up_to, now)
-
-    def _judge_first_load(self, session: Session, now: datetime) -> list[str]:
-        before, after = holds.first_load(session), holds.judge_first_load(session, now)
-        self._to_count = after is FirstLoad.COUNTING
-        if after is FirstLoad.HELD and before is FirstLoad.COUNTING:
-            count = holds.counts_by_kind(session).get(Kind.CREATE_TICKET, 0)
+        judgement = holds.judge(self._ledger, now, OURSELVES, up_to.operation, count=self._to_count)
+        self._judged = up_to.marks - judgement.more
+        if judgement.first_load is not None:
+            self._to_count = judgement.first_load is FirstLoad.COUNTING
+            self._passed = self._passed or judgement.first_load is FirstLoad.PASSED
+        if judgement.creates is not None:
             logger.error(
                 "this new ledger would make {} tickets, so it writes nothing: see `syncd status`, then"
                 " `syncd accept`",
-                count,
+                judgement.creates,
             )
-        if after is not FirstLoad.PASSED:
-            return []
-        self._passed = True
-        return outbox.incidents_with_work(session)
-
-    def _judge_mass(self, session: Session, up_to: int, now: datetime) -> list[str]:
-        self._unjudged = False
-        tickets = holds.held_tickets(session, up_to)
-        if holds.mass_since(session):
-            if not tickets and not holds.held_tickets(session):
-                holds.end_mass(session)
-            return []
-        if tickets <= holds.MASS_AT_MOST:
-            self._unjudged = holds.held_tickets(session) > tickets
-            return holds.release(session, now, OURSELVES, up_to=up_to) if tickets else []
-        holds.hold_mass(session, now)
-        logger.error(
-            "{} tickets whose incidents did not change would be written to: held, see `syncd outbox`, then"
-            " `syncd outbox release`",
-            tickets,
-        )
-        return []
+        if judgement.mass is not None:
+            logger.error(
+                "{} tickets whose incidents did not change would be written to: held, see `syncd outbox`,"
+                " then `syncd outbox release`",
+                judgement.mass,
+            )
+        return judgement.freed
 
 
-def rest_of(row: IncidentRow, version: str, again: float | None, now: datetime) -> Rest:
+def rest_of(row: IncidentRecord, version: str, again: float | None, now: datetime) -> Rest:
     """What an incident looks like for which nothing is left to do, under which rules, and until when.
 
     `again`: seconds from `now` after which the passing of time alone may ask for something.
@@ -145,7 +121,7 @@ def rest_of(row: IncidentRow, version: str, again: float | None, now: datetime) 
     return {"print": print_of(row), "rules": version, "until": until}
 
 
-def print_of(row: IncidentRow) -> str:
+def print_of(row: IncidentRecord) -> str:
     """The incident and what people wrote on it; our own notes change nothing, though they move its clock."""
     told = {name: value for name, value in row.snapshot.items() if name != "updated_at"}
     theirs = [note for note in row.notes or () if mark_in(str(note.get("text", ""))) is None]
@@ -153,7 +129,7 @@ def print_of(row: IncidentRow) -> str:
     return sha256(text.encode()).hexdigest()[:32]
 
 
-def _same_as_at_rest(row: IncidentRow, version: str, now: datetime) -> bool:
+def _same_as_at_rest(row: IncidentRecord, version: str, now: datetime) -> bool:
     """Whether an incident looks as it did when nothing was left to do, and it is not time that passed."""
     rest = row.rest
     if rest is None or rest["print"] != print_of(row):

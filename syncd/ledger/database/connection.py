@@ -121,6 +121,29 @@ class Transactions(Protocol):
         ...
 
 
+class OneView:
+    """The transaction of `one_view`: every view that is given it reads the same state of the ledger."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """The one consistent view."""
+        yield self._session
+
+    def write(self) -> AbstractContextManager[Session]:
+        """Raise `LedgerError`: a view changes nothing."""
+        raise LedgerError("a view of the ledger cannot be written through", "")
+
+
+@contextmanager
+def one_view(ledger: Transactions) -> Iterator[OneView]:
+    """Have several views read one and the same state of the ledger, while nothing else is waited for."""
+    with ledger.read() as session:
+        yield OneView(session)
+
+
 class Database:
     """Sessions on one ledger; writers of this process queue here instead of in SQLite's busy wait.
 

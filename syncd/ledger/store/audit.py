@@ -14,11 +14,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
 
+from sqlalchemy import bindparam
 from sqlalchemy import select as columns
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session, col, select
 
 from syncd.domain.base import JsonValue
+from syncd.ledger.database.connection import Transactions
 from syncd.ledger.errors import LedgerUnsafe
 from syncd.ledger.store.tables import AuditEventRow, AuditHeadRow, MetaRow
 
@@ -102,10 +104,33 @@ def salted(session: Session, text: str) -> str:
 _SALT = columns(col(MetaRow.value)).where(col(MetaRow.key) == "salt")
 
 
+def last_event(ledger: Transactions, kind: str, operation_id: int) -> datetime | None:
+    """Return when the last event of a kind about an operation was appended (UTC), None: none was."""
+    with ledger.read() as session:
+        return session.connection().scalar(_LAST, {"kind": kind, "operation": operation_id})
+
+
+_LAST = (
+    columns(col(AuditEventRow.at))
+    .where(
+        col(AuditEventRow.kind) == bindparam("kind"),
+        col(AuditEventRow.operation_id) == bindparam("operation"),
+    )
+    .order_by(col(AuditEventRow.seq).desc())
+    .limit(1)
+)
+
+
 def head(session: Session) -> tuple[int, str]:
     """Sequence and hash of the chain's end: the anchor that mails and exports carry."""
     row = session.get(AuditHeadRow, 1, populate_existing=True)
     return (row.seq, row.hash) if row else (0, GENESIS)
+
+
+def chain_head(ledger: Transactions) -> tuple[int, str]:
+    """Return sequence and hash of the chain's end, as of now."""
+    with ledger.read() as session:
+        return head(session)
 
 
 def _rows(session: Session) -> Iterator[AuditEventRow]:

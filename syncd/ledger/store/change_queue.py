@@ -10,10 +10,11 @@ from sqlalchemy import bindparam, delete, insert
 from sqlalchemy import select as columns
 from sqlmodel import Session, col
 
+from syncd.ledger.database.connection import Transactions
 from syncd.ledger.store.tables import LookAgainRow
 
 
-def look_again(
+def look_again_in(
     session: Session,
     incident_ids: Iterable[str],
     now: datetime,
@@ -36,9 +37,30 @@ def look_again(
 _LOOK_AGAIN = insert(LookAgainRow)
 
 
-def awaiting_a_look(session: Session) -> list[str]:
-    """The incidents that may have changed, the longest known first."""
+def look_again(
+    ledger: Transactions,
+    incident_ids: Iterable[str],
+    now: datetime,
+    moment: int,
+    why: str,
+    *,
+    notes: bool = False,
+    ticket: bool = False,
+) -> None:
+    """As `look_again_in`, in a transaction of its own."""
+    with ledger.write() as session:
+        look_again_in(session, incident_ids, now, moment, why, notes=notes, ticket=ticket)
+
+
+def awaiting_a_look_in(session: Session) -> list[str]:
+    """Return the incidents that may have changed, the longest known first."""
     return list(dict.fromkeys(session.connection().scalars(_AWAITING)))
+
+
+def awaiting_a_look(ledger: Transactions) -> list[str]:
+    """Return the incidents that may have changed, the longest known first."""
+    with ledger.read() as session:
+        return awaiting_a_look_in(session)
 
 
 _AWAITING = columns(col(LookAgainRow.incident_id)).order_by(col(LookAgainRow.id))
@@ -55,8 +77,8 @@ class Look(NamedTuple):
     ticket: bool
 
 
-def looks_of(session: Session, incident_id: str) -> list[Look]:
-    """What was said about one incident and not yet looked at."""
+def looks_of_in(session: Session, incident_id: str) -> list[Look]:
+    """Return what was said about one incident and not yet looked at."""
     return [Look(*one) for one in session.connection().execute(_LOOKS_OF, {"incident": incident_id})]
 
 
@@ -65,7 +87,7 @@ _LOOKS_OF = columns(*(col(getattr(LookAgainRow, name)) for name in Look._fields)
 )
 
 
-def looked(session: Session, looks: Iterable[Look]) -> None:
+def looked_in(session: Session, looks: Iterable[Look]) -> None:
     """What was said is answered by the decision of this transaction."""
     ids = [look.id for look in looks]
     if ids:

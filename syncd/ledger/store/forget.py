@@ -21,7 +21,9 @@ from sqlmodel import Session, SQLModel, col, select
 from syncd.domain.base import JsonValue
 from syncd.domain.mail import concerns_no_incident
 from syncd.domain.operation import OPEN_STATES
+from syncd.ledger.records import IncidentRecord
 from syncd.ledger.store import audit
+from syncd.ledger.store.loading import record_of
 from syncd.ledger.store.tables import (
     ActionItemRow,
     CursorRow,
@@ -53,6 +55,9 @@ _PLACES: dict[type[SQLModel], tuple[str, ...]] = {
 }
 """Where people and what they wrote stand, by table; every other column holds ids, keys, states and times."""
 
+PrintOf = Callable[[IncidentRecord], str]
+"""Given an incident, what it is compared by to tell whether it changed."""
+
 _AUTHORS = ("author", "agent")
 _TEXTS = ("text", "body", "summary", "note")
 _RENDERED = ("text", "body")
@@ -75,7 +80,7 @@ def forget(
     address: str,
     names: Iterable[str],
     now: datetime,
-    print_of: Callable[[IncidentRow], str],
+    print_of: PrintOf,
 ) -> Forgotten:
     """Empty a person in one transaction; where nothing of theirs stands, nothing is written.
 
@@ -208,7 +213,7 @@ def _one(
     not_over: set[str],
     emptied: set[str],
     done: Forgotten,
-    print_of: Callable[[IncidentRow], str],
+    print_of: PrintOf,
 ) -> None:
     """Empty one row, unless it belongs to what is not over."""
     if isinstance(row, RequestRow) and row.state != _ANSWERED:
@@ -220,11 +225,13 @@ def _one(
     incident = row.id if isinstance(row, IncidentRow) else getattr(row, "incident_id", None)
     if _left(row, incident, not_over, done):
         return
-    rested = isinstance(row, IncidentRow) and (row.rest or {}).get("print") == print_of(row)
+    rested = isinstance(row, IncidentRow) and (row.rest or {}).get("print") == print_of(
+        record_of(IncidentRecord, row)
+    )
     for column, found in changes.items():
         setattr(row, column, found)
     if isinstance(row, IncidentRow) and rested:
-        row.rest = {**(row.rest or {}), "print": print_of(row)}
+        row.rest = {**(row.rest or {}), "print": print_of(record_of(IncidentRecord, row))}
     done.rows += 1
     done.texts += whom.texts - before
     if incident is not None:

@@ -8,19 +8,21 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import bindparam
+from sqlalchemy import bindparam, literal
 from sqlalchemy import select as columns
 from sqlmodel import Session, col, func, select
 
 from syncd.domain.base import JsonValue
 from syncd.domain.operation import Kind, OperationState, Target
+from syncd.ledger.database.connection import Transactions
 from syncd.ledger.store import audit, outbox
-from syncd.ledger.store.key_values import drop_cursor, get_cursor, set_cursor
-from syncd.ledger.store.tables import IncidentRow, LookAgainRow, OperationRow, TicketRow
+from syncd.ledger.store.key_values import drop_cursor_in, get_cursor_in, set_cursor_in
+from syncd.ledger.store.tables import CursorRow, IncidentRow, LookAgainRow, OperationRow, TicketRow
 
 FIRST_LOAD_AT_MOST = 50
 """Tickets that a new ledger may make unasked."""
@@ -40,14 +42,59 @@ class FirstLoad(StrEnum):
     PASSED = "passed"
 
 
+@dataclass(frozen=True)
+class Standing:
+    """What holds writes back now: how far the first load is, since when a mass is held, what is paused."""
+
+    first_load: FirstLoad
+    mass_since: str | None
+    pauses: dict[str, Data]
+
+
+def standing(ledger: Transactions) -> Standing:
+    """Return what holds writes back now."""
+    with ledger.read() as session:
+        return standing_in(session)
+
+
+def standing_in(session: Session) -> Standing:
+    """Return what holds writes back as of this transaction."""
+    return Standing(first_load(session), mass_since(session), pauses(session))
+
+
+def may_leave(ledger: Transactions, target: str) -> bool:
+    """Return True if the first load is accepted and the target is not paused."""
+    with ledger.read() as session:
+        return may_leave_in(session, target)
+
+
+def may_leave_in(session: Session, target: str) -> bool:
+    """Return True if, as of this transaction, the first load is accepted and the target is not paused."""
+    values: dict[str, Data] = {row.name: row.value for row in session.connection().execute(_BRAKES)}
+    state = (values.get(_FIRST_LOAD) or {}).get("state", FirstLoad.COUNTING)
+    paused = (values.get(_PAUSE) or {}).get(target)
+    return FirstLoad(str(state)) is FirstLoad.PASSED and not isinstance(paused, dict)
+
+
+_BRAKES = columns(col(CursorRow.name), col(CursorRow.value)).where(
+    col(CursorRow.name).in_([literal(_FIRST_LOAD), literal(_PAUSE)])
+)
+
+
+def is_accepted(ledger: Transactions) -> bool:
+    """Return True if the first load is behind us; it never comes back."""
+    with ledger.read() as session:
+        return first_load(session) is FirstLoad.PASSED
+
+
 def first_load(session: Session) -> FirstLoad:
     """Where the first load stands."""
-    return FirstLoad(str(get_cursor(session, _FIRST_LOAD).get("state", FirstLoad.COUNTING)))
+    return FirstLoad(str(get_cursor_in(session, _FIRST_LOAD).get("state", FirstLoad.COUNTING)))
 
 
 def first_load_data(session: Session) -> Data:
     """The first load as `status` and `plan` show it: its state, and while it is held, what waits by kind."""
-    known = get_cursor(session, _FIRST_LOAD)
+    known = get_cursor_in(session, _FIRST_LOAD)
     state = first_load(session)
     return {
         "state": state,
@@ -79,12 +126,12 @@ def judge_first_load(session: Session, now: datetime) -> FirstLoad:
     creates = _tickets_to_make(session)
     if creates > FIRST_LOAD_AT_MOST:
         counts: dict[str, JsonValue] = {**counts_by_kind(session)}
-        set_cursor(session, _FIRST_LOAD, state=FirstLoad.HELD, since=now.isoformat())
+        set_cursor_in(session, _FIRST_LOAD, state=FirstLoad.HELD, since=now.isoformat())
         audit.append(session, now, "first_load.held", data=counts)
         return FirstLoad.HELD
     if creates + _undecided(session) > FIRST_LOAD_AT_MOST:
         return FirstLoad.COUNTING
-    set_cursor(session, _FIRST_LOAD, state=FirstLoad.PASSED, since=now.isoformat())
+    set_cursor_in(session, _FIRST_LOAD, state=FirstLoad.PASSED, since=now.isoformat())
     return FirstLoad.PASSED
 
 
@@ -115,7 +162,7 @@ def accept_first_load(session: Session, who: str, now: datetime) -> dict[str, in
     if first_load(session) is not FirstLoad.HELD:
         return None
     counts = counts_by_kind(session)
-    set_cursor(session, _FIRST_LOAD, state=FirstLoad.PASSED, since=now.isoformat())
+    set_cursor_in(session, _FIRST_LOAD, state=FirstLoad.PASSED, since=now.isoformat())
     by = audit.salted(session, who)
     audit.append(session, now, "first_load.accepted", data={"by": by, "counts": {**counts}})
     return counts
@@ -134,7 +181,7 @@ _HELD_TICKETS = columns(func.count(col(OperationRow.object).distinct())).where(
 
 def mass_since(session: Session) -> str | None:
     """Since when a mass of writes waits for a release; None: none does."""
-    since = get_cursor(session, _MASS).get("since")
+    since = get_cursor_in(session, _MASS).get("since")
     return str(since) if since else None
 
 
@@ -144,15 +191,27 @@ def mass_data(session: Session) -> Data | None:
     return {"since": since, "tickets": tickets} if since and tickets else None
 
 
+def mass_held(ledger: Transactions) -> Data | None:
+    """Return the mass of writes that is held, None where none is."""
+    with ledger.read() as session:
+        return mass_data(session)
+
+
 def hold_mass(session: Session, now: datetime) -> None:
     """What is held now waits for a person."""
-    set_cursor(session, _MASS, since=now.isoformat())
+    set_cursor_in(session, _MASS, since=now.isoformat())
     audit.append(session, now, "mass.held", data={"tickets": held_tickets(session)})
 
 
 def end_mass(session: Session) -> None:
     """Nothing is held any more."""
-    drop_cursor(session, _MASS)
+    drop_cursor_in(session, _MASS)
+
+
+def latest_operation(ledger: Transactions) -> int:
+    """Return the number of the latest operation: what was decided up to now."""
+    with ledger.read() as session:
+        return highest_operation(session)
 
 
 def highest_operation(session: Session) -> int:
@@ -166,7 +225,7 @@ _HIGHEST = columns(func.max(col(OperationRow.id)))
 def pauses(session: Session) -> dict[str, Data]:
     """The targets that nothing leaves for: each with `reason`, `by` and `since`."""
     return {
-        name: dict(value) for name, value in get_cursor(session, _PAUSE).items() if isinstance(value, dict)
+        name: dict(value) for name, value in get_cursor_in(session, _PAUSE).items() if isinstance(value, dict)
     }
 
 
@@ -174,7 +233,7 @@ def pause(session: Session, targets: Iterable[Target], reason: str, who: str, no
     """Nothing of these targets leaves from now on; who paused one already is replaced."""
     named = [str(target) for target in targets]
     said = {"reason": reason, "by": who, "since": now.isoformat()}
-    set_cursor(session, _PAUSE, **{**pauses(session), **dict.fromkeys(named, said)})
+    set_cursor_in(session, _PAUSE, **{**pauses(session), **dict.fromkeys(named, said)})
     data: dict[str, JsonValue] = {
         "targets": [*named],
         "reason": reason,
@@ -188,7 +247,7 @@ def resume(session: Session, targets: Iterable[Target], who: str, now: datetime)
     standing = pauses(session)
     lifted = [str(target) for target in targets if str(target) in standing]
     if lifted:
-        set_cursor(session, _PAUSE, **{name: one for name, one in standing.items() if name not in lifted})
+        set_cursor_in(session, _PAUSE, **{name: one for name, one in standing.items() if name not in lifted})
         data: dict[str, JsonValue] = {"targets": [*lifted], "by": audit.salted(session, who)}
         audit.append(session, now, "resumed", data=data)
     return lifted
@@ -209,3 +268,53 @@ def release(
     if len(chosen) == len(rows):
         end_mass(session)
     return sorted({row.incident_id for row in chosen})
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What became of the writes that were held until all was decided.
+
+    `freed` are incidents whose operations may leave now. `first_load` is how far the first load is, None
+    where it was not asked for; `creates` are the tickets of one that is held from now on. `mass` are the
+    tickets of a mass that is held from now on. `more`: operations were held meanwhile and are to be judged.
+    """
+
+    freed: list[str]
+    first_load: FirstLoad | None = None
+    creates: int | None = None
+    mass: int | None = None
+    more: bool = False
+
+
+def judge(ledger: Transactions, now: datetime, who: str, up_to: int, *, count: bool) -> Judgement:
+    """Let go what is few of the operations up to a number, and hold what is many.
+
+    `count`: both services were read whole, so that the first load is judged, too.
+    """
+    with ledger.write() as session:
+        first, creates, begun = _judge_counted(session, now) if count else (None, None, list[str]())
+        freed, mass, more = _judge_mass(session, now, who, up_to)
+        return Judgement([*begun, *freed], first, creates, mass, more)
+
+
+def _judge_counted(session: Session, now: datetime) -> tuple[FirstLoad, int | None, list[str]]:
+    """Return how far the first load is, the tickets of one newly held, and whose work begins."""
+    before, after = first_load(session), judge_first_load(session, now)
+    if after is FirstLoad.PASSED:
+        return after, None, outbox.incidents_with_work(session)
+    newly = after is FirstLoad.HELD and before is FirstLoad.COUNTING
+    return after, counts_by_kind(session).get(Kind.CREATE_TICKET, 0) if newly else None, []
+
+
+def _judge_mass(session: Session, now: datetime, who: str, up_to: int) -> tuple[list[str], int | None, bool]:
+    """Return whose operations were let go, the tickets of a mass newly held, and if more is to be judged."""
+    tickets = held_tickets(session, up_to)
+    if mass_since(session):
+        if not tickets and not held_tickets(session):
+            end_mass(session)
+        return [], None, False
+    if tickets <= MASS_AT_MOST:
+        more = held_tickets(session) > tickets
+        return (release(session, now, who, up_to=up_to) if tickets else []), None, more
+    hold_mass(session, now)
+    return [], tickets, False

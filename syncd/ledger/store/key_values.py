@@ -9,23 +9,58 @@ from sqlalchemy import bindparam, delete, select
 from sqlalchemy.dialects.sqlite import insert
 from sqlmodel import Session, col
 
+from syncd.ledger.database.connection import Transactions
 from syncd.ledger.store.tables import CursorRow
 
 
-def get_cursor(session: Session, name: str) -> dict[str, object]:
-    """One cursor's value, empty where it was never set."""
+def get_cursor_in(session: Session, name: str) -> dict[str, object]:
+    """Return one cursor's value, empty where it was never set."""
     value = session.connection().scalar(_GET, {"cursor": name})
     return dict(value) if value else {}
 
 
-def set_cursor(session: Session, name: str, **value: object) -> None:
+def get_cursor(ledger: Transactions, name: str) -> dict[str, object]:
+    """Return one cursor's value, empty where it was never set."""
+    with ledger.read() as session:
+        return get_cursor_in(session, name)
+
+
+def set_cursor_in(session: Session, name: str, **value: object) -> None:
     """Write one cursor."""
     session.connection().execute(_SET, {"name": name, "value": value})
 
 
-def drop_cursor(session: Session, name: str) -> None:
-    """A cursor is as if it was never set."""
+def set_cursor(ledger: Transactions, name: str, **value: object) -> None:
+    """Write one cursor."""
+    with ledger.write() as session:
+        set_cursor_in(session, name, **value)
+
+
+def drop_cursor_in(session: Session, name: str) -> None:
+    """Have a cursor as if it was never set."""
     session.connection().execute(_DROP, {"cursor": name})
+
+
+def highest_number(ledger: Transactions, project: str) -> int | None:
+    """Return the highest issue number that any answer of a project has shown, None: there was none yet."""
+    return _number(get_cursor(ledger, _highest(project)))
+
+
+def raise_highest_number(ledger: Transactions, project: str, number: int) -> None:
+    """An answer has shown this issue number of a project: keep it if it is the highest."""
+    with ledger.write() as session:
+        known = _number(get_cursor_in(session, _highest(project)))
+        if known is None or known < number:
+            set_cursor_in(session, _highest(project), number=number)
+
+
+def _highest(project: str) -> str:
+    return f"jira.highest.{project}"
+
+
+def _number(value: dict[str, object]) -> int | None:
+    number = value.get("number")
+    return number if isinstance(number, int) else None
 
 
 _GET = select(col(CursorRow.value)).where(col(CursorRow.name) == bindparam("cursor"))

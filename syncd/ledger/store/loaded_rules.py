@@ -13,8 +13,9 @@ from datetime import datetime
 from sqlmodel import Session, col, select
 
 from syncd.domain.base import JsonValue
+from syncd.ledger.database.connection import Transactions
 from syncd.ledger.store import audit
-from syncd.ledger.store.key_values import drop_cursor, get_cursor, set_cursor
+from syncd.ledger.store.key_values import drop_cursor_in, get_cursor_in, set_cursor_in
 from syncd.ledger.store.tables import CursorRow
 
 _CURSOR = "rules/"
@@ -45,14 +46,19 @@ class Loaded:
     why: str
 
 
-def record(session: Session, now: datetime, rules: Iterable[Rules], by: Loaded) -> list[str]:
+def record(ledger: Transactions, now: datetime, rules: Iterable[Rules], by: Loaded) -> list[str]:
     """Write down what is loaded now; return, in words, what is different from what was loaded before."""
+    with ledger.write() as session:
+        return _record(session, now, rules, by)
+
+
+def _record(session: Session, now: datetime, rules: Iterable[Rules], by: Loaded) -> list[str]:
     given = {one.team: one for one in rules}
     said: list[str] = []
     for team in known_teams(session):
         if team not in given:
-            known = get_cursor(session, _CURSOR + team)
-            drop_cursor(session, _CURSOR + team)
+            known = get_cursor_in(session, _CURSOR + team)
+            drop_cursor_in(session, _CURSOR + team)
             _append(session, now, "rules.removed", {"file": str(known.get("file", ""))}, by)
             said.append(f"{known.get('file')}: its rules are gone")
     for one in given.values():
@@ -61,13 +67,13 @@ def record(session: Session, now: datetime, rules: Iterable[Rules], by: Loaded) 
 
 
 def _record_one(session: Session, now: datetime, rules: Rules, by: Loaded) -> list[str]:
-    known = get_cursor(session, _CURSOR + rules.team)
+    known = get_cursor_in(session, _CURSOR + rules.team)
     if known.get("version") == rules.version and known.get("file") == rules.file:
         return []
     values = {_clean(session, key): _short(session, value) for key, value in rules.values.items()}
     before = known.get("values")
     since = now.isoformat() if known else None
-    set_cursor(
+    set_cursor_in(
         session,
         _CURSOR + rules.team,
         file=rules.file,
@@ -94,17 +100,27 @@ def known_teams(session: Session) -> list[str]:
     return sorted(name.removeprefix(_CURSOR) for name in session.exec(query).all())
 
 
-def earlier_values(session: Session, team: str, than: datetime) -> dict[str, str | None]:
-    """What keys had for a value (JSON) at a moment, as far as they were changed then or after it.
+def changed_rules(session: Session, team: str) -> dict[str, object]:
+    """Return the remembered changes of a team's rules by key, for `values_before`."""
+    return get_cursor_in(session, _CHANGED + team)
+
+
+def values_before(changed: dict[str, object], than: datetime) -> dict[str, str | None]:
+    """Return what keys had for a value (JSON) at a moment, as far as they were changed then or after it.
 
     None: the key did not exist. Only keys by which incidents are judged are remembered.
     """
     found: dict[str, str | None] = {}
-    for key, steps in get_cursor(session, _CHANGED + team).items():
+    for key, steps in changed.items():
         later = [step for step in _steps(steps) if datetime.fromisoformat(str(step[0])) >= than]
         if later:
             found[key] = later[0][1]
     return found
+
+
+def earlier_values(session: Session, team: str, than: datetime) -> dict[str, str | None]:
+    """Return what keys of a team's rules had for a value (JSON) at a moment (`values_before`)."""
+    return values_before(changed_rules(session, team), than)
 
 
 def _steps(value: object) -> list[list[str | None]]:
@@ -119,10 +135,10 @@ def _remember(
     changed = [key for key in {*before, *after} if before.get(key) != after.get(key) and _judges(key)]
     if not changed:
         return
-    known = get_cursor(session, _CHANGED + team)
+    known = get_cursor_in(session, _CHANGED + team)
     steps = {key: [*_steps(known.get(key)), [now.isoformat(), before.get(key)]] for key in changed}
     kept = {key: some[-MOST_STEPS:] for key, some in steps.items()}
-    set_cursor(session, _CHANGED + team, **{**known, **kept})
+    set_cursor_in(session, _CHANGED + team, **{**known, **kept})
 
 
 def _judges(key: str) -> bool:

@@ -10,6 +10,7 @@ from sqlalchemy import Select, bindparam, inspect, select
 from sqlmodel import Session, SQLModel
 
 from syncd.ledger import records
+from syncd.ledger.database.connection import Transactions
 from syncd.ledger.store import tables
 
 Record = TypeVar("Record")
@@ -58,3 +59,9 @@ def get(session: Session, record: type[Record], key: str | int) -> Record | None
 def record_of(record: type[Record], row: SQLModel) -> Record:
     """Return the record of a row that is at hand, as it stands in its transaction."""
     return record(**{field.name: getattr(row, field.name) for field in fields(record)})  # type: ignore[arg-type]
+
+
+def read(ledger: Transactions, record: type[Record], key: str | int) -> Record | None:
+    """Return the record of a primary key, in a transaction of its own; None where there is none."""
+    with ledger.read() as session:
+        return get(session, record, key)

@@ -1,23 +1,18 @@
-"""The outbox: how a decided write becomes a row, is claimed, confirmed, parked or superseded.
+"""The outbox: how a decided write becomes an operation, and which operations are open.
 
-Every change of state is a compare-and-set on the old state, so that a row is never taken twice, and
-stands in one transaction with its audit event. What is finished stays finished. The functions that take a
-row raise `OperationMoved` where it no longer stands where the caller read it.
+How an operation changes its state stands in `syncd.ledger.store.operation_states`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
-from sqlalchemy import String, bindparam, func, insert, literal, or_, type_coerce, update
+from sqlalchemy import String, bindparam, func, insert, literal, type_coerce
 from sqlalchemy import select as columns
-from sqlalchemy.orm.attributes import set_committed_value
-from sqlmodel import Session, SQLModel, col, select
+from sqlmodel import Session, col, select
 
-from syncd.domain.base import JsonValue
 from syncd.domain.operation import (
     OPEN_STATES,
     Operation,
@@ -26,25 +21,21 @@ from syncd.domain.operation import (
     postmortem_key,
     ticket_key,
 )
-from syncd.ledger.errors import OperationMoved
-from syncd.ledger.store import audit
+from syncd.ledger.records import OperationRecord
+from syncd.ledger.store.operation_states import TABLE, UNKNOWN, say
+from syncd.ledger.store.operation_states import GivenUp as GivenUp
+from syncd.ledger.store.operation_states import finish as finish
+from syncd.ledger.store.operation_states import recover as recover
+from syncd.ledger.store.operation_states import release as release
+from syncd.ledger.store.operation_states import retry as retry
+from syncd.ledger.store.operation_states import say_anew as say_anew
 from syncd.ledger.store.restored import WHY, lies_before_beginning
-from syncd.ledger.store.tables import IncidentRow, OperationRow, PostmortemRow, TicketRow
+from syncd.ledger.store.tables import OperationRow, PostmortemRow, TicketRow
 
-_NOT_GIVEN_UP: dict[str, None] = {"gave_up_boot_id": None, "gave_up_boottime": None}
+_Known = TypeVar("_Known", OperationRow, OperationRecord)
 WAITED_FOR = timedelta(days=1)
 """So long a parked operation holds back what could do without it."""
-UNKNOWN = "unknown"
-"""In what a superseded operation rendered: nobody knows whether it was carried out."""
 _REPLACEABLE = (OperationState.PENDING, OperationState.PARKED, OperationState.HELD)
-
-
-@dataclass(frozen=True)
-class GivenUp:
-    """When an outcome became unknown, on the boot-time clock: seconds under a boot id."""
-
-    boot_id: str
-    boottime: float
 
 
 def record(
@@ -133,7 +124,7 @@ def of_key(session: Session, key: str) -> OperationRow | None:
     return session.exec(query).first()
 
 
-def means_the_same(op: Operation, row: OperationRow) -> bool:
+def means_the_same(op: Operation, row: OperationRow | OperationRecord) -> bool:
     """Whether a row is this very decision; what a service refused of it (`refused`) changes nothing."""
     meant = {name: value for name, value in row.meaning.items() if name != "refused"}
     return op.kind == row.kind and op.meaning == meant
@@ -150,7 +141,7 @@ def _insert(
     rows = list(session.exec(_BY_ID, params={"ids": ids}).all())
     for row, op in zip(rows, operations, strict=True):
         held = row.state == OperationState.HELD
-        _say(session, now, "operation.decided", row, {"reason": row.reason, "held": held})
+        say(session, now, "operation.decided", row, {"reason": row.reason, "held": held})
         if lies_before_beginning(session, op):
             finish(session, row, OperationState.DROPPED, now, why=WHY)
     return rows
@@ -176,8 +167,7 @@ def _values_of(op: Operation, now: datetime, version: str, held: bool) -> dict[s
     }
 
 
-_TABLE = SQLModel.metadata.tables["operation"]
-_INSERT = insert(_TABLE)
+_INSERT = insert(TABLE)
 _BY_ID = (
     select(OperationRow)
     .where(col(OperationRow.id).in_(bindparam("ids", expanding=True)))
@@ -197,7 +187,7 @@ _OPEN_OF = columns(col(OperationRow.id)).where(
 )
 
 
-def unmet(session: Session, row: OperationRow, now: datetime | None = None) -> list[str]:
+def unmet(session: Session, row: OperationRow | OperationRecord, now: datetime | None = None) -> list[str]:
     """The keys that an operation still waits for; a ticket that was adopted needs no create.
 
     What has been parked for longer than a day by `now` is waited for no more, but for the create of an
@@ -265,106 +255,6 @@ _IN_NEED = (
 )
 
 
-def claim(
-    session: Session,
-    row_id: int,
-    run: str,
-    now: datetime,
-    rendered: dict[str, JsonValue],
-    probe_from: int | None,
-) -> OperationRow | None:
-    """Commit that a pending operation is about to leave; None if it is no longer pending.
-
-    Its rendered request is kept from the first claim on. None, too, where its incident became restricted
-    after it was rendered: then it is rendered anew, or not wanted any more.
-    """
-    session.flush()  # what this transaction has changed so far counts
-    known = session.connection().execute(_BEFORE_CLAIM, {"row": row_id}).first()
-    if known is None:
-        return None
-    kept, attempts, restricted = known
-    if restricted and not rendered.get("restricted"):
-        return None
-    values = {
-        "state": OperationState.IN_FLIGHT,
-        "instance": run,
-        "claimed_at": now,
-        "probe_from": probe_from,
-        "attempts": attempts + 1,
-        "rendered": kept or rendered,
-        "error": None,
-    }
-    if not _changed(session, row_id, OperationState.PENDING, values):
-        return None
-    row = session.get(OperationRow, row_id, populate_existing=True)
-    if row is not None:
-        _say(session, now, "operation.leaves", row, {"attempt": row.attempts})
-    return row
-
-
-_BEFORE_CLAIM = (
-    columns(col(OperationRow.rendered), col(OperationRow.attempts), col(IncidentRow.restricted))
-    .join(IncidentRow, col(OperationRow.incident_id) == col(IncidentRow.id), isouter=True)
-    .where(col(OperationRow.id) == bindparam("row"))
-)
-
-
-def _changed(session: Session, row_id: int | None, known: str, values: dict[str, Any]) -> bool:
-    """Whether the row stood in the state `known`, and so took these values."""
-    places = {"this_row": row_id, "known_state": known}
-    return session.connection().execute(_CHANGE, {**places, **values}).rowcount == 1
-
-
-_CHANGE = update(_TABLE).where(
-    _TABLE.c.id == bindparam("this_row"), _TABLE.c.state == bindparam("known_state")
-)
-
-
-def _move(session: Session, row: OperationRow, state: OperationState, **values: Any) -> None:
-    """From the state that the caller read to another; raises `OperationMoved` if it is not so any more.
-
-    `values` are written with it, in the same statement.
-    """
-    known = row.state
-    values = {"state": state, **values}
-    if known not in OPEN_STATES or not _changed(session, row.id, known, values):
-        raise OperationMoved(row.id, known, state)
-    session.add(row)
-    for name, value in values.items():
-        set_committed_value(row, name, value)
-
-
-def _say(
-    session: Session, now: datetime, kind: str, row: OperationRow, data: dict[str, JsonValue] | None = None
-) -> None:
-    said: dict[str, JsonValue] = {"kind": row.kind, "op": row.op}
-    audit.append(
-        session, now, kind, incident=row.incident_id, operation=row.id, data={**said, **(data or {})}
-    )
-
-
-def finish(
-    session: Session,
-    row: OperationRow,
-    state: OperationState,
-    now: datetime,
-    *,
-    remote_id: str | None = None,
-    why: str = "",
-) -> None:
-    """End an operation: done (with what the service named it), superseded or dropped, and say so."""
-    error = None if state is OperationState.DONE else row.error
-    remote_id = remote_id or row.remote_id
-    _move(session, row, state, finished_at=now, remote_id=remote_id, error=error, **_NOT_GIVEN_UP)
-    _say(session, now, f"operation.{state}", row, {"remote": row.remote_id, "why": why})
-
-
-def end_unknown(session: Session, row: OperationRow, now: datetime, why: str) -> None:
-    """End a state operation whose outcome nobody knows: what it meant is decided anew."""
-    row.rendered = {**(row.rendered or {}), UNKNOWN: True}
-    finish(session, row, OperationState.SUPERSEDED, now, why=why)
-
-
 def perhaps_done(session: Session, object_: str, aspect: str) -> OperationRow | None:
     """The latest operation of an object and aspect that ever left, if nobody knows what became of it."""
     query = (
@@ -396,56 +286,7 @@ _ENDED_SINCE = columns(col(OperationRow.error), col(OperationRow.rendered)).wher
 )
 
 
-def put_back(session: Session, row: OperationRow, now: datetime, error: str) -> None:
-    """An operation that was certainly not done waits to leave again as it is."""
-    _move(session, row, OperationState.PENDING, error=error, **_NOT_GIVEN_UP)
-    _say(session, now, "operation.not_done", row)
-
-
-def park(session: Session, row: OperationRow, now: datetime, error: str) -> None:
-    """An operation that a service refuses for what it is waits for a person, in the service's words."""
-    _move(session, row, OperationState.PARKED, error=error)
-    _say(session, now, "operation.parked", row, {"words": audit.salted(session, error)})
-
-
-def settle(session: Session, row: OperationRow, now: datetime, given_up: GivenUp, error: str) -> None:
-    """An operation whose outcome is unknown is looked up from now on, until the settle time is over."""
-    since = {"gave_up_boot_id": given_up.boot_id, "gave_up_boottime": given_up.boottime}
-    _move(session, row, OperationState.SETTLING, error=error, **since)
-    _say(session, now, "operation.unknown", row)
-
-
-def recover(session: Session, run: str, now: datetime, given_up: GivenUp) -> list[str]:
-    """At the start: what an instance that is gone left in flight becomes unknown; return its incidents."""
-    query = select(OperationRow).where(
-        OperationRow.state == OperationState.IN_FLIGHT,
-        or_(col(OperationRow.instance).is_(None), col(OperationRow.instance) != run),
-    )
-    rows = session.exec(query).all()
-    for row in rows:
-        settle(session, row, now, given_up, "the daemon ended while the request was under way")
-    return sorted({row.incident_id for row in rows})
-
-
-def retry(session: Session, rows: Iterable[OperationRow], now: datetime, who: str) -> int:
-    """Parked operations go back to pending and are rendered anew; return how many."""
-    count = 0
-    for row in rows:
-        if row.state == OperationState.PARKED:
-            _move(session, row, OperationState.PENDING, rendered=None, error=None)
-            _say(session, now, "operation.retried", row, {"by": audit.salted(session, who)})
-            count += 1
-    return count
-
-
-def release(session: Session, rows: Iterable[OperationRow], now: datetime, who: str) -> None:
-    """Held operations go to pending."""
-    for row in rows:
-        _move(session, row, OperationState.PENDING)
-        _say(session, now, "operation.released", row, {"by": audit.salted(session, who)})
-
-
-def untried(rows: Iterable[OperationRow]) -> dict[str, OperationRow]:
+def untried(rows: Iterable[_Known]) -> dict[str, _Known]:
     """Of an incident's rows, the once-operations that wait and never left, by key."""
     waiting = (OperationState.PENDING, OperationState.HELD)
     return {
@@ -455,27 +296,11 @@ def untried(rows: Iterable[OperationRow]) -> dict[str, OperationRow]:
     }
 
 
-def say_anew(session: Session, row: OperationRow, op: Operation, now: datetime) -> None:
-    """What an operation that never left would say has changed: it will say the latest."""
-    row.meaning, row.rendered = dict(op.meaning), None
-    session.add(row)
-    _say(session, now, "operation.renewed", row)
-
-
 def counts(session: Session) -> dict[str, int]:
     """How many operations stand in each open state, and how many are done."""
     query = select(OperationRow.state, func.count()).group_by(col(OperationRow.state))
     found = {state: int(number) for state, number in session.exec(query).all()}
     return {str(state): found.get(state, 0) for state in OperationState}
-
-
-def made_since(session: Session, number: int) -> list[dict[str, str]]:
-    """The operations decided after operation `number`: incident, kind, state and reason of each."""
-    query = select(OperationRow).where(col(OperationRow.id) > number).order_by(col(OperationRow.id))
-    return [
-        {"incident": row.incident_id, "kind": row.kind, "state": row.state, "reason": row.reason}
-        for row in session.exec(query).all()
-    ]
 
 
 def listing(session: Session, states: Sequence[OperationState] = OPEN_STATES) -> list[OperationRow]:

@@ -18,6 +18,9 @@ from syncd.domain.base import Reference
 from syncd.domain.history import Change, Spell
 from syncd.domain.incident import Incident, LogEntry
 from syncd.domain.ticket import Issue
+from syncd.ledger.database.connection import Transactions
+from syncd.ledger.records import ActionItemRecord, IncidentRecord, PostmortemRecord, TicketRecord
+from syncd.ledger.store.change_queue import look_again_in
 from syncd.ledger.store.loaded_rules import earlier_values
 from syncd.ledger.store.tables import ActionItemRow, IncidentRow, PostmortemRow, TicketRow
 from syncd.policy.case import Case, ClosedBy, ItemState, PostmortemState, TicketState
@@ -57,7 +60,7 @@ _ITEMS = (
 )
 
 
-def postmortem_state(row: PostmortemRow) -> PostmortemState:
+def postmortem_state(row: PostmortemRow | PostmortemRecord) -> PostmortemState:
     """A postmortem's row as the rules see it."""
     return PostmortemState(
         issue_id=row.issue_id,
@@ -80,15 +83,32 @@ def save_changes(row: PaperRow, changes: Iterable[Change], until: datetime) -> N
     row.changes_until = until
 
 
-def save_log(row: IncidentRow, entries: Iterable[LogEntry], moment: int) -> None:
-    """Keep an incident's log; of a restricted one only what happened when, without words."""
-    if moment <= row.log_moment:
-        return
-    entries = list(entries)
-    row.log = [_entry(one, row.restricted) for one in entries]
-    row.log_moment = moment
-    for entry in entries:
-        note_acknowledged(row, entry)
+def save_log(ledger: Transactions, incident_id: str, entries: Sequence[LogEntry], moment: int) -> None:
+    """Store an incident's log as read; of a restricted one only what happened when, without words."""
+    with ledger.write() as session:
+        row = session.get(IncidentRow, incident_id)
+        if row is None or moment <= row.log_moment:
+            return
+        row.log = [_entry(entry, row.restricted) for entry in entries]
+        row.log_moment = moment
+        for entry in entries:
+            note_acknowledged(row, entry)
+        session.add(row)
+
+
+def save_close(ledger: Transactions, incident_id: str, closed: ClosedBy, moment: int, now: datetime) -> None:
+    """Store who moved a ticket to where it stood when that was read.
+
+    One that was moved on meanwhile has a change notice: it is read again before anything is judged.
+    """
+    with ledger.write() as session:
+        ticket = session.get(TicketRow, incident_id)
+        if ticket is None:
+            return
+        ticket.closed = closed.model_dump(mode="json")
+        session.add(ticket)
+        if ticket.snapshot and ticket.snapshot["status"]["id"] != closed.status:
+            look_again_in(session, [incident_id], now, moment, "its ticket moved on", ticket=True)
 
 
 def note_acknowledged(row: IncidentRow, entry: LogEntry) -> None:
@@ -108,7 +128,7 @@ def _entry(entry: LogEntry, restricted: bool) -> dict[str, Any]:
     return kept
 
 
-def log_of(row: IncidentRow) -> tuple[LogEntry, ...]:
+def log_of(row: IncidentRow | IncidentRecord) -> tuple[LogEntry, ...]:
     """An incident's log as it is kept, oldest first; empty where it was never read."""
     return tuple(
         LogEntry(
@@ -124,10 +144,11 @@ def log_of(row: IncidentRow) -> tuple[LogEntry, ...]:
     )
 
 
-def add_spell(row: IncidentRow, severity: str, since: datetime) -> None:
-    """The incident has another severity since then."""
-    if not row.spells or row.spells[-1]["severity"] != severity:
-        row.spells = [*row.spells, Spell(severity=severity, since=since).model_dump(mode="json")]
+def with_spell(spells: list[dict[str, Any]], severity: str, since: datetime) -> list[dict[str, Any]]:
+    """Return an incident's severities with the one that it has since then."""
+    if spells and spells[-1]["severity"] == severity:
+        return spells
+    return [*spells, Spell(severity=severity, since=since).model_dump(mode="json")]
 
 
 def absorbed_rows(session: Session, incident_id: str) -> list[IncidentRow]:
@@ -165,7 +186,7 @@ _DUE = (
 )
 
 
-def ticket_state(row: TicketRow) -> TicketState:
+def ticket_state(row: TicketRow | TicketRecord) -> TicketState:
     """A ticket's row as the rules see it."""
     return TicketState(
         issue_id=row.issue_id,
@@ -185,7 +206,7 @@ def earlier(session: Session, incident: Incident, team: str) -> dict[str, str | 
     return {} if over is None else earlier_values(session, team, over)
 
 
-def item_state(row: ActionItemRow) -> ItemState:
+def item_state(row: ActionItemRow | ActionItemRecord) -> ItemState:
     """An action item's row as the rules see it."""
     return ItemState(
         issue_id=row.issue_id,

@@ -6,17 +6,14 @@ Until when creates wait, and what is not sent any more.
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
 
 from sqlmodel import Session
 
 from syncd.domain.mail import MailKind
 from syncd.domain.operation import Operation, Target
-from syncd.ledger.store.key_values import get_cursor, set_cursor
+from syncd.ledger.database.connection import Transactions
+from syncd.ledger.store.key_values import get_cursor_in, set_cursor_in
 from syncd.ledger.store.tables import TicketRow
-
-if TYPE_CHECKING:
-    from syncd.ledger.database.connection import Database
 
 CURSOR = "restored"
 UNSENT = (Target.MAIL, Target.CHAT)
@@ -28,44 +25,43 @@ APART = timedelta(minutes=2)
 """How far apart a service's clock and ours may be: what is so much younger than the restore may be older."""
 
 
-def hold_left(db: Database, boot_id: str, boottime: float, settle_seconds: float) -> float:
+def hold_left(ledger: Transactions, boot_id: str, boottime: float, settle_seconds: float) -> float:
     """Seconds until the search's silence about a ticket proves something; 0 where nothing was restored.
 
     `boottime` is now on the boot-time clock; over a reboot the time starts anew.
     """
-    with db.read() as session:
-        known = get_cursor(session, CURSOR)
+    with ledger.read() as session:
+        known = get_cursor_in(session, CURSOR)
     if not known or known.get("over"):
         return 0.0
     since = known.get("boottime")
-    if known.get("boot_id") != boot_id or not isinstance(since, int | float):
-        since, known = boottime, {**known, "boot_id": boot_id, "boottime": boottime}
-        with db.write() as session:
-            set_cursor(session, CURSOR, **known)
-    left = max(0.0, since + settle_seconds - boottime)
-    if not left:
-        with db.write() as session:
-            set_cursor(session, CURSOR, **{**known, "over": True})
+    stamped = known.get("boot_id") == boot_id and isinstance(since, int | float)
+    begun = float(str(since)) if stamped else boottime
+    left = max(0.0, begun + settle_seconds - boottime)
+    if not left or not stamped:
+        now: dict[str, object] = {**known, "boot_id": boot_id, "boottime": begun}
+        with ledger.write() as session:
+            set_cursor_in(session, CURSOR, **now, **({} if left else {"over": True}))
     return left
 
 
 def restored_at(session: Session) -> datetime | None:
     """When this ledger was restored last; None: never."""
-    at = get_cursor(session, CURSOR).get("at")
+    at = get_cursor_in(session, CURSOR).get("at")
     return datetime.fromisoformat(str(at)) if at else None
 
 
 def note_succession(session: Session, born: datetime) -> bool:
     """Another ledger was lost and this one stands in its place; whether that is news."""
-    if get_cursor(session, SUCCEEDS):
+    if get_cursor_in(session, SUCCEEDS):
         return False
-    set_cursor(session, SUCCEEDS, at=born.isoformat())
+    set_cursor_in(session, SUCCEEDS, at=born.isoformat())
     return True
 
 
 def _began(session: Session) -> datetime | None:
     """Before when others may have written and sent what this ledger does not know; None: nobody did."""
-    at = get_cursor(session, SUCCEEDS).get("at")
+    at = get_cursor_in(session, SUCCEEDS).get("at")
     born = datetime.fromisoformat(str(at)) if at else None
     return max((one for one in (restored_at(session), born) if one is not None), default=None)
 

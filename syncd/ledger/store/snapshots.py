@@ -10,23 +10,25 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import bindparam
+from sqlalchemy import BindParameter, bindparam
 from sqlalchemy import select as columns
 from sqlmodel import Session, and_, col, or_, select
 
 from syncd.domain.incident import Incident, IncidentStatus, Note
 from syncd.domain.ticket import Issue
-from syncd.ledger.store.key_values import get_cursor
+from syncd.ledger.database.connection import Transactions
+from syncd.ledger.records import TicketRecord
+from syncd.ledger.store.loading import get
 from syncd.ledger.store.restrict import restrict, texts_withheld
 from syncd.ledger.store.tables import ActionItemRow, IncidentRow, PostmortemRow, TicketRow
 
 IssueRow = TicketRow | PostmortemRow | ActionItemRow
 LONGEST_LAG = timedelta(minutes=10)
 """How far a read of Jira may lag behind its writes (design: "Exactly one")."""
-UNREADABLE = "unreadable"
-"""The cursor of what could not be read."""
 Border = Callable[[Incident, bool], tuple[Incident, str | None]]
 """Given an incident and whether it is restricted already: what of it is stored, and why it is restricted."""
+Ahead = dict[str, IncidentRow | None]
+"""Rows that were read at once for a whole page in this session, by incident; None: there is none yet."""
 
 
 def save_incident(
@@ -36,13 +38,14 @@ def save_incident(
     now: datetime,
     team: str | None,
     border: Border | None = None,
+    ahead: Ahead | None = None,
 ) -> IncidentRow | None:
     """Store an incident as read; return its row if that was news, else None.
 
     An answer without custom fields or people's addresses keeps those that an earlier one brought. Without
-    a `border`, a restricted incident keeps what stood for its texts.
+    a `border`, a restricted incident keeps what stood for its texts. What is stored anew enters `ahead`.
     """
-    row = _known(session, incident.id)
+    row = known_row(session, incident.id, ahead)
     if row is None:
         row = IncidentRow(
             id=incident.id,
@@ -57,7 +60,8 @@ def save_incident(
             spells=[],
             beside=[],
         )
-        session.info.get(_AHEAD, {})[incident.id] = row
+        if ahead is not None:
+            ahead[incident.id] = row
     elif moment <= max(row.moment, row.written_moment):
         return None
     known = row.snapshot
@@ -107,23 +111,18 @@ def incidents_of(session: Session, incident_ids: Iterable[str]) -> list[Incident
 _INCIDENTS = select(IncidentRow).where(col(IncidentRow.id).in_(bindparam("ids", expanding=True)))
 
 
-def read_ahead(session: Session, incident_ids: Iterable[str]) -> dict[str, IncidentRow | None]:
-    """Read these incidents' rows at once, for the `save_incident` of a whole page in this session.
-
-    What is stored anew in this session appears among them.
-    """
-    rows = dict[str, IncidentRow | None].fromkeys(incident_ids)
+def read_ahead(session: Session, incident_ids: Iterable[str]) -> Ahead:
+    """Read these incidents' rows at once, for the `save_incident` of a whole page in this session."""
+    rows = Ahead.fromkeys(incident_ids)
     rows |= {row.id: row for row in incidents_of(session, rows)}
-    session.info[_AHEAD] = rows
     return rows
 
 
-_AHEAD = "incidents read ahead"
-
-
-def _known(session: Session, incident_id: str) -> IncidentRow | None:
-    ahead: dict[str, IncidentRow | None] = session.info.get(_AHEAD, {})
-    return ahead[incident_id] if incident_id in ahead else session.get(IncidentRow, incident_id)
+def known_row(session: Session, incident_id: str, ahead: Ahead | None = None) -> IncidentRow | None:
+    """Return an incident's row, out of what was read ahead where it is named there."""
+    if ahead is not None and incident_id in ahead:
+        return ahead[incident_id]
+    return session.get(IncidentRow, incident_id)
 
 
 def save_notes(session: Session, row: IncidentRow, notes: Sequence[Note], moment: int) -> None:
@@ -152,8 +151,6 @@ def _fresh(session: Session, row: IncidentRow | IssueRow) -> None:
     session.add(row)
     if row in session.new:
         return  # made in this transaction: nobody else knows it
-    if isinstance(row, TicketRow) and session.info.get(_TICKETS_AHEAD, {}).get(row.issue_id) is row:
-        return
     session.flush()
     session.refresh(row)
 
@@ -165,14 +162,24 @@ def written_at(row: IssueRow, at: datetime) -> None:
 
 
 def save_issue(
-    session: Session, row: IssueRow, issue: Issue, moment: int, now: datetime | None = None
+    session: Session,
+    row: IssueRow,
+    issue: Issue,
+    moment: int,
+    now: datetime | None = None,
+    *,
+    fresh: bool = False,
 ) -> bool:
     """Store an issue of ours as read, follow its key if it was moved; return whether that was news.
 
     `now` is Jira's own time, where it is known. `row` may have been read before the request left; it is
-    read again, since a write of ours may have been confirmed meanwhile.
+    read again, since a write of ours may have been confirmed meanwhile, unless it is `fresh`: read in this
+    transaction.
     """
-    _fresh(session, row)
+    if fresh:
+        session.add(row)
+    else:
+        _fresh(session, row)
     if moment <= max(row.moment, row.written_moment) or _lags(row, issue, now):
         return False
     dumped = issue.model_dump(mode="json")
@@ -208,82 +215,46 @@ def older(one: str, other: str) -> bool:
         return False
 
 
-def ticket_of(session: Session, incident_id: str) -> TicketRow | None:
-    """The ticket of an incident."""
-    return session.get(TicketRow, incident_id)
+def ticket_of(ledger: Transactions, incident_id: str) -> TicketRecord | None:
+    """Return the ticket of an incident."""
+    with ledger.read() as session:
+        return get(session, TicketRecord, incident_id)
 
 
-def incident_and_ticket(session: Session, incident_id: str) -> tuple[IncidentRow | None, TicketRow | None]:
-    """An incident's row and its ticket's, in one read."""
-    found = session.exec(_BOTH, params={"incident": incident_id}).first()
-    return found or (None, None)
-
-
-_BOTH = (
-    select(IncidentRow, TicketRow)
-    .join(TicketRow, col(TicketRow.incident_id) == col(IncidentRow.id), isouter=True)
-    .where(IncidentRow.id == bindparam("incident"))
-)
-
-
-def still_as_read(session: Session, row: IncidentRow) -> IncidentRow | None:
-    """An incident's row as it stands in this transaction; the very row where nothing was stored since."""
-    found = session.connection().execute(_SINCE, {"incident": row.id}).first()
-    if found == (row.moment, row.restricted, row.notes_moment, row.finished):
-        session.add(row)
-        return row
-    return session.get(IncidentRow, row.id)
-
-
-_SINCE = columns(
-    col(IncidentRow.moment),
-    col(IncidentRow.restricted),
-    col(IncidentRow.notes_moment),
-    col(IncidentRow.finished),
-).where(col(IncidentRow.id) == bindparam("incident"))
-
-
-def created_at(session: Session, incident_id: str) -> datetime | None:
-    """When an incident that is on record began."""
+def created_at_in(session: Session, incident_id: str) -> datetime | None:
+    """Return when an incident that is on record began (UTC)."""
     return session.connection().scalar(_CREATED, {"incident": incident_id})
 
 
 _CREATED = columns(col(IncidentRow.created_at)).where(col(IncidentRow.id) == bindparam("incident"))
 
 
-def is_restricted(session: Session, incident_id: str) -> bool:
-    """Whether an incident is known to be restricted."""
+def is_restricted_in(session: Session, incident_id: str) -> bool:
+    """Return True if an incident is known to be restricted."""
     return bool(session.connection().scalar(_RESTRICTED, {"incident": incident_id}))
+
+
+def is_restricted(ledger: Transactions, incident_id: str) -> bool:
+    """Return True if an incident is known to be restricted."""
+    with ledger.read() as session:
+        return is_restricted_in(session, incident_id)
 
 
 _RESTRICTED = columns(col(IncidentRow.restricted)).where(col(IncidentRow.id) == bindparam("incident"))
 
 
-def tickets_by_issue(session: Session, issue_ids: Iterable[str]) -> dict[str, TicketRow]:
-    """Which of these issues are tickets of ours."""
+def tickets_by_issue_in(session: Session, issue_ids: Iterable[str]) -> dict[str, TicketRow]:
+    """Return which of these issues are tickets of ours, by issue id."""
     rows = session.exec(_BY_ISSUE, params={"issues": list(issue_ids)}).all()
     return {row.issue_id: row for row in rows}
 
 
-_BY_ISSUE = select(TicketRow).where(col(TicketRow.issue_id).in_(bindparam("issues", expanding=True)))
+_ISSUES: BindParameter[list[str]] = bindparam("issues", expanding=True)
+_BY_ISSUE = select(TicketRow).where(col(TicketRow.issue_id).in_(_ISSUES))
 
 
-def read_tickets_ahead(session: Session, issue_ids: Iterable[str]) -> dict[str, TicketRow]:
-    """Read these tickets and their incidents at once, for the `save_issue` of a whole page in this session.
-
-    Return those that are on record, by issue id.
-    """
-    rows = tickets_by_issue(session, issue_ids)
-    session.info[_TICKETS_AHEAD] = rows
-    read_ahead(session, [row.incident_id for row in rows.values()])
-    return rows
-
-
-_TICKETS_AHEAD = "tickets read ahead"
-
-
-def still_open(session: Session) -> list[str]:
-    """Claimed incidents that are triggered or acknowledged."""
+def still_open_in(session: Session) -> list[str]:
+    """Return the claimed incidents that are triggered or acknowledged."""
     return list(session.connection().scalars(_STILL_OPEN))
 
 
@@ -292,8 +263,8 @@ _STILL_OPEN = columns(col(IncidentRow.id)).where(
 )
 
 
-def unfinished(session: Session) -> list[str]:
-    """Claimed incidents that are resolved and wait for something, or were kept back by a noise rule."""
+def unfinished_in(session: Session) -> list[str]:
+    """Return the claimed incidents that are resolved and wait for something, or that a noise rule holds."""
     return list(session.connection().scalars(_UNFINISHED))
 
 
@@ -304,9 +275,3 @@ _UNFINISHED = columns(col(IncidentRow.id)).where(
         col(IncidentRow.silence).is_not(None),
     ),
 )
-
-
-def unreadable(session: Session) -> dict[str, dict[str, str]]:
-    """The incidents that PagerDuty shows and that could not be read, by id: since when, and why."""
-    found = get_cursor(session, UNREADABLE).get("incidents")
-    return dict(found) if isinstance(found, dict) else {}

@@ -14,9 +14,10 @@ from sqlmodel import Session, col, select
 
 from syncd.domain.duty import OWED, STATE_WORDS, Duty, DutyKind, Waiver
 from syncd.domain.incident import Incident
+from syncd.ledger.records import IncidentRecord
 from syncd.ledger.store.duties import as_duty, duties_of, waivers_of
 from syncd.ledger.store.postmortems import postmortem_state
-from syncd.ledger.store.tables import DutyRow, IncidentRow, PostmortemRow
+from syncd.ledger.store.tables import DutyRow, PostmortemRow
 from syncd.policy.case import Case
 from syncd.policy.postmortem.explain import explain, summary
 from syncd.policy.postmortem.judge import KINDS
@@ -69,18 +70,18 @@ def _owed_for(session: Session, ids: Sequence[str] | None) -> dict[str, Owed]:
     return found
 
 
-def postmortem_data(session: Session, row: IncidentRow, now: datetime | None) -> Data | None:
+def postmortem_data(session: Session, incident: IncidentRecord, now: datetime | None) -> Data | None:
     """The postmortem of an incident with its duties, each explained; None where none is owed or there."""
-    paper = session.get(PostmortemRow, row.id)
-    duties = [one for one in duties_of(session, row.id) if one.subject == row.id]
+    paper = session.get(PostmortemRow, incident.id)
+    duties = [one for one in duties_of(session, incident.id) if one.subject == incident.id]
     if paper is None and not duties:
         return None
     state = postmortem_state(paper) if paper else None
     case = Case(
-        incident=Incident.model_validate(row.snapshot),
+        incident=Incident.model_validate(incident.snapshot),
         postmortem=state,
         duties=tuple(duties),
-        waivers=waivers_of(session, row.id),
+        waivers=waivers_of(session, incident.id),
         now=now,
     )
     issue = state.issue if state else None
@@ -89,7 +90,7 @@ def postmortem_data(session: Session, row: IncidentRow, now: datetime | None) ->
         "issue_id": paper.issue_id if paper else None,
         "status": issue.status.name if issue else None,
         "owner": issue.assignee.name if issue and issue.assignee else None,
-        "out_of_sight_since": _iso(state.gone_since) if state else None,
+        "out_of_sight_since": iso(state.gone_since) if state else None,
         **{str(kind): _duty_data(case.duty(kind), case) for kind in KINDS},
         "earlier": [_bare(one) for one in duties if one != case.duty(one.kind)],
         "waivers": [_waiver_data(one) for one in case.waivers],
@@ -108,14 +109,14 @@ def _bare(duty: Duty) -> Data:
         "clock": duty.clock,
         "state": duty.state,
         "words": STATE_WORDS[duty.state],
-        "started_at": _iso(duty.started_at),
-        "due_at": _iso(duty.due_at),
-        "was_due_at": _iso(duty.was_due_at),
+        "started_at": iso(duty.started_at),
+        "due_at": iso(duty.due_at),
+        "was_due_at": iso(duty.was_due_at),
         "reason": duty.reason,
         "way_out": duty.way_out,
-        "met_at": _iso(duty.met_at),
+        "met_at": iso(duty.met_at),
         "met_by": duty.met_by,
-        "breached_at": _iso(duty.breached_at),
+        "breached_at": iso(duty.breached_at),
         "corrected": duty.corrected,
         "rebuilt": duty.rebuilt,
     }
@@ -124,8 +125,8 @@ def _bare(duty: Duty) -> Data:
 def _waiver_data(waiver: Waiver) -> Data:
     return {
         "duty": waiver.duty,
-        "until": _iso(waiver.until),
-        "ended_at": _iso(waiver.ended_at),
+        "until": iso(waiver.until),
+        "ended_at": iso(waiver.ended_at),
         "by": waiver.by,
         "reason": waiver.reason,
         "source": waiver.source,
@@ -133,5 +134,6 @@ def _waiver_data(waiver: Waiver) -> Data:
     }
 
 
-def _iso(at: datetime | None) -> str | None:
+def iso(at: datetime | None) -> str | None:
+    """Return a moment as scripts read it."""
     return at.isoformat() if at else None

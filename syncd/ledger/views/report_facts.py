@@ -7,18 +7,18 @@ restricted comes with its flag and without names or texts.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import and_, func, or_
 from sqlalchemy import select as columns
-from sqlmodel import Session, col, select
+from sqlmodel import col
 
 from syncd.domain.duty import RUNNING, DutyKind
-from syncd.domain.incident import IncidentStatus
 from syncd.domain.operation import OperationState
+from syncd.ledger.database.connection import Transactions
+from syncd.ledger.store.key_values import get_cursor_in
 from syncd.ledger.store.tables import (
     ActionItemRow,
     AuditEventRow,
@@ -26,10 +26,10 @@ from syncd.ledger.store.tables import (
     IncidentRow,
     OperationRow,
     PostmortemRow,
-    ReportRunRow,
     TicketRow,
-    WaiverRow,
 )
+
+Fact = TypeVar("Fact")
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +125,15 @@ class EventFact:
     data: dict[str, Any]
 
 
-def incidents(session: Session, since: datetime, until: datetime, team: str | None) -> Iterator[IncidentFact]:
+def _facts(ledger: Transactions, fact: type[Fact], query: Any) -> tuple[Fact, ...]:
+    with ledger.read() as session:
+        rows = session.connection().execute(query.execution_options(yield_per=2000))
+        return tuple(fact(*row) for row in rows)
+
+
+def incidents(
+    ledger: Transactions, since: datetime, until: datetime, team: str | None
+) -> tuple[IncidentFact, ...]:
     """Incidents of mapped services created in [since, until); `team` None: of all teams."""
     query = (
         columns(
@@ -145,23 +153,25 @@ def incidents(session: Session, since: datetime, until: datetime, team: str | No
             col(TicketRow.key),
         )
         .join(TicketRow, col(TicketRow.incident_id) == col(IncidentRow.id), isouter=True)
-        .where(col(IncidentRow.created_at) >= since, col(IncidentRow.created_at) < until, _of(team))
+        .where(col(IncidentRow.created_at) >= since, col(IncidentRow.created_at) < until, of_team(team))
         .order_by(col(IncidentRow.created_at))
     )
-    for row in session.connection().execute(query.execution_options(yield_per=2000)):
-        yield IncidentFact(*row)
+    return _facts(ledger, IncidentFact, query)
 
 
-def _of(team: str | None) -> Any:
+def of_team(team: str | None) -> Any:
+    """Return the condition for incidents of a team, of any team where it is None."""
     return col(IncidentRow.team).is_not(None) if team is None else col(IncidentRow.team) == team
 
 
-def duties(session: Session, since: datetime, until: datetime, team: str | None) -> Iterator[DutyFact]:
+def duties(ledger: Transactions, since: datetime, until: datetime, team: str | None) -> tuple[DutyFact, ...]:
     """Duties whose deadline lies in [since, until)."""
-    yield from _duties(session, and_(col(DutyRow.due_at) >= since, col(DutyRow.due_at) < until), team)
+    return _duties(ledger, and_(col(DutyRow.due_at) >= since, col(DutyRow.due_at) < until), team)
 
 
-def duty_marks(session: Session, since: datetime, until: datetime, team: str | None) -> Iterator[DutyMark]:
+def duty_marks(
+    ledger: Transactions, since: datetime, until: datetime, team: str | None
+) -> tuple[DutyMark, ...]:
     """As `duties`, of each only what its verdict rests on: for many weeks at once."""
     query = (
         columns(
@@ -172,18 +182,17 @@ def duty_marks(session: Session, since: datetime, until: datetime, team: str | N
             col(IncidentRow.restricted),
         )
         .join(IncidentRow, col(IncidentRow.id) == col(DutyRow.incident_id))
-        .where(col(DutyRow.due_at) >= since, col(DutyRow.due_at) < until, _of(team))
+        .where(col(DutyRow.due_at) >= since, col(DutyRow.due_at) < until, of_team(team))
     )
-    for row in session.connection().execute(query.execution_options(yield_per=2000)):
-        yield DutyMark(*row)
+    return _facts(ledger, DutyMark, query)
 
 
-def running_duties(session: Session, team: str | None) -> Iterator[DutyFact]:
+def running_duties(ledger: Transactions, team: str | None) -> tuple[DutyFact, ...]:
     """Duties that a later act or the passing of time changes."""
-    yield from _duties(session, col(DutyRow.state).in_([str(state) for state in RUNNING]), team)
+    return _duties(ledger, col(DutyRow.state).in_([str(state) for state in RUNNING]), team)
 
 
-def _duties(session: Session, where: Any, team: str | None) -> Iterator[DutyFact]:
+def _duties(ledger: Transactions, where: Any, team: str | None) -> tuple[DutyFact, ...]:
     owner = func.coalesce(
         func.json_extract(col(ActionItemRow.snapshot), "$.assignee.name"),
         func.json_extract(col(PostmortemRow.snapshot), "$.assignee.name"),
@@ -218,14 +227,13 @@ def _duties(session: Session, where: Any, team: str | None) -> Iterator[DutyFact
             ),
             isouter=True,
         )
-        .where(where, _of(team))
+        .where(where, of_team(team))
         .order_by(col(DutyRow.due_at), col(DutyRow.id))
     )
-    for row in session.connection().execute(query.execution_options(yield_per=2000)):
-        yield DutyFact(*row)
+    return _facts(ledger, DutyFact, query)
 
 
-def items(session: Session, since: datetime, until: datetime, team: str | None) -> Iterator[ItemFact]:
+def items(ledger: Transactions, since: datetime, until: datetime, team: str | None) -> tuple[ItemFact, ...]:
     """Action items that are still to be done, and those that were done or ended in [since, until)."""
     done, owned = _duty_of_item(DutyKind.DONE), _duty_of_item(DutyKind.OWNED)
     snapshot = col(ActionItemRow.snapshot)
@@ -254,14 +262,13 @@ def items(session: Session, since: datetime, until: datetime, team: str | None) 
         .join(done, done.c.subject == ActionItemRow.issue_id, isouter=True)
         .join(owned, owned.c.subject == ActionItemRow.issue_id, isouter=True)
         .where(
-            _of(team),
+            of_team(team),
             col(ActionItemRow.ended_at).is_(None),
             or_(done.c.met_at.is_(None), and_(done.c.met_at >= since, done.c.met_at < until)),
         )
         .order_by(col(ActionItemRow.first_seen_at))
     )
-    for row in session.connection().execute(query.execution_options(yield_per=2000)):
-        yield ItemFact(*row)
+    return _facts(ledger, ItemFact, query)
 
 
 def _duty_of_item(kind: DutyKind) -> Any:
@@ -281,8 +288,8 @@ def _duty_of_item(kind: DutyKind) -> Any:
 
 
 def events(
-    session: Session, since: datetime, until: datetime, team: str | None, kinds: tuple[str, ...]
-) -> Iterator[EventFact]:
+    ledger: Transactions, since: datetime, until: datetime, team: str | None, kinds: tuple[str, ...]
+) -> tuple[EventFact, ...]:
     """Events of these kinds in [since, until); those of no incident belong to every team."""
     query = (
         columns(
@@ -301,8 +308,11 @@ def events(
     )
     if team is not None:
         query = query.where(or_(col(IncidentRow.team) == team, col(AuditEventRow.incident_id).is_(None)))
-    for at, kind, incident, number, of, text in session.connection().execute(query):
-        yield EventFact(at, kind, incident, number, of, json.loads(text))
+    with ledger.read() as session:
+        return tuple(
+            EventFact(at, kind, incident, number, of, json.loads(text))
+            for at, kind, incident, number, of, text in session.connection().execute(query)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,7 +326,7 @@ class ParkedFact:
     to: str | None
 
 
-def parked(session: Session, team: str | None) -> list[ParkedFact]:
+def parked(ledger: Transactions, team: str | None) -> tuple[ParkedFact, ...]:
     """Operations that wait for a person."""
     query = (
         columns(
@@ -334,51 +344,36 @@ def parked(session: Session, team: str | None) -> list[ParkedFact]:
         query = query.where(
             or_(col(IncidentRow.team) == team, col(OperationRow.incident_id) == f"team/{team}")
         )
-    return [ParkedFact(*row) for row in session.connection().execute(query)]
+    with ledger.read() as session:
+        return tuple(ParkedFact(*row) for row in session.connection().execute(query))
 
 
-def open_since(session: Session, before: datetime, team: str | None) -> list[IncidentRow]:
-    """Incidents that were created before a moment and are open, oldest first."""
-    query = select(IncidentRow).where(
-        IncidentRow.status != IncidentStatus.RESOLVED, col(IncidentRow.created_at) < before, _of(team)
+def created(ledger: Transactions, since: datetime, until: datetime, team: str | None) -> int:
+    """Return how many incidents of mapped services were created in [since, until)."""
+    query = columns(func.count()).where(
+        col(IncidentRow.created_at) >= since, col(IncidentRow.created_at) < until, of_team(team)
     )
-    return list(session.exec(query.order_by(col(IncidentRow.created_at))).all())
+    with ledger.read() as session:
+        return int(session.connection().scalar(query) or 0)
 
 
 def log_unread(
-    session: Session, since: datetime, until: datetime, team: str | None, limit: int = -1
+    ledger: Transactions, since: datetime, until: datetime, team: str | None, limit: int = -1
 ) -> list[str]:
     """Incidents created in [since, until) whose first acknowledgement may stand in a log never read."""
-    query = select(IncidentRow.id).where(
+    query = columns(col(IncidentRow.id)).where(
         col(IncidentRow.created_at) >= since,
         col(IncidentRow.created_at) < until,
-        _of(team),
+        of_team(team),
         col(IncidentRow.acknowledged_at).is_(None),
         func.json_type(col(IncidentRow.log)).is_distinct_from("array"),
     )
-    return list(session.exec(query.order_by(col(IncidentRow.created_at)).limit(limit)).all())
+    with ledger.read() as session:
+        ids = session.connection().scalars(query.order_by(col(IncidentRow.created_at)).limit(limit))
+        return list(ids)
 
 
-def waivers(session: Session, since: datetime, until: datetime, team: str | None) -> list[WaiverRow]:
-    """Waivers that ran at some moment of [since, until)."""
-    query = (
-        select(WaiverRow)
-        .join(IncidentRow, col(IncidentRow.id) == col(WaiverRow.incident_id))
-        .where(WaiverRow.at < until, func.coalesce(WaiverRow.ended_at, WaiverRow.until) >= since, _of(team))
-        .order_by(col(WaiverRow.id))
-    )
-    return list(session.exec(query).all())
-
-
-def report_run(session: Session, team: str | None, week: str) -> ReportRunRow | None:
-    """The report of a team and week as it was made, None where it never was."""
-    query = select(ReportRunRow).where(ReportRunRow.team == (team or ""), ReportRunRow.week == week)
-    return session.exec(query).first()
-
-
-def last_sent(session: Session, team: str | None) -> str | None:
-    """The latest week whose report left, by its name; None: none ever did."""
-    query = select(func.max(ReportRunRow.week)).where(
-        ReportRunRow.team == (team or ""), col(ReportRunRow.sent_at).is_not(None)
-    )
-    return session.exec(query).one()
+def services(ledger: Transactions) -> dict[str, object]:
+    """Return what the last cycle had to say of the services (`down`, `unmapped`, `notes`)."""
+    with ledger.read() as session:
+        return get_cursor_in(session, "services")

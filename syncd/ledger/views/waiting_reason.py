@@ -12,7 +12,7 @@ from typing import Any
 
 from syncd.domain.incident import Incident, IncidentStatus
 from syncd.domain.operation import Kind
-from syncd.ledger.store.tables import IncidentRow, OperationRow, TicketRow
+from syncd.ledger.records import IncidentRecord, OperationRecord, TicketRecord
 from syncd.policy.ticket.revert_counter import in_conflict
 from syncd.policy.ticket.status import held_until, same_state
 
@@ -20,7 +20,7 @@ Data = dict[str, Any]
 
 
 def waits(
-    row: IncidentRow, ticket: TicketRow | None, operations: Sequence[OperationRow], now: datetime
+    row: IncidentRecord, ticket: TicketRecord | None, operations: Sequence[OperationRecord], now: datetime
 ) -> list[Data]:
     """What is waited for, each with `why` and `until` (ISO, None where no moment ends it)."""
     found = _no_ticket(row, operations, now) if ticket is None else _resolve(row, ticket, now)
@@ -28,7 +28,7 @@ def waits(
 
 
 def _no_ticket(
-    row: IncidentRow, operations: Sequence[OperationRow], now: datetime
+    row: IncidentRecord, operations: Sequence[OperationRecord], now: datetime
 ) -> Iterator[tuple[str, datetime | None]]:
     coming = row.due_at if row.due_at and row.due_at > now else None
     if row.team is None:
@@ -43,7 +43,9 @@ def _no_ticket(
         yield "another tool may make its ticket (`coexist: adopt`), so none is made yet", coming
 
 
-def _resolve(row: IncidentRow, ticket: TicketRow, now: datetime) -> Iterator[tuple[str, datetime | None]]:
+def _resolve(
+    row: IncidentRecord, ticket: TicketRecord, now: datetime
+) -> Iterator[tuple[str, datetime | None]]:
     incident = Incident.model_validate(row.snapshot)
     until = held_until(incident)
     carried = same_state(str(ticket.agreed.get("state")), incident.state)

@@ -9,16 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, time
 
-from sqlmodel import Session
-
 from syncd.domain.base import Reference
 from syncd.domain.history import Spell
 from syncd.domain.incident import Incident
 from syncd.domain.mapping.mapping import Mapping, ServiceSection
 from syncd.domain.project import ResolvedProject
-from syncd.ledger.store import postmortems
-from syncd.ledger.store.tables import IncidentRow
-from syncd.ledger.views import report_facts
+from syncd.ledger.database.connection import Transactions
+from syncd.ledger.records import IncidentRecord
+from syncd.ledger.store.postmortems import log_of
+from syncd.ledger.views.long_open import absorbed, open_since
 from syncd.policy.case import Absorbed, Case, Rulebook
 from syncd.policy.postmortem.resolved_periods import LONG_OPEN, open_too_long
 from syncd.policy.time.state_changes import Entry, turns_of
@@ -26,11 +25,11 @@ from syncd.report.weekly.figures import Lasting
 
 
 def lasting(
-    session: Session, mappings: Sequence[Mapping], team: str | None, now: datetime
+    ledger: Transactions, mappings: Sequence[Mapping], team: str | None, now: datetime
 ) -> Iterator[Lasting]:
     """Those of a team (None: of all teams), the oldest first."""
     by_team = {one.team: one for one in mappings}
-    for row in report_facts.open_since(session, now - LONG_OPEN, team):
+    for row in open_since(ledger, now - LONG_OPEN, team):
         mapping = by_team.get(row.team or "")
         if mapping is None or row.created_at < datetime.combine(mapping.enforce_from, time(), UTC):
             continue
@@ -41,7 +40,7 @@ def lasting(
             id="", key=mapping.jira.project, incident_type=Reference(id="", name=""), statuses={}
         )
         book = Rulebook(mapping=mapping, section=section, project=project)
-        lasts = open_too_long(_case(session, row, incident, by_team, now), book)
+        lasts = open_too_long(_case(ledger, row, incident, by_team, now), book)
         if lasts is not None:
             yield Lasting(
                 id=row.id,
@@ -55,24 +54,23 @@ def lasting(
 
 
 def _case(
-    session: Session, row: IncidentRow, incident: Incident, by_team: dict[str, Mapping], now: datetime
+    ledger: Transactions, row: IncidentRecord, incident: Incident, by_team: dict[str, Mapping], now: datetime
 ) -> Case:
     entries = [
-        Entry(kind=one.kind, at=one.at, agent=one.agent.name if one.agent else "")
-        for one in postmortems.log_of(row)
+        Entry(kind=one.kind, at=one.at, agent=one.agent.name if one.agent else "") for one in log_of(row)
     ]
     return Case(
         incident=incident,
         spells=tuple(Spell.model_validate(one) for one in row.spells),
         turns=turns_of(entries, incident) if entries else None,
-        absorbed=tuple(_absorbed(session, row, by_team)),
+        absorbed=tuple(_absorbed(ledger, row, by_team)),
         now=now,
     )
 
 
-def _absorbed(session: Session, row: IncidentRow, by_team: dict[str, Mapping]) -> Iterator[Absorbed]:
+def _absorbed(ledger: Transactions, row: IncidentRecord, by_team: dict[str, Mapping]) -> Iterator[Absorbed]:
     """What was merged into it, as far as a postmortem was owed for it."""
-    for source in postmortems.absorbed_rows(session, row.id):
+    for source in absorbed(ledger, row.id):
         mapping = by_team.get(source.team or "")
         if mapping is None or source.severity not in mapping.severities:
             continue

@@ -11,15 +11,13 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import func
-from sqlmodel import Session, col, select
-
 from syncd.domain.mapping.mapping import Mapping
 from syncd.domain.mapping.value_types import Mode
-from syncd.ledger.store.key_values import get_cursor
-from syncd.ledger.store.tables import IncidentRow, ReportRunRow
+from syncd.ledger.database.connection import OneView, Transactions, one_view
+from syncd.ledger.store import report_runs
+from syncd.ledger.store.report_runs import ReportRun, report_run
 from syncd.ledger.views import report_facts
-from syncd.ledger.views.status_and_show import history
+from syncd.ledger.views.history import history
 from syncd.policy.notify.operator_alarms import EXPIRY_STEPS, NAMES
 from syncd.report.weekly.counting import KEPT, OF_ALL, Row, kept_of, verdict
 from syncd.report.weekly.figures import DUTY_WORDS, EVENTS, Facts, Trend, figures, rows_of
@@ -56,7 +54,7 @@ def leading(mappings: Sequence[Mapping]) -> Mapping | None:
 
 
 def make(
-    session: Session,
+    ledger: Transactions,
     week: Week,
     team: str | None,
     mappings: Sequence[Mapping],
@@ -72,18 +70,21 @@ def make(
     `notes` what else it has to say of itself.
     """
     zone = zone_of(mappings, team)
-    facts = replace(
-        _gather(session, week, zone, team, now),
-        lasting=tuple(lasting(session, mappings, team, now)),
-        expiring=_soon(expires or {}, now),
-        not_sent=tuple(not_sent),
-    )
+    with one_view(ledger) as view:
+        facts = replace(
+            _gather(view, week, zone, team, now),
+            lasting=tuple(lasting(view, mappings, team, now)),
+            expiring=_soon(expires or {}, now),
+            not_sent=tuple(not_sent),
+        )
+        before = _before(view, week, zone, team, now)
+        restated = _restated(view, week.back(1), zone, team, now)
     facts = replace(facts, notes=[*facts.notes, *notes])
     rows = rows_of(facts)
     teams = [one for one in mappings if team is None or one.team == team]
-    found = figures(facts, rows, teams, _before(session, week, zone, team, now))
+    found = figures(facts, rows, teams, before)
     found["team"] = team
-    found["restated"] = _restated(session, week.back(1), zone, team, now)
+    found["restated"] = restated
     return Weekly(team, week, zone, found, rows)
 
 
@@ -96,21 +97,21 @@ def _soon(expires: dict[str, date], now: datetime) -> dict[str, str]:
     }
 
 
-def _gather(session: Session, week: Week, zone: str, team: str | None, now: datetime) -> Facts:
+def _gather(view: OneView, week: Week, zone: str, team: str | None, now: datetime) -> Facts:
     since, until = week.bounds(zone)
-    services = get_cursor(session, "services")
+    services = report_facts.services(view)
     unmapped, notes, down = services.get("unmapped"), services.get("notes"), services.get("down")
-    past = history(session)
+    past = history(view)
     return Facts(
         week=week,
         zone=zone,
         now=now,
-        incidents=tuple(report_facts.incidents(session, since, until, team)),
-        duties=tuple(report_facts.duties(session, since, until, team)),
-        running=tuple(report_facts.running_duties(session, team)),
-        items=tuple(report_facts.items(session, since, until, team)),
-        events=tuple(report_facts.events(session, since, until, team, EVENTS)),
-        parked=tuple(report_facts.parked(session, team)),
+        incidents=report_facts.incidents(view, since, until, team),
+        duties=report_facts.duties(view, since, until, team),
+        running=report_facts.running_duties(view, team),
+        items=report_facts.items(view, since, until, team),
+        events=report_facts.events(view, since, until, team, EVENTS),
+        parked=report_facts.parked(view, team),
         unmapped={str(key): str(name) for key, name in unmapped.items()}
         if isinstance(unmapped, dict)
         else {},
@@ -121,44 +122,33 @@ def _gather(session: Session, week: Week, zone: str, team: str | None, now: date
     )
 
 
-def _before(session: Session, week: Week, zone: str, team: str | None, now: datetime) -> list[Trend]:
+def _before(view: OneView, week: Week, zone: str, team: str | None, now: datetime) -> list[Trend]:
     """The twelve weeks before in short, the latest first; weeks before the ledger's are left out."""
     weeks = [week.back(count) for count in range(1, WEEKS_BEFORE + 1)]
     since, until = weeks[-1].bounds(zone)[0], weeks[0].bounds(zone)[1]
     begins = [one.bounds(zone)[0] for one in weeks]
     kept: list[list[str]] = [[] for _ in weeks]
-    for duty in report_facts.duty_marks(session, since, until, team):
+    for duty in report_facts.duty_marks(view, since, until, team):
         # the weeks stand latest first, so a deadline belongs to the first that had begun by then
         kept[next(at for at, begun in enumerate(begins) if begun <= duty.due_at)].append(verdict(duty, now))
     trends = []
     for one, said in zip(weeks, kept, strict=True):
-        incidents = _count(session, one, zone, team)
+        incidents = report_facts.created(view, *one.bounds(zone), team)
         if said or incidents:
             of = sum(said.count(word) for word in OF_ALL)
             trends.append(Trend(one.name, said.count(KEPT), of, incidents))
     return trends
 
 
-def _count(session: Session, week: Week, zone: str, team: str | None) -> int:
-    since, until = week.bounds(zone)
-    of = col(IncidentRow.team).is_not(None) if team is None else col(IncidentRow.team) == team
-    query = select(func.count()).where(
-        col(IncidentRow.created_at) >= since, col(IncidentRow.created_at) < until, of
-    )
-    return int(session.exec(query).one())
-
-
-def _restated(
-    session: Session, week: Week, zone: str, team: str | None, now: datetime
-) -> dict[str, Any] | None:
+def _restated(view: OneView, week: Week, zone: str, team: str | None, now: datetime) -> dict[str, Any] | None:
     """What the week before says now, where that differs from what was sent; None where it does not."""
-    sent = report_facts.report_run(session, team, week.name)
+    sent = report_run(view, team, week.name)
     if sent is None:
         return None
     since, until = week.bounds(zone)
     found = {
         _place(one.incident, one.kind, one.key, one.clock): verdict(one, now)
-        for one in report_facts.duties(session, since, until, team)
+        for one in report_facts.duties(view, since, until, team)
     }
     then = {
         _place(row.get("incident"), row["duty"], row.get("key"), row.get("clock")): str(row["verdict"])
@@ -191,14 +181,16 @@ def _numbers(said: dict[tuple[str, str, str, str], str]) -> tuple[int, int]:
     return kept_of([{"table": "duty", "verdict": one} for one in said.values()])
 
 
-def freeze(session: Session, report: Weekly, now: datetime) -> ReportRunRow:
+def freeze(ledger: Transactions, report: Weekly, now: datetime) -> ReportRun:
     """Keep a report as it is sent; one that was kept before stays as it was."""
-    known = report_facts.report_run(session, report.team, report.week.name)
-    if known is not None:
-        return known
+    return report_runs.keep(ledger, run_of(report, now))
+
+
+def run_of(report: Weekly, now: datetime) -> ReportRun:
+    """Return a report as the ledger keeps it."""
     begins, ends = report.week.bounds(report.zone)
-    row = ReportRunRow(
-        team=report.team or "",
+    return ReportRun(
+        team=report.team,
         week=report.week.name,
         begins=begins,
         ends=ends,
@@ -206,14 +198,12 @@ def freeze(session: Session, report: Weekly, now: datetime) -> ReportRunRow:
         figures=report.figures,
         rows=[plain_row(one) for one in report.rows],
     )
-    session.add(row)
-    return row
 
 
-def frozen(session: Session, week: Week, team: str | None, zone: str) -> Weekly | None:
+def frozen(ledger: Transactions, week: Week, team: str | None, zone: str) -> Weekly | None:
     """A report as it was sent, None where none was."""
-    row = report_facts.report_run(session, team, week.name)
-    return None if row is None else Weekly(team, week, zone, dict(row.figures), list(row.rows))
+    run = report_run(ledger, team, week.name)
+    return None if run is None else Weekly(team, week, zone, run.figures, run.rows)
 
 
 def plain_row(row: Row) -> Row:

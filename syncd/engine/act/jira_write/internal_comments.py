@@ -12,35 +12,28 @@ from __future__ import annotations
 from datetime import datetime
 
 from loguru import logger
-from sqlmodel import Session
 
 from syncd.domain.ticket import Comment
-from syncd.engine.act.jira_write.reread import incident_and_book
+from syncd.engine.act.jira_write.reread import book_of_basis
 from syncd.engine.act.jira_write.retried import retried_at
 from syncd.engine.act.kind import Outcome
 from syncd.engine.context import Desk
 from syncd.engine.errors import CannotRender
-from syncd.ledger.store import audit
-from syncd.ledger.store.key_values import get_cursor, set_cursor
-from syncd.ledger.store.snapshots import IssueRow
-from syncd.ledger.store.tables import OperationRow
+from syncd.ledger.records import IssueRecord, OperationRecord
+from syncd.ledger.store.jira_memory import comments_stopped
+from syncd.ledger.store.leaving import Basis
 from syncd.remote.errors import RemoteError
 
 
-def _name(project: str) -> str:
-    return f"comments.stopped.{project}"
-
-
-def may_comment(desk: Desk, row: OperationRow, ticket: IssueRow) -> bool:
+def may_comment(desk: Desk, operation: OperationRecord, basis: Basis, ticket: IssueRecord) -> bool:
     """Whether the answer to a comment must show it hidden: in the service projects of our mappings.
 
     Raises `CannotRender` while commenting on that project is stopped, unless a person has said since
     that it be tried again.
     """
-    with desk.ledger.db.read() as session:
-        stopped = get_cursor(session, _name(ticket.project))
+    stopped = comments_stopped(desk.ledger, ticket.project)
     if stopped.get("at"):
-        again = retried_at(desk, row)
+        again = retried_at(desk, operation)
         if again is None or again <= datetime.fromisoformat(str(stopped["at"])):
             raise CannotRender(
                 f"commenting on {ticket.project} has stopped: comment {stopped['comment']} on"
@@ -48,7 +41,7 @@ def may_comment(desk: Desk, row: OperationRow, ticket: IssueRow) -> bool:
                 " out why, then try one of these again: syncd outbox retry"
             )
     # the ticket may stand elsewhere than what is made later
-    known = [incident_and_book(desk, row, home=home)[1].project for home in (False, True)]
+    known = [book_of_basis(desk, basis, home=home)[1].project for home in (False, True)]
     return any(one.service_desk and ticket.project == one.key for one in known)
 
 
@@ -67,33 +60,18 @@ def shown_to_customers(desk: Desk, issue_id: str, comment: Comment) -> bool:
     return found.public is True
 
 
-def keep_what_the_answer_said(
-    session: Session, desk: Desk, row: OperationRow, ticket: IssueRow, outcome: Outcome
-) -> None:
-    """After a comment that had to be hidden: stop commenting on its project where it is not, else go on."""
+def said_public(outcome: Outcome) -> bool | None:
+    """Whether an answer showed our comment to customers; None where that does not matter."""
     public = outcome.data.get("public")
-    if public is None:
-        return
-    name = _name(ticket.project)
-    if public is False:
-        if get_cursor(session, name).get("at"):
-            set_cursor(session, name)
-        return
-    now = desk.clock.now()
-    set_cursor(session, name, at=now.isoformat(), comment=outcome.remote_id, key=ticket.key)
-    audit.append(
-        session,
-        now,
-        "comment.public",
-        incident=row.incident_id,
-        issue=ticket.issue_id,
-        operation=row.id,
-        data={"comment": outcome.remote_id, "project": ticket.project},
-    )
+    return None if public is None else public is not False
+
+
+def warn_of_shown(issue: IssueRecord, comment_id: str) -> None:
+    """Log that a comment of ours is shown to customers, so that commenting on its project stops."""
     logger.error(
         "comment {} on {} is shown to customers although it was sent as internal: commenting on {} stops;"
         " hide the comment in Jira",
-        outcome.remote_id,
-        ticket.key,
-        ticket.project,
+        comment_id,
+        issue.key,
+        issue.project,
     )

@@ -15,16 +15,16 @@ from syncd.engine.act.kind import Outcome, Rendered, mark_of, shown
 from syncd.engine.context import Desk
 from syncd.engine.errors import CannotRender
 from syncd.engine.observe.accounts import forget
-from syncd.ledger.store.tables import OperationRow
+from syncd.ledger.records import OperationRecord
 from syncd.remote.errors import Cause, NotDone
 
 AT_MOST = {Cause.REJECTED: 2, Cause.MISSING: 2, Cause.FORBIDDEN: 2, Cause.CONFLICT: 5}
 """Refusals in a row after which an operation is parked; other failures are the service's."""
 
 
-def place(row: OperationRow) -> str:
+def place(operation: OperationRecord) -> str:
     """What of a ticket an operation is about."""
-    return f"{row.object}/{row.aspect}"
+    return f"{operation.object}/{operation.aspect}"
 
 
 def sent_fields(rendered: Rendered) -> dict[str, JsonValue]:
@@ -35,42 +35,42 @@ def sent_fields(rendered: Rendered) -> dict[str, JsonValue]:
     return fields
 
 
-def create_issue(desk: Desk, row: OperationRow, rendered: Rendered) -> Outcome:
+def create_issue(desk: Desk, operation: OperationRecord, rendered: Rendered) -> Outcome:
     """Send one create with its mark; an assignee whom Jira refuses is looked up again.
 
     Raises `NotDone` or `Unknown`.
     """
     fields = sent_fields(rendered)
     try:
-        created = desk.clients.jira.create(fields, mark_of(desk, row))
+        created = desk.clients.jira.create(fields, mark_of(desk, operation))
     except NotDone as error:
         forget_refused_assignee(desk, fields, error)
         raise
     return Outcome(created.id, {"key": created.key})
 
 
-def _goal(row: OperationRow) -> str:
-    return str(row.meaning.get("status", row.meaning.get("agree", "")))
+def _goal(operation: OperationRecord) -> str:
+    return str(operation.meaning.get("status", operation.meaning.get("agree", "")))
 
 
-def stop_where_refused(desk: Desk, row: OperationRow) -> None:
+def stop_where_refused(desk: Desk, operation: OperationRecord) -> None:
     """Raise `CannotRender` with Jira's words where an operation was refused often enough."""
-    words = desk.facts.trail(place(row), _goal(row)).words
+    words = desk.facts.trail(place(operation), _goal(operation)).words
     if words:
-        desk.facts.end_trail(place(row))
+        desk.facts.end_trail(place(operation))
         raise CannotRender(words)
 
 
-def note_refusal(desk: Desk, row: OperationRow, error: NotDone, hint: str = "") -> None:
+def note_refusal(desk: Desk, operation: OperationRecord, error: NotDone, hint: str = "") -> None:
     """Jira refused an operation; `hint` says what people can do about it.
 
     A refusal that names fields is final at once: no fresh read fills them.
     """
-    error = shown(desk, row, error)
+    error = shown(desk, operation, error)
     limit = AT_MOST.get(error.cause)
     if limit is None:
         return
-    trail = desk.facts.trail(place(row), _goal(row))
+    trail = desk.facts.trail(place(operation), _goal(operation))
     trail.refusals += 1
     if error.field_errors or trail.refusals >= limit:
         trail.words = f"{error.describe()}; {hint}" if hint else error.describe()
@@ -83,12 +83,14 @@ def forget_refused_assignee(desk: Desk, fields: dict[str, JsonValue], error: Not
         forget(desk, str(assignee.get("accountId") or assignee.get("name")))
 
 
-def with_keys_to_add(desk: Desk, row: OperationRow, fields: dict[str, JsonValue], error: NotDone) -> NotDone:
+def with_keys_to_add(
+    desk: Desk, operation: OperationRecord, fields: dict[str, JsonValue], error: NotDone
+) -> NotDone:
     """The refusal of a create, with the mapping's keys that would fill what Jira demands of it."""
     unfilled = [name for name in error.field_errors if name not in fields]
     if not unfilled:
         return error
-    _, book = incident_and_book(desk, row)
+    _, book = incident_and_book(desk, operation)
     known = book.project.fields
     hint = key_to_add([known.get(name) or FieldFacts(id=name, name="") for name in unfilled])
     return NotDone(

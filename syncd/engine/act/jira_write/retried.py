@@ -4,17 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlmodel import col, select
-
 from syncd.engine.context import Desk
-from syncd.ledger.store.tables import AuditEventRow, OperationRow
+from syncd.ledger.records import OperationRecord
+from syncd.ledger.store.audit import last_event
 
 
-def retried_at(desk: Desk, row: OperationRow) -> datetime | None:
+def retried_at(desk: Desk, operation: OperationRecord) -> datetime | None:
     """When somebody last sent the parked operation on its way again (UTC), None if nobody did."""
-    with desk.ledger.db.read() as session:
-        return session.exec(
-            select(AuditEventRow.at)
-            .where(AuditEventRow.kind == "operation.retried", AuditEventRow.operation_id == row.id)
-            .order_by(col(AuditEventRow.seq).desc())
-        ).first()
+    return last_event(desk.ledger, "operation.retried", operation.id)

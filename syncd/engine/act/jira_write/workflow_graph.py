@@ -8,12 +8,11 @@ alone (`syncd.engine.jira_knowledge.project_cache`).
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any
 
 from syncd.domain.ticket import Issue, Status, Transition
 from syncd.engine.context import Desk
 from syncd.engine.errors import CannotRender
-from syncd.ledger.store.key_values import get_cursor, set_cursor
+from syncd.ledger.store.jira_memory import store_ways, ways_of
 from syncd.remote.errors import Cause, NotDone
 
 BELIEVED = timedelta(days=1)
@@ -55,17 +54,13 @@ def ways_from(desk: Desk, issue: Issue, *, fresh: bool = False) -> tuple[Transit
 
 def _keep(desk: Desk, workflow: str, status_id: str, offered: tuple[Transition, ...]) -> None:
     leads_to = {way.to.id: way.to.model_dump(mode="json") for way in offered if way.to.id != status_id}
-    with desk.ledger.db.write() as session:
-        known = get_cursor(session, f"ways.{workflow}")
-        now = desk.clock.now().isoformat()
-        entry = {"at": now, "to": list(leads_to.values())}
-        set_cursor(session, f"ways.{workflow}", **{**known, status_id: entry})
+    now = desk.clock.now().isoformat()
+    store_ways(desk.ledger, workflow, status_id, {"at": now, "to": list(leads_to.values())})
 
 
 def graph_of(desk: Desk, issue: Issue) -> tuple[Graph, frozenset[str]]:
     """Where each status of the issue's workflow was seen to lead, and the statuses explored of late."""
-    with desk.ledger.db.read() as session:
-        known: dict[str, Any] = get_cursor(session, f"ways.{workflow_of(issue)}")
+    known = ways_of(desk.ledger, workflow_of(issue))
     limit = desk.clock.now() - BELIEVED
     graph = {
         status_id: tuple(Status.model_validate(one) for one in entry["to"])

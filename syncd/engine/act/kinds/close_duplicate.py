@@ -5,62 +5,63 @@ Both are once for ever for an issue. What a person touched since it was found is
 
 from __future__ import annotations
 
-from sqlmodel import Session
-
 from syncd.domain.ticket import Issue
-from syncd.engine.act.jira_write.reread import incident_and_book
+from syncd.engine.act.jira_write.reread import book_of_basis
 from syncd.engine.act.jira_write.transition_screen import fill, with_resolution
 from syncd.engine.act.kind import BaseAct, Outcome, Rendered
 from syncd.engine.context import Desk
 from syncd.engine.errors import CannotRender, DecideAgain
-from syncd.ledger.store import audit
-from syncd.ledger.store.tables import OperationRow
+from syncd.ledger.records import OperationRecord
+from syncd.ledger.store.confirmation import Confirmation, Event
+from syncd.ledger.store.leaving import Basis
 
 
-def younger_issue(desk: Desk, row: OperationRow) -> Issue | None:
+def younger_issue(desk: Desk, operation: OperationRecord) -> Issue | None:
     """The younger issue as it is now; None where Jira does not show it."""
-    fetched = desk.clients.jira.fetch([str(row.meaning["younger"])])
+    fetched = desk.clients.jira.fetch([str(operation.meaning["younger"])])
     return fetched.issues[0] if fetched.issues else None
 
 
 class LinkDouble(BaseAct):
     """The younger issue duplicates the older."""
 
-    def render(self, desk: Desk, row: OperationRow) -> Rendered:
+    def render(self, desk: Desk, operation: OperationRecord, basis: Basis) -> Rendered:
         """The first of the mapping's link types that the site has, and both issues."""
-        _, book = incident_and_book(desk, row)
+        _, book = book_of_basis(desk, basis)
         there = {one.name.casefold(): one.name for one in book.project.link_types}
         wanted = book.mapping.jira.link_types
         name = next((there[one.casefold()] for one in wanted if one.casefold() in there), None)
         if name is None:
             raise CannotRender(f"Jira has none of the link types {', '.join(wanted)}; see jira.link_types")
-        return {"type": name, "issue": row.meaning["younger"], "other": row.meaning["older"]}
+        return {"type": name, "issue": operation.meaning["younger"], "other": operation.meaning["older"]}
 
-    def send(self, desk: Desk, row: OperationRow, rendered: Rendered) -> Outcome:
+    def send(self, desk: Desk, operation: OperationRecord, rendered: Rendered) -> Outcome:
         """One link."""
         desk.clients.jira.link(str(rendered["type"]), str(rendered["issue"]), str(rendered["other"]))
         return Outcome(str(rendered["issue"]))
 
-    def confirm(self, session: Session, desk: Desk, row: OperationRow, outcome: Outcome) -> None:
+    def confirmation(self, desk: Desk, operation: OperationRecord, outcome: Outcome) -> Confirmation:
         """The double is linked."""
-        _on_record(session, desk, row, "double.linked")
+        return Confirmation(event=_event(operation, "double.linked"))
 
-    def look(self, desk: Desk, row: OperationRow) -> Outcome | None:
+    def look(self, desk: Desk, operation: OperationRecord) -> Outcome | None:
         """Whether the younger issue shows a link to the older."""
-        issue = younger_issue(desk, row)
-        linked = issue is not None and any(link.other_id == row.meaning["older"] for link in issue.links)
-        return Outcome(str(row.meaning["younger"])) if linked else None
+        issue = younger_issue(desk, operation)
+        linked = issue is not None and any(
+            link.other_id == operation.meaning["older"] for link in issue.links
+        )
+        return Outcome(str(operation.meaning["younger"])) if linked else None
 
 
 class CloseDouble(BaseAct):
     """The younger issue is closed, if it still stands where its create put it."""
 
-    def render(self, desk: Desk, row: OperationRow) -> Rendered:
+    def render(self, desk: Desk, operation: OperationRecord, basis: Basis) -> Rendered:
         """A transition to a status of category done; raises `DecideAgain` where a person came before us."""
-        issue = younger_issue(desk, row)
-        if issue is None or issue.status.id != row.meaning["from"] or not nobody_spoke(issue):
+        issue = younger_issue(desk, operation)
+        if issue is None or issue.status.id != operation.meaning["from"] or not nobody_spoke(issue):
             raise DecideAgain
-        incident, book = incident_and_book(desk, row)
+        incident, book = book_of_basis(desk, basis)
         closed = book.project.statuses["closed"].id
         ways = [way for way in desk.clients.jira.transitions(issue.id) if way.to.category == "done"]
         if not ways:
@@ -69,22 +70,26 @@ class CloseDouble(BaseAct):
         filled = with_resolution(fill(desk, way, issue, incident, book), book)
         return {"issue": issue.id, "transition": way.id, "fields": filled.fields}
 
-    def send(self, desk: Desk, row: OperationRow, rendered: Rendered) -> Outcome:
+    def send(self, desk: Desk, operation: OperationRecord, rendered: Rendered) -> Outcome:
         """One transition."""
         fields = rendered.get("fields")
         values = fields if isinstance(fields, dict) else None
         desk.clients.jira.move(str(rendered["issue"]), str(rendered["transition"]), values)
         return Outcome(str(rendered["issue"]))
 
-    def confirm(self, session: Session, desk: Desk, row: OperationRow, outcome: Outcome) -> None:
+    def confirmation(self, desk: Desk, operation: OperationRecord, outcome: Outcome) -> Confirmation:
         """The double is closed."""
-        _on_record(session, desk, row, "double.closed")
+        return Confirmation(event=_event(operation, "double.closed"))
 
-    def look(self, desk: Desk, row: OperationRow) -> Outcome | None:
+    def look(self, desk: Desk, operation: OperationRecord) -> Outcome | None:
         """Whether the younger issue is done."""
-        issue = younger_issue(desk, row)
+        issue = younger_issue(desk, operation)
         done = issue is not None and issue.status.category == "done"
-        return Outcome(str(row.meaning["younger"])) if done else None
+        return Outcome(str(operation.meaning["younger"])) if done else None
+
+
+def _links_to(issue: Issue, other: str) -> bool:
+    return any(link.other_id == other for link in issue.links)
 
 
 def nobody_spoke(issue: Issue) -> bool:
@@ -92,14 +97,6 @@ def nobody_spoke(issue: Issue) -> bool:
     return issue.comments is not None and not issue.comments
 
 
-def _on_record(session: Session, desk: Desk, row: OperationRow, kind: str) -> None:
-    younger, older = str(row.meaning["younger"]), str(row.meaning["older"])
-    audit.append(
-        session,
-        desk.clock.now(),
-        kind,
-        incident=row.incident_id,
-        issue=younger,
-        operation=row.id,
-        data={"older": older},
-    )
+def _event(operation: OperationRecord, kind: str) -> Event:
+    younger, older = str(operation.meaning["younger"]), str(operation.meaning["older"])
+    return Event(kind, {"older": older}, younger)

@@ -7,21 +7,17 @@ never the value that they speak of.
 
 from __future__ import annotations
 
-from sqlmodel import Session
-
 from syncd.config.templates.text_limits import cut
 from syncd.domain.text import escape_wiki
 from syncd.domain.ticket import Mark
-from syncd.engine.act.jira_write.follow_up_issue import paper_in, paper_row, written
-from syncd.engine.act.jira_write.internal_comments import (
-    keep_what_the_answer_said,
-    may_comment,
-    shown_to_customers,
-)
-from syncd.engine.act.jira_write.reread import incident_and_book
+from syncd.engine.act.jira_write.follow_up_issue import paper_of, written
+from syncd.engine.act.jira_write.internal_comments import may_comment, said_public, shown_to_customers
+from syncd.engine.act.jira_write.reread import book_of_basis, incident_and_book
 from syncd.engine.act.kind import BaseAct, Outcome, Rendered, is_restricted, mark_of
 from syncd.engine.context import Desk
-from syncd.ledger.store.tables import OperationRow
+from syncd.ledger.records import OperationRecord
+from syncd.ledger.store.confirmation import Confirmation
+from syncd.ledger.store.leaving import Basis
 from syncd.policy.marks import mark_in, mark_line
 from syncd.policy.postmortem.facts_in_comments import FACTS, SAID
 
@@ -32,53 +28,54 @@ LONGEST_VALUE = 1000
 class SayOnPaper(BaseAct):
     """One comment."""
 
-    def render(self, desk: Desk, row: OperationRow) -> Rendered:
+    def render(self, desk: Desk, operation: OperationRecord, basis: Basis) -> Rendered:
         """Our words, the value harmless in wiki markup, and the mark as the last line."""
-        paper = paper_row(desk, row)
-        hidden = may_comment(desk, row, paper)
-        body = f"{_body(desk, row)}\n\n{mark_line(row.op)}"
+        paper = paper_of(desk, operation)
+        hidden = may_comment(desk, operation, basis, paper)
+        body = f"{_body(desk, operation, basis)}\n\n{mark_line(operation.op)}"
         return {"issue": paper.issue_id, "body": body, "hidden": hidden}
 
-    def send(self, desk: Desk, row: OperationRow, rendered: Rendered) -> Outcome:
+    def send(self, desk: Desk, operation: OperationRecord, rendered: Rendered) -> Outcome:
         """One comment."""
         issue, body = str(rendered["issue"]), str(rendered["body"])
-        comment = desk.clients.jira.add_comment(issue, body, _mark(desk, row), internal=True)
+        comment = desk.clients.jira.add_comment(issue, body, _mark(desk, operation), internal=True)
         public = shown_to_customers(desk, issue, comment) if rendered.get("hidden") else None
         return Outcome(comment.id, {"public": public})
 
-    def confirm(self, session: Session, desk: Desk, row: OperationRow, outcome: Outcome) -> None:
+    def confirmation(self, desk: Desk, operation: OperationRecord, outcome: Outcome) -> Confirmation:
         """The comment is there."""
-        paper = paper_in(session, row)
-        if paper is not None:
-            written(session, desk, row, paper, "paper.commented", {"comment": outcome.remote_id})
-            keep_what_the_answer_said(session, desk, row, paper, outcome)
+        moment, comment = desk.ledger.moments.next(), outcome.remote_id
+        return Confirmation(
+            duty_issue=lambda _paper: written(moment, "paper.commented", {"comment": comment}),
+            public=said_public(outcome),
+        )
 
-    def look(self, desk: Desk, row: OperationRow) -> Outcome | None:
+    def look(self, desk: Desk, operation: OperationRecord) -> Outcome | None:
         """List the issue's comments and adopt the one with our mark."""
-        for comment in desk.clients.jira.comments(paper_row(desk, row).issue_id):
-            ours = comment.mark.op == row.op if comment.mark else mark_in(comment.body) == row.op
+        for comment in desk.clients.jira.comments(paper_of(desk, operation).issue_id):
+            ours = comment.mark.op == operation.op if comment.mark else mark_in(comment.body) == operation.op
             if ours:
-                public = comment.public if (row.rendered or {}).get("hidden") else None
+                public = comment.public if (operation.rendered or {}).get("hidden") else None
                 return Outcome(comment.id, {"public": public})
         return None
 
 
-def _mark(desk: Desk, row: OperationRow) -> Mark:
+def _mark(desk: Desk, operation: OperationRecord) -> Mark:
     """The mark, with what the comment states of a duty; of a restricted incident without people's words."""
-    mark, facts = mark_of(desk, row), row.meaning.get(FACTS)
+    mark, facts = mark_of(desk, operation), operation.meaning.get(FACTS)
     if not isinstance(facts, dict):
         return mark
-    said = row.meaning.get(SAID)
-    if said and not is_restricted(desk, row):
-        _, book = incident_and_book(desk, row)
+    said = operation.meaning.get(SAID)
+    if said and not is_restricted(desk, operation):
+        _, book = incident_and_book(desk, operation)
         facts = {**facts, SAID: desk.renderer.mask(str(said), book)}
     return mark.model_copy(update={"facts": facts})
 
 
-def _body(desk: Desk, row: OperationRow) -> str:
-    said = f"{str(row.meaning['subject']).capitalize()}: {row.meaning['text']}"
-    if is_restricted(desk, row):
+def _body(desk: Desk, operation: OperationRecord, basis: Basis) -> str:
+    said = f"{str(operation.meaning['subject']).capitalize()}: {operation.meaning['text']}"
+    if basis.restricted:
         return said
-    _, book = incident_and_book(desk, row)
-    value = desk.renderer.mask(str(row.meaning.get("value", "")), book)
+    _, book = book_of_basis(desk, basis)
+    value = desk.renderer.mask(str(operation.meaning.get("value", "")), book)
     return f"{said} {escape_wiki(cut(value, LONGEST_VALUE))}".rstrip()

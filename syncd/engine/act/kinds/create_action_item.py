@@ -7,8 +7,6 @@ what cannot stays as it was typed, in the issue's text.
 
 from __future__ import annotations
 
-from sqlmodel import Session
-
 from syncd.config.templates.text_limits import slug_label, summary_line, wiki_within
 from syncd.domain.base import JsonValue
 from syncd.domain.field import FieldFacts
@@ -18,14 +16,15 @@ from syncd.domain.ticket import Account
 from syncd.engine.act.find_created import find_labelled, find_made
 from syncd.engine.act.jira_write.field_values import demanded_values
 from syncd.engine.act.jira_write.refusals import create_issue, sent_fields, with_keys_to_add
-from syncd.engine.act.jira_write.reread import incident_and_book
+from syncd.engine.act.jira_write.reread import book_of_basis
 from syncd.engine.act.jira_write.row_owner import date_in, owner_in, plain
-from syncd.engine.act.kind import BaseAct, Outcome, Rendered, is_restricted
+from syncd.engine.act.kind import BaseAct, Outcome, Rendered
 from syncd.engine.context import Desk
 from syncd.engine.errors import CannotRender, DecideAgain
-from syncd.ledger.store import audit
-from syncd.ledger.store.change_queue import look_again
-from syncd.ledger.store.tables import ActionItemRow, OperationRow, PostmortemRow
+from syncd.ledger.records import OperationRecord, PostmortemRecord
+from syncd.ledger.store.confirmation import Confirmation, Event, LookAgain, NewActionItem
+from syncd.ledger.store.leaving import Basis
+from syncd.ledger.store.loading import read
 from syncd.policy.case import Rulebook
 from syncd.policy.follow_ups.duties import active
 from syncd.policy.follow_ups.judge import KNOWLEDGE
@@ -44,15 +43,14 @@ class CreateActionItem(BaseAct):
 
     probes = True
 
-    def render(self, desk: Desk, row: OperationRow) -> Rendered:
+    def render(self, desk: Desk, operation: OperationRecord, basis: Basis) -> Rendered:
         """The fields of the issue; `facts` are what its confirmation keeps."""
-        with desk.ledger.db.read() as session:
-            paper = session.get(PostmortemRow, row.incident_id)
+        paper = read(desk.ledger, PostmortemRecord, operation.incident_id)
         if paper is None or paper.out_of_sight_since is not None:
             raise DecideAgain
-        incident, book = incident_and_book(desk, row, home=True)
-        restricted = is_restricted(desk, row)
-        knowledge = bool(row.meaning.get(KNOWLEDGE))
+        incident, book = book_of_basis(desk, basis, home=True)
+        restricted = basis.restricted
+        knowledge = bool(operation.meaning.get(KNOWLEDGE))
         if restricted and (not knowledge or book.project.sub_task is None):
             raise DecideAgain
         fields = _place(paper, book)
@@ -63,65 +61,53 @@ class CreateActionItem(BaseAct):
         if knowledge:
             _knowledge(fields, paper, incident, book, restricted)
         else:
-            kept["row"] = _row(desk, fields, row, paper, book)
-        for name in _as_list(row.meaning.get("refused")):
+            kept["row"] = _row(desk, fields, operation, paper, book)
+        for name in _as_list(operation.meaning.get("refused")):
             fields.pop(str(name), None)
         return {"fields": fields, "facts": kept, "parent": paper.issue_id}
 
-    def send(self, desk: Desk, row: OperationRow, rendered: Rendered) -> Outcome:
+    def send(self, desk: Desk, operation: OperationRecord, rendered: Rendered) -> Outcome:
         """One create; what Jira demands and nothing fills is named with the key that would."""
         try:
-            return create_issue(desk, row, rendered)
+            return create_issue(desk, operation, rendered)
         except NotDone as error:
-            raise with_keys_to_add(desk, row, sent_fields(rendered), error) from None
+            raise with_keys_to_add(desk, operation, sent_fields(rendered), error) from None
 
-    def confirm(self, session: Session, desk: Desk, row: OperationRow, outcome: Outcome) -> None:
+    def confirmation(self, desk: Desk, operation: OperationRecord, outcome: Outcome) -> Confirmation:
         """The incident has one more action item; a poll may have seen it before its answer came."""
-        rendered, key = row.rendered or {}, str(outcome.data.get("key", ""))
-        item = session.get(ActionItemRow, outcome.remote_id)
-        if item is None:
-            item = ActionItemRow(
-                issue_id=outcome.remote_id,
-                incident_id=row.incident_id,
-                key=key,
-                project=key.rpartition("-")[0],
-                source=MADE,
-                first_seen_at=desk.clock.now(),
-            )
+        rendered, key = operation.rendered or {}, str(outcome.data.get("key", ""))
         facts = outcome.data.get("facts") or rendered.get("facts")
-        item.facts = {**item.facts, **(facts if isinstance(facts, dict) else {})}
-        session.add(item)
-        look_again(session, [row.incident_id], desk.clock.now(), 0, "an action item was made")
-        audit.append(
-            session,
-            desk.clock.now(),
-            "item.adopted" if "facts" in outcome.data else "item.made",
-            incident=row.incident_id,
-            issue=outcome.remote_id,
-            operation=row.id,
-            data={"key": key, "refused": row.meaning.get("refused", [])},
+        kind = "item.adopted" if "facts" in outcome.data else "item.made"
+        return Confirmation(
+            made=NewActionItem(
+                issue_id=outcome.remote_id,
+                key=key,
+                source=MADE,
+                facts=dict(facts) if isinstance(facts, dict) else {},
+            ),
+            look=LookAgain("an action item was made"),
+            event=Event(kind, {"key": key, "refused": operation.meaning.get("refused", [])}),
         )
 
-    def look(self, desk: Desk, row: OperationRow) -> Outcome | None:
+    def look(self, desk: Desk, operation: OperationRecord) -> Outcome | None:
         """Read the keys after `probe_from`; adopt what bears our mark."""
-        fields = (row.rendered or {}).get("fields", {})
+        fields = (operation.rendered or {}).get("fields", {})
         project = fields.get("project", {}) if isinstance(fields, dict) else {}
         key = str(project.get("key", "")) if isinstance(project, dict) else ""
-        label = slug_label(f"pd-{row.incident_id}")
-        issue = find_made(desk, key, row.probe_from or 0, row.op, label)
+        label = slug_label(f"pd-{operation.incident_id}")
+        issue = find_made(desk, key, operation.probe_from or 0, operation.op, label)
         return Outcome(issue.id, {"key": issue.key}) if issue else None
 
-    def done_before(self, desk: Desk, row: OperationRow, rendered: Rendered) -> Outcome | None:
+    def done_before(self, desk: Desk, operation: OperationRecord, rendered: Rendered) -> Outcome | None:
         """By its label: it may hang on the postmortem no more."""
-        with desk.ledger.db.read() as session:
-            paper = session.get(PostmortemRow, row.incident_id)
-        label = slug_label(f"pd-{row.incident_id}")
-        issue = find_labelled(desk, paper.project, row.op, label) if paper is not None else None
+        paper = read(desk.ledger, PostmortemRecord, operation.incident_id)
+        label = slug_label(f"pd-{operation.incident_id}")
+        issue = find_labelled(desk, paper.project, operation.op, label) if paper is not None else None
         return Outcome(issue.id, {"key": issue.key, "facts": rendered["facts"]}) if issue else None
 
-    def drop_refused(self, row: OperationRow, refused: dict[str, str]) -> list[str]:
+    def drop_refused(self, operation: OperationRecord, refused: dict[str, str]) -> list[str]:
         """Owner, date and labels can be left out, once."""
-        fields = (row.rendered or {}).get("fields", {})
+        fields = (operation.rendered or {}).get("fields", {})
         return [name for name in refused if name in fields and name in OPTIONAL]
 
 
@@ -129,7 +115,7 @@ def _as_list(value: JsonValue) -> list[JsonValue]:
     return list(value) if isinstance(value, list) else []
 
 
-def _place(paper: PostmortemRow, book: Rulebook) -> Rendered:
+def _place(paper: PostmortemRecord, book: Rulebook) -> Rendered:
     """Where it is made, and as what: under the postmortem, in its project."""
     sub_task = book.project.sub_task
     if sub_task is not None:
@@ -145,7 +131,7 @@ def _place(paper: PostmortemRow, book: Rulebook) -> Rendered:
     return {"project": {"key": paper.project}, "issuetype": {"id": book.project.postmortem.type.id}}
 
 
-def _screen(desk: Desk, paper: PostmortemRow, book: Rulebook) -> tuple[FieldFacts, ...]:
+def _screen(desk: Desk, paper: PostmortemRecord, book: Rulebook) -> tuple[FieldFacts, ...]:
     """What the create screen of its type has."""
     sub_task, papers = book.project.sub_task, book.project.postmortem
     if sub_task is not None:
@@ -154,10 +140,10 @@ def _screen(desk: Desk, paper: PostmortemRow, book: Rulebook) -> tuple[FieldFact
 
 
 def _row(
-    desk: Desk, fields: Rendered, row: OperationRow, paper: PostmortemRow, book: Rulebook
+    desk: Desk, fields: Rendered, operation: OperationRecord, paper: PostmortemRecord, book: Rulebook
 ) -> dict[str, JsonValue]:
     """Fill in what the row says; return it as it is compared with the table later."""
-    cells = {name: one_line(str(row.meaning.get(name, ""))) for name in ("text", "owner", "due")}
+    cells = {name: one_line(str(operation.meaning.get(name, ""))) for name in ("text", "owner", "due")}
     account, due = owner_in(desk, cells["owner"], book), date_in(cells["due"])
     fields["summary"] = summary_line(plain(desk.renderer.mask(cells["text"], book)))
     lines = [f"A follow-up of {paper.key}, from its table."]
@@ -176,7 +162,7 @@ def _row(
 
 
 def _knowledge(
-    fields: Rendered, paper: PostmortemRow, incident: Incident, book: Rulebook, restricted: bool
+    fields: Rendered, paper: PostmortemRecord, incident: Incident, book: Rulebook, restricted: bool
 ) -> None:
     """What is asked after every incident; it belongs to the postmortem's owner from the start.
 

@@ -11,8 +11,6 @@ and holds no text; else it says nothing but the incident's number.
 
 from __future__ import annotations
 
-from sqlmodel import Session
-
 from syncd.config.templates.templates import TemplateError
 from syncd.config.templates.text_limits import slug_label
 from syncd.domain.base import JsonValue
@@ -30,13 +28,14 @@ from syncd.engine.context import Desk
 from syncd.engine.decide.case_builder import build_case
 from syncd.engine.decide.looks import read
 from syncd.engine.errors import CannotRender, DecideAgain, NotYet
-from syncd.engine.notify.security_lead import tell_lead
+from syncd.engine.notify.security_lead import untold, warn_of_untold
 from syncd.engine.observe.earlier_ledger.adopt_postmortem import LABEL, adopt_postmortem
 from syncd.engine.rulebook import Shelter, book_for, shelter_for
-from syncd.ledger.store import audit
-from syncd.ledger.store.change_queue import look_again
+from syncd.ledger.records import IncidentRecord, OperationRecord
+from syncd.ledger.store.confirmation import Confirmation, Event, LookAgain, NewPostmortem
+from syncd.ledger.store.leaving import Basis
+from syncd.ledger.store.loading import read as known_incident
 from syncd.ledger.store.restrict import PRIVATE
-from syncd.ledger.store.tables import IncidentRow, OperationRow, PostmortemRow
 from syncd.policy.case import Case, Rulebook
 from syncd.policy.postmortem.create import seconds_left
 from syncd.policy.postmortem.owed import counts_for_another, over_since, owed_postmortem
@@ -53,22 +52,22 @@ class CreatePostmortem(BaseAct):
 
     probes = True
 
-    def render(self, desk: Desk, row: OperationRow) -> Rendered:
+    def render(self, desk: Desk, operation: OperationRecord, basis: Basis) -> Rendered:
         """The fields of the issue, and what is agreed on from its birth."""
-        known, case, book = _case(desk, row)
+        known, case, book = _case(desk, operation)
         _wait_for_its_time(case, book)
         if case.turns is None:
-            read(desk, row.incident_id, book, frozenset({"log"}))
-            known, case, book = _case(desk, row)
-        if not row.attempts and adopt_postmortem(desk, case, book):
+            read(desk, operation.incident_id, book, frozenset({"log"}))
+            known, case, book = _case(desk, operation)
+        if not operation.attempts and adopt_postmortem(desk, case, book):
             raise DecideAgain
-        refused = {str(name) for name in row.meaning.get("refused", [])}
+        refused = {str(name) for name in operation.meaning.get("refused", [])}
         shelter = _shelter(desk, case, book, refused) if known.restricted else None
         if shelter is not None:
             book = shelter.book
         facts = _facts(book)
         commanders = commanders_at(desk, book, over_since(case) or case.incident.created_at)
-        owner = owner_of(desk, case, book, commanders, row.meaning.get(TURNED_DOWN, []))
+        owner = owner_of(desk, case, book, commanders, operation.meaning.get(TURNED_DOWN, []))
         fields: dict[str, JsonValue] = {
             "project": {"key": book.project.key},
             "issuetype": {"id": facts.type.id},
@@ -85,73 +84,71 @@ class CreatePostmortem(BaseAct):
         rendered: Rendered = {"fields": fields, "agree": agree, "refused": [*sorted(refused - {"assignee"})]}
         return _sheltered(rendered, fields, agree, shelter) if shelter is not None else rendered
 
-    def complete(self, desk: Desk, row: OperationRow, rendered: Rendered) -> Rendered:
+    def complete(self, desk: Desk, operation: OperationRecord, rendered: Rendered) -> Rendered:
         """What leaves is what was rendered, if it still is its time."""
-        _, case, book = _case(desk, row)
+        _, case, book = _case(desk, operation)
         _wait_for_its_time(case, book)
         return rendered
 
-    def send(self, desk: Desk, row: OperationRow, rendered: Rendered) -> Outcome:
+    def send(self, desk: Desk, operation: OperationRecord, rendered: Rendered) -> Outcome:
         """One create."""
         try:
-            return create_issue(desk, row, rendered)
+            return create_issue(desk, operation, rendered)
         except NotDone as error:
-            fields = sent_fields(rendered)
-            _turn_down(row, fields, error)
-            raise with_keys_to_add(desk, row, fields, error) from None
+            raise with_keys_to_add(desk, operation, sent_fields(rendered), error) from None
 
-    def confirm(self, session: Session, desk: Desk, row: OperationRow, outcome: Outcome) -> None:
+    def confirmation(self, desk: Desk, operation: OperationRecord, outcome: Outcome) -> Confirmation:
         """The incident has its postmortem."""
-        rendered = row.rendered or {}
-        key = str(outcome.data.get("key", ""))
-        if session.get(PostmortemRow, row.incident_id) is None:
-            session.add(
-                PostmortemRow(
-                    incident_id=row.incident_id,
-                    issue_id=outcome.remote_id,
-                    key=key,
-                    project=key.rpartition("-")[0],
-                    origin="operation",
-                    agreed=dict(rendered.get("agree", {})),
-                    written_moment=desk.ledger.moments.next(),
-                    created_at=desk.clock.now(),
-                )
-            )
-        look_again(session, [row.incident_id], desk.clock.now(), 0, "its postmortem was made")
-        if rendered.get("lead"):
-            tell_lead(session, desk, row.incident_id, str(rendered["lead"]), outcome.remote_id)
-        audit.append(
-            session,
-            desk.clock.now(),
-            "postmortem.made",
-            incident=row.incident_id,
-            issue=outcome.remote_id,
-            operation=row.id,
-            data={"key": key, "refused": list(rendered.get("refused", []))},
+        rendered, key = operation.rendered or {}, str(outcome.data.get("key", ""))
+        made = NewPostmortem(
+            issue_id=outcome.remote_id,
+            key=key,
+            agreed=dict(rendered.get("agree", {})),
+            written_moment=desk.ledger.moments.next(),
+        )
+        lead = rendered.get("lead")
+        return Confirmation(
+            made=made,
+            look=LookAgain("its postmortem was made"),
+            untold=untold(desk, str(lead)) if lead else None,
+            event=Event("postmortem.made", {"key": key, "refused": list(rendered.get("refused", []))}),
         )
 
-    def look(self, desk: Desk, row: OperationRow) -> Outcome | None:
+    def learn(self, desk: Desk, operation: OperationRecord, outcome: Outcome) -> None:
+        """What the security lead has to hear."""
+        lead = (operation.rendered or {}).get("lead")
+        if lead:
+            warn_of_untold(operation.incident_id, str(lead))
+
+    def meaning_after(self, operation: OperationRecord, error: NotDone) -> dict[str, JsonValue] | None:
+        """Where Jira refused the owner, the next attempt takes the next one."""
+        assignee = ((operation.rendered or {}).get("fields") or {}).get("assignee")
+        if "assignee" not in error.field_errors or not isinstance(assignee, dict):
+            return None
+        account = assignee.get("accountId") or assignee.get("name")
+        return {**operation.meaning, TURNED_DOWN: [*operation.meaning.get(TURNED_DOWN, []), account]}
+
+    def look(self, desk: Desk, operation: OperationRecord) -> Outcome | None:
         """Read the keys after `probe_from`; adopt what bears our mark."""
-        fields = (row.rendered or {}).get("fields", {})
+        fields = (operation.rendered or {}).get("fields", {})
         project = str(fields.get("project", {}).get("key", ""))
-        issue = find_made(desk, project, row.probe_from or 0, row.op, slug_label(f"pd-{row.incident_id}"))
+        label = slug_label(f"pd-{operation.incident_id}")
+        issue = find_made(desk, project, operation.probe_from or 0, operation.op, label)
         return Outcome(issue.id, {"key": issue.key}) if issue else None
 
-    def drop_refused(self, row: OperationRow, refused: dict[str, str]) -> list[str]:
+    def drop_refused(self, operation: OperationRecord, refused: dict[str, str]) -> list[str]:
         """Everything but the essentials can be left out; a level is replaced by another shelter."""
-        fields = (row.rendered or {}).get("fields", {})
+        fields = (operation.rendered or {}).get("fields", {})
         return [name for name in refused if name in fields and name not in ESSENTIAL]
 
 
-def _case(desk: Desk, row: OperationRow) -> tuple[IncidentRow, Case, Rulebook]:
+def _case(desk: Desk, operation: OperationRecord) -> tuple[IncidentRecord, Case, Rulebook]:
     """What is known of the incident now; raises `DecideAgain` where it has a postmortem or no team."""
-    with desk.ledger.db.read() as session:
-        known = session.get(IncidentRow, row.incident_id)
+    known = known_incident(desk.ledger, IncidentRecord, operation.incident_id)
     book = book_for(desk, known, home=True) if known is not None else None
     if known is None or book is None:
         raise DecideAgain
-    with desk.ledger.db.read() as session:
-        case = build_case(session, desk, known, book, ({}, None))
+    case = build_case(desk, known, book, ({}, None))
     if case.postmortem is not None or counts_for_another(case):
         raise DecideAgain
     return known, case, book
@@ -199,7 +196,7 @@ def _sheltered(
 
 def _texts(
     desk: Desk,
-    known: IncidentRow,
+    known: IncidentRecord,
     case: Case,
     book: Rulebook,
     owner: Account | None,
@@ -231,12 +228,3 @@ def _labels(incident: Incident, book: Rulebook, facts: PostmortemFacts) -> dict[
     labels = ["syncd", LABEL, slug_label(f"pd-{incident.id}")]
     labels += [slug_label(label) for label in book.mapping.postmortem.labels]
     return {"labels": [*dict.fromkeys(labels)]}
-
-
-def _turn_down(row: OperationRow, fields: dict[str, JsonValue], error: NotDone) -> None:
-    """Jira refused the owner: the next attempt takes the next one."""
-    assignee = fields.get("assignee")
-    if "assignee" in error.field_errors and isinstance(assignee, dict):
-        account = assignee.get("accountId") or assignee.get("name")
-        before = row.meaning.get(TURNED_DOWN, [])
-        row.meaning = {**row.meaning, TURNED_DOWN: [*before, account]}

@@ -11,8 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sqlmodel import Session
-
 from syncd.config.templates.templates import TemplateError
 from syncd.config.templates.text_limits import slug_label
 from syncd.domain.base import JsonValue
@@ -26,13 +24,13 @@ from syncd.engine.act.jira_write.reread import incident_and_book
 from syncd.engine.act.kind import BaseAct, Outcome, Rendered
 from syncd.engine.context import Desk
 from syncd.engine.errors import CannotRender, DecideAgain
-from syncd.engine.notify.security_lead import tell_lead
+from syncd.engine.notify.security_lead import untold, warn_of_untold
 from syncd.engine.observe.accounts import people_of
 from syncd.engine.rulebook import shelter_for
-from syncd.ledger.store import audit
-from syncd.ledger.store.change_queue import look_again
+from syncd.ledger.records import IncidentRecord, OperationRecord
+from syncd.ledger.store.confirmation import Confirmation, Event, LookAgain, NewTicket
+from syncd.ledger.store.leaving import Basis
 from syncd.ledger.store.restrict import PRIVATE
-from syncd.ledger.store.tables import IncidentRow, OperationRow, TicketRow
 from syncd.policy.case import Case, Rulebook
 from syncd.policy.restricted import ASPECT, STUB
 from syncd.policy.severity import Severity, decide_severity
@@ -51,17 +49,14 @@ class CreateTicket(BaseAct):
 
     probes = True
 
-    def render(self, desk: Desk, row: OperationRow) -> Rendered:
+    def render(self, desk: Desk, operation: OperationRecord, basis: Basis) -> Rendered:
         """The fields of the issue, and what both sides agree on from its birth."""
-        with desk.ledger.db.read() as session:
-            known = session.get(IncidentRow, row.incident_id)
-            ticket = session.get(TicketRow, row.incident_id)
-        if known is None or ticket is not None:
+        if basis.incident is None or basis.ticket is not None:
             raise DecideAgain
-        return self.render_known(desk, row, known)
+        return self.render_known(desk, operation, basis.incident)
 
-    def render_known(self, desk: Desk, row: OperationRow, known: IncidentRow) -> Rendered:
-        """As `render`, given the row of an incident that has no ticket.
+    def render_known(self, desk: Desk, operation: OperationRecord, known: IncidentRecord) -> Rendered:
+        """As `render`, given an incident that has no ticket.
 
         `needed` are the fields that are not left out even if Jira refuses them.
         """
@@ -69,7 +64,7 @@ class CreateTicket(BaseAct):
         book = desk.book_of(incident, known.team)
         if book is None:
             raise CannotRender(f"no mapping claims service {incident.service.name or incident.service.id}")
-        refused = {str(name) for name in _as_list(row.meaning.get("refused"))}
+        refused = {str(name) for name in _as_list(operation.meaning.get("refused"))}
         shelter = shelter_for(desk, book, refused) if known.restricted else None
         if shelter is not None:
             book = shelter.book
@@ -78,7 +73,7 @@ class CreateTicket(BaseAct):
         else:
             fields, agree = _fields(desk, incident, book)
             _keep_backfill_silent(fields, agree, incident, book)
-            _add_security(fields, row.meaning.get("security"), book)
+            _add_security(fields, operation.meaning.get("security"), book)
         if shelter is not None and shelter.level is not None:
             fields["security"] = {"id": shelter.level.id}
         for name in refused - ESSENTIAL:
@@ -93,7 +88,7 @@ class CreateTicket(BaseAct):
         }
         return {**rendered, PRIVATE: True, "lead": shelter.why} if shelter is not None else rendered
 
-    def complete(self, desk: Desk, row: OperationRow, rendered: Rendered) -> Rendered:
+    def complete(self, desk: Desk, operation: OperationRecord, rendered: Rendered) -> Rendered:
         """The texts of a restricted incident, read now and kept nowhere; a stub has none.
 
         What was rendered holds the stub's words in their place, so that it is harmless by itself.
@@ -103,10 +98,10 @@ class CreateTicket(BaseAct):
             return rendered
         if agree.get(STUB):
             return rendered
-        incident = desk.clients.pagerduty.incident(row.incident_id)
+        incident = desk.clients.pagerduty.incident(operation.incident_id)
         if incident is None:
             return rendered
-        _, book = incident_and_book(desk, row)
+        _, book = incident_and_book(desk, operation)
         whole = dict(fields)
         whole["summary"], whole["description"] = texts_of(desk, incident, book)
         for name, spec in book.mapping.jira.fields.items():
@@ -115,59 +110,53 @@ class CreateTicket(BaseAct):
                 whole[facts.id] = mapped_value(desk, spec, facts, incident, book)
         return {**rendered, "fields": whole}
 
-    def send(self, desk: Desk, row: OperationRow, rendered: Rendered) -> Outcome:
+    def send(self, desk: Desk, operation: OperationRecord, rendered: Rendered) -> Outcome:
         """One create."""
         try:
-            return create_issue(desk, row, rendered)
+            return create_issue(desk, operation, rendered)
         except NotDone as error:
-            raise with_keys_to_add(desk, row, sent_fields(rendered), error) from None
+            raise with_keys_to_add(desk, operation, sent_fields(rendered), error) from None
 
-    def confirm(self, session: Session, desk: Desk, row: OperationRow, outcome: Outcome) -> None:
+    def confirmation(self, desk: Desk, operation: OperationRecord, outcome: Outcome) -> Confirmation:
         """The incident has its ticket; an assignee who was refused is looked up again by later decisions."""
-        rendered = row.rendered or {}
-        key = str(outcome.data.get("key", ""))
-        refused = list(rendered.get("refused", []))
-        session.add(
-            TicketRow(
-                incident_id=row.incident_id,
-                issue_id=outcome.remote_id,
-                key=key,
-                project=key.rpartition("-")[0],
-                origin="operation",
-                agreed=dict(rendered.get("agree", {})),
-                refused=[name for name in refused if name != "assignee"],
-                written_moment=desk.ledger.moments.next(),
-                created_at=desk.clock.now(),
-            )
+        rendered = operation.rendered or {}
+        key, refused = str(outcome.data.get("key", "")), list(rendered.get("refused", []))
+        made = NewTicket(
+            issue_id=outcome.remote_id,
+            key=key,
+            agreed=dict(rendered.get("agree", {})),
+            refused=[name for name in refused if name != "assignee"],
+            written_moment=desk.ledger.moments.next(),
         )
-        look_again(session, [row.incident_id], desk.clock.now(), 0, "its ticket was made")
-        if ASPECT in refused:
+        lead = rendered.get("lead")
+        return Confirmation(
+            made=made,
+            look=LookAgain("its ticket was made"),
+            untold=untold(desk, str(lead)) if lead else None,
+            event=Event("ticket.made", {"key": key, "refused": refused}),
+        )
+
+    def learn(self, desk: Desk, operation: OperationRecord, outcome: Outcome) -> None:
+        """When Jira made it, what Jira offers but refuses, and what the security lead has to hear."""
+        rendered = operation.rendered or {}
+        if ASPECT in rendered.get("refused", []):
             desk.facts.forget_projects()  # it offered a level that it then refused
         desk.lags.made(outcome.remote_id)
         if rendered.get("lead"):
-            tell_lead(session, desk, row.incident_id, str(rendered["lead"]), outcome.remote_id)
-        audit.append(
-            session,
-            desk.clock.now(),
-            "ticket.made",
-            incident=row.incident_id,
-            issue=outcome.remote_id,
-            operation=row.id,
-            data={"key": key, "refused": refused},
-        )
+            warn_of_untold(operation.incident_id, str(rendered["lead"]))
 
-    def look(self, desk: Desk, row: OperationRow) -> Outcome | None:
+    def look(self, desk: Desk, operation: OperationRecord) -> Outcome | None:
         """Read the keys after `probe_from`; adopt what bears our mark."""
-        op, label = op_of(ticket_key(row.incident_id)), slug_label(f"pd-{row.incident_id}")
-        issue = find_made(desk, _project_of(row), row.probe_from or 0, op, label)
+        op, label = op_of(ticket_key(operation.incident_id)), slug_label(f"pd-{operation.incident_id}")
+        issue = find_made(desk, _project_of(operation), operation.probe_from or 0, op, label)
         return Outcome(issue.id, {"key": issue.key}) if issue else None
 
-    def drop_refused(self, row: OperationRow, refused: dict[str, str]) -> list[str]:
+    def drop_refused(self, operation: OperationRecord, refused: dict[str, str]) -> list[str]:
         """Everything but the essentials and what mapping or screen demand can be left out, once.
 
         A level that Jira refuses is never just left out: the ticket is made elsewhere, or as a stub.
         """
-        rendered = row.rendered or {}
+        rendered = operation.rendered or {}
         needed = ESSENTIAL | set(rendered.get("needed", []))
         if rendered.get(PRIVATE):
             needed -= {"security"}
@@ -192,8 +181,8 @@ def _add_security(fields: dict[str, JsonValue], level: JsonValue, book: Rulebook
     fields["security"] = {"id": ident}
 
 
-def _project_of(row: OperationRow) -> str:
-    fields = (row.rendered or {}).get("fields", {})
+def _project_of(operation: OperationRecord) -> str:
+    fields = (operation.rendered or {}).get("fields", {})
     project = fields.get("project", {}) if isinstance(fields, dict) else {}
     return str(project.get("key", "")) if isinstance(project, dict) else ""
 

@@ -7,12 +7,11 @@ once and recorded; a security level never is.
 from __future__ import annotations
 
 from collections.abc import Collection
+from functools import partial
 from typing import Any
 
-from sqlmodel import Session
-
 from syncd.domain.base import JsonValue
-from syncd.engine.act.jira_write.follow_up_issue import agree, paper_in, paper_row, written
+from syncd.engine.act.jira_write.follow_up_issue import agreed_on, paper_of, written
 from syncd.engine.act.jira_write.refusals import (
     forget_refused_assignee,
     note_refusal,
@@ -21,20 +20,22 @@ from syncd.engine.act.jira_write.refusals import (
 )
 from syncd.engine.act.kind import BaseAct, Outcome, Rendered
 from syncd.engine.context import Desk
-from syncd.ledger.store.tables import OperationRow
+from syncd.ledger.records import DutyIssueRecord, OperationRecord
+from syncd.ledger.store.confirmation import Change, Confirmation
+from syncd.ledger.store.leaving import Basis
 from syncd.remote.errors import NotDone
 
 
 class EditPaper(BaseAct):
     """One edit: `fields` are set, `update` holds the labels to add and remove, `agree` is agreed on then."""
 
-    def render(self, desk: Desk, row: OperationRow) -> Rendered:
+    def render(self, desk: Desk, operation: OperationRecord, basis: Basis) -> Rendered:
         """What is meant, without what Jira refused."""
-        paper = paper_row(desk, row)
-        stop_where_refused(desk, row)
-        refused = set(row.meaning.get("refused", []))
-        fields = _without(row.meaning.get("fields"), refused)
-        update = _without(row.meaning.get("update"), refused)
+        paper = paper_of(desk, operation)
+        stop_where_refused(desk, operation)
+        refused = set(operation.meaning.get("refused", []))
+        fields = _without(operation.meaning.get("fields"), refused)
+        update = _without(operation.meaning.get("update"), refused)
         return {
             "issue": paper.issue_id,
             "fields": fields,
@@ -42,7 +43,7 @@ class EditPaper(BaseAct):
             "refused": [*sorted(refused)],
         }
 
-    def send(self, desk: Desk, row: OperationRow, rendered: Rendered) -> Outcome:
+    def send(self, desk: Desk, operation: OperationRecord, rendered: Rendered) -> Outcome:
         """One edit; nothing is sent where all of it was refused."""
         fields, update = _without(rendered["fields"]), _without(rendered["update"])
         if fields or update:
@@ -50,32 +51,36 @@ class EditPaper(BaseAct):
                 desk.clients.jira.edit(str(rendered["issue"]), fields, update)
             except NotDone as error:
                 forget_refused_assignee(desk, fields, error)
-                droppable = self.drop_refused(row, error.field_errors)
+                droppable = self.drop_refused(operation, error.field_errors)
                 if not droppable or set(droppable) != set(error.field_errors):
-                    note_refusal(desk, row, error)
+                    note_refusal(desk, operation, error)
                 raise
         return Outcome(str(rendered["issue"]))
 
-    def confirm(self, session: Session, desk: Desk, row: OperationRow, outcome: Outcome) -> None:
+    def confirmation(self, desk: Desk, operation: OperationRecord, outcome: Outcome) -> Confirmation:
         """What was written is agreed on, and stands in what is known of it."""
-        desk.facts.end_trail(place(row))
-        paper = paper_in(session, row)
-        if paper is None:
-            return
-        rendered = row.rendered or {}
-        agree(paper, dict(row.meaning.get("agree", {})))
-        fields, update = _without(rendered.get("fields")), _without(rendered.get("update"))
-        if paper.snapshot:
-            paper.snapshot = _as_written(paper.snapshot, fields, update)
-        refused: list[JsonValue] = [*rendered.get("refused", [])]
-        names: list[JsonValue] = [*sorted({*fields, *update})]
-        written(session, desk, row, paper, "paper.edited", {"fields": names, "refused": refused})
+        return Confirmation(duty_issue=partial(_change, operation, desk.ledger.moments.next()))
 
-    def drop_refused(self, row: OperationRow, refused: dict[str, str]) -> list[str]:
+    def learn(self, desk: Desk, operation: OperationRecord, outcome: Outcome) -> None:
+        """Jira took it: earlier refusals count no more."""
+        desk.facts.end_trail(place(operation))
+
+    def drop_refused(self, operation: OperationRecord, refused: dict[str, str]) -> list[str]:
         """Anything can be left as it is, but never a security level."""
-        rendered = row.rendered or {}
+        rendered = operation.rendered or {}
         sent = {*_without(rendered.get("fields")), *_without(rendered.get("update"))}
         return [name for name in refused if name in sent and name != "security"]
+
+
+def _change(operation: OperationRecord, moment: int, paper: DutyIssueRecord) -> Change:
+    rendered = operation.rendered or {}
+    values = agreed_on(paper, dict(operation.meaning.get("agree", {})))
+    fields, update = _without(rendered.get("fields")), _without(rendered.get("update"))
+    if paper.snapshot:
+        values["snapshot"] = _as_written(paper.snapshot, fields, update)
+    refused: list[JsonValue] = [*rendered.get("refused", [])]
+    names: list[JsonValue] = [*sorted({*fields, *update})]
+    return written(moment, "paper.edited", {"fields": names, "refused": refused}, **values)
 
 
 def _without(values: JsonValue, refused: Collection[str] = ()) -> dict[str, JsonValue]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from sqlmodel import Session
+from functools import partial
+from typing import Any
 
 from syncd.domain.base import JsonValue
 from syncd.engine.act.jira_write.refusals import (
@@ -11,10 +12,11 @@ from syncd.engine.act.jira_write.refusals import (
     place,
     stop_where_refused,
 )
-from syncd.engine.act.kind import BaseAct, Outcome, Rendered, ticket_row
+from syncd.engine.act.kind import BaseAct, Outcome, Rendered, there
 from syncd.engine.context import Desk
-from syncd.ledger.store import audit
-from syncd.ledger.store.tables import OperationRow, TicketRow
+from syncd.ledger.records import OperationRecord, TicketRecord
+from syncd.ledger.store.confirmation import Change, Confirmation, Event
+from syncd.ledger.store.leaving import Basis
 from syncd.policy.ticket.revert_counter import remembered
 from syncd.remote.errors import NotDone
 
@@ -24,14 +26,14 @@ LABELS = "labels"
 class EditTicket(BaseAct):
     """One edit."""
 
-    def render(self, desk: Desk, row: OperationRow) -> Rendered:
+    def render(self, desk: Desk, operation: OperationRecord, basis: Basis) -> Rendered:
         """The fields as decided, without those that Jira refused."""
-        stop_where_refused(desk, row)
-        refused = row.meaning.get("refused", [])
-        fields = {name: value for name, value in row.meaning["fields"].items() if name not in refused}
-        return {"issue": ticket_row(desk, row).issue_id, "fields": fields, "refused": list(refused)}
+        stop_where_refused(desk, operation)
+        refused = operation.meaning.get("refused", [])
+        fields = {name: value for name, value in operation.meaning["fields"].items() if name not in refused}
+        return {"issue": there(basis.ticket).issue_id, "fields": fields, "refused": list(refused)}
 
-    def send(self, desk: Desk, row: OperationRow, rendered: Rendered) -> Outcome:
+    def send(self, desk: Desk, operation: OperationRecord, rendered: Rendered) -> Outcome:
         """One edit; nothing is sent where all its fields were refused."""
         fields = rendered["fields"]
         if isinstance(fields, dict) and fields:
@@ -40,47 +42,43 @@ class EditTicket(BaseAct):
                 desk.clients.jira.edit(str(rendered["issue"]), values, _verbs(fields))
             except NotDone as error:
                 forget_refused_assignee(desk, fields, error)
-                droppable = self.drop_refused(row, error.field_errors)
+                droppable = self.drop_refused(operation, error.field_errors)
                 if not droppable or set(droppable) != set(error.field_errors):
-                    note_refusal(desk, row, error)
+                    note_refusal(desk, operation, error)
                 raise
         return Outcome(str(rendered["issue"]))
 
-    def confirm(self, session: Session, desk: Desk, row: OperationRow, outcome: Outcome) -> None:
+    def confirmation(self, desk: Desk, operation: OperationRecord, outcome: Outcome) -> Confirmation:
         """Both sides agree on these aspects; a refused field is not tried again.
 
         A refused assignee is one person: another one is tried when the incident has another.
         """
-        desk.facts.end_trail(place(row))
-        ticket = session.get(TicketRow, row.incident_id)
-        if ticket is None:
-            return
-        rendered = row.rendered or {}
-        ticket.agreed = {**ticket.agreed, **row.meaning["agree"]}
-        if not rendered.get("refused"):
-            for name, before in row.meaning.get("before", {}).items():
-                ticket.agreed = {**ticket.agreed, **remembered(ticket.agreed, name, before)}
-        given_up = {name for name in rendered.get("refused", []) if name != "assignee"}
-        if given_up:
-            ticket.refused = sorted({*ticket.refused, *given_up})
-        if ticket.snapshot:
-            ticket.snapshot = _as_written(ticket.snapshot, rendered["fields"])
-        ticket.written_moment = desk.ledger.moments.next()
-        session.add(ticket)
-        audit.append(
-            session,
-            desk.clock.now(),
-            "ticket.edited",
-            incident=row.incident_id,
-            issue=ticket.issue_id,
-            operation=row.id,
-            data={"fields": sorted(rendered["fields"]), "refused": rendered.get("refused", [])},
-        )
+        return Confirmation(ticket=partial(_change, operation, desk.ledger.moments.next()))
 
-    def drop_refused(self, row: OperationRow, refused: dict[str, str]) -> list[str]:
+    def learn(self, desk: Desk, operation: OperationRecord, outcome: Outcome) -> None:
+        """Jira took it: earlier refusals count no more."""
+        desk.facts.end_trail(place(operation))
+
+    def drop_refused(self, operation: OperationRecord, refused: dict[str, str]) -> list[str]:
         """Any field can be left as it is, but never a security level."""
-        fields = (row.rendered or {}).get("fields", {})
+        fields = (operation.rendered or {}).get("fields", {})
         return [name for name in refused if name in fields and name != "security"]
+
+
+def _change(operation: OperationRecord, moment: int, ticket: TicketRecord) -> Change:
+    rendered = operation.rendered or {}
+    agreed = {**ticket.agreed, **operation.meaning["agree"]}
+    if not rendered.get("refused"):
+        for name, before in operation.meaning.get("before", {}).items():
+            agreed = {**agreed, **remembered(agreed, name, before)}
+    values: dict[str, Any] = {"agreed": agreed, "written_moment": moment}
+    given_up = {name for name in rendered.get("refused", []) if name != "assignee"}
+    if given_up:
+        values["refused"] = sorted({*ticket.refused, *given_up})
+    if ticket.snapshot:
+        values["snapshot"] = _as_written(ticket.snapshot, rendered["fields"])
+    data = {"fields": sorted(rendered["fields"]), "refused": rendered.get("refused", [])}
+    return Change(values, Event("ticket.edited", data))
 
 
 def _relabelled(labels: JsonValue, change: dict[str, JsonValue]) -> list[JsonValue]:

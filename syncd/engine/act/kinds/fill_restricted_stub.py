@@ -7,46 +7,48 @@ meanwhile stays, and the ticket says no more than that. The texts are read when 
 
 from __future__ import annotations
 
-from sqlmodel import Session
+from functools import partial
 
+from syncd.domain.base import JsonValue
 from syncd.domain.incident import stub_title
 from syncd.engine.act.jira_write.reread import incident_and_book
-from syncd.engine.act.kind import BaseAct, Outcome, Rendered, ticket_row
+from syncd.engine.act.kind import BaseAct, Outcome, Rendered, there
 from syncd.engine.act.kinds.create_ticket import stub_description, texts_of
 from syncd.engine.context import Desk
 from syncd.engine.errors import CannotRender, DecideAgain
-from syncd.ledger.store import audit
+from syncd.ledger.records import OperationRecord, TicketRecord
+from syncd.ledger.store.confirmation import Change, Confirmation, Event
+from syncd.ledger.store.confirming import change_ticket
+from syncd.ledger.store.leaving import Basis
 from syncd.ledger.store.restrict import PRIVATE
-from syncd.ledger.store.tables import OperationRow, TicketRow
 from syncd.policy.restricted import KEPT, STUB
 
 
 class FillStub(BaseAct):
     """Title and description, once the level is there."""
 
-    def render(self, desk: Desk, row: OperationRow) -> Rendered:
+    def render(self, desk: Desk, operation: OperationRecord, basis: Basis) -> Rendered:
         """The issue alone."""
-        return {"issue": ticket_row(desk, row).issue_id, PRIVATE: True}
+        return {"issue": there(basis.ticket).issue_id, PRIVATE: True}
 
-    def complete(self, desk: Desk, row: OperationRow, rendered: Rendered) -> Rendered:
+    def complete(self, desk: Desk, operation: OperationRecord, rendered: Rendered) -> Rendered:
         """The texts; raises `DecideAgain` where a person wrote or took the level off since."""
         found = desk.clients.jira.fetch([str(rendered["issue"])], fields=["description"]).issues
         if not found or found[0].security_level is None:
             raise DecideAgain
-        known, book = incident_and_book(desk, row)
+        known, book = incident_and_book(desk, operation)
         description = str(found[0].fields.get("description") or "").strip()
         untouched = found[0].summary == stub_title(known.number) and description == stub_description(known)
         if not untouched:
-            with desk.ledger.db.write() as session:
-                _keep(session, desk, row, KEPT)
+            change_ticket(desk.ledger, operation, _kept, desk.clock.now())
             raise DecideAgain
-        incident = desk.clients.pagerduty.incident(row.incident_id)
+        incident = desk.clients.pagerduty.incident(operation.incident_id)
         if incident is None:
             raise CannotRender("PagerDuty does not show the incident to us")
         summary, text = texts_of(desk, incident, book)
         return {**rendered, "fields": {"summary": summary, "description": text}}
 
-    def send(self, desk: Desk, row: OperationRow, rendered: Rendered) -> Outcome:
+    def send(self, desk: Desk, operation: OperationRecord, rendered: Rendered) -> Outcome:
         """One edit."""
         fields = rendered["fields"]
         if not isinstance(fields, dict):
@@ -54,26 +56,22 @@ class FillStub(BaseAct):
         desk.clients.jira.edit(str(rendered["issue"]), fields)
         return Outcome(str(rendered["issue"]))
 
-    def confirm(self, session: Session, desk: Desk, row: OperationRow, outcome: Outcome) -> None:
+    def confirmation(self, desk: Desk, operation: OperationRecord, outcome: Outcome) -> Confirmation:
         """It is a ticket like any other restricted one."""
-        _keep(session, desk, row, None)
+        return Confirmation(ticket=partial(_filled, desk.ledger.moments.next()))
 
 
-def _keep(session: Session, desk: Desk, row: OperationRow, stub: str | None) -> None:
-    ticket = session.get(TicketRow, row.incident_id)
-    if ticket is None:
-        return
-    agreed = {name: value for name, value in ticket.agreed.items() if name != STUB}
-    ticket.agreed = {**agreed, STUB: stub} if stub else agreed
-    if stub is None:
-        ticket.written_moment = desk.ledger.moments.next()
-    session.add(ticket)
-    audit.append(
-        session,
-        desk.clock.now(),
-        "left" if stub else "ticket.filled",
-        incident=row.incident_id,
-        issue=ticket.issue_id,
-        operation=row.id,
-        data={"rule": "restricted", "reason": "a person wrote on the stub, so it stays one"} if stub else {},
-    )
+def _filled(moment: int, ticket: TicketRecord) -> Change:
+    return Change({"agreed": _agreed(ticket), "written_moment": moment}, Event("ticket.filled"))
+
+
+def _kept(ticket: TicketRecord) -> Change:
+    data: dict[str, JsonValue] = {
+        "rule": "restricted",
+        "reason": "a person wrote on the stub, so it stays one",
+    }
+    return Change({"agreed": {**_agreed(ticket), STUB: KEPT}}, Event("left", data))
+
+
+def _agreed(ticket: TicketRecord) -> dict[str, JsonValue]:
+    return {name: value for name, value in ticket.agreed.items() if name != STUB}

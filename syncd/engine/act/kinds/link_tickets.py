@@ -2,54 +2,47 @@
 
 from __future__ import annotations
 
-from sqlmodel import Session
+from functools import partial
 
 from syncd.domain.incident import Incident
-from syncd.engine.act.kind import BaseAct, Outcome, Rendered, ticket_row
+from syncd.engine.act.kind import BaseAct, Outcome, Rendered, there
 from syncd.engine.context import Desk
 from syncd.engine.errors import CannotRender, DecideAgain
-from syncd.ledger.store import audit
-from syncd.ledger.store.tables import IncidentRow, OperationRow, TicketRow
+from syncd.ledger.records import OperationRecord, TicketRecord
+from syncd.ledger.store.confirmation import Change, Confirmation, Event
+from syncd.ledger.store.leaving import Basis
+from syncd.ledger.store.loading import read
 
 
 class LinkTickets(BaseAct):
     """One link from the ticket to another incident's ticket."""
 
-    def render(self, desk: Desk, row: OperationRow) -> Rendered:
+    def render(self, desk: Desk, operation: OperationRecord, basis: Basis) -> Rendered:
         """The first of the mapping's link types that the site has, and both issues."""
-        ticket = ticket_row(desk, row)
-        with desk.ledger.db.read() as session:
-            other = session.get(TicketRow, str(row.meaning["target"]))
-            known = session.get(IncidentRow, row.incident_id)
+        ticket, known = there(basis.ticket), basis.incident
+        other = read(desk.ledger, TicketRecord, str(operation.meaning["target"]))
         book = desk.book_of(Incident.model_validate(known.snapshot), known.team) if known else None
         if other is None or book is None:
             raise DecideAgain
-        there = {one.name.casefold(): one.name for one in book.project.link_types}
+        offered = {one.name.casefold(): one.name for one in book.project.link_types}
         wanted = book.mapping.jira.link_types
-        name = next((there[one.casefold()] for one in wanted if one.casefold() in there), None)
+        name = next((offered[one.casefold()] for one in wanted if one.casefold() in offered), None)
         if name is None:
             raise CannotRender(f"Jira has none of the link types {', '.join(wanted)}; see jira.link_types")
         return {"type": name, "issue": ticket.issue_id, "other": other.issue_id}
 
-    def send(self, desk: Desk, row: OperationRow, rendered: Rendered) -> Outcome:
+    def send(self, desk: Desk, operation: OperationRecord, rendered: Rendered) -> Outcome:
         """One link: this ticket duplicates the other."""
         desk.clients.jira.link(str(rendered["type"]), str(rendered["issue"]), str(rendered["other"]))
         return Outcome(str(rendered["other"]))
 
-    def confirm(self, session: Session, desk: Desk, row: OperationRow, outcome: Outcome) -> None:
+    def confirmation(self, desk: Desk, operation: OperationRecord, outcome: Outcome) -> Confirmation:
         """The link is known to be there."""
-        ticket = session.get(TicketRow, row.incident_id)
-        if ticket is None:
-            return
-        ticket.agreed = {**ticket.agreed, str(row.meaning["purpose"]): row.meaning["target"]}
-        ticket.written_moment = desk.ledger.moments.next()
-        session.add(ticket)
-        audit.append(
-            session,
-            desk.clock.now(),
-            "ticket.linked",
-            incident=row.incident_id,
-            issue=ticket.issue_id,
-            operation=row.id,
-            data={"to": outcome.remote_id, "purpose": str(row.meaning["purpose"])},
-        )
+        return Confirmation(ticket=partial(_change, operation, outcome.remote_id, desk.ledger.moments.next()))
+
+
+def _change(operation: OperationRecord, other: str, moment: int, ticket: TicketRecord) -> Change:
+    purpose = str(operation.meaning["purpose"])
+    agreed = {**ticket.agreed, purpose: operation.meaning["target"]}
+    event = Event("ticket.linked", {"to": other, "purpose": purpose})
+    return Change({"agreed": agreed, "written_moment": moment}, event)

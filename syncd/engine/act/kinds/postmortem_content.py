@@ -12,8 +12,8 @@ from syncd.domain.incident import Note, Responder
 from syncd.domain.postmortem import Alert, Story
 from syncd.domain.ticket import Account, Comment
 from syncd.engine.context import Desk
+from syncd.ledger.records import IncidentRecord
 from syncd.ledger.store.postmortems import log_of
-from syncd.ledger.store.tables import IncidentRow
 from syncd.policy.case import Case, Rulebook
 from syncd.policy.postmortem.owed import Owed, spells_of
 from syncd.policy.postmortem.timeline import helpers_of, timeline_of, windows_of
@@ -22,7 +22,7 @@ from syncd.remote.errors import Cause, NotDone
 
 def story_of(
     desk: Desk,
-    row: IncidentRow,
+    known: IncidentRecord,
     case: Case,
     book: Rulebook,
     owed: Owed,
@@ -35,7 +35,7 @@ def story_of(
     Raises `RemoteError` where something has to be read and cannot be.
     """
     withheld = case.restricted
-    log, turns, spells = log_of(row), case.turns or (), spells_of(case, book)
+    log, turns, spells = log_of(known), case.turns or (), spells_of(case, book)
     notes = () if withheld else _notes(desk, case)
     comments = () if withheld else _comments(desk, case)
     acknowledged = next((one.at for one in turns if one.kind == "acknowledged"), None)

@@ -11,21 +11,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from sqlmodel import Session, col, select
-
 from syncd.domain.operation import op_of
-from syncd.engine.act.jira_write.internal_comments import (
-    keep_what_the_answer_said,
-    may_comment,
-    shown_to_customers,
-)
-from syncd.engine.act.kind import BaseAct, Outcome, Rendered, is_restricted, ticket_row
+from syncd.engine.act.jira_write.internal_comments import may_comment, said_public, shown_to_customers
+from syncd.engine.act.kind import BaseAct, Outcome, Rendered, there
 from syncd.engine.act.kinds.post_text import copy_of_comment, copy_of_note
 from syncd.engine.context import Desk
 from syncd.engine.errors import DecideAgain
-from syncd.ledger.store import audit
-from syncd.ledger.store.change_queue import look_again
-from syncd.ledger.store.tables import MirrorLinkRow, OperationRow, TicketRow
+from syncd.ledger.records import OperationRecord
+from syncd.ledger.store import leaving
+from syncd.ledger.store.confirmation import Change, Confirmation, PairRecord, Rewritten
+from syncd.ledger.store.leaving import Basis
+from syncd.ledger.store.mirror_links import store_copy
 from syncd.policy.marks import mark_line, text_hash
 from syncd.policy.two_way.update_copies import GONE
 from syncd.remote.errors import Cause, NotDone
@@ -43,20 +39,24 @@ def deleted_words(at: datetime) -> str:
 class RewriteComment(BaseAct):
     """Our comment says what its note says now."""
 
-    def render(self, desk: Desk, row: OperationRow) -> Rendered:
+    def render(self, desk: Desk, operation: OperationRecord, basis: Basis) -> Rendered:
         """The whole comment; raises `DecideAgain` where nothing is to be written."""
-        ticket = ticket_row(desk, row)
-        hidden = may_comment(desk, row, ticket)
-        if row.meaning["version"] == GONE:
-            _still_gone(
-                desk, row, (note.id for note in desk.clients.pagerduty.notes(row.incident_id)), notes=True
-            )
-        body = _whole(desk, row, f"note/{row.meaning['note']}", "\n\n")
+        ticket = there(basis.ticket)
+        hidden = may_comment(desk, operation, basis, ticket)
+        if operation.meaning["version"] == GONE:
+            notes = desk.clients.pagerduty.notes(operation.incident_id)
+            _still_gone(desk, operation, (note.id for note in notes), notes=True)
+        body = _whole(desk, operation, basis, f"note/{operation.meaning['note']}", "\n\n")
         standing = {one.id: one.body for one in desk.clients.jira.comments(ticket.issue_id)}
-        _ours_to_write(desk, row, standing.get(str(row.meaning["comment"])), body)
-        return {"issue": ticket.issue_id, "comment": row.meaning["comment"], "body": body, "hidden": hidden}
+        _ours_to_write(desk, operation, standing.get(str(operation.meaning["comment"])), body)
+        return {
+            "issue": ticket.issue_id,
+            "comment": operation.meaning["comment"],
+            "body": body,
+            "hidden": hidden,
+        }
 
-    def send(self, desk: Desk, row: OperationRow, rendered: Rendered) -> Outcome:
+    def send(self, desk: Desk, operation: OperationRecord, rendered: Rendered) -> Outcome:
         """One edit."""
         issue, comment_id = str(rendered["issue"]), str(rendered["comment"])
         try:
@@ -68,117 +68,90 @@ class RewriteComment(BaseAct):
         public = shown_to_customers(desk, issue, comment) if rendered.get("hidden") else None
         return Outcome(comment_id, {"hash": text_hash(comment.body), "public": public})
 
-    def confirm(self, session: Session, desk: Desk, row: OperationRow, outcome: Outcome) -> None:
+    def confirmation(self, desk: Desk, operation: OperationRecord, outcome: Outcome) -> Confirmation:
         """The copy says what the original says."""
-        _keep(session, desk, row, outcome)
-        ticket = session.get(TicketRow, row.incident_id)
-        if ticket is not None:
-            ticket.written_moment = desk.ledger.moments.next()
-            session.add(ticket)
-            keep_what_the_answer_said(session, desk, row, ticket, outcome)
+        moment = desk.ledger.moments.next()
+        return Confirmation(
+            rewritten=_rewritten(operation, outcome),
+            ticket=lambda _ticket: Change({"written_moment": moment}),
+            public=said_public(outcome),
+        )
 
 
 class RewriteNote(BaseAct):
     """Our note says what its comment says now."""
 
-    def render(self, desk: Desk, row: OperationRow) -> Rendered:
+    def render(self, desk: Desk, operation: OperationRecord, basis: Basis) -> Rendered:
         """The whole note; raises `DecideAgain` where nothing is to be written."""
-        ticket = ticket_row(desk, row)
-        if row.meaning["version"] == GONE:
-            _still_gone(
-                desk, row, (one.id for one in desk.clients.jira.comments(ticket.issue_id)), notes=False
-            )
-        text = _whole(desk, row, f"comment/{row.meaning['comment']}", "\n")
-        standing = {note.id: note.text for note in desk.clients.pagerduty.notes(row.incident_id)}
-        _ours_to_write(desk, row, standing.get(str(row.meaning["note"])), text)
-        return {"note": row.meaning["note"], "text": text}
+        ticket = there(basis.ticket)
+        if operation.meaning["version"] == GONE:
+            comments = desk.clients.jira.comments(ticket.issue_id)
+            _still_gone(desk, operation, (comment.id for comment in comments), notes=False)
+        text = _whole(desk, operation, basis, f"comment/{operation.meaning['comment']}", "\n")
+        standing = {note.id: note.text for note in desk.clients.pagerduty.notes(operation.incident_id)}
+        _ours_to_write(desk, operation, standing.get(str(operation.meaning["note"])), text)
+        return {"note": operation.meaning["note"], "text": text}
 
-    def send(self, desk: Desk, row: OperationRow, rendered: Rendered) -> Outcome:
+    def send(self, desk: Desk, operation: OperationRecord, rendered: Rendered) -> Outcome:
         """One edit."""
         note_id = str(rendered["note"])
         try:
-            note = desk.clients.pagerduty.edit_note(row.incident_id, note_id, str(rendered["text"]))
+            note = desk.clients.pagerduty.edit_note(operation.incident_id, note_id, str(rendered["text"]))
         except NotDone as error:
             if error.cause not in (Cause.MISSING, Cause.REJECTED):
                 raise
             return Outcome(note_id, {"left": "PagerDuty does not let us edit it"})
         return Outcome(note_id, {"hash": text_hash(note.text)})
 
-    def confirm(self, session: Session, desk: Desk, row: OperationRow, outcome: Outcome) -> None:
+    def confirmation(self, desk: Desk, operation: OperationRecord, outcome: Outcome) -> Confirmation:
         """The copy says what the original says."""
-        _keep(session, desk, row, outcome)
+        return Confirmation(rewritten=_rewritten(operation, outcome))
 
 
-def _whole(desk: Desk, row: OperationRow, made_by: str, before_mark: str) -> str:
+def _whole(desk: Desk, operation: OperationRecord, basis: Basis, made_by: str, before_mark: str) -> str:
     """The copy as it ought to stand, with the mark of the operation that made it."""
-    if is_restricted(desk, row):
+    if basis.restricted:
         raise DecideAgain
-    if row.meaning["version"] == GONE:
+    if operation.meaning["version"] == GONE:
         said = deleted_words(desk.clock.now())
     else:
-        said = copy_of_note(desk, row) if made_by.startswith("note/") else copy_of_comment(desk, row)
+        copy = copy_of_note if made_by.startswith("note/") else copy_of_comment
+        said = copy(desk, operation, basis)
     return f"{said}{before_mark}{mark_line(op_of(made_by))}"
 
 
-def _pair(session: Session, row: OperationRow) -> MirrorLinkRow | None:
-    query = select(MirrorLinkRow).where(
-        col(MirrorLinkRow.note_id) == row.meaning["note"],
-        col(MirrorLinkRow.comment_id) == row.meaning["comment"],
-    )
-    return session.exec(query).first()
-
-
-def _still_gone(desk: Desk, row: OperationRow, listed: Iterator[str], *, notes: bool) -> None:
+def _still_gone(desk: Desk, operation: OperationRecord, listed: Iterator[str], *, notes: bool) -> None:
     """Raises `DecideAgain` where an original that seemed deleted is there; it is read again then."""
-    if str(row.meaning["note" if notes else "comment"]) not in set(listed):
+    if str(operation.meaning["note" if notes else "comment"]) not in set(listed):
         return
-    with desk.ledger.db.write() as session:
-        moment = desk.ledger.moments.next()
-        why = "a text that seemed deleted is there"
-        look_again(session, [row.incident_id], desk.clock.now(), moment, why, notes=notes, ticket=not notes)
+    moment, why = desk.ledger.moments.next(), "a text that seemed deleted is there"
+    leaving.have_read(desk.ledger, operation, desk.clock.now(), moment, why, notes=notes, ticket=not notes)
     raise DecideAgain
 
 
-def _ours_to_write(desk: Desk, row: OperationRow, standing: str | None, wanted: str) -> None:
+def _ours_to_write(desk: Desk, operation: OperationRecord, standing: str | None, wanted: str) -> None:
     """Raises `DecideAgain` where the copy is a person's by now, gone, or says already what it should."""
-    with desk.ledger.db.write() as session:
-        pair = _pair(session, row)
-        if pair is None:
-            raise DecideAgain
-        known = pair.comment_hash if pair.origin == "note" else pair.note_hash
-        gone = row.meaning["version"] == GONE
+    version = str(operation.meaning["version"])
+
+    def judge(pair: PairRecord) -> Rewritten | None:
         if standing is None:
-            _leave(session, desk, row, MISSING)
-        elif standing.rstrip() == wanted or (gone and standing.startswith(DELETED)):
-            _keep(session, desk, row, Outcome("", {"hash": text_hash(standing)}))
-        elif known is not None and text_hash(standing) != known:
-            _leave(session, desk, row, CHANGED)
-        else:
-            return
-    raise DecideAgain
+            return Rewritten(version, left=MISSING)
+        if standing.rstrip() == wanted or (version == GONE and standing.startswith(DELETED)):
+            return Rewritten(version, text_hash(standing))
+        known = pair.comment_hash if pair.origin == "note" else pair.note_hash
+        if known is not None and text_hash(standing) != known:
+            return Rewritten(version, left=CHANGED)
+        return None
+
+    if not store_copy(desk.ledger, operation, judge, desk.clock.now()):
+        raise DecideAgain
 
 
-def _leave(session: Session, desk: Desk, row: OperationRow, why: str) -> None:
-    _keep(session, desk, row, Outcome("", {"left": why}))
-
-
-def _keep(session: Session, desk: Desk, row: OperationRow, outcome: Outcome) -> None:
+def _rewritten(operation: OperationRecord, outcome: Outcome) -> Rewritten:
     """Which version of the original the copy stands for from now on, and how the copy reads."""
-    pair = _pair(session, row)
-    if pair is None:
-        return
-    version, copied = str(row.meaning["version"]), outcome.data.get("hash")
-    if pair.origin == "note":
-        pair.note_hash, pair.comment_hash = version, str(copied) if copied else pair.comment_hash
-    else:
-        pair.comment_hash, pair.note_hash = version, str(copied) if copied else pair.note_hash
-    session.add(pair)
-    if outcome.data.get("left"):
-        audit.append(
-            session,
-            desk.clock.now(),
-            "left",
-            incident=row.incident_id,
-            operation=row.id,
-            data={"rule": "mirror", "reason": outcome.data["left"]},
-        )
+    copied, left = outcome.data.get("hash"), outcome.data.get("left")
+    return Rewritten(
+        version=str(operation.meaning["version"]),
+        copied=str(copied) if copied else None,
+        left=str(left) if left else None,
+    )

@@ -7,8 +7,6 @@ operator hears leave once more, never a third time; reminders and digests do not
 
 from __future__ import annotations
 
-from sqlmodel import Session
-
 from syncd.config.templates.templates import TemplateError
 from syncd.domain.mail import AT_MOST_ONCE, MailKind
 from syncd.domain.operation import OperationState, op_of
@@ -17,10 +15,13 @@ from syncd.engine.context import Desk
 from syncd.engine.errors import CannotRender
 from syncd.engine.notify.compose import letter_of, reply_to_of
 from syncd.engine.notify.mail_history import UNSURE
-from syncd.engine.notify.weekly_mail import left, report_body
+from syncd.engine.notify.weekly_mail import report_body
 from syncd.engine.runtime.mailer import Post
-from syncd.ledger.store import audit, outbox
-from syncd.ledger.store.tables import OperationRow
+from syncd.ledger.records import OperationRecord
+from syncd.ledger.store import leaving
+from syncd.ledger.store.audit import chain_head
+from syncd.ledger.store.confirmation import Confirmation
+from syncd.ledger.store.leaving import Basis
 from syncd.report.mail.letters import rendered as body_of
 from syncd.report.mail.message import Body, Envelope, is_reserved, message, message_id
 
@@ -32,9 +33,9 @@ class SendMail(BaseAct):
 
     findable = False
 
-    def render(self, desk: Desk, row: OperationRow) -> Rendered:
+    def render(self, desk: Desk, operation: OperationRecord, basis: Basis) -> Rendered:
         """The whole message; raises `CannotRender` for an address that no person can have."""
-        post, recipient = desk.post, str(row.meaning["to"])
+        post, recipient = desk.post, str(operation.meaning["to"])
         if post is None:
             raise CannotRender(NO_POST)
         if is_reserved(recipient) and not post.loopback:
@@ -42,17 +43,17 @@ class SendMail(BaseAct):
                 f"{recipient} is an example address, which no person has: put the right one into the mapping"
                 " and drop this one (syncd outbox drop ID --reason …)"
             )
-        answers = row.meaning.get("notice")
+        answers = operation.meaning.get("notice")
         envelope = Envelope(
             sender=post.sender,
             recipient=recipient,
-            message_id=message_id(row.op, post.sender),
+            message_id=message_id(operation.op, post.sender),
             date=desk.clock.now(),
-            reply_to=reply_to_of(desk, row),
+            reply_to=reply_to_of(desk, operation),
             answers=message_id(op_of(str(answers)), post.sender) if answers else None,
         )
         try:
-            content = message(envelope, _body(desk, row, post))
+            content = message(envelope, _body(desk, operation, post))
         except (TemplateError, ValueError) as error:
             raise CannotRender(f"the mail cannot be written: {error}") from error
         return {
@@ -62,7 +63,7 @@ class SendMail(BaseAct):
             "body": content.decode("ascii"),
         }
 
-    def send(self, desk: Desk, row: OperationRow, rendered: Rendered) -> Outcome:
+    def send(self, desk: Desk, operation: OperationRecord, rendered: Rendered) -> Outcome:
         """Hand it to the mail server."""
         if desk.post is None:
             raise CannotRender(NO_POST)
@@ -70,32 +71,33 @@ class SendMail(BaseAct):
         desk.post.client.send(desk.post.address, recipient, content)
         return Outcome(str(rendered["message_id"]))
 
-    def confirm(self, session: Session, desk: Desk, row: OperationRow, outcome: Outcome) -> None:
+    def confirmation(self, desk: Desk, operation: OperationRecord, outcome: Outcome) -> Confirmation:
         """What it said is needed no more, and need not lie in the ledger."""
-        if row.meaning["mail"] == MailKind.WEEKLY_REPORT:
-            left(session, row, desk.clock.now())
-        row.rendered = {name: one for name, one in (row.rendered or {}).items() if name != "body"}
+        meaning, report = operation.meaning, None
+        if meaning["mail"] == MailKind.WEEKLY_REPORT:
+            report = (meaning["team"], str(meaning["week"]))
+        return Confirmation(report=report, rendered=_without_body(operation))
 
 
-def _body(desk: Desk, row: OperationRow, post: Post) -> Body:
-    with desk.ledger.db.read() as session:
-        seq, digest = audit.head(session)
-    if row.meaning["mail"] == MailKind.WEEKLY_REPORT:
-        return report_body(desk, row, post.templates, f"{seq}:{digest}")
-    return body_of(letter_of(desk, row), post.templates, f"{seq}:{digest}")
+def _without_body(operation: OperationRecord) -> Rendered:
+    return {name: value for name, value in (operation.rendered or {}).items() if name != "body"}
 
 
-def after_unknown(desk: Desk, row: OperationRow) -> bool:
+def _body(desk: Desk, operation: OperationRecord, post: Post) -> Body:
+    seq, digest = chain_head(desk.ledger)
+    if operation.meaning["mail"] == MailKind.WEEKLY_REPORT:
+        return report_body(desk, operation, post.templates, f"{seq}:{digest}")
+    return body_of(letter_of(desk, operation), post.templates, f"{seq}:{digest}")
+
+
+def after_unknown(desk: Desk, operation: OperationRecord) -> bool:
     """A mail that may have arrived: whether it leaves once more; else it is ended here, with the reason."""
-    now = desk.clock.now()
-    second = row.meaning["mail"] not in AT_MOST_ONCE and not row.meaning.get(UNSURE)
-    with desk.ledger.db.write() as session:
-        session.add(row)
-        row.meaning = {**row.meaning, UNSURE: True}
-        if second:
-            outbox.put_back(session, row, now, "nobody knows whether it arrived: sent a second time")
-        else:
-            row.rendered = {name: one for name, one in (row.rendered or {}).items() if name != "body"}
-            why = "nobody knows whether it arrived, and it is not sent again"
-            outbox.finish(session, row, OperationState.DROPPED, now, why=why)
-    return second
+    now, meaning = desk.clock.now(), {**operation.meaning, UNSURE: True}
+    if operation.meaning["mail"] not in AT_MOST_ONCE and not operation.meaning.get(UNSURE):
+        why = "nobody knows whether it arrived: sent a second time"
+        leaving.put_back(desk.ledger, [operation], now, why, meaning=meaning)
+        return True
+    why = "nobody knows whether it arrived, and it is not sent again"
+    rendered = _without_body(operation)
+    leaving.end(desk.ledger, operation, OperationState.DROPPED, now, why, meaning=meaning, rendered=rendered)
+    return False

@@ -10,16 +10,12 @@ from __future__ import annotations
 from loguru import logger
 
 from syncd.config.templates.text_limits import slug_label
-from syncd.domain.base import JsonValue
 from syncd.domain.operation import op_of, postmortem_key
 from syncd.domain.ticket import Issue
 from syncd.engine.context import Desk
-from syncd.engine.observe.earlier_ledger.predecessor import note_earlier_ledger
-from syncd.engine.observe.intake import keep_paper
-from syncd.ledger.store import audit
-from syncd.ledger.store.postmortems import papers_by_issue
-from syncd.ledger.store.snapshots import tickets_by_issue
-from syncd.ledger.store.tables import PostmortemRow
+from syncd.engine.observe.masking import storage_rules
+from syncd.ledger.store import adoptions
+from syncd.ledger.store.adoptions import Choice, Reading
 from syncd.policy.case import Case, Rulebook
 
 LABEL = "syncd-postmortem"
@@ -42,44 +38,32 @@ def adopt_postmortem(desk: Desk, case: Case, book: Rulebook) -> bool:
         return False
     moment = desk.ledger.moments.next()
     fetched = desk.fetch(ids[:MOST], description=True)
-    with desk.ledger.db.write() as session:
-        taken = {*tickets_by_issue(session, ids), *papers_by_issue(session, ids)}
-        candidates = [one for one in fetched.issues if one.id not in taken and _may_be(one, case, book)]
-        op = op_of(postmortem_key(case.incident.id))
-        marked = [one for one in candidates if one.mark is not None and one.mark.op == op]
-        theirs = [one for one in candidates if one.mark is None]
-        chosen = min(marked, key=lambda one: int(one.id)) if marked else None
-        if chosen is None and len(theirs) == 1:
-            chosen = theirs[0]
-        if chosen is None:
-            if theirs:
-                keys: list[JsonValue] = [one.key for one in theirs]
-                logger.warning("{}: {} may be its postmortem and none clearly is", case.incident.id, keys)
-                now = desk.clock.now()
-                audit.append(session, now, "candidates", incident=case.incident.id, data={"keys": keys})
-            return False
-        row = PostmortemRow(
-            incident_id=case.incident.id,
-            issue_id=chosen.id,
-            key=chosen.key,
-            project=chosen.project,
-            origin="adopted",
-            created_at=chosen.created_at or desk.clock.now(),
-        )
-        session.add(row)
-        keep_paper(session, desk, row, chosen, moment)
-        note_earlier_ledger(session, desk, chosen)
-        by = "mark" if marked else "type"
-        audit.append(
-            session,
-            desk.clock.now(),
-            "postmortem.adopted",
-            incident=case.incident.id,
-            issue=chosen.id,
-            data={"key": chosen.key, "by": by},
-        )
-    logger.info("{} is adopted as the postmortem of {}", chosen.key, case.incident.id)
+    candidates = [issue for issue in fetched.issues if _may_be(issue, case, book)]
+    op, incident_id = op_of(postmortem_key(case.incident.id)), case.incident.id
+
+    def choose(free: list[Issue]) -> Choice:
+        return _choose(free, op)
+
+    reading = Reading(moment, desk.clock.now(), desk.date_of("jira"))
+    rules = storage_rules(desk)
+    choice = adoptions.adopt_postmortem(desk.ledger, rules, incident_id, candidates, choose, reading)
+    if choice.issue is None:
+        if choice.unclear:
+            keys = [*choice.unclear]
+            logger.warning("{}: {} may be its postmortem and none clearly is", incident_id, keys)
+        return False
+    logger.info("{} is adopted as the postmortem of {}", choice.issue.key, incident_id)
     return True
+
+
+def _choose(free: list[Issue], op: str) -> Choice:
+    marked = [issue for issue in free if issue.mark is not None and issue.mark.op == op]
+    if marked:
+        return Choice(min(marked, key=lambda issue: int(issue.id)), by="mark")
+    unmarked = [issue for issue in free if issue.mark is None]
+    if len(unmarked) == 1:
+        return Choice(unmarked[0], by="type")
+    return Choice(unclear=tuple(issue.key for issue in unmarked))
 
 
 def _may_be(issue: Issue, case: Case, book: Rulebook) -> bool:

@@ -6,16 +6,20 @@ texts stand there as salted hashes; of texts nothing else is kept.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlmodel import Session
 
 from syncd.domain.base import JsonValue
 from syncd.domain.history import Change
-from syncd.engine.observe.item_membership import ends_of
+from syncd.domain.ticket import Issue
+from syncd.ledger.database.connection import Transactions
 from syncd.ledger.store import audit
-from syncd.ledger.store.postmortems import PaperRow, save_changes
+from syncd.ledger.store.intake import StorageRules, keep_paper_in
+from syncd.ledger.store.membership import ends_of
+from syncd.ledger.store.postmortems import PaperRow, papers_by_issue, save_changes
 from syncd.ledger.store.tables import ActionItemRow, IncidentRow
 from syncd.policy.follow_ups.membership import LINK_FIELDS, ended_by
 
@@ -33,21 +37,61 @@ ABOUT = {
 """What a field's change is a change of."""
 TEXTS = frozenset({"summary", "description"})
 """Fields of which only is kept that they changed."""
-PEOPLE = frozenset({"assignee"})
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Issues as one bulk read showed them, with their changelogs where they are judged; all by issue id.
+
+    `missing` are issues that Jira does not show. The read began at `began` (UTC): changelogs are complete up
+    to then.
+    """
+
+    shown: Mapping[str, Issue]
+    changelogs: Mapping[str, Sequence[Change]]
+    missing: Collection[str]
+    began: datetime
+
+
+def store_with_changes(
+    ledger: Transactions,
+    rules: StorageRules,
+    page: Page,
+    judged: Collection[str],
+    moment: int,
+    now: datetime,
+) -> None:
+    """Store a page of postmortems and action items as read, those on record, with their changelogs.
+
+    `judged` are the fields whose changes are kept beside those of owner, date, status and scope.
+    """
+    with ledger.write() as session:
+        rows = papers_by_issue(session, [*page.shown, *page.missing])
+        for issue_id, issue in page.shown.items():
+            row = rows.get(issue_id)
+            if row is None:
+                continue
+            keep_paper_in(session, rules, row, issue, moment, now, fresh=True)
+            if issue_id in page.changelogs:
+                keep_changes(session, row, page.changelogs[issue_id], judged, page.began, now)
+        for issue_id in page.missing:
+            row = rows.get(issue_id)
+            if row is not None and row.out_of_sight_since is None:
+                row.out_of_sight_since = now
 
 
 def keep_changes(
     session: Session,
     row: PaperRow,
-    found: Iterable[Change],
+    changelog: Iterable[Change],
     judged: Collection[str],
     until: datetime,
     now: datetime,
 ) -> None:
     """Keep a changelog that is complete up to `until`, and say what is new in it."""
-    changes = [one for one in found if one.field in judged or one.field in ABOUT]
-    known = {(one["at"], one["field"], one["after"]) for one in row.changes}
-    kept = [_without_texts(one) for one in changes]
+    changes = [change for change in changelog if change.field in judged or change.field in ABOUT]
+    known = {(change["at"], change["field"], change["after"]) for change in row.changes}
+    kept = [without_texts(change) for change in changes]
     for change, short in zip(changes, kept, strict=True):
         data = short.model_dump(mode="json")
         if (data["at"], data["field"], data["after"]) not in known:
@@ -57,7 +101,8 @@ def keep_changes(
         _end(session, row, kept, now)
 
 
-def _without_texts(change: Change) -> Change:
+def without_texts(change: Change) -> Change:
+    """Return the change; of a text only that somebody wrote on it, not what."""
     if change.field not in TEXTS:
         return change
     bare = {"before": None, "after": None, "before_words": None, "after_words": None}

@@ -10,6 +10,7 @@ from sqlmodel import Session, col, select
 
 from syncd.domain.duty import OWED, DutyKind, DutyState
 from syncd.domain.incident import stub_title
+from syncd.ledger.database.connection import Transactions
 from syncd.ledger.store.tables import ActionItemRow, DutyRow, IncidentRow
 from syncd.policy.follow_ups.judge import BY_RULE, NO_OWNER, OWNER_LEFT
 
@@ -22,14 +23,15 @@ DAY_SECONDS = 86_400
 
 
 def actions_data(
-    session: Session, now: datetime, *, overdue: bool = False, unowned: bool = False
+    ledger: Transactions, now: datetime, *, overdue: bool = False, unowned: bool = False
 ) -> list[Data]:
     """The action items that are still to be done, the longest overdue first, then by date.
 
     What was closed against the rules counts as still to be done.
     """
     query = select(ActionItemRow).where(col(ActionItemRow.ended_at).is_(None))
-    found = [item_data(session, row, now) for row in session.exec(query).all()]
+    with ledger.read() as session:
+        found = [item_data(session, row, now) for row in session.exec(query).all()]
     wanted = [
         one
         for one in found

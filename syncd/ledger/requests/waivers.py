@@ -15,6 +15,8 @@ from sqlmodel import Session, col, select
 from syncd.domain.clock import Clock
 from syncd.domain.duty import RUNNING, STATE_WORDS, DutyKind, DutyState
 from syncd.ledger.store import audit
+from syncd.ledger.store.names import find_incident_in
+from syncd.ledger.store.requests import Result
 from syncd.ledger.store.tables import (
     ActionItemRow,
     DutyRow,
@@ -23,9 +25,6 @@ from syncd.ledger.store.tables import (
     RequestRow,
     WaiverRow,
 )
-from syncd.ledger.views.status_and_show import find_incident
-
-Result = dict[str, Any]
 
 LONGEST = timedelta(days=30)
 
@@ -75,7 +74,7 @@ def _place(session: Session, wanted: str) -> Place:
     item = session.exec(select(ActionItemRow).where(ActionItemRow.key == wanted.upper())).first()
     postmortem = session.exec(select(PostmortemRow).where(PostmortemRow.key == wanted.upper())).first()
     known = item or postmortem
-    incident = session.get(IncidentRow, known.incident_id) if known else find_incident(session, wanted)
+    incident = session.get(IncidentRow, known.incident_id) if known else find_incident_in(session, wanted)
     if incident is None:
         raise Refused(
             f"{wanted} is no incident, number, ticket, postmortem or action item in this ledger;"

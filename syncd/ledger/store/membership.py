@@ -17,7 +17,7 @@ from syncd.domain.incident import Incident
 from syncd.domain.mapping.after_incident import FollowUps
 from syncd.domain.ticket import Issue
 from syncd.ledger.store import audit
-from syncd.ledger.store.change_queue import look_again
+from syncd.ledger.store.change_queue import look_again_in
 from syncd.ledger.store.incident_log import turns_known
 from syncd.ledger.store.postmortems import GENERATIONS, absorbed_rows
 from syncd.ledger.store.tables import ActionItemRow, IncidentRow, PostmortemRow, TicketRow
@@ -119,20 +119,12 @@ def _taken_out(session: Session, row: ActionItemRow, issue: Issue, rules: Follow
     row.incident_id, row.source, row.ended_at = own.id, source, None
     row.facts = {name: value for name, value in row.facts.items() if name != "ended_by"}
     session.add(row)
-    look_again(session, [own.id], now, 0, "an action item counts for it again")
+    look_again_in(session, [own.id], now, 0, "an action item counts for it again")
     return True
 
 
-def neighbours(session: Session, row: IncidentRow, issues: Iterable[Issue]) -> set[str]:
-    """Those beside an incident that are on record already: passed over, action items, ours.
-
-    `issues` are its ticket and postmortem.
-    """
-    beside = set(row.beside)
-    near: set[str] = set()
-    for issue in issues:
-        near |= set(issue.subtasks) | {link.other_id for link in issue.links}
-    if not near:
-        return beside  # as for most incidents: nothing is asked
-    items = session.connection().scalars(_ITEMS, {"issues": list(near)})
-    return beside | set(items) | of_ours(session, list(near))
+def on_record_among(session: Session, issue_ids: Iterable[str]) -> set[str]:
+    """Return those of these issues that are on record already: action items, tickets, postmortems."""
+    ids = list(issue_ids)
+    items = session.connection().scalars(_ITEMS, {"issues": ids})
+    return set(items) | of_ours(session, ids)

@@ -1,0 +1,70 @@
+"""The thread that sends batches of creates while the workers decide."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from threading import Lock, Thread
+
+from loguru import logger
+
+from syncd.engine.bulk.create import BulkCreates
+from syncd.engine.context import Desk
+from syncd.engine.work_queue import Dispatcher
+from syncd.ledger.errors import LedgerUnwritable
+
+BATCH_EVERY = 0.05
+"""Real seconds between two looks for creates that can go in a batch, while workers decide."""
+
+
+class BatchThread:
+    """At most one thread; it runs as long as batches are under way.
+
+    `reading` tells whether a cycle still reads: more creates may come then, although the queue is empty.
+    """
+
+    def __init__(
+        self, desk: Desk, dispatcher: Dispatcher, bulk: BulkCreates, reading: Callable[[], bool]
+    ) -> None:
+        self._desk = desk
+        self._dispatcher = dispatcher
+        self._bulk = bulk
+        self._reading = reading
+        self._thread: Thread | None = None
+        self._lock = Lock()
+
+    def start_if_needed(self) -> None:
+        """Start the thread if batches are under way and workers decide beside it."""
+        with self._lock:
+            if self._bulk.under_way and self._dispatcher.threaded and self._thread is None:
+                self._thread = Thread(target=self._run, name="batches", daemon=True)
+                self._thread.start()
+
+    def run_inline(self) -> None:
+        """Send batches in the caller's own thread, whose queue is empty; then let the rest go alone."""
+        if self._bulk.under_way:
+            self._bulk.run()
+            if self._dispatcher.idle():
+                self._bulk.end()
+
+    def _run(self) -> None:
+        """Send batches while the workers decide; the rest goes alone when they are done."""
+        try:
+            self._send()
+        except Exception as error:  # noqa: BLE001 - a batch that blows up must not keep its creates back
+            if not isinstance(error, LedgerUnwritable):
+                logger.opt(exception=error).error("a batch of creates failed: {}", type(error).__name__)
+            self._bulk.end()
+        finally:
+            self._thread = None
+
+    def _send(self) -> None:
+        while not self._desk.stop.is_set():
+            self._bulk.run()
+            if self._dispatcher.idle() and not self._reading():
+                self._bulk.run()
+                self._bulk.end()
+            with self._lock:
+                if not self._bulk.under_way:
+                    self._thread = None
+                    return
+            self._desk.stop.wait(BATCH_EVERY)

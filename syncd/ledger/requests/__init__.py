@@ -1,0 +1,1 @@
+"""What people asked for at the command line and only changes the ledger."""

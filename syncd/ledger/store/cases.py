@@ -1,0 +1,315 @@
+"""What a decision needs of one incident, read in one transaction, as values.
+
+The engine makes the case of these that policy judges; nothing here judges anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import BindParameter, bindparam
+from sqlalchemy import select as columns
+from sqlmodel import Session, col
+
+from syncd.domain.base import JsonValue
+from syncd.domain.duty import Duty, Waiver
+from syncd.domain.incident import IncidentStatus
+from syncd.domain.mail import KEYS
+from syncd.domain.operation import Kind, OperationClass
+from syncd.ledger.database.connection import Transactions
+from syncd.ledger.records import (
+    ActionItemRecord,
+    IncidentRecord,
+    OperationRecord,
+    PostmortemRecord,
+    TicketRecord,
+)
+from syncd.ledger.store import outbox
+from syncd.ledger.store.change_queue import Look, looks_of_in
+from syncd.ledger.store.duties import duties_of, waivers_of
+from syncd.ledger.store.known import Known, incident_and_ticket_in, items_in, open_operations_in
+from syncd.ledger.store.loaded_rules import changed_rules
+from syncd.ledger.store.loading import get, load, record_of, select_records
+from syncd.ledger.store.membership import on_record_among
+from syncd.ledger.store.postmortems import absorbed_rows
+from syncd.ledger.store.related_rows import Tables, tables_with
+from syncd.ledger.store.tables import (
+    ActionItemRow,
+    DutyRow,
+    IncidentRow,
+    MirrorLinkRow,
+    OperationRow,
+    PersonRow,
+    PostmortemRow,
+    TicketRow,
+    WaiverRow,
+)
+from syncd.policy.case import MergeTarget, MirrorPair
+from syncd.policy.postmortem.waiver_labels import LABEL
+
+Person = tuple[str, str]
+"""An address and the project in which its account was looked up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a team's rules ask of the ledger beyond the incident itself.
+
+    `two_way`: what was attempted counts wherever the ticket stands.
+    """
+
+    team: str
+    two_way: bool
+    approvers: tuple[Person, ...] = ()
+    owner: Person | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CaseFacts:
+    """All that the ledger knows of one incident when a decision is made.
+
+    `operations` are the open ones, `once` the keys of all once-operations. `mails` are the operations that
+    sent or send mails, of merged incidents, too. `near` are the issues named by ticket and postmortem that
+    are on record already. `approvers` is None where one was not looked up. `changed_rules` are the changes
+    of the team's rules where the incident is resolved.
+    """
+
+    incident: IncidentRecord
+    ticket: TicketRecord | None
+    looks: tuple[Look, ...]
+    operations: tuple[OperationRecord, ...]
+    once: frozenset[str]
+    pairs: tuple[MirrorPair, ...]
+    merged_from: tuple[str, ...]
+    merged_into: MergeTarget | None
+    attempted: dict[str, JsonValue]
+    postmortem: PostmortemRecord | None
+    items: tuple[ActionItemRecord, ...]
+    duties: tuple[Duty, ...]
+    waivers: tuple[Waiver, ...]
+    absorbed: tuple[IncidentRecord, ...]
+    mails: tuple[OperationRecord, ...]
+    near: frozenset[str]
+    approvers: frozenset[str] | None
+    owner_known: bool
+    owner: dict[str, Any] | None
+    changed_rules: dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class NoticeFacts:
+    """What the ledger knows of an incident and its mails alone; `once` are the keys of all its operations."""
+
+    incident: IncidentRecord
+    ticket: TicketRecord | None
+    operations: tuple[OperationRecord, ...]
+    once: frozenset[str]
+    merged_from: tuple[str, ...]
+    absorbed: tuple[IncidentRecord, ...]
+    mails: tuple[OperationRecord, ...]
+
+
+def load_case(
+    ledger: Transactions, incident_id: str, wanted: Wanted, at_hand: Known | None = None
+) -> CaseFacts | None:
+    """Return what a decision on an incident needs to know, None where the incident is not on record.
+
+    `at_hand` is what the caller has read of it and no request has made old since: it is not read again.
+    """
+    with ledger.read() as session:
+        if at_hand is not None:
+            incident, ticket, looks = at_hand.incident, at_hand.ticket, at_hand.looks
+        else:
+            incident, ticket = incident_and_ticket_in(session, incident_id)
+            looks = tuple(looks_of_in(session, incident_id))
+        if incident is None:
+            return None
+        return _facts(session, incident, ticket, looks, wanted)
+
+
+def load_notices(ledger: Transactions, incident_id: str, open_mails: Collection[str]) -> NoticeFacts | None:
+    """Return what notices need to know of an incident, None where it is not on record.
+
+    `open_mails`: of the open operations, only mails of these kinds are returned.
+    """
+    with ledger.read() as session:
+        incident, ticket = incident_and_ticket_in(session, incident_id)
+        if incident is None:
+            return None
+        there, whose = tables_with(session, incident_id), {"incident": incident_id}
+        keys = session.connection().scalars(_KEYS, whose).all() if OperationRow in there else ()
+        sources = _merged_from(session, incident_id, there)
+        return NoticeFacts(
+            incident=incident,
+            ticket=ticket,
+            operations=tuple(
+                one
+                for one in _open_operations(session, incident_id, there)
+                if one.meaning.get("mail") in open_mails
+            ),
+            once=frozenset(keys),
+            merged_from=sources,
+            absorbed=_absorbed(session, incident_id) if sources else (),
+            mails=_mails(session, incident_id, keys, sources),
+        )
+
+
+def _facts(
+    session: Session,
+    incident: IncidentRecord,
+    ticket: TicketRecord | None,
+    looks: tuple[Look, ...],
+    wanted: Wanted,
+) -> CaseFacts:
+    ident = incident.id
+    there, whose = tables_with(session, ident), {"incident": ident}
+    if ticket is None and TicketRow in there:
+        ticket = get(session, TicketRecord, ident)  # made since the caller read it
+    once = session.connection().scalars(_ONCE, whose).all() if OperationRow in there else ()
+    pairs = session.connection().execute(_PAIRS, whose).all() if MirrorLinkRow in there else ()
+    sources = _merged_from(session, ident, there)
+    postmortem = get(session, PostmortemRecord, ident) if PostmortemRow in there else None
+    owner = _account(session, wanted.owner)
+    return CaseFacts(
+        incident=incident,
+        ticket=ticket,
+        looks=looks,
+        operations=_open_operations(session, ident, there),
+        once=frozenset(once),
+        pairs=tuple(MirrorPair(**pair._mapping) for pair in pairs),
+        merged_from=sources,
+        merged_into=_merge_target(session, incident.merged_into),
+        attempted=_attempted(session, ticket, wanted.two_way) if ticket else {},
+        postmortem=postmortem,
+        items=items_in(session, ident) if ActionItemRow in there else (),
+        duties=duties_of(session, ident) if DutyRow in there else (),
+        waivers=waivers_of(session, ident) if WaiverRow in there else (),
+        absorbed=_absorbed(session, ident) if sources else (),
+        mails=_mails(session, ident, once, sources),
+        near=_near(session, (ticket, postmortem)),
+        approvers=_approvers(session, wanted.approvers, postmortem),
+        owner_known=owner is not None,
+        owner=owner[0] if owner is not None else None,
+        changed_rules=(
+            changed_rules(session, wanted.team) if incident.status == IncidentStatus.RESOLVED else {}
+        ),
+    )
+
+
+def _open_operations(session: Session, incident_id: str, there: Tables) -> tuple[OperationRecord, ...]:
+    return tuple(open_operations_in(session, incident_id)) if OperationRow in there else ()
+
+
+def _merged_from(session: Session, incident_id: str, there: Tables) -> tuple[str, ...]:
+    if IncidentRow not in there:
+        return ()
+    return tuple(session.connection().scalars(_SOURCES, {"incident": incident_id}))
+
+
+def _absorbed(session: Session, incident_id: str) -> tuple[IncidentRecord, ...]:
+    return tuple(record_of(IncidentRecord, row) for row in absorbed_rows(session, incident_id))
+
+
+def _mails(
+    session: Session, incident_id: str, keys: Iterable[str], sources: tuple[str, ...]
+) -> tuple[OperationRecord, ...]:
+    if not sources and not any(key.startswith(KEYS) for key in keys):
+        return ()
+    return tuple(load(session, OperationRecord, _MAILS, {"incidents": [incident_id, *sources]}))
+
+
+def _merge_target(session: Session, target: str | None) -> MergeTarget | None:
+    """The incident that this one was merged into; one that was never read counts as claimed."""
+    if target is None:
+        return None
+    row = session.connection().execute(_TARGET, {"incident": target}).first()
+    if row is None:
+        return MergeTarget(id=target)
+    return MergeTarget(
+        id=target, number=row.number, claimed=row.team is not None, has_ticket=row.issue_id is not None
+    )
+
+
+def _attempted(session: Session, ticket: TicketRecord, two_way: bool) -> dict[str, JsonValue]:
+    """What our latest writes to the ticket meant whose outcome nobody knows.
+
+    They are asked for only where the ticket stands elsewhere than where we put it last, or shows something
+    else than what was agreed on.
+    """
+    place = f"ticket:{ticket.incident_id}"
+    astray = ticket.snapshot is not None and ticket.snapshot["status"]["id"] != ticket.placed_status
+    edit = outbox.perhaps_done(session, place, "fields") if two_way or _shows_otherwise(ticket) else None
+    move = outbox.perhaps_done(session, place, "status") if two_way or astray else None
+    to = (move.rendered or {}).get("to") if move else None
+    status: dict[str, JsonValue] = {"status": to["id"]} if isinstance(to, dict) else {}
+    return {**(edit.meaning.get("agree", {}) if edit else {}), **status}
+
+
+def _shows_otherwise(ticket: TicketRecord) -> bool:
+    if ticket.snapshot is None:
+        return False
+    showing = {
+        "summary": ticket.snapshot["summary"],
+        **{name: (ticket.snapshot[name] or {}).get("id") for name in ("assignee", "priority")},
+    }
+    return any(ticket.agreed.get(name) not in (None, value) for name, value in showing.items())
+
+
+def _near(session: Session, issues: Sequence[TicketRecord | PostmortemRecord | None]) -> frozenset[str]:
+    """Those of the issues that ticket and postmortem name which are action items or ours."""
+    near: set[str] = set()
+    for issue in issues:
+        snapshot = (issue.snapshot or {}) if issue is not None else {}
+        near.update(snapshot.get("subtasks") or ())
+        near.update(link["other_id"] for link in snapshot.get("links") or ())
+    return frozenset(on_record_among(session, near)) if near else frozenset()
+
+
+def _approvers(
+    session: Session, people: tuple[Person, ...], postmortem: PostmortemRecord | None
+) -> frozenset[str] | None:
+    """The accounts of who may waive, as far as a label asks for them; None: one was not looked up yet."""
+    labels = (postmortem.snapshot or {}).get("labels") or () if postmortem else ()
+    if not people or LABEL not in {label.casefold() for label in labels}:
+        return None
+    accounts = [_account(session, person) for person in people]
+    if any(account is None for account in accounts):
+        return None
+    return frozenset(str(account[0]["id"]) for account in accounts if account and account[0])
+
+
+def _account(session: Session, person: Person | None) -> tuple[dict[str, Any] | None] | None:
+    """The account of a person; None where it was never looked up."""
+    if person is None:
+        return None
+    row = session.connection().execute(_ACCOUNT, {"email": person[0], "project": person[1]}).first()
+    return (row.account,) if row is not None else None
+
+
+_WHOSE: BindParameter[str] = bindparam("incident")
+_OF_WHOM = col(OperationRow.incident_id) == _WHOSE
+_KEYS = columns(col(OperationRow.key)).where(_OF_WHOM)
+_ONCE = _KEYS.where(col(OperationRow.op_class) == OperationClass.ONCE)
+_MAILS = select_records(OperationRecord).where(
+    col(OperationRow.incident_id).in_(bindparam("incidents", expanding=True)),
+    col(OperationRow.kind) == Kind.SEND_MAIL,
+)
+_PAIRS = columns(
+    col(MirrorLinkRow.origin),
+    col(MirrorLinkRow.note_id),
+    col(MirrorLinkRow.comment_id),
+    col(MirrorLinkRow.note_hash),
+    col(MirrorLinkRow.comment_hash),
+).where(col(MirrorLinkRow.incident_id) == _WHOSE)
+_SOURCES = columns(col(IncidentRow.id)).where(col(IncidentRow.merged_into) == _WHOSE)
+_TARGET = (
+    columns(col(IncidentRow.number), col(IncidentRow.team), col(TicketRow.issue_id))
+    .select_from(IncidentRow)
+    .join(TicketRow, col(TicketRow.incident_id) == col(IncidentRow.id), isouter=True)
+    .where(col(IncidentRow.id) == _WHOSE)
+)
+_ACCOUNT = columns(col(PersonRow.account)).where(
+    col(PersonRow.email) == bindparam("email"), col(PersonRow.project) == bindparam("project")
+)

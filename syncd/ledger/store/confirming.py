@@ -1,0 +1,282 @@
+"""The verb that ends an operation that was carried out: what it changed is stored with its end.
+
+All of it stands in one transaction: result, remote id, change notices and audit events.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from sqlmodel import Session
+
+from syncd.domain.base import JsonValue
+from syncd.domain.operation import OperationState
+from syncd.ledger.database.connection import Transactions
+from syncd.ledger.records import (
+    ActionItemRecord,
+    DutyIssueRecord,
+    IncidentRecord,
+    IssueRecord,
+    OperationRecord,
+    PostmortemRecord,
+    TicketRecord,
+)
+from syncd.ledger.store import audit, outbox
+from syncd.ledger.store.change_queue import look_again_in
+from syncd.ledger.store.confirmation import (
+    Change,
+    Confirmation,
+    Confirmed,
+    Event,
+    LookAgain,
+    New,
+    NewActionItem,
+    NewPair,
+    NewTicket,
+    Untold,
+)
+from syncd.ledger.store.decisions import tell_lead_in
+from syncd.ledger.store.jira_memory import go_on_commenting, stop_comments
+from syncd.ledger.store.loading import get, record_of
+from syncd.ledger.store.mirror_links import store_rewritten
+from syncd.ledger.store.operation_states import finish
+from syncd.ledger.store.report_runs import note_sent_in
+from syncd.ledger.store.snapshots import written_at
+from syncd.ledger.store.tables import (
+    ActionItemRow,
+    IncidentRow,
+    MirrorLinkRow,
+    PostmortemRow,
+    TicketRow,
+)
+
+DutyIssueRow = PostmortemRow | ActionItemRow
+
+
+def confirm(
+    ledger: Transactions,
+    operation: OperationRecord,
+    remote_id: str,
+    confirmation: Confirmation,
+    now: datetime,
+    changed_at: datetime | None = None,
+) -> Confirmed:
+    """End an operation that was carried out, and store what it changed.
+
+    `changed_at` is when it changed the ticket, by Jira's clock (UTC).
+    """
+    with ledger.write() as session:
+        confirmed = store(session, operation, remote_id, confirmation, now)
+        if changed_at is not None:
+            ticket = session.get(TicketRow, operation.incident_id)
+            if ticket is not None:
+                written_at(ticket, changed_at)
+        finish_done(session, operation, remote_id, confirmation, now)
+    return confirmed
+
+
+def finish_done(
+    session: Session, operation: OperationRecord, remote_id: str, confirmation: Confirmation, now: datetime
+) -> None:
+    """End an operation that was carried out."""
+    values: dict[str, Any] = {}
+    if confirmation.rendered is not None:
+        values["rendered"] = confirmation.rendered
+    finish(session, operation, OperationState.DONE, now, remote_id=remote_id, **values)
+
+
+def store(
+    session: Session, operation: OperationRecord, remote_id: str, confirmation: Confirmation, now: datetime
+) -> Confirmed:
+    """Store what an operation that was carried out changed."""
+    if confirmation.made is not None:
+        _store_new(session, operation, confirmation.made, now)
+    if confirmation.rewritten is not None:
+        store_rewritten(session, operation, confirmation.rewritten, now)
+    if confirmation.untold is not None:
+        _tell_lead(session, operation.incident_id, confirmation.untold, remote_id, now)
+    issue = _change_ticket(session, operation, confirmation, now) or _change_duty_issue(
+        session, operation, confirmation, now
+    )
+    if confirmation.look is not None:
+        _look(session, operation, confirmation.look, now)
+    if confirmation.event is not None:
+        _say(session, operation, confirmation.event, remote_id, now)
+    if confirmation.report is not None:
+        team, week = confirmation.report
+        note_sent_in(session, team, week, now)
+    if confirmation.public is None or issue is None:
+        return Confirmed()
+    _store_comment_shown(session, operation, issue, remote_id, confirmation.public, now)
+    return Confirmed(issue if confirmation.public else None)
+
+
+def _look(session: Session, operation: OperationRecord, look: LookAgain, now: datetime) -> None:
+    look_again_in(session, [operation.incident_id], now, look.moment, look.why, ticket=look.ticket)
+
+
+def _say(
+    session: Session, operation: OperationRecord, event: Event, issue: str | None, now: datetime
+) -> None:
+    audit.append(
+        session,
+        now,
+        event.kind,
+        incident=operation.incident_id,
+        issue=event.issue or issue,
+        operation=operation.id,
+        data=event.data,
+    )
+
+
+def _store_new(session: Session, operation: OperationRecord, new: New, now: datetime) -> None:
+    incident_id = operation.incident_id
+    if isinstance(new, NewPair):
+        session.add(
+            MirrorLinkRow(
+                incident_id=incident_id,
+                origin=new.origin,
+                note_id=new.note_id,
+                comment_id=new.comment_id,
+                note_hash=new.note_hash,
+                comment_hash=new.comment_hash,
+            )
+        )
+        return
+    if isinstance(new, NewActionItem):
+        _store_item(session, incident_id, new, now)
+        return
+    born: dict[str, Any] = {
+        "incident_id": incident_id,
+        "issue_id": new.issue_id,
+        "key": new.key,
+        "project": new.key.rpartition("-")[0],
+        "origin": "operation",
+        "agreed": new.agreed,
+        "written_moment": new.written_moment,
+        "created_at": now,
+    }
+    if isinstance(new, NewTicket):
+        session.add(TicketRow(**born, refused=new.refused))
+    elif session.get(PostmortemRow, incident_id) is None:
+        session.add(PostmortemRow(**born))
+
+
+def _store_item(session: Session, incident_id: str, new: NewActionItem, now: datetime) -> None:
+    item = session.get(ActionItemRow, new.issue_id)
+    if item is None:
+        item = ActionItemRow(
+            issue_id=new.issue_id,
+            incident_id=incident_id,
+            key=new.key,
+            project=new.key.rpartition("-")[0],
+            source=new.source,
+            first_seen_at=now,
+        )
+    item.facts = {**item.facts, **new.facts}
+    session.add(item)
+
+
+def _tell_lead(session: Session, incident_id: str, untold: Untold, issue: str, now: datetime) -> None:
+    incident = get(session, IncidentRecord, incident_id)
+    mail = untold.mail(incident) if incident is not None else None
+    tell_lead_in(session, incident_id, untold.why, issue, mail, now)
+
+
+def _change_ticket(
+    session: Session, operation: OperationRecord, confirmation: Confirmation, now: datetime
+) -> TicketRecord | None:
+    if confirmation.ticket is None and confirmation.both is None:
+        return None
+    row = session.get(TicketRow, operation.incident_id)
+    if row is None:
+        return None
+    ticket = record_of(TicketRecord, row)
+    if confirmation.ticket is not None:
+        _apply(session, operation, row, confirmation.ticket(ticket), now)
+    if confirmation.both is not None:
+        incident = session.get(IncidentRow, operation.incident_id)
+        if incident is not None:
+            change = confirmation.both(ticket, incident.restricted)
+            if change.incident_written is not None:
+                incident.written_moment = change.incident_written
+            _apply(session, operation, row, change, now)
+    return ticket
+
+
+def _change_duty_issue(
+    session: Session, operation: OperationRecord, confirmation: Confirmation, now: datetime
+) -> DutyIssueRecord | None:
+    if confirmation.duty_issue is None:
+        return None
+    row = duty_issue_row(session, operation.object)
+    if row is None:
+        return None
+    issue: DutyIssueRecord = (
+        record_of(PostmortemRecord, row)
+        if isinstance(row, PostmortemRow)
+        else record_of(ActionItemRecord, row)
+    )
+    _apply(session, operation, row, confirmation.duty_issue(issue), now)
+    return issue
+
+
+def _apply(
+    session: Session, operation: OperationRecord, row: TicketRow | DutyIssueRow, change: Change, now: datetime
+) -> None:
+    for name, value in change.values.items():
+        setattr(row, name, value)
+    session.add(row)
+    if change.event is not None:
+        _say(session, operation, change.event, row.issue_id, now)
+    if change.add is not None:
+        outbox.add(session, [change.add], now, operation.mapping_version)
+    if change.look is not None:
+        _look(session, operation, change.look, now)
+
+
+def duty_issue_row(session: Session, object_: str) -> DutyIssueRow | None:
+    """Return the postmortem or action item that an operation's object names, None where there is none."""
+    kind, _, ident = object_.partition(":")
+    if kind == "postmortem":
+        return session.get(PostmortemRow, ident)
+    return session.get(ActionItemRow, ident) if kind == "action_item" else None
+
+
+def duty_issue_of(ledger: Transactions, operation: OperationRecord) -> DutyIssueRecord | None:
+    """Return the postmortem or action item that an operation is about, None where it is not on record."""
+    kind, _, ident = operation.object.partition(":")
+    with ledger.read() as session:
+        if kind == "postmortem":
+            return get(session, PostmortemRecord, ident)
+        return get(session, ActionItemRecord, ident) if kind == "action_item" else None
+
+
+def change_ticket(
+    ledger: Transactions,
+    operation: OperationRecord,
+    change: Callable[[TicketRecord], Change],
+    now: datetime,
+) -> None:
+    """Store what an operation found out about its ticket before it left."""
+    with ledger.write() as session:
+        _change_ticket(session, operation, Confirmation(ticket=change), now)
+
+
+def _store_comment_shown(
+    session: Session,
+    operation: OperationRecord,
+    issue: IssueRecord,
+    comment_id: str,
+    public: bool,
+    now: datetime,
+) -> None:
+    """Stop commenting on a project where a comment of ours is shown to customers, else go on."""
+    if not public:
+        go_on_commenting(session, issue.project)
+        return
+    stop_comments(session, issue.project, at=now.isoformat(), comment=comment_id, key=issue.key)
+    data: dict[str, JsonValue] = {"comment": comment_id, "project": issue.project}
+    _say(session, operation, Event("comment.public", data, issue.issue_id), None, now)

@@ -1,0 +1,325 @@
+"""A decision becomes operations and what is agreed, in one transaction with the change notices it answers.
+
+The rules that look at what the transaction reads (what may be made, what a brake holds, what is untrue by
+now) come from the engine as pure functions (`Rules`): they see records, and ask no service and no ledger.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import bindparam, update
+from sqlalchemy import select as columns
+from sqlmodel import Session, SQLModel, col
+
+from syncd.domain.base import JsonValue
+from syncd.domain.incident import IncidentStatus
+from syncd.domain.operation import OPEN_STATES, Operation, OperationState
+from syncd.ledger.database.connection import Transactions
+from syncd.ledger.records import IncidentRecord, OperationRecord, TicketRecord
+from syncd.ledger.store import audit, outbox
+from syncd.ledger.store.change_queue import Look, looked_in
+from syncd.ledger.store.duties import save_duties, save_label_waivers
+from syncd.ledger.store.loading import get, record_of
+from syncd.ledger.store.postmortems import with_spell
+from syncd.ledger.store.tables import ActionItemRow, IncidentRow, OperationRow
+from syncd.policy.case import Decision, Remark
+from syncd.policy.restricted import LEFT
+from syncd.policy.ticket.revert_counter import CONFLICT
+
+LeadMail = tuple[Operation, str]
+"""A mail to the security lead, and the version of the rules that name the lead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Amendment:
+    """What becomes of an operation that waits: it is dropped, with the reason, or says what `renew` means."""
+
+    operation: OperationRecord
+    drop: str | None = None
+    renew: Operation | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What a recorded decision is asked about in its transaction; pure functions.
+
+    `allowed`: given the incident, whether it has a ticket, and the decision, the operations that may be
+    recorded and the keys of those that begin as held. `amendments`: given the decision and the incident's
+    operations, what becomes of those that wait. `lead_mail`: given the incident and why a restricted ticket
+    is not sheltered, the mail to the security lead.
+    """
+
+    allowed: Callable[[IncidentRecord, bool, Decision], tuple[list[Operation], frozenset[str]]]
+    amendments: Callable[[Decision, Sequence[OperationRecord]], Iterable[Amendment]]
+    lead_mail: Callable[[IncidentRecord, str], LeadMail | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A decision with what is kept beside it.
+
+    `read` is the incident as the decision saw it, `restricted` and `has_ticket` what its case said. `since`
+    is since when it has its `severity`. `rest` is what it looks like while nothing is left to do.
+    """
+
+    read: IncidentRecord
+    restricted: bool
+    has_ticket: bool
+    decision: Decision
+    looks: tuple[Look, ...]
+    severity: str
+    assumed: bool
+    since: datetime
+    rest: dict[str, JsonValue]
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """An incident and its open operations, as they stand after a decision was recorded."""
+
+    incident: IncidentRecord
+    operations: list[OperationRecord]
+
+
+def record(ledger: Transactions, judged: Judged, rules: Rules, now: datetime) -> Recorded | None:
+    """Write a decision down: its operations, what is agreed, how the duties stand; answer its looks.
+
+    None where the incident became restricted meanwhile: the decision may hold texts.
+    """
+    decision = judged.decision
+    with ledger.write() as session:
+        incident = _still_as_read(session, judged)
+        if incident is None:
+            return None
+        looked_in(session, judged.looks)
+        ticket = get(session, TicketRecord, incident.id) if judged.has_ticket else None
+        operations, held = rules.allowed(incident, ticket is not None, decision)
+        rows = outbox.open_of(session, incident.id)
+        made = outbox.record(session, incident.id, operations, now, judged.version, hold=held, waiting=rows)
+        rows = [*rows, *made]
+        _amend(session, rows, rules.amendments(decision, _records(rows)), now)
+        ticket = _keep_agreement(session, incident, ticket, decision, rules, now)
+        _keep_duties(session, incident.id, ticket, decision, now)
+        left = _records(row for row in rows if row.state in OPEN_STATES)
+        return Recorded(_keep_verdict(session, incident, judged, left, now), left)
+
+
+def record_unseen(
+    ledger: Transactions,
+    judged: Judged,
+    decide: Callable[[Sequence[OperationRecord]], Decision],
+    rules: Rules,
+    now: datetime,
+) -> Recorded | None:
+    """Write down what the ticket needs, where what follows the incident cannot be read; the looks stay open.
+
+    `decide` decides that, given the open operations. What waits stays as it is, except what this replaces.
+    None where the incident became restricted meanwhile.
+    """
+    with ledger.write() as session:
+        incident = _still_as_read(session, judged)
+        if incident is None:
+            return None
+        rows = outbox.open_of(session, incident.id)
+        decision = decide(_records(rows))
+        places = {(op.object, op.aspect) for op in decision.operations}
+        replaced = [row for row in rows if (row.object, row.aspect) in places]
+        ticket = get(session, TicketRecord, incident.id) if judged.has_ticket else None
+        operations, held = rules.allowed(incident, ticket is not None, decision)
+        made = outbox.record(
+            session, incident.id, operations, now, judged.version, hold=held, waiting=replaced
+        )
+        _keep_agreement(session, incident, ticket, decision, rules, now)
+        return Recorded(incident, _records(row for row in (*rows, *made) if row.state in OPEN_STATES))
+
+
+def record_notices(
+    ledger: Transactions,
+    incident_id: str,
+    operations: Sequence[Operation],
+    amendments: Callable[[Sequence[OperationRecord]], Iterable[Amendment]],
+    now: datetime,
+    version: str,
+) -> None:
+    """Record notices beside what an incident's decisions ask for, and amend its open operations."""
+    with ledger.write() as session:
+        outbox.add(session, operations, now, version)
+        rows = outbox.open_of(session, incident_id)
+        _amend(session, rows, amendments(_records(rows)), now)
+
+
+def answer_looks(ledger: Transactions, looks: Iterable[Look]) -> None:
+    """Note that these change notices ask for nothing."""
+    with ledger.write() as session:
+        looked_in(session, looks)
+
+
+def _still_as_read(session: Session, judged: Judged) -> IncidentRecord | None:
+    """The incident as it stands; None where it is gone, or restricted unknown to the decision."""
+    read = judged.read
+    stands = session.connection().execute(_SINCE, {"incident": read.id}).first()
+    unchanged = stands == (read.moment, read.restricted, read.notes_moment, read.finished)
+    incident = read if unchanged else get(session, IncidentRecord, read.id)
+    if incident is None or (incident.restricted and not judged.restricted):
+        return None
+    return incident
+
+
+_SINCE = columns(
+    col(IncidentRow.moment),
+    col(IncidentRow.restricted),
+    col(IncidentRow.notes_moment),
+    col(IncidentRow.finished),
+).where(col(IncidentRow.id) == bindparam("incident"))
+
+
+def _records(rows: Iterable[OperationRow]) -> list[OperationRecord]:
+    return [record_of(OperationRecord, row) for row in rows]
+
+
+def _amend(
+    session: Session, rows: Sequence[OperationRow], amendments: Iterable[Amendment], now: datetime
+) -> None:
+    by_id = {row.id: row for row in rows}
+    for amendment in amendments:
+        row = by_id[amendment.operation.id]
+        if amendment.renew is not None:
+            outbox.say_anew(session, row, amendment.renew, now)
+        if amendment.drop is not None:
+            outbox.finish(session, row, OperationState.DROPPED, now, why=amendment.drop)
+
+
+def _keep_agreement(
+    session: Session,
+    incident: IncidentRecord,
+    ticket: TicketRecord | None,
+    decision: Decision,
+    rules: Rules,
+    now: datetime,
+) -> TicketRecord | None:
+    """What is agreed without a write, and on record what was left and why: it is not decided again."""
+    if ticket is not None and decision.agreed:
+        ticket = _agree(session, ticket, decision.agreed)
+    issue = ticket.issue_id if ticket else None
+    for remark in decision.remarks:
+        if remark.rule == LEFT:
+            mail = rules.lead_mail(incident, remark.reason)
+            tell_lead_in(session, incident.id, remark.reason, issue, mail, now)
+            continue
+        kind = CONFLICT if remark.rule == CONFLICT else "left"
+        audit.append(session, now, kind, incident=incident.id, issue=issue, data=_spelled(session, remark))
+    return ticket
+
+
+def tell_lead_in(
+    session: Session,
+    incident_id: str,
+    why: str,
+    issue: str | None,
+    mail: LeadMail | None,
+    now: datetime,
+) -> None:
+    """The security lead has to hear that a restricted ticket has no level: on record, and by `mail`.
+
+    The event `restricted.untold` names the incident; nothing of its text stands there.
+    """
+    audit.append(session, now, "restricted.untold", incident=incident_id, issue=issue, data={"why": why})
+    if mail is not None:
+        operation, version = mail
+        outbox.add(session, [operation], now, version)
+
+
+def _spelled(session: Session, remark: Remark) -> dict[str, JsonValue]:
+    """A remark as the audit trail has it; a person's name is a salted hash."""
+    data: dict[str, JsonValue] = {"rule": remark.rule, "reason": remark.reason}
+    if remark.aspect is not None:
+        data["aspect"] = remark.aspect
+    return data if remark.by is None else {**data, "by": audit.salted(session, remark.by)}
+
+
+def _agree(session: Session, ticket: TicketRecord, agreed: dict[str, JsonValue]) -> TicketRecord:
+    after = {**ticket.agreed, **agreed}
+    if after == ticket.agreed:
+        return ticket
+    values: dict[str, Any] = {"agreed": after}
+    if "state" in agreed and ticket.snapshot:
+        stands = str(ticket.snapshot["status"]["id"])
+        if ticket.placed_status is None or _moved_there(session, ticket, stands):
+            # where a person moved it first, the daemon put it where it stood before
+            first = ticket.closed if ticket.closed and ticket.closed.get("person") else {}
+            moved = ticket.placed_status is None and first.get("status") == stands
+            values["placed_status"] = str(first["before"]) if moved else stands
+    return _change_ticket(session, ticket, values)
+
+
+def _change_ticket(session: Session, ticket: TicketRecord, values: dict[str, Any]) -> TicketRecord:
+    session.connection().execute(_CHANGE_TICKET, {"this_ticket": ticket.incident_id, **values})
+    return replace(ticket, **values)
+
+
+def _moved_there(session: Session, ticket: TicketRecord, status: str) -> bool:
+    """Whether it stands where a move of ours was to bring it whose answer was lost: then we put it there."""
+    row = outbox.perhaps_done(session, f"ticket:{ticket.incident_id}", "status")
+    to = (row.rendered or {}).get("to") if row else None
+    return isinstance(to, dict) and to.get("id") == status
+
+
+def _keep_duties(
+    session: Session, incident_id: str, ticket: TicketRecord | None, decision: Decision, now: datetime
+) -> None:
+    """Keep how the duties stand, the waivers, and what was found of action items."""
+    save_duties(session, incident_id, decision.duties, now)
+    save_label_waivers(session, incident_id, decision.waivers, now)
+    for issue_id, facts in decision.facts.items():
+        known = session.connection().scalar(_FACTS, {"item": issue_id})
+        if known is not None and {**known, **facts} != known:
+            values = {"this_item": issue_id, "facts": {**known, **facts}}
+            session.connection().execute(_CHANGE_FACTS, values)
+    placed = ticket is not None and ticket.placed_status is not None
+    if ticket is not None and placed and ticket.closed is not None and _moved_on(ticket, ticket.closed):
+        _change_ticket(session, ticket, {"closed": None})
+
+
+def _moved_on(ticket: TicketRecord, closed: dict[str, Any]) -> bool:
+    """Whether it stands elsewhere than where it was read who had moved it."""
+    return ticket.snapshot is None or ticket.snapshot["status"]["id"] != closed["status"]
+
+
+def _keep_verdict(
+    session: Session,
+    incident: IncidentRecord,
+    judged: Judged,
+    left: Sequence[OperationRecord],
+    now: datetime,
+) -> IncidentRecord:
+    """Keep which severity holds, what was found beside operations, and when to decide again."""
+    decision, again = judged.decision, judged.decision.again
+    over = incident.status == IncidentStatus.RESOLVED and again is None
+    values: dict[str, Any] = {
+        "severity": judged.severity,
+        "assumed": judged.assumed,
+        "would": list(decision.would),
+        "silence": decision.silence,
+        "finished": over and not left,
+        "spells": with_spell(incident.spells, judged.severity, judged.since),
+        "due_at": None if again is None else now + timedelta(seconds=again),
+        "rest": incident.rest if left or decision.operations else judged.rest,
+    }
+    changed = {name: value for name, value in values.items() if value != getattr(incident, name)}
+    if changed:
+        session.connection().execute(_CHANGE_INCIDENT, {"this_incident": incident.id, **changed})
+    return replace(incident, **changed)
+
+
+_INCIDENTS = SQLModel.metadata.tables["incident"]
+_TICKETS = SQLModel.metadata.tables["ticket"]
+_CHANGE_INCIDENT = update(_INCIDENTS).where(_INCIDENTS.c.id == bindparam("this_incident"))
+_CHANGE_TICKET = update(_TICKETS).where(_TICKETS.c.incident_id == bindparam("this_ticket"))
+_FACTS = columns(col(ActionItemRow.facts)).where(col(ActionItemRow.issue_id) == bindparam("item"))
+_ITEMS = SQLModel.metadata.tables["action_item"]
+_CHANGE_FACTS = update(_ITEMS).where(_ITEMS.c.issue_id == bindparam("this_item"))

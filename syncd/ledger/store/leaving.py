@@ -1,0 +1,345 @@
+"""The verbs of an operation that leaves: read what it needs, claim it, or say why it was not carried out.
+
+Each opens one transaction. A verb that finds the operation elsewhere than the caller knows it raises
+`OperationMoved`. What was carried out is confirmed in `syncd.ledger.store.confirming`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import bindparam
+from sqlalchemy import select as columns
+from sqlmodel import Session, col
+
+from syncd.domain.base import JsonValue
+from syncd.domain.incident import Incident
+from syncd.domain.mail import KEYS
+from syncd.domain.operation import Kind, OperationState, Target
+from syncd.ledger.database.connection import Transactions
+from syncd.ledger.records import IncidentRecord, OperationRecord, TicketRecord
+from syncd.ledger.store import holds, outbox
+from syncd.ledger.store.change_queue import look_again_in
+from syncd.ledger.store.intake import StorageRules, keep_incident_in
+from syncd.ledger.store.known import incident_and_ticket_in
+from syncd.ledger.store.loading import get, load, select_records
+from syncd.ledger.store.operation_states import (
+    GivenUp,
+    claim_in,
+    end_unknown,
+    finish,
+    note,
+    park_in,
+    put_back_in,
+    settle_in,
+)
+from syncd.ledger.store.tables import IncidentRow, OperationRow, TicketRow
+
+Rendered = dict[str, JsonValue]
+
+
+@dataclass(frozen=True)
+class Basis:
+    """What an operation is rendered from: its incident and its ticket, as they stood when it was read."""
+
+    incident: IncidentRecord | None
+    ticket: TicketRecord | None
+
+    @property
+    def restricted(self) -> bool:
+        """Whether the incident is restricted."""
+        return self.incident is not None and self.incident.restricted
+
+
+def basis_of(ledger: Transactions, incident_id: str) -> Basis:
+    """Return what is known of an incident and of its ticket, in one read."""
+    with ledger.read() as session:
+        return Basis(*incident_and_ticket_in(session, incident_id))
+
+
+def ready(ledger: Transactions, operation: OperationRecord, now: datetime) -> Basis | None:
+    """Return what a pending operation is rendered from, None where it may not leave yet.
+
+    It waits for another operation, or its target is paused, or the first load is not accepted.
+    """
+    with ledger.read() as session:
+        if outbox.unmet(session, operation, now) or not holds.may_leave_in(session, operation.target):
+            return None
+        return Basis(*incident_and_ticket_in(session, operation.incident_id))
+
+
+class _Withheld(Exception):
+    """The incident is restricted by now, so that what was read is not stored with a text to be written."""
+
+
+def store_before_change(
+    ledger: Transactions,
+    rules: StorageRules,
+    incident: Incident,
+    moment: int,
+    now: datetime,
+    *,
+    text: bool,
+) -> IncidentRecord | None:
+    """Store an incident as it was read before it is changed; return how it is on record afterwards.
+
+    None where it is not on record, or is restricted and a `text` was to be written: nothing is stored then.
+    """
+    try:
+        with ledger.write() as session:
+            known = session.get(IncidentRow, incident.id)
+            keep_incident_in(session, rules, incident, moment, now, known.team if known else None)
+            session.flush()
+            stored = get(session, IncidentRecord, incident.id)
+            if stored is None or (stored.restricted and text):
+                raise _Withheld
+            return stored
+    except _Withheld:
+        return None
+
+
+def render_anew(ledger: Transactions, operation: OperationRecord) -> OperationRecord:
+    """Forget what an operation was rendered to; return it without."""
+    with ledger.write() as session:
+        return note(session, operation, rendered=None)
+
+
+@dataclass(frozen=True)
+class Leaving:
+    """An operation that is about to leave, and what it was rendered to."""
+
+    operation_id: int
+    rendered: Rendered
+
+
+def claim(
+    ledger: Transactions,
+    leaving: Sequence[Leaving],
+    target: str,
+    run: str,
+    now: datetime,
+    probe_from: int | None,
+) -> list[OperationRecord] | None:
+    """Commit that these operations are about to leave for a target; return those that may.
+
+    None: the target was paused while they were made ready, or the first load is not accepted. Left out are
+    those that are no longer pending, or whose incident became restricted after they were rendered.
+    """
+    with ledger.write() as session:
+        if not holds.may_leave_in(session, target):
+            return None
+        claimed = [claim_in(session, one.operation_id, run, now, one.rendered, probe_from) for one in leaving]
+        return [operation for operation in claimed if operation is not None]
+
+
+def put_back(
+    ledger: Transactions, operations: Sequence[OperationRecord], now: datetime, error: str, **values: Any
+) -> None:
+    """Have operations that were certainly not done wait to leave again, as they are or with these values."""
+    with ledger.write() as session:
+        for operation in operations:
+            put_back_in(session, operation, now, error, **values)
+
+
+def park(ledger: Transactions, operation: OperationRecord, now: datetime, error: str, **values: Any) -> None:
+    """Have an operation that a service refuses for what it is wait for a person, in the service's words."""
+    with ledger.write() as session:
+        park_in(session, operation, now, error, **values)
+
+
+def settle(
+    ledger: Transactions,
+    operations: Sequence[OperationRecord],
+    now: datetime,
+    given_up: GivenUp,
+    error: str,
+) -> list[OperationRecord]:
+    """Have operations whose outcome is unknown looked up from now on, until the settle time is over.
+
+    Return them as they stand then.
+    """
+    with ledger.write() as session:
+        return [settle_in(session, operation, now, given_up, error) for operation in operations]
+
+
+def settle_anew(ledger: Transactions, operation: OperationRecord, given_up: GivenUp) -> OperationRecord:
+    """Begin an operation's settle time anew, as over a reboot; return it so."""
+    with ledger.write() as session:
+        return note(session, operation, gave_up_boot_id=given_up.boot_id, gave_up_boottime=given_up.boottime)
+
+
+def end(
+    ledger: Transactions,
+    operation: OperationRecord,
+    state: OperationState,
+    now: datetime,
+    why: str,
+    **values: Any,
+) -> None:
+    """End an operation that was not carried out, and say why."""
+    with ledger.write() as session:
+        finish(session, operation, state, now, why=why, **values)
+
+
+def decide_anew(
+    ledger: Transactions,
+    operation: OperationRecord,
+    now: datetime,
+    moment: int,
+    why: str,
+    look: str,
+    *,
+    unknown: bool,
+    error: str | None,
+) -> None:
+    """End a state operation that was refused or whose outcome is `unknown`, and have its incident read.
+
+    A read that begins at `moment` or later is fresh enough; `look` says why it is read.
+    """
+    with ledger.write() as session:
+        if unknown:
+            end_unknown(session, operation, now, why, error=error)
+        else:
+            finish(session, operation, OperationState.SUPERSEDED, now, why=why, error=error)
+        ticket = operation.target == Target.JIRA
+        look_again_in(session, [operation.incident_id], now, moment, look, ticket=ticket)
+
+
+def have_read(
+    ledger: Transactions,
+    operation: OperationRecord,
+    now: datetime,
+    moment: int,
+    why: str,
+    *,
+    notes: bool,
+    ticket: bool,
+) -> None:
+    """Have an operation's incident, its notes or its ticket read again, by a read that begins at `moment`."""
+    with ledger.write() as session:
+        look_again_in(session, [operation.incident_id], now, moment, why, notes=notes, ticket=ticket)
+
+
+def refusals_before(ledger: Transactions, operation: OperationRecord, limit: int) -> int:
+    """Return how often the same was decided for the same place and refused since it last succeeded."""
+    where = {"object": operation.object, "aspect": operation.aspect, "row": operation.id, "most": limit}
+    count = 0
+    with ledger.read() as session:
+        for state, meaning, error in session.connection().execute(_BEFORE, where):
+            if state != OperationState.SUPERSEDED or meaning != operation.meaning:
+                break
+            count += error is not None
+    return count
+
+
+_BEFORE = (
+    columns(col(OperationRow.state), col(OperationRow.meaning), col(OperationRow.error))
+    .where(
+        col(OperationRow.object) == bindparam("object"),
+        col(OperationRow.aspect) == bindparam("aspect"),
+        col(OperationRow.id) < bindparam("row"),
+    )
+    .order_by(col(OperationRow.id).desc())
+    .limit(bindparam("most"))
+)
+
+
+def mails_since(ledger: Transactions, since: datetime) -> list[OperationRecord]:
+    """Return the mails that were claimed after a moment (UTC)."""
+    with ledger.read() as session:
+        return load(session, OperationRecord, _MAILS, {"since": since})
+
+
+_MAILS = select_records(OperationRecord).where(
+    col(OperationRow.key) >= KEYS,
+    col(OperationRow.key) < KEYS[:-1] + "0",
+    col(OperationRow.claimed_at) > bindparam("since"),
+)
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A create that never left and means nothing but its incident."""
+
+    operation_id: int
+    incident_id: str
+    team: str | None
+    severity: str | None
+
+
+def waiting_creates(ledger: Transactions, limit: int) -> list[Waiting]:
+    """Return at most `limit` tickets' creates that never left, the oldest first."""
+    with ledger.read() as session:
+        rows = session.connection().execute(_CREATES, {"most": limit}).all()
+    return [
+        Waiting(number, incident, team, severity)
+        for number, incident, meaning, team, severity in rows
+        if not meaning
+    ]
+
+
+_CREATES = (
+    columns(
+        col(OperationRow.id),
+        col(OperationRow.incident_id),
+        col(OperationRow.meaning),
+        col(IncidentRow.team),
+        col(IncidentRow.severity),
+    )
+    .join(IncidentRow, col(IncidentRow.id) == col(OperationRow.incident_id))
+    .where(
+        col(OperationRow.state) == OperationState.PENDING,
+        col(OperationRow.kind) == Kind.CREATE_TICKET,
+        col(OperationRow.attempts) == 0,
+    )
+    .order_by(col(OperationRow.id))
+    .limit(bindparam("most"))
+)
+
+
+def creates_to_render(
+    ledger: Transactions, operation_ids: Sequence[int]
+) -> list[tuple[OperationRecord, IncidentRecord]]:
+    """Return these creates with their incidents, the oldest first, without those that have a ticket."""
+    with ledger.read() as session:
+        operations = load(session, OperationRecord, _BY_IDS, {"ids": list(operation_ids)})
+        ids = [operation.incident_id for operation in operations]
+        incidents = {one.id: one for one in load(session, IncidentRecord, _INCIDENTS, {"ids": ids})}
+        ticketed = _with_ticket(session, ids)
+    return [
+        (operation, incidents[operation.incident_id])
+        for operation in operations
+        if operation.incident_id in incidents and operation.incident_id not in ticketed
+    ]
+
+
+_BY_IDS = (
+    select_records(OperationRecord)
+    .where(col(OperationRow.id).in_(bindparam("ids", expanding=True)))
+    .order_by(col(OperationRow.id))
+)
+_INCIDENTS = select_records(IncidentRecord).where(col(IncidentRow.id).in_(bindparam("ids", expanding=True)))
+
+
+def incidents_in_need(ledger: Transactions) -> list[str]:
+    """Return the incidents with a pending operation that needs others."""
+    with ledger.read() as session:
+        return outbox.incidents_that_need_something(session)
+
+
+def incidents_with_ticket(ledger: Transactions, incident_ids: Sequence[str]) -> set[str]:
+    """Return those of these incidents that have a ticket."""
+    with ledger.read() as session:
+        return _with_ticket(session, incident_ids)
+
+
+def _with_ticket(session: Session, incident_ids: Sequence[str]) -> set[str]:
+    return set(session.connection().scalars(_TICKETED, {"ids": list(incident_ids)}))
+
+
+_TICKETED = columns(col(TicketRow.incident_id)).where(
+    col(TicketRow.incident_id).in_(bindparam("ids", expanding=True))
+)

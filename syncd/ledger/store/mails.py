@@ -1,0 +1,130 @@
+"""Mails in the outbox: put there beside what incidents' decisions ask for, and dropped while they wait."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import bindparam
+from sqlmodel import Session, col
+
+from syncd.domain.base import JsonValue
+from syncd.domain.operation import Operation, OperationState
+from syncd.ledger.database.connection import Transactions
+from syncd.ledger.records import OperationRecord
+from syncd.ledger.store import audit, outbox
+from syncd.ledger.store.key_values import get_cursor_in, set_cursor_in
+from syncd.ledger.store.loading import load, select_records
+from syncd.ledger.store.tables import OperationRow
+
+UNSURE = "unsure"
+"""In the meaning of a mail that left once without an answer: it may have arrived."""
+_ALARMS = "alarms"
+
+
+def of_keys(ledger: Transactions, keys: Iterable[str]) -> list[OperationRecord]:
+    """Return the latest operation of each of these keys that is on record, in the order of the keys."""
+    with ledger.read() as session:
+        return [
+            found[0] for key in keys if (found := load(session, OperationRecord, _OF_KEY, {"wanted": key}))
+        ]
+
+
+_OF_KEY = (
+    select_records(OperationRecord)
+    .where(col(OperationRow.key) == bindparam("wanted"))
+    .order_by(col(OperationRow.id).desc())
+    .limit(1)
+)
+
+
+def add_mails(ledger: Transactions, mails: Sequence[Operation], now: datetime, version: str = "") -> None:
+    """Put mails into the outbox; those that are on record are left."""
+    with ledger.write() as session:
+        outbox.add(session, mails, now, version)
+
+
+def add_if_new(ledger: Transactions, mail: Operation, now: datetime) -> bool:
+    """Put one mail into the outbox; return False if it is on record already."""
+    with ledger.write() as session:
+        if outbox.on_record(session, mail.key):
+            return False
+        outbox.add(session, [mail], now)
+    return True
+
+
+def drop(ledger: Transactions, operation: OperationRecord, now: datetime, why: str) -> None:
+    """Drop an operation that waits; raise `OperationMoved` where it stands otherwise than it was read."""
+    with ledger.write() as session:
+        outbox.finish(session, operation, OperationState.DROPPED, now, why=why)
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """An alarm that is put on record as told, with the mails that tell it."""
+
+    kind: str
+    key: str
+    mails: tuple[Operation, ...] = ()
+
+
+def told_alarms(ledger: Transactions) -> list[str]:
+    """Return the keys of the alarms that were told."""
+    with ledger.read() as session:
+        keys = get_cursor_in(session, _ALARMS).get("told")
+    return [str(key) for key in keys] if isinstance(keys, list) else []
+
+
+def tell_alarms(ledger: Transactions, alarms: Sequence[Told], told: Sequence[str], now: datetime) -> None:
+    """Put alarms on record as told, with their mails; `told` are the keys that are remembered from now on."""
+    with ledger.write() as session:
+        set_cursor_in(session, _ALARMS, told=[*told])
+        for alarm in alarms:
+            audit.append(session, now, "alarm", data={"kind": alarm.kind, "key": alarm.key})
+            outbox.add(session, alarm.mails, now)
+
+
+def digest_day(ledger: Transactions, team: str) -> str | None:
+    """Return the day of a team's last digest (ISO 8601), None where there was none."""
+    with ledger.read() as session:
+        day = get_cursor_in(session, _digest(team)).get("day")
+    return str(day) if day else None
+
+
+@dataclass(frozen=True, slots=True)
+class Digest:
+    """A team's digest of a day: its mails, the version of its rules, and the days passed over before it."""
+
+    team: str
+    day: str
+    mails: tuple[Operation, ...]
+    version: str
+    missed: tuple[str, ...] = ()
+
+
+def store_digest(ledger: Transactions, digest: Digest, now: datetime) -> None:
+    """Decide a digest: its mails are in the outbox, and what was passed over is on record as not sent."""
+    with ledger.write() as session:
+        set_cursor_in(session, _digest(digest.team), day=digest.day)
+        if digest.missed:
+            data: dict[str, JsonValue] = {
+                "team": digest.team,
+                "days": [*digest.missed],
+                "why": "the daemon was away or held, and only the latest digest goes out",
+            }
+            audit.append(session, now, "digest.not_sent", data=data)
+        outbox.add(session, digest.mails, now, digest.version)
+
+
+def _digest(team: str) -> str:
+    return f"digest.{team}"
+
+
+def drop_waiting_in(
+    session: Session, about: str, mail: str, states: Sequence[OperationState], now: datetime, why: str
+) -> None:
+    """Drop the mails of a kind that wait in these states and certainly never left."""
+    for row in outbox.open_of(session, about):
+        if row.state in states and row.meaning.get("mail") == mail and not row.meaning.get(UNSURE):
+            outbox.finish(session, row, OperationState.DROPPED, now, why=why)

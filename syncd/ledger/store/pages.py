@@ -1,0 +1,300 @@
+"""The verbs that store what was read: one transaction a page, with the rows of the page read at once.
+
+What becomes a change notice because of it is written in the same transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlmodel import Session
+
+from syncd.domain.incident import Incident, LogEntry, Note
+from syncd.domain.ticket import Comment, Issue
+from syncd.ledger.database.connection import Transactions
+from syncd.ledger.records import IncidentRecord
+from syncd.ledger.store import audit
+from syncd.ledger.store.change_queue import look_again_in
+from syncd.ledger.store.intake import (
+    StorageRules,
+    keep_comments_in,
+    keep_incident_in,
+    keep_issue_in,
+    keep_notes_in,
+    keep_paper_in,
+)
+from syncd.ledger.store.loading import record_of
+from syncd.ledger.store.postmortems import note_acknowledged, papers_by_issue
+from syncd.ledger.store.snapshots import (
+    Ahead,
+    incidents_of,
+    known_row,
+    leave_notes,
+    read_ahead,
+    tickets_by_issue_in,
+)
+from syncd.ledger.store.tables import IncidentRow, TicketRow
+from syncd.ledger.store.unreadable import note_read_in, note_unread_in
+
+
+@dataclass(frozen=True, slots=True)
+class StoredIncidents:
+    """What became of a page of incidents: those that were news, and those that belong to no team."""
+
+    news: tuple[Incident, ...]
+    unclaimed: tuple[Incident, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LogNews:
+    """A log entry as it is taken in: what it says of its incident, and from when a read is fresh enough.
+
+    `shown`: the incident embedded beside the entry shows what it is about; where that is known, the entry
+    asks for nothing. `notes`: it is about notes.
+    """
+
+    entry: LogEntry
+    since: int
+    why: str
+    notes: bool = False
+    shown: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class StoredTicket:
+    """A ticket after a read of it: whether that was news, and Jira's `updated` of what is stored."""
+
+    issue_id: str
+    key: str
+    news: bool
+    updated: str | None
+
+
+def store_incident(
+    ledger: Transactions,
+    rules: StorageRules,
+    incident: Incident,
+    moment: int,
+    now: datetime,
+) -> IncidentRecord | None:
+    """Store an incident that was read by its id; return how it is on record afterwards.
+
+    One that was moved to a service that no mapping names stays with its last team.
+    """
+    with ledger.write() as session:
+        known = session.get(IncidentRow, incident.id)
+        team = rules.claimed_by(incident) or (known.team if known else None)
+        note_read_in(session, incident.id)
+        keep_incident_in(session, rules, incident, moment, now, team)
+        session.flush()
+        row = session.get(IncidentRow, incident.id)
+        return record_of(IncidentRecord, row) if row is not None else None
+
+
+def store_listed(
+    ledger: Transactions,
+    rules: StorageRules,
+    incidents: Sequence[Incident],
+    moment: int,
+    now: datetime,
+    why: str,
+    *,
+    readable: Collection[str] = (),
+    unread: Mapping[str, str] | None = None,
+    unread_since: int = 0,
+) -> StoredIncidents:
+    """Store a page of incidents of a list; what is news has its change notice (`why`).
+
+    `readable` are those that could not be read before. `unread`: what of the page cannot be read, with the
+    reason; it is read by its id, and a read that began at `unread_since` or later is fresh enough.
+    """
+    news, unclaimed = [], []
+    with ledger.write() as session:
+        note_unread_in(session, unread or {}, now, unread_since)
+        ahead = read_ahead(session, [incident.id for incident in incidents])
+        for incident in incidents:
+            if incident.id in readable:
+                note_read_in(session, incident.id)
+            team = _team(session, rules, incident, ahead)
+            if team is None:
+                unclaimed.append(incident)
+            elif keep_incident_in(session, rules, incident, moment, now, team, ahead) is not None:
+                news.append(incident)
+        look_again_in(session, [incident.id for incident in news], now, moment, why)
+    return StoredIncidents(tuple(news), tuple(unclaimed))
+
+
+def store_log(
+    ledger: Transactions, rules: StorageRules, page: Sequence[LogNews], moment: int, now: datetime
+) -> list[Incident]:
+    """Take in a page of log entries with the incidents embedded in it; return those of no team."""
+    unclaimed = []
+    with ledger.write() as session:
+        ahead = read_ahead(session, {news.entry.incident_id for news in page})
+        for news in page:
+            incident = news.entry.incident
+            if incident is None:
+                _acknowledged(session, ahead.get(news.entry.incident_id), news.entry)
+            else:
+                team = _team(session, rules, incident, ahead)
+                if team is None:
+                    unclaimed.append(incident)
+                    continue
+                fresh = keep_incident_in(session, rules, incident, moment, now, team, ahead)
+                row = ahead.get(news.entry.incident_id)
+                _acknowledged(session, row, news.entry)
+                if fresh is None and row is not None and row.moment == moment and news.shown:
+                    continue
+            look_again_in(session, [news.entry.incident_id], now, news.since, news.why, notes=news.notes)
+    return unclaimed
+
+
+def _team(session: Session, rules: StorageRules, incident: Incident, ahead: Ahead) -> str | None:
+    """Return whose incident it is; one on a service that nobody claims stays its last team's."""
+    claimed = rules.claimed_by(incident)
+    if claimed is not None:
+        return claimed
+    row = known_row(session, incident.id, ahead)
+    return row.team if row is not None else None
+
+
+def _acknowledged(session: Session, row: IncidentRow | None, entry: LogEntry) -> None:
+    if row is not None and entry.kind == "acknowledge":
+        note_acknowledged(row, entry)
+        session.add(row)
+
+
+def store_notes(
+    ledger: Transactions,
+    rules: StorageRules,
+    incident_id: str,
+    notes: Iterable[Note],
+    moment: int,
+    *,
+    now: datetime | None = None,
+    why: str | None = None,
+) -> IncidentRecord | None:
+    """Store the notes of an incident as listed; return the incident as it is on record afterwards.
+
+    `why` (with `now`): the incident has a change notice.
+    """
+    with ledger.write() as session:
+        row = session.get(IncidentRow, incident_id)
+        if row is None:
+            return None
+        keep_notes_in(session, rules, row, notes, moment)
+        if why is not None and now is not None:
+            look_again_in(session, [incident_id], now, 0, why)
+        return record_of(IncidentRecord, row)
+
+
+def give_up_notes(ledger: Transactions, incident_id: str) -> IncidentRecord | None:
+    """The notes cannot be read: what is known of them stays, and a look for them counts as done."""
+    with ledger.write() as session:
+        row = session.get(IncidentRow, incident_id)
+        if row is None:
+            return None
+        leave_notes(session, row)
+        return record_of(IncidentRecord, row)
+
+
+def store_comments(
+    ledger: Transactions, rules: StorageRules, incident_id: str, comments: Iterable[Comment]
+) -> None:
+    """Store a ticket's comments as listed, where its snapshot still lacks them; none of a restricted one."""
+    with ledger.write() as session:
+        keep_comments_in(session, rules, incident_id, comments)
+
+
+def store_tickets(
+    ledger: Transactions,
+    rules: StorageRules,
+    issues: Sequence[Issue],
+    moment: int,
+    now: datetime,
+    jira_now: datetime | None,
+    *,
+    missing: Sequence[str] = (),
+) -> list[StoredTicket]:
+    """Store a page of tickets as read, those that are on record; what is news has its change notice.
+
+    `jira_now` is Jira's own time, where it is known. `missing` are issues that Jira does not show: a ticket
+    among them is out of sight from now on.
+    """
+    stored = []
+    with ledger.write() as session:
+        rows = tickets_by_issue_in(session, [*(issue.id for issue in issues), *missing])
+        # held for the whole page, so that each ticket's incident is at hand
+        incidents = incidents_of(session, [row.incident_id for row in rows.values()])
+        for issue in issues:
+            row = rows.get(issue.id)
+            if row is None:
+                continue
+            news = keep_issue_in(session, rules, row, issue, moment, now, jira_now, fresh=True)
+            if news:
+                look_again_in(session, [row.incident_id], now, 0, "its ticket changed")
+            updated = str(row.snapshot["updated"]) if row.snapshot else None
+            stored.append(StoredTicket(issue.id, issue.key, news, updated))
+        for issue_id in missing:
+            row = rows.get(issue_id)
+            if row is not None and row.out_of_sight_since is None:
+                row.out_of_sight_since = now
+        del incidents
+    return stored
+
+
+def store_ticket(
+    ledger: Transactions,
+    rules: StorageRules,
+    incident_id: str,
+    issue: Issue | None,
+    moment: int,
+    now: datetime,
+    jira_now: datetime | None,
+    *,
+    gone: bool,
+) -> None:
+    """Store an incident's ticket as read; `issue` None: it was not read, and `gone`: Jira does not show it.
+
+    One that is not shown is out of sight from now on, and the audit trail says so.
+    """
+    with ledger.write() as session:
+        row = session.get(TicketRow, incident_id)
+        if row is None:
+            return
+        if issue is not None and issue.id == row.issue_id:
+            keep_issue_in(session, rules, row, issue, moment, now, jira_now, fresh=True)
+        if gone and row.out_of_sight_since is None:
+            row.out_of_sight_since = now
+            audit.append(session, now, "ticket.out_of_sight", incident=incident_id, issue=row.issue_id)
+
+
+def store_papers(
+    ledger: Transactions,
+    rules: StorageRules,
+    issues: Sequence[Issue],
+    moment: int,
+    now: datetime,
+    why: str,
+    *,
+    missing: Sequence[str] = (),
+) -> None:
+    """Store a page of postmortems and action items as read, those that are on record.
+
+    What their changes mean is read when it is decided: what is news has its change notice (`why`).
+    `missing` are issues that Jira does not show: what is on record of them is out of sight from now on.
+    """
+    with ledger.write() as session:
+        rows = papers_by_issue(session, [*(issue.id for issue in issues), *missing])
+        for issue in issues:
+            row = rows.get(issue.id)
+            if row is not None and keep_paper_in(session, rules, row, issue, moment, now, fresh=True):
+                row.changes_until = None
+                look_again_in(session, [row.incident_id], now, 0, why)
+        for issue_id in missing:
+            row = rows.get(issue_id)
+            if row is not None and row.out_of_sight_since is None:
+                row.out_of_sight_since = now
+                look_again_in(session, [row.incident_id], now, 0, "it is out of sight")

@@ -1,0 +1,111 @@
+"""Weekly reports that leave: which week was decided, and a report kept in one transaction with its mails."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select as columns
+from sqlmodel import Session, col
+
+from syncd.domain.base import JsonValue
+from syncd.domain.mail import MailKind
+from syncd.domain.operation import Operation, OperationState
+from syncd.ledger.database.connection import Transactions
+from syncd.ledger.store import audit, outbox
+from syncd.ledger.store.key_values import get_cursor_in, set_cursor_in
+from syncd.ledger.store.mails import UNSURE, drop_waiting_in
+from syncd.ledger.store.report_runs import ReportRun, keep_in
+from syncd.ledger.store.tables import MetaRow
+
+_OPEN = (OperationState.PENDING, OperationState.HELD)
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What is on record of an edition: its latest week and the week that counting begins after (by name).
+
+    `born` is when this ledger was made (UTC).
+    """
+
+    week: str
+    base: str | None
+    born: datetime
+
+
+def decided(ledger: Transactions, edition: str) -> Decided:
+    """Return what is on record of an edition (a team, or empty for the one over all)."""
+    with ledger.read() as session:
+        known = get_cursor_in(session, _cursor(edition))
+        born = session.connection().scalar(_BORN)
+    base = known.get("base")
+    return Decided(str(known.get("week", "")), str(base) if base else None, datetime.fromisoformat(str(born)))
+
+
+_BORN = columns(col(MetaRow.value)).where(col(MetaRow.key) == "born")
+
+
+def pass_over(ledger: Transactions, edition: str, week: str) -> None:
+    """Note that an edition's week is not mailed; counting begins after it."""
+    with ledger.write() as session:
+        set_cursor_in(session, _cursor(edition), week=week, base=week)
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A report that leaves: as it is kept, its mails and the version of the rules they are sent by.
+
+    `about` is under which id its mails stand in the outbox.
+    """
+
+    run: ReportRun
+    about: str
+    mails: tuple[Operation, ...]
+    version: str
+
+
+def store_report(
+    ledger: Transactions, outgoing: Outgoing, base: str, passed: Sequence[str], now: datetime
+) -> None:
+    """Keep an edition's report of its latest week, with its mails; what is older and waits is dropped.
+
+    `passed` are the weeks whose report never left, which this one names; `base` is the week that counting
+    begins after.
+    """
+    run = outgoing.run
+    with ledger.write() as session:
+        set_cursor_in(session, _cursor(run.team or ""), week=run.week, base=base)
+        why = "not sent: the report of a later week leaves, and names this one"
+        drop_waiting_in(session, outgoing.about, MailKind.WEEKLY_REPORT, _OPEN, now, why)
+        if passed:
+            data: dict[str, JsonValue] = {"team": run.team, "weeks": [*passed], "named_in": run.week}
+            audit.append(session, now, "report.not_sent", data=data)
+        keep_in(session, run)
+        outbox.add(session, outgoing.mails, now, outgoing.version)
+
+
+def store_asked_report(
+    ledger: Transactions, outgoing: Outgoing, again: Sequence[Operation], now: datetime
+) -> list[str]:
+    """Keep a report that a person asks for, with its mails; return the keys of the mails.
+
+    A mail that was dropped and certainly did not leave is replaced by the one of `again` in its place.
+    """
+    keys = []
+    with ledger.write() as session:
+        keep_in(session, outgoing.run)
+        for mail, other in zip(outgoing.mails, again, strict=True):
+            chosen = other if _was_dropped(session, mail.key) else mail
+            outbox.add(session, [chosen], now, outgoing.version)
+            keys.append(chosen.key)
+    return keys
+
+
+def _was_dropped(session: Session, key: str) -> bool:
+    row = outbox.of_key(session, key)
+    return row is not None and row.state == OperationState.DROPPED and not row.meaning.get(UNSURE)
+
+
+def _cursor(edition: str) -> str:
+    return f"report/{edition}"

@@ -1,0 +1,139 @@
+"""The evidence of a period as the ledger has it, for auditors."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from sqlmodel import Session, SQLModel, col, select
+
+from syncd.ledger.database.connection import Transactions
+from syncd.ledger.records import IncidentRecord
+from syncd.ledger.store.loading import load, select_records
+from syncd.ledger.store.tables import (
+    ActionItemRow,
+    AuditEventRow,
+    DutyRow,
+    IncidentRow,
+    OperationRow,
+    PostmortemRow,
+    TicketRow,
+    WaiverRow,
+)
+
+Data = dict[str, Any]
+
+
+def incidents_of(ledger: Transactions, since: datetime, until: datetime) -> list[IncidentRecord]:
+    """Return the incidents of mapped services created in [since, until), by their numbers."""
+    query = select_records(IncidentRecord).where(
+        col(IncidentRow.created_at) >= since,
+        col(IncidentRow.created_at) < until,
+        col(IncidentRow.team).is_not(None),
+    )
+    with ledger.read() as session:
+        return load(session, IncidentRecord, query.order_by(col(IncidentRow.number)))
+
+
+def evidence_of(ledger: Transactions, incident: IncidentRecord) -> Data:
+    """Everything on record about one incident: what it was, what was owed, every automatic act and why."""
+    with ledger.read() as session:
+        return _evidence(session, incident)
+
+
+def _evidence(session: Session, incident: IncidentRecord) -> Data:
+    ticket, postmortem = session.get(TicketRow, incident.id), session.get(PostmortemRow, incident.id)
+    return {
+        "incident": {
+            "id": incident.id,
+            "number": incident.number,
+            "title": incident.snapshot.get("title", ""),
+            "team": incident.team,
+            "service": (incident.snapshot.get("service") or {}).get("name"),
+            "severity": incident.severity,
+            "severity_assumed": incident.assumed,
+            "severities": incident.spells,
+            "status": incident.status,
+            "created_at": _iso(incident.created_at),
+            "acknowledged_at": _iso(incident.acknowledged_at),
+            "resolved_at": _iso(incident.resolved_at),
+            "first_seen_at": _iso(incident.first_seen_at),
+            "merged_into": incident.merged_into,
+            "noise_rule": incident.silence,
+        },
+        "ticket": _paper(ticket, "origin", "created_at") if ticket else None,
+        "postmortem": _paper(postmortem, "origin", "created_at") if postmortem else None,
+        "duties": [_plain(one, "id", "incident_id") for one in _all(session, DutyRow, incident.id)],
+        "waivers": [_plain(one, "id", "incident_id") for one in _all(session, WaiverRow, incident.id)],
+        "action_items": [
+            {**_paper(one, "source", "first_seen_at", "ended_at", "facts"), **_owner(one)}
+            for one in _all(session, ActionItemRow, incident.id)
+        ],
+        "operations": [
+            {
+                name: _value(getattr(one, name))
+                for name in (
+                    *("id", "op", "kind", "target", "state", "reason", "mapping_version", "attempts"),
+                    *("remote_id", "decided_at", "claimed_at", "finished_at"),
+                )
+            }
+            for one in _all(session, OperationRow, incident.id)
+        ],
+        "events": [
+            {
+                "seq": one.seq,
+                "at": _iso(one.at),
+                "kind": one.kind,
+                "operation": one.operation_id,
+                "data": json.loads(one.text),
+                "hash": one.hash,
+            }
+            for one in _events(session, incident.id)
+        ],
+    }
+
+
+def _events(session: Session, incident: str) -> Iterator[AuditEventRow]:
+    query = select(AuditEventRow).where(AuditEventRow.incident_id == incident)
+    yield from session.exec(query.order_by(col(AuditEventRow.seq)))
+
+
+def _all(session: Session, table: Any, incident: str) -> list[Any]:
+    return list(session.exec(select(table).where(table.incident_id == incident)).all())
+
+
+def _paper(row: Any, *names: str) -> Data:
+    status = ((row.snapshot or {}).get("status") or {}).get("name")
+    found: Data = {"key": row.key, "issue_id": row.issue_id, "status": status}
+    return found | {name: _value(getattr(row, name)) for name in names}
+
+
+def _owner(row: ActionItemRow) -> Data:
+    snapshot = row.snapshot or {}
+    return {
+        "summary": snapshot.get("summary"),
+        "owner": (snapshot.get("assignee") or {}).get("name"),
+        "due": snapshot.get("due_date"),
+    }
+
+
+def _plain(row: SQLModel, *left_out: str) -> Data:
+    names = [name for name in type(row).model_fields if name not in left_out]
+    return {name: _value(getattr(row, name)) for name in names}
+
+
+def _value(value: Any) -> Any:
+    return _iso(value) if isinstance(value, datetime) else value
+
+
+def _iso(at: datetime | None) -> str | None:
+    return at.isoformat() if at else None
+
+
+def foreign_events(ledger: Transactions, data: Data) -> list[int]:
+    """The events of an incident's file that the ledger does not have so."""
+    with ledger.read() as session:
+        hashes = {event.seq: event.hash for event in _events(session, data["incident"]["id"])}
+    return [event["seq"] for event in data["events"] if hashes.get(event["seq"]) != event["hash"]]

@@ -1,0 +1,139 @@
+"""What `syncd status` asks the ledger: plain data, ready for a table or for JSON.
+
+The shapes are a promise to scripts (README, "For scripts").
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from sqlmodel import Session, col, func, or_, select
+
+from syncd.domain.incident import IncidentStatus
+from syncd.domain.operation import OPEN_STATES
+from syncd.ledger.database.connection import Transactions
+from syncd.ledger.store import audit, holds, outbox
+from syncd.ledger.store.key_values import get_cursor_in
+from syncd.ledger.store.tables import AuditEventRow, IncidentRow, OperationRow, TicketRow
+from syncd.ledger.store.unreadable import unreadable_in
+from syncd.ledger.views.incident_shape import incident_data
+from syncd.ledger.views.postmortems import iso, owed_for
+
+Data = dict[str, Any]
+
+
+def status_data(ledger: Transactions, limit: int = 200, *, everything: bool = False) -> Data:
+    """Open and unfinished incidents with their tickets, the outbox by state, the last good cycles.
+
+    `everything`: every incident, oldest first.
+    """
+    with ledger.read() as session:
+        data = _status(session, limit)
+        return data | {"incidents": _all_incidents(session)} if everything else data
+
+
+def _status(session: Session, limit: int) -> Data:
+    open_ops = select(OperationRow.incident_id).where(
+        col(OperationRow.state).in_([str(state) for state in OPEN_STATES])
+    )
+    rows = session.exec(
+        select(IncidentRow, TicketRow)
+        .join(TicketRow, col(TicketRow.incident_id) == col(IncidentRow.id), isouter=True)
+        .where(
+            col(IncidentRow.team).is_not(None),
+            or_(
+                IncidentRow.status != IncidentStatus.RESOLVED,
+                col(IncidentRow.finished).is_(False),
+                col(IncidentRow.id).in_(open_ops),
+            ),
+        )
+        .order_by(col(IncidentRow.number).desc())
+        .limit(limit)
+    ).all()
+    seq, digest = audit.head(session)
+    owed = owed_for(session, [row.id for row, _ticket in rows])
+    return {
+        "incidents": [incident_data(row, ticket, owed.get(row.id)) for row, ticket in rows],
+        "outbox": outbox.counts(session),
+        "cycles": {side: get_cursor_in(session, f"cycle.{side}").get("at") for side in ("pagerduty", "jira")},
+        "services": get_cursor_in(session, "services").get("down", []),
+        "unmapped_services": get_cursor_in(session, "services").get("unmapped", {}),
+        "notes": get_cursor_in(session, "services").get("notes", []),
+        "unreadable": unreadable_in(session),
+        "audit_head": f"{seq}:{digest}",
+        "first_load": holds.first_load_data(session),
+        "held": holds.mass_data(session),
+        "paused": holds.pauses(session),
+        "would": _would(session, limit),
+        "doubles": doubles_data(session),
+        "rivals": _rivals(session),
+        "conflicts": _conflicts(session, limit),
+    }
+
+
+def _rivals(session: Session) -> list[Data]:
+    """Other ledgers that made tickets for the same incidents; `younger`: than they, this one is."""
+    return [
+        {name: one.get(name) for name in ("key", "since", "younger")} | {"instance": instance}
+        for instance, one in get_cursor_in(session, "rivals").items()
+        if isinstance(one, dict)
+    ]
+
+
+def _conflicts(session: Session, limit: int) -> list[Data]:
+    """What was changed back too often, or changed on both sides, and is left since: the latest first."""
+    query = (
+        select(AuditEventRow, IncidentRow, TicketRow)
+        .join(IncidentRow, col(IncidentRow.id) == col(AuditEventRow.incident_id))
+        .join(TicketRow, col(TicketRow.incident_id) == col(IncidentRow.id), isouter=True)
+        .where(AuditEventRow.kind == "conflict")
+        .order_by(col(AuditEventRow.seq).desc())
+        .limit(limit)
+    )
+    return [
+        {
+            "incident": row.id,
+            "number": row.number,
+            "ticket": ticket.key if ticket else None,
+            "since": iso(event.at),
+            **{name: json.loads(event.text).get(name) for name in ("aspect", "reason")},
+        }
+        for event, row, ticket in session.exec(query).all()
+    ]
+
+
+def _would(session: Session, limit: int) -> list[Data]:
+    """What rules in mode `report` would have done, the latest incidents first."""
+    query = (
+        select(IncidentRow)
+        .where(func.json_array_length(col(IncidentRow.would)) > 0)
+        .order_by(col(IncidentRow.number).desc())
+        .limit(limit)
+    )
+    return [
+        {"incident": row.id, "number": row.number, "would": list(row.would)}
+        for row in session.exec(query).all()
+    ]
+
+
+def doubles_data(session: Session) -> Data:
+    """What the nightly sweep found: how many doubles ever, and those that it leaves to people."""
+    known = get_cursor_in(session, "sweep")
+    seen, left = known.get("seen"), known.get("left")
+    return {
+        "at": known.get("at"),
+        "found": len(seen) if isinstance(seen, dict) else 0,
+        "left": left if isinstance(left, list) else [],
+    }
+
+
+def _all_incidents(session: Session) -> list[Data]:
+    """Every incident with its ticket, oldest first."""
+    rows = session.exec(
+        select(IncidentRow, TicketRow)
+        .join(TicketRow, col(TicketRow.incident_id) == col(IncidentRow.id), isouter=True)
+        .order_by(col(IncidentRow.number))
+    ).all()
+    owed = owed_for(session, None)
+    return [incident_data(row, ticket, owed.get(row.id)) for row, ticket in rows]

@@ -1,0 +1,140 @@
+"""How tests read and prepare a ledger behind its verbs: the one place beside `tests/ledger` with sessions."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sqlalchemy import insert, text
+from sqlmodel import SQLModel, col, select
+
+from syncd.domain.operation import Target
+from syncd.ledger.database.connection import Database, Transactions
+from syncd.ledger.open import Ledger, open_for_reading
+from syncd.ledger.records import OperationRecord
+from syncd.ledger.store import holds
+from syncd.ledger.store.change_queue import awaiting_a_look_in, look_again_in
+from syncd.ledger.store.loading import load, select_records
+from syncd.ledger.store.tables import (
+    ActionItemRow,
+    AuditEventRow,
+    DutyRow,
+    IncidentRow,
+    LookAgainRow,
+    OperationRow,
+    PersonRow,
+    PostmortemRow,
+    RequestRow,
+    TicketRow,
+    WaiverRow,
+)
+
+__all__ = [
+    "ActionItemRow",
+    "AuditEventRow",
+    "DutyRow",
+    "IncidentRow",
+    "LookAgainRow",
+    "OperationRecord",
+    "PersonRow",
+    "PostmortemRow",
+    "RequestRow",
+    "TicketRow",
+    "WaiverRow",
+    "awaiting",
+    "events",
+    "holding",
+    "insert_rows",
+    "look_at_everything",
+    "opened",
+    "operations",
+    "pause",
+    "put",
+    "rows",
+    "texts_of",
+]
+
+Row = TypeVar("Row", bound=SQLModel)
+
+
+@contextmanager
+def opened(file: Path) -> Iterator[Database]:
+    """The ledger in a file, for reading and preparing beside whoever holds its lock."""
+    db = open_for_reading(f"sqlite:///{file.absolute()}")
+    try:
+        yield db
+    finally:
+        db.close()
+
+
+def rows(ledger: Transactions, table: type[Row]) -> list[Row]:
+    """All rows of a table, in the order of their keys."""
+    with ledger.read() as session:
+        return list(session.exec(select(table)).all())
+
+
+def texts_of(ledger: Transactions, query: str) -> list[str]:
+    """The first column of a query in SQL."""
+    with ledger.read() as session:
+        return [str(row[0]) for row in session.connection().execute(text(query))]
+
+
+def put(ledger: Transactions, *given: SQLModel) -> None:
+    """Store rows in this order; where one stands under its key already, it takes these values."""
+    with ledger.write() as session:
+        for row in given:
+            session.merge(row)
+            session.flush()
+
+
+def insert_rows(ledger: Transactions, table: type[SQLModel], values: list[dict[str, Any]]) -> None:
+    """Insert many rows at once."""
+    with ledger.write() as session:
+        session.connection().execute(insert(table), values)
+
+
+def operations(ledger: Transactions, *states: str) -> list[OperationRecord]:
+    """The operations in these states, all of them without any, oldest first."""
+    query = select_records(OperationRecord).order_by(col(OperationRow.id))
+    if states:
+        query = query.where(col(OperationRow.state).in_(states))
+    with ledger.read() as session:
+        return load(session, OperationRecord, query)
+
+
+def events(ledger: Transactions, *kinds: str) -> list[tuple[str, dict[str, Any]]]:
+    """Kind and data of the audit events of these kinds, oldest first."""
+    query = select(AuditEventRow).where(col(AuditEventRow.kind).in_(kinds)).order_by(col(AuditEventRow.seq))
+    with ledger.read() as session:
+        return [(row.kind, json.loads(row.text)) for row in session.exec(query).all()]
+
+
+def awaiting(ledger: Transactions) -> list[str]:
+    """The incidents that may have changed."""
+    with ledger.read() as session:
+        return awaiting_a_look_in(session)
+
+
+def look_at_everything(ledger: Ledger, now: Any) -> None:
+    """Note that every incident and every ticket may have changed."""
+    with ledger.write() as session:
+        ids: Iterable[str] = session.exec(select(IncidentRow.id)).all()
+        moment = ledger.moments.next()
+        look_again_in(session, ids, now, moment, "once more", notes=True)
+        look_again_in(session, ids, now, moment, "once more", ticket=True)
+
+
+def pause(ledger: Transactions, target: Target, who: str, reason: str, now: Any) -> None:
+    """Have nothing of a target leave from now on."""
+    with ledger.write() as session:
+        holds.pause(session, [target], reason, who, now)
+
+
+@contextmanager
+def holding(ledger: Transactions) -> Iterator[None]:
+    """Keep everybody else from writing."""
+    with ledger.write():
+        yield
