@@ -151,14 +151,14 @@ class Stage:
         engine.come_to_rest()
         engine.tick()
         engine.come_to_rest()
-        engine.errands()
-        engine.reports()
+        engine.jobs.errands()
+        engine.jobs.reports()
         self.daemon._alarms()
         engine.come_to_rest()
         if self.seconds >= self._slow_at:
             self._slow_at = self.seconds + (SLOW_EVERY if seconds < SLOW_EVERY else SLOW_IN_LEAPS)
             engine.slow()
-            engine.nightly()
+            engine.jobs.nightly()
             engine.come_to_rest()
         self.trace.audit(self.file)
 
