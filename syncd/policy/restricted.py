@@ -13,7 +13,8 @@ from syncd.config.templates.text_limits import title_matches
 from syncd.domain.base import Reference
 from syncd.domain.incident import Incident, stub_title
 from syncd.domain.mapping.mapping import Mapping, ServiceSection
-from syncd.domain.operation import Kind, Operation
+from syncd.domain.operation import EditTicket, FillStub
+from syncd.domain.operation.keys import fill_key, level_key, object_of_ticket
 from syncd.domain.project import ResolvedProject
 from syncd.domain.ticket import Issue
 from syncd.policy.case import Case, Decision, Remark, Rulebook
@@ -109,13 +110,13 @@ def decide_level(case: Case, book: Rulebook) -> Decision:
         return Decision() if ticket.agreed.get(STUB) else _say_once(case, why)
     return Decision(
         operations=(
-            Operation(
-                key=f"{ASPECT}/{case.incident.id}",
-                kind=Kind.EDIT_TICKET,
+            EditTicket(
+                key=level_key(case.incident.id),
                 incident=case.incident.id,
-                object=f"ticket:{case.incident.id}",
+                object=object_of_ticket(case.incident.id),
                 aspect=ASPECT,
-                meaning={"fields": {"security": {"id": level.id}}, "agree": {}},
+                fields={"security": {"id": level.id}},
+                agree={},
                 reason="the incident is restricted",
             ),
         )
@@ -123,11 +124,10 @@ def decide_level(case: Case, book: Rulebook) -> Decision:
 
 
 def _fill(case: Case) -> Decision:
-    fill = Operation(
-        key=f"fill/{case.incident.id}",
-        kind=Kind.FILL_STUB,
+    fill = FillStub(
+        key=fill_key(case.incident.id),
         incident=case.incident.id,
-        object=f"ticket:{case.incident.id}",
+        object=object_of_ticket(case.incident.id),
         aspect=STUB,
         reason="the stub stands under its security level now",
     )

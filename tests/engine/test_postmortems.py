@@ -10,7 +10,8 @@ from rig import Rig, mapping
 from engine.test_lifecycle import nothing_more_is_written
 from syncd.config.templates.templates import Templates
 from syncd.daemon import TicketRenderer
-from syncd.domain.operation import Kind, Operation
+from syncd.domain.operation import CommentOnPostmortem, EditPostmortem, Kind
+from syncd.domain.operation.keys import object_of_postmortem, say_key
 from syncd.engine.act.executor import Executor
 from syncd.ledger.records import OperationRecord
 from syncd.ledger.store import outbox
@@ -520,12 +521,13 @@ def test_in_a_service_project_what_we_say_on_it_is_internal(make_rig: Any) -> No
 
 def say(rig: Rig, incident: str) -> None:
     """Record a comment on the postmortem, as the rules on duties do."""
-    said = Operation(
-        key=f"say/{incident}/paper/1",
-        kind=Kind.SAY_ON_PAPER,
+    said = CommentOnPostmortem(
+        key=say_key(incident, "paper", 1),
         incident=incident,
-        object=f"postmortem:{incident}",
-        meaning={"subject": "postmortem", "text": "due soon, see", "value": "{html}"},
+        object=object_of_postmortem(incident),
+        subject="postmortem",
+        text="due soon, see",
+        value="{html}",
         reason="test",
     )
     with rig.ledger.db.write() as session:
@@ -553,13 +555,15 @@ def test_labels_are_added_and_removed_beside_those_of_people(make_rig: Any) -> N
     rig.world.jira.edit(key, "Ines Carvalho", labels=[*paper(rig)["fields"]["labels"], "theirs", "old"])
     rig.settle(2)
     labels = [{"add": "postmortem-overdue"}, {"remove": "old"}]
-    edit = Operation(
+    edit = EditPostmortem(
         key="postmortem/edit",
-        kind=Kind.EDIT_PAPER,
         incident=made.id,
-        object=f"postmortem:{made.id}",
+        object=object_of_postmortem(made.id),
         aspect="labels",
-        meaning={"issue": paper(rig)["id"], "fields": {}, "update": {"labels": labels}},
+        issue=paper(rig)["id"],
+        fields={},
+        update={"labels": [*labels]},
+        agree={},
         reason="test",
     )
     with rig.ledger.db.write() as session:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,9 @@ from rig import Rig
 
 from engine.mail_rig import COMPLIANCE, CTO, MakeRig, mailing, mails, recipients, whys
 from engine.test_lifecycle import nothing_more_is_written
-from syncd.domain.operation import Kind, Operation, OperationState, Target
+from syncd.domain.operation import OperationState, SendMail, Target
+from syncd.domain.operation.keys import object_of_mail
+from syncd.domain.operation.mail import PostponedMail
 from syncd.ledger.database.backup import back_up
 from syncd.ledger.errors import LedgerBusy, LedgerFromTheFuture, LedgerUnreadable, LedgerUnsafe
 from syncd.ledger.open import open_for_work
@@ -146,9 +148,16 @@ def test_what_is_found_before_the_settle_time_is_adopted_at_once(house: Rig) -> 
     assert list(tickets) == [made.id]
 
 
-def mail(key: str, **meaning: Any) -> Operation:
-    return Operation(
-        key=key, kind=Kind.SEND_MAIL, incident="P1", object="mail", meaning=meaning, reason="SEV0 was reached"
+def mail(key: str, moment: datetime | None = None) -> SendMail:
+    return SendMail(
+        key=key,
+        incident="P1",
+        object=object_of_mail("P1"),
+        to="ana@example.com",
+        why="you own it",
+        content=PostponedMail(issue="10001"),
+        moment=moment,
+        reason="SEV0 was reached",
     )
 
 
@@ -161,8 +170,8 @@ def test_mails_from_before_the_restore_are_listed_and_not_sent(house: Rig) -> No
     assert [line.split(" (")[0] for line in done.unsent] == ["send_mail: SEV0 was reached"]
     now = house.clock.now()
     with house.ledger.db.write() as session:
-        outbox.add(session, [mail("notice/gap", moment=(now - timedelta(minutes=30)).isoformat())], now)
-        outbox.add(session, [mail("notice/new", moment=(now + timedelta(minutes=1)).isoformat())], now)
+        outbox.add(session, [mail("notice/gap", now - timedelta(minutes=30))], now)
+        outbox.add(session, [mail("notice/new", now + timedelta(minutes=1))], now)
         rows = {row.key: row for row in outbox.listing(session, list(OperationState))}
     assert {key: row.state for key, row in rows.items() if key.startswith("notice/")} == {
         "notice/old": "dropped",

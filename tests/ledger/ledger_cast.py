@@ -12,7 +12,21 @@ from sqlmodel import Session, col, select
 
 from syncd.domain.base import JsonValue, Reference
 from syncd.domain.incident import Incident, IncidentStatus
-from syncd.domain.operation import Kind, Operation, OperationState, ticket_key
+from syncd.domain.operation import (
+    CreateTicket,
+    EditTicket,
+    MirrorNote,
+    MoveTicket,
+    Operation,
+    OperationState,
+)
+from syncd.domain.operation.keys import (
+    copy_of_note_key,
+    fields_key,
+    object_of_ticket,
+    status_key,
+    ticket_key,
+)
 from syncd.domain.ticket import Issue, Status
 from syncd.ledger.store import operation_states, outbox
 from syncd.ledger.store.outbox import GivenUp
@@ -31,51 +45,54 @@ def later(seconds: float) -> datetime:
 
 def create(incident: str = "P1") -> Operation:
     """The create of an incident's ticket."""
-    return Operation(
+    return CreateTicket(
         key=ticket_key(incident),
-        kind=Kind.CREATE_TICKET,
         incident=incident,
-        object=f"ticket:{incident}",
+        object=object_of_ticket(incident),
         reason="it has no ticket",
     )
 
 
 def mirror(note: str = "N1", incident: str = "P1", *needs: str) -> Operation:
     """A note that becomes a comment."""
-    return Operation(
-        key=f"note/{note}",
-        kind=Kind.MIRROR_NOTE,
+    return MirrorNote(
+        key=copy_of_note_key(note),
         incident=incident,
-        object=f"ticket:{incident}",
+        object=object_of_ticket(incident),
         needs=needs,
-        meaning={"note": note},
+        note=note,
+        author="",
+        text="",
+        at=NOW,
         reason="somebody wrote a note",
     )
 
 
 def move(word: str = "acknowledged", incident: str = "P1", *needs: str) -> Operation:
     """A move of the ticket."""
-    return Operation(
-        key=f"status/{incident}",
-        kind=Kind.MOVE_TICKET,
+    return MoveTicket(
+        key=status_key(incident),
         incident=incident,
-        object=f"ticket:{incident}",
+        object=object_of_ticket(incident),
         aspect="status",
         needs=needs,
-        meaning={"word": word},
+        word=word,
+        status="3",
+        state=word,
+        from_status="1",
         reason=f"the incident is {word}",
     )
 
 
 def edit(incident: str = "P1", **fields: JsonValue) -> Operation:
     """An edit of the ticket's fields."""
-    return Operation(
-        key=f"fields/{incident}",
-        kind=Kind.EDIT_TICKET,
+    return EditTicket(
+        key=fields_key(incident),
         incident=incident,
-        object=f"ticket:{incident}",
+        object=object_of_ticket(incident),
         aspect="fields",
-        meaning={"fields": fields},
+        fields=fields,
+        agree={},
         reason="changed on the incident",
     )
 

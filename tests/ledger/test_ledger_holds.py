@@ -7,7 +7,8 @@ from datetime import timedelta
 import pytest
 from ledger_cast import NOW, create, incident, record, ticket
 
-from syncd.domain.operation import Kind, Operation, OperationState, Target
+from syncd.domain.operation import MoveTicket, OperationState, Target
+from syncd.domain.operation.keys import object_of_ticket, status_key
 from syncd.ledger.open import Ledger
 from syncd.ledger.store import holds, outbox
 from syncd.ledger.store.change_queue import look_again_in
@@ -62,13 +63,16 @@ def test_twenty_five_tickets_are_no_mass() -> None:
     assert holds.MASS_AT_MOST == 25
 
 
-def move(incident_id: str) -> Operation:
-    return Operation(
-        key=f"status/{incident_id}",
-        kind=Kind.MOVE_TICKET,
+def move(incident_id: str) -> MoveTicket:
+    return MoveTicket(
+        key=status_key(incident_id),
         incident=incident_id,
-        object=f"ticket:{incident_id}",
+        object=object_of_ticket(incident_id),
         aspect="status",
+        word="resolved",
+        status="5",
+        state="resolved",
+        from_status="3",
         reason="rules changed",
     )
 

@@ -70,7 +70,7 @@ def test_a_newer_decision_supersedes_a_waiting_one(ledger: Ledger, state: Operat
         first = put(session, move("acknowledged"), state)
         (second,) = record(session, move("resolved"))
         assert states(session) == [("status/P1", "superseded"), ("status/P1", "pending")]
-        assert second.meaning == {"word": "resolved"}
+        assert second.meaning["word"] == "resolved"
         assert first.finished_at == NOW
 
 

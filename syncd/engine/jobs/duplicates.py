@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import Any
 
 from loguru import logger
 
-from syncd.domain.operation import Kind, Operation
+from syncd.domain.operation import CloseDuplicate, LinkDuplicate, Operation
+from syncd.domain.operation.keys import duplicate_close_key, duplicate_link_key, object_of_issue
 from syncd.domain.ticket import Issue
 from syncd.engine.act.kinds.close_duplicate import nobody_spoke
 from syncd.engine.context import Desk
@@ -113,24 +113,25 @@ def _touched(issue: Issue) -> bool:
 
 
 def _operations(older: Issue, younger: Issue, incident: str) -> list[Operation]:
-    link = f"double/{younger.id}/link"
-    meaning: dict[str, Any] = {"older": older.id, "younger": younger.id, "from": younger.status.id}
+    link = duplicate_link_key(younger.id)
     return [
-        Operation(
+        LinkDuplicate(
             key=link,
-            kind=Kind.LINK_DOUBLE,
             incident=incident,
-            object=f"issue:{younger.id}",
-            meaning=meaning,
+            object=object_of_issue(younger.id),
+            older=older.id,
+            younger=younger.id,
+            from_status=younger.status.id,
             reason=f"one operation made {younger.key} beside {older.key}",
         ),
-        Operation(
-            key=f"double/{younger.id}/close",
-            kind=Kind.CLOSE_DOUBLE,
+        CloseDuplicate(
+            key=duplicate_close_key(younger.id),
             incident=incident,
-            object=f"issue:{younger.id}",
+            object=object_of_issue(younger.id),
             needs=(link,),
-            meaning=meaning,
+            older=older.id,
+            younger=younger.id,
+            from_status=younger.status.id,
             reason=f"{older.key} counts",
         ),
     ]

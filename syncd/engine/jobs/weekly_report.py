@@ -16,11 +16,11 @@ from typing import Any
 
 from loguru import logger
 
-from syncd.domain.base import JsonValue
-from syncd.domain.mail import MailKind, of_team
+from syncd.domain.mail import of_team
 from syncd.domain.mapping.mapping import Mapping
 from syncd.domain.mapping.value_types import Mode
 from syncd.domain.operation import Operation, OperationState
+from syncd.domain.operation.mail import WeeklyReportMail
 from syncd.engine.context import Desk
 from syncd.engine.notify.schedule import mail_to
 from syncd.engine.observe.issues import read_log
@@ -234,21 +234,15 @@ class WeeklyReports:
 
 def _mails(edition: Edition, week: Week, moment: datetime, mark: str = "") -> tuple[Operation, ...]:
     """The mails of a report, one a recipient; `moment` is when the rule, or somebody, asked for them."""
-    meaning: dict[str, JsonValue] = {
-        "team": edition.team,
-        "week": week.name,
-        "names": edition.names,
-        "moment": moment.isoformat(),
-    }
     return tuple(
         mail_to(
             address,
-            kind=MailKind.WEEKLY_REPORT,
+            content=WeeklyReportMail(team=edition.team, week=week.name, names=edition.names),
             about=edition.about,
             moment=f"{week.name}~{mark}" if mark else week.name,
             reason=f"the report of {week.name} for {edition.named}",
             why=edition.why,
-            meaning=meaning,
+            asked_at=moment,
         )
         for address in edition.to
     )

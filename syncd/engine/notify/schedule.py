@@ -16,7 +16,9 @@ from syncd.domain.base import JsonValue
 from syncd.domain.mail import OPERATOR, MailKind, mail_key, of_team
 from syncd.domain.mapping.mapping import Mapping
 from syncd.domain.mapping.value_types import Mode
-from syncd.domain.operation import Kind, Operation
+from syncd.domain.operation import Operation, SendMail
+from syncd.domain.operation.keys import object_of_mail
+from syncd.domain.operation.mail import DigestMail, MailContent, OperatorMail
 from syncd.engine.context import Desk
 from syncd.engine.notify.digests import digest_moment, latest_moment, recipients
 from syncd.engine.notify.mail_history import NOT_SENT
@@ -38,38 +40,41 @@ _SIDES = ("pagerduty", "jira")
 def mail_to(
     recipient: str,
     *,
-    kind: MailKind,
+    content: MailContent,
     about: str,
     moment: str,
     reason: str,
     why: str,
-    meaning: dict[str, JsonValue] | None = None,
-) -> Operation:
+    asked_at: datetime,
+) -> SendMail:
     """Return the operation that sends one mail to one person.
 
     `about` is `of_team(NAME)` or `OPERATOR`, `moment` tells it from others of its kind and comes from the
-    rule alone (`2026-W47`). `meaning["moment"]` (ISO 8601) is when the rule asked for it: what lies before a
-    restore of the ledger is not sent. Once it is in the outbox, submit `about` to the dispatcher.
+    rule alone (`2026-W47`). `asked_at` is when the rule asked for it: what lies before a restore of the
+    ledger is not sent. Once it is in the outbox, submit `about` to the dispatcher.
     """
-    return Operation(
-        key=mail_key(kind, about, moment, recipient),
-        kind=Kind.SEND_MAIL,
+    return SendMail(
+        key=mail_key(content.mail, about, moment, recipient),
         incident=about,
-        object=f"mail:{about}",
-        meaning={"mail": kind, "to": recipient, "why": why, **(meaning or {})},
+        object=object_of_mail(about),
+        to=recipient,
+        why=why,
+        content=content,
+        moment=asked_at,
         reason=reason,
     )
 
 
-def _to_operator(recipient: str, matter: dict[str, JsonValue], moment: str) -> Operation:
+def _to_operator(recipient: str, matter: dict[str, JsonValue], moment: str) -> SendMail:
+    content = OperatorMail.model_validate(matter)
     return mail_to(
         recipient,
-        kind=MailKind.OPERATOR,
+        content=content,
         about=OPERATOR,
         moment=moment,
         reason=f"the operator has to hear of it: {matter['matter']}",
         why=WHY,
-        meaning={**matter, "moment": matter["since"]},
+        asked_at=content.since,
     )
 
 
@@ -155,12 +160,12 @@ class PostOffice:
         letters = tuple(
             mail_to(
                 address,
-                kind=MailKind.DIGEST,
+                content=DigestMail(at=moment),
                 about=of_team(mapping.team),
                 moment=day.isoformat(),
                 reason=f"the digest of {day.isoformat()}",
                 why="these are yours",
-                meaning={"at": moment.isoformat(), "moment": moment.isoformat()},
+                asked_at=moment,
             )
             for address in recipients(desk, mapping, moment)
         )

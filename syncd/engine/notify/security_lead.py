@@ -7,15 +7,17 @@ from hashlib import sha256
 from loguru import logger
 
 from syncd.domain.mail import MailKind, mail_key
-from syncd.domain.operation import Kind, Operation
+from syncd.domain.operation import SendMail
+from syncd.domain.operation.keys import object_of_mail
+from syncd.domain.operation.mail import LeadMail
 from syncd.engine.context import Desk
 from syncd.engine.observe.masking import _named
 from syncd.ledger.records import IncidentRecord
 from syncd.ledger.store.confirmation import Untold
-from syncd.ledger.store.decisions import LeadMail
+from syncd.ledger.store.decisions import MailToLead
 
 
-def mail_to_lead(desk: Desk, incident: IncidentRecord, why: str) -> LeadMail | None:
+def mail_to_lead(desk: Desk, incident: IncidentRecord, why: str) -> MailToLead | None:
     """Return the mail that tells the security lead, None where the incident's team names none."""
     mapping = _named(desk, incident.team)
     if mapping is None or not mapping.restricted.lead:
@@ -23,15 +25,16 @@ def mail_to_lead(desk: Desk, incident: IncidentRecord, why: str) -> LeadMail | N
     return _mail_to_lead(incident.id, mapping.restricted.lead, why), mapping.version
 
 
-def _mail_to_lead(incident_id: str, lead: str, why: str) -> Operation:
+def _mail_to_lead(incident_id: str, lead: str, why: str) -> SendMail:
     """Naming the lead in the mapping is what switches this mail on."""
     moment = sha256(why.encode()).hexdigest()[:12]
-    return Operation(
+    return SendMail(
         key=mail_key(MailKind.LEAD, incident_id, moment, lead),
-        kind=Kind.SEND_MAIL,
         incident=incident_id,
-        object=f"mail:{incident_id}",
-        meaning={"mail": MailKind.LEAD, "to": lead, "why": "you are the security lead", "reason": why},
+        object=object_of_mail(incident_id),
+        to=lead,
+        why="you are the security lead",
+        content=LeadMail(reason=why),
         reason="a restricted incident is not sheltered as the mapping wants it",
     )
 

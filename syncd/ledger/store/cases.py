@@ -18,6 +18,7 @@ from syncd.domain.duty import Duty, Waiver
 from syncd.domain.incident import IncidentStatus
 from syncd.domain.mail import KEYS
 from syncd.domain.operation import Kind, OperationClass
+from syncd.domain.operation.keys import object_of_ticket
 from syncd.ledger.database.connection import Transactions
 from syncd.ledger.records import (
     ActionItemRecord,
@@ -238,7 +239,7 @@ def _attempted(session: Session, ticket: TicketRecord, two_way: bool) -> dict[st
     They are asked for only where the ticket stands elsewhere than where we put it last, or shows something
     else than what was agreed on.
     """
-    place = f"ticket:{ticket.incident_id}"
+    place = object_of_ticket(ticket.incident_id)
     astray = ticket.snapshot is not None and ticket.snapshot["status"]["id"] != ticket.placed_status
     edit = outbox.perhaps_done(session, place, "fields") if two_way or _shows_otherwise(ticket) else None
     move = outbox.perhaps_done(session, place, "status") if two_way or astray else None

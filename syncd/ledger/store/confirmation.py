@@ -13,7 +13,7 @@ from typing import Any
 from syncd.domain.base import JsonValue
 from syncd.domain.operation import Operation
 from syncd.ledger.records import DutyIssueRecord, IncidentRecord, IssueRecord, TicketRecord
-from syncd.ledger.store.decisions import LeadMail
+from syncd.ledger.store.decisions import MailToLead
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ class Untold:
     """
 
     why: str
-    mail: Callable[[IncidentRecord], LeadMail | None]
+    mail: Callable[[IncidentRecord], MailToLead | None]
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from sqlmodel import Session, SQLModel, col
 from syncd.domain.base import JsonValue
 from syncd.domain.incident import IncidentStatus
 from syncd.domain.operation import OPEN_STATES, Operation, OperationState
+from syncd.domain.operation.keys import object_of_ticket
 from syncd.ledger.database.connection import Transactions
 from syncd.ledger.records import IncidentRecord, OperationRecord, TicketRecord
 from syncd.ledger.store import audit, outbox
@@ -30,7 +31,7 @@ from syncd.policy.case import Decision, Remark
 from syncd.policy.restricted import LEFT
 from syncd.policy.ticket.revert_counter import CONFLICT
 
-LeadMail = tuple[Operation, str]
+MailToLead = tuple[Operation, str]
 """A mail to the security lead, and the version of the rules that name the lead."""
 
 
@@ -55,7 +56,7 @@ class Rules:
 
     allowed: Callable[[IncidentRecord, bool, Decision], tuple[list[Operation], frozenset[str]]]
     amendments: Callable[[Decision, Sequence[OperationRecord]], Iterable[Amendment]]
-    lead_mail: Callable[[IncidentRecord, str], LeadMail | None]
+    lead_mail: Callable[[IncidentRecord, str], MailToLead | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,7 +222,7 @@ def tell_lead_in(
     incident_id: str,
     why: str,
     issue: str | None,
-    mail: LeadMail | None,
+    mail: MailToLead | None,
     now: datetime,
 ) -> None:
     """The security lead has to hear that a restricted ticket has no level: on record, and by `mail`.
@@ -264,7 +265,7 @@ def _change_ticket(session: Session, ticket: TicketRecord, values: dict[str, Any
 
 def _moved_there(session: Session, ticket: TicketRecord, status: str) -> bool:
     """Whether it stands where a move of ours was to bring it whose answer was lost: then we put it there."""
-    row = outbox.perhaps_done(session, f"ticket:{ticket.incident_id}", "status")
+    row = outbox.perhaps_done(session, object_of_ticket(ticket.incident_id), "status")
     to = (row.rendered or {}).get("to") if row else None
     return isinstance(to, dict) and to.get("id") == status
 

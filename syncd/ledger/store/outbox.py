@@ -18,9 +18,8 @@ from syncd.domain.operation import (
     Operation,
     OperationClass,
     OperationState,
-    postmortem_key,
-    ticket_key,
 )
+from syncd.domain.operation.keys import incident_of_create, object_of_ticket, postmortem_key, ticket_key
 from syncd.ledger.records import OperationRecord
 from syncd.ledger.store.operation_states import TABLE, UNKNOWN, say
 from syncd.ledger.store.operation_states import GivenUp as GivenUp
@@ -208,7 +207,7 @@ def _parked_long(row: OperationRow, now: datetime | None) -> bool:
 
 def _is_there(session: Session, key: str) -> bool:
     """Whether a create's issue stands on record, whoever made it."""
-    incident = key.partition("/")[2]
+    incident = incident_of_create(key)
     if key == ticket_key(incident):
         return session.get(TicketRow, incident) is not None
     return key == postmortem_key(incident) and session.get(PostmortemRow, incident) is not None
@@ -272,7 +271,7 @@ def perhaps_done(session: Session, object_: str, aspect: str) -> OperationRow | 
 
 def in_doubt(session: Session, incident_id: str, since: datetime) -> bool:
     """Whether a write to an incident's ticket was refused since then, or ended with an unknown outcome."""
-    where = {"incident": incident_id, "object": f"ticket:{incident_id}", "since": since}
+    where = {"incident": incident_id, "object": object_of_ticket(incident_id), "since": since}
     ends = session.connection().execute(_ENDED_SINCE, where)
     return any(error is not None or (rendered or {}).get(UNKNOWN) for error, rendered in ends.all())
 

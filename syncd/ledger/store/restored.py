@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from sqlmodel import Session
 
 from syncd.domain.mail import MailKind
-from syncd.domain.operation import Operation, Target
+from syncd.domain.operation import Operation, SendMail, Target
 from syncd.ledger.database.connection import Transactions
 from syncd.ledger.store.key_values import get_cursor_in, set_cursor_in
 from syncd.ledger.store.tables import TicketRow
@@ -70,15 +70,14 @@ def lies_before_beginning(session: Session, op: Operation) -> bool:
     """Whether a mail or chat post speaks of a moment before the restore, or before this ledger came after a
     lost one: it is listed, and not sent.
 
-    The moment is `meaning["moment"]` (ISO 8601), by which the rule derived the key. A notice of an incident
+    The moment is that by which the rule derived the key. A notice of an incident
     for which the lost ledger made no ticket was not sent by it: it goes out.
     """
-    moment = op.meaning.get("moment")
-    if op.target not in UNSENT or not isinstance(moment, str):
+    if not isinstance(op, SendMail) or op.moment is None:
         return False
-    if op.meaning.get("mail") == MailKind.NOTICE and restored_at(session) is None:
+    if op.content.mail is MailKind.NOTICE and restored_at(session) is None:
         ticket = session.get(TicketRow, op.incident)
         if ticket is None or ticket.origin != "adopted":
             return False
     at = _began(session)
-    return at is not None and datetime.fromisoformat(moment) < at
+    return at is not None and op.moment < at

@@ -8,7 +8,14 @@ from __future__ import annotations
 from syncd.domain.base import JsonValue
 from syncd.domain.duty import DutyState
 from syncd.domain.mapping.value_types import Mode
-from syncd.domain.operation import Kind, Operation
+from syncd.domain.operation import CreateActionItem, EditActionItem, LinkActionItem
+from syncd.domain.operation.keys import (
+    action_item_key,
+    action_item_link_key,
+    assign_key,
+    object_of_action_item,
+    object_of_postmortem,
+)
 from syncd.policy.case import Case, Decision, ItemState, Rulebook
 from syncd.policy.follow_ups.duties import active
 from syncd.policy.follow_ups.judge import KNOWLEDGE, NONE_LABEL, counts_elsewhere, follow_ups_unsaid
@@ -50,12 +57,11 @@ def _knowledge(case: Case, book: Rulebook) -> Decision:
         return Decision()
     if case.restricted and book.project.sub_task is None:
         return Decision()
-    made = Operation(
-        key=f"item/{case.incident.id}/{KNOWLEDGE}",
-        kind=Kind.CREATE_ACTION_ITEM,
+    made = CreateActionItem(
+        key=action_item_key(case.incident.id, KNOWLEDGE),
         incident=case.incident.id,
-        object=f"postmortem:{case.incident.id}",
-        meaning={KNOWLEDGE: True},
+        object=object_of_postmortem(case.incident.id),
+        knowledge=True,
         reason="runbook and knowledge base are looked at after every incident that owes a postmortem",
     )
     return Decision(operations=(made,))
@@ -81,18 +87,15 @@ def _assign(case: Case, state: ItemState, book: Rulebook) -> Decision:
     if owner is None or "by_rule" in state.facts:
         return Decision()
     value: dict[str, JsonValue] = {"accountId" if book.project.edition == "cloud" else "name": owner.id}
-    edit = Operation(
-        key=f"assign/{state.issue_id}",
-        kind=Kind.EDIT_PAPER,
+    edit = EditActionItem(
+        key=assign_key(state.issue_id),
         incident=case.incident.id,
-        object=f"action_item:{state.issue_id}",
+        object=object_of_action_item(state.issue_id),
         aspect="assignee",
-        meaning={
-            "issue": state.issue_id,
-            "fields": {"assignee": value},
-            "update": {},
-            "agree": {"by_rule": owner.id},
-        },
+        issue=state.issue_id,
+        fields={"assignee": value},
+        update={},
+        agree={"by_rule": owner.id},
         reason=f"nobody owned {state.key} in time, so the service's owner gets it",
     )
     return Decision(operations=(edit,))
@@ -104,18 +107,15 @@ def _link(case: Case, state: ItemState, book: Rulebook) -> Decision:
     apart = state.source == MADE and issue is not None and issue.parent_id is None
     if not apart or postmortem is None or LINK in state.facts or state.gone_since is not None:
         return Decision()
-    link = Operation(
-        key=f"item/{state.issue_id}/{LINK}",
-        kind=Kind.LINK_PAPER,
+    link = LinkActionItem(
+        key=action_item_link_key(state.issue_id),
         incident=case.incident.id,
-        object=f"action_item:{state.issue_id}",
+        object=object_of_action_item(state.issue_id),
         aspect=LINK,
-        meaning={
-            "issue": state.issue_id,
-            "other": postmortem.issue_id,
-            "types": [*(book.mapping.follow_ups.link_types or (DEFAULT_LINK_TYPE,))],
-            "purpose": LINK,
-        },
+        issue=state.issue_id,
+        other=postmortem.issue_id,
+        types=tuple(book.mapping.follow_ups.link_types or (DEFAULT_LINK_TYPE,)),
+        purpose=LINK,
         reason=f"people find {state.key} from its postmortem",
     )
     return Decision(operations=(link,))

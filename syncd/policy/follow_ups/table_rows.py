@@ -14,8 +14,9 @@ from datetime import datetime, timedelta
 from difflib import SequenceMatcher
 from hashlib import sha256
 
-from syncd.domain.base import JsonValue, Value
-from syncd.domain.operation import Kind, Operation
+from syncd.domain.base import Value
+from syncd.domain.operation import CommentOnPostmortem, CreateActionItem, Operation
+from syncd.domain.operation.keys import action_item_key, object_of_postmortem, say_key
 from syncd.policy.case import Case, Decision, ItemState, PostmortemState, Rulebook
 
 ALIKE = 0.6
@@ -57,7 +58,7 @@ def normalised(text: str) -> str:
 
 def row_key(incident_id: str, mark: str) -> str:
     """The key of the create of a row's issue."""
-    return f"item/{incident_id}/{mark}"
+    return action_item_key(incident_id, mark)
 
 
 def rows_of(postmortem: PostmortemState) -> list[Row]:
@@ -141,14 +142,15 @@ def _alike(one: Row, other: Row) -> float:
     return SequenceMatcher(None, normalised(one.text), normalised(other.text)).ratio()
 
 
-def _create(case: Case, row: Row) -> Operation:
-    meaning: dict[str, JsonValue] = {"text": row.text, "owner": row.owner, "due": row.due, "row": row.mark}
-    return Operation(
+def _create(case: Case, row: Row) -> CreateActionItem:
+    return CreateActionItem(
         key=row_key(case.incident.id, row.mark),
-        kind=Kind.CREATE_ACTION_ITEM,
         incident=case.incident.id,
-        object=f"postmortem:{case.incident.id}",
-        meaning=meaning,
+        object=object_of_postmortem(case.incident.id),
+        text=row.text,
+        owner=row.owner,
+        due=row.due,
+        row=row.mark,
         reason="a row of the postmortem's follow-up table has text and an owner",
     )
 
@@ -187,19 +189,16 @@ def _told_edits(
             yield say_on_postmortem(case, f"row-changed/{item.issue_id}/{now.cells}", text, value)
 
 
-def say_on_postmortem(case: Case, identity: str, text: str, value: str) -> Operation:
+def say_on_postmortem(case: Case, identity: str, text: str, value: str) -> CommentOnPostmortem:
     """A comment of ours on the postmortem, once; `value` is hostile text."""
     postmortem = case.postmortem
-    return Operation(
-        key=f"say/{case.incident.id}/follow-up/{identity}",
-        kind=Kind.SAY_ON_PAPER,
+    return CommentOnPostmortem(
+        key=say_key(case.incident.id, "follow-up", identity),
         incident=case.incident.id,
-        object=f"postmortem:{case.incident.id}",
-        meaning={
-            "issue": postmortem.issue_id if postmortem else "",
-            "subject": "follow-up",
-            "text": text,
-            "value": value,
-        },
+        object=object_of_postmortem(case.incident.id),
+        issue=postmortem.issue_id if postmortem else "",
+        subject="follow-up",
+        text=text,
+        value=value,
         reason="people learn what became of a row of the follow-up table",
     )

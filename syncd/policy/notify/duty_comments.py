@@ -11,11 +11,12 @@ from __future__ import annotations
 from syncd.domain.base import JsonValue
 from syncd.domain.duty import STATE_WORDS, Duty, DutyKind, DutyState
 from syncd.domain.mapping.value_types import Mode
-from syncd.domain.operation import Kind, Operation
+from syncd.domain.operation import CommentOnPostmortem, EditPostmortem, Operation
+from syncd.domain.operation.keys import object_of_postmortem, overdue_key, say_key
 from syncd.policy.case import Case, Decision, PostmortemState, Rulebook
 from syncd.policy.notify.recipients import out_of_reach
 from syncd.policy.notify.reminders import mention
-from syncd.policy.postmortem.facts_in_comments import FACTS, POSTMORTEM, duty_stated, facts_of, step_key
+from syncd.policy.postmortem.facts_in_comments import POSTMORTEM, duty_stated, facts_of, step_key
 from syncd.policy.postmortem.fulfilment import review_field, written_by_a_person
 from syncd.policy.postmortem.judge import KINDS, MET
 from syncd.policy.time.time_words import at_words
@@ -40,11 +41,11 @@ def tell_duties(case: Case, book: Rulebook) -> Decision:
     said = [op for op in said if op.key not in case.once]
     label = _label(case, postmortem, latest)
     if mode is Mode.REPORT:
-        return Decision(would=tuple(f"say on {postmortem.key}: {op.meaning['text']}" for op in said))
+        return Decision(would=tuple(f"say on {postmortem.key}: {op.text}" for op in said))
     return Decision(operations=(*said, *label))
 
 
-def _step(case: Case, book: Rulebook, duty: Duty) -> Operation | None:
+def _step(case: Case, book: Rulebook, duty: Duty) -> CommentOnPostmortem | None:
     """The comment of how a duty stands now: due soon, or overdue."""
     if duty.state not in (DutyState.DUE_SOON, DutyState.BREACHED):
         return None
@@ -57,13 +58,12 @@ def _step(case: Case, book: Rulebook, duty: Duty) -> Operation | None:
     owner = out_of_reach(case, duty) if book.mapping.mails.mode is Mode.ENFORCE else None
     text = text if owner is None else f"{mention(owner, book)} {text}"
     key = step_key(case.incident.id, POSTMORTEM, duty, duty.state)
-    made = _say(case, key, text, f"the postmortem is {STATE_WORDS[duty.state]}", f"{duty.kind}/{duty.clock}")
-    if duty.state is not DutyState.BREACHED or duty.corrected is not None:
-        return made
-    return made.model_copy(update={"meaning": {**made.meaning, FACTS: facts_of(duty_stated(duty))}})
+    reason, step = f"the postmortem is {STATE_WORDS[duty.state]}", f"{duty.kind}/{duty.clock}"
+    stated = duty.state is DutyState.BREACHED and duty.corrected is None
+    return _say(case, key, text, reason, step, facts_of(duty_stated(duty)) if stated else None)
 
 
-def _review(case: Case, book: Rulebook, latest: list[Duty]) -> Operation | None:
+def _review(case: Case, book: Rulebook, latest: list[Duty]) -> CommentOnPostmortem | None:
     """Reopened after it was met: it stays met, and somebody looks whether it still fits."""
     reopened = max((turn.at for turn in case.turns or () if turn.kind == "reopened"), default=None)
     met = [
@@ -80,11 +80,11 @@ def _review(case: Case, book: Rulebook, latest: list[Duty]) -> Operation | None:
     done = " and ".join(str(one.kind) for one in met)
     when = at_words(reopened, book.mapping.zone)
     text = f"the incident was reopened {when}, after this was {done}. Please review whether it still fits."
-    key = f"say/{case.incident.id}/{POSTMORTEM}/review/{int(reopened.timestamp())}"
+    key = say_key(case.incident.id, POSTMORTEM, "review", int(reopened.timestamp()))
     return _say(case, key, text, "the incident was reopened", "review")
 
 
-def _which_counts(case: Case, book: Rulebook) -> Operation | None:
+def _which_counts(case: Case, book: Rulebook) -> CommentOnPostmortem | None:
     target = case.merged_into
     if target is None or not target.claimed or not written_by_a_person(case.postmortem, review_field(book)):
         return None
@@ -93,17 +93,22 @@ def _which_counts(case: Case, book: Rulebook) -> Operation | None:
         " then on. Somebody already worked on this one, so nothing is closed or cancelled: please say which"
         " of the two counts, and close the other."
     )
-    key = f"say/{case.incident.id}/{POSTMORTEM}/which-counts/{target.id}"
+    key = say_key(case.incident.id, POSTMORTEM, "which-counts", target.id)
     return _say(case, key, text, "the incident was merged", "merge")
 
 
-def _say(case: Case, key: str, text: str, reason: str, step: str) -> Operation:
-    return Operation(
+def _say(
+    case: Case, key: str, text: str, reason: str, step: str, facts: dict[str, JsonValue] | None = None
+) -> CommentOnPostmortem:
+    return CommentOnPostmortem(
         key=key,
-        kind=Kind.SAY_ON_PAPER,
         incident=case.incident.id,
-        object=f"postmortem:{case.incident.id}",
-        meaning={"subject": "postmortem", "text": text, "value": "", STEP: step},
+        object=object_of_postmortem(case.incident.id),
+        subject="postmortem",
+        text=text,
+        value="",
+        step=step,
+        facts=facts,
         reason=reason,
     )
 
@@ -125,17 +130,14 @@ def _label(case: Case, postmortem: PostmortemState, latest: list[Duty]) -> tuple
 
 
 def _edit(case: Case, postmortem: PostmortemState, verb: str, agree: JsonValue) -> Operation:
-    return Operation(
-        key=f"overdue/{case.incident.id}",
-        kind=Kind.EDIT_PAPER,
+    return EditPostmortem(
+        key=overdue_key(case.incident.id),
         incident=case.incident.id,
-        object=f"postmortem:{case.incident.id}",
+        object=object_of_postmortem(case.incident.id),
         aspect="overdue",
-        meaning={
-            "issue": postmortem.issue_id,
-            "fields": {},
-            "update": {"labels": [{verb: OVERDUE_LABEL}]},
-            "agree": {OVERDUE_LABEL: agree},
-        },
+        issue=postmortem.issue_id,
+        fields={},
+        update={"labels": [{verb: OVERDUE_LABEL}]},
+        agree={OVERDUE_LABEL: agree},
         reason="the postmortem is overdue" if verb == "add" else "the postmortem is not overdue any more",
     )

@@ -14,7 +14,9 @@ from datetime import datetime, timedelta
 from syncd.domain.mail import MailKind, mail_key
 from syncd.domain.mapping.mapping import Mapping, ServiceSection
 from syncd.domain.mapping.value_types import Mode
-from syncd.domain.operation import Kind, Operation
+from syncd.domain.operation import Operation, SendMail
+from syncd.domain.operation.keys import object_of_mail
+from syncd.domain.operation.mail import CorrectionMail, MailContent, NoticeMail
 from syncd.policy.case import Case, Decision, Rulebook
 from syncd.policy.notify.recipients import Recipient, notified
 from syncd.policy.severity import decide_severity
@@ -46,36 +48,40 @@ def by_mode(mapping: Mapping, wanted: tuple[Operation, ...]) -> Decision:
     """These operations where mails are enforced; else what they would do, in words."""
     if mapping.mails.mode is Mode.ENFORCE:
         return Decision(operations=wanted)
-    return Decision(would=tuple(_would(op) for op in wanted if SKIP not in op.meaning))
+    return Decision(would=tuple(_would(op) for op in wanted if not _skipped(op)))
+
+
+def _skipped(op: Operation) -> bool:
+    return isinstance(op, SendMail) and op.skip is not None
 
 
 def _would(op: Operation) -> str:
-    to = op.meaning.get("to")
-    return f"mail {to}: {op.reason}" if to else f"comment: {op.reason}"
+    return f"mail {op.to}: {op.reason}" if isinstance(op, SendMail) else f"comment: {op.reason}"
 
 
 def mail(
     case: Case,
-    kind: MailKind,
+    content: MailContent,
     moment: str,
     recipient: Recipient,
     reason: str,
     at: datetime | None,
-    **meaning: str | None,
-) -> Operation:
+    skip: str | None = None,
+) -> SendMail:
     """One mail of an incident to one person; what it means holds ids, moments and our own words.
 
     `moment` tells it from others of its kind, `at` is when the rule asked for it: what lies before a restore
     of the ledger is not sent (`syncd.ledger.store.restored`).
     """
-    said = {name: value for name, value in meaning.items() if value is not None}
-    said |= {"moment": at.isoformat()} if at else {}
-    return Operation(
-        key=mail_key(kind, case.incident.id, moment, recipient.address),
-        kind=Kind.SEND_MAIL,
+    return SendMail(
+        key=mail_key(content.mail, case.incident.id, moment, recipient.address),
         incident=case.incident.id,
-        object=f"mail:{case.incident.id}",
-        meaning={"mail": kind, "to": recipient.address, "why": recipient.why, **said},
+        object=object_of_mail(case.incident.id),
+        to=recipient.address,
+        why=recipient.why,
+        content=content,
+        moment=at,
+        skip=skip,
         reason=reason,
     )
 
@@ -102,14 +108,12 @@ def _notices(case: Case, mapping: Mapping, section: ServiceSection) -> Iterator[
             continue
         yield mail(
             case,
-            MailKind.NOTICE,
+            NoticeMail(severity=severity, since=since),
             _moment(severity, entry),
             one,
             f"the incident reached {severity}",
             since,
-            severity=severity,
-            since=since.isoformat(),
-            skip=skip,
+            skip,
         )
 
 
@@ -182,13 +186,9 @@ def _corrections(case: Case, mapping: Mapping, section: ServiceSection) -> Itera
                 continue
             yield mail(
                 case,
-                MailKind.CORRECTION,
+                CorrectionMail(severity=own, before=name, since=lowered, notice=told),
                 f"{name}-{own}",
                 one,
                 f"the incident was lowered from {name} to {own}",
                 lowered,
-                severity=own,
-                before=name,
-                since=lowered.isoformat(),
-                notice=told,
             )

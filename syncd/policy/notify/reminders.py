@@ -15,11 +15,13 @@ from syncd.domain.duty import Duty, DutyKind, DutyState
 from syncd.domain.mail import KEYS, MailKind
 from syncd.domain.mapping.mapping import Mapping
 from syncd.domain.mapping.value_types import Mode
-from syncd.domain.operation import Kind, Operation
+from syncd.domain.operation import CommentOnActionItem, Operation
+from syncd.domain.operation.keys import mention_key, object_of_action_item
+from syncd.domain.operation.mail import BreachMail, PostponedMail, ReminderMail
 from syncd.domain.ticket import Account
 from syncd.policy.case import Case, Decision, ItemState, Rulebook
 from syncd.policy.follow_ups.duties import postponed_at
-from syncd.policy.notify.notices import SKIP, by_mode, mail
+from syncd.policy.notify.notices import by_mode, mail
 from syncd.policy.notify.recipients import Recipient, contacts, out_of_reach, owner_of, told_of
 from syncd.policy.severity import decide_severity
 from syncd.policy.time.quiet_hours import is_open, last_open, next_open
@@ -92,7 +94,7 @@ def _reminder(case: Case, book: Rulebook, duty: Duty) -> Iterator[Operation]:
     reason = f"{words_of(duty)} is due {duty.due_at:%Y-%m-%d %H:%M} UTC"
     if owner is not None:
         at = reminder_moment(duty, book.mapping)
-        yield mail(case, MailKind.REMINDER, step_of(duty), owner, reason, at, **_about(duty))
+        yield mail(case, ReminderMail(**_about(duty)), step_of(duty), owner, reason, at)
     else:
         yield from _mention(case, book, duty, "due soon", reason)
 
@@ -103,10 +105,10 @@ def _passed_over(case: Case, mapping: Mapping, duty: Duty) -> Iterator[Operation
     mentioned = _mention_key(case, duty, "due soon") in case.once or _told_on_the_postmortem(case, duty)
     if moment is None or mentioned or any(key.startswith(step) for key in case.once):
         return
-    skip = {SKIP: "the deadline has passed meanwhile, and only the latest step goes out"}
+    skip = "the deadline has passed meanwhile, and only the latest step goes out"
     nobody = Recipient(address="nobody", why="")
     reason = "the last reminder"
-    yield mail(case, MailKind.REMINDER, step_of(duty), nobody, reason, moment, **_about(duty), **skip)
+    yield mail(case, ReminderMail(**_about(duty)), step_of(duty), nobody, reason, moment, skip)
 
 
 def _breach(case: Case, book: Rulebook, duty: Duty, now: datetime) -> Iterator[Operation]:
@@ -116,7 +118,7 @@ def _breach(case: Case, book: Rulebook, duty: Duty, now: datetime) -> Iterator[O
     skip = "it passed more than a week ago, and the weekly report tells of it" if old else None
     for one in contacts(book.mapping, book.section, severity):
         at = duty.breached_at or duty.due_at
-        yield mail(case, MailKind.BREACH, place_of(duty), one, reason, at, skip=skip, **_about(duty))
+        yield mail(case, BreachMail(**_about(duty)), place_of(duty), one, reason, at, skip)
     if not old:
         yield from _mention(case, book, duty, "overdue", reason)
 
@@ -133,7 +135,7 @@ def _postponed(case: Case, book: Rulebook) -> Iterator[Operation]:
             reason = f"the action item {item.key} was postponed for the third time"
             moment = f"{item.issue_id}:{POSTPONEMENTS}"
             at = next(iter(postponed_at(item.changes)[POSTPONEMENTS - 1 :]), None)
-            yield mail(case, MailKind.POSTPONED, moment, one, reason, at, issue=item.issue_id)
+            yield mail(case, PostponedMail(issue=item.issue_id), moment, one, reason, at)
 
 
 def postponements(item: ItemState) -> int:
@@ -147,12 +149,13 @@ def _mention(case: Case, book: Rulebook, duty: Duty, when: str, reason: str) -> 
     account = out_of_reach(case, duty)
     if account is None or _told_on_the_postmortem(case, duty):
         return
-    yield Operation(
+    yield CommentOnActionItem(
         key=_mention_key(case, duty, when),
-        kind=Kind.SAY_ON_PAPER,
         incident=case.incident.id,
-        object=f"action_item:{duty.subject}",
-        meaning={"subject": when, "text": f"{mention(account, book)} {reason}.", "value": ""},
+        object=object_of_action_item(duty.subject),
+        subject=when,
+        text=f"{mention(account, book)} {reason}.",
+        value="",
         reason=f"its owner has no known address: {reason}",
     )
 
@@ -192,7 +195,7 @@ def _step(case: Case, duty: Duty) -> str:
 
 
 def _mention_key(case: Case, duty: Duty, when: str) -> str:
-    return f"mention/{case.incident.id}/{step_of(duty)}/{when.replace(' ', '-')}"
+    return mention_key(case.incident.id, step_of(duty), when.replace(" ", "-"))
 
 
 def _about(duty: Duty) -> dict[str, str]:

@@ -8,7 +8,13 @@ anything else is written to it. The two duties and their clocks are other rules'
 from __future__ import annotations
 
 from syncd.domain.mapping.value_types import Mode
-from syncd.domain.operation import Kind, Operation, postmortem_key, ticket_key
+from syncd.domain.operation import CreatePostmortem, EditPostmortem, LinkPostmortem
+from syncd.domain.operation.keys import (
+    object_of_postmortem,
+    postmortem_aspect_key,
+    postmortem_key,
+    ticket_key,
+)
 from syncd.policy.case import Case, Decision, PostmortemState, Rulebook
 from syncd.policy.postmortem.owed import counts_for_another, over_since, owed_postmortem, settles_in
 from syncd.policy.restricted import ASPECT, STUB, level_of
@@ -55,13 +61,12 @@ def _make(case: Case, book: Rulebook) -> Decision:
         return Decision(look=frozenset({"log"}))
     return Decision(
         operations=(
-            Operation(
+            CreatePostmortem(
                 key=key,
-                kind=Kind.CREATE_POSTMORTEM,
                 incident=incident.id,
-                object=f"postmortem:{incident.id}",
+                object=object_of_postmortem(incident.id),
                 needs=(ticket_key(incident.id),),
-                meaning={"restricted": True} if case.restricted else {},
+                restricted=case.restricted,
                 reason=owed.reason,
             ),
         )
@@ -79,18 +84,15 @@ def _link(case: Case, paper: PostmortemState, book: Rulebook) -> Decision:
         return Decision()
     return Decision(
         operations=(
-            Operation(
-                key=f"postmortem/{case.incident.id}/{LINK}",
-                kind=Kind.LINK_PAPER,
+            LinkPostmortem(
+                key=postmortem_aspect_key(case.incident.id, LINK),
                 incident=case.incident.id,
-                object=f"postmortem:{case.incident.id}",
+                object=object_of_postmortem(case.incident.id),
                 aspect=LINK,
-                meaning={
-                    "issue": paper.issue_id,
-                    "other": ticket.issue_id,
-                    "types": [facts.link_type],
-                    "purpose": LINK,
-                },
+                issue=paper.issue_id,
+                other=ticket.issue_id,
+                types=(facts.link_type,),
+                purpose=LINK,
                 reason="people find the postmortem from the ticket",
             ),
         )
@@ -110,18 +112,15 @@ def _level(case: Case, paper: PostmortemState, book: Rulebook) -> Decision:
         return Decision()
     return Decision(
         operations=(
-            Operation(
-                key=f"postmortem/{case.incident.id}/{ASPECT}",
-                kind=Kind.EDIT_PAPER,
+            EditPostmortem(
+                key=postmortem_aspect_key(case.incident.id, ASPECT),
                 incident=case.incident.id,
-                object=f"postmortem:{case.incident.id}",
+                object=object_of_postmortem(case.incident.id),
                 aspect=ASPECT,
-                meaning={
-                    "issue": paper.issue_id,
-                    "fields": {"security": {"id": level.id}},
-                    "update": {},
-                    "agree": {ASPECT: level.id},
-                },
+                issue=paper.issue_id,
+                fields={"security": {"id": level.id}},
+                update={},
+                agree={ASPECT: level.id},
                 reason="the incident is restricted",
             ),
         )

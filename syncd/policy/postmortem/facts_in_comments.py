@@ -20,6 +20,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from syncd.domain.base import JsonValue, UtcTime, Value
 from syncd.domain.duty import Duty, DutyKind, DutyState, Waiver
 from syncd.domain.operation import op_of
+from syncd.domain.operation.keys import say_key
 from syncd.domain.ticket import Comment
 from syncd.policy.marks import mark_in
 from syncd.policy.postmortem.waiver_labels import LONGEST
@@ -105,7 +106,7 @@ def step_key(incident: str, place: str, duty: Duty, step: str) -> str:
 
 
 def _step_key(incident: str, place: str, kind: str, clock: int, step: str, due_at: UtcTime) -> str:
-    return f"say/{incident}/{place}/{kind}/{clock}/{step}/{int(due_at.timestamp())}"
+    return say_key(incident, place, kind, clock, step, int(due_at.timestamp()))
 
 
 def waiver_stated(waiver: Waiver) -> WaiverStated:
@@ -127,7 +128,7 @@ def key_of(incident: str, place: str, stated: Stated) -> str:
     if isinstance(stated, DutyStated):
         return _step_key(incident, place, stated.kind, stated.clock, stated.step, stated.due_at)
     plain = json.dumps(facts_of(stated), sort_keys=True, separators=(",", ":"))
-    return f"say/{incident}/{place}/{stated.what.replace(' ', '-')}/{sha256(plain.encode()).hexdigest()[:16]}"
+    return say_key(incident, place, stated.what.replace(" ", "-"), sha256(plain.encode()).hexdigest()[:16])
 
 
 def facts_of(stated: Stated) -> dict[str, JsonValue]:

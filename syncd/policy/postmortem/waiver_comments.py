@@ -10,12 +10,11 @@ from collections.abc import Iterator
 
 from syncd.domain.duty import Duty, DutyKind, Waiver
 from syncd.domain.mapping.value_types import Mode
-from syncd.domain.operation import Kind, Operation
+from syncd.domain.operation import CommentOnActionItem, CommentOnPostmortem, split_object
+from syncd.domain.operation.keys import object_of_action_item, object_of_postmortem
 from syncd.policy.case import Case, Decision, Rulebook
 from syncd.policy.postmortem.facts_in_comments import (
-    FACTS,
     POSTMORTEM,
-    SAID,
     Stated,
     duty_stated,
     end_stated,
@@ -59,9 +58,9 @@ def tell_waivers(case: Case, book: Rulebook) -> Decision:
     return decision
 
 
-def _mode(case: Case, op: Operation, book: Rulebook) -> Mode:
+def _mode(case: Case, op: CommentOnPostmortem | CommentOnActionItem, book: Rulebook) -> Mode:
     """Whether it can be said: what it would stand on is there, and its rules are enforced."""
-    kind, _, ident = op.object.partition(":")
+    kind, ident = split_object(op.object)
     if kind == POSTMORTEM:
         there = case.postmortem is not None and case.postmortem.gone_since is None
         return book.mapping.postmortem.mode if there else Mode.OFF
@@ -69,7 +68,9 @@ def _mode(case: Case, op: Operation, book: Rulebook) -> Mode:
     return book.mapping.follow_ups.mode if there else Mode.OFF
 
 
-def _waiver(case: Case, book: Rulebook, waiver: Waiver) -> Iterator[Operation]:
+def _waiver(
+    case: Case, book: Rulebook, waiver: Waiver
+) -> Iterator[CommentOnPostmortem | CommentOnActionItem]:
     rest = f"it need not {_NEED_NOT[waiver.duty]}"
     until = at_words(waiver.until, book.mapping.zone)
     text = f"{rest} until {until}. Nobody is reminded until then, and every report shows it."
@@ -81,7 +82,7 @@ def _waiver(case: Case, book: Rulebook, waiver: Waiver) -> Iterator[Operation]:
         yield _say(case, waiver.subject, "waiver", text, ended, (waiver.ended_by or "", ""))
 
 
-def _correction(case: Case, duty: Duty) -> Iterator[Operation]:
+def _correction(case: Case, duty: Duty) -> Iterator[CommentOnPostmortem | CommentOnActionItem]:
     item = None if duty.kind in KINDS else duty.subject
     text = f"that {_LATE[duty.kind]} is taken back; both stay on record."
     yield _say(case, item, "correction", text, duty_stated(duty), ("", duty.corrected or ""))
@@ -89,21 +90,20 @@ def _correction(case: Case, duty: Duty) -> Iterator[Operation]:
 
 def _say(
     case: Case, item: str | None, subject: str, text: str, stated: Stated, words: tuple[str, str]
-) -> Operation:
+) -> CommentOnPostmortem | CommentOnActionItem:
     """`words` are who said it and why: both are people's."""
     incident, words = case.incident.id, ("", "") if case.restricted else words
     place = POSTMORTEM if item is None else item
-    return Operation(
+    model: type[CommentOnPostmortem] | type[CommentOnActionItem]
+    model = CommentOnPostmortem if item is None else CommentOnActionItem
+    return model(
         key=key_of(incident, place, stated),
-        kind=Kind.SAY_ON_PAPER,
         incident=incident,
-        object=f"{POSTMORTEM}:{incident}" if item is None else f"action_item:{item}",
-        meaning={
-            "subject": subject,
-            "text": text,
-            "value": ": ".join(one for one in words if one),
-            FACTS: facts_of(stated),
-            SAID: words[1],
-        },
+        object=object_of_postmortem(incident) if item is None else object_of_action_item(item),
+        subject=subject,
+        text=text,
+        value=": ".join(one for one in words if one),
+        facts=facts_of(stated),
+        said=words[1],
         reason=f"people see the {subject}, and a lost ledger finds it again",
     )

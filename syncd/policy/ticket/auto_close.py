@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from syncd.domain.duty import DutyKind, DutyState
 from syncd.domain.mapping.value_types import Mode
-from syncd.domain.operation import Kind, Operation
+from syncd.domain.operation import MoveTicket
+from syncd.domain.operation.keys import object_of_ticket, status_key
 from syncd.policy.case import Case, Decision, Rulebook
 from syncd.policy.ticket.close_gate import owed_at_the_gate
 from syncd.policy.ticket.revert_counter import in_conflict
@@ -41,18 +42,15 @@ def decide_closing(case: Case, book: Rulebook) -> Decision:
         return Decision(again=left)
     if closing.mode is Mode.REPORT:
         return Decision(would=("close the ticket: nothing is owed any more (closing.mode: report)",))
-    close = Operation(
-        key=f"status/{case.incident.id}",
-        kind=Kind.MOVE_TICKET,
+    close = MoveTicket(
+        key=status_key(case.incident.id),
         incident=case.incident.id,
-        object=f"ticket:{case.incident.id}",
+        object=object_of_ticket(case.incident.id),
         aspect="status",
-        meaning={
-            "word": "closed",
-            "status": target.id,
-            "state": case.incident.state,
-            "from": issue.status.id,
-        },
+        word="closed",
+        status=target.id,
+        state=case.incident.state,
+        from_status=issue.status.id,
         reason="nothing is owed any more",
     )
     return Decision(operations=(close,))

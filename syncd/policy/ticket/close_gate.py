@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from hashlib import sha256
 
-from syncd.domain.base import JsonValue
 from syncd.domain.duty import OWED, Duty, DutyKind
 from syncd.domain.mapping.value_types import Mode
-from syncd.domain.operation import Kind, Operation, op_of
+from syncd.domain.operation import CommentOnTicket, MoveTicket, Operation, StatusBefore, op_of
+from syncd.domain.operation.keys import gate_key, object_of_ticket, status_key
 from syncd.policy.case import Case, ClosedBy, Decision, Remark, Rulebook, TicketState
 from syncd.policy.marks import mark_in
 from syncd.policy.ticket.revert_counter import in_conflict
@@ -75,7 +75,7 @@ def _stopped(
     case: Case, book: Rulebook, ticket: TicketState, closed: ClosedBy, missing: list[Duty]
 ) -> Decision:
     which = sha256(repr(sorted((one.kind, one.subject) for one in missing)).encode()).hexdigest()[:12]
-    key = f"gate/{case.incident.id}/{which}"
+    key = gate_key(case.incident.id, which)
     if key in case.once or _said_before(ticket, key):
         reason = f"closed again with the same {len(missing)} duties missing"
         return Decision(
@@ -84,7 +84,7 @@ def _stopped(
         )
     # a ticket that nobody ever moved has no status to go back to
     back = bool(closed.before) and _reopens(case, book)
-    operations = [_say(case, ticket, closed, missing, key, back=back)]
+    operations: list[Operation] = [_say(case, ticket, closed, missing, key, back=back)]
     if back:
         operations.append(_move_back(case, ticket, closed))
     return Decision(operations=tuple(operations), agreed={GATE: which})
@@ -104,7 +104,7 @@ def _reopens(case: Case, book: Rulebook) -> bool:
 
 def _going_back(case: Case, book: Rulebook, ticket: TicketState, judged: str) -> Decision:
     """A close that was judged: the way back goes on until it is made, as long as something is owed."""
-    under_way = f"gate/{case.incident.id}/{judged}" in case.once
+    under_way = gate_key(case.incident.id, judged) in case.once
     if not under_way or not ticket.closed or not ticket.closed.before or not _reopens(case, book):
         return Decision()
     if not any(_asked_for(one, book) for one in owed_at_the_gate(case)):
@@ -114,19 +114,20 @@ def _going_back(case: Case, book: Rulebook, ticket: TicketState, judged: str) ->
 
 def _say(
     case: Case, ticket: TicketState, closed: ClosedBy, missing: list[Duty], key: str, *, back: bool
-) -> Operation:
+) -> CommentOnTicket:
     goes = f" The ticket goes back to {closed.before_name}, where the workflow has a way." if back else ""
     lines = [f"* {line}" for line in _what_is_missing(case, missing)]
     text = (
         f"this ticket was closed while something is owed.{goes} Closed again as it is, it stays closed, and"
         " that is on record with the name.\n" + "\n".join(lines)
     )
-    return Operation(
+    return CommentOnTicket(
         key=key,
-        kind=Kind.SAY_ON_TICKET,
         incident=case.incident.id,
-        object=f"ticket:{case.incident.id}",
-        meaning={"subject": "close gate", "text": text, "value": ""},
+        object=object_of_ticket(case.incident.id),
+        subject="close gate",
+        text=text,
+        value="",
         reason=f"closed by {'a person' if closed.by else 'somebody'} while {len(missing)} duties are owed",
     )
 
@@ -151,23 +152,16 @@ def _what_is_missing(case: Case, missing: list[Duty]) -> Iterator[str]:
             yield f"Action item {keys.get(one.subject, one.subject)} has no owner ({due}): assign it"
 
 
-def _move_back(case: Case, ticket: TicketState, closed: ClosedBy) -> Operation:
-    back: dict[str, JsonValue] = {
-        "id": closed.before,
-        "name": closed.before_name,
-    }
-    return Operation(
-        key=f"status/{case.incident.id}",
-        kind=Kind.MOVE_TICKET,
+def _move_back(case: Case, ticket: TicketState, closed: ClosedBy) -> MoveTicket:
+    return MoveTicket(
+        key=status_key(case.incident.id),
         incident=case.incident.id,
-        object=f"ticket:{case.incident.id}",
+        object=object_of_ticket(case.incident.id),
         aspect="status",
-        meaning={
-            "word": "resolved",
-            "status": closed.before,
-            "state": case.incident.state,
-            "from": closed.status,
-            "back": back,
-        },
+        word="resolved",
+        status=closed.before,
+        state=case.incident.state,
+        from_status=closed.status,
+        back=StatusBefore(id=closed.before, name=closed.before_name),
         reason="it was closed while something is owed (close_gate: reopen)",
     )

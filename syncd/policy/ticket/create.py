@@ -11,7 +11,13 @@ from datetime import datetime
 
 from syncd.domain.incident import Incident
 from syncd.domain.mapping.mapping import Coexist
-from syncd.domain.operation import Kind, Operation, ticket_key
+from syncd.domain.operation import CreateTicket, LinkNote, Operation
+from syncd.domain.operation.keys import (
+    link_note_key,
+    object_of_incident,
+    object_of_ticket,
+    ticket_key,
+)
 from syncd.policy.case import Case, Decision, Rulebook
 from syncd.policy.ticket.noise import noise_rule
 
@@ -40,27 +46,25 @@ def decide_ticket(case: Case, book: Rulebook) -> Decision:
         wait = wait_for_other(incident, case.now)
         if wait:
             return Decision(again=wait)
-    operations = []
+    operations: list[Operation] = []
     key = ticket_key(incident.id)
     if case.ticket is None and key not in case.once:
         operations.append(
-            Operation(
+            CreateTicket(
                 key=key,
-                kind=Kind.CREATE_TICKET,
                 incident=incident.id,
-                object=f"ticket:{incident.id}",
-                meaning={"restricted": True} if case.restricted else {},
+                object=object_of_ticket(incident.id),
+                restricted=case.restricted,
                 reason=f"incident of {incident.service.name or incident.service.id} has no ticket",
             )
         )
-    link = f"link-note/{incident.id}"
+    link = link_note_key(incident.id)
     if not case.silent and link not in case.once:
         operations.append(
-            Operation(
+            LinkNote(
                 key=link,
-                kind=Kind.LINK_NOTE,
                 incident=incident.id,
-                object=f"incident:{incident.id}",
+                object=object_of_incident(incident.id),
                 needs=() if case.ticket else (key,),
                 reason="responders find the ticket from the incident",
             )

@@ -17,7 +17,8 @@ from syncd.config.templates.text_limits import slug_label
 from syncd.config.templates.ticket_context import ticket_summary
 from syncd.domain.base import JsonValue, Value
 from syncd.domain.mapping.mapping import Owner
-from syncd.domain.operation import Kind, Operation
+from syncd.domain.operation import CommentOnTicket, EditTicket
+from syncd.domain.operation.keys import fields_key, object_of_ticket, say_key
 from syncd.policy.case import Case, Decision, Remark, Rulebook
 from syncd.policy.restricted import STUB
 from syncd.policy.severity import Severity, decide_severity
@@ -25,6 +26,8 @@ from syncd.policy.ticket.revert_counter import CONFLICT, conflict_on, in_conflic
 
 ASSUMED = "severity-assumed"
 """The label of a ticket whose severity nobody chose."""
+EDITED = "fields"
+"""The aspect of the edit that carries fields over."""
 
 
 class Aspect(Value):
@@ -72,17 +75,14 @@ def decide_fields(case: Case, book: Rulebook) -> Decision:
     fields: dict[str, JsonValue] = {}
     for aspect in carried:
         fields.update(aspect.write)
-    operation = Operation(
-        key=f"fields/{case.incident.id}",
-        kind=Kind.EDIT_TICKET,
+    operation = EditTicket(
+        key=fields_key(case.incident.id),
         incident=case.incident.id,
-        object=f"ticket:{case.incident.id}",
-        aspect="fields",
-        meaning={
-            "fields": fields,
-            "agree": {aspect.name: aspect.wanted for aspect in carried},
-            "before": {aspect.name: print_of(aspect.showing) for aspect in carried},
-        },
+        object=object_of_ticket(case.incident.id),
+        aspect=EDITED,
+        fields=fields,
+        agree={aspect.name: aspect.wanted for aspect in carried},
+        before={aspect.name: print_of(aspect.showing) for aspect in carried},
         reason="changed on the incident: " + ", ".join(sorted(aspect.name for aspect in carried)),
     )
     return decision.plus(Decision(operations=(operation,)))
@@ -129,7 +129,7 @@ def _leave(case: Case, aspect: Aspect, why: str, touched: bool) -> Decision:
             agreed={aspect.name: aspect.wanted, **conflict_on(aspect.name)},
             remarks=(Remark(rule=CONFLICT, reason=f"{aspect.name}: {why}", aspect=aspect.name),),
         )
-    said: tuple[Operation, ...] = ()
+    said: tuple[CommentOnTicket, ...] = ()
     if touched and aspect.owner is not Owner.JIRA:
         text = f"{why}; the incident now says"
         said = (say(case, aspect.name, _hash(aspect.wanted), text, aspect.display),)
@@ -142,23 +142,26 @@ def _replaced(case: Case, aspect: Aspect) -> Decision:
     """What a person wrote into a field of PagerDuty's is replaced, but not silently."""
     text = "follows the incident, which changed; before, it said"
     identity = _hash([aspect.wanted, aspect.showing])
-    said = say(case, aspect.name, identity, text, aspect.shown)
     # said only if the edit leaves: what waits for a pause may be withdrawn together with it
-    return Decision(operations=(said.model_copy(update={"meaning": {**said.meaning, "beside": "fields"}}),))
+    return Decision(operations=(say(case, aspect.name, identity, text, aspect.shown, beside=EDITED),))
 
 
 def _hash(value: JsonValue) -> str:
     return sha256(repr(value).encode()).hexdigest()[:12]
 
 
-def say(case: Case, subject: str, identity: str, text: str, value: str) -> Operation:
+def say(
+    case: Case, subject: str, identity: str, text: str, value: str, beside: str | None = None
+) -> CommentOnTicket:
     """A comment of ours that tells people once what happened to a field; `value` is hostile text."""
-    return Operation(
-        key=f"say/{case.incident.id}/{subject}/{identity}",
-        kind=Kind.SAY_ON_TICKET,
+    return CommentOnTicket(
+        key=say_key(case.incident.id, subject, identity),
         incident=case.incident.id,
-        object=f"ticket:{case.incident.id}",
-        meaning={"subject": subject, "text": text, "value": value},
+        object=object_of_ticket(case.incident.id),
+        subject=subject,
+        text=text,
+        value=value,
+        beside=beside,
         reason=f"people learn what happened to {subject}",
     )
 

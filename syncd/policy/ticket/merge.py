@@ -6,7 +6,8 @@ whose service no mapping claims gets none: that is said on the ticket instead.
 
 from __future__ import annotations
 
-from syncd.domain.operation import Kind, Operation, ticket_key
+from syncd.domain.operation import CommentOnTicket, LinkTickets
+from syncd.domain.operation.keys import merge_link_key, object_of_ticket, say_key, ticket_key
 from syncd.policy.case import Case, Decision, Rulebook
 
 ASPECT = "duplicate"
@@ -24,34 +25,31 @@ def decide_merge(case: Case, book: Rulebook) -> Decision:
     needs = [] if case.ticket else [ticket_key(case.incident.id)]
     if not target.has_ticket:
         needs.append(ticket_key(target.id))
-    link = Operation(
-        key=f"duplicate/{case.incident.id}",
-        kind=Kind.LINK_TICKETS,
+    link = LinkTickets(
+        key=merge_link_key(case.incident.id),
         incident=case.incident.id,
-        object=f"ticket:{case.incident.id}",
+        object=object_of_ticket(case.incident.id),
         aspect=ASPECT,
         needs=tuple(needs),
-        meaning={"target": target.id, "purpose": ASPECT},
+        other_incident=target.id,
+        purpose=ASPECT,
         reason=f"it was merged into incident {target.number or target.id}",
     )
     return Decision(operations=(link,))
 
 
 def _say_foreign(case: Case, target: str, number: int | None) -> Decision:
-    key = f"say/{case.incident.id}/merged/{target}"
+    key = say_key(case.incident.id, "merged", target)
     if key in case.once:
         return Decision()
-    said = Operation(
+    said = CommentOnTicket(
         key=key,
-        kind=Kind.SAY_ON_TICKET,
         incident=case.incident.id,
-        object=f"ticket:{case.incident.id}",
+        object=object_of_ticket(case.incident.id),
         needs=() if case.ticket else (ticket_key(case.incident.id),),
-        meaning={
-            "subject": "merge",
-            "text": "the incident was merged into one of a service that no team's mapping claims:",
-            "value": f"incident {number or target}",
-        },
+        subject="merge",
+        text="the incident was merged into one of a service that no team's mapping claims:",
+        value=f"incident {number or target}",
         reason="people learn where the incident went",
     )
     return Decision(operations=(said,))

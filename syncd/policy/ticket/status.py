@@ -16,7 +16,8 @@ from syncd.domain.base import JsonValue
 from syncd.domain.incident import MERGED, Incident, IncidentStatus
 from syncd.domain.mapping.mapping import Coexist
 from syncd.domain.mapping.value_types import Mode
-from syncd.domain.operation import Kind, Operation
+from syncd.domain.operation import MoveTicket
+from syncd.domain.operation.keys import object_of_ticket, status_key
 from syncd.domain.ticket import Issue
 from syncd.policy.case import Case, Decision, Remark, Rulebook, TicketState
 from syncd.policy.postmortem.fulfilment import review_field, written_by_a_person
@@ -110,13 +111,15 @@ def _move(case: Case, book: Rulebook) -> Decision:
         return Decision(agreed=agreed, remarks=(Remark(rule="status", reason=reason),))
     return Decision(
         operations=(
-            Operation(
-                key=f"status/{case.incident.id}",
-                kind=Kind.MOVE_TICKET,
+            MoveTicket(
+                key=status_key(case.incident.id),
                 incident=case.incident.id,
-                object=f"ticket:{case.incident.id}",
+                object=object_of_ticket(case.incident.id),
                 aspect="status",
-                meaning={"word": word, "status": target.id, "state": state, "from": issue.status.id},
+                word=word,
+                status=target.id,
+                state=state,
+                from_status=issue.status.id,
                 reason=f"the incident is {case.incident.status}",
             ),
         ),

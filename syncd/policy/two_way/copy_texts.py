@@ -18,7 +18,15 @@ from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
 from syncd.domain.base import UtcTime, Value
-from syncd.domain.operation import Kind, Operation, ticket_key
+from syncd.domain.operation import CommentOnTicket, MirrorComment, MirrorNote
+from syncd.domain.operation.keys import (
+    copy_of_comment_key,
+    copy_of_note_key,
+    object_of_incident,
+    object_of_ticket,
+    say_key,
+    ticket_key,
+)
 from syncd.policy.case import Case, Decision, Rulebook
 from syncd.policy.marks import mark_in, was_forgotten
 
@@ -38,7 +46,7 @@ class Said(Value):
     @property
     def key(self) -> str:
         """The key of the operation that copies it."""
-        return f"{self.side}/{self.id}"
+        return copy_of_note_key(self.id) if self.side == "note" else copy_of_comment_key(self.id)
 
 
 def decide_mirror(case: Case, book: Rulebook) -> Decision:
@@ -92,7 +100,7 @@ def _beyond(texts: Sequence[Said]) -> set[str]:
     }
 
 
-def _notices(case: Case, held: Sequence[Said]) -> Iterator[Operation]:
+def _notices(case: Case, held: Sequence[Said]) -> Iterator[CommentOnTicket]:
     """One comment for each flood: held texts with less than 10 minutes between them are of one."""
     before: Said | None = None
     for one in held:
@@ -100,33 +108,42 @@ def _notices(case: Case, held: Sequence[Said]) -> Iterator[Operation]:
         before = one
         if not first:
             continue
-        key = f"say/{case.incident.id}/mirror/{one.side}-{one.id}"
+        key = say_key(case.incident.id, "mirror", f"{one.side}-{one.id}")
         if key in case.once:
             continue
-        yield Operation(
+        yield CommentOnTicket(
             key=key,
-            kind=Kind.SAY_ON_TICKET,
             incident=case.incident.id,
-            object=f"ticket:{case.incident.id}",
+            object=object_of_ticket(case.incident.id),
             needs=() if case.ticket else (ticket_key(case.incident.id),),
-            meaning={
-                "subject": "notes and comments",
-                "text": f"more than {MOST_TEXTS} within {WITHIN.seconds // 60} minutes are another tool's"
-                " work; those beyond are not copied to the other side. Copying goes on when fewer come.",
-                "value": "",
-            },
+            subject="notes and comments",
+            text=f"more than {MOST_TEXTS} within {WITHIN.seconds // 60} minutes are another tool's"
+            " work; those beyond are not copied to the other side. Copying goes on when fewer come.",
+            value="",
             reason="people learn that copying has stopped",
         )
 
 
-def _copy(case: Case, said: Said) -> Operation:
-    to_ticket = said.side == "note"
-    return Operation(
+def _copy(case: Case, said: Said) -> MirrorNote | MirrorComment:
+    if said.side == "note":
+        return MirrorNote(
+            key=said.key,
+            incident=case.incident.id,
+            object=object_of_ticket(case.incident.id),
+            needs=() if case.ticket else (ticket_key(case.incident.id),),
+            note=said.id,
+            author=said.author,
+            text=said.text,
+            at=said.at,
+            reason="somebody wrote a note on the incident",
+        )
+    return MirrorComment(
         key=said.key,
-        kind=Kind.MIRROR_NOTE if to_ticket else Kind.MIRROR_COMMENT,
         incident=case.incident.id,
-        object=f"ticket:{case.incident.id}" if to_ticket else f"incident:{case.incident.id}",
-        needs=() if case.ticket or not to_ticket else (ticket_key(case.incident.id),),
-        meaning={said.side: said.id, "author": said.author, "text": said.text, "at": said.at.isoformat()},
-        reason="somebody wrote a note on the incident" if to_ticket else "somebody commented on the ticket",
+        object=object_of_incident(case.incident.id),
+        comment=said.id,
+        author=said.author,
+        text=said.text,
+        at=said.at,
+        reason="somebody commented on the ticket",
     )

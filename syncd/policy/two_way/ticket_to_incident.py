@@ -12,10 +12,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from syncd.domain.base import JsonValue
+from syncd.domain.base import JsonValue, Value
 from syncd.domain.incident import MERGED, IncidentStatus
 from syncd.domain.mapping.mapping import TwoWay
-from syncd.domain.operation import Kind, Operation
+from syncd.domain.operation import ChangeIncident, WantedAssignee
+from syncd.domain.operation.keys import incident_aspect_key, object_of_incident
 from syncd.domain.project import ResolvedProject
 from syncd.domain.ticket import Status
 from syncd.policy.case import Case, Decision, Remark, Rulebook, TicketState
@@ -35,6 +36,15 @@ _STATES = {
     "closed": IncidentStatus.RESOLVED,
 }
 _AGREED = {str(one): one for one in IncidentStatus} | {MERGED: IncidentStatus.RESOLVED}
+
+
+class _Wish(Value):
+    """What the incident is to say: one of these."""
+
+    status: str | None = None
+    assignee: WantedAssignee | None = None
+    priority: str | None = None
+    text: str | None = None
 
 
 def decide_two_way(case: Case, book: Rulebook, so_far: Decision = NOTHING) -> Decision:
@@ -75,27 +85,27 @@ def _field(case: Case, book: Rulebook, ticket: TicketState, aspect: Aspect, so_f
     theirs = showing != case.attempted.get(aspect.name)
     if not theirs or not _may(case, book, KEYS[aspect.name], aspect.name) or showing is None:
         return stays
-    meaning = _wish(case, book, aspect)
-    if meaning is None:
+    wish = _wish(case, book, aspect)
+    if wish is None:
         reason = f"{aspect.name}: no single PagerDuty priority stands for what the ticket says"
         return stays.plus(Decision(remarks=(Remark(rule="two_way", reason=reason),)))
     agree: dict[str, JsonValue] = {aspect.name: showing, SEEN + aspect.name: None}
     if aspect.name == "summary":
         agree = {}  # a text stands in `text` alone, where it is withheld if the incident becomes restricted
-    return Decision(operations=(_change(case, aspect.name, {**meaning, "agree": agree}),))
+    return Decision(operations=(_change(case, aspect.name, wish, agree),))
 
 
-def _wish(case: Case, book: Rulebook, aspect: Aspect) -> dict[str, JsonValue] | None:
+def _wish(case: Case, book: Rulebook, aspect: Aspect) -> _Wish | None:
     """What the incident is to say, None where that cannot be told."""
     issue = case.ticket.issue if case.ticket else None
     if aspect.name == "assignee" and issue is not None and issue.assignee is not None:
         one = issue.assignee
-        return {"account": one.id, "email": one.email, "name": one.name}
+        return _Wish(assignee=WantedAssignee(account=one.id, email=one.email, name=one.name))
     if aspect.name == "summary":
-        return {"text": aspect.showing}
+        return _Wish(text=str(aspect.showing))
     names = [name for name, one in book.project.priorities.items() if one.id == aspect.showing]
     words = [book.mapping.severities[name].pagerduty for name in names if name in book.mapping.severities]
-    return {"priority": words[0][0]} if len(words) == 1 and words[0] else None
+    return _Wish(priority=words[0][0]) if len(words) == 1 and words[0] else None
 
 
 def _may(case: Case, book: Rulebook, key: str, aspect: str) -> bool:
@@ -135,7 +145,7 @@ def _status(case: Case, book: Rulebook, ticket: TicketState, so_far: Decision) -
         return stays
     to = IncidentStatus.TRIGGERED if key == "reopen" else wanted
     agree: dict[str, JsonValue] = {"state": str(to), **seen("status", status)}
-    return Decision(operations=(_change(case, "status", {"status": str(to), "agree": agree}),))
+    return Decision(operations=(_change(case, "status", _Wish(status=str(to)), agree),))
 
 
 def _key(state: IncidentStatus, wanted: IncidentStatus | None) -> str | None:
@@ -162,14 +172,18 @@ def _raced(case: Case, book: Rulebook, before: IncidentStatus, status: Status) -
     return Decision(operations=(say(case, "status", print_of([str(now), status.id]), text, status.name),))
 
 
-def _change(case: Case, aspect: str, meaning: dict[str, JsonValue]) -> Operation:
-    return Operation(
-        key=f"incident/{case.incident.id}/{aspect}",
-        kind=Kind.CHANGE_INCIDENT,
+def _change(case: Case, aspect: str, wish: _Wish, agree: dict[str, JsonValue]) -> ChangeIncident:
+    return ChangeIncident(
+        key=incident_aspect_key(case.incident.id, aspect),
         incident=case.incident.id,
-        object=f"incident:{case.incident.id}",
+        object=object_of_incident(case.incident.id),
         aspect=aspect,
-        meaning={**meaning, "from": print_of(incident_value(case.incident, aspect))},
+        before=print_of(incident_value(case.incident, aspect)),
+        agree=agree,
+        status=wish.status,
+        assignee=wish.assignee,
+        priority=wish.priority,
+        text=wish.text,
         reason=f"a person changed {aspect} on the ticket",
     )
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from syncd.domain.base import JsonValue
-from syncd.domain.operation import Kind, Operation
-from syncd.policy.case import Case, Decision, MirrorPair, Rulebook
+from syncd.domain.operation import RewriteComment, RewriteNote
+from syncd.domain.operation.keys import object_of_comment, object_of_note, rewrite_key
+from syncd.policy.case import Case, Decision, Rulebook
 from syncd.policy.marks import mark_in, text_hash, was_forgotten
 
 GONE = "deleted"
@@ -27,7 +27,7 @@ def decide_mirror_changes(case: Case, book: Rulebook) -> Decision:
     return Decision(operations=(*_changed_notes(case, book), *_changed_comments(case, book)))
 
 
-def _changed_notes(case: Case, book: Rulebook) -> Iterator[Operation]:
+def _changed_notes(case: Case, book: Rulebook) -> Iterator[RewriteComment]:
     if not book.mapping.two_way.notes or case.notes is None:
         return
     notes = {note.id: note for note in case.notes}
@@ -38,15 +38,23 @@ def _changed_notes(case: Case, book: Rulebook) -> Iterator[Operation]:
         version = text_hash(note.text) if note else GONE
         if pair.note_hash in (None, version) or (note and _not_to_follow(note.text, note.author)):
             continue
-        meaning: dict[str, JsonValue] = {
-            "author": note.author.name if note and note.author else "",
-            "text": note.text if note else "",
-            "at": note.created_at.isoformat() if note else "",
-        }
-        yield _rewriting(case, pair, Kind.REWRITE_COMMENT, f"comment:{pair.comment_id}", version, meaning)
+        copy = object_of_comment(pair.comment_id)
+        yield RewriteComment(
+            key=rewrite_key(copy),
+            incident=case.incident.id,
+            object=copy,
+            aspect=ASPECT,
+            author=note.author.name if note and note.author else "",
+            text=note.text if note else "",
+            at=note.created_at if note else None,
+            note=pair.note_id,
+            comment=pair.comment_id,
+            version=version,
+            reason=_reason("note", version),
+        )
 
 
-def _changed_comments(case: Case, book: Rulebook) -> Iterator[Operation]:
+def _changed_comments(case: Case, book: Rulebook) -> Iterator[RewriteNote]:
     issue = case.ticket.issue if case.ticket else None
     if not book.mapping.two_way.comments or issue is None or issue.comments is None:
         return
@@ -58,29 +66,25 @@ def _changed_comments(case: Case, book: Rulebook) -> Iterator[Operation]:
         version = text_hash(one.body) if one else GONE
         if pair.comment_hash in (None, version) or (one and _not_to_follow(one.body, one.author)):
             continue
-        meaning: dict[str, JsonValue] = {
-            "author": one.author.name if one and one.author else "",
-            "text": one.body if one else "",
-            "at": one.created_at.isoformat() if one else "",
-        }
-        yield _rewriting(case, pair, Kind.REWRITE_NOTE, f"note:{pair.note_id}", version, meaning)
+        copy = object_of_note(pair.note_id)
+        yield RewriteNote(
+            key=rewrite_key(copy),
+            incident=case.incident.id,
+            object=copy,
+            aspect=ASPECT,
+            author=one.author.name if one and one.author else "",
+            text=one.body if one else "",
+            at=one.created_at if one else None,
+            note=pair.note_id,
+            comment=pair.comment_id,
+            version=version,
+            reason=_reason("comment", version),
+        )
 
 
 def _not_to_follow(text: str, author: object) -> bool:
     return mark_in(text) is not None or was_forgotten(text, author)
 
 
-def _rewriting(
-    case: Case, pair: MirrorPair, kind: Kind, copy: str, version: str, meaning: dict[str, JsonValue]
-) -> Operation:
-    original = "note" if kind is Kind.REWRITE_COMMENT else "comment"
-    ids: dict[str, JsonValue] = {"note": pair.note_id, "comment": pair.comment_id, "version": version}
-    return Operation(
-        key=f"text/{copy}",
-        kind=kind,
-        incident=case.incident.id,
-        object=copy,
-        aspect=ASPECT,
-        meaning={**meaning, **ids},
-        reason=f"the {original} was {'deleted' if version == GONE else 'edited'}",
-    )
+def _reason(original: str, version: str) -> str:
+    return f"the {original} was {'deleted' if version == GONE else 'edited'}"

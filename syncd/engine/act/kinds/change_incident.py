@@ -13,7 +13,8 @@ from functools import partial
 
 from syncd.domain.base import JsonValue
 from syncd.domain.incident import Incident, IncidentStatus
-from syncd.domain.operation import Kind, Operation
+from syncd.domain.operation import CommentOnTicket
+from syncd.domain.operation.keys import object_of_ticket, say_key
 from syncd.domain.ticket import Account, Issue
 from syncd.engine.act.jira_write.reread import book_of_basis
 from syncd.engine.act.kind import BaseAct, Outcome, Rendered
@@ -142,17 +143,14 @@ def _leave(
     )
 
 
-def _say_left(operation: OperationRecord, why: str) -> Operation:
-    return Operation(
-        key=f"say/{operation.incident_id}/two-way/{operation.id}",
-        kind=Kind.SAY_ON_TICKET,
+def _say_left(operation: OperationRecord, why: str) -> CommentOnTicket:
+    return CommentOnTicket(
+        key=say_key(operation.incident_id, "two-way", operation.id),
         incident=operation.incident_id,
-        object=f"ticket:{operation.incident_id}",
-        meaning={
-            "subject": operation.aspect,
-            "text": f"this change was not carried to PagerDuty: {why}",
-            "value": "",
-        },
+        object=object_of_ticket(operation.incident_id),
+        subject=operation.aspect,
+        text=f"this change was not carried to PagerDuty: {why}",
+        value="",
         reason="people learn what did not reach PagerDuty",
     )
 

@@ -14,7 +14,8 @@ from typing import Any
 
 from syncd.domain.base import JsonValue
 from syncd.domain.incident import Incident
-from syncd.domain.operation import Kind, Operation
+from syncd.domain.operation import CommentOnTicket
+from syncd.domain.operation.keys import say_key
 from syncd.domain.ticket import Issue, Status, Transition
 from syncd.engine.act.jira_write.field_values import key_to_add
 from syncd.engine.act.jira_write.refusals import note_refusal, place, stop_where_refused
@@ -189,17 +190,14 @@ def _stay(operation: OperationRecord, ticket: TicketRecord) -> Change:
     return Change({"agreed": agreed}, Event("left", {"rule": "status", "reason": reason}), add=add)
 
 
-def _say_no_way_back(operation: OperationRecord, status: str) -> Operation:
-    return Operation(
-        key=f"say/{operation.incident_id}/status/no-way-back",
-        kind=Kind.SAY_ON_TICKET,
+def _say_no_way_back(operation: OperationRecord, status: str) -> CommentOnTicket:
+    return CommentOnTicket(
+        key=say_key(operation.incident_id, "status", "no-way-back"),
         incident=operation.incident_id,
         object=operation.object,
-        meaning={
-            "subject": "status",
-            "text": "the incident is open again, and this workflow has no way back, so the ticket stays as"
-            " it is; PagerDuty shows how the incident goes on. The status stays",
-            "value": status,
-        },
+        subject="status",
+        text="the incident is open again, and this workflow has no way back, so the ticket stays as"
+        " it is; PagerDuty shows how the incident goes on. The status stays",
+        value=status,
         reason="people learn why the ticket was not reopened",
     )

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from syncd.domain.operation import op_of
+from syncd.domain.operation.keys import copies_a_note, copy_of_comment_key, copy_of_note_key
 from syncd.engine.act.jira_write.internal_comments import may_comment, said_public, shown_to_customers
 from syncd.engine.act.kind import BaseAct, Outcome, Rendered, there
 from syncd.engine.act.kinds.post_text import copy_of_comment, copy_of_note
@@ -46,7 +47,7 @@ class RewriteComment(BaseAct):
         if operation.meaning["version"] == GONE:
             notes = desk.clients.pagerduty.notes(operation.incident_id)
             _still_gone(desk, operation, (note.id for note in notes), notes=True)
-        body = _whole(desk, operation, basis, f"note/{operation.meaning['note']}", "\n\n")
+        body = _whole(desk, operation, basis, copy_of_note_key(str(operation.meaning["note"])), "\n\n")
         standing = {one.id: one.body for one in desk.clients.jira.comments(ticket.issue_id)}
         _ours_to_write(desk, operation, standing.get(str(operation.meaning["comment"])), body)
         return {
@@ -87,7 +88,7 @@ class RewriteNote(BaseAct):
         if operation.meaning["version"] == GONE:
             comments = desk.clients.jira.comments(ticket.issue_id)
             _still_gone(desk, operation, (comment.id for comment in comments), notes=False)
-        text = _whole(desk, operation, basis, f"comment/{operation.meaning['comment']}", "\n")
+        text = _whole(desk, operation, basis, copy_of_comment_key(str(operation.meaning["comment"])), "\n")
         standing = {note.id: note.text for note in desk.clients.pagerduty.notes(operation.incident_id)}
         _ours_to_write(desk, operation, standing.get(str(operation.meaning["note"])), text)
         return {"note": operation.meaning["note"], "text": text}
@@ -115,7 +116,7 @@ def _whole(desk: Desk, operation: OperationRecord, basis: Basis, made_by: str, b
     if operation.meaning["version"] == GONE:
         said = deleted_words(desk.clock.now())
     else:
-        copy = copy_of_note if made_by.startswith("note/") else copy_of_comment
+        copy = copy_of_note if copies_a_note(made_by) else copy_of_comment
         said = copy(desk, operation, basis)
     return f"{said}{before_mark}{mark_line(op_of(made_by))}"
 

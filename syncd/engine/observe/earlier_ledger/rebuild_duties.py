@@ -14,7 +14,8 @@ from loguru import logger
 from syncd.config.masks import mask
 from syncd.domain.incident import Incident
 from syncd.domain.mapping.value_types import Mode
-from syncd.domain.operation import Kind, Operation
+from syncd.domain.operation import CommentOnActionItem, CommentOnPostmortem, Operation
+from syncd.domain.operation.keys import object_of_action_item, object_of_postmortem
 from syncd.domain.ticket import Comment, Issue
 from syncd.engine.context import Desk
 from syncd.engine.observe.earlier_ledger.adopt_postmortem import adopt_postmortem
@@ -144,11 +145,14 @@ def _keep(
 
 def _operation(one: Statement, incident_id: str, item: str | None) -> Operation:
     """The operation that wrote the comment, so that it is never written again."""
-    return Operation(
+    model: type[CommentOnPostmortem] | type[CommentOnActionItem]
+    model = CommentOnPostmortem if item is None else CommentOnActionItem
+    return model(
         key=one.key,
-        kind=Kind.SAY_ON_PAPER,
         incident=incident_id,
-        object=f"{POSTMORTEM}:{incident_id}" if item is None else f"action_item:{item}",
-        meaning={"subject": one.stated.what, "text": "", "value": ""},
+        object=object_of_postmortem(incident_id) if item is None else object_of_action_item(item),
+        subject=one.stated.what,
+        text="",
+        value="",
         reason="an earlier ledger wrote it",
     )

@@ -8,12 +8,15 @@ open for an object and an aspect, and a finished one never blocks the next.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import datetime
 from enum import StrEnum
 from hashlib import sha256
+from typing import Annotated, ClassVar
 
-from pydantic import Field
+from pydantic import BeforeValidator, ConfigDict, PlainSerializer
 
-from syncd.domain.base import JsonValue, Value
+from syncd.domain.base import JsonValue, UtcTime, Value
 
 
 class OperationClass(StrEnum):
@@ -83,59 +86,19 @@ class Kind(StrEnum):
     SEND_MAIL = "send_mail"
 
 
-KIND_CLASS = {
-    Kind.CREATE_TICKET: OperationClass.ONCE,
-    Kind.LINK_NOTE: OperationClass.ONCE,
-    Kind.MOVE_TICKET: OperationClass.STATE,
-    Kind.EDIT_TICKET: OperationClass.STATE,
-    Kind.FILL_STUB: OperationClass.STATE,
-    Kind.LINK_TICKETS: OperationClass.STATE,
-    Kind.MIRROR_NOTE: OperationClass.ONCE,
-    Kind.MIRROR_COMMENT: OperationClass.ONCE,
-    Kind.REWRITE_COMMENT: OperationClass.STATE,
-    Kind.REWRITE_NOTE: OperationClass.STATE,
-    Kind.CHANGE_INCIDENT: OperationClass.STATE,
-    Kind.SAY_ON_TICKET: OperationClass.ONCE,
-    Kind.LINK_DOUBLE: OperationClass.ONCE,
-    Kind.CLOSE_DOUBLE: OperationClass.ONCE,
-    Kind.CREATE_POSTMORTEM: OperationClass.ONCE,
-    Kind.CREATE_ACTION_ITEM: OperationClass.ONCE,
-    Kind.LINK_PAPER: OperationClass.STATE,
-    Kind.EDIT_PAPER: OperationClass.STATE,
-    Kind.SAY_ON_PAPER: OperationClass.ONCE,
-    Kind.SEND_MAIL: OperationClass.ONCE,
-}
-
-KIND_TARGET = {
-    Kind.CREATE_TICKET: Target.JIRA,
-    Kind.LINK_NOTE: Target.PAGERDUTY,
-    Kind.MOVE_TICKET: Target.JIRA,
-    Kind.EDIT_TICKET: Target.JIRA,
-    Kind.FILL_STUB: Target.JIRA,
-    Kind.LINK_TICKETS: Target.JIRA,
-    Kind.MIRROR_NOTE: Target.JIRA,
-    Kind.MIRROR_COMMENT: Target.PAGERDUTY,
-    Kind.REWRITE_COMMENT: Target.JIRA,
-    Kind.REWRITE_NOTE: Target.PAGERDUTY,
-    Kind.CHANGE_INCIDENT: Target.PAGERDUTY,
-    Kind.SAY_ON_TICKET: Target.JIRA,
-    Kind.LINK_DOUBLE: Target.JIRA,
-    Kind.CLOSE_DOUBLE: Target.JIRA,
-    Kind.CREATE_POSTMORTEM: Target.JIRA,
-    Kind.CREATE_ACTION_ITEM: Target.JIRA,
-    Kind.LINK_PAPER: Target.JIRA,
-    Kind.EDIT_PAPER: Target.JIRA,
-    Kind.SAY_ON_PAPER: Target.JIRA,
-    Kind.SEND_MAIL: Target.MAIL,
-}
-
-
-class Operation(Value):
-    """A decided write: what is meant and why, not the bytes of a request.
+class OperationBase(Value):
+    """What every decided write has: what it touches and why; what it means stands in the fields of its model.
 
     `object` and `aspect` say what it touches (`ticket:PABC123`, `status`); `needs` holds the keys of
-    once-operations that must be done first, also of another incident. `meaning` is plain data.
+    once-operations that must be done first, also of another incident.
     """
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    op_class: ClassVar[OperationClass]
+    """Once or state."""
+    target: ClassVar[Target]
+    """The service that it writes to."""
 
     key: str
     kind: Kind
@@ -143,23 +106,31 @@ class Operation(Value):
     object: str
     aspect: str = ""
     needs: tuple[str, ...] = ()
-    meaning: dict[str, JsonValue] = Field(default_factory=dict)
     reason: str
-
-    @property
-    def op_class(self) -> OperationClass:
-        """Once or state, by kind."""
-        return KIND_CLASS[self.kind]
-
-    @property
-    def target(self) -> Target:
-        """The service that it writes to, by kind."""
-        return KIND_TARGET[self.kind]
 
     @property
     def op(self) -> str:
         """The short name that the mark carries: 16 hex digits of the key's SHA-256."""
         return op_of(self.key)
+
+    @property
+    def meaning(self) -> dict[str, JsonValue]:
+        """The model's own fields as the ledger stores them; an optional field that is not set is absent."""
+        return self.model_dump(mode="json", by_alias=True, exclude_defaults=True, exclude=_SHARED)
+
+    @classmethod
+    def fields_of(cls, meaning: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+        """Return the model's own fields out of a stored meaning: the reverse of `meaning`."""
+        return dict(meaning)
+
+
+_SHARED = set(OperationBase.model_fields)
+
+
+class RefusableFields(OperationBase):
+    """An operation that fills fields of an issue; `refused` are those that Jira did not take, by id."""
+
+    refused: tuple[str, ...] = ()
 
 
 def op_of(key: str) -> str:
@@ -167,11 +138,19 @@ def op_of(key: str) -> str:
     return sha256(key.encode()).hexdigest()[:16]
 
 
-def ticket_key(incident_id: str) -> str:
-    """The key of the create of an incident's ticket, which everything on the ticket needs."""
-    return f"ticket/{incident_id}"
+def _iso_or_blank(at: datetime | None) -> str:
+    return at.isoformat() if at is not None else ""
 
 
-def postmortem_key(incident_id: str) -> str:
-    """The key of the create of an incident's postmortem, which everything on the postmortem needs."""
-    return f"postmortem/{incident_id}"
+def _blank_is_none(value: object) -> object:
+    return None if value == "" else value
+
+
+IsoTime = Annotated[UtcTime, PlainSerializer(datetime.isoformat, return_type=str, when_used="json")]
+"""A time that is stored with its offset (`+00:00`)."""
+IsoTimeOrBlank = Annotated[
+    UtcTime | None,
+    BeforeValidator(_blank_is_none),
+    PlainSerializer(_iso_or_blank, return_type=str, when_used="json"),
+]
+"""As `IsoTime`; None is stored as an empty text."""

@@ -1,0 +1,60 @@
+"""Operations on the incident in PagerDuty, but for copies of comments (`texts`)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from syncd.domain.base import JsonValue, Value
+from syncd.domain.operation.base import Kind, OperationBase, OperationClass, Target
+
+
+class LinkNote(OperationBase):
+    """Write the note that names the ticket."""
+
+    op_class: ClassVar = OperationClass.ONCE
+    target: ClassVar = Target.PAGERDUTY
+    kind: Literal[Kind.LINK_NOTE] = Kind.LINK_NOTE
+
+
+class WantedAssignee(Value):
+    """Whom a person gave the ticket to, as Jira names them."""
+
+    account: str
+    email: str | None
+    name: str
+
+
+class ChangeIncident(OperationBase):
+    """Write to the incident what a person changed on the ticket; of the four changes one is set.
+
+    `before` is a print of what the incident showed. `agree` is what both sides agree on then.
+    """
+
+    op_class: ClassVar = OperationClass.STATE
+    target: ClassVar = Target.PAGERDUTY
+    kind: Literal[Kind.CHANGE_INCIDENT] = Kind.CHANGE_INCIDENT
+
+    before: str = Field(validation_alias="from", serialization_alias="from")
+    agree: dict[str, JsonValue]
+    status: str | None = None
+    assignee: WantedAssignee | None = None
+    priority: str | None = None
+    text: str | None = None
+
+    @property
+    def meaning(self) -> dict[str, JsonValue]:
+        """As of every operation; what is known of an assignee stands beside the rest."""
+        stored = super().meaning
+        stored.pop("assignee", None)
+        return {**stored, **self.assignee.model_dump()} if self.assignee is not None else stored
+
+    @classmethod
+    def fields_of(cls, meaning: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+        """As of every operation."""
+        person = {name: value for name, value in meaning.items() if name in WantedAssignee.model_fields}
+        if not person:
+            return dict(meaning)
+        return {"assignee": person} | {name: one for name, one in meaning.items() if name not in person}

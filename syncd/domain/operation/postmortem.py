@@ -1,0 +1,117 @@
+"""Operations on postmortems and action items.
+
+Edits, links and comments have one model for each of the two, which the object tells apart.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from syncd.domain.base import JsonValue
+from syncd.domain.operation.base import Kind, OperationBase, OperationClass, RefusableFields, Target
+
+
+class CreatePostmortem(RefusableFields):
+    """Create the postmortem.
+
+    The text of a `restricted` incident is read when it leaves, and kept nowhere. `turned_down` are the
+    accounts that Jira did not take as its owner.
+    """
+
+    op_class: ClassVar = OperationClass.ONCE
+    target: ClassVar = Target.JIRA
+    kind: Literal[Kind.CREATE_POSTMORTEM] = Kind.CREATE_POSTMORTEM
+
+    restricted: bool = False
+    turned_down: tuple[str, ...] = Field(default=(), validation_alias="not", serialization_alias="not")
+
+
+class CreateActionItem(RefusableFields):
+    """Create an action item: of a row of the postmortem's table, or the one on runbook and knowledge base.
+
+    `row` is the row's mark; text, owner and due date are its cells, as people typed them.
+    """
+
+    op_class: ClassVar = OperationClass.ONCE
+    target: ClassVar = Target.JIRA
+    kind: Literal[Kind.CREATE_ACTION_ITEM] = Kind.CREATE_ACTION_ITEM
+
+    knowledge: bool = Field(
+        default=False, validation_alias="knowledge-base", serialization_alias="knowledge-base"
+    )
+    row: str | None = None
+    text: str | None = None
+    owner: str | None = None
+    due: str | None = None
+
+
+class _Edit(RefusableFields):
+    """An edit of an issue (its id): `fields` are set, `update` adds and removes; `agree` is kept with it."""
+
+    op_class: ClassVar = OperationClass.STATE
+    target: ClassVar = Target.JIRA
+    kind: Literal[Kind.EDIT_PAPER] = Kind.EDIT_PAPER
+
+    issue: str
+    fields: dict[str, JsonValue]
+    update: dict[str, JsonValue]
+    agree: dict[str, JsonValue]
+
+
+class EditPostmortem(_Edit):
+    """Edit the postmortem."""
+
+
+class EditActionItem(_Edit):
+    """Edit an action item."""
+
+
+class _Link(OperationBase):
+    """A link between two issues (ids): the first of these types that the site has."""
+
+    op_class: ClassVar = OperationClass.STATE
+    target: ClassVar = Target.JIRA
+    kind: Literal[Kind.LINK_PAPER] = Kind.LINK_PAPER
+
+    issue: str
+    other: str
+    types: tuple[str, ...]
+    purpose: str
+
+
+class LinkPostmortem(_Link):
+    """Link the postmortem to its ticket."""
+
+
+class LinkActionItem(_Link):
+    """Link an action item to its postmortem."""
+
+
+class _Comment(OperationBase):
+    """A comment of ours, once; `value` is hostile text.
+
+    `facts` is what the comment states of duties, for a ledger that is lost, and `said` people's words beside
+    it. `step` names the duty that it is about: a later step of the same takes its place.
+    """
+
+    op_class: ClassVar = OperationClass.ONCE
+    target: ClassVar = Target.JIRA
+    kind: Literal[Kind.SAY_ON_PAPER] = Kind.SAY_ON_PAPER
+
+    subject: str
+    text: str
+    value: str
+    issue: str | None = None
+    facts: dict[str, JsonValue] | None = None
+    said: str | None = None
+    step: str | None = None
+
+
+class CommentOnPostmortem(_Comment):
+    """Tell people something on the postmortem."""
+
+
+class CommentOnActionItem(_Comment):
+    """Tell people something on an action item."""

@@ -1,0 +1,88 @@
+"""Operations on texts: comments of ours on the ticket, copies of people's notes and comments."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from syncd.domain.operation.base import (
+    IsoTime,
+    IsoTimeOrBlank,
+    Kind,
+    OperationBase,
+    OperationClass,
+    Target,
+)
+
+
+class CommentOnTicket(OperationBase):
+    """Tell people something on the ticket, once; `value` is hostile text.
+
+    `beside` is the aspect of the state operation that the comment accompanies: it leaves only with that.
+    """
+
+    op_class: ClassVar = OperationClass.ONCE
+    target: ClassVar = Target.JIRA
+    kind: Literal[Kind.SAY_ON_TICKET] = Kind.SAY_ON_TICKET
+
+    subject: str
+    text: str
+    value: str
+    beside: str | None = None
+
+
+class _Copy(OperationBase):
+    """A person's text: by whom, and when it was written."""
+
+    op_class: ClassVar = OperationClass.ONCE
+
+    author: str
+    text: str
+    at: IsoTime
+
+
+class MirrorNote(_Copy):
+    """Copy a note (its id) to the ticket."""
+
+    target: ClassVar = Target.JIRA
+    kind: Literal[Kind.MIRROR_NOTE] = Kind.MIRROR_NOTE
+
+    note: str
+
+
+class MirrorComment(_Copy):
+    """Copy a comment (its id) to the incident."""
+
+    target: ClassVar = Target.PAGERDUTY
+    kind: Literal[Kind.MIRROR_COMMENT] = Kind.MIRROR_COMMENT
+
+    comment: str
+
+
+class _Rewrite(OperationBase):
+    """A copy follows its original: ids of both, and the original's text now.
+
+    `version` is a hash of that text. Of an original that was deleted author and text are empty.
+    """
+
+    op_class: ClassVar = OperationClass.STATE
+
+    author: str
+    text: str
+    at: IsoTimeOrBlank
+    note: str
+    comment: str
+    version: str
+
+
+class RewriteComment(_Rewrite):
+    """Rewrite the comment that copies a note."""
+
+    target: ClassVar = Target.JIRA
+    kind: Literal[Kind.REWRITE_COMMENT] = Kind.REWRITE_COMMENT
+
+
+class RewriteNote(_Rewrite):
+    """Rewrite the note that copies a comment."""
+
+    target: ClassVar = Target.PAGERDUTY
+    kind: Literal[Kind.REWRITE_NOTE] = Kind.REWRITE_NOTE

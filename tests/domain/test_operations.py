@@ -1,0 +1,257 @@
+"""Every kind of operation is stored as its dictionary, and comes back from it as its model."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+from golden.trace import unwrapped
+from pydantic import ValidationError
+
+from syncd.domain.mail import MailKind
+from syncd.domain.operation import (
+    ChangeIncident,
+    CloseDuplicate,
+    CommentOnActionItem,
+    CommentOnPostmortem,
+    CommentOnTicket,
+    CreateActionItem,
+    CreatePostmortem,
+    CreateTicket,
+    EditActionItem,
+    EditPostmortem,
+    EditTicket,
+    FillStub,
+    Kind,
+    LinkActionItem,
+    LinkDuplicate,
+    LinkNote,
+    LinkPostmortem,
+    LinkTickets,
+    MirrorComment,
+    MirrorNote,
+    MoveTicket,
+    Operation,
+    OperationBase,
+    RewriteComment,
+    RewriteNote,
+    SendMail,
+    parse_operation,
+)
+
+TRACES = Path(__file__).parents[1] / "golden" / "traces"
+_HEAD = re.compile(
+    r"o (?P<key>.+) kind=(?P<kind>\S+) class=(?P<op_class>\S+) target=(?P<target>\S+)"
+    r" incident=(?P<incident>.+) object=(?P<object>.+) aspect=(?P<aspect>.+) state="
+)
+AT = "2026-11-16T06:03:00+00:00"
+COPY = {"author": "Ana", "text": "looking into it", "at": AT}
+REWRITTEN = {**COPY, "note": "N1", "comment": "20001", "version": "ab12"}
+DUPLICATE = {"older": "10001", "younger": "10002", "from": "3"}
+EDIT = {"issue": "10006", "fields": {"security": {"id": "77"}}, "update": {}, "agree": {"security": "77"}}
+LINK = {"issue": "10006", "other": "10001", "types": ["Relates"], "purpose": "link"}
+SAID = {"subject": "postmortem", "text": "it is due", "value": ""}
+FACTS = {"what": "waiver", "duty": None, "until": "2026-11-26T00:00:00Z"}
+MAIL = {"to": "ana@example.com", "why": "it is yours", "moment": AT}
+DUTY = {"duty": "owned", "subject": "10012", "clock": "1"}
+
+MEANINGS: list[tuple[Kind, str, type[OperationBase], dict[str, Any]]] = [
+    (Kind.CREATE_TICKET, "ticket:P1", CreateTicket, {}),
+    (Kind.CREATE_TICKET, "ticket:P1", CreateTicket, {"restricted": True}),
+    (Kind.CREATE_TICKET, "ticket:P1", CreateTicket, {"refused": ["components"]}),
+    (Kind.LINK_NOTE, "incident:P1", LinkNote, {}),
+    (
+        Kind.MOVE_TICKET,
+        "ticket:P1",
+        MoveTicket,
+        {"word": "resolved", "status": "5", "state": "resolved", "from": "3"},
+    ),
+    (
+        Kind.MOVE_TICKET,
+        "ticket:P1",
+        MoveTicket,
+        {
+            "word": "resolved",
+            "status": "5",
+            "state": "resolved",
+            "from": "3",
+            "back": {"id": "4", "name": ""},
+        },
+    ),
+    (
+        Kind.EDIT_TICKET,
+        "ticket:P1",
+        EditTicket,
+        {
+            "fields": {"priority": {"id": "1"}, "labels": {"add": ["SEV0"], "remove": []}},
+            "agree": {"priority": "1", "assignee": None},
+            "before": {"priority": "cc11310c456c"},
+        },
+    ),
+    (
+        Kind.EDIT_TICKET,
+        "ticket:P1",
+        EditTicket,
+        {"fields": {"security": {"id": "77"}}, "agree": {}, "refused": ["security"]},
+    ),
+    (Kind.FILL_STUB, "ticket:P1", FillStub, {}),
+    (Kind.LINK_TICKETS, "ticket:P1", LinkTickets, {"target": "P2", "purpose": "duplicate"}),
+    (Kind.MIRROR_NOTE, "ticket:P1", MirrorNote, {**COPY, "note": "N1"}),
+    (Kind.MIRROR_COMMENT, "incident:P1", MirrorComment, {**COPY, "comment": "20001"}),
+    (
+        Kind.MIRROR_NOTE,
+        "ticket:P1",
+        MirrorNote,
+        {**COPY, "note": "N1", "at": "2026-11-16T06:03:00.120000+00:00"},
+    ),
+    (Kind.REWRITE_COMMENT, "comment:20001", RewriteComment, REWRITTEN),
+    (Kind.REWRITE_NOTE, "note:N1", RewriteNote, REWRITTEN),
+    (
+        Kind.REWRITE_NOTE,
+        "note:N1",
+        RewriteNote,
+        {**REWRITTEN, "author": "", "text": "", "at": "", "version": "deleted"},
+    ),
+    (
+        Kind.CHANGE_INCIDENT,
+        "incident:P1",
+        ChangeIncident,
+        {"status": "resolved", "agree": {"state": "resolved", "seen:status": "ab"}, "from": "cd"},
+    ),
+    (
+        Kind.CHANGE_INCIDENT,
+        "incident:P1",
+        ChangeIncident,
+        {"account": "712020:a", "email": None, "name": "", "agree": {"assignee": "712020:a"}, "from": "cd"},
+    ),
+    (
+        Kind.CHANGE_INCIDENT,
+        "incident:P1",
+        ChangeIncident,
+        {"priority": "P1", "agree": {"priority": "1", "seen:priority": None}, "from": "cd"},
+    ),
+    (Kind.CHANGE_INCIDENT, "incident:P1", ChangeIncident, {"text": "", "agree": {}, "from": "cd"}),
+    (Kind.SAY_ON_TICKET, "ticket:P1", CommentOnTicket, SAID),
+    (Kind.SAY_ON_TICKET, "ticket:P1", CommentOnTicket, {**SAID, "beside": "fields"}),
+    (Kind.LINK_DOUBLE, "issue:10002", LinkDuplicate, DUPLICATE),
+    (Kind.CLOSE_DOUBLE, "issue:10002", CloseDuplicate, DUPLICATE),
+    (Kind.CREATE_POSTMORTEM, "postmortem:P1", CreatePostmortem, {}),
+    (
+        Kind.CREATE_POSTMORTEM,
+        "postmortem:P1",
+        CreatePostmortem,
+        {"restricted": True, "not": ["712020:a"], "refused": ["components"]},
+    ),
+    (Kind.CREATE_ACTION_ITEM, "postmortem:P1", CreateActionItem, {"knowledge-base": True}),
+    (
+        Kind.CREATE_ACTION_ITEM,
+        "postmortem:P1",
+        CreateActionItem,
+        {"text": "Alert on the queue", "owner": "", "due": "", "row": "ab12"},
+    ),
+    (Kind.LINK_PAPER, "postmortem:P1", LinkPostmortem, LINK),
+    (Kind.LINK_PAPER, "action_item:10006", LinkActionItem, LINK),
+    (Kind.EDIT_PAPER, "postmortem:P1", EditPostmortem, EDIT),
+    (Kind.EDIT_PAPER, "action_item:10006", EditActionItem, EDIT),
+    (
+        Kind.SAY_ON_PAPER,
+        "postmortem:P1",
+        CommentOnPostmortem,
+        {**SAID, "step": "scheduled/1", "facts": FACTS},
+    ),
+    (Kind.SAY_ON_PAPER, "postmortem:P1", CommentOnPostmortem, {**SAID, "issue": ""}),
+    (Kind.SAY_ON_PAPER, "action_item:10006", CommentOnActionItem, {**SAID, "facts": FACTS, "said": ""}),
+    *(
+        (Kind.SEND_MAIL, "mail:P1", SendMail, {**MAIL, **content})
+        for content in (
+            {"mail": "notice", "severity": "SEV0", "since": AT},
+            {"mail": "notice", "severity": "SEV0", "since": AT, "skip": "it was merged", "unsure": True},
+            {"mail": "correction", "severity": "SEV1", "before": "SEV0", "since": AT, "notice": "mail/n"},
+            {"mail": "reminder", **DUTY},
+            {"mail": "breach", **DUTY},
+            {"mail": "postponed", "issue": "10012"},
+            {"mail": "digest", "at": AT},
+            {"mail": "weekly_report", "team": None, "week": "2026-W47", "names": False},
+            {"mail": "operator", "matter": "mass", "since": AT, "tickets": 26},
+            {"mail": "operator", "matter": "alarm", "since": AT, "alarm": "expires/jira", "text": "soon"},
+            {"mail": "operator", "matter": "stalled", "since": AT, "service": "jira"},
+        )
+    ),
+    (
+        Kind.SEND_MAIL,
+        "mail:P1",
+        SendMail,
+        {"mail": "lead", "to": "lead@example.com", "why": "you are the lead", "reason": "it has no level"},
+    ),
+]
+
+
+def parsed(kind: str, name: str, meaning: dict[str, Any]) -> Operation:
+    return parse_operation(kind, "key", "P1", name, "aspect", ["ticket/P1"], "it changed", meaning)
+
+
+@pytest.mark.parametrize(("kind", "name", "model", "meaning"), MEANINGS)
+def test_a_stored_meaning_comes_back_as_its_model_and_as_itself(
+    kind: Kind, name: str, model: type[OperationBase], meaning: dict[str, Any]
+) -> None:
+    operation = parsed(kind, name, meaning)
+    assert type(operation) is model
+    assert operation.meaning == meaning
+    assert json.loads(json.dumps(operation.meaning)) == meaning
+    assert (operation.kind, operation.object, operation.needs) == (kind, name, ("ticket/P1",))
+    assert parsed(kind, name, operation.meaning) == operation
+
+
+def test_every_model_and_every_kind_of_mail_has_an_example() -> None:
+    models = {get_args(tagged)[0] for tagged in get_args(get_args(Operation)[0])}
+    assert {model for _, _, model, _ in MEANINGS} == models
+    assert {kind for kind, _, _, _ in MEANINGS} == set(Kind)
+    assert {meaning["mail"] for kind, _, _, meaning in MEANINGS if kind is Kind.SEND_MAIL} == set(MailKind)
+
+
+def test_a_word_that_a_kind_does_not_know_is_refused() -> None:
+    with pytest.raises(ValidationError):
+        parsed(Kind.LINK_NOTE, "incident:P1", {"text": "hello"})
+
+
+def recorded(trace: str) -> Iterator[dict[str, Any]]:
+    """Every operation of a golden trace: its columns, its needs, its reason and its meaning."""
+    operation: dict[str, Any] = {}
+    for line in unwrapped(trace).splitlines():
+        head = _HEAD.match(line)
+        if head is not None or not line.startswith("    "):
+            if operation:
+                yield operation
+            operation = {**head.groupdict(), "needs": [], "meaning": {}} if head is not None else {}
+        elif operation:
+            word, _, text = line.strip().partition(" ")
+            if word in ("needs", "meaning", "reason"):
+                operation[word] = json.loads(text)
+    if operation:
+        yield operation
+
+
+@pytest.mark.parametrize(
+    "file", [*sorted(TRACES.glob("life-*.txt")), TRACES / "story.txt"], ids=lambda one: one.stem
+)
+def test_what_the_golden_traces_recorded_comes_back_as_itself(file: Path) -> None:
+    operations = list(recorded(file.read_text()))
+    assert len(operations) > 50
+    for row in operations:
+        aspect = "" if row["aspect"] == "-" else row["aspect"]
+        operation = parse_operation(
+            row["kind"],
+            row["key"],
+            row["incident"],
+            row["object"],
+            aspect,
+            row["needs"],
+            row["reason"],
+            row["meaning"],
+        )
+        assert operation.meaning == row["meaning"]
+        assert (operation.op_class, operation.target) == (row["op_class"], row["target"])
