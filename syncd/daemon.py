@@ -32,17 +32,17 @@ from syncd.domain.incident import Incident
 from syncd.domain.mail import OPERATOR
 from syncd.domain.mapping.mapping import Mapping
 from syncd.domain.postmortem import Story
-from syncd.engine.context import Clients, Desk, Renderer
+from syncd.engine.context import EngineContext, Renderer, Services
 from syncd.engine.jira_knowledge.project_cache import JiraFacts
 from syncd.engine.jobs.reload import Reloader, system_user
-from syncd.engine.loop import WORKERS, Engine
+from syncd.engine.loop import WORKERS, ControlLoop
 from syncd.engine.notify.alarms import Alarms
 from syncd.engine.observe.slow_poll import EVERY_SECONDS
-from syncd.engine.runtime.mailer import Post
+from syncd.engine.runtime.mailer import Mailer
 from syncd.engine.runtime.service_health import Health
 from syncd.engine.runtime.system_clock import SystemClock  # noqa: TID251 - for the ticker alone
 from syncd.engine.runtime.systemd import Supervisor
-from syncd.engine.runtime.watchdog import Pulse
+from syncd.engine.runtime.watchdog import Watchdog
 from syncd.ledger.errors import LedgerError, LedgerUnwritable
 from syncd.ledger.open import Ledger, open_for_work
 from syncd.ledger.store.loaded_rules import Loaded
@@ -101,31 +101,31 @@ class TicketRenderer:
         return mask(text, book.mapping.redact.patterns)
 
 
-def make_clients(live: Live, transport: Transport) -> Clients:
+def make_services(live: Live, transport: Transport) -> Services:
     """Factories of both clients, for each thread its own."""
     pagerduty, jira = live.pagerduty, live.jira
     pagerduty_token, jira_token = pagerduty.token.get_secret_value(), jira.token.get_secret_value()
-    return Clients(
+    return Services(
         lambda: pagerduty_client(pagerduty.url, pagerduty_token, pagerduty.sender, transport),
         lambda: jira_client(jira.url, jira_token, transport, email=jira.email),
     )
 
 
-def make_desk(
+def make_context(
     configuration: Configuration, ledger: Ledger, clock: Clock, *, transport: Transport | None = None
-) -> Desk:
+) -> EngineContext:
     """Given checked configuration and an open ledger, return the engine's working place."""
     settings = configuration.settings
     stop = Event()
     budget = Budget(clock, stop=stop)
     transport = transport or Transport(clock, budget=budget, ca_file=settings.trusted)
-    clients = make_clients(configuration.live, transport)
-    return Desk(
+    services = make_services(configuration.live, transport)
+    return EngineContext(
         ledger=ledger,
         clock=clock,
-        clients=clients,
+        services=services,
         mappings=configuration.mappings,
-        facts=JiraFacts(lambda: clients.jira, clock),
+        facts=JiraFacts(lambda: services.jira, clock),
         health=Health(clock),
         budgets=transport.budget,
         renderer=TicketRenderer(configuration.templates),
@@ -136,7 +136,7 @@ def make_desk(
         date_of=transport.date_of,
         counts=transport.counts,
         stop=stop,
-        post=make_post(configuration, transport, clock),
+        mailer=make_post(configuration, transport, clock),
         expires=settings.expires,
     )
 
@@ -148,10 +148,10 @@ def read_rules(configuration: Configuration) -> tuple[tuple[Mapping, ...], Rende
     return mappings, TicketRenderer(templates)
 
 
-def _heartbeat(settings: Settings, desk: Desk) -> Heartbeat | None:
+def _heartbeat(settings: Settings, context: EngineContext) -> Heartbeat | None:
     if settings.heartbeat_url is None:
         return None
-    return Heartbeat(settings.heartbeat_url, desk.counts, desk.clock, settings.trusted)
+    return Heartbeat(settings.heartbeat_url, context.counts, context.clock, settings.trusted)
 
 
 def open_ledger(settings: Settings, who: str, clock: Clock) -> Ledger:
@@ -169,7 +169,7 @@ def _unless_unwritable(job: Callable[[], object]) -> Callable[[], None]:
     return run
 
 
-def make_post(configuration: Configuration, transport: Transport, clock: Clock) -> Post:
+def make_post(configuration: Configuration, transport: Transport, clock: Clock) -> Mailer:
     """The way out for mail: the settings' mail server, or files where there is none."""
     settings = configuration.settings
     password = settings.smtp_password.get_secret_value() if settings.smtp_password else None
@@ -184,7 +184,7 @@ def make_post(configuration: Configuration, transport: Transport, clock: Clock) 
             password=password,
             ca_file=settings.trusted,
         )
-    return Post(
+    return Mailer(
         client=client,
         sender=settings.smtp_from or "syncd <syncd@localhost>",
         templates=configuration.templates,
@@ -200,25 +200,25 @@ class Daemon:
     Raises `ConfigError` where the listener's address cannot be had.
     """
 
-    def __init__(self, desk: Desk, configuration: Configuration) -> None:
+    def __init__(self, context: EngineContext, configuration: Configuration) -> None:
         settings = configuration.settings
         poll_seconds = settings.poll_seconds
-        self.engine = Engine(desk)
+        self.loop = ControlLoop(context)
         self.supervisor = Supervisor()
-        self.pulse = Pulse(desk.clock, poll_seconds)
+        self.watchdog = Watchdog(context.clock, poll_seconds)
         tell, read = self.supervisor, partial(read_rules, configuration)
-        self.reloader = Reloader(desk, read, self.engine.rules_changed, tell.reloading, tell.ready)
-        post_office = self.engine.post_office
-        self.alarms = Alarms(desk, self.engine.good_sides, settings.expires, post_office.mails_of)
-        receiver = Receiver(desk, self.engine.dispatcher.submit)
+        self.reloader = Reloader(context, read, self.loop.rules_changed, tell.reloading, tell.ready)
+        mail_schedule = self.loop.mail_schedule
+        self.alarms = Alarms(context, self.loop.good_sides, settings.expires, mail_schedule.mails_of)
+        receiver = Receiver(context, self.loop.work_queue.submit)
         self._source = Source(
-            desk, self.pulse, self.engine.good_sides, receiver, poll_seconds, settings.expires
+            context, self.watchdog, self.loop.good_sides, receiver, poll_seconds, settings.expires
         )
-        self.listener = open_listener(settings, self._source, desk.clock.now())
-        self._heartbeat = _heartbeat(settings, desk)
-        self._desk = desk
-        self._watched = desk.clients.gate
-        desk.clients.gate = self._gate
+        self.listener = open_listener(settings, self._source, context.clock.now())
+        self._heartbeat = _heartbeat(settings, context)
+        self._context = context
+        self._watched = context.services.gate
+        context.services.gate = self._gate
         self._poll_seconds = poll_seconds
         self._asked_to_stop = Event()
         self._failed: Exception | None = None
@@ -253,27 +253,27 @@ class Daemon:
     def _start(self) -> None:
         self.supervisor.status("asks both services who they are")
         try:
-            self.engine.contact()
-            self.engine.recover()
+            self.loop.make_first_contact()
+            self.loop.recover()
         except Exception as error:  # noqa: BLE001 - handed over to the main thread, which raises it
             self._failed = error
             self._asked_to_stop.set()
             return
         if self._asked_to_stop.is_set():
             return
-        self.engine.dispatcher.start(WORKERS)
+        self.loop.work_queue.start(WORKERS)
         # That a cycle took longer than the time between two is no news; what a job raises is.
         logging.getLogger("apscheduler").setLevel(logging.ERROR)
         # The ticker waits by the system's clock, whatever clock the engine reads.
         ticker, now = self._ticker, SystemClock().now()
         ticker.add_job(self._cycle, "interval", seconds=self._poll_seconds, next_run_time=now)
-        ticker.add_job(_unless_unwritable(self.engine.tick), "interval", seconds=1)
-        ticker.add_job(_unless_unwritable(self.engine.jobs.errands), "interval", seconds=1)
+        ticker.add_job(_unless_unwritable(self.loop.tick), "interval", seconds=1)
+        ticker.add_job(_unless_unwritable(self.loop.jobs.run_jobs), "interval", seconds=1)
         ticker.add_job(_unless_unwritable(self._reloads), "interval", seconds=1)
-        ticker.add_job(_unless_unwritable(self.engine.jobs.reports), "interval", seconds=REPORTS_EVERY)
+        ticker.add_job(_unless_unwritable(self.loop.jobs.reports), "interval", seconds=REPORTS_EVERY)
         ticker.add_job(_unless_unwritable(self._alarms), "interval", seconds=ALARMS_EVERY)
-        ticker.add_job(_unless_unwritable(self.engine.slow), "interval", seconds=EVERY_SECONDS)
-        ticker.add_job(_unless_unwritable(self.engine.jobs.nightly), "interval", seconds=EVERY_SECONDS)
+        ticker.add_job(_unless_unwritable(self.loop.slow), "interval", seconds=EVERY_SECONDS)
+        ticker.add_job(_unless_unwritable(self.loop.jobs.nightly), "interval", seconds=EVERY_SECONDS)
         ticker.start()
         if self.listener is not None:
             self.listener.start()
@@ -284,7 +284,7 @@ class Daemon:
             ).start()
 
     def _gate(self, service: str) -> None:
-        self.pulse.step()
+        self.watchdog.step()
         self._watched(service)
 
     def _watch(self, every: float) -> None:
@@ -300,21 +300,21 @@ class Daemon:
 
     def _alarms(self) -> None:
         if self.alarms.run():
-            self.engine.dispatcher.submit([OPERATOR])
+            self.loop.work_queue.submit([OPERATOR])
 
     def _reloads(self) -> None:
         """Read the rules again where a signal or a person asked for it."""
         while (sent := signal.sigtimedwait({signal.SIGHUP}, 0)) is not None:
             self.reloader.run(Loaded(sent.si_uid, system_user(sent.si_uid), "SIGHUP"))
-        self.engine.jobs.reloads(self.reloader)
+        self.loop.jobs.reloads(self.reloader)
 
     def _cycle(self) -> None:
         try:
-            with self.pulse.cycle():
-                result = self.engine.cycle()
+            with self.watchdog.cycle():
+                result = self.loop.cycle()
             if result.good and self._heartbeat is not None:
                 self._heartbeat.beat()
-            self.supervisor.status(self._source.standing().line())
+            self.supervisor.status(self._source.daemon_status().line())
         except LedgerError as error:
             # A service that was down at the start may turn out to be another account's.
             self._failed = error
@@ -322,9 +322,9 @@ class Daemon:
 
     def _stop(self, starting: Thread) -> bool:
         """Start nothing new and wait for what is under way, within the grace."""
-        clock = self._desk.clock
+        clock = self._context.clock
         limit = clock.boottime() + GRACE_SECONDS
-        self._desk.stop.set()
+        self._context.stop.set()
         starting.join(GRACE_SECONDS)
         if starting.is_alive():
             return False
@@ -332,7 +332,7 @@ class Daemon:
             Thread(target=self.listener.stop, args=(GRACE_SECONDS,), name="listener-end", daemon=True).start()
         ending = Thread(target=self._end_ticker, name="stop", daemon=True)
         ending.start()
-        ended = self.engine.dispatcher.stop(limit - clock.boottime())
+        ended = self.loop.work_queue.stop(limit - clock.boottime())
         ending.join(max(0.0, limit - clock.boottime()))
         return ended and not ending.is_alive()
 

@@ -16,14 +16,14 @@ from syncd.ledger.database.connection import Database, Transactions
 from syncd.ledger.open import Ledger, open_for_reading
 from syncd.ledger.records import OperationRecord
 from syncd.ledger.store import holds
-from syncd.ledger.store.change_queue import awaiting_a_look_in, look_again_in
+from syncd.ledger.store.change_queue import incidents_with_notices_in, notice_changes_in
 from syncd.ledger.store.loading import load, select_records
 from syncd.ledger.store.tables import (
     ActionItemRow,
     AuditEventRow,
+    ChangeNoticeRow,
     DutyRow,
     IncidentRow,
-    LookAgainRow,
     OperationRow,
     PersonRow,
     PostmortemRow,
@@ -35,9 +35,9 @@ from syncd.ledger.store.tables import (
 __all__ = [
     "ActionItemRow",
     "AuditEventRow",
+    "ChangeNoticeRow",
     "DutyRow",
     "IncidentRow",
-    "LookAgainRow",
     "OperationRecord",
     "PersonRow",
     "PostmortemRow",
@@ -115,16 +115,16 @@ def events(ledger: Transactions, *kinds: str) -> list[tuple[str, dict[str, Any]]
 def awaiting(ledger: Transactions) -> list[str]:
     """The incidents that may have changed."""
     with ledger.read() as session:
-        return awaiting_a_look_in(session)
+        return incidents_with_notices_in(session)
 
 
 def look_at_everything(ledger: Ledger, now: Any) -> None:
     """Note that every incident and every ticket may have changed."""
     with ledger.write() as session:
         ids: Iterable[str] = session.exec(select(IncidentRow.id)).all()
-        moment = ledger.moments.next()
-        look_again_in(session, ids, now, moment, "once more", notes=True)
-        look_again_in(session, ids, now, moment, "once more", ticket=True)
+        moment = ledger.logical_clock.next()
+        notice_changes_in(session, ids, now, moment, "once more", notes=True)
+        notice_changes_in(session, ids, now, moment, "once more", ticket=True)
 
 
 def pause(ledger: Transactions, target: Target, who: str, reason: str, now: Any) -> None:

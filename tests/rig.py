@@ -17,10 +17,10 @@ from syncd.domain.incident import Incident
 from syncd.domain.mapping.mapping import Mapping
 from syncd.domain.postmortem import Story
 from syncd.domain.text import escape_wiki
-from syncd.engine.context import Clients, Desk
+from syncd.engine.context import EngineContext, Services
 from syncd.engine.jira_knowledge.project_cache import JiraFacts
-from syncd.engine.loop import CycleResult, Engine
-from syncd.engine.runtime.mailer import Post
+from syncd.engine.loop import ControlLoop, CycleResult
+from syncd.engine.runtime.mailer import Mailer
 from syncd.engine.runtime.service_health import Health
 from syncd.ledger.open import Ledger, open_for_work
 from syncd.ledger.records import OperationRecord
@@ -122,8 +122,8 @@ class Rig:
     began: datetime = field(init=False)
     transport: Transport = field(init=False)
     ledger: Ledger = field(init=False)
-    desk: Desk = field(init=False)
-    engine: Engine = field(init=False)
+    context: EngineContext = field(init=False)
+    loop: ControlLoop = field(init=False)
 
     def __post_init__(self) -> None:
         self.began = self.clock.now()
@@ -133,33 +133,33 @@ class Rig:
         self.ledger = open_for_work(f"sqlite:///{self.folder / self.name}", "rig", self.clock.now())
         self.transport = Transport(self.clock, budget=Budget(self.clock))
         email = BOT_EMAIL if self.world.jira.site.edition == "cloud" else None
-        clients = Clients(
+        services = Services(
             lambda: pagerduty_client(
                 self.server.url("pagerduty"), PAGERDUTY_KEY, "amara.osei@qrpay.example", self.transport
             ),
             lambda: jira_client(self.server.url("jira"), JIRA_KEY, self.transport, email=email),
         )
-        self.desk = Desk(
+        self.context = EngineContext(
             ledger=self.ledger,
             clock=self.clock,
-            clients=clients,
+            services=services,
             mappings=self.mappings,
-            facts=JiraFacts(lambda: clients.jira, self.clock),
+            facts=JiraFacts(lambda: services.jira, self.clock),
             health=Health(self.clock),
             budgets=self.transport.budget,
             renderer=PlainRenderer(),
             settle_seconds=self.settle_seconds,
             skew=self.transport.skew,
             date_of=self.transport.date_of,
-            post=self._post(),
+            mailer=self._post(),
         )
-        self.engine = Engine(self.desk)
-        self.engine.recover()
+        self.loop = ControlLoop(self.context)
+        self.loop.recover()
 
-    def _post(self) -> Post | None:
+    def _post(self) -> Mailer | None:
         if self.mail is None:
             return None
-        return Post(
+        return Mailer(
             client=SmtpMail(self.transport, self.mail.host, self.mail.port, security="none"),
             sender="syncd <syncd@qrpay.example>",
             templates=Templates(),
@@ -179,8 +179,8 @@ class Rig:
     def cycle(self, seconds: float = 30.0) -> CycleResult:
         """Let `seconds` pass, read both sides, and work until nothing more can leave now."""
         self.world.advance(seconds)
-        result = self.engine.cycle()
-        self.engine.dispatcher.drain()
+        result = self.loop.cycle()
+        self.loop.work_queue.drain()
         return result
 
     def settle(self, cycles: int = 8, seconds: float = 30.0) -> None:

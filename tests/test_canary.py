@@ -117,7 +117,7 @@ def break_things(house: House) -> None:
 
 def done(house: House, made: dict[str, str]) -> bool:
     data = house.syncd("status", "--json").json
-    waiting = sum(data["outbox"][state] for state in ("pending", "in_flight", "settling"))
+    waiting = sum(data["outbox"][state] for state in ("pending", "in_flight", "unknown"))
     return len(data["incidents"]) == len(made) and not waiting
 
 
@@ -141,7 +141,7 @@ def over_the_listener(house: House, incident: str) -> dict[str, str]:
     return found
 
 
-def papers(house: House, incident: str, kind: str) -> list[dict[str, Any]]:
+def duty_issues(house: House, incident: str, kind: str) -> list[dict[str, Any]]:
     """The postmortems or action items that were made for an incident."""
     marked = house.tickets(incident)
     return [one for one in marked if one["properties"]["syncd"]["kind"] == kind]
@@ -150,12 +150,12 @@ def papers(house: House, incident: str, kind: str) -> list[dict[str, Any]]:
 def write_the_postmortem(house: House, incident: str) -> None:
     """The incident is over, and people write the words into everything that follows it."""
     house.world.pagerduty.resolve(incident, "Diego Fuentes")
-    (paper,) = wait_for(lambda: papers(house, incident, "create_postmortem"))
+    (duty_issue,) = wait_for(lambda: duty_issues(house, incident, "create_postmortem"))
     people = house.world.jira
     table = f"h2. Action items\n||Action||Owner||Due||\n|Rotate {WORDS}|Priya Raman|2027-01-01|"
-    people.edit(paper["key"], by="Priya Raman", description=table, summary=f"Postmortem of {WORDS}")
-    people.comment(paper["key"], f"It was {WORDS}", "Priya Raman")
-    item = people.sub_task(paper["key"], f"Rotate {WORDS} again", by="Priya Raman")
+    people.edit(duty_issue["key"], by="Priya Raman", description=table, summary=f"Postmortem of {WORDS}")
+    people.comment(duty_issue["key"], f"It was {WORDS}", "Priya Raman")
+    item = people.sub_task(duty_issue["key"], f"Rotate {WORDS} again", by="Priya Raman")
     people.comment(item.key, f"{WORDS} is rotated", "Priya Raman")
     wait_for(lambda: item.key in house.syncd("actions", "--json").out)
     wait_for(lambda: "completed" in house.syncd("show", incident).out)
@@ -227,7 +227,7 @@ def test_neither_words_nor_tokens_turn_up_where_they_do_not_belong(canary: House
         for where, text in {**while_running, **{f"after: {k}": v for k, v in afterwards.items()}}.items()
     }
     assert {where: words for where, words in leaks.items() if words} == {}
-    (secret,) = papers(house, made["title"], "create_ticket")
+    (secret,) = duty_issues(house, made["title"], "create_ticket")
     assert (WORDS in secret["fields"]["summary"]) is level
     assert (secret["fields"]["security"] is not None) is level
     if not level:

@@ -17,7 +17,7 @@ from syncd.commands.shared.setup import Setup
 from syncd.config.problems import ConfigError
 from syncd.config.settings.access import load_settings
 from syncd.config.settings.settings import Settings, variable
-from syncd.daemon import make_desk
+from syncd.daemon import make_context
 from syncd.ledger.open import open_for_work
 from syncd.preflight.checks import rights
 from syncd.remote.http.transport import Transport
@@ -53,7 +53,7 @@ def test_the_ledger_and_all_that_lies_beside_it_is_ours_alone(tmp_path: Path) ->
     try:
         ledger = open_for_work(f"sqlite:///{tmp_path}/state/syncd.db", "test", START)
         with holding(ledger):
-            ledger.moments.next()
+            ledger.logical_clock.next()
         modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "state").iterdir()}
         ledger.close()
     finally:
@@ -84,8 +84,8 @@ def test_your_own_authority_is_trusted_everywhere_by_one_setting(
         if "sandbox" not in path.parts and path.name not in ("transport.py", "trial.py"):
             for call in re.findall(r"= Transport\((.*)\)", path.read_text(encoding="utf-8")):
                 assert "ca_file=" in call, f"{path}: {call}"
-    assert Setup.desk
-    assert make_desk
+    assert Setup.context
+    assert make_context
     assert Transport(ShiftedClock(START), ca_file=str(PEM))
 
 

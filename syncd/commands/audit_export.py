@@ -98,13 +98,13 @@ def _files(setup: Setup | None, begin: datetime, end: datetime) -> tuple[dict[st
 def _population(setup: Setup | None, db: Database, begin: datetime, end: datetime) -> Population | None:
     if setup is None:
         return None
-    from syncd.daemon import make_clients
+    from syncd.daemon import make_services
     from syncd.engine.jobs.population import population
     from syncd.remote.http.transport import Transport
 
-    clients = make_clients(setup.configuration.live, Transport(command_clock()))
+    services = make_services(setup.configuration.live, Transport(command_clock()))
     mappings = setup.configuration.mappings
-    return population(db, clients.pagerduty, clients.jira, mappings, begin, end)
+    return population(db, services.pagerduty, services.jira, mappings, begin, end)
 
 
 def _counted(found: Population | None, in_ledger: int) -> dict[str, Any]:

@@ -97,7 +97,7 @@ def _configured(rules: Rules) -> Iterator[Finding]:
 
 
 def _asked(setup: Setup, probe: bool, loud: bool) -> Iterator[Finding]:
-    from syncd.daemon import make_clients
+    from syncd.daemon import make_services
     from syncd.preflight.checks.run import check_all
     from syncd.preflight.checks.sight import Sight
     from syncd.remote.http.transport import Transport
@@ -105,7 +105,7 @@ def _asked(setup: Setup, probe: bool, loud: bool) -> Iterator[Finding]:
     configuration, clock = setup.configuration, command_clock()
     live, transport = configuration.live, Transport(clock, ca_file=configuration.settings.trusted)
     sight = Sight(
-        make_clients(live, transport),
+        make_services(live, transport),
         configuration.mappings,
         sender=live.pagerduty.sender,
         now=clock.now(),

@@ -14,7 +14,7 @@ from syncd.commands.shared.setup import Setup, command_clock
 from syncd.commands.status import first_load_lines
 
 if TYPE_CHECKING:
-    from syncd.engine.context import Desk
+    from syncd.engine.context import EngineContext
 
 
 @click.command(help="What the next cycle would do; nothing is written anywhere.")
@@ -27,12 +27,12 @@ def command(ctx: click.Context, as_json: bool) -> None:
     setup = Setup.load(ctx)
     setup.start_log(quiet=True)
     with tempfile.TemporaryDirectory(prefix="syncd-plan-") as folder:
-        desk = desk_on_copy(setup, Path(folder))
+        context = context_on_copy(setup, Path(folder))
         try:
-            operations = _plan(desk)
-            first_load = first_load_data(desk.ledger)
+            operations = _plan(context)
+            first_load = first_load_data(context.ledger)
         finally:
-            desk.ledger.close()
+            context.ledger.close()
     if as_json:
         emit_json({"operations": operations, "first_load": first_load})
     else:
@@ -42,9 +42,9 @@ def command(ctx: click.Context, as_json: bool) -> None:
                 click.echo(line)
 
 
-def desk_on_copy(setup: Setup, folder: Path) -> Desk:
+def context_on_copy(setup: Setup, folder: Path) -> EngineContext:
     """A working place on a copy of the ledger, or on a new one where there is none yet."""
-    from syncd.daemon import make_desk
+    from syncd.daemon import make_context
     from syncd.ledger.database.connection import ledger_file
     from syncd.ledger.database.migrate import backup_file
     from syncd.ledger.open import open_for_work
@@ -54,24 +54,24 @@ def desk_on_copy(setup: Setup, folder: Path) -> Desk:
     if original.exists():
         backup_file(original, copy)
     ledger = open_for_work(f"sqlite:///{copy}", "syncd plan", clock.now())
-    desk = make_desk(setup.configuration, ledger, clock)
-    desk.dry_run = True
-    return desk
+    context = make_context(setup.configuration, ledger, clock)
+    context.dry_run = True
+    return context
 
 
-def _plan(desk: Desk) -> list[dict[str, Any]]:
+def _plan(context: EngineContext) -> list[dict[str, Any]]:
     from syncd.commands.shared import exit_codes
     from syncd.domain.operation import OperationState
-    from syncd.engine.loop import Engine, once
+    from syncd.engine.loop import ControlLoop, once
     from syncd.ledger.views import outbox
 
-    result = once(Engine(desk))
-    if not result.good or desk.health.down():
-        sys.exit(exit_codes.say_down(desk.health.down()))
-    states = [OperationState.PENDING, OperationState.SETTLING, OperationState.HELD]
+    result = once(ControlLoop(context))
+    if not result.good or context.health.down():
+        sys.exit(exit_codes.say_down(context.health.down()))
+    states = [OperationState.PENDING, OperationState.UNKNOWN, OperationState.HELD]
     return [
         {"incident": row.incident_id, "kind": row.kind, "target": row.target, "reason": row.reason}
-        for row in outbox.listing(desk.ledger, states)
+        for row in outbox.listing(context.ledger, states)
     ]
 
 

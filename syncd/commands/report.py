@@ -88,22 +88,22 @@ def _send(setup: Setup, arguments: dict[str, Any]) -> int:
     """Have it sent: by the living daemon, else here under the lock; return the exit code."""
     from syncd.commands.shared.ask_daemon import ask_daemon
     from syncd.engine.jobs import requests
-    from syncd.engine.loop import Engine, once
+    from syncd.engine.loop import ControlLoop, once
     from syncd.ledger.errors import LedgerBusy
 
     who = getpass.getuser()
     try:
-        desk = setup.desk("syncd report --send")
+        context = setup.context("syncd report --send")
     except LedgerBusy:
         click.echo("a running daemon does it", err=True)
         result = ask_daemon(requests.REPORT, arguments, who, lambda words: click.echo(words, err=True))
     else:
         try:
-            number = requests.ask(desk.ledger, requests.REPORT, arguments, who, desk.clock.now())
-            once(Engine(desk))
-            result = requests.answer_of(desk.ledger, number)
+            number = requests.ask(context.ledger, requests.REPORT, arguments, who, context.clock.now())
+            once(ControlLoop(context))
+            result = requests.answer_of(context.ledger, number)
         finally:
-            desk.ledger.close()
+            context.ledger.close()
     for line in result["lines"]:
         click.echo(line, err=bool(result["failed"]))
     return 1 if result["failed"] else 0

@@ -62,42 +62,42 @@ def _since(text: str | None) -> str | None:
 
 def _plan(setup: Setup, arguments: Data) -> Data:
     """The comparison on a copy of the ledger; exits 69 or 77 where a service cannot be read."""
-    from syncd.commands.plan import desk_on_copy
+    from syncd.commands.plan import context_on_copy
     from syncd.commands.shared import exit_codes
     from syncd.engine.jobs.resync import Resync, Scope
-    from syncd.engine.loop import Engine, once
+    from syncd.engine.loop import ControlLoop, once
 
     with tempfile.TemporaryDirectory(prefix="syncd-resync-") as folder:
-        desk = desk_on_copy(setup, Path(folder))
+        context = context_on_copy(setup, Path(folder))
         try:
-            engine = Engine(desk)
-            result = once(engine)
-            if not result.good or desk.health.down():
-                sys.exit(exit_codes.say_down(desk.health.down()))
-            return Resync(desk, engine.dispatcher, engine.work_on).run(Scope.of(arguments)).data()
+            loop = ControlLoop(context)
+            result = once(loop)
+            if not result.good or context.health.down():
+                sys.exit(exit_codes.say_down(context.health.down()))
+            return Resync(context, loop.work_queue, loop.work_on).run(Scope.of(arguments)).data()
         finally:
-            desk.ledger.close()
+            context.ledger.close()
 
 
 def _do(setup: Setup, arguments: Data) -> Data:
     """Have it done: by the living daemon, else here under the lock."""
     from syncd.commands.shared.ask_daemon import ask_daemon
     from syncd.engine.jobs import requests
-    from syncd.engine.loop import WORKERS, Engine, once
+    from syncd.engine.loop import WORKERS, ControlLoop, once
     from syncd.ledger.errors import LedgerBusy
 
     who = getpass.getuser()
     try:
-        desk = setup.desk("syncd --resync")
+        context = setup.context("syncd --resync")
     except LedgerBusy:
         click.echo("a running daemon does it", err=True)
         return ask_daemon("resync", arguments, who, lambda words: click.echo(words, err=True))
     try:
-        number = requests.ask(desk.ledger, "resync", arguments, who, desk.clock.now())
-        once(Engine(desk), parallel=WORKERS)
-        return requests.answer_of(desk.ledger, number)
+        number = requests.ask(context.ledger, "resync", arguments, who, context.clock.now())
+        once(ControlLoop(context), parallel=WORKERS)
+        return requests.answer_of(context.ledger, number)
     finally:
-        desk.ledger.close()
+        context.ledger.close()
 
 
 def _show_plan(plan: Data) -> None:
@@ -129,7 +129,7 @@ def _show_result(result: Data) -> int:
 
     made = result.get("operations", [])
     done = [one for one in made if one["state"] == "done"]
-    waiting = [one for one in made if one["state"] in ("pending", "in_flight", "settling", "parked", "held")]
+    waiting = [one for one in made if one["state"] in ("pending", "in_flight", "unknown", "parked", "held")]
     for line in result.get("lines", []):
         click.echo(line, err=True)
     if result.get("failed"):

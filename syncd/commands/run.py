@@ -11,7 +11,7 @@ import click
 from syncd.commands.shared.setup import Setup
 
 if TYPE_CHECKING:
-    from syncd.engine.context import Desk
+    from syncd.engine.context import EngineContext
 
 
 @click.command(help="Run the daemon in the foreground (what plain `syncd` does).")
@@ -21,22 +21,22 @@ def command(ctx: click.Context, once: bool = False) -> None:
     """Run until SIGTERM, or for one cycle."""
     setup = Setup.load(ctx)
     setup.start_log()
-    desk = setup.desk("syncd run --once" if once else "syncd run")
+    context = setup.context("syncd run --once" if once else "syncd run")
     ended = True
     try:
         if once:
-            sys.exit(_once(setup, desk))
-        ended = _run(setup, desk)
+            sys.exit(_once(setup, context))
+        ended = _run(setup, context)
     finally:
         if ended:
-            desk.ledger.close()
+            context.ledger.close()
     if not ended:
         # The interpreter would wait for threads whose requests have no answer yet. They are on record as in
         # flight, so the next start looks them up, and the ledger's lock ends with the process.
         os._exit(0)
 
 
-def _run(setup: Setup, desk: Desk) -> bool:
+def _run(setup: Setup, context: EngineContext) -> bool:
     from loguru import logger
 
     from syncd.daemon import Daemon
@@ -44,30 +44,30 @@ def _run(setup: Setup, desk: Desk) -> bool:
     settings = setup.configuration.settings
     logger.info(
         "syncd works for {} with the ledger {}, every {:g} s; stop it with Ctrl-C or SIGTERM",
-        ", ".join(mapping.team for mapping in desk.mappings),
-        desk.ledger.file,
+        ", ".join(mapping.team for mapping in context.mappings),
+        context.ledger.file,
         settings.poll_seconds,
     )
-    return Daemon(desk, setup.configuration).run()
+    return Daemon(context, setup.configuration).run()
 
 
-def _once(setup: Setup, desk: Desk) -> int:
+def _once(setup: Setup, context: EngineContext) -> int:
     from syncd.commands.shared import exit_codes
     from syncd.commands.shared.progress_bar import bar_on_terminal
     from syncd.engine.jobs.resync import state_in_words
-    from syncd.engine.loop import WORKERS, Engine, once
+    from syncd.engine.loop import WORKERS, ControlLoop, once
     from syncd.ledger.database.connection import one_view
     from syncd.ledger.views import outbox
 
-    with bar_on_terminal(setup, desk.progress):
-        result = once(Engine(desk), parallel=WORKERS)
-    with one_view(desk.ledger) as view:
+    with bar_on_terminal(setup, context.progress):
+        result = once(ControlLoop(context), parallel=WORKERS)
+    with one_view(context.ledger) as view:
         counts, brakes = outbox.counts(view), state_in_words(view)
-    down = desk.health.down()
+    down = context.health.down()
     if down or not result.good:
         return exit_codes.say_down(down)
-    waiting = sum(counts[state] for state in ("pending", "in_flight", "settling", "parked", "held"))
-    if waiting and not desk.dry_run:
+    waiting = sum(counts[state] for state in ("pending", "in_flight", "unknown", "parked", "held"))
+    if waiting and not context.dry_run:
         said = ", ".join(
             f"{number} {state}" for state, number in counts.items() if number and state != "done"
         )

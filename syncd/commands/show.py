@@ -90,24 +90,33 @@ def _ticket(out: Console, ticket: dict[str, Any] | None) -> None:
         )
 
 
-def _postmortem(out: Console, paper: dict[str, Any] | None) -> None:
+def _postmortem(out: Console, postmortem: dict[str, Any] | None) -> None:
     """How the two duties stand, each with its clock in words, the most urgent fact first."""
-    if paper is None:
+    if postmortem is None:
         return
-    named = paper["key"] or "not made yet"
-    stands = f" stands at {paper['status']}" if paper["status"] else ""
-    owner = f", owner {paper['owner']}" if paper["owner"] else ", nobody owns it" if paper["key"] else ""
+    named = postmortem["key"] or "not made yet"
+    stands = f" stands at {postmortem['status']}" if postmortem["status"] else ""
+    owner = (
+        f", owner {postmortem['owner']}"
+        if postmortem["owner"]
+        else ", nobody owns it"
+        if postmortem["key"]
+        else ""
+    )
     plain(out, f"\nPostmortem {named}{stands}{owner}")
-    if paper["out_of_sight_since"]:
-        plain(out, f"Out of our sight since {minute(paper['out_of_sight_since'])}: moved, secured or deleted")
+    if postmortem["out_of_sight_since"]:
+        plain(
+            out,
+            f"Out of our sight since {minute(postmortem['out_of_sight_since'])}: moved, secured or deleted",
+        )
     for kind in ("scheduled", "completed"):
-        duty = paper[kind]
+        duty = postmortem[kind]
         if duty is None:
             continue
         plain(out, f"  {kind}: {duty['words']}")
         for line in duty["explained"]:
             plain(out, f"    {line}")
-    for one in paper["earlier"]:
+    for one in postmortem["earlier"]:
         plain(out, f"  earlier, {one['duty']}, due {minute(one['due_at'])}: {one['words']} ({one['reason']})")
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 SIDES = {"pagerduty": "PagerDuty", "jira": "Jira"}
-WOULD_AT_MOST = 20
+DRY_RUN_NOTES_AT_MOST = 20
 """Incidents for which a table of what would have been done is worth reading."""
 COLUMNS = ("incident", "title", "severity", "status", "ticket", "stands at", "postmortem")
 CONFLICTS_AT_MOST = 10
@@ -87,7 +87,7 @@ def _show(out: Console, data: dict[str, Any], now: datetime) -> None:
     for note in data["notes"]:
         plain(out, note)
     _conflicts(out, data["conflicts"])
-    _would(out, data["would"])
+    _dry_run_notes(out, data["dry_run_notes"])
     if counts.get("parked"):
         out.print("Parked operations wait for a person: syncd outbox")
 
@@ -134,8 +134,8 @@ def _brakes(out: Console, data: dict[str, Any]) -> None:
             f" first seen {second(one['since'])}. {'It' if one['younger'] else 'This one'} is older: "
             + ("end one of the two, then syncd resume all" if one["younger"] else "end the other"),
         )
-    for left in data["doubles"]["left"]:
-        plain(out, f"{left['younger']} is a double of {left['older']} and was left: {left['reason']}")
+    for left in data["duplicates"]["left"]:
+        plain(out, f"{left['younger']} is a duplicate of {left['older']} and was left: {left['reason']}")
 
 
 def _conflicts(out: Console, conflicts: list[dict[str, Any]]) -> None:
@@ -147,15 +147,17 @@ def _conflicts(out: Console, conflicts: list[dict[str, Any]]) -> None:
         out.print(f"  and {len(conflicts) - CONFLICTS_AT_MOST} more conflicts: syncd status --json")
 
 
-def _would(out: Console, would: list[dict[str, Any]]) -> None:
+def _dry_run_notes(out: Console, dry_run_notes: list[dict[str, Any]]) -> None:
     """What rules in mode `report` would have done, had they been enforced."""
-    if would:
+    if dry_run_notes:
         out.print("\nIn mode `enforce`, syncd would have done (their rules are in mode `report`):")
-    for one in would[:WOULD_AT_MOST]:
-        for words in one["would"]:
+    for one in dry_run_notes[:DRY_RUN_NOTES_AT_MOST]:
+        for words in one["dry_run_notes"]:
             plain(out, f"  #{one['number']}: {words}")
-    if len(would) > WOULD_AT_MOST:
-        out.print(f"  and for {len(would) - WOULD_AT_MOST} more incidents: syncd status --json")
+    if len(dry_run_notes) > DRY_RUN_NOTES_AT_MOST:
+        out.print(
+            f"  and for {len(dry_run_notes) - DRY_RUN_NOTES_AT_MOST} more incidents: syncd status --json"
+        )
 
 
 def _cycles(out: Console, cycles: dict[str, str | None], now: datetime) -> None:

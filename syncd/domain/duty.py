@@ -60,7 +60,7 @@ class Duty(Value):
     `rule` is the version of the mapping under which it arose. `met_at` is the moment of the act at its
     source, `met_by` who did it. `breached_at` stays set whatever comes later; `corrected` says that a
     person took a wrong breach back, and why. `was_due_at` is the deadline before a waiver moved it, None
-    where none did. `way_out` says in words what ends it. `rebuilt`: read back from a comment of ours, since
+    where none did. `remedy` says in words what ends it. `rebuilt`: read back from a comment of ours, since
     the ledger in which it arose was lost.
     """
 
@@ -72,7 +72,7 @@ class Duty(Value):
     due_at: UtcTime
     was_due_at: UtcTime | None = None
     reason: str = ""
-    way_out: str = ""
+    remedy: str = ""
     rule: str = ""
     met_at: UtcTime | None = None
     met_by: str | None = None

@@ -7,19 +7,19 @@ from typing import Literal
 from syncd.domain.base import UtcTime, Value
 from syncd.domain.ticket import Account
 
-TurnKind = Literal["triggered", "acknowledged", "unacknowledged", "resolved", "reopened"]
+StateChangeKind = Literal["triggered", "acknowledged", "unacknowledged", "resolved", "reopened"]
 
 
-class Turn(Value):
+class StateChange(Value):
     """A change of an incident's state, by PagerDuty's clock; `agent` is who or what made it."""
 
-    kind: TurnKind
+    kind: StateChangeKind
     at: UtcTime
     agent: str = ""
 
 
-class Spell(Value):
-    """A severity that an incident had from a moment on, until the next spell."""
+class SeverityPeriod(Value):
+    """A severity that an incident had from a time on, until the next period."""
 
     severity: str
     since: UtcTime

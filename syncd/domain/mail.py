@@ -33,7 +33,7 @@ class MailKind(StrEnum):
 
 AT_MOST_ONCE = frozenset({MailKind.REMINDER, MailKind.DIGEST})
 """Kinds that never leave again once they may have left; the others leave a second time then."""
-WITHOUT_CEILING = frozenset({MailKind.NOTICE, MailKind.CORRECTION, MailKind.LEAD, MailKind.WEEKLY_REPORT})
+WITHOUT_MAIL_RATE = frozenset({MailKind.NOTICE, MailKind.CORRECTION, MailKind.LEAD, MailKind.WEEKLY_REPORT})
 """Notices (those to the security lead are such) and the weekly report; the others are counted by the hour."""
 DECIDED = frozenset(
     {MailKind.NOTICE, MailKind.CORRECTION, MailKind.REMINDER, MailKind.BREACH, MailKind.POSTPONED}

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from syncd.domain.base import UtcTime, Value
-from syncd.domain.history import Spell
+from syncd.domain.history import SeverityPeriod
 
 
 class Line(Value):
@@ -43,14 +43,14 @@ class Window(Value):
 
 
 class Story(Value):
-    """The whole of it. `severity` is the worst that counts, `spells` are all that the incident had.
+    """The whole of it. `severity` is the worst that counts, `severity_periods` are all that the incident had.
 
     `withheld`: the incident is restricted, and no text of it stands here.
     """
 
     severity: str
     windows: tuple[Window, ...] = Field(min_length=1)
-    spells: tuple[Spell, ...] = ()
+    severity_periods: tuple[SeverityPeriod, ...] = ()
     acknowledged_at: UtcTime | None = None
     helpers: tuple[Helper, ...] = ()
     lines: tuple[Line, ...] = ()

@@ -1,6 +1,6 @@
 """What everything in the engine works with: ledger, clock, clients, mappings, what was learned of Jira.
 
-One `Desk` a process. Clients are one a thread, because neither library's session may be shared.
+One `EngineContext` a process. Clients are one a thread, because neither library's session may be shared.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from syncd.domain.postmortem import Story
 from syncd.domain.ticket import Account
 from syncd.engine.jira_knowledge.project_cache import JiraFacts
 from syncd.engine.runtime.brakes import Brakes
-from syncd.engine.runtime.mailer import Post
+from syncd.engine.runtime.mailer import Mailer
 from syncd.engine.runtime.progress import Progress
-from syncd.engine.runtime.read_lag import BULK, Lags
+from syncd.engine.runtime.read_lag import BULK, ReadLags
 from syncd.engine.runtime.service_health import Health
 from syncd.ledger.open import Ledger
 from syncd.ledger.store.outbox import GivenUp
@@ -65,7 +65,7 @@ class Renderer(Protocol):
         ...
 
 
-class Clients:
+class Services:
     """The two services' clients, one of each a thread, made when first asked for.
 
     `gate` is asked before a client is handed out and raises while its service is not to be asked.
@@ -96,18 +96,19 @@ class Clients:
 
 
 @dataclass
-class Desk:
-    """The engine's working place; `settle_seconds` and `backfill_seconds` come from the settings.
+class EngineContext:
+    """What every part of the engine is given; `settle_seconds` and `backfill_seconds` come from the settings.
 
     `people` is what `syncd.engine.observe.accounts` has at hand: by address and project, since when and who.
     `date_of` is the time that a service's last answer to this thread bears.
-    `counts` are the transport's. `patient`: the ledger was restored, and a search that finds nothing proves
-    nothing yet. `expires` are the days on which the services' credentials end, as far as they are known.
+    `counts` are the transport's. `awaiting_search_index`: the ledger was restored, and a search that finds
+    nothing proves nothing yet. `expires` are the days on which the services' credentials end, as far as they
+    are known.
     """
 
     ledger: Ledger
     clock: Clock
-    clients: Clients
+    services: Services
     mappings: tuple[Mapping, ...]
     facts: JiraFacts
     health: Health
@@ -119,21 +120,21 @@ class Desk:
     skew: Callable[[str], float | None] = lambda _service: None
     date_of: Callable[[str], datetime | None] = lambda _service: None
     counts: Counts = field(default_factory=Counts)
-    patient: bool = False
+    awaiting_search_index: bool = False
     stop: threading.Event = field(default_factory=threading.Event)
     people: dict[tuple[str, str], tuple[float, Account | None]] = field(default_factory=dict)
-    post: Post | None = None
+    mailer: Mailer | None = None
     expires: dict[str, date] = field(default_factory=dict)
     brakes: Brakes = field(init=False)
     progress: Progress = field(init=False)
-    lags: Lags = field(init=False)
+    read_lags: ReadLags = field(init=False)
 
     def __post_init__(self) -> None:
         """A service that is not usable is not asked by anybody."""
-        self.clients.gate = self.health.check
+        self.services.gate = self.health.check
         self.brakes = Brakes(self.ledger, self.clock)
         self.progress = Progress(self.clock)
-        self.lags = Lags(self.clock)
+        self.read_lags = ReadLags(self.clock)
 
     def team_of(self, service_id: str, name: str) -> tuple[Mapping, ServiceSection] | None:
         """The mapping and section of a PagerDuty service, None where no mapping claims it."""
@@ -168,13 +169,13 @@ class Desk:
         """
         fields = self._kept_fields()
         wanted = [*fields, "description"] if description else fields
-        fetched = self.clients.jira.fetch(ids, fields=wanted)
-        self.lags.seen(BULK, [issue.id for issue in fetched.issues])
+        fetched = self.services.jira.fetch(ids, fields=wanted)
+        self.read_lags.seen(BULK, [issue.id for issue in fetched.issues])
         return fetched
 
     def fetch_by_id(self, issue_id: str) -> Fetched:
         """One issue, whole, as it stands after our last write; raises `RemoteError`."""
-        return self.clients.jira.fetch_by_id(issue_id, fields=self._kept_fields())
+        return self.services.jira.fetch_by_id(issue_id, fields=self._kept_fields())
 
     def skewed(self) -> bool:
         """Whether our clock and a service's are too far apart to judge a deadline (two minutes)."""

@@ -18,26 +18,26 @@ from syncd.domain.operation import OperationState
 from syncd.engine.act.executor import Executor
 from syncd.engine.bulk.create import BulkCreates
 from syncd.engine.bulk.thread import BATCH_EVERY, BatchThread
-from syncd.engine.context import Desk
-from syncd.engine.jira_knowledge.resolve_names import MappingDoesNotFit
+from syncd.engine.context import EngineContext
+from syncd.engine.jira_knowledge.resolve_names import MappingMismatch
 from syncd.engine.jobs import requests
 from syncd.engine.jobs.disk_watch import LedgerWatch
 from syncd.engine.jobs.reload import ourselves, record_rules
 from syncd.engine.jobs.runner import JobRunner
 from syncd.engine.jobs.weekly_report import WeeklyReports
-from syncd.engine.notify.schedule import PostOffice
+from syncd.engine.notify.schedule import MailSchedule
 from syncd.engine.observe.earlier_ledger.adopt_tickets import adopt_known
-from syncd.engine.observe.first_contact import contact
+from syncd.engine.observe.first_contact import make_first_contact
 from syncd.engine.observe.jira import JiraPoller
 from syncd.engine.observe.pagerduty import PagerDutyPoller
 from syncd.engine.observe.slow_poll import SlowLane
-from syncd.engine.reconcile import Later, Worker
-from syncd.engine.work_queue import Dispatcher
+from syncd.engine.reconcile import Later, Reconciler
+from syncd.engine.work_queue import WorkQueue
 from syncd.ledger.errors import LedgerUnwritable
 from syncd.ledger.records import IncidentRecord, OperationRecord
 from syncd.ledger.store import work
-from syncd.ledger.store.change_queue import awaiting_a_look
-from syncd.ledger.store.key_values import set_cursor
+from syncd.ledger.store.change_queue import incidents_with_notices
+from syncd.ledger.store.key_values import set_value
 from syncd.ledger.store.known import open_operations
 from syncd.ledger.store.restored import hold_left
 from syncd.ledger.views.schedule import due_incidents
@@ -67,28 +67,28 @@ class CycleResult:
         return self.pagerduty and self.jira
 
 
-class Engine:
-    """The daemon's inside: pollers, dispatcher, worker, on one desk."""
+class ControlLoop:
+    """The control loop: pollers, work queue and reconciler, on one context."""
 
-    def __init__(self, desk: Desk) -> None:
-        self.desk = desk
-        self.pagerduty = PagerDutyPoller(desk)
-        self.jira = JiraPoller(desk)
-        self.slow_lane = SlowLane(desk)
-        self._worker = Worker(desk, self._left_to_batches)
-        self.dispatcher = Dispatcher(self._work, desk.clock, self._emptied)
-        self.bulk = BulkCreates(desk, self.dispatcher, Executor(desk))
+    def __init__(self, context: EngineContext) -> None:
+        self.context = context
+        self.pagerduty = PagerDutyPoller(context)
+        self.jira = JiraPoller(context)
+        self.slow_lane = SlowLane(context)
+        self._reconciler = Reconciler(context, self._left_to_batches)
+        self.work_queue = WorkQueue(self._work, context.clock, self._emptied)
+        self.bulk = BulkCreates(context, self.work_queue, Executor(context))
         self.pagerduty.found = self._found
         self._reading = False
-        self._batches = BatchThread(desk, self.dispatcher, self.bulk, lambda: self._reading)
-        self.dispatcher.report = partial(desk.progress.report, "incidents worked on")
-        self.ledger_watch = LedgerWatch(desk.ledger)
+        self._batches = BatchThread(context, self.work_queue, self.bulk, lambda: self._reading)
+        self.work_queue.report = partial(context.progress.report, "incidents worked on")
+        self.ledger_watch = LedgerWatch(context.ledger)
         self.good: dict[str, datetime] = {}
-        self.post_office = PostOffice(desk, self.good)
+        self.mail_schedule = MailSchedule(context, self.good)
         self.jobs = JobRunner(
-            desk,
-            self.dispatcher,
-            WeeklyReports(desk, self.good_sides, self.dispatcher.idle),
+            context,
+            self.work_queue,
+            WeeklyReports(context, self.good_sides, self.work_queue.idle),
             contacted=lambda: self.contacted >= SERVICES,
             hand_out=self._hand_out,
             work_on=self.work_on,
@@ -101,42 +101,46 @@ class Engine:
 
     def recover(self) -> None:
         """At the start: what an earlier run left in flight is looked up; what is open is taken up."""
-        desk = self.desk
-        requests.give_back_errands(desk.ledger)
-        orphans = work.recover(desk.ledger, desk.ledger.run_name, desk.clock.now(), desk.gave_up())
+        context = self.context
+        requests.requeue_jobs(context.ledger)
+        orphans = work.recover(
+            context.ledger, context.ledger.run_name, context.clock.now(), context.gave_up()
+        )
         if orphans:
             logger.warning("{} incidents had a request under way when the daemon ended", len(orphans))
-        record_rules(desk, ourselves("start"))
+        record_rules(context, ourselves("start"))
         self._mind_restore()
         self.take_up()
 
     def _mind_restore(self) -> None:
         """After a restore, creates wait; what waited so is decided again when it is over."""
-        desk, now = self.desk, self.desk.gave_up()
-        waited = desk.patient
-        desk.patient = hold_left(desk.ledger, now.boot_id, now.boottime, desk.settle_seconds) > 0
-        if waited and not desk.patient:
+        context, now = self.context, self.context.gave_up()
+        waited = context.awaiting_search_index
+        context.awaiting_search_index = (
+            hold_left(context.ledger, now.boot_id, now.boottime, context.settle_seconds) > 0
+        )
+        if waited and not context.awaiting_search_index:
             self.take_up()
 
     def take_up(self) -> None:
         """Have everything decided on that rules may concern: what is open, held or unfinished."""
-        self.dispatcher.submit(work.to_take_up(self.desk.ledger))
+        self.work_queue.submit(work.to_take_up(self.context.ledger))
 
-    def contact(self) -> None:
+    def make_first_contact(self) -> None:
         """Ask both services who they are; see `syncd.engine.observe.first_contact`."""
         try:
-            self.contacted |= contact(self.desk, SERVICES - self.contacted)
+            self.contacted |= make_first_contact(self.context, SERVICES - self.contacted)
         except RemoteError as error:
             if error.cause is Cause.CREDENTIALS:
-                self._tell_refused(error.service)
+                self._mail_refused_credentials(error.service)
             raise
 
-    def _tell_refused(self, service: str) -> None:
+    def _mail_refused_credentials(self, service: str) -> None:
         """The daemon ends because a service refuses its token: the operator hears of it before."""
-        if self.post_office.refused_at_the_start(service) and not self.desk.dry_run:
-            for operation in open_operations(self.desk.ledger, OPERATOR):
+        if self.mail_schedule.refused_at_the_start(service) and not self.context.dry_run:
+            for operation in open_operations(self.context.ledger, OPERATOR):
                 if operation.state == OperationState.PENDING:
-                    Executor(self.desk).attempt(operation)
+                    Executor(self.context).attempt(operation)
 
     def cycle(self) -> CycleResult:
         """Read both sides and hand out what may have changed; returns without waiting for the workers."""
@@ -151,7 +155,7 @@ class Engine:
     def _cycle(self) -> CycleResult:
         self.serve_requests()
         self._mind_restore()
-        self.dispatcher.wake()
+        self.work_queue.wake()
         self._reading = True
         try:
             result = CycleResult(
@@ -161,19 +165,19 @@ class Engine:
         finally:
             self._reading = False
         adopted = result.jira and self._side("jira", self._adopt)
-        self._hand_out(self.bulk.due(awaiting_a_look(self.desk.ledger)))
+        self._hand_out(self.bulk.due(incidents_with_notices(self.context.ledger)))
         if result.good and adopted:
-            self.desk.brakes.read_whole()
+            self.context.brakes.read_whole()
         self._note_state()
-        self.dispatcher.submit(self.post_office.due(at_once=True))
+        self.work_queue.submit(self.mail_schedule.due(at_once=True))
         return result
 
     def _work(self, ident: str) -> Later:
         """Work on an incident, or on the mails that concern none."""
         if not concerns_no_incident(ident):
-            return self._worker.work(ident)
-        self.post_office.drop_untrue(ident)
-        return self._worker.send_mails(ident)
+            return self._reconciler.work(ident)
+        self.mail_schedule.drop_untrue(ident)
+        return self._reconciler.send_mails(ident)
 
     def _hand_out(self, incident_ids: Sequence[str]) -> None:
         """Have incidents worked on; where they are many, their creates go in batches."""
@@ -181,20 +185,20 @@ class Engine:
             self.bulk.expect(len(incident_ids))
         except RemoteError as error:
             logger.debug("no batches, since Jira does not say what it is: {}", error)
-        self.dispatcher.submit(incident_ids)
+        self.work_queue.submit(incident_ids)
         self._batches.start_if_needed()
 
     def _found(self, incident_ids: list[str]) -> None:
         """Many new incidents are on record already while more is being read: the workers begin with them."""
-        if self.dispatcher.threaded:
+        if self.work_queue.threaded:
             self._hand_out(incident_ids)
 
     def _judge(self) -> None:
         """When all that was handed out is decided: what the brakes hold provisionally goes or stays."""
-        brakes = self.desk.brakes
+        brakes = self.context.brakes
         if brakes.to_judge():
             latest = brakes.latest()
-            if self.dispatcher.idle():
+            if self.work_queue.idle():
                 self._hand_out(brakes.judge(latest))
 
     def _emptied(self) -> None:
@@ -202,23 +206,23 @@ class Engine:
         self._judge()
         self._batches.run_inline()
 
-    def come_to_rest(self) -> None:
+    def run_until_idle(self) -> None:
         """Work, or wait for the workers, until nothing more can leave now."""
-        if not self.dispatcher.threaded:
-            self.dispatcher.drain()
+        if not self.work_queue.threaded:
+            self.work_queue.drain()
             return
-        while self.dispatcher.wait_idle(LONGEST_REST):
+        while self.work_queue.wait_idle(LONGEST_REST):
             self._judge()
-            if self.desk.stop.is_set() or (self.dispatcher.idle() and not self.bulk.under_way):
+            if self.context.stop.is_set() or (self.work_queue.idle() and not self.bulk.under_way):
                 return
-            self.desk.stop.wait(BATCH_EVERY)
+            self.context.stop.wait(BATCH_EVERY)
 
     def _left_to_batches(self, operation: OperationRecord, incident: IncidentRecord) -> bool:
         return self.bulk.takes(operation, incident)
 
     def serve_requests(self) -> None:
         """Do what people asked for at the command line."""
-        incidents = requests.serve(self.desk.ledger, self.desk.clock)
+        incidents = requests.serve(self.context.ledger, self.context.clock)
         if incidents:
             self._hand_out(incidents)
 
@@ -229,15 +233,15 @@ class Engine:
     def tick(self) -> None:
         """Once a second between cycles: take up what is due and what was asked for."""
         self.serve_requests()
-        self.dispatcher.submit(self._due())
-        self.dispatcher.submit(self.post_office.due())
-        self.dispatcher.wake()
+        self.work_queue.submit(self._due())
+        self.work_queue.submit(self.mail_schedule.due())
+        self.work_queue.wake()
         self._judge()
 
     def _due(self) -> list[str]:
         """Incidents whose moment has come; one that could not be decided on waits."""
-        clock = self.desk.clock
-        due = due_incidents(self.desk.ledger, clock.now())
+        clock = self.context.clock
+        due = due_incidents(self.context.ledger, clock.now())
         now = clock.boottime()
         tried = {one: self._tried[one] for one in due if now - self._tried.get(one, -DUE_AGAIN) < DUE_AGAIN}
         fresh = [one for one in due if one not in tried]
@@ -248,7 +252,7 @@ class Engine:
         """The slow lane, every 15 minutes."""
         if self.contacted >= SERVICES:
             self._side("slow lane", self.slow_lane.run)
-        self.dispatcher.submit(work.in_need(self.desk.ledger))
+        self.work_queue.submit(work.in_need(self.context.ledger))
 
     def rules_changed(self) -> None:
         """Other services may be ours now: what was read and passed over is read again."""
@@ -258,33 +262,33 @@ class Engine:
     def work_on(self, incident_ids: Sequence[str]) -> None:
         """Have incidents worked on and wait until they were."""
         self._hand_out(incident_ids)
-        if not self.dispatcher.threaded:
-            self.dispatcher.drain()
+        if not self.work_queue.threaded:
+            self.work_queue.drain()
             return
         for _ in range(2):  # once to decide, once more for what was held until all was decided
-            self.dispatcher.wait_for(incident_ids, self.desk.stop)
-            while self.bulk.under_way and not self.desk.stop.is_set():
-                self.desk.stop.wait(BATCH_EVERY)
+            self.work_queue.wait_for(incident_ids, self.context.stop)
+            while self.bulk.under_way and not self.context.stop.is_set():
+                self.context.stop.wait(BATCH_EVERY)
             self._judge()
 
     def _adopt(self) -> None:
-        self.dispatcher.submit(adopt_known(self.desk))
+        self.work_queue.submit(adopt_known(self.context))
 
     def _side(self, service: str, read: Callable[[], None]) -> bool:
-        desk = self.desk
-        if not desk.health.may_ask(service):
+        context = self.context
+        if not context.health.may_ask(service):
             return False
         try:
             if service in SERVICES and service not in self.contacted:
-                self.contacted |= contact(desk, {service})
+                self.contacted |= make_first_contact(context, {service})
                 if service not in self.contacted:
                     return False
             read()
         except RemoteError as error:
-            desk.health.failed(error.service, error)
+            context.health.failed(error.service, error)
             logger.debug("{} could not be read: {}", service, error)
             return False
-        except MappingDoesNotFit as error:
+        except MappingMismatch as error:
             logger.error("{}", error)
             return False
         self._note_good(service)
@@ -294,44 +298,45 @@ class Engine:
         """Keep in the ledger what `status` says about the services, written only when it changes."""
         state: dict[str, object] = {
             "down": [
-                f"{one.name} since {one.down_since:%H:%M} UTC: {one.words}" for one in self.desk.health.down()
+                f"{one.name} since {one.down_since:%H:%M} UTC: {one.words}"
+                for one in self.context.health.down()
             ],
             "unmapped": dict(self.pagerduty.unmapped),
             "notes": self._limits(),
         }
         if state != self._state:
             self._state = state
-            set_cursor(self.desk.ledger, "services", **state)
+            set_value(self.context.ledger, "services", **state)
 
     def _limits(self) -> list[str]:
         """What the daemon cannot do as it was started."""
         notes = []
-        if self.desk.post is not None and self.desk.post.nobody:
+        if self.context.mailer is not None and self.context.mailer.nobody:
             notes.append("Nobody receives mail: SYNCD_SMTP_HOST is not set, and mail becomes files")
-        if self.desk.dry_run:
+        if self.context.dry_run:
             notes.append("Dry run: nothing is written to either service")
         return notes
 
     def _note_good(self, service: str) -> None:
-        self.good[service] = self.desk.clock.now()
-        now = self.desk.clock.boottime()
+        self.good[service] = self.context.clock.now()
+        now = self.context.clock.boottime()
         if now - self._noted.get(service, -NOTED_EVERY) >= NOTED_EVERY:
             self._noted[service] = now
-            set_cursor(self.desk.ledger, f"cycle.{service}", at=self.desk.clock.now().isoformat())
+            set_value(self.context.ledger, f"cycle.{service}", at=self.context.clock.now().isoformat())
 
 
-def once(engine: Engine, *, parallel: int = 0) -> CycleResult:
+def once(loop: ControlLoop, *, parallel: int = 0) -> CycleResult:
     """One full cycle in the caller's thread: read, work until nothing more can leave now, and return."""
-    engine.contact()
-    engine.recover()
+    loop.make_first_contact()
+    loop.recover()
     if parallel:
-        engine.dispatcher.start(parallel)
-    result = engine.cycle()
-    engine.come_to_rest()
-    if engine.jobs.errands():
-        engine.come_to_rest()
-    engine.jobs.reports()
-    engine.come_to_rest()
+        loop.work_queue.start(parallel)
+    result = loop.cycle()
+    loop.run_until_idle()
+    if loop.jobs.run_jobs():
+        loop.run_until_idle()
+    loop.jobs.reports()
+    loop.run_until_idle()
     if parallel:
-        engine.dispatcher.stop(1)
+        loop.work_queue.stop(1)
     return result

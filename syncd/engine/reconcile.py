@@ -15,13 +15,13 @@ from syncd.domain.incident import Incident, IncidentStatus
 from syncd.domain.mapping.mapping import Coexist
 from syncd.domain.operation import Kind, OperationState, Target
 from syncd.engine.act.executor import Executor, Verdict
-from syncd.engine.act.mail_rate import Ceiling
-from syncd.engine.act.unknown_outcomes import give_up, settle
-from syncd.engine.context import Desk
+from syncd.engine.act.mail_rate import MailRate
+from syncd.engine.act.unknown_outcomes import give_up, resolve_unknown
+from syncd.engine.context import EngineContext
 from syncd.engine.decide.case_builder import case_of, facts_of
 from syncd.engine.decide.looks import read
-from syncd.engine.decide.notices_without_jira import tell
-from syncd.engine.jira_knowledge.resolve_names import MappingDoesNotFit
+from syncd.engine.decide.notices_without_jira import notify_without_jira
+from syncd.engine.jira_knowledge.resolve_names import MappingMismatch
 from syncd.engine.observe.accounts import people_of
 from syncd.engine.observe.masking import storage_rules
 from syncd.engine.observe.notes_and_comments import read_comments, read_notes
@@ -30,10 +30,10 @@ from syncd.engine.observe.unreadable import note_unread
 from syncd.engine.record.decision import news, nothing_to_write, record, record_unseen
 from syncd.engine.record.pending_operations import as_if_untried
 from syncd.engine.rulebook import book_at
-from syncd.engine.runtime.brakes import rest_of
+from syncd.engine.runtime.brakes import settled_fingerprint
 from syncd.ledger.records import IncidentRecord, OperationRecord, TicketRecord
-from syncd.ledger.store.change_queue import Look
-from syncd.ledger.store.decisions import answer_looks
+from syncd.ledger.store.change_queue import ChangeNotice
+from syncd.ledger.store.decisions import drop_notices
 from syncd.ledger.store.known import (
     Known,
     find_incident,
@@ -48,12 +48,12 @@ from syncd.ledger.store.snapshots import LONGEST_LAG, is_restricted
 from syncd.policy.case import Rulebook
 from syncd.policy.decide import decide
 from syncd.policy.restricted import ASPECT
-from syncd.policy.rules_in_force import as_held
+from syncd.policy.rules_in_force import rules_in_force
 from syncd.remote.errors import RemoteError, Unreadable
 
 ROUNDS = 12
 """Rounds of look, decide and act in one go; more than a life needs, so more means a circle."""
-SAME_LOOKS = 3
+SAME_READS = 3
 """How often in one go the same thing is read because a decision asks for it."""
 RETRY_AFTER = 5.0
 """Seconds until an incident whose operation waits for its service is tried again; the service's own
@@ -86,46 +86,46 @@ class Seen:
     operations: Sequence[OperationRecord] | None = None
 
 
-class Worker:
-    """Works on one incident at a time (in one thread)."""
+class Reconciler:
+    """Brings one incident at a time in line: observe, decide, record, act (in one thread)."""
 
     def __init__(
         self,
-        desk: Desk,
+        context: EngineContext,
         left_to_batches: Callable[[OperationRecord, IncidentRecord], bool] = lambda _row, _incident: False,
     ) -> None:
-        self._desk = desk
-        self._executor = Executor(desk)
-        self._ceiling = Ceiling(desk)
+        self._context = context
+        self._executor = Executor(context)
+        self._mail_rate = MailRate(context)
         self._left_to_batches = left_to_batches
 
     def work(self, incident_id: str) -> Later:
         """Bring one incident as far as it gets now; return when to come back and whom to wake."""
         later, seen_before = Later(), Counter[str]()
         for _ in range(ROUNDS):
-            if self._desk.stop.is_set():
+            if self._context.stop.is_set():
                 return later
             seen = None
             try:
-                seen = self._look(incident_id, later)
+                seen = self._observe(incident_id, later)
                 if seen is None:
                     return later
                 if not self._decide(seen, later, seen_before):
                     continue
             except RemoteError as error:
-                self._desk.health.failed(error.service, error)
-                later.at(max(RETRY_AFTER, self._desk.health.wait(error.service)))
-                tell(self._desk, incident_id)
-                if is_restricted(self._desk.ledger, incident_id):
-                    self._act(incident_id, None, later, mails=True)
+                self._context.health.failed(error.service, error)
+                later.at(max(RETRY_AFTER, self._context.health.wait(error.service)))
+                notify_without_jira(self._context, incident_id)
+                if is_restricted(self._context.ledger, incident_id):
+                    self._try_operations(incident_id, None, later, mails=True)
                     return later  # undecided, its security level may be what has to go first
-            except MappingDoesNotFit as error:
+            except MappingMismatch as error:
                 logger.error("{} waits: {}", incident_id, error)
                 later.at(60.0)
-                tell(self._desk, incident_id)
-                self._act(incident_id, None, later, mails=True)
+                notify_without_jira(self._context, incident_id)
+                self._try_operations(incident_id, None, later, mails=True)
                 return later
-            if not self._act(incident_id, seen, later):
+            if not self._try_operations(incident_id, seen, later):
                 return later
         logger.error("{} does not come to rest after {} rounds", incident_id, ROUNDS)
         later.at(60.0)
@@ -135,99 +135,101 @@ class Worker:
         """Send what waits under an id that is no incident's."""
         later = Later()
         for _ in range(ROUNDS):
-            if not self._act(ident, None, later, mails=True):
+            if not self._try_operations(ident, None, later, mails=True):
                 break
         return later
 
-    def _look(self, incident_id: str, later: Later) -> Seen | None:
+    def _observe(self, incident_id: str, later: Later) -> Seen | None:
         """Read what is not fresh enough; return what was seen, None where no team claims it."""
-        desk = self._desk
-        known = find_incident(desk.ledger, incident_id)
-        row, ticket, looks = known.incident, known.ticket, known.looks
-        wanted = max((look.moment for look in looks if not look.ticket), default=0)
-        if row is None or row.moment < wanted:
+        context = self._context
+        known = find_incident(context.ledger, incident_id)
+        row, ticket, change_notices = known.incident, known.ticket, known.notices
+        wanted = max((notice.read_seq for notice in change_notices if not notice.ticket), default=0)
+        if row is None or row.read_seq < wanted:
             row = self._read_incident(incident_id)
         stands_in = ticket.project if ticket is not None else None
-        book = book_at(desk, row, stands_in) if row is not None else None
+        book = book_at(context, row, stands_in) if row is not None else None
         if row is None or book is None:
-            self._forget_looks(looks)
+            self._drop_notices(change_notices)
             return None
         incident = Incident.model_validate(row.snapshot)
         if _lacks_something(incident, book):
             row = self._read_incident(incident_id) or row
-            incident, book = Incident.model_validate(row.snapshot), book_at(desk, row, stands_in) or book
-        noted = row.notes_wanted or any(look.notes and look.moment >= row.notes_moment for look in looks)
+            incident, book = Incident.model_validate(row.snapshot), book_at(context, row, stands_in) or book
+        noted = row.notes_wanted or any(
+            notice.notes and notice.read_seq >= row.notes_read_seq for notice in change_notices
+        )
         if noted and not row.restricted:
-            read_notes(self._desk, row)
+            read_notes(self._context, row)
         shared = ticket is None and book.mapping.coexist is Coexist.ADOPT
         if shared:
-            take_other_tools_ticket(desk, row)
-            ticket = find_ticket(desk.ledger, incident_id)
+            take_other_tools_ticket(context, row)
+            ticket = find_ticket(context.ledger, incident_id)
         later.wake.update(self._know_merge_target(incident))
         asked = self._read_ticket(
-            incident, ticket, max((look.moment for look in looks if look.ticket), default=0)
+            incident, ticket, max((notice.read_seq for notice in change_notices if notice.ticket), default=0)
         )
-        beside = book.mapping.two_way.comments and not row.restricted
-        if beside and ticket is not None:
-            read_comments(desk, ticket)
+        two_way_comments = book.mapping.two_way.comments and not row.restricted
+        if two_way_comments and ticket is not None:
+            read_comments(context, ticket)
         fresh = row is known.incident and not asked and not noted and not shared
         whole = ticket is None or not ticket.snapshot or ticket.snapshot.get("comments") is not None
-        return Seen(incident, book, row, known if fresh and (whole or not beside) else None)
+        return Seen(incident, book, row, known if fresh and (whole or not two_way_comments) else None)
 
     def _know_merge_target(self, incident: Incident) -> set[str]:
         """The incident that this one was merged into must be known, and decided on for its ticket."""
         target = incident.merged_into
         if target is None:
             return set()
-        known = find_incident(self._desk.ledger, target)
+        known = find_incident(self._context.ledger, target)
         if known.incident is None:
             self._read_incident(target)
         return {target} if known.ticket is None else set()
 
     def _read_incident(self, incident_id: str) -> IncidentRecord | None:
-        desk = self._desk
-        moment = desk.ledger.moments.next()
+        context = self._context
+        read_seq = context.ledger.logical_clock.next()
         try:
-            incident = desk.clients.pagerduty.incident(incident_id)
+            incident = context.services.pagerduty.incident(incident_id)
         except Unreadable as error:
-            note_unread(desk, {incident_id: error.message}, look=False)
+            note_unread(context, {incident_id: error.message}, notice=False)
             return None
-        desk.health.succeeded("pagerduty")
+        context.health.succeeded("pagerduty")
         if incident is None:
             logger.warning(
                 "PagerDuty does not show incident {} to us; nothing about it is changed", incident_id
             )
             return None
-        return store_incident(desk.ledger, storage_rules(desk), incident, moment, desk.clock.now())
+        return store_incident(context.ledger, storage_rules(context), incident, read_seq, context.clock.now())
 
     def _read_ticket(self, incident: Incident, ticket: TicketRecord | None, wanted: int) -> bool:
         """Whether it was read: where a look asks for it, or where it must be moved and was never read."""
-        desk = self._desk
+        context = self._context
         if ticket is None:
             return False
         never = not ticket.snapshot and incident.status is not IncidentStatus.TRIGGERED
-        if not never and ticket.moment >= wanted:
+        if not never and ticket.read_seq >= wanted:
             return False
-        doubted = in_doubt(desk.ledger, incident.id, desk.clock.now() - LONGEST_LAG)
-        moment = desk.ledger.moments.next()
+        doubted = in_doubt(context.ledger, incident.id, context.clock.now() - LONGEST_LAG)
+        read_seq = context.ledger.logical_clock.next()
         # a bulk read that lags would have a move that was made taken for one that was not
-        fetched = desk.fetch_by_id(ticket.issue_id) if doubted else desk.fetch([ticket.issue_id])
-        desk.health.succeeded("jira")
+        fetched = context.fetch_by_id(ticket.issue_id) if doubted else context.fetch([ticket.issue_id])
+        context.health.succeeded("jira")
         store_ticket(
-            desk.ledger,
-            storage_rules(desk),
+            context.ledger,
+            storage_rules(context),
             incident.id,
             next((issue for issue in fetched.issues if issue.id == ticket.issue_id), None),
-            moment,
-            desk.clock.now(),
-            desk.date_of("jira"),
+            read_seq,
+            context.clock.now(),
+            context.date_of("jira"),
             gone=not fetched.issues and not fetched.unread,
         )
         return True
 
-    def _forget_looks(self, looks: Sequence[Look]) -> None:
-        if looks:
-            answer_looks(self._desk.ledger, looks)
+    def _drop_notices(self, change_notices: Sequence[ChangeNotice]) -> None:
+        if change_notices:
+            drop_notices(self._context.ledger, change_notices)
 
     def _decide(self, seen: Seen, later: Later, seen_before: Counter[str]) -> bool:
         """Decide on the present case and record the result, in one transaction with the looks it answers.
@@ -235,62 +237,64 @@ class Worker:
         `seen` knows the incident's open operations afterwards. False: something was read that the decision
         rests on, so it is taken again.
         """
-        desk, incident, book = self._desk, seen.incident, seen.book
-        people = people_of(desk, incident, book)
+        context, incident, book = self._context, seen.incident, seen.book
+        people = people_of(context, incident, book)
         # what is at hand is not read once more; what changes meanwhile asks for another look
-        facts = facts_of(desk, incident.id, book, seen.at_hand)
+        facts = facts_of(context, incident.id, book, seen.at_hand)
         if facts is None:
             return True
-        row, operations, now = facts.incident, facts.operations, desk.clock.now()
-        case = case_of(desk, facts, book, people)
-        book = as_held(case, book)
+        row, operations, now = facts.incident, facts.operations, context.clock.now()
+        case = case_of(context, facts, book, people)
+        book = rules_in_force(case, book)
         decision = decide(as_if_untried(case, operations), book)
         if decision.again is not None:
             later.at(decision.again)
-        rest = rest_of(row, book.mapping.version, decision.again, now)
-        rest_noted = bool(operations or decision.operations) or row.rest == rest
-        settled = rest_noted and not facts.looks and not news(row, facts.items, case, decision, now)
+        fingerprint = settled_fingerprint(row, book.mapping.version, decision.again, now)
+        fingerprint_noted = bool(operations or decision.operations) or row.settled_fingerprint == fingerprint
+        settled = fingerprint_noted and not facts.notices and not news(row, facts.items, case, decision, now)
         if settled and not decision.look and nothing_to_write(row, operations, decision, case):
             seen.operations = operations
             return True
-        if decision.look and all(seen_before[name] >= SAME_LOOKS for name in decision.look):
+        if decision.look and all(seen_before[name] >= SAME_READS for name in decision.look):
             # it cannot be seen now and is tried again later; neither the ticket nor who is to be told of the
             # incident itself waits for that, and what is on record stands
-            tell(desk, incident.id)
+            notify_without_jira(context, incident.id)
             later.at(60.0)
-            recorded = record_unseen(desk, row, case, book)
+            recorded = record_unseen(context, row, case, book)
             if recorded is not None:
                 seen.row, seen.operations = recorded.incident, recorded.operations
             return True
         if decision.look:
             seen_before.update(decision.look)
             try:
-                read(desk, incident.id, book, decision.look)
+                read(context, incident.id, book, decision.look)
             except RemoteError as error:
-                desk.health.failed(error.service, error)
-                later.at(max(RETRY_AFTER, desk.health.wait(error.service)))
-                seen_before.update(dict.fromkeys(decision.look, SAME_LOOKS))
+                context.health.failed(error.service, error)
+                later.at(max(RETRY_AFTER, context.health.wait(error.service)))
+                seen_before.update(dict.fromkeys(decision.look, SAME_READS))
             return False
-        recorded = record(desk, row, case, book, decision, facts.looks, rest)
+        recorded = record(context, row, case, book, decision, facts.notices, fingerprint)
         if recorded is None:
             later.at(0.0)  # somebody said so meanwhile, and this decision may hold texts
             return True
         seen.row, seen.operations = recorded.incident, recorded.operations
         return True
 
-    def _act(self, incident_id: str, seen: Seen | None, later: Later, *, mails: bool = False) -> bool:
+    def _try_operations(
+        self, incident_id: str, seen: Seen | None, later: Later, *, mails: bool = False
+    ) -> bool:
         """Try each open operation that may leave, or only the mails; return whether anything changed."""
-        desk = self._desk
-        if desk.dry_run or not desk.brakes.accepted():
+        context = self._context
+        if context.dry_run or not context.brakes.accepted():
             return False
         operations = seen.operations if seen else None
         if operations is None:
-            operations = open_operations(desk.ledger, incident_id)
+            operations = open_operations(context.ledger, incident_id)
         moved, batched = False, set[str]()
         for row in sorted(operations, key=lambda one: (one.target != Target.MAIL, one.aspect != ASPECT)):
             if mails and row.target != Target.MAIL:
                 break
-            if desk.stop.is_set():
+            if context.stop.is_set():
                 return False
             if seen is not None and self._left_to_batches(row, seen.row):
                 batched.add(row.key)
@@ -302,24 +306,24 @@ class Worker:
             if row.aspect == ASPECT and not done:
                 return moved  # the security level goes before everything else of its incident
             if verdict is Verdict.DONE and row.kind == Kind.CREATE_TICKET:
-                later.wake.update(incidents_waiting_for(desk.ledger, row.key))
+                later.wake.update(incidents_waiting_for(context.ledger, row.key))
         return moved
 
     def _try(self, row: OperationRecord, later: Later) -> Verdict | None:
-        desk = self._desk
+        context = self._context
         if row.state == OperationState.IN_FLIGHT:
             # who has the slot of an incident sends for it: this one's sending blew up before its end
-            give_up(desk, row)
+            give_up(context, row)
             return Verdict.AGAIN
-        if row.state not in (OperationState.PENDING, OperationState.SETTLING):
+        if row.state not in (OperationState.PENDING, OperationState.UNKNOWN):
             return None
-        if not desk.health.may_ask(row.target):
-            later.at(desk.health.wait(row.target))
+        if not context.health.may_ask(row.target):
+            later.at(context.health.wait(row.target))
             return Verdict.WAIT
-        if row.state == OperationState.SETTLING:
-            verdict, seconds = settle(desk, self._executor, row)
+        if row.state == OperationState.UNKNOWN:
+            verdict, seconds = resolve_unknown(context, self._executor, row)
         else:
-            basis = ready(desk.ledger, row, desk.clock.now())
+            basis = ready(context.ledger, row, context.clock.now())
             if basis is None:
                 return None
             if row.target == Target.MAIL:
@@ -327,11 +331,11 @@ class Worker:
             else:
                 verdict, seconds = self._executor.attempt(row, basis), RETRY_AFTER
         if verdict is Verdict.WAIT:
-            later.at(max(seconds, desk.health.wait(row.target)))
+            later.at(max(seconds, context.health.wait(row.target)))
         return verdict
 
     def _try_mail(self, row: OperationRecord, basis: Basis) -> tuple[Verdict, float]:
-        with self._ceiling.place(row) as wait:
+        with self._mail_rate.place(row) as wait:
             return (Verdict.WAIT, wait) if wait else (self._executor.attempt(row, basis), RETRY_AFTER)
 
 

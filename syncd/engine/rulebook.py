@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from syncd.domain.base import Reference
 from syncd.domain.incident import Incident
-from syncd.engine.context import Desk
+from syncd.engine.context import EngineContext
 from syncd.ledger.records import IncidentRecord
 from syncd.ledger.store.what_to_read import ticket_project
 from syncd.policy.case import Rulebook
@@ -20,7 +20,7 @@ from syncd.policy.restricted import ASPECT, level_of
 
 
 @dataclass(frozen=True)
-class Shelter:
+class RestrictedPlacement:
     """Where a restricted ticket is made: under a level, in its own project, or as a stub (neither)."""
 
     book: Rulebook
@@ -41,7 +41,9 @@ class Shelter:
         return f"our account may not set the security level, so {place}"
 
 
-def shelter_for(desk: Desk, book: Rulebook, refused: Collection[str] = ()) -> Shelter:
+def placement_for(
+    context: EngineContext, book: Rulebook, refused: Collection[str] = ()
+) -> RestrictedPlacement:
     """Given the rulebook of a restricted incident's team, return where its ticket is made.
 
     `refused` are the fields that Jira has refused of this very ticket. Raises `RemoteError` where Jira
@@ -49,17 +51,19 @@ def shelter_for(desk: Desk, book: Rulebook, refused: Collection[str] = ()) -> Sh
     """
     level = None if ASPECT in refused else level_of(book.mapping, book.project)
     if level is not None:
-        return Shelter(book, level)
-    apart = _apart(desk, book)
-    return Shelter(apart, apart=True) if apart is not None else Shelter(book)
+        return RestrictedPlacement(book, level)
+    apart = _apart(context, book)
+    return RestrictedPlacement(apart, apart=True) if apart is not None else RestrictedPlacement(book)
 
 
-def book_for(desk: Desk, row: IncidentRecord, *, home: bool = False) -> Rulebook | None:
+def book_for(context: EngineContext, row: IncidentRecord, *, home: bool = False) -> Rulebook | None:
     """Return the rulebook of an incident on record (`book_at`); where its ticket stands is read."""
-    return book_at(desk, row, ticket_project(desk.ledger, row.id), home=home)
+    return book_at(context, row, ticket_project(context.ledger, row.id), home=home)
 
 
-def book_at(desk: Desk, row: IncidentRecord, stands_in: str | None, *, home: bool = False) -> Rulebook | None:
+def book_at(
+    context: EngineContext, row: IncidentRecord, stands_in: str | None, *, home: bool = False
+) -> Rulebook | None:
     """Return the rulebook of an incident, with the project in which its ticket stands or will stand.
 
     `stands_in` is the ticket's project, None: there is no ticket yet. It may be another one than the
@@ -67,25 +71,25 @@ def book_at(desk: Desk, row: IncidentRecord, stands_in: str | None, *, home: boo
     on. What is made later is made in the mapping's project, so `home` asks for that one, and what it has for
     postmortems holds in either.
     """
-    book = desk.book_of(Incident.model_validate(row.snapshot), row.team)
+    book = context.book_of(Incident.model_validate(row.snapshot), row.team)
     if book is None:
         return None
     apart = book.mapping.restricted.project if row.restricted else None
     if stands_in is None:
-        return shelter_for(desk, book).book if apart is not None else book
+        return placement_for(context, book).book if apart is not None else book
     if apart is not None and stands_in == apart:
-        return _apart(desk, book) or book
+        return _apart(context, book) or book
     if home or stands_in == book.project.key:
         return book
-    there = desk.facts.resolved_at(book.mapping, stands_in)
+    there = context.facts.resolved_at(book.mapping, stands_in)
     if there is None:
         return book
-    papers = {"postmortem": book.project.postmortem, "sub_task": book.project.sub_task}
-    return book.model_copy(update={"project": there.model_copy(update=papers)})
+    follow_up_types = {"postmortem": book.project.postmortem, "sub_task": book.project.sub_task}
+    return book.model_copy(update={"project": there.model_copy(update=follow_up_types)})
 
 
-def _apart(desk: Desk, book: Rulebook) -> Rulebook | None:
+def _apart(context: EngineContext, book: Rulebook) -> Rulebook | None:
     """The same rules in the project for restricted tickets, None where there is none that fits."""
     key = book.mapping.restricted.project
-    project = desk.facts.resolved_at(book.mapping, key) if key is not None else None
+    project = context.facts.resolved_at(book.mapping, key) if key is not None else None
     return book.model_copy(update={"project": project}) if project is not None else None

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from syncd.domain.operation import OperationState
-from syncd.engine.context import Desk
+from syncd.engine.context import EngineContext
 from syncd.ledger.store.holds import FirstLoad
 from syncd.ledger.views.daemon_state import WAITING, daemon_state
 
@@ -17,7 +17,7 @@ NOBODY = "nobody receives mail (SYNCD_SMTP_HOST is not set)"
 
 
 @dataclass(frozen=True)
-class Standing:
+class DaemonStatus:
     """`good` holds the last good read of each side in this run, `oldest_waiting` when the oldest operation
     that waits was decided; `down` the services that cannot be used, by name."""
 
@@ -59,13 +59,13 @@ class Standing:
 SIDES = ("pagerduty", "jira")
 
 
-def standing(desk: Desk, good: dict[str, datetime]) -> Standing:
+def daemon_status(context: EngineContext, good: dict[str, datetime]) -> DaemonStatus:
     """Given the last good reads of this run, ask the ledger for the rest."""
-    down = {one.name: one.down_since for one in desk.health.down() if one.down_since is not None}
-    state = daemon_state(desk.ledger)
+    down = {one.name: one.down_since for one in context.health.down() if one.down_since is not None}
+    state = daemon_state(context.ledger)
     brakes = state.brakes
-    return Standing(
-        teams=tuple(mapping.team for mapping in desk.mappings),
+    return DaemonStatus(
+        teams=tuple(mapping.team for mapping in context.mappings),
         open_incidents=state.open_incidents,
         operations=state.operations,
         oldest_waiting=state.oldest_waiting,
@@ -73,5 +73,5 @@ def standing(desk: Desk, good: dict[str, datetime]) -> Standing:
         down=down,
         paused=tuple(sorted(brakes.pauses)),
         held=brakes.first_load is FirstLoad.HELD or brakes.mass_since is not None,
-        remarks=(NOBODY,) if desk.post is not None and desk.post.nobody else (),
+        remarks=(NOBODY,) if context.mailer is not None and context.mailer.nobody else (),
     )

@@ -20,7 +20,7 @@ PUSHED_BACK = 60.0
 """Seconds until an incident whose work blew up is tried again, so that it cannot loop."""
 
 
-class Dispatcher:
+class WorkQueue:
     """A queue of incidents, worked through by threads or by the caller itself."""
 
     def __init__(

@@ -19,7 +19,7 @@ from sqlmodel import Session, col
 
 from syncd.ledger.database.connection import Database, Transactions, ledger_file
 from syncd.ledger.database.lock import LedgerLock
-from syncd.ledger.database.logical_clock import Moments
+from syncd.ledger.database.logical_clock import LogicalClock
 from syncd.ledger.database.migrate import check_revision, migrate
 from syncd.ledger.database.triggers import check_triggers
 from syncd.ledger.errors import LedgerMissing, LedgerNotOurs
@@ -63,7 +63,7 @@ class Ledger:
     instance: str
     run: int
     born: datetime
-    moments: Moments
+    logical_clock: LogicalClock
 
     @property
     def trouble(self) -> str | None:
@@ -162,7 +162,7 @@ def open_for_work(url: str, who: str, now: datetime) -> Ledger:
         db.close()
         lock.release()
         raise
-    return Ledger(db, lock, instance, run, born, Moments(run))
+    return Ledger(db, lock, instance, run, born, LogicalClock(run))
 
 
 def _keep_private(file: Path) -> None:

@@ -27,26 +27,26 @@ class IncidentRecord:
     resolved_at: datetime | None
     first_seen_at: datetime
     snapshot: dict[str, Any]
-    moment: int
+    read_seq: int
     notes: list[dict[str, Any]] | None
-    notes_moment: int
+    notes_read_seq: int
     notes_wanted: bool
-    written_moment: int
+    written_seq: int
     searched: bool
     finished: bool
-    silence: str | None
-    would: list[str]
+    noise_rule: str | None
+    dry_run_notes: list[str]
     merged_into: str | None
     restricted: bool
     restricted_since: datetime | None
-    rest: dict[str, Any] | None
+    settled_fingerprint: dict[str, Any] | None
     log: list[dict[str, Any]] | None
-    log_moment: int
-    news_moment: int
-    spells: list[dict[str, Any]]
+    log_read_seq: int
+    changed_seq: int
+    severity_periods: list[dict[str, Any]]
     due_at: datetime | None
-    beside: list[str]
-    sought_for: datetime | None
+    non_items: list[str]
+    postmortem_searched_for: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +62,8 @@ class TicketRecord:
     placed_status: str | None
     refused: list[str]
     snapshot: dict[str, Any] | None
-    moment: int
-    written_moment: int
+    read_seq: int
+    written_seq: int
     out_of_sight_since: datetime | None
     closed: dict[str, Any] | None
     created_at: datetime
@@ -80,15 +80,15 @@ class PostmortemRecord:
     origin: str
     agreed: dict[str, Any]
     snapshot: dict[str, Any] | None
-    moment: int
-    written_moment: int
+    read_seq: int
+    written_seq: int
     changes: list[dict[str, Any]]
     changes_until: datetime | None
     follow_ups: list[dict[str, Any]]
     follow_ups_since: datetime | None
     out_of_sight_since: datetime | None
     created_at: datetime
-    recalled_for: datetime | None
+    rebuilt_for: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,14 +102,14 @@ class ActionItemRecord:
     source: str
     facts: dict[str, Any]
     snapshot: dict[str, Any] | None
-    moment: int
-    written_moment: int
+    read_seq: int
+    written_seq: int
     changes: list[dict[str, Any]]
     changes_until: datetime | None
     ended_at: datetime | None
     out_of_sight_since: datetime | None
     first_seen_at: datetime
-    recalled_for: datetime | None
+    rebuilt_for: datetime | None
 
 
 @dataclass(frozen=True, slots=True)

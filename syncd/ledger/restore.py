@@ -24,10 +24,10 @@ from syncd.ledger.database.lock import LedgerLock
 from syncd.ledger.database.migrate import backup_file
 from syncd.ledger.open import Ledger, open_for_work, set_meta
 from syncd.ledger.store import audit, outbox
-from syncd.ledger.store.change_queue import look_again_in
+from syncd.ledger.store.change_queue import notice_changes_in
 from syncd.ledger.store.key_values import set_cursor_in
 from syncd.ledger.store.outbox import GivenUp
-from syncd.ledger.store.restored import CURSOR, UNSENT, WHY
+from syncd.ledger.store.restored import KEY, UNSENT, WHY
 from syncd.ledger.store.snapshots import still_open_in, unfinished_in
 from syncd.ledger.store.tables import AuditEventRow, IncidentRow, RequestRow, TicketRow
 
@@ -100,7 +100,7 @@ def _begin_anew(
     with ledger.db.write() as session:
         last = session.exec(select(AuditEventRow.at).order_by(col(AuditEventRow.seq).desc()).limit(1)).first()
         set_meta(session, "restored", now.isoformat())
-        set_cursor_in(session, CURSOR, at=now.isoformat(), boot_id=stamp.boot_id, boottime=stamp.boottime)
+        set_cursor_in(session, KEY, at=now.isoformat(), boot_id=stamp.boot_id, boottime=stamp.boottime)
         unsent, forgotten = _empty_outbox(session, now)
         for row in session.exec(
             select(IncidentRow).where(col(IncidentRow.id).not_in(select(TicketRow.incident_id)))
@@ -116,9 +116,9 @@ def _begin_anew(
             }
             session.add(request)
         concerned = {*still_open_in(session), *unfinished_in(session)}
-        moment = ledger.moments.next()
+        read_seq = ledger.logical_clock.next()
         for ticket in (False, True):
-            look_again_in(session, concerned, now, moment, "the ledger was restored", ticket=ticket)
+            notice_changes_in(session, concerned, now, read_seq, "the ledger was restored", ticket=ticket)
         audit.append(
             session,
             now,
@@ -139,7 +139,7 @@ def _empty_outbox(session: Session, now: datetime) -> tuple[tuple[str, ...], int
         if row.target in UNSENT:
             outbox.finish(session, row, OperationState.DROPPED, now, why=WHY)
             unsent.append(f"{row.kind}: {row.reason} (decided {row.decided_at:%Y-%m-%d %H:%M} UTC)")
-        elif row.state in (OperationState.IN_FLIGHT, OperationState.SETTLING):
+        elif row.state in (OperationState.IN_FLIGHT, OperationState.UNKNOWN):
             continue
         elif row.op_class == OperationClass.STATE:
             outbox.finish(session, row, OperationState.SUPERSEDED, now, why="the ledger was restored")

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from syncd.domain.base import JsonValue, UtcTime, Value
 from syncd.domain.duty import Duty, Waiver
-from syncd.domain.history import Change, Spell, Turn
+from syncd.domain.history import Change, SeverityPeriod, StateChange
 from syncd.domain.incident import Incident, Note
 from syncd.domain.mapping.mapping import Mapping, ServiceSection
 from syncd.domain.operation import Operation
@@ -99,7 +99,7 @@ class ItemState(Value):
     first_seen_at: UtcTime
 
 
-class Absorbed(Value):
+class MergedSource(Value):
     """An incident that was merged into this one: its severity, and whether that owed a postmortem."""
 
     id: str
@@ -126,17 +126,17 @@ class Case(Value):
     `now` is the moment of the decision; without
     it nothing waits. `merged_from` are the incidents that were merged into this one. What is `restricted`
     holds no title and no texts here either. `attempted` is, by aspect, what the latest write to the ticket
-    would have made it show, where nobody knows whether it was carried out. `turns` are the incident's
-    changes of state, None where its log was not read since the last; `spells` the severities that it had.
-    `skewed` says that our clock and a service's are too far apart to judge a deadline. `absorbed` tells of
-    those merged into it. `approvers` are the Jira accounts of who may waive, None where that was not looked
-    up (it is when a label asks for it).
+    would have made it show, where nobody knows whether it was carried out. `state_changes` are the incident's
+    changes of state, None where its log was not read since the last; `severity_periods` the severities that
+    it had. `skewed` says that our clock and a service's are too far apart to judge a deadline.
+    `merged_sources` tells of those merged into it. `approvers` are the Jira accounts of who may waive, None
+    where that was not looked up (it is when a label asks for it).
     `sent` are the mails that left or may have left, by key, with the moment; of merged incidents, too.
-    `addresses` are those that are known of Jira accounts, by id. `beside` are the issues beside ticket and
+    `addresses` are those that are known of Jira accounts, by id. `non_items` are the issues beside ticket and
     postmortem that were looked at already; `service_owner` is the account of the service's owner, None where
     it was not looked up (`owner_known`) or nobody assignable was found. `earlier` are the values (JSON) that
     keys of the mapping had when the incident was resolved, as far as they were changed since; None: the key
-    did not exist. `recall` names what has to be asked first for what an earlier ledger knew: "postmortem",
+    did not exist. `rebuild` names what has to be asked first for what an earlier ledger knew: "postmortem",
     "items".
     """
 
@@ -148,28 +148,28 @@ class Case(Value):
     fallback: Account | None = None
     once: frozenset[str] = frozenset()
     instance: str = ""
-    silent: bool = False
+    before_enforcement: bool = False
     restricted: bool = False
     attempted: dict[str, JsonValue] = Field(default_factory=dict)
     now: UtcTime | None = None
     merged_into: MergeTarget | None = None
     merged_from: tuple[str, ...] = ()
-    turns: tuple[Turn, ...] | None = None
-    spells: tuple[Spell, ...] = ()
+    state_changes: tuple[StateChange, ...] | None = None
+    severity_periods: tuple[SeverityPeriod, ...] = ()
     postmortem: PostmortemState | None = None
     items: tuple[ItemState, ...] = ()
     duties: tuple[Duty, ...] = ()
     waivers: tuple[Waiver, ...] = ()
     skewed: bool = False
-    absorbed: tuple[Absorbed, ...] = ()
+    merged_sources: tuple[MergedSource, ...] = ()
     approvers: frozenset[str] | None = None
     sent: dict[str, UtcTime] = Field(default_factory=dict)
     addresses: dict[str, str] = Field(default_factory=dict)
     earlier: dict[str, str | None] = Field(default_factory=dict)
-    beside: frozenset[str] = frozenset()
+    non_items: frozenset[str] = frozenset()
     service_owner: Account | None = None
     owner_known: bool = False
-    recall: frozenset[str] = frozenset()
+    rebuild: frozenset[str] = frozenset()
 
     def duty(self, kind: str, subject: str | None = None) -> Duty | None:
         """The duty of a kind with the latest clock; `subject` None: the incident's own."""
@@ -208,8 +208,8 @@ class Remark(Value):
 class Decision(Value):
     """What ought to be done now, what is agreed without a write, what was left and why.
 
-    `again` is in how many seconds the passing of time alone may change the answer. `would` says what a
-    rule in mode `report` would have done. `silence` names the noise rule that keeps the ticket back.
+    `again` is in how many seconds the passing of time alone may change the answer. `dry_run_notes` says what
+    a rule in mode `report` would have done. `noise_rule` names the noise rule that keeps the ticket back.
     `duties` are those that stand otherwise than the case has them. `look` names what has to be read before
     it can be decided: `log` (the incident's), `postmortem`, `items` or `ticket` (with their changelogs),
     `approvers` (their accounts). `waivers` were given or ended with a label in Jira.
@@ -220,8 +220,8 @@ class Decision(Value):
     agreed: dict[str, JsonValue] = Field(default_factory=dict)
     remarks: tuple[Remark, ...] = ()
     again: float | None = None
-    would: tuple[str, ...] = ()
-    silence: str | None = None
+    dry_run_notes: tuple[str, ...] = ()
+    noise_rule: str | None = None
     duties: tuple[Duty, ...] = ()
     look: frozenset[str] = frozenset()
     waivers: tuple[Waiver, ...] = ()
@@ -234,8 +234,8 @@ class Decision(Value):
             agreed={**self.agreed, **other.agreed},
             remarks=self.remarks + other.remarks,
             again=min((one for one in (self.again, other.again) if one is not None), default=None),
-            would=self.would + other.would,
-            silence=self.silence or other.silence,
+            dry_run_notes=self.dry_run_notes + other.dry_run_notes,
+            noise_rule=self.noise_rule or other.noise_rule,
             duties=self.duties + other.duties,
             look=self.look | other.look,
             waivers=self.waivers + other.waivers,

@@ -11,15 +11,15 @@ from collections.abc import Callable, Iterable
 from syncd.domain.duty import Duty
 from syncd.policy.case import Case, Decision, Rulebook
 from syncd.policy.follow_ups.judge import decide_follow_ups
-from syncd.policy.follow_ups.operations import tell_follow_ups
-from syncd.policy.notify.duty_comments import tell_duties
+from syncd.policy.follow_ups.operations import act_on_follow_ups
+from syncd.policy.notify.duty_comments import comment_on_duties
 from syncd.policy.notify.notices import decide_notices
 from syncd.policy.notify.reminders import decide_reminders
 from syncd.policy.postmortem.create import decide_postmortem
 from syncd.policy.postmortem.duties import decide_duties
-from syncd.policy.postmortem.waiver_comments import tell_waivers
+from syncd.policy.postmortem.waiver_comments import comment_on_waivers
 from syncd.policy.restricted import decide_level
-from syncd.policy.rules_in_force import as_held
+from syncd.policy.rules_in_force import rules_in_force
 from syncd.policy.ticket.auto_close import decide_closing
 from syncd.policy.ticket.close_gate import decide_gate
 from syncd.policy.ticket.create import decide_ticket
@@ -44,10 +44,10 @@ RULES: tuple[Callable[[Case, Rulebook], Decision], ...] = (
 
 JUDGING: tuple[Callable[[Case, Rulebook], Decision], ...] = (decide_duties, decide_follow_ups)
 """Rules that say how the duties stand, one after the other; each sees what those before it said."""
-TELLING: tuple[Callable[[Case, Rulebook], Decision], ...] = (
-    tell_duties,
-    tell_waivers,
-    tell_follow_ups,
+ACTING: tuple[Callable[[Case, Rulebook], Decision], ...] = (
+    comment_on_duties,
+    comment_on_waivers,
+    act_on_follow_ups,
     decide_gate,
     decide_closing,
     decide_notices,
@@ -62,9 +62,9 @@ def decide(case: Case, book: Rulebook) -> Decision:
     What a noise rule keeps back needs nothing else. While something has to be read first (`look`), nobody
     is told anything that rests on it.
     """
-    book = as_held(case, book)
+    book = rules_in_force(case, book)
     case, decision = _by_rules(case, book)
-    if decision.silence:
+    if decision.noise_rule:
         return decision
     for rule in JUDGING:
         judged = rule(case, book)
@@ -72,7 +72,7 @@ def decide(case: Case, book: Rulebook) -> Decision:
         case = with_duties(case, judged.duties)
     if decision.look:
         return decision
-    for rule in TELLING:
+    for rule in ACTING:
         decision = decision.plus(rule(case, book))
     return decision
 
@@ -82,7 +82,7 @@ def decide_unseen(case: Case, book: Rulebook) -> Decision:
 
     No duty is judged and nobody is told anything; what rests on the look is not among the operations.
     """
-    return _by_rules(case, as_held(case, book))[1]
+    return _by_rules(case, rules_in_force(case, book))[1]
 
 
 def _by_rules(case: Case, book: Rulebook) -> tuple[Case, Decision]:
@@ -92,7 +92,7 @@ def _by_rules(case: Case, book: Rulebook) -> tuple[Case, Decision]:
     case = with_agreed(case, decision.agreed)
     for rule in RULES:
         decision = decision.plus(rule(case, book))
-        if decision.silence:
+        if decision.noise_rule:
             return case, decision
     return case, decision.plus(decide_two_way(case, book, decision))
 

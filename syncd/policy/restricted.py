@@ -13,7 +13,7 @@ from syncd.config.templates.text_limits import title_matches
 from syncd.domain.base import Reference
 from syncd.domain.incident import Incident, stub_title
 from syncd.domain.mapping.mapping import Mapping, ServiceSection
-from syncd.domain.operation import EditTicket, FillStub
+from syncd.domain.operation import EditTicket, FillRestrictedStub
 from syncd.domain.operation.keys import fill_key, level_key, object_of_ticket
 from syncd.domain.project import ResolvedProject
 from syncd.domain.ticket import Issue
@@ -107,7 +107,7 @@ def decide_level(case: Case, book: Rulebook) -> Decision:
     level = level_of(book.mapping, book.project)
     if level is None:
         why = "our account may set no level of the mapping, so its ticket is as it was"
-        return Decision() if ticket.agreed.get(STUB) else _say_once(case, why)
+        return Decision() if ticket.agreed.get(STUB) else _comment_once(case, why)
     return Decision(
         operations=(
             EditTicket(
@@ -124,7 +124,7 @@ def decide_level(case: Case, book: Rulebook) -> Decision:
 
 
 def _fill(case: Case) -> Decision:
-    fill = FillStub(
+    fill = FillRestrictedStub(
         key=fill_key(case.incident.id),
         incident=case.incident.id,
         object=object_of_ticket(case.incident.id),
@@ -134,6 +134,6 @@ def _fill(case: Case) -> Decision:
     return Decision(operations=(fill,))
 
 
-def _say_once(case: Case, why: str) -> Decision:
+def _comment_once(case: Case, why: str) -> Decision:
     told = case.ticket is None or _TOLD in case.ticket.agreed
     return Decision() if told else Decision(agreed={_TOLD: True}, remarks=(Remark(rule=LEFT, reason=why),))

@@ -25,7 +25,7 @@ HASHED = "hash "
 Section = TypeVar("Section", bound=BaseModel)
 
 
-def as_held(case: Case, book: Rulebook) -> Rulebook:
+def rules_in_force(case: Case, book: Rulebook) -> Rulebook:
     """The rulebook as it held when the incident was resolved; that of now where nothing changed since."""
     if not case.earlier:
         return book
@@ -36,7 +36,7 @@ def as_held(case: Case, book: Rulebook) -> Rulebook:
 
 
 def held_mapping(case: Case, mapping: Mapping) -> Mapping:
-    """As `as_held`, the mapping alone."""
+    """As `rules_in_force`, the mapping alone."""
     if not case.earlier:
         return mapping
     severities = {

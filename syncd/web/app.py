@@ -78,10 +78,10 @@ async def _healthz(source: Source, _request: Request) -> Response:
 
 async def _readyz(source: Source, _request: Request) -> Response:
     """Whether the daemon is up to date with both services, and how much waits."""
-    stands = await run_in_threadpool(source.standing)
+    stands = await run_in_threadpool(source.daemon_status)
     ready = source.up_to_date(stands.good)
     oldest = stands.oldest_waiting
-    age = (source.desk.clock.now() - oldest).total_seconds() if oldest else None
+    age = (source.context.clock.now() - oldest).total_seconds() if oldest else None
     data = {
         "ready": ready,
         "last_good_cycle": {side: at.isoformat() for side, at in stands.good.items()},

@@ -16,8 +16,8 @@ from prometheus_client.registry import Collector, CollectorRegistry
 
 from syncd import __version__
 from syncd.engine.runtime.read_lag import BULK, INDEX
-from syncd.engine.runtime.watchdog import Pulse
-from syncd.engine.status import SIDES, Standing
+from syncd.engine.runtime.watchdog import Watchdog
+from syncd.engine.status import SIDES, DaemonStatus
 from syncd.ledger.views.metrics import measures
 from syncd.web.source import Source
 
@@ -29,9 +29,9 @@ Family = GaugeMetricFamily | CounterMetricFamily | HistogramMetricFamily
 class Metrics(Collector):
     """Everything that is measured; `started` is when this run of the daemon began."""
 
-    def __init__(self, source: Source, pulse: Pulse, started: datetime) -> None:
+    def __init__(self, source: Source, watchdog: Watchdog, started: datetime) -> None:
         self._source = source
-        self._pulse = pulse
+        self._pulse = watchdog
         self._started = started
         self.registry = CollectorRegistry()
         self._lags = {
@@ -46,30 +46,31 @@ class Metrics(Collector):
     def text(self) -> bytes:
         """All of it in Prometheus' text format."""
         for way, histogram in self._lags.items():
-            for delay in self._source.desk.lags.take(way):
+            for delay in self._source.context.read_lags.take(way):
                 histogram.observe(delay)
         return generate_latest(self.registry)
 
     def collect(self) -> Iterator[Any]:
         """Ask the daemon for its figures."""
-        standing = self._source.standing()
+        daemon_status = self._source.daemon_status()
         yield _gauge("syncd_info", "The version that runs.", [(("version", __version__), 1)])
-        yield from self._cycles(standing)
+        yield from self._cycles(daemon_status)
         yield from self._requests()
-        yield from self._operations(standing)
+        yield from self._operations(daemon_status)
         yield from self._from_ledger()
         webhooks = [((*key,), number) for key, number in self._source.webhooks().items()]
         yield _counter("syncd_webhooks", "Webhooks by what became of them.", ("source", "outcome"), webhooks)
 
-    def _cycles(self, standing: Standing) -> Iterator[Family]:
-        now = self._source.desk.clock.now()
+    def _cycles(self, daemon_status: DaemonStatus) -> Iterator[Family]:
+        now = self._source.context.clock.now()
         ages = [
-            (("side", side), (now - standing.good.get(side, self._started)).total_seconds()) for side in SIDES
+            (("side", side), (now - daemon_status.good.get(side, self._started)).total_seconds())
+            for side in SIDES
         ]
         words = "Since the last good read of a side, or since the start where there was none."
         yield _gauge("syncd_cycle_age_seconds", words, ages)
         yield _counter("syncd_cycles", "Cycles that came to their end.", (), [((), self._pulse.cycles)])
-        down = [(("service", side), int(side in standing.down)) for side in SIDES]
+        down = [(("service", side), int(side in daemon_status.down)) for side in SIDES]
         yield _gauge("syncd_service_down", "Whether a service cannot be used.", down)
         refused = [(("service", side), int(side in self._source.refused())) for side in SIDES]
         yield _gauge("syncd_credential_refused", "Whether a service refuses our credentials.", refused)
@@ -79,7 +80,7 @@ class Metrics(Collector):
     def _requests(self) -> Iterator[Family]:
         counts: dict[tuple[str, ...], float] = {}
         seconds: dict[tuple[str, ...], float] = {}
-        for asked, tally in self._source.desk.counts.snapshot().items():
+        for asked, tally in self._source.context.counts.snapshot().items():
             key = (asked.service, asked.outcome)
             counts[key] = counts.get(key, 0) + tally.requests
             seconds[asked.service,] = seconds.get((asked.service,), 0) + tally.seconds
@@ -88,21 +89,23 @@ class Metrics(Collector):
         words = "Seconds spent in requests."
         yield _counter("syncd_request_seconds", words, ("service",), seconds.items())
 
-    def _operations(self, standing: Standing) -> Iterator[Family]:
-        states = [(("state", state), number) for state, number in standing.operations.items()]
+    def _operations(self, daemon_status: DaemonStatus) -> Iterator[Family]:
+        states = [(("state", state), number) for state, number in daemon_status.operations.items()]
         yield _gauge("syncd_operations", "Operations by state.", states)
-        oldest, now = standing.oldest_waiting, self._source.desk.clock.now()
+        oldest, now = daemon_status.oldest_waiting, self._source.context.clock.now()
         age = (now - oldest).total_seconds() if oldest else 0.0
         yield _gauge("syncd_oldest_waiting_seconds", "Age of the oldest operation that waits.", [((), age)])
-        yield _gauge("syncd_open_incidents", "Incidents that are open.", [((), standing.open_incidents)])
-        paused = [(("target", target), 1) for target in standing.paused]
+        yield _gauge("syncd_open_incidents", "Incidents that are open.", [((), daemon_status.open_incidents)])
+        paused = [(("target", target), 1) for target in daemon_status.paused]
         yield _gauge("syncd_paused", "What people have paused.", paused)
         yield _gauge(
-            "syncd_held", "Whether decided writes wait for a release or an acceptance.", [((), standing.held)]
+            "syncd_held",
+            "Whether decided writes wait for a release or an acceptance.",
+            [((), daemon_status.held)],
         )
 
     def _from_ledger(self) -> Iterator[Family]:
-        measured = measures(self._source.desk.ledger, self._started)
+        measured = measures(self._source.context.ledger, self._started)
         delays = measured.ticket_delays
         delay = HistogramMetricFamily("syncd_ticket_delay_seconds", "From an incident to its ticket.")
         delay.add_metric([], _buckets(delays, TICKET_BUCKETS), sum(delays))
@@ -110,9 +113,13 @@ class Metrics(Collector):
         states = [(("state", state), number) for state, number in measured.duties.items()]
         yield _gauge("syncd_duties", "Duties by state.", states)
         yield _gauge(
-            "syncd_doubles_found", "Doubles that the sweep has found.", [((), measured.doubles_found)]
+            "syncd_duplicates_found",
+            "Duplicates that the nightly search has found.",
+            [((), measured.doubles_found)],
         )
-        yield _gauge("syncd_doubles_left", "Doubles that wait for a person.", [((), measured.doubles_left)])
+        yield _gauge(
+            "syncd_duplicates_left", "Duplicates that wait for a person.", [((), measured.doubles_left)]
+        )
 
 
 def _gauge(

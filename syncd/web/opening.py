@@ -24,7 +24,7 @@ def open_listener(settings: Settings, source: Source, started: datetime) -> List
         tuple(one.get_secret_value() for one in settings.pagerduty_webhook_secrets),
         jira.get_secret_value() if jira else None,
     )
-    app = make_app(source, Metrics(source, source.pulse, started), secrets)
+    app = make_app(source, Metrics(source, source.watchdog, started), secrets)
     try:
         return Listener(*settings.listen, app)
     except OSError as error:

@@ -1,4 +1,4 @@
-"""The webhook receivers: a signed body becomes a row of `look_again`, and nothing else.
+"""The webhook receivers: a signed body becomes a row of `notice_changes`, and nothing else.
 
 Answers come within five seconds, else the sender tries again; what cannot be used is accepted and passed
 over, because three refused webhooks in a row end a PagerDuty subscription for a day. The polls would find
@@ -13,7 +13,7 @@ from threading import Lock
 
 from loguru import logger
 
-from syncd.engine.context import Desk
+from syncd.engine.context import EngineContext
 from syncd.ledger.store import webhooks
 from syncd.web.events import IncidentEvent, jira_event, pagerduty_event
 
@@ -24,8 +24,8 @@ REMEMBERED = 10_000
 class Receiver:
     """Takes verified bodies; `hand_out` has incidents looked at soon."""
 
-    def __init__(self, desk: Desk, hand_out: Callable[[Iterable[str]], None]) -> None:
-        self._desk = desk
+    def __init__(self, context: EngineContext, hand_out: Callable[[Iterable[str]], None]) -> None:
+        self._context = context
         self._hand_out = hand_out
         self._lock = Lock()
         self._known: OrderedDict[str, None] = OrderedDict()
@@ -39,21 +39,23 @@ class Receiver:
         delivery = delivery or event.id
         if self._came_before("pagerduty", delivery):
             return "known"
-        desk = self._desk
+        context = self._context
         concerns_us = self._concerns_us(event)
         if concerns_us:
-            now, moment = desk.clock.now(), desk.ledger.moments.next()
+            now, read_seq = context.clock.now(), context.ledger.logical_clock.next()
             why = f"PagerDuty sent {event.kind}"
-            webhooks.note_incident_event(desk.ledger, event.incident, now, moment, why, notes=event.notes)
+            webhooks.note_incident_event(
+                context.ledger, event.incident, now, read_seq, why, notes=event.notes
+            )
             self._hand_out([event.incident])
         self._remember("pagerduty", delivery)
         return "used" if concerns_us else "unused"
 
     def _concerns_us(self, event: IncidentEvent) -> bool:
         """Whether the incident is known, or stands on a service of a mapping."""
-        if webhooks.team_of_incident(self._desk.ledger, event.incident) is not None:
+        if webhooks.team_of_incident(self._context.ledger, event.incident) is not None:
             return True
-        return self._desk.team_of(event.service_id, event.service_name) is not None
+        return self._context.team_of(event.service_id, event.service_name) is not None
 
     def jira(self, body: bytes, delivery: str) -> str:
         """One webhook of Jira; return what became of it."""
@@ -62,14 +64,14 @@ class Receiver:
             return "unused"
         if self._came_before("jira", delivery):
             return "known"
-        desk = self._desk
-        ticket = webhooks.ticket_of_issue(desk.ledger, event.issue)
+        context = self._context
+        ticket = webhooks.ticket_of_issue(context.ledger, event.issue)
         if ticket is not None:
             webhooks.note_ticket_event(
-                desk.ledger,
+                context.ledger,
                 ticket,
-                desk.clock.now(),
-                desk.ledger.moments.next(),
+                context.clock.now(),
+                context.ledger.logical_clock.next(),
                 f"Jira sent {event.kind}",
                 deleted=event.deleted,
                 account=event.account,

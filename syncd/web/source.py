@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from syncd.engine.context import Desk
-from syncd.engine.runtime.watchdog import Pulse
-from syncd.engine.status import Standing, standing
+from syncd.engine.context import EngineContext
+from syncd.engine.runtime.watchdog import Watchdog
+from syncd.engine.status import DaemonStatus, daemon_status
 from syncd.ledger.open import instance_of
 from syncd.remote.errors import Cause
 from syncd.web.receive import Receiver
@@ -21,24 +21,24 @@ READY_FOR = timedelta(minutes=5)
 class Source:
     """The daemon as its listener sees it; `expires` are the days on which credentials end."""
 
-    desk: Desk
-    pulse: Pulse
+    context: EngineContext
+    watchdog: Watchdog
     good: Callable[[], dict[str, datetime]]
     receiver: Receiver
     poll_seconds: float
     expires: dict[str, date]
 
-    def standing(self) -> Standing:
+    def daemon_status(self) -> DaemonStatus:
         """How the daemon stands."""
-        return standing(self.desk, self.good())
+        return daemon_status(self.context, self.good())
 
     def sick(self) -> str | None:
         """Why the process ought to be ended and started again; None: it is well."""
-        stuck = self.pulse.stuck()
+        stuck = self.watchdog.stuck()
         if stuck:
             return stuck
         try:
-            instance_of(self.desk.ledger)
+            instance_of(self.context.ledger)
         except Exception as error:  # noqa: BLE001 - whatever it is, the ledger does not answer
             return f"the ledger does not answer: {type(error).__name__}"
         return None
@@ -46,16 +46,16 @@ class Source:
     def up_to_date(self, good: dict[str, datetime]) -> bool:
         """Whether both sides were read lately."""
         limit = max(READY_FOR, timedelta(seconds=3 * self.poll_seconds))
-        now = self.desk.clock.now()
+        now = self.context.clock.now()
         return len(good) == 2 and all(now - at <= limit for at in good.values())
 
     def refused(self) -> set[str]:
         """The services that refuse our credentials."""
-        return {one.name for one in self.desk.health.down() if one.cause is Cause.CREDENTIALS}
+        return {one.name for one in self.context.health.down() if one.cause is Cause.CREDENTIALS}
 
     def expiring(self) -> dict[str, int]:
         """Days until each credential expires, below zero after it."""
-        today = self.desk.clock.now().date()
+        today = self.context.clock.now().date()
         return {name: (day - today).days for name, day in self.expires.items()}
 
     def webhooks(self) -> dict[tuple[str, str], int]:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from pathlib import Path
 
-from crash.worker import SharedClock, Task, make_desk
+from crash.worker import SharedClock, Task, make_context
 from crash.world import Sandbox, start_sandbox
 from loguru import logger
 from rich.console import Console
@@ -24,8 +24,8 @@ from rich.table import Table
 
 from bench import backfill, large, start, storm
 from bench.figure import Figure
-from syncd.engine.context import Desk
-from syncd.engine.loop import Engine
+from syncd.engine.context import EngineContext
+from syncd.engine.loop import ControlLoop
 
 
 class Bench:
@@ -33,16 +33,18 @@ class Bench:
 
     def __init__(self, sandbox: Sandbox, folder: Path) -> None:
         self.sandbox = sandbox
-        self.desk: Desk = make_desk(sandbox, Task(folder / "bench.db", "boot", 0, 30.0, 600.0, 0))
-        self.engine = Engine(self.desk)
-        self.engine.contact()
+        self.context: EngineContext = make_context(
+            sandbox, Task(folder / "bench.db", "boot", 0, 30.0, 600.0, 0)
+        )
+        self.loop = ControlLoop(self.context)
+        self.loop.make_first_contact()
 
     def cycle(self, seconds: float = 30.0) -> None:
         """One cycle with its work, `seconds` after the last."""
-        if isinstance(self.desk.clock, SharedClock):
-            self.desk.clock.advance(seconds)
-        self.engine.cycle()
-        self.engine.dispatcher.drain()
+        if isinstance(self.context.clock, SharedClock):
+            self.context.clock.advance(seconds)
+        self.loop.cycle()
+        self.loop.work_queue.drain()
 
     def requests(self) -> dict[str, int]:
         """How often each kind of request was answered so far."""
@@ -68,8 +70,8 @@ def quiet(bench: Bench) -> list[Figure]:
     before = bench.requests()
     began = time.process_time()
     for _ in range(rounds):
-        bench.engine.cycle()
-        bench.engine.dispatcher.drain()
+        bench.loop.cycle()
+        bench.loop.work_queue.drain()
     spent = (time.process_time() - began) / rounds * 1000
     asked = sum(_difference(before, bench.requests()).values()) / rounds
     return [

@@ -12,12 +12,12 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from crash.worker import SharedClock, Task, make_desk
+from crash.worker import SharedClock, Task, make_context
 from crash.world import Sandbox, start_sandbox
 from rig import mapping
 
 from bench.figure import Figure
-from syncd.engine.loop import Engine
+from syncd.engine.loop import ControlLoop
 from syncd.ledger.store.requests import ask
 from syncd.sandbox.world import World
 
@@ -69,21 +69,21 @@ def measure() -> list[Figure]:
     sandbox = start_sandbox(1, others_per_hour=0.0, search_lag=0.0, preset=_past)
     try:
         with tempfile.TemporaryDirectory() as folder:
-            desk = make_desk(sandbox, Task(Path(folder) / "backfill.db", "boot", 0, 30.0, 600.0, 0))
-            desk.mappings = (mapping(enforce_from="2027-01-01", backfill={"tickets": "all"}),)
-            engine = Engine(desk)
-            engine.cycle()
-            engine.come_to_rest()
-            ask(desk.ledger, "accept", {}, "bench", desk.clock.now())
+            context = make_context(sandbox, Task(Path(folder) / "backfill.db", "boot", 0, 30.0, 600.0, 0))
+            context.mappings = (mapping(enforce_from="2027-01-01", backfill={"tickets": "all"}),)
+            loop = ControlLoop(context)
+            loop.cycle()
+            loop.run_until_idle()
+            ask(context.ledger, "accept", {}, "bench", context.clock.now())
             for _ in range(CYCLES):
-                if isinstance(desk.clock, SharedClock):
-                    desk.clock.advance(30.0)
-                engine.cycle()
-                engine.come_to_rest()
+                if isinstance(context.clock, SharedClock):
+                    context.clock.advance(30.0)
+                loop.cycle()
+                loop.run_until_idle()
                 if not _wrong(sandbox):
                     break
             asked, wrong = _asked(sandbox), _wrong(sandbox)
-            desk.ledger.close()
+            context.ledger.close()
     finally:
         sandbox.stop()
     if wrong:

@@ -63,8 +63,8 @@ def _rows(rng: random.Random) -> Iterator[tuple[type[Any], dict[str, Any]]]:
                 "origin": "operation",
                 "agreed": {},
                 "refused": [],
-                "moment": 0,
-                "written_moment": 0,
+                "read_seq": 0,
+                "written_seq": 0,
                 "created_at": at,
             },
         )
@@ -88,17 +88,17 @@ def _incident(
         "resolved_at": resolved,
         "first_seen_at": at,
         "snapshot": {"id": ident, "title": f"Latency {number}", "service": {"name": rng.choice(SERVICES)}},
-        "moment": number,
-        "notes_moment": 0,
+        "read_seq": number,
+        "notes_read_seq": 0,
         "notes_wanted": False,
-        "written_moment": 0,
+        "written_seq": 0,
         "searched": True,
         "finished": True,
-        "would": [],
+        "dry_run_notes": [],
         "restricted": False,
-        "log_moment": 0,
-        "news_moment": 0,
-        "spells": [],
+        "log_read_seq": 0,
+        "changed_seq": 0,
+        "severity_periods": [],
         "due_at": NOW + timedelta(days=rng.uniform(0.1, 60)) if number % 5 == 0 else None,
     }
 
@@ -107,12 +107,12 @@ def _after(
     rng: random.Random, ident: str, number: int, resolved: datetime
 ) -> Iterator[tuple[type[Any], dict[str, Any]]]:
     issue, owner = str(500_000 + number), {"name": rng.choice(OWNERS), "active": True}
-    paper = {"project": "OPS", "moment": 0, "written_moment": 0, "changes": []}
+    duty_issue = {"project": "OPS", "read_seq": 0, "written_seq": 0, "changes": []}
     snapshot = {"summary": "Alert on the age", "status": {"name": "To Do"}, "assignee": owner}
     yield (
         PostmortemRow,
         {
-            **paper,
+            **duty_issue,
             "incident_id": ident,
             "issue_id": str(300_000 + number),
             "key": f"OPS-{300_000 + number}",
@@ -126,7 +126,7 @@ def _after(
     yield (
         ActionItemRow,
         {
-            **paper,
+            **duty_issue,
             "issue_id": issue,
             "incident_id": ident,
             "key": f"OPS-{issue}",

@@ -23,9 +23,9 @@ from jira import JIRA
 from rig import PlainRenderer, mapping
 
 from bench.figure import Figure
-from syncd.engine.context import Clients, Desk
+from syncd.engine.context import EngineContext, Services
 from syncd.engine.jira_knowledge.project_cache import JiraFacts
-from syncd.engine.loop import WORKERS, Engine
+from syncd.engine.loop import WORKERS, ControlLoop
 from syncd.engine.runtime.service_health import Health
 from syncd.engine.runtime.system_clock import SystemClock
 from syncd.ledger.open import open_for_work
@@ -54,34 +54,34 @@ def _slow_down(sandbox: Sandbox) -> None:
         sandbox.control("faults", way="delay", seconds=DELAY, service=service, times=None)
 
 
-def _engine(sandbox: Sandbox, folder: Path) -> Engine:
+def _loop(sandbox: Sandbox, folder: Path) -> ControlLoop:
     clock = SystemClock()
     ledger = open_for_work(f"sqlite:///{folder / 'storm.db'}", "bench", clock.now())
     # the services' own limits are off in this sandbox, and so is ours: what is measured is the daemon
     rates = {"pagerduty": Rate(1000, 1000), "jira": Rate(1000, 1000)}
     transport = Transport(clock, budget=Budget(clock, rates))
-    clients = Clients(
+    services = Services(
         lambda: pagerduty_client(
             sandbox.urls["pagerduty"], PAGERDUTY_KEY, "amara.osei@qrpay.example", transport
         ),
         lambda: jira_client(sandbox.urls["jira"], JIRA_KEY, transport, email=BOT_EMAIL),
     )
-    desk = Desk(
+    context = EngineContext(
         ledger=ledger,
         clock=clock,
-        clients=clients,
+        services=services,
         mappings=(mapping(enforce_from="2026-01-01"),),
-        facts=JiraFacts(lambda: clients.jira, clock),
+        facts=JiraFacts(lambda: services.jira, clock),
         health=Health(clock),
         budgets=transport.budget,
         renderer=PlainRenderer(),
     )
-    return Engine(desk)
+    return ControlLoop(context)
 
 
-def _tickets(engine: Engine) -> int:
+def _tickets(loop: ControlLoop) -> int:
     """Asked fifty times a second, so past everything that would count as the daemon's own work."""
-    with closing(sqlite3.connect(engine.desk.ledger.file)) as connection:
+    with closing(sqlite3.connect(loop.context.ledger.file)) as connection:
         return int(connection.execute("SELECT count(*) FROM ticket").fetchone()[0])
 
 
@@ -104,30 +104,30 @@ def daemon(count: int, *, bulk: bool) -> Run:
     sandbox = start_sandbox(1, others_per_hour=0.0, search_lag=0.0, running=True)
     try:
         with tempfile.TemporaryDirectory() as folder:
-            engine = _engine(sandbox, Path(folder))
-            engine.bulk.enabled = bulk
-            engine.contact()
-            engine.cycle()
+            loop = _loop(sandbox, Path(folder))
+            loop.bulk.enabled = bulk
+            loop.make_first_contact()
+            loop.cycle()
             # a new ledger asks before it makes more than 50 tickets; this one has read an empty account first
-            engine.come_to_rest()
+            loop.run_until_idle()
             time.sleep(1.1)  # PagerDuty tells whole seconds: what begins now is younger than the ledger
             _trigger(sandbox, count)
             sandbox.control("journal/clear")
             _slow_down(sandbox)
-            engine.dispatcher.start(WORKERS)
+            loop.work_queue.start(WORKERS)
             before = _processor(sandbox)
             began = time.monotonic()
-            cycle = Thread(target=engine.cycle)
+            cycle = Thread(target=loop.cycle)
             cycle.start()
-            while _tickets(engine) < count and time.monotonic() - began < LONGEST:
+            while _tickets(loop) < count and time.monotonic() - began < LONGEST:
                 time.sleep(0.02)
             took = time.monotonic() - began
             ours, theirs = (now - then for now, then in zip(_processor(sandbox), before, strict=True))
-            asked, made = sandbox.read("counts")["totals"]["jira"], _tickets(engine)
-            engine.desk.stop.set()
+            asked, made = sandbox.read("counts")["totals"]["jira"], _tickets(loop)
+            loop.context.stop.set()
             cycle.join()
-            engine.dispatcher.stop(10)
-            engine.desk.ledger.close()
+            loop.work_queue.stop(10)
+            loop.context.ledger.close()
     finally:
         sandbox.stop()
     if made < count:

@@ -172,9 +172,9 @@ def test_status_says_what_a_rule_in_mode_report_would_have_done(bare: House) -> 
     bare.world.pagerduty.resolve(incident, at=long_ago + timedelta(minutes=2))
     bare.syncd("run", "--once")
     bare.syncd("run", "--once")
-    (one,) = bare.syncd("status", "--json").json["would"]
+    (one,) = bare.syncd("status", "--json").json["dry_run_notes"]
     assert one["incident"] == incident
-    assert "close the ticket" in one["would"][0]
+    assert "close the ticket" in one["dry_run_notes"][0]
     said = bare.syncd("status").out
     assert "In mode `enforce`, syncd would have done" in said
     assert "#1: close the ticket" in said

@@ -74,7 +74,7 @@ def test_it_shows_what_people_did_and_what_syncd_did_with_its_reason(demo: tuple
         r"syncd      an owner for an action item of #1 .*: its owner has left",
         r"syncd      an action item made for #1: a row of the postmortem's follow-up table",
         r"to (tomasz\.wojcik|elif\.kaya)@qrpay\.example: SEV0: ",
-        r"to priya\.raman@qrpay\.example: \[QRPay\] 2026-W47: \d+ of \d+ duties kept in time",
+        r"to priya\.raman@qrpay\.example: \[QRPay\] 2026-W47: \d+ of \d+ duties met in time",
     ],
 )
 def test_the_days_after_show_what_becomes_of_postmortems_and_follow_ups(

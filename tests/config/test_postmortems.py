@@ -20,7 +20,7 @@ from syncd.config.templates.postmortem_context import duration, postmortem_conte
 from syncd.config.templates.postmortem_text import PREFILLED_LIMIT, render_postmortem, shortened
 from syncd.config.templates.templates import Templates
 from syncd.config.templates.ticket_text import RenderedTicket
-from syncd.domain.history import Spell
+from syncd.domain.history import SeverityPeriod
 from syncd.domain.mapping.mapping import Mapping
 from syncd.domain.postmortem import Alert, Helper, Line, Story, Window
 from syncd.domain.text import utf16_len
@@ -49,7 +49,7 @@ def story(team: Mapping = QRPAY, **more: Any) -> Story:
     data: dict[str, Any] = {
         "severity": list(team.severities)[1],
         "windows": (Window(since=OPENED, until=at(75)),),
-        "spells": (Spell(severity=list(team.severities)[1], since=OPENED),),
+        "severity_periods": (SeverityPeriod(severity=list(team.severities)[1], since=OPENED),),
         "acknowledged_at": at(4),
         "helpers": (Helper(name="Amara Osei", roles=("incident commander", "acknowledged")),),
         "lines": (
@@ -160,7 +160,10 @@ def test_the_times_are_held_against_the_targets(minutes: float | None, said: str
 def test_severities_and_spans_are_listed_with_their_times() -> None:
     told = story(
         severity="SEV0",
-        spells=(Spell(severity="SEV2", since=OPENED), Spell(severity="SEV0", since=at(20))),
+        severity_periods=(
+            SeverityPeriod(severity="SEV2", since=OPENED),
+            SeverityPeriod(severity="SEV0", since=at(20)),
+        ),
         windows=(Window(since=OPENED, until=at(30)), Window(since=at(40), until=at(75))),
     )
     lines = rendered(told=told).description.splitlines()
@@ -243,7 +246,7 @@ _OURS = re.compile(
 @settings(max_examples=100, deadline=None)
 @given(stories, texts, st.sampled_from([QRPAY, RAMEN]))
 def test_a_postmortem_of_any_incident_is_harmless(told: Story, title: str, team: Mapping) -> None:
-    told = told.model_copy(update={"severity": next(iter(team.severities)), "spells": ()})
+    told = told.model_copy(update={"severity": next(iter(team.severities)), "severity_periods": ()})
     done = rendered(team, told, title=title)
     assert 1 <= utf16_len(done.summary) <= 255 and len(done.summary.splitlines()) == 1
     assert utf16_len(done.description) <= PREFILLED_LIMIT

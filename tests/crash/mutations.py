@@ -8,77 +8,77 @@ from syncd.config.templates.text_limits import slug_label
 from syncd.domain.operation import op_of, ticket_key
 from syncd.engine.act.executor import Executor, Verdict
 from syncd.engine.act.find_created import find_made, highest_seen
-from syncd.engine.act.kind import Act, Outcome, Rendered
+from syncd.engine.act.kind import OperationKind, Outcome, Rendered
 from syncd.engine.act.kinds.create_ticket import CreateTicket, _project_of
-from syncd.engine.context import Desk
-from syncd.engine.loop import Engine
+from syncd.engine.context import EngineContext
+from syncd.engine.loop import ControlLoop
 from syncd.ledger.records import OperationRecord
 from syncd.ledger.store.leaving import Leaving, claim
 
 
-def none(engine: Engine) -> None:
+def none(loop: ControlLoop) -> None:
     """The worker as it is."""
 
 
-def intent_after(engine: Engine) -> None:
+def intent_after(loop: ControlLoop) -> None:
     """The operation is recorded as under way only after its request came back."""
 
     def leave(
         self: Executor,
-        act: Act,
+        kind: OperationKind,
         operation: OperationRecord,
         rendered: Rendered,
         whole: Rendered,
         probe_from: int | None,
     ) -> Verdict:
-        desk = self._desk
-        outcome = act.send(desk, operation, whole)
-        run, now, wanted = desk.ledger.run_name, desk.clock.now(), [Leaving(operation.id, rendered)]
-        claims = claim(desk.ledger, wanted, operation.target, run, now, probe_from)
+        context = self._context
+        outcome = kind.send(context, operation, whole)
+        run, now, wanted = context.ledger.run_name, context.clock.now(), [Leaving(operation.id, rendered)]
+        claims = claim(context.ledger, wanted, operation.target, run, now, probe_from)
         if not claims:
             return Verdict.AGAIN
-        self.confirm(act, claims[0], outcome, 0.0)
+        self.confirm(kind, claims[0], outcome, 0.0)
         return Verdict.DONE
 
     Executor._leave = leave  # type: ignore[method-assign] # the point of the mutation
 
 
-def no_probe(engine: Engine) -> None:
+def no_probe(loop: ControlLoop) -> None:
     """Nobody looks for a create whose answer was lost; a settle time shorter than the lag is all there is."""
-    engine.desk.settle_seconds = 60.0
-    _look_by(lambda _desk, _row: None)
+    loop.context.settle_seconds = 60.0
+    _look_by(lambda _context, _row: None)
 
 
-def probe_without_base(engine: Engine) -> None:
+def probe_without_base(loop: ControlLoop) -> None:
     """The look begins at the highest number known by then, not by when the create left."""
 
-    def look(desk: Desk, row: OperationRecord) -> Outcome | None:
+    def look(context: EngineContext, row: OperationRecord) -> Outcome | None:
         project, incident = _project_of(row), row.incident_id
-        base = highest_seen(desk, project)
-        issue = find_made(desk, project, base, op_of(ticket_key(incident)), slug_label(f"pd-{incident}"))
+        base = highest_seen(context, project)
+        issue = find_made(context, project, base, op_of(ticket_key(incident)), slug_label(f"pd-{incident}"))
         return Outcome(issue.id, {"key": issue.key}) if issue else None
 
     _look_by(look)
 
 
-def labels_as_marks(engine: Engine) -> None:
+def labels_as_marks(loop: ControlLoop) -> None:
     """The look asks the search, which lags, for the ticket's label, and reads no keys."""
 
-    def look(desk: Desk, row: OperationRecord) -> Outcome | None:
+    def look(context: EngineContext, row: OperationRecord) -> Outcome | None:
         label = slug_label(f"pd-{row.incident_id}")
-        page = desk.clients.jira.search(f'project = "{_project_of(row)}" AND labels = "{label}"')
+        page = context.services.jira.search(f'project = "{_project_of(row)}" AND labels = "{label}"')
         return Outcome(page.hits[0].id, {"key": page.hits[0].key}) if page.hits else None
 
     _look_by(look)
 
 
-def _look_by(look: Callable[[Desk, OperationRecord], Outcome | None]) -> None:
-    CreateTicket.look = (  # type: ignore[method-assign] # the point of the mutations
-        lambda _act, desk, row: look(desk, row)
+def _look_by(look: Callable[[EngineContext, OperationRecord], Outcome | None]) -> None:
+    CreateTicket.find_outcome = (  # type: ignore[method-assign] # the point of the mutations
+        lambda _kind, context, row: look(context, row)
     )
 
 
-MUTATIONS: dict[str, Callable[[Engine], None]] = {
+MUTATIONS: dict[str, Callable[[ControlLoop], None]] = {
     "none": none,
     "intent_after": intent_after,
     "no_probe": no_probe,

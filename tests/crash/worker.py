@@ -23,9 +23,9 @@ from sqlalchemy import event
 from sqlmodel import Session
 
 from crash.world import Sandbox
-from syncd.engine.context import Clients, Desk
+from syncd.engine.context import EngineContext, Services
 from syncd.engine.jira_knowledge.project_cache import JiraFacts
-from syncd.engine.loop import Engine
+from syncd.engine.loop import ControlLoop
 from syncd.engine.runtime.service_health import Health
 from syncd.ledger.open import open_for_work
 from syncd.remote.http.budget import Budget
@@ -108,23 +108,23 @@ def _count_steps(die_at: int, aimed: bool) -> None:
     event.listen(Session, "after_commit", step)
 
 
-def make_desk(sandbox: Sandbox, task: Task) -> Desk:
+def make_context(sandbox: Sandbox, task: Task) -> EngineContext:
     """The real engine's desk on the task's ledger."""
     clock = SharedClock(sandbox, task.boot)
     ledger = open_for_work(f"sqlite:///{task.ledger}", "crash worker", clock.now())
     transport = Transport(clock, budget=Budget(clock))
-    clients = Clients(
+    services = Services(
         lambda: pagerduty_client(
             sandbox.urls["pagerduty"], PAGERDUTY_KEY, "amara.osei@qrpay.example", transport
         ),
         lambda: jira_client(sandbox.urls["jira"], JIRA_KEY, transport, email=BOT_EMAIL),
     )
-    return Desk(
+    return EngineContext(
         ledger=ledger,
         clock=clock,
-        clients=clients,
+        services=services,
         mappings=(mapping(),),
-        facts=JiraFacts(lambda: clients.jira, clock),
+        facts=JiraFacts(lambda: services.jira, clock),
         health=Health(clock),
         budgets=transport.budget,
         skew=transport.skew,
@@ -134,25 +134,25 @@ def make_desk(sandbox: Sandbox, task: Task) -> Desk:
     )
 
 
-def work(sandbox: Sandbox, task: Task, mutate: Callable[[Engine], None]) -> None:
+def work(sandbox: Sandbox, task: Task, mutate: Callable[[ControlLoop], None]) -> None:
     """What the forked child does until it ends or dies."""
     logger.remove()
     if task.die_at:
         _count_steps(task.die_at, task.aimed)
-    desk = make_desk(sandbox, task)
-    engine = Engine(desk)
-    mutate(engine)
-    engine.recover()
+    context = make_context(sandbox, task)
+    loop = ControlLoop(context)
+    mutate(loop)
+    loop.recover()
     for _ in range(task.cycles):
-        engine.cycle()
-        engine.dispatcher.drain()
-        clock = desk.clock
+        loop.cycle()
+        loop.work_queue.drain()
+        clock = context.clock
         if isinstance(clock, SharedClock):
             clock.advance(task.cycle_seconds)
-    desk.ledger.close()
+    context.ledger.close()
 
 
-def run_worker(sandbox: Sandbox, task: Task, mutate: Callable[[Engine], None]) -> bool:
+def run_worker(sandbox: Sandbox, task: Task, mutate: Callable[[ControlLoop], None]) -> bool:
     """Fork, work, wait; return whether the worker was killed. Raises when it ended in any other way."""
     pid = os.fork()
     if pid == 0:

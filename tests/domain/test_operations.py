@@ -25,7 +25,7 @@ from syncd.domain.operation import (
     EditActionItem,
     EditPostmortem,
     EditTicket,
-    FillStub,
+    FillRestrictedStub,
     Kind,
     LinkActionItem,
     LinkDuplicate,
@@ -98,7 +98,7 @@ MEANINGS: list[tuple[Kind, str, type[OperationBase], dict[str, Any]]] = [
         EditTicket,
         {"fields": {"security": {"id": "77"}}, "agree": {}, "refused": ["security"]},
     ),
-    (Kind.FILL_STUB, "ticket:P1", FillStub, {}),
+    (Kind.FILL_RESTRICTED_STUB, "ticket:P1", FillRestrictedStub, {}),
     (Kind.LINK_TICKETS, "ticket:P1", LinkTickets, {"target": "P2", "purpose": "duplicate"}),
     (Kind.MIRROR_NOTE, "ticket:P1", MirrorNote, {**COPY, "note": "N1"}),
     (Kind.MIRROR_COMMENT, "incident:P1", MirrorComment, {**COPY, "comment": "20001"}),
@@ -135,10 +135,10 @@ MEANINGS: list[tuple[Kind, str, type[OperationBase], dict[str, Any]]] = [
         {"priority": "P1", "agree": {"priority": "1", "seen:priority": None}, "from": "cd"},
     ),
     (Kind.CHANGE_INCIDENT, "incident:P1", ChangeIncident, {"text": "", "agree": {}, "from": "cd"}),
-    (Kind.SAY_ON_TICKET, "ticket:P1", CommentOnTicket, SAID),
-    (Kind.SAY_ON_TICKET, "ticket:P1", CommentOnTicket, {**SAID, "beside": "fields"}),
-    (Kind.LINK_DOUBLE, "issue:10002", LinkDuplicate, DUPLICATE),
-    (Kind.CLOSE_DOUBLE, "issue:10002", CloseDuplicate, DUPLICATE),
+    (Kind.COMMENT_ON_TICKET, "ticket:P1", CommentOnTicket, SAID),
+    (Kind.COMMENT_ON_TICKET, "ticket:P1", CommentOnTicket, {**SAID, "non_items": "fields"}),
+    (Kind.LINK_DUPLICATE, "issue:10002", LinkDuplicate, DUPLICATE),
+    (Kind.CLOSE_DUPLICATE, "issue:10002", CloseDuplicate, DUPLICATE),
     (Kind.CREATE_POSTMORTEM, "postmortem:P1", CreatePostmortem, {}),
     (
         Kind.CREATE_POSTMORTEM,
@@ -153,18 +153,23 @@ MEANINGS: list[tuple[Kind, str, type[OperationBase], dict[str, Any]]] = [
         CreateActionItem,
         {"text": "Alert on the queue", "owner": "", "due": "", "row": "ab12"},
     ),
-    (Kind.LINK_PAPER, "postmortem:P1", LinkPostmortem, LINK),
-    (Kind.LINK_PAPER, "action_item:10006", LinkActionItem, LINK),
-    (Kind.EDIT_PAPER, "postmortem:P1", EditPostmortem, EDIT),
-    (Kind.EDIT_PAPER, "action_item:10006", EditActionItem, EDIT),
+    (Kind.LINK_POSTMORTEM, "postmortem:P1", LinkPostmortem, LINK),
+    (Kind.LINK_ACTION_ITEM, "action_item:10006", LinkActionItem, LINK),
+    (Kind.EDIT_POSTMORTEM, "postmortem:P1", EditPostmortem, EDIT),
+    (Kind.EDIT_ACTION_ITEM, "action_item:10006", EditActionItem, EDIT),
     (
-        Kind.SAY_ON_PAPER,
+        Kind.COMMENT_ON_POSTMORTEM,
         "postmortem:P1",
         CommentOnPostmortem,
         {**SAID, "step": "scheduled/1", "facts": FACTS},
     ),
-    (Kind.SAY_ON_PAPER, "postmortem:P1", CommentOnPostmortem, {**SAID, "issue": ""}),
-    (Kind.SAY_ON_PAPER, "action_item:10006", CommentOnActionItem, {**SAID, "facts": FACTS, "said": ""}),
+    (Kind.COMMENT_ON_POSTMORTEM, "postmortem:P1", CommentOnPostmortem, {**SAID, "issue": ""}),
+    (
+        Kind.COMMENT_ON_ACTION_ITEM,
+        "action_item:10006",
+        CommentOnActionItem,
+        {**SAID, "facts": FACTS, "said": ""},
+    ),
     *(
         (Kind.SEND_MAIL, "mail:P1", SendMail, {**MAIL, **content})
         for content in (
@@ -207,7 +212,7 @@ def test_a_stored_meaning_comes_back_as_its_model_and_as_itself(
 
 
 def test_every_model_and_every_kind_of_mail_has_an_example() -> None:
-    models = {get_args(tagged)[0] for tagged in get_args(get_args(Operation)[0])}
+    models = set(get_args(get_args(Operation)[0]))
     assert {model for _, _, model, _ in MEANINGS} == models
     assert {kind for kind, _, _, _ in MEANINGS} == set(Kind)
     assert {meaning["mail"] for kind, _, _, meaning in MEANINGS if kind is Kind.SEND_MAIL} == set(MailKind)

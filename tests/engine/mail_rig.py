@@ -15,7 +15,7 @@ from syncd.domain.duty import Duty, DutyKind, DutyState
 from syncd.domain.incident import Incident
 from syncd.domain.mapping.mapping import Mapping
 from syncd.engine.decide.looks import read
-from syncd.ledger.store.change_queue import look_again_in
+from syncd.ledger.store.change_queue import notice_changes_in
 from syncd.ledger.store.duties import save_duties
 from syncd.ledger.store.tables import AuditEventRow, IncidentRow, OperationRow, PostmortemRow
 from syncd.policy import decide
@@ -115,9 +115,9 @@ class Owed:
 
     def refresh(self) -> None:
         """Have the postmortem read, as Jira's poll has."""
-        book = self.rig.desk.book_of(self._incident())
+        book = self.rig.context.book_of(self._incident())
         assert book is not None
-        read(self.rig.desk, self.incident, book, frozenset({"postmortem"}))
+        read(self.rig.context, self.incident, book, frozenset({"postmortem"}))
 
     def _incident(self) -> Incident:
         with self.rig.ledger.db.read() as session:
@@ -135,11 +135,13 @@ class Owed:
         )
         with self.rig.ledger.db.write() as session:
             save_duties(session, self.incident, [duty], now)
-            look_again_in(session, [self.incident], now, self.rig.ledger.moments.next(), "a duty was set")
+            notice_changes_in(
+                session, [self.incident], now, self.rig.ledger.logical_clock.next(), "a duty was set"
+            )
 
 
 def until(rig: Rig, moment: datetime) -> None:
     """Let the time pass up to a moment, at which both sides are read and what is due is taken up."""
     rig.cycle((moment - rig.clock.now()).total_seconds())
-    rig.engine.tick()
-    rig.engine.dispatcher.drain()
+    rig.loop.tick()
+    rig.loop.work_queue.drain()

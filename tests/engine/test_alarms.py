@@ -64,7 +64,7 @@ def test_alarms_are_on_record_and_survive_a_restart(house: Rig) -> None:
         return ()
 
     def alarms() -> Alarms:
-        return Alarms(house.desk, house.engine.good_sides, {"jira": house.clock.now().date()}, note)
+        return Alarms(house.context, house.loop.good_sides, {"jira": house.clock.now().date()}, note)
 
     made = alarms()
     made.run()
@@ -84,7 +84,7 @@ def test_alarms_are_on_record_and_survive_a_restart(house: Rig) -> None:
 def test_a_token_that_is_refused_while_it_runs_is_an_alarm_at_once(house: Rig) -> None:
     house.world.jira.site.tokens = {}
     house.cycle()
-    (alarm,) = Alarms(house.desk, house.engine.good_sides, {}).run()
+    (alarm,) = Alarms(house.context, house.loop.good_sides, {}).run()
     assert (alarm.kind, "Jira refuses" in alarm.text) == ("refused", True)
 
 
@@ -96,15 +96,15 @@ def post(make_rig: MakeRig) -> Rig:
 
 
 def test_the_operator_is_mailed_that_a_credential_expires_once_a_step(post: Rig) -> None:
-    post.desk.expires = {"jira": post.clock.now().date() + timedelta(days=7)}
+    post.context.expires = {"jira": post.clock.now().date() + timedelta(days=7)}
     for _ in range(2):
-        mails_of = post.engine.post_office.mails_of
-        alarms = Alarms(post.desk, post.engine.good_sides, post.desk.expires, mails_of)
+        mails_of = post.loop.mail_schedule.mails_of
+        alarms = Alarms(post.context, post.loop.good_sides, post.context.expires, mails_of)
         alarms.run()
-        post.engine.dispatcher.submit([OPERATOR])
-        post.engine.dispatcher.drain()
+        post.loop.work_queue.submit([OPERATOR])
+        post.loop.work_queue.drain()
         post.restart()
-        post.desk.expires = {"jira": post.clock.now().date() + timedelta(days=7)}
+        post.context.expires = {"jira": post.clock.now().date() + timedelta(days=7)}
     assert subjects(post) == ["syncd: The credential for Jira expires in 7 days"]
     assert "SYNCD_JIRA_TOKEN_EXPIRES" in text_of(letters(post)[0])
 
@@ -114,19 +114,19 @@ def test_a_token_refused_at_the_start_is_mailed_once_a_day_however_often_it_is_s
     for _ in range(3):
         post.restart()
         with pytest.raises(RemoteError):
-            post.engine.contact()
+            post.loop.make_first_contact()
     assert subjects(post) == ["syncd: Jira refuses our credentials, and syncd does not start"]
     post.world.advance(86_400)
     post.restart()
     with pytest.raises(RemoteError):
-        post.engine.contact()
+        post.loop.make_first_contact()
     assert len(subjects(post)) == 2
 
 
 def test_a_mail_server_that_refuses_us_is_named_by_status_and_told_to_nobody_by_mail(post: Rig) -> None:
     assert post.mail is not None
     post.mail.refuse_permanently(stage="mail", times=None, code=530)
-    alarms = Alarms(post.desk, post.engine.good_sides, {}, post.engine.post_office.mails_of)
+    alarms = Alarms(post.context, post.loop.good_sides, {}, post.loop.mail_schedule.mails_of)
     sev0(post)
     said = []
     for _ in range(20):

@@ -122,7 +122,7 @@ def test_it_looks_back_as_far_as_the_settings_say_in_windows_of_a_month(make_rig
     rig = make_rig(mappings=rules_from(TODAY - 300 * DAY))
     over(rig, 200)
     over(rig, 400)
-    rig.desk.backfill_seconds = 365 * 86400.0
+    rig.context.backfill_seconds = 365 * 86400.0
     rig.settle(3)
     assert len(issues(rig)) == 1
 
@@ -135,7 +135,7 @@ def test_a_window_with_too_many_goes_on_where_the_last_page_ended(
     expected = over(rig, 3, count=230)
     since, until = START - 14 * DAY, START
     seen: set[str] = set()
-    for page, _moment in read_created(rig.desk, since, until):
+    for page, _moment in read_created(rig.context, since, until):
         seen |= {one.id for one in page.incidents}
     assert seen == set(expected)
 
@@ -143,7 +143,7 @@ def test_a_window_with_too_many_goes_on_where_the_last_page_ended(
 def test_the_moments_of_its_pages_grow(make_rig: MakeRig) -> None:
     rig = make_rig()
     over(rig, 3, count=101)
-    moments = [moment for _page, moment in read_created(rig.desk, START - 14 * DAY, START)]
+    moments = [read_seq for _page, read_seq in read_created(rig.context, START - 14 * DAY, START)]
     assert moments == sorted(set(moments))
     assert len(moments) == 2
 

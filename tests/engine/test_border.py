@@ -39,7 +39,7 @@ def rendered(make_rig: Any) -> Rig:
     """A rig with the shipped templates and a pattern of the team's, after a first quiet cycle."""
     team = mapping(redact={"patterns": {"customer": r"\bC-\d{8}\b"}})
     rig: Rig = make_rig(mappings=(team,))
-    rig.desk.renderer = TicketRenderer(Templates())
+    rig.context.renderer = TicketRenderer(Templates())
     rig.cycle()
     return rig
 
@@ -62,7 +62,7 @@ def test_what_must_not_be_stored_is_masked_before_it_is(rendered: Rig) -> None:
     rig.settle(3)
     rig.world.jira.comment("OPS-1", f"really {CARD}", "Priya Raman")
     rig.settle(3)
-    rig.engine.slow()
+    rig.loop.slow()
     rig.settle(2)
     text = stored(rig, made)
     assert "[card number]" in text and "[customer]" in text
@@ -78,11 +78,11 @@ def test_a_masked_note_is_no_news_at_every_look(rendered: Rig) -> None:
     made = rig.world.pagerduty.trigger("Alipay Integration", "Odd")
     rig.world.pagerduty.note(made.id, f"paid with {CARD}", "Amara Osei")
     rig.settle(3)
-    rig.engine.slow()
-    from syncd.ledger.store.change_queue import awaiting_a_look_in
+    rig.loop.slow()
+    from syncd.ledger.store.change_queue import incidents_with_notices_in
 
     with rig.ledger.db.read() as session:
-        assert awaiting_a_look_in(session) == []
+        assert incidents_with_notices_in(session) == []
 
 
 @pytest.mark.parametrize("text", NASTY.values(), ids=NASTY.keys())

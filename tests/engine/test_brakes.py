@@ -35,8 +35,8 @@ def storm(rig: Rig, count: int, **more: Any) -> list[str]:
 def ask(rig: Rig, kind: str, **arguments: Any) -> list[str]:
     """What a person asks for at the command line, answered by this engine."""
     number = requests.ask(rig.ledger, kind, arguments, "ana", rig.clock.now())
-    rig.engine.serve_requests()
-    rig.engine.dispatcher.drain()
+    rig.loop.serve_requests()
+    rig.loop.work_queue.drain()
     lines: list[str] = requests.answer_of(rig.ledger, number)["lines"]
     return lines
 
@@ -364,8 +364,8 @@ def test_what_is_decided_while_the_others_are_judged_is_not_judged_with_them(hou
     calm(house, 1)
     latest = UpTo(holds.latest_operation(house.ledger), 1)
     restart_with(house, mapping(severities=URGENT, version="changed"))
-    house.engine.dispatcher._on_empty = lambda: None
-    house.engine.dispatcher.drain()
-    assert house.desk.brakes.judge(latest) == []
+    house.loop.work_queue._on_empty = lambda: None
+    house.loop.work_queue.drain()
+    assert house.context.brakes.judge(latest) == []
     assert [row.state for row in house.operations("held")] == ["held"]
-    assert house.desk.brakes.to_judge()
+    assert house.context.brakes.to_judge()

@@ -23,7 +23,7 @@ MAPPINGS = "integration-jira-cloud/accounts_mappings"
 
 def findings(rig: Rig, *mappings: Mapping) -> list[Finding]:
     sight = Sight(
-        rig.desk.clients,
+        rig.context.services,
         mappings or rig.mappings,
         sender="amara.osei@qrpay.example",
         now=rig.clock.now(),

@@ -34,26 +34,26 @@ def resolved(make_rig: Any, **changes: Any) -> tuple[Rig, str, str]:
     house.cycle(400)
     people = house.world.jira
     bot = next(one.account_id for one in house.world.jira.site.people.values() if one.email == BOT_EMAIL)
-    paper = people.create(bot, "Postmortem: latency", assignee={"accountId": people.account_id(INES)})
+    postmortem = people.create(bot, "Postmortem: latency", assignee={"accountId": people.account_id(INES)})
     with house.ledger.db.write() as session:
         session.add(
             PostmortemRow(
                 incident_id=made.id,
-                issue_id=str(paper.id),
-                key=paper.key,
+                issue_id=str(postmortem.id),
+                key=postmortem.key,
                 project="OPS",
                 origin="operation",
                 created_at=house.clock.now(),
             )
         )
     look(house, made.id)
-    return house, made.id, paper.key
+    return house, made.id, postmortem.key
 
 
 def look(house: Rig, incident: str) -> None:
     """Decide on the incident now."""
-    house.engine.dispatcher.submit([incident])
-    house.engine.dispatcher.drain()
+    house.loop.work_queue.submit([incident])
+    house.loop.work_queue.drain()
 
 
 def duties(house: Rig, incident: str) -> tuple[Duty, ...]:
@@ -68,8 +68,8 @@ def scheduled(house: Rig, incident: str) -> Duty:
 def until(house: Rig, at: Any) -> None:
     """Let time pass to a moment, then let the daemon tick."""
     house.world.advance((at - house.clock.now()).total_seconds())
-    house.engine.tick()
-    house.engine.dispatcher.drain()
+    house.loop.tick()
+    house.loop.work_queue.drain()
 
 
 def review_day(house: Rig, days: int = 5) -> str:
@@ -77,10 +77,10 @@ def review_day(house: Rig, days: int = 5) -> str:
 
 
 def test_a_person_who_schedules_it_meets_it_by_jiras_time_and_then_all_is_quiet(make_rig: Any) -> None:
-    house, incident, paper = resolved(make_rig)
+    house, incident, postmortem = resolved(make_rig)
     assert [str(one.state) for one in duties(house, incident)] == ["pending", "pending"]
     house.world.advance(HOUR)
-    house.world.jira.edit(paper, INES, duedate=review_day(house))
+    house.world.jira.edit(postmortem, INES, duedate=review_day(house))
     acted = house.clock.now()
     house.world.advance(HOUR)
     house.settle(2)
@@ -96,7 +96,7 @@ def test_a_person_who_schedules_it_meets_it_by_jiras_time_and_then_all_is_quiet(
 
 @pytest.mark.any_day
 def test_a_tick_takes_it_up_when_it_is_due_soon_and_when_it_is_overdue(make_rig: Any) -> None:
-    house, incident, _paper = resolved(make_rig)
+    house, incident, _postmortem_or_item = resolved(make_rig)
     due = scheduled(house, incident).due_at
     until(house, due - timedelta(hours=24, seconds=1))
     assert scheduled(house, incident).state == "pending"
@@ -110,18 +110,18 @@ def test_a_tick_takes_it_up_when_it_is_due_soon_and_when_it_is_overdue(make_rig:
     with house.ledger.db.read() as session:
         row = session.get(IncidentRow, incident)
     assert row is not None
-    assert any("it was not scheduled by" in one for one in row.would)
+    assert any("it was not scheduled by" in one for one in row.dry_run_notes)
 
 
 @pytest.mark.parametrize(("seconds", "state"), [(-1, "met"), (1, "met_late")])
 def test_a_daemon_that_was_down_over_the_deadline_judges_by_when_people_acted(
     make_rig: Any, seconds: int, state: str
 ) -> None:
-    house, incident, paper = resolved(make_rig)
+    house, incident, postmortem = resolved(make_rig)
     due = scheduled(house, incident).due_at
     house.stop()
     house.world.advance((due - house.clock.now()).total_seconds() + seconds)
-    house.world.jira.edit(paper, INES, duedate=review_day(house))
+    house.world.jira.edit(postmortem, INES, duedate=review_day(house))
     house.world.advance(3 * DAY)
     house.start()
     house.settle(3)
@@ -131,17 +131,17 @@ def test_a_daemon_that_was_down_over_the_deadline_judges_by_when_people_acted(
 
 
 def test_a_date_that_is_taken_away_again_is_owed_again(make_rig: Any) -> None:
-    house, incident, paper = resolved(make_rig)
-    house.world.jira.edit(paper, INES, duedate=review_day(house))
+    house, incident, postmortem = resolved(make_rig)
+    house.world.jira.edit(postmortem, INES, duedate=review_day(house))
     house.settle(2)
     assert scheduled(house, incident).state == "met"
-    house.world.jira.edit(paper, INES, duedate=None)
+    house.world.jira.edit(postmortem, INES, duedate=None)
     house.settle(2)
     assert scheduled(house, incident).state == "pending"
 
 
 def test_reopened_before_it_was_met_a_new_clock_starts_at_the_next_resolve(make_rig: Any) -> None:
-    house, incident, _paper = resolved(make_rig)
+    house, incident, _postmortem_or_item = resolved(make_rig)
     house.world.advance(HOUR)
     house.world.pagerduty.reopen(incident, AMARA)
     house.cycle()
@@ -156,35 +156,35 @@ def test_reopened_before_it_was_met_a_new_clock_starts_at_the_next_resolve(make_
 
 
 def test_a_label_with_an_approvers_comment_waives_and_its_removal_ends_that(make_rig: Any) -> None:
-    house, incident, paper = resolved(make_rig, people={"approvers": ["amara.osei@qrpay.example"]})
+    house, incident, postmortem = resolved(make_rig, people={"approvers": ["amara.osei@qrpay.example"]})
     people = house.world.jira
-    people.add_label(paper, "waived", AMARA)
-    people.comment(paper, "waived: the bank writes this one", AMARA)
+    people.add_label(postmortem, "waived", AMARA)
+    people.comment(postmortem, "waived: the bank writes this one", AMARA)
     house.settle(2)
     assert scheduled(house, incident).state == "waived"
     with house.ledger.db.read() as session:
         (waiver,) = waivers_of(session, incident)
     assert (waiver.source, waiver.by, waiver.reason) == ("jira", AMARA, "waived: the bank writes this one")
     house.world.advance(HOUR)
-    people.set_labels(paper, [], AMARA)
+    people.set_labels(postmortem, [], AMARA)
     house.settle(2)
     assert scheduled(house, incident).state == "pending"
 
 
 def test_the_postmortems_owner_waives_nothing_with_the_label(make_rig: Any) -> None:
-    house, incident, paper = resolved(make_rig, people={"approvers": ["amara.osei@qrpay.example"]})
+    house, incident, postmortem = resolved(make_rig, people={"approvers": ["amara.osei@qrpay.example"]})
     people = house.world.jira
-    people.assign(paper, AMARA, INES)
-    people.add_label(paper, "waived", AMARA)
-    people.comment(paper, "waived", AMARA)
+    people.assign(postmortem, AMARA, INES)
+    people.add_label(postmortem, "waived", AMARA)
+    people.comment(postmortem, "waived", AMARA)
     house.settle(2)
     assert scheduled(house, incident).state == "pending"
 
 
 def test_a_postmortem_that_is_gone_is_asked_for_no_more_and_not_judged(make_rig: Any) -> None:
-    house, incident, paper = resolved(make_rig)
+    house, incident, postmortem = resolved(make_rig)
     due = scheduled(house, incident).due_at
-    house.world.jira.delete(paper)
+    house.world.jira.delete(postmortem)
     until(house, due + GRACE + timedelta(seconds=1))
     assert scheduled(house, incident).state == "due_soon"
     asked = len(house.world.journal.lines())
@@ -197,7 +197,7 @@ def test_a_postmortem_that_is_gone_is_asked_for_no_more_and_not_judged(make_rig:
 
 
 def test_no_breach_is_judged_while_our_clock_is_off(make_rig: Any) -> None:
-    house, incident, _paper = resolved(make_rig)
+    house, incident, _postmortem_or_item = resolved(make_rig)
     due = scheduled(house, incident).due_at
     house.clock.step = 300.0
     house.settle(1)
@@ -210,14 +210,14 @@ def test_no_breach_is_judged_while_our_clock_is_off(make_rig: Any) -> None:
 
 
 def test_show_and_status_say_how_it_stands(make_rig: Any) -> None:
-    house, incident, paper = resolved(make_rig)
+    house, incident, postmortem = resolved(make_rig)
     record = find_incident(house.ledger, incident)
     assert record is not None
     shown = show_data(house.ledger, record, house.clock.now())["postmortem"]
     (listed,) = status_data(house.ledger)["incidents"]
-    assert (shown["key"], shown["owner"]) == (paper, INES)
+    assert (shown["key"], shown["owner"]) == (postmortem, INES)
     for kind in ("scheduled", "completed"):
         assert {"state", "due_at", "reason"} <= set(shown[kind])
         assert shown[kind]["state"] == "pending"
         assert any(line.startswith("What ends it: ") for line in shown[kind]["explained"])
-    assert (listed["postmortem"], listed["due_at"]) == (paper, shown["scheduled"]["due_at"])
+    assert (listed["postmortem"], listed["due_at"]) == (postmortem, shown["scheduled"]["due_at"])

@@ -66,7 +66,7 @@ def test_a_lost_answer_to_a_create_is_found_key_by_key(house: Rig, between: int)
     house.world.pagerduty.trigger("Alipay Integration", "Latency")
     house.settle(2)
     assert len(ours(house)) == 1
-    assert not house.operations("settling", "in_flight", "pending")
+    assert not house.operations("unknown", "in_flight", "pending")
     nothing_more_is_written(house)
 
 
@@ -80,7 +80,7 @@ def test_beyond_fifty_keys_the_search_finds_it(house: Rig) -> None:
     house.settle(12)
     assert len(ours(house)) == 1
     assert ours(house)[0]["key"] == "OPS-71"
-    assert not house.operations("settling", "in_flight", "pending")
+    assert not house.operations("unknown", "in_flight", "pending")
     nothing_more_is_written(house)
 
 
@@ -92,7 +92,7 @@ def test_keys_that_are_gone_do_not_hide_it(house: Rig) -> None:
     house.world.pagerduty.trigger("Alipay Integration", "Latency")
     house.settle(3)
     assert [one["key"] for one in ours(house)] == ["OPS-21"]
-    assert not house.operations("settling", "in_flight", "pending")
+    assert not house.operations("unknown", "in_flight", "pending")
     nothing_more_is_written(house)
 
 

@@ -134,7 +134,7 @@ def test_a_plan_without_security_levels_and_schemes_is_enough(make_rig: Any) -> 
     rig = on(make_rig, preset)
     live_through(rig, trigger(rig))
     assert status(rig) == "Done"
-    assert rig.desk.facts.resolved(rig.mappings[0]).security == {}
+    assert rig.context.facts.resolved(rig.mappings[0]).security == {}
     nothing_more_is_written(rig)
 
 
@@ -159,7 +159,7 @@ def test_a_project_without_incidents_gets_the_next_best_type(
     nothing_more_is_written(rig)
 
 
-def desk(world: World) -> None:
+def context(world: World) -> None:
     presets.service_desk(world.jira.site)
 
 
@@ -171,7 +171,7 @@ def shown(rig: Rig) -> list[str]:
 
 
 def test_customers_of_a_service_project_read_nothing_of_ours(make_rig: Any) -> None:
-    rig = on(make_rig, desk)
+    rig = on(make_rig, context)
     made = trigger(rig)
     rig.world.jira.edit("OPS-1", "Ines Carvalho", summary="What it really is")
     rig.world.pagerduty.set_title(made.id, "Another title", ME)
@@ -205,7 +205,7 @@ def test_other_projects_may_call_our_comments_public(house: Rig) -> None:
 
 
 def test_a_comment_that_comes_out_public_stops_the_others_of_that_project(make_rig: Any) -> None:
-    rig = on(make_rig, desk)
+    rig = on(make_rig, context)
     first, second = trigger(rig), trigger(rig)
     rig.world.jira.site.options.deaf_to_internal = True
     rig.world.pagerduty.note(first.id, "the first", ME)
@@ -230,7 +230,7 @@ def test_a_comment_that_comes_out_public_stops_the_others_of_that_project(make_r
 
 
 def test_a_lost_answer_to_an_internal_comment_is_judged_when_it_is_found(make_rig: Any) -> None:
-    rig = on(make_rig, desk)
+    rig = on(make_rig, context)
     made = trigger(rig)
     rig.world.jira.site.options.deaf_to_internal = True
     rig.world.faults.add(faults.lose_answer(), service="jira", method="POST", path="/comment$", times=1)
@@ -243,13 +243,13 @@ def test_a_lost_answer_to_an_internal_comment_is_judged_when_it_is_found(make_ri
 
 
 def test_security_levels_that_our_account_may_set_are_known_by_name(house: Rig) -> None:
-    assert house.desk.facts.resolved(house.mappings[0]).security == {"Security incident": "10500"}
+    assert house.context.facts.resolved(house.mappings[0]).security == {"Security incident": "10500"}
 
 
 def secured(rig: Rig, level: str) -> Any:
     """Record a create that asks for a security level, as the rule for restricted incidents will."""
     made = rig.world.pagerduty.trigger("Alipay Integration", "Leak", priority="P1")
-    rig.desk.dry_run = True
+    rig.context.dry_run = True
     rig.cycle()
     with rig.ledger.db.write() as session:
         for row in outbox.open_of(session, made.id):

@@ -408,7 +408,7 @@ def test_a_missing_permission_is_no_missing_way(make_rig: Any) -> None:
     made = trigger(rig)
     resolve(rig, made)
     rig.world.jira.site.project("OPS").denied.add("TRANSITION_ISSUES")
-    rig.desk.facts.forget_ways("OPS.10101", DONE.id)
+    rig.context.facts.forget_ways("OPS.10101", DONE.id)
     rig.world.pagerduty.reopen(made.id, ME)
     rig.settle(2)
     assert "TRANSITION_ISSUES" in words(rig)

@@ -29,7 +29,7 @@ def test_a_lost_answer_to_a_create_is_found_by_its_mark_although_the_search_lags
     house.cycle()
     assert len(ours(house)) == 1
     assert creates(house) == 1
-    assert not house.operations("settling", "in_flight", "pending")
+    assert not house.operations("unknown", "in_flight", "pending")
     nothing_more_is_written(house)
 
 
@@ -171,7 +171,7 @@ def test_a_create_that_never_arrived_is_sent_again_only_after_the_settle_time(ho
     for _ in range(19):
         house.cycle()
     assert creates(house) == sent_at_first
-    assert [row.kind for row in house.operations("settling")] == ["create_ticket"]
+    assert [row.kind for row in house.operations("unknown")] == ["create_ticket"]
     house.settle(4)
     assert creates(house) == sent_at_first + 1
     assert len(ours(house)) == 1
@@ -298,7 +298,7 @@ def test_a_refused_token_stops_that_service_alone_and_is_said(house: Rig) -> Non
     house.world.pagerduty.trigger("Alipay Integration", "Latency")
     result = house.cycle()
     assert (result.pagerduty, result.jira) == (True, False)
-    assert house.desk.health.of("jira").cause is Cause.CREDENTIALS
+    assert house.context.health.of("jira").cause is Cause.CREDENTIALS
     asked = house.world.journal.total("jira")
     house.settle(5)
     assert house.world.journal.total("jira") == asked
@@ -311,7 +311,7 @@ def test_a_service_that_is_down_is_asked_ever_less_often_and_caught_up_with(hous
     house.server.close_door("jira")
     house.world.pagerduty.trigger("Alipay Integration", "Latency")
     house.settle(40)
-    assert house.desk.health.of("jira").pause == 300
+    assert house.context.health.of("jira").pause == 300
     house.server.open_door("jira")
     house.settle(12)
     assert len(ours(house)) == 1

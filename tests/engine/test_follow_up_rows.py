@@ -38,7 +38,7 @@ def with_a_postmortem(make_rig: Any, preset: Any = None, **changes: Any) -> tupl
     """A rig with a resolved incident and its postmortem's key."""
     options = {"preset": preset} if preset else {}
     rig: Rig = make_rig(mappings=team(**changes), **options)
-    rig.desk.renderer = TicketRenderer(Templates())
+    rig.context.renderer = TicketRenderer(Templates())
     rig.cycle()
     made = rig.world.pagerduty.trigger("Alipay Integration", "Latency above 2 s", priority="P2")
     rig.cycle()
@@ -47,8 +47,8 @@ def with_a_postmortem(make_rig: Any, preset: Any = None, **changes: Any) -> tupl
     rig.settle(2, 400)
     rig.cycle(1500)
     rig.settle(2)
-    (paper,) = [one["key"] for one in issues(rig) if one["fields"]["summary"].startswith("Postmortem")]
-    return rig, str(paper)
+    (postmortem,) = [one["key"] for one in issues(rig) if one["fields"]["summary"].startswith("Postmortem")]
+    return rig, str(postmortem)
 
 
 def issues(rig: Rig) -> list[dict[str, Any]]:
@@ -66,8 +66,8 @@ def made_items(rig: Rig) -> dict[str, dict[str, Any]]:
 
 
 def comments(rig: Rig, key: str) -> list[str]:
-    (paper,) = [one for one in issues(rig) if one["key"] == key]
-    return [one["body"] for one in paper["fields"]["comment"]["comments"]]
+    (postmortem,) = [one for one in issues(rig) if one["key"] == key]
+    return [one["body"] for one in postmortem["fields"]["comment"]["comments"]]
 
 
 def write(rig: Rig, key: str, table: str) -> None:
@@ -84,8 +84,8 @@ def quiet(rig: Rig) -> None:
 
 
 def test_rows_with_text_and_an_owner_become_issues_once_the_text_has_rested(make_rig: Any) -> None:
-    rig, paper = with_a_postmortem(make_rig)
-    write(rig, paper, TABLE)
+    rig, postmortem = with_a_postmortem(make_rig)
+    write(rig, postmortem, TABLE)
     rig.settle(2, 600)
     assert made_items(rig) == {}
     rig.settle(2, 400)
@@ -94,12 +94,12 @@ def test_rows_with_text_and_an_owner_become_issues_once_the_text_has_rested(make
     by_name = {name: one["fields"] for name, one in found.items()}
     first, second, third = (by_name[name] for name in found)
     assert first["issuetype"]["name"] == "Sub-task"
-    assert first["parent"]["key"] == paper
+    assert first["parent"]["key"] == postmortem
     assert (first["assignee"]["displayName"], first["duedate"]) == ("Ines Carvalho", "2026-12-01")
     assert (second["assignee"]["displayName"], second["duedate"]) == ("Priya Raman", None)
     assert "Due, as it was typed: soon" in second["description"]
     assert (third["assignee"]["displayName"], third["duedate"]) == ("Elif Kaya", "2026-12-05")
-    said = comments(rig, paper)
+    said = comments(rig, postmortem)
     assert sorted(one["key"] for one in found.values()) == sorted(
         key for key in (one["key"] for one in found.values()) if any(f" {key} now" in text for text in said)
     )
@@ -121,7 +121,7 @@ def test_what_the_screen_of_sub_tasks_demands_is_filled_from_the_mapping(make_ri
     (first,) = team(knowledge_base=True)
     rig.mappings = (first.model_copy(update={"jira": mapping(jira=jira).jira}),)
     rig.start()
-    rig.desk.renderer = TicketRenderer(Templates())
+    rig.context.renderer = TicketRenderer(Templates())
     rig.cycle()
     made = rig.world.pagerduty.trigger("Alipay Integration", "Latency above 2 s", priority="P2")
     rig.cycle()
@@ -149,18 +149,18 @@ def test_what_nothing_fills_on_the_screen_of_sub_tasks_is_parked_with_the_key_to
 
 
 def test_a_changed_or_removed_row_is_told_and_never_carried_over(make_rig: Any) -> None:
-    rig, paper = with_a_postmortem(make_rig)
-    write(rig, paper, TABLE)
+    rig, postmortem = with_a_postmortem(make_rig)
+    write(rig, postmortem, TABLE)
     rig.settle(3, 700)
     before = made_items(rig)
     changed = TABLE.replace("Raise the *timeout* to 4 s|Ines", "Raise the timeout to 8 s|Ines")
     changed = changed.replace("|Write an alert|elif.kaya@qrpay.example|5 Dec 2026|\n", "")
     changed = changed.replace("|soon|", "|2026-12-24|")
-    write(rig, paper, changed)
+    write(rig, postmortem, changed)
     rig.settle(3, 700)
     assert made_items(rig).keys() == before.keys()
     assert made_items(rig)["Test the failover"]["fields"]["duedate"] is None
-    said = comments(rig, paper)[3:]
+    said = comments(rig, postmortem)[3:]
     timeout, failover, alert = (before[name]["key"] for name in before)
     assert len(said) == 3
     assert any(f"row of {timeout} was changed" in one and "8 s" in one for one in said)
@@ -170,35 +170,35 @@ def test_a_changed_or_removed_row_is_told_and_never_carried_over(make_rig: Any) 
 
 
 def test_a_completed_postmortem_does_not_wait_for_its_text_to_rest(make_rig: Any) -> None:
-    rig, paper = with_a_postmortem(make_rig)
-    write(rig, paper, TABLE)
-    rig.world.jira.transition(paper, "Done", by="Ines Carvalho")
+    rig, postmortem = with_a_postmortem(make_rig)
+    write(rig, postmortem, TABLE)
+    rig.world.jira.transition(postmortem, "Done", by="Ines Carvalho")
     rig.settle(3)
     assert len(made_items(rig)) == 3
     quiet(rig)
 
 
 def test_none_must_be_said_on_a_completed_postmortem(make_rig: Any) -> None:
-    rig, paper = with_a_postmortem(make_rig)
-    rig.world.jira.transition(paper, "Done", by="Ines Carvalho")
+    rig, postmortem = with_a_postmortem(make_rig)
+    rig.world.jira.transition(postmortem, "Done", by="Ines Carvalho")
     rig.settle(3)
-    (said,) = comments(rig, paper)
+    (said,) = comments(rig, postmortem)
     assert "no-follow-ups" in said
     quiet(rig)
 
 
 @pytest.mark.parametrize("option", [{"rows": "off"}, {"mode": "report"}])
 def test_rows_off_or_report_makes_no_issue(make_rig: Any, option: dict[str, str]) -> None:
-    rig, paper = with_a_postmortem(make_rig, **option)
-    write(rig, paper, TABLE)
+    rig, postmortem = with_a_postmortem(make_rig, **option)
+    write(rig, postmortem, TABLE)
     rig.settle(3, 700)
     assert made_items(rig) == {}
-    assert comments(rig, paper) == []
+    assert comments(rig, postmortem) == []
 
 
 def test_a_create_whose_answer_was_lost_is_found_and_not_sent_again(make_rig: Any) -> None:
-    rig, paper = with_a_postmortem(make_rig)
-    write(rig, paper, TABLE)
+    rig, postmortem = with_a_postmortem(make_rig)
+    write(rig, postmortem, TABLE)
     rig.cycle(1000)
     rig.world.faults.add(faults.lose_answer(), service="jira", method="POST", path=r"/issue$", times=2)
     rig.settle(4, 900)
@@ -214,8 +214,8 @@ def no_sub_tasks(world: World) -> None:
 
 
 def test_without_sub_tasks_it_is_a_linked_issue_with_the_label(make_rig: Any) -> None:
-    rig, paper = with_a_postmortem(make_rig, preset=no_sub_tasks)
-    write(rig, paper, TABLE)
+    rig, postmortem = with_a_postmortem(make_rig, preset=no_sub_tasks)
+    write(rig, postmortem, TABLE)
     rig.settle(4, 700)
     found = made_items(rig)
     assert len(found) == 3
@@ -226,11 +226,11 @@ def test_without_sub_tasks_it_is_a_linked_issue_with_the_label(make_rig: Any) ->
 
 
 def test_the_follow_up_on_the_knowledge_base_is_made_once_and_closed_with_a_link(make_rig: Any) -> None:
-    rig, paper = with_a_postmortem(make_rig, knowledge_base=True)
+    rig, postmortem = with_a_postmortem(make_rig, knowledge_base=True)
     ((summary, one),) = made_items(rig).items()
     assert summary == "Bring runbook and knowledge base up to date after incident #1"
     assert one["fields"]["assignee"]["displayName"] == "Amara Osei"
-    assert one["fields"]["parent"]["key"] == paper
+    assert one["fields"]["parent"]["key"] == postmortem
     with rig.ledger.db.read() as session:
         (row,) = session.exec(select(ActionItemRow)).all()
         assert row.facts["violations"] == []
@@ -252,8 +252,8 @@ def test_the_follow_up_on_the_knowledge_base_is_made_once_and_closed_with_a_link
 
 
 def test_the_services_owner_gets_what_nobody_took_and_takes_it_by_touching_it(make_rig: Any) -> None:
-    rig, paper = with_a_postmortem(make_rig, unowned="assign")
-    item = rig.world.jira.sub_task(paper, "Alert earlier", by="Priya Raman")
+    rig, postmortem = with_a_postmortem(make_rig, unowned="assign")
+    item = rig.world.jira.sub_task(postmortem, "Alert earlier", by="Priya Raman")
     rig.settle(2)
     rig.world.advance(26 * 3600)
     rig.settle(3)

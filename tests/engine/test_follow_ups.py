@@ -137,7 +137,7 @@ def test_a_sub_task_of_the_ticket_counts_if_it_was_made_after_the_resolve(tmp_pa
         with made.ledger.db.read() as session:
             row = session.get(IncidentRow, incident.id)
             assert row is not None
-            assert row.beside == [str(before.id)]
+            assert row.non_items == [str(before.id)]
         quiet(made)
 
 
@@ -175,7 +175,7 @@ def test_a_taken_item_is_owned_since_its_assignment_and_a_leaver_counts_as_none(
         assert abs((owned.met_at - taken).total_seconds()) < 1
         made.world.advance(3 * DAY)
         people.deactivate("Ines Carvalho")
-        made.engine.slow()
+        made.loop.slow()
         made.settle(2)
         assert items(made)[item.key].facts["violations"] == ["its owner has left"]
         people.edit(item.id, by="Priya Raman", summary="Alert much earlier")
@@ -199,8 +199,8 @@ def test_nobody_within_24_working_hours_is_a_breach_that_stays(tmp_path: Path) -
         made.cycle()
         assert duty(made, incident, "owned").state == "due_soon"
         made.world.advance(60)
-        made.engine.tick()
-        made.engine.dispatcher.drain()
+        made.loop.tick()
+        made.loop.work_queue.drain()
         assert duty(made, incident, "owned").state == "breached"
         people.assign(item.id, "Ines Carvalho", by="Priya Raman")
         made.settle(2)
@@ -295,19 +295,19 @@ def test_an_item_elsewhere_is_followed_and_out_of_sight_it_is_never_done(tmp_pat
         people.assign(item.id, "Ines Carvalho", by="Ines Carvalho")
         made.cycle()
         assert duty(made, incident, "owned").state == "pending"
-        made.engine.slow()
+        made.loop.slow()
         made.cycle()
         assert duty(made, incident, "owned").state == "met"
         people.site.project("ENG").denied.add("BROWSE_PROJECTS")
         people.transition(item.id, "Done", by="Ines Carvalho")
-        made.engine.slow()
+        made.loop.slow()
         made.settle(2)
         assert items(made)[item.key].facts["violations"] == ["not visible"]
         made.world.advance(120 * DAY)
         made.settle(2)
         assert duty(made, incident, "done").state in ("pending", "due_soon")
         people.site.project("ENG").denied.clear()
-        made.engine.slow()
+        made.loop.slow()
         made.settle(2)
         assert duty(made, incident, "done").state == "met"
 
@@ -358,7 +358,7 @@ def test_a_merged_sources_follow_ups_count_for_the_target(tmp_path: Path) -> Non
         quiet(made)
         pagerduty.reopen(source.id, "Amara Osei")
         made.settle(2)
-        made.engine.slow()
+        made.loop.slow()
         made.settle(2)
         assert (items(made)[item.key].incident_id, items(made)[item.key].ended_at) == (source.id, None)
         quiet(made)

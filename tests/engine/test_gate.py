@@ -160,7 +160,7 @@ def test_a_gate_on_duties_in_report_only_shows_what_it_would_do(make_rig: Any, j
     assert said(house) == []
     with house.ledger.db.read() as session:
         (row,) = session.exec(select(IncidentRow)).all()
-    assert any("reopen the ticket and say what is missing" in one for one in row.would)
+    assert any("reopen the ticket and say what is missing" in one for one in row.dry_run_notes)
     nothing_more_is_written(house)
 
 
@@ -226,11 +226,11 @@ def test_it_does_not_close_by_itself_before_the_day_is_over(make_rig: Any, judge
     judge.states = {DutyKind.SCHEDULED: DutyState.MET, DutyKind.COMPLETED: DutyState.CANCELLED}
     house = after_a_resolve(make_rig)
     house.world.advance(23 * HOUR)
-    house.engine.tick()
+    house.loop.tick()
     house.settle(3)
     assert status(house) == "In Review"
     house.world.advance(HOUR)
-    house.engine.tick()
+    house.loop.tick()
     house.settle(3)
     assert status(house) == "Done"
 

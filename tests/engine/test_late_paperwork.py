@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 
 from engine.mail_rig import OWNER, PROCESS, MakeRig, letters, mailing, until
-from engine.test_reminders import PAPERS, incident
+from engine.test_reminders import ENFORCED, incident
 
 
 def test_nobody_schedules_and_the_contacts_hear_of_it_once_after_48_hours(make_rig: MakeRig) -> None:
-    rig = make_rig(mappings=(mailing(**PAPERS),), mail=True)
+    rig = make_rig(mappings=(mailing(**ENFORCED),), mail=True)
     rig.cycle()
     incident(rig)
     resolved = rig.clock.now()

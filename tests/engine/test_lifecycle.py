@@ -266,7 +266,7 @@ def test_an_incident_of_a_service_that_no_mapping_claims_gets_nothing(house: Rig
     house.world.pagerduty.trigger("Ordering API", "Not ours")
     house.settle(2)
     assert house.writes() == 0
-    assert list(house.engine.pagerduty.unmapped.values()) == ["Ordering API"]
+    assert list(house.loop.pagerduty.unmapped.values()) == ["Ordering API"]
 
 
 def test_a_resolve_keeps_the_assignee(house: Rig) -> None:

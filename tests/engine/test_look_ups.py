@@ -8,7 +8,7 @@ from rig import Rig
 from sqlmodel import select
 
 from engine.test_bulk import storm
-from syncd.ledger.store.tables import LookAgainRow
+from syncd.ledger.store.tables import ChangeNoticeRow
 from syncd.sandbox import faults
 
 ABOUT_THE_PROJECT = (
@@ -100,7 +100,7 @@ def test_nothing_is_fetched_that_a_page_already_carried(house: Rig) -> None:
 
 def test_an_incident_that_the_log_names_three_times_is_looked_at_once(house: Rig) -> None:
     incidents = storm(house, 12, priority="P3")
-    house.engine.pagerduty.poll()
+    house.loop.pagerduty.poll()
     with house.ledger.db.read() as session:
-        looks = session.exec(select(LookAgainRow.incident_id)).all()
+        looks = session.exec(select(ChangeNoticeRow.incident_id)).all()
     assert sorted(looks) == sorted(incidents)

@@ -26,7 +26,7 @@ from engine.mail_rig import (
 from engine.test_brakes import ask
 from engine.test_notices import sev0
 from engine.test_pause import pause, resume
-from engine.test_reminders import PAPERS, at, incident
+from engine.test_reminders import ENFORCED, at, incident
 from syncd.engine.act.mail_rate import AT_MOST
 from syncd.remote.mail import FolderMail
 from syncd.sandbox import faults
@@ -41,7 +41,7 @@ def _duties_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def post(make_rig: MakeRig) -> Rig:
-    made = make_rig(mappings=(mailing(**PAPERS),), mail=True)
+    made = make_rig(mappings=(mailing(**ENFORCED),), mail=True)
     made.cycle()
     return made
 
@@ -62,8 +62,8 @@ class Dying:
 
 
 def die_after_sending(rig: Rig) -> None:
-    assert rig.desk.post is not None
-    rig.desk.post = replace(rig.desk.post, client=Dying(rig.desk.post.client))
+    assert rig.context.mailer is not None
+    rig.context.mailer = replace(rig.context.mailer, client=Dying(rig.context.mailer.client))
 
 
 def reminder(rig: Rig) -> None:
@@ -203,7 +203,7 @@ def test_nothing_leaves_in_a_pause_and_ticket_work_goes_on(post: Rig) -> None:
 
 
 def test_a_dry_run_mails_nobody(post: Rig) -> None:
-    post.desk.dry_run = True
+    post.context.dry_run = True
     sev0(post)
     Owed(post, incident_in_ledger(post)).set("breached", at(0, 6, 1))
     until(post, at(0, 9, 1))
@@ -236,8 +236,8 @@ def test_at_most_twenty_mails_an_hour_leave_beside_notices(post: Rig) -> None:
 
 
 def test_an_example_address_is_refused_where_the_services_are_real(post: Rig) -> None:
-    assert post.desk.post is not None
-    post.desk.post = replace(post.desk.post, loopback=False)
+    assert post.context.mailer is not None
+    post.context.mailer = replace(post.context.mailer, loopback=False)
     sev0(post)
     post.cycle()
     assert letters(post) == []
@@ -250,8 +250,10 @@ def test_without_a_server_mail_becomes_files_and_status_says_that_nobody_receive
 ) -> None:
     from engine.test_brakes import standing
 
-    assert post.desk.post is not None
-    post.desk.post = replace(post.desk.post, client=FolderMail(tmp_path / "mail", post.clock), nobody=True)
+    assert post.context.mailer is not None
+    post.context.mailer = replace(
+        post.context.mailer, client=FolderMail(tmp_path / "mail", post.clock), nobody=True
+    )
     sev0(post)
     post.cycle()
     found = [
@@ -317,7 +319,7 @@ def test_the_operator_hears_once_of_a_mass_of_writes_that_is_held(
     before = len(letters(post))
     post.mappings = (
         mailing(
-            **PAPERS,
+            **ENFORCED,
             severities={
                 "SEV2": {"pagerduty": "P3", "urgency": "high", "priority": "Lowest", "postmortem": True},
             },

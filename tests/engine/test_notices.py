@@ -40,7 +40,7 @@ def sev0(rig: Rig, title: str = "Callbacks time out") -> str:
     return rig.world.pagerduty.trigger("Alipay Integration", title, priority="P1").id
 
 
-def silence(rig: Rig) -> None:
+def noise_rule(rig: Rig) -> None:
     rig.settle(4)
     before = len(letters(rig))
     nothing_more_is_written(rig)
@@ -54,7 +54,7 @@ def test_a_severity_s_people_are_told_in_the_cycle_that_sees_it_each_in_a_mail_o
     post.cycle()
     assert [one.recipients for one in letters(post)] == [(CTO,), (COMPLIANCE,)]
     assert subjects(post, CTO) == ["SEV0: Callbacks time out (#1)"]
-    silence(post)
+    noise_rule(post)
     assert len(letters(post)) == 2
 
 
@@ -107,7 +107,7 @@ def test_a_raise_tells_those_of_the_new_severity_once(post: Rig) -> None:
     post.settle(3)
     assert [one for one in subjects(post, CTO) if one.startswith("SEV0")] == ["SEV0: Slow (#1)"]
     assert [one for one in subjects(post, DIRECTOR) if one.startswith("SEV1")] == ["SEV1: Slow (#1)"]
-    silence(post)
+    noise_rule(post)
 
 
 def test_a_lowering_within_the_hour_tells_the_same_people_in_one_line_of_the_same_thread(post: Rig) -> None:
@@ -122,7 +122,7 @@ def test_a_lowering_within_the_hour_tells_the_same_people_in_one_line_of_the_sam
     assert "was lowered from SEV0 to SEV1" in text_of(correction)
     # a lowering is no reaching: the people of SEV1 hear nothing
     assert recipients(post) == sorted([CTO, COMPLIANCE] * 2)
-    silence(post)
+    noise_rule(post)
 
 
 def test_a_lowering_after_an_hour_tells_nobody(post: Rig) -> None:
@@ -177,18 +177,18 @@ def test_mails_that_are_not_switched_on_are_not_sent(make_rig: MakeRig, mode: st
     sev0(rig)
     rig.settle(2)
     assert letters(rig) == []
-    would = [line for row in _would(rig) for line in row]
+    dry_run_notes = [line for row in _dry_run_notes(rig) for line in row]
     expected = [f"mail {one}: the incident reached SEV0" for one in (CTO, COMPLIANCE)]
-    assert [one for one in would if "mail" in one] == (expected if mode == "report" else [])
+    assert [one for one in dry_run_notes if "mail" in one] == (expected if mode == "report" else [])
 
 
-def _would(rig: Rig) -> list[list[str]]:
+def _dry_run_notes(rig: Rig) -> list[list[str]]:
     from sqlmodel import select
 
     from syncd.ledger.store.tables import IncidentRow
 
     with rig.ledger.db.read() as session:
-        return list(session.exec(select(IncidentRow.would)).all())
+        return list(session.exec(select(IncidentRow.dry_run_notes)).all())
 
 
 # Nothing of Jira holds a notice
@@ -257,7 +257,7 @@ def test_a_notice_of_an_open_incident_that_waited_goes_out_marked_late(post: Rig
     post.cycle()
     assert subjects(post, CTO) == ["LATE: SEV0: Callbacks time out (#1)"]
     assert "This notice comes late" in text_of(letters(post)[0])
-    silence(post)
+    noise_rule(post)
 
 
 def test_a_notice_that_waited_longer_than_its_incident_is_on_record_as_not_sent(post: Rig) -> None:

@@ -28,8 +28,8 @@ def test_a_quiet_cycle_asks_two_things_of_pagerduty_and_one_of_jira(house: Rig) 
     house.settle(15)
     before = dict(house.world.journal.counts())
     for _ in range(5):
-        house.engine.cycle()
-        house.engine.dispatcher.drain()
+        house.loop.cycle()
+        house.loop.work_queue.drain()
     after = house.world.journal.counts()
     asked = {key: after[key] - before.get(key, 0) for key in after if after[key] != before.get(key, 0)}
     assert asked == {
@@ -65,7 +65,7 @@ def test_what_a_page_touched_is_kept_although_the_next_page_fails(house: Rig) ->
 def test_a_window_that_would_pass_the_last_page_is_halved(house: Rig) -> None:
     asked: list[tuple[datetime, datetime]] = []
     busy_since = house.clock.now()
-    poller = house.engine.pagerduty
+    poller = house.loop.pagerduty
 
     def read(since: datetime, until: datetime) -> bool:
         asked.append((since, until))
@@ -83,8 +83,8 @@ def test_a_window_that_would_pass_the_last_page_is_halved(house: Rig) -> None:
 def test_an_answer_that_began_before_a_later_one_is_not_stored(house: Rig) -> None:
     made = house.world.pagerduty.trigger("Alipay Integration", "Latency")
     house.settle(2)
-    older = house.ledger.moments.next()
-    stale = house.desk.clients.pagerduty.incident(made.id)
+    older = house.ledger.logical_clock.next()
+    stale = house.context.services.pagerduty.incident(made.id)
     house.world.pagerduty.acknowledge(made.id, "Amara Osei")
     house.cycle()
     assert stale is not None
@@ -115,7 +115,7 @@ def test_an_edited_note_is_seen_by_the_slow_lane(house: Rig) -> None:
     note = house.world.pagerduty.note(made.id, "first", "Amara Osei")
     house.settle(3)
     house.world.pagerduty.edit_note(made.id, note.id, "second", at=None)
-    house.engine.slow()
+    house.loop.slow()
     with house.ledger.db.read() as session:
         row = session.get(IncidentRow, made.id)
         assert row is not None and row.notes is not None
@@ -137,7 +137,7 @@ def test_a_severity_that_rose_after_the_close_is_seen_by_the_slow_lane_though_th
     house.world.pagerduty.set_title(made.id, "All payments stopped", "Amara Osei")
     house.world.advance(900)
     house.settle(2)
-    house.engine.slow()
+    house.loop.slow()
     house.settle(2)
     assert house.world.jira.site.find("OPS-1").now.values["summary"] == "All payments stopped"
     with house.ledger.db.read() as session:
@@ -158,7 +158,7 @@ def test_what_was_moved_to_nobodys_service_is_still_read_by_the_slow_lane(house:
     house.world.pagerduty.set_title(made.id, "Orders stopped", "Amara Osei")
     house.world.advance(900)
     house.settle(2)
-    house.engine.slow()
+    house.loop.slow()
     house.settle(2)
     assert house.world.jira.site.find("OPS-1").now.values["summary"] == "Orders stopped"
 
@@ -170,7 +170,7 @@ def test_a_ticket_that_the_index_forgot_is_seen_by_the_slow_lane(house: Rig) -> 
     house.world.jira.comment("OPS-1", "anybody there?", by="Ines Carvalho")
     house.settle(2)
     before = house.writes()
-    house.engine.slow()
+    house.loop.slow()
     house.settle(1)
     assert house.writes() == before + 1
 

@@ -142,7 +142,7 @@ def test_a_note_that_was_deleted_meanwhile_is_dropped_with_the_reason(house: Rig
     house.settle(2)
     assert [row.kind for row in house.operations("pending")] == ["mirror_note"]
     house.world.pagerduty.delete_note(made.id, note.id)
-    house.engine.slow()
+    house.loop.slow()
     house.settle(2)
     resume(house)
     house.settle(2)
@@ -214,9 +214,9 @@ def test_one_of_two_pauses_can_be_lifted(house: Rig) -> None:
     assert (writes_to(house, "jira"), writes_to(house, "pagerduty")) == (1, 0)
 
 
-Act = Callable[[People, JiraPeople, str], object]
+OperationKind = Callable[[People, JiraPeople, str], object]
 
-ACTS: dict[str, Act] = {
+KINDS: dict[str, OperationKind] = {
     "acknowledge": lambda people, _, one: people.acknowledge(one, "Amara Osei"),
     "unacknowledge": lambda people, _, one: people.unacknowledge(one, "Amara Osei"),
     "resolve": lambda people, _, one: people.resolve(one, "Amara Osei"),
@@ -235,7 +235,7 @@ def module_folder(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 
 @settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(st.sampled_from(sorted(ACTS)), min_size=1, max_size=4))
+@given(st.lists(st.sampled_from(sorted(KINDS)), min_size=1, max_size=4))
 def test_whatever_happens_during_a_pause_the_ticket_moves_once_to_where_it_ends(
     module_folder: Any, acts: list[str]
 ) -> None:
@@ -246,7 +246,7 @@ def test_whatever_happens_during_a_pause_the_ticket_moves_once_to_where_it_ends(
         pause(house, "jira")
         for name in acts:
             try:
-                ACTS[name](house.world.pagerduty, house.world.jira, made.id)
+                KINDS[name](house.world.pagerduty, house.world.jira, made.id)
             except Exception:  # noqa: BLE001, S112 - what PagerDuty refuses in this state did not happen
                 continue
             house.settle(2)

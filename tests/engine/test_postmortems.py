@@ -11,7 +11,7 @@ from engine.test_lifecycle import nothing_more_is_written
 from syncd.config.templates.templates import Templates
 from syncd.daemon import TicketRenderer
 from syncd.domain.operation import CommentOnPostmortem, EditPostmortem, Kind
-from syncd.domain.operation.keys import object_of_postmortem, say_key
+from syncd.domain.operation.keys import comment_key, object_of_postmortem
 from syncd.engine.act.executor import Executor
 from syncd.ledger.records import OperationRecord
 from syncd.ledger.store import outbox
@@ -41,23 +41,23 @@ def on(make_rig: Any, preset: Any = None, **changes: Any) -> Rig:
     """A rig with the shipped templates, after its first quiet cycle."""
     options = {"preset": preset} if preset else {}
     rig: Rig = make_rig(mappings=team(**changes), **options)
-    rig.desk.renderer = TicketRenderer(Templates())
+    rig.context.renderer = TicketRenderer(Templates())
     rig.cycle()
     return rig
 
 
-def papers(rig: Rig) -> list[dict[str, Any]]:
+def postmortems(rig: Rig) -> list[dict[str, Any]]:
     issues = dump.whole(rig.world)["jira"]["issues"]
     return [one for one in issues if one["fields"]["summary"].startswith("Postmortem")]
 
 
-def paper(rig: Rig) -> dict[str, Any]:
-    (found,) = papers(rig)
+def postmortem(rig: Rig) -> dict[str, Any]:
+    (found,) = postmortems(rig)
     return found
 
 
 def text(rig: Rig) -> str:
-    return str(paper(rig)["fields"]["description"])
+    return str(postmortem(rig)["fields"]["description"])
 
 
 def live(rig: Rig, service: str = ALIPAY, priority: str = "P2", **more: Any) -> Any:
@@ -82,9 +82,9 @@ def test_it_is_made_half_an_hour_after_the_resolve_with_all_that_belongs_to_it(m
     rig = on(make_rig, postmortem={"labels": ["review"]})
     made = live(rig)
     later(rig, 1200.0)
-    assert papers(rig) == []
+    assert postmortems(rig) == []
     later(rig, 600.0)
-    issue = paper(rig)
+    issue = postmortem(rig)
     fields = issue["fields"]
     assert fields["summary"] == "Postmortem: Latency above 2 s"
     assert fields["issuetype"]["name"] == "Postmortem"
@@ -97,7 +97,7 @@ def test_it_is_made_half_an_hour_after_the_resolve_with_all_that_belongs_to_it(m
         "OPS-1",
     )
     nothing_more_is_written(rig)
-    assert len(papers(rig)) == 1
+    assert len(postmortems(rig)) == 1
 
 
 def test_the_text_tells_who_did_what_and_when_in_the_team_s_zone(make_rig: Any) -> None:
@@ -165,10 +165,10 @@ def test_one_that_is_reopened_before_gets_none_until_half_an_hour_after_its_last
     later(rig, 1200.0)
     rig.world.pagerduty.reopen(made.id, ME)
     later(rig, 3600.0)
-    assert papers(rig) == []
+    assert postmortems(rig) == []
     rig.world.pagerduty.resolve(made.id, ME)
     later(rig, 1200.0)
-    assert papers(rig) == []
+    assert postmortems(rig) == []
     later(rig, 700.0)
     assert "Reopened" in text(rig)
     assert text(rig).count(" to 2026-11-16") == 2
@@ -180,12 +180,12 @@ def test_one_that_is_reopened_while_jira_is_away_waits_for_its_next_resolve(make
     made = live(rig)
     rule = rig.world.faults.add(faults.error(503), service="jira", method="POST", path="/issue$", times=None)
     later(rig)
-    assert [one.kind for one in rig.operations("pending", "settling")] == ["create_postmortem"]
+    assert [one.kind for one in rig.operations("pending", "unknown")] == ["create_postmortem"]
     rig.world.pagerduty.reopen(made.id, ME)
     rig.settle(2)
     rig.world.faults.remove(rule.id)
     rig.settle(4, seconds=300)
-    assert papers(rig) == []
+    assert postmortems(rig) == []
     rig.world.pagerduty.note(made.id, "It came back.", ME)
     rig.world.pagerduty.resolve(made.id, ME)
     rig.settle(2)
@@ -199,7 +199,7 @@ def test_what_owes_none_gets_none(make_rig: Any) -> None:
     rig = on(make_rig)
     live(rig, priority="P4")
     later(rig)
-    assert papers(rig) == []
+    assert postmortems(rig) == []
     nothing_more_is_written(rig)
 
 
@@ -209,18 +209,18 @@ def test_what_was_over_before_the_rules_began_gets_none(make_rig: Any) -> None:
     rig.world.pagerduty.resolve(made.id, ME)
     rig.settle(3)
     later(rig)
-    assert papers(rig) == []
+    assert postmortems(rig) == []
 
 
 def test_in_mode_report_nothing_is_written_and_it_stands_in_the_status(make_rig: Any) -> None:
     rig = on(make_rig, postmortem={"mode": "report"})
     made = live(rig)
     later(rig)
-    assert papers(rig) == []
+    assert postmortems(rig) == []
     with rig.ledger.db.read() as session:
         row = session.get(IncidentRow, made.id)
         assert row is not None
-        assert "make the postmortem" in " ".join(row.would)
+        assert "make the postmortem" in " ".join(row.dry_run_notes)
 
 
 def test_a_merged_incident_s_postmortem_is_the_target_s_at_the_higher_severity(make_rig: Any) -> None:
@@ -233,7 +233,7 @@ def test_a_merged_incident_s_postmortem_is_the_target_s_at_the_higher_severity(m
     rig.settle(3)
     people.resolve(target.id, ME)
     later(rig)
-    assert paper(rig)["fields"]["summary"] == "Postmortem: Cause"
+    assert postmortem(rig)["fields"]["summary"] == "Postmortem: Cause"
     assert "* Severity: SEV0" in text(rig)
     nothing_more_is_written(rig)
 
@@ -253,13 +253,13 @@ def test_a_merge_of_a_merge_brings_its_postmortem_along(make_rig: Any) -> None:
     rig.settle(3)
     people.resolve(target.id, ME)
     later(rig)
-    assert paper(rig)["fields"]["summary"] == "Postmortem: Cause"
+    assert postmortem(rig)["fields"]["summary"] == "Postmortem: Cause"
     assert "* Severity: SEV0" in text(rig)
     nothing_more_is_written(rig)
 
 
 def owner(rig: Rig) -> Any:
-    assignee = paper(rig)["fields"]["assignee"]
+    assignee = postmortem(rig)["fields"]["assignee"]
     return assignee and assignee["displayName"]
 
 
@@ -288,7 +288,7 @@ def test_else_the_service_s_owner_and_else_the_fallback(make_rig: Any) -> None:
     assert owner(rig) == "Tomasz Wójcik"
     live(rig, "Core QRPay Web", assignees=["Jonas Lindqvist"])
     later(rig)
-    assert papers(rig)[1]["fields"]["assignee"]["displayName"] == "Priya Raman"
+    assert postmortems(rig)[1]["fields"]["assignee"]["displayName"] == "Priya Raman"
 
 
 def test_an_owner_whom_jira_refuses_makes_room_for_the_next_one(make_rig: Any) -> None:
@@ -310,7 +310,7 @@ def test_a_lost_answer_is_found_by_its_mark(make_rig: Any, edition: str) -> None
     later(rig)
     rig.settle(3)
     assert owner(rig) == ME
-    assert paper(rig)["fields"]["issuelinks"]
+    assert postmortem(rig)["fields"]["issuelinks"]
     nothing_more_is_written(rig)
 
 
@@ -322,8 +322,8 @@ def test_an_interrupted_create_is_looked_up_at_the_next_start(make_rig: Any) -> 
     later(rig)
     rig.restart()
     rig.settle(6)
-    assert len(papers(rig)) == 1
-    assert rig.operations("settling", "pending", "parked") == []
+    assert len(postmortems(rig)) == 1
+    assert rig.operations("unknown", "pending", "parked") == []
 
 
 def test_a_new_ledger_finds_ticket_and_postmortem_and_takes_neither_for_the_other(make_rig: Any) -> None:
@@ -339,7 +339,7 @@ def test_a_new_ledger_finds_ticket_and_postmortem_and_takes_neither_for_the_othe
     with rig.ledger.db.read() as session:
         row = session.get(PostmortemRow, made.id)
         assert row is not None
-        assert (row.key, row.origin) == (paper(rig)["key"], "adopted")
+        assert (row.key, row.origin) == (postmortem(rig)["key"], "adopted")
     assert len(dump.whole(rig.world)["jira"]["issues"]) == 2
     assert rig.writes() == before
 
@@ -367,7 +367,7 @@ def test_a_project_without_postmortems_gets_the_next_best_type(
     rig = on(make_rig, lambda world: presets.without_types(world.jira.site, "OPS", *missing))
     live(rig)
     later(rig)
-    assert paper(rig)["fields"]["issuetype"]["name"] == taken
+    assert postmortem(rig)["fields"]["issuetype"]["name"] == taken
     nothing_more_is_written(rig)
 
 
@@ -391,7 +391,7 @@ def test_a_team_managed_project_and_one_without_labels_get_theirs(make_rig: Any)
     rig = on(make_rig, preset)
     live(rig)
     later(rig)
-    assert not paper(rig)["fields"].get("labels")
+    assert not postmortem(rig)["fields"].get("labels")
     nothing_more_is_written(rig)
 
 
@@ -399,7 +399,7 @@ def test_a_site_without_the_link_types_has_the_ticket_s_address_in_the_text(make
     rig = on(make_rig, postmortem={"link_types": ["Problem/Incident"]})
     live(rig)
     later(rig)
-    assert paper(rig)["fields"]["issuelinks"] == []
+    assert postmortem(rig)["fields"]["issuelinks"] == []
     assert "[Ticket OPS-1|" in text(rig)
     assert rig.operations("parked", "pending") == []
     nothing_more_is_written(rig)
@@ -412,7 +412,7 @@ def test_a_demanded_field_is_filled_from_the_mapping_or_parks_it_with_the_key(ma
     rig.start()
     live(rig)
     later(rig)
-    assert paper(rig)["fields"]["customfield_10052"] == "not known yet"
+    assert postmortem(rig)["fields"]["customfield_10052"] == "not known yet"
     nothing_more_is_written(rig)
 
 
@@ -420,7 +420,7 @@ def test_a_demanded_component_is_the_service_s(make_rig: Any) -> None:
     rig = on(make_rig, lambda world: presets.require(world.jira.site, "OPS", "components"))
     live(rig)
     later(rig)
-    assert [one["name"] for one in paper(rig)["fields"]["components"]] == [ALIPAY]
+    assert [one["name"] for one in postmortem(rig)["fields"]["components"]] == [ALIPAY]
     nothing_more_is_written(rig)
 
 
@@ -428,14 +428,14 @@ def test_a_link_that_a_person_takes_away_stays_away_and_text_of_people_s_is_thei
     rig = on(make_rig)
     made = live(rig)
     later(rig)
-    key = paper(rig)["key"]
+    key = postmortem(rig)["key"]
     rig.world.jira.edit(key, "Ines Carvalho", description="Rewritten by people.")
     site = rig.world.jira.site
     site.links.clear()
     rig.world.pagerduty.note(made.id, "One more thing.", ME)
     rig.settle(6)
     assert text(rig) == "Rewritten by people."
-    assert paper(rig)["fields"]["issuelinks"] == []
+    assert postmortem(rig)["fields"]["issuelinks"] == []
     nothing_more_is_written(rig)
 
 
@@ -443,7 +443,7 @@ SECRET = "Ana Reyes' card was leaked"
 RESTRICTED = {"titles": ["leak"], "level": ["Security incident"], "lead": "elif.kaya@qrpay.example"}
 
 
-def restricted_paper(rig: Rig) -> dict[str, Any]:
+def restricted_postmortem(rig: Rig) -> dict[str, Any]:
     issues: list[dict[str, Any]] = dump.whole(rig.world)["jira"]["issues"]
     (found,) = [one for one in issues if one["fields"]["issuetype"]["name"] == "Postmortem"]
     return found
@@ -460,7 +460,7 @@ def test_a_restricted_incident_s_postmortem_stands_under_the_level_and_holds_no_
     rig = on(make_rig, restricted=RESTRICTED)
     live(rig, title=SECRET, priority="P1")
     later(rig)
-    issue = restricted_paper(rig)
+    issue = restricted_postmortem(rig)
     assert issue["fields"]["security"]["name"] == "Security incident"
     assert issue["fields"]["summary"] == "Postmortem: Security incident #1"
     said = issue["fields"]["description"]
@@ -475,7 +475,7 @@ def test_where_no_level_may_be_set_it_says_nothing(make_rig: Any) -> None:
     rig = on(make_rig, restricted={**RESTRICTED, "level": ["Board only"]})
     live(rig, title=SECRET, priority="P1")
     later(rig)
-    fields = restricted_paper(rig)["fields"]
+    fields = restricted_postmortem(rig)["fields"]
     assert fields["summary"] == "Postmortem: Security incident #1"
     assert fields["description"].startswith("[PagerDuty incident #1|")
     assert len(fields["description"].splitlines()) == 1
@@ -489,7 +489,7 @@ def test_a_level_that_jira_refuses_leaves_it_saying_nothing(make_rig: Any) -> No
     refusal = faults.error(400, body={"errorMessages": [], "errors": {"security": words}})
     rig.world.faults.add(refusal, service="jira", method="POST", path="/issue$", times=1)
     later(rig)
-    fields = restricted_paper(rig)["fields"]
+    fields = restricted_postmortem(rig)["fields"]
     assert "Timeline" not in fields["description"]
     assert fields.get("security") is None
     nothing_more_is_written(rig)
@@ -499,10 +499,10 @@ def test_one_that_becomes_restricted_later_is_put_under_the_level_before_all_els
     rig = on(make_rig, restricted=RESTRICTED)
     live(rig, priority="P1")
     later(rig)
-    assert paper(rig)["fields"]["security"] is None
+    assert postmortem(rig)["fields"]["security"] is None
     rig.world.jira.edit("OPS-1", "Priya Raman", labels=["restricted"])
     rig.settle(3)
-    assert paper(rig)["fields"]["security"]["name"] == "Security incident"
+    assert postmortem(rig)["fields"]["security"]["name"] == "Security incident"
     nothing_more_is_written(rig)
 
 
@@ -512,7 +512,7 @@ def test_in_a_service_project_what_we_say_on_it_is_internal(make_rig: Any) -> No
     later(rig)
     say(rig, made.id)
     rig.settle(2)
-    found = rig.world.jira.site.find(paper(rig)["key"])
+    found = rig.world.jira.site.find(postmortem(rig)["key"])
     assert found is not None
     assert [one.public for one in found.comments] == [False]
     assert found.comments[0].body.startswith("Postmortem: due soon, see \\{html\\}")
@@ -522,7 +522,7 @@ def test_in_a_service_project_what_we_say_on_it_is_internal(make_rig: Any) -> No
 def say(rig: Rig, incident: str) -> None:
     """Record a comment on the postmortem, as the rules on duties do."""
     said = CommentOnPostmortem(
-        key=say_key(incident, "paper", 1),
+        key=comment_key(incident, "paper", 1),
         incident=incident,
         object=object_of_postmortem(incident),
         subject="postmortem",
@@ -532,7 +532,7 @@ def say(rig: Rig, incident: str) -> None:
     )
     with rig.ledger.db.write() as session:
         outbox.add(session, [said], rig.clock.now())
-    rig.engine.dispatcher.submit([incident])
+    rig.loop.work_queue.submit([incident])
 
 
 def test_a_comment_whose_answer_was_lost_is_found_by_its_mark(make_rig: Any) -> None:
@@ -542,8 +542,8 @@ def test_a_comment_whose_answer_was_lost_is_found_by_its_mark(make_rig: Any) -> 
     rig.world.faults.add(faults.lose_answer(), service="jira", method="POST", path="/comment$", times=1)
     say(rig, made.id)
     rig.settle(4)
-    assert len(paper(rig)["comments"]) == 1
-    assert rig.operations("settling", "pending") == []
+    assert len(postmortem(rig)["comments"]) == 1
+    assert rig.operations("unknown", "pending") == []
     nothing_more_is_written(rig)
 
 
@@ -551,8 +551,8 @@ def test_labels_are_added_and_removed_beside_those_of_people(make_rig: Any) -> N
     rig = on(make_rig)
     made = live(rig)
     later(rig)
-    key = paper(rig)["key"]
-    rig.world.jira.edit(key, "Ines Carvalho", labels=[*paper(rig)["fields"]["labels"], "theirs", "old"])
+    key = postmortem(rig)["key"]
+    rig.world.jira.edit(key, "Ines Carvalho", labels=[*postmortem(rig)["fields"]["labels"], "theirs", "old"])
     rig.settle(2)
     labels = [{"add": "postmortem-overdue"}, {"remove": "old"}]
     edit = EditPostmortem(
@@ -560,7 +560,7 @@ def test_labels_are_added_and_removed_beside_those_of_people(make_rig: Any) -> N
         incident=made.id,
         object=object_of_postmortem(made.id),
         aspect="labels",
-        issue=paper(rig)["id"],
+        issue=postmortem(rig)["id"],
         fields={},
         update={"labels": [*labels]},
         agree={},
@@ -568,10 +568,10 @@ def test_labels_are_added_and_removed_beside_those_of_people(make_rig: Any) -> N
     )
     with rig.ledger.db.write() as session:
         outbox.record(session, made.id, [edit], rig.clock.now(), "test")
-        row = next(one for one in outbox.open_of(session, made.id) if one.kind == Kind.EDIT_PAPER)
+        row = next(one for one in outbox.open_of(session, made.id) if one.kind == Kind.EDIT_POSTMORTEM)
         edit_it = record_of(OperationRecord, row)
-    Executor(rig.desk).attempt(edit_it)
-    shown = set(paper(rig)["fields"]["labels"])
+    Executor(rig.context).attempt(edit_it)
+    shown = set(postmortem(rig)["fields"]["labels"])
     assert {"theirs", "postmortem-overdue", "syncd-postmortem"} <= shown
     assert "old" not in shown
     with rig.ledger.db.read() as session:

@@ -8,7 +8,7 @@ import pytest
 from rig import RigClock
 
 from syncd.engine.runtime.systemd import LONGEST_STATUS, Supervisor
-from syncd.engine.runtime.watchdog import LONGEST_CYCLE, STUCK_AFTER, Pulse
+from syncd.engine.runtime.watchdog import LONGEST_CYCLE, STUCK_AFTER, Watchdog
 from syncd.sandbox.cast import START
 from syncd.sandbox.clock import SandboxClock
 
@@ -23,53 +23,53 @@ def pass_(clock: RigClock, seconds: float) -> None:
 
 
 def test_between_two_cycles_it_may_rest_for_the_poll_and_not_for_ever(clock: RigClock) -> None:
-    pulse = Pulse(clock, 30)
-    with pulse.cycle():
+    watchdog = Watchdog(clock, 30)
+    with watchdog.cycle():
         pass
     pass_(clock, 30 + STUCK_AFTER)
-    assert pulse.stuck() is None
+    assert watchdog.stuck() is None
     pass_(clock, 1)
-    assert "no cycle has begun" in str(pulse.stuck())
-    with pulse.cycle():
-        assert pulse.stuck() is None
+    assert "no cycle has begun" in str(watchdog.stuck())
+    with watchdog.cycle():
+        assert watchdog.stuck() is None
 
 
 def test_a_long_cycle_is_alive_as_long_as_it_takes_steps(clock: RigClock) -> None:
-    pulse = Pulse(clock, 30)
-    with pulse.cycle():
+    watchdog = Watchdog(clock, 30)
+    with watchdog.cycle():
         for _ in range(10):
             pass_(clock, STUCK_AFTER - 1)
-            assert pulse.stuck() is None
-            pulse.step()
+            assert watchdog.stuck() is None
+            watchdog.step()
         pass_(clock, STUCK_AFTER + 1)
-        assert "done nothing" in str(pulse.stuck())
+        assert "done nothing" in str(watchdog.stuck())
 
 
 def test_a_cycle_that_turns_in_circles_is_stuck_in_the_end(clock: RigClock) -> None:
-    pulse = Pulse(clock, 30)
-    with pulse.cycle():
+    watchdog = Watchdog(clock, 30)
+    with watchdog.cycle():
         for _ in range(int(LONGEST_CYCLE // 100) + 1):
             pass_(clock, 100)
-            pulse.step()
-        assert "under way" in str(pulse.stuck())
+            watchdog.step()
+        assert "under way" in str(watchdog.stuck())
 
 
 def test_what_other_threads_do_says_nothing_about_the_loop(clock: RigClock) -> None:
-    pulse = Pulse(clock, 30)
-    with pulse.cycle():
+    watchdog = Watchdog(clock, 30)
+    with watchdog.cycle():
         pass_(clock, STUCK_AFTER + 1)
-        other = Thread(target=pulse.step)
+        other = Thread(target=watchdog.step)
         other.start()
         other.join()
-        assert pulse.stuck() is not None
+        assert watchdog.stuck() is not None
 
 
 def test_a_cycle_that_blew_up_came_to_its_end(clock: RigClock) -> None:
-    pulse = Pulse(clock, 30)
-    with pytest.raises(ValueError, match="gone"), pulse.cycle():
+    watchdog = Watchdog(clock, 30)
+    with pytest.raises(ValueError, match="gone"), watchdog.cycle():
         raise ValueError("gone")
-    assert pulse.cycles == 1
-    assert pulse.stuck() is None
+    assert watchdog.cycles == 1
+    assert watchdog.stuck() is None
 
 
 def test_the_watchdog_of_another_process_is_not_ours() -> None:

@@ -21,7 +21,7 @@ from syncd.ledger.views.evidence import evidence_of
 from syncd.ledger.views.show import find_incident, show_data
 from syncd.report.weekly.report import make
 from syncd.report.weekly.week import latest_due
-from syncd.report.weekly.words import context
+from syncd.report.weekly.words import report_context
 from syncd.sandbox.jira.model import Comment
 from syncd.sandbox.jira.model import Issue as SandboxIssue
 
@@ -47,7 +47,7 @@ def over(house: Rig, title: str) -> str:
     return str(made.id)
 
 
-def paper(house: Rig, incident: str) -> SandboxIssue:
+def postmortem(house: Rig, incident: str) -> SandboxIssue:
     """The postmortem of an incident, as Jira has it."""
     with house.ledger.db.read() as session:
         row = session.get(PostmortemRow, incident)
@@ -110,25 +110,25 @@ def report(house: Rig) -> str:
     mapping, now = house.mappings[0], house.clock.now()
     week = latest_due(now, "monday", time(), mapping.zone)
     made = make(house.ledger, week, mapping.team, house.mappings, now)
-    return " ".join(context(made)["foot"])
+    return " ".join(report_context(made)["foot"])
 
 
 def test_a_deleted_ledger_is_rebuilt_kept_late_and_waived_duties_stand_as_before(make_rig: MakeRig) -> None:
     house = owing(make_rig)
-    kept, late, waived = (over(house, title) for title in ("Kept", "Late", "Waived"))
+    met, late, waived = (over(house, title) for title in ("Kept", "Late", "Waived"))
     day = f"{house.clock.now() + timedelta(days=3):%Y-%m-%d}"
-    house.world.jira.edit(paper(house, kept).key, INES, duedate=day)
+    house.world.jira.edit(postmortem(house, met).key, INES, duedate=day)
     house.settle(2)
     waive(house, waived)
     house.settle(4, 13 * HOUR)
-    assert [state(house, one) for one in (kept, late, waived)] == ["met", "breached", "waived"]
-    before = {one: duties(house, one) for one in (kept, late, waived)}
+    assert [state(house, one) for one in (met, late, waived)] == ["met", "breached", "waived"]
+    before = {one: duties(house, one) for one in (met, late, waived)}
     (given,) = waivers(house, waived)
     texts, sent = said(house), len(letters(house))
     assert sent
 
     deleted(house)
-    assert {one: duties(house, one) for one in (kept, late, waived)} == before
+    assert {one: duties(house, one) for one in (met, late, waived)} == before
     assert waivers(house, waived) == (given.model_copy(update={"rebuilt": True}),)
     assert said(house) == texts
     assert doubled(said(house)) == []
@@ -155,7 +155,7 @@ def test_a_deleted_ledger_is_rebuilt_kept_late_and_waived_duties_stand_as_before
 def test_what_was_waived_ended_and_taken_back_stands_on_the_issues_and_is_rebuilt(make_rig: MakeRig) -> None:
     house = owing(make_rig, people={"process_owner": APPROVER, "approvers": ["tomasz.wojcik@qrpay.example"]})
     first, second = over(house, "One"), over(house, "Two")
-    one, two = paper(house, first), paper(house, second)
+    one, two = postmortem(house, first), postmortem(house, second)
     item = house.world.jira.sub_task(one.id, "Alert earlier", by=INES)
     house.settle(2)
     waive(house, item.key, days=20)
@@ -200,7 +200,7 @@ def test_a_breach_on_record_stays_one_although_the_rules_have_changed_and_its_la
     house.settle(4, 13 * HOUR)
     (before,) = [one for one in duties(house, late) if one.kind == "scheduled"]
     assert before.state == "breached"
-    house.world.jira.set_labels(paper(house, late).key, ["syncd-postmortem", f"pd-{late}"], INES)
+    house.world.jira.set_labels(postmortem(house, late).key, ["syncd-postmortem", f"pd-{late}"], INES)
     house.settle(1)
     texts = said(house)
 
@@ -208,17 +208,17 @@ def test_a_breach_on_record_stays_one_although_the_rules_have_changed_and_its_la
     (after,) = [one for one in duties(house, late) if one.kind == "scheduled"]
     assert (after.state, after.due_at, after.breached_at) == ("breached", before.due_at, before.due_at)
     assert said(house) == texts
-    assert "postmortem-overdue" not in paper(house, late).now.values["labels"]
+    assert "postmortem-overdue" not in postmortem(house, late).now.values["labels"]
 
 
 def test_nobody_forges_a_waiver_by_copying_or_editing_ours(make_rig: MakeRig) -> None:
     house = owing(make_rig)
     edited, copied = over(house, "Edited"), over(house, "Copied")
     waive(house, edited)
-    (ours,) = comments(house, paper(house, edited), "Waiver: ")
+    (ours,) = comments(house, postmortem(house, edited), "Waiver: ")
     house.world.advance(HOUR)
-    house.world.jira.edit_comment(paper(house, edited).key, ours.id, ours.body + " ", INES)
-    theirs = house.world.jira.comment(paper(house, copied).key, ours.body, INES)
+    house.world.jira.edit_comment(postmortem(house, edited).key, ours.id, ours.body + " ", INES)
+    theirs = house.world.jira.comment(postmortem(house, copied).key, ours.body, INES)
     theirs.properties.update(ours.properties)
     house.settle(4, 13 * HOUR)
     assert [state(house, one) for one in (edited, copied)] == ["waived", "breached"]
@@ -240,7 +240,7 @@ def test_a_waiver_given_after_the_backup_holds_after_the_restore(make_rig: MakeR
     waive(house, waived)
     late = over(house, "In the gap")
     house.world.jira.edit(
-        paper(house, late).key, INES, duedate=f"{house.clock.now() + timedelta(days=4):%Y-%m-%d}"
+        postmortem(house, late).key, INES, duedate=f"{house.clock.now() + timedelta(days=4):%Y-%m-%d}"
     )
     house.settle(4, 13 * HOUR)
     texts, sent = said(house), len(letters(house))

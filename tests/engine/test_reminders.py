@@ -26,11 +26,11 @@ from engine.mail_rig import (
 from engine.test_lifecycle import nothing_more_is_written
 from engine.test_pause import pause, resume
 from syncd.policy import decide as rules
-from syncd.policy.notify.duty_comments import tell_duties
+from syncd.policy.notify.duty_comments import comment_on_duties
 
 MONDAY = datetime(2026, 11, 16, tzinfo=UTC)
 HOUR = 3600.0
-PAPERS: dict[str, Any] = {"postmortem": {"mode": "enforce"}, "follow_ups": {"mode": "enforce"}}
+ENFORCED: dict[str, Any] = {"postmortem": {"mode": "enforce"}, "follow_ups": {"mode": "enforce"}}
 
 
 def at(day: int, hour: int, minute: int = 0) -> datetime:
@@ -51,7 +51,7 @@ def _duties_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def post(make_rig: MakeRig) -> Rig:
-    made = make_rig(mappings=(mailing(**PAPERS),), mail=True)
+    made = make_rig(mappings=(mailing(**ENFORCED),), mail=True)
     made.cycle()
     return made
 
@@ -121,7 +121,7 @@ def test_a_reminder_in_quiet_hours_or_on_a_weekend_goes_out_at_the_last_open_mom
 
 
 def test_quiet_hours_are_those_of_the_team_s_zone(make_rig: MakeRig) -> None:
-    rig = make_rig(mappings=(mailing(**PAPERS, zone="America/Los_Angeles"),), mail=True)
+    rig = make_rig(mappings=(mailing(**ENFORCED, zone="America/Los_Angeles"),), mail=True)
     rig.cycle()
     owed = Owed(rig, incident(rig))
     owed.set("pending", at(2, 16))  # four hours before: 04:00 in Los Angeles
@@ -153,8 +153,8 @@ def test_before_a_reminder_leaves_the_postmortem_is_read_again(post: Rig) -> Non
     until(post, at(2, 11))
     post.world.jira.assign(owed.issue.key, "Tomasz Wójcik", "Ines Carvalho")
     post.world.advance(HOUR)
-    post.engine.tick()
-    post.engine.dispatcher.drain()
+    post.loop.tick()
+    post.loop.work_queue.drain()
     assert [one.recipients[0] for one in letters(post) if "Due soon" in str(one.message["Subject"])] == [
         "tomasz.wojcik@qrpay.example"
     ]
@@ -177,7 +177,7 @@ def test_the_severity_names_who_hears_of_late_paperwork(make_rig: MakeRig) -> No
     severities = {
         "SEV2": {"pagerduty": "P3", "urgency": "high", "postmortem": True, "overdue": "boss@qrpay.example"}
     }
-    rig = make_rig(mappings=(mailing(**PAPERS, severities=severities),), mail=True)
+    rig = make_rig(mappings=(mailing(**ENFORCED, severities=severities),), mail=True)
     rig.cycle()
     Owed(rig, incident(rig)).set("breached", at(0, 6, 2))
     rig.cycle()
@@ -224,7 +224,7 @@ def test_the_digest_leaves_at_nine_in_the_team_s_zone(
 ) -> None:
     from syncd.engine.notify.digests import digest_moment
 
-    there = mailing(**PAPERS, zone=zone)
+    there = mailing(**ENFORCED, zone=zone)
     friday, monday = date(2026, 10, 30), date(2026, 11, 2)
     moments = [digest_moment(there, one) for one in (friday, monday)]
     assert [one.hour for one in moments if one] == [before, after]
@@ -303,13 +303,13 @@ def test_what_nobody_owns_is_for_the_owner_of_the_service(post: Rig) -> None:
 def test_an_owner_without_a_known_address_is_mentioned_on_the_issue_once(
     post: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rules, "TELLING", (tell_duties, *rules.TELLING))
+    monkeypatch.setattr(rules, "TELLING", (comment_on_duties, *rules.ACTING))
     owed = Owed(post, incident(post), assignee="Mei Tanaka")
     owed.set("due_soon", at(2, 16))
     until(post, at(2, 12))
     until(post, at(2, 15))
     assert letters(post) == []
-    (mention,) = [one for one in post.operations() if one.kind == "say_on_paper"]
+    (mention,) = [one for one in post.operations() if one.kind == "comment_on_postmortem"]
     assert mention.object == f"postmortem:{owed.incident}"
     account = post.world.jira.account_id("Mei Tanaka")
     assert mention.meaning["text"].startswith(f"[~accountid:{account}] ")
@@ -334,7 +334,7 @@ def test_an_address_that_a_look_up_has_found_is_known(post: Rig) -> None:
 
 @pytest.mark.parametrize("section", ["postmortem", "mails"])
 def test_what_is_only_reported_mails_nobody(make_rig: MakeRig, section: str) -> None:
-    rig = make_rig(mappings=(mailing(**{**PAPERS, section: {"mode": "report"}}),), mail=True)
+    rig = make_rig(mappings=(mailing(**{**ENFORCED, section: {"mode": "report"}}),), mail=True)
     rig.cycle()
     Owed(rig, incident(rig)).set("breached", at(0, 6, 2))
     until(rig, at(0, 9, 1))

@@ -35,7 +35,7 @@ def back_up_rig(rig: Rig) -> Path:
 def restore_rig(rig: Rig, copy: Path) -> Restored:
     """Lose the ledger, put the copy in its place, start."""
     rig.stop()
-    done = restore(copy, rig.folder / rig.name, rig.clock.now(), rig.desk.gave_up())
+    done = restore(copy, rig.folder / rig.name, rig.clock.now(), rig.context.gave_up())
     rig.start()
     return done
 
@@ -232,7 +232,7 @@ def test_what_stood_there_is_set_aside_whole(house: Rig) -> None:
 
 def test_a_living_executor_a_damaged_copy_and_a_ledger_from_the_future_change_nothing(house: Rig) -> None:
     copy, file = back_up_rig(house), house.folder / house.name
-    now, stamp = house.clock.now(), house.desk.gave_up()
+    now, stamp = house.clock.now(), house.context.gave_up()
     with pytest.raises(LedgerBusy):
         restore(copy, file, now, stamp)
     house.stop()

@@ -94,7 +94,7 @@ def careful(make_rig: Any) -> Callable[..., Rig]:
     def make(preset: Callable[[Any], None] = lambda _world: None, **rules: Any) -> Rig:
         team = mapping(restricted={**RULES, **rules}, severities=SEVERITIES, services=SERVICES)
         rig: Rig = make_rig(mappings=(team,), preset=preset)
-        rig.desk.renderer = TicketRenderer(Templates())
+        rig.context.renderer = TicketRenderer(Templates())
         rig.cycle()
         return rig
 
@@ -251,7 +251,7 @@ def with_level(rig: Rig) -> None:
     rig.world.jira.site.project("OPS").denied.discard("SET_ISSUE_SECURITY")
     rig.settle(2)
     rig.world.advance(3700)
-    rig.engine.slow()
+    rig.loop.slow()
     rig.settle(6)
 
 
@@ -261,7 +261,7 @@ def test_a_stub_gets_its_level_and_then_its_text_once_the_level_can_be_set(caref
     rig.settle(3)
     rig.world.pagerduty.resolve(made.id, "Amara Osei")
     rig.settle(12)
-    rig.engine.slow()
+    rig.loop.slow()
     nothing_more_is_written(rig)
     with_level(rig)
     fields = issue_of(rig)["fields"]
@@ -269,9 +269,11 @@ def test_a_stub_gets_its_level_and_then_its_text_once_the_level_can_be_set(caref
     assert CANARY in fields["description"]
     assert fields["components"][0]["name"] == "Alipay Integration"
     kinds = [row.kind for row in rig.operations("done") if row.id in left(rig)]
-    assert kinds.index("fill_stub") > [row.aspect for row in rig.operations("done")].index("security")
+    assert kinds.index("fill_restricted_stub") > [row.aspect for row in rig.operations("done")].index(
+        "security"
+    )
     nothing_more_is_written(rig)
-    rig.engine.slow()
+    rig.loop.slow()
     nothing_more_is_written(rig)
     rig.stop()
     hidden(rig)
@@ -390,7 +392,7 @@ def test_notes_and_comments_of_a_restricted_incident_travel_nowhere(careful: Any
     rig.settle(3)
     rig.world.jira.comment("OPS-1", f"comment {CANARY}", "Priya Raman")
     rig.settle(4)
-    rig.engine.slow()
+    rig.loop.slow()
     rig.settle(2)
     assert [note["content"].partition(" ")[0] for note in incident_of(rig, made)["notes"]] == [
         "note",
@@ -444,7 +446,7 @@ def test_a_create_under_way_when_it_is_restricted_is_found_and_put_under_the_lev
     rig.world.faults.add(faults.reset_before(), service="jira", method="POST", path=r"/issue$", times=1)
     made = rig.world.pagerduty.trigger("Alipay Integration", f"Odd {CANARY}", priority="P3")
     rig.cycle()
-    assert [row.kind for row in rig.operations("settling")] == ["create_ticket"]
+    assert [row.kind for row in rig.operations("unknown")] == ["create_ticket"]
     rig.world.pagerduty.set_priority(made.id, "P1", "Amara Osei")
     rig.settle(26)
     assert len(rig.world.jira.site.issues) == 1

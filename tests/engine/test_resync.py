@@ -24,7 +24,7 @@ DAY = timedelta(days=1)
 def resync(rig: Rig, **arguments: Any) -> dict[str, Any]:
     """A resync as the command line asks for it."""
     number = requests.ask(rig.ledger, "resync", arguments, "ana", rig.clock.now())
-    assert rig.engine.jobs.errands()
+    assert rig.loop.jobs.run_jobs()
     return requests.answer_of(rig.ledger, number)
 
 
@@ -57,7 +57,7 @@ def test_an_incident_that_nobody_has_seen_gets_its_ticket(house: Rig) -> None:
     at = START - 20 * DAY
     old = house.world.pagerduty.trigger("Alipay Integration", "Unseen", at=at, priority="P4")
     house.world.pagerduty.resolve(old.id, at=at + timedelta(hours=2))
-    house.desk.mappings = (mapping(enforce_from="2026-10-01"),)
+    house.context.mappings = (mapping(enforce_from="2026-10-01"),)
     house.settle(2)
     assert issues(house) == []
     result = resync(house, since=(START - 30 * DAY).isoformat())
@@ -160,7 +160,7 @@ def test_an_issue_that_people_made_for_the_incident_is_adopted(house: Rig) -> No
     old = house.world.pagerduty.trigger("Alipay Integration", "Unseen", at=at, priority="P4")
     house.world.pagerduty.resolve(old.id, at=at + timedelta(hours=2))
     house.world.jira.create("Ines Carvalho", "By hand", type="Incident", labels=[f"pd-{old.id}"])
-    house.desk.mappings = (mapping(enforce_from="2026-10-01"),)
+    house.context.mappings = (mapping(enforce_from="2026-10-01"),)
     result = resync(house, since=(START - 30 * DAY).isoformat())
     assert said(result, "follow") == ["found by its label, and taken for its ticket from now on"]
     assert len(issues(house)) == 1
@@ -175,7 +175,7 @@ def test_a_ticket_of_another_incident_that_bears_the_label_is_not_taken(house: R
     old = house.world.pagerduty.trigger("Alipay Integration", "Unseen", at=at, priority="P4")
     house.world.pagerduty.resolve(old.id, at=at + timedelta(hours=2))
     house.world.jira.add_label("OPS-1", f"pd-{old.id}", "Ines Carvalho")
-    house.desk.mappings = (mapping(enforce_from="2026-10-01"),)
+    house.context.mappings = (mapping(enforce_from="2026-10-01"),)
     resync(house, since=(START - 30 * DAY).isoformat())
     assert len(issues(house)) == 2
     a_second_run_does_nothing(house)
@@ -188,7 +188,7 @@ def test_a_create_of_unknown_outcome_is_left_to_its_settling(house: Rig) -> None
     searches = len(house.world.journal.lines("jira", "POST", "/rest/api/2/search/jql"))
     resync(house)
     assert len(house.world.journal.lines("jira", "POST", "/rest/api/2/search/jql")) == searches
-    assert [row.kind for row in house.operations("settling")] == ["create_ticket"]
+    assert [row.kind for row in house.operations("unknown")] == ["create_ticket"]
     house.settle(24)
     assert len(issues(house)) == 1
 
@@ -210,7 +210,7 @@ def test_repairs_to_many_tickets_at_once_are_held(house: Rig) -> None:
         house.world.pagerduty.trigger("Alipay Integration", f"Trouble {number}", priority="P3")
     house.settle(4)
     severities = {"SEV2": {"pagerduty": "P3", "urgency": "high", "priority": "Low"}}
-    house.desk.mappings = (mapping(severities=severities, version="changed"),)
+    house.context.mappings = (mapping(severities=severities, version="changed"),)
     before = house.writes()
     result = resync(house)
     assert house.writes() == before
@@ -235,17 +235,17 @@ def test_a_service_that_is_down_ends_it_with_its_words_and_nothing_is_changed(ho
 
 def test_one_that_was_cut_off_is_taken_up_after_the_restart(house: Rig) -> None:
     number = requests.ask(house.ledger, "resync", {}, "ana", house.clock.now())
-    assert requests.take_errand(house.ledger) is not None
-    assert requests.take_errand(house.ledger) is None
+    assert requests.take_job(house.ledger) is not None
+    assert requests.take_job(house.ledger) is None
     house.restart()
     house.cycle()
-    assert house.engine.jobs.errands()
+    assert house.loop.jobs.run_jobs()
     assert not requests.answer_of(house.ledger, number)["failed"]
 
 
 def test_its_progress_stands_in_the_request(house: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     words: list[str] = []
-    monkeypatch.setattr(requests, "errand_progress", lambda _ledger, _number, said: words.append(said))
+    monkeypatch.setattr(requests, "report_job_progress", lambda _ledger, _number, said: words.append(said))
     house.world.pagerduty.trigger("Alipay Integration", "Latency")
     house.settle(2)
     resync(house)

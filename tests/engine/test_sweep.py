@@ -1,4 +1,4 @@
-"""The nightly sweep: doubles that should not be there are found, and only what nobody touched is closed."""
+"""The nightly search for duplicates: they are found, and only what nobody touched is closed."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ def doubled(rig: Rig) -> str:
 
 
 def sweeping(rig: Rig) -> list[tuple[str, str]]:
-    return [(row.kind, row.state) for row in rig.operations() if row.kind.endswith("_double")]
+    return [(row.kind, row.state) for row in rig.operations() if row.kind.endswith("_duplicate")]
 
 
 def sweep(rig: Rig) -> None:
-    rig.engine.jobs.nightly()
-    rig.engine.dispatcher.drain()
+    rig.loop.jobs.nightly()
+    rig.loop.work_queue.drain()
     rig.settle(2)
 
 
@@ -47,8 +47,8 @@ def test_the_younger_is_linked_and_closed_and_the_older_kept(house: Rig) -> None
     (link,) = issue_of(house, 2)["fields"]["issuelinks"]
     assert link["type"]["name"] == "Duplicate"
     assert (link.get("outwardIssue") or link.get("inwardIssue"))["key"] == "OPS-1"
-    assert standing(house)["doubles"]["found"] == 1
-    assert {"double.found", "double.linked", "double.closed"} <= set(kinds_of_events(house))
+    assert standing(house)["duplicates"]["found"] == 1
+    assert {"duplicate.found", "duplicate.linked", "duplicate.closed"} <= set(kinds_of_events(house))
     nothing_more_is_written(house)
 
 
@@ -59,27 +59,27 @@ def test_a_second_sweep_finds_nothing_new_to_do(house: Rig) -> None:
     house.world.advance(DAY)
     sweep(house)
     assert sweeping(house) == before
-    told = standing(house)["doubles"]
+    told = standing(house)["duplicates"]
     assert (told["found"], told["left"]) == (1, [])
-    assert kinds_of_events(house).count("double.found") == 1
+    assert kinds_of_events(house).count("duplicate.found") == 1
 
 
 def test_it_looks_once_a_day_however_often_it_is_asked(house: Rig) -> None:
     house.world.pagerduty.trigger("Alipay Integration", "Latency")
     house.settle(2)
-    house.engine.jobs.nightly()
+    house.loop.jobs.nightly()
     asked = house.world.journal.total("jira")
     for _ in range(5):
-        house.engine.jobs.nightly()
+        house.loop.jobs.nightly()
     assert house.world.journal.total("jira") == asked
     house.world.advance(DAY)
-    house.engine.jobs.nightly()
+    house.loop.jobs.nightly()
     assert house.world.journal.total("jira") > asked
 
 
 def left(rig: Rig) -> list[dict[str, Any]]:
     sweep(rig)
-    found: list[dict[str, Any]] = standing(rig)["doubles"]["left"]
+    found: list[dict[str, Any]] = standing(rig)["duplicates"]["left"]
     assert status(rig, 2) != "Done"
     nothing_more_is_written(rig)
     return found
@@ -133,4 +133,4 @@ def test_issues_without_our_mark_are_nobody_s_doubles(house: Rig) -> None:
     house.world.jira.clone("OPS-1", "Ines Carvalho")
     house.world.jira.create("Ines Carvalho", "Latency", type="Incident")
     sweep(house)
-    assert standing(house)["doubles"]["found"] == 0
+    assert standing(house)["duplicates"]["found"] == 0

@@ -162,11 +162,11 @@ def test_noise_gets_no_ticket_is_recorded_and_gets_one_when_it_rises(make_rig: A
     rig.world.pagerduty.note(made.id, "ignore it", "Amara Osei")
     rig.settle(3)
     assert rig.writes() == 0
-    assert row_of(rig, made).silence == "flapping probes"
+    assert row_of(rig, made).noise_rule == "flapping probes"
     rig.world.pagerduty.set_priority(made.id, "P1", "Amara Osei")
     rig.settle(3)
     assert issue_of(rig)["fields"]["priority"]["name"] == "Highest"
-    assert row_of(rig, made).silence is None
+    assert row_of(rig, made).noise_rule is None
     nothing_more_is_written(rig)
 
 
@@ -204,5 +204,5 @@ def test_what_a_rule_in_mode_report_would_have_done_is_recorded(make_rig: Any) -
     rig.settle(2)
     rig.world.pagerduty.resolve(made.id, "Amara Osei")
     rig.settle(14)
-    assert "close" in " ".join(row_of(rig, made).would)
+    assert "close" in " ".join(row_of(rig, made).dry_run_notes)
     assert incident_of(rig, made)["status"] == "resolved"

@@ -49,7 +49,7 @@ def two(make_rig: Any) -> Rig:
         people={"fallback": "samuel.adeyemi@ramen.example"},
     )
     rig: Rig = make_rig(mappings=(mapping(), ramen), preset=two_projects)
-    rig.desk.renderer = TicketRenderer(Templates())
+    rig.context.renderer = TicketRenderer(Templates())
     rig.cycle()
     return rig
 
@@ -143,8 +143,8 @@ def test_the_postmortem_of_what_moved_is_made_in_the_project_of_its_team_now(two
     two.cycle(2000)
     two.settle(3)
     issues = dump.whole(two.world)["jira"]["issues"]
-    (paper,) = [one for one in issues if one["fields"]["summary"].startswith("Postmortem")]
-    assert (paper["key"], len(issues)) == ("ENG-1", 2)
+    (postmortem,) = [one for one in issues if one["fields"]["summary"].startswith("Postmortem")]
+    assert (postmortem["key"], len(issues)) == ("ENG-1", 2)
     assert two.operations("parked") == []
 
 
@@ -158,7 +158,7 @@ def test_a_ticket_that_a_person_moves_to_another_project_is_walked_there(make_ri
     rig.world.pagerduty.acknowledge(made.id, WHO)
     rig.settle(2)
     # no mapping has that project, so only the slow lane sees where the ticket is now
-    rig.engine.slow()
+    rig.loop.slow()
     rig.settle(3)
     assert at(rig, moved.key) == "In Progress"
     nothing_more_is_written(rig)

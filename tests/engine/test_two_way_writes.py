@@ -164,10 +164,10 @@ def test_a_change_in_pagerduty_that_no_poll_has_shown_yet_is_seen_before_the_wri
     made = trigger(both)
     render = ChangeIncident.render
 
-    def meanwhile(self: ChangeIncident, desk: Any, operation: Any, basis: Any) -> Any:
+    def meanwhile(self: ChangeIncident, context: Any, operation: Any, basis: Any) -> Any:
         if incident_of(both, made)["status"] != "resolved":
             both.world.pagerduty.resolve(made.id, "Amara Osei")
-        return render(self, desk, operation, basis)
+        return render(self, context, operation, basis)
 
     monkeypatch.setattr(ChangeIncident, "render", meanwhile)
     both.world.jira.transition("OPS-1", "In Progress", WHO)

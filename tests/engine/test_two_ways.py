@@ -41,7 +41,7 @@ def copy_of(texts: list[str]) -> str:
 
 
 def quarter(rig: Rig) -> None:
-    rig.engine.slow()
+    rig.loop.slow()
     rig.settle(3)
 
 

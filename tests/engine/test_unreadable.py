@@ -47,9 +47,9 @@ def test_an_incident_that_cannot_be_read_holds_up_no_other_and_gets_its_ticket_l
     assert issue_of(house)["properties"]["syncd"]["incident"] == good.id
     assert list(standing(house)["unreadable"]) == [bad.id]
     assert kinds_of_events(house).count("incident.unreadable") == 1
-    assert not house.desk.health.down()
+    assert not house.context.health.down()
     odd.ids.clear()
-    house.engine.slow()
+    house.loop.slow()
     house.settle(2)
     assert issue_of(house, 2)["properties"]["syncd"]["incident"] == bad.id
     assert standing(house)["unreadable"] == {}
@@ -64,7 +64,7 @@ def test_it_is_asked_for_again_by_its_id_every_quarter_of_an_hour_and_not_every_
     house.settle(6)
     by_id = house.world.journal.lines(service="pagerduty", method="GET", pattern="/incidents/{id}")
     assert len(by_id) == 1
-    house.engine.slow()
+    house.loop.slow()
     house.settle(3)
     by_id = house.world.journal.lines(service="pagerduty", method="GET", pattern="/incidents/{id}")
     assert len(by_id) == 2
@@ -78,7 +78,7 @@ def test_one_that_was_known_before_stays_as_it_is_until_it_can_be_read(house: Ri
     house.settle(2)
     assert (status(house), list(standing(house)["unreadable"])) == ("To Do", [made.id])
     odd.ids.clear()
-    house.engine.slow()
+    house.loop.slow()
     house.cycle()
     assert status(house) == "In Progress"
 
@@ -92,12 +92,12 @@ def test_a_note_that_cannot_be_read_leaves_the_others_as_they_are_and_holds_up_n
     odd.ids.add(note.id)
     house.world.pagerduty.acknowledge(made.id, "Amara Osei")
     house.settle(4)
-    house.engine.slow()
+    house.loop.slow()
     house.settle(1)
     assert status(house) == "In Progress"
-    assert not house.desk.health.down()
+    assert not house.context.health.down()
     odd.ids.clear()
-    house.engine.slow()
+    house.loop.slow()
     house.settle(2)
     assert any("odd" in one["body"] for one in issue_of(house)["comments"])
     assert len(incident_of(house, made)["notes"]) == 2

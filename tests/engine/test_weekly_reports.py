@@ -55,10 +55,10 @@ def pass_to(rig: Rig, moment: datetime) -> None:
     """Let the time pass up to a moment, and everything happen that is due by then."""
     rig.cycle((moment - rig.clock.now()).total_seconds())
     for _ in range(3):
-        rig.engine.tick()
-        rig.engine.dispatcher.drain()
-        rig.engine.jobs.reports()
-        rig.engine.dispatcher.drain()
+        rig.loop.tick()
+        rig.loop.work_queue.drain()
+        rig.loop.jobs.reports()
+        rig.loop.work_queue.drain()
 
 
 def reports(rig: Rig) -> list[Letter]:
@@ -131,8 +131,8 @@ def test_after_three_weeks_away_the_last_week_leaves_and_names_the_others(post: 
     post.stop()
     post.world.advance((monday(post, 4) + timedelta(days=2) - post.clock.now()).total_seconds())
     post.start()
-    post.engine.jobs.reports()
-    post.engine.dispatcher.drain()
+    post.loop.jobs.reports()
+    post.loop.work_queue.drain()
     assert len(reports(post)) == before, "nothing is made before both services were read"
     pass_to(post, post.clock.now() + timedelta(seconds=30))
     first = Week.of(post.began, ZONE)
@@ -215,7 +215,7 @@ def test_logs_that_were_never_read_are_read_first_so_that_the_time_to_acknowledg
 
     with post.ledger.db.write() as session:
         row = session.get_one(IncidentRow, made.id)
-        row.acknowledged_at, row.log, row.log_moment = None, None, 0
+        row.acknowledged_at, row.log, row.log_read_seq = None, None, 0
     pass_to(post, monday(post))
     (row_,) = [one for one in attached(reports(post)[0]) if one["table"] == "incident"]
     assert 4.0 <= float(row_["minutes_to_acknowledge"]) <= 5.0

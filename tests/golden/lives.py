@@ -102,9 +102,9 @@ class Life:
             "an incident begins",
             lambda: self.pagerduty.trigger(cast.service, "Callbacks *time out* {html}", priority="P2").id,
         )
-        on.turns(3)
+        on.state_changes(3)
         on.act("acknowledge", lambda: self.pagerduty.acknowledge(self.main, cast.lead))
-        on.turns(2)
+        on.state_changes(2)
 
     def talk(self) -> None:
         """Notes and comments, each written, edited and deleted once."""
@@ -112,28 +112,28 @@ class Life:
         words = "Only one route is slow;\ntoken=abcdef0123456789abcdef"
         note = on.act("note", lambda: self.pagerduty.note(self.main, words, cast.lead))
         comment = on.act("comment", lambda: self.jira.comment(ticket, "14 calls so far.", OUTSIDER))
-        on.turns(4)
+        on.state_changes(4)
         on.act("edit note", lambda: self.pagerduty.edit_note(self.main, note.id, "Two routes are slow."))
         on.act("edit comment", lambda: self.jira.edit_comment(ticket, comment.id, "20 calls.", OUTSIDER))
-        on.turns(4)
+        on.state_changes(4)
         on.act("delete comment", lambda: self.jira.delete_comment(ticket, comment.id, OUTSIDER))
-        on.turns(4)
+        on.state_changes(4)
 
     def change(self) -> None:
         """Fields change on both sides."""
         on, cast, ticket = self.on, self.cast, self.ticket(self.main)
         on.act("priority", lambda: self.pagerduty.set_priority(self.main, "P1", cast.lead))
-        on.turns(2)
+        on.state_changes(2)
         on.act("title", lambda: self.pagerduty.set_title(self.main, "Callbacks fail", cast.lead))
         on.act("reassign", lambda: self.pagerduty.reassign(self.main, cast.process, cast.lead))
-        on.turns(3)
+        on.state_changes(3)
         on.act("summary in Jira", lambda: self.jira.edit(ticket, cast.lead, summary="Callbacks fail, all"))
         on.act("assignee in Jira", lambda: self.jira.assign(ticket, cast.lead, cast.process))
-        on.turns(3)
+        on.state_changes(3)
         on.act("status in Jira", lambda: self.jira.transition(ticket, "To Do", OUTSIDER))
-        on.turns(3)
+        on.state_changes(3)
         on.act("root cause", lambda: self.jira.edit(ticket, cast.lead, customfield_10052="A locked batch"))
-        on.turns(2)
+        on.state_changes(2)
 
     def merge(self) -> None:
         on, cast = self.on, self.cast
@@ -141,9 +141,9 @@ class Life:
             "the same again",
             lambda: self.pagerduty.trigger(cast.service, "Error rate above 5 %", priority="P3").id,
         )
-        on.turns(3)
+        on.state_changes(3)
         on.act("merge", lambda: self.pagerduty.merge(self.main, [self.twin], cast.lead))
-        on.turns(4)
+        on.state_changes(4)
 
     def restricted(self) -> None:
         on, cast = self.on, self.cast
@@ -151,10 +151,10 @@ class Life:
             "a restricted incident",
             lambda: self.pagerduty.trigger(cast.other, cast.leak, priority="P1").id,
         )
-        on.turns(3)
+        on.state_changes(3)
         on.act("acknowledge", lambda: self.pagerduty.acknowledge(self.leak, cast.second))
         on.act("note", lambda: self.pagerduty.note(self.leak, "The export was public.", cast.second))
-        on.turns(3)
+        on.state_changes(3)
 
     def neglect(self) -> None:
         on, cast = self.on, self.cast
@@ -166,70 +166,70 @@ class Life:
             "a small one",
             lambda: self.pagerduty.trigger(cast.other, "CPU above 80 %", priority="P4", urgency="low").id,
         )
-        on.turns(2)
+        on.state_changes(2)
 
     def hold(self) -> None:
         """An operator pauses Jira for a while."""
         on = self.on
         on.syncd("pause", "jira", "--reason", "Jira is being updated")
         on.act("note", lambda: self.pagerduty.note(self.neglected, "While paused.", self.cast.lead))
-        on.turns(2)
+        on.state_changes(2)
         on.syncd("outbox")
         on.syncd("resume")
-        on.turns(2)
+        on.state_changes(2)
 
     def resolve(self) -> None:
         on, cast = self.on, self.cast
         on.act("resolve", lambda: self.pagerduty.resolve(self.main, cast.lead, resolution="Rolled back."))
-        on.turns(2)
+        on.state_changes(2)
         on.act("reopen", lambda: self.pagerduty.reopen(self.main, cast.lead))
-        on.turns(2)
+        on.state_changes(2)
         on.act("resolve again", lambda: self.pagerduty.resolve(self.main, cast.lead))
         for incident in (self.leak, self.neglected, self.small):
             on.act(f"resolve {incident}", partial(self.pagerduty.resolve, incident, cast.second))
-        on.turns(4)
-        on.turns(4, 120.0)
-        on.turns(4, 600.0)
+        on.state_changes(4)
+        on.state_changes(4, 120.0)
+        on.state_changes(4, 600.0)
 
     def close_too_early(self) -> None:
         on, ticket = self.on, self.ticket(self.main)
         on.act("close too early", lambda: self.jira.transition(ticket, "Done", self.cast.lead))
-        on.turns(4, 60.0)
+        on.state_changes(4, 60.0)
 
     def follow_up(self) -> None:
         """The table of follow-ups, action items with an owner, without, and with one who leaves."""
-        on, cast, paper = self.on, self.cast, self.postmortem(self.main)
+        on, cast, duty_issue = self.on, self.cast, self.postmortem(self.main)
         on.turn(2 * HOUR)
         row = f"|Alert on the age of the queue|{cast.process}|{day(10)}|"
-        lines = description_of(on.world, paper).split("\n")
+        lines = description_of(on.world, duty_issue).split("\n")
         at = next((place for place, line in enumerate(lines) if line.startswith("||Task")), len(lines) - 1)
         lines.insert(at + 1, row)
-        on.act("row", lambda: self.jira.edit(paper, cast.process, description="\n".join(lines)))
-        self.item = on.act("item", lambda: self.jira.sub_task(paper, "Document the switch", cast.second))
-        self.left = on.act("item", lambda: self.jira.sub_task(paper, "Rehearse the switch", cast.lead))
+        on.act("row", lambda: self.jira.edit(duty_issue, cast.process, description="\n".join(lines)))
+        self.item = on.act("item", lambda: self.jira.sub_task(duty_issue, "Document the switch", cast.second))
+        self.left = on.act("item", lambda: self.jira.sub_task(duty_issue, "Rehearse the switch", cast.lead))
         on.act("assign", lambda: self.jira.assign(self.left.key, LEAVER, cast.lead))
-        on.turns(4, 60.0)
+        on.state_changes(4, 60.0)
         on.turn(20 * HOUR)
-        on.act("date", lambda: self.jira.edit(paper, cast.process, duedate=day(3)))
-        on.turns(2, 60.0)
+        on.act("date", lambda: self.jira.edit(duty_issue, cast.process, duedate=day(3)))
+        on.state_changes(2, 60.0)
         on.act("owner leaves", lambda: self.jira.deactivate(LEAVER))
-        on.turns(2, 12 * HOUR)
+        on.state_changes(2, 12 * HOUR)
 
     def days(self) -> None:
         """Days in which duties are met, waived and broken."""
-        on, cast, paper = self.on, self.cast, self.postmortem(self.main)
-        on.act("postmortem done", lambda: self.jira.transition(paper, "Done", cast.process))
-        on.turns(2, 12 * HOUR)
+        on, cast, duty_issue = self.on, self.cast, self.postmortem(self.main)
+        on.act("postmortem done", lambda: self.jira.transition(duty_issue, "Done", cast.process))
+        on.state_changes(2, 12 * HOUR)
         on.syncd("actions")
         number = self.on.world.pagerduty.find(self.neglected).number
         on.syncd(
             "waive", str(number), "--until", day(9), "--reason", "vendor answers next week", "--by", cast.by
         )
-        on.turns(3, 16 * HOUR)
+        on.state_changes(3, 16 * HOUR)
         leak = self.postmortem(self.leak)
         on.act("approves", lambda: self.jira.comment(leak, f"Rests until {day(12)}.", cast.process))
         on.act("label", lambda: self.jira.add_label(leak, "waived", cast.second))
-        on.turns(3, 16 * HOUR)
+        on.state_changes(3, 16 * HOUR)
 
     def weeks(self) -> None:
         """Weeks in which action items are postponed, done and forgotten."""
@@ -237,13 +237,13 @@ class Life:
         forgotten = self.postmortem(self.neglected)
         on.act("postponed", lambda: self.jira.edit(self.item.key, cast.lead, duedate=day(20)))
         on.act("done", lambda: self.jira.transition(self.left.key, "Done", cast.lead))
-        on.turns(6, DAY)
+        on.state_changes(6, DAY)
         on.act("late", lambda: self.jira.edit(forgotten, cast.second, duedate=day(15)))
-        on.turns(2, DAY)
+        on.state_changes(2, DAY)
         on.act("done late", lambda: self.jira.transition(forgotten, "Done", cast.second))
-        on.turns(8, DAY)
+        on.state_changes(8, DAY)
         on.act("done", lambda: self.jira.transition(self.item.key, "Done", cast.lead))
-        on.turns(4, DAY)
+        on.state_changes(4, DAY)
 
     def read(self) -> None:
         """What commands say in the end."""

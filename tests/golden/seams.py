@@ -29,7 +29,7 @@ from golden import ledger
 from golden.trace import Trace
 from syncd.cli import main
 from syncd.config.load import load_configuration
-from syncd.daemon import Daemon, make_desk, open_ledger
+from syncd.daemon import Daemon, make_context, open_ledger
 from syncd.sandbox.cast import BOT_EMAIL, JIRA_KEY, PAGERDUTY_KEY, START, default_world
 from syncd.sandbox.clock import SandboxClock
 from syncd.sandbox.mail import Letter, MailSandbox
@@ -146,23 +146,23 @@ class Stage:
     def turn(self, seconds: float = POLL) -> None:
         """Let time pass, and the daemon do once all that it does by itself."""
         self.world.advance(seconds)
-        engine = self.daemon.engine
-        engine.cycle()  # before the tick, which else tells the operator after a leap that nobody reads
-        engine.come_to_rest()
-        engine.tick()
-        engine.come_to_rest()
-        engine.jobs.errands()
-        engine.jobs.reports()
+        loop = self.daemon.loop
+        loop.cycle()  # before the tick, which else tells the operator after a leap that nobody reads
+        loop.run_until_idle()
+        loop.tick()
+        loop.run_until_idle()
+        loop.jobs.run_jobs()
+        loop.jobs.reports()
         self.daemon._alarms()
-        engine.come_to_rest()
+        loop.run_until_idle()
         if self.seconds >= self._slow_at:
             self._slow_at = self.seconds + (SLOW_EVERY if seconds < SLOW_EVERY else SLOW_IN_LEAPS)
-            engine.slow()
-            engine.jobs.nightly()
-            engine.come_to_rest()
+            loop.slow()
+            loop.jobs.nightly()
+            loop.run_until_idle()
         self.trace.audit(self.file)
 
-    def turns(self, count: int, seconds: float = POLL) -> None:
+    def state_changes(self, count: int, seconds: float = POLL) -> None:
         """Several turns."""
         for _ in range(count):
             self.turn(seconds)
@@ -265,10 +265,10 @@ def stage(trace: Trace, folder: Path, *mappings: str, data_center: bool = False)
         held = open_ledger(configuration.settings, "golden", stage_clock)
         stack.callback(held.close)
         transport = WireTransport(stage_clock, StageLine(world))
-        desk = make_desk(configuration, held, stage_clock, transport=transport)
-        made = Stage(folder, world, stage_clock, trace, Daemon(desk, configuration))
-        made.daemon.engine.contact()
-        made.daemon.engine.recover()
+        context = make_context(configuration, held, stage_clock, transport=transport)
+        made = Stage(folder, world, stage_clock, trace, Daemon(context, configuration))
+        made.daemon.loop.make_first_contact()
+        made.daemon.loop.recover()
         yield made
 
 

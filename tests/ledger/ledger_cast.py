@@ -118,10 +118,10 @@ def put(session: Session, operation: Operation, state: OperationState) -> Operat
     """An operation, brought to a state on the way that leads there."""
     hold = operation.key if state is OperationState.HELD else ""
     (row,) = record(session, operation, incident=operation.incident, hold=hold)
-    if state in (OperationState.IN_FLIGHT, OperationState.SETTLING):
+    if state in (OperationState.IN_FLIGHT, OperationState.UNKNOWN):
         claim(session, row)
-    if state is OperationState.SETTLING:
-        operation_states.settle_in(session, row, NOW, GAVE_UP, "timed out")
+    if state is OperationState.UNKNOWN:
+        operation_states.mark_unknown_in(session, row, NOW, GAVE_UP, "timed out")
     elif state is OperationState.PARKED:
         operation_states.park_in(session, row, NOW, "400: no such field")
     elif state in FINISHED:
@@ -183,13 +183,13 @@ def behind_its_back(file: Path) -> Iterator[sqlite3.Connection]:
         yield connection
 
 
-def forge(file: Path, *statements: str) -> None:
+def forge(file: Path, *facts_in_comments: str) -> None:
     """Change the audit trail as somebody does who can remove its triggers and put them back."""
     with behind_its_back(file) as connection:
         triggers = connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall()
         for name, _sql in triggers:
             connection.execute(f"DROP TRIGGER {name}")
-        for statement in statements:
+        for statement in facts_in_comments:
             connection.execute(statement)
         for _name, sql in triggers:
             connection.execute(sql)
@@ -198,7 +198,7 @@ def forge(file: Path, *statements: str) -> None:
 CHANGES: dict[str, Callable[[Session, OperationRow], None]] = {
     "put back": lambda session, row: operation_states.put_back_in(session, row, NOW, "connection refused"),
     "park": lambda session, row: operation_states.park_in(session, row, NOW, "400"),
-    "settle": lambda session, row: operation_states.settle_in(session, row, NOW, GAVE_UP, "timed out"),
+    "settle": lambda session, row: operation_states.mark_unknown_in(session, row, NOW, GAVE_UP, "timed out"),
     "done": lambda session, row: outbox.finish(session, row, OperationState.DONE, NOW, remote_id="1"),
     "drop": lambda session, row: outbox.finish(session, row, OperationState.DROPPED, NOW, why="ana"),
     "supersede": lambda session, row: outbox.finish(session, row, OperationState.SUPERSEDED, NOW),

@@ -15,7 +15,7 @@ from sqlmodel import SQLModel, select
 
 from syncd.engine.jobs import requests
 from syncd.ledger.store import audit
-from syncd.ledger.store.change_queue import look_again_in
+from syncd.ledger.store.change_queue import notice_changes_in
 from syncd.ledger.store.tables import (
     AuditEventRow,
     DutyRow,
@@ -163,7 +163,9 @@ def look_once_more(rig: Rig, incident: str) -> None:
         row = session.get_one(IncidentRow, incident)
         row.finished = False
         session.add(row)
-        look_again_in(session, [incident], rig.clock.now(), rig.ledger.moments.next(), "a test wants it")
+        notice_changes_in(
+            session, [incident], rig.clock.now(), rig.ledger.logical_clock.next(), "a test wants it"
+        )
     rig.settle(3)
 
 
@@ -182,7 +184,7 @@ def test_what_is_read_again_and_kept_again_doubles_nothing(over: Any) -> None:
     before = rig.writes()
     rig.world.pagerduty.note(made.id, "all quiet since", "Priya Raman")
     rig.settle(3)
-    rig.engine.slow()
+    rig.loop.slow()
     rig.settle(3)
     copies = [one for one in rig.operations() if one.kind == "mirror_note"]
     assert [one.state for one in copies] == ["done", "done"]

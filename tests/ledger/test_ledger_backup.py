@@ -46,7 +46,7 @@ def test_a_copy_is_made_while_others_write_and_is_whole(file: Path, opened: Ledg
         for second in range(5):
             made = back_up(file, tmp_path / "copies", NOW + timedelta(seconds=second))
             with sqlite3.connect(made.file) as copy:
-                rows = copy.execute("SELECT value FROM cursor WHERE name IN ('one', 'other')").fetchall()
+                rows = copy.execute("SELECT value FROM key_value WHERE name IN ('one', 'other')").fetchall()
             copy.close()
             assert len(set(rows)) <= 1
     finally:
@@ -100,8 +100,8 @@ def test_a_reference_that_leads_nowhere_is_found(file: Path, opened: Ledger, tmp
     opened.close()
     with sqlite3.connect(made.file) as copy:
         copy.execute(
-            "INSERT INTO ticket (incident_id, issue_id, key, project, origin, agreed, refused, moment,"
-            " written_moment, created_at)"
+            "INSERT INTO ticket (incident_id, issue_id, key, project, origin, agreed, refused, read_seq,"
+            " written_seq, created_at)"
             " VALUES ('PNONE', '1', 'A-1', 'A', 'x', '{}', '[]', 0, 0, '2026-01-01')"
         )
     copy.close()

@@ -11,7 +11,7 @@ from syncd.domain.operation import MoveTicket, OperationState, Target
 from syncd.domain.operation.keys import object_of_ticket, status_key
 from syncd.ledger.open import Ledger
 from syncd.ledger.store import holds, outbox
-from syncd.ledger.store.change_queue import look_again_in
+from syncd.ledger.store.change_queue import notice_changes_in
 from syncd.ledger.store.holds import FirstLoad
 from syncd.ledger.store.snapshots import save_incident
 
@@ -32,7 +32,7 @@ def test_claimed_incidents_that_nobody_decided_on_may_tip_the_scales(ledger: Led
             record(session, create(f"P{number}"), incident=f"P{number}")
         for number in range(40, 51):
             save_incident(session, incident(id=f"P{number}", number=number), 1, NOW, "QRPay")
-        look_again_in(session, [f"P{number}" for number in range(40, 51)], NOW, 1, "backfill")
+        notice_changes_in(session, [f"P{number}" for number in range(40, 51)], NOW, 1, "backfill")
         assert holds.judge_first_load(session, NOW) is FirstLoad.COUNTING
 
 
@@ -43,7 +43,7 @@ def test_incidents_of_nobody_and_those_with_a_ticket_do_not(ledger: Ledger) -> N
         session.add(ticket())
         for number in range(100, 160):
             save_incident(session, incident(id=f"P{number}", number=number), 1, NOW, None)
-        look_again_in(session, ["P1", *(f"P{number}" for number in range(100, 160))], NOW, 1, "backfill")
+        notice_changes_in(session, ["P1", *(f"P{number}" for number in range(100, 160))], NOW, 1, "backfill")
         assert holds.judge_first_load(session, NOW) is FirstLoad.PASSED
 
 

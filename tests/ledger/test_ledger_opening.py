@@ -27,7 +27,7 @@ from syncd.ledger.errors import (
     LedgerUnsafe,
 )
 from syncd.ledger.open import Ledger, get_meta, open_for_reading, open_for_work
-from syncd.ledger.store.tables import LookAgainRow, RequestRow
+from syncd.ledger.store.tables import ChangeNoticeRow, RequestRow
 
 PROMISED = {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "busy_timeout": 5000}
 
@@ -108,22 +108,22 @@ def test_a_reader_holds_up_no_writer_and_sees_one_moment(ledger: Ledger, file: P
 def test_what_raises_inside_a_writing_transaction_leaves_nothing(ledger: Ledger) -> None:
     def half_done() -> None:
         with ledger.db.write() as session:
-            session.add(LookAgainRow(incident_id="P1", at=NOW, why="test", moment=1))
+            session.add(ChangeNoticeRow(incident_id="P1", at=NOW, why="test", read_seq=1))
             session.flush()
             raise RuntimeError("half done")
 
     with pytest.raises(RuntimeError, match="half done"):
         half_done()
     with ledger.db.read() as session:
-        assert session.exec(select(LookAgainRow)).all() == []
+        assert session.exec(select(ChangeNoticeRow)).all() == []
 
 
 def test_aware_times_come_back_aware_and_in_utc(ledger: Ledger) -> None:
     in_kolkata = NOW.astimezone(timezone(timedelta(hours=5, minutes=30)))
     with ledger.db.write() as session:
-        session.add(LookAgainRow(incident_id="P1", at=in_kolkata, why="test", moment=1))
+        session.add(ChangeNoticeRow(incident_id="P1", at=in_kolkata, why="test", read_seq=1))
     with ledger.db.read() as session:
-        at = session.exec(select(LookAgainRow)).one().at
+        at = session.exec(select(ChangeNoticeRow)).one().at
     assert (at, at.tzinfo) == (NOW, UTC)
 
 
@@ -164,7 +164,7 @@ def test_a_ledger_keeps_its_name_and_birth_and_counts_its_starts(url: str) -> No
     lives = []
     for start in range(3):
         opened = open_for_work(url, "the test", later(start))
-        lives.append((opened.instance, opened.born, opened.run, opened.moments.next()))
+        lives.append((opened.instance, opened.born, opened.run, opened.logical_clock.next()))
         opened.close()
     names, births, runs, moments = zip(*lives, strict=True)
     assert len(set(names)) == 1
@@ -175,10 +175,10 @@ def test_a_ledger_keeps_its_name_and_birth_and_counts_its_starts(url: str) -> No
 
 def test_moments_of_a_later_run_are_later_than_all_of_an_earlier_one(url: str) -> None:
     first = open_for_work(url, "the test", NOW)
-    seen = [first.moments.next() for _ in range(1000)]
+    seen = [first.logical_clock.next() for _ in range(1000)]
     first.close()
     second = open_for_work(url, "the test", NOW)
-    assert second.moments.next() > max(seen)
+    assert second.logical_clock.next() > max(seen)
     assert seen == sorted(set(seen))
     second.close()
 

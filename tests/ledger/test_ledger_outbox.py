@@ -101,7 +101,7 @@ def test_a_waiting_one_that_is_no_longer_wanted_is_superseded(ledger: Ledger, st
         assert states(session) == [("status/P1", "superseded")]
 
 
-@pytest.mark.parametrize("state", [OperationState.IN_FLIGHT, OperationState.SETTLING])
+@pytest.mark.parametrize("state", [OperationState.IN_FLIGHT, OperationState.UNKNOWN])
 def test_one_that_is_under_way_is_never_superseded(ledger: Ledger, state: OperationState) -> None:
     with ledger.db.write() as session:
         put(session, move("acknowledged"), state)
@@ -221,7 +221,7 @@ def test_the_incidents_with_work_are_those_that_something_can_be_done_for(ledger
             put(session, create(f"P{number}"), state)
         names = dict(zip((f"P{number}" for number in range(8)), OperationState, strict=True))
         found = {names[one] for one in outbox.incidents_with_work(session)}
-    assert found == {OperationState.PENDING, OperationState.IN_FLIGHT, OperationState.SETTLING}
+    assert found == {OperationState.PENDING, OperationState.IN_FLIGHT, OperationState.UNKNOWN}
 
 
 def test_every_state_is_counted_and_open_ones_are_listed_oldest_first(ledger: Ledger) -> None:
@@ -233,7 +233,7 @@ def test_every_state_is_counted_and_open_ones_are_listed_oldest_first(ledger: Le
         assert [row.state for row in listed] == [
             "pending",
             "in_flight",
-            "settling",
+            "unknown",
             "parked",
             "held",
             "pending",

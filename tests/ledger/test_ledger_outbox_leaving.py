@@ -135,7 +135,7 @@ def test_only_what_is_parked_is_retried(ledger: Ledger, state: OperationState) -
 
 def test_what_was_done_keeps_what_the_service_named_it(ledger: Ledger) -> None:
     with ledger.db.write() as session:
-        row = put(session, create(), OperationState.SETTLING)
+        row = put(session, create(), OperationState.UNKNOWN)
         outbox.finish(session, row, OperationState.DONE, later(5), remote_id="10005")
     with ledger.db.read() as session:
         row = session.exec(select(OperationRow)).one()
@@ -146,7 +146,7 @@ def test_what_was_done_keeps_what_the_service_named_it(ledger: Ledger) -> None:
 
 def test_an_unknown_outcome_keeps_when_we_gave_up(ledger: Ledger) -> None:
     with ledger.db.write() as session:
-        row = put(session, create(), OperationState.SETTLING)
+        row = put(session, create(), OperationState.UNKNOWN)
     with ledger.db.read() as session:
         row = session.exec(select(OperationRow)).one()
         assert (row.gave_up_boot_id, row.gave_up_boottime) == (GAVE_UP.boot_id, GAVE_UP.boottime)
@@ -199,7 +199,7 @@ def test_what_another_run_left_in_flight_is_looked_up_and_ours_is_left(ledger: L
         assert outbox.recover(session, "abcd/2", later(9), GAVE_UP) == ["P1", "P3"]
     with ledger.db.read() as session:
         rows = session.exec(select(OperationRow).order_by(col(OperationRow.id))).all()
-        assert [row.state for row in rows] == ["settling", "in_flight", "settling"]
+        assert [row.state for row in rows] == ["unknown", "in_flight", "unknown"]
         assert [row.gave_up_boottime for row in rows] == [GAVE_UP.boottime, None, GAVE_UP.boottime]
         assert [row.rendered for row in rows] == [
             {"body": "of abcd/1"},

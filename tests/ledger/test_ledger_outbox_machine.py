@@ -19,7 +19,7 @@ from syncd.ledger.open import Ledger, open_for_work
 from syncd.ledger.store import audit, operation_states, outbox
 from syncd.ledger.store.tables import AuditEventRow, OperationRow
 
-UNDER_WAY = (OperationState.IN_FLIGHT, OperationState.SETTLING)
+UNDER_WAY = (OperationState.IN_FLIGHT, OperationState.UNKNOWN)
 INCIDENTS = ("P1", "P2")
 MEANT = {
     "operation.leaves": {"in_flight"},
@@ -27,7 +27,7 @@ MEANT = {
     "operation.not_done": {"pending"},
     "operation.retried": {"pending"},
     "operation.parked": {"parked"},
-    "operation.unknown": {"settling"},
+    "operation.unknown": {"unknown"},
     "operation.done": {"done"},
     "operation.superseded": {"superseded"},
     "operation.dropped": {"dropped"},

@@ -8,7 +8,7 @@ from ledger_cast import NOW, incident, issue, later, ticket
 from syncd.domain.incident import IncidentStatus, Note
 from syncd.domain.ticket import Issue, Status
 from syncd.ledger.open import Ledger
-from syncd.ledger.store.change_queue import awaiting_a_look_in, look_again_in, looks_of_in
+from syncd.ledger.store.change_queue import change_notices_of_in, incidents_with_notices_in, notice_changes_in
 from syncd.ledger.store.key_values import get_cursor_in, set_cursor_in
 from syncd.ledger.store.snapshots import (
     save_incident,
@@ -42,10 +42,10 @@ def with_ticket(ledger: Ledger) -> Ledger:
     """An incident read at moment 10, and its ticket read at moment 20 and written at 30."""
     with ledger.db.write() as session:
         assert save_incident(session, incident(), 10, NOW, "QRPay")
-        row = ticket(written_moment=30)
+        row = ticket(written_seq=30)
         session.add(row)
         session.flush()
-        row.snapshot, row.moment = issue().model_dump(mode="json"), 20
+        row.snapshot, row.read_seq = issue().model_dump(mode="json"), 20
     return ledger
 
 
@@ -57,28 +57,30 @@ def test_an_incident_seen_for_the_first_time_is_news(ledger: Ledger) -> None:
         assert save_incident(session, incident(), 7, NOW, "QRPay") is not None
     row = stored(ledger)
     assert (row.number, row.service_id, row.team, row.status) == (17, "S1", "QRPay", "triggered")
-    assert (row.moment, row.first_seen_at, row.created_at) == (7, NOW, NOW)
+    assert (row.read_seq, row.first_seen_at, row.created_at) == (7, NOW, NOW)
 
 
-@pytest.mark.parametrize("moment", [9, 10])
-def test_an_answer_that_began_no_later_than_the_stored_one_is_not_stored(ledger: Ledger, moment: int) -> None:
+@pytest.mark.parametrize("read_seq", [9, 10])
+def test_an_answer_that_began_no_later_than_the_stored_one_is_not_stored(
+    ledger: Ledger, read_seq: int
+) -> None:
     with ledger.db.write() as session:
         save_incident(session, incident(ACKNOWLEDGED), 10, NOW, "QRPay")
     with ledger.db.write() as session:
-        assert save_incident(session, incident(), moment, later(9), "QRPay") is None
-    assert (stored(ledger).status, stored(ledger).moment) == ("acknowledged", 10)
+        assert save_incident(session, incident(), read_seq, later(9), "QRPay") is None
+    assert (stored(ledger).status, stored(ledger).read_seq) == ("acknowledged", 10)
 
 
-@pytest.mark.parametrize(("moment", "status"), [(30, "triggered"), (31, "acknowledged")])
+@pytest.mark.parametrize(("read_seq", "status"), [(30, "triggered"), (31, "acknowledged")])
 def test_an_answer_that_began_before_our_last_write_to_the_incident_is_not_stored(
-    ledger: Ledger, moment: int, status: str
+    ledger: Ledger, read_seq: int, status: str
 ) -> None:
     with ledger.db.write() as session:
         row = save_incident(session, incident(), 10, NOW, "QRPay")
         assert row is not None
-        row.written_moment = 30
+        row.written_seq = 30
     with ledger.db.write() as session:
-        save_incident(session, incident(ACKNOWLEDGED), moment, later(9), "QRPay")
+        save_incident(session, incident(ACKNOWLEDGED), read_seq, later(9), "QRPay")
     assert stored(ledger).status == status
 
 
@@ -87,7 +89,7 @@ def test_the_same_answer_again_is_no_news_but_fresher(ledger: Ledger) -> None:
         save_incident(session, incident(), 10, NOW, "QRPay")
     with ledger.db.write() as session:
         assert save_incident(session, incident(), 11, later(9), "QRPay") is None
-    assert (stored(ledger).moment, stored(ledger).first_seen_at) == (11, NOW)
+    assert (stored(ledger).read_seq, stored(ledger).first_seen_at) == (11, NOW)
 
 
 def test_another_team_is_news(ledger: Ledger) -> None:
@@ -154,8 +156,8 @@ def test_an_incident_knows_what_it_was_merged_into(ledger: Ledger) -> None:
         (RESOLVED, {"finished": False}, True),
         (RESOLVED, {"finished": True}, False),
         (ACKNOWLEDGED, {"finished": False}, False),
-        (ACKNOWLEDGED, {"silence": "weekly test"}, True),
-        (RESOLVED, {"finished": True, "silence": "weekly test"}, True),
+        (ACKNOWLEDGED, {"noise_rule": "weekly test"}, True),
+        (RESOLVED, {"finished": True, "noise_rule": "weekly test"}, True),
         (RESOLVED, {"finished": False, "team": None}, False),
     ],
 )
@@ -179,16 +181,16 @@ def note(text: str) -> Note:
 
 
 @pytest.mark.parametrize(
-    ("moment", "text"), [(20, "first"), (19, "first"), (21, "second")], ids=["same", "earlier", "later"]
+    ("read_seq", "text"), [(20, "first"), (19, "first"), (21, "second")], ids=["same", "earlier", "later"]
 )
 def test_notes_that_were_listed_earlier_do_not_replace_later_ones(
-    with_ticket: Ledger, moment: int, text: str
+    with_ticket: Ledger, read_seq: int, text: str
 ) -> None:
     row = stored(with_ticket)
     with with_ticket.db.write() as session:
         save_notes(session, row, [note("first")], 20)
     with with_ticket.db.write() as session:
-        save_notes(session, row, [note("second")], moment)
+        save_notes(session, row, [note("second")], read_seq)
     notes = stored(with_ticket).notes
     assert notes is not None
     assert [one["text"] for one in notes] == [text]
@@ -220,16 +222,16 @@ def test_notes_are_compared_with_what_is_known_now_not_with_what_the_reader_knew
 # Tickets
 
 
-@pytest.mark.parametrize("moment", [5, 20, 25, 30])
+@pytest.mark.parametrize("read_seq", [5, 20, 25, 30])
 def test_a_ticket_read_before_our_last_confirmed_write_is_not_stored(
-    with_ticket: Ledger, moment: int
+    with_ticket: Ledger, read_seq: int
 ) -> None:
     row = stored_ticket(with_ticket)
     with with_ticket.db.write() as session:
-        assert not save_issue(session, row, issue("an older story"), moment)
+        assert not save_issue(session, row, issue("an older story"), read_seq)
     kept = stored_ticket(with_ticket)
     assert kept.snapshot is not None
-    assert (kept.snapshot["summary"], kept.moment) == ("Payments are late", 20)
+    assert (kept.snapshot["summary"], kept.read_seq) == ("Payments are late", 20)
 
 
 def test_a_ticket_read_after_our_last_confirmed_write_is_stored(with_ticket: Ledger) -> None:
@@ -238,7 +240,7 @@ def test_a_ticket_read_after_our_last_confirmed_write_is_stored(with_ticket: Led
         assert save_issue(session, row, issue("a newer story"), 31)
     kept = stored_ticket(with_ticket)
     assert kept.snapshot is not None
-    assert (kept.snapshot["summary"], kept.moment) == ("a newer story", 31)
+    assert (kept.snapshot["summary"], kept.read_seq) == ("a newer story", 31)
 
 
 def test_a_write_that_was_confirmed_while_the_answer_travelled_is_not_undone(with_ticket: Ledger) -> None:
@@ -247,12 +249,12 @@ def test_a_write_that_was_confirmed_while_the_answer_travelled_is_not_undone(wit
         row = session.get(TicketRow, "P1")
         assert row is not None
         row.snapshot = issue(status=Status(id="3", name="In Progress")).model_dump(mode="json")
-        row.written_moment = 50
+        row.written_seq = 50
     with with_ticket.db.write() as session:
         assert not save_issue(session, read_before_asking, issue(), 40)
     kept = stored_ticket(with_ticket)
     assert kept.snapshot is not None
-    assert (kept.snapshot["status"]["id"], kept.written_moment, kept.moment) == ("3", 50, 20)
+    assert (kept.snapshot["status"]["id"], kept.written_seq, kept.read_seq) == ("3", 50, 20)
 
 
 def test_the_same_ticket_again_is_no_news_but_fresher_and_in_sight(with_ticket: Ledger) -> None:
@@ -263,7 +265,7 @@ def test_the_same_ticket_again_is_no_news_but_fresher_and_in_sight(with_ticket: 
     with with_ticket.db.write() as session:
         assert not save_issue(session, stored_ticket(with_ticket), issue(), 31)
     kept = stored_ticket(with_ticket)
-    assert (kept.moment, kept.out_of_sight_since) == (31, None)
+    assert (kept.read_seq, kept.out_of_sight_since) == (31, None)
 
 
 def test_a_ticket_that_was_moved_keeps_its_number_and_follows_its_key(with_ticket: Ledger) -> None:
@@ -292,18 +294,21 @@ def test_tickets_are_known_by_their_issues_numbers(with_ticket: Ledger) -> None:
 
 def test_incidents_are_looked_at_again_the_longest_known_first(ledger: Ledger) -> None:
     with ledger.db.write() as session:
-        look_again_in(session, ["P3", "P1"], NOW, 5, "logged")
-        look_again_in(session, ["P2", "P3"], later(1), 6, "open")
+        notice_changes_in(session, ["P3", "P1"], NOW, 5, "logged")
+        notice_changes_in(session, ["P2", "P3"], later(1), 6, "open")
     with ledger.db.read() as session:
-        assert awaiting_a_look_in(session) == ["P3", "P1", "P2"]
+        assert incidents_with_notices_in(session) == ["P3", "P1", "P2"]
 
 
 def test_a_look_says_why_and_since_when(ledger: Ledger) -> None:
     with ledger.db.write() as session:
-        look_again_in(session, ["P1", "P1", "P2"], NOW, 5, "PagerDuty logged annotate", notes=True)
-        look_again_in(session, ["P1"], later(1), 6, "its ticket changed", ticket=True)
+        notice_changes_in(session, ["P1", "P1", "P2"], NOW, 5, "PagerDuty logged annotate", notes=True)
+        notice_changes_in(session, ["P1"], later(1), 6, "its ticket changed", ticket=True)
     with ledger.db.read() as session:
-        said = [(one.why, one.moment, one.notes, one.ticket, one.at) for one in looks_of_in(session, "P1")]
+        said = [
+            (one.why, one.read_seq, one.notes, one.ticket, one.at)
+            for one in change_notices_of_in(session, "P1")
+        ]
     assert said == [
         ("PagerDuty logged annotate", 5, True, False, NOW),
         ("its ticket changed", 6, False, True, later(1)),

@@ -81,7 +81,7 @@ def _imported(node: ast.AST) -> list[str]:
 
 
 def _is_ledger(node: ast.expr) -> bool:
-    """Whether an expression is a ledger or its database, by its last name: `desk.ledger`, `db`."""
+    """Whether an expression is a ledger or its database, by its last name: `context.ledger`, `db`."""
     name = node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", "")
     return name.lstrip("_") in ("db", "ledger", "view")
 

@@ -10,9 +10,9 @@ from policy_cast import DONE, IN_PROGRESS, TO_DO, book, incident
 
 from syncd.domain.base import Reference
 from syncd.domain.duty import Duty, DutyKind, Waiver
-from syncd.domain.history import Change, Spell, Turn, TurnKind
+from syncd.domain.history import Change, SeverityPeriod, StateChange, StateChangeKind
 from syncd.domain.ticket import Account, Comment, Issue, Mark, Status
-from syncd.policy.case import Absorbed, Case, Decision, MergeTarget, PostmortemState, Rulebook
+from syncd.policy.case import Case, Decision, MergedSource, MergeTarget, PostmortemState, Rulebook
 from syncd.policy.decide import with_duties
 from syncd.policy.postmortem.duties import decide_duties
 
@@ -43,11 +43,11 @@ class Life:
 
     book: Rulebook = field(default_factory=rules)
     created: datetime = RESOLVED - 2 * HOUR
-    turns: list[Turn] = field(default_factory=list)
-    spells: list[Spell] = field(default_factory=list)
+    state_changes: list[StateChange] = field(default_factory=list)
+    severity_periods: list[SeverityPeriod] = field(default_factory=list)
     changes: list[Change] = field(default_factory=list)
     waivers: list[Waiver] = field(default_factory=list)
-    absorbed: list[Absorbed] = field(default_factory=list)
+    merged_sources: list[MergedSource] = field(default_factory=list)
     comments: list[Comment] = field(default_factory=list)
     duties: tuple[Duty, ...] = ()
     postmortem: bool = True
@@ -67,22 +67,22 @@ class Life:
     approvers: frozenset[str] | None = frozenset({APPROVER.id})
 
     def __post_init__(self) -> None:
-        self.turns.append(Turn(kind="triggered", at=self.created))
-        if not self.spells:
-            self.spells.append(Spell(severity="SEV2", since=self.created))
+        self.state_changes.append(StateChange(kind="triggered", at=self.created))
+        if not self.severity_periods:
+            self.severity_periods.append(SeverityPeriod(severity="SEV2", since=self.created))
 
-    def turn(self, kind: TurnKind, at: datetime) -> Life:
-        self.turns.append(Turn(kind=kind, at=at))
+    def state_change(self, kind: StateChangeKind, at: datetime) -> Life:
+        self.state_changes.append(StateChange(kind=kind, at=at))
         return self
 
     def resolve(self, at: datetime = RESOLVED) -> Life:
-        return self.turn("resolved", at)
+        return self.state_change("resolved", at)
 
     def reopen(self, at: datetime) -> Life:
-        return self.turn("reopened", at)
+        return self.state_change("reopened", at)
 
     def severity(self, name: str, since: datetime) -> Life:
-        self.spells.append(Spell(severity=name, since=since))
+        self.severity_periods.append(SeverityPeriod(severity=name, since=since))
         self.priority = {"SEV0": "P1", "SEV1": "P2", "SEV2": "P3", "SEV3": "P4"}[name]
         return self
 
@@ -117,25 +117,25 @@ class Life:
 
     def case(self, now: datetime) -> Case:
         """All that is known at a moment, everything read just then (or up to `read_until`)."""
-        turns = [one for one in self.turns if one.at <= now]
-        over = turns[-1].kind == "resolved"
+        state_changes = [one for one in self.state_changes if one.at <= now]
+        over = state_changes[-1].kind == "resolved"
         happened = incident(
             status="resolved" if over else "triggered",
             created_at=self.created,
-            resolved_at=turns[-1].at if over else None,
-            updated_at=turns[-1].at,
+            resolved_at=state_changes[-1].at if over else None,
+            updated_at=state_changes[-1].at,
             priority=Reference(id="PRIO", name=self.priority),
             merged_into=self.merged_into.id if self.merged_into else None,
         )
         return Case(
             incident=happened,
             now=now,
-            turns=tuple(turns),
-            spells=tuple(one for one in self.spells if one.since <= now),
-            postmortem=self._paper(now) if self.postmortem else None,
+            state_changes=tuple(state_changes),
+            severity_periods=tuple(one for one in self.severity_periods if one.since <= now),
+            postmortem=self._postmortem_or_item(now) if self.postmortem else None,
             duties=self.duties,
             waivers=tuple(self._known(one, now) for one in self.waivers if one.at <= now),
-            absorbed=tuple(one for one in self.absorbed if one.merged_at <= now),
+            merged_sources=tuple(one for one in self.merged_sources if one.merged_at <= now),
             merged_into=self.merged_into,
             skewed=self.skewed,
             once=self.once,
@@ -147,7 +147,7 @@ class Life:
         taken_back = waiver.ended_at is not None and waiver.ended_at <= now
         return waiver if taken_back else waiver.model_copy(update={"ended_at": None})
 
-    def _paper(self, now: datetime) -> PostmortemState:
+    def _postmortem_or_item(self, now: datetime) -> PostmortemState:
         until = self.read_until or now
         seen = tuple(one for one in self.changes if one.at <= until)
         owner = next((one.after for one in reversed(seen) if one.field == "assignee"), None)
@@ -203,7 +203,7 @@ class Life:
 
 def ours(body: str, at: datetime) -> Comment:
     """A comment of the daemon's."""
-    mark = Mark(op="ab", kind="say_on_paper", incident="P1", instance="x")
+    mark = Mark(op="ab", kind="comment_on_postmortem", incident="P1", instance="x")
     return Comment(id=f"C{at.timestamp():.0f}", author=US, body=body, created_at=at, mark=mark)
 
 

@@ -218,7 +218,7 @@ def said(decision: Decision) -> list[str]:
     """What a decision tells people on the ticket."""
     return [
         f"{op.meaning['subject']}: {op.meaning['text']} {op.meaning['value']}"
-        for op in of_kind(decision, Kind.SAY_ON_TICKET)
+        for op in of_kind(decision, Kind.COMMENT_ON_TICKET)
     ]
 
 

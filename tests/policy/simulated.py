@@ -49,7 +49,7 @@ def _done(case: Case, op: Operation, book: Rulebook) -> Case:
         return _edited(case, op.meaning)
     if op.kind is Kind.CHANGE_INCIDENT:
         return _carried(case, op)
-    if op.kind in (Kind.MIRROR_NOTE, Kind.SAY_ON_TICKET):
+    if op.kind in (Kind.MIRROR_NOTE, Kind.COMMENT_ON_TICKET):
         return _commented(case, op)
     return _noted(case, op)
 

@@ -24,7 +24,7 @@ from duty_cast import (
 from policy_cast import DONE, IN_PROGRESS, TO_DO
 
 from syncd.domain.duty import DutyKind
-from syncd.policy.case import Absorbed, MergeTarget
+from syncd.policy.case import MergedSource, MergeTarget
 from syncd.policy.postmortem.duties import decide_duties
 from syncd.policy.postmortem.judge import GRACE
 from syncd.policy.postmortem.resolved_periods import open_too_long
@@ -87,7 +87,7 @@ def test_over_a_change_of_clocks_hours_stay_hours_and_days_keep_their_time_of_da
 
 def test_a_severity_that_owes_none_has_no_duty() -> None:
     life = Life(priority="P4").resolve()
-    life.spells[0] = life.spells[0].model_copy(update={"severity": "SEV3"})
+    life.severity_periods[0] = life.severity_periods[0].model_copy(update={"severity": "SEV3"})
     assert decide_duties(life.case(DUE + DAY), life.book).duties == ()
 
 
@@ -96,8 +96,8 @@ def test_an_open_incident_and_one_of_before_the_rules_owe_nothing() -> None:
     assert life.decide(RESOLVED).duties == ()
     early = Life(rules(enforce_from=date(2026, 11, 24))).resolve()
     assert decide_duties(early.case(DUE), early.book).duties == ()
-    silent = over().case(DUE).model_copy(update={"silent": True})
-    assert decide_duties(silent, rules()).duties == ()
+    before_enforcement = over().case(DUE).model_copy(update={"before_enforcement": True})
+    assert decide_duties(before_enforcement, rules()).duties == ()
 
 
 def test_a_resolve_of_before_the_rules_starts_no_clock_even_if_it_was_reopened_after() -> None:
@@ -113,7 +113,7 @@ def test_an_owner_and_a_review_date_of_a_person_meet_it() -> None:
     duty = life.duty(RESOLVED + 4 * HOUR)
     assert duty is not None
     assert (duty.state, duty.met_at, duty.met_by) == ("met", RESOLVED + 3 * HOUR, OLA.id)
-    assert duty.way_out == ""
+    assert duty.remedy == ""
 
 
 def test_the_later_of_owner_and_date_is_when_it_was_met() -> None:
@@ -253,7 +253,7 @@ def test_what_was_not_read_since_it_changed_is_read_first() -> None:
     assert case.postmortem is not None
     unread = case.postmortem.model_copy(update={"changes_until": None})
     assert decide_duties(case.model_copy(update={"postmortem": unread}), life.book).look == {"postmortem"}
-    assert decide_duties(case.model_copy(update={"turns": None}), life.book).look == {"log"}
+    assert decide_duties(case.model_copy(update={"state_changes": None}), life.book).look == {"log"}
 
 
 def test_nothing_is_judged_while_clocks_are_too_far_apart() -> None:
@@ -341,7 +341,7 @@ def test_what_was_done_while_it_was_open_again_meets_the_next_clock() -> None:
 def test_severity_raised_after_the_resolve_starts_the_clock_then() -> None:
     raised = RESOLVED + 5 * DAY
     life = Life(priority="P4")
-    life.spells[0] = life.spells[0].model_copy(update={"severity": "SEV3"})
+    life.severity_periods[0] = life.severity_periods[0].model_copy(update={"severity": "SEV3"})
     life.resolve()
     assert life.state(RESOLVED + DAY) is None
     life.severity("SEV1", raised)
@@ -357,7 +357,7 @@ def test_severity_raised_after_the_resolve_starts_the_clock_then() -> None:
 def test_a_peak_counts_when_it_was_held_for_ten_minutes_or_at_the_resolve() -> None:
     def lived(worst_for: timedelta, resolved: datetime) -> str | None:
         life = Life(priority="P4")
-        life.spells[0] = life.spells[0].model_copy(update={"severity": "SEV3"})
+        life.severity_periods[0] = life.severity_periods[0].model_copy(update={"severity": "SEV3"})
         peak = RESOLVED - HOUR
         life.severity("SEV1", peak).severity("SEV3", peak + worst_for)
         return life.resolve(resolved).state(RESOLVED + HOUR)
@@ -418,9 +418,9 @@ def test_merged_into_one_that_no_team_claims_it_still_owes() -> None:
 
 def test_the_target_owes_what_the_worst_of_them_owed() -> None:
     life = Life(priority="P4")
-    life.spells[0] = life.spells[0].model_copy(update={"severity": "SEV3"})
+    life.severity_periods[0] = life.severity_periods[0].model_copy(update={"severity": "SEV3"})
     merged = RESOLVED - HOUR
-    life.absorbed.append(Absorbed(id="P3", number=3, severity="SEV1", owes=True, merged_at=merged))
+    life.merged_sources.append(MergedSource(id="P3", number=3, severity="SEV1", owes=True, merged_at=merged))
     duty = life.resolve().duty(RESOLVED + HOUR)
     assert duty is not None
     assert (duty.started_at, duty.due_at) == (RESOLVED, DUE)
@@ -564,11 +564,11 @@ def test_the_reason_says_why_it_started_and_why_that_deadline() -> None:
         " 48 hours later is 2026-11-25 10:00 Europe/Berlin"
     )
     assert completed.reason.endswith("10 working days later is 2026-12-07 10:00 Europe/Berlin")
-    assert scheduled.way_out == (
+    assert scheduled.remedy == (
         "give the postmortem an owner and enter the due date as the day of its review,"
         " from 2026-11-23 to 2026-12-07"
     )
-    assert completed.way_out == "move the postmortem to Done or Closed"
+    assert completed.remedy == "move the postmortem to Done or Closed"
 
 
 def test_an_incident_that_is_open_for_more_than_a_week_is_a_fact_for_the_report() -> None:

@@ -38,17 +38,17 @@ def lived(steps: list[tuple[str, int, int]], basis: str) -> Life:
         at += minutes * MINUTE
         if step == "turn":
             over = not over
-            life.turn("resolved" if over else "reopened", at)
+            life.state_change("resolved" if over else "reopened", at)
         elif step == "severity":
             life.severity(f"SEV{number % 4}", at)
         elif step == "waive":
             life.waive(at, at + number * DAY / 2 + HOUR, [None, *DutyKind][number % 3])
         else:
-            _on_paper(life, step, at, number)
+            _on_postmortem(life, step, at, number)
     return life
 
 
-def _on_paper(life: Life, step: str, at: Any, number: int) -> None:
+def _on_postmortem(life: Life, step: str, at: Any, number: int) -> None:
     by = [OLA, PIA, ROBOT][number % 3]
     if step == "review":
         life.review(at, f"{(at + number * DAY):%Y-%m-%d}", by)
@@ -131,7 +131,7 @@ def test_who_looks_often_and_who_looks_once_find_the_same_breaches(
         often.decide(now)
     end = RESOLVED + timedelta(days=90)
     for life in (often, once):
-        if life.turns[-1].kind == "reopened":
+        if life.state_changes[-1].kind == "reopened":
             life.resolve(end - DAY)
     often.decide(end)
     once.decide(end)

@@ -171,7 +171,7 @@ def test_a_field_of_nobodys_that_both_sides_changed_is_said_once_and_left(aspect
     assert text.startswith(f"{NAME_IN_AGREED[aspect]}: changed on both sides")
     agreed = AGREED | decision.agreed
     after = ticket(issue(**BY_A_PERSON[aspect]), agreed=agreed)
-    assert of_kind(decide_fields(case(incident(**happens), after), rules), Kind.SAY_ON_TICKET) == []
+    assert of_kind(decide_fields(case(incident(**happens), after), rules), Kind.COMMENT_ON_TICKET) == []
 
 
 @pytest.mark.parametrize("aspect", [one for one in ASPECTS if one != "assignee"])
@@ -191,7 +191,7 @@ def test_what_a_person_wrote_into_a_field_of_pagerdutys_is_not_replaced_silently
 def test_a_second_text_of_a_person_that_is_replaced_by_the_same_title_is_told_too() -> None:
     def told(wrote: str) -> str:
         decision = decide(incident(title="Payments have stopped"), issue(summary=wrote))
-        (op,) = of_kind(decision, Kind.SAY_ON_TICKET)
+        (op,) = of_kind(decision, Kind.COMMENT_ON_TICKET)
         return op.key
 
     assert told("settlement is late") == told("settlement is late")

@@ -6,7 +6,7 @@ import pytest
 from policy_cast import book, incident
 
 from syncd.policy.case import Case
-from syncd.policy.rules_in_force import as_held
+from syncd.policy.rules_in_force import rules_in_force
 
 
 def over(**earlier: str | None) -> Case:
@@ -19,21 +19,21 @@ def over(**earlier: str | None) -> Case:
 def test_a_value_that_is_not_known_or_not_valid_any_more_is_that_of_now(
     before: str | None, hours: float
 ) -> None:
-    held = as_held(over(**{"postmortem.schedule_hours": before}), book())
+    held = rules_in_force(over(**{"postmortem.schedule_hours": before}), book())
     assert held.mapping.postmortem.schedule_hours == hours
 
 
 def test_a_severity_or_service_that_newly_owes_a_postmortem_owed_none_before() -> None:
     now = book()
     (name, *_) = [one for one, section in now.mapping.severities.items() if section.postmortem]
-    held = as_held(over(**{f"severities.{name}.postmortem": "false"}), now)
+    held = rules_in_force(over(**{f"severities.{name}.postmortem": "false"}), now)
     assert not held.mapping.severities[name].postmortem
     owing = now.model_copy(update={"section": now.section.model_copy(update={"postmortem": True})})
     service = incident().service.name
-    assert not as_held(over(**{f"services.{service}.postmortem": None}), owing).section.postmortem
+    assert not rules_in_force(over(**{f"services.{service}.postmortem": None}), owing).section.postmortem
 
 
 def test_where_nothing_changed_the_rules_are_those_of_now() -> None:
     now = book()
-    assert as_held(over(), now) is now
-    assert as_held(over(**{"postmortem.template": '"old.j2"'}), now) == now
+    assert rules_in_force(over(), now) is now
+    assert rules_in_force(over(**{"postmortem.template": '"old.j2"'}), now) == now

@@ -69,11 +69,11 @@ def test_a_target_that_no_team_claims_is_told_once_and_not_linked() -> None:
 
 
 def test_a_target_without_a_ticket_gets_one_even_where_it_was_over_before_the_rules_began() -> None:
-    target = untracked(incident(status="resolved"), silent=True, merged_from=("P7",))
+    target = untracked(incident(status="resolved"), before_enforcement=True, merged_from=("P7",))
     decision = decide(target, book())
     assert [op.key for op in of_kind(decision, Kind.CREATE_TICKET)] == [ticket_key("P1")]
     assert of_kind(decision, Kind.LINK_NOTE, Kind.MIRROR_NOTE) == []
 
 
 def test_what_was_over_before_the_rules_began_is_not_linked() -> None:
-    assert decide_merge(merged(untracked(MERGED, silent=True)), book()) == Decision()
+    assert decide_merge(merged(untracked(MERGED, before_enforcement=True)), book()) == Decision()

@@ -140,7 +140,7 @@ def test_what_was_not_read_is_not_mirrored() -> None:
 
 
 def test_nothing_of_a_silent_incident_is_mirrored() -> None:
-    assert decide_mirror(untracked(silent=True, notes=(note("a"),)), book()) == Decision()
+    assert decide_mirror(untracked(before_enforcement=True, notes=(note("a"),)), book()) == Decision()
 
 
 def test_a_text_without_an_author_is_mirrored_all_the_same() -> None:

@@ -56,12 +56,12 @@ def test_a_deleted_text_is_told_by_its_copy(known: Case, reason: str) -> None:
         noted(f"a\n{mark_line('0123456789abcdef')}"),
         noted("a").model_copy(update={"notes": None}),
         case(None, ticket(issue(comments=None)), pairs=(SAID,)),
-        noted("new").model_copy(update={"silent": True}),
+        noted("new").model_copy(update={"before_enforcement": True}),
         noted("new").model_copy(update={"restricted": True}),
         noted("a", pair=MirrorPair(origin="syncd", note_id="N5", comment_id=None)),
     ],
     ids=["note", "comment", "told", "told too", "unknown", "marked", "no notes", "no comments",
-         "silent", "restricted", "ours"],
+         "before_enforcement", "restricted", "ours"],
 )  # fmt: skip
 def test_what_did_not_change_or_is_not_known_is_left(known: Case) -> None:
     assert decide_mirror_changes(known, book()) == Decision()

@@ -31,11 +31,11 @@ def happens(minutes: float = 0.0, **more: Any) -> Case:
 
 def tracked(decision: Decision) -> bool:
     """Whether the incident gets its ticket."""
-    return bool(of_kind(decision, Kind.CREATE_TICKET)) and decision.silence is None
+    return bool(of_kind(decision, Kind.CREATE_TICKET)) and decision.noise_rule is None
 
 
 def test_noise_gets_nothing_and_says_which_rule_it_was() -> None:
-    assert decide(happens(), noise(title="weekly test")) == Decision(silence="weekly test")
+    assert decide(happens(), noise(title="weekly test")) == Decision(noise_rule="weekly test")
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_all_conditions_that_a_rule_gives_must_hold(rule: dict[str, Any], kept_b
 
 def test_any_of_several_rules_is_enough() -> None:
     rules = book(noise=[{"name": "other", "title": "monthly"}, {"name": "this", "title": "weekly"}])
-    assert decide(happens(), rules).silence == "this"
+    assert decide(happens(), rules).noise_rule == "this"
 
 
 @pytest.mark.parametrize("priority", ["P1", "P2", "P3"])
@@ -76,7 +76,7 @@ def test_an_incident_that_rises_above_its_rule_gets_its_ticket() -> None:
 
 def test_a_ticket_that_stands_is_not_given_up_for_a_rule() -> None:
     mild = incident(priority=MILD, title="weekly test")
-    assert decide(case(mild), noise(title="weekly test")).silence is None
+    assert decide(case(mild), noise(title="weekly test")).noise_rule is None
 
 
 def test_what_others_were_merged_into_is_no_noise() -> None:
@@ -91,7 +91,7 @@ EARLY = noise(resolved_within_minutes=5)
 
 @pytest.mark.parametrize("minutes", [0, 4])
 def test_a_ticket_waits_for_an_early_resolve_and_is_looked_at_again_in_time(minutes: float) -> None:
-    assert decide(happens(minutes), EARLY) == Decision(silence="weekly test", again=60 * (5 - minutes))
+    assert decide(happens(minutes), EARLY) == Decision(noise_rule="weekly test", again=60 * (5 - minutes))
 
 
 @pytest.mark.parametrize("minutes", [5, 60])

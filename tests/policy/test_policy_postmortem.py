@@ -9,11 +9,11 @@ import pytest
 from policy_cast import NOW, book, case, incident, issue, of_kind, project
 
 from syncd.domain.base import Reference
-from syncd.domain.history import Spell, Turn
+from syncd.domain.history import SeverityPeriod, StateChange
 from syncd.domain.operation import Kind
 from syncd.domain.project import PostmortemFacts
 from syncd.domain.ticket import Link
-from syncd.policy.case import Absorbed, Case, MergeTarget, PostmortemState, Rulebook
+from syncd.policy.case import Case, MergedSource, MergeTarget, PostmortemState, Rulebook
 from syncd.policy.postmortem.create import decide_postmortem
 from syncd.policy.postmortem.owed import owed_postmortem
 
@@ -24,8 +24,8 @@ def at(minutes: float) -> Any:
     return NOW + timedelta(minutes=minutes)
 
 
-def spells(*given: tuple[str, float]) -> tuple[Spell, ...]:
-    return tuple(Spell(severity=name, since=at(minutes)) for name, minutes in given)
+def severity_periods(*given: tuple[str, float]) -> tuple[SeverityPeriod, ...]:
+    return tuple(SeverityPeriod(severity=name, since=at(minutes)) for name, minutes in given)
 
 
 def rules(**postmortem: Any) -> Rulebook:
@@ -39,8 +39,8 @@ def resolved(priority: str = "P3", *had: tuple[str, float], minutes: float = 30,
     happened = incident(status="resolved", resolved_at=OVER, priority=Reference(id="P", name=priority))
     data: dict[str, Any] = {
         "now": OVER + timedelta(minutes=minutes),
-        "spells": spells(*had),
-        "turns": (Turn(kind="triggered", at=NOW), Turn(kind="resolved", at=OVER)),
+        "severity_periods": severity_periods(*had),
+        "state_changes": (StateChange(kind="triggered", at=NOW), StateChange(kind="resolved", at=OVER)),
     }
     return case(happened, **{**data, **more})
 
@@ -92,12 +92,12 @@ def test_what_was_merged_into_another_owes_nothing_and_the_other_one_owes_for_it
     merged = source.incident.model_copy(update={"merged_into": "P9"})
     source = source.model_copy(update={"incident": merged, "merged_into": MergeTarget(id="P9")})
     assert owed_postmortem(source, rules()) is None
-    absorbed = Absorbed(id="P8", number=8, severity="SEV1", owes=True, merged_at=at(30))
-    found = owed_postmortem(resolved("P4", merged_from=("P8",), absorbed=(absorbed,)), rules())
+    merged_sources = MergedSource(id="P8", number=8, severity="SEV1", owes=True, merged_at=at(30))
+    found = owed_postmortem(resolved("P4", merged_from=("P8",), merged_sources=(merged_sources,)), rules())
     assert found is not None and (found.severity, found.since) == ("SEV1", at(30))
     assert found.reason == "incident #8, SEV1, was merged into it"
-    foreign = absorbed.model_copy(update={"severity": "Sev-1"})
-    found = owed_postmortem(resolved("P4", merged_from=("P8",), absorbed=(foreign,)), rules())
+    foreign = merged_sources.model_copy(update={"severity": "Sev-1"})
+    found = owed_postmortem(resolved("P4", merged_from=("P8",), merged_sources=(foreign,)), rules())
     assert found is not None and found.severity == "SEV0"
 
 
@@ -120,7 +120,7 @@ def test_a_clock_that_stands_behind_the_services_does_not_make_it_wait_longer() 
 
 
 def test_the_log_is_read_before_it_is_made() -> None:
-    decision = decide_postmortem(resolved(turns=None), rules())
+    decision = decide_postmortem(resolved(state_changes=None), rules())
     assert (decision.look, decision.operations) == (frozenset({"log"}), ())
 
 
@@ -128,42 +128,47 @@ def test_the_log_is_read_before_it_is_made() -> None:
     "given",
     [
         resolved("P4"),
-        resolved(silent=True),
+        resolved(before_enforcement=True),
         case(incident(), now=OVER),
     ],
     ids=["owes none", "before the rules", "open"],
 )
 def test_nothing_is_made_where_nothing_is_owed(given: Case) -> None:
     decision = decide_postmortem(given, rules())
-    assert (decision.operations, decision.again, decision.would, decision.look) == ((), None, (), frozenset())
+    assert (decision.operations, decision.again, decision.dry_run_notes, decision.look) == (
+        (),
+        None,
+        (),
+        frozenset(),
+    )
 
 
 def test_in_mode_report_it_is_only_said() -> None:
-    decision = decide_postmortem(resolved(turns=None), rules(mode="report"))
+    decision = decide_postmortem(resolved(state_changes=None), rules(mode="report"))
     assert (decision.operations, decision.look) == ((), frozenset())
-    assert "make the postmortem: an incident of SEV2 owes a postmortem" in decision.would[0]
-    assert decide_postmortem(resolved(), rules(mode="off")).would == ()
+    assert "make the postmortem: an incident of SEV2 owes a postmortem" in decision.dry_run_notes[0]
+    assert decide_postmortem(resolved(), rules(mode="off")).dry_run_notes == ()
 
 
-def with_paper(paper: dict[str, Any] | None = None, **more: Any) -> Case:
-    state = PostmortemState(**{"issue_id": "10009", "key": "OPS-9", **(paper or {})})
+def with_postmortem(postmortem: dict[str, Any] | None = None, **more: Any) -> Case:
+    state = PostmortemState(**{"issue_id": "10009", "key": "OPS-9", **(postmortem or {})})
     return resolved(postmortem=state, **more)
 
 
 def test_it_is_linked_to_its_ticket_once() -> None:
-    (link,) = decide_postmortem(with_paper(), rules()).operations
+    (link,) = decide_postmortem(with_postmortem(), rules()).operations
     assert (link.kind, link.meaning["other"], link.meaning["types"]) == (
-        Kind.LINK_PAPER,
+        Kind.LINK_POSTMORTEM,
         "10005",
         ["Relates"],
     )
-    assert decide_postmortem(with_paper({"agreed": {"link": "10005"}}), rules()).operations == ()
+    assert decide_postmortem(with_postmortem({"agreed": {"link": "10005"}}), rules()).operations == ()
 
 
 def test_what_a_person_linked_already_is_not_linked_again() -> None:
     there = Link(id="1", type="Relates", other_id="10005", other_key="OPS-5")
-    paper = {"issue": issue(id="10009", key="OPS-9", links=(there,))}
-    assert decide_postmortem(with_paper(paper), rules()).operations == ()
+    postmortem = {"issue": issue(id="10009", key="OPS-9", links=(there,))}
+    assert decide_postmortem(with_postmortem(postmortem), rules()).operations == ()
 
 
 def test_a_restricted_incident_s_postmortem_is_put_under_the_level_once() -> None:
@@ -174,16 +179,16 @@ def test_a_restricted_incident_s_postmortem_is_put_under_the_level_once() -> Non
     there = made.project.model_copy(update={"security": {"Security incident": "77"}})
     made = made.model_copy(update={"mapping": mapping, "project": there})
     linked = {"agreed": {"link": "10005"}}
-    (edit,) = of_kind(decide_postmortem(with_paper(linked, restricted=True), made), Kind.EDIT_PAPER)
+    (edit,) = of_kind(decide_postmortem(with_postmortem(linked, restricted=True), made), Kind.EDIT_POSTMORTEM)
     assert (edit.aspect, edit.meaning["fields"]) == ("security", {"security": {"id": "77"}})
     linked = {"agreed": {"link": "10005", "security": "77"}}
-    assert decide_postmortem(with_paper(linked, restricted=True), made).operations == ()
+    assert decide_postmortem(with_postmortem(linked, restricted=True), made).operations == ()
     stub = {"agreed": {"link": "10005", "stub": True}}
-    assert decide_postmortem(with_paper(stub, restricted=True), made).operations == ()
+    assert decide_postmortem(with_postmortem(stub, restricted=True), made).operations == ()
     secured = {"agreed": {"link": "1"}, "issue": issue(security_level=Reference(id="5", name="Board"))}
-    assert decide_postmortem(with_paper(secured, restricted=True), made).operations == ()
+    assert decide_postmortem(with_postmortem(secured, restricted=True), made).operations == ()
 
 
 def test_a_ticket_is_needed_for_the_link() -> None:
-    lone = with_paper().model_copy(update={"ticket": None})
+    lone = with_postmortem().model_copy(update={"ticket": None})
     assert decide_postmortem(lone, rules()).operations == ()

@@ -113,7 +113,7 @@ def cases(draw: st.DrawFn) -> Case:
         people=PEOPLE,
         fallback=draw(st.sampled_from([None, FALLBACK])),
         once=draw(keys) | made,
-        silent=draw(st.booleans()),
+        before_enforcement=draw(st.booleans()),
         now=draw(st.sampled_from([None, NOW + timedelta(minutes=1), NOW + timedelta(days=1)])),
         merged_into=draw(targets),
         merged_from=draw(st.sampled_from([(), (), ("P7",)])),
@@ -194,12 +194,14 @@ def test_every_decision_says_why_and_touches_each_place_once(known: Case, rules:
         Kind.LINK_NOTE,
         Kind.MIRROR_NOTE,
         Kind.LINK_TICKETS,
-        Kind.SAY_ON_TICKET,
+        Kind.COMMENT_ON_TICKET,
     }
 
 
 @fast
 @given(cases(), books())
 def test_an_incident_that_is_silent_is_left_in_peace(known: Case, rules: Rulebook) -> None:
-    silent = known.model_copy(update={"ticket": None, "silent": True, "merged_from": ()})
-    assert decide(silent, rules) == Decision()
+    before_enforcement = known.model_copy(
+        update={"ticket": None, "before_enforcement": True, "merged_from": ()}
+    )
+    assert decide(before_enforcement, rules) == Decision()

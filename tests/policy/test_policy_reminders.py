@@ -142,7 +142,7 @@ def test_of_a_clock_that_another_one_followed_nobody_hears_any_more() -> None:
 
 @pytest.mark.parametrize(
     "more",
-    [{"skewed": True}, {"silent": True}, {"now": None}],
+    [{"skewed": True}, {"before_enforcement": True}, {"now": None}],
     ids=["clocks apart", "before the rules", "no time"],
 )
 def test_what_cannot_be_judged_tells_nobody(more: dict[str, Any]) -> None:
@@ -155,7 +155,7 @@ def test_mails_in_report_say_what_they_would_do() -> None:
         at(DUE + timedelta(minutes=1), duty("breached")), rules(mails={"mode": "report"})
     )
     assert decision.operations == ()
-    assert len(decision.would) == 2
+    assert len(decision.dry_run_notes) == 2
 
 
 @pytest.mark.parametrize(
@@ -167,7 +167,7 @@ def test_an_owner_without_an_address_is_named_on_the_issue(edition: str, named: 
     owned = theirs.model_copy(update={"issue": theirs.issue.model_copy(update={"assignee": HIDDEN})})
     hidden = at(DUE - timedelta(hours=3), duty(kind="done"), items=(owned,))
     decision = decide_reminders(hidden, rules(edition))
-    (said,) = of_kind(decision, Kind.SAY_ON_PAPER)
+    (said,) = of_kind(decision, Kind.COMMENT_ON_ACTION_ITEM)
     assert str(said.meaning["text"]).startswith(f"{named} ")
     assert mailed(decision) == []
 

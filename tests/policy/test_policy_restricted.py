@@ -146,7 +146,7 @@ def test_the_other_fields_of_a_restricted_ticket_follow_but_not_those_of_a_stub(
     assert (edits(decision), said(decision)) == ({"security": {"id": "900"}}, [])
     secured = ticket(issue(security_level=LEVEL), agreed={**agreed, "stub": True})
     (fill,) = decide(case(rises, secured, restricted=True), few()).operations
-    assert fill.kind is Kind.FILL_STUB
+    assert fill.kind is Kind.FILL_RESTRICTED_STUB
     kept = ticket(issue(security_level=LEVEL), agreed={**agreed, "stub": "kept"})
     assert decide(case(rises, kept, restricted=True), few()).operations == ()
 
@@ -154,7 +154,7 @@ def test_the_other_fields_of_a_restricted_ticket_follow_but_not_those_of_a_stub(
 def test_what_is_restricted_is_never_noise_and_never_rides_in_a_batch() -> None:
     quiet = few(noise=[{"name": "all of it", "services": ["Alipay"]}], closing={"mode": "off"})
     low = incident(priority=Reference(id="PRIO4", name="P4"))
-    assert decide(untracked(low), quiet).silence == "all of it"
+    assert decide(untracked(low), quiet).noise_rule == "all of it"
     decision = decide(untracked(low, restricted=True), quiet)
     (create,) = of_kind(decision, Kind.CREATE_TICKET)
     assert create.meaning == {"restricted": True}

@@ -122,6 +122,8 @@ def test_no_custom_field_counts_where_the_mapping_names_none() -> None:
 
 
 def test_there_always_is_a_severity_the_mildest_where_nobody_says_any() -> None:
-    silent = {"SEV1": {"pagerduty": "P1"}, "SEV2": {"pagerduty": "P2"}}
-    severity = decide_severity(incident(priority=None), mapping(severities=silent), ServiceSection())
+    before_enforcement = {"SEV1": {"pagerduty": "P1"}, "SEV2": {"pagerduty": "P2"}}
+    severity = decide_severity(
+        incident(priority=None), mapping(severities=before_enforcement), ServiceSection()
+    )
     assert (severity.name, severity.assumed) == ("SEV2", True)

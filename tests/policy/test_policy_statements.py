@@ -15,12 +15,20 @@ from syncd.domain.duty import DutyKind, DutyState, Waiver
 from syncd.domain.operation import Kind, Operation
 from syncd.domain.ticket import Comment, Mark
 from syncd.policy.marks import mark_line
-from syncd.policy.notify.duty_comments import tell_duties
-from syncd.policy.postmortem.facts_in_comments import FACTS, POSTMORTEM, SAID, Statement, rebuilt, statements
+from syncd.policy.notify.duty_comments import comment_on_duties
+from syncd.policy.postmortem.facts_in_comments import (
+    FACTS,
+    POSTMORTEM,
+    SAID,
+    CommentFact,
+    facts_in_comments,
+    rebuilt,
+)
 from syncd.policy.postmortem.judge import GRACE
-from syncd.policy.postmortem.waiver_comments import tell_waivers
+from syncd.policy.postmortem.waiver_comments import comment_on_waivers
 from syncd.policy.postmortem.waiver_labels import label_waivers
 
+COMMENTS = (Kind.COMMENT_ON_POSTMORTEM, Kind.COMMENT_ON_ACTION_ITEM)
 LATER = DUE + GRACE
 NOW = RESOLVED + 5 * HOUR
 
@@ -42,8 +50,8 @@ def told(life: Life, now: datetime) -> list[Operation]:
     """What is said on the postmortem of waivers and breaches."""
     life.decide(now)
     case = life.case(now)
-    both = tell_duties(case, life.book).operations + tell_waivers(case, life.book).operations
-    return [op for op in both if op.kind is Kind.SAY_ON_PAPER and FACTS in op.meaning]
+    both = comment_on_duties(case, life.book).operations + comment_on_waivers(case, life.book).operations
+    return [op for op in both if op.kind in COMMENTS and FACTS in op.meaning]
 
 
 def waiver(**changes: Any) -> Waiver:
@@ -57,14 +65,16 @@ def waiver(**changes: Any) -> Waiver:
     return Waiver(**{**data, **changes})
 
 
-def believed(*comments: Comment, place: str = POSTMORTEM) -> list[Statement]:
-    found = statements(comments, US.id, "P1", place)
-    return [one for one in found if isinstance(one, Statement)]
+def believed(*comments: Comment, place: str = POSTMORTEM) -> list[CommentFact]:
+    found = facts_in_comments(comments, US.id, "P1", place)
+    return [one for one in found if isinstance(one, CommentFact)]
 
 
 def of_waivers(*given: Waiver) -> list[Comment]:
     life = Life(waivers=[*given]).resolve()
-    return [written(op, NOW + HOUR) for op in tell_waivers(life.case(NOW + 60 * DAY), life.book).operations]
+    return [
+        written(op, NOW + HOUR) for op in comment_on_waivers(life.case(NOW + 60 * DAY), life.book).operations
+    ]
 
 
 def test_a_breach_is_read_back_as_it_was() -> None:
@@ -197,7 +207,7 @@ def test_what_anybody_changed_or_wrote_themselves_states_nothing(
     (comment,) = of_waivers(waiver())
     assert len(believed(comment)) == 1
     forged = change(comment)
-    assert list(statements([forged], US.id, "P1", POSTMORTEM)) == [forged]
+    assert list(facts_in_comments([forged], US.id, "P1", POSTMORTEM)) == [forged]
 
 
 def test_a_comment_that_was_copied_to_another_issue_states_nothing_there() -> None:
@@ -206,10 +216,10 @@ def test_a_comment_that_was_copied_to_another_issue_states_nothing_there() -> No
 
 
 def test_comments_of_people_and_those_of_ours_that_state_nothing_are_passed_over() -> None:
-    bare = Mark(op="ab", kind="say_on_paper", incident="P1", instance="x")
+    bare = Mark(op="ab", kind="comment_on_postmortem", incident="P1", instance="x")
     ours = Comment(id="1", author=US, body="due soon", created_at=NOW, mark=bare)
     theirs = Comment(id="2", author=APPROVER, body=f"waived\n{mark_line('a' * 16)}", created_at=NOW)
-    assert list(statements([ours, theirs], US.id, "P1", POSTMORTEM)) == []
+    assert list(facts_in_comments([ours, theirs], US.id, "P1", POSTMORTEM)) == []
 
 
 def test_of_a_restricted_incident_nobodys_words_are_said() -> None:
@@ -225,9 +235,9 @@ def test_in_report_mode_it_is_told_what_would_be_said() -> None:
     life = Life(book=rules(postmortem={"mode": "report"})).resolve()
     life.waivers.append(waiver())
     life.decide(NOW)
-    decision = tell_waivers(life.case(NOW), life.book)
+    decision = comment_on_waivers(life.case(NOW), life.book)
     assert decision.operations == ()
-    assert decision.would == ("comment: people see the waiver, and a lost ledger finds it again",)
+    assert decision.dry_run_notes == ("comment: people see the waiver, and a lost ledger finds it again",)
 
 
 def test_what_has_no_issue_yet_is_said_once_it_has_one() -> None:

@@ -25,11 +25,11 @@ from policy_cast import (
 )
 
 from syncd.domain.base import Reference
-from syncd.domain.history import Spell
+from syncd.domain.history import SeverityPeriod
 from syncd.domain.incident import Incident
 from syncd.domain.operation import Kind, OperationClass
 from syncd.domain.ticket import Status
-from syncd.policy.case import Absorbed, Case, ClosedBy, Decision, Rulebook
+from syncd.policy.case import Case, ClosedBy, Decision, MergedSource, Rulebook
 from syncd.policy.ticket.status import decide_status
 
 OWES_NOTHING = Reference(id="PRIO4", name="P4")
@@ -240,8 +240,8 @@ def test_what_was_merged_is_not_held() -> None:
 
 
 def test_what_was_over_before_the_rules_began_is_not_held() -> None:
-    silent = resolved(1).model_copy(update={"silent": True})
-    assert target(decide_status(silent, book())) == IN_REVIEW.id
+    before_enforcement = resolved(1).model_copy(update={"before_enforcement": True})
+    assert target(decide_status(before_enforcement, book())) == IN_REVIEW.id
 
 
 def test_a_resolve_of_an_account_without_its_time_is_held_from_the_last_change() -> None:
@@ -283,17 +283,17 @@ def test_a_merge_opens_no_ticket_that_is_closed() -> None:
 def test_what_was_lowered_before_its_resolve_stays_open_while_its_peak_owes_a_postmortem() -> None:
     over = stands(IN_PROGRESS, incident(status="resolved", priority=OWES_NOTHING), placed=IN_PROGRESS)
     peak = (
-        Spell(severity="SEV0", since=NOW - timedelta(hours=3)),
-        Spell(severity="SEV3", since=NOW - timedelta(hours=2)),
+        SeverityPeriod(severity="SEV0", since=NOW - timedelta(hours=3)),
+        SeverityPeriod(severity="SEV3", since=NOW - timedelta(hours=2)),
     )
-    held = over.model_copy(update={"spells": peak})
+    held = over.model_copy(update={"severity_periods": peak})
     assert target(decide_status(held, closing("enforce"))) == IN_REVIEW.id
 
 
 def test_what_absorbed_an_incident_that_owes_a_postmortem_stays_open_at_its_resolve() -> None:
     over = stands(IN_PROGRESS, incident(status="resolved", priority=OWES_NOTHING), placed=IN_PROGRESS)
-    worse = Absorbed(id="P2", number=2, severity="SEV0", owes=True, merged_at=NOW)
-    took = over.model_copy(update={"absorbed": (worse,)})
+    worse = MergedSource(id="P2", number=2, severity="SEV0", owes=True, merged_at=NOW)
+    took = over.model_copy(update={"merged_sources": (worse,)})
     assert target(decide_status(took, closing("enforce"))) == IN_REVIEW.id
 
 
@@ -313,7 +313,7 @@ def test_a_report_says_what_enforcing_would_have_closed(
     over = stands(at, incident(status="resolved", priority=priority), agreed="resolved", placed=at)
     decision = decide_status(over, rules)
     assert decision.operations == ()
-    assert len(decision.would) == count
+    assert len(decision.dry_run_notes) == count
 
 
 def test_nothing_would_be_closed_while_the_incident_is_open() -> None:

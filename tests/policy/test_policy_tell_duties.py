@@ -12,7 +12,7 @@ from syncd.domain.operation import Kind, Operation
 from syncd.domain.ticket import Comment
 from syncd.policy.case import Decision, MergeTarget
 from syncd.policy.marks import mark_line
-from syncd.policy.notify.duty_comments import OVERDUE_LABEL, tell_duties
+from syncd.policy.notify.duty_comments import OVERDUE_LABEL, comment_on_duties
 from syncd.policy.notify.reminders import decide_reminders
 from syncd.policy.postmortem.explain import explain, summary
 from syncd.policy.postmortem.judge import GRACE
@@ -24,17 +24,17 @@ APPROVERS = {"approvers": ["boss@qrpay.example"]}
 def told(life: Life, now: datetime) -> Decision:
     """What is told at a moment, the duties being judged and kept; what was said is remembered."""
     life.decide(now)
-    decision = tell_duties(life.case(now), life.book)
-    life.once |= {op.key for op in decision.operations if op.kind is Kind.SAY_ON_PAPER}
+    decision = comment_on_duties(life.case(now), life.book)
+    life.once |= {op.key for op in decision.operations if op.kind is Kind.COMMENT_ON_POSTMORTEM}
     return decision
 
 
 def said(decision: Decision) -> list[str]:
-    return [str(op.meaning["text"]) for op in decision.operations if op.kind is Kind.SAY_ON_PAPER]
+    return [str(op.meaning["text"]) for op in decision.operations if op.kind is Kind.COMMENT_ON_POSTMORTEM]
 
 
 def labelled(decision: Decision) -> list[object]:
-    edits: list[Operation] = [op for op in decision.operations if op.kind is Kind.EDIT_PAPER]
+    edits: list[Operation] = [op for op in decision.operations if op.kind is Kind.EDIT_POSTMORTEM]
     return [op.meaning["update"] for op in edits]
 
 
@@ -58,9 +58,9 @@ def test_an_owner_whom_no_mail_reaches_is_named_in_that_comment_and_in_no_other(
         decision = told(life, now)
         assert said(decision) == [] or said(decision)[0].startswith("[~accountid:acc-ola] it ")
         about = decide_reminders(life.case(now), life.book)
-        assert [op for op in about.operations if op.kind is Kind.SAY_ON_PAPER] == []
+        assert [op for op in about.operations if op.kind is Kind.COMMENT_ON_POSTMORTEM] == []
         life.once |= {op.key for op in decision.operations}
-    assert len([key for key in life.once if key.startswith("say/")]) == 2
+    assert len([key for key in life.once if key.startswith("comment/")]) == 2
     assert "acc-ola" not in str(told(Life().resolve(), DUE - 24 * HOUR))
 
 
@@ -122,7 +122,7 @@ def test_in_report_it_is_only_said_what_would_have_been_told() -> None:
     life = Life(rules(postmortem={"mode": "report"})).resolve()
     decision = told(life, LATER)
     assert decision.operations == ()
-    assert [one[:37] for one in decision.would] == ["say on OPS-9: it was not scheduled by"]
+    assert [one[:37] for one in decision.dry_run_notes] == ["say on OPS-9: it was not scheduled by"]
     assert told(Life(rules(postmortem={"mode": "off"})).resolve(), LATER) == Decision()
 
 
@@ -254,7 +254,7 @@ def test_what_happened_to_a_clock_is_explained() -> None:
     ],
 )
 def test_why_a_deadline_is_not_judged_yet_is_explained(life: Life, why: str) -> None:
-    life.turns, life.duties = life.turns[:1], ()
+    life.state_changes, life.duties = life.state_changes[:1], ()
     life.resolve()
     found = [line for line in lines(life, DUE + 3 * HOUR) if "not judged yet" in line]
     assert found == [f"Was due 2026-11-25 09:00 UTC, 3 hours ago, and is not judged yet: {why}"]

@@ -48,5 +48,7 @@ def test_keys_come_from_the_services_ids_alone() -> None:
 
 
 def test_an_incident_that_was_over_before_the_rules_began_gets_nothing() -> None:
-    silent = untracked(incident(status="resolved"), silent=True, notes=(note("we did it"),))
-    assert decide(silent, book()) == Decision()
+    before_enforcement = untracked(
+        incident(status="resolved"), before_enforcement=True, notes=(note("we did it"),)
+    )
+    assert decide(before_enforcement, book()) == Decision()

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from policy_cast import NOW, comment, incident, note
 
 from syncd.domain.base import Reference
-from syncd.domain.history import Spell, Turn
+from syncd.domain.history import SeverityPeriod, StateChange
 from syncd.domain.incident import LogEntry
 from syncd.domain.postmortem import Helper, Window
 from syncd.domain.ticket import Mark
@@ -49,8 +49,8 @@ LOG = (
 def told(**more: Any) -> list[str]:
     given: dict[str, Any] = {
         "log": LOG,
-        "turns": (),
-        "spells": (),
+        "state_changes": (),
+        "severity_periods": (),
         "notes": (),
         "comments": (),
         "ranks": RANKS,
@@ -81,16 +81,21 @@ def test_notes_and_comments_of_people_stand_in_order_and_ours_do_not() -> None:
 
 
 def test_a_severity_is_said_to_be_raised_or_lowered() -> None:
-    spells = [Spell(severity=name, since=at(n)) for n, name in enumerate(["SEV2", "SEV0", "SEV1"])]
-    assert told(log=(), spells=spells) == [
+    severity_periods = [
+        SeverityPeriod(severity=name, since=at(n)) for n, name in enumerate(["SEV2", "SEV0", "SEV1"])
+    ]
+    assert told(log=(), severity_periods=severity_periods) == [
         "Severity raised from SEV2 to SEV0",
         "Severity lowered from SEV0 to SEV1",
     ]
 
 
 def test_a_turn_that_the_log_does_not_show_stands_there_all_the_same() -> None:
-    turns = [Turn(kind="resolved", at=at(60)), Turn(kind="reopened", at=at(70), agent="Ana")]
-    said = told(turns=turns)
+    state_changes = [
+        StateChange(kind="resolved", at=at(60)),
+        StateChange(kind="reopened", at=at(70), agent="Ana"),
+    ]
+    said = told(state_changes=state_changes)
     assert said[-1] == "Reopened (Ana)"
     assert sum(line.startswith("Resolved") for line in said) == 1
 
@@ -120,17 +125,17 @@ def test_people_stand_with_their_parts_and_services_do_not() -> None:
 
 
 def test_the_spans_in_which_it_was_open_follow_its_turns() -> None:
-    turns = [
-        Turn(kind="resolved", at=at(60)),
-        Turn(kind="resolved", at=at(61)),
-        Turn(kind="reopened", at=at(70)),
-        Turn(kind="resolved", at=at(90)),
+    state_changes = [
+        StateChange(kind="resolved", at=at(60)),
+        StateChange(kind="resolved", at=at(61)),
+        StateChange(kind="reopened", at=at(70)),
+        StateChange(kind="resolved", at=at(90)),
     ]
-    assert windows_of(turns, incident()) == (
+    assert windows_of(state_changes, incident()) == (
         Window(since=NOW, until=at(60)),
         Window(since=at(70), until=at(90)),
     )
-    assert windows_of(turns[:3], incident())[-1] == Window(since=at(70))
+    assert windows_of(state_changes[:3], incident())[-1] == Window(since=at(70))
     assert windows_of((), incident()) == (Window(since=NOW),)
 
 

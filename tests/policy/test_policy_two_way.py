@@ -124,7 +124,7 @@ def test_what_our_own_write_of_unknown_outcome_made_does_not_travel() -> None:
     assert wishes(decide_two_way(moved(IN_PROGRESS, attempted={"status": IN_PROGRESS.id}), rules())) == {}
 
 
-@pytest.mark.parametrize("more", [{"silent": True}, {"restricted": True}])
+@pytest.mark.parametrize("more", [{"before_enforcement": True}, {"restricted": True}])
 def test_what_is_silent_stays_and_no_title_of_a_restricted_incident_travels(more: dict[str, Any]) -> None:
     known = case(had=ticket(issue(summary="Another")), now=NOW, **more)
     assert wishes(decide_two_way(known, rules())) == {}

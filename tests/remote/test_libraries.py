@@ -59,7 +59,7 @@ def nobody_sleeps(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(time, "sleep", sleeps)
 
 
-def clients(url: str, transport: Transport) -> tuple[PagerDuty, Jira, Jira]:
+def services(url: str, transport: Transport) -> tuple[PagerDuty, Jira, Jira]:
     return (
         pagerduty_client(url, "pd-token", "ops@company.example", transport),
         jira_client(url, "cloud-token", transport, email="ops@company.example"),
@@ -72,7 +72,7 @@ def clients(url: str, transport: Transport) -> tuple[PagerDuty, Jira, Jira]:
 def test_a_failure_is_one_send(transport: Transport, call: str, failure: str) -> None:
     step, kind, cause = FAILURES[failure]
     with RawServer(step) as server, pytest.raises(RemoteError) as caught:
-        CALLS[call](*clients(server.url, transport))
+        CALLS[call](*services(server.url, transport))
     assert (type(caught.value), caught.value.cause) == (kind, cause)
     assert len(server.requests) == 1
 
@@ -80,21 +80,21 @@ def test_a_failure_is_one_send(transport: Transport, call: str, failure: str) ->
 @pytest.mark.parametrize("call", ["PagerDuty write", "Jira create"])
 def test_a_time_out_is_one_send(hurried: Transport, call: str) -> None:
     with RawServer(hangs) as server, pytest.raises(Unknown) as caught:
-        CALLS[call](*clients(server.url, hurried))
+        CALLS[call](*services(server.url, hurried))
     assert caught.value.cause is Cause.TIMEOUT
     assert len(server.requests) == 1
 
 
 def test_making_clients_sends_nothing(transport: Transport) -> None:
     with RawServer(says({})) as server:
-        clients(server.url, transport)
+        services(server.url, transport)
     assert server.connections == 0
     assert transport.counts.total() == 0
 
 
 def test_each_service_gets_its_own_credentials(transport: Transport) -> None:
     with RawServer(says({}, status=500)) as server:
-        pagerduty, cloud, center = clients(server.url, transport)
+        pagerduty, cloud, center = services(server.url, transport)
         for ask in (lambda: pagerduty.notes("P1"), cloud.myself, center.myself):
             with pytest.raises(Unknown):
                 ask()
@@ -115,7 +115,7 @@ def test_credentials_of_the_environment_are_never_taken(
     monkeypatch.setenv("NETRC", str(netrc))
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     with RawServer(says({"notes": []})) as server:
-        assert clients(server.url, transport)[0].notes("P1") == ()
+        assert services(server.url, transport)[0].notes("P1") == ()
     assert b"Authorization: Token token=pd-token" in server.requests[0]
 
 
@@ -133,5 +133,5 @@ def test_the_basic_credential_is_masked_as_it_was_sent(transport: Transport) -> 
         ) as server,
         pytest.raises(NotDone) as caught,
     ):
-        clients(server.url, transport)[1].myself()
+        services(server.url, transport)[1].myself()
     assert (caught.value.message, caught.value.field_errors) == ("bad Basic ***", {"x": "***"})

@@ -144,7 +144,7 @@ def test_a_connection_that_is_not_accepted_in_time_is_not_done(session: Sessions
             or trickles(b" " * 5000, 0.02)(wire, stop)
         ),
     ],
-    ids=["silence", "status", "headers", "body", "chunks", "body until closed"],
+    ids=["noise_rule", "status", "headers", "body", "chunks", "body until closed"],
 )
 def test_a_request_ends_at_its_deadline_whatever_trickles(
     session: Sessions, hurried: Transport, step: Step

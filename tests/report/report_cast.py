@@ -52,7 +52,7 @@ def incident(number: int, **changes: Any) -> IncidentRow:
         "resolved_at": at + timedelta(minutes=24),
         "first_seen_at": at,
         "snapshot": {"service": {"name": "Alipay Integration"}, "title": "Latency"},
-        "moment": number,
+        "read_seq": number,
     }
     return IncidentRow(**(values | changes))
 
@@ -109,11 +109,11 @@ def _life(rng: random.Random, number: int) -> Iterator[Any]:
         resolved_at=resolved,
         status="resolved" if resolved else "triggered",
         restricted=rng.random() < 0.05,
-        silence="flapping" if rng.random() < 0.03 else None,
+        noise_rule="flapping" if rng.random() < 0.03 else None,
         merged_into="P1" if number > 1 and rng.random() < 0.05 else None,
     )
     yield one
-    if one.silence is None:
+    if one.noise_rule is None:
         yield TicketRow(
             incident_id=one.id,
             issue_id=str(number),

@@ -16,7 +16,7 @@ from syncd.ledger.open import Ledger
 from syncd.report.weekly import formats
 from syncd.report.weekly.report import Weekly, freeze, frozen, make
 from syncd.report.weekly.week import Week
-from syncd.report.weekly.words import context, subject, verdict
+from syncd.report.weekly.words import report_context, subject, verdict
 
 WEEK = Week.named("2026-W47")
 FRIDAY = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
@@ -46,8 +46,8 @@ def _adds_up(one: Weekly) -> None:
             row["table"] == name and all(row[key] == value for key, value in wanted.items()) for row in rows
         )
 
-    assert said["kept"] == count("duty", verdict="kept")
-    assert said["of"] == sum(count("duty", verdict=word) for word in ("kept", "late", "missed"))
+    assert said["met"] == count("duty", verdict="met")
+    assert said["of"] == sum(count("duty", verdict=word) for word in ("met", "late", "missed"))
     found = said["incidents"]
     assert found["count"] == count("incident") + count("restricted incident")
     assert found["restricted"] == count("restricted incident")
@@ -57,7 +57,7 @@ def _adds_up(one: Weekly) -> None:
         assert sum(found[key].values()) == count("incident")
     assert sum(found["without_ticket"].values()) == count("incident", ticket="")
     for line in said["duties"]:
-        for word in ("kept", "late", "missed", "waived", "cancelled", "restricted", "open"):
+        for word in ("met", "late", "missed", "waived", "cancelled", "restricted", "open"):
             assert line[word] == count("duty", duty=line["duty"], verdict=word)
     assert sum(line["of"] for line in said["duties"]) == said["of"]
     assert len(said["missed"]) == count("duty", verdict="late") + count("duty", verdict="missed")
@@ -87,15 +87,15 @@ def test_over_all_teams_the_numbers_are_the_sums_of_the_teams(tmp_path: Path) ->
         of_all = report(made, team=None).figures
         teams = [report(made, team=one.team).figures for one in MAPPINGS]
     assert of_all["incidents"]["count"] == sum(one["incidents"]["count"] for one in teams)
-    assert (of_all["kept"], of_all["of"]) == (
-        sum(one["kept"] for one in teams),
+    assert (of_all["met"], of_all["of"]) == (
+        sum(one["met"] for one in teams),
         sum(one["of"] for one in teams),
     )
     assert of_all["incidents"]["by_team"]["Ramen"] == 2
 
 
 @pytest.mark.parametrize(
-    ("state", "more", "kept", "of"),
+    ("state", "more", "met", "of"),
     [
         ("met", {"met_at": FRIDAY - timedelta(seconds=1)}, 1, 1),
         ("met", {"met_at": FRIDAY}, 1, 1),
@@ -107,12 +107,12 @@ def test_over_all_teams_the_numbers_are_the_sums_of_the_teams(tmp_path: Path) ->
         ("pending", {}, 0, 0),
     ],
 )
-def test_how_a_duty_counts(tmp_path: Path, state: str, more: dict[str, Any], kept: int, of: int) -> None:
+def test_how_a_duty_counts(tmp_path: Path, state: str, more: dict[str, Any], met: int, of: int) -> None:
     with ledger(tmp_path) as made:
         one = incident(1)
         put(made, one, duty(one, "scheduled", state, FRIDAY, **more))
         said = report(made).figures
-    assert (said["kept"], said["of"]) == (kept, of)
+    assert (said["met"], said["of"]) == (met, of)
 
 
 def test_a_duty_belongs_to_the_week_of_its_deadline_and_an_incident_to_that_of_its_creation(
@@ -134,7 +134,7 @@ def test_restricted_incidents_are_a_count_and_their_duties_stand_apart(tmp_path:
         made_report = report(made)
     said = made_report.figures
     assert (said["incidents"]["count"], said["incidents"]["restricted"]) == (1, 1)
-    assert (said["kept"], said["of"], said["missed"], said["open_duties"]) == (0, 0, [], [])
+    assert (said["met"], said["of"], said["missed"], said["open_duties"]) == (0, 0, [], [])
     everything = (
         formats.as_csv(made_report) + formats.as_json(made_report) + formats.as_text(made_report, TEMPLATES)
     )
@@ -162,10 +162,10 @@ def test_what_was_sent_stays_as_it_was_and_the_next_report_tells_what_changed(tm
         sent = frozen(made, WEEK, "QRPay", "UTC")
         following = report(made, week=WEEK.back(-1))
     assert sent is not None
-    assert (sent.figures["kept"], sent.figures["of"]) == (0, 1)
+    assert (sent.figures["met"], sent.figures["of"]) == (0, 1)
     restated = following.figures["restated"]
-    assert (restated["kept"], restated["of"]) == (1, 1)
-    assert "postmortem scheduled was missed, is kept" in restated["because"][0]
+    assert (restated["met"], restated["of"]) == (1, 1)
+    assert "postmortem scheduled was missed, is met" in restated["because"][0]
     assert "2026-W47 restated: 1 of 1 (the report said 0 of 1), because" in formats.as_text(
         following, TEMPLATES
     )
@@ -190,20 +190,20 @@ def test_a_week_without_incidents_says_so_in_three_lines(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
-    ("kept", "of", "said"),
+    ("met", "of", "said"),
     [
         (0, 0, "nothing was due"),
         (1, 1, "the one duty"),
         (19, 19, "all 19 duties"),
-        (17, 19, "17 of 19 duties kept"),
+        (17, 19, "17 of 19 duties met"),
     ],
 )
-def test_the_verdict_is_in_the_subject(tmp_path: Path, kept: int, of: int, said: str) -> None:
+def test_the_verdict_is_in_the_subject(tmp_path: Path, met: int, of: int, said: str) -> None:
     with ledger(tmp_path) as made:
         one = incident(1)
         put(made, one)
-        put(made, *(duty(one, "done", "met", FRIDAY, met_at=FRIDAY, subject=str(n)) for n in range(kept)))
-        put(made, *(duty(one, "done", "breached", FRIDAY, subject=str(100 + n)) for n in range(of - kept)))
+        put(made, *(duty(one, "done", "met", FRIDAY, met_at=FRIDAY, subject=str(n)) for n in range(met)))
+        put(made, *(duty(one, "done", "breached", FRIDAY, subject=str(100 + n)) for n in range(of - met)))
         made_report = report(made)
     assert said in verdict(made_report.figures)
     assert said in subject(made_report)
@@ -234,7 +234,7 @@ def test_html_and_text_say_the_same_numbers(tmp_path: Path) -> None:
         quarter(made, 4)
         made_report = report(made)
     html, text = formats.as_html(made_report, TEMPLATES), formats.as_text(made_report, TEMPLATES)
-    said = context(made_report)
+    said = report_context(made_report)
     for part in (html, text):
         assert said["verdict"] in part
         for section in said["sections"]:
@@ -249,7 +249,7 @@ def test_a_follow_up_is_due_on_the_day_that_its_owner_sees(tmp_path: Path) -> No
         # where the team is west of the report, its day ends on the next one of the report's zone
         put(made, duty(one, "done", "pending", datetime(2026, 12, 8, 8, 0, tzinfo=UTC), subject="7"))
         (section,) = (
-            one for one in context(report(made))["sections"] if one["title"] == "Follow-ups open: 1"
+            one for one in report_context(report(made))["sections"] if one["title"] == "Follow-ups open: 1"
         )
     assert section["table"]["rows"][0][1]["text"] == "07 Dec 2026"
 
@@ -267,7 +267,7 @@ def test_incidents_by_severity_by_team_and_by_service_stand_under_titles_of_thei
 ) -> None:
     with ledger(tmp_path) as made:
         put(made, incident(1), incident(2, team="Ramen", severity="Sev-1"))
-        sections = {one["title"]: one for one in context(report(made, team=None))["sections"]}
+        sections = {one["title"]: one for one in report_context(report(made, team=None))["sections"]}
     bars = {
         title: [bar["label"] for bar in sections[title]["bars"]]
         for title in ("Incidents: 2", "Incidents by team", "Incidents by service")

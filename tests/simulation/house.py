@@ -18,9 +18,9 @@ from rig import PlainRenderer, RigClock, mapping
 from simulation.play import _empty_ledger
 from simulation.wire import Killed, TimedOut, WatchedDatabase, WireTransport
 from syncd.domain.mapping.mapping import Mapping
-from syncd.engine.context import Clients, Desk
+from syncd.engine.context import EngineContext, Services
 from syncd.engine.jira_knowledge.project_cache import JiraFacts
-from syncd.engine.loop import Engine
+from syncd.engine.loop import ControlLoop
 from syncd.engine.runtime.service_health import Health
 from syncd.ledger.open import Ledger, open_for_work
 from syncd.remote.http.deadline import Flight
@@ -61,7 +61,7 @@ class House:
         self.dead = False
         self.db: WatchedDatabase | None = None
         self.ledger: Ledger | None = None
-        self.engine: Engine | None = None
+        self.loop: ControlLoop | None = None
 
     def open(self, service: str) -> bool:
         return True
@@ -106,14 +106,14 @@ class House:
         transport = WireTransport(self.clock, self)
         pagerduty = pagerduty_client(PAGERDUTY, PAGERDUTY_KEY, "amara.osei@qrpay.example", transport)
         jira = jira_client(JIRA, JIRA_KEY, transport, email=BOT_EMAIL)
-        clients = Clients(lambda: pagerduty, lambda: jira)
-        self.engine = Engine(
-            Desk(
+        services = Services(lambda: pagerduty, lambda: jira)
+        self.loop = ControlLoop(
+            EngineContext(
                 ledger=self.ledger,
                 clock=self.clock,
-                clients=clients,
+                services=services,
                 mappings=self.mappings,
-                facts=JiraFacts(lambda: clients.jira, self.clock),
+                facts=JiraFacts(lambda: services.jira, self.clock),
                 health=Health(self.clock),
                 budgets=transport.budget,
                 skew=transport.skew,
@@ -135,9 +135,9 @@ class House:
             try:
                 if self.ledger is None or self.dead:
                     self.start()
-                    assert self.engine
-                    self.engine.contact()
-                    self.engine.recover()
+                    assert self.loop
+                    self.loop.make_first_contact()
+                    self.loop.recover()
                 do()
             except Killed:
                 self.ends += 1
@@ -151,9 +151,9 @@ class House:
 
     def turn(self) -> None:
         """One cycle and what can leave by it."""
-        assert self.engine
-        self.engine.cycle()
-        self.engine.come_to_rest()
+        assert self.loop
+        self.loop.cycle()
+        self.loop.run_until_idle()
 
     def ticket(self, incident: str) -> str:
         """The key of an incident's ticket."""
@@ -164,14 +164,14 @@ class House:
         )
 
     def _rest(self) -> None:
-        engine = self.engine
-        assert engine
+        loop = self.loop
+        assert loop
         for _ in range(40):
             written = len(self.world.journal.writes())
             self.world.advance(POLL)  # what happens in the very moment of a read is not in it
-            engine.cycle()
-            engine.come_to_rest()
-            due = engine.dispatcher.next_due()
+            loop.cycle()
+            loop.run_until_idle()
+            due = loop.work_queue.next_due()
             if due is None and len(self.world.journal.writes()) == written:
                 return
             self.world.advance(max(0.0, (due or 0.0) - self.clock.boottime() - POLL))
@@ -180,7 +180,7 @@ class House:
     def once_more(self) -> list[str]:
         """Look at everything again; return what was written."""
         self.die_at, before = 0, len(self.world.journal.writes())
-        assert self.ledger and self.engine
+        assert self.ledger and self.loop
         look_at_everything(self.ledger, self.clock.now())
         self.rest()
         return [f"{line.method} {line.path}" for line in self.world.journal.writes()[before:]]

@@ -12,7 +12,7 @@ from typing import Any
 
 from ledger_reading import OperationRecord, TicketRow, opened, operations, rows, texts_of
 
-from simulation.judge_papers import paper_complaints
+from simulation.judge_papers import duty_issue_complaints
 from simulation.people import tickets
 from simulation.plan import FOREIGN
 from simulation.play import QUIET, Ending
@@ -40,7 +40,7 @@ class Judge:
         with opened(ending.ledger) as ledger:
             self._tickets = {row.incident_id: row for row in rows(ledger, TicketRow)}
             self._operations = operations(ledger)
-            papers = paper_complaints(ledger, ending)
+            papers = duty_issue_complaints(ledger, ending)
             broken = audit_trail.verify(ledger)
             if broken is not None:
                 self.others.append(f"audit: row {broken.seq}: {broken.why}")
@@ -80,7 +80,7 @@ class Judge:
         self.others += [
             f"still {row.state}: {row.kind} of {row.incident_id}: {row.error}"
             for row in self._operations
-            if row.state in ("pending", "in_flight", "settling", "parked", "held")
+            if row.state in ("pending", "in_flight", "unknown", "parked", "held")
             and row.incident_id not in self.people.deleted
             and not self._other_deleted(row)
             and not self._awaits_resolve(row)

@@ -22,7 +22,7 @@ from syncd.sandbox.pagerduty.records import Incident
 
 
 @dataclass
-class PaperComplaints:
+class DutyIssueComplaints:
     """What was not as promised."""
 
     duplicates: list[str] = field(default_factory=list)
@@ -30,9 +30,9 @@ class PaperComplaints:
     others: list[str] = field(default_factory=list)
 
 
-def paper_complaints(ledger: Transactions, ending: Ending) -> PaperComplaints:
+def duty_issue_complaints(ledger: Transactions, ending: Ending) -> DutyIssueComplaints:
     """Given the ledger and an ending, return what was not as promised about its paperwork."""
-    found = PaperComplaints()
+    found = DutyIssueComplaints()
     known = {row.incident_id: row for row in rows(ledger, PostmortemRow)}
     for incident in ending.world.pagerduty.account.incidents.values():
         _hold_postmortem(ending, incident, known.get(incident.id), found)
@@ -42,7 +42,7 @@ def paper_complaints(ledger: Transactions, ending: Ending) -> PaperComplaints:
 
 
 def _hold_postmortem(
-    ending: Ending, incident: Incident, row: PostmortemRow | None, found: PaperComplaints
+    ending: Ending, incident: Incident, row: PostmortemRow | None, found: DutyIssueComplaints
 ) -> None:
     made = papers(ending.world, incident.id)
     if len(made) > 1:
@@ -80,7 +80,7 @@ def _linked(ending: Ending, incident: Incident, paper: Issue) -> bool:
     return ticket is None or any({one.source, one.target} == {ticket.id, paper.id} for one in links)
 
 
-def _hold_marks(ledger: Transactions, ending: Ending, found: PaperComplaints) -> None:
+def _hold_marks(ledger: Transactions, ending: Ending, found: DutyIssueComplaints) -> None:
     """Each issue with our mark is what one operation of this ledger made, and no other is."""
     keys = {row.op for row in operations(ledger)}
     marks: Counter[str] = Counter()
@@ -99,7 +99,7 @@ def _hold_marks(ledger: Transactions, ending: Ending, found: PaperComplaints) ->
     ]
 
 
-def _hold_items(ledger: Transactions, ending: Ending, found: PaperComplaints) -> None:
+def _hold_items(ledger: Transactions, ending: Ending, found: DutyIssueComplaints) -> None:
     """An action item that once was is never dropped."""
     items = {row.issue_id: row for row in rows(ledger, ActionItemRow)}
     with_duties = {row.subject for row in rows(ledger, DutyRow)}

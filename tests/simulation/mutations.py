@@ -8,7 +8,7 @@ from typing import Any
 from unittest.mock import patch
 
 from syncd.engine import reconcile
-from syncd.engine.context import Desk
+from syncd.engine.context import EngineContext
 from syncd.engine.decide import case_builder
 from syncd.ledger.store import action_items, holds
 from syncd.ledger.store.holds import FirstLoad
@@ -24,7 +24,7 @@ def as_it_is() -> Iterator[None]:
 @contextmanager
 def settles_at_once() -> Iterator[None]:
     """What is not seen at the first look is sent again, whatever the settle time says."""
-    with patch("syncd.engine.act.unknown_outcomes.remaining", lambda _desk, _row: 0.0):
+    with patch("syncd.engine.act.unknown_outcomes.remaining", lambda _context, _row: 0.0):
         yield
 
 
@@ -56,9 +56,9 @@ def asks_inside_a_transaction() -> Iterator[None]:
     """The ledger is open while the notes of an incident are asked for."""
     real = reconcile.read_notes
 
-    def read_notes(desk: Desk, row: Any) -> None:
-        with desk.ledger.read():
-            real(desk, row)
+    def read_notes(context: EngineContext, row: Any) -> None:
+        with context.ledger.read():
+            real(context, row)
 
     with patch.object(reconcile, "read_notes", read_notes):
         yield

@@ -23,7 +23,7 @@ BY = "Amara Osei"
 COLLEAGUE = "Ines Carvalho"
 WAIT = 20.0
 """Seconds after which a person looks for the ticket again."""
-OPEN = ("pending", "in_flight", "settling")
+OPEN = ("pending", "in_flight", "unknown")
 
 
 @dataclass
@@ -72,7 +72,7 @@ class People:
     reopened: set[str] = field(default_factory=set)
     """Incidents that a person ever reopened."""
     priority_changed: set[str] = field(default_factory=set)
-    absorbed: dict[str, set[str]] = field(default_factory=dict)
+    merged_sources: dict[str, set[str]] = field(default_factory=dict)
     """By incident, those that ever were merged into it: a reopen takes one out again."""
     made_at: dict[str, float] = field(default_factory=dict)
     given_up: int = 0
@@ -125,19 +125,19 @@ class People:
         source, target = self.ids[act.incident], self.ids[act.what["into"]]
         self.world.pagerduty.merge(target, [source], by=BY)
         self.open_again.discard(source)
-        self.absorbed.setdefault(target, set()).add(source)
+        self.merged_sources.setdefault(target, set()).add(source)
         self._changed(source, "assignee")
         self._changed(source, "status")
 
     def owed_for_others(self, incident: str) -> bool:
         """Whether anything that ever was merged into it may have owed a postmortem, then owed by it."""
-        return any(self._may_have_owed(one) for one in self.absorbed.get(incident, ()))
+        return any(self._may_have_owed(one) for one in self.merged_sources.get(incident, ()))
 
     def _may_have_owed(self, incident: str) -> bool:
         known = self.world.pagerduty.find(incident)
         priority = self.world.pagerduty.account.priorities.get(known.priority_id or "")
         lowest = priority.name == "P4" if priority else known.urgency == "low"
-        return not lowest or incident in self.priority_changed or incident in self.absorbed
+        return not lowest or incident in self.priority_changed or incident in self.merged_sources
 
     def _note(self, act: Act) -> None:
         made = self.world.pagerduty.note(self.ids[act.incident], act.what["text"], by=BY)

@@ -25,9 +25,9 @@ from simulation.people import People
 from simulation.plan import STRIKES, Plan
 from simulation.wire import Killed, TimedOut, WatchedDatabase, WireTransport
 from syncd.domain.operation import Target
-from syncd.engine.context import Clients, Desk
+from syncd.engine.context import EngineContext, Services
 from syncd.engine.jira_knowledge.project_cache import JiraFacts
-from syncd.engine.loop import Engine
+from syncd.engine.loop import ControlLoop
 from syncd.engine.observe.slow_poll import EVERY_SECONDS
 from syncd.engine.runtime.service_health import Health
 from syncd.ledger.database.connection import Database
@@ -63,16 +63,16 @@ PAPERS: dict[str, Any] = {
 }
 """What the mapping switches on where a plan has postmortems."""
 
-Mutate = Callable[[Engine], None]
+Mutate = Callable[[ControlLoop], None]
 
 _MONOTONE = """
 CREATE TABLE simulated_backward (what TEXT);
-CREATE TRIGGER simulated_incident AFTER UPDATE ON incident WHEN NEW.moment < OLD.moment
+CREATE TRIGGER simulated_incident AFTER UPDATE ON incident WHEN NEW.read_seq < OLD.read_seq
 BEGIN INSERT INTO simulated_backward VALUES ('incident ' || NEW.id); END;
-CREATE TRIGGER simulated_ticket AFTER UPDATE ON ticket WHEN NEW.moment < OLD.moment
-OR (NEW.moment > OLD.moment AND NEW.moment <= OLD.written_moment)
+CREATE TRIGGER simulated_ticket AFTER UPDATE ON ticket WHEN NEW.read_seq < OLD.read_seq
+OR (NEW.read_seq > OLD.read_seq AND NEW.read_seq <= OLD.written_seq)
 BEGIN INSERT INTO simulated_backward VALUES ('ticket ' || NEW.key); END;
-CREATE TRIGGER simulated_notes AFTER UPDATE ON incident WHEN NEW.notes_moment < OLD.notes_moment
+CREATE TRIGGER simulated_notes AFTER UPDATE ON incident WHEN NEW.notes_read_seq < OLD.notes_read_seq
 BEGIN INSERT INTO simulated_backward VALUES ('notes ' || NEW.id); END;
 """
 
@@ -242,7 +242,7 @@ class Simulation:
         self.errors: list[str] = []
         self.crashes = self.starts = 0
         self.ledger: Ledger | None = None
-        self.engine: Engine | None = None
+        self.loop: ControlLoop | None = None
         self._prepare()
 
     def _prepare(self) -> None:
@@ -318,24 +318,24 @@ class Simulation:
         self.ledger = open_for_work(f"sqlite:///{self.file}", "simulation", self.clock.now())
         self.ledger.db = self.line.db = WatchedDatabase(self.ledger.db, self.line.step)
         self.line.die_at = die_at
-        self.engine = Engine(self._desk(self.ledger))
-        soften(self.hub, *_parts(self.engine.desk), *_parts(self.engine))
-        self.mutate(self.engine)
+        self.loop = ControlLoop(self._context(self.ledger))
+        soften(self.hub, *_parts(self.loop.context), *_parts(self.loop))
+        self.mutate(self.loop)
         self.hub.idle = lambda: True
         self.hub.spawn(self._live)
 
-    def _desk(self, ledger: Ledger) -> Desk:
+    def _context(self, ledger: Ledger) -> EngineContext:
         transport = WireTransport(self.clock, self.line)
         pagerduty = pagerduty_client(
             "http://127.0.0.1:1", PAGERDUTY_KEY, "amara.osei@qrpay.example", transport
         )
         jira = jira_client("http://127.0.0.1:2", JIRA_KEY, transport, email=BOT_EMAIL)
-        clients = Clients(lambda: pagerduty, lambda: jira)
-        facts = JiraFacts(lambda: clients.jira, self.clock)
-        return Desk(
+        services = Services(lambda: pagerduty, lambda: jira)
+        facts = JiraFacts(lambda: services.jira, self.clock)
+        return EngineContext(
             ledger=ledger,
             clock=self.clock,
-            clients=clients,
+            services=services,
             mappings=(mapping(**(PAPERS if self.plan.papers else {})),),
             facts=facts,
             health=Health(self.clock),
@@ -349,57 +349,57 @@ class Simulation:
 
     def _live(self) -> None:
         """First contact, then the poller in this thread and the others beside it."""
-        engine = self.engine
-        assert engine
+        loop = self.loop
+        assert loop
         while True:
             try:
-                engine.contact()
-                engine.recover()
+                loop.make_first_contact()
+                loop.recover()
                 break
             except Exception as error:  # noqa: BLE001 - the daemon would end with a word and be started again
                 logger.debug("the start failed: {}", error)
                 self.hub.pause(30.0)
-        dispatcher = engine.dispatcher
-        self.hub.idle = lambda: all(one in dispatcher._busy for one in dispatcher._ready)
+        work_queue = loop.work_queue
+        self.hub.idle = lambda: all(one in work_queue._busy for one in work_queue._ready)
         for _ in range(self.plan.workers):
-            self.hub.spawn(self._worker)
+            self.hub.spawn(self._reconciler)
         self.hub.spawn(self._slow)
         self.hub.spawn(self._ticker)
         while True:
             began = self.hub.now()
             try:
-                engine.cycle()
+                loop.cycle()
             except Exception as error:  # noqa: BLE001 - the ticker would log it and go on
                 self.errors.append(f"the cycle raised {type(error).__name__}: {error}")
             calm = began > self.plan.calm + 300.0
             self.hub.pause(max(1.0, began + (CALM_POLL if calm else self.plan.poll) - self.hub.now()))
 
-    def _worker(self) -> None:
-        dispatcher = self.engine.dispatcher if self.engine else None
-        assert dispatcher
+    def _reconciler(self) -> None:
+        work_queue = self.loop.work_queue if self.loop else None
+        assert work_queue
         while True:
-            incident = dispatcher._take(block=False)
+            incident = work_queue._take(block=False)
             if incident is None:
-                dispatcher._on_empty()
+                work_queue._on_empty()
                 self.hub.park()
             else:
-                dispatcher._one(incident)
+                work_queue._one(incident)
 
     def _slow(self) -> None:
         while True:
             self.hub.pause(EVERY_SECONDS)
-            assert self.engine
-            self.engine.slow()
+            assert self.loop
+            self.loop.slow()
 
     def _ticker(self) -> None:
         """What the daemon does once a second, asked for when it has something to do."""
-        engine = self.engine
-        assert engine
+        loop = self.loop
+        assert loop
         while True:
-            due = engine.dispatcher.next_due()
+            due = loop.work_queue.next_due()
             now = self.clock.boottime()
             self.hub.pause(60.0 if due is None else min(60.0, max(1.0, due - now)))
-            engine.tick()
+            loop.tick()
 
     def stop(self) -> None:
         """The process is gone."""
@@ -464,10 +464,10 @@ class Simulation:
         written = len(self.world.journal.writes())
         options = self.world.jira.site.options
         self.plan_latency_off()
-        assert self.ledger and self.engine
+        assert self.ledger and self.loop
         look_at_everything(self.ledger, self.clock.now())
         options.search_lag = options.fetch_lag = 0.0
-        self.engine.dispatcher.submit(awaiting(self.ledger))
+        self.loop.work_queue.submit(awaiting(self.ledger))
         self.hub.run(self.hub.now() + 5.0)
         self.stop()
         self.start(0)
@@ -559,7 +559,7 @@ def memory() -> str | None:
     return str(found) if found.is_dir() and os.access(found, os.W_OK) else None
 
 
-def no_mutation(engine: Engine) -> None:
+def no_mutation(loop: ControlLoop) -> None:
     """The engine as it is."""
 
 

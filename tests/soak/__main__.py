@@ -18,12 +18,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from crash.worker import SharedClock, Task, make_desk
+from crash.worker import SharedClock, Task, make_context
 from crash.world import Sandbox, start_sandbox
 from loguru import logger
 
-from syncd.engine.context import Desk
-from syncd.engine.loop import Engine
+from syncd.engine.context import EngineContext
+from syncd.engine.loop import ControlLoop
 from syncd.engine.observe.slow_poll import EVERY_SECONDS
 from syncd.ledger.views import audit_trail, outbox
 
@@ -94,23 +94,23 @@ class People:
 def soak(sandbox: Sandbox, folder: Path, hours: int) -> list[str]:
     """Live through so many hours; return what was not as promised."""
     ledger = folder / "soak.db"
-    desk = make_desk(sandbox, Task(ledger, "boot", 0, CYCLE, 600.0, 0))
-    engine, people, warm = Engine(desk), People(sandbox), size_of(ledger)
-    engine.contact()
-    engine.recover()
+    context = make_context(sandbox, Task(ledger, "boot", 0, CYCLE, 600.0, 0))
+    loop, people, warm = ControlLoop(context), People(sandbox), size_of(ledger)
+    loop.make_first_contact()
+    loop.recover()
     began, slow_at = time.perf_counter(), EVERY_SECONDS
     for cycle in range(int(hours * 3600 / CYCLE)):
         now = cycle * CYCLE
         people.act(now)
-        if isinstance(desk.clock, SharedClock):
-            desk.clock.advance(CYCLE)
-        engine.cycle()
-        engine.tick()
-        engine.dispatcher.drain()
+        if isinstance(context.clock, SharedClock):
+            context.clock.advance(CYCLE)
+        loop.cycle()
+        loop.tick()
+        loop.work_queue.drain()
         if now >= slow_at:
             slow_at += EVERY_SECONDS
-            engine.slow()
-            engine.dispatcher.drain()
+            loop.slow()
+            loop.work_queue.drain()
         if now % 3600 == 0 and now:
             size = size_of(ledger)
             hour = int(now / 3600)
@@ -121,7 +121,7 @@ def soak(sandbox: Sandbox, folder: Path, hours: int) -> list[str]:
             )
     last = size_of(ledger)
     seconds = time.perf_counter() - began
-    wrong = _wrong(sandbox, desk, people, warm, last)
+    wrong = _wrong(sandbox, context, people, warm, last)
     sys.stdout.write(
         f"{hours} hours in {seconds:.0f} s: {people.begun} incidents; memory {warm.memory:.0f} MB after"
         f" the first hours, {last.memory:.0f} MB at the end; files {warm.files} and {last.files}; threads"
@@ -130,7 +130,7 @@ def soak(sandbox: Sandbox, folder: Path, hours: int) -> list[str]:
     return wrong
 
 
-def _wrong(sandbox: Sandbox, desk: Desk, people: People, warm: Size, last: Size) -> list[str]:
+def _wrong(sandbox: Sandbox, context: EngineContext, people: People, warm: Size, last: Size) -> list[str]:
     found = []
     issues = sandbox.read("state")["jira"]["issues"]
     marks = Counter((one.get("properties") or {}).get("syncd", {}).get("incident") for one in issues)
@@ -138,7 +138,7 @@ def _wrong(sandbox: Sandbox, desk: Desk, people: People, warm: Size, last: Size)
     missing = people.begun - sum(1 for incident in marks if incident)
     if doubled or missing:
         found.append(f"{doubled} incidents with two tickets, {missing} without")
-    counts, broken = outbox.counts(desk.ledger), audit_trail.verify(desk.ledger)
+    counts, broken = outbox.counts(context.ledger), audit_trail.verify(context.ledger)
     if counts["parked"]:
         found.append(f"{counts['parked']} operations are parked")
     if broken:

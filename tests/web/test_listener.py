@@ -14,12 +14,12 @@ from typing import Any
 
 import pytest
 import requests
-from ledger_reading import AuditEventRow, LookAgainRow, holding, pause, rows
+from ledger_reading import AuditEventRow, ChangeNoticeRow, holding, pause, rows
 from rig import Rig
 from ruamel.yaml import YAML
 
 from syncd.domain.operation import Target
-from syncd.engine.runtime.watchdog import STUCK_AFTER, Pulse
+from syncd.engine.runtime.watchdog import STUCK_AFTER, Watchdog
 from syncd.web import app as web
 from syncd.web.app import LARGEST_BODY, Secrets, make_app
 from syncd.web.metrics import Metrics
@@ -37,13 +37,13 @@ class Web:
     def __init__(self, rig: Rig, secrets: Secrets) -> None:
         self.rig = rig
         self.handed: list[str] = []
-        desk = rig.desk
-        desk.counts = rig.transport.counts
-        self.pulse = Pulse(desk.clock, 30)
-        receiver = Receiver(desk, self.handed.extend)
+        context = rig.context
+        context.counts = rig.transport.counts
+        self.watchdog = Watchdog(context.clock, 30)
+        receiver = Receiver(context, self.handed.extend)
         expires = {"jira": rig.clock.now().date() + timedelta(days=12)}
-        source = Source(desk, self.pulse, lambda: rig.engine.good_sides(), receiver, 30, expires)
-        app = make_app(source, Metrics(source, self.pulse, rig.clock.now()), secrets)
+        source = Source(context, self.watchdog, lambda: rig.loop.good_sides(), receiver, 30, expires)
+        app = make_app(source, Metrics(source, self.watchdog, rig.clock.now()), secrets)
         self.listener = Listener("127.0.0.1", 0, app)
         self.listener.start()
         self.url = f"http://127.0.0.1:{self.listener.port}"
@@ -70,8 +70,8 @@ class Web:
         given = {name: value, **headers}
         return requests.post(f"{self.url}/webhooks/{source}", data=body, headers=given, timeout=10)
 
-    def looks(self) -> list[LookAgainRow]:
-        return rows(self.rig.ledger, LookAgainRow)
+    def looks(self) -> list[ChangeNoticeRow]:
+        return rows(self.rig.ledger, ChangeNoticeRow)
 
 
 @pytest.fixture
@@ -122,7 +122,7 @@ def test_it_is_well_while_the_loop_goes_round_and_ready_while_both_sides_are_rea
     assert set(ready.json()["last_good_cycle"]) == {"pagerduty", "jira"}
     house.server.close_door("jira")
     for _ in range(12):
-        with web.pulse.cycle():
+        with web.watchdog.cycle():
             house.cycle()
     late = web.get("/readyz")
     assert late.status_code == 503
@@ -172,7 +172,7 @@ def test_the_metrics_tell_what_happened(house: Rig, web_of: Callable[..., Web]) 
     assert found["syncd_ticket_delay_seconds_count"] == 1
     assert found["syncd_bulk_lag_seconds_count"] == 1
     assert found['syncd_credential_days_left{service="jira"}'] == 12
-    assert found["syncd_doubles_left"] == 0
+    assert found["syncd_duplicates_left"] == 0
     text = web.get("/metrics").text
     assert incident not in text
     assert "Callbacks" not in text
@@ -202,8 +202,8 @@ def test_a_webhook_makes_a_row_to_look_again_and_nothing_else(house: Rig, web_of
     (look,) = web.looks()
     assert (look.incident_id, look.why, look.notes) == (incident, "PagerDuty sent incident.triggered", False)
     assert web.handed == [incident]
-    house.engine.dispatcher.submit(web.handed)
-    house.engine.dispatcher.drain()
+    house.loop.work_queue.submit(web.handed)
+    house.loop.work_queue.drain()
     assert web.looks() == []
     assert [one.kind for one in house.operations("done")][:1] == ["create_ticket"]
 

@@ -88,10 +88,10 @@ def _play(stage: Stage, out: Console) -> None:
     from syncd.commands.demo.syncd import SyncdFeed
     from syncd.sandbox.story.story_week import week
 
-    people, syncd = PeopleFeed(stage.world), SyncdFeed(stage.desk, stage.mapping)
+    people, syncd = PeopleFeed(stage.world), SyncdFeed(stage.context, stage.mapping)
     stage.cycle()
     story = week(stage.world)
-    operator = Operator(stage.desk)
+    operator = Operator(stage.context)
     began = stage.clock.boottime()
     days = [f"{stage.clock.now():%A}"]
     while (passed := stage.clock.boottime() - began) < END:

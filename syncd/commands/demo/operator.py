@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from syncd.commands.demo.lines import Line
 from syncd.domain.operation import OperationState
-from syncd.engine.context import Desk
+from syncd.engine.context import EngineContext
 from syncd.ledger.store import requests
 from syncd.ledger.views import outbox
 
@@ -22,32 +22,32 @@ WAIVED = "12"
 class Operator:
     """Somebody who types `syncd outbox retry`, once for each operation that is parked, and one waiver."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, context: EngineContext) -> None:
+        self._context = context
         self._seen: dict[int, float] = {}
         self._retried: set[int] = set()
         self._waived = False
 
     def news(self) -> Iterator[Line]:
         """What the operator does now."""
-        desk, now = self._desk, self._desk.clock.boottime()
-        for operation in outbox.listing(desk.ledger, [OperationState.PARKED]):
+        context, now = self._context, self._context.clock.boottime()
+        for operation in outbox.listing(context.ledger, [OperationState.PARKED]):
             number = operation.id
             since = self._seen.setdefault(number, now)
             if now - since < LOOKS_AFTER or number in self._retried:
                 continue
             self._retried.add(number)
-            requests.ask(desk.ledger, "outbox.retry", {"ids": [number]}, "operator", desk.clock.now())
-            yield Line(desk.clock.now(), "operator", f"syncd outbox retry {number}", "Jira was mended")
+            requests.ask(context.ledger, "outbox.retry", {"ids": [number]}, "operator", context.clock.now())
+            yield Line(context.clock.now(), "operator", f"syncd outbox retry {number}", "Jira was mended")
         if now >= WAIVES_AFTER and not self._waived:
             self._waived = True
             yield self._waive()
 
     def _waive(self) -> Line:
-        desk = self._desk
-        until, reason = desk.clock.now() + timedelta(days=8), "the database's vendor answers next week"
+        context = self._context
+        until, reason = context.clock.now() + timedelta(days=8), "the database's vendor answers next week"
         who = "tomasz.wojcik@qrpay.example"
         asked = {"of": WAIVED, "duty": None, "until": until.isoformat(), "reason": reason, "by": who}
-        requests.ask(desk.ledger, "waive", asked, "operator", desk.clock.now())
+        requests.ask(context.ledger, "waive", asked, "operator", context.clock.now())
         said = f"syncd waive {WAIVED} --until {until:%Y-%m-%d} --by {who}"
-        return Line(desk.clock.now(), "operator", said, reason)
+        return Line(context.clock.now(), "operator", said, reason)

@@ -108,13 +108,13 @@ def _cost(stage: Stage) -> Iterator[str]:
         f" {deletes} DELETE."
     )
     stage.cycle()
-    stage.engine.dispatcher.wait_idle(1)
+    stage.loop.work_queue.wait_idle(1)
     quiet = journal.total("pagerduty") - pagerduty, journal.total("jira") - jira
     yield f"A cycle in which nothing changed: {quiet[0]} to PagerDuty, {quiet[1]} to Jira."
 
 
 def _audited(stage: Stage, out: Console) -> bool:
-    with one_view(stage.desk.ledger) as view:
+    with one_view(stage.context.ledger) as view:
         broken = audit_trail.verify(view)
         seq, digest = audit_trail.head(view)
     if broken:

@@ -21,11 +21,11 @@ from syncd.config.mapping.starter import example_mapping
 from syncd.config.settings.access import JiraAccess, Live, PagerDutyAccess
 from syncd.config.settings.settings import Settings
 from syncd.config.templates.templates import Templates
-from syncd.daemon import make_desk
+from syncd.daemon import make_context
 from syncd.domain.clock import Clock
 from syncd.domain.mapping.mapping import Mapping
-from syncd.engine.context import Desk
-from syncd.engine.loop import WORKERS, Engine
+from syncd.engine.context import EngineContext
+from syncd.engine.loop import WORKERS, ControlLoop
 from syncd.engine.observe.slow_poll import EVERY_SECONDS
 from syncd.ledger.open import open_for_work
 from syncd.ledger.views.schedule import next_due
@@ -95,8 +95,8 @@ class Stage:
 
     world: World
     clock: DemoClock
-    desk: Desk
-    engine: Engine
+    context: EngineContext
+    loop: ControlLoop
     mapping: Mapping
     _next_cycle: float = 0.0
     _next_slow: float = EVERY_SECONDS
@@ -106,7 +106,7 @@ class Stage:
         """Let a little time pass, and the daemon do what it does then."""
         self.clock.move()
         self.world.catch_up()
-        self.engine.tick()
+        self.loop.tick()
         now = self.clock.boottime()
         if now >= self._next_cycle:
             self._next_cycle = now + POLL_SECONDS
@@ -118,7 +118,7 @@ class Stage:
     def _slow_beside(self) -> None:
         """The slow lane waits for its share of the budget, so it may not hold the clock that it waits for."""
         if self._slow is None or not self._slow.is_alive():
-            self._slow = Thread(target=self.engine.slow, name="slow lane", daemon=True)
+            self._slow = Thread(target=self.loop.slow, name="slow lane", daemon=True)
             self._slow.start()
 
     def leap(self, latest: float) -> None:
@@ -128,17 +128,17 @@ class Stage:
         """
         now = self.clock.boottime()
         until = min(now + LONGEST_LEAP, max(latest, now + LEAST_LEAP))
-        due = next_due(self.desk.ledger, self.clock.now())
+        due = next_due(self.context.ledger, self.clock.now())
         if due is not None:
             until = min(until, max(now + LEAST_LEAP, (due - self.clock.now()).total_seconds() + now + 1))
         self.clock.leap(until - now)
         self.world.catch_up()
         with self._time_flows():
-            self.engine.tick()
-            self.engine.cycle()
-            self.engine.come_to_rest()
-            self.engine.jobs.reports()
-            self.engine.come_to_rest()
+            self.loop.tick()
+            self.loop.cycle()
+            self.loop.run_until_idle()
+            self.loop.jobs.reports()
+            self.loop.run_until_idle()
         if until >= self._next_slow:
             self._next_slow = until + 6 * EVERY_SECONDS
             self._slow_beside()
@@ -162,9 +162,9 @@ class Stage:
 
     def cycle(self) -> None:
         """One cycle, once the workers are through with the last one."""
-        self.engine.dispatcher.wait_idle(PATIENCE)
+        self.loop.work_queue.wait_idle(PATIENCE)
         with self._time_flows():
-            self.engine.cycle()
+            self.loop.cycle()
 
 
 @contextmanager
@@ -179,16 +179,16 @@ def stage(folder: Path, speed: float, real: Clock) -> Iterator[Stage]:
     with SandboxServer(world) as server:
         configuration = _configure(folder, server)
         ledger = open_for_work(configuration.settings.ledger_url, "syncd demo", clock.now())
-        desk = make_desk(configuration, ledger, clock)
-        engine = Engine(desk)
+        context = make_context(configuration, ledger, clock)
+        loop = ControlLoop(context)
         try:
-            engine.contact()
-            engine.recover()
-            engine.dispatcher.start(WORKERS)
-            yield Stage(world, clock, desk, engine, configuration.mappings[0])
+            loop.make_first_contact()
+            loop.recover()
+            loop.work_queue.start(WORKERS)
+            yield Stage(world, clock, context, loop, configuration.mappings[0])
         finally:
-            desk.stop.set()
-            engine.dispatcher.stop(PATIENCE)
+            context.stop.set()
+            loop.work_queue.stop(PATIENCE)
             ledger.close()
 
 

@@ -8,7 +8,7 @@ from syncd.commands.demo.lines import Line
 from syncd.commands.shared.wording import done_words
 from syncd.domain.duty import STATE_WORDS
 from syncd.domain.mapping.mapping import Mapping
-from syncd.engine.context import Desk
+from syncd.engine.context import EngineContext
 from syncd.ledger.views.audit_trail import TrailEvent, events_since
 
 _DUTIES = {
@@ -27,14 +27,14 @@ _STATES = {
 class SyncdFeed:
     """The audit trail, each event once."""
 
-    def __init__(self, desk: Desk, mapping: Mapping) -> None:
-        self._desk = desk
+    def __init__(self, context: EngineContext, mapping: Mapping) -> None:
+        self._context = context
         self._mapping = mapping
         self._seq = 0
 
     def news(self) -> list[Line]:
         """What was recorded since the last call, oldest first, as far as it says something to people."""
-        events = events_since(self._desk.ledger, self._seq)
+        events = events_since(self._context.ledger, self._seq)
         lines = [line for event in events if (line := self._line(event))]
         self._seq = events[-1].seq if events else self._seq
         return lines
@@ -59,5 +59,5 @@ class SyncdFeed:
         return None
 
     def _status_name(self, meaning: dict[str, Any]) -> str:
-        statuses = self._desk.facts.resolved(self._mapping).statuses.values()
+        statuses = self._context.facts.resolved(self._mapping).statuses.values()
         return next((one.name for one in statuses if one.id == meaning.get("status")), "")

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import click
 
 from syncd.config.problems import ConfigError
-from syncd.engine.jira_knowledge.resolve_names import MappingDoesNotFit
+from syncd.engine.jira_knowledge.resolve_names import MappingMismatch
 from syncd.engine.runtime.service_health import ServiceHealth
 from syncd.ledger.database.failures import unusable
 from syncd.ledger.errors import LedgerBusy, LedgerError
@@ -58,7 +58,7 @@ def advise(error: Exception) -> int:
     if isinstance(error, ConfigError):
         say(*(str(problem) for problem in error.problems))
         return CONFIGURATION
-    if isinstance(error, MappingDoesNotFit):
+    if isinstance(error, MappingMismatch):
         say(*(f"{error.team}: {problem}" for problem in error.problems))
         say("change the mapping or the Jira project, then: syncd check")
         return CONFIGURATION

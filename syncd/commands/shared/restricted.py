@@ -24,7 +24,7 @@ def put_titles(ctx: click.Context, incidents: list[dict[str, Any]]) -> None:
     if not wanted:
         return
     from syncd.config.masks import mask
-    from syncd.daemon import make_clients
+    from syncd.daemon import make_services
     from syncd.remote.http.budget import Budget
     from syncd.remote.http.transport import Transport
 
@@ -33,7 +33,7 @@ def put_titles(ctx: click.Context, incidents: list[dict[str, Any]]) -> None:
     patterns = {one.team: one.redact.patterns for one in setup.configuration.mappings}
     configuration = setup.configuration
     transport = Transport(clock, budget=Budget(clock), ca_file=configuration.settings.trusted)
-    client = make_clients(configuration.live, transport).pagerduty
+    client = make_services(configuration.live, transport).pagerduty
     for one in wanted:
         incident = client.incident(one["id"])
         if incident is not None:

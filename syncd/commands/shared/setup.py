@@ -12,7 +12,7 @@ import click
 if TYPE_CHECKING:
     from syncd.config.load import Configuration, Rules
     from syncd.domain.clock import Clock
-    from syncd.engine.context import Desk
+    from syncd.engine.context import EngineContext
     from syncd.ledger.database.connection import Database
 
 
@@ -53,13 +53,13 @@ class Setup:
         level = "DEBUG" if self.debug else ("CRITICAL" if quiet else settings.log_level)
         start_log(level, settings.log_format, settings.secret_values())
 
-    def desk(self, who: str) -> Desk:
+    def context(self, who: str) -> EngineContext:
         """Take the ledger and lay out the engine's working place; raises `LedgerError`."""
-        from syncd.daemon import make_desk, open_ledger
+        from syncd.daemon import make_context, open_ledger
 
         clock = command_clock()
         ledger = open_ledger(self.configuration.settings, who, clock)
-        return make_desk(self.configuration, ledger, clock)
+        return make_context(self.configuration, ledger, clock)
 
 
 def load_rules() -> Rules:

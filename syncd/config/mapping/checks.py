@@ -23,7 +23,7 @@ Finding = tuple[Path_, str, str]
 """A path, what is wrong there, what would be right."""
 
 DEFAULT_LINKS = list(JiraSection.model_fields["link_types"].default)
-DEFAULT_PAPER_LINKS = list(Postmortem.model_fields["link_types"].default)
+DEFAULT_POSTMORTEM_LINKS = list(Postmortem.model_fields["link_types"].default)
 
 _OWN_FIELDS = {
     "summary": "the title writes it",
@@ -252,7 +252,8 @@ def _link_purposes(data: JsonValue) -> Iterator[Finding]:
     """What makes an action item is no link that the daemon makes itself."""
     ours = {
         "jira.link_types": words(section(data, "jira").get("link_types")) or DEFAULT_LINKS,
-        "postmortem.link_types": words(section(data, "postmortem").get("link_types")) or DEFAULT_PAPER_LINKS,
+        "postmortem.link_types": words(section(data, "postmortem").get("link_types"))
+        or DEFAULT_POSTMORTEM_LINKS,
     }
     for word in words(section(data, "follow_ups").get("link_types")):
         for key, names in ours.items():

@@ -16,7 +16,7 @@ from syncd.config.templates.postmortem_text import render_postmortem
 from syncd.config.templates.templates import TemplateError, Templates
 from syncd.config.templates.ticket_context import ticket_context
 from syncd.domain.base import Reference
-from syncd.domain.history import Spell
+from syncd.domain.history import SeverityPeriod
 from syncd.domain.incident import Incident, IncidentStatus, Responder
 from syncd.domain.mapping.mapping import Mapping, ServiceSection
 from syncd.domain.postmortem import Alert, Helper, Line, Story, Window
@@ -83,7 +83,7 @@ def sample_story(mapping: Mapping, text: str = "Sample", *, rich: bool = True) -
     return Story(
         severity=names[0],
         windows=(window, Window(since=_MOMENT + timedelta(hours=2))),
-        spells=tuple(Spell(severity=name, since=_MOMENT) for name in names),
+        severity_periods=tuple(SeverityPeriod(severity=name, since=_MOMENT) for name in names),
         acknowledged_at=_MOMENT + timedelta(minutes=3),
         helpers=(Helper(name=text, roles=("incident commander", "acknowledged")),),
         lines=(Line(at=_MOMENT, text=text, who=text),) * 50,

@@ -79,7 +79,7 @@ def postmortem_context(
             for one in story.windows
         ],
         "peak": {"name": story.severity, "definition": said.definition},
-        "severities": [{"name": one.severity, "since": at(one.since)} for one in story.spells],
+        "severities": [{"name": one.severity, "since": at(one.since)} for one in story.severity_periods],
         "responders": [
             {"name": text(one.name), "roles": list(one.roles)} for one in story.helpers[:MOST_HELPERS]
         ],

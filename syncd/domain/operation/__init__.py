@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any
+from typing import Annotated
 
-from pydantic import ConfigDict, Discriminator, Tag, TypeAdapter
+from pydantic import ConfigDict, Field, TypeAdapter
 
 from syncd.domain.base import JsonValue
 from syncd.domain.operation.base import (
@@ -41,7 +41,7 @@ from syncd.domain.operation.ticket import (
     CloseDuplicate,
     CreateTicket,
     EditTicket,
-    FillStub,
+    FillRestrictedStub,
     LinkDuplicate,
     LinkTickets,
     MoveTicket,
@@ -61,7 +61,7 @@ __all__ = [
     "EditActionItem",
     "EditPostmortem",
     "EditTicket",
-    "FillStub",
+    "FillRestrictedStub",
     "Kind",
     "LinkActionItem",
     "LinkDuplicate",
@@ -90,45 +90,31 @@ __all__ = [
     "ticket_key",
 ]
 
-_OF_TWO = frozenset({Kind.EDIT_PAPER, Kind.LINK_PAPER, Kind.SAY_ON_PAPER})
-"""Kinds with one model for postmortems and one for action items."""
-
-
-def _tag(kind: str, name: str) -> str:
-    return f"{kind}:{split_object(name)[0]}" if kind in _OF_TWO else kind
-
-
-def _tag_of(value: Any) -> str:
-    if isinstance(value, OperationBase):
-        return _tag(value.kind, value.object)
-    return _tag(str(value.get("kind")), str(value.get("object")))
-
-
 Operation = Annotated[
-    Annotated[CreateTicket, Tag("create_ticket")]
-    | Annotated[LinkNote, Tag("link_note")]
-    | Annotated[MoveTicket, Tag("move_ticket")]
-    | Annotated[EditTicket, Tag("edit_ticket")]
-    | Annotated[FillStub, Tag("fill_stub")]
-    | Annotated[LinkTickets, Tag("link_tickets")]
-    | Annotated[MirrorNote, Tag("mirror_note")]
-    | Annotated[MirrorComment, Tag("mirror_comment")]
-    | Annotated[RewriteComment, Tag("rewrite_comment")]
-    | Annotated[RewriteNote, Tag("rewrite_note")]
-    | Annotated[ChangeIncident, Tag("change_incident")]
-    | Annotated[CommentOnTicket, Tag("say_on_ticket")]
-    | Annotated[LinkDuplicate, Tag("link_double")]
-    | Annotated[CloseDuplicate, Tag("close_double")]
-    | Annotated[CreatePostmortem, Tag("create_postmortem")]
-    | Annotated[CreateActionItem, Tag("create_action_item")]
-    | Annotated[LinkPostmortem, Tag("link_paper:postmortem")]
-    | Annotated[LinkActionItem, Tag("link_paper:action_item")]
-    | Annotated[EditPostmortem, Tag("edit_paper:postmortem")]
-    | Annotated[EditActionItem, Tag("edit_paper:action_item")]
-    | Annotated[CommentOnPostmortem, Tag("say_on_paper:postmortem")]
-    | Annotated[CommentOnActionItem, Tag("say_on_paper:action_item")]
-    | Annotated[SendMail, Tag("send_mail")],
-    Discriminator(_tag_of),
+    CreateTicket
+    | LinkNote
+    | MoveTicket
+    | EditTicket
+    | FillRestrictedStub
+    | LinkTickets
+    | MirrorNote
+    | MirrorComment
+    | RewriteComment
+    | RewriteNote
+    | ChangeIncident
+    | CommentOnTicket
+    | LinkDuplicate
+    | CloseDuplicate
+    | CreatePostmortem
+    | CreateActionItem
+    | LinkPostmortem
+    | LinkActionItem
+    | EditPostmortem
+    | EditActionItem
+    | CommentOnPostmortem
+    | CommentOnActionItem
+    | SendMail,
+    Field(discriminator="kind"),
 ]
 """A decided write: what is meant and why, not the bytes of a request."""
 

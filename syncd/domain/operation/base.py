@@ -29,13 +29,13 @@ class OperationClass(StrEnum):
 class OperationState(StrEnum):
     """Where an operation stands.
 
-    `in_flight` is committed before the request leaves. `settling` has an unknown outcome that is
+    `in_flight` is committed before the request leaves. `unknown` has an unknown outcome that is
     looked up until the settle time has passed. `parked` waits for a person, `held` for a release.
     """
 
     PENDING = "pending"
     IN_FLIGHT = "in_flight"
-    SETTLING = "settling"
+    UNKNOWN = "unknown"
     DONE = "done"
     PARKED = "parked"
     HELD = "held"
@@ -46,7 +46,7 @@ class OperationState(StrEnum):
 OPEN_STATES = (
     OperationState.PENDING,
     OperationState.IN_FLIGHT,
-    OperationState.SETTLING,
+    OperationState.UNKNOWN,
     OperationState.PARKED,
     OperationState.HELD,
 )
@@ -68,21 +68,24 @@ class Kind(StrEnum):
     LINK_NOTE = "link_note"
     MOVE_TICKET = "move_ticket"
     EDIT_TICKET = "edit_ticket"
-    FILL_STUB = "fill_stub"
+    FILL_RESTRICTED_STUB = "fill_restricted_stub"
     LINK_TICKETS = "link_tickets"
     MIRROR_NOTE = "mirror_note"
     MIRROR_COMMENT = "mirror_comment"
     REWRITE_COMMENT = "rewrite_comment"
     REWRITE_NOTE = "rewrite_note"
     CHANGE_INCIDENT = "change_incident"
-    SAY_ON_TICKET = "say_on_ticket"
-    LINK_DOUBLE = "link_double"
-    CLOSE_DOUBLE = "close_double"
+    COMMENT_ON_TICKET = "comment_on_ticket"
+    LINK_DUPLICATE = "link_duplicate"
+    CLOSE_DUPLICATE = "close_duplicate"
     CREATE_POSTMORTEM = "create_postmortem"
     CREATE_ACTION_ITEM = "create_action_item"
-    LINK_PAPER = "link_paper"
-    EDIT_PAPER = "edit_paper"
-    SAY_ON_PAPER = "say_on_paper"
+    LINK_POSTMORTEM = "link_postmortem"
+    LINK_ACTION_ITEM = "link_action_item"
+    EDIT_POSTMORTEM = "edit_postmortem"
+    EDIT_ACTION_ITEM = "edit_action_item"
+    COMMENT_ON_POSTMORTEM = "comment_on_postmortem"
+    COMMENT_ON_ACTION_ITEM = "comment_on_action_item"
     SEND_MAIL = "send_mail"
 
 

@@ -125,9 +125,9 @@ def gate_key(incident_id: str, missing: str) -> str:
     return f"gate/{incident_id}/{missing}"
 
 
-def say_key(incident_id: str, *parts: str | int) -> str:
+def comment_key(incident_id: str, *parts: str | int) -> str:
     """The key of a comment of ours; `parts` tell it from the incident's other comments."""
-    return "/".join(("say", incident_id, *(str(part) for part in parts)))
+    return "/".join(("comment", incident_id, *(str(part) for part in parts)))
 
 
 def mention_key(incident_id: str, step: str, when: str) -> str:
@@ -187,9 +187,9 @@ def rewrite_key(copy: str) -> str:
 
 def duplicate_link_key(issue_id: str) -> str:
     """The key of the link from an issue that was made twice to the older one."""
-    return f"double/{issue_id}/link"
+    return f"duplicate/{issue_id}/link"
 
 
 def duplicate_close_key(issue_id: str) -> str:
     """The key of the close of an issue that was made twice."""
-    return f"double/{issue_id}/close"
+    return f"duplicate/{issue_id}/close"

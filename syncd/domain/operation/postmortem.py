@@ -52,7 +52,6 @@ class _Edit(RefusableFields):
 
     op_class: ClassVar = OperationClass.STATE
     target: ClassVar = Target.JIRA
-    kind: Literal[Kind.EDIT_PAPER] = Kind.EDIT_PAPER
 
     issue: str
     fields: dict[str, JsonValue]
@@ -63,9 +62,13 @@ class _Edit(RefusableFields):
 class EditPostmortem(_Edit):
     """Edit the postmortem."""
 
+    kind: Literal[Kind.EDIT_POSTMORTEM] = Kind.EDIT_POSTMORTEM
+
 
 class EditActionItem(_Edit):
     """Edit an action item."""
+
+    kind: Literal[Kind.EDIT_ACTION_ITEM] = Kind.EDIT_ACTION_ITEM
 
 
 class _Link(OperationBase):
@@ -73,7 +76,6 @@ class _Link(OperationBase):
 
     op_class: ClassVar = OperationClass.STATE
     target: ClassVar = Target.JIRA
-    kind: Literal[Kind.LINK_PAPER] = Kind.LINK_PAPER
 
     issue: str
     other: str
@@ -84,9 +86,13 @@ class _Link(OperationBase):
 class LinkPostmortem(_Link):
     """Link the postmortem to its ticket."""
 
+    kind: Literal[Kind.LINK_POSTMORTEM] = Kind.LINK_POSTMORTEM
+
 
 class LinkActionItem(_Link):
     """Link an action item to its postmortem."""
+
+    kind: Literal[Kind.LINK_ACTION_ITEM] = Kind.LINK_ACTION_ITEM
 
 
 class _Comment(OperationBase):
@@ -98,7 +104,6 @@ class _Comment(OperationBase):
 
     op_class: ClassVar = OperationClass.ONCE
     target: ClassVar = Target.JIRA
-    kind: Literal[Kind.SAY_ON_PAPER] = Kind.SAY_ON_PAPER
 
     subject: str
     text: str
@@ -112,6 +117,10 @@ class _Comment(OperationBase):
 class CommentOnPostmortem(_Comment):
     """Tell people something on the postmortem."""
 
+    kind: Literal[Kind.COMMENT_ON_POSTMORTEM] = Kind.COMMENT_ON_POSTMORTEM
+
 
 class CommentOnActionItem(_Comment):
     """Tell people something on an action item."""
+
+    kind: Literal[Kind.COMMENT_ON_ACTION_ITEM] = Kind.COMMENT_ON_ACTION_ITEM

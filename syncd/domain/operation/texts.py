@@ -17,17 +17,17 @@ from syncd.domain.operation.base import (
 class CommentOnTicket(OperationBase):
     """Tell people something on the ticket, once; `value` is hostile text.
 
-    `beside` is the aspect of the state operation that the comment accompanies: it leaves only with that.
+    `companion` is the aspect of the state operation that the comment accompanies: it leaves only with that.
     """
 
     op_class: ClassVar = OperationClass.ONCE
     target: ClassVar = Target.JIRA
-    kind: Literal[Kind.SAY_ON_TICKET] = Kind.SAY_ON_TICKET
+    kind: Literal[Kind.COMMENT_ON_TICKET] = Kind.COMMENT_ON_TICKET
 
     subject: str
     text: str
     value: str
-    beside: str | None = None
+    companion: str | None = None
 
 
 class _Copy(OperationBase):

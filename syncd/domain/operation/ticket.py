@@ -59,12 +59,12 @@ class EditTicket(RefusableFields):
     before: dict[str, str] = Field(default_factory=dict)
 
 
-class FillStub(OperationBase):
+class FillRestrictedStub(OperationBase):
     """Give a restricted ticket its texts, once it stands under its security level."""
 
     op_class: ClassVar = OperationClass.STATE
     target: ClassVar = Target.JIRA
-    kind: Literal[Kind.FILL_STUB] = Kind.FILL_STUB
+    kind: Literal[Kind.FILL_RESTRICTED_STUB] = Kind.FILL_RESTRICTED_STUB
 
 
 class LinkTickets(OperationBase):
@@ -92,10 +92,10 @@ class Duplicate(OperationBase):
 class LinkDuplicate(Duplicate):
     """Link the younger issue to the older one."""
 
-    kind: Literal[Kind.LINK_DOUBLE] = Kind.LINK_DOUBLE
+    kind: Literal[Kind.LINK_DUPLICATE] = Kind.LINK_DUPLICATE
 
 
 class CloseDuplicate(Duplicate):
     """Close the younger issue."""
 
-    kind: Literal[Kind.CLOSE_DOUBLE] = Kind.CLOSE_DOUBLE
+    kind: Literal[Kind.CLOSE_DUPLICATE] = Kind.CLOSE_DUPLICATE

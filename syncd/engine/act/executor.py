@@ -16,9 +16,9 @@ from loguru import logger
 from syncd.domain.operation import Kind, OperationClass, OperationState
 from syncd.engine.act.find_created import highest_seen
 from syncd.engine.act.jira_write.internal_comments import warn_of_shown
-from syncd.engine.act.kind import Act, Outcome, Rendered, shown
-from syncd.engine.act.kinds_by_name import ACTS
-from syncd.engine.context import Desk
+from syncd.engine.act.kind import OperationKind, Outcome, Rendered, shown
+from syncd.engine.act.kinds_by_name import KINDS
+from syncd.engine.context import EngineContext
 from syncd.engine.errors import CannotRender, DecideAgain, NotYet
 from syncd.ledger.records import OperationRecord
 from syncd.ledger.store import leaving
@@ -36,7 +36,7 @@ DATES_ARE_WITHIN = timedelta(seconds=2)
 TRIES = 5
 """How often a request that a service answers with a conflict is sent before its operation is parked."""
 
-COMMENTS = frozenset({Kind.LINK_NOTE, Kind.MIRROR_NOTE, Kind.MIRROR_COMMENT, Kind.SAY_ON_TICKET})
+COMMENTS = frozenset({Kind.LINK_NOTE, Kind.MIRROR_NOTE, Kind.MIRROR_COMMENT, Kind.COMMENT_ON_TICKET})
 """What leaves last when a budget is nearly used up."""
 
 LATER = frozenset({Cause.PAUSED, Cause.UNREACHABLE, Cause.LIMITED, Cause.CREDENTIALS, Cause.REDIRECT})
@@ -57,26 +57,26 @@ class Verdict(StrEnum):
 class Executor:
     """Sends what the outbox holds, one operation at a time for one incident."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, context: EngineContext) -> None:
+        self._context = context
 
     def attempt(self, operation: OperationRecord, basis: Basis | None = None) -> Verdict:
         """Given a pending operation whose needs are met, try it once and say what became of it.
 
         `basis` is what the caller has read just now; without it, it is read.
         """
-        desk, act = self._desk, ACTS[operation.kind]
+        context, kind = self._context, KINDS[operation.kind]
         try:
-            basis = basis or basis_of(desk.ledger, operation.incident_id)
-            operation, rendered = self._rendered(act, operation, basis)
-            found = self._done_by_an_earlier_ledger(act, operation, rendered, basis)
+            basis = basis or basis_of(context.ledger, operation.incident_id)
+            operation, rendered = self._rendered(kind, operation, basis)
+            found = self._done_by_an_earlier_ledger(kind, operation, rendered, basis)
             if found is not None:
-                self.confirm(act, operation, found, 0.0)
+                self.confirm(kind, operation, found, 0.0)
                 return Verdict.DONE
-            whole = act.complete(desk, operation, rendered)
-            probe_from = highest_seen(desk, _project(rendered)) if act.probes else None
+            whole = kind.complete(context, operation, rendered)
+            probe_from = highest_seen(context, _project(rendered)) if kind.needs_probe_from else None
             issue = str(rendered.get("issue", ""))
-            desk.budgets.take(operation.target, issue=issue, leave=_left(act, operation))
+            context.budgets.take(operation.target, issue=issue, leave=_left(kind, operation))
         except DecideAgain:
             return self._end(operation, "what it was decided upon has changed")
         except NotYet:
@@ -84,78 +84,78 @@ class Executor:
         except CannotRender as error:
             return self._park(operation, str(error))
         except RemoteError as error:
-            desk.health.failed(error.service, shown(desk, operation, error))
+            context.health.failed(error.service, shown(context, operation, error))
             return Verdict.WAIT
-        return self._leave(act, operation, rendered, whole, probe_from)
+        return self._leave(kind, operation, rendered, whole, probe_from)
 
     def _rendered(
-        self, act: Act, operation: OperationRecord, basis: Basis
+        self, kind: OperationKind, operation: OperationRecord, basis: Basis
     ) -> tuple[OperationRecord, Rendered]:
         """What an earlier attempt rendered, unless its incident became restricted since; else it is now."""
-        desk = self._desk
+        context = self._context
         if operation.rendered is not None and operation.rendered.get(AGAIN):
-            operation = leaving.render_anew(desk.ledger, operation)
-        rendered = operation.rendered or act.render(desk, operation, basis)
+            operation = leaving.render_anew(context.ledger, operation)
+        rendered = operation.rendered or kind.render(context, operation, basis)
         return operation, {**rendered, PRIVATE: True} if basis.restricted else rendered
 
     def _done_by_an_earlier_ledger(
-        self, act: Act, operation: OperationRecord, rendered: Rendered, basis: Basis
+        self, kind: OperationKind, operation: OperationRecord, rendered: Rendered, basis: Basis
     ) -> Outcome | None:
         """What concerns an incident older than this ledger may stand there already, with our mark.
 
         The same key derives the same mark, whichever ledger derived it. Tickets and postmortems are adopted
         before anything is decided (`earlier_ledger.adopt_tickets`, `earlier_ledger.rebuild_duties`).
         """
-        desk, incident = self._desk, basis.incident
+        context, incident = self._context, basis.incident
         if operation.op_class != OperationClass.ONCE or operation.attempts:
             return None
-        if incident is None or incident.created_at >= desk.ledger.born:
+        if incident is None or incident.created_at >= context.ledger.born:
             return None
-        return act.done_before(desk, operation, rendered)
+        return kind.done_before(context, operation, rendered)
 
     def _leave(
         self,
-        act: Act,
+        kind: OperationKind,
         operation: OperationRecord,
         rendered: Rendered,
         whole: Rendered,
         probe_from: int | None,
     ) -> Verdict:
-        desk, run = self._desk, self._desk.ledger.run_name
+        context, run = self._context, self._context.ledger.run_name
         wanted = [Leaving(operation.id, rendered)]
-        claims = leaving.claim(desk.ledger, wanted, operation.target, run, desk.clock.now(), probe_from)
+        claims = leaving.claim(context.ledger, wanted, operation.target, run, context.clock.now(), probe_from)
         if claims is None:
             return Verdict.WAIT  # paused while it was made ready
         if not claims:
             return Verdict.AGAIN
         (claimed,) = claims
-        began = desk.clock.boottime()
+        began = context.clock.boottime()
         try:
             with prepaid():
-                outcome = act.send(desk, claimed, whole)
+                outcome = kind.send(context, claimed, whole)
         except NotDone as error:
-            refused = shown(desk, claimed, error)
-            desk.health.failed(error.service, refused)
-            return self._not_done(act, claimed, refused)
+            refused = shown(context, claimed, error)
+            context.health.failed(error.service, refused)
+            return self._not_done(kind, claimed, refused)
         except Unknown as error:
-            unknown = shown(desk, claimed, error)
-            desk.health.failed(error.service, unknown)
+            unknown = shown(context, claimed, error)
+            context.health.failed(error.service, unknown)
             return self._unknown(claimed, unknown)
-        desk.health.succeeded(operation.target)
-        self.confirm(act, claimed, outcome, desk.clock.boottime() - began)
+        context.health.succeeded(operation.target)
+        self.confirm(kind, claimed, outcome, context.clock.boottime() - began)
         return Verdict.DONE
 
-    def confirm(self, act: Act, operation: OperationRecord, outcome: Outcome, took: float) -> None:
+    def confirm(self, kind: OperationKind, operation: OperationRecord, outcome: Outcome, took: float) -> None:
         """End an operation that was carried out: result, remote id and audit event in one transaction."""
-        desk = self._desk
-        act.learn(desk, operation, outcome)
+        context = self._context
+        kind.learn(context, operation, outcome)
         confirmed = confirm(
-            desk.ledger,
+            context.ledger,
             operation,
             outcome.remote_id,
-            act.confirmation(desk, operation, outcome),
-            desk.clock.now(),
-            _changed_at(desk, operation, took),
+            kind.confirmation(context, operation, outcome),
+            context.clock.now(),
+            _changed_at(context, operation, took),
         )
         if confirmed.shown_on is not None:
             warn_of_shown(confirmed.shown_on, outcome.remote_id)
@@ -169,40 +169,40 @@ class Executor:
             operation.reason,
         )
 
-    def refuse(self, act: Act, operation: OperationRecord, error: NotDone) -> Verdict:
+    def refuse(self, kind: OperationKind, operation: OperationRecord, error: NotDone) -> Verdict:
         """A claimed operation was refused as part of something larger: sort it as if it had gone alone."""
-        return self._not_done(act, operation, error)
+        return self._not_done(kind, operation, error)
 
-    def _not_done(self, act: Act, operation: OperationRecord, error: NotDone) -> Verdict:
-        desk = self._desk
-        learned = act.meaning_after(operation, error)
+    def _not_done(self, kind: OperationKind, operation: OperationRecord, error: NotDone) -> Verdict:
+        context = self._context
+        learned = kind.meaning_after(operation, error)
         if learned is not None:
             operation = replace(operation, meaning=learned)
         if error.cause in LATER:
             return self._put_back(operation, error.describe(), learned)
-        refused = act.drop_refused(operation, error.field_errors)
+        refused = kind.drop_refused(operation, error.field_errors)
         if refused and set(refused) == set(error.field_errors):
             return self._go_on_without(operation, refused, error)
         if error.cause is Cause.FORBIDDEN and self._whole_service(error):
             return self._put_back(operation, error.describe(), learned)
         if operation.op_class == OperationClass.STATE and operation.attempts < TRIES:
             sent = operation.rendered or {}
-            desk.facts.forget_ways(str(sent.get("workflow")), str(sent.get("from")))
-            if leaving.refusals_before(desk.ledger, operation, TRIES) >= TRIES - 1:
+            context.facts.forget_ways(str(sent.get("workflow")), str(sent.get("from")))
+            if leaving.refusals_before(context.ledger, operation, TRIES) >= TRIES - 1:
                 return self._park(operation, error.describe())
             return self._read_again(operation, error)
         if error.cause is Cause.CONFLICT and operation.attempts < TRIES:
             return self._put_back(operation, error.describe(), learned)
-        desk.facts.forget_projects()
+        context.facts.forget_projects()
         return self._park(operation, error.describe(), learned)
 
     def _go_on_without(self, operation: OperationRecord, refused: list[str], error: NotDone) -> Verdict:
         """Only optional fields were refused: it leaves again, rendered anew without them."""
-        desk = self._desk
+        context = self._context
         known = operation.meaning.get("refused", [])
         meaning = {**operation.meaning, "refused": sorted({*known, *refused})}
-        now = desk.clock.now()
-        leaving.put_back(desk.ledger, [operation], now, error.describe(), meaning=meaning, rendered=None)
+        now = context.clock.now()
+        leaving.put_back(context.ledger, [operation], now, error.describe(), meaning=meaning, rendered=None)
         logger.warning(
             "{} for {} goes on without {}", operation.kind, operation.incident_id, ", ".join(refused)
         )
@@ -210,27 +210,27 @@ class Executor:
 
     def _whole_service(self, error: NotDone) -> bool:
         """Whether a 403 concerns our account as such: it may not even ask who it is."""
-        desk = self._desk
+        context = self._context
         try:
             if error.service == "jira":
-                desk.clients.jira.myself()
+                context.services.jira.myself()
             else:
-                desk.clients.pagerduty.services()
+                context.services.pagerduty.services()
         except RemoteError as worse:
             if worse.cause in (Cause.FORBIDDEN, Cause.CREDENTIALS):
                 refused = NotDone(error.service, error.request, Cause.CREDENTIALS, error.message, status=403)
-                desk.health.failed(error.service, refused)
+                context.health.failed(error.service, refused)
             return True
         return False
 
     def _read_again(self, operation: OperationRecord, error: RemoteError) -> Verdict:
         """A state operation that was refused or whose outcome is unknown: read, then decide anew."""
-        desk = self._desk
+        context = self._context
         leaving.decide_anew(
-            desk.ledger,
+            context.ledger,
             operation,
-            desk.clock.now(),
-            desk.ledger.moments.next(),
+            context.clock.now(),
+            context.ledger.logical_clock.next(),
             str(error.cause),
             f"{operation.kind} failed, attempt {operation.attempts}",
             unknown=isinstance(error, Unknown),
@@ -239,11 +239,11 @@ class Executor:
         return Verdict.ENDED
 
     def _unknown(self, operation: OperationRecord, error: Unknown) -> Verdict:
-        desk = self._desk
+        context = self._context
         if operation.op_class == OperationClass.STATE:
             return self._read_again(operation, error)
         words = error.describe()
-        leaving.settle(desk.ledger, [operation], desk.clock.now(), desk.gave_up(), words)
+        leaving.mark_unknown(context.ledger, [operation], context.clock.now(), context.gave_up(), words)
         _log(operation).warning(
             "{} for {} has an unknown outcome: {}", operation.kind, operation.incident_id, words
         )
@@ -251,37 +251,37 @@ class Executor:
 
     def _put_back(self, operation: OperationRecord, words: str, meaning: Rendered | None) -> Verdict:
         """It leaves again as it is, or with another meaning, where it learned of a refusal."""
-        desk, values = self._desk, {} if meaning is None else {"meaning": meaning}
-        leaving.put_back(desk.ledger, [operation], desk.clock.now(), words, **values)
+        context, values = self._context, {} if meaning is None else {"meaning": meaning}
+        leaving.put_back(context.ledger, [operation], context.clock.now(), words, **values)
         return Verdict.WAIT
 
     def _keep_for_later(self, operation: OperationRecord) -> Verdict:
         if operation.rendered is not None:
-            leaving.render_anew(self._desk.ledger, operation)
+            leaving.render_anew(self._context.ledger, operation)
         return Verdict.NOT_YET
 
     def _park(self, operation: OperationRecord, words: str, meaning: Rendered | None = None) -> Verdict:
-        desk, values = self._desk, {} if meaning is None else {"meaning": meaning}
-        leaving.park(desk.ledger, operation, desk.clock.now(), words, **values)
+        context, values = self._context, {} if meaning is None else {"meaning": meaning}
+        leaving.park(context.ledger, operation, context.clock.now(), words, **values)
         _log(operation).error("{} for {} is parked: {}", operation.kind, operation.incident_id, words)
         return Verdict.PARKED
 
     def _end(self, operation: OperationRecord, why: str) -> Verdict:
-        desk = self._desk
-        leaving.end(desk.ledger, operation, OperationState.SUPERSEDED, desk.clock.now(), why)
+        context = self._context
+        leaving.end(context.ledger, operation, OperationState.SUPERSEDED, context.clock.now(), why)
         return Verdict.ENDED
 
 
-def _left(act: Act, operation: OperationRecord) -> float:
+def _left(kind: OperationKind, operation: OperationRecord) -> float:
     """The share of the budget that an operation leaves to others: creates before updates before comments."""
-    if act.probes:
+    if kind.needs_probe_from:
         return 0.0
     return LEFT_BY_COMMENTS if operation.kind in COMMENTS else LEFT_BY_UPDATES
 
 
-def _changed_at(desk: Desk, operation: OperationRecord, took: float) -> datetime | None:
+def _changed_at(context: EngineContext, operation: OperationRecord, took: float) -> datetime | None:
     """When we changed a ticket: a read that shows it as it was before must not undo what we know."""
-    now, sent = desk.date_of("jira"), "stays" not in (operation.rendered or {})
+    now, sent = context.date_of("jira"), "stays" not in (operation.rendered or {})
     if now is None or operation.kind not in (Kind.MOVE_TICKET, Kind.EDIT_TICKET) or not sent:
         return None
     return now - timedelta(seconds=took) - DATES_ARE_WITHIN

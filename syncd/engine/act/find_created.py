@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from syncd.domain.ticket import Issue
-from syncd.engine.context import Desk
+from syncd.engine.context import EngineContext
 from syncd.engine.observe.issue_numbers import saw_numbers
 from syncd.ledger.store.key_values import highest_number
 from syncd.remote.errors import Cause, Unknown
@@ -24,71 +24,71 @@ EMPTY_KEYS = 10
 """Keys in a row that bring nothing, and end that."""
 
 
-def highest_seen(desk: Desk, project: str) -> int:
+def highest_seen(context: EngineContext, project: str) -> int:
     """The highest issue number of the project that any answer has shown.
 
     A project that was never read is asked once; raises `RemoteError` where it cannot be.
     """
-    known = highest_number(desk.ledger, project)
+    known = highest_number(context.ledger, project)
     if known is not None:
         return known
-    page = desk.clients.jira.search(f'project = "{project}" ORDER BY key DESC', limit=1)
+    page = context.services.jira.search(f'project = "{project}" ORDER BY key DESC', limit=1)
     number = int(page.hits[0].key.rpartition("-")[2]) if page.hits else 0
-    saw_numbers(desk, project, [number])
+    saw_numbers(context, project, [number])
     return number
 
 
-def find_made(desk: Desk, project: str, base: int, op: str, label: str) -> Issue | None:
+def find_made(context: EngineContext, project: str, base: int, op: str, label: str) -> Issue | None:
     """The issue above `base` that bears the mark of a create, None where nothing can be seen of it.
 
     `label` is one that the create set: where keys cannot be read in bulk, the search for it comes last.
     Raises `RemoteError` where this look tells nothing.
     """
-    for issue in keys_from(desk, project, base):
+    for issue in keys_from(context, project, base):
         if issue.mark is not None and issue.mark.op == op:
             return issue
-    if desk.clients.jira.server().edition == "cloud":
+    if context.services.jira.server().edition == "cloud":
         return None
-    return find_labelled(desk, project, op, label)
+    return find_labelled(context, project, op, label)
 
 
-def keys_from(desk: Desk, project: str, base: int) -> Iterator[Issue]:
+def keys_from(context: EngineContext, project: str, base: int) -> Iterator[Issue]:
     """The issues of the project with a number above `base`, with their marks.
 
     On Cloud by hundreds until two pages in a row bring nothing; on Data Center one by one, fifty keys at
     most and until ten in a row bring nothing. Raises `RemoteError` where a page cannot be read, and
     `Unknown` where Jira could not read some of the keys this time: then the look tells nothing.
     """
-    cloud = desk.clients.jira.server().edition == "cloud"
+    cloud = context.services.jira.server().edition == "cloud"
     page, patience = (PAGE, EMPTY_PAGES) if cloud else (1, EMPTY_KEYS)
     empty, start = 0, base + 1
     while empty < patience and (cloud or start <= base + ONE_BY_ONE):
         keys = [f"{project}-{number}" for number in range(start, start + page)]
-        issues = _read(desk, keys)
+        issues = _read(context, keys)
         mine = [issue for issue in issues if issue.key.rpartition("-")[0] == project]
-        saw_numbers(desk, project, [issue.number for issue in mine])
+        saw_numbers(context, project, [issue.number for issue in mine])
         yield from issues
         empty = 0 if issues else empty + 1
         start += page
 
 
-def _read(desk: Desk, keys: list[str]) -> tuple[Issue, ...]:
-    fetched = desk.clients.jira.probe(keys)
+def _read(context: EngineContext, keys: list[str]) -> tuple[Issue, ...]:
+    fetched = context.services.jira.probe(keys)
     if fetched.unread:
         raise Unknown("jira", "bulk fetch", Cause.BROKEN, f"{len(fetched.unread)} keys could not be read")
     return fetched.issues
 
 
-def find_labelled(desk: Desk, project: str, op: str, label: str) -> Issue | None:
+def find_labelled(context: EngineContext, project: str, op: str, label: str) -> Issue | None:
     """The issue with a label that bears the mark of a create, as far as the index knows it; the older of two.
 
     Raises `RemoteError` where Jira cannot be asked.
     """
-    found = [one for one in _labelled(desk, project, label) if one.mark and one.mark.op == op]
+    found = [one for one in _labelled(context, project, label) if one.mark and one.mark.op == op]
     return min(found, key=lambda one: int(one.id), default=None)
 
 
-def _labelled(desk: Desk, project: str, label: str) -> tuple[Issue, ...]:
+def _labelled(context: EngineContext, project: str, label: str) -> tuple[Issue, ...]:
     """The issues of the project with a label, as far as the index knows them."""
-    page = desk.clients.jira.search(f'project = "{project}" AND labels = "{label}"')
-    return _read(desk, [hit.key for hit in page.hits]) if page.hits else ()
+    page = context.services.jira.search(f'project = "{project}" AND labels = "{label}"')
+    return _read(context, [hit.key for hit in page.hits]) if page.hits else ()

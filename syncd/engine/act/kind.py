@@ -2,8 +2,8 @@
 
 `render` turns what is meant into the request's data, once, when the operation leaves for the first
 time. `send` sends exactly one request. `confirmation` says what the ledger stores in the transaction that
-ends the operation. `look` asks the service whether the operation was carried out; only once-operations have
-it, since a state operation whose outcome is unknown is decided anew from a fresh read.
+ends the operation. `find_outcome` asks the service whether the operation was carried out; only
+once-operations have it, since a state operation whose outcome is unknown is decided anew from a fresh read.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Protocol, TypeVar
 
 from syncd.domain.base import JsonValue
 from syncd.domain.ticket import Mark
-from syncd.engine.context import Desk
+from syncd.engine.context import EngineContext
 from syncd.engine.errors import DecideAgain
 from syncd.ledger.records import OperationRecord, TicketRecord
 from syncd.ledger.store import snapshots
@@ -34,34 +34,36 @@ class Outcome:
     data: dict[str, JsonValue] = field(default_factory=dict)
 
 
-class Act(Protocol):
-    """One kind of write."""
+class OperationKind(Protocol):
+    """One kind of operation: how it is rendered, sent, confirmed and found again."""
 
-    probes: bool
+    needs_probe_from: bool
     """Whether a claim must carry `probe_from`."""
     findable: bool
     """Whether what was carried out can be looked up afterwards."""
 
-    def render(self, desk: Desk, operation: OperationRecord, basis: Basis) -> Rendered:
+    def render(self, context: EngineContext, operation: OperationRecord, basis: Basis) -> Rendered:
         """The request's data, from what was known just now.
 
         Raises `CannotRender`, `DecideAgain`, `NotYet` or `RemoteError`.
         """
         ...
 
-    def complete(self, desk: Desk, operation: OperationRecord, rendered: Rendered) -> Rendered:
+    def complete(self, context: EngineContext, operation: OperationRecord, rendered: Rendered) -> Rendered:
         """What is sent: the rendered data with what must not be kept in the ledger; raises as `render`."""
         ...
 
-    def send(self, desk: Desk, operation: OperationRecord, rendered: Rendered) -> Outcome:
+    def send(self, context: EngineContext, operation: OperationRecord, rendered: Rendered) -> Outcome:
         """Send one request; raises `NotDone` or `Unknown`."""
         ...
 
-    def confirmation(self, desk: Desk, operation: OperationRecord, outcome: Outcome) -> Confirmation:
+    def confirmation(
+        self, context: EngineContext, operation: OperationRecord, outcome: Outcome
+    ) -> Confirmation:
         """What the ledger stores in the transaction that ends the operation; no I/O."""
         ...
 
-    def learn(self, desk: Desk, operation: OperationRecord, outcome: Outcome) -> None:
+    def learn(self, context: EngineContext, operation: OperationRecord, outcome: Outcome) -> None:
         """Keep in memory what its success tells, before it is confirmed."""
         ...
 
@@ -69,14 +71,16 @@ class Act(Protocol):
         """What the operation means after a refusal: its next attempt may do otherwise; None: the same."""
         ...
 
-    def look(self, desk: Desk, operation: OperationRecord) -> Outcome | None:
+    def find_outcome(self, context: EngineContext, operation: OperationRecord) -> Outcome | None:
         """What was carried out of an operation with unknown outcome; None: nothing can be seen.
 
         Raises `RemoteError` where this look tells nothing.
         """
         ...
 
-    def done_before(self, desk: Desk, operation: OperationRecord, rendered: Rendered) -> Outcome | None:
+    def done_before(
+        self, context: EngineContext, operation: OperationRecord, rendered: Rendered
+    ) -> Outcome | None:
         """What an earlier ledger carried out of it, which has the same mark; None: nothing can be seen.
 
         Asked of once-operations that never left, for incidents older than this ledger; raises `RemoteError`.
@@ -88,60 +92,64 @@ class Act(Protocol):
         ...
 
 
-class BaseAct:
+class BaseKind:
     """Defaults: nothing to probe, nothing optional, no look."""
 
-    probes = False
+    needs_probe_from = False
     findable = True
 
-    def complete(self, desk: Desk, operation: OperationRecord, rendered: Rendered) -> Rendered:
+    def complete(self, context: EngineContext, operation: OperationRecord, rendered: Rendered) -> Rendered:
         """Nothing is held back."""
         return rendered
 
-    def confirmation(self, desk: Desk, operation: OperationRecord, outcome: Outcome) -> Confirmation:
+    def confirmation(
+        self, context: EngineContext, operation: OperationRecord, outcome: Outcome
+    ) -> Confirmation:
         """Nothing but the operation's end."""
         return Confirmation()
 
-    def learn(self, desk: Desk, operation: OperationRecord, outcome: Outcome) -> None:
+    def learn(self, context: EngineContext, operation: OperationRecord, outcome: Outcome) -> None:
         """Nothing."""
 
     def meaning_after(self, operation: OperationRecord, error: NotDone) -> dict[str, JsonValue] | None:
         """The same."""
         return None
 
-    def look(self, desk: Desk, operation: OperationRecord) -> Outcome | None:
+    def find_outcome(self, context: EngineContext, operation: OperationRecord) -> Outcome | None:
         """State operations are decided anew instead of being looked up."""
         raise DecideAgain
 
-    def done_before(self, desk: Desk, operation: OperationRecord, rendered: Rendered) -> Outcome | None:
+    def done_before(
+        self, context: EngineContext, operation: OperationRecord, rendered: Rendered
+    ) -> Outcome | None:
         """A look tells, but not a create's, which needs to know where it began."""
-        return self.look(desk, operation) if self.findable and not self.probes else None
+        return self.find_outcome(context, operation) if self.findable and not self.needs_probe_from else None
 
     def drop_refused(self, operation: OperationRecord, refused: dict[str, str]) -> list[str]:
         """Every field of the request is needed."""
         return []
 
 
-def mark_of(desk: Desk, operation: OperationRecord) -> Mark:
+def mark_of(context: EngineContext, operation: OperationRecord) -> Mark:
     """The mark that what this operation makes will bear."""
     return Mark(
-        op=operation.op, kind=operation.kind, incident=operation.incident_id, instance=desk.ledger.instance
+        op=operation.op, kind=operation.kind, incident=operation.incident_id, instance=context.ledger.instance
     )
 
 
-def is_restricted(desk: Desk, operation: OperationRecord) -> bool:
+def is_restricted(context: EngineContext, operation: OperationRecord) -> bool:
     """Return True if the operation's incident is restricted by now."""
-    return snapshots.is_restricted(desk.ledger, operation.incident_id)
+    return snapshots.is_restricted(context.ledger, operation.incident_id)
 
 
-def shown(desk: Desk, operation: OperationRecord, error: Failure) -> Failure:
+def shown(context: EngineContext, operation: OperationRecord, error: Failure) -> Failure:
     """A failure as it may be kept and logged: of a restricted incident, without the service's words."""
-    return error.without_words() if is_restricted(desk, operation) else error
+    return error.without_words() if is_restricted(context, operation) else error
 
 
-def ticket_of(desk: Desk, operation: OperationRecord) -> TicketRecord:
+def ticket_of(context: EngineContext, operation: OperationRecord) -> TicketRecord:
     """Return the ticket of the operation's incident; raise `DecideAgain` where there is none yet."""
-    return there(read(desk.ledger, TicketRecord, operation.incident_id))
+    return there(read(context.ledger, TicketRecord, operation.incident_id))
 
 
 def there(ticket: TicketRecord | None) -> TicketRecord:

@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from datetime import timedelta
 from threading import Lock
 
-from syncd.domain.mail import WITHOUT_CEILING
-from syncd.engine.context import Desk
+from syncd.domain.mail import WITHOUT_MAIL_RATE
+from syncd.engine.context import EngineContext
 from syncd.engine.notify.mail_history import may_have_left
 from syncd.ledger.records import OperationRecord
 from syncd.ledger.store.leaving import mails_since
@@ -25,11 +25,11 @@ LONGEST_PAUSE = 900.0
 """Seconds between two tries of the same mail."""
 
 
-class Ceiling:
+class MailRate:
     """Places under the ceiling; safe to use from any thread."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, context: EngineContext) -> None:
+        self._context = context
         self._lock = Lock()
         self._taken: set[int] = set()
 
@@ -37,7 +37,7 @@ class Ceiling:
     def place(self, operation: OperationRecord) -> Iterator[float]:
         """Yields 0 where the mail may be tried now, else in how many seconds to ask again."""
         wait = self._pause(operation)
-        counted = operation.meaning.get("mail") not in WITHOUT_CEILING
+        counted = operation.meaning.get("mail") not in WITHOUT_MAIL_RATE
         if not wait and counted:
             wait = self._take(operation.id or 0)
         try:
@@ -51,18 +51,18 @@ class Ceiling:
         if operation.claimed_at is None or not operation.attempts:
             return 0.0
         pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** (operation.attempts - 1))
-        passed = (self._desk.clock.now() - operation.claimed_at).total_seconds()
+        passed = (self._context.clock.now() - operation.claimed_at).total_seconds()
         return max(0.0, pause - max(0.0, passed))
 
     def _take(self, row_id: int) -> float:
-        now = self._desk.clock.now()
+        now = self._context.clock.now()
         with self._lock:
             left = sorted(
                 mail.claimed_at
-                for mail in mails_since(self._desk.ledger, now - HOUR)
+                for mail in mails_since(self._context.ledger, now - HOUR)
                 if mail.claimed_at is not None
                 and mail.id not in self._taken
-                and mail.meaning.get("mail") not in WITHOUT_CEILING
+                and mail.meaning.get("mail") not in WITHOUT_MAIL_RATE
                 and may_have_left(mail)
             )
             over = len(left) + len(self._taken) - AT_MOST

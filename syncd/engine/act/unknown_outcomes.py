@@ -13,8 +13,8 @@ from loguru import logger
 from syncd.domain.operation import OperationClass
 from syncd.engine.act.executor import Executor, Verdict
 from syncd.engine.act.kinds.send_mail import after_unknown
-from syncd.engine.act.kinds_by_name import ACTS
-from syncd.engine.context import Desk
+from syncd.engine.act.kinds_by_name import KINDS
+from syncd.engine.context import EngineContext
 from syncd.engine.errors import DecideAgain
 from syncd.ledger.records import OperationRecord
 from syncd.ledger.store import leaving
@@ -24,55 +24,57 @@ LOOK_EVERY = 30.0
 """Seconds between two looks for the same operation."""
 
 
-def remaining(desk: Desk, operation: OperationRecord) -> float:
+def remaining(context: EngineContext, operation: OperationRecord) -> float:
     """Seconds until an absence proves something; a row of an earlier boot starts anew (and is restamped)."""
-    now = desk.gave_up()
+    now = context.gave_up()
     if operation.gave_up_boot_id != now.boot_id or operation.gave_up_boottime is None:
-        operation = leaving.settle_anew(desk.ledger, operation, now)
+        operation = leaving.restart_settle_time(context.ledger, operation, now)
     since = operation.gave_up_boottime if operation.gave_up_boottime is not None else now.boottime
-    return max(0.0, since + desk.settle_seconds - now.boottime)
+    return max(0.0, since + context.settle_seconds - now.boottime)
 
 
-def give_up(desk: Desk, operation: OperationRecord) -> None:
+def give_up(context: EngineContext, operation: OperationRecord) -> None:
     """An operation that stands as under way and is not: what became of it is looked up from now on."""
     words = "its outcome could not be recorded"
-    leaving.settle(desk.ledger, [operation], desk.clock.now(), desk.gave_up(), words)
+    leaving.mark_unknown(context.ledger, [operation], context.clock.now(), context.gave_up(), words)
 
 
-def settle(desk: Desk, executor: Executor, operation: OperationRecord) -> tuple[Verdict, float]:
+def resolve_unknown(
+    context: EngineContext, executor: Executor, operation: OperationRecord
+) -> tuple[Verdict, float]:
     """Look for an operation once; return what became of it and the seconds until the next look."""
     if operation.op_class == OperationClass.STATE:
-        return _decide_anew(desk, operation), 0.0
-    if not ACTS[operation.kind].findable:
-        return (Verdict.AGAIN if after_unknown(desk, operation) else Verdict.ENDED), 0.0
-    wait = remaining(desk, operation)
+        return _decide_anew(context, operation), 0.0
+    if not KINDS[operation.kind].findable:
+        return (Verdict.AGAIN if after_unknown(context, operation) else Verdict.ENDED), 0.0
+    wait = remaining(context, operation)
     try:
-        found = ACTS[operation.kind].look(desk, operation)
+        found = KINDS[operation.kind].find_outcome(context, operation)
     except DecideAgain:
         return Verdict.WAIT, LOOK_EVERY
     except RemoteError as error:
-        desk.health.failed(error.service, error)
+        context.health.failed(error.service, error)
         return Verdict.WAIT, LOOK_EVERY
-    desk.health.succeeded(operation.target)
+    context.health.succeeded(operation.target)
     if found is not None:
         logger.info(
             "{} for {} was carried out after all: {}", operation.kind, operation.incident_id, found.remote_id
         )
-        executor.confirm(ACTS[operation.kind], operation, found, 0.0)
+        executor.confirm(KINDS[operation.kind], operation, found, 0.0)
         return Verdict.DONE, 0.0
     if wait > 0:
         return Verdict.WAIT, min(wait, LOOK_EVERY)
     words = "not there after the settle time: sent again"
-    leaving.put_back(desk.ledger, [operation], desk.clock.now(), words)
+    leaving.put_back(context.ledger, [operation], context.clock.now(), words)
     return Verdict.AGAIN, 0.0
 
 
-def _decide_anew(desk: Desk, operation: OperationRecord) -> Verdict:
+def _decide_anew(context: EngineContext, operation: OperationRecord) -> Verdict:
     leaving.decide_anew(
-        desk.ledger,
+        context.ledger,
         operation,
-        desk.clock.now(),
-        desk.ledger.moments.next(),
+        context.clock.now(),
+        context.ledger.logical_clock.next(),
         "outcome unknown",
         "a write had an unknown outcome",
         unknown=True,

@@ -23,11 +23,11 @@ from syncd.engine.act.find_created import highest_seen, keys_from
 from syncd.engine.act.kind import Outcome, Rendered, mark_of
 from syncd.engine.act.kinds.create_ticket import CreateTicket
 from syncd.engine.bulk.initial_status import StatusAtBirth, Way
-from syncd.engine.context import Desk
+from syncd.engine.context import EngineContext
 from syncd.engine.errors import CannotRender, DecideAgain
 from syncd.engine.observe.issue_numbers import saw_numbers
 from syncd.engine.observe.masking import storage_rules
-from syncd.engine.work_queue import Dispatcher
+from syncd.engine.work_queue import WorkQueue
 from syncd.ledger.records import IncidentRecord, OperationRecord
 from syncd.ledger.store import leaving
 from syncd.ledger.store.confirming_batches import ReadBack, confirm_batch
@@ -75,11 +75,11 @@ class _Made:
 class BulkCreates:
     """The batches of one engine."""
 
-    def __init__(self, desk: Desk, dispatcher: Dispatcher, executor: Executor) -> None:
-        self._desk = desk
-        self._dispatcher = dispatcher
+    def __init__(self, context: EngineContext, work_queue: WorkQueue, executor: Executor) -> None:
+        self._context = context
+        self._work_queue = work_queue
         self._executor = executor
-        self._births = StatusAtBirth(desk, executor)
+        self._births = StatusAtBirth(context, executor)
         self._size = FIRST
         self._made = _Made()
         self._afterwards: set[str] = set()
@@ -89,7 +89,7 @@ class BulkCreates:
 
     def expect(self, incidents: int) -> None:
         """So many incidents are about to be worked on: with many, their creates are left to batches."""
-        if self.enabled and incidents >= FROM and self._desk.clients.jira.server().edition == "cloud":
+        if self.enabled and incidents >= FROM and self._context.services.jira.server().edition == "cloud":
             self.under_way = True
 
     def takes(self, operation: OperationRecord, incident: IncidentRecord) -> bool:
@@ -104,7 +104,7 @@ class BulkCreates:
         return operation.state == OperationState.PENDING and not self._grave(incident.team, incident.severity)
 
     def _grave(self, team: str | None, severity: str | None) -> bool:
-        mapping = next((one for one in self._desk.mappings if one.team == team), None)
+        mapping = next((one for one in self._context.mappings if one.team == team), None)
         return mapping is None or severity in list(mapping.severities)[:GRAVE]
 
     def due(self, incident_ids: list[str]) -> list[str]:
@@ -126,8 +126,8 @@ class BulkCreates:
                 self._lock.release()
 
     def _may_go_on(self) -> bool:
-        desk = self._desk
-        return not desk.stop.is_set() and not desk.dry_run and desk.brakes.may_leave("jira")
+        context = self._context
+        return not context.stop.is_set() and not context.dry_run and context.brakes.may_leave("jira")
 
     def end(self) -> None:
         """Nothing more waits to be decided: what the batches left goes alone, and what they made goes on.
@@ -135,26 +135,26 @@ class BulkCreates:
         Until then no update or comment of what they made stands in the way of the creates.
         """
         self.under_way = False
-        self._dispatcher.submit(self._waiting(MOST * 100).values())
-        self._dispatcher.submit(incidents_in_need(self._desk.ledger))
-        self._dispatcher.submit(self._afterwards)
+        self._work_queue.submit(self._waiting(MOST * 100).values())
+        self._work_queue.submit(incidents_in_need(self._context.ledger))
+        self._work_queue.submit(self._afterwards)
         self._afterwards = set()
 
     def _waiting(self, limit: int, *, light: bool = False) -> dict[int, str]:
         """Creates that never left, the oldest first, and their incidents; `light`: none of the gravest."""
         return {
             create.operation_id: create.incident_id
-            for create in waiting_creates(self._desk.ledger, limit)
+            for create in waiting_creates(self._context.ledger, limit)
             if not (light and self._grave(create.team, create.severity))
         }
 
     def _one_batch(self) -> bool:
-        desk = self._desk
-        if not desk.health.may_ask("jira"):
+        context = self._context
+        if not context.health.may_ask("jira"):
             return False
         waiting = self._waiting(self._size * 2, light=True)
         first = dict(list(waiting.items())[: self._size])
-        taken = set(self._dispatcher.reserve(first.values()))
+        taken = set(self._work_queue.reserve(first.values()))
         sent, kept = False, set[str]()
         try:
             items = self._rendered([number for number, incident in first.items() if incident in taken])
@@ -164,7 +164,7 @@ class BulkCreates:
             kept = self._send(items)
             return True
         except RemoteError as error:
-            desk.health.failed(error.service, error)
+            context.health.failed(error.service, error)
             return False
         finally:
             # what was not sent waits for `end`: asked for again now, the queue would never be empty
@@ -173,16 +173,16 @@ class BulkCreates:
     def _let_go(self, incident_ids: set[str], *, again: bool) -> None:
         """Give slots back; what has to be worked on again waits until all creates have left."""
         self._afterwards |= (
-            incident_ids if again else incidents_with_ticket(self._desk.ledger, [*incident_ids])
+            incident_ids if again else incidents_with_ticket(self._context.ledger, [*incident_ids])
         )
-        self._dispatcher.release(incident_ids)
+        self._work_queue.release(incident_ids)
 
     def _rendered(self, numbers: list[int]) -> list[_Item]:
         """What can be rendered, all of the first one's project; the rest is left to the workers."""
         items: list[_Item] = []
-        for operation, known in creates_to_render(self._desk.ledger, numbers):
+        for operation, known in creates_to_render(self._context.ledger, numbers):
             try:
-                rendered = CREATE.render_known(self._desk, operation, known)
+                rendered = CREATE.render_known(self._context, operation, known)
             except (CannotRender, DecideAgain):
                 continue
             if not items or _project(items[0].rendered) == _project(rendered):
@@ -200,37 +200,37 @@ class BulkCreates:
 
     def _send(self, items: list[_Item]) -> set[str]:
         """Send one batch; return the incidents of what was made, whose slots stay taken until it is read."""
-        desk = self._desk
+        context = self._context
         project = _project(items[0].rendered)
-        base = highest_seen(desk, project)
-        desk.budgets.take("jira")
+        base = highest_seen(context, project)
+        context.budgets.take("jira")
         claimed = self._claim(items, base)
         if not claimed:
             return set()
-        began = desk.clock.boottime()
+        began = context.clock.boottime()
         asked = [
-            BulkItem(_fields(one.rendered), mark_of(desk, one.operation), one.way.transition)
+            BulkItem(_fields(one.rendered), mark_of(context, one.operation), one.way.transition)
             for one in claimed
         ]
         try:
             with prepaid():
-                answer = desk.clients.jira.create_many(asked)
+                answer = context.services.jira.create_many(asked)
         except NotDone as error:
             self._none_done(claimed, error)
             return set()
         except Unknown as error:
             self._lost(claimed, project, base, error)
             return set()
-        took = desk.clock.boottime() - began
+        took = context.clock.boottime() - began
         self._size = min(MOST, self._size * 2) if took < QUICK_SECONDS else max(FIRST, self._size // 2)
-        desk.health.succeeded("jira")
+        context.health.succeeded("jira")
         return self._answered(claimed, project, answer)
 
     def _claim(self, items: list[_Item], base: int) -> list[_Item]:
-        desk, run = self._desk, self._desk.ledger.run_name
+        context, run = self._context, self._context.ledger.run_name
         wanted = [Leaving(item.operation.id, item.rendered) for item in items]
         # None: paused while it was made ready
-        claims = leaving.claim(desk.ledger, wanted, "jira", run, desk.clock.now(), base) or []
+        claims = leaving.claim(context.ledger, wanted, "jira", run, context.clock.now(), base) or []
         claimed = {operation.id: operation for operation in claims}
         return [
             replace(item, operation=claimed[item.operation.id])
@@ -239,33 +239,35 @@ class BulkCreates:
         ]
 
     def _none_done(self, items: list[_Item], error: NotDone) -> None:
-        desk = self._desk
-        desk.health.failed(error.service, error)
+        context = self._context
+        context.health.failed(error.service, error)
         values: dict[str, None] = {"rendered": None} if error.cause is Cause.REJECTED else {}
         operations = [item.operation for item in items]
-        leaving.put_back(desk.ledger, operations, desk.clock.now(), error.describe(), **values)
+        leaving.put_back(context.ledger, operations, context.clock.now(), error.describe(), **values)
         logger.warning("a batch of {} creates was not done: {}", len(items), error.describe())
 
     def _lost(self, items: list[_Item], project: str, base: int, error: Unknown) -> None:
         """The answer is lost: all settle, and what is found at once is bound at once."""
-        desk = self._desk
-        desk.health.failed(error.service, error)
-        items = self._settle(items, error.describe())
+        context = self._context
+        context.health.failed(error.service, error)
+        items = self._mark_unknown(items, error.describe())
         logger.warning("the answer to a batch of {} creates is lost: {}", len(items), error.describe())
         try:
-            self._bind(items, list(keys_from(desk, project, base)), moment=0)
+            self._bind(items, list(keys_from(context, project, base)), read_seq=0)
         except RemoteError as worse:
-            desk.health.failed(worse.service, worse)
+            context.health.failed(worse.service, worse)
 
-    def _settle(self, items: list[_Item], words: str) -> list[_Item]:
+    def _mark_unknown(self, items: list[_Item], words: str) -> list[_Item]:
         """What became of these is looked up from now on; return them so."""
-        desk, operations = self._desk, [item.operation for item in items]
-        settling = leaving.settle(desk.ledger, operations, desk.clock.now(), desk.gave_up(), words)
+        context, operations = self._context, [item.operation for item in items]
+        settling = leaving.mark_unknown(
+            context.ledger, operations, context.clock.now(), context.gave_up(), words
+        )
         return [replace(item, operation=operation) for item, operation in zip(items, settling, strict=True)]
 
     def _answered(self, items: list[_Item], project: str, answer: BulkAnswer) -> set[str]:
         """What is refused goes on alone; what was made is read back with what the next batch makes."""
-        saw_numbers(self._desk, project, [int(one.key.rpartition("-")[2]) for one in answer.created])
+        saw_numbers(self._context, project, [int(one.key.rpartition("-")[2]) for one in answer.created])
         made = [item for number, item in enumerate(items) if number not in answer.refused]
         self._made.items += made
         self._made.ids += [one.id for one in answer.created]
@@ -280,44 +282,44 @@ class BulkCreates:
             return
         # it may be the transition that is refused: once more, alone and without it
         self._births.forget(item.incident, item.team)
-        desk = self._desk
-        leaving.put_back(desk.ledger, [item.operation], desk.clock.now(), error.describe())
+        context = self._context
+        leaving.put_back(context.ledger, [item.operation], context.clock.now(), error.describe())
 
     def _read_back(self) -> None:
         """Bind what was made by its marks; what does not show settles."""
-        desk, made, self._made = self._desk, self._made, _Made()
+        context, made, self._made = self._context, self._made, _Made()
         if not made.items:
             return
         try:
-            moment = desk.ledger.moments.next()
+            read_seq = context.ledger.logical_clock.next()
             try:
-                issues = desk.fetch(made.ids).issues
+                issues = context.fetch(made.ids).issues
             except RemoteError as error:
-                desk.health.failed(error.service, error)
-                self._settle(made.items, f"made, but not read back: {error.describe()}")
+                context.health.failed(error.service, error)
+                self._mark_unknown(made.items, f"made, but not read back: {error.describe()}")
                 return
-            bound = self._bind(made.items, list(issues), moment)
+            bound = self._bind(made.items, list(issues), read_seq)
             unbound = [item for item in made.items if item.operation.id not in bound]
             if unbound:
-                self._settle(unbound, "not among what the answer named")
+                self._mark_unknown(unbound, "not among what the answer named")
         finally:
             self._let_go({item.operation.incident_id for item in made.items}, again=True)
 
-    def _bind(self, items: list[_Item], issues: list[Issue], moment: int) -> set[int]:
-        """Confirm what bears our marks, in one transaction; `moment` 0: the issues were not read whole."""
-        desk = self._desk
+    def _bind(self, items: list[_Item], issues: list[Issue], read_seq: int) -> set[int]:
+        """Confirm what bears our marks, in one transaction; `read_seq` 0: the issues were not read whole."""
+        context = self._context
         by_op = {issue.mark.op: issue for issue in issues if issue.mark is not None}
         made = [self._read_of(item, by_op[item.operation.op]) for item in items if item.operation.op in by_op]
-        now, jira_now = desk.clock.now(), desk.date_of("jira")
-        confirm_batch(desk.ledger, storage_rules(desk), made, moment, now, jira_now)
+        now, jira_now = context.clock.now(), context.date_of("jira")
+        confirm_batch(context.ledger, storage_rules(context), made, read_seq, now, jira_now)
         logger.info("{} tickets of {} made in one batch", len(made), len(made))
         return {one.operation.id for one in made}
 
     def _read_of(self, item: _Item, issue: Issue) -> ReadBack:
         """What was read back of a create; its status may be the right one already."""
         outcome = Outcome(issue.id, {"key": issue.key})
-        CREATE.learn(self._desk, item.operation, outcome)
-        confirmation = CREATE.confirmation(self._desk, item.operation, outcome)
+        CREATE.learn(self._context, item.operation, outcome)
+        confirmation = CREATE.confirmation(self._context, item.operation, outcome)
         state: dict[str, JsonValue] = {"state": item.incident.state}
         return ReadBack(item.operation, confirmation, issue, item.way.goal, state)
 

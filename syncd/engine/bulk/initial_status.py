@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from syncd.domain.incident import Incident, IncidentStatus
 from syncd.engine.act.executor import Executor
 from syncd.engine.act.jira_write.workflow_graph import ways_from
-from syncd.engine.context import Desk
+from syncd.engine.context import EngineContext
 from syncd.ledger.records import OperationRecord, TicketRecord
 from syncd.ledger.store.jira_memory import (
     forget_status_at_birth,
@@ -21,7 +21,7 @@ from syncd.ledger.store.jira_memory import (
 )
 from syncd.ledger.store.loading import read
 from syncd.policy.case import Case, Rulebook
-from syncd.policy.ticket.silence import is_silent
+from syncd.policy.ticket.silence import is_before_enforcement
 from syncd.policy.ticket.status import still_flapping, wanted_word
 
 LEARN_EVERY = 60.0
@@ -43,56 +43,60 @@ class Way:
 class StatusAtBirth:
     """What is known of where issues begin, by project and type."""
 
-    def __init__(self, desk: Desk, executor: Executor) -> None:
-        self._desk = desk
+    def __init__(self, context: EngineContext, executor: Executor) -> None:
+        self._context = context
         self._executor = executor
         self._learned: dict[str, float] = {}
 
     def transition_for(self, operation: OperationRecord, incident: Incident, team: str | None) -> Way:
         """The transition that a create may carry; may send the create alone to learn. `RemoteError`."""
-        desk = self._desk
-        book = desk.book_of(incident, team)
+        context = self._context
+        book = context.book_of(incident, team)
         if book is None or incident.status is IncidentStatus.TRIGGERED:
             return Way()
-        case = Case(incident=incident, now=desk.clock.now(), silent=is_silent(incident, book))
+        case = Case(
+            incident=incident,
+            now=context.clock.now(),
+            before_enforcement=is_before_enforcement(incident, book),
+        )
         if still_flapping(case):
             return Way()
         place = _place(book)
-        begins = status_at_birth(desk.ledger, place)
-        if begins is None or desk.facts.ways(place, begins) is None:
-            if desk.clock.boottime() - self._learned.get(place, -LEARN_EVERY) < LEARN_EVERY:
+        begins = status_at_birth(context.ledger, place)
+        if begins is None or context.facts.ways(place, begins) is None:
+            if context.clock.boottime() - self._learned.get(place, -LEARN_EVERY) < LEARN_EVERY:
                 return Way()
-            self._learned[place] = desk.clock.boottime()
+            self._learned[place] = context.clock.boottime()
             self._learn(operation, place)
             return Way(alone=True)
         return self._safe(book, wanted_word(case, book), begins)
 
     def _safe(self, book: Rulebook, word: str, begins: str) -> Way:
         target = book.project.statuses[word].id
-        for way in self._desk.facts.ways(_place(book), begins) or ():
+        for way in self._context.facts.ways(_place(book), begins) or ():
             if way.to.id == target and begins != target and not way.required and not way.offered:
                 return Way(way.id, target)
         return Way()
 
     def forget(self, incident: Incident, team: str | None) -> None:
         """A create was refused that carried a transition: what was known of it may have changed."""
-        book = self._desk.book_of(incident, team)
+        book = self._context.book_of(incident, team)
         if book is None:
             return
         place = _place(book)
-        begins = forget_status_at_birth(self._desk.ledger, place)
-        self._desk.facts.forget_ways(place, str(begins))
+        begins = forget_status_at_birth(self._context.ledger, place)
+        self._context.facts.forget_ways(place, str(begins))
 
     def _learn(self, operation: OperationRecord, place: str) -> None:
-        desk = self._desk
+        context = self._context
         self._executor.attempt(operation)
-        ticket = read(desk.ledger, TicketRecord, operation.incident_id)
+        ticket = read(context.ledger, TicketRecord, operation.incident_id)
         if ticket is None:
             return
-        issues = desk.clients.jira.fetch([ticket.issue_id]).issues
+        issues = context.services.jira.fetch([ticket.issue_id]).issues
         if issues:
-            ways_from(desk, issues[0])
-            store_status_at_birth(desk.ledger, place, issues[0].status.id)
+            ways_from(context, issues[0])
+            store_status_at_birth(context.ledger, place, issues[0].status.id)
 
 
 def _place(book: Rulebook) -> str:

@@ -8,8 +8,8 @@ from threading import Lock, Thread
 from loguru import logger
 
 from syncd.engine.bulk.create import BulkCreates
-from syncd.engine.context import Desk
-from syncd.engine.work_queue import Dispatcher
+from syncd.engine.context import EngineContext
+from syncd.engine.work_queue import WorkQueue
 from syncd.ledger.errors import LedgerUnwritable
 
 BATCH_EVERY = 0.05
@@ -23,10 +23,10 @@ class BatchThread:
     """
 
     def __init__(
-        self, desk: Desk, dispatcher: Dispatcher, bulk: BulkCreates, reading: Callable[[], bool]
+        self, context: EngineContext, work_queue: WorkQueue, bulk: BulkCreates, reading: Callable[[], bool]
     ) -> None:
-        self._desk = desk
-        self._dispatcher = dispatcher
+        self._context = context
+        self._work_queue = work_queue
         self._bulk = bulk
         self._reading = reading
         self._thread: Thread | None = None
@@ -35,7 +35,7 @@ class BatchThread:
     def start_if_needed(self) -> None:
         """Start the thread if batches are under way and workers decide beside it."""
         with self._lock:
-            if self._bulk.under_way and self._dispatcher.threaded and self._thread is None:
+            if self._bulk.under_way and self._work_queue.threaded and self._thread is None:
                 self._thread = Thread(target=self._run, name="batches", daemon=True)
                 self._thread.start()
 
@@ -43,7 +43,7 @@ class BatchThread:
         """Send batches in the caller's own thread, whose queue is empty; then let the rest go alone."""
         if self._bulk.under_way:
             self._bulk.run()
-            if self._dispatcher.idle():
+            if self._work_queue.idle():
                 self._bulk.end()
 
     def _run(self) -> None:
@@ -58,13 +58,13 @@ class BatchThread:
             self._thread = None
 
     def _send(self) -> None:
-        while not self._desk.stop.is_set():
+        while not self._context.stop.is_set():
             self._bulk.run()
-            if self._dispatcher.idle() and not self._reading():
+            if self._work_queue.idle() and not self._reading():
                 self._bulk.run()
                 self._bulk.end()
             with self._lock:
                 if not self._bulk.under_way:
                     self._thread = None
                     return
-            self._desk.stop.wait(BATCH_EVERY)
+            self._context.stop.wait(BATCH_EVERY)

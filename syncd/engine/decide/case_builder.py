@@ -5,39 +5,41 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-from syncd.domain.history import Spell
+from syncd.domain.history import SeverityPeriod
 from syncd.domain.incident import Incident, Note
 from syncd.domain.ticket import Account
-from syncd.engine.context import Desk
+from syncd.engine.context import EngineContext
 from syncd.engine.notify.mail_history import may_have_left
 from syncd.engine.observe.accounts import person_key
-from syncd.engine.observe.earlier_ledger.rebuild_duties import to_recall
+from syncd.engine.observe.earlier_ledger.rebuild_duties import parts_to_rebuild
 from syncd.ledger.records import IncidentRecord, OperationRecord
 from syncd.ledger.store.cases import CaseFacts, Wanted, load_case
-from syncd.ledger.store.incident_log import turns_known
+from syncd.ledger.store.incident_log import known_state_changes
 from syncd.ledger.store.known import Known, addresses_of
 from syncd.ledger.store.loaded_rules import values_before
 from syncd.ledger.store.postmortems import item_state, postmortem_state, ticket_state
-from syncd.policy.case import Absorbed, Case, Rulebook
+from syncd.policy.case import Case, MergedSource, Rulebook
 from syncd.policy.notify.recipients import account_of_duty
 from syncd.policy.postmortem.owed import over_since
 from syncd.policy.severity import decide_severity
-from syncd.policy.ticket.silence import is_silent
+from syncd.policy.ticket.silence import is_before_enforcement
 from syncd.policy.two_way.ticket_to_incident import travels
 
 People = tuple[dict[str, Account | None], Account | None]
 """The Jira accounts of an incident's assignees, and the fallback's."""
 
 
-def build_case(desk: Desk, row: IncidentRecord, book: Rulebook, people: People) -> Case:
+def build_case(context: EngineContext, row: IncidentRecord, book: Rulebook, people: People) -> Case:
     """Return the case of an incident that is on record, as of now."""
-    facts = facts_of(desk, row.id, book)
+    facts = facts_of(context, row.id, book)
     if facts is None:
         raise LookupError(f"incident {row.id} is not in the ledger")
-    return case_of(desk, facts, book, people)
+    return case_of(context, facts, book, people)
 
 
-def facts_of(desk: Desk, incident_id: str, book: Rulebook, at_hand: Known | None = None) -> CaseFacts | None:
+def facts_of(
+    context: EngineContext, incident_id: str, book: Rulebook, at_hand: Known | None = None
+) -> CaseFacts | None:
     """Return what the ledger knows of an incident; `at_hand` is not read again."""
     owner = book.section.owner
     wanted = Wanted(
@@ -46,10 +48,10 @@ def facts_of(desk: Desk, incident_id: str, book: Rulebook, at_hand: Known | None
         approvers=tuple(person_key(email, book) for email in book.mapping.people.approvers),
         owner=person_key(owner, book) if owner is not None else None,
     )
-    return load_case(desk.ledger, incident_id, wanted, at_hand)
+    return load_case(context.ledger, incident_id, wanted, at_hand)
 
 
-def case_of(desk: Desk, facts: CaseFacts, book: Rulebook, people: People) -> Case:
+def case_of(context: EngineContext, facts: CaseFacts, book: Rulebook, people: People) -> Case:
     """Return the case that these facts make."""
     row = facts.incident
     incident = Incident.model_validate(row.snapshot)
@@ -64,43 +66,43 @@ def case_of(desk: Desk, facts: CaseFacts, book: Rulebook, people: People) -> Cas
         people=people[0],
         fallback=people[1],
         once=facts.once,
-        instance=desk.ledger.instance,
-        silent=is_silent(incident, book),
+        instance=context.ledger.instance,
+        before_enforcement=is_before_enforcement(incident, book),
         restricted=row.restricted,
         attempted=facts.attempted,
-        now=desk.clock.now(),
+        now=context.clock.now(),
         merged_into=facts.merged_into,
         merged_from=facts.merged_from,
-        turns=turns_known(row, incident),
-        spells=tuple(Spell.model_validate(one) for one in row.spells),
+        state_changes=known_state_changes(row, incident),
+        severity_periods=tuple(SeverityPeriod.model_validate(one) for one in row.severity_periods),
         postmortem=postmortem,
         items=tuple(item_state(one) for one in facts.items),
         duties=facts.duties,
         waivers=facts.waivers,
-        skewed=desk.skewed(),
-        absorbed=absorbed(desk, facts.absorbed),
+        skewed=context.skewed(),
+        merged_sources=merged_sources(context, facts.merged_sources),
         approvers=facts.approvers,
         sent=sent_in(facts.mails),
         earlier={} if over is None else values_before(facts.changed_rules, over),
-        beside=facts.near.union(row.beside),
+        non_items=facts.near.union(row.non_items),
         service_owner=Account.model_validate(facts.owner) if facts.owner else None,
         owner_known=facts.owner_known,
-        recall=to_recall(desk, row, facts.postmortem, facts.items, book),
+        rebuild=parts_to_rebuild(context, row, facts.postmortem, facts.items, book),
     )
-    return _with_addresses(desk, case)
+    return _with_addresses(context, case)
 
 
-def absorbed(desk: Desk, sources: Iterable[IncidentRecord]) -> tuple[Absorbed, ...]:
+def merged_sources(context: EngineContext, sources: Iterable[IncidentRecord]) -> tuple[MergedSource, ...]:
     """What was merged into an incident, and into that, each judged by its own team's mapping."""
     judged = []
     for source in sources:
         incident = Incident.model_validate(source.snapshot)
-        team = desk.team_of(incident.service.id, incident.service.name)
+        team = context.team_of(incident.service.id, incident.service.name)
         if team is None:
             continue
         severity = decide_severity(incident, *team)
         judged.append(
-            Absorbed(
+            MergedSource(
                 id=source.id,
                 number=source.number,
                 severity=severity.name,
@@ -118,10 +120,10 @@ def sent_in(mails: Iterable[OperationRecord]) -> dict[str, datetime]:
     }
 
 
-def _with_addresses(desk: Desk, case: Case) -> Case:
+def _with_addresses(context: EngineContext, case: Case) -> Case:
     """The case with the addresses that are known of the accounts that owe something and hide theirs."""
     accounts = [account_of_duty(case, duty) for duty in case.duties]
     hidden = {account.id for account in accounts if account is not None and not account.email}
     if not hidden:
         return case
-    return case.model_copy(update={"addresses": addresses_of(desk.ledger, hidden)})
+    return case.model_copy(update={"addresses": addresses_of(context.ledger, hidden)})

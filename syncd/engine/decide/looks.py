@@ -5,48 +5,48 @@ from __future__ import annotations
 from datetime import datetime
 
 from syncd.domain.duty import RUNNING
-from syncd.engine.context import Desk
+from syncd.engine.context import EngineContext
 from syncd.engine.observe.accounts import account_of
 from syncd.engine.observe.action_items import discover
-from syncd.engine.observe.earlier_ledger.rebuild_duties import recall, seek_postmortem
-from syncd.engine.observe.issues import read_close, read_log, read_papers
+from syncd.engine.observe.earlier_ledger.rebuild_duties import rebuild_duties, seek_postmortem
+from syncd.engine.observe.issues import read_close, read_duty_issues, read_log
 from syncd.ledger.records import ActionItemRecord, DutyIssueRecord
 from syncd.ledger.store.known import Followers, load_followers
 from syncd.policy.case import Rulebook
 
 
-def read(desk: Desk, incident_id: str, book: Rulebook, look: frozenset[str]) -> None:
+def read(context: EngineContext, incident_id: str, book: Rulebook, look: frozenset[str]) -> None:
     """Read what a decision has to see first; raises `RemoteError`."""
     if "approvers" in look:
         for email in book.mapping.people.approvers:
-            account_of(desk, email, book)
+            account_of(context, email, book)
     if "log" in look:
-        read_log(desk, incident_id, book.mapping.redact.patterns)
+        read_log(context, incident_id, book.mapping.redact.patterns)
     if "ticket" in look:
-        read_close(desk, incident_id)
+        read_close(context, incident_id)
     if "owner" in look and book.section.owner is not None:
-        account_of(desk, book.section.owner, book)
+        account_of(context, book.section.owner, book)
     if "postmortem" in look:
-        seek_postmortem(desk, incident_id, book)
+        seek_postmortem(context, incident_id, book)
     if "items" in look:
-        discover(desk, incident_id, book)
+        discover(context, incident_id, book)
     if not look.isdisjoint(("postmortem", "items")):
-        _read_followers(desk, incident_id, book, look)
+        _read_followers(context, incident_id, book, look)
 
 
-def _read_followers(desk: Desk, incident_id: str, book: Rulebook, look: frozenset[str]) -> None:
+def _read_followers(context: EngineContext, incident_id: str, book: Rulebook, look: frozenset[str]) -> None:
     """Read the postmortem and the action items, and what our comments on them state."""
-    followers = load_followers(desk.ledger, incident_id)
+    followers = load_followers(context.ledger, incident_id)
     if followers is None:
         return
     wanted: list[DutyIssueRecord] = []
     if "postmortem" in look and followers.postmortem is not None:
         wanted.append(followers.postmortem)
     if "items" in look:
-        wanted += _to_read(followers, desk.clock.now())
+        wanted += _to_read(followers, context.clock.now())
     if wanted:
-        read_papers(desk, wanted, book, changelogs=True)
-    recall(desk, incident_id, book, look)
+        read_duty_issues(context, wanted, book, changelogs=True)
+    rebuild_duties(context, incident_id, book, look)
 
 
 def _to_read(followers: Followers, now: datetime) -> list[ActionItemRecord]:

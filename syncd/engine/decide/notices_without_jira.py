@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from syncd.domain.history import Spell
+from syncd.domain.history import SeverityPeriod
 from syncd.domain.incident import Incident
 from syncd.domain.mail import MailKind
 from syncd.domain.mapping.mapping import ServiceSection
-from syncd.engine.context import Desk
-from syncd.engine.decide.case_builder import absorbed, sent_in
+from syncd.engine.context import EngineContext
+from syncd.engine.decide.case_builder import merged_sources, sent_in
 from syncd.engine.notify.mail_history import undecided, untrue
 from syncd.ledger.records import OperationRecord
 from syncd.ledger.store.cases import NoticeFacts, load_notices
@@ -28,22 +28,22 @@ from syncd.policy.ticket.silence import was_over_before
 _OURS = (MailKind.NOTICE, MailKind.CORRECTION)
 
 
-def tell(desk: Desk, incident_id: str) -> None:
+def notify_without_jira(context: EngineContext, incident_id: str) -> None:
     """Bring an incident's notices into line with what is known of it, and nothing else."""
-    facts = load_notices(desk.ledger, incident_id, _OURS)
+    facts = load_notices(context.ledger, incident_id, _OURS)
     if facts is None:
         return
     incident = Incident.model_validate(facts.incident.snapshot)
-    found = desk.team_of(incident.service.id, incident.service.name)
-    last = next((mapping for mapping in desk.mappings if mapping.team == facts.incident.team), None)
+    found = context.team_of(incident.service.id, incident.service.name)
+    last = next((mapping for mapping in context.mappings if mapping.team == facts.incident.team), None)
     if found is None and last is None:
         return
-    mapping, section = found or (last or desk.mappings[0], ServiceSection())
-    case = _case(desk, facts, incident)
-    silent = was_over_before(incident, mapping.enforce_from)
-    decision = notices(case.model_copy(update={"silent": silent}), mapping, section)
+    mapping, section = found or (last or context.mappings[0], ServiceSection())
+    case = _case(context, facts, incident)
+    before_enforcement = was_over_before(incident, mapping.enforce_from)
+    decision = notices(case.model_copy(update={"before_enforcement": before_enforcement}), mapping, section)
     news = [op for op in decision.operations if op.key not in case.once]
-    recorded = keys_on_record(desk.ledger, [op.key for op in news])
+    recorded = keys_on_record(context.ledger, [op.key for op in news])
     news = [op for op in news if op.key not in recorded]
     if not news and not any(untrue(facts.operations, decision)):
         return
@@ -52,18 +52,21 @@ def tell(desk: Desk, incident_id: str) -> None:
         mails = [mail for mail in waiting if mail.meaning.get("mail") in _OURS]
         return [Amendment(mail, drop=why) for mail, why in untrue(mails, decision)]
 
-    record_notices(desk.ledger, incident_id, news, amendments, desk.clock.now(), mapping.version)
+    record_notices(context.ledger, incident_id, news, amendments, context.clock.now(), mapping.version)
 
 
-def _case(desk: Desk, facts: NoticeFacts, incident: Incident) -> Case:
+def _case(context: EngineContext, facts: NoticeFacts, incident: Incident) -> Case:
     return Case(
         incident=incident,
         ticket=ticket_state(facts.ticket) if facts.ticket else None,
         once=facts.once - undecided(facts.operations).keys(),
         restricted=facts.incident.restricted,
-        now=desk.clock.now(),
+        now=context.clock.now(),
         merged_from=facts.merged_from,
-        absorbed=absorbed(desk, facts.absorbed),
-        spells=tuple(Spell.model_validate(spell) for spell in facts.incident.spells),
+        merged_sources=merged_sources(context, facts.merged_sources),
+        severity_periods=tuple(
+            SeverityPeriod.model_validate(severity_period)
+            for severity_period in facts.incident.severity_periods
+        ),
         sent=sent_in(facts.mails),
     )

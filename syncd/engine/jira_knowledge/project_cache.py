@@ -17,7 +17,7 @@ from syncd.domain.project import ResolvedProject
 from syncd.domain.ticket import Transition
 from syncd.engine.jira_knowledge.refusal_counts import Trail
 from syncd.engine.jira_knowledge.resolve_names import (
-    MappingDoesNotFit,
+    MappingMismatch,
     _incident_type,
     postmortem_screen,
     resolve,
@@ -47,7 +47,7 @@ class JiraFacts:
     def resolved(self, mapping: Mapping) -> ResolvedProject:
         """The mapping's project in ids; asks Jira when not known or too old.
 
-        Raises `MappingDoesNotFit`, or `RemoteError` where Jira cannot be asked and nothing is known.
+        Raises `MappingMismatch`, or `RemoteError` where Jira cannot be asked and nothing is known.
         """
         key = f"{mapping.team}/{mapping.version}"
         known = self._known(key)
@@ -80,7 +80,7 @@ class JiraFacts:
             return None
         try:
             return self.resolved(there)
-        except MappingDoesNotFit as error:
+        except MappingMismatch as error:
             logger.error("the rules cannot be used in the project {}: {}", project, error)
         except RemoteError as error:
             if error.cause not in (Cause.MISSING, Cause.FORBIDDEN):
@@ -103,8 +103,8 @@ class JiraFacts:
         screen = jira.create_fields(facts.key, _incident_type(mapping, facts).id)
         secured = any(field.id == "security" for field in screen)
         levels = jira.security_levels(facts.key) if secured else ()
-        papers = postmortem_screen(jira, mapping, facts, screen)
-        resolved = resolve(mapping, facts, screen, jira.resolutions(), levels, papers)
+        postmortem_fields = postmortem_screen(jira, mapping, facts, screen)
+        resolved = resolve(mapping, facts, screen, jira.resolutions(), levels, postmortem_fields)
         return resolved.model_copy(update={"edition": jira.server().edition})
 
     def screen(self, key: str, type_id: str) -> tuple[FieldFacts, ...]:

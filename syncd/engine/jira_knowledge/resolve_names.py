@@ -14,7 +14,7 @@ from syncd.engine.jira_knowledge.postmortem_setup import postmortem_facts, postm
 from syncd.remote.ports import Jira
 
 
-class MappingDoesNotFit(Exception):
+class MappingMismatch(Exception):
     """The project lacks something that a mapping cannot do without; `problems` says what."""
 
     def __init__(self, team: str, problems: Iterable[str]) -> None:
@@ -46,7 +46,7 @@ def resolve(
     levels: Iterable[Reference] = (),
     postmortem_screen: Iterable[FieldFacts] = (),
 ) -> ResolvedProject:
-    """Turn a mapping's names into the project's ids; raises `MappingDoesNotFit` with all that is missing.
+    """Turn a mapping's names into the project's ids; raises `MappingMismatch` with all that is missing.
 
     What the daemon can do without (a component, a priority, a further field) stands in `lacking`. What
     the create screen does not have the project lacks, whatever the site has; without `fields` that is
@@ -91,7 +91,7 @@ def _incident_type(mapping: Mapping, facts: ProjectFacts) -> IssueTypeFacts:
     if isinstance(kind, IssueTypeFacts):
         return kind
     have = ", ".join(one.name for one in facts.types) or "none that our account sees"
-    raise MappingDoesNotFit(
+    raise MappingMismatch(
         mapping.team, [f"project {facts.key} has none of the issue types {', '.join(wanted)} (it has {have})"]
     )
 
@@ -108,7 +108,7 @@ def _statuses(mapping: Mapping, kind: IssueTypeFacts) -> dict[str, Status]:
             have = ", ".join(one.name for one in kind.statuses)
             problems.append(f"no status for {word}: {kind.name} has {have}, the mapping wants {wanted}")
     if problems:
-        raise MappingDoesNotFit(mapping.team, problems)
+        raise MappingMismatch(mapping.team, problems)
     return statuses
 
 
@@ -138,7 +138,7 @@ def _path(mapping: Mapping, kind: IssueTypeFacts) -> dict[str, tuple[Status, ...
                 problems.append(f"no status {name}, which jira.path.{word} names: {kind.name} has {have}")
         path[word] = tuple(steps)
     if problems:
-        raise MappingDoesNotFit(mapping.team, problems)
+        raise MappingMismatch(mapping.team, problems)
     return path
 
 

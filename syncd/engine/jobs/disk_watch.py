@@ -41,7 +41,7 @@ class LedgerWatch:
         self.say()
         try:
             self._ledger.prove_room(ROOM)
-            requests.give_back_errands(self._ledger)
+            requests.requeue_jobs(self._ledger)
         except LedgerUnwritable:
             return False
         self._ledger.end_trouble()

@@ -16,7 +16,7 @@ from syncd.domain.operation import CloseDuplicate, LinkDuplicate, Operation
 from syncd.domain.operation.keys import duplicate_close_key, duplicate_link_key, object_of_issue
 from syncd.domain.ticket import Issue
 from syncd.engine.act.kinds.close_duplicate import nobody_spoke
-from syncd.engine.context import Desk
+from syncd.engine.context import EngineContext
 from syncd.ledger.store.duplicates import Duplicate, last_sweep, store_sweep
 from syncd.ledger.store.what_to_read import ticket_projects
 from syncd.remote.http.budget import lane
@@ -28,37 +28,37 @@ TOUCHED_AFTER = timedelta(seconds=2)
 """An issue that changed later than this after it was made was touched by somebody."""
 
 
-class Sweep:
-    """The nightly look for doubles."""
+class DuplicateSearch:
+    """The nightly look for duplicates."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, context: EngineContext) -> None:
+        self._context = context
 
     def due(self) -> bool:
-        """Whether the last sweep was a day ago."""
-        at = last_sweep(self._desk.ledger)
-        return at is None or self._desk.clock.now() - at >= EVERY
+        """Whether the last search was a day ago."""
+        at = last_sweep(self._context.ledger)
+        return at is None or self._context.clock.now() - at >= EVERY
 
     def run(self) -> list[str]:
         """Look once; return the incidents for which something is to be done. Raises `RemoteError`."""
-        desk = self._desk
+        context = self._context
         with lane("slow"):
             groups = [self._whole(ids) for ids in self._same_operation()]
         duplicates = [_duplicate(issues[0], younger) for issues in groups for younger in issues[1:]]
-        swept = store_sweep(desk.ledger, duplicates, desk.clock.now())
+        swept = store_sweep(context.ledger, duplicates, context.clock.now())
         for duplicate in swept.fresh:
             logger.error("{} and {} were made by one operation", duplicate.older_key, duplicate.younger_key)
         return list(swept.incidents)
 
     def _same_operation(self) -> Iterator[list[str]]:
         """The ids of issues that bear the same mark, oldest first."""
-        desk = self._desk
+        context = self._context
         by_op: dict[str, list[str]] = defaultdict(list)
         keys = list(self._keys())
         for start in range(0, len(keys), PAGE):
-            if desk.stop.is_set():
+            if context.stop.is_set():
                 return
-            for issue in desk.clients.jira.probe(keys[start : start + PAGE]).issues:
+            for issue in context.services.jira.probe(keys[start : start + PAGE]).issues:
                 if issue.mark is not None:
                     by_op[issue.mark.op].append(issue.id)
         for ids in by_op.values():
@@ -66,24 +66,24 @@ class Sweep:
                 yield sorted(ids, key=int)
 
     def _keys(self) -> Iterator[str]:
-        desk = self._desk
-        projects = ticket_projects(desk.ledger)
+        context = self._context
+        projects = ticket_projects(context.ledger)
         if not projects:
             return
         names = ", ".join(f'"{project}"' for project in sorted(projects))
         jql = f"project in ({names}) AND created >= -{DAYS}d"
-        if desk.clients.jira.server().edition != "cloud":
+        if context.services.jira.server().edition != "cloud":
             jql += ' AND labels = "syncd"'  # there, marks are read one by one
         token: str | None = None
-        while not desk.stop.is_set():
-            page = desk.clients.jira.search(f"{jql} ORDER BY key", token=token)
+        while not context.stop.is_set():
+            page = context.services.jira.search(f"{jql} ORDER BY key", token=token)
             yield from (hit.key for hit in page.hits)
             token = page.next_token
             if token is None:
                 return
 
     def _whole(self, ids: list[str]) -> list[Issue]:
-        issues = self._desk.clients.jira.fetch(ids[:PAGE]).issues
+        issues = self._context.services.jira.fetch(ids[:PAGE]).issues
         return sorted(issues, key=lambda one: int(one.id))
 
 

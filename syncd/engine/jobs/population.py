@@ -81,8 +81,8 @@ def population(
 
 
 def _why(incident: Counted) -> str:
-    if incident.silence:
-        return f"noise rule {incident.silence}"
+    if incident.noise_rule:
+        return f"noise rule {incident.noise_rule}"
     return f"merged into {incident.merged_into}" if incident.merged_into else "none was made: see syncd show"
 
 

@@ -17,8 +17,8 @@ from loguru import logger
 from syncd.config.problems import ConfigError
 from syncd.domain.base import JsonValue
 from syncd.domain.mapping.mapping import Mapping
-from syncd.engine.context import Desk, Renderer
-from syncd.engine.jira_knowledge.resolve_names import MappingDoesNotFit
+from syncd.engine.context import EngineContext, Renderer
+from syncd.engine.jira_knowledge.resolve_names import MappingMismatch
 from syncd.engine.jobs.requests import Result
 from syncd.engine.observe.first_contact import check_fit
 from syncd.ledger.store import loaded_rules
@@ -41,10 +41,10 @@ def ourselves(why: str) -> Loaded:
     return Loaded(os.getuid(), system_user(os.getuid()), why)
 
 
-def record_rules(desk: Desk, by: Loaded) -> list[str]:
-    """Put the rules of the desk on record; return what is different from those before, in words."""
-    as_loaded = [_rules_of(one) for one in desk.mappings]
-    return loaded_rules.record(desk.ledger, desk.clock.now(), as_loaded, by)
+def record_rules(context: EngineContext, by: Loaded) -> list[str]:
+    """Put the rules of the context on record; return what is different from those before, in words."""
+    as_loaded = [_rules_of(one) for one in context.mappings]
+    return loaded_rules.record(context.ledger, context.clock.now(), as_loaded, by)
 
 
 def _rules_of(mapping: Mapping) -> Rules:
@@ -68,7 +68,7 @@ def _flat(path: str, value: JsonValue) -> Iterator[tuple[str, JsonValue]]:
 class Reloader:
     """Reads the rules anew when asked; `take_up` has everything decided again."""
 
-    desk: Desk
+    context: EngineContext
     read: Read
     take_up: Callable[[], None]
     began: Callable[[], None] = lambda: None
@@ -86,16 +86,16 @@ class Reloader:
         try:
             mappings, renderer = self.read()
             for mapping in mappings:
-                check_fit(self.desk, mapping)
+                check_fit(self.context, mapping)
         except ConfigError as error:
             return _refused([str(problem) for problem in error.problems], os.EX_CONFIG)
-        except MappingDoesNotFit as error:
+        except MappingMismatch as error:
             return _refused([f"{error.team}: {problem}" for problem in error.problems], os.EX_CONFIG)
         except RemoteError as error:
             said = f"whether the mappings fit cannot be asked: {error.describe()}"
             return _refused([said], os.EX_UNAVAILABLE)
-        self.desk.mappings, self.desk.renderer = mappings, renderer
-        changes = record_rules(self.desk, by)
+        self.context.mappings, self.context.renderer = mappings, renderer
+        changes = record_rules(self.context, by)
         if not changes:
             lines = ["nothing has changed"]
         else:

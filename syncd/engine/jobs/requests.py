@@ -13,16 +13,16 @@ from syncd.ledger.store.requests import (
     Result,
     answer_of,
     ask,
-    end_errand,
-    errand_progress,
-    give_back_errands,
+    finish_job,
+    report_job_progress,
     request_of,
-    take_errand,
+    requeue_jobs,
+    take_job,
 )
 
 
 def serve(ledger: Transactions, clock: Clock) -> list[str]:
-    """Answer what was asked, errands aside; return the incidents to look at."""
+    """Answer what was asked, jobs aside; return the incidents to look at."""
     return answers.serve(ledger, clock, print_of)
 
 
@@ -33,10 +33,10 @@ __all__ = [
     "Result",
     "answer_of",
     "ask",
-    "end_errand",
-    "errand_progress",
-    "give_back_errands",
+    "finish_job",
+    "report_job_progress",
     "request_of",
+    "requeue_jobs",
     "serve",
-    "take_errand",
+    "take_job",
 ]

@@ -16,17 +16,17 @@ from typing import Any
 from syncd.domain.incident import Incident
 from syncd.domain.operation import OperationState
 from syncd.domain.ticket import Issue
-from syncd.engine.context import Desk
+from syncd.engine.context import EngineContext
 from syncd.engine.decide.case_builder import build_case
 from syncd.engine.observe.earlier_ledger.adopt_tickets import search_for
 from syncd.engine.observe.incident_windows import PAGE, read_created
 from syncd.engine.observe.masking import storage_rules
 from syncd.engine.observe.unreadable import note_unread
 from syncd.engine.rulebook import book_for
-from syncd.engine.work_queue import Dispatcher
+from syncd.engine.work_queue import WorkQueue
 from syncd.ledger.database.connection import Transactions
 from syncd.ledger.store import holds, resync
-from syncd.ledger.store.change_queue import look_again
+from syncd.ledger.store.change_queue import notice_changes
 from syncd.ledger.store.names import find_incident
 from syncd.ledger.store.resync import Compared
 from syncd.policy.case import Rulebook
@@ -66,7 +66,7 @@ class Found:
 
 
 @dataclass
-class Account:
+class ResyncReport:
     """What a resync found; `looked_at` counts incidents, `in_peace` those that were over before the rules."""
 
     looked_at: int = 0
@@ -105,130 +105,134 @@ class Resync:
 
     def __init__(
         self,
-        desk: Desk,
-        dispatcher: Dispatcher,
+        context: EngineContext,
+        work_queue: WorkQueue,
         work: Callable[[Sequence[str]], None],
         say: Callable[[str], None] = lambda _words: None,
     ) -> None:
-        self._desk = desk
-        self._dispatcher = dispatcher
+        self._context = context
+        self._work_queue = work_queue
         self._work = work
-        self._say = say
-        self._account = Account()
+        self._progress = say
+        self._report = ResyncReport()
         self._keys: dict[str, str] = {}
 
-    def run(self, scope: Scope) -> Account:
+    def run(self, scope: Scope) -> ResyncReport:
         """Read everything in scope afresh, have it decided, and give account of it.
 
         Raises `RemoteError` where a service cannot be read; what was read until then is kept.
         """
         ids = list(dict.fromkeys(self._incidents(scope)))
-        self._account.looked_at = len(ids)
-        tickets = resync.tickets_of(self._desk.ledger, ids)
+        self._report.looked_at = len(ids)
+        tickets = resync.tickets_of(self._context.ledger, ids)
         self._keys = {ticket.incident_id: ticket.key for ticket in tickets}
         self._read_tickets(ids)
         self._search(ids)
-        if self._desk.stop.is_set():
-            return self._account
-        look_again(self._desk.ledger, ids, self._desk.clock.now(), 0, "resync")
-        self._say(f"deciding on {len(ids)} incidents")
+        if self._context.stop.is_set():
+            return self._report
+        notice_changes(self._context.ledger, ids, self._context.clock.now(), 0, "resync")
+        self._progress(f"deciding on {len(ids)} incidents")
         self._work(ids)
-        self._tell(ids)
-        return self._account
+        self._report_all(ids)
+        return self._report
 
     def _incidents(self, scope: Scope) -> Iterator[str]:
         if scope.incidents:
             for wanted in scope.incidents:
                 yield from self._one_incident(wanted)
             return
-        desk = self._desk
-        now = desk.clock.now()
-        since = scope.since or now - timedelta(seconds=desk.backfill_seconds)
+        context = self._context
+        now = context.clock.now()
+        since = scope.since or now - timedelta(seconds=context.backfill_seconds)
         count = 0
-        for page, moment in read_created(desk, since, now + timedelta(seconds=1)):
-            yield from self._keep(page.incidents, moment)
+        for page, read_seq in read_created(context, since, now + timedelta(seconds=1)):
+            yield from self._keep(page.incidents, read_seq)
             self._leave_unread(page.unread)
             count += len(page.incidents)
-            self._say(f"{count} incidents read")
+            self._progress(f"{count} incidents read")
 
     def _leave_unread(self, unread: Mapping[str, str]) -> None:
         if unread:
-            note_unread(self._desk, unread)
+            note_unread(self._context, unread)
         for incident_id, why in unread.items():
-            self._account.found.append(Found(What.LEFT, incident_id, None, f"it cannot be read: {why}"))
+            self._report.found.append(Found(What.LEFT, incident_id, None, f"it cannot be read: {why}"))
 
     def _one_incident(self, wanted: str) -> Iterator[str]:
-        desk = self._desk
-        known = find_incident(desk.ledger, wanted)
-        moment = desk.ledger.moments.next()
+        context = self._context
+        known = find_incident(context.ledger, wanted)
+        read_seq = context.ledger.logical_clock.next()
         try:
-            incident = desk.clients.pagerduty.incident(known.id if known else wanted.removeprefix("#"))
+            incident = context.services.pagerduty.incident(known.id if known else wanted.removeprefix("#"))
         except Unreadable as error:
             self._leave_unread({known.id if known else wanted: error.message})
             return
         if incident is None:
             why = "PagerDuty does not show it to us; nothing about it is changed"
-            self._account.found.append(Found(What.LEFT, wanted, None, why))
+            self._report.found.append(Found(What.LEFT, wanted, None, why))
             return
-        ids = list(self._keep([incident], moment))
+        ids = list(self._keep([incident], read_seq))
         if not ids:
-            self._account.found.append(Found(What.LEFT, wanted, None, "no mapping claims its service"))
+            self._report.found.append(Found(What.LEFT, wanted, None, "no mapping claims its service"))
         yield from ids
 
-    def _keep(self, incidents: Iterable[Incident], moment: int) -> list[str]:
+    def _keep(self, incidents: Iterable[Incident], read_seq: int) -> list[str]:
         """Store what was read; return the incidents that a mapping claims."""
-        desk, read = self._desk, list(incidents)
-        claimed = resync.store_read(desk.ledger, storage_rules(desk), read, moment, desk.clock.now())
-        self._account.unclaimed += len(read) - len(claimed)
+        context, read = self._context, list(incidents)
+        claimed = resync.store_read(
+            context.ledger, storage_rules(context), read, read_seq, context.clock.now()
+        )
+        self._report.unclaimed += len(read) - len(claimed)
         return claimed
 
     def _read_tickets(self, ids: Sequence[str]) -> None:
         """Read every ticket by its id; a link of ours that is gone is decided on again."""
-        desk, rules = self._desk, storage_rules(self._desk)
-        issue_ids = [ticket.issue_id for ticket in resync.tickets_of(desk.ledger, ids)]
+        context, rules = self._context, storage_rules(self._context)
+        issue_ids = [ticket.issue_id for ticket in resync.tickets_of(context.ledger, ids)]
         ours = set(issue_ids)
         for start in range(0, len(issue_ids), PAGE):
-            if desk.stop.is_set():
+            if context.stop.is_set():
                 return
             part = issue_ids[start : start + PAGE]
-            moment = desk.ledger.moments.next()
-            fetched = desk.fetch(part)
+            read_seq = context.ledger.logical_clock.next()
+            fetched = context.fetch(part)
             issues = [issue for issue in fetched.issues if issue.id in ours]
             seen = {issue.id for issue in fetched.issues} | set(fetched.unread)
             missing = [issue_id for issue_id in part if issue_id not in seen]
-            now, jira_now = desk.clock.now(), desk.date_of("jira")
-            resync.store_tickets(desk.ledger, rules, issues, missing, moment, now, jira_now)
-            self._say(f"{min(start + PAGE, len(issue_ids))} of {len(issue_ids)} tickets read")
+            now, jira_now = context.clock.now(), context.date_of("jira")
+            resync.store_tickets(context.ledger, rules, issues, missing, read_seq, now, jira_now)
+            self._progress(f"{min(start + PAGE, len(issue_ids))} of {len(issue_ids)} tickets read")
 
     def _search(self, ids: Sequence[str]) -> None:
         """Incidents without a ticket may have one that this ledger does not know."""
-        desk = self._desk
-        missing = resync.without_ticket(desk.ledger, ids)
+        context = self._context
+        missing = resync.without_ticket(context.ledger, ids)
         for start in range(0, len(missing), AT_ONCE):
-            if desk.stop.is_set():
+            if context.stop.is_set():
                 return
             part = missing[start : start + AT_ONCE]
             # nobody may make a ticket for them between the search and what is bound by it
-            taken = set(self._dispatcher.reserve(incident.id for incident in part))
+            taken = set(self._work_queue.reserve(incident.id for incident in part))
             try:
                 free = [incident.id for incident in part if incident.id in taken]
-                search_for(desk, resync.without_ticket(desk.ledger, free))
+                search_for(context, resync.without_ticket(context.ledger, free))
             finally:
-                self._dispatcher.release(taken)
-            self._say(f"{min(start + AT_ONCE, len(missing))} of {len(missing)} missing tickets searched for")
+                self._work_queue.release(taken)
+            self._progress(
+                f"{min(start + AT_ONCE, len(missing))} of {len(missing)} missing tickets searched for"
+            )
 
-    def _tell(self, ids: Sequence[str]) -> None:
+    def _report_all(self, ids: Sequence[str]) -> None:
         for incident_id in ids:
-            stands = resync.compared(self._desk.ledger, incident_id)
-            book = book_for(self._desk, stands.incident) if stands is not None else None
+            stands = resync.compared(self._context.ledger, incident_id)
+            book = book_for(self._context, stands.incident) if stands is not None else None
             if stands is not None and book is not None:
-                self._tell_of(stands, book)
+                self._report_incident(stands, book)
 
-    def _tell_of(self, stands: Compared, book: Rulebook) -> None:
+    def _report_incident(self, stands: Compared, book: Rulebook) -> None:
         incident, ticket = stands.incident, stands.ticket
         before = self._keys.get(incident.id)
         key = ticket.key if ticket else None
-        say = self._account.found.append
+        say = self._report.found.append
         if ticket is not None and before is None and ticket.origin == "adopted":
             why = "found by its label, and taken for its ticket from now on"
             say(Found(What.FOLLOW, incident.id, key, why))
@@ -239,17 +243,17 @@ class Resync:
             reason = f"{operation.kind} is parked: {operation.error}" if parked else operation.reason
             say(Found(What.LEFT if parked else What.REPAIR, incident.id, key, reason))
         if ticket is None and left_in_peace(Incident.model_validate(incident.snapshot), book):
-            self._account.in_peace += 1
-        for why in _left(self._desk, stands, book):
+            self._report.in_peace += 1
+        for why in _left(self._context, stands, book):
             say(Found(What.LEFT, incident.id, key, why))
 
 
-def _left(desk: Desk, stands: Compared, book: Rulebook) -> Iterator[str]:
+def _left(context: EngineContext, stands: Compared, book: Rulebook) -> Iterator[str]:
     """What differs from what the rules want and is not ours to repair, with the reason."""
     incident, ticket = stands.incident, stands.ticket
     if ticket is None:
-        if incident.silence:
-            yield f"the noise rule {incident.silence} keeps its ticket back"
+        if incident.noise_rule:
+            yield f"the noise rule {incident.noise_rule} keeps its ticket back"
         elif stands.create == OperationState.DROPPED:
             yield "its ticket was given up by a person"
         return
@@ -258,7 +262,7 @@ def _left(desk: Desk, stands: Compared, book: Rulebook) -> Iterator[str]:
         return
     if not ticket.snapshot:
         return
-    case = build_case(desk, incident, book, ({}, None))
+    case = build_case(context, incident, book, ({}, None))
     if ticket.agreed.get("state") != case.incident.state:
         return
     issue = Issue.model_validate(ticket.snapshot)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from syncd.domain.mapping.value_types import Mode
-from syncd.engine.context import Desk
+from syncd.engine.context import EngineContext
 from syncd.engine.jobs.requests import Result
 from syncd.engine.jobs.weekly_report import Edition, WeeklyReports, editions, outcomes
 from syncd.ledger.records import RequestRecord
@@ -18,11 +18,14 @@ from syncd.report.weekly.week import Week
 
 
 def send_report(
-    desk: Desk, weekly: WeeklyReports, request: RequestRecord, work_on: Callable[[Sequence[str]], None]
+    context: EngineContext,
+    weekly: WeeklyReports,
+    request: RequestRecord,
+    work_on: Callable[[Sequence[str]], None],
 ) -> Result:
     """Freeze and send the report that was asked for; `work_on` waits until its mails were tried."""
-    team, now = request.arguments.get("team"), desk.clock.now()
-    edition = next((one for one in editions(desk.mappings) if one.team == team), None)
+    team, now = request.arguments.get("team"), context.clock.now()
+    edition = next((one for one in editions(context.mappings) if one.team == team), None)
     if edition is None:
         return _refused(f"no mapping is team {team}'s")
     named = request.arguments.get("week")
@@ -35,7 +38,7 @@ def send_report(
     report = weekly.report(edition, week, notes=[words] if unread else [])
     keys = weekly.send(edition, week, report, now, str(request.id))
     work_on([edition.about])
-    return outcomes(of_keys(desk.ledger, keys))
+    return outcomes(of_keys(context.ledger, keys))
 
 
 def _why_not(edition: Edition, week: Week, over: bool) -> str | None:

@@ -21,7 +21,7 @@ from syncd.domain.mapping.mapping import Mapping
 from syncd.domain.mapping.value_types import Mode
 from syncd.domain.operation import Operation, OperationState
 from syncd.domain.operation.mail import WeeklyReportMail
-from syncd.engine.context import Desk
+from syncd.engine.context import EngineContext
 from syncd.engine.notify.schedule import mail_to
 from syncd.engine.observe.issues import read_log
 from syncd.ledger.records import OperationRecord
@@ -110,8 +110,10 @@ def _edition(mappings: Sequence[Mapping], one: Mapping, team: str | None, to: tu
 class WeeklyReports:
     """Looks which reports are due, and makes them; `good` gives the last good reads of this run."""
 
-    def __init__(self, desk: Desk, good: Callable[[], dict[str, datetime]], idle: Callable[[], bool]) -> None:
-        self._desk = desk
+    def __init__(
+        self, context: EngineContext, good: Callable[[], dict[str, datetime]], idle: Callable[[], bool]
+    ) -> None:
+        self._context = context
         self._good = good
         self._idle = idle
         self._decided: dict[str, str] = {}
@@ -120,22 +122,22 @@ class WeeklyReports:
 
     def due(self) -> list[str]:
         """Make what is due; return under which ids mails stand in the outbox."""
-        if self._desk.skewed():
+        if self._context.skewed():
             return []
-        return [one.about for one in editions(self._desk.mappings) if self._one(one)]
+        return [one.about for one in editions(self._context.mappings) if self._one(one)]
 
     def _one(self, edition: Edition) -> bool:
         """Decide on an edition's latest week, once; whether it has mails."""
-        desk, name = self._desk, edition.team or ""
-        week = latest_due(desk.clock.now(), edition.day, edition.at, edition.zone)
+        context, name = self._context, edition.team or ""
+        week = latest_due(context.clock.now(), edition.day, edition.at, edition.zone)
         if self._decided.get(name) == week.name:
             return False
-        known = weekly_reports.decided(desk.ledger, name)
+        known = weekly_reports.decided(context.ledger, name)
         if known.week >= week.name:
             self._decided[name] = week.name
             return False
         if not _wanted(edition, week, known.born):
-            weekly_reports.pass_over(desk.ledger, name, week.name)
+            weekly_reports.pass_over(context.ledger, name, week.name)
             self._decided[name] = week.name
             return False
         notes = self._prepare(edition, week)
@@ -148,15 +150,15 @@ class WeeklyReports:
 
     def _prepare(self, edition: Edition, week: Week) -> list[str] | None:
         """Have what the figures rest on read first; None: it is not yet, else what it has to say of that."""
-        desk = self._desk
-        now = desk.clock.boottime()
-        patient = now - self._waiting.setdefault(edition.team or "", now) < PATIENCE
+        context = self._context
+        now = context.clock.boottime()
+        awaiting_search_index = now - self._waiting.setdefault(edition.team or "", now) < PATIENCE
         missing = sorted({"pagerduty", "jira"} - self._good().keys())
-        behind = bool(due_incidents(desk.ledger, desk.clock.now(), 1))
-        if patient and (missing or behind or not self._idle()):
+        behind = bool(due_incidents(context.ledger, context.clock.now(), 1))
+        if awaiting_search_index and (missing or behind or not self._idle()):
             return None
         unread = self.read_logs(edition, week)
-        if patient and unread:
+        if awaiting_search_index and unread:
             return None
         notes = [f"{NAMES[side]} could not be read when this was made" for side in missing]
         if unread:
@@ -165,40 +167,40 @@ class WeeklyReports:
 
     def read_logs(self, edition: Edition, week: Week) -> int:
         """Read logs in which a first acknowledgement may stand; how many are left unread."""
-        desk = self._desk
+        context = self._context
         since, until = week.bounds(edition.zone)
-        wanted = report_facts.log_unread(desk.ledger, since, until, edition.team)
+        wanted = report_facts.log_unread(context.ledger, since, until, edition.team)
         for ident in [one for one in wanted if one not in self._unreadable][:LOGS_AT_ONCE]:
-            if desk.stop.is_set():
+            if context.stop.is_set():
                 break
             try:
                 with lane("slow"):
-                    read_log(desk, ident, self._patterns(ident))
+                    read_log(context, ident, self._patterns(ident))
             except RemoteError as error:
-                desk.health.failed(error.service, error)
+                context.health.failed(error.service, error)
                 if error.cause not in (Cause.MISSING, Cause.FORBIDDEN):
                     break
                 self._unreadable.add(ident)
-        left = report_facts.log_unread(desk.ledger, since, until, edition.team)
+        left = report_facts.log_unread(context.ledger, since, until, edition.team)
         return len([one for one in left if one not in self._unreadable])
 
     def _patterns(self, ident: str) -> dict[str, str]:
-        team = team_of(self._desk.ledger, ident)
-        return next((one.redact.patterns for one in self._desk.mappings if one.team == team), {})
+        team = team_of(self._context.ledger, ident)
+        return next((one.redact.patterns for one in self._context.mappings if one.team == team), {})
 
     def _make(self, edition: Edition, week: Week, notes: list[str], base: str) -> None:
-        desk = self._desk
-        base = max(base, last_sent(desk.ledger, edition.team) or "")
+        context = self._context
+        base = max(base, last_sent(context.ledger, edition.team) or "")
         passed = _between(base, week)
         report = self.report(edition, week, not_sent=passed, notes=notes)
-        now = desk.clock.now()
+        now = context.clock.now()
         outgoing = Outgoing(
             run=run_of(report, now),
             about=edition.about,
             mails=_mails(edition, week, edition.leaves_at(week)),
             version=edition.version,
         )
-        weekly_reports.store_report(desk.ledger, outgoing, base, passed, now)
+        weekly_reports.store_report(context.ledger, outgoing, base, passed, now)
         logger.info("the report of {} for {} is made", week.name, edition.named)
 
     def report(
@@ -210,14 +212,14 @@ class WeeklyReports:
         notes: Sequence[str] = (),
     ) -> Weekly:
         """A week's report: as it was sent, or made now."""
-        desk = self._desk
-        return frozen(desk.ledger, week, edition.team, edition.zone) or make(
-            desk.ledger,
+        context = self._context
+        return frozen(context.ledger, week, edition.team, edition.zone) or make(
+            context.ledger,
             week,
             edition.team,
-            desk.mappings,
-            desk.clock.now(),
-            expires=desk.expires,
+            context.mappings,
+            context.clock.now(),
+            expires=context.expires,
             not_sent=not_sent,
             notes=notes,
         )
@@ -229,7 +231,7 @@ class WeeklyReports:
         """
         mails, again = _mails(edition, week, now), _mails(edition, week, now, mark)
         outgoing = Outgoing(run_of(report, now), edition.about, mails, edition.version)
-        return weekly_reports.store_asked_report(self._desk.ledger, outgoing, again, now)
+        return weekly_reports.store_asked_report(self._context.ledger, outgoing, again, now)
 
 
 def _mails(edition: Edition, week: Week, moment: datetime, mark: str = "") -> tuple[Operation, ...]:
@@ -276,7 +278,7 @@ def outcome(row: OperationRecord) -> tuple[str, bool]:
             f"not sent to {to}: a later one left, or it is from before this ledger; see: syncd outbox",
             False,
         )
-    if row.state == OperationState.SETTLING:
+    if row.state == OperationState.UNKNOWN:
         return f"perhaps sent to {to}: the mail server's answer was lost", False
     return f"waits for {to}" + (f": {row.error}" if row.error else "") + "; see: syncd status", False
 

@@ -12,7 +12,7 @@ from datetime import date, datetime
 from loguru import logger
 
 from syncd.domain.operation import Operation
-from syncd.engine.context import Desk
+from syncd.engine.context import EngineContext
 from syncd.engine.status import SIDES
 from syncd.ledger.store.mails import Told, tell_alarms, told_alarms
 from syncd.policy.notify.operator_alarms import Alarm, Trouble, alarms_due
@@ -30,35 +30,35 @@ class Alarms:
 
     def __init__(
         self,
-        desk: Desk,
+        context: EngineContext,
         good: Callable[[], dict[str, datetime]],
         expires: dict[str, date],
         mails_of: Callable[[Alarm], tuple[Operation, ...]] = lambda _alarm: (),
     ) -> None:
-        self._desk = desk
+        self._context = context
         self._good = good
         self._expires = expires
         self._mails_of = mails_of
-        self._started = desk.clock.now()
+        self._started = context.clock.now()
         self._told: list[str] | None = None
 
     def run(self) -> list[Alarm]:
         """Tell what is due; return it."""
-        desk = self._desk
+        context = self._context
         if self._told is None:
-            self._told = told_alarms(desk.ledger)
-        due = alarms_due(self._trouble(), self._told, desk.clock.now())
+            self._told = told_alarms(context.ledger)
+        due = alarms_due(self._trouble(), self._told, context.clock.now())
         if due:
             told = self._told + [key for alarm in due for key in (*alarm.instead, alarm.key)]
             alarms = [Told(alarm.kind, alarm.key, self._mails_of(alarm)) for alarm in due]
-            tell_alarms(desk.ledger, alarms, told[-KEPT:], desk.clock.now())
+            tell_alarms(context.ledger, alarms, told[-KEPT:], context.clock.now())
             self._told = told[-KEPT:]
         for alarm in due:
             logger.critical("{}", alarm.text)
         return due
 
     def _trouble(self) -> Trouble:
-        good, down = self._good(), self._desk.health.down()
+        good, down = self._good(), self._context.health.down()
         return Trouble(
             last_good=max(self._started, min(good.values())) if len(good) == len(SIDES) else self._started,
             down=tuple(one.name for one in down),

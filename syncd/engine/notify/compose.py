@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from syncd.domain.incident import Incident
 from syncd.domain.mail import MailKind, concerns_no_incident
 from syncd.domain.mapping.mapping import Mapping
-from syncd.engine.context import Desk
+from syncd.engine.context import EngineContext
 from syncd.engine.errors import DecideAgain
 from syncd.engine.notify.digests import lines_for
 from syncd.engine.notify.duty_line import line_of, postponed_line, section_of
@@ -22,44 +22,44 @@ LATE = timedelta(minutes=10)
 """A notice that leaves so long after its severity was reached says that it is late."""
 
 
-def reply_to_of(desk: Desk, operation: OperationRecord) -> str | None:
+def reply_to_of(context: EngineContext, operation: OperationRecord) -> str | None:
     """Where answers go: as the team's mapping says; None: to the sender."""
-    mapping = _mapping(desk, operation)
+    mapping = _mapping(context, operation)
     return mapping.mails.reply_to if mapping else None
 
 
-def _mapping(desk: Desk, operation: OperationRecord) -> Mapping | None:
+def _mapping(context: EngineContext, operation: OperationRecord) -> Mapping | None:
     if concerns_no_incident(operation.incident_id):
         team: str | None = operation.incident_id.partition("/")[2]
     else:
-        team = team_of(desk.ledger, operation.incident_id)
-    return next((one for one in desk.mappings if one.team == team), None)
+        team = team_of(context.ledger, operation.incident_id)
+    return next((one for one in context.mappings if one.team == team), None)
 
 
-def letter_of(desk: Desk, operation: OperationRecord) -> Letter:
+def letter_of(context: EngineContext, operation: OperationRecord) -> Letter:
     """What a mail says; raises `DecideAgain` where there is nothing left to say."""
     kind = MailKind(operation.meaning["mail"])
     if kind is MailKind.OPERATOR:
         return operator_letter(operation.meaning)
-    mapping = _mapping(desk, operation)
+    mapping = _mapping(context, operation)
     if mapping is None:
         raise DecideAgain
     if kind is MailKind.DIGEST:
-        return _digest(desk, operation, mapping)
+        return _digest(context, operation, mapping)
     if kind in (MailKind.NOTICE, MailKind.CORRECTION, MailKind.LEAD):
-        subject = subject_of(desk.ledger, operation.incident_id)
+        subject = subject_of(context.ledger, operation.incident_id)
         if subject is None:
             raise DecideAgain
-        return _of_incident(desk, kind, operation, subject, mapping)
-    paperwork = paperwork_of(desk.ledger, operation.incident_id, desk.clock.now())
+        return _of_incident(context, kind, operation, subject, mapping)
+    paperwork = paperwork_of(context.ledger, operation.incident_id, context.clock.now())
     if paperwork is None:
         raise DecideAgain
     return _of_duty(kind, operation, paperwork, mapping)
 
 
-def _digest(desk: Desk, operation: OperationRecord, mapping: Mapping) -> Letter:
+def _digest(context: EngineContext, operation: OperationRecord, mapping: Mapping) -> Letter:
     day = datetime.fromisoformat(str(operation.meaning["at"]))
-    lines = lines_for(desk, mapping, str(operation.meaning["to"]), day)
+    lines = lines_for(context, mapping, str(operation.meaning["to"]), day)
     if not lines:
         raise DecideAgain
     late = sum(one.state == "overdue" for one in lines)
@@ -77,7 +77,7 @@ def _digest(desk: Desk, operation: OperationRecord, mapping: Mapping) -> Letter:
 
 
 def _of_incident(
-    desk: Desk, kind: MailKind, operation: OperationRecord, subject: MailSubject, mapping: Mapping
+    context: EngineContext, kind: MailKind, operation: OperationRecord, subject: MailSubject, mapping: Mapping
 ) -> Letter:
     about = about_of(subject, mapping, operation.meaning.get("severity"))
     why = str(operation.meaning["why"])
@@ -91,7 +91,7 @@ def _of_incident(
     since = datetime.fromisoformat(str(operation.meaning["since"]))
     if kind is MailKind.CORRECTION:
         return letters.correction(about, str(operation.meaning["before"]), since, why)
-    return letters.notice(about, since, desk.clock.now() - since > LATE, why)
+    return letters.notice(about, since, context.clock.now() - since > LATE, why)
 
 
 def _of_duty(kind: MailKind, operation: OperationRecord, paperwork: Paperwork, mapping: Mapping) -> Letter:

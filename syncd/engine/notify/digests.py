@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from syncd.domain.duty import Duty, DutyState
 from syncd.domain.mapping.mapping import Mapping
-from syncd.engine.context import Desk
+from syncd.engine.context import EngineContext
 from syncd.engine.notify.duty_line import line_of, section_of
 from syncd.ledger.views.paperwork import Paperwork, owing
 from syncd.policy.notify.recipients import Recipient, owner_of, told_of
@@ -39,19 +39,19 @@ def latest_moment(mapping: Mapping, now: datetime) -> datetime | None:
     return moment if moment is not None and moment <= now else None
 
 
-def recipients(desk: Desk, mapping: Mapping, at: datetime) -> list[str]:
+def recipients(context: EngineContext, mapping: Mapping, at: datetime) -> list[str]:
     """Who gets a digest at this moment: the owners for whom one of its lines is due."""
     found: dict[str, str] = {}
-    for _paperwork, duty, owner in _owed(desk, mapping):
+    for _paperwork, duty, owner in _owed(context, mapping):
         if is_due(duty, mapping, at):
             found.setdefault(owner.address.casefold(), owner.address)
     return sorted(found.values())
 
 
-def lines_for(desk: Desk, mapping: Mapping, address: str, at: datetime) -> tuple[Line, ...]:
+def lines_for(context: EngineContext, mapping: Mapping, address: str, at: datetime) -> tuple[Line, ...]:
     """Everything that an owner's digest names, what is overdue longest first."""
     found: list[tuple[datetime, Line]] = []
-    for paperwork, duty, owner in _owed(desk, mapping):
+    for paperwork, duty, owner in _owed(context, mapping):
         if owner.address.casefold() != address.casefold() or not _named(duty, mapping, at):
             continue
         section = section_of(mapping, paperwork.case.incident)
@@ -102,9 +102,9 @@ def _digests_since(since: datetime, mapping: Mapping, at: datetime) -> int:
     return count
 
 
-def _owed(desk: Desk, mapping: Mapping) -> Iterator[tuple[Paperwork, Duty, Recipient]]:
+def _owed(context: EngineContext, mapping: Mapping) -> Iterator[tuple[Paperwork, Duty, Recipient]]:
     """What the team's people are told of, each with whose it is."""
-    for paperwork in owing(desk.ledger, mapping.team, _OWED, desk.clock.now()):
+    for paperwork in owing(context.ledger, mapping.team, _OWED, context.clock.now()):
         case = paperwork.case
         if was_over_before(case.incident, mapping.enforce_from):
             continue

@@ -15,7 +15,7 @@ from syncd.policy.case import Case, ItemState
 from syncd.policy.follow_ups.judge import BY_RULE
 from syncd.policy.notify.recipients import contacts
 from syncd.policy.severity import decide_severity
-from syncd.report.mail.letters import Line, moment
+from syncd.report.mail.letters import Line, format_time
 
 _POSTMORTEM = (DutyKind.SCHEDULED, DutyKind.COMPLETED)
 _WAIVE = 'have it waived: syncd waive {id} --duty {duty} --until DATE --reason "…" --by "…"'
@@ -46,8 +46,8 @@ def line_of(
         state="overdue" if late else "due soon",
         what=_what(case, duty, key),
         about=_about(case, mapping, section),
-        since=moment(duty.started_at, mapping.zone),
-        due=moment(duty.due_at, mapping.zone),
+        since=format_time(duty.started_at, mapping.zone),
+        due=format_time(duty.due_at, mapping.zone),
         why=why[:1].upper() + why[1:],
         act=_act(case, duty, mapping, key),
         url=paperwork.subject.browse(key),
@@ -70,8 +70,8 @@ def postponed_line(
         state="postponed",
         what=_named(case, item),
         about=_about(case, mapping, section),
-        since=moment(item.first_seen_at, mapping.zone),
-        due=moment(due, mapping.zone) if due else "no date",
+        since=format_time(item.first_seen_at, mapping.zone),
+        due=format_time(due, mapping.zone) if due else "no date",
         why=why[:1].upper() + why[1:],
         act=f"Agree with {owner} on {item.key} when it will be done",
         url=paperwork.subject.browse(item.key),

@@ -21,7 +21,7 @@ NOT_SENT = (OperationState.PENDING, OperationState.HELD, OperationState.PARKED)
 
 def may_have_left(mail: OperationRecord) -> bool:
     """Whether somebody may have received the mail."""
-    left = (OperationState.DONE, OperationState.IN_FLIGHT, OperationState.SETTLING)
+    left = (OperationState.DONE, OperationState.IN_FLIGHT, OperationState.UNKNOWN)
     return mail.state in left or bool(mail.meaning.get(UNSURE))
 
 

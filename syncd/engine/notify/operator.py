@@ -17,9 +17,9 @@ WHY = "SYNCD_OPERATOR_EMAIL names you"
 
 def operator_letter(meaning: dict[str, Any]) -> Letter:
     """The letter of what is the matter: `mass`, `credentials` or `stalled`."""
-    since = letters.moment(datetime.fromisoformat(meaning["since"]), "UTC")
+    since = letters.format_time(datetime.fromisoformat(meaning["since"]), "UTC")
     name = NAMES.get(str(meaning.get("service")), "")
-    if meaning["matter"] == "mass":
+    if meaning["topic"] == "mass":
         return _letter(
             f"Writes to {meaning['tickets']} tickets are held",
             (
@@ -29,10 +29,10 @@ def operator_letter(meaning: dict[str, Any]) -> Letter:
             ),
             ("syncd outbox", "syncd outbox release", 'syncd outbox drop --held --reason "…"'),
         )
-    if meaning["matter"] == "alarm":
+    if meaning["topic"] == "alarm":
         title = str(meaning["text"]).partition(" (")[0]
         return _letter(title, (str(meaning["text"]),), ("syncd check",))
-    if meaning["matter"] == "start":
+    if meaning["topic"] == "start":
         return _letter(
             f"{name} refuses our credentials, and syncd does not start",
             (
@@ -42,7 +42,7 @@ def operator_letter(meaning: dict[str, Any]) -> Letter:
             ),
             ("syncd check", "systemctl restart syncd"),
         )
-    if meaning["matter"] == "credentials":
+    if meaning["topic"] == "credentials":
         return _letter(
             f"{name} refuses our credentials",
             (

@@ -10,16 +10,16 @@ from syncd.domain.mail import MailKind, mail_key
 from syncd.domain.operation import SendMail
 from syncd.domain.operation.keys import object_of_mail
 from syncd.domain.operation.mail import LeadMail
-from syncd.engine.context import Desk
+from syncd.engine.context import EngineContext
 from syncd.engine.observe.masking import _named
 from syncd.ledger.records import IncidentRecord
 from syncd.ledger.store.confirmation import Untold
 from syncd.ledger.store.decisions import MailToLead
 
 
-def mail_to_lead(desk: Desk, incident: IncidentRecord, why: str) -> MailToLead | None:
+def mail_to_lead(context: EngineContext, incident: IncidentRecord, why: str) -> MailToLead | None:
     """Return the mail that tells the security lead, None where the incident's team names none."""
-    mapping = _named(desk, incident.team)
+    mapping = _named(context, incident.team)
     if mapping is None or not mapping.restricted.lead:
         return None
     return _mail_to_lead(incident.id, mapping.restricted.lead, why), mapping.version
@@ -27,9 +27,9 @@ def mail_to_lead(desk: Desk, incident: IncidentRecord, why: str) -> MailToLead |
 
 def _mail_to_lead(incident_id: str, lead: str, why: str) -> SendMail:
     """Naming the lead in the mapping is what switches this mail on."""
-    moment = sha256(why.encode()).hexdigest()[:12]
+    read_seq = sha256(why.encode()).hexdigest()[:12]
     return SendMail(
-        key=mail_key(MailKind.LEAD, incident_id, moment, lead),
+        key=mail_key(MailKind.LEAD, incident_id, read_seq, lead),
         incident=incident_id,
         object=object_of_mail(incident_id),
         to=lead,
@@ -39,9 +39,9 @@ def _mail_to_lead(incident_id: str, lead: str, why: str) -> SendMail:
     )
 
 
-def untold(desk: Desk, why: str) -> Untold:
+def untold(context: EngineContext, why: str) -> Untold:
     """Return what is stored where the security lead has to hear that a restricted issue has no level."""
-    return Untold(why, lambda incident: mail_to_lead(desk, incident, why))
+    return Untold(why, lambda incident: mail_to_lead(context, incident, why))
 
 
 def warn_of_untold(incident_id: str, why: str) -> None:

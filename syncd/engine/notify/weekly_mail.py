@@ -5,7 +5,7 @@ from __future__ import annotations
 from syncd.config.templates.templates import Templates
 from syncd.config.templates.text_limits import slug_label
 from syncd.domain.mapping.mapping import Mapping
-from syncd.engine.context import Desk
+from syncd.engine.context import EngineContext
 from syncd.engine.errors import CannotRender
 from syncd.ledger.records import OperationRecord
 from syncd.ledger.views.paperwork import jira_address
@@ -13,18 +13,18 @@ from syncd.report.mail.message import Attachment, Body
 from syncd.report.weekly import formats
 from syncd.report.weekly.report import Weekly, frozen, zone_of
 from syncd.report.weekly.week import Week
-from syncd.report.weekly.words import context
+from syncd.report.weekly.words import report_context
 
 LARGEST = 6_000_000
 """Characters of a CSV that is attached; many servers refuse a mail of more than ten megabytes."""
 
 
-def report_body(desk: Desk, operation: OperationRecord, templates: Templates, head: str) -> Body:
+def report_body(context: EngineContext, operation: OperationRecord, templates: Templates, head: str) -> Body:
     """What a report says to one recipient; `head` is the ledger's (`SEQ:HASH`).
 
     Raises `TemplateError`, and `CannotRender` where the figures that it would send are not on record.
     """
-    report, base = _frozen(desk, operation)
+    report, base = _frozen(context, operation)
     names = bool(operation.meaning["names"])
     browse = f"{base}/browse/" if base else ""
     rows = formats.as_csv(report, names=names)
@@ -32,7 +32,7 @@ def report_body(desk: Desk, operation: OperationRecord, templates: Templates, he
     why = str(operation.meaning["why"])
     if not attached:
         why += f"; the rows are too many to attach: syncd report --week {report.week.name} --format csv"
-    said = context(report, names=names, head=head, browse=browse, why=why)
+    said = report_context(report, names=names, head=head, browse=browse, why=why)
     name = f"syncd-{file_slug(report.team)}-{report.week.name}.csv"
     return Body(
         subject=str(said["subject"]),
@@ -42,14 +42,14 @@ def report_body(desk: Desk, operation: OperationRecord, templates: Templates, he
     )
 
 
-def _frozen(desk: Desk, operation: OperationRecord) -> tuple[Weekly, str]:
+def _frozen(context: EngineContext, operation: OperationRecord) -> tuple[Weekly, str]:
     meant = operation.meaning
     team, week = meant["team"], Week.named(str(meant["week"]))
-    mappings: tuple[Mapping, ...] = desk.mappings
-    report = frozen(desk.ledger, week, team, zone_of(mappings, team))
+    mappings: tuple[Mapping, ...] = context.mappings
+    report = frozen(context.ledger, week, team, zone_of(mappings, team))
     if report is None:
         raise CannotRender(f"the figures of {week.name} are not on record")
-    return report, jira_address(desk.ledger)
+    return report, jira_address(context.ledger)
 
 
 def file_slug(team: str | None) -> str:

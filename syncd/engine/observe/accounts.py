@@ -11,7 +11,7 @@ from datetime import timedelta
 
 from syncd.domain.incident import Incident, Responder
 from syncd.domain.ticket import Account
-from syncd.engine.context import Desk
+from syncd.engine.context import EngineContext
 from syncd.ledger.store.people import account_known, addresses_of, forget_account, remember_account
 from syncd.policy.case import Rulebook
 
@@ -35,66 +35,68 @@ def person_key(email: str, book: Rulebook) -> tuple[str, str]:
     return book.mapping.people.aliases.get(email, email).casefold(), book.project.key
 
 
-def account_of(desk: Desk, email: str, book: Rulebook) -> Account | None:
+def account_of(context: EngineContext, email: str, book: Rulebook) -> Account | None:
     """Given an address, return the Jira account that can be assigned in the team's project, or None.
 
     Raises `RemoteError` where Jira has to be asked and cannot.
     """
     email, project = person_key(email, book)
-    at_hand = desk.people.get((email, project))
-    if at_hand is not None and desk.clock.boottime() - at_hand[0] < AT_HAND:
+    at_hand = context.people.get((email, project))
+    if at_hand is not None and context.clock.boottime() - at_hand[0] < AT_HAND:
         return at_hand[1]
-    known = account_known(desk.ledger, email, project)
-    if known is not None and desk.clock.now() - known[1] < KEPT:
+    known = account_known(context.ledger, email, project)
+    if known is not None and context.clock.now() - known[1] < KEPT:
         account = known[0]
     else:
-        account = _ask(desk, email, book)
-    desk.people[email, project] = desk.clock.boottime(), account
+        account = _ask(context, email, book)
+    context.people[email, project] = context.clock.boottime(), account
     return account
 
 
-def _ask(desk: Desk, email: str, book: Rulebook) -> Account | None:
+def _ask(context: EngineContext, email: str, book: Rulebook) -> Account | None:
     project = book.project.key
-    account, why = _pick(email, desk.clients.jira.assignable(email, project))
-    remember_account(desk.ledger, email, project, account, why, desk.clock.now())
+    account, why = _pick(email, context.services.jira.assignable(email, project))
+    remember_account(context.ledger, email, project, account, why, context.clock.now())
     return account
 
 
-def forget(desk: Desk, account_id: str) -> None:
+def forget(context: EngineContext, account_id: str) -> None:
     """A write said that this account cannot be assigned: look it up again the next time."""
-    desk.people.clear()
-    forget_account(desk.ledger, account_id)
+    context.people.clear()
+    forget_account(context.ledger, account_id)
 
 
 def people_of(
-    desk: Desk, incident: Incident, book: Rulebook
+    context: EngineContext, incident: Incident, book: Rulebook
 ) -> tuple[dict[str, Account | None], Account | None]:
     """Who the incident's assignees are in Jira, and the fallback where none of them can have the ticket."""
     people: dict[str, Account | None] = {}
     for person in incident.assignees:
-        people[person.id] = account_of(desk, person.email, book) if person.email else None
+        people[person.id] = account_of(context, person.email, book) if person.email else None
         if people[person.id] is not None:
             return people, None
     wanted = book.mapping.people.fallback
-    return people, account_of(desk, wanted, book) if wanted else None
+    return people, account_of(context, wanted, book) if wanted else None
 
 
-def user_of(desk: Desk, account: Account, book: Rulebook) -> Responder | None:
+def user_of(context: EngineContext, account: Account, book: Rulebook) -> Responder | None:
     """The PagerDuty user who is this Jira account, None where that cannot be told.
 
     Looked for by the address where Jira shows it, by addresses that led to the account before, and by the
     name; who is found must lead back to the same account. Raises `RemoteError`.
     """
-    known = addresses_of(desk.ledger, account.id)
+    known = addresses_of(context.ledger, account.id)
     back = {theirs.casefold(): ours for ours, theirs in book.mapping.people.aliases.items()}
     for address in dict.fromkeys([*([account.email] if account.email else []), *known]):
-        user = desk.clients.pagerduty.find_user(back.get(address.casefold(), address))
-        if user is not None and _leads_to(desk, user, account, book):
+        user = context.services.pagerduty.find_user(back.get(address.casefold(), address))
+        if user is not None and _leads_to(context, user, account, book):
             return user
-    called = [one for one in desk.clients.pagerduty.users() if one.name.casefold() == account.name.casefold()]
-    return next((one for one in called if _leads_to(desk, one, account, book)), None)
+    called = [
+        one for one in context.services.pagerduty.users() if one.name.casefold() == account.name.casefold()
+    ]
+    return next((one for one in called if _leads_to(context, one, account, book)), None)
 
 
-def _leads_to(desk: Desk, user: Responder, account: Account, book: Rulebook) -> bool:
-    found = account_of(desk, user.email, book) if user.email else None
+def _leads_to(context: EngineContext, user: Responder, account: Account, book: Rulebook) -> bool:
+    found = account_of(context, user.email, book) if user.email else None
     return found is not None and found.id == account.id

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from syncd.domain.mapping.value_types import Mode
 from syncd.domain.ticket import Issue
-from syncd.engine.context import Desk
+from syncd.engine.context import EngineContext
 from syncd.engine.observe.masking import storage_rules
 from syncd.ledger.store.action_items import (
     Beside,
@@ -24,42 +24,44 @@ from syncd.remote.errors import Cause, Unknown
 PAGE = 100
 
 
-def discover(desk: Desk, incident_id: str, book: Rulebook) -> None:
+def discover(context: EngineContext, incident_id: str, book: Rulebook) -> None:
     """Read what hangs on an incident's ticket and postmortem and is not known yet; raises `RemoteError`."""
-    beside = seek_items(desk.ledger, incident_id, desk.clock.now())
-    for start in range(0, len(beside.unread), PAGE):
-        _read(desk, incident_id, beside.unread[start : start + PAGE], beside, book)
+    non_items = seek_items(context.ledger, incident_id, context.clock.now())
+    for start in range(0, len(non_items.unread), PAGE):
+        _read(context, incident_id, non_items.unread[start : start + PAGE], non_items, book)
 
 
-def _read(desk: Desk, incident_id: str, ids: tuple[str, ...], beside: Beside, book: Rulebook) -> None:
-    moment = desk.ledger.moments.next()
-    fetched = desk.fetch(ids)
-    desk.health.succeeded("jira")
+def _read(
+    context: EngineContext, incident_id: str, ids: tuple[str, ...], non_items: Beside, book: Rulebook
+) -> None:
+    read_seq = context.ledger.logical_clock.next()
+    fetched = context.fetch(ids)
+    context.health.succeeded("jira")
     shown = {issue.id: issue for issue in fetched.issues}
     store_beside(
-        desk.ledger,
-        storage_rules(desk),
+        context.ledger,
+        storage_rules(context),
         book.mapping.follow_ups,
         incident_id,
         [shown[issue_id] for issue_id in ids if issue_id in shown],
         [issue_id for issue_id in ids if issue_id not in shown and issue_id not in fetched.unread],
-        beside.ends,
-        moment,
-        desk.clock.now(),
+        non_items.ends,
+        read_seq,
+        context.clock.now(),
     )
     if fetched.unread:
         words = f"{len(fetched.unread)} issues beside {incident_id} could not be read"
         raise Unknown("jira", "bulk fetch", Cause.BROKEN, words)
 
 
-def notice(desk: Desk, issues: list[Issue], moment: int) -> None:
+def notice(context: EngineContext, issues: list[Issue], read_seq: int) -> None:
     """Of issues that changed and are none of ours, keep those that hang on a ticket or a postmortem."""
-    for neighbour in neighbours_among(desk.ledger, issues):
+    for neighbour in neighbours_among(context.ledger, issues):
         team = neighbour.incident.team
-        mapping = next((mapping for mapping in desk.mappings if mapping.team == team), None)
+        mapping = next((mapping for mapping in context.mappings if mapping.team == team), None)
         if mapping is None or mapping.follow_ups.mode is Mode.OFF:
             continue
-        if is_no_item(desk.ledger, neighbour, mapping.follow_ups):
+        if is_no_item(context.ledger, neighbour, mapping.follow_ups):
             continue
-        rules, now = storage_rules(desk), desk.clock.now()
-        store_neighbour(desk.ledger, rules, mapping.follow_ups, neighbour, moment, now)
+        rules, now = storage_rules(context), context.clock.now()
+        store_neighbour(context.ledger, rules, mapping.follow_ups, neighbour, read_seq, now)

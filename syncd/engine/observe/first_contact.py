@@ -10,52 +10,52 @@ from collections.abc import Set
 from loguru import logger
 
 from syncd.domain.mapping.mapping import Mapping
-from syncd.engine.context import Desk
-from syncd.engine.jira_knowledge.resolve_names import MappingDoesNotFit
+from syncd.engine.context import EngineContext
+from syncd.engine.jira_knowledge.resolve_names import MappingMismatch
 from syncd.remote.errors import Cause, RemoteError
 
 
-def contact(desk: Desk, wanted: Set[str]) -> set[str]:
+def make_first_contact(context: EngineContext, wanted: Set[str]) -> set[str]:
     """Ask the wanted services who they are and claim the ledger for them; return those that answered.
 
-    Raises `RemoteError` with `Cause.CREDENTIALS`, `LedgerNotOurs`, `MappingDoesNotFit`.
+    Raises `RemoteError` with `Cause.CREDENTIALS`, `LedgerNotOurs`, `MappingMismatch`.
     """
     reached: set[str] = set()
     for service in sorted(wanted):
         try:
-            _claim(desk, service)
+            _claim(context, service)
         except RemoteError as error:
-            desk.health.failed(error.service, error)
+            context.health.failed(error.service, error)
             if error.cause is Cause.CREDENTIALS:
                 raise
-            if desk.health.may_ask(service):  # else its health has just said so
+            if context.health.may_ask(service):  # else its health has just said so
                 logger.error("{} is waited for: {}", service, error.describe())
         else:
-            desk.health.succeeded(service)
+            context.health.succeeded(service)
             reached.add(service)
     return reached
 
 
-def _claim(desk: Desk, service: str) -> None:
+def _claim(context: EngineContext, service: str) -> None:
     if service == "pagerduty":
-        desk.ledger.claim(pagerduty=desk.clients.pagerduty.identity())
+        context.ledger.claim(pagerduty=context.services.pagerduty.identity())
         return
-    server = desk.clients.jira.server()
-    desk.clients.jira.myself()
-    desk.ledger.claim(jira=server.base_url, edition=server.edition)
-    for mapping in desk.mappings:
-        check_fit(desk, mapping)
+    server = context.services.jira.server()
+    context.services.jira.myself()
+    context.ledger.claim(jira=server.base_url, edition=server.edition)
+    for mapping in context.mappings:
+        check_fit(context, mapping)
 
 
-def check_fit(desk: Desk, mapping: Mapping) -> None:
-    """Raise `MappingDoesNotFit` where the Jira project lacks what the mapping cannot do without.
+def check_fit(context: EngineContext, mapping: Mapping) -> None:
+    """Raise `MappingMismatch` where the Jira project lacks what the mapping cannot do without.
 
     Raises `RemoteError` where Jira cannot be asked.
     """
     try:
-        desk.facts.resolved(mapping)
+        context.facts.resolved(mapping)
     except RemoteError as error:
         if error.cause in (Cause.MISSING, Cause.FORBIDDEN):
             said = f"project {mapping.jira.project} is not there for our account: {error.describe()}"
-            raise MappingDoesNotFit(mapping.team, [said]) from error
+            raise MappingMismatch(mapping.team, [said]) from error
         raise

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterator
 from datetime import datetime, timedelta
 
-from syncd.engine.context import Desk
+from syncd.engine.context import EngineContext
 from syncd.remote.errors import Cause, RemoteError, Unknown
 from syncd.remote.ports import IncidentPage
 
@@ -22,19 +22,21 @@ Ask = Callable[[datetime, datetime, int], IncidentPage]
 """Asks for one page: created since, until, and the offset."""
 
 
-def read_created(desk: Desk, since: datetime, until: datetime) -> Iterator[tuple[IncidentPage, int]]:
+def read_created(
+    context: EngineContext, since: datetime, until: datetime
+) -> Iterator[tuple[IncidentPage, int]]:
     """Pages of the incidents created in [since, until), oldest first, each with its request's moment.
 
     Ends early when the daemon stops; else as `pages_created`.
     """
-    moments: list[int] = []
+    read_seqs: list[int] = []
 
     def ask(begin: datetime, end: datetime, offset: int) -> IncidentPage:
-        moments.append(desk.ledger.moments.next())
-        return desk.clients.pagerduty.incidents(begin, end, offset)
+        read_seqs.append(context.ledger.logical_clock.next())
+        return context.services.pagerduty.incidents(begin, end, offset)
 
-    for page in pages_created(ask, since, until, desk.stop.is_set):
-        yield page, moments[-1]
+    for page in pages_created(ask, since, until, context.stop.is_set):
+        yield page, read_seqs[-1]
 
 
 def pages_created(
@@ -76,8 +78,8 @@ def _too_many(since: datetime) -> RemoteError:
 def windows_of(created: list[datetime]) -> Iterator[tuple[datetime, datetime]]:
     """Given moments in order, the fewest windows of creation that hold them all."""
     start: datetime | None = None
-    for moment in created:
-        if start is None or moment >= start + LONGEST:
-            start = moment
+    for read_seq in created:
+        if start is None or read_seq >= start + LONGEST:
+            start = read_seq
             last = max(one for one in created if one < start + LONGEST)
             yield start, last + timedelta(seconds=1)

@@ -10,20 +10,20 @@ from loguru import logger
 
 from syncd.domain.operation import Kind
 from syncd.domain.ticket import Issue
-from syncd.engine.context import Desk
+from syncd.engine.context import EngineContext
 from syncd.engine.observe.action_items import notice
 from syncd.engine.observe.earlier_ledger.adopt_tickets import adopt_own
 from syncd.engine.observe.earlier_ledger.rival_ledger import watch
 from syncd.engine.observe.issue_numbers import saw_numbers
 from syncd.engine.observe.masking import storage_rules
 from syncd.engine.runtime.read_lag import INDEX
-from syncd.ledger.store.key_values import get_cursor, set_cursor
+from syncd.ledger.store.key_values import get_value, set_value
 from syncd.ledger.store.pages import store_papers, store_tickets
 from syncd.ledger.store.snapshots import older
 from syncd.ledger.store.what_to_read import issues_on_record, ticket_projects
 from syncd.remote.ports import Hit
 
-CURSOR = "jira.poll"
+KEY = "jira.poll"
 OVERLAP_MINUTES = 10
 REMEMBERED = 20_000
 """Pairs of issue and update that are kept in memory; forgetting one costs a bulk read, nothing else."""
@@ -32,61 +32,61 @@ REMEMBERED = 20_000
 class JiraPoller:
     """The fast lane's one read of Jira."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, context: EngineContext) -> None:
+        self._context = context
         self._seen: dict[str, str] = {}
         self._unread: set[str] = set()
 
     def poll(self) -> None:
         """Read what changed since the last good read; raises `RemoteError` where Jira cannot be read."""
-        desk = self._desk
+        context = self._context
         projects = self._projects()
-        began = desk.clock.boottime()
+        began = context.clock.boottime()
         names = ", ".join(f'"{project}"' for project in projects)
-        known = get_cursor(desk.ledger, CURSOR)
+        known = get_value(context.ledger, KEY)
         jql = f"project in ({names}) AND updated >= -{self._minutes(known)}m ORDER BY updated"
         token: str | None = None
         while True:
-            page = desk.clients.jira.search(jql, token=token)
-            desk.lags.seen(INDEX, [hit.id for hit in page.hits])
+            page = context.services.jira.search(jql, token=token)
+            context.read_lags.seen(INDEX, [hit.id for hit in page.hits])
             self._read([hit for hit in page.hits if self._seen.get(hit.id) != hit.updated])
             token = page.next_token
             if token is None or not page.hits:
                 break
         if self._worth_writing(known, began):
-            set_cursor(desk.ledger, CURSOR, boot_id=desk.clock.boot_id(), boottime=began)
-        desk.health.succeeded("jira")
+            set_value(context.ledger, KEY, boot_id=context.clock.boot_id(), boottime=began)
+        context.health.succeeded("jira")
 
     def _projects(self) -> list[str]:
         """The mapped projects, and those for restricted tickets as far as one stands there."""
-        names = {mapping.jira.project for mapping in self._desk.mappings}
-        apart = {key for one in self._desk.mappings if (key := one.restricted.project) is not None}
+        names = {mapping.jira.project for mapping in self._context.mappings}
+        apart = {key for one in self._context.mappings if (key := one.restricted.project) is not None}
         if apart:
-            names |= apart & ticket_projects(self._desk.ledger)
+            names |= apart & ticket_projects(self._context.ledger)
         return sorted(names)
 
     def _worth_writing(self, known: dict[str, object], began: float) -> bool:
-        """The cursor is written once a minute: within that, the overlap covers a restart."""
+        """The watermark is written once a minute: within that, the overlap covers a restart."""
         before = known.get("boottime")
-        same = known.get("boot_id") == self._desk.clock.boot_id() and isinstance(before, int | float)
+        same = known.get("boot_id") == self._context.clock.boot_id() and isinstance(before, int | float)
         return not same or not isinstance(before, int | float) or began - before >= 60
 
     def _minutes(self, known: dict[str, object]) -> int:
         """Minutes since the last good read, and the overlap; a first read asks for the overlap alone."""
-        desk = self._desk
+        context = self._context
         before = known.get("boottime")
-        if known.get("boot_id") == desk.clock.boot_id() and isinstance(before, int | float):
-            return int((desk.clock.boottime() - before) // 60) + 1 + OVERLAP_MINUTES
-        return int(desk.backfill_seconds // 60) if known else OVERLAP_MINUTES
+        if known.get("boot_id") == context.clock.boot_id() and isinstance(before, int | float):
+            return int((context.clock.boottime() - before) // 60) + 1 + OVERLAP_MINUTES
+        return int(context.backfill_seconds // 60) if known else OVERLAP_MINUTES
 
     def _read(self, hits: list[Hit]) -> None:
-        desk = self._desk
+        context = self._context
         for start in range(0, len(hits), 100):
             part = hits[start : start + 100]
-            moment = desk.ledger.moments.next()
-            fetched = desk.fetch([hit.id for hit in part])
-            known = self._store(fetched.issues, moment)
-            watch(desk, fetched.issues)
+            read_seq = context.ledger.logical_clock.next()
+            fetched = context.fetch([hit.id for hit in part])
+            known = self._store(fetched.issues, read_seq)
+            watch(context, fetched.issues)
             for one in set(fetched.unread) - self._unread:
                 logger.warning("issue {} cannot be read; it is asked for again in each cycle", one)
             self._unread = (self._unread | set(fetched.unread)) - {issue.id for issue in fetched.issues}
@@ -97,39 +97,41 @@ class JiraPoller:
         while len(self._seen) > REMEMBERED:
             del self._seen[next(iter(self._seen))]
 
-    def _store(self, issues: tuple[Issue, ...], moment: int) -> dict[str, str]:
+    def _store(self, issues: tuple[Issue, ...], read_seq: int) -> dict[str, str]:
         """Store what is ours; return up to when each issue is known, by its id.
 
         A ticket counts as known only as far as the ledger holds it: what began before our create was
         confirmed is not stored, and an issue with our mark may become a ticket of ours yet.
         """
-        desk = self._desk
+        context = self._context
         by_project: dict[str, list[int]] = {}
         for issue in issues:
             by_project.setdefault(issue.project, []).append(issue.number)
         for project, numbers in by_project.items():
-            saw_numbers(desk, project, numbers)
-        ours = issues_on_record(desk.ledger, [issue.id for issue in issues])
-        papers = [issue for issue in issues if issue.id in ours.papers]
-        if papers:
+            saw_numbers(context, project, numbers)
+        ours = issues_on_record(context.ledger, [issue.id for issue in issues])
+        duty_issues = [issue for issue in issues if issue.id in ours.duty_issues]
+        if duty_issues:
             why = "its postmortem changed"
-            store_papers(desk.ledger, storage_rules(desk), papers, moment, desk.clock.now(), why)
-        others = [one for one in issues if one.id not in ours.tickets and one.id not in ours.papers]
-        notice(desk, others, moment)
+            store_papers(
+                context.ledger, storage_rules(context), duty_issues, read_seq, context.clock.now(), why
+            )
+        others = [one for one in issues if one.id not in ours.tickets and one.id not in ours.duty_issues]
+        notice(context, others, read_seq)
         mine = [issue for issue in issues if issue.id in ours.tickets]
         known = {
             issue.id: issue.updated
             for issue in issues
-            if issue.id in ours.papers or (issue.id not in ours.tickets and not _awaited(desk, issue))
+            if issue.id in ours.duty_issues or (issue.id not in ours.tickets and not _awaited(context, issue))
         }
         unknown = [one for one in issues if one.id not in known and one.id not in ours.tickets]
         strays = [one for one in unknown if _is_ticket(one)]
         if strays:
-            adopt_own(desk, strays, moment)
+            adopt_own(context, strays, read_seq)
         if not mine:
             return known
-        now, jira_now = desk.clock.now(), desk.date_of("jira")
-        for ticket in store_tickets(desk.ledger, storage_rules(desk), mine, moment, now, jira_now):
+        now, jira_now = context.clock.now(), context.date_of("jira")
+        for ticket in store_tickets(context.ledger, storage_rules(context), mine, read_seq, now, jira_now):
             if ticket.news:
                 logger.debug("ticket {} changed", ticket.key)
             if ticket.updated is not None:
@@ -137,9 +139,9 @@ class JiraPoller:
         return known
 
 
-def _awaited(desk: Desk, issue: Issue) -> bool:
+def _awaited(context: EngineContext, issue: Issue) -> bool:
     """Whether an operation of this ledger made the issue, and does not know it yet."""
-    return issue.mark is not None and issue.mark.instance == desk.ledger.instance
+    return issue.mark is not None and issue.mark.instance == context.ledger.instance
 
 
 def _is_ticket(issue: Issue) -> bool:

@@ -12,7 +12,7 @@ from syncd.domain.mapping.after_incident import FollowUps
 from syncd.domain.mapping.mapping import Mapping as TeamMapping
 from syncd.domain.mapping.mapping import ServiceSection
 from syncd.domain.ticket import Issue
-from syncd.engine.context import Desk
+from syncd.engine.context import EngineContext
 from syncd.policy.follow_ups.table_parser import follow_ups_in
 from syncd.policy.restricted import restricted_by, restricted_by_person, withheld
 
@@ -73,9 +73,9 @@ class TeamRules:
         return None
 
 
-def storage_rules(desk: Desk) -> TeamRules:
+def storage_rules(context: EngineContext) -> TeamRules:
     """Return the rules in force about what is stored."""
-    return TeamRules(desk.mappings)
+    return TeamRules(context.mappings)
 
 
 def masked_incident(incident: Incident, patterns: Mapping[str, str]) -> Incident:
@@ -112,5 +112,5 @@ def _patterns(mapping: TeamMapping | None) -> Mapping[str, str]:
     return mapping.redact.patterns if mapping else {}
 
 
-def _named(desk: Desk, team: str | None) -> TeamMapping | None:
-    return next((mapping for mapping in desk.mappings if mapping.team == team), None)
+def _named(context: EngineContext, team: str | None) -> TeamMapping | None:
+    return next((mapping for mapping in context.mappings if mapping.team == team), None)

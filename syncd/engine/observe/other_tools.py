@@ -17,7 +17,7 @@ from loguru import logger
 from syncd.domain.incident import Incident, Note
 from syncd.domain.mapping.mapping import Coexist
 from syncd.domain.ticket import Issue
-from syncd.engine.context import Desk
+from syncd.engine.context import EngineContext
 from syncd.engine.observe.earlier_ledger.adopt_tickets import search_for
 from syncd.engine.observe.masking import storage_rules
 from syncd.ledger.records import IncidentRecord
@@ -44,43 +44,43 @@ def keys_in(text: str, projects: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(re.findall(rf"(?<![\w-])(?:{names})-[1-9]\d*(?![\w-])", text)))[:KEYS_AT_MOST]
 
 
-def take_other_tools_ticket(desk: Desk, row: IncidentRecord) -> None:
+def take_other_tools_ticket(context: EngineContext, row: IncidentRecord) -> None:
     """Adopt what the other tool made for an incident without a ticket, if it is there by now.
 
     Raises `RemoteError` where a service cannot be asked: nothing is made for the incident until it was.
     """
     incident = Incident.model_validate(row.snapshot)
-    book = desk.book_of(incident, row.team)
-    if book is None or book.mapping.coexist is not Coexist.ADOPT or row.silence is not None:
+    book = context.book_of(incident, row.team)
+    if book is None or book.mapping.coexist is not Coexist.ADOPT or row.noise_rule is not None:
         return
     if left_in_peace(incident, book):
         return
-    if has_ticket_or_create(desk.ledger, row.id):
+    if has_ticket_or_create(context.ledger, row.id):
         return
-    if _adopt_named(desk, incident, book) or row.searched:
+    if _adopt_named(context, incident, book) or row.searched:
         return
-    if not wait_for_other(incident, desk.clock.now()):
-        search_for(desk, [row])
+    if not wait_for_other(incident, context.clock.now()):
+        search_for(context, [row])
 
 
-def _adopt_named(desk: Desk, incident: Incident, book: Rulebook) -> bool:
+def _adopt_named(context: EngineContext, incident: Incident, book: Rulebook) -> bool:
     """Adopt the issue that an early note names; the notes are not kept: it may be restricted."""
     try:
-        notes = desk.clients.pagerduty.notes(incident.id)
+        notes = context.services.pagerduty.notes(incident.id)
     except Unreadable:
         return False
     keys = _early_keys(incident, notes, book.project.key)
     if not keys:
         return False
-    moment = desk.ledger.moments.next()
-    issues = desk.fetch(keys).issues
+    read_seq = context.ledger.logical_clock.next()
+    issues = context.fetch(keys).issues
     fitting = {issue.key: issue for issue in issues if _fits(issue, incident, book)}
     chosen = adopt_first(
-        desk.ledger,
-        storage_rules(desk),
+        context.ledger,
+        storage_rules(context),
         incident.id,
         [fitting[key] for key in keys if key in fitting],
-        Reading(moment, desk.clock.now(), desk.date_of("jira")),
+        Reading(read_seq, context.clock.now(), context.date_of("jira")),
         by="note",
         agreed={OTHER_TOOL: True},
     )

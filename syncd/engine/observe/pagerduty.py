@@ -14,12 +14,12 @@ from hashlib import sha256
 from loguru import logger
 
 from syncd.domain.incident import Incident, LogEntry
-from syncd.engine.context import Desk
+from syncd.engine.context import EngineContext
 from syncd.engine.observe.incident_windows import LAST_OFFSET, PAGE, read_created
 from syncd.engine.observe.masking import storage_rules
 from syncd.engine.observe.unreadable import note_unread
-from syncd.ledger.store.change_queue import look_again
-from syncd.ledger.store.key_values import get_cursor, set_cursor
+from syncd.ledger.store.change_queue import notice_changes
+from syncd.ledger.store.key_values import get_value, set_value
 from syncd.ledger.store.pages import LogNews, store_listed, store_log
 from syncd.ledger.store.unreadable import unreadable
 from syncd.ledger.store.what_to_read import open_and_older
@@ -38,11 +38,11 @@ MANY = 10
 class PagerDutyPoller:
     """The fast lane's two reads of PagerDuty."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, context: EngineContext) -> None:
+        self._context = context
         self._seen_entries: dict[str, datetime] = {}
         self._seen_incidents: dict[str, str] = {}
-        self._seen_unread = set(unreadable(desk.ledger))
+        self._seen_unread = set(unreadable(context.ledger))
         self.unmapped: dict[str, str] = {}
         self.found: Callable[[list[str]], None] = lambda _incidents: None
         """Told of many new incidents once they are stored, without those older than the ledger."""
@@ -54,7 +54,7 @@ class PagerDutyPoller:
         listed, began = self._read_open()
         self._read_log()
         self._ask_for_missing(listed, began)
-        self._desk.health.succeeded("pagerduty")
+        self._context.health.succeeded("pagerduty")
 
     def forget(self) -> None:
         """Take everything for news at the next read."""
@@ -62,31 +62,31 @@ class PagerDutyPoller:
         self.unmapped.clear()
 
     def _watermark(self) -> datetime | None:
-        at = get_cursor(self._desk.ledger, WATERMARK).get("at")
+        at = get_value(self._context.ledger, WATERMARK).get("at")
         return datetime.fromisoformat(str(at)) if at else None
 
     def _backfill(self) -> None:
         """A ledger's first read: the incidents of the backfill's days by their creation."""
-        desk = self._desk
-        until = desk.clock.now()
-        since = until - timedelta(seconds=desk.backfill_seconds)
+        context = self._context
+        until = context.clock.now()
+        since = until - timedelta(seconds=context.backfill_seconds)
         days = (until - since) // timedelta(days=1)
-        for page, moment in read_created(desk, since, until):
-            self._store(page.incidents, moment, "backfill")
+        for page, read_seq in read_created(context, since, until):
+            self._store(page.incidents, read_seq, "backfill")
             self._note_unread(page.unread)
             reached = max((one.created_at for one in page.incidents), default=since)
-            desk.progress.report("days of the backfill read", (reached - since) // timedelta(days=1), days)
-        if desk.stop.is_set():
+            context.progress.report("days of the backfill read", (reached - since) // timedelta(days=1), days)
+        if context.stop.is_set():
             return
-        desk.progress.report("days of the backfill read", days, days)
-        set_cursor(desk.ledger, WATERMARK, at=until.isoformat())
+        context.progress.report("days of the backfill read", days, days)
+        set_value(context.ledger, WATERMARK, at=until.isoformat())
 
     def _read_log(self) -> None:
-        end = self._desk.clock.now()
+        end = self._context.clock.now()
         start = self._watermark() or end
         if start > end + OVERLAP:
             # our clock stood ahead when this was written: nobody knows since when nothing was read
-            start = end - timedelta(seconds=self._desk.backfill_seconds)
+            start = end - timedelta(seconds=self._context.backfill_seconds)
         since = start - OVERLAP
         while since < end:
             until = end
@@ -95,7 +95,7 @@ class PagerDutyPoller:
                 if until - since < timedelta(seconds=1):
                     raise RuntimeError("PagerDuty logged more than 9,900 entries within one second")
             if until > start:
-                set_cursor(self._desk.ledger, WATERMARK, at=until.isoformat())
+                set_value(self._context.ledger, WATERMARK, at=until.isoformat())
             since = until
         horizon = end - 2 * OVERLAP
         self._seen_entries = {key: at for key, at in self._seen_entries.items() if at >= horizon}
@@ -106,26 +106,26 @@ class PagerDutyPoller:
         while more:
             if offset > LAST_OFFSET:
                 return False
-            moment = self._desk.ledger.moments.next()
-            page = self._desk.clients.pagerduty.log_entries(since, until, offset)
-            self._write_entries([one for one in page.entries if one.id not in self._seen_entries], moment)
+            read_seq = self._context.ledger.logical_clock.next()
+            page = self._context.services.pagerduty.log_entries(since, until, offset)
+            self._write_entries([one for one in page.entries if one.id not in self._seen_entries], read_seq)
             self._note_unread(page.unread)
             offset, more = offset + PAGE, page.more and bool(page.entries or page.unread)
         return True
 
-    def _write_entries(self, entries: list[LogEntry], moment: int) -> None:
+    def _write_entries(self, entries: list[LogEntry], read_seq: int) -> None:
         if not entries:
             return
-        desk, now = self._desk, self._desk.clock.now()
-        page = [self._news(entry, moment) for entry in entries]
-        self._name_unclaimed(store_log(desk.ledger, storage_rules(desk), page, moment, now))
+        context, now = self._context, self._context.clock.now()
+        page = [self._news(entry, read_seq) for entry in entries]
+        self._name_unclaimed(store_log(context.ledger, storage_rules(context), page, read_seq, now))
         self._seen_entries.update((entry.id, entry.at) for entry in entries)
 
-    def _news(self, entry: LogEntry, moment: int) -> LogNews:
+    def _news(self, entry: LogEntry, read_seq: int) -> LogNews:
         return LogNews(
             entry,
             # what the page embeds lacks the custom fields, so their change asks for a read by id
-            since=self._desk.ledger.moments.next() if entry.kind in BY_ID else moment,
+            since=self._context.ledger.logical_clock.next() if entry.kind in BY_ID else read_seq,
             why=f"PagerDuty logged {entry.kind}",
             notes=entry.kind == "annotate",
             shown=entry.kind in SHOWN,
@@ -142,15 +142,15 @@ class PagerDutyPoller:
 
     def _read_open(self) -> tuple[set[str], int]:
         """Read all open incidents; return their ids and the moment when the first page was asked for."""
-        began = self._desk.ledger.moments.next()
+        began = self._context.ledger.logical_clock.next()
         listed: set[str] = set()
         offset, more = 0, True
         while more:
-            moment = self._desk.ledger.moments.next()
-            page = self._desk.clients.pagerduty.open_incidents(offset)
+            read_seq = self._context.ledger.logical_clock.next()
+            page = self._context.services.pagerduty.open_incidents(offset)
             listed.update(incident.id for incident in page.incidents)
             listed.update(page.unread)
-            self._store(page.incidents, moment, "open in PagerDuty")
+            self._store(page.incidents, read_seq, "open in PagerDuty")
             self._note_unread(page.unread)
             offset, more = offset + PAGE, page.more and bool(page.incidents or page.unread)
         return listed, began
@@ -159,10 +159,10 @@ class PagerDutyPoller:
         """Once for each incident: what only a list shows badly is read well by its id."""
         fresh = {one: why for one, why in unread.items() if one not in self._seen_unread}
         if fresh:
-            note_unread(self._desk, fresh)
+            note_unread(self._context, fresh)
             self._seen_unread.update(fresh)
 
-    def _store(self, incidents: Iterable[Incident], moment: int, why: str) -> None:
+    def _store(self, incidents: Iterable[Incident], read_seq: int, why: str) -> None:
         """Store what is news; what looks as it did at the last read costs no transaction."""
         fresh, prints = [], {}
         for incident in incidents:
@@ -172,14 +172,14 @@ class PagerDutyPoller:
                 fresh.append(incident)
         if not fresh:
             return
-        desk, now = self._desk, self._desk.clock.now()
+        context, now = self._context, self._context.clock.now()
         stored = store_listed(
-            desk.ledger, storage_rules(desk), fresh, moment, now, why, readable=self._seen_unread
+            context.ledger, storage_rules(context), fresh, read_seq, now, why, readable=self._seen_unread
         )
         self._name_unclaimed(stored.unclaimed)
         self._seen_incidents.update(prints)
         self._seen_unread.difference_update(incident.id for incident in fresh)
-        young = [incident.id for incident in stored.news if incident.created_at >= desk.ledger.born]
+        young = [incident.id for incident in stored.news if incident.created_at >= context.ledger.born]
         if len(young) >= MANY:
             self.found(young)
 
@@ -188,10 +188,10 @@ class PagerDutyPoller:
 
         What was read since `began` is known better than by the list.
         """
-        desk = self._desk
-        known = open_and_older(desk.ledger, began)
+        context = self._context
+        known = open_and_older(context.ledger, began)
         missing = [incident_id for incident_id in known if incident_id not in listed]
         if missing:
-            moment = desk.ledger.moments.next()
-            look_again(desk.ledger, missing, desk.clock.now(), moment, "no longer listed as open")
+            read_seq = context.ledger.logical_clock.next()
+            notice_changes(context.ledger, missing, context.clock.now(), read_seq, "no longer listed as open")
         self._seen_incidents = {key: value for key, value in self._seen_incidents.items() if key in listed}

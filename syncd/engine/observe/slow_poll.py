@@ -13,12 +13,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
-from syncd.engine.context import Desk
+from syncd.engine.context import EngineContext
 from syncd.engine.observe.action_items import notice
 from syncd.engine.observe.incident_windows import PAGE, read_created, windows_of
 from syncd.engine.observe.masking import storage_rules
 from syncd.ledger.records import IncidentRecord
-from syncd.ledger.store.change_queue import look_again
+from syncd.ledger.store.change_queue import notice_changes
 from syncd.ledger.store.pages import store_listed, store_notes, store_papers, store_tickets
 from syncd.ledger.store.unreadable import unreadable
 from syncd.ledger.store.what_to_read import (
@@ -40,8 +40,8 @@ READ_FOR = timedelta(days=3)
 class SlowLane:
     """The slow lane's reads; each raises `RemoteError` where its service cannot be read."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, context: EngineContext) -> None:
+        self._context = context
 
     def run(self) -> None:
         """All six, one after the other."""
@@ -51,51 +51,53 @@ class SlowLane:
             self._resolved_incidents()
             self._notes()
             self._tickets()
-            self._papers()
+            self._postmortems_and_items()
 
     def _unreadable(self) -> None:
         """What could not be read is asked for again by its id."""
-        desk = self._desk
-        unread = list(unreadable(desk.ledger))
+        context = self._context
+        unread = list(unreadable(context.ledger))
         if unread:
-            moment = desk.ledger.moments.next()
-            look_again(desk.ledger, unread, desk.clock.now(), moment, "it could not be read")
+            read_seq = context.ledger.logical_clock.next()
+            notice_changes(context.ledger, unread, context.clock.now(), read_seq, "it could not be read")
 
     def _stubs(self) -> None:
         """A restricted incident's stub may be given its text once our account may set the level."""
-        desk = self._desk
-        stubs = restricted_stubs(desk.ledger)
+        context = self._context
+        stubs = restricted_stubs(context.ledger)
         if stubs:
-            look_again(desk.ledger, stubs, desk.clock.now(), 0, "its security level may be there by now")
+            notice_changes(
+                context.ledger, stubs, context.clock.now(), 0, "its security level may be there by now"
+            )
 
     def _resolved_incidents(self) -> None:
-        desk = self._desk
-        created = resolved_and_watched(desk.ledger, desk.clock.now() - READ_FOR)
+        context = self._context
+        created = resolved_and_watched(context.ledger, context.clock.now() - READ_FOR)
         for since, until in windows_of(created):
-            for page, moment in read_created(desk, since, until):
+            for page, read_seq in read_created(context, since, until):
                 store_listed(
-                    desk.ledger,
-                    storage_rules(desk),
+                    context.ledger,
+                    storage_rules(context),
                     page.incidents,
-                    moment,
-                    desk.clock.now(),
+                    read_seq,
+                    context.clock.now(),
                     "changed since it was resolved",
                     unread=page.unread,
-                    unread_since=desk.ledger.moments.next() if page.unread else 0,
+                    unread_since=context.ledger.logical_clock.next() if page.unread else 0,
                 )
 
     def _notes(self) -> None:
-        desk = self._desk
-        for incident in with_notes_to_list(desk.ledger, desk.clock.now() - READ_FOR):
-            if desk.stop.is_set():
+        context = self._context
+        for incident in with_notes_to_list(context.ledger, context.clock.now() - READ_FOR):
+            if context.stop.is_set():
                 return
             self._list_notes(incident)
 
     def _list_notes(self, incident: IncidentRecord) -> None:
-        desk, rules = self._desk, storage_rules(self._desk)
-        moment = desk.ledger.moments.next()
+        context, rules = self._context, storage_rules(self._context)
+        read_seq = context.ledger.logical_clock.next()
         try:
-            notes = rules.notes(desk.clients.pagerduty.notes(incident.id), incident.team)
+            notes = rules.notes(context.services.pagerduty.notes(incident.id), incident.team)
         except Unreadable:
             return  # the notes stay as they are known
         except RemoteError as error:
@@ -103,58 +105,58 @@ class SlowLane:
                 return
             raise
         if [note.model_dump(mode="json") for note in notes] != (incident.notes or []):
-            now, why = desk.clock.now(), "its notes changed"
-            store_notes(desk.ledger, rules, incident.id, notes, moment, now=now, why=why)
+            now, why = context.clock.now(), "its notes changed"
+            store_notes(context.ledger, rules, incident.id, notes, read_seq, now=now, why=why)
 
     def _tickets(self) -> None:
-        desk = self._desk
-        for part, fetched, moment in self._pages(tickets_to_read(desk.ledger)):
+        context = self._context
+        for part, fetched, read_seq in self._pages(tickets_to_read(context.ledger)):
             store_tickets(
-                desk.ledger,
-                storage_rules(desk),
+                context.ledger,
+                storage_rules(context),
                 fetched.issues,
-                moment,
-                desk.clock.now(),
-                desk.date_of("jira"),
+                read_seq,
+                context.clock.now(),
+                context.date_of("jira"),
                 missing=_not_shown(part, fetched),
             )
 
-    def _papers(self) -> None:
+    def _postmortems_and_items(self) -> None:
         """Postmortems and action items of unfinished incidents.
 
         The poll reads no other projects, and that an owner has left changes nothing on their issues. With
         them, what was linked from there and was no action item when it was read: a label makes it one.
         """
-        unfinished = unfinished_issues(self._desk.ledger)
-        self._read_papers(unfinished.papers)
-        self._read_beside(unfinished.beside)
+        unfinished = unfinished_issues(self._context.ledger)
+        self._read_duty_issues(unfinished.duty_issues)
+        self._read_non_items(unfinished.non_items)
 
-    def _read_papers(self, papers: Sequence[str]) -> None:
-        desk = self._desk
-        for part, fetched, moment in self._pages(papers, description=True):
+    def _read_duty_issues(self, duty_issues: Sequence[str]) -> None:
+        context = self._context
+        for part, fetched, read_seq in self._pages(duty_issues, description=True):
             store_papers(
-                desk.ledger,
-                storage_rules(desk),
+                context.ledger,
+                storage_rules(context),
                 fetched.issues,
-                moment,
-                desk.clock.now(),
+                read_seq,
+                context.clock.now(),
                 "it changed elsewhere",
                 missing=_not_shown(part, fetched),
             )
 
-    def _read_beside(self, beside: Sequence[str]) -> None:
-        for _part, fetched, moment in self._pages(beside):
-            notice(self._desk, [issue for issue in fetched.issues if issue.id in beside], moment)
+    def _read_non_items(self, non_items: Sequence[str]) -> None:
+        for _part, fetched, read_seq in self._pages(non_items):
+            notice(self._context, [issue for issue in fetched.issues if issue.id in non_items], read_seq)
 
     def _pages(
         self, ids: Sequence[str], *, description: bool = False
     ) -> Iterator[tuple[Sequence[str], Fetched, int]]:
-        desk = self._desk
+        context = self._context
         for start in range(0, len(ids), PAGE):
-            if desk.stop.is_set():
+            if context.stop.is_set():
                 return
-            part, moment = ids[start : start + PAGE], desk.ledger.moments.next()
-            yield part, desk.fetch(part, description=description), moment
+            part, read_seq = ids[start : start + PAGE], context.ledger.logical_clock.next()
+            yield part, context.fetch(part, description=description), read_seq
 
 
 def _not_shown(asked: Sequence[str], fetched: Fetched) -> list[str]:

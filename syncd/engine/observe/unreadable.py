@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from syncd.engine.context import Desk
+from syncd.engine.context import EngineContext
 from syncd.ledger.store import unreadable
 
 
-def note_unread(desk: Desk, unread: Mapping[str, str], *, look: bool = True) -> None:
-    """Put on record what could not be read, by id with the reason (no text of it); `look`: read it by id."""
-    since = desk.ledger.moments.next() if look else None
-    unreadable.note_unread(desk.ledger, unread, desk.clock.now(), since)
+def note_unread(context: EngineContext, unread: Mapping[str, str], *, notice: bool = True) -> None:
+    """Put on record what could not be read, by id with the reason (no text); `notice`: read it by id."""
+    since = context.ledger.logical_clock.next() if notice else None
+    unreadable.note_unread(context.ledger, unread, context.clock.now(), since)

@@ -15,12 +15,12 @@ from syncd.domain.base import JsonValue
 from syncd.domain.incident import IncidentStatus
 from syncd.domain.mapping.mapping import Coexist
 from syncd.domain.operation import Kind, Operation, OperationClass
-from syncd.engine.context import Desk
+from syncd.engine.context import EngineContext
 from syncd.engine.notify.security_lead import mail_to_lead
 from syncd.engine.record.pending_operations import amendments, as_if_untried, up_to_date
 from syncd.ledger.records import ActionItemRecord, IncidentRecord, OperationRecord
 from syncd.ledger.store import decisions
-from syncd.ledger.store.change_queue import Look
+from syncd.ledger.store.change_queue import ChangeNotice
 from syncd.ledger.store.decisions import Judged, Recorded, Rules
 from syncd.policy.case import Case, Decision, Rulebook
 from syncd.policy.decide import decide_unseen
@@ -31,39 +31,41 @@ CREATES = frozenset({Kind.CREATE_TICKET, Kind.CREATE_POSTMORTEM, Kind.CREATE_ACT
 
 
 def record(
-    desk: Desk,
+    context: EngineContext,
     read: IncidentRecord,
     case: Case,
     book: Rulebook,
     decision: Decision,
-    looks: tuple[Look, ...],
-    rest: dict[str, JsonValue],
+    notices: tuple[ChangeNotice, ...],
+    fingerprint: dict[str, JsonValue],
 ) -> Recorded | None:
-    """Write a decision down with the looks that it answers; return how the incident stands then.
+    """Write a decision down with the notices that it answers; return how the incident stands then.
 
     `read` is the incident as the case has it. None where somebody changed it meanwhile.
     """
-    now = desk.clock.now()
-    judged = _judged(read, case, book, decision, looks, rest, now)
-    recorded = decisions.record(desk.ledger, judged, _rules(desk, case, book), now)
+    now = context.clock.now()
+    judged = _judged(read, case, book, decision, notices, fingerprint, now)
+    recorded = decisions.record(context.ledger, judged, _rules(context, case, book), now)
     if recorded is not None:
         _warn(read.id, decision)
     return recorded
 
 
-def record_unseen(desk: Desk, read: IncidentRecord, case: Case, book: Rulebook) -> Recorded | None:
-    """Write down what the ticket needs, where what follows the incident cannot be read; the looks stay open.
+def record_unseen(
+    context: EngineContext, read: IncidentRecord, case: Case, book: Rulebook
+) -> Recorded | None:
+    """Store what the ticket needs where what follows the incident cannot be read; the notices stay.
 
     What waits stays as it is, except what this replaces. None where somebody changed it meanwhile.
     """
-    now, made = desk.clock.now(), list[Decision]()
+    now, made = context.clock.now(), list[Decision]()
 
     def decide(waiting: Sequence[OperationRecord]) -> Decision:
         made.append(decide_unseen(as_if_untried(case, waiting), book))
         return made[-1]
 
     judged = _judged(read, case, book, Decision(), (), {}, now)
-    recorded = decisions.record_unseen(desk.ledger, judged, decide, _rules(desk, case, book), now)
+    recorded = decisions.record_unseen(context.ledger, judged, decide, _rules(context, case, book), now)
     for decision in made:
         _warn(read.id, decision)
     return recorded
@@ -74,8 +76,8 @@ def _judged(
     case: Case,
     book: Rulebook,
     decision: Decision,
-    looks: tuple[Look, ...],
-    rest: dict[str, JsonValue],
+    notices: tuple[ChangeNotice, ...],
+    fingerprint: dict[str, JsonValue],
     now: datetime,
 ) -> Judged:
     severity, incident = decide_severity(case.incident, book.mapping, book.section), case.incident
@@ -84,20 +86,20 @@ def _judged(
         restricted=case.restricted,
         has_ticket=case.ticket is not None,
         decision=decision,
-        looks=looks,
+        notices=notices,
         severity=severity.name,
         assumed=severity.assumed,
-        since=(incident.updated_at or now) if read.spells else incident.created_at,
-        rest=rest,
+        since=(incident.updated_at or now) if read.severity_periods else incident.created_at,
+        settled_fingerprint=fingerprint,
         version=book.mapping.version,
     )
 
 
-def _rules(desk: Desk, case: Case, book: Rulebook) -> Rules:
+def _rules(context: EngineContext, case: Case, book: Rulebook) -> Rules:
     return Rules(
-        allowed=partial(_allowed, desk, book),
+        allowed=partial(_allowed, context, book),
         amendments=partial(amendments, case),
-        lead_mail=partial(mail_to_lead, desk),
+        lead_mail=partial(mail_to_lead, context),
     )
 
 
@@ -113,12 +115,12 @@ def nothing_to_write(
     row: IncidentRecord, operations: Sequence[OperationRecord], decision: Decision, case: Case
 ) -> bool:
     """Whether recording the decision would change nothing: no transaction is begun then."""
-    if decision.agreed or decision.remarks or decision.silence != row.silence:
+    if decision.agreed or decision.remarks or decision.noise_rule != row.noise_rule:
         return False
     if not up_to_date(case, operations, decision):
         return False
     over = row.status == IncidentStatus.RESOLVED and decision.again is None and not operations
-    if over != row.finished or list(decision.would) != row.would:
+    if over != row.finished or list(decision.dry_run_notes) != row.dry_run_notes:
         return False
     states = {(one.object, one.aspect): one.meaning for one in operations if _is_state(one)}
     wanted = {(op.object, op.aspect): op.meaning for op in decision.operations if op.aspect}
@@ -130,15 +132,15 @@ def _is_state(operation: OperationRecord) -> bool:
 
 
 def _allowed(
-    desk: Desk, book: Rulebook, row: IncidentRecord, has_ticket: bool, decision: Decision
+    context: EngineContext, book: Rulebook, row: IncidentRecord, has_ticket: bool, decision: Decision
 ) -> tuple[list[Operation], frozenset[str]]:
     """The operations that may be recorded, and the keys of those that a brake holds."""
-    operations = [op for op in decision.operations if _may_be_made(desk, row, op.kind, book)]
-    held = desk.brakes.unprovoked(row, has_ticket, operations, book.mapping.version)
+    operations = [op for op in decision.operations if _may_be_made(context, row, op.kind, book)]
+    held = context.brakes.unprovoked(row, has_ticket, operations, book.mapping.version)
     return operations, held
 
 
-def _may_be_made(desk: Desk, row: IncidentRecord, kind: str, book: Rulebook) -> bool:
+def _may_be_made(context: EngineContext, row: IncidentRecord, kind: str, book: Rulebook) -> bool:
     """A create waits until it was searched whether an incident may have a ticket that we do not know.
 
     That is one older than the ledger, and any where other tools make tickets too. After a restore, the
@@ -146,9 +148,9 @@ def _may_be_made(desk: Desk, row: IncidentRecord, kind: str, book: Rulebook) -> 
     """
     if kind not in CREATES:
         return True
-    older = row.created_at < desk.ledger.born
+    older = row.created_at < context.ledger.born
     if kind != Kind.CREATE_TICKET:
-        return not (older and desk.patient)
+        return not (older and context.awaiting_search_index)
     return row.searched or not (older or book.mapping.coexist is Coexist.ADOPT)
 
 

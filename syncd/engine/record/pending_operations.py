@@ -18,7 +18,7 @@ from syncd.ledger.store.decisions import Amendment
 from syncd.policy.case import Case, Decision
 from syncd.policy.notify.duty_comments import STEP
 
-BESIDE = "beside"
+COMPANION = "companion"
 """In the meaning of what accompanies a state operation: that one's aspect."""
 
 
@@ -82,7 +82,7 @@ def _gone(
         kind = Kind(row.kind)
         if kind in listed and (case.restricted or listed[kind]):
             yield row, "not sent: what it would have copied is not there any more"
-        elif row.meaning.get(BESIDE) is not None:
+        elif row.meaning.get(COMPANION) is not None:
             yield row, "not sent: what it speaks of did not happen"
         elif row.meaning.get(STEP) is not None:
             yield row, "not sent: it is not so any more"
@@ -91,7 +91,7 @@ def _gone(
 def _passed_over(waiting: Iterable[OperationRecord]) -> Iterator[OperationRecord]:
     last: dict[str, OperationRecord] = {}
     for row in waiting:
-        if row.kind != Kind.SAY_ON_TICKET:
+        if row.kind != Kind.COMMENT_ON_TICKET:
             continue
         subject = str(row.meaning.get("subject"))
         if subject in last:

@@ -28,7 +28,7 @@ OURSELVES = "syncd"
 EARLY = timedelta(seconds=1)
 """A timer may be this much before its moment: seconds are rounded."""
 
-Rest = dict[str, Any]
+Fingerprint = dict[str, Any]
 
 
 class UpTo(NamedTuple):
@@ -112,7 +112,7 @@ class Brakes:
         return judgement.freed
 
 
-def rest_of(row: IncidentRecord, version: str, again: float | None, now: datetime) -> Rest:
+def settled_fingerprint(row: IncidentRecord, version: str, again: float | None, now: datetime) -> Fingerprint:
     """What an incident looks like for which nothing is left to do, under which rules, and until when.
 
     `again`: seconds from `now` after which the passing of time alone may ask for something.
@@ -131,8 +131,8 @@ def print_of(row: IncidentRecord) -> str:
 
 def _same_as_at_rest(row: IncidentRecord, version: str, now: datetime) -> bool:
     """Whether an incident looks as it did when nothing was left to do, and it is not time that passed."""
-    rest = row.rest
-    if rest is None or rest["print"] != print_of(row):
+    fingerprint = row.settled_fingerprint
+    if fingerprint is None or fingerprint["print"] != print_of(row):
         return False
-    due = rest["until"] is not None and now >= datetime.fromisoformat(rest["until"]) - EARLY
-    return not (due and rest["rules"] == version)
+    due = fingerprint["until"] is not None and now >= datetime.fromisoformat(fingerprint["until"]) - EARLY
+    return not (due and fingerprint["rules"] == version)

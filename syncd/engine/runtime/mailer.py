@@ -10,7 +10,7 @@ from syncd.remote.ports import Mail
 
 
 @dataclass(frozen=True)
-class Post:
+class Mailer:
     """`sender` is an address, or `Name <address>`. `loopback`: the services are on this machine, so that
     example addresses may be written to. `nobody`: mail becomes files that nobody receives. `operator` is
     who is told when the daemon itself is in trouble.

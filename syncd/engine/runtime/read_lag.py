@@ -16,7 +16,7 @@ LONGEST_AWAITED = 86_400.0
 INDEX, BULK = "index", "bulk"
 
 
-class Lags:
+class ReadLags:
     """Delays between a create's answer and the first time that it was seen, by way of seeing."""
 
     def __init__(self, clock: Clock) -> None:

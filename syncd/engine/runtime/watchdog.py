@@ -19,7 +19,7 @@ LONGEST_CYCLE = 6 * 3600.0
 """Seconds that one cycle may take: the first backfill of a large account takes hours, no more."""
 
 
-class Pulse:
+class Watchdog:
     """The steps of one loop; all times are seconds on the boot-time clock."""
 
     def __init__(self, clock: Clock, poll_seconds: float) -> None:

@@ -12,7 +12,7 @@ from threading import Lock
 _RUN = 1_000_000_000
 
 
-class Moments:
+class LogicalClock:
     """The counter of one run of the executor."""
 
     def __init__(self, run: int) -> None:

@@ -113,7 +113,7 @@ def _waive(session: Session, arguments: dict[str, Any], place: Place, now: datet
     )
     session.add(waiver)
     data = {"duty": duty, "subject": waiver.subject, "until": until.isoformat()}
-    _say(session, "waiver.given", place, now, who, reason, data)
+    _audit(session, "waiver.given", place, now, who, reason, data)
     words = " and ".join(sorted({one.kind for one in running}))
     return f"waived for {place.words} until {until:%Y-%m-%d %H:%M} UTC: {words}"
 
@@ -137,7 +137,7 @@ def _unwaive(session: Session, arguments: dict[str, Any], place: Place, now: dat
         row.ended_at, row.ended_by = now, who
         session.add(row)
         data = {"duty": row.duty, "subject": row.subject, "until": row.until.isoformat()}
-        _say(session, "waiver.ended", place, now, who, str(arguments["reason"]), data)
+        _audit(session, "waiver.ended", place, now, who, str(arguments["reason"]), data)
     return f"{len(rows)} waiver{'s' if len(rows) > 1 else ''} of {place.words} ended"
 
 
@@ -155,7 +155,7 @@ def _correct(session: Session, arguments: dict[str, Any], place: Place, now: dat
         row.corrected = reason
         session.add(row)
         data = {"duty": row.kind, "subject": row.subject, "clock": row.clock}
-        _say(session, "duty.corrected", place, now, who, reason, data)
+        _audit(session, "duty.corrected", place, now, who, reason, data)
     stood = STATE_WORDS[DutyState(wrong[0].state)]
     return f"the breach of {wrong[0].kind} for {place.words} ({stood}) is corrected; both stay on record"
 
@@ -182,13 +182,13 @@ def _latest(session: Session, place: Place, duty: str | None) -> list[DutyRow]:
 
 def _is_owner(session: Session, place: Place, who: str) -> bool:
     """Whether who speaks is the owner of what is owed, by name, address or account id."""
-    paper = place.item or session.get(PostmortemRow, place.incident.id)
-    owner = (paper.snapshot or {}).get("assignee") if paper else None
+    duty_issue = place.item or session.get(PostmortemRow, place.incident.id)
+    owner = (duty_issue.snapshot or {}).get("assignee") if duty_issue else None
     known = {str(value).casefold() for value in (owner or {}).values() if isinstance(value, str) and value}
     return who.strip().casefold() in known
 
 
-def _say(
+def _audit(
     session: Session, kind: str, place: Place, now: datetime, who: str, reason: str, data: dict[str, Any]
 ) -> None:
     said = {**data, "by": audit.salted(session, who), "why": audit.salted(session, reason)}

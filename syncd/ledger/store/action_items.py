@@ -17,8 +17,8 @@ from syncd.domain.ticket import Issue
 from syncd.ledger.database.connection import Transactions
 from syncd.ledger.records import IncidentRecord
 from syncd.ledger.store import audit
-from syncd.ledger.store.change_queue import look_again_in
-from syncd.ledger.store.intake import StorageRules, keep_paper_in
+from syncd.ledger.store.change_queue import notice_changes_in
+from syncd.ledger.store.intake import StorageRules, store_duty_issue_in
 from syncd.ledger.store.loading import record_of
 from syncd.ledger.store.membership import counting, ends_of, of_ours, on_record_among, whose
 from syncd.ledger.store.tables import ActionItemRow, IncidentRow, PostmortemRow, TicketRow
@@ -57,7 +57,7 @@ def seek_items(ledger: Transactions, incident_id: str, now: datetime) -> Beside:
         ends = _ends(session, row.id)
         near = {issue_id for end, _ in ends for issue_id in end.subtasks}
         near |= {link.other_id for end, _ in ends for link in end.links}
-        known = set(row.beside) | on_record_among(session, sorted(near))
+        known = set(row.non_items) | on_record_among(session, sorted(near))
         return Beside(ends, tuple(sorted(near - known)))
 
 
@@ -81,7 +81,7 @@ def _hand_over(session: Session, row: IncidentRow, now: datetime) -> None:
         kind, data = "item.handed_over", {"from": row.id}
         audit.append(session, now, kind, incident=target.id, issue=item.issue_id, data={**data})
     if items:
-        look_again_in(session, [target.id], now, 0, "action items of a merged incident")
+        notice_changes_in(session, [target.id], now, 0, "action items of a merged incident")
 
 
 def store_beside(
@@ -92,7 +92,7 @@ def store_beside(
     issues: Iterable[Issue],
     missing: Collection[str],
     ends: Sequence[End],
-    moment: int,
+    read_seq: int,
     now: datetime,
 ) -> None:
     """Store the action items among issues that hang on an incident, and remember which are none.
@@ -104,9 +104,9 @@ def store_beside(
         if row is None:
             return
         for issue in issues:
-            _keep_neighbour(session, rules, follow_ups, row, issue, moment, now)
+            _keep_neighbour(session, rules, follow_ups, row, issue, read_seq, now)
         for issue_id in missing:
-            sure = any(certain(issue_id, end, papers, follow_ups) for end, papers in ends)
+            sure = any(certain(issue_id, end, duty_issues, follow_ups) for end, duty_issues in ends)
             _keep_unseen(session, row, issue_id, ends, sure, now)
 
 
@@ -116,7 +116,7 @@ def _keep_neighbour(
     follow_ups: FollowUps,
     row: IncidentRow,
     issue: Issue,
-    moment: int,
+    read_seq: int,
     now: datetime,
 ) -> bool:
     """Store an issue that hangs on an incident if it is an action item; return whether it is one."""
@@ -128,9 +128,9 @@ def _keep_neighbour(
     item = session.get(ActionItemRow, issue.id)
     if item is None:
         item = _new(session, counts, issue.id, issue.key, source, now)
-    row.beside = [issue_id for issue_id in row.beside if issue_id != issue.id]
+    row.non_items = [issue_id for issue_id in row.non_items if issue_id != issue.id]
     session.add(row)
-    keep_paper_in(session, rules, item, issue, moment, now, fresh=True)
+    store_duty_issue_in(session, rules, item, issue, read_seq, now, fresh=True)
     return True
 
 
@@ -147,7 +147,7 @@ def _new(
     )
     session.add(item)
     audit.append(session, now, "item.found", incident=row.id, issue=issue_id, data={"source": source})
-    look_again_in(session, [row.id], now, 0, "an action item was found")
+    notice_changes_in(session, [row.id], now, 0, "an action item was found")
     return item
 
 
@@ -165,8 +165,8 @@ def _keep_unseen(
 
 
 def _pass_over(session: Session, row: IncidentRow, issue_id: str) -> None:
-    if issue_id not in row.beside:
-        row.beside = [*row.beside, issue_id]
+    if issue_id not in row.non_items:
+        row.non_items = [*row.non_items, issue_id]
         session.add(row)
 
 
@@ -183,7 +183,7 @@ def neighbours_among(ledger: Transactions, issues: Iterable[Issue]) -> list[Neig
 def is_no_item(ledger: Transactions, neighbour: Neighbour, follow_ups: FollowUps) -> bool:
     """Return True if an issue was passed over before and would be again."""
     issue = neighbour.issue
-    if issue.id not in neighbour.incident.beside:
+    if issue.id not in neighbour.incident.non_items:
         return False
     with ledger.read() as session:
         row = session.get(IncidentRow, neighbour.incident.id)
@@ -197,7 +197,7 @@ def store_neighbour(
     rules: StorageRules,
     follow_ups: FollowUps,
     neighbour: Neighbour,
-    moment: int,
+    read_seq: int,
     now: datetime,
 ) -> None:
     """Store an issue that changed beside an incident; an action item brings its incident a change notice."""
@@ -205,6 +205,6 @@ def store_neighbour(
         row = session.get(IncidentRow, neighbour.incident.id)
         if row is None:
             return
-        if _keep_neighbour(session, rules, follow_ups, row, neighbour.issue, moment, now):
+        if _keep_neighbour(session, rules, follow_ups, row, neighbour.issue, read_seq, now):
             counts = counting(session, row).id
-            look_again_in(session, [counts], now, 0, "an issue beside it changed")
+            notice_changes_in(session, [counts], now, 0, "an issue beside it changed")

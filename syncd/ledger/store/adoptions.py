@@ -21,11 +21,11 @@ from syncd.domain.ticket import Issue
 from syncd.ledger.database.connection import Transactions
 from syncd.ledger.records import IncidentRecord
 from syncd.ledger.store import audit
-from syncd.ledger.store.change_queue import look_again_in
-from syncd.ledger.store.intake import StorageRules, keep_issue_in, keep_paper_in
+from syncd.ledger.store.change_queue import notice_changes_in
+from syncd.ledger.store.intake import StorageRules, store_duty_issue_in, store_issue_in
 from syncd.ledger.store.loading import load, select_records
 from syncd.ledger.store.outbox import on_record
-from syncd.ledger.store.postmortems import papers_by_issue
+from syncd.ledger.store.postmortems import duty_issues_by_id
 from syncd.ledger.store.restored import note_succession
 from syncd.ledger.store.snapshots import tickets_by_issue_in
 from syncd.ledger.store.tables import IncidentRow, OperationRow, PostmortemRow, TicketRow
@@ -55,7 +55,7 @@ class Choice:
 class Reading:
     """When a read of Jira began, as a moment of the ledger; our time and Jira's, where that is known."""
 
-    moment: int
+    read_seq: int
     now: datetime
     jira_now: datetime | None
 
@@ -165,12 +165,12 @@ def adopt_lost(
                 ledger.begin_anew(session, reading.now)
                 logger.error("the ledger is older than what was done in its name, such as {}", issue.key)
             _adopt(session, ledger, rules, incident.id, issue, reading, by="mark")
-            look_again_in(session, [incident.id], reading.now, 0, "its ticket was found", notes=True)
+            notice_changes_in(session, [incident.id], reading.now, 0, "its ticket was found", notes=True)
             taken[incident.id] = issue
     return taken
 
 
-_UNDER_WAY = (OperationState.IN_FLIGHT, OperationState.SETTLING, OperationState.DONE)
+_UNDER_WAY = (OperationState.IN_FLIGHT, OperationState.UNKNOWN, OperationState.DONE)
 _KNOWN = select(col(OperationRow.id)).where(
     col(OperationRow.op) == bindparam("op"),
     col(OperationRow.state).in_([str(state) for state in _UNDER_WAY]),
@@ -198,7 +198,7 @@ def _adopt(
         agreed=agreed or {},
         created_at=reading.now,
     )
-    keep_issue_in(session, rules, ticket, issue, reading.moment, reading.now, reading.jira_now)
+    store_issue_in(session, rules, ticket, issue, reading.read_seq, reading.now, reading.jira_now)
     _note_earlier_ledger(session, ledger, issue, reading.now)
     _say_adopted(session, "ticket.adopted", incident_id, issue, by, reading.now)
 
@@ -217,7 +217,7 @@ def adopt_postmortem(
     """
     ids = [issue.id for issue in candidates]
     with ledger.write() as session:
-        taken = {*tickets_by_issue_in(session, ids), *papers_by_issue(session, ids)}
+        taken = {*tickets_by_issue_in(session, ids), *duty_issues_by_id(session, ids)}
         choice = choose([issue for issue in candidates if issue.id not in taken])
         issue = choice.issue
         if issue is None:
@@ -233,7 +233,7 @@ def adopt_postmortem(
             created_at=issue.created_at or reading.now,
         )
         session.add(row)
-        keep_paper_in(session, rules, row, issue, reading.moment, reading.now)
+        store_duty_issue_in(session, rules, row, issue, reading.read_seq, reading.now)
         _note_earlier_ledger(session, ledger, issue, reading.now)
         _say_adopted(session, "postmortem.adopted", incident_id, issue, choice.by, reading.now)
         return choice

@@ -28,13 +28,13 @@ from syncd.ledger.records import (
     TicketRecord,
 )
 from syncd.ledger.store import outbox
-from syncd.ledger.store.change_queue import Look, looks_of_in
+from syncd.ledger.store.change_queue import ChangeNotice, change_notices_of_in
 from syncd.ledger.store.duties import duties_of, waivers_of
 from syncd.ledger.store.known import Known, incident_and_ticket_in, items_in, open_operations_in
 from syncd.ledger.store.loaded_rules import changed_rules
 from syncd.ledger.store.loading import get, load, record_of, select_records
 from syncd.ledger.store.membership import on_record_among
-from syncd.ledger.store.postmortems import absorbed_rows
+from syncd.ledger.store.postmortems import merged_source_rows
 from syncd.ledger.store.related_rows import Tables, tables_with
 from syncd.ledger.store.tables import (
     ActionItemRow,
@@ -79,7 +79,7 @@ class CaseFacts:
 
     incident: IncidentRecord
     ticket: TicketRecord | None
-    looks: tuple[Look, ...]
+    notices: tuple[ChangeNotice, ...]
     operations: tuple[OperationRecord, ...]
     once: frozenset[str]
     pairs: tuple[MirrorPair, ...]
@@ -90,7 +90,7 @@ class CaseFacts:
     items: tuple[ActionItemRecord, ...]
     duties: tuple[Duty, ...]
     waivers: tuple[Waiver, ...]
-    absorbed: tuple[IncidentRecord, ...]
+    merged_sources: tuple[IncidentRecord, ...]
     mails: tuple[OperationRecord, ...]
     near: frozenset[str]
     approvers: frozenset[str] | None
@@ -108,7 +108,7 @@ class NoticeFacts:
     operations: tuple[OperationRecord, ...]
     once: frozenset[str]
     merged_from: tuple[str, ...]
-    absorbed: tuple[IncidentRecord, ...]
+    merged_sources: tuple[IncidentRecord, ...]
     mails: tuple[OperationRecord, ...]
 
 
@@ -121,13 +121,13 @@ def load_case(
     """
     with ledger.read() as session:
         if at_hand is not None:
-            incident, ticket, looks = at_hand.incident, at_hand.ticket, at_hand.looks
+            incident, ticket, notices = at_hand.incident, at_hand.ticket, at_hand.notices
         else:
             incident, ticket = incident_and_ticket_in(session, incident_id)
-            looks = tuple(looks_of_in(session, incident_id))
+            notices = tuple(change_notices_of_in(session, incident_id))
         if incident is None:
             return None
-        return _facts(session, incident, ticket, looks, wanted)
+        return _facts(session, incident, ticket, notices, wanted)
 
 
 def load_notices(ledger: Transactions, incident_id: str, open_mails: Collection[str]) -> NoticeFacts | None:
@@ -152,7 +152,7 @@ def load_notices(ledger: Transactions, incident_id: str, open_mails: Collection[
             ),
             once=frozenset(keys),
             merged_from=sources,
-            absorbed=_absorbed(session, incident_id) if sources else (),
+            merged_sources=_merged_sources(session, incident_id) if sources else (),
             mails=_mails(session, incident_id, keys, sources),
         )
 
@@ -161,7 +161,7 @@ def _facts(
     session: Session,
     incident: IncidentRecord,
     ticket: TicketRecord | None,
-    looks: tuple[Look, ...],
+    notices: tuple[ChangeNotice, ...],
     wanted: Wanted,
 ) -> CaseFacts:
     ident = incident.id
@@ -176,7 +176,7 @@ def _facts(
     return CaseFacts(
         incident=incident,
         ticket=ticket,
-        looks=looks,
+        notices=notices,
         operations=_open_operations(session, ident, there),
         once=frozenset(once),
         pairs=tuple(MirrorPair(**pair._mapping) for pair in pairs),
@@ -187,7 +187,7 @@ def _facts(
         items=items_in(session, ident) if ActionItemRow in there else (),
         duties=duties_of(session, ident) if DutyRow in there else (),
         waivers=waivers_of(session, ident) if WaiverRow in there else (),
-        absorbed=_absorbed(session, ident) if sources else (),
+        merged_sources=_merged_sources(session, ident) if sources else (),
         mails=_mails(session, ident, once, sources),
         near=_near(session, (ticket, postmortem)),
         approvers=_approvers(session, wanted.approvers, postmortem),
@@ -209,8 +209,8 @@ def _merged_from(session: Session, incident_id: str, there: Tables) -> tuple[str
     return tuple(session.connection().scalars(_SOURCES, {"incident": incident_id}))
 
 
-def _absorbed(session: Session, incident_id: str) -> tuple[IncidentRecord, ...]:
-    return tuple(record_of(IncidentRecord, row) for row in absorbed_rows(session, incident_id))
+def _merged_sources(session: Session, incident_id: str) -> tuple[IncidentRecord, ...]:
+    return tuple(record_of(IncidentRecord, row) for row in merged_source_rows(session, incident_id))
 
 
 def _mails(

@@ -11,87 +11,92 @@ from sqlalchemy import select as columns
 from sqlmodel import Session, col
 
 from syncd.ledger.database.connection import Transactions
-from syncd.ledger.store.tables import LookAgainRow
+from syncd.ledger.store.tables import ChangeNoticeRow
 
 
-def look_again_in(
+def notice_changes_in(
     session: Session,
     incident_ids: Iterable[str],
     now: datetime,
-    moment: int,
+    read_seq: int,
     why: str,
     *,
     notes: bool = False,
     ticket: bool = False,
 ) -> None:
-    """Note that these incidents may have changed; a read that began at `moment` or later is fresh enough.
+    """Write a change notice for each incident; a read that began at `read_seq` or later is fresh enough.
 
     `notes`: somebody wrote, edited or deleted a note. `ticket`: the ticket is to be read, not the incident.
     """
-    said = {"at": now, "moment": moment, "why": why, "notes": notes, "ticket": ticket}
+    said = {"at": now, "read_seq": read_seq, "why": why, "notes": notes, "ticket": ticket}
     rows = [{"incident_id": incident_id, **said} for incident_id in dict.fromkeys(incident_ids)]
     if rows:
-        session.connection().execute(_LOOK_AGAIN, rows)
+        session.connection().execute(_NOTICE_CHANGES, rows)
 
 
-_LOOK_AGAIN = insert(LookAgainRow)
+_NOTICE_CHANGES = insert(ChangeNoticeRow)
 
 
-def look_again(
+def notice_changes(
     ledger: Transactions,
     incident_ids: Iterable[str],
     now: datetime,
-    moment: int,
+    read_seq: int,
     why: str,
     *,
     notes: bool = False,
     ticket: bool = False,
 ) -> None:
-    """As `look_again_in`, in a transaction of its own."""
+    """As `notice_changes_in`, in a transaction of its own."""
     with ledger.write() as session:
-        look_again_in(session, incident_ids, now, moment, why, notes=notes, ticket=ticket)
+        notice_changes_in(session, incident_ids, now, read_seq, why, notes=notes, ticket=ticket)
 
 
-def awaiting_a_look_in(session: Session) -> list[str]:
+def incidents_with_notices_in(session: Session) -> list[str]:
     """Return the incidents that may have changed, the longest known first."""
-    return list(dict.fromkeys(session.connection().scalars(_AWAITING)))
+    return list(dict.fromkeys(session.connection().scalars(_WITH_NOTICES)))
 
 
-def awaiting_a_look(ledger: Transactions) -> list[str]:
+def incidents_with_notices(ledger: Transactions) -> list[str]:
     """Return the incidents that may have changed, the longest known first."""
     with ledger.read() as session:
-        return awaiting_a_look_in(session)
+        return incidents_with_notices_in(session)
 
 
-_AWAITING = columns(col(LookAgainRow.incident_id)).order_by(col(LookAgainRow.id))
+_WITH_NOTICES = columns(col(ChangeNoticeRow.incident_id)).order_by(col(ChangeNoticeRow.id))
 
 
-class Look(NamedTuple):
-    """One word about an incident (`LookAgainRow`)."""
+class ChangeNotice(NamedTuple):
+    """One change notice (`ChangeNoticeRow`)."""
 
     id: int
     at: datetime
     why: str
-    moment: int
+    read_seq: int
     notes: bool
     ticket: bool
 
 
-def looks_of_in(session: Session, incident_id: str) -> list[Look]:
+def change_notices_of_in(session: Session, incident_id: str) -> list[ChangeNotice]:
     """Return what was said about one incident and not yet looked at."""
-    return [Look(*one) for one in session.connection().execute(_LOOKS_OF, {"incident": incident_id})]
+    return [
+        ChangeNotice(*one)
+        for one in session.connection().execute(_CHANGE_NOTICES_OF, {"incident": incident_id})
+    ]
 
 
-_LOOKS_OF = columns(*(col(getattr(LookAgainRow, name)) for name in Look._fields)).where(
-    col(LookAgainRow.incident_id) == bindparam("incident")
+_CHANGE_NOTICES_OF = columns(*(col(getattr(ChangeNoticeRow, name)) for name in ChangeNotice._fields)).where(
+    col(ChangeNoticeRow.incident_id) == bindparam("incident")
 )
 
 
-def looked_in(session: Session, looks: Iterable[Look]) -> None:
-    """What was said is answered by the decision of this transaction."""
-    ids = [look.id for look in looks]
+def drop_notices_in(session: Session, change_notices: Iterable[ChangeNotice]) -> None:
+    """Drop change notices that the decision of this transaction answers."""
+    ids = [notice.id for notice in change_notices]
     if ids:
-        session.connection().execute(_LOOKED, {"ids": ids})
+        session.connection().execute(_DROP_CHANGE_NOTICES, {"ids": ids})
 
 
-_LOOKED = delete(LookAgainRow).where(col(LookAgainRow.id).in_(bindparam("ids", expanding=True)))
+_DROP_CHANGE_NOTICES = delete(ChangeNoticeRow).where(
+    col(ChangeNoticeRow.id).in_(bindparam("ids", expanding=True))
+)

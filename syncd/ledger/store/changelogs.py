@@ -17,9 +17,9 @@ from syncd.domain.history import Change
 from syncd.domain.ticket import Issue
 from syncd.ledger.database.connection import Transactions
 from syncd.ledger.store import audit
-from syncd.ledger.store.intake import StorageRules, keep_paper_in
+from syncd.ledger.store.intake import StorageRules, store_duty_issue_in
 from syncd.ledger.store.membership import ends_of
-from syncd.ledger.store.postmortems import PaperRow, papers_by_issue, save_changes
+from syncd.ledger.store.postmortems import DutyIssueRow, duty_issues_by_id, save_changes
 from syncd.ledger.store.tables import ActionItemRow, IncidentRow
 from syncd.policy.follow_ups.membership import LINK_FIELDS, ended_by
 
@@ -66,23 +66,23 @@ def store_with_changes(
     `judged` are the fields whose changes are kept beside those of owner, date, status and scope.
     """
     with ledger.write() as session:
-        rows = papers_by_issue(session, [*page.shown, *page.missing])
+        rows = duty_issues_by_id(session, [*page.shown, *page.missing])
         for issue_id, issue in page.shown.items():
             row = rows.get(issue_id)
             if row is None:
                 continue
-            keep_paper_in(session, rules, row, issue, moment, now, fresh=True)
+            store_duty_issue_in(session, rules, row, issue, moment, now, fresh=True)
             if issue_id in page.changelogs:
-                keep_changes(session, row, page.changelogs[issue_id], judged, page.began, now)
+                store_changes(session, row, page.changelogs[issue_id], judged, page.began, now)
         for issue_id in page.missing:
             row = rows.get(issue_id)
             if row is not None and row.out_of_sight_since is None:
                 row.out_of_sight_since = now
 
 
-def keep_changes(
+def store_changes(
     session: Session,
-    row: PaperRow,
+    row: DutyIssueRow,
     changelog: Iterable[Change],
     judged: Collection[str],
     until: datetime,
@@ -95,7 +95,7 @@ def keep_changes(
     for change, short in zip(changes, kept, strict=True):
         data = short.model_dump(mode="json")
         if (data["at"], data["field"], data["after"]) not in known:
-            _say(session, row, change, now)
+            _audit(session, row, change, now)
     save_changes(row, kept, until)
     if isinstance(row, ActionItemRow) and row.ended_at is not None and "ended_by" not in row.facts:
         _end(session, row, kept, now)
@@ -109,9 +109,9 @@ def without_texts(change: Change) -> Change:
     return change.model_copy(update=bare)
 
 
-def _say(session: Session, row: PaperRow, change: Change, now: datetime) -> None:
+def _audit(session: Session, row: DutyIssueRow, change: Change, now: datetime) -> None:
     what = ABOUT.get(change.field, "date")
-    paper = "item" if isinstance(row, ActionItemRow) else "postmortem"
+    subject = "item" if isinstance(row, ActionItemRow) else "postmortem"
     data: dict[str, JsonValue] = {"at": change.at.isoformat(), "field": change.field}
     if change.author is not None:
         data["by"] = audit.salted(session, change.author.id)
@@ -120,7 +120,7 @@ def _say(session: Session, row: PaperRow, change: Change, now: datetime) -> None
         if words:
             plain = what in ("date", "status")
             data[name] = words if plain else audit.salted(session, words)
-    audit.append(session, now, f"{paper}.{what}", incident=row.incident_id, issue=row.issue_id, data=data)
+    audit.append(session, now, f"{subject}.{what}", incident=row.incident_id, issue=row.issue_id, data=data)
 
 
 def _end(session: Session, row: ActionItemRow, changes: list[Change], now: datetime) -> None:

@@ -24,7 +24,7 @@ class NewTicket:
     key: str
     agreed: dict[str, JsonValue]
     refused: list[str]
-    written_moment: int
+    written_seq: int
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class NewPostmortem:
     issue_id: str
     key: str
     agreed: dict[str, JsonValue]
-    written_moment: int
+    written_seq: int
 
 
 @dataclass(frozen=True)
@@ -80,11 +80,11 @@ class Event:
 
 
 @dataclass(frozen=True)
-class LookAgain:
+class NoticeChange:
     """A change notice for the operation's incident; `ticket`: it is the ticket that is to be read."""
 
     why: str
-    moment: int = 0
+    read_seq: int = 0
     ticket: bool = False
 
 
@@ -108,7 +108,7 @@ class Change:
 
     values: dict[str, Any]
     event: Event | None = None
-    look: LookAgain | None = None
+    look: NoticeChange | None = None
     add: Operation | None = None
     incident_written: int | None = None
 
@@ -127,7 +127,7 @@ class Confirmation:
     """
 
     made: New | None = None
-    look: LookAgain | None = None
+    look: NoticeChange | None = None
     untold: Untold | None = None
     ticket: Callable[[TicketRecord], Change] | None = None
     both: Callable[[TicketRecord, bool], Change] | None = None

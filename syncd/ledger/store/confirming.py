@@ -24,17 +24,17 @@ from syncd.ledger.records import (
     TicketRecord,
 )
 from syncd.ledger.store import audit, outbox
-from syncd.ledger.store.change_queue import look_again_in
+from syncd.ledger.store.change_queue import notice_changes_in
 from syncd.ledger.store.confirmation import (
     Change,
     Confirmation,
     Confirmed,
     Event,
-    LookAgain,
     New,
     NewActionItem,
     NewPair,
     NewTicket,
+    NoticeChange,
     Untold,
 )
 from syncd.ledger.store.decisions import tell_lead_in
@@ -113,8 +113,8 @@ def store(
     return Confirmed(issue if confirmation.public else None)
 
 
-def _look(session: Session, operation: OperationRecord, look: LookAgain, now: datetime) -> None:
-    look_again_in(session, [operation.incident_id], now, look.moment, look.why, ticket=look.ticket)
+def _look(session: Session, operation: OperationRecord, look: NoticeChange, now: datetime) -> None:
+    notice_changes_in(session, [operation.incident_id], now, look.read_seq, look.why, ticket=look.ticket)
 
 
 def _say(
@@ -155,7 +155,7 @@ def _store_new(session: Session, operation: OperationRecord, new: New, now: date
         "project": new.key.rpartition("-")[0],
         "origin": "operation",
         "agreed": new.agreed,
-        "written_moment": new.written_moment,
+        "written_seq": new.written_seq,
         "created_at": now,
     }
     if isinstance(new, NewTicket):
@@ -201,7 +201,7 @@ def _change_ticket(
         if incident is not None:
             change = confirmation.both(ticket, incident.restricted)
             if change.incident_written is not None:
-                incident.written_moment = change.incident_written
+                incident.written_seq = change.incident_written
             _apply(session, operation, row, change, now)
     return ticket
 

@@ -12,7 +12,7 @@ from syncd.ledger.database.connection import Transactions
 from syncd.ledger.records import OperationRecord
 from syncd.ledger.store.confirmation import Confirmation
 from syncd.ledger.store.confirming import finish_done, store
-from syncd.ledger.store.intake import StorageRules, keep_issue_in
+from syncd.ledger.store.intake import StorageRules, store_issue_in
 from syncd.ledger.store.snapshots import incidents_of
 from syncd.ledger.store.tables import TicketRow
 
@@ -53,8 +53,8 @@ def confirm_batch(
         for one in made:
             ticket = tickets[one.operation.incident_id]
             # the read began after the create was answered, so it is later than our write
-            ticket.written_moment = moment - 1
-            keep_issue_in(session, rules, ticket, one.issue, moment, now, jira_now)
+            ticket.written_seq = moment - 1
+            store_issue_in(session, rules, ticket, one.issue, moment, now, jira_now)
             if one.status == one.issue.status.id:
                 ticket.agreed = {**ticket.agreed, **one.agreed}
                 ticket.placed_status = one.issue.status.id

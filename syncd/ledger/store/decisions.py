@@ -22,7 +22,7 @@ from syncd.domain.operation.keys import object_of_ticket
 from syncd.ledger.database.connection import Transactions
 from syncd.ledger.records import IncidentRecord, OperationRecord, TicketRecord
 from syncd.ledger.store import audit, outbox
-from syncd.ledger.store.change_queue import Look, looked_in
+from syncd.ledger.store.change_queue import ChangeNotice, drop_notices_in
 from syncd.ledger.store.duties import save_duties, save_label_waivers
 from syncd.ledger.store.loading import get, record_of
 from syncd.ledger.store.postmortems import with_spell
@@ -64,18 +64,18 @@ class Judged:
     """A decision with what is kept beside it.
 
     `read` is the incident as the decision saw it, `restricted` and `has_ticket` what its case said. `since`
-    is since when it has its `severity`. `rest` is what it looks like while nothing is left to do.
+    is since when it has its `severity`. `settled_fingerprint` is how it looks while nothing is left to do.
     """
 
     read: IncidentRecord
     restricted: bool
     has_ticket: bool
     decision: Decision
-    looks: tuple[Look, ...]
+    notices: tuple[ChangeNotice, ...]
     severity: str
     assumed: bool
     since: datetime
-    rest: dict[str, JsonValue]
+    settled_fingerprint: dict[str, JsonValue]
     version: str
 
 
@@ -88,7 +88,7 @@ class Recorded:
 
 
 def record(ledger: Transactions, judged: Judged, rules: Rules, now: datetime) -> Recorded | None:
-    """Write a decision down: its operations, what is agreed, how the duties stand; answer its looks.
+    """Write a decision down: its operations, what is agreed, how the duties stand; answer its change notices.
 
     None where the incident became restricted meanwhile: the decision may hold texts.
     """
@@ -97,7 +97,7 @@ def record(ledger: Transactions, judged: Judged, rules: Rules, now: datetime) ->
         incident = _still_as_read(session, judged)
         if incident is None:
             return None
-        looked_in(session, judged.looks)
+        drop_notices_in(session, judged.notices)
         ticket = get(session, TicketRecord, incident.id) if judged.has_ticket else None
         operations, held = rules.allowed(incident, ticket is not None, decision)
         rows = outbox.open_of(session, incident.id)
@@ -117,7 +117,7 @@ def record_unseen(
     rules: Rules,
     now: datetime,
 ) -> Recorded | None:
-    """Write down what the ticket needs, where what follows the incident cannot be read; the looks stay open.
+    """Store what the ticket needs where what follows the incident cannot be read; the notices stay.
 
     `decide` decides that, given the open operations. What waits stays as it is, except what this replaces.
     None where the incident became restricted meanwhile.
@@ -154,17 +154,17 @@ def record_notices(
         _amend(session, rows, amendments(_records(rows)), now)
 
 
-def answer_looks(ledger: Transactions, looks: Iterable[Look]) -> None:
+def drop_notices(ledger: Transactions, notices: Iterable[ChangeNotice]) -> None:
     """Note that these change notices ask for nothing."""
     with ledger.write() as session:
-        looked_in(session, looks)
+        drop_notices_in(session, notices)
 
 
 def _still_as_read(session: Session, judged: Judged) -> IncidentRecord | None:
     """The incident as it stands; None where it is gone, or restricted unknown to the decision."""
     read = judged.read
     stands = session.connection().execute(_SINCE, {"incident": read.id}).first()
-    unchanged = stands == (read.moment, read.restricted, read.notes_moment, read.finished)
+    unchanged = stands == (read.read_seq, read.restricted, read.notes_read_seq, read.finished)
     incident = read if unchanged else get(session, IncidentRecord, read.id)
     if incident is None or (incident.restricted and not judged.restricted):
         return None
@@ -172,9 +172,9 @@ def _still_as_read(session: Session, judged: Judged) -> IncidentRecord | None:
 
 
 _SINCE = columns(
-    col(IncidentRow.moment),
+    col(IncidentRow.read_seq),
     col(IncidentRow.restricted),
-    col(IncidentRow.notes_moment),
+    col(IncidentRow.notes_read_seq),
     col(IncidentRow.finished),
 ).where(col(IncidentRow.id) == bindparam("incident"))
 
@@ -190,7 +190,7 @@ def _amend(
     for amendment in amendments:
         row = by_id[amendment.operation.id]
         if amendment.renew is not None:
-            outbox.say_anew(session, row, amendment.renew, now)
+            outbox.renew(session, row, amendment.renew, now)
         if amendment.drop is not None:
             outbox.finish(session, row, OperationState.DROPPED, now, why=amendment.drop)
 
@@ -304,12 +304,14 @@ def _keep_verdict(
     values: dict[str, Any] = {
         "severity": judged.severity,
         "assumed": judged.assumed,
-        "would": list(decision.would),
-        "silence": decision.silence,
+        "dry_run_notes": list(decision.dry_run_notes),
+        "noise_rule": decision.noise_rule,
         "finished": over and not left,
-        "spells": with_spell(incident.spells, judged.severity, judged.since),
+        "severity_periods": with_spell(incident.severity_periods, judged.severity, judged.since),
         "due_at": None if again is None else now + timedelta(seconds=again),
-        "rest": incident.rest if left or decision.operations else judged.rest,
+        "settled_fingerprint": incident.settled_fingerprint
+        if left or decision.operations
+        else judged.settled_fingerprint,
     }
     changed = {name: value for name, value in values.items() if value != getattr(incident, name)}
     if changed:

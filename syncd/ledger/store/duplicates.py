@@ -1,4 +1,4 @@
-"""Two issues that one operation made: what the nightly sweep stores of them."""
+"""Two issues that one operation made: what the nightly duplicate search stores of them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from syncd.ledger.store import audit, outbox
 from syncd.ledger.store.key_values import get_cursor_in, set_cursor_in
 from syncd.ledger.store.tables import IncidentRow, PostmortemRow, TicketRow
 
-_CURSOR = "sweep"
+_KEY = "duplicates"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Swept:
 def last_sweep(ledger: Transactions) -> datetime | None:
     """Return when the last sweep ended (UTC), None where there was none."""
     with ledger.read() as session:
-        at = get_cursor_in(session, _CURSOR).get("at")
+        at = get_cursor_in(session, _KEY).get("at")
     return datetime.fromisoformat(str(at)) if at is not None else None
 
 
@@ -56,7 +56,7 @@ def store_sweep(ledger: Transactions, duplicates: Sequence[Duplicate], now: date
     incidents: list[str] = []
     fresh: list[Duplicate] = []
     with ledger.write() as session:
-        before = get_cursor_in(session, _CURSOR).get("seen")
+        before = get_cursor_in(session, _KEY).get("seen")
         seen: dict[str, Any] = {**before} if isinstance(before, dict) else {}
         for duplicate in duplicates:
             incident = session.get(IncidentRow, duplicate.incident)
@@ -64,14 +64,14 @@ def store_sweep(ledger: Transactions, duplicates: Sequence[Duplicate], now: date
                 seen[duplicate.younger] = duplicate.older
                 fresh.append(duplicate)
                 data = {"older": duplicate.older, "younger": duplicate.younger}
-                audit.append(session, now, "double.found", incident=incident.id, data={**data})
+                audit.append(session, now, "duplicate.found", incident=incident.id, data={**data})
             why = "its incident is not on record" if incident is None else _settle(session, duplicate, now)
             if why:
                 keys = {"older": duplicate.older_key, "younger": duplicate.younger_key}
                 left.append({**keys, "reason": why})
             else:
                 incidents.append(duplicate.incident)
-        set_cursor_in(session, _CURSOR, at=now.isoformat(), seen=seen, left=left)
+        set_cursor_in(session, _KEY, at=now.isoformat(), seen=seen, left=left)
     return Swept(tuple(incidents), tuple(fresh))
 
 

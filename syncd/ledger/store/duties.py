@@ -20,7 +20,7 @@ _OF_A_DUTY = (
     "due_at",
     "was_due_at",
     "reason",
-    "way_out",
+    "remedy",
     "rule",
     "met_at",
     "met_by",
@@ -71,12 +71,12 @@ def save_duties(session: Session, incident_id: str, duties: Iterable[Duty], now:
         for name in _OF_A_DUTY:
             setattr(row, name, getattr(duty, name))
         session.add(row)
-        _say(session, incident_id, duty, before, now)
+        _audit(session, incident_id, duty, before, now)
         changed.append(duty)
     return changed
 
 
-def _say(session: Session, incident_id: str, duty: Duty, before: str | None, now: datetime) -> None:
+def _audit(session: Session, incident_id: str, duty: Duty, before: str | None, now: datetime) -> None:
     data: dict[str, JsonValue] = {
         "duty": duty.kind,
         "subject": duty.subject,
@@ -133,7 +133,7 @@ def save_label_waivers(session: Session, incident_id: str, waivers: Iterable[Wai
         row = row or WaiverRow(incident_id=incident_id, **waiver.model_dump())
         row.ended_at = waiver.ended_at
         session.add(row)
-        _say_waiver(session, incident_id, waiver, kind, now)
+        _audit_waiver(session, incident_id, waiver, kind, now)
 
 
 def save_rebuilt(
@@ -169,10 +169,10 @@ def save_rebuilt(
         if (waiver.duty, waiver.subject, waiver.at) in known_waivers:
             continue
         session.add(WaiverRow(incident_id=incident_id, **waiver.model_dump()))
-        _say_waiver(session, incident_id, waiver, "waiver.rebuilt", now)
+        _audit_waiver(session, incident_id, waiver, "waiver.rebuilt", now)
 
 
-def _say_waiver(session: Session, incident_id: str, waiver: Waiver, kind: str, now: datetime) -> None:
+def _audit_waiver(session: Session, incident_id: str, waiver: Waiver, kind: str, now: datetime) -> None:
     said: dict[str, JsonValue] = {
         "duty": waiver.duty,
         "until": waiver.end.isoformat(),

@@ -26,9 +26,9 @@ from syncd.ledger.store import audit
 from syncd.ledger.store.loading import record_of
 from syncd.ledger.store.tables import (
     ActionItemRow,
-    CursorRow,
     DutyRow,
     IncidentRow,
+    KeyValueRow,
     OperationRow,
     PersonRow,
     PostmortemRow,
@@ -42,16 +42,16 @@ SOMEBODY = "somebody"
 """What stands for a name or an address that was forgotten."""
 
 _PLACES: dict[type[SQLModel], tuple[str, ...]] = {
-    IncidentRow: ("snapshot", "notes", "log", "would", "silence"),
+    IncidentRow: ("snapshot", "notes", "log", "dry_run_notes", "noise_rule"),
     TicketRow: ("agreed", "snapshot", "closed"),
     PostmortemRow: ("agreed", "snapshot", "changes", "follow_ups"),
     ActionItemRow: ("facts", "snapshot", "changes"),
-    DutyRow: ("reason", "way_out", "met_by", "corrected"),
+    DutyRow: ("reason", "remedy", "met_by", "corrected"),
     WaiverRow: ("by", "reason", "ended_by"),
     OperationRow: ("meaning", "reason", "rendered", "error"),
     ReportRunRow: ("figures", "rows"),
     RequestRow: ("arguments", "asked_by", "progress", "result"),
-    CursorRow: ("value",),
+    KeyValueRow: ("value",),
 }
 """Where people and what they wrote stand, by table; every other column holds ids, keys, states and times."""
 
@@ -225,13 +225,16 @@ def _one(
     incident = row.id if isinstance(row, IncidentRow) else getattr(row, "incident_id", None)
     if _left(row, incident, not_over, done):
         return
-    rested = isinstance(row, IncidentRow) and (row.rest or {}).get("print") == print_of(
+    rested = isinstance(row, IncidentRow) and (row.settled_fingerprint or {}).get("print") == print_of(
         record_of(IncidentRecord, row)
     )
     for column, found in changes.items():
         setattr(row, column, found)
     if isinstance(row, IncidentRow) and rested:
-        row.rest = {**(row.rest or {}), "print": print_of(record_of(IncidentRecord, row))}
+        row.settled_fingerprint = {
+            **(row.settled_fingerprint or {}),
+            "print": print_of(record_of(IncidentRecord, row)),
+        }
     done.rows += 1
     done.texts += whom.texts - before
     if incident is not None:

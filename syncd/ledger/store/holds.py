@@ -22,7 +22,7 @@ from syncd.domain.operation import Kind, OperationState, Target
 from syncd.ledger.database.connection import Transactions
 from syncd.ledger.store import audit, outbox
 from syncd.ledger.store.key_values import drop_cursor_in, get_cursor_in, set_cursor_in
-from syncd.ledger.store.tables import CursorRow, IncidentRow, LookAgainRow, OperationRow, TicketRow
+from syncd.ledger.store.tables import ChangeNoticeRow, IncidentRow, KeyValueRow, OperationRow, TicketRow
 
 FIRST_LOAD_AT_MOST = 50
 """Tickets that a new ledger may make unasked."""
@@ -43,7 +43,7 @@ class FirstLoad(StrEnum):
 
 
 @dataclass(frozen=True)
-class Standing:
+class DaemonStatus:
     """What holds writes back now: how far the first load is, since when a mass is held, what is paused."""
 
     first_load: FirstLoad
@@ -51,15 +51,15 @@ class Standing:
     pauses: dict[str, Data]
 
 
-def standing(ledger: Transactions) -> Standing:
+def standing(ledger: Transactions) -> DaemonStatus:
     """Return what holds writes back now."""
     with ledger.read() as session:
         return standing_in(session)
 
 
-def standing_in(session: Session) -> Standing:
+def standing_in(session: Session) -> DaemonStatus:
     """Return what holds writes back as of this transaction."""
-    return Standing(first_load(session), mass_since(session), pauses(session))
+    return DaemonStatus(first_load(session), mass_since(session), pauses(session))
 
 
 def may_leave(ledger: Transactions, target: str) -> bool:
@@ -76,8 +76,8 @@ def may_leave_in(session: Session, target: str) -> bool:
     return FirstLoad(str(state)) is FirstLoad.PASSED and not isinstance(paused, dict)
 
 
-_BRAKES = columns(col(CursorRow.name), col(CursorRow.value)).where(
-    col(CursorRow.name).in_([literal(_FIRST_LOAD), literal(_PAUSE)])
+_BRAKES = columns(col(KeyValueRow.name), col(KeyValueRow.value)).where(
+    col(KeyValueRow.name).in_([literal(_FIRST_LOAD), literal(_PAUSE)])
 )
 
 
@@ -147,8 +147,8 @@ def _undecided(session: Session) -> int:
     """Claimed incidents without a ticket that nobody has decided on."""
     creates = select(OperationRow.incident_id).where(OperationRow.kind == Kind.CREATE_TICKET)
     return session.exec(
-        select(func.count(col(LookAgainRow.incident_id).distinct()))
-        .join(IncidentRow, col(IncidentRow.id) == col(LookAgainRow.incident_id))
+        select(func.count(col(ChangeNoticeRow.incident_id).distinct()))
+        .join(IncidentRow, col(IncidentRow.id) == col(ChangeNoticeRow.incident_id))
         .where(
             col(IncidentRow.team).is_not(None),
             col(IncidentRow.id).not_in(select(TicketRow.incident_id)),

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from syncd.domain.history import Turn
+from syncd.domain.history import StateChange
 from syncd.domain.incident import Incident
 from syncd.ledger.records import IncidentRecord
 from syncd.ledger.store.tables import IncidentRow
-from syncd.policy.time.state_changes import Entry, turns_of
+from syncd.policy.time.state_changes import Entry, state_changes_of
 
 
-def turns_known(row: IncidentRow | IncidentRecord, incident: Incident) -> tuple[Turn, ...] | None:
+def known_state_changes(
+    row: IncidentRow | IncidentRecord, incident: Incident
+) -> tuple[StateChange, ...] | None:
     """An incident's turns out of its log; None where the log was not read since it changed."""
-    if row.log is None or row.log_moment < row.news_moment:
+    if row.log is None or row.log_read_seq < row.changed_seq:
         return None
     entries = [Entry(kind=one["kind"], at=one["at"], agent=one.get("agent", "")) for one in row.log]
-    return turns_of(entries, incident)
+    return state_changes_of(entries, incident)

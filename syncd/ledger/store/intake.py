@@ -18,8 +18,8 @@ from syncd.domain.base import JsonValue
 from syncd.domain.incident import Incident, Note
 from syncd.domain.mapping.after_incident import FollowUps
 from syncd.domain.ticket import Comment, Issue
-from syncd.ledger.store.membership import keep_belonging
-from syncd.ledger.store.postmortems import PaperRow
+from syncd.ledger.store.membership import store_membership
+from syncd.ledger.store.postmortems import DutyIssueRow
 from syncd.ledger.store.restrict import restrict
 from syncd.ledger.store.snapshots import Ahead, save_incident, save_issue, save_notes
 from syncd.ledger.store.tables import ActionItemRow, IncidentRow, PostmortemRow, TicketRow
@@ -61,36 +61,36 @@ class StorageRules(Protocol):
         ...
 
 
-def keep_incident_in(
+def store_incident_in(
     session: Session,
     rules: StorageRules,
     incident: Incident,
-    moment: int,
+    read_seq: int,
     now: datetime,
     team: str | None,
     ahead: Ahead | None = None,
 ) -> IncidentRow | None:
     """Store an incident as read; return its row if that was news, else None."""
 
-    def border(read: Incident, restricted: bool) -> tuple[Incident, str | None]:
+    def intake(read: Incident, restricted: bool) -> tuple[Incident, str | None]:
         return rules.incident(read, team, restricted)
 
-    return save_incident(session, incident, moment, now, team, border, ahead)
+    return save_incident(session, incident, read_seq, now, team, intake, ahead)
 
 
-def keep_notes_in(
-    session: Session, rules: StorageRules, row: IncidentRow, notes: Iterable[Note], moment: int
+def store_notes_in(
+    session: Session, rules: StorageRules, row: IncidentRow, notes: Iterable[Note], read_seq: int
 ) -> None:
     """Store the notes of an incident as listed; none of a restricted one."""
-    save_notes(session, row, rules.notes(notes, row.team), moment)
+    save_notes(session, row, rules.notes(notes, row.team), read_seq)
 
 
-def keep_issue_in(
+def store_issue_in(
     session: Session,
     rules: StorageRules,
     row: TicketRow,
     issue: Issue,
-    moment: int,
+    read_seq: int,
     now: datetime,
     jira_now: datetime | None,
     *,
@@ -106,15 +106,15 @@ def keep_issue_in(
         why = rules.restricted_by_person(issue, team)
         if why is not None:
             _restrict_known(session, rules, incident, why, now)
-    return save_issue(session, row, rules.issue(issue, team), moment, jira_now, fresh=fresh)
+    return save_issue(session, row, rules.issue(issue, team), read_seq, jira_now, fresh=fresh)
 
 
-def keep_paper_in(
+def store_duty_issue_in(
     session: Session,
     rules: StorageRules,
-    row: PaperRow,
+    row: DutyIssueRow,
     issue: Issue,
-    moment: int,
+    read_seq: int,
     now: datetime,
     *,
     fresh: bool = False,
@@ -128,11 +128,11 @@ def keep_paper_in(
     asked, text = "description" in issue.fields, issue.fields.get("description")
     fields = {name: value for name, value in issue.fields.items() if name != "description"}
     masked = rules.issue(issue.model_copy(update={"fields": fields}), team)
-    news = save_issue(session, row, masked, moment, fresh=fresh)
+    news = save_issue(session, row, masked, read_seq, fresh=fresh)
     membership = rules.membership(team)
-    if membership is not None and isinstance(row, ActionItemRow) and row.moment == moment:
-        news = keep_belonging(session, row, issue, membership, now) or news
-    if asked and isinstance(row, PostmortemRow) and incident is not None and row.moment == moment:
+    if membership is not None and isinstance(row, ActionItemRow) and row.read_seq == read_seq:
+        news = store_membership(session, row, issue, membership, now) or news
+    if asked and isinstance(row, PostmortemRow) and incident is not None and row.read_seq == read_seq:
         follow_ups: list[dict[str, JsonValue]] = []
         if isinstance(text, str) and not incident.restricted:
             follow_ups = rules.follow_ups(text, team)
@@ -142,7 +142,7 @@ def keep_paper_in(
     return news
 
 
-def keep_comments_in(
+def store_comments_in(
     session: Session, rules: StorageRules, incident_id: str, comments: Iterable[Comment]
 ) -> None:
     """Store a ticket's comments as listed, where its snapshot still lacks them; none of a restricted one."""

@@ -1,4 +1,4 @@
-"""Cursors: how far something was read, and other single values that outlive the process, by name.
+"""Values by key: how far something was read, and other single values that outlive the process.
 
 They are asked for several times in each cycle, so they pass by the session's objects: statements alone.
 """
@@ -10,40 +10,40 @@ from sqlalchemy.dialects.sqlite import insert
 from sqlmodel import Session, col
 
 from syncd.ledger.database.connection import Transactions
-from syncd.ledger.store.tables import CursorRow
+from syncd.ledger.store.tables import KeyValueRow
 
 
 def get_cursor_in(session: Session, name: str) -> dict[str, object]:
     """Return one cursor's value, empty where it was never set."""
-    value = session.connection().scalar(_GET, {"cursor": name})
+    value = session.connection().scalar(_GET, {"name": name})
     return dict(value) if value else {}
 
 
-def get_cursor(ledger: Transactions, name: str) -> dict[str, object]:
+def get_value(ledger: Transactions, name: str) -> dict[str, object]:
     """Return one cursor's value, empty where it was never set."""
     with ledger.read() as session:
         return get_cursor_in(session, name)
 
 
 def set_cursor_in(session: Session, name: str, **value: object) -> None:
-    """Write one cursor."""
+    """Store the value of a key."""
     session.connection().execute(_SET, {"name": name, "value": value})
 
 
-def set_cursor(ledger: Transactions, name: str, **value: object) -> None:
-    """Write one cursor."""
+def set_value(ledger: Transactions, name: str, **value: object) -> None:
+    """Store the value of a key."""
     with ledger.write() as session:
         set_cursor_in(session, name, **value)
 
 
 def drop_cursor_in(session: Session, name: str) -> None:
     """Have a cursor as if it was never set."""
-    session.connection().execute(_DROP, {"cursor": name})
+    session.connection().execute(_DROP, {"name": name})
 
 
 def highest_number(ledger: Transactions, project: str) -> int | None:
     """Return the highest issue number that any answer of a project has shown, None: there was none yet."""
-    return _number(get_cursor(ledger, _highest(project)))
+    return _number(get_value(ledger, _highest(project)))
 
 
 def raise_highest_number(ledger: Transactions, project: str, number: int) -> None:
@@ -63,7 +63,7 @@ def _number(value: dict[str, object]) -> int | None:
     return number if isinstance(number, int) else None
 
 
-_GET = select(col(CursorRow.value)).where(col(CursorRow.name) == bindparam("cursor"))
-_NEW = insert(CursorRow)
+_GET = select(col(KeyValueRow.value)).where(col(KeyValueRow.name) == bindparam("name"))
+_NEW = insert(KeyValueRow)
 _SET = _NEW.on_conflict_do_update(index_elements=["name"], set_={"value": _NEW.excluded.value})
-_DROP = delete(CursorRow).where(col(CursorRow.name) == bindparam("cursor"))
+_DROP = delete(KeyValueRow).where(col(KeyValueRow.name) == bindparam("name"))

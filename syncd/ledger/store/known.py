@@ -21,7 +21,7 @@ from syncd.ledger.records import (
     TicketRecord,
 )
 from syncd.ledger.store import outbox
-from syncd.ledger.store.change_queue import Look, looks_of_in
+from syncd.ledger.store.change_queue import ChangeNotice, change_notices_of_in
 from syncd.ledger.store.duties import duties_of
 from syncd.ledger.store.loading import columns_of, get, load, select_records
 from syncd.ledger.store.tables import ActionItemRow, IncidentRow, OperationRow, PersonRow, TicketRow
@@ -33,7 +33,7 @@ class Known:
 
     incident: IncidentRecord | None
     ticket: TicketRecord | None
-    looks: tuple[Look, ...]
+    notices: tuple[ChangeNotice, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ def find_incident(ledger: Transactions, incident_id: str) -> Known:
     """Return an incident, its ticket and its change notices."""
     with ledger.read() as session:
         incident, ticket = incident_and_ticket_in(session, incident_id)
-        return Known(incident, ticket, tuple(looks_of_in(session, incident_id)))
+        return Known(incident, ticket, tuple(change_notices_of_in(session, incident_id)))
 
 
 def find_ticket(ledger: Transactions, incident_id: str) -> TicketRecord | None:

@@ -22,8 +22,8 @@ from syncd.domain.operation import Kind, OperationState, Target
 from syncd.ledger.database.connection import Transactions
 from syncd.ledger.records import IncidentRecord, OperationRecord, TicketRecord
 from syncd.ledger.store import holds, outbox
-from syncd.ledger.store.change_queue import look_again_in
-from syncd.ledger.store.intake import StorageRules, keep_incident_in
+from syncd.ledger.store.change_queue import notice_changes_in
+from syncd.ledger.store.intake import StorageRules, store_incident_in
 from syncd.ledger.store.known import incident_and_ticket_in
 from syncd.ledger.store.loading import get, load, select_records
 from syncd.ledger.store.operation_states import (
@@ -31,10 +31,10 @@ from syncd.ledger.store.operation_states import (
     claim_in,
     end_unknown,
     finish,
+    mark_unknown_in,
     note,
     park_in,
     put_back_in,
-    settle_in,
 )
 from syncd.ledger.store.tables import IncidentRow, OperationRow, TicketRow
 
@@ -79,7 +79,7 @@ def store_before_change(
     ledger: Transactions,
     rules: StorageRules,
     incident: Incident,
-    moment: int,
+    read_seq: int,
     now: datetime,
     *,
     text: bool,
@@ -91,7 +91,7 @@ def store_before_change(
     try:
         with ledger.write() as session:
             known = session.get(IncidentRow, incident.id)
-            keep_incident_in(session, rules, incident, moment, now, known.team if known else None)
+            store_incident_in(session, rules, incident, read_seq, now, known.team if known else None)
             session.flush()
             stored = get(session, IncidentRecord, incident.id)
             if stored is None or (stored.restricted and text):
@@ -150,7 +150,7 @@ def park(ledger: Transactions, operation: OperationRecord, now: datetime, error:
         park_in(session, operation, now, error, **values)
 
 
-def settle(
+def mark_unknown(
     ledger: Transactions,
     operations: Sequence[OperationRecord],
     now: datetime,
@@ -162,10 +162,12 @@ def settle(
     Return them as they stand then.
     """
     with ledger.write() as session:
-        return [settle_in(session, operation, now, given_up, error) for operation in operations]
+        return [mark_unknown_in(session, operation, now, given_up, error) for operation in operations]
 
 
-def settle_anew(ledger: Transactions, operation: OperationRecord, given_up: GivenUp) -> OperationRecord:
+def restart_settle_time(
+    ledger: Transactions, operation: OperationRecord, given_up: GivenUp
+) -> OperationRecord:
     """Begin an operation's settle time anew, as over a reboot; return it so."""
     with ledger.write() as session:
         return note(session, operation, gave_up_boot_id=given_up.boot_id, gave_up_boottime=given_up.boottime)
@@ -188,7 +190,7 @@ def decide_anew(
     ledger: Transactions,
     operation: OperationRecord,
     now: datetime,
-    moment: int,
+    read_seq: int,
     why: str,
     look: str,
     *,
@@ -197,7 +199,7 @@ def decide_anew(
 ) -> None:
     """End a state operation that was refused or whose outcome is `unknown`, and have its incident read.
 
-    A read that begins at `moment` or later is fresh enough; `look` says why it is read.
+    A read that begins at `read_seq` or later is fresh enough; `look` says why it is read.
     """
     with ledger.write() as session:
         if unknown:
@@ -205,22 +207,22 @@ def decide_anew(
         else:
             finish(session, operation, OperationState.SUPERSEDED, now, why=why, error=error)
         ticket = operation.target == Target.JIRA
-        look_again_in(session, [operation.incident_id], now, moment, look, ticket=ticket)
+        notice_changes_in(session, [operation.incident_id], now, read_seq, look, ticket=ticket)
 
 
 def have_read(
     ledger: Transactions,
     operation: OperationRecord,
     now: datetime,
-    moment: int,
+    read_seq: int,
     why: str,
     *,
     notes: bool,
     ticket: bool,
 ) -> None:
-    """Have an operation's incident, its notes or its ticket read again, by a read that begins at `moment`."""
+    """Have an operation's incident, notes or ticket read again, by a read that begins at `read_seq`."""
     with ledger.write() as session:
-        look_again_in(session, [operation.incident_id], now, moment, why, notes=notes, ticket=ticket)
+        notice_changes_in(session, [operation.incident_id], now, read_seq, why, notes=notes, ticket=ticket)
 
 
 def refusals_before(ledger: Transactions, operation: OperationRecord, limit: int) -> int:

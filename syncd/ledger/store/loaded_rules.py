@@ -16,9 +16,9 @@ from syncd.domain.base import JsonValue
 from syncd.ledger.database.connection import Transactions
 from syncd.ledger.store import audit
 from syncd.ledger.store.key_values import drop_cursor_in, get_cursor_in, set_cursor_in
-from syncd.ledger.store.tables import CursorRow
+from syncd.ledger.store.tables import KeyValueRow
 
-_CURSOR = "rules/"
+_KEY = "rules/"
 _CHANGED = "changed_rules/"
 MOST_STEPS = 20
 """Changes of one key that are remembered."""
@@ -57,8 +57,8 @@ def _record(session: Session, now: datetime, rules: Iterable[Rules], by: Loaded)
     said: list[str] = []
     for team in known_teams(session):
         if team not in given:
-            known = get_cursor_in(session, _CURSOR + team)
-            drop_cursor_in(session, _CURSOR + team)
+            known = get_cursor_in(session, _KEY + team)
+            drop_cursor_in(session, _KEY + team)
             _append(session, now, "rules.removed", {"file": str(known.get("file", ""))}, by)
             said.append(f"{known.get('file')}: its rules are gone")
     for one in given.values():
@@ -67,7 +67,7 @@ def _record(session: Session, now: datetime, rules: Iterable[Rules], by: Loaded)
 
 
 def _record_one(session: Session, now: datetime, rules: Rules, by: Loaded) -> list[str]:
-    known = get_cursor_in(session, _CURSOR + rules.team)
+    known = get_cursor_in(session, _KEY + rules.team)
     if known.get("version") == rules.version and known.get("file") == rules.file:
         return []
     values = {_clean(session, key): _short(session, value) for key, value in rules.values.items()}
@@ -75,7 +75,7 @@ def _record_one(session: Session, now: datetime, rules: Rules, by: Loaded) -> li
     since = now.isoformat() if known else None
     set_cursor_in(
         session,
-        _CURSOR + rules.team,
+        _KEY + rules.team,
         file=rules.file,
         version=rules.version,
         since=since,
@@ -96,8 +96,8 @@ def _record_one(session: Session, now: datetime, rules: Rules, by: Loaded) -> li
 
 def known_teams(session: Session) -> list[str]:
     """The teams whose rules are on record as loaded."""
-    query = select(CursorRow.name).where(col(CursorRow.name).startswith(_CURSOR))
-    return sorted(name.removeprefix(_CURSOR) for name in session.exec(query).all())
+    query = select(KeyValueRow.name).where(col(KeyValueRow.name).startswith(_KEY))
+    return sorted(name.removeprefix(_KEY) for name in session.exec(query).all())
 
 
 def changed_rules(session: Session, team: str) -> dict[str, object]:

@@ -17,9 +17,9 @@ from syncd.domain.incident import Incident
 from syncd.domain.mapping.after_incident import FollowUps
 from syncd.domain.ticket import Issue
 from syncd.ledger.store import audit
-from syncd.ledger.store.change_queue import look_again_in
-from syncd.ledger.store.incident_log import turns_known
-from syncd.ledger.store.postmortems import GENERATIONS, absorbed_rows
+from syncd.ledger.store.change_queue import notice_changes_in
+from syncd.ledger.store.incident_log import known_state_changes
+from syncd.ledger.store.postmortems import GENERATIONS, merged_source_rows
 from syncd.ledger.store.tables import ActionItemRow, IncidentRow, PostmortemRow, TicketRow
 from syncd.policy.follow_ups.membership import Ends, source_of, spans_over
 
@@ -36,7 +36,7 @@ def counting(session: Session, row: IncidentRow) -> IncidentRow:
 
 def family(session: Session, row: IncidentRow) -> list[IncidentRow]:
     """The incident and what was merged into it."""
-    return [row, *absorbed_rows(session, row.id)]
+    return [row, *merged_source_rows(session, row.id)]
 
 
 def ends_of(session: Session, row: IncidentRow) -> Ends:
@@ -51,7 +51,7 @@ def ends_of(session: Session, row: IncidentRow) -> Ends:
             incident = Incident.model_validate(one.snapshot)
             tickets.add(ticket.issue_id)
             keys.add(ticket.key)
-            over[ticket.issue_id] = spans_over(turns_known(one, incident), incident)
+            over[ticket.issue_id] = spans_over(known_state_changes(one, incident), incident)
         if postmortem is not None:
             postmortems.add(postmortem.issue_id)
             keys.add(postmortem.key)
@@ -83,7 +83,7 @@ def whose(session: Session, issue: Issue) -> IncidentRow | None:
     return None
 
 
-def keep_belonging(
+def store_membership(
     session: Session, row: ActionItemRow, issue: Issue, rules: FollowUps, now: datetime
 ) -> bool:
     """Given an action item as read, note whether it still is one, and whose; return whether that changed."""
@@ -119,7 +119,7 @@ def _taken_out(session: Session, row: ActionItemRow, issue: Issue, rules: Follow
     row.incident_id, row.source, row.ended_at = own.id, source, None
     row.facts = {name: value for name, value in row.facts.items() if name != "ended_by"}
     session.add(row)
-    look_again_in(session, [own.id], now, 0, "an action item counts for it again")
+    notice_changes_in(session, [own.id], now, 0, "an action item counts for it again")
     return True
 
 

@@ -177,10 +177,12 @@ def park_in(session: Session, operation: _Known, now: datetime, error: str, **va
     return operation
 
 
-def settle_in(session: Session, operation: _Known, now: datetime, given_up: GivenUp, error: str) -> _Known:
+def mark_unknown_in(
+    session: Session, operation: _Known, now: datetime, given_up: GivenUp, error: str
+) -> _Known:
     """Have an operation whose outcome is unknown looked up from now on, until the settle time is over."""
     since = {"gave_up_boot_id": given_up.boot_id, "gave_up_boottime": given_up.boottime}
-    operation = _move(session, operation, OperationState.SETTLING, error=error, **since)
+    operation = _move(session, operation, OperationState.UNKNOWN, error=error, **since)
     say(session, now, "operation.unknown", operation)
     return operation
 
@@ -193,7 +195,7 @@ def recover(session: Session, run: str, now: datetime, given_up: GivenUp) -> lis
     )
     operations = session.exec(query).all()
     for operation in operations:
-        settle_in(session, operation, now, given_up, "the daemon ended while the request was under way")
+        mark_unknown_in(session, operation, now, given_up, "the daemon ended while the request was under way")
     return sorted({operation.incident_id for operation in operations})
 
 
@@ -215,7 +217,7 @@ def release(session: Session, operations: Iterable[_Known], now: datetime, who: 
         say(session, now, "operation.released", released, {"by": audit.salted(session, who)})
 
 
-def say_anew(session: Session, operation: OperationRow, op: Operation, now: datetime) -> None:
+def renew(session: Session, operation: OperationRow, op: Operation, now: datetime) -> None:
     """What an operation that never left would say has changed: it will say the latest."""
     operation.meaning, operation.rendered = dict(op.meaning), None
     session.add(operation)

@@ -26,8 +26,8 @@ from syncd.ledger.store.operation_states import GivenUp as GivenUp
 from syncd.ledger.store.operation_states import finish as finish
 from syncd.ledger.store.operation_states import recover as recover
 from syncd.ledger.store.operation_states import release as release
+from syncd.ledger.store.operation_states import renew as renew
 from syncd.ledger.store.operation_states import retry as retry
-from syncd.ledger.store.operation_states import say_anew as say_anew
 from syncd.ledger.store.restored import WHY, lies_before_beginning
 from syncd.ledger.store.tables import OperationRow, PostmortemRow, TicketRow
 
@@ -214,11 +214,11 @@ def _is_there(session: Session, key: str) -> bool:
 
 
 def incidents_with_work(session: Session) -> list[str]:
-    """Incidents with an operation that is pending, under way or settling."""
+    """Incidents with an operation that is pending, under way or unknown."""
     return list(session.connection().scalars(_WITH_WORK))
 
 
-_AT_WORK = (OperationState.PENDING, OperationState.IN_FLIGHT, OperationState.SETTLING)
+_AT_WORK = (OperationState.PENDING, OperationState.IN_FLIGHT, OperationState.UNKNOWN)
 _WITH_WORK = (
     columns(col(OperationRow.incident_id))
     .where(col(OperationRow.state).in_([literal(str(state)) for state in _AT_WORK]))
@@ -265,7 +265,7 @@ def perhaps_done(session: Session, object_: str, aspect: str) -> OperationRow | 
     row = session.exec(query).first()
     if row is None:
         return None
-    open_yet = row.state in (OperationState.IN_FLIGHT, OperationState.SETTLING)
+    open_yet = row.state in (OperationState.IN_FLIGHT, OperationState.UNKNOWN)
     return row if open_yet or (row.rendered or {}).get(UNKNOWN) else None
 
 

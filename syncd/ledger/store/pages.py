@@ -16,17 +16,17 @@ from syncd.domain.ticket import Comment, Issue
 from syncd.ledger.database.connection import Transactions
 from syncd.ledger.records import IncidentRecord
 from syncd.ledger.store import audit
-from syncd.ledger.store.change_queue import look_again_in
+from syncd.ledger.store.change_queue import notice_changes_in
 from syncd.ledger.store.intake import (
     StorageRules,
-    keep_comments_in,
-    keep_incident_in,
-    keep_issue_in,
-    keep_notes_in,
-    keep_paper_in,
+    store_comments_in,
+    store_duty_issue_in,
+    store_incident_in,
+    store_issue_in,
+    store_notes_in,
 )
 from syncd.ledger.store.loading import record_of
-from syncd.ledger.store.postmortems import note_acknowledged, papers_by_issue
+from syncd.ledger.store.postmortems import duty_issues_by_id, note_acknowledged
 from syncd.ledger.store.snapshots import (
     Ahead,
     incidents_of,
@@ -76,7 +76,7 @@ def store_incident(
     ledger: Transactions,
     rules: StorageRules,
     incident: Incident,
-    moment: int,
+    read_seq: int,
     now: datetime,
 ) -> IncidentRecord | None:
     """Store an incident that was read by its id; return how it is on record afterwards.
@@ -87,7 +87,7 @@ def store_incident(
         known = session.get(IncidentRow, incident.id)
         team = rules.claimed_by(incident) or (known.team if known else None)
         note_read_in(session, incident.id)
-        keep_incident_in(session, rules, incident, moment, now, team)
+        store_incident_in(session, rules, incident, read_seq, now, team)
         session.flush()
         row = session.get(IncidentRow, incident.id)
         return record_of(IncidentRecord, row) if row is not None else None
@@ -97,7 +97,7 @@ def store_listed(
     ledger: Transactions,
     rules: StorageRules,
     incidents: Sequence[Incident],
-    moment: int,
+    read_seq: int,
     now: datetime,
     why: str,
     *,
@@ -120,14 +120,14 @@ def store_listed(
             team = _team(session, rules, incident, ahead)
             if team is None:
                 unclaimed.append(incident)
-            elif keep_incident_in(session, rules, incident, moment, now, team, ahead) is not None:
+            elif store_incident_in(session, rules, incident, read_seq, now, team, ahead) is not None:
                 news.append(incident)
-        look_again_in(session, [incident.id for incident in news], now, moment, why)
+        notice_changes_in(session, [incident.id for incident in news], now, read_seq, why)
     return StoredIncidents(tuple(news), tuple(unclaimed))
 
 
 def store_log(
-    ledger: Transactions, rules: StorageRules, page: Sequence[LogNews], moment: int, now: datetime
+    ledger: Transactions, rules: StorageRules, page: Sequence[LogNews], read_seq: int, now: datetime
 ) -> list[Incident]:
     """Take in a page of log entries with the incidents embedded in it; return those of no team."""
     unclaimed = []
@@ -142,12 +142,12 @@ def store_log(
                 if team is None:
                     unclaimed.append(incident)
                     continue
-                fresh = keep_incident_in(session, rules, incident, moment, now, team, ahead)
+                fresh = store_incident_in(session, rules, incident, read_seq, now, team, ahead)
                 row = ahead.get(news.entry.incident_id)
                 _acknowledged(session, row, news.entry)
-                if fresh is None and row is not None and row.moment == moment and news.shown:
+                if fresh is None and row is not None and row.read_seq == read_seq and news.shown:
                     continue
-            look_again_in(session, [news.entry.incident_id], now, news.since, news.why, notes=news.notes)
+            notice_changes_in(session, [news.entry.incident_id], now, news.since, news.why, notes=news.notes)
     return unclaimed
 
 
@@ -171,7 +171,7 @@ def store_notes(
     rules: StorageRules,
     incident_id: str,
     notes: Iterable[Note],
-    moment: int,
+    read_seq: int,
     *,
     now: datetime | None = None,
     why: str | None = None,
@@ -184,9 +184,9 @@ def store_notes(
         row = session.get(IncidentRow, incident_id)
         if row is None:
             return None
-        keep_notes_in(session, rules, row, notes, moment)
+        store_notes_in(session, rules, row, notes, read_seq)
         if why is not None and now is not None:
-            look_again_in(session, [incident_id], now, 0, why)
+            notice_changes_in(session, [incident_id], now, 0, why)
         return record_of(IncidentRecord, row)
 
 
@@ -205,14 +205,14 @@ def store_comments(
 ) -> None:
     """Store a ticket's comments as listed, where its snapshot still lacks them; none of a restricted one."""
     with ledger.write() as session:
-        keep_comments_in(session, rules, incident_id, comments)
+        store_comments_in(session, rules, incident_id, comments)
 
 
 def store_tickets(
     ledger: Transactions,
     rules: StorageRules,
     issues: Sequence[Issue],
-    moment: int,
+    read_seq: int,
     now: datetime,
     jira_now: datetime | None,
     *,
@@ -232,9 +232,9 @@ def store_tickets(
             row = rows.get(issue.id)
             if row is None:
                 continue
-            news = keep_issue_in(session, rules, row, issue, moment, now, jira_now, fresh=True)
+            news = store_issue_in(session, rules, row, issue, read_seq, now, jira_now, fresh=True)
             if news:
-                look_again_in(session, [row.incident_id], now, 0, "its ticket changed")
+                notice_changes_in(session, [row.incident_id], now, 0, "its ticket changed")
             updated = str(row.snapshot["updated"]) if row.snapshot else None
             stored.append(StoredTicket(issue.id, issue.key, news, updated))
         for issue_id in missing:
@@ -250,7 +250,7 @@ def store_ticket(
     rules: StorageRules,
     incident_id: str,
     issue: Issue | None,
-    moment: int,
+    read_seq: int,
     now: datetime,
     jira_now: datetime | None,
     *,
@@ -265,7 +265,7 @@ def store_ticket(
         if row is None:
             return
         if issue is not None and issue.id == row.issue_id:
-            keep_issue_in(session, rules, row, issue, moment, now, jira_now, fresh=True)
+            store_issue_in(session, rules, row, issue, read_seq, now, jira_now, fresh=True)
         if gone and row.out_of_sight_since is None:
             row.out_of_sight_since = now
             audit.append(session, now, "ticket.out_of_sight", incident=incident_id, issue=row.issue_id)
@@ -275,7 +275,7 @@ def store_papers(
     ledger: Transactions,
     rules: StorageRules,
     issues: Sequence[Issue],
-    moment: int,
+    read_seq: int,
     now: datetime,
     why: str,
     *,
@@ -287,14 +287,14 @@ def store_papers(
     `missing` are issues that Jira does not show: what is on record of them is out of sight from now on.
     """
     with ledger.write() as session:
-        rows = papers_by_issue(session, [*(issue.id for issue in issues), *missing])
+        rows = duty_issues_by_id(session, [*(issue.id for issue in issues), *missing])
         for issue in issues:
             row = rows.get(issue.id)
-            if row is not None and keep_paper_in(session, rules, row, issue, moment, now, fresh=True):
+            if row is not None and store_duty_issue_in(session, rules, row, issue, read_seq, now, fresh=True):
                 row.changes_until = None
-                look_again_in(session, [row.incident_id], now, 0, why)
+                notice_changes_in(session, [row.incident_id], now, 0, why)
         for issue_id in missing:
             row = rows.get(issue_id)
             if row is not None and row.out_of_sight_since is None:
                 row.out_of_sight_since = now
-                look_again_in(session, [row.incident_id], now, 0, "it is out of sight")
+                notice_changes_in(session, [row.incident_id], now, 0, "it is out of sight")

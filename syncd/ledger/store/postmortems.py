@@ -15,27 +15,27 @@ from sqlalchemy import select as columns
 from sqlmodel import Session, col, func, select
 
 from syncd.domain.base import Reference
-from syncd.domain.history import Change, Spell
+from syncd.domain.history import Change, SeverityPeriod
 from syncd.domain.incident import Incident, LogEntry
 from syncd.domain.ticket import Issue
 from syncd.ledger.database.connection import Transactions
 from syncd.ledger.records import ActionItemRecord, IncidentRecord, PostmortemRecord, TicketRecord
-from syncd.ledger.store.change_queue import look_again_in
+from syncd.ledger.store.change_queue import notice_changes_in
 from syncd.ledger.store.loaded_rules import earlier_values
 from syncd.ledger.store.tables import ActionItemRow, IncidentRow, PostmortemRow, TicketRow
 from syncd.policy.case import Case, ClosedBy, ItemState, PostmortemState, TicketState
 from syncd.policy.postmortem.owed import over_since
 
-PaperRow = PostmortemRow | ActionItemRow
+DutyIssueRow = PostmortemRow | ActionItemRow
 
 GENERATIONS = 5
 """Merges of merges that are followed."""
 
 
-def papers_by_issue(session: Session, issue_ids: Iterable[str]) -> dict[str, PaperRow]:
+def duty_issues_by_id(session: Session, issue_ids: Iterable[str]) -> dict[str, DutyIssueRow]:
     """Which of these issues are postmortems or action items, by issue id."""
     ids = list(issue_ids)
-    found: dict[str, PaperRow] = {}
+    found: dict[str, DutyIssueRow] = {}
     for row in session.exec(_POSTMORTEMS_BY_ISSUE, params={"issues": ids}).all():
         found[row.issue_id] = row
     for item in session.exec(_ITEMS_BY_ISSUE, params={"issues": ids}).all():
@@ -77,26 +77,28 @@ def postmortem_state(row: PostmortemRow | PostmortemRecord) -> PostmortemState:
     )
 
 
-def save_changes(row: PaperRow, changes: Iterable[Change], until: datetime) -> None:
+def save_changes(row: DutyIssueRow, changes: Iterable[Change], until: datetime) -> None:
     """Keep what an issue's changelog says, which is complete up to `until`."""
     row.changes = [one.model_dump(mode="json") for one in changes]
     row.changes_until = until
 
 
-def save_log(ledger: Transactions, incident_id: str, entries: Sequence[LogEntry], moment: int) -> None:
+def save_log(ledger: Transactions, incident_id: str, entries: Sequence[LogEntry], read_seq: int) -> None:
     """Store an incident's log as read; of a restricted one only what happened when, without words."""
     with ledger.write() as session:
         row = session.get(IncidentRow, incident_id)
-        if row is None or moment <= row.log_moment:
+        if row is None or read_seq <= row.log_read_seq:
             return
         row.log = [_entry(entry, row.restricted) for entry in entries]
-        row.log_moment = moment
+        row.log_read_seq = read_seq
         for entry in entries:
             note_acknowledged(row, entry)
         session.add(row)
 
 
-def save_close(ledger: Transactions, incident_id: str, closed: ClosedBy, moment: int, now: datetime) -> None:
+def save_close(
+    ledger: Transactions, incident_id: str, closed: ClosedBy, read_seq: int, now: datetime
+) -> None:
     """Store who moved a ticket to where it stood when that was read.
 
     One that was moved on meanwhile has a change notice: it is read again before anything is judged.
@@ -108,7 +110,7 @@ def save_close(ledger: Transactions, incident_id: str, closed: ClosedBy, moment:
         ticket.closed = closed.model_dump(mode="json")
         session.add(ticket)
         if ticket.snapshot and ticket.snapshot["status"]["id"] != closed.status:
-            look_again_in(session, [incident_id], now, moment, "its ticket moved on", ticket=True)
+            notice_changes_in(session, [incident_id], now, read_seq, "its ticket moved on", ticket=True)
 
 
 def note_acknowledged(row: IncidentRow, entry: LogEntry) -> None:
@@ -144,14 +146,16 @@ def log_of(row: IncidentRow | IncidentRecord) -> tuple[LogEntry, ...]:
     )
 
 
-def with_spell(spells: list[dict[str, Any]], severity: str, since: datetime) -> list[dict[str, Any]]:
+def with_spell(
+    severity_periods: list[dict[str, Any]], severity: str, since: datetime
+) -> list[dict[str, Any]]:
     """Return an incident's severities with the one that it has since then."""
-    if spells and spells[-1]["severity"] == severity:
-        return spells
-    return [*spells, Spell(severity=severity, since=since).model_dump(mode="json")]
+    if severity_periods and severity_periods[-1]["severity"] == severity:
+        return severity_periods
+    return [*severity_periods, SeverityPeriod(severity=severity, since=since).model_dump(mode="json")]
 
 
-def absorbed_rows(session: Session, incident_id: str) -> list[IncidentRow]:
+def merged_source_rows(session: Session, incident_id: str) -> list[IncidentRow]:
     """What was merged into an incident, then what was merged into that, and so on."""
     found: list[IncidentRow] = []
     seen, fresh = {incident_id}, [incident_id]

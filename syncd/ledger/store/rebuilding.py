@@ -47,7 +47,7 @@ def note_sought(ledger: Transactions, incident_id: str, born: datetime) -> None:
     with ledger.write() as session:
         row = session.get(IncidentRow, incident_id)
         if row is not None:
-            row.sought_for = born
+            row.postmortem_searched_for = born
             session.add(row)
 
 
@@ -62,7 +62,7 @@ def store_recalled(ledger: Transactions, recalled: Recalled, now: datetime) -> N
             row = session.get(PostmortemRow, incident_id)
         if row is None:
             return
-        row.recalled_for = recalled.born
+        row.rebuilt_for = recalled.born
         for comment in recalled.doubted:
             data: dict[str, JsonValue] = {"comment": comment}
             kind = "comment.not_believed"

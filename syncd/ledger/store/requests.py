@@ -23,7 +23,7 @@ from syncd.ledger.store.tables import RequestRow
 Result = dict[str, Any]
 
 RESYNC, RELOAD, REPORT = "resync", "reload", "report.send"
-ERRANDS = frozenset({RESYNC, RELOAD, REPORT})
+JOBS = frozenset({RESYNC, RELOAD, REPORT})
 """Requests that take their time and are worked through outside any transaction."""
 NEW, RUNNING, DONE = "new", "running", "done"
 
@@ -49,7 +49,7 @@ def waiting_in(session: Session) -> list[int]:
 
 
 _WAITING = columns(col(RequestRow.id)).where(
-    col(RequestRow.state) == NEW, col(RequestRow.kind).not_in(sorted(ERRANDS))
+    col(RequestRow.state) == NEW, col(RequestRow.kind).not_in(sorted(JOBS))
 )
 
 
@@ -61,7 +61,7 @@ def answer_in(session: Session, row: RequestRow, result: Result, clock: Clock) -
     audit.append(session, clock.now(), "request", data=dict(data))
 
 
-def take_errand(ledger: Transactions, kind: str = RESYNC) -> RequestRecord | None:
+def take_job(ledger: Transactions, kind: str = RESYNC) -> RequestRecord | None:
     """Take the oldest errand of a kind that nobody works on; None: there is none."""
     with ledger.read() as session:
         if session.connection().scalar(_NEXT, {"kind": kind}) is None:
@@ -83,7 +83,7 @@ _NEXT = (
 _TAKE = update(RequestRow).where(col(RequestRow.id) == bindparam("number")).values(state=RUNNING)
 
 
-def give_back_errands(ledger: Transactions) -> None:
+def requeue_jobs(ledger: Transactions) -> None:
     """Make errands new again that did not come to their end: at the start and at the end."""
     with ledger.write() as session:
         session.connection().execute(_GIVE_BACK)
@@ -92,7 +92,7 @@ def give_back_errands(ledger: Transactions) -> None:
 _GIVE_BACK = update(RequestRow).where(col(RequestRow.state) == RUNNING).values(state=NEW)
 
 
-def errand_progress(ledger: Transactions, number: int, words: str) -> None:
+def report_job_progress(ledger: Transactions, number: int, words: str) -> None:
     """Say how far an errand has come, for whoever waits for it."""
     with ledger.write() as session:
         session.connection().execute(_PROGRESS, {"number": number, "words": words})
@@ -112,7 +112,7 @@ def answer_of(ledger: Transactions, number: int) -> Result:
     return dict(request.result)
 
 
-def end_errand(ledger: Transactions, number: int, result: Result, clock: Clock) -> None:
+def finish_job(ledger: Transactions, number: int, result: Result, clock: Clock) -> None:
     """Write an errand's answer down."""
     with ledger.write() as session:
         row = session.get(RequestRow, number)

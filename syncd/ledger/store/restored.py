@@ -15,11 +15,11 @@ from syncd.ledger.database.connection import Transactions
 from syncd.ledger.store.key_values import get_cursor_in, set_cursor_in
 from syncd.ledger.store.tables import TicketRow
 
-CURSOR = "restored"
+KEY = "restored"
 UNSENT = (Target.MAIL, Target.CHAT)
 """What nobody can look up afterwards."""
 SUCCEEDS = "succeeds"
-"""The cursor of a ledger in which another one's work was found: since when there is this one."""
+"""The key of a ledger in which another one's work was found: since when there is this one."""
 WHY = "not sent: it lies before this ledger's beginning or restore, and may have been sent already"
 APART = timedelta(minutes=2)
 """How far apart a service's clock and ours may be: what is so much younger than the restore may be older."""
@@ -31,7 +31,7 @@ def hold_left(ledger: Transactions, boot_id: str, boottime: float, settle_second
     `boottime` is now on the boot-time clock; over a reboot the time starts anew.
     """
     with ledger.read() as session:
-        known = get_cursor_in(session, CURSOR)
+        known = get_cursor_in(session, KEY)
     if not known or known.get("over"):
         return 0.0
     since = known.get("boottime")
@@ -41,13 +41,13 @@ def hold_left(ledger: Transactions, boot_id: str, boottime: float, settle_second
     if not left or not stamped:
         now: dict[str, object] = {**known, "boot_id": boot_id, "boottime": begun}
         with ledger.write() as session:
-            set_cursor_in(session, CURSOR, **now, **({} if left else {"over": True}))
+            set_cursor_in(session, KEY, **now, **({} if left else {"over": True}))
     return left
 
 
 def restored_at(session: Session) -> datetime | None:
     """When this ledger was restored last; None: never."""
-    at = get_cursor_in(session, CURSOR).get("at")
+    at = get_cursor_in(session, KEY).get("at")
     return datetime.fromisoformat(str(at)) if at else None
 
 

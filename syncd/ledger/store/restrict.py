@@ -40,7 +40,7 @@ _TEXTS = (
     Kind.MIRROR_COMMENT,
     Kind.REWRITE_COMMENT,
     Kind.REWRITE_NOTE,
-    Kind.SAY_ON_TICKET,
+    Kind.COMMENT_ON_TICKET,
 )
 _WAITING = (OperationState.PENDING, OperationState.PARKED, OperationState.HELD)
 _KEPT = ("project", "issuetype", "security")
@@ -68,8 +68,8 @@ def restrict(session: Session, row: IncidentRow, why: str, now: datetime) -> boo
         withhold_ticket(session, ticket, row.number)
     if row.log is not None:
         row.log = [{name: one for name, one in entry.items() if name != "summary"} for entry in row.log]
-    for paper in _papers(session, row.id):
-        withhold_paper(session, paper, row.number)
+    for duty_issue in _postmortems_and_items(session, row.id):
+        withhold_duty_issue(session, duty_issue, row.number)
     _withhold_waivers(session, row.id)
     query = select(OperationRow).where(OperationRow.incident_id == row.id).order_by(col(OperationRow.id))
     for operation in session.exec(query).all():
@@ -105,22 +105,22 @@ def withhold_ticket(session: Session, ticket: TicketRow, number: int) -> None:
     session.add(ticket)
 
 
-def _papers(session: Session, incident_id: str) -> list[PostmortemRow | ActionItemRow]:
+def _postmortems_and_items(session: Session, incident_id: str) -> list[PostmortemRow | ActionItemRow]:
     postmortem = session.get(PostmortemRow, incident_id)
     items = session.exec(select(ActionItemRow).where(ActionItemRow.incident_id == incident_id)).all()
     return [*([postmortem] if postmortem else []), *items]
 
 
-def withhold_paper(session: Session, paper: PostmortemRow | ActionItemRow, number: int) -> None:
+def withhold_duty_issue(session: Session, duty_issue: PostmortemRow | ActionItemRow, number: int) -> None:
     """Take the texts out of what is known of a postmortem or an action item."""
-    if paper.snapshot is not None:
-        paper.snapshot = {**paper.snapshot, **texts_withheld(number)}
-    if isinstance(paper, PostmortemRow):
-        paper.follow_ups = []
+    if duty_issue.snapshot is not None:
+        duty_issue.snapshot = {**duty_issue.snapshot, **texts_withheld(number)}
+    if isinstance(duty_issue, PostmortemRow):
+        duty_issue.follow_ups = []
     else:
         # the row of a table that it was made of
-        paper.facts = {name: value for name, value in paper.facts.items() if name != "row"}
-    session.add(paper)
+        duty_issue.facts = {name: value for name, value in duty_issue.facts.items() if name != "row"}
+    session.add(duty_issue)
 
 
 def _withhold(session: Session, row: OperationRow, number: int, now: datetime) -> None:
@@ -128,7 +128,8 @@ def _withhold(session: Session, row: OperationRow, number: int, now: datetime) -
     if (row.kind in _TEXTS or row_of_a_table) and row.state in _WAITING:
         outbox.finish(session, row, OperationState.DROPPED, now, why="the incident is restricted")
     # on a postmortem our own words hold nothing of the incident's, and are still to be said
-    blanked = ("value", "said") if row.kind == Kind.SAY_ON_PAPER else ("text", "value", "owner", "due")
+    ours = row.kind in (Kind.COMMENT_ON_POSTMORTEM, Kind.COMMENT_ON_ACTION_ITEM)
+    blanked = ("value", "said") if ours else ("text", "value", "owner", "due")
     meaning: dict[str, Any] = {name: "" if name in blanked else value for name, value in row.meaning.items()}
     for part in ("fields", "agree"):
         if isinstance(meaning.get(part), dict):

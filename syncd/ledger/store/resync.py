@@ -16,14 +16,14 @@ from syncd.domain.ticket import Issue
 from syncd.ledger.database.connection import Transactions
 from syncd.ledger.records import IncidentRecord, OperationRecord, TicketRecord
 from syncd.ledger.store import audit
-from syncd.ledger.store.intake import StorageRules, keep_incident_in, keep_issue_in
+from syncd.ledger.store.intake import StorageRules, store_incident_in, store_issue_in
 from syncd.ledger.store.known import open_operations_in
 from syncd.ledger.store.loading import get, load, select_records
 from syncd.ledger.store.snapshots import tickets_by_issue_in
 from syncd.ledger.store.tables import IncidentRow, OperationRow, TicketRow
 from syncd.policy.ticket.merge import ASPECT as DUPLICATE
 
-UNKNOWN = (OperationState.IN_FLIGHT, OperationState.SETTLING)
+UNKNOWN = (OperationState.IN_FLIGHT, OperationState.UNKNOWN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ def store_read(
             if team is None:
                 team = session.connection().scalar(_TEAM, {"incident": incident.id})
             if team is not None:
-                keep_incident_in(session, rules, incident, moment, now, team)
+                store_incident_in(session, rules, incident, moment, now, team)
                 claimed.append(incident.id)
     return claimed
 
@@ -107,7 +107,7 @@ def store_tickets(
         for issue in issues:
             row = rows.get(issue.id)
             if row is not None:
-                keep_issue_in(session, rules, row, issue, moment, now, jira_now, fresh=True)
+                store_issue_in(session, rules, row, issue, moment, now, jira_now, fresh=True)
                 _look_for_link(session, row, issue)
         for issue_id in missing:
             row = rows.get(issue_id)

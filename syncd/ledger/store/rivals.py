@@ -17,11 +17,11 @@ from syncd.ledger.store import audit, holds
 from syncd.ledger.store.key_values import get_cursor_in, set_cursor_in
 from syncd.ledger.store.tables import IncidentRow, TicketRow
 
-CURSOR = "rivals"
+KEY = "rivals"
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class DaemonStatus:
     """What is known of rivals by instance (`first`, `latest`: issue ids), and whether all writes are paused.
 
     `claimed` are those of the incidents asked for that belong to a team.
@@ -40,14 +40,14 @@ class Verdict:
     new: bool
 
 
-def rivals(ledger: Transactions, incident_ids: Collection[str]) -> Standing:
+def rivals(ledger: Transactions, incident_ids: Collection[str]) -> DaemonStatus:
     """Return what is known of rivals, and which of these incidents belong to a team."""
     with ledger.read() as session:
         claimed = session.connection().scalars(_CLAIMED, {"ids": list(incident_ids)})
         paused = holds.pauses(session).keys()
-        return Standing(
+        return DaemonStatus(
             claimed=frozenset(claimed),
-            known=get_cursor_in(session, CURSOR),
+            known=get_cursor_in(session, KEY),
             stopped=paused >= {str(target) for target in Target},
         )
 
@@ -86,7 +86,7 @@ def judge_rival(
     with ledger.write() as session:
         ours = _our_first(session)
         younger = ours is None or first < ours
-        known = get_cursor_in(session, CURSOR)
+        known = get_cursor_in(session, KEY)
         before: Any = known.get(instance, {})
         issue_id, key = ticket
         known[instance] = {
@@ -96,7 +96,7 @@ def judge_rival(
             "since": before.get("since", now.isoformat()),
             "younger": younger,
         }
-        set_cursor_in(session, CURSOR, **known)
+        set_cursor_in(session, KEY, **known)
         if not before or before.get("younger") != younger:
             data: dict[str, JsonValue] = {"instance": instance, "key": key, "younger": younger}
             audit.append(session, now, "rival.found", issue=issue_id, data=data)

@@ -25,7 +25,7 @@ from syncd.ledger.store.tables import ActionItemRow, IncidentRow, PostmortemRow,
 IssueRow = TicketRow | PostmortemRow | ActionItemRow
 LONGEST_LAG = timedelta(minutes=10)
 """How far a read of Jira may lag behind its writes (design: "Exactly one")."""
-Border = Callable[[Incident, bool], tuple[Incident, str | None]]
+Intake = Callable[[Incident, bool], tuple[Incident, str | None]]
 """Given an incident and whether it is restricted already: what of it is stored, and why it is restricted."""
 Ahead = dict[str, IncidentRow | None]
 """Rows that were read at once for a whole page in this session, by incident; None: there is none yet."""
@@ -34,16 +34,16 @@ Ahead = dict[str, IncidentRow | None]
 def save_incident(
     session: Session,
     incident: Incident,
-    moment: int,
+    read_seq: int,
     now: datetime,
     team: str | None,
-    border: Border | None = None,
+    intake: Intake | None = None,
     ahead: Ahead | None = None,
 ) -> IncidentRow | None:
     """Store an incident as read; return its row if that was news, else None.
 
     An answer without custom fields or people's addresses keeps those that an earlier one brought. Without
-    a `border`, a restricted incident keeps what stood for its texts. What is stored anew enters `ahead`.
+    a `intake`, a restricted incident keeps what stood for its texts. What is stored anew enters `ahead`.
     """
     row = known_row(session, incident.id, ahead)
     if row is None:
@@ -55,32 +55,32 @@ def save_incident(
             created_at=incident.created_at,
             first_seen_at=now,
             snapshot={},
-            moment=0,
-            would=[],
-            spells=[],
-            beside=[],
+            read_seq=0,
+            dry_run_notes=[],
+            severity_periods=[],
+            non_items=[],
         )
         if ahead is not None:
             ahead[incident.id] = row
-    elif moment <= max(row.moment, row.written_moment):
+    elif read_seq <= max(row.read_seq, row.written_seq):
         return None
     known = row.snapshot
     incident = _with_what_was_left_out(incident, known)
     why = None
-    if border is not None:
-        incident, why = border(incident, row.restricted)
+    if intake is not None:
+        incident, why = intake(incident, row.restricted)
     elif row.restricted:
         kept = {name: known.get(name) for name in ("title", "incident_key", "custom_fields")}
         incident = incident.model_copy(update=kept)
     dumped = incident.model_dump(mode="json")
     news = dumped != known or team != row.team
-    row.moment = moment
+    row.read_seq = read_seq
     if news:
         row.snapshot, row.team = dumped, team
         row.number, row.service_id = incident.number, incident.service.id
         row.status, row.resolved_at = incident.status, incident.resolved_at
         row.merged_into = incident.merged_into
-        row.news_moment = moment
+        row.changed_seq = read_seq
         row.finished = False
     session.add(row)
     if why is not None:
@@ -125,7 +125,7 @@ def known_row(session: Session, incident_id: str, ahead: Ahead | None = None) ->
     return session.get(IncidentRow, incident_id)
 
 
-def save_notes(session: Session, row: IncidentRow, notes: Sequence[Note], moment: int) -> None:
+def save_notes(session: Session, row: IncidentRow, notes: Sequence[Note], read_seq: int) -> None:
     """Store the notes of an incident as listed, unless what is known is younger; none of a restricted one.
 
     `row` may have been read before the request left; it is read again.
@@ -134,9 +134,9 @@ def save_notes(session: Session, row: IncidentRow, notes: Sequence[Note], moment
     if row.restricted:
         row.notes_wanted = False
         session.add(row)
-    elif moment > max(row.notes_moment, row.written_moment):
+    elif read_seq > max(row.notes_read_seq, row.written_seq):
         row.notes = [note.model_dump(mode="json") for note in notes]
-        row.notes_moment, row.notes_wanted = moment, False
+        row.notes_read_seq, row.notes_wanted = read_seq, False
         session.add(row)
 
 
@@ -165,7 +165,7 @@ def save_issue(
     session: Session,
     row: IssueRow,
     issue: Issue,
-    moment: int,
+    read_seq: int,
     now: datetime | None = None,
     *,
     fresh: bool = False,
@@ -180,14 +180,14 @@ def save_issue(
         session.add(row)
     else:
         _fresh(session, row)
-    if moment <= max(row.moment, row.written_moment) or _lags(row, issue, now):
+    if read_seq <= max(row.read_seq, row.written_seq) or _lags(row, issue, now):
         return False
     dumped = issue.model_dump(mode="json")
     incident = session.get(IncidentRow, row.incident_id)
     if incident is not None and incident.restricted:
         dumped = {**dumped, **texts_withheld(incident.number)}
     news = dumped != row.snapshot
-    row.moment = moment
+    row.read_seq = read_seq
     row.out_of_sight_since = None
     if news:
         row.snapshot, row.key, row.project = dumped, issue.key, issue.project
@@ -204,7 +204,7 @@ def _lags(row: IssueRow, issue: Issue, now: datetime | None) -> bool:
     known = str((row.snapshot or {}).get("updated", ""))
     if now is not None and older(known, (now - LONGEST_LAG).isoformat()):
         return False
-    return older(issue.updated, known) or (row.written_moment > row.moment and issue.updated == known != "")
+    return older(issue.updated, known) or (row.written_seq > row.read_seq and issue.updated == known != "")
 
 
 def older(one: str, other: str) -> bool:
@@ -272,6 +272,6 @@ _UNFINISHED = columns(col(IncidentRow.id)).where(
     col(IncidentRow.team).is_not(None),
     or_(
         and_(col(IncidentRow.status) == IncidentStatus.RESOLVED, col(IncidentRow.finished).is_(False)),
-        col(IncidentRow.silence).is_not(None),
+        col(IncidentRow.noise_rule).is_not(None),
     ),
 )

@@ -1,6 +1,6 @@
 """The ledger's tables. What a row means stands with it; how rows change stands in the other modules.
 
-`moment` columns hold ledger moments: integers that only grow, taken when a request begins and when a
+`read_seq` columns hold ledger moments: integers that only grow, taken when a request begins and when a
 write is confirmed (`database.logical_clock`). They order reads and writes where wall time could step.
 """
 
@@ -13,19 +13,19 @@ from sqlalchemy import JSON, Column, Index, text
 from sqlmodel import Field, SQLModel
 
 
-class LookAgainRow(SQLModel, table=True):
-    """This incident may have changed: since which moment, and who said so.
+class ChangeNoticeRow(SQLModel, table=True):
+    """A change notice: this incident may have changed, since which reading of the logical clock, and why.
 
     `notes`: its notes did. `ticket`: it is the ticket that may have changed, not the incident.
     """
 
-    __tablename__ = "look_again"
+    __tablename__ = "change_notice"
 
     id: int | None = Field(default=None, primary_key=True)
     incident_id: str = Field(index=True)
     at: datetime
     why: str
-    moment: int
+    read_seq: int
     notes: bool = False
     ticket: bool = False
 
@@ -50,12 +50,13 @@ class IncidentRow(SQLModel, table=True):
     """One incident: its last snapshot and its notes, each with the moment its request began.
 
     What is `restricted` stays so, and has neither title nor texts in any row (`syncd.ledger.store.restrict`).
-    `rest` is what it looked like when nothing was left to do for it (`syncd.engine.runtime.brakes`).
-    `acknowledged_at` is the first acknowledgement, as far as the log told. `log` are its log entries as read
-    at `log_moment`; `news_moment` is when the snapshot last changed. `spells` are the severities that it had
-    and since when. `due_at` is when the passing of time alone asks for another decision. `beside` are
-    issues beside its ticket or postmortem that were looked at and are no action items. `sought_for` is the
-    birth of the ledger (UTC) for which a postmortem of an earlier one was looked for.
+    `settled_fingerprint` is what it looked like when nothing was left to do for it
+    (`syncd.engine.runtime.brakes`). `acknowledged_at` is the first acknowledgement, as far as the log told.
+    `log` are its log entries as read at `log_read_seq`; `changed_seq` is when the snapshot last changed.
+    `severity_periods` are the severities that it had and since when. `due_at` is when the passing of time
+    alone asks for another decision. `non_items` are issues beside its ticket or postmortem that were looked
+    at and are no action items. `postmortem_searched_for` is the birth of the ledger (UTC) for which a
+    postmortem of an earlier one was looked for.
     """
 
     __tablename__ = "incident"
@@ -72,26 +73,28 @@ class IncidentRow(SQLModel, table=True):
     resolved_at: datetime | None = Field(default=None, index=True)
     first_seen_at: datetime
     snapshot: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
-    moment: int
+    read_seq: int
     notes: list[dict[str, Any]] | None = Field(default=None, sa_column=Column(JSON))
-    notes_moment: int = 0
+    notes_read_seq: int = 0
     notes_wanted: bool = False
-    written_moment: int = 0
+    written_seq: int = 0
     searched: bool = False
     finished: bool = Field(default=False, index=True)
-    silence: str | None = None
-    would: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    noise_rule: str | None = None
+    dry_run_notes: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
     merged_into: str | None = Field(default=None, index=True)
     restricted: bool = False
     restricted_since: datetime | None = None
-    rest: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON))
+    settled_fingerprint: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON))
     log: list[dict[str, Any]] | None = Field(default=None, sa_column=Column(JSON))
-    log_moment: int = 0
-    news_moment: int = 0
-    spells: list[dict[str, Any]] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    log_read_seq: int = 0
+    changed_seq: int = 0
+    severity_periods: list[dict[str, Any]] = Field(
+        default_factory=list, sa_column=Column(JSON, nullable=False)
+    )
     due_at: datetime | None = Field(default=None, index=True)
-    beside: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
-    sought_for: datetime | None = None
+    non_items: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    postmortem_searched_for: datetime | None = None
 
 
 class TicketRow(SQLModel, table=True):
@@ -111,8 +114,8 @@ class TicketRow(SQLModel, table=True):
     placed_status: str | None = None
     refused: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
     snapshot: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON))
-    moment: int = 0
-    written_moment: int = 0
+    read_seq: int = 0
+    written_seq: int = 0
     out_of_sight_since: datetime | None = None
     closed: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON))
     created_at: datetime
@@ -122,7 +125,7 @@ class PostmortemRow(SQLModel, table=True):
     """The postmortem of an incident. `changes` is its changelog as read, complete up to `changes_until`.
 
     `follow_ups` are the rows of its table of follow-ups as they stood since `follow_ups_since`.
-    `recalled_for` is the birth of the ledger (UTC) for which its comments were asked what was known before.
+    `rebuilt_for` is the birth of the ledger (UTC) for which its comments were asked what was known before.
     """
 
     __tablename__ = "postmortem"
@@ -134,22 +137,22 @@ class PostmortemRow(SQLModel, table=True):
     origin: str
     agreed: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
     snapshot: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON))
-    moment: int = 0
-    written_moment: int = 0
+    read_seq: int = 0
+    written_seq: int = 0
     changes: list[dict[str, Any]] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
     changes_until: datetime | None = None
     follow_ups: list[dict[str, Any]] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
     follow_ups_since: datetime | None = None
     out_of_sight_since: datetime | None = None
     created_at: datetime
-    recalled_for: datetime | None = None
+    rebuilt_for: datetime | None = None
 
 
 class ActionItemRow(SQLModel, table=True):
     """An issue that is an action item of an incident, and how it became one (`source`).
 
     `facts` holds what was found once and is kept: postponements, who took it, who assigned it.
-    `recalled_for` as of a postmortem.
+    `rebuilt_for` as of a postmortem.
     """
 
     __tablename__ = "action_item"
@@ -161,14 +164,14 @@ class ActionItemRow(SQLModel, table=True):
     source: str
     facts: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
     snapshot: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON))
-    moment: int = 0
-    written_moment: int = 0
+    read_seq: int = 0
+    written_seq: int = 0
     changes: list[dict[str, Any]] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
     changes_until: datetime | None = None
     ended_at: datetime | None = None
     out_of_sight_since: datetime | None = None
     first_seen_at: datetime
-    recalled_for: datetime | None = None
+    rebuilt_for: datetime | None = None
 
 
 class DutyRow(SQLModel, table=True):
@@ -190,7 +193,7 @@ class DutyRow(SQLModel, table=True):
     due_at: datetime = Field(index=True)
     was_due_at: datetime | None = None
     reason: str = ""
-    way_out: str = ""
+    remedy: str = ""
     rule: str = ""
     met_at: datetime | None = None
     met_by: str | None = None
@@ -255,7 +258,7 @@ class OperationRow(SQLModel, table=True):
             "aspect",
             unique=True,
             sqlite_where=text(
-                "op_class = 'state' AND state IN ('pending', 'in_flight', 'settling', 'parked', 'held')"
+                "op_class = 'state' AND state IN ('pending', 'in_flight', 'unknown', 'parked', 'held')"
             ),
         ),
         Index("operation_by_state", "state", "incident_id"),
@@ -302,10 +305,10 @@ class MirrorLinkRow(SQLModel, table=True):
     comment_hash: str | None = None
 
 
-class CursorRow(SQLModel, table=True):
-    """How far something was read: watermarks, good reads, the highest issue number seen."""
+class KeyValueRow(SQLModel, table=True):
+    """A stored value by name: watermarks, good reads, the highest issue number seen."""
 
-    __tablename__ = "cursor"
+    __tablename__ = "key_value"
 
     name: str = Field(primary_key=True)
     value: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))

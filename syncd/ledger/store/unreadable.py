@@ -10,7 +10,7 @@ from sqlmodel import Session
 
 from syncd.ledger.database.connection import Transactions
 from syncd.ledger.store import audit
-from syncd.ledger.store.change_queue import look_again_in
+from syncd.ledger.store.change_queue import notice_changes_in
 from syncd.ledger.store.key_values import get_cursor_in, set_cursor_in
 
 UNREADABLE = "unreadable"
@@ -46,7 +46,7 @@ def note_unread_in(session: Session, unread: Mapping[str, str], now: datetime, s
         known[incident_id] = {"since": now.isoformat(), "why": why}
     set_cursor_in(session, UNREADABLE, incidents=known)
     if since is not None:
-        look_again_in(session, fresh, now, since, "it could not be read")
+        notice_changes_in(session, fresh, now, since, "it could not be read")
 
 
 def note_unread(ledger: Transactions, unread: Mapping[str, str], now: datetime, since: int | None) -> None:

@@ -8,7 +8,7 @@ from syncd.domain.base import JsonValue
 from syncd.ledger.database.connection import Transactions
 from syncd.ledger.records import IncidentRecord, TicketRecord
 from syncd.ledger.store import audit
-from syncd.ledger.store.change_queue import look_again_in
+from syncd.ledger.store.change_queue import notice_changes_in
 from syncd.ledger.store.loading import get, record_of
 from syncd.ledger.store.snapshots import tickets_by_issue_in
 
@@ -32,7 +32,7 @@ def note_incident_event(
 ) -> None:
     """Note that an incident may have changed; `notes`: somebody wrote, edited or deleted a note."""
     with ledger.write() as session:
-        look_again_in(session, [incident_id], now, moment, why, notes=notes)
+        notice_changes_in(session, [incident_id], now, moment, why, notes=notes)
 
 
 def note_ticket_event(
@@ -47,7 +47,7 @@ def note_ticket_event(
 ) -> None:
     """Note that a ticket may have changed; that it was deleted, by `account`, goes on record with it."""
     with ledger.write() as session:
-        look_again_in(session, [ticket.incident_id], now, moment, why, ticket=True)
+        notice_changes_in(session, [ticket.incident_id], now, moment, why, ticket=True)
         if deleted:
             data: dict[str, JsonValue] | None = {"by": account} if account else None
             incident, issue = ticket.incident_id, ticket.issue_id

@@ -22,15 +22,15 @@ class IssuesOnRecord:
     """Which issues are tickets, and which are postmortems or action items, by issue id."""
 
     tickets: frozenset[str]
-    papers: frozenset[str]
+    duty_issues: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
 class UnfinishedIssues:
     """The issues of unfinished incidents: postmortems and action items, and what hangs beside them."""
 
-    papers: tuple[str, ...]
-    beside: tuple[str, ...]
+    duty_issues: tuple[str, ...]
+    non_items: tuple[str, ...]
 
 
 def open_and_older(ledger: Transactions, began: int) -> list[str]:
@@ -42,7 +42,7 @@ def open_and_older(ledger: Transactions, began: int) -> list[str]:
 _OPEN = select(col(IncidentRow.id)).where(
     col(IncidentRow.status) != IncidentStatus.RESOLVED,
     col(IncidentRow.team).is_not(None),
-    col(IncidentRow.moment) < bindparam("began"),
+    col(IncidentRow.read_seq) < bindparam("began"),
 )
 
 
@@ -52,13 +52,15 @@ def issues_on_record(ledger: Transactions, issue_ids: Iterable[str]) -> IssuesOn
     with ledger.read() as session:
         connection = session.connection()
         tickets = frozenset(connection.scalars(_TICKETS_AMONG, ids))
-        papers = frozenset(issue_id for query in _PAPERS_AMONG for issue_id in connection.scalars(query, ids))
-    return IssuesOnRecord(tickets, papers)
+        duty_issues = frozenset(
+            issue_id for query in _DUTY_ISSUES_AMONG for issue_id in connection.scalars(query, ids)
+        )
+    return IssuesOnRecord(tickets, duty_issues)
 
 
 _ISSUES: BindParameter[list[str]] = bindparam("issues", expanding=True)
 _TICKETS_AMONG = select(col(TicketRow.issue_id)).where(col(TicketRow.issue_id).in_(_ISSUES))
-_PAPERS_AMONG = (
+_DUTY_ISSUES_AMONG = (
     select(col(PostmortemRow.issue_id)).where(col(PostmortemRow.issue_id).in_(_ISSUES)),
     select(col(ActionItemRow.issue_id)).where(col(ActionItemRow.issue_id).in_(_ISSUES)),
 )
@@ -153,8 +155,8 @@ _TICKETS = (
 
 def unfinished_issues(ledger: Transactions) -> UnfinishedIssues:
     """Return postmortems and action items of unfinished incidents, and what was passed over beside them."""
-    papers: dict[str, None] = {}
-    beside: dict[str, None] = {}
+    duty_issues: dict[str, None] = {}
+    non_items: dict[str, None] = {}
     with ledger.read() as session:
         connection = session.connection()
         postmortems = {row.incident_id: row.issue_id for row in connection.execute(_POSTMORTEMS)}
@@ -162,15 +164,17 @@ def unfinished_issues(ledger: Transactions) -> UnfinishedIssues:
         for incident_id, issue_id in connection.execute(_ITEMS):
             items.setdefault(incident_id, []).append(issue_id)
         for incident_id, passed_over in connection.execute(_UNFINISHED):
-            beside |= dict.fromkeys(passed_over)
+            non_items |= dict.fromkeys(passed_over)
             postmortem = postmortems.get(incident_id)
-            papers |= dict.fromkeys([postmortem] if postmortem else [])
-            papers |= dict.fromkeys(items.get(incident_id, ()))
-    return UnfinishedIssues(tuple(papers), tuple(issue for issue in beside if issue not in papers))
+            duty_issues |= dict.fromkeys([postmortem] if postmortem else [])
+            duty_issues |= dict.fromkeys(items.get(incident_id, ()))
+    return UnfinishedIssues(
+        tuple(duty_issues), tuple(issue for issue in non_items if issue not in duty_issues)
+    )
 
 
 _IS_UNFINISHED = (col(IncidentRow.team).is_not(None), col(IncidentRow.finished).is_(False))
-_UNFINISHED = select(col(IncidentRow.id), col(IncidentRow.beside)).where(*_IS_UNFINISHED)
+_UNFINISHED = select(col(IncidentRow.id), col(IncidentRow.non_items)).where(*_IS_UNFINISHED)
 _POSTMORTEMS = (
     select(col(PostmortemRow.incident_id), col(PostmortemRow.issue_id))
     .join(IncidentRow, col(IncidentRow.id) == col(PostmortemRow.incident_id))

@@ -15,7 +15,7 @@ from syncd.ledger.database.connection import Transactions
 from syncd.ledger.store import holds, outbox
 from syncd.ledger.store.tables import IncidentRow, OperationRow
 
-WAITING = (OperationState.PENDING, OperationState.IN_FLIGHT, OperationState.SETTLING)
+WAITING = (OperationState.PENDING, OperationState.IN_FLIGHT, OperationState.UNKNOWN)
 """States of operations that nobody need do anything about."""
 
 
@@ -26,7 +26,7 @@ class DaemonState:
     open_incidents: int
     operations: dict[str, int]
     oldest_waiting: datetime | None
-    brakes: holds.Standing
+    brakes: holds.DaemonStatus
 
 
 def daemon_state(ledger: Transactions) -> DaemonState:

@@ -54,21 +54,21 @@ def _evidence(session: Session, incident: IncidentRecord) -> Data:
             "service": (incident.snapshot.get("service") or {}).get("name"),
             "severity": incident.severity,
             "severity_assumed": incident.assumed,
-            "severities": incident.spells,
+            "severities": incident.severity_periods,
             "status": incident.status,
             "created_at": _iso(incident.created_at),
             "acknowledged_at": _iso(incident.acknowledged_at),
             "resolved_at": _iso(incident.resolved_at),
             "first_seen_at": _iso(incident.first_seen_at),
             "merged_into": incident.merged_into,
-            "noise_rule": incident.silence,
+            "noise_rule": incident.noise_rule,
         },
-        "ticket": _paper(ticket, "origin", "created_at") if ticket else None,
-        "postmortem": _paper(postmortem, "origin", "created_at") if postmortem else None,
+        "ticket": _postmortem_or_item(ticket, "origin", "created_at") if ticket else None,
+        "postmortem": _postmortem_or_item(postmortem, "origin", "created_at") if postmortem else None,
         "duties": [_plain(one, "id", "incident_id") for one in _all(session, DutyRow, incident.id)],
         "waivers": [_plain(one, "id", "incident_id") for one in _all(session, WaiverRow, incident.id)],
         "action_items": [
-            {**_paper(one, "source", "first_seen_at", "ended_at", "facts"), **_owner(one)}
+            {**_postmortem_or_item(one, "source", "first_seen_at", "ended_at", "facts"), **_owner(one)}
             for one in _all(session, ActionItemRow, incident.id)
         ],
         "operations": [
@@ -104,7 +104,7 @@ def _all(session: Session, table: Any, incident: str) -> list[Any]:
     return list(session.exec(select(table).where(table.incident_id == incident)).all())
 
 
-def _paper(row: Any, *names: str) -> Data:
+def _postmortem_or_item(row: Any, *names: str) -> Data:
     status = ((row.snapshot or {}).get("status") or {}).get("name")
     found: Data = {"key": row.key, "issue_id": row.issue_id, "status": status}
     return found | {name: _value(getattr(row, name)) for name in names}

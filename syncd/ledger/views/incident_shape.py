@@ -7,16 +7,18 @@ from typing import Any
 from syncd.domain.incident import stub_title
 from syncd.ledger.records import IncidentRecord, TicketRecord
 from syncd.ledger.store.tables import IncidentRow, TicketRow
-from syncd.ledger.views.postmortems import Owed, iso
+from syncd.ledger.views.postmortems import PostmortemView, iso
 
 Data = dict[str, Any]
 AnyIncident = IncidentRow | IncidentRecord
 AnyTicket = TicketRow | TicketRecord
 
 
-def incident_data(incident: AnyIncident, ticket: AnyTicket | None, owed: Owed | None = None) -> Data:
+def incident_data(
+    incident: AnyIncident, ticket: AnyTicket | None, owed: PostmortemView | None = None
+) -> Data:
     """One incident as `status` lists it; `owed` is its postmortem with its duties."""
-    owed = owed or Owed()
+    owed = owed or PostmortemView()
     issue = ticket.snapshot if ticket and ticket.snapshot else None
     return {
         "id": incident.id,

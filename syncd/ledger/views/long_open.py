@@ -10,7 +10,7 @@ from syncd.domain.incident import IncidentStatus
 from syncd.ledger.database.connection import Transactions
 from syncd.ledger.records import IncidentRecord
 from syncd.ledger.store.loading import load, record_of, select_records
-from syncd.ledger.store.postmortems import absorbed_rows
+from syncd.ledger.store.postmortems import merged_source_rows
 from syncd.ledger.store.tables import IncidentRow
 from syncd.ledger.views.report_facts import of_team
 
@@ -26,7 +26,7 @@ def open_since(ledger: Transactions, before: datetime, team: str | None) -> list
         return load(session, IncidentRecord, query.order_by(col(IncidentRow.created_at)))
 
 
-def absorbed(ledger: Transactions, incident_id: str) -> list[IncidentRecord]:
+def merged_sources(ledger: Transactions, incident_id: str) -> list[IncidentRecord]:
     """Return what was merged into an incident, then what was merged into that, and so on."""
     with ledger.read() as session:
-        return [record_of(IncidentRecord, row) for row in absorbed_rows(session, incident_id)]
+        return [record_of(IncidentRecord, row) for row in merged_source_rows(session, incident_id)]

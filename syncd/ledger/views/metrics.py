@@ -25,12 +25,12 @@ class Measures:
 def measures(ledger: Transactions, since: datetime) -> Measures:
     """Return the figures as they stand; the delays are those of the tickets made since a moment."""
     with ledger.read() as session:
-        doubles = doubles_data(session)
+        duplicates = doubles_data(session)
         return Measures(
             ticket_delays=tuple(_ticket_delays(session, since)),
             duties=_duties_by_state(session),
-            doubles_found=int(doubles["found"]),
-            doubles_left=len(doubles["left"]),
+            doubles_found=int(duplicates["found"]),
+            doubles_left=len(duplicates["left"]),
         )
 
 

@@ -20,7 +20,7 @@ class Counted:
     id: str
     number: int
     restricted: bool
-    silence: str | None
+    noise_rule: str | None
     merged_into: str | None
     ticket: bool
 
@@ -47,7 +47,7 @@ _INCIDENTS = columns(
     col(IncidentRow.id),
     col(IncidentRow.number),
     col(IncidentRow.restricted),
-    col(IncidentRow.silence),
+    col(IncidentRow.noise_rule),
     col(IncidentRow.merged_into),
 ).where(
     col(IncidentRow.created_at) >= bindparam("since"),

@@ -28,7 +28,7 @@ AT_ONCE = 500
 
 
 @dataclass
-class Owed:
+class PostmortemView:
     """The postmortem of one incident, and its two duties by their latest clocks."""
 
     key: str | None = None
@@ -45,38 +45,38 @@ class Owed:
         return min((one.due_at for one in self.latest if one.state in OWED), default=None)
 
 
-def owed_for(session: Session, incident_ids: Sequence[str] | None) -> dict[str, Owed]:
+def postmortem_views(session: Session, incident_ids: Sequence[str] | None) -> dict[str, PostmortemView]:
     """What these incidents owe, by id; None: all incidents."""
     if incident_ids is None:
-        return _owed_for(session, None)
-    found: dict[str, Owed] = {}
+        return _postmortem_view(session, None)
+    found: dict[str, PostmortemView] = {}
     for start in range(0, len(incident_ids), AT_ONCE):
-        found |= _owed_for(session, incident_ids[start : start + AT_ONCE])
+        found |= _postmortem_view(session, incident_ids[start : start + AT_ONCE])
     return found
 
 
-def _owed_for(session: Session, ids: Sequence[str] | None) -> dict[str, Owed]:
-    found: dict[str, Owed] = {}
-    papers = select(PostmortemRow.incident_id, PostmortemRow.key)
+def _postmortem_view(session: Session, ids: Sequence[str] | None) -> dict[str, PostmortemView]:
+    found: dict[str, PostmortemView] = {}
+    postmortems = select(PostmortemRow.incident_id, PostmortemRow.key)
     duties = select(DutyRow).where(col(DutyRow.subject) == col(DutyRow.incident_id))
     if ids is not None:
-        papers = papers.where(col(PostmortemRow.incident_id).in_(ids))
+        postmortems = postmortems.where(col(PostmortemRow.incident_id).in_(ids))
         duties = duties.where(col(DutyRow.incident_id).in_(ids))
-    for incident_id, key in session.exec(papers).all():
-        found[incident_id] = Owed(key=key)
+    for incident_id, key in session.exec(postmortems).all():
+        found[incident_id] = PostmortemView(key=key)
     for row in session.exec(duties.order_by(col(DutyRow.clock))).all():
         duty = as_duty(row)
-        found.setdefault(row.incident_id, Owed()).duties[duty.kind] = duty
+        found.setdefault(row.incident_id, PostmortemView()).duties[duty.kind] = duty
     return found
 
 
 def postmortem_data(session: Session, incident: IncidentRecord, now: datetime | None) -> Data | None:
     """The postmortem of an incident with its duties, each explained; None where none is owed or there."""
-    paper = session.get(PostmortemRow, incident.id)
+    postmortem = session.get(PostmortemRow, incident.id)
     duties = [one for one in duties_of(session, incident.id) if one.subject == incident.id]
-    if paper is None and not duties:
+    if postmortem is None and not duties:
         return None
-    state = postmortem_state(paper) if paper else None
+    state = postmortem_state(postmortem) if postmortem else None
     case = Case(
         incident=Incident.model_validate(incident.snapshot),
         postmortem=state,
@@ -86,8 +86,8 @@ def postmortem_data(session: Session, incident: IncidentRecord, now: datetime | 
     )
     issue = state.issue if state else None
     return {
-        "key": paper.key if paper else None,
-        "issue_id": paper.issue_id if paper else None,
+        "key": postmortem.key if postmortem else None,
+        "issue_id": postmortem.issue_id if postmortem else None,
         "status": issue.status.name if issue else None,
         "owner": issue.assignee.name if issue and issue.assignee else None,
         "out_of_sight_since": iso(state.gone_since) if state else None,
@@ -113,7 +113,7 @@ def _bare(duty: Duty) -> Data:
         "due_at": iso(duty.due_at),
         "was_due_at": iso(duty.was_due_at),
         "reason": duty.reason,
-        "way_out": duty.way_out,
+        "remedy": duty.remedy,
         "met_at": iso(duty.met_at),
         "met_by": duty.met_by,
         "breached_at": iso(duty.breached_at),

@@ -47,7 +47,7 @@ class IncidentFact:
     acknowledged_at: datetime | None
     resolved_at: datetime | None
     merged_into: str | None
-    silence: str | None
+    noise_rule: str | None
     restricted: bool
     ticket: str | None
 
@@ -148,7 +148,7 @@ def incidents(
             col(IncidentRow.acknowledged_at),
             col(IncidentRow.resolved_at),
             col(IncidentRow.merged_into),
-            col(IncidentRow.silence),
+            col(IncidentRow.noise_rule),
             col(IncidentRow.restricted),
             col(TicketRow.key),
         )

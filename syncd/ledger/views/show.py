@@ -19,7 +19,7 @@ from syncd.ledger.store.tables import AuditEventRow, MirrorLinkRow, OperationRow
 from syncd.ledger.views.actions import items_data
 from syncd.ledger.views.incident_shape import incident_data
 from syncd.ledger.views.outbox import operation_data
-from syncd.ledger.views.postmortems import iso, owed_for, postmortem_data
+from syncd.ledger.views.postmortems import iso, postmortem_data, postmortem_views
 from syncd.ledger.views.waiting_reason import waits
 
 Data = dict[str, Any]
@@ -33,7 +33,7 @@ def show_data(ledger: Transactions, incident: IncidentRecord, now: datetime) -> 
 
 def _show(session: Session, incident: IncidentRecord, now: datetime) -> Data:
     ticket = get(session, TicketRecord, incident.id)
-    owed = owed_for(session, [incident.id]).get(incident.id)
+    owed = postmortem_views(session, [incident.id]).get(incident.id)
     query = select_records(OperationRecord).where(col(OperationRow.incident_id) == incident.id)
     operations = load(session, OperationRecord, query.order_by(col(OperationRow.id)))
     events = session.exec(

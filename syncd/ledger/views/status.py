@@ -18,7 +18,7 @@ from syncd.ledger.store.key_values import get_cursor_in
 from syncd.ledger.store.tables import AuditEventRow, IncidentRow, OperationRow, TicketRow
 from syncd.ledger.store.unreadable import unreadable_in
 from syncd.ledger.views.incident_shape import incident_data
-from syncd.ledger.views.postmortems import iso, owed_for
+from syncd.ledger.views.postmortems import iso, postmortem_views
 
 Data = dict[str, Any]
 
@@ -52,7 +52,7 @@ def _status(session: Session, limit: int) -> Data:
         .limit(limit)
     ).all()
     seq, digest = audit.head(session)
-    owed = owed_for(session, [row.id for row, _ticket in rows])
+    owed = postmortem_views(session, [row.id for row, _ticket in rows])
     return {
         "incidents": [incident_data(row, ticket, owed.get(row.id)) for row, ticket in rows],
         "outbox": outbox.counts(session),
@@ -65,8 +65,8 @@ def _status(session: Session, limit: int) -> Data:
         "first_load": holds.first_load_data(session),
         "held": holds.mass_data(session),
         "paused": holds.pauses(session),
-        "would": _would(session, limit),
-        "doubles": doubles_data(session),
+        "dry_run_notes": _dry_run_notes(session, limit),
+        "duplicates": doubles_data(session),
         "rivals": _rivals(session),
         "conflicts": _conflicts(session, limit),
     }
@@ -103,23 +103,23 @@ def _conflicts(session: Session, limit: int) -> list[Data]:
     ]
 
 
-def _would(session: Session, limit: int) -> list[Data]:
+def _dry_run_notes(session: Session, limit: int) -> list[Data]:
     """What rules in mode `report` would have done, the latest incidents first."""
     query = (
         select(IncidentRow)
-        .where(func.json_array_length(col(IncidentRow.would)) > 0)
+        .where(func.json_array_length(col(IncidentRow.dry_run_notes)) > 0)
         .order_by(col(IncidentRow.number).desc())
         .limit(limit)
     )
     return [
-        {"incident": row.id, "number": row.number, "would": list(row.would)}
+        {"incident": row.id, "number": row.number, "dry_run_notes": list(row.dry_run_notes)}
         for row in session.exec(query).all()
     ]
 
 
 def doubles_data(session: Session) -> Data:
-    """What the nightly sweep found: how many doubles ever, and those that it leaves to people."""
-    known = get_cursor_in(session, "sweep")
+    """Return how many doubles the nightly search ever found, and those that it leaves to people."""
+    known = get_cursor_in(session, "duplicates")
     seen, left = known.get("seen"), known.get("left")
     return {
         "at": known.get("at"),
@@ -135,5 +135,5 @@ def _all_incidents(session: Session) -> list[Data]:
         .join(TicketRow, col(TicketRow.incident_id) == col(IncidentRow.id), isouter=True)
         .order_by(col(IncidentRow.number))
     ).all()
-    owed = owed_for(session, None)
+    owed = postmortem_views(session, None)
     return [incident_data(row, ticket, owed.get(row.id)) for row, ticket in rows]

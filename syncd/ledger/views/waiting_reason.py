@@ -33,8 +33,8 @@ def _no_ticket(
     coming = row.due_at if row.due_at and row.due_at > now else None
     if row.team is None:
         yield "no mapping claims its service, so it gets no ticket", None
-    elif row.silence:
-        yield f"the noise rule {row.silence} keeps its ticket back", coming
+    elif row.noise_rule:
+        yield f"the noise rule {row.noise_rule} keeps its ticket back", coming
     elif any(one.kind == Kind.CREATE_TICKET for one in operations):
         return
     elif row.finished:

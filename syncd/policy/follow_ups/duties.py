@@ -112,7 +112,9 @@ def taken_at(item: Item, tenure: Tenure) -> datetime | None:
     return min((at for at in touched if tenure.until is None or at < tenure.until), default=None)
 
 
-def owned(item: Item, known: Duty | None, mapping: Mapping, now: datetime, rest: Rest) -> Iterator[Duty]:
+def owned(
+    item: Item, known: Duty | None, mapping: Mapping, now: datetime, judging: JudgingRules
+) -> Iterator[Duty]:
     """How the duty `owned` stands, and a second one where an owner was lost since."""
     duty = known or _first(DutyKind.OWNED, item, mapping, _owner_due(item.starts, mapping))
     if duty.state not in MET:
@@ -120,7 +122,7 @@ def owned(item: Item, known: Duty | None, mapping: Mapping, now: datetime, rest:
             duty = duty.model_copy(
                 update={"started_at": item.starts, "due_at": _owner_due(item.starts, mapping)}
             )
-        duty = _owned(item, duty, now, rest)
+        duty = _owned(item, duty, now, judging)
         yield duty
     if duty.state in MET and not active(item.issue.assignee):
         lost = _lost_at(item, now)
@@ -139,7 +141,7 @@ def owned(item: Item, known: Duty | None, mapping: Mapping, now: datetime, rest:
                 "rebuilt": False,
             }
         )
-        yield _owned(item, again, now, rest)
+        yield _owned(item, again, now, judging)
 
 
 def _owner_due(start: datetime, mapping: Mapping) -> datetime:
@@ -153,7 +155,7 @@ def _lost_at(item: Item, now: datetime) -> datetime:
     return now if item.issue.assignee is not None else max(ends, default=now)
 
 
-def _owned(item: Item, duty: Duty, now: datetime, rest: Rest) -> Duty:
+def _owned(item: Item, duty: Duty, now: datetime, judging: JudgingRules) -> Duty:
     for tenure in tenures(item.issue, item.changes):
         if tenure.until is not None and tenure.until <= duty.started_at:
             continue
@@ -164,11 +166,11 @@ def _owned(item: Item, duty: Duty, now: datetime, rest: Rest) -> Duty:
         if tenure.account == item.by_rule:
             since = taken_at(item, tenure)
         if since is not None:
-            return _met(duty, since, tenure.name or tenure.account, rest)
-    return _still_owed(duty, duty.due_at, item, now, rest)
+            return _met(duty, since, tenure.name or tenure.account, judging)
+    return _still_owed(duty, duty.due_at, item, now, judging)
 
 
-class Rest(Value):
+class JudgingRules(Value):
     """What keeps a duty from being judged: waivers, clocks that differ; and when it is due soon.
 
     `waivers` are those of this action item alone: one of the incident's duties is none of it.
@@ -195,8 +197,8 @@ class Rest(Value):
         return any(one.duty is kind and one.runs(now) for one in self.waivers)
 
 
-def _met(duty: Duty, at: datetime, by: str, rest: Rest) -> Duty:
-    in_time = at <= rest.due(duty.kind, duty.due_at) and duty.breached_at is None
+def _met(duty: Duty, at: datetime, by: str, judging: JudgingRules) -> Duty:
+    in_time = at <= judging.due(duty.kind, duty.due_at) and duty.breached_at is None
     return duty.model_copy(
         update={
             "state": DutyState.MET if in_time or duty.corrected else DutyState.MET_LATE,
@@ -207,19 +209,19 @@ def _met(duty: Duty, at: datetime, by: str, rest: Rest) -> Duty:
     )
 
 
-def _still_owed(duty: Duty, due: datetime, item: Item, now: datetime, rest: Rest) -> Duty:
+def _still_owed(duty: Duty, due: datetime, item: Item, now: datetime, judging: JudgingRules) -> Duty:
     """Owed, due soon, waived or overdue; overdue only where the changelog was read up to the deadline."""
-    due = rest.due(duty.kind, due)
-    over = now >= due and item.seen_until >= due and not rest.skewed
+    due = judging.due(duty.kind, due)
+    over = now >= due and item.seen_until >= due and not judging.skewed
     breached = duty.breached_at or (due if over and not duty.corrected else None)
     # what was overdue before it was waived has a day after the waiver's end, as everything has
-    asked_for = due if breached is None else rest.rests_until(duty.kind, breached)
+    asked_for = due if breached is None else judging.rests_until(duty.kind, breached)
     state = DutyState.PENDING
-    if rest.waived(duty.kind, now):
+    if judging.waived(duty.kind, now):
         state = DutyState.WAIVED
     elif breached is not None and not duty.corrected and now >= asked_for:
         state = DutyState.BREACHED
-    elif now < asked_for <= now + rest.soon:
+    elif now < asked_for <= now + judging.soon:
         state = DutyState.DUE_SOON
     update = {"state": state, "breached_at": breached, "met_at": None, "met_by": None}
     if duty.breached_at is None or asked_for > now:
@@ -285,9 +287,9 @@ def due_day(item: Item) -> date:
     return item.latest if own is None else min(own, item.latest)
 
 
-def done(item: Item, known: Duty | None, mapping: Mapping, now: datetime, rest: Rest) -> Duty:
+def done(item: Item, known: Duty | None, mapping: Mapping, now: datetime, judging: JudgingRules) -> Duty:
     """How the duty `done` stands."""
-    due = rest.due(DutyKind.DONE, end_of_day(due_day(item), mapping.zone))
+    due = judging.due(DutyKind.DONE, end_of_day(due_day(item), mapping.zone))
     duty = known or _first(DutyKind.DONE, item, mapping, due)
     if duty.state in MET and item.closed is not None:
         return duty
@@ -296,12 +298,12 @@ def done(item: Item, known: Duty | None, mapping: Mapping, now: datetime, rest: 
     if duty.clock > 1:
         due = max(due, _owner_due(duty.started_at, mapping))
     elif duty.corrected is None and duty.breached_at is None:
-        missed = _missed(item, mapping, now, rest)
+        missed = _missed(item, mapping, now, judging)
         duty = duty.model_copy(update={"due_at": missed or due, "breached_at": missed})
         due = duty.due_at
     if item.closed is not None:
-        return _met(duty, *item.closed, rest)
-    return _still_owed(duty, due, item, now, rest)
+        return _met(duty, *item.closed, judging)
+    return _still_owed(duty, due, item, now, judging)
 
 
 def _opened_again(item: Item, duty: Duty, mapping: Mapping, now: datetime) -> Duty:
@@ -320,14 +322,14 @@ def _opened_again(item: Item, duty: Duty, mapping: Mapping, now: datetime) -> Du
     return duty.model_copy(update=update)
 
 
-def _missed(item: Item, mapping: Mapping, now: datetime, rest: Rest) -> datetime | None:
+def _missed(item: Item, mapping: Mapping, now: datetime, judging: JudgingRules) -> datetime | None:
     """The first moment at which the date that held then was over, before the item was closed or by now."""
-    if rest.skewed and item.closed is None:
+    if judging.skewed and item.closed is None:
         return None
     end = item.closed[0] if item.closed is not None else min(now, item.seen_until)
     for one in dates(item):
         day = item.latest if one.day is None else min(one.day, item.latest)
-        over = max(rest.due(DutyKind.DONE, end_of_day(day, mapping.zone)), one.since)
+        over = max(judging.due(DutyKind.DONE, end_of_day(day, mapping.zone)), one.since)
         in_time = over > end or (over == end and item.closed is not None)
         if not in_time and (one.until is None or over < one.until):
             return over

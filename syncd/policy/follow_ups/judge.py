@@ -17,7 +17,7 @@ from syncd.policy.case import Case, Decision, ItemState, Rulebook
 from syncd.policy.follow_ups.completion import End, end_of
 from syncd.policy.follow_ups.duties import (
     Item,
-    Rest,
+    JudgingRules,
     active,
     as_date,
     done,
@@ -30,7 +30,7 @@ from syncd.policy.follow_ups.duties import (
 )
 from syncd.policy.follow_ups.membership import became_at
 from syncd.policy.follow_ups.table_rows import completed
-from syncd.policy.postmortem.owed import counting_spells, over_since
+from syncd.policy.postmortem.owed import counting_severity_periods, over_since
 
 NOT_VISIBLE = "not visible"
 NO_OWNER = "no owner"
@@ -51,9 +51,9 @@ DAILY = timedelta(days=1)
 def candidates(case: Case) -> frozenset[str]:
     """The issues beside ticket and postmortem, as those two were last read."""
     ends = [one.issue for one in (case.ticket, case.postmortem) if one is not None and one.issue is not None]
-    beside = {ident for end in ends for ident in end.subtasks}
-    beside |= {link.other_id for end in ends for link in end.links}
-    return frozenset(beside - {end.id for end in ends})
+    neighbours = {ident for end in ends for ident in end.subtasks}
+    neighbours |= {link.other_id for end in ends for link in end.links}
+    return frozenset(neighbours - {end.id for end in ends})
 
 
 def decide_follow_ups(case: Case, book: Rulebook) -> Decision:
@@ -68,7 +68,9 @@ def decide_follow_ups(case: Case, book: Rulebook) -> Decision:
         return decision
     for item in case.items:
         if item.ended_at is None:
-            decision = decision.plus(_listed(case, item, book) if case.silent else _judge(case, item, book))
+            decision = decision.plus(
+                _listed(case, item, book) if case.before_enforcement else _judge(case, item, book)
+            )
     return decision
 
 
@@ -80,16 +82,23 @@ def counts_elsewhere(case: Case) -> bool:
 def _look(case: Case) -> frozenset[str]:
     """What is not known well enough to judge: issues beside ours, changelogs, the incident's log."""
     wanted: set[str] = set()
-    fresh = candidates(case) - case.beside
+    fresh = candidates(case) - case.non_items
     children = set(case.ticket.issue.subtasks) if case.ticket and case.ticket.issue else set()
     if fresh or (counts_elsewhere(case) and case.items):
         wanted.add("items")
-    if fresh & children and case.turns is None:
+    if fresh & children and case.state_changes is None:
         wanted.add("log")
-    paper = case.postmortem
-    if paper is not None and not case.silent and paper.gone_since is None and paper.changes_until is None:
+    postmortem = case.postmortem
+    if (
+        postmortem is not None
+        and not case.before_enforcement
+        and postmortem.gone_since is None
+        and postmortem.changes_until is None
+    ):
         wanted.add("postmortem")
-    if not case.silent and ("items" in case.recall or any(_stale(case, item) for item in case.items)):
+    if not case.before_enforcement and (
+        "items" in case.rebuild or any(_stale(case, item) for item in case.items)
+    ):
         wanted.add("items")
     return frozenset(wanted)
 
@@ -138,7 +147,7 @@ def _judge(case: Case, state: ItemState, book: Rulebook) -> Decision:
     if item is None or case.now is None:
         return Decision(facts={state.issue_id: facts})
     mine = tuple(one for one in case.waivers if one.subject == state.issue_id)
-    rest = Rest(waivers=mine, skewed=case.skewed, soon=DONE_SOON)
+    judging = JudgingRules(waivers=mine, skewed=case.skewed, soon=DONE_SOON)
     mapping, now = book.mapping, case.now
     duties = (
         *owned(
@@ -146,9 +155,9 @@ def _judge(case: Case, state: ItemState, book: Rulebook) -> Decision:
             case.duty("owned", item.issue.id),
             mapping,
             now,
-            rest.model_copy(update={"soon": OWNED_SOON}),
+            judging.model_copy(update={"soon": OWNED_SOON}),
         ),
-        done(item, case.duty("done", item.issue.id), mapping, now, rest),
+        done(item, case.duty("done", item.issue.id), mapping, now, judging),
     )
     moments = [left for duty in duties for left in _moments(duty, now)]
     moments += [(one.end - now).total_seconds() for one in mine if one.runs(now)]
@@ -215,8 +224,8 @@ def _latest(case: Case, state: ItemState, book: Rulebook, over: datetime) -> tup
     """
     names = list(book.mapping.severities)
     severities = [
-        *(one.severity for one in counting_spells(case, book)),
-        *(one.severity for one in case.absorbed),
+        *(one.severity for one in counting_severity_periods(case, book)),
+        *(one.severity for one in case.merged_sources),
     ]
     worst = min((one for one in severities if one in names), key=names.index, default=names[-1])
     counted = f"{worst} {over.isoformat()}"

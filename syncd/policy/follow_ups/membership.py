@@ -2,7 +2,7 @@
 
 Rules, "Follow-ups": a sub-task of the postmortem; an issue linked to ticket or postmortem by one of the
 mapped types, by default Relates with the label `action-item`; a sub-task of the ticket made after the
-resolve. What we made ourselves for another purpose (tickets, postmortems, doubles) never is.
+resolve. What we made ourselves for another purpose (tickets, postmortems, duplicates) never is.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from datetime import datetime
 from pydantic import Field
 
 from syncd.domain.base import UtcTime, Value
-from syncd.domain.history import Change, Turn
+from syncd.domain.history import Change, StateChange
 from syncd.domain.incident import Incident
 from syncd.domain.mapping.after_incident import FollowUps
 from syncd.domain.operation import Kind
@@ -47,18 +47,18 @@ class Ends(Value):
 
 
 def spans_over(
-    turns: Iterable[Turn] | None, incident: Incident
+    state_changes: Iterable[StateChange] | None, incident: Incident
 ) -> tuple[tuple[datetime, datetime | None], ...]:
     """When the incident was resolved; without its turns only the present span is known."""
-    if turns is None:
+    if state_changes is None:
         at = incident.resolved_at or incident.status_changed_at
         return ((at, None),) if at is not None and not incident.open else ()
     spans: list[tuple[datetime, datetime | None]] = []
-    for turn in turns:
-        if turn.kind == "resolved" and (not spans or spans[-1][1] is not None):
-            spans.append((turn.at, None))
-        elif turn.kind == "reopened" and spans and spans[-1][1] is None:
-            spans[-1] = (spans[-1][0], turn.at)
+    for state_change in state_changes:
+        if state_change.kind == "resolved" and (not spans or spans[-1][1] is not None):
+            spans.append((state_change.at, None))
+        elif state_change.kind == "reopened" and spans and spans[-1][1] is None:
+            spans[-1] = (spans[-1][0], state_change.at)
     return tuple(spans)
 
 

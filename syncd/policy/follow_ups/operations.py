@@ -20,16 +20,16 @@ from syncd.policy.case import Case, Decision, ItemState, Rulebook
 from syncd.policy.follow_ups.duties import active
 from syncd.policy.follow_ups.judge import KNOWLEDGE, NONE_LABEL, counts_elsewhere, follow_ups_unsaid
 from syncd.policy.follow_ups.membership import DEFAULT_LINK_TYPE, MADE
-from syncd.policy.follow_ups.table_rows import decide_rows, say_on_postmortem
+from syncd.policy.follow_ups.table_rows import comment_on_postmortem, decide_rows
 
 LINK = "link"
 """The aspect of the link between an item of ours and its postmortem, and what is agreed once it was made."""
 
 
-def tell_follow_ups(case: Case, book: Rulebook) -> Decision:
+def act_on_follow_ups(case: Case, book: Rulebook) -> Decision:
     """Given a case whose duties stand as judged, return what is made, assigned and said."""
     rules = book.mapping.follow_ups
-    if rules.mode is Mode.OFF or case.silent or counts_elsewhere(case):
+    if rules.mode is Mode.OFF or case.before_enforcement or counts_elsewhere(case):
         return Decision()
     decision = Decision()
     if case.postmortem is not None and case.postmortem.gone_since is None:
@@ -40,7 +40,7 @@ def tell_follow_ups(case: Case, book: Rulebook) -> Decision:
         return decision
     fresh = [one for one in decision.operations if one.aspect or one.key not in case.once]
     return Decision(
-        again=decision.again, would=tuple(f"{one.reason} (follow_ups.mode: report)" for one in fresh)
+        again=decision.again, dry_run_notes=tuple(f"{one.reason} (follow_ups.mode: report)" for one in fresh)
     )
 
 
@@ -71,7 +71,7 @@ def _unsaid(case: Case, book: Rulebook) -> Decision:
     if not follow_ups_unsaid(case, book):
         return Decision()
     text = f"the postmortem is completed without any; if there are none, set the label {NONE_LABEL}"
-    return Decision(operations=(say_on_postmortem(case, "none", text, ""),))
+    return Decision(operations=(comment_on_postmortem(case, "none", text, ""),))
 
 
 def _assign(case: Case, state: ItemState, book: Rulebook) -> Decision:

@@ -16,7 +16,7 @@ from hashlib import sha256
 
 from syncd.domain.base import Value
 from syncd.domain.operation import CommentOnPostmortem, CreateActionItem, Operation
-from syncd.domain.operation.keys import action_item_key, object_of_postmortem, say_key
+from syncd.domain.operation.keys import action_item_key, comment_key, object_of_postmortem
 from syncd.policy.case import Case, Decision, ItemState, PostmortemState, Rulebook
 
 ALIKE = 0.6
@@ -93,7 +93,7 @@ def decide_rows(case: Case, book: Rulebook) -> Decision:
     postmortem, now = case.postmortem, case.now
     if book.mapping.follow_ups.rows == "off" or postmortem is None or now is None or case.restricted:
         return Decision()
-    operations = [*_told_keys(case)]
+    operations = [*_comment_on_keys(case)]
     rest = rested_at(postmortem, book)
     if rest is None:
         return Decision(operations=tuple(operations))
@@ -101,7 +101,7 @@ def decide_rows(case: Case, book: Rulebook) -> Decision:
         return Decision(operations=tuple(operations), again=(rest - now).total_seconds())
     rows = rows_of(postmortem)
     edited = edits_of(rows, made_of_rows(case))
-    operations += _told_edits(case, rows, edited)
+    operations += _comment_on_edits(case, rows, edited)
     replaced = {row.mark for _item, row in edited if row is not None}
     for row in rows:
         if row.owned and row.mark not in replaced and row_key(case.incident.id, row.mark) not in case.once:
@@ -155,10 +155,10 @@ def _create(case: Case, row: Row) -> CreateActionItem:
     )
 
 
-def _told_keys(case: Case) -> Iterator[Operation]:
+def _comment_on_keys(case: Case) -> Iterator[Operation]:
     """Each row's issue is named on the postmortem, once."""
     for item, row in made_of_rows(case):
-        yield say_on_postmortem(
+        yield comment_on_postmortem(
             case,
             f"row/{row.mark}",
             f"a row of the table is {item.key} now; from here on {item.key} counts, not the row:",
@@ -166,17 +166,17 @@ def _told_keys(case: Case) -> Iterator[Operation]:
         )
 
 
-def _told_edits(
+def _comment_on_edits(
     case: Case, rows: Sequence[Row], edited: Sequence[tuple[ItemState, Row | None]]
 ) -> Iterator[Operation]:
     """What was changed in the table is told where it was changed, and not carried over."""
     for item, after in edited:
         if after is None:
             text = f"the row of {item.key} is not in the table any more; {item.key} stays until it is closed"
-            yield say_on_postmortem(case, f"row-gone/{item.issue_id}", text, "")
+            yield comment_on_postmortem(case, f"row-gone/{item.issue_id}", text, "")
         else:
             text = f"the row of {item.key} was changed; {item.key} stays as it is. Now the row says"
-            yield say_on_postmortem(case, f"row-changed/{item.issue_id}/{after.mark}", text, after.text)
+            yield comment_on_postmortem(case, f"row-changed/{item.issue_id}/{after.mark}", text, after.text)
     known = {row.mark: row for row in rows}
     for item, before in made_of_rows(case):
         now = known.get(before.mark)
@@ -186,14 +186,14 @@ def _told_edits(
                 " Now the row says"
             )
             value = ", ".join(one for one in (now.owner, now.due) if one)
-            yield say_on_postmortem(case, f"row-changed/{item.issue_id}/{now.cells}", text, value)
+            yield comment_on_postmortem(case, f"row-changed/{item.issue_id}/{now.cells}", text, value)
 
 
-def say_on_postmortem(case: Case, identity: str, text: str, value: str) -> CommentOnPostmortem:
+def comment_on_postmortem(case: Case, identity: str, text: str, value: str) -> CommentOnPostmortem:
     """A comment of ours on the postmortem, once; `value` is hostile text."""
     postmortem = case.postmortem
     return CommentOnPostmortem(
-        key=say_key(case.incident.id, "follow-up", identity),
+        key=comment_key(case.incident.id, "follow-up", identity),
         incident=case.incident.id,
         object=object_of_postmortem(case.incident.id),
         issue=postmortem.issue_id if postmortem else "",

@@ -12,7 +12,7 @@ from syncd.domain.base import JsonValue
 from syncd.domain.duty import STATE_WORDS, Duty, DutyKind, DutyState
 from syncd.domain.mapping.value_types import Mode
 from syncd.domain.operation import CommentOnPostmortem, EditPostmortem, Operation
-from syncd.domain.operation.keys import object_of_postmortem, overdue_key, say_key
+from syncd.domain.operation.keys import comment_key, object_of_postmortem, overdue_key
 from syncd.policy.case import Case, Decision, PostmortemState, Rulebook
 from syncd.policy.notify.recipients import out_of_reach
 from syncd.policy.notify.reminders import mention
@@ -30,10 +30,10 @@ _WORDS = {
 }
 
 
-def tell_duties(case: Case, book: Rulebook) -> Decision:
+def comment_on_duties(case: Case, book: Rulebook) -> Decision:
     """Given a case with its duties judged, return what people are told on the postmortem."""
     mode, postmortem = book.mapping.postmortem.mode, case.postmortem
-    if mode is Mode.OFF or case.silent or postmortem is None or postmortem.gone_since is not None:
+    if mode is Mode.OFF or case.before_enforcement or postmortem is None or postmortem.gone_since is not None:
         return Decision()
     latest = [one for kind in KINDS if (one := case.duty(kind)) is not None]
     said = [op for duty in latest if (op := _step(case, book, duty)) is not None]
@@ -41,7 +41,7 @@ def tell_duties(case: Case, book: Rulebook) -> Decision:
     said = [op for op in said if op.key not in case.once]
     label = _label(case, postmortem, latest)
     if mode is Mode.REPORT:
-        return Decision(would=tuple(f"say on {postmortem.key}: {op.text}" for op in said))
+        return Decision(dry_run_notes=tuple(f"say on {postmortem.key}: {op.text}" for op in said))
     return Decision(operations=(*said, *label))
 
 
@@ -52,20 +52,23 @@ def _step(case: Case, book: Rulebook, duty: Duty) -> CommentOnPostmortem | None:
     due = at_words(duty.due_at, book.mapping.zone)
     soon, late = _WORDS[duty.kind]
     if duty.state is DutyState.DUE_SOON:
-        text = f"it is {soon} by {due}: {duty.reason}. What ends it: {duty.way_out}."
+        text = f"it is {soon} by {due}: {duty.reason}. What ends it: {duty.remedy}."
     else:
-        text = f"it {late} by {due} and is overdue: {duty.reason}. What ends it: {duty.way_out}."
+        text = f"it {late} by {due} and is overdue: {duty.reason}. What ends it: {duty.remedy}."
     owner = out_of_reach(case, duty) if book.mapping.mails.mode is Mode.ENFORCE else None
     text = text if owner is None else f"{mention(owner, book)} {text}"
     key = step_key(case.incident.id, POSTMORTEM, duty, duty.state)
     reason, step = f"the postmortem is {STATE_WORDS[duty.state]}", f"{duty.kind}/{duty.clock}"
     stated = duty.state is DutyState.BREACHED and duty.corrected is None
-    return _say(case, key, text, reason, step, facts_of(duty_stated(duty)) if stated else None)
+    return _comment(case, key, text, reason, step, facts_of(duty_stated(duty)) if stated else None)
 
 
 def _review(case: Case, book: Rulebook, latest: list[Duty]) -> CommentOnPostmortem | None:
     """Reopened after it was met: it stays met, and somebody looks whether it still fits."""
-    reopened = max((turn.at for turn in case.turns or () if turn.kind == "reopened"), default=None)
+    reopened = max(
+        (state_change.at for state_change in case.state_changes or () if state_change.kind == "reopened"),
+        default=None,
+    )
     met = [
         one
         for one in latest
@@ -80,8 +83,8 @@ def _review(case: Case, book: Rulebook, latest: list[Duty]) -> CommentOnPostmort
     done = " and ".join(str(one.kind) for one in met)
     when = at_words(reopened, book.mapping.zone)
     text = f"the incident was reopened {when}, after this was {done}. Please review whether it still fits."
-    key = say_key(case.incident.id, POSTMORTEM, "review", int(reopened.timestamp()))
-    return _say(case, key, text, "the incident was reopened", "review")
+    key = comment_key(case.incident.id, POSTMORTEM, "review", int(reopened.timestamp()))
+    return _comment(case, key, text, "the incident was reopened", "review")
 
 
 def _which_counts(case: Case, book: Rulebook) -> CommentOnPostmortem | None:
@@ -93,11 +96,11 @@ def _which_counts(case: Case, book: Rulebook) -> CommentOnPostmortem | None:
         " then on. Somebody already worked on this one, so nothing is closed or cancelled: please say which"
         " of the two counts, and close the other."
     )
-    key = say_key(case.incident.id, POSTMORTEM, "which-counts", target.id)
-    return _say(case, key, text, "the incident was merged", "merge")
+    key = comment_key(case.incident.id, POSTMORTEM, "which-counts", target.id)
+    return _comment(case, key, text, "the incident was merged", "merge")
 
 
-def _say(
+def _comment(
     case: Case, key: str, text: str, reason: str, step: str, facts: dict[str, JsonValue] | None = None
 ) -> CommentOnPostmortem:
     return CommentOnPostmortem(

@@ -38,7 +38,7 @@ def decide_notices(case: Case, book: Rulebook) -> Decision:
 
 def notices(case: Case, mapping: Mapping, section: ServiceSection) -> Decision:
     """As `decide_notices`, from what is known without Jira."""
-    if mapping.mails.mode is Mode.OFF or case.silent or case.now is None or _exercise(case):
+    if mapping.mails.mode is Mode.OFF or case.before_enforcement or case.now is None or _exercise(case):
         return Decision()
     wanted = (*_notices(case, mapping, section), *_corrections(case, mapping, section))
     return by_mode(mapping, wanted)
@@ -48,14 +48,14 @@ def by_mode(mapping: Mapping, wanted: tuple[Operation, ...]) -> Decision:
     """These operations where mails are enforced; else what they would do, in words."""
     if mapping.mails.mode is Mode.ENFORCE:
         return Decision(operations=wanted)
-    return Decision(would=tuple(_would(op) for op in wanted if not _skipped(op)))
+    return Decision(dry_run_notes=tuple(_dry_run_note(op) for op in wanted if not _skipped(op)))
 
 
 def _skipped(op: Operation) -> bool:
     return isinstance(op, SendMail) and op.skip is not None
 
 
-def _would(op: Operation) -> str:
+def _dry_run_note(op: Operation) -> str:
     return f"mail {op.to}: {op.reason}" if isinstance(op, SendMail) else f"comment: {op.reason}"
 
 
@@ -130,17 +130,19 @@ def _reached(
     """
     names = list(mapping.severities)
     own = decide_severity(case.incident, mapping, section).name
-    spells = [one for one in case.spells if one.severity in names]
-    recorded = bool(spells) and spells[-1].severity == own
-    before = spells[:-1] if recorded else spells
-    worse = [one for one in case.absorbed if one.severity in names and _rank(names, one.severity, own) < 0]
+    severity_periods = [one for one in case.severity_periods if one.severity in names]
+    recorded = bool(severity_periods) and severity_periods[-1].severity == own
+    before = severity_periods[:-1] if recorded else severity_periods
+    worse = [
+        one for one in case.merged_sources if one.severity in names and _rank(names, one.severity, own) < 0
+    ]
     if worse:
         worst = min(worse, key=lambda one: names.index(one.severity))
         return worst.severity, _changed_at(case), 1, worst.id
     if before and _rank(names, before[-1].severity, own) < 0:
         return None
     entry = 1 + sum(one.severity == own for one in before)
-    known = spells[-1].since if recorded else None
+    known = severity_periods[-1].since if recorded else None
     first = case.incident.created_at if not before else _changed_at(case)
     return own, known or first, entry, None
 
@@ -170,12 +172,12 @@ def _not_now(case: Case) -> str | None:
 def _corrections(case: Case, mapping: Mapping, section: ServiceSection) -> Iterator[Operation]:
     names = list(mapping.severities)
     own = decide_severity(case.incident, mapping, section).name
-    if not case.incident.open or case.absorbed:
+    if not case.incident.open or case.merged_sources:
         return
-    recorded = bool(case.spells) and case.spells[-1].severity == own
-    lowered = case.spells[-1].since if recorded else _changed_at(case)
+    recorded = bool(case.severity_periods) and case.severity_periods[-1].severity == own
+    lowered = case.severity_periods[-1].since if recorded else _changed_at(case)
     for name in names[: names.index(own)]:
-        entries = sum(one.severity == name for one in case.spells)
+        entries = sum(one.severity == name for one in case.severity_periods)
         for one in notified(case, mapping, section, name):
             keys = [
                 mail_key(MailKind.NOTICE, case.incident.id, _moment(name, n), one.address)

@@ -36,7 +36,7 @@ _NOT_YET = (DutyState.PENDING, DutyState.DUE_SOON)
 def decide_reminders(case: Case, book: Rulebook) -> Decision:
     """Given a case whose duties are judged, return the reminders and breaches that are due now."""
     mapping, now = book.mapping, case.now
-    if mapping.mails.mode is Mode.OFF or case.silent or case.skewed or now is None:
+    if mapping.mails.mode is Mode.OFF or case.before_enforcement or case.skewed or now is None:
         return Decision()
     wanted: list[Operation] = []
     look: frozenset[str] = frozenset()
@@ -80,13 +80,13 @@ def _moment(duty: Duty, mapping: Mapping, now: datetime) -> datetime | None:
 
 def _unread(case: Case, duty: Duty, since: datetime | None) -> frozenset[str]:
     """What was not read since the reminder became due."""
-    paper = "postmortem" if _of_postmortem(duty) else "items"
+    part = "postmortem" if _of_postmortem(duty) else "items"
     state = case.postmortem if _of_postmortem(duty) else _item(case, duty)
     if state is None or state.gone_since is not None or since is None:
         return frozenset()
     if any(key.startswith(_step(case, duty)) for key in case.sent):
         return frozenset()
-    return frozenset() if state.changes_until and state.changes_until >= since else frozenset({paper})
+    return frozenset() if state.changes_until and state.changes_until >= since else frozenset({part})
 
 
 def _reminder(case: Case, book: Rulebook, duty: Duty) -> Iterator[Operation]:
@@ -102,7 +102,7 @@ def _reminder(case: Case, book: Rulebook, duty: Duty) -> Iterator[Operation]:
 def _passed_over(case: Case, mapping: Mapping, duty: Duty) -> Iterator[Operation]:
     """The reminder of a duty that was breached before it could leave, recorded as not sent."""
     step, moment = _step(case, duty), reminder_moment(duty, mapping)
-    mentioned = _mention_key(case, duty, "due soon") in case.once or _told_on_the_postmortem(case, duty)
+    mentioned = _mention_key(case, duty, "due soon") in case.once or _commented_on_postmortem(case, duty)
     if moment is None or mentioned or any(key.startswith(step) for key in case.once):
         return
     skip = "the deadline has passed meanwhile, and only the latest step goes out"
@@ -147,7 +147,7 @@ def postponements(item: ItemState) -> int:
 def _mention(case: Case, book: Rulebook, duty: Duty, when: str, reason: str) -> Iterator[Operation]:
     """A comment that names the owner of an action item, where nobody knows an address of theirs."""
     account = out_of_reach(case, duty)
-    if account is None or _told_on_the_postmortem(case, duty):
+    if account is None or _commented_on_postmortem(case, duty):
         return
     yield CommentOnActionItem(
         key=_mention_key(case, duty, when),
@@ -165,8 +165,8 @@ def mention(account: Account, book: Rulebook) -> str:
     return f"[~accountid:{account.id}]" if book.project.edition == "cloud" else f"[~{account.id}]"
 
 
-def _told_on_the_postmortem(case: Case, duty: Duty) -> bool:
-    """Whether the one comment that the postmortem gets names the owner already (`tell_duties`)."""
+def _commented_on_postmortem(case: Case, duty: Duty) -> bool:
+    """Whether the one comment that the postmortem gets names the owner already (`comment_on_duties`)."""
     return _of_postmortem(duty) and out_of_reach(case, duty) is not None
 
 

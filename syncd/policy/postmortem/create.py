@@ -27,7 +27,7 @@ def decide_postmortem(case: Case, book: Rulebook) -> Decision:
     """Given a case, return the create of its postmortem, or what the one that it has still needs."""
     if case.postmortem is not None:
         return _level(case, case.postmortem, book).plus(_link(case, case.postmortem, book))
-    if case.silent or book.mapping.postmortem.mode is Mode.OFF:
+    if case.before_enforcement or book.mapping.postmortem.mode is Mode.OFF:
         return Decision()
     return _make(case, book)
 
@@ -52,12 +52,12 @@ def _make(case: Case, book: Rulebook) -> Decision:
     if left > 0:
         return Decision(again=left)
     if book.mapping.postmortem.mode is Mode.REPORT:
-        return Decision(would=(f"make the postmortem: {owed.reason} (postmortem.mode: report)",))
+        return Decision(dry_run_notes=(f"make the postmortem: {owed.reason} (postmortem.mode: report)",))
     incident = case.incident
     key = postmortem_key(incident.id)
     if key in case.once:
         return Decision()
-    if case.turns is None:
+    if case.state_changes is None:
         return Decision(look=frozenset({"log"}))
     return Decision(
         operations=(
@@ -73,14 +73,16 @@ def _make(case: Case, book: Rulebook) -> Decision:
     )
 
 
-def _link(case: Case, paper: PostmortemState, book: Rulebook) -> Decision:
+def _link(case: Case, postmortem: PostmortemState, book: Rulebook) -> Decision:
     """The link to the ticket, once: one that a person takes away stays away."""
     ticket, facts = case.ticket, book.project.postmortem
-    if book.mapping.postmortem.mode is not Mode.ENFORCE or ticket is None or LINK in paper.agreed:
+    if book.mapping.postmortem.mode is not Mode.ENFORCE or ticket is None or LINK in postmortem.agreed:
         return Decision()
-    if facts is None or facts.link_type is None or paper.gone_since is not None:
+    if facts is None or facts.link_type is None or postmortem.gone_since is not None:
         return Decision()
-    if paper.issue is not None and any(one.other_id == ticket.issue_id for one in paper.issue.links):
+    if postmortem.issue is not None and any(
+        one.other_id == ticket.issue_id for one in postmortem.issue.links
+    ):
         return Decision()
     return Decision(
         operations=(
@@ -89,7 +91,7 @@ def _link(case: Case, paper: PostmortemState, book: Rulebook) -> Decision:
                 incident=case.incident.id,
                 object=object_of_postmortem(case.incident.id),
                 aspect=LINK,
-                issue=paper.issue_id,
+                issue=postmortem.issue_id,
                 other=ticket.issue_id,
                 types=(facts.link_type,),
                 purpose=LINK,
@@ -99,11 +101,11 @@ def _link(case: Case, paper: PostmortemState, book: Rulebook) -> Decision:
     )
 
 
-def _level(case: Case, paper: PostmortemState, book: Rulebook) -> Decision:
+def _level(case: Case, postmortem: PostmortemState, book: Rulebook) -> Decision:
     """The security level of a restricted incident's postmortem, as far as it has none."""
-    if not case.restricted or ASPECT in paper.agreed or paper.agreed.get(STUB):
+    if not case.restricted or ASPECT in postmortem.agreed or postmortem.agreed.get(STUB):
         return Decision()
-    issue = paper.issue
+    issue = postmortem.issue
     apart = issue is not None and issue.project == book.mapping.restricted.project
     if apart or (issue is not None and issue.security_level is not None):
         return Decision()
@@ -117,7 +119,7 @@ def _level(case: Case, paper: PostmortemState, book: Rulebook) -> Decision:
                 incident=case.incident.id,
                 object=object_of_postmortem(case.incident.id),
                 aspect=ASPECT,
-                issue=paper.issue_id,
+                issue=postmortem.issue_id,
                 fields={"security": {"id": level.id}},
                 update={},
                 agree={ASPECT: level.id},

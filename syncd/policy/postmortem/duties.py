@@ -14,27 +14,33 @@ from syncd.domain.duty import RUNNING, Duty, DutyState
 from syncd.domain.mapping.value_types import Mode
 from syncd.policy.case import Case, Decision, Remark, Rulebook
 from syncd.policy.postmortem.fulfilment import review_field, written_by_a_person
-from syncd.policy.postmortem.judge import KINDS, Clock, Matter, cancelled, judge, own_duties, soon_at
-from syncd.policy.postmortem.resolved_periods import Qualified, enforced, might_owe, qualified, rests_of
+from syncd.policy.postmortem.judge import KINDS, Clock, JudgeContext, cancelled, judge, own_duties, soon_at
+from syncd.policy.postmortem.resolved_periods import (
+    Qualified,
+    enforced,
+    might_owe,
+    qualified,
+    resolved_periods,
+)
 from syncd.policy.postmortem.waiver_labels import label_waivers
 
 
 def decide_duties(case: Case, book: Rulebook) -> Decision:
     """Given a case, return the two duties as far as they stand otherwise than on record."""
     now, known = case.now, own_duties(case)
-    if book.mapping.postmortem.mode is Mode.OFF or case.silent or now is None:
+    if book.mapping.postmortem.mode is Mode.OFF or case.before_enforcement or now is None:
         return Decision()
-    recalled = "postmortem" not in case.recall
-    if not known and ((case.incident.open and recalled) or not might_owe(case, book)):
+    rebuilt = "postmortem" not in case.rebuild
+    if not known and ((case.incident.open and rebuilt) or not might_owe(case, book)):
         return Decision()
-    if case.turns is None:
+    if case.state_changes is None:
         return Decision(look=frozenset({"log"}))
     postmortem = case.postmortem
     unread = postmortem is not None and postmortem.gone_since is None and postmortem.changes_until is None
-    if unread or not recalled:
+    if unread or not rebuilt:
         return Decision(look=frozenset({"postmortem"}))
-    rests = rests_of(case.turns, now)
-    owed = qualified(case, book, rests, now)
+    periods = resolved_periods(case.state_changes, now)
+    owed = qualified(case, book, periods, now)
     again = _until([one for one in [owed.settles_at] if one], now)
     labels, waivers = label_waivers(case, book)
     nothing = _why_nothing(case, book, owed)
@@ -43,17 +49,17 @@ def decide_duties(case: Case, book: Rulebook) -> Decision:
         return labels.plus(Decision(duties=gone, again=again))
     if owed.since is None:
         return labels.plus(Decision(again=again))
-    clocks = [Clock(max(rest.resolved_at, owed.since), rest) for rest in enforced(rests, book)]
+    clocks = [Clock(max(period.resolved_at, owed.since), period) for period in enforced(periods, book)]
     clocks = [one for one in clocks if one.ended_at is None or one.started_at < one.ended_at]
-    matter = Matter(case, book, now, owed, clocks, waivers)
+    context = JudgeContext(case, book, now, owed, clocks, waivers)
     for kind in KINDS:
-        judge(kind, matter)
-    if matter.unread:
+        judge(kind, context)
+    if context.unread:
         return Decision(look=frozenset({"postmortem"}))
-    matter.moments += [rest.doubtful_until for rest in rests if rest.doubtful_until]
-    changed = tuple(one for one in matter.duties if one not in known)
+    context.moments += [period.doubtful_until for period in periods if period.doubtful_until]
+    changed = tuple(one for one in context.duties if one not in known)
     judged = Decision(
-        duties=changed, again=_until(matter.moments, now), remarks=_passed_over(changed, case, book)
+        duties=changed, again=_until(context.moments, now), remarks=_passed_over(changed, case, book)
     )
     return labels.plus(judged)
 

@@ -29,8 +29,8 @@ def explain(duty: Duty, case: Case, book: Rulebook | None = None) -> tuple[str, 
     if duty.rebuilt:
         lines.append("That it was overdue is rebuilt from our comment: an earlier ledger was lost")
     lines += _next(duty, case, book, zone)
-    if duty.way_out:
-        lines.append(f"What ends it: {duty.way_out}")
+    if duty.remedy:
+        lines.append(f"What ends it: {duty.remedy}")
         if duty.state is not DutyState.WAIVED:
             rest = "--until DATE --reason WHY --by WHO"
             lines.append(f"Or: syncd waive {case.incident.number} --duty {duty.kind} {rest}")

@@ -20,7 +20,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from syncd.domain.base import JsonValue, UtcTime, Value
 from syncd.domain.duty import Duty, DutyKind, DutyState, Waiver
 from syncd.domain.operation import op_of
-from syncd.domain.operation.keys import say_key
+from syncd.domain.operation.keys import comment_key
 from syncd.domain.ticket import Comment
 from syncd.policy.marks import mark_in
 from syncd.policy.postmortem.waiver_labels import LONGEST
@@ -77,7 +77,7 @@ Stated = DutyStated | WaiverStated | WaiverEnded
 _STATED: TypeAdapter[Stated] = TypeAdapter(Stated)
 
 
-class Statement(Value):
+class CommentFact(Value):
     """A statement that is believed: the comment, the key of its operation, and the words beside it."""
 
     comment: Comment
@@ -106,7 +106,7 @@ def step_key(incident: str, place: str, duty: Duty, step: str) -> str:
 
 
 def _step_key(incident: str, place: str, kind: str, clock: int, step: str, due_at: UtcTime) -> str:
-    return say_key(incident, place, kind, clock, step, int(due_at.timestamp()))
+    return comment_key(incident, place, kind, clock, step, int(due_at.timestamp()))
 
 
 def waiver_stated(waiver: Waiver) -> WaiverStated:
@@ -128,7 +128,9 @@ def key_of(incident: str, place: str, stated: Stated) -> str:
     if isinstance(stated, DutyStated):
         return _step_key(incident, place, stated.kind, stated.clock, stated.step, stated.due_at)
     plain = json.dumps(facts_of(stated), sort_keys=True, separators=(",", ":"))
-    return say_key(incident, place, stated.what.replace(" ", "-"), sha256(plain.encode()).hexdigest()[:16])
+    return comment_key(
+        incident, place, stated.what.replace(" ", "-"), sha256(plain.encode()).hexdigest()[:16]
+    )
 
 
 def facts_of(stated: Stated) -> dict[str, JsonValue]:
@@ -136,9 +138,9 @@ def facts_of(stated: Stated) -> dict[str, JsonValue]:
     return stated.model_dump(mode="json")
 
 
-def statements(
+def facts_in_comments(
     comments: Iterable[Comment], ours: str, incident: str, place: str
-) -> Iterator[Statement | Comment]:
+) -> Iterator[CommentFact | Comment]:
     """What these comments of one issue state, oldest first; a comment itself where it is not believed.
 
     `ours` is our own account's id. What stands on an action item may have been said while it counted for
@@ -158,7 +160,7 @@ def statements(
         if stated is None or len(named) > 1 or not _untouched(comment, ours):
             yield comment
         else:
-            yield Statement(
+            yield CommentFact(
                 comment=comment, key=key, stated=stated, said=said if isinstance(said, str) else ""
             )
 
@@ -180,7 +182,7 @@ def _read(facts: dict[str, JsonValue]) -> Stated | None:
     return stated
 
 
-def rebuilt(found: Iterable[Statement], incident: str, item: str | None) -> tuple[list[Duty], list[Waiver]]:
+def rebuilt(found: Iterable[CommentFact], incident: str, item: str | None) -> tuple[list[Duty], list[Waiver]]:
     """The duties and waivers that statements of one issue tell of; `item` is an action item's issue id.
 
     Of several about one clock the latest counts.

@@ -25,7 +25,7 @@ from syncd.policy.postmortem.fulfilment import (
     review_field,
     scheduled_spans,
 )
-from syncd.policy.postmortem.resolved_periods import Qualified, Rest
+from syncd.policy.postmortem.resolved_periods import Qualified, ResolvedPeriod
 from syncd.policy.time.time_words import at_words
 from syncd.policy.time.working_time import add_working_days
 
@@ -47,16 +47,16 @@ class Clock:
     """A time in which the incident was over and owed a postmortem; `ended_at` is when it was reopened."""
 
     started_at: datetime
-    rest: Rest
+    period: ResolvedPeriod
 
     @property
     def ended_at(self) -> datetime | None:
         """When a reopening ended it; None while that is in doubt."""
-        return None if self.rest.doubtful_until else self.rest.reopened_at
+        return None if self.period.doubtful_until else self.period.reopened_at
 
 
 @dataclass
-class Matter:
+class JudgeContext:
     """One incident as it is judged, and what comes of it."""
 
     case: Case
@@ -93,45 +93,45 @@ def own_duties(case: Case) -> list[Duty]:
 
 def cancelled(duty: Duty, why: str) -> Duty:
     """The duty, owed no more."""
-    return duty.model_copy(update={"state": DutyState.CANCELLED, "reason": why, "way_out": ""})
+    return duty.model_copy(update={"state": DutyState.CANCELLED, "reason": why, "remedy": ""})
 
 
-def judge(kind: DutyKind, matter: Matter) -> None:
+def judge(kind: DutyKind, context: JudgeContext) -> None:
     """All clocks of one duty, oldest first; one that was met before a reopening is the last."""
-    known = [one for one in own_duties(matter.case) if one.kind == kind]
+    known = [one for one in own_duties(context.case) if one.kind == kind]
     numbers = [one.clock for one in known]
     seen = set()
-    for clock in matter.clocks:
+    for clock in context.clocks:
         record = next((one for one in known if abs(one.started_at - clock.started_at) <= SAME_CLOCK), None)
         number = record.clock if record else max(numbers, default=0) + 1
         numbers.append(number)
         seen.add(number)
-        spans = _spans(kind, clock, record, matter)
+        spans = _spans(kind, clock, record, context)
         stays_met = clock.ended_at is not None and held_at(spans, clock.ended_at) is not None
         if clock.ended_at is not None and not stays_met:
-            matter.duties.append(_ended(kind, clock, record, number, spans, matter))
+            context.duties.append(_ended(kind, clock, record, number, spans, context))
         else:
-            matter.duties.append(_running(kind, clock, record, number, spans, matter))
+            context.duties.append(_running(kind, clock, record, number, spans, context))
         if stays_met:
             break
     for one in known:
         if one.clock not in seen and one.state in RUNNING:
-            matter.duties.append(cancelled(one, "another clock took its place"))
+            context.duties.append(cancelled(one, "another clock took its place"))
 
 
-def _first(kind: DutyKind, clock: Clock, record: Duty | None, matter: Matter) -> datetime:
+def _first(kind: DutyKind, clock: Clock, record: Duty | None, context: JudgeContext) -> datetime:
     """The deadline without waivers: as it stands on record, else by the rules."""
     if record is not None:
         return record.was_due_at or record.due_at
-    rules, mapping = matter.book.mapping.postmortem, matter.book.mapping
+    rules, mapping = context.book.mapping.postmortem, context.book.mapping
     if kind is DutyKind.SCHEDULED:
         return clock.started_at + timedelta(hours=rules.schedule_hours)
     return add_working_days(clock.started_at, rules.complete_days, mapping.zone, mapping.holidays)
 
 
-def _waivers(kind: DutyKind, clock: Clock, matter: Matter) -> list[Waiver]:
+def _waivers(kind: DutyKind, clock: Clock, context: JudgeContext) -> list[Waiver]:
     """The waivers that speak of a clock, oldest first."""
-    given = [one for one in matter.waivers if one.covers(kind)]
+    given = [one for one in context.waivers if one.covers(kind)]
     return sorted(
         (one for one in given if clock.ended_at is None or one.at < clock.ended_at), key=lambda one: one.at
     )
@@ -141,121 +141,131 @@ def _moved(first: datetime, waivers: Iterable[Waiver]) -> datetime:
     return max([first, *(one.end + AFTER_A_WAIVER for one in waivers)])
 
 
-def _window(kind: DutyKind, clock: Clock, record: Duty | None, matter: Matter) -> Window:
-    waivers = _waivers(kind, clock, matter)
+def _window(kind: DutyKind, clock: Clock, record: Duty | None, context: JudgeContext) -> Window:
+    waivers = _waivers(kind, clock, context)
     started = record.started_at if record else clock.started_at
     return Window(
-        resolved_at=clock.rest.resolved_at,
+        resolved_at=clock.period.resolved_at,
         counts_from=max([started, *(one.end for one in waivers)]),
-        due_at=_moved(_first(kind, clock, record, matter), waivers),
-        days=matter.book.mapping.postmortem.review_within_days,
-        zone=matter.book.mapping.zone,
+        due_at=_moved(_first(kind, clock, record, context), waivers),
+        days=context.book.mapping.postmortem.review_within_days,
+        zone=context.book.mapping.zone,
     )
 
 
-def _spans(kind: DutyKind, clock: Clock, record: Duty | None, matter: Matter) -> tuple[Span, ...]:
-    postmortem = matter.case.postmortem
+def _spans(kind: DutyKind, clock: Clock, record: Duty | None, context: JudgeContext) -> tuple[Span, ...]:
+    postmortem = context.case.postmortem
     if postmortem is None:
         return ()
     if kind is DutyKind.COMPLETED:
-        return completed_spans(postmortem, matter.book)
-    window = _window(kind, clock, record, matter)
-    scheduled = scheduled_spans(postmortem, review_field(matter.book), window, matter.now)
-    return carried_on(scheduled, completed_spans(postmortem, matter.book))
+        return completed_spans(postmortem, context.book)
+    window = _window(kind, clock, record, context)
+    scheduled = scheduled_spans(postmortem, review_field(context.book), window, context.now)
+    return carried_on(scheduled, completed_spans(postmortem, context.book))
 
 
-def _made(kind: DutyKind, clock: Clock, record: Duty | None, number: int, matter: Matter) -> Duty:
+def _made(kind: DutyKind, clock: Clock, record: Duty | None, number: int, context: JudgeContext) -> Duty:
     """The duty with its clock: when it started, when it is due, and why."""
-    first, waivers = _first(kind, clock, record, matter), _waivers(kind, clock, matter)
+    first, waivers = _first(kind, clock, record, context), _waivers(kind, clock, context)
     due = _moved(first, waivers)
     base = record.reason.partition(_MOVED)[0] if record and record.state is not DutyState.CANCELLED else ""
-    reason = base or _why(kind, clock, first, matter)
+    reason = base or _why(kind, clock, first, context)
     if due != first:
         until = max(one.end for one in waivers)
-        zone = matter.book.mapping.zone
+        zone = context.book.mapping.zone
         reason += f"{_MOVED}{at_words(until, zone)} moved it to {at_words(due, zone)}"
     return Duty(
         kind=kind,
-        subject=matter.case.incident.id,
+        subject=context.case.incident.id,
         clock=number,
         started_at=record.started_at if record else clock.started_at,
         due_at=due,
         was_due_at=first if due != first else None,
         reason=reason,
-        rule=record.rule if record else matter.book.mapping.version,
+        rule=record.rule if record else context.book.mapping.version,
         breached_at=record.breached_at if record else None,
         corrected=record.corrected if record else None,
         rebuilt=record is not None and record.rebuilt,
     )
 
 
-def _why(kind: DutyKind, clock: Clock, due: datetime, matter: Matter) -> str:
-    zone, rules = matter.book.mapping.zone, matter.book.mapping.postmortem
-    resolved = at_words(clock.rest.resolved_at, zone)
+def _why(kind: DutyKind, clock: Clock, due: datetime, context: JudgeContext) -> str:
+    zone, rules = context.book.mapping.zone, context.book.mapping.postmortem
+    resolved = at_words(clock.period.resolved_at, zone)
     began = f"the incident was resolved {resolved}"
-    if clock.started_at > clock.rest.resolved_at:
+    if clock.started_at > clock.period.resolved_at:
         began += f", and it counts from {at_words(clock.started_at, zone)}"
     hours, days = f"{rules.schedule_hours:g} hours", f"{rules.complete_days} working days"
     span = hours if kind is DutyKind.SCHEDULED else days
-    return f"{matter.owed.why}; {began}; {span} later is {at_words(due, zone)}"
+    return f"{context.owed.why}; {began}; {span} later is {at_words(due, zone)}"
 
 
 def _ended(
-    kind: DutyKind, clock: Clock, record: Duty | None, number: int, spans: Sequence[Span], matter: Matter
+    kind: DutyKind,
+    clock: Clock,
+    record: Duty | None,
+    number: int,
+    spans: Sequence[Span],
+    context: JudgeContext,
 ) -> Duty:
     """A clock that a reopening ended before its duty was met: cancelled, unless it was overdue by then."""
-    duty = _made(kind, clock, record, number, matter)
-    ended = clock.ended_at or matter.now
-    breached = duty.breached_at or _overdue_since(duty, clock, spans, matter, before=ended)
+    duty = _made(kind, clock, record, number, context)
+    ended = clock.ended_at or context.now
+    breached = duty.breached_at or _overdue_since(duty, clock, spans, context, before=ended)
     if duty.corrected is not None:
-        return _met(duty, held_at(spans, matter.now))
+        return _met(duty, held_at(spans, context.now))
     if breached is None:
         why = (
-            f"the incident was reopened {at_words(ended, matter.book.mapping.zone)}; the next resolve starts"
+            f"the incident was reopened {at_words(ended, context.book.mapping.zone)}; the next resolve starts"
         )
         return cancelled(duty, f"{why} a new clock")
     late = duty.model_copy(update={"breached_at": breached})
-    done = held_at(spans, matter.now)
+    done = held_at(spans, context.now)
     return _met(late, done) if done else late.model_copy(update={"state": DutyState.BREACHED})
 
 
 def _running(
-    kind: DutyKind, clock: Clock, record: Duty | None, number: int, spans: Sequence[Span], matter: Matter
+    kind: DutyKind,
+    clock: Clock,
+    record: Duty | None,
+    number: int,
+    spans: Sequence[Span],
+    context: JudgeContext,
 ) -> Duty:
     """The clock that counts now, whether its duty is met or not."""
-    duty = _made(kind, clock, record, number, matter)
-    done = held_at(spans, matter.now)
-    overdue = _overdue_since(duty, clock, spans, matter)
-    earlier = _overdue_before_waivers(duty, clock, spans, matter)
+    duty = _made(kind, clock, record, number, context)
+    done = held_at(spans, context.now)
+    overdue = _overdue_since(duty, clock, spans, context)
+    earlier = _overdue_before_waivers(duty, clock, spans, context)
     duty = duty.model_copy(update={"breached_at": duty.breached_at or earlier or overdue})
     if done is not None or duty.corrected is not None:
         return _met(duty, done)
-    state = _owed(duty, clock, record, matter, overdue)
-    window = _window(kind, clock, record, matter)
-    ends = way_out(kind, window, matter.book, late=state is DutyState.BREACHED)
-    return duty.model_copy(update={"state": state, "way_out": ends})
+    state = _owed(duty, clock, record, context, overdue)
+    window = _window(kind, clock, record, context)
+    ends = remedy(kind, window, context.book, late=state is DutyState.BREACHED)
+    return duty.model_copy(update={"state": state, "remedy": ends})
 
 
 def _owed(
-    duty: Duty, clock: Clock, record: Duty | None, matter: Matter, overdue: datetime | None
+    duty: Duty, clock: Clock, record: Duty | None, context: JudgeContext, overdue: datetime | None
 ) -> DutyState:
     """How a duty stands that is not met; notes when that changes by itself."""
-    waiver = next((one for one in _waivers(duty.kind, clock, matter) if one.runs(matter.now)), None)
+    waiver = next((one for one in _waivers(duty.kind, clock, context) if one.runs(context.now)), None)
     if waiver is not None:
-        matter.moments.append(waiver.end)
+        context.moments.append(waiver.end)
         return DutyState.WAIVED
     stood = record is not None and record.state is DutyState.BREACHED and record.due_at == duty.due_at
     if overdue is not None or stood:
         return DutyState.BREACHED
-    soon = soon_at(duty, matter.book)
-    if soon is None or matter.now < soon:
-        matter.moments += [soon] if soon else []
+    soon = soon_at(duty, context.book)
+    if soon is None or context.now < soon:
+        context.moments += [soon] if soon else []
         return DutyState.PENDING
     return DutyState.DUE_SOON
 
 
 def _overdue_since(
-    duty: Duty, clock: Clock, spans: Sequence[Span], matter: Matter, before: datetime | None = None
+    duty: Duty, clock: Clock, spans: Sequence[Span], context: JudgeContext, before: datetime | None = None
 ) -> datetime | None:
     """Since when it is past its deadline and undone, as far as that is proven; notes what proves it.
 
@@ -265,31 +275,31 @@ def _overdue_since(
     gap = first_gap(spans, duty.due_at)
     if gap is None or (before is not None and gap >= before):
         return None
-    if gap > duty.due_at and gap <= matter.now:
+    if gap > duty.due_at and gap <= context.now:
         return gap
-    reopened, ripe = clock.rest.reopened_at, gap + GRACE
-    if ripe > matter.now:
-        matter.moments.append(ripe)
-    elif clock.rest.doubtful_until is not None and reopened is not None and gap >= reopened:
-        matter.moments.append(clock.rest.doubtful_until)
-    elif matter.case.skewed:
-        matter.moments.append(matter.now + SKEW_AGAIN)
-    elif matter.known_until is not None and matter.known_until >= ripe:
+    reopened, ripe = clock.period.reopened_at, gap + GRACE
+    if ripe > context.now:
+        context.moments.append(ripe)
+    elif clock.period.doubtful_until is not None and reopened is not None and gap >= reopened:
+        context.moments.append(clock.period.doubtful_until)
+    elif context.case.skewed:
+        context.moments.append(context.now + SKEW_AGAIN)
+    elif context.known_until is not None and context.known_until >= ripe:
         return gap
-    elif matter.readable:
-        matter.unread = True
+    elif context.readable:
+        context.unread = True
     return None
 
 
 def _overdue_before_waivers(
-    duty: Duty, clock: Clock, spans: Sequence[Span], matter: Matter
+    duty: Duty, clock: Clock, spans: Sequence[Span], context: JudgeContext
 ) -> datetime | None:
     """When it was overdue before a waiver moved its deadline."""
     due = duty.was_due_at or duty.due_at
-    for waiver in _waivers(duty.kind, clock, matter):
+    for waiver in _waivers(duty.kind, clock, context):
         gap = first_gap(spans, due)
         if gap is not None and gap < waiver.at:
-            return _overdue_since(duty.model_copy(update={"due_at": due}), clock, spans, matter)
+            return _overdue_since(duty.model_copy(update={"due_at": due}), clock, spans, context)
         due = _moved(due, [waiver])
     return None
 
@@ -307,12 +317,12 @@ def _met(duty: Duty, done: Span | None) -> Duty:
             "state": DutyState.MET_LATE if late else DutyState.MET,
             "met_at": done.since if done else None,
             "met_by": done.by if done else None,
-            "way_out": "",
+            "remedy": "",
         }
     )
 
 
-def way_out(kind: DutyKind, window: Window, book: Rulebook, *, late: bool) -> str:
+def remedy(kind: DutyKind, window: Window, book: Rulebook, *, late: bool) -> str:
     """What a person does on the postmortem so that the duty is met; `late`: it is overdue already."""
     rules = book.mapping.postmortem
     if kind is DutyKind.COMPLETED:

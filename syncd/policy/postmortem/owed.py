@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from syncd.domain.base import UtcTime, Value
-from syncd.domain.history import Spell
+from syncd.domain.history import SeverityPeriod
 from syncd.policy.case import Case, Rulebook
 from syncd.policy.severity import decide_severity
 
@@ -41,34 +41,34 @@ def over_since(case: Case) -> datetime | None:
     return incident.resolved_at or incident.status_changed_at or incident.created_at
 
 
-def spells_of(case: Case, book: Rulebook) -> tuple[Spell, ...]:
+def severity_periods_of(case: Case, book: Rulebook) -> tuple[SeverityPeriod, ...]:
     """The severities that the incident had, with the one that it has now, oldest first."""
     incident = case.incident
     now = decide_severity(incident, book.mapping, book.section).name
-    known = tuple(one for one in case.spells if one.severity in book.mapping.severities)
+    known = tuple(one for one in case.severity_periods if one.severity in book.mapping.severities)
     if known and known[-1].severity == now:
         return known
     since = (incident.updated_at or case.now or incident.created_at) if known else incident.created_at
-    return (*known, Spell(severity=now, since=since))
+    return (*known, SeverityPeriod(severity=now, since=since))
 
 
-def counting_spells(case: Case, book: Rulebook) -> tuple[Spell, ...]:
+def counting_severity_periods(case: Case, book: Rulebook) -> tuple[SeverityPeriod, ...]:
     """Those of its severities that count for what is owed, oldest first."""
-    spells = spells_of(case, book)
+    severity_periods = severity_periods_of(case, book)
     if book.mapping.postmortem.basis == "final":
-        return spells[-1:]
-    return tuple(_held(spells, case))
+        return severity_periods[-1:]
+    return tuple(_held(severity_periods, case))
 
 
-def _held(spells: tuple[Spell, ...], case: Case) -> Iterator[Spell]:
+def _held(severity_periods: tuple[SeverityPeriod, ...], case: Case) -> Iterator[SeverityPeriod]:
     over = over_since(case)
-    now = case.now or over or spells[-1].since
-    for at, spell in enumerate(spells):
-        last = at == len(spells) - 1
-        until = max(now, spell.since) if last else spells[at + 1].since
-        at_resolve = over is not None and spell.since <= over and (last or over < until)
-        if until - spell.since >= HELD or at_resolve:
-            yield spell
+    now = case.now or over or severity_periods[-1].since
+    for at, severity_period in enumerate(severity_periods):
+        last = at == len(severity_periods) - 1
+        until = max(now, severity_period.since) if last else severity_periods[at + 1].since
+        at_resolve = over is not None and severity_period.since <= over and (last or over < until)
+        if until - severity_period.since >= HELD or at_resolve:
+            yield severity_period
 
 
 def settles_in(case: Case, book: Rulebook) -> float | None:
@@ -76,10 +76,10 @@ def settles_in(case: Case, book: Rulebook) -> float | None:
 
     Without a moment of the decision nothing waits.
     """
-    spell = spells_of(case, book)[-1]
-    if case.now is None or not book.mapping.owes_postmortem(spell.severity, book.section):
+    severity_period = severity_periods_of(case, book)[-1]
+    if case.now is None or not book.mapping.owes_postmortem(severity_period.severity, book.section):
         return None
-    left = (spell.since + HELD - case.now).total_seconds()
+    left = (severity_period.since + HELD - case.now).total_seconds()
     return left if left > 0 else None
 
 
@@ -93,10 +93,10 @@ def owed_postmortem(case: Case, book: Rulebook) -> Owed | None:
         return None
     owing = [
         one
-        for one in counting_spells(case, book)
+        for one in counting_severity_periods(case, book)
         if one.severity in mapping.severities and mapping.owes_postmortem(one.severity, book.section)
     ]
-    merged = [one for one in case.absorbed if one.owes]
+    merged = [one for one in case.merged_sources if one.owes]
     since = [*(one.since for one in owing), *(one.merged_at for one in merged)]
     if not since:
         return None

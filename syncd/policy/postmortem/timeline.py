@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 
-from syncd.domain.history import Spell, Turn
+from syncd.domain.history import SeverityPeriod, StateChange
 from syncd.domain.incident import Incident, LogEntry, Note
 from syncd.domain.postmortem import Helper, Line, Window
 from syncd.domain.ticket import Comment
@@ -33,7 +33,7 @@ _WORDS = {
     "field_value_change": "A field changed",
     "custom_field_value_change": "A custom field changed",
 }
-_TURNS = {
+_STATE_CHANGES = {
     "triggered": "Triggered",
     "acknowledged": "Acknowledged",
     "unacknowledged": "No longer acknowledged",
@@ -51,8 +51,8 @@ _ROLES = {
 
 def timeline_of(
     log: Iterable[LogEntry],
-    turns: Iterable[Turn],
-    spells: Sequence[Spell],
+    state_changes: Iterable[StateChange],
+    severity_periods: Sequence[SeverityPeriod],
     notes: Iterable[Note],
     comments: Iterable[Comment],
     ranks: Sequence[str],
@@ -67,8 +67,12 @@ def timeline_of(
     told = [entry for entry in log if entry.kind not in QUIET]
     lines = [_entry(one, withheld) for one in told]
     known = {one.at for one in told}
-    lines += [Line(at=one.at, text=_TURNS[one.kind], who=one.agent) for one in turns if one.at not in known]
-    lines += list(_severities(spells, ranks))
+    lines += [
+        Line(at=one.at, text=_STATE_CHANGES[one.kind], who=one.agent)
+        for one in state_changes
+        if one.at not in known
+    ]
+    lines += list(_severities(severity_periods, ranks))
     if not withheld:
         lines += list(_texts(notes, comments))
     return tuple(sorted(lines, key=lambda one: one.at))
@@ -83,12 +87,15 @@ def _entry(entry: LogEntry, withheld: bool) -> Line:
     return Line(at=entry.at, text=entry.summary, who="" if agent and agent in entry.summary else agent)
 
 
-def _severities(spells: Sequence[Spell], ranks: Sequence[str]) -> Iterator[Line]:
+def _severities(severity_periods: Sequence[SeverityPeriod], ranks: Sequence[str]) -> Iterator[Line]:
     order = {name: place for place, name in enumerate(ranks)}
-    for before, spell in pairwise(spells):
-        rises = order.get(spell.severity, 0) < order.get(before.severity, 0)
+    for before, severity_period in pairwise(severity_periods):
+        rises = order.get(severity_period.severity, 0) < order.get(before.severity, 0)
         way = "raised" if rises else "lowered"
-        yield Line(at=spell.since, text=f"Severity {way} from {before.severity} to {spell.severity}")
+        yield Line(
+            at=severity_period.since,
+            text=f"Severity {way} from {before.severity} to {severity_period.severity}",
+        )
 
 
 def _texts(notes: Iterable[Note], comments: Iterable[Comment]) -> Iterator[Line]:
@@ -102,17 +109,17 @@ def _texts(notes: Iterable[Note], comments: Iterable[Comment]) -> Iterator[Line]
             yield Line(at=comment.created_at, text=f"Comment: {comment.body}", who=who)
 
 
-def windows_of(turns: Iterable[Turn], incident: Incident) -> tuple[Window, ...]:
+def windows_of(state_changes: Iterable[StateChange], incident: Incident) -> tuple[Window, ...]:
     """The spans in which the incident was open, by its turns."""
     spans: list[Window] = []
     since = incident.created_at
     standing = True
-    for turn in turns:
-        if turn.kind == "resolved" and standing:
-            spans.append(Window(since=since, until=max(since, turn.at)))
+    for state_change in state_changes:
+        if state_change.kind == "resolved" and standing:
+            spans.append(Window(since=since, until=max(since, state_change.at)))
             standing = False
-        elif turn.kind == "reopened" and not standing:
-            since, standing = turn.at, True
+        elif state_change.kind == "reopened" and not standing:
+            since, standing = state_change.at, True
     return (*spans, Window(since=since)) if standing else tuple(spans)
 
 

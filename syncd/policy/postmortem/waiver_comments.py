@@ -40,9 +40,9 @@ _LATE = {
 }
 
 
-def tell_waivers(case: Case, book: Rulebook) -> Decision:
+def comment_on_waivers(case: Case, book: Rulebook) -> Decision:
     """Given a case with its duties judged, return what is said of waivers and corrections."""
-    if case.silent:
+    if case.before_enforcement:
         return Decision()
     decision = Decision()
     said = [op for one in case.waivers for op in _waiver(case, book, one)]
@@ -54,7 +54,7 @@ def tell_waivers(case: Case, book: Rulebook) -> Decision:
         if mode is Mode.ENFORCE:
             decision = decision.plus(Decision(operations=(op,)))
         else:
-            decision = decision.plus(Decision(would=(f"comment: {op.reason}",)))
+            decision = decision.plus(Decision(dry_run_notes=(f"comment: {op.reason}",)))
     return decision
 
 
@@ -74,21 +74,21 @@ def _waiver(
     rest = f"it need not {_NEED_NOT[waiver.duty]}"
     until = at_words(waiver.until, book.mapping.zone)
     text = f"{rest} until {until}. Nobody is reminded until then, and every report shows it."
-    yield _say(case, waiver.subject, "waiver", text, waiver_stated(waiver), (waiver.by, waiver.reason))
+    yield _comment(case, waiver.subject, "waiver", text, waiver_stated(waiver), (waiver.by, waiver.reason))
     ended = end_stated(waiver)
     if ended is not None:
         at = at_words(ended.ended_at, book.mapping.zone)
         text = f"that {rest} was ended {at}; 24 hours later its deadline counts again."
-        yield _say(case, waiver.subject, "waiver", text, ended, (waiver.ended_by or "", ""))
+        yield _comment(case, waiver.subject, "waiver", text, ended, (waiver.ended_by or "", ""))
 
 
 def _correction(case: Case, duty: Duty) -> Iterator[CommentOnPostmortem | CommentOnActionItem]:
     item = None if duty.kind in KINDS else duty.subject
     text = f"that {_LATE[duty.kind]} is taken back; both stay on record."
-    yield _say(case, item, "correction", text, duty_stated(duty), ("", duty.corrected or ""))
+    yield _comment(case, item, "correction", text, duty_stated(duty), ("", duty.corrected or ""))
 
 
-def _say(
+def _comment(
     case: Case, item: str | None, subject: str, text: str, stated: Stated, words: tuple[str, str]
 ) -> CommentOnPostmortem | CommentOnActionItem:
     """`words` are who said it and why: both are people's."""

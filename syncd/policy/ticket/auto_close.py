@@ -25,7 +25,7 @@ def decide_closing(case: Case, book: Rulebook) -> Decision:
         return Decision()
     if (
         closing.mode is Mode.OFF
-        or case.silent
+        or case.before_enforcement
         or left_to_other_tool(case, book)
         or not _was_owed(case)
         or _still_owed(case)
@@ -41,7 +41,7 @@ def decide_closing(case: Case, book: Rulebook) -> Decision:
     if left > 0:
         return Decision(again=left)
     if closing.mode is Mode.REPORT:
-        return Decision(would=("close the ticket: nothing is owed any more (closing.mode: report)",))
+        return Decision(dry_run_notes=("close the ticket: nothing is owed any more (closing.mode: report)",))
     close = MoveTicket(
         key=status_key(case.incident.id),
         incident=case.incident.id,

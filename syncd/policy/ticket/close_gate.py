@@ -42,7 +42,7 @@ def _asked_for(one: Duty, book: Rulebook) -> bool:
 def decide_gate(case: Case, book: Rulebook) -> Decision:
     """Given a case with its duties judged, return what a close by a person asks for."""
     ticket, issue = case.ticket, case.ticket.issue if case.ticket else None
-    if ticket is None or issue is None or book.mapping.close_gate.mode == "off" or case.silent:
+    if ticket is None or issue is None or book.mapping.close_gate.mode == "off" or case.before_enforcement:
         return Decision()
     judged = ticket.agreed.get(GATE)
     if issue.status.category != "done" or case.incident.open:
@@ -57,14 +57,14 @@ def decide_gate(case: Case, book: Rulebook) -> Decision:
     missing = [one for one in owed_at_the_gate(case) if one.started_at <= closed.at]
     asked = [one for one in missing if _asked_for(one, book)]
     if missing and not asked:
-        return Decision(would=_would(book, missing))
+        return Decision(dry_run_notes=_dry_run_note(book, missing))
     missing = asked
     if not missing:
         return Decision(agreed={GATE: PROPER})
     return _stopped(case, book, ticket, closed, missing)
 
 
-def _would(book: Rulebook, missing: list[Duty]) -> tuple[str, ...]:
+def _dry_run_note(book: Rulebook, missing: list[Duty]) -> tuple[str, ...]:
     """What the gate would have done, were the duties enforced that it asks for."""
     does = "reopen the ticket and say" if book.mapping.close_gate.mode == "reopen" else "say on the ticket"
     kinds = ", ".join(sorted({str(one.kind) for one in missing}))
@@ -84,7 +84,7 @@ def _stopped(
         )
     # a ticket that nobody ever moved has no status to go back to
     back = bool(closed.before) and _reopens(case, book)
-    operations: list[Operation] = [_say(case, ticket, closed, missing, key, back=back)]
+    operations: list[Operation] = [_comment(case, ticket, closed, missing, key, back=back)]
     if back:
         operations.append(_move_back(case, ticket, closed))
     return Decision(operations=tuple(operations), agreed={GATE: which})
@@ -112,7 +112,7 @@ def _going_back(case: Case, book: Rulebook, ticket: TicketState, judged: str) ->
     return Decision(operations=(_move_back(case, ticket, ticket.closed),))
 
 
-def _say(
+def _comment(
     case: Case, ticket: TicketState, closed: ClosedBy, missing: list[Duty], key: str, *, back: bool
 ) -> CommentOnTicket:
     goes = f" The ticket goes back to {closed.before_name}, where the workflow has a way." if back else ""

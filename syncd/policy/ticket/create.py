@@ -35,13 +35,13 @@ def wait_for_other(incident: Incident, now: datetime) -> float:
 def decide_ticket(case: Case, book: Rulebook) -> Decision:
     """Given a case, return the create of its ticket and the note that names it, as far as missing."""
     incident = case.incident
-    left_in_peace = case.silent and book.mapping.backfill.tickets == "open"
+    left_in_peace = case.before_enforcement and book.mapping.backfill.tickets == "open"
     if left_in_peace and case.ticket is None and not case.merged_from:
         return Decision()
     noise = noise_rule(case, book)
     if noise is not None:
         rule, again = noise
-        return Decision(silence=rule.name, again=again)
+        return Decision(noise_rule=rule.name, again=again)
     if case.ticket is None and book.mapping.coexist is Coexist.ADOPT and case.now is not None:
         wait = wait_for_other(incident, case.now)
         if wait:
@@ -59,7 +59,7 @@ def decide_ticket(case: Case, book: Rulebook) -> Decision:
             )
         )
     link = link_note_key(incident.id)
-    if not case.silent and link not in case.once:
+    if not case.before_enforcement and link not in case.once:
         operations.append(
             LinkNote(
                 key=link,

@@ -18,7 +18,7 @@ from syncd.config.templates.ticket_context import ticket_summary
 from syncd.domain.base import JsonValue, Value
 from syncd.domain.mapping.mapping import Owner
 from syncd.domain.operation import CommentOnTicket, EditTicket
-from syncd.domain.operation.keys import fields_key, object_of_ticket, say_key
+from syncd.domain.operation.keys import comment_key, fields_key, object_of_ticket
 from syncd.policy.case import Case, Decision, Remark, Rulebook
 from syncd.policy.restricted import STUB
 from syncd.policy.severity import Severity, decide_severity
@@ -48,7 +48,12 @@ class Aspect(Value):
 def decide_fields(case: Case, book: Rulebook) -> Decision:
     """Given a case with a ticket that was read, return one edit with all that is to be carried over."""
     ticket = case.ticket
-    if case.silent or ticket is None or ticket.issue is None or (case.restricted and ticket.agreed.get(STUB)):
+    if (
+        case.before_enforcement
+        or ticket is None
+        or ticket.issue is None
+        or (case.restricted and ticket.agreed.get(STUB))
+    ):
         return Decision()
     carried: list[Aspect] = []
     decision = Decision()
@@ -155,13 +160,13 @@ def say(
 ) -> CommentOnTicket:
     """A comment of ours that tells people once what happened to a field; `value` is hostile text."""
     return CommentOnTicket(
-        key=say_key(case.incident.id, subject, identity),
+        key=comment_key(case.incident.id, subject, identity),
         incident=case.incident.id,
         object=object_of_ticket(case.incident.id),
         subject=subject,
         text=text,
         value=value,
-        beside=beside,
+        companion=beside,
         reason=f"people learn what happened to {subject}",
     )
 

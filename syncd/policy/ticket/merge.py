@@ -7,7 +7,7 @@ whose service no mapping claims gets none: that is said on the ticket instead.
 from __future__ import annotations
 
 from syncd.domain.operation import CommentOnTicket, LinkTickets
-from syncd.domain.operation.keys import merge_link_key, object_of_ticket, say_key, ticket_key
+from syncd.domain.operation.keys import comment_key, merge_link_key, object_of_ticket, ticket_key
 from syncd.policy.case import Case, Decision, Rulebook
 
 ASPECT = "duplicate"
@@ -16,12 +16,12 @@ ASPECT = "duplicate"
 def decide_merge(case: Case, book: Rulebook) -> Decision:
     """Given a case, return the link to its target's ticket as far as it is missing."""
     target = case.merged_into
-    if target is None or (case.silent and case.ticket is None):
+    if target is None or (case.before_enforcement and case.ticket is None):
         return Decision()
     if case.ticket is not None and case.ticket.agreed.get(ASPECT) == target.id:
         return Decision()
     if not target.claimed:
-        return _say_foreign(case, target.id, target.number)
+        return _comment_on_foreign_merge(case, target.id, target.number)
     needs = [] if case.ticket else [ticket_key(case.incident.id)]
     if not target.has_ticket:
         needs.append(ticket_key(target.id))
@@ -38,8 +38,8 @@ def decide_merge(case: Case, book: Rulebook) -> Decision:
     return Decision(operations=(link,))
 
 
-def _say_foreign(case: Case, target: str, number: int | None) -> Decision:
-    key = say_key(case.incident.id, "merged", target)
+def _comment_on_foreign_merge(case: Case, target: str, number: int | None) -> Decision:
+    key = comment_key(case.incident.id, "merged", target)
     if key in case.once:
         return Decision()
     said = CommentOnTicket(

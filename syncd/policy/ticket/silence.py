@@ -8,7 +8,7 @@ from syncd.domain.incident import Incident, IncidentStatus
 from syncd.policy.case import Rulebook
 
 
-def is_silent(incident: Incident, book: Rulebook) -> bool:
+def is_before_enforcement(incident: Incident, book: Rulebook) -> bool:
     """Whether it was over before the mapping's rules began (rules: "Backfill is silent")."""
     return was_over_before(incident, book.mapping.enforce_from)
 
@@ -22,4 +22,4 @@ def was_over_before(incident: Incident, day: date) -> bool:
 
 def left_in_peace(incident: Incident, book: Rulebook) -> bool:
     """Whether it is silent and the mapping wants no ticket for such incidents."""
-    return is_silent(incident, book) and book.mapping.backfill.tickets == "open"
+    return is_before_enforcement(incident, book) and book.mapping.backfill.tickets == "open"

@@ -40,7 +40,7 @@ def wanted_word(case: Case, book: Rulebook) -> str:
         return incident.status
     closing = book.mapping.closing.mode is Mode.ENFORCE and _owes_nothing(case, book)
     # nothing is owed for what was over before the rules began, and nobody would ever close its ticket
-    backfilled = case.silent and book.mapping.backfill.tickets == "all"
+    backfilled = case.before_enforcement and book.mapping.backfill.tickets == "all"
     return "closed" if closing or backfilled else "resolved"
 
 
@@ -69,7 +69,7 @@ def held_until(incident: Incident) -> datetime | None:
 def still_flapping(case: Case) -> float:
     """Seconds for which a resolve is still held; what was over before it was first decided on is not."""
     until = held_until(case.incident)
-    if until is None or case.now is None or case.silent:
+    if until is None or case.now is None or case.before_enforcement:
         return 0.0
     left = (until - case.now).total_seconds()
     # our clock may stand a little behind the service's; where it is far off, nothing is held by it
@@ -78,7 +78,7 @@ def still_flapping(case: Case) -> float:
 
 def decide_status(case: Case, book: Rulebook) -> Decision:
     """Given a case with a ticket that was read, return the move that its state asks for, if any."""
-    return _move(case, book).plus(Decision(would=_would_close(case, book)))
+    return _move(case, book).plus(Decision(dry_run_notes=_would_close(case, book)))
 
 
 def _move(case: Case, book: Rulebook) -> Decision:
@@ -202,7 +202,7 @@ def _left(case: Case, book: Rulebook) -> str | None:
     if ticket is None or issue is None:
         return "not read yet"
     made = ticket.origin != "adopted"
-    if case.silent and not made:
+    if case.before_enforcement and not made:
         return "it was over before the rules began"
     if made and ticket.placed_status is None and issue.status.category != "done":
         moved = _known_who_moved(ticket, issue) and ticket.closed is not None and ticket.closed.person

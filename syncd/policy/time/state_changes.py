@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from syncd.domain.base import Value
-from syncd.domain.history import Turn, TurnKind
+from syncd.domain.history import StateChange, StateChangeKind
 from syncd.domain.incident import Incident
 
-_KINDS: dict[str, TurnKind] = {
+_KINDS: dict[str, StateChangeKind] = {
     "trigger": "triggered",
     "acknowledge": "acknowledged",
     "unacknowledge": "unacknowledged",
@@ -32,39 +32,41 @@ class Entry(Value):
     agent: str = ""
 
 
-def turns_of(log: Sequence[Entry], incident: Incident) -> tuple[Turn, ...]:
+def state_changes_of(log: Sequence[Entry], incident: Incident) -> tuple[StateChange, ...]:
     """Given a log, oldest first, and the incident as last read, return its turns in order."""
-    turns: list[Turn] = []
+    state_changes: list[StateChange] = []
     since_resolve: list[Entry] | None = None
     for entry in log:
         if entry.kind == "resolve":
             if since_resolve is not None:
-                turns.append(_reopened(since_resolve, entry.at))
-            turns.append(Turn(kind="resolved", at=entry.at, agent=entry.agent))
+                state_changes.append(_reopened(since_resolve, entry.at))
+            state_changes.append(StateChange(kind="resolved", at=entry.at, agent=entry.agent))
             since_resolve = []
         elif since_resolve is not None:
             since_resolve.append(entry)
         elif entry.kind in _KINDS:
-            turns.append(Turn(kind=_KINDS[entry.kind], at=entry.at, agent=entry.agent))
+            state_changes.append(StateChange(kind=_KINDS[entry.kind], at=entry.at, agent=entry.agent))
     if since_resolve is not None and incident.open:
-        turns.append(_reopened(since_resolve, incident.status_changed_at or incident.created_at))
-        turns += [Turn(kind=_KINDS[one.kind], at=one.at, agent=one.agent) for one in _known(since_resolve)]
-    return _with_the_end(turns, incident)
+        state_changes.append(_reopened(since_resolve, incident.status_changed_at or incident.created_at))
+        state_changes += [
+            StateChange(kind=_KINDS[one.kind], at=one.at, agent=one.agent) for one in _known(since_resolve)
+        ]
+    return _with_the_end(state_changes, incident)
 
 
 def _known(entries: Sequence[Entry]) -> list[Entry]:
     return [one for one in entries if one.kind in ("acknowledge", "unacknowledge")]
 
 
-def _reopened(between: Sequence[Entry], latest: datetime) -> Turn:
+def _reopened(between: Sequence[Entry], latest: datetime) -> StateChange:
     first = next((one for one in between if one.kind not in _ALSO_WHEN_OVER), None)
-    return Turn(kind="reopened", at=first.at if first else latest, agent=first.agent if first else "")
+    return StateChange(kind="reopened", at=first.at if first else latest, agent=first.agent if first else "")
 
 
-def _with_the_end(turns: list[Turn], incident: Incident) -> tuple[Turn, ...]:
+def _with_the_end(state_changes: list[StateChange], incident: Incident) -> tuple[StateChange, ...]:
     """A resolve that the log does not show (merged, or not on its page yet) is taken from the snapshot."""
-    over = [one for one in turns if one.kind in ("resolved", "reopened")]
+    over = [one for one in state_changes if one.kind in ("resolved", "reopened")]
     if not incident.open and (not over or over[-1].kind == "reopened"):
         at = incident.resolved_at or incident.status_changed_at or incident.created_at
-        turns.append(Turn(kind="resolved", at=at))
-    return tuple(turns)
+        state_changes.append(StateChange(kind="resolved", at=at))
+    return tuple(state_changes)

@@ -20,11 +20,11 @@ from datetime import timedelta
 from syncd.domain.base import UtcTime, Value
 from syncd.domain.operation import CommentOnTicket, MirrorComment, MirrorNote
 from syncd.domain.operation.keys import (
+    comment_key,
     copy_of_comment_key,
     copy_of_note_key,
     object_of_incident,
     object_of_ticket,
-    say_key,
     ticket_key,
 )
 from syncd.policy.case import Case, Decision, Rulebook
@@ -51,7 +51,7 @@ class Said(Value):
 
 def decide_mirror(case: Case, book: Rulebook) -> Decision:
     """Given a case, return a comment for each new note and a note for each new comment."""
-    if case.silent or case.restricted:
+    if case.before_enforcement or case.restricted:
         return Decision()
     known = {("note", pair.note_id) for pair in case.pairs}
     known |= {("comment", pair.comment_id) for pair in case.pairs}
@@ -108,7 +108,7 @@ def _notices(case: Case, held: Sequence[Said]) -> Iterator[CommentOnTicket]:
         before = one
         if not first:
             continue
-        key = say_key(case.incident.id, "mirror", f"{one.side}-{one.id}")
+        key = comment_key(case.incident.id, "mirror", f"{one.side}-{one.id}")
         if key in case.once:
             continue
         yield CommentOnTicket(

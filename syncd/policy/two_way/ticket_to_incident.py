@@ -54,7 +54,7 @@ def decide_two_way(case: Case, book: Rulebook, so_far: Decision = NOTHING) -> De
     incident changed, it does not travel the other way either.
     """
     ticket = case.ticket
-    if case.silent or ticket is None or ticket.issue is None or ticket.agreed.get(STUB):
+    if case.before_enforcement or ticket is None or ticket.issue is None or ticket.agreed.get(STUB):
         return Decision()
     decision = _status(case, book, ticket, so_far)
     for aspect in aspects_of(case, book):

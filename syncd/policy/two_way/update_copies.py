@@ -22,7 +22,7 @@ ASPECT = "text"
 
 def decide_mirror_changes(case: Case, book: Rulebook) -> Decision:
     """Given a case with copies, return the rewriting of each whose original changed since it was copied."""
-    if case.silent or case.restricted or case.ticket is None:
+    if case.before_enforcement or case.restricted or case.ticket is None:
         return Decision()
     return Decision(operations=(*_changed_notes(case, book), *_changed_comments(case, book)))
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from enum import StrEnum
 
 from syncd.domain.base import Value
-from syncd.engine.jira_knowledge.resolve_names import MappingDoesNotFit
+from syncd.engine.jira_knowledge.resolve_names import MappingMismatch
 from syncd.remote.errors import Cause, RemoteError
 
 YOU = "you"
@@ -89,6 +89,6 @@ def guarded(code: str, where: str, ask: Callable[[], Iterator[Finding]]) -> Iter
             credentials=refused,
             away=error.cause in _AWAY,
         )
-    except MappingDoesNotFit as error:
+    except MappingMismatch as error:
         for problem in error.problems:
             yield wrong(code, where, problem, "change the mapping, or ask the Jira admin")

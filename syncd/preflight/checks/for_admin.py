@@ -85,7 +85,7 @@ def _point(finding: Finding) -> str:
     return f"- {whom}{finding.message}" + (f" ({finding.hint})" if finding.hint else "") + "."
 
 
-def _papers(mapping: Mapping) -> Iterator[str]:
+def _postmortems_and_items(mapping: Mapping) -> Iterator[str]:
     """What postmortems and action items need, as far as the mapping looks at them."""
     section, kinds = mapping.postmortem, mapping.jira.issue_types
     if section.mode is Mode.OFF:
@@ -111,7 +111,7 @@ def _papers(mapping: Mapping) -> Iterator[str]:
 
 def _rest(mapping: Mapping) -> Iterator[str]:
     jira, restricted = mapping.jira, mapping.restricted
-    yield from _papers(mapping)
+    yield from _postmortems_and_items(mapping)
     if jira.link_types:
         yield from ("", "### Link types", "", f"- {' or '.join(jira.link_types)}, for merged incidents.")
     if restricted.level:

@@ -13,7 +13,7 @@ from syncd.domain.incident import PagerDutyService, Responder
 from syncd.domain.mapping.mapping import Mapping
 from syncd.domain.project import ProjectFacts, ResolvedProject
 from syncd.domain.ticket import Account
-from syncd.engine.context import Clients
+from syncd.engine.context import Services
 from syncd.engine.jira_knowledge.resolve_names import postmortem_screen, resolve
 from syncd.remote.ports import Jira, PagerDuty
 
@@ -26,14 +26,14 @@ class Sight:
 
     def __init__(
         self,
-        clients: Clients,
+        service_clients: Services,
         mappings: tuple[Mapping, ...],
         *,
         sender: str | None,
         now: datetime,
         skew: Skew = lambda _service: None,
     ) -> None:
-        self.clients = clients
+        self.service_clients = service_clients
         self.mappings = mappings
         self.sender = sender
         self.now = now
@@ -48,12 +48,12 @@ class Sight:
     @property
     def pagerduty(self) -> PagerDuty:
         """PagerDuty."""
-        return self.clients.pagerduty
+        return self.service_clients.pagerduty
 
     @property
     def jira(self) -> Jira:
         """Jira."""
-        return self.clients.jira
+        return self.service_clients.jira
 
     @cached_property
     def services(self) -> tuple[PagerDutyService, ...]:
@@ -97,14 +97,14 @@ class Sight:
         return self._screens[key, type_id]
 
     def resolved(self, mapping: Mapping) -> ResolvedProject:
-        """The mapping's project in ids; raises `MappingDoesNotFit`, too."""
+        """The mapping's project in ids; raises `MappingMismatch`, too."""
         if mapping.team not in self._resolved:
             facts = self.facts(mapping.jira.project)
             bare = resolve(mapping, facts, (), ())
             screen = self.screen(facts.key, bare.incident_type.id)
-            papers = postmortem_screen(self.jira, mapping, facts, screen)
+            postmortem_fields = postmortem_screen(self.jira, mapping, facts, screen)
             self._resolved[mapping.team] = resolve(
-                mapping, facts, screen, self.resolutions, postmortem_screen=papers
+                mapping, facts, screen, self.resolutions, postmortem_screen=postmortem_fields
             )
         return self._resolved[mapping.team]
 

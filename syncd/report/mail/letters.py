@@ -66,7 +66,7 @@ class Line(Value):
     next: str
 
 
-def moment(at: datetime, zone: str) -> str:
+def format_time(at: datetime, zone: str) -> str:
     """A moment in a zone as people read it: `Tue 24 Nov 2026, 14:00 CET`."""
     local = at.astimezone(ZoneInfo(zone))
     return f"{local:%a} {local.day} {local:%b %Y, %H:%M} {zone_word(local)}"
@@ -76,7 +76,7 @@ def notice(about: About, since: datetime, late: bool, why: str) -> Letter:
     """An incident has reached a severity."""
     mark = "LATE: " if late else ""
     over = about.status == "resolved"
-    said = f"{about.severity} since {moment(since, about.zone)}"
+    said = f"{about.severity} since {format_time(since, about.zone)}"
     lead = f"{about.service} has an incident of {about.severity}"
     lead += ", which is over by now." if over else ", and it is still open." if late else "."
     notes = []
@@ -97,7 +97,9 @@ def notice(about: About, since: datetime, late: bool, why: str) -> Letter:
 
 def correction(about: About, before: str, since: datetime, why: str) -> Letter:
     """The severity was lowered soon after the notice; one line says so."""
-    line = f"#{about.number} was lowered from {before} to {about.severity} at {moment(since, about.zone)}."
+    line = (
+        f"#{about.number} was lowered from {before} to {about.severity} at {format_time(since, about.zone)}."
+    )
     return Letter(
         subject=f"Lowered to {about.severity}: {_titled(about)}",
         template="mail/notice",
@@ -164,8 +166,8 @@ def _facts(about: About, severity: str) -> list[JsonValue]:
         ("Incident", f"#{about.number} {one_line(about.title)}"),
         ("Severity", severity),
         ("Status", about.status),
-        ("Began", moment(about.created_at, about.zone)),
-        ("Over", moment(about.resolved_at, about.zone) if about.resolved_at else ""),
+        ("Began", format_time(about.created_at, about.zone)),
+        ("Over", format_time(about.resolved_at, about.zone) if about.resolved_at else ""),
         ("On it", ", ".join(about.responders)),
         ("Team", about.team),
     ]

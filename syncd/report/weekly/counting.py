@@ -18,9 +18,9 @@ from syncd.ledger.views.report_facts import DutyFact, DutyMark, IncidentFact, It
 
 Row = dict[str, Any]
 
-KEPT, LATE, MISSED = "kept", "late", "missed"
+MET, LATE, MISSED = "met", "late", "missed"
 WAIVED, CANCELLED, RESTRICTED, OPEN, UNJUDGED = "waived", "cancelled", "restricted", "open", "not judged"
-OF_ALL = (KEPT, LATE, MISSED)
+OF_ALL = (MET, LATE, MISSED)
 """Verdicts of the duties that the week's number counts; all others stand apart."""
 
 
@@ -33,9 +33,9 @@ def verdict(duty: DutyFact | DutyMark, now: datetime) -> str:
     if duty.state == DutyState.WAIVED:
         return WAIVED
     if duty.corrected is not None:
-        return KEPT
+        return MET
     if duty.met_at is not None and duty.state in (DutyState.MET, DutyState.MET_LATE):
-        return KEPT if duty.met_at <= duty.due_at else LATE
+        return MET if duty.met_at <= duty.due_at else LATE
     if duty.state == DutyState.BREACHED:
         return MISSED
     return UNJUDGED if duty.due_at <= now else OPEN
@@ -73,7 +73,7 @@ def incident_row(one: IncidentFact, week: str) -> Row:
 
 
 def _why_none(one: IncidentFact) -> str:
-    return f"noise rule {one.silence}" if one.silence else "none was made yet"
+    return f"noise rule {one.noise_rule}" if one.noise_rule else "none was made yet"
 
 
 def duty_row(one: DutyFact, week: str, now: datetime) -> Row:
@@ -133,10 +133,10 @@ def item_row(one: ItemFact, week: str, now: datetime, since: datetime, until: da
     }
 
 
-def kept_of(rows: Iterable[Row]) -> tuple[int, int]:
-    """Of the duties that count: how many were kept in time, and how many there are."""
+def met_of(rows: Iterable[Row]) -> tuple[int, int]:
+    """Of the duties that count: how many were met in time, and how many there are."""
     said = [row["verdict"] for row in rows if row["table"] == "duty"]
-    return said.count(KEPT), sum(said.count(one) for one in OF_ALL)
+    return said.count(MET), sum(said.count(one) for one in OF_ALL)
 
 
 def tally(rows: Iterable[Row], key: str, order: Iterable[str] = ()) -> dict[str, int]:

@@ -17,8 +17,8 @@ from syncd.domain.operation import Kind
 from syncd.ledger.views.report_facts import DutyFact, EventFact, IncidentFact, ItemFact, ParkedFact
 from syncd.report.weekly.counting import (
     CANCELLED,
-    KEPT,
     LATE,
+    MET,
     MISSED,
     OF_ALL,
     OPEN,
@@ -30,7 +30,7 @@ from syncd.report.weekly.counting import (
     duty_row,
     incident_row,
     item_row,
-    kept_of,
+    met_of,
     tally,
 )
 from syncd.report.weekly.week import Week
@@ -43,7 +43,7 @@ DUTY_WORDS = {
     "owned": "Action item has an owner",
     "done": "Action item done",
 }
-EVENTS = ("left", "double.found", "rules.changed", "duty.corrected", "waiver.given", "conflict")
+EVENTS = ("left", "duplicate.found", "rules.changed", "duty.corrected", "waiver.given", "conflict")
 """Events that a report tells of."""
 
 
@@ -93,7 +93,7 @@ class Trend:
     """One earlier week in short."""
 
     week: str
-    kept: int
+    met: int
     of: int
     incidents: int
 
@@ -156,7 +156,7 @@ def figures(
     facts: Facts, rows: Sequence[Row], mappings: Sequence[Mapping], before: Sequence[Trend] = ()
 ) -> dict[str, Any]:
     """Given the rows of a week, return what the report says; `before` are earlier weeks, the latest first."""
-    kept, of = kept_of(rows)
+    met, of = met_of(rows)
     incidents = [row for row in rows if row["table"] == "incident"]
     restricted = sum(row["table"] == "restricted incident" for row in rows)
     late = [row for row in rows if row["table"] == "duty" and row["verdict"] in (LATE, MISSED)]
@@ -167,7 +167,7 @@ def figures(
         "sunday": facts.week.last_day.isoformat(),
         "zone": facts.zone,
         "made_at": facts.now.isoformat(),
-        "kept": kept,
+        "met": met,
         "of": of,
         "incidents": {
             "count": len(incidents) + restricted,
@@ -192,7 +192,7 @@ def figures(
         "follow_ups": _follow_ups(rows),
         "overrides": _listed(rows, "gate.overridden"),
         "conflicts": _listed(rows, "conflict"),
-        "doubles": sum(row["table"] == "double.found" for row in rows),
+        "duplicates": sum(row["table"] == "duplicate.found" for row in rows),
         "rule_changes": _listed(rows, "rules.changed"),
         "corrections": _listed(rows, "duty.corrected"),
         "parked": [
@@ -226,7 +226,7 @@ def figures(
 def _over(weeks: Sequence[Trend]) -> dict[str, int]:
     return {
         "weeks": len(weeks),
-        "kept": sum(one.kept for one in weeks),
+        "met": sum(one.met for one in weeks),
         "of": sum(one.of for one in weeks),
         "incidents": sum(one.incidents for one in weeks),
     }
@@ -253,7 +253,7 @@ def _duties(rows: Sequence[Row]) -> list[dict[str, Any]]:
         if said:
             counts = {
                 one.replace(" ", "_"): said.count(one)
-                for one in (KEPT, LATE, MISSED, WAIVED, CANCELLED, RESTRICTED, UNJUDGED, OPEN)
+                for one in (MET, LATE, MISSED, WAIVED, CANCELLED, RESTRICTED, UNJUDGED, OPEN)
             }
             lines.append(
                 {"duty": kind, "words": words, "of": sum(said.count(one) for one in OF_ALL), **counts}
@@ -262,9 +262,9 @@ def _duties(rows: Sequence[Row]) -> list[dict[str, Any]]:
 
 
 def _short_duty(row: Row) -> dict[str, Any]:
-    kept = ("incident", "number", "team", "severity", "key", "owner", "verdict", "duty")
+    columns = ("incident", "number", "team", "severity", "key", "owner", "verdict", "duty")
     return {
-        **{name: row.get(name) for name in kept},
+        **{name: row.get(name) for name in columns},
         "words": DUTY_WORDS[row["duty"]],
         "due_at": row["due_at"].isoformat(),
         "met_at": row["met_at"].isoformat() if row["met_at"] else None,

@@ -13,7 +13,7 @@ from syncd.config.templates.templates import Templates
 from syncd.domain.text import csv_cell
 from syncd.report.weekly.counting import Row
 from syncd.report.weekly.report import Weekly, plain_row
-from syncd.report.weekly.words import context
+from syncd.report.weekly.words import report_context
 
 HTML, TEXT = "report/weekly.html.j2", "report/weekly.txt.j2"
 
@@ -34,14 +34,14 @@ def as_html(
     report: Weekly, templates: Templates, *, names: bool = True, head: str = "", browse: str = ""
 ) -> str:
     """The report as HTML for mail programs; raises `TemplateError`."""
-    return templates.render(HTML, context(report, names=names, head=head, browse=browse))
+    return templates.render(HTML, report_context(report, names=names, head=head, browse=browse))
 
 
 def as_text(
     report: Weekly, templates: Templates, *, names: bool = True, head: str = "", browse: str = ""
 ) -> str:
     """The report as plain text; raises `TemplateError`."""
-    return templates.render(TEXT, context(report, names=names, head=head, browse=browse))
+    return templates.render(TEXT, report_context(report, names=names, head=head, browse=browse))
 
 
 def as_json(report: Weekly, *, names: bool = True) -> str:

@@ -10,17 +10,17 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, time
 
 from syncd.domain.base import Reference
-from syncd.domain.history import Spell
+from syncd.domain.history import SeverityPeriod
 from syncd.domain.incident import Incident
 from syncd.domain.mapping.mapping import Mapping, ServiceSection
 from syncd.domain.project import ResolvedProject
 from syncd.ledger.database.connection import Transactions
 from syncd.ledger.records import IncidentRecord
 from syncd.ledger.store.postmortems import log_of
-from syncd.ledger.views.long_open import absorbed, open_since
-from syncd.policy.case import Absorbed, Case, Rulebook
+from syncd.ledger.views.long_open import merged_sources, open_since
+from syncd.policy.case import Case, MergedSource, Rulebook
 from syncd.policy.postmortem.resolved_periods import LONG_OPEN, open_too_long
-from syncd.policy.time.state_changes import Entry, turns_of
+from syncd.policy.time.state_changes import Entry, state_changes_of
 from syncd.report.weekly.figures import Lasting
 
 
@@ -61,22 +61,24 @@ def _case(
     ]
     return Case(
         incident=incident,
-        spells=tuple(Spell.model_validate(one) for one in row.spells),
-        turns=turns_of(entries, incident) if entries else None,
-        absorbed=tuple(_absorbed(ledger, row, by_team)),
+        severity_periods=tuple(SeverityPeriod.model_validate(one) for one in row.severity_periods),
+        state_changes=state_changes_of(entries, incident) if entries else None,
+        merged_sources=tuple(_merged_sources(ledger, row, by_team)),
         now=now,
     )
 
 
-def _absorbed(ledger: Transactions, row: IncidentRecord, by_team: dict[str, Mapping]) -> Iterator[Absorbed]:
+def _merged_sources(
+    ledger: Transactions, row: IncidentRecord, by_team: dict[str, Mapping]
+) -> Iterator[MergedSource]:
     """What was merged into it, as far as a postmortem was owed for it."""
-    for source in absorbed(ledger, row.id):
+    for source in merged_sources(ledger, row.id):
         mapping = by_team.get(source.team or "")
         if mapping is None or source.severity not in mapping.severities:
             continue
         incident = Incident.model_validate(source.snapshot)
         section = mapping.service(incident.service.id, incident.service.name) or ServiceSection()
-        yield Absorbed(
+        yield MergedSource(
             id=source.id,
             number=source.number,
             severity=source.severity,

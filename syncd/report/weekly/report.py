@@ -19,7 +19,7 @@ from syncd.ledger.store.report_runs import ReportRun, report_run
 from syncd.ledger.views import report_facts
 from syncd.ledger.views.history import history
 from syncd.policy.notify.operator_alarms import EXPIRY_STEPS, NAMES
-from syncd.report.weekly.counting import KEPT, OF_ALL, Row, kept_of, verdict
+from syncd.report.weekly.counting import MET, OF_ALL, Row, met_of, verdict
 from syncd.report.weekly.figures import DUTY_WORDS, EVENTS, Facts, Trend, figures, rows_of
 from syncd.report.weekly.long_open import lasting
 from syncd.report.weekly.week import Week
@@ -127,16 +127,18 @@ def _before(view: OneView, week: Week, zone: str, team: str | None, now: datetim
     weeks = [week.back(count) for count in range(1, WEEKS_BEFORE + 1)]
     since, until = weeks[-1].bounds(zone)[0], weeks[0].bounds(zone)[1]
     begins = [one.bounds(zone)[0] for one in weeks]
-    kept: list[list[str]] = [[] for _ in weeks]
+    verdicts: list[list[str]] = [[] for _ in weeks]
     for duty in report_facts.duty_marks(view, since, until, team):
         # the weeks stand latest first, so a deadline belongs to the first that had begun by then
-        kept[next(at for at, begun in enumerate(begins) if begun <= duty.due_at)].append(verdict(duty, now))
+        verdicts[next(at for at, begun in enumerate(begins) if begun <= duty.due_at)].append(
+            verdict(duty, now)
+        )
     trends = []
-    for one, said in zip(weeks, kept, strict=True):
+    for one, said in zip(weeks, verdicts, strict=True):
         incidents = report_facts.created(view, *one.bounds(zone), team)
         if said or incidents:
             of = sum(said.count(word) for word in OF_ALL)
-            trends.append(Trend(one.name, said.count(KEPT), of, incidents))
+            trends.append(Trend(one.name, said.count(MET), of, incidents))
     return trends
 
 
@@ -155,14 +157,14 @@ def _restated(view: OneView, week: Week, zone: str, team: str | None, now: datet
         for row in sent.rows
         if row["table"] == "duty"
     }
-    kept, of = _numbers(found)
-    if (kept, of) == (sent.figures["kept"], sent.figures["of"]):
+    met, of = _numbers(found)
+    if (met, of) == (sent.figures["met"], sent.figures["of"]):
         return None
     return {
         "week": week.name,
-        "kept": kept,
+        "met": met,
         "of": of,
-        "then_kept": sent.figures["kept"],
+        "then_met": sent.figures["met"],
         "then_of": sent.figures["of"],
         "because": [
             f"{place[2] or place[0]}: {DUTY_WORDS[place[1]].lower()} was {then.get(place, 'not on record')},"
@@ -178,11 +180,11 @@ def _place(incident: object, kind: str, key: object, clock: object) -> tuple[str
 
 
 def _numbers(said: dict[tuple[str, str, str, str], str]) -> tuple[int, int]:
-    return kept_of([{"table": "duty", "verdict": one} for one in said.values()])
+    return met_of([{"table": "duty", "verdict": one} for one in said.values()])
 
 
 def freeze(ledger: Transactions, report: Weekly, now: datetime) -> ReportRun:
-    """Keep a report as it is sent; one that was kept before stays as it was."""
+    """Keep a report as it is sent; one that was met before stays as it was."""
     return report_runs.keep(ledger, run_of(report, now))
 
 

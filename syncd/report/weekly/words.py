@@ -17,7 +17,7 @@ from syncd.report.weekly.report import Weekly
 Section = dict[str, Any]
 
 FORMULA = (
-    "Duties whose deadline fell into the week and that were kept in time, of all such."
+    "Duties whose deadline fell into the week and that were met in time, of all such."
     " Cancelled ones do not count; waived, restricted and not yet judged ones stand apart."
 )
 MOST_LINES = 10
@@ -33,27 +33,27 @@ def subject(report: Weekly) -> str:
 
 def verdict(figures: dict[str, Any]) -> str:
     """One sentence with the week's number."""
-    kept, of, incidents = figures["kept"], figures["of"], figures["incidents"]["count"]
+    met, of, incidents = figures["met"], figures["of"], figures["incidents"]["count"]
     if not of:
         return (
             "no incidents, nothing was due"
             if not incidents
             else f"{_n(incidents, 'incident')}, nothing was due"
         )
-    if kept == of:
-        return f"all {of} duties kept in time" if of > 1 else "the one duty was kept in time"
-    return f"{kept} of {of} duties kept in time"
+    if met == of:
+        return f"all {of} duties met in time" if of > 1 else "the one duty was met in time"
+    return f"{met} of {of} duties met in time"
 
 
 def tone(figures: dict[str, Any]) -> str:
     """`good`, `fair` or `bad`: how a reader ought to feel about the week's number."""
-    kept, of = figures["kept"], figures["of"]
-    if kept == of:
+    met, of = figures["met"], figures["of"]
+    if met == of:
         return "good"
-    return "fair" if kept * 10 >= of * 9 else "bad"
+    return "fair" if met * 10 >= of * 9 else "bad"
 
 
-def context(
+def report_context(
     report: Weekly, *, names: bool = True, head: str = "", browse: str = "", why: str = ""
 ) -> dict[str, Any]:
     """The variables of the report's templates; `names` False leaves people's names out.
@@ -73,7 +73,7 @@ def context(
         "days": _days(report.week.monday, report.week.last_day),
         "verdict": _sentence(verdict(figures)),
         "tone": tone(figures),
-        "number": f"{figures['kept']} of {figures['of']}",
+        "number": f"{figures['met']} of {figures['of']}",
         "formula": FORMULA,
         "before": [*_unfinished(report), *_before(figures)],
         "restated": _restated(figures),
@@ -137,7 +137,7 @@ def _before(figures: dict[str, Any]) -> list[str]:
                 f" ({one['weeks']} on record)" if one["weeks"] < (4 if name == "four_weeks" else 12) else ""
             )
             incidents = _n(one["incidents"], "incident")
-            found.append(f"{words}{known}: {one['kept']} of {one['of']} kept, {incidents}")
+            found.append(f"{words}{known}: {one['met']} of {one['of']} met, {incidents}")
     return found
 
 
@@ -145,8 +145,8 @@ def _restated(figures: dict[str, Any]) -> list[str]:
     one = figures.get("restated")
     if not one:
         return []
-    then = f"{one['then_kept']} of {one['then_of']}"
-    first = f"{one['week']} restated: {one['kept']} of {one['of']} (the report said {then}), because"
+    then = f"{one['then_met']} of {one['then_of']}"
+    first = f"{one['week']} restated: {one['met']} of {one['of']} (the report said {then}), because"
     return [first, *one["because"][:MOST_LINES]]
 
 
@@ -163,17 +163,17 @@ def _sections(report: Weekly, names: bool, browse: str) -> Iterator[Section]:
 
 
 def _weeks(figures: dict[str, Any]) -> Iterator[Section]:
-    """The weeks before as bars: the share of duties that were kept."""
+    """The weeks before as bars: the share of duties that were met."""
     bars = [
         {
             "label": one["week"],
-            "text": f"{one['kept']} of {one['of']}",
-            "share": round(100 * one["kept"] / one["of"]) if one["of"] else 0,
+            "text": f"{one['met']} of {one['of']}",
+            "share": round(100 * one["met"] / one["of"]) if one["of"] else 0,
         }
         for one in figures["before"]
     ]
     if bars:
-        yield {"title": "The weeks before: duties kept", "bars": bars}
+        yield {"title": "The weeks before: duties met", "bars": bars}
 
 
 def _needed(figures: dict[str, Any], zone: ZoneInfo, names: bool, browse: str) -> Iterator[Section]:
@@ -275,11 +275,11 @@ def _duties(figures: dict[str, Any]) -> Iterator[Section]:
         for name in ("waived", "not_judged", "open", "cancelled", "restricted")
         if any(one[name] for one in figures["duties"])
     ]
-    head = ["Duty", "Kept", "Late", "Missed", *(name.replace("_", " ").capitalize() for name in apart)]
+    head = ["Duty", "Met", "Late", "Missed", *(name.replace("_", " ").capitalize() for name in apart)]
     rows = [
         [
             one["words"],
-            f"{one['kept']} of {one['of']}",
+            f"{one['met']} of {one['of']}",
             *(str(one[name]) for name in ("late", "missed", *apart)),
         ]
         for one in figures["duties"]
@@ -342,8 +342,8 @@ def _remarks(figures: dict[str, Any]) -> Iterator[Section]:
     lines += [f"Breach corrected on #{one['number']}" for one in figures["corrections"]]
     lines += [f"Conflict on #{one['number']}: {one_line(one['reason'])}" for one in figures["conflicts"]]
     lines += [f"Rules changed: {one_line(one['reason'])}" for one in figures["rule_changes"]]
-    if figures["doubles"]:
-        lines.append(f"{_n(figures['doubles'], 'double')} found by the nightly sweep")
+    if figures["duplicates"]:
+        lines.append(f"{_n(figures['duplicates'], 'duplicate')} found by the nightly duplicate search")
     if lines:
         yield {"title": "On record", "lines": lines[:MOST_LINES]}
 
@@ -366,8 +366,8 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> Section:
     return {"head": list(head), "rows": [list(row) for row in shown], "more": said}
 
 
-def _at(moment: str, zone: ZoneInfo) -> str:
-    return f"{datetime.fromisoformat(moment).astimezone(zone):%a %d %b %H:%M}"
+def _at(format_time: str, zone: ZoneInfo) -> str:
+    return f"{datetime.fromisoformat(format_time).astimezone(zone):%a %d %b %H:%M}"
 
 
 def _left(hours: float) -> str:

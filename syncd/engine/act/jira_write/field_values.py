@@ -8,7 +8,7 @@ from syncd.domain.base import JsonValue
 from syncd.domain.field import FieldFacts
 from syncd.domain.incident import Incident
 from syncd.domain.mapping.mapping import FieldValue
-from syncd.engine.context import Desk
+from syncd.engine.context import EngineContext
 from syncd.engine.errors import CannotRender
 from syncd.policy.case import Rulebook
 from syncd.policy.severity import decide_severity
@@ -32,18 +32,18 @@ def spec_for(book: Rulebook, field: FieldFacts) -> FieldValue | None:
 
 
 def mapped_value(
-    desk: Desk, spec: FieldValue, field: FieldFacts, incident: Incident, book: Rulebook
+    context: EngineContext, spec: FieldValue, field: FieldFacts, incident: Incident, book: Rulebook
 ) -> JsonValue:
     """The value of a field as the mapping wants it; raises `CannotRender` where the type refuses it."""
     if spec.severity:
         return severity_value(decide_severity(incident, book.mapping, book.section).name, field.type)
     if spec.template is not None:
-        return typed_value(desk.renderer.inline(spec.template, incident, book), field.type)
+        return typed_value(context.renderer.inline(spec.template, incident, book), field.type)
     return typed_value(spec.value, field.type)
 
 
 def demanded_values(
-    desk: Desk, screen: Iterable[FieldFacts], incident: Incident, book: Rulebook
+    context: EngineContext, screen: Iterable[FieldFacts], incident: Incident, book: Rulebook
 ) -> dict[str, JsonValue]:
     """What a create screen demands of postmortems and action items, as far as mapping or service say it."""
     found: dict[str, JsonValue] = {}
@@ -52,7 +52,7 @@ def demanded_values(
             continue
         spec = spec_for(book, field)
         if spec is not None:
-            found[field.id] = mapped_value(desk, spec, field, incident, book)
+            found[field.id] = mapped_value(context, spec, field, incident, book)
         elif field.id == "components" and book.section.component in book.project.components:
             found[field.id] = [{"id": book.project.components[book.section.component].id}]
     return found

@@ -5,33 +5,36 @@ from __future__ import annotations
 from typing import Any
 
 from syncd.domain.base import JsonValue
-from syncd.engine.context import Desk
+from syncd.engine.context import EngineContext
 from syncd.engine.errors import DecideAgain
 from syncd.ledger.records import DutyIssueRecord, OperationRecord, PostmortemRecord
 from syncd.ledger.store.confirmation import Change, Event
 from syncd.ledger.store.confirming import duty_issue_of
 
 
-def paper_of(desk: Desk, operation: OperationRecord) -> DutyIssueRecord:
-    """The postmortem or action item that an operation is about.
+def duty_issue_for(context: EngineContext, operation: OperationRecord) -> DutyIssueRecord:
+    """Return the postmortem or action item that an operation is about.
 
     Raises `DecideAgain` where it is not on record yet.
     """
-    issue = duty_issue_of(desk.ledger, operation)
+    issue = duty_issue_of(context.ledger, operation)
     if issue is None:
         raise DecideAgain
     return issue
 
 
-def agreed_on(paper: DutyIssueRecord, agreed: dict[str, JsonValue]) -> dict[str, Any]:
+def agreed_on(duty_issue: DutyIssueRecord, agreed: dict[str, JsonValue]) -> dict[str, Any]:
     """What is kept of what was agreed on by a write of ours: on an action item it stands among its facts."""
     if not agreed:
         return {}
-    if isinstance(paper, PostmortemRecord):
-        return {"agreed": {**paper.agreed, **agreed}}
-    return {"facts": {**paper.facts, **agreed}}
+    if isinstance(duty_issue, PostmortemRecord):
+        return {"agreed": {**duty_issue.agreed, **agreed}}
+    return {"facts": {**duty_issue.facts, **agreed}}
 
 
-def written(moment: int, kind: str, data: dict[str, JsonValue], **values: Any) -> Change:
-    """A write of ours to it was confirmed at a moment: later reads count, and it stands on record."""
-    return Change({**values, "written_moment": moment}, Event(kind, data))
+def written(
+    duty_issue: DutyIssueRecord, seq: int, what: str, data: dict[str, JsonValue], **values: Any
+) -> Change:
+    """Return what is stored of a confirmed write of ours: reads count only after `seq`."""
+    whose = "postmortem" if isinstance(duty_issue, PostmortemRecord) else "item"
+    return Change({**values, "written_seq": seq}, Event(f"{whose}.{what}", data))

@@ -17,7 +17,7 @@ from syncd.domain.ticket import Comment
 from syncd.engine.act.jira_write.reread import book_of_basis
 from syncd.engine.act.jira_write.retried import retried_at
 from syncd.engine.act.kind import Outcome
-from syncd.engine.context import Desk
+from syncd.engine.context import EngineContext
 from syncd.engine.errors import CannotRender
 from syncd.ledger.records import IssueRecord, OperationRecord
 from syncd.ledger.store.jira_memory import comments_stopped
@@ -25,15 +25,17 @@ from syncd.ledger.store.leaving import Basis
 from syncd.remote.errors import RemoteError
 
 
-def may_comment(desk: Desk, operation: OperationRecord, basis: Basis, ticket: IssueRecord) -> bool:
+def may_comment(
+    context: EngineContext, operation: OperationRecord, basis: Basis, ticket: IssueRecord
+) -> bool:
     """Whether the answer to a comment must show it hidden: in the service projects of our mappings.
 
     Raises `CannotRender` while commenting on that project is stopped, unless a person has said since
     that it be tried again.
     """
-    stopped = comments_stopped(desk.ledger, ticket.project)
+    stopped = comments_stopped(context.ledger, ticket.project)
     if stopped.get("at"):
-        again = retried_at(desk, operation)
+        again = retried_at(context, operation)
         if again is None or again <= datetime.fromisoformat(str(stopped["at"])):
             raise CannotRender(
                 f"commenting on {ticket.project} has stopped: comment {stopped['comment']} on"
@@ -41,11 +43,11 @@ def may_comment(desk: Desk, operation: OperationRecord, basis: Basis, ticket: Is
                 " out why, then try one of these again: syncd outbox retry"
             )
     # the ticket may stand elsewhere than what is made later
-    known = [book_of_basis(desk, basis, home=home)[1].project for home in (False, True)]
+    known = [book_of_basis(context, basis, home=home)[1].project for home in (False, True)]
     return any(one.service_desk and ticket.project == one.key for one in known)
 
 
-def shown_to_customers(desk: Desk, issue_id: str, comment: Comment) -> bool:
+def shown_to_customers(context: EngineContext, issue_id: str, comment: Comment) -> bool:
     """Whether a comment that was sent as internal is public; read again where the answer does not deny it.
 
     A read that fails leaves what the answer said.
@@ -53,7 +55,9 @@ def shown_to_customers(desk: Desk, issue_id: str, comment: Comment) -> bool:
     if comment.public is False:
         return False
     try:
-        found = next((one for one in desk.clients.jira.comments(issue_id) if one.id == comment.id), comment)
+        found = next(
+            (one for one in context.services.jira.comments(issue_id) if one.id == comment.id), comment
+        )
     except RemoteError as error:
         logger.warning("comment {} could not be checked: {}", comment.id, error.describe())
         found = comment

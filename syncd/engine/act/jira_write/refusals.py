@@ -12,7 +12,7 @@ from syncd.domain.field import FieldFacts
 from syncd.engine.act.jira_write.field_values import key_to_add
 from syncd.engine.act.jira_write.reread import incident_and_book
 from syncd.engine.act.kind import Outcome, Rendered, mark_of, shown
-from syncd.engine.context import Desk
+from syncd.engine.context import EngineContext
 from syncd.engine.errors import CannotRender
 from syncd.engine.observe.accounts import forget
 from syncd.ledger.records import OperationRecord
@@ -35,16 +35,16 @@ def sent_fields(rendered: Rendered) -> dict[str, JsonValue]:
     return fields
 
 
-def create_issue(desk: Desk, operation: OperationRecord, rendered: Rendered) -> Outcome:
+def create_issue(context: EngineContext, operation: OperationRecord, rendered: Rendered) -> Outcome:
     """Send one create with its mark; an assignee whom Jira refuses is looked up again.
 
     Raises `NotDone` or `Unknown`.
     """
     fields = sent_fields(rendered)
     try:
-        created = desk.clients.jira.create(fields, mark_of(desk, operation))
+        created = context.services.jira.create(fields, mark_of(context, operation))
     except NotDone as error:
-        forget_refused_assignee(desk, fields, error)
+        forget_refused_assignee(context, fields, error)
         raise
     return Outcome(created.id, {"key": created.key})
 
@@ -53,44 +53,44 @@ def _goal(operation: OperationRecord) -> str:
     return str(operation.meaning.get("status", operation.meaning.get("agree", "")))
 
 
-def stop_where_refused(desk: Desk, operation: OperationRecord) -> None:
+def stop_where_refused(context: EngineContext, operation: OperationRecord) -> None:
     """Raise `CannotRender` with Jira's words where an operation was refused often enough."""
-    words = desk.facts.trail(place(operation), _goal(operation)).words
+    words = context.facts.trail(place(operation), _goal(operation)).words
     if words:
-        desk.facts.end_trail(place(operation))
+        context.facts.end_trail(place(operation))
         raise CannotRender(words)
 
 
-def note_refusal(desk: Desk, operation: OperationRecord, error: NotDone, hint: str = "") -> None:
+def note_refusal(context: EngineContext, operation: OperationRecord, error: NotDone, hint: str = "") -> None:
     """Jira refused an operation; `hint` says what people can do about it.
 
     A refusal that names fields is final at once: no fresh read fills them.
     """
-    error = shown(desk, operation, error)
+    error = shown(context, operation, error)
     limit = AT_MOST.get(error.cause)
     if limit is None:
         return
-    trail = desk.facts.trail(place(operation), _goal(operation))
+    trail = context.facts.trail(place(operation), _goal(operation))
     trail.refusals += 1
     if error.field_errors or trail.refusals >= limit:
         trail.words = f"{error.describe()}; {hint}" if hint else error.describe()
 
 
-def forget_refused_assignee(desk: Desk, fields: dict[str, JsonValue], error: NotDone) -> None:
+def forget_refused_assignee(context: EngineContext, fields: dict[str, JsonValue], error: NotDone) -> None:
     """Where Jira refused the assignee of these fields, who that address is in Jira is asked again."""
     assignee = fields.get("assignee")
     if "assignee" in error.field_errors and isinstance(assignee, dict):
-        forget(desk, str(assignee.get("accountId") or assignee.get("name")))
+        forget(context, str(assignee.get("accountId") or assignee.get("name")))
 
 
 def with_keys_to_add(
-    desk: Desk, operation: OperationRecord, fields: dict[str, JsonValue], error: NotDone
+    context: EngineContext, operation: OperationRecord, fields: dict[str, JsonValue], error: NotDone
 ) -> NotDone:
     """The refusal of a create, with the mapping's keys that would fill what Jira demands of it."""
     unfilled = [name for name in error.field_errors if name not in fields]
     if not unfilled:
         return error
-    _, book = incident_and_book(desk, operation)
+    _, book = incident_and_book(context, operation)
     known = book.project.fields
     hint = key_to_add([known.get(name) or FieldFacts(id=name, name="") for name in unfilled])
     return NotDone(

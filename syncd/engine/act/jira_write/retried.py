@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from syncd.engine.context import Desk
+from syncd.engine.context import EngineContext
 from syncd.ledger.records import OperationRecord
 from syncd.ledger.store.audit import last_event
 
 
-def retried_at(desk: Desk, operation: OperationRecord) -> datetime | None:
+def retried_at(context: EngineContext, operation: OperationRecord) -> datetime | None:
     """When somebody last sent the parked operation on its way again (UTC), None if nobody did."""
-    return last_event(desk.ledger, "operation.retried", operation.id)
+    return last_event(context.ledger, "operation.retried", operation.id)

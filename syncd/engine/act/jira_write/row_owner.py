@@ -9,7 +9,7 @@ import re
 from datetime import date, datetime
 
 from syncd.domain.ticket import Account
-from syncd.engine.context import Desk
+from syncd.engine.context import EngineContext
 from syncd.engine.observe.accounts import account_of
 from syncd.policy.case import Rulebook
 
@@ -30,18 +30,20 @@ def plain(cell: str) -> str:
     return " ".join(_EMPHASIS.sub(lambda found: found.group(2), words).split())
 
 
-def owner_in(desk: Desk, cell: str, book: Rulebook) -> Account | None:
+def owner_in(context: EngineContext, cell: str, book: Rulebook) -> Account | None:
     """Given a cell, return the one assignable person whom it means; raises `RemoteError`."""
     mention = _MENTION.search(cell)
     if mention is not None:
         return Account(id=mention.group(1).strip())
     address = _ADDRESS.search(cell)
     if address is not None:
-        return account_of(desk, address.group(), book)
+        return account_of(context, address.group(), book)
     name = " ".join(_MARKUP.sub(" ", cell).split())
     if len(name) < 2:
         return None
-    found = [one for one in desk.clients.jira.assignable(name, book.project.key) if one.active and one.human]
+    found = [
+        one for one in context.services.jira.assignable(name, book.project.key) if one.active and one.human
+    ]
     exact = [one for one in found if one.name.casefold() == name.casefold()]
     chosen = exact or found
     return chosen[0] if len(chosen) == 1 else None

@@ -13,7 +13,7 @@ from syncd.domain.field import FieldFacts
 from syncd.domain.incident import Incident
 from syncd.domain.ticket import Issue, Transition
 from syncd.engine.act.jira_write.field_values import mapped_value, spec_for
-from syncd.engine.context import Desk
+from syncd.engine.context import EngineContext
 from syncd.engine.errors import CannotRender
 from syncd.policy.case import Rulebook
 
@@ -27,7 +27,7 @@ class Filled:
     missing: tuple[FieldFacts, ...] = ()
 
 
-def fill(desk: Desk, way: Transition, issue: Issue, incident: Incident, book: Rulebook) -> Filled:
+def fill(context: EngineContext, way: Transition, issue: Issue, incident: Incident, book: Rulebook) -> Filled:
     """Given a way, return it with what its screen wants, as far as the mapping says it."""
     fields: dict[str, JsonValue] = {}
     missing: list[FieldFacts] = []
@@ -38,7 +38,7 @@ def fill(desk: Desk, way: Transition, issue: Issue, incident: Incident, book: Ru
         elif field.demanded:
             spec = spec_for(book, field)
             if spec is not None:
-                fields[field.id] = mapped_value(desk, spec, field, incident, book)
+                fields[field.id] = mapped_value(context, spec, field, incident, book)
             elif not _has(issue, field.id):
                 missing.append(field)
     return Filled(way, fields, tuple(missing))

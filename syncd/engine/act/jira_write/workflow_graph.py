@@ -10,7 +10,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from syncd.domain.ticket import Issue, Status, Transition
-from syncd.engine.context import Desk
+from syncd.engine.context import EngineContext
 from syncd.engine.errors import CannotRender
 from syncd.ledger.store.jira_memory import store_ways, ways_of
 from syncd.remote.errors import Cause, NotDone
@@ -27,41 +27,41 @@ def workflow_of(issue: Issue) -> str:
     return f"{issue.project}.{issue.type_id}"
 
 
-def ways_from(desk: Desk, issue: Issue, *, fresh: bool = False) -> tuple[Transition, ...]:
+def ways_from(context: EngineContext, issue: Issue, *, fresh: bool = False) -> tuple[Transition, ...]:
     """The ways out of the issue's status; asks Jira where they are not known, or always if `fresh`.
 
     Raises `CannotRender` where Jira does not show the issue to us or does not let us move it.
     """
     workflow = workflow_of(issue)
-    known = None if fresh else desk.facts.ways(workflow, issue.status.id)
+    known = None if fresh else context.facts.ways(workflow, issue.status.id)
     if known is not None:
         return known
     try:
-        offered = desk.clients.jira.transitions(issue.id)
+        offered = context.services.jira.transitions(issue.id)
     except NotDone as error:
         if error.cause not in (Cause.MISSING, Cause.FORBIDDEN):
             raise
         raise CannotRender(f"Jira does not show {issue.key} to us: {error.describe()}") from None
     if (
         not offered
-        and not desk.clients.jira.permissions(issue.project, ["TRANSITION_ISSUES"])["TRANSITION_ISSUES"]
+        and not context.services.jira.permissions(issue.project, ["TRANSITION_ISSUES"])["TRANSITION_ISSUES"]
     ):
         raise CannotRender(f"our account may not move issues of {issue.project} (TRANSITION_ISSUES)")
-    desk.facts.learn_ways(workflow, issue.status.id, offered)
-    _keep(desk, workflow, issue.status.id, offered)
+    context.facts.learn_ways(workflow, issue.status.id, offered)
+    _keep(context, workflow, issue.status.id, offered)
     return offered
 
 
-def _keep(desk: Desk, workflow: str, status_id: str, offered: tuple[Transition, ...]) -> None:
+def _keep(context: EngineContext, workflow: str, status_id: str, offered: tuple[Transition, ...]) -> None:
     leads_to = {way.to.id: way.to.model_dump(mode="json") for way in offered if way.to.id != status_id}
-    now = desk.clock.now().isoformat()
-    store_ways(desk.ledger, workflow, status_id, {"at": now, "to": list(leads_to.values())})
+    now = context.clock.now().isoformat()
+    store_ways(context.ledger, workflow, status_id, {"at": now, "to": list(leads_to.values())})
 
 
-def graph_of(desk: Desk, issue: Issue) -> tuple[Graph, frozenset[str]]:
+def graph_of(context: EngineContext, issue: Issue) -> tuple[Graph, frozenset[str]]:
     """Where each status of the issue's workflow was seen to lead, and the statuses explored of late."""
-    known = ways_of(desk.ledger, workflow_of(issue))
-    limit = desk.clock.now() - BELIEVED
+    known = ways_of(context.ledger, workflow_of(issue))
+    limit = context.clock.now() - BELIEVED
     graph = {
         status_id: tuple(Status.model_validate(one) for one in entry["to"])
         for status_id, entry in known.items()

@@ -14,17 +14,17 @@ from functools import partial
 from syncd.domain.base import JsonValue
 from syncd.domain.incident import Incident, IncidentStatus
 from syncd.domain.operation import CommentOnTicket
-from syncd.domain.operation.keys import object_of_ticket, say_key
+from syncd.domain.operation.keys import comment_key, object_of_ticket
 from syncd.domain.ticket import Account, Issue
 from syncd.engine.act.jira_write.reread import book_of_basis
-from syncd.engine.act.kind import BaseAct, Outcome, Rendered
-from syncd.engine.context import Desk
+from syncd.engine.act.kind import BaseKind, Outcome, Rendered
+from syncd.engine.context import EngineContext
 from syncd.engine.errors import CannotRender, DecideAgain
 from syncd.engine.observe.accounts import user_of
 from syncd.engine.observe.masking import storage_rules
 from syncd.ledger.records import OperationRecord, TicketRecord
 from syncd.ledger.store import leaving
-from syncd.ledger.store.confirmation import Change, Confirmation, Event, LookAgain
+from syncd.ledger.store.confirmation import Change, Confirmation, Event, NoticeChange
 from syncd.ledger.store.leaving import Basis
 from syncd.policy.ticket.revert_counter import INCIDENT, incident_value, print_of, remembered, seen
 from syncd.remote.errors import Cause, NotDone
@@ -36,34 +36,39 @@ LEFT = "left"
 """In what is rendered: why nothing is written."""
 
 
-class ChangeIncident(BaseAct):
+class ChangeIncident(BaseKind):
     """One change of one incident."""
 
-    def render(self, desk: Desk, operation: OperationRecord, basis: Basis) -> Rendered:
+    def render(self, context: EngineContext, operation: OperationRecord, basis: Basis) -> Rendered:
         """What is changed, in PagerDuty's ids; `left` where PagerDuty knows nothing of the kind."""
         meaning = operation.meaning
         if "status" in meaning:
             return {"status": meaning["status"]}
         if "account" in meaning:
-            _, book = book_of_basis(desk, basis)
+            _, book = book_of_basis(context, basis)
             email, name = meaning.get("email"), str(meaning.get("name"))
-            user = user_of(desk, Account(id=str(meaning["account"]), name=name, email=email), book)
+            user = user_of(context, Account(id=str(meaning["account"]), name=name, email=email), book)
             return {"assignee": user.id} if user else {LEFT: "PagerDuty has nobody with their address"}
         if "priority" in meaning:
-            return _priority(desk, str(meaning["priority"]))
+            return _priority(context, str(meaning["priority"]))
         if not meaning.get("text"):
             raise DecideAgain
         return {"text": meaning["text"]}
 
-    def complete(self, desk: Desk, operation: OperationRecord, rendered: Rendered) -> Rendered:
+    def complete(self, context: EngineContext, operation: OperationRecord, rendered: Rendered) -> Rendered:
         """The same; raises `DecideAgain` where the incident changed since."""
-        moment = desk.ledger.moments.next()
-        incident = desk.clients.pagerduty.incident(operation.incident_id)
-        desk.health.succeeded("pagerduty")
+        read_seq = context.ledger.logical_clock.next()
+        incident = context.services.pagerduty.incident(operation.incident_id)
+        context.health.succeeded("pagerduty")
         if incident is None:
             raise CannotRender("PagerDuty does not show the incident to us")
         stored = leaving.store_before_change(
-            desk.ledger, storage_rules(desk), incident, moment, desk.clock.now(), text="text" in rendered
+            context.ledger,
+            storage_rules(context),
+            incident,
+            read_seq,
+            context.clock.now(),
+            text="text" in rendered,
         )
         if stored is None:
             raise DecideAgain
@@ -72,7 +77,7 @@ class ChangeIncident(BaseAct):
             raise DecideAgain
         return rendered
 
-    def send(self, desk: Desk, operation: OperationRecord, rendered: Rendered) -> Outcome:
+    def send(self, context: EngineContext, operation: OperationRecord, rendered: Rendered) -> Outcome:
         """One request; none where there is nothing to write."""
         if LEFT in rendered:
             return Outcome(operation.incident_id, {LEFT: rendered[LEFT]})
@@ -80,7 +85,7 @@ class ChangeIncident(BaseAct):
             "title" if name == "text" else name: str(rendered[name]) for name in rendered if name in _WISHES
         }
         try:
-            desk.clients.pagerduty.change_incident(operation.incident_id, **wish)
+            context.services.pagerduty.change_incident(operation.incident_id, **wish)
         except NotDone as error:
             why = _over(operation, error)
             if why is None:
@@ -88,19 +93,21 @@ class ChangeIncident(BaseAct):
             return Outcome(operation.incident_id, {LEFT: why} if why else {})
         return Outcome(operation.incident_id)
 
-    def confirmation(self, desk: Desk, operation: OperationRecord, outcome: Outcome) -> Confirmation:
+    def confirmation(
+        self, context: EngineContext, operation: OperationRecord, outcome: Outcome
+    ) -> Confirmation:
         """Both sides agree; what was left is on record, and said on the ticket."""
-        written, look = desk.ledger.moments.next(), desk.ledger.moments.next()
+        written, find_outcome = context.ledger.logical_clock.next(), context.ledger.logical_clock.next()
         if why := outcome.data.get(LEFT):
-            return Confirmation(both=partial(_leave, operation, str(why), look))
-        return Confirmation(both=partial(_change, operation, written, look))
+            return Confirmation(both=partial(_leave, operation, str(why), find_outcome))
+        return Confirmation(both=partial(_change, operation, written, find_outcome))
 
 
 _WISHES = frozenset({"status", "assignee", "priority", "text"})
 
 
-def _priority(desk: Desk, wanted: str) -> Rendered:
-    known = desk.clients.pagerduty.priorities()
+def _priority(context: EngineContext, wanted: str) -> Rendered:
+    known = context.services.pagerduty.priorities()
     found = next((one.id for one in known if one.name.casefold() == wanted.casefold()), None)
     return {"priority": found} if found else {LEFT: "PagerDuty has no such priority"}
 
@@ -116,7 +123,7 @@ def _over(operation: OperationRecord, error: NotDone) -> str | None:
 
 
 def _change(
-    operation: OperationRecord, written: int, look: int, ticket: TicketRecord, restricted: bool
+    operation: OperationRecord, written: int, find_outcome: int, ticket: TicketRecord, restricted: bool
 ) -> Change:
     text = operation.meaning.get("text")
     summary = {"summary": text} if text and not restricted else {}
@@ -125,27 +132,27 @@ def _change(
     return Change(
         {"agreed": {**ticket.agreed, **operation.meaning["agree"], **summary, **kept}},
         Event("incident.changed", {"aspect": operation.aspect}),
-        LookAgain(operation.reason, look),
+        NoticeChange(operation.reason, find_outcome),
         incident_written=written,
     )
 
 
 def _leave(
-    operation: OperationRecord, why: str, look: int, ticket: TicketRecord, _restricted: bool
+    operation: OperationRecord, why: str, find_outcome: int, ticket: TicketRecord, _restricted: bool
 ) -> Change:
     """The ticket keeps what it shows, and the incident what it says."""
     showing = Issue.model_validate(ticket.snapshot) if ticket.snapshot else None
     return Change(
         {"agreed": {**ticket.agreed, **_as_shown(operation, showing)}},
         Event("left", {"rule": "two_way", "reason": f"{operation.aspect}: {why}"}),
-        LookAgain(operation.reason, look),
+        NoticeChange(operation.reason, find_outcome),
         _say_left(operation, why),
     )
 
 
 def _say_left(operation: OperationRecord, why: str) -> CommentOnTicket:
     return CommentOnTicket(
-        key=say_key(operation.incident_id, "two-way", operation.id),
+        key=comment_key(operation.incident_id, "two-way", operation.id),
         incident=operation.incident_id,
         object=object_of_ticket(operation.incident_id),
         subject=operation.aspect,

@@ -8,26 +8,26 @@ from __future__ import annotations
 from syncd.domain.ticket import Issue
 from syncd.engine.act.jira_write.reread import book_of_basis
 from syncd.engine.act.jira_write.transition_screen import fill, with_resolution
-from syncd.engine.act.kind import BaseAct, Outcome, Rendered
-from syncd.engine.context import Desk
+from syncd.engine.act.kind import BaseKind, Outcome, Rendered
+from syncd.engine.context import EngineContext
 from syncd.engine.errors import CannotRender, DecideAgain
 from syncd.ledger.records import OperationRecord
 from syncd.ledger.store.confirmation import Confirmation, Event
 from syncd.ledger.store.leaving import Basis
 
 
-def younger_issue(desk: Desk, operation: OperationRecord) -> Issue | None:
+def younger_issue(context: EngineContext, operation: OperationRecord) -> Issue | None:
     """The younger issue as it is now; None where Jira does not show it."""
-    fetched = desk.clients.jira.fetch([str(operation.meaning["younger"])])
+    fetched = context.services.jira.fetch([str(operation.meaning["younger"])])
     return fetched.issues[0] if fetched.issues else None
 
 
-class LinkDouble(BaseAct):
+class LinkDuplicate(BaseKind):
     """The younger issue duplicates the older."""
 
-    def render(self, desk: Desk, operation: OperationRecord, basis: Basis) -> Rendered:
+    def render(self, context: EngineContext, operation: OperationRecord, basis: Basis) -> Rendered:
         """The first of the mapping's link types that the site has, and both issues."""
-        _, book = book_of_basis(desk, basis)
+        _, book = book_of_basis(context, basis)
         there = {one.name.casefold(): one.name for one in book.project.link_types}
         wanted = book.mapping.jira.link_types
         name = next((there[one.casefold()] for one in wanted if one.casefold() in there), None)
@@ -35,55 +35,59 @@ class LinkDouble(BaseAct):
             raise CannotRender(f"Jira has none of the link types {', '.join(wanted)}; see jira.link_types")
         return {"type": name, "issue": operation.meaning["younger"], "other": operation.meaning["older"]}
 
-    def send(self, desk: Desk, operation: OperationRecord, rendered: Rendered) -> Outcome:
+    def send(self, context: EngineContext, operation: OperationRecord, rendered: Rendered) -> Outcome:
         """One link."""
-        desk.clients.jira.link(str(rendered["type"]), str(rendered["issue"]), str(rendered["other"]))
+        context.services.jira.link(str(rendered["type"]), str(rendered["issue"]), str(rendered["other"]))
         return Outcome(str(rendered["issue"]))
 
-    def confirmation(self, desk: Desk, operation: OperationRecord, outcome: Outcome) -> Confirmation:
-        """The double is linked."""
-        return Confirmation(event=_event(operation, "double.linked"))
+    def confirmation(
+        self, context: EngineContext, operation: OperationRecord, outcome: Outcome
+    ) -> Confirmation:
+        """The duplicate is linked."""
+        return Confirmation(event=_event(operation, "duplicate.linked"))
 
-    def look(self, desk: Desk, operation: OperationRecord) -> Outcome | None:
+    def find_outcome(self, context: EngineContext, operation: OperationRecord) -> Outcome | None:
         """Whether the younger issue shows a link to the older."""
-        issue = younger_issue(desk, operation)
+        issue = younger_issue(context, operation)
         linked = issue is not None and any(
             link.other_id == operation.meaning["older"] for link in issue.links
         )
         return Outcome(str(operation.meaning["younger"])) if linked else None
 
 
-class CloseDouble(BaseAct):
+class CloseDuplicate(BaseKind):
     """The younger issue is closed, if it still stands where its create put it."""
 
-    def render(self, desk: Desk, operation: OperationRecord, basis: Basis) -> Rendered:
+    def render(self, context: EngineContext, operation: OperationRecord, basis: Basis) -> Rendered:
         """A transition to a status of category done; raises `DecideAgain` where a person came before us."""
-        issue = younger_issue(desk, operation)
+        issue = younger_issue(context, operation)
         if issue is None or issue.status.id != operation.meaning["from"] or not nobody_spoke(issue):
             raise DecideAgain
-        incident, book = book_of_basis(desk, basis)
+        incident, book = book_of_basis(context, basis)
         closed = book.project.statuses["closed"].id
-        ways = [way for way in desk.clients.jira.transitions(issue.id) if way.to.category == "done"]
+        ways = [way for way in context.services.jira.transitions(issue.id) if way.to.category == "done"]
         if not ways:
             raise CannotRender(f"no transition leads from {issue.status.name} to a status that is done")
         way = min(ways, key=lambda one: one.to.id != closed)
-        filled = with_resolution(fill(desk, way, issue, incident, book), book)
+        filled = with_resolution(fill(context, way, issue, incident, book), book)
         return {"issue": issue.id, "transition": way.id, "fields": filled.fields}
 
-    def send(self, desk: Desk, operation: OperationRecord, rendered: Rendered) -> Outcome:
+    def send(self, context: EngineContext, operation: OperationRecord, rendered: Rendered) -> Outcome:
         """One transition."""
         fields = rendered.get("fields")
         values = fields if isinstance(fields, dict) else None
-        desk.clients.jira.move(str(rendered["issue"]), str(rendered["transition"]), values)
+        context.services.jira.move(str(rendered["issue"]), str(rendered["transition"]), values)
         return Outcome(str(rendered["issue"]))
 
-    def confirmation(self, desk: Desk, operation: OperationRecord, outcome: Outcome) -> Confirmation:
-        """The double is closed."""
-        return Confirmation(event=_event(operation, "double.closed"))
+    def confirmation(
+        self, context: EngineContext, operation: OperationRecord, outcome: Outcome
+    ) -> Confirmation:
+        """The duplicate is closed."""
+        return Confirmation(event=_event(operation, "duplicate.closed"))
 
-    def look(self, desk: Desk, operation: OperationRecord) -> Outcome | None:
+    def find_outcome(self, context: EngineContext, operation: OperationRecord) -> Outcome | None:
         """Whether the younger issue is done."""
-        issue = younger_issue(desk, operation)
+        issue = younger_issue(context, operation)
         done = issue is not None and issue.status.category == "done"
         return Outcome(str(operation.meaning["younger"])) if done else None
 

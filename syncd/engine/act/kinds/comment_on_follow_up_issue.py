@@ -10,11 +10,11 @@ from __future__ import annotations
 from syncd.config.templates.text_limits import cut
 from syncd.domain.text import escape_wiki
 from syncd.domain.ticket import Mark
-from syncd.engine.act.jira_write.follow_up_issue import paper_of, written
+from syncd.engine.act.jira_write.follow_up_issue import duty_issue_for, written
 from syncd.engine.act.jira_write.internal_comments import may_comment, said_public, shown_to_customers
 from syncd.engine.act.jira_write.reread import book_of_basis, incident_and_book
-from syncd.engine.act.kind import BaseAct, Outcome, Rendered, is_restricted, mark_of
-from syncd.engine.context import Desk
+from syncd.engine.act.kind import BaseKind, Outcome, Rendered, is_restricted, mark_of
+from syncd.engine.context import EngineContext
 from syncd.ledger.records import OperationRecord
 from syncd.ledger.store.confirmation import Confirmation
 from syncd.ledger.store.leaving import Basis
@@ -25,34 +25,36 @@ LONGEST_VALUE = 1000
 """UTF-16 units of the value that a comment of ours speaks of."""
 
 
-class SayOnPaper(BaseAct):
+class CommentOnDutyIssue(BaseKind):
     """One comment."""
 
-    def render(self, desk: Desk, operation: OperationRecord, basis: Basis) -> Rendered:
+    def render(self, context: EngineContext, operation: OperationRecord, basis: Basis) -> Rendered:
         """Our words, the value harmless in wiki markup, and the mark as the last line."""
-        paper = paper_of(desk, operation)
-        hidden = may_comment(desk, operation, basis, paper)
-        body = f"{_body(desk, operation, basis)}\n\n{mark_line(operation.op)}"
-        return {"issue": paper.issue_id, "body": body, "hidden": hidden}
+        duty_issue = duty_issue_for(context, operation)
+        hidden = may_comment(context, operation, basis, duty_issue)
+        body = f"{_body(context, operation, basis)}\n\n{mark_line(operation.op)}"
+        return {"issue": duty_issue.issue_id, "body": body, "hidden": hidden}
 
-    def send(self, desk: Desk, operation: OperationRecord, rendered: Rendered) -> Outcome:
+    def send(self, context: EngineContext, operation: OperationRecord, rendered: Rendered) -> Outcome:
         """One comment."""
         issue, body = str(rendered["issue"]), str(rendered["body"])
-        comment = desk.clients.jira.add_comment(issue, body, _mark(desk, operation), internal=True)
-        public = shown_to_customers(desk, issue, comment) if rendered.get("hidden") else None
+        comment = context.services.jira.add_comment(issue, body, _mark(context, operation), internal=True)
+        public = shown_to_customers(context, issue, comment) if rendered.get("hidden") else None
         return Outcome(comment.id, {"public": public})
 
-    def confirmation(self, desk: Desk, operation: OperationRecord, outcome: Outcome) -> Confirmation:
+    def confirmation(
+        self, context: EngineContext, operation: OperationRecord, outcome: Outcome
+    ) -> Confirmation:
         """The comment is there."""
-        moment, comment = desk.ledger.moments.next(), outcome.remote_id
+        moment, comment = context.ledger.logical_clock.next(), outcome.remote_id
         return Confirmation(
-            duty_issue=lambda _paper: written(moment, "paper.commented", {"comment": comment}),
+            duty_issue=lambda issue: written(issue, moment, "commented", {"comment": comment}),
             public=said_public(outcome),
         )
 
-    def look(self, desk: Desk, operation: OperationRecord) -> Outcome | None:
+    def find_outcome(self, context: EngineContext, operation: OperationRecord) -> Outcome | None:
         """List the issue's comments and adopt the one with our mark."""
-        for comment in desk.clients.jira.comments(paper_of(desk, operation).issue_id):
+        for comment in context.services.jira.comments(duty_issue_for(context, operation).issue_id):
             ours = comment.mark.op == operation.op if comment.mark else mark_in(comment.body) == operation.op
             if ours:
                 public = comment.public if (operation.rendered or {}).get("hidden") else None
@@ -60,22 +62,22 @@ class SayOnPaper(BaseAct):
         return None
 
 
-def _mark(desk: Desk, operation: OperationRecord) -> Mark:
+def _mark(context: EngineContext, operation: OperationRecord) -> Mark:
     """The mark, with what the comment states of a duty; of a restricted incident without people's words."""
-    mark, facts = mark_of(desk, operation), operation.meaning.get(FACTS)
+    mark, facts = mark_of(context, operation), operation.meaning.get(FACTS)
     if not isinstance(facts, dict):
         return mark
     said = operation.meaning.get(SAID)
-    if said and not is_restricted(desk, operation):
-        _, book = incident_and_book(desk, operation)
-        facts = {**facts, SAID: desk.renderer.mask(str(said), book)}
+    if said and not is_restricted(context, operation):
+        _, book = incident_and_book(context, operation)
+        facts = {**facts, SAID: context.renderer.mask(str(said), book)}
     return mark.model_copy(update={"facts": facts})
 
 
-def _body(desk: Desk, operation: OperationRecord, basis: Basis) -> str:
+def _body(context: EngineContext, operation: OperationRecord, basis: Basis) -> str:
     said = f"{str(operation.meaning['subject']).capitalize()}: {operation.meaning['text']}"
     if basis.restricted:
         return said
-    _, book = book_of_basis(desk, basis)
-    value = desk.renderer.mask(str(operation.meaning.get("value", "")), book)
+    _, book = book_of_basis(context, basis)
+    value = context.renderer.mask(str(operation.meaning.get("value", "")), book)
     return f"{said} {escape_wiki(cut(value, LONGEST_VALUE))}".rstrip()

@@ -18,11 +18,11 @@ from syncd.engine.act.jira_write.field_values import demanded_values
 from syncd.engine.act.jira_write.refusals import create_issue, sent_fields, with_keys_to_add
 from syncd.engine.act.jira_write.reread import book_of_basis
 from syncd.engine.act.jira_write.row_owner import date_in, owner_in, plain
-from syncd.engine.act.kind import BaseAct, Outcome, Rendered
-from syncd.engine.context import Desk
+from syncd.engine.act.kind import BaseKind, Outcome, Rendered
+from syncd.engine.context import EngineContext
 from syncd.engine.errors import CannotRender, DecideAgain
 from syncd.ledger.records import OperationRecord, PostmortemRecord
-from syncd.ledger.store.confirmation import Confirmation, Event, LookAgain, NewActionItem
+from syncd.ledger.store.confirmation import Confirmation, Event, NewActionItem, NoticeChange
 from syncd.ledger.store.leaving import Basis
 from syncd.ledger.store.loading import read
 from syncd.policy.case import Rulebook
@@ -38,42 +38,44 @@ TEXT_LIMIT = 30_000
 """UTF-16 units of the issue's text, below Jira's limit of 32,767."""
 
 
-class CreateActionItem(BaseAct):
+class CreateActionItem(BaseKind):
     """One action item, once for ever."""
 
-    probes = True
+    needs_probe_from = True
 
-    def render(self, desk: Desk, operation: OperationRecord, basis: Basis) -> Rendered:
+    def render(self, context: EngineContext, operation: OperationRecord, basis: Basis) -> Rendered:
         """The fields of the issue; `facts` are what its confirmation keeps."""
-        paper = read(desk.ledger, PostmortemRecord, operation.incident_id)
-        if paper is None or paper.out_of_sight_since is not None:
+        postmortem = read(context.ledger, PostmortemRecord, operation.incident_id)
+        if postmortem is None or postmortem.out_of_sight_since is not None:
             raise DecideAgain
-        incident, book = book_of_basis(desk, basis, home=True)
+        incident, book = book_of_basis(context, basis, home=True)
         restricted = basis.restricted
         knowledge = bool(operation.meaning.get(KNOWLEDGE))
         if restricted and (not knowledge or book.project.sub_task is None):
             raise DecideAgain
-        fields = _place(paper, book)
+        fields = _place(postmortem, book)
         linked = [ITEM_LABEL] if book.project.sub_task is None else []
         fields["labels"] = ["syncd", LABEL, slug_label(f"pd-{incident.id}"), *linked]
-        fields |= demanded_values(desk, _screen(desk, paper, book), incident, book)
+        fields |= demanded_values(context, _screen(context, postmortem, book), incident, book)
         kept: dict[str, JsonValue] = {KNOWLEDGE: True} if knowledge else {}
         if knowledge:
-            _knowledge(fields, paper, incident, book, restricted)
+            _knowledge(fields, postmortem, incident, book, restricted)
         else:
-            kept["row"] = _row(desk, fields, operation, paper, book)
+            kept["row"] = _row(context, fields, operation, postmortem, book)
         for name in _as_list(operation.meaning.get("refused")):
             fields.pop(str(name), None)
-        return {"fields": fields, "facts": kept, "parent": paper.issue_id}
+        return {"fields": fields, "facts": kept, "parent": postmortem.issue_id}
 
-    def send(self, desk: Desk, operation: OperationRecord, rendered: Rendered) -> Outcome:
+    def send(self, context: EngineContext, operation: OperationRecord, rendered: Rendered) -> Outcome:
         """One create; what Jira demands and nothing fills is named with the key that would."""
         try:
-            return create_issue(desk, operation, rendered)
+            return create_issue(context, operation, rendered)
         except NotDone as error:
-            raise with_keys_to_add(desk, operation, sent_fields(rendered), error) from None
+            raise with_keys_to_add(context, operation, sent_fields(rendered), error) from None
 
-    def confirmation(self, desk: Desk, operation: OperationRecord, outcome: Outcome) -> Confirmation:
+    def confirmation(
+        self, context: EngineContext, operation: OperationRecord, outcome: Outcome
+    ) -> Confirmation:
         """The incident has one more action item; a poll may have seen it before its answer came."""
         rendered, key = operation.rendered or {}, str(outcome.data.get("key", ""))
         facts = outcome.data.get("facts") or rendered.get("facts")
@@ -85,24 +87,30 @@ class CreateActionItem(BaseAct):
                 source=MADE,
                 facts=dict(facts) if isinstance(facts, dict) else {},
             ),
-            look=LookAgain("an action item was made"),
+            look=NoticeChange("an action item was made"),
             event=Event(kind, {"key": key, "refused": operation.meaning.get("refused", [])}),
         )
 
-    def look(self, desk: Desk, operation: OperationRecord) -> Outcome | None:
+    def find_outcome(self, context: EngineContext, operation: OperationRecord) -> Outcome | None:
         """Read the keys after `probe_from`; adopt what bears our mark."""
         fields = (operation.rendered or {}).get("fields", {})
         project = fields.get("project", {}) if isinstance(fields, dict) else {}
         key = str(project.get("key", "")) if isinstance(project, dict) else ""
         label = slug_label(f"pd-{operation.incident_id}")
-        issue = find_made(desk, key, operation.probe_from or 0, operation.op, label)
+        issue = find_made(context, key, operation.probe_from or 0, operation.op, label)
         return Outcome(issue.id, {"key": issue.key}) if issue else None
 
-    def done_before(self, desk: Desk, operation: OperationRecord, rendered: Rendered) -> Outcome | None:
+    def done_before(
+        self, context: EngineContext, operation: OperationRecord, rendered: Rendered
+    ) -> Outcome | None:
         """By its label: it may hang on the postmortem no more."""
-        paper = read(desk.ledger, PostmortemRecord, operation.incident_id)
+        postmortem = read(context.ledger, PostmortemRecord, operation.incident_id)
         label = slug_label(f"pd-{operation.incident_id}")
-        issue = find_labelled(desk, paper.project, operation.op, label) if paper is not None else None
+        issue = (
+            find_labelled(context, postmortem.project, operation.op, label)
+            if postmortem is not None
+            else None
+        )
         return Outcome(issue.id, {"key": issue.key, "facts": rendered["facts"]}) if issue else None
 
     def drop_refused(self, operation: OperationRecord, refused: dict[str, str]) -> list[str]:
@@ -115,54 +123,58 @@ def _as_list(value: JsonValue) -> list[JsonValue]:
     return list(value) if isinstance(value, list) else []
 
 
-def _place(paper: PostmortemRecord, book: Rulebook) -> Rendered:
+def _place(postmortem: PostmortemRecord, book: Rulebook) -> Rendered:
     """Where it is made, and as what: under the postmortem, in its project."""
     sub_task = book.project.sub_task
     if sub_task is not None:
         return {
-            "project": {"key": paper.project},
+            "project": {"key": postmortem.project},
             "issuetype": {"id": sub_task.id},
-            "parent": {"id": paper.issue_id},
+            "parent": {"id": postmortem.issue_id},
         }
     if book.project.postmortem is None:
         raise CannotRender(
             "the project has neither sub-tasks nor a type for postmortems; see jira.issue_types"
         )
-    return {"project": {"key": paper.project}, "issuetype": {"id": book.project.postmortem.type.id}}
+    return {"project": {"key": postmortem.project}, "issuetype": {"id": book.project.postmortem.type.id}}
 
 
-def _screen(desk: Desk, paper: PostmortemRecord, book: Rulebook) -> tuple[FieldFacts, ...]:
+def _screen(context: EngineContext, postmortem: PostmortemRecord, book: Rulebook) -> tuple[FieldFacts, ...]:
     """What the create screen of its type has."""
-    sub_task, papers = book.project.sub_task, book.project.postmortem
+    sub_task, postmortems = book.project.sub_task, book.project.postmortem
     if sub_task is not None:
-        return desk.facts.screen(paper.project, sub_task.id)
-    return tuple(papers.fields.values()) if papers is not None else ()
+        return context.facts.screen(postmortem.project, sub_task.id)
+    return tuple(postmortems.fields.values()) if postmortems is not None else ()
 
 
 def _row(
-    desk: Desk, fields: Rendered, operation: OperationRecord, paper: PostmortemRecord, book: Rulebook
+    context: EngineContext,
+    fields: Rendered,
+    operation: OperationRecord,
+    postmortem: PostmortemRecord,
+    book: Rulebook,
 ) -> dict[str, JsonValue]:
     """Fill in what the row says; return it as it is compared with the table later."""
     cells = {name: one_line(str(operation.meaning.get(name, ""))) for name in ("text", "owner", "due")}
-    account, due = owner_in(desk, cells["owner"], book), date_in(cells["due"])
-    fields["summary"] = summary_line(plain(desk.renderer.mask(cells["text"], book)))
-    lines = [f"A follow-up of {paper.key}, from its table."]
+    account, due = owner_in(context, cells["owner"], book), date_in(cells["due"])
+    fields["summary"] = summary_line(plain(context.renderer.mask(cells["text"], book)))
+    lines = [f"A follow-up of {postmortem.key}, from its table."]
     if account is not None:
         fields["assignee"] = {"accountId" if book.project.edition == "cloud" else "name": account.id}
     else:
-        lines.append(f"Owner, as it was typed: {escape_wiki(desk.renderer.mask(cells['owner'], book))}")
+        lines.append(f"Owner, as it was typed: {escape_wiki(context.renderer.mask(cells['owner'], book))}")
     if due is not None:
         fields["duedate"] = due.isoformat()
     elif cells["due"].strip():
-        lines.append(f"Due, as it was typed: {escape_wiki(desk.renderer.mask(cells['due'], book))}")
+        lines.append(f"Due, as it was typed: {escape_wiki(context.renderer.mask(cells['due'], book))}")
     room = TEXT_LIMIT - sum(len(line) for line in lines)
-    text = wiki_within(desk.renderer.mask(cells["text"], book), room)
+    text = wiki_within(context.renderer.mask(cells["text"], book), room)
     fields["description"] = "\n".join([text, "", *lines])
     return {**cells}
 
 
 def _knowledge(
-    fields: Rendered, paper: PostmortemRecord, incident: Incident, book: Rulebook, restricted: bool
+    fields: Rendered, postmortem: PostmortemRecord, incident: Incident, book: Rulebook, restricted: bool
 ) -> None:
     """What is asked after every incident; it belongs to the postmortem's owner from the start.
 
@@ -171,10 +183,10 @@ def _knowledge(
     about = stub_title(incident.number) if restricted else f"incident #{incident.number}"
     fields["summary"] = f"Bring runbook and knowledge base up to date after {about}"
     fields["description"] = (
-        f"A follow-up of {paper.key}. What would have helped, in the runbook or in an article?"
+        f"A follow-up of {postmortem.key}. What would have helped, in the runbook or in an article?"
         "\n\nClose it with a comment that links what was written or changed, or with the label"
         " no-change-needed and a comment that says why nothing had to be."
     )
-    owner = (paper.snapshot or {}).get("assignee")
+    owner = (postmortem.snapshot or {}).get("assignee")
     if isinstance(owner, dict) and active(Account.model_validate(owner)):
         fields["assignee"] = {"accountId" if book.project.edition == "cloud" else "name": owner["id"]}

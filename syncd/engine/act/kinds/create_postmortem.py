@@ -21,18 +21,18 @@ from syncd.domain.ticket import Account
 from syncd.engine.act.find_created import find_made
 from syncd.engine.act.jira_write.field_values import demanded_values
 from syncd.engine.act.jira_write.refusals import create_issue, sent_fields, with_keys_to_add
-from syncd.engine.act.kind import BaseAct, Outcome, Rendered
+from syncd.engine.act.kind import BaseKind, Outcome, Rendered
 from syncd.engine.act.kinds.postmortem_content import story_of
 from syncd.engine.act.kinds.postmortem_owner import commanders_at, owner_of
-from syncd.engine.context import Desk
+from syncd.engine.context import EngineContext
 from syncd.engine.decide.case_builder import build_case
 from syncd.engine.decide.looks import read
 from syncd.engine.errors import CannotRender, DecideAgain, NotYet
 from syncd.engine.notify.security_lead import untold, warn_of_untold
 from syncd.engine.observe.earlier_ledger.adopt_postmortem import LABEL, adopt_postmortem
-from syncd.engine.rulebook import Shelter, book_for, shelter_for
+from syncd.engine.rulebook import RestrictedPlacement, book_for, placement_for
 from syncd.ledger.records import IncidentRecord, OperationRecord
-from syncd.ledger.store.confirmation import Confirmation, Event, LookAgain, NewPostmortem
+from syncd.ledger.store.confirmation import Confirmation, Event, NewPostmortem, NoticeChange
 from syncd.ledger.store.leaving import Basis
 from syncd.ledger.store.loading import read as known_incident
 from syncd.ledger.store.restrict import PRIVATE
@@ -47,33 +47,35 @@ TURNED_DOWN = "not"
 """In what the operation means: accounts that Jira refused as its owner."""
 
 
-class CreatePostmortem(BaseAct):
+class CreatePostmortem(BaseKind):
     """The postmortem, once for ever."""
 
-    probes = True
+    needs_probe_from = True
 
-    def render(self, desk: Desk, operation: OperationRecord, basis: Basis) -> Rendered:
+    def render(self, context: EngineContext, operation: OperationRecord, basis: Basis) -> Rendered:
         """The fields of the issue, and what is agreed on from its birth."""
-        known, case, book = _case(desk, operation)
+        known, case, book = _case(context, operation)
         _wait_for_its_time(case, book)
-        if case.turns is None:
-            read(desk, operation.incident_id, book, frozenset({"log"}))
-            known, case, book = _case(desk, operation)
-        if not operation.attempts and adopt_postmortem(desk, case, book):
+        if case.state_changes is None:
+            read(context, operation.incident_id, book, frozenset({"log"}))
+            known, case, book = _case(context, operation)
+        if not operation.attempts and adopt_postmortem(context, case, book):
             raise DecideAgain
         refused = {str(name) for name in operation.meaning.get("refused", [])}
-        shelter = _shelter(desk, case, book, refused) if known.restricted else None
-        if shelter is not None:
-            book = shelter.book
+        placement = _placement(context, case, book, refused) if known.restricted else None
+        if placement is not None:
+            book = placement.book
         facts = _facts(book)
-        commanders = commanders_at(desk, book, over_since(case) or case.incident.created_at)
-        owner = owner_of(desk, case, book, commanders, operation.meaning.get(TURNED_DOWN, []))
+        commanders = commanders_at(context, book, over_since(case) or case.incident.created_at)
+        owner = owner_of(context, case, book, commanders, operation.meaning.get(TURNED_DOWN, []))
         fields: dict[str, JsonValue] = {
             "project": {"key": book.project.key},
             "issuetype": {"id": facts.type.id},
-            **_texts(desk, known, case, book, owner, commanders, stub=shelter is not None and shelter.stub),
+            **_texts(
+                context, known, case, book, owner, commanders, stub=placement is not None and placement.stub
+            ),
             **_labels(case.incident, book, facts),
-            **demanded_values(desk, facts.fields.values(), case.incident, book),
+            **demanded_values(context, facts.fields.values(), case.incident, book),
         }
         agree: dict[str, JsonValue] = {}
         for name in refused - ESSENTIAL:
@@ -82,39 +84,41 @@ class CreatePostmortem(BaseAct):
             fields["assignee"] = {"accountId" if book.project.edition == "cloud" else "name": owner.id}
             agree["assignee"] = owner.id
         rendered: Rendered = {"fields": fields, "agree": agree, "refused": [*sorted(refused - {"assignee"})]}
-        return _sheltered(rendered, fields, agree, shelter) if shelter is not None else rendered
+        return _placed(rendered, fields, agree, placement) if placement is not None else rendered
 
-    def complete(self, desk: Desk, operation: OperationRecord, rendered: Rendered) -> Rendered:
+    def complete(self, context: EngineContext, operation: OperationRecord, rendered: Rendered) -> Rendered:
         """What leaves is what was rendered, if it still is its time."""
-        _, case, book = _case(desk, operation)
+        _, case, book = _case(context, operation)
         _wait_for_its_time(case, book)
         return rendered
 
-    def send(self, desk: Desk, operation: OperationRecord, rendered: Rendered) -> Outcome:
+    def send(self, context: EngineContext, operation: OperationRecord, rendered: Rendered) -> Outcome:
         """One create."""
         try:
-            return create_issue(desk, operation, rendered)
+            return create_issue(context, operation, rendered)
         except NotDone as error:
-            raise with_keys_to_add(desk, operation, sent_fields(rendered), error) from None
+            raise with_keys_to_add(context, operation, sent_fields(rendered), error) from None
 
-    def confirmation(self, desk: Desk, operation: OperationRecord, outcome: Outcome) -> Confirmation:
+    def confirmation(
+        self, context: EngineContext, operation: OperationRecord, outcome: Outcome
+    ) -> Confirmation:
         """The incident has its postmortem."""
         rendered, key = operation.rendered or {}, str(outcome.data.get("key", ""))
         made = NewPostmortem(
             issue_id=outcome.remote_id,
             key=key,
             agreed=dict(rendered.get("agree", {})),
-            written_moment=desk.ledger.moments.next(),
+            written_seq=context.ledger.logical_clock.next(),
         )
         lead = rendered.get("lead")
         return Confirmation(
             made=made,
-            look=LookAgain("its postmortem was made"),
-            untold=untold(desk, str(lead)) if lead else None,
+            look=NoticeChange("its postmortem was made"),
+            untold=untold(context, str(lead)) if lead else None,
             event=Event("postmortem.made", {"key": key, "refused": list(rendered.get("refused", []))}),
         )
 
-    def learn(self, desk: Desk, operation: OperationRecord, outcome: Outcome) -> None:
+    def learn(self, context: EngineContext, operation: OperationRecord, outcome: Outcome) -> None:
         """What the security lead has to hear."""
         lead = (operation.rendered or {}).get("lead")
         if lead:
@@ -128,12 +132,12 @@ class CreatePostmortem(BaseAct):
         account = assignee.get("accountId") or assignee.get("name")
         return {**operation.meaning, TURNED_DOWN: [*operation.meaning.get(TURNED_DOWN, []), account]}
 
-    def look(self, desk: Desk, operation: OperationRecord) -> Outcome | None:
+    def find_outcome(self, context: EngineContext, operation: OperationRecord) -> Outcome | None:
         """Read the keys after `probe_from`; adopt what bears our mark."""
         fields = (operation.rendered or {}).get("fields", {})
         project = str(fields.get("project", {}).get("key", ""))
         label = slug_label(f"pd-{operation.incident_id}")
-        issue = find_made(desk, project, operation.probe_from or 0, operation.op, label)
+        issue = find_made(context, project, operation.probe_from or 0, operation.op, label)
         return Outcome(issue.id, {"key": issue.key}) if issue else None
 
     def drop_refused(self, operation: OperationRecord, refused: dict[str, str]) -> list[str]:
@@ -142,13 +146,13 @@ class CreatePostmortem(BaseAct):
         return [name for name in refused if name in fields and name not in ESSENTIAL]
 
 
-def _case(desk: Desk, operation: OperationRecord) -> tuple[IncidentRecord, Case, Rulebook]:
+def _case(context: EngineContext, operation: OperationRecord) -> tuple[IncidentRecord, Case, Rulebook]:
     """What is known of the incident now; raises `DecideAgain` where it has a postmortem or no team."""
-    known = known_incident(desk.ledger, IncidentRecord, operation.incident_id)
-    book = book_for(desk, known, home=True) if known is not None else None
+    known = known_incident(context.ledger, IncidentRecord, operation.incident_id)
+    book = book_for(context, known, home=True) if known is not None else None
     if known is None or book is None:
         raise DecideAgain
-    case = build_case(desk, known, book, ({}, None))
+    case = build_case(context, known, book, ({}, None))
     if case.postmortem is not None or counts_for_another(case):
         raise DecideAgain
     return known, case, book
@@ -171,7 +175,7 @@ def _facts(book: Rulebook) -> PostmortemFacts:
     return facts
 
 
-def _shelter(desk: Desk, case: Case, book: Rulebook, refused: set[str]) -> Shelter:
+def _placement(context: EngineContext, case: Case, book: Rulebook, refused: set[str]) -> RestrictedPlacement:
     """Where the postmortem of a restricted incident may stand: under its ticket's level before all else."""
     facts, issue = book.project.postmortem, case.ticket.issue if case.ticket else None
     given_up = {*refused, *(case.ticket.refused if case.ticket else ())}
@@ -179,23 +183,26 @@ def _shelter(desk: Desk, case: Case, book: Rulebook, refused: set[str]) -> Shelt
         given_up.add(ASPECT)
     level = issue.security_level if issue else None
     if level is not None and ASPECT not in given_up and level.id in book.project.security.values():
-        return Shelter(book, level)
-    return shelter_for(desk, book, given_up)
+        return RestrictedPlacement(book, level)
+    return placement_for(context, book, given_up)
 
 
-def _sheltered(
-    rendered: Rendered, fields: dict[str, JsonValue], agree: dict[str, JsonValue], shelter: Shelter
+def _placed(
+    rendered: Rendered,
+    fields: dict[str, JsonValue],
+    agree: dict[str, JsonValue],
+    placement: RestrictedPlacement,
 ) -> Rendered:
-    if shelter.level is not None:
-        fields[ASPECT] = {"id": shelter.level.id}
-        agree[ASPECT] = shelter.level.id
-    if shelter.stub:
+    if placement.level is not None:
+        fields[ASPECT] = {"id": placement.level.id}
+        agree[ASPECT] = placement.level.id
+    if placement.stub:
         agree[STUB] = True
-    return {**rendered, PRIVATE: True, "lead": shelter.why}
+    return {**rendered, PRIVATE: True, "lead": placement.why}
 
 
 def _texts(
-    desk: Desk,
+    context: EngineContext,
     known: IncidentRecord,
     case: Case,
     book: Rulebook,
@@ -212,9 +219,9 @@ def _texts(
     owed, over = owed_postmortem(case, book), over_since(case)
     if owed is None or over is None:
         raise NotYet
-    story = story_of(desk, known, case, book, owed, over, commanders, owner)
+    story = story_of(context, known, case, book, owed, over, commanders, owner)
     try:
-        summary, description = desk.renderer.postmortem(incident, story, book)
+        summary, description = context.renderer.postmortem(incident, story, book)
     except TemplateError as error:
         said = f"the postmortem's template fails at {error.problem.where}; try it: syncd check --offline"
         raise CannotRender(said) from None

@@ -21,21 +21,21 @@ from syncd.engine.act.find_created import find_made
 from syncd.engine.act.jira_write.field_values import mapped_value
 from syncd.engine.act.jira_write.refusals import create_issue, sent_fields, with_keys_to_add
 from syncd.engine.act.jira_write.reread import incident_and_book
-from syncd.engine.act.kind import BaseAct, Outcome, Rendered
-from syncd.engine.context import Desk
+from syncd.engine.act.kind import BaseKind, Outcome, Rendered
+from syncd.engine.context import EngineContext
 from syncd.engine.errors import CannotRender, DecideAgain
 from syncd.engine.notify.security_lead import untold, warn_of_untold
 from syncd.engine.observe.accounts import people_of
-from syncd.engine.rulebook import shelter_for
+from syncd.engine.rulebook import placement_for
 from syncd.ledger.records import IncidentRecord, OperationRecord
-from syncd.ledger.store.confirmation import Confirmation, Event, LookAgain, NewTicket
+from syncd.ledger.store.confirmation import Confirmation, Event, NewTicket, NoticeChange
 from syncd.ledger.store.leaving import Basis
 from syncd.ledger.store.restrict import PRIVATE
 from syncd.policy.case import Case, Rulebook
 from syncd.policy.restricted import ASPECT, STUB
 from syncd.policy.severity import Severity, decide_severity
 from syncd.policy.ticket.fields import severity_labels, wanted_assignee
-from syncd.policy.ticket.silence import is_silent
+from syncd.policy.ticket.silence import is_before_enforcement
 from syncd.remote.errors import NotDone
 
 BACKFILL_LABEL = "syncd-backfill"
@@ -44,38 +44,40 @@ ESSENTIAL = frozenset({"project", "issuetype", "summary", "description", "securi
 """Fields that a ticket is never made without; the security level must never be dropped."""
 
 
-class CreateTicket(BaseAct):
+class CreateTicket(BaseKind):
     """The ticket, once for ever."""
 
-    probes = True
+    needs_probe_from = True
 
-    def render(self, desk: Desk, operation: OperationRecord, basis: Basis) -> Rendered:
+    def render(self, context: EngineContext, operation: OperationRecord, basis: Basis) -> Rendered:
         """The fields of the issue, and what both sides agree on from its birth."""
         if basis.incident is None or basis.ticket is not None:
             raise DecideAgain
-        return self.render_known(desk, operation, basis.incident)
+        return self.render_known(context, operation, basis.incident)
 
-    def render_known(self, desk: Desk, operation: OperationRecord, known: IncidentRecord) -> Rendered:
+    def render_known(
+        self, context: EngineContext, operation: OperationRecord, known: IncidentRecord
+    ) -> Rendered:
         """As `render`, given an incident that has no ticket.
 
         `needed` are the fields that are not left out even if Jira refuses them.
         """
         incident = Incident.model_validate(known.snapshot)
-        book = desk.book_of(incident, known.team)
+        book = context.book_of(incident, known.team)
         if book is None:
             raise CannotRender(f"no mapping claims service {incident.service.name or incident.service.id}")
         refused = {str(name) for name in _as_list(operation.meaning.get("refused"))}
-        shelter = shelter_for(desk, book, refused) if known.restricted else None
-        if shelter is not None:
-            book = shelter.book
-        if shelter is not None and shelter.stub:
-            fields, agree = _stub(desk, incident, book)
+        placement = placement_for(context, book, refused) if known.restricted else None
+        if placement is not None:
+            book = placement.book
+        if placement is not None and placement.stub:
+            fields, agree = _stub(context, incident, book)
         else:
-            fields, agree = _fields(desk, incident, book)
-            _keep_backfill_silent(fields, agree, incident, book)
+            fields, agree = _fields(context, incident, book)
+            _keep_backfill_quiet(fields, agree, incident, book)
             _add_security(fields, operation.meaning.get("security"), book)
-        if shelter is not None and shelter.level is not None:
-            fields["security"] = {"id": shelter.level.id}
+        if placement is not None and placement.level is not None:
+            fields["security"] = {"id": placement.level.id}
         for name in refused - ESSENTIAL:
             fields.pop(name, None)
         if "assignee" in refused:
@@ -86,9 +88,9 @@ class CreateTicket(BaseAct):
             "refused": [*sorted(refused)],
             "needed": [*sorted(_needed(book, fields))],
         }
-        return {**rendered, PRIVATE: True, "lead": shelter.why} if shelter is not None else rendered
+        return {**rendered, PRIVATE: True, "lead": placement.why} if placement is not None else rendered
 
-    def complete(self, desk: Desk, operation: OperationRecord, rendered: Rendered) -> Rendered:
+    def complete(self, context: EngineContext, operation: OperationRecord, rendered: Rendered) -> Rendered:
         """The texts of a restricted incident, read now and kept nowhere; a stub has none.
 
         What was rendered holds the stub's words in their place, so that it is harmless by itself.
@@ -98,26 +100,28 @@ class CreateTicket(BaseAct):
             return rendered
         if agree.get(STUB):
             return rendered
-        incident = desk.clients.pagerduty.incident(operation.incident_id)
+        incident = context.services.pagerduty.incident(operation.incident_id)
         if incident is None:
             return rendered
-        _, book = incident_and_book(desk, operation)
+        _, book = incident_and_book(context, operation)
         whole = dict(fields)
-        whole["summary"], whole["description"] = texts_of(desk, incident, book)
+        whole["summary"], whole["description"] = texts_of(context, incident, book)
         for name, spec in book.mapping.jira.fields.items():
             facts = book.project.fields.get(name)
             if facts is not None and facts.id in whole and spec.template is not None:
-                whole[facts.id] = mapped_value(desk, spec, facts, incident, book)
+                whole[facts.id] = mapped_value(context, spec, facts, incident, book)
         return {**rendered, "fields": whole}
 
-    def send(self, desk: Desk, operation: OperationRecord, rendered: Rendered) -> Outcome:
+    def send(self, context: EngineContext, operation: OperationRecord, rendered: Rendered) -> Outcome:
         """One create."""
         try:
-            return create_issue(desk, operation, rendered)
+            return create_issue(context, operation, rendered)
         except NotDone as error:
-            raise with_keys_to_add(desk, operation, sent_fields(rendered), error) from None
+            raise with_keys_to_add(context, operation, sent_fields(rendered), error) from None
 
-    def confirmation(self, desk: Desk, operation: OperationRecord, outcome: Outcome) -> Confirmation:
+    def confirmation(
+        self, context: EngineContext, operation: OperationRecord, outcome: Outcome
+    ) -> Confirmation:
         """The incident has its ticket; an assignee who was refused is looked up again by later decisions."""
         rendered = operation.rendered or {}
         key, refused = str(outcome.data.get("key", "")), list(rendered.get("refused", []))
@@ -126,29 +130,29 @@ class CreateTicket(BaseAct):
             key=key,
             agreed=dict(rendered.get("agree", {})),
             refused=[name for name in refused if name != "assignee"],
-            written_moment=desk.ledger.moments.next(),
+            written_seq=context.ledger.logical_clock.next(),
         )
         lead = rendered.get("lead")
         return Confirmation(
             made=made,
-            look=LookAgain("its ticket was made"),
-            untold=untold(desk, str(lead)) if lead else None,
+            look=NoticeChange("its ticket was made"),
+            untold=untold(context, str(lead)) if lead else None,
             event=Event("ticket.made", {"key": key, "refused": refused}),
         )
 
-    def learn(self, desk: Desk, operation: OperationRecord, outcome: Outcome) -> None:
+    def learn(self, context: EngineContext, operation: OperationRecord, outcome: Outcome) -> None:
         """When Jira made it, what Jira offers but refuses, and what the security lead has to hear."""
         rendered = operation.rendered or {}
         if ASPECT in rendered.get("refused", []):
-            desk.facts.forget_projects()  # it offered a level that it then refused
-        desk.lags.made(outcome.remote_id)
+            context.facts.forget_projects()  # it offered a level that it then refused
+        context.read_lags.made(outcome.remote_id)
         if rendered.get("lead"):
             warn_of_untold(operation.incident_id, str(rendered["lead"]))
 
-    def look(self, desk: Desk, operation: OperationRecord) -> Outcome | None:
+    def find_outcome(self, context: EngineContext, operation: OperationRecord) -> Outcome | None:
         """Read the keys after `probe_from`; adopt what bears our mark."""
         op, label = op_of(ticket_key(operation.incident_id)), slug_label(f"pd-{operation.incident_id}")
-        issue = find_made(desk, _project_of(operation), operation.probe_from or 0, op, label)
+        issue = find_made(context, _project_of(operation), operation.probe_from or 0, op, label)
         return Outcome(issue.id, {"key": issue.key}) if issue else None
 
     def drop_refused(self, operation: OperationRecord, refused: dict[str, str]) -> list[str]:
@@ -187,10 +191,10 @@ def _project_of(operation: OperationRecord) -> str:
     return str(project.get("key", "")) if isinstance(project, dict) else ""
 
 
-def texts_of(desk: Desk, incident: Incident, book: Rulebook) -> tuple[str, str]:
+def texts_of(context: EngineContext, incident: Incident, book: Rulebook) -> tuple[str, str]:
     """Summary and description; raises `CannotRender` without the template's words, which may quote them."""
     try:
-        return desk.renderer.ticket(incident, book)
+        return context.renderer.ticket(incident, book)
     except TemplateError as error:
         said = f"the ticket's template fails at {error.problem.where}; try it: syncd check --offline"
         raise CannotRender(said) from None
@@ -201,7 +205,7 @@ def stub_description(incident: Incident) -> str:
     return wiki_link(f"PagerDuty incident #{incident.number}", incident.html_url)
 
 
-def _stub(desk: Desk, incident: Incident, book: Rulebook) -> tuple[Rendered, Rendered]:
+def _stub(context: EngineContext, incident: Incident, book: Rulebook) -> tuple[Rendered, Rendered]:
     """A ticket that says the incident's number and address, and what the screen will not do without."""
     title = stub_title(incident.number)
     fields: dict[str, JsonValue] = {
@@ -215,7 +219,7 @@ def _stub(desk: Desk, incident: Incident, book: Rulebook) -> tuple[Rendered, Ren
     for name, spec in book.mapping.jira.fields.items():
         facts = book.project.fields.get(name)
         if facts is not None and (spec.required or facts.demanded):
-            fields[facts.id] = mapped_value(desk, spec, facts, incident, book)
+            fields[facts.id] = mapped_value(context, spec, facts, incident, book)
     return fields, {STUB: True}
 
 
@@ -223,9 +227,9 @@ def _as_list(value: JsonValue) -> list[JsonValue]:
     return list(value) if isinstance(value, list) else []
 
 
-def _fields(desk: Desk, incident: Incident, book: Rulebook) -> tuple[Rendered, Rendered]:
+def _fields(context: EngineContext, incident: Incident, book: Rulebook) -> tuple[Rendered, Rendered]:
     severity = decide_severity(incident, book.mapping, book.section)
-    summary, description = texts_of(desk, incident, book)
+    summary, description = texts_of(context, incident, book)
     fields: dict[str, JsonValue] = {
         "project": {"key": book.project.key},
         "issuetype": {"id": book.project.incident_type.id},
@@ -245,14 +249,14 @@ def _fields(desk: Desk, incident: Incident, book: Rulebook) -> tuple[Rendered, R
     if component is not None:
         fields["components"] = [{"id": component.id}]
         agree["component"] = component.id
-    _add_assignee(desk, incident, book, fields, agree)
-    _add_mapped_fields(desk, incident, book, fields, agree)
+    _add_assignee(context, incident, book, fields, agree)
+    _add_mapped_fields(context, incident, book, fields, agree)
     return fields, agree
 
 
-def _keep_backfill_silent(fields: Rendered, agree: Rendered, incident: Incident, book: Rulebook) -> None:
+def _keep_backfill_quiet(fields: Rendered, agree: Rendered, incident: Incident, book: Rulebook) -> None:
     """What was over before the rules began is given to nobody, and says what it is."""
-    if not is_silent(incident, book):
+    if not is_before_enforcement(incident, book):
         return
     fields.pop("assignee", None)
     agree.pop("assignee", None)
@@ -271,13 +275,13 @@ def _labels(incident: Incident, book: Rulebook, severity: Severity) -> list[str]
 
 
 def _add_assignee(
-    desk: Desk,
+    context: EngineContext,
     incident: Incident,
     book: Rulebook,
     fields: dict[str, JsonValue],
     agree: dict[str, JsonValue],
 ) -> None:
-    people, fallback = people_of(desk, incident, book)
+    people, fallback = people_of(context, incident, book)
     account = wanted_assignee(Case(incident=incident, people=people, fallback=fallback))
     if account is not None and book.project.offers("assignee"):
         fields["assignee"] = {"accountId" if book.project.edition == "cloud" else "name": account}
@@ -285,7 +289,7 @@ def _add_assignee(
 
 
 def _add_mapped_fields(
-    desk: Desk,
+    context: EngineContext,
     incident: Incident,
     book: Rulebook,
     fields: dict[str, JsonValue],
@@ -298,6 +302,6 @@ def _add_mapped_fields(
             if spec.required:
                 raise CannotRender(f"the create screen has no field {name}, and the mapping requires it")
             continue
-        fields[facts.id] = mapped_value(desk, spec, facts, incident, book)
+        fields[facts.id] = mapped_value(context, spec, facts, incident, book)
         if spec.severity:
             agree[f"field:{facts.id}"] = severity.name

@@ -11,59 +11,61 @@ from functools import partial
 from typing import Any
 
 from syncd.domain.base import JsonValue
-from syncd.engine.act.jira_write.follow_up_issue import agreed_on, paper_of, written
+from syncd.engine.act.jira_write.follow_up_issue import agreed_on, duty_issue_for, written
 from syncd.engine.act.jira_write.refusals import (
     forget_refused_assignee,
     note_refusal,
     place,
     stop_where_refused,
 )
-from syncd.engine.act.kind import BaseAct, Outcome, Rendered
-from syncd.engine.context import Desk
+from syncd.engine.act.kind import BaseKind, Outcome, Rendered
+from syncd.engine.context import EngineContext
 from syncd.ledger.records import DutyIssueRecord, OperationRecord
 from syncd.ledger.store.confirmation import Change, Confirmation
 from syncd.ledger.store.leaving import Basis
 from syncd.remote.errors import NotDone
 
 
-class EditPaper(BaseAct):
+class EditDutyIssue(BaseKind):
     """One edit: `fields` are set, `update` holds the labels to add and remove, `agree` is agreed on then."""
 
-    def render(self, desk: Desk, operation: OperationRecord, basis: Basis) -> Rendered:
+    def render(self, context: EngineContext, operation: OperationRecord, basis: Basis) -> Rendered:
         """What is meant, without what Jira refused."""
-        paper = paper_of(desk, operation)
-        stop_where_refused(desk, operation)
+        duty_issue = duty_issue_for(context, operation)
+        stop_where_refused(context, operation)
         refused = set(operation.meaning.get("refused", []))
         fields = _without(operation.meaning.get("fields"), refused)
         update = _without(operation.meaning.get("update"), refused)
         return {
-            "issue": paper.issue_id,
+            "issue": duty_issue.issue_id,
             "fields": fields,
             "update": update,
             "refused": [*sorted(refused)],
         }
 
-    def send(self, desk: Desk, operation: OperationRecord, rendered: Rendered) -> Outcome:
+    def send(self, context: EngineContext, operation: OperationRecord, rendered: Rendered) -> Outcome:
         """One edit; nothing is sent where all of it was refused."""
         fields, update = _without(rendered["fields"]), _without(rendered["update"])
         if fields or update:
             try:
-                desk.clients.jira.edit(str(rendered["issue"]), fields, update)
+                context.services.jira.edit(str(rendered["issue"]), fields, update)
             except NotDone as error:
-                forget_refused_assignee(desk, fields, error)
+                forget_refused_assignee(context, fields, error)
                 droppable = self.drop_refused(operation, error.field_errors)
                 if not droppable or set(droppable) != set(error.field_errors):
-                    note_refusal(desk, operation, error)
+                    note_refusal(context, operation, error)
                 raise
         return Outcome(str(rendered["issue"]))
 
-    def confirmation(self, desk: Desk, operation: OperationRecord, outcome: Outcome) -> Confirmation:
+    def confirmation(
+        self, context: EngineContext, operation: OperationRecord, outcome: Outcome
+    ) -> Confirmation:
         """What was written is agreed on, and stands in what is known of it."""
-        return Confirmation(duty_issue=partial(_change, operation, desk.ledger.moments.next()))
+        return Confirmation(duty_issue=partial(_change, operation, context.ledger.logical_clock.next()))
 
-    def learn(self, desk: Desk, operation: OperationRecord, outcome: Outcome) -> None:
+    def learn(self, context: EngineContext, operation: OperationRecord, outcome: Outcome) -> None:
         """Jira took it: earlier refusals count no more."""
-        desk.facts.end_trail(place(operation))
+        context.facts.end_trail(place(operation))
 
     def drop_refused(self, operation: OperationRecord, refused: dict[str, str]) -> list[str]:
         """Anything can be left as it is, but never a security level."""
@@ -72,15 +74,15 @@ class EditPaper(BaseAct):
         return [name for name in refused if name in sent and name != "security"]
 
 
-def _change(operation: OperationRecord, moment: int, paper: DutyIssueRecord) -> Change:
+def _change(operation: OperationRecord, moment: int, duty_issue: DutyIssueRecord) -> Change:
     rendered = operation.rendered or {}
-    values = agreed_on(paper, dict(operation.meaning.get("agree", {})))
+    values = agreed_on(duty_issue, dict(operation.meaning.get("agree", {})))
     fields, update = _without(rendered.get("fields")), _without(rendered.get("update"))
-    if paper.snapshot:
-        values["snapshot"] = _as_written(paper.snapshot, fields, update)
+    if duty_issue.snapshot:
+        values["snapshot"] = _as_written(duty_issue.snapshot, fields, update)
     refused: list[JsonValue] = [*rendered.get("refused", [])]
     names: list[JsonValue] = [*sorted({*fields, *update})]
-    return written(moment, "paper.edited", {"fields": names, "refused": refused}, **values)
+    return written(duty_issue, moment, "edited", {"fields": names, "refused": refused}, **values)
 
 
 def _without(values: JsonValue, refused: Collection[str] = ()) -> dict[str, JsonValue]:

@@ -12,8 +12,8 @@ from syncd.engine.act.jira_write.refusals import (
     place,
     stop_where_refused,
 )
-from syncd.engine.act.kind import BaseAct, Outcome, Rendered, there
-from syncd.engine.context import Desk
+from syncd.engine.act.kind import BaseKind, Outcome, Rendered, there
+from syncd.engine.context import EngineContext
 from syncd.ledger.records import OperationRecord, TicketRecord
 from syncd.ledger.store.confirmation import Change, Confirmation, Event
 from syncd.ledger.store.leaving import Basis
@@ -23,41 +23,43 @@ from syncd.remote.errors import NotDone
 LABELS = "labels"
 
 
-class EditTicket(BaseAct):
+class EditTicket(BaseKind):
     """One edit."""
 
-    def render(self, desk: Desk, operation: OperationRecord, basis: Basis) -> Rendered:
+    def render(self, context: EngineContext, operation: OperationRecord, basis: Basis) -> Rendered:
         """The fields as decided, without those that Jira refused."""
-        stop_where_refused(desk, operation)
+        stop_where_refused(context, operation)
         refused = operation.meaning.get("refused", [])
         fields = {name: value for name, value in operation.meaning["fields"].items() if name not in refused}
         return {"issue": there(basis.ticket).issue_id, "fields": fields, "refused": list(refused)}
 
-    def send(self, desk: Desk, operation: OperationRecord, rendered: Rendered) -> Outcome:
+    def send(self, context: EngineContext, operation: OperationRecord, rendered: Rendered) -> Outcome:
         """One edit; nothing is sent where all its fields were refused."""
         fields = rendered["fields"]
         if isinstance(fields, dict) and fields:
             values = {name: value for name, value in fields.items() if name != LABELS}
             try:
-                desk.clients.jira.edit(str(rendered["issue"]), values, _verbs(fields))
+                context.services.jira.edit(str(rendered["issue"]), values, _verbs(fields))
             except NotDone as error:
-                forget_refused_assignee(desk, fields, error)
+                forget_refused_assignee(context, fields, error)
                 droppable = self.drop_refused(operation, error.field_errors)
                 if not droppable or set(droppable) != set(error.field_errors):
-                    note_refusal(desk, operation, error)
+                    note_refusal(context, operation, error)
                 raise
         return Outcome(str(rendered["issue"]))
 
-    def confirmation(self, desk: Desk, operation: OperationRecord, outcome: Outcome) -> Confirmation:
+    def confirmation(
+        self, context: EngineContext, operation: OperationRecord, outcome: Outcome
+    ) -> Confirmation:
         """Both sides agree on these aspects; a refused field is not tried again.
 
         A refused assignee is one person: another one is tried when the incident has another.
         """
-        return Confirmation(ticket=partial(_change, operation, desk.ledger.moments.next()))
+        return Confirmation(ticket=partial(_change, operation, context.ledger.logical_clock.next()))
 
-    def learn(self, desk: Desk, operation: OperationRecord, outcome: Outcome) -> None:
+    def learn(self, context: EngineContext, operation: OperationRecord, outcome: Outcome) -> None:
         """Jira took it: earlier refusals count no more."""
-        desk.facts.end_trail(place(operation))
+        context.facts.end_trail(place(operation))
 
     def drop_refused(self, operation: OperationRecord, refused: dict[str, str]) -> list[str]:
         """Any field can be left as it is, but never a security level."""
@@ -65,13 +67,13 @@ class EditTicket(BaseAct):
         return [name for name in refused if name in fields and name != "security"]
 
 
-def _change(operation: OperationRecord, moment: int, ticket: TicketRecord) -> Change:
+def _change(operation: OperationRecord, read_seq: int, ticket: TicketRecord) -> Change:
     rendered = operation.rendered or {}
     agreed = {**ticket.agreed, **operation.meaning["agree"]}
     if not rendered.get("refused"):
         for name, before in operation.meaning.get("before", {}).items():
             agreed = {**agreed, **remembered(agreed, name, before)}
-    values: dict[str, Any] = {"agreed": agreed, "written_moment": moment}
+    values: dict[str, Any] = {"agreed": agreed, "written_seq": read_seq}
     given_up = {name for name in rendered.get("refused", []) if name != "assignee"}
     if given_up:
         values["refused"] = sorted({*ticket.refused, *given_up})

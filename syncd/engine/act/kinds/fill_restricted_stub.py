@@ -12,9 +12,9 @@ from functools import partial
 from syncd.domain.base import JsonValue
 from syncd.domain.incident import stub_title
 from syncd.engine.act.jira_write.reread import incident_and_book
-from syncd.engine.act.kind import BaseAct, Outcome, Rendered, there
+from syncd.engine.act.kind import BaseKind, Outcome, Rendered, there
 from syncd.engine.act.kinds.create_ticket import stub_description, texts_of
-from syncd.engine.context import Desk
+from syncd.engine.context import EngineContext
 from syncd.engine.errors import CannotRender, DecideAgain
 from syncd.ledger.records import OperationRecord, TicketRecord
 from syncd.ledger.store.confirmation import Change, Confirmation, Event
@@ -24,45 +24,47 @@ from syncd.ledger.store.restrict import PRIVATE
 from syncd.policy.restricted import KEPT, STUB
 
 
-class FillStub(BaseAct):
+class FillRestrictedStub(BaseKind):
     """Title and description, once the level is there."""
 
-    def render(self, desk: Desk, operation: OperationRecord, basis: Basis) -> Rendered:
+    def render(self, context: EngineContext, operation: OperationRecord, basis: Basis) -> Rendered:
         """The issue alone."""
         return {"issue": there(basis.ticket).issue_id, PRIVATE: True}
 
-    def complete(self, desk: Desk, operation: OperationRecord, rendered: Rendered) -> Rendered:
+    def complete(self, context: EngineContext, operation: OperationRecord, rendered: Rendered) -> Rendered:
         """The texts; raises `DecideAgain` where a person wrote or took the level off since."""
-        found = desk.clients.jira.fetch([str(rendered["issue"])], fields=["description"]).issues
+        found = context.services.jira.fetch([str(rendered["issue"])], fields=["description"]).issues
         if not found or found[0].security_level is None:
             raise DecideAgain
-        known, book = incident_and_book(desk, operation)
+        known, book = incident_and_book(context, operation)
         description = str(found[0].fields.get("description") or "").strip()
         untouched = found[0].summary == stub_title(known.number) and description == stub_description(known)
         if not untouched:
-            change_ticket(desk.ledger, operation, _kept, desk.clock.now())
+            change_ticket(context.ledger, operation, _kept, context.clock.now())
             raise DecideAgain
-        incident = desk.clients.pagerduty.incident(operation.incident_id)
+        incident = context.services.pagerduty.incident(operation.incident_id)
         if incident is None:
             raise CannotRender("PagerDuty does not show the incident to us")
-        summary, text = texts_of(desk, incident, book)
+        summary, text = texts_of(context, incident, book)
         return {**rendered, "fields": {"summary": summary, "description": text}}
 
-    def send(self, desk: Desk, operation: OperationRecord, rendered: Rendered) -> Outcome:
+    def send(self, context: EngineContext, operation: OperationRecord, rendered: Rendered) -> Outcome:
         """One edit."""
         fields = rendered["fields"]
         if not isinstance(fields, dict):
             raise CannotRender("the rendered request holds no fields")
-        desk.clients.jira.edit(str(rendered["issue"]), fields)
+        context.services.jira.edit(str(rendered["issue"]), fields)
         return Outcome(str(rendered["issue"]))
 
-    def confirmation(self, desk: Desk, operation: OperationRecord, outcome: Outcome) -> Confirmation:
+    def confirmation(
+        self, context: EngineContext, operation: OperationRecord, outcome: Outcome
+    ) -> Confirmation:
         """It is a ticket like any other restricted one."""
-        return Confirmation(ticket=partial(_filled, desk.ledger.moments.next()))
+        return Confirmation(ticket=partial(_filled, context.ledger.logical_clock.next()))
 
 
-def _filled(moment: int, ticket: TicketRecord) -> Change:
-    return Change({"agreed": _agreed(ticket), "written_moment": moment}, Event("ticket.filled"))
+def _filled(read_seq: int, ticket: TicketRecord) -> Change:
+    return Change({"agreed": _agreed(ticket), "written_seq": read_seq}, Event("ticket.filled"))
 
 
 def _kept(ticket: TicketRecord) -> Change:

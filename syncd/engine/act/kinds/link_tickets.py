@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import partial
 
 from syncd.domain.incident import Incident
-from syncd.engine.act.kind import BaseAct, Outcome, Rendered, there
-from syncd.engine.context import Desk
+from syncd.engine.act.kind import BaseKind, Outcome, Rendered, there
+from syncd.engine.context import EngineContext
 from syncd.engine.errors import CannotRender, DecideAgain
 from syncd.ledger.records import OperationRecord, TicketRecord
 from syncd.ledger.store.confirmation import Change, Confirmation, Event
@@ -14,14 +14,14 @@ from syncd.ledger.store.leaving import Basis
 from syncd.ledger.store.loading import read
 
 
-class LinkTickets(BaseAct):
+class LinkTickets(BaseKind):
     """One link from the ticket to another incident's ticket."""
 
-    def render(self, desk: Desk, operation: OperationRecord, basis: Basis) -> Rendered:
+    def render(self, context: EngineContext, operation: OperationRecord, basis: Basis) -> Rendered:
         """The first of the mapping's link types that the site has, and both issues."""
         ticket, known = there(basis.ticket), basis.incident
-        other = read(desk.ledger, TicketRecord, str(operation.meaning["target"]))
-        book = desk.book_of(Incident.model_validate(known.snapshot), known.team) if known else None
+        other = read(context.ledger, TicketRecord, str(operation.meaning["target"]))
+        book = context.book_of(Incident.model_validate(known.snapshot), known.team) if known else None
         if other is None or book is None:
             raise DecideAgain
         offered = {one.name.casefold(): one.name for one in book.project.link_types}
@@ -31,18 +31,22 @@ class LinkTickets(BaseAct):
             raise CannotRender(f"Jira has none of the link types {', '.join(wanted)}; see jira.link_types")
         return {"type": name, "issue": ticket.issue_id, "other": other.issue_id}
 
-    def send(self, desk: Desk, operation: OperationRecord, rendered: Rendered) -> Outcome:
+    def send(self, context: EngineContext, operation: OperationRecord, rendered: Rendered) -> Outcome:
         """One link: this ticket duplicates the other."""
-        desk.clients.jira.link(str(rendered["type"]), str(rendered["issue"]), str(rendered["other"]))
+        context.services.jira.link(str(rendered["type"]), str(rendered["issue"]), str(rendered["other"]))
         return Outcome(str(rendered["other"]))
 
-    def confirmation(self, desk: Desk, operation: OperationRecord, outcome: Outcome) -> Confirmation:
+    def confirmation(
+        self, context: EngineContext, operation: OperationRecord, outcome: Outcome
+    ) -> Confirmation:
         """The link is known to be there."""
-        return Confirmation(ticket=partial(_change, operation, outcome.remote_id, desk.ledger.moments.next()))
+        return Confirmation(
+            ticket=partial(_change, operation, outcome.remote_id, context.ledger.logical_clock.next())
+        )
 
 
-def _change(operation: OperationRecord, other: str, moment: int, ticket: TicketRecord) -> Change:
+def _change(operation: OperationRecord, other: str, read_seq: int, ticket: TicketRecord) -> Change:
     purpose = str(operation.meaning["purpose"])
     agreed = {**ticket.agreed, purpose: operation.meaning["target"]}
     event = Event("ticket.linked", {"to": other, "purpose": purpose})
-    return Change({"agreed": agreed, "written_moment": moment}, event)
+    return Change({"agreed": agreed, "written_seq": read_seq}, event)

@@ -15,7 +15,7 @@ from typing import Any
 from syncd.domain.base import JsonValue
 from syncd.domain.incident import Incident
 from syncd.domain.operation import CommentOnTicket
-from syncd.domain.operation.keys import say_key
+from syncd.domain.operation.keys import comment_key
 from syncd.domain.ticket import Issue, Status, Transition
 from syncd.engine.act.jira_write.field_values import key_to_add
 from syncd.engine.act.jira_write.refusals import note_refusal, place, stop_where_refused
@@ -24,11 +24,11 @@ from syncd.engine.act.jira_write.retried import retried_at
 from syncd.engine.act.jira_write.transition_screen import Filled, fill, with_resolution
 from syncd.engine.act.jira_write.workflow_graph import graph_of, ways_from, workflow_of
 from syncd.engine.act.jira_write.workflow_route import MOST_HOPS, Goal, goal_back, goal_for, plan_step
-from syncd.engine.act.kind import BaseAct, Outcome, Rendered, there
-from syncd.engine.context import Desk
+from syncd.engine.act.kind import BaseKind, Outcome, Rendered, there
+from syncd.engine.context import EngineContext
 from syncd.engine.errors import CannotRender, DecideAgain
 from syncd.ledger.records import OperationRecord, TicketRecord
-from syncd.ledger.store.confirmation import Change, Confirmation, Event, LookAgain
+from syncd.ledger.store.confirmation import Change, Confirmation, Event, NoticeChange
 from syncd.ledger.store.leaving import Basis
 from syncd.policy.case import Rulebook
 from syncd.policy.ticket.close_gate import GATE, NO_WAY_BACK
@@ -39,10 +39,10 @@ UNDER_WAY = "under way"
 """What stands for the agreed state of a ticket that is between two steps: no state of an incident."""
 
 
-class MoveTicket(BaseAct):
+class MoveTicket(BaseKind):
     """One step to the wanted status."""
 
-    def render(self, desk: Desk, operation: OperationRecord, basis: Basis) -> Rendered:
+    def render(self, context: EngineContext, operation: OperationRecord, basis: Basis) -> Rendered:
         """The next transition's id and what its screen wants; asks Jira for the ways where not known."""
         ticket = there(basis.ticket)
         if ticket.snapshot is None:
@@ -50,15 +50,15 @@ class MoveTicket(BaseAct):
         issue = Issue.model_validate(ticket.snapshot)
         if issue.status.id != operation.meaning["from"]:
             raise DecideAgain
-        stop_where_refused(desk, operation)
-        incident, book = book_of_basis(desk, basis)
+        stop_where_refused(context, operation)
+        incident, book = book_of_basis(context, basis)
         goal = _goal(operation, book)
         if goal.target.id != operation.meaning["status"]:
             raise DecideAgain
         try:
-            found = _step(desk, operation, issue, goal, incident, book)
+            found = _step(context, operation, issue, goal, incident, book)
         except CannotRender:
-            desk.facts.end_trail(place(operation))
+            context.facts.end_trail(place(operation))
             raise
         if found is None:
             return _staying(issue, goal)
@@ -74,36 +74,38 @@ class MoveTicket(BaseAct):
             "from": issue.status.id,
         }
 
-    def send(self, desk: Desk, operation: OperationRecord, rendered: Rendered) -> Outcome:
+    def send(self, context: EngineContext, operation: OperationRecord, rendered: Rendered) -> Outcome:
         """One transition; nothing is sent for a ticket that stays."""
         if "stays" in rendered:
             return Outcome(str(rendered["issue"]))
         fields = rendered.get("fields")
         try:
-            desk.clients.jira.move(
+            context.services.jira.move(
                 str(rendered["issue"]),
                 str(rendered["transition"]),
                 fields if isinstance(fields, dict) else None,
             )
         except NotDone as error:
-            note_refusal(desk, operation, error, str(rendered.get("missing") or ""))
+            note_refusal(context, operation, error, str(rendered.get("missing") or ""))
             raise
         return Outcome(str(rendered["issue"]))
 
-    def confirmation(self, desk: Desk, operation: OperationRecord, outcome: Outcome) -> Confirmation:
+    def confirmation(
+        self, context: EngineContext, operation: OperationRecord, outcome: Outcome
+    ) -> Confirmation:
         """The ticket stands where we put it; after the last step both sides agree on the state."""
         if "stays" in (operation.rendered or {}):
             return Confirmation(ticket=partial(_stay, operation))
-        moments = desk.ledger.moments
-        return Confirmation(ticket=partial(_moved, operation, moments.next(), moments.next()))
+        clock = context.ledger.logical_clock
+        return Confirmation(ticket=partial(_moved, operation, clock.next(), clock.next()))
 
-    def learn(self, desk: Desk, operation: OperationRecord, outcome: Outcome) -> None:
+    def learn(self, context: EngineContext, operation: OperationRecord, outcome: Outcome) -> None:
         """Jira took it: earlier refusals count no more, and a step on the way is one of a few."""
         rendered = operation.rendered or {}
         if "stays" in rendered or rendered["last"]:
-            desk.facts.end_trail(place(operation))
+            context.facts.end_trail(place(operation))
             return
-        trail = desk.facts.trail(place(operation), str(operation.meaning["status"]))
+        trail = context.facts.trail(place(operation), str(operation.meaning["status"]))
         trail.hops, trail.refusals = trail.hops + 1, 0
 
 
@@ -117,17 +119,22 @@ def _goal(operation: OperationRecord, book: Rulebook) -> Goal:
 
 
 def _step(
-    desk: Desk, operation: OperationRecord, issue: Issue, goal: Goal, incident: Incident, book: Rulebook
+    context: EngineContext,
+    operation: OperationRecord,
+    issue: Issue,
+    goal: Goal,
+    incident: Incident,
+    book: Rulebook,
 ) -> tuple[Filled, bool] | None:
     """The next way with its screen filled, and whether it is the last; None where the ticket stays.
 
     Raises `CannotRender` where there is no way on, or its screen cannot be filled.
     """
-    trail = desk.facts.trail(place(operation), goal.target.id)
-    anew = retried_at(desk, operation) is not None
-    ways = ways_from(desk, issue, fresh=anew or trail.hops > 0)
-    filled = [fill(desk, way, issue, incident, book) for way in ways if way.to.id != issue.status.id]
-    graph, explored = graph_of(desk, issue)
+    trail = context.facts.trail(place(operation), goal.target.id)
+    anew = retried_at(context, operation) is not None
+    ways = ways_from(context, issue, fresh=anew or trail.hops > 0)
+    filled = [fill(context, way, issue, incident, book) for way in ways if way.to.id != issue.status.id]
+    graph, explored = graph_of(context, issue)
     closed_off = {one.way.to.id for one in filled if one.missing}
     step = plan_step(
         issue.status.id,
@@ -159,7 +166,7 @@ def _staying(issue: Issue, goal: Goal) -> Rendered:
     return {"issue": issue.id, "stays": "does" if goal.arrived(issue.status.id) else "no way back"}
 
 
-def _moved(operation: OperationRecord, written: int, look: int, ticket: TicketRecord) -> Change:
+def _moved(operation: OperationRecord, written: int, read_seq: int, ticket: TicketRecord) -> Change:
     rendered = operation.rendered or {}
     to, last = rendered["to"], bool(rendered["last"])
     further = ticket.agreed.get("state") == UNDER_WAY
@@ -169,12 +176,12 @@ def _moved(operation: OperationRecord, written: int, look: int, ticket: TicketRe
     values: dict[str, Any] = {
         "agreed": {**ticket.agreed, **kept, "state": state},
         "placed_status": str(to["id"]),
-        "written_moment": written,
+        "written_seq": written,
     }
     if ticket.snapshot:
         values["snapshot"] = {**ticket.snapshot, "status": to}
     why = f"its ticket is on the way to {operation.meaning['word']}"
-    return Change(values, look=None if last else LookAgain(why, look, ticket=True))
+    return Change(values, look=None if last else NoticeChange(why, read_seq, ticket=True))
 
 
 def _stay(operation: OperationRecord, ticket: TicketRecord) -> Change:
@@ -186,13 +193,13 @@ def _stay(operation: OperationRecord, ticket: TicketRecord) -> Change:
     if "back" in operation.meaning:
         agreed[GATE] = NO_WAY_BACK
     elif stays != "does":
-        add = _say_no_way_back(operation, str(status.get("name", "")))
+        add = _comment_no_way_back(operation, str(status.get("name", "")))
     return Change({"agreed": agreed}, Event("left", {"rule": "status", "reason": reason}), add=add)
 
 
-def _say_no_way_back(operation: OperationRecord, status: str) -> CommentOnTicket:
+def _comment_no_way_back(operation: OperationRecord, status: str) -> CommentOnTicket:
     return CommentOnTicket(
-        key=say_key(operation.incident_id, "status", "no-way-back"),
+        key=comment_key(operation.incident_id, "status", "no-way-back"),
         incident=operation.incident_id,
         object=operation.object,
         subject="status",

@@ -11,8 +11,8 @@ from syncd.config.templates.text_limits import cut, wiki_within
 from syncd.domain.incident import Incident
 from syncd.domain.text import escape_wiki, one_line
 from syncd.engine.act.jira_write.internal_comments import may_comment, said_public, shown_to_customers
-from syncd.engine.act.kind import BaseAct, Outcome, Rendered, mark_of, there, ticket_of
-from syncd.engine.context import Desk
+from syncd.engine.act.kind import BaseKind, Outcome, Rendered, mark_of, there, ticket_of
+from syncd.engine.context import EngineContext
 from syncd.engine.errors import CannotRender, DecideAgain
 from syncd.ledger.records import OperationRecord
 from syncd.ledger.store.confirmation import Change, Confirmation, NewPair
@@ -31,29 +31,29 @@ def _when(iso: str) -> str:
     return f"{datetime.fromisoformat(iso):%Y-%m-%d %H:%M} UTC"
 
 
-def _masked(desk: Desk, basis: Basis, text: str, limit: int) -> str:
+def _masked(context: EngineContext, basis: Basis, text: str, limit: int) -> str:
     known = basis.incident
-    book = desk.book_of(Incident.model_validate(known.snapshot), known.team) if known else None
+    book = context.book_of(Incident.model_validate(known.snapshot), known.team) if known else None
     if book is None:
         raise DecideAgain
-    return cut(desk.renderer.mask(text, book), limit)
+    return cut(context.renderer.mask(text, book), limit)
 
 
-def copy_of_note(desk: Desk, operation: OperationRecord, basis: Basis) -> str:
+def copy_of_note(context: EngineContext, operation: OperationRecord, basis: Basis) -> str:
     """Who wrote the note that is meant, where and when, and its text, harmless in wiki markup."""
     if basis.restricted:
         raise DecideAgain
-    text = wiki_within(_masked(desk, basis, str(operation.meaning["text"]), COMMENT_LIMIT), COMMENT_LIMIT)
+    text = wiki_within(_masked(context, basis, str(operation.meaning["text"]), COMMENT_LIMIT), COMMENT_LIMIT)
     author = wiki_within(one_line(str(operation.meaning["author"])) or "somebody", AUTHOR_LIMIT)
     return f"*{author}* on PagerDuty, {_when(str(operation.meaning['at']))}{_edited(operation)}:\n{text}"
 
 
-def copy_of_comment(desk: Desk, operation: OperationRecord, basis: Basis) -> str:
+def copy_of_comment(context: EngineContext, operation: OperationRecord, basis: Basis) -> str:
     """Who wrote the comment that is meant, where and when, and its text as it stands."""
     if basis.restricted:
         raise DecideAgain
     ticket = there(basis.ticket)
-    text = _masked(desk, basis, str(operation.meaning["text"]), NOTE_LIMIT)
+    text = _masked(context, basis, str(operation.meaning["text"]), NOTE_LIMIT)
     author = str(operation.meaning["author"]) or "somebody"
     return f"{author} on {ticket.key}, {_when(str(operation.meaning['at']))}{_edited(operation)}:\n{text}"
 
@@ -62,32 +62,34 @@ def _edited(operation: OperationRecord) -> str:
     return ", edited" if operation.meaning.get("version") else ""
 
 
-class CommentAct(BaseAct):
+class CommentAct(BaseKind):
     """A comment on the ticket."""
 
-    def body(self, desk: Desk, operation: OperationRecord, basis: Basis) -> str:
+    def body(self, context: EngineContext, operation: OperationRecord, basis: Basis) -> str:
         """The comment's text without its mark."""
         raise CannotRender(f"{operation.kind} has no text")
 
-    def render(self, desk: Desk, operation: OperationRecord, basis: Basis) -> Rendered:
+    def render(self, context: EngineContext, operation: OperationRecord, basis: Basis) -> Rendered:
         """The comment in wiki markup, with its mark as the last line; `hidden`: its answer is judged."""
         ticket = there(basis.ticket)
-        hidden = may_comment(desk, operation, basis, ticket)
-        body = f"{self.body(desk, operation, basis)}\n\n{mark_line(operation.op)}"
+        hidden = may_comment(context, operation, basis, ticket)
+        body = f"{self.body(context, operation, basis)}\n\n{mark_line(operation.op)}"
         return {"issue": ticket.issue_id, "body": body, "hidden": hidden}
 
-    def send(self, desk: Desk, operation: OperationRecord, rendered: Rendered) -> Outcome:
+    def send(self, context: EngineContext, operation: OperationRecord, rendered: Rendered) -> Outcome:
         """One comment."""
         issue = str(rendered["issue"])
-        comment = desk.clients.jira.add_comment(
-            issue, str(rendered["body"]), mark_of(desk, operation), internal=True
+        comment = context.services.jira.add_comment(
+            issue, str(rendered["body"]), mark_of(context, operation), internal=True
         )
-        public = shown_to_customers(desk, issue, comment) if rendered.get("hidden") else None
+        public = shown_to_customers(context, issue, comment) if rendered.get("hidden") else None
         return Outcome(comment.id, {"hash": text_hash(comment.body), "public": public})
 
-    def confirmation(self, desk: Desk, operation: OperationRecord, outcome: Outcome) -> Confirmation:
+    def confirmation(
+        self, context: EngineContext, operation: OperationRecord, outcome: Outcome
+    ) -> Confirmation:
         """The comment is ours, and known by its id."""
-        note, moment = operation.meaning.get("note"), desk.ledger.moments.next()
+        note, read_seq = operation.meaning.get("note"), context.ledger.logical_clock.next()
         pair = NewPair(
             origin="note" if note else "syncd",
             note_id=note,
@@ -97,13 +99,13 @@ class CommentAct(BaseAct):
         )
         return Confirmation(
             made=pair,
-            ticket=lambda _ticket: Change({"written_moment": moment}),
+            ticket=lambda _ticket: Change({"written_seq": read_seq}),
             public=said_public(outcome),
         )
 
-    def look(self, desk: Desk, operation: OperationRecord) -> Outcome | None:
+    def find_outcome(self, context: EngineContext, operation: OperationRecord) -> Outcome | None:
         """List the ticket's comments and adopt the one with our mark."""
-        for comment in desk.clients.jira.comments(ticket_of(desk, operation).issue_id):
+        for comment in context.services.jira.comments(ticket_of(context, operation).issue_id):
             ours = comment.mark.op == operation.op if comment.mark else mark_in(comment.body) == operation.op
             if ours:
                 public = comment.public if (operation.rendered or {}).get("hidden") else None
@@ -114,41 +116,43 @@ class CommentAct(BaseAct):
 class MirrorNote(CommentAct):
     """What somebody wrote on the incident, as a comment."""
 
-    def body(self, desk: Desk, operation: OperationRecord, basis: Basis) -> str:
+    def body(self, context: EngineContext, operation: OperationRecord, basis: Basis) -> str:
         """Who wrote it, where and when, and the text, harmless in wiki markup."""
-        return copy_of_note(desk, operation, basis)
+        return copy_of_note(context, operation, basis)
 
 
-class SayOnTicket(CommentAct):
+class CommentOnTicket(CommentAct):
     """What people ought to know about something that the daemon did or left."""
 
-    def body(self, desk: Desk, operation: OperationRecord, basis: Basis) -> str:
+    def body(self, context: EngineContext, operation: OperationRecord, basis: Basis) -> str:
         """Our words, and the value they speak of, harmless in wiki markup."""
         if not operation.meaning.get("text") and basis.restricted:
             raise DecideAgain
-        value = escape_wiki(_masked(desk, basis, str(operation.meaning.get("value", "")), 1000))
+        value = escape_wiki(_masked(context, basis, str(operation.meaning.get("value", "")), 1000))
         return (
             f"{str(operation.meaning['subject']).capitalize()}: {operation.meaning['text']} {value}".rstrip()
         )
 
 
-class NoteAct(BaseAct):
+class NoteAct(BaseKind):
     """A note on the incident."""
 
-    def text(self, desk: Desk, operation: OperationRecord, basis: Basis) -> str:
+    def text(self, context: EngineContext, operation: OperationRecord, basis: Basis) -> str:
         """The note's text without its mark."""
         raise CannotRender(f"{operation.kind} has no text")
 
-    def render(self, desk: Desk, operation: OperationRecord, basis: Basis) -> Rendered:
+    def render(self, context: EngineContext, operation: OperationRecord, basis: Basis) -> Rendered:
         """The note's text, with its mark as the last line."""
-        return {"text": f"{self.text(desk, operation, basis)}\n{mark_line(operation.op)}"}
+        return {"text": f"{self.text(context, operation, basis)}\n{mark_line(operation.op)}"}
 
-    def send(self, desk: Desk, operation: OperationRecord, rendered: Rendered) -> Outcome:
+    def send(self, context: EngineContext, operation: OperationRecord, rendered: Rendered) -> Outcome:
         """One note."""
-        note = desk.clients.pagerduty.add_note(operation.incident_id, str(rendered["text"]))
+        note = context.services.pagerduty.add_note(operation.incident_id, str(rendered["text"]))
         return Outcome(note.id, {"hash": text_hash(note.text)})
 
-    def confirmation(self, desk: Desk, operation: OperationRecord, outcome: Outcome) -> Confirmation:
+    def confirmation(
+        self, context: EngineContext, operation: OperationRecord, outcome: Outcome
+    ) -> Confirmation:
         """The note is ours, and known by its id."""
         comment = operation.meaning.get("comment")
         pair = NewPair(
@@ -160,9 +164,9 @@ class NoteAct(BaseAct):
         )
         return Confirmation(made=pair)
 
-    def look(self, desk: Desk, operation: OperationRecord) -> Outcome | None:
+    def find_outcome(self, context: EngineContext, operation: OperationRecord) -> Outcome | None:
         """List the incident's notes and adopt the one with our mark."""
-        for note in desk.clients.pagerduty.notes(operation.incident_id):
+        for note in context.services.pagerduty.notes(operation.incident_id):
             if mark_in(note.text) == operation.op:
                 return Outcome(note.id, {"hash": text_hash(note.text)})
         return None
@@ -171,16 +175,16 @@ class NoteAct(BaseAct):
 class LinkNote(NoteAct):
     """The one note that names the ticket."""
 
-    def text(self, desk: Desk, operation: OperationRecord, basis: Basis) -> str:
+    def text(self, context: EngineContext, operation: OperationRecord, basis: Basis) -> str:
         """The ticket's key and its address."""
         ticket = there(basis.ticket)
-        base = desk.clients.jira.server().base_url.rstrip("/")
+        base = context.services.jira.server().base_url.rstrip("/")
         return f"Ticket {ticket.key}: {base}/browse/{ticket.key}"
 
 
 class MirrorComment(NoteAct):
     """What somebody wrote on the ticket, as a note."""
 
-    def text(self, desk: Desk, operation: OperationRecord, basis: Basis) -> str:
+    def text(self, context: EngineContext, operation: OperationRecord, basis: Basis) -> str:
         """Who wrote it, where and when, and the text as it stands."""
-        return copy_of_comment(desk, operation, basis)
+        return copy_of_comment(context, operation, basis)

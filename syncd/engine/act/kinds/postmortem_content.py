@@ -11,17 +11,17 @@ from syncd.domain.duty import DutyKind
 from syncd.domain.incident import Note, Responder
 from syncd.domain.postmortem import Alert, Story
 from syncd.domain.ticket import Account, Comment
-from syncd.engine.context import Desk
+from syncd.engine.context import EngineContext
 from syncd.ledger.records import IncidentRecord
 from syncd.ledger.store.postmortems import log_of
 from syncd.policy.case import Case, Rulebook
-from syncd.policy.postmortem.owed import Owed, spells_of
+from syncd.policy.postmortem.owed import Owed, severity_periods_of
 from syncd.policy.postmortem.timeline import helpers_of, timeline_of, windows_of
 from syncd.remote.errors import Cause, NotDone
 
 
 def story_of(
-    desk: Desk,
+    context: EngineContext,
     known: IncidentRecord,
     case: Case,
     book: Rulebook,
@@ -35,24 +35,34 @@ def story_of(
     Raises `RemoteError` where something has to be read and cannot be.
     """
     withheld = case.restricted
-    log, turns, spells = log_of(known), case.turns or (), spells_of(case, book)
-    notes = () if withheld else _notes(desk, case)
-    comments = () if withheld else _comments(desk, case)
-    acknowledged = next((one.at for one in turns if one.kind == "acknowledged"), None)
-    base = desk.clients.jira.server().base_url.rstrip("/")
+    log, state_changes, severity_periods = (
+        log_of(known),
+        case.state_changes or (),
+        severity_periods_of(case, book),
+    )
+    notes = () if withheld else _notes(context, case)
+    comments = () if withheld else _comments(context, case)
+    acknowledged = next((one.at for one in state_changes if one.kind == "acknowledged"), None)
+    base = context.services.jira.server().base_url.rstrip("/")
     section, scheduled = book.mapping.postmortem, case.duty(DutyKind.SCHEDULED)
     completed = case.duty(DutyKind.COMPLETED)
     begins = max(over, owed.since)
     return Story(
         severity=owed.severity,
-        windows=windows_of(turns, case.incident),
-        spells=spells,
+        windows=windows_of(state_changes, case.incident),
+        severity_periods=severity_periods,
         acknowledged_at=acknowledged,
         helpers=helpers_of(log, notes, [one.name for one in commanders]),
         lines=timeline_of(
-            log, turns, spells, notes, comments, list(book.mapping.severities), withheld=withheld
+            log,
+            state_changes,
+            severity_periods,
+            notes,
+            comments,
+            list(book.mapping.severities),
+            withheld=withheld,
         ),
-        alerts=() if withheld else _alerts(desk, case.incident.id, book),
+        alerts=() if withheld else _alerts(context, case.incident.id, book),
         ticket_key=case.ticket.key if case.ticket else "",
         ticket_url=f"{base}/browse/{case.ticket.key}" if case.ticket else "",
         owner=(owner.name or owner.id) if owner else "",
@@ -63,23 +73,23 @@ def story_of(
     )
 
 
-def _notes(desk: Desk, case: Case) -> tuple[Note, ...]:
-    return case.notes if case.notes is not None else desk.clients.pagerduty.notes(case.incident.id)
+def _notes(context: EngineContext, case: Case) -> tuple[Note, ...]:
+    return case.notes if case.notes is not None else context.services.pagerduty.notes(case.incident.id)
 
 
-def _comments(desk: Desk, case: Case) -> tuple[Comment, ...]:
+def _comments(context: EngineContext, case: Case) -> tuple[Comment, ...]:
     """People's comments on the ticket; read where the ticket's answer held fewer than there are."""
     ticket = case.ticket
     if ticket is None:
         return ()
     known = ticket.issue.comments if ticket.issue else None
-    return known if known is not None else desk.clients.jira.comments(ticket.issue_id)
+    return known if known is not None else context.services.jira.comments(ticket.issue_id)
 
 
-def _alerts(desk: Desk, incident_id: str, book: Rulebook) -> tuple[Alert, ...]:
+def _alerts(context: EngineContext, incident_id: str, book: Rulebook) -> tuple[Alert, ...]:
     """The incident's alerts, none where PagerDuty does not show them to us; details only where asked for."""
     try:
-        found = desk.clients.pagerduty.alerts(incident_id)
+        found = context.services.pagerduty.alerts(incident_id)
     except NotDone as error:
         if error.cause not in (Cause.MISSING, Cause.FORBIDDEN):
             raise

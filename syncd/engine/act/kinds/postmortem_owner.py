@@ -13,7 +13,7 @@ from loguru import logger
 
 from syncd.domain.incident import Responder
 from syncd.domain.ticket import Account
-from syncd.engine.context import Desk
+from syncd.engine.context import EngineContext
 from syncd.engine.observe.accounts import account_of
 from syncd.policy.case import Case, Rulebook
 from syncd.remote.errors import Cause, NotDone
@@ -21,7 +21,7 @@ from syncd.remote.errors import Cause, NotDone
 _NOT_SHOWN = (Cause.MISSING, Cause.FORBIDDEN)
 
 
-def commanders_at(desk: Desk, book: Rulebook, moment: datetime) -> tuple[Responder, ...]:
+def commanders_at(context: EngineContext, book: Rulebook, moment: datetime) -> tuple[Responder, ...]:
     """Who was on the service's commander schedule at a moment (UTC); nobody where there is no schedule.
 
     What PagerDuty does not show to us counts as nobody. Raises `RemoteError` where it cannot be asked.
@@ -30,12 +30,12 @@ def commanders_at(desk: Desk, book: Rulebook, moment: datetime) -> tuple[Respond
     if wanted is None:
         return ()
     try:
-        known = desk.clients.pagerduty.schedules()
+        known = context.services.pagerduty.schedules()
         found = next((one for one in known if wanted in (one.id, one.name)), None)
         if found is None:
             logger.warning("{}: PagerDuty shows no schedule {} to us", book.mapping.team, wanted)
             return ()
-        return desk.clients.pagerduty.on_call(found.id, moment)
+        return context.services.pagerduty.on_call(found.id, moment)
     except NotDone as error:
         if error.cause not in _NOT_SHOWN:
             raise
@@ -44,7 +44,7 @@ def commanders_at(desk: Desk, book: Rulebook, moment: datetime) -> tuple[Respond
 
 
 def owner_of(
-    desk: Desk,
+    context: EngineContext,
     case: Case,
     book: Rulebook,
     commanders: Collection[Responder],
@@ -54,25 +54,25 @@ def owner_of(
 
     `turned_down` are accounts that Jira refused. Raises `RemoteError` where Jira cannot be asked.
     """
-    for account in _candidates(desk, case, book, commanders):
+    for account in _candidates(context, case, book, commanders):
         if account is not None and account.active and account.human and account.id not in turned_down:
             return account
     return None
 
 
 def _candidates(
-    desk: Desk, case: Case, book: Rulebook, commanders: Collection[Responder]
+    context: EngineContext, case: Case, book: Rulebook, commanders: Collection[Responder]
 ) -> Iterator[Account | None]:
     for person in (*commanders, *case.incident.assignees):
         if person.email:
-            yield account_of(desk, person.email, book)
+            yield account_of(context, person.email, book)
     wanted = book.mapping.people.fallback
-    fallback = account_of(desk, wanted, book) if wanted else None
+    fallback = account_of(context, wanted, book) if wanted else None
     issue = case.ticket.issue if case.ticket else None
     holder = issue.assignee if issue else None
     # the fallback has the ticket where no responder could: the service's owner goes before
     if holder is not None and (fallback is None or holder.id != fallback.id):
         yield holder
     if book.section.owner:
-        yield account_of(desk, book.section.owner, book)
+        yield account_of(context, book.section.owner, book)
     yield fallback

@@ -14,9 +14,9 @@ from datetime import datetime
 from syncd.domain.operation import op_of
 from syncd.domain.operation.keys import copies_a_note, copy_of_comment_key, copy_of_note_key
 from syncd.engine.act.jira_write.internal_comments import may_comment, said_public, shown_to_customers
-from syncd.engine.act.kind import BaseAct, Outcome, Rendered, there
+from syncd.engine.act.kind import BaseKind, Outcome, Rendered, there
 from syncd.engine.act.kinds.post_text import copy_of_comment, copy_of_note
-from syncd.engine.context import Desk
+from syncd.engine.context import EngineContext
 from syncd.engine.errors import DecideAgain
 from syncd.ledger.records import OperationRecord
 from syncd.ledger.store import leaving
@@ -37,19 +37,19 @@ def deleted_words(at: datetime) -> str:
     return f"{DELETED}, {at:%H:%M} UTC"
 
 
-class RewriteComment(BaseAct):
+class RewriteComment(BaseKind):
     """Our comment says what its note says now."""
 
-    def render(self, desk: Desk, operation: OperationRecord, basis: Basis) -> Rendered:
+    def render(self, context: EngineContext, operation: OperationRecord, basis: Basis) -> Rendered:
         """The whole comment; raises `DecideAgain` where nothing is to be written."""
         ticket = there(basis.ticket)
-        hidden = may_comment(desk, operation, basis, ticket)
+        hidden = may_comment(context, operation, basis, ticket)
         if operation.meaning["version"] == GONE:
-            notes = desk.clients.pagerduty.notes(operation.incident_id)
-            _still_gone(desk, operation, (note.id for note in notes), notes=True)
-        body = _whole(desk, operation, basis, copy_of_note_key(str(operation.meaning["note"])), "\n\n")
-        standing = {one.id: one.body for one in desk.clients.jira.comments(ticket.issue_id)}
-        _ours_to_write(desk, operation, standing.get(str(operation.meaning["comment"])), body)
+            notes = context.services.pagerduty.notes(operation.incident_id)
+            _still_gone(context, operation, (note.id for note in notes), notes=True)
+        body = _whole(context, operation, basis, copy_of_note_key(str(operation.meaning["note"])), "\n\n")
+        standing = {one.id: one.body for one in context.services.jira.comments(ticket.issue_id)}
+        _ours_to_write(context, operation, standing.get(str(operation.meaning["comment"])), body)
         return {
             "issue": ticket.issue_id,
             "comment": operation.meaning["comment"],
@@ -57,80 +57,92 @@ class RewriteComment(BaseAct):
             "hidden": hidden,
         }
 
-    def send(self, desk: Desk, operation: OperationRecord, rendered: Rendered) -> Outcome:
+    def send(self, context: EngineContext, operation: OperationRecord, rendered: Rendered) -> Outcome:
         """One edit."""
         issue, comment_id = str(rendered["issue"]), str(rendered["comment"])
         try:
-            comment = desk.clients.jira.edit_comment(issue, comment_id, str(rendered["body"]))
+            comment = context.services.jira.edit_comment(issue, comment_id, str(rendered["body"]))
         except NotDone as error:
             if error.cause is not Cause.MISSING:
                 raise
             return Outcome(comment_id, {"left": MISSING})
-        public = shown_to_customers(desk, issue, comment) if rendered.get("hidden") else None
+        public = shown_to_customers(context, issue, comment) if rendered.get("hidden") else None
         return Outcome(comment_id, {"hash": text_hash(comment.body), "public": public})
 
-    def confirmation(self, desk: Desk, operation: OperationRecord, outcome: Outcome) -> Confirmation:
+    def confirmation(
+        self, context: EngineContext, operation: OperationRecord, outcome: Outcome
+    ) -> Confirmation:
         """The copy says what the original says."""
-        moment = desk.ledger.moments.next()
+        read_seq = context.ledger.logical_clock.next()
         return Confirmation(
             rewritten=_rewritten(operation, outcome),
-            ticket=lambda _ticket: Change({"written_moment": moment}),
+            ticket=lambda _ticket: Change({"written_seq": read_seq}),
             public=said_public(outcome),
         )
 
 
-class RewriteNote(BaseAct):
+class RewriteNote(BaseKind):
     """Our note says what its comment says now."""
 
-    def render(self, desk: Desk, operation: OperationRecord, basis: Basis) -> Rendered:
+    def render(self, context: EngineContext, operation: OperationRecord, basis: Basis) -> Rendered:
         """The whole note; raises `DecideAgain` where nothing is to be written."""
         ticket = there(basis.ticket)
         if operation.meaning["version"] == GONE:
-            comments = desk.clients.jira.comments(ticket.issue_id)
-            _still_gone(desk, operation, (comment.id for comment in comments), notes=False)
-        text = _whole(desk, operation, basis, copy_of_comment_key(str(operation.meaning["comment"])), "\n")
-        standing = {note.id: note.text for note in desk.clients.pagerduty.notes(operation.incident_id)}
-        _ours_to_write(desk, operation, standing.get(str(operation.meaning["note"])), text)
+            comments = context.services.jira.comments(ticket.issue_id)
+            _still_gone(context, operation, (comment.id for comment in comments), notes=False)
+        text = _whole(context, operation, basis, copy_of_comment_key(str(operation.meaning["comment"])), "\n")
+        standing = {note.id: note.text for note in context.services.pagerduty.notes(operation.incident_id)}
+        _ours_to_write(context, operation, standing.get(str(operation.meaning["note"])), text)
         return {"note": operation.meaning["note"], "text": text}
 
-    def send(self, desk: Desk, operation: OperationRecord, rendered: Rendered) -> Outcome:
+    def send(self, context: EngineContext, operation: OperationRecord, rendered: Rendered) -> Outcome:
         """One edit."""
         note_id = str(rendered["note"])
         try:
-            note = desk.clients.pagerduty.edit_note(operation.incident_id, note_id, str(rendered["text"]))
+            note = context.services.pagerduty.edit_note(operation.incident_id, note_id, str(rendered["text"]))
         except NotDone as error:
             if error.cause not in (Cause.MISSING, Cause.REJECTED):
                 raise
             return Outcome(note_id, {"left": "PagerDuty does not let us edit it"})
         return Outcome(note_id, {"hash": text_hash(note.text)})
 
-    def confirmation(self, desk: Desk, operation: OperationRecord, outcome: Outcome) -> Confirmation:
+    def confirmation(
+        self, context: EngineContext, operation: OperationRecord, outcome: Outcome
+    ) -> Confirmation:
         """The copy says what the original says."""
         return Confirmation(rewritten=_rewritten(operation, outcome))
 
 
-def _whole(desk: Desk, operation: OperationRecord, basis: Basis, made_by: str, before_mark: str) -> str:
+def _whole(
+    context: EngineContext, operation: OperationRecord, basis: Basis, made_by: str, before_mark: str
+) -> str:
     """The copy as it ought to stand, with the mark of the operation that made it."""
     if basis.restricted:
         raise DecideAgain
     if operation.meaning["version"] == GONE:
-        said = deleted_words(desk.clock.now())
+        said = deleted_words(context.clock.now())
     else:
         copy = copy_of_note if copies_a_note(made_by) else copy_of_comment
-        said = copy(desk, operation, basis)
+        said = copy(context, operation, basis)
     return f"{said}{before_mark}{mark_line(op_of(made_by))}"
 
 
-def _still_gone(desk: Desk, operation: OperationRecord, listed: Iterator[str], *, notes: bool) -> None:
+def _still_gone(
+    context: EngineContext, operation: OperationRecord, listed: Iterator[str], *, notes: bool
+) -> None:
     """Raises `DecideAgain` where an original that seemed deleted is there; it is read again then."""
     if str(operation.meaning["note" if notes else "comment"]) not in set(listed):
         return
-    moment, why = desk.ledger.moments.next(), "a text that seemed deleted is there"
-    leaving.have_read(desk.ledger, operation, desk.clock.now(), moment, why, notes=notes, ticket=not notes)
+    read_seq, why = context.ledger.logical_clock.next(), "a text that seemed deleted is there"
+    leaving.have_read(
+        context.ledger, operation, context.clock.now(), read_seq, why, notes=notes, ticket=not notes
+    )
     raise DecideAgain
 
 
-def _ours_to_write(desk: Desk, operation: OperationRecord, standing: str | None, wanted: str) -> None:
+def _ours_to_write(
+    context: EngineContext, operation: OperationRecord, standing: str | None, wanted: str
+) -> None:
     """Raises `DecideAgain` where the copy is a person's by now, gone, or says already what it should."""
     version = str(operation.meaning["version"])
 
@@ -144,7 +156,7 @@ def _ours_to_write(desk: Desk, operation: OperationRecord, standing: str | None,
             return Rewritten(version, left=CHANGED)
         return None
 
-    if not store_copy(desk.ledger, operation, judge, desk.clock.now()):
+    if not store_copy(context.ledger, operation, judge, context.clock.now()):
         raise DecideAgain
 
 

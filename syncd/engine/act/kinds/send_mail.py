@@ -10,13 +10,13 @@ from __future__ import annotations
 from syncd.config.templates.templates import TemplateError
 from syncd.domain.mail import AT_MOST_ONCE, MailKind
 from syncd.domain.operation import OperationState, op_of
-from syncd.engine.act.kind import BaseAct, Outcome, Rendered
-from syncd.engine.context import Desk
+from syncd.engine.act.kind import BaseKind, Outcome, Rendered
+from syncd.engine.context import EngineContext
 from syncd.engine.errors import CannotRender
 from syncd.engine.notify.compose import letter_of, reply_to_of
 from syncd.engine.notify.mail_history import UNSURE
 from syncd.engine.notify.weekly_mail import report_body
-from syncd.engine.runtime.mailer import Post
+from syncd.engine.runtime.mailer import Mailer
 from syncd.ledger.records import OperationRecord
 from syncd.ledger.store import leaving
 from syncd.ledger.store.audit import chain_head
@@ -28,32 +28,32 @@ from syncd.report.mail.message import Body, Envelope, is_reserved, message, mess
 NO_POST = "this daemon was started without a way out for mail"
 
 
-class SendMail(BaseAct):
+class SendMail(BaseKind):
     """One message to one recipient."""
 
     findable = False
 
-    def render(self, desk: Desk, operation: OperationRecord, basis: Basis) -> Rendered:
+    def render(self, context: EngineContext, operation: OperationRecord, basis: Basis) -> Rendered:
         """The whole message; raises `CannotRender` for an address that no person can have."""
-        post, recipient = desk.post, str(operation.meaning["to"])
-        if post is None:
+        mailer, recipient = context.mailer, str(operation.meaning["to"])
+        if mailer is None:
             raise CannotRender(NO_POST)
-        if is_reserved(recipient) and not post.loopback:
+        if is_reserved(recipient) and not mailer.loopback:
             raise CannotRender(
                 f"{recipient} is an example address, which no person has: put the right one into the mapping"
                 " and drop this one (syncd outbox drop ID --reason …)"
             )
         answers = operation.meaning.get("notice")
         envelope = Envelope(
-            sender=post.sender,
+            sender=mailer.sender,
             recipient=recipient,
-            message_id=message_id(operation.op, post.sender),
-            date=desk.clock.now(),
-            reply_to=reply_to_of(desk, operation),
-            answers=message_id(op_of(str(answers)), post.sender) if answers else None,
+            message_id=message_id(operation.op, mailer.sender),
+            date=context.clock.now(),
+            reply_to=reply_to_of(context, operation),
+            answers=message_id(op_of(str(answers)), mailer.sender) if answers else None,
         )
         try:
-            content = message(envelope, _body(desk, operation, post))
+            content = message(envelope, _body(context, operation, mailer))
         except (TemplateError, ValueError) as error:
             raise CannotRender(f"the mail cannot be written: {error}") from error
         return {
@@ -63,15 +63,17 @@ class SendMail(BaseAct):
             "body": content.decode("ascii"),
         }
 
-    def send(self, desk: Desk, operation: OperationRecord, rendered: Rendered) -> Outcome:
+    def send(self, context: EngineContext, operation: OperationRecord, rendered: Rendered) -> Outcome:
         """Hand it to the mail server."""
-        if desk.post is None:
+        if context.mailer is None:
             raise CannotRender(NO_POST)
         recipient, content = str(rendered["to"]), str(rendered["body"]).encode("ascii")
-        desk.post.client.send(desk.post.address, recipient, content)
+        context.mailer.client.send(context.mailer.address, recipient, content)
         return Outcome(str(rendered["message_id"]))
 
-    def confirmation(self, desk: Desk, operation: OperationRecord, outcome: Outcome) -> Confirmation:
+    def confirmation(
+        self, context: EngineContext, operation: OperationRecord, outcome: Outcome
+    ) -> Confirmation:
         """What it said is needed no more, and need not lie in the ledger."""
         meaning, report = operation.meaning, None
         if meaning["mail"] == MailKind.WEEKLY_REPORT:
@@ -83,21 +85,23 @@ def _without_body(operation: OperationRecord) -> Rendered:
     return {name: value for name, value in (operation.rendered or {}).items() if name != "body"}
 
 
-def _body(desk: Desk, operation: OperationRecord, post: Post) -> Body:
-    seq, digest = chain_head(desk.ledger)
+def _body(context: EngineContext, operation: OperationRecord, mailer: Mailer) -> Body:
+    seq, digest = chain_head(context.ledger)
     if operation.meaning["mail"] == MailKind.WEEKLY_REPORT:
-        return report_body(desk, operation, post.templates, f"{seq}:{digest}")
-    return body_of(letter_of(desk, operation), post.templates, f"{seq}:{digest}")
+        return report_body(context, operation, mailer.templates, f"{seq}:{digest}")
+    return body_of(letter_of(context, operation), mailer.templates, f"{seq}:{digest}")
 
 
-def after_unknown(desk: Desk, operation: OperationRecord) -> bool:
+def after_unknown(context: EngineContext, operation: OperationRecord) -> bool:
     """A mail that may have arrived: whether it leaves once more; else it is ended here, with the reason."""
-    now, meaning = desk.clock.now(), {**operation.meaning, UNSURE: True}
+    now, meaning = context.clock.now(), {**operation.meaning, UNSURE: True}
     if operation.meaning["mail"] not in AT_MOST_ONCE and not operation.meaning.get(UNSURE):
         why = "nobody knows whether it arrived: sent a second time"
-        leaving.put_back(desk.ledger, [operation], now, why, meaning=meaning)
+        leaving.put_back(context.ledger, [operation], now, why, meaning=meaning)
         return True
     why = "nobody knows whether it arrived, and it is not sent again"
     rendered = _without_body(operation)
-    leaving.end(desk.ledger, operation, OperationState.DROPPED, now, why, meaning=meaning, rendered=rendered)
+    leaving.end(
+        context.ledger, operation, OperationState.DROPPED, now, why, meaning=meaning, rendered=rendered
+    )
     return False

@@ -12,7 +12,7 @@ from loguru import logger
 from syncd.config.templates.text_limits import slug_label
 from syncd.domain.operation import op_of, postmortem_key
 from syncd.domain.ticket import Issue
-from syncd.engine.context import Desk
+from syncd.engine.context import EngineContext
 from syncd.engine.observe.masking import storage_rules
 from syncd.ledger.store import adoptions
 from syncd.ledger.store.adoptions import Choice, Reading
@@ -22,31 +22,31 @@ LABEL = "syncd-postmortem"
 MOST = 100
 
 
-def adopt_postmortem(desk: Desk, case: Case, book: Rulebook) -> bool:
+def adopt_postmortem(context: EngineContext, case: Case, book: Rulebook) -> bool:
     """Look for the incident's postmortem and take it for ours; return whether one was found.
 
     Raises `RemoteError` where Jira cannot be asked.
     """
     issue = case.ticket.issue if case.ticket else None
     ids = [link.other_id for link in issue.links] if issue else []
-    if case.incident.created_at < desk.ledger.born:
+    if case.incident.created_at < context.ledger.born:
         label = slug_label(f"pd-{case.incident.id}")
-        page = desk.clients.jira.search(f'project = "{book.project.key}" AND labels = "{label}"')
+        page = context.services.jira.search(f'project = "{book.project.key}" AND labels = "{label}"')
         ids += [hit.id for hit in page.hits]
     ids = [one for one in dict.fromkeys(ids) if case.ticket is None or one != case.ticket.issue_id]
     if not ids:
         return False
-    moment = desk.ledger.moments.next()
-    fetched = desk.fetch(ids[:MOST], description=True)
+    read_seq = context.ledger.logical_clock.next()
+    fetched = context.fetch(ids[:MOST], description=True)
     candidates = [issue for issue in fetched.issues if _may_be(issue, case, book)]
     op, incident_id = op_of(postmortem_key(case.incident.id)), case.incident.id
 
     def choose(free: list[Issue]) -> Choice:
         return _choose(free, op)
 
-    reading = Reading(moment, desk.clock.now(), desk.date_of("jira"))
-    rules = storage_rules(desk)
-    choice = adoptions.adopt_postmortem(desk.ledger, rules, incident_id, candidates, choose, reading)
+    reading = Reading(read_seq, context.clock.now(), context.date_of("jira"))
+    rules = storage_rules(context)
+    choice = adoptions.adopt_postmortem(context.ledger, rules, incident_id, candidates, choose, reading)
     if choice.issue is None:
         if choice.unclear:
             keys = [*choice.unclear]

@@ -15,7 +15,7 @@ from syncd.config.templates.text_limits import slug_label
 from syncd.domain.incident import Incident
 from syncd.domain.operation import Kind, op_of, ticket_key
 from syncd.domain.ticket import Issue
-from syncd.engine.context import Desk
+from syncd.engine.context import EngineContext
 from syncd.engine.observe.masking import storage_rules
 from syncd.engine.rulebook import book_for
 from syncd.ledger.records import IncidentRecord
@@ -26,15 +26,15 @@ from syncd.policy.ticket.silence import left_in_peace
 A_SEARCH = 50
 
 
-def adopt_known(desk: Desk) -> set[str]:
+def adopt_known(context: EngineContext) -> set[str]:
     """Search once for each incident that may have a ticket already; return the incidents settled so.
 
     Raises `RemoteError` where Jira cannot be asked; nothing is made for these incidents until it was.
     """
-    return search_for(desk, unsearched(desk.ledger))
+    return search_for(context, unsearched(context.ledger))
 
 
-def search_for(desk: Desk, rows: Iterable[IncidentRecord]) -> set[str]:
+def search_for(context: EngineContext, rows: Iterable[IncidentRecord]) -> set[str]:
     """Search once for the tickets of these incidents, which have none; return the incidents settled so.
 
     Raises `RemoteError` where Jira cannot be asked.
@@ -42,40 +42,42 @@ def search_for(desk: Desk, rows: Iterable[IncidentRecord]) -> set[str]:
     by_project: dict[str, list[tuple[IncidentRecord, Rulebook]]] = {}
     for row in rows:
         incident = Incident.model_validate(row.snapshot)
-        book = book_for(desk, row)
+        book = book_for(context, row)
         if book is not None and not left_in_peace(incident, book):
             by_project.setdefault(book.project.key, []).append((row, book))
     settled: set[str] = set()
     for project, wanted in by_project.items():
         for start in range(0, len(wanted), A_SEARCH):
-            settled |= _search(desk, project, wanted[start : start + A_SEARCH])
+            settled |= _search(context, project, wanted[start : start + A_SEARCH])
     return settled
 
 
-def _search(desk: Desk, project: str, part: Iterable[tuple[IncidentRecord, Rulebook]]) -> set[str]:
+def _search(
+    context: EngineContext, project: str, part: Iterable[tuple[IncidentRecord, Rulebook]]
+) -> set[str]:
     books = {row.id: book for row, book in part}
     labels = ", ".join(f'"{slug_label(f"pd-{incident_id}")}"' for incident_id in books)
     ids: list[str] = []
     token: str | None = None
     while True:
-        page = desk.clients.jira.search(f'project = "{project}" AND labels in ({labels})', token=token)
+        page = context.services.jira.search(f'project = "{project}" AND labels in ({labels})', token=token)
         ids += [hit.id for hit in page.hits]
         token = page.next_token
         if token is None:
             break
     issues: list[Issue] = []
-    moment = desk.ledger.moments.next()
+    read_seq = context.ledger.logical_clock.next()
     for start in range(0, len(ids), 100):
-        issues += desk.fetch(ids[start : start + 100]).issues
+        issues += context.fetch(ids[start : start + 100]).issues
 
     def choose(incident_id: str, free: list[Issue]) -> Choice | None:
         return _choose(incident_id, books[incident_id], free)
 
-    reading = Reading(moment, desk.clock.now(), desk.date_of("jira"))
+    reading = Reading(read_seq, context.clock.now(), context.date_of("jira"))
     # where the ledger was restored, the index may lag behind what the lost one made
-    believed = not desk.patient
-    rules = storage_rules(desk)
-    choices = settle_searched(desk.ledger, rules, books, issues, choose, reading, believed=believed)
+    believed = not context.awaiting_search_index
+    rules = storage_rules(context)
+    choices = settle_searched(context.ledger, rules, books, issues, choose, reading, believed=believed)
     for incident_id, choice in choices.items():
         if choice.issue is not None:
             logger.info("{} is adopted as the ticket of {}", choice.issue.key, incident_id)
@@ -85,13 +87,13 @@ def _search(desk: Desk, project: str, part: Iterable[tuple[IncidentRecord, Ruleb
     return set(books)
 
 
-def adopt_own(desk: Desk, issues: Iterable[Issue], moment: int) -> list[str]:
+def adopt_own(context: EngineContext, issues: Iterable[Issue], read_seq: int) -> list[str]:
     """Take up tickets that this ledger made and does not know; return their incidents."""
-    reading = Reading(moment, desk.clock.now(), desk.date_of("jira"))
-    return [*adopt_lost(desk.ledger, storage_rules(desk), issues, reading)]
+    reading = Reading(read_seq, context.clock.now(), context.date_of("jira"))
+    return [*adopt_lost(context.ledger, storage_rules(context), issues, reading)]
 
 
-def _is_paper(issue: Issue) -> bool:
+def _is_postmortem_or_item(issue: Issue) -> bool:
     """Whether an issue is a postmortem or an action item, which bear the incident's label, too."""
     if issue.mark is not None and issue.mark.kind in (Kind.CREATE_POSTMORTEM, Kind.CREATE_ACTION_ITEM):
         return True
@@ -101,7 +103,7 @@ def _is_paper(issue: Issue) -> bool:
 def _choose(incident_id: str, book: Rulebook, free: list[Issue]) -> Choice | None:
     """Which of these issues is an incident's ticket; None: none of them may be."""
     label = slug_label(f"pd-{incident_id}")
-    candidates = [issue for issue in free if label in issue.labels and not _is_paper(issue)]
+    candidates = [issue for issue in free if label in issue.labels and not _is_postmortem_or_item(issue)]
     if not candidates:
         return None
     op = op_of(ticket_key(incident_id))

@@ -17,105 +17,107 @@ from syncd.domain.mapping.value_types import Mode
 from syncd.domain.operation import CommentOnActionItem, CommentOnPostmortem, Operation
 from syncd.domain.operation.keys import object_of_action_item, object_of_postmortem
 from syncd.domain.ticket import Comment, Issue
-from syncd.engine.context import Desk
+from syncd.engine.context import EngineContext
 from syncd.engine.observe.earlier_ledger.adopt_postmortem import adopt_postmortem
 from syncd.ledger.records import ActionItemRecord, DutyIssueRecord, IncidentRecord, PostmortemRecord
 from syncd.ledger.store.known import load_followers
 from syncd.ledger.store.rebuilding import Recalled, Written, note_sought, store_recalled
 from syncd.policy.case import Case, Rulebook, TicketState
 from syncd.policy.notify.duty_comments import OVERDUE_LABEL
-from syncd.policy.postmortem.facts_in_comments import POSTMORTEM, Statement, rebuilt, statements
+from syncd.policy.postmortem.facts_in_comments import POSTMORTEM, CommentFact, facts_in_comments, rebuilt
 
 
-def to_recall(
-    desk: Desk,
+def parts_to_rebuild(
+    context: EngineContext,
     row: IncidentRecord,
     postmortem: PostmortemRecord | None,
     items: Iterable[ActionItemRecord],
     book: Rulebook,
 ) -> frozenset[str]:
     """What has to be asked before the incident's duties are judged: "postmortem", "items"."""
-    if row.created_at >= desk.ledger.born:
+    if row.created_at >= context.ledger.born:
         return frozenset()
     wanted = set()
-    if _to_seek(desk, row, postmortem, book) or (postmortem is not None and _unasked(desk, postmortem)):
+    if _to_seek(context, row, postmortem, book) or (postmortem is not None and _unasked(context, postmortem)):
         wanted.add("postmortem")
-    if any(_unasked(desk, item) for item in items):
+    if any(_unasked(context, item) for item in items):
         wanted.add("items")
     return frozenset(wanted)
 
 
-def _to_seek(desk: Desk, row: IncidentRecord, postmortem: PostmortemRecord | None, book: Rulebook) -> bool:
+def _to_seek(
+    context: EngineContext, row: IncidentRecord, postmortem: PostmortemRecord | None, book: Rulebook
+) -> bool:
     enforced = book.mapping.postmortem.mode is Mode.ENFORCE
-    return postmortem is None and enforced and row.sought_for != desk.ledger.born
+    return postmortem is None and enforced and row.postmortem_searched_for != context.ledger.born
 
 
-def _unasked(desk: Desk, paper: DutyIssueRecord) -> bool:
-    born = desk.ledger.born
-    if paper.recalled_for == born or paper.out_of_sight_since is not None or not paper.snapshot:
+def _unasked(context: EngineContext, duty_issue: DutyIssueRecord) -> bool:
+    born = context.ledger.born
+    if duty_issue.rebuilt_for == born or duty_issue.out_of_sight_since is not None or not duty_issue.snapshot:
         return False
-    made = Issue.model_validate(paper.snapshot).created_at
+    made = Issue.model_validate(duty_issue.snapshot).created_at
     return made is None or made < born
 
 
-def seek_postmortem(desk: Desk, incident_id: str, book: Rulebook) -> None:
+def seek_postmortem(context: EngineContext, incident_id: str, book: Rulebook) -> None:
     """Adopt the postmortem that an earlier ledger made or a person wrote; raises `RemoteError`.
 
     After a restore the search is believed only when it cannot lag behind any more.
     """
-    known = load_followers(desk.ledger, incident_id)
+    known = load_followers(context.ledger, incident_id)
     if known is None:
         return
     row, ticket = known.incident, known.ticket
-    if row.created_at >= desk.ledger.born or not _to_seek(desk, row, known.postmortem, book):
+    if row.created_at >= context.ledger.born or not _to_seek(context, row, known.postmortem, book):
         return
     issue = Issue.model_validate(ticket.snapshot) if ticket is not None and ticket.snapshot else None
     state = TicketState(issue_id=ticket.issue_id, key=ticket.key, issue=issue) if ticket else None
     case = Case(incident=Incident.model_validate(row.snapshot), ticket=state)
-    if adopt_postmortem(desk, case, book) or not desk.patient:
-        note_sought(desk.ledger, incident_id, desk.ledger.born)
+    if adopt_postmortem(context, case, book) or not context.awaiting_search_index:
+        note_sought(context.ledger, incident_id, context.ledger.born)
 
 
-def recall(desk: Desk, incident_id: str, book: Rulebook, look: frozenset[str]) -> None:
+def rebuild_duties(context: EngineContext, incident_id: str, book: Rulebook, look: frozenset[str]) -> None:
     """Read our comments on the postmortem and the action items, and keep what they state.
 
     Raises `RemoteError`.
     """
-    known = load_followers(desk.ledger, incident_id)
-    if known is None or known.incident.created_at >= desk.ledger.born:
+    known = load_followers(context.ledger, incident_id)
+    if known is None or known.incident.created_at >= context.ledger.born:
         return
-    papers: list[DutyIssueRecord] = []
+    duty_issues: list[DutyIssueRecord] = []
     if "postmortem" in look and known.postmortem is not None:
-        papers.append(known.postmortem)
+        duty_issues.append(known.postmortem)
     if "items" in look:
-        papers += known.items
-    wanted = [paper for paper in papers if _unasked(desk, paper)]
-    ours = desk.clients.jira.myself().id if wanted else ""
-    for paper in wanted:
-        item = paper.issue_id if isinstance(paper, ActionItemRecord) else None
-        comments = desk.clients.jira.comments(paper.issue_id)
-        desk.health.succeeded("jira")
-        words = list(statements(comments, ours, incident_id, item or POSTMORTEM))
-        _keep(desk, incident_id, paper, words, book)
+        duty_issues += known.items
+    wanted = [duty_issue for duty_issue in duty_issues if _unasked(context, duty_issue)]
+    ours = context.services.jira.myself().id if wanted else ""
+    for duty_issue in wanted:
+        item = duty_issue.issue_id if isinstance(duty_issue, ActionItemRecord) else None
+        comments = context.services.jira.comments(duty_issue.issue_id)
+        context.health.succeeded("jira")
+        words = list(facts_in_comments(comments, ours, incident_id, item or POSTMORTEM))
+        _keep(context, incident_id, duty_issue, words, book)
 
 
 def _keep(
-    desk: Desk,
+    context: EngineContext,
     incident_id: str,
-    paper: DutyIssueRecord,
-    words: Iterable[Statement | Comment],
+    duty_issue: DutyIssueRecord,
+    words: Iterable[CommentFact | Comment],
     book: Rulebook,
 ) -> None:
     patterns, item = book.mapping.redact.patterns, None
-    if isinstance(paper, ActionItemRecord):
-        item = paper.issue_id
-    believed: list[Statement] = []
+    if isinstance(duty_issue, ActionItemRecord):
+        item = duty_issue.issue_id
+    believed: list[CommentFact] = []
     doubted: list[str] = []
     for statement in words:
         if isinstance(statement, Comment):
             # what it states is judged anew, as far as the services tell
             logger.warning(
-                "comment {} on {} states what nobody can vouch for: it is left", statement.id, paper.key
+                "comment {} on {} states what nobody can vouch for: it is left", statement.id, duty_issue.key
             )
             doubted.append(statement.id)
         else:
@@ -123,12 +125,12 @@ def _keep(
     duties, waivers = rebuilt(believed, incident_id, item)
     late = sorted(f"{duty.kind}/{duty.clock}" for duty in duties)
     store_recalled(
-        desk.ledger,
+        context.ledger,
         Recalled(
             incident_id=incident_id,
-            issue_id=paper.issue_id,
+            issue_id=duty_issue.issue_id,
             is_item=item is not None,
-            born=desk.ledger.born,
+            born=context.ledger.born,
             doubted=tuple(doubted),
             duties=tuple(duties),
             waivers=tuple(waivers),
@@ -139,11 +141,11 @@ def _keep(
                 for one in believed
             ),
         ),
-        desk.clock.now(),
+        context.clock.now(),
     )
 
 
-def _operation(one: Statement, incident_id: str, item: str | None) -> Operation:
+def _operation(one: CommentFact, incident_id: str, item: str | None) -> Operation:
     """The operation that wrote the comment, so that it is never written again."""
     model: type[CommentOnPostmortem] | type[CommentOnActionItem]
     model = CommentOnPostmortem if item is None else CommentOnActionItem

@@ -18,19 +18,19 @@ from loguru import logger
 
 from syncd.domain.operation import Kind
 from syncd.domain.ticket import Issue
-from syncd.engine.context import Desk
+from syncd.engine.context import EngineContext
 from syncd.ledger.store.rivals import first_and_projects, judge_rival, rivals
 
 OURSELVES = "syncd"
 PAGE = 100
 
 
-def watch(desk: Desk, issues: Iterable[Issue]) -> None:
+def watch(context: EngineContext, issues: Iterable[Issue]) -> None:
     """Look at issues that changed for tickets of another ledger; raises `RemoteError` where Jira fails."""
-    strangers = [issue for issue in issues if _made_beside_us(desk, issue)]
+    strangers = [issue for issue in issues if _made_beside_us(context, issue)]
     if not strangers:
         return
-    standing = rivals(desk.ledger, {issue.mark.incident for issue in strangers if issue.mark})
+    standing = rivals(context.ledger, {issue.mark.incident for issue in strangers if issue.mark})
     fresh: dict[str, Issue] = {}
     for issue in sorted(strangers, key=lambda issue: int(issue.id)):
         if issue.mark is None or issue.mark.incident not in standing.claimed:
@@ -40,30 +40,30 @@ def watch(desk: Desk, issues: Iterable[Issue]) -> None:
             fresh[issue.mark.instance] = issue
     for instance, issue in fresh.items():
         before = standing.known.get(instance, {})
-        first = _first_of(desk, instance, min(int(issue.id), int(before.get("first", issue.id))))
-        _judge(desk, instance, issue, first, standing.stopped)
+        first = _first_of(context, instance, min(int(issue.id), int(before.get("first", issue.id))))
+        _judge(context, instance, issue, first, standing.stopped)
 
 
-def _made_beside_us(desk: Desk, issue: Issue) -> bool:
+def _made_beside_us(context: EngineContext, issue: Issue) -> bool:
     mark = issue.mark
-    if mark is None or mark.instance == desk.ledger.instance or mark.kind != Kind.CREATE_TICKET:
+    if mark is None or mark.instance == context.ledger.instance or mark.kind != Kind.CREATE_TICKET:
         return False
-    return issue.created_at is not None and issue.created_at > desk.ledger.born
+    return issue.created_at is not None and issue.created_at > context.ledger.born
 
 
-def _first_of(desk: Desk, instance: str, first: int) -> int:
+def _first_of(context: EngineContext, instance: str, first: int) -> int:
     """The lowest id of an issue that the other ledger made, as far as the search shows it."""
-    ours, projects = first_and_projects(desk.ledger)
+    ours, projects = first_and_projects(context.ledger)
     if ours is None or not projects:
         return first
     names = ", ".join(f'"{project}"' for project in sorted(projects))
     token: str | None = None
-    while not desk.stop.is_set():
+    while not context.stop.is_set():
         jql = f'project in ({names}) AND labels = "syncd" ORDER BY created'
-        page = desk.clients.jira.search(jql, token=token)
+        page = context.services.jira.search(jql, token=token)
         earlier = [hit.id for hit in page.hits if int(hit.id) < min(ours, first)]
         for start in range(0, len(earlier), PAGE):
-            for issue in desk.clients.jira.probe(earlier[start : start + PAGE]).issues:
+            for issue in context.services.jira.probe(earlier[start : start + PAGE]).issues:
                 if issue.mark is not None and issue.mark.instance == instance:
                     first = min(first, int(issue.id))
         token = page.next_token
@@ -72,11 +72,11 @@ def _first_of(desk: Desk, instance: str, first: int) -> int:
     return first
 
 
-def _judge(desk: Desk, instance: str, issue: Issue, first: int, stopped: bool) -> None:
+def _judge(context: EngineContext, instance: str, issue: Issue, first: int, stopped: bool) -> None:
     words = f"another ledger ({instance}) makes tickets for the same incidents, such as {issue.key}"
     pause = None if stopped else (f"{words}, and it is older; one of the two has to end", OURSELVES)
-    now = desk.clock.now()
-    verdict = judge_rival(desk.ledger, instance, (issue.id, issue.key), first, pause, now)
+    now = context.clock.now()
+    verdict = judge_rival(context.ledger, instance, (issue.id, issue.key), first, pause, now)
     if verdict.younger and not stopped:
         logger.error("{}: it is older, so this one writes nothing any more", words)
     elif not verdict.younger and verdict.new:

@@ -19,17 +19,17 @@ _TRIGGERS = (
     "WHEN EXISTS (SELECT 1 FROM audit_event WHERE seq = NEW.seq) "
     "BEGIN SELECT RAISE(ABORT, 'audit_event is append-only'); END",
 )
-_OPEN = "op_class = 'state' AND state IN ('pending', 'in_flight', 'settling', 'parked', 'held')"
+_OPEN = "op_class = 'state' AND state IN ('pending', 'in_flight', 'unknown', 'parked', 'held')"
 
 
 def _queues() -> None:
     op.create_table(
-        "look_again",
+        "change_notice",
         sa.Column("id", sa.Integer, primary_key=True),
         sa.Column("incident_id", sa.String, nullable=False, index=True),
         sa.Column("at", sa.DateTime, nullable=False),
         sa.Column("why", sa.String, nullable=False),
-        sa.Column("moment", sa.Integer, nullable=False),
+        sa.Column("read_seq", sa.Integer, nullable=False),
         sa.Column("notes", sa.Boolean, nullable=False),
         sa.Column("ticket", sa.Boolean, nullable=False),
     )
@@ -62,26 +62,26 @@ def _incidents() -> None:
         sa.Column("resolved_at", sa.DateTime, index=True),
         sa.Column("first_seen_at", sa.DateTime, nullable=False),
         sa.Column("snapshot", sa.JSON, nullable=False),
-        sa.Column("moment", sa.Integer, nullable=False),
+        sa.Column("read_seq", sa.Integer, nullable=False),
         sa.Column("notes", sa.JSON),
-        sa.Column("notes_moment", sa.Integer, nullable=False),
+        sa.Column("notes_read_seq", sa.Integer, nullable=False),
         sa.Column("notes_wanted", sa.Boolean, nullable=False),
-        sa.Column("written_moment", sa.Integer, nullable=False),
+        sa.Column("written_seq", sa.Integer, nullable=False),
         sa.Column("searched", sa.Boolean, nullable=False),
         sa.Column("finished", sa.Boolean, nullable=False, index=True),
-        sa.Column("silence", sa.String),
-        sa.Column("would", sa.JSON, nullable=False),
+        sa.Column("noise_rule", sa.String),
+        sa.Column("dry_run_notes", sa.JSON, nullable=False),
         sa.Column("merged_into", sa.String, index=True),
         sa.Column("restricted", sa.Boolean, nullable=False),
         sa.Column("restricted_since", sa.DateTime),
-        sa.Column("rest", sa.JSON),
+        sa.Column("settled_fingerprint", sa.JSON),
         sa.Column("log", sa.JSON),
-        sa.Column("log_moment", sa.Integer, nullable=False),
-        sa.Column("news_moment", sa.Integer, nullable=False),
-        sa.Column("spells", sa.JSON, nullable=False),
+        sa.Column("log_read_seq", sa.Integer, nullable=False),
+        sa.Column("changed_seq", sa.Integer, nullable=False),
+        sa.Column("severity_periods", sa.JSON, nullable=False),
         sa.Column("due_at", sa.DateTime, index=True),
-        sa.Column("beside", sa.JSON, nullable=False),
-        sa.Column("sought_for", sa.DateTime),
+        sa.Column("non_items", sa.JSON, nullable=False),
+        sa.Column("postmortem_searched_for", sa.DateTime),
     )
     op.create_table(
         "ticket",
@@ -94,8 +94,8 @@ def _incidents() -> None:
         sa.Column("placed_status", sa.String),
         sa.Column("refused", sa.JSON, nullable=False),
         sa.Column("snapshot", sa.JSON),
-        sa.Column("moment", sa.Integer, nullable=False),
-        sa.Column("written_moment", sa.Integer, nullable=False),
+        sa.Column("read_seq", sa.Integer, nullable=False),
+        sa.Column("written_seq", sa.Integer, nullable=False),
         sa.Column("out_of_sight_since", sa.DateTime),
         sa.Column("closed", sa.JSON),
         sa.Column("created_at", sa.DateTime, nullable=False),
@@ -112,7 +112,7 @@ def _incidents() -> None:
     )
 
 
-def _papers() -> None:
+def _postmortems_and_items() -> None:
     op.create_table(
         "postmortem",
         sa.Column("incident_id", sa.String, sa.ForeignKey("incident.id"), primary_key=True),
@@ -122,15 +122,15 @@ def _papers() -> None:
         sa.Column("origin", sa.String, nullable=False),
         sa.Column("agreed", sa.JSON, nullable=False),
         sa.Column("snapshot", sa.JSON),
-        sa.Column("moment", sa.Integer, nullable=False),
-        sa.Column("written_moment", sa.Integer, nullable=False),
+        sa.Column("read_seq", sa.Integer, nullable=False),
+        sa.Column("written_seq", sa.Integer, nullable=False),
         sa.Column("changes", sa.JSON, nullable=False),
         sa.Column("changes_until", sa.DateTime),
         sa.Column("follow_ups", sa.JSON, nullable=False),
         sa.Column("follow_ups_since", sa.DateTime),
         sa.Column("out_of_sight_since", sa.DateTime),
         sa.Column("created_at", sa.DateTime, nullable=False),
-        sa.Column("recalled_for", sa.DateTime),
+        sa.Column("rebuilt_for", sa.DateTime),
     )
     op.create_table(
         "action_item",
@@ -141,14 +141,14 @@ def _papers() -> None:
         sa.Column("source", sa.String, nullable=False),
         sa.Column("facts", sa.JSON, nullable=False),
         sa.Column("snapshot", sa.JSON),
-        sa.Column("moment", sa.Integer, nullable=False),
-        sa.Column("written_moment", sa.Integer, nullable=False),
+        sa.Column("read_seq", sa.Integer, nullable=False),
+        sa.Column("written_seq", sa.Integer, nullable=False),
         sa.Column("changes", sa.JSON, nullable=False),
         sa.Column("changes_until", sa.DateTime),
         sa.Column("ended_at", sa.DateTime),
         sa.Column("out_of_sight_since", sa.DateTime),
         sa.Column("first_seen_at", sa.DateTime, nullable=False),
-        sa.Column("recalled_for", sa.DateTime),
+        sa.Column("rebuilt_for", sa.DateTime),
     )
 
 
@@ -165,7 +165,7 @@ def _duties() -> None:
         sa.Column("due_at", sa.DateTime, nullable=False, index=True),
         sa.Column("was_due_at", sa.DateTime),
         sa.Column("reason", sa.String, nullable=False),
-        sa.Column("way_out", sa.String, nullable=False),
+        sa.Column("remedy", sa.String, nullable=False),
         sa.Column("rule", sa.String, nullable=False),
         sa.Column("met_at", sa.DateTime),
         sa.Column("met_by", sa.String),
@@ -245,7 +245,7 @@ def _outbox() -> None:
 
 def _knowledge() -> None:
     op.create_table(
-        "cursor",
+        "key_value",
         sa.Column("name", sa.String, primary_key=True),
         sa.Column("value", sa.JSON, nullable=False),
     )
@@ -291,7 +291,7 @@ def upgrade() -> None:
     """Make the first shape."""
     _queues()
     _incidents()
-    _papers()
+    _postmortems_and_items()
     _duties()
     _outbox()
     _knowledge()
