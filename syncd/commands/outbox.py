@@ -18,7 +18,7 @@ def command(ctx: click.Context, as_json: bool) -> None:
     if ctx.invoked_subcommand is not None:
         return
     from syncd.commands.shared.setup import ledger_for_reading
-    from syncd.ledger.views.outbox import outbox_data
+    from syncd.ledger.views.status import outbox_data
 
     with ledger_for_reading() as db:
         data = outbox_data(db)

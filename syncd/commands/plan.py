@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @click.pass_context
 def command(ctx: click.Context, as_json: bool) -> None:
     """Observe and decide on a copy, and list the operations; 69 or 77 where a service cannot be read."""
-    from syncd.ledger.views.brakes import first_load_data
+    from syncd.ledger.views.daemon_state import first_load_data
 
     setup = Setup.load(ctx)
     setup.start_log(quiet=True)
@@ -63,7 +63,7 @@ def _plan(context: EngineContext) -> list[dict[str, Any]]:
     from syncd.commands.shared import exit_codes
     from syncd.domain.operation import OperationState
     from syncd.engine.loop import ControlLoop, once
-    from syncd.ledger.views import outbox
+    from syncd.ledger.views import status
 
     result = once(ControlLoop(context))
     if not result.good or context.health.down():
@@ -71,7 +71,7 @@ def _plan(context: EngineContext) -> list[dict[str, Any]]:
     states = [OperationState.PENDING, OperationState.UNKNOWN, OperationState.HELD]
     return [
         {"incident": row.incident_id, "kind": row.kind, "target": row.target, "reason": row.reason}
-        for row in outbox.listing(context.ledger, states)
+        for row in status.listing(context.ledger, states)
     ]
 
 

@@ -19,7 +19,7 @@ def command(copy: Path | None, yes: bool) -> None:
     from syncd.ledger.database.backup import backups
     from syncd.ledger.database.connection import ledger_file
     from syncd.ledger.restore import restore
-    from syncd.ledger.store.outbox import GivenUp
+    from syncd.ledger.store.operation_states import GivenUp
 
     settings, clock = load_settings(), command_clock()
     found = backups(settings.state_dir / "backups")

@@ -57,12 +57,12 @@ def _once(setup: Setup, context: EngineContext) -> int:
     from syncd.engine.jobs.resync import state_in_words
     from syncd.engine.loop import WORKERS, ControlLoop, once
     from syncd.ledger.database.connection import one_view
-    from syncd.ledger.views import outbox
+    from syncd.ledger.views import status
 
     with bar_on_terminal(setup, context.progress):
         result = once(ControlLoop(context), parallel=WORKERS)
     with one_view(context.ledger) as view:
-        counts, brakes = outbox.counts(view), state_in_words(view)
+        counts, brakes = status.counts(view), state_in_words(view)
     down = context.health.down()
     if down or not result.good:
         return exit_codes.say_down(down)

@@ -24,10 +24,11 @@ if TYPE_CHECKING:
 def command(ctx: click.Context, incident: str, as_json: bool, restricted: bool) -> None:
     """ID is an incident's id, its number or its ticket's key."""
     from syncd.ledger.database.connection import one_view
-    from syncd.ledger.views.show import find_incident, show_data
+    from syncd.ledger.store.lookups import incident_named
+    from syncd.ledger.views.show import show_data
 
     with ledger_for_reading() as db, one_view(db) as view:
-        record = find_incident(view, incident)
+        record = incident_named(view, incident)
         data = show_data(view, record, command_clock().now()) if record else None
     if data is None:
         click.echo(f"{incident} is no incident, number or ticket key in this ledger", err=True)

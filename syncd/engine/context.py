@@ -23,7 +23,7 @@ from syncd.engine.runtime.progress import Progress
 from syncd.engine.runtime.read_lag import BULK, ReadLags
 from syncd.engine.runtime.service_health import Health
 from syncd.ledger.open import Ledger
-from syncd.ledger.store.outbox import GivenUp
+from syncd.ledger.store.operation_states import GivenUp
 from syncd.policy.case import Rulebook
 from syncd.policy.postmortem.fulfilment import review_field_of
 from syncd.remote.http.counts import Counts

@@ -35,12 +35,12 @@ from syncd.engine.reconcile import Later, Reconciler
 from syncd.engine.work_queue import WorkQueue
 from syncd.ledger.errors import LedgerUnwritable
 from syncd.ledger.records import IncidentRecord, OperationRecord
-from syncd.ledger.store import work
+from syncd.ledger.store import change_queue
 from syncd.ledger.store.change_queue import incidents_with_notices
 from syncd.ledger.store.key_values import set_value
-from syncd.ledger.store.known import open_operations
+from syncd.ledger.store.lookups import open_operations
 from syncd.ledger.store.restored import hold_left
-from syncd.ledger.views.schedule import due_incidents
+from syncd.ledger.views.daemon_state import due_incidents
 from syncd.remote.errors import Cause, RemoteError
 
 SERVICES = frozenset({"pagerduty", "jira"})
@@ -103,7 +103,7 @@ class ControlLoop:
         """At the start: what an earlier run left in flight is looked up; what is open is taken up."""
         context = self.context
         requests.requeue_jobs(context.ledger)
-        orphans = work.recover(
+        orphans = change_queue.recover(
             context.ledger, context.ledger.run_name, context.clock.now(), context.gave_up()
         )
         if orphans:
@@ -124,7 +124,7 @@ class ControlLoop:
 
     def take_up(self) -> None:
         """Have everything decided on that rules may concern: what is open, held or unfinished."""
-        self.work_queue.submit(work.to_take_up(self.context.ledger))
+        self.work_queue.submit(change_queue.to_take_up(self.context.ledger))
 
     def make_first_contact(self) -> None:
         """Ask both services who they are; see `syncd.engine.observe.first_contact`."""
@@ -252,7 +252,7 @@ class ControlLoop:
         """The slow lane, every 15 minutes."""
         if self.contacted >= SERVICES:
             self._side("slow lane", self.slow_lane.run)
-        self.work_queue.submit(work.in_need(self.context.ledger))
+        self.work_queue.submit(change_queue.in_need(self.context.ledger))
 
     def rules_changed(self) -> None:
         """Other services may be ours now: what was read and passed over is read again."""

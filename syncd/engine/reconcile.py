@@ -34,7 +34,8 @@ from syncd.engine.runtime.brakes import settled_fingerprint
 from syncd.ledger.records import IncidentRecord, OperationRecord, TicketRecord
 from syncd.ledger.store.change_queue import ChangeNotice
 from syncd.ledger.store.decisions import drop_notices
-from syncd.ledger.store.known import (
+from syncd.ledger.store.leaving import Basis, ready
+from syncd.ledger.store.lookups import (
     Known,
     find_incident,
     find_ticket,
@@ -42,7 +43,6 @@ from syncd.ledger.store.known import (
     incidents_waiting_for,
     open_operations,
 )
-from syncd.ledger.store.leaving import Basis, ready
 from syncd.ledger.store.pages import store_incident, store_ticket
 from syncd.ledger.store.snapshots import LONGEST_LAG, is_restricted
 from syncd.policy.case import Rulebook

@@ -14,7 +14,7 @@ from syncd.domain.base import Reference
 from syncd.domain.incident import Incident
 from syncd.engine.context import EngineContext
 from syncd.ledger.records import IncidentRecord
-from syncd.ledger.store.what_to_read import ticket_project
+from syncd.ledger.store.lookups import ticket_project
 from syncd.policy.case import Rulebook
 from syncd.policy.restricted import ASPECT, level_of
 

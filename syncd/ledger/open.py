@@ -17,9 +17,8 @@ from sqlalchemy import bindparam, select
 from sqlalchemy.dialects.sqlite import insert
 from sqlmodel import Session, col
 
-from syncd.ledger.database.connection import Database, Transactions, ledger_file
+from syncd.ledger.database.connection import Database, LogicalClock, Transactions, ledger_file
 from syncd.ledger.database.lock import LedgerLock
-from syncd.ledger.database.logical_clock import LogicalClock
 from syncd.ledger.database.migrate import check_revision, migrate
 from syncd.ledger.database.triggers import check_triggers
 from syncd.ledger.errors import LedgerMissing, LedgerNotOurs

@@ -23,10 +23,10 @@ from syncd.ledger.database.backup import check_copy, settle_file, sync_folder
 from syncd.ledger.database.lock import LedgerLock
 from syncd.ledger.database.migrate import backup_file
 from syncd.ledger.open import Ledger, open_for_work, set_meta
-from syncd.ledger.store import audit, outbox
+from syncd.ledger.store import audit, operation_states, outbox
 from syncd.ledger.store.change_queue import notice_changes_in
 from syncd.ledger.store.key_values import set_cursor_in
-from syncd.ledger.store.outbox import GivenUp
+from syncd.ledger.store.operation_states import GivenUp
 from syncd.ledger.store.restored import KEY, UNSENT, WHY
 from syncd.ledger.store.snapshots import still_open_in, unfinished_in
 from syncd.ledger.store.tables import AuditEventRow, IncidentRow, RequestRow, TicketRow
@@ -137,12 +137,14 @@ def _empty_outbox(session: Session, now: datetime) -> tuple[tuple[str, ...], int
     unsent, forgotten = [], 0
     for row in outbox.listing(session):
         if row.target in UNSENT:
-            outbox.finish(session, row, OperationState.DROPPED, now, why=WHY)
+            operation_states.finish(session, row, OperationState.DROPPED, now, why=WHY)
             unsent.append(f"{row.kind}: {row.reason} (decided {row.decided_at:%Y-%m-%d %H:%M} UTC)")
         elif row.state in (OperationState.IN_FLIGHT, OperationState.UNKNOWN):
             continue
         elif row.op_class == OperationClass.STATE:
-            outbox.finish(session, row, OperationState.SUPERSEDED, now, why="the ledger was restored")
+            operation_states.finish(
+                session, row, OperationState.SUPERSEDED, now, why="the ledger was restored"
+            )
         else:
             # its key must be free, so that it can be decided again
             said = {"kind": row.kind, "op": row.op}

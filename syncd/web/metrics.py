@@ -18,7 +18,7 @@ from syncd import __version__
 from syncd.engine.runtime.read_lag import BULK, INDEX
 from syncd.engine.runtime.watchdog import Watchdog
 from syncd.engine.status import SIDES, DaemonStatus
-from syncd.ledger.views.metrics import measures
+from syncd.ledger.views.daemon_state import measures
 from syncd.web.source import Source
 
 TICKET_BUCKETS = (15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 21600.0)

@@ -14,7 +14,7 @@ from threading import Lock
 from loguru import logger
 
 from syncd.engine.context import EngineContext
-from syncd.ledger.store import webhooks
+from syncd.ledger.store import change_queue
 from syncd.web.events import IncidentEvent, jira_event, pagerduty_event
 
 REMEMBERED = 10_000
@@ -44,7 +44,7 @@ class Receiver:
         if concerns_us:
             now, read_seq = context.clock.now(), context.ledger.logical_clock.next()
             why = f"PagerDuty sent {event.kind}"
-            webhooks.note_incident_event(
+            change_queue.note_incident_event(
                 context.ledger, event.incident, now, read_seq, why, notes=event.notes
             )
             self._hand_out([event.incident])
@@ -53,7 +53,7 @@ class Receiver:
 
     def _concerns_us(self, event: IncidentEvent) -> bool:
         """Whether the incident is known, or stands on a service of a mapping."""
-        if webhooks.team_of_incident(self._context.ledger, event.incident) is not None:
+        if change_queue.team_of_incident(self._context.ledger, event.incident) is not None:
             return True
         return self._context.team_of(event.service_id, event.service_name) is not None
 
@@ -65,9 +65,9 @@ class Receiver:
         if self._came_before("jira", delivery):
             return "known"
         context = self._context
-        ticket = webhooks.ticket_of_issue(context.ledger, event.issue)
+        ticket = change_queue.ticket_of_issue(context.ledger, event.issue)
         if ticket is not None:
-            webhooks.note_ticket_event(
+            change_queue.note_ticket_event(
                 context.ledger,
                 ticket,
                 context.clock.now(),

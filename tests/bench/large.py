@@ -24,7 +24,7 @@ from syncd.config.mapping.load import load_mappings
 from syncd.config.shipped import shipped
 from syncd.config.templates.templates import Templates
 from syncd.ledger.open import Ledger, open_for_work
-from syncd.ledger.views.schedule import due_incidents
+from syncd.ledger.views.daemon_state import due_incidents
 
 NOW = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
 INCIDENTS, ITEMS = 100_000, 20_000

@@ -8,9 +8,10 @@ from typing import Any
 from rig import Rig, mapping
 
 from engine.test_lifecycle import incident_of, issue_of, nothing_more_is_written, status
+from syncd.ledger.store.lookups import incident_named
 from syncd.ledger.store.tables import AuditEventRow
 from syncd.ledger.views.audit_trail import verify
-from syncd.ledger.views.show import find_incident, show_data
+from syncd.ledger.views.show import show_data
 from syncd.ledger.views.status import status_data
 
 ROBOT = "Ines Carvalho"
@@ -111,7 +112,7 @@ def test_a_conflict_is_shown_and_stands_in_the_audit_trail(house: Rig) -> None:
         house.world.jira.edit("OPS-1", ROBOT, summary="Latency")
         house.settle(2)
     (one,) = status_data(house.ledger)["conflicts"]
-    incident = find_incident(house.ledger, made.id)
+    incident = incident_named(house.ledger, made.id)
     assert incident is not None
     shown = show_data(house.ledger, incident, house.clock.now())
     assert verify(house.ledger) is None

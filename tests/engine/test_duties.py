@@ -10,8 +10,9 @@ from rig import Rig, mapping
 
 from syncd.domain.duty import Duty, DutyKind
 from syncd.ledger.store.duties import duties_of, waivers_of
+from syncd.ledger.store.lookups import incident_named
 from syncd.ledger.store.tables import IncidentRow, PostmortemRow
-from syncd.ledger.views.show import find_incident, show_data
+from syncd.ledger.views.show import show_data
 from syncd.ledger.views.status import status_data
 from syncd.policy.postmortem.judge import GRACE
 from syncd.sandbox.cast import BOT_EMAIL
@@ -190,7 +191,7 @@ def test_a_postmortem_that_is_gone_is_asked_for_no_more_and_not_judged(make_rig:
     asked = len(house.world.journal.lines())
     look(house, incident)
     assert len(house.world.journal.lines()) == asked
-    record = find_incident(house.ledger, incident)
+    record = incident_named(house.ledger, incident)
     assert record is not None
     shown = show_data(house.ledger, record, house.clock.now())["postmortem"]
     assert any("out of our sight" in line for line in shown["scheduled"]["explained"])
@@ -211,7 +212,7 @@ def test_no_breach_is_judged_while_our_clock_is_off(make_rig: Any) -> None:
 
 def test_show_and_status_say_how_it_stands(make_rig: Any) -> None:
     house, incident, postmortem = resolved(make_rig)
-    record = find_incident(house.ledger, incident)
+    record = incident_named(house.ledger, incident)
     assert record is not None
     shown = show_data(house.ledger, record, house.clock.now())["postmortem"]
     (listed,) = status_data(house.ledger)["incidents"]

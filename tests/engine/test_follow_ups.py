@@ -14,7 +14,7 @@ from sqlmodel import col, select
 from syncd.engine.notify.duty_line import line_of, section_of
 from syncd.ledger.store.duties import duties_of
 from syncd.ledger.store.tables import ActionItemRow, AuditEventRow, IncidentRow, PostmortemRow
-from syncd.ledger.views.paperwork import paperwork_of
+from syncd.ledger.views.postmortems import paperwork_of
 from syncd.sandbox.jira.model import Issue
 
 HOUR = 3600.0

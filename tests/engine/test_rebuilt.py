@@ -15,10 +15,11 @@ from engine.test_restore import back_up_rig, doubled, restore_rig, said
 from syncd.domain.duty import Duty, Waiver
 from syncd.engine.jobs import requests
 from syncd.ledger.store.duties import duties_of, waivers_of
+from syncd.ledger.store.lookups import incident_named
 from syncd.ledger.store.restored import WHY
 from syncd.ledger.store.tables import AuditEventRow, PostmortemRow
 from syncd.ledger.views.evidence import evidence_of
-from syncd.ledger.views.show import find_incident, show_data
+from syncd.ledger.views.show import show_data
 from syncd.report.weekly.report import make
 from syncd.report.weekly.week import latest_due
 from syncd.report.weekly.words import report_context
@@ -143,7 +144,7 @@ def test_a_deleted_ledger_is_rebuilt_kept_late_and_waived_duties_stand_as_before
     assert "3 tickets, 3 postmortems, 3 action items, 1 breach, 1 waiver" in report(house)
     (event,) = events(house, "waiver.rebuilt")
     assert "priya" not in json.dumps(event)
-    records = {one: find_incident(house.ledger, one) for one in (late, waived)}
+    records = {one: incident_named(house.ledger, one) for one in (late, waived)}
     shown = {one: show_data(house.ledger, row, house.clock.now()) for one, row in records.items() if row}
     proof = {one: evidence_of(house.ledger, row) for one, row in records.items() if row}
     lines = [" ".join(one["postmortem"]["scheduled"]["explained"]) for one in shown.values()]

@@ -24,7 +24,7 @@ from syncd.ledger.store import holds, outbox
 from syncd.ledger.store.restored import WHY
 from syncd.ledger.store.tables import TicketRow
 from syncd.ledger.views.audit_trail import verify
-from syncd.ledger.views.history import history
+from syncd.ledger.views.show import history
 from syncd.sandbox import dump
 
 

@@ -12,8 +12,9 @@ from sqlmodel import col, select
 from engine.test_lifecycle import incident_of, issue_of, nothing_more_is_written, status
 from syncd.config.templates.templates import Templates
 from syncd.daemon import TicketRenderer
+from syncd.ledger.store.lookups import incident_named
 from syncd.ledger.store.tables import AuditEventRow, IncidentRow, WaiverRow
-from syncd.ledger.views.show import find_incident, show_data
+from syncd.ledger.views.show import show_data
 from syncd.ledger.views.status import status_data
 from syncd.sandbox import faults
 from syncd.sandbox.jira.model import Project, SecurityLevel
@@ -474,7 +475,7 @@ def test_what_commands_read_shows_the_stub_s_title(careful: Any) -> None:
     made = rig.world.pagerduty.trigger("Alipay Integration", f"[SEV1] PII {CANARY}")
     rig.settle(3)
     (one,) = status_data(rig.ledger)["incidents"]
-    incident = find_incident(rig.ledger, made.id)
+    incident = incident_named(rig.ledger, made.id)
     assert incident is not None
     shown = show_data(rig.ledger, incident, rig.clock.now())
     assert (one["title"], one["restricted"]) == (f"Security incident #{made.number}", True)

@@ -24,8 +24,8 @@ from engine.mail_rig import (
 from engine.test_pause import pause, resume
 from syncd.domain.mapping.mapping import Mapping
 from syncd.ledger.store import audit
-from syncd.ledger.store.report_runs import report_run
 from syncd.ledger.store.tables import AuditEventRow, ReportRunRow
+from syncd.ledger.store.weekly_reports import report_run
 from syncd.report.weekly.week import Week, latest_due
 from syncd.sandbox import faults
 from syncd.sandbox.mail import Letter

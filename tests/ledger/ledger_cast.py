@@ -12,24 +12,11 @@ from sqlmodel import Session, col, select
 
 from syncd.domain.base import JsonValue, Reference
 from syncd.domain.incident import Incident, IncidentStatus
-from syncd.domain.operation import (
-    CreateTicket,
-    EditTicket,
-    MirrorNote,
-    MoveTicket,
-    Operation,
-    OperationState,
-)
-from syncd.domain.operation.keys import (
-    copy_of_note_key,
-    fields_key,
-    object_of_ticket,
-    status_key,
-    ticket_key,
-)
+from syncd.domain.operation import CreateTicket, EditTicket, MirrorNote, MoveTicket, Operation, OperationState
+from syncd.domain.operation.keys import copy_of_note_key, fields_key, object_of_ticket, status_key, ticket_key
 from syncd.domain.ticket import Issue, Status
 from syncd.ledger.store import operation_states, outbox
-from syncd.ledger.store.outbox import GivenUp
+from syncd.ledger.store.operation_states import GivenUp
 from syncd.ledger.store.tables import OperationRow, TicketRow
 
 NOW = datetime(2026, 11, 22, 9, 0, 0, 123456, tzinfo=UTC)

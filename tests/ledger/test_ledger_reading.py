@@ -12,10 +12,10 @@ from syncd.domain.operation import OperationState, ticket_key
 from syncd.ledger.open import Ledger
 from syncd.ledger.store import audit, outbox
 from syncd.ledger.store.key_values import set_cursor_in
+from syncd.ledger.store.lookups import incident_named
 from syncd.ledger.store.snapshots import save_incident
-from syncd.ledger.views.outbox import outbox_data
-from syncd.ledger.views.show import find_incident, show_data
-from syncd.ledger.views.status import status_data
+from syncd.ledger.views.show import show_data
+from syncd.ledger.views.status import outbox_data, status_data
 
 
 @pytest.fixture
@@ -57,18 +57,18 @@ def test_a_resolved_incident_is_listed_while_something_is_still_to_be_sent(lived
 
 @pytest.mark.parametrize("wanted", ["P1", "17", "#17", "OPS-5", "ops-5"])
 def test_an_incident_is_found_by_its_id_its_number_and_its_ticket(lived: Ledger, wanted: str) -> None:
-    found = find_incident(lived, wanted)
+    found = incident_named(lived, wanted)
     assert found is not None
     assert found.id == "P1"
 
 
 @pytest.mark.parametrize("wanted", ["", "#", "P9", "99", "²", "9" * 40, "OPS-6", "10005"])
 def test_what_names_no_incident_finds_none(lived: Ledger, wanted: str) -> None:
-    assert find_incident(lived, wanted) is None
+    assert incident_named(lived, wanted) is None
 
 
 def test_show_tells_everything_done_with_its_reasons(lived: Ledger) -> None:
-    incident = find_incident(lived, "P1")
+    incident = incident_named(lived, "P1")
     assert incident is not None
     told = show_data(lived, incident, NOW)
     assert {"incident", "ticket", "postmortem", "action_items", "operations", "events"} <= set(told)

@@ -34,7 +34,7 @@ from syncd.ledger.database.connection import Database
 from syncd.ledger.database.migrate import migrate
 from syncd.ledger.open import Ledger, open_for_work
 from syncd.ledger.store.requests import ask
-from syncd.ledger.views import outbox
+from syncd.ledger.views import status
 from syncd.remote.http.deadline import Flight
 from syncd.remote.jira.client import jira_client
 from syncd.remote.pagerduty.client import pagerduty_client
@@ -453,7 +453,7 @@ class Simulation:
     def _busy(self) -> bool:
         """Whether anything still waits to leave, to be settled or to be looked at."""
         assert self.ledger
-        return bool(outbox.listing(self.ledger) or awaiting(self.ledger))
+        return bool(status.listing(self.ledger) or awaiting(self.ledger))
 
     def _retry_parked(self) -> None:
         assert self.ledger

@@ -25,7 +25,7 @@ from loguru import logger
 from syncd.engine.context import EngineContext
 from syncd.engine.loop import ControlLoop
 from syncd.engine.observe.slow_poll import EVERY_SECONDS
-from syncd.ledger.views import audit_trail, outbox
+from syncd.ledger.views import audit_trail, status
 
 CYCLE = 30.0
 INCIDENT_EVERY, ACKNOWLEDGED, NOTED, RESOLVED = 600.0, 120.0, 300.0, 900.0
@@ -138,7 +138,7 @@ def _wrong(sandbox: Sandbox, context: EngineContext, people: People, warm: Size,
     missing = people.begun - sum(1 for incident in marks if incident)
     if doubled or missing:
         found.append(f"{doubled} incidents with two tickets, {missing} without")
-    counts, broken = outbox.counts(context.ledger), audit_trail.verify(context.ledger)
+    counts, broken = status.counts(context.ledger), audit_trail.verify(context.ledger)
     if counts["parked"]:
         found.append(f"{counts['parked']} operations are parked")
     if broken:

@@ -9,7 +9,7 @@ from syncd.commands.demo.lines import Line
 from syncd.domain.operation import OperationState
 from syncd.engine.context import EngineContext
 from syncd.ledger.store import requests
-from syncd.ledger.views import outbox
+from syncd.ledger.views import status
 
 LOOKS_AFTER = 300.0
 """Seconds of the story's clock for which an operation stands parked before the operator retries it."""
@@ -31,7 +31,7 @@ class Operator:
     def news(self) -> Iterator[Line]:
         """What the operator does now."""
         context, now = self._context, self._context.clock.boottime()
-        for operation in outbox.listing(context.ledger, [OperationState.PARKED]):
+        for operation in status.listing(context.ledger, [OperationState.PARKED]):
             number = operation.id
             since = self._seen.setdefault(number, now)
             if now - since < LOOKS_AFTER or number in self._retried:

@@ -28,7 +28,7 @@ from syncd.engine.context import EngineContext
 from syncd.engine.loop import WORKERS, ControlLoop
 from syncd.engine.observe.slow_poll import EVERY_SECONDS
 from syncd.ledger.open import open_for_work
-from syncd.ledger.views.schedule import next_due
+from syncd.ledger.views.daemon_state import next_due
 from syncd.sandbox.cast import BOT_EMAIL, JIRA_KEY, PAGERDUTY_KEY, START, default_world
 from syncd.sandbox.clock import SandboxClock
 from syncd.sandbox.server import SandboxServer

@@ -10,7 +10,7 @@ import click
 from syncd.config.problems import ConfigError
 from syncd.engine.jira_knowledge.resolve_names import MappingMismatch
 from syncd.engine.runtime.service_health import ServiceHealth
-from syncd.ledger.database.failures import unusable
+from syncd.ledger.database.connection import unusable
 from syncd.ledger.errors import LedgerBusy, LedgerError
 from syncd.remote.errors import Cause, RemoteError
 

@@ -4,14 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from syncd.domain.operation.base import (
-    IsoTime,
-    IsoTimeOrBlank,
-    Kind,
-    OperationBase,
-    OperationClass,
-    Target,
-)
+from syncd.domain.operation.base import IsoTime, IsoTimeOrBlank, Kind, OperationBase, OperationClass, Target
 
 
 class CommentOnTicket(OperationBase):

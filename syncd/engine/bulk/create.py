@@ -30,7 +30,7 @@ from syncd.engine.observe.masking import storage_rules
 from syncd.engine.work_queue import WorkQueue
 from syncd.ledger.records import IncidentRecord, OperationRecord
 from syncd.ledger.store import leaving
-from syncd.ledger.store.confirming_batches import ReadBack, confirm_batch
+from syncd.ledger.store.confirming import ReadBack, confirm_batch
 from syncd.ledger.store.leaving import (
     Leaving,
     creates_to_render,

@@ -14,11 +14,7 @@ from syncd.engine.act.executor import Executor
 from syncd.engine.act.jira_write.workflow_graph import ways_from
 from syncd.engine.context import EngineContext
 from syncd.ledger.records import OperationRecord, TicketRecord
-from syncd.ledger.store.jira_memory import (
-    forget_status_at_birth,
-    status_at_birth,
-    store_status_at_birth,
-)
+from syncd.ledger.store.key_values import forget_status_at_birth, status_at_birth, store_status_at_birth
 from syncd.ledger.store.loading import read
 from syncd.policy.case import Case, Rulebook
 from syncd.policy.ticket.silence import is_before_enforcement

@@ -14,9 +14,9 @@ from syncd.engine.observe.accounts import person_key
 from syncd.engine.observe.earlier_ledger.rebuild_duties import parts_to_rebuild
 from syncd.ledger.records import IncidentRecord, OperationRecord
 from syncd.ledger.store.cases import CaseFacts, Wanted, load_case
-from syncd.ledger.store.incident_log import known_state_changes
-from syncd.ledger.store.known import Known, addresses_of
 from syncd.ledger.store.loaded_rules import values_before
+from syncd.ledger.store.lookups import Known, addresses_of
+from syncd.ledger.store.membership import known_state_changes
 from syncd.ledger.store.postmortems import item_state, postmortem_state, ticket_state
 from syncd.policy.case import Case, MergedSource, Rulebook
 from syncd.policy.notify.recipients import account_of_duty

@@ -11,7 +11,7 @@ from syncd.engine.observe.action_items import discover
 from syncd.engine.observe.earlier_ledger.rebuild_duties import rebuild_duties, seek_postmortem
 from syncd.engine.observe.issues import read_close, read_duty_issues, read_log
 from syncd.ledger.records import ActionItemRecord, DutyIssueRecord
-from syncd.ledger.store.known import Followers, load_followers
+from syncd.ledger.store.lookups import Followers, load_followers
 from syncd.policy.case import Rulebook
 
 

@@ -19,7 +19,7 @@ from syncd.engine.notify.mail_history import undecided, untrue
 from syncd.ledger.records import OperationRecord
 from syncd.ledger.store.cases import NoticeFacts, load_notices
 from syncd.ledger.store.decisions import Amendment, record_notices
-from syncd.ledger.store.known import keys_on_record
+from syncd.ledger.store.lookups import keys_on_record
 from syncd.ledger.store.postmortems import ticket_state
 from syncd.policy.case import Case
 from syncd.policy.notify.notices import notices

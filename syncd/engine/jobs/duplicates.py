@@ -17,8 +17,8 @@ from syncd.domain.operation.keys import duplicate_close_key, duplicate_link_key,
 from syncd.domain.ticket import Issue
 from syncd.engine.act.kinds.close_duplicate import nobody_spoke
 from syncd.engine.context import EngineContext
-from syncd.ledger.store.duplicates import Duplicate, last_sweep, store_sweep
-from syncd.ledger.store.what_to_read import ticket_projects
+from syncd.ledger.store.jobs import Duplicate, last_sweep, store_sweep
+from syncd.ledger.store.lookups import ticket_projects
 from syncd.remote.http.budget import lane
 
 EVERY = timedelta(days=1)

@@ -15,7 +15,7 @@ from syncd.domain.mapping.mapping import Mapping
 from syncd.domain.ticket import Issue
 from syncd.engine.observe.incident_windows import pages_created
 from syncd.ledger.database.connection import Transactions
-from syncd.ledger.views.population import Counted, on_record
+from syncd.ledger.views.daemon_state import Counted, on_record
 from syncd.remote.ports import Jira, PagerDuty
 
 ZONES = timedelta(days=1)

@@ -19,10 +19,10 @@ from syncd.domain.base import JsonValue
 from syncd.domain.mapping.mapping import Mapping
 from syncd.engine.context import EngineContext, Renderer
 from syncd.engine.jira_knowledge.resolve_names import MappingMismatch
-from syncd.engine.jobs.requests import Result
 from syncd.engine.observe.first_contact import check_fit
 from syncd.ledger.store import loaded_rules
 from syncd.ledger.store.loaded_rules import Loaded, Rules
+from syncd.ledger.store.requests import Result
 from syncd.remote.errors import RemoteError
 
 Read = Callable[[], tuple[tuple[Mapping, ...], Renderer]]

@@ -25,10 +25,10 @@ from syncd.engine.observe.unreadable import note_unread
 from syncd.engine.rulebook import book_for
 from syncd.engine.work_queue import WorkQueue
 from syncd.ledger.database.connection import Transactions
-from syncd.ledger.store import holds, resync
+from syncd.ledger.store import holds, jobs
 from syncd.ledger.store.change_queue import notice_changes
-from syncd.ledger.store.names import find_incident
-from syncd.ledger.store.resync import Compared
+from syncd.ledger.store.jobs import Compared
+from syncd.ledger.store.lookups import incident_named
 from syncd.policy.case import Rulebook
 from syncd.policy.ticket.silence import left_in_peace
 from syncd.policy.ticket.status import wanted_word
@@ -124,7 +124,7 @@ class Resync:
         """
         ids = list(dict.fromkeys(self._incidents(scope)))
         self._report.looked_at = len(ids)
-        tickets = resync.tickets_of(self._context.ledger, ids)
+        tickets = jobs.tickets_of(self._context.ledger, ids)
         self._keys = {ticket.incident_id: ticket.key for ticket in tickets}
         self._read_tickets(ids)
         self._search(ids)
@@ -159,7 +159,7 @@ class Resync:
 
     def _one_incident(self, wanted: str) -> Iterator[str]:
         context = self._context
-        known = find_incident(context.ledger, wanted)
+        known = incident_named(context.ledger, wanted)
         read_seq = context.ledger.logical_clock.next()
         try:
             incident = context.services.pagerduty.incident(known.id if known else wanted.removeprefix("#"))
@@ -178,16 +178,14 @@ class Resync:
     def _keep(self, incidents: Iterable[Incident], read_seq: int) -> list[str]:
         """Store what was read; return the incidents that a mapping claims."""
         context, read = self._context, list(incidents)
-        claimed = resync.store_read(
-            context.ledger, storage_rules(context), read, read_seq, context.clock.now()
-        )
+        claimed = jobs.store_read(context.ledger, storage_rules(context), read, read_seq, context.clock.now())
         self._report.unclaimed += len(read) - len(claimed)
         return claimed
 
     def _read_tickets(self, ids: Sequence[str]) -> None:
         """Read every ticket by its id; a link of ours that is gone is decided on again."""
         context, rules = self._context, storage_rules(self._context)
-        issue_ids = [ticket.issue_id for ticket in resync.tickets_of(context.ledger, ids)]
+        issue_ids = [ticket.issue_id for ticket in jobs.tickets_of(context.ledger, ids)]
         ours = set(issue_ids)
         for start in range(0, len(issue_ids), PAGE):
             if context.stop.is_set():
@@ -199,13 +197,13 @@ class Resync:
             seen = {issue.id for issue in fetched.issues} | set(fetched.unread)
             missing = [issue_id for issue_id in part if issue_id not in seen]
             now, jira_now = context.clock.now(), context.date_of("jira")
-            resync.store_tickets(context.ledger, rules, issues, missing, read_seq, now, jira_now)
+            jobs.store_tickets(context.ledger, rules, issues, missing, read_seq, now, jira_now)
             self._progress(f"{min(start + PAGE, len(issue_ids))} of {len(issue_ids)} tickets read")
 
     def _search(self, ids: Sequence[str]) -> None:
         """Incidents without a ticket may have one that this ledger does not know."""
         context = self._context
-        missing = resync.without_ticket(context.ledger, ids)
+        missing = jobs.without_ticket(context.ledger, ids)
         for start in range(0, len(missing), AT_ONCE):
             if context.stop.is_set():
                 return
@@ -214,7 +212,7 @@ class Resync:
             taken = set(self._work_queue.reserve(incident.id for incident in part))
             try:
                 free = [incident.id for incident in part if incident.id in taken]
-                search_for(context, resync.without_ticket(context.ledger, free))
+                search_for(context, jobs.without_ticket(context.ledger, free))
             finally:
                 self._work_queue.release(taken)
             self._progress(
@@ -223,7 +221,7 @@ class Resync:
 
     def _report_all(self, ids: Sequence[str]) -> None:
         for incident_id in ids:
-            stands = resync.compared(self._context.ledger, incident_id)
+            stands = jobs.compared(self._context.ledger, incident_id)
             book = book_for(self._context, stands.incident) if stands is not None else None
             if stands is not None and book is not None:
                 self._report_incident(stands, book)

@@ -17,8 +17,8 @@ from syncd.engine.jobs.send_report import send_report
 from syncd.engine.jobs.weekly_report import WeeklyReports
 from syncd.engine.work_queue import WorkQueue
 from syncd.ledger.store import holds
+from syncd.ledger.store.jobs import made_since
 from syncd.ledger.store.loaded_rules import Loaded
-from syncd.ledger.store.resync import made_since
 from syncd.remote.errors import RemoteError
 
 

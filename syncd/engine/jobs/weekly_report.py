@@ -26,11 +26,10 @@ from syncd.engine.notify.schedule import mail_to
 from syncd.engine.observe.issues import read_log
 from syncd.ledger.records import OperationRecord
 from syncd.ledger.store import weekly_reports
-from syncd.ledger.store.report_runs import last_sent
-from syncd.ledger.store.weekly_reports import Outgoing
+from syncd.ledger.store.weekly_reports import Outgoing, last_sent
 from syncd.ledger.views import report_facts
-from syncd.ledger.views.paperwork import team_of
-from syncd.ledger.views.schedule import due_incidents
+from syncd.ledger.views.daemon_state import due_incidents
+from syncd.ledger.views.postmortems import team_of
 from syncd.policy.notify.operator_alarms import NAMES
 from syncd.remote.errors import Cause, RemoteError
 from syncd.remote.http.budget import lane

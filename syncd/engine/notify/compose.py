@@ -13,7 +13,7 @@ from syncd.engine.notify.digests import lines_for
 from syncd.engine.notify.duty_line import line_of, postponed_line, section_of
 from syncd.engine.notify.operator import operator_letter
 from syncd.ledger.records import OperationRecord
-from syncd.ledger.views.paperwork import MailSubject, Paperwork, paperwork_of, subject_of, team_of
+from syncd.ledger.views.postmortems import MailSubject, Paperwork, paperwork_of, subject_of, team_of
 from syncd.policy.severity import decide_severity
 from syncd.report.mail import letters
 from syncd.report.mail.letters import About, Letter

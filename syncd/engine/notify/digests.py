@@ -14,7 +14,7 @@ from syncd.domain.duty import Duty, DutyState
 from syncd.domain.mapping.mapping import Mapping
 from syncd.engine.context import EngineContext
 from syncd.engine.notify.duty_line import line_of, section_of
-from syncd.ledger.views.paperwork import Paperwork, owing
+from syncd.ledger.views.postmortems import Paperwork, owing
 from syncd.policy.notify.recipients import Recipient, owner_of, told_of
 from syncd.policy.rules_in_force import held_mapping
 from syncd.policy.ticket.silence import was_over_before

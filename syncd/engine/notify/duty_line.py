@@ -10,7 +10,7 @@ from syncd.domain.base import JsonValue
 from syncd.domain.duty import Duty, DutyKind, DutyState
 from syncd.domain.incident import Incident
 from syncd.domain.mapping.mapping import Mapping, ServiceSection
-from syncd.ledger.views.paperwork import Paperwork
+from syncd.ledger.views.postmortems import Paperwork
 from syncd.policy.case import Case, ItemState
 from syncd.policy.follow_ups.judge import BY_RULE
 from syncd.policy.notify.recipients import contacts

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from syncd.domain.mail import DECIDED
 from syncd.domain.operation import Kind, OperationState
 from syncd.ledger.records import OperationRecord
-from syncd.ledger.store.mails import UNSURE as UNSURE
+from syncd.ledger.store.mails import UNSURE
 from syncd.policy.case import Decision
 from syncd.policy.notify.notices import SKIP
 

@@ -25,7 +25,7 @@ from syncd.engine.notify.mail_history import NOT_SENT
 from syncd.engine.notify.operator import WHY
 from syncd.ledger.records import OperationRecord
 from syncd.ledger.store import holds, mails
-from syncd.ledger.store.known import keys_on_record, open_operations
+from syncd.ledger.store.lookups import keys_on_record, open_operations
 from syncd.ledger.store.mails import UNSURE
 from syncd.policy.notify.operator_alarms import EXPIRES, Alarm
 from syncd.remote.errors import Cause

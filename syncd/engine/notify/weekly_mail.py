@@ -8,7 +8,7 @@ from syncd.domain.mapping.mapping import Mapping
 from syncd.engine.context import EngineContext
 from syncd.engine.errors import CannotRender
 from syncd.ledger.records import OperationRecord
-from syncd.ledger.views.paperwork import jira_address
+from syncd.ledger.views.postmortems import jira_address
 from syncd.report.mail.message import Attachment, Body
 from syncd.report.weekly import formats
 from syncd.report.weekly.report import Weekly, frozen, zone_of

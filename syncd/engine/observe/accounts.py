@@ -12,7 +12,7 @@ from datetime import timedelta
 from syncd.domain.incident import Incident, Responder
 from syncd.domain.ticket import Account
 from syncd.engine.context import EngineContext
-from syncd.ledger.store.people import account_known, addresses_of, forget_account, remember_account
+from syncd.ledger.store.key_values import account_known, addresses_of, forget_account, remember_account
 from syncd.policy.case import Rulebook
 
 KEPT = timedelta(days=1)

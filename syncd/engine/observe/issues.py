@@ -12,8 +12,8 @@ from syncd.engine.context import EngineContext
 from syncd.engine.observe.action_items import PAGE
 from syncd.engine.observe.masking import storage_rules
 from syncd.ledger.records import DutyIssueRecord
-from syncd.ledger.store.changelogs import TEXTS, Page, store_with_changes, without_texts
-from syncd.ledger.store.known import find_ticket
+from syncd.ledger.store.action_items import TEXTS, Page, store_with_changes, without_texts
+from syncd.ledger.store.lookups import find_ticket
 from syncd.ledger.store.postmortems import save_close, save_log
 from syncd.policy.case import ClosedBy, Rulebook
 from syncd.policy.postmortem.fulfilment import review_field

@@ -18,9 +18,9 @@ from syncd.engine.observe.issue_numbers import saw_numbers
 from syncd.engine.observe.masking import storage_rules
 from syncd.engine.runtime.read_lag import INDEX
 from syncd.ledger.store.key_values import get_value, set_value
+from syncd.ledger.store.lookups import issues_on_record, ticket_projects
 from syncd.ledger.store.pages import store_papers, store_tickets
 from syncd.ledger.store.snapshots import older
-from syncd.ledger.store.what_to_read import issues_on_record, ticket_projects
 from syncd.remote.ports import Hit
 
 KEY = "jira.poll"

@@ -18,11 +18,10 @@ from syncd.engine.context import EngineContext
 from syncd.engine.observe.incident_windows import LAST_OFFSET, PAGE, read_created
 from syncd.engine.observe.masking import storage_rules
 from syncd.engine.observe.unreadable import note_unread
-from syncd.ledger.store.change_queue import notice_changes
+from syncd.ledger.store.change_queue import notice_changes, unreadable
 from syncd.ledger.store.key_values import get_value, set_value
+from syncd.ledger.store.lookups import open_and_older
 from syncd.ledger.store.pages import LogNews, store_listed, store_log
-from syncd.ledger.store.unreadable import unreadable
-from syncd.ledger.store.what_to_read import open_and_older
 
 WATERMARK = "pagerduty.log"
 OVERLAP = timedelta(minutes=5)

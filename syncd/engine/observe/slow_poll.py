@@ -18,16 +18,15 @@ from syncd.engine.observe.action_items import notice
 from syncd.engine.observe.incident_windows import PAGE, read_created, windows_of
 from syncd.engine.observe.masking import storage_rules
 from syncd.ledger.records import IncidentRecord
-from syncd.ledger.store.change_queue import notice_changes
-from syncd.ledger.store.pages import store_listed, store_notes, store_papers, store_tickets
-from syncd.ledger.store.unreadable import unreadable
-from syncd.ledger.store.what_to_read import (
+from syncd.ledger.store.change_queue import notice_changes, unreadable
+from syncd.ledger.store.lookups import (
     resolved_and_watched,
     restricted_stubs,
     tickets_to_read,
     unfinished_issues,
     with_notes_to_list,
 )
+from syncd.ledger.store.pages import store_listed, store_notes, store_papers, store_tickets
 from syncd.remote.errors import Cause, RemoteError, Unreadable
 from syncd.remote.http.budget import lane
 from syncd.remote.ports import Fetched

@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from syncd.engine.context import EngineContext
-from syncd.ledger.store import unreadable
+from syncd.ledger.store import change_queue
 
 
 def note_unread(context: EngineContext, unread: Mapping[str, str], *, notice: bool = True) -> None:
     """Put on record what could not be read, by id with the reason (no text); `notice`: read it by id."""
     since = context.ledger.logical_clock.next() if notice else None
-    unreadable.note_unread(context.ledger, unread, context.clock.now(), since)
+    change_queue.note_unread(context.ledger, unread, context.clock.now(), since)

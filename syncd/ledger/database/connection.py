@@ -9,15 +9,16 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from itertools import count
 from pathlib import Path
-from threading import RLock
+from threading import Lock, RLock
 from typing import Any, Protocol
 
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.dialects import registry
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DatabaseError, OperationalError
 from sqlalchemy.pool import PoolProxiedConnection
 from sqlmodel import Session
 
@@ -182,3 +183,27 @@ class Database:
     def close(self) -> None:
         """Close all connections."""
         self.engine.dispose()
+
+
+def unusable(error: Exception) -> str | None:
+    """Return what the database says of a locked, full or foreign file; None where it is something else.
+
+    What else a database complains about is our fault.
+    """
+    return str(getattr(error, "orig", error)) if type(error) in (OperationalError, DatabaseError) else None
+
+
+_RUN = 1_000_000_000
+
+
+class LogicalClock:
+    """The counter of one run of the executor."""
+
+    def __init__(self, run: int) -> None:
+        self._count = count(run * _RUN + 1)
+        self._lock = Lock()
+
+    def next(self) -> int:
+        """The next moment: take it just before a request leaves, and just after a write was confirmed."""
+        with self._lock:
+            return next(self._count)

@@ -10,7 +10,7 @@ from syncd.domain.clock import Clock
 from syncd.domain.operation import OperationState, Target
 from syncd.ledger.database.connection import Transactions
 from syncd.ledger.requests import waivers
-from syncd.ledger.store import audit, holds, outbox
+from syncd.ledger.store import audit, holds, operation_states, outbox
 from syncd.ledger.store.forget import PrintOf, forget
 from syncd.ledger.store.requests import NEW, Result, answer_in, waiting_in
 from syncd.ledger.store.tables import OperationRow, RequestRow
@@ -67,7 +67,7 @@ def _retry(session: Session, request: RequestRow, clock: Clock) -> Result:
     ids = request.arguments.get("ids", [])
     parked = OperationState.PARKED
     rows = _chosen(session, ids, lines, parked) if ids else outbox.listing(session, [parked])
-    count = outbox.retry(session, rows, clock.now(), request.asked_by)
+    count = operation_states.retry(session, rows, clock.now(), request.asked_by)
     lines.append(f"{count} operations are tried again")
     return {"lines": lines, "incidents": sorted({row.incident_id for row in rows}), "failed": len(lines) > 1}
 
@@ -83,7 +83,7 @@ def _drop(session: Session, request: RequestRow, clock: Clock) -> Result:
         # the words stay with the operation, where they can be forgotten; the trail has their hash
         row.error = f"dropped by {request.asked_by}: {reason}"
         why = f"dropped by a person: {audit.salted(session, row.error)}"
-        outbox.finish(session, row, OperationState.DROPPED, clock.now(), why=why)
+        operation_states.finish(session, row, OperationState.DROPPED, clock.now(), why=why)
     if not holds.held_tickets(session):
         holds.end_mass(session)
     lines.append(f"{len(rows)} operations are dropped")

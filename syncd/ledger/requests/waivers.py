@@ -15,7 +15,7 @@ from sqlmodel import Session, col, select
 from syncd.domain.clock import Clock
 from syncd.domain.duty import RUNNING, STATE_WORDS, DutyKind, DutyState
 from syncd.ledger.store import audit
-from syncd.ledger.store.names import find_incident_in
+from syncd.ledger.store.lookups import find_incident_in
 from syncd.ledger.store.requests import Result
 from syncd.ledger.store.tables import (
     ActionItemRow,

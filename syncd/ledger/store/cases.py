@@ -9,9 +9,10 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import BindParameter, bindparam
+from sqlalchemy import BindParameter, bindparam, exists, select
 from sqlalchemy import select as columns
-from sqlmodel import Session, col
+from sqlalchemy.orm import Mapped
+from sqlmodel import Session, SQLModel, col
 
 from syncd.domain.base import JsonValue
 from syncd.domain.duty import Duty, Waiver
@@ -30,12 +31,11 @@ from syncd.ledger.records import (
 from syncd.ledger.store import outbox
 from syncd.ledger.store.change_queue import ChangeNotice, change_notices_of_in
 from syncd.ledger.store.duties import duties_of, waivers_of
-from syncd.ledger.store.known import Known, incident_and_ticket_in, items_in, open_operations_in
 from syncd.ledger.store.loaded_rules import changed_rules
 from syncd.ledger.store.loading import get, load, record_of, select_records
+from syncd.ledger.store.lookups import Known, incident_and_ticket_in, items_in, open_operations_in
 from syncd.ledger.store.membership import on_record_among
 from syncd.ledger.store.postmortems import merged_source_rows
-from syncd.ledger.store.related_rows import Tables, tables_with
 from syncd.ledger.store.tables import (
     ActionItemRow,
     DutyRow,
@@ -314,3 +314,25 @@ _TARGET = (
 _ACCOUNT = columns(col(PersonRow.account)).where(
     col(PersonRow.email) == bindparam("email"), col(PersonRow.project) == bindparam("project")
 )
+
+
+Tables = frozenset[type[SQLModel]]
+_OF_INCIDENT: dict[type[SQLModel], Mapped[Any]] = {
+    TicketRow: col(TicketRow.incident_id),
+    PostmortemRow: col(PostmortemRow.incident_id),
+    ActionItemRow: col(ActionItemRow.incident_id),
+    DutyRow: col(DutyRow.incident_id),
+    WaiverRow: col(WaiverRow.incident_id),
+    MirrorLinkRow: col(MirrorLinkRow.incident_id),
+    OperationRow: col(OperationRow.incident_id),
+    IncidentRow: col(IncidentRow.merged_into),
+}
+
+
+def tables_with(session: Session, incident_id: str) -> Tables:
+    """The tables with a row of this incident; `IncidentRow` where another was merged into it."""
+    found = session.connection().execute(_EXISTING, {"incident": incident_id}).one()
+    return frozenset(table for table, there in zip(_OF_INCIDENT, found, strict=True) if there)
+
+
+_EXISTING = select(*(exists().where(whose == bindparam("incident")) for whose in _OF_INCIDENT.values()))

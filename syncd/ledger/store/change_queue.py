@@ -1,16 +1,25 @@
-"""The change notices: which incidents may have changed, since when, and why."""
+"""Change notices: which incidents may have changed, since when and why; what is taken up at a start."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import NamedTuple
 
+from loguru import logger
 from sqlalchemy import bindparam, delete, insert
 from sqlalchemy import select as columns
 from sqlmodel import Session, col
 
+from syncd.domain.base import JsonValue
+from syncd.domain.operation import OperationState
 from syncd.ledger.database.connection import Transactions
+from syncd.ledger.records import IncidentRecord, TicketRecord
+from syncd.ledger.store import audit, operation_states, outbox
+from syncd.ledger.store.key_values import get_cursor_in, set_cursor_in
+from syncd.ledger.store.loading import get, record_of
+from syncd.ledger.store.operation_states import GivenUp
+from syncd.ledger.store.snapshots import still_open_in, tickets_by_issue_in, unfinished_in
 from syncd.ledger.store.tables import ChangeNoticeRow
 
 
@@ -100,3 +109,118 @@ def drop_notices_in(session: Session, change_notices: Iterable[ChangeNotice]) ->
 _DROP_CHANGE_NOTICES = delete(ChangeNoticeRow).where(
     col(ChangeNoticeRow.id).in_(bindparam("ids", expanding=True))
 )
+
+
+UNREADABLE = "unreadable"
+"""The cursor of what could not be read."""
+
+
+def unreadable_in(session: Session) -> dict[str, dict[str, str]]:
+    """Return the incidents that could not be read, by id: since when, and why."""
+    value = get_cursor_in(session, UNREADABLE).get("incidents")
+    return dict(value) if isinstance(value, dict) else {}
+
+
+def unreadable(ledger: Transactions) -> dict[str, dict[str, str]]:
+    """Return the incidents that could not be read, by id: since when, and why."""
+    with ledger.read() as session:
+        return unreadable_in(session)
+
+
+def note_unread_in(session: Session, unread: Mapping[str, str], now: datetime, since: int | None) -> None:
+    """Put on record what could not be read, by id with the reason (no text of it).
+
+    `since`: a read by id that began then or later is fresh enough; None: no read by id is asked for.
+    """
+    known = unreadable_in(session)
+    fresh = {incident_id: why for incident_id, why in unread.items() if incident_id not in known}
+    if not fresh:
+        return
+    for incident_id, why in fresh.items():
+        audit.append(session, now, "incident.unreadable", incident=incident_id, data={"why": why})
+        logger.bind(incident=incident_id).error(
+            "incident {} cannot be read and is left as it is until it can: {}", incident_id, why
+        )
+        known[incident_id] = {"since": now.isoformat(), "why": why}
+    set_cursor_in(session, UNREADABLE, incidents=known)
+    if since is not None:
+        notice_changes_in(session, fresh, now, since, "it could not be read")
+
+
+def note_unread(ledger: Transactions, unread: Mapping[str, str], now: datetime, since: int | None) -> None:
+    """As `note_unread_in`, in a transaction of its own."""
+    with ledger.write() as session:
+        note_unread_in(session, unread, now, since)
+
+
+def note_read_in(session: Session, incident_id: str) -> None:
+    """An incident could be read."""
+    known = unreadable_in(session)
+    if known.pop(incident_id, None) is not None:
+        set_cursor_in(session, UNREADABLE, incidents=known)
+        logger.bind(incident=incident_id).info("incident {} can be read again", incident_id)
+
+
+def recover(ledger: Transactions, run: str, now: datetime, given_up: GivenUp) -> list[str]:
+    """Have what an earlier run left in flight looked up; return its incidents."""
+    with ledger.write() as session:
+        return operation_states.recover(session, run, now, given_up)
+
+
+def to_take_up(ledger: Transactions) -> list[str]:
+    """Return the incidents that rules may concern: with work, held, open or unfinished."""
+    with ledger.read() as session:
+        return [
+            *outbox.incidents_with_work(session),
+            # rules may have changed meanwhile: what is open or held is decided anew
+            *(row.incident_id for row in outbox.listing(session, [OperationState.HELD])),
+            *still_open_in(session),
+            *unfinished_in(session),
+        ]
+
+
+def in_need(ledger: Transactions) -> list[str]:
+    """Return the incidents with a pending operation that needs others."""
+    with ledger.read() as session:
+        return outbox.incidents_that_need_something(session)
+
+
+def team_of_incident(ledger: Transactions, incident_id: str) -> str | None:
+    """Return the team of an incident that is on record; None where it has none or is not."""
+    with ledger.read() as session:
+        incident = get(session, IncidentRecord, incident_id)
+        return incident.team if incident else None
+
+
+def ticket_of_issue(ledger: Transactions, issue_id: str) -> TicketRecord | None:
+    """Return the ticket that an issue is, None where it is none of ours."""
+    with ledger.read() as session:
+        row = tickets_by_issue_in(session, [issue_id]).get(issue_id)
+        return record_of(TicketRecord, row) if row else None
+
+
+def note_incident_event(
+    ledger: Transactions, incident_id: str, now: datetime, moment: int, why: str, *, notes: bool
+) -> None:
+    """Note that an incident may have changed; `notes`: somebody wrote, edited or deleted a note."""
+    with ledger.write() as session:
+        notice_changes_in(session, [incident_id], now, moment, why, notes=notes)
+
+
+def note_ticket_event(
+    ledger: Transactions,
+    ticket: TicketRecord,
+    now: datetime,
+    moment: int,
+    why: str,
+    *,
+    deleted: bool,
+    account: str | None,
+) -> None:
+    """Note that a ticket may have changed; that it was deleted, by `account`, goes on record with it."""
+    with ledger.write() as session:
+        notice_changes_in(session, [ticket.incident_id], now, moment, why, ticket=True)
+        if deleted:
+            data: dict[str, JsonValue] | None = {"by": account} if account else None
+            incident, issue = ticket.incident_id, ticket.issue_id
+            audit.append(session, now, "ticket.deleted", incident=incident, issue=issue, data=data)

@@ -5,7 +5,8 @@ All of it stands in one transaction: result, remote id, change notices and audit
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -13,6 +14,7 @@ from sqlmodel import Session
 
 from syncd.domain.base import JsonValue
 from syncd.domain.operation import OperationState
+from syncd.domain.ticket import Issue
 from syncd.ledger.database.connection import Transactions
 from syncd.ledger.records import (
     ActionItemRecord,
@@ -38,19 +40,14 @@ from syncd.ledger.store.confirmation import (
     Untold,
 )
 from syncd.ledger.store.decisions import tell_lead_in
-from syncd.ledger.store.jira_memory import go_on_commenting, stop_comments
+from syncd.ledger.store.intake import StorageRules, store_issue_in
+from syncd.ledger.store.key_values import go_on_commenting, stop_comments
 from syncd.ledger.store.loading import get, record_of
 from syncd.ledger.store.mirror_links import store_rewritten
 from syncd.ledger.store.operation_states import finish
-from syncd.ledger.store.report_runs import note_sent_in
-from syncd.ledger.store.snapshots import written_at
-from syncd.ledger.store.tables import (
-    ActionItemRow,
-    IncidentRow,
-    MirrorLinkRow,
-    PostmortemRow,
-    TicketRow,
-)
+from syncd.ledger.store.snapshots import incidents_of, written_at
+from syncd.ledger.store.tables import ActionItemRow, IncidentRow, MirrorLinkRow, PostmortemRow, TicketRow
+from syncd.ledger.store.weekly_reports import note_sent_in
 
 DutyIssueRow = PostmortemRow | ActionItemRow
 
@@ -280,3 +277,46 @@ def _store_comment_shown(
     stop_comments(session, issue.project, at=now.isoformat(), comment=comment_id, key=issue.key)
     data: dict[str, JsonValue] = {"comment": comment_id, "project": issue.project}
     _say(session, operation, Event("comment.public", data, issue.issue_id), None, now)
+
+
+@dataclass(frozen=True)
+class ReadBack:
+    """A ticket that a batch made, as it was read back; `agreed` is agreed on where it stands in `status`."""
+
+    operation: OperationRecord
+    confirmation: Confirmation
+    issue: Issue
+    status: str | None
+    agreed: dict[str, JsonValue]
+
+
+def confirm_batch(
+    ledger: Transactions,
+    rules: StorageRules,
+    made: Sequence[ReadBack],
+    moment: int,
+    now: datetime,
+    jira_now: datetime | None,
+) -> None:
+    """End the creates of a batch and store their tickets.
+
+    The tickets were read at `moment`; 0: they were not read whole, so no snapshot is stored. `jira_now` is
+    Jira's time of that read.
+    """
+    with ledger.write() as session, session.no_autoflush:
+        # the rows are at hand for what is stored of each
+        known = incidents_of(session, [one.operation.incident_id for one in made])
+        for one in made:
+            store(session, one.operation, one.issue.id, one.confirmation, now)
+            finish_done(session, one.operation, one.issue.id, one.confirmation, now)
+        if not moment or not known:
+            return
+        tickets = {row.incident_id: row for row in session.new if isinstance(row, TicketRow)}
+        for one in made:
+            ticket = tickets[one.operation.incident_id]
+            # the read began after the create was answered, so it is later than our write
+            ticket.written_seq = moment - 1
+            store_issue_in(session, rules, ticket, one.issue, moment, now, jira_now)
+            if one.status == one.issue.status.id:
+                ticket.agreed = {**ticket.agreed, **one.agreed}
+                ticket.placed_status = one.issue.status.id

@@ -21,7 +21,7 @@ from syncd.domain.operation import OPEN_STATES, Operation, OperationState
 from syncd.domain.operation.keys import object_of_ticket
 from syncd.ledger.database.connection import Transactions
 from syncd.ledger.records import IncidentRecord, OperationRecord, TicketRecord
-from syncd.ledger.store import audit, outbox
+from syncd.ledger.store import audit, operation_states, outbox
 from syncd.ledger.store.change_queue import ChangeNotice, drop_notices_in
 from syncd.ledger.store.duties import save_duties, save_label_waivers
 from syncd.ledger.store.loading import get, record_of
@@ -190,9 +190,9 @@ def _amend(
     for amendment in amendments:
         row = by_id[amendment.operation.id]
         if amendment.renew is not None:
-            outbox.renew(session, row, amendment.renew, now)
+            operation_states.renew(session, row, amendment.renew, now)
         if amendment.drop is not None:
-            outbox.finish(session, row, OperationState.DROPPED, now, why=amendment.drop)
+            operation_states.finish(session, row, OperationState.DROPPED, now, why=amendment.drop)
 
 
 def _keep_agreement(

@@ -20,7 +20,7 @@ from sqlmodel import Session, col, func, select
 from syncd.domain.base import JsonValue
 from syncd.domain.operation import Kind, OperationState, Target
 from syncd.ledger.database.connection import Transactions
-from syncd.ledger.store import audit, outbox
+from syncd.ledger.store import audit, operation_states, outbox
 from syncd.ledger.store.key_values import drop_cursor_in, get_cursor_in, set_cursor_in
 from syncd.ledger.store.tables import ChangeNoticeRow, IncidentRow, KeyValueRow, OperationRow, TicketRow
 
@@ -264,7 +264,7 @@ def release(
         for row in rows
         if (up_to is None or (row.id or 0) <= up_to) and (wanted is None or row.id in wanted)
     ]
-    outbox.release(session, chosen, now, who)
+    operation_states.release(session, chosen, now, who)
     if len(chosen) == len(rows):
         end_mass(session)
     return sorted({row.incident_id for row in chosen})

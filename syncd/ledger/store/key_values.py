@@ -5,12 +5,18 @@ They are asked for several times in each cycle, so they pass by the session's ob
 
 from __future__ import annotations
 
+from datetime import datetime
+from typing import Any
+
 from sqlalchemy import bindparam, delete, select
 from sqlalchemy.dialects.sqlite import insert
 from sqlmodel import Session, col
+from sqlmodel import select as rows
 
+from syncd.domain.base import JsonValue
+from syncd.domain.ticket import Account
 from syncd.ledger.database.connection import Transactions
-from syncd.ledger.store.tables import KeyValueRow
+from syncd.ledger.store.tables import KeyValueRow, PersonRow
 
 
 def get_cursor_in(session: Session, name: str) -> dict[str, object]:
@@ -67,3 +73,116 @@ _GET = select(col(KeyValueRow.value)).where(col(KeyValueRow.name) == bindparam("
 _NEW = insert(KeyValueRow)
 _SET = _NEW.on_conflict_do_update(index_elements=["name"], set_={"value": _NEW.excluded.value})
 _DROP = delete(KeyValueRow).where(col(KeyValueRow.name) == bindparam("name"))
+
+
+def account_known(ledger: Transactions, email: str, project: str) -> tuple[Account | None, datetime] | None:
+    """Return the account that an address has in a project, and when (UTC) that was looked up.
+
+    None where it was never looked up; no account where nobody was found.
+    """
+    with ledger.read() as session:
+        row = session.connection().execute(_KNOWN, {"email": email, "project": project}).first()
+    if row is None:
+        return None
+    return (Account.model_validate(row.account) if row.account else None), row.checked_at
+
+
+_KNOWN = select(col(PersonRow.account), col(PersonRow.checked_at)).where(
+    col(PersonRow.email) == bindparam("email"), col(PersonRow.project) == bindparam("project")
+)
+
+
+def remember_account(
+    ledger: Transactions, email: str, project: str, account: Account | None, why: str, now: datetime
+) -> None:
+    """Keep what a look-up of an address brought; `why` says why it is nobody."""
+    with ledger.write() as session:
+        session.merge(
+            PersonRow(
+                email=email,
+                project=project,
+                account=account.model_dump(mode="json") if account else None,
+                why=why,
+                checked_at=now,
+            )
+        )
+
+
+def forget_account(ledger: Transactions, account_id: str) -> None:
+    """Forget which addresses have this account."""
+    with ledger.write() as session:
+        for row in session.exec(rows(PersonRow)).all():
+            if _is(row.account, account_id):
+                session.delete(row)
+
+
+def addresses_of(ledger: Transactions, account_id: str) -> list[str]:
+    """Return the addresses that have this account."""
+    with ledger.read() as session:
+        return [email for email, account in session.connection().execute(_ALL) if _is(account, account_id)]
+
+
+_ALL = select(col(PersonRow.email), col(PersonRow.account))
+
+
+def _is(account: dict[str, object] | None, account_id: str) -> bool:
+    return account is not None and account.get("id") == account_id
+
+
+def ways_of(ledger: Transactions, workflow: str) -> dict[str, Any]:
+    """Return where each status of a workflow was seen to lead, and when, by status id."""
+    with ledger.read() as session:
+        return get_cursor_in(session, f"ways.{workflow}")
+
+
+def store_ways(ledger: Transactions, workflow: str, status_id: str, entry: dict[str, JsonValue]) -> None:
+    """Store where a status of a workflow leads."""
+    with ledger.write() as session:
+        known = get_cursor_in(session, f"ways.{workflow}")
+        set_cursor_in(session, f"ways.{workflow}", **{**known, status_id: entry})
+
+
+def status_at_birth(ledger: Transactions, place: str) -> str | None:
+    """Return the status in which the issues of a project and type begin, None where it is not known."""
+    with ledger.read() as session:
+        return _status_at_birth(session, place)
+
+
+def store_status_at_birth(ledger: Transactions, place: str, status_id: str) -> None:
+    """Store the status in which the issues of a project and type begin."""
+    with ledger.write() as session:
+        set_cursor_in(session, f"birth.{place}", status=status_id)
+
+
+def forget_status_at_birth(ledger: Transactions, place: str) -> str | None:
+    """Forget the status in which the issues of a project and type begin, and return it."""
+    with ledger.write() as session:
+        known = _status_at_birth(session, place)
+        set_cursor_in(session, f"birth.{place}", status=None)
+    return known
+
+
+def _status_at_birth(session: Session, place: str) -> str | None:
+    known = get_cursor_in(session, f"birth.{place}").get("status")
+    return None if known is None else str(known)
+
+
+def comments_stopped(ledger: Transactions, project: str) -> dict[str, object]:
+    """Return which comment stopped commenting on a project: `at`, `comment`, `key`; empty: nothing did."""
+    with ledger.read() as session:
+        return get_cursor_in(session, _stop(project))
+
+
+def stop_comments(session: Session, project: str, **stopped: str) -> None:
+    """Stop commenting on a project."""
+    set_cursor_in(session, _stop(project), **stopped)
+
+
+def go_on_commenting(session: Session, project: str) -> None:
+    """Comment on a project again, where that was stopped."""
+    if get_cursor_in(session, _stop(project)).get("at"):
+        set_cursor_in(session, _stop(project))
+
+
+def _stop(project: str) -> str:
+    return f"comments.stopped.{project}"

@@ -24,8 +24,8 @@ from syncd.ledger.records import IncidentRecord, OperationRecord, TicketRecord
 from syncd.ledger.store import holds, outbox
 from syncd.ledger.store.change_queue import notice_changes_in
 from syncd.ledger.store.intake import StorageRules, store_incident_in
-from syncd.ledger.store.known import incident_and_ticket_in
 from syncd.ledger.store.loading import get, load, select_records
+from syncd.ledger.store.lookups import incident_and_ticket_in
 from syncd.ledger.store.operation_states import (
     GivenUp,
     claim_in,

@@ -13,7 +13,7 @@ from syncd.domain.base import JsonValue
 from syncd.domain.operation import Operation, OperationState
 from syncd.ledger.database.connection import Transactions
 from syncd.ledger.records import OperationRecord
-from syncd.ledger.store import audit, outbox
+from syncd.ledger.store import audit, operation_states, outbox
 from syncd.ledger.store.key_values import get_cursor_in, set_cursor_in
 from syncd.ledger.store.loading import load, select_records
 from syncd.ledger.store.tables import OperationRow
@@ -57,7 +57,7 @@ def add_if_new(ledger: Transactions, mail: Operation, now: datetime) -> bool:
 def drop(ledger: Transactions, operation: OperationRecord, now: datetime, why: str) -> None:
     """Drop an operation that waits; raise `OperationMoved` where it stands otherwise than it was read."""
     with ledger.write() as session:
-        outbox.finish(session, operation, OperationState.DROPPED, now, why=why)
+        operation_states.finish(session, operation, OperationState.DROPPED, now, why=why)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,4 +127,4 @@ def drop_waiting_in(
     """Drop the mails of a kind that wait in these states and certainly never left."""
     for row in outbox.open_of(session, about):
         if row.state in states and row.meaning.get("mail") == mail and not row.meaning.get(UNSURE):
-            outbox.finish(session, row, OperationState.DROPPED, now, why=why)
+            operation_states.finish(session, row, OperationState.DROPPED, now, why=why)

@@ -13,15 +13,17 @@ from sqlalchemy import BindParameter, bindparam, union_all
 from sqlalchemy import select as columns
 from sqlmodel import Session, col, select
 
+from syncd.domain.history import StateChange
 from syncd.domain.incident import Incident
 from syncd.domain.mapping.after_incident import FollowUps
 from syncd.domain.ticket import Issue
+from syncd.ledger.records import IncidentRecord
 from syncd.ledger.store import audit
 from syncd.ledger.store.change_queue import notice_changes_in
-from syncd.ledger.store.incident_log import known_state_changes
 from syncd.ledger.store.postmortems import GENERATIONS, merged_source_rows
 from syncd.ledger.store.tables import ActionItemRow, IncidentRow, PostmortemRow, TicketRow
 from syncd.policy.follow_ups.membership import Ends, source_of, spans_over
+from syncd.policy.time.state_changes import Entry, state_changes_of
 
 
 def counting(session: Session, row: IncidentRow) -> IncidentRow:
@@ -128,3 +130,13 @@ def on_record_among(session: Session, issue_ids: Iterable[str]) -> set[str]:
     ids = list(issue_ids)
     items = session.connection().scalars(_ITEMS, {"issues": ids})
     return set(items) | of_ours(session, ids)
+
+
+def known_state_changes(
+    row: IncidentRow | IncidentRecord, incident: Incident
+) -> tuple[StateChange, ...] | None:
+    """An incident's turns out of its log; None where the log was not read since it changed."""
+    if row.log is None or row.log_read_seq < row.changed_seq:
+        return None
+    entries = [Entry(kind=one["kind"], at=one["at"], agent=one.get("agent", "")) for one in row.log]
+    return state_changes_of(entries, incident)

@@ -13,21 +13,15 @@ from sqlalchemy import String, bindparam, func, insert, literal, type_coerce
 from sqlalchemy import select as columns
 from sqlmodel import Session, col, select
 
-from syncd.domain.operation import (
-    OPEN_STATES,
-    Operation,
-    OperationClass,
-    OperationState,
-)
+from syncd.domain.operation import OPEN_STATES, Operation, OperationClass, OperationState
 from syncd.domain.operation.keys import incident_of_create, object_of_ticket, postmortem_key, ticket_key
 from syncd.ledger.records import OperationRecord
-from syncd.ledger.store.operation_states import TABLE, UNKNOWN, say
-from syncd.ledger.store.operation_states import GivenUp as GivenUp
-from syncd.ledger.store.operation_states import finish as finish
-from syncd.ledger.store.operation_states import recover as recover
-from syncd.ledger.store.operation_states import release as release
-from syncd.ledger.store.operation_states import renew as renew
-from syncd.ledger.store.operation_states import retry as retry
+from syncd.ledger.store.operation_states import (
+    TABLE,
+    UNKNOWN,
+    finish,
+    say,
+)
 from syncd.ledger.store.restored import WHY, lies_before_beginning
 from syncd.ledger.store.tables import OperationRow, PostmortemRow, TicketRow
 

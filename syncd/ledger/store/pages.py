@@ -16,7 +16,7 @@ from syncd.domain.ticket import Comment, Issue
 from syncd.ledger.database.connection import Transactions
 from syncd.ledger.records import IncidentRecord
 from syncd.ledger.store import audit
-from syncd.ledger.store.change_queue import notice_changes_in
+from syncd.ledger.store.change_queue import note_read_in, note_unread_in, notice_changes_in
 from syncd.ledger.store.intake import (
     StorageRules,
     store_comments_in,
@@ -36,7 +36,6 @@ from syncd.ledger.store.snapshots import (
     tickets_by_issue_in,
 )
 from syncd.ledger.store.tables import IncidentRow, TicketRow
-from syncd.ledger.store.unreadable import note_read_in, note_unread_in
 
 
 @dataclass(frozen=True, slots=True)

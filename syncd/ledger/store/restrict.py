@@ -15,7 +15,7 @@ from sqlmodel import Session, col, select
 from syncd.domain.incident import stub_title
 from syncd.domain.mail import KEYS, concerns_no_incident
 from syncd.domain.operation import Kind, OperationState
-from syncd.ledger.store import audit, outbox
+from syncd.ledger.store import audit, operation_states
 from syncd.ledger.store.tables import (
     ActionItemRow,
     IncidentRow,
@@ -126,7 +126,7 @@ def withhold_duty_issue(session: Session, duty_issue: PostmortemRow | ActionItem
 def _withhold(session: Session, row: OperationRow, number: int, now: datetime) -> None:
     row_of_a_table = row.kind == Kind.CREATE_ACTION_ITEM and "row" in row.meaning
     if (row.kind in _TEXTS or row_of_a_table) and row.state in _WAITING:
-        outbox.finish(session, row, OperationState.DROPPED, now, why="the incident is restricted")
+        operation_states.finish(session, row, OperationState.DROPPED, now, why="the incident is restricted")
     # on a postmortem our own words hold nothing of the incident's, and are still to be said
     ours = row.kind in (Kind.COMMENT_ON_POSTMORTEM, Kind.COMMENT_ON_ACTION_ITEM)
     blanked = ("value", "said") if ours else ("text", "value", "owner", "due")

@@ -1,19 +1,25 @@
-"""What a running daemon tells of its ledger: counts and moments, never a title."""
+"""What the running daemon, its status page and its metrics ask the ledger: counts and times, never a title."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import func, literal
+from sqlalchemy import bindparam, literal
 from sqlalchemy import select as columns
-from sqlmodel import col
+from sqlmodel import Session, col, func, select
 
 from syncd.domain.incident import IncidentStatus
 from syncd.domain.operation import OperationState
 from syncd.ledger.database.connection import Transactions
-from syncd.ledger.store import holds, outbox
-from syncd.ledger.store.tables import IncidentRow, OperationRow
+from syncd.ledger.records import IncidentRecord
+from syncd.ledger.store import holds, outbox, postmortems
+from syncd.ledger.store.loading import load, record_of, select_records
+from syncd.ledger.store.postmortems import merged_source_rows
+from syncd.ledger.store.tables import DutyRow, IncidentRow, MetaRow, OperationRow, TicketRow
+from syncd.ledger.views.report_facts import of_team
+from syncd.ledger.views.status import doubles_data
 
 WAITING = (OperationState.PENDING, OperationState.IN_FLIGHT, OperationState.UNKNOWN)
 """States of operations that nobody need do anything about."""
@@ -50,3 +56,125 @@ _OLDEST = (
     .order_by(col(OperationRow.decided_at))
     .limit(1)
 )
+
+
+def first_load_data(ledger: Transactions) -> dict[str, Any]:
+    """Return the first load: its state, and while it is held, what waits by kind."""
+    with ledger.read() as session:
+        return holds.first_load_data(session)
+
+
+def next_due(ledger: Transactions, after: datetime) -> datetime | None:
+    """Return the next moment at which the passing of time alone asks for a decision on any incident."""
+    with ledger.read() as session:
+        return postmortems.next_due(session, after)
+
+
+def due_incidents(ledger: Transactions, now: datetime, limit: int = 200) -> list[str]:
+    """Return claimed incidents for which the passing of time alone asks for another decision by now."""
+    with ledger.read() as session:
+        return list(postmortems.due_incidents(session, now, limit))
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """One incident of a period; `ticket`: it has one."""
+
+    id: str
+    number: int
+    restricted: bool
+    noise_rule: str | None
+    merged_into: str | None
+    ticket: bool
+
+
+@dataclass(frozen=True, slots=True)
+class OnRecord:
+    """The incidents of a period, and the ids of all issues that are tickets of the ledger."""
+
+    incidents: tuple[Counted, ...]
+    issues: frozenset[str]
+
+
+def on_record(ledger: Transactions, since: datetime, until: datetime) -> OnRecord:
+    """Return what the ledger holds of the incidents created in [since, until) that a mapping claims."""
+    with ledger.read() as session:
+        connection = session.connection()
+        tickets = {row.incident_id: row.issue_id for row in connection.execute(_TICKETS)}
+        rows = connection.execute(_INCIDENTS, {"since": since, "until": until}).all()
+    incidents = tuple(Counted(*row, ticket=row.id in tickets) for row in rows)
+    return OnRecord(incidents, frozenset(tickets.values()))
+
+
+_INCIDENTS = columns(
+    col(IncidentRow.id),
+    col(IncidentRow.number),
+    col(IncidentRow.restricted),
+    col(IncidentRow.noise_rule),
+    col(IncidentRow.merged_into),
+).where(
+    col(IncidentRow.created_at) >= bindparam("since"),
+    col(IncidentRow.created_at) < bindparam("until"),
+    col(IncidentRow.team).is_not(None),
+)
+_TICKETS = columns(col(TicketRow.incident_id), col(TicketRow.issue_id))
+
+
+def open_since(ledger: Transactions, before: datetime, team: str | None) -> list[IncidentRecord]:
+    """Return the incidents that were created before a moment and are open, oldest first."""
+    query = select_records(IncidentRecord).where(
+        col(IncidentRow.status) != IncidentStatus.RESOLVED,
+        col(IncidentRow.created_at) < before,
+        of_team(team),
+    )
+    with ledger.read() as session:
+        return load(session, IncidentRecord, query.order_by(col(IncidentRow.created_at)))
+
+
+def merged_sources(ledger: Transactions, incident_id: str) -> list[IncidentRecord]:
+    """Return what was merged into an incident, then what was merged into that, and so on."""
+    with ledger.read() as session:
+        return [record_of(IncidentRecord, row) for row in merged_source_rows(session, incident_id)]
+
+
+@dataclass(frozen=True, slots=True)
+class Measures:
+    """Seconds from incident to ticket, duties by state, doubles found and left to people."""
+
+    ticket_delays: tuple[float, ...]
+    duties: dict[str, int]
+    doubles_found: int
+    doubles_left: int
+
+
+def measures(ledger: Transactions, since: datetime) -> Measures:
+    """Return the figures as they stand; the delays are those of the tickets made since a moment."""
+    with ledger.read() as session:
+        duplicates = doubles_data(session)
+        return Measures(
+            ticket_delays=tuple(_ticket_delays(session, since)),
+            duties=_duties_by_state(session),
+            doubles_found=int(duplicates["found"]),
+            doubles_left=len(duplicates["left"]),
+        )
+
+
+def _ticket_delays(session: Session, since: datetime) -> list[float]:
+    """Seconds from incident to ticket, of the tickets made since a moment.
+
+    What happened before the ledger was born is left out: its tickets were late before we came.
+    """
+    row = session.get(MetaRow, "born")
+    born = datetime.fromisoformat(row.value) if row else since
+    query = (
+        select(IncidentRow.created_at, TicketRow.created_at)
+        .join(TicketRow, col(TicketRow.incident_id) == col(IncidentRow.id))
+        .where(TicketRow.created_at >= since, TicketRow.origin == "operation", IncidentRow.created_at >= born)
+    )
+    return [max(0.0, (made - began).total_seconds()) for began, made in session.exec(query).all()]
+
+
+def _duties_by_state(session: Session) -> dict[str, int]:
+    """How many duties stand where."""
+    query = select(DutyRow.state, func.count()).group_by(col(DutyRow.state)).order_by(col(DutyRow.state))
+    return {state: int(number) for state, number in session.exec(query).all()}

@@ -6,21 +6,24 @@ The shapes are a promise to scripts (README, "For scripts").
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col, func, or_, select
 
+from syncd.domain.incident import Incident, IncidentStatus
+from syncd.domain.operation import Kind
 from syncd.ledger.database.connection import Transactions
 from syncd.ledger.records import IncidentRecord, OperationRecord, TicketRecord
 from syncd.ledger.store.loading import get, load, select_records
-from syncd.ledger.store.names import find_incident as find_incident
-from syncd.ledger.store.tables import AuditEventRow, MirrorLinkRow, OperationRow
+from syncd.ledger.store.restored import restored_at
+from syncd.ledger.store.tables import AuditEventRow, MetaRow, MirrorLinkRow, OperationRow
 from syncd.ledger.views.actions import items_data
-from syncd.ledger.views.incident_shape import incident_data
-from syncd.ledger.views.outbox import operation_data
 from syncd.ledger.views.postmortems import iso, postmortem_data, postmortem_views
-from syncd.ledger.views.waiting_reason import waits
+from syncd.ledger.views.status import incident_data, operation_data
+from syncd.policy.ticket.revert_counter import in_conflict
+from syncd.policy.ticket.status import held_until, same_state
 
 Data = dict[str, Any]
 
@@ -75,3 +78,77 @@ def _ticket_data(ticket: TicketRecord) -> Data:
         "out_of_sight_since": iso(ticket.out_of_sight_since),
         "snapshot": ticket.snapshot,
     }
+
+
+def waits(
+    row: IncidentRecord, ticket: TicketRecord | None, operations: Sequence[OperationRecord], now: datetime
+) -> list[Data]:
+    """What is waited for, each with `why` and `until` (ISO, None where no moment ends it)."""
+    found = _no_ticket(row, operations, now) if ticket is None else _resolve(row, ticket, now)
+    return [{"why": why, "until": until.isoformat() if until else None} for why, until in found]
+
+
+def _no_ticket(
+    row: IncidentRecord, operations: Sequence[OperationRecord], now: datetime
+) -> Iterator[tuple[str, datetime | None]]:
+    coming = row.due_at if row.due_at and row.due_at > now else None
+    if row.team is None:
+        yield "no mapping claims its service, so it gets no ticket", None
+    elif row.noise_rule:
+        yield f"the noise rule {row.noise_rule} keeps its ticket back", coming
+    elif any(one.kind == Kind.CREATE_TICKET for one in operations):
+        return
+    elif row.finished:
+        yield "it was over before the rules began (`enforce_from`), so it gets no ticket", None
+    elif coming and row.status != IncidentStatus.RESOLVED:
+        yield "another tool may make its ticket (`coexist: adopt`), so none is made yet", coming
+
+
+def _resolve(
+    row: IncidentRecord, ticket: TicketRecord, now: datetime
+) -> Iterator[tuple[str, datetime | None]]:
+    incident = Incident.model_validate(row.snapshot)
+    until = held_until(incident)
+    carried = same_state(str(ticket.agreed.get("state")), incident.state)
+    left = "status" in ticket.refused or in_conflict(ticket.agreed, "status")
+    if until is not None and now < until and not carried and not left:
+        yield "the ticket follows the resolve five minutes later, unless it is opened again before", until
+
+
+def history(ledger: Transactions) -> Data:
+    """How far back this ledger's own memory goes: its birth, its last restore, and how much of what an
+    earlier ledger knew is `rebuilt`, counted by what it is, so that reports can say so."""
+    with ledger.read() as session:
+        born = session.get(MetaRow, "born")
+        at = restored_at(session)
+        return {
+            "born": born.value if born else None,
+            "restored": at.isoformat() if at else None,
+            "rebuilt": _rebuilt(session),
+        }
+
+
+_REBUILT = {
+    "ticket.adopted": "ticket",
+    "postmortem.adopted": "postmortem",
+    "item.adopted": "action item",
+    "duty.rebuilt": "breach",
+    "waiver.rebuilt": "waiver",
+}
+"""What an event counts as; an issue without our mark was adopted, and not made by an earlier ledger."""
+
+
+def _rebuilt(session: Session) -> dict[str, int]:
+    query = (
+        select(AuditEventRow.kind, func.count())
+        .where(col(AuditEventRow.kind).in_(_REBUILT))
+        .where(
+            or_(
+                col(AuditEventRow.kind).not_in(["ticket.adopted", "postmortem.adopted"]),
+                col(AuditEventRow.text).contains('"by":"mark"'),
+            )
+        )
+        .group_by(col(AuditEventRow.kind))
+    )
+    counts = {kind: int(number) for kind, number in session.exec(query).all()}
+    return {words: counts[kind] for kind, words in _REBUILT.items() if kind in counts}

@@ -6,19 +6,21 @@ The shapes are a promise to scripts (README, "For scripts").
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from sqlmodel import Session, col, func, or_, select
 
-from syncd.domain.incident import IncidentStatus
-from syncd.domain.operation import OPEN_STATES
+from syncd.domain.incident import IncidentStatus, stub_title
+from syncd.domain.operation import OPEN_STATES, OperationState
 from syncd.ledger.database.connection import Transactions
+from syncd.ledger.records import IncidentRecord, OperationRecord, TicketRecord
 from syncd.ledger.store import audit, holds, outbox
+from syncd.ledger.store.change_queue import unreadable_in
 from syncd.ledger.store.key_values import get_cursor_in
+from syncd.ledger.store.loading import record_of
 from syncd.ledger.store.tables import AuditEventRow, IncidentRow, OperationRow, TicketRow
-from syncd.ledger.store.unreadable import unreadable_in
-from syncd.ledger.views.incident_shape import incident_data
-from syncd.ledger.views.postmortems import iso, postmortem_views
+from syncd.ledger.views.postmortems import PostmortemView, iso, postmortem_views
 
 Data = dict[str, Any]
 
@@ -137,3 +139,69 @@ def _all_incidents(session: Session) -> list[Data]:
     ).all()
     owed = postmortem_views(session, None)
     return [incident_data(row, ticket, owed.get(row.id)) for row, ticket in rows]
+
+
+AnyIncident = IncidentRow | IncidentRecord
+AnyTicket = TicketRow | TicketRecord
+
+
+def incident_data(
+    incident: AnyIncident, ticket: AnyTicket | None, owed: PostmortemView | None = None
+) -> Data:
+    """One incident as `status` lists it; `owed` is its postmortem with its duties."""
+    owed = owed or PostmortemView()
+    issue = ticket.snapshot if ticket and ticket.snapshot else None
+    return {
+        "id": incident.id,
+        "number": incident.number,
+        "title": stub_title(incident.number) if incident.restricted else incident.snapshot.get("title", ""),
+        "restricted": incident.restricted,
+        "team": incident.team,
+        "severity": incident.severity,
+        "severity_assumed": incident.assumed,
+        "status": incident.status,
+        "ticket": ticket.key if ticket else None,
+        "ticket_status": issue["status"]["name"] if issue else None,
+        "postmortem": owed.key,
+        "due_at": iso(owed.due_at),
+        "duties": {one.kind: {"state": one.state, "due_at": iso(one.due_at)} for one in owed.latest},
+    }
+
+
+def listing(ledger: Transactions, states: Sequence[OperationState] = OPEN_STATES) -> list[OperationRecord]:
+    """Return the operations in these states, oldest first."""
+    with ledger.read() as session:
+        return [record_of(OperationRecord, row) for row in outbox.listing(session, states)]
+
+
+def counts(ledger: Transactions) -> dict[str, int]:
+    """Return how many operations stand in each state."""
+    with ledger.read() as session:
+        return outbox.counts(session)
+
+
+def outbox_data(ledger: Transactions, states: Sequence[OperationState] = OPEN_STATES) -> Data:
+    """Return the open operations and the counts by state."""
+    with ledger.read() as session:
+        return {
+            "counts": outbox.counts(session),
+            "operations": [operation_data(row) for row in outbox.listing(session, states)],
+        }
+
+
+def operation_data(row: OperationRow | OperationRecord) -> Data:
+    """One operation as `outbox` and `show` list it."""
+    return {
+        "id": row.id,
+        "incident": row.incident_id,
+        "kind": row.kind,
+        "target": row.target,
+        "state": row.state,
+        "reason": row.reason,
+        "attempts": row.attempts,
+        "error": row.error,
+        "needs": row.needs,
+        "remote_id": row.remote_id,
+        "decided_at": iso(row.decided_at),
+        "finished_at": iso(row.finished_at),
+    }

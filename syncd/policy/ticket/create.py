@@ -12,12 +12,7 @@ from datetime import datetime
 from syncd.domain.incident import Incident
 from syncd.domain.mapping.mapping import Coexist
 from syncd.domain.operation import CreateTicket, LinkNote, Operation
-from syncd.domain.operation.keys import (
-    link_note_key,
-    object_of_incident,
-    object_of_ticket,
-    ticket_key,
-)
+from syncd.domain.operation.keys import link_note_key, object_of_incident, object_of_ticket, ticket_key
 from syncd.policy.case import Case, Decision, Rulebook
 from syncd.policy.ticket.noise import noise_rule
 

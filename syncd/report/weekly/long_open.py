@@ -17,7 +17,7 @@ from syncd.domain.project import ResolvedProject
 from syncd.ledger.database.connection import Transactions
 from syncd.ledger.records import IncidentRecord
 from syncd.ledger.store.postmortems import log_of
-from syncd.ledger.views.long_open import merged_sources, open_since
+from syncd.ledger.views.daemon_state import merged_sources, open_since
 from syncd.policy.case import Case, MergedSource, Rulebook
 from syncd.policy.postmortem.resolved_periods import LONG_OPEN, open_too_long
 from syncd.policy.time.state_changes import Entry, state_changes_of

@@ -14,10 +14,10 @@ from typing import Any
 from syncd.domain.mapping.mapping import Mapping
 from syncd.domain.mapping.value_types import Mode
 from syncd.ledger.database.connection import OneView, Transactions, one_view
-from syncd.ledger.store import report_runs
-from syncd.ledger.store.report_runs import ReportRun, report_run
+from syncd.ledger.store import weekly_reports
+from syncd.ledger.store.weekly_reports import ReportRun, report_run
 from syncd.ledger.views import report_facts
-from syncd.ledger.views.history import history
+from syncd.ledger.views.show import history
 from syncd.policy.notify.operator_alarms import EXPIRY_STEPS, NAMES
 from syncd.report.weekly.counting import MET, OF_ALL, Row, met_of, verdict
 from syncd.report.weekly.figures import DUTY_WORDS, EVENTS, Facts, Trend, figures, rows_of
@@ -185,7 +185,7 @@ def _numbers(said: dict[tuple[str, str, str, str], str]) -> tuple[int, int]:
 
 def freeze(ledger: Transactions, report: Weekly, now: datetime) -> ReportRun:
     """Keep a report as it is sent; one that was met before stays as it was."""
-    return report_runs.keep(ledger, run_of(report, now))
+    return weekly_reports.keep(ledger, run_of(report, now))
 
 
 def run_of(report: Weekly, now: datetime) -> ReportRun:

@@ -20,7 +20,7 @@ from syncd.engine.act.kind import Outcome
 from syncd.engine.context import EngineContext
 from syncd.engine.errors import CannotRender
 from syncd.ledger.records import IssueRecord, OperationRecord
-from syncd.ledger.store.jira_memory import comments_stopped
+from syncd.ledger.store.key_values import comments_stopped
 from syncd.ledger.store.leaving import Basis
 from syncd.remote.errors import RemoteError
 

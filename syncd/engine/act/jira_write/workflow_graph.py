@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from syncd.domain.ticket import Issue, Status, Transition
 from syncd.engine.context import EngineContext
 from syncd.engine.errors import CannotRender
-from syncd.ledger.store.jira_memory import store_ways, ways_of
+from syncd.ledger.store.key_values import store_ways, ways_of
 from syncd.remote.errors import Cause, NotDone
 
 BELIEVED = timedelta(days=1)

@@ -14,7 +14,6 @@ from syncd.engine.act.kind import BaseKind, Outcome, Rendered
 from syncd.engine.context import EngineContext
 from syncd.engine.errors import CannotRender
 from syncd.engine.notify.compose import letter_of, reply_to_of
-from syncd.engine.notify.mail_history import UNSURE
 from syncd.engine.notify.weekly_mail import report_body
 from syncd.engine.runtime.mailer import Mailer
 from syncd.ledger.records import OperationRecord
@@ -22,6 +21,7 @@ from syncd.ledger.store import leaving
 from syncd.ledger.store.audit import chain_head
 from syncd.ledger.store.confirmation import Confirmation
 from syncd.ledger.store.leaving import Basis
+from syncd.ledger.store.mails import UNSURE
 from syncd.report.mail.letters import rendered as body_of
 from syncd.report.mail.message import Body, Envelope, is_reserved, message, message_id
 

@@ -20,8 +20,8 @@ from syncd.domain.ticket import Comment, Issue
 from syncd.engine.context import EngineContext
 from syncd.engine.observe.earlier_ledger.adopt_postmortem import adopt_postmortem
 from syncd.ledger.records import ActionItemRecord, DutyIssueRecord, IncidentRecord, PostmortemRecord
-from syncd.ledger.store.known import load_followers
-from syncd.ledger.store.rebuilding import Recalled, Written, note_sought, store_recalled
+from syncd.ledger.store.earlier_ledger import Recalled, Written, note_sought, store_recalled
+from syncd.ledger.store.lookups import load_followers
 from syncd.policy.case import Case, Rulebook, TicketState
 from syncd.policy.notify.duty_comments import OVERDUE_LABEL
 from syncd.policy.postmortem.facts_in_comments import POSTMORTEM, CommentFact, facts_in_comments, rebuilt

@@ -19,7 +19,7 @@ from loguru import logger
 from syncd.domain.operation import Kind
 from syncd.domain.ticket import Issue
 from syncd.engine.context import EngineContext
-from syncd.ledger.store.rivals import first_and_projects, judge_rival, rivals
+from syncd.ledger.store.earlier_ledger import first_and_projects, judge_rival, rivals
 
 OURSELVES = "syncd"
 PAGE = 100

@@ -1,0 +1,367 @@
+"""Look-ups of single incidents and of what the polls ask: who is on record, what is to be read."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import BindParameter, bindparam, literal
+from sqlalchemy import select as columns
+from sqlmodel import Session, and_, col, or_, select
+
+from syncd.domain.duty import Duty
+from syncd.domain.incident import IncidentStatus
+from syncd.domain.operation import OPEN_STATES
+from syncd.ledger.database.connection import Transactions
+from syncd.ledger.records import (
+    ActionItemRecord,
+    IncidentRecord,
+    OperationRecord,
+    PostmortemRecord,
+    TicketRecord,
+)
+from syncd.ledger.store import outbox
+from syncd.ledger.store.change_queue import ChangeNotice, change_notices_of_in
+from syncd.ledger.store.duties import duties_of
+from syncd.ledger.store.loading import columns_of, get, load, record_of, select_records
+from syncd.ledger.store.tables import (
+    ActionItemRow,
+    IncidentRow,
+    OperationRow,
+    PersonRow,
+    PostmortemRow,
+    TicketRow,
+)
+from syncd.policy.restricted import STUB
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """An incident and its ticket as they are on record, and the change notices that wait for an answer."""
+
+    incident: IncidentRecord | None
+    ticket: TicketRecord | None
+    notices: tuple[ChangeNotice, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Followers:
+    """What follows an incident, with the incident and its ticket; everything as of one transaction."""
+
+    incident: IncidentRecord
+    ticket: TicketRecord | None
+    postmortem: PostmortemRecord | None
+    items: tuple[ActionItemRecord, ...]
+    duties: tuple[Duty, ...]
+
+
+def find_incident(ledger: Transactions, incident_id: str) -> Known:
+    """Return an incident, its ticket and its change notices."""
+    with ledger.read() as session:
+        incident, ticket = incident_and_ticket_in(session, incident_id)
+        return Known(incident, ticket, tuple(change_notices_of_in(session, incident_id)))
+
+
+def find_ticket(ledger: Transactions, incident_id: str) -> TicketRecord | None:
+    """Return the ticket of an incident, None where it has none."""
+    with ledger.read() as session:
+        return get(session, TicketRecord, incident_id)
+
+
+def load_followers(ledger: Transactions, incident_id: str) -> Followers | None:
+    """Return what follows an incident, None where the incident is not on record."""
+    with ledger.read() as session:
+        incident, ticket = incident_and_ticket_in(session, incident_id)
+        if incident is None:
+            return None
+        return Followers(
+            incident=incident,
+            ticket=ticket,
+            postmortem=get(session, PostmortemRecord, incident_id),
+            items=items_in(session, incident_id),
+            duties=duties_of(session, incident_id),
+        )
+
+
+def addresses_of(ledger: Transactions, accounts: Collection[str]) -> dict[str, str]:
+    """Return the addresses that look-ups of people have led to these accounts by, by account id."""
+    with ledger.read() as session:
+        return addresses_of_in(session, accounts)
+
+
+def addresses_of_in(session: Session, accounts: Collection[str]) -> dict[str, str]:
+    """As `addresses_of`, as of this transaction."""
+    people = session.connection().execute(_PEOPLE).all()
+    return {
+        str(person.account["id"]): person.email
+        for person in people
+        if person.account and person.account.get("id") in accounts
+    }
+
+
+def open_operations(ledger: Transactions, incident_id: str) -> list[OperationRecord]:
+    """Return the open operations of an incident, oldest first."""
+    with ledger.read() as session:
+        return open_operations_in(session, incident_id)
+
+
+def open_operations_in(session: Session, incident_id: str) -> list[OperationRecord]:
+    """Return the open operations of an incident, oldest first."""
+    return load(session, OperationRecord, _OPEN, {"incident": incident_id})
+
+
+def incidents_waiting_for(ledger: Transactions, key: str) -> list[str]:
+    """Return the incidents with a pending operation that needs `key`."""
+    with ledger.read() as session:
+        return outbox.incidents_waiting_for(session, key)
+
+
+def in_doubt(ledger: Transactions, incident_id: str, since: datetime) -> bool:
+    """Return True if a write to an incident's ticket was refused since then, or has an unknown outcome."""
+    with ledger.read() as session:
+        return outbox.in_doubt(session, incident_id, since)
+
+
+def keys_on_record(ledger: Transactions, keys: Collection[str]) -> set[str]:
+    """Return those of these keys of which an operation was ever decided."""
+    if not keys:
+        return set()
+    with ledger.read() as session:
+        return set(session.connection().scalars(_ON_RECORD, {"keys": list(keys)}))
+
+
+def items_in(session: Session, incident_id: str) -> tuple[ActionItemRecord, ...]:
+    """Return the action items of an incident, in the order in which they were first seen."""
+    return tuple(load(session, ActionItemRecord, _ITEMS, {"incident": incident_id}))
+
+
+def incident_and_ticket_in(
+    session: Session, incident_id: str
+) -> tuple[IncidentRecord | None, TicketRecord | None]:
+    """Return an incident and its ticket, in one read."""
+    row = session.connection().execute(_BOTH, {"incident": incident_id}).first()
+    if row is None:
+        return None, None
+    ticket = row[_OF_INCIDENT:]
+    # the ticket's first column is its key: without one there is no ticket
+    return IncidentRecord(*row[:_OF_INCIDENT]), None if ticket[0] is None else TicketRecord(*ticket)
+
+
+_OF_INCIDENT = len(columns_of(IncidentRecord))
+_BOTH = (
+    columns(*columns_of(IncidentRecord), *columns_of(TicketRecord))
+    .select_from(IncidentRow)
+    .join(TicketRow, col(TicketRow.incident_id) == col(IncidentRow.id), isouter=True)
+    .where(col(IncidentRow.id) == bindparam("incident"))
+)
+
+
+_WHOSE: BindParameter[str] = bindparam("incident")
+_OPEN = (
+    select_records(OperationRecord)
+    .where(
+        col(OperationRow.incident_id) == _WHOSE,
+        col(OperationRow.state).in_([literal(str(state)) for state in OPEN_STATES]),
+    )
+    .order_by(col(OperationRow.id))
+)
+_ON_RECORD = columns(col(OperationRow.key)).where(
+    col(OperationRow.key).in_(bindparam("keys", expanding=True))
+)
+_ITEMS = (
+    select_records(ActionItemRecord)
+    .where(col(ActionItemRow.incident_id) == _WHOSE)
+    .order_by(col(ActionItemRow.first_seen_at))
+)
+_PEOPLE = columns(col(PersonRow.email), col(PersonRow.account))
+
+
+def incident_named(ledger: Transactions, wanted: str) -> IncidentRecord | None:
+    """Return the incident of an id, a number (`#12`, `12`) or a ticket's key; None where there is none."""
+    with ledger.read() as session:
+        row = find_incident_in(session, wanted)
+        return record_of(IncidentRecord, row) if row is not None else None
+
+
+def find_incident_in(session: Session, wanted: str) -> IncidentRow | None:
+    """As `incident_named`, as of this transaction."""
+    row = session.get(IncidentRow, wanted)
+    if row is not None:
+        return row
+    number = wanted.removeprefix("#")
+    if number.isdecimal() and len(number) < 19:
+        return session.exec(select(IncidentRow).where(IncidentRow.number == int(number))).first()
+    ticket = session.exec(select(TicketRow).where(TicketRow.key == wanted.upper())).first()
+    return session.get(IncidentRow, ticket.incident_id) if ticket else None
+
+
+@dataclass(frozen=True, slots=True)
+class IssuesOnRecord:
+    """Which issues are tickets, and which are postmortems or action items, by issue id."""
+
+    tickets: frozenset[str]
+    duty_issues: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class UnfinishedIssues:
+    """The issues of unfinished incidents: postmortems and action items, and what hangs beside them."""
+
+    duty_issues: tuple[str, ...]
+    non_items: tuple[str, ...]
+
+
+def open_and_older(ledger: Transactions, began: int) -> list[str]:
+    """Return the claimed incidents that stand as open by a read that began before `began`."""
+    with ledger.read() as session:
+        return list(session.connection().scalars(_OPEN_BEFORE, {"began": began}))
+
+
+_OPEN_BEFORE = columns(col(IncidentRow.id)).where(
+    col(IncidentRow.status) != IncidentStatus.RESOLVED,
+    col(IncidentRow.team).is_not(None),
+    col(IncidentRow.read_seq) < bindparam("began"),
+)
+
+
+def issues_on_record(ledger: Transactions, issue_ids: Iterable[str]) -> IssuesOnRecord:
+    """Return which of these issues are ours."""
+    ids = {"issues": list(issue_ids)}
+    with ledger.read() as session:
+        connection = session.connection()
+        tickets = frozenset(connection.scalars(_TICKETS_AMONG, ids))
+        duty_issues = frozenset(
+            issue_id for query in _DUTY_ISSUES_AMONG for issue_id in connection.scalars(query, ids)
+        )
+    return IssuesOnRecord(tickets, duty_issues)
+
+
+_ISSUES: BindParameter[list[str]] = bindparam("issues", expanding=True)
+_TICKETS_AMONG = columns(col(TicketRow.issue_id)).where(col(TicketRow.issue_id).in_(_ISSUES))
+_DUTY_ISSUES_AMONG = (
+    columns(col(PostmortemRow.issue_id)).where(col(PostmortemRow.issue_id).in_(_ISSUES)),
+    columns(col(ActionItemRow.issue_id)).where(col(ActionItemRow.issue_id).in_(_ISSUES)),
+)
+
+
+def ticket_projects(ledger: Transactions) -> set[str]:
+    """Return the Jira projects in which tickets stand."""
+    with ledger.read() as session:
+        return set(session.connection().scalars(_PROJECTS))
+
+
+_PROJECTS = columns(col(TicketRow.project)).distinct()
+
+
+def ticket_project(ledger: Transactions, incident_id: str) -> str | None:
+    """Return the Jira project in which an incident's ticket stands, None where it has no ticket."""
+    with ledger.read() as session:
+        project: str | None = session.connection().scalar(_PROJECT, {"incident": incident_id})
+        return project
+
+
+_PROJECT = columns(col(TicketRow.project)).where(col(TicketRow.incident_id) == bindparam("incident"))
+
+
+def restricted_stubs(ledger: Transactions) -> list[str]:
+    """Return the restricted incidents whose ticket is a stub, since the security level was not there."""
+    with ledger.read() as session:
+        rows = session.connection().execute(_RESTRICTED_TICKETS)
+        return [incident_id for incident_id, agreed in rows if agreed.get(STUB) is True]
+
+
+_RESTRICTED_TICKETS = (
+    columns(col(TicketRow.incident_id), col(TicketRow.agreed))
+    .join(IncidentRow, col(IncidentRow.id) == col(TicketRow.incident_id))
+    .where(col(IncidentRow.restricted).is_(True))
+)
+
+
+def resolved_and_watched(ledger: Transactions, since: datetime) -> list[datetime]:
+    """Return when the incidents were created (UTC, in order) that are resolved and must still be read.
+
+    They are not finished, or were resolved `since` then.
+    """
+    with ledger.read() as session:
+        return list(session.connection().scalars(_RESOLVED, {"since": since}))
+
+
+_RESOLVED = (
+    columns(col(IncidentRow.created_at))
+    .where(
+        col(IncidentRow.status) == IncidentStatus.RESOLVED,
+        or_(
+            col(IncidentRow.finished).is_(False),
+            and_(col(IncidentRow.team).is_not(None), col(IncidentRow.resolved_at) >= bindparam("since")),
+        ),
+    )
+    .order_by(col(IncidentRow.created_at))
+)
+
+
+def with_notes_to_list(ledger: Transactions, since: datetime) -> list[IncidentRecord]:
+    """Return the incidents with a ticket that are open or were resolved `since` then; no restricted ones."""
+    with ledger.read() as session:
+        return load(session, IncidentRecord, _WITH_NOTES, {"since": since})
+
+
+_WITH_NOTES = (
+    select_records(IncidentRecord)
+    .join(TicketRow, col(TicketRow.incident_id) == col(IncidentRow.id))
+    .where(
+        col(IncidentRow.restricted).is_(False),
+        or_(
+            col(IncidentRow.status) != IncidentStatus.RESOLVED,
+            col(IncidentRow.resolved_at) >= bindparam("since"),
+        ),
+    )
+)
+
+
+def tickets_to_read(ledger: Transactions) -> list[str]:
+    """Return the issue ids of the tickets of incidents that are open or unfinished."""
+    with ledger.read() as session:
+        return list(session.connection().scalars(_TICKETS))
+
+
+_TICKETS = (
+    columns(col(TicketRow.issue_id))
+    .join(IncidentRow, col(IncidentRow.id) == col(TicketRow.incident_id))
+    .where(or_(col(IncidentRow.status) != IncidentStatus.RESOLVED, col(IncidentRow.finished).is_(False)))
+)
+
+
+def unfinished_issues(ledger: Transactions) -> UnfinishedIssues:
+    """Return postmortems and action items of unfinished incidents, and what was passed over beside them."""
+    duty_issues: dict[str, None] = {}
+    non_items: dict[str, None] = {}
+    with ledger.read() as session:
+        connection = session.connection()
+        postmortems = {row.incident_id: row.issue_id for row in connection.execute(_POSTMORTEMS)}
+        items: dict[str, list[str]] = {}
+        for incident_id, issue_id in connection.execute(_UNFINISHED_ITEMS):
+            items.setdefault(incident_id, []).append(issue_id)
+        for incident_id, passed_over in connection.execute(_UNFINISHED):
+            non_items |= dict.fromkeys(passed_over)
+            postmortem = postmortems.get(incident_id)
+            duty_issues |= dict.fromkeys([postmortem] if postmortem else [])
+            duty_issues |= dict.fromkeys(items.get(incident_id, ()))
+    return UnfinishedIssues(
+        tuple(duty_issues), tuple(issue for issue in non_items if issue not in duty_issues)
+    )
+
+
+_IS_UNFINISHED = (col(IncidentRow.team).is_not(None), col(IncidentRow.finished).is_(False))
+_UNFINISHED = columns(col(IncidentRow.id), col(IncidentRow.non_items)).where(*_IS_UNFINISHED)
+_POSTMORTEMS = (
+    columns(col(PostmortemRow.incident_id), col(PostmortemRow.issue_id))
+    .join(IncidentRow, col(IncidentRow.id) == col(PostmortemRow.incident_id))
+    .where(*_IS_UNFINISHED)
+)
+_UNFINISHED_ITEMS = (
+    columns(col(ActionItemRow.incident_id), col(ActionItemRow.issue_id))
+    .join(IncidentRow, col(IncidentRow.id) == col(ActionItemRow.incident_id))
+    .where(*_IS_UNFINISHED, col(ActionItemRow.ended_at).is_(None))
+    .order_by(col(ActionItemRow.first_seen_at))
+)
