@@ -1,4 +1,4 @@
-"""What the running daemon, its status page and its metrics ask the ledger: counts and times, never a title."""
+"""What the running daemon, its status page and its metrics ask the ledger: counts, times, never a title."""
 
 from __future__ import annotations
 
