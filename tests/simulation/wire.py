@@ -8,6 +8,7 @@ replaced, and what the sandbox says about an answer's journey becomes what a soc
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from email.utils import format_datetime
@@ -173,8 +174,7 @@ def _compiled(engine: Engine) -> Engine:
     return engine.execution_options(compiled_cache=_COMPILED)
 
 
-def _tables(session: LedgerSession) -> set[str]:
-    return {str(one.__tablename__) for one in (*session.new, *session.dirty, *session.deleted)}
+_WRITES_TO = re.compile(r"\s*(?:INSERT(?: OR \w+)? INTO|UPDATE|DELETE FROM)\s+\"?(\w+)", re.IGNORECASE)
 
 
 class WatchedDatabase(Database):
@@ -184,14 +184,21 @@ class WatchedDatabase(Database):
         self.__dict__.update(db.__dict__)
         self.engine, self._writer = _compiled(self.engine), _compiled(self._writer)
         self._step = step
+        self._touched = threading.local()
         self.under_way = 0
+        event.listen(self._writer, "before_cursor_execute", self._note)
+
+    def _note(self, _connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+        """Keep which table a statement writes to, whether a mapped object or a plain statement does it."""
+        table = _WRITES_TO.match(statement)
+        if table is not None:
+            self._touched.tables.add(table[1])
 
     @contextmanager
     def write(self) -> Iterator[LedgerSession]:
         """A step before and one after each commit."""
-        touched: set[str] = set()
+        touched = self._touched.tables = set[str]()
         with self._counted(), super().write() as session:
-            event.listen(session, "after_flush", lambda one, _: touched.update(_tables(one)))
             yield session
             session.flush()
             self._step("before a commit")
