@@ -40,7 +40,7 @@ def test_a_seed_leaves_the_trace_whose_digest_is_committed(seed: int, tmp_path: 
 
 
 OLD = (
-    'o paper kind=edit_postmortem aspect=-\n    meaning {"a_word": 1, "old": "x edit_postmortem", "z": 2}\n'
+    'o paper kind=edit_paper aspect=-\n    meaning {"a_word": 1, "old": "x edit_paper", "z": 2}\n'
     "# 11-16 06:00:00 paper.edited my_edit_paper\n"
 )
 NEW = (
@@ -56,7 +56,7 @@ def test_renamings_explain_a_difference_whichever_of_several_words_stands_there(
 
 
 def test_renamings_explain_nothing_else() -> None:
-    renames = read_renames("edit_postmortem -> edit_postmortem\nold -> zz\n")
+    renames = read_renames("edit_paper -> edit_postmortem\nold -> zz\n")
     assert [line for line in difference(OLD, NEW, renames) if line.startswith("+ ")]
 
 
