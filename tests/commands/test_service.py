@@ -108,7 +108,7 @@ RAISE = "raise ValueError('gone')"
     ("module", "owner", "name", "does", "said"),
     [
         ("syncd.engine.observe.jira", "JiraPoller", "poll", HANG, "the cycle under way has done nothing"),
-        ("syncd.web", "source", "get_meta", RAISE, "the ledger does not answer: ValueError"),
+        ("syncd.web", "source", "instance_of", RAISE, "the ledger does not answer: ValueError"),
     ],
     ids=["a cycle that hangs", "a ledger that does not answer"],
 )

@@ -136,7 +136,7 @@ MEANINGS: list[tuple[Kind, str, type[OperationBase], dict[str, Any]]] = [
     ),
     (Kind.CHANGE_INCIDENT, "incident:P1", ChangeIncident, {"text": "", "agree": {}, "from": "cd"}),
     (Kind.COMMENT_ON_TICKET, "ticket:P1", CommentOnTicket, SAID),
-    (Kind.COMMENT_ON_TICKET, "ticket:P1", CommentOnTicket, {**SAID, "non_items": "fields"}),
+    (Kind.COMMENT_ON_TICKET, "ticket:P1", CommentOnTicket, {**SAID, "companion": "fields"}),
     (Kind.LINK_DUPLICATE, "issue:10002", LinkDuplicate, DUPLICATE),
     (Kind.CLOSE_DUPLICATE, "issue:10002", CloseDuplicate, DUPLICATE),
     (Kind.CREATE_POSTMORTEM, "postmortem:P1", CreatePostmortem, {}),
@@ -181,9 +181,9 @@ MEANINGS: list[tuple[Kind, str, type[OperationBase], dict[str, Any]]] = [
             {"mail": "postponed", "issue": "10012"},
             {"mail": "digest", "at": AT},
             {"mail": "weekly_report", "team": None, "week": "2026-W47", "names": False},
-            {"mail": "operator", "matter": "mass", "since": AT, "tickets": 26},
-            {"mail": "operator", "matter": "alarm", "since": AT, "alarm": "expires/jira", "text": "soon"},
-            {"mail": "operator", "matter": "stalled", "since": AT, "service": "jira"},
+            {"mail": "operator", "topic": "mass", "since": AT, "tickets": 26},
+            {"mail": "operator", "topic": "alarm", "since": AT, "alarm": "expires/jira", "text": "soon"},
+            {"mail": "operator", "topic": "stalled", "since": AT, "service": "jira"},
         )
     ),
     (

@@ -50,7 +50,7 @@ def mailing(**changes: Any) -> Mapping:
 def duties_stay_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing judges the duties that a test has made by hand, and nothing but mails is told of them."""
     monkeypatch.setattr(decide, "JUDGING", ())
-    monkeypatch.setattr(decide, "TELLING", (decide_notices, decide_reminders))
+    monkeypatch.setattr(decide, "ACTING", (decide_notices, decide_reminders))
 
 
 def letters(rig: Rig) -> list[Letter]:

@@ -19,7 +19,7 @@ Start = Callable[..., Lines]
 
 
 @pytest.fixture
-def start() -> Iterator[Start]:
+def start_log_at() -> Iterator[Start]:
     """Send the log to a text; what is logged comes back line by line."""
     handlers, level = logging.root.handlers[:], logging.root.level
 
@@ -36,8 +36,8 @@ def start() -> Iterator[Start]:
 
 @pytest.mark.parametrize("style", ["text", "json"])
 @pytest.mark.parametrize("brk", ["\n", "\r\n", "\r", "\x0b", "\x0c", "\x1c", "\x85", "\u2028", "\u2029"])
-def test_a_title_cannot_forge_a_line_of_the_log(start: Start, style: str, brk: str) -> None:
-    lines = start(style)
+def test_a_title_cannot_forge_a_line_of_the_log(start_log_at: Start, style: str, brk: str) -> None:
+    lines = start_log_at(style)
     logger.info("ticket made for {}", f"innocent{brk}2026-11-22 08:00:00 CRITICAL all is lost \x1b[2J\x07")
     (line,) = lines()
     assert "\x1b" not in line
@@ -48,8 +48,8 @@ def test_a_title_cannot_forge_a_line_of_the_log(start: Start, style: str, brk: s
 
 
 @pytest.mark.parametrize("style", ["text", "json"])
-def test_secrets_are_hidden_by_value_whoever_logs_them(start: Start, style: str) -> None:
-    lines = start(style)
+def test_secrets_are_hidden_by_value_whoever_logs_them(start_log_at: Start, style: str) -> None:
+    lines = start_log_at(style)
     logger.bind(reason="because of s3cret-token").info("sent {}", "s3cret-token-and-more")
     logging.getLogger("urllib3").warning("header %s", "Bearer s3cret-token")
     try:
@@ -64,14 +64,14 @@ def test_secrets_are_hidden_by_value_whoever_logs_them(start: Start, style: str)
     assert "abc" not in SECRETS[0]
 
 
-def test_a_short_secret_hides_nothing_else(start: Start) -> None:
-    lines = start("text")
+def test_a_short_secret_hides_nothing_else(start_log_at: Start) -> None:
+    lines = start_log_at("text")
     logger.info("abc is no secret worth hiding a log for")
     assert "abc is no secret" in lines()[0]
 
 
-def test_a_traceback_is_one_line_and_shows_no_variables(start: Start) -> None:
-    lines = start("json")
+def test_a_traceback_is_one_line_and_shows_no_variables(start_log_at: Start) -> None:
+    lines = start_log_at("json")
     hidden = "value-of-a-variable"
     try:
         raise RuntimeError("a screw is loose " + str(len(hidden)))
@@ -83,17 +83,17 @@ def test_a_traceback_is_one_line_and_shows_no_variables(start: Start) -> None:
     assert "value-of-a-variable" not in data["trace"].replace('hidden = "value-of-a-variable"', "")
 
 
-def test_libraries_are_caught_from_warnings_on(start: Start) -> None:
-    lines = start("text")
+def test_libraries_are_caught_from_warnings_on(start_log_at: Start) -> None:
+    lines = start_log_at("text")
     logging.getLogger("some.library").warning("late")
     logging.getLogger("uvicorn.error").info("hello")
     assert [line.rpartition("WARNING")[2].strip() for line in lines()] == ["some.library: late"]
 
 
 def test_an_act_is_one_line_with_incident_ticket_operation_reason_and_duration(
-    house: Rig, start: Start
+    house: Rig, start_log_at: Start
 ) -> None:
-    lines = start("json", "INFO")
+    lines = start_log_at("json", "INFO")
     made = house.world.pagerduty.trigger("Alipay Integration", "Latency\n{forged} <b>", priority="P4")
     house.settle(2)
     acts = [data for line in lines() if "operation" in (data := json.loads(line))]

@@ -303,7 +303,7 @@ def test_what_nobody_owns_is_for_the_owner_of_the_service(post: Rig) -> None:
 def test_an_owner_without_a_known_address_is_mentioned_on_the_issue_once(
     post: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rules, "TELLING", (comment_on_duties, *rules.ACTING))
+    monkeypatch.setattr(rules, "ACTING", (comment_on_duties, *rules.ACTING))
     owed = Owed(post, incident(post), assignee="Mei Tanaka")
     owed.set("due_soon", at(2, 16))
     until(post, at(2, 12))

@@ -40,6 +40,10 @@ class Row:
         return len(self.keys) == 1 and self.statuses[0] in self.wanted
 
 
+PATIENCE = 30.0
+"""Real seconds that workers may take to end what a cycle began."""
+
+
 def rows(stage: Stage) -> list[Row]:
     """Every incident of the sandbox with the issues that name it, by our mark or by the label."""
     state = dump.whole(stage.world)
@@ -101,6 +105,7 @@ def prove(stage: Stage, out: Console) -> bool:
 
 def _cost(stage: Stage) -> Iterator[str]:
     journal = stage.world.journal
+    stage.loop.work_queue.wait_idle(PATIENCE)  # what earlier cycles began is not this one's cost
     pagerduty, jira = journal.total("pagerduty"), journal.total("jira")
     deletes = len(journal.offences()) or "no"
     yield (
@@ -108,7 +113,7 @@ def _cost(stage: Stage) -> Iterator[str]:
         f" {deletes} DELETE."
     )
     stage.cycle()
-    stage.loop.work_queue.wait_idle(1)
+    stage.loop.work_queue.wait_idle(PATIENCE)
     quiet = journal.total("pagerduty") - pagerduty, journal.total("jira") - jira
     yield f"A cycle in which nothing changed: {quiet[0]} to PagerDuty, {quiet[1]} to Jira."
 
