@@ -30,19 +30,15 @@ from syncd.config.templates.ticket_text import render_ticket
 from syncd.domain.clock import Clock
 from syncd.domain.incident import Incident
 from syncd.domain.mail import OPERATOR
-from syncd.domain.mapping.mapping import Mapping
 from syncd.domain.postmortem import Story
-from syncd.engine.context import EngineContext, Renderer, Services
-from syncd.engine.jira_knowledge.project_cache import JiraFacts
+from syncd.engine.context import EngineContext, Rules, Services, build_context
 from syncd.engine.jobs.reload import Reloader, system_user
 from syncd.engine.loop import WORKERS, ControlLoop
 from syncd.engine.notify.alarms import Alarms
 from syncd.engine.observe.slow_poll import EVERY_SECONDS
 from syncd.engine.runtime.mailer import Mailer
-from syncd.engine.runtime.service_health import Health
 from syncd.engine.runtime.system_clock import SystemClock  # noqa: TID251 - for the ticker alone
 from syncd.engine.runtime.systemd import Supervisor
-from syncd.engine.runtime.watchdog import Watchdog
 from syncd.ledger.errors import LedgerError, LedgerUnwritable
 from syncd.ledger.open import Ledger, open_for_work
 from syncd.ledger.store.loaded_rules import Loaded
@@ -54,7 +50,7 @@ from syncd.remote.http.transport import Transport
 from syncd.remote.jira.client import jira_client
 from syncd.remote.mail import FolderMail, SmtpMail
 from syncd.remote.pagerduty.client import pagerduty_client
-from syncd.remote.ports import Mail
+from syncd.remote.ports import Jira, Mail, PagerDuty
 from syncd.web.opening import open_listener
 from syncd.web.receive import Receiver
 from syncd.web.source import Source
@@ -102,50 +98,57 @@ class TicketRenderer:
 
 
 def make_services(live: Live, transport: Transport) -> Services:
-    """Factories of both clients, for each thread its own."""
+    """Both clients, for each thread its own, for commands that ask a service whatever its health."""
+    return Services(*client_factories(live, transport))
+
+
+def client_factories(live: Live, transport: Transport) -> tuple[Callable[[], PagerDuty], Callable[[], Jira]]:
+    """What makes a client of PagerDuty, and one of Jira."""
     pagerduty, jira = live.pagerduty, live.jira
     pagerduty_token, jira_token = pagerduty.token.get_secret_value(), jira.token.get_secret_value()
-    return Services(
+    return (
         lambda: pagerduty_client(pagerduty.url, pagerduty_token, pagerduty.sender, transport),
         lambda: jira_client(jira.url, jira_token, transport, email=jira.email),
     )
 
 
 def make_context(
-    configuration: Configuration, ledger: Ledger, clock: Clock, *, transport: Transport | None = None
+    configuration: Configuration,
+    ledger: Ledger,
+    clock: Clock,
+    *,
+    transport: Transport | None = None,
+    dry_run: bool = False,
 ) -> EngineContext:
-    """Given checked configuration and an open ledger, return the engine's working place."""
+    """Given checked configuration and an open ledger, return the engine's working place.
+
+    With `dry_run` nothing is written to a service, whatever the settings say.
+    """
     settings = configuration.settings
     stop = Event()
     budget = Budget(clock, stop=stop)
     transport = transport or Transport(clock, budget=budget, ca_file=settings.trusted)
-    services = make_services(configuration.live, transport)
-    return EngineContext(
-        ledger=ledger,
-        clock=clock,
-        services=services,
-        mappings=configuration.mappings,
-        facts=JiraFacts(lambda: services.jira, clock),
-        health=Health(clock),
-        budgets=transport.budget,
-        renderer=TicketRenderer(configuration.templates),
+    return build_context(
+        ledger,
+        clock,
+        client_factories(configuration.live, transport),
+        transport,
+        Rules(configuration.mappings, TicketRenderer(configuration.templates)),
         settle_seconds=settings.settle_seconds,
         backfill_seconds=settings.backfill.total_seconds(),
-        dry_run=settings.dry_run,
-        skew=transport.skew,
-        date_of=transport.date_of,
-        counts=transport.counts,
+        poll_seconds=settings.poll_seconds,
+        dry_run=dry_run or settings.dry_run,
         stop=stop,
         mailer=make_post(configuration, transport, clock),
         expires=settings.expires,
     )
 
 
-def read_rules(configuration: Configuration) -> tuple[tuple[Mapping, ...], Renderer]:
+def read_rules(configuration: Configuration) -> Rules:
     """The mappings and templates as they stand in their files now; raises `ConfigError`."""
     templates = Templates(configuration.settings.templates_dir)
     mappings = load_mappings(configuration.live.mappings_dir, templates, logger.info)
-    return mappings, TicketRenderer(templates)
+    return Rules(mappings, TicketRenderer(templates))
 
 
 def _heartbeat(settings: Settings, context: EngineContext) -> Heartbeat | None:
@@ -205,7 +208,7 @@ class Daemon:
         poll_seconds = settings.poll_seconds
         self.loop = ControlLoop(context)
         self.supervisor = Supervisor()
-        self.watchdog = Watchdog(context.clock, poll_seconds)
+        self.watchdog = context.watchdog
         tell, read = self.supervisor, partial(read_rules, configuration)
         self.reloader = Reloader(context, read, self.loop.rules_changed, tell.reloading, tell.ready)
         mail_schedule = self.loop.mail_schedule
@@ -217,8 +220,6 @@ class Daemon:
         self.listener = open_listener(settings, self._source, context.clock.now())
         self._heartbeat = _heartbeat(settings, context)
         self._context = context
-        self._watched = context.services.gate
-        context.services.gate = self._gate
         self._poll_seconds = poll_seconds
         self._asked_to_stop = Event()
         self._failed: Exception | None = None
@@ -282,10 +283,6 @@ class Daemon:
             Thread(
                 target=self._watch, args=(self.supervisor.watchdog / 2,), name="watch", daemon=True
             ).start()
-
-    def _gate(self, service: str) -> None:
-        self.watchdog.step()
-        self._watched(service)
 
     def _watch(self, every: float) -> None:
         """Say that the daemon lives, as long as it does."""

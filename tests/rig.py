@@ -17,11 +17,9 @@ from syncd.domain.incident import Incident
 from syncd.domain.mapping.mapping import Mapping
 from syncd.domain.postmortem import Story
 from syncd.domain.text import escape_wiki
-from syncd.engine.context import EngineContext, Services
-from syncd.engine.jira_knowledge.project_cache import JiraFacts
+from syncd.engine.context import EngineContext, Renderer, Rules, build_context
 from syncd.engine.loop import ControlLoop, CycleResult
 from syncd.engine.runtime.mailer import Mailer
-from syncd.engine.runtime.service_health import Health
 from syncd.ledger.open import Ledger, open_for_work
 from syncd.ledger.records import OperationRecord
 from syncd.policy.case import Rulebook
@@ -119,6 +117,7 @@ class Rig:
     settle_seconds: float = 600.0
     name: str = "ledger.db"
     mail: MailSandbox | None = None
+    renderer: Renderer = field(default_factory=PlainRenderer)
     began: datetime = field(init=False)
     transport: Transport = field(init=False)
     ledger: Ledger = field(init=False)
@@ -128,30 +127,27 @@ class Rig:
     def __post_init__(self) -> None:
         self.began = self.clock.now()
 
-    def start(self) -> None:
-        """Open the ledger and lay out a fresh engine, as a start of the daemon does."""
+    def start(self, **settings: Any) -> None:
+        """Open the ledger and lay out a fresh engine, as a start of the daemon does.
+
+        `settings` go to `build_context`, for this start alone.
+        """
         self.ledger = open_for_work(f"sqlite:///{self.folder / self.name}", "rig", self.clock.now())
         self.transport = Transport(self.clock, budget=Budget(self.clock))
         email = BOT_EMAIL if self.world.jira.site.edition == "cloud" else None
-        services = Services(
+        clients = (
             lambda: pagerduty_client(
                 self.server.url("pagerduty"), PAGERDUTY_KEY, "amara.osei@qrpay.example", self.transport
             ),
             lambda: jira_client(self.server.url("jira"), JIRA_KEY, self.transport, email=email),
         )
-        self.context = EngineContext(
-            ledger=self.ledger,
-            clock=self.clock,
-            services=services,
-            mappings=self.mappings,
-            facts=JiraFacts(lambda: services.jira, self.clock),
-            health=Health(self.clock),
-            budgets=self.transport.budget,
-            renderer=PlainRenderer(),
-            settle_seconds=self.settle_seconds,
-            skew=self.transport.skew,
-            date_of=self.transport.date_of,
-            mailer=self._post(),
+        self.context = build_context(
+            self.ledger,
+            self.clock,
+            clients,
+            self.transport,
+            Rules(self.mappings, self.renderer),
+            **{"settle_seconds": self.settle_seconds, "mailer": self._post(), **settings},
         )
         self.loop = ControlLoop(self.context)
         self.loop.recover()
@@ -167,10 +163,14 @@ class Rig:
             operator="ops@qrpay.example",
         )
 
-    def restart(self) -> None:
+    def swap_rules(self, *mappings: Mapping) -> None:
+        """Put other mappings into force while the engine runs; nothing is decided anew for it."""
+        self.context.rules.swap(Rules(mappings, self.renderer))
+
+    def restart(self, **settings: Any) -> None:
         """End this engine and start another one on the same ledger."""
         self.stop()
-        self.start()
+        self.start(**settings)
 
     def stop(self) -> None:
         """Give the ledger back."""
@@ -199,8 +199,8 @@ class Rig:
 
 @contextmanager
 def rig(folder: Path, **options: Any) -> Iterator[Rig]:
-    """A started rig; `options` go to the default world, `mappings`, `mail` and `settle_seconds` to the rig,
-    `start` to the clock.
+    """A started rig; `options` go to the default world, `mappings`, `mail`, `renderer` and
+    `settle_seconds` to the rig, `start` to the clock.
 
     `preset` changes the world before anything looks at it.
     """
@@ -208,12 +208,15 @@ def rig(folder: Path, **options: Any) -> Iterator[Rig]:
     mappings = options.pop("mappings", (mapping(),))
     settle_seconds = options.pop("settle_seconds", 600.0)
     with_mail = options.pop("mail", False)
+    renderer = options.pop("renderer", PlainRenderer())
     clock = SandboxClock(options.pop("start", START))
     world = default_world(clock, **options)
     preset(world)
     with SandboxServer(world) as server, ExitStack() as stack:
         mail = stack.enter_context(MailSandbox(clock.now)) if with_mail else None
-        made = Rig(folder, world, server, mappings, RigClock(clock), settle_seconds, mail=mail)
+        made = Rig(
+            folder, world, server, mappings, RigClock(clock), settle_seconds, mail=mail, renderer=renderer
+        )
         made.start()
         try:
             yield made

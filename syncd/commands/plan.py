@@ -54,9 +54,7 @@ def context_on_copy(setup: Setup, folder: Path) -> EngineContext:
     if original.exists():
         backup_file(original, copy)
     ledger = open_for_work(f"sqlite:///{copy}", "syncd plan", clock.now())
-    context = make_context(setup.configuration, ledger, clock)
-    context.dry_run = True
-    return context
+    return make_context(setup.configuration, ledger, clock, dry_run=True)
 
 
 def _plan(context: EngineContext) -> list[dict[str, Any]]:

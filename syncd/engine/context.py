@@ -1,13 +1,15 @@
-"""What everything in the engine works with: ledger, clock, clients, mappings, what was learned of Jira.
+"""What everything in the engine works with: ledger, clock, clients, the rules in force, what Jira taught us.
 
-One `EngineContext` a process. Clients are one a thread, because neither library's session may be shared.
+One `EngineContext` a process, frozen: nothing is assigned to it after `build_context` has made it. What
+changes while the daemon runs lives in small objects that the context refers to. Clients are one a thread,
+because neither library's session may be shared.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Protocol
 
@@ -15,18 +17,21 @@ from syncd.domain.clock import Clock
 from syncd.domain.incident import Incident
 from syncd.domain.mapping.mapping import Mapping, ServiceSection
 from syncd.domain.postmortem import Story
-from syncd.domain.ticket import Account
+from syncd.engine.jira_knowledge.account_cache import AccountCache
 from syncd.engine.jira_knowledge.project_cache import JiraFacts
 from syncd.engine.runtime.brakes import Brakes
 from syncd.engine.runtime.mailer import Mailer
 from syncd.engine.runtime.progress import Progress
 from syncd.engine.runtime.read_lag import BULK, ReadLags
+from syncd.engine.runtime.search_index import SearchIndexWait
 from syncd.engine.runtime.service_health import Health
+from syncd.engine.runtime.watchdog import Watchdog
 from syncd.ledger.open import Ledger
 from syncd.ledger.store.operation_states import GivenUp
 from syncd.policy.case import Rulebook
 from syncd.policy.postmortem.fulfilment import review_field_of
 from syncd.remote.http.counts import Counts
+from syncd.remote.http.transport import Transport
 from syncd.remote.ports import Fetched, Jira, PagerDuty
 
 MOST_SKEW_SECONDS = 120.0
@@ -65,21 +70,67 @@ class Renderer(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Rules:
+    """The mappings and the templates in force: read together, and replaced together."""
+
+    mappings: tuple[Mapping, ...]
+    renderer: Renderer
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """The version of each team's mapping, by team."""
+        return {mapping.team: mapping.version for mapping in self.mappings}
+
+    def mapping_of(self, team: str | None) -> Mapping | None:
+        """Return the mapping of a team, None where it has none."""
+        return next((mapping for mapping in self.mappings if team is not None and mapping.team == team), None)
+
+    def team_of(self, service_id: str, name: str) -> tuple[Mapping, ServiceSection] | None:
+        """Return the mapping and section of a PagerDuty service, None where no mapping claims it."""
+        for mapping in self.mappings:
+            section = mapping.service(service_id, name)
+            if section is not None:
+                return mapping, section
+        return None
+
+
+class RulesReference:
+    """Refers to the rules in force; whoever took them before a swap finishes with those."""
+
+    def __init__(self, rules: Rules) -> None:
+        self._current = rules
+
+    @property
+    def current(self) -> Rules:
+        """The rules in force now."""
+        return self._current
+
+    def swap(self, rules: Rules) -> None:
+        """Put other rules into force, all of them at once."""
+        self._current = rules
+
+
 class Services:
     """The two services' clients, one of each a thread, made when first asked for.
 
     `gate` is asked before a client is handed out and raises while its service is not to be asked.
     """
 
-    def __init__(self, pagerduty: Callable[[], PagerDuty], jira: Callable[[], Jira]) -> None:
+    def __init__(
+        self,
+        pagerduty: Callable[[], PagerDuty],
+        jira: Callable[[], Jira],
+        gate: Callable[[str], None] = lambda _service: None,
+    ) -> None:
         self._make = (pagerduty, jira)
         self._local = threading.local()
-        self.gate: Callable[[str], None] = lambda _service: None
+        self._gate = gate
 
     @property
     def pagerduty(self) -> PagerDuty:
         """This thread's PagerDuty client."""
-        self.gate("pagerduty")
+        self._gate("pagerduty")
         client: PagerDuty | None = getattr(self._local, "pagerduty", None)
         if client is None:
             client = self._local.pagerduty = self._make[0]()
@@ -88,74 +139,72 @@ class Services:
     @property
     def jira(self) -> Jira:
         """This thread's Jira client."""
-        self.gate("jira")
+        self._gate("jira")
         client: Jira | None = getattr(self._local, "jira", None)
         if client is None:
             client = self._local.jira = self._make[1]()
         return client
 
 
-@dataclass
+@dataclass(frozen=True)
 class EngineContext:
-    """What every part of the engine is given; `settle_seconds` and `backfill_seconds` come from the settings.
+    """What every part of the engine is given; `build_context` makes it.
 
-    `people` is what `syncd.engine.observe.accounts` has at hand: by address and project, since when and who.
-    `date_of` is the time that a service's last answer to this thread bears.
-    `counts` are the transport's. `awaiting_search_index`: the ledger was restored, and a search that finds
-    nothing proves nothing yet. `expires` are the days on which the services' credentials end, as far as they
-    are known.
+    `skew` is how many seconds a service's clock is apart from ours, `date_of` the time that a service's last
+    answer to this thread bears, `counts` are the transport's. `expires` are the days on which the services'
+    credentials end, as far as they are known.
     """
 
     ledger: Ledger
     clock: Clock
     services: Services
-    mappings: tuple[Mapping, ...]
+    rules: RulesReference
     facts: JiraFacts
+    accounts: AccountCache
     health: Health
     budgets: Budgets
-    renderer: Renderer
-    settle_seconds: float = 600.0
-    backfill_seconds: float = 14 * 86400.0
-    dry_run: bool = False
-    skew: Callable[[str], float | None] = lambda _service: None
-    date_of: Callable[[str], datetime | None] = lambda _service: None
-    counts: Counts = field(default_factory=Counts)
-    awaiting_search_index: bool = False
-    stop: threading.Event = field(default_factory=threading.Event)
-    people: dict[tuple[str, str], tuple[float, Account | None]] = field(default_factory=dict)
-    mailer: Mailer | None = None
-    expires: dict[str, date] = field(default_factory=dict)
-    brakes: Brakes = field(init=False)
-    progress: Progress = field(init=False)
-    read_lags: ReadLags = field(init=False)
+    brakes: Brakes
+    progress: Progress
+    read_lags: ReadLags
+    search_index: SearchIndexWait
+    watchdog: Watchdog
+    skew: Callable[[str], float | None]
+    date_of: Callable[[str], datetime | None]
+    counts: Counts
+    stop: threading.Event
+    settle_seconds: float
+    backfill_seconds: float
+    dry_run: bool
+    mailer: Mailer | None
+    expires: dict[str, date]
 
-    def __post_init__(self) -> None:
-        """A service that is not usable is not asked by anybody."""
-        self.services.gate = self.health.check
-        self.brakes = Brakes(self.ledger, self.clock)
-        self.progress = Progress(self.clock)
-        self.read_lags = ReadLags(self.clock)
+    @property
+    def mappings(self) -> tuple[Mapping, ...]:
+        """The mappings in force."""
+        return self.rules.current.mappings
+
+    @property
+    def renderer(self) -> Renderer:
+        """The templates in force."""
+        return self.rules.current.renderer
 
     def team_of(self, service_id: str, name: str) -> tuple[Mapping, ServiceSection] | None:
-        """The mapping and section of a PagerDuty service, None where no mapping claims it."""
-        for mapping in self.mappings:
-            section = mapping.service(service_id, name)
-            if section is not None:
-                return mapping, section
-        return None
+        """Return the mapping in force and section of a PagerDuty service, None where no mapping claims it."""
+        return self.rules.current.team_of(service_id, name)
 
     def book_of(self, incident: Incident, team: str | None = None) -> Rulebook | None:
         """The rulebook of an incident's team, None where no mapping claims its service.
 
         `team` had the incident before: it keeps one that was moved to a service that nobody claims.
         """
-        found = self.team_of(incident.service.id, incident.service.name)
-        if found is None:
-            last = next((one for one in self.mappings if team is not None and one.team == team), None)
+        rules = self.rules.current
+        claim = rules.team_of(incident.service.id, incident.service.name)
+        if claim is None:
+            last = rules.mapping_of(team)
             if last is None:
                 return None
-            found = last, ServiceSection()
-        mapping, section = found
+            claim = last, ServiceSection()
+        mapping, section = claim
         return Rulebook(mapping=mapping, section=section, project=self.facts.resolved(mapping))
 
     def gave_up(self) -> GivenUp:
@@ -192,3 +241,55 @@ class EngineContext:
                     names.add(project.fields[name].id)
             names.add(review_field_of(mapping, project))
         return sorted(name for name in names if name.startswith("customfield_"))
+
+
+def build_context(
+    ledger: Ledger,
+    clock: Clock,
+    clients: tuple[Callable[[], PagerDuty], Callable[[], Jira]],
+    transport: Transport,
+    rules: Rules,
+    *,
+    settle_seconds: float = 600.0,
+    backfill_seconds: float = 14 * 86400.0,
+    poll_seconds: float = 30.0,
+    dry_run: bool = False,
+    stop: threading.Event | None = None,
+    mailer: Mailer | None = None,
+    expires: dict[str, date] | None = None,
+) -> EngineContext:
+    """Given an open ledger and the factories of both clients on a transport, return the engine's context.
+
+    No service is asked while its health says that it is down; each look at a service is a step of the loop.
+    """
+    health, watchdog = Health(clock), Watchdog(clock, poll_seconds)
+
+    def gate(service: str) -> None:
+        watchdog.step()
+        health.check(service)
+
+    services = Services(*clients, gate)
+    return EngineContext(
+        ledger=ledger,
+        clock=clock,
+        services=services,
+        rules=RulesReference(rules),
+        facts=JiraFacts(lambda: services.jira, clock),
+        accounts=AccountCache(clock),
+        health=health,
+        budgets=transport.budget,
+        brakes=Brakes(ledger, clock),
+        progress=Progress(clock),
+        read_lags=ReadLags(clock),
+        search_index=SearchIndexWait(ledger, clock, settle_seconds),
+        watchdog=watchdog,
+        skew=transport.skew,
+        date_of=transport.date_of,
+        counts=transport.counts,
+        stop=stop or threading.Event(),
+        settle_seconds=settle_seconds,
+        backfill_seconds=backfill_seconds,
+        dry_run=dry_run,
+        mailer=mailer,
+        expires=expires or {},
+    )

@@ -39,7 +39,6 @@ from syncd.ledger.store import change_queue
 from syncd.ledger.store.change_queue import incidents_with_notices
 from syncd.ledger.store.key_values import set_value
 from syncd.ledger.store.lookups import open_operations
-from syncd.ledger.store.restored import hold_left
 from syncd.ledger.views.daemon_state import due_incidents
 from syncd.remote.errors import Cause, RemoteError
 
@@ -72,16 +71,16 @@ class ControlLoop:
 
     def __init__(self, context: EngineContext) -> None:
         self.context = context
-        self.pagerduty = PagerDutyPoller(context)
+        self.pagerduty = PagerDutyPoller(context, self._begin_early)
         self.jira = JiraPoller(context)
         self.slow_lane = SlowLane(context)
         self._reconciler = Reconciler(context, self._left_to_batches)
-        self.work_queue = WorkQueue(self._work, context.clock, self._emptied)
+        self.work_queue = WorkQueue(
+            self._work, context.clock, self._emptied, partial(context.progress.report, "incidents worked on")
+        )
         self.bulk = BulkCreates(context, self.work_queue, Executor(context))
-        self.pagerduty.found = self._found
         self._reading = False
         self._batches = BatchThread(context, self.work_queue, self.bulk, lambda: self._reading)
-        self.work_queue.report = partial(context.progress.report, "incidents worked on")
         self.ledger_watch = LedgerWatch(context.ledger)
         self.good: dict[str, datetime] = {}
         self.mail_schedule = MailSchedule(context, self.good)
@@ -114,12 +113,7 @@ class ControlLoop:
 
     def _mind_restore(self) -> None:
         """After a restore, creates wait; what waited so is decided again when it is over."""
-        context, now = self.context, self.context.gave_up()
-        waited = context.awaiting_search_index
-        context.awaiting_search_index = (
-            hold_left(context.ledger, now.boot_id, now.boottime, context.settle_seconds) > 0
-        )
-        if waited and not context.awaiting_search_index:
+        if self.context.search_index.check():
             self.take_up()
 
     def take_up(self) -> None:
@@ -188,7 +182,7 @@ class ControlLoop:
         self.work_queue.submit(incident_ids)
         self._batches.start_if_needed()
 
-    def _found(self, incident_ids: list[str]) -> None:
+    def _begin_early(self, incident_ids: list[str]) -> None:
         """Many new incidents are on record already while more is being read: the workers begin with them."""
         if self.work_queue.threaded:
             self._hand_out(incident_ids)

@@ -24,11 +24,19 @@ class WorkQueue:
     """A queue of incidents, worked through by threads or by the caller itself."""
 
     def __init__(
-        self, work: Callable[[str], Later], clock: Clock, on_empty: Callable[[], None] = lambda: None
+        self,
+        work: Callable[[str], Later],
+        clock: Clock,
+        on_empty: Callable[[], None] = lambda: None,
+        report: Callable[[int, int], None] = lambda _done, _total: None,
     ) -> None:
-        """`on_empty` is called by `drain` when its queue is empty, and may fill it again."""
+        """`on_empty` is called by `drain` when its queue is empty, and may fill it again.
+
+        `report` is told after each incident how many are done of those asked for since the queue was empty.
+        """
         self._work = work
         self._on_empty = on_empty
+        self._report = report
         self._clock = clock
         self._change = Condition()
         self._ready: dict[str, None] = {}
@@ -37,8 +45,6 @@ class WorkQueue:
         self._threads: list[Thread] = []
         self._stopping = False
         self._done = 0
-        self.report: Callable[[int, int], None] = lambda _done, _total: None
-        """Told after each incident: how many are done of those asked for since the queue was empty."""
 
     def submit(self, incident_ids: Iterable[str]) -> None:
         """Ask for these incidents to be worked on."""
@@ -160,7 +166,7 @@ class WorkQueue:
                 if done == total:
                     self._done = 0
                 self._change.notify_all()
-            self.report(done, total)
+            self._report(done, total)
 
     def _loop(self) -> None:
         while (incident_id := self._take(block=True)) is not None:

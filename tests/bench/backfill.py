@@ -14,7 +14,6 @@ from typing import Any
 
 from crash.worker import SharedClock, Task, make_context
 from crash.world import Sandbox, start_sandbox
-from rig import mapping
 
 from bench.figure import Figure
 from syncd.engine.loop import ControlLoop
@@ -69,8 +68,8 @@ def measure() -> list[Figure]:
     sandbox = start_sandbox(1, others_per_hour=0.0, search_lag=0.0, preset=_past)
     try:
         with tempfile.TemporaryDirectory() as folder:
-            context = make_context(sandbox, Task(Path(folder) / "backfill.db", "boot", 0, 30.0, 600.0, 0))
-            context.mappings = (mapping(enforce_from="2027-01-01", backfill={"tickets": "all"}),)
+            task = Task(Path(folder) / "backfill.db", "boot", 0, 30.0, 600.0, 0)
+            context = make_context(sandbox, task, enforce_from="2027-01-01", backfill={"tickets": "all"})
             loop = ControlLoop(context)
             loop.cycle()
             loop.run_until_idle()

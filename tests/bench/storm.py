@@ -23,10 +23,8 @@ from jira import JIRA
 from rig import PlainRenderer, mapping
 
 from bench.figure import Figure
-from syncd.engine.context import EngineContext, Services
-from syncd.engine.jira_knowledge.project_cache import JiraFacts
+from syncd.engine.context import Rules, build_context
 from syncd.engine.loop import WORKERS, ControlLoop
-from syncd.engine.runtime.service_health import Health
 from syncd.engine.runtime.system_clock import SystemClock
 from syncd.ledger.open import open_for_work
 from syncd.remote.http.budget import Budget, Rate
@@ -60,23 +58,14 @@ def _loop(sandbox: Sandbox, folder: Path) -> ControlLoop:
     # the services' own limits are off in this sandbox, and so is ours: what is measured is the daemon
     rates = {"pagerduty": Rate(1000, 1000), "jira": Rate(1000, 1000)}
     transport = Transport(clock, budget=Budget(clock, rates))
-    services = Services(
+    clients = (
         lambda: pagerduty_client(
             sandbox.urls["pagerduty"], PAGERDUTY_KEY, "amara.osei@qrpay.example", transport
         ),
         lambda: jira_client(sandbox.urls["jira"], JIRA_KEY, transport, email=BOT_EMAIL),
     )
-    context = EngineContext(
-        ledger=ledger,
-        clock=clock,
-        services=services,
-        mappings=(mapping(enforce_from="2026-01-01"),),
-        facts=JiraFacts(lambda: services.jira, clock),
-        health=Health(clock),
-        budgets=transport.budget,
-        renderer=PlainRenderer(),
-    )
-    return ControlLoop(context)
+    rules = Rules((mapping(enforce_from="2026-01-01"),), PlainRenderer())
+    return ControlLoop(build_context(ledger, clock, clients, transport, rules))
 
 
 def _tickets(loop: ControlLoop) -> int:

@@ -44,8 +44,10 @@ def intent_after(loop: ControlLoop) -> None:
 
 
 def no_probe(loop: ControlLoop) -> None:
-    """Nobody looks for a create whose answer was lost; a settle time shorter than the lag is all there is."""
-    loop.context.settle_seconds = 60.0
+    """Nobody looks for a create whose answer was lost; a settle time shorter than the lag is all there is.
+
+    Use it with a settle time of 60 s, as `test_crash.py` does.
+    """
     _look_by(lambda _context, _row: None)
 
 

@@ -56,7 +56,7 @@ SHORT = ("--settle", "120")
     ("mutation", "arguments"),
     [
         ("intent_after", SOME),
-        ("no_probe", SOME),
+        ("no_probe", (*SOME, "--settle", "60")),
         ("probe_without_base", ("--aimed", "--seed", "1", "--kills", "25")),
         ("labels_as_marks", (*SOME, *SHORT)),
     ],

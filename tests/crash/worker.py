@@ -23,10 +23,8 @@ from sqlalchemy import event
 from sqlmodel import Session
 
 from crash.world import Sandbox
-from syncd.engine.context import EngineContext, Services
-from syncd.engine.jira_knowledge.project_cache import JiraFacts
+from syncd.engine.context import EngineContext, Rules, build_context
 from syncd.engine.loop import ControlLoop
-from syncd.engine.runtime.service_health import Health
 from syncd.ledger.open import open_for_work
 from syncd.remote.http.budget import Budget
 from syncd.remote.http.transport import Transport
@@ -108,28 +106,23 @@ def _count_steps(die_at: int, aimed: bool) -> None:
     event.listen(Session, "after_commit", step)
 
 
-def make_context(sandbox: Sandbox, task: Task) -> EngineContext:
-    """The real engine's desk on the task's ledger."""
+def make_context(sandbox: Sandbox, task: Task, **rules: Any) -> EngineContext:
+    """The real engine's desk on the task's ledger; `rules` change the mapping."""
     clock = SharedClock(sandbox, task.boot)
     ledger = open_for_work(f"sqlite:///{task.ledger}", "crash worker", clock.now())
     transport = Transport(clock, budget=Budget(clock))
-    services = Services(
+    clients = (
         lambda: pagerduty_client(
             sandbox.urls["pagerduty"], PAGERDUTY_KEY, "amara.osei@qrpay.example", transport
         ),
         lambda: jira_client(sandbox.urls["jira"], JIRA_KEY, transport, email=BOT_EMAIL),
     )
-    return EngineContext(
-        ledger=ledger,
-        clock=clock,
-        services=services,
-        mappings=(mapping(),),
-        facts=JiraFacts(lambda: services.jira, clock),
-        health=Health(clock),
-        budgets=transport.budget,
-        skew=transport.skew,
-        date_of=transport.date_of,
-        renderer=PlainRenderer(),
+    return build_context(
+        ledger,
+        clock,
+        clients,
+        transport,
+        Rules((mapping(**rules),), PlainRenderer()),
         settle_seconds=task.settle_seconds,
     )
 

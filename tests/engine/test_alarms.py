@@ -96,15 +96,13 @@ def post(make_rig: MakeRig) -> Rig:
 
 
 def test_the_operator_is_mailed_that_a_credential_expires_once_a_step(post: Rig) -> None:
-    post.context.expires = {"jira": post.clock.now().date() + timedelta(days=7)}
     for _ in range(2):
+        post.restart(expires={"jira": post.clock.now().date() + timedelta(days=7)})
         mails_of = post.loop.mail_schedule.mails_of
         alarms = Alarms(post.context, post.loop.good_sides, post.context.expires, mails_of)
         alarms.run()
         post.loop.work_queue.submit([OPERATOR])
         post.loop.work_queue.drain()
-        post.restart()
-        post.context.expires = {"jira": post.clock.now().date() + timedelta(days=7)}
     assert subjects(post) == ["syncd: The credential for Jira expires in 7 days"]
     assert "SYNCD_JIRA_TOKEN_EXPIRES" in text_of(letters(post)[0])
 

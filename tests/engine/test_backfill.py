@@ -120,9 +120,9 @@ def test_what_was_resolved_since_the_rules_began_gets_its_ticket_and_note(make_r
 
 def test_it_looks_back_as_far_as_the_settings_say_in_windows_of_a_month(make_rig: MakeRig) -> None:
     rig = make_rig(mappings=rules_from(TODAY - 300 * DAY))
+    rig.restart(backfill_seconds=365 * 86400.0)
     over(rig, 200)
     over(rig, 400)
-    rig.context.backfill_seconds = 365 * 86400.0
     rig.settle(3)
     assert len(issues(rig)) == 1
 

@@ -38,8 +38,7 @@ NASTY = {
 def rendered(make_rig: Any) -> Rig:
     """A rig with the shipped templates and a pattern of the team's, after a first quiet cycle."""
     team = mapping(redact={"patterns": {"customer": r"\bC-\d{8}\b"}})
-    rig: Rig = make_rig(mappings=(team,))
-    rig.context.renderer = TicketRenderer(Templates())
+    rig: Rig = make_rig(mappings=(team,), renderer=TicketRenderer(Templates()))
     rig.cycle()
     return rig
 

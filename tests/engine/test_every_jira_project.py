@@ -249,7 +249,7 @@ def test_security_levels_that_our_account_may_set_are_known_by_name(house: Rig) 
 def secured(rig: Rig, level: str) -> Any:
     """Record a create that asks for a security level, as the rule for restricted incidents will."""
     made = rig.world.pagerduty.trigger("Alipay Integration", "Leak", priority="P1")
-    rig.context.dry_run = True
+    rig.restart(dry_run=True)
     rig.cycle()
     with rig.ledger.db.write() as session:
         for row in outbox.open_of(session, made.id):

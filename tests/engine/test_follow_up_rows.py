@@ -37,8 +37,7 @@ def team(postmortem: dict[str, Any] | None = None, **follow_ups: Any) -> Any:
 def with_a_postmortem(make_rig: Any, preset: Any = None, **changes: Any) -> tuple[Rig, str]:
     """A rig with a resolved incident and its postmortem's key."""
     options = {"preset": preset} if preset else {}
-    rig: Rig = make_rig(mappings=team(**changes), **options)
-    rig.context.renderer = TicketRenderer(Templates())
+    rig: Rig = make_rig(mappings=team(**changes), renderer=TicketRenderer(Templates()), **options)
     rig.cycle()
     made = rig.world.pagerduty.trigger("Alipay Integration", "Latency above 2 s", priority="P2")
     rig.cycle()
@@ -115,13 +114,15 @@ ASKED = ("customfield_10052",)
 
 
 def test_what_the_screen_of_sub_tasks_demands_is_filled_from_the_mapping(make_rig: Any) -> None:
-    rig: Rig = make_rig(preset=lambda world: presets.require(world.jira.site, "OPS", *ASKED))
+    rig: Rig = make_rig(
+        preset=lambda world: presets.require(world.jira.site, "OPS", *ASKED),
+        renderer=TicketRenderer(Templates()),
+    )
     rig.stop()
     jira = {"project": "OPS", "fields": {"Root cause": {"value": "not known yet"}}}
     (first,) = team(knowledge_base=True)
     rig.mappings = (first.model_copy(update={"jira": mapping(jira=jira).jira}),)
     rig.start()
-    rig.context.renderer = TicketRenderer(Templates())
     rig.cycle()
     made = rig.world.pagerduty.trigger("Alipay Integration", "Latency above 2 s", priority="P2")
     rig.cycle()

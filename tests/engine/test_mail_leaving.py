@@ -63,7 +63,7 @@ class Dying:
 
 def die_after_sending(rig: Rig) -> None:
     assert rig.context.mailer is not None
-    rig.context.mailer = replace(rig.context.mailer, client=Dying(rig.context.mailer.client))
+    rig.restart(mailer=replace(rig.context.mailer, client=Dying(rig.context.mailer.client)))
 
 
 def reminder(rig: Rig) -> None:
@@ -203,7 +203,7 @@ def test_nothing_leaves_in_a_pause_and_ticket_work_goes_on(post: Rig) -> None:
 
 
 def test_a_dry_run_mails_nobody(post: Rig) -> None:
-    post.context.dry_run = True
+    post.restart(dry_run=True)
     sev0(post)
     Owed(post, incident_in_ledger(post)).set("breached", at(0, 6, 1))
     until(post, at(0, 9, 1))
@@ -237,7 +237,7 @@ def test_at_most_twenty_mails_an_hour_leave_beside_notices(post: Rig) -> None:
 
 def test_an_example_address_is_refused_where_the_services_are_real(post: Rig) -> None:
     assert post.context.mailer is not None
-    post.context.mailer = replace(post.context.mailer, loopback=False)
+    post.restart(mailer=replace(post.context.mailer, loopback=False))
     sev0(post)
     post.cycle()
     assert letters(post) == []
@@ -251,9 +251,8 @@ def test_without_a_server_mail_becomes_files_and_status_says_that_nobody_receive
     from engine.test_brakes import standing
 
     assert post.context.mailer is not None
-    post.context.mailer = replace(
-        post.context.mailer, client=FolderMail(tmp_path / "mail", post.clock), nobody=True
-    )
+    client = FolderMail(tmp_path / "mail", post.clock)
+    post.restart(mailer=replace(post.context.mailer, client=client, nobody=True))
     sev0(post)
     post.cycle()
     found = [

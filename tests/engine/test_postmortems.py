@@ -40,8 +40,7 @@ def team(**changes: Any) -> Any:
 def on(make_rig: Any, preset: Any = None, **changes: Any) -> Rig:
     """A rig with the shipped templates, after its first quiet cycle."""
     options = {"preset": preset} if preset else {}
-    rig: Rig = make_rig(mappings=team(**changes), **options)
-    rig.context.renderer = TicketRenderer(Templates())
+    rig: Rig = make_rig(mappings=team(**changes), renderer=TicketRenderer(Templates()), **options)
     rig.cycle()
     return rig
 

@@ -94,8 +94,7 @@ def careful(make_rig: Any) -> Callable[..., Rig]:
 
     def make(preset: Callable[[Any], None] = lambda _world: None, **rules: Any) -> Rig:
         team = mapping(restricted={**RULES, **rules}, severities=SEVERITIES, services=SERVICES)
-        rig: Rig = make_rig(mappings=(team,), preset=preset)
-        rig.context.renderer = TicketRenderer(Templates())
+        rig: Rig = make_rig(mappings=(team,), preset=preset, renderer=TicketRenderer(Templates()))
         rig.cycle()
         return rig
 

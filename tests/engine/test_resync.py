@@ -57,7 +57,7 @@ def test_an_incident_that_nobody_has_seen_gets_its_ticket(house: Rig) -> None:
     at = START - 20 * DAY
     old = house.world.pagerduty.trigger("Alipay Integration", "Unseen", at=at, priority="P4")
     house.world.pagerduty.resolve(old.id, at=at + timedelta(hours=2))
-    house.context.mappings = (mapping(enforce_from="2026-10-01"),)
+    house.swap_rules(mapping(enforce_from="2026-10-01"))
     house.settle(2)
     assert issues(house) == []
     result = resync(house, since=(START - 30 * DAY).isoformat())
@@ -160,7 +160,7 @@ def test_an_issue_that_people_made_for_the_incident_is_adopted(house: Rig) -> No
     old = house.world.pagerduty.trigger("Alipay Integration", "Unseen", at=at, priority="P4")
     house.world.pagerduty.resolve(old.id, at=at + timedelta(hours=2))
     house.world.jira.create("Ines Carvalho", "By hand", type="Incident", labels=[f"pd-{old.id}"])
-    house.context.mappings = (mapping(enforce_from="2026-10-01"),)
+    house.swap_rules(mapping(enforce_from="2026-10-01"))
     result = resync(house, since=(START - 30 * DAY).isoformat())
     assert said(result, "follow") == ["found by its label, and taken for its ticket from now on"]
     assert len(issues(house)) == 1
@@ -175,7 +175,7 @@ def test_a_ticket_of_another_incident_that_bears_the_label_is_not_taken(house: R
     old = house.world.pagerduty.trigger("Alipay Integration", "Unseen", at=at, priority="P4")
     house.world.pagerduty.resolve(old.id, at=at + timedelta(hours=2))
     house.world.jira.add_label("OPS-1", f"pd-{old.id}", "Ines Carvalho")
-    house.context.mappings = (mapping(enforce_from="2026-10-01"),)
+    house.swap_rules(mapping(enforce_from="2026-10-01"))
     resync(house, since=(START - 30 * DAY).isoformat())
     assert len(issues(house)) == 2
     a_second_run_does_nothing(house)
@@ -210,7 +210,7 @@ def test_repairs_to_many_tickets_at_once_are_held(house: Rig) -> None:
         house.world.pagerduty.trigger("Alipay Integration", f"Trouble {number}", priority="P3")
     house.settle(4)
     severities = {"SEV2": {"pagerduty": "P3", "urgency": "high", "priority": "Low"}}
-    house.context.mappings = (mapping(severities=severities, version="changed"),)
+    house.swap_rules(mapping(severities=severities, version="changed"))
     before = house.writes()
     result = resync(house)
     assert house.writes() == before

@@ -48,8 +48,9 @@ def two(make_rig: Any) -> Rig:
         },
         people={"fallback": "samuel.adeyemi@ramen.example"},
     )
-    rig: Rig = make_rig(mappings=(mapping(), ramen), preset=two_projects)
-    rig.context.renderer = TicketRenderer(Templates())
+    rig: Rig = make_rig(
+        mappings=(mapping(), ramen), preset=two_projects, renderer=TicketRenderer(Templates())
+    )
     rig.cycle()
     return rig
 

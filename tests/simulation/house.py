@@ -18,10 +18,8 @@ from rig import PlainRenderer, RigClock, mapping
 from simulation.play import _empty_ledger
 from simulation.wire import Killed, TimedOut, WatchedDatabase, WireTransport
 from syncd.domain.mapping.mapping import Mapping
-from syncd.engine.context import EngineContext, Services
-from syncd.engine.jira_knowledge.project_cache import JiraFacts
+from syncd.engine.context import Rules, build_context
 from syncd.engine.loop import ControlLoop
-from syncd.engine.runtime.service_health import Health
 from syncd.ledger.open import Ledger, open_for_work
 from syncd.remote.http.deadline import Flight
 from syncd.remote.jira.client import jira_client
@@ -106,21 +104,10 @@ class House:
         transport = WireTransport(self.clock, self)
         pagerduty = pagerduty_client(PAGERDUTY, PAGERDUTY_KEY, "amara.osei@qrpay.example", transport)
         jira = jira_client(JIRA, JIRA_KEY, transport, email=BOT_EMAIL)
-        services = Services(lambda: pagerduty, lambda: jira)
+        clients = (lambda: pagerduty, lambda: jira)
+        rules = Rules(self.mappings, PlainRenderer())
         self.loop = ControlLoop(
-            EngineContext(
-                ledger=self.ledger,
-                clock=self.clock,
-                services=services,
-                mappings=self.mappings,
-                facts=JiraFacts(lambda: services.jira, self.clock),
-                health=Health(self.clock),
-                budgets=transport.budget,
-                skew=transport.skew,
-                date_of=transport.date_of,
-                renderer=PlainRenderer(),
-                settle_seconds=SETTLE,
-            )
+            build_context(self.ledger, self.clock, clients, transport, rules, settle_seconds=SETTLE)
         )
 
     def stop(self) -> None:

@@ -25,11 +25,9 @@ from simulation.people import People
 from simulation.plan import STRIKES, Plan
 from simulation.wire import Killed, TimedOut, WatchedDatabase, WireTransport
 from syncd.domain.operation import Target
-from syncd.engine.context import EngineContext, Services
-from syncd.engine.jira_knowledge.project_cache import JiraFacts
+from syncd.engine.context import EngineContext, Rules, build_context
 from syncd.engine.loop import ControlLoop
 from syncd.engine.observe.slow_poll import EVERY_SECONDS
-from syncd.engine.runtime.service_health import Health
 from syncd.ledger.database.connection import Database
 from syncd.ledger.database.migrate import migrate
 from syncd.ledger.open import Ledger, open_for_work
@@ -330,19 +328,12 @@ class Simulation:
             "http://127.0.0.1:1", PAGERDUTY_KEY, "amara.osei@qrpay.example", transport
         )
         jira = jira_client("http://127.0.0.1:2", JIRA_KEY, transport, email=BOT_EMAIL)
-        services = Services(lambda: pagerduty, lambda: jira)
-        facts = JiraFacts(lambda: services.jira, self.clock)
-        return EngineContext(
-            ledger=ledger,
-            clock=self.clock,
-            services=services,
-            mappings=(mapping(**(PAPERS if self.plan.papers else {})),),
-            facts=facts,
-            health=Health(self.clock),
-            budgets=transport.budget,
-            skew=transport.skew,
-            date_of=transport.date_of,
-            renderer=PlainRenderer(),
+        return build_context(
+            ledger,
+            self.clock,
+            (lambda: pagerduty, lambda: jira),
+            transport,
+            Rules((mapping(**(PAPERS if self.plan.papers else {})),), PlainRenderer()),
             settle_seconds=self.plan.settle,
             dry_run=self.plan.dry,
         )

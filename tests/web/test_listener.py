@@ -38,7 +38,6 @@ class Web:
         self.rig = rig
         self.handed: list[str] = []
         context = rig.context
-        context.counts = rig.transport.counts
         self.watchdog = Watchdog(context.clock, 30)
         receiver = Receiver(context, self.handed.extend)
         expires = {"jira": rig.clock.now().date() + timedelta(days=12)}

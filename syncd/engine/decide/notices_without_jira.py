@@ -34,11 +34,12 @@ def notify_without_jira(context: EngineContext, incident_id: str) -> None:
     if facts is None:
         return
     incident = Incident.model_validate(facts.incident.snapshot)
-    found = context.team_of(incident.service.id, incident.service.name)
-    last = next((mapping for mapping in context.mappings if mapping.team == facts.incident.team), None)
-    if found is None and last is None:
+    rules = context.rules.current
+    claim = rules.team_of(incident.service.id, incident.service.name)
+    last = rules.mapping_of(facts.incident.team)
+    if claim is None and last is None:
         return
-    mapping, section = found or (last or context.mappings[0], ServiceSection())
+    mapping, section = claim or (last or rules.mappings[0], ServiceSection())
     case = _case(context, facts, incident)
     before_enforcement = was_over_before(incident, mapping.enforce_from)
     decision = notices(case.model_copy(update={"before_enforcement": before_enforcement}), mapping, section)

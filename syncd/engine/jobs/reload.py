@@ -17,15 +17,15 @@ from loguru import logger
 from syncd.config.problems import ConfigError
 from syncd.domain.base import JsonValue
 from syncd.domain.mapping.mapping import Mapping
-from syncd.engine.context import EngineContext, Renderer
+from syncd.engine.context import EngineContext, Rules
 from syncd.engine.jira_knowledge.resolve_names import MappingMismatch
 from syncd.engine.observe.first_contact import check_fit
 from syncd.ledger.store import loaded_rules
-from syncd.ledger.store.loaded_rules import Loaded, Rules
+from syncd.ledger.store.loaded_rules import Loaded
 from syncd.ledger.store.requests import Result
 from syncd.remote.errors import RemoteError
 
-Read = Callable[[], tuple[tuple[Mapping, ...], Renderer]]
+Read = Callable[[], Rules]
 
 
 def system_user(uid: int) -> str:
@@ -47,9 +47,9 @@ def record_rules(context: EngineContext, by: Loaded) -> list[str]:
     return loaded_rules.record(context.ledger, context.clock.now(), as_loaded, by)
 
 
-def _rules_of(mapping: Mapping) -> Rules:
+def _rules_of(mapping: Mapping) -> loaded_rules.Rules:
     values = dict(_flat("", mapping.model_dump(mode="json")))
-    return Rules(mapping.team, mapping.file, mapping.version, values)
+    return loaded_rules.Rules(mapping.team, mapping.file, mapping.version, values)
 
 
 def _flat(path: str, value: JsonValue) -> Iterator[tuple[str, JsonValue]]:
@@ -84,8 +84,8 @@ class Reloader:
 
     def _run(self, by: Loaded) -> Result:
         try:
-            mappings, renderer = self.read()
-            for mapping in mappings:
+            rules = self.read()
+            for mapping in rules.mappings:
                 check_fit(self.context, mapping)
         except ConfigError as error:
             return _refused([str(problem) for problem in error.problems], os.EX_CONFIG)
@@ -94,7 +94,7 @@ class Reloader:
         except RemoteError as error:
             said = f"whether the mappings fit cannot be asked: {error.describe()}"
             return _refused([said], os.EX_UNAVAILABLE)
-        self.context.mappings, self.context.renderer = mappings, renderer
+        self.context.rules.swap(rules)
         changes = record_rules(self.context, by)
         if not changes:
             lines = ["nothing has changed"]

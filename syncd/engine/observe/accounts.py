@@ -16,8 +16,6 @@ from syncd.ledger.store.key_values import account_known, addresses_of, forget_ac
 from syncd.policy.case import Rulebook
 
 KEPT = timedelta(days=1)
-AT_HAND = 60.0
-"""Seconds for which an answer is taken from memory, without asking the ledger."""
 
 
 def _pick(email: str, found: tuple[Account, ...]) -> tuple[Account | None, str]:
@@ -41,15 +39,15 @@ def account_of(context: EngineContext, email: str, book: Rulebook) -> Account | 
     Raises `RemoteError` where Jira has to be asked and cannot.
     """
     email, project = person_key(email, book)
-    at_hand = context.people.get((email, project))
-    if at_hand is not None and context.clock.boottime() - at_hand[0] < AT_HAND:
-        return at_hand[1]
+    at_hand = context.accounts.get(email, project)
+    if at_hand is not None:
+        return at_hand[0]
     known = account_known(context.ledger, email, project)
     if known is not None and context.clock.now() - known[1] < KEPT:
         account = known[0]
     else:
         account = _ask(context, email, book)
-    context.people[email, project] = context.clock.boottime(), account
+    context.accounts.keep(email, project, account)
     return account
 
 
@@ -62,7 +60,7 @@ def _ask(context: EngineContext, email: str, book: Rulebook) -> Account | None:
 
 def forget(context: EngineContext, account_id: str) -> None:
     """A write said that this account cannot be assigned: look it up again the next time."""
-    context.people.clear()
+    context.accounts.clear()
     forget_account(context.ledger, account_id)
 
 

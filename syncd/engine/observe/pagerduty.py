@@ -37,14 +37,16 @@ MANY = 10
 class PagerDutyPoller:
     """The fast lane's two reads of PagerDuty."""
 
-    def __init__(self, context: EngineContext) -> None:
+    def __init__(
+        self, context: EngineContext, on_many: Callable[[list[str]], None] = lambda _incidents: None
+    ) -> None:
+        """`on_many` is told of many new incidents once they are stored; none is older than the ledger."""
         self._context = context
+        self._on_many = on_many
         self._seen_entries: dict[str, datetime] = {}
         self._seen_incidents: dict[str, str] = {}
         self._seen_unread = set(unreadable(context.ledger))
         self.unmapped: dict[str, str] = {}
-        self.found: Callable[[list[str]], None] = lambda _incidents: None
-        """Told of many new incidents once they are stored, without those older than the ledger."""
 
     def poll(self) -> None:
         """Read both; raises `RemoteError` where PagerDuty cannot be read."""
@@ -180,7 +182,7 @@ class PagerDutyPoller:
         self._seen_unread.difference_update(incident.id for incident in fresh)
         young = [incident.id for incident in stored.news if incident.created_at >= context.ledger.born]
         if len(young) >= MANY:
-            self.found(young)
+            self._on_many(young)
 
     def _ask_for_missing(self, listed: set[str], began: int) -> None:
         """What the ledger holds for open and the list does not name is read by id.

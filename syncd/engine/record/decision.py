@@ -150,7 +150,7 @@ def _may_be_made(context: EngineContext, row: IncidentRecord, kind: str, book: R
         return True
     older = row.created_at < context.ledger.born
     if kind != Kind.CREATE_TICKET:
-        return not (older and context.awaiting_search_index)
+        return not (older and context.search_index.awaited)
     return row.searched or not (older or book.mapping.coexist is Coexist.ADOPT)
 
 

@@ -75,7 +75,7 @@ def _search(
 
     reading = Reading(read_seq, context.clock.now(), context.date_of("jira"))
     # where the ledger was restored, the index may lag behind what the lost one made
-    believed = not context.awaiting_search_index
+    believed = not context.search_index.awaited
     rules = storage_rules(context)
     choices = settle_searched(context.ledger, rules, books, issues, choose, reading, believed=believed)
     for incident_id, choice in choices.items():

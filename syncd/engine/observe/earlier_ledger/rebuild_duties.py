@@ -74,7 +74,7 @@ def seek_postmortem(context: EngineContext, incident_id: str, book: Rulebook) ->
     issue = Issue.model_validate(ticket.snapshot) if ticket is not None and ticket.snapshot else None
     state = TicketState(issue_id=ticket.issue_id, key=ticket.key, issue=issue) if ticket else None
     case = Case(incident=Incident.model_validate(row.snapshot), ticket=state)
-    if adopt_postmortem(context, case, book) or not context.awaiting_search_index:
+    if adopt_postmortem(context, case, book) or not context.search_index.awaited:
         note_sought(context.ledger, incident_id, context.ledger.born)
 
 
