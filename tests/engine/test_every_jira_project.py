@@ -8,7 +8,7 @@ import pytest
 from rig import Rig, mapping
 
 from engine.test_lifecycle import issue_of, nothing_more_is_written, status
-from syncd.ledger.store import outbox
+from syncd.ledger.store import operation_states, outbox
 from syncd.sandbox import dump, faults, presets
 from syncd.sandbox.world import World
 
@@ -46,7 +46,7 @@ def words(rig: Rig) -> str:
 def try_again(rig: Rig, *, mappings: Any = None) -> None:
     """Somebody mended something, started the daemon again and retried what is parked."""
     with rig.ledger.db.write() as session:
-        outbox.retry(session, outbox.listing(session, ["parked"]), rig.clock.now(), "test")
+        operation_states.retry(session, outbox.listing(session, ["parked"]), rig.clock.now(), "test")
     rig.mappings = mappings or rig.mappings
     rig.restart()
     rig.settle(3)

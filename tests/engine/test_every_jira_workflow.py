@@ -10,7 +10,7 @@ import pytest
 from rig import Rig, mapping
 
 from engine.test_lifecycle import issue_of, nothing_more_is_written, status
-from syncd.ledger.store import outbox
+from syncd.ledger.store import operation_states, outbox
 from syncd.sandbox import faults, presets
 from syncd.sandbox.jira.workflow import Status, Transition, Workflow
 
@@ -59,7 +59,7 @@ def comments(rig: Rig) -> list[str]:
 
 def try_again(rig: Rig) -> None:
     with rig.ledger.db.write() as session:
-        outbox.retry(session, outbox.listing(session, ["parked"]), rig.clock.now(), "test")
+        operation_states.retry(session, outbox.listing(session, ["parked"]), rig.clock.now(), "test")
     rig.restart()
     rig.settle(2)
 

@@ -251,11 +251,11 @@ def test_a_fault_on_every_third_request_over_sockets_changes_nothing_of_the_end(
     house.settle(50)
     parked = house.operations("parked")
     if parked:
-        from syncd.ledger.store import outbox
+        from syncd.ledger.store import operation_states, outbox
 
         assert strike.reply is not None and strike.reply.status == 404
         with house.ledger.db.write() as session:
-            outbox.retry(session, outbox.listing(session, ["parked"]), house.clock.now(), "test")
+            operation_states.retry(session, outbox.listing(session, ["parked"]), house.clock.now(), "test")
         house.restart()
         house.settle(4)
     assert len(ours(house)) == 1

@@ -112,7 +112,7 @@ def put(session: Session, operation: Operation, state: OperationState) -> Operat
     elif state is OperationState.PARKED:
         operation_states.park_in(session, row, NOW, "400: no such field")
     elif state in FINISHED:
-        outbox.finish(session, row, state, NOW)
+        operation_states.finish(session, row, state, NOW)
     return row
 
 
@@ -186,8 +186,12 @@ CHANGES: dict[str, Callable[[Session, OperationRow], None]] = {
     "put back": lambda session, row: operation_states.put_back_in(session, row, NOW, "connection refused"),
     "park": lambda session, row: operation_states.park_in(session, row, NOW, "400"),
     "settle": lambda session, row: operation_states.mark_unknown_in(session, row, NOW, GAVE_UP, "timed out"),
-    "done": lambda session, row: outbox.finish(session, row, OperationState.DONE, NOW, remote_id="1"),
-    "drop": lambda session, row: outbox.finish(session, row, OperationState.DROPPED, NOW, why="ana"),
-    "supersede": lambda session, row: outbox.finish(session, row, OperationState.SUPERSEDED, NOW),
+    "done": lambda session, row: operation_states.finish(
+        session, row, OperationState.DONE, NOW, remote_id="1"
+    ),
+    "drop": lambda session, row: operation_states.finish(
+        session, row, OperationState.DROPPED, NOW, why="ana"
+    ),
+    "supersede": lambda session, row: operation_states.finish(session, row, OperationState.SUPERSEDED, NOW),
 }
 """Every way in which an operation that stands open changes its state, the claim apart."""

@@ -114,7 +114,7 @@ def test_a_retry_is_rendered_anew(ledger: Ledger) -> None:
         (row,) = record(session, create())
         assert claim(session, row, body="as first said")
         operation_states.park_in(session, row, later(1), "400: too long")
-        assert outbox.retry(session, [row], later(2), "ana") == 1
+        assert operation_states.retry(session, [row], later(2), "ana") == 1
         assert (row.state, row.error) == ("pending", None)
         again = claim(session, row, body="shorter")
         assert again is not None
@@ -126,7 +126,7 @@ def test_a_retry_is_rendered_anew(ledger: Ledger) -> None:
 def test_only_what_is_parked_is_retried(ledger: Ledger, state: OperationState) -> None:
     with ledger.db.write() as session:
         row = put(session, create(), state)
-        assert outbox.retry(session, [row], NOW, "ana") == 0
+        assert operation_states.retry(session, [row], NOW, "ana") == 0
         assert states(session) == [(ticket_key("P1"), state)]
 
 
@@ -136,7 +136,7 @@ def test_only_what_is_parked_is_retried(ledger: Ledger, state: OperationState) -
 def test_what_was_done_keeps_what_the_service_named_it(ledger: Ledger) -> None:
     with ledger.db.write() as session:
         row = put(session, create(), OperationState.UNKNOWN)
-        outbox.finish(session, row, OperationState.DONE, later(5), remote_id="10005")
+        operation_states.finish(session, row, OperationState.DONE, later(5), remote_id="10005")
     with ledger.db.read() as session:
         row = session.exec(select(OperationRow)).one()
         assert (row.state, row.remote_id, row.finished_at, row.error) == ("done", "10005", later(5), None)
@@ -196,7 +196,7 @@ def test_what_another_run_left_in_flight_is_looked_up_and_ours_is_left(ledger: L
         for number, run in enumerate(["abcd/1", "abcd/2", "ffff/2"], start=1):
             (row,) = record(session, create(f"P{number}"), incident=f"P{number}")
             assert claim(session, row, run, body=f"of {run}")
-        assert outbox.recover(session, "abcd/2", later(9), GAVE_UP) == ["P1", "P3"]
+        assert operation_states.recover(session, "abcd/2", later(9), GAVE_UP) == ["P1", "P3"]
     with ledger.db.read() as session:
         rows = session.exec(select(OperationRow).order_by(col(OperationRow.id))).all()
         assert [row.state for row in rows] == ["unknown", "in_flight", "unknown"]
@@ -213,13 +213,16 @@ def test_a_recovery_touches_nothing_else(ledger: Ledger, state: OperationState) 
     with ledger.db.write() as session:
         put(session, create(), state)
         put(session, move(), state)
-        assert outbox.recover(session, "abcd/2", NOW, GAVE_UP) == []
+        assert operation_states.recover(session, "abcd/2", NOW, GAVE_UP) == []
         assert [one for _key, one in states(session)] == [state, state]
 
 
 def test_a_second_recovery_finds_nothing(ledger: Ledger) -> None:
     with ledger.db.write() as session:
         row = put(session, create(), OperationState.IN_FLIGHT)
-        assert outbox.recover(session, "abcd/2", NOW, GAVE_UP) == ["P1"]
-        assert outbox.recover(session, "abcd/3", later(60), operation_states.GivenUp("boot-2", 1.0)) == []
+        assert operation_states.recover(session, "abcd/2", NOW, GAVE_UP) == ["P1"]
+        assert (
+            operation_states.recover(session, "abcd/3", later(60), operation_states.GivenUp("boot-2", 1.0))
+            == []
+        )
         assert (row.gave_up_boot_id, row.gave_up_boottime) == (GAVE_UP.boot_id, GAVE_UP.boottime)

@@ -138,13 +138,13 @@ class OutboxMachine(RuleBasedStateMachine):
     def retry(self) -> None:
         with self.ledger.db.write() as session:
             parked = outbox.listing(session, [OperationState.PARKED])
-            assert outbox.retry(session, parked, NOW, "ana") == len(parked)
+            assert operation_states.retry(session, parked, NOW, "ana") == len(parked)
 
     @precondition(lambda self: "in_flight" in self.seen.values())
     @rule()
     def recover(self) -> None:
         with self.ledger.db.write() as session:
-            assert outbox.recover(session, self.ledger.run_name, NOW, GAVE_UP) == []
+            assert operation_states.recover(session, self.ledger.run_name, NOW, GAVE_UP) == []
 
     @precondition(lambda self: "in_flight" in self.seen.values())
     @rule()
@@ -153,7 +153,7 @@ class OutboxMachine(RuleBasedStateMachine):
         self.ledger = open_for_work(self.url, "the machine", NOW)
         flying = {row.incident_id for row in self.rows if row.state == "in_flight"}
         with self.ledger.db.write() as session:
-            found = outbox.recover(session, self.ledger.run_name, NOW, GAVE_UP)
+            found = operation_states.recover(session, self.ledger.run_name, NOW, GAVE_UP)
             assert outbox.listing(session, [OperationState.IN_FLIGHT]) == []
         assert found == sorted(flying)
 

@@ -10,7 +10,7 @@ from ledger_cast import NOW, create, incident, issue, mirror, record, ticket
 from syncd.domain.incident import IncidentStatus
 from syncd.domain.operation import OperationState, ticket_key
 from syncd.ledger.open import Ledger
-from syncd.ledger.store import audit, outbox
+from syncd.ledger.store import audit, operation_states
 from syncd.ledger.store.key_values import set_cursor_in
 from syncd.ledger.store.lookups import incident_named
 from syncd.ledger.store.snapshots import save_incident
@@ -29,7 +29,7 @@ def lived(ledger: Ledger) -> Ledger:
         assert row is not None
         row.finished = True
         made, _waiting = record(session, create(), mirror("N1", "P1", ticket_key("P1"), "ticket/P2"))
-        outbox.finish(session, made, OperationState.DONE, NOW, remote_id="10005")
+        operation_states.finish(session, made, OperationState.DONE, NOW, remote_id="10005")
         session.flush()
         session.add(ticket(snapshot=issue().model_dump(mode="json")))
         set_cursor_in(session, "cycle.jira", at=NOW.isoformat())
