@@ -6,9 +6,14 @@ a verb, which reads the row again in its own transaction.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from functools import cached_property
+from typing import Any, TypeVar
+
+from syncd.domain.operation import Operation, OperationBase, parse_operation
+
+_Model = TypeVar("_Model", bound=OperationBase)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,9 +117,12 @@ class ActionItemRecord:
     rebuilt_for: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class OperationRecord:
-    """One operation of the outbox as the ledger knows it (`OperationRow`)."""
+    """One operation of the outbox as the ledger knows it (`OperationRow`).
+
+    It has no slots, so that `operation` is parsed once, and only where somebody asks for it.
+    """
 
     id: int
     key: str
@@ -141,6 +149,31 @@ class OperationRecord:
     decided_at: datetime
     claimed_at: datetime | None
     finished_at: datetime | None
+
+    @cached_property
+    def operation(self) -> Operation:
+        """The decided write itself; raises `ValidationError` where the row holds none."""
+        return parse_operation(
+            self.kind,
+            self.key,
+            self.incident_id,
+            self.object,
+            self.aspect,
+            self.needs,
+            self.reason,
+            self.meaning,
+        )
+
+    def changed_to(self, operation: OperationBase) -> OperationRecord:
+        """Return the record with another decided write in its place."""
+        return replace(self, meaning=operation.meaning)
+
+    def typed(self, model: type[_Model]) -> _Model:
+        """Return the decided write as this model; raise `TypeError` where it is of another kind."""
+        operation: OperationBase = self.operation
+        if not isinstance(operation, model):
+            raise TypeError(f"{self.kind} is no {model.__name__}")
+        return operation
 
 
 @dataclass(frozen=True, slots=True)

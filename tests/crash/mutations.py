@@ -9,7 +9,7 @@ from syncd.domain.operation import op_of, ticket_key
 from syncd.engine.act.executor import Executor, Verdict
 from syncd.engine.act.find_created import find_made, highest_seen
 from syncd.engine.act.kind import OperationKind, Outcome, Rendered
-from syncd.engine.act.kinds.create_ticket import CreateTicket, _project_of
+from syncd.engine.act.kinds.create_ticket import CreateTicketKind, _project_of
 from syncd.engine.context import EngineContext
 from syncd.engine.loop import ControlLoop
 from syncd.ledger.records import OperationRecord
@@ -75,7 +75,7 @@ def labels_as_marks(loop: ControlLoop) -> None:
 
 
 def _look_by(look: Callable[[EngineContext, OperationRecord], Outcome | None]) -> None:
-    CreateTicket.find_outcome = (  # type: ignore[method-assign] # the point of the mutations
+    CreateTicketKind.find_outcome = (  # type: ignore[method-assign] # the point of the mutations
         lambda _kind, context, row: look(context, row)
     )
 

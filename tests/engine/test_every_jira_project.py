@@ -246,43 +246,6 @@ def test_security_levels_that_our_account_may_set_are_known_by_name(house: Rig) 
     assert house.context.facts.resolved(house.mappings[0]).security == {"Security incident": "10500"}
 
 
-def secured(rig: Rig, level: str) -> Any:
-    """Record a create that asks for a security level, as the rule for restricted incidents will."""
-    made = rig.world.pagerduty.trigger("Alipay Integration", "Leak", priority="P1")
-    rig.restart(dry_run=True)
-    rig.cycle()
-    with rig.ledger.db.write() as session:
-        for row in outbox.open_of(session, made.id):
-            if row.kind == "create_ticket":
-                row.meaning = {**row.meaning, "security": level}
-                session.add(row)
-    rig.restart()
-    rig.settle(2)
-    return made
-
-
-def test_a_ticket_is_made_under_its_security_level(house: Rig) -> None:
-    secured(house, "Security incident")
-    assert issue_of(house)["fields"]["security"]["name"] == "Security incident"
-    nothing_more_is_written(house)
-
-
-def test_a_security_level_is_never_dropped(house: Rig) -> None:
-    text = "Field 'security' cannot be set. It is not on the appropriate screen, or unknown."
-    refusal = faults.error(400, body={"errorMessages": [], "errors": {"security": text}})
-    house.world.faults.add(refusal, service="jira", method="POST", path="/issue$", times=1)
-    secured(house, "Security incident")
-    assert issues(house) == []
-    assert text in words(house)
-    nothing_more_is_written(house)
-
-
-def test_a_security_level_that_our_account_may_not_set_makes_no_open_ticket(house: Rig) -> None:
-    secured(house, "Board only")
-    assert issues(house) == []
-    assert "our account may not set the security level Board only" in words(house)
-
-
 def close_account(rig: Rig, name: str) -> None:
     site = rig.world.jira.site
     site.people[rig.world.jira.account_id(name)].active = False

@@ -10,7 +10,7 @@ from rig import SERVICES, Rig, mapping
 from engine.test_conflicts import events, told
 from engine.test_lifecycle import incident_of, issue_of, nothing_more_is_written, status
 from syncd.domain.operation import Kind
-from syncd.engine.act.kinds.change_incident import ChangeIncident
+from syncd.engine.act.kinds.change_incident import ChangeIncidentKind
 from syncd.sandbox import faults
 
 ALL = dict.fromkeys(("acknowledge", "resolve", "reopen", "reassign", "priority", "title"), True)
@@ -162,14 +162,14 @@ def test_a_change_in_pagerduty_that_no_poll_has_shown_yet_is_seen_before_the_wri
     both: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = trigger(both)
-    render = ChangeIncident.render
+    render = ChangeIncidentKind.render
 
-    def meanwhile(self: ChangeIncident, context: Any, operation: Any, basis: Any) -> Any:
+    def meanwhile(self: ChangeIncidentKind, context: Any, operation: Any, basis: Any) -> Any:
         if incident_of(both, made)["status"] != "resolved":
             both.world.pagerduty.resolve(made.id, "Amara Osei")
         return render(self, context, operation, basis)
 
-    monkeypatch.setattr(ChangeIncident, "render", meanwhile)
+    monkeypatch.setattr(ChangeIncidentKind, "render", meanwhile)
     both.world.jira.transition("OPS-1", "In Progress", WHO)
     both.settle(14)
     assert (incident_of(both, made)["status"], changes(both)) == ("resolved", 0)

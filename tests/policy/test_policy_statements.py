@@ -17,7 +17,6 @@ from syncd.domain.ticket import Comment, Mark
 from syncd.policy.marks import mark_line
 from syncd.policy.notify.duty_comments import comment_on_duties
 from syncd.policy.postmortem.facts_in_comments import (
-    FACTS,
     POSTMORTEM,
     SAID,
     CommentFact,
@@ -35,7 +34,7 @@ NOW = RESOLVED + 5 * HOUR
 
 def written(op: Operation, at: datetime, incident: str = "P1") -> Comment:
     """The comment that an operation writes."""
-    facts = {**op.meaning[FACTS], SAID: op.meaning.get(SAID, "")}  # type: ignore[dict-item] # an object always
+    facts = {**op.meaning["facts"], SAID: op.meaning.get("said", "")}  # type: ignore[dict-item] # an object always
     return Comment(
         id=f"C-{op.op}",
         author=US,
@@ -51,7 +50,7 @@ def told(life: Life, now: datetime) -> list[Operation]:
     life.decide(now)
     case = life.case(now)
     both = comment_on_duties(case, life.book).operations + comment_on_waivers(case, life.book).operations
-    return [op for op in both if op.kind in COMMENTS and FACTS in op.meaning]
+    return [op for op in both if op.kind in COMMENTS and "facts" in op.meaning]
 
 
 def waiver(**changes: Any) -> Waiver:

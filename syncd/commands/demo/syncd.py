@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from syncd.commands.demo.lines import Line
 from syncd.commands.shared.wording import done_words
 from syncd.domain.duty import STATE_WORDS
 from syncd.domain.mapping.mapping import Mapping
+from syncd.domain.operation import Kind, MoveTicket
 from syncd.engine.context import EngineContext
+from syncd.ledger.records import OperationRecord
 from syncd.ledger.views.audit_trail import TrailEvent, events_since
 
 _DUTIES = {
@@ -45,7 +45,7 @@ class SyncdFeed:
         incident, key = f"#{event.number}", event.ticket or "its ticket"
         data, operation = event.data, event.operation
         if event.kind == "operation.done" and operation is not None:
-            text = done_words(operation.kind, incident, key, self._status_name(operation.meaning))
+            text = done_words(operation.kind, incident, key, self._status_name(operation))
             return Line(event.at, "syncd", text, operation.reason)
         if event.kind in _STATES and operation is not None:
             text = f"{operation.kind} for {incident} {_STATES[event.kind]}"
@@ -58,6 +58,9 @@ class SyncdFeed:
             return Line(event.at, "syncd", f"left {data['rule']} of {key} as it is", str(data["reason"]))
         return None
 
-    def _status_name(self, meaning: dict[str, Any]) -> str:
+    def _status_name(self, record: OperationRecord) -> str:
+        if record.kind != Kind.MOVE_TICKET:
+            return ""
+        move = record.typed(MoveTicket)
         statuses = self._context.facts.resolved(self._mapping).statuses.values()
-        return next((one.name for one in statuses if one.id == meaning.get("status")), "")
+        return next((one.name for one in statuses if one.id == move.status), "")

@@ -47,7 +47,7 @@ class CreateActionItem(RefusableFields):
     due: str | None = None
 
 
-class _Edit(RefusableFields):
+class DutyIssueEdit(RefusableFields):
     """An edit of an issue (its id): `fields` are set, `update` adds and removes; `agree` is kept with it."""
 
     op_class: ClassVar = OperationClass.STATE
@@ -59,19 +59,19 @@ class _Edit(RefusableFields):
     agree: dict[str, JsonValue]
 
 
-class EditPostmortem(_Edit):
+class EditPostmortem(DutyIssueEdit):
     """Edit the postmortem."""
 
     kind: Literal[Kind.EDIT_POSTMORTEM] = Kind.EDIT_POSTMORTEM
 
 
-class EditActionItem(_Edit):
+class EditActionItem(DutyIssueEdit):
     """Edit an action item."""
 
     kind: Literal[Kind.EDIT_ACTION_ITEM] = Kind.EDIT_ACTION_ITEM
 
 
-class _Link(OperationBase):
+class DutyIssueLink(OperationBase):
     """A link between two issues (ids): the first of these types that the site has."""
 
     op_class: ClassVar = OperationClass.STATE
@@ -83,19 +83,19 @@ class _Link(OperationBase):
     purpose: str
 
 
-class LinkPostmortem(_Link):
+class LinkPostmortem(DutyIssueLink):
     """Link the postmortem to its ticket."""
 
     kind: Literal[Kind.LINK_POSTMORTEM] = Kind.LINK_POSTMORTEM
 
 
-class LinkActionItem(_Link):
+class LinkActionItem(DutyIssueLink):
     """Link an action item to its postmortem."""
 
     kind: Literal[Kind.LINK_ACTION_ITEM] = Kind.LINK_ACTION_ITEM
 
 
-class _Comment(OperationBase):
+class DutyIssueComment(OperationBase):
     """A comment of ours, once; `value` is hostile text.
 
     `facts` is what the comment states of duties, for a ledger that is lost, and `said` people's words beside
@@ -114,13 +114,13 @@ class _Comment(OperationBase):
     step: str | None = None
 
 
-class CommentOnPostmortem(_Comment):
+class CommentOnPostmortem(DutyIssueComment):
     """Tell people something on the postmortem."""
 
     kind: Literal[Kind.COMMENT_ON_POSTMORTEM] = Kind.COMMENT_ON_POSTMORTEM
 
 
-class CommentOnActionItem(_Comment):
+class CommentOnActionItem(DutyIssueComment):
     """Tell people something on an action item."""
 
     kind: Literal[Kind.COMMENT_ON_ACTION_ITEM] = Kind.COMMENT_ON_ACTION_ITEM

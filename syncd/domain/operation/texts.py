@@ -23,7 +23,7 @@ class CommentOnTicket(OperationBase):
     companion: str | None = None
 
 
-class _Copy(OperationBase):
+class Copy(OperationBase):
     """A person's text: by whom, and when it was written."""
 
     op_class: ClassVar = OperationClass.ONCE
@@ -33,7 +33,7 @@ class _Copy(OperationBase):
     at: IsoTime
 
 
-class MirrorNote(_Copy):
+class MirrorNote(Copy):
     """Copy a note (its id) to the ticket."""
 
     target: ClassVar = Target.JIRA
@@ -42,7 +42,7 @@ class MirrorNote(_Copy):
     note: str
 
 
-class MirrorComment(_Copy):
+class MirrorComment(Copy):
     """Copy a comment (its id) to the incident."""
 
     target: ClassVar = Target.PAGERDUTY
@@ -51,7 +51,7 @@ class MirrorComment(_Copy):
     comment: str
 
 
-class _Rewrite(OperationBase):
+class Rewrite(OperationBase):
     """A copy follows its original: ids of both, and the original's text now.
 
     `version` is a hash of that text. Of an original that was deleted author and text are empty.
@@ -67,14 +67,14 @@ class _Rewrite(OperationBase):
     version: str
 
 
-class RewriteComment(_Rewrite):
+class RewriteComment(Rewrite):
     """Rewrite the comment that copies a note."""
 
     target: ClassVar = Target.JIRA
     kind: Literal[Kind.REWRITE_COMMENT] = Kind.REWRITE_COMMENT
 
 
-class RewriteNote(_Rewrite):
+class RewriteNote(Rewrite):
     """Rewrite the note that copies a comment."""
 
     target: ClassVar = Target.PAGERDUTY

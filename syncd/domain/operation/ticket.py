@@ -19,6 +19,11 @@ class CreateTicket(RefusableFields):
 
     restricted: bool = False
 
+    @property
+    def is_plain(self) -> bool:
+        """Return True if it means nothing but its incident."""
+        return not self.restricted and not self.refused
+
 
 class StatusBefore(Value):
     """The status at which a ticket stood before a person closed it."""

@@ -6,14 +6,14 @@ finds it. Only what was certainly not done is sent again as it is; what is unkno
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from loguru import logger
 
-from syncd.domain.operation import Kind, OperationClass, OperationState
+from syncd.domain.operation import Kind, OperationBase, OperationClass, OperationState
+from syncd.domain.operation.base import RefusableFields
 from syncd.engine.act.find_created import highest_seen
 from syncd.engine.act.jira_write.internal_comments import warn_of_shown
 from syncd.engine.act.kind import OperationKind, Outcome, Rendered, shown
@@ -175,16 +175,16 @@ class Executor:
 
     def _not_done(self, kind: OperationKind, operation: OperationRecord, error: NotDone) -> Verdict:
         context = self._context
-        learned = kind.meaning_after(operation, error)
-        if learned is not None:
-            operation = replace(operation, meaning=learned)
+        changed = kind.changed_by(operation, error)
+        if changed is not None:
+            operation = operation.changed_to(changed)
         if error.cause in LATER:
-            return self._put_back(operation, error.describe(), learned)
+            return self._put_back(operation, error.describe(), changed)
         refused = kind.drop_refused(operation, error.field_errors)
         if refused and set(refused) == set(error.field_errors):
             return self._go_on_without(operation, refused, error)
         if error.cause is Cause.FORBIDDEN and self._whole_service(error):
-            return self._put_back(operation, error.describe(), learned)
+            return self._put_back(operation, error.describe(), changed)
         if operation.op_class == OperationClass.STATE and operation.attempts < TRIES:
             sent = operation.rendered or {}
             context.facts.forget_ways(str(sent.get("workflow")), str(sent.get("from")))
@@ -192,17 +192,17 @@ class Executor:
                 return self._park(operation, error.describe())
             return self._read_again(operation, error)
         if error.cause is Cause.CONFLICT and operation.attempts < TRIES:
-            return self._put_back(operation, error.describe(), learned)
+            return self._put_back(operation, error.describe(), changed)
         context.facts.forget_projects()
-        return self._park(operation, error.describe(), learned)
+        return self._park(operation, error.describe(), changed)
 
     def _go_on_without(self, operation: OperationRecord, refused: list[str], error: NotDone) -> Verdict:
         """Only optional fields were refused: it leaves again, rendered anew without them."""
         context = self._context
-        known = operation.meaning.get("refused", [])
-        meaning = {**operation.meaning, "refused": sorted({*known, *refused})}
+        given = operation.typed(RefusableFields)
+        changed = given.model_copy(update={"refused": tuple(sorted({*given.refused, *refused}))})
         now = context.clock.now()
-        leaving.put_back(context.ledger, [operation], now, error.describe(), meaning=meaning, rendered=None)
+        leaving.put_back(context.ledger, [operation], now, error.describe(), changed=changed, rendered=None)
         logger.warning(
             "{} for {} goes on without {}", operation.kind, operation.incident_id, ", ".join(refused)
         )
@@ -249,10 +249,10 @@ class Executor:
         )
         return Verdict.AGAIN
 
-    def _put_back(self, operation: OperationRecord, words: str, meaning: Rendered | None) -> Verdict:
-        """It leaves again as it is, or with another meaning, where it learned of a refusal."""
-        context, values = self._context, {} if meaning is None else {"meaning": meaning}
-        leaving.put_back(context.ledger, [operation], context.clock.now(), words, **values)
+    def _put_back(self, operation: OperationRecord, words: str, changed: OperationBase | None) -> Verdict:
+        """It leaves again as it is, or changed, where it learned of a refusal."""
+        context = self._context
+        leaving.put_back(context.ledger, [operation], context.clock.now(), words, changed=changed)
         return Verdict.WAIT
 
     def _keep_for_later(self, operation: OperationRecord) -> Verdict:
@@ -260,9 +260,9 @@ class Executor:
             leaving.render_anew(self._context.ledger, operation)
         return Verdict.NOT_YET
 
-    def _park(self, operation: OperationRecord, words: str, meaning: Rendered | None = None) -> Verdict:
-        context, values = self._context, {} if meaning is None else {"meaning": meaning}
-        leaving.park(context.ledger, operation, context.clock.now(), words, **values)
+    def _park(self, operation: OperationRecord, words: str, changed: OperationBase | None = None) -> Verdict:
+        context = self._context
+        leaving.park(context.ledger, operation, context.clock.now(), words, changed=changed)
         _log(operation).error("{} for {} is parked: {}", operation.kind, operation.incident_id, words)
         return Verdict.PARKED
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
 from syncd.domain.base import JsonValue
+from syncd.domain.operation import OperationBase
 from syncd.domain.ticket import Mark
 from syncd.engine.context import EngineContext
 from syncd.engine.errors import DecideAgain
@@ -67,8 +68,8 @@ class OperationKind(Protocol):
         """Keep in memory what its success tells, before it is confirmed."""
         ...
 
-    def meaning_after(self, operation: OperationRecord, error: NotDone) -> dict[str, JsonValue] | None:
-        """What the operation means after a refusal: its next attempt may do otherwise; None: the same."""
+    def changed_by(self, operation: OperationRecord, error: NotDone) -> OperationBase | None:
+        """Return the operation after a refusal: its next attempt may do otherwise; None: the same."""
         ...
 
     def find_outcome(self, context: EngineContext, operation: OperationRecord) -> Outcome | None:
@@ -111,7 +112,7 @@ class BaseKind:
     def learn(self, context: EngineContext, operation: OperationRecord, outcome: Outcome) -> None:
         """Nothing."""
 
-    def meaning_after(self, operation: OperationRecord, error: NotDone) -> dict[str, JsonValue] | None:
+    def changed_by(self, operation: OperationRecord, error: NotDone) -> OperationBase | None:
         """The same."""
         return None
 

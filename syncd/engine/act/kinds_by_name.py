@@ -4,44 +4,49 @@ from __future__ import annotations
 
 from syncd.domain.operation import Kind
 from syncd.engine.act.kind import OperationKind
-from syncd.engine.act.kinds.change_incident import ChangeIncident
-from syncd.engine.act.kinds.close_duplicate import CloseDuplicate, LinkDuplicate
-from syncd.engine.act.kinds.comment_on_follow_up_issue import CommentOnDutyIssue
-from syncd.engine.act.kinds.create_action_item import CreateActionItem
-from syncd.engine.act.kinds.create_postmortem import CreatePostmortem
-from syncd.engine.act.kinds.create_ticket import CreateTicket
-from syncd.engine.act.kinds.edit_postmortem import EditDutyIssue
-from syncd.engine.act.kinds.edit_ticket import EditTicket
-from syncd.engine.act.kinds.fill_restricted_stub import FillRestrictedStub
-from syncd.engine.act.kinds.link_postmortem import LinkDutyIssue
-from syncd.engine.act.kinds.link_tickets import LinkTickets
-from syncd.engine.act.kinds.move_ticket import MoveTicket
-from syncd.engine.act.kinds.post_text import CommentOnTicket, LinkNote, MirrorComment, MirrorNote
-from syncd.engine.act.kinds.rewrite_copy import RewriteComment, RewriteNote
-from syncd.engine.act.kinds.send_mail import SendMail
+from syncd.engine.act.kinds.change_incident import ChangeIncidentKind
+from syncd.engine.act.kinds.close_duplicate import CloseDuplicateKind, LinkDuplicateKind
+from syncd.engine.act.kinds.comment_on_follow_up_issue import CommentOnDutyIssueKind
+from syncd.engine.act.kinds.create_action_item import CreateActionItemKind
+from syncd.engine.act.kinds.create_postmortem import CreatePostmortemKind
+from syncd.engine.act.kinds.create_ticket import CreateTicketKind
+from syncd.engine.act.kinds.edit_postmortem import EditDutyIssueKind
+from syncd.engine.act.kinds.edit_ticket import EditTicketKind
+from syncd.engine.act.kinds.fill_restricted_stub import FillRestrictedStubKind
+from syncd.engine.act.kinds.link_postmortem import LinkDutyIssueKind
+from syncd.engine.act.kinds.link_tickets import LinkTicketsKind
+from syncd.engine.act.kinds.move_ticket import MoveTicketKind
+from syncd.engine.act.kinds.post_text import (
+    CommentOnTicketKind,
+    LinkNoteKind,
+    MirrorCommentKind,
+    MirrorNoteKind,
+)
+from syncd.engine.act.kinds.rewrite_copy import RewriteCommentKind, RewriteNoteKind
+from syncd.engine.act.kinds.send_mail import SendMailKind
 
 KINDS: dict[str, OperationKind] = {
-    Kind.CREATE_TICKET: CreateTicket(),
-    Kind.MOVE_TICKET: MoveTicket(),
-    Kind.EDIT_TICKET: EditTicket(),
-    Kind.FILL_RESTRICTED_STUB: FillRestrictedStub(),
-    Kind.LINK_NOTE: LinkNote(),
-    Kind.LINK_TICKETS: LinkTickets(),
-    Kind.MIRROR_NOTE: MirrorNote(),
-    Kind.MIRROR_COMMENT: MirrorComment(),
-    Kind.REWRITE_COMMENT: RewriteComment(),
-    Kind.REWRITE_NOTE: RewriteNote(),
-    Kind.CHANGE_INCIDENT: ChangeIncident(),
-    Kind.COMMENT_ON_TICKET: CommentOnTicket(),
-    Kind.CREATE_POSTMORTEM: CreatePostmortem(),
-    Kind.LINK_POSTMORTEM: LinkDutyIssue(),
-    Kind.LINK_ACTION_ITEM: LinkDutyIssue(),
-    Kind.EDIT_POSTMORTEM: EditDutyIssue(),
-    Kind.EDIT_ACTION_ITEM: EditDutyIssue(),
-    Kind.COMMENT_ON_POSTMORTEM: CommentOnDutyIssue(),
-    Kind.COMMENT_ON_ACTION_ITEM: CommentOnDutyIssue(),
-    Kind.LINK_DUPLICATE: LinkDuplicate(),
-    Kind.CLOSE_DUPLICATE: CloseDuplicate(),
-    Kind.SEND_MAIL: SendMail(),
-    Kind.CREATE_ACTION_ITEM: CreateActionItem(),
+    Kind.CREATE_TICKET: CreateTicketKind(),
+    Kind.MOVE_TICKET: MoveTicketKind(),
+    Kind.EDIT_TICKET: EditTicketKind(),
+    Kind.FILL_RESTRICTED_STUB: FillRestrictedStubKind(),
+    Kind.LINK_NOTE: LinkNoteKind(),
+    Kind.LINK_TICKETS: LinkTicketsKind(),
+    Kind.MIRROR_NOTE: MirrorNoteKind(),
+    Kind.MIRROR_COMMENT: MirrorCommentKind(),
+    Kind.REWRITE_COMMENT: RewriteCommentKind(),
+    Kind.REWRITE_NOTE: RewriteNoteKind(),
+    Kind.CHANGE_INCIDENT: ChangeIncidentKind(),
+    Kind.COMMENT_ON_TICKET: CommentOnTicketKind(),
+    Kind.CREATE_POSTMORTEM: CreatePostmortemKind(),
+    Kind.LINK_POSTMORTEM: LinkDutyIssueKind(),
+    Kind.LINK_ACTION_ITEM: LinkDutyIssueKind(),
+    Kind.EDIT_POSTMORTEM: EditDutyIssueKind(),
+    Kind.EDIT_ACTION_ITEM: EditDutyIssueKind(),
+    Kind.COMMENT_ON_POSTMORTEM: CommentOnDutyIssueKind(),
+    Kind.COMMENT_ON_ACTION_ITEM: CommentOnDutyIssueKind(),
+    Kind.LINK_DUPLICATE: LinkDuplicateKind(),
+    Kind.CLOSE_DUPLICATE: CloseDuplicateKind(),
+    Kind.SEND_MAIL: SendMailKind(),
+    Kind.CREATE_ACTION_ITEM: CreateActionItemKind(),
 }

@@ -12,6 +12,7 @@ from datetime import timedelta
 from threading import Lock
 
 from syncd.domain.mail import WITHOUT_MAIL_RATE
+from syncd.domain.operation import SendMail
 from syncd.engine.context import EngineContext
 from syncd.engine.notify.mail_history import may_have_left
 from syncd.ledger.records import OperationRecord
@@ -37,7 +38,7 @@ class MailRate:
     def place(self, operation: OperationRecord) -> Iterator[float]:
         """Yields 0 where the mail may be tried now, else in how many seconds to ask again."""
         wait = self._pause(operation)
-        counted = operation.meaning.get("mail") not in WITHOUT_MAIL_RATE
+        counted = operation.typed(SendMail).content.mail not in WITHOUT_MAIL_RATE
         if not wait and counted:
             wait = self._take(operation.id or 0)
         try:
@@ -62,7 +63,7 @@ class MailRate:
                 for mail in mails_since(self._context.ledger, now - HOUR)
                 if mail.claimed_at is not None
                 and mail.id not in self._taken
-                and mail.meaning.get("mail") not in WITHOUT_MAIL_RATE
+                and mail.typed(SendMail).content.mail not in WITHOUT_MAIL_RATE
                 and may_have_left(mail)
             )
             over = len(left) + len(self._taken) - AT_MOST

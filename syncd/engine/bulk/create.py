@@ -16,12 +16,12 @@ from loguru import logger
 
 from syncd.domain.base import JsonValue
 from syncd.domain.incident import Incident
-from syncd.domain.operation import Kind, OperationState
+from syncd.domain.operation import CreateTicket, Kind, OperationState
 from syncd.domain.ticket import Issue
 from syncd.engine.act.executor import Executor
 from syncd.engine.act.find_created import highest_seen, keys_from
 from syncd.engine.act.kind import Outcome, Rendered, mark_of
-from syncd.engine.act.kinds.create_ticket import CreateTicket
+from syncd.engine.act.kinds.create_ticket import CreateTicketKind
 from syncd.engine.bulk.initial_status import StatusAtBirth, Way
 from syncd.engine.context import EngineContext
 from syncd.engine.errors import CannotRender, DecideAgain
@@ -52,7 +52,7 @@ GRAVE = 2
 """So many of the mapping's first severities go alone, at once."""
 
 
-CREATE = CreateTicket()
+CREATE = CreateTicketKind()
 
 
 @dataclass
@@ -98,7 +98,7 @@ class BulkCreates:
             not self.under_way
             or operation.kind != Kind.CREATE_TICKET
             or operation.attempts
-            or operation.meaning
+            or not operation.typed(CreateTicket).is_plain
         ):
             return False
         return operation.state == OperationState.PENDING and not self._grave(incident.team, incident.severity)

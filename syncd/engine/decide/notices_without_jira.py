@@ -20,6 +20,7 @@ from syncd.ledger.records import OperationRecord
 from syncd.ledger.store.cases import NoticeFacts, load_notices
 from syncd.ledger.store.decisions import Amendment, record_notices
 from syncd.ledger.store.lookups import keys_on_record
+from syncd.ledger.store.mails import mail_kind
 from syncd.ledger.store.postmortems import ticket_state
 from syncd.policy.case import Case
 from syncd.policy.notify.notices import notices
@@ -50,7 +51,7 @@ def notify_without_jira(context: EngineContext, incident_id: str) -> None:
         return
 
     def amendments(waiting: Sequence[OperationRecord]) -> list[Amendment]:
-        mails = [mail for mail in waiting if mail.meaning.get("mail") in _OURS]
+        mails = [mail for mail in waiting if mail_kind(mail) in _OURS]
         return [Amendment(mail, drop=why) for mail, why in untrue(mails, decision)]
 
     record_notices(context.ledger, incident_id, news, amendments, context.clock.now(), mapping.version)

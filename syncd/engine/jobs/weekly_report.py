@@ -19,7 +19,7 @@ from loguru import logger
 from syncd.domain.mail import of_team
 from syncd.domain.mapping.mapping import Mapping
 from syncd.domain.mapping.value_types import Mode
-from syncd.domain.operation import Operation, OperationState
+from syncd.domain.operation import Operation, OperationState, SendMail
 from syncd.domain.operation.mail import WeeklyReportMail
 from syncd.engine.context import EngineContext
 from syncd.engine.notify.schedule import mail_to
@@ -267,7 +267,7 @@ def _between(base: str, week: Week) -> tuple[str, ...]:
 
 def outcome(row: OperationRecord) -> tuple[str, bool]:
     """What became of one recipient's mail, in words, and whether that is well."""
-    to = row.meaning["to"]
+    to = row.typed(SendMail).to
     if row.state == OperationState.DONE:
         return f"sent to {to}", True
     if row.state == OperationState.PARKED:

@@ -7,6 +7,18 @@ from datetime import datetime, timedelta
 from syncd.domain.incident import Incident
 from syncd.domain.mail import MailKind, concerns_no_incident
 from syncd.domain.mapping.mapping import Mapping
+from syncd.domain.operation import SendMail
+from syncd.domain.operation.mail import (
+    BreachMail,
+    CorrectionMail,
+    DigestMail,
+    LeadMail,
+    NoticeMail,
+    OperatorMail,
+    PostponedMail,
+    ReminderMail,
+    WeeklyReportMail,
+)
 from syncd.engine.context import EngineContext
 from syncd.engine.errors import DecideAgain
 from syncd.engine.notify.digests import lines_for
@@ -38,28 +50,30 @@ def _mapping(context: EngineContext, operation: OperationRecord) -> Mapping | No
 
 def letter_of(context: EngineContext, operation: OperationRecord) -> Letter:
     """What a mail says; raises `DecideAgain` where there is nothing left to say."""
-    kind = MailKind(operation.meaning["mail"])
-    if kind is MailKind.OPERATOR:
-        return operator_letter(operation.meaning)
+    mail = operation.typed(SendMail)
+    content = mail.content
+    if isinstance(content, OperatorMail):
+        return operator_letter(content)
     mapping = _mapping(context, operation)
     if mapping is None:
         raise DecideAgain
-    if kind is MailKind.DIGEST:
-        return _digest(context, operation, mapping)
-    if kind in (MailKind.NOTICE, MailKind.CORRECTION, MailKind.LEAD):
+    if isinstance(content, DigestMail):
+        return _digest(context, mail.to, content.at, mapping)
+    if isinstance(content, NoticeMail | CorrectionMail | LeadMail):
         subject = subject_of(context.ledger, operation.incident_id)
         if subject is None:
             raise DecideAgain
-        return _of_incident(context, kind, operation, subject, mapping)
+        return _of_incident(context, content, mail.why, subject, mapping)
     paperwork = paperwork_of(context.ledger, operation.incident_id, context.clock.now())
     if paperwork is None:
         raise DecideAgain
-    return _of_duty(kind, operation, paperwork, mapping)
+    if isinstance(content, WeeklyReportMail):
+        raise DecideAgain  # `weekly_mail` writes it
+    return _of_duty(content, mail.why, paperwork, mapping)
 
 
-def _digest(context: EngineContext, operation: OperationRecord, mapping: Mapping) -> Letter:
-    day = datetime.fromisoformat(str(operation.meaning["at"]))
-    lines = lines_for(context, mapping, str(operation.meaning["to"]), day)
+def _digest(context: EngineContext, recipient: str, day: datetime, mapping: Mapping) -> Letter:
+    lines = lines_for(context, mapping, recipient, day)
     if not lines:
         raise DecideAgain
     late = sum(one.state == "overdue" for one in lines)
@@ -77,42 +91,45 @@ def _digest(context: EngineContext, operation: OperationRecord, mapping: Mapping
 
 
 def _of_incident(
-    context: EngineContext, kind: MailKind, operation: OperationRecord, subject: MailSubject, mapping: Mapping
+    context: EngineContext,
+    content: NoticeMail | CorrectionMail | LeadMail,
+    why: str,
+    subject: MailSubject,
+    mapping: Mapping,
 ) -> Letter:
-    about = about_of(subject, mapping, operation.meaning.get("severity"))
-    why = str(operation.meaning["why"])
-    if kind is MailKind.LEAD:
+    about = about_of(subject, mapping, None if isinstance(content, LeadMail) else content.severity)
+    if isinstance(content, LeadMail):
         said = (
             f"The restricted incident #{about.number} is not sheltered as the mapping wants it:"
-            f" {operation.meaning['reason']}."
+            f" {content.reason}."
         )
         title = f"Restricted incident #{about.number}"
         return letters.with_links(letters.plain(mapping.team, title, (said,), (), why), about)
-    since = datetime.fromisoformat(str(operation.meaning["since"]))
-    if kind is MailKind.CORRECTION:
-        return letters.correction(about, str(operation.meaning["before"]), since, why)
-    return letters.notice(about, since, context.clock.now() - since > LATE, why)
+    if isinstance(content, CorrectionMail):
+        return letters.correction(about, content.before, content.since, why)
+    return letters.notice(about, content.since, context.clock.now() - content.since > LATE, why)
 
 
-def _of_duty(kind: MailKind, operation: OperationRecord, paperwork: Paperwork, mapping: Mapping) -> Letter:
+def _of_duty(
+    content: ReminderMail | BreachMail | PostponedMail, why: str, paperwork: Paperwork, mapping: Mapping
+) -> Letter:
     case = paperwork.case
     section = section_of(mapping, case.incident)
-    why = str(operation.meaning["why"])
-    if kind is MailKind.POSTPONED:
-        line = postponed_line(paperwork, mapping, section, str(operation.meaning["issue"]), why)
+    if isinstance(content, PostponedMail):
+        line = postponed_line(paperwork, mapping, section, content.issue, why)
         title = "Postponed for the third time"
     else:
-        duty = case.duty(str(operation.meaning["duty"]), str(operation.meaning["subject"]))
-        if duty is None or str(duty.clock) != operation.meaning["clock"]:
+        duty = case.duty(content.duty, content.subject)
+        if duty is None or str(duty.clock) != content.clock:
             raise DecideAgain
-        line = line_of(paperwork, mapping, section, duty, why, owner=kind is MailKind.REMINDER)
-        title = "Due soon" if kind is MailKind.REMINDER else "Overdue"
+        line = line_of(paperwork, mapping, section, duty, why, owner=isinstance(content, ReminderMail))
+        title = "Due soon" if isinstance(content, ReminderMail) else "Overdue"
     if line is None:
         raise DecideAgain
     lead = {
         MailKind.REMINDER: f"It is due {line.due}.",
         MailKind.BREACH: f"It was due {line.due}, and it is not done.",
-    }.get(kind, "Its date was put off for the third time.")
+    }.get(content.mail, "Its date was put off for the third time.")
     return letters.owed(mapping.team, f"{title}: {line.what}", lead, (line,), why, f"{title}: {line.what}")
 
 

@@ -10,11 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from syncd.domain.mail import DECIDED
-from syncd.domain.operation import Kind, OperationState
+from syncd.domain.operation import Kind, OperationState, SendMail
 from syncd.ledger.records import OperationRecord
-from syncd.ledger.store.mails import UNSURE
 from syncd.policy.case import Decision
-from syncd.policy.notify.notices import SKIP
 
 NOT_SENT = (OperationState.PENDING, OperationState.HELD, OperationState.PARKED)
 
@@ -22,7 +20,7 @@ NOT_SENT = (OperationState.PENDING, OperationState.HELD, OperationState.PARKED)
 def may_have_left(mail: OperationRecord) -> bool:
     """Whether somebody may have received the mail."""
     left = (OperationState.DONE, OperationState.IN_FLIGHT, OperationState.UNKNOWN)
-    return mail.state in left or bool(mail.meaning.get(UNSURE))
+    return mail.state in left or mail.typed(SendMail).unsure
 
 
 def undecided(mails: Iterable[OperationRecord]) -> dict[str, OperationRecord]:
@@ -32,16 +30,16 @@ def undecided(mails: Iterable[OperationRecord]) -> dict[str, OperationRecord]:
         for mail in mails
         if mail.kind == Kind.SEND_MAIL
         and mail.state in NOT_SENT
-        and mail.meaning.get("mail") in DECIDED
-        and not mail.meaning.get(UNSURE)
+        and mail.typed(SendMail).content.mail in DECIDED
+        and not mail.typed(SendMail).unsure
     }
 
 
 def untrue(mails: Iterable[OperationRecord], decision: Decision) -> Iterator[tuple[OperationRecord, str]]:
     """The mails that wait and are not to be sent any more, each with the reason."""
-    wanted = {op.key: op for op in decision.operations if op.kind is Kind.SEND_MAIL}
+    wanted = {op.key: op for op in decision.operations if isinstance(op, SendMail)}
     for key, mail in undecided(mails).items():
         op = wanted.get(key)
-        why = mail.meaning.get(SKIP) if op is None else op.meaning.get(SKIP)
+        why = (op or mail.typed(SendMail)).skip
         if op is None or why:
             yield mail, f"not sent: {why or 'it is not true any more'}"

@@ -5,9 +5,7 @@ Each stands in the ledger or shows itself again, so it is derived anew every tim
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Any
-
+from syncd.domain.operation.mail import OperatorMail
 from syncd.report.mail import letters
 from syncd.report.mail.letters import Letter
 
@@ -15,24 +13,24 @@ NAMES = {"pagerduty": "PagerDuty", "jira": "Jira", "mail": "The mail server"}
 WHY = "SYNCD_OPERATOR_EMAIL names you"
 
 
-def operator_letter(meaning: dict[str, Any]) -> Letter:
-    """The letter of what is the matter: `mass`, `credentials` or `stalled`."""
-    since = letters.format_time(datetime.fromisoformat(meaning["since"]), "UTC")
-    name = NAMES.get(str(meaning.get("service")), "")
-    if meaning["topic"] == "mass":
+def operator_letter(mail: OperatorMail) -> Letter:
+    """Return the letter about what is the matter."""
+    since = letters.format_time(mail.since, "UTC")
+    name = NAMES.get(mail.service or "", "")
+    if mail.topic == "mass":
         return _letter(
-            f"Writes to {meaning['tickets']} tickets are held",
+            f"Writes to {mail.tickets} tickets are held",
             (
-                f"Since {since} syncd holds writes to {meaning['tickets']} existing tickets whose incidents"
+                f"Since {since} syncd holds writes to {mail.tickets} existing tickets whose incidents"
                 " did not change. It goes on observing and deciding.",
                 "See what they are, then let them go or drop them:",
             ),
             ("syncd outbox", "syncd outbox release", 'syncd outbox drop --held --reason "…"'),
         )
-    if meaning["topic"] == "alarm":
-        title = str(meaning["text"]).partition(" (")[0]
-        return _letter(title, (str(meaning["text"]),), ("syncd check",))
-    if meaning["topic"] == "start":
+    if mail.topic == "alarm":
+        text = mail.text or ""
+        return _letter(text.partition(" (")[0], (text,), ("syncd check",))
+    if mail.topic == "start":
         return _letter(
             f"{name} refuses our credentials, and syncd does not start",
             (
@@ -42,7 +40,7 @@ def operator_letter(meaning: dict[str, Any]) -> Letter:
             ),
             ("syncd check", "systemctl restart syncd"),
         )
-    if meaning["topic"] == "credentials":
+    if mail.topic == "credentials":
         return _letter(
             f"{name} refuses our credentials",
             (

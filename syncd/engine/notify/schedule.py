@@ -12,8 +12,7 @@ from zoneinfo import ZoneInfo
 
 from loguru import logger
 
-from syncd.domain.base import JsonValue
-from syncd.domain.mail import OPERATOR, MailKind, mail_key, of_team
+from syncd.domain.mail import OPERATOR, mail_key, of_team
 from syncd.domain.mapping.mapping import Mapping
 from syncd.domain.mapping.value_types import Mode
 from syncd.domain.operation import Operation, SendMail
@@ -26,7 +25,6 @@ from syncd.engine.notify.operator import WHY
 from syncd.ledger.records import OperationRecord
 from syncd.ledger.store import holds, mails
 from syncd.ledger.store.lookups import keys_on_record, open_operations
-from syncd.ledger.store.mails import UNSURE
 from syncd.policy.notify.operator_alarms import EXPIRES, Alarm
 from syncd.remote.errors import Cause
 
@@ -65,14 +63,13 @@ def mail_to(
     )
 
 
-def _to_operator(recipient: str, topic: dict[str, JsonValue], moment: str) -> SendMail:
-    content = OperatorMail.model_validate(topic)
+def _to_operator(recipient: str, content: OperatorMail, moment: str) -> SendMail:
     return mail_to(
         recipient,
         content=content,
         about=OPERATOR,
         moment=moment,
-        reason=f"the operator has to hear of it: {topic['topic']}",
+        reason=f"the operator has to hear of it: {content.topic}",
         why=WHY,
         asked_at=content.since,
     )
@@ -105,8 +102,8 @@ class MailSchedule:
         if mailer is None or mailer.operator is None or alarm.kind != EXPIRES:
             return ()
         now = self._context.clock.now()
-        topic: dict[str, JsonValue] = {"topic": "alarm", "since": now.isoformat(), "text": alarm.text}
-        return (_to_operator(mailer.operator, {**topic, "alarm": alarm.key}, alarm.key),)
+        content = OperatorMail(topic="alarm", since=now, alarm=alarm.key, text=alarm.text)
+        return (_to_operator(mailer.operator, content, alarm.key),)
 
     def refused_at_the_start(self, service: str) -> bool:
         """Put a mail into the outbox: a service refuses our credentials before anything has begun.
@@ -116,8 +113,8 @@ class MailSchedule:
         mailer, now = self._context.mailer, self._context.clock.now()
         if mailer is None or mailer.operator is None:
             return False
-        topic: dict[str, JsonValue] = {"topic": "start", "since": now.isoformat(), "service": service}
-        mail = _to_operator(mailer.operator, topic, f"start/{service}/{now.date().isoformat()}")
+        content = OperatorMail(topic="start", since=now, service=service)
+        mail = _to_operator(mailer.operator, content, f"start/{service}/{now.date().isoformat()}")
         return mails.add_if_new(self._context.ledger, mail, now)
 
     def drop_untrue(self, ident: str) -> None:
@@ -126,26 +123,26 @@ class MailSchedule:
         waiting = [
             mail
             for mail in open_operations(ledger, ident)
-            if mail.state in NOT_SENT and not mail.meaning.get(UNSURE)
+            if mail.state in NOT_SENT and not mail.typed(SendMail).unsure
         ]
         for mail, why in [(mail, why) for mail in waiting if (why := self._untrue(mail))]:
             mails.drop(ledger, mail, now, f"not sent: {why}")
 
     def _untrue(self, mail: OperationRecord) -> str | None:
-        meaning = mail.meaning
-        if meaning["mail"] == MailKind.DIGEST:
+        content = mail.typed(SendMail).content
+        if isinstance(content, DigestMail):
             team = mail.incident_id
             mapping = next((one for one in self._context.mappings if of_team(one.team) == team), None)
             today = latest_moment(mapping, self._context.clock.now()) if mapping else None
-            late = today is None or today.isoformat() != meaning["at"]
+            late = today != content.at
             return "its day is over, and a later digest says what is true then" if late else None
-        if meaning["mail"] == MailKind.OPERATOR and meaning["topic"] == "alarm":
+        if not isinstance(content, OperatorMail):
+            return None
+        if content.topic == "alarm":
             known = [f"expires/{service}/{day}/" for service, day in self._context.expires.items()]
-            return None if str(meaning["alarm"]).startswith(tuple(known)) else "it was renewed"
-        if meaning["mail"] == MailKind.OPERATOR:
-            lasts = any(_same(topic, meaning) for topic in self._matters())
-            return None if lasts else "it is over"
-        return None
+            return None if (content.alarm or "").startswith(tuple(known)) else "it was renewed"
+        lasts = any(_same(matter, content) for matter in self._matters())
+        return None if lasts else "it is over"
 
     def _digest(self, mapping: Mapping) -> bool:
         """Decide today's digest once; whether it has mails."""
@@ -182,8 +179,8 @@ class MailSchedule:
         if mailer is None or mailer.operator is None:
             return False
         letters = [
-            _to_operator(mailer.operator, topic, _moment(topic, context.ledger.instance))
-            for topic in self._matters()
+            _to_operator(mailer.operator, matter, _moment(matter, context.ledger.instance))
+            for matter in self._matters()
         ]
         if not letters:
             return False
@@ -193,22 +190,24 @@ class MailSchedule:
             mails.add_mails(context.ledger, untold, context.clock.now())
         return bool(untold)
 
-    def _matters(self) -> list[dict[str, JsonValue]]:
+    def _matters(self) -> list[OperatorMail]:
         """What the operator has to hear of now, each with since when."""
-        matters: list[dict[str, JsonValue]] = []
+        matters: list[OperatorMail] = []
         held = holds.mass_held(self._context.ledger)
         if held is not None and held["since"]:
-            matters.append({"topic": "mass", "since": held["since"], "tickets": held["tickets"]})
+            since = datetime.fromisoformat(str(held["since"]))
+            matters.append(OperatorMail(topic="mass", since=since, tickets=held["tickets"]))
         refused = set()
         for record in self._context.health.down():
             if record.cause is Cause.CREDENTIALS and record.name in _SIDES and record.down_since:
                 refused.add(record.name)
-                since = record.down_since.isoformat()
-                matters.append({"topic": "credentials", "since": since, "service": record.name})
+                matters.append(
+                    OperatorMail(topic="credentials", since=record.down_since, service=record.name)
+                )
         for side in _SIDES:
             last = self._good.get(side, self._began)
             if side not in refused and self._context.clock.now() - last > STALLED:
-                matters.append({"topic": "stalled", "since": last.isoformat(), "service": side})
+                matters.append(OperatorMail(topic="stalled", since=last, service=side))
         return matters
 
 
@@ -225,11 +224,9 @@ def _missed(mapping: Mapping, last: str | None, day: date) -> tuple[str, ...]:
     return tuple(missed)
 
 
-def _moment(topic: dict[str, JsonValue], instance: str) -> str:
-    return "/".join(
-        str(part) for part in (instance, topic["topic"], topic.get("service", ""), topic["since"])
-    )
+def _moment(matter: OperatorMail, instance: str) -> str:
+    return "/".join((instance, matter.topic, matter.service or "", matter.since.isoformat()))
 
 
-def _same(one: dict[str, JsonValue], other: dict[str, JsonValue]) -> bool:
-    return all(one.get(name) == other.get(name) for name in ("topic", "service", "since"))
+def _same(matter: OperatorMail, other: OperatorMail) -> bool:
+    return (matter.topic, matter.service, matter.since) == (other.topic, other.service, other.since)

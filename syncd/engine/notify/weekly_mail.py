@@ -5,9 +5,9 @@ from __future__ import annotations
 from syncd.config.templates.templates import Templates
 from syncd.config.templates.text_limits import slug_label
 from syncd.domain.mapping.mapping import Mapping
+from syncd.domain.operation.mail import WeeklyReportMail
 from syncd.engine.context import EngineContext
 from syncd.engine.errors import CannotRender
-from syncd.ledger.records import OperationRecord
 from syncd.ledger.views.postmortems import jira_address
 from syncd.report.mail.message import Attachment, Body
 from syncd.report.weekly import formats
@@ -19,20 +19,20 @@ LARGEST = 6_000_000
 """Characters of a CSV that is attached; many servers refuse a mail of more than ten megabytes."""
 
 
-def report_body(context: EngineContext, operation: OperationRecord, templates: Templates, head: str) -> Body:
-    """What a report says to one recipient; `head` is the ledger's (`SEQ:HASH`).
+def report_body(
+    context: EngineContext, mail: WeeklyReportMail, why: str, templates: Templates, head: str
+) -> Body:
+    """What a report says to one recipient and `why` they get it; `head` is the ledger's (`SEQ:HASH`).
 
     Raises `TemplateError`, and `CannotRender` where the figures that it would send are not on record.
     """
-    report, base = _frozen(context, operation)
-    names = bool(operation.meaning["names"])
+    report, base = _frozen(context, mail)
     browse = f"{base}/browse/" if base else ""
-    rows = formats.as_csv(report, names=names)
+    rows = formats.as_csv(report, names=mail.names)
     attached = len(rows) <= LARGEST
-    why = str(operation.meaning["why"])
     if not attached:
         why += f"; the rows are too many to attach: syncd report --week {report.week.name} --format csv"
-    said = report_context(report, names=names, head=head, browse=browse, why=why)
+    said = report_context(report, names=mail.names, head=head, browse=browse, why=why)
     name = f"syncd-{file_slug(report.team)}-{report.week.name}.csv"
     return Body(
         subject=str(said["subject"]),
@@ -42,9 +42,8 @@ def report_body(context: EngineContext, operation: OperationRecord, templates: T
     )
 
 
-def _frozen(context: EngineContext, operation: OperationRecord) -> tuple[Weekly, str]:
-    meant = operation.meaning
-    team, week = meant["team"], Week.named(str(meant["week"]))
+def _frozen(context: EngineContext, mail: WeeklyReportMail) -> tuple[Weekly, str]:
+    team, week = mail.team, Week.named(mail.week)
     mappings: tuple[Mapping, ...] = context.mappings
     report = frozen(context.ledger, week, team, zone_of(mappings, team))
     if report is None:

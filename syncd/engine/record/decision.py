@@ -14,12 +14,12 @@ from loguru import logger
 from syncd.domain.base import JsonValue
 from syncd.domain.incident import IncidentStatus
 from syncd.domain.mapping.mapping import Coexist
-from syncd.domain.operation import Kind, Operation, OperationClass
+from syncd.domain.operation import Kind, Operation
 from syncd.engine.context import EngineContext
 from syncd.engine.notify.security_lead import mail_to_lead
 from syncd.engine.record.pending_operations import amendments, as_if_untried, up_to_date
 from syncd.ledger.records import ActionItemRecord, IncidentRecord, OperationRecord
-from syncd.ledger.store import decisions
+from syncd.ledger.store import decisions, outbox
 from syncd.ledger.store.change_queue import ChangeNotice
 from syncd.ledger.store.decisions import Judged, Recorded, Rules
 from syncd.policy.case import Case, Decision, Rulebook
@@ -122,13 +122,10 @@ def nothing_to_write(
     over = row.status == IncidentStatus.RESOLVED and decision.again is None and not operations
     if over != row.finished or list(decision.dry_run_notes) != row.dry_run_notes:
         return False
-    states = {(one.object, one.aspect): one.meaning for one in operations if _is_state(one)}
-    wanted = {(op.object, op.aspect): op.meaning for op in decision.operations if op.aspect}
-    return states == wanted and all(op.aspect or op.key in case.once for op in decision.operations)
-
-
-def _is_state(operation: OperationRecord) -> bool:
-    return operation.op_class == OperationClass.STATE
+    states = [op for op in decision.operations if op.aspect]
+    if not outbox.stand_as_decided(operations, states):
+        return False
+    return all(op.aspect or op.key in case.once for op in decision.operations)
 
 
 def _allowed(

@@ -9,17 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from syncd.domain.operation import Kind, Operation
+from syncd.domain.operation import CommentOnTicket, Kind, Operation
 from syncd.domain.operation import OperationClass as Class
+from syncd.domain.operation.postmortem import DutyIssueComment
 from syncd.engine.notify.mail_history import undecided, untrue
 from syncd.ledger.records import OperationRecord
 from syncd.ledger.store import outbox
 from syncd.ledger.store.decisions import Amendment
 from syncd.policy.case import Case, Decision
-from syncd.policy.notify.duty_comments import STEP
-
-COMPANION = "companion"
-"""In the meaning of what accompanies a state operation: that one's aspect."""
 
 
 def as_if_untried(case: Case, rows: Iterable[OperationRecord]) -> Case:
@@ -82,9 +79,11 @@ def _gone(
         kind = Kind(row.kind)
         if kind in listed and (case.restricted or listed[kind]):
             yield row, "not sent: what it would have copied is not there any more"
-        elif row.meaning.get(COMPANION) is not None:
+            continue
+        comment = row.operation
+        if isinstance(comment, CommentOnTicket) and comment.companion is not None:
             yield row, "not sent: what it speaks of did not happen"
-        elif row.meaning.get(STEP) is not None:
+        elif isinstance(comment, DutyIssueComment) and comment.step is not None:
             yield row, "not sent: it is not so any more"
 
 
@@ -93,7 +92,7 @@ def _passed_over(waiting: Iterable[OperationRecord]) -> Iterator[OperationRecord
     for row in waiting:
         if row.kind != Kind.COMMENT_ON_TICKET:
             continue
-        subject = str(row.meaning.get("subject"))
+        subject = row.typed(CommentOnTicket).subject
         if subject in last:
             yield last[subject]
         last[subject] = row

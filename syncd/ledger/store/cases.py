@@ -18,7 +18,7 @@ from syncd.domain.base import JsonValue
 from syncd.domain.duty import Duty, Waiver
 from syncd.domain.incident import IncidentStatus
 from syncd.domain.mail import KEYS
-from syncd.domain.operation import Kind, OperationClass
+from syncd.domain.operation import EditTicket, Kind, OperationClass
 from syncd.domain.operation.keys import object_of_ticket
 from syncd.ledger.database.connection import Transactions
 from syncd.ledger.records import (
@@ -34,6 +34,7 @@ from syncd.ledger.store.duties import duties_of, waivers_of
 from syncd.ledger.store.loaded_rules import changed_rules
 from syncd.ledger.store.loading import get, load, record_of, select_records
 from syncd.ledger.store.lookups import Known, incident_and_ticket_in, items_in, open_operations_in
+from syncd.ledger.store.mails import mail_kind
 from syncd.ledger.store.membership import on_record_among
 from syncd.ledger.store.postmortems import merged_source_rows
 from syncd.ledger.store.tables import (
@@ -146,9 +147,7 @@ def load_notices(ledger: Transactions, incident_id: str, open_mails: Collection[
             incident=incident,
             ticket=ticket,
             operations=tuple(
-                one
-                for one in _open_operations(session, incident_id, there)
-                if one.meaning.get("mail") in open_mails
+                one for one in _open_operations(session, incident_id, there) if mail_kind(one) in open_mails
             ),
             once=frozenset(keys),
             merged_from=sources,
@@ -245,7 +244,8 @@ def _attempted(session: Session, ticket: TicketRecord, two_way: bool) -> dict[st
     move = outbox.perhaps_done(session, place, "status") if two_way or astray else None
     to = (move.rendered or {}).get("to") if move else None
     status: dict[str, JsonValue] = {"status": to["id"]} if isinstance(to, dict) else {}
-    return {**(edit.meaning.get("agree", {}) if edit else {}), **status}
+    meant = record_of(OperationRecord, edit).typed(EditTicket).agree if edit else {}
+    return {**meant, **status}
 
 
 def _shows_otherwise(ticket: TicketRecord) -> bool:

@@ -18,7 +18,7 @@ from sqlmodel import Session, col
 from syncd.domain.base import JsonValue
 from syncd.domain.incident import Incident
 from syncd.domain.mail import KEYS
-from syncd.domain.operation import Kind, OperationState, Target
+from syncd.domain.operation import Kind, OperationBase, OperationState, Target
 from syncd.ledger.database.connection import Transactions
 from syncd.ledger.records import IncidentRecord, OperationRecord, TicketRecord
 from syncd.ledger.store import holds, outbox
@@ -136,18 +136,39 @@ def claim(
 
 
 def put_back(
-    ledger: Transactions, operations: Sequence[OperationRecord], now: datetime, error: str, **values: Any
+    ledger: Transactions,
+    operations: Sequence[OperationRecord],
+    now: datetime,
+    error: str,
+    changed: OperationBase | None = None,
+    **values: Any,
 ) -> None:
-    """Have operations that were certainly not done wait to leave again, as they are or with these values."""
+    """Have operations that were certainly not done wait to leave again, as they are or with these values.
+
+    `changed` takes the place of what was decided.
+    """
     with ledger.write() as session:
         for operation in operations:
-            put_back_in(session, operation, now, error, **values)
+            put_back_in(session, operation, now, error, **_stored(changed), **values)
 
 
-def park(ledger: Transactions, operation: OperationRecord, now: datetime, error: str, **values: Any) -> None:
-    """Have an operation that a service refuses for what it is wait for a person, in the service's words."""
+def park(
+    ledger: Transactions,
+    operation: OperationRecord,
+    now: datetime,
+    error: str,
+    changed: OperationBase | None = None,
+) -> None:
+    """Have an operation that a service refuses for what it is wait for a person, in the service's words.
+
+    `changed` takes the place of what was decided.
+    """
     with ledger.write() as session:
-        park_in(session, operation, now, error, **values)
+        park_in(session, operation, now, error, **_stored(changed))
+
+
+def _stored(changed: OperationBase | None) -> dict[str, Any]:
+    return {} if changed is None else {"meaning": changed.meaning}
 
 
 def mark_unknown(
@@ -179,11 +200,15 @@ def end(
     state: OperationState,
     now: datetime,
     why: str,
+    changed: OperationBase | None = None,
     **values: Any,
 ) -> None:
-    """End an operation that was not carried out, and say why."""
+    """End an operation that was not carried out, and say why.
+
+    `changed` takes the place of what was decided.
+    """
     with ledger.write() as session:
-        finish(session, operation, state, now, why=why, **values)
+        finish(session, operation, state, now, why=why, **_stored(changed), **values)
 
 
 def decide_anew(

@@ -10,17 +10,21 @@ from sqlalchemy import bindparam
 from sqlmodel import Session, col
 
 from syncd.domain.base import JsonValue
-from syncd.domain.operation import Operation, OperationState
+from syncd.domain.mail import MailKind
+from syncd.domain.operation import Kind, Operation, OperationState, SendMail
 from syncd.ledger.database.connection import Transactions
 from syncd.ledger.records import OperationRecord
 from syncd.ledger.store import audit, operation_states, outbox
 from syncd.ledger.store.key_values import get_cursor_in, set_cursor_in
-from syncd.ledger.store.loading import load, select_records
+from syncd.ledger.store.loading import load, record_of, select_records
 from syncd.ledger.store.tables import OperationRow
 
-UNSURE = "unsure"
-"""In the meaning of a mail that left once without an answer: it may have arrived."""
 _ALARMS = "alarms"
+
+
+def mail_kind(record: OperationRecord) -> MailKind | None:
+    """Return what the mail is, None of an operation that is no mail."""
+    return record.typed(SendMail).content.mail if record.kind == Kind.SEND_MAIL else None
 
 
 def of_keys(ledger: Transactions, keys: Iterable[str]) -> list[OperationRecord]:
@@ -126,5 +130,6 @@ def drop_waiting_in(
 ) -> None:
     """Drop the mails of a kind that wait in these states and certainly never left."""
     for row in outbox.open_of(session, about):
-        if row.state in states and row.meaning.get("mail") == mail and not row.meaning.get(UNSURE):
+        record = record_of(OperationRecord, row)
+        if row.state in states and mail_kind(record) == mail and not record.typed(SendMail).unsure:
             operation_states.finish(session, row, OperationState.DROPPED, now, why=why)

@@ -8,6 +8,7 @@ from datetime import datetime
 from sqlmodel import Session, col, select
 
 from syncd.domain.base import JsonValue
+from syncd.domain.operation.texts import Rewrite
 from syncd.ledger.database.connection import Transactions
 from syncd.ledger.records import OperationRecord
 from syncd.ledger.store import audit
@@ -16,9 +17,9 @@ from syncd.ledger.store.tables import MirrorLinkRow
 
 
 def _pair(session: Session, operation: OperationRecord) -> MirrorLinkRow | None:
+    copy = operation.typed(Rewrite)
     query = select(MirrorLinkRow).where(
-        col(MirrorLinkRow.note_id) == operation.meaning["note"],
-        col(MirrorLinkRow.comment_id) == operation.meaning["comment"],
+        col(MirrorLinkRow.note_id) == copy.note, col(MirrorLinkRow.comment_id) == copy.comment
     )
     return session.exec(query).first()
 

@@ -123,6 +123,12 @@ def means_the_same(op: Operation, row: OperationRow | OperationRecord) -> bool:
     return op.kind == row.kind and op.meaning == meant
 
 
+def stand_as_decided(records: Iterable[OperationRecord], wanted: Iterable[Operation]) -> bool:
+    """Return True if the state operations among these are exactly the wanted ones, refusals included."""
+    known = {(one.object, one.aspect): one.meaning for one in records if one.op_class == OperationClass.STATE}
+    return known == {(op.object, op.aspect): op.meaning for op in wanted}
+
+
 def _insert(
     session: Session, operations: Sequence[Operation], now: datetime, version: str, hold: frozenset[str]
 ) -> list[OperationRow]:

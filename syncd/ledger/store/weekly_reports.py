@@ -12,11 +12,13 @@ from sqlmodel import Session, col, func, select
 
 from syncd.domain.base import JsonValue
 from syncd.domain.mail import MailKind
-from syncd.domain.operation import Operation, OperationState
+from syncd.domain.operation import Operation, OperationState, SendMail
 from syncd.ledger.database.connection import Transactions
+from syncd.ledger.records import OperationRecord
 from syncd.ledger.store import audit, outbox
 from syncd.ledger.store.key_values import get_cursor_in, set_cursor_in
-from syncd.ledger.store.mails import UNSURE, drop_waiting_in
+from syncd.ledger.store.loading import record_of
+from syncd.ledger.store.mails import drop_waiting_in
 from syncd.ledger.store.tables import MetaRow, ReportRunRow
 
 _OPEN = (OperationState.PENDING, OperationState.HELD)
@@ -104,7 +106,9 @@ def store_asked_report(
 
 def _was_dropped(session: Session, key: str) -> bool:
     row = outbox.of_key(session, key)
-    return row is not None and row.state == OperationState.DROPPED and not row.meaning.get(UNSURE)
+    if row is None or row.state != OperationState.DROPPED:
+        return False
+    return not record_of(OperationRecord, row).typed(SendMail).unsure
 
 
 def _cursor(edition: str) -> str:

@@ -22,8 +22,6 @@ from syncd.policy.postmortem.judge import KINDS, MET
 from syncd.policy.time.time_words import at_words
 
 OVERDUE_LABEL = "postmortem-overdue"
-STEP = "step"
-"""In the meaning of a comment: which duty it is about, so that a later step of the same takes its place."""
 _WORDS = {
     DutyKind.SCHEDULED: ("to be scheduled", "was not scheduled"),
     DutyKind.COMPLETED: ("to be completed", "was not completed"),

@@ -27,8 +27,6 @@ SOON_LOWERED = timedelta(hours=1)
 """Who was told is told of a lowering within so long."""
 EXERCISE = "game-day"
 """The label of tickets of an exercise, of which nobody is notified."""
-SKIP = "skip"
-"""In the meaning of a mail that is recorded as not sent: the reason."""
 
 
 def decide_notices(case: Case, book: Rulebook) -> Decision:

@@ -25,8 +25,6 @@ from syncd.domain.ticket import Comment
 from syncd.policy.marks import mark_in
 from syncd.policy.postmortem.waiver_labels import LONGEST
 
-FACTS = "facts"
-"""In the meaning of a comment: what it states."""
 POSTMORTEM = "postmortem"
 """The place of what stands on the postmortem; an action item's is its issue id."""
 CORRECTED = "corrected"

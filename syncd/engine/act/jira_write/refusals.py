@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from syncd.domain.base import JsonValue
 from syncd.domain.field import FieldFacts
+from syncd.domain.operation import EditTicket, MoveTicket
+from syncd.domain.operation.postmortem import DutyIssueEdit
 from syncd.engine.act.jira_write.field_values import key_to_add
 from syncd.engine.act.jira_write.reread import incident_and_book
 from syncd.engine.act.kind import Outcome, Rendered, mark_of, shown
@@ -50,7 +52,10 @@ def create_issue(context: EngineContext, operation: OperationRecord, rendered: R
 
 
 def _goal(operation: OperationRecord) -> str:
-    return str(operation.meaning.get("status", operation.meaning.get("agree", "")))
+    decided = operation.operation
+    if isinstance(decided, MoveTicket):
+        return decided.status
+    return str(decided.agree) if isinstance(decided, EditTicket | DutyIssueEdit) else ""
 
 
 def stop_where_refused(context: EngineContext, operation: OperationRecord) -> None:

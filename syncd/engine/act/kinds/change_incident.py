@@ -13,7 +13,7 @@ from functools import partial
 
 from syncd.domain.base import JsonValue
 from syncd.domain.incident import Incident, IncidentStatus
-from syncd.domain.operation import CommentOnTicket
+from syncd.domain.operation import ChangeIncident, CommentOnTicket
 from syncd.domain.operation.keys import comment_key, object_of_ticket
 from syncd.domain.ticket import Account, Issue
 from syncd.engine.act.jira_write.reread import book_of_basis
@@ -36,24 +36,24 @@ LEFT = "left"
 """In what is rendered: why nothing is written."""
 
 
-class ChangeIncident(BaseKind):
+class ChangeIncidentKind(BaseKind):
     """One change of one incident."""
 
     def render(self, context: EngineContext, operation: OperationRecord, basis: Basis) -> Rendered:
         """What is changed, in PagerDuty's ids; `left` where PagerDuty knows nothing of the kind."""
-        meaning = operation.meaning
-        if "status" in meaning:
-            return {"status": meaning["status"]}
-        if "account" in meaning:
+        change = operation.typed(ChangeIncident)
+        if change.status is not None:
+            return {"status": change.status}
+        if change.assignee is not None:
             _, book = book_of_basis(context, basis)
-            email, name = meaning.get("email"), str(meaning.get("name"))
-            user = user_of(context, Account(id=str(meaning["account"]), name=name, email=email), book)
+            person = change.assignee
+            user = user_of(context, Account(id=person.account, name=person.name, email=person.email), book)
             return {"assignee": user.id} if user else {LEFT: "PagerDuty has nobody with their address"}
-        if "priority" in meaning:
-            return _priority(context, str(meaning["priority"]))
-        if not meaning.get("text"):
+        if change.priority is not None:
+            return _priority(context, change.priority)
+        if not change.text:
             raise DecideAgain
-        return {"text": meaning["text"]}
+        return {"text": change.text}
 
     def complete(self, context: EngineContext, operation: OperationRecord, rendered: Rendered) -> Rendered:
         """The same; raises `DecideAgain` where the incident changed since."""
@@ -73,7 +73,7 @@ class ChangeIncident(BaseKind):
         if stored is None:
             raise DecideAgain
         stands = incident_value(Incident.model_validate(stored.snapshot), operation.aspect)
-        if print_of(stands) != operation.meaning["from"] or incident.merged_into:
+        if print_of(stands) != operation.typed(ChangeIncident).before or incident.merged_into:
             raise DecideAgain
         return rendered
 
@@ -117,7 +117,7 @@ def _over(operation: OperationRecord, error: NotDone) -> str | None:
     if error.cause is not Cause.REJECTED or error.code not in {*ALREADY, MERGED}:
         return None
     state = ALREADY.get(error.code)
-    if state is not None and operation.meaning.get("status") == state:
+    if state is not None and operation.typed(ChangeIncident).status == state:
         return ""
     return "the incident was merged" if error.code == MERGED else f"the incident is {state} already"
 
@@ -125,12 +125,12 @@ def _over(operation: OperationRecord, error: NotDone) -> str | None:
 def _change(
     operation: OperationRecord, written: int, find_outcome: int, ticket: TicketRecord, restricted: bool
 ) -> Change:
-    text = operation.meaning.get("text")
-    summary = {"summary": text} if text and not restricted else {}
+    change = operation.typed(ChangeIncident)
+    summary = {"summary": change.text} if change.text and not restricted else {}
     place = f"{INCIDENT}{operation.aspect}"
-    kept = remembered(ticket.agreed, place, str(operation.meaning["from"]))
+    kept = remembered(ticket.agreed, place, change.before)
     return Change(
-        {"agreed": {**ticket.agreed, **operation.meaning["agree"], **summary, **kept}},
+        {"agreed": {**ticket.agreed, **change.agree, **summary, **kept}},
         Event("incident.changed", {"aspect": operation.aspect}),
         NoticeChange(operation.reason, find_outcome),
         incident_written=written,
@@ -164,8 +164,9 @@ def _say_left(operation: OperationRecord, why: str) -> CommentOnTicket:
 
 def _as_shown(operation: OperationRecord, issue: Issue | None) -> dict[str, JsonValue]:
     """What was to travel counts as seen, so that it is not tried again."""
+    agree = operation.typed(ChangeIncident).agree
     if operation.aspect == "status":
-        return {name: one for name, one in operation.meaning["agree"].items() if name != "state"}
+        return {name: one for name, one in agree.items() if name != "state"}
     if operation.aspect == "summary":
         return seen("summary", issue.summary) if issue else {}
-    return seen(operation.aspect, operation.meaning["agree"][operation.aspect])
+    return seen(operation.aspect, agree[operation.aspect])

@@ -5,6 +5,7 @@ Both are once for ever for an issue. What a person touched since it was found is
 
 from __future__ import annotations
 
+from syncd.domain.operation.ticket import Duplicate
 from syncd.domain.ticket import Issue
 from syncd.engine.act.jira_write.reread import book_of_basis
 from syncd.engine.act.jira_write.transition_screen import fill, with_resolution
@@ -18,11 +19,11 @@ from syncd.ledger.store.leaving import Basis
 
 def younger_issue(context: EngineContext, operation: OperationRecord) -> Issue | None:
     """The younger issue as it is now; None where Jira does not show it."""
-    fetched = context.services.jira.fetch([str(operation.meaning["younger"])])
+    fetched = context.services.jira.fetch([operation.typed(Duplicate).younger])
     return fetched.issues[0] if fetched.issues else None
 
 
-class LinkDuplicate(BaseKind):
+class LinkDuplicateKind(BaseKind):
     """The younger issue duplicates the older."""
 
     def render(self, context: EngineContext, operation: OperationRecord, basis: Basis) -> Rendered:
@@ -33,7 +34,8 @@ class LinkDuplicate(BaseKind):
         name = next((there[one.casefold()] for one in wanted if one.casefold() in there), None)
         if name is None:
             raise CannotRender(f"Jira has none of the link types {', '.join(wanted)}; see jira.link_types")
-        return {"type": name, "issue": operation.meaning["younger"], "other": operation.meaning["older"]}
+        duplicate = operation.typed(Duplicate)
+        return {"type": name, "issue": duplicate.younger, "other": duplicate.older}
 
     def send(self, context: EngineContext, operation: OperationRecord, rendered: Rendered) -> Outcome:
         """One link."""
@@ -48,20 +50,18 @@ class LinkDuplicate(BaseKind):
 
     def find_outcome(self, context: EngineContext, operation: OperationRecord) -> Outcome | None:
         """Whether the younger issue shows a link to the older."""
-        issue = younger_issue(context, operation)
-        linked = issue is not None and any(
-            link.other_id == operation.meaning["older"] for link in issue.links
-        )
-        return Outcome(str(operation.meaning["younger"])) if linked else None
+        issue, duplicate = younger_issue(context, operation), operation.typed(Duplicate)
+        linked = issue is not None and any(link.other_id == duplicate.older for link in issue.links)
+        return Outcome(duplicate.younger) if linked else None
 
 
-class CloseDuplicate(BaseKind):
+class CloseDuplicateKind(BaseKind):
     """The younger issue is closed, if it still stands where its create put it."""
 
     def render(self, context: EngineContext, operation: OperationRecord, basis: Basis) -> Rendered:
         """A transition to a status of category done; raises `DecideAgain` where a person came before us."""
-        issue = younger_issue(context, operation)
-        if issue is None or issue.status.id != operation.meaning["from"] or not nobody_spoke(issue):
+        issue, found_at = younger_issue(context, operation), operation.typed(Duplicate).from_status
+        if issue is None or issue.status.id != found_at or not nobody_spoke(issue):
             raise DecideAgain
         incident, book = book_of_basis(context, basis)
         closed = book.project.statuses["closed"].id
@@ -89,11 +89,7 @@ class CloseDuplicate(BaseKind):
         """Whether the younger issue is done."""
         issue = younger_issue(context, operation)
         done = issue is not None and issue.status.category == "done"
-        return Outcome(str(operation.meaning["younger"])) if done else None
-
-
-def _links_to(issue: Issue, other: str) -> bool:
-    return any(link.other_id == other for link in issue.links)
+        return Outcome(operation.typed(Duplicate).younger) if done else None
 
 
 def nobody_spoke(issue: Issue) -> bool:
@@ -102,5 +98,5 @@ def nobody_spoke(issue: Issue) -> bool:
 
 
 def _event(operation: OperationRecord, kind: str) -> Event:
-    younger, older = str(operation.meaning["younger"]), str(operation.meaning["older"])
-    return Event(kind, {"older": older}, younger)
+    duplicate = operation.typed(Duplicate)
+    return Event(kind, {"older": duplicate.older}, duplicate.younger)

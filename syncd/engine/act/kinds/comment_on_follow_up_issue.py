@@ -8,6 +8,7 @@ never the value that they speak of.
 from __future__ import annotations
 
 from syncd.config.templates.text_limits import cut
+from syncd.domain.operation.postmortem import DutyIssueComment
 from syncd.domain.text import escape_wiki
 from syncd.domain.ticket import Mark
 from syncd.engine.act.jira_write.follow_up_issue import duty_issue_for, written
@@ -19,13 +20,13 @@ from syncd.ledger.records import OperationRecord
 from syncd.ledger.store.confirmation import Confirmation
 from syncd.ledger.store.leaving import Basis
 from syncd.policy.marks import mark_in, mark_line
-from syncd.policy.postmortem.facts_in_comments import FACTS, SAID
+from syncd.policy.postmortem.facts_in_comments import SAID
 
 LONGEST_VALUE = 1000
 """UTF-16 units of the value that a comment of ours speaks of."""
 
 
-class CommentOnDutyIssue(BaseKind):
+class CommentOnDutyIssueKind(BaseKind):
     """One comment."""
 
     def render(self, context: EngineContext, operation: OperationRecord, basis: Basis) -> Rendered:
@@ -64,20 +65,21 @@ class CommentOnDutyIssue(BaseKind):
 
 def _mark(context: EngineContext, operation: OperationRecord) -> Mark:
     """The mark, with what the comment states of a duty; of a restricted incident without people's words."""
-    mark, facts = mark_of(context, operation), operation.meaning.get(FACTS)
-    if not isinstance(facts, dict):
+    mark, comment = mark_of(context, operation), operation.typed(DutyIssueComment)
+    facts = comment.facts
+    if facts is None:
         return mark
-    said = operation.meaning.get(SAID)
-    if said and not is_restricted(context, operation):
+    if comment.said and not is_restricted(context, operation):
         _, book = incident_and_book(context, operation)
-        facts = {**facts, SAID: context.renderer.mask(str(said), book)}
+        facts = {**facts, SAID: context.renderer.mask(comment.said, book)}
     return mark.model_copy(update={"facts": facts})
 
 
 def _body(context: EngineContext, operation: OperationRecord, basis: Basis) -> str:
-    said = f"{str(operation.meaning['subject']).capitalize()}: {operation.meaning['text']}"
+    comment = operation.typed(DutyIssueComment)
+    said = f"{comment.subject.capitalize()}: {comment.text}"
     if basis.restricted:
         return said
     _, book = book_of_basis(context, basis)
-    value = context.renderer.mask(str(operation.meaning.get("value", "")), book)
+    value = context.renderer.mask(comment.value, book)
     return f"{said} {escape_wiki(cut(value, LONGEST_VALUE))}".rstrip()

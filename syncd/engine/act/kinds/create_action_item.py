@@ -11,6 +11,7 @@ from syncd.config.templates.text_limits import slug_label, summary_line, wiki_wi
 from syncd.domain.base import JsonValue
 from syncd.domain.field import FieldFacts
 from syncd.domain.incident import Incident, stub_title
+from syncd.domain.operation import CreateActionItem
 from syncd.domain.text import escape_wiki, one_line
 from syncd.domain.ticket import Account
 from syncd.engine.act.find_created import find_labelled, find_made
@@ -38,7 +39,7 @@ TEXT_LIMIT = 30_000
 """UTF-16 units of the issue's text, below Jira's limit of 32,767."""
 
 
-class CreateActionItem(BaseKind):
+class CreateActionItemKind(BaseKind):
     """One action item, once for ever."""
 
     needs_probe_from = True
@@ -50,7 +51,8 @@ class CreateActionItem(BaseKind):
             raise DecideAgain
         incident, book = book_of_basis(context, basis, home=True)
         restricted = basis.restricted
-        knowledge = bool(operation.meaning.get(KNOWLEDGE))
+        create = operation.typed(CreateActionItem)
+        knowledge = create.knowledge
         if restricted and (not knowledge or book.project.sub_task is None):
             raise DecideAgain
         fields = _place(postmortem, book)
@@ -61,9 +63,9 @@ class CreateActionItem(BaseKind):
         if knowledge:
             _knowledge(fields, postmortem, incident, book, restricted)
         else:
-            kept["row"] = _row(context, fields, operation, postmortem, book)
-        for name in _as_list(operation.meaning.get("refused")):
-            fields.pop(str(name), None)
+            kept["row"] = _row(context, fields, create, postmortem, book)
+        for name in create.refused:
+            fields.pop(name, None)
         return {"fields": fields, "facts": kept, "parent": postmortem.issue_id}
 
     def send(self, context: EngineContext, operation: OperationRecord, rendered: Rendered) -> Outcome:
@@ -88,7 +90,7 @@ class CreateActionItem(BaseKind):
                 facts=dict(facts) if isinstance(facts, dict) else {},
             ),
             look=NoticeChange("an action item was made"),
-            event=Event(kind, {"key": key, "refused": operation.meaning.get("refused", [])}),
+            event=Event(kind, {"key": key, "refused": [*operation.typed(CreateActionItem).refused]}),
         )
 
     def find_outcome(self, context: EngineContext, operation: OperationRecord) -> Outcome | None:
@@ -119,10 +121,6 @@ class CreateActionItem(BaseKind):
         return [name for name in refused if name in fields and name in OPTIONAL]
 
 
-def _as_list(value: JsonValue) -> list[JsonValue]:
-    return list(value) if isinstance(value, list) else []
-
-
 def _place(postmortem: PostmortemRecord, book: Rulebook) -> Rendered:
     """Where it is made, and as what: under the postmortem, in its project."""
     sub_task = book.project.sub_task
@@ -150,12 +148,13 @@ def _screen(context: EngineContext, postmortem: PostmortemRecord, book: Rulebook
 def _row(
     context: EngineContext,
     fields: Rendered,
-    operation: OperationRecord,
+    create: CreateActionItem,
     postmortem: PostmortemRecord,
     book: Rulebook,
 ) -> dict[str, JsonValue]:
     """Fill in what the row says; return it as it is compared with the table later."""
-    cells = {name: one_line(str(operation.meaning.get(name, ""))) for name in ("text", "owner", "due")}
+    typed = {"text": create.text, "owner": create.owner, "due": create.due}
+    cells = {name: one_line(cell or "") for name, cell in typed.items()}
     account, due = owner_in(context, cells["owner"], book), date_in(cells["due"])
     fields["summary"] = summary_line(plain(context.renderer.mask(cells["text"], book)))
     lines = [f"A follow-up of {postmortem.key}, from its table."]

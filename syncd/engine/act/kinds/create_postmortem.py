@@ -15,6 +15,7 @@ from syncd.config.templates.templates import TemplateError
 from syncd.config.templates.text_limits import slug_label
 from syncd.domain.base import JsonValue
 from syncd.domain.incident import Incident, Responder, stub_title
+from syncd.domain.operation import CreatePostmortem
 from syncd.domain.project import PostmortemFacts
 from syncd.domain.text import wiki_link
 from syncd.domain.ticket import Account
@@ -43,11 +44,9 @@ from syncd.policy.restricted import ASPECT, STUB
 from syncd.remote.errors import NotDone
 
 ESSENTIAL = frozenset({"project", "issuetype", "summary", "description"})
-TURNED_DOWN = "not"
-"""In what the operation means: accounts that Jira refused as its owner."""
 
 
-class CreatePostmortem(BaseKind):
+class CreatePostmortemKind(BaseKind):
     """The postmortem, once for ever."""
 
     needs_probe_from = True
@@ -61,13 +60,14 @@ class CreatePostmortem(BaseKind):
             known, case, book = _case(context, operation)
         if not operation.attempts and adopt_postmortem(context, case, book):
             raise DecideAgain
-        refused = {str(name) for name in operation.meaning.get("refused", [])}
+        create = operation.typed(CreatePostmortem)
+        refused = set(create.refused)
         placement = _placement(context, case, book, refused) if known.restricted else None
         if placement is not None:
             book = placement.book
         facts = _facts(book)
         commanders = commanders_at(context, book, over_since(case) or case.incident.created_at)
-        owner = owner_of(context, case, book, commanders, operation.meaning.get(TURNED_DOWN, []))
+        owner = owner_of(context, case, book, commanders, create.turned_down)
         fields: dict[str, JsonValue] = {
             "project": {"key": book.project.key},
             "issuetype": {"id": facts.type.id},
@@ -124,13 +124,13 @@ class CreatePostmortem(BaseKind):
         if lead:
             warn_of_untold(operation.incident_id, str(lead))
 
-    def meaning_after(self, operation: OperationRecord, error: NotDone) -> dict[str, JsonValue] | None:
+    def changed_by(self, operation: OperationRecord, error: NotDone) -> CreatePostmortem | None:
         """Where Jira refused the owner, the next attempt takes the next one."""
         assignee = ((operation.rendered or {}).get("fields") or {}).get("assignee")
         if "assignee" not in error.field_errors or not isinstance(assignee, dict):
             return None
-        account = assignee.get("accountId") or assignee.get("name")
-        return {**operation.meaning, TURNED_DOWN: [*operation.meaning.get(TURNED_DOWN, []), account]}
+        create, account = operation.typed(CreatePostmortem), assignee.get("accountId") or assignee.get("name")
+        return create.model_copy(update={"turned_down": (*create.turned_down, str(account))})
 
     def find_outcome(self, context: EngineContext, operation: OperationRecord) -> Outcome | None:
         """Read the keys after `probe_from`; adopt what bears our mark."""

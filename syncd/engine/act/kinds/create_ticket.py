@@ -15,7 +15,7 @@ from syncd.config.templates.templates import TemplateError
 from syncd.config.templates.text_limits import slug_label
 from syncd.domain.base import JsonValue
 from syncd.domain.incident import Incident, stub_title
-from syncd.domain.operation import op_of, ticket_key
+from syncd.domain.operation import CreateTicket, op_of, ticket_key
 from syncd.domain.text import wiki_link
 from syncd.engine.act.find_created import find_made
 from syncd.engine.act.jira_write.field_values import mapped_value
@@ -44,7 +44,7 @@ ESSENTIAL = frozenset({"project", "issuetype", "summary", "description", "securi
 """Fields that a ticket is never made without; the security level must never be dropped."""
 
 
-class CreateTicket(BaseKind):
+class CreateTicketKind(BaseKind):
     """The ticket, once for ever."""
 
     needs_probe_from = True
@@ -66,7 +66,7 @@ class CreateTicket(BaseKind):
         book = context.book_of(incident, known.team)
         if book is None:
             raise CannotRender(f"no mapping claims service {incident.service.name or incident.service.id}")
-        refused = {str(name) for name in _as_list(operation.meaning.get("refused"))}
+        refused = set(operation.typed(CreateTicket).refused)
         placement = placement_for(context, book, refused) if known.restricted else None
         if placement is not None:
             book = placement.book
@@ -75,7 +75,6 @@ class CreateTicket(BaseKind):
         else:
             fields, agree = _fields(context, incident, book)
             _keep_backfill_quiet(fields, agree, incident, book)
-            _add_security(fields, operation.meaning.get("security"), book)
         if placement is not None and placement.level is not None:
             fields["security"] = {"id": placement.level.id}
         for name in refused - ESSENTIAL:
@@ -175,16 +174,6 @@ def _needed(book: Rulebook, fields: dict[str, JsonValue]) -> Iterator[str]:
             yield facts.id
 
 
-def _add_security(fields: dict[str, JsonValue], level: JsonValue, book: Rulebook) -> None:
-    """Put the ticket under a security level of the project, by name; raises `CannotRender` without it."""
-    if level is None:
-        return
-    ident = book.project.security.get(str(level))
-    if ident is None:
-        raise CannotRender(f"our account may not set the security level {level} in {book.project.key}")
-    fields["security"] = {"id": ident}
-
-
 def _project_of(operation: OperationRecord) -> str:
     fields = (operation.rendered or {}).get("fields", {})
     project = fields.get("project", {}) if isinstance(fields, dict) else {}
@@ -221,10 +210,6 @@ def _stub(context: EngineContext, incident: Incident, book: Rulebook) -> tuple[R
         if facts is not None and (spec.required or facts.demanded):
             fields[facts.id] = mapped_value(context, spec, facts, incident, book)
     return fields, {STUB: True}
-
-
-def _as_list(value: JsonValue) -> list[JsonValue]:
-    return list(value) if isinstance(value, list) else []
 
 
 def _fields(context: EngineContext, incident: Incident, book: Rulebook) -> tuple[Rendered, Rendered]:

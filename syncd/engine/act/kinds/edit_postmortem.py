@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any
 
 from syncd.domain.base import JsonValue
+from syncd.domain.operation.postmortem import DutyIssueEdit
 from syncd.engine.act.jira_write.follow_up_issue import agreed_on, duty_issue_for, written
 from syncd.engine.act.jira_write.refusals import (
     forget_refused_assignee,
@@ -26,21 +27,19 @@ from syncd.ledger.store.leaving import Basis
 from syncd.remote.errors import NotDone
 
 
-class EditDutyIssue(BaseKind):
+class EditDutyIssueKind(BaseKind):
     """One edit: `fields` are set, `update` holds the labels to add and remove, `agree` is agreed on then."""
 
     def render(self, context: EngineContext, operation: OperationRecord, basis: Basis) -> Rendered:
         """What is meant, without what Jira refused."""
         duty_issue = duty_issue_for(context, operation)
         stop_where_refused(context, operation)
-        refused = set(operation.meaning.get("refused", []))
-        fields = _without(operation.meaning.get("fields"), refused)
-        update = _without(operation.meaning.get("update"), refused)
+        edit = operation.typed(DutyIssueEdit)
         return {
             "issue": duty_issue.issue_id,
-            "fields": fields,
-            "update": update,
-            "refused": [*sorted(refused)],
+            "fields": _without(edit.fields, edit.refused),
+            "update": _without(edit.update, edit.refused),
+            "refused": [*sorted(edit.refused)],
         }
 
     def send(self, context: EngineContext, operation: OperationRecord, rendered: Rendered) -> Outcome:
@@ -76,7 +75,7 @@ class EditDutyIssue(BaseKind):
 
 def _change(operation: OperationRecord, moment: int, duty_issue: DutyIssueRecord) -> Change:
     rendered = operation.rendered or {}
-    values = agreed_on(duty_issue, dict(operation.meaning.get("agree", {})))
+    values = agreed_on(duty_issue, dict(operation.typed(DutyIssueEdit).agree))
     fields, update = _without(rendered.get("fields")), _without(rendered.get("update"))
     if duty_issue.snapshot:
         values["snapshot"] = _as_written(duty_issue.snapshot, fields, update)

@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 
 from syncd.domain.base import JsonValue
+from syncd.domain.operation import EditTicket
 from syncd.engine.act.jira_write.refusals import (
     forget_refused_assignee,
     note_refusal,
@@ -23,15 +24,15 @@ from syncd.remote.errors import NotDone
 LABELS = "labels"
 
 
-class EditTicket(BaseKind):
+class EditTicketKind(BaseKind):
     """One edit."""
 
     def render(self, context: EngineContext, operation: OperationRecord, basis: Basis) -> Rendered:
         """The fields as decided, without those that Jira refused."""
         stop_where_refused(context, operation)
-        refused = operation.meaning.get("refused", [])
-        fields = {name: value for name, value in operation.meaning["fields"].items() if name not in refused}
-        return {"issue": there(basis.ticket).issue_id, "fields": fields, "refused": list(refused)}
+        edit = operation.typed(EditTicket)
+        fields = {name: value for name, value in edit.fields.items() if name not in edit.refused}
+        return {"issue": there(basis.ticket).issue_id, "fields": fields, "refused": [*edit.refused]}
 
     def send(self, context: EngineContext, operation: OperationRecord, rendered: Rendered) -> Outcome:
         """One edit; nothing is sent where all its fields were refused."""
@@ -68,10 +69,10 @@ class EditTicket(BaseKind):
 
 
 def _change(operation: OperationRecord, read_seq: int, ticket: TicketRecord) -> Change:
-    rendered = operation.rendered or {}
-    agreed = {**ticket.agreed, **operation.meaning["agree"]}
+    edit, rendered = operation.typed(EditTicket), operation.rendered or {}
+    agreed = {**ticket.agreed, **edit.agree}
     if not rendered.get("refused"):
-        for name, before in operation.meaning.get("before", {}).items():
+        for name, before in edit.before.items():
             agreed = {**agreed, **remembered(agreed, name, before)}
     values: dict[str, Any] = {"agreed": agreed, "written_seq": read_seq}
     given_up = {name for name in rendered.get("refused", []) if name != "assignee"}

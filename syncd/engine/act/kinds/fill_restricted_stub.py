@@ -24,7 +24,7 @@ from syncd.ledger.store.restrict import PRIVATE
 from syncd.policy.restricted import KEPT, STUB
 
 
-class FillRestrictedStub(BaseKind):
+class FillRestrictedStubKind(BaseKind):
     """Title and description, once the level is there."""
 
     def render(self, context: EngineContext, operation: OperationRecord, basis: Basis) -> Rendered:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from syncd.domain.base import JsonValue
+from syncd.domain.operation.postmortem import DutyIssueLink
 from syncd.engine.act.jira_write.follow_up_issue import agreed_on, duty_issue_for, written
 from syncd.engine.act.jira_write.reread import book_of_basis
 from syncd.engine.act.kind import BaseKind, Outcome, Rendered
@@ -15,7 +16,7 @@ from syncd.ledger.store.confirmation import Change, Confirmation
 from syncd.ledger.store.leaving import Basis
 
 
-class LinkDutyIssue(BaseKind):
+class LinkDutyIssueKind(BaseKind):
     """One link to `other`, by the first of `types` that the site has; `purpose` is what is agreed then."""
 
     def render(self, context: EngineContext, operation: OperationRecord, basis: Basis) -> Rendered:
@@ -23,11 +24,11 @@ class LinkDutyIssue(BaseKind):
         duty_issue = duty_issue_for(context, operation)
         _, book = book_of_basis(context, basis)
         there = {one.name.casefold(): one.name for one in book.project.link_types}
-        wanted = [str(one) for one in operation.meaning["types"]]
-        name = next((there[one.casefold()] for one in wanted if one.casefold() in there), None)
+        link = operation.typed(DutyIssueLink)
+        name = next((there[one.casefold()] for one in link.types if one.casefold() in there), None)
         if name is None:
-            raise CannotRender(f"Jira has none of the link types {', '.join(wanted)}")
-        return {"type": name, "issue": duty_issue.issue_id, "other": str(operation.meaning["other"])}
+            raise CannotRender(f"Jira has none of the link types {', '.join(link.types)}")
+        return {"type": name, "issue": duty_issue.issue_id, "other": link.other}
 
     def send(self, context: EngineContext, operation: OperationRecord, rendered: Rendered) -> Outcome:
         """One link."""
@@ -44,6 +45,6 @@ class LinkDutyIssue(BaseKind):
 
 
 def _change(operation: OperationRecord, other: str, moment: int, duty_issue: DutyIssueRecord) -> Change:
-    purpose = str(operation.meaning["purpose"])
+    purpose = operation.typed(DutyIssueLink).purpose
     data: dict[str, JsonValue] = {"to": other, "purpose": purpose}
     return written(duty_issue, moment, "linked", data, **agreed_on(duty_issue, {purpose: other}))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from syncd.domain.incident import Incident
+from syncd.domain.operation import LinkTickets
 from syncd.engine.act.kind import BaseKind, Outcome, Rendered, there
 from syncd.engine.context import EngineContext
 from syncd.engine.errors import CannotRender, DecideAgain
@@ -14,13 +15,13 @@ from syncd.ledger.store.leaving import Basis
 from syncd.ledger.store.loading import read
 
 
-class LinkTickets(BaseKind):
+class LinkTicketsKind(BaseKind):
     """One link from the ticket to another incident's ticket."""
 
     def render(self, context: EngineContext, operation: OperationRecord, basis: Basis) -> Rendered:
         """The first of the mapping's link types that the site has, and both issues."""
         ticket, known = there(basis.ticket), basis.incident
-        other = read(context.ledger, TicketRecord, str(operation.meaning["target"]))
+        other = read(context.ledger, TicketRecord, operation.typed(LinkTickets).other_incident)
         book = context.book_of(Incident.model_validate(known.snapshot), known.team) if known else None
         if other is None or book is None:
             raise DecideAgain
@@ -46,7 +47,7 @@ class LinkTickets(BaseKind):
 
 
 def _change(operation: OperationRecord, other: str, read_seq: int, ticket: TicketRecord) -> Change:
-    purpose = str(operation.meaning["purpose"])
-    agreed = {**ticket.agreed, purpose: operation.meaning["target"]}
-    event = Event("ticket.linked", {"to": other, "purpose": purpose})
+    link = operation.typed(LinkTickets)
+    agreed = {**ticket.agreed, link.purpose: link.other_incident}
+    event = Event("ticket.linked", {"to": other, "purpose": link.purpose})
     return Change({"agreed": agreed, "written_seq": read_seq}, event)

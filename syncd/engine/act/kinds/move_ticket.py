@@ -14,7 +14,7 @@ from typing import Any
 
 from syncd.domain.base import JsonValue
 from syncd.domain.incident import Incident
-from syncd.domain.operation import CommentOnTicket
+from syncd.domain.operation import CommentOnTicket, MoveTicket
 from syncd.domain.operation.keys import comment_key
 from syncd.domain.ticket import Issue, Status, Transition
 from syncd.engine.act.jira_write.field_values import key_to_add
@@ -39,7 +39,7 @@ UNDER_WAY = "under way"
 """What stands for the agreed state of a ticket that is between two steps: no state of an incident."""
 
 
-class MoveTicket(BaseKind):
+class MoveTicketKind(BaseKind):
     """One step to the wanted status."""
 
     def render(self, context: EngineContext, operation: OperationRecord, basis: Basis) -> Rendered:
@@ -47,13 +47,13 @@ class MoveTicket(BaseKind):
         ticket = there(basis.ticket)
         if ticket.snapshot is None:
             raise DecideAgain
-        issue = Issue.model_validate(ticket.snapshot)
-        if issue.status.id != operation.meaning["from"]:
+        issue, move = Issue.model_validate(ticket.snapshot), operation.typed(MoveTicket)
+        if issue.status.id != move.from_status:
             raise DecideAgain
         stop_where_refused(context, operation)
         incident, book = book_of_basis(context, basis)
-        goal = _goal(operation, book)
-        if goal.target.id != operation.meaning["status"]:
+        goal = _goal(move, book)
+        if goal.target.id != move.status:
             raise DecideAgain
         try:
             found = _step(context, operation, issue, goal, incident, book)
@@ -105,17 +105,15 @@ class MoveTicket(BaseKind):
         if "stays" in rendered or rendered["last"]:
             context.facts.end_trail(place(operation))
             return
-        trail = context.facts.trail(place(operation), str(operation.meaning["status"]))
+        trail = context.facts.trail(place(operation), operation.typed(MoveTicket).status)
         trail.hops, trail.refusals = trail.hops + 1, 0
 
 
-def _goal(operation: OperationRecord, book: Rulebook) -> Goal:
+def _goal(move: MoveTicket, book: Rulebook) -> Goal:
     """Where to: one of the mapping's words, or back to where the ticket stood before somebody closed it."""
-    back = operation.meaning.get("back")
-    if isinstance(back, dict):
-        before = Status(id=str(back["id"]), name=str(back["name"]))
-        return goal_back(book.project, before)
-    return goal_for(book.project, str(operation.meaning["word"]))
+    if move.back is not None:
+        return goal_back(book.project, Status(id=move.back.id, name=move.back.name))
+    return goal_for(book.project, move.word)
 
 
 def _step(
@@ -150,7 +148,7 @@ def _step(
         return with_resolution(chosen, book), step.last
     if goal.arrived(issue.status.id) or goal.behind(issue.status):
         return None
-    raise CannotRender(_no_way(issue, ways, str(operation.meaning["word"]), goal))
+    raise CannotRender(_no_way(issue, ways, operation.typed(MoveTicket).word, goal))
 
 
 def _no_way(issue: Issue, ways: tuple[Transition, ...], word: str, goal: Goal) -> str:
@@ -167,12 +165,11 @@ def _staying(issue: Issue, goal: Goal) -> Rendered:
 
 
 def _moved(operation: OperationRecord, written: int, read_seq: int, ticket: TicketRecord) -> Change:
-    rendered = operation.rendered or {}
+    move, rendered = operation.typed(MoveTicket), operation.rendered or {}
     to, last = rendered["to"], bool(rendered["last"])
     further = ticket.agreed.get("state") == UNDER_WAY
-    before = print_of(str(operation.meaning["from"]))
-    kept = remembered(ticket.agreed, "status", before, further=further)
-    state = operation.meaning["state"] if last else UNDER_WAY
+    kept = remembered(ticket.agreed, "status", print_of(move.from_status), further=further)
+    state = move.state if last else UNDER_WAY
     values: dict[str, Any] = {
         "agreed": {**ticket.agreed, **kept, "state": state},
         "placed_status": str(to["id"]),
@@ -180,17 +177,17 @@ def _moved(operation: OperationRecord, written: int, read_seq: int, ticket: Tick
     }
     if ticket.snapshot:
         values["snapshot"] = {**ticket.snapshot, "status": to}
-    why = f"its ticket is on the way to {operation.meaning['word']}"
+    why = f"its ticket is on the way to {move.word}"
     return Change(values, look=None if last else NoticeChange(why, read_seq, ticket=True))
 
 
 def _stay(operation: OperationRecord, ticket: TicketRecord) -> Change:
     """Both sides agree that it stays; that there is no way back is said on the ticket once for ever."""
-    stays = (operation.rendered or {})["stays"]
+    move, stays = operation.typed(MoveTicket), (operation.rendered or {})["stays"]
     status: dict[str, JsonValue] = (ticket.snapshot or {}).get("status", {})
     reason = f"status {status.get('id')} {'stands for it too' if stays == 'does' else 'has no way back'}"
-    agreed, add = {**ticket.agreed, "state": operation.meaning["state"]}, None
-    if "back" in operation.meaning:
+    agreed, add = {**ticket.agreed, "state": move.state}, None
+    if move.back is not None:
         agreed[GATE] = NO_WAY_BACK
     elif stays != "does":
         add = _comment_no_way_back(operation, str(status.get("name", "")))

@@ -9,6 +9,8 @@ from datetime import datetime
 
 from syncd.config.templates.text_limits import cut, wiki_within
 from syncd.domain.incident import Incident
+from syncd.domain.operation import CommentOnTicket, MirrorComment, MirrorNote
+from syncd.domain.operation.texts import Copy, Rewrite
 from syncd.domain.text import escape_wiki, one_line
 from syncd.engine.act.jira_write.internal_comments import may_comment, said_public, shown_to_customers
 from syncd.engine.act.kind import BaseKind, Outcome, Rendered, mark_of, there, ticket_of
@@ -27,8 +29,8 @@ NOTE_LIMIT = 10_000
 """UTF-16 units; PagerDuty names no limit, so the text is kept modest."""
 
 
-def _when(iso: str) -> str:
-    return f"{datetime.fromisoformat(iso):%Y-%m-%d %H:%M} UTC"
+def _when(at: datetime | None) -> str:
+    return f"{at:%Y-%m-%d %H:%M} UTC" if at is not None else "at a time unknown"
 
 
 def _masked(context: EngineContext, basis: Basis, text: str, limit: int) -> str:
@@ -39,30 +41,29 @@ def _masked(context: EngineContext, basis: Basis, text: str, limit: int) -> str:
     return cut(context.renderer.mask(text, book), limit)
 
 
-def copy_of_note(context: EngineContext, operation: OperationRecord, basis: Basis) -> str:
+def copy_of_note(context: EngineContext, copy: Copy | Rewrite, basis: Basis) -> str:
     """Who wrote the note that is meant, where and when, and its text, harmless in wiki markup."""
     if basis.restricted:
         raise DecideAgain
-    text = wiki_within(_masked(context, basis, str(operation.meaning["text"]), COMMENT_LIMIT), COMMENT_LIMIT)
-    author = wiki_within(one_line(str(operation.meaning["author"])) or "somebody", AUTHOR_LIMIT)
-    return f"*{author}* on PagerDuty, {_when(str(operation.meaning['at']))}{_edited(operation)}:\n{text}"
+    text = wiki_within(_masked(context, basis, copy.text, COMMENT_LIMIT), COMMENT_LIMIT)
+    author = wiki_within(one_line(copy.author) or "somebody", AUTHOR_LIMIT)
+    return f"*{author}* on PagerDuty, {_when(copy.at)}{_edited(copy)}:\n{text}"
 
 
-def copy_of_comment(context: EngineContext, operation: OperationRecord, basis: Basis) -> str:
+def copy_of_comment(context: EngineContext, copy: Copy | Rewrite, basis: Basis) -> str:
     """Who wrote the comment that is meant, where and when, and its text as it stands."""
     if basis.restricted:
         raise DecideAgain
     ticket = there(basis.ticket)
-    text = _masked(context, basis, str(operation.meaning["text"]), NOTE_LIMIT)
-    author = str(operation.meaning["author"]) or "somebody"
-    return f"{author} on {ticket.key}, {_when(str(operation.meaning['at']))}{_edited(operation)}:\n{text}"
+    text = _masked(context, basis, copy.text, NOTE_LIMIT)
+    return f"{copy.author or 'somebody'} on {ticket.key}, {_when(copy.at)}{_edited(copy)}:\n{text}"
 
 
-def _edited(operation: OperationRecord) -> str:
-    return ", edited" if operation.meaning.get("version") else ""
+def _edited(copy: Copy | Rewrite) -> str:
+    return ", edited" if isinstance(copy, Rewrite) and copy.version else ""
 
 
-class CommentAct(BaseKind):
+class CommentKind(BaseKind):
     """A comment on the ticket."""
 
     def body(self, context: EngineContext, operation: OperationRecord, basis: Basis) -> str:
@@ -89,12 +90,13 @@ class CommentAct(BaseKind):
         self, context: EngineContext, operation: OperationRecord, outcome: Outcome
     ) -> Confirmation:
         """The comment is ours, and known by its id."""
-        note, read_seq = operation.meaning.get("note"), context.ledger.logical_clock.next()
+        read_seq = context.ledger.logical_clock.next()
+        note = operation.operation if isinstance(operation.operation, MirrorNote) else None
         pair = NewPair(
             origin="note" if note else "syncd",
-            note_id=note,
+            note_id=note.note if note else None,
             comment_id=outcome.remote_id,
-            note_hash=text_hash(str(operation.meaning.get("text", ""))) if note else None,
+            note_hash=text_hash(note.text) if note else None,
             comment_hash=str(outcome.data.get("hash") or "") or None,
         )
         return Confirmation(
@@ -113,28 +115,27 @@ class CommentAct(BaseKind):
         return None
 
 
-class MirrorNote(CommentAct):
+class MirrorNoteKind(CommentKind):
     """What somebody wrote on the incident, as a comment."""
 
     def body(self, context: EngineContext, operation: OperationRecord, basis: Basis) -> str:
         """Who wrote it, where and when, and the text, harmless in wiki markup."""
-        return copy_of_note(context, operation, basis)
+        return copy_of_note(context, operation.typed(MirrorNote), basis)
 
 
-class CommentOnTicket(CommentAct):
+class CommentOnTicketKind(CommentKind):
     """What people ought to know about something that the daemon did or left."""
 
     def body(self, context: EngineContext, operation: OperationRecord, basis: Basis) -> str:
         """Our words, and the value they speak of, harmless in wiki markup."""
-        if not operation.meaning.get("text") and basis.restricted:
+        comment = operation.typed(CommentOnTicket)
+        if not comment.text and basis.restricted:
             raise DecideAgain
-        value = escape_wiki(_masked(context, basis, str(operation.meaning.get("value", "")), 1000))
-        return (
-            f"{str(operation.meaning['subject']).capitalize()}: {operation.meaning['text']} {value}".rstrip()
-        )
+        value = escape_wiki(_masked(context, basis, comment.value, 1000))
+        return f"{comment.subject.capitalize()}: {comment.text} {value}".rstrip()
 
 
-class NoteAct(BaseKind):
+class NoteKind(BaseKind):
     """A note on the incident."""
 
     def text(self, context: EngineContext, operation: OperationRecord, basis: Basis) -> str:
@@ -154,13 +155,13 @@ class NoteAct(BaseKind):
         self, context: EngineContext, operation: OperationRecord, outcome: Outcome
     ) -> Confirmation:
         """The note is ours, and known by its id."""
-        comment = operation.meaning.get("comment")
+        comment = operation.operation if isinstance(operation.operation, MirrorComment) else None
         pair = NewPair(
             origin="comment" if comment else "syncd",
             note_id=outcome.remote_id,
-            comment_id=comment,
+            comment_id=comment.comment if comment else None,
             note_hash=str(outcome.data.get("hash") or "") or None,
-            comment_hash=text_hash(str(operation.meaning.get("text", ""))) if comment else None,
+            comment_hash=text_hash(comment.text) if comment else None,
         )
         return Confirmation(made=pair)
 
@@ -172,7 +173,7 @@ class NoteAct(BaseKind):
         return None
 
 
-class LinkNote(NoteAct):
+class LinkNoteKind(NoteKind):
     """The one note that names the ticket."""
 
     def text(self, context: EngineContext, operation: OperationRecord, basis: Basis) -> str:
@@ -182,9 +183,9 @@ class LinkNote(NoteAct):
         return f"Ticket {ticket.key}: {base}/browse/{ticket.key}"
 
 
-class MirrorComment(NoteAct):
+class MirrorCommentKind(NoteKind):
     """What somebody wrote on the ticket, as a note."""
 
     def text(self, context: EngineContext, operation: OperationRecord, basis: Basis) -> str:
         """Who wrote it, where and when, and the text as it stands."""
-        return copy_of_comment(context, operation, basis)
+        return copy_of_comment(context, operation.typed(MirrorComment), basis)

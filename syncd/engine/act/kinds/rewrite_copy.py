@@ -8,11 +8,12 @@ left, too.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime
+from typing import NoReturn
 
-from syncd.domain.operation import op_of
+from syncd.domain.operation import RewriteComment, RewriteNote, op_of
 from syncd.domain.operation.keys import copies_a_note, copy_of_comment_key, copy_of_note_key
+from syncd.domain.operation.texts import Rewrite
 from syncd.engine.act.jira_write.internal_comments import may_comment, said_public, shown_to_customers
 from syncd.engine.act.kind import BaseKind, Outcome, Rendered, there
 from syncd.engine.act.kinds.post_text import copy_of_comment, copy_of_note
@@ -37,22 +38,23 @@ def deleted_words(at: datetime) -> str:
     return f"{DELETED}, {at:%H:%M} UTC"
 
 
-class RewriteComment(BaseKind):
+class RewriteCommentKind(BaseKind):
     """Our comment says what its note says now."""
 
     def render(self, context: EngineContext, operation: OperationRecord, basis: Basis) -> Rendered:
         """The whole comment; raises `DecideAgain` where nothing is to be written."""
-        ticket = there(basis.ticket)
+        ticket, rewrite = there(basis.ticket), operation.typed(RewriteComment)
         hidden = may_comment(context, operation, basis, ticket)
-        if operation.meaning["version"] == GONE:
+        if rewrite.version == GONE:
             notes = context.services.pagerduty.notes(operation.incident_id)
-            _still_gone(context, operation, (note.id for note in notes), notes=True)
-        body = _whole(context, operation, basis, copy_of_note_key(str(operation.meaning["note"])), "\n\n")
+            if rewrite.note in {note.id for note in notes}:
+                _read_again(context, operation, notes=True)
+        body = _whole(context, rewrite, basis, copy_of_note_key(rewrite.note), "\n\n")
         standing = {one.id: one.body for one in context.services.jira.comments(ticket.issue_id)}
-        _ours_to_write(context, operation, standing.get(str(operation.meaning["comment"])), body)
+        _ours_to_write(context, operation, standing.get(rewrite.comment), body)
         return {
             "issue": ticket.issue_id,
-            "comment": operation.meaning["comment"],
+            "comment": rewrite.comment,
             "body": body,
             "hidden": hidden,
         }
@@ -81,19 +83,20 @@ class RewriteComment(BaseKind):
         )
 
 
-class RewriteNote(BaseKind):
+class RewriteNoteKind(BaseKind):
     """Our note says what its comment says now."""
 
     def render(self, context: EngineContext, operation: OperationRecord, basis: Basis) -> Rendered:
         """The whole note; raises `DecideAgain` where nothing is to be written."""
-        ticket = there(basis.ticket)
-        if operation.meaning["version"] == GONE:
+        ticket, rewrite = there(basis.ticket), operation.typed(RewriteNote)
+        if rewrite.version == GONE:
             comments = context.services.jira.comments(ticket.issue_id)
-            _still_gone(context, operation, (comment.id for comment in comments), notes=False)
-        text = _whole(context, operation, basis, copy_of_comment_key(str(operation.meaning["comment"])), "\n")
+            if rewrite.comment in {comment.id for comment in comments}:
+                _read_again(context, operation, notes=False)
+        text = _whole(context, rewrite, basis, copy_of_comment_key(rewrite.comment), "\n")
         standing = {note.id: note.text for note in context.services.pagerduty.notes(operation.incident_id)}
-        _ours_to_write(context, operation, standing.get(str(operation.meaning["note"])), text)
-        return {"note": operation.meaning["note"], "text": text}
+        _ours_to_write(context, operation, standing.get(rewrite.note), text)
+        return {"note": rewrite.note, "text": text}
 
     def send(self, context: EngineContext, operation: OperationRecord, rendered: Rendered) -> Outcome:
         """One edit."""
@@ -113,26 +116,20 @@ class RewriteNote(BaseKind):
         return Confirmation(rewritten=_rewritten(operation, outcome))
 
 
-def _whole(
-    context: EngineContext, operation: OperationRecord, basis: Basis, made_by: str, before_mark: str
-) -> str:
+def _whole(context: EngineContext, rewrite: Rewrite, basis: Basis, made_by: str, before_mark: str) -> str:
     """The copy as it ought to stand, with the mark of the operation that made it."""
     if basis.restricted:
         raise DecideAgain
-    if operation.meaning["version"] == GONE:
+    if rewrite.version == GONE:
         said = deleted_words(context.clock.now())
     else:
         copy = copy_of_note if copies_a_note(made_by) else copy_of_comment
-        said = copy(context, operation, basis)
+        said = copy(context, rewrite, basis)
     return f"{said}{before_mark}{mark_line(op_of(made_by))}"
 
 
-def _still_gone(
-    context: EngineContext, operation: OperationRecord, listed: Iterator[str], *, notes: bool
-) -> None:
-    """Raises `DecideAgain` where an original that seemed deleted is there; it is read again then."""
-    if str(operation.meaning["note" if notes else "comment"]) not in set(listed):
-        return
+def _read_again(context: EngineContext, operation: OperationRecord, *, notes: bool) -> NoReturn:
+    """Have an original read again that seemed deleted and is there; raise `DecideAgain`."""
     read_seq, why = context.ledger.logical_clock.next(), "a text that seemed deleted is there"
     leaving.have_read(
         context.ledger, operation, context.clock.now(), read_seq, why, notes=notes, ticket=not notes
@@ -144,7 +141,7 @@ def _ours_to_write(
     context: EngineContext, operation: OperationRecord, standing: str | None, wanted: str
 ) -> None:
     """Raises `DecideAgain` where the copy is a person's by now, gone, or says already what it should."""
-    version = str(operation.meaning["version"])
+    version = operation.typed(Rewrite).version
 
     def judge(pair: PairRecord) -> Rewritten | None:
         if standing is None:
@@ -164,7 +161,7 @@ def _rewritten(operation: OperationRecord, outcome: Outcome) -> Rewritten:
     """Which version of the original the copy stands for from now on, and how the copy reads."""
     copied, left = outcome.data.get("hash"), outcome.data.get("left")
     return Rewritten(
-        version=str(operation.meaning["version"]),
+        version=operation.typed(Rewrite).version,
         copied=str(copied) if copied else None,
         left=str(left) if left else None,
     )

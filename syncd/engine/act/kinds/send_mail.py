@@ -8,8 +8,9 @@ operator hears leave once more, never a third time; reminders and digests do not
 from __future__ import annotations
 
 from syncd.config.templates.templates import TemplateError
-from syncd.domain.mail import AT_MOST_ONCE, MailKind
-from syncd.domain.operation import OperationState, op_of
+from syncd.domain.mail import AT_MOST_ONCE
+from syncd.domain.operation import OperationState, SendMail, op_of
+from syncd.domain.operation.mail import CorrectionMail, WeeklyReportMail
 from syncd.engine.act.kind import BaseKind, Outcome, Rendered
 from syncd.engine.context import EngineContext
 from syncd.engine.errors import CannotRender
@@ -21,43 +22,42 @@ from syncd.ledger.store import leaving
 from syncd.ledger.store.audit import chain_head
 from syncd.ledger.store.confirmation import Confirmation
 from syncd.ledger.store.leaving import Basis
-from syncd.ledger.store.mails import UNSURE
 from syncd.report.mail.letters import rendered as body_of
 from syncd.report.mail.message import Body, Envelope, is_reserved, message, message_id
 
 NO_POST = "this daemon was started without a way out for mail"
 
 
-class SendMail(BaseKind):
+class SendMailKind(BaseKind):
     """One message to one recipient."""
 
     findable = False
 
     def render(self, context: EngineContext, operation: OperationRecord, basis: Basis) -> Rendered:
         """The whole message; raises `CannotRender` for an address that no person can have."""
-        mailer, recipient = context.mailer, str(operation.meaning["to"])
+        mail, mailer = operation.typed(SendMail), context.mailer
         if mailer is None:
             raise CannotRender(NO_POST)
-        if is_reserved(recipient) and not mailer.loopback:
+        if is_reserved(mail.to) and not mailer.loopback:
             raise CannotRender(
-                f"{recipient} is an example address, which no person has: put the right one into the mapping"
+                f"{mail.to} is an example address, which no person has: put the right one into the mapping"
                 " and drop this one (syncd outbox drop ID --reason …)"
             )
-        answers = operation.meaning.get("notice")
+        answers = mail.content.notice if isinstance(mail.content, CorrectionMail) else None
         envelope = Envelope(
             sender=mailer.sender,
-            recipient=recipient,
+            recipient=mail.to,
             message_id=message_id(operation.op, mailer.sender),
             date=context.clock.now(),
             reply_to=reply_to_of(context, operation),
-            answers=message_id(op_of(str(answers)), mailer.sender) if answers else None,
+            answers=message_id(op_of(answers), mailer.sender) if answers else None,
         )
         try:
             content = message(envelope, _body(context, operation, mailer))
         except (TemplateError, ValueError) as error:
             raise CannotRender(f"the mail cannot be written: {error}") from error
         return {
-            "to": recipient,
+            "to": mail.to,
             "message_id": envelope.message_id,
             "date": envelope.date.isoformat(),
             "body": content.decode("ascii"),
@@ -75,9 +75,9 @@ class SendMail(BaseKind):
         self, context: EngineContext, operation: OperationRecord, outcome: Outcome
     ) -> Confirmation:
         """What it said is needed no more, and need not lie in the ledger."""
-        meaning, report = operation.meaning, None
-        if meaning["mail"] == MailKind.WEEKLY_REPORT:
-            report = (meaning["team"], str(meaning["week"]))
+        content, report = operation.typed(SendMail).content, None
+        if isinstance(content, WeeklyReportMail):
+            report = (content.team, content.week)
         return Confirmation(report=report, rendered=_without_body(operation))
 
 
@@ -87,21 +87,23 @@ def _without_body(operation: OperationRecord) -> Rendered:
 
 def _body(context: EngineContext, operation: OperationRecord, mailer: Mailer) -> Body:
     seq, digest = chain_head(context.ledger)
-    if operation.meaning["mail"] == MailKind.WEEKLY_REPORT:
-        return report_body(context, operation, mailer.templates, f"{seq}:{digest}")
+    mail = operation.typed(SendMail)
+    if isinstance(mail.content, WeeklyReportMail):
+        return report_body(context, mail.content, mail.why, mailer.templates, f"{seq}:{digest}")
     return body_of(letter_of(context, operation), mailer.templates, f"{seq}:{digest}")
 
 
 def after_unknown(context: EngineContext, operation: OperationRecord) -> bool:
     """A mail that may have arrived: whether it leaves once more; else it is ended here, with the reason."""
-    now, meaning = context.clock.now(), {**operation.meaning, UNSURE: True}
-    if operation.meaning["mail"] not in AT_MOST_ONCE and not operation.meaning.get(UNSURE):
+    now, mail = context.clock.now(), operation.typed(SendMail)
+    unsure = mail.model_copy(update={"unsure": True})
+    if mail.content.mail not in AT_MOST_ONCE and not mail.unsure:
         why = "nobody knows whether it arrived: sent a second time"
-        leaving.put_back(context.ledger, [operation], now, why, meaning=meaning)
+        leaving.put_back(context.ledger, [operation], now, why, changed=unsure)
         return True
     why = "nobody knows whether it arrived, and it is not sent again"
     rendered = _without_body(operation)
     leaving.end(
-        context.ledger, operation, OperationState.DROPPED, now, why, meaning=meaning, rendered=rendered
+        context.ledger, operation, OperationState.DROPPED, now, why, changed=unsure, rendered=rendered
     )
     return False
