@@ -16,7 +16,7 @@ from syncd.ledger.database.connection import Database, Transactions
 from syncd.ledger.open import Ledger, open_for_reading
 from syncd.ledger.records import OperationRecord
 from syncd.ledger.store import holds
-from syncd.ledger.store.change_queue import incidents_with_notices_in, notice_changes_in
+from syncd.ledger.store.change_queue import incidents_with_notices, notice_changes_in
 from syncd.ledger.store.loading import load, select_records
 from syncd.ledger.store.tables import (
     ActionItemRow,
@@ -114,8 +114,7 @@ def events(ledger: Transactions, *kinds: str) -> list[tuple[str, dict[str, Any]]
 
 def awaiting(ledger: Transactions) -> list[str]:
     """The incidents that may have changed."""
-    with ledger.read() as session:
-        return incidents_with_notices_in(session)
+    return incidents_with_notices(ledger)
 
 
 def look_at_everything(ledger: Ledger, now: Any) -> None:

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from threading import Event
+from typing import TYPE_CHECKING
 
 import click
 
-from syncd.commands.shared.output import console, emit_json, json_option, minute, plain, second, table
+from syncd.commands.shared.output import console
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from syncd.commands.shared.output import emit_json, json_option, minute, plain, second, table
 from syncd.commands.shared.restricted import put_titles, restricted_option
 from syncd.commands.shared.setup import command_clock, ledger_for_reading
 from syncd.domain.duty import RUNNING, STATE_WORDS, DutyState
@@ -38,8 +48,6 @@ def command(ctx: click.Context, as_json: bool, everything: bool, restricted: boo
     if watching and as_json:
         raise click.UsageError("--watch is for people and --json for scripts: give one of them")
     if watching:
-        from syncd.commands.shared.watch import watch
-
         watch(lambda out: _show(out, _read(ctx, everything, restricted), clock.now()))
     elif as_json:
         emit_json(_read(ctx, everything, restricted))
@@ -177,3 +185,26 @@ def _ago(ago: timedelta) -> str:
         if seconds >= 2 * length:
             return f"{seconds // length} {unit}"
     return f"{seconds} s"
+
+
+EVERY_SECONDS = 2.0
+
+
+def watch(show: Callable[[Console], None]) -> None:
+    """Show on a screen of its own, anew every two seconds; a usage error where there is no terminal."""
+    from rich.live import Live
+    from rich.text import Text
+
+    out = console()
+    if not out.is_terminal:
+        raise click.UsageError("--watch needs a terminal; scripts ask with --json")
+    waiting = Event()
+    try:
+        with Live(console=out, screen=True, auto_refresh=False) as live:
+            while True:
+                with out.capture() as captured:
+                    show(out)
+                live.update(Text.from_ansi(captured.get()), refresh=True)
+                waiting.wait(EVERY_SECONDS)
+    except KeyboardInterrupt:
+        return

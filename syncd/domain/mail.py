@@ -56,11 +56,6 @@ def of_team(team: str) -> str:
     return f"{_TEAM}{team}"
 
 
-def team_in(ident: str) -> str:
-    """Return the team that stands in the place of an incident's id; empty for the operator."""
-    return ident.partition("/")[2]
-
-
 def concerns_no_incident(ident: str) -> bool:
     """Whether this stands in the place of an incident's id."""
     return ident == OPERATOR or ident.startswith(_TEAM)

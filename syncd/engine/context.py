@@ -15,7 +15,8 @@ from typing import Protocol
 
 from syncd.domain.clock import Clock
 from syncd.domain.incident import Incident
-from syncd.domain.mapping.mapping import Mapping, ServiceSection
+from syncd.domain.mapping.mapping import Mapping
+from syncd.domain.mapping.services import ServiceSection
 from syncd.domain.postmortem import Story
 from syncd.engine.jira_knowledge.account_cache import AccountCache
 from syncd.engine.jira_knowledge.project_cache import JiraFacts

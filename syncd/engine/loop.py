@@ -38,6 +38,7 @@ from syncd.ledger.records import IncidentRecord, OperationRecord
 from syncd.ledger.store import change_queue
 from syncd.ledger.store.change_queue import incidents_with_notices
 from syncd.ledger.store.key_values import set_value
+from syncd.ledger.store.leaving import incidents_in_need
 from syncd.ledger.store.lookups import open_operations
 from syncd.ledger.views.daemon_state import due_incidents
 from syncd.remote.errors import Cause, RemoteError
@@ -246,7 +247,7 @@ class ControlLoop:
         """The slow lane, every 15 minutes."""
         if self.contacted >= SERVICES:
             self._side("slow lane", self.slow_lane.run)
-        self.work_queue.submit(change_queue.in_need(self.context.ledger))
+        self.work_queue.submit(incidents_in_need(self.context.ledger))
 
     def rules_changed(self) -> None:
         """Other services may be ours now: what was read and passed over is read again."""

@@ -55,66 +55,59 @@ class IncidentRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class TicketRecord:
-    """The ticket of an incident as the ledger knows it (`TicketRow`)."""
+class IssueRecord:
+    """An issue of ours: whose it is, and how it looked when it was read."""
 
     incident_id: str
     issue_id: str
     key: str
     project: str
-    origin: str
-    agreed: dict[str, Any]
-    placed_status: str | None
-    refused: list[str]
     snapshot: dict[str, Any] | None
     read_seq: int
     written_seq: int
     out_of_sight_since: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class TicketRecord(IssueRecord):
+    """The ticket of an incident as the ledger knows it (`TicketRow`)."""
+
+    origin: str
+    agreed: dict[str, Any]
+    placed_status: str | None
+    refused: list[str]
     closed: dict[str, Any] | None
     created_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
-class PostmortemRecord:
-    """The postmortem of an incident as the ledger knows it (`PostmortemRow`)."""
+class _DutyIssue(IssueRecord):
+    """An issue that carries a duty: a postmortem or an action item, with its changelog."""
 
-    incident_id: str
-    issue_id: str
-    key: str
-    project: str
-    origin: str
-    agreed: dict[str, Any]
-    snapshot: dict[str, Any] | None
-    read_seq: int
-    written_seq: int
     changes: list[dict[str, Any]]
     changes_until: datetime | None
-    follow_ups: list[dict[str, Any]]
-    follow_ups_since: datetime | None
-    out_of_sight_since: datetime | None
-    created_at: datetime
     rebuilt_for: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
-class ActionItemRecord:
+class PostmortemRecord(_DutyIssue):
+    """The postmortem of an incident as the ledger knows it (`PostmortemRow`)."""
+
+    origin: str
+    agreed: dict[str, Any]
+    follow_ups: list[dict[str, Any]]
+    follow_ups_since: datetime | None
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ActionItemRecord(_DutyIssue):
     """An action item of an incident as the ledger knows it (`ActionItemRow`)."""
 
-    issue_id: str
-    incident_id: str
-    key: str
-    project: str
     source: str
     facts: dict[str, Any]
-    snapshot: dict[str, Any] | None
-    read_seq: int
-    written_seq: int
-    changes: list[dict[str, Any]]
-    changes_until: datetime | None
     ended_at: datetime | None
-    out_of_sight_since: datetime | None
     first_seen_at: datetime
-    rebuilt_for: datetime | None
 
 
 @dataclass(frozen=True)
@@ -193,5 +186,3 @@ class RequestRecord:
 
 DutyIssueRecord = PostmortemRecord | ActionItemRecord
 """An issue that carries a duty: a postmortem or an action item."""
-IssueRecord = TicketRecord | PostmortemRecord | ActionItemRecord
-"""An issue of ours."""

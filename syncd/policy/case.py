@@ -11,7 +11,8 @@ from syncd.domain.base import JsonValue, UtcTime, Value
 from syncd.domain.duty import Duty, Waiver
 from syncd.domain.history import Change, SeverityPeriod, StateChange
 from syncd.domain.incident import Incident, Note
-from syncd.domain.mapping.mapping import Mapping, ServiceSection
+from syncd.domain.mapping.mapping import Mapping
+from syncd.domain.mapping.services import ServiceSection
 from syncd.domain.operation import Operation
 from syncd.domain.project import ResolvedProject
 from syncd.domain.ticket import Account, Issue
@@ -46,55 +47,55 @@ class ClosedBy(Value):
     at: UtcTime
 
 
-class TicketState(Value):
-    """The ticket of the incident, as the ledger knows it.
-
-    `agreed` holds for each aspect the incident's side when both sides last agreed (`state`, `summary`,
-    ...). `placed_status` is the status where the daemon put it last. `issue` is None until it was read.
-    """
+class IssueState(Value):
+    """An issue of the incident, as the ledger knows it; `issue` is None until it was read."""
 
     issue_id: str
     key: str
+    issue: Issue | None = None
+
+
+class TicketState(IssueState):
+    """The ticket of the incident, as the ledger knows it.
+
+    `agreed` holds for each aspect the incident's side when both sides last agreed (`state`, `summary`,
+    ...). `placed_status` is the status where the daemon put it last.
+    """
+
     origin: str = "operation"
     agreed: dict[str, JsonValue] = Field(default_factory=dict)
     placed_status: str | None = None
     refused: tuple[str, ...] = ()
-    issue: Issue | None = None
     closed: ClosedBy | None = None
 
 
-class PostmortemState(Value):
-    """The postmortem of the incident, as the ledger knows it.
+class DutyIssueState(IssueState):
+    """A postmortem or an action item, as the ledger knows it.
 
-    `changes` is its changelog, complete up to `changes_until`; None there: never read. `follow_ups` are
-    the rows of its table as they stood since `follow_ups_since`. `gone_since` is when it could not be
-    seen any more.
+    `changes` is its changelog, complete up to `changes_until`; None there: never read. `gone_since` is when
+    it could not be seen any more.
     """
 
-    issue_id: str
-    key: str
-    origin: str = "operation"
-    agreed: dict[str, JsonValue] = Field(default_factory=dict)
-    issue: Issue | None = None
     changes: tuple[Change, ...] = ()
     changes_until: UtcTime | None = None
+    gone_since: UtcTime | None = None
+
+
+class PostmortemState(DutyIssueState):
+    """The postmortem of the incident; `follow_ups` are its table's rows as of `follow_ups_since`."""
+
+    origin: str = "operation"
+    agreed: dict[str, JsonValue] = Field(default_factory=dict)
     follow_ups: tuple[dict[str, JsonValue], ...] = ()
     follow_ups_since: UtcTime | None = None
-    gone_since: UtcTime | None = None
     created_at: UtcTime | None = None
 
 
-class ItemState(Value):
-    """An action item of the incident, as the ledger knows it; `source` is how it became one."""
+class ItemState(DutyIssueState):
+    """An action item of the incident; `source` is how it became one."""
 
-    issue_id: str
-    key: str
     source: str
     facts: dict[str, JsonValue] = Field(default_factory=dict)
-    issue: Issue | None = None
-    changes: tuple[Change, ...] = ()
-    changes_until: UtcTime | None = None
-    gone_since: UtcTime | None = None
     ended_at: UtcTime | None = None
     first_seen_at: UtcTime
 

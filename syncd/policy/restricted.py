@@ -12,7 +12,8 @@ from __future__ import annotations
 from syncd.config.templates.text_limits import title_matches
 from syncd.domain.base import Reference
 from syncd.domain.incident import Incident, stub_title
-from syncd.domain.mapping.mapping import Mapping, ServiceSection
+from syncd.domain.mapping.mapping import Mapping
+from syncd.domain.mapping.services import ServiceSection
 from syncd.domain.operation import EditTicket, FillRestrictedStub
 from syncd.domain.operation.keys import fill_key, level_key, object_of_ticket
 from syncd.domain.project import ResolvedProject

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from syncd.domain.base import Value
 from syncd.domain.incident import Incident
-from syncd.domain.mapping.mapping import Mapping, ServiceSection, SeveritySection
+from syncd.domain.mapping.mapping import Mapping
+from syncd.domain.mapping.services import ServiceSection, SeveritySection
 from syncd.policy.case import Rulebook
 
 

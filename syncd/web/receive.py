@@ -44,8 +44,8 @@ class Receiver:
         if concerns_us:
             now, read_seq = context.clock.now(), context.ledger.logical_clock.next()
             why = f"PagerDuty sent {event.kind}"
-            change_queue.note_incident_event(
-                context.ledger, event.incident, now, read_seq, why, notes=event.notes
+            change_queue.notice_changes(
+                context.ledger, [event.incident], now, read_seq, why, notes=event.notes
             )
             self._hand_out([event.incident])
         self._remember("pagerduty", delivery)

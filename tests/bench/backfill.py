@@ -17,7 +17,7 @@ from crash.world import Sandbox, start_sandbox
 
 from bench.figure import Figure
 from syncd.engine.loop import ControlLoop
-from syncd.ledger.store.requests import ask
+from syncd.ledger.requests.answers import ask
 from syncd.sandbox.world import World
 
 INCIDENTS = 2000

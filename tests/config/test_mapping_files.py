@@ -14,8 +14,7 @@ from pydantic import ValidationError
 
 from syncd.config.mapping.checks import content_problems
 from syncd.config.mapping.errors import structure_problems
-from syncd.config.mapping.load import load_mappings
-from syncd.config.mapping.normalise import normalise
+from syncd.config.mapping.load import load_mappings, normalise
 from syncd.config.mapping.yaml_reader import parse_yaml, read_yaml
 from syncd.config.problems import ConfigError, Problem, did_you_mean, listing
 from syncd.config.shipped import shipped

@@ -5,7 +5,8 @@ from datetime import date
 import pytest
 from pydantic import ValidationError
 
-from syncd.domain.mapping.mapping import Mapping, default_severities
+from syncd.domain.mapping.mapping import Mapping
+from syncd.domain.mapping.services import default_severities
 
 
 def make(**changes: object) -> Mapping:

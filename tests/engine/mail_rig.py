@@ -16,7 +16,7 @@ from syncd.domain.incident import Incident
 from syncd.domain.mapping.mapping import Mapping
 from syncd.engine.decide.looks import read
 from syncd.ledger.store.change_queue import notice_changes_in
-from syncd.ledger.store.duties import save_duties
+from syncd.ledger.store.postmortems import save_duties
 from syncd.ledger.store.tables import AuditEventRow, IncidentRow, OperationRow, PostmortemRow
 from syncd.policy import decide
 from syncd.policy.notify.notices import decide_notices

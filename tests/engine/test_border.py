@@ -78,10 +78,9 @@ def test_a_masked_note_is_no_news_at_every_look(rendered: Rig) -> None:
     rig.world.pagerduty.note(made.id, f"paid with {CARD}", "Amara Osei")
     rig.settle(3)
     rig.loop.slow()
-    from syncd.ledger.store.change_queue import incidents_with_notices_in
+    from syncd.ledger.store.change_queue import incidents_with_notices
 
-    with rig.ledger.db.read() as session:
-        assert incidents_with_notices_in(session) == []
+    assert incidents_with_notices(rig.ledger) == []
 
 
 @pytest.mark.parametrize("text", NASTY.values(), ids=NASTY.keys())

@@ -9,8 +9,8 @@ from rig import Rig, mapping
 from engine.mail_rig import MakeRig
 from engine.test_lifecycle import nothing_more_is_written
 from syncd.domain.mapping.mapping import Mapping
-from syncd.ledger.store.duties import duties_of
-from syncd.ledger.store.loaded_rules import earlier_values
+from syncd.ledger.store.loaded_rules import changed_rules, values_before
+from syncd.ledger.store.postmortems import duties_of
 from syncd.sandbox import dump
 
 ENFORCED = {"mode": "enforce", "after_minutes": 0}
@@ -125,6 +125,7 @@ def test_of_several_changes_the_value_at_the_resolve_holds(make_rig: MakeRig) ->
     second = rig.clock.now()
     change(rig, rules("4", postmortem={"schedule_hours": 6}))
     with rig.ledger.db.read() as session:
-        assert earlier_values(session, "QRPay", first)["postmortem.schedule_hours"] == "48.0"
-        assert earlier_values(session, "QRPay", second)["postmortem.schedule_hours"] == "12.0"
-        assert earlier_values(session, "QRPay", rig.clock.now()) == {}
+        changed = changed_rules(session, "QRPay")
+    assert values_before(changed, first)["postmortem.schedule_hours"] == "48.0"
+    assert values_before(changed, second)["postmortem.schedule_hours"] == "12.0"
+    assert values_before(changed, rig.clock.now()) == {}

@@ -9,8 +9,8 @@ import pytest
 from rig import Rig, mapping
 
 from syncd.domain.duty import Duty, DutyKind
-from syncd.ledger.store.duties import duties_of, waivers_of
 from syncd.ledger.store.lookups import incident_named
+from syncd.ledger.store.postmortems import duties_of, waivers_of
 from syncd.ledger.store.tables import IncidentRow, PostmortemRow
 from syncd.ledger.views.show import show_data
 from syncd.ledger.views.status import status_data

@@ -18,7 +18,7 @@ import pytest
 from simulation.house import House
 from simulation.play import memory
 
-from syncd.ledger.store.requests import ask
+from syncd.ledger.requests.answers import ask
 from syncd.sandbox import faults
 from syncd.sandbox.cast import START
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from syncd.domain.base import Reference
-from syncd.domain.mapping.mapping import STATUS_WORDS
+from syncd.domain.mapping.jira_section import STATUS_WORDS
 from syncd.domain.project import ResolvedProject
 from syncd.domain.ticket import Status
 from syncd.engine.act.jira_write.workflow_route import MOST_HOPS, goal_for, plan_step

@@ -12,7 +12,7 @@ from rig import SERVICES, Rig, mapping, rig
 from sqlmodel import col, select
 
 from syncd.engine.notify.duty_line import line_of, section_of
-from syncd.ledger.store.duties import duties_of
+from syncd.ledger.store.postmortems import duties_of
 from syncd.ledger.store.tables import ActionItemRow, AuditEventRow, IncidentRow, PostmortemRow
 from syncd.ledger.views.postmortems import paperwork_of
 from syncd.sandbox.jira.model import Issue

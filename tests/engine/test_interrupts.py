@@ -16,7 +16,7 @@ from simulation.house import House
 from simulation.play import memory
 from turns import turn
 
-from syncd.ledger.store.requests import ask
+from syncd.ledger.requests.answers import ask
 from syncd.sandbox import faults
 
 Scenario = Callable[[House], None]

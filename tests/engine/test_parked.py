@@ -7,7 +7,7 @@ from rig import Rig, mapping
 from engine.test_faults import ours
 from engine.test_lifecycle import incident_of, issue_of, nothing_more_is_written, status
 from engine.test_sweep import DAY, double, sweep, sweeping
-from syncd.ledger.store.requests import ask
+from syncd.ledger.requests.answers import ask
 from syncd.policy.marks import mark_in
 from syncd.sandbox import faults
 

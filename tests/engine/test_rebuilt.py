@@ -14,8 +14,8 @@ from engine.test_lifecycle import nothing_more_is_written, status
 from engine.test_restore import back_up_rig, doubled, restore_rig, said
 from syncd.domain.duty import Duty, Waiver
 from syncd.engine.jobs import requests
-from syncd.ledger.store.duties import duties_of, waivers_of
 from syncd.ledger.store.lookups import incident_named
+from syncd.ledger.store.postmortems import duties_of, waivers_of
 from syncd.ledger.store.restored import WHY
 from syncd.ledger.store.tables import AuditEventRow, PostmortemRow
 from syncd.ledger.views.evidence import evidence_of

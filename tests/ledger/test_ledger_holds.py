@@ -98,8 +98,7 @@ def test_what_is_held_is_released_as_a_whole_or_by_its_number(ledger: Ledger) ->
 
 def test_what_was_decided_later_is_not_released_with_it(ledger: Ledger) -> None:
     hold(ledger, "P1")
-    with ledger.db.read() as session:
-        latest = holds.highest_operation(session)
+    latest = holds.latest_operation(ledger)
     hold(ledger, "P2")
     with ledger.db.write() as session:
         assert (holds.held_tickets(session, latest), holds.held_tickets(session)) == (1, 2)

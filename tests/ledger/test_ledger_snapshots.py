@@ -8,7 +8,7 @@ from ledger_cast import NOW, incident, issue, later, ticket
 from syncd.domain.incident import IncidentStatus, Note
 from syncd.domain.ticket import Issue, Status
 from syncd.ledger.open import Ledger
-from syncd.ledger.store.change_queue import change_notices_of_in, incidents_with_notices_in, notice_changes_in
+from syncd.ledger.store.change_queue import change_notices_of_in, incidents_with_notices, notice_changes_in
 from syncd.ledger.store.key_values import get_cursor_in, set_cursor_in
 from syncd.ledger.store.snapshots import (
     save_incident,
@@ -296,8 +296,7 @@ def test_incidents_are_looked_at_again_the_longest_known_first(ledger: Ledger) -
     with ledger.db.write() as session:
         notice_changes_in(session, ["P3", "P1"], NOW, 5, "logged")
         notice_changes_in(session, ["P2", "P3"], later(1), 6, "open")
-    with ledger.db.read() as session:
-        assert incidents_with_notices_in(session) == ["P3", "P1", "P2"]
+    assert incidents_with_notices(ledger) == ["P3", "P1", "P2"]
 
 
 def test_a_look_says_why_and_since_when(ledger: Ledger) -> None:

@@ -9,7 +9,7 @@ import pytest
 from policy_cast import RAMEN, incident, mapping
 
 from syncd.domain.base import Reference
-from syncd.domain.mapping.mapping import ServiceSection
+from syncd.domain.mapping.services import ServiceSection
 from syncd.policy.severity import Severity, decide_severity
 
 SAYS: dict[str, tuple[dict[str, Any], str]] = {

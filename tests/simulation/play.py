@@ -31,7 +31,7 @@ from syncd.engine.observe.slow_poll import EVERY_SECONDS
 from syncd.ledger.database.connection import Database
 from syncd.ledger.database.migrate import migrate
 from syncd.ledger.open import Ledger, open_for_work
-from syncd.ledger.store.requests import ask
+from syncd.ledger.requests.answers import ask
 from syncd.ledger.views import status
 from syncd.remote.http.deadline import Flight
 from syncd.remote.jira.client import jira_client

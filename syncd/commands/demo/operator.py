@@ -8,7 +8,7 @@ from datetime import timedelta
 from syncd.commands.demo.lines import Line
 from syncd.domain.operation import OperationState
 from syncd.engine.context import EngineContext
-from syncd.ledger.store import requests
+from syncd.ledger.requests import answers
 from syncd.ledger.views import status
 
 LOOKS_AFTER = 300.0
@@ -37,7 +37,7 @@ class Operator:
             if now - since < LOOKS_AFTER or number in self._retried:
                 continue
             self._retried.add(number)
-            requests.ask(context.ledger, "outbox.retry", {"ids": [number]}, "operator", context.clock.now())
+            answers.ask(context.ledger, "outbox.retry", {"ids": [number]}, "operator", context.clock.now())
             yield Line(context.clock.now(), "operator", f"syncd outbox retry {number}", "Jira was mended")
         if now >= WAIVES_AFTER and not self._waived:
             self._waived = True
@@ -48,6 +48,6 @@ class Operator:
         until, reason = context.clock.now() + timedelta(days=8), "the database's vendor answers next week"
         who = "tomasz.wojcik@qrpay.example"
         asked = {"of": WAIVED, "duty": None, "until": until.isoformat(), "reason": reason, "by": who}
-        requests.ask(context.ledger, "waive", asked, "operator", context.clock.now())
+        answers.ask(context.ledger, "waive", asked, "operator", context.clock.now())
         said = f"syncd waive {WAIVED} --until {until:%Y-%m-%d} --by {who}"
         return Line(context.clock.now(), "operator", said, reason)

@@ -59,16 +59,16 @@ def ask_daemon(kind: str, arguments: dict[str, Any], who: str, show: Callable[[s
 
     Raises `LedgerMissing`; after a minute without an answer or progress the request stays.
     """
-    from syncd.ledger.store import requests
+    from syncd.ledger.requests import answers
 
     clock = command_clock()
     with ledger_for_reading() as db:
-        number = requests.ask(db, kind, arguments, who, clock.now())
+        number = answers.ask(db, kind, arguments, who, clock.now())
         return _answer(db, number, clock, show)
 
 
 def _answer(db: Database, number: int, clock: Clock, show: Callable[[str], None]) -> dict[str, Any]:
-    from syncd.ledger.store.requests import request_of
+    from syncd.ledger.requests.answers import request_of
 
     until, shown = clock.boottime() + WAIT_SECONDS, ""
     while clock.boottime() < until:

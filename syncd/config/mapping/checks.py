@@ -16,7 +16,8 @@ from syncd.config.settings.values import is_address
 from syncd.config.templates.text_limits import slug_label
 from syncd.domain.base import JsonValue
 from syncd.domain.mapping.after_incident import Postmortem
-from syncd.domain.mapping.mapping import JiraSection, default_severities
+from syncd.domain.mapping.jira_section import JiraSection
+from syncd.domain.mapping.services import default_severities
 from syncd.domain.text import wiki_url
 
 Finding = tuple[Path_, str, str]

@@ -1,6 +1,10 @@
 """Mappings: every `*.yaml` of a folder read, checked and turned into values, all or none of them.
 
 All problems of all files are told at once, because a person who fixes one at a time gives up.
+
+An older version of the format is brought up to the one that this syncd reads. Version 1 is the first, so no
+step exists yet. A step changes the data in place and returns what it changed, one sentence each; steps run
+one after the other.
 """
 
 from __future__ import annotations
@@ -16,7 +20,6 @@ from pydantic import ValidationError
 from syncd.config.mapping.checks import content_problems, section
 from syncd.config.mapping.errors import structure_problems
 from syncd.config.mapping.keys import known_keys
-from syncd.config.mapping.normalise import normalise
 from syncd.config.mapping.template_trial import missing_template, template_problems
 from syncd.config.mapping.yaml_reader import Document, Path_, dotted, read_yaml
 from syncd.config.problems import ConfigError, Problem, by_place
@@ -134,3 +137,36 @@ def _claims(document: Document) -> list[tuple[str, str, Path_]]:
         if isinstance(service_id, str):
             found.append(("the id of a service", service_id, ("services", name, "id")))
     return found
+
+
+NEWEST = 1
+
+Step = Callable[[dict[str, JsonValue]], list[str]]
+STEPS: dict[int, Step] = {}
+"""From each older version to the next one."""
+
+
+def normalise(document: Document, steps: dict[int, Step] = STEPS, newest: int = NEWEST) -> list[str]:
+    """Bring a document to the newest version and return what was changed.
+
+    Raises `ConfigError` where it does not begin with `syncd:` and a version that is known.
+    """
+    first = next(iter(document.data), None)
+    if first != "syncd":
+        said = "not the first key" if "syncd" in document.data else "missing"
+        place = document.place(("syncd",))
+        raise ConfigError([Problem(str(place), "syncd", said, f"begin the file with `syncd: {newest}`")])
+    version = document.data["syncd"]
+    place = document.where(("syncd",))
+    if not isinstance(version, int) or isinstance(version, bool) or version < min(steps, default=newest):
+        hint = f"write `syncd: {newest}`"
+        raise ConfigError([Problem(str(place), "syncd", "not a version of the format", hint)])
+    if version > newest:
+        hint = f"this syncd reads up to {newest}; install a newer one"
+        raise ConfigError([Problem(str(place), "syncd", "a version of the future", hint)])
+    said_changes: list[str] = []
+    while version < newest:
+        said_changes += steps[version](document.data)
+        version += 1
+        document.data["syncd"] = version
+    return said_changes

@@ -18,7 +18,8 @@ from syncd.config.templates.ticket_context import ticket_context
 from syncd.domain.base import Reference
 from syncd.domain.history import SeverityPeriod
 from syncd.domain.incident import Incident, IncidentStatus, Responder
-from syncd.domain.mapping.mapping import Mapping, ServiceSection
+from syncd.domain.mapping.mapping import Mapping
+from syncd.domain.mapping.services import ServiceSection
 from syncd.domain.postmortem import Alert, Helper, Line, Story, Window
 
 

@@ -7,7 +7,8 @@ variables.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -17,14 +18,34 @@ from syncd.config.templates.ticket_context import choose_playbook, ticket_contex
 from syncd.domain.base import JsonValue
 from syncd.domain.clock import zone_word
 from syncd.domain.incident import Incident
-from syncd.domain.mapping.mapping import Mapping, ServiceSection
-from syncd.domain.postmortem import Line, Story
+from syncd.domain.mapping.mapping import Mapping
+from syncd.domain.mapping.services import ServiceSection
+from syncd.domain.postmortem import Alert, Line, Story, Window
 from syncd.domain.text import one_line
 
 LONGEST_LINE = 500
 """UTF-16 units of one text in the timeline."""
 MOST_ALERTS = 20
 MOST_HELPERS = 40
+
+
+@dataclass(frozen=True)
+class _Words:
+    """How texts and times read in a template: masked, on one line, short; times in the team's zone."""
+
+    zone: ZoneInfo
+    patterns: dict[str, str]
+
+    def text(self, value: str, limit: int = 255) -> str:
+        """Return a text as a template gets it."""
+        return cut(mask(one_line(value), self.patterns), limit)
+
+    def at(self, moment: datetime | None) -> str | None:
+        """Return a time with the zone's name."""
+        if moment is None:
+            return None
+        local = moment.astimezone(self.zone)
+        return f"{local:%Y-%m-%d %H:%M} {zone_word(local)}"
 
 
 def postmortem_context(
@@ -56,66 +77,66 @@ def postmortem_context(
 
     `timeline` holds, in the place of what was left out, how many lines that were.
     """
-    zone = ZoneInfo(mapping.zone)
-
-    def text(value: str, limit: int = 255) -> str:
-        return cut(mask(one_line(value), mapping.redact.patterns), limit)
-
-    def at(moment: datetime | None) -> str | None:
-        if moment is None:
-            return None
-        local = moment.astimezone(zone)
-        return f"{local:%Y-%m-%d %H:%M} {zone_word(local)}"
-
+    words = _Words(ZoneInfo(mapping.zone), mapping.redact.patterns)
     first, last = story.windows[0], story.windows[-1]
-    said = mapping.severities[story.severity]
+    peak = mapping.severities[story.severity]
     chosen = choose_playbook(mapping, section, incident.title)
     return {
         **ticket_context(incident, mapping, section, severity, assumed),
         "ticket": {"key": story.ticket_key, "url": story.ticket_url},
         "zone": mapping.zone,
-        "impact": [
-            {"since": at(one.since), "until": at(one.until), "lasted": _lasted(one.since, one.until)}
-            for one in story.windows
+        "impact": [_window(window, words) for window in story.windows],
+        "peak": {"name": story.severity, "definition": peak.definition},
+        "severities": [
+            {"name": one.severity, "since": words.at(one.since)} for one in story.severity_periods
         ],
-        "peak": {"name": story.severity, "definition": said.definition},
-        "severities": [{"name": one.severity, "since": at(one.since)} for one in story.severity_periods],
         "responders": [
-            {"name": text(one.name), "roles": list(one.roles)} for one in story.helpers[:MOST_HELPERS]
+            {"name": words.text(one.name), "roles": list(one.roles)} for one in story.helpers[:MOST_HELPERS]
         ],
-        "acknowledge": _measured(first.since, story.acknowledged_at, said.acknowledge_minutes),
-        "resolve": _measured(first.since, last.until, said.resolve_minutes),
-        "timeline": [_entry(one, at, text) for one in timeline],
-        "alerts": [
-            {
-                "summary": text(one.summary),
-                "source": text(one.source),
-                "url": one_line(one.url),
-                "details": text(one.details, LONGEST_LINE),
-            }
-            for one in story.alerts[:MOST_ALERTS]
-        ],
+        "acknowledge": _measured(first.since, story.acknowledged_at, peak.acknowledge_minutes),
+        "resolve": _measured(first.since, last.until, peak.resolve_minutes),
+        "timeline": [_entry(line, words) for line in timeline],
+        "alerts": [_alert(alert, words) for alert in story.alerts[:MOST_ALERTS]],
         "alerts_left_out": max(0, len(story.alerts) - MOST_ALERTS),
         "prompts": [line for one in chosen for line in one.root_causes],
-        "duties": {
-            "owner": text(story.owner) or None,
-            "schedule_by": at(story.schedule_by),
-            "review_by": f"{story.review_by.astimezone(zone):%Y-%m-%d}",
-            "complete_by": at(story.complete_by),
-        },
+        "duties": _duties(story, words),
         "withheld": story.withheld,
     }
 
 
-def _entry(
-    line: Line | int, at: Callable[[datetime], str | None], text: Callable[[str, int], str]
-) -> dict[str, JsonValue]:
+def _window(window: Window, words: _Words) -> dict[str, JsonValue]:
+    return {
+        "since": words.at(window.since),
+        "until": words.at(window.until),
+        "lasted": _lasted(window.since, window.until),
+    }
+
+
+def _duties(story: Story, words: _Words) -> dict[str, JsonValue]:
+    return {
+        "owner": words.text(story.owner) or None,
+        "schedule_by": words.at(story.schedule_by),
+        "review_by": f"{story.review_by.astimezone(words.zone):%Y-%m-%d}",
+        "complete_by": words.at(story.complete_by),
+    }
+
+
+def _alert(alert: Alert, words: _Words) -> dict[str, JsonValue]:
+    return {
+        "summary": words.text(alert.summary),
+        "source": words.text(alert.source),
+        "url": one_line(alert.url),
+        "details": words.text(alert.details, LONGEST_LINE),
+    }
+
+
+def _entry(line: Line | int, words: _Words) -> dict[str, JsonValue]:
     if isinstance(line, int):
         return {"at": "", "who": "", "text": "", "left_out": line}
     return {
-        "at": at(line.at),
-        "who": text(line.who, 100),
-        "text": text(line.text, LONGEST_LINE),
+        "at": words.at(line.at),
+        "who": words.text(line.who, 100),
+        "text": words.text(line.text, LONGEST_LINE),
         "left_out": 0,
     }
 

@@ -15,7 +15,8 @@ from syncd.config.templates.text_limits import cut, summary_line
 from syncd.config.templates.ticket_context import ticket_summary
 from syncd.config.templates.ticket_text import RenderedTicket, cut_markup
 from syncd.domain.incident import Incident
-from syncd.domain.mapping.mapping import Mapping, ServiceSection
+from syncd.domain.mapping.mapping import Mapping
+from syncd.domain.mapping.services import ServiceSection
 from syncd.domain.postmortem import Line, Story
 from syncd.domain.text import escape_wiki, one_line, utf16_len
 

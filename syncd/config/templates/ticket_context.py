@@ -13,7 +13,8 @@ from syncd.config.masks import mask
 from syncd.config.templates.text_limits import cut, summary_line, title_matches
 from syncd.domain.base import JsonValue
 from syncd.domain.incident import Incident
-from syncd.domain.mapping.mapping import Mapping, PlaybookSection, ServiceSection
+from syncd.domain.mapping.mapping import Mapping
+from syncd.domain.mapping.services import PlaybookSection, ServiceSection
 from syncd.domain.text import one_line
 
 LONGEST_TITLE = 1024

@@ -9,7 +9,8 @@ from syncd.config.templates.templates import Templates
 from syncd.config.templates.text_limits import DESCRIPTION_LIMIT
 from syncd.config.templates.ticket_context import ticket_context, ticket_summary
 from syncd.domain.incident import Incident
-from syncd.domain.mapping.mapping import Mapping, ServiceSection
+from syncd.domain.mapping.mapping import Mapping
+from syncd.domain.mapping.services import ServiceSection
 from syncd.domain.text import utf16_len
 
 SHORTENED = "... (shortened; the incident in PagerDuty has the rest)"

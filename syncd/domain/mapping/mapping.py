@@ -10,15 +10,15 @@ from __future__ import annotations
 
 import datetime as dt
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field
 
-from syncd.domain.base import JsonValue, Value
+from syncd.domain.base import Value
 from syncd.domain.mapping.after_incident import CloseGate, Closing, FollowUps, Mails, Postmortem, Report
-from syncd.domain.mapping.value_types import Names, SomeNames, Text, ZoneName
-
-STATUS_WORDS = ("triggered", "acknowledged", "resolved", "closed")
+from syncd.domain.mapping.jira_section import JiraSection
+from syncd.domain.mapping.services import PlaybookSection, ServiceSection, SeveritySection, default_severities
+from syncd.domain.mapping.value_types import Names, Text, ZoneName
 
 
 class Coexist(StrEnum):
@@ -26,225 +26,6 @@ class Coexist(StrEnum):
 
     OFF = "off"
     ADOPT = "adopt"
-
-
-class Owner(StrEnum):
-    """Whose word counts on a field after the create."""
-
-    PAGERDUTY = "pagerduty"
-    JIRA = "jira"
-    NOBODY = "nobody"
-
-
-class IssueTypes(Value):
-    """Names of the issue types, most wanted first."""
-
-    incident: SomeNames = Field(("Incident", "Bug", "Task"), description="What a ticket is.")
-    postmortem: SomeNames = Field(("Postmortem", "Task"), description="What a postmortem is.")
-    sub_task: SomeNames = Field(("Sub-task", "Subtask"), description="What a sub-task is.")
-
-
-class Statuses(Value):
-    """Which status of the project stands for which state of the incident, most wanted first."""
-
-    triggered: SomeNames = Field(("To Do", "Open"), description="Nobody has acknowledged it yet.")
-    acknowledged: SomeNames = Field(("In Progress",), description="Somebody is on it.")
-    resolved: SomeNames = Field(
-        ("In Review", "Resolved", "In Progress"), description="The incident is over, duties are owed."
-    )
-    closed: SomeNames = Field(("Done", "Closed"), description="Nothing is owed any more.")
-
-    def names(self, word: str) -> tuple[str, ...]:
-        """The wanted names of one of the four words."""
-        names: tuple[str, ...] = getattr(self, word)
-        return names
-
-
-Way = Annotated[Names, Field(max_length=2)]
-"""Statuses to pass through, in order: two at most, so that a move takes three steps at most."""
-
-
-class Path(Value):
-    """Where a workflow is strict: the statuses to pass through on the way to each of the four words."""
-
-    triggered: Way = Field((), description="On the way to `triggered`.")
-    acknowledged: Way = Field((), description="On the way to `acknowledged`.")
-    resolved: Way = Field((), description="On the way to `resolved`.")
-    closed: Way = Field((), description="On the way to `closed`.")
-
-    def names(self, word: str) -> tuple[str, ...]:
-        """The names on the way to one of the four words."""
-        names: tuple[str, ...] = getattr(self, word)
-        return names
-
-
-class FieldValue(Value):
-    """What a further field of the ticket is given: a constant or a template.
-
-    Exactly one of `value`, `template` and `severity` is set. `severity: true` writes the severity's
-    name and keeps it true afterwards. `required: false` lets a screen refuse the field.
-    """
-
-    value: JsonValue = Field(None, description="A constant, as Jira's REST API takes it.")
-    template: str | None = Field(
-        None, description="A template of one line, with the variables of `templates/README.md`."
-    )
-    severity: bool = Field(False, description="`true`: the severity's name, kept true afterwards.")
-    required: bool = Field(
-        False, description="`true`: a ticket without this field is not made; else a refused field is dropped."
-    )
-
-
-class FieldOwners(Value):
-    """To whom a field belongs once the ticket is made.
-
-    `pagerduty`: a change of the incident is carried over. `jira`: written at the create, then
-    people's. `nobody`: carried over while nobody else touched it; when both sides changed, it is
-    said once and left. An assignee whom a person chose always stays.
-    """
-
-    summary: Owner = Field(Owner.PAGERDUTY, description="The title.")
-    priority: Owner = Field(Owner.PAGERDUTY, description="Jira's priority.")
-    severity: Owner = Field(Owner.PAGERDUTY, description="Fields that hold the severity's name.")
-    component: Owner = Field(Owner.PAGERDUTY, description="The service's component.")
-    assignee: Owner = Field(
-        Owner.PAGERDUTY, description="The responder; one whom a person chose in Jira always stays."
-    )
-
-
-class JiraSection(Value):
-    """Where tickets live and how they look there."""
-
-    project: str = Field(pattern=r"^[A-Z][A-Z0-9_]+$", description="Key of the Jira project.")
-    issue_types: IssueTypes = Field(IssueTypes(), description="Names of issue types, most wanted first.")
-    statuses: Statuses = Field(
-        Statuses(), description="Which status stands for which state of the incident, most wanted first."
-    )
-    link_types: Names = Field(
-        ("Duplicate", "Relates"),
-        description="Link types for the ticket of a merged incident, most wanted first.",
-    )
-    path: Path = Field(
-        Path(),
-        description="Statuses to pass through in this order, at most two, where Jira offers no direct way and"
-        " none was learned; without it, only the statuses of `statuses` are passed through.",
-    )
-    resolution: Names = Field(
-        ("Done", "Fixed"),
-        description="The resolution that a close sets where the transition's screen has one.",
-    )
-    fields: dict[Text, FieldValue] = Field(
-        default_factory=dict,
-        description="Further fields of the ticket, by name or id, written at the create and where a"
-        " transition's screen demands them: exactly one of `value`, `template` and `severity` each.",
-    )
-    owners: FieldOwners = Field(
-        FieldOwners(),
-        description="Whose word counts on a field after the create: `pagerduty` (a change of the incident"
-        " is carried over), `jira` (people's from then on) or `nobody` (carried over until both sides"
-        " changed; then said once and left for good).",
-    )
-    labels: tuple[Text, ...] = Field((), description="Further labels of every ticket.")
-
-
-class PlaybookSection(Value):
-    """What to do on a service's incidents: the lines become a checklist on the ticket.
-
-    A section with `title` is chosen where it matches. Where none matches, the ones without stand: they
-    are the service's own, for every incident.
-    """
-
-    name: Text = Field(description="Heading of the checklist.")
-    title: str | None = Field(
-        None,
-        description="A regular expression, searched in the incident's title without regard to case; the"
-        " sections that match are shown, and where none matches, the ones without `title`.",
-    )
-    detect: tuple[Text, ...] = Field((), description="How to tell that this is the case.")
-    actions: tuple[Text, ...] = Field((), description="What to do, step by step.")
-    recovered_when: tuple[Text, ...] = Field((), description="What must hold before it is over.")
-    root_causes: tuple[Text, ...] = Field(
-        (), description="What may have brought it about: the questions on the root cause in the postmortem."
-    )
-
-
-class ServiceSection(Value):
-    """One PagerDuty service: by id where given, else by the name that is the section's key."""
-
-    id: Text | None = Field(
-        None, description="The service's id in PagerDuty; without one the section's name is the service's."
-    )
-    component: Text | None = Field(
-        None, description="Component of the ticket; a project that lacks it gets a label instead."
-    )
-    owner: str | None = Field(None, description="E-mail address of the service's owner.")
-    links: dict[Text, str] = Field(
-        default_factory=dict, description="Named links that responders need, as `name: URL`."
-    )
-    playbook: tuple[PlaybookSection, ...] = Field(
-        (), description="What to do, as a checklist on the ticket; a list of sections."
-    )
-    severity: str | None = Field(
-        None, description="Severity of the service's incidents where nobody said one; marked as assumed."
-    )
-    postmortem: bool = Field(
-        False, description="`true`: every incident of the service owes a postmortem, whatever its severity."
-    )
-    commander: Text | None = Field(
-        None,
-        description="PagerDuty schedule, by name or id, of the incident commanders: who is on it at the"
-        " resolve owns the postmortem.",
-    )
-    notify: Names = Field(
-        (),
-        description="E-mail addresses that hear beside a severity's `notify`, where the severity has one.",
-    )
-
-
-class SeveritySection(Value):
-    """One severity, worst first in the file: how PagerDuty says it and what it is worth in Jira.
-
-    `pagerduty` are names of PagerDuty priorities, `urgency` is taken where there is no priority and
-    then marked *assumed*. `priority` are names of Jira priorities, most wanted first.
-    """
-
-    definition: str = Field("", description="What it means, for the ticket.")
-    pagerduty: Names = Field((), description="PagerDuty priorities that say it.")
-    words: Names = Field(
-        (),
-        description="Further words for it, in square brackets before a title (`[S1]`) or in the custom"
-        " field; its own name always counts. Case makes no difference.",
-    )
-    urgency: Literal["high", "low"] | None = Field(
-        None, description="The urgency that says it where nothing else does; marked as assumed."
-    )
-    priority: Names = Field((), description="Jira's priority, most wanted first.")
-    postmortem: bool = Field(False, description="Whether it owes a postmortem.")
-    restricted: bool = Field(
-        False, description="`true`: its incidents are restricted; see `restricted` for what that means."
-    )
-    notify: Names = Field(
-        (),
-        description="E-mail addresses that are told at once when an incident first reaches the severity;"
-        " `owner` is the owner of its service.",
-    )
-    overdue: Names = Field(
-        (),
-        description="E-mail addresses that are told once when a duty is overdue, `owner` for the service's"
-        " owner; none: the service's owner and `people.process_owner`.",
-    )
-    follow_up_days: int = Field(
-        60,
-        ge=1,
-        le=365,
-        description="Working days after the resolve within which every action item is done at the latest.",
-    )
-    acknowledge_minutes: float | None = Field(
-        None, gt=0, description="Target for the time to acknowledge, in minutes."
-    )
-    resolve_minutes: float | None = Field(
-        None, gt=0, description="Target for the time to resolve, in minutes."
-    )
 
 
 class Restricted(Value):
@@ -385,14 +166,6 @@ class Redact(Value):
         description="Regular expressions by name; what matches is masked before it is stored or sent, as"
         " card numbers, tokens and private keys always are.",
     )
-
-
-def default_severities() -> dict[str, SeveritySection]:
-    """The severities of a mapping that names none: high and low by urgency, nothing owed."""
-    return {
-        "SEV2": SeveritySection(pagerduty=("P1", "P2", "P3"), urgency="high", priority=("High",)),
-        "SEV3": SeveritySection(pagerduty=("P4", "P5"), urgency="low", priority=("Low",)),
-    }
 
 
 class Mapping(Value):

@@ -149,7 +149,7 @@ class Executor:
         """End an operation that was carried out: result, remote id and audit event in one transaction."""
         context = self._context
         kind.learn(context, operation, outcome)
-        confirmed = confirm(
+        shown_on = confirm(
             context.ledger,
             operation,
             outcome.remote_id,
@@ -157,8 +157,8 @@ class Executor:
             context.clock.now(),
             _changed_at(context, operation, took),
         )
-        if confirmed.shown_on is not None:
-            warn_of_shown(confirmed.shown_on, outcome.remote_id)
+        if shown_on is not None:
+            warn_of_shown(shown_on, outcome.remote_id)
         ticket = str(outcome.data.get("key", "")) or _issue(operation)
         _log(operation, ticket=ticket, duration_ms=round(took * 1000)).info(
             "{} for {}: {} ({:.0f} ms; {})",

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from syncd.domain.history import SeverityPeriod
 from syncd.domain.incident import Incident
 from syncd.domain.mail import MailKind
-from syncd.domain.mapping.mapping import ServiceSection
+from syncd.domain.mapping.services import ServiceSection
 from syncd.engine.context import EngineContext
 from syncd.engine.decide.case_builder import merged_sources, sent_in
 from syncd.engine.notify.mail_history import undecided, untrue

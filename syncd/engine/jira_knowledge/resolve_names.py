@@ -6,7 +6,8 @@ from collections.abc import Iterable
 
 from syncd.domain.base import Reference
 from syncd.domain.field import FieldFacts
-from syncd.domain.mapping.mapping import STATUS_WORDS, Mapping
+from syncd.domain.mapping.jira_section import STATUS_WORDS
+from syncd.domain.mapping.mapping import Mapping
 from syncd.domain.mapping.value_types import Mode
 from syncd.domain.project import IssueTypeFacts, ProjectFacts, ResolvedProject
 from syncd.domain.ticket import Status

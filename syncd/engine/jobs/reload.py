@@ -20,9 +20,9 @@ from syncd.domain.mapping.mapping import Mapping
 from syncd.engine.context import EngineContext, Rules
 from syncd.engine.jira_knowledge.resolve_names import MappingMismatch
 from syncd.engine.observe.first_contact import check_fit
+from syncd.ledger.requests.waivers import Result
 from syncd.ledger.store import loaded_rules
 from syncd.ledger.store.loaded_rules import Loaded
-from syncd.ledger.store.requests import Result
 from syncd.remote.errors import RemoteError
 
 Read = Callable[[], Rules]

@@ -6,11 +6,10 @@ from syncd.domain.clock import Clock
 from syncd.engine.runtime.brakes import print_of
 from syncd.ledger.database.connection import Transactions
 from syncd.ledger.requests import answers
-from syncd.ledger.store.requests import (
+from syncd.ledger.requests.answers import (
     RELOAD,
     REPORT,
     RESYNC,
-    Result,
     answer_of,
     ask,
     finish_job,
@@ -19,6 +18,7 @@ from syncd.ledger.store.requests import (
     requeue_jobs,
     take_job,
 )
+from syncd.ledger.requests.waivers import Result
 
 
 def serve(ledger: Transactions, clock: Clock) -> list[str]:

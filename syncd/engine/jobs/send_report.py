@@ -12,8 +12,8 @@ from syncd.domain.mapping.value_types import Mode
 from syncd.engine.context import EngineContext
 from syncd.engine.jobs.weekly_report import Edition, WeeklyReports, editions, outcomes
 from syncd.ledger.records import RequestRecord
+from syncd.ledger.requests.waivers import Result
 from syncd.ledger.store.mails import of_keys
-from syncd.ledger.store.requests import Result
 from syncd.report.weekly.week import Week
 
 

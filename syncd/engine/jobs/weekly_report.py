@@ -26,10 +26,10 @@ from syncd.engine.notify.schedule import mail_to
 from syncd.engine.observe.issues import read_log
 from syncd.ledger.records import OperationRecord
 from syncd.ledger.store import weekly_reports
+from syncd.ledger.store.change_queue import team_of_incident
 from syncd.ledger.store.weekly_reports import Outgoing, last_sent
 from syncd.ledger.views import report_facts
 from syncd.ledger.views.daemon_state import due_incidents
-from syncd.ledger.views.postmortems import team_of
 from syncd.policy.notify.operator_alarms import NAMES
 from syncd.remote.errors import Cause, RemoteError
 from syncd.remote.http.budget import lane
@@ -184,7 +184,7 @@ class WeeklyReports:
         return len([one for one in left if one not in self._unreadable])
 
     def _patterns(self, ident: str) -> dict[str, str]:
-        team = team_of(self._context.ledger, ident)
+        team = team_of_incident(self._context.ledger, ident)
         return next((one.redact.patterns for one in self._context.mappings if one.team == team), {})
 
     def _make(self, edition: Edition, week: Week, notes: list[str], base: str) -> None:

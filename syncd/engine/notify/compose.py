@@ -25,7 +25,8 @@ from syncd.engine.notify.digests import lines_for
 from syncd.engine.notify.duty_line import line_of, postponed_line, section_of
 from syncd.engine.notify.operator import operator_letter
 from syncd.ledger.records import OperationRecord
-from syncd.ledger.views.postmortems import MailSubject, Paperwork, paperwork_of, subject_of, team_of
+from syncd.ledger.store.change_queue import team_of_incident
+from syncd.ledger.views.postmortems import MailSubject, Paperwork, paperwork_of, subject_of
 from syncd.policy.severity import decide_severity
 from syncd.report.mail import letters
 from syncd.report.mail.letters import About, Letter
@@ -44,7 +45,7 @@ def _mapping(context: EngineContext, operation: OperationRecord) -> Mapping | No
     if concerns_no_incident(operation.incident_id):
         team: str | None = operation.incident_id.partition("/")[2]
     else:
-        team = team_of(context.ledger, operation.incident_id)
+        team = team_of_incident(context.ledger, operation.incident_id)
     return next((one for one in context.mappings if one.team == team), None)
 
 

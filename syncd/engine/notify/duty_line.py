@@ -9,7 +9,8 @@ from __future__ import annotations
 from syncd.domain.base import JsonValue
 from syncd.domain.duty import Duty, DutyKind, DutyState
 from syncd.domain.incident import Incident
-from syncd.domain.mapping.mapping import Mapping, ServiceSection
+from syncd.domain.mapping.mapping import Mapping
+from syncd.domain.mapping.services import ServiceSection
 from syncd.ledger.views.postmortems import Paperwork
 from syncd.policy.case import Case, ItemState
 from syncd.policy.follow_ups.judge import BY_RULE

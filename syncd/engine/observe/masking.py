@@ -10,7 +10,7 @@ from syncd.domain.base import JsonValue
 from syncd.domain.incident import Incident, Note
 from syncd.domain.mapping.after_incident import FollowUps
 from syncd.domain.mapping.mapping import Mapping as TeamMapping
-from syncd.domain.mapping.mapping import ServiceSection
+from syncd.domain.mapping.services import ServiceSection
 from syncd.domain.ticket import Issue
 from syncd.engine.context import EngineContext
 from syncd.policy.follow_ups.table_parser import follow_ups_in

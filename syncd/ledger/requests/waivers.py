@@ -16,7 +16,6 @@ from syncd.domain.clock import Clock
 from syncd.domain.duty import RUNNING, STATE_WORDS, DutyKind, DutyState
 from syncd.ledger.store import audit
 from syncd.ledger.store.lookups import find_incident_in
-from syncd.ledger.store.requests import Result
 from syncd.ledger.store.tables import (
     ActionItemRow,
     DutyRow,
@@ -194,3 +193,6 @@ def _audit(
     said = {**data, "by": audit.salted(session, who), "why": audit.salted(session, reason)}
     issue = place.item.issue_id if place.item else None
     audit.append(session, now, kind, incident=place.incident.id, issue=issue, data=said)
+
+
+Result = dict[str, Any]

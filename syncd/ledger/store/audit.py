@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -127,16 +126,6 @@ def head(session: Session) -> tuple[int, str]:
     return (row.seq, row.hash) if row else (0, GENESIS)
 
 
-def chain_head(ledger: Transactions) -> tuple[int, str]:
-    """Return sequence and hash of the chain's end, as of now."""
-    with ledger.read() as session:
-        return head(session)
-
-
-def _rows(session: Session) -> Iterator[AuditEventRow]:
-    yield from session.exec(select(AuditEventRow).order_by("seq").execution_options(yield_per=1000))
-
-
 def verify(session: Session, anchor: tuple[int, str] | None = None) -> Broken | None:
     """Walk the chain; return the first row that does not hold, or None.
 
@@ -144,7 +133,8 @@ def verify(session: Session, anchor: tuple[int, str] | None = None) -> Broken | 
     """
     previous, last = GENESIS, 0
     anchored = anchor is None or anchor == (0, GENESIS)
-    for row in _rows(session):
+    events = select(AuditEventRow).order_by("seq").execution_options(yield_per=1000)
+    for row in session.exec(events):
         if row.seq != last + 1:
             return Broken(last + 1, f"row {last + 1} is missing")
         spelled = canonical(

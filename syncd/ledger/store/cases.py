@@ -30,13 +30,12 @@ from syncd.ledger.records import (
 )
 from syncd.ledger.store import outbox
 from syncd.ledger.store.change_queue import ChangeNotice, change_notices_of_in
-from syncd.ledger.store.duties import duties_of, waivers_of
 from syncd.ledger.store.loaded_rules import changed_rules
 from syncd.ledger.store.loading import get, load, record_of, select_records
 from syncd.ledger.store.lookups import Known, incident_and_ticket_in, items_in, open_operations_in
 from syncd.ledger.store.mails import mail_kind
 from syncd.ledger.store.membership import on_record_among
-from syncd.ledger.store.postmortems import merged_source_rows
+from syncd.ledger.store.postmortems import duties_of, merged_source_rows, waivers_of
 from syncd.ledger.store.tables import (
     ActionItemRow,
     DutyRow,
@@ -151,7 +150,7 @@ def load_notices(ledger: Transactions, incident_id: str, open_mails: Collection[
             ),
             once=frozenset(keys),
             merged_from=sources,
-            merged_sources=_merged_sources(session, incident_id) if sources else (),
+            merged_sources=merged_sources_in(session, incident_id) if sources else (),
             mails=_mails(session, incident_id, keys, sources),
         )
 
@@ -186,7 +185,7 @@ def _facts(
         items=items_in(session, ident) if ActionItemRow in there else (),
         duties=duties_of(session, ident) if DutyRow in there else (),
         waivers=waivers_of(session, ident) if WaiverRow in there else (),
-        merged_sources=_merged_sources(session, ident) if sources else (),
+        merged_sources=merged_sources_in(session, ident) if sources else (),
         mails=_mails(session, ident, once, sources),
         near=_near(session, (ticket, postmortem)),
         approvers=_approvers(session, wanted.approvers, postmortem),
@@ -208,7 +207,8 @@ def _merged_from(session: Session, incident_id: str, there: Tables) -> tuple[str
     return tuple(session.connection().scalars(_SOURCES, {"incident": incident_id}))
 
 
-def _merged_sources(session: Session, incident_id: str) -> tuple[IncidentRecord, ...]:
+def merged_sources_in(session: Session, incident_id: str) -> tuple[IncidentRecord, ...]:
+    """Return what was merged into an incident, then what was merged into that, and so on."""
     return tuple(record_of(IncidentRecord, row) for row in merged_source_rows(session, incident_id))
 
 

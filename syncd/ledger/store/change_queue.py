@@ -61,15 +61,10 @@ def notice_changes(
         notice_changes_in(session, incident_ids, now, read_seq, why, notes=notes, ticket=ticket)
 
 
-def incidents_with_notices_in(session: Session) -> list[str]:
-    """Return the incidents that may have changed, the longest known first."""
-    return list(dict.fromkeys(session.connection().scalars(_WITH_NOTICES)))
-
-
 def incidents_with_notices(ledger: Transactions) -> list[str]:
     """Return the incidents that may have changed, the longest known first."""
     with ledger.read() as session:
-        return incidents_with_notices_in(session)
+        return list(dict.fromkeys(session.connection().scalars(_WITH_NOTICES)))
 
 
 _WITH_NOTICES = columns(col(ChangeNoticeRow.incident_id)).order_by(col(ChangeNoticeRow.id))
@@ -179,12 +174,6 @@ def to_take_up(ledger: Transactions) -> list[str]:
         ]
 
 
-def in_need(ledger: Transactions) -> list[str]:
-    """Return the incidents with a pending operation that needs others."""
-    with ledger.read() as session:
-        return outbox.incidents_that_need_something(session)
-
-
 def team_of_incident(ledger: Transactions, incident_id: str) -> str | None:
     """Return the team of an incident that is on record; None where it has none or is not."""
     with ledger.read() as session:
@@ -197,14 +186,6 @@ def ticket_of_issue(ledger: Transactions, issue_id: str) -> TicketRecord | None:
     with ledger.read() as session:
         row = tickets_by_issue_in(session, [issue_id]).get(issue_id)
         return record_of(TicketRecord, row) if row else None
-
-
-def note_incident_event(
-    ledger: Transactions, incident_id: str, now: datetime, moment: int, why: str, *, notes: bool
-) -> None:
-    """Note that an incident may have changed; `notes`: somebody wrote, edited or deleted a note."""
-    with ledger.write() as session:
-        notice_changes_in(session, [incident_id], now, moment, why, notes=notes)
 
 
 def note_ticket_event(

@@ -12,7 +12,7 @@ from typing import Any
 
 from syncd.domain.base import JsonValue
 from syncd.domain.operation import Operation
-from syncd.ledger.records import DutyIssueRecord, IncidentRecord, IssueRecord, TicketRecord
+from syncd.ledger.records import DutyIssueRecord, IncidentRecord, TicketRecord
 from syncd.ledger.store.decisions import MailToLead
 
 
@@ -137,19 +137,3 @@ class Confirmation:
     public: bool | None = None
     report: tuple[str | None, str] | None = None
     rendered: dict[str, JsonValue] | None = None
-
-
-@dataclass(frozen=True)
-class Confirmed:
-    """What a confirmation found: the issue on which a comment of ours is shown to customers, if any."""
-
-    shown_on: IssueRecord | None = None
-
-
-@dataclass(frozen=True)
-class PairRecord:
-    """A note and its comment as the ledger knows them (`MirrorLinkRow`)."""
-
-    origin: str
-    note_hash: str | None
-    comment_hash: str | None

@@ -1,19 +1,21 @@
 """The verb that ends an operation that was carried out: what it changed is stored with its end.
 
-All of it stands in one transaction: result, remote id, change notices and audit events.
+All of it stands in one transaction: result, remote id, change notices and audit events. Of a note and the
+comment that says the same, it is stored how one was rewritten after the other.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlmodel import Session
+from sqlmodel import Session, col, select
 
 from syncd.domain.base import JsonValue
 from syncd.domain.operation import OperationState
+from syncd.domain.operation.texts import Rewrite
 from syncd.domain.ticket import Issue
 from syncd.ledger.database.connection import Transactions
 from syncd.ledger.records import (
@@ -30,24 +32,24 @@ from syncd.ledger.store.change_queue import notice_changes_in
 from syncd.ledger.store.confirmation import (
     Change,
     Confirmation,
-    Confirmed,
     Event,
     New,
     NewActionItem,
     NewPair,
     NewTicket,
     NoticeChange,
+    Rewritten,
     Untold,
 )
 from syncd.ledger.store.decisions import tell_lead_in
 from syncd.ledger.store.intake import StorageRules, store_issue_in
 from syncd.ledger.store.key_values import go_on_commenting, stop_comments
 from syncd.ledger.store.loading import get, record_of
-from syncd.ledger.store.mirror_links import store_rewritten
 from syncd.ledger.store.operation_states import finish
 from syncd.ledger.store.snapshots import incidents_of, written_at
 from syncd.ledger.store.tables import ActionItemRow, IncidentRow, MirrorLinkRow, PostmortemRow, TicketRow
 from syncd.ledger.store.weekly_reports import note_sent_in
+from syncd.policy.case import MirrorPair
 
 DutyIssueRow = PostmortemRow | ActionItemRow
 
@@ -59,19 +61,20 @@ def confirm(
     confirmation: Confirmation,
     now: datetime,
     changed_at: datetime | None = None,
-) -> Confirmed:
+) -> IssueRecord | None:
     """End an operation that was carried out, and store what it changed.
 
-    `changed_at` is when it changed the ticket, by Jira's clock (UTC).
+    `changed_at` is when it changed the ticket, by Jira's clock (UTC). Return the issue on which a comment of
+    ours is shown to customers, if any.
     """
     with ledger.write() as session:
-        confirmed = store(session, operation, remote_id, confirmation, now)
+        shown_on = store(session, operation, remote_id, confirmation, now)
         if changed_at is not None:
             ticket = session.get(TicketRow, operation.incident_id)
             if ticket is not None:
                 written_at(ticket, changed_at)
         finish_done(session, operation, remote_id, confirmation, now)
-    return confirmed
+    return shown_on
 
 
 def finish_done(
@@ -86,8 +89,8 @@ def finish_done(
 
 def store(
     session: Session, operation: OperationRecord, remote_id: str, confirmation: Confirmation, now: datetime
-) -> Confirmed:
-    """Store what an operation that was carried out changed."""
+) -> IssueRecord | None:
+    """Store what an operation that was carried out changed; return as `confirm` does."""
     if confirmation.made is not None:
         _store_new(session, operation, confirmation.made, now)
     if confirmation.rewritten is not None:
@@ -105,9 +108,9 @@ def store(
         team, week = confirmation.report
         note_sent_in(session, team, week, now)
     if confirmation.public is None or issue is None:
-        return Confirmed()
+        return None
     _store_comment_shown(session, operation, issue, remote_id, confirmation.public, now)
-    return Confirmed(issue if confirmation.public else None)
+    return issue if confirmation.public else None
 
 
 def _look(session: Session, operation: OperationRecord, look: NoticeChange, now: datetime) -> None:
@@ -131,16 +134,7 @@ def _say(
 def _store_new(session: Session, operation: OperationRecord, new: New, now: datetime) -> None:
     incident_id = operation.incident_id
     if isinstance(new, NewPair):
-        session.add(
-            MirrorLinkRow(
-                incident_id=incident_id,
-                origin=new.origin,
-                note_id=new.note_id,
-                comment_id=new.comment_id,
-                note_hash=new.note_hash,
-                comment_hash=new.comment_hash,
-            )
-        )
+        session.add(MirrorLinkRow(incident_id=incident_id, **asdict(new)))
         return
     if isinstance(new, NewActionItem):
         _store_item(session, incident_id, new, now)
@@ -208,14 +202,10 @@ def _change_duty_issue(
 ) -> DutyIssueRecord | None:
     if confirmation.duty_issue is None:
         return None
-    row = duty_issue_row(session, operation.object)
+    row = _duty_issue_row(session, operation)
     if row is None:
         return None
-    issue: DutyIssueRecord = (
-        record_of(PostmortemRecord, row)
-        if isinstance(row, PostmortemRow)
-        else record_of(ActionItemRecord, row)
-    )
+    issue = _duty_issue(row)
     _apply(session, operation, row, confirmation.duty_issue(issue), now)
     return issue
 
@@ -234,21 +224,24 @@ def _apply(
         _look(session, operation, change.look, now)
 
 
-def duty_issue_row(session: Session, object_: str) -> DutyIssueRow | None:
-    """Return the postmortem or action item that an operation's object names, None where there is none."""
-    kind, _, ident = object_.partition(":")
+def duty_issue_of(ledger: Transactions, operation: OperationRecord) -> DutyIssueRecord | None:
+    """Return the postmortem or action item that an operation is about, None where it is not on record."""
+    with ledger.read() as session:
+        row = _duty_issue_row(session, operation)
+        return _duty_issue(row) if row is not None else None
+
+
+def _duty_issue_row(session: Session, operation: OperationRecord) -> DutyIssueRow | None:
+    kind, _, ident = operation.object.partition(":")
     if kind == "postmortem":
         return session.get(PostmortemRow, ident)
     return session.get(ActionItemRow, ident) if kind == "action_item" else None
 
 
-def duty_issue_of(ledger: Transactions, operation: OperationRecord) -> DutyIssueRecord | None:
-    """Return the postmortem or action item that an operation is about, None where it is not on record."""
-    kind, _, ident = operation.object.partition(":")
-    with ledger.read() as session:
-        if kind == "postmortem":
-            return get(session, PostmortemRecord, ident)
-        return get(session, ActionItemRecord, ident) if kind == "action_item" else None
+def _duty_issue(row: DutyIssueRow) -> DutyIssueRecord:
+    if isinstance(row, PostmortemRow):
+        return record_of(PostmortemRecord, row)
+    return record_of(ActionItemRecord, row)
 
 
 def change_ticket(
@@ -320,3 +313,53 @@ def confirm_batch(
             if one.status == one.issue.status.id:
                 ticket.agreed = {**ticket.agreed, **one.agreed}
                 ticket.placed_status = one.issue.status.id
+
+
+def _pair(session: Session, operation: OperationRecord) -> MirrorLinkRow | None:
+    copy = operation.typed(Rewrite)
+    query = select(MirrorLinkRow).where(
+        col(MirrorLinkRow.note_id) == copy.note, col(MirrorLinkRow.comment_id) == copy.comment
+    )
+    return session.exec(query).first()
+
+
+def store_rewritten(
+    session: Session, operation: OperationRecord, rewritten: Rewritten, now: datetime
+) -> None:
+    """Store which version of the original a copy stands for from now on, and how the copy reads."""
+    pair = _pair(session, operation)
+    if pair is None:
+        return
+    if pair.origin == "note":
+        pair.note_hash, pair.comment_hash = rewritten.version, rewritten.copied or pair.comment_hash
+    else:
+        pair.comment_hash, pair.note_hash = rewritten.version, rewritten.copied or pair.note_hash
+    session.add(pair)
+    if rewritten.left:
+        data: dict[str, JsonValue] = {"rule": "mirror", "reason": rewritten.left}
+        incident = operation.incident_id
+        audit.append(session, now, "left", incident=incident, operation=operation.id, data=data)
+
+
+def store_copy(
+    ledger: Transactions,
+    operation: OperationRecord,
+    judge: Callable[[MirrorPair], Rewritten | None],
+    now: datetime,
+) -> bool:
+    """Store what is known of a copy that need not be written; return True if it has to be written.
+
+    `judge`: given the pair of note and comment, what is stored; None: the copy is ours to write. False,
+    too, where there is no such pair any more.
+    """
+    with ledger.write() as session:
+        pair = _pair(session, operation)
+        if pair is None:
+            return False
+        rewritten = judge(
+            MirrorPair(origin=pair.origin, note_hash=pair.note_hash, comment_hash=pair.comment_hash)
+        )
+        if rewritten is None:
+            return True
+        store_rewritten(session, operation, rewritten, now)
+        return False

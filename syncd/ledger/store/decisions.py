@@ -23,9 +23,8 @@ from syncd.ledger.database.connection import Transactions
 from syncd.ledger.records import IncidentRecord, OperationRecord, TicketRecord
 from syncd.ledger.store import audit, operation_states, outbox
 from syncd.ledger.store.change_queue import ChangeNotice, drop_notices_in
-from syncd.ledger.store.duties import save_duties, save_label_waivers
 from syncd.ledger.store.loading import get, record_of
-from syncd.ledger.store.postmortems import with_spell
+from syncd.ledger.store.postmortems import save_duties, save_label_waivers, with_spell
 from syncd.ledger.store.tables import ActionItemRow, IncidentRow, OperationRow
 from syncd.policy.case import Decision, Remark
 from syncd.policy.restricted import LEFT

@@ -15,8 +15,8 @@ from syncd.domain.duty import Duty, Waiver
 from syncd.domain.operation import Operation, Target
 from syncd.ledger.database.connection import Transactions
 from syncd.ledger.store import audit, holds, outbox
-from syncd.ledger.store.duties import save_rebuilt
 from syncd.ledger.store.key_values import get_cursor_in, set_cursor_in
+from syncd.ledger.store.postmortems import save_rebuilt
 from syncd.ledger.store.tables import ActionItemRow, IncidentRow, PostmortemRow, TicketRow
 
 KEY = "rivals"

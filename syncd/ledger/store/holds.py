@@ -54,12 +54,7 @@ class DaemonStatus:
 def standing(ledger: Transactions) -> DaemonStatus:
     """Return what holds writes back now."""
     with ledger.read() as session:
-        return standing_in(session)
-
-
-def standing_in(session: Session) -> DaemonStatus:
-    """Return what holds writes back as of this transaction."""
-    return DaemonStatus(first_load(session), mass_since(session), pauses(session))
+        return DaemonStatus(first_load(session), mass_since(session), pauses(session))
 
 
 def may_leave(ledger: Transactions, target: str) -> bool:
@@ -211,12 +206,7 @@ def end_mass(session: Session) -> None:
 def latest_operation(ledger: Transactions) -> int:
     """Return the number of the latest operation: what was decided up to now."""
     with ledger.read() as session:
-        return highest_operation(session)
-
-
-def highest_operation(session: Session) -> int:
-    """The number of the latest operation: what was decided up to now."""
-    return session.connection().scalar(_HIGHEST) or 0
+        return session.connection().scalar(_HIGHEST) or 0
 
 
 _HIGHEST = columns(func.max(col(OperationRow.id)))

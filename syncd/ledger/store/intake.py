@@ -17,11 +17,11 @@ from sqlmodel import Session
 from syncd.domain.base import JsonValue
 from syncd.domain.incident import Incident, Note
 from syncd.domain.mapping.after_incident import FollowUps
-from syncd.domain.ticket import Comment, Issue
+from syncd.domain.ticket import Issue
 from syncd.ledger.store.membership import store_membership
 from syncd.ledger.store.postmortems import DutyIssueRow
 from syncd.ledger.store.restrict import restrict
-from syncd.ledger.store.snapshots import Ahead, save_incident, save_issue, save_notes
+from syncd.ledger.store.snapshots import Ahead, save_incident, save_issue
 from syncd.ledger.store.tables import ActionItemRow, IncidentRow, PostmortemRow, TicketRow
 
 
@@ -76,13 +76,6 @@ def store_incident_in(
         return rules.incident(read, team, restricted)
 
     return save_incident(session, incident, read_seq, now, team, intake, ahead)
-
-
-def store_notes_in(
-    session: Session, rules: StorageRules, row: IncidentRow, notes: Iterable[Note], read_seq: int
-) -> None:
-    """Store the notes of an incident as listed; none of a restricted one."""
-    save_notes(session, row, rules.notes(notes, row.team), read_seq)
 
 
 def store_issue_in(
@@ -140,20 +133,6 @@ def store_duty_issue_in(
             row.follow_ups, row.follow_ups_since = follow_ups, now
             news = True
     return news
-
-
-def store_comments_in(
-    session: Session, rules: StorageRules, incident_id: str, comments: Iterable[Comment]
-) -> None:
-    """Store a ticket's comments as listed, where its snapshot still lacks them; none of a restricted one."""
-    ticket, incident = session.get(TicketRow, incident_id), session.get(IncidentRow, incident_id)
-    if ticket is None or incident is None or incident.restricted:
-        return
-    if not ticket.snapshot or ticket.snapshot.get("comments") is not None:
-        return
-    whole = Issue.model_validate(ticket.snapshot).model_copy(update={"comments": tuple(comments)})
-    ticket.snapshot = rules.issue(whole, incident.team).model_dump(mode="json")
-    session.add(ticket)
 
 
 def _restrict_known(session: Session, rules: StorageRules, row: IncidentRow, why: str, now: datetime) -> None:

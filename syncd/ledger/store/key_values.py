@@ -131,8 +131,7 @@ def _is(account: dict[str, object] | None, account_id: str) -> bool:
 
 def ways_of(ledger: Transactions, workflow: str) -> dict[str, Any]:
     """Return where each status of a workflow was seen to lead, and when, by status id."""
-    with ledger.read() as session:
-        return get_cursor_in(session, f"ways.{workflow}")
+    return get_value(ledger, f"ways.{workflow}")
 
 
 def store_ways(ledger: Transactions, workflow: str, status_id: str, entry: dict[str, JsonValue]) -> None:
@@ -169,8 +168,7 @@ def _status_at_birth(session: Session, place: str) -> str | None:
 
 def comments_stopped(ledger: Transactions, project: str) -> dict[str, object]:
     """Return which comment stopped commenting on a project: `at`, `comment`, `key`; empty: nothing did."""
-    with ledger.read() as session:
-        return get_cursor_in(session, _stop(project))
+    return get_value(ledger, _stop(project))
 
 
 def stop_comments(session: Session, project: str, **stopped: str) -> None:

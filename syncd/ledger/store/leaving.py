@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam
+from sqlalchemy import String, bindparam, type_coerce
 from sqlalchemy import select as columns
 from sqlmodel import Session, col
 
@@ -235,21 +235,6 @@ def decide_anew(
         notice_changes_in(session, [operation.incident_id], now, read_seq, look, ticket=ticket)
 
 
-def have_read(
-    ledger: Transactions,
-    operation: OperationRecord,
-    now: datetime,
-    read_seq: int,
-    why: str,
-    *,
-    notes: bool,
-    ticket: bool,
-) -> None:
-    """Have an operation's incident, notes or ticket read again, by a read that begins at `read_seq`."""
-    with ledger.write() as session:
-        notice_changes_in(session, [operation.incident_id], now, read_seq, why, notes=notes, ticket=ticket)
-
-
 def refusals_before(ledger: Transactions, operation: OperationRecord, limit: int) -> int:
     """Return how often the same was decided for the same place and refused since it last succeeded."""
     where = {"object": operation.object, "aspect": operation.aspect, "row": operation.id, "most": limit}
@@ -354,7 +339,17 @@ _INCIDENTS = select_records(IncidentRecord).where(col(IncidentRow.id).in_(bindpa
 def incidents_in_need(ledger: Transactions) -> list[str]:
     """Return the incidents with a pending operation that needs others."""
     with ledger.read() as session:
-        return outbox.incidents_that_need_something(session)
+        return list(session.connection().scalars(_IN_NEED))
+
+
+_IN_NEED = (
+    columns(col(OperationRow.incident_id))
+    .where(
+        col(OperationRow.state) == OperationState.PENDING,
+        type_coerce(col(OperationRow.needs), String) != "[]",
+    )
+    .distinct()
+)
 
 
 def incidents_with_ticket(ledger: Transactions, incident_ids: Sequence[str]) -> set[str]:

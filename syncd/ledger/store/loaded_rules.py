@@ -48,22 +48,18 @@ class Loaded:
 
 def record(ledger: Transactions, now: datetime, rules: Iterable[Rules], by: Loaded) -> list[str]:
     """Write down what is loaded now; return, in words, what is different from what was loaded before."""
+    given = {team_rules.team: team_rules for team_rules in rules}
+    changes: list[str] = []
     with ledger.write() as session:
-        return _record(session, now, rules, by)
-
-
-def _record(session: Session, now: datetime, rules: Iterable[Rules], by: Loaded) -> list[str]:
-    given = {one.team: one for one in rules}
-    said: list[str] = []
-    for team in known_teams(session):
-        if team not in given:
-            known = get_cursor_in(session, _KEY + team)
-            drop_cursor_in(session, _KEY + team)
-            _append(session, now, "rules.removed", {"file": str(known.get("file", ""))}, by)
-            said.append(f"{known.get('file')}: its rules are gone")
-    for one in given.values():
-        said += _record_one(session, now, one, by)
-    return said
+        for team in known_teams(session):
+            if team not in given:
+                known = get_cursor_in(session, _KEY + team)
+                drop_cursor_in(session, _KEY + team)
+                _append(session, now, "rules.removed", {"file": str(known.get("file", ""))}, by)
+                changes.append(f"{known.get('file')}: its rules are gone")
+        for team_rules in given.values():
+            changes += _record_one(session, now, team_rules, by)
+    return changes
 
 
 def _record_one(session: Session, now: datetime, rules: Rules, by: Loaded) -> list[str]:
@@ -116,11 +112,6 @@ def values_before(changed: dict[str, object], than: datetime) -> dict[str, str |
         if later:
             found[key] = later[0][1]
     return found
-
-
-def earlier_values(session: Session, team: str, than: datetime) -> dict[str, str | None]:
-    """Return what keys of a team's rules had for a value (JSON) at a moment (`values_before`)."""
-    return values_before(changed_rules(session, team), than)
 
 
 def _steps(value: object) -> list[list[str | None]]:

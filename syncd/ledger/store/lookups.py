@@ -23,8 +23,8 @@ from syncd.ledger.records import (
 )
 from syncd.ledger.store import outbox
 from syncd.ledger.store.change_queue import ChangeNotice, change_notices_of_in
-from syncd.ledger.store.duties import duties_of
 from syncd.ledger.store.loading import columns_of, get, load, record_of, select_records
+from syncd.ledger.store.postmortems import duties_of
 from syncd.ledger.store.tables import (
     ActionItemRow,
     IncidentRow,
@@ -125,10 +125,8 @@ def in_doubt(ledger: Transactions, incident_id: str, since: datetime) -> bool:
 
 def keys_on_record(ledger: Transactions, keys: Collection[str]) -> set[str]:
     """Return those of these keys of which an operation was ever decided."""
-    if not keys:
-        return set()
     with ledger.read() as session:
-        return set(session.connection().scalars(_ON_RECORD, {"keys": list(keys)}))
+        return outbox.on_record_among(session, keys)
 
 
 def items_in(session: Session, incident_id: str) -> tuple[ActionItemRecord, ...]:
@@ -165,9 +163,6 @@ _OPEN = (
         col(OperationRow.state).in_([literal(str(state)) for state in OPEN_STATES]),
     )
     .order_by(col(OperationRow.id))
-)
-_ON_RECORD = columns(col(OperationRow.key)).where(
-    col(OperationRow.key).in_(bindparam("keys", expanding=True))
 )
 _ITEMS = (
     select_records(ActionItemRecord)

@@ -16,12 +16,7 @@ from sqlmodel import Session, col, select
 from syncd.domain.operation import OPEN_STATES, Operation, OperationClass, OperationState
 from syncd.domain.operation.keys import incident_of_create, object_of_ticket, postmortem_key, ticket_key
 from syncd.ledger.records import OperationRecord
-from syncd.ledger.store.operation_states import (
-    TABLE,
-    UNKNOWN,
-    finish,
-    say,
-)
+from syncd.ledger.store.operation_states import TABLE, UNKNOWN, finish, say
 from syncd.ledger.store.restored import WHY, lies_before_beginning
 from syncd.ledger.store.tables import OperationRow, PostmortemRow, TicketRow
 
@@ -53,13 +48,14 @@ def record(
     waiting = open_of(session, incident) if waiting is None else waiting
     busy = _replace_waiting(session, waiting, wanted, now)
     once = {op.key: op for op in operations if op.op_class is OperationClass.ONCE}
-    known = _on_record(session, once)
+    known = on_record_among(session, once)
     fresh = [op for key, op in once.items() if key not in known]
     fresh += [op for place, op in wanted.items() if place not in busy]
     return _insert(session, fresh, now, version, hold)
 
 
-def _on_record(session: Session, keys: Collection[str]) -> set[str]:
+def on_record_among(session: Session, keys: Collection[str]) -> set[str]:
+    """Return those of these keys of which an operation was ever decided."""
     if not keys:
         return set()
     return set(session.connection().scalars(_KEYS, {"keys": list(keys)}))
@@ -237,21 +233,6 @@ def incidents_waiting_for(session: Session, key: str) -> list[str]:
         .distinct()
     )
     return list(session.exec(query).all())
-
-
-def incidents_that_need_something(session: Session) -> list[str]:
-    """Incidents with a pending operation that needs others."""
-    return list(session.connection().scalars(_IN_NEED))
-
-
-_IN_NEED = (
-    columns(col(OperationRow.incident_id))
-    .where(
-        col(OperationRow.state) == OperationState.PENDING,
-        type_coerce(col(OperationRow.needs), String) != "[]",
-    )
-    .distinct()
-)
 
 
 def perhaps_done(session: Session, object_: str, aspect: str) -> OperationRow | None:

@@ -17,22 +17,15 @@ from syncd.ledger.database.connection import Transactions
 from syncd.ledger.records import IncidentRecord
 from syncd.ledger.store import audit
 from syncd.ledger.store.change_queue import note_read_in, note_unread_in, notice_changes_in
-from syncd.ledger.store.intake import (
-    StorageRules,
-    store_comments_in,
-    store_duty_issue_in,
-    store_incident_in,
-    store_issue_in,
-    store_notes_in,
-)
+from syncd.ledger.store.intake import StorageRules, store_duty_issue_in, store_incident_in, store_issue_in
 from syncd.ledger.store.loading import record_of
 from syncd.ledger.store.postmortems import duty_issues_by_id, note_acknowledged
 from syncd.ledger.store.snapshots import (
     Ahead,
     incidents_of,
     known_row,
-    leave_notes,
     read_ahead,
+    save_notes,
     tickets_by_issue_in,
 )
 from syncd.ledger.store.tables import IncidentRow, TicketRow
@@ -183,7 +176,7 @@ def store_notes(
         row = session.get(IncidentRow, incident_id)
         if row is None:
             return None
-        store_notes_in(session, rules, row, notes, read_seq)
+        save_notes(session, row, rules.notes(notes, row.team), read_seq)
         if why is not None and now is not None:
             notice_changes_in(session, [incident_id], now, 0, why)
         return record_of(IncidentRecord, row)
@@ -195,7 +188,8 @@ def give_up_notes(ledger: Transactions, incident_id: str) -> IncidentRecord | No
         row = session.get(IncidentRow, incident_id)
         if row is None:
             return None
-        leave_notes(session, row)
+        row.notes_wanted = False
+        session.add(row)
         return record_of(IncidentRecord, row)
 
 
@@ -204,7 +198,14 @@ def store_comments(
 ) -> None:
     """Store a ticket's comments as listed, where its snapshot still lacks them; none of a restricted one."""
     with ledger.write() as session:
-        store_comments_in(session, rules, incident_id, comments)
+        ticket, incident = session.get(TicketRow, incident_id), session.get(IncidentRow, incident_id)
+        if ticket is None or incident is None or incident.restricted:
+            return
+        if not ticket.snapshot or ticket.snapshot.get("comments") is not None:
+            return
+        whole = Issue.model_validate(ticket.snapshot).model_copy(update={"comments": tuple(comments)})
+        ticket.snapshot = rules.issue(whole, incident.team).model_dump(mode="json")
+        session.add(ticket)
 
 
 def store_tickets(

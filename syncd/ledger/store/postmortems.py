@@ -11,18 +11,26 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import BindParameter, bindparam
-from sqlalchemy import select as columns
-from sqlmodel import Session, col, func, select
+from sqlmodel import Session, col, select
 
-from syncd.domain.base import Reference
+from syncd.domain.base import JsonValue, Reference
+from syncd.domain.duty import Duty, DutyState, Waiver
 from syncd.domain.history import Change, SeverityPeriod
 from syncd.domain.incident import Incident, LogEntry
 from syncd.domain.ticket import Issue
 from syncd.ledger.database.connection import Transactions
-from syncd.ledger.records import ActionItemRecord, IncidentRecord, PostmortemRecord, TicketRecord
+from syncd.ledger.records import (
+    ActionItemRecord,
+    DutyIssueRecord,
+    IncidentRecord,
+    IssueRecord,
+    PostmortemRecord,
+    TicketRecord,
+)
+from syncd.ledger.store import audit
 from syncd.ledger.store.change_queue import notice_changes_in
-from syncd.ledger.store.loaded_rules import earlier_values
-from syncd.ledger.store.tables import ActionItemRow, IncidentRow, PostmortemRow, TicketRow
+from syncd.ledger.store.loaded_rules import changed_rules, values_before
+from syncd.ledger.store.tables import ActionItemRow, DutyRow, IncidentRow, PostmortemRow, TicketRow, WaiverRow
 from syncd.policy.case import Case, ClosedBy, ItemState, PostmortemState, TicketState
 from syncd.policy.postmortem.owed import over_since
 
@@ -48,32 +56,15 @@ _POSTMORTEMS_BY_ISSUE = select(PostmortemRow).where(col(PostmortemRow.issue_id).
 _ITEMS_BY_ISSUE = select(ActionItemRow).where(col(ActionItemRow.issue_id).in_(_ISSUES))
 
 
-def items_of(session: Session, incident_id: str) -> list[ActionItemRow]:
-    """The action items of an incident, in the order in which they were first seen."""
-    return list(session.exec(_ITEMS, params={"incident": incident_id}).all())
-
-
-_ITEMS = (
-    select(ActionItemRow)
-    .where(ActionItemRow.incident_id == bindparam("incident"))
-    .order_by(col(ActionItemRow.first_seen_at))
-)
-
-
 def postmortem_state(row: PostmortemRow | PostmortemRecord) -> PostmortemState:
     """A postmortem's row as the rules see it."""
     return PostmortemState(
-        issue_id=row.issue_id,
-        key=row.key,
         origin=row.origin,
         agreed=row.agreed,
-        issue=Issue.model_validate(row.snapshot) if row.snapshot else None,
-        changes=tuple(Change.model_validate(one) for one in row.changes),
-        changes_until=row.changes_until,
         follow_ups=tuple(row.follow_ups),
         follow_ups_since=row.follow_ups_since,
-        gone_since=row.out_of_sight_since,
         created_at=row.created_at,
+        **_duty_issue_values(row),
     )
 
 
@@ -171,56 +162,164 @@ def merged_source_rows(session: Session, incident_id: str) -> list[IncidentRow]:
     return found
 
 
-def next_due(session: Session, after: datetime) -> datetime | None:
-    """The next moment at which the passing of time alone asks for a decision on any incident."""
-    query = select(func.min(IncidentRow.due_at)).where(col(IncidentRow.due_at) > after)
-    return session.exec(query).first()
-
-
-def due_incidents(session: Session, now: datetime, limit: int = 200) -> Sequence[str]:
-    """Claimed incidents for which the passing of time alone asks for another decision by now."""
-    return session.connection().scalars(_DUE, {"now": now, "most": limit}).all()
-
-
-_DUE = (
-    columns(col(IncidentRow.id))
-    .where(col(IncidentRow.due_at) <= bindparam("now"))
-    .order_by(col(IncidentRow.due_at))
-    .limit(bindparam("most"))
-)
-
-
-def ticket_state(row: TicketRow | TicketRecord) -> TicketState:
+def ticket_state(row: TicketRecord) -> TicketState:
     """A ticket's row as the rules see it."""
     return TicketState(
-        issue_id=row.issue_id,
-        key=row.key,
         origin=row.origin,
         agreed=row.agreed,
         placed_status=row.placed_status,
         refused=tuple(row.refused),
-        issue=Issue.model_validate(row.snapshot) if row.snapshot else None,
         closed=ClosedBy.model_validate(row.closed) if row.closed else None,
+        **_issue_values(row),
     )
 
 
 def earlier(session: Session, incident: Incident, team: str) -> dict[str, str | None]:
     """The values of the team's rules that were changed since the incident was resolved."""
     over = over_since(Case(incident=incident))
-    return {} if over is None else earlier_values(session, team, over)
+    return {} if over is None else values_before(changed_rules(session, team), over)
 
 
-def item_state(row: ActionItemRow | ActionItemRecord) -> ItemState:
+def item_state(row: ActionItemRecord) -> ItemState:
     """An action item's row as the rules see it."""
     return ItemState(
-        issue_id=row.issue_id,
-        key=row.key,
         source=row.source,
         facts=row.facts,
-        issue=Issue.model_validate(row.snapshot) if row.snapshot else None,
-        changes=tuple(Change.model_validate(one) for one in row.changes),
-        changes_until=row.changes_until,
-        gone_since=row.out_of_sight_since,
         ended_at=row.ended_at,
         first_seen_at=row.first_seen_at,
+        **_duty_issue_values(row),
     )
+
+
+def _issue_values(row: IssueRecord | PostmortemRow) -> dict[str, Any]:
+    issue = Issue.model_validate(row.snapshot) if row.snapshot else None
+    return {"issue_id": row.issue_id, "key": row.key, "issue": issue}
+
+
+def _duty_issue_values(row: DutyIssueRecord | PostmortemRow) -> dict[str, Any]:
+    return {
+        "changes": tuple(Change.model_validate(change) for change in row.changes),
+        "changes_until": row.changes_until,
+        "gone_since": row.out_of_sight_since,
+        **_issue_values(row),
+    }
+
+
+def duties_of(session: Session, incident_id: str) -> tuple[Duty, ...]:
+    """The duties that arose from an incident, clocks in order."""
+    return tuple(
+        Duty.model_validate(row, from_attributes=True)
+        for row in session.exec(_DUTIES, params={"incident": incident_id}).all()
+    )
+
+
+_DUTIES = select(DutyRow).where(DutyRow.incident_id == bindparam("incident")).order_by(col(DutyRow.id))
+
+
+def save_duties(session: Session, incident_id: str, duties: Iterable[Duty], now: datetime) -> None:
+    """Write the duties that stand otherwise than on record."""
+    duties = list(duties)
+    rows = session.exec(_DUTIES, params={"incident": incident_id}).all() if duties else ()
+    known = {(row.kind, row.subject, row.clock): row for row in rows}
+    for duty in duties:
+        row = known.get((duty.kind, duty.subject, duty.clock))
+        if row is not None and Duty.model_validate(row, from_attributes=True) == duty:
+            continue
+        before = row.state if row else None
+        row = row or DutyRow(incident_id=incident_id, **duty.model_dump())
+        for name, value in duty:
+            setattr(row, name, value)
+        session.add(row)
+        _audit(session, incident_id, duty, before, now)
+
+
+def _audit(session: Session, incident_id: str, duty: Duty, before: str | None, now: datetime) -> None:
+    data: dict[str, JsonValue] = {
+        "duty": duty.kind,
+        "subject": duty.subject,
+        "clock": duty.clock,
+        "before": before,
+        "started_at": duty.started_at.isoformat(),
+        "due_at": duty.due_at.isoformat(),
+        "rule": duty.rule,
+        "reason": duty.reason,
+    }
+    if duty.met_at is not None:
+        data["met_at"] = duty.met_at.isoformat()
+    if duty.met_by is not None:
+        data["by"] = audit.salted(session, duty.met_by)
+    if duty.corrected is not None:
+        data["corrected"] = audit.salted(session, duty.corrected)
+    audit.append(session, now, f"duty.{DutyState(duty.state)}", incident=incident_id, data=data)
+
+
+def waivers_of(session: Session, incident_id: str) -> tuple[Waiver, ...]:
+    """The waivers of an incident, also those that are over."""
+    return tuple(
+        Waiver.model_validate(row, from_attributes=True)
+        for row in session.exec(_WAIVERS, params={"incident": incident_id}).all()
+    )
+
+
+_WAIVERS = select(WaiverRow).where(WaiverRow.incident_id == bindparam("incident")).order_by(col(WaiverRow.id))
+
+
+def save_label_waivers(session: Session, incident_id: str, waivers: Iterable[Waiver], now: datetime) -> None:
+    """Write the waivers that a label gave, and the end of those whose label went."""
+    for waiver in waivers:
+        query = select(WaiverRow).where(
+            WaiverRow.incident_id == incident_id, WaiverRow.source == waiver.source, WaiverRow.at == waiver.at
+        )
+        row = session.exec(query).first()
+        if row is not None and Waiver.model_validate(row, from_attributes=True) == waiver:
+            continue
+        kind = "waiver.given" if row is None else "waiver.ended"
+        row = row or WaiverRow(incident_id=incident_id, **waiver.model_dump())
+        row.ended_at = waiver.ended_at
+        session.add(row)
+        _audit_waiver(session, incident_id, waiver, kind, now)
+
+
+def save_rebuilt(
+    session: Session, incident_id: str, duties: Iterable[Duty], waivers: Iterable[Waiver], now: datetime
+) -> None:
+    """Write the duties and waivers that an earlier ledger left word of, where this one does not know them.
+
+    A duty that is on record takes over that it was overdue, and stands as it was judged otherwise.
+    """
+    for duty in duties:
+        query = select(DutyRow).where(DutyRow.incident_id == incident_id, DutyRow.kind == duty.kind)
+        query = query.where(DutyRow.subject == duty.subject, DutyRow.clock == duty.clock)
+        row = session.exec(query).first()
+        if row is not None and row.breached_at is not None and (row.corrected or not duty.corrected):
+            continue
+        known = Duty.model_validate(row, from_attributes=True) if row is not None else duty
+        update = {"breached_at": duty.breached_at, "corrected": duty.corrected, "rebuilt": True}
+        row = row or DutyRow(incident_id=incident_id, **duty.model_dump())
+        for name, value in known.model_copy(update=update):
+            setattr(row, name, value)
+        session.add(row)
+        said: dict[str, JsonValue] = {
+            "duty": duty.kind,
+            "subject": duty.subject,
+            "clock": duty.clock,
+            "due_at": duty.due_at.isoformat(),
+            "breached_at": duty.breached_at.isoformat() if duty.breached_at else None,
+        }
+        audit.append(session, now, "duty.rebuilt", incident=incident_id, data=said)
+    known_waivers = {(one.duty, one.subject, one.at) for one in waivers_of(session, incident_id)}
+    for waiver in waivers:
+        if (waiver.duty, waiver.subject, waiver.at) in known_waivers:
+            continue
+        session.add(WaiverRow(incident_id=incident_id, **waiver.model_dump()))
+        _audit_waiver(session, incident_id, waiver, "waiver.rebuilt", now)
+
+
+def _audit_waiver(session: Session, incident_id: str, waiver: Waiver, kind: str, now: datetime) -> None:
+    said: dict[str, JsonValue] = {
+        "duty": waiver.duty,
+        "until": waiver.end.isoformat(),
+        "by": audit.salted(session, waiver.by),
+        "why": audit.salted(session, waiver.reason),
+    }
+    audit.append(session, now, kind, incident=incident_id, data=said)

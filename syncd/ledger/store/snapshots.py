@@ -17,8 +17,6 @@ from sqlmodel import Session, and_, col, or_, select
 from syncd.domain.incident import Incident, IncidentStatus, Note
 from syncd.domain.ticket import Issue
 from syncd.ledger.database.connection import Transactions
-from syncd.ledger.records import TicketRecord
-from syncd.ledger.store.loading import get
 from syncd.ledger.store.restrict import restrict, texts_withheld
 from syncd.ledger.store.tables import ActionItemRow, IncidentRow, PostmortemRow, TicketRow
 
@@ -140,13 +138,6 @@ def save_notes(session: Session, row: IncidentRow, notes: Sequence[Note], read_s
         session.add(row)
 
 
-def leave_notes(session: Session, row: IncidentRow) -> None:
-    """The notes cannot be read: what is known of them stays, and a look for them counts as done."""
-    _fresh(session, row)
-    row.notes_wanted = False
-    session.add(row)
-
-
 def _fresh(session: Session, row: IncidentRow | IssueRow) -> None:
     session.add(row)
     if row in session.new:
@@ -215,29 +206,10 @@ def older(one: str, other: str) -> bool:
         return False
 
 
-def ticket_of(ledger: Transactions, incident_id: str) -> TicketRecord | None:
-    """Return the ticket of an incident."""
-    with ledger.read() as session:
-        return get(session, TicketRecord, incident_id)
-
-
-def created_at_in(session: Session, incident_id: str) -> datetime | None:
-    """Return when an incident that is on record began (UTC)."""
-    return session.connection().scalar(_CREATED, {"incident": incident_id})
-
-
-_CREATED = columns(col(IncidentRow.created_at)).where(col(IncidentRow.id) == bindparam("incident"))
-
-
-def is_restricted_in(session: Session, incident_id: str) -> bool:
-    """Return True if an incident is known to be restricted."""
-    return bool(session.connection().scalar(_RESTRICTED, {"incident": incident_id}))
-
-
 def is_restricted(ledger: Transactions, incident_id: str) -> bool:
     """Return True if an incident is known to be restricted."""
     with ledger.read() as session:
-        return is_restricted_in(session, incident_id)
+        return bool(session.connection().scalar(_RESTRICTED, {"incident": incident_id}))
 
 
 _RESTRICTED = columns(col(IncidentRow.restricted)).where(col(IncidentRow.id) == bindparam("incident"))

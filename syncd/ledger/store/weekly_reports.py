@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import Any
 
@@ -129,28 +129,13 @@ class ReportRun:
     sent_at: datetime | None = None
 
 
-def keep(ledger: Transactions, run: ReportRun) -> ReportRun:
-    """Store a report as it is sent and return it; one that was kept before stays as it was."""
-    with ledger.write() as session:
-        return keep_in(session, run)
-
-
 def keep_in(session: Session, run: ReportRun) -> ReportRun:
-    """As `keep`, in the transaction that puts its mails into the outbox."""
+    """Store a report as it is sent and return it; one that was kept before stays as it was."""
     row = _row(session, run.team, run.week)
     if row is not None:
         return _run(row)
-    session.add(
-        ReportRunRow(
-            team=run.team or "",
-            week=run.week,
-            begins=run.begins,
-            ends=run.ends,
-            made_at=run.made_at,
-            figures=run.figures,
-            rows=run.rows,
-        )
-    )
+    values = {field.name: getattr(run, field.name) for field in fields(run)}
+    session.add(ReportRunRow(**{**values, "team": run.team or ""}))
     return run
 
 
@@ -184,13 +169,4 @@ def _row(session: Session, team: str | None, week: str) -> ReportRunRow | None:
 
 
 def _run(row: ReportRunRow) -> ReportRun:
-    return ReportRun(
-        team=row.team or None,
-        week=row.week,
-        begins=row.begins,
-        ends=row.ends,
-        made_at=row.made_at,
-        figures=dict(row.figures),
-        rows=list(row.rows),
-        sent_at=row.sent_at,
-    )
+    return replace(record_of(ReportRun, row), team=row.team or None)

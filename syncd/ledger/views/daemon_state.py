@@ -12,11 +12,11 @@ from sqlmodel import Session, col, func, select
 
 from syncd.domain.incident import IncidentStatus
 from syncd.domain.operation import OperationState
-from syncd.ledger.database.connection import Transactions
+from syncd.ledger.database.connection import OneView, Transactions
 from syncd.ledger.records import IncidentRecord
-from syncd.ledger.store import holds, outbox, postmortems
-from syncd.ledger.store.loading import load, record_of, select_records
-from syncd.ledger.store.postmortems import merged_source_rows
+from syncd.ledger.store import holds, outbox
+from syncd.ledger.store.cases import merged_sources_in
+from syncd.ledger.store.loading import load, select_records
 from syncd.ledger.store.tables import DutyRow, IncidentRow, MetaRow, OperationRow, TicketRow
 from syncd.ledger.views.report_facts import of_team
 from syncd.ledger.views.status import doubles_data
@@ -43,7 +43,7 @@ def daemon_state(ledger: Transactions) -> DaemonState:
             open_incidents=connection.scalar(_OPEN) or 0,
             operations=outbox.counts(session),
             oldest_waiting=connection.scalar(_OLDEST),
-            brakes=holds.standing_in(session),
+            brakes=holds.standing(OneView(session)),
         )
 
 
@@ -67,13 +67,24 @@ def first_load_data(ledger: Transactions) -> dict[str, Any]:
 def next_due(ledger: Transactions, after: datetime) -> datetime | None:
     """Return the next moment at which the passing of time alone asks for a decision on any incident."""
     with ledger.read() as session:
-        return postmortems.next_due(session, after)
+        return session.connection().scalar(_NEXT_DUE, {"after": after})
+
+
+_NEXT_DUE = columns(func.min(col(IncidentRow.due_at))).where(col(IncidentRow.due_at) > bindparam("after"))
 
 
 def due_incidents(ledger: Transactions, now: datetime, limit: int = 200) -> list[str]:
     """Return claimed incidents for which the passing of time alone asks for another decision by now."""
     with ledger.read() as session:
-        return list(postmortems.due_incidents(session, now, limit))
+        return list(session.connection().scalars(_DUE, {"now": now, "most": limit}))
+
+
+_DUE = (
+    columns(col(IncidentRow.id))
+    .where(col(IncidentRow.due_at) <= bindparam("now"))
+    .order_by(col(IncidentRow.due_at))
+    .limit(bindparam("most"))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +145,7 @@ def open_since(ledger: Transactions, before: datetime, team: str | None) -> list
 def merged_sources(ledger: Transactions, incident_id: str) -> list[IncidentRecord]:
     """Return what was merged into an incident, then what was merged into that, and so on."""
     with ledger.read() as session:
-        return [record_of(IncidentRecord, row) for row in merged_source_rows(session, incident_id)]
+        return list(merged_sources_in(session, incident_id))
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from syncd.ledger.store.tables import (
     TicketRow,
     WaiverRow,
 )
+from syncd.ledger.views.postmortems import iso
 
 Data = dict[str, Any]
 
@@ -56,10 +57,10 @@ def _evidence(session: Session, incident: IncidentRecord) -> Data:
             "severity_assumed": incident.assumed,
             "severities": incident.severity_periods,
             "status": incident.status,
-            "created_at": _iso(incident.created_at),
-            "acknowledged_at": _iso(incident.acknowledged_at),
-            "resolved_at": _iso(incident.resolved_at),
-            "first_seen_at": _iso(incident.first_seen_at),
+            "created_at": iso(incident.created_at),
+            "acknowledged_at": iso(incident.acknowledged_at),
+            "resolved_at": iso(incident.resolved_at),
+            "first_seen_at": iso(incident.first_seen_at),
             "merged_into": incident.merged_into,
             "noise_rule": incident.noise_rule,
         },
@@ -84,7 +85,7 @@ def _evidence(session: Session, incident: IncidentRecord) -> Data:
         "events": [
             {
                 "seq": one.seq,
-                "at": _iso(one.at),
+                "at": iso(one.at),
                 "kind": one.kind,
                 "operation": one.operation_id,
                 "data": json.loads(one.text),
@@ -125,11 +126,7 @@ def _plain(row: SQLModel, *left_out: str) -> Data:
 
 
 def _value(value: Any) -> Any:
-    return _iso(value) if isinstance(value, datetime) else value
-
-
-def _iso(at: datetime | None) -> str | None:
-    return at.isoformat() if at else None
+    return iso(value) if isinstance(value, datetime) else value
 
 
 def foreign_events(ledger: Transactions, data: Data) -> list[int]:

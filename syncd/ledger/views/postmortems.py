@@ -19,10 +19,9 @@ from syncd.domain.incident import Incident
 from syncd.ledger.database.connection import Transactions
 from syncd.ledger.open import get_meta
 from syncd.ledger.records import IncidentRecord
-from syncd.ledger.store.duties import as_duty, duties_of, waivers_of
 from syncd.ledger.store.loading import get, load, select_records
-from syncd.ledger.store.lookups import addresses_of_in
-from syncd.ledger.store.postmortems import earlier, item_state, items_of, postmortem_state
+from syncd.ledger.store.lookups import addresses_of_in, items_in
+from syncd.ledger.store.postmortems import duties_of, earlier, item_state, postmortem_state, waivers_of
 from syncd.ledger.store.tables import DutyRow, IncidentRow, PostmortemRow, TicketRow
 from syncd.policy.case import Case
 from syncd.policy.notify.recipients import account_of_duty
@@ -72,7 +71,7 @@ def _postmortem_view(session: Session, ids: Sequence[str] | None) -> dict[str, P
     for incident_id, key in session.exec(postmortems).all():
         found[incident_id] = PostmortemView(key=key)
     for row in session.exec(duties.order_by(col(DutyRow.clock))).all():
-        duty = as_duty(row)
+        duty = Duty.model_validate(row, from_attributes=True)
         found.setdefault(row.incident_id, PostmortemView()).duties[duty.kind] = duty
     return found
 
@@ -173,16 +172,6 @@ def jira_address(ledger: Transactions) -> str:
         return _jira(session)
 
 
-def team_of(ledger: Transactions, incident_id: str) -> str | None:
-    """Return the team of an incident, None where it has none or is not on record."""
-    with ledger.read() as session:
-        team: str | None = session.connection().scalar(_TEAM, {"incident": incident_id})
-        return team
-
-
-_TEAM = columns(col(IncidentRow.team)).where(col(IncidentRow.id) == bindparam("incident"))
-
-
 def subject_of(ledger: Transactions, incident_id: str) -> MailSubject | None:
     """Return an incident that a mail speaks of, None where it is not on record."""
     with ledger.read() as session:
@@ -238,7 +227,7 @@ def _paperwork(session: Session, incident: IncidentRecord, now: datetime) -> Pap
         incident=read,
         restricted=incident.restricted,
         postmortem=postmortem_state(postmortem) if postmortem else None,
-        items=tuple(item_state(row) for row in items_of(session, incident.id)),
+        items=tuple(item_state(item) for item in items_in(session, incident.id)),
         duties=duties_of(session, incident.id),
         now=now,
         earlier=earlier(session, read, incident.team or ""),

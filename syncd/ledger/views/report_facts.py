@@ -18,7 +18,7 @@ from sqlmodel import col
 from syncd.domain.duty import RUNNING, DutyKind
 from syncd.domain.operation import OperationState
 from syncd.ledger.database.connection import Transactions
-from syncd.ledger.store.key_values import get_cursor_in
+from syncd.ledger.store.key_values import get_value
 from syncd.ledger.store.tables import (
     ActionItemRow,
     AuditEventRow,
@@ -375,5 +375,4 @@ def log_unread(
 
 def services(ledger: Transactions) -> dict[str, object]:
     """Return what the last cycle had to say of the services (`down`, `unmapped`, `notes`)."""
-    with ledger.read() as session:
-        return get_cursor_in(session, "services")
+    return get_value(ledger, "services")

@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from syncd.domain.mail import MailKind, mail_key
-from syncd.domain.mapping.mapping import Mapping, ServiceSection
+from syncd.domain.mapping.mapping import Mapping
+from syncd.domain.mapping.services import ServiceSection
 from syncd.domain.mapping.value_types import Mode
 from syncd.domain.operation import Operation, SendMail
 from syncd.domain.operation.keys import object_of_mail

@@ -9,7 +9,8 @@ from collections.abc import Iterable
 
 from syncd.domain.base import Value
 from syncd.domain.duty import Duty, DutyKind
-from syncd.domain.mapping.mapping import Mapping, ServiceSection
+from syncd.domain.mapping.mapping import Mapping
+from syncd.domain.mapping.services import ServiceSection
 from syncd.domain.mapping.value_types import Mode
 from syncd.domain.ticket import Account
 from syncd.policy.case import Case

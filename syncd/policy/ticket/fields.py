@@ -16,7 +16,7 @@ from hashlib import sha256
 from syncd.config.templates.text_limits import slug_label
 from syncd.config.templates.ticket_context import ticket_summary
 from syncd.domain.base import JsonValue, Value
-from syncd.domain.mapping.mapping import Owner
+from syncd.domain.mapping.jira_section import Owner
 from syncd.domain.operation import CommentOnTicket, EditTicket
 from syncd.domain.operation.keys import comment_key, fields_key, object_of_ticket
 from syncd.policy.case import Case, Decision, Remark, Rulebook

@@ -9,82 +9,80 @@ its copy says that it was deleted.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
+from typing import NamedTuple
 
+from syncd.domain.incident import Responder
 from syncd.domain.operation import RewriteComment, RewriteNote
 from syncd.domain.operation.keys import object_of_comment, object_of_note, rewrite_key
+from syncd.domain.ticket import Account
 from syncd.policy.case import Case, Decision, Rulebook
 from syncd.policy.marks import mark_in, text_hash, was_forgotten
 
 GONE = "deleted"
 """The version of a text that is not there any more."""
 ASPECT = "text"
+NOTE, COMMENT = "note", "comment"
+"""Which side of a pair a person wrote on (`MirrorPair.origin`)."""
 
 
 def decide_mirror_changes(case: Case, book: Rulebook) -> Decision:
     """Given a case with copies, return the rewriting of each whose original changed since it was copied."""
     if case.before_enforcement or case.restricted or case.ticket is None:
         return Decision()
-    return Decision(operations=(*_changed_notes(case, book), *_changed_comments(case, book)))
+    return Decision(operations=(*_changed(case, book, NOTE), *_changed(case, book, COMMENT)))
 
 
-def _changed_notes(case: Case, book: Rulebook) -> Iterator[RewriteComment]:
-    if not book.mapping.two_way.notes or case.notes is None:
+class _Original(NamedTuple):
+    """A person's text, which a copy follows."""
+
+    text: str
+    author: Responder | Account | None
+    at: datetime
+
+
+def _originals(case: Case, book: Rulebook, origin: str) -> dict[str, _Original] | None:
+    """Return notes or comments by id; None where nothing follows them, or they were not read whole."""
+    two_way, issue = book.mapping.two_way, case.ticket.issue if case.ticket else None
+    if origin == NOTE:
+        if not two_way.notes or case.notes is None:
+            return None
+        return {note.id: _Original(note.text, note.author, note.created_at) for note in case.notes}
+    if not two_way.comments or issue is None or issue.comments is None:
+        return None
+    return {
+        comment.id: _Original(comment.body, comment.author, comment.created_at) for comment in issue.comments
+    }
+
+
+def _changed(case: Case, book: Rulebook, origin: str) -> Iterator[RewriteComment | RewriteNote]:
+    originals, of_note = _originals(case, book, origin), origin == NOTE
+    if originals is None:
         return
-    notes = {note.id: note for note in case.notes}
     for pair in case.pairs:
-        if pair.origin != "note" or pair.note_id is None or pair.comment_id is None:
+        if pair.origin != origin or pair.note_id is None or pair.comment_id is None:
             continue
-        note = notes.get(pair.note_id)
-        version = text_hash(note.text) if note else GONE
-        if pair.note_hash in (None, version) or (note and _not_to_follow(note.text, note.author)):
+        original = originals.get(pair.note_id if of_note else pair.comment_id)
+        version = text_hash(original.text) if original else GONE
+        copied = pair.note_hash if of_note else pair.comment_hash
+        if copied in (None, version) or (original and _not_to_follow(original.text, original.author)):
             continue
-        copy = object_of_comment(pair.comment_id)
-        yield RewriteComment(
+        copy = object_of_comment(pair.comment_id) if of_note else object_of_note(pair.note_id)
+        rewrite = RewriteComment if of_note else RewriteNote
+        yield rewrite(
             key=rewrite_key(copy),
             incident=case.incident.id,
             object=copy,
             aspect=ASPECT,
-            author=note.author.name if note and note.author else "",
-            text=note.text if note else "",
-            at=note.created_at if note else None,
+            author=original.author.name if original and original.author else "",
+            text=original.text if original else "",
+            at=original.at if original else None,
             note=pair.note_id,
             comment=pair.comment_id,
             version=version,
-            reason=_reason("note", version),
-        )
-
-
-def _changed_comments(case: Case, book: Rulebook) -> Iterator[RewriteNote]:
-    issue = case.ticket.issue if case.ticket else None
-    if not book.mapping.two_way.comments or issue is None or issue.comments is None:
-        return
-    comments = {one.id: one for one in issue.comments}
-    for pair in case.pairs:
-        if pair.origin != "comment" or pair.note_id is None or pair.comment_id is None:
-            continue
-        one = comments.get(pair.comment_id)
-        version = text_hash(one.body) if one else GONE
-        if pair.comment_hash in (None, version) or (one and _not_to_follow(one.body, one.author)):
-            continue
-        copy = object_of_note(pair.note_id)
-        yield RewriteNote(
-            key=rewrite_key(copy),
-            incident=case.incident.id,
-            object=copy,
-            aspect=ASPECT,
-            author=one.author.name if one and one.author else "",
-            text=one.body if one else "",
-            at=one.created_at if one else None,
-            note=pair.note_id,
-            comment=pair.comment_id,
-            version=version,
-            reason=_reason("comment", version),
+            reason=f"the {origin} was {'edited' if original else 'deleted'}",
         )
 
 
 def _not_to_follow(text: str, author: object) -> bool:
     return mark_in(text) is not None or was_forgotten(text, author)
-
-
-def _reason(original: str, version: str) -> str:
-    return f"the {original} was {'deleted' if version == GONE else 'edited'}"

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from syncd.domain.mapping.mapping import STATUS_WORDS, Mapping
+from syncd.domain.mapping.jira_section import STATUS_WORDS
+from syncd.domain.mapping.mapping import Mapping
 from syncd.domain.mapping.value_types import Mode
 from syncd.preflight.checks.finding import JIRA_ADMIN, Finding, Level
 from syncd.preflight.checks.rights import TITLES, features

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from syncd.domain.base import Reference
 from syncd.domain.field import FieldFacts
-from syncd.domain.mapping.mapping import FieldValue, Mapping
+from syncd.domain.mapping.jira_section import FieldValue
+from syncd.domain.mapping.mapping import Mapping
 from syncd.domain.project import ResolvedProject
 from syncd.policy.two_way.ticket_to_incident import STATE_KEYS, several_states
 from syncd.preflight.checks.finding import JIRA_ADMIN, Finding, ok, unknown, wrong

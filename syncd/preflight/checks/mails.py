@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from syncd.domain.mapping.mapping import Mapping, ServiceSection
+from syncd.domain.mapping.mapping import Mapping
+from syncd.domain.mapping.services import ServiceSection
 from syncd.domain.mapping.value_types import Mode
 from syncd.policy.notify.recipients import OWNER, contacts
 from syncd.preflight.checks.finding import Finding, ok, wrong

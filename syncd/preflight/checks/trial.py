@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 
 from syncd.domain.base import JsonValue
 from syncd.domain.field import FieldFacts
-from syncd.domain.mapping.mapping import STATUS_WORDS, Mapping
+from syncd.domain.mapping.jira_section import STATUS_WORDS
+from syncd.domain.mapping.mapping import Mapping
 from syncd.domain.operation import op_of
 from syncd.domain.project import ResolvedProject
 from syncd.domain.ticket import Issue, Mark, Status, Transition

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from syncd.domain.mapping.mapping import STATUS_WORDS, Mapping
+from syncd.domain.mapping.jira_section import STATUS_WORDS
+from syncd.domain.mapping.mapping import Mapping
 from syncd.domain.project import ResolvedProject
 from syncd.domain.ticket import Status, Transition
 from syncd.preflight.checks.finding import JIRA_ADMIN, Finding, ok, unknown, wrong

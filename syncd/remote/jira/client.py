@@ -8,14 +8,13 @@ from jira import JIRA
 
 from syncd.domain.project import Edition
 from syncd.remote.http.transport import Transport
-from syncd.remote.jira.bulk import JiraBulk
 from syncd.remote.jira.read import JiraReading
 from syncd.remote.jira.session import SERVICE
 from syncd.remote.jira.write import JiraWriting
 from syncd.remote.ports import Jira
 
 
-class JiraClient(JiraReading, JiraWriting, JiraBulk):
+class JiraClient(JiraReading, JiraWriting):
     """One thread's Jira client, see `syncd.remote.ports.Jira`."""
 
 

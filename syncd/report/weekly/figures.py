@@ -43,6 +43,8 @@ DUTY_WORDS = {
     "owned": "Action item has an owner",
     "done": "Action item done",
 }
+ITEM_COLUMNS = ("key", "summary", "number", "owner", "status", "due_day", "overdue_days")
+"""What is said of a follow-up that is named."""
 EVENTS = ("left", "duplicate.found", "rules.changed", "duty.corrected", "waiver.given", "conflict")
 """Events that a report tells of."""
 
@@ -158,9 +160,8 @@ def figures(
     """Given the rows of a week, return what the report says; `before` are earlier weeks, the latest first."""
     met, of = met_of(rows)
     incidents = [row for row in rows if row["table"] == "incident"]
-    restricted = sum(row["table"] == "restricted incident" for row in rows)
     late = [row for row in rows if row["table"] == "duty" and row["verdict"] in (LATE, MISSED)]
-    severities = [name for mapping in mappings for name in mapping.severities]
+    parked = [row for row in rows if row["table"] == "parked"]
     return {
         "week": facts.week.name,
         "monday": facts.week.monday.isoformat(),
@@ -169,15 +170,7 @@ def figures(
         "made_at": facts.now.isoformat(),
         "met": met,
         "of": of,
-        "incidents": {
-            "count": len(incidents) + restricted,
-            "restricted": restricted,
-            "by_severity": tally(incidents, "severity", severities),
-            "by_service": tally(incidents, "service"),
-            "by_team": tally(incidents, "team"),
-            "assumed": sum(bool(row["assumed"]) for row in incidents),
-            "without_ticket": _without_ticket(incidents),
-        },
+        "incidents": _incidents(rows, incidents, mappings),
         "acknowledge": by_target(
             incidents, "minutes_to_acknowledge", _targets(mappings, "acknowledge_minutes")
         ),
@@ -197,13 +190,10 @@ def figures(
         "corrections": _listed(rows, "duty.corrected"),
         "parked": [
             {"id": row["key"], "kind": row["duty"], "incident": row["incident"], "words": row["reason"]}
-            for row in rows
-            if row["table"] == "parked"
+            for row in parked
         ],
         "unmailed": [
-            {"owner": row["owner"], "words": row["reason"]}
-            for row in rows
-            if row["table"] == "parked" and row["duty"] == Kind.SEND_MAIL
+            {"owner": row["owner"], "words": row["reason"]} for row in parked if row["duty"] == Kind.SEND_MAIL
         ],
         "lasting": [
             {"number": row.get("number"), "severity": row.get("severity"), "words": row.get("reason")}
@@ -241,8 +231,19 @@ def _targets(mappings: Sequence[Mapping], key: str) -> Callable[[str, str], floa
     return lambda team, severity: known.get((team, severity))
 
 
-def _without_ticket(incidents: Iterable[Row]) -> dict[str, int]:
-    return tally((row for row in incidents if row["ticket"] is None), "why_no_ticket")
+def _incidents(rows: Sequence[Row], incidents: Sequence[Row], mappings: Sequence[Mapping]) -> dict[str, Any]:
+    """The week's incidents by severity, service and team; restricted ones are counted and nothing else."""
+    restricted = sum(row["table"] == "restricted incident" for row in rows)
+    severities = [name for mapping in mappings for name in mapping.severities]
+    return {
+        "count": len(incidents) + restricted,
+        "restricted": restricted,
+        "by_severity": tally(incidents, "severity", severities),
+        "by_service": tally(incidents, "service"),
+        "by_team": tally(incidents, "team"),
+        "assumed": sum(bool(row["assumed"]) for row in incidents),
+        "without_ticket": tally((row for row in incidents if row["ticket"] is None), "why_no_ticket"),
+    }
 
 
 def _duties(rows: Sequence[Row]) -> list[dict[str, Any]]:
@@ -295,18 +296,7 @@ def _follow_ups(rows: Sequence[Row]) -> dict[str, Any]:
         "overdue_by_owner": tally((row for row in overdue if "key" in row), "owner"),
         "done": sum(row["verdict"] == "done" for row in items),
         "postponed": sum(row["postponed"] > 0 for row in still),
-        "oldest": [
-            {
-                "key": row["key"],
-                "summary": row["summary"],
-                "number": row["number"],
-                "owner": row["owner"],
-                "status": row["status"],
-                "due_day": row["due_day"],
-                "overdue_days": row["overdue_days"],
-            }
-            for row in oldest
-        ],
+        "oldest": [{name: row[name] for name in ITEM_COLUMNS} for row in oldest],
     }
 
 

@@ -12,7 +12,8 @@ from datetime import UTC, datetime, time
 from syncd.domain.base import Reference
 from syncd.domain.history import SeverityPeriod
 from syncd.domain.incident import Incident
-from syncd.domain.mapping.mapping import Mapping, ServiceSection
+from syncd.domain.mapping.mapping import Mapping
+from syncd.domain.mapping.services import ServiceSection
 from syncd.domain.project import ResolvedProject
 from syncd.ledger.database.connection import Transactions
 from syncd.ledger.records import IncidentRecord

@@ -14,7 +14,6 @@ from typing import Any
 from syncd.domain.mapping.mapping import Mapping
 from syncd.domain.mapping.value_types import Mode
 from syncd.ledger.database.connection import OneView, Transactions, one_view
-from syncd.ledger.store import weekly_reports
 from syncd.ledger.store.weekly_reports import ReportRun, report_run
 from syncd.ledger.views import report_facts
 from syncd.ledger.views.show import history
@@ -181,11 +180,6 @@ def _place(incident: object, kind: str, key: object, clock: object) -> tuple[str
 
 def _numbers(said: dict[tuple[str, str, str, str], str]) -> tuple[int, int]:
     return met_of([{"table": "duty", "verdict": one} for one in said.values()])
-
-
-def freeze(ledger: Transactions, report: Weekly, now: datetime) -> ReportRun:
-    """Keep a report as it is sent; one that was met before stays as it was."""
-    return weekly_reports.keep(ledger, run_of(report, now))
 
 
 def run_of(report: Weekly, now: datetime) -> ReportRun:

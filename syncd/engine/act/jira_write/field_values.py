@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from syncd.domain.base import JsonValue
 from syncd.domain.field import FieldFacts
 from syncd.domain.incident import Incident
-from syncd.domain.mapping.mapping import FieldValue
+from syncd.domain.mapping.jira_section import FieldValue
 from syncd.engine.context import EngineContext
 from syncd.engine.errors import CannotRender
 from syncd.policy.case import Rulebook

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from syncd.domain.mapping.mapping import STATUS_WORDS
+from syncd.domain.mapping.jira_section import STATUS_WORDS
 from syncd.domain.project import ResolvedProject
 from syncd.domain.ticket import Status
 from syncd.engine.act.jira_write.workflow_graph import Graph

@@ -20,10 +20,11 @@ from syncd.engine.act.kinds.post_text import copy_of_comment, copy_of_note
 from syncd.engine.context import EngineContext
 from syncd.engine.errors import DecideAgain
 from syncd.ledger.records import OperationRecord
-from syncd.ledger.store import leaving
-from syncd.ledger.store.confirmation import Change, Confirmation, PairRecord, Rewritten
+from syncd.ledger.store.change_queue import notice_changes
+from syncd.ledger.store.confirmation import Change, Confirmation, Rewritten
+from syncd.ledger.store.confirming import store_copy
 from syncd.ledger.store.leaving import Basis
-from syncd.ledger.store.mirror_links import store_copy
+from syncd.policy.case import MirrorPair
 from syncd.policy.marks import mark_line, text_hash
 from syncd.policy.two_way.update_copies import GONE
 from syncd.remote.errors import Cause, NotDone
@@ -131,8 +132,14 @@ def _whole(context: EngineContext, rewrite: Rewrite, basis: Basis, made_by: str,
 def _read_again(context: EngineContext, operation: OperationRecord, *, notes: bool) -> NoReturn:
     """Have an original read again that seemed deleted and is there; raise `DecideAgain`."""
     read_seq, why = context.ledger.logical_clock.next(), "a text that seemed deleted is there"
-    leaving.have_read(
-        context.ledger, operation, context.clock.now(), read_seq, why, notes=notes, ticket=not notes
+    notice_changes(
+        context.ledger,
+        [operation.incident_id],
+        context.clock.now(),
+        read_seq,
+        why,
+        notes=notes,
+        ticket=not notes,
     )
     raise DecideAgain
 
@@ -143,7 +150,7 @@ def _ours_to_write(
     """Raises `DecideAgain` where the copy is a person's by now, gone, or says already what it should."""
     version = operation.typed(Rewrite).version
 
-    def judge(pair: PairRecord) -> Rewritten | None:
+    def judge(pair: MirrorPair) -> Rewritten | None:
         if standing is None:
             return Rewritten(version, left=MISSING)
         if standing.rstrip() == wanted or (version == GONE and standing.startswith(DELETED)):

@@ -19,9 +19,9 @@ from syncd.engine.notify.weekly_mail import report_body
 from syncd.engine.runtime.mailer import Mailer
 from syncd.ledger.records import OperationRecord
 from syncd.ledger.store import leaving
-from syncd.ledger.store.audit import chain_head
 from syncd.ledger.store.confirmation import Confirmation
 from syncd.ledger.store.leaving import Basis
+from syncd.ledger.views.audit_trail import head as chain_head
 from syncd.report.mail.letters import rendered as body_of
 from syncd.report.mail.message import Body, Envelope, is_reserved, message, message_id
 

@@ -83,6 +83,9 @@ def _incidents() -> None:
         sa.Column("non_items", sa.JSON, nullable=False),
         sa.Column("postmortem_searched_for", sa.DateTime),
     )
+
+
+def _tickets() -> None:
     op.create_table(
         "ticket",
         sa.Column("incident_id", sa.String, sa.ForeignKey("incident.id"), primary_key=True),
@@ -291,6 +294,7 @@ def upgrade() -> None:
     """Make the first shape."""
     _queues()
     _incidents()
+    _tickets()
     _postmortems_and_items()
     _duties()
     _outbox()

@@ -1,0 +1,132 @@
+"""The section `jira` of a mapping: where tickets live, how they look there, and whose a field is."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field
+
+from syncd.domain.base import JsonValue, Value
+from syncd.domain.mapping.value_types import Names, SomeNames, Text
+
+STATUS_WORDS = ("triggered", "acknowledged", "resolved", "closed")
+
+
+class Owner(StrEnum):
+    """Whose word counts on a field after the create."""
+
+    PAGERDUTY = "pagerduty"
+    JIRA = "jira"
+    NOBODY = "nobody"
+
+
+class IssueTypes(Value):
+    """Names of the issue types, most wanted first."""
+
+    incident: SomeNames = Field(("Incident", "Bug", "Task"), description="What a ticket is.")
+    postmortem: SomeNames = Field(("Postmortem", "Task"), description="What a postmortem is.")
+    sub_task: SomeNames = Field(("Sub-task", "Subtask"), description="What a sub-task is.")
+
+
+class Statuses(Value):
+    """Which status of the project stands for which state of the incident, most wanted first."""
+
+    triggered: SomeNames = Field(("To Do", "Open"), description="Nobody has acknowledged it yet.")
+    acknowledged: SomeNames = Field(("In Progress",), description="Somebody is on it.")
+    resolved: SomeNames = Field(
+        ("In Review", "Resolved", "In Progress"), description="The incident is over, duties are owed."
+    )
+    closed: SomeNames = Field(("Done", "Closed"), description="Nothing is owed any more.")
+
+    def names(self, word: str) -> tuple[str, ...]:
+        """The wanted names of one of the four words."""
+        names: tuple[str, ...] = getattr(self, word)
+        return names
+
+
+Way = Annotated[Names, Field(max_length=2)]
+"""Statuses to pass through, in order: two at most, so that a move takes three steps at most."""
+
+
+class Path(Value):
+    """Where a workflow is strict: the statuses to pass through on the way to each of the four words."""
+
+    triggered: Way = Field((), description="On the way to `triggered`.")
+    acknowledged: Way = Field((), description="On the way to `acknowledged`.")
+    resolved: Way = Field((), description="On the way to `resolved`.")
+    closed: Way = Field((), description="On the way to `closed`.")
+
+    def names(self, word: str) -> tuple[str, ...]:
+        """The names on the way to one of the four words."""
+        names: tuple[str, ...] = getattr(self, word)
+        return names
+
+
+class FieldValue(Value):
+    """What a further field of the ticket is given: a constant or a template.
+
+    Exactly one of `value`, `template` and `severity` is set. `severity: true` writes the severity's
+    name and keeps it true afterwards. `required: false` lets a screen refuse the field.
+    """
+
+    value: JsonValue = Field(None, description="A constant, as Jira's REST API takes it.")
+    template: str | None = Field(
+        None, description="A template of one line, with the variables of `templates/README.md`."
+    )
+    severity: bool = Field(False, description="`true`: the severity's name, kept true afterwards.")
+    required: bool = Field(
+        False, description="`true`: a ticket without this field is not made; else a refused field is dropped."
+    )
+
+
+class FieldOwners(Value):
+    """To whom a field belongs once the ticket is made.
+
+    `pagerduty`: a change of the incident is carried over. `jira`: written at the create, then
+    people's. `nobody`: carried over while nobody else touched it; when both sides changed, it is
+    said once and left. An assignee whom a person chose always stays.
+    """
+
+    summary: Owner = Field(Owner.PAGERDUTY, description="The title.")
+    priority: Owner = Field(Owner.PAGERDUTY, description="Jira's priority.")
+    severity: Owner = Field(Owner.PAGERDUTY, description="Fields that hold the severity's name.")
+    component: Owner = Field(Owner.PAGERDUTY, description="The service's component.")
+    assignee: Owner = Field(
+        Owner.PAGERDUTY, description="The responder; one whom a person chose in Jira always stays."
+    )
+
+
+class JiraSection(Value):
+    """Where tickets live and how they look there."""
+
+    project: str = Field(pattern=r"^[A-Z][A-Z0-9_]+$", description="Key of the Jira project.")
+    issue_types: IssueTypes = Field(IssueTypes(), description="Names of issue types, most wanted first.")
+    statuses: Statuses = Field(
+        Statuses(), description="Which status stands for which state of the incident, most wanted first."
+    )
+    link_types: Names = Field(
+        ("Duplicate", "Relates"),
+        description="Link types for the ticket of a merged incident, most wanted first.",
+    )
+    path: Path = Field(
+        Path(),
+        description="Statuses to pass through in this order, at most two, where Jira offers no direct way and"
+        " none was learned; without it, only the statuses of `statuses` are passed through.",
+    )
+    resolution: Names = Field(
+        ("Done", "Fixed"),
+        description="The resolution that a close sets where the transition's screen has one.",
+    )
+    fields: dict[Text, FieldValue] = Field(
+        default_factory=dict,
+        description="Further fields of the ticket, by name or id, written at the create and where a"
+        " transition's screen demands them: exactly one of `value`, `template` and `severity` each.",
+    )
+    owners: FieldOwners = Field(
+        FieldOwners(),
+        description="Whose word counts on a field after the create: `pagerduty` (a change of the incident"
+        " is carried over), `jira` (people's from then on) or `nobody` (carried over until both sides"
+        " changed; then said once and left for good).",
+    )
+    labels: tuple[Text, ...] = Field((), description="Further labels of every ticket.")

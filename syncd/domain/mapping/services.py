@@ -1,0 +1,118 @@
+"""The sections of a mapping about its services and severities, and what to do on their incidents."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from syncd.domain.base import Value
+from syncd.domain.mapping.value_types import Names, Text
+
+
+class PlaybookSection(Value):
+    """What to do on a service's incidents: the lines become a checklist on the ticket.
+
+    A section with `title` is chosen where it matches. Where none matches, the ones without stand: they
+    are the service's own, for every incident.
+    """
+
+    name: Text = Field(description="Heading of the checklist.")
+    title: str | None = Field(
+        None,
+        description="A regular expression, searched in the incident's title without regard to case; the"
+        " sections that match are shown, and where none matches, the ones without `title`.",
+    )
+    detect: tuple[Text, ...] = Field((), description="How to tell that this is the case.")
+    actions: tuple[Text, ...] = Field((), description="What to do, step by step.")
+    recovered_when: tuple[Text, ...] = Field((), description="What must hold before it is over.")
+    root_causes: tuple[Text, ...] = Field(
+        (), description="What may have brought it about: the questions on the root cause in the postmortem."
+    )
+
+
+class ServiceSection(Value):
+    """One PagerDuty service: by id where given, else by the name that is the section's key."""
+
+    id: Text | None = Field(
+        None, description="The service's id in PagerDuty; without one the section's name is the service's."
+    )
+    component: Text | None = Field(
+        None, description="Component of the ticket; a project that lacks it gets a label instead."
+    )
+    owner: str | None = Field(None, description="E-mail address of the service's owner.")
+    links: dict[Text, str] = Field(
+        default_factory=dict, description="Named links that responders need, as `name: URL`."
+    )
+    playbook: tuple[PlaybookSection, ...] = Field(
+        (), description="What to do, as a checklist on the ticket; a list of sections."
+    )
+    severity: str | None = Field(
+        None, description="Severity of the service's incidents where nobody said one; marked as assumed."
+    )
+    postmortem: bool = Field(
+        False, description="`true`: every incident of the service owes a postmortem, whatever its severity."
+    )
+    commander: Text | None = Field(
+        None,
+        description="PagerDuty schedule, by name or id, of the incident commanders: who is on it at the"
+        " resolve owns the postmortem.",
+    )
+    notify: Names = Field(
+        (),
+        description="E-mail addresses that hear beside a severity's `notify`, where the severity has one.",
+    )
+
+
+class SeveritySection(Value):
+    """One severity, worst first in the file: how PagerDuty says it and what it is worth in Jira.
+
+    `pagerduty` are names of PagerDuty priorities, `urgency` is taken where there is no priority and
+    then marked *assumed*. `priority` are names of Jira priorities, most wanted first.
+    """
+
+    definition: str = Field("", description="What it means, for the ticket.")
+    pagerduty: Names = Field((), description="PagerDuty priorities that say it.")
+    words: Names = Field(
+        (),
+        description="Further words for it, in square brackets before a title (`[S1]`) or in the custom"
+        " field; its own name always counts. Case makes no difference.",
+    )
+    urgency: Literal["high", "low"] | None = Field(
+        None, description="The urgency that says it where nothing else does; marked as assumed."
+    )
+    priority: Names = Field((), description="Jira's priority, most wanted first.")
+    postmortem: bool = Field(False, description="Whether it owes a postmortem.")
+    restricted: bool = Field(
+        False, description="`true`: its incidents are restricted; see `restricted` for what that means."
+    )
+    notify: Names = Field(
+        (),
+        description="E-mail addresses that are told at once when an incident first reaches the severity;"
+        " `owner` is the owner of its service.",
+    )
+    overdue: Names = Field(
+        (),
+        description="E-mail addresses that are told once when a duty is overdue, `owner` for the service's"
+        " owner; none: the service's owner and `people.process_owner`.",
+    )
+    follow_up_days: int = Field(
+        60,
+        ge=1,
+        le=365,
+        description="Working days after the resolve within which every action item is done at the latest.",
+    )
+    acknowledge_minutes: float | None = Field(
+        None, gt=0, description="Target for the time to acknowledge, in minutes."
+    )
+    resolve_minutes: float | None = Field(
+        None, gt=0, description="Target for the time to resolve, in minutes."
+    )
+
+
+def default_severities() -> dict[str, SeveritySection]:
+    """The severities of a mapping that names none: high and low by urgency, nothing owed."""
+    return {
+        "SEV2": SeveritySection(pagerduty=("P1", "P2", "P3"), urgency="high", priority=("High",)),
+        "SEV3": SeveritySection(pagerduty=("P4", "P5"), urgency="low", priority=("Low",)),
+    }
