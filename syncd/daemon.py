@@ -1,4 +1,4 @@
-"""The wiring: a checked configuration becomes a desk, and the desk a daemon with its ticker.
+"""The wiring: a checked configuration becomes a context, and the context a daemon with its ticker.
 
 The scheduler is only a ticker (memory store, UTC): what is due stands in the ledger. SIGTERM: nothing new
 starts, what is under way gets eight seconds, and what has no answer by then is settled at the next start.

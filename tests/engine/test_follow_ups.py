@@ -14,7 +14,7 @@ from sqlmodel import col, select
 from syncd.engine.notify.duty_line import line_of, section_of
 from syncd.ledger.store.postmortems import duties_of
 from syncd.ledger.store.tables import ActionItemRow, AuditEventRow, IncidentRow, PostmortemRow
-from syncd.ledger.views.postmortems import paperwork_of
+from syncd.ledger.views.postmortems import owing_incident_of
 from syncd.sandbox.jira.model import Issue
 
 HOUR = 3600.0
@@ -223,10 +223,10 @@ def test_the_mail_asks_to_take_what_was_assigned_by_rule(tmp_path: Path) -> None
 def _what_ends_it(made: Rig, incident: str) -> str:
     """What a mail says of the duty to own the item."""
     owed, rules = duty(made, incident, "owned"), team()
-    paperwork = paperwork_of(made.ledger, incident, made.clock.now())
-    assert paperwork is not None
-    section = section_of(rules, paperwork.case.incident)
-    line = line_of(paperwork, rules, section, owed, "it is yours", owner=True)
+    owing_incident = owing_incident_of(made.ledger, incident, made.clock.now())
+    assert owing_incident is not None
+    section = section_of(rules, owing_incident.case.incident)
+    line = line_of(owing_incident, rules, section, owed, "it is yours", owner=True)
     return line.act if line else ""
 
 

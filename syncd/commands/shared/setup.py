@@ -1,4 +1,4 @@
-"""What commands share: the configuration loaded and checked, the log, the desk, the ledger for reading."""
+"""What commands share: the configuration loaded and checked, the log, the context, the ledger for reading."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ from syncd.engine.notify.duty_line import line_of, postponed_line, section_of
 from syncd.engine.notify.operator import operator_letter
 from syncd.ledger.records import OperationRecord
 from syncd.ledger.store.change_queue import team_of_incident
-from syncd.ledger.views.postmortems import MailSubject, Paperwork, paperwork_of, subject_of
+from syncd.ledger.views.postmortems import MailSubject, OwingIncident, owing_incident_of, subject_of
 from syncd.policy.severity import decide_severity
 from syncd.report.mail import letters
 from syncd.report.mail.letters import About, Letter
@@ -65,12 +65,12 @@ def letter_of(context: EngineContext, operation: OperationRecord) -> Letter:
         if subject is None:
             raise DecideAgain
         return _of_incident(context, content, mail.why, subject, mapping)
-    paperwork = paperwork_of(context.ledger, operation.incident_id, context.clock.now())
-    if paperwork is None:
+    owing_incident = owing_incident_of(context.ledger, operation.incident_id, context.clock.now())
+    if owing_incident is None:
         raise DecideAgain
     if isinstance(content, WeeklyReportMail):
         raise DecideAgain  # `weekly_mail` writes it
-    return _of_duty(content, mail.why, paperwork, mapping)
+    return _of_duty(content, mail.why, owing_incident, mapping)
 
 
 def _digest(context: EngineContext, recipient: str, day: datetime, mapping: Mapping) -> Letter:
@@ -112,18 +112,21 @@ def _of_incident(
 
 
 def _of_duty(
-    content: ReminderMail | BreachMail | PostponedMail, why: str, paperwork: Paperwork, mapping: Mapping
+    content: ReminderMail | BreachMail | PostponedMail,
+    why: str,
+    owing_incident: OwingIncident,
+    mapping: Mapping,
 ) -> Letter:
-    case = paperwork.case
+    case = owing_incident.case
     section = section_of(mapping, case.incident)
     if isinstance(content, PostponedMail):
-        line = postponed_line(paperwork, mapping, section, content.issue, why)
+        line = postponed_line(owing_incident, mapping, section, content.issue, why)
         title = "Postponed for the third time"
     else:
         duty = case.duty(content.duty, content.subject)
         if duty is None or str(duty.clock) != content.clock:
             raise DecideAgain
-        line = line_of(paperwork, mapping, section, duty, why, owner=isinstance(content, ReminderMail))
+        line = line_of(owing_incident, mapping, section, duty, why, owner=isinstance(content, ReminderMail))
         title = "Due soon" if isinstance(content, ReminderMail) else "Overdue"
     if line is None:
         raise DecideAgain

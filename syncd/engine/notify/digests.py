@@ -14,7 +14,7 @@ from syncd.domain.duty import Duty, DutyState
 from syncd.domain.mapping.mapping import Mapping
 from syncd.engine.context import EngineContext
 from syncd.engine.notify.duty_line import line_of, section_of
-from syncd.ledger.views.postmortems import Paperwork, owing
+from syncd.ledger.views.postmortems import OwingIncident, owing
 from syncd.policy.notify.recipients import Recipient, owner_of, told_of
 from syncd.policy.rules_in_force import held_mapping
 from syncd.policy.ticket.silence import was_over_before
@@ -42,7 +42,7 @@ def latest_moment(mapping: Mapping, now: datetime) -> datetime | None:
 def recipients(context: EngineContext, mapping: Mapping, at: datetime) -> list[str]:
     """Who gets a digest at this moment: the owners for whom one of its lines is due."""
     found: dict[str, str] = {}
-    for _paperwork, duty, owner in _owed(context, mapping):
+    for _owing_incident, duty, owner in _owed(context, mapping):
         if is_due(duty, mapping, at):
             found.setdefault(owner.address.casefold(), owner.address)
     return sorted(found.values())
@@ -51,11 +51,11 @@ def recipients(context: EngineContext, mapping: Mapping, at: datetime) -> list[s
 def lines_for(context: EngineContext, mapping: Mapping, address: str, at: datetime) -> tuple[Line, ...]:
     """Everything that an owner's digest names, what is overdue longest first."""
     found: list[tuple[datetime, Line]] = []
-    for paperwork, duty, owner in _owed(context, mapping):
+    for owing_incident, duty, owner in _owed(context, mapping):
         if owner.address.casefold() != address.casefold() or not _named(duty, mapping, at):
             continue
-        section = section_of(mapping, paperwork.case.incident)
-        line = line_of(paperwork, mapping, section, duty, owner.why, owner=True)
+        section = section_of(mapping, owing_incident.case.incident)
+        line = line_of(owing_incident, mapping, section, duty, owner.why, owner=True)
         if line is not None:
             found.append((duty.due_at, line))
     return tuple(line for _due, line in sorted(found, key=lambda one: one[0]))
@@ -102,14 +102,14 @@ def _digests_since(since: datetime, mapping: Mapping, at: datetime) -> int:
     return count
 
 
-def _owed(context: EngineContext, mapping: Mapping) -> Iterator[tuple[Paperwork, Duty, Recipient]]:
+def _owed(context: EngineContext, mapping: Mapping) -> Iterator[tuple[OwingIncident, Duty, Recipient]]:
     """What the team's people are told of, each with whose it is."""
-    for paperwork in owing(context.ledger, mapping.team, _OWED, context.clock.now()):
-        case = paperwork.case
+    for owing_incident in owing(context.ledger, mapping.team, _OWED, context.clock.now()):
+        case = owing_incident.case
         if was_over_before(case.incident, mapping.enforce_from):
             continue
         section = section_of(mapping, case.incident)
         for duty in case.latest_duties():
             owner = owner_of(case, duty, mapping, section)
             if duty.state in _OWED and owner is not None and told_of(duty, held_mapping(case, mapping)):
-                yield paperwork, duty, owner
+                yield owing_incident, duty, owner

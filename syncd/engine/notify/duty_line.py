@@ -11,7 +11,7 @@ from syncd.domain.duty import Duty, DutyKind, DutyState
 from syncd.domain.incident import Incident
 from syncd.domain.mapping.mapping import Mapping
 from syncd.domain.mapping.services import ServiceSection
-from syncd.ledger.views.postmortems import Paperwork
+from syncd.ledger.views.postmortems import OwingIncident
 from syncd.policy.case import Case, ItemState
 from syncd.policy.follow_ups.judge import BY_RULE
 from syncd.policy.notify.recipients import contacts
@@ -30,7 +30,7 @@ def section_of(mapping: Mapping, incident: Incident) -> ServiceSection:
 
 
 def line_of(
-    paperwork: Paperwork,
+    owing_incident: OwingIncident,
     mapping: Mapping,
     section: ServiceSection,
     duty: Duty,
@@ -42,7 +42,7 @@ def line_of(
     if duty.state not in (DutyState.PENDING, DutyState.DUE_SOON, DutyState.BREACHED):
         return None
     late = duty.state is DutyState.BREACHED
-    case, key = paperwork.case, _place(paperwork, duty)
+    case, key = owing_incident.case, _place(owing_incident, duty)
     return Line(
         state="overdue" if late else "due soon",
         what=_what(case, duty, key),
@@ -51,17 +51,17 @@ def line_of(
         due=format_time(duty.due_at, mapping.zone),
         why=why[:1].upper() + why[1:],
         act=_act(case, duty, mapping, key),
-        url=paperwork.subject.browse(key),
+        url=owing_incident.subject.browse(key),
         others=_others(case, mapping, duty, key),
         next=_next(case, mapping, section, late=late, owner=owner),
     )
 
 
 def postponed_line(
-    paperwork: Paperwork, mapping: Mapping, section: ServiceSection, issue_id: str, why: str
+    owing_incident: OwingIncident, mapping: Mapping, section: ServiceSection, issue_id: str, why: str
 ) -> Line | None:
     """An action item that was put off for the third time, as a line for a contact."""
-    case = paperwork.case
+    case = owing_incident.case
     item = _item(case, issue_id)
     if item is None:
         return None
@@ -75,19 +75,19 @@ def postponed_line(
         due=format_time(due, mapping.zone) if due else "no date",
         why=why[:1].upper() + why[1:],
         act=f"Agree with {owner} on {item.key} when it will be done",
-        url=paperwork.subject.browse(item.key),
+        url=owing_incident.subject.browse(item.key),
         others=(_WONT_DO.format(key=item.key),),
         next="nobody else by mail; each postponement stands in the weekly report",
     )
 
 
-def _place(paperwork: Paperwork, duty: Duty) -> str:
+def _place(owing_incident: OwingIncident, duty: Duty) -> str:
     """The key of the issue on which the duty is done; of the ticket where there is no postmortem yet."""
-    case = paperwork.case
+    case = owing_incident.case
     if duty.kind not in _POSTMORTEM:
         item = _item(case, duty.subject)
         return item.key if item else ""
-    return case.postmortem.key if case.postmortem is not None else paperwork.subject.ticket
+    return case.postmortem.key if case.postmortem is not None else owing_incident.subject.ticket
 
 
 def _item(case: Case, issue_id: str) -> ItemState | None:

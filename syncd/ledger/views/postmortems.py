@@ -159,7 +159,7 @@ class MailSubject:
 
 
 @dataclass(frozen=True, slots=True)
-class Paperwork:
+class OwingIncident:
     """An incident that a mail speaks of, with all that is owed after it."""
 
     subject: MailSubject
@@ -179,19 +179,19 @@ def subject_of(ledger: Transactions, incident_id: str) -> MailSubject | None:
         return _subject(session, incident) if incident is not None else None
 
 
-def paperwork_of(ledger: Transactions, incident_id: str, now: datetime) -> Paperwork | None:
+def owing_incident_of(ledger: Transactions, incident_id: str, now: datetime) -> OwingIncident | None:
     """Return an incident and what is owed after it, None where it is not on record."""
     with ledger.read() as session:
         incident = get(session, IncidentRecord, incident_id)
-        return _paperwork(session, incident, now) if incident is not None else None
+        return _owing_incident(session, incident, now) if incident is not None else None
 
 
-def owing(ledger: Transactions, team: str, states: Sequence[DutyState], now: datetime) -> list[Paperwork]:
+def owing(ledger: Transactions, team: str, states: Sequence[DutyState], now: datetime) -> list[OwingIncident]:
     """Return a team's incidents with a duty in one of these states, by number."""
     asked = {"team": team, "states": [str(state) for state in states]}
     with ledger.read() as session:
         incidents = load(session, IncidentRecord, _OWING, asked)
-        return [_paperwork(session, incident, now) for incident in incidents]
+        return [_owing_incident(session, incident, now) for incident in incidents]
 
 
 _OWING = (
@@ -220,7 +220,7 @@ def _jira(session: Session) -> str:
     return (get_meta(session, "owner.jira") or "").rstrip("/")
 
 
-def _paperwork(session: Session, incident: IncidentRecord, now: datetime) -> Paperwork:
+def _owing_incident(session: Session, incident: IncidentRecord, now: datetime) -> OwingIncident:
     postmortem = session.get(PostmortemRow, incident.id)
     read = Incident.model_validate(incident.snapshot)
     case = Case(
@@ -233,7 +233,7 @@ def _paperwork(session: Session, incident: IncidentRecord, now: datetime) -> Pap
         earlier=earlier(session, read, incident.team or ""),
     )
     case = case.model_copy(update={"addresses": _addresses(session, case)})
-    return Paperwork(_subject(session, incident), case)
+    return OwingIncident(_subject(session, incident), case)
 
 
 def _addresses(session: Session, case: Case) -> dict[str, str]:

@@ -28,7 +28,7 @@ def postmortem_of(scene: Scene, name: str) -> Issue:
     raise NoTicket(name)
 
 
-def paper(act: str, name: str, *rest: object, **more: object) -> Callable[[Scene], object]:
+def on_postmortem(act: str, name: str, *rest: object, **more: object) -> Callable[[Scene], object]:
     """Return an act on the postmortem of an incident of the story, by the act's name."""
     return lambda scene: getattr(scene.world.jira, act)(postmortem_of(scene, name).key, *rest, **more)
 
@@ -84,20 +84,30 @@ WEEK = (
         sub_task("alipay", "Rehearse the switch every quarter", AMARA, FARID),
     ),
     Step(4 * HOUR, "Amara closes the web ticket too early", jira("transition", "web", "Done", AMARA)),
-    Step(25 * HOUR, "Diego sets a review's date", paper("edit", "dispatch", DIEGO, duedate="2026-11-20")),
-    Step(25.2 * HOUR, "And another's", paper("edit", "eta", DIEGO, duedate="2026-11-20")),
-    Step(25.4 * HOUR, "And a third's", paper("edit", "dlq", DIEGO, duedate="2026-11-23")),
-    Step(25.6 * HOUR, "Noor sets hers", paper("edit", "pii", NOOR, duedate="2026-11-19")),
-    Step(26 * HOUR, "Priya sets the review's date", paper("edit", "alipay", PRIYA, duedate="2026-11-19")),
-    Step(26.5 * HOUR, "Amara sets hers", paper("edit", "web", AMARA, duedate="2026-11-18")),
+    Step(
+        25 * HOUR,
+        "Diego sets a review's date",
+        on_postmortem("edit", "dispatch", DIEGO, duedate="2026-11-20"),
+    ),
+    Step(25.2 * HOUR, "And another's", on_postmortem("edit", "eta", DIEGO, duedate="2026-11-20")),
+    Step(25.4 * HOUR, "And a third's", on_postmortem("edit", "dlq", DIEGO, duedate="2026-11-23")),
+    Step(25.6 * HOUR, "Noor sets hers", on_postmortem("edit", "pii", NOOR, duedate="2026-11-19")),
+    Step(
+        26 * HOUR,
+        "Priya sets the review's date",
+        on_postmortem("edit", "alipay", PRIYA, duedate="2026-11-19"),
+    ),
+    Step(26.5 * HOUR, "Amara sets hers", on_postmortem("edit", "web", AMARA, duedate="2026-11-18")),
     Step(27 * HOUR, "Priya writes down a follow-up", adds_row("alipay", ROW, PRIYA)),
     Step(
         28 * HOUR,
         "Ines comments on the postmortem",
-        paper("comment", "alipay", "Merchants were told on Monday.", INES),
+        on_postmortem("comment", "alipay", "Merchants were told on Monday.", INES),
     ),
     Step(50 * HOUR, "Farid leaves the company", leaves(FARID)),
-    Step(75 * HOUR, "The postmortem is held and closed", paper("transition", "alipay", "Done", PRIYA)),
+    Step(
+        75 * HOUR, "The postmortem is held and closed", on_postmortem("transition", "alipay", "Done", PRIYA)
+    ),
 )
 """What people do from Monday's noon on."""
 
