@@ -6,14 +6,14 @@ from syncd.domain.operation import Kind
 from syncd.engine.act.kind import OperationKind
 from syncd.engine.act.kinds.change_incident import ChangeIncidentKind
 from syncd.engine.act.kinds.close_duplicate import CloseDuplicateKind, LinkDuplicateKind
-from syncd.engine.act.kinds.comment_on_follow_up_issue import CommentOnDutyIssueKind
+from syncd.engine.act.kinds.comment_on_postmortem_or_item import CommentOnDutyIssueKind
 from syncd.engine.act.kinds.create_action_item import CreateActionItemKind
 from syncd.engine.act.kinds.create_postmortem import CreatePostmortemKind
 from syncd.engine.act.kinds.create_ticket import CreateTicketKind
-from syncd.engine.act.kinds.edit_postmortem import EditDutyIssueKind
+from syncd.engine.act.kinds.edit_postmortem_or_item import EditDutyIssueKind
 from syncd.engine.act.kinds.edit_ticket import EditTicketKind
 from syncd.engine.act.kinds.fill_restricted_stub import FillRestrictedStubKind
-from syncd.engine.act.kinds.link_postmortem import LinkDutyIssueKind
+from syncd.engine.act.kinds.link_postmortem_or_item import LinkDutyIssueKind
 from syncd.engine.act.kinds.link_tickets import LinkTicketsKind
 from syncd.engine.act.kinds.move_ticket import MoveTicketKind
 from syncd.engine.act.kinds.post_text import (

@@ -11,8 +11,8 @@ from syncd.config.templates.text_limits import cut
 from syncd.domain.operation.postmortem import DutyIssueComment
 from syncd.domain.text import escape_wiki
 from syncd.domain.ticket import Mark
-from syncd.engine.act.jira_write.follow_up_issue import duty_issue_for, written
 from syncd.engine.act.jira_write.internal_comments import may_comment, said_public, shown_to_customers
+from syncd.engine.act.jira_write.postmortem_or_item import duty_issue_for, written
 from syncd.engine.act.jira_write.reread import book_of_basis, incident_and_book
 from syncd.engine.act.kind import BaseKind, Outcome, Rendered, is_restricted, mark_of
 from syncd.engine.context import EngineContext

@@ -12,7 +12,7 @@ from typing import Any
 
 from syncd.domain.base import JsonValue
 from syncd.domain.operation.postmortem import DutyIssueEdit
-from syncd.engine.act.jira_write.follow_up_issue import agreed_on, duty_issue_for, written
+from syncd.engine.act.jira_write.postmortem_or_item import agreed_on, duty_issue_for, written
 from syncd.engine.act.jira_write.refusals import (
     forget_refused_assignee,
     note_refusal,

@@ -6,7 +6,7 @@ from functools import partial
 
 from syncd.domain.base import JsonValue
 from syncd.domain.operation.postmortem import DutyIssueLink
-from syncd.engine.act.jira_write.follow_up_issue import agreed_on, duty_issue_for, written
+from syncd.engine.act.jira_write.postmortem_or_item import agreed_on, duty_issue_for, written
 from syncd.engine.act.jira_write.reread import book_of_basis
 from syncd.engine.act.kind import BaseKind, Outcome, Rendered
 from syncd.engine.context import EngineContext
