@@ -38,6 +38,8 @@ POLL = 30.0
 SETTLE = 60.0
 """Seconds; nothing lags in this house."""
 _KEY = re.compile(r"OPS-\d+")
+_TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d")
+"""When somebody wrote, as copies state it: an end before that lets them write later."""
 
 
 class House:
@@ -178,13 +180,18 @@ class House:
         titles = {one["id"]: one["title"] for one in state["pagerduty"]["incidents"]}
         found: dict[str, Any] = {}
         for incident in state["pagerduty"]["incidents"]:
-            notes = sorted(_KEY.sub("KEY", note["content"]) for note in incident["notes"])
+            notes = sorted(_bare(note["content"]) for note in incident["notes"])
             found[incident["title"]] = {"notes": notes, "tickets": []}
         for issue in state["jira"]["issues"]:
             label = next((one for one in issue["fields"]["labels"] if one.startswith("pd-")), None)
             if label is not None:
                 found[titles[label[3:]]]["tickets"].append(_shown(issue))
         return found
+
+
+def _bare(text: str) -> str:
+    """Return a text without the keys and times in it."""
+    return _TIME.sub("TIME", _KEY.sub("KEY", text))
 
 
 def _shown(issue: dict[str, Any]) -> dict[str, Any]:
@@ -197,7 +204,7 @@ def _shown(issue: dict[str, Any]) -> dict[str, Any]:
         "components": sorted(one["name"] for one in fields["components"]),
         "labels": sorted(one for one in fields["labels"]),
         "resolution": (fields["resolution"] or {}).get("name"),
-        "comments": sorted(_KEY.sub("KEY", one["body"]) for one in issue["comments"]),
+        "comments": sorted(_bare(comment["body"]) for comment in issue["comments"]),
         "links": sorted(
             link["type"]["name"] + ("<" if "inwardIssue" in link else ">") for link in fields["issuelinks"]
         ),
