@@ -17,6 +17,8 @@ from waiting import PATIENCE, wait_for
 from syncd import daemon
 from syncd.ledger.database.lock import LedgerLock
 from syncd.sandbox import faults
+from syncd.sandbox.wire import Call
+from syncd.sandbox.world import Delivery
 
 Start = Callable[..., subprocess.Popen[str]]
 GAVE_UP = "some requests had no answer yet"
@@ -226,6 +228,12 @@ def test_killed_in_the_middle_of_a_create_it_leaves_one_ticket(
     house: House, started: Start, after: bool
 ) -> None:
     house.set("SYNCD_SETTLE_SECONDS", "600")
+    gate, answer = threading.Event(), house.world.answer
+
+    def held(name: str, call: Call, _sleep: object) -> Delivery:
+        return answer(name, call, lambda _seconds: gate.wait(PATIENCE))
+
+    house.monkeypatch.setattr(house.world, "answer", held)
     rule = house.world.faults.add(faults.delay(1, after=after), service="jira", method="POST", path="/issue$")
     incident = house.trigger()
     process = started("run", "--once")
@@ -234,7 +242,8 @@ def test_killed_in_the_middle_of_a_create_it_leaves_one_ticket(
     assert process.wait(PATIENCE) == -signal.SIGKILL
     code = house.syncd("run", "--once").code
     assert code == (0 if after else 75)
-    house.set("SYNCD_SETTLE_SECONDS", "1")
+    gate.set()  # where Jira had not made it yet, it does so now, long after the answer had nowhere to go
+    wait_for(lambda: house.tickets(incident))
     wait_for(lambda: house.syncd("run", "--once").code == 0)
     assert len(house.tickets(incident)) == 1
     (link,) = [row for row in house.world.pagerduty.account.incidents[incident].notes if not row.deleted]

@@ -19,7 +19,7 @@ NOTIFIED = {"SEV0": {"pagerduty": "P1", "postmortem": True, "notify": "owner"}}
     ("rules", "said"),
     [
         ({}, []),
-        ({"people": {}}, ["nobody hears of late owing_incident of SEV0 on BluBank Integration"]),
+        ({"people": {}}, ["nobody hears of late paperwork of SEV0 on BluBank Integration"]),
         ({"people": {}, "services": OWNED}, []),
         ({"severities": NOTIFIED}, ["nobody gets the notice of SEV0 on BluBank Integration"]),
         ({"severities": NOTIFIED, "services": OWNED}, []),

@@ -1,4 +1,4 @@
-"""Reminders, breaches and digests: who hears of late owing_incident when, and what is passed over."""
+"""Reminders, breaches and digests: who hears of late paperwork when, and what is passed over."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ class DutyIssueComplaints:
 
 
 def duty_issue_complaints(ledger: Transactions, ending: Ending) -> DutyIssueComplaints:
-    """Given the ledger and an ending, return what was not as promised about its owing_incident."""
+    """Given the ledger and an ending, return what its postmortem and action items lack."""
     found = DutyIssueComplaints()
     known = {row.incident_id: row for row in rows(ledger, PostmortemRow)}
     for incident in ending.world.pagerduty.account.incidents.values():
