@@ -9,11 +9,15 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
+from hypothesis import settings
 from loguru import logger
 from moments import MOMENTS
 from rig import Rig, rig
 
 from syncd.sandbox.cast import START
+
+settings.register_profile("suite", deadline=None)  # how long an example takes is the machine's matter
+settings.load_profile("suite")
 
 
 class MakeRig(Protocol):
