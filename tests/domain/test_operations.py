@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, get_args
 
 import pytest
-from golden.trace import unwrapped
+from golden.ledger import operations
+from golden.lives import play_life
+from golden.seams import LEDGER
+from golden.trace import Trace
 from pydantic import ValidationError
 
 from syncd.domain.mail import MailKind
@@ -43,11 +43,6 @@ from syncd.domain.operation import (
     parse_operation,
 )
 
-TRACES = Path(__file__).parents[1] / "golden" / "traces"
-_HEAD = re.compile(
-    r"o (?P<key>.+) kind=(?P<kind>\S+) class=(?P<op_class>\S+) target=(?P<target>\S+)"
-    r" incident=(?P<incident>.+) object=(?P<object>.+) aspect=(?P<aspect>.+) state="
-)
 AT = "2026-11-16T06:03:00+00:00"
 COPY = {"author": "Ana", "text": "looking into it", "at": AT}
 REWRITTEN = {**COPY, "note": "N1", "comment": "20001", "version": "ab12"}
@@ -223,40 +218,26 @@ def test_a_word_that_a_kind_does_not_know_is_refused() -> None:
         parsed(Kind.LINK_NOTE, "incident:P1", {"text": "hello"})
 
 
-def recorded(trace: str) -> Iterator[dict[str, Any]]:
-    """Every operation of a golden trace: its columns, its needs, its reason and its meaning."""
-    operation: dict[str, Any] = {}
-    for line in unwrapped(trace).splitlines():
-        head = _HEAD.match(line)
-        if head is not None or not line.startswith("    "):
-            if operation:
-                yield operation
-            operation = {**head.groupdict(), "needs": [], "meaning": {}} if head is not None else {}
-        elif operation:
-            word, _, text = line.strip().partition(" ")
-            if word in ("needs", "meaning", "reason"):
-                operation[word] = json.loads(text)
-    if operation:
-        yield operation
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+    """Every operation that a team's incidents leave in a ledger, from trigger to the end of their duties."""
+    folder = tmp_path_factory.mktemp("life")
+    play_life("ramen", Trace(), folder, data_center=False)
+    return operations(folder / LEDGER)
 
 
-@pytest.mark.parametrize(
-    "file", [*sorted(TRACES.glob("life-*.txt")), TRACES / "story.txt"], ids=lambda one: one.stem
-)
-def test_what_the_golden_traces_recorded_comes_back_as_itself(file: Path) -> None:
-    operations = list(recorded(file.read_text()))
-    assert len(operations) > 50
-    for row in operations:
-        aspect = "" if row["aspect"] == "-" else row["aspect"]
+def test_what_a_life_recorded_comes_back_as_itself(recorded: list[dict[str, Any]]) -> None:
+    assert len({row["kind"] for row in recorded}) > 15
+    for row in recorded:
         operation = parse_operation(
             row["kind"],
             row["key"],
             row["incident"],
             row["object"],
-            aspect,
+            row["aspect"],
             row["needs"],
             row["reason"],
             row["meaning"],
         )
         assert operation.meaning == row["meaning"]
-        assert (operation.op_class, operation.target) == (row["op_class"], row["target"])
+        assert (operation.op_class, operation.target) == (row["class"], row["target"])

@@ -1,7 +1,7 @@
 """Records golden traces and compares two recordings.
 
-`python -m golden record DIR` writes every trace in full, `python -m golden accept DIR` writes what is
-committed of a recording, `python -m golden compare OLD NEW --renames FILE` says where two recordings differ.
+`python -m golden record DIR` writes every trace, `python -m golden compare OLD NEW --renames FILE` says
+where two recordings differ.
 Run from the top of the repository with `PYTHONPATH=tests:.`.
 """
 
@@ -14,15 +14,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from golden.compare import compare, read_renames
-from golden.scenarios import DIGESTS, SCENARIOS, SEEDS, TRACES, digest, trace_of, trace_of_seed
-from golden.trace import folded
+from golden.scenarios import SCENARIOS, SEEDS, trace_of, trace_of_seed
 
 SHOWN = 60
 """Lines of a difference that are shown of one trace."""
 
 
-def _played(only: str, seeds: range) -> Iterator[tuple[str, str, int | None]]:
-    """Yield name, trace and seed of each scenario whose name contains `only`, and say how long it took."""
+def _played(only: str, seeds: range) -> Iterator[tuple[str, str]]:
+    """Yield name and trace of each scenario whose name contains `only`, and say how long it took."""
     names: list[tuple[str, int | None]] = [(name, None) for name in SCENARIOS]
     names += [(f"seed-{seed:03d}", seed) for seed in seeds]
     for name, seed in names:
@@ -32,27 +31,14 @@ def _played(only: str, seeds: range) -> Iterator[tuple[str, str, int | None]]:
         text = trace_of(SCENARIOS[name]) if seed is None else trace_of_seed(seed)
         took = time.process_time() - began
         sys.stderr.write(f"{name}: {len(text) // 1024} KiB, {took:.1f} s of processor time\n")
-        yield name, text, seed
+        yield name, text
 
 
 def record(folder: Path, only: str, seeds: range) -> None:
-    """Write every trace in full."""
+    """Write every trace."""
     folder.mkdir(parents=True, exist_ok=True)
-    for name, text, _ in _played(only, seeds):
+    for name, text in _played(only, seeds):
         (folder / f"{name}.txt").write_text(text, encoding="utf-8")
-
-
-def accept(folder: Path) -> None:
-    """Write what is committed of a recording: texts with folded HTML, seeds as digests."""
-    TRACES.mkdir(exist_ok=True)
-    for name in SCENARIOS:
-        text = (folder / f"{name}.txt").read_text(encoding="utf-8")
-        (TRACES / f"{name}.txt").write_text(folded(text), encoding="utf-8")
-    texts = {seed: folder / f"seed-{seed:03d}.txt" for seed in SEEDS}
-    digests = {
-        seed: digest(file.read_text(encoding="utf-8")) for seed, file in texts.items() if file.exists()
-    }
-    DIGESTS.write_text("".join(f"{seed} {value}\n" for seed, value in digests.items()), encoding="utf-8")
 
 
 def report(old: Path, new: Path, table: Path | None, shown: int) -> int:
@@ -71,13 +57,11 @@ def main() -> int:
     """Read the command line and do it."""
     parser = argparse.ArgumentParser(prog="golden", description="Record and compare golden traces.")
     commands = parser.add_subparsers(dest="command", required=True)
-    recorder = commands.add_parser("record", help="Write every trace in full.")
+    recorder = commands.add_parser("record", help="Write every trace.")
     recorder.add_argument("folder", type=Path)
     recorder.add_argument("--only", default="", help="Only scenarios whose names contain this.")
     recorder.add_argument("--from", type=int, default=1, dest="first", help="The first seed.")
     recorder.add_argument("--seeds", type=int, default=len(SEEDS), help="How many seeds.")
-    accepter = commands.add_parser("accept", help="Write what is committed of a recording.")
-    accepter.add_argument("folder", type=Path)
     comparer = commands.add_parser("compare", help="Say where two recordings differ.")
     comparer.add_argument("old", type=Path)
     comparer.add_argument("new", type=Path)
@@ -86,9 +70,6 @@ def main() -> int:
     given = parser.parse_args()
     if given.command == "record":
         record(given.folder, given.only, range(given.first, given.first + given.seeds))
-        return 0
-    if given.command == "accept":
-        accept(given.folder)
         return 0
     return report(given.old, given.new, given.renames, given.lines)
 

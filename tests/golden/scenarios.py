@@ -5,7 +5,6 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable
 from functools import partial
-from hashlib import sha256
 from pathlib import Path
 
 from golden.lives import CASTS, play_life
@@ -13,8 +12,6 @@ from golden.seams import play_seed, shared_memory
 from golden.story import play_story
 from golden.trace import Trace
 
-TRACES = Path(__file__).parent / "traces"
-DIGESTS = TRACES / "seeds.txt"
 SEEDS = range(1, 101)
 
 Play = Callable[[Trace, Path], None]
@@ -30,7 +27,6 @@ def _lives() -> dict[str, Play]:
 
 
 SCENARIOS: dict[str, Play] = {"story": play_story, **_lives()}
-"""What is committed as text."""
 
 
 def trace_of(play: Play) -> str:
@@ -47,14 +43,3 @@ def trace_of_seed(seed: int) -> str:
         trace = Trace()
         play_seed(seed, trace, Path(folder))
         return trace.text()
-
-
-def digest(text: str) -> str:
-    """Return what is committed of a seed's trace."""
-    return sha256(text.encode()).hexdigest()
-
-
-def read_digests() -> dict[int, str]:
-    """Return the committed digests by seed."""
-    rows = (line.split() for line in DIGESTS.read_text(encoding="utf-8").splitlines())
-    return {int(seed): value for seed, value in rows}

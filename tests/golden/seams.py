@@ -51,7 +51,7 @@ SLOW_IN_LEAPS = 20 * 3600.0
 _ENFORCE_FROM = re.compile(r"^enforce_from: .*$", re.MULTILINE)
 _PROCESS_OWNER = re.compile(r"^  process_owner: (.*)$", re.MULTILINE)
 
-__all__ = ["POLL", "START", "Stage", "World", "play_seed", "stage", "week"]
+__all__ = ["LEDGER", "POLL", "START", "Stage", "World", "play_seed", "stage", "week"]
 
 
 def attach(world: World, trace: Trace) -> None:

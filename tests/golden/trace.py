@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from email import message_from_bytes, policy
 from email.message import EmailMessage
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -55,26 +54,6 @@ def _moment(at: datetime) -> str:
     """Return month, day and time, with milliseconds where there are any."""
     fraction = f".{at.microsecond // 1000:03d}" if at.microsecond else ""
     return f"{at:%m-%d %H:%M:%S}{fraction}"
-
-
-def folded(text: str) -> str:
-    """Return a trace with the HTML of mails, which says the same as their text, as digests."""
-    lines: list[str] = []
-    html: list[str] | None = None
-    for line in text.splitlines():
-        inside = not line or (line.startswith(INDENT) and not line.startswith(PART))
-        if html is not None and inside:
-            html.append(line)
-            continue
-        if html is not None:
-            lines.append(_digest(html))
-        html = [] if line == f"{PART}text/html" else None
-        lines.append(line)
-    return "\n".join([*lines, _digest(html)] if html else lines) + "\n"
-
-
-def _digest(lines: list[str]) -> str:
-    return f"{INDENT}sha256 {sha256(chr(10).join(lines).encode()).hexdigest()}"
 
 
 @dataclass
