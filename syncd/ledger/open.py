@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import os
 import secrets
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -49,25 +47,27 @@ _NEW = insert(MetaRow)
 _SET = _NEW.on_conflict_do_update(index_elements=["key"], set_={"value": _NEW.excluded.value})
 
 
-@dataclass
-class Ledger:
+class Ledger(Database):
     """A ledger that this process may write: it holds the lock until `close`.
 
     `instance` names this ledger for ever, `run` this start of the executor, `born` when it was made, or the
     end of its restore: incidents older than that may have tickets that it does not know.
     """
 
-    db: Database
-    lock: LedgerLock
-    instance: str
-    run: int
-    born: datetime
-    logical_clock: LogicalClock
-
-    @property
-    def trouble(self) -> str | None:
-        """What the disk said when it took no write; None while it is healthy."""
-        return self.db.trouble
+    def __init__(self, url: str, lock: LedgerLock, now: datetime) -> None:
+        super().__init__(url)
+        self.lock = lock
+        try:
+            migrate(self.file, now)
+            with self.write() as session:
+                check_triggers(session)
+                self.instance, self.run, self.born = _begin(session, now)
+        except BaseException:
+            super().close()
+            raise
+        self.logical_clock = LogicalClock(self.run)
+        self.run_name = f"{self.instance}/{self.run}"
+        """This start of the executor, as operations carry it."""
 
     def prove_room(self, size: int) -> None:
         """Write so many bytes and drop them; raise `LedgerUnwritable` where the disk has no room for them."""
@@ -78,25 +78,7 @@ class Ledger:
 
     def end_trouble(self) -> None:
         """Note that the disk takes writes again."""
-        self.db.trouble = None
-
-    @property
-    def run_name(self) -> str:
-        """This start of the executor, as operations carry it."""
-        return f"{self.instance}/{self.run}"
-
-    @property
-    def file(self) -> Path:
-        """The file of its database."""
-        return self.db.file
-
-    def write(self) -> AbstractContextManager[Session]:
-        """One writing transaction, for the ledger's own verbs."""
-        return self.db.write()
-
-    def read(self) -> AbstractContextManager[Session]:
-        """One consistent view for reading, for the ledger's own views."""
-        return self.db.read()
+        self.trouble = None
 
     def begin_anew(self, session: Session, now: datetime) -> None:
         """The file is older than what was done in its name: from now on it is as one that was just born.
@@ -109,7 +91,7 @@ class Ledger:
 
     def close(self) -> None:
         """Close the connections and give the lock back."""
-        self.db.close()
+        super().close()
         self.lock.release()
 
     def claim(self, **identity: str) -> None:
@@ -117,14 +99,14 @@ class Ledger:
 
         `identity`: `pagerduty` (the account's subdomain), `jira` (base URL), `edition`.
         """
-        with self.db.write() as session:
+        with self.write() as session:
             for name, value in identity.items():
                 known = get_meta(session, f"owner.{name}")
                 if known is None:
                     set_meta(session, f"owner.{name}", value)
                 elif known != value:
                     raise LedgerNotOurs(
-                        f"{self.db.file} belongs to {name} {known}, not to {value}",
+                        f"{self.file} belongs to {name} {known}, not to {value}",
                         "point SYNCD_LEDGER_URL or SYNCD_STATE_DIR to a ledger of its own",
                     )
 
@@ -139,29 +121,29 @@ def open_for_work(url: str, who: str, now: datetime) -> Ledger:
     lock = LedgerLock(file)
     lock.acquire(who)
     _keep_private(file)
-    db = Database(url)
     try:
-        migrate(file, now)
-        with db.write() as session:
-            check_triggers(session)
-            instance = get_meta(session, "instance")
-            if instance is None:
-                instance = secrets.token_hex(4)
-                set_meta(session, "instance", instance)
-                set_meta(session, "salt", secrets.token_hex(16))
-                set_meta(session, "born", now.isoformat())
-                audit.append(session, now, "ledger.born", data={"instance": instance})
-            run = int(get_meta(session, "run") or 0) + 1
-            set_meta(session, "run", str(run))
-            born = datetime.fromisoformat(get_meta(session, "born") or now.isoformat())
-            restored = get_meta(session, "restored")
-            if restored is not None:
-                born = max(born, datetime.fromisoformat(restored) + APART)
+        return Ledger(url, lock, now)
     except BaseException:
-        db.close()
         lock.release()
         raise
-    return Ledger(db, lock, instance, run, born, LogicalClock(run))
+
+
+def _begin(session: Session, now: datetime) -> tuple[str, int, datetime]:
+    """Count this start; return the ledger's name, the number of the start, and when it was born."""
+    instance = get_meta(session, "instance")
+    if instance is None:
+        instance = secrets.token_hex(4)
+        set_meta(session, "instance", instance)
+        set_meta(session, "salt", secrets.token_hex(16))
+        set_meta(session, "born", now.isoformat())
+        audit.append(session, now, "ledger.born", data={"instance": instance})
+    run = int(get_meta(session, "run") or 0) + 1
+    set_meta(session, "run", str(run))
+    born = datetime.fromisoformat(get_meta(session, "born") or now.isoformat())
+    restored = get_meta(session, "restored")
+    if restored is not None:
+        born = max(born, datetime.fromisoformat(restored) + APART)
+    return instance, run, born
 
 
 def _keep_private(file: Path) -> None:

@@ -97,7 +97,7 @@ def _set_aside(file: Path, now: datetime) -> Path | None:
 def _begin_anew(
     ledger: Ledger, now: datetime, stamp: GivenUp
 ) -> tuple[datetime | None, int, tuple[str, ...]]:
-    with ledger.db.write() as session:
+    with ledger.write() as session:
         last = session.exec(select(AuditEventRow.at).order_by(col(AuditEventRow.seq).desc()).limit(1)).first()
         set_meta(session, "restored", now.isoformat())
         set_cursor_in(session, KEY, at=now.isoformat(), boot_id=stamp.boot_id, boottime=stamp.boottime)

@@ -78,14 +78,14 @@ def text_of(letter: Letter) -> str:
 
 def mails(rig: Rig, *states: str) -> list[OperationRow]:
     """The mails of the outbox in these states, all of them without any."""
-    with rig.ledger.db.read() as session:
+    with rig.ledger.read() as session:
         query = select(OperationRow).where(OperationRow.kind == "send_mail").order_by(col(OperationRow.id))
         return [one for one in session.exec(query).all() if not states or one.state in states]
 
 
 def whys(rig: Rig, number: int) -> list[str]:
     """Why an operation ended, as the audit trail has it."""
-    with rig.ledger.db.read() as session:
+    with rig.ledger.read() as session:
         query = select(AuditEventRow).where(AuditEventRow.operation_id == number)
         texts = [json.loads(one.text) for one in session.exec(query).all()]
     return [str(one["why"]) for one in texts if one.get("why")]
@@ -100,7 +100,7 @@ class Owed:
         self.issue = people.create("Ines Carvalho", "Postmortem")
         if assignee:
             people.assign(self.issue.key, assignee, "Ines Carvalho")
-        with rig.ledger.db.write() as session:
+        with rig.ledger.write() as session:
             session.add(
                 PostmortemRow(
                     incident_id=incident,
@@ -120,7 +120,7 @@ class Owed:
         read(self.rig.context, self.incident, book, frozenset({"postmortem"}))
 
     def _incident(self) -> Incident:
-        with self.rig.ledger.db.read() as session:
+        with self.rig.ledger.read() as session:
             row = session.get(IncidentRow, self.incident)
             assert row is not None
             return Incident.model_validate(row.snapshot)
@@ -133,7 +133,7 @@ class Owed:
         duty = Duty(
             kind=DutyKind(kind), subject=subject, state=DutyState(state), due_at=due, **{**data, **more}
         )
-        with self.rig.ledger.db.write() as session:
+        with self.rig.ledger.write() as session:
             save_duties(session, self.incident, [duty], now)
             notice_changes_in(
                 session, [self.incident], now, self.rig.ledger.logical_clock.next(), "a duty was set"

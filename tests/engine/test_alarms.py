@@ -76,7 +76,7 @@ def test_alarms_are_on_record_and_survive_a_restart(house: Rig) -> None:
     assert said == ["expires", "no_cycle"]
     house.restart()
     assert alarms().run() == []
-    with house.ledger.db.read() as session:
+    with house.ledger.read() as session:
         rows = session.exec(select(AuditEventRow).where(AuditEventRow.kind == "alarm")).all()
         assert [json.loads(row.text)["kind"] for row in rows] == said
 

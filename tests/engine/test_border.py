@@ -44,7 +44,7 @@ def rendered(make_rig: Any) -> Rig:
 
 
 def stored(rig: Rig, incident: Any) -> str:
-    with rig.ledger.db.read() as session:
+    with rig.ledger.read() as session:
         row, ticket = session.get(IncidentRow, incident.id), session.get(TicketRow, incident.id)
         assert row is not None and ticket is not None
         return f"{row.snapshot} {row.notes} {ticket.snapshot}"

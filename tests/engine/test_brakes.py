@@ -50,7 +50,7 @@ def kinds_of_events(rig: Rig) -> list[str]:
 
     from syncd.ledger.store.tables import AuditEventRow
 
-    with rig.ledger.db.read() as session:
+    with rig.ledger.read() as session:
         assert audit.verify(session) is None
         return [event.kind for event in session.exec(select(AuditEventRow)).all()]
 

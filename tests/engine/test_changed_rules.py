@@ -52,7 +52,7 @@ def with_postmortem(rig: Rig) -> set[str]:
 
 def owing(rig: Rig, incident: str) -> int:
     """How many duties of its postmortem an incident has on record."""
-    with rig.ledger.db.read() as session:
+    with rig.ledger.read() as session:
         return sum(one.subject == incident for one in duties_of(session, incident))
 
 
@@ -85,7 +85,7 @@ def test_what_owed_one_when_it_was_resolved_goes_on_owing_it(make_rig: MakeRig) 
     after = lived(rig, "P3")
     assert with_postmortem(rig) == {before}
     assert (owing(rig, before), owing(rig, after)) == (2, 0)
-    with rig.ledger.db.read() as session:
+    with rig.ledger.read() as session:
         assert {one.state for one in duties_of(session, before)} <= {"pending", "due_soon"}
 
 
@@ -124,7 +124,7 @@ def test_of_several_changes_the_value_at_the_resolve_holds(make_rig: MakeRig) ->
         change(rig, rules(version, postmortem={"schedule_hours": hours}))
     second = rig.clock.now()
     change(rig, rules("4", postmortem={"schedule_hours": 6}))
-    with rig.ledger.db.read() as session:
+    with rig.ledger.read() as session:
         changed = changed_rules(session, "QRPay")
     assert values_before(changed, first)["postmortem.schedule_hours"] == "48.0"
     assert values_before(changed, second)["postmortem.schedule_hours"] == "12.0"

@@ -37,7 +37,7 @@ def issues(rig: Rig) -> list[str]:
 
 
 def ticket_of(rig: Rig, incident: Any) -> TicketRow | None:
-    with rig.ledger.db.read() as session:
+    with rig.ledger.read() as session:
         return session.get(TicketRow, incident.id)
 
 

@@ -20,7 +20,7 @@ ROBOT = "Ines Carvalho"
 def events(rig: Rig, kind: str = "conflict") -> list[dict[str, Any]]:
     from sqlmodel import select
 
-    with rig.ledger.db.read() as session:
+    with rig.ledger.read() as session:
         rows = session.exec(select(AuditEventRow).where(AuditEventRow.kind == kind)).all()
         return [json.loads(row.text) for row in rows]
 

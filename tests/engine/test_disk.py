@@ -48,7 +48,7 @@ class Disk:
 
     def __init__(self, rig: Rig) -> None:
         self.state: Callable[[Any], None] = well
-        event.listen(rig.ledger.db.engine.pool, "checkout", lambda connection, *_: self.state(connection))
+        event.listen(rig.ledger.engine.pool, "checkout", lambda connection, *_: self.state(connection))
 
 
 @pytest.mark.parametrize("trouble", [full, read_only])
@@ -67,7 +67,7 @@ def test_on_a_disk_that_takes_no_write_nothing_leaves_and_afterwards_all_is_caug
         house.settle(6)
     assert len([line for line in lines if "cannot be written" in line]) == 1
     sent = house.world.journal.writes()
-    with house.ledger.db.read() as session:
+    with house.ledger.read() as session:
         intended = {row.op for row in outbox.listing(session, list(outbox.OperationState)) if row.attempts}
     marks = {one["properties"]["syncd"]["op"] for one in ours(house)}
     assert marks <= intended
@@ -81,7 +81,7 @@ def test_on_a_disk_that_takes_no_write_nothing_leaves_and_afterwards_all_is_caug
     assert len([one for one in issue_of(house)["comments"] if "long" in one["body"]]) == 30
     notes = [note["content"] for note in incident_of(house, made)["notes"]]
     assert sum(mark_in(text) is not None for text in notes) == 1
-    with house.ledger.db.read() as session:
+    with house.ledger.read() as session:
         assert audit.verify(session) is None
     nothing_more_is_written(house)
 

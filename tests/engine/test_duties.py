@@ -36,7 +36,7 @@ def resolved(make_rig: Any, **changes: Any) -> tuple[Rig, str, str]:
     people = house.world.jira
     bot = next(one.account_id for one in house.world.jira.site.people.values() if one.email == BOT_EMAIL)
     postmortem = people.create(bot, "Postmortem: latency", assignee={"accountId": people.account_id(INES)})
-    with house.ledger.db.write() as session:
+    with house.ledger.write() as session:
         session.add(
             PostmortemRow(
                 incident_id=made.id,
@@ -58,7 +58,7 @@ def look(house: Rig, incident: str) -> None:
 
 
 def duties(house: Rig, incident: str) -> tuple[Duty, ...]:
-    with house.ledger.db.read() as session:
+    with house.ledger.read() as session:
         return duties_of(session, incident)
 
 
@@ -108,7 +108,7 @@ def test_a_tick_takes_it_up_when_it_is_due_soon_and_when_it_is_overdue(make_rig:
     until(house, due + GRACE + timedelta(seconds=1))
     duty = scheduled(house, incident)
     assert (duty.state, duty.breached_at) == ("breached", due)
-    with house.ledger.db.read() as session:
+    with house.ledger.read() as session:
         row = session.get(IncidentRow, incident)
     assert row is not None
     assert any("it was not scheduled by" in one for one in row.dry_run_notes)
@@ -163,7 +163,7 @@ def test_a_label_with_an_approvers_comment_waives_and_its_removal_ends_that(make
     people.comment(postmortem, "waived: the bank writes this one", AMARA)
     house.settle(2)
     assert scheduled(house, incident).state == "waived"
-    with house.ledger.db.read() as session:
+    with house.ledger.read() as session:
         (waiver,) = waivers_of(session, incident)
     assert (waiver.source, waiver.by, waiver.reason) == ("jira", AMARA, "waived: the bank writes this one")
     house.world.advance(HOUR)

@@ -45,7 +45,7 @@ def words(rig: Rig) -> str:
 
 def try_again(rig: Rig, *, mappings: Any = None) -> None:
     """Somebody mended something, started the daemon again and retried what is parked."""
-    with rig.ledger.db.write() as session:
+    with rig.ledger.write() as session:
         operation_states.retry(session, outbox.listing(session, ["parked"]), rig.clock.now(), "test")
     rig.mappings = mappings or rig.mappings
     rig.restart()

@@ -58,7 +58,7 @@ def comments(rig: Rig) -> list[str]:
 
 
 def try_again(rig: Rig) -> None:
-    with rig.ledger.db.write() as session:
+    with rig.ledger.write() as session:
         operation_states.retry(session, outbox.listing(session, ["parked"]), rig.clock.now(), "test")
     rig.restart()
     rig.settle(2)

@@ -254,7 +254,7 @@ def test_a_fault_on_every_third_request_over_sockets_changes_nothing_of_the_end(
         from syncd.ledger.store import operation_states, outbox
 
         assert strike.reply is not None and strike.reply.status == 404
-        with house.ledger.db.write() as session:
+        with house.ledger.write() as session:
             operation_states.retry(session, outbox.listing(session, ["parked"]), house.clock.now(), "test")
         house.restart()
         house.settle(4)
@@ -325,7 +325,7 @@ def test_an_empty_list_of_open_incidents_changes_nothing_before_a_read_by_id(hou
     nothing = faults.error(200, body=page)
     house.world.faults.add(nothing, service="pagerduty", path=r"/incidents$", times=1)
     house.cycle()
-    with house.ledger.db.read() as session:
+    with house.ledger.read() as session:
         from syncd.ledger.store.tables import IncidentRow
 
         assert {session.get(IncidentRow, one.id).status for one in made} == {"triggered"}

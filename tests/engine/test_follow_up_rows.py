@@ -103,7 +103,7 @@ def test_rows_with_text_and_an_owner_become_issues_once_the_text_has_rested(make
         key for key in (one["key"] for one in found.values()) if any(f" {key} now" in text for text in said)
     )
     assert len(said) == 3
-    with rig.ledger.db.read() as session:
+    with rig.ledger.read() as session:
         assert {
             row.kind: row.state for row in session.exec(select(DutyRow)).all() if row.kind == "owned"
         } == {"owned": "met"}
@@ -232,12 +232,12 @@ def test_the_follow_up_on_the_knowledge_base_is_made_once_and_closed_with_a_link
     assert summary == "Bring runbook and knowledge base up to date after incident #1"
     assert one["fields"]["assignee"]["displayName"] == "Amara Osei"
     assert one["fields"]["parent"]["key"] == postmortem
-    with rig.ledger.db.read() as session:
+    with rig.ledger.read() as session:
         (row,) = session.exec(select(ActionItemRow)).all()
         assert row.facts["violations"] == []
     rig.world.jira.transition(one["key"], "Done", by="Amara Osei")
     rig.settle(2)
-    with rig.ledger.db.read() as session:
+    with rig.ledger.read() as session:
         (row,) = session.exec(select(ActionItemRow)).all()
         states = {one.kind: one.state for one in session.exec(select(DutyRow)).all()}
         assert row.facts["violations"] == [
@@ -246,7 +246,7 @@ def test_the_follow_up_on_the_knowledge_base_is_made_once_and_closed_with_a_link
         assert (states["owned"], states["done"]) == ("met", "pending")
     rig.world.jira.comment(one["key"], "Written: https://wiki.qrpay.example/alipay", by="Amara Osei")
     rig.settle(2)
-    with rig.ledger.db.read() as session:
+    with rig.ledger.read() as session:
         states = {one.kind: one.state for one in session.exec(select(DutyRow)).all()}
         assert states["done"] == "met"
     quiet(rig)
@@ -260,13 +260,13 @@ def test_the_services_owner_gets_what_nobody_took_and_takes_it_by_touching_it(ma
     rig.settle(3)
     (one,) = [one for one in issues(rig) if one["key"] == item.key]
     assert one["fields"]["assignee"]["displayName"] == "Amara Osei"
-    with rig.ledger.db.read() as session:
+    with rig.ledger.read() as session:
         (row,) = session.exec(select(ActionItemRow)).all()
         assert row.facts["violations"] == ["assigned by rule, not taken"]
     quiet(rig)
     rig.world.jira.edit(item.key, by="Amara Osei", duedate="2026-12-01")
     rig.settle(2)
-    with rig.ledger.db.read() as session:
+    with rig.ledger.read() as session:
         (row,) = session.exec(select(ActionItemRow)).all()
         owned = next(one for one in session.exec(select(DutyRow)).all() if one.kind == "owned")
         assert row.facts["violations"] == []

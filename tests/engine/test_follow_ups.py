@@ -50,7 +50,7 @@ def after_an_incident(folder: Path, **follow_ups: Any) -> Iterator[tuple[Rig, st
         people = made.world.jira
         ticket = people.find("OPS-1")
         postmortem = people.create("Priya Raman", "Postmortem", type="Postmortem")
-        with made.ledger.db.write() as session:
+        with made.ledger.write() as session:
             session.add(
                 PostmortemRow(
                     incident_id=incident.id,
@@ -67,20 +67,20 @@ def after_an_incident(folder: Path, **follow_ups: Any) -> Iterator[tuple[Rig, st
 
 
 def items(made: Rig) -> dict[str, ActionItemRow]:
-    with made.ledger.db.read() as session:
+    with made.ledger.read() as session:
         rows = session.exec(select(ActionItemRow).order_by(col(ActionItemRow.key))).all()
     return {row.key: row for row in rows}
 
 
 def duty(made: Rig, incident: str, kind: str, clock: int = 1) -> Any:
-    with made.ledger.db.read() as session:
+    with made.ledger.read() as session:
         found = [one for one in duties_of(session, incident) if one.kind == kind and one.clock == clock]
     return found[0] if found else None
 
 
 def events(made: Rig, kind: str) -> list[dict[str, Any]]:
     query = select(AuditEventRow).where(AuditEventRow.kind == kind).order_by(col(AuditEventRow.seq))
-    with made.ledger.db.read() as session:
+    with made.ledger.read() as session:
         return [json.loads(one.text) for one in session.exec(query).all()]
 
 
@@ -134,7 +134,7 @@ def test_a_sub_task_of_the_ticket_counts_if_it_was_made_after_the_resolve(tmp_pa
         after = made.world.jira.sub_task("OPS-1", "Alert earlier", by="Priya Raman")
         made.settle(3, 150)
         assert set(items(made)) == {after.key}
-        with made.ledger.db.read() as session:
+        with made.ledger.read() as session:
             row = session.get(IncidentRow, incident.id)
             assert row is not None
             assert row.non_items == [str(before.id)]

@@ -76,7 +76,7 @@ def said(house: Rig) -> list[str]:
 
 
 def overrides(house: Rig) -> list[str]:
-    with house.ledger.db.read() as session:
+    with house.ledger.read() as session:
         rows = session.exec(select(AuditEventRow).where(AuditEventRow.kind == "left")).all()
     return [row.text for row in rows if "gate.overridden" in row.text]
 
@@ -158,7 +158,7 @@ def test_a_gate_on_duties_in_report_only_shows_what_it_would_do(make_rig: Any, j
     closes(house)
     assert status(house) == "Done"
     assert said(house) == []
-    with house.ledger.db.read() as session:
+    with house.ledger.read() as session:
         (row,) = session.exec(select(IncidentRow)).all()
     assert any("reopen the ticket and say what is missing" in one for one in row.dry_run_notes)
     nothing_more_is_written(house)

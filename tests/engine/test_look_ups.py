@@ -101,6 +101,6 @@ def test_nothing_is_fetched_that_a_page_already_carried(house: Rig) -> None:
 def test_an_incident_that_the_log_names_three_times_is_looked_at_once(house: Rig) -> None:
     incidents = storm(house, 12, priority="P3")
     house.loop.pagerduty.poll()
-    with house.ledger.db.read() as session:
+    with house.ledger.read() as session:
         looks = session.exec(select(ChangeNoticeRow.incident_id)).all()
     assert sorted(looks) == sorted(incidents)

@@ -216,7 +216,7 @@ def incident_in_ledger(rig: Rig) -> str:
     from syncd.ledger.store.tables import IncidentRow
 
     rig.cycle()
-    with rig.ledger.db.read() as session:
+    with rig.ledger.read() as session:
         return session.exec(select(IncidentRow.id)).one()
 
 

@@ -187,7 +187,7 @@ def _dry_run_notes(rig: Rig) -> list[list[str]]:
 
     from syncd.ledger.store.tables import IncidentRow
 
-    with rig.ledger.db.read() as session:
+    with rig.ledger.read() as session:
         return list(session.exec(select(IncidentRow.dry_run_notes)).all())
 
 
@@ -212,7 +212,7 @@ def test_a_jira_that_was_never_reached_holds_no_notice(make_rig: MakeRig) -> Non
         world.faults.add(faults.error(503), service="jira", times=None)  # type: ignore[attr-defined]  # a World
 
     rig = make_rig(mappings=(mailing(),), mail=True, preset=down)
-    with rig.ledger.db.write() as session:
+    with rig.ledger.write() as session:
         from syncd.ledger.store.key_values import set_cursor_in
 
         set_cursor_in(session, "first_load", state="passed")

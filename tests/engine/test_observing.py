@@ -18,7 +18,7 @@ from syncd.sandbox import faults
 
 
 def watermark(rig: Rig) -> datetime:
-    with rig.ledger.db.read() as session:
+    with rig.ledger.read() as session:
         return datetime.fromisoformat(str(get_cursor_in(session, WATERMARK)["at"]))
 
 
@@ -56,7 +56,7 @@ def test_what_a_page_touched_is_kept_although_the_next_page_fails(house: Rig) ->
         house.world.pagerduty.trigger("Alipay Integration", f"Trouble {number}", priority="P3")
     house.world.faults.add(faults.error(500), service="pagerduty", path=r"/log_entries$", skip=1, times=None)
     house.cycle()
-    with house.ledger.db.read() as session:
+    with house.ledger.read() as session:
         from sqlmodel import func, select
 
         assert session.exec(select(func.count()).select_from(IncidentRow)).one() >= 25
@@ -88,7 +88,7 @@ def test_an_answer_that_began_before_a_later_one_is_not_stored(house: Rig) -> No
     house.world.pagerduty.acknowledge(made.id, "Amara Osei")
     house.cycle()
     assert stale is not None
-    with house.ledger.db.write() as session:
+    with house.ledger.write() as session:
         assert save_incident(session, stale, older, house.clock.now(), "QRPay") is None
     house.settle(2)
     assert status(house) == "In Progress"
@@ -116,7 +116,7 @@ def test_an_edited_note_is_seen_by_the_slow_lane(house: Rig) -> None:
     house.settle(3)
     house.world.pagerduty.edit_note(made.id, note.id, "second", at=None)
     house.loop.slow()
-    with house.ledger.db.read() as session:
+    with house.ledger.read() as session:
         row = session.get(IncidentRow, made.id)
         assert row is not None and row.notes is not None
         assert "second" in [one["text"] for one in row.notes]
@@ -140,7 +140,7 @@ def test_a_severity_that_rose_after_the_close_is_seen_by_the_slow_lane_though_th
     house.loop.slow()
     house.settle(2)
     assert house.world.jira.site.find("OPS-1").now.values["summary"] == "All payments stopped"
-    with house.ledger.db.read() as session:
+    with house.ledger.read() as session:
         row = session.get(IncidentRow, made.id)
         assert row is not None
         assert row.severity == "SEV0"
@@ -183,7 +183,7 @@ def test_a_ledger_that_was_deleted_finds_its_tickets_and_texts_again(house: Rig)
     house.name = "another.db"
     house.start()
     house.settle(3)
-    with house.ledger.db.read() as session:
+    with house.ledger.read() as session:
         from syncd.ledger.store.tables import TicketRow
 
         ticket = session.get(TicketRow, made.id)

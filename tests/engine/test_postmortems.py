@@ -216,7 +216,7 @@ def test_in_mode_report_nothing_is_written_and_it_stands_in_the_status(make_rig:
     made = live(rig)
     later(rig)
     assert postmortems(rig) == []
-    with rig.ledger.db.read() as session:
+    with rig.ledger.read() as session:
         row = session.get(IncidentRow, made.id)
         assert row is not None
         assert "make the postmortem" in " ".join(row.dry_run_notes)
@@ -335,7 +335,7 @@ def test_a_new_ledger_finds_ticket_and_postmortem_and_takes_neither_for_the_othe
     rig.world.advance(60)
     rig.start()
     rig.settle(4)
-    with rig.ledger.db.read() as session:
+    with rig.ledger.read() as session:
         row = session.get(PostmortemRow, made.id)
         assert row is not None
         assert (row.key, row.origin) == (postmortem(rig)["key"], "adopted")
@@ -353,7 +353,7 @@ def test_a_postmortem_that_a_person_wrote_and_linked_is_taken_for_ours(make_rig:
     rig.settle(2)
     later(rig)
     assert text(rig) == "We know it already."
-    with rig.ledger.db.read() as session:
+    with rig.ledger.read() as session:
         row = session.get(PostmortemRow, made.id)
         assert row is not None and row.key == key
     nothing_more_is_written(rig)
@@ -529,7 +529,7 @@ def say(rig: Rig, incident: str) -> None:
         value="{html}",
         reason="test",
     )
-    with rig.ledger.db.write() as session:
+    with rig.ledger.write() as session:
         outbox.add(session, [said], rig.clock.now())
     rig.loop.work_queue.submit([incident])
 
@@ -565,7 +565,7 @@ def test_labels_are_added_and_removed_beside_those_of_people(make_rig: Any) -> N
         agree={},
         reason="test",
     )
-    with rig.ledger.db.write() as session:
+    with rig.ledger.write() as session:
         outbox.record(session, made.id, [edit], rig.clock.now(), "test")
         row = next(one for one in outbox.open_of(session, made.id) if one.kind == Kind.EDIT_POSTMORTEM)
         edit_it = record_of(OperationRecord, row)
@@ -573,7 +573,7 @@ def test_labels_are_added_and_removed_beside_those_of_people(make_rig: Any) -> N
     shown = set(postmortem(rig)["fields"]["labels"])
     assert {"theirs", "postmortem-overdue", "syncd-postmortem"} <= shown
     assert "old" not in shown
-    with rig.ledger.db.read() as session:
+    with rig.ledger.read() as session:
         kept = session.get(PostmortemRow, made.id)
         assert kept is not None and kept.snapshot is not None
         assert "postmortem-overdue" in kept.snapshot["labels"]

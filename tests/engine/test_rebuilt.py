@@ -50,7 +50,7 @@ def over(house: Rig, title: str) -> str:
 
 def postmortem(house: Rig, incident: str) -> SandboxIssue:
     """The postmortem of an incident, as Jira has it."""
-    with house.ledger.db.read() as session:
+    with house.ledger.read() as session:
         row = session.get(PostmortemRow, incident)
     assert row is not None
     return house.world.jira.find(row.key)
@@ -75,13 +75,13 @@ def waive(house: Rig, of: str, days: float = 9, **more: str) -> None:
 
 def duties(house: Rig, incident: str) -> list[Duty]:
     """The duties of an incident as they are judged; that they are rebuilt is asked apart."""
-    with house.ledger.db.read() as session:
+    with house.ledger.read() as session:
         found = [one.model_copy(update={"rebuilt": False}) for one in duties_of(session, incident)]
     return sorted(found, key=lambda one: one.place)
 
 
 def waivers(house: Rig, incident: str) -> tuple[Waiver, ...]:
-    with house.ledger.db.read() as session:
+    with house.ledger.read() as session:
         return waivers_of(session, incident)
 
 
@@ -91,7 +91,7 @@ def state(house: Rig, incident: str, kind: str = "scheduled") -> str:
 
 def events(house: Rig, kind: str) -> list[dict[str, Any]]:
     query = select(AuditEventRow).where(AuditEventRow.kind == kind).order_by(col(AuditEventRow.seq))
-    with house.ledger.db.read() as session:
+    with house.ledger.read() as session:
         return [json.loads(one.text) for one in session.exec(query).all()]
 
 

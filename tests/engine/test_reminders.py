@@ -321,7 +321,7 @@ def test_an_address_that_a_look_up_has_found_is_known(post: Rig) -> None:
 
     owed = Owed(post, incident(post), assignee="Mei Tanaka")
     account = {"id": post.world.jira.account_id("Mei Tanaka"), "name": "Mei Tanaka"}
-    with post.ledger.db.write() as session:
+    with post.ledger.write() as session:
         session.add(
             PersonRow(
                 email="mei.tanaka@qrpay.example", project="OPS", account=account, checked_at=post.clock.now()

@@ -60,7 +60,7 @@ def keys(rig: Rig) -> dict[str, str]:
     """Each incident's ticket, as the ledger knows it."""
     from sqlmodel import select
 
-    with rig.ledger.db.read() as session:
+    with rig.ledger.read() as session:
         return {row.incident_id: row.key for row in session.exec(select(TicketRow)).all()}
 
 
@@ -68,7 +68,7 @@ def test_yesterdays_ledger_doubles_nothing_and_loses_nothing(house: Rig) -> None
     people, jira = house.world.pagerduty, house.world.jira
     old = people.trigger("Alipay Integration", "Old one", priority="P4")
     house.settle(3)
-    with house.ledger.db.write() as session:
+    with house.ledger.write() as session:
         holds.pause(session, [Target.JIRA], "decided, not sent, at the backup", "test", house.clock.now())
     waiting = people.trigger("Core QRPay Web", "Waits at the backup", priority="P3")
     people.note(old.id, "written before the backup", "Amara Osei")
@@ -76,7 +76,7 @@ def test_yesterdays_ledger_doubles_nothing_and_loses_nothing(house: Rig) -> None
     assert [row.kind for row in house.operations("pending")].count("create_ticket") == 1
     copy = back_up_rig(house)
 
-    with house.ledger.db.write() as session:
+    with house.ledger.write() as session:
         holds.resume(session, [Target.JIRA], "test", house.clock.now())
     gap = people.trigger("BluBank Integration", "Came in the gap", priority="P2")
     people.note(gap.id, "written in the gap", "Amara Osei")
@@ -97,7 +97,7 @@ def test_yesterdays_ledger_doubles_nothing_and_loses_nothing(house: Rig) -> None
     done = restore_rig(house, copy)
     assert done.forgotten >= 2
     assert len(keys(house)) == 1
-    with house.ledger.db.write() as session:
+    with house.ledger.write() as session:
         assert holds.resume(session, [Target.JIRA], "test", house.clock.now()) == ["jira"]
     fresh = people.trigger("Alipay Integration", "After the restore", priority="P3")
     house.settle(16, 60)
@@ -162,14 +162,14 @@ def mail(key: str, moment: datetime | None = None) -> SendMail:
 
 
 def test_mails_from_before_the_restore_are_listed_and_not_sent(house: Rig) -> None:
-    with house.ledger.db.write() as session:
+    with house.ledger.write() as session:
         outbox.add(session, [mail("notice/old")], house.clock.now())
     copy = back_up_rig(house)
     house.world.advance(3600)
     done = restore_rig(house, copy)
     assert [line.split(" (")[0] for line in done.unsent] == ["send_mail: SEV0 was reached"]
     now = house.clock.now()
-    with house.ledger.db.write() as session:
+    with house.ledger.write() as session:
         outbox.add(session, [mail("notice/gap", now - timedelta(minutes=30))], now)
         outbox.add(session, [mail("notice/new", now + timedelta(minutes=1))], now)
         rows = {row.key: row for row in outbox.listing(session, list(OperationState))}

@@ -47,7 +47,7 @@ def secured(rig: Rig, number: int = 1) -> str | None:
 
 
 def row_of(rig: Rig, incident: Any) -> IncidentRow:
-    with rig.ledger.db.read() as session:
+    with rig.ledger.read() as session:
         row = session.get(IncidentRow, incident.id)
         assert row is not None
         return row
@@ -56,7 +56,7 @@ def row_of(rig: Rig, incident: Any) -> IncidentRow:
 def events(rig: Rig, kind: str) -> list[str]:
     from sqlmodel import select
 
-    with rig.ledger.db.read() as session:
+    with rig.ledger.read() as session:
         return list(session.exec(select(AuditEventRow.text).where(AuditEventRow.kind == kind)).all())
 
 
@@ -65,7 +65,7 @@ def left(rig: Rig) -> list[int | None]:
     from sqlmodel import col, select
 
     query = select(AuditEventRow.operation_id).where(AuditEventRow.kind == "operation.leaves")
-    with rig.ledger.db.read() as session:
+    with rig.ledger.read() as session:
         return list(session.exec(query.order_by(col(AuditEventRow.seq))).all())
 
 
@@ -428,12 +428,12 @@ def test_why_a_label_waived_is_forgotten_when_it_becomes_restricted(careful: Any
     rig.settle(3)
     now = rig.clock.now()
     known: dict[str, Any] = {"incident_id": made.id, "until": now, "at": now, "by": "Pia"}
-    with rig.ledger.db.write() as session:
+    with rig.ledger.write() as session:
         session.add(WaiverRow(source="jira", reason=f"comment {CANARY}", **known))
         session.add(WaiverRow(source="command", reason="holidays", **known))
     rig.world.jira.add_label("OPS-1", "restricted", "Priya Raman")
     rig.settle(4)
-    with rig.ledger.db.read() as session:
+    with rig.ledger.read() as session:
         rows = session.exec(select(WaiverRow).order_by(col(WaiverRow.id))).all()
     assert [one.reason for one in rows] == ["see the comment", "holidays"]
     rig.stop()

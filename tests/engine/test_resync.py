@@ -148,7 +148,7 @@ def test_a_moved_ticket_is_followed_and_said(house: Rig) -> None:
     house.world.jira.move("OPS-1", "ENG", "Ines Carvalho", type="Task")
     result = resync(house)
     assert said(result, "follow") == ["it was OPS-1, and was moved"]
-    with house.ledger.db.read() as session:
+    with house.ledger.read() as session:
         row = session.get(TicketRow, one.id)
         assert row is not None
         assert (row.key.rpartition("-")[0], row.project) == ("ENG", "ENG")

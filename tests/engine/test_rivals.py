@@ -30,7 +30,7 @@ def tickets_of(rig: Rig, incident: str) -> list[str]:
 
 
 def paused(rig: Rig) -> dict[str, str]:
-    with rig.ledger.db.read() as session:
+    with rig.ledger.read() as session:
         return {target: one["reason"] for target, one in holds.pauses(session).items()}
 
 
@@ -69,7 +69,7 @@ def test_the_younger_that_was_resumed_stops_again_with_the_next_ticket_of_the_ol
     house.world.pagerduty.trigger("Alipay Integration", "Second")
     both(house, other, 3)
     assert paused(other)
-    with other.ledger.db.write() as session:
+    with other.ledger.write() as session:
         holds.resume(session, list(holds.Target), "operator", other.clock.now())
     both(house, other, 3)
     assert paused(other) == {}

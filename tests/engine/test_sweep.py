@@ -117,7 +117,7 @@ def test_where_the_ledger_holds_the_younger_it_is_reported_and_left(house: Rig) 
     from syncd.ledger.store.tables import TicketRow
 
     doubled(house)
-    with house.ledger.db.write() as session:
+    with house.ledger.write() as session:
         from sqlmodel import select
 
         row = session.exec(select(TicketRow)).one()

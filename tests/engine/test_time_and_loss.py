@@ -23,7 +23,7 @@ def once_each(rig: Rig, incident: object, note: str) -> None:
     assert sum(note in one["body"] for one in issue_of(rig, number)["comments"]) == 1
     notes = [one["content"] for one in incident_of(rig, incident)["notes"]]
     assert sum(mark_in(text) is not None for text in notes) == 1
-    with rig.ledger.db.read() as session:
+    with rig.ledger.read() as session:
         assert audit.verify(session) is None
 
 

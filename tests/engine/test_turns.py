@@ -16,7 +16,7 @@ def moves(rig: Rig) -> int:
 
 
 def row_of(rig: Rig, incident: Any) -> IncidentRow:
-    with rig.ledger.db.read() as session:
+    with rig.ledger.read() as session:
         row = session.get(IncidentRow, incident.id)
         assert row is not None
         return row

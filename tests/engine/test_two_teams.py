@@ -65,7 +65,7 @@ def at(rig: Rig, key: str) -> str:
 
 
 def rig_refused(rig: Rig) -> list[str]:
-    with rig.ledger.db.read() as session:
+    with rig.ledger.read() as session:
         return [name for row in session.exec(select(TicketRow)).all() for name in row.refused]
 
 

@@ -102,7 +102,7 @@ def test_it_has_html_text_and_a_csv_of_every_row_and_ends_with_the_ledgers_head(
     last = text_of(letter).strip().splitlines()[-1]
     anchor = last.rpartition(" ")[2]
     seq, _, digest = anchor.partition(":")
-    with post.ledger.db.read() as session:
+    with post.ledger.read() as session:
         assert audit.verify(session, anchor=(int(seq), digest)) is None
 
 
@@ -142,7 +142,7 @@ def test_after_three_weeks_away_the_last_week_leaves_and_names_the_others(post: 
     ] * 2
     named = f"{first.back(-1).name}, {first.back(-2).name}"
     assert named in text_of(fresh[0])
-    with post.ledger.db.read() as session:
+    with post.ledger.read() as session:
         query = select(AuditEventRow).where(AuditEventRow.kind == "report.not_sent")
         assert len(session.exec(query).all()) == 1
 
@@ -181,7 +181,7 @@ def test_unless_the_mapping_enforces_it_nothing_leaves_and_switching_on_sends_no
 def test_a_week_that_ended_before_the_ledger_was_made_has_no_report(post: Rig) -> None:
     pass_to(post, post.began + timedelta(hours=2))
     assert reports(post) == []
-    with post.ledger.db.read() as session:
+    with post.ledger.read() as session:
         assert session.exec(select(ReportRunRow)).all() == []
 
 
@@ -213,7 +213,7 @@ def test_logs_that_were_never_read_are_read_first_so_that_the_time_to_acknowledg
     post.settle(2)
     from syncd.ledger.store.tables import IncidentRow
 
-    with post.ledger.db.write() as session:
+    with post.ledger.write() as session:
         row = session.get_one(IncidentRow, made.id)
         row.acknowledged_at, row.log, row.log_read_seq = None, None, 0
     pass_to(post, monday(post))

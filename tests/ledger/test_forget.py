@@ -34,7 +34,7 @@ TRACES = (ADDRESS, NAME, *HERS)
 
 def dump(rig: Rig, *without: str) -> str:
     """Every row of every table but these, as it lies in the file."""
-    with rig.ledger.db.read() as session:
+    with rig.ledger.read() as session:
         return "\n".join(
             repr((table.name, *row))
             for table in SQLModel.metadata.sorted_tables
@@ -57,7 +57,7 @@ def forget(rig: Rig, *names: str) -> dict[str, Any]:
 
 
 def events(rig: Rig) -> list[dict[str, Any]]:
-    with rig.ledger.db.read() as session:
+    with rig.ledger.read() as session:
         query = select(AuditEventRow).where(AuditEventRow.kind == "person.forgotten")
         return [json.loads(row.text) for row in session.exec(query).all()]
 
@@ -70,7 +70,7 @@ def wait_until_over(rig: Rig) -> None:
 
 
 def whole(rig: Rig) -> bool:
-    with rig.ledger.db.read() as session:
+    with rig.ledger.read() as session:
         return audit.verify(session) is None
 
 
@@ -95,7 +95,7 @@ def over(talk: Any) -> tuple[Rig, Any]:
     rig.world.pagerduty.resolve(made.id, NAME)
     wait_until_over(rig)
     now = rig.clock.now()
-    with rig.ledger.db.write() as session:
+    with rig.ledger.write() as session:
         session.add(
             WaiverRow(incident_id=made.id, until=now, reason="the bank is closed", by=ADDRESS, at=now)
         )
@@ -159,7 +159,7 @@ def test_keys_marks_hashes_and_states_stay(over: Any) -> None:
 
 def look_once_more(rig: Rig, incident: str) -> None:
     """Have the incident judged again, its notes and comments as the ledger has them."""
-    with rig.ledger.db.write() as session:
+    with rig.ledger.write() as session:
         row = session.get_one(IncidentRow, incident)
         row.finished = False
         session.add(row)
@@ -200,7 +200,7 @@ def test_an_incident_that_is_not_over_is_left_and_named(talk: Any) -> None:
     said = forget(rig)
     assert said["failed"]
     assert any(made.id in line for line in said["lines"])
-    with rig.ledger.db.read() as session:
+    with rig.ledger.read() as session:
         row = session.get_one(IncidentRow, made.id)
         assert row.snapshot["assignees"][0]["name"] == NAME
         assert session.exec(select(PersonRow).where(PersonRow.email == ADDRESS)).first() is not None
@@ -215,7 +215,7 @@ def test_an_incident_that_is_not_over_is_left_and_named(talk: Any) -> None:
 
 def test_an_open_operation_is_left_and_named(over: Any) -> None:
     rig, made = over
-    with rig.ledger.db.write() as session:
+    with rig.ledger.write() as session:
         row = session.exec(select(OperationRow).where(OperationRow.kind == "mirror_note")).first()
         assert row is not None
         row.state = "parked"
@@ -231,7 +231,7 @@ def test_an_open_operation_is_left_and_named(over: Any) -> None:
 
 def test_the_name_of_somebody_else_that_begins_alike_stays(over: Any) -> None:
     rig, _ = over
-    with rig.ledger.db.write() as session:
+    with rig.ledger.write() as session:
         now = rig.clock.now()
         rows = [{"owner": "Amara Oseiwa"}, {"owner": "x.amara.osei@qrpay.example"}]
         session.add(ReportRunRow(team="", week="2026-W45", begins=now, ends=now, made_at=now, rows=rows))

@@ -24,7 +24,7 @@ Anchor = tuple[int, str]
 def anchors(ledger: Ledger) -> list[Anchor]:
     """A trail of ten events; the anchor after each of them, and before the first."""
     seen = [(0, GENESIS)]
-    with ledger.db.write() as session:
+    with ledger.write() as session:
         while (seq := audit.head(session)[0]) < 10:
             seen += [audit.head(session)] if seq else []
             audit.append(session, later(seq), "tested", incident="P1", data={"number": seq})
@@ -33,7 +33,7 @@ def anchors(ledger: Ledger) -> list[Anchor]:
 
 
 def verify(ledger: Ledger, anchor: Anchor | None = None) -> Broken | None:
-    with ledger.db.read() as session:
+    with ledger.read() as session:
         return audit.verify(session, anchor)
 
 
@@ -45,7 +45,7 @@ def test_an_untouched_trail_holds_and_passes_through_every_anchor(
 
 
 def test_the_first_event_is_the_birth_of_the_ledger(ledger: Ledger) -> None:
-    with ledger.db.read() as session:
+    with ledger.read() as session:
         first = session.exec(select(AuditEventRow)).one()
     assert (first.seq, first.kind) == (1, "ledger.born")
 
@@ -129,7 +129,7 @@ def test_a_trail_that_was_written_anew_does_not_pass_through_an_old_anchor(
         "DELETE FROM audit_event WHERE seq > 4",
         f"UPDATE audit_head SET seq = 4, hash = '{anchors[4][1]}'",  # noqa: S608 - our own statement
     )
-    with ledger.db.write() as session:
+    with ledger.write() as session:
         for number in range(4, 10):
             audit.append(session, later(number), "tested", incident="P1", data={"number": -number})
     assert verify(ledger) is None
@@ -149,34 +149,34 @@ def test_a_head_that_was_removed_is_missed_and_nothing_is_written_without_it(
 ) -> None:
     forge(file, "DELETE FROM audit_head")
     assert verify(ledger) is not None
-    with pytest.raises(LedgerUnsafe, match="no head row"), ledger.db.write() as session:
+    with pytest.raises(LedgerUnsafe, match="no head row"), ledger.write() as session:
         audit.append(session, NOW, "tested")
 
 
 def test_an_event_of_another_time_zone_holds_after_it_was_read_back(ledger: Ledger) -> None:
-    with ledger.db.write() as session:
+    with ledger.write() as session:
         audit.append(session, NOW.astimezone(timezone(timedelta(hours=-4))), "tested")
     assert verify(ledger) is None
 
 
 @pytest.mark.parametrize("text", ["ünïcode ☃ 🜁", "\x00\n\r\u2028", '","seq":1', "\ud83d"], ids=ascii)
 def test_an_event_holds_whatever_its_data_is_made_of(ledger: Ledger, text: str) -> None:
-    with ledger.db.write() as session:
+    with ledger.write() as session:
         audit.append(session, NOW, "tested", data={"text": text, text: [None, 1.5, True]})
     assert verify(ledger) is None
 
 
 def test_an_event_of_a_transaction_that_failed_leaves_no_gap(ledger: Ledger) -> None:
     def fails() -> None:
-        with ledger.db.write() as session:
+        with ledger.write() as session:
             audit.append(session, NOW, "tested")
             raise RuntimeError("no")
 
-    with ledger.db.write() as session:
+    with ledger.write() as session:
         before = audit.append(session, NOW, "tested")
     with pytest.raises(RuntimeError, match="no"):
         fails()
-    with ledger.db.write() as session:
+    with ledger.write() as session:
         assert audit.append(session, NOW, "tested") == before + 1
     assert verify(ledger) is None
 
@@ -225,7 +225,7 @@ def test_a_hash_that_stands_for_a_text_depends_on_the_ledgers_salt(ledger: Ledge
         return audit.salted(session, "Ana called the bank")
 
     other = open_for_work(f"sqlite:///{tmp_path / 'other.db'}", "the test", NOW)
-    with ledger.db.read() as here, other.db.read() as there:
+    with ledger.read() as here, other.read() as there:
         assert salted(here) == salted(here) != salted(there)
         assert "Ana" not in salted(here)
     other.close()

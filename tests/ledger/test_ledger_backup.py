@@ -36,7 +36,7 @@ def test_a_copy_is_made_while_others_write_and_is_whole(file: Path, opened: Ledg
         number = 0
         while not stop.is_set():
             number += 1
-            with opened.db.write() as session:
+            with opened.write() as session:
                 set_cursor_in(session, "one", number=number)
                 set_cursor_in(session, "other", number=number)
 

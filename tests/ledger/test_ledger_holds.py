@@ -18,7 +18,7 @@ from syncd.ledger.store.snapshots import save_incident
 
 @pytest.mark.parametrize(("tickets", "state"), [(0, "passed"), (50, "passed"), (51, "held")])
 def test_a_first_load_of_more_than_fifty_tickets_is_held(ledger: Ledger, tickets: int, state: str) -> None:
-    with ledger.db.write() as session:
+    with ledger.write() as session:
         for number in range(tickets):
             record(session, create(f"P{number}"), incident=f"P{number}")
         assert holds.first_load(session) is FirstLoad.COUNTING
@@ -27,7 +27,7 @@ def test_a_first_load_of_more_than_fifty_tickets_is_held(ledger: Ledger, tickets
 
 
 def test_claimed_incidents_that_nobody_decided_on_may_tip_the_scales(ledger: Ledger) -> None:
-    with ledger.db.write() as session:
+    with ledger.write() as session:
         for number in range(40):
             record(session, create(f"P{number}"), incident=f"P{number}")
         for number in range(40, 51):
@@ -37,7 +37,7 @@ def test_claimed_incidents_that_nobody_decided_on_may_tip_the_scales(ledger: Led
 
 
 def test_incidents_of_nobody_and_those_with_a_ticket_do_not(ledger: Ledger) -> None:
-    with ledger.db.write() as session:
+    with ledger.write() as session:
         save_incident(session, incident(), 1, NOW, "QRPay")
         session.flush()
         session.add(ticket())
@@ -48,7 +48,7 @@ def test_incidents_of_nobody_and_those_with_a_ticket_do_not(ledger: Ledger) -> N
 
 
 def test_an_acceptance_is_for_what_is_held_and_counts_it_by_kind(ledger: Ledger) -> None:
-    with ledger.db.write() as session:
+    with ledger.write() as session:
         assert holds.accept_first_load(session, "ana", NOW) is None
         for number in range(51):
             record(session, create(f"P{number}"), incident=f"P{number}")
@@ -78,7 +78,7 @@ def move(incident_id: str) -> MoveTicket:
 
 
 def hold(ledger: Ledger, *incidents: str) -> None:
-    with ledger.db.write() as session:
+    with ledger.write() as session:
         for one in incidents:
             operation = move(one)
             outbox.record(session, one, [operation], NOW, "v1", hold=frozenset([operation.key]))
@@ -86,7 +86,7 @@ def hold(ledger: Ledger, *incidents: str) -> None:
 
 def test_what_is_held_is_released_as_a_whole_or_by_its_number(ledger: Ledger) -> None:
     hold(ledger, "P1", "P2", "P3")
-    with ledger.db.write() as session:
+    with ledger.write() as session:
         holds.hold_mass(session, NOW)
         first = outbox.listing(session, [OperationState.HELD])[0]
         assert holds.release(session, NOW, "ana", ids=[first.id or 0]) == ["P1"]
@@ -100,21 +100,21 @@ def test_what_was_decided_later_is_not_released_with_it(ledger: Ledger) -> None:
     hold(ledger, "P1")
     latest = holds.latest_operation(ledger)
     hold(ledger, "P2")
-    with ledger.db.write() as session:
+    with ledger.write() as session:
         assert (holds.held_tickets(session, latest), holds.held_tickets(session)) == (1, 2)
         assert holds.release(session, NOW, "syncd", up_to=latest) == ["P1"]
 
 
 def test_a_pause_stands_until_it_is_lifted_each_target_for_itself(ledger: Ledger) -> None:
     later = NOW + timedelta(hours=1)
-    with ledger.db.write() as session:
+    with ledger.write() as session:
         holds.pause(session, [Target.JIRA, Target.MAIL], "Jira is being moved", "ana", NOW)
         holds.pause(session, [Target.MAIL], "and mail", "ben", later)
-    with ledger.db.read() as session:
+    with ledger.read() as session:
         standing = holds.pauses(session)
         assert (standing["jira"]["reason"], standing["jira"]["by"]) == ("Jira is being moved", "ana")
         assert (standing["mail"]["reason"], standing["mail"]["since"]) == ("and mail", later.isoformat())
-    with ledger.db.write() as session:
+    with ledger.write() as session:
         assert holds.resume(session, list(Target), "ana", later) == ["jira", "mail"]
         assert holds.resume(session, list(Target), "ana", later) == []
         assert holds.pauses(session) == {}

@@ -122,7 +122,7 @@ def test_a_full_ledger_of_every_release_comes_through_all_migrations(
         assert audit.verify(session) is None
     database.close()
     opened = open_for_work(f"sqlite:///{file}", "the test", NOW)
-    with opened.db.write() as session:
+    with opened.write() as session:
         record(session, create("P2"), incident="P2")
     opened.close()
 
@@ -137,12 +137,12 @@ def test_head_is_the_last_migration_and_every_migration_is_known() -> None:
 
 
 def test_the_migrations_make_what_the_tables_say(ledger: Ledger, tmp_path: Path) -> None:
-    with ledger.db.engine.connect() as connection:
+    with ledger.engine.connect() as connection:
         context = MigrationContext.configure(connection)
         assert compare_metadata(context, SQLModel.metadata) == []
     declared = create_engine(f"sqlite:///{tmp_path / 'declared.db'}")
     SQLModel.metadata.create_all(declared)
-    made, wanted = inspect(ledger.db.engine), inspect(declared)
+    made, wanted = inspect(ledger.engine), inspect(declared)
     for table in SQLModel.metadata.tables:
         # autogenerate does not compare the conditions of partial indexes
         assert _indexes(made.get_indexes(table)) == _indexes(wanted.get_indexes(table))
@@ -178,9 +178,9 @@ def test_a_ledger_is_copied_before_its_migration(url: str, file: Path, tomorrow:
 
 
 def test_a_copy_is_whole_while_the_ledger_is_written(ledger: Ledger, file: Path, tmp_path: Path) -> None:
-    with ledger.db.write() as session:
+    with ledger.write() as session:
         record(session, create())
-    with ledger.db.write() as session:
+    with ledger.write() as session:
         record(session, create("P2"), incident="P2")
         backup_file(file, tmp_path / "copy.db")
     keys = [row["key"] for row in rows_of(tmp_path / "copy.db")["operation"]]

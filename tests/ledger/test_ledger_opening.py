@@ -39,10 +39,10 @@ def in_force(session: Session) -> dict[str, object]:
 
 def test_every_connection_has_the_settings_that_the_promises_rest_on(ledger: Ledger) -> None:
     def reading() -> dict[str, object]:
-        with ledger.db.read() as session:
+        with ledger.read() as session:
             return in_force(session)
 
-    with ledger.db.write() as session:
+    with ledger.write() as session:
         assert in_force(session) == PROMISED
     with ThreadPoolExecutor(3) as pool:
         assert [one.result() for one in [pool.submit(reading) for _ in range(3)]] == [PROMISED] * 3
@@ -85,7 +85,7 @@ def test_another_kind_of_database_is_refused_without_showing_its_password() -> N
 
 
 def test_a_writer_has_its_turn_from_the_first_statement_on(ledger: Ledger, file: Path) -> None:
-    with ledger.db.write() as session:
+    with ledger.write() as session:
         get_meta(session, "instance")
         with (
             behind_its_back(file) as other,
@@ -95,41 +95,41 @@ def test_a_writer_has_its_turn_from_the_first_statement_on(ledger: Ledger, file:
 
 
 def test_a_reader_holds_up_no_writer_and_sees_one_moment(ledger: Ledger, file: Path) -> None:
-    with ledger.db.read() as session:
+    with ledger.read() as session:
         before = get_meta(session, "run")
         with behind_its_back(file) as other:
             other.execute("UPDATE meta SET value = '99' WHERE key = 'run'")
         session.expire_all()
         assert get_meta(session, "run") == before
-    with ledger.db.read() as session:
+    with ledger.read() as session:
         assert get_meta(session, "run") == "99"
 
 
 def test_what_raises_inside_a_writing_transaction_leaves_nothing(ledger: Ledger) -> None:
     def half_done() -> None:
-        with ledger.db.write() as session:
+        with ledger.write() as session:
             session.add(ChangeNoticeRow(incident_id="P1", at=NOW, why="test", read_seq=1))
             session.flush()
             raise RuntimeError("half done")
 
     with pytest.raises(RuntimeError, match="half done"):
         half_done()
-    with ledger.db.read() as session:
+    with ledger.read() as session:
         assert session.exec(select(ChangeNoticeRow)).all() == []
 
 
 def test_aware_times_come_back_aware_and_in_utc(ledger: Ledger) -> None:
     in_kolkata = NOW.astimezone(timezone(timedelta(hours=5, minutes=30)))
-    with ledger.db.write() as session:
+    with ledger.write() as session:
         session.add(ChangeNoticeRow(incident_id="P1", at=in_kolkata, why="test", read_seq=1))
-    with ledger.db.read() as session:
+    with ledger.read() as session:
         at = session.exec(select(ChangeNoticeRow)).one().at
     assert (at, at.tzinfo) == (NOW, UTC)
 
 
 def test_a_naive_time_is_refused(ledger: Ledger) -> None:
     naive = datetime(2026, 11, 22, 9, 0)  # noqa: DTZ001 - the very thing that is refused
-    with pytest.raises(sqlalchemy.exc.StatementError, match=r"naive|timezone"), ledger.db.write() as session:
+    with pytest.raises(sqlalchemy.exc.StatementError, match=r"naive|timezone"), ledger.write() as session:
         session.add(RequestRow(kind="resync", asked_by="ana", asked_at=naive))
 
 
@@ -146,7 +146,7 @@ def test_a_ledger_belongs_to_the_accounts_of_its_first_contact(ledger: Ledger, u
         ):
             with pytest.raises(LedgerNotOurs, match=f"belongs to {name}"):
                 again.claim(**{name: value})
-        with again.db.read() as session:
+        with again.read() as session:
             assert get_meta(session, "owner.pagerduty") == "qrpay"
     finally:
         again.close()
@@ -156,7 +156,7 @@ def test_a_refused_claim_claims_nothing(ledger: Ledger) -> None:
     ledger.claim(jira="https://qrpay.jira.example")
     with pytest.raises(LedgerNotOurs):
         ledger.claim(pagerduty="ramen", jira="https://ramen.jira.example")
-    with ledger.db.read() as session:
+    with ledger.read() as session:
         assert get_meta(session, "owner.pagerduty") is None
 
 

@@ -33,29 +33,29 @@ from syncd.ledger.store.tables import OperationRow
 def test_a_once_key_never_has_a_second_row_whatever_became_of_the_first(
     ledger: Ledger, state: OperationState
 ) -> None:
-    with ledger.db.write() as session:
+    with ledger.write() as session:
         put(session, create(), state)
-    with ledger.db.write() as session:
+    with ledger.write() as session:
         assert record(session, create()) == []
         assert states(session) == [(ticket_key("P1"), state)]
 
 
 def test_a_once_key_is_unique_in_the_database_itself(ledger: Ledger) -> None:
-    with ledger.db.write() as session:
+    with ledger.write() as session:
         row = put(session, create(), OperationState.DONE)
         twin = OperationRow.model_validate(row.model_dump(exclude={"id"}))
-    with pytest.raises(sqlalchemy.exc.IntegrityError), ledger.db.write() as session:
+    with pytest.raises(sqlalchemy.exc.IntegrityError), ledger.write() as session:
         session.add(twin)
 
 
 def test_a_once_operation_that_is_asked_for_twice_at_once_is_recorded_once(ledger: Ledger) -> None:
-    with ledger.db.write() as session:
+    with ledger.write() as session:
         record(session, create(), mirror(), create())
         assert states(session) == [(ticket_key("P1"), "pending"), ("note/N1", "pending")]
 
 
 def test_a_once_operation_stays_when_it_is_not_asked_for_again(ledger: Ledger) -> None:
-    with ledger.db.write() as session:
+    with ledger.write() as session:
         record(session, create(), mirror())
         record(session)
         assert states(session) == [(ticket_key("P1"), "pending"), ("note/N1", "pending")]
@@ -66,7 +66,7 @@ def test_a_once_operation_stays_when_it_is_not_asked_for_again(ledger: Ledger) -
 
 @pytest.mark.parametrize("state", [OperationState.PENDING, OperationState.PARKED, OperationState.HELD])
 def test_a_newer_decision_supersedes_a_waiting_one(ledger: Ledger, state: OperationState) -> None:
-    with ledger.db.write() as session:
+    with ledger.write() as session:
         first = put(session, move("acknowledged"), state)
         (second,) = record(session, move("resolved"))
         assert states(session) == [("status/P1", "superseded"), ("status/P1", "pending")]
@@ -76,14 +76,14 @@ def test_a_newer_decision_supersedes_a_waiting_one(ledger: Ledger, state: Operat
 
 @pytest.mark.parametrize("state", OPEN_STATES)
 def test_the_same_decision_again_leaves_an_open_one(ledger: Ledger, state: OperationState) -> None:
-    with ledger.db.write() as session:
+    with ledger.write() as session:
         put(session, move(), state)
         assert record(session, move()) == []
         assert states(session) == [("status/P1", state)]
 
 
 def test_what_a_service_refused_of_it_makes_it_no_other_decision(ledger: Ledger) -> None:
-    with ledger.db.write() as session:
+    with ledger.write() as session:
         (row,) = record(session, edit(summary="a", priority={"id": "1"}))
         row.meaning = {**row.meaning, "refused": ["priority"]}
         session.flush()
@@ -95,7 +95,7 @@ def test_what_a_service_refused_of_it_makes_it_no_other_decision(ledger: Ledger)
 
 @pytest.mark.parametrize("state", [OperationState.PENDING, OperationState.PARKED, OperationState.HELD])
 def test_a_waiting_one_that_is_no_longer_wanted_is_superseded(ledger: Ledger, state: OperationState) -> None:
-    with ledger.db.write() as session:
+    with ledger.write() as session:
         put(session, move(), state)
         assert record(session) == []
         assert states(session) == [("status/P1", "superseded")]
@@ -103,7 +103,7 @@ def test_a_waiting_one_that_is_no_longer_wanted_is_superseded(ledger: Ledger, st
 
 @pytest.mark.parametrize("state", [OperationState.IN_FLIGHT, OperationState.UNKNOWN])
 def test_one_that_is_under_way_is_never_superseded(ledger: Ledger, state: OperationState) -> None:
-    with ledger.db.write() as session:
+    with ledger.write() as session:
         put(session, move("acknowledged"), state)
         assert record(session, move("resolved")) == []
         assert record(session) == []
@@ -112,14 +112,14 @@ def test_one_that_is_under_way_is_never_superseded(ledger: Ledger, state: Operat
 
 @pytest.mark.parametrize("state", FINISHED)
 def test_a_finished_one_never_blocks_the_next(ledger: Ledger, state: OperationState) -> None:
-    with ledger.db.write() as session:
+    with ledger.write() as session:
         put(session, move(), state)
         record(session, move())
         assert states(session) == [("status/P1", state), ("status/P1", "pending")]
 
 
 def test_aspects_and_objects_do_not_supersede_each_other(ledger: Ledger) -> None:
-    with ledger.db.write() as session:
+    with ledger.write() as session:
         record(session, move(), edit(summary="a"))
         record(session, move(incident="P2"), incident="P2")
         record(session, move(), edit(summary="b"))
@@ -128,13 +128,13 @@ def test_aspects_and_objects_do_not_supersede_each_other(ledger: Ledger) -> None
 
 @pytest.mark.parametrize("state", OPEN_STATES)
 def test_the_database_itself_refuses_a_second_open_one(ledger: Ledger, state: OperationState) -> None:
-    with ledger.db.write() as session:
+    with ledger.write() as session:
         stands = put(session, move(), state).model_dump(exclude={"id"})
     for second in OPEN_STATES:
         twin = OperationRow.model_validate({**stands, "state": second})
-        with pytest.raises(sqlalchemy.exc.IntegrityError), ledger.db.write() as session:
+        with pytest.raises(sqlalchemy.exc.IntegrityError), ledger.write() as session:
             session.add(twin)
-    with ledger.db.write() as session:
+    with ledger.write() as session:
         elsewhere = {**stands, "state": "pending"}
         session.add(OperationRow.model_validate({**elsewhere, "aspect": "fields"}))
         session.add(OperationRow.model_validate({**elsewhere, "object": "ticket:P2"}))
@@ -142,7 +142,7 @@ def test_the_database_itself_refuses_a_second_open_one(ledger: Ledger, state: Op
 
 
 def test_an_open_one_in_a_place_does_not_hold_up_once_operations_there(ledger: Ledger) -> None:
-    with ledger.db.write() as session:
+    with ledger.write() as session:
         record(session, mirror("N1"), mirror("N2"), create())
         assert [state for _key, state in states(session)] == ["pending"] * 3
 
@@ -151,7 +151,7 @@ def test_an_open_one_in_a_place_does_not_hold_up_once_operations_there(ledger: L
 
 
 def test_a_held_operation_does_not_leave(ledger: Ledger) -> None:
-    with ledger.db.write() as session:
+    with ledger.write() as session:
         (row,) = record(session, move(), hold="status/P1")
         assert row.state == "held"
         assert claim(session, row) is None
@@ -160,7 +160,7 @@ def test_a_held_operation_does_not_leave(ledger: Ledger) -> None:
 
 
 def test_only_what_is_named_is_held(ledger: Ledger) -> None:
-    with ledger.db.write() as session:
+    with ledger.write() as session:
         record(session, create(), move(), hold="status/P1")
         assert dict(states(session)) == {ticket_key("P1"): "pending", "status/P1": "held"}
 
@@ -170,7 +170,7 @@ def test_only_what_is_named_is_held(ledger: Ledger) -> None:
 
 @pytest.mark.parametrize("state", OperationState)
 def test_an_operation_waits_until_all_that_it_needs_is_done(ledger: Ledger, state: OperationState) -> None:
-    with ledger.db.write() as session:
+    with ledger.write() as session:
         put(session, create("P1"), OperationState.DONE)
         put(session, create("P2"), state)
         (row,) = record(session, mirror("N1", "P1", ticket_key("P1"), ticket_key("P2"), ticket_key("P3")))
@@ -181,14 +181,14 @@ def test_an_operation_waits_until_all_that_it_needs_is_done(ledger: Ledger, stat
 
 
 def test_an_operation_that_needs_nothing_waits_for_nothing(ledger: Ledger) -> None:
-    with ledger.db.write() as session:
+    with ledger.write() as session:
         (row,) = record(session, mirror())
         assert outbox.unmet(session, row) == []
 
 
 @pytest.mark.parametrize("state", [None, OperationState.PARKED, OperationState.SUPERSEDED])
 def test_a_ticket_that_was_adopted_needs_no_create(ledger: Ledger, state: OperationState | None) -> None:
-    with ledger.db.write() as session:
+    with ledger.write() as session:
         save_incident(session, incident(), 1, NOW, "QRPay")
         if state:
             put(session, create(), state)
@@ -200,7 +200,7 @@ def test_a_ticket_that_was_adopted_needs_no_create(ledger: Ledger, state: Operat
 
 
 def test_who_waits_for_a_key_is_known_also_of_another_incident(ledger: Ledger) -> None:
-    with ledger.db.write() as session:
+    with ledger.write() as session:
         record(session, mirror("N1", "P1", ticket_key("P1")))
         record(session, mirror("N2", "P2", ticket_key("P2"), ticket_key("P1")), incident="P2")
         record(session, mirror("N3", "P10", ticket_key("P10")), incident="P10")
@@ -216,7 +216,7 @@ def test_who_waits_for_a_key_is_known_also_of_another_incident(ledger: Ledger) -
 
 
 def test_the_incidents_with_work_are_those_that_something_can_be_done_for(ledger: Ledger) -> None:
-    with ledger.db.write() as session:
+    with ledger.write() as session:
         for number, state in enumerate(OperationState):
             put(session, create(f"P{number}"), state)
         names = dict(zip((f"P{number}" for number in range(8)), OperationState, strict=True))
@@ -225,7 +225,7 @@ def test_the_incidents_with_work_are_those_that_something_can_be_done_for(ledger
 
 
 def test_every_state_is_counted_and_open_ones_are_listed_oldest_first(ledger: Ledger) -> None:
-    with ledger.db.write() as session:
+    with ledger.write() as session:
         for number, state in enumerate([*OperationState, OperationState.PENDING]):
             put(session, create(f"P{number}"), state)
         assert outbox.counts(session) == {str(state): 1 for state in OperationState} | {"pending": 2}
@@ -243,9 +243,9 @@ def test_every_state_is_counted_and_open_ones_are_listed_oldest_first(ledger: Le
 
 def test_an_operation_keeps_what_was_meant_and_the_version_of_the_rules(ledger: Ledger) -> None:
     operation = edit(summary="Zażółć ☃", priority={"id": "3"})
-    with ledger.db.write() as session:
+    with ledger.write() as session:
         outbox.record(session, "P1", [operation], later(3), "sha-of-the-mapping")
-    with ledger.db.read() as session:
+    with ledger.read() as session:
         (row,) = outbox.open_of(session, "P1")
     assert (row.key, row.op, row.op_class, row.kind, row.target, row.object, row.aspect) == (
         "fields/P1",

@@ -37,7 +37,7 @@ def events(session: Session, row: OperationRow) -> list[str]:
 
 
 def test_an_operation_is_claimed_once(ledger: Ledger) -> None:
-    with ledger.db.write() as session:
+    with ledger.write() as session:
         (row,) = record(session, create())
         claimed = claim(session, row, probe=41)
         assert claimed is not None
@@ -59,7 +59,7 @@ def test_an_operation_is_claimed_once(ledger: Ledger) -> None:
 
 
 def test_of_two_who_claim_at_once_one_wins(ledger: Ledger, url: str) -> None:
-    with ledger.db.write() as session:
+    with ledger.write() as session:
         rows = record(session, *(mirror(f"N{number}") for number in range(20)))
     start = Barrier(2)
 
@@ -77,7 +77,7 @@ def test_of_two_who_claim_at_once_one_wins(ledger: Ledger, url: str) -> None:
         first, second = pool.map(take, ["abcd/1", "abcd/2"])
     assert first.isdisjoint(second)
     assert first | second == {row.id for row in rows}
-    with ledger.db.read() as session:
+    with ledger.read() as session:
         for row in session.exec(select(OperationRow)).all():
             assert row.attempts == 1
             assert row.instance == ("abcd/1" if row.id in first else "abcd/2")
@@ -86,7 +86,7 @@ def test_of_two_who_claim_at_once_one_wins(ledger: Ledger, url: str) -> None:
 
 @pytest.mark.parametrize("state", [one for one in OperationState if one is not OperationState.PENDING])
 def test_only_what_is_pending_can_be_claimed(ledger: Ledger, state: OperationState) -> None:
-    with ledger.db.write() as session:
+    with ledger.write() as session:
         row = put(session, create(), state)
         before = row.model_dump()
         assert claim(session, row, "abcd/9") is None
@@ -95,12 +95,12 @@ def test_only_what_is_pending_can_be_claimed(ledger: Ledger, state: OperationSta
 
 
 def test_nothing_that_is_not_there_can_be_claimed(ledger: Ledger) -> None:
-    with ledger.db.write() as session:
+    with ledger.write() as session:
         assert operation_states.claim_in(session, 4711, RUN, NOW, {}, None) is None
 
 
 def test_a_request_keeps_its_bytes_over_a_second_claim(ledger: Ledger) -> None:
-    with ledger.db.write() as session:
+    with ledger.write() as session:
         (row,) = record(session, create())
         assert claim(session, row, body="as first said")
         operation_states.put_back_in(session, row, later(1), "connection refused")
@@ -110,7 +110,7 @@ def test_a_request_keeps_its_bytes_over_a_second_claim(ledger: Ledger) -> None:
 
 
 def test_a_retry_is_rendered_anew(ledger: Ledger) -> None:
-    with ledger.db.write() as session:
+    with ledger.write() as session:
         (row,) = record(session, create())
         assert claim(session, row, body="as first said")
         operation_states.park_in(session, row, later(1), "400: too long")
@@ -124,7 +124,7 @@ def test_a_retry_is_rendered_anew(ledger: Ledger) -> None:
 
 @pytest.mark.parametrize("state", [one for one in OperationState if one is not OperationState.PARKED])
 def test_only_what_is_parked_is_retried(ledger: Ledger, state: OperationState) -> None:
-    with ledger.db.write() as session:
+    with ledger.write() as session:
         row = put(session, create(), state)
         assert operation_states.retry(session, [row], NOW, "ana") == 0
         assert states(session) == [(ticket_key("P1"), state)]
@@ -134,10 +134,10 @@ def test_only_what_is_parked_is_retried(ledger: Ledger, state: OperationState) -
 
 
 def test_what_was_done_keeps_what_the_service_named_it(ledger: Ledger) -> None:
-    with ledger.db.write() as session:
+    with ledger.write() as session:
         row = put(session, create(), OperationState.UNKNOWN)
         operation_states.finish(session, row, OperationState.DONE, later(5), remote_id="10005")
-    with ledger.db.read() as session:
+    with ledger.read() as session:
         row = session.exec(select(OperationRow)).one()
         assert (row.state, row.remote_id, row.finished_at, row.error) == ("done", "10005", later(5), None)
         assert (row.gave_up_boot_id, row.gave_up_boottime) == (None, None)
@@ -145,16 +145,16 @@ def test_what_was_done_keeps_what_the_service_named_it(ledger: Ledger) -> None:
 
 
 def test_an_unknown_outcome_keeps_when_we_gave_up(ledger: Ledger) -> None:
-    with ledger.db.write() as session:
+    with ledger.write() as session:
         row = put(session, create(), OperationState.UNKNOWN)
-    with ledger.db.read() as session:
+    with ledger.read() as session:
         row = session.exec(select(OperationRow)).one()
         assert (row.gave_up_boot_id, row.gave_up_boottime) == (GAVE_UP.boot_id, GAVE_UP.boottime)
         assert row.error == "timed out"
 
 
 def test_a_services_words_stand_on_the_operation_and_only_their_hash_in_the_trail(ledger: Ledger) -> None:
-    with ledger.db.write() as session:
+    with ledger.write() as session:
         (row,) = record(session, create())
         operation_states.park_in(session, row, NOW, "Field 'Ana Maria' cannot be set")
         assert row.error == "Field 'Ana Maria' cannot be set"
@@ -164,7 +164,7 @@ def test_a_services_words_stand_on_the_operation_and_only_their_hash_in_the_trai
 
 @pytest.mark.parametrize("state", FINISHED)
 def test_what_is_finished_stays_finished(ledger: Ledger, state: OperationState) -> None:
-    with ledger.db.write() as session:
+    with ledger.write() as session:
         row = put(session, create(), state)
         said = events(session, row)
         for change in CHANGES.values():
@@ -175,16 +175,16 @@ def test_what_is_finished_stays_finished(ledger: Ledger, state: OperationState) 
 
 
 def test_who_read_an_operation_before_it_left_cannot_park_it(ledger: Ledger) -> None:
-    with ledger.db.write() as session:
+    with ledger.write() as session:
         record(session, create())
-    with ledger.db.read() as session:
+    with ledger.read() as session:
         (stale,) = outbox.open_of(session, "P1")
-    with ledger.db.write() as session:
+    with ledger.write() as session:
         (row,) = outbox.open_of(session, "P1")
         assert claim(session, row)
-    with pytest.raises(OperationMoved, match="from pending to parked"), ledger.db.write() as session:
+    with pytest.raises(OperationMoved, match="from pending to parked"), ledger.write() as session:
         operation_states.park_in(session, stale, NOW, "cannot be rendered")
-    with ledger.db.read() as session:
+    with ledger.read() as session:
         assert states(session) == [(ticket_key("P1"), "in_flight")]
 
 
@@ -192,12 +192,12 @@ def test_who_read_an_operation_before_it_left_cannot_park_it(ledger: Ledger) -> 
 
 
 def test_what_another_run_left_in_flight_is_looked_up_and_ours_is_left(ledger: Ledger) -> None:
-    with ledger.db.write() as session:
+    with ledger.write() as session:
         for number, run in enumerate(["abcd/1", "abcd/2", "ffff/2"], start=1):
             (row,) = record(session, create(f"P{number}"), incident=f"P{number}")
             assert claim(session, row, run, body=f"of {run}")
         assert operation_states.recover(session, "abcd/2", later(9), GAVE_UP) == ["P1", "P3"]
-    with ledger.db.read() as session:
+    with ledger.read() as session:
         rows = session.exec(select(OperationRow).order_by(col(OperationRow.id))).all()
         assert [row.state for row in rows] == ["unknown", "in_flight", "unknown"]
         assert [row.gave_up_boottime for row in rows] == [GAVE_UP.boottime, None, GAVE_UP.boottime]
@@ -210,7 +210,7 @@ def test_what_another_run_left_in_flight_is_looked_up_and_ours_is_left(ledger: L
 
 @pytest.mark.parametrize("state", [one for one in OperationState if one is not OperationState.IN_FLIGHT])
 def test_a_recovery_touches_nothing_else(ledger: Ledger, state: OperationState) -> None:
-    with ledger.db.write() as session:
+    with ledger.write() as session:
         put(session, create(), state)
         put(session, move(), state)
         assert operation_states.recover(session, "abcd/2", NOW, GAVE_UP) == []
@@ -218,7 +218,7 @@ def test_a_recovery_touches_nothing_else(ledger: Ledger, state: OperationState) 
 
 
 def test_a_second_recovery_finds_nothing(ledger: Ledger) -> None:
-    with ledger.db.write() as session:
+    with ledger.write() as session:
         row = put(session, create(), OperationState.IN_FLIGHT)
         assert operation_states.recover(session, "abcd/2", NOW, GAVE_UP) == ["P1"]
         assert (

@@ -81,14 +81,14 @@ class OutboxMachine(RuleBasedStateMachine):
 
     @initialize(incident=st.sampled_from(INCIDENTS))
     def begin(self, incident: str) -> None:
-        with self.ledger.db.write() as session:
+        with self.ledger.write() as session:
             outbox.record(session, incident, possible(incident)[:4], NOW, "v1")
 
     @rule(what=wanted, hold=st.sampled_from([False, False, False, True]))
     def record(self, what: tuple[str, list[Operation]], hold: bool) -> None:
         incident, operations = what
         held = frozenset(op.key for op in operations if hold)
-        with self.ledger.db.write() as session:
+        with self.ledger.write() as session:
             outbox.record(session, incident, operations, NOW, "v1", hold=held)
             under_way = outbox.listing(session, UNDER_WAY)
             assert {row.id for row in under_way} == {row.id for row in self.rows if row.state in UNDER_WAY}
@@ -103,7 +103,7 @@ class OutboxMachine(RuleBasedStateMachine):
     def claim(self, number: int, any_: bool) -> None:
         rows = [row for row in self.rows if any_ or row.state == "pending"] or self.rows
         row = rows[number % len(rows)]
-        with self.ledger.db.write() as session:
+        with self.ledger.write() as session:
             run, said = self.ledger.run_name, {"try": row.attempts}
             claimed = operation_states.claim_in(session, row.id or 0, run, NOW, said, 7)
         assert (claimed is not None) == (row.state == "pending")
@@ -126,7 +126,7 @@ class OutboxMachine(RuleBasedStateMachine):
         known = row.state
         may = known in OPEN_STATES and self.seen[row.id or 0] == known
         try:
-            with self.ledger.db.write() as session:
+            with self.ledger.write() as session:
                 CHANGES[name](session, row)
         except OperationMoved:
             assert not may
@@ -136,14 +136,14 @@ class OutboxMachine(RuleBasedStateMachine):
     @precondition(lambda self: "parked" in self.seen.values())
     @rule()
     def retry(self) -> None:
-        with self.ledger.db.write() as session:
+        with self.ledger.write() as session:
             parked = outbox.listing(session, [OperationState.PARKED])
             assert operation_states.retry(session, parked, NOW, "ana") == len(parked)
 
     @precondition(lambda self: "in_flight" in self.seen.values())
     @rule()
     def recover(self) -> None:
-        with self.ledger.db.write() as session:
+        with self.ledger.write() as session:
             assert operation_states.recover(session, self.ledger.run_name, NOW, GAVE_UP) == []
 
     @precondition(lambda self: "in_flight" in self.seen.values())
@@ -152,14 +152,14 @@ class OutboxMachine(RuleBasedStateMachine):
         self.ledger.close()
         self.ledger = open_for_work(self.url, "the machine", NOW)
         flying = {row.incident_id for row in self.rows if row.state == "in_flight"}
-        with self.ledger.db.write() as session:
+        with self.ledger.write() as session:
             found = operation_states.recover(session, self.ledger.run_name, NOW, GAVE_UP)
             assert outbox.listing(session, [OperationState.IN_FLIGHT]) == []
         assert found == sorted(flying)
 
     @invariant()
     def holds(self) -> None:
-        with self.ledger.db.read() as session:
+        with self.ledger.read() as session:
             rows = list(session.exec(select(OperationRow).order_by(col(OperationRow.id))).all())
             assert audit.verify(session) is None
             self.all_is_on_record(session, rows)

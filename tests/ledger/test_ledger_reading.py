@@ -21,7 +21,7 @@ from syncd.ledger.views.status import outbox_data, status_data
 @pytest.fixture
 def lived(ledger: Ledger) -> Ledger:
     """P1 with a ticket and a note on its way, P2 of no team, P3 resolved and finished."""
-    with ledger.db.write() as session:
+    with ledger.write() as session:
         save_incident(session, incident(), 1, NOW, "QRPay")
         save_incident(session, incident(id="P2", number=18), 1, NOW, None)
         over = incident(IncidentStatus.RESOLVED, id="P3", number=19, resolved_at=NOW)
@@ -38,7 +38,7 @@ def lived(ledger: Ledger) -> Ledger:
 
 def test_status_lists_what_is_open_or_unfinished(lived: Ledger) -> None:
     told = status_data(lived)
-    with lived.db.read() as session:
+    with lived.read() as session:
         seq, digest = audit.head(session)
     (only,) = told["incidents"]
     promised = "id number title severity status ticket ticket_status postmortem due_at"
@@ -50,7 +50,7 @@ def test_status_lists_what_is_open_or_unfinished(lived: Ledger) -> None:
 
 
 def test_a_resolved_incident_is_listed_while_something_is_still_to_be_sent(lived: Ledger) -> None:
-    with lived.db.write() as session:
+    with lived.write() as session:
         record(session, create("P3"), incident="P3")
     assert [one["id"] for one in status_data(lived)["incidents"]] == ["P3", "P1"]
 

@@ -24,14 +24,14 @@ RESOLVED = IncidentStatus.RESOLVED
 
 
 def stored(ledger: Ledger) -> IncidentRow:
-    with ledger.db.read() as session:
+    with ledger.read() as session:
         row = session.get(IncidentRow, "P1")
         assert row is not None
         return row
 
 
 def stored_ticket(ledger: Ledger) -> TicketRow:
-    with ledger.db.read() as session:
+    with ledger.read() as session:
         row = session.get(TicketRow, "P1")
         assert row is not None
         return row
@@ -40,7 +40,7 @@ def stored_ticket(ledger: Ledger) -> TicketRow:
 @pytest.fixture
 def with_ticket(ledger: Ledger) -> Ledger:
     """An incident read at moment 10, and its ticket read at moment 20 and written at 30."""
-    with ledger.db.write() as session:
+    with ledger.write() as session:
         assert save_incident(session, incident(), 10, NOW, "QRPay")
         row = ticket(written_seq=30)
         session.add(row)
@@ -53,7 +53,7 @@ def with_ticket(ledger: Ledger) -> Ledger:
 
 
 def test_an_incident_seen_for_the_first_time_is_news(ledger: Ledger) -> None:
-    with ledger.db.write() as session:
+    with ledger.write() as session:
         assert save_incident(session, incident(), 7, NOW, "QRPay") is not None
     row = stored(ledger)
     assert (row.number, row.service_id, row.team, row.status) == (17, "S1", "QRPay", "triggered")
@@ -64,9 +64,9 @@ def test_an_incident_seen_for_the_first_time_is_news(ledger: Ledger) -> None:
 def test_an_answer_that_began_no_later_than_the_stored_one_is_not_stored(
     ledger: Ledger, read_seq: int
 ) -> None:
-    with ledger.db.write() as session:
+    with ledger.write() as session:
         save_incident(session, incident(ACKNOWLEDGED), 10, NOW, "QRPay")
-    with ledger.db.write() as session:
+    with ledger.write() as session:
         assert save_incident(session, incident(), read_seq, later(9), "QRPay") is None
     assert (stored(ledger).status, stored(ledger).read_seq) == ("acknowledged", 10)
 
@@ -75,49 +75,49 @@ def test_an_answer_that_began_no_later_than_the_stored_one_is_not_stored(
 def test_an_answer_that_began_before_our_last_write_to_the_incident_is_not_stored(
     ledger: Ledger, read_seq: int, status: str
 ) -> None:
-    with ledger.db.write() as session:
+    with ledger.write() as session:
         row = save_incident(session, incident(), 10, NOW, "QRPay")
         assert row is not None
         row.written_seq = 30
-    with ledger.db.write() as session:
+    with ledger.write() as session:
         save_incident(session, incident(ACKNOWLEDGED), read_seq, later(9), "QRPay")
     assert stored(ledger).status == status
 
 
 def test_the_same_answer_again_is_no_news_but_fresher(ledger: Ledger) -> None:
-    with ledger.db.write() as session:
+    with ledger.write() as session:
         save_incident(session, incident(), 10, NOW, "QRPay")
-    with ledger.db.write() as session:
+    with ledger.write() as session:
         assert save_incident(session, incident(), 11, later(9), "QRPay") is None
     assert (stored(ledger).read_seq, stored(ledger).first_seen_at) == (11, NOW)
 
 
 def test_another_team_is_news(ledger: Ledger) -> None:
-    with ledger.db.write() as session:
+    with ledger.write() as session:
         save_incident(session, incident(), 10, NOW, "QRPay")
-    with ledger.db.write() as session:
+    with ledger.write() as session:
         assert save_incident(session, incident(), 11, later(9), "Ramen") is not None
     assert stored(ledger).team == "Ramen"
 
 
 def test_news_of_a_finished_incident_takes_it_up_again(ledger: Ledger) -> None:
-    with ledger.db.write() as session:
+    with ledger.write() as session:
         row = save_incident(session, incident(RESOLVED, resolved_at=NOW), 10, NOW, "QRPay")
         assert row is not None
         row.finished = True
-    with ledger.db.write() as session:
+    with ledger.write() as session:
         save_incident(session, incident(RESOLVED, resolved_at=NOW), 11, NOW, "QRPay")
     assert stored(ledger).finished
-    with ledger.db.write() as session:
+    with ledger.write() as session:
         save_incident(session, incident(), 12, NOW, "QRPay")
     row = stored(ledger)
     assert (row.finished, row.status, row.resolved_at) == (False, "triggered", None)
 
 
 def test_custom_fields_are_kept_when_an_answer_does_not_carry_them(ledger: Ledger) -> None:
-    with ledger.db.write() as session:
+    with ledger.write() as session:
         save_incident(session, incident(custom_fields={"impact": "high"}), 10, NOW, "QRPay")
-    with ledger.db.write() as session:
+    with ledger.write() as session:
         assert save_incident(session, incident(), 11, NOW, "QRPay") is None
         assert save_incident(session, incident(ACKNOWLEDGED), 12, NOW, "QRPay") is not None
     assert stored(ledger).snapshot["custom_fields"] == {"impact": "high"}
@@ -125,18 +125,18 @@ def test_custom_fields_are_kept_when_an_answer_does_not_carry_them(ledger: Ledge
 
 
 def test_custom_fields_that_were_emptied_are_emptied(ledger: Ledger) -> None:
-    with ledger.db.write() as session:
+    with ledger.write() as session:
         save_incident(session, incident(custom_fields={"impact": "high"}), 10, NOW, "QRPay")
-    with ledger.db.write() as session:
+    with ledger.write() as session:
         assert save_incident(session, incident(custom_fields={}), 11, NOW, "QRPay") is not None
     assert stored(ledger).snapshot["custom_fields"] == {}
 
 
 def test_addresses_are_kept_when_an_answer_does_not_carry_them(ledger: Ledger) -> None:
     ana = {"id": "U1", "name": "Ana"}
-    with ledger.db.write() as session:
+    with ledger.write() as session:
         save_incident(session, incident(assignees=[ana | {"email": "ana@qrpay.example"}]), 10, NOW, "QRPay")
-    with ledger.db.write() as session:
+    with ledger.write() as session:
         assert save_incident(session, incident(assignees=[ana]), 11, NOW, "QRPay") is None
         assert save_incident(session, incident(assignees=[{"id": "U2"}, ana]), 12, NOW, "QRPay") is not None
     known = [(one["id"], one["email"]) for one in stored(ledger).snapshot["assignees"]]
@@ -144,7 +144,7 @@ def test_addresses_are_kept_when_an_answer_does_not_carry_them(ledger: Ledger) -
 
 
 def test_an_incident_knows_what_it_was_merged_into(ledger: Ledger) -> None:
-    with ledger.db.write() as session:
+    with ledger.write() as session:
         save_incident(session, incident(), 10, NOW, "QRPay")
         save_incident(session, incident(RESOLVED, resolved_at=NOW, merged_into="P2"), 11, NOW, "QRPay")
     assert stored(ledger).merged_into == "P2"
@@ -164,12 +164,12 @@ def test_an_incident_knows_what_it_was_merged_into(ledger: Ledger) -> None:
 def test_what_is_over_but_waits_is_taken_up_again(
     ledger: Ledger, status: IncidentStatus, known: dict[str, object], waits: bool
 ) -> None:
-    with ledger.db.write() as session:
+    with ledger.write() as session:
         row = save_incident(session, incident(status), 10, NOW, "QRPay")
         assert row is not None
         for name, value in known.items():
             setattr(row, name, value)
-    with ledger.db.read() as session:
+    with ledger.read() as session:
         assert unfinished_in(session) == (["P1"] if waits else [])
 
 
@@ -187,9 +187,9 @@ def test_notes_that_were_listed_earlier_do_not_replace_later_ones(
     with_ticket: Ledger, read_seq: int, text: str
 ) -> None:
     row = stored(with_ticket)
-    with with_ticket.db.write() as session:
+    with with_ticket.write() as session:
         save_notes(session, row, [note("first")], 20)
-    with with_ticket.db.write() as session:
+    with with_ticket.write() as session:
         save_notes(session, row, [note("second")], read_seq)
     notes = stored(with_ticket).notes
     assert notes is not None
@@ -198,7 +198,7 @@ def test_notes_that_were_listed_earlier_do_not_replace_later_ones(
 
 def test_listed_notes_are_no_longer_wanted(with_ticket: Ledger) -> None:
     row = stored(with_ticket)
-    with with_ticket.db.write() as session:
+    with with_ticket.write() as session:
         row.notes_wanted = True
         save_notes(session, row, [], 20)
     assert (stored(with_ticket).notes, stored(with_ticket).notes_wanted) == ([], False)
@@ -208,11 +208,11 @@ def test_notes_are_compared_with_what_is_known_now_not_with_what_the_reader_knew
     with_ticket: Ledger,
 ) -> None:
     read_before_asking = stored(with_ticket)
-    with with_ticket.db.write() as session:
+    with with_ticket.write() as session:
         row = session.get(IncidentRow, "P1")
         assert row is not None
         save_notes(session, row, [note("younger")], 40)
-    with with_ticket.db.write() as session:
+    with with_ticket.write() as session:
         save_notes(session, read_before_asking, [note("older")], 35)
     notes = stored(with_ticket).notes
     assert notes is not None
@@ -227,7 +227,7 @@ def test_a_ticket_read_before_our_last_confirmed_write_is_not_stored(
     with_ticket: Ledger, read_seq: int
 ) -> None:
     row = stored_ticket(with_ticket)
-    with with_ticket.db.write() as session:
+    with with_ticket.write() as session:
         assert not save_issue(session, row, issue("an older story"), read_seq)
     kept = stored_ticket(with_ticket)
     assert kept.snapshot is not None
@@ -236,7 +236,7 @@ def test_a_ticket_read_before_our_last_confirmed_write_is_not_stored(
 
 def test_a_ticket_read_after_our_last_confirmed_write_is_stored(with_ticket: Ledger) -> None:
     row = stored_ticket(with_ticket)
-    with with_ticket.db.write() as session:
+    with with_ticket.write() as session:
         assert save_issue(session, row, issue("a newer story"), 31)
     kept = stored_ticket(with_ticket)
     assert kept.snapshot is not None
@@ -245,12 +245,12 @@ def test_a_ticket_read_after_our_last_confirmed_write_is_stored(with_ticket: Led
 
 def test_a_write_that_was_confirmed_while_the_answer_travelled_is_not_undone(with_ticket: Ledger) -> None:
     read_before_asking = stored_ticket(with_ticket)
-    with with_ticket.db.write() as session:
+    with with_ticket.write() as session:
         row = session.get(TicketRow, "P1")
         assert row is not None
         row.snapshot = issue(status=Status(id="3", name="In Progress")).model_dump(mode="json")
         row.written_seq = 50
-    with with_ticket.db.write() as session:
+    with with_ticket.write() as session:
         assert not save_issue(session, read_before_asking, issue(), 40)
     kept = stored_ticket(with_ticket)
     assert kept.snapshot is not None
@@ -258,11 +258,11 @@ def test_a_write_that_was_confirmed_while_the_answer_travelled_is_not_undone(wit
 
 
 def test_the_same_ticket_again_is_no_news_but_fresher_and_in_sight(with_ticket: Ledger) -> None:
-    with with_ticket.db.write() as session:
+    with with_ticket.write() as session:
         row = session.get(TicketRow, "P1")
         assert row is not None
         row.out_of_sight_since = NOW
-    with with_ticket.db.write() as session:
+    with with_ticket.write() as session:
         assert not save_issue(session, stored_ticket(with_ticket), issue(), 31)
     kept = stored_ticket(with_ticket)
     assert (kept.read_seq, kept.out_of_sight_since) == (31, None)
@@ -270,7 +270,7 @@ def test_the_same_ticket_again_is_no_news_but_fresher_and_in_sight(with_ticket: 
 
 def test_a_ticket_that_was_moved_keeps_its_number_and_follows_its_key(with_ticket: Ledger) -> None:
     moved = issue(key="BANK-9", project="BANK")
-    with with_ticket.db.write() as session:
+    with with_ticket.write() as session:
         assert save_issue(session, stored_ticket(with_ticket), moved, 31)
     kept = stored_ticket(with_ticket)
     assert (kept.issue_id, kept.key, kept.project) == ("10005", "BANK-9", "BANK")
@@ -278,13 +278,13 @@ def test_a_ticket_that_was_moved_keeps_its_number_and_follows_its_key(with_ticke
 
 def test_a_ticket_comes_back_as_it_was_read(with_ticket: Ledger) -> None:
     read = issue("Zażółć ☃", fields={"customfield_1": {"value": "SEV1"}}, labels=("a", "b"))
-    with with_ticket.db.write() as session:
+    with with_ticket.write() as session:
         save_issue(session, stored_ticket(with_ticket), read, 31)
     assert Issue.model_validate(stored_ticket(with_ticket).snapshot) == read
 
 
 def test_tickets_are_known_by_their_issues_numbers(with_ticket: Ledger) -> None:
-    with with_ticket.db.read() as session:
+    with with_ticket.read() as session:
         found = tickets_by_issue_in(session, ["10005", "10006", "OPS-5"])
     assert {number: row.incident_id for number, row in found.items()} == {"10005": "P1"}
 
@@ -293,17 +293,17 @@ def test_tickets_are_known_by_their_issues_numbers(with_ticket: Ledger) -> None:
 
 
 def test_incidents_are_looked_at_again_the_longest_known_first(ledger: Ledger) -> None:
-    with ledger.db.write() as session:
+    with ledger.write() as session:
         notice_changes_in(session, ["P3", "P1"], NOW, 5, "logged")
         notice_changes_in(session, ["P2", "P3"], later(1), 6, "open")
     assert incidents_with_notices(ledger) == ["P3", "P1", "P2"]
 
 
 def test_a_look_says_why_and_since_when(ledger: Ledger) -> None:
-    with ledger.db.write() as session:
+    with ledger.write() as session:
         notice_changes_in(session, ["P1", "P1", "P2"], NOW, 5, "PagerDuty logged annotate", notes=True)
         notice_changes_in(session, ["P1"], later(1), 6, "its ticket changed", ticket=True)
-    with ledger.db.read() as session:
+    with ledger.read() as session:
         said = [
             (one.why, one.read_seq, one.notes, one.ticket, one.at)
             for one in change_notices_of_in(session, "P1")
@@ -315,10 +315,10 @@ def test_a_look_says_why_and_since_when(ledger: Ledger) -> None:
 
 
 def test_a_cursor_keeps_its_last_value_and_is_empty_before(ledger: Ledger) -> None:
-    with ledger.db.write() as session:
+    with ledger.write() as session:
         assert get_cursor_in(session, "pagerduty.log") == {}
         set_cursor_in(session, "pagerduty.log", at="2026-11-22T09:00:00+00:00", page=3)
         set_cursor_in(session, "pagerduty.log", at="2026-11-22T09:05:00+00:00")
-    with ledger.db.read() as session:
+    with ledger.read() as session:
         assert get_cursor_in(session, "pagerduty.log") == {"at": "2026-11-22T09:05:00+00:00"}
         assert get_cursor_in(session, "jira.poll") == {}

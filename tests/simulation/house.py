@@ -16,11 +16,11 @@ from ledger_reading import look_at_everything
 from rig import PlainRenderer, RigClock, mapping
 
 from simulation.play import _empty_ledger
-from simulation.wire import Killed, TimedOut, WatchedDatabase, WireTransport
+from simulation.wire import Killed, TimedOut, WatchedLedger, WireTransport
 from syncd.domain.mapping.mapping import Mapping
 from syncd.engine.context import Rules, build_context
 from syncd.engine.loop import ControlLoop
-from syncd.ledger.open import Ledger, open_for_work
+from syncd.ledger.open import open_for_work
 from syncd.remote.http.deadline import Flight
 from syncd.remote.jira.client import jira_client
 from syncd.remote.pagerduty.client import pagerduty_client
@@ -59,8 +59,7 @@ class House:
         self.file.write_bytes(_empty_ledger())
         self.die_at, self.steps, self.ends = die_at, 0, 0
         self.dead = False
-        self.db: WatchedDatabase | None = None
-        self.ledger: Ledger | None = None
+        self.ledger: WatchedLedger | None = None
         self.loop: ControlLoop | None = None
 
     def open(self, service: str) -> bool:
@@ -101,8 +100,8 @@ class House:
         """Start the daemon on the ledger, as its wiring does."""
         self.stop()
         self.dead = False
-        self.ledger = open_for_work(f"sqlite:///{self.file}", "house", self.clock.now())
-        self.ledger.db = WatchedDatabase(self.ledger.db, self.step)
+        opened = open_for_work(f"sqlite:///{self.file}", "house", self.clock.now())
+        self.ledger = WatchedLedger(opened, self.step)
         transport = WireTransport(self.clock, self)
         pagerduty = pagerduty_client(PAGERDUTY, PAGERDUTY_KEY, "amara.osei@qrpay.example", transport)
         jira = jira_client(JIRA, JIRA_KEY, transport, email=BOT_EMAIL)

@@ -23,7 +23,7 @@ from rig import PlainRenderer, mapping
 from simulation.baton import Hub, soften
 from simulation.people import People
 from simulation.plan import STRIKES, Plan
-from simulation.wire import Killed, TimedOut, WatchedDatabase, WireTransport
+from simulation.wire import Killed, TimedOut, WatchedLedger, WireTransport
 from syncd.domain.operation import Target
 from syncd.engine.context import EngineContext, Rules, build_context
 from syncd.engine.loop import ControlLoop
@@ -121,7 +121,7 @@ class SimulatedLine:
     hub: Hub
     plan: Plan
     random: Random
-    db: WatchedDatabase | None = None
+    db: WatchedLedger | None = None
     die_at: int = 0
     steps: int = 0
     orphans: int = 0
@@ -313,8 +313,8 @@ class Simulation:
         self.boots.append(self.hub.now()) if self.clock.boot >= len(self.boots) else None
         self.hub.dead = False
         self.line.db, self.line.steps, self.line.die_at = None, 0, 0
-        self.ledger = open_for_work(f"sqlite:///{self.file}", "simulation", self.clock.now())
-        self.ledger.db = self.line.db = WatchedDatabase(self.ledger.db, self.line.step)
+        opened = open_for_work(f"sqlite:///{self.file}", "simulation", self.clock.now())
+        self.ledger = self.line.db = WatchedLedger(opened, self.line.step)
         self.line.die_at = die_at
         self.loop = ControlLoop(self._context(self.ledger))
         soften(self.hub, *_parts(self.loop.context), *_parts(self.loop))

@@ -20,11 +20,12 @@ from requests.adapters import HTTPAdapter
 from requests.exceptions import ChunkedEncodingError, ConnectionError, ReadTimeout
 from requests.structures import CaseInsensitiveDict
 from sqlalchemy import Engine, event
+from sqlalchemy.orm import sessionmaker
 from sqlmodel import Session as LedgerSession
 from urllib3.exceptions import IncompleteRead, NewConnectionError, ProtocolError
 
 from syncd.domain.clock import Clock
-from syncd.ledger.database.connection import Database
+from syncd.ledger.open import Ledger
 from syncd.remote.errors import RemoteError
 from syncd.remote.http.budget import Budget
 from syncd.remote.http.deadline import Flight, current
@@ -177,12 +178,14 @@ def _compiled(engine: Engine) -> Engine:
 _WRITES_TO = re.compile(r"\s*(?:INSERT(?: OR \w+)? INTO|UPDATE|DELETE FROM)\s+\"?(\w+)", re.IGNORECASE)
 
 
-class WatchedDatabase(Database):
-    """The ledger's database, which tells of each commit and of every open transaction."""
+class WatchedLedger(Ledger):
+    """A ledger that tells of each commit and of every open transaction; it takes the place of `ledger`."""
 
-    def __init__(self, db: Database, step: Callable[[str], None]) -> None:
-        self.__dict__.update(db.__dict__)
+    def __init__(self, ledger: Ledger, step: Callable[[str], None]) -> None:
+        self.__dict__.update(ledger.__dict__)
         self.engine, self._writer = _compiled(self.engine), _compiled(self._writer)
+        self._reading = sessionmaker(self.engine, class_=LedgerSession, expire_on_commit=False)
+        self.read = self._counted_read  # type: ignore[assignment]
         self._step = step
         self._touched = threading.local()
         self.under_way = 0
@@ -205,9 +208,9 @@ class WatchedDatabase(Database):
         self._step("after a commit of the outbox" if touched & OUTBOX else "after a commit")
 
     @contextmanager
-    def read(self) -> Iterator[LedgerSession]:
+    def _counted_read(self) -> Iterator[LedgerSession]:
         """Counted while it is open."""
-        with self._counted(), super().read() as session:
+        with self._counted(), self._reading() as session:
             yield session
 
     @contextmanager

@@ -138,11 +138,11 @@ def test_it_is_not_well_when_the_ledger_does_not_answer(house: Rig, web_of: Call
     def gone() -> AbstractContextManager[Any]:
         raise OSError("gone")
 
-    house.ledger.read, kept = gone, house.ledger.read  # type: ignore[method-assign]
+    house.ledger.read, kept = gone, house.ledger.read  # type: ignore[assignment]
     try:
         assert web.get("/healthz").status_code == 503
     finally:
-        house.ledger.read = kept  # type: ignore[method-assign]
+        house.ledger.read = kept
 
 
 def test_readyz_says_how_much_waits_and_how_long(house: Rig, web_of: Callable[..., Web]) -> None:

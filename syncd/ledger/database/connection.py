@@ -19,6 +19,7 @@ from sqlalchemy.dialects import registry
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DatabaseError, OperationalError
+from sqlalchemy.orm import sessionmaker
 from sqlalchemy.pool import PoolProxiedConnection
 from sqlmodel import Session
 
@@ -148,13 +149,15 @@ def one_view(ledger: Transactions) -> Iterator[OneView]:
 class Database:
     """Sessions on one ledger; writers of this process queue here instead of in SQLite's busy wait.
 
-    `trouble` is what the disk said when it took no write; whoever sees it well again clears it.
+    `read()` begins one consistent view for reading. `trouble` is what the disk said when it took no write;
+    whoever sees it well again clears it.
     """
 
     def __init__(self, url: str) -> None:
         self.url = url
         self.file = ledger_file(url)
         self.engine, self._writer = open_engines(url)
+        self.read = sessionmaker(self.engine, class_=Session, expire_on_commit=False)
         self._turn = RLock()
         self.trouble: str | None = None
 
@@ -173,12 +176,6 @@ class Database:
             self.trouble = str(error.orig)
             said = f"{self.file} cannot be written: {error.orig}"
             raise LedgerUnwritable(said, "make room on its disk, or make it writable") from error
-
-    @contextmanager
-    def read(self) -> Iterator[Session]:
-        """One consistent view for reading."""
-        with Session(self.engine, expire_on_commit=False) as session:
-            yield session
 
     def close(self) -> None:
         """Close all connections."""
