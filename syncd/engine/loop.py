@@ -30,7 +30,7 @@ from syncd.engine.observe.earlier_ledger.adopt_tickets import adopt_known
 from syncd.engine.observe.first_contact import make_first_contact
 from syncd.engine.observe.jira import JiraPoller
 from syncd.engine.observe.pagerduty import PagerDutyPoller
-from syncd.engine.observe.slow_poll import SlowLane
+from syncd.engine.observe.slow_poll import SlowPoll
 from syncd.engine.reconcile import Later, Reconciler
 from syncd.engine.work_queue import WorkQueue
 from syncd.ledger.errors import LedgerUnwritable
@@ -74,7 +74,7 @@ class ControlLoop:
         self.context = context
         self.pagerduty = PagerDutyPoller(context, self._begin_early)
         self.jira = JiraPoller(context)
-        self.slow_lane = SlowLane(context)
+        self.slow_poll = SlowPoll(context)
         self._reconciler = Reconciler(context, self._left_to_batches)
         self.work_queue = WorkQueue(
             self._work, context.clock, self._emptied, partial(context.progress.report, "incidents worked on")
@@ -244,9 +244,9 @@ class ControlLoop:
         return fresh
 
     def slow(self) -> None:
-        """The slow lane, every 15 minutes."""
+        """Run the slow poll, every 15 minutes."""
         if self.contacted >= SERVICES:
-            self._side("slow lane", self.slow_lane.run)
+            self._side("slow poll", self.slow_poll.run)
         self.work_queue.submit(incidents_in_need(self.context.ledger))
 
     def rules_changed(self) -> None:

@@ -110,7 +110,7 @@ def test_what_happened_while_the_daemon_was_down_is_caught_up(house: Rig) -> Non
     nothing_more_is_written(house)
 
 
-def test_an_edited_note_is_seen_by_the_slow_lane(house: Rig) -> None:
+def test_an_edited_note_is_seen_by_the_slow_poll(house: Rig) -> None:
     made = house.world.pagerduty.trigger("Alipay Integration", "Latency")
     note = house.world.pagerduty.note(made.id, "first", "Amara Osei")
     house.settle(3)
@@ -122,7 +122,7 @@ def test_an_edited_note_is_seen_by_the_slow_lane(house: Rig) -> None:
         assert "second" in [one["text"] for one in row.notes]
 
 
-def test_a_severity_that_rose_after_the_close_is_seen_by_the_slow_lane_though_the_log_is_silent(
+def test_a_severity_that_rose_after_the_close_is_seen_by_the_slow_poll_though_the_log_is_silent(
     house: Rig,
 ) -> None:
     options = house.world.pagerduty.account.options
@@ -147,7 +147,7 @@ def test_a_severity_that_rose_after_the_close_is_seen_by_the_slow_lane_though_th
     nothing_more_is_written(house)
 
 
-def test_what_was_moved_to_nobodys_service_is_still_read_by_the_slow_lane(house: Rig) -> None:
+def test_what_was_moved_to_nobodys_service_is_still_read_by_the_slow_poll(house: Rig) -> None:
     house.world.pagerduty.account.options.title_entry = None
     made = house.world.pagerduty.trigger("Alipay Integration", "Latency", priority="P4")
     house.settle(2)
@@ -163,7 +163,7 @@ def test_what_was_moved_to_nobodys_service_is_still_read_by_the_slow_lane(house:
     assert house.world.jira.site.find("OPS-1").now.values["summary"] == "Orders stopped"
 
 
-def test_a_ticket_that_the_index_forgot_is_seen_by_the_slow_lane(house: Rig) -> None:
+def test_a_ticket_that_the_index_forgot_is_seen_by_the_slow_poll(house: Rig) -> None:
     house.world.pagerduty.trigger("Alipay Integration", "Latency")
     house.settle(3)
     house.world.jira.site.options.search_lag = 86400

@@ -158,7 +158,7 @@ def test_a_ticket_that_a_person_moves_to_another_project_is_walked_there(make_ri
     rig.settle(2)
     rig.world.pagerduty.acknowledge(made.id, WHO)
     rig.settle(2)
-    # no mapping has that project, so only the slow lane sees where the ticket is now
+    # no mapping has that project, so only the slow poll sees where the ticket is now
     rig.loop.slow()
     rig.settle(3)
     assert at(rig, moved.key) == "In Progress"

@@ -45,7 +45,7 @@ PAGERDUTY, JIRA = "http://127.0.0.1:1", "http://127.0.0.1:2"
 POLL = 30.0
 """Seconds between two cycles."""
 SLOW_EVERY = 900.0
-"""Seconds between two runs of the slow lane."""
+"""Seconds between two runs of the slow poll."""
 SLOW_IN_LEAPS = 20 * 3600.0
 """As before, where turns are leaps: once a day is enough to tell."""
 _ENFORCE_FROM = re.compile(r"^enforce_from: .*$", re.MULTILINE)

@@ -51,7 +51,7 @@ SEEN_AFTER = 120.0
 """Seconds after the lag of the search within which a cycle has read what people wrote."""
 """Seconds after the calm: settle time, the longest pause of a service, and what people's waiting adds."""
 ALL_SEEN = 960.0
-"""Seconds after the calm in which the slow lane has run once."""
+"""Seconds after the calm in which the slow poll has run once."""
 CALM_POLL = 150.0
 """Seconds between two cycles once the calm has lasted five minutes, to save time."""
 

@@ -116,9 +116,9 @@ class Stage:
             self._slow_beside()
 
     def _slow_beside(self) -> None:
-        """The slow lane waits for its share of the budget, so it may not hold the clock that it waits for."""
+        """The slow poll waits for its share of the budget, so it may not hold the clock that it waits for."""
         if self._slow is None or not self._slow.is_alive():
-            self._slow = Thread(target=self.loop.slow, name="slow lane", daemon=True)
+            self._slow = Thread(target=self.loop.slow, name="slow poll", daemon=True)
             self._slow.start()
 
     def leap(self, latest: float) -> None:

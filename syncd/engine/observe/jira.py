@@ -30,7 +30,7 @@ REMEMBERED = 20_000
 
 
 class JiraPoller:
-    """The fast lane's one read of Jira."""
+    """The fast poll's one read of Jira."""
 
     def __init__(self, context: EngineContext) -> None:
         self._context = context

@@ -35,7 +35,7 @@ MANY = 10
 
 
 class PagerDutyPoller:
-    """The fast lane's two reads of PagerDuty."""
+    """The fast poll's two reads of PagerDuty."""
 
     def __init__(
         self, context: EngineContext, on_many: Callable[[list[str]], None] = lambda _incidents: None

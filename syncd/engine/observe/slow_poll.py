@@ -1,4 +1,4 @@
-"""What the fast lane cannot see, read every 15 minutes from at most a tenth of the budget.
+"""What the fast poll cannot see, read every 15 minutes from at most a tenth of the budget.
 
 Resolved incidents that are not finished are read by windows of their creation (PagerDuty has no filter by
 update), and for three days those that are: a severity raised after the close makes a postmortem due, and no
@@ -36,8 +36,8 @@ READ_FOR = timedelta(days=3)
 """How long after the resolve an incident is still read and its notes are listed, whatever it waits for."""
 
 
-class SlowLane:
-    """The slow lane's reads; each raises `RemoteError` where its service cannot be read."""
+class SlowPoll:
+    """The slow poll: each of its reads raises `RemoteError` where its service cannot be read."""
 
     def __init__(self, context: EngineContext) -> None:
         self._context = context
