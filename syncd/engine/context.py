@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Protocol
 
+from syncd.domain.base import Reference
 from syncd.domain.clock import Clock
 from syncd.domain.incident import Incident
 from syncd.domain.mapping.mapping import Mapping
@@ -37,6 +38,10 @@ from syncd.remote.ports import Fetched, Jira, PagerDuty
 
 MOST_SKEW_SECONDS = 120.0
 """How far our clock and a service's may be apart (design: "Observing")."""
+
+
+Claim = tuple[Mapping, ServiceSection]
+"""The mapping that has a service, and what it says of it."""
 
 
 class Budgets(Protocol):
@@ -78,22 +83,25 @@ class Rules:
     mappings: tuple[Mapping, ...]
     renderer: Renderer
 
-    @property
-    def versions(self) -> dict[str, str]:
-        """The version of each team's mapping, by team."""
-        return {mapping.team: mapping.version for mapping in self.mappings}
-
     def mapping_of(self, team: str | None) -> Mapping | None:
         """Return the mapping of a team, None where it has none."""
         return next((mapping for mapping in self.mappings if team is not None and mapping.team == team), None)
 
-    def team_of(self, service_id: str, name: str) -> tuple[Mapping, ServiceSection] | None:
-        """Return the mapping and section of a PagerDuty service, None where no mapping claims it."""
+    def claim_of(self, service: Reference) -> Claim | None:
+        """Return the mapping and section that claim a PagerDuty service, None where no mapping does."""
         for mapping in self.mappings:
-            section = mapping.service(service_id, name)
+            section = mapping.service(service.id, service.name)
             if section is not None:
                 return mapping, section
         return None
+
+    def claim_or_last(self, service: Reference, team: str | None) -> Claim | None:
+        """Return the claim of a service; where none claims it, that of the incident's last team, if any.
+
+        `team` had the incident before: it keeps one that was moved to a service that nobody claims.
+        """
+        last = self.mapping_of(team)
+        return self.claim_of(service) or ((last, ServiceSection()) if last is not None else None)
 
 
 class RulesReference:
@@ -189,22 +197,19 @@ class EngineContext:
         """The templates in force."""
         return self.rules.current.renderer
 
-    def team_of(self, service_id: str, name: str) -> tuple[Mapping, ServiceSection] | None:
-        """Return the mapping in force and section of a PagerDuty service, None where no mapping claims it."""
-        return self.rules.current.team_of(service_id, name)
+    def pinned(self) -> EngineContext:
+        """Return this context with the rules that are in force now, whatever a reload does meanwhile.
+
+        Each decision and each attempt takes one: a reload between two of its steps would mix old and new
+        rules.
+        """
+        return replace(self, rules=RulesReference(self.rules.current))
 
     def book_of(self, incident: Incident, team: str | None = None) -> Rulebook | None:
-        """The rulebook of an incident's team, None where no mapping claims its service.
-
-        `team` had the incident before: it keeps one that was moved to a service that nobody claims.
-        """
-        rules = self.rules.current
-        claim = rules.team_of(incident.service.id, incident.service.name)
+        """Return the rulebook of an incident's team (`Rules.claim_or_last`), None where no team has it."""
+        claim = self.rules.current.claim_or_last(incident.service, team)
         if claim is None:
-            last = rules.mapping_of(team)
-            if last is None:
-                return None
-            claim = last, ServiceSection()
+            return None
         mapping, section = claim
         return Rulebook(mapping=mapping, section=section, project=self.facts.resolved(mapping))
 

@@ -13,6 +13,7 @@ from threading import Lock
 
 from loguru import logger
 
+from syncd.domain.base import Reference
 from syncd.engine.context import EngineContext
 from syncd.ledger.store import change_queue
 from syncd.web.events import IncidentEvent, jira_event, pagerduty_event
@@ -55,7 +56,8 @@ class Receiver:
         """Whether the incident is known, or stands on a service of a mapping."""
         if change_queue.team_of_incident(self._context.ledger, event.incident) is not None:
             return True
-        return self._context.team_of(event.service_id, event.service_name) is not None
+        service = Reference(id=event.service_id, name=event.service_name)
+        return self._context.rules.current.claim_of(service) is not None
 
     def jira(self, body: bytes, delivery: str) -> str:
         """One webhook of Jira; return what became of it."""

@@ -81,8 +81,8 @@ def test_a_reload_swaps_one_reference_and_leaves_a_decision_under_way_with_the_o
     assert reference.current is new
     assert (context.mappings, context.renderer) == (new.mappings, new.renderer)
     # whoever took the old rules before, or a rulebook made of them, is not disturbed
-    assert old.versions == {"QRPay": "test"}
-    assert old.team_of(incident.service.id, incident.service.name) is not None
+    assert [mapping.version for mapping in old.mappings] == ["test"]
+    assert old.claim_of(incident.service) is not None
     assert book is not None
     assert book.mapping is old.mappings[0]
     # and the next decision is made by the new ones, which do not claim the service

@@ -97,16 +97,17 @@ def merged_sources(context: EngineContext, sources: Iterable[IncidentRecord]) ->
     judged = []
     for source in sources:
         incident = Incident.model_validate(source.snapshot)
-        team = context.team_of(incident.service.id, incident.service.name)
-        if team is None:
+        claim = context.rules.current.claim_of(incident.service)
+        if claim is None:
             continue
-        severity = decide_severity(incident, *team)
+        mapping, section = claim
+        severity = decide_severity(incident, mapping, section)
         judged.append(
             MergedSource(
                 id=source.id,
                 number=source.number,
                 severity=severity.name,
-                owes=team[0].owes_postmortem(severity.name, team[1]),
+                owes=mapping.owes_postmortem(severity.name, section),
                 merged_at=incident.resolved_at or incident.status_changed_at or incident.created_at,
             )
         )

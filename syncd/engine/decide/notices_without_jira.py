@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from syncd.domain.history import SeverityPeriod
 from syncd.domain.incident import Incident
 from syncd.domain.mail import MailKind
-from syncd.domain.mapping.services import ServiceSection
 from syncd.engine.context import EngineContext
 from syncd.engine.decide.case_builder import merged_sources, sent_in
 from syncd.engine.notify.mail_history import undecided, untrue
@@ -35,12 +34,10 @@ def notify_without_jira(context: EngineContext, incident_id: str) -> None:
     if facts is None:
         return
     incident = Incident.model_validate(facts.incident.snapshot)
-    rules = context.rules.current
-    claim = rules.team_of(incident.service.id, incident.service.name)
-    last = rules.mapping_of(facts.incident.team)
-    if claim is None and last is None:
+    claim = context.rules.current.claim_or_last(incident.service, facts.incident.team)
+    if claim is None:
         return
-    mapping, section = claim or (last or rules.mappings[0], ServiceSection())
+    mapping, section = claim
     case = _case(context, facts, incident)
     before_enforcement = was_over_before(incident, mapping.enforce_from)
     decision = notices(case.model_copy(update={"before_enforcement": before_enforcement}), mapping, section)

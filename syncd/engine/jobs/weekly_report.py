@@ -185,7 +185,8 @@ class WeeklyReports:
 
     def _patterns(self, ident: str) -> dict[str, str]:
         team = team_of_incident(self._context.ledger, ident)
-        return next((one.redact.patterns for one in self._context.mappings if one.team == team), {})
+        mapping = self._context.rules.current.mapping_of(team)
+        return mapping.redact.patterns if mapping is not None else {}
 
     def _make(self, edition: Edition, week: Week, notes: list[str], base: str) -> None:
         context = self._context

@@ -37,16 +37,17 @@ LATE = timedelta(minutes=10)
 
 def reply_to_of(context: EngineContext, operation: OperationRecord) -> str | None:
     """Where answers go: as the team's mapping says; None: to the sender."""
-    mapping = _mapping(context, operation)
+    mapping = mapping_of_mail(context, operation)
     return mapping.mails.reply_to if mapping else None
 
 
-def _mapping(context: EngineContext, operation: OperationRecord) -> Mapping | None:
+def mapping_of_mail(context: EngineContext, operation: OperationRecord) -> Mapping | None:
+    """Return the mapping of the team that a mail concerns, None where it is no single team's."""
     if concerns_no_incident(operation.incident_id):
         team: str | None = operation.incident_id.partition("/")[2]
     else:
         team = team_of_incident(context.ledger, operation.incident_id)
-    return next((one for one in context.mappings if one.team == team), None)
+    return context.rules.current.mapping_of(team)
 
 
 def letter_of(context: EngineContext, operation: OperationRecord) -> Letter:
@@ -55,7 +56,7 @@ def letter_of(context: EngineContext, operation: OperationRecord) -> Letter:
     content = mail.content
     if isinstance(content, OperatorMail):
         return operator_letter(content)
-    mapping = _mapping(context, operation)
+    mapping = mapping_of_mail(context, operation)
     if mapping is None:
         raise DecideAgain
     if isinstance(content, DigestMail):

@@ -19,6 +19,7 @@ from syncd.domain.operation import Operation, SendMail
 from syncd.domain.operation.keys import object_of_mail
 from syncd.domain.operation.mail import DigestMail, MailContent, OperatorMail
 from syncd.engine.context import EngineContext
+from syncd.engine.notify.compose import mapping_of_mail
 from syncd.engine.notify.digests import digest_moment, latest_moment, recipients
 from syncd.engine.notify.mail_history import NOT_SENT
 from syncd.engine.notify.operator import WHY
@@ -131,8 +132,7 @@ class MailSchedule:
     def _untrue(self, mail: OperationRecord) -> str | None:
         content = mail.typed(SendMail).content
         if isinstance(content, DigestMail):
-            team = mail.incident_id
-            mapping = next((one for one in self._context.mappings if of_team(one.team) == team), None)
+            mapping = mapping_of_mail(self._context, mail)
             today = latest_moment(mapping, self._context.clock.now()) if mapping else None
             late = today != content.at
             return "its day is over, and a later digest says what is true then" if late else None

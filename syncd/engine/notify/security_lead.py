@@ -11,7 +11,6 @@ from syncd.domain.operation import SendMail
 from syncd.domain.operation.keys import object_of_mail
 from syncd.domain.operation.mail import LeadMail
 from syncd.engine.context import EngineContext
-from syncd.engine.observe.masking import _named
 from syncd.ledger.records import IncidentRecord
 from syncd.ledger.store.confirmation import Untold
 from syncd.ledger.store.decisions import MailToLead
@@ -19,7 +18,7 @@ from syncd.ledger.store.decisions import MailToLead
 
 def mail_to_lead(context: EngineContext, incident: IncidentRecord, why: str) -> MailToLead | None:
     """Return the mail that tells the security lead, None where the incident's team names none."""
-    mapping = _named(context, incident.team)
+    mapping = context.rules.current.mapping_of(incident.team)
     if mapping is None or not mapping.restricted.lead:
         return None
     return _mail_to_lead(incident.id, mapping.restricted.lead, why), mapping.version

@@ -57,8 +57,7 @@ def _read(
 def notice(context: EngineContext, issues: list[Issue], read_seq: int) -> None:
     """Of issues that changed and are none of ours, keep those that hang on a ticket or a postmortem."""
     for neighbour in neighbours_among(context.ledger, issues):
-        team = neighbour.incident.team
-        mapping = next((mapping for mapping in context.mappings if mapping.team == team), None)
+        mapping = context.rules.current.mapping_of(neighbour.incident.team)
         if mapping is None or mapping.follow_ups.mode is Mode.OFF:
             continue
         if is_no_item(context.ledger, neighbour, mapping.follow_ups):

@@ -12,7 +12,7 @@ from syncd.domain.mapping.after_incident import FollowUps
 from syncd.domain.mapping.mapping import Mapping as TeamMapping
 from syncd.domain.mapping.services import ServiceSection
 from syncd.domain.ticket import Issue
-from syncd.engine.context import EngineContext
+from syncd.engine.context import EngineContext, Rules
 from syncd.policy.follow_ups.table_parser import follow_ups_in
 from syncd.policy.restricted import restricted_by, restricted_by_person, withheld
 
@@ -21,61 +21,51 @@ from syncd.policy.restricted import restricted_by, restricted_by_person, withhel
 class TeamRules:
     """The rules in force about what is stored (`syncd.ledger.store.intake.StorageRules`)."""
 
-    mappings: tuple[TeamMapping, ...]
+    rules: Rules
 
     def claimed_by(self, incident: Incident) -> str | None:
         """Return the team whose mapping names the incident's service, None where none does."""
-        claim = self._claim(incident)
+        claim = self.rules.claim_of(incident.service)
         return claim[0].team if claim else None
 
     def incident(self, incident: Incident, team: str | None, restricted: bool) -> tuple[Incident, str | None]:
         """Return what is stored of an incident, and why it becomes restricted (None: it does not)."""
-        mapping, section = self._claim(incident) or (self._named(team), ServiceSection())
+        mapping, section = self.rules.claim_or_last(incident.service, team) or (None, ServiceSection())
         why = None if restricted or mapping is None else restricted_by(incident, mapping, section)
         masked = masked_incident(incident, _patterns(mapping))
         return (withheld(masked, mapping) if restricted or why else masked), why
 
     def withheld(self, incident: Incident, team: str | None) -> Incident:
         """Return a restricted incident without its texts."""
-        return withheld(incident, self._named(team))
+        return withheld(incident, self.rules.mapping_of(team))
 
     def restricted_by_person(self, issue: Issue, team: str | None) -> str | None:
         """Return how a person said on the ticket that its incident is restricted, None where nobody did."""
-        mapping = self._named(team)
+        mapping = self.rules.mapping_of(team)
         return restricted_by_person(issue, mapping) if mapping is not None else None
 
     def issue(self, issue: Issue, team: str | None) -> Issue:
         """Return an issue with its comments and summary masked."""
-        return masked_issue(issue, _patterns(self._named(team)))
+        return masked_issue(issue, _patterns(self.rules.mapping_of(team)))
 
     def notes(self, notes: Iterable[Note], team: str | None) -> tuple[Note, ...]:
         """Return notes without what must not be stored."""
-        patterns = _patterns(self._named(team))
+        patterns = _patterns(self.rules.mapping_of(team))
         return tuple(note.model_copy(update={"text": mask(note.text, patterns)}) for note in notes)
 
     def follow_ups(self, description: str, team: str | None) -> list[dict[str, JsonValue]]:
         """Return the rows of the table of follow-ups in a postmortem's description, masked."""
-        return follow_ups_in(mask(description, _patterns(self._named(team))))
+        return follow_ups_in(mask(description, _patterns(self.rules.mapping_of(team))))
 
     def membership(self, team: str | None) -> FollowUps | None:
         """Return the team's rules about follow-ups, None where it has no mapping."""
-        mapping = self._named(team)
+        mapping = self.rules.mapping_of(team)
         return mapping.follow_ups if mapping is not None else None
-
-    def _named(self, team: str | None) -> TeamMapping | None:
-        return next((mapping for mapping in self.mappings if mapping.team == team), None)
-
-    def _claim(self, incident: Incident) -> tuple[TeamMapping, ServiceSection] | None:
-        for mapping in self.mappings:
-            section = mapping.service(incident.service.id, incident.service.name)
-            if section is not None:
-                return mapping, section
-        return None
 
 
 def storage_rules(context: EngineContext) -> TeamRules:
     """Return the rules in force about what is stored."""
-    return TeamRules(context.mappings)
+    return TeamRules(context.rules.current)
 
 
 def masked_incident(incident: Incident, patterns: Mapping[str, str]) -> Incident:
@@ -110,7 +100,3 @@ def masked_issue(issue: Issue, patterns: Mapping[str, str]) -> Issue:
 
 def _patterns(mapping: TeamMapping | None) -> Mapping[str, str]:
     return mapping.redact.patterns if mapping else {}
-
-
-def _named(context: EngineContext, team: str | None) -> TeamMapping | None:
-    return next((mapping for mapping in context.mappings if mapping.team == team), None)
