@@ -6,13 +6,11 @@ Nothing here runs twice at once for the same incident; different incidents run i
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from loguru import logger
 
-from syncd.domain.incident import Incident, IncidentStatus
-from syncd.domain.mapping.mapping import Coexist
 from syncd.domain.operation import Kind, OperationState, Target
 from syncd.engine.act.executor import Executor, Verdict
 from syncd.engine.act.mail_rate import MailRate
@@ -23,33 +21,21 @@ from syncd.engine.decide.looks import read
 from syncd.engine.decide.notices_without_jira import notify_without_jira
 from syncd.engine.jira_knowledge.resolve_names import MappingMismatch
 from syncd.engine.observe.accounts import people_of
-from syncd.engine.observe.masking import storage_rules
-from syncd.engine.observe.notes_and_comments import read_comments, read_notes
-from syncd.engine.observe.other_tools import take_other_tools_ticket
-from syncd.engine.observe.unreadable import note_unread
+from syncd.engine.observe.incident import Seen, observe
 from syncd.engine.record.decision import news, nothing_to_write, record, record_unseen
 from syncd.engine.record.pending_operations import as_if_untried
-from syncd.engine.rulebook import book_at
 from syncd.engine.runtime.brakes import settled_fingerprint
-from syncd.ledger.records import IncidentRecord, OperationRecord, TicketRecord
-from syncd.ledger.store.change_queue import ChangeNotice
-from syncd.ledger.store.decisions import drop_notices
+from syncd.ledger.records import IncidentRecord, OperationRecord
 from syncd.ledger.store.leaving import Basis, ready
 from syncd.ledger.store.lookups import (
-    Known,
-    find_incident,
-    find_ticket,
-    in_doubt,
     incidents_waiting_for,
     open_operations,
 )
-from syncd.ledger.store.pages import store_incident, store_ticket
-from syncd.ledger.store.snapshots import LONGEST_LAG, is_restricted
-from syncd.policy.case import Rulebook
+from syncd.ledger.store.snapshots import is_restricted
 from syncd.policy.decide import decide
 from syncd.policy.restricted import ASPECT
 from syncd.policy.rules_in_force import rules_in_force
-from syncd.remote.errors import RemoteError, Unreadable
+from syncd.remote.errors import RemoteError
 
 ROUNDS = 12
 """Rounds of look, decide and act in one go; more than a life needs, so more means a circle."""
@@ -72,20 +58,6 @@ class Later:
         self.seconds = seconds if self.seconds is None else min(self.seconds, seconds)
 
 
-@dataclass
-class Seen:
-    """One incident as it was looked at; `at_hand` is what no request has made old since, None: nothing.
-
-    `operations` are its open operations after the decision, None while they are not known.
-    """
-
-    incident: Incident
-    book: Rulebook
-    row: IncidentRecord
-    at_hand: Known | None
-    operations: Sequence[OperationRecord] | None = None
-
-
 class Reconciler:
     """Brings one incident at a time in line: observe, decide, record, act (in one thread)."""
 
@@ -103,26 +75,26 @@ class Reconciler:
         """Bring one incident as far as it gets now; return when to come back and whom to wake."""
         later, seen_before = Later(), Counter[str]()
         for _ in range(ROUNDS):
-            if self._context.stop.is_set():
+            context, seen = self._context.pinned(), None
+            if context.stop.is_set():
                 return later
-            seen = None
             try:
-                seen = self._observe(incident_id, later)
+                seen = observe(context, incident_id)
                 if seen is None:
                     return later
-                if not self._decide(seen, later, seen_before):
+                later.wake.update(seen.wake)
+                if not self._decide(context, seen, later, seen_before):
                     continue
             except RemoteError as error:
-                self._context.health.failed(error.service, error)
-                later.at(max(RETRY_AFTER, self._context.health.wait(error.service)))
-                notify_without_jira(self._context, incident_id)
-                if is_restricted(self._context.ledger, incident_id):
+                self._wait_for_service(error, later)
+                notify_without_jira(context, incident_id)
+                if is_restricted(context.ledger, incident_id):
                     self._try_operations(incident_id, None, later, mails=True)
                     return later  # undecided, its security level may be what has to go first
             except MappingMismatch as error:
                 logger.error("{} waits: {}", incident_id, error)
                 later.at(60.0)
-                notify_without_jira(self._context, incident_id)
+                notify_without_jira(context, incident_id)
                 self._try_operations(incident_id, None, later, mails=True)
                 return later
             if not self._try_operations(incident_id, seen, later):
@@ -139,105 +111,18 @@ class Reconciler:
                 break
         return later
 
-    def _observe(self, incident_id: str, later: Later) -> Seen | None:
-        """Read what is not fresh enough; return what was seen, None where no team claims it."""
-        context = self._context
-        known = find_incident(context.ledger, incident_id)
-        row, ticket, change_notices = known.incident, known.ticket, known.notices
-        wanted = max((notice.read_seq for notice in change_notices if not notice.ticket), default=0)
-        if row is None or row.read_seq < wanted:
-            row = self._read_incident(incident_id)
-        stands_in = ticket.project if ticket is not None else None
-        book = book_at(context, row, stands_in) if row is not None else None
-        if row is None or book is None:
-            self._drop_notices(change_notices)
-            return None
-        incident = Incident.model_validate(row.snapshot)
-        if _lacks_something(incident, book):
-            row = self._read_incident(incident_id) or row
-            incident, book = Incident.model_validate(row.snapshot), book_at(context, row, stands_in) or book
-        noted = row.notes_wanted or any(
-            notice.notes and notice.read_seq >= row.notes_read_seq for notice in change_notices
-        )
-        if noted and not row.restricted:
-            read_notes(self._context, row)
-        shared = ticket is None and book.mapping.coexist is Coexist.ADOPT
-        if shared:
-            take_other_tools_ticket(context, row)
-            ticket = find_ticket(context.ledger, incident_id)
-        later.wake.update(self._know_merge_target(incident))
-        asked = self._read_ticket(
-            incident, ticket, max((notice.read_seq for notice in change_notices if notice.ticket), default=0)
-        )
-        two_way_comments = book.mapping.two_way.comments and not row.restricted
-        if two_way_comments and ticket is not None:
-            read_comments(context, ticket)
-        fresh = row is known.incident and not asked and not noted and not shared
-        whole = ticket is None or not ticket.snapshot or ticket.snapshot.get("comments") is not None
-        return Seen(incident, book, row, known if fresh and (whole or not two_way_comments) else None)
+    def _wait_for_service(self, error: RemoteError, later: Later) -> None:
+        health = self._context.health
+        health.failed(error.service, error)
+        later.at(max(RETRY_AFTER, health.wait(error.service)))
 
-    def _know_merge_target(self, incident: Incident) -> set[str]:
-        """The incident that this one was merged into must be known, and decided on for its ticket."""
-        target = incident.merged_into
-        if target is None:
-            return set()
-        known = find_incident(self._context.ledger, target)
-        if known.incident is None:
-            self._read_incident(target)
-        return {target} if known.ticket is None else set()
-
-    def _read_incident(self, incident_id: str) -> IncidentRecord | None:
-        context = self._context
-        read_seq = context.ledger.logical_clock.next()
-        try:
-            incident = context.services.pagerduty.incident(incident_id)
-        except Unreadable as error:
-            note_unread(context, {incident_id: error.message}, notice=False)
-            return None
-        context.health.succeeded("pagerduty")
-        if incident is None:
-            logger.warning(
-                "PagerDuty does not show incident {} to us; nothing about it is changed", incident_id
-            )
-            return None
-        return store_incident(context.ledger, storage_rules(context), incident, read_seq, context.clock.now())
-
-    def _read_ticket(self, incident: Incident, ticket: TicketRecord | None, wanted: int) -> bool:
-        """Whether it was read: where a look asks for it, or where it must be moved and was never read."""
-        context = self._context
-        if ticket is None:
-            return False
-        never = not ticket.snapshot and incident.status is not IncidentStatus.TRIGGERED
-        if not never and ticket.read_seq >= wanted:
-            return False
-        doubted = in_doubt(context.ledger, incident.id, context.clock.now() - LONGEST_LAG)
-        read_seq = context.ledger.logical_clock.next()
-        # a bulk read that lags would have a move that was made taken for one that was not
-        fetched = context.fetch_by_id(ticket.issue_id) if doubted else context.fetch([ticket.issue_id])
-        context.health.succeeded("jira")
-        store_ticket(
-            context.ledger,
-            storage_rules(context),
-            incident.id,
-            next((issue for issue in fetched.issues if issue.id == ticket.issue_id), None),
-            read_seq,
-            context.clock.now(),
-            context.date_of("jira"),
-            gone=not fetched.issues and not fetched.unread,
-        )
-        return True
-
-    def _drop_notices(self, change_notices: Sequence[ChangeNotice]) -> None:
-        if change_notices:
-            drop_notices(self._context.ledger, change_notices)
-
-    def _decide(self, seen: Seen, later: Later, seen_before: Counter[str]) -> bool:
+    def _decide(self, context: EngineContext, seen: Seen, later: Later, seen_before: Counter[str]) -> bool:
         """Decide on the present case and record the result, in one transaction with the looks it answers.
 
         `seen` knows the incident's open operations afterwards. False: something was read that the decision
         rests on, so it is taken again.
         """
-        context, incident, book = self._context, seen.incident, seen.book
+        incident, book = seen.incident, seen.book
         people = people_of(context, incident, book)
         # what is at hand is not read once more; what changes meanwhile asks for another look
         facts = facts_of(context, incident.id, book, seen.at_hand)
@@ -269,8 +154,7 @@ class Reconciler:
             try:
                 read(context, incident.id, book, decision.look)
             except RemoteError as error:
-                context.health.failed(error.service, error)
-                later.at(max(RETRY_AFTER, context.health.wait(error.service)))
+                self._wait_for_service(error, later)
                 seen_before.update(dict.fromkeys(decision.look, SAME_READS))
             return False
         recorded = record(context, row, case, book, decision, facts.notices, fingerprint)
@@ -337,9 +221,3 @@ class Reconciler:
     def _try_mail(self, row: OperationRecord, basis: Basis) -> tuple[Verdict, float]:
         with self._mail_rate.place(row) as wait:
             return (Verdict.WAIT, wait) if wait else (self._executor.attempt(row, basis), RETRY_AFTER)
-
-
-def _lacks_something(incident: Incident, book: Rulebook) -> bool:
-    """Whether a rule looks at something that only a read by id shows."""
-    fields = book.mapping.severity_field is not None and incident.custom_fields is None
-    return fields or (bool(book.mapping.restricted.incident_types) and incident.incident_type is None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import FrozenInstanceError, fields
+from itertools import count
 from typing import Any
 
 import pytest
@@ -12,9 +13,12 @@ from rig import PlainRenderer, Rig, mapping
 
 from syncd.config.problems import ConfigError
 from syncd.domain.incident import Incident
-from syncd.engine.context import Rules
+from syncd.engine import reconcile
+from syncd.engine.context import EngineContext, Rules
 from syncd.engine.jobs.reload import Reloader, ourselves
-from syncd.policy.case import Rulebook
+from syncd.engine.observe.incident import Seen, observe
+from syncd.policy.case import Case, Decision, Rulebook
+from syncd.policy.decide import decide
 from syncd.remote.errors import NotDone
 
 MakeRig = Callable[..., Rig]
@@ -96,6 +100,58 @@ def test_what_is_decided_after_a_reload_is_rendered_by_the_new_mapping_and_templ
     (create,) = [one for one in operations(house.ledger, "done") if one.kind == "create_ticket"]
     assert create.rendered is not None
     assert "2/2" in str(create.rendered)
+
+
+def test_a_reload_in_the_middle_of_an_attempt_does_not_reach_it(
+    house: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    numbers, book_of = count(2), EngineContext.book_of
+
+    def then_reload(context: EngineContext, incident: Incident, team: str | None = None) -> Rulebook | None:
+        book = book_of(context, incident, team)
+        house.context.rules.swap(rules(str(next(numbers))))
+        return book
+
+    house.context.rules.swap(rules("1"))
+    monkeypatch.setattr(EngineContext, "book_of", then_reload)
+    house.world.pagerduty.trigger("Alipay Integration", "Latency")
+    house.settle(3)
+    (create,) = [one for one in operations(house.ledger, "done") if one.kind == "create_ticket"]
+    assert create.rendered is not None
+    fields = create.rendered["fields"]
+    assert isinstance(fields, dict)
+    of_mapping, of_templates = str(fields["summary"]).split("/")
+    assert of_mapping == of_templates
+
+
+def test_a_reload_in_the_middle_of_a_decision_does_not_reach_it(
+    house: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    people = house.world.pagerduty
+    source, target = (people.trigger("Alipay Integration", title) for title in ("Latency", "Errors"))
+    house.settle(3)
+    people.merge(target.id, [source.id], "Amara Osei")
+    house.loop.pagerduty.poll()
+    house.loop.work_on([source.id])
+    judged: list[tuple[str, int]] = []
+
+    def then_reload(context: EngineContext, incident_id: str) -> Seen | None:
+        seen = observe(context, incident_id)
+        house.context.rules.swap(rules("2", services={"Yoomonea Service": {}}))
+        return seen
+
+    def watched(case: Case, book: Rulebook) -> Decision:
+        if case.incident.id == target.id:
+            judged.append((book.mapping.version, len(case.merged_sources)))
+        return decide(case, book)
+
+    monkeypatch.setattr(reconcile, "observe", then_reload)
+    monkeypatch.setattr(reconcile, "decide", watched)
+    house.loop.work_on([target.id])
+    # the rules that claim the target claim what was merged into it, too
+    assert judged == [("test", 1)]
+    house.loop.work_on([target.id])
+    assert judged[-1] == ("2", 0)
 
 
 def test_rules_that_are_refused_leave_the_reference_alone(house: Rig) -> None:

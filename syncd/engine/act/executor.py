@@ -65,10 +65,10 @@ class Executor:
 
         `basis` is what the caller has read just now; without it, it is read.
         """
-        context, kind = self._context, KINDS[operation.kind]
+        context, kind = self._context.pinned(), KINDS[operation.kind]
         try:
             basis = basis or basis_of(context.ledger, operation.incident_id)
-            operation, rendered = self._rendered(kind, operation, basis)
+            operation, rendered = self._rendered(context, kind, operation, basis)
             found = self._done_by_an_earlier_ledger(kind, operation, rendered, basis)
             if found is not None:
                 self.confirm(kind, operation, found, 0.0)
@@ -89,10 +89,9 @@ class Executor:
         return self._leave(kind, operation, rendered, whole, probe_from)
 
     def _rendered(
-        self, kind: OperationKind, operation: OperationRecord, basis: Basis
+        self, context: EngineContext, kind: OperationKind, operation: OperationRecord, basis: Basis
     ) -> tuple[OperationRecord, Rendered]:
         """What an earlier attempt rendered, unless its incident became restricted since; else it is now."""
-        context = self._context
         if operation.rendered is not None and operation.rendered.get(AGAIN):
             operation = leaving.render_anew(context.ledger, operation)
         rendered = operation.rendered or kind.render(context, operation, basis)

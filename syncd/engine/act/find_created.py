@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 from syncd.domain.ticket import Issue
 from syncd.engine.context import EngineContext
-from syncd.engine.observe.issue_numbers import saw_numbers
+from syncd.engine.observe.issues import saw_numbers
 from syncd.ledger.store.key_values import highest_number
 from syncd.remote.errors import Cause, Unknown
 

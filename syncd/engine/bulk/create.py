@@ -25,7 +25,7 @@ from syncd.engine.act.kinds.create_ticket import CreateTicketKind
 from syncd.engine.bulk.initial_status import StatusAtBirth, Way
 from syncd.engine.context import EngineContext
 from syncd.engine.errors import CannotRender, DecideAgain
-from syncd.engine.observe.issue_numbers import saw_numbers
+from syncd.engine.observe.issues import saw_numbers
 from syncd.engine.observe.masking import storage_rules
 from syncd.engine.work_queue import WorkQueue
 from syncd.ledger.records import IncidentRecord, OperationRecord
@@ -182,7 +182,7 @@ class BulkCreates:
         items: list[_Item] = []
         for operation, known in creates_to_render(self._context.ledger, numbers):
             try:
-                rendered = CREATE.render_known(self._context, operation, known)
+                rendered = CREATE.render_known(self._context.pinned(), operation, known)
             except (CannotRender, DecideAgain):
                 continue
             if not items or _project(items[0].rendered) == _project(rendered):

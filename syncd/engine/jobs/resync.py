@@ -19,9 +19,10 @@ from syncd.domain.ticket import Issue
 from syncd.engine.context import EngineContext
 from syncd.engine.decide.case_builder import build_case
 from syncd.engine.observe.earlier_ledger.adopt_tickets import search_for
-from syncd.engine.observe.incident_windows import PAGE, read_created
+from syncd.engine.observe.incident import note_unread
+from syncd.engine.observe.incident_windows import read_created
+from syncd.engine.observe.issues import PAGE, read_pages
 from syncd.engine.observe.masking import storage_rules
-from syncd.engine.observe.unreadable import note_unread
 from syncd.engine.rulebook import book_for
 from syncd.engine.work_queue import WorkQueue
 from syncd.ledger.database.connection import Transactions
@@ -186,19 +187,12 @@ class Resync:
         """Read every ticket by its id; a link of ours that is gone is decided on again."""
         context, rules = self._context, storage_rules(self._context)
         issue_ids = [ticket.issue_id for ticket in jobs.tickets_of(context.ledger, ids)]
-        ours = set(issue_ids)
-        for start in range(0, len(issue_ids), PAGE):
-            if context.stop.is_set():
-                return
-            part = issue_ids[start : start + PAGE]
-            read_seq = context.ledger.logical_clock.next()
-            fetched = context.fetch(part)
-            issues = [issue for issue in fetched.issues if issue.id in ours]
-            seen = {issue.id for issue in fetched.issues} | set(fetched.unread)
-            missing = [issue_id for issue_id in part if issue_id not in seen]
+        read = 0
+        for page in read_pages(context, issue_ids, until_stop=True):
             now, jira_now = context.clock.now(), context.date_of("jira")
-            jobs.store_tickets(context.ledger, rules, issues, missing, read_seq, now, jira_now)
-            self._progress(f"{min(start + PAGE, len(issue_ids))} of {len(issue_ids)} tickets read")
+            jobs.store_tickets(context.ledger, rules, page.issues, page.absent, page.read_seq, now, jira_now)
+            read = min(read + PAGE, len(issue_ids))
+            self._progress(f"{read} of {len(issue_ids)} tickets read")
 
     def _search(self, ids: Sequence[str]) -> None:
         """Incidents without a ticket may have one that this ledger does not know."""

@@ -9,9 +9,9 @@ from __future__ import annotations
 from syncd.domain.mapping.value_types import Mode
 from syncd.domain.ticket import Issue
 from syncd.engine.context import EngineContext
+from syncd.engine.observe.issues import read_pages
 from syncd.engine.observe.masking import storage_rules
 from syncd.ledger.store.action_items import (
-    Beside,
     is_no_item,
     neighbours_among,
     seek_items,
@@ -19,39 +19,24 @@ from syncd.ledger.store.action_items import (
     store_neighbour,
 )
 from syncd.policy.case import Rulebook
-from syncd.remote.errors import Cause, Unknown
-
-PAGE = 100
 
 
 def discover(context: EngineContext, incident_id: str, book: Rulebook) -> None:
     """Read what hangs on an incident's ticket and postmortem and is not known yet; raises `RemoteError`."""
     non_items = seek_items(context.ledger, incident_id, context.clock.now())
-    for start in range(0, len(non_items.unread), PAGE):
-        _read(context, incident_id, non_items.unread[start : start + PAGE], non_items, book)
-
-
-def _read(
-    context: EngineContext, incident_id: str, ids: tuple[str, ...], non_items: Beside, book: Rulebook
-) -> None:
-    read_seq = context.ledger.logical_clock.next()
-    fetched = context.fetch(ids)
-    context.health.succeeded("jira")
-    shown = {issue.id: issue for issue in fetched.issues}
-    store_beside(
-        context.ledger,
-        storage_rules(context),
-        book.mapping.follow_ups,
-        incident_id,
-        [shown[issue_id] for issue_id in ids if issue_id in shown],
-        [issue_id for issue_id in ids if issue_id not in shown and issue_id not in fetched.unread],
-        non_items.ends,
-        read_seq,
-        context.clock.now(),
-    )
-    if fetched.unread:
-        words = f"{len(fetched.unread)} issues beside {incident_id} could not be read"
-        raise Unknown("jira", "bulk fetch", Cause.BROKEN, words)
+    for page in read_pages(context, non_items.unread):
+        store_beside(
+            context.ledger,
+            storage_rules(context),
+            book.mapping.follow_ups,
+            incident_id,
+            page.issues,
+            page.absent,
+            non_items.ends,
+            page.read_seq,
+            context.clock.now(),
+        )
+        page.check_whole()
 
 
 def notice(context: EngineContext, issues: list[Issue], read_seq: int) -> None:

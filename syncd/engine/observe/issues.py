@@ -1,4 +1,4 @@
-"""What follows an incident, as the engine reads and keeps it: its log, postmortem, action items, duties.
+"""Read Jira's issues by their ids, and what follows an incident: its log, postmortem, action items, close.
 
 Nothing is read on a schedule of its own: a decision names what it has to see first (`Decision.look`), and
 what Jira's changes bring passes by here. A deadline is judged only on a changelog that reaches up to it.
@@ -6,21 +6,85 @@ what Jira's changes bring passes by here. A deadline is judged only on a changel
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
 from syncd.config.masks import mask
 from syncd.domain.ticket import Account, Issue
 from syncd.engine.context import EngineContext
-from syncd.engine.observe.action_items import PAGE
 from syncd.engine.observe.masking import storage_rules
 from syncd.ledger.records import DutyIssueRecord
 from syncd.ledger.store.action_items import TEXTS, Page, store_with_changes, without_texts
+from syncd.ledger.store.key_values import highest_number, raise_highest_number
 from syncd.ledger.store.lookups import find_ticket
 from syncd.ledger.store.postmortems import save_close, save_log
 from syncd.policy.case import ClosedBy, Rulebook
 from syncd.policy.postmortem.fulfilment import review_field
 from syncd.remote.errors import Cause, Unknown
 
+PAGE = 100
+"""Issues that Jira reads in one request."""
 FIELDS_JUDGED = TEXTS | {"assignee", "duedate", "status", "resolution", "labels"}
 """Fields whose changes are kept; the mapping's review date is kept beside them."""
+
+
+@dataclass(frozen=True)
+class IssuePage:
+    """Issues as one answer of Jira showed them; `read_seq` and `began` are of the moment before the request.
+
+    `unread` could not be read this time; `absent` are those of the wanted that Jira does not show to us.
+    """
+
+    read_seq: int
+    began: datetime
+    issues: tuple[Issue, ...]
+    unread: tuple[str, ...]
+    absent: tuple[str, ...]
+
+    def check_whole(self) -> None:
+        """Raise `Unknown` where some issues could not be read this time."""
+        if self.unread:
+            words = f"{len(self.unread)} issues could not be read this time"
+            raise Unknown("jira", "bulk fetch", Cause.BROKEN, words)
+
+
+def read_pages(
+    context: EngineContext, ids: Sequence[str], *, description: bool = False, until_stop: bool = False
+) -> Iterator[IssuePage]:
+    """Read issues page by page; raises `RemoteError`.
+
+    `until_stop`: end early when the daemon stops, for whoever does with what was read until then.
+    """
+    for start in range(0, len(ids), PAGE):
+        if until_stop and context.stop.is_set():
+            return
+        yield read_page(context, ids[start : start + PAGE], description=description)
+
+
+def read_page(
+    context: EngineContext, ids: Sequence[str], *, description: bool = False, by_id: bool = False
+) -> IssuePage:
+    """Read at most a page of issues; raises `RemoteError`.
+
+    `by_id`: one issue, as it stands after our last write; a bulk read may lag behind that.
+    """
+    read_seq, began = context.ledger.logical_clock.next(), context.clock.now()
+    fetched = context.fetch_by_id(ids[0]) if by_id else context.fetch(ids, description=description)
+    context.health.succeeded("jira")
+    seen = {issue.id for issue in fetched.issues} | set(fetched.unread)
+    absent = tuple(issue_id for issue_id in ids if issue_id not in seen)
+    return IssuePage(read_seq, began, fetched.issues, fetched.unread, absent)
+
+
+def saw_numbers(context: EngineContext, project: str, numbers: Iterable[int]) -> None:
+    """Keep the highest issue number that any answer of a project has shown."""
+    top = max(numbers, default=None)
+    if top is None:
+        return
+    known = highest_number(context.ledger, project)
+    if known is None or known < top:
+        raise_highest_number(context.ledger, project, top)
 
 
 def read_log(context: EngineContext, incident_id: str, patterns: dict[str, str]) -> None:
@@ -69,29 +133,16 @@ def read_duty_issues(
 
     Raises `RemoteError`, also where Jira could not read some of them this time.
     """
-    ids = [duty_issue.issue_id for duty_issue in duty_issues]
-    for start in range(0, len(ids), PAGE):
-        _read_page(context, ids[start : start + PAGE], book, changelogs)
-
-
-def _read_page(context: EngineContext, ids: list[str], book: Rulebook, changelogs: bool) -> None:
-    read_seq, began = context.ledger.logical_clock.next(), context.clock.now()
-    fetched = context.fetch(ids, description=True)
-    issues = {issue.id: issue for issue in fetched.issues}
-    read = [issue_id for issue_id in issues if changelogs and issue_id in ids]
-    changes = {
-        issue_id: [without_texts(change) for change in context.services.jira.changelog(issue_id)]
-        for issue_id in read
-    }
-    context.health.succeeded("jira")
-    page = Page(
-        shown={issue_id: issues[issue_id] for issue_id in ids if issue_id in issues},
-        changelogs=changes,
-        missing=[one for one in ids if one not in issues and one not in fetched.unread],
-        began=began,
-    )
     judged = FIELDS_JUDGED | {review_field(book)}
-    store_with_changes(context.ledger, storage_rules(context), page, judged, read_seq, context.clock.now())
-    if fetched.unread:
-        words = f"{len(fetched.unread)} issues could not be read this time"
-        raise Unknown("jira", "bulk fetch", Cause.BROKEN, words)
+    ids = [duty_issue.issue_id for duty_issue in duty_issues]
+    for read in read_pages(context, ids, description=True):
+        shown = {issue.id: issue for issue in read.issues}
+        changes = {
+            issue_id: [without_texts(change) for change in context.services.jira.changelog(issue_id)]
+            for issue_id in shown
+            if changelogs
+        }
+        page = Page(shown=shown, changelogs=changes, missing=list(read.absent), began=read.began)
+        rules, now = storage_rules(context), context.clock.now()
+        store_with_changes(context.ledger, rules, page, judged, read.read_seq, now)
+        read.check_whole()

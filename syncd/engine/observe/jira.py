@@ -14,7 +14,7 @@ from syncd.engine.context import EngineContext
 from syncd.engine.observe.action_items import notice
 from syncd.engine.observe.earlier_ledger.adopt_tickets import adopt_own
 from syncd.engine.observe.earlier_ledger.rival_ledger import watch
-from syncd.engine.observe.issue_numbers import saw_numbers
+from syncd.engine.observe.issues import PAGE, IssuePage, read_page, saw_numbers
 from syncd.engine.observe.masking import storage_rules
 from syncd.engine.runtime.read_lag import INDEX
 from syncd.ledger.store.key_values import get_value, set_value
@@ -81,15 +81,14 @@ class JiraPoller:
 
     def _read(self, hits: list[Hit]) -> None:
         context = self._context
-        for start in range(0, len(hits), 100):
-            part = hits[start : start + 100]
-            read_seq = context.ledger.logical_clock.next()
-            fetched = context.fetch([hit.id for hit in part])
-            known = self._store(fetched.issues, read_seq)
-            watch(context, fetched.issues)
-            for one in set(fetched.unread) - self._unread:
-                logger.warning("issue {} cannot be read; it is asked for again in each cycle", one)
-            self._unread = (self._unread | set(fetched.unread)) - {issue.id for issue in fetched.issues}
+        for start in range(0, len(hits), PAGE):
+            part = hits[start : start + PAGE]
+            page = read_page(context, [hit.id for hit in part])
+            known = self._store(page)
+            watch(context, page.issues)
+            for issue_id in set(page.unread) - self._unread:
+                logger.warning("issue {} cannot be read; it is asked for again in each cycle", issue_id)
+            self._unread = (self._unread | set(page.unread)) - {issue.id for issue in page.issues}
             for hit in part:
                 # a bulk read may lag behind the search: what it does not show yet is asked for again
                 if hit.id in known and not older(known[hit.id], hit.updated):
@@ -97,13 +96,13 @@ class JiraPoller:
         while len(self._seen) > REMEMBERED:
             del self._seen[next(iter(self._seen))]
 
-    def _store(self, issues: tuple[Issue, ...], read_seq: int) -> dict[str, str]:
+    def _store(self, page: IssuePage) -> dict[str, str]:
         """Store what is ours; return up to when each issue is known, by its id.
 
         A ticket counts as known only as far as the ledger holds it: what began before our create was
         confirmed is not stored, and an issue with our mark may become a ticket of ours yet.
         """
-        context = self._context
+        context, issues, read_seq = self._context, page.issues, page.read_seq
         by_project: dict[str, list[int]] = {}
         for issue in issues:
             by_project.setdefault(issue.project, []).append(issue.number)

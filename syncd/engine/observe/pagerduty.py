@@ -15,9 +15,9 @@ from loguru import logger
 
 from syncd.domain.incident import Incident, LogEntry
 from syncd.engine.context import EngineContext
+from syncd.engine.observe.incident import note_unread
 from syncd.engine.observe.incident_windows import LAST_OFFSET, PAGE, read_created
 from syncd.engine.observe.masking import storage_rules
-from syncd.engine.observe.unreadable import note_unread
 from syncd.ledger.store.change_queue import notice_changes, unreadable
 from syncd.ledger.store.key_values import get_value, set_value
 from syncd.ledger.store.lookups import open_and_older

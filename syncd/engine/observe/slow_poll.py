@@ -10,12 +10,13 @@ postmortems, and action items that live in other projects.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 
 from syncd.engine.context import EngineContext
 from syncd.engine.observe.action_items import notice
-from syncd.engine.observe.incident_windows import PAGE, read_created, windows_of
+from syncd.engine.observe.incident_windows import read_created, windows_of
+from syncd.engine.observe.issues import read_pages
 from syncd.engine.observe.masking import storage_rules
 from syncd.ledger.records import IncidentRecord
 from syncd.ledger.store.change_queue import notice_changes, unreadable
@@ -29,7 +30,6 @@ from syncd.ledger.store.lookups import (
 from syncd.ledger.store.pages import store_listed, store_notes, store_papers, store_tickets
 from syncd.remote.errors import Cause, RemoteError, Unreadable
 from syncd.remote.http.budget import lane
-from syncd.remote.ports import Fetched
 
 EVERY_SECONDS = 900.0
 READ_FOR = timedelta(days=3)
@@ -109,15 +109,15 @@ class SlowPoll:
 
     def _tickets(self) -> None:
         context = self._context
-        for part, fetched, read_seq in self._pages(tickets_to_read(context.ledger)):
+        for page in read_pages(context, tickets_to_read(context.ledger), until_stop=True):
             store_tickets(
                 context.ledger,
                 storage_rules(context),
-                fetched.issues,
-                read_seq,
+                page.issues,
+                page.read_seq,
                 context.clock.now(),
                 context.date_of("jira"),
-                missing=_not_shown(part, fetched),
+                missing=page.absent,
             )
 
     def _postmortems_and_items(self) -> None:
@@ -132,33 +132,17 @@ class SlowPoll:
 
     def _read_duty_issues(self, duty_issues: Sequence[str]) -> None:
         context = self._context
-        for part, fetched, read_seq in self._pages(duty_issues, description=True):
+        for page in read_pages(context, duty_issues, description=True, until_stop=True):
             store_papers(
                 context.ledger,
                 storage_rules(context),
-                fetched.issues,
-                read_seq,
+                page.issues,
+                page.read_seq,
                 context.clock.now(),
                 "it changed elsewhere",
-                missing=_not_shown(part, fetched),
+                missing=page.absent,
             )
 
     def _read_non_items(self, non_items: Sequence[str]) -> None:
-        for _part, fetched, read_seq in self._pages(non_items):
-            notice(self._context, [issue for issue in fetched.issues if issue.id in non_items], read_seq)
-
-    def _pages(
-        self, ids: Sequence[str], *, description: bool = False
-    ) -> Iterator[tuple[Sequence[str], Fetched, int]]:
-        context = self._context
-        for start in range(0, len(ids), PAGE):
-            if context.stop.is_set():
-                return
-            part, read_seq = ids[start : start + PAGE], context.ledger.logical_clock.next()
-            yield part, context.fetch(part, description=description), read_seq
-
-
-def _not_shown(asked: Sequence[str], fetched: Fetched) -> list[str]:
-    """Return what was asked for and is neither in the answer nor named there as unread."""
-    seen = {issue.id for issue in fetched.issues} | set(fetched.unread)
-    return [issue_id for issue_id in asked if issue_id not in seen]
+        for page in read_pages(self._context, non_items, until_stop=True):
+            notice(self._context, [issue for issue in page.issues if issue.id in non_items], page.read_seq)

@@ -25,6 +25,7 @@ from syncd.ledger.store import outbox
 from syncd.ledger.store.change_queue import ChangeNotice, change_notices_of_in
 from syncd.ledger.store.loading import columns_of, get, load, record_of, select_records
 from syncd.ledger.store.postmortems import duties_of
+from syncd.ledger.store.snapshots import LONGEST_LAG
 from syncd.ledger.store.tables import (
     ActionItemRow,
     IncidentRow,
@@ -117,10 +118,10 @@ def incidents_waiting_for(ledger: Transactions, key: str) -> list[str]:
         return outbox.incidents_waiting_for(session, key)
 
 
-def in_doubt(ledger: Transactions, incident_id: str, since: datetime) -> bool:
-    """Return True if a write to an incident's ticket was refused since then, or has an unknown outcome."""
+def in_doubt(ledger: Transactions, incident_id: str, now: datetime) -> bool:
+    """Return True if a write to an incident's ticket failed within the longest lag of Jira's reads."""
     with ledger.read() as session:
-        return outbox.in_doubt(session, incident_id, since)
+        return outbox.in_doubt(session, incident_id, now - LONGEST_LAG)
 
 
 def keys_on_record(ledger: Transactions, keys: Collection[str]) -> set[str]:

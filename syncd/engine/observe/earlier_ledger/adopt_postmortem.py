@@ -13,13 +13,13 @@ from syncd.config.templates.text_limits import slug_label
 from syncd.domain.operation import op_of, postmortem_key
 from syncd.domain.ticket import Issue
 from syncd.engine.context import EngineContext
+from syncd.engine.observe.issues import PAGE, read_page
 from syncd.engine.observe.masking import storage_rules
 from syncd.ledger.store import adoptions
 from syncd.ledger.store.adoptions import Choice, Reading
 from syncd.policy.case import Case, Rulebook
 
 LABEL = "syncd-postmortem"
-MOST = 100
 
 
 def adopt_postmortem(context: EngineContext, case: Case, book: Rulebook) -> bool:
@@ -31,20 +31,19 @@ def adopt_postmortem(context: EngineContext, case: Case, book: Rulebook) -> bool
     ids = [link.other_id for link in issue.links] if issue else []
     if case.incident.created_at < context.ledger.born:
         label = slug_label(f"pd-{case.incident.id}")
-        page = context.services.jira.search(f'project = "{book.project.key}" AND labels = "{label}"')
-        ids += [hit.id for hit in page.hits]
+        found = context.services.jira.search(f'project = "{book.project.key}" AND labels = "{label}"')
+        ids += [hit.id for hit in found.hits]
     ids = [one for one in dict.fromkeys(ids) if case.ticket is None or one != case.ticket.issue_id]
     if not ids:
         return False
-    read_seq = context.ledger.logical_clock.next()
-    fetched = context.fetch(ids[:MOST], description=True)
-    candidates = [issue for issue in fetched.issues if _may_be(issue, case, book)]
+    page = read_page(context, ids[:PAGE], description=True)
+    candidates = [issue for issue in page.issues if _may_be(issue, case, book)]
     op, incident_id = op_of(postmortem_key(case.incident.id)), case.incident.id
 
     def choose(free: list[Issue]) -> Choice:
         return _choose(free, op)
 
-    reading = Reading(read_seq, context.clock.now(), context.date_of("jira"))
+    reading = Reading(page.read_seq, context.clock.now(), context.date_of("jira"))
     rules = storage_rules(context)
     choice = adoptions.adopt_postmortem(context.ledger, rules, incident_id, candidates, choose, reading)
     if choice.issue is None:

@@ -16,6 +16,7 @@ from syncd.domain.incident import Incident
 from syncd.domain.operation import Kind, op_of, ticket_key
 from syncd.domain.ticket import Issue
 from syncd.engine.context import EngineContext
+from syncd.engine.observe.issues import read_pages
 from syncd.engine.observe.masking import storage_rules
 from syncd.engine.rulebook import book_for
 from syncd.ledger.records import IncidentRecord
@@ -65,10 +66,8 @@ def _search(
         token = page.next_token
         if token is None:
             break
-    issues: list[Issue] = []
     read_seq = context.ledger.logical_clock.next()
-    for start in range(0, len(ids), 100):
-        issues += context.fetch(ids[start : start + 100]).issues
+    issues = [issue for page in read_pages(context, ids) for issue in page.issues]
 
     def choose(incident_id: str, free: list[Issue]) -> Choice | None:
         return _choose(incident_id, books[incident_id], free)

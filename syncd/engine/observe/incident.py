@@ -1,0 +1,182 @@
+"""Read one incident afresh, as far as its change notices ask for it: itself, its ticket, notes and comments.
+
+What cannot be read, or may not, stays as it is known; nothing else of the incident waits for it. One
+incident that PagerDuty shows and that we cannot read holds up neither the others of its page nor the service:
+it is on record once, and is read again by its id, at once and then every 15 minutes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from loguru import logger
+
+from syncd.domain.incident import Incident, IncidentStatus
+from syncd.domain.mapping.mapping import Coexist
+from syncd.engine.context import EngineContext
+from syncd.engine.observe.issues import read_page
+from syncd.engine.observe.masking import storage_rules
+from syncd.engine.observe.other_tools import take_other_tools_ticket
+from syncd.engine.rulebook import book_at
+from syncd.ledger.records import IncidentRecord, OperationRecord, TicketRecord
+from syncd.ledger.store import change_queue
+from syncd.ledger.store.decisions import drop_notices
+from syncd.ledger.store.lookups import Known, find_incident, find_ticket, in_doubt
+from syncd.ledger.store.pages import give_up_notes, store_comments, store_incident, store_notes, store_ticket
+from syncd.policy.case import Rulebook
+from syncd.remote.errors import Cause, RemoteError, Unreadable
+
+_NOT_FOR_US = (Cause.MISSING, Cause.FORBIDDEN)
+
+
+@dataclass
+class Seen:
+    """One incident as it was looked at; `at_hand` is what no request has made old since, None: nothing.
+
+    `wake` are incidents that have to be decided on because of it. `operations` are its open operations after
+    the decision, None while they are not known.
+    """
+
+    incident: Incident
+    book: Rulebook
+    row: IncidentRecord
+    at_hand: Known | None
+    wake: set[str] = field(default_factory=set)
+    operations: Sequence[OperationRecord] | None = None
+
+
+def observe(context: EngineContext, incident_id: str) -> Seen | None:
+    """Read what is not fresh enough; return what was seen, None where no team claims it.
+
+    Raises `RemoteError` where a service cannot be asked.
+    """
+    known = find_incident(context.ledger, incident_id)
+    row, ticket, change_notices = known.incident, known.ticket, known.notices
+    wanted = max((notice.read_seq for notice in change_notices if not notice.ticket), default=0)
+    if row is None or row.read_seq < wanted:
+        row = read_incident(context, incident_id)
+    stands_in = ticket.project if ticket is not None else None
+    book = book_at(context, row, stands_in) if row is not None else None
+    if row is None or book is None:
+        if change_notices:
+            drop_notices(context.ledger, change_notices)
+        return None
+    incident = Incident.model_validate(row.snapshot)
+    if _lacks_something(incident, book):
+        row = read_incident(context, incident_id) or row
+        incident, book = Incident.model_validate(row.snapshot), book_at(context, row, stands_in) or book
+    noted = row.notes_wanted or any(
+        notice.notes and notice.read_seq >= row.notes_read_seq for notice in change_notices
+    )
+    if noted and not row.restricted:
+        _read_notes(context, row)
+    shared = ticket is None and book.mapping.coexist is Coexist.ADOPT
+    if shared:
+        take_other_tools_ticket(context, row)
+        ticket = find_ticket(context.ledger, incident_id)
+    wake = _know_merge_target(context, incident)
+    wanted = max((notice.read_seq for notice in change_notices if notice.ticket), default=0)
+    asked = ticket is not None and _read_ticket(context, incident, ticket, wanted)
+    two_way_comments = book.mapping.two_way.comments and not row.restricted
+    if two_way_comments and ticket is not None:
+        _read_comments(context, ticket)
+    fresh = row is known.incident and not asked and not noted and not shared
+    whole = ticket is None or not ticket.snapshot or ticket.snapshot.get("comments") is not None
+    return Seen(incident, book, row, known if fresh and (whole or not two_way_comments) else None, wake)
+
+
+def read_incident(context: EngineContext, incident_id: str) -> IncidentRecord | None:
+    """Read an incident by its id and store it; None: it cannot be read, or is not shown to us.
+
+    Raises `RemoteError` where PagerDuty cannot be asked.
+    """
+    read_seq = context.ledger.logical_clock.next()
+    try:
+        incident = context.services.pagerduty.incident(incident_id)
+    except Unreadable as error:
+        note_unread(context, {incident_id: error.message}, notice=False)
+        return None
+    context.health.succeeded("pagerduty")
+    if incident is None:
+        logger.warning("PagerDuty does not show incident {} to us; nothing about it is changed", incident_id)
+        return None
+    return store_incident(context.ledger, storage_rules(context), incident, read_seq, context.clock.now())
+
+
+def note_unread(context: EngineContext, unread: Mapping[str, str], *, notice: bool = True) -> None:
+    """Put on record what could not be read, by id with the reason (no text); `notice`: read it by id."""
+    since = context.ledger.logical_clock.next() if notice else None
+    change_queue.note_unread(context.ledger, unread, context.clock.now(), since)
+
+
+def _lacks_something(incident: Incident, book: Rulebook) -> bool:
+    """Whether a rule looks at something that only a read by id shows."""
+    fields = book.mapping.severity_field is not None and incident.custom_fields is None
+    return fields or (bool(book.mapping.restricted.incident_types) and incident.incident_type is None)
+
+
+def _know_merge_target(context: EngineContext, incident: Incident) -> set[str]:
+    """Read the merge target where it is not known; return it if it has to be decided on for its ticket."""
+    target = incident.merged_into
+    if target is None:
+        return set()
+    known = find_incident(context.ledger, target)
+    if known.incident is None:
+        read_incident(context, target)
+    return {target} if known.ticket is None else set()
+
+
+def _read_ticket(context: EngineContext, incident: Incident, ticket: TicketRecord, wanted: int) -> bool:
+    """Read the ticket where a notice asks for it, or where it must be moved and was never read."""
+    never = not ticket.snapshot and incident.status is not IncidentStatus.TRIGGERED
+    if not never and ticket.read_seq >= wanted:
+        return False
+    # a bulk read that lags would have a move that was made taken for one that was not
+    doubted = in_doubt(context.ledger, incident.id, context.clock.now())
+    page = read_page(context, [ticket.issue_id], by_id=doubted)
+    store_ticket(
+        context.ledger,
+        storage_rules(context),
+        incident.id,
+        next(iter(page.issues), None),
+        page.read_seq,
+        context.clock.now(),
+        context.date_of("jira"),
+        gone=bool(page.absent),
+    )
+    return True
+
+
+def _read_notes(context: EngineContext, incident: IncidentRecord) -> None:
+    """List the notes of an incident; raises `RemoteError` where PagerDuty cannot be asked."""
+    read_seq = context.ledger.logical_clock.next()
+    try:
+        notes = context.services.pagerduty.notes(incident.id)
+    except Unreadable as error:
+        logger.bind(incident=incident.id).error(
+            "the notes of {} cannot be read: {}", incident.id, error.message
+        )
+        give_up_notes(context.ledger, incident.id)
+        return
+    store_notes(context.ledger, storage_rules(context), incident.id, notes, read_seq)
+
+
+def _read_comments(context: EngineContext, ticket: TicketRecord) -> None:
+    """List a ticket's comments where its last read held fewer than there are.
+
+    Raises `RemoteError` where Jira cannot be asked.
+    """
+    incident_id = ticket.incident_id
+    if not ticket.snapshot or ticket.snapshot.get("comments") is not None:
+        return
+    try:
+        comments = context.services.jira.comments(ticket.issue_id)
+    except RemoteError as error:
+        if not isinstance(error, Unreadable) and error.cause not in _NOT_FOR_US:
+            raise
+        logger.bind(incident=incident_id).warning(
+            "the comments on {} cannot be read: {}", ticket.key, error.cause
+        )
+        return
+    store_comments(context.ledger, storage_rules(context), incident_id, comments)
