@@ -24,8 +24,7 @@ from syncd.engine.jira_knowledge.project_cache import JiraFacts
 from syncd.engine.runtime.brakes import Brakes
 from syncd.engine.runtime.mailer import Mailer
 from syncd.engine.runtime.progress import Progress
-from syncd.engine.runtime.read_lag import BULK, ReadLags
-from syncd.engine.runtime.search_index import SearchIndexWait
+from syncd.engine.runtime.read_lag import BULK, ReadLags, SearchIndexWait
 from syncd.engine.runtime.service_health import Health
 from syncd.engine.runtime.watchdog import Watchdog
 from syncd.ledger.open import Ledger

@@ -6,6 +6,7 @@ Everything here is a cache with an expiry, forgotten at once when a write contra
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from threading import Lock
 
 from loguru import logger
@@ -15,7 +16,6 @@ from syncd.domain.field import FieldFacts
 from syncd.domain.mapping.mapping import Mapping
 from syncd.domain.project import ResolvedProject
 from syncd.domain.ticket import Transition
-from syncd.engine.jira_knowledge.refusal_counts import Trail
 from syncd.engine.jira_knowledge.resolve_names import (
     MappingMismatch,
     _incident_type,
@@ -27,6 +27,19 @@ from syncd.remote.ports import Jira
 
 KEPT_SECONDS = 3600.0
 """How long what was learned is believed."""
+
+
+@dataclass
+class Trail:
+    """What happened to a ticket since it last arrived where it should: steps taken, refusals, last words.
+
+    `goal` says where it should be; another goal begins another trail.
+    """
+
+    goal: str
+    hops: int = 0
+    refusals: int = 0
+    words: str = ""
 
 
 class JiraFacts:

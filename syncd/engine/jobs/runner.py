@@ -13,8 +13,7 @@ from syncd.engine.jobs import requests
 from syncd.engine.jobs.duplicates import DuplicateSearch
 from syncd.engine.jobs.reload import Reloader
 from syncd.engine.jobs.resync import Resync, Scope, state_in_words
-from syncd.engine.jobs.send_report import send_report
-from syncd.engine.jobs.weekly_report import WeeklyReports
+from syncd.engine.jobs.weekly_report import WeeklyReports, send_report
 from syncd.engine.work_queue import WorkQueue
 from syncd.ledger.store import holds
 from syncd.ledger.store.jobs import made_since

@@ -5,6 +5,10 @@ come, for each team and over all. A week is made once, its figures frozen with t
 with the mails; of what was missed while the daemon was away only the last week goes out, and older ones are
 named in it. Nothing is made before both services were read and what is due was judged, or it would tell of a
 time that nobody has caught up with; an hour's trouble is waited for, then it goes out and says so.
+
+A report that a person asks for (`syncd report --send`) leaves now, and its answer says what became of it. It
+leaves in mode `report` too, but not where the mapping says `off`. What was sent is not sent again; what was
+dropped is, because somebody wants it.
 """
 
 from __future__ import annotations
@@ -12,7 +16,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
-from typing import Any
 
 from loguru import logger
 
@@ -24,9 +27,11 @@ from syncd.domain.operation.mail import WeeklyReportMail
 from syncd.engine.context import EngineContext
 from syncd.engine.notify.schedule import mail_to
 from syncd.engine.observe.issues import read_log
-from syncd.ledger.records import OperationRecord
+from syncd.ledger.records import OperationRecord, RequestRecord
+from syncd.ledger.requests.waivers import Result
 from syncd.ledger.store import weekly_reports
 from syncd.ledger.store.change_queue import team_of_incident
+from syncd.ledger.store.mails import of_keys
 from syncd.ledger.store.weekly_reports import Outgoing, last_sent
 from syncd.ledger.views import report_facts
 from syncd.ledger.views.daemon_state import due_incidents
@@ -151,13 +156,13 @@ class WeeklyReports:
         """Have what the figures rest on read first; None: it is not yet, else what it has to say of that."""
         context = self._context
         now = context.clock.boottime()
-        awaiting_search_index = now - self._waiting.setdefault(edition.team or "", now) < PATIENCE
+        patient = now - self._waiting.setdefault(edition.team or "", now) < PATIENCE
         missing = sorted({"pagerduty", "jira"} - self._good().keys())
         behind = bool(due_incidents(context.ledger, context.clock.now(), 1))
-        if awaiting_search_index and (missing or behind or not self._idle()):
+        if patient and (missing or behind or not self._idle()):
             return None
         unread = self.read_logs(edition, week)
-        if awaiting_search_index and unread:
+        if patient and unread:
             return None
         notes = [f"{NAMES[side]} could not be read when this was made" for side in missing]
         if unread:
@@ -283,7 +288,44 @@ def outcome(row: OperationRecord) -> tuple[str, bool]:
     return f"waits for {to}" + (f": {row.error}" if row.error else "") + "; see: syncd status", False
 
 
-def outcomes(rows: Iterable[OperationRecord]) -> dict[str, Any]:
+def outcomes(rows: Iterable[OperationRecord]) -> Result:
     """What became of the mails, as the answer to a request."""
     said = [outcome(row) for row in rows]
     return {"lines": [one for one, _ in said], "failed": not all(well for _, well in said), "incidents": []}
+
+
+def send_report(
+    context: EngineContext,
+    weekly: WeeklyReports,
+    request: RequestRecord,
+    work_on: Callable[[Sequence[str]], None],
+) -> Result:
+    """Freeze and send the report that was asked for; `work_on` waits until its mails were tried."""
+    team, now = request.arguments.get("team"), context.clock.now()
+    edition = next((one for one in editions(context.mappings) if one.team == team), None)
+    if edition is None:
+        return _refused(f"no mapping is team {team}'s")
+    named = request.arguments.get("week")
+    week = Week.named(str(named)) if named else Week.of(now, edition.zone).back(1)
+    why_not = _why_not(edition, week, week.bounds(edition.zone)[1] <= now)
+    if why_not is not None:
+        return _refused(why_not)
+    unread = weekly.read_logs(edition, week)
+    words = f"Of {unread} incidents it could not be read whether they were acknowledged"
+    report = weekly.report(edition, week, notes=[words] if unread else [])
+    keys = weekly.send(edition, week, report, now, str(request.id))
+    work_on([edition.about])
+    return outcomes(of_keys(context.ledger, keys))
+
+
+def _why_not(edition: Edition, week: Week, over: bool) -> str | None:
+    if edition.mode is Mode.OFF:
+        return "report.mode is off"
+    if not edition.to:
+        key = "report.to" if edition.team else "report.over_all"
+        return f"{key} names nobody"
+    return None if over else f"{week.name} is not over; without --send it can be read"
+
+
+def _refused(said: str) -> Result:
+    return {"lines": [f"not sent: {said}"], "failed": True, "incidents": []}

@@ -1,9 +1,14 @@
-"""The letter of a mail operation, from what the ledger knows at the moment when it leaves."""
+"""Compose the letter of a mail operation, from what the ledger knows at the moment when it leaves.
+
+The weekly report is a mail of its own: its frozen figures and rows as HTML and text, with the CSV attached.
+"""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from syncd.config.templates.templates import Templates
+from syncd.config.templates.text_limits import slug_label
 from syncd.domain.incident import Incident
 from syncd.domain.mail import MailKind, concerns_no_incident
 from syncd.domain.mapping.mapping import Mapping
@@ -20,17 +25,30 @@ from syncd.domain.operation.mail import (
     WeeklyReportMail,
 )
 from syncd.engine.context import EngineContext
-from syncd.engine.errors import DecideAgain
+from syncd.engine.errors import CannotRender, DecideAgain
 from syncd.engine.notify.digests import lines_for
 from syncd.engine.notify.duty_line import line_of, postponed_line, section_of
 from syncd.engine.notify.operator import operator_letter
 from syncd.ledger.records import OperationRecord
 from syncd.ledger.store.change_queue import team_of_incident
-from syncd.ledger.views.postmortems import MailSubject, OwingIncident, owing_incident_of, subject_of
+from syncd.ledger.views.postmortems import (
+    MailSubject,
+    OwingIncident,
+    jira_address,
+    owing_incident_of,
+    subject_of,
+)
 from syncd.policy.severity import decide_severity
 from syncd.report.mail import letters
 from syncd.report.mail.letters import About, Letter
+from syncd.report.mail.message import Attachment, Body
+from syncd.report.weekly import formats
+from syncd.report.weekly.report import Weekly, frozen, zone_of
+from syncd.report.weekly.week import Week
+from syncd.report.weekly.words import report_context
 
+LARGEST = 6_000_000
+"""Characters of a CSV that is attached; many servers refuse a mail of more than ten megabytes."""
 LATE = timedelta(minutes=10)
 """A notice that leaves so long after its severity was reached says that it is late."""
 
@@ -70,7 +88,7 @@ def letter_of(context: EngineContext, operation: OperationRecord) -> Letter:
     if owing_incident is None:
         raise DecideAgain
     if isinstance(content, WeeklyReportMail):
-        raise DecideAgain  # `weekly_mail` writes it
+        raise DecideAgain  # `report_body` writes it
     return _of_duty(content, mail.why, owing_incident, mapping)
 
 
@@ -161,3 +179,39 @@ def about_of(subject: MailSubject, mapping: Mapping, severity: str | None = None
         if subject.incident.restricted
         else tuple(one.name for one in incident.assignees if one.name),
     )
+
+
+def report_body(
+    context: EngineContext, mail: WeeklyReportMail, why: str, templates: Templates, head: str
+) -> Body:
+    """What a report says to one recipient and `why` they get it; `head` is the ledger's (`SEQ:HASH`).
+
+    Raises `TemplateError`, and `CannotRender` where the figures that it would send are not on record.
+    """
+    report, base = _frozen(context, mail)
+    browse = f"{base}/browse/" if base else ""
+    rows = formats.as_csv(report, names=mail.names)
+    attached = len(rows) <= LARGEST
+    if not attached:
+        why += f"; the rows are too many to attach: syncd report --week {report.week.name} --format csv"
+    words = report_context(report, names=mail.names, head=head, browse=browse, why=why)
+    name = f"syncd-{_file_slug(report.team)}-{report.week.name}.csv"
+    return Body(
+        subject=str(words["subject"]),
+        text=templates.render(formats.TEXT, words).strip() + "\n",
+        html=templates.render(formats.HTML, words),
+        attachments=(Attachment(name=name, kind="csv", text=rows),) if attached else (),
+    )
+
+
+def _frozen(context: EngineContext, mail: WeeklyReportMail) -> tuple[Weekly, str]:
+    team, week = mail.team, Week.named(mail.week)
+    report = frozen(context.ledger, week, team, zone_of(context.mappings, team))
+    if report is None:
+        raise CannotRender(f"the figures of {week.name} are not on record")
+    return report, jira_address(context.ledger)
+
+
+def _file_slug(team: str | None) -> str:
+    """A team, or all of them, as files are named."""
+    return slug_label(team or "all").lower()

@@ -1,6 +1,8 @@
 """How long it takes until Jira shows what we made: in its search, and in its bulk reads.
 
-Measured on every create, at the polls' pace: a figure says "at most this long". Nothing is decided by it.
+Measured on every create, at the polls' pace: a figure says "at most this long", and nothing is decided by it.
+After a restore a search that finds nothing proves nothing until Jira's index has had the time to settle: an
+issue that the lost ledger made may not be in it yet.
 """
 
 from __future__ import annotations
@@ -9,6 +11,8 @@ from collections.abc import Iterable
 from threading import Lock
 
 from syncd.domain.clock import Clock
+from syncd.ledger.open import Ledger
+from syncd.ledger.store.restored import hold_left
 
 MOST_AWAITED = 1_000
 LONGEST_AWAITED = 86_400.0
@@ -48,3 +52,25 @@ class ReadLags:
         with self._lock:
             delays, self._delays[way] = self._delays[way], []
         return delays
+
+
+class SearchIndexWait:
+    """The wait for the search index after a restore; creates wait as long."""
+
+    def __init__(self, ledger: Ledger, clock: Clock, settle_seconds: float) -> None:
+        self._ledger = ledger
+        self._clock = clock
+        self._settle_seconds = settle_seconds
+        self._awaited = False
+
+    @property
+    def awaited(self) -> bool:
+        """Whether the index is still awaited, as of the last `check`."""
+        return self._awaited
+
+    def check(self) -> bool:
+        """Look at the clock and the ledger; return True if the wait has just ended."""
+        clock, before = self._clock, self._awaited
+        left = hold_left(self._ledger, clock.boot_id(), clock.boottime(), self._settle_seconds)
+        self._awaited = left > 0
+        return before and not self._awaited

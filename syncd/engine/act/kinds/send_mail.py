@@ -14,8 +14,7 @@ from syncd.domain.operation.mail import CorrectionMail, WeeklyReportMail
 from syncd.engine.act.kind import BaseKind, Outcome, Rendered
 from syncd.engine.context import EngineContext
 from syncd.engine.errors import CannotRender
-from syncd.engine.notify.compose import letter_of, reply_to_of
-from syncd.engine.notify.weekly_mail import report_body
+from syncd.engine.notify.compose import letter_of, reply_to_of, report_body
 from syncd.engine.runtime.mailer import Mailer
 from syncd.ledger.records import OperationRecord
 from syncd.ledger.store import leaving
