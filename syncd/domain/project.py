@@ -9,7 +9,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from syncd.domain.base import Reference, Value
+from syncd.domain.base import JsonValue, Reference, Value
 from syncd.domain.field import FieldFacts
 from syncd.domain.ticket import Status
 
@@ -94,6 +94,10 @@ class ResolvedProject(Value):
     def service_desk(self) -> bool:
         """Whether customers see what is not marked as internal."""
         return self.kind == "service_desk"
+
+    def person(self, account_id: str) -> dict[str, JsonValue]:
+        """The value of a field that names a person: by account id on Cloud, by user name on Data Center."""
+        return {"accountId" if self.edition == "cloud" else "name": account_id}
 
     def offers(self, field_id: str) -> bool:
         """Whether the create screen has a field; where the screen is not known, it is tried."""

@@ -12,8 +12,10 @@ from functools import cached_property
 from typing import Any, TypeVar
 
 from syncd.domain.operation import Operation, OperationBase, parse_operation
+from syncd.domain.operation.rendered import Rendered, parse_rendered
 
 _Model = TypeVar("_Model", bound=OperationBase)
+_Rendered = TypeVar("_Rendered", bound=Rendered)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +116,8 @@ class ActionItemRecord(_DutyIssue):
 class OperationRecord:
     """One operation of the outbox as the ledger knows it (`OperationRow`).
 
-    It has no slots, so that `operation` is parsed once, and only where somebody asks for it.
+    It has no slots, so that `operation` and `rendering` are parsed once, and only where somebody asks for it.
+    `meaning` and `rendered` are what the row stores of them.
     """
 
     id: int
@@ -167,6 +170,17 @@ class OperationRecord:
         if not isinstance(operation, model):
             raise TypeError(f"{self.kind} is no {model.__name__}")
         return operation
+
+    @cached_property
+    def rendering(self) -> Rendered | None:
+        """What it was rendered to, None before it left; raises `ValidationError` where the row holds none."""
+        return parse_rendered(self.kind, self.rendered) if self.rendered else None
+
+    def rendered_as(self, model: type[_Rendered]) -> _Rendered:
+        """Return what it was rendered to as this model; raise `TypeError` where it is another, or none."""
+        if not isinstance(self.rendering, model):
+            raise TypeError(f"{self.kind} was not rendered to a {model.__name__}")
+        return self.rendering
 
 
 @dataclass(frozen=True, slots=True)

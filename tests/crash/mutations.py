@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from syncd.config.templates.text_limits import slug_label
 from syncd.domain.operation import op_of, ticket_key
+from syncd.domain.operation.rendered import Rendered, RenderedCreate
 from syncd.engine.act.executor import Executor, Verdict
 from syncd.engine.act.find_created import find_made, highest_seen
-from syncd.engine.act.kind import OperationKind, Outcome, Rendered
-from syncd.engine.act.kinds.create_ticket import CreateTicketKind, _project_of
+from syncd.engine.act.kind import OperationKind, Outcome
+from syncd.engine.act.kinds.create_ticket import CreateTicketKind
 from syncd.engine.context import EngineContext
 from syncd.engine.loop import ControlLoop
 from syncd.ledger.records import OperationRecord
@@ -25,7 +27,7 @@ def intent_after(loop: ControlLoop) -> None:
 
     def leave(
         self: Executor,
-        kind: OperationKind,
+        kind: OperationKind[Any],
         operation: OperationRecord,
         rendered: Rendered,
         whole: Rendered,
@@ -55,10 +57,10 @@ def probe_without_base(loop: ControlLoop) -> None:
     """The look begins at the highest number known by then, not by when the create left."""
 
     def look(context: EngineContext, row: OperationRecord) -> Outcome | None:
-        project, incident = _project_of(row), row.incident_id
+        project, incident = row.rendered_as(RenderedCreate).project, row.incident_id
         base = highest_seen(context, project)
         issue = find_made(context, project, base, op_of(ticket_key(incident)), slug_label(f"pd-{incident}"))
-        return Outcome(issue.id, {"key": issue.key}) if issue else None
+        return Outcome(issue.id, key=issue.key) if issue else None
 
     _look_by(look)
 
@@ -68,8 +70,10 @@ def labels_as_marks(loop: ControlLoop) -> None:
 
     def look(context: EngineContext, row: OperationRecord) -> Outcome | None:
         label = slug_label(f"pd-{row.incident_id}")
-        page = context.services.jira.search(f'project = "{_project_of(row)}" AND labels = "{label}"')
-        return Outcome(page.hits[0].id, {"key": page.hits[0].key}) if page.hits else None
+        page = context.services.jira.search(
+            f'project = "{row.rendered_as(RenderedCreate).project}" AND labels = "{label}"'
+        )
+        return Outcome(page.hits[0].id, key=page.hits[0].key) if page.hits else None
 
     _look_by(look)
 

@@ -42,6 +42,17 @@ from syncd.domain.operation import (
     SendMail,
     parse_operation,
 )
+from syncd.domain.operation.rendered import (
+    Rendered,
+    RenderedChange,
+    RenderedComment,
+    RenderedCreate,
+    RenderedMail,
+    RenderedMove,
+    RenderedNote,
+    RenderedStay,
+    parse_rendered,
+)
 
 AT = "2026-11-16T06:03:00+00:00"
 COPY = {"author": "Ana", "text": "looking into it", "at": AT}
@@ -241,3 +252,54 @@ def test_what_a_life_recorded_comes_back_as_itself(recorded: list[dict[str, Any]
         )
         assert operation.meaning == row["meaning"]
         assert (operation.op_class, operation.target) == (row["class"], row["target"])
+        if row["rendered"]:
+            assert parse_rendered(row["kind"], row["rendered"]).stored == row["rendered"]
+
+
+RENDERED: list[tuple[Kind, type[Rendered], dict[str, Any]]] = [
+    # of an incident that became restricted while its request was under way
+    (
+        Kind.CREATE_TICKET,
+        RenderedCreate,
+        {"fields": {"project": {"key": "OPS"}}, "agree": {}, "refused": [], "needed": [], "again": True},
+    ),
+    (Kind.CREATE_ACTION_ITEM, RenderedCreate, {"parent": "10006", "facts": {}, "again": True}),
+    (Kind.CREATE_POSTMORTEM, RenderedCreate, {"restricted": True, "lead": None, "refused": ["labels"]}),
+    (Kind.COMMENT_ON_TICKET, RenderedComment, {"issue": "10001", "hidden": True, "again": True}),
+    (Kind.MIRROR_COMMENT, RenderedNote, {"again": True}),
+    (Kind.CHANGE_INCIDENT, RenderedChange, {"again": True}),
+    (Kind.SEND_MAIL, RenderedMail, {"again": True}),
+    # nobody knows whether it was carried out
+    (
+        Kind.MOVE_TICKET,
+        RenderedMove,
+        {
+            "issue": "10001",
+            "transition": "21",
+            "fields": {},
+            "missing": "",
+            "to": {"id": "3", "name": "In Progress", "untranslated": None, "category": "indeterminate"},
+            "last": True,
+            "workflow": "OPS.10001",
+            "from": "1",
+            "unknown": True,
+        },
+    ),
+    (Kind.MOVE_TICKET, RenderedStay, {"issue": "10001", "stays": "no way back"}),
+    (Kind.CHANGE_INCIDENT, RenderedChange, {"left": "PagerDuty has no such priority"}),
+]
+
+
+@pytest.mark.parametrize(("kind", "model", "stored"), RENDERED)
+def test_what_an_operation_was_rendered_to_comes_back_as_itself(
+    kind: Kind, model: type[Rendered], stored: dict[str, Any]
+) -> None:
+    rendered = parse_rendered(kind, stored)
+    assert type(rendered) is model
+    assert rendered.stored == stored
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_every_kind_is_rendered_to_a_model(kind: Kind) -> None:
+    with pytest.raises(ValidationError):
+        parse_rendered(kind, {"issue": "10001", "no such word": True})

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from loguru import logger
 
 from syncd.domain.operation import Kind, OperationBase, OperationClass, OperationState
 from syncd.domain.operation.base import RefusableFields
+from syncd.domain.operation.rendered import Rendered, RenderedCreate, RenderedMove, RenderedStay
 from syncd.engine.act.find_created import highest_seen
 from syncd.engine.act.jira_write.internal_comments import warn_of_shown
-from syncd.engine.act.kind import OperationKind, Outcome, Rendered, shown
+from syncd.engine.act.kind import OperationKind, Outcome, shown
 from syncd.engine.act.kinds_by_name import KINDS
 from syncd.engine.context import EngineContext
 from syncd.engine.errors import CannotRender, DecideAgain, NotYet
@@ -24,7 +25,6 @@ from syncd.ledger.records import OperationRecord
 from syncd.ledger.store import leaving
 from syncd.ledger.store.confirming import confirm
 from syncd.ledger.store.leaving import Basis, Leaving, basis_of
-from syncd.ledger.store.restrict import AGAIN, PRIVATE
 from syncd.remote.errors import Cause, NotDone, RemoteError, Unknown
 from syncd.remote.http.budget import LEFT_BY_COMMENTS, LEFT_BY_UPDATES, prepaid
 
@@ -75,8 +75,7 @@ class Executor:
                 return Verdict.DONE
             whole = kind.complete(context, operation, rendered)
             probe_from = highest_seen(context, _project(rendered)) if kind.needs_probe_from else None
-            issue = str(rendered.get("issue", ""))
-            context.budgets.take(operation.target, issue=issue, leave=_left(kind, operation))
+            context.budgets.take(operation.target, issue=rendered.issue, leave=_left(kind, operation))
         except DecideAgain:
             return self._end(operation, "what it was decided upon has changed")
         except NotYet:
@@ -89,16 +88,16 @@ class Executor:
         return self._leave(kind, operation, rendered, whole, probe_from)
 
     def _rendered(
-        self, context: EngineContext, kind: OperationKind, operation: OperationRecord, basis: Basis
+        self, context: EngineContext, kind: OperationKind[Any], operation: OperationRecord, basis: Basis
     ) -> tuple[OperationRecord, Rendered]:
         """What an earlier attempt rendered, unless its incident became restricted since; else it is now."""
-        if operation.rendered is not None and operation.rendered.get(AGAIN):
+        if operation.rendering is not None and operation.rendering.again:
             operation = leaving.render_anew(context.ledger, operation)
-        rendered = operation.rendered or kind.render(context, operation, basis)
-        return operation, {**rendered, PRIVATE: True} if basis.restricted else rendered
+        rendered: Rendered = operation.rendering or kind.render(context, operation, basis)
+        return operation, rendered.model_copy(update={"restricted": True}) if basis.restricted else rendered
 
     def _done_by_an_earlier_ledger(
-        self, kind: OperationKind, operation: OperationRecord, rendered: Rendered, basis: Basis
+        self, kind: OperationKind[Any], operation: OperationRecord, rendered: Rendered, basis: Basis
     ) -> Outcome | None:
         """What concerns an incident older than this ledger may stand there already, with our mark.
 
@@ -114,7 +113,7 @@ class Executor:
 
     def _leave(
         self,
-        kind: OperationKind,
+        kind: OperationKind[Any],
         operation: OperationRecord,
         rendered: Rendered,
         whole: Rendered,
@@ -144,7 +143,9 @@ class Executor:
         self.confirm(kind, claimed, outcome, context.clock.boottime() - began)
         return Verdict.DONE
 
-    def confirm(self, kind: OperationKind, operation: OperationRecord, outcome: Outcome, took: float) -> None:
+    def confirm(
+        self, kind: OperationKind[Any], operation: OperationRecord, outcome: Outcome, took: float
+    ) -> None:
         """End an operation that was carried out: result, remote id and audit event in one transaction."""
         context = self._context
         kind.learn(context, operation, outcome)
@@ -158,7 +159,7 @@ class Executor:
         )
         if shown_on is not None:
             warn_of_shown(shown_on, outcome.remote_id)
-        ticket = str(outcome.data.get("key", "")) or _issue(operation)
+        ticket = outcome.key or _issue(operation)
         _log(operation, ticket=ticket, duration_ms=round(took * 1000)).info(
             "{} for {}: {} ({:.0f} ms; {})",
             operation.kind,
@@ -168,11 +169,11 @@ class Executor:
             operation.reason,
         )
 
-    def refuse(self, kind: OperationKind, operation: OperationRecord, error: NotDone) -> Verdict:
+    def refuse(self, kind: OperationKind[Any], operation: OperationRecord, error: NotDone) -> Verdict:
         """A claimed operation was refused as part of something larger: sort it as if it had gone alone."""
         return self._not_done(kind, operation, error)
 
-    def _not_done(self, kind: OperationKind, operation: OperationRecord, error: NotDone) -> Verdict:
+    def _not_done(self, kind: OperationKind[Any], operation: OperationRecord, error: NotDone) -> Verdict:
         context = self._context
         changed = kind.changed_by(operation, error)
         if changed is not None:
@@ -185,8 +186,8 @@ class Executor:
         if error.cause is Cause.FORBIDDEN and self._whole_service(error):
             return self._put_back(operation, error.describe(), changed)
         if operation.op_class == OperationClass.STATE and operation.attempts < TRIES:
-            sent = operation.rendered or {}
-            context.facts.forget_ways(str(sent.get("workflow")), str(sent.get("from")))
+            if isinstance(operation.rendering, RenderedMove):
+                context.facts.forget_ways(operation.rendering.workflow, operation.rendering.from_status)
             if leaving.refusals_before(context.ledger, operation, TRIES) >= TRIES - 1:
                 return self._park(operation, error.describe())
             return self._read_again(operation, error)
@@ -201,7 +202,7 @@ class Executor:
         given = operation.typed(RefusableFields)
         changed = given.model_copy(update={"refused": tuple(sorted({*given.refused, *refused}))})
         now = context.clock.now()
-        leaving.put_back(context.ledger, [operation], now, error.describe(), changed=changed, rendered=None)
+        leaving.put_back(context.ledger, [operation], now, error.describe(), changed=changed, anew=True)
         logger.warning(
             "{} for {} goes on without {}", operation.kind, operation.incident_id, ", ".join(refused)
         )
@@ -271,7 +272,7 @@ class Executor:
         return Verdict.ENDED
 
 
-def _left(kind: OperationKind, operation: OperationRecord) -> float:
+def _left(kind: OperationKind[Any], operation: OperationRecord) -> float:
     """The share of the budget that an operation leaves to others: creates before updates before comments."""
     if kind.needs_probe_from:
         return 0.0
@@ -280,7 +281,7 @@ def _left(kind: OperationKind, operation: OperationRecord) -> float:
 
 def _changed_at(context: EngineContext, operation: OperationRecord, took: float) -> datetime | None:
     """When we changed a ticket: a read that shows it as it was before must not undo what we know."""
-    now, sent = context.date_of("jira"), "stays" not in (operation.rendered or {})
+    now, sent = context.date_of("jira"), not isinstance(operation.rendering, RenderedStay)
     if now is None or operation.kind not in (Kind.MOVE_TICKET, Kind.EDIT_TICKET) or not sent:
         return None
     return now - timedelta(seconds=took) - DATES_ARE_WITHIN
@@ -299,13 +300,10 @@ def _log(operation: OperationRecord, **more: object) -> Logger:
 
 
 def _issue(operation: OperationRecord) -> str:
-    return str((operation.rendered or {}).get("issue", ""))
+    return operation.rendering.issue if operation.rendering is not None else ""
 
 
 def _project(rendered: Rendered) -> str:
-    fields = rendered.get("fields")
-    project = fields.get("project") if isinstance(fields, dict) else None
-    key = project.get("key") if isinstance(project, dict) else None
-    if not isinstance(key, str):
+    if not isinstance(rendered, RenderedCreate) or not rendered.project:
         raise CannotRender("the rendered create names no project")
-    return key
+    return rendered.project

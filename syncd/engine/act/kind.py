@@ -8,11 +8,12 @@ once-operations have it, since a state operation whose outcome is unknown is dec
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Protocol, TypeVar
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
 
 from syncd.domain.base import JsonValue
 from syncd.domain.operation import OperationBase
+from syncd.domain.operation.rendered import Rendered
 from syncd.domain.ticket import Mark
 from syncd.engine.context import EngineContext
 from syncd.engine.errors import DecideAgain
@@ -23,19 +24,28 @@ from syncd.ledger.store.leaving import Basis
 from syncd.ledger.store.loading import read
 from syncd.remote.errors import NotDone, RemoteError
 
-Rendered = dict[str, JsonValue]
+R = TypeVar("R", bound=Rendered)
 Failure = TypeVar("Failure", bound=RemoteError)
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What the service named: an id, and what the confirmation wants to keep."""
+    """What the service named: an id, and what the confirmation wants to keep.
+
+    `key` is the issue's, `text_hash` that of the text as it stands. `public`: customers see the comment,
+    None where that does not matter. `left` is why nothing was written. `facts` are kept of an action item
+    that an earlier ledger made.
+    """
 
     remote_id: str
-    data: dict[str, JsonValue] = field(default_factory=dict)
+    key: str = ""
+    text_hash: str | None = None
+    public: bool | None = None
+    left: str | None = None
+    facts: dict[str, JsonValue] | None = None
 
 
-class OperationKind(Protocol):
+class OperationKind(Protocol[R]):
     """One kind of operation: how it is rendered, sent, confirmed and found again."""
 
     needs_probe_from: bool
@@ -43,18 +53,18 @@ class OperationKind(Protocol):
     findable: bool
     """Whether what was carried out can be looked up afterwards."""
 
-    def render(self, context: EngineContext, operation: OperationRecord, basis: Basis) -> Rendered:
+    def render(self, context: EngineContext, operation: OperationRecord, basis: Basis) -> R:
         """The request's data, from what was known just now.
 
         Raises `CannotRender`, `DecideAgain`, `NotYet` or `RemoteError`.
         """
         ...
 
-    def complete(self, context: EngineContext, operation: OperationRecord, rendered: Rendered) -> Rendered:
+    def complete(self, context: EngineContext, operation: OperationRecord, rendered: R) -> R:
         """What is sent: the rendered data with what must not be kept in the ledger; raises as `render`."""
         ...
 
-    def send(self, context: EngineContext, operation: OperationRecord, rendered: Rendered) -> Outcome:
+    def send(self, context: EngineContext, operation: OperationRecord, rendered: R) -> Outcome:
         """Send one request; raises `NotDone` or `Unknown`."""
         ...
 
@@ -79,9 +89,7 @@ class OperationKind(Protocol):
         """
         ...
 
-    def done_before(
-        self, context: EngineContext, operation: OperationRecord, rendered: Rendered
-    ) -> Outcome | None:
+    def done_before(self, context: EngineContext, operation: OperationRecord, rendered: R) -> Outcome | None:
         """What an earlier ledger carried out of it, which has the same mark; None: nothing can be seen.
 
         Asked of once-operations that never left, for incidents older than this ledger; raises `RemoteError`.
@@ -93,13 +101,13 @@ class OperationKind(Protocol):
         ...
 
 
-class BaseKind:
+class BaseKind(Generic[R]):
     """Defaults: nothing to probe, nothing optional, no look."""
 
     needs_probe_from = False
     findable = True
 
-    def complete(self, context: EngineContext, operation: OperationRecord, rendered: Rendered) -> Rendered:
+    def complete(self, context: EngineContext, operation: OperationRecord, rendered: R) -> R:
         """Nothing is held back."""
         return rendered
 
@@ -120,9 +128,7 @@ class BaseKind:
         """State operations are decided anew instead of being looked up."""
         raise DecideAgain
 
-    def done_before(
-        self, context: EngineContext, operation: OperationRecord, rendered: Rendered
-    ) -> Outcome | None:
+    def done_before(self, context: EngineContext, operation: OperationRecord, rendered: R) -> Outcome | None:
         """A look tells, but not a create's, which needs to know where it began."""
         return self.find_outcome(context, operation) if self.findable and not self.needs_probe_from else None
 

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from syncd.domain.operation import Kind
 from syncd.engine.act.kind import OperationKind
 from syncd.engine.act.kinds.change_incident import ChangeIncidentKind
-from syncd.engine.act.kinds.close_duplicate import CloseDuplicateKind, LinkDuplicateKind
-from syncd.engine.act.kinds.comment_on_postmortem_or_item import CommentOnDutyIssueKind
+from syncd.engine.act.kinds.close_duplicate import CloseDuplicateKind
 from syncd.engine.act.kinds.create_action_item import CreateActionItemKind
 from syncd.engine.act.kinds.create_postmortem import CreatePostmortemKind
 from syncd.engine.act.kinds.create_ticket import CreateTicketKind
-from syncd.engine.act.kinds.edit_postmortem_or_item import EditDutyIssueKind
-from syncd.engine.act.kinds.edit_ticket import EditTicketKind
+from syncd.engine.act.kinds.edit_issue import EditDutyIssueKind, EditTicketKind
 from syncd.engine.act.kinds.fill_restricted_stub import FillRestrictedStubKind
-from syncd.engine.act.kinds.link_postmortem_or_item import LinkDutyIssueKind
-from syncd.engine.act.kinds.link_tickets import LinkTicketsKind
+from syncd.engine.act.kinds.link_issues import LinkDuplicateKind, LinkDutyIssueKind, LinkTicketsKind
 from syncd.engine.act.kinds.move_ticket import MoveTicketKind
 from syncd.engine.act.kinds.post_text import (
+    CommentOnDutyIssueKind,
     CommentOnTicketKind,
     LinkNoteKind,
     MirrorCommentKind,
@@ -25,7 +25,7 @@ from syncd.engine.act.kinds.post_text import (
 from syncd.engine.act.kinds.rewrite_copy import RewriteCommentKind, RewriteNoteKind
 from syncd.engine.act.kinds.send_mail import SendMailKind
 
-KINDS: dict[str, OperationKind] = {
+KINDS: dict[str, OperationKind[Any]] = {
     Kind.CREATE_TICKET: CreateTicketKind(),
     Kind.MOVE_TICKET: MoveTicketKind(),
     Kind.EDIT_TICKET: EditTicketKind(),

@@ -17,10 +17,11 @@ from loguru import logger
 from syncd.domain.base import JsonValue
 from syncd.domain.incident import Incident
 from syncd.domain.operation import CreateTicket, Kind, OperationState
+from syncd.domain.operation.rendered import RenderedCreate
 from syncd.domain.ticket import Issue
 from syncd.engine.act.executor import Executor
 from syncd.engine.act.find_created import highest_seen, keys_from
-from syncd.engine.act.kind import Outcome, Rendered, mark_of
+from syncd.engine.act.kind import Outcome, mark_of
 from syncd.engine.act.kinds.create_ticket import CreateTicketKind
 from syncd.engine.bulk.initial_status import StatusAtBirth, Way
 from syncd.engine.context import EngineContext
@@ -58,7 +59,7 @@ CREATE = CreateTicketKind()
 @dataclass
 class _Item:
     operation: OperationRecord
-    rendered: Rendered
+    rendered: RenderedCreate
     incident: Incident
     team: str | None
     way: Way = field(default_factory=Way)
@@ -185,7 +186,7 @@ class BulkCreates:
                 rendered = CREATE.render_known(self._context.pinned(), operation, known)
             except (CannotRender, DecideAgain):
                 continue
-            if not items or _project(items[0].rendered) == _project(rendered):
+            if not items or items[0].rendered.project == rendered.project:
                 incident = Incident.model_validate(known.snapshot)
                 items.append(_Item(operation, rendered, incident, known.team))
         return self._with_transitions(items)
@@ -201,7 +202,7 @@ class BulkCreates:
     def _send(self, items: list[_Item]) -> set[str]:
         """Send one batch; return the incidents of what was made, whose slots stay taken until it is read."""
         context = self._context
-        project = _project(items[0].rendered)
+        project = items[0].rendered.project
         base = highest_seen(context, project)
         context.budgets.take("jira")
         claimed = self._claim(items, base)
@@ -209,7 +210,7 @@ class BulkCreates:
             return set()
         began = context.clock.boottime()
         asked = [
-            BulkItem(_fields(one.rendered), mark_of(context, one.operation), one.way.transition)
+            BulkItem(one.rendered.fields, mark_of(context, one.operation), one.way.transition)
             for one in claimed
         ]
         try:
@@ -241,9 +242,8 @@ class BulkCreates:
     def _none_done(self, items: list[_Item], error: NotDone) -> None:
         context = self._context
         context.health.failed(error.service, error)
-        values: dict[str, None] = {"rendered": None} if error.cause is Cause.REJECTED else {}
-        operations = [item.operation for item in items]
-        leaving.put_back(context.ledger, operations, context.clock.now(), error.describe(), **values)
+        operations, anew = [item.operation for item in items], error.cause is Cause.REJECTED
+        leaving.put_back(context.ledger, operations, context.clock.now(), error.describe(), anew=anew)
         logger.warning("a batch of {} creates was not done: {}", len(items), error.describe())
 
     def _lost(self, items: list[_Item], project: str, base: int, error: Unknown) -> None:
@@ -317,18 +317,8 @@ class BulkCreates:
 
     def _read_of(self, item: _Item, issue: Issue) -> ReadBack:
         """What was read back of a create; its status may be the right one already."""
-        outcome = Outcome(issue.id, {"key": issue.key})
+        outcome = Outcome(issue.id, key=issue.key)
         CREATE.learn(self._context, item.operation, outcome)
         confirmation = CREATE.confirmation(self._context, item.operation, outcome)
         state: dict[str, JsonValue] = {"state": item.incident.state}
         return ReadBack(item.operation, confirmation, issue, item.way.goal, state)
-
-
-def _project(rendered: Rendered) -> str:
-    project = _fields(rendered).get("project")
-    return str(project.get("key", "")) if isinstance(project, dict) else ""
-
-
-def _fields(rendered: Rendered) -> dict[str, JsonValue]:
-    fields = rendered.get("fields")
-    return fields if isinstance(fields, dict) else {}

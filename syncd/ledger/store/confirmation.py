@@ -12,6 +12,7 @@ from typing import Any
 
 from syncd.domain.base import JsonValue
 from syncd.domain.operation import Operation
+from syncd.domain.operation.rendered import Rendered
 from syncd.ledger.records import DutyIssueRecord, IncidentRecord, TicketRecord
 from syncd.ledger.store.decisions import MailToLead
 
@@ -136,4 +137,4 @@ class Confirmation:
     event: Event | None = None
     public: bool | None = None
     report: tuple[str | None, str] | None = None
-    rendered: dict[str, JsonValue] | None = None
+    rendered: Rendered | None = None

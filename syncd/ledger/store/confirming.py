@@ -83,7 +83,7 @@ def finish_done(
     """End an operation that was carried out."""
     values: dict[str, Any] = {}
     if confirmation.rendered is not None:
-        values["rendered"] = confirmation.rendered
+        values["rendered"] = confirmation.rendered.stored
     finish(session, operation, OperationState.DONE, now, remote_id=remote_id, **values)
 
 

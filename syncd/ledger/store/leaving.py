@@ -15,10 +15,10 @@ from sqlalchemy import String, bindparam, type_coerce
 from sqlalchemy import select as columns
 from sqlmodel import Session, col
 
-from syncd.domain.base import JsonValue
 from syncd.domain.incident import Incident
 from syncd.domain.mail import KEYS
 from syncd.domain.operation import Kind, OperationBase, OperationState, Target
+from syncd.domain.operation.rendered import Rendered
 from syncd.ledger.database.connection import Transactions
 from syncd.ledger.records import IncidentRecord, OperationRecord, TicketRecord
 from syncd.ledger.store import holds, outbox
@@ -37,8 +37,6 @@ from syncd.ledger.store.operation_states import (
     put_back_in,
 )
 from syncd.ledger.store.tables import IncidentRow, OperationRow, TicketRow
-
-Rendered = dict[str, JsonValue]
 
 
 @dataclass(frozen=True)
@@ -131,7 +129,9 @@ def claim(
     with ledger.write() as session:
         if not holds.may_leave_in(session, target):
             return None
-        claimed = [claim_in(session, one.operation_id, run, now, one.rendered, probe_from) for one in leaving]
+        claimed = [
+            claim_in(session, one.operation_id, run, now, one.rendered.stored, probe_from) for one in leaving
+        ]
         return [operation for operation in claimed if operation is not None]
 
 
@@ -141,12 +141,14 @@ def put_back(
     now: datetime,
     error: str,
     changed: OperationBase | None = None,
-    **values: Any,
+    *,
+    anew: bool = False,
 ) -> None:
-    """Have operations that were certainly not done wait to leave again, as they are or with these values.
+    """Have operations that were certainly not done wait to leave again, as they are or rendered `anew`.
 
     `changed` takes the place of what was decided.
     """
+    values: dict[str, None] = {"rendered": None} if anew else {}
     with ledger.write() as session:
         for operation in operations:
             put_back_in(session, operation, now, error, **_stored(changed), **values)
@@ -201,12 +203,13 @@ def end(
     now: datetime,
     why: str,
     changed: OperationBase | None = None,
-    **values: Any,
+    rendered: Rendered | None = None,
 ) -> None:
     """End an operation that was not carried out, and say why.
 
-    `changed` takes the place of what was decided.
+    `changed` takes the place of what was decided, `rendered` of what it was rendered to.
     """
+    values: dict[str, Any] = {} if rendered is None else {"rendered": rendered.stored}
     with ledger.write() as session:
         finish(session, operation, state, now, why=why, **_stored(changed), **values)
 

@@ -5,7 +5,6 @@ Only in mode `enforce`; in `report` it says in `syncd status` what it would have
 
 from __future__ import annotations
 
-from syncd.domain.base import JsonValue
 from syncd.domain.duty import DutyState
 from syncd.domain.mapping.value_types import Mode
 from syncd.domain.operation import CreateActionItem, EditActionItem, LinkActionItem
@@ -86,14 +85,13 @@ def _assign(case: Case, state: ItemState, book: Rulebook) -> Decision:
     owner = case.service_owner
     if owner is None or "by_rule" in state.facts:
         return Decision()
-    value: dict[str, JsonValue] = {"accountId" if book.project.edition == "cloud" else "name": owner.id}
     edit = EditActionItem(
         key=assign_key(state.issue_id),
         incident=case.incident.id,
         object=object_of_action_item(state.issue_id),
         aspect="assignee",
         issue=state.issue_id,
-        fields={"assignee": value},
+        fields={"assignee": book.project.person(owner.id)},
         update={},
         agree={"by_rule": owner.id},
         reason=f"nobody owned {state.key} in time, so the service's owner gets it",

@@ -303,12 +303,11 @@ def _assignee(case: Case, book: Rulebook) -> Iterator[Aspect]:
     wanted = wanted_assignee(case)
     if issue is None or wanted is None or not case.incident.assignees:
         return
-    key = "accountId" if book.project.edition == "cloud" else "name"
     yield Aspect(
         name="assignee",
         wanted=wanted,
         showing=issue.assignee.id if issue.assignee else None,
-        write={"assignee": {key: wanted}},
+        write={"assignee": book.project.person(wanted)},
         owner=book.mapping.jira.owners.assignee,
         display=_responder(case),
         shown=(issue.assignee.name or issue.assignee.id) if issue.assignee else "nobody",

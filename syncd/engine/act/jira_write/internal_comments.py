@@ -16,7 +16,6 @@ from loguru import logger
 from syncd.domain.ticket import Comment
 from syncd.engine.act.jira_write.reread import book_of_basis
 from syncd.engine.act.jira_write.retried import retried_at
-from syncd.engine.act.kind import Outcome
 from syncd.engine.context import EngineContext
 from syncd.engine.errors import CannotRender
 from syncd.ledger.records import IssueRecord, OperationRecord
@@ -62,12 +61,6 @@ def shown_to_customers(context: EngineContext, issue_id: str, comment: Comment) 
         logger.warning("comment {} could not be checked: {}", comment.id, error.describe())
         found = comment
     return found.public is True
-
-
-def said_public(outcome: Outcome) -> bool | None:
-    """Whether an answer showed our comment to customers; None where that does not matter."""
-    public = outcome.data.get("public")
-    return None if public is None else public is not False
 
 
 def warn_of_shown(issue: IssueRecord, comment_id: str) -> None:

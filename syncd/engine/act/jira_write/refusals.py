@@ -7,13 +7,10 @@ counted for each ticket and aspect. The count lives in memory: after a restart i
 
 from __future__ import annotations
 
-from syncd.domain.base import JsonValue
-from syncd.domain.field import FieldFacts
 from syncd.domain.operation import EditTicket, MoveTicket
 from syncd.domain.operation.postmortem import DutyIssueEdit
-from syncd.engine.act.jira_write.field_values import key_to_add
-from syncd.engine.act.jira_write.reread import incident_and_book
-from syncd.engine.act.kind import Outcome, Rendered, mark_of, shown
+from syncd.domain.operation.rendered import FieldValues, assignee_in
+from syncd.engine.act.kind import shown
 from syncd.engine.context import EngineContext
 from syncd.engine.errors import CannotRender
 from syncd.engine.observe.accounts import forget
@@ -27,28 +24,6 @@ AT_MOST = {Cause.REJECTED: 2, Cause.MISSING: 2, Cause.FORBIDDEN: 2, Cause.CONFLI
 def place(operation: OperationRecord) -> str:
     """What of a ticket an operation is about."""
     return f"{operation.object}/{operation.aspect}"
-
-
-def sent_fields(rendered: Rendered) -> dict[str, JsonValue]:
-    """The fields of a rendered create; raises `CannotRender` where it holds none."""
-    fields = rendered["fields"]
-    if not isinstance(fields, dict):
-        raise CannotRender("the rendered request holds no fields")
-    return fields
-
-
-def create_issue(context: EngineContext, operation: OperationRecord, rendered: Rendered) -> Outcome:
-    """Send one create with its mark; an assignee whom Jira refuses is looked up again.
-
-    Raises `NotDone` or `Unknown`.
-    """
-    fields = sent_fields(rendered)
-    try:
-        created = context.services.jira.create(fields, mark_of(context, operation))
-    except NotDone as error:
-        forget_refused_assignee(context, fields, error)
-        raise
-    return Outcome(created.id, {"key": created.key})
 
 
 def _goal(operation: OperationRecord) -> str:
@@ -81,30 +56,8 @@ def note_refusal(context: EngineContext, operation: OperationRecord, error: NotD
         trail.words = f"{error.describe()}; {hint}" if hint else error.describe()
 
 
-def forget_refused_assignee(context: EngineContext, fields: dict[str, JsonValue], error: NotDone) -> None:
+def forget_refused_assignee(context: EngineContext, fields: FieldValues, error: NotDone) -> None:
     """Where Jira refused the assignee of these fields, who that address is in Jira is asked again."""
-    assignee = fields.get("assignee")
-    if "assignee" in error.field_errors and isinstance(assignee, dict):
-        forget(context, str(assignee.get("accountId") or assignee.get("name")))
-
-
-def with_keys_to_add(
-    context: EngineContext, operation: OperationRecord, fields: dict[str, JsonValue], error: NotDone
-) -> NotDone:
-    """The refusal of a create, with the mapping's keys that would fill what Jira demands of it."""
-    unfilled = [name for name in error.field_errors if name not in fields]
-    if not unfilled:
-        return error
-    _, book = incident_and_book(context, operation)
-    known = book.project.fields
-    hint = key_to_add([known.get(name) or FieldFacts(id=name, name="") for name in unfilled])
-    return NotDone(
-        error.service,
-        error.request,
-        error.cause,
-        "; ".join(part for part in (error.message, hint) if part),
-        status=error.status,
-        field_errors=error.field_errors,
-        retry_after=error.retry_after,
-        scope=error.scope,
-    )
+    assignee = assignee_in(fields)
+    if "assignee" in error.field_errors and assignee is not None:
+        forget(context, assignee)

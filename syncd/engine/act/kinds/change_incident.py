@@ -15,9 +15,10 @@ from syncd.domain.base import JsonValue
 from syncd.domain.incident import Incident, IncidentStatus
 from syncd.domain.operation import ChangeIncident, CommentOnTicket
 from syncd.domain.operation.keys import comment_key, object_of_ticket
+from syncd.domain.operation.rendered import RenderedChange
 from syncd.domain.ticket import Account, Issue
 from syncd.engine.act.jira_write.reread import book_of_basis
-from syncd.engine.act.kind import BaseKind, Outcome, Rendered
+from syncd.engine.act.kind import BaseKind, Outcome
 from syncd.engine.context import EngineContext
 from syncd.engine.errors import CannotRender, DecideAgain
 from syncd.engine.observe.accounts import user_of
@@ -32,30 +33,32 @@ from syncd.remote.errors import Cause, NotDone
 ALREADY = {1001: IncidentStatus.RESOLVED, 1002: IncidentStatus.ACKNOWLEDGED}
 """PagerDuty's codes for an incident that is in that state already."""
 MERGED = 1019
-LEFT = "left"
-"""In what is rendered: why nothing is written."""
 
 
-class ChangeIncidentKind(BaseKind):
+class ChangeIncidentKind(BaseKind[RenderedChange]):
     """One change of one incident."""
 
-    def render(self, context: EngineContext, operation: OperationRecord, basis: Basis) -> Rendered:
+    def render(self, context: EngineContext, operation: OperationRecord, basis: Basis) -> RenderedChange:
         """What is changed, in PagerDuty's ids; `left` where PagerDuty knows nothing of the kind."""
         change = operation.typed(ChangeIncident)
         if change.status is not None:
-            return {"status": change.status}
+            return RenderedChange(status=change.status)
         if change.assignee is not None:
             _, book = book_of_basis(context, basis)
             person = change.assignee
             user = user_of(context, Account(id=person.account, name=person.name, email=person.email), book)
-            return {"assignee": user.id} if user else {LEFT: "PagerDuty has nobody with their address"}
+            if user is None:
+                return RenderedChange(left="PagerDuty has nobody with their address")
+            return RenderedChange(assignee=user.id)
         if change.priority is not None:
             return _priority(context, change.priority)
         if not change.text:
             raise DecideAgain
-        return {"text": change.text}
+        return RenderedChange(text=change.text)
 
-    def complete(self, context: EngineContext, operation: OperationRecord, rendered: Rendered) -> Rendered:
+    def complete(
+        self, context: EngineContext, operation: OperationRecord, rendered: RenderedChange
+    ) -> RenderedChange:
         """The same; raises `DecideAgain` where the incident changed since."""
         read_seq = context.ledger.logical_clock.next()
         incident = context.services.pagerduty.incident(operation.incident_id)
@@ -68,7 +71,7 @@ class ChangeIncidentKind(BaseKind):
             incident,
             read_seq,
             context.clock.now(),
-            text="text" in rendered,
+            text=rendered.text is not None,
         )
         if stored is None:
             raise DecideAgain
@@ -77,20 +80,23 @@ class ChangeIncidentKind(BaseKind):
             raise DecideAgain
         return rendered
 
-    def send(self, context: EngineContext, operation: OperationRecord, rendered: Rendered) -> Outcome:
+    def send(self, context: EngineContext, operation: OperationRecord, rendered: RenderedChange) -> Outcome:
         """One request; none where there is nothing to write."""
-        if LEFT in rendered:
-            return Outcome(operation.incident_id, {LEFT: rendered[LEFT]})
-        wish = {
-            "title" if name == "text" else name: str(rendered[name]) for name in rendered if name in _WISHES
-        }
+        if rendered.left is not None:
+            return Outcome(operation.incident_id, left=rendered.left)
         try:
-            context.services.pagerduty.change_incident(operation.incident_id, **wish)
+            context.services.pagerduty.change_incident(
+                operation.incident_id,
+                status=rendered.status,
+                assignee=rendered.assignee,
+                priority=rendered.priority,
+                title=rendered.text,
+            )
         except NotDone as error:
             why = _over(operation, error)
             if why is None:
                 raise
-            return Outcome(operation.incident_id, {LEFT: why} if why else {})
+            return Outcome(operation.incident_id, left=why or None)
         return Outcome(operation.incident_id)
 
     def confirmation(
@@ -98,18 +104,17 @@ class ChangeIncidentKind(BaseKind):
     ) -> Confirmation:
         """Both sides agree; what was left is on record, and said on the ticket."""
         written, find_outcome = context.ledger.logical_clock.next(), context.ledger.logical_clock.next()
-        if why := outcome.data.get(LEFT):
-            return Confirmation(both=partial(_leave, operation, str(why), find_outcome))
+        if outcome.left:
+            return Confirmation(both=partial(_leave, operation, outcome.left, find_outcome))
         return Confirmation(both=partial(_change, operation, written, find_outcome))
 
 
-_WISHES = frozenset({"status", "assignee", "priority", "text"})
-
-
-def _priority(context: EngineContext, wanted: str) -> Rendered:
+def _priority(context: EngineContext, wanted: str) -> RenderedChange:
     known = context.services.pagerduty.priorities()
     found = next((one.id for one in known if one.name.casefold() == wanted.casefold()), None)
-    return {"priority": found} if found else {LEFT: "PagerDuty has no such priority"}
+    if found is None:
+        return RenderedChange(left="PagerDuty has no such priority")
+    return RenderedChange(priority=found)
 
 
 def _over(operation: OperationRecord, error: NotDone) -> str | None:

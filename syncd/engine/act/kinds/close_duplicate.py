@@ -1,15 +1,17 @@
-"""Links and closes the younger of two issues that one operation made: the last net, not the mechanism.
+"""Closes the younger of two issues that one operation made: the last net, not the mechanism.
 
-Both are once for ever for an issue. What a person touched since it was found is left.
+It is once for ever for an issue, as its link to the older one (`link_issues`). What a person touched since
+it was found is left.
 """
 
 from __future__ import annotations
 
+from syncd.domain.operation.rendered import RenderedTransition
 from syncd.domain.operation.ticket import Duplicate
 from syncd.domain.ticket import Issue
 from syncd.engine.act.jira_write.reread import book_of_basis
 from syncd.engine.act.jira_write.transition_screen import fill, with_resolution
-from syncd.engine.act.kind import BaseKind, Outcome, Rendered
+from syncd.engine.act.kind import BaseKind, Outcome
 from syncd.engine.context import EngineContext
 from syncd.engine.errors import CannotRender, DecideAgain
 from syncd.ledger.records import OperationRecord
@@ -23,42 +25,10 @@ def younger_issue(context: EngineContext, operation: OperationRecord) -> Issue |
     return fetched.issues[0] if fetched.issues else None
 
 
-class LinkDuplicateKind(BaseKind):
-    """The younger issue duplicates the older."""
-
-    def render(self, context: EngineContext, operation: OperationRecord, basis: Basis) -> Rendered:
-        """The first of the mapping's link types that the site has, and both issues."""
-        _, book = book_of_basis(context, basis)
-        there = {one.name.casefold(): one.name for one in book.project.link_types}
-        wanted = book.mapping.jira.link_types
-        name = next((there[one.casefold()] for one in wanted if one.casefold() in there), None)
-        if name is None:
-            raise CannotRender(f"Jira has none of the link types {', '.join(wanted)}; see jira.link_types")
-        duplicate = operation.typed(Duplicate)
-        return {"type": name, "issue": duplicate.younger, "other": duplicate.older}
-
-    def send(self, context: EngineContext, operation: OperationRecord, rendered: Rendered) -> Outcome:
-        """One link."""
-        context.services.jira.link(str(rendered["type"]), str(rendered["issue"]), str(rendered["other"]))
-        return Outcome(str(rendered["issue"]))
-
-    def confirmation(
-        self, context: EngineContext, operation: OperationRecord, outcome: Outcome
-    ) -> Confirmation:
-        """The duplicate is linked."""
-        return Confirmation(event=_event(operation, "duplicate.linked"))
-
-    def find_outcome(self, context: EngineContext, operation: OperationRecord) -> Outcome | None:
-        """Whether the younger issue shows a link to the older."""
-        issue, duplicate = younger_issue(context, operation), operation.typed(Duplicate)
-        linked = issue is not None and any(link.other_id == duplicate.older for link in issue.links)
-        return Outcome(duplicate.younger) if linked else None
-
-
-class CloseDuplicateKind(BaseKind):
+class CloseDuplicateKind(BaseKind[RenderedTransition]):
     """The younger issue is closed, if it still stands where its create put it."""
 
-    def render(self, context: EngineContext, operation: OperationRecord, basis: Basis) -> Rendered:
+    def render(self, context: EngineContext, operation: OperationRecord, basis: Basis) -> RenderedTransition:
         """A transition to a status of category done; raises `DecideAgain` where a person came before us."""
         issue, found_at = younger_issue(context, operation), operation.typed(Duplicate).from_status
         if issue is None or issue.status.id != found_at or not nobody_spoke(issue):
@@ -70,20 +40,20 @@ class CloseDuplicateKind(BaseKind):
             raise CannotRender(f"no transition leads from {issue.status.name} to a status that is done")
         way = min(ways, key=lambda one: one.to.id != closed)
         filled = with_resolution(fill(context, way, issue, incident, book), book)
-        return {"issue": issue.id, "transition": way.id, "fields": filled.fields}
+        return RenderedTransition(issue=issue.id, transition=way.id, fields=filled.fields)
 
-    def send(self, context: EngineContext, operation: OperationRecord, rendered: Rendered) -> Outcome:
+    def send(
+        self, context: EngineContext, operation: OperationRecord, rendered: RenderedTransition
+    ) -> Outcome:
         """One transition."""
-        fields = rendered.get("fields")
-        values = fields if isinstance(fields, dict) else None
-        context.services.jira.move(str(rendered["issue"]), str(rendered["transition"]), values)
-        return Outcome(str(rendered["issue"]))
+        context.services.jira.move(rendered.issue, rendered.transition, rendered.fields)
+        return Outcome(rendered.issue)
 
     def confirmation(
         self, context: EngineContext, operation: OperationRecord, outcome: Outcome
     ) -> Confirmation:
         """The duplicate is closed."""
-        return Confirmation(event=_event(operation, "duplicate.closed"))
+        return Confirmation(event=duplicate_event(operation, "duplicate.closed"))
 
     def find_outcome(self, context: EngineContext, operation: OperationRecord) -> Outcome | None:
         """Whether the younger issue is done."""
@@ -97,6 +67,7 @@ def nobody_spoke(issue: Issue) -> bool:
     return issue.comments is not None and not issue.comments
 
 
-def _event(operation: OperationRecord, kind: str) -> Event:
+def duplicate_event(operation: OperationRecord, kind: str) -> Event:
+    """Return the audit event about the two issues."""
     duplicate = operation.typed(Duplicate)
     return Event(kind, {"older": duplicate.older}, duplicate.younger)

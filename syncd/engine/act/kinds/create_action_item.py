@@ -7,19 +7,20 @@ what cannot stays as it was typed, in the issue's text.
 
 from __future__ import annotations
 
-from syncd.config.templates.text_limits import slug_label, summary_line, wiki_within
+from syncd.config.templates.text_limits import summary_line, wiki_within
 from syncd.domain.base import JsonValue
 from syncd.domain.field import FieldFacts
 from syncd.domain.incident import Incident, stub_title
 from syncd.domain.operation import CreateActionItem
+from syncd.domain.operation.rendered import FieldValues, RenderedCreate
 from syncd.domain.text import escape_wiki, one_line
 from syncd.domain.ticket import Account
-from syncd.engine.act.find_created import find_labelled, find_made
+from syncd.engine.act.find_created import find_labelled
 from syncd.engine.act.jira_write.field_values import demanded_values
-from syncd.engine.act.jira_write.refusals import create_issue, sent_fields, with_keys_to_add
 from syncd.engine.act.jira_write.reread import book_of_basis
 from syncd.engine.act.jira_write.row_owner import date_in, owner_in, plain
-from syncd.engine.act.kind import BaseKind, Outcome, Rendered
+from syncd.engine.act.kind import Outcome
+from syncd.engine.act.kinds.create_issue import CreateKind, label_of
 from syncd.engine.context import EngineContext
 from syncd.engine.errors import CannotRender, DecideAgain
 from syncd.ledger.records import OperationRecord, PostmortemRecord
@@ -30,7 +31,6 @@ from syncd.policy.case import Rulebook
 from syncd.policy.follow_ups.duties import active
 from syncd.policy.follow_ups.judge import KNOWLEDGE
 from syncd.policy.follow_ups.membership import ITEM_LABEL, MADE
-from syncd.remote.errors import NotDone
 
 LABEL = "syncd-action-item"
 """On every action item of ours, for people and for finding candidates."""
@@ -39,12 +39,10 @@ TEXT_LIMIT = 30_000
 """UTF-16 units of the issue's text, below Jira's limit of 32,767."""
 
 
-class CreateActionItemKind(BaseKind):
+class CreateActionItemKind(CreateKind):
     """One action item, once for ever."""
 
-    needs_probe_from = True
-
-    def render(self, context: EngineContext, operation: OperationRecord, basis: Basis) -> Rendered:
+    def render(self, context: EngineContext, operation: OperationRecord, basis: Basis) -> RenderedCreate:
         """The fields of the issue; `facts` are what its confirmation keeps."""
         postmortem = read(context.ledger, PostmortemRecord, operation.incident_id)
         if postmortem is None or postmortem.out_of_sight_since is not None:
@@ -57,7 +55,7 @@ class CreateActionItemKind(BaseKind):
             raise DecideAgain
         fields = _place(postmortem, book)
         linked = [ITEM_LABEL] if book.project.sub_task is None else []
-        fields["labels"] = ["syncd", LABEL, slug_label(f"pd-{incident.id}"), *linked]
+        fields["labels"] = ["syncd", LABEL, label_of(incident.id), *linked]
         fields |= demanded_values(context, _screen(context, postmortem, book), incident, book)
         kept: dict[str, JsonValue] = {KNOWLEDGE: True} if knowledge else {}
         if knowledge:
@@ -66,62 +64,38 @@ class CreateActionItemKind(BaseKind):
             kept["row"] = _row(context, fields, create, postmortem, book)
         for name in create.refused:
             fields.pop(name, None)
-        return {"fields": fields, "facts": kept, "parent": postmortem.issue_id}
-
-    def send(self, context: EngineContext, operation: OperationRecord, rendered: Rendered) -> Outcome:
-        """One create; what Jira demands and nothing fills is named with the key that would."""
-        try:
-            return create_issue(context, operation, rendered)
-        except NotDone as error:
-            raise with_keys_to_add(context, operation, sent_fields(rendered), error) from None
+        return RenderedCreate(fields=fields, facts=kept, parent=postmortem.issue_id)
 
     def confirmation(
         self, context: EngineContext, operation: OperationRecord, outcome: Outcome
     ) -> Confirmation:
         """The incident has one more action item; a poll may have seen it before its answer came."""
-        rendered, key = operation.rendered or {}, str(outcome.data.get("key", ""))
-        facts = outcome.data.get("facts") or rendered.get("facts")
-        kind = "item.adopted" if "facts" in outcome.data else "item.made"
+        facts, kind = outcome.facts, "item.adopted"
+        if facts is None:
+            facts, kind = operation.rendered_as(RenderedCreate).facts, "item.made"
+        refused = operation.typed(CreateActionItem).refused
         return Confirmation(
-            made=NewActionItem(
-                issue_id=outcome.remote_id,
-                key=key,
-                source=MADE,
-                facts=dict(facts) if isinstance(facts, dict) else {},
-            ),
+            made=NewActionItem(issue_id=outcome.remote_id, key=outcome.key, source=MADE, facts=facts),
             look=NoticeChange("an action item was made"),
-            event=Event(kind, {"key": key, "refused": [*operation.typed(CreateActionItem).refused]}),
+            event=Event(kind, {"key": outcome.key, "refused": [*refused]}),
         )
 
-    def find_outcome(self, context: EngineContext, operation: OperationRecord) -> Outcome | None:
-        """Read the keys after `probe_from`; adopt what bears our mark."""
-        fields = (operation.rendered or {}).get("fields", {})
-        project = fields.get("project", {}) if isinstance(fields, dict) else {}
-        key = str(project.get("key", "")) if isinstance(project, dict) else ""
-        label = slug_label(f"pd-{operation.incident_id}")
-        issue = find_made(context, key, operation.probe_from or 0, operation.op, label)
-        return Outcome(issue.id, {"key": issue.key}) if issue else None
-
     def done_before(
-        self, context: EngineContext, operation: OperationRecord, rendered: Rendered
+        self, context: EngineContext, operation: OperationRecord, rendered: RenderedCreate
     ) -> Outcome | None:
         """By its label: it may hang on the postmortem no more."""
         postmortem = read(context.ledger, PostmortemRecord, operation.incident_id)
-        label = slug_label(f"pd-{operation.incident_id}")
-        issue = (
-            find_labelled(context, postmortem.project, operation.op, label)
-            if postmortem is not None
-            else None
-        )
-        return Outcome(issue.id, {"key": issue.key, "facts": rendered["facts"]}) if issue else None
+        if postmortem is None:
+            return None
+        issue = find_labelled(context, postmortem.project, operation.op, label_of(operation.incident_id))
+        return Outcome(issue.id, key=issue.key, facts=rendered.facts) if issue else None
 
-    def drop_refused(self, operation: OperationRecord, refused: dict[str, str]) -> list[str]:
-        """Owner, date and labels can be left out, once."""
-        fields = (operation.rendered or {}).get("fields", {})
-        return [name for name in refused if name in fields and name in OPTIONAL]
+    def may_drop(self, rendered: RenderedCreate, field: str) -> bool:
+        """Owner, date and labels can be left out."""
+        return field in OPTIONAL
 
 
-def _place(postmortem: PostmortemRecord, book: Rulebook) -> Rendered:
+def _place(postmortem: PostmortemRecord, book: Rulebook) -> FieldValues:
     """Where it is made, and as what: under the postmortem, in its project."""
     sub_task = book.project.sub_task
     if sub_task is not None:
@@ -147,7 +121,7 @@ def _screen(context: EngineContext, postmortem: PostmortemRecord, book: Rulebook
 
 def _row(
     context: EngineContext,
-    fields: Rendered,
+    fields: FieldValues,
     create: CreateActionItem,
     postmortem: PostmortemRecord,
     book: Rulebook,
@@ -159,7 +133,7 @@ def _row(
     fields["summary"] = summary_line(plain(context.renderer.mask(cells["text"], book)))
     lines = [f"A follow-up of {postmortem.key}, from its table."]
     if account is not None:
-        fields["assignee"] = {"accountId" if book.project.edition == "cloud" else "name": account.id}
+        fields["assignee"] = book.project.person(account.id)
     else:
         lines.append(f"Owner, as it was typed: {escape_wiki(context.renderer.mask(cells['owner'], book))}")
     if due is not None:
@@ -173,7 +147,7 @@ def _row(
 
 
 def _knowledge(
-    fields: Rendered, postmortem: PostmortemRecord, incident: Incident, book: Rulebook, restricted: bool
+    fields: FieldValues, postmortem: PostmortemRecord, incident: Incident, book: Rulebook, restricted: bool
 ) -> None:
     """What is asked after every incident; it belongs to the postmortem's owner from the start.
 
@@ -188,4 +162,4 @@ def _knowledge(
     )
     owner = (postmortem.snapshot or {}).get("assignee")
     if isinstance(owner, dict) and active(Account.model_validate(owner)):
-        fields["assignee"] = {"accountId" if book.project.edition == "cloud" else "name": owner["id"]}
+        fields["assignee"] = book.project.person(owner["id"])

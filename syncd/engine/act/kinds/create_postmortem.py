@@ -13,30 +13,27 @@ from __future__ import annotations
 
 from syncd.config.templates.templates import TemplateError
 from syncd.config.templates.text_limits import slug_label
-from syncd.domain.base import JsonValue
 from syncd.domain.incident import Incident, Responder, stub_title
 from syncd.domain.operation import CreatePostmortem
+from syncd.domain.operation.rendered import FieldValues, RenderedCreate, assignee_in
 from syncd.domain.project import PostmortemFacts
-from syncd.domain.text import wiki_link
 from syncd.domain.ticket import Account
-from syncd.engine.act.find_created import find_made
 from syncd.engine.act.jira_write.field_values import demanded_values
-from syncd.engine.act.jira_write.refusals import create_issue, sent_fields, with_keys_to_add
-from syncd.engine.act.kind import BaseKind, Outcome, Rendered
+from syncd.engine.act.kind import Outcome
+from syncd.engine.act.kinds.create_issue import CreateKind, label_of, stub_description, template_fails
 from syncd.engine.act.kinds.postmortem_content import story_of
 from syncd.engine.act.kinds.postmortem_owner import commanders_at, owner_of
 from syncd.engine.context import EngineContext
 from syncd.engine.decide.case_builder import build_case
 from syncd.engine.decide.looks import read
 from syncd.engine.errors import CannotRender, DecideAgain, NotYet
-from syncd.engine.notify.security_lead import untold, warn_of_untold
+from syncd.engine.notify.security_lead import untold
 from syncd.engine.observe.earlier_ledger.adopt_postmortem import LABEL, adopt_postmortem
 from syncd.engine.rulebook import RestrictedPlacement, book_for, placement_for
 from syncd.ledger.records import IncidentRecord, OperationRecord
 from syncd.ledger.store.confirmation import Confirmation, Event, NewPostmortem, NoticeChange
 from syncd.ledger.store.leaving import Basis
 from syncd.ledger.store.loading import read as known_incident
-from syncd.ledger.store.restrict import PRIVATE
 from syncd.policy.case import Case, Rulebook
 from syncd.policy.postmortem.create import seconds_left
 from syncd.policy.postmortem.owed import counts_for_another, over_since, owed_postmortem
@@ -46,12 +43,10 @@ from syncd.remote.errors import NotDone
 ESSENTIAL = frozenset({"project", "issuetype", "summary", "description"})
 
 
-class CreatePostmortemKind(BaseKind):
+class CreatePostmortemKind(CreateKind):
     """The postmortem, once for ever."""
 
-    needs_probe_from = True
-
-    def render(self, context: EngineContext, operation: OperationRecord, basis: Basis) -> Rendered:
+    def render(self, context: EngineContext, operation: OperationRecord, basis: Basis) -> RenderedCreate:
         """The fields of the issue, and what is agreed on from its birth."""
         known, case, book = _case(context, operation)
         _wait_for_its_time(case, book)
@@ -68,7 +63,7 @@ class CreatePostmortemKind(BaseKind):
         facts = _facts(book)
         commanders = commanders_at(context, book, over_since(case) or case.incident.created_at)
         owner = owner_of(context, case, book, commanders, create.turned_down)
-        fields: dict[str, JsonValue] = {
+        fields: FieldValues = {
             "project": {"key": book.project.key},
             "issuetype": {"id": facts.type.id},
             **_texts(
@@ -77,73 +72,57 @@ class CreatePostmortemKind(BaseKind):
             **_labels(case.incident, book, facts),
             **demanded_values(context, facts.fields.values(), case.incident, book),
         }
-        agree: dict[str, JsonValue] = {}
+        agree: FieldValues = {}
         for name in refused - ESSENTIAL:
             fields.pop(name, None)
         if owner is not None and facts.offers("assignee"):
-            fields["assignee"] = {"accountId" if book.project.edition == "cloud" else "name": owner.id}
+            fields["assignee"] = book.project.person(owner.id)
             agree["assignee"] = owner.id
-        rendered: Rendered = {"fields": fields, "agree": agree, "refused": [*sorted(refused - {"assignee"})]}
-        return _placed(rendered, fields, agree, placement) if placement is not None else rendered
+        if placement is not None and placement.level is not None:
+            fields[ASPECT] = {"id": placement.level.id}
+            agree[ASPECT] = placement.level.id
+        if placement is not None and placement.stub:
+            agree[STUB] = True
+        rendered = RenderedCreate(fields=fields, agree=agree, refused=tuple(sorted(refused - {"assignee"})))
+        return rendered.of_restricted(placement.why) if placement is not None else rendered
 
-    def complete(self, context: EngineContext, operation: OperationRecord, rendered: Rendered) -> Rendered:
+    def complete(
+        self, context: EngineContext, operation: OperationRecord, rendered: RenderedCreate
+    ) -> RenderedCreate:
         """What leaves is what was rendered, if it still is its time."""
         _, case, book = _case(context, operation)
         _wait_for_its_time(case, book)
         return rendered
 
-    def send(self, context: EngineContext, operation: OperationRecord, rendered: Rendered) -> Outcome:
-        """One create."""
-        try:
-            return create_issue(context, operation, rendered)
-        except NotDone as error:
-            raise with_keys_to_add(context, operation, sent_fields(rendered), error) from None
-
     def confirmation(
         self, context: EngineContext, operation: OperationRecord, outcome: Outcome
     ) -> Confirmation:
         """The incident has its postmortem."""
-        rendered, key = operation.rendered or {}, str(outcome.data.get("key", ""))
+        rendered = operation.rendered_as(RenderedCreate)
         made = NewPostmortem(
             issue_id=outcome.remote_id,
-            key=key,
-            agreed=dict(rendered.get("agree", {})),
+            key=outcome.key,
+            agreed=rendered.agree,
             written_seq=context.ledger.logical_clock.next(),
         )
-        lead = rendered.get("lead")
         return Confirmation(
             made=made,
             look=NoticeChange("its postmortem was made"),
-            untold=untold(context, str(lead)) if lead else None,
-            event=Event("postmortem.made", {"key": key, "refused": list(rendered.get("refused", []))}),
+            untold=untold(context, rendered.lead) if rendered.lead else None,
+            event=Event("postmortem.made", {"key": outcome.key, "refused": [*rendered.refused]}),
         )
-
-    def learn(self, context: EngineContext, operation: OperationRecord, outcome: Outcome) -> None:
-        """What the security lead has to hear."""
-        lead = (operation.rendered or {}).get("lead")
-        if lead:
-            warn_of_untold(operation.incident_id, str(lead))
 
     def changed_by(self, operation: OperationRecord, error: NotDone) -> CreatePostmortem | None:
         """Where Jira refused the owner, the next attempt takes the next one."""
-        assignee = ((operation.rendered or {}).get("fields") or {}).get("assignee")
-        if "assignee" not in error.field_errors or not isinstance(assignee, dict):
+        assignee = assignee_in(operation.rendered_as(RenderedCreate).fields)
+        if "assignee" not in error.field_errors or assignee is None:
             return None
-        create, account = operation.typed(CreatePostmortem), assignee.get("accountId") or assignee.get("name")
-        return create.model_copy(update={"turned_down": (*create.turned_down, str(account))})
+        create = operation.typed(CreatePostmortem)
+        return create.model_copy(update={"turned_down": (*create.turned_down, assignee)})
 
-    def find_outcome(self, context: EngineContext, operation: OperationRecord) -> Outcome | None:
-        """Read the keys after `probe_from`; adopt what bears our mark."""
-        fields = (operation.rendered or {}).get("fields", {})
-        project = str(fields.get("project", {}).get("key", ""))
-        label = slug_label(f"pd-{operation.incident_id}")
-        issue = find_made(context, project, operation.probe_from or 0, operation.op, label)
-        return Outcome(issue.id, {"key": issue.key}) if issue else None
-
-    def drop_refused(self, operation: OperationRecord, refused: dict[str, str]) -> list[str]:
-        """Everything but the essentials can be left out; a level is replaced by another shelter."""
-        fields = (operation.rendered or {}).get("fields", {})
-        return [name for name in refused if name in fields and name not in ESSENTIAL]
+    def may_drop(self, rendered: RenderedCreate, field: str) -> bool:
+        """Everything but the essentials can be left out; a level is replaced by another placement."""
+        return field not in ESSENTIAL
 
 
 def _case(context: EngineContext, operation: OperationRecord) -> tuple[IncidentRecord, Case, Rulebook]:
@@ -187,20 +166,6 @@ def _placement(context: EngineContext, case: Case, book: Rulebook, refused: set[
     return placement_for(context, book, given_up)
 
 
-def _placed(
-    rendered: Rendered,
-    fields: dict[str, JsonValue],
-    agree: dict[str, JsonValue],
-    placement: RestrictedPlacement,
-) -> Rendered:
-    if placement.level is not None:
-        fields[ASPECT] = {"id": placement.level.id}
-        agree[ASPECT] = placement.level.id
-    if placement.stub:
-        agree[STUB] = True
-    return {**rendered, PRIVATE: True, "lead": placement.why}
-
-
 def _texts(
     context: EngineContext,
     known: IncidentRecord,
@@ -210,12 +175,12 @@ def _texts(
     commanders: tuple[Responder, ...],
     *,
     stub: bool,
-) -> dict[str, JsonValue]:
+) -> FieldValues:
     """Summary and description; raises `CannotRender` without the template's words, which may quote them."""
     incident = case.incident
     if stub:
-        link = wiki_link(f"PagerDuty incident #{incident.number}", incident.html_url)
-        return {"summary": f"Postmortem: {stub_title(incident.number)}", "description": link}
+        title = f"Postmortem: {stub_title(incident.number)}"
+        return {"summary": title, "description": stub_description(incident)}
     owed, over = owed_postmortem(case, book), over_since(case)
     if owed is None or over is None:
         raise NotYet
@@ -223,15 +188,14 @@ def _texts(
     try:
         summary, description = context.renderer.postmortem(incident, story, book)
     except TemplateError as error:
-        said = f"the postmortem's template fails at {error.problem.where}; try it: syncd check --offline"
-        raise CannotRender(said) from None
+        raise template_fails("postmortem", error) from None
     return {"summary": summary, "description": description}
 
 
-def _labels(incident: Incident, book: Rulebook, facts: PostmortemFacts) -> dict[str, JsonValue]:
+def _labels(incident: Incident, book: Rulebook, facts: PostmortemFacts) -> FieldValues:
     """Labels are for people and for finding candidates; they decide nothing."""
     if not facts.offers("labels"):
         return {}
-    labels = ["syncd", LABEL, slug_label(f"pd-{incident.id}")]
+    labels = ["syncd", LABEL, label_of(incident.id)]
     labels += [slug_label(label) for label in book.mapping.postmortem.labels]
     return {"labels": [*dict.fromkeys(labels)]}

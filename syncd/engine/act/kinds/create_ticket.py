@@ -13,30 +13,26 @@ from collections.abc import Iterator
 
 from syncd.config.templates.templates import TemplateError
 from syncd.config.templates.text_limits import slug_label
-from syncd.domain.base import JsonValue
 from syncd.domain.incident import Incident, stub_title
-from syncd.domain.operation import CreateTicket, op_of, ticket_key
-from syncd.domain.text import wiki_link
-from syncd.engine.act.find_created import find_made
+from syncd.domain.operation import CreateTicket
+from syncd.domain.operation.rendered import FieldValues, RenderedCreate
 from syncd.engine.act.jira_write.field_values import mapped_value
-from syncd.engine.act.jira_write.refusals import create_issue, sent_fields, with_keys_to_add
 from syncd.engine.act.jira_write.reread import incident_and_book
-from syncd.engine.act.kind import BaseKind, Outcome, Rendered
+from syncd.engine.act.kind import Outcome
+from syncd.engine.act.kinds.create_issue import CreateKind, label_of, stub_description, template_fails
 from syncd.engine.context import EngineContext
 from syncd.engine.errors import CannotRender, DecideAgain
-from syncd.engine.notify.security_lead import untold, warn_of_untold
+from syncd.engine.notify.security_lead import untold
 from syncd.engine.observe.accounts import people_of
 from syncd.engine.rulebook import placement_for
 from syncd.ledger.records import IncidentRecord, OperationRecord
 from syncd.ledger.store.confirmation import Confirmation, Event, NewTicket, NoticeChange
 from syncd.ledger.store.leaving import Basis
-from syncd.ledger.store.restrict import PRIVATE
 from syncd.policy.case import Case, Rulebook
 from syncd.policy.restricted import ASPECT, STUB
 from syncd.policy.severity import Severity, decide_severity
 from syncd.policy.ticket.fields import severity_labels, wanted_assignee
 from syncd.policy.ticket.silence import is_before_enforcement
-from syncd.remote.errors import NotDone
 
 BACKFILL_LABEL = "syncd-backfill"
 """On tickets of incidents that were over before the rules began."""
@@ -44,12 +40,10 @@ ESSENTIAL = frozenset({"project", "issuetype", "summary", "description", "securi
 """Fields that a ticket is never made without; the security level must never be dropped."""
 
 
-class CreateTicketKind(BaseKind):
+class CreateTicketKind(CreateKind):
     """The ticket, once for ever."""
 
-    needs_probe_from = True
-
-    def render(self, context: EngineContext, operation: OperationRecord, basis: Basis) -> Rendered:
+    def render(self, context: EngineContext, operation: OperationRecord, basis: Basis) -> RenderedCreate:
         """The fields of the issue, and what both sides agree on from its birth."""
         if basis.incident is None or basis.ticket is not None:
             raise DecideAgain
@@ -57,7 +51,7 @@ class CreateTicketKind(BaseKind):
 
     def render_known(
         self, context: EngineContext, operation: OperationRecord, known: IncidentRecord
-    ) -> Rendered:
+    ) -> RenderedCreate:
         """As `render`, given an incident that has no ticket.
 
         `needed` are the fields that are not left out even if Jira refuses them.
@@ -81,92 +75,72 @@ class CreateTicketKind(BaseKind):
             fields.pop(name, None)
         if "assignee" in refused:
             agree.pop("assignee", None)
-        rendered: Rendered = {
-            "fields": fields,
-            "agree": agree,
-            "refused": [*sorted(refused)],
-            "needed": [*sorted(_needed(book, fields))],
-        }
-        return {**rendered, PRIVATE: True, "lead": placement.why} if placement is not None else rendered
+        rendered = RenderedCreate(
+            fields=fields,
+            agree=agree,
+            refused=tuple(sorted(refused)),
+            needed=tuple(sorted(_needed(book, fields))),
+        )
+        return rendered.of_restricted(placement.why) if placement is not None else rendered
 
-    def complete(self, context: EngineContext, operation: OperationRecord, rendered: Rendered) -> Rendered:
+    def complete(
+        self, context: EngineContext, operation: OperationRecord, rendered: RenderedCreate
+    ) -> RenderedCreate:
         """The texts of a restricted incident, read now and kept nowhere; a stub has none.
 
         What was rendered holds the stub's words in their place, so that it is harmless by itself.
         """
-        fields, agree = rendered["fields"], rendered["agree"]
-        if not rendered.get(PRIVATE) or not isinstance(fields, dict) or not isinstance(agree, dict):
-            return rendered
-        if agree.get(STUB):
+        if not rendered.restricted or rendered.agree.get(STUB):
             return rendered
         incident = context.services.pagerduty.incident(operation.incident_id)
         if incident is None:
             return rendered
         _, book = incident_and_book(context, operation)
-        whole = dict(fields)
+        whole = dict(rendered.fields)
         whole["summary"], whole["description"] = texts_of(context, incident, book)
         for name, spec in book.mapping.jira.fields.items():
             facts = book.project.fields.get(name)
             if facts is not None and facts.id in whole and spec.template is not None:
                 whole[facts.id] = mapped_value(context, spec, facts, incident, book)
-        return {**rendered, "fields": whole}
-
-    def send(self, context: EngineContext, operation: OperationRecord, rendered: Rendered) -> Outcome:
-        """One create."""
-        try:
-            return create_issue(context, operation, rendered)
-        except NotDone as error:
-            raise with_keys_to_add(context, operation, sent_fields(rendered), error) from None
+        return rendered.model_copy(update={"fields": whole})
 
     def confirmation(
         self, context: EngineContext, operation: OperationRecord, outcome: Outcome
     ) -> Confirmation:
         """The incident has its ticket; an assignee who was refused is looked up again by later decisions."""
-        rendered = operation.rendered or {}
-        key, refused = str(outcome.data.get("key", "")), list(rendered.get("refused", []))
+        rendered = operation.rendered_as(RenderedCreate)
         made = NewTicket(
             issue_id=outcome.remote_id,
-            key=key,
-            agreed=dict(rendered.get("agree", {})),
-            refused=[name for name in refused if name != "assignee"],
+            key=outcome.key,
+            agreed=rendered.agree,
+            refused=[name for name in rendered.refused if name != "assignee"],
             written_seq=context.ledger.logical_clock.next(),
         )
-        lead = rendered.get("lead")
         return Confirmation(
             made=made,
             look=NoticeChange("its ticket was made"),
-            untold=untold(context, str(lead)) if lead else None,
-            event=Event("ticket.made", {"key": key, "refused": refused}),
+            untold=untold(context, rendered.lead) if rendered.lead else None,
+            event=Event("ticket.made", {"key": outcome.key, "refused": [*rendered.refused]}),
         )
 
     def learn(self, context: EngineContext, operation: OperationRecord, outcome: Outcome) -> None:
         """When Jira made it, what Jira offers but refuses, and what the security lead has to hear."""
-        rendered = operation.rendered or {}
-        if ASPECT in rendered.get("refused", []):
+        if ASPECT in operation.rendered_as(RenderedCreate).refused:
             context.facts.forget_projects()  # it offered a level that it then refused
         context.read_lags.made(outcome.remote_id)
-        if rendered.get("lead"):
-            warn_of_untold(operation.incident_id, str(rendered["lead"]))
+        super().learn(context, operation, outcome)
 
-    def find_outcome(self, context: EngineContext, operation: OperationRecord) -> Outcome | None:
-        """Read the keys after `probe_from`; adopt what bears our mark."""
-        op, label = op_of(ticket_key(operation.incident_id)), slug_label(f"pd-{operation.incident_id}")
-        issue = find_made(context, _project_of(operation), operation.probe_from or 0, op, label)
-        return Outcome(issue.id, {"key": issue.key}) if issue else None
-
-    def drop_refused(self, operation: OperationRecord, refused: dict[str, str]) -> list[str]:
-        """Everything but the essentials and what mapping or screen demand can be left out, once.
+    def may_drop(self, rendered: RenderedCreate, field: str) -> bool:
+        """Everything but the essentials and what mapping or screen demand can be left out.
 
         A level that Jira refuses is never just left out: the ticket is made elsewhere, or as a stub.
         """
-        rendered = operation.rendered or {}
-        needed = ESSENTIAL | set(rendered.get("needed", []))
-        if rendered.get(PRIVATE):
-            needed -= {"security"}
-        return [name for name in refused if name in rendered.get("fields", {}) and name not in needed]
+        if field == "security":
+            return rendered.restricted
+        return field not in ESSENTIAL and field not in rendered.needed
 
 
-def _needed(book: Rulebook, fields: dict[str, JsonValue]) -> Iterator[str]:
+def _needed(book: Rulebook, fields: FieldValues) -> Iterator[str]:
     """The fields without which the ticket would not be made, or not be what the mapping demands."""
     for name, facts in book.project.fields.items():
         spec = book.mapping.jira.fields.get(name)
@@ -174,37 +148,25 @@ def _needed(book: Rulebook, fields: dict[str, JsonValue]) -> Iterator[str]:
             yield facts.id
 
 
-def _project_of(operation: OperationRecord) -> str:
-    fields = (operation.rendered or {}).get("fields", {})
-    project = fields.get("project", {}) if isinstance(fields, dict) else {}
-    return str(project.get("key", "")) if isinstance(project, dict) else ""
-
-
 def texts_of(context: EngineContext, incident: Incident, book: Rulebook) -> tuple[str, str]:
     """Summary and description; raises `CannotRender` without the template's words, which may quote them."""
     try:
         return context.renderer.ticket(incident, book)
     except TemplateError as error:
-        said = f"the ticket's template fails at {error.problem.where}; try it: syncd check --offline"
-        raise CannotRender(said) from None
+        raise template_fails("ticket", error) from None
 
 
-def stub_description(incident: Incident) -> str:
-    """All that a stub says beside its title."""
-    return wiki_link(f"PagerDuty incident #{incident.number}", incident.html_url)
-
-
-def _stub(context: EngineContext, incident: Incident, book: Rulebook) -> tuple[Rendered, Rendered]:
+def _stub(context: EngineContext, incident: Incident, book: Rulebook) -> tuple[FieldValues, FieldValues]:
     """A ticket that says the incident's number and address, and what the screen will not do without."""
     title = stub_title(incident.number)
-    fields: dict[str, JsonValue] = {
+    fields: FieldValues = {
         "project": {"key": book.project.key},
         "issuetype": {"id": book.project.incident_type.id},
         "summary": title,
         "description": stub_description(incident),
     }
     if book.project.offers("labels"):
-        fields["labels"] = ["syncd", slug_label(f"pd-{incident.id}")]
+        fields["labels"] = ["syncd", label_of(incident.id)]
     for name, spec in book.mapping.jira.fields.items():
         facts = book.project.fields.get(name)
         if facts is not None and (spec.required or facts.demanded):
@@ -212,10 +174,10 @@ def _stub(context: EngineContext, incident: Incident, book: Rulebook) -> tuple[R
     return fields, {STUB: True}
 
 
-def _fields(context: EngineContext, incident: Incident, book: Rulebook) -> tuple[Rendered, Rendered]:
+def _fields(context: EngineContext, incident: Incident, book: Rulebook) -> tuple[FieldValues, FieldValues]:
     severity = decide_severity(incident, book.mapping, book.section)
     summary, description = texts_of(context, incident, book)
-    fields: dict[str, JsonValue] = {
+    fields: FieldValues = {
         "project": {"key": book.project.key},
         "issuetype": {"id": book.project.incident_type.id},
         "summary": summary,
@@ -223,7 +185,7 @@ def _fields(context: EngineContext, incident: Incident, book: Rulebook) -> tuple
     }
     if book.project.offers("labels"):
         fields["labels"] = [*_labels(incident, book, severity)]
-    agree: dict[str, JsonValue] = {"summary": summary}
+    agree: FieldValues = {"summary": summary}
     if book.project.offers("labels"):
         agree["severity labels"] = ", ".join(sorted(severity_labels(severity)))
     priority = book.project.priorities.get(severity.name)
@@ -239,7 +201,7 @@ def _fields(context: EngineContext, incident: Incident, book: Rulebook) -> tuple
     return fields, agree
 
 
-def _keep_backfill_quiet(fields: Rendered, agree: Rendered, incident: Incident, book: Rulebook) -> None:
+def _keep_backfill_quiet(fields: FieldValues, agree: FieldValues, incident: Incident, book: Rulebook) -> None:
     """What was over before the rules began is given to nobody, and says what it is."""
     if not is_before_enforcement(incident, book):
         return
@@ -252,7 +214,7 @@ def _keep_backfill_quiet(fields: Rendered, agree: Rendered, incident: Incident, 
 
 def _labels(incident: Incident, book: Rulebook, severity: Severity) -> list[str]:
     """Labels are for people and for finding candidates; they decide nothing."""
-    labels = ["syncd", slug_label(f"pd-{incident.id}"), *severity_labels(severity)]
+    labels = ["syncd", label_of(incident.id), *severity_labels(severity)]
     if book.section.component and book.section.component not in book.project.components:
         labels.append(slug_label(book.section.component))
     labels.extend(slug_label(label) for label in book.mapping.jira.labels)
@@ -263,13 +225,13 @@ def _add_assignee(
     context: EngineContext,
     incident: Incident,
     book: Rulebook,
-    fields: dict[str, JsonValue],
-    agree: dict[str, JsonValue],
+    fields: FieldValues,
+    agree: FieldValues,
 ) -> None:
     people, fallback = people_of(context, incident, book)
     account = wanted_assignee(Case(incident=incident, people=people, fallback=fallback))
     if account is not None and book.project.offers("assignee"):
-        fields["assignee"] = {"accountId" if book.project.edition == "cloud" else "name": account}
+        fields["assignee"] = book.project.person(account)
         agree["assignee"] = account
 
 
@@ -277,8 +239,8 @@ def _add_mapped_fields(
     context: EngineContext,
     incident: Incident,
     book: Rulebook,
-    fields: dict[str, JsonValue],
-    agree: dict[str, JsonValue],
+    fields: FieldValues,
+    agree: FieldValues,
 ) -> None:
     severity = decide_severity(incident, book.mapping, book.section)
     for name, spec in book.mapping.jira.fields.items():

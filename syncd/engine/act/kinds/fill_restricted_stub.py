@@ -11,29 +11,32 @@ from functools import partial
 
 from syncd.domain.base import JsonValue
 from syncd.domain.incident import stub_title
+from syncd.domain.operation.rendered import RenderedEdit
 from syncd.engine.act.jira_write.reread import incident_and_book
-from syncd.engine.act.kind import BaseKind, Outcome, Rendered, there
-from syncd.engine.act.kinds.create_ticket import stub_description, texts_of
+from syncd.engine.act.kind import BaseKind, Outcome, there
+from syncd.engine.act.kinds.create_issue import stub_description
+from syncd.engine.act.kinds.create_ticket import texts_of
 from syncd.engine.context import EngineContext
 from syncd.engine.errors import CannotRender, DecideAgain
 from syncd.ledger.records import OperationRecord, TicketRecord
 from syncd.ledger.store.confirmation import Change, Confirmation, Event
 from syncd.ledger.store.confirming import change_ticket
 from syncd.ledger.store.leaving import Basis
-from syncd.ledger.store.restrict import PRIVATE
 from syncd.policy.restricted import KEPT, STUB
 
 
-class FillRestrictedStubKind(BaseKind):
+class FillRestrictedStubKind(BaseKind[RenderedEdit]):
     """Title and description, once the level is there."""
 
-    def render(self, context: EngineContext, operation: OperationRecord, basis: Basis) -> Rendered:
+    def render(self, context: EngineContext, operation: OperationRecord, basis: Basis) -> RenderedEdit:
         """The issue alone."""
-        return {"issue": there(basis.ticket).issue_id, PRIVATE: True}
+        return RenderedEdit(issue=there(basis.ticket).issue_id, restricted=True)
 
-    def complete(self, context: EngineContext, operation: OperationRecord, rendered: Rendered) -> Rendered:
+    def complete(
+        self, context: EngineContext, operation: OperationRecord, rendered: RenderedEdit
+    ) -> RenderedEdit:
         """The texts; raises `DecideAgain` where a person wrote or took the level off since."""
-        found = context.services.jira.fetch([str(rendered["issue"])], fields=["description"]).issues
+        found = context.services.jira.fetch([rendered.issue], fields=["description"]).issues
         if not found or found[0].security_level is None:
             raise DecideAgain
         known, book = incident_and_book(context, operation)
@@ -46,15 +49,12 @@ class FillRestrictedStubKind(BaseKind):
         if incident is None:
             raise CannotRender("PagerDuty does not show the incident to us")
         summary, text = texts_of(context, incident, book)
-        return {**rendered, "fields": {"summary": summary, "description": text}}
+        return rendered.model_copy(update={"fields": {"summary": summary, "description": text}})
 
-    def send(self, context: EngineContext, operation: OperationRecord, rendered: Rendered) -> Outcome:
+    def send(self, context: EngineContext, operation: OperationRecord, rendered: RenderedEdit) -> Outcome:
         """One edit."""
-        fields = rendered["fields"]
-        if not isinstance(fields, dict):
-            raise CannotRender("the rendered request holds no fields")
-        context.services.jira.edit(str(rendered["issue"]), fields)
-        return Outcome(str(rendered["issue"]))
+        context.services.jira.edit(rendered.issue, rendered.fields)
+        return Outcome(rendered.issue)
 
     def confirmation(
         self, context: EngineContext, operation: OperationRecord, outcome: Outcome

@@ -16,6 +16,7 @@ from syncd.domain.base import JsonValue
 from syncd.domain.incident import Incident
 from syncd.domain.operation import CommentOnTicket, MoveTicket
 from syncd.domain.operation.keys import comment_key
+from syncd.domain.operation.rendered import RenderedMove, RenderedStay
 from syncd.domain.ticket import Issue, Status, Transition
 from syncd.engine.act.jira_write.field_values import key_to_add
 from syncd.engine.act.jira_write.refusals import note_refusal, place, stop_where_refused
@@ -24,7 +25,7 @@ from syncd.engine.act.jira_write.retried import retried_at
 from syncd.engine.act.jira_write.transition_screen import Filled, fill, with_resolution
 from syncd.engine.act.jira_write.workflow_graph import graph_of, ways_from, workflow_of
 from syncd.engine.act.jira_write.workflow_route import MOST_HOPS, Goal, goal_back, goal_for, plan_step
-from syncd.engine.act.kind import BaseKind, Outcome, Rendered, there
+from syncd.engine.act.kind import BaseKind, Outcome, there
 from syncd.engine.context import EngineContext
 from syncd.engine.errors import CannotRender, DecideAgain
 from syncd.ledger.records import OperationRecord, TicketRecord
@@ -37,12 +38,16 @@ from syncd.remote.errors import NotDone
 
 UNDER_WAY = "under way"
 """What stands for the agreed state of a ticket that is between two steps: no state of an incident."""
+DOES, NO_WAY = "does", "no way back"
+"""Why a ticket stays: its status does as well, or its workflow has no way back, which people are told."""
 
 
-class MoveTicketKind(BaseKind):
+class MoveTicketKind(BaseKind[RenderedMove | RenderedStay]):
     """One step to the wanted status."""
 
-    def render(self, context: EngineContext, operation: OperationRecord, basis: Basis) -> Rendered:
+    def render(
+        self, context: EngineContext, operation: OperationRecord, basis: Basis
+    ) -> RenderedMove | RenderedStay:
         """The next transition's id and what its screen wants; asks Jira for the ways where not known."""
         ticket = there(basis.ticket)
         if ticket.snapshot is None:
@@ -61,48 +66,46 @@ class MoveTicketKind(BaseKind):
             context.facts.end_trail(place(operation))
             raise
         if found is None:
-            return _staying(issue, goal)
+            why = DOES if goal.arrived(issue.status.id) else NO_WAY
+            return RenderedStay(issue=issue.id, stays=why)
         filled, last = found
-        return {
-            "issue": ticket.issue_id,
-            "transition": filled.way.id,
-            "fields": filled.fields,
-            "missing": key_to_add(filled.missing),
-            "to": filled.way.to.model_dump(mode="json"),
-            "last": last,
-            "workflow": workflow_of(issue),
-            "from": issue.status.id,
-        }
+        return RenderedMove(
+            issue=ticket.issue_id,
+            transition=filled.way.id,
+            fields=filled.fields,
+            missing=key_to_add(filled.missing),
+            to=filled.way.to,
+            last=last,
+            workflow=workflow_of(issue),
+            from_status=issue.status.id,
+        )
 
-    def send(self, context: EngineContext, operation: OperationRecord, rendered: Rendered) -> Outcome:
+    def send(
+        self, context: EngineContext, operation: OperationRecord, rendered: RenderedMove | RenderedStay
+    ) -> Outcome:
         """One transition; nothing is sent for a ticket that stays."""
-        if "stays" in rendered:
-            return Outcome(str(rendered["issue"]))
-        fields = rendered.get("fields")
-        try:
-            context.services.jira.move(
-                str(rendered["issue"]),
-                str(rendered["transition"]),
-                fields if isinstance(fields, dict) else None,
-            )
-        except NotDone as error:
-            note_refusal(context, operation, error, str(rendered.get("missing") or ""))
-            raise
-        return Outcome(str(rendered["issue"]))
+        if isinstance(rendered, RenderedMove):
+            try:
+                context.services.jira.move(rendered.issue, rendered.transition, rendered.fields)
+            except NotDone as error:
+                note_refusal(context, operation, error, rendered.missing)
+                raise
+        return Outcome(rendered.issue)
 
     def confirmation(
         self, context: EngineContext, operation: OperationRecord, outcome: Outcome
     ) -> Confirmation:
         """The ticket stands where we put it; after the last step both sides agree on the state."""
-        if "stays" in (operation.rendered or {}):
-            return Confirmation(ticket=partial(_stay, operation))
-        clock = context.ledger.logical_clock
-        return Confirmation(ticket=partial(_moved, operation, clock.next(), clock.next()))
+        rendered, clock = operation.rendering, context.ledger.logical_clock
+        if isinstance(rendered, RenderedStay):
+            return Confirmation(ticket=partial(_stay, operation, rendered))
+        moved = operation.rendered_as(RenderedMove)
+        return Confirmation(ticket=partial(_moved, operation, moved, clock.next(), clock.next()))
 
     def learn(self, context: EngineContext, operation: OperationRecord, outcome: Outcome) -> None:
         """Jira took it: earlier refusals count no more, and a step on the way is one of a few."""
-        rendered = operation.rendered or {}
-        if "stays" in rendered or rendered["last"]:
+        rendered = operation.rendering
+        if isinstance(rendered, RenderedStay) or operation.rendered_as(RenderedMove).last:
             context.facts.end_trail(place(operation))
             return
         trail = context.facts.trail(place(operation), operation.typed(MoveTicket).status)
@@ -159,37 +162,33 @@ def _no_way(issue: Issue, ways: tuple[Transition, ...], word: str, goal: Goal) -
     )
 
 
-def _staying(issue: Issue, goal: Goal) -> Rendered:
-    """What a ticket that stays keeps; `stays` says whether people are told why."""
-    return {"issue": issue.id, "stays": "does" if goal.arrived(issue.status.id) else "no way back"}
-
-
-def _moved(operation: OperationRecord, written: int, read_seq: int, ticket: TicketRecord) -> Change:
-    move, rendered = operation.typed(MoveTicket), operation.rendered or {}
-    to, last = rendered["to"], bool(rendered["last"])
+def _moved(
+    operation: OperationRecord, rendered: RenderedMove, written: int, read_seq: int, ticket: TicketRecord
+) -> Change:
+    move, last = operation.typed(MoveTicket), rendered.last
     further = ticket.agreed.get("state") == UNDER_WAY
     kept = remembered(ticket.agreed, "status", print_of(move.from_status), further=further)
     state = move.state if last else UNDER_WAY
     values: dict[str, Any] = {
         "agreed": {**ticket.agreed, **kept, "state": state},
-        "placed_status": str(to["id"]),
+        "placed_status": rendered.to.id,
         "written_seq": written,
     }
     if ticket.snapshot:
-        values["snapshot"] = {**ticket.snapshot, "status": to}
+        values["snapshot"] = {**ticket.snapshot, "status": rendered.to.model_dump(mode="json")}
     why = f"its ticket is on the way to {move.word}"
     return Change(values, look=None if last else NoticeChange(why, read_seq, ticket=True))
 
 
-def _stay(operation: OperationRecord, ticket: TicketRecord) -> Change:
+def _stay(operation: OperationRecord, rendered: RenderedStay, ticket: TicketRecord) -> Change:
     """Both sides agree that it stays; that there is no way back is said on the ticket once for ever."""
-    move, stays = operation.typed(MoveTicket), (operation.rendered or {})["stays"]
+    move, does = operation.typed(MoveTicket), rendered.stays == DOES
     status: dict[str, JsonValue] = (ticket.snapshot or {}).get("status", {})
-    reason = f"status {status.get('id')} {'stands for it too' if stays == 'does' else 'has no way back'}"
+    reason = f"status {status.get('id')} {'stands for it too' if does else 'has no way back'}"
     agreed, add = {**ticket.agreed, "state": move.state}, None
     if move.back is not None:
         agreed[GATE] = NO_WAY_BACK
-    elif stays != "does":
+    elif not does:
         add = _comment_no_way_back(operation, str(status.get("name", "")))
     return Change({"agreed": agreed}, Event("left", {"rule": "status", "reason": reason}), add=add)
 

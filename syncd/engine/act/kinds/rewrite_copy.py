@@ -13,9 +13,10 @@ from typing import NoReturn
 
 from syncd.domain.operation import RewriteComment, RewriteNote, op_of
 from syncd.domain.operation.keys import copies_a_note, copy_of_comment_key, copy_of_note_key
+from syncd.domain.operation.rendered import RenderedComment, RenderedNote
 from syncd.domain.operation.texts import Rewrite
-from syncd.engine.act.jira_write.internal_comments import may_comment, said_public, shown_to_customers
-from syncd.engine.act.kind import BaseKind, Outcome, Rendered, there
+from syncd.engine.act.jira_write.internal_comments import may_comment, shown_to_customers
+from syncd.engine.act.kind import BaseKind, Outcome, there
 from syncd.engine.act.kinds.post_text import copy_of_comment, copy_of_note
 from syncd.engine.context import EngineContext
 from syncd.engine.errors import DecideAgain
@@ -39,10 +40,10 @@ def deleted_words(at: datetime) -> str:
     return f"{DELETED}, {at:%H:%M} UTC"
 
 
-class RewriteCommentKind(BaseKind):
+class RewriteCommentKind(BaseKind[RenderedComment]):
     """Our comment says what its note says now."""
 
-    def render(self, context: EngineContext, operation: OperationRecord, basis: Basis) -> Rendered:
+    def render(self, context: EngineContext, operation: OperationRecord, basis: Basis) -> RenderedComment:
         """The whole comment; raises `DecideAgain` where nothing is to be written."""
         ticket, rewrite = there(basis.ticket), operation.typed(RewriteComment)
         hidden = may_comment(context, operation, basis, ticket)
@@ -53,24 +54,19 @@ class RewriteCommentKind(BaseKind):
         body = _whole(context, rewrite, basis, copy_of_note_key(rewrite.note), "\n\n")
         standing = {one.id: one.body for one in context.services.jira.comments(ticket.issue_id)}
         _ours_to_write(context, operation, standing.get(rewrite.comment), body)
-        return {
-            "issue": ticket.issue_id,
-            "comment": rewrite.comment,
-            "body": body,
-            "hidden": hidden,
-        }
+        return RenderedComment(issue=ticket.issue_id, comment=rewrite.comment, body=body, hidden=hidden)
 
-    def send(self, context: EngineContext, operation: OperationRecord, rendered: Rendered) -> Outcome:
+    def send(self, context: EngineContext, operation: OperationRecord, rendered: RenderedComment) -> Outcome:
         """One edit."""
-        issue, comment_id = str(rendered["issue"]), str(rendered["comment"])
+        comment_id = rendered.comment
         try:
-            comment = context.services.jira.edit_comment(issue, comment_id, str(rendered["body"]))
+            comment = context.services.jira.edit_comment(rendered.issue, comment_id, rendered.body)
         except NotDone as error:
             if error.cause is not Cause.MISSING:
                 raise
-            return Outcome(comment_id, {"left": MISSING})
-        public = shown_to_customers(context, issue, comment) if rendered.get("hidden") else None
-        return Outcome(comment_id, {"hash": text_hash(comment.body), "public": public})
+            return Outcome(comment_id, left=MISSING)
+        public = shown_to_customers(context, rendered.issue, comment) if rendered.hidden else None
+        return Outcome(comment_id, text_hash=text_hash(comment.body), public=public)
 
     def confirmation(
         self, context: EngineContext, operation: OperationRecord, outcome: Outcome
@@ -80,14 +76,14 @@ class RewriteCommentKind(BaseKind):
         return Confirmation(
             rewritten=_rewritten(operation, outcome),
             ticket=lambda _ticket: Change({"written_seq": read_seq}),
-            public=said_public(outcome),
+            public=outcome.public,
         )
 
 
-class RewriteNoteKind(BaseKind):
+class RewriteNoteKind(BaseKind[RenderedNote]):
     """Our note says what its comment says now."""
 
-    def render(self, context: EngineContext, operation: OperationRecord, basis: Basis) -> Rendered:
+    def render(self, context: EngineContext, operation: OperationRecord, basis: Basis) -> RenderedNote:
         """The whole note; raises `DecideAgain` where nothing is to be written."""
         ticket, rewrite = there(basis.ticket), operation.typed(RewriteNote)
         if rewrite.version == GONE:
@@ -97,18 +93,17 @@ class RewriteNoteKind(BaseKind):
         text = _whole(context, rewrite, basis, copy_of_comment_key(rewrite.comment), "\n")
         standing = {note.id: note.text for note in context.services.pagerduty.notes(operation.incident_id)}
         _ours_to_write(context, operation, standing.get(rewrite.note), text)
-        return {"note": rewrite.note, "text": text}
+        return RenderedNote(note=rewrite.note, text=text)
 
-    def send(self, context: EngineContext, operation: OperationRecord, rendered: Rendered) -> Outcome:
+    def send(self, context: EngineContext, operation: OperationRecord, rendered: RenderedNote) -> Outcome:
         """One edit."""
-        note_id = str(rendered["note"])
         try:
-            note = context.services.pagerduty.edit_note(operation.incident_id, note_id, str(rendered["text"]))
+            note = context.services.pagerduty.edit_note(operation.incident_id, rendered.note, rendered.text)
         except NotDone as error:
             if error.cause not in (Cause.MISSING, Cause.REJECTED):
                 raise
-            return Outcome(note_id, {"left": "PagerDuty does not let us edit it"})
-        return Outcome(note_id, {"hash": text_hash(note.text)})
+            return Outcome(rendered.note, left="PagerDuty does not let us edit it")
+        return Outcome(rendered.note, text_hash=text_hash(note.text))
 
     def confirmation(
         self, context: EngineContext, operation: OperationRecord, outcome: Outcome
@@ -166,9 +161,5 @@ def _ours_to_write(
 
 def _rewritten(operation: OperationRecord, outcome: Outcome) -> Rewritten:
     """Which version of the original the copy stands for from now on, and how the copy reads."""
-    copied, left = outcome.data.get("hash"), outcome.data.get("left")
-    return Rewritten(
-        version=operation.typed(Rewrite).version,
-        copied=str(copied) if copied else None,
-        left=str(left) if left else None,
-    )
+    version = operation.typed(Rewrite).version
+    return Rewritten(version, copied=outcome.text_hash, left=outcome.left)

@@ -11,7 +11,8 @@ from syncd.config.templates.templates import TemplateError
 from syncd.domain.mail import AT_MOST_ONCE
 from syncd.domain.operation import OperationState, SendMail, op_of
 from syncd.domain.operation.mail import CorrectionMail, WeeklyReportMail
-from syncd.engine.act.kind import BaseKind, Outcome, Rendered
+from syncd.domain.operation.rendered import RenderedMail
+from syncd.engine.act.kind import BaseKind, Outcome
 from syncd.engine.context import EngineContext
 from syncd.engine.errors import CannotRender
 from syncd.engine.notify.compose import letter_of, reply_to_of, report_body
@@ -27,12 +28,12 @@ from syncd.report.mail.message import Body, Envelope, is_reserved, message, mess
 NO_POST = "this daemon was started without a way out for mail"
 
 
-class SendMailKind(BaseKind):
+class SendMailKind(BaseKind[RenderedMail]):
     """One message to one recipient."""
 
     findable = False
 
-    def render(self, context: EngineContext, operation: OperationRecord, basis: Basis) -> Rendered:
+    def render(self, context: EngineContext, operation: OperationRecord, basis: Basis) -> RenderedMail:
         """The whole message; raises `CannotRender` for an address that no person can have."""
         mail, mailer = operation.typed(SendMail), context.mailer
         if mailer is None:
@@ -55,20 +56,19 @@ class SendMailKind(BaseKind):
             content = message(envelope, _body(context, operation, mailer))
         except (TemplateError, ValueError) as error:
             raise CannotRender(f"the mail cannot be written: {error}") from error
-        return {
-            "to": mail.to,
-            "message_id": envelope.message_id,
-            "date": envelope.date.isoformat(),
-            "body": content.decode("ascii"),
-        }
+        return RenderedMail(
+            to=mail.to,
+            message_id=envelope.message_id,
+            date=envelope.date.isoformat(),
+            body=content.decode("ascii"),
+        )
 
-    def send(self, context: EngineContext, operation: OperationRecord, rendered: Rendered) -> Outcome:
+    def send(self, context: EngineContext, operation: OperationRecord, rendered: RenderedMail) -> Outcome:
         """Hand it to the mail server."""
         if context.mailer is None:
             raise CannotRender(NO_POST)
-        recipient, content = str(rendered["to"]), str(rendered["body"]).encode("ascii")
-        context.mailer.client.send(context.mailer.address, recipient, content)
-        return Outcome(str(rendered["message_id"]))
+        context.mailer.client.send(context.mailer.address, rendered.to, rendered.body.encode("ascii"))
+        return Outcome(rendered.message_id)
 
     def confirmation(
         self, context: EngineContext, operation: OperationRecord, outcome: Outcome
@@ -80,8 +80,9 @@ class SendMailKind(BaseKind):
         return Confirmation(report=report, rendered=_without_body(operation))
 
 
-def _without_body(operation: OperationRecord) -> Rendered:
-    return {name: value for name, value in (operation.rendered or {}).items() if name != "body"}
+def _without_body(operation: OperationRecord) -> RenderedMail:
+    rendered = operation.rendered_as(RenderedMail)
+    return RenderedMail(**rendered.model_dump(include=rendered.model_fields_set - {"body"}))
 
 
 def _body(context: EngineContext, operation: OperationRecord, mailer: Mailer) -> Body:

@@ -1,0 +1,100 @@
+"""Creates an issue with its mark in the same request: what tickets, postmortems and action items share.
+
+What Jira demands and nothing fills is named with the key of the mapping that would. A create whose answer is
+lost is found by its mark among the keys after `probe_from`.
+"""
+
+from __future__ import annotations
+
+from syncd.config.templates.templates import TemplateError
+from syncd.config.templates.text_limits import slug_label
+from syncd.domain.field import FieldFacts
+from syncd.domain.incident import Incident
+from syncd.domain.operation.rendered import RenderedCreate
+from syncd.domain.text import wiki_link
+from syncd.engine.act.find_created import find_made
+from syncd.engine.act.jira_write.field_values import key_to_add
+from syncd.engine.act.jira_write.refusals import forget_refused_assignee
+from syncd.engine.act.jira_write.reread import incident_and_book
+from syncd.engine.act.kind import BaseKind, Outcome, mark_of
+from syncd.engine.context import EngineContext
+from syncd.engine.errors import CannotRender
+from syncd.engine.notify.security_lead import warn_of_untold
+from syncd.ledger.records import OperationRecord
+from syncd.remote.errors import NotDone
+
+
+class CreateKind(BaseKind[RenderedCreate]):
+    """One issue, once for ever."""
+
+    needs_probe_from = True
+
+    def send(self, context: EngineContext, operation: OperationRecord, rendered: RenderedCreate) -> Outcome:
+        """One create; an assignee whom Jira refuses is looked up again."""
+        try:
+            created = context.services.jira.create(rendered.fields, mark_of(context, operation))
+        except NotDone as error:
+            forget_refused_assignee(context, rendered.fields, error)
+            raise _with_keys_to_add(context, operation, rendered, error) from None
+        return Outcome(created.id, key=created.key)
+
+    def learn(self, context: EngineContext, operation: OperationRecord, outcome: Outcome) -> None:
+        """What the security lead has to hear."""
+        rendered = operation.rendering
+        if isinstance(rendered, RenderedCreate) and rendered.lead:
+            warn_of_untold(operation.incident_id, rendered.lead)
+
+    def find_outcome(self, context: EngineContext, operation: OperationRecord) -> Outcome | None:
+        """Read the keys after `probe_from`; adopt what bears our mark."""
+        project = operation.rendered_as(RenderedCreate).project
+        label = label_of(operation.incident_id)
+        issue = find_made(context, project, operation.probe_from or 0, operation.op, label)
+        return Outcome(issue.id, key=issue.key) if issue else None
+
+    def drop_refused(self, operation: OperationRecord, refused: dict[str, str]) -> list[str]:
+        """What is optional is left out, once."""
+        rendered = operation.rendered_as(RenderedCreate)
+        return [name for name in refused if name in rendered.fields and self.may_drop(rendered, name)]
+
+    def may_drop(self, rendered: RenderedCreate, field: str) -> bool:
+        """Return True if the issue is made without a field that Jira refuses."""
+        raise NotImplementedError
+
+
+def label_of(incident_id: str) -> str:
+    """The label that all issues of an incident bear, for people and for finding candidates."""
+    return slug_label(f"pd-{incident_id}")
+
+
+def stub_description(incident: Incident) -> str:
+    """All that an issue says beside its title where it may say nothing."""
+    return wiki_link(f"PagerDuty incident #{incident.number}", incident.html_url)
+
+
+def template_fails(whose: str, error: TemplateError) -> CannotRender:
+    """A template's failure without the template's words, which may quote the incident's."""
+    return CannotRender(
+        f"the {whose}'s template fails at {error.problem.where}; try it: syncd check --offline"
+    )
+
+
+def _with_keys_to_add(
+    context: EngineContext, operation: OperationRecord, rendered: RenderedCreate, error: NotDone
+) -> NotDone:
+    """The refusal of a create, with the mapping's keys that would fill what Jira demands of it."""
+    unfilled = [name for name in error.field_errors if name not in rendered.fields]
+    if not unfilled:
+        return error
+    _, book = incident_and_book(context, operation)
+    known = book.project.fields
+    hint = key_to_add([known.get(name) or FieldFacts(id=name, name="") for name in unfilled])
+    return NotDone(
+        error.service,
+        error.request,
+        error.cause,
+        "; ".join(part for part in (error.message, hint) if part),
+        status=error.status,
+        field_errors=error.field_errors,
+        retry_after=error.retry_after,
+        scope=error.scope,
+    )

@@ -1,0 +1,203 @@
+"""Edits a ticket, a postmortem or an action item: all that changed in one cycle in one edit.
+
+Labels are added and taken off one by one, so that those of people stay. A field that Jira refuses is left out
+once and recorded; a security level never is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from functools import partial
+from typing import Any
+
+from syncd.domain.base import JsonValue
+from syncd.domain.operation import EditTicket
+from syncd.domain.operation.postmortem import DutyIssueEdit
+from syncd.domain.operation.rendered import FieldValues, RenderedEdit, assignee_in
+from syncd.engine.act.jira_write.postmortem_or_item import agreed_on, duty_issue_for, written
+from syncd.engine.act.jira_write.refusals import (
+    forget_refused_assignee,
+    note_refusal,
+    place,
+    stop_where_refused,
+)
+from syncd.engine.act.kind import BaseKind, Outcome, there
+from syncd.engine.context import EngineContext
+from syncd.ledger.records import DutyIssueRecord, OperationRecord, TicketRecord
+from syncd.ledger.store.confirmation import Change, Confirmation, Event
+from syncd.ledger.store.leaving import Basis
+from syncd.policy.ticket.revert_counter import remembered
+from syncd.remote.errors import NotDone
+
+LABELS = "labels"
+
+
+class EditKind(BaseKind[RenderedEdit]):
+    """One edit."""
+
+    def send(self, context: EngineContext, operation: OperationRecord, rendered: RenderedEdit) -> Outcome:
+        """One edit; nothing is sent where all of it was refused."""
+        fields, update = self.request(rendered)
+        if fields or update:
+            try:
+                context.services.jira.edit(rendered.issue, fields, update)
+            except NotDone as error:
+                forget_refused_assignee(context, fields, error)
+                droppable = self.drop_refused(operation, error.field_errors)
+                if not droppable or set(droppable) != set(error.field_errors):
+                    note_refusal(context, operation, error)
+                raise
+        return Outcome(rendered.issue)
+
+    def request(self, rendered: RenderedEdit) -> tuple[FieldValues, FieldValues | None]:
+        """The fields that are set, and those of which values are added and taken off."""
+        return rendered.fields, rendered.update
+
+    def learn(self, context: EngineContext, operation: OperationRecord, outcome: Outcome) -> None:
+        """Jira took it: earlier refusals count no more."""
+        context.facts.end_trail(place(operation))
+
+    def drop_refused(self, operation: OperationRecord, refused: dict[str, str]) -> list[str]:
+        """Any field can be left as it is, but never a security level."""
+        rendered = operation.rendered_as(RenderedEdit)
+        sent = {*rendered.fields, *rendered.update}
+        return [name for name in refused if name in sent and name != "security"]
+
+
+class EditTicketKind(EditKind):
+    """An edit of the ticket."""
+
+    def render(self, context: EngineContext, operation: OperationRecord, basis: Basis) -> RenderedEdit:
+        """The fields as decided, without those that Jira refused."""
+        stop_where_refused(context, operation)
+        edit = operation.typed(EditTicket)
+        fields = _without(edit.fields, edit.refused)
+        return RenderedEdit(issue=there(basis.ticket).issue_id, fields=fields, refused=edit.refused)
+
+    def request(self, rendered: RenderedEdit) -> tuple[FieldValues, FieldValues | None]:
+        """As of every edit; `labels` holds those to add and to remove."""
+        return _without(rendered.fields, (LABELS,)), _verbs(rendered.fields)
+
+    def confirmation(
+        self, context: EngineContext, operation: OperationRecord, outcome: Outcome
+    ) -> Confirmation:
+        """Both sides agree on these aspects; a refused field is not tried again.
+
+        A refused assignee is one person: another one is tried when the incident has another.
+        """
+        return Confirmation(ticket=partial(_change_ticket, operation, context.ledger.logical_clock.next()))
+
+
+class EditDutyIssueKind(EditKind):
+    """An edit of a postmortem or an action item."""
+
+    def render(self, context: EngineContext, operation: OperationRecord, basis: Basis) -> RenderedEdit:
+        """What is meant, without what Jira refused."""
+        duty_issue = duty_issue_for(context, operation)
+        stop_where_refused(context, operation)
+        edit = operation.typed(DutyIssueEdit)
+        return RenderedEdit(
+            issue=duty_issue.issue_id,
+            fields=_without(edit.fields, edit.refused),
+            update=_without(edit.update, edit.refused),
+            refused=edit.refused,
+        )
+
+    def confirmation(
+        self, context: EngineContext, operation: OperationRecord, outcome: Outcome
+    ) -> Confirmation:
+        """What was written is agreed on, and stands in what is known of it."""
+        moment = context.ledger.logical_clock.next()
+        return Confirmation(duty_issue=partial(_change_duty_issue, operation, moment))
+
+
+def _without(values: FieldValues, left_out: Collection[str]) -> FieldValues:
+    return {name: value for name, value in values.items() if name not in left_out}
+
+
+def _change_ticket(operation: OperationRecord, read_seq: int, ticket: TicketRecord) -> Change:
+    edit, rendered = operation.typed(EditTicket), operation.rendered_as(RenderedEdit)
+    agreed = {**ticket.agreed, **edit.agree}
+    if not rendered.refused:
+        for name, before in edit.before.items():
+            agreed = {**agreed, **remembered(agreed, name, before)}
+    values: dict[str, Any] = {"agreed": agreed, "written_seq": read_seq}
+    given_up = {name for name in rendered.refused if name != "assignee"}
+    if given_up:
+        values["refused"] = sorted({*ticket.refused, *given_up})
+    if ticket.snapshot:
+        values["snapshot"] = _ticket_as_written(ticket.snapshot, rendered.fields)
+    return Change(values, Event("ticket.edited", _told(rendered)))
+
+
+def _change_duty_issue(operation: OperationRecord, moment: int, duty_issue: DutyIssueRecord) -> Change:
+    rendered = operation.rendered_as(RenderedEdit)
+    values = agreed_on(duty_issue, operation.typed(DutyIssueEdit).agree)
+    if duty_issue.snapshot:
+        values["snapshot"] = _duty_issue_as_written(duty_issue.snapshot, rendered)
+    return written(duty_issue, moment, "edited", _told(rendered), **values)
+
+
+def _told(rendered: RenderedEdit) -> dict[str, JsonValue]:
+    return {"fields": [*sorted({*rendered.fields, *rendered.update})], "refused": [*rendered.refused]}
+
+
+def _verbs(fields: FieldValues) -> FieldValues | None:
+    """Labels are added and taken off one by one, so that what people put there meanwhile stays."""
+    change = fields.get(LABELS)
+    if not isinstance(change, dict):
+        return None
+    verbs: list[JsonValue] = []
+    for verb in ("remove", "add"):
+        labels = change.get(verb)
+        verbs += [{verb: one} for one in labels] if isinstance(labels, list) else []
+    return {LABELS: verbs}
+
+
+def _ticket_as_written(snapshot: dict[str, JsonValue], fields: FieldValues) -> dict[str, JsonValue]:
+    """The ticket as it must look after our edit, until it is read again."""
+    after = _as_written(snapshot, fields)
+    for name, value in fields.items():
+        if name == "summary":
+            after["summary"] = value
+        elif name == "priority" and isinstance(value, dict):
+            after["priority"] = {"id": value["id"], "name": ""}
+        elif name == LABELS and isinstance(value, dict):
+            after[LABELS] = _relabelled(after.get(LABELS), value)
+        elif name == "components" and isinstance(value, list):
+            after["components"] = [{**one, "name": ""} for one in value if isinstance(one, dict)]
+        elif name.startswith("customfield_"):
+            raw = after["fields"]
+            after["fields"] = {**(raw if isinstance(raw, dict) else {}), name: value}
+    return after
+
+
+def _relabelled(labels: JsonValue, change: dict[str, JsonValue]) -> list[JsonValue]:
+    added, removed = change.get("add"), change.get("remove")
+    known = labels if isinstance(labels, list) else []
+    gone = removed if isinstance(removed, list) else []
+    return [*(one for one in known if one not in gone), *(added if isinstance(added, list) else [])]
+
+
+def _duty_issue_as_written(snapshot: dict[str, Any], rendered: RenderedEdit) -> dict[str, Any]:
+    """The issue as it must look after our edit, until it is read again."""
+    after: dict[str, Any] = _as_written(snapshot, rendered.fields)
+    if "duedate" in rendered.fields:
+        after["due_date"] = rendered.fields["duedate"]
+    changes = rendered.update.get(LABELS)
+    for change in changes if isinstance(changes, list) else ():
+        if isinstance(change, dict):
+            kept = [one for one in after.get(LABELS, []) if one not in change.values()]
+            after[LABELS] = [*kept, change["add"]] if "add" in change else kept
+    return after
+
+
+def _as_written(snapshot: dict[str, JsonValue], fields: FieldValues) -> dict[str, JsonValue]:
+    """As above, for what every issue has: assignee and security level."""
+    after, level = dict(snapshot), fields.get("security")
+    if "assignee" in fields:
+        account = assignee_in(fields)
+        after["assignee"] = {"id": account} if account is not None else None
+    if isinstance(level, dict):
+        after["security_level"] = {"id": level["id"], "name": ""}
+    return after

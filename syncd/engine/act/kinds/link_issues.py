@@ -1,0 +1,125 @@
+"""Links two issues; Jira answers the same for a link that exists."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+from syncd.domain.base import JsonValue
+from syncd.domain.operation import Kind, LinkTickets
+from syncd.domain.operation.postmortem import DutyIssueLink
+from syncd.domain.operation.rendered import RenderedLink
+from syncd.domain.operation.ticket import Duplicate
+from syncd.engine.act.jira_write.postmortem_or_item import agreed_on, duty_issue_for, written
+from syncd.engine.act.jira_write.reread import book_of_basis
+from syncd.engine.act.kind import BaseKind, Outcome, there
+from syncd.engine.act.kinds.close_duplicate import duplicate_event, younger_issue
+from syncd.engine.context import EngineContext
+from syncd.engine.errors import CannotRender
+from syncd.ledger.records import DutyIssueRecord, OperationRecord, TicketRecord
+from syncd.ledger.store.confirmation import Change, Confirmation, Event
+from syncd.ledger.store.leaving import Basis
+from syncd.ledger.store.loading import read
+from syncd.policy.case import Rulebook
+
+
+class LinkKind(BaseKind[RenderedLink]):
+    """One link."""
+
+    def send(self, context: EngineContext, operation: OperationRecord, rendered: RenderedLink) -> Outcome:
+        """One link."""
+        context.services.jira.link(rendered.type, rendered.issue, rendered.other)
+        return Outcome(rendered.other)
+
+
+class LinkTicketsKind(LinkKind):
+    """A link from the ticket, which duplicates another incident's ticket, to that."""
+
+    def render(self, context: EngineContext, operation: OperationRecord, basis: Basis) -> RenderedLink:
+        """The first of the mapping's link types that the site has, and both issues."""
+        ticket = there(basis.ticket)
+        other = there(read(context.ledger, TicketRecord, operation.typed(LinkTickets).other_incident))
+        _, book = book_of_basis(context, basis)
+        return RenderedLink(type=_duplicates(book), issue=ticket.issue_id, other=other.issue_id)
+
+    def confirmation(
+        self, context: EngineContext, operation: OperationRecord, outcome: Outcome
+    ) -> Confirmation:
+        """The link is known to be there."""
+        return Confirmation(
+            ticket=partial(_tickets, operation, outcome.remote_id, context.ledger.logical_clock.next())
+        )
+
+
+class LinkDuplicateKind(LinkKind):
+    """A link from the younger of two issues that one operation made to the older."""
+
+    def render(self, context: EngineContext, operation: OperationRecord, basis: Basis) -> RenderedLink:
+        """The first of the mapping's link types that the site has, and both issues."""
+        duplicate = operation.typed(Duplicate)
+        _, book = book_of_basis(context, basis)
+        return RenderedLink(type=_duplicates(book), issue=duplicate.younger, other=duplicate.older)
+
+    def send(self, context: EngineContext, operation: OperationRecord, rendered: RenderedLink) -> Outcome:
+        """One link; what it is about is the younger issue."""
+        super().send(context, operation, rendered)
+        return Outcome(rendered.issue)
+
+    def confirmation(
+        self, context: EngineContext, operation: OperationRecord, outcome: Outcome
+    ) -> Confirmation:
+        """The duplicate is linked."""
+        return Confirmation(event=duplicate_event(operation, "duplicate.linked"))
+
+    def find_outcome(self, context: EngineContext, operation: OperationRecord) -> Outcome | None:
+        """Whether the younger issue shows a link to the older."""
+        issue, duplicate = younger_issue(context, operation), operation.typed(Duplicate)
+        linked = issue is not None and any(link.other_id == duplicate.older for link in issue.links)
+        return Outcome(duplicate.younger) if linked else None
+
+
+class LinkDutyIssueKind(LinkKind):
+    """A link of a postmortem or an action item; its `purpose` is agreed on then."""
+
+    def render(self, context: EngineContext, operation: OperationRecord, basis: Basis) -> RenderedLink:
+        """The first of the operation's link types that the site has, and both issues."""
+        duty_issue, link = duty_issue_for(context, operation), operation.typed(DutyIssueLink)
+        _, book = book_of_basis(context, basis)
+        key = "postmortem.link_types" if link.kind == Kind.LINK_POSTMORTEM else "follow_ups.link_types"
+        return RenderedLink(
+            type=_link_type(book, link.types, key), issue=duty_issue.issue_id, other=link.other
+        )
+
+    def confirmation(
+        self, context: EngineContext, operation: OperationRecord, outcome: Outcome
+    ) -> Confirmation:
+        """The link is known to be there."""
+        return Confirmation(
+            duty_issue=partial(_duty_issue, operation, outcome.remote_id, context.ledger.logical_clock.next())
+        )
+
+
+def _link_type(book: Rulebook, types: Sequence[str], key: str) -> str:
+    """The first of these link types that the site has; `key` is where the mapping names them."""
+    offered = {one.name.casefold(): one.name for one in book.project.link_types}
+    name = next((offered[one.casefold()] for one in types if one.casefold() in offered), None)
+    if name is None:
+        raise CannotRender(f"Jira has none of the link types {', '.join(types)}; see {key}")
+    return name
+
+
+def _duplicates(book: Rulebook) -> str:
+    return _link_type(book, book.mapping.jira.link_types, "jira.link_types")
+
+
+def _tickets(operation: OperationRecord, other: str, read_seq: int, ticket: TicketRecord) -> Change:
+    link = operation.typed(LinkTickets)
+    agreed = {**ticket.agreed, link.purpose: link.other_incident}
+    event = Event("ticket.linked", {"to": other, "purpose": link.purpose})
+    return Change({"agreed": agreed, "written_seq": read_seq}, event)
+
+
+def _duty_issue(operation: OperationRecord, other: str, moment: int, duty_issue: DutyIssueRecord) -> Change:
+    purpose = operation.typed(DutyIssueLink).purpose
+    data: dict[str, JsonValue] = {"to": other, "purpose": purpose}
+    return written(duty_issue, moment, "linked", data, **agreed_on(duty_issue, {purpose: other}))
