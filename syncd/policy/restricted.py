@@ -15,7 +15,6 @@ from syncd.domain.incident import Incident, stub_title
 from syncd.domain.mapping.mapping import Mapping
 from syncd.domain.mapping.services import ServiceSection
 from syncd.domain.operation import EditTicket, FillRestrictedStub
-from syncd.domain.operation.keys import fill_key, level_key, object_of_ticket
 from syncd.domain.project import ResolvedProject
 from syncd.domain.ticket import Issue
 from syncd.policy.case import Case, Decision, Remark, Rulebook
@@ -112,9 +111,7 @@ def decide_level(case: Case, book: Rulebook) -> Decision:
     return Decision(
         operations=(
             EditTicket(
-                key=level_key(case.incident.id),
                 incident=case.incident.id,
-                object=object_of_ticket(case.incident.id),
                 aspect=ASPECT,
                 fields={"security": {"id": level.id}},
                 agree={},
@@ -126,9 +123,7 @@ def decide_level(case: Case, book: Rulebook) -> Decision:
 
 def _fill(case: Case) -> Decision:
     fill = FillRestrictedStub(
-        key=fill_key(case.incident.id),
         incident=case.incident.id,
-        object=object_of_ticket(case.incident.id),
         aspect=STUB,
         reason="the stub stands under its security level now",
     )

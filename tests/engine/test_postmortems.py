@@ -11,7 +11,7 @@ from engine.test_lifecycle import nothing_more_is_written
 from syncd.config.templates.templates import Templates
 from syncd.daemon import TicketRenderer
 from syncd.domain.operation import CommentOnPostmortem, EditPostmortem, Kind
-from syncd.domain.operation.keys import comment_key, object_of_postmortem
+from syncd.domain.operation.keys import comment_key
 from syncd.engine.act.executor import Executor
 from syncd.ledger.records import OperationRecord
 from syncd.ledger.store import outbox
@@ -523,7 +523,6 @@ def say(rig: Rig, incident: str) -> None:
     said = CommentOnPostmortem(
         key=comment_key(incident, "paper", 1),
         incident=incident,
-        object=object_of_postmortem(incident),
         subject="postmortem",
         text="due soon, see",
         value="{html}",
@@ -557,7 +556,6 @@ def test_labels_are_added_and_removed_beside_those_of_people(make_rig: Any) -> N
     edit = EditPostmortem(
         key="postmortem/edit",
         incident=made.id,
-        object=object_of_postmortem(made.id),
         aspect="labels",
         issue=postmortem(rig)["id"],
         fields={},

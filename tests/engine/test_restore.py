@@ -14,7 +14,6 @@ from rig import Rig
 from engine.mail_rig import COMPLIANCE, CTO, MakeRig, mailing, mails, recipients, whys
 from engine.test_lifecycle import nothing_more_is_written
 from syncd.domain.operation import OperationState, SendMail, Target
-from syncd.domain.operation.keys import object_of_mail
 from syncd.domain.operation.mail import PostponedMail
 from syncd.ledger.database.backup import back_up
 from syncd.ledger.errors import LedgerBusy, LedgerFromTheFuture, LedgerUnreadable, LedgerUnsafe
@@ -152,7 +151,6 @@ def mail(key: str, moment: datetime | None = None) -> SendMail:
     return SendMail(
         key=key,
         incident="P1",
-        object=object_of_mail("P1"),
         to="ana@example.com",
         why="you own it",
         content=PostponedMail(issue="10001"),

@@ -13,7 +13,7 @@ from sqlmodel import Session, col, select
 from syncd.domain.base import JsonValue, Reference
 from syncd.domain.incident import Incident, IncidentStatus
 from syncd.domain.operation import CreateTicket, EditTicket, MirrorNote, MoveTicket, Operation, OperationState
-from syncd.domain.operation.keys import copy_of_note_key, fields_key, object_of_ticket, status_key, ticket_key
+from syncd.domain.operation.keys import copy_of_note_key, ticket_key
 from syncd.domain.ticket import Issue, Status
 from syncd.ledger.store import operation_states, outbox
 from syncd.ledger.store.operation_states import GivenUp
@@ -35,7 +35,6 @@ def create(incident: str = "P1") -> Operation:
     return CreateTicket(
         key=ticket_key(incident),
         incident=incident,
-        object=object_of_ticket(incident),
         reason="it has no ticket",
     )
 
@@ -45,7 +44,6 @@ def mirror(note: str = "N1", incident: str = "P1", *needs: str) -> Operation:
     return MirrorNote(
         key=copy_of_note_key(note),
         incident=incident,
-        object=object_of_ticket(incident),
         needs=needs,
         note=note,
         author="",
@@ -58,9 +56,7 @@ def mirror(note: str = "N1", incident: str = "P1", *needs: str) -> Operation:
 def move(word: str = "acknowledged", incident: str = "P1", *needs: str) -> Operation:
     """A move of the ticket."""
     return MoveTicket(
-        key=status_key(incident),
         incident=incident,
-        object=object_of_ticket(incident),
         aspect="status",
         needs=needs,
         word=word,
@@ -74,9 +70,7 @@ def move(word: str = "acknowledged", incident: str = "P1", *needs: str) -> Opera
 def edit(incident: str = "P1", **fields: JsonValue) -> Operation:
     """An edit of the ticket's fields."""
     return EditTicket(
-        key=fields_key(incident),
         incident=incident,
-        object=object_of_ticket(incident),
         aspect="fields",
         fields=fields,
         agree={},

@@ -8,7 +8,6 @@ import pytest
 from ledger_cast import NOW, create, incident, record, ticket
 
 from syncd.domain.operation import MoveTicket, OperationState, Target
-from syncd.domain.operation.keys import object_of_ticket, status_key
 from syncd.ledger.open import Ledger
 from syncd.ledger.store import holds, outbox
 from syncd.ledger.store.change_queue import notice_changes_in
@@ -65,9 +64,7 @@ def test_twenty_five_tickets_are_no_mass() -> None:
 
 def move(incident_id: str) -> MoveTicket:
     return MoveTicket(
-        key=status_key(incident_id),
         incident=incident_id,
-        object=object_of_ticket(incident_id),
         aspect="status",
         word="resolved",
         status="5",

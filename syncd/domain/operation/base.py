@@ -12,11 +12,12 @@ from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 from hashlib import sha256
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
-from pydantic import BeforeValidator, ConfigDict, PlainSerializer
+from pydantic import BeforeValidator, ConfigDict, PlainSerializer, model_validator
 
 from syncd.domain.base import JsonValue, UtcTime, Value
+from syncd.domain.operation.keys import ObjectKind, object_of
 
 
 class OperationClass(StrEnum):
@@ -93,7 +94,8 @@ class OperationBase(Value):
     """What every decided write has: what it touches and why; what it means stands in the fields of its model.
 
     `object` and `aspect` say what it touches (`ticket:PABC123`, `status`); `needs` holds the keys of
-    once-operations that must be done first, also of another incident.
+    once-operations that must be done first, also of another incident. The object, and the key of most kinds,
+    follow from the other fields, so nobody who decides a write gives them.
     """
 
     model_config = ConfigDict(populate_by_name=True)
@@ -102,14 +104,28 @@ class OperationBase(Value):
     """Once or state."""
     target: ClassVar[Target]
     """The service that it writes to."""
+    about: ClassVar[tuple[ObjectKind, str]]
+    """What it touches: the kind of object, and the field that holds its id."""
+    key_form: ClassVar[str] = ""
+    """The key with fields in braces; where it is empty, whoever decides the write gives the key."""
 
-    key: str
+    key: str = ""
     kind: Kind
     incident: str
-    object: str
+    object: str = ""
     aspect: str = ""
     needs: tuple[str, ...] = ()
     reason: str
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name(cls, fields: Any) -> Any:
+        """Add object and key where they are not given; a stored operation has both."""
+        if not isinstance(fields, dict) or ("key" in fields and "object" in fields):
+            return fields
+        kind, holds_id = cls.about
+        named = {"object": object_of(kind, fields[holds_id]), **fields}
+        return {"key": cls.key_form.format_map(named), **named}
 
     @property
     def op(self) -> str:

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from syncd.domain.base import JsonValue, Value
 from syncd.domain.operation.base import Kind, OperationBase, OperationClass, Target
+from syncd.domain.operation.keys import ObjectKind
 
 
 class LinkNote(OperationBase):
@@ -16,6 +17,8 @@ class LinkNote(OperationBase):
 
     op_class: ClassVar = OperationClass.ONCE
     target: ClassVar = Target.PAGERDUTY
+    about: ClassVar = (ObjectKind.INCIDENT, "incident")
+    key_form: ClassVar = "link-note/{incident}"
     kind: Literal[Kind.LINK_NOTE] = Kind.LINK_NOTE
 
 
@@ -35,6 +38,8 @@ class ChangeIncident(OperationBase):
 
     op_class: ClassVar = OperationClass.STATE
     target: ClassVar = Target.PAGERDUTY
+    about: ClassVar = (ObjectKind.INCIDENT, "incident")
+    key_form: ClassVar = "incident/{incident}/{aspect}"
     kind: Literal[Kind.CHANGE_INCIDENT] = Kind.CHANGE_INCIDENT
 
     before: str = Field(validation_alias="from", serialization_alias="from")

@@ -10,6 +10,7 @@ from pydantic import Field
 from syncd.domain.base import JsonValue, Value
 from syncd.domain.mail import MailKind
 from syncd.domain.operation.base import IsoTime, Kind, OperationBase, OperationClass, Target
+from syncd.domain.operation.keys import ObjectKind
 
 
 class NoticeMail(Value):
@@ -118,8 +119,10 @@ class SendMail(OperationBase):
 
     op_class: ClassVar = OperationClass.ONCE
     target: ClassVar = Target.MAIL
+    about: ClassVar = (ObjectKind.MAIL, "incident")
     kind: Literal[Kind.SEND_MAIL] = Kind.SEND_MAIL
 
+    key: str
     to: str
     why: str
     content: Annotated[MailContent, Field(discriminator="mail")]

@@ -11,6 +11,7 @@ from pydantic import Field
 
 from syncd.domain.base import JsonValue
 from syncd.domain.operation.base import Kind, OperationBase, OperationClass, RefusableFields, Target
+from syncd.domain.operation.keys import ObjectKind, object_of
 
 
 class CreatePostmortem(RefusableFields):
@@ -22,6 +23,8 @@ class CreatePostmortem(RefusableFields):
 
     op_class: ClassVar = OperationClass.ONCE
     target: ClassVar = Target.JIRA
+    about: ClassVar = (ObjectKind.POSTMORTEM, "incident")
+    key_form: ClassVar = "postmortem/{incident}"
     kind: Literal[Kind.CREATE_POSTMORTEM] = Kind.CREATE_POSTMORTEM
 
     restricted: bool = False
@@ -36,8 +39,10 @@ class CreateActionItem(RefusableFields):
 
     op_class: ClassVar = OperationClass.ONCE
     target: ClassVar = Target.JIRA
+    about: ClassVar = (ObjectKind.POSTMORTEM, "incident")
     kind: Literal[Kind.CREATE_ACTION_ITEM] = Kind.CREATE_ACTION_ITEM
 
+    key: str
     knowledge: bool = Field(
         default=False, validation_alias="knowledge-base", serialization_alias="knowledge-base"
     )
@@ -62,12 +67,16 @@ class DutyIssueEdit(RefusableFields):
 class EditPostmortem(DutyIssueEdit):
     """Edit the postmortem."""
 
+    about: ClassVar = (ObjectKind.POSTMORTEM, "incident")
+    key_form: ClassVar = "postmortem/{incident}/{aspect}"
     kind: Literal[Kind.EDIT_POSTMORTEM] = Kind.EDIT_POSTMORTEM
 
 
 class EditActionItem(DutyIssueEdit):
     """Edit an action item."""
 
+    about: ClassVar = (ObjectKind.ACTION_ITEM, "issue")
+    key_form: ClassVar = "assign/{issue}"
     kind: Literal[Kind.EDIT_ACTION_ITEM] = Kind.EDIT_ACTION_ITEM
 
 
@@ -86,12 +95,16 @@ class DutyIssueLink(OperationBase):
 class LinkPostmortem(DutyIssueLink):
     """Link the postmortem to its ticket."""
 
+    about: ClassVar = (ObjectKind.POSTMORTEM, "incident")
+    key_form: ClassVar = "postmortem/{incident}/{aspect}"
     kind: Literal[Kind.LINK_POSTMORTEM] = Kind.LINK_POSTMORTEM
 
 
 class LinkActionItem(DutyIssueLink):
     """Link an action item to its postmortem."""
 
+    about: ClassVar = (ObjectKind.ACTION_ITEM, "issue")
+    key_form: ClassVar = "item/{issue}/link"
     kind: Literal[Kind.LINK_ACTION_ITEM] = Kind.LINK_ACTION_ITEM
 
 
@@ -105,6 +118,7 @@ class DutyIssueComment(OperationBase):
     op_class: ClassVar = OperationClass.ONCE
     target: ClassVar = Target.JIRA
 
+    key: str
     subject: str
     text: str
     value: str
@@ -117,6 +131,7 @@ class DutyIssueComment(OperationBase):
 class CommentOnPostmortem(DutyIssueComment):
     """Tell people something on the postmortem."""
 
+    about: ClassVar = (ObjectKind.POSTMORTEM, "incident")
     kind: Literal[Kind.COMMENT_ON_POSTMORTEM] = Kind.COMMENT_ON_POSTMORTEM
 
 
@@ -124,3 +139,34 @@ class CommentOnActionItem(DutyIssueComment):
     """Tell people something on an action item."""
 
     kind: Literal[Kind.COMMENT_ON_ACTION_ITEM] = Kind.COMMENT_ON_ACTION_ITEM
+
+    object: str
+
+
+def comment_on_duty_issue(
+    incident_id: str,
+    item: str | None,
+    *,
+    key: str,
+    subject: str,
+    text: str,
+    value: str,
+    reason: str,
+    facts: dict[str, JsonValue] | None = None,
+    said: str | None = None,
+) -> CommentOnPostmortem | CommentOnActionItem:
+    """Return a comment on an action item (its issue id), on the incident's postmortem where it is None."""
+    kind = ObjectKind.POSTMORTEM if item is None else ObjectKind.ACTION_ITEM
+    model: type[CommentOnPostmortem] | type[CommentOnActionItem]
+    model = CommentOnPostmortem if item is None else CommentOnActionItem
+    return model(
+        key=key,
+        incident=incident_id,
+        object=object_of(kind, item or incident_id),
+        subject=subject,
+        text=text,
+        value=value,
+        reason=reason,
+        facts=facts,
+        said=said,
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar, Literal
 
 from syncd.domain.operation.base import IsoTime, IsoTimeOrBlank, Kind, OperationBase, OperationClass, Target
+from syncd.domain.operation.keys import ObjectKind
 
 
 class CommentOnTicket(OperationBase):
@@ -15,8 +16,10 @@ class CommentOnTicket(OperationBase):
 
     op_class: ClassVar = OperationClass.ONCE
     target: ClassVar = Target.JIRA
+    about: ClassVar = (ObjectKind.TICKET, "incident")
     kind: Literal[Kind.COMMENT_ON_TICKET] = Kind.COMMENT_ON_TICKET
 
+    key: str
     subject: str
     text: str
     value: str
@@ -37,6 +40,8 @@ class MirrorNote(Copy):
     """Copy a note (its id) to the ticket."""
 
     target: ClassVar = Target.JIRA
+    about: ClassVar = (ObjectKind.TICKET, "incident")
+    key_form: ClassVar = "note/{note}"
     kind: Literal[Kind.MIRROR_NOTE] = Kind.MIRROR_NOTE
 
     note: str
@@ -46,6 +51,8 @@ class MirrorComment(Copy):
     """Copy a comment (its id) to the incident."""
 
     target: ClassVar = Target.PAGERDUTY
+    about: ClassVar = (ObjectKind.INCIDENT, "incident")
+    key_form: ClassVar = "comment/{comment}"
     kind: Literal[Kind.MIRROR_COMMENT] = Kind.MIRROR_COMMENT
 
     comment: str
@@ -58,6 +65,7 @@ class Rewrite(OperationBase):
     """
 
     op_class: ClassVar = OperationClass.STATE
+    key_form: ClassVar = "text/{object}"
 
     author: str
     text: str
@@ -71,6 +79,7 @@ class RewriteComment(Rewrite):
     """Rewrite the comment that copies a note."""
 
     target: ClassVar = Target.JIRA
+    about: ClassVar = (ObjectKind.COMMENT, "comment")
     kind: Literal[Kind.REWRITE_COMMENT] = Kind.REWRITE_COMMENT
 
 
@@ -78,4 +87,5 @@ class RewriteNote(Rewrite):
     """Rewrite the note that copies a comment."""
 
     target: ClassVar = Target.PAGERDUTY
+    about: ClassVar = (ObjectKind.NOTE, "note")
     kind: Literal[Kind.REWRITE_NOTE] = Kind.REWRITE_NOTE

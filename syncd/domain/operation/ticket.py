@@ -8,6 +8,7 @@ from pydantic import Field
 
 from syncd.domain.base import JsonValue, Value
 from syncd.domain.operation.base import Kind, OperationBase, OperationClass, RefusableFields, Target
+from syncd.domain.operation.keys import ObjectKind
 
 
 class CreateTicket(RefusableFields):
@@ -15,6 +16,8 @@ class CreateTicket(RefusableFields):
 
     op_class: ClassVar = OperationClass.ONCE
     target: ClassVar = Target.JIRA
+    about: ClassVar = (ObjectKind.TICKET, "incident")
+    key_form: ClassVar = "ticket/{incident}"
     kind: Literal[Kind.CREATE_TICKET] = Kind.CREATE_TICKET
 
     restricted: bool = False
@@ -40,6 +43,8 @@ class MoveTicket(OperationBase):
 
     op_class: ClassVar = OperationClass.STATE
     target: ClassVar = Target.JIRA
+    about: ClassVar = (ObjectKind.TICKET, "incident")
+    key_form: ClassVar = "status/{incident}"
     kind: Literal[Kind.MOVE_TICKET] = Kind.MOVE_TICKET
 
     word: str
@@ -57,6 +62,8 @@ class EditTicket(RefusableFields):
 
     op_class: ClassVar = OperationClass.STATE
     target: ClassVar = Target.JIRA
+    about: ClassVar = (ObjectKind.TICKET, "incident")
+    key_form: ClassVar = "{aspect}/{incident}"
     kind: Literal[Kind.EDIT_TICKET] = Kind.EDIT_TICKET
 
     fields: dict[str, JsonValue]
@@ -69,6 +76,8 @@ class FillRestrictedStub(OperationBase):
 
     op_class: ClassVar = OperationClass.STATE
     target: ClassVar = Target.JIRA
+    about: ClassVar = (ObjectKind.TICKET, "incident")
+    key_form: ClassVar = "fill/{incident}"
     kind: Literal[Kind.FILL_RESTRICTED_STUB] = Kind.FILL_RESTRICTED_STUB
 
 
@@ -77,6 +86,8 @@ class LinkTickets(OperationBase):
 
     op_class: ClassVar = OperationClass.STATE
     target: ClassVar = Target.JIRA
+    about: ClassVar = (ObjectKind.TICKET, "incident")
+    key_form: ClassVar = "duplicate/{incident}"
     kind: Literal[Kind.LINK_TICKETS] = Kind.LINK_TICKETS
 
     other_incident: str = Field(validation_alias="target", serialization_alias="target")
@@ -88,6 +99,7 @@ class Duplicate(OperationBase):
 
     op_class: ClassVar = OperationClass.ONCE
     target: ClassVar = Target.JIRA
+    about: ClassVar = (ObjectKind.ISSUE, "younger")
 
     older: str
     younger: str
@@ -97,10 +109,12 @@ class Duplicate(OperationBase):
 class LinkDuplicate(Duplicate):
     """Link the younger issue to the older one."""
 
+    key_form: ClassVar = "duplicate/{younger}/link"
     kind: Literal[Kind.LINK_DUPLICATE] = Kind.LINK_DUPLICATE
 
 
 class CloseDuplicate(Duplicate):
     """Close the younger issue."""
 
+    key_form: ClassVar = "duplicate/{younger}/close"
     kind: Literal[Kind.CLOSE_DUPLICATE] = Kind.CLOSE_DUPLICATE

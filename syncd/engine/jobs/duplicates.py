@@ -13,7 +13,6 @@ from datetime import datetime, timedelta
 from loguru import logger
 
 from syncd.domain.operation import CloseDuplicate, LinkDuplicate, Operation
-from syncd.domain.operation.keys import duplicate_close_key, duplicate_link_key, object_of_issue
 from syncd.domain.ticket import Issue
 from syncd.engine.act.kinds.close_duplicate import nobody_spoke
 from syncd.engine.context import EngineContext
@@ -113,25 +112,19 @@ def _touched(issue: Issue) -> bool:
 
 
 def _operations(older: Issue, younger: Issue, incident: str) -> list[Operation]:
-    link = duplicate_link_key(younger.id)
-    return [
-        LinkDuplicate(
-            key=link,
-            incident=incident,
-            object=object_of_issue(younger.id),
-            older=older.id,
-            younger=younger.id,
-            from_status=younger.status.id,
-            reason=f"one operation made {younger.key} beside {older.key}",
-        ),
-        CloseDuplicate(
-            key=duplicate_close_key(younger.id),
-            incident=incident,
-            object=object_of_issue(younger.id),
-            needs=(link,),
-            older=older.id,
-            younger=younger.id,
-            from_status=younger.status.id,
-            reason=f"{older.key} counts",
-        ),
-    ]
+    link = LinkDuplicate(
+        incident=incident,
+        older=older.id,
+        younger=younger.id,
+        from_status=younger.status.id,
+        reason=f"one operation made {younger.key} beside {older.key}",
+    )
+    close = CloseDuplicate(
+        incident=incident,
+        needs=(link.key,),
+        older=older.id,
+        younger=younger.id,
+        from_status=younger.status.id,
+        reason=f"{older.key} counts",
+    )
+    return [link, close]

@@ -16,7 +16,6 @@ from syncd.domain.mail import OPERATOR, mail_key, of_team
 from syncd.domain.mapping.mapping import Mapping
 from syncd.domain.mapping.value_types import Mode
 from syncd.domain.operation import Operation, SendMail
-from syncd.domain.operation.keys import object_of_mail
 from syncd.domain.operation.mail import DigestMail, MailContent, OperatorMail
 from syncd.engine.context import EngineContext
 from syncd.engine.notify.compose import mapping_of_mail
@@ -55,7 +54,6 @@ def mail_to(
     return SendMail(
         key=mail_key(content.mail, about, moment, recipient),
         incident=about,
-        object=object_of_mail(about),
         to=recipient,
         why=why,
         content=content,

@@ -8,7 +8,6 @@ from loguru import logger
 
 from syncd.domain.mail import MailKind, mail_key
 from syncd.domain.operation import SendMail
-from syncd.domain.operation.keys import object_of_mail
 from syncd.domain.operation.mail import LeadMail
 from syncd.engine.context import EngineContext
 from syncd.ledger.records import IncidentRecord
@@ -30,7 +29,6 @@ def _mail_to_lead(incident_id: str, lead: str, why: str) -> SendMail:
     return SendMail(
         key=mail_key(MailKind.LEAD, incident_id, read_seq, lead),
         incident=incident_id,
-        object=object_of_mail(incident_id),
         to=lead,
         why="you are the security lead",
         content=LeadMail(reason=why),

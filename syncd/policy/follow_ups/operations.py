@@ -10,10 +10,6 @@ from syncd.domain.mapping.value_types import Mode
 from syncd.domain.operation import CreateActionItem, EditActionItem, LinkActionItem
 from syncd.domain.operation.keys import (
     action_item_key,
-    action_item_link_key,
-    assign_key,
-    object_of_action_item,
-    object_of_postmortem,
 )
 from syncd.policy.case import Case, Decision, ItemState, Rulebook
 from syncd.policy.follow_ups.duties import active
@@ -59,7 +55,6 @@ def _knowledge(case: Case, book: Rulebook) -> Decision:
     made = CreateActionItem(
         key=action_item_key(case.incident.id, KNOWLEDGE),
         incident=case.incident.id,
-        object=object_of_postmortem(case.incident.id),
         knowledge=True,
         reason="runbook and knowledge base are looked at after every incident that owes a postmortem",
     )
@@ -86,9 +81,7 @@ def _assign(case: Case, state: ItemState, book: Rulebook) -> Decision:
     if owner is None or "by_rule" in state.facts:
         return Decision()
     edit = EditActionItem(
-        key=assign_key(state.issue_id),
         incident=case.incident.id,
-        object=object_of_action_item(state.issue_id),
         aspect="assignee",
         issue=state.issue_id,
         fields={"assignee": book.project.person(owner.id)},
@@ -106,9 +99,7 @@ def _link(case: Case, state: ItemState, book: Rulebook) -> Decision:
     if not apart or postmortem is None or LINK in state.facts or state.gone_since is not None:
         return Decision()
     link = LinkActionItem(
-        key=action_item_link_key(state.issue_id),
         incident=case.incident.id,
-        object=object_of_action_item(state.issue_id),
         aspect=LINK,
         issue=state.issue_id,
         other=postmortem.issue_id,

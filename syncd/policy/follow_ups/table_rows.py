@@ -16,7 +16,7 @@ from hashlib import sha256
 
 from syncd.domain.base import Value
 from syncd.domain.operation import CommentOnPostmortem, CreateActionItem, Operation
-from syncd.domain.operation.keys import action_item_key, comment_key, object_of_postmortem
+from syncd.domain.operation.keys import action_item_key, comment_key
 from syncd.policy.case import Case, Decision, ItemState, PostmortemState, Rulebook
 
 ALIKE = 0.6
@@ -146,7 +146,6 @@ def _create(case: Case, row: Row) -> CreateActionItem:
     return CreateActionItem(
         key=row_key(case.incident.id, row.mark),
         incident=case.incident.id,
-        object=object_of_postmortem(case.incident.id),
         text=row.text,
         owner=row.owner,
         due=row.due,
@@ -195,7 +194,6 @@ def comment_on_postmortem(case: Case, identity: str, text: str, value: str) -> C
     return CommentOnPostmortem(
         key=comment_key(case.incident.id, "follow-up", identity),
         incident=case.incident.id,
-        object=object_of_postmortem(case.incident.id),
         issue=postmortem.issue_id if postmortem else "",
         subject="follow-up",
         text=text,

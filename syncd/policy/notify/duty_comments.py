@@ -12,7 +12,7 @@ from syncd.domain.base import JsonValue
 from syncd.domain.duty import STATE_WORDS, Duty, DutyKind, DutyState
 from syncd.domain.mapping.value_types import Mode
 from syncd.domain.operation import CommentOnPostmortem, EditPostmortem, Operation
-from syncd.domain.operation.keys import comment_key, object_of_postmortem, overdue_key
+from syncd.domain.operation.keys import comment_key, overdue_key
 from syncd.policy.case import Case, Decision, PostmortemState, Rulebook
 from syncd.policy.notify.recipients import out_of_reach
 from syncd.policy.notify.reminders import mention
@@ -104,7 +104,6 @@ def _comment(
     return CommentOnPostmortem(
         key=key,
         incident=case.incident.id,
-        object=object_of_postmortem(case.incident.id),
         subject="postmortem",
         text=text,
         value="",
@@ -134,7 +133,6 @@ def _edit(case: Case, postmortem: PostmortemState, verb: str, agree: JsonValue) 
     return EditPostmortem(
         key=overdue_key(case.incident.id),
         incident=case.incident.id,
-        object=object_of_postmortem(case.incident.id),
         aspect="overdue",
         issue=postmortem.issue_id,
         fields={},

@@ -16,7 +16,6 @@ from syncd.domain.mapping.mapping import Mapping
 from syncd.domain.mapping.services import ServiceSection
 from syncd.domain.mapping.value_types import Mode
 from syncd.domain.operation import Operation, SendMail
-from syncd.domain.operation.keys import object_of_mail
 from syncd.domain.operation.mail import CorrectionMail, MailContent, NoticeMail
 from syncd.policy.case import Case, Decision, Rulebook
 from syncd.policy.notify.recipients import Recipient, notified
@@ -75,7 +74,6 @@ def mail(
     return SendMail(
         key=mail_key(content.mail, case.incident.id, moment, recipient.address),
         incident=case.incident.id,
-        object=object_of_mail(case.incident.id),
         to=recipient.address,
         why=recipient.why,
         content=content,

@@ -16,7 +16,7 @@ from syncd.domain.mail import KEYS, MailKind
 from syncd.domain.mapping.mapping import Mapping
 from syncd.domain.mapping.value_types import Mode
 from syncd.domain.operation import CommentOnActionItem, Operation
-from syncd.domain.operation.keys import mention_key, object_of_action_item
+from syncd.domain.operation.keys import ObjectKind, mention_key, object_of
 from syncd.domain.operation.mail import BreachMail, PostponedMail, ReminderMail
 from syncd.domain.ticket import Account
 from syncd.policy.case import Case, Decision, ItemState, Rulebook
@@ -152,7 +152,7 @@ def _mention(case: Case, book: Rulebook, duty: Duty, when: str, reason: str) -> 
     yield CommentOnActionItem(
         key=_mention_key(case, duty, when),
         incident=case.incident.id,
-        object=object_of_action_item(duty.subject),
+        object=object_of(ObjectKind.ACTION_ITEM, duty.subject),
         subject=when,
         text=f"{mention(account, book)} {reason}.",
         value="",

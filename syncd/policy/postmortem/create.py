@@ -10,8 +10,6 @@ from __future__ import annotations
 from syncd.domain.mapping.value_types import Mode
 from syncd.domain.operation import CreatePostmortem, EditPostmortem, LinkPostmortem
 from syncd.domain.operation.keys import (
-    object_of_postmortem,
-    postmortem_aspect_key,
     postmortem_key,
     ticket_key,
 )
@@ -62,9 +60,7 @@ def _make(case: Case, book: Rulebook) -> Decision:
     return Decision(
         operations=(
             CreatePostmortem(
-                key=key,
                 incident=incident.id,
-                object=object_of_postmortem(incident.id),
                 needs=(ticket_key(incident.id),),
                 restricted=case.restricted,
                 reason=owed.reason,
@@ -87,9 +83,7 @@ def _link(case: Case, postmortem: PostmortemState, book: Rulebook) -> Decision:
     return Decision(
         operations=(
             LinkPostmortem(
-                key=postmortem_aspect_key(case.incident.id, LINK),
                 incident=case.incident.id,
-                object=object_of_postmortem(case.incident.id),
                 aspect=LINK,
                 issue=postmortem.issue_id,
                 other=ticket.issue_id,
@@ -115,9 +109,7 @@ def _level(case: Case, postmortem: PostmortemState, book: Rulebook) -> Decision:
     return Decision(
         operations=(
             EditPostmortem(
-                key=postmortem_aspect_key(case.incident.id, ASPECT),
                 incident=case.incident.id,
-                object=object_of_postmortem(case.incident.id),
                 aspect=ASPECT,
                 issue=postmortem.issue_id,
                 fields={"security": {"id": level.id}},

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from syncd.domain.duty import Duty, DutyKind, Waiver
 from syncd.domain.mapping.value_types import Mode
 from syncd.domain.operation import CommentOnActionItem, CommentOnPostmortem, split_object
-from syncd.domain.operation.keys import object_of_action_item, object_of_postmortem
+from syncd.domain.operation.postmortem import comment_on_duty_issue
 from syncd.policy.case import Case, Decision, Rulebook
 from syncd.policy.postmortem.facts_in_comments import (
     POSTMORTEM,
@@ -94,12 +94,10 @@ def _comment(
     """`words` are who said it and why: both are people's."""
     incident, words = case.incident.id, ("", "") if case.restricted else words
     place = POSTMORTEM if item is None else item
-    model: type[CommentOnPostmortem] | type[CommentOnActionItem]
-    model = CommentOnPostmortem if item is None else CommentOnActionItem
-    return model(
+    return comment_on_duty_issue(
+        incident,
+        item,
         key=key_of(incident, place, stated),
-        incident=incident,
-        object=object_of_postmortem(incident) if item is None else object_of_action_item(item),
         subject=subject,
         text=text,
         value=": ".join(one for one in words if one),

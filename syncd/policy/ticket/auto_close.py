@@ -10,7 +10,6 @@ from __future__ import annotations
 from syncd.domain.duty import DutyKind, DutyState
 from syncd.domain.mapping.value_types import Mode
 from syncd.domain.operation import MoveTicket
-from syncd.domain.operation.keys import object_of_ticket, status_key
 from syncd.policy.case import Case, Decision, Rulebook
 from syncd.policy.ticket.close_gate import owed_at_the_gate
 from syncd.policy.ticket.revert_counter import in_conflict
@@ -43,9 +42,7 @@ def decide_closing(case: Case, book: Rulebook) -> Decision:
     if closing.mode is Mode.REPORT:
         return Decision(dry_run_notes=("close the ticket: nothing is owed any more (closing.mode: report)",))
     close = MoveTicket(
-        key=status_key(case.incident.id),
         incident=case.incident.id,
-        object=object_of_ticket(case.incident.id),
         aspect="status",
         word="closed",
         status=target.id,

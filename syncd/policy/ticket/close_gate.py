@@ -14,7 +14,7 @@ from hashlib import sha256
 from syncd.domain.duty import OWED, Duty, DutyKind
 from syncd.domain.mapping.value_types import Mode
 from syncd.domain.operation import CommentOnTicket, MoveTicket, Operation, StatusBefore, op_of
-from syncd.domain.operation.keys import gate_key, object_of_ticket, status_key
+from syncd.domain.operation.keys import gate_key
 from syncd.policy.case import Case, ClosedBy, Decision, Remark, Rulebook, TicketState
 from syncd.policy.marks import mark_in
 from syncd.policy.ticket.revert_counter import in_conflict
@@ -124,7 +124,6 @@ def _comment(
     return CommentOnTicket(
         key=key,
         incident=case.incident.id,
-        object=object_of_ticket(case.incident.id),
         subject="close gate",
         text=text,
         value="",
@@ -154,9 +153,7 @@ def _what_is_missing(case: Case, missing: list[Duty]) -> Iterator[str]:
 
 def _move_back(case: Case, ticket: TicketState, closed: ClosedBy) -> MoveTicket:
     return MoveTicket(
-        key=status_key(case.incident.id),
         incident=case.incident.id,
-        object=object_of_ticket(case.incident.id),
         aspect="status",
         word="resolved",
         status=closed.before,

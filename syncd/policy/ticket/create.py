@@ -18,7 +18,7 @@ from syncd.config.templates.text_limits import title_matches
 from syncd.domain.incident import Incident, IncidentStatus
 from syncd.domain.mapping.mapping import Coexist, NoiseRule
 from syncd.domain.operation import CreateTicket, LinkNote, Operation
-from syncd.domain.operation.keys import link_note_key, object_of_incident, object_of_ticket, ticket_key
+from syncd.domain.operation.keys import ticket_key
 from syncd.policy.case import Case, Decision, Rulebook
 from syncd.policy.severity import owes_postmortem
 
@@ -52,24 +52,18 @@ def decide_ticket(case: Case, book: Rulebook) -> Decision:
     if case.ticket is None and key not in case.once:
         operations.append(
             CreateTicket(
-                key=key,
                 incident=incident.id,
-                object=object_of_ticket(incident.id),
                 restricted=case.restricted,
                 reason=f"incident of {incident.service.name or incident.service.id} has no ticket",
             )
         )
-    link = link_note_key(incident.id)
-    if not case.before_enforcement and link not in case.once:
-        operations.append(
-            LinkNote(
-                key=link,
-                incident=incident.id,
-                object=object_of_incident(incident.id),
-                needs=() if case.ticket else (key,),
-                reason="responders find the ticket from the incident",
-            )
-        )
+    note = LinkNote(
+        incident=incident.id,
+        needs=() if case.ticket else (key,),
+        reason="responders find the ticket from the incident",
+    )
+    if not case.before_enforcement and note.key not in case.once:
+        operations.append(note)
     return Decision(operations=tuple(operations))
 
 

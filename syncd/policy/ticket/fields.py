@@ -18,7 +18,7 @@ from syncd.config.templates.ticket_context import ticket_summary
 from syncd.domain.base import JsonValue, Value
 from syncd.domain.mapping.jira_section import Owner
 from syncd.domain.operation import CommentOnTicket, EditTicket
-from syncd.domain.operation.keys import comment_key, fields_key, object_of_ticket
+from syncd.domain.operation.keys import comment_key
 from syncd.policy.case import Case, Decision, Remark, Rulebook
 from syncd.policy.restricted import STUB
 from syncd.policy.severity import Severity, decide_severity
@@ -81,9 +81,7 @@ def decide_fields(case: Case, book: Rulebook) -> Decision:
     for aspect in carried:
         fields.update(aspect.write)
     operation = EditTicket(
-        key=fields_key(case.incident.id),
         incident=case.incident.id,
-        object=object_of_ticket(case.incident.id),
         aspect=EDITED,
         fields=fields,
         agree={aspect.name: aspect.wanted for aspect in carried},
@@ -162,7 +160,6 @@ def say(
     return CommentOnTicket(
         key=comment_key(case.incident.id, subject, identity),
         incident=case.incident.id,
-        object=object_of_ticket(case.incident.id),
         subject=subject,
         text=text,
         value=value,

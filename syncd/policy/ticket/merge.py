@@ -7,7 +7,7 @@ whose service no mapping claims gets none: that is said on the ticket instead.
 from __future__ import annotations
 
 from syncd.domain.operation import CommentOnTicket, LinkTickets
-from syncd.domain.operation.keys import comment_key, merge_link_key, object_of_ticket, ticket_key
+from syncd.domain.operation.keys import comment_key, ticket_key
 from syncd.policy.case import Case, Decision, Rulebook
 
 ASPECT = "duplicate"
@@ -26,9 +26,7 @@ def decide_merge(case: Case, book: Rulebook) -> Decision:
     if not target.has_ticket:
         needs.append(ticket_key(target.id))
     link = LinkTickets(
-        key=merge_link_key(case.incident.id),
         incident=case.incident.id,
-        object=object_of_ticket(case.incident.id),
         aspect=ASPECT,
         needs=tuple(needs),
         other_incident=target.id,
@@ -45,7 +43,6 @@ def _comment_on_foreign_merge(case: Case, target: str, number: int | None) -> De
     said = CommentOnTicket(
         key=key,
         incident=case.incident.id,
-        object=object_of_ticket(case.incident.id),
         needs=() if case.ticket else (ticket_key(case.incident.id),),
         subject="merge",
         text="the incident was merged into one of a service that no team's mapping claims:",

@@ -17,7 +17,6 @@ from syncd.domain.incident import MERGED, Incident, IncidentStatus
 from syncd.domain.mapping.mapping import Coexist
 from syncd.domain.mapping.value_types import Mode
 from syncd.domain.operation import MoveTicket
-from syncd.domain.operation.keys import object_of_ticket, status_key
 from syncd.domain.ticket import Issue
 from syncd.policy.case import Case, Decision, Remark, Rulebook, TicketState
 from syncd.policy.postmortem.fulfilment import review_field, written_by_a_person
@@ -112,9 +111,7 @@ def _move(case: Case, book: Rulebook) -> Decision:
     return Decision(
         operations=(
             MoveTicket(
-                key=status_key(case.incident.id),
                 incident=case.incident.id,
-                object=object_of_ticket(case.incident.id),
                 aspect="status",
                 word=word,
                 status=target.id,

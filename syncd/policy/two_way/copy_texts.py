@@ -23,8 +23,6 @@ from syncd.domain.operation.keys import (
     comment_key,
     copy_of_comment_key,
     copy_of_note_key,
-    object_of_incident,
-    object_of_ticket,
     ticket_key,
 )
 from syncd.policy.case import Case, Decision, Rulebook
@@ -114,7 +112,6 @@ def _notices(case: Case, held: Sequence[Said]) -> Iterator[CommentOnTicket]:
         yield CommentOnTicket(
             key=key,
             incident=case.incident.id,
-            object=object_of_ticket(case.incident.id),
             needs=() if case.ticket else (ticket_key(case.incident.id),),
             subject="notes and comments",
             text=f"more than {MOST_TEXTS} within {WITHIN.seconds // 60} minutes are another tool's"
@@ -129,7 +126,6 @@ def _copy(case: Case, said: Said) -> MirrorNote | MirrorComment:
         return MirrorNote(
             key=said.key,
             incident=case.incident.id,
-            object=object_of_ticket(case.incident.id),
             needs=() if case.ticket else (ticket_key(case.incident.id),),
             note=said.id,
             author=said.author,
@@ -140,7 +136,6 @@ def _copy(case: Case, said: Said) -> MirrorNote | MirrorComment:
     return MirrorComment(
         key=said.key,
         incident=case.incident.id,
-        object=object_of_incident(case.incident.id),
         comment=said.id,
         author=said.author,
         text=said.text,

@@ -16,7 +16,6 @@ from syncd.domain.base import JsonValue, Value
 from syncd.domain.incident import MERGED, IncidentStatus
 from syncd.domain.mapping.mapping import TwoWay
 from syncd.domain.operation import ChangeIncident, WantedAssignee
-from syncd.domain.operation.keys import incident_aspect_key, object_of_incident
 from syncd.domain.project import ResolvedProject
 from syncd.domain.ticket import Status
 from syncd.policy.case import Case, Decision, Remark, Rulebook, TicketState
@@ -174,9 +173,7 @@ def _raced(case: Case, book: Rulebook, before: IncidentStatus, status: Status) -
 
 def _change(case: Case, aspect: str, wish: _Wish, agree: dict[str, JsonValue]) -> ChangeIncident:
     return ChangeIncident(
-        key=incident_aspect_key(case.incident.id, aspect),
         incident=case.incident.id,
-        object=object_of_incident(case.incident.id),
         aspect=aspect,
         before=print_of(incident_value(case.incident, aspect)),
         agree=agree,

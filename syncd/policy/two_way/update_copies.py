@@ -14,7 +14,6 @@ from typing import NamedTuple
 
 from syncd.domain.incident import Responder
 from syncd.domain.operation import RewriteComment, RewriteNote
-from syncd.domain.operation.keys import object_of_comment, object_of_note, rewrite_key
 from syncd.domain.ticket import Account
 from syncd.policy.case import Case, Decision, Rulebook
 from syncd.policy.marks import mark_in, text_hash, was_forgotten
@@ -67,12 +66,9 @@ def _changed(case: Case, book: Rulebook, origin: str) -> Iterator[RewriteComment
         copied = pair.note_hash if of_note else pair.comment_hash
         if copied in (None, version) or (original and _not_to_follow(original.text, original.author)):
             continue
-        copy = object_of_comment(pair.comment_id) if of_note else object_of_note(pair.note_id)
         rewrite = RewriteComment if of_note else RewriteNote
         yield rewrite(
-            key=rewrite_key(copy),
             incident=case.incident.id,
-            object=copy,
             aspect=ASPECT,
             author=original.author.name if original and original.author else "",
             text=original.text if original else "",

@@ -14,7 +14,7 @@ from functools import partial
 from syncd.domain.base import JsonValue
 from syncd.domain.incident import Incident, IncidentStatus
 from syncd.domain.operation import ChangeIncident, CommentOnTicket
-from syncd.domain.operation.keys import comment_key, object_of_ticket
+from syncd.domain.operation.keys import comment_key
 from syncd.domain.operation.rendered import RenderedChange
 from syncd.domain.ticket import Account, Issue
 from syncd.engine.act.jira_write.reread import book_of_basis
@@ -159,7 +159,6 @@ def _say_left(operation: OperationRecord, why: str) -> CommentOnTicket:
     return CommentOnTicket(
         key=comment_key(operation.incident_id, "two-way", operation.id),
         incident=operation.incident_id,
-        object=object_of_ticket(operation.incident_id),
         subject=operation.aspect,
         text=f"this change was not carried to PagerDuty: {why}",
         value="",

@@ -197,7 +197,6 @@ def _comment_no_way_back(operation: OperationRecord, status: str) -> CommentOnTi
     return CommentOnTicket(
         key=comment_key(operation.incident_id, "status", "no-way-back"),
         incident=operation.incident_id,
-        object=operation.object,
         subject="status",
         text="the incident is open again, and this workflow has no way back, so the ticket stays as"
         " it is; PagerDuty shows how the incident goes on. The status stays",

@@ -14,8 +14,8 @@ from loguru import logger
 from syncd.config.masks import mask
 from syncd.domain.incident import Incident
 from syncd.domain.mapping.value_types import Mode
-from syncd.domain.operation import CommentOnActionItem, CommentOnPostmortem, Operation
-from syncd.domain.operation.keys import object_of_action_item, object_of_postmortem
+from syncd.domain.operation import Operation
+from syncd.domain.operation.postmortem import comment_on_duty_issue
 from syncd.domain.ticket import Comment, Issue
 from syncd.engine.context import EngineContext
 from syncd.engine.observe.earlier_ledger.adopt_postmortem import adopt_postmortem
@@ -147,12 +147,10 @@ def _keep(
 
 def _operation(one: CommentFact, incident_id: str, item: str | None) -> Operation:
     """The operation that wrote the comment, so that it is never written again."""
-    model: type[CommentOnPostmortem] | type[CommentOnActionItem]
-    model = CommentOnPostmortem if item is None else CommentOnActionItem
-    return model(
+    return comment_on_duty_issue(
+        incident_id,
+        item,
         key=one.key,
-        incident=incident_id,
-        object=object_of_postmortem(incident_id) if item is None else object_of_action_item(item),
         subject=one.stated.what,
         text="",
         value="",
