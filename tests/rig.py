@@ -10,6 +10,7 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
+from cheap_ledgers import put_empty_ledger, share_statements
 from ledger_reading import operations
 
 from syncd.config.templates.templates import Templates
@@ -33,6 +34,8 @@ from syncd.sandbox.clock import SandboxClock
 from syncd.sandbox.mail import MailSandbox
 from syncd.sandbox.server import SandboxServer
 from syncd.sandbox.world import World
+
+share_statements()
 
 
 class RigClock:
@@ -132,6 +135,7 @@ class Rig:
 
         `settings` go to `build_context`, for this start alone.
         """
+        put_empty_ledger(self.folder / self.name)
         self.ledger = open_for_work(f"sqlite:///{self.folder / self.name}", "rig", self.clock.now())
         self.transport = Transport(self.clock, budget=Budget(self.clock))
         email = BOT_EMAIL if self.world.jira.site.edition == "cloud" else None

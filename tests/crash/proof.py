@@ -17,6 +17,8 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from cheap_ledgers import memory
+
 from crash.mutations import MUTATIONS
 from crash.worker import Task, run_worker
 from crash.world import Sandbox, start_sandbox
@@ -106,7 +108,7 @@ def prove(
     report = Report()
     sandbox = start_sandbox(seed, others_per_hour=OTHERS_PER_HOUR, search_lag=lag)
     mutate = MUTATIONS[mutation]
-    with tempfile.TemporaryDirectory(dir=_memory()) as folder:
+    with tempfile.TemporaryDirectory(dir=memory()) as folder:
         ledger = Path(folder) / "ledger.db"
         try:
             history = History(sandbox, random)
@@ -141,11 +143,6 @@ def prove(
 def _writes(line: dict[str, Any]) -> bool:
     reads = ("/search/jql", "/issue/bulkfetch")
     return line["method"] != "GET" and not line["pattern"].endswith(reads)
-
-
-def _memory() -> str | None:
-    """Memory-backed storage where there is one: kills of a process do not test the disk."""
-    return "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - the folder in it is private
 
 
 def _audit(ledger: Path) -> str:

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cheap_ledgers import memory
 from simulation.house import House
-from simulation.play import memory
 
 from syncd.ledger.requests.answers import ask
 from syncd.sandbox import faults

@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from cheap_ledgers import memory
 from simulation.house import House
-from simulation.play import memory
 from turns import turn
 
 from syncd.ledger.requests.answers import ask

@@ -7,8 +7,10 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+from cheap_ledgers import memory
+
 from golden.lives import CASTS, play_life
-from golden.seams import play_seed, shared_memory
+from golden.seams import play_seed
 from golden.story import play_story
 from golden.trace import Trace
 
@@ -31,7 +33,7 @@ SCENARIOS: dict[str, Play] = {"story": play_story, **_lives()}
 
 def trace_of(play: Play) -> str:
     """Play a scenario and return its trace."""
-    with tempfile.TemporaryDirectory(dir=shared_memory()) as folder:
+    with tempfile.TemporaryDirectory(dir=memory()) as folder:
         trace = Trace()
         play(trace, Path(folder) / "state")
         return trace.text()
@@ -39,7 +41,7 @@ def trace_of(play: Play) -> str:
 
 def trace_of_seed(seed: int) -> str:
     """Play a seed and return its trace."""
-    with tempfile.TemporaryDirectory(dir=shared_memory()) as folder:
+    with tempfile.TemporaryDirectory(dir=memory()) as folder:
         trace = Trace()
         play_seed(seed, trace, Path(folder))
         return trace.text()

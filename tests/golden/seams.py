@@ -20,9 +20,10 @@ from threading import Event
 from typing import Any
 from unittest import mock
 
+from cheap_ledgers import put_empty_ledger
 from loguru import logger
 from simulation.plan import Plan, make_plan
-from simulation.play import Simulation, memory, no_mutation
+from simulation.play import Simulation, no_mutation
 from simulation.wire import WireTransport
 
 from golden import ledger
@@ -262,6 +263,7 @@ def stage(trace: Trace, folder: Path, *mappings: str, data_center: bool = False)
         _see_mails(mail, trace)
         stage_clock = StageClock(clock)
         configuration = load_configuration(None)
+        put_empty_ledger(folder / LEDGER)
         held = open_ledger(configuration.settings, "golden", stage_clock)
         stack.callback(held.close)
         transport = WireTransport(stage_clock, StageLine(world))
@@ -358,11 +360,6 @@ def _issue_of(world: World, incident: str, *, postmortem: bool) -> str:
 def description_of(world: World, issue: str) -> str:
     """Return an issue's description."""
     return str(world.jira.find(issue).now.values.get("description") or "")
-
-
-def shared_memory() -> str | None:
-    """Return a memory-backed folder where there is one."""
-    return memory()
 
 
 def parked(stage: Stage) -> list[int]:

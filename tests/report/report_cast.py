@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from cheap_ledgers import put_empty_ledger
 from ledger_reading import ActionItemRow, DutyRow, IncidentRow, PostmortemRow, TicketRow, put
 
 from syncd.config.mapping.load import load_mappings
@@ -30,6 +31,7 @@ SUMMARIES = ("Alert on the age of the queue", '=HYPERLINK("http://x.example")', 
 @contextmanager
 def ledger(folder: Path) -> Iterator[Ledger]:
     """An empty ledger of three months ago."""
+    put_empty_ledger(folder / "syncd.db")
     made = open_for_work(f"sqlite:///{folder / 'syncd.db'}", "the test", NOW - timedelta(days=100))
     try:
         yield made

@@ -15,7 +15,7 @@ from typing import Any
 from ledger_reading import look_at_everything
 from rig import PlainRenderer, RigClock, mapping
 
-from simulation.play import _empty_ledger
+from simulation.play import watched_ledger
 from simulation.wire import Killed, TimedOut, WatchedLedger, WireTransport
 from syncd.domain.mapping.mapping import Mapping
 from syncd.engine.context import Rules, build_context
@@ -56,7 +56,7 @@ class House:
         self.clock = RigClock(clock)
         self.mappings = mappings or (mapping(),)
         self.file = folder / f"ledger-{die_at}.db"
-        self.file.write_bytes(_empty_ledger())
+        self.file.write_bytes(watched_ledger())
         self.die_at, self.steps, self.ends = die_at, 0, 0
         self.dead = False
         self.ledger: WatchedLedger | None = None

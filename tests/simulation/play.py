@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
+import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from random import Random
 from threading import Event
 from typing import Any
 
+from cheap_ledgers import memory, put_empty_ledger
 from ledger_reading import awaiting, look_at_everything, pause
 from loguru import logger
 from rig import PlainRenderer, mapping
@@ -29,7 +30,6 @@ from syncd.engine.context import EngineContext, Rules, build_context
 from syncd.engine.loop import ControlLoop
 from syncd.engine.observe.slow_poll import EVERY_SECONDS
 from syncd.ledger.database.connection import Database
-from syncd.ledger.database.migrate import migrate
 from syncd.ledger.open import Ledger, open_for_work
 from syncd.ledger.requests.answers import ask
 from syncd.ledger.views import status
@@ -234,7 +234,7 @@ class Simulation:
         self.line = SimulatedLine(self.world, self.hub, plan, stream(plan.seed, "line"))
         self.clock = DaemonClock(self.hub)
         self.file = folder / "ledger.db"
-        self.file.write_bytes(_empty_ledger())
+        self.file.write_bytes(watched_ledger())
         self.people = People(self.world, self.hub, plan, self.file, lambda: self.line.orphans)
         self.boots: list[float] = []
         self.errors: list[str] = []
@@ -529,25 +529,15 @@ def _parts(whole: object) -> list[object]:
     return [one for one in vars(whole).values() if hasattr(one, "__dict__")]
 
 
-@lru_cache(maxsize=1)
-def _empty_ledger() -> bytes:
-    """A migrated ledger with the triggers that tell when it goes back to an older story."""
-    import sqlite3
-
+@cache
+def watched_ledger() -> bytes:
+    """Return an empty ledger with the triggers that tell when it goes back to an older story."""
     with tempfile.TemporaryDirectory(dir=memory()) as folder:
         file = Path(folder) / "empty.db"
-        migrate(file, START)
-        connection = sqlite3.connect(file)
-        connection.executescript(_MONOTONE)
-        connection.execute("PRAGMA journal_mode=delete")
-        connection.close()
+        put_empty_ledger(file)
+        with closing(sqlite3.connect(file)) as connection:
+            connection.executescript(_MONOTONE)
         return file.read_bytes()
-
-
-def memory() -> str | None:
-    """Memory-backed storage where there is one."""
-    found = Path("/dev/shm")  # noqa: S108 - a private folder is made in it
-    return str(found) if found.is_dir() and os.access(found, os.W_OK) else None
 
 
 def no_mutation(loop: ControlLoop) -> None:

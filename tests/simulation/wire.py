@@ -19,8 +19,7 @@ from requests import PreparedRequest, Response, Session
 from requests.adapters import HTTPAdapter
 from requests.exceptions import ChunkedEncodingError, ConnectionError, ReadTimeout
 from requests.structures import CaseInsensitiveDict
-from sqlalchemy import Engine, event
-from sqlalchemy.orm import sessionmaker
+from sqlalchemy import event
 from sqlmodel import Session as LedgerSession
 from urllib3.exceptions import IncompleteRead, NewConnectionError, ProtocolError
 
@@ -164,15 +163,8 @@ def _call(request: PreparedRequest) -> Call:
     return Call(request.method or "GET", unquote(parts.path), query, dict(request.headers), body)
 
 
-_COMPILED: dict[Any, Any] = {}
 OUTBOX = frozenset({"operation", "ticket", "mirror_link", "request"})
 """The tables that say what was decided and what was done; the others only remember what was read."""
-
-
-def _compiled(engine: Engine) -> Engine:
-    """Thousands of starts in one process would compile the same statements again and again."""
-    engine.dialect = _COMPILED.setdefault(engine.url.drivername, engine.dialect)
-    return engine.execution_options(compiled_cache=_COMPILED)
 
 
 _WRITES_TO = re.compile(r"\s*(?:INSERT(?: OR \w+)? INTO|UPDATE|DELETE FROM)\s+\"?(\w+)", re.IGNORECASE)
@@ -183,9 +175,7 @@ class WatchedLedger(Ledger):
 
     def __init__(self, ledger: Ledger, step: Callable[[str], None]) -> None:
         self.__dict__.update(ledger.__dict__)
-        self.engine, self._writer = _compiled(self.engine), _compiled(self._writer)
-        self._reading = sessionmaker(self.engine, class_=LedgerSession, expire_on_commit=False)
-        self.read = self._counted_read  # type: ignore[assignment]
+        self._reading, self.read = ledger.read, self._counted_read  # type: ignore[assignment]
         self._step = step
         self._touched = threading.local()
         self.under_way = 0

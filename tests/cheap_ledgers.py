@@ -1,0 +1,57 @@
+"""What is dear about a ledger is made once in a test process: its tables, and its statements as SQL."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from contextlib import closing
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from sqlalchemy import Engine
+
+from syncd.ledger.database import connection
+from syncd.ledger.database.migrate import migrate
+from syncd.sandbox.cast import START
+
+_COMPILED: dict[Any, Any] = {}
+
+
+def put_empty_ledger(file: Path) -> None:
+    """Write a ledger that is migrated and that nobody opened yet; a ledger that is there already stays."""
+    if not file.exists():
+        file.write_bytes(_empty_ledger())
+
+
+@cache
+def _empty_ledger() -> bytes:
+    with TemporaryDirectory(dir=memory()) as folder:
+        file = Path(folder) / "empty.db"
+        migrate(file, START)
+        with closing(sqlite3.connect(file)) as database:
+            database.execute("PRAGMA journal_mode=delete")
+        return file.read_bytes()
+
+
+def share_statements() -> None:
+    """Let every ledger that this process opens use the statements that were compiled for another one."""
+    connection.open_engines = _sharing_engines
+
+
+def _sharing_engines(url: str) -> tuple[Engine, Engine]:
+    engines = _open_engines(url)
+    for engine in engines:
+        engine.dialect = _COMPILED.setdefault(engine.url.drivername, engine.dialect)
+        engine.update_execution_options(compiled_cache=_COMPILED)
+    return engines
+
+
+_open_engines = connection.open_engines
+
+
+def memory() -> str | None:
+    """Return a memory-backed folder where there is one."""
+    folder = Path("/dev/shm")  # noqa: S108 - a private folder is made in it
+    return str(folder) if folder.is_dir() and os.access(folder, os.W_OK) else None
