@@ -34,9 +34,8 @@ def prove(*arguments: str) -> dict[str, Any]:
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("seed", ["1", "2"])
-def test_fifty_kills_leave_no_duplicate_and_no_loss(seed: str) -> None:
-    report = prove("--kills", "50", "--seed", seed)
+def test_fifty_kills_leave_no_duplicate_and_no_loss() -> None:
+    report = prove("--kills", "50", "--seed", "1")
     assert report["kills"] == 50
     assert report["incidents"] >= 50
     assert report["duplicates"] == []

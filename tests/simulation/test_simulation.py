@@ -1,4 +1,4 @@
-"""The simulation: 100 seeds at every run, a seed that replays, and engines that must not pass.
+"""The simulation: 40 seeds at every run, a seed that replays, and engines that must not pass.
 
 Where the seeds start turns with each change of the code, around a ring of seeds that were all played once,
 and is printed; `make simulate SEED=… SEEDS=…` plays them again, and any others.
@@ -21,8 +21,8 @@ from simulation.play import played
 
 ROOT = Path(__file__).parents[2]
 RING = 1_000
-"""Seeds from 1 on that are played in turn, 100 a run: every one of them was played and passed."""
-SHARES, SHARE = 2, 50
+"""Seeds from 1 on that are played in turn, 40 a run: every one of them was played and passed."""
+SHARES, SHARE = 2, 20
 """The seeds of one run, in shares that run beside each other."""
 FIRST = int(os.environ.get("SEED") or turn(RING // (SHARES * SHARE)) * SHARES * SHARE + 1)
 
