@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
+from cheap_mappings import try_templates_once
 from hypothesis import settings
 from loguru import logger
 from moments import MOMENTS
@@ -18,6 +19,7 @@ from syncd.sandbox.cast import START
 
 settings.register_profile("suite", deadline=None)  # how long an example takes is the machine's matter
 settings.load_profile("suite")
+try_templates_once()
 
 
 class MakeRig(Protocol):

@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 from commandline import House
 
+from syncd.preflight.checks import configured
+from syncd.preflight.checks.configured import HOSTILE
 from syncd.sandbox import dump, faults, presets
 
 TOP = Path(__file__).parents[2]
@@ -359,6 +361,7 @@ def test_clocks_that_are_apart_are_wrong(first: House) -> None:
 
 
 def test_a_template_that_breaks_on_a_hostile_title_is_wrong(first: House) -> None:
+    first.monkeypatch.setattr(configured, "HOSTILE", HOSTILE)
     Path("t").mkdir()
     Path("t/own.j2").write_text(
         "{{ 1 / (incident.title.find('raw') + 2 if 'raw' in incident.title else 1) }}"
