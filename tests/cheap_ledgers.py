@@ -10,8 +10,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from sqlalchemy import Engine
-
 from syncd.ledger.database import connection
 from syncd.ledger.database.migrate import migrate
 from syncd.sandbox.cast import START
@@ -40,7 +38,7 @@ def share_statements() -> None:
     connection.open_engines = _sharing_engines
 
 
-def _sharing_engines(url: str) -> tuple[Engine, Engine]:
+def _sharing_engines(url: str) -> tuple[Any, Any]:
     engines = _open_engines(url)
     for engine in engines:
         engine.dialect = _COMPILED.setdefault(engine.url.drivername, engine.dialect)
