@@ -12,7 +12,7 @@ import pytest
 from cheap_mappings import try_templates_once
 from hypothesis import settings
 from loguru import logger
-from moments import MOMENTS
+from moments import MOMENTS, in_turn
 from rig import Rig, rig
 
 from syncd.sandbox.cast import START
@@ -34,9 +34,9 @@ def _silence() -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run what is marked `any_day` at the story's start and at the moments it names, or at each of them."""
+    """Run what is marked `any_day` at the story's start and at the moments it names, or at this run's."""
     if marker := metafunc.definition.get_closest_marker("any_day"):
-        moments = {"the story's start": START} | {name: MOMENTS[name] for name in marker.args or MOMENTS}
+        moments = {"the story's start": START} | {name: MOMENTS[name] for name in marker.args or in_turn()}
         metafunc.parametrize("start", moments.values(), ids=moments.keys(), indirect=True)
 
 

@@ -1,11 +1,15 @@
-"""Moments at which calendars surprise: the tests marked `any_day` run at each of them.
+"""Moments at which calendars surprise: the tests marked `any_day` run at every second of them.
 
-Each begins a little before the surprise. All lie after November 2026, when the rules of the tests begin.
+Which half turns with each change of the code (`MOMENTS=0`, `1` or `all`). Each begins a little before the
+surprise. All lie after November 2026, when the rules of the tests begin.
 """
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime
+
+from turns import turn
 
 SUNDAY = "a Sunday that is Monday in Singapore"
 LEAP_DAY = "29 February"
@@ -21,3 +25,9 @@ MOMENTS = {
     LEAP_DAY: datetime(2028, 2, 29, 12, 0, tzinfo=UTC),
     YEARS_END: datetime(2026, 12, 31, 23, 59, tzinfo=UTC),
 }
+
+
+def in_turn() -> list[str]:
+    """Return the names of the moments of this run."""
+    half = os.environ.get("MOMENTS") or str(turn(2))
+    return list(MOMENTS) if half == "all" else list(MOMENTS)[int(half) % 2 :: 2]
