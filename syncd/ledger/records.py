@@ -56,62 +56,6 @@ class IncidentRecord:
     postmortem_searched_for: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
-class IssueRecord:
-    """An issue of ours: whose it is, and how it looked when it was read."""
-
-    incident_id: str
-    issue_id: str
-    key: str
-    project: str
-    snapshot: dict[str, Any] | None
-    read_seq: int
-    written_seq: int
-    out_of_sight_since: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class TicketRecord(IssueRecord):
-    """The ticket of an incident as the ledger knows it (`TicketRow`)."""
-
-    origin: str
-    agreed: dict[str, Any]
-    placed_status: str | None
-    refused: list[str]
-    closed: dict[str, Any] | None
-    created_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class _DutyIssue(IssueRecord):
-    """An issue that carries a duty: a postmortem or an action item, with its changelog."""
-
-    changes: list[dict[str, Any]]
-    changes_until: datetime | None
-    rebuilt_for: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class PostmortemRecord(_DutyIssue):
-    """The postmortem of an incident as the ledger knows it (`PostmortemRow`)."""
-
-    origin: str
-    agreed: dict[str, Any]
-    follow_ups: list[dict[str, Any]]
-    follow_ups_since: datetime | None
-    created_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class ActionItemRecord(_DutyIssue):
-    """An action item of an incident as the ledger knows it (`ActionItemRow`)."""
-
-    source: str
-    facts: dict[str, Any]
-    ended_at: datetime | None
-    first_seen_at: datetime
-
-
 @dataclass(frozen=True)
 class OperationRecord:
     """One operation of the outbox as the ledger knows it (`OperationRow`).
@@ -196,7 +140,3 @@ class RequestRecord:
     progress: str
     result: dict[str, Any] | None
     finished_at: datetime | None
-
-
-DutyIssueRecord = PostmortemRecord | ActionItemRecord
-"""An issue that carries a duty: a postmortem or an action item."""

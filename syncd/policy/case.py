@@ -48,11 +48,25 @@ class ClosedBy(Value):
 
 
 class IssueState(Value):
-    """An issue of the incident, as the ledger knows it; `issue` is None until it was read."""
+    """An issue of the incident, as the ledger knows it; `issue` is None until it was read.
 
+    It is `out_of_sight_since` it could not be seen any more. `read_seq` is when its last read began and
+    `written_seq` when a write of ours was confirmed last, on the ledger's logical clock.
+    """
+
+    incident_id: str = ""
     issue_id: str
     key: str
+    project: str = ""
     issue: Issue | None = None
+    read_seq: int = 0
+    written_seq: int = 0
+    out_of_sight_since: UtcTime | None = None
+
+    @property
+    def in_sight(self) -> bool:
+        """Whether it could be seen when it was looked for last."""
+        return self.out_of_sight_since is None
 
 
 class TicketState(IssueState):
@@ -67,21 +81,22 @@ class TicketState(IssueState):
     placed_status: str | None = None
     refused: tuple[str, ...] = ()
     closed: ClosedBy | None = None
+    created_at: UtcTime | None = None
 
 
-class DutyIssueState(IssueState):
+class _DutyIssueState(IssueState):
     """A postmortem or an action item, as the ledger knows it.
 
-    `changes` is its changelog, complete up to `changes_until`; None there: never read. `gone_since` is when
-    it could not be seen any more.
+    `changes` is its changelog, complete up to `changes_until`; None there: never read. `rebuilt_for` is the
+    birth of the ledger for which its comments were asked what an earlier ledger knew.
     """
 
     changes: tuple[Change, ...] = ()
     changes_until: UtcTime | None = None
-    gone_since: UtcTime | None = None
+    rebuilt_for: UtcTime | None = None
 
 
-class PostmortemState(DutyIssueState):
+class PostmortemState(_DutyIssueState):
     """The postmortem of the incident; `follow_ups` are its table's rows as of `follow_ups_since`."""
 
     origin: str = "operation"
@@ -91,13 +106,17 @@ class PostmortemState(DutyIssueState):
     created_at: UtcTime | None = None
 
 
-class ItemState(DutyIssueState):
+class ItemState(_DutyIssueState):
     """An action item of the incident; `source` is how it became one."""
 
     source: str
     facts: dict[str, JsonValue] = Field(default_factory=dict)
     ended_at: UtcTime | None = None
     first_seen_at: UtcTime
+
+
+DutyIssueState = PostmortemState | ItemState
+"""An issue that carries a duty."""
 
 
 class MergedSource(Value):

@@ -175,7 +175,7 @@ class Life:
             issue=issue,
             changes=seen,
             changes_until=until,
-            gone_since=self.gone_since if self.gone_since and self.gone_since <= now else None,
+            out_of_sight_since=self.gone_since if self.gone_since and self.gone_since <= now else None,
         )
 
     def decide(self, now: datetime) -> Decision:

@@ -106,7 +106,7 @@ def test_what_was_not_read_since_the_reminder_became_due_is_read_first() -> None
 
 
 def test_a_postmortem_out_of_sight_is_not_read_again_and_again() -> None:
-    gone = postmortem(read=None).model_copy(update={"gone_since": DUE - timedelta(hours=30)})
+    gone = postmortem(read=None).model_copy(update={"out_of_sight_since": DUE - timedelta(hours=30)})
     decision = decide_reminders(at(DUE - timedelta(hours=3), duty(), postmortem=gone), rules())
     assert decision.look == frozenset()
     assert mailed(decision) == REMINDED

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 from unittest.mock import patch
 
-from syncd.engine import reconcile
 from syncd.engine.context import EngineContext
 from syncd.engine.decide import case_builder
+from syncd.engine.observe import incident
 from syncd.ledger.store import action_items, holds
 from syncd.ledger.store.holds import FirstLoad
-from syncd.ledger.store.postmortems import ticket_state
 
 
 @contextmanager
@@ -42,25 +42,29 @@ def ignores_pauses() -> Iterator[None]:
 @contextmanager
 def forgets_agreements() -> Iterator[None]:
     """What both sides agreed on is not remembered, so what a person set since looks like a mistake."""
-    real = ticket_state
+    real = case_builder.load_case
 
-    def state(row: Any) -> Any:
-        return real(row).model_copy(update={"agreed": {}, "placed_status": None})
+    def load_case(*asked: Any) -> Any:
+        facts = real(*asked)
+        if facts is None or facts.ticket is None:
+            return facts
+        ticket = facts.ticket.model_copy(update={"agreed": {}, "placed_status": None})
+        return replace(facts, ticket=ticket)
 
-    with patch.object(case_builder, "ticket_state", state):
+    with patch.object(case_builder, "load_case", load_case):
         yield
 
 
 @contextmanager
 def asks_inside_a_transaction() -> Iterator[None]:
     """The ledger is open while the notes of an incident are asked for."""
-    real = reconcile.read_notes
+    real = incident._read_notes
 
     def read_notes(context: EngineContext, row: Any) -> None:
         with context.ledger.read():
             real(context, row)
 
-    with patch.object(reconcile, "read_notes", read_notes):
+    with patch.object(incident, "_read_notes", read_notes):
         yield
 
 

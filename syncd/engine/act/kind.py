@@ -17,11 +17,12 @@ from syncd.domain.operation.rendered import Rendered
 from syncd.domain.ticket import Mark
 from syncd.engine.context import EngineContext
 from syncd.engine.errors import DecideAgain
-from syncd.ledger.records import OperationRecord, TicketRecord
+from syncd.ledger.records import OperationRecord
 from syncd.ledger.store import snapshots
 from syncd.ledger.store.confirmation import Confirmation
 from syncd.ledger.store.leaving import Basis
 from syncd.ledger.store.loading import read
+from syncd.policy.case import TicketState
 from syncd.remote.errors import NotDone, RemoteError
 
 R = TypeVar("R", bound=Rendered)
@@ -154,12 +155,12 @@ def shown(context: EngineContext, operation: OperationRecord, error: Failure) ->
     return error.without_words() if is_restricted(context, operation) else error
 
 
-def ticket_of(context: EngineContext, operation: OperationRecord) -> TicketRecord:
+def ticket_of(context: EngineContext, operation: OperationRecord) -> TicketState:
     """Return the ticket of the operation's incident; raise `DecideAgain` where there is none yet."""
-    return there(read(context.ledger, TicketRecord, operation.incident_id))
+    return there(read(context.ledger, TicketState, operation.incident_id))
 
 
-def there(ticket: TicketRecord | None) -> TicketRecord:
+def there(ticket: TicketState | None) -> TicketState:
     """Return a ticket that is on record; raise `DecideAgain` where there is none yet."""
     if ticket is None:
         raise DecideAgain

@@ -13,10 +13,10 @@ from syncd.domain.incident import Incident, IncidentStatus
 from syncd.engine.act.executor import Executor
 from syncd.engine.act.jira_write.workflow_graph import ways_from
 from syncd.engine.context import EngineContext
-from syncd.ledger.records import OperationRecord, TicketRecord
+from syncd.ledger.records import OperationRecord
 from syncd.ledger.store.key_values import forget_status_at_birth, status_at_birth, store_status_at_birth
 from syncd.ledger.store.loading import read
-from syncd.policy.case import Case, Rulebook
+from syncd.policy.case import Case, Rulebook, TicketState
 from syncd.policy.ticket.silence import is_before_enforcement
 from syncd.policy.ticket.status import still_flapping, wanted_word
 
@@ -86,7 +86,7 @@ class StatusAtBirth:
     def _learn(self, operation: OperationRecord, place: str) -> None:
         context = self._context
         self._executor.attempt(operation)
-        ticket = read(context.ledger, TicketRecord, operation.incident_id)
+        ticket = read(context.ledger, TicketState, operation.incident_id)
         if ticket is None:
             return
         issues = context.services.jira.fetch([ticket.issue_id]).issues

@@ -17,7 +17,6 @@ from syncd.ledger.store.cases import CaseFacts, Wanted, load_case
 from syncd.ledger.store.loaded_rules import values_before
 from syncd.ledger.store.lookups import Known, addresses_of
 from syncd.ledger.store.membership import known_state_changes
-from syncd.ledger.store.postmortems import item_state, postmortem_state, ticket_state
 from syncd.policy.case import Case, MergedSource, Rulebook
 from syncd.policy.notify.recipients import account_of_duty
 from syncd.policy.postmortem.owed import over_since
@@ -55,13 +54,11 @@ def case_of(context: EngineContext, facts: CaseFacts, book: Rulebook, people: Pe
     """Return the case that these facts make."""
     row = facts.incident
     incident = Incident.model_validate(row.snapshot)
-    ticket = ticket_state(facts.ticket) if facts.ticket else None
-    postmortem = postmortem_state(facts.postmortem) if facts.postmortem else None
     over = over_since(Case(incident=incident))
     case = Case(
         incident=incident,
         notes=tuple(Note.model_validate(note) for note in row.notes) if row.notes is not None else None,
-        ticket=ticket,
+        ticket=facts.ticket,
         pairs=facts.pairs,
         people=people[0],
         fallback=people[1],
@@ -75,8 +72,8 @@ def case_of(context: EngineContext, facts: CaseFacts, book: Rulebook, people: Pe
         merged_from=facts.merged_from,
         state_changes=known_state_changes(row, incident),
         severity_periods=tuple(SeverityPeriod.model_validate(one) for one in row.severity_periods),
-        postmortem=postmortem,
-        items=tuple(item_state(one) for one in facts.items),
+        postmortem=facts.postmortem,
+        items=facts.items,
         duties=facts.duties,
         waivers=facts.waivers,
         skewed=context.skewed(),

@@ -10,9 +10,8 @@ from syncd.engine.observe.accounts import account_of
 from syncd.engine.observe.action_items import discover
 from syncd.engine.observe.earlier_ledger.rebuild_duties import rebuild_duties, seek_postmortem
 from syncd.engine.observe.issues import read_close, read_duty_issues, read_log
-from syncd.ledger.records import ActionItemRecord, DutyIssueRecord
 from syncd.ledger.store.lookups import Followers, load_followers
-from syncd.policy.case import Rulebook
+from syncd.policy.case import DutyIssueState, ItemState, Rulebook
 
 
 def read(context: EngineContext, incident_id: str, book: Rulebook, look: frozenset[str]) -> None:
@@ -39,7 +38,7 @@ def _read_followers(context: EngineContext, incident_id: str, book: Rulebook, lo
     followers = load_followers(context.ledger, incident_id)
     if followers is None:
         return
-    wanted: list[DutyIssueRecord] = []
+    wanted: list[DutyIssueState] = []
     if "postmortem" in look and followers.postmortem is not None:
         wanted.append(followers.postmortem)
     if "items" in look:
@@ -49,7 +48,7 @@ def _read_followers(context: EngineContext, incident_id: str, book: Rulebook, lo
     rebuild_duties(context, incident_id, book, look)
 
 
-def _to_read(followers: Followers, now: datetime) -> list[ActionItemRecord]:
+def _to_read(followers: Followers, now: datetime) -> list[ItemState]:
     """The action items whose changelog is not known up to now where that matters."""
     due: dict[str, datetime] = {}
     for duty in followers.duties:
@@ -57,13 +56,13 @@ def _to_read(followers: Followers, now: datetime) -> list[ActionItemRecord]:
             due[duty.subject] = max(duty.due_at, due.get(duty.subject, duty.due_at))
     items = []
     for item in followers.items:
-        if item.out_of_sight_since is not None:
+        if not item.in_sight:
             continue
         if item.ended_at is not None:
             wanted = "ended_by" not in item.facts
         else:
             until = item.changes_until
-            wanted = until is None or not item.snapshot or until < due.get(item.issue_id, until)
+            wanted = until is None or item.issue is None or until < due.get(item.issue_id, until)
         if wanted:
             items.append(item)
     return items

@@ -20,7 +20,6 @@ from syncd.ledger.store.cases import NoticeFacts, load_notices
 from syncd.ledger.store.decisions import Amendment, record_notices
 from syncd.ledger.store.lookups import keys_on_record
 from syncd.ledger.store.mails import mail_kind
-from syncd.ledger.store.postmortems import ticket_state
 from syncd.policy.case import Case
 from syncd.policy.notify.notices import notices
 from syncd.policy.ticket.silence import was_over_before
@@ -57,7 +56,7 @@ def notify_without_jira(context: EngineContext, incident_id: str) -> None:
 def _case(context: EngineContext, facts: NoticeFacts, incident: Incident) -> Case:
     return Case(
         incident=incident,
-        ticket=ticket_state(facts.ticket) if facts.ticket else None,
+        ticket=facts.ticket,
         once=facts.once - undecided(facts.operations).keys(),
         restricted=facts.incident.restricted,
         now=context.clock.now(),

@@ -15,7 +15,6 @@ from typing import Any
 
 from syncd.domain.incident import Incident
 from syncd.domain.operation import OperationState
-from syncd.domain.ticket import Issue
 from syncd.engine.context import EngineContext
 from syncd.engine.decide.case_builder import build_case
 from syncd.engine.observe.earlier_ledger.adopt_tickets import search_for
@@ -249,15 +248,15 @@ def _left(context: EngineContext, stands: Compared, book: Rulebook) -> Iterator[
         elif stands.create == OperationState.DROPPED:
             yield "its ticket was given up by a person"
         return
-    if ticket.out_of_sight_since is not None:
+    if not ticket.in_sight:
         yield "its ticket is out of our sight (deleted, moved or secured) and is not made again"
         return
-    if not ticket.snapshot:
+    issue = ticket.issue
+    if issue is None:
         return
     case = build_case(context, incident, book, ({}, None))
     if ticket.agreed.get("state") != case.incident.state:
         return
-    issue = Issue.model_validate(ticket.snapshot)
     word = wanted_word(case, book)
     ids = {book.project.statuses[word].id, *(status.id for status in book.project.instead.get(word, ()))}
     if issue.status.id not in ids:

@@ -19,12 +19,12 @@ from syncd.engine.observe.issues import read_page
 from syncd.engine.observe.masking import storage_rules
 from syncd.engine.observe.other_tools import take_other_tools_ticket
 from syncd.engine.rulebook import book_at
-from syncd.ledger.records import IncidentRecord, OperationRecord, TicketRecord
+from syncd.ledger.records import IncidentRecord, OperationRecord
 from syncd.ledger.store import change_queue
 from syncd.ledger.store.decisions import drop_notices
 from syncd.ledger.store.lookups import Known, find_incident, find_ticket, in_doubt
 from syncd.ledger.store.pages import give_up_notes, store_comments, store_incident, store_notes, store_ticket
-from syncd.policy.case import Rulebook
+from syncd.policy.case import Rulebook, TicketState
 from syncd.remote.errors import Cause, RemoteError, Unreadable
 
 _NOT_FOR_US = (Cause.MISSING, Cause.FORBIDDEN)
@@ -82,7 +82,7 @@ def observe(context: EngineContext, incident_id: str) -> Seen | None:
     if two_way_comments and ticket is not None:
         _read_comments(context, ticket)
     fresh = row is known.incident and not asked and not noted and not shared
-    whole = ticket is None or not ticket.snapshot or ticket.snapshot.get("comments") is not None
+    whole = ticket is None or ticket.issue is None or ticket.issue.comments is not None
     return Seen(incident, book, row, known if fresh and (whole or not two_way_comments) else None, wake)
 
 
@@ -127,9 +127,9 @@ def _know_merge_target(context: EngineContext, incident: Incident) -> set[str]:
     return {target} if known.ticket is None else set()
 
 
-def _read_ticket(context: EngineContext, incident: Incident, ticket: TicketRecord, wanted: int) -> bool:
+def _read_ticket(context: EngineContext, incident: Incident, ticket: TicketState, wanted: int) -> bool:
     """Read the ticket where a notice asks for it, or where it must be moved and was never read."""
-    never = not ticket.snapshot and incident.status is not IncidentStatus.TRIGGERED
+    never = ticket.issue is None and incident.status is not IncidentStatus.TRIGGERED
     if not never and ticket.read_seq >= wanted:
         return False
     # a bulk read that lags would have a move that was made taken for one that was not
@@ -162,13 +162,13 @@ def _read_notes(context: EngineContext, incident: IncidentRecord) -> None:
     store_notes(context.ledger, storage_rules(context), incident.id, notes, read_seq)
 
 
-def _read_comments(context: EngineContext, ticket: TicketRecord) -> None:
+def _read_comments(context: EngineContext, ticket: TicketState) -> None:
     """List a ticket's comments where its last read held fewer than there are.
 
     Raises `RemoteError` where Jira cannot be asked.
     """
     incident_id = ticket.incident_id
-    if not ticket.snapshot or ticket.snapshot.get("comments") is not None:
+    if ticket.issue is None or ticket.issue.comments is not None:
         return
     try:
         comments = context.services.jira.comments(ticket.issue_id)

@@ -14,12 +14,11 @@ from syncd.config.masks import mask
 from syncd.domain.ticket import Account, Issue
 from syncd.engine.context import EngineContext
 from syncd.engine.observe.masking import storage_rules
-from syncd.ledger.records import DutyIssueRecord
 from syncd.ledger.store.action_items import TEXTS, Page, store_with_changes, without_texts
 from syncd.ledger.store.key_values import highest_number, raise_highest_number
 from syncd.ledger.store.lookups import find_ticket
 from syncd.ledger.store.postmortems import save_close, save_log
-from syncd.policy.case import ClosedBy, Rulebook
+from syncd.policy.case import ClosedBy, DutyIssueState, Rulebook
 from syncd.policy.postmortem.fulfilment import review_field
 from syncd.remote.errors import Cause, Unknown
 
@@ -99,13 +98,13 @@ def read_log(context: EngineContext, incident_id: str, patterns: dict[str, str])
 def read_close(context: EngineContext, incident_id: str) -> None:
     """Read who moved the ticket to where it stands, and from where; that nobody ever did is kept, too."""
     ticket = find_ticket(context.ledger, incident_id)
-    if ticket is None or not ticket.snapshot:
+    if ticket is None or ticket.issue is None:
         return
     moves = [
         change for change in context.services.jira.changelog(ticket.issue_id) if change.field == "status"
     ]
     context.health.succeeded("jira")
-    issue = Issue.model_validate(ticket.snapshot)
+    issue = ticket.issue
     closed = ClosedBy(status=issue.status.id, before="", at=issue.created_at or context.clock.now())
     if moves:
         last = moves[-1]
@@ -127,7 +126,7 @@ def _a_person(context: EngineContext, account: Account) -> bool:
 
 
 def read_duty_issues(
-    context: EngineContext, duty_issues: list[DutyIssueRecord], book: Rulebook, *, changelogs: bool
+    context: EngineContext, duty_issues: list[DutyIssueState], book: Rulebook, *, changelogs: bool
 ) -> None:
     """Read postmortems and action items afresh, with their changelogs where they are to be judged.
 

@@ -18,11 +18,11 @@ from syncd.domain.operation import Kind, Operation
 from syncd.engine.context import EngineContext
 from syncd.engine.notify.security_lead import mail_to_lead
 from syncd.engine.record.pending_operations import amendments, as_if_untried, up_to_date
-from syncd.ledger.records import ActionItemRecord, IncidentRecord, OperationRecord
+from syncd.ledger.records import IncidentRecord, OperationRecord
 from syncd.ledger.store import decisions, outbox
 from syncd.ledger.store.change_queue import ChangeNotice
 from syncd.ledger.store.decisions import Judged, Recorded, Rules
-from syncd.policy.case import Case, Decision, Rulebook
+from syncd.policy.case import Case, Decision, ItemState, Rulebook
 from syncd.policy.decide import decide_unseen
 from syncd.policy.restricted import LEFT
 from syncd.policy.severity import decide_severity
@@ -156,7 +156,7 @@ ROUNDED_SECONDS = 1.0
 
 
 def news(
-    row: IncidentRecord, items: Sequence[ActionItemRecord], case: Case, decision: Decision, now: datetime
+    row: IncidentRecord, items: Sequence[ItemState], case: Case, decision: Decision, now: datetime
 ) -> bool:
     """Whether recording the decision's duties, or when to decide again, would change anything.
 

@@ -5,7 +5,7 @@ The engine makes the case of these that policy judges; nothing here judges anyth
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,13 +21,7 @@ from syncd.domain.mail import KEYS
 from syncd.domain.operation import EditTicket, Kind, OperationClass
 from syncd.domain.operation.keys import object_of_ticket
 from syncd.ledger.database.connection import Transactions
-from syncd.ledger.records import (
-    ActionItemRecord,
-    IncidentRecord,
-    OperationRecord,
-    PostmortemRecord,
-    TicketRecord,
-)
+from syncd.ledger.records import IncidentRecord, OperationRecord
 from syncd.ledger.store import outbox
 from syncd.ledger.store.change_queue import ChangeNotice, change_notices_of_in
 from syncd.ledger.store.loaded_rules import changed_rules
@@ -47,7 +41,7 @@ from syncd.ledger.store.tables import (
     TicketRow,
     WaiverRow,
 )
-from syncd.policy.case import MergeTarget, MirrorPair
+from syncd.policy.case import IssueState, ItemState, MergeTarget, MirrorPair, PostmortemState, TicketState
 from syncd.policy.postmortem.waiver_labels import LABEL
 
 Person = tuple[str, str]
@@ -78,7 +72,7 @@ class CaseFacts:
     """
 
     incident: IncidentRecord
-    ticket: TicketRecord | None
+    ticket: TicketState | None
     notices: tuple[ChangeNotice, ...]
     operations: tuple[OperationRecord, ...]
     once: frozenset[str]
@@ -86,8 +80,8 @@ class CaseFacts:
     merged_from: tuple[str, ...]
     merged_into: MergeTarget | None
     attempted: dict[str, JsonValue]
-    postmortem: PostmortemRecord | None
-    items: tuple[ActionItemRecord, ...]
+    postmortem: PostmortemState | None
+    items: tuple[ItemState, ...]
     duties: tuple[Duty, ...]
     waivers: tuple[Waiver, ...]
     merged_sources: tuple[IncidentRecord, ...]
@@ -104,7 +98,7 @@ class NoticeFacts:
     """What the ledger knows of an incident and its mails alone; `once` are the keys of all its operations."""
 
     incident: IncidentRecord
-    ticket: TicketRecord | None
+    ticket: TicketState | None
     operations: tuple[OperationRecord, ...]
     once: frozenset[str]
     merged_from: tuple[str, ...]
@@ -158,18 +152,17 @@ def load_notices(ledger: Transactions, incident_id: str, open_mails: Collection[
 def _facts(
     session: Session,
     incident: IncidentRecord,
-    ticket: TicketRecord | None,
+    ticket: TicketState | None,
     notices: tuple[ChangeNotice, ...],
     wanted: Wanted,
 ) -> CaseFacts:
     ident = incident.id
     there, whose = tables_with(session, ident), {"incident": ident}
     if ticket is None and TicketRow in there:
-        ticket = get(session, TicketRecord, ident)  # made since the caller read it
+        ticket = get(session, TicketState, ident)  # made since the caller read it
     once = session.connection().scalars(_ONCE, whose).all() if OperationRow in there else ()
-    pairs = session.connection().execute(_PAIRS, whose).all() if MirrorLinkRow in there else ()
     sources = _merged_from(session, ident, there)
-    postmortem = get(session, PostmortemRecord, ident) if PostmortemRow in there else None
+    postmortem = get(session, PostmortemState, ident) if PostmortemRow in there else None
     owner = _account(session, wanted.owner)
     return CaseFacts(
         incident=incident,
@@ -177,7 +170,7 @@ def _facts(
         notices=notices,
         operations=_open_operations(session, ident, there),
         once=frozenset(once),
-        pairs=tuple(MirrorPair(**pair._mapping) for pair in pairs),
+        pairs=tuple(load(session, MirrorPair, _PAIRS, whose)) if MirrorLinkRow in there else (),
         merged_from=sources,
         merged_into=_merge_target(session, incident.merged_into),
         attempted=_attempted(session, ticket, wanted.two_way) if ticket else {},
@@ -232,14 +225,14 @@ def _merge_target(session: Session, target: str | None) -> MergeTarget | None:
     )
 
 
-def _attempted(session: Session, ticket: TicketRecord, two_way: bool) -> dict[str, JsonValue]:
+def _attempted(session: Session, ticket: TicketState, two_way: bool) -> dict[str, JsonValue]:
     """What our latest writes to the ticket meant whose outcome nobody knows.
 
     They are asked for only where the ticket stands elsewhere than where we put it last, or shows something
     else than what was agreed on.
     """
     place = object_of_ticket(ticket.incident_id)
-    astray = ticket.snapshot is not None and ticket.snapshot["status"]["id"] != ticket.placed_status
+    astray = ticket.issue is not None and ticket.issue.status.id != ticket.placed_status
     edit = outbox.perhaps_done(session, place, "fields") if two_way or _shows_otherwise(ticket) else None
     move = outbox.perhaps_done(session, place, "status") if two_way or astray else None
     to = (move.rendered or {}).get("to") if move else None
@@ -248,31 +241,33 @@ def _attempted(session: Session, ticket: TicketRecord, two_way: bool) -> dict[st
     return {**meant, **status}
 
 
-def _shows_otherwise(ticket: TicketRecord) -> bool:
-    if ticket.snapshot is None:
+def _shows_otherwise(ticket: TicketState) -> bool:
+    issue = ticket.issue
+    if issue is None:
         return False
     showing = {
-        "summary": ticket.snapshot["summary"],
-        **{name: (ticket.snapshot[name] or {}).get("id") for name in ("assignee", "priority")},
+        "summary": issue.summary,
+        "assignee": issue.assignee.id if issue.assignee else None,
+        "priority": issue.priority.id if issue.priority else None,
     }
     return any(ticket.agreed.get(name) not in (None, value) for name, value in showing.items())
 
 
-def _near(session: Session, issues: Sequence[TicketRecord | PostmortemRecord | None]) -> frozenset[str]:
+def _near(session: Session, states: Iterable[IssueState | None]) -> frozenset[str]:
     """Those of the issues that ticket and postmortem name which are action items or ours."""
     near: set[str] = set()
-    for issue in issues:
-        snapshot = (issue.snapshot or {}) if issue is not None else {}
-        near.update(snapshot.get("subtasks") or ())
-        near.update(link["other_id"] for link in snapshot.get("links") or ())
+    for state in states:
+        if state is not None and state.issue is not None:
+            near.update(state.issue.subtasks)
+            near.update(link.other_id for link in state.issue.links)
     return frozenset(on_record_among(session, near)) if near else frozenset()
 
 
 def _approvers(
-    session: Session, people: tuple[Person, ...], postmortem: PostmortemRecord | None
+    session: Session, people: tuple[Person, ...], postmortem: PostmortemState | None
 ) -> frozenset[str] | None:
     """The accounts of who may waive, as far as a label asks for them; None: one was not looked up yet."""
-    labels = (postmortem.snapshot or {}).get("labels") or () if postmortem else ()
+    labels = postmortem.issue.labels if postmortem and postmortem.issue else ()
     if not people or LABEL not in {label.casefold() for label in labels}:
         return None
     accounts = [_account(session, person) for person in people]
@@ -297,13 +292,9 @@ _MAILS = select_records(OperationRecord).where(
     col(OperationRow.incident_id).in_(bindparam("incidents", expanding=True)),
     col(OperationRow.kind) == Kind.SEND_MAIL,
 )
-_PAIRS = columns(
-    col(MirrorLinkRow.origin),
-    col(MirrorLinkRow.note_id),
-    col(MirrorLinkRow.comment_id),
-    col(MirrorLinkRow.note_hash),
-    col(MirrorLinkRow.comment_hash),
-).where(col(MirrorLinkRow.incident_id) == _WHOSE)
+_PAIRS = (
+    select_records(MirrorPair).where(col(MirrorLinkRow.incident_id) == _WHOSE).order_by(col(MirrorLinkRow.id))
+)
 _SOURCES = columns(col(IncidentRow.id)).where(col(IncidentRow.merged_into) == _WHOSE)
 _TARGET = (
     columns(col(IncidentRow.number), col(IncidentRow.team), col(TicketRow.issue_id))

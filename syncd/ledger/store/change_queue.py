@@ -14,13 +14,14 @@ from sqlmodel import Session, col
 from syncd.domain.base import JsonValue
 from syncd.domain.operation import OperationState
 from syncd.ledger.database.connection import Transactions
-from syncd.ledger.records import IncidentRecord, TicketRecord
+from syncd.ledger.records import IncidentRecord
 from syncd.ledger.store import audit, operation_states, outbox
 from syncd.ledger.store.key_values import get_cursor_in, set_cursor_in
 from syncd.ledger.store.loading import get, record_of
 from syncd.ledger.store.operation_states import GivenUp
 from syncd.ledger.store.snapshots import still_open_in, tickets_by_issue_in, unfinished_in
 from syncd.ledger.store.tables import ChangeNoticeRow
+from syncd.policy.case import TicketState
 
 
 def notice_changes_in(
@@ -181,16 +182,16 @@ def team_of_incident(ledger: Transactions, incident_id: str) -> str | None:
         return incident.team if incident else None
 
 
-def ticket_of_issue(ledger: Transactions, issue_id: str) -> TicketRecord | None:
+def ticket_of_issue(ledger: Transactions, issue_id: str) -> TicketState | None:
     """Return the ticket that an issue is, None where it is none of ours."""
     with ledger.read() as session:
         row = tickets_by_issue_in(session, [issue_id]).get(issue_id)
-        return record_of(TicketRecord, row) if row else None
+        return record_of(TicketState, row) if row else None
 
 
 def note_ticket_event(
     ledger: Transactions,
-    ticket: TicketRecord,
+    ticket: TicketState,
     now: datetime,
     moment: int,
     why: str,

@@ -13,8 +13,9 @@ from typing import Any
 from syncd.domain.base import JsonValue
 from syncd.domain.operation import Operation
 from syncd.domain.operation.rendered import Rendered
-from syncd.ledger.records import DutyIssueRecord, IncidentRecord, TicketRecord
+from syncd.ledger.records import IncidentRecord
 from syncd.ledger.store.decisions import MailToLead
+from syncd.policy.case import DutyIssueState, TicketState
 
 
 @dataclass(frozen=True)
@@ -130,9 +131,9 @@ class Confirmation:
     made: New | None = None
     look: NoticeChange | None = None
     untold: Untold | None = None
-    ticket: Callable[[TicketRecord], Change] | None = None
-    both: Callable[[TicketRecord, bool], Change] | None = None
-    duty_issue: Callable[[DutyIssueRecord], Change] | None = None
+    ticket: Callable[[TicketState], Change] | None = None
+    both: Callable[[TicketState, bool], Change] | None = None
+    duty_issue: Callable[[DutyIssueState], Change] | None = None
     rewritten: Rewritten | None = None
     event: Event | None = None
     public: bool | None = None

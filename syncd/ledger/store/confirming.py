@@ -18,15 +18,7 @@ from syncd.domain.operation import OperationState
 from syncd.domain.operation.texts import Rewrite
 from syncd.domain.ticket import Issue
 from syncd.ledger.database.connection import Transactions
-from syncd.ledger.records import (
-    ActionItemRecord,
-    DutyIssueRecord,
-    IncidentRecord,
-    IssueRecord,
-    OperationRecord,
-    PostmortemRecord,
-    TicketRecord,
-)
+from syncd.ledger.records import IncidentRecord, OperationRecord
 from syncd.ledger.store import audit, outbox
 from syncd.ledger.store.change_queue import notice_changes_in
 from syncd.ledger.store.confirmation import (
@@ -49,7 +41,7 @@ from syncd.ledger.store.operation_states import finish
 from syncd.ledger.store.snapshots import incidents_of, written_at
 from syncd.ledger.store.tables import ActionItemRow, IncidentRow, MirrorLinkRow, PostmortemRow, TicketRow
 from syncd.ledger.store.weekly_reports import note_sent_in
-from syncd.policy.case import MirrorPair
+from syncd.policy.case import DutyIssueState, IssueState, ItemState, MirrorPair, PostmortemState, TicketState
 
 DutyIssueRow = PostmortemRow | ActionItemRow
 
@@ -61,7 +53,7 @@ def confirm(
     confirmation: Confirmation,
     now: datetime,
     changed_at: datetime | None = None,
-) -> IssueRecord | None:
+) -> IssueState | None:
     """End an operation that was carried out, and store what it changed.
 
     `changed_at` is when it changed the ticket, by Jira's clock (UTC). Return the issue on which a comment of
@@ -89,7 +81,7 @@ def finish_done(
 
 def store(
     session: Session, operation: OperationRecord, remote_id: str, confirmation: Confirmation, now: datetime
-) -> IssueRecord | None:
+) -> IssueState | None:
     """Store what an operation that was carried out changed; return as `confirm` does."""
     if confirmation.made is not None:
         _store_new(session, operation, confirmation.made, now)
@@ -178,13 +170,13 @@ def _tell_lead(session: Session, incident_id: str, untold: Untold, issue: str, n
 
 def _change_ticket(
     session: Session, operation: OperationRecord, confirmation: Confirmation, now: datetime
-) -> TicketRecord | None:
+) -> TicketState | None:
     if confirmation.ticket is None and confirmation.both is None:
         return None
     row = session.get(TicketRow, operation.incident_id)
     if row is None:
         return None
-    ticket = record_of(TicketRecord, row)
+    ticket = record_of(TicketState, row)
     if confirmation.ticket is not None:
         _apply(session, operation, row, confirmation.ticket(ticket), now)
     if confirmation.both is not None:
@@ -199,7 +191,7 @@ def _change_ticket(
 
 def _change_duty_issue(
     session: Session, operation: OperationRecord, confirmation: Confirmation, now: datetime
-) -> DutyIssueRecord | None:
+) -> DutyIssueState | None:
     if confirmation.duty_issue is None:
         return None
     row = _duty_issue_row(session, operation)
@@ -224,7 +216,7 @@ def _apply(
         _look(session, operation, change.look, now)
 
 
-def duty_issue_of(ledger: Transactions, operation: OperationRecord) -> DutyIssueRecord | None:
+def duty_issue_of(ledger: Transactions, operation: OperationRecord) -> DutyIssueState | None:
     """Return the postmortem or action item that an operation is about, None where it is not on record."""
     with ledger.read() as session:
         row = _duty_issue_row(session, operation)
@@ -238,16 +230,16 @@ def _duty_issue_row(session: Session, operation: OperationRecord) -> DutyIssueRo
     return session.get(ActionItemRow, ident) if kind == "action_item" else None
 
 
-def _duty_issue(row: DutyIssueRow) -> DutyIssueRecord:
+def _duty_issue(row: DutyIssueRow) -> DutyIssueState:
     if isinstance(row, PostmortemRow):
-        return record_of(PostmortemRecord, row)
-    return record_of(ActionItemRecord, row)
+        return record_of(PostmortemState, row)
+    return record_of(ItemState, row)
 
 
 def change_ticket(
     ledger: Transactions,
     operation: OperationRecord,
-    change: Callable[[TicketRecord], Change],
+    change: Callable[[TicketState], Change],
     now: datetime,
 ) -> None:
     """Store what an operation found out about its ticket before it left."""
@@ -258,7 +250,7 @@ def change_ticket(
 def _store_comment_shown(
     session: Session,
     operation: OperationRecord,
-    issue: IssueRecord,
+    issue: IssueState,
     comment_id: str,
     public: bool,
     now: datetime,

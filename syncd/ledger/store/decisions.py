@@ -20,13 +20,13 @@ from syncd.domain.incident import IncidentStatus
 from syncd.domain.operation import OPEN_STATES, Operation, OperationState
 from syncd.domain.operation.keys import object_of_ticket
 from syncd.ledger.database.connection import Transactions
-from syncd.ledger.records import IncidentRecord, OperationRecord, TicketRecord
+from syncd.ledger.records import IncidentRecord, OperationRecord
 from syncd.ledger.store import audit, operation_states, outbox
 from syncd.ledger.store.change_queue import ChangeNotice, drop_notices_in
 from syncd.ledger.store.loading import get, record_of
 from syncd.ledger.store.postmortems import save_duties, save_label_waivers, with_spell
 from syncd.ledger.store.tables import ActionItemRow, IncidentRow, OperationRow
-from syncd.policy.case import Decision, Remark
+from syncd.policy.case import ClosedBy, Decision, Remark, TicketState
 from syncd.policy.restricted import LEFT
 from syncd.policy.ticket.revert_counter import CONFLICT
 
@@ -97,7 +97,7 @@ def record(ledger: Transactions, judged: Judged, rules: Rules, now: datetime) ->
         if incident is None:
             return None
         drop_notices_in(session, judged.notices)
-        ticket = get(session, TicketRecord, incident.id) if judged.has_ticket else None
+        ticket = get(session, TicketState, incident.id) if judged.has_ticket else None
         operations, held = rules.allowed(incident, ticket is not None, decision)
         rows = outbox.open_of(session, incident.id)
         made = outbox.record(session, incident.id, operations, now, judged.version, hold=held, waiting=rows)
@@ -129,7 +129,7 @@ def record_unseen(
         decision = decide(_records(rows))
         places = {(op.object, op.aspect) for op in decision.operations}
         replaced = [row for row in rows if (row.object, row.aspect) in places]
-        ticket = get(session, TicketRecord, incident.id) if judged.has_ticket else None
+        ticket = get(session, TicketState, incident.id) if judged.has_ticket else None
         operations, held = rules.allowed(incident, ticket is not None, decision)
         made = outbox.record(
             session, incident.id, operations, now, judged.version, hold=held, waiting=replaced
@@ -197,11 +197,11 @@ def _amend(
 def _keep_agreement(
     session: Session,
     incident: IncidentRecord,
-    ticket: TicketRecord | None,
+    ticket: TicketState | None,
     decision: Decision,
     rules: Rules,
     now: datetime,
-) -> TicketRecord | None:
+) -> TicketState | None:
     """What is agreed without a write, and on record what was left and why: it is not decided again."""
     if ticket is not None and decision.agreed:
         ticket = _agree(session, ticket, decision.agreed)
@@ -242,27 +242,27 @@ def _spelled(session: Session, remark: Remark) -> dict[str, JsonValue]:
     return data if remark.by is None else {**data, "by": audit.salted(session, remark.by)}
 
 
-def _agree(session: Session, ticket: TicketRecord, agreed: dict[str, JsonValue]) -> TicketRecord:
+def _agree(session: Session, ticket: TicketState, agreed: dict[str, JsonValue]) -> TicketState:
     after = {**ticket.agreed, **agreed}
     if after == ticket.agreed:
         return ticket
     values: dict[str, Any] = {"agreed": after}
-    if "state" in agreed and ticket.snapshot:
-        stands = str(ticket.snapshot["status"]["id"])
+    if "state" in agreed and ticket.issue is not None:
+        stands = ticket.issue.status.id
         if ticket.placed_status is None or _moved_there(session, ticket, stands):
             # where a person moved it first, the daemon put it where it stood before
-            first = ticket.closed if ticket.closed and ticket.closed.get("person") else {}
-            moved = ticket.placed_status is None and first.get("status") == stands
-            values["placed_status"] = str(first["before"]) if moved else stands
+            first = ticket.closed if ticket.closed is not None and ticket.closed.person else None
+            moved = ticket.placed_status is None and first is not None and first.status == stands
+            values["placed_status"] = first.before if moved and first is not None else stands
     return _change_ticket(session, ticket, values)
 
 
-def _change_ticket(session: Session, ticket: TicketRecord, values: dict[str, Any]) -> TicketRecord:
+def _change_ticket(session: Session, ticket: TicketState, values: dict[str, Any]) -> TicketState:
     session.connection().execute(_CHANGE_TICKET, {"this_ticket": ticket.incident_id, **values})
-    return replace(ticket, **values)
+    return ticket.model_copy(update=values)
 
 
-def _moved_there(session: Session, ticket: TicketRecord, status: str) -> bool:
+def _moved_there(session: Session, ticket: TicketState, status: str) -> bool:
     """Whether it stands where a move of ours was to bring it whose answer was lost: then we put it there."""
     row = outbox.perhaps_done(session, object_of_ticket(ticket.incident_id), "status")
     to = (row.rendered or {}).get("to") if row else None
@@ -270,7 +270,7 @@ def _moved_there(session: Session, ticket: TicketRecord, status: str) -> bool:
 
 
 def _keep_duties(
-    session: Session, incident_id: str, ticket: TicketRecord | None, decision: Decision, now: datetime
+    session: Session, incident_id: str, ticket: TicketState | None, decision: Decision, now: datetime
 ) -> None:
     """Keep how the duties stand, the waivers, and what was found of action items."""
     save_duties(session, incident_id, decision.duties, now)
@@ -285,9 +285,9 @@ def _keep_duties(
         _change_ticket(session, ticket, {"closed": None})
 
 
-def _moved_on(ticket: TicketRecord, closed: dict[str, Any]) -> bool:
+def _moved_on(ticket: TicketState, closed: ClosedBy) -> bool:
     """Whether it stands elsewhere than where it was read who had moved it."""
-    return ticket.snapshot is None or ticket.snapshot["status"]["id"] != closed["status"]
+    return ticket.issue is None or ticket.issue.status.id != closed.status
 
 
 def _keep_verdict(

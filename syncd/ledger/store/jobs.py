@@ -15,7 +15,7 @@ from syncd.domain.incident import Incident
 from syncd.domain.operation import Kind, Operation, OperationState, ticket_key
 from syncd.domain.ticket import Issue
 from syncd.ledger.database.connection import Transactions
-from syncd.ledger.records import IncidentRecord, OperationRecord, TicketRecord
+from syncd.ledger.records import IncidentRecord, OperationRecord
 from syncd.ledger.store import audit, outbox
 from syncd.ledger.store.intake import StorageRules, store_incident_in, store_issue_in
 from syncd.ledger.store.key_values import get_cursor_in, set_cursor_in
@@ -23,6 +23,7 @@ from syncd.ledger.store.loading import get, load, select_records
 from syncd.ledger.store.lookups import open_operations_in
 from syncd.ledger.store.snapshots import tickets_by_issue_in
 from syncd.ledger.store.tables import IncidentRow, OperationRow, PostmortemRow, TicketRow
+from syncd.policy.case import TicketState
 from syncd.policy.ticket.merge import ASPECT as DUPLICATE
 
 UNKNOWN = (OperationState.IN_FLIGHT, OperationState.UNKNOWN)
@@ -36,15 +37,15 @@ class Compared:
     """
 
     incident: IncidentRecord
-    ticket: TicketRecord | None
+    ticket: TicketState | None
     operations: tuple[OperationRecord, ...]
     create: str | None
 
 
-def tickets_of(ledger: Transactions, incident_ids: Iterable[str]) -> list[TicketRecord]:
+def tickets_of(ledger: Transactions, incident_ids: Iterable[str]) -> list[TicketState]:
     """Return the tickets of those of these incidents that have one, in the order of the incidents."""
     with ledger.read() as session:
-        tickets = [get(session, TicketRecord, incident_id) for incident_id in incident_ids]
+        tickets = [get(session, TicketState, incident_id) for incident_id in incident_ids]
     return [ticket for ticket in tickets if ticket is not None]
 
 
@@ -68,7 +69,7 @@ def compared(ledger: Transactions, incident_id: str) -> Compared | None:
             return None
         return Compared(
             incident=incident,
-            ticket=get(session, TicketRecord, incident_id),
+            ticket=get(session, TicketState, incident_id),
             operations=tuple(open_operations_in(session, incident_id)),
             create=_create_of(session, incident_id),
         )

@@ -20,7 +20,7 @@ from syncd.domain.mail import KEYS
 from syncd.domain.operation import Kind, OperationBase, OperationState, Target
 from syncd.domain.operation.rendered import Rendered
 from syncd.ledger.database.connection import Transactions
-from syncd.ledger.records import IncidentRecord, OperationRecord, TicketRecord
+from syncd.ledger.records import IncidentRecord, OperationRecord
 from syncd.ledger.store import holds, outbox
 from syncd.ledger.store.change_queue import notice_changes_in
 from syncd.ledger.store.intake import StorageRules, store_incident_in
@@ -37,6 +37,7 @@ from syncd.ledger.store.operation_states import (
     put_back_in,
 )
 from syncd.ledger.store.tables import IncidentRow, OperationRow, TicketRow
+from syncd.policy.case import TicketState
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class Basis:
     """What an operation is rendered from: its incident and its ticket, as they stood when it was read."""
 
     incident: IncidentRecord | None
-    ticket: TicketRecord | None
+    ticket: TicketState | None
 
     @property
     def restricted(self) -> bool:

@@ -1,4 +1,7 @@
-"""Read rows as records: plain columns, without the cost and the identity of ORM objects."""
+"""Read rows as values: plain columns, without the cost and the identity of ORM objects.
+
+A value has its fields from the columns of the same names, so that nothing is spelled out twice.
+"""
 
 from __future__ import annotations
 
@@ -6,42 +9,64 @@ from dataclasses import fields
 from functools import cache
 from typing import Any, TypeVar, cast
 
+from pydantic import BaseModel
 from sqlalchemy import Select, bindparam, inspect, select
 from sqlmodel import Session, SQLModel
 
+from syncd.domain.duty import Duty, Waiver
 from syncd.ledger import records
 from syncd.ledger.database.connection import Transactions
 from syncd.ledger.store import tables
+from syncd.policy import case
 
 Record = TypeVar("Record")
 
 ROWS: dict[Any, type[SQLModel]] = {
     records.IncidentRecord: tables.IncidentRow,
-    records.TicketRecord: tables.TicketRow,
-    records.PostmortemRecord: tables.PostmortemRow,
-    records.ActionItemRecord: tables.ActionItemRow,
     records.OperationRecord: tables.OperationRow,
     records.RequestRecord: tables.RequestRow,
+    case.TicketState: tables.TicketRow,
+    case.PostmortemState: tables.PostmortemRow,
+    case.ItemState: tables.ActionItemRow,
+    case.MirrorPair: tables.MirrorLinkRow,
+    Duty: tables.DutyRow,
+    Waiver: tables.WaiverRow,
 }
-"""Which table each kind of record comes from."""
+"""Which table each kind of value comes from."""
+_OTHER_COLUMNS = {"issue": "snapshot"}
+"""The column of a field that is called otherwise there."""
+
+
+@cache
+def _names(record: Any) -> tuple[str, ...]:
+    if issubclass(record, BaseModel):
+        return tuple(record.model_fields)
+    return tuple(field.name for field in fields(record))
 
 
 @cache
 def columns_of(record: Any) -> tuple[Any, ...]:
-    """Return the columns of a kind of record, in the order of its fields."""
-    return tuple(getattr(ROWS[record], field.name) for field in fields(record))
+    """Return the columns of a kind of value, in the order of its fields."""
+    return tuple(getattr(ROWS[record], _OTHER_COLUMNS.get(name, name)) for name in _names(record))
+
+
+def made_of(record: type[Record], values: Any) -> Record:
+    """Return the value that these values of its columns make."""
+    if issubclass(record, BaseModel):
+        return cast(Record, record.model_validate(dict(zip(_names(record), values, strict=True))))
+    return record(*values)
 
 
 def select_records(record: Any) -> Select[Any]:
-    """Return a SELECT of the columns of a kind of record; `load` turns its rows into records."""
+    """Return a SELECT of the columns of a kind of value; `load` turns its rows into values."""
     return select(*columns_of(record))
 
 
 def load(
     session: Session, record: type[Record], query: Select[Any], params: dict[str, Any] | None = None
 ) -> list[Record]:
-    """Return the records of a query made by `select_records`."""
-    return [record(*row) for row in session.connection().execute(query, params or {})]
+    """Return the values of a query made by `select_records`."""
+    return [made_of(record, row) for row in session.connection().execute(query, params or {})]
 
 
 @cache
@@ -51,17 +76,19 @@ def _by_key(record: Any) -> Select[Any]:
 
 
 def get(session: Session, record: type[Record], key: str | int) -> Record | None:
-    """Return the record of a primary key, None where there is none."""
+    """Return the value of a primary key, None where there is none."""
     rows: list[Record] = load(session, record, _by_key(cast(Any, record)), {"key": key})
     return rows[0] if rows else None
 
 
 def record_of(record: type[Record], row: SQLModel) -> Record:
-    """Return the record of a row that is at hand, as it stands in its transaction."""
-    return record(**{field.name: getattr(row, field.name) for field in fields(record)})  # type: ignore[arg-type]
+    """Return the value of a row that is at hand, as it stands in its transaction."""
+    return made_of(
+        record, [getattr(row, _OTHER_COLUMNS.get(name, name)) for name in _names(cast(Any, record))]
+    )
 
 
 def read(ledger: Transactions, record: type[Record], key: str | int) -> Record | None:
-    """Return the record of a primary key, in a transaction of its own; None where there is none."""
+    """Return the value of a primary key, in a transaction of its own; None where there is none."""
     with ledger.read() as session:
         return get(session, record, key)

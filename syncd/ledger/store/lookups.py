@@ -14,16 +14,10 @@ from syncd.domain.duty import Duty
 from syncd.domain.incident import IncidentStatus
 from syncd.domain.operation import OPEN_STATES
 from syncd.ledger.database.connection import Transactions
-from syncd.ledger.records import (
-    ActionItemRecord,
-    IncidentRecord,
-    OperationRecord,
-    PostmortemRecord,
-    TicketRecord,
-)
+from syncd.ledger.records import IncidentRecord, OperationRecord
 from syncd.ledger.store import outbox
 from syncd.ledger.store.change_queue import ChangeNotice, change_notices_of_in
-from syncd.ledger.store.loading import columns_of, get, load, record_of, select_records
+from syncd.ledger.store.loading import columns_of, get, load, made_of, record_of, select_records
 from syncd.ledger.store.postmortems import duties_of
 from syncd.ledger.store.snapshots import LONGEST_LAG
 from syncd.ledger.store.tables import (
@@ -34,6 +28,7 @@ from syncd.ledger.store.tables import (
     PostmortemRow,
     TicketRow,
 )
+from syncd.policy.case import ItemState, PostmortemState, TicketState
 from syncd.policy.restricted import STUB
 
 
@@ -42,7 +37,7 @@ class Known:
     """An incident and its ticket as they are on record, and the change notices that wait for an answer."""
 
     incident: IncidentRecord | None
-    ticket: TicketRecord | None
+    ticket: TicketState | None
     notices: tuple[ChangeNotice, ...]
 
 
@@ -51,9 +46,9 @@ class Followers:
     """What follows an incident, with the incident and its ticket; everything as of one transaction."""
 
     incident: IncidentRecord
-    ticket: TicketRecord | None
-    postmortem: PostmortemRecord | None
-    items: tuple[ActionItemRecord, ...]
+    ticket: TicketState | None
+    postmortem: PostmortemState | None
+    items: tuple[ItemState, ...]
     duties: tuple[Duty, ...]
 
 
@@ -64,10 +59,10 @@ def find_incident(ledger: Transactions, incident_id: str) -> Known:
         return Known(incident, ticket, tuple(change_notices_of_in(session, incident_id)))
 
 
-def find_ticket(ledger: Transactions, incident_id: str) -> TicketRecord | None:
+def find_ticket(ledger: Transactions, incident_id: str) -> TicketState | None:
     """Return the ticket of an incident, None where it has none."""
     with ledger.read() as session:
-        return get(session, TicketRecord, incident_id)
+        return get(session, TicketState, incident_id)
 
 
 def load_followers(ledger: Transactions, incident_id: str) -> Followers | None:
@@ -79,7 +74,7 @@ def load_followers(ledger: Transactions, incident_id: str) -> Followers | None:
         return Followers(
             incident=incident,
             ticket=ticket,
-            postmortem=get(session, PostmortemRecord, incident_id),
+            postmortem=get(session, PostmortemState, incident_id),
             items=items_in(session, incident_id),
             duties=duties_of(session, incident_id),
         )
@@ -130,26 +125,26 @@ def keys_on_record(ledger: Transactions, keys: Collection[str]) -> set[str]:
         return outbox.on_record_among(session, keys)
 
 
-def items_in(session: Session, incident_id: str) -> tuple[ActionItemRecord, ...]:
+def items_in(session: Session, incident_id: str) -> tuple[ItemState, ...]:
     """Return the action items of an incident, in the order in which they were first seen."""
-    return tuple(load(session, ActionItemRecord, _ITEMS, {"incident": incident_id}))
+    return tuple(load(session, ItemState, _ITEMS, {"incident": incident_id}))
 
 
 def incident_and_ticket_in(
     session: Session, incident_id: str
-) -> tuple[IncidentRecord | None, TicketRecord | None]:
+) -> tuple[IncidentRecord | None, TicketState | None]:
     """Return an incident and its ticket, in one read."""
     row = session.connection().execute(_BOTH, {"incident": incident_id}).first()
     if row is None:
         return None, None
     ticket = row[_OF_INCIDENT:]
     # the ticket's first column is its key: without one there is no ticket
-    return IncidentRecord(*row[:_OF_INCIDENT]), None if ticket[0] is None else TicketRecord(*ticket)
+    return IncidentRecord(*row[:_OF_INCIDENT]), None if ticket[0] is None else made_of(TicketState, ticket)
 
 
 _OF_INCIDENT = len(columns_of(IncidentRecord))
 _BOTH = (
-    columns(*columns_of(IncidentRecord), *columns_of(TicketRecord))
+    columns(*columns_of(IncidentRecord), *columns_of(TicketState))
     .select_from(IncidentRow)
     .join(TicketRow, col(TicketRow.incident_id) == col(IncidentRow.id), isouter=True)
     .where(col(IncidentRow.id) == bindparam("incident"))
@@ -166,7 +161,7 @@ _OPEN = (
     .order_by(col(OperationRow.id))
 )
 _ITEMS = (
-    select_records(ActionItemRecord)
+    select_records(ItemState)
     .where(col(ActionItemRow.incident_id) == _WHOSE)
     .order_by(col(ActionItemRow.first_seen_at))
 )

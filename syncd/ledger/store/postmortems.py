@@ -17,21 +17,17 @@ from syncd.domain.base import JsonValue, Reference
 from syncd.domain.duty import Duty, DutyState, Waiver
 from syncd.domain.history import Change, SeverityPeriod
 from syncd.domain.incident import Incident, LogEntry
-from syncd.domain.ticket import Issue
 from syncd.ledger.database.connection import Transactions
-from syncd.ledger.records import (
-    ActionItemRecord,
-    DutyIssueRecord,
-    IncidentRecord,
-    IssueRecord,
-    PostmortemRecord,
-    TicketRecord,
-)
+from syncd.ledger.records import IncidentRecord
 from syncd.ledger.store import audit
 from syncd.ledger.store.change_queue import notice_changes_in
 from syncd.ledger.store.loaded_rules import changed_rules, values_before
+from syncd.ledger.store.loading import load, record_of, select_records
 from syncd.ledger.store.tables import ActionItemRow, DutyRow, IncidentRow, PostmortemRow, TicketRow, WaiverRow
-from syncd.policy.case import Case, ClosedBy, ItemState, PostmortemState, TicketState
+from syncd.policy.case import (
+    Case,
+    ClosedBy,
+)
 from syncd.policy.postmortem.owed import over_since
 
 DutyIssueRow = PostmortemRow | ActionItemRow
@@ -54,18 +50,6 @@ def duty_issues_by_id(session: Session, issue_ids: Iterable[str]) -> dict[str, D
 _ISSUES: BindParameter[list[str]] = bindparam("issues", expanding=True)
 _POSTMORTEMS_BY_ISSUE = select(PostmortemRow).where(col(PostmortemRow.issue_id).in_(_ISSUES))
 _ITEMS_BY_ISSUE = select(ActionItemRow).where(col(ActionItemRow.issue_id).in_(_ISSUES))
-
-
-def postmortem_state(row: PostmortemRow | PostmortemRecord) -> PostmortemState:
-    """A postmortem's row as the rules see it."""
-    return PostmortemState(
-        origin=row.origin,
-        agreed=row.agreed,
-        follow_ups=tuple(row.follow_ups),
-        follow_ups_since=row.follow_ups_since,
-        created_at=row.created_at,
-        **_duty_issue_values(row),
-    )
 
 
 def save_changes(row: DutyIssueRow, changes: Iterable[Change], until: datetime) -> None:
@@ -162,68 +146,30 @@ def merged_source_rows(session: Session, incident_id: str) -> list[IncidentRow]:
     return found
 
 
-def ticket_state(row: TicketRecord) -> TicketState:
-    """A ticket's row as the rules see it."""
-    return TicketState(
-        origin=row.origin,
-        agreed=row.agreed,
-        placed_status=row.placed_status,
-        refused=tuple(row.refused),
-        closed=ClosedBy.model_validate(row.closed) if row.closed else None,
-        **_issue_values(row),
-    )
-
-
 def earlier(session: Session, incident: Incident, team: str) -> dict[str, str | None]:
     """The values of the team's rules that were changed since the incident was resolved."""
     over = over_since(Case(incident=incident))
     return {} if over is None else values_before(changed_rules(session, team), over)
 
 
-def item_state(row: ActionItemRecord) -> ItemState:
-    """An action item's row as the rules see it."""
-    return ItemState(
-        source=row.source,
-        facts=row.facts,
-        ended_at=row.ended_at,
-        first_seen_at=row.first_seen_at,
-        **_duty_issue_values(row),
-    )
-
-
-def _issue_values(row: IssueRecord | PostmortemRow) -> dict[str, Any]:
-    issue = Issue.model_validate(row.snapshot) if row.snapshot else None
-    return {"issue_id": row.issue_id, "key": row.key, "issue": issue}
-
-
-def _duty_issue_values(row: DutyIssueRecord | PostmortemRow) -> dict[str, Any]:
-    return {
-        "changes": tuple(Change.model_validate(change) for change in row.changes),
-        "changes_until": row.changes_until,
-        "gone_since": row.out_of_sight_since,
-        **_issue_values(row),
-    }
-
-
 def duties_of(session: Session, incident_id: str) -> tuple[Duty, ...]:
     """The duties that arose from an incident, clocks in order."""
-    return tuple(
-        Duty.model_validate(row, from_attributes=True)
-        for row in session.exec(_DUTIES, params={"incident": incident_id}).all()
-    )
+    return tuple(load(session, Duty, _DUTIES, {"incident": incident_id}))
 
 
-_DUTIES = select(DutyRow).where(DutyRow.incident_id == bindparam("incident")).order_by(col(DutyRow.id))
+_OF_INCIDENT: BindParameter[str] = bindparam("incident")
+_DUTIES = select_records(Duty).where(col(DutyRow.incident_id) == _OF_INCIDENT).order_by(col(DutyRow.id))
+_DUTY_ROWS = select(DutyRow).where(col(DutyRow.incident_id) == _OF_INCIDENT).order_by(col(DutyRow.id))
 
 
 def save_duties(session: Session, incident_id: str, duties: Iterable[Duty], now: datetime) -> None:
     """Write the duties that stand otherwise than on record."""
     duties = list(duties)
-    rows = session.exec(_DUTIES, params={"incident": incident_id}).all() if duties else ()
+    rows = session.exec(_DUTY_ROWS, params={"incident": incident_id}).all() if duties else ()
     known = {(row.kind, row.subject, row.clock): row for row in rows}
     for duty in duties:
         row = known.get((duty.kind, duty.subject, duty.clock))
-        if row is not None and Duty.model_validate(row, from_attributes=True) == duty:
+        if row is not None and record_of(Duty, row) == duty:
             continue
         before = row.state if row else None
         row = row or DutyRow(incident_id=incident_id, **duty.model_dump())
@@ -255,13 +201,12 @@ def _audit(session: Session, incident_id: str, duty: Duty, before: str | None, n
 
 def waivers_of(session: Session, incident_id: str) -> tuple[Waiver, ...]:
     """The waivers of an incident, also those that are over."""
-    return tuple(
-        Waiver.model_validate(row, from_attributes=True)
-        for row in session.exec(_WAIVERS, params={"incident": incident_id}).all()
-    )
+    return tuple(load(session, Waiver, _WAIVERS, {"incident": incident_id}))
 
 
-_WAIVERS = select(WaiverRow).where(WaiverRow.incident_id == bindparam("incident")).order_by(col(WaiverRow.id))
+_WAIVERS = (
+    select_records(Waiver).where(col(WaiverRow.incident_id) == _OF_INCIDENT).order_by(col(WaiverRow.id))
+)
 
 
 def save_label_waivers(session: Session, incident_id: str, waivers: Iterable[Waiver], now: datetime) -> None:
@@ -271,7 +216,7 @@ def save_label_waivers(session: Session, incident_id: str, waivers: Iterable[Wai
             WaiverRow.incident_id == incident_id, WaiverRow.source == waiver.source, WaiverRow.at == waiver.at
         )
         row = session.exec(query).first()
-        if row is not None and Waiver.model_validate(row, from_attributes=True) == waiver:
+        if row is not None and record_of(Waiver, row) == waiver:
             continue
         kind = "waiver.given" if row is None else "waiver.ended"
         row = row or WaiverRow(incident_id=incident_id, **waiver.model_dump())
@@ -293,7 +238,7 @@ def save_rebuilt(
         row = session.exec(query).first()
         if row is not None and row.breached_at is not None and (row.corrected or not duty.corrected):
             continue
-        known = Duty.model_validate(row, from_attributes=True) if row is not None else duty
+        known = record_of(Duty, row) if row is not None else duty
         update = {"breached_at": duty.breached_at, "corrected": duty.corrected, "rebuilt": True}
         row = row or DutyRow(incident_id=incident_id, **duty.model_dump())
         for name, value in known.model_copy(update=update):

@@ -21,9 +21,9 @@ from syncd.ledger.open import get_meta
 from syncd.ledger.records import IncidentRecord
 from syncd.ledger.store.loading import get, load, select_records
 from syncd.ledger.store.lookups import addresses_of_in, items_in
-from syncd.ledger.store.postmortems import duties_of, earlier, item_state, postmortem_state, waivers_of
+from syncd.ledger.store.postmortems import duties_of, earlier, waivers_of
 from syncd.ledger.store.tables import DutyRow, IncidentRow, PostmortemRow, TicketRow
-from syncd.policy.case import Case
+from syncd.policy.case import Case, PostmortemState
 from syncd.policy.notify.recipients import account_of_duty
 from syncd.policy.postmortem.explain import explain, summary
 from syncd.policy.postmortem.judge import KINDS
@@ -78,25 +78,24 @@ def _postmortem_view(session: Session, ids: Sequence[str] | None) -> dict[str, P
 
 def postmortem_data(session: Session, incident: IncidentRecord, now: datetime | None) -> Data | None:
     """The postmortem of an incident with its duties, each explained; None where none is owed or there."""
-    postmortem = session.get(PostmortemRow, incident.id)
+    postmortem = get(session, PostmortemState, incident.id)
     duties = [one for one in duties_of(session, incident.id) if one.subject == incident.id]
     if postmortem is None and not duties:
         return None
-    state = postmortem_state(postmortem) if postmortem else None
     case = Case(
         incident=Incident.model_validate(incident.snapshot),
-        postmortem=state,
+        postmortem=postmortem,
         duties=tuple(duties),
         waivers=waivers_of(session, incident.id),
         now=now,
     )
-    issue = state.issue if state else None
+    issue = postmortem.issue if postmortem else None
     return {
         "key": postmortem.key if postmortem else None,
         "issue_id": postmortem.issue_id if postmortem else None,
         "status": issue.status.name if issue else None,
         "owner": issue.assignee.name if issue and issue.assignee else None,
-        "out_of_sight_since": iso(state.gone_since) if state else None,
+        "out_of_sight_since": iso(postmortem.out_of_sight_since) if postmortem else None,
         **{str(kind): _duty_data(case.duty(kind), case) for kind in KINDS},
         "earlier": [_bare(one) for one in duties if one != case.duty(one.kind)],
         "waivers": [_waiver_data(one) for one in case.waivers],
@@ -221,13 +220,12 @@ def _jira(session: Session) -> str:
 
 
 def _owing_incident(session: Session, incident: IncidentRecord, now: datetime) -> OwingIncident:
-    postmortem = session.get(PostmortemRow, incident.id)
     read = Incident.model_validate(incident.snapshot)
     case = Case(
         incident=read,
         restricted=incident.restricted,
-        postmortem=postmortem_state(postmortem) if postmortem else None,
-        items=tuple(item_state(item) for item in items_in(session, incident.id)),
+        postmortem=get(session, PostmortemState, incident.id),
+        items=items_in(session, incident.id),
         duties=duties_of(session, incident.id),
         now=now,
         earlier=earlier(session, read, incident.team or ""),

@@ -15,10 +15,10 @@ from sqlmodel import Session, col, func, or_, select
 from syncd.domain.incident import Incident, IncidentStatus
 from syncd.domain.operation import Kind
 from syncd.ledger.database.connection import Transactions
-from syncd.ledger.records import IncidentRecord, OperationRecord, TicketRecord
-from syncd.ledger.store.loading import get, load, select_records
+from syncd.ledger.records import IncidentRecord, OperationRecord
+from syncd.ledger.store.loading import load, select_records
 from syncd.ledger.store.restored import restored_at
-from syncd.ledger.store.tables import AuditEventRow, MetaRow, MirrorLinkRow, OperationRow
+from syncd.ledger.store.tables import AuditEventRow, MetaRow, MirrorLinkRow, OperationRow, TicketRow
 from syncd.ledger.views.actions import items_data
 from syncd.ledger.views.postmortems import iso, postmortem_data, postmortem_views
 from syncd.ledger.views.status import incident_data, operation_data
@@ -35,7 +35,7 @@ def show_data(ledger: Transactions, incident: IncidentRecord, now: datetime) -> 
 
 
 def _show(session: Session, incident: IncidentRecord, now: datetime) -> Data:
-    ticket = get(session, TicketRecord, incident.id)
+    ticket = session.get(TicketRow, incident.id)
     owed = postmortem_views(session, [incident.id]).get(incident.id)
     query = select_records(OperationRecord).where(col(OperationRow.incident_id) == incident.id)
     operations = load(session, OperationRecord, query.order_by(col(OperationRow.id)))
@@ -65,7 +65,7 @@ def _show(session: Session, incident: IncidentRecord, now: datetime) -> Data:
     }
 
 
-def _ticket_data(ticket: TicketRecord) -> Data:
+def _ticket_data(ticket: TicketRow) -> Data:
     return {
         "key": ticket.key,
         "issue_id": ticket.issue_id,
@@ -81,7 +81,7 @@ def _ticket_data(ticket: TicketRecord) -> Data:
 
 
 def waits(
-    row: IncidentRecord, ticket: TicketRecord | None, operations: Sequence[OperationRecord], now: datetime
+    row: IncidentRecord, ticket: TicketRow | None, operations: Sequence[OperationRecord], now: datetime
 ) -> list[Data]:
     """What is waited for, each with `why` and `until` (ISO, None where no moment ends it)."""
     found = _no_ticket(row, operations, now) if ticket is None else _resolve(row, ticket, now)
@@ -104,9 +104,7 @@ def _no_ticket(
         yield "another tool may make its ticket (`coexist: adopt`), so none is made yet", coming
 
 
-def _resolve(
-    row: IncidentRecord, ticket: TicketRecord, now: datetime
-) -> Iterator[tuple[str, datetime | None]]:
+def _resolve(row: IncidentRecord, ticket: TicketRow, now: datetime) -> Iterator[tuple[str, datetime | None]]:
     incident = Incident.model_validate(row.snapshot)
     until = held_until(incident)
     carried = same_state(str(ticket.agreed.get("state")), incident.state)

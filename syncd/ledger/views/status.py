@@ -14,7 +14,7 @@ from sqlmodel import Session, col, func, or_, select
 from syncd.domain.incident import IncidentStatus, stub_title
 from syncd.domain.operation import OPEN_STATES, OperationState
 from syncd.ledger.database.connection import Transactions
-from syncd.ledger.records import IncidentRecord, OperationRecord, TicketRecord
+from syncd.ledger.records import IncidentRecord, OperationRecord
 from syncd.ledger.store import audit, holds, outbox
 from syncd.ledger.store.change_queue import unreadable_in
 from syncd.ledger.store.key_values import get_cursor_in
@@ -141,12 +141,8 @@ def _all_incidents(session: Session) -> list[Data]:
     return [incident_data(row, ticket, owed.get(row.id)) for row, ticket in rows]
 
 
-AnyIncident = IncidentRow | IncidentRecord
-AnyTicket = TicketRow | TicketRecord
-
-
 def incident_data(
-    incident: AnyIncident, ticket: AnyTicket | None, owed: PostmortemView | None = None
+    incident: IncidentRow | IncidentRecord, ticket: TicketRow | None, owed: PostmortemView | None = None
 ) -> Data:
     """One incident as `status` lists it; `owed` is its postmortem with its duties."""
     owed = owed or PostmortemView()

@@ -92,7 +92,7 @@ def _look(case: Case) -> frozenset[str]:
     if (
         postmortem is not None
         and not case.before_enforcement
-        and postmortem.gone_since is None
+        and postmortem.in_sight
         and postmortem.changes_until is None
     ):
         wanted.add("postmortem")
@@ -105,7 +105,7 @@ def _look(case: Case) -> frozenset[str]:
 
 def _stale(case: Case, item: ItemState) -> bool:
     """Whether an item has to be read: it changed since, or a deadline came after the last reading."""
-    if item.gone_since is not None:
+    if not item.in_sight:
         return False
     if item.ended_at is not None:
         return "ended_by" not in item.facts
@@ -162,7 +162,7 @@ def _judge(case: Case, state: ItemState, book: Rulebook) -> Decision:
     moments = [left for duty in duties for left in _moments(duty, now)]
     moments += [(one.end - now).total_seconds() for one in mine if one.runs(now)]
     again = min(moments, default=None)
-    if state.gone_since is not None:
+    if not state.in_sight:
         # what cannot be seen is not judged: it stays as it was, and is never done
         return Decision(facts={state.issue_id: facts}, again=again)
     return Decision(duties=duties, facts={state.issue_id: facts}, again=again)
@@ -252,7 +252,7 @@ def _facts(state: ItemState, item: Item | None, end: End) -> dict[str, JsonValue
 
 def violations(state: ItemState, item: Item | None, end: End) -> Iterator[str]:
     """What is wrong with an action item, beside being late, each in a few words."""
-    if state.gone_since is not None:
+    if not state.in_sight:
         yield NOT_VISIBLE
     issue = state.issue
     if issue is None:

@@ -27,7 +27,7 @@ def act_on_follow_ups(case: Case, book: Rulebook) -> Decision:
     if rules.mode is Mode.OFF or case.before_enforcement or counts_elsewhere(case):
         return Decision()
     decision = Decision()
-    if case.postmortem is not None and case.postmortem.gone_since is None:
+    if case.postmortem is not None and case.postmortem.in_sight:
         decision = decide_rows(case, book).plus(_knowledge(case, book)).plus(_unsaid(case, book))
     for item in case.items:
         decision = decision.plus(_assign(case, item, book)).plus(_link(case, item, book))
@@ -73,7 +73,7 @@ def _assign(case: Case, state: ItemState, book: Rulebook) -> Decision:
     duty, issue = case.duty("owned", state.issue_id), state.issue
     wanted = book.mapping.follow_ups.unowned == "assign" and book.section.owner is not None
     overdue = duty is not None and duty.state is DutyState.BREACHED and state.ended_at is None
-    if not wanted or not overdue or issue is None or state.gone_since is not None or active(issue.assignee):
+    if not wanted or not overdue or issue is None or not state.in_sight or active(issue.assignee):
         return Decision()
     if not case.owner_known:
         return Decision(look=frozenset({"owner"}))
@@ -96,7 +96,7 @@ def _link(case: Case, state: ItemState, book: Rulebook) -> Decision:
     """What we made as an issue of its own is linked to its postmortem, once."""
     issue, postmortem = state.issue, case.postmortem
     apart = state.source == MADE and issue is not None and issue.parent_id is None
-    if not apart or postmortem is None or LINK in state.facts or state.gone_since is not None:
+    if not apart or postmortem is None or LINK in state.facts or not state.in_sight:
         return Decision()
     link = LinkActionItem(
         incident=case.incident.id,

@@ -31,7 +31,7 @@ _WORDS = {
 def comment_on_duties(case: Case, book: Rulebook) -> Decision:
     """Given a case with its duties judged, return what people are told on the postmortem."""
     mode, postmortem = book.mapping.postmortem.mode, case.postmortem
-    if mode is Mode.OFF or case.before_enforcement or postmortem is None or postmortem.gone_since is not None:
+    if mode is Mode.OFF or case.before_enforcement or postmortem is None or not postmortem.in_sight:
         return Decision()
     latest = [one for kind in KINDS if (one := case.duty(kind)) is not None]
     said = [op for duty in latest if (op := _step(case, book, duty)) is not None]

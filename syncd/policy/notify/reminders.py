@@ -82,7 +82,7 @@ def _unread(case: Case, duty: Duty, since: datetime | None) -> frozenset[str]:
     """What was not read since the reminder became due."""
     part = "postmortem" if _of_postmortem(duty) else "items"
     state = case.postmortem if _of_postmortem(duty) else _item(case, duty)
-    if state is None or state.gone_since is not None or since is None:
+    if state is None or not state.in_sight or since is None:
         return frozenset()
     if any(key.startswith(_step(case, duty)) for key in case.sent):
         return frozenset()

@@ -74,7 +74,7 @@ def _link(case: Case, postmortem: PostmortemState, book: Rulebook) -> Decision:
     ticket, facts = case.ticket, book.project.postmortem
     if book.mapping.postmortem.mode is not Mode.ENFORCE or ticket is None or LINK in postmortem.agreed:
         return Decision()
-    if facts is None or facts.link_type is None or postmortem.gone_since is not None:
+    if facts is None or facts.link_type is None or not postmortem.in_sight:
         return Decision()
     if postmortem.issue is not None and any(
         one.other_id == ticket.issue_id for one in postmortem.issue.links

@@ -36,7 +36,7 @@ def decide_duties(case: Case, book: Rulebook) -> Decision:
     if case.state_changes is None:
         return Decision(look=frozenset({"log"}))
     postmortem = case.postmortem
-    unread = postmortem is not None and postmortem.gone_since is None and postmortem.changes_until is None
+    unread = postmortem is not None and postmortem.in_sight and postmortem.changes_until is None
     if unread or not rebuilt:
         return Decision(look=frozenset({"postmortem"}))
     periods = resolved_periods(case.state_changes, now)

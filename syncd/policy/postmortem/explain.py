@@ -73,7 +73,7 @@ def _waived(waiver: Waiver, zone: str) -> str:
 def _why_not(case: Case) -> str:
     if case.postmortem is None:
         return ": there is no postmortem that syncd knows"
-    if case.postmortem.gone_since is not None:
+    if not case.postmortem.in_sight:
         return f": {case.postmortem.key} is out of our sight, moved, secured or deleted"
     if case.skewed:
         return ": our clock and a service's are too far apart"

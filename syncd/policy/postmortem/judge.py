@@ -72,7 +72,7 @@ class JudgeContext:
     @property
     def readable(self) -> bool:
         """Whether there is a postmortem that can be read."""
-        return self.case.postmortem is not None and self.case.postmortem.gone_since is None
+        return self.case.postmortem is not None and self.case.postmortem.in_sight
 
     @property
     def known_until(self) -> datetime | None:

@@ -62,9 +62,9 @@ def _mode(case: Case, op: CommentOnPostmortem | CommentOnActionItem, book: Ruleb
     """Whether it can be said: what it would stand on is there, and its rules are enforced."""
     kind, ident = split_object(op.object)
     if kind == POSTMORTEM:
-        there = case.postmortem is not None and case.postmortem.gone_since is None
+        there = case.postmortem is not None and case.postmortem.in_sight
         return book.mapping.postmortem.mode if there else Mode.OFF
-    there = any(one.issue_id == ident and one.gone_since is None for one in case.items)
+    there = any(one.issue_id == ident and one.in_sight for one in case.items)
     return book.mapping.follow_ups.mode if there else Mode.OFF
 
 

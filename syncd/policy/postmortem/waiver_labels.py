@@ -30,7 +30,7 @@ def label_waivers(case: Case, book: Rulebook) -> tuple[Decision, Sequence[Waiver
     """What the label gives or ends, and all waivers as they then stand."""
     postmortem, now = case.postmortem, case.now
     issue = postmortem.issue if postmortem else None
-    if postmortem is None or issue is None or now is None or postmortem.gone_since is not None:
+    if postmortem is None or issue is None or now is None or not postmortem.in_sight:
         return Decision(), case.waivers
     given = [one for one in case.waivers if one.source == SOURCE and one.ended_at is None]
     labelled = LABEL in {label.casefold() for label in issue.labels}

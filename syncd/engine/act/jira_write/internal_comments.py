@@ -18,15 +18,14 @@ from syncd.engine.act.jira_write.reread import book_of_basis
 from syncd.engine.act.jira_write.retried import retried_at
 from syncd.engine.context import EngineContext
 from syncd.engine.errors import CannotRender
-from syncd.ledger.records import IssueRecord, OperationRecord
+from syncd.ledger.records import OperationRecord
 from syncd.ledger.store.key_values import comments_stopped
 from syncd.ledger.store.leaving import Basis
+from syncd.policy.case import IssueState
 from syncd.remote.errors import RemoteError
 
 
-def may_comment(
-    context: EngineContext, operation: OperationRecord, basis: Basis, ticket: IssueRecord
-) -> bool:
+def may_comment(context: EngineContext, operation: OperationRecord, basis: Basis, ticket: IssueState) -> bool:
     """Whether the answer to a comment must show it hidden: in the service projects of our mappings.
 
     Raises `CannotRender` while commenting on that project is stopped, unless a person has said since
@@ -63,7 +62,7 @@ def shown_to_customers(context: EngineContext, issue_id: str, comment: Comment) 
     return found.public is True
 
 
-def warn_of_shown(issue: IssueRecord, comment_id: str) -> None:
+def warn_of_shown(issue: IssueState, comment_id: str) -> None:
     """Log that a comment of ours is shown to customers, so that commenting on its project stops."""
     logger.error(
         "comment {} on {} is shown to customers although it was sent as internal: commenting on {} stops;"

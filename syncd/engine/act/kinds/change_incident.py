@@ -23,10 +23,11 @@ from syncd.engine.context import EngineContext
 from syncd.engine.errors import CannotRender, DecideAgain
 from syncd.engine.observe.accounts import user_of
 from syncd.engine.observe.masking import storage_rules
-from syncd.ledger.records import OperationRecord, TicketRecord
+from syncd.ledger.records import OperationRecord
 from syncd.ledger.store import leaving
 from syncd.ledger.store.confirmation import Change, Confirmation, Event, NoticeChange
 from syncd.ledger.store.leaving import Basis
+from syncd.policy.case import TicketState
 from syncd.policy.ticket.revert_counter import INCIDENT, incident_value, print_of, remembered, seen
 from syncd.remote.errors import Cause, NotDone
 
@@ -128,7 +129,7 @@ def _over(operation: OperationRecord, error: NotDone) -> str | None:
 
 
 def _change(
-    operation: OperationRecord, written: int, find_outcome: int, ticket: TicketRecord, restricted: bool
+    operation: OperationRecord, written: int, find_outcome: int, ticket: TicketState, restricted: bool
 ) -> Change:
     change = operation.typed(ChangeIncident)
     summary = {"summary": change.text} if change.text and not restricted else {}
@@ -143,12 +144,11 @@ def _change(
 
 
 def _leave(
-    operation: OperationRecord, why: str, find_outcome: int, ticket: TicketRecord, _restricted: bool
+    operation: OperationRecord, why: str, find_outcome: int, ticket: TicketState, _restricted: bool
 ) -> Change:
     """The ticket keeps what it shows, and the incident what it says."""
-    showing = Issue.model_validate(ticket.snapshot) if ticket.snapshot else None
     return Change(
-        {"agreed": {**ticket.agreed, **_as_shown(operation, showing)}},
+        {"agreed": {**ticket.agreed, **_as_shown(operation, ticket.issue)}},
         Event("left", {"rule": "two_way", "reason": f"{operation.aspect}: {why}"}),
         NoticeChange(operation.reason, find_outcome),
         _say_left(operation, why),

@@ -14,7 +14,6 @@ from syncd.domain.incident import Incident, stub_title
 from syncd.domain.operation import CreateActionItem
 from syncd.domain.operation.rendered import FieldValues, RenderedCreate
 from syncd.domain.text import escape_wiki, one_line
-from syncd.domain.ticket import Account
 from syncd.engine.act.find_created import find_labelled
 from syncd.engine.act.jira_write.field_values import demanded_values
 from syncd.engine.act.jira_write.reread import book_of_basis
@@ -23,11 +22,11 @@ from syncd.engine.act.kind import Outcome
 from syncd.engine.act.kinds.create_issue import CreateKind, label_of
 from syncd.engine.context import EngineContext
 from syncd.engine.errors import CannotRender, DecideAgain
-from syncd.ledger.records import OperationRecord, PostmortemRecord
+from syncd.ledger.records import OperationRecord
 from syncd.ledger.store.confirmation import Confirmation, Event, NewActionItem, NoticeChange
 from syncd.ledger.store.leaving import Basis
 from syncd.ledger.store.loading import read
-from syncd.policy.case import Rulebook
+from syncd.policy.case import PostmortemState, Rulebook
 from syncd.policy.follow_ups.duties import active
 from syncd.policy.follow_ups.judge import KNOWLEDGE
 from syncd.policy.follow_ups.membership import ITEM_LABEL, MADE
@@ -44,8 +43,8 @@ class CreateActionItemKind(CreateKind):
 
     def render(self, context: EngineContext, operation: OperationRecord, basis: Basis) -> RenderedCreate:
         """The fields of the issue; `facts` are what its confirmation keeps."""
-        postmortem = read(context.ledger, PostmortemRecord, operation.incident_id)
-        if postmortem is None or postmortem.out_of_sight_since is not None:
+        postmortem = read(context.ledger, PostmortemState, operation.incident_id)
+        if postmortem is None or not postmortem.in_sight:
             raise DecideAgain
         incident, book = book_of_basis(context, basis, home=True)
         restricted = basis.restricted
@@ -84,7 +83,7 @@ class CreateActionItemKind(CreateKind):
         self, context: EngineContext, operation: OperationRecord, rendered: RenderedCreate
     ) -> Outcome | None:
         """By its label: it may hang on the postmortem no more."""
-        postmortem = read(context.ledger, PostmortemRecord, operation.incident_id)
+        postmortem = read(context.ledger, PostmortemState, operation.incident_id)
         if postmortem is None:
             return None
         issue = find_labelled(context, postmortem.project, operation.op, label_of(operation.incident_id))
@@ -95,7 +94,7 @@ class CreateActionItemKind(CreateKind):
         return field in OPTIONAL
 
 
-def _place(postmortem: PostmortemRecord, book: Rulebook) -> FieldValues:
+def _place(postmortem: PostmortemState, book: Rulebook) -> FieldValues:
     """Where it is made, and as what: under the postmortem, in its project."""
     sub_task = book.project.sub_task
     if sub_task is not None:
@@ -111,7 +110,7 @@ def _place(postmortem: PostmortemRecord, book: Rulebook) -> FieldValues:
     return {"project": {"key": postmortem.project}, "issuetype": {"id": book.project.postmortem.type.id}}
 
 
-def _screen(context: EngineContext, postmortem: PostmortemRecord, book: Rulebook) -> tuple[FieldFacts, ...]:
+def _screen(context: EngineContext, postmortem: PostmortemState, book: Rulebook) -> tuple[FieldFacts, ...]:
     """What the create screen of its type has."""
     sub_task, postmortems = book.project.sub_task, book.project.postmortem
     if sub_task is not None:
@@ -123,7 +122,7 @@ def _row(
     context: EngineContext,
     fields: FieldValues,
     create: CreateActionItem,
-    postmortem: PostmortemRecord,
+    postmortem: PostmortemState,
     book: Rulebook,
 ) -> dict[str, JsonValue]:
     """Fill in what the row says; return it as it is compared with the table later."""
@@ -147,7 +146,7 @@ def _row(
 
 
 def _knowledge(
-    fields: FieldValues, postmortem: PostmortemRecord, incident: Incident, book: Rulebook, restricted: bool
+    fields: FieldValues, postmortem: PostmortemState, incident: Incident, book: Rulebook, restricted: bool
 ) -> None:
     """What is asked after every incident; it belongs to the postmortem's owner from the start.
 
@@ -160,6 +159,6 @@ def _knowledge(
         "\n\nClose it with a comment that links what was written or changed, or with the label"
         " no-change-needed and a comment that says why nothing had to be."
     )
-    owner = (postmortem.snapshot or {}).get("assignee")
-    if isinstance(owner, dict) and active(Account.model_validate(owner)):
-        fields["assignee"] = book.project.person(owner["id"])
+    owner = postmortem.issue.assignee if postmortem.issue is not None else None
+    if owner is not None and active(owner):
+        fields["assignee"] = book.project.person(owner.id)

@@ -23,9 +23,10 @@ from syncd.engine.act.jira_write.refusals import (
 )
 from syncd.engine.act.kind import BaseKind, Outcome, there
 from syncd.engine.context import EngineContext
-from syncd.ledger.records import DutyIssueRecord, OperationRecord, TicketRecord
+from syncd.ledger.records import OperationRecord
 from syncd.ledger.store.confirmation import Change, Confirmation, Event
 from syncd.ledger.store.leaving import Basis
+from syncd.policy.case import DutyIssueState, TicketState
 from syncd.policy.ticket.revert_counter import remembered
 from syncd.remote.errors import NotDone
 
@@ -115,7 +116,7 @@ def _without(values: FieldValues, left_out: Collection[str]) -> FieldValues:
     return {name: value for name, value in values.items() if name not in left_out}
 
 
-def _change_ticket(operation: OperationRecord, read_seq: int, ticket: TicketRecord) -> Change:
+def _change_ticket(operation: OperationRecord, read_seq: int, ticket: TicketState) -> Change:
     edit, rendered = operation.typed(EditTicket), operation.rendered_as(RenderedEdit)
     agreed = {**ticket.agreed, **edit.agree}
     if not rendered.refused:
@@ -125,16 +126,16 @@ def _change_ticket(operation: OperationRecord, read_seq: int, ticket: TicketReco
     given_up = {name for name in rendered.refused if name != "assignee"}
     if given_up:
         values["refused"] = sorted({*ticket.refused, *given_up})
-    if ticket.snapshot:
-        values["snapshot"] = _ticket_as_written(ticket.snapshot, rendered.fields)
+    if ticket.issue is not None:
+        values["snapshot"] = _ticket_as_written(ticket.issue.model_dump(mode="json"), rendered.fields)
     return Change(values, Event("ticket.edited", _told(rendered)))
 
 
-def _change_duty_issue(operation: OperationRecord, moment: int, duty_issue: DutyIssueRecord) -> Change:
+def _change_duty_issue(operation: OperationRecord, moment: int, duty_issue: DutyIssueState) -> Change:
     rendered = operation.rendered_as(RenderedEdit)
     values = agreed_on(duty_issue, operation.typed(DutyIssueEdit).agree)
-    if duty_issue.snapshot:
-        values["snapshot"] = _duty_issue_as_written(duty_issue.snapshot, rendered)
+    if duty_issue.issue is not None:
+        values["snapshot"] = _duty_issue_as_written(duty_issue.issue.model_dump(mode="json"), rendered)
     return written(duty_issue, moment, "edited", _told(rendered), **values)
 
 

@@ -18,10 +18,11 @@ from syncd.engine.act.kinds.create_issue import stub_description
 from syncd.engine.act.kinds.create_ticket import texts_of
 from syncd.engine.context import EngineContext
 from syncd.engine.errors import CannotRender, DecideAgain
-from syncd.ledger.records import OperationRecord, TicketRecord
+from syncd.ledger.records import OperationRecord
 from syncd.ledger.store.confirmation import Change, Confirmation, Event
 from syncd.ledger.store.confirming import change_ticket
 from syncd.ledger.store.leaving import Basis
+from syncd.policy.case import TicketState
 from syncd.policy.restricted import KEPT, STUB
 
 
@@ -63,11 +64,11 @@ class FillRestrictedStubKind(BaseKind[RenderedEdit]):
         return Confirmation(ticket=partial(_filled, context.ledger.logical_clock.next()))
 
 
-def _filled(read_seq: int, ticket: TicketRecord) -> Change:
+def _filled(read_seq: int, ticket: TicketState) -> Change:
     return Change({"agreed": _agreed(ticket), "written_seq": read_seq}, Event("ticket.filled"))
 
 
-def _kept(ticket: TicketRecord) -> Change:
+def _kept(ticket: TicketState) -> Change:
     data: dict[str, JsonValue] = {
         "rule": "restricted",
         "reason": "a person wrote on the stub, so it stays one",
@@ -75,5 +76,5 @@ def _kept(ticket: TicketRecord) -> Change:
     return Change({"agreed": {**_agreed(ticket), STUB: KEPT}}, Event("left", data))
 
 
-def _agreed(ticket: TicketRecord) -> dict[str, JsonValue]:
+def _agreed(ticket: TicketState) -> dict[str, JsonValue]:
     return {name: value for name, value in ticket.agreed.items() if name != STUB}

@@ -16,11 +16,11 @@ from syncd.engine.act.kind import BaseKind, Outcome, there
 from syncd.engine.act.kinds.close_duplicate import duplicate_event, younger_issue
 from syncd.engine.context import EngineContext
 from syncd.engine.errors import CannotRender
-from syncd.ledger.records import DutyIssueRecord, OperationRecord, TicketRecord
+from syncd.ledger.records import OperationRecord
 from syncd.ledger.store.confirmation import Change, Confirmation, Event
 from syncd.ledger.store.leaving import Basis
 from syncd.ledger.store.loading import read
-from syncd.policy.case import Rulebook
+from syncd.policy.case import DutyIssueState, Rulebook, TicketState
 
 
 class LinkKind(BaseKind[RenderedLink]):
@@ -38,7 +38,7 @@ class LinkTicketsKind(LinkKind):
     def render(self, context: EngineContext, operation: OperationRecord, basis: Basis) -> RenderedLink:
         """The first of the mapping's link types that the site has, and both issues."""
         ticket = there(basis.ticket)
-        other = there(read(context.ledger, TicketRecord, operation.typed(LinkTickets).other_incident))
+        other = there(read(context.ledger, TicketState, operation.typed(LinkTickets).other_incident))
         _, book = book_of_basis(context, basis)
         return RenderedLink(type=_duplicates(book), issue=ticket.issue_id, other=other.issue_id)
 
@@ -112,14 +112,14 @@ def _duplicates(book: Rulebook) -> str:
     return _link_type(book, book.mapping.jira.link_types, "jira.link_types")
 
 
-def _tickets(operation: OperationRecord, other: str, read_seq: int, ticket: TicketRecord) -> Change:
+def _tickets(operation: OperationRecord, other: str, read_seq: int, ticket: TicketState) -> Change:
     link = operation.typed(LinkTickets)
     agreed = {**ticket.agreed, link.purpose: link.other_incident}
     event = Event("ticket.linked", {"to": other, "purpose": link.purpose})
     return Change({"agreed": agreed, "written_seq": read_seq}, event)
 
 
-def _duty_issue(operation: OperationRecord, other: str, moment: int, duty_issue: DutyIssueRecord) -> Change:
+def _duty_issue(operation: OperationRecord, other: str, moment: int, duty_issue: DutyIssueState) -> Change:
     purpose = operation.typed(DutyIssueLink).purpose
     data: dict[str, JsonValue] = {"to": other, "purpose": purpose}
     return written(duty_issue, moment, "linked", data, **agreed_on(duty_issue, {purpose: other}))

@@ -12,7 +12,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from syncd.domain.base import JsonValue
+from syncd.domain.base import Reference
 from syncd.domain.incident import Incident
 from syncd.domain.operation import CommentOnTicket, MoveTicket
 from syncd.domain.operation.keys import comment_key
@@ -28,10 +28,10 @@ from syncd.engine.act.jira_write.workflow_route import MOST_HOPS, Goal, goal_bac
 from syncd.engine.act.kind import BaseKind, Outcome, there
 from syncd.engine.context import EngineContext
 from syncd.engine.errors import CannotRender, DecideAgain
-from syncd.ledger.records import OperationRecord, TicketRecord
+from syncd.ledger.records import OperationRecord
 from syncd.ledger.store.confirmation import Change, Confirmation, Event, NoticeChange
 from syncd.ledger.store.leaving import Basis
-from syncd.policy.case import Rulebook
+from syncd.policy.case import Rulebook, TicketState
 from syncd.policy.ticket.close_gate import GATE, NO_WAY_BACK
 from syncd.policy.ticket.revert_counter import print_of, remembered
 from syncd.remote.errors import NotDone
@@ -50,9 +50,10 @@ class MoveTicketKind(BaseKind[RenderedMove | RenderedStay]):
     ) -> RenderedMove | RenderedStay:
         """The next transition's id and what its screen wants; asks Jira for the ways where not known."""
         ticket = there(basis.ticket)
-        if ticket.snapshot is None:
+        issue = ticket.issue
+        if issue is None:
             raise DecideAgain
-        issue, move = Issue.model_validate(ticket.snapshot), operation.typed(MoveTicket)
+        move = operation.typed(MoveTicket)
         if issue.status.id != move.from_status:
             raise DecideAgain
         stop_where_refused(context, operation)
@@ -163,7 +164,7 @@ def _no_way(issue: Issue, ways: tuple[Transition, ...], word: str, goal: Goal) -
 
 
 def _moved(
-    operation: OperationRecord, rendered: RenderedMove, written: int, read_seq: int, ticket: TicketRecord
+    operation: OperationRecord, rendered: RenderedMove, written: int, read_seq: int, ticket: TicketState
 ) -> Change:
     move, last = operation.typed(MoveTicket), rendered.last
     further = ticket.agreed.get("state") == UNDER_WAY
@@ -174,22 +175,23 @@ def _moved(
         "placed_status": rendered.to.id,
         "written_seq": written,
     }
-    if ticket.snapshot:
-        values["snapshot"] = {**ticket.snapshot, "status": rendered.to.model_dump(mode="json")}
+    if ticket.issue is not None:
+        moved = ticket.issue.model_copy(update={"status": rendered.to})
+        values["snapshot"] = moved.model_dump(mode="json")
     why = f"its ticket is on the way to {move.word}"
     return Change(values, look=None if last else NoticeChange(why, read_seq, ticket=True))
 
 
-def _stay(operation: OperationRecord, rendered: RenderedStay, ticket: TicketRecord) -> Change:
+def _stay(operation: OperationRecord, rendered: RenderedStay, ticket: TicketState) -> Change:
     """Both sides agree that it stays; that there is no way back is said on the ticket once for ever."""
     move, does = operation.typed(MoveTicket), rendered.stays == DOES
-    status: dict[str, JsonValue] = (ticket.snapshot or {}).get("status", {})
-    reason = f"status {status.get('id')} {'stands for it too' if does else 'has no way back'}"
+    status = ticket.issue.status if ticket.issue is not None else Reference(id="")
+    reason = f"status {status.id} {'stands for it too' if does else 'has no way back'}"
     agreed, add = {**ticket.agreed, "state": move.state}, None
     if move.back is not None:
         agreed[GATE] = NO_WAY_BACK
     elif not does:
-        add = _comment_no_way_back(operation, str(status.get("name", "")))
+        add = _comment_no_way_back(operation, status.name)
     return Change({"agreed": agreed}, Event("left", {"rule": "status", "reason": reason}), add=add)
 
 

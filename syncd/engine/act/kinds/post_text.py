@@ -21,9 +21,10 @@ from syncd.engine.act.jira_write.reread import incident_and_book
 from syncd.engine.act.kind import BaseKind, Outcome, is_restricted, mark_of, there, ticket_of
 from syncd.engine.context import EngineContext
 from syncd.engine.errors import CannotRender, DecideAgain
-from syncd.ledger.records import IssueRecord, OperationRecord
+from syncd.ledger.records import OperationRecord
 from syncd.ledger.store.confirmation import Change, Confirmation, NewPair
 from syncd.ledger.store.leaving import Basis
+from syncd.policy.case import IssueState
 from syncd.policy.marks import mark_in, mark_line, text_hash
 from syncd.policy.postmortem.facts_in_comments import SAID
 
@@ -76,7 +77,7 @@ class CommentKind(BaseKind[RenderedComment]):
 
     def issue_of(
         self, context: EngineContext, operation: OperationRecord, basis: Basis | None = None
-    ) -> IssueRecord:
+    ) -> IssueState:
         """The issue that is commented on: the ticket, as the basis has it."""
         return there(basis.ticket) if basis is not None else ticket_of(context, operation)
 
@@ -162,7 +163,7 @@ class CommentOnDutyIssueKind(CommentKind):
 
     def issue_of(
         self, context: EngineContext, operation: OperationRecord, basis: Basis | None = None
-    ) -> IssueRecord:
+    ) -> IssueState:
         """The postmortem or action item."""
         return duty_issue_for(context, operation)
 

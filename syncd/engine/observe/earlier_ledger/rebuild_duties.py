@@ -16,13 +16,13 @@ from syncd.domain.incident import Incident
 from syncd.domain.mapping.value_types import Mode
 from syncd.domain.operation import Operation
 from syncd.domain.operation.postmortem import comment_on_duty_issue
-from syncd.domain.ticket import Comment, Issue
+from syncd.domain.ticket import Comment
 from syncd.engine.context import EngineContext
 from syncd.engine.observe.earlier_ledger.adopt_postmortem import adopt_postmortem
-from syncd.ledger.records import ActionItemRecord, DutyIssueRecord, IncidentRecord, PostmortemRecord
+from syncd.ledger.records import IncidentRecord
 from syncd.ledger.store.earlier_ledger import Recalled, Written, note_sought, store_recalled
 from syncd.ledger.store.lookups import load_followers
-from syncd.policy.case import Case, Rulebook, TicketState
+from syncd.policy.case import Case, DutyIssueState, ItemState, PostmortemState, Rulebook
 from syncd.policy.notify.duty_comments import OVERDUE_LABEL
 from syncd.policy.postmortem.facts_in_comments import POSTMORTEM, CommentFact, facts_in_comments, rebuilt
 
@@ -30,8 +30,8 @@ from syncd.policy.postmortem.facts_in_comments import POSTMORTEM, CommentFact, f
 def parts_to_rebuild(
     context: EngineContext,
     row: IncidentRecord,
-    postmortem: PostmortemRecord | None,
-    items: Iterable[ActionItemRecord],
+    postmortem: PostmortemState | None,
+    items: Iterable[ItemState],
     book: Rulebook,
 ) -> frozenset[str]:
     """What has to be asked before the incident's duties are judged: "postmortem", "items"."""
@@ -46,17 +46,17 @@ def parts_to_rebuild(
 
 
 def _to_seek(
-    context: EngineContext, row: IncidentRecord, postmortem: PostmortemRecord | None, book: Rulebook
+    context: EngineContext, row: IncidentRecord, postmortem: PostmortemState | None, book: Rulebook
 ) -> bool:
     enforced = book.mapping.postmortem.mode is Mode.ENFORCE
     return postmortem is None and enforced and row.postmortem_searched_for != context.ledger.born
 
 
-def _unasked(context: EngineContext, duty_issue: DutyIssueRecord) -> bool:
+def _unasked(context: EngineContext, duty_issue: DutyIssueState) -> bool:
     born = context.ledger.born
-    if duty_issue.rebuilt_for == born or duty_issue.out_of_sight_since is not None or not duty_issue.snapshot:
+    if duty_issue.rebuilt_for == born or not duty_issue.in_sight or duty_issue.issue is None:
         return False
-    made = Issue.model_validate(duty_issue.snapshot).created_at
+    made = duty_issue.issue.created_at
     return made is None or made < born
 
 
@@ -71,9 +71,7 @@ def seek_postmortem(context: EngineContext, incident_id: str, book: Rulebook) ->
     row, ticket = known.incident, known.ticket
     if row.created_at >= context.ledger.born or not _to_seek(context, row, known.postmortem, book):
         return
-    issue = Issue.model_validate(ticket.snapshot) if ticket is not None and ticket.snapshot else None
-    state = TicketState(issue_id=ticket.issue_id, key=ticket.key, issue=issue) if ticket else None
-    case = Case(incident=Incident.model_validate(row.snapshot), ticket=state)
+    case = Case(incident=Incident.model_validate(row.snapshot), ticket=ticket)
     if adopt_postmortem(context, case, book) or not context.search_index.awaited:
         note_sought(context.ledger, incident_id, context.ledger.born)
 
@@ -86,7 +84,7 @@ def rebuild_duties(context: EngineContext, incident_id: str, book: Rulebook, loo
     known = load_followers(context.ledger, incident_id)
     if known is None or known.incident.created_at >= context.ledger.born:
         return
-    duty_issues: list[DutyIssueRecord] = []
+    duty_issues: list[DutyIssueState] = []
     if "postmortem" in look and known.postmortem is not None:
         duty_issues.append(known.postmortem)
     if "items" in look:
@@ -94,7 +92,7 @@ def rebuild_duties(context: EngineContext, incident_id: str, book: Rulebook, loo
     wanted = [duty_issue for duty_issue in duty_issues if _unasked(context, duty_issue)]
     ours = context.services.jira.myself().id if wanted else ""
     for duty_issue in wanted:
-        item = duty_issue.issue_id if isinstance(duty_issue, ActionItemRecord) else None
+        item = duty_issue.issue_id if isinstance(duty_issue, ItemState) else None
         comments = context.services.jira.comments(duty_issue.issue_id)
         context.health.succeeded("jira")
         words = list(facts_in_comments(comments, ours, incident_id, item or POSTMORTEM))
@@ -104,12 +102,12 @@ def rebuild_duties(context: EngineContext, incident_id: str, book: Rulebook, loo
 def _keep(
     context: EngineContext,
     incident_id: str,
-    duty_issue: DutyIssueRecord,
+    duty_issue: DutyIssueState,
     words: Iterable[CommentFact | Comment],
     book: Rulebook,
 ) -> None:
     patterns, item = book.mapping.redact.patterns, None
-    if isinstance(duty_issue, ActionItemRecord):
+    if isinstance(duty_issue, ItemState):
         item = duty_issue.issue_id
     believed: list[CommentFact] = []
     doubted: list[str] = []
