@@ -111,15 +111,40 @@ def test_closed_again_with_the_same_duties_missing_it_stays_closed_and_the_overr
     assert len(overrides(house)) == 1
 
 
-def test_with_other_duties_missing_the_gate_judges_anew(make_rig: Any, judge: Judge) -> None:
+def test_with_a_new_duty_missing_the_gate_judges_anew(make_rig: Any, judge: Judge) -> None:
+    judge.states[DutyKind.COMPLETED] = DutyState.WAIVED
+    house = after_a_resolve(make_rig)
+    closes(house)
+    judge.states[DutyKind.COMPLETED] = DutyState.PENDING
+    closes(house)
+    assert status(house) == "In Review"
+    first, second = said(house)
+    assert "not completed" not in first
+    assert "not completed" in second
+    nothing_more_is_written(house)
+
+
+def test_with_less_missing_than_before_a_close_stands(make_rig: Any, judge: Judge) -> None:
     house = after_a_resolve(make_rig)
     closes(house)
     judge.states[DutyKind.SCHEDULED] = DutyState.MET
     closes(house)
-    assert status(house) == "In Review"
-    first, second = said(house)
-    assert "not scheduled" in first
-    assert "not scheduled" not in second
+    assert status(house) == "Done"
+    assert len(said(house)) == 1
+    assert len(overrides(house)) == 1
+    nothing_more_is_written(house)
+
+
+@pytest.mark.parametrize(("hours", "stands"), [(0.9, "In Review"), (1.1, "Done")])
+def test_a_close_that_is_seen_more_than_an_hour_later_gets_the_comment_only(
+    make_rig: Any, judge: Judge, hours: float, stands: str
+) -> None:
+    house = after_a_resolve(make_rig)
+    house.world.jira.transition("OPS-1", "Done", INES)
+    house.world.advance(hours * HOUR)
+    house.settle(4)
+    assert status(house) == stands
+    assert len(said(house)) == 1
     nothing_more_is_written(house)
 
 

@@ -51,10 +51,11 @@ def play_story(trace: Trace, folder: Path) -> None:
         story, operator = week(on.world), Operator(on)
         began = on.seconds
         while (passed := on.seconds - began) < END:
-            for step in story.play_due():
+            played = story.play_due()
+            for step in played:
                 trace.act(on.world.clock(), step.says)
             operator.look()
-            if passed < DAY_LASTS:
+            if passed < DAY_LASTS or played:
                 on.turn(TURN)
                 continue
             next_at = END if story.next_at is None else story.next_at

@@ -1,3 +1,140 @@
-"""The two duties of an action item, its ends and its violations, to the second."""
+"""Whether anybody said which follow-ups there are: one answer for the comment, the gate and the close."""
 
 from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from duty_cast import HOUR, OLA, RESOLVED, Life, rules
+from policy_cast import DONE, IN_REVIEW, TO_DO, issue, ticket
+
+from syncd.domain.mapping.value_types import Mode
+from syncd.domain.operation import CommentOnPostmortem, CommentOnTicket, MoveTicket
+from syncd.domain.ticket import Issue
+from syncd.policy.case import Case, ClosedBy, Decision, ItemState, Rulebook
+from syncd.policy.follow_ups.judge import KNOWLEDGE, NONE_LABEL
+from syncd.policy.follow_ups.operations import act_on_follow_ups
+from syncd.policy.ticket.auto_close import decide_closing
+from syncd.policy.ticket.close_gate import decide_gate
+
+COMPLETED = RESOLVED + 20 * HOUR
+LATER = RESOLVED + 40 * HOUR
+ROW = {"text": "Raise the timeout", "owner": "Ola", "due": ""}
+
+
+def book(mode: Mode = Mode.ENFORCE, **follow_ups: Any) -> Rulebook:
+    return rules(
+        follow_ups={"mode": mode, **follow_ups}, closing={"mode": "enforce"}, close_gate={"mode": "reopen"}
+    )
+
+
+def item(facts: dict[str, Any], *, done: bool = False) -> ItemState:
+    shown = Issue(
+        id="30001",
+        key="OPS-30",
+        project="OPS",
+        type_id="5",
+        status=DONE if done else TO_DO,
+        assignee=OLA,
+        parent_id="20001",
+        created_at=COMPLETED,
+    )
+    return ItemState(
+        issue_id="30001",
+        key="OPS-30",
+        issue=shown,
+        changes_until=LATER,
+        source="made",
+        facts=facts,
+        first_seen_at=COMPLETED,
+    )
+
+
+def completed(
+    rulebook: Rulebook,
+    *items: ItemState,
+    labels: tuple[str, ...] = (),
+    rows: tuple[dict[str, Any], ...] = (),
+    closed: bool = False,
+) -> Case:
+    """An incident whose postmortem was scheduled and completed; a person closed the ticket, or nobody did."""
+    life = Life(book=rulebook, labels=labels).resolve()
+    life.review(RESOLVED + HOUR).move(COMPLETED, DONE)
+    life.decide(LATER)
+    stands = IN_REVIEW if not closed else DONE
+    by = ClosedBy(status=DONE.id, before=IN_REVIEW.id, before_name=IN_REVIEW.name, by="Ola", at=LATER - HOUR)
+    had = ticket(
+        issue(status=stands),
+        placed_status=IN_REVIEW.id,
+        agreed={"state": "resolved"},
+        closed=by if closed else None,
+    )
+    case = life.case(LATER)
+    assert case.postmortem is not None
+    postmortem = case.postmortem.model_copy(update={"follow_ups": rows})
+    return case.model_copy(update={"ticket": had, "items": items, "postmortem": postmortem})
+
+
+def comments(decision: Decision) -> list[str]:
+    """What is said of missing follow-ups on the postmortem."""
+    said = [op.text for op in decision.operations if isinstance(op, CommentOnPostmortem)]
+    return [text for text in said if NONE_LABEL in text]
+
+
+def moves(decision: Decision) -> list[str]:
+    return [op.status for op in decision.operations if isinstance(op, MoveTicket)]
+
+
+RUNBOOK = item({KNOWLEDGE: True}, done=True)
+
+
+@pytest.mark.parametrize("items", [(), (RUNBOOK,)], ids=["no item", "the runbook item alone"])
+def test_while_follow_ups_are_unsaid_the_daemon_asks_and_leaves_the_ticket_open(
+    items: tuple[ItemState],
+) -> None:
+    rulebook = book()
+    case = completed(rulebook, *items)
+    assert len(comments(act_on_follow_ups(case, rulebook))) == 1
+    assert moves(decide_closing(case, rulebook)) == []
+
+
+@pytest.mark.parametrize("items", [(), (RUNBOOK,)], ids=["no item", "the runbook item alone"])
+def test_a_persons_close_while_follow_ups_are_unsaid_meets_the_gate(items: tuple[ItemState]) -> None:
+    rulebook = book()
+    decision = decide_gate(completed(rulebook, *items, closed=True), rulebook)
+    (comment,) = (op for op in decision.operations if isinstance(op, CommentOnTicket))
+    assert NONE_LABEL in comment.text
+    assert moves(decision) == [IN_REVIEW.id]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [{"labels": (NONE_LABEL,)}, {"items": (item({}),)}, {"mode": Mode.OFF}],
+    ids=["the label", "an action item", "nobody looks at follow-ups"],
+)
+def test_once_it_is_said_nothing_is_asked_and_the_ticket_closes(said: dict[str, Any]) -> None:
+    rulebook = book(said.get("mode", Mode.ENFORCE))
+    case = completed(rulebook, *said.get("items", ()), labels=said.get("labels", ()))
+    assert comments(act_on_follow_ups(case, rulebook)) == []
+    assert moves(decide_closing(case, rulebook)) == [DONE.id]
+    closed = completed(rulebook, *said.get("items", ()), labels=said.get("labels", ()), closed=True)
+    assert decide_gate(closed, rulebook).operations == ()
+
+
+def test_rows_become_issues_before_anything_is_said_about_missing_follow_ups() -> None:
+    rulebook = book()
+    case = completed(rulebook, rows=(ROW,))
+    assert comments(act_on_follow_ups(case, rulebook)) == []
+    assert moves(decide_closing(case, rulebook)) == [DONE.id]
+
+
+def test_rows_that_nobody_turns_into_issues_are_no_follow_ups() -> None:
+    rulebook = book(rows="off")
+    assert len(comments(act_on_follow_ups(completed(rulebook, rows=(ROW,)), rulebook))) == 1
+
+
+def test_in_mode_report_the_gate_only_shows_what_it_would_do() -> None:
+    rulebook = book(Mode.REPORT)
+    decision = decide_gate(completed(rulebook, closed=True), rulebook)
+    assert decision.operations == ()
+    assert "follow-ups unsaid" in decision.dry_run_notes[0]

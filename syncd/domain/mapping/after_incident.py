@@ -104,7 +104,7 @@ class CloseGate(Value):
     mode: Literal["off", "comment", "reopen"] = Field(
         "comment",
         description="`comment` says on the ticket what is missing, `reopen` also puts it back to the status"
-        " before, once for each set of missing duties; `off` does not look.",
+        " before, once for each new missing duty; `off` does not look.",
     )
 
 

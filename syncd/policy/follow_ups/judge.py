@@ -29,7 +29,8 @@ from syncd.policy.follow_ups.duties import (
     tenures,
 )
 from syncd.policy.follow_ups.membership import became_at
-from syncd.policy.follow_ups.table_rows import completed
+from syncd.policy.follow_ups.table_rows import rows_to_come
+from syncd.policy.postmortem.fulfilment import stands_completed
 from syncd.policy.postmortem.owed import counting_severity_periods, over_since
 
 NOT_VISIBLE = "not visible"
@@ -282,9 +283,18 @@ def untaken(item: Item) -> bool:
 
 
 def follow_ups_unsaid(case: Case, book: Rulebook) -> bool:
-    """Whether a completed postmortem has no action item and nobody said that there are none."""
-    postmortem = case.postmortem
-    if postmortem is None or postmortem.issue is None or not completed(postmortem, book):
+    """Return True if a completed postmortem has no follow-up and nobody said that there are none.
+
+    The comment, the gate and the automatic close all ask here. The runbook item is no follow-up in this
+    sense (rules: "Follow-ups", "None" must be said).
+    """
+    postmortem, duty = case.postmortem, case.duty(DutyKind.COMPLETED)
+    if book.mapping.follow_ups.mode is Mode.OFF or counts_elsewhere(case):
         return False
-    others = [one for one in case.items if one.ended_at is None and not one.facts.get(KNOWLEDGE)]
-    return not others and NONE_LABEL not in postmortem.issue.labels
+    if duty is not None and duty.state is DutyState.CANCELLED:
+        return False
+    if postmortem is None or postmortem.issue is None or not stands_completed(postmortem, book):
+        return False
+    if any(item.ended_at is None and not item.facts.get(KNOWLEDGE) for item in case.items):
+        return False
+    return not rows_to_come(case, postmortem, book) and NONE_LABEL not in postmortem.issue.labels

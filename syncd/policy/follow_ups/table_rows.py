@@ -18,6 +18,7 @@ from syncd.domain.base import Value
 from syncd.domain.operation import CommentOnPostmortem, CreateActionItem, Operation
 from syncd.domain.operation.keys import action_item_key, comment_key
 from syncd.policy.case import Case, Decision, ItemState, PostmortemState, Rulebook
+from syncd.policy.postmortem.fulfilment import stands_completed
 
 ALIKE = 0.6
 """How much two texts have in common, from 0 to 1, that are one row before and after an edit."""
@@ -79,15 +80,6 @@ def rested_at(postmortem: PostmortemState, book: Rulebook) -> datetime | None:
     return since + timedelta(minutes=book.mapping.follow_ups.rest_minutes)
 
 
-def completed(postmortem: PostmortemState, book: Rulebook) -> bool:
-    """Whether the postmortem stands in one of the statuses that complete it."""
-    names = {one.casefold() for one in book.mapping.postmortem.statuses}
-    status = postmortem.issue.status if postmortem.issue else None
-    return status is not None and (
-        status.name.casefold() in names or (status.untranslated or "").casefold() in names
-    )
-
-
 def decide_rows(case: Case, book: Rulebook) -> Decision:
     """Given a case with a postmortem, return the issues and comments that its table still needs."""
     postmortem, now = case.postmortem, case.now
@@ -97,7 +89,7 @@ def decide_rows(case: Case, book: Rulebook) -> Decision:
     rest = rested_at(postmortem, book)
     if rest is None:
         return Decision(operations=tuple(operations))
-    if now < rest and not completed(postmortem, book):
+    if now < rest and not stands_completed(postmortem, book):
         return Decision(operations=tuple(operations), again=(rest - now).total_seconds())
     rows = rows_of(postmortem)
     edited = edits_of(rows, made_of_rows(case))
@@ -117,6 +109,14 @@ def made_of_rows(case: Case) -> list[tuple[ItemState, Row]]:
         if isinstance(kept, dict):
             found.append((item, Row(**{name: str(kept.get(name, "")) for name in ("text", "owner", "due")})))
     return found
+
+
+def rows_to_come(case: Case, postmortem: PostmortemState, book: Rulebook) -> bool:
+    """Return True if a row of the table is still to become an action item."""
+    if book.mapping.follow_ups.rows == "off" or case.restricted:
+        return False
+    made = {row.mark for _item, row in made_of_rows(case)}
+    return any(row.owned and row.mark not in made for row in rows_of(postmortem))
 
 
 def edits_of(

@@ -8,7 +8,7 @@ a value that stood there from the create, is nobody's word.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from itertools import groupby
 from zoneinfo import ZoneInfo
@@ -122,14 +122,7 @@ def completed_spans(postmortem: PostmortemState, book: Rulebook) -> tuple[Span, 
     issue = postmortem.issue
     if issue is None:
         return ()
-    names = {name.casefold() for name in book.mapping.postmortem.statuses}
-    resolved = book.project.postmortem.completed if book.project.postmortem else ()
-    ids = _ids_of(names, [issue.status, *book.project.statuses.values(), *_others(book)])
-    ids |= {one.id for one in resolved}
-
-    def done(ident: str | None, words: str | None) -> bool:
-        return ident in ids or (words or "").casefold() in names
-
+    done = _completing(issue.status, book)
     moves = [one for one in postmortem.changes if one.field == "status"]
     first = (moves[0].before, moves[0].before_words) if moves else (issue.status.id, issue.status.name)
     spans: list[Span] = []
@@ -137,6 +130,21 @@ def completed_spans(postmortem: PostmortemState, book: Rulebook) -> tuple[Span, 
     for move in moves:
         _note(spans, done(move.after, move.after_words), move.at, move.author.id if move.author else None)
     return tuple(spans)
+
+
+def stands_completed(postmortem: PostmortemState, book: Rulebook) -> bool:
+    """Return True if the postmortem stands in one of the statuses in which it is completed."""
+    status = postmortem.issue.status if postmortem.issue else None
+    return status is not None and _completing(status, book)(status.id, status.name)
+
+
+def _completing(present: Status, book: Rulebook) -> Callable[[str | None, str | None], bool]:
+    """Return what tells whether a status, by id and name, completes a postmortem."""
+    names = {name.casefold() for name in book.mapping.postmortem.statuses}
+    resolved = book.project.postmortem.completed if book.project.postmortem else ()
+    ids = _ids_of(names, [present, *book.project.statuses.values(), *_others(book)])
+    ids |= {status.id for status in resolved}
+    return lambda ident, words: ident in ids or (words or "").casefold() in names
 
 
 def carried_on(spans: Iterable[Span], by: Sequence[Span]) -> tuple[Span, ...]:

@@ -11,7 +11,7 @@ from syncd.domain.duty import DutyKind, DutyState
 from syncd.domain.mapping.value_types import Mode
 from syncd.domain.operation import MoveTicket
 from syncd.policy.case import Case, Decision, Rulebook
-from syncd.policy.ticket.close_gate import owed_at_the_gate
+from syncd.policy.ticket.close_gate import missing_at_a_close
 from syncd.policy.ticket.revert_counter import in_conflict
 from syncd.policy.ticket.status import left_to_other_tool
 
@@ -27,7 +27,7 @@ def decide_closing(case: Case, book: Rulebook) -> Decision:
         or case.before_enforcement
         or left_to_other_tool(case, book)
         or not _was_owed(case)
-        or _still_owed(case)
+        or _still_owed(case, book)
     ):
         return Decision()
     target = book.project.statuses["closed"]
@@ -58,14 +58,6 @@ def _was_owed(case: Case) -> bool:
     return case.duty(DutyKind.SCHEDULED) is not None
 
 
-def _still_owed(case: Case) -> bool:
-    waived = any(one.state is DutyState.WAIVED for one in case.duties)
-    return waived or bool(owed_at_the_gate(case)) or _follow_ups_unsaid(case)
-
-
-def _follow_ups_unsaid(case: Case) -> bool:
-    """Whether a postmortem that was completed says neither which follow-ups there are nor that none are."""
-    completed = case.duty(DutyKind.COMPLETED)
-    said = case.postmortem and case.postmortem.issue and "no-follow-ups" in case.postmortem.issue.labels
-    owed = completed is not None and completed.state in (DutyState.MET, DutyState.MET_LATE)
-    return owed and not case.items and not said
+def _still_owed(case: Case, book: Rulebook) -> bool:
+    waived = any(duty.state is DutyState.WAIVED for duty in case.duties)
+    return waived or bool(missing_at_a_close(case, book))

@@ -1,42 +1,105 @@
 """The close gate: a person closes a ticket while something is owed, and hears what is missing.
 
-It judges a move, once for each set of missing duties: closed again with the same set missing, the ticket
-stays closed, and the override is on record with the name. What arises after a proper close never reopens
+It judges a move, once for each new missing duty: closed again with nothing new missing, the ticket stays
+closed, and the override is on record with the name. What arises after a proper close never reopens
 it (rules: "The postmortem", Close gate). Action items are owed an owner here; that they are done is
-tracked beyond the close, because their dates lie weeks ahead.
+tracked beyond the close, because their dates lie weeks ahead. That there are none must be said, too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from datetime import datetime, timedelta
 from hashlib import sha256
+from typing import Literal
 
+from syncd.domain.base import JsonValue, Value
 from syncd.domain.duty import OWED, Duty, DutyKind
 from syncd.domain.mapping.value_types import Mode
 from syncd.domain.operation import CommentOnTicket, MoveTicket, Operation, StatusBefore, op_of
 from syncd.domain.operation.keys import gate_key
 from syncd.policy.case import Case, ClosedBy, Decision, Remark, Rulebook, TicketState
+from syncd.policy.follow_ups.judge import NONE_LABEL, follow_ups_unsaid
 from syncd.policy.marks import mark_in
-from syncd.policy.ticket.revert_counter import in_conflict
+from syncd.policy.ticket.revert_counter import in_conflict, print_of
 from syncd.policy.ticket.status import left_to_other_tool
 
 GATE = "gate"
 """In what is agreed on a ticket: how its present close was judged."""
+HEARD = "gate heard"
+"""In what is agreed on a ticket: of which missing things its closes were told so far."""
 PROPER = "nothing was owed"
+ONLY_TOLD = "told, and left closed"
+SEEN_AT_ONCE = timedelta(hours=1)
+"""A close that is seen later than this gets the comment only."""
 NO_WAY_BACK = "no way back"
 
 _AT_THE_GATE = (DutyKind.SCHEDULED, DutyKind.COMPLETED, DutyKind.OWNED)
 
 
-def owed_at_the_gate(case: Case) -> tuple[Duty, ...]:
-    """The duties that are owed now, as far as a close depends on them: the latest clock of each."""
-    return tuple(one for one in case.latest_duties() if one.kind in _AT_THE_GATE and one.state in OWED)
+class Missing(Value):
+    """One thing that is owed when a ticket closes; `line` says what it is and what ends it.
+
+    `since` is when it arose. Where it is not `asked_for`, its rules are in mode `report`: it is judged, and
+    nobody hears of it.
+    """
+
+    kind: DutyKind | Literal["follow-ups unsaid"]
+    subject: str
+    line: str
+    since: datetime
+    asked_for: bool
+
+    @property
+    def print(self) -> str:
+        """What tells it from other missing things of its incident."""
+        return print_of([str(self.kind), self.subject])
 
 
-def _asked_for(one: Duty, book: Rulebook) -> bool:
-    """Whether people are asked for a duty at all: in mode `report` it is judged, and nobody hears of it."""
-    section = book.mapping.follow_ups if one.kind is DutyKind.OWNED else book.mapping.postmortem
-    return section.mode is Mode.ENFORCE
+def missing_at_a_close(case: Case, book: Rulebook) -> list[Missing]:
+    """Return what is owed now, as far as a close depends on it: the gate and the automatic close ask here."""
+    owed = [duty for duty in case.latest_duties() if duty.kind in _AT_THE_GATE and duty.state in OWED]
+    missing = [_missing(case, book, duty) for duty in owed]
+    completed = case.duty(DutyKind.COMPLETED)
+    if follow_ups_unsaid(case, book):
+        since = (completed and completed.met_at) or case.incident.created_at
+        missing.append(
+            Missing(
+                kind="follow-ups unsaid",
+                subject=case.incident.id,
+                line=f"Nobody said which follow-ups there are: make them sub-tasks of {_postmortem(case)},"
+                f" or set its label {NONE_LABEL}",
+                since=since,
+                asked_for=book.mapping.follow_ups.mode is Mode.ENFORCE,
+            )
+        )
+    return missing
+
+
+def _missing(case: Case, book: Rulebook, duty: Duty) -> Missing:
+    due = f"due {duty.due_at:%Y-%m-%d %H:%M} UTC"
+    waive = f"or have it waived: syncd waive {case.incident.number} --duty {duty.kind}"
+    section = book.mapping.follow_ups if duty.kind is DutyKind.OWNED else book.mapping.postmortem
+    if duty.kind is DutyKind.SCHEDULED:
+        line = (
+            f"Postmortem not scheduled ({due}): give {_postmortem(case)} an owner and the date of the review,"
+        )
+        line = f"{line} {waive}"
+    elif duty.kind is DutyKind.COMPLETED:
+        line = f"Postmortem not completed ({due}): write it and close {_postmortem(case)}, {waive}"
+    else:
+        key = next((item.key for item in case.items if item.issue_id == duty.subject), duty.subject)
+        line = f"Action item {key} has no owner ({due}): assign it"
+    return Missing(
+        kind=duty.kind,
+        subject=duty.subject,
+        line=line,
+        since=duty.started_at,
+        asked_for=section.mode is Mode.ENFORCE,
+    )
+
+
+def _postmortem(case: Case) -> str:
+    return case.postmortem.key if case.postmortem else "the postmortem"
 
 
 def decide_gate(case: Case, book: Rulebook) -> Decision:
@@ -54,40 +117,48 @@ def decide_gate(case: Case, book: Rulebook) -> Decision:
         return _going_back(case, book, ticket, str(judged))
     if closed is None or closed.status != issue.status.id:
         return Decision(look=frozenset({"ticket"}))
-    missing = [one for one in owed_at_the_gate(case) if one.started_at <= closed.at]
-    asked = [one for one in missing if _asked_for(one, book)]
+    missing = [one for one in missing_at_a_close(case, book) if one.since <= closed.at]
+    asked = [one for one in missing if one.asked_for]
     if missing and not asked:
         return Decision(dry_run_notes=_dry_run_note(book, missing))
-    missing = asked
     if not missing:
         return Decision(agreed={GATE: PROPER})
-    return _stopped(case, book, ticket, closed, missing)
+    return _stopped(case, book, ticket, closed, asked)
 
 
-def _dry_run_note(book: Rulebook, missing: list[Duty]) -> tuple[str, ...]:
-    """What the gate would have done, were the duties enforced that it asks for."""
+def _dry_run_note(book: Rulebook, missing: list[Missing]) -> tuple[str, ...]:
+    """Return what the gate would have done, were the rules enforced that it asks for."""
     does = "reopen the ticket and say" if book.mapping.close_gate.mode == "reopen" else "say on the ticket"
     kinds = ", ".join(sorted({str(one.kind) for one in missing}))
     return (f"{does} what is missing: {kinds} (close_gate; their section is in mode report)",)
 
 
 def _stopped(
-    case: Case, book: Rulebook, ticket: TicketState, closed: ClosedBy, missing: list[Duty]
+    case: Case, book: Rulebook, ticket: TicketState, closed: ClosedBy, missing: list[Missing]
 ) -> Decision:
-    which = sha256(repr(sorted((one.kind, one.subject) for one in missing)).encode()).hexdigest()[:12]
+    heard = ticket.agreed.get(HEARD)
+    before = [str(one) for one in heard] if isinstance(heard, list) else []
+    new = [one for one in missing if one.print not in before]
+    which = sha256(repr(sorted((one.kind, one.subject) for one in new)).encode()).hexdigest()[:12]
     key = gate_key(case.incident.id, which)
-    if key in case.once or _said_before(ticket, key):
-        reason = f"closed again with the same {len(missing)} duties missing"
+    if not new or key in case.once or _said_before(ticket, key):
+        reason = f"closed again with nothing new among the {len(missing)} duties that are missing"
         return Decision(
-            agreed={GATE: f"overridden: {which}"},
+            agreed={GATE: "overridden"},
             remarks=(Remark(rule="gate.overridden", reason=reason, by=closed.by or "somebody"),),
         )
     # a ticket that nobody ever moved has no status to go back to
-    back = bool(closed.before) and _reopens(case, book)
+    back = bool(closed.before) and _reopens(case, book) and not _seen_late(case, closed)
     operations: list[Operation] = [_comment(case, ticket, closed, missing, key, back=back)]
     if back:
         operations.append(_move_back(case, ticket, closed))
-    return Decision(operations=tuple(operations), agreed={GATE: which})
+    told: list[JsonValue] = [*before, *(one.print for one in new)]
+    return Decision(operations=tuple(operations), agreed={GATE: which if back else ONLY_TOLD, HEARD: told})
+
+
+def _seen_late(case: Case, closed: ClosedBy) -> bool:
+    """Return True if people have lived with the close for so long that a way back would surprise them."""
+    return case.now is not None and case.now - closed.at > SEEN_AT_ONCE
 
 
 def _said_before(ticket: TicketState, key: str) -> bool:
@@ -107,16 +178,16 @@ def _going_back(case: Case, book: Rulebook, ticket: TicketState, judged: str) ->
     under_way = gate_key(case.incident.id, judged) in case.once
     if not under_way or not ticket.closed or not ticket.closed.before or not _reopens(case, book):
         return Decision()
-    if not any(_asked_for(one, book) for one in owed_at_the_gate(case)):
+    if not any(one.asked_for for one in missing_at_a_close(case, book)):
         return Decision(agreed={GATE: PROPER})
     return Decision(operations=(_move_back(case, ticket, ticket.closed),))
 
 
 def _comment(
-    case: Case, ticket: TicketState, closed: ClosedBy, missing: list[Duty], key: str, *, back: bool
+    case: Case, ticket: TicketState, closed: ClosedBy, missing: list[Missing], key: str, *, back: bool
 ) -> CommentOnTicket:
     goes = f" The ticket goes back to {closed.before_name}, where the workflow has a way." if back else ""
-    lines = [f"* {line}" for line in _what_is_missing(case, missing)]
+    lines = [f"* {one.line}" for one in missing]
     text = (
         f"this ticket was closed while something is owed.{goes} Closed again as it is, it stays closed, and"
         " that is on record with the name.\n" + "\n".join(lines)
@@ -129,26 +200,6 @@ def _comment(
         value="",
         reason=f"closed by {'a person' if closed.by else 'somebody'} while {len(missing)} duties are owed",
     )
-
-
-def _what_is_missing(case: Case, missing: list[Duty]) -> Iterator[str]:
-    """Each duty with the one act that ends it."""
-    postmortem = case.postmortem.key if case.postmortem else "the postmortem"
-    waive = f"or have it waived: syncd waive {case.incident.number}"
-    keys = {one.issue_id: one.key for one in case.items}
-    for one in missing:
-        due = f"due {one.due_at:%Y-%m-%d %H:%M} UTC"
-        if one.kind is DutyKind.SCHEDULED:
-            yield (
-                f"Postmortem not scheduled ({due}): give {postmortem} an owner and the date of the review,"
-                f" {waive} --duty scheduled"
-            )
-        elif one.kind is DutyKind.COMPLETED:
-            yield (
-                f"Postmortem not completed ({due}): write it and close {postmortem}, {waive} --duty completed"
-            )
-        else:
-            yield f"Action item {keys.get(one.subject, one.subject)} has no owner ({due}): assign it"
 
 
 def _move_back(case: Case, ticket: TicketState, closed: ClosedBy) -> MoveTicket:
