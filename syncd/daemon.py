@@ -29,12 +29,10 @@ from syncd.config.templates.ticket_context import ticket_context
 from syncd.config.templates.ticket_text import render_ticket
 from syncd.domain.clock import Clock
 from syncd.domain.incident import Incident
-from syncd.domain.mail import OPERATOR
 from syncd.domain.postmortem import Story
 from syncd.engine.context import EngineContext, Rules, Services, build_context
 from syncd.engine.jobs.reload import Reloader, system_user
 from syncd.engine.loop import WORKERS, ControlLoop
-from syncd.engine.notify.alarms import Alarms
 from syncd.engine.observe.slow_poll import EVERY_SECONDS
 from syncd.engine.runtime.mailer import Mailer
 from syncd.engine.runtime.system_clock import SystemClock  # noqa: TID251 - for the ticker alone
@@ -60,8 +58,6 @@ GRACE_SECONDS = 8.0
 
 REPORTS_EVERY = 5.0
 """Seconds between two looks whether a report is due or was asked for."""
-ALARMS_EVERY = 30.0
-"""Seconds between two looks for what the operator must hear."""
 
 
 class TicketRenderer:
@@ -211,8 +207,6 @@ class Daemon:
         self.watchdog = context.watchdog
         tell, read = self.supervisor, partial(read_rules, configuration)
         self.reloader = Reloader(context, read, self.loop.rules_changed, tell.reloading, tell.ready)
-        mail_schedule = self.loop.mail_schedule
-        self.alarms = Alarms(context, self.loop.good_sides, settings.expires, mail_schedule.mails_of)
         receiver = Receiver(context, self.loop.work_queue.submit)
         self._source = Source(
             context, self.watchdog, self.loop.good_sides, receiver, poll_seconds, settings.expires
@@ -272,7 +266,6 @@ class Daemon:
         ticker.add_job(_unless_unwritable(self.loop.jobs.run_jobs), "interval", seconds=1)
         ticker.add_job(_unless_unwritable(self._reloads), "interval", seconds=1)
         ticker.add_job(_unless_unwritable(self.loop.jobs.reports), "interval", seconds=REPORTS_EVERY)
-        ticker.add_job(_unless_unwritable(self._alarms), "interval", seconds=ALARMS_EVERY)
         ticker.add_job(_unless_unwritable(self.loop.slow), "interval", seconds=EVERY_SECONDS)
         ticker.add_job(_unless_unwritable(self.loop.jobs.nightly), "interval", seconds=EVERY_SECONDS)
         ticker.start()
@@ -294,10 +287,6 @@ class Daemon:
             elif stuck != said:
                 logger.critical("the watchdog is told nothing any more: {}", stuck)
             said = stuck
-
-    def _alarms(self) -> None:
-        if self.alarms.run():
-            self.loop.work_queue.submit([OPERATOR])
 
     def _reloads(self) -> None:
         """Read the rules again where a signal or a person asked for it."""

@@ -41,6 +41,7 @@ from syncd.ledger.store.key_values import set_value
 from syncd.ledger.store.leaving import incidents_in_need
 from syncd.ledger.store.lookups import open_operations
 from syncd.ledger.views.daemon_state import due_incidents
+from syncd.policy.notify.operator_alarms import refused_at_the_start
 from syncd.remote.errors import Cause, RemoteError
 
 SERVICES = frozenset({"pagerduty", "jira"})
@@ -132,7 +133,8 @@ class ControlLoop:
 
     def _mail_refused_credentials(self, service: str) -> None:
         """The daemon ends because a service refuses its token: the operator hears of it before."""
-        if self.mail_schedule.refused_at_the_start(service) and not self.context.dry_run:
+        alarm = refused_at_the_start(service, self.context.clock.now())
+        if self.mail_schedule.operator.tell([alarm]) and not self.context.dry_run:
             for operation in open_operations(self.context.ledger, OPERATOR):
                 if operation.state == OperationState.PENDING:
                     Executor(self.context).attempt(operation)

@@ -154,7 +154,6 @@ class Stage:
         loop.run_until_idle()
         loop.jobs.run_jobs()
         loop.jobs.reports()
-        self.daemon._alarms()
         loop.run_until_idle()
         if self.seconds >= self._slow_at:
             self._slow_at = self.seconds + (SLOW_EVERY if seconds < SLOW_EVERY else SLOW_IN_LEAPS)

@@ -1,16 +1,108 @@
-"""What the operator is told of the daemon itself: writes held, a credential refused, a side not read.
+"""Tells the operator of the daemon's own troubles: on record, in the log, and by mail, in one step.
 
-Each stands in the ledger or shows itself again, so it is derived anew every time and a crash forgets none.
+What is the matter stands in the ledger or shows itself again, so it is derived anew every time and a crash
+forgets none. What was told stands in the ledger, so that a restart repeats nothing; an alarm's mail goes into
+the outbox in the same transaction.
 """
 
 from __future__ import annotations
 
+from datetime import datetime
+from threading import Lock
+
+from loguru import logger
+
+from syncd.domain.mail import OPERATOR, mail_key
+from syncd.domain.operation import SendMail
 from syncd.domain.operation.mail import OperatorMail
+from syncd.engine.context import EngineContext
+from syncd.engine.status import SIDES
+from syncd.ledger.store import holds
+from syncd.ledger.store.mails import Told, tell_alarms, told_alarms
+from syncd.policy.notify.operator_alarms import MAIL, NAMES, Alarm, Trouble, alarms_due, alarms_of
+from syncd.remote.errors import Cause
 from syncd.report.mail import letters
 from syncd.report.mail.letters import Letter
 
-NAMES = {"pagerduty": "PagerDuty", "jira": "Jira", "mail": "The mail server"}
 WHY = "SYNCD_OPERATOR_EMAIL names you"
+KEPT = 200
+"""Names of alarms that are remembered as told; older occasions do not come back."""
+
+
+class OperatorAlarms:
+    """Looks for trouble now and then; `good` are the moments of the last good read of each side."""
+
+    def __init__(self, context: EngineContext, good: dict[str, datetime]) -> None:
+        self._context = context
+        self._good = good
+        self._started = context.clock.now()
+        self._told: list[str] | None = None
+        self._telling = Lock()  # a cycle and a tick look at the same time
+
+    def tell_due(self) -> bool:
+        """Tell what is the matter and was not told; return True if a mail has to leave because of it."""
+        return self.tell(self._alarms())
+
+    def tell(self, alarms: list[Alarm]) -> bool:
+        """Tell those of the alarms that were not told; return True if a mail has to leave because of it."""
+        context, now = self._context, self._context.clock.now()
+        with self._telling:
+            if self._told is None:
+                self._told = told_alarms(context.ledger)
+            due = alarms_due(alarms, self._told, now)
+            if not due:
+                return False
+            told = [Told(alarm.kind, alarm.key, self._mails_of(alarm)) for alarm in due]
+            names = [*self._told, *(name for alarm in due for name in alarm.names(now))][-KEPT:]
+            tell_alarms(context.ledger, told, names, now)
+            self._told = names
+        for alarm in due:
+            logger.critical("{}", alarm.text)
+        return any(one.mails for one in told)
+
+    def lasts(self, mail: OperatorMail) -> bool:
+        """Return True if what a mail tells of is still so."""
+        if mail.topic == "alarm":
+            days = [f"expires/{service}/{day}/" for service, day in self._context.expires.items()]
+            return (mail.alarm or "").startswith(tuple(days))
+        return any(_same(alarm.mail, mail) for alarm in self._alarms())
+
+    def _alarms(self) -> list[Alarm]:
+        context = self._context
+        held = holds.mass_held(context.ledger)
+        since = datetime.fromisoformat(str(held["since"])) if held is not None and held["since"] else None
+        trouble = Trouble(
+            last_good={side: self._good.get(side, self._started) for side in SIDES},
+            refused={
+                service.name: service.down_since
+                for service in context.health.down()
+                if service.cause is Cause.CREDENTIALS and service.down_since
+            },
+            expires=context.expires,
+            held=(since, held["tickets"]) if held is not None and since is not None else None,
+        )
+        return alarms_of(trouble, context.clock.now())
+
+    def _mails_of(self, alarm: Alarm) -> tuple[SendMail, ...]:
+        mailer = self._context.mailer
+        if mailer is None or mailer.operator is None or alarm.service == MAIL:
+            return ()
+        moment = f"{self._context.ledger.instance}/{alarm.key}"
+        return (
+            SendMail(
+                key=mail_key(alarm.mail.mail, OPERATOR, moment, mailer.operator),
+                incident=OPERATOR,
+                to=mailer.operator,
+                why=WHY,
+                content=alarm.mail,
+                moment=alarm.mail.since,
+                reason=f"the operator has to hear of it: {alarm.mail.topic}",
+            ),
+        )
+
+
+def _same(mail: OperatorMail, other: OperatorMail) -> bool:
+    return (mail.topic, mail.service, mail.since) == (other.topic, other.service, other.since)
 
 
 def operator_letter(mail: OperatorMail) -> Letter:

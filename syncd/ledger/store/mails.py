@@ -43,21 +43,6 @@ _OF_KEY = (
 )
 
 
-def add_mails(ledger: Transactions, mails: Sequence[Operation], now: datetime, version: str = "") -> None:
-    """Put mails into the outbox; those that are on record are left."""
-    with ledger.write() as session:
-        outbox.add(session, mails, now, version)
-
-
-def add_if_new(ledger: Transactions, mail: Operation, now: datetime) -> bool:
-    """Put one mail into the outbox; return False if it is on record already."""
-    with ledger.write() as session:
-        if outbox.on_record(session, mail.key):
-            return False
-        outbox.add(session, [mail], now)
-    return True
-
-
 def drop(ledger: Transactions, operation: OperationRecord, now: datetime, why: str) -> None:
     """Drop an operation that waits; raise `OperationMoved` where it stands otherwise than it was read."""
     with ledger.write() as session:

@@ -1,98 +1,142 @@
-"""Which troubles of the daemon itself the operator is told of, each once.
+"""Which troubles of the daemon itself the operator is told of: each occasion once, each cause once a day.
 
-No cycle succeeded for 15 minutes; a service refuses our credentials (at once); a credential expires in
-30, 7 and 1 days. An alarm's key names its occasion, so that a restart tells nothing twice, and a second
-outage is a second alarm.
+Writes are held; a service refuses our credentials (at once); a side was not read for 15 minutes; a credential
+expires in 30, 7 and 1 days. An alarm's key names its occasion, so that a restart tells nothing twice. A
+second outage is a second alarm; one on the same day is told on the next, if it lasts.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterator
 from datetime import date, datetime, timedelta
+from typing import Literal
 
 from pydantic import Field
 
 from syncd.domain.base import Value
+from syncd.domain.operation.mail import OperatorMail
 
-NO_CYCLE_FOR = timedelta(minutes=15)
+NOT_READ_FOR = timedelta(minutes=15)
+"""So long without a good read of a side, the operator is told."""
 EXPIRY_STEPS = (30, 7, 1)
 """Days before a credential expires."""
-EXPIRES = "expires"
-"""The kind of alarm that tells of a credential's end."""
 NAMES = {"pagerduty": "PagerDuty", "jira": "Jira", "mail": "The mail server"}
+MAIL = "mail"
+"""The service that cannot tell of its own trouble."""
 
 
 class Trouble(Value):
     """What is known of the daemon now.
 
-    `last_good`: when both sides had been read, or the start of this run. `refused`: the services that
-    refuse our credentials, since when. `expires`: the day on which each service's credential ends.
+    `last_good`: when each side was last read, or the start of this run. `refused`: the services that refuse
+    our credentials, since when. `expires`: the day on which each service's credential ends. `held`: since
+    when writes to how many tickets are held.
     """
 
-    last_good: datetime
-    down: tuple[str, ...] = ()
+    last_good: dict[str, datetime] = Field(default_factory=dict)
     refused: dict[str, datetime] = Field(default_factory=dict)
     expires: dict[str, date] = Field(default_factory=dict)
+    held: tuple[datetime, int] | None = None
 
 
 class Alarm(Value):
     """One thing to tell: `key` names the occasion for ever, `text` says it in one or two sentences.
 
-    `instead` are the keys of milder steps that this one passes over.
+    `mail` is what the operator is mailed of it. `instead` are the keys of milder steps that this one passes
+    over.
     """
 
     key: str
     kind: str
+    service: str = ""
     text: str
+    mail: OperatorMail
     instead: tuple[str, ...] = ()
 
+    def names(self, now: datetime) -> tuple[str, ...]:
+        """Return under which names the alarm is kept as told: its occasion, and its cause with the day."""
+        return (*self.instead, self.key, self.cause_and_day(now))
 
-def alarms_due(trouble: Trouble, told: Iterable[str], now: datetime) -> list[Alarm]:
-    """The alarms that are due now and were not told yet."""
-    known = set(told)
-    return [alarm for alarm in _all(trouble, now) if alarm.key not in known]
+    def cause_and_day(self, now: datetime) -> str:
+        """Return what is told once a day (UTC)."""
+        return f"{self.kind}/{self.service}@{now.date().isoformat()}"
 
 
-def _all(trouble: Trouble, now: datetime) -> Iterator[Alarm]:
+def alarms_due(alarms: Collection[Alarm], told: Collection[str], now: datetime) -> list[Alarm]:
+    """Return those of the alarms that are to be told now, given the names of those that were."""
+    return [alarm for alarm in alarms if alarm.key not in told and alarm.cause_and_day(now) not in told]
+
+
+def alarms_of(trouble: Trouble, now: datetime) -> list[Alarm]:
+    """Return all alarms that the trouble gives occasion for, whether they were told or not."""
+    return [*_held(trouble), *_refused(trouble), *_not_read(trouble, now), *_expiries(trouble, now)]
+
+
+def refused_at_the_start(service: str, now: datetime) -> Alarm:
+    """Return the alarm that a service refuses our credentials before anything has begun."""
+    return _alarm(
+        "start", service, now, f"{NAMES[service]} refuses our credentials, and syncd does not start."
+    )
+
+
+def _alarm(
+    kind: Literal["mass", "start", "credentials", "stalled"],
+    service: str,
+    since: datetime,
+    text: str,
+    tickets: int | None = None,
+) -> Alarm:
+    key = f"{kind}/{service}/{since.isoformat()}"
+    mail = OperatorMail(topic=kind, since=since, service=service or None, tickets=tickets)
+    return Alarm(key=key, kind=kind, service=service, text=text, mail=mail)
+
+
+def _held(trouble: Trouble) -> Iterator[Alarm]:
+    if trouble.held is not None:
+        since, tickets = trouble.held
+        text = f"Writes to {tickets} tickets whose incidents did not change are held. See: syncd outbox"
+        yield _alarm("mass", "", since, text, tickets)
+
+
+def _refused(trouble: Trouble) -> Iterator[Alarm]:
     for service, since in sorted(trouble.refused.items()):
-        said = f"{NAMES.get(service, service)} refuses our credentials since {since:%Y-%m-%d %H:%M} UTC."
-        yield Alarm(
-            key=f"refused/{service}/{since.isoformat()}", kind="refused", text=f"{said} {_ends(service)}"
-        )
-    if now - trouble.last_good >= NO_CYCLE_FOR:
-        minutes = int((now - trouble.last_good) / timedelta(minutes=1))
-        down = ", ".join(NAMES.get(one, one) for one in trouble.down)
-        why = f" Not usable: {down}." if down else ""
-        yield Alarm(
-            key=f"no_cycle/{trouble.last_good.isoformat()}",
-            kind="no_cycle",
-            text=f"No cycle has succeeded for {minutes} minutes, since"
-            f" {trouble.last_good:%Y-%m-%d %H:%M} UTC.{why} See: syncd status",
-        )
-    for service, day in sorted(trouble.expires.items()):
-        yield from _expiry(service, day, now)
+        text = f"{NAMES.get(service, service)} refuses our credentials since {since:%Y-%m-%d %H:%M} UTC."
+        yield _alarm("credentials", service, since, f"{text} {_ends(service)}")
 
 
 def _ends(service: str) -> str:
     """What a refused credential stops, and what ends that."""
-    if service == "mail":
+    if service == MAIL:
         right = "SYNCD_SMTP_USERNAME and SYNCD_SMTP_PASSWORD are right and syncd restarted"
         return f"Nobody is mailed until {right}."
     return "Nothing is read from it or written to it until its token is renewed and syncd restarted."
 
 
-def _expiry(service: str, day: date, now: datetime) -> Iterator[Alarm]:
-    left = (day - now.date()).days
-    reached = [step for step in EXPIRY_STEPS if left <= step]
-    if not reached:
-        return
-    name = NAMES.get(service, service)
-    said = f"expires in {left} days" if left > 1 else "expires tomorrow" if left == 1 else "has expired"
-    keys = [f"expires/{service}/{day.isoformat()}/{step}" for step in reached]
-    yield Alarm(
-        key=keys[-1],
-        kind=EXPIRES,
-        text=f"The credential for {name} {said} ({day.isoformat()}). Make a new one, put it in the place of"
-        f" the old one, set SYNCD_{service.upper()}_TOKEN_EXPIRES and restart syncd.",
-        instead=tuple(keys[:-1]),
-    )
+def _not_read(trouble: Trouble, now: datetime) -> Iterator[Alarm]:
+    for side, last in sorted(trouble.last_good.items()):
+        if side not in trouble.refused and now - last >= NOT_READ_FOR:
+            minutes = int((now - last) / timedelta(minutes=1))
+            text = f"{NAMES[side]} was not read for {minutes} minutes, since {last:%Y-%m-%d %H:%M} UTC."
+            yield _alarm("stalled", side, last, f"{text} See: syncd status")
+
+
+def _expiries(trouble: Trouble, now: datetime) -> Iterator[Alarm]:
+    for service, day in sorted(trouble.expires.items()):
+        left = (day - now.date()).days
+        keys = [f"expires/{service}/{day.isoformat()}/{step}" for step in EXPIRY_STEPS if left <= step]
+        if not keys:
+            continue
+        ends = f"expires in {left} days" if left > 1 else "expires tomorrow" if left == 1 else "has expired"
+        text = (
+            f"The credential for {NAMES.get(service, service)} {ends} ({day.isoformat()}). Make a new one,"
+            " put it in the place of the old one, set"
+            f" SYNCD_{service.upper()}_TOKEN_EXPIRES and restart syncd."
+        )
+        yield Alarm(
+            key=keys[-1],
+            kind="expires",
+            service=service,
+            text=text,
+            mail=OperatorMail(topic="alarm", since=now, alarm=keys[-1], text=text),
+            instead=tuple(keys[:-1]),
+        )
