@@ -104,7 +104,7 @@ def _population(setup: Setup | None, db: Database, begin: datetime, end: datetim
 
     services = make_services(setup.configuration.live, Transport(command_clock()))
     mappings = setup.configuration.mappings
-    return population(db, services.pagerduty, services.jira, mappings, begin, end)
+    return population(db, services, mappings, begin, end)
 
 
 def _counted(found: Population | None, in_ledger: int) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from engine.test_lifecycle import incident_of, issue_of, nothing_more_is_written
 from syncd.remote.http.wire import UnreadableError
 from syncd.remote.jira import wire as wire_jira
 from syncd.remote.pagerduty import wire as wire_pagerduty
+from syncd.sandbox import faults
 
 
 class Odd:
@@ -117,3 +118,15 @@ def test_a_ticket_that_cannot_be_read_holds_up_no_other_of_its_page(house: Rig, 
     odd.ids.clear()
     house.settle(2)
     assert any("hidden" in note.content for note in house.world.pagerduty.find(1).notes)
+
+
+@pytest.mark.parametrize("code", [403, 404])
+def test_notes_that_we_may_not_read_hold_up_neither_ticket_nor_resolve(house: Rig, code: int) -> None:
+    where = {"service": "pagerduty", "method": "GET", "path": r"/notes$"}
+    house.world.faults.add(faults.error(code), times=None, **where)
+    made = house.world.pagerduty.trigger("Alipay Integration", "Latency")
+    house.world.pagerduty.note(made.id, "called the bank", "Amara Osei")
+    house.settle(6)
+    house.world.pagerduty.resolve(made.id, "Amara Osei")
+    house.settle(20)
+    assert status(house) == "In Review"

@@ -16,13 +16,13 @@ from syncd.domain.operation import CloseDuplicate, LinkDuplicate, Operation
 from syncd.domain.ticket import Issue
 from syncd.engine.act.kinds.close_duplicate import nobody_spoke
 from syncd.engine.context import EngineContext
+from syncd.engine.observe.issues import PAGE, in_projects, search_pages
 from syncd.ledger.store.jobs import Duplicate, last_sweep, store_sweep
 from syncd.ledger.store.lookups import ticket_projects
 from syncd.remote.http.budget import lane
 
 EVERY = timedelta(days=1)
 DAYS = 8
-PAGE = 100
 TOUCHED_AFTER = timedelta(seconds=2)
 """An issue that changed later than this after it was made was touched by somebody."""
 
@@ -69,16 +69,12 @@ class DuplicateSearch:
         projects = ticket_projects(context.ledger)
         if not projects:
             return
-        names = ", ".join(f'"{project}"' for project in sorted(projects))
-        jql = f"project in ({names}) AND created >= -{DAYS}d"
+        jql = f"{in_projects(projects)} AND created >= -{DAYS}d"
         if context.services.jira.server().edition != "cloud":
             jql += ' AND labels = "syncd"'  # there, marks are read one by one
-        token: str | None = None
-        while not context.stop.is_set():
-            page = context.services.jira.search(f"{jql} ORDER BY key", token=token)
-            yield from (hit.key for hit in page.hits)
-            token = page.next_token
-            if token is None:
+        for hits in search_pages(context.services, f"{jql} ORDER BY key"):
+            yield from (hit.key for hit in hits)
+            if context.stop.is_set():
                 return
 
     def _whole(self, ids: list[str]) -> list[Issue]:

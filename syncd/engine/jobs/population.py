@@ -13,10 +13,11 @@ from datetime import datetime, timedelta
 from syncd.domain.incident import Incident
 from syncd.domain.mapping.mapping import Mapping
 from syncd.domain.ticket import Issue
+from syncd.engine.context import Services
 from syncd.engine.observe.incident_windows import pages_created
+from syncd.engine.observe.issues import search_pages
 from syncd.ledger.database.connection import Transactions
 from syncd.ledger.views.daemon_state import Counted, on_record
-from syncd.remote.ports import Jira, PagerDuty
 
 ZONES = timedelta(days=1)
 """JQL reads days in our account's zone, so that a day more is asked for on both sides."""
@@ -46,8 +47,7 @@ class Population:
 
 def population(
     ledger: Transactions,
-    pagerduty: PagerDuty,
-    jira: Jira,
+    services: Services,
     mappings: Sequence[Mapping],
     since: datetime,
     until: datetime,
@@ -55,7 +55,7 @@ def population(
     """Given a period, count on all sides; raises `RemoteError` where a service cannot be asked."""
     theirs: dict[str, Incident] = {}
     unread: set[str] = set()
-    for page in pages_created(pagerduty.incidents, since, until):
+    for page in pages_created(services.pagerduty.incidents, since, until):
         theirs |= {one.id: one for one in page.incidents if _claimed(one, mappings)}
         unread |= set(page.unread)
     known = on_record(ledger, since, until)
@@ -76,7 +76,7 @@ def population(
         not_in_pagerduty=tuple(
             f"#{one.number}" for one in told if one.id not in theirs and one.id not in unread
         ),
-        foreign=tuple(_foreign(known.issues, jira, mappings, since, until)),
+        foreign=tuple(_foreign(known.issues, services, mappings, since, until)),
     )
 
 
@@ -92,14 +92,14 @@ def _claimed(incident: Incident, mappings: Sequence[Mapping]) -> bool:
 
 
 def _foreign(
-    known: Collection[str], jira: Jira, mappings: Sequence[Mapping], since: datetime, until: datetime
+    known: Collection[str], services: Services, mappings: Sequence[Mapping], since: datetime, until: datetime
 ) -> Iterator[str]:
     """Tickets of the mapped types created in the period that no incident of the ledger has."""
     first, last = (since - ZONES).date(), (until + ZONES).date()
     for project in sorted({one.jira.project for one in mappings}):
         wanted = _first_type(mappings, project)
         jql = f'project = "{project}" AND created >= "{first}" AND created <= "{last}" ORDER BY created'
-        for issue in _found(jira, jql, known):
+        for issue in _found(services, jql, known):
             made = issue.created_at
             if made is not None and since <= made < until and issue.type_name == wanted:
                 yield issue.key
@@ -110,13 +110,8 @@ def _first_type(mappings: Sequence[Mapping], project: str) -> str:
     return next(one.jira.issue_types.incident[0] for one in mappings if one.jira.project == project)
 
 
-def _found(jira: Jira, jql: str, known: Collection[str]) -> Iterator[Issue]:
-    token: str | None = None
-    while True:
-        page = jira.search(jql, token=token)
-        strangers = [hit.id for hit in page.hits if hit.id not in known]
+def _found(services: Services, jql: str, known: Collection[str]) -> Iterator[Issue]:
+    for hits in search_pages(services, jql):
+        strangers = [hit.id for hit in hits if hit.id not in known]
         if strangers:
-            yield from jira.fetch(strangers).issues
-        token = page.next_token
-        if token is None or not page.hits:
-            return
+            yield from services.jira.fetch(strangers).issues

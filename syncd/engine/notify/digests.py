@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from syncd.domain.duty import Duty, DutyState
+from syncd.domain.duty import OWED, Duty, DutyState
 from syncd.domain.mapping.mapping import Mapping
 from syncd.engine.context import EngineContext
 from syncd.engine.notify.duty_line import line_of, section_of
@@ -23,7 +23,6 @@ from syncd.report.mail.letters import Line
 
 DAILY = 5
 """Digests that name an overdue duty day after day; then every fifth, which is weekly."""
-_OWED = (DutyState.PENDING, DutyState.DUE_SOON, DutyState.BREACHED)
 
 
 def digest_moment(mapping: Mapping, day: date) -> datetime | None:
@@ -104,12 +103,12 @@ def _digests_since(since: datetime, mapping: Mapping, at: datetime) -> int:
 
 def _owed(context: EngineContext, mapping: Mapping) -> Iterator[tuple[OwingIncident, Duty, Recipient]]:
     """What the team's people are told of, each with whose it is."""
-    for owing_incident in owing(context.ledger, mapping.team, _OWED, context.clock.now()):
+    for owing_incident in owing(context.ledger, mapping.team, OWED, context.clock.now()):
         case = owing_incident.case
         if was_over_before(case.incident, mapping.enforce_from):
             continue
         section = section_of(mapping, case.incident)
         for duty in case.latest_duties():
             owner = owner_of(case, duty, mapping, section)
-            if duty.state in _OWED and owner is not None and told_of(duty, held_mapping(case, mapping)):
+            if duty.state in OWED and owner is not None and told_of(duty, held_mapping(case, mapping)):
                 yield owing_incident, duty, owner

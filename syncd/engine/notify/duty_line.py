@@ -7,7 +7,7 @@ hears what").
 from __future__ import annotations
 
 from syncd.domain.base import JsonValue
-from syncd.domain.duty import Duty, DutyKind, DutyState
+from syncd.domain.duty import OWED, Duty, DutyKind, DutyState
 from syncd.domain.incident import Incident
 from syncd.domain.mapping.mapping import Mapping
 from syncd.domain.mapping.services import ServiceSection
@@ -39,7 +39,7 @@ def line_of(
     owner: bool,
 ) -> Line | None:
     """A duty as a line for its `owner`, or for a contact; None where it is not owed any more."""
-    if duty.state not in (DutyState.PENDING, DutyState.DUE_SOON, DutyState.BREACHED):
+    if duty.state not in OWED:
         return None
     late = duty.state is DutyState.BREACHED
     case, key = owing_incident.case, _place(owing_incident, duty)

@@ -1,8 +1,8 @@
 """Read one incident afresh, as far as its change notices ask for it: itself, its ticket, notes and comments.
 
-What cannot be read, or may not, stays as it is known; nothing else of the incident waits for it. One
-incident that PagerDuty shows and that we cannot read holds up neither the others of its page nor the service:
-it is on record once, and is read again by its id, at once and then every 15 minutes.
+An incident that PagerDuty shows and that we cannot read holds up neither the others of its page nor the
+service: it is on record once, and is read again by its id, at once and then every 15 minutes. What is known
+of it stays as it is meanwhile.
 """
 
 from __future__ import annotations
@@ -17,17 +17,16 @@ from syncd.domain.mapping.mapping import Coexist
 from syncd.engine.context import EngineContext
 from syncd.engine.observe.issues import read_page
 from syncd.engine.observe.masking import storage_rules
+from syncd.engine.observe.notes_and_comments import read_comments, read_notes
 from syncd.engine.observe.other_tools import take_other_tools_ticket
 from syncd.engine.rulebook import book_at
 from syncd.ledger.records import IncidentRecord, OperationRecord
 from syncd.ledger.store import change_queue
 from syncd.ledger.store.decisions import drop_notices
 from syncd.ledger.store.lookups import Known, find_incident, find_ticket, in_doubt
-from syncd.ledger.store.pages import give_up_notes, store_comments, store_incident, store_notes, store_ticket
+from syncd.ledger.store.pages import store_incident, store_ticket
 from syncd.policy.case import Rulebook, TicketState
-from syncd.remote.errors import Cause, RemoteError, Unreadable
-
-_NOT_FOR_US = (Cause.MISSING, Cause.FORBIDDEN)
+from syncd.remote.errors import Unreadable
 
 
 @dataclass
@@ -70,7 +69,7 @@ def observe(context: EngineContext, incident_id: str) -> Seen | None:
         notice.notes and notice.read_seq >= row.notes_read_seq for notice in change_notices
     )
     if noted and not row.restricted:
-        _read_notes(context, row)
+        read_notes(context, row)
     shared = ticket is None and book.mapping.coexist is Coexist.ADOPT
     if shared:
         take_other_tools_ticket(context, row)
@@ -80,7 +79,7 @@ def observe(context: EngineContext, incident_id: str) -> Seen | None:
     asked = ticket is not None and _read_ticket(context, incident, ticket, wanted)
     two_way_comments = book.mapping.two_way.comments and not row.restricted
     if two_way_comments and ticket is not None:
-        _read_comments(context, ticket)
+        read_comments(context, ticket)
     fresh = row is known.incident and not asked and not noted and not shared
     whole = ticket is None or ticket.issue is None or ticket.issue.comments is not None
     return Seen(incident, book, row, known if fresh and (whole or not two_way_comments) else None, wake)
@@ -146,37 +145,3 @@ def _read_ticket(context: EngineContext, incident: Incident, ticket: TicketState
         gone=bool(page.absent),
     )
     return True
-
-
-def _read_notes(context: EngineContext, incident: IncidentRecord) -> None:
-    """List the notes of an incident; raises `RemoteError` where PagerDuty cannot be asked."""
-    read_seq = context.ledger.logical_clock.next()
-    try:
-        notes = context.services.pagerduty.notes(incident.id)
-    except Unreadable as error:
-        logger.bind(incident=incident.id).error(
-            "the notes of {} cannot be read: {}", incident.id, error.message
-        )
-        give_up_notes(context.ledger, incident.id)
-        return
-    store_notes(context.ledger, storage_rules(context), incident.id, notes, read_seq)
-
-
-def _read_comments(context: EngineContext, ticket: TicketState) -> None:
-    """List a ticket's comments where its last read held fewer than there are.
-
-    Raises `RemoteError` where Jira cannot be asked.
-    """
-    incident_id = ticket.incident_id
-    if ticket.issue is None or ticket.issue.comments is not None:
-        return
-    try:
-        comments = context.services.jira.comments(ticket.issue_id)
-    except RemoteError as error:
-        if not isinstance(error, Unreadable) and error.cause not in _NOT_FOR_US:
-            raise
-        logger.bind(incident=incident_id).warning(
-            "the comments on {} cannot be read: {}", ticket.key, error.cause
-        )
-        return
-    store_comments(context.ledger, storage_rules(context), incident_id, comments)

@@ -12,7 +12,7 @@ from datetime import datetime
 
 from syncd.config.masks import mask
 from syncd.domain.ticket import Account, Issue
-from syncd.engine.context import EngineContext
+from syncd.engine.context import EngineContext, Services
 from syncd.engine.observe.masking import storage_rules
 from syncd.ledger.store.action_items import TEXTS, Page, store_with_changes, without_texts
 from syncd.ledger.store.key_values import highest_number, raise_highest_number
@@ -21,6 +21,7 @@ from syncd.ledger.store.postmortems import save_close, save_log
 from syncd.policy.case import ClosedBy, DutyIssueState, Rulebook
 from syncd.policy.postmortem.fulfilment import review_field
 from syncd.remote.errors import Cause, Unknown
+from syncd.remote.ports import Hit
 
 PAGE = 100
 """Issues that Jira reads in one request."""
@@ -74,6 +75,23 @@ def read_page(
     seen = {issue.id for issue in fetched.issues} | set(fetched.unread)
     absent = tuple(issue_id for issue_id in ids if issue_id not in seen)
     return IssuePage(read_seq, began, fetched.issues, fetched.unread, absent)
+
+
+def search_pages(services: Services, jql: str) -> Iterator[tuple[Hit, ...]]:
+    """Search, page by page; raises `RemoteError`."""
+    token: str | None = None
+    while True:
+        page = services.jira.search(jql, token=token)
+        yield page.hits
+        token = page.next_token
+        if token is None or not page.hits:
+            return
+
+
+def in_projects(projects: Iterable[str]) -> str:
+    """Return the clause of a search that names these projects."""
+    names = ", ".join(f'"{project}"' for project in sorted(projects))
+    return f"project in ({names})"
 
 
 def saw_numbers(context: EngineContext, project: str, numbers: Iterable[int]) -> None:

@@ -14,7 +14,7 @@ from syncd.engine.context import EngineContext
 from syncd.engine.observe.action_items import notice
 from syncd.engine.observe.earlier_ledger.adopt_tickets import adopt_own
 from syncd.engine.observe.earlier_ledger.rival_ledger import watch
-from syncd.engine.observe.issues import PAGE, IssuePage, read_page, saw_numbers
+from syncd.engine.observe.issues import PAGE, IssuePage, in_projects, read_page, saw_numbers, search_pages
 from syncd.engine.observe.masking import storage_rules
 from syncd.engine.runtime.read_lag import INDEX
 from syncd.ledger.store.key_values import get_value, set_value
@@ -40,30 +40,23 @@ class JiraPoller:
     def poll(self) -> None:
         """Read what changed since the last good read; raises `RemoteError` where Jira cannot be read."""
         context = self._context
-        projects = self._projects()
         began = context.clock.boottime()
-        names = ", ".join(f'"{project}"' for project in projects)
         known = get_value(context.ledger, KEY)
-        jql = f"project in ({names}) AND updated >= -{self._minutes(known)}m ORDER BY updated"
-        token: str | None = None
-        while True:
-            page = context.services.jira.search(jql, token=token)
-            context.read_lags.seen(INDEX, [hit.id for hit in page.hits])
-            self._read([hit for hit in page.hits if self._seen.get(hit.id) != hit.updated])
-            token = page.next_token
-            if token is None or not page.hits:
-                break
+        since = f"updated >= -{self._minutes(known)}m ORDER BY updated"
+        for hits in search_pages(context.services, f"{in_projects(self._projects())} AND {since}"):
+            context.read_lags.seen(INDEX, [hit.id for hit in hits])
+            self._read([hit for hit in hits if self._seen.get(hit.id) != hit.updated])
         if self._worth_writing(known, began):
             set_value(context.ledger, KEY, boot_id=context.clock.boot_id(), boottime=began)
         context.health.succeeded("jira")
 
-    def _projects(self) -> list[str]:
+    def _projects(self) -> set[str]:
         """The mapped projects, and those for restricted tickets as far as one stands there."""
         names = {mapping.jira.project for mapping in self._context.mappings}
         apart = {key for one in self._context.mappings if (key := one.restricted.project) is not None}
         if apart:
             names |= apart & ticket_projects(self._context.ledger)
-        return sorted(names)
+        return names
 
     def _worth_writing(self, known: dict[str, object], began: float) -> bool:
         """The watermark is written once a minute: within that, the overlap covers a restart."""

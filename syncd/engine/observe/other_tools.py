@@ -20,6 +20,7 @@ from syncd.domain.ticket import Issue
 from syncd.engine.context import EngineContext
 from syncd.engine.observe.earlier_ledger.adopt_tickets import search_for
 from syncd.engine.observe.masking import storage_rules
+from syncd.engine.observe.notes_and_comments import list_notes
 from syncd.ledger.records import IncidentRecord
 from syncd.ledger.store.adoptions import Reading, adopt_first, has_ticket_or_create
 from syncd.policy.case import Rulebook
@@ -27,7 +28,6 @@ from syncd.policy.marks import mark_in
 from syncd.policy.ticket.create import wait_for_other
 from syncd.policy.ticket.silence import left_in_peace
 from syncd.policy.ticket.status import OTHER_TOOL
-from syncd.remote.errors import Unreadable
 
 AT_ONCE = timedelta(minutes=2)
 """A note that came so soon after the incident was a robot's; a later one may be a person's."""
@@ -65,11 +65,7 @@ def take_other_tools_ticket(context: EngineContext, row: IncidentRecord) -> None
 
 def _adopt_named(context: EngineContext, incident: Incident, book: Rulebook) -> bool:
     """Adopt the issue that an early note names; the notes are not kept: it may be restricted."""
-    try:
-        notes = context.services.pagerduty.notes(incident.id)
-    except Unreadable:
-        return False
-    keys = _early_keys(incident, notes, book.project.key)
+    keys = _early_keys(incident, list_notes(context, incident.id) or (), book.project.key)
     if not keys:
         return False
     read_seq = context.ledger.logical_clock.next()

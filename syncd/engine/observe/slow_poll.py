@@ -18,7 +18,7 @@ from syncd.engine.observe.action_items import notice
 from syncd.engine.observe.incident_windows import read_created, windows_of
 from syncd.engine.observe.issues import read_pages
 from syncd.engine.observe.masking import storage_rules
-from syncd.ledger.records import IncidentRecord
+from syncd.engine.observe.notes_and_comments import read_notes
 from syncd.ledger.store.change_queue import notice_changes, unreadable
 from syncd.ledger.store.lookups import (
     resolved_and_watched,
@@ -27,8 +27,7 @@ from syncd.ledger.store.lookups import (
     unfinished_issues,
     with_notes_to_list,
 )
-from syncd.ledger.store.pages import store_listed, store_notes, store_papers, store_tickets
-from syncd.remote.errors import Cause, RemoteError, Unreadable
+from syncd.ledger.store.pages import store_listed, store_papers, store_tickets
 from syncd.remote.http.budget import lane
 
 EVERY_SECONDS = 900.0
@@ -90,22 +89,7 @@ class SlowPoll:
         for incident in with_notes_to_list(context.ledger, context.clock.now() - READ_FOR):
             if context.stop.is_set():
                 return
-            self._list_notes(incident)
-
-    def _list_notes(self, incident: IncidentRecord) -> None:
-        context, rules = self._context, storage_rules(self._context)
-        read_seq = context.ledger.logical_clock.next()
-        try:
-            notes = rules.notes(context.services.pagerduty.notes(incident.id), incident.team)
-        except Unreadable:
-            return  # the notes stay as they are known
-        except RemoteError as error:
-            if error.cause in (Cause.MISSING, Cause.FORBIDDEN):
-                return
-            raise
-        if [note.model_dump(mode="json") for note in notes] != (incident.notes or []):
-            now, why = context.clock.now(), "its notes changed"
-            store_notes(context.ledger, rules, incident.id, notes, read_seq, now=now, why=why)
+            read_notes(context, incident, news="its notes changed")
 
     def _tickets(self) -> None:
         context = self._context

@@ -5,7 +5,7 @@ The shapes are a promise to scripts (README, "For scripts").
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -185,7 +185,9 @@ def owing_incident_of(ledger: Transactions, incident_id: str, now: datetime) -> 
         return _owing_incident(session, incident, now) if incident is not None else None
 
 
-def owing(ledger: Transactions, team: str, states: Sequence[DutyState], now: datetime) -> list[OwingIncident]:
+def owing(
+    ledger: Transactions, team: str, states: Collection[DutyState], now: datetime
+) -> list[OwingIncident]:
     """Return a team's incidents with a duty in one of these states, by number."""
     asked = {"team": team, "states": [str(state) for state in states]}
     with ledger.read() as session:

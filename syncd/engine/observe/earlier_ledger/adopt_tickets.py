@@ -16,7 +16,7 @@ from syncd.domain.incident import Incident
 from syncd.domain.operation import Kind, op_of, ticket_key
 from syncd.domain.ticket import Issue
 from syncd.engine.context import EngineContext
-from syncd.engine.observe.issues import read_pages
+from syncd.engine.observe.issues import read_pages, search_pages
 from syncd.engine.observe.masking import storage_rules
 from syncd.engine.rulebook import book_for
 from syncd.ledger.records import IncidentRecord
@@ -58,14 +58,8 @@ def _search(
 ) -> set[str]:
     books = {row.id: book for row, book in part}
     labels = ", ".join(f'"{slug_label(f"pd-{incident_id}")}"' for incident_id in books)
-    ids: list[str] = []
-    token: str | None = None
-    while True:
-        page = context.services.jira.search(f'project = "{project}" AND labels in ({labels})', token=token)
-        ids += [hit.id for hit in page.hits]
-        token = page.next_token
-        if token is None:
-            break
+    jql = f'project = "{project}" AND labels in ({labels})'
+    ids = [hit.id for hits in search_pages(context.services, jql) for hit in hits]
     read_seq = context.ledger.logical_clock.next()
     issues = [issue for page in read_pages(context, ids) for issue in page.issues]
 

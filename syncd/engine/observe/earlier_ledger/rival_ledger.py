@@ -19,10 +19,10 @@ from loguru import logger
 from syncd.domain.operation import Kind
 from syncd.domain.ticket import Issue
 from syncd.engine.context import EngineContext
+from syncd.engine.observe.issues import PAGE, in_projects, search_pages
 from syncd.ledger.store.earlier_ledger import first_and_projects, judge_rival, rivals
 
 OURSELVES = "syncd"
-PAGE = 100
 
 
 def watch(context: EngineContext, issues: Iterable[Issue]) -> None:
@@ -56,18 +56,14 @@ def _first_of(context: EngineContext, instance: str, first: int) -> int:
     ours, projects = first_and_projects(context.ledger)
     if ours is None or not projects:
         return first
-    names = ", ".join(f'"{project}"' for project in sorted(projects))
-    token: str | None = None
-    while not context.stop.is_set():
-        jql = f'project in ({names}) AND labels = "syncd" ORDER BY created'
-        page = context.services.jira.search(jql, token=token)
-        earlier = [hit.id for hit in page.hits if int(hit.id) < min(ours, first)]
+    jql = f'{in_projects(projects)} AND labels = "syncd" ORDER BY created'
+    for hits in search_pages(context.services, jql):
+        earlier = [hit.id for hit in hits if int(hit.id) < min(ours, first)]
         for start in range(0, len(earlier), PAGE):
             for issue in context.services.jira.probe(earlier[start : start + PAGE]).issues:
                 if issue.mark is not None and issue.mark.instance == instance:
                     first = min(first, int(issue.id))
-        token = page.next_token
-        if token is None or len(earlier) < len(page.hits):
+        if context.stop.is_set() or len(earlier) < len(hits):
             break
     return first
 
