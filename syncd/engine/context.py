@@ -35,6 +35,8 @@ from syncd.remote.http.counts import Counts
 from syncd.remote.http.transport import Transport
 from syncd.remote.ports import Fetched, Jira, PagerDuty
 
+SERVICES = ("pagerduty", "jira")
+"""The two sides that are kept in sync."""
 MOST_SKEW_SECONDS = 120.0
 """How far our clock and a service's may be apart (design: "Observing")."""
 
@@ -233,7 +235,7 @@ class EngineContext:
 
     def skewed(self) -> bool:
         """Whether our clock and a service's are too far apart to judge a deadline (two minutes)."""
-        apart = [self.skew(service) for service in ("pagerduty", "jira")]
+        apart = [self.skew(service) for service in SERVICES]
         return any(one is not None and abs(one) > MOST_SKEW_SECONDS for one in apart)
 
     def _kept_fields(self) -> list[str]:

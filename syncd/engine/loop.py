@@ -18,7 +18,7 @@ from syncd.domain.operation import OperationState
 from syncd.engine.act.executor import Executor
 from syncd.engine.bulk.create import BulkCreates
 from syncd.engine.bulk.thread import BATCH_EVERY, BatchThread
-from syncd.engine.context import EngineContext
+from syncd.engine.context import SERVICES, EngineContext
 from syncd.engine.jira_knowledge.resolve_names import MappingMismatch
 from syncd.engine.jobs import requests
 from syncd.engine.jobs.disk_watch import LedgerWatch
@@ -32,6 +32,7 @@ from syncd.engine.observe.jira import JiraPoller
 from syncd.engine.observe.pagerduty import PagerDutyPoller
 from syncd.engine.observe.slow_poll import SlowPoll
 from syncd.engine.reconcile import Later, Reconciler
+from syncd.engine.status import limits
 from syncd.engine.work_queue import WorkQueue
 from syncd.ledger.errors import LedgerUnwritable
 from syncd.ledger.records import IncidentRecord, OperationRecord
@@ -44,7 +45,6 @@ from syncd.ledger.views.daemon_state import due_incidents
 from syncd.policy.notify.operator_alarms import refused_at_the_start
 from syncd.remote.errors import Cause, RemoteError
 
-SERVICES = frozenset({"pagerduty", "jira"})
 WORKERS = 8
 """Incidents that are worked on at the same time."""
 DUE_AGAIN = 30.0
@@ -90,7 +90,7 @@ class ControlLoop:
             context,
             self.work_queue,
             WeeklyReports(context, self.good_sides, self.work_queue.idle),
-            contacted=lambda: self.contacted >= SERVICES,
+            contacted=lambda: self.contacted.issuperset(SERVICES),
             hand_out=self._hand_out,
             work_on=self.work_on,
             read_side=self._side,
@@ -125,7 +125,7 @@ class ControlLoop:
     def make_first_contact(self) -> None:
         """Ask both services who they are; see `syncd.engine.observe.first_contact`."""
         try:
-            self.contacted |= make_first_contact(self.context, SERVICES - self.contacted)
+            self.contacted |= make_first_contact(self.context, set(SERVICES) - self.contacted)
         except RemoteError as error:
             if error.cause is Cause.CREDENTIALS:
                 self._mail_refused_credentials(error.service)
@@ -225,7 +225,7 @@ class ControlLoop:
 
     def good_sides(self) -> dict[str, datetime]:
         """The last good read of each service in this run."""
-        return {side: self.good[side] for side in sorted(SERVICES) if side in self.good}
+        return {side: self.good[side] for side in SERVICES if side in self.good}
 
     def tick(self) -> None:
         """Once a second between cycles: take up what is due and what was asked for."""
@@ -247,7 +247,7 @@ class ControlLoop:
 
     def slow(self) -> None:
         """Run the slow poll, every 15 minutes."""
-        if self.contacted >= SERVICES:
+        if self.contacted.issuperset(SERVICES):
             self._side("slow poll", self.slow_poll.run)
         self.work_queue.submit(incidents_in_need(self.context.ledger))
 
@@ -288,7 +288,8 @@ class ControlLoop:
         except MappingMismatch as error:
             logger.error("{}", error)
             return False
-        self._note_good(service)
+        if service in SERVICES:
+            self._note_good(service)
         return True
 
     def _note_state(self) -> None:
@@ -299,20 +300,11 @@ class ControlLoop:
                 for one in self.context.health.down()
             ],
             "unmapped": dict(self.pagerduty.unmapped),
-            "notes": self._limits(),
+            "notes": limits(self.context),
         }
         if state != self._state:
             self._state = state
             set_value(self.context.ledger, "services", **state)
-
-    def _limits(self) -> list[str]:
-        """What the daemon cannot do as it was started."""
-        notes = []
-        if self.context.mailer is not None and self.context.mailer.nobody:
-            notes.append("Nobody receives mail: SYNCD_SMTP_HOST is not set, and mail becomes files")
-        if self.context.dry_run:
-            notes.append("Dry run: nothing is written to either service")
-        return notes
 
     def _note_good(self, service: str) -> None:
         self.good[service] = self.context.clock.now()

@@ -9,11 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from syncd.domain.operation import OperationState
-from syncd.engine.context import EngineContext
+from syncd.engine.context import SERVICES, EngineContext
 from syncd.ledger.store.holds import FirstLoad
 from syncd.ledger.views.daemon_state import WAITING, daemon_state
-
-NOBODY = "nobody receives mail (SYNCD_SMTP_HOST is not set)"
 
 
 @dataclass(frozen=True)
@@ -39,7 +37,7 @@ class DaemonStatus:
     @property
     def last_good(self) -> datetime | None:
         """When both sides had been read in a good cycle."""
-        return min(self.good.values()) if len(self.good) == len(SIDES) else None
+        return min(self.good.values()) if len(self.good) == len(SERVICES) else None
 
     def line(self) -> str:
         """One line for `systemctl status`."""
@@ -56,9 +54,6 @@ class DaemonStatus:
         return "; ".join(parts)
 
 
-SIDES = ("pagerduty", "jira")
-
-
 def daemon_status(context: EngineContext, good: dict[str, datetime]) -> DaemonStatus:
     """Given the last good reads of this run, ask the ledger for the rest."""
     down = {one.name: one.down_since for one in context.health.down() if one.down_since is not None}
@@ -69,9 +64,19 @@ def daemon_status(context: EngineContext, good: dict[str, datetime]) -> DaemonSt
         open_incidents=state.open_incidents,
         operations=state.operations,
         oldest_waiting=state.oldest_waiting,
-        good={side: good[side] for side in SIDES if side in good},
+        good={side: good[side] for side in SERVICES if side in good},
         down=down,
         paused=tuple(sorted(brakes.pauses)),
         held=brakes.first_load is FirstLoad.HELD or brakes.mass_since is not None,
-        remarks=(NOBODY,) if context.mailer is not None and context.mailer.nobody else (),
+        remarks=tuple(limits(context)),
     )
+
+
+def limits(context: EngineContext) -> list[str]:
+    """Return what the daemon cannot do as it was started."""
+    notes = []
+    if context.mailer is not None and context.mailer.nobody:
+        notes.append("Nobody receives mail: SYNCD_SMTP_HOST is not set, and mail becomes files")
+    if context.dry_run:
+        notes.append("Dry run: nothing is written to either service")
+    return notes

@@ -15,9 +15,10 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector, CollectorRegistry
 
 from syncd import __version__
+from syncd.engine.context import SERVICES
 from syncd.engine.runtime.read_lag import BULK, INDEX
 from syncd.engine.runtime.watchdog import Watchdog
-from syncd.engine.status import SIDES, DaemonStatus
+from syncd.engine.status import DaemonStatus
 from syncd.ledger.views.daemon_state import measures
 from syncd.web.source import Source
 
@@ -65,14 +66,14 @@ class Metrics(Collector):
         now = self._source.context.clock.now()
         ages = [
             (("side", side), (now - daemon_status.good.get(side, self._started)).total_seconds())
-            for side in SIDES
+            for side in SERVICES
         ]
         words = "Since the last good read of a side, or since the start where there was none."
         yield _gauge("syncd_cycle_age_seconds", words, ages)
         yield _counter("syncd_cycles", "Cycles that came to their end.", (), [((), self._pulse.cycles)])
-        down = [(("service", side), int(side in daemon_status.down)) for side in SIDES]
+        down = [(("service", side), int(side in daemon_status.down)) for side in SERVICES]
         yield _gauge("syncd_service_down", "Whether a service cannot be used.", down)
-        refused = [(("service", side), int(side in self._source.refused())) for side in SIDES]
+        refused = [(("service", side), int(side in self._source.refused())) for side in SERVICES]
         yield _gauge("syncd_credential_refused", "Whether a service refuses our credentials.", refused)
         left = [(("service", name), days) for name, days in self._source.expiring().items()]
         yield _gauge("syncd_credential_days_left", "Until a credential expires, where that is set.", left)

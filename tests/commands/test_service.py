@@ -82,7 +82,7 @@ def test_it_is_ready_when_everything_is_up_and_says_how_it_stands(
     wait_for(lambda: any("1 open" in line and "last good cycle" in line for line in manager.heard()))
     heard = manager.heard()
     assert heard.index("READY=1") < next(n for n, line in enumerate(heard) if "last good" in line)
-    assert any("nobody receives mail" in line for line in heard)
+    assert any("Nobody receives mail" in line for line in heard)
     process.send_signal(signal.SIGTERM)
     assert process.wait(PATIENCE) == 0
     assert manager.heard()[-1] == "STOPPING=1"

@@ -24,7 +24,7 @@ from syncd.domain.mapping.mapping import Mapping
 from syncd.domain.mapping.value_types import Mode
 from syncd.domain.operation import Operation, OperationState, SendMail
 from syncd.domain.operation.mail import WeeklyReportMail
-from syncd.engine.context import EngineContext
+from syncd.engine.context import SERVICES, EngineContext
 from syncd.engine.notify.schedule import mail_to
 from syncd.engine.observe.issues import read_log
 from syncd.ledger.records import OperationRecord, RequestRecord
@@ -157,7 +157,7 @@ class WeeklyReports:
         context = self._context
         now = context.clock.boottime()
         patient = now - self._waiting.setdefault(edition.team or "", now) < PATIENCE
-        missing = sorted({"pagerduty", "jira"} - self._good().keys())
+        missing = sorted(set(SERVICES) - self._good().keys())
         behind = bool(due_incidents(context.ledger, context.clock.now(), 1))
         if patient and (missing or behind or not self._idle()):
             return None

@@ -15,8 +15,7 @@ from loguru import logger
 from syncd.domain.mail import OPERATOR, mail_key
 from syncd.domain.operation import SendMail
 from syncd.domain.operation.mail import OperatorMail
-from syncd.engine.context import EngineContext
-from syncd.engine.status import SIDES
+from syncd.engine.context import SERVICES, EngineContext
 from syncd.ledger.store import holds
 from syncd.ledger.store.mails import Told, tell_alarms, told_alarms
 from syncd.policy.notify.operator_alarms import MAIL, NAMES, Alarm, Trouble, alarms_due, alarms_of
@@ -72,7 +71,7 @@ class OperatorAlarms:
         held = holds.mass_held(context.ledger)
         since = datetime.fromisoformat(str(held["since"])) if held is not None and held["since"] else None
         trouble = Trouble(
-            last_good={side: self._good.get(side, self._started) for side in SIDES},
+            last_good={side: self._good.get(side, self._started) for side in SERVICES},
             refused={
                 service.name: service.down_since
                 for service in context.health.down()

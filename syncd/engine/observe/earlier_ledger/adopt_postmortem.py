@@ -13,6 +13,7 @@ from syncd.config.templates.text_limits import slug_label
 from syncd.domain.operation import op_of, postmortem_key
 from syncd.domain.ticket import Issue
 from syncd.engine.context import EngineContext
+from syncd.engine.observe.earlier_ledger.adopt_tickets import choice_of
 from syncd.engine.observe.issues import PAGE, read_page
 from syncd.engine.observe.masking import storage_rules
 from syncd.ledger.store import adoptions
@@ -37,15 +38,16 @@ def adopt_postmortem(context: EngineContext, case: Case, book: Rulebook) -> bool
     if not ids:
         return False
     page = read_page(context, ids[:PAGE], description=True)
-    candidates = [issue for issue in page.issues if _may_be(issue, case, book)]
+    looked_at = [issue for issue in page.issues if _may_be(issue, case, book)]
     op, incident_id = op_of(postmortem_key(case.incident.id)), case.incident.id
 
     def choose(free: list[Issue]) -> Choice:
-        return _choose(free, op)
+        candidates = [issue for issue in free if issue.mark is None or issue.mark.op == op]
+        return choice_of(op, candidates, candidates, by="type")
 
     reading = Reading(page.read_seq, context.clock.now(), context.date_of("jira"))
     rules = storage_rules(context)
-    choice = adoptions.adopt_postmortem(context.ledger, rules, incident_id, candidates, choose, reading)
+    choice = adoptions.adopt_postmortem(context.ledger, rules, incident_id, looked_at, choose, reading)
     if choice.issue is None:
         if choice.unclear:
             keys = [*choice.unclear]
@@ -53,16 +55,6 @@ def adopt_postmortem(context: EngineContext, case: Case, book: Rulebook) -> bool
         return False
     logger.info("{} is adopted as the postmortem of {}", choice.issue.key, incident_id)
     return True
-
-
-def _choose(free: list[Issue], op: str) -> Choice:
-    marked = [issue for issue in free if issue.mark is not None and issue.mark.op == op]
-    if marked:
-        return Choice(min(marked, key=lambda issue: int(issue.id)), by="mark")
-    unmarked = [issue for issue in free if issue.mark is None]
-    if len(unmarked) == 1:
-        return Choice(unmarked[0], by="type")
-    return Choice(unclear=tuple(issue.key for issue in unmarked))
 
 
 def _may_be(issue: Issue, case: Case, book: Rulebook) -> bool:

@@ -7,7 +7,7 @@ everything else is reported and left.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from loguru import logger
 
@@ -99,11 +99,15 @@ def _choose(incident_id: str, book: Rulebook, free: list[Issue]) -> Choice | Non
     candidates = [issue for issue in free if label in issue.labels and not _is_postmortem_or_item(issue)]
     if not candidates:
         return None
-    op = op_of(ticket_key(incident_id))
-    marked = [issue for issue in candidates if issue.mark and issue.mark.op == op]
+    typed = [issue for issue in candidates if issue.type_id == book.project.incident_type.id]
+    return choice_of(op_of(ticket_key(incident_id)), candidates, typed, by="label")
+
+
+def choice_of(op: str, candidates: Sequence[Issue], fitting: Sequence[Issue], by: str) -> Choice:
+    """Choose the oldest candidate that bears the mark of the create `op`, else the only one that fits."""
+    marked = [issue for issue in candidates if issue.mark is not None and issue.mark.op == op]
     if marked:
         return Choice(min(marked, key=lambda issue: int(issue.id)), by="mark")
-    typed = [issue for issue in candidates if issue.type_id == book.project.incident_type.id]
-    if len(typed) == 1:
-        return Choice(typed[0], by="label")
+    if len(fitting) == 1:
+        return Choice(fitting[0], by=by)
     return Choice(unclear=tuple(issue.key for issue in candidates))
