@@ -19,7 +19,8 @@ from syncd.domain.incident import Incident
 from syncd.domain.mapping.mapping import Mapping
 from syncd.domain.mapping.services import ServiceSection
 from syncd.domain.postmortem import Story
-from syncd.engine.jira_knowledge.account_cache import AccountCache
+from syncd.domain.ticket import Account
+from syncd.engine.jira_knowledge.cache import Cache
 from syncd.engine.jira_knowledge.project_cache import JiraFacts
 from syncd.engine.runtime.brakes import Brakes
 from syncd.engine.runtime.mailer import Mailer
@@ -37,6 +38,8 @@ from syncd.remote.ports import Fetched, Jira, PagerDuty
 
 SERVICES = ("pagerduty", "jira")
 """The two sides that are kept in sync."""
+ACCOUNTS_AT_HAND = 60.0
+"""Seconds for which it is taken from memory whose account an address is, without asking the ledger."""
 MOST_SKEW_SECONDS = 120.0
 """How far our clock and a service's may be apart (design: "Observing")."""
 
@@ -170,7 +173,7 @@ class EngineContext:
     services: Services
     rules: RulesReference
     facts: JiraFacts
-    accounts: AccountCache
+    accounts: Cache[tuple[str, str], Account | None]
     health: Health
     budgets: Budgets
     brakes: Brakes
@@ -282,7 +285,7 @@ def build_context(
         services=services,
         rules=RulesReference(rules),
         facts=JiraFacts(lambda: services.jira, clock),
-        accounts=AccountCache(clock),
+        accounts=Cache(clock, ACCOUNTS_AT_HAND),
         health=health,
         budgets=transport.budget,
         brakes=Brakes(ledger, clock),

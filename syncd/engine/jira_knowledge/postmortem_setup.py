@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from typing import Protocol, TypeVar
 
 from syncd.domain.base import Reference
 from syncd.domain.field import FieldFacts
@@ -19,29 +20,43 @@ _AN_ID = re.compile(r"customfield_\d+|[a-z]+")
 DUE_DATE = "duedate"
 
 
-def _by_name(names: Iterable[str], have: Iterable[IssueTypeFacts | Status]) -> list[IssueTypeFacts | Status]:
-    """Those that are named, in the names' order, by their name or their name before localisation."""
-    offered = list(have)
-    return [
-        one
-        for name in names
-        for one in offered
-        if name.casefold() in (one.name.casefold(), (one.untranslated or "").casefold())
-    ]
+class _Named(Protocol):
+    @property
+    def name(self) -> str: ...
+
+
+Thing = TypeVar("Thing", bound=_Named)
+
+
+def by_name(names: Iterable[str], things: Iterable[Thing]) -> list[Thing]:
+    """Return the things that are named, in the order of the names, whatever their case.
+
+    Jira shows statuses and types by a localised name; the name before localisation counts as well.
+    """
+    offered = list(things)
+    return [thing for name in names for thing in offered if name.casefold() in _names_of(thing)]
+
+
+def first_named(names: Iterable[str], things: Iterable[Thing]) -> Thing | None:
+    """Return the thing with the first name that any of them has, None where none has one."""
+    return next(iter(by_name(names, things)), None)
+
+
+def _names_of(thing: _Named) -> set[str]:
+    return {thing.name.casefold(), str(getattr(thing, "untranslated", None) or thing.name).casefold()}
 
 
 def postmortem_type(mapping: Mapping, facts: ProjectFacts) -> IssueTypeFacts | None:
     """The first of the mapping's types for postmortems that the project has."""
-    plain = [one for one in facts.types if not one.subtask]
-    found = _by_name(mapping.jira.issue_types.postmortem, plain)
-    return next((one for one in found if isinstance(one, IssueTypeFacts)), None)
+    plain = [issue_type for issue_type in facts.types if not issue_type.subtask]
+    return first_named(mapping.jira.issue_types.postmortem, plain)
 
 
 def sub_task_type(mapping: Mapping, facts: ProjectFacts) -> Reference | None:
     """The first of the mapping's sub-task types, else any that the project has."""
-    types = [one for one in facts.types if one.subtask]
-    found = [*_by_name(mapping.jira.issue_types.sub_task, types), *types]
-    return Reference(id=found[0].id, name=found[0].name) if found else None
+    types = [issue_type for issue_type in facts.types if issue_type.subtask]
+    chosen = first_named(mapping.jira.issue_types.sub_task, types) or next(iter(types), None)
+    return Reference(id=chosen.id, name=chosen.name) if chosen is not None else None
 
 
 def postmortem_facts(
@@ -56,7 +71,7 @@ def postmortem_facts(
         return None
     lacking: list[str] = []
     wanted = mapping.jira.issue_types.postmortem
-    if kind.name.casefold() != wanted[0].casefold() and (kind.untranslated or "") != wanted[0]:
+    if not by_name(wanted[:1], [kind]):
         lacking.append(f"issue type {wanted[0]}: postmortems are of type {kind.name}")
     fields = {field.id: field for field in screen}
     return PostmortemFacts(
@@ -71,12 +86,12 @@ def postmortem_facts(
 
 def _completed(mapping: Mapping, kind: IssueTypeFacts, lacking: list[str]) -> tuple[Status, ...]:
     wanted = mapping.postmortem.statuses
-    found = [one for one in _by_name(wanted, kind.statuses) if isinstance(one, Status)]
-    if not found:
-        found = [one for one in kind.statuses if one.category == "done"]
-        said = ", ".join(one.name for one in found) or "nothing"
-        lacking.append(f"status {', '.join(wanted)} of {kind.name}: {said} counts as completed")
-    return tuple(dict.fromkeys(found))
+    completed = by_name(wanted, kind.statuses)
+    if not completed:
+        completed = [status for status in kind.statuses if status.category == "done"]
+        names = ", ".join(status.name for status in completed) or "nothing"
+        lacking.append(f"status {', '.join(wanted)} of {kind.name}: {names} counts as completed")
+    return tuple(dict.fromkeys(completed))
 
 
 def _date_field(mapping: Mapping, fields: dict[str, FieldFacts], lacking: list[str]) -> str:
@@ -92,9 +107,9 @@ def _date_field(mapping: Mapping, fields: dict[str, FieldFacts], lacking: list[s
 
 
 def _link_type(mapping: Mapping, facts: ProjectFacts, lacking: list[str]) -> str | None:
-    there = {one.name.casefold(): one.name for one in facts.link_types}
     wanted = mapping.postmortem.link_types
-    found = next((there[name.casefold()] for name in wanted if name.casefold() in there), None)
-    if found is None:
+    link_type = first_named(wanted, facts.link_types)
+    if link_type is None:
         lacking.append(f"link type {', '.join(wanted)}: ticket and postmortem name each other in their texts")
-    return found
+        return None
+    return link_type.name

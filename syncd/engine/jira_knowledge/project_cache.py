@@ -16,9 +16,10 @@ from syncd.domain.field import FieldFacts
 from syncd.domain.mapping.mapping import Mapping
 from syncd.domain.project import ResolvedProject
 from syncd.domain.ticket import Transition
+from syncd.engine.jira_knowledge.cache import Cache
 from syncd.engine.jira_knowledge.resolve_names import (
     MappingMismatch,
-    _incident_type,
+    incident_type,
     postmortem_screen,
     resolve,
 )
@@ -47,14 +48,13 @@ class JiraFacts:
 
     def __init__(self, jira: Callable[[], Jira], clock: Clock) -> None:
         self._jira = jira
-        self._clock = clock
         self._lock = Lock()
-        # held while Jira is asked; the other is not, since transactions of the ledger wait for that one
+        # held while Jira is asked; the others are not, since transactions of the ledger wait for those
         self._asking = Lock()
-        self._projects: dict[str, tuple[float, ResolvedProject]] = {}
-        self._unfit: dict[str, float] = {}
-        self._screens: dict[tuple[str, str], tuple[float, tuple[FieldFacts, ...]]] = {}
-        self._ways: dict[tuple[str, str], tuple[float, tuple[Transition, ...]]] = {}
+        self._projects: Cache[str, ResolvedProject] = Cache(clock, KEPT_SECONDS)
+        self._unfit: Cache[str, None] = Cache(clock, KEPT_SECONDS)
+        self._screens: Cache[tuple[str, str], tuple[FieldFacts, ...]] = Cache(clock, KEPT_SECONDS)
+        self._ways: Cache[tuple[str, str], tuple[Transition, ...]] = Cache(clock, KEPT_SECONDS)
         self._trails: dict[str, Trail] = {}
 
     def resolved(self, mapping: Mapping) -> ResolvedProject:
@@ -63,17 +63,11 @@ class JiraFacts:
         Raises `MappingMismatch`, or `RemoteError` where Jira cannot be asked and nothing is known.
         """
         key = f"{mapping.team}/{mapping.version}"
-        known = self._known(key)
-        if known is not None:
-            return known
-        with self._asking:
-            known = self._known(key)
-            if known is not None:
-                return known
-            project = self._ask(mapping)
-            with self._lock:
-                self._projects[key] = (self._clock.boottime(), project)
-            return project
+        known = self._projects.get(key)
+        if known is None:
+            with self._asking:
+                known = self._projects.get(key) or (self._projects.keep(key, self._ask(mapping)),)
+        return known[0]
 
     def resolved_at(self, mapping: Mapping, project: str) -> ResolvedProject | None:
         """As `resolved`, for the same rules in another project; None where they do not fit there.
@@ -87,9 +81,7 @@ class JiraFacts:
             }
         )
         key = f"{there.team}/{there.version}"
-        with self._lock:
-            since = self._unfit.get(key)
-        if since is not None and self._clock.boottime() - since < KEPT_SECONDS:
+        if self._unfit.get(key) is not None:
             return None
         try:
             return self.resolved(there)
@@ -99,21 +91,13 @@ class JiraFacts:
             if error.cause not in (Cause.MISSING, Cause.FORBIDDEN):
                 raise
             logger.error("the project {} is not there for our account", project)
-        with self._lock:
-            self._unfit[key] = self._clock.boottime()
-        return None
-
-    def _known(self, key: str) -> ResolvedProject | None:
-        with self._lock:
-            known = self._projects.get(key)
-        if known and self._clock.boottime() - known[0] < KEPT_SECONDS:
-            return known[1]
+        self._unfit.keep(key, None)
         return None
 
     def _ask(self, mapping: Mapping) -> ResolvedProject:
         jira = self._jira()
         facts = jira.project(mapping.jira.project)
-        screen = jira.create_fields(facts.key, _incident_type(mapping, facts).id)
+        screen = jira.create_fields(facts.key, incident_type(mapping, facts).id)
         secured = any(field.id == "security" for field in screen)
         levels = jira.security_levels(facts.key) if secured else ()
         postmortem_fields = postmortem_screen(jira, mapping, facts, screen)
@@ -122,40 +106,29 @@ class JiraFacts:
 
     def screen(self, key: str, type_id: str) -> tuple[FieldFacts, ...]:
         """A type's create screen; asks Jira when not known or too old, and raises `RemoteError`."""
-        place = (key, type_id)
-        with self._lock:
-            known = self._screens.get(place)
-        if known and self._clock.boottime() - known[0] < KEPT_SECONDS:
-            return known[1]
-        fields = self._jira().create_fields(key, type_id)
-        with self._lock:
-            self._screens[place] = (self._clock.boottime(), fields)
-        return fields
+        known = self._screens.get((key, type_id))
+        if known is not None:
+            return known[0]
+        return self._screens.keep((key, type_id), self._jira().create_fields(key, type_id))
 
     def ways(self, workflow: str, status_id: str) -> tuple[Transition, ...] | None:
         """The transitions known from a status, None where they are not known (any more)."""
-        with self._lock:
-            known = self._ways.get((workflow, status_id))
-        if known and self._clock.boottime() - known[0] < KEPT_SECONDS:
-            return known[1]
-        return None
+        known = self._ways.get((workflow, status_id))
+        return known[0] if known is not None else None
 
     def learn_ways(self, workflow: str, status_id: str, ways: tuple[Transition, ...]) -> None:
         """Remember what Jira offered from a status."""
-        with self._lock:
-            self._ways[(workflow, status_id)] = (self._clock.boottime(), ways)
+        self._ways.keep((workflow, status_id), ways)
 
     def forget_ways(self, workflow: str, status_id: str) -> None:
         """A write contradicted what was remembered."""
-        with self._lock:
-            self._ways.pop((workflow, status_id), None)
+        self._ways.drop((workflow, status_id))
 
     def forget_projects(self) -> None:
         """A write contradicted what was remembered of projects, types or fields."""
-        with self._lock:
-            self._projects.clear()
-            self._unfit.clear()
-            self._screens.clear()
+        self._projects.clear()
+        self._unfit.clear()
+        self._screens.clear()
 
     def trail(self, place: str, goal: str) -> Trail:
         """The trail of an aspect of a ticket (`ticket:PABC123/status`) on its way to a goal."""

@@ -11,7 +11,13 @@ from syncd.domain.mapping.mapping import Mapping
 from syncd.domain.mapping.value_types import Mode
 from syncd.domain.project import IssueTypeFacts, ProjectFacts, ResolvedProject
 from syncd.domain.ticket import Status
-from syncd.engine.jira_knowledge.postmortem_setup import postmortem_facts, postmortem_type, sub_task_type
+from syncd.engine.jira_knowledge.postmortem_setup import (
+    by_name,
+    first_named,
+    postmortem_facts,
+    postmortem_type,
+    sub_task_type,
+)
 from syncd.remote.ports import Jira
 
 
@@ -22,21 +28,6 @@ class MappingMismatch(Exception):
         self.team = team
         self.problems = tuple(problems)
         super().__init__(f"{team}: " + "; ".join(self.problems))
-
-
-def _named(wanted: Iterable[str], have: Iterable[Status | IssueTypeFacts]) -> Status | IssueTypeFacts | None:
-    """The first wanted name that stands among those, by its name or its name before localisation."""
-    offered = list(have)
-    for name in wanted:
-        for one in offered:
-            if name.casefold() in (one.name.casefold(), (one.untranslated or "").casefold()):
-                return one
-    return None
-
-
-def _reference(wanted: Iterable[str], have: Iterable[Reference]) -> Reference | None:
-    by_name = {one.name.casefold(): one for one in have}
-    return next((by_name[name.casefold()] for name in wanted if name.casefold() in by_name), None)
 
 
 def resolve(
@@ -54,7 +45,7 @@ def resolve(
     not judged. `levels` are the security levels that our account may set, `postmortem_screen` the fields of
     the create screen of postmortems.
     """
-    kind = _incident_type(mapping, facts)
+    kind = incident_type(mapping, facts)
     lacking: list[str] = []
     screen = {field.id: field for field in fields}
     there = _on_screen(facts, screen)
@@ -86,10 +77,11 @@ def _on_screen(facts: ProjectFacts, screen: dict[str, FieldFacts]) -> ProjectFac
     return facts.model_copy(update={emptied[name]: () for name in absent})
 
 
-def _incident_type(mapping: Mapping, facts: ProjectFacts) -> IssueTypeFacts:
+def incident_type(mapping: Mapping, facts: ProjectFacts) -> IssueTypeFacts:
+    """Return the first of the mapping's types for tickets that the project has; raise `MappingMismatch`."""
     wanted = mapping.jira.issue_types.incident
-    kind = _named(wanted, (one for one in facts.types if not one.subtask))
-    if isinstance(kind, IssueTypeFacts):
+    kind = first_named(wanted, (issue_type for issue_type in facts.types if not issue_type.subtask))
+    if kind is not None:
         return kind
     have = ", ".join(one.name for one in facts.types) or "none that our account sees"
     raise MappingMismatch(
@@ -101,9 +93,9 @@ def _statuses(mapping: Mapping, kind: IssueTypeFacts) -> dict[str, Status]:
     problems = []
     statuses: dict[str, Status] = {}
     for word in STATUS_WORDS:
-        found = _named(mapping.jira.statuses.names(word), kind.statuses)
-        if isinstance(found, Status):
-            statuses[word] = found
+        status = first_named(mapping.jira.statuses.names(word), kind.statuses)
+        if status is not None:
+            statuses[word] = status
         else:
             wanted = ", ".join(mapping.jira.statuses.names(word))
             have = ", ".join(one.name for one in kind.statuses)
@@ -117,12 +109,11 @@ def _instead(
     mapping: Mapping, kind: IssueTypeFacts, statuses: dict[str, Status]
 ) -> dict[str, tuple[Status, ...]]:
     """The statuses that the mapping names for a word after the first that the project has."""
-    found = {}
+    instead = {}
     for word, chosen in statuses.items():
-        named = [_named([name], kind.statuses) for name in mapping.jira.statuses.names(word)]
-        others = [one for one in named if isinstance(one, Status) and one.id != chosen.id]
-        found[word] = tuple(dict.fromkeys(others))
-    return found
+        named = by_name(mapping.jira.statuses.names(word), kind.statuses)
+        instead[word] = tuple(dict.fromkeys(status for status in named if status.id != chosen.id))
+    return instead
 
 
 def _path(mapping: Mapping, kind: IssueTypeFacts) -> dict[str, tuple[Status, ...]]:
@@ -131,9 +122,9 @@ def _path(mapping: Mapping, kind: IssueTypeFacts) -> dict[str, tuple[Status, ...
     for word in STATUS_WORDS:
         steps = []
         for name in mapping.jira.path.names(word):
-            found = _named([name], kind.statuses)
-            if isinstance(found, Status):
-                steps.append(found)
+            status = first_named([name], kind.statuses)
+            if status is not None:
+                steps.append(status)
             else:
                 have = ", ".join(one.name for one in kind.statuses)
                 problems.append(f"no status {name}, which jira.path.{word} names: {kind.name} has {have}")
@@ -146,7 +137,7 @@ def _path(mapping: Mapping, kind: IssueTypeFacts) -> dict[str, tuple[Status, ...
 def _priorities(mapping: Mapping, facts: ProjectFacts, lacking: list[str]) -> dict[str, Reference]:
     priorities = {}
     for name, section in mapping.severities.items():
-        priority = _reference(section.priority, facts.priorities)
+        priority = first_named(section.priority, facts.priorities)
         if priority is not None:
             priorities[name] = priority
         elif section.priority:
@@ -157,7 +148,7 @@ def _priorities(mapping: Mapping, facts: ProjectFacts, lacking: list[str]) -> di
 def _components(mapping: Mapping, facts: ProjectFacts, lacking: list[str]) -> dict[str, Reference]:
     components = {}
     for name in sorted({section.component for section in mapping.services.values() if section.component}):
-        component = _reference([name], facts.components)
+        component = first_named([name], facts.components)
         if component is not None:
             components[name] = component
         else:
@@ -183,5 +174,5 @@ def postmortem_screen(
     kind = postmortem_type(mapping, facts)
     if kind is None or mapping.postmortem.mode is Mode.OFF:
         return ()
-    same = kind.id == _incident_type(mapping, facts).id
+    same = kind.id == incident_type(mapping, facts).id
     return screen if same else jira.create_fields(facts.key, kind.id)

@@ -38,8 +38,8 @@ def account_of(context: EngineContext, email: str, book: Rulebook) -> Account | 
 
     Raises `RemoteError` where Jira has to be asked and cannot.
     """
-    email, project = person_key(email, book)
-    at_hand = context.accounts.get(email, project)
+    email, project = key = person_key(email, book)
+    at_hand = context.accounts.get(key)
     if at_hand is not None:
         return at_hand[0]
     known = account_known(context.ledger, email, project)
@@ -47,8 +47,7 @@ def account_of(context: EngineContext, email: str, book: Rulebook) -> Account | 
         account = known[0]
     else:
         account = _ask(context, email, book)
-    context.accounts.keep(email, project, account)
-    return account
+    return context.accounts.keep(key, account)
 
 
 def _ask(context: EngineContext, email: str, book: Rulebook) -> Account | None:
