@@ -20,7 +20,7 @@ def read(context: EngineContext, incident_id: str, book: Rulebook, look: frozens
         for email in book.mapping.people.approvers:
             account_of(context, email, book)
     if "log" in look:
-        read_log(context, incident_id, book.mapping.redact.patterns)
+        read_log(context, incident_id, book.mapping.team)
     if "ticket" in look:
         read_close(context, incident_id)
     if "owner" in look and book.section.owner is not None:

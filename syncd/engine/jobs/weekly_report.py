@@ -179,7 +179,7 @@ class WeeklyReports:
                 break
             try:
                 with lane("slow"):
-                    read_log(context, ident, self._patterns(ident))
+                    read_log(context, ident, team_of_incident(context.ledger, ident))
             except RemoteError as error:
                 context.health.failed(error.service, error)
                 if error.cause not in (Cause.MISSING, Cause.FORBIDDEN):
@@ -187,11 +187,6 @@ class WeeklyReports:
                 self._unreadable.add(ident)
         left = report_facts.log_unread(context.ledger, since, until, edition.team)
         return len([one for one in left if one not in self._unreadable])
-
-    def _patterns(self, ident: str) -> dict[str, str]:
-        team = team_of_incident(self._context.ledger, ident)
-        mapping = self._context.rules.current.mapping_of(team)
-        return mapping.redact.patterns if mapping is not None else {}
 
     def _make(self, edition: Edition, week: Week, notes: list[str], base: str) -> None:
         context = self._context

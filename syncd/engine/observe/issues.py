@@ -10,7 +10,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from syncd.config.masks import mask
 from syncd.domain.ticket import Account, Issue
 from syncd.engine.context import EngineContext, Services
 from syncd.engine.observe.masking import storage_rules
@@ -104,12 +103,13 @@ def saw_numbers(context: EngineContext, project: str, numbers: Iterable[int]) ->
         raise_highest_number(context.ledger, project, top)
 
 
-def read_log(context: EngineContext, incident_id: str, patterns: dict[str, str]) -> None:
-    """Read an incident's log and keep it, masked by the team's patterns; raises `RemoteError`."""
+def read_log(context: EngineContext, incident_id: str, team: str | None) -> None:
+    """Read an incident's log and keep it, masked as its team wants it; raises `RemoteError`."""
     read_seq = context.ledger.logical_clock.next()
     entries = context.services.pagerduty.incident_log(incident_id)
     context.health.succeeded("pagerduty")
-    clean = [entry.model_copy(update={"summary": mask(entry.summary, patterns)}) for entry in entries]
+    rules = storage_rules(context)
+    clean = [entry.model_copy(update={"summary": rules.text(entry.summary, team)}) for entry in entries]
     save_log(context.ledger, incident_id, clean, read_seq)
 
 

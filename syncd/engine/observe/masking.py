@@ -50,12 +50,15 @@ class TeamRules:
 
     def notes(self, notes: Iterable[Note], team: str | None) -> tuple[Note, ...]:
         """Return notes without what must not be stored."""
-        patterns = _patterns(self.rules.mapping_of(team))
-        return tuple(note.model_copy(update={"text": mask(note.text, patterns)}) for note in notes)
+        return tuple(note.model_copy(update={"text": self.text(note.text, team)}) for note in notes)
+
+    def text(self, text: str, team: str | None) -> str:
+        """Return a text without what must not be stored."""
+        return mask(text, _patterns(self.rules.mapping_of(team)))
 
     def follow_ups(self, description: str, team: str | None) -> list[dict[str, JsonValue]]:
         """Return the rows of the table of follow-ups in a postmortem's description, masked."""
-        return follow_ups_in(mask(description, _patterns(self.rules.mapping_of(team))))
+        return follow_ups_in(self.text(description, team))
 
     def membership(self, team: str | None) -> FollowUps | None:
         """Return the team's rules about follow-ups, None where it has no mapping."""
