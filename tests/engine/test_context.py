@@ -15,8 +15,11 @@ from syncd.config.problems import ConfigError
 from syncd.domain.incident import Incident
 from syncd.engine import reconcile
 from syncd.engine.context import EngineContext, Rules
+from syncd.engine.decide.case_builder import build_case
 from syncd.engine.jobs.reload import Reloader, ourselves
 from syncd.engine.observe.incident import Seen, observe
+from syncd.engine.rulebook import book_for
+from syncd.ledger.store.lookups import find_incident
 from syncd.policy.case import Case, Decision, Rulebook
 from syncd.policy.decide import decide
 from syncd.remote.errors import NotDone
@@ -133,25 +136,42 @@ def test_a_reload_in_the_middle_of_a_decision_does_not_reach_it(
     people.merge(target.id, [source.id], "Amara Osei")
     house.loop.pagerduty.poll()
     house.loop.work_on([source.id])
-    judged: list[tuple[str, int]] = []
+    other = rules("2", severities={"ANY": {"urgency": "high", "priority": "High"}})
+    judged: list[tuple[str, list[str]]] = []
 
     def then_reload(context: EngineContext, incident_id: str) -> Seen | None:
         seen = observe(context, incident_id)
-        house.context.rules.swap(rules("2", services={"Yoomonea Service": {}}))
+        house.context.rules.swap(other)
         return seen
 
     def watched(case: Case, book: Rulebook) -> Decision:
         if case.incident.id == target.id:
-            judged.append((book.mapping.version, len(case.merged_sources)))
+            judged.append((book.mapping.version, [source.severity for source in case.merged_sources]))
         return decide(case, book)
 
     monkeypatch.setattr(reconcile, "observe", then_reload)
     monkeypatch.setattr(reconcile, "decide", watched)
     house.loop.work_on([target.id])
-    # the rules that claim the target claim what was merged into it, too
-    assert judged == [("test", 1)]
+    # the rules that judge the target judge what was merged into it, too
+    assert judged == [("test", ["SEV2"])]
     house.loop.work_on([target.id])
-    assert judged[-1] == ("2", 0)
+    assert judged[-1] == ("2", ["ANY"])
+
+
+def test_what_was_merged_from_a_service_that_no_mapping_names_any_more_still_counts(house: Rig) -> None:
+    people = house.world.pagerduty
+    source = people.trigger("Core QRPay Web", "Latency")
+    target = people.trigger("Alipay Integration", "Errors")
+    house.settle(3)
+    people.merge(target.id, [source.id], "Amara Osei")
+    house.settle(3)
+    house.context.rules.swap(rules("2", services={"Alipay Integration": {}}))
+    known = find_incident(house.ledger, target.id).incident
+    assert known is not None
+    book = book_for(house.context, known)
+    assert book is not None
+    case = build_case(house.context, known, book, ({}, None))
+    assert [(merged.id, merged.owes) for merged in case.merged_sources] == [(source.id, True)]
 
 
 def test_rules_that_are_refused_leave_the_reference_alone(house: Rig) -> None:

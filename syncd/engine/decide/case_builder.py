@@ -94,7 +94,7 @@ def merged_sources(context: EngineContext, sources: Iterable[IncidentRecord]) ->
     judged = []
     for source in sources:
         incident = Incident.model_validate(source.snapshot)
-        claim = context.rules.current.claim_of(incident.service)
+        claim = context.rules.current.claim_or_last(incident.service, source.team)
         if claim is None:
             continue
         mapping, section = claim
