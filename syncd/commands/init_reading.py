@@ -97,13 +97,13 @@ def _project(
 ) -> tuple[str, ProjectFacts | None, tuple[FieldFacts, ...], list[str]]:
     """The project's key and what it has; a key that somebody gave is kept even where nothing is there."""
     from syncd.preflight.draft_mapping import read_project
-    from syncd.remote.errors import Cause, NotDone
+    from syncd.remote.errors import NotDone
 
     key = given or USUAL_PROJECT
     try:
         return key, *read_project(jira, key), []
     except NotDone as error:
-        if error.cause not in (Cause.MISSING, Cause.FORBIDDEN):
+        if not error.not_for_us:
             raise
     seen = [one.id for one in jira.projects()]
     there = f"it sees {', '.join(seen[:20])}" if seen else "it sees none at all"

@@ -88,6 +88,11 @@ class RemoteError(Exception):
         found = _CODE.search(self.message)
         return int(found[1]) if found else None
 
+    @property
+    def not_for_us(self) -> bool:
+        """Return True if the object or the endpoint is not there for our account; the service is usable."""
+        return self.cause in (Cause.MISSING, Cause.FORBIDDEN)
+
     def without_words(self) -> Self:
         """The same failure without the service's words, which may quote what was sent; fields are named."""
         return type(self)(

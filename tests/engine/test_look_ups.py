@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 
+import pytest
 from rig import Rig
 from sqlmodel import select
 
-from engine.test_bulk import storm
+from engine.test_bulk import each_has_one_ticket, storm
 from syncd.ledger.store.tables import ChangeNoticeRow
 from syncd.sandbox import faults
 
@@ -104,3 +105,12 @@ def test_an_incident_that_the_log_names_three_times_is_looked_at_once(house: Rig
     with house.ledger.read() as session:
         looks = session.exec(select(ChangeNoticeRow.incident_id)).all()
     assert sorted(looks) == sorted(incidents)
+
+
+@pytest.mark.parametrize("code", [403, 404])
+def test_a_search_for_people_that_is_refused_holds_up_no_ticket(house: Rig, code: int) -> None:
+    refused = faults.error(code, body={"errorMessages": ["You may not browse users."]})
+    house.world.faults.add(refused, service="jira", path=r"/user/assignable", times=None)
+    incidents = storm(house, 2, priority="P2")
+    house.settle(6)
+    each_has_one_ticket(house, incidents)

@@ -23,7 +23,7 @@ from syncd.engine.jira_knowledge.resolve_names import (
     postmortem_screen,
     resolve,
 )
-from syncd.remote.errors import Cause, RemoteError
+from syncd.remote.errors import RemoteError
 from syncd.remote.ports import Jira
 
 KEPT_SECONDS = 3600.0
@@ -88,7 +88,7 @@ class JiraFacts:
         except MappingMismatch as error:
             logger.error("the rules cannot be used in the project {}: {}", project, error)
         except RemoteError as error:
-            if error.cause not in (Cause.MISSING, Cause.FORBIDDEN):
+            if not error.not_for_us:
                 raise
             logger.error("the project {} is not there for our account", project)
         self._unfit.keep(key, None)

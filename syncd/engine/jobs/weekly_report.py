@@ -36,7 +36,7 @@ from syncd.ledger.store.weekly_reports import Outgoing, last_sent
 from syncd.ledger.views import report_facts
 from syncd.ledger.views.daemon_state import due_incidents
 from syncd.policy.notify.operator_alarms import NAMES
-from syncd.remote.errors import Cause, RemoteError
+from syncd.remote.errors import RemoteError
 from syncd.remote.http.budget import lane
 from syncd.report.weekly.report import Weekly, frozen, leading, make, run_of, zone_of
 from syncd.report.weekly.week import Week, latest_due
@@ -182,7 +182,7 @@ class WeeklyReports:
                     read_log(context, ident, team_of_incident(context.ledger, ident))
             except RemoteError as error:
                 context.health.failed(error.service, error)
-                if error.cause not in (Cause.MISSING, Cause.FORBIDDEN):
+                if not error.not_for_us:
                     break
                 self._unreadable.add(ident)
         left = report_facts.log_unread(context.ledger, since, until, edition.team)

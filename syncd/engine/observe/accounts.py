@@ -9,11 +9,14 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from loguru import logger
+
 from syncd.domain.incident import Incident, Responder
 from syncd.domain.ticket import Account
 from syncd.engine.context import EngineContext
 from syncd.ledger.store.key_values import account_known, addresses_of, forget_account, remember_account
 from syncd.policy.case import Rulebook
+from syncd.remote.errors import RemoteError
 
 KEPT = timedelta(days=1)
 
@@ -52,7 +55,15 @@ def account_of(context: EngineContext, email: str, book: Rulebook) -> Account | 
 
 def _ask(context: EngineContext, email: str, book: Rulebook) -> Account | None:
     project = book.project.key
-    account, why = _pick(email, context.services.jira.assignable(email, project))
+    try:
+        people = context.services.jira.assignable(email, project)
+    except RemoteError as error:
+        if not error.not_for_us:
+            raise
+        # an account that may not search for people makes tickets all the same; it may be let in any moment
+        logger.warning("nobody can be looked up in {}, so its tickets go to nobody: {}", project, error)
+        return None
+    account, why = _pick(email, people)
     remember_account(context.ledger, email, project, account, why, context.clock.now())
     return account
 

@@ -55,7 +55,7 @@ def check_fit(context: EngineContext, mapping: Mapping) -> None:
     try:
         context.facts.resolved(mapping)
     except RemoteError as error:
-        if error.cause in (Cause.MISSING, Cause.FORBIDDEN):
+        if error.not_for_us:
             said = f"project {mapping.jira.project} is not there for our account: {error.describe()}"
             raise MappingMismatch(mapping.team, [said]) from error
         raise

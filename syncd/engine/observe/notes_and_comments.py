@@ -13,7 +13,7 @@ from syncd.engine.observe.masking import storage_rules
 from syncd.ledger.records import IncidentRecord
 from syncd.ledger.store.pages import give_up_notes, store_comments, store_notes
 from syncd.policy.case import TicketState
-from syncd.remote.errors import Cause, RemoteError, Unreadable
+from syncd.remote.errors import RemoteError, Unreadable
 
 
 def read_notes(context: EngineContext, incident: IncidentRecord, *, news: str | None = None) -> None:
@@ -70,4 +70,4 @@ def read_comments(context: EngineContext, ticket: TicketState) -> None:
 
 def _is_its_own_trouble(error: RemoteError) -> bool:
     """Return True if a refusal concerns this object alone, so that nothing else has to wait for it."""
-    return isinstance(error, Unreadable) or error.cause in (Cause.MISSING, Cause.FORBIDDEN)
+    return isinstance(error, Unreadable) or error.not_for_us

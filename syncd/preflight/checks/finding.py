@@ -78,7 +78,7 @@ def guarded(code: str, where: str, ask: Callable[[], Iterator[Finding]]) -> Iter
         yield from ask()
     except RemoteError as error:
         refused = error.cause is Cause.CREDENTIALS
-        stops = refused or (code in _ESSENTIAL and error.cause in (Cause.MISSING, Cause.FORBIDDEN))
+        stops = refused or (code in _ESSENTIAL and error.not_for_us)
         yield Finding(
             code=code,
             level=Level.WRONG if stops else Level.UNKNOWN,

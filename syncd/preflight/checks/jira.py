@@ -12,7 +12,7 @@ from syncd.domain.project import ResolvedProject
 from syncd.policy.two_way.ticket_to_incident import STATE_KEYS, several_states
 from syncd.preflight.checks.finding import JIRA_ADMIN, Finding, ok, unknown, wrong
 from syncd.preflight.checks.sight import Sight, place
-from syncd.remote.errors import Cause, NotDone
+from syncd.remote.errors import NotDone
 
 
 def account(sight: Sight) -> Iterator[Finding]:
@@ -208,7 +208,7 @@ def _seen(sight: Sight, key: str) -> bool:
     try:
         sight.facts(key)
     except NotDone as error:
-        if error.cause not in (Cause.MISSING, Cause.FORBIDDEN):
+        if not error.not_for_us:
             raise
         return False
     return True

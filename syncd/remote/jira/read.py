@@ -217,7 +217,7 @@ class JiraReading(JiraSession):
         try:
             body = self._get(path)
         except NotDone as error:
-            if error.cause not in (Cause.MISSING, Cause.FORBIDDEN):
+            if not error.not_for_us:
                 raise
             return ()
         with reading(SERVICE, f"GET {path}"):

@@ -13,7 +13,7 @@ from syncd.domain.ticket import Issue, Status, Transition
 from syncd.engine.context import EngineContext
 from syncd.engine.errors import CannotRender
 from syncd.ledger.store.key_values import store_ways, ways_of
-from syncd.remote.errors import Cause, NotDone
+from syncd.remote.errors import NotDone
 
 BELIEVED = timedelta(days=1)
 """For how long a status counts as explored: a workflow that was changed is noticed within a day."""
@@ -39,7 +39,7 @@ def ways_from(context: EngineContext, issue: Issue, *, fresh: bool = False) -> t
     try:
         offered = context.services.jira.transitions(issue.id)
     except NotDone as error:
-        if error.cause not in (Cause.MISSING, Cause.FORBIDDEN):
+        if not error.not_for_us:
             raise
         raise CannotRender(f"Jira does not show {issue.key} to us: {error.describe()}") from None
     if (

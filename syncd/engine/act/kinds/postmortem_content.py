@@ -17,7 +17,7 @@ from syncd.ledger.store.postmortems import log_of
 from syncd.policy.case import Case, Rulebook
 from syncd.policy.postmortem.owed import Owed, severity_periods_of
 from syncd.policy.postmortem.timeline import helpers_of, timeline_of, windows_of
-from syncd.remote.errors import Cause, NotDone
+from syncd.remote.errors import NotDone
 
 
 def story_of(
@@ -91,7 +91,7 @@ def _alerts(context: EngineContext, incident_id: str, book: Rulebook) -> tuple[A
     try:
         found = context.services.pagerduty.alerts(incident_id)
     except NotDone as error:
-        if error.cause not in (Cause.MISSING, Cause.FORBIDDEN):
+        if not error.not_for_us:
             raise
         return ()
     return found if book.mapping.alerts == "full" else tuple(_short(one) for one in found)

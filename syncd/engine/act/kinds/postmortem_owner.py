@@ -16,9 +16,7 @@ from syncd.domain.ticket import Account
 from syncd.engine.context import EngineContext
 from syncd.engine.observe.accounts import account_of
 from syncd.policy.case import Case, Rulebook
-from syncd.remote.errors import Cause, NotDone
-
-_NOT_SHOWN = (Cause.MISSING, Cause.FORBIDDEN)
+from syncd.remote.errors import NotDone
 
 
 def commanders_at(context: EngineContext, book: Rulebook, moment: datetime) -> tuple[Responder, ...]:
@@ -37,7 +35,7 @@ def commanders_at(context: EngineContext, book: Rulebook, moment: datetime) -> t
             return ()
         return context.services.pagerduty.on_call(found.id, moment)
     except NotDone as error:
-        if error.cause not in _NOT_SHOWN:
+        if not error.not_for_us:
             raise
         logger.warning("{}: the schedule {} cannot be read: {}", book.mapping.team, wanted, error.describe())
         return ()
