@@ -217,6 +217,10 @@ class EngineContext:
         mapping, section = claim
         return Rulebook(mapping=mapping, section=section, project=self.facts.resolved(mapping))
 
+    def predates_ledger(self, created_at: datetime) -> bool:
+        """Return True if an incident is older than this ledger or its restore: an earlier one may know it."""
+        return created_at < self.ledger.born
+
     def gave_up(self) -> GivenUp:
         """This instant on the boot-time clock."""
         return GivenUp(self.clock.boot_id(), self.clock.boottime())

@@ -107,7 +107,7 @@ class Executor:
         context, incident = self._context, basis.incident
         if operation.op_class != OperationClass.ONCE or operation.attempts:
             return None
-        if incident is None or incident.created_at >= context.ledger.born:
+        if incident is None or not context.predates_ledger(incident.created_at):
             return None
         return kind.done_before(context, operation, rendered)
 

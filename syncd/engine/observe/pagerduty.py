@@ -180,7 +180,7 @@ class PagerDutyPoller:
         self._name_unclaimed(stored.unclaimed)
         self._seen_incidents.update(prints)
         self._seen_unread.difference_update(incident.id for incident in fresh)
-        young = [incident.id for incident in stored.news if incident.created_at >= context.ledger.born]
+        young = [news.id for news in stored.news if not context.predates_ledger(news.created_at)]
         if len(young) >= MANY:
             self._on_many(young)
 

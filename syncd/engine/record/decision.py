@@ -145,7 +145,7 @@ def _may_be_made(context: EngineContext, row: IncidentRecord, kind: str, book: R
     """
     if kind not in CREATES:
         return True
-    older = row.created_at < context.ledger.born
+    older = context.predates_ledger(row.created_at)
     if kind != Kind.CREATE_TICKET:
         return not (older and context.search_index.awaited)
     return row.searched or not (older or book.mapping.coexist is Coexist.ADOPT)

@@ -30,7 +30,7 @@ def adopt_postmortem(context: EngineContext, case: Case, book: Rulebook) -> bool
     """
     issue = case.ticket.issue if case.ticket else None
     ids = [link.other_id for link in issue.links] if issue else []
-    if case.incident.created_at < context.ledger.born:
+    if context.predates_ledger(case.incident.created_at):
         label = slug_label(f"pd-{case.incident.id}")
         found = context.services.jira.search(f'project = "{book.project.key}" AND labels = "{label}"')
         ids += [hit.id for hit in found.hits]

@@ -35,7 +35,7 @@ def parts_to_rebuild(
     book: Rulebook,
 ) -> frozenset[str]:
     """What has to be asked before the incident's duties are judged: "postmortem", "items"."""
-    if row.created_at >= context.ledger.born:
+    if not context.predates_ledger(row.created_at):
         return frozenset()
     wanted = set()
     if _to_seek(context, row, postmortem, book) or (postmortem is not None and _unasked(context, postmortem)):
@@ -69,7 +69,7 @@ def seek_postmortem(context: EngineContext, incident_id: str, book: Rulebook) ->
     if known is None:
         return
     row, ticket = known.incident, known.ticket
-    if row.created_at >= context.ledger.born or not _to_seek(context, row, known.postmortem, book):
+    if not context.predates_ledger(row.created_at) or not _to_seek(context, row, known.postmortem, book):
         return
     case = Case(incident=Incident.model_validate(row.snapshot), ticket=ticket)
     if adopt_postmortem(context, case, book) or not context.search_index.awaited:
@@ -82,7 +82,7 @@ def rebuild_duties(context: EngineContext, incident_id: str, book: Rulebook, loo
     Raises `RemoteError`.
     """
     known = load_followers(context.ledger, incident_id)
-    if known is None or known.incident.created_at >= context.ledger.born:
+    if known is None or not context.predates_ledger(known.incident.created_at):
         return
     duty_issues: list[DutyIssueState] = []
     if "postmortem" in look and known.postmortem is not None:
