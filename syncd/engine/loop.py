@@ -26,11 +26,11 @@ from syncd.engine.jobs.reload import ourselves, record_rules
 from syncd.engine.jobs.runner import JobRunner
 from syncd.engine.jobs.weekly_report import WeeklyReports
 from syncd.engine.notify.schedule import MailSchedule
+from syncd.engine.observe import slow_poll
 from syncd.engine.observe.earlier_ledger.adopt_tickets import adopt_known
 from syncd.engine.observe.first_contact import make_first_contact
 from syncd.engine.observe.jira import JiraPoller
 from syncd.engine.observe.pagerduty import PagerDutyPoller
-from syncd.engine.observe.slow_poll import SlowPoll
 from syncd.engine.reconcile import Later, Reconciler
 from syncd.engine.status import limits
 from syncd.engine.work_queue import WorkQueue
@@ -75,7 +75,6 @@ class ControlLoop:
         self.context = context
         self.pagerduty = PagerDutyPoller(context, self._begin_early)
         self.jira = JiraPoller(context)
-        self.slow_poll = SlowPoll(context)
         self._reconciler = Reconciler(context, self._left_to_batches)
         self.work_queue = WorkQueue(
             self._work, context.clock, self._emptied, partial(context.progress.report, "incidents worked on")
@@ -248,7 +247,8 @@ class ControlLoop:
     def slow(self) -> None:
         """Run the slow poll, every 15 minutes."""
         if self.contacted.issuperset(SERVICES):
-            self._side("slow poll", self.slow_poll.run)
+            self._side("slow poll of PagerDuty", lambda: slow_poll.read_pagerduty(self.context))
+            self._side("slow poll of Jira", lambda: slow_poll.read_jira(self.context))
         self.work_queue.submit(incidents_in_need(self.context.ledger))
 
     def rules_changed(self) -> None:

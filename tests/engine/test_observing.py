@@ -7,12 +7,13 @@ from itertools import pairwise
 from typing import Any
 
 from rig import Rig
+from sqlmodel import select
 
 from engine.test_lifecycle import incident_of, issue_of, nothing_more_is_written, status
 from syncd.engine.observe.pagerduty import WATERMARK
 from syncd.ledger.store.key_values import get_cursor_in
 from syncd.ledger.store.snapshots import save_incident
-from syncd.ledger.store.tables import IncidentRow
+from syncd.ledger.store.tables import ChangeNoticeRow, IncidentRow
 from syncd.policy.marks import mark_in
 from syncd.sandbox import faults
 
@@ -173,6 +174,20 @@ def test_a_ticket_that_the_index_forgot_is_seen_by_the_slow_poll(house: Rig) -> 
     house.loop.slow()
     house.settle(1)
     assert house.writes() == before + 1
+
+
+def test_a_pagerduty_that_is_down_keeps_the_slow_poll_from_nothing_in_jira(house: Rig) -> None:
+    made = house.world.pagerduty.trigger("Alipay Integration", "Latency")
+    house.settle(3)
+    house.world.pagerduty.resolve(made.id, "Amara Osei")
+    house.settle(3)
+    house.world.jira.site.options.search_lag = 86400
+    house.world.jira.comment("OPS-1", "anybody there?", by="Ines Carvalho")
+    house.world.faults.add(faults.error(503), service="pagerduty", method="GET", times=None)
+    house.loop.slow()
+    with house.ledger.read() as session:
+        notices = [notice.why for notice in session.exec(select(ChangeNoticeRow)).all()]
+    assert notices == ["its ticket changed"]
 
 
 def test_a_ledger_that_was_deleted_finds_its_tickets_and_texts_again(house: Rig) -> None:

@@ -27,59 +27,56 @@ TOUCHED_AFTER = timedelta(seconds=2)
 """An issue that changed later than this after it was made was touched by somebody."""
 
 
-class DuplicateSearch:
-    """The nightly look for duplicates."""
+def due(context: EngineContext) -> bool:
+    """Whether the last search was a day ago."""
+    at = last_sweep(context.ledger)
+    return at is None or context.clock.now() - at >= EVERY
 
-    def __init__(self, context: EngineContext) -> None:
-        self._context = context
 
-    def due(self) -> bool:
-        """Whether the last search was a day ago."""
-        at = last_sweep(self._context.ledger)
-        return at is None or self._context.clock.now() - at >= EVERY
+def find_duplicates(context: EngineContext) -> list[str]:
+    """Look once; return the incidents for which something is to be done. Raises `RemoteError`."""
+    with lane("slow"):
+        groups = [_whole(context, ids) for ids in _same_operation(context)]
+    if context.stop.is_set():
+        return []  # what was cut short would count as tonight's search
+    duplicates = [_duplicate(issues[0], younger) for issues in groups for younger in issues[1:]]
+    swept = store_sweep(context.ledger, duplicates, context.clock.now())
+    for duplicate in swept.fresh:
+        logger.error("{} and {} were made by one operation", duplicate.older_key, duplicate.younger_key)
+    return list(swept.incidents)
 
-    def run(self) -> list[str]:
-        """Look once; return the incidents for which something is to be done. Raises `RemoteError`."""
-        context = self._context
-        with lane("slow"):
-            groups = [self._whole(ids) for ids in self._same_operation()]
-        duplicates = [_duplicate(issues[0], younger) for issues in groups for younger in issues[1:]]
-        swept = store_sweep(context.ledger, duplicates, context.clock.now())
-        for duplicate in swept.fresh:
-            logger.error("{} and {} were made by one operation", duplicate.older_key, duplicate.younger_key)
-        return list(swept.incidents)
 
-    def _same_operation(self) -> Iterator[list[str]]:
-        """The ids of issues that bear the same mark, oldest first."""
-        context = self._context
-        by_op: dict[str, list[str]] = defaultdict(list)
-        keys = list(self._keys())
-        for start in range(0, len(keys), PAGE):
-            if context.stop.is_set():
-                return
-            for issue in context.services.jira.probe(keys[start : start + PAGE]).issues:
-                if issue.mark is not None:
-                    by_op[issue.mark.op].append(issue.id)
-        for ids in by_op.values():
-            if len(ids) > 1:
-                yield sorted(ids, key=int)
-
-    def _keys(self) -> Iterator[str]:
-        context = self._context
-        projects = ticket_projects(context.ledger)
-        if not projects:
+def _same_operation(context: EngineContext) -> Iterator[list[str]]:
+    """The ids of issues that bear the same mark, oldest first."""
+    by_op: dict[str, list[str]] = defaultdict(list)
+    keys = list(_keys(context))
+    for start in range(0, len(keys), PAGE):
+        if context.stop.is_set():
             return
-        jql = f"{in_projects(projects)} AND created >= -{DAYS}d"
-        if context.services.jira.server().edition != "cloud":
-            jql += ' AND labels = "syncd"'  # there, marks are read one by one
-        for hits in search_pages(context.services, f"{jql} ORDER BY key"):
-            yield from (hit.key for hit in hits)
-            if context.stop.is_set():
-                return
+        for issue in context.services.jira.probe(keys[start : start + PAGE]).issues:
+            if issue.mark is not None:
+                by_op[issue.mark.op].append(issue.id)
+    for ids in by_op.values():
+        if len(ids) > 1:
+            yield sorted(ids, key=int)
 
-    def _whole(self, ids: list[str]) -> list[Issue]:
-        issues = self._context.services.jira.fetch(ids[:PAGE]).issues
-        return sorted(issues, key=lambda one: int(one.id))
+
+def _keys(context: EngineContext) -> Iterator[str]:
+    projects = ticket_projects(context.ledger)
+    if not projects:
+        return
+    jql = f"{in_projects(projects)} AND created >= -{DAYS}d"
+    if context.services.jira.server().edition != "cloud":
+        jql += ' AND labels = "syncd"'  # there, marks are read one by one
+    for hits in search_pages(context.services, f"{jql} ORDER BY key"):
+        yield from (hit.key for hit in hits)
+        if context.stop.is_set():
+            return
+
+
+def _whole(context: EngineContext, ids: list[str]) -> list[Issue]:
+    issues = context.services.jira.fetch(ids[:PAGE]).issues
+    return sorted(issues, key=lambda one: int(one.id))
 
 
 def _duplicate(older: Issue, younger: Issue) -> Duplicate:

@@ -9,8 +9,7 @@ from typing import Any
 
 from syncd.engine.context import EngineContext
 from syncd.engine.jira_knowledge.resolve_names import MappingMismatch
-from syncd.engine.jobs import requests
-from syncd.engine.jobs.duplicates import DuplicateSearch
+from syncd.engine.jobs import duplicates, requests
 from syncd.engine.jobs.reload import Reloader
 from syncd.engine.jobs.resync import Resync, Scope, state_in_words
 from syncd.engine.jobs.weekly_report import WeeklyReports, send_report
@@ -39,9 +38,10 @@ class JobRunner:
 
     def nightly(self) -> None:
         """Once a day, asked more often: look for two issues that one operation made."""
-        search = DuplicateSearch(self.context)
-        if self.contacted() and search.due():
-            self.read_side("nightly duplicate search", lambda: self.hand_out(search.run()))
+        if self.contacted() and duplicates.due(self.context):
+            self.read_side(
+                "nightly duplicate search", lambda: self.hand_out(duplicates.find_duplicates(self.context))
+            )
 
     def run_jobs(self) -> bool:
         """Work through the resyncs that were asked for, one after the other; return whether there was any."""

@@ -35,98 +35,79 @@ READ_FOR = timedelta(days=3)
 """How long after the resolve an incident is still read and its notes are listed, whatever it waits for."""
 
 
-class SlowPoll:
-    """The slow poll: each of its reads raises `RemoteError` where its service cannot be read."""
-
-    def __init__(self, context: EngineContext) -> None:
-        self._context = context
-
-    def run(self) -> None:
-        """All six, one after the other."""
-        with lane("slow"):
-            self._unreadable()
-            self._stubs()
-            self._resolved_incidents()
-            self._notes()
-            self._tickets()
-            self._postmortems_and_items()
-
-    def _unreadable(self) -> None:
-        """What could not be read is asked for again by its id."""
-        context = self._context
-        unread = list(unreadable(context.ledger))
-        if unread:
-            read_seq = context.ledger.logical_clock.next()
-            notice_changes(context.ledger, unread, context.clock.now(), read_seq, "it could not be read")
-
-    def _stubs(self) -> None:
-        """A restricted incident's stub may be given its text once our account may set the level."""
-        context = self._context
-        stubs = restricted_stubs(context.ledger)
-        if stubs:
-            notice_changes(
-                context.ledger, stubs, context.clock.now(), 0, "its security level may be there by now"
-            )
-
-    def _resolved_incidents(self) -> None:
-        context = self._context
-        created = resolved_and_watched(context.ledger, context.clock.now() - READ_FOR)
-        for since, until in windows_of(created):
-            for page, read_seq in read_created(context, since, until):
-                store_listed(
-                    context.ledger,
-                    storage_rules(context),
-                    page.incidents,
-                    read_seq,
-                    context.clock.now(),
-                    "changed since it was resolved",
-                    unread=page.unread,
-                    unread_since=context.ledger.logical_clock.next() if page.unread else 0,
-                )
-
-    def _notes(self) -> None:
-        context = self._context
+def read_pagerduty(context: EngineContext) -> None:
+    """Read what PagerDuty's log may not tell of; raises `RemoteError` where it cannot be read."""
+    with lane("slow"):
+        _ask_again(context)
+        _read_resolved_incidents(context)
         for incident in with_notes_to_list(context.ledger, context.clock.now() - READ_FOR):
             if context.stop.is_set():
                 return
             read_notes(context, incident, news="its notes changed")
 
-    def _tickets(self) -> None:
-        context = self._context
-        for page in read_pages(context, tickets_to_read(context.ledger), until_stop=True):
-            store_tickets(
+
+def read_jira(context: EngineContext) -> None:
+    """Read what the search of Jira may not show; raises `RemoteError` where Jira cannot be read."""
+    with lane("slow"):
+        _read_tickets(context)
+        # the poll reads no other projects, and that an owner has left changes nothing on their issues
+        unfinished = unfinished_issues(context.ledger)
+        _read_duty_issues(context, unfinished.duty_issues)
+        # what was linked and was no action item when it was read: a label makes it one
+        for page in read_pages(context, unfinished.non_items, until_stop=True):
+            asked_for = [issue for issue in page.issues if issue.id in unfinished.non_items]
+            notice(context, asked_for, page.read_seq)
+
+
+def _ask_again(context: EngineContext) -> None:
+    """Have read by its id what could not be read, and what may be told by now."""
+    ledger, now = context.ledger, context.clock.now()
+    unread = list(unreadable(ledger))
+    if unread:
+        notice_changes(ledger, unread, now, ledger.logical_clock.next(), "it could not be read")
+    # a restricted incident's stub gets its text once our account may set the level
+    stubs = restricted_stubs(ledger)
+    if stubs:
+        notice_changes(ledger, stubs, now, 0, "its security level may be there by now")
+
+
+def _read_resolved_incidents(context: EngineContext) -> None:
+    created = resolved_and_watched(context.ledger, context.clock.now() - READ_FOR)
+    for since, until in windows_of(created):
+        for page, read_seq in read_created(context, since, until):
+            store_listed(
                 context.ledger,
                 storage_rules(context),
-                page.issues,
-                page.read_seq,
+                page.incidents,
+                read_seq,
                 context.clock.now(),
-                context.date_of("jira"),
-                missing=page.absent,
+                "changed since it was resolved",
+                unread=page.unread,
+                unread_since=context.ledger.logical_clock.next() if page.unread else 0,
             )
 
-    def _postmortems_and_items(self) -> None:
-        """Postmortems and action items of unfinished incidents.
 
-        The poll reads no other projects, and that an owner has left changes nothing on their issues. With
-        them, what was linked from there and was no action item when it was read: a label makes it one.
-        """
-        unfinished = unfinished_issues(self._context.ledger)
-        self._read_duty_issues(unfinished.duty_issues)
-        self._read_non_items(unfinished.non_items)
+def _read_tickets(context: EngineContext) -> None:
+    for page in read_pages(context, tickets_to_read(context.ledger), until_stop=True):
+        store_tickets(
+            context.ledger,
+            storage_rules(context),
+            page.issues,
+            page.read_seq,
+            context.clock.now(),
+            context.date_of("jira"),
+            missing=page.absent,
+        )
 
-    def _read_duty_issues(self, duty_issues: Sequence[str]) -> None:
-        context = self._context
-        for page in read_pages(context, duty_issues, description=True, until_stop=True):
-            store_papers(
-                context.ledger,
-                storage_rules(context),
-                page.issues,
-                page.read_seq,
-                context.clock.now(),
-                "it changed elsewhere",
-                missing=page.absent,
-            )
 
-    def _read_non_items(self, non_items: Sequence[str]) -> None:
-        for page in read_pages(self._context, non_items, until_stop=True):
-            notice(self._context, [issue for issue in page.issues if issue.id in non_items], page.read_seq)
+def _read_duty_issues(context: EngineContext, duty_issues: Sequence[str]) -> None:
+    for page in read_pages(context, duty_issues, description=True, until_stop=True):
+        store_papers(
+            context.ledger,
+            storage_rules(context),
+            page.issues,
+            page.read_seq,
+            context.clock.now(),
+            "it changed elsewhere",
+            missing=page.absent,
+        )
