@@ -25,7 +25,7 @@ from syncd.domain.mapping.value_types import Mode
 from syncd.domain.operation import Operation, OperationState, SendMail
 from syncd.domain.operation.mail import WeeklyReportMail
 from syncd.engine.context import SERVICES, EngineContext
-from syncd.engine.notify.schedule import mail_to
+from syncd.engine.notify.compose import mail_to
 from syncd.engine.observe.issues import read_log
 from syncd.ledger.records import OperationRecord, RequestRecord
 from syncd.ledger.requests.waivers import Result

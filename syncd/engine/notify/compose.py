@@ -1,4 +1,4 @@
-"""Compose the letter of a mail operation, from what the ledger knows at the moment when it leaves.
+"""Compose mails: the operation that sends one, and its letter, from what the ledger knows when it leaves.
 
 The weekly report is a mail of its own: its frozen figures and rows as HTML and text, with the CSV attached.
 """
@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from syncd.config.templates.templates import Templates
 from syncd.config.templates.text_limits import slug_label
 from syncd.domain.incident import Incident
-from syncd.domain.mail import MailKind, concerns_no_incident
+from syncd.domain.mail import MailKind, concerns_no_incident, mail_key
 from syncd.domain.mapping.mapping import Mapping
 from syncd.domain.operation import SendMail
 from syncd.domain.operation.mail import (
@@ -18,6 +18,7 @@ from syncd.domain.operation.mail import (
     CorrectionMail,
     DigestMail,
     LeadMail,
+    MailContent,
     NoticeMail,
     OperatorMail,
     PostponedMail,
@@ -28,7 +29,6 @@ from syncd.engine.context import EngineContext
 from syncd.engine.errors import CannotRender, DecideAgain
 from syncd.engine.notify.digests import lines_for
 from syncd.engine.notify.duty_line import line_of, postponed_line, section_of
-from syncd.engine.notify.operator import operator_letter
 from syncd.ledger.records import OperationRecord
 from syncd.ledger.store.change_queue import team_of_incident
 from syncd.ledger.views.postmortems import (
@@ -38,6 +38,7 @@ from syncd.ledger.views.postmortems import (
     owing_incident_of,
     subject_of,
 )
+from syncd.policy.notify.operator_alarms import NAMES
 from syncd.policy.severity import decide_severity
 from syncd.report.mail import letters
 from syncd.report.mail.letters import About, Letter
@@ -51,6 +52,33 @@ LARGEST = 6_000_000
 """Characters of a CSV that is attached; many servers refuse a mail of more than ten megabytes."""
 LATE = timedelta(minutes=10)
 """A notice that leaves so long after its severity was reached says that it is late."""
+
+
+def mail_to(
+    recipient: str,
+    *,
+    content: MailContent,
+    about: str,
+    moment: str,
+    reason: str,
+    why: str,
+    asked_at: datetime | None = None,
+) -> SendMail:
+    """Return the operation that sends one mail to one person.
+
+    `about` is an incident's id, `of_team(NAME)` or `OPERATOR`; `moment` tells it from others of its kind and
+    comes from the rule alone (`2026-W47`). `asked_at` is when the rule asked for it: what lies before a
+    restore of the ledger is not sent. Once it is in the outbox, submit `about` to the work queue.
+    """
+    return SendMail(
+        key=mail_key(content.mail, about, moment, recipient),
+        incident=about,
+        to=recipient,
+        why=why,
+        content=content,
+        moment=asked_at,
+        reason=reason,
+    )
 
 
 def reply_to_of(context: EngineContext, operation: OperationRecord) -> str | None:
@@ -73,7 +101,7 @@ def letter_of(context: EngineContext, operation: OperationRecord) -> Letter:
     mail = operation.typed(SendMail)
     content = mail.content
     if isinstance(content, OperatorMail):
-        return operator_letter(content)
+        return _operator_letter(content)
     mapping = mapping_of_mail(context, operation)
     if mapping is None:
         raise DecideAgain
@@ -179,6 +207,58 @@ def about_of(subject: MailSubject, mapping: Mapping, severity: str | None = None
         if subject.incident.restricted
         else tuple(one.name for one in incident.assignees if one.name),
     )
+
+
+def _operator_letter(mail: OperatorMail) -> Letter:
+    """Return the letter about what is the matter."""
+    since = letters.format_time(mail.since, "UTC")
+    name = NAMES.get(mail.service or "", "")
+    if mail.topic == "mass":
+        return _letter_to_operator(
+            f"Writes to {mail.tickets} tickets are held",
+            (
+                f"Since {since} syncd holds writes to {mail.tickets} existing tickets whose incidents"
+                " did not change. It goes on observing and deciding.",
+                "See what they are, then let them go or drop them:",
+            ),
+            ("syncd outbox", "syncd outbox release", 'syncd outbox drop --held --reason "…"'),
+        )
+    if mail.topic == "alarm":
+        text = mail.text or ""
+        return _letter_to_operator(text.partition(" (")[0], (text,), ("syncd check",))
+    if mail.topic == "start":
+        return _letter_to_operator(
+            f"{name} refuses our credentials, and syncd does not start",
+            (
+                f"At {since} {name} refused the credentials of syncd, which ended. No incident is ticketed"
+                " until it runs; what happens meanwhile is caught up then.",
+                "Renew the token, then:",
+            ),
+            ("syncd check", "systemctl restart syncd"),
+        )
+    if mail.topic == "credentials":
+        return _letter_to_operator(
+            f"{name} refuses our credentials",
+            (
+                f"Since {since} {name} refuses the credentials of syncd, and nothing is asked of it but one"
+                " try every five minutes. Nothing is lost; what waits is done when it answers again.",
+                "Renew the token, then:",
+            ),
+            ("syncd check", "systemctl restart syncd"),
+        )
+    return _letter_to_operator(
+        f"{name} was not read for 15 minutes",
+        (
+            f"The last good read of {name} was at {since}. Incidents of that time are caught up when it can"
+            " be read again.",
+            "See why:",
+        ),
+        ("syncd status", "syncd check"),
+    )
+
+
+def _letter_to_operator(title: str, paragraphs: tuple[str, ...], commands: tuple[str, ...]) -> Letter:
+    return letters.plain("the operator", title, paragraphs, commands, "SYNCD_OPERATOR_EMAIL names you")
 
 
 def report_body(

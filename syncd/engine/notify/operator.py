@@ -12,18 +12,16 @@ from threading import Lock
 
 from loguru import logger
 
-from syncd.domain.mail import OPERATOR, mail_key
+from syncd.domain.mail import OPERATOR
 from syncd.domain.operation import SendMail
 from syncd.domain.operation.mail import OperatorMail
 from syncd.engine.context import SERVICES, EngineContext
+from syncd.engine.notify.compose import mail_to
 from syncd.ledger.store import holds
 from syncd.ledger.store.mails import Told, tell_alarms, told_alarms
-from syncd.policy.notify.operator_alarms import MAIL, NAMES, Alarm, Trouble, alarms_due, alarms_of
+from syncd.policy.notify.operator_alarms import MAIL, Alarm, Trouble, alarms_due, alarms_of
 from syncd.remote.errors import Cause
-from syncd.report.mail import letters
-from syncd.report.mail.letters import Letter
 
-WHY = "SYNCD_OPERATOR_EMAIL names you"
 KEPT = 200
 """Names of alarms that are remembered as told; older occasions do not come back."""
 
@@ -86,71 +84,17 @@ class OperatorAlarms:
         mailer = self._context.mailer
         if mailer is None or mailer.operator is None or alarm.service == MAIL:
             return ()
-        moment = f"{self._context.ledger.instance}/{alarm.key}"
-        return (
-            SendMail(
-                key=mail_key(alarm.mail.mail, OPERATOR, moment, mailer.operator),
-                incident=OPERATOR,
-                to=mailer.operator,
-                why=WHY,
-                content=alarm.mail,
-                moment=alarm.mail.since,
-                reason=f"the operator has to hear of it: {alarm.mail.topic}",
-            ),
+        mail = mail_to(
+            mailer.operator,
+            content=alarm.mail,
+            about=OPERATOR,
+            moment=f"{self._context.ledger.instance}/{alarm.key}",
+            reason=f"the operator has to hear of it: {alarm.mail.topic}",
+            why="SYNCD_OPERATOR_EMAIL names you",
+            asked_at=alarm.mail.since,
         )
+        return (mail,)
 
 
 def _same(mail: OperatorMail, other: OperatorMail) -> bool:
     return (mail.topic, mail.service, mail.since) == (other.topic, other.service, other.since)
-
-
-def operator_letter(mail: OperatorMail) -> Letter:
-    """Return the letter about what is the matter."""
-    since = letters.format_time(mail.since, "UTC")
-    name = NAMES.get(mail.service or "", "")
-    if mail.topic == "mass":
-        return _letter(
-            f"Writes to {mail.tickets} tickets are held",
-            (
-                f"Since {since} syncd holds writes to {mail.tickets} existing tickets whose incidents"
-                " did not change. It goes on observing and deciding.",
-                "See what they are, then let them go or drop them:",
-            ),
-            ("syncd outbox", "syncd outbox release", 'syncd outbox drop --held --reason "…"'),
-        )
-    if mail.topic == "alarm":
-        text = mail.text or ""
-        return _letter(text.partition(" (")[0], (text,), ("syncd check",))
-    if mail.topic == "start":
-        return _letter(
-            f"{name} refuses our credentials, and syncd does not start",
-            (
-                f"At {since} {name} refused the credentials of syncd, which ended. No incident is ticketed"
-                " until it runs; what happens meanwhile is caught up then.",
-                "Renew the token, then:",
-            ),
-            ("syncd check", "systemctl restart syncd"),
-        )
-    if mail.topic == "credentials":
-        return _letter(
-            f"{name} refuses our credentials",
-            (
-                f"Since {since} {name} refuses the credentials of syncd, and nothing is asked of it but one"
-                " try every five minutes. Nothing is lost; what waits is done when it answers again.",
-                "Renew the token, then:",
-            ),
-            ("syncd check", "systemctl restart syncd"),
-        )
-    return _letter(
-        f"{name} was not read for 15 minutes",
-        (
-            f"The last good read of {name} was at {since}. Incidents of that time are caught up when it can"
-            " be read again.",
-            "See why:",
-        ),
-        ("syncd status", "syncd check"),
-    )
-
-
-def _letter(title: str, paragraphs: tuple[str, ...], commands: tuple[str, ...]) -> Letter:
-    return letters.plain("the operator", title, paragraphs, commands, WHY)

@@ -12,13 +12,13 @@ from zoneinfo import ZoneInfo
 
 from loguru import logger
 
-from syncd.domain.mail import OPERATOR, mail_key, of_team
+from syncd.domain.mail import OPERATOR, of_team
 from syncd.domain.mapping.mapping import Mapping
 from syncd.domain.mapping.value_types import Mode
 from syncd.domain.operation import SendMail
-from syncd.domain.operation.mail import DigestMail, MailContent, OperatorMail
+from syncd.domain.operation.mail import DigestMail, OperatorMail
 from syncd.engine.context import EngineContext
-from syncd.engine.notify.compose import mapping_of_mail
+from syncd.engine.notify.compose import mail_to, mapping_of_mail
 from syncd.engine.notify.digests import digest_moment, latest_moment, recipients
 from syncd.engine.notify.mail_history import NOT_SENT
 from syncd.engine.notify.operator import OperatorAlarms
@@ -28,33 +28,6 @@ from syncd.ledger.store.lookups import open_operations
 
 EVERY = 10.0
 """Seconds between two looks for what is due."""
-
-
-def mail_to(
-    recipient: str,
-    *,
-    content: MailContent,
-    about: str,
-    moment: str,
-    reason: str,
-    why: str,
-    asked_at: datetime,
-) -> SendMail:
-    """Return the operation that sends one mail to one person.
-
-    `about` is `of_team(NAME)` or `OPERATOR`, `moment` tells it from others of its kind and comes from the
-    rule alone (`2026-W47`). `asked_at` is when the rule asked for it: what lies before a restore of the
-    ledger is not sent. Once it is in the outbox, submit `about` to the dispatcher.
-    """
-    return SendMail(
-        key=mail_key(content.mail, about, moment, recipient),
-        incident=about,
-        to=recipient,
-        why=why,
-        content=content,
-        moment=asked_at,
-        reason=reason,
-    )
 
 
 class MailSchedule:

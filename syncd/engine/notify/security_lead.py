@@ -6,10 +6,9 @@ from hashlib import sha256
 
 from loguru import logger
 
-from syncd.domain.mail import MailKind, mail_key
-from syncd.domain.operation import SendMail
 from syncd.domain.operation.mail import LeadMail
 from syncd.engine.context import EngineContext
+from syncd.engine.notify.compose import mail_to
 from syncd.ledger.records import IncidentRecord
 from syncd.ledger.store.confirmation import Untold
 from syncd.ledger.store.decisions import MailToLead
@@ -20,20 +19,16 @@ def mail_to_lead(context: EngineContext, incident: IncidentRecord, why: str) -> 
     mapping = context.rules.current.mapping_of(incident.team)
     if mapping is None or not mapping.restricted.lead:
         return None
-    return _mail_to_lead(incident.id, mapping.restricted.lead, why), mapping.version
-
-
-def _mail_to_lead(incident_id: str, lead: str, why: str) -> SendMail:
-    """Naming the lead in the mapping is what switches this mail on."""
-    read_seq = sha256(why.encode()).hexdigest()[:12]
-    return SendMail(
-        key=mail_key(MailKind.LEAD, incident_id, read_seq, lead),
-        incident=incident_id,
-        to=lead,
-        why="you are the security lead",
+    # naming the lead in the mapping is what switches this mail on
+    mail = mail_to(
+        mapping.restricted.lead,
         content=LeadMail(reason=why),
+        about=incident.id,
+        moment=sha256(why.encode()).hexdigest()[:12],
         reason="a restricted incident is not sheltered as the mapping wants it",
+        why="you are the security lead",
     )
+    return mail, mapping.version
 
 
 def untold(context: EngineContext, why: str) -> Untold:
