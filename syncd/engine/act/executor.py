@@ -19,6 +19,7 @@ from syncd.engine.act.find_created import highest_seen
 from syncd.engine.act.jira_write.internal_comments import warn_of_shown
 from syncd.engine.act.kind import OperationKind, Outcome, shown
 from syncd.engine.act.kinds_by_name import KINDS
+from syncd.engine.act.refusals import is_final, words_of
 from syncd.engine.context import EngineContext
 from syncd.engine.errors import CannotRender, DecideAgain, NotYet
 from syncd.ledger.records import OperationRecord
@@ -33,8 +34,6 @@ if TYPE_CHECKING:
 
 DATES_ARE_WITHIN = timedelta(seconds=2)
 """The date of an answer is cut to the second, and may have been set a little before the answer left."""
-TRIES = 5
-"""How often a request that a service answers with a conflict is sent before its operation is parked."""
 
 COMMENTS = frozenset({Kind.LINK_NOTE, Kind.MIRROR_NOTE, Kind.MIRROR_COMMENT, Kind.COMMENT_ON_TICKET})
 """What leaves last when a budget is nearly used up."""
@@ -185,16 +184,16 @@ class Executor:
             return self._go_on_without(operation, refused, error)
         if error.cause is Cause.FORBIDDEN and self._whole_service(error):
             return self._put_back(operation, error.describe(), changed)
-        if operation.op_class == OperationClass.STATE and operation.attempts < TRIES:
-            if isinstance(operation.rendering, RenderedMove):
-                context.facts.forget_ways(operation.rendering.workflow, operation.rendering.from_status)
-            if leaving.refusals_before(context.ledger, operation, TRIES) >= TRIES - 1:
-                return self._park(operation, error.describe())
+        if isinstance(operation.rendering, RenderedMove):
+            context.facts.forget_ways(operation.rendering.workflow, operation.rendering.from_status)
+        state = operation.op_class == OperationClass.STATE
+        if is_final(context, operation, error):
+            if not state:
+                context.facts.forget_projects()
+            return self._park(operation, words_of(operation, error), changed)
+        if state:
             return self._read_again(operation, error)
-        if error.cause is Cause.CONFLICT and operation.attempts < TRIES:
-            return self._put_back(operation, error.describe(), changed)
-        context.facts.forget_projects()
-        return self._park(operation, error.describe(), changed)
+        return self._put_back(operation, error.describe(), changed)
 
     def _go_on_without(self, operation: OperationRecord, refused: list[str], error: NotDone) -> Verdict:
         """Only optional fields were refused: it leaves again, rendered anew without them."""

@@ -6,7 +6,6 @@ Everything here is a cache with an expiry, forgotten at once when a write contra
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from threading import Lock
 
 from loguru import logger
@@ -30,19 +29,6 @@ KEPT_SECONDS = 3600.0
 """How long what was learned is believed."""
 
 
-@dataclass
-class Trail:
-    """What happened to a ticket since it last arrived where it should: steps taken, refusals, last words.
-
-    `goal` says where it should be; another goal begins another trail.
-    """
-
-    goal: str
-    hops: int = 0
-    refusals: int = 0
-    words: str = ""
-
-
 class JiraFacts:
     """Projects, transitions and trails as learned, for all threads."""
 
@@ -55,7 +41,7 @@ class JiraFacts:
         self._unfit: Cache[str, None] = Cache(clock, KEPT_SECONDS)
         self._screens: Cache[tuple[str, str], tuple[FieldFacts, ...]] = Cache(clock, KEPT_SECONDS)
         self._ways: Cache[tuple[str, str], tuple[Transition, ...]] = Cache(clock, KEPT_SECONDS)
-        self._trails: dict[str, Trail] = {}
+        self._trails: dict[str, tuple[str, int]] = {}
 
     def resolved(self, mapping: Mapping) -> ResolvedProject:
         """The mapping's project in ids; asks Jira when not known or too old.
@@ -130,15 +116,19 @@ class JiraFacts:
         self._unfit.clear()
         self._screens.clear()
 
-    def trail(self, place: str, goal: str) -> Trail:
-        """The trail of an aspect of a ticket (`ticket:PABC123/status`) on its way to a goal."""
+    def hops(self, ticket: str, goal: str) -> int:
+        """How many steps a ticket (its object) has taken on its way to a status (its id)."""
         with self._lock:
-            known = self._trails.get(place)
-            if known is None or known.goal != goal:
-                known = self._trails[place] = Trail(goal)
-            return known
+            known, hops = self._trails.get(ticket, (goal, 0))
+        return hops if known == goal else 0
 
-    def end_trail(self, place: str) -> None:
+    def add_hop(self, ticket: str, goal: str) -> None:
+        """The ticket took one step more."""
+        hops = self.hops(ticket, goal) + 1
+        with self._lock:
+            self._trails[ticket] = goal, hops
+
+    def end_trail(self, ticket: str) -> None:
         """The ticket arrived, or waits for a person: the next attempt begins anew."""
         with self._lock:
-            self._trails.pop(place, None)
+            self._trails.pop(ticket, None)

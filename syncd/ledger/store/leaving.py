@@ -27,6 +27,7 @@ from syncd.ledger.store.intake import StorageRules, store_incident_in
 from syncd.ledger.store.loading import get, load, select_records
 from syncd.ledger.store.lookups import incident_and_ticket_in
 from syncd.ledger.store.operation_states import (
+    UNKNOWN,
     GivenUp,
     claim_in,
     end_unknown,
@@ -239,27 +240,37 @@ def decide_anew(
         notice_changes_in(session, [operation.incident_id], now, read_seq, look, ticket=ticket)
 
 
-def refusals_before(ledger: Transactions, operation: OperationRecord, limit: int) -> int:
-    """Return how often the same was decided for the same place and refused since it last succeeded."""
-    where = {"object": operation.object, "aspect": operation.aspect, "row": operation.id, "most": limit}
+def refusals_before(ledger: Transactions, operation: OperationRecord) -> int:
+    """Return how often the same was decided for the same place and refused since it last succeeded.
+
+    An unknown outcome counts as no refusal.
+    """
+    where = {"object": operation.object, "aspect": operation.aspect, "row": operation.id}
     count = 0
     with ledger.read() as session:
-        for state, meaning, error in session.connection().execute(_BEFORE, where):
+        for state, meaning, error, rendered in session.connection().execute(_BEFORE, where):
             if state != OperationState.SUPERSEDED or meaning != operation.meaning:
                 break
-            count += error is not None
+            count += error is not None and not (rendered or {}).get(UNKNOWN)
     return count
 
 
+LOOKED_THROUGH = 20
+"""So many operations of the same place are looked through for refusals."""
 _BEFORE = (
-    columns(col(OperationRow.state), col(OperationRow.meaning), col(OperationRow.error))
+    columns(
+        col(OperationRow.state),
+        col(OperationRow.meaning),
+        col(OperationRow.error),
+        col(OperationRow.rendered),
+    )
     .where(
         col(OperationRow.object) == bindparam("object"),
         col(OperationRow.aspect) == bindparam("aspect"),
         col(OperationRow.id) < bindparam("row"),
     )
     .order_by(col(OperationRow.id).desc())
-    .limit(bindparam("most"))
+    .limit(LOOKED_THROUGH)
 )
 
 

@@ -15,13 +15,8 @@ from syncd.domain.operation import EditTicket
 from syncd.domain.operation.postmortem import DutyIssueEdit
 from syncd.domain.operation.rendered import FieldValues, RenderedEdit, assignee_in
 from syncd.engine.act.jira_write.postmortem_or_item import agreed_on, duty_issue_for, written
-from syncd.engine.act.jira_write.refusals import (
-    forget_refused_assignee,
-    note_refusal,
-    place,
-    stop_where_refused,
-)
 from syncd.engine.act.kind import BaseKind, Outcome, there
+from syncd.engine.act.refusals import forget_refused_assignee
 from syncd.engine.context import EngineContext
 from syncd.ledger.records import OperationRecord
 from syncd.ledger.store.confirmation import Change, Confirmation, Event
@@ -44,19 +39,12 @@ class EditKind(BaseKind[RenderedEdit]):
                 context.services.jira.edit(rendered.issue, fields, update)
             except NotDone as error:
                 forget_refused_assignee(context, fields, error)
-                droppable = self.drop_refused(operation, error.field_errors)
-                if not droppable or set(droppable) != set(error.field_errors):
-                    note_refusal(context, operation, error)
                 raise
         return Outcome(rendered.issue)
 
     def request(self, rendered: RenderedEdit) -> tuple[FieldValues, FieldValues | None]:
         """The fields that are set, and those of which values are added and taken off."""
         return rendered.fields, rendered.update
-
-    def learn(self, context: EngineContext, operation: OperationRecord, outcome: Outcome) -> None:
-        """Jira took it: earlier refusals count no more."""
-        context.facts.end_trail(place(operation))
 
     def drop_refused(self, operation: OperationRecord, refused: dict[str, str]) -> list[str]:
         """Any field can be left as it is, but never a security level."""
@@ -70,7 +58,6 @@ class EditTicketKind(EditKind):
 
     def render(self, context: EngineContext, operation: OperationRecord, basis: Basis) -> RenderedEdit:
         """The fields as decided, without those that Jira refused."""
-        stop_where_refused(context, operation)
         edit = operation.typed(EditTicket)
         fields = _without(edit.fields, edit.refused)
         return RenderedEdit(issue=there(basis.ticket).issue_id, fields=fields, refused=edit.refused)
@@ -95,7 +82,6 @@ class EditDutyIssueKind(EditKind):
     def render(self, context: EngineContext, operation: OperationRecord, basis: Basis) -> RenderedEdit:
         """What is meant, without what Jira refused."""
         duty_issue = duty_issue_for(context, operation)
-        stop_where_refused(context, operation)
         edit = operation.typed(DutyIssueEdit)
         return RenderedEdit(
             issue=duty_issue.issue_id,

@@ -19,7 +19,6 @@ from syncd.domain.operation.keys import comment_key
 from syncd.domain.operation.rendered import RenderedMove, RenderedStay
 from syncd.domain.ticket import Issue, Status, Transition
 from syncd.engine.act.jira_write.field_values import key_to_add
-from syncd.engine.act.jira_write.refusals import note_refusal, place, stop_where_refused
 from syncd.engine.act.jira_write.reread import book_of_basis
 from syncd.engine.act.jira_write.retried import retried_at
 from syncd.engine.act.jira_write.transition_screen import Filled, fill, with_resolution
@@ -34,7 +33,6 @@ from syncd.ledger.store.leaving import Basis
 from syncd.policy.case import Rulebook, TicketState
 from syncd.policy.ticket.close_gate import GATE, NO_WAY_BACK
 from syncd.policy.ticket.revert_counter import print_of, remembered
-from syncd.remote.errors import NotDone
 
 UNDER_WAY = "under way"
 """What stands for the agreed state of a ticket that is between two steps: no state of an incident."""
@@ -56,7 +54,6 @@ class MoveTicketKind(BaseKind[RenderedMove | RenderedStay]):
         move = operation.typed(MoveTicket)
         if issue.status.id != move.from_status:
             raise DecideAgain
-        stop_where_refused(context, operation)
         incident, book = book_of_basis(context, basis)
         goal = _goal(move, book)
         if goal.target.id != move.status:
@@ -64,7 +61,7 @@ class MoveTicketKind(BaseKind[RenderedMove | RenderedStay]):
         try:
             found = _step(context, operation, issue, goal, incident, book)
         except CannotRender:
-            context.facts.end_trail(place(operation))
+            context.facts.end_trail(operation.object)
             raise
         if found is None:
             why = DOES if goal.arrived(issue.status.id) else NO_WAY
@@ -86,11 +83,7 @@ class MoveTicketKind(BaseKind[RenderedMove | RenderedStay]):
     ) -> Outcome:
         """One transition; nothing is sent for a ticket that stays."""
         if isinstance(rendered, RenderedMove):
-            try:
-                context.services.jira.move(rendered.issue, rendered.transition, rendered.fields)
-            except NotDone as error:
-                note_refusal(context, operation, error, rendered.missing)
-                raise
+            context.services.jira.move(rendered.issue, rendered.transition, rendered.fields)
         return Outcome(rendered.issue)
 
     def confirmation(
@@ -104,13 +97,12 @@ class MoveTicketKind(BaseKind[RenderedMove | RenderedStay]):
         return Confirmation(ticket=partial(_moved, operation, moved, clock.next(), clock.next()))
 
     def learn(self, context: EngineContext, operation: OperationRecord, outcome: Outcome) -> None:
-        """Jira took it: earlier refusals count no more, and a step on the way is one of a few."""
+        """A step on the way is one of a few."""
         rendered = operation.rendering
         if isinstance(rendered, RenderedStay) or operation.rendered_as(RenderedMove).last:
-            context.facts.end_trail(place(operation))
+            context.facts.end_trail(operation.object)
             return
-        trail = context.facts.trail(place(operation), operation.typed(MoveTicket).status)
-        trail.hops, trail.refusals = trail.hops + 1, 0
+        context.facts.add_hop(operation.object, operation.typed(MoveTicket).status)
 
 
 def _goal(move: MoveTicket, book: Rulebook) -> Goal:
@@ -132,9 +124,11 @@ def _step(
 
     Raises `CannotRender` where there is no way on, or its screen cannot be filled.
     """
-    trail = context.facts.trail(place(operation), goal.target.id)
     anew = retried_at(context, operation) is not None
-    ways = ways_from(context, issue, fresh=anew or trail.hops > 0)
+    if anew:
+        context.facts.end_trail(operation.object)
+    hops = context.facts.hops(operation.object, goal.target.id)
+    ways = ways_from(context, issue, fresh=anew or hops > 0)
     filled = [fill(context, way, issue, incident, book) for way in ways if way.to.id != issue.status.id]
     graph, explored = graph_of(context, issue)
     closed_off = {one.way.to.id for one in filled if one.missing}
@@ -144,7 +138,7 @@ def _step(
         goal,
         graph,
         closed_off if anew else closed_off | explored,
-        MOST_HOPS - trail.hops,
+        MOST_HOPS - hops,
     )
     if step is not None:
         ways_there = [one for one in filled if one.way.to.id == step.to.id]
