@@ -18,7 +18,7 @@ from syncd.domain.operation.rendered import Rendered, RenderedCreate, RenderedMo
 from syncd.engine.act.find_created import highest_seen
 from syncd.engine.act.jira_write.internal_comments import warn_of_shown
 from syncd.engine.act.kind import OperationKind, Outcome, shown
-from syncd.engine.act.kinds_by_name import KINDS
+from syncd.engine.act.kinds import KINDS
 from syncd.engine.act.refusals import is_final, words_of
 from syncd.engine.context import EngineContext
 from syncd.engine.errors import CannotRender, DecideAgain, NotYet

@@ -9,20 +9,25 @@ once-operations have it, since a state operation whose outcome is unknown is dec
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from datetime import datetime
+from typing import Any, Generic, Protocol, TypeVar
 
 from syncd.domain.base import JsonValue
+from syncd.domain.incident import Incident
 from syncd.domain.operation import OperationBase
 from syncd.domain.operation.rendered import Rendered
 from syncd.domain.ticket import Mark
 from syncd.engine.context import EngineContext
 from syncd.engine.errors import DecideAgain
+from syncd.engine.rulebook import book_for
 from syncd.ledger.records import OperationRecord
 from syncd.ledger.store import snapshots
-from syncd.ledger.store.confirmation import Confirmation
-from syncd.ledger.store.leaving import Basis
+from syncd.ledger.store.audit import last_event
+from syncd.ledger.store.confirmation import Change, Confirmation, Event
+from syncd.ledger.store.confirming import duty_issue_of
+from syncd.ledger.store.leaving import Basis, basis_of
 from syncd.ledger.store.loading import read
-from syncd.policy.case import TicketState
+from syncd.policy.case import DutyIssueState, ItemState, PostmortemState, Rulebook, TicketState
 from syncd.remote.errors import NotDone, RemoteError
 
 R = TypeVar("R", bound=Rendered)
@@ -165,3 +170,57 @@ def there(ticket: TicketState | None) -> TicketState:
     if ticket is None:
         raise DecideAgain
     return ticket
+
+
+def incident_and_book(context: EngineContext, operation: OperationRecord) -> tuple[Incident, Rulebook]:
+    """The operation's incident as it stands in the ledger now, and the rulebook of its team.
+
+    Raises `DecideAgain` where no mapping claims it any more, and what `book_for` raises.
+    """
+    return book_of_basis(context, basis_of(context.ledger, operation.incident_id))
+
+
+def book_of_basis(context: EngineContext, basis: Basis, *, home: bool = False) -> tuple[Incident, Rulebook]:
+    """The incident as it was read, and the rulebook of its team; `home`: see `book_for`.
+
+    Raises `DecideAgain` where no mapping claims it any more, and what `book_for` raises.
+    """
+    if basis.incident is None:
+        raise DecideAgain
+    book = book_for(context, basis.incident, home=home)
+    if book is None:
+        raise DecideAgain
+    return Incident.model_validate(basis.incident.snapshot), book
+
+
+def retried_at(context: EngineContext, operation: OperationRecord) -> datetime | None:
+    """When somebody last sent the parked operation on its way again (UTC), None if nobody did."""
+    return last_event(context.ledger, "operation.retried", operation.id)
+
+
+def duty_issue_for(context: EngineContext, operation: OperationRecord) -> DutyIssueState:
+    """Return the postmortem or action item that an operation is about.
+
+    Raises `DecideAgain` where it is not on record yet.
+    """
+    issue = duty_issue_of(context.ledger, operation)
+    if issue is None:
+        raise DecideAgain
+    return issue
+
+
+def agreed_on(duty_issue: DutyIssueState, agreed: dict[str, JsonValue]) -> dict[str, Any]:
+    """What is kept of what was agreed on by a write of ours: on an action item it stands among its facts."""
+    if not agreed:
+        return {}
+    if isinstance(duty_issue, ItemState):
+        return {"facts": {**duty_issue.facts, **agreed}}
+    return {"agreed": {**duty_issue.agreed, **agreed}}
+
+
+def written(
+    duty_issue: DutyIssueState, seq: int, what: str, data: dict[str, JsonValue], **values: Any
+) -> Change:
+    """Return what is stored of a confirmed write of ours: reads count only after `seq`."""
+    whose = "postmortem" if isinstance(duty_issue, PostmortemState) else "item"
+    return Change({**values, "written_seq": seq}, Event(f"{whose}.{what}", data))

@@ -12,8 +12,8 @@ from loguru import logger
 
 from syncd.domain.operation import OperationClass
 from syncd.engine.act.executor import Executor, Verdict
+from syncd.engine.act.kinds import KINDS
 from syncd.engine.act.kinds.send_mail import after_unknown
-from syncd.engine.act.kinds_by_name import KINDS
 from syncd.engine.context import EngineContext
 from syncd.engine.errors import DecideAgain
 from syncd.ledger.records import OperationRecord

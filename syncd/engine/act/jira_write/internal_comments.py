@@ -14,8 +14,7 @@ from datetime import datetime
 from loguru import logger
 
 from syncd.domain.ticket import Comment
-from syncd.engine.act.jira_write.reread import book_of_basis
-from syncd.engine.act.jira_write.retried import retried_at
+from syncd.engine.act.kind import book_of_basis, retried_at
 from syncd.engine.context import EngineContext
 from syncd.engine.errors import CannotRender
 from syncd.ledger.records import OperationRecord

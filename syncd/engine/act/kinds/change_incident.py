@@ -17,8 +17,7 @@ from syncd.domain.operation import ChangeIncident, CommentOnTicket
 from syncd.domain.operation.keys import comment_key
 from syncd.domain.operation.rendered import RenderedChange
 from syncd.domain.ticket import Account, Issue
-from syncd.engine.act.jira_write.reread import book_of_basis
-from syncd.engine.act.kind import BaseKind, Outcome
+from syncd.engine.act.kind import BaseKind, Outcome, book_of_basis
 from syncd.engine.context import EngineContext
 from syncd.engine.errors import CannotRender, DecideAgain
 from syncd.engine.observe.accounts import user_of

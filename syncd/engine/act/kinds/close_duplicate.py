@@ -9,9 +9,8 @@ from __future__ import annotations
 from syncd.domain.operation.rendered import RenderedTransition
 from syncd.domain.operation.ticket import Duplicate
 from syncd.domain.ticket import Issue
-from syncd.engine.act.jira_write.reread import book_of_basis
 from syncd.engine.act.jira_write.transition_screen import fill, with_resolution
-from syncd.engine.act.kind import BaseKind, Outcome
+from syncd.engine.act.kind import BaseKind, Outcome, book_of_basis
 from syncd.engine.context import EngineContext
 from syncd.engine.errors import CannotRender, DecideAgain
 from syncd.ledger.records import OperationRecord

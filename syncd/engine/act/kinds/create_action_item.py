@@ -16,9 +16,8 @@ from syncd.domain.operation.rendered import FieldValues, RenderedCreate
 from syncd.domain.text import escape_wiki, one_line
 from syncd.engine.act.find_created import find_labelled
 from syncd.engine.act.jira_write.field_values import demanded_values
-from syncd.engine.act.jira_write.reread import book_of_basis
 from syncd.engine.act.jira_write.row_owner import date_in, owner_in, plain
-from syncd.engine.act.kind import Outcome
+from syncd.engine.act.kind import Outcome, book_of_basis
 from syncd.engine.act.kinds.create_issue import CreateKind, label_of
 from syncd.engine.context import EngineContext
 from syncd.engine.errors import CannotRender, DecideAgain

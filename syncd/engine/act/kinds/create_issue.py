@@ -14,8 +14,7 @@ from syncd.domain.operation.rendered import RenderedCreate
 from syncd.domain.text import wiki_link
 from syncd.engine.act.find_created import find_made
 from syncd.engine.act.jira_write.field_values import key_to_add
-from syncd.engine.act.jira_write.reread import incident_and_book
-from syncd.engine.act.kind import BaseKind, Outcome, mark_of
+from syncd.engine.act.kind import BaseKind, Outcome, incident_and_book, mark_of
 from syncd.engine.act.refusals import forget_refused_assignee
 from syncd.engine.context import EngineContext
 from syncd.engine.errors import CannotRender

@@ -17,8 +17,7 @@ from syncd.domain.incident import Incident, stub_title
 from syncd.domain.operation import CreateTicket
 from syncd.domain.operation.rendered import FieldValues, RenderedCreate
 from syncd.engine.act.jira_write.field_values import mapped_value
-from syncd.engine.act.jira_write.reread import incident_and_book
-from syncd.engine.act.kind import Outcome
+from syncd.engine.act.kind import Outcome, incident_and_book
 from syncd.engine.act.kinds.create_issue import CreateKind, label_of, stub_description, template_fails
 from syncd.engine.context import EngineContext
 from syncd.engine.errors import CannotRender, DecideAgain

@@ -14,8 +14,7 @@ from syncd.domain.base import JsonValue
 from syncd.domain.operation import EditTicket
 from syncd.domain.operation.postmortem import DutyIssueEdit
 from syncd.domain.operation.rendered import FieldValues, RenderedEdit, assignee_in
-from syncd.engine.act.jira_write.postmortem_or_item import agreed_on, duty_issue_for, written
-from syncd.engine.act.kind import BaseKind, Outcome, there
+from syncd.engine.act.kind import BaseKind, Outcome, agreed_on, duty_issue_for, there, written
 from syncd.engine.act.refusals import forget_refused_assignee
 from syncd.engine.context import EngineContext
 from syncd.ledger.records import OperationRecord

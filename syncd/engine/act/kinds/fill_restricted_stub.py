@@ -12,8 +12,7 @@ from functools import partial
 from syncd.domain.base import JsonValue
 from syncd.domain.incident import stub_title
 from syncd.domain.operation.rendered import RenderedEdit
-from syncd.engine.act.jira_write.reread import incident_and_book
-from syncd.engine.act.kind import BaseKind, Outcome, there
+from syncd.engine.act.kind import BaseKind, Outcome, incident_and_book, there
 from syncd.engine.act.kinds.create_issue import stub_description
 from syncd.engine.act.kinds.create_ticket import texts_of
 from syncd.engine.context import EngineContext

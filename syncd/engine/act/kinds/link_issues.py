@@ -10,9 +10,7 @@ from syncd.domain.operation import Kind, LinkTickets
 from syncd.domain.operation.postmortem import DutyIssueLink
 from syncd.domain.operation.rendered import RenderedLink
 from syncd.domain.operation.ticket import Duplicate
-from syncd.engine.act.jira_write.postmortem_or_item import agreed_on, duty_issue_for, written
-from syncd.engine.act.jira_write.reread import book_of_basis
-from syncd.engine.act.kind import BaseKind, Outcome, there
+from syncd.engine.act.kind import BaseKind, Outcome, agreed_on, book_of_basis, duty_issue_for, there, written
 from syncd.engine.act.kinds.close_duplicate import duplicate_event, younger_issue
 from syncd.engine.context import EngineContext
 from syncd.engine.errors import CannotRender

@@ -19,12 +19,10 @@ from syncd.domain.operation.keys import comment_key
 from syncd.domain.operation.rendered import RenderedMove, RenderedStay
 from syncd.domain.ticket import Issue, Status, Transition
 from syncd.engine.act.jira_write.field_values import key_to_add
-from syncd.engine.act.jira_write.reread import book_of_basis
-from syncd.engine.act.jira_write.retried import retried_at
 from syncd.engine.act.jira_write.transition_screen import Filled, fill, with_resolution
 from syncd.engine.act.jira_write.workflow_graph import graph_of, ways_from, workflow_of
 from syncd.engine.act.jira_write.workflow_route import MOST_HOPS, Goal, goal_back, goal_for, plan_step
-from syncd.engine.act.kind import BaseKind, Outcome, there
+from syncd.engine.act.kind import BaseKind, Outcome, book_of_basis, retried_at, there
 from syncd.engine.context import EngineContext
 from syncd.engine.errors import CannotRender, DecideAgain
 from syncd.ledger.records import OperationRecord

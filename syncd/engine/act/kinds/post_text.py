@@ -16,9 +16,17 @@ from syncd.domain.operation.texts import Copy, Rewrite
 from syncd.domain.text import escape_wiki, one_line
 from syncd.domain.ticket import Mark
 from syncd.engine.act.jira_write.internal_comments import may_comment, shown_to_customers
-from syncd.engine.act.jira_write.postmortem_or_item import duty_issue_for, written
-from syncd.engine.act.jira_write.reread import incident_and_book
-from syncd.engine.act.kind import BaseKind, Outcome, is_restricted, mark_of, there, ticket_of
+from syncd.engine.act.kind import (
+    BaseKind,
+    Outcome,
+    duty_issue_for,
+    incident_and_book,
+    is_restricted,
+    mark_of,
+    there,
+    ticket_of,
+    written,
+)
 from syncd.engine.context import EngineContext
 from syncd.engine.errors import CannotRender, DecideAgain
 from syncd.ledger.records import OperationRecord
