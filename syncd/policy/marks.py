@@ -1,9 +1,11 @@
-"""The mark at the end of our texts, and the hash that tells an edit."""
+"""The mark at the end of our texts, the label of our issues, and the hash that tells an edit."""
 
 from __future__ import annotations
 
 import re
 from hashlib import sha256
+
+from syncd.config.templates.text_limits import slug_label
 
 _MARK = re.compile(r"^syncd [0-9a-f]{16}$")
 
@@ -18,6 +20,11 @@ def mark_in(text: str) -> str | None:
     lines = text.rstrip().rsplit("\n", 1)
     last = lines[-1].strip()
     return last.removeprefix("syncd ") if _MARK.match(last) else None
+
+
+def incident_label(incident_id: str) -> str:
+    """The label that all our issues of an incident bear, for people and for finding candidates."""
+    return slug_label(f"pd-{incident_id}")
 
 
 def text_hash(text: str) -> str:

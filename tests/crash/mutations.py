@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from syncd.config.templates.text_limits import slug_label
 from syncd.domain.operation import op_of, ticket_key
 from syncd.domain.operation.rendered import Rendered, RenderedCreate
 from syncd.engine.act.executor import Executor, Verdict
@@ -16,6 +15,7 @@ from syncd.engine.context import EngineContext
 from syncd.engine.loop import ControlLoop
 from syncd.ledger.records import OperationRecord
 from syncd.ledger.store.leaving import Leaving, claim
+from syncd.policy.marks import incident_label
 
 
 def none(loop: ControlLoop) -> None:
@@ -59,7 +59,7 @@ def probe_without_base(loop: ControlLoop) -> None:
     def look(context: EngineContext, row: OperationRecord) -> Outcome | None:
         project, incident = row.rendered_as(RenderedCreate).project, row.incident_id
         base = highest_seen(context, project)
-        issue = find_made(context, project, base, op_of(ticket_key(incident)), slug_label(f"pd-{incident}"))
+        issue = find_made(context, project, base, op_of(ticket_key(incident)), incident_label(incident))
         return Outcome(issue.id, key=issue.key) if issue else None
 
     _look_by(look)
@@ -69,7 +69,7 @@ def labels_as_marks(loop: ControlLoop) -> None:
     """The look asks the search, which lags, for the ticket's label, and reads no keys."""
 
     def look(context: EngineContext, row: OperationRecord) -> Outcome | None:
-        label = slug_label(f"pd-{row.incident_id}")
+        label = incident_label(row.incident_id)
         page = context.services.jira.search(
             f'project = "{row.rendered_as(RenderedCreate).project}" AND labels = "{label}"'
         )

@@ -18,7 +18,7 @@ from syncd.engine.act.find_created import find_labelled
 from syncd.engine.act.jira_write.field_values import demanded_values
 from syncd.engine.act.jira_write.row_owner import date_in, owner_in, plain
 from syncd.engine.act.kind import Outcome, book_of_basis
-from syncd.engine.act.kinds.create_issue import CreateKind, label_of
+from syncd.engine.act.kinds.create_issue import CreateKind
 from syncd.engine.context import EngineContext
 from syncd.engine.errors import CannotRender, DecideAgain
 from syncd.ledger.records import OperationRecord
@@ -29,6 +29,7 @@ from syncd.policy.case import PostmortemState, Rulebook
 from syncd.policy.follow_ups.duties import active
 from syncd.policy.follow_ups.judge import KNOWLEDGE
 from syncd.policy.follow_ups.membership import ITEM_LABEL, MADE
+from syncd.policy.marks import incident_label
 
 LABEL = "syncd-action-item"
 """On every action item of ours, for people and for finding candidates."""
@@ -53,7 +54,7 @@ class CreateActionItemKind(CreateKind):
             raise DecideAgain
         fields = _place(postmortem, book)
         linked = [ITEM_LABEL] if book.project.sub_task is None else []
-        fields["labels"] = ["syncd", LABEL, label_of(incident.id), *linked]
+        fields["labels"] = ["syncd", LABEL, incident_label(incident.id), *linked]
         fields |= demanded_values(context, _screen(context, postmortem, book), incident, book)
         kept: dict[str, JsonValue] = {KNOWLEDGE: True} if knowledge else {}
         if knowledge:
@@ -85,7 +86,9 @@ class CreateActionItemKind(CreateKind):
         postmortem = read(context.ledger, PostmortemState, operation.incident_id)
         if postmortem is None:
             return None
-        issue = find_labelled(context, postmortem.project, operation.op, label_of(operation.incident_id))
+        issue = find_labelled(
+            context, postmortem.project, operation.op, incident_label(operation.incident_id)
+        )
         return Outcome(issue.id, key=issue.key, facts=rendered.facts) if issue else None
 
     def may_drop(self, rendered: RenderedCreate, field: str) -> bool:

@@ -7,7 +7,6 @@ lost is found by its mark among the keys after `probe_from`.
 from __future__ import annotations
 
 from syncd.config.templates.templates import TemplateError
-from syncd.config.templates.text_limits import slug_label
 from syncd.domain.field import FieldFacts
 from syncd.domain.incident import Incident
 from syncd.domain.operation.rendered import RenderedCreate
@@ -18,8 +17,10 @@ from syncd.engine.act.kind import BaseKind, Outcome, incident_and_book, mark_of
 from syncd.engine.act.refusals import forget_refused_assignee
 from syncd.engine.context import EngineContext
 from syncd.engine.errors import CannotRender
-from syncd.engine.notify.security_lead import warn_of_untold
+from syncd.engine.notify.security_lead import untold, warn_of_untold
 from syncd.ledger.records import OperationRecord
+from syncd.ledger.store.confirmation import Confirmation, Event, NewPostmortem, NewTicket, NoticeChange
+from syncd.policy.marks import incident_label
 from syncd.remote.errors import NotDone
 
 
@@ -46,7 +47,7 @@ class CreateKind(BaseKind[RenderedCreate]):
     def find_outcome(self, context: EngineContext, operation: OperationRecord) -> Outcome | None:
         """Read the keys after `probe_from`; adopt what bears our mark."""
         project = operation.rendered_as(RenderedCreate).project
-        label = label_of(operation.incident_id)
+        label = incident_label(operation.incident_id)
         issue = find_made(context, project, operation.probe_from or 0, operation.op, label)
         return Outcome(issue.id, key=issue.key) if issue else None
 
@@ -60,9 +61,16 @@ class CreateKind(BaseKind[RenderedCreate]):
         raise NotImplementedError
 
 
-def label_of(incident_id: str) -> str:
-    """The label that all issues of an incident bear, for people and for finding candidates."""
-    return slug_label(f"pd-{incident_id}")
+def confirmation_of(
+    kind: str, made: NewTicket | NewPostmortem, context: EngineContext, rendered: RenderedCreate
+) -> Confirmation:
+    """What is stored of a ticket or postmortem that was made."""
+    return Confirmation(
+        made=made,
+        look=NoticeChange(f"its {kind} was made"),
+        untold=untold(context, rendered.lead) if rendered.lead else None,
+        event=Event(f"{kind}.made", {"key": made.key, "refused": [*rendered.refused]}),
+    )
 
 
 def stub_description(incident: Incident) -> str:

@@ -20,21 +20,21 @@ from syncd.domain.project import PostmortemFacts
 from syncd.domain.ticket import Account
 from syncd.engine.act.jira_write.field_values import demanded_values
 from syncd.engine.act.kind import Outcome
-from syncd.engine.act.kinds.create_issue import CreateKind, label_of, stub_description, template_fails
+from syncd.engine.act.kinds.create_issue import CreateKind, confirmation_of, stub_description, template_fails
 from syncd.engine.act.kinds.postmortem_content import story_of
 from syncd.engine.act.kinds.postmortem_owner import commanders_at, owner_of
 from syncd.engine.context import EngineContext
 from syncd.engine.decide.case_builder import build_case
 from syncd.engine.decide.looks import read
 from syncd.engine.errors import CannotRender, DecideAgain, NotYet
-from syncd.engine.notify.security_lead import untold
 from syncd.engine.observe.earlier_ledger.adopt_postmortem import LABEL, adopt_postmortem
 from syncd.engine.rulebook import RestrictedPlacement, book_for, placement_for
 from syncd.ledger.records import IncidentRecord, OperationRecord
-from syncd.ledger.store.confirmation import Confirmation, Event, NewPostmortem, NoticeChange
+from syncd.ledger.store.confirmation import Confirmation, NewPostmortem
 from syncd.ledger.store.leaving import Basis
 from syncd.ledger.store.loading import read as known_incident
 from syncd.policy.case import Case, Rulebook
+from syncd.policy.marks import incident_label
 from syncd.policy.postmortem.create import seconds_left
 from syncd.policy.postmortem.owed import counts_for_another, over_since, owed_postmortem
 from syncd.policy.restricted import ASPECT, STUB
@@ -99,18 +99,13 @@ class CreatePostmortemKind(CreateKind):
     ) -> Confirmation:
         """The incident has its postmortem."""
         rendered = operation.rendered_as(RenderedCreate)
-        made = NewPostmortem(
+        postmortem = NewPostmortem(
             issue_id=outcome.remote_id,
             key=outcome.key,
             agreed=rendered.agree,
             written_seq=context.ledger.logical_clock.next(),
         )
-        return Confirmation(
-            made=made,
-            look=NoticeChange("its postmortem was made"),
-            untold=untold(context, rendered.lead) if rendered.lead else None,
-            event=Event("postmortem.made", {"key": outcome.key, "refused": [*rendered.refused]}),
-        )
+        return confirmation_of("postmortem", postmortem, context, rendered)
 
     def changed_by(self, operation: OperationRecord, error: NotDone) -> CreatePostmortem | None:
         """Where Jira refused the owner, the next attempt takes the next one."""
@@ -196,6 +191,6 @@ def _labels(incident: Incident, book: Rulebook, facts: PostmortemFacts) -> Field
     """Labels are for people and for finding candidates; they decide nothing."""
     if not facts.offers("labels"):
         return {}
-    labels = ["syncd", LABEL, label_of(incident.id)]
+    labels = ["syncd", LABEL, incident_label(incident.id)]
     labels += [slug_label(label) for label in book.mapping.postmortem.labels]
     return {"labels": [*dict.fromkeys(labels)]}

@@ -18,16 +18,16 @@ from syncd.domain.operation import CreateTicket
 from syncd.domain.operation.rendered import FieldValues, RenderedCreate
 from syncd.engine.act.jira_write.field_values import mapped_value
 from syncd.engine.act.kind import Outcome, incident_and_book
-from syncd.engine.act.kinds.create_issue import CreateKind, label_of, stub_description, template_fails
+from syncd.engine.act.kinds.create_issue import CreateKind, confirmation_of, stub_description, template_fails
 from syncd.engine.context import EngineContext
 from syncd.engine.errors import CannotRender, DecideAgain
-from syncd.engine.notify.security_lead import untold
 from syncd.engine.observe.accounts import people_of
 from syncd.engine.rulebook import placement_for
 from syncd.ledger.records import IncidentRecord, OperationRecord
-from syncd.ledger.store.confirmation import Confirmation, Event, NewTicket, NoticeChange
+from syncd.ledger.store.confirmation import Confirmation, NewTicket
 from syncd.ledger.store.leaving import Basis
 from syncd.policy.case import Case, Rulebook
+from syncd.policy.marks import incident_label
 from syncd.policy.restricted import ASPECT, STUB
 from syncd.policy.severity import Severity, decide_severity
 from syncd.policy.ticket.fields import severity_labels, wanted_assignee
@@ -108,19 +108,14 @@ class CreateTicketKind(CreateKind):
     ) -> Confirmation:
         """The incident has its ticket; an assignee who was refused is looked up again by later decisions."""
         rendered = operation.rendered_as(RenderedCreate)
-        made = NewTicket(
+        ticket = NewTicket(
             issue_id=outcome.remote_id,
             key=outcome.key,
             agreed=rendered.agree,
             refused=[name for name in rendered.refused if name != "assignee"],
             written_seq=context.ledger.logical_clock.next(),
         )
-        return Confirmation(
-            made=made,
-            look=NoticeChange("its ticket was made"),
-            untold=untold(context, rendered.lead) if rendered.lead else None,
-            event=Event("ticket.made", {"key": outcome.key, "refused": [*rendered.refused]}),
-        )
+        return confirmation_of("ticket", ticket, context, rendered)
 
     def learn(self, context: EngineContext, operation: OperationRecord, outcome: Outcome) -> None:
         """When Jira made it, what Jira offers but refuses, and what the security lead has to hear."""
@@ -157,15 +152,8 @@ def texts_of(context: EngineContext, incident: Incident, book: Rulebook) -> tupl
 
 def _stub(context: EngineContext, incident: Incident, book: Rulebook) -> tuple[FieldValues, FieldValues]:
     """A ticket that says the incident's number and address, and what the screen will not do without."""
-    title = stub_title(incident.number)
-    fields: FieldValues = {
-        "project": {"key": book.project.key},
-        "issuetype": {"id": book.project.incident_type.id},
-        "summary": title,
-        "description": stub_description(incident),
-    }
-    if book.project.offers("labels"):
-        fields["labels"] = ["syncd", label_of(incident.id)]
+    labels = ["syncd", incident_label(incident.id)]
+    fields = _issue(book, stub_title(incident.number), stub_description(incident), labels)
     for name, spec in book.mapping.jira.fields.items():
         facts = book.project.fields.get(name)
         if facts is not None and (spec.required or facts.demanded):
@@ -173,9 +161,8 @@ def _stub(context: EngineContext, incident: Incident, book: Rulebook) -> tuple[F
     return fields, {STUB: True}
 
 
-def _fields(context: EngineContext, incident: Incident, book: Rulebook) -> tuple[FieldValues, FieldValues]:
-    severity = decide_severity(incident, book.mapping, book.section)
-    summary, description = texts_of(context, incident, book)
+def _issue(book: Rulebook, summary: str, description: str, labels: list[str]) -> FieldValues:
+    """What every ticket has."""
     fields: FieldValues = {
         "project": {"key": book.project.key},
         "issuetype": {"id": book.project.incident_type.id},
@@ -183,7 +170,14 @@ def _fields(context: EngineContext, incident: Incident, book: Rulebook) -> tuple
         "description": description,
     }
     if book.project.offers("labels"):
-        fields["labels"] = [*_labels(incident, book, severity)]
+        fields["labels"] = [*labels]
+    return fields
+
+
+def _fields(context: EngineContext, incident: Incident, book: Rulebook) -> tuple[FieldValues, FieldValues]:
+    severity = decide_severity(incident, book.mapping, book.section)
+    summary, description = texts_of(context, incident, book)
+    fields = _issue(book, summary, description, _labels(incident, book, severity))
     agree: FieldValues = {"summary": summary}
     if book.project.offers("labels"):
         agree["severity labels"] = ", ".join(sorted(severity_labels(severity)))
@@ -195,8 +189,20 @@ def _fields(context: EngineContext, incident: Incident, book: Rulebook) -> tuple
     if component is not None:
         fields["components"] = [{"id": component.id}]
         agree["component"] = component.id
-    _add_assignee(context, incident, book, fields, agree)
-    _add_mapped_fields(context, incident, book, fields, agree)
+    people, fallback = people_of(context, incident, book)
+    account = wanted_assignee(Case(incident=incident, people=people, fallback=fallback))
+    if account is not None and book.project.offers("assignee"):
+        fields["assignee"] = book.project.person(account)
+        agree["assignee"] = account
+    for name, spec in book.mapping.jira.fields.items():
+        facts = book.project.fields.get(name)
+        if facts is None:
+            if spec.required:
+                raise CannotRender(f"the create screen has no field {name}, and the mapping requires it")
+            continue
+        fields[facts.id] = mapped_value(context, spec, facts, incident, book)
+        if spec.severity:
+            agree[f"field:{facts.id}"] = severity.name
     return fields, agree
 
 
@@ -213,41 +219,8 @@ def _keep_backfill_quiet(fields: FieldValues, agree: FieldValues, incident: Inci
 
 def _labels(incident: Incident, book: Rulebook, severity: Severity) -> list[str]:
     """Labels are for people and for finding candidates; they decide nothing."""
-    labels = ["syncd", label_of(incident.id), *severity_labels(severity)]
+    labels = ["syncd", incident_label(incident.id), *severity_labels(severity)]
     if book.section.component and book.section.component not in book.project.components:
         labels.append(slug_label(book.section.component))
     labels.extend(slug_label(label) for label in book.mapping.jira.labels)
     return list(dict.fromkeys(labels))
-
-
-def _add_assignee(
-    context: EngineContext,
-    incident: Incident,
-    book: Rulebook,
-    fields: FieldValues,
-    agree: FieldValues,
-) -> None:
-    people, fallback = people_of(context, incident, book)
-    account = wanted_assignee(Case(incident=incident, people=people, fallback=fallback))
-    if account is not None and book.project.offers("assignee"):
-        fields["assignee"] = book.project.person(account)
-        agree["assignee"] = account
-
-
-def _add_mapped_fields(
-    context: EngineContext,
-    incident: Incident,
-    book: Rulebook,
-    fields: FieldValues,
-    agree: FieldValues,
-) -> None:
-    severity = decide_severity(incident, book.mapping, book.section)
-    for name, spec in book.mapping.jira.fields.items():
-        facts = book.project.fields.get(name)
-        if facts is None:
-            if spec.required:
-                raise CannotRender(f"the create screen has no field {name}, and the mapping requires it")
-            continue
-        fields[facts.id] = mapped_value(context, spec, facts, incident, book)
-        if spec.severity:
-            agree[f"field:{facts.id}"] = severity.name

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from loguru import logger
 
-from syncd.config.templates.text_limits import slug_label
 from syncd.domain.operation import op_of, postmortem_key
 from syncd.domain.ticket import Issue
 from syncd.engine.context import EngineContext
@@ -19,6 +18,7 @@ from syncd.engine.observe.masking import storage_rules
 from syncd.ledger.store import adoptions
 from syncd.ledger.store.adoptions import Choice, Reading
 from syncd.policy.case import Case, Rulebook
+from syncd.policy.marks import incident_label
 
 LABEL = "syncd-postmortem"
 
@@ -31,7 +31,7 @@ def adopt_postmortem(context: EngineContext, case: Case, book: Rulebook) -> bool
     issue = case.ticket.issue if case.ticket else None
     ids = [link.other_id for link in issue.links] if issue else []
     if context.predates_ledger(case.incident.created_at):
-        label = slug_label(f"pd-{case.incident.id}")
+        label = incident_label(case.incident.id)
         found = context.services.jira.search(f'project = "{book.project.key}" AND labels = "{label}"')
         ids += [hit.id for hit in found.hits]
     ids = [one for one in dict.fromkeys(ids) if case.ticket is None or one != case.ticket.issue_id]

@@ -11,7 +11,6 @@ from collections.abc import Iterable, Sequence
 
 from loguru import logger
 
-from syncd.config.templates.text_limits import slug_label
 from syncd.domain.incident import Incident
 from syncd.domain.operation import Kind, op_of, ticket_key
 from syncd.domain.ticket import Issue
@@ -22,6 +21,7 @@ from syncd.engine.rulebook import book_for
 from syncd.ledger.records import IncidentRecord
 from syncd.ledger.store.adoptions import Choice, Reading, adopt_lost, settle_searched, unsearched
 from syncd.policy.case import Rulebook
+from syncd.policy.marks import incident_label
 from syncd.policy.ticket.silence import left_in_peace
 
 A_SEARCH = 50
@@ -57,7 +57,7 @@ def _search(
     context: EngineContext, project: str, part: Iterable[tuple[IncidentRecord, Rulebook]]
 ) -> set[str]:
     books = {row.id: book for row, book in part}
-    labels = ", ".join(f'"{slug_label(f"pd-{incident_id}")}"' for incident_id in books)
+    labels = ", ".join(f'"{incident_label(incident_id)}"' for incident_id in books)
     jql = f'project = "{project}" AND labels in ({labels})'
     ids = [hit.id for hits in search_pages(context.services, jql) for hit in hits]
     read_seq = context.ledger.logical_clock.next()
@@ -95,7 +95,7 @@ def _is_postmortem_or_item(issue: Issue) -> bool:
 
 def _choose(incident_id: str, book: Rulebook, free: list[Issue]) -> Choice | None:
     """Which of these issues is an incident's ticket; None: none of them may be."""
-    label = slug_label(f"pd-{incident_id}")
+    label = incident_label(incident_id)
     candidates = [issue for issue in free if label in issue.labels and not _is_postmortem_or_item(issue)]
     if not candidates:
         return None
