@@ -19,7 +19,7 @@ from syncd.engine.act.find_created import highest_seen
 from syncd.engine.act.jira_write.internal_comments import warn_of_shown
 from syncd.engine.act.kind import OperationKind, Outcome, shown
 from syncd.engine.act.kinds import KINDS
-from syncd.engine.act.refusals import is_final, words_of
+from syncd.engine.act.refusals import LATER, is_final, words_of
 from syncd.engine.context import EngineContext
 from syncd.engine.errors import CannotRender, DecideAgain, NotYet
 from syncd.ledger.records import OperationRecord
@@ -37,9 +37,6 @@ DATES_ARE_WITHIN = timedelta(seconds=2)
 
 COMMENTS = frozenset({Kind.LINK_NOTE, Kind.MIRROR_NOTE, Kind.MIRROR_COMMENT, Kind.COMMENT_ON_TICKET})
 """What leaves last when a budget is nearly used up."""
-
-LATER = frozenset({Cause.PAUSED, Cause.UNREACHABLE, Cause.LIMITED, Cause.CREDENTIALS, Cause.REDIRECT})
-"""Failures that say nothing about this operation: it waits for the service."""
 
 
 class Verdict(StrEnum):

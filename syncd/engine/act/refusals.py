@@ -17,6 +17,8 @@ from syncd.ledger.records import OperationRecord
 from syncd.ledger.store.leaving import refusals_before
 from syncd.remote.errors import Cause, NotDone
 
+LATER = frozenset({Cause.PAUSED, Cause.UNREACHABLE, Cause.LIMITED, Cause.CREDENTIALS, Cause.REDIRECT})
+"""Failures that say nothing about the operation: it waits for the service."""
 ONCE, STATE, CONFLICT = 1, 2, 5
 """Refusals in a row after which an operation waits for a person."""
 
