@@ -22,8 +22,7 @@ from syncd.engine.decide.notices_without_jira import notify_without_jira
 from syncd.engine.jira_knowledge.resolve_names import MappingMismatch
 from syncd.engine.observe.accounts import people_of
 from syncd.engine.observe.incident import Seen, observe
-from syncd.engine.record.decision import news, nothing_to_write, record, record_unseen
-from syncd.engine.record.pending_operations import as_if_untried
+from syncd.engine.record.decision import as_if_untried, news, nothing_to_write, record, record_unseen
 from syncd.engine.runtime.brakes import settled_fingerprint
 from syncd.ledger.records import IncidentRecord, OperationRecord
 from syncd.ledger.store.leaving import Basis, ready

@@ -1,11 +1,15 @@
 """Writes a decision down: its operations, what is agreed, how the duties stand.
 
+Once-operations that wait and never left say what is true when they leave, or nothing: a note that was deleted
+is not copied, one that was edited is copied as it stands now, and of several words about the same thing only
+the last go out. What was passed over is on record as dropped, with the reason.
+
 Where what follows the incident cannot be read, what the ticket needs is recorded alone, and what waits stays.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -14,14 +18,16 @@ from loguru import logger
 from syncd.domain.base import JsonValue
 from syncd.domain.incident import IncidentStatus
 from syncd.domain.mapping.mapping import Coexist
-from syncd.domain.operation import Kind, Operation
+from syncd.domain.operation import CommentOnTicket, Kind, Operation
+from syncd.domain.operation import OperationClass as Class
+from syncd.domain.operation.postmortem import DutyIssueComment
 from syncd.engine.context import EngineContext
+from syncd.engine.notify.mail_history import undecided, untrue
 from syncd.engine.notify.security_lead import mail_to_lead
-from syncd.engine.record.pending_operations import amendments, as_if_untried, up_to_date
 from syncd.ledger.records import IncidentRecord, OperationRecord
 from syncd.ledger.store import decisions, outbox
 from syncd.ledger.store.change_queue import ChangeNotice
-from syncd.ledger.store.decisions import Judged, Recorded, Rules
+from syncd.ledger.store.decisions import Amendment, Judged, Recorded, Rules
 from syncd.policy.case import Case, Decision, ItemState, Rulebook
 from syncd.policy.decide import decide_unseen
 from syncd.policy.restricted import LEFT
@@ -98,7 +104,7 @@ def _judged(
 def _rules(context: EngineContext, case: Case, book: Rulebook) -> Rules:
     return Rules(
         allowed=partial(_allowed, context, book),
-        amendments=partial(amendments, case),
+        amendments=partial(_amendments, case),
         lead_mail=partial(mail_to_lead, context),
     )
 
@@ -117,7 +123,7 @@ def nothing_to_write(
     """Whether recording the decision would change nothing: no transaction is begun then."""
     if decision.agreed or decision.remarks or decision.noise_rule != row.noise_rule:
         return False
-    if not up_to_date(case, operations, decision):
+    if not _up_to_date(case, operations, decision):
         return False
     over = row.status == IncidentStatus.RESOLVED and decision.again is None and not operations
     if over != row.finished or list(decision.dry_run_notes) != row.dry_run_notes:
@@ -173,3 +179,82 @@ def news(
             return True
     known = {duty.place: duty for duty in case.duties}
     return any(known.get(duty.place) != duty for duty in decision.duties)
+
+
+def as_if_untried(case: Case, rows: Iterable[OperationRecord]) -> Case:
+    """The case as it is for the rules if what never left were not on record yet."""
+    rows = list(rows)
+    return case.model_copy(update={"once": case.once - outbox.untried(rows).keys() - undecided(rows).keys()})
+
+
+def _up_to_date(case: Case, rows: Iterable[OperationRecord], decision: Decision) -> bool:
+    """Whether what waits is what the decision wants."""
+    rows = list(rows)
+    waiting = outbox.untried(rows)
+    if any(untrue(rows, decision)):
+        return False
+    return not any(_gone(case, waiting, decision)) and not any(_changed(waiting, decision))
+
+
+def _amendments(case: Case, decision: Decision, operations: Sequence[OperationRecord]) -> Iterator[Amendment]:
+    """What of an incident's operations is dropped because it is no longer true, and what is renewed.
+
+    `operations` are as they stand after the decision was recorded.
+    """
+    dropped = set()
+    for mail, why in untrue(operations, decision):
+        dropped.add(mail.key)
+        yield Amendment(mail, drop=why)
+    waiting = {key: one for key, one in outbox.untried(operations).items() if key not in dropped}
+    for operation, op in _changed(waiting, decision):
+        yield Amendment(operation, renew=op)
+    for operation, why in _gone(case, waiting, decision):
+        yield Amendment(operation, drop=why)
+        waiting.pop(operation.key)
+    for operation in _passed_over(waiting.values()):
+        yield Amendment(operation, drop="not sent: a later word says it")
+
+
+def _changed(
+    waiting: dict[str, OperationRecord], decision: Decision
+) -> Iterator[tuple[OperationRecord, Operation]]:
+    for op in decision.operations:
+        row = waiting.get(op.key)
+        mirrors = op.kind in (Kind.MIRROR_NOTE, Kind.MIRROR_COMMENT)
+        if row is not None and mirrors and not outbox.means_the_same(op, row):
+            yield row, op
+
+
+def _gone(
+    case: Case, waiting: dict[str, OperationRecord], decision: Decision
+) -> Iterator[tuple[OperationRecord, str]]:
+    """What the decision does not want any more, where its cause can be told to be gone."""
+    wanted = {op.key for op in decision.operations if op.op_class is Class.ONCE}
+    issue = case.ticket.issue if case.ticket else None
+    listed = {
+        Kind.MIRROR_NOTE: case.notes is not None,
+        Kind.MIRROR_COMMENT: issue is not None and issue.comments is not None,
+    }
+    for key, row in list(waiting.items()):
+        if key in wanted:
+            continue
+        kind = Kind(row.kind)
+        if kind in listed and (case.restricted or listed[kind]):
+            yield row, "not sent: what it would have copied is not there any more"
+            continue
+        comment = row.operation
+        if isinstance(comment, CommentOnTicket) and comment.companion is not None:
+            yield row, "not sent: what it speaks of did not happen"
+        elif isinstance(comment, DutyIssueComment) and comment.step is not None:
+            yield row, "not sent: it is not so any more"
+
+
+def _passed_over(waiting: Iterable[OperationRecord]) -> Iterator[OperationRecord]:
+    last: dict[str, OperationRecord] = {}
+    for row in waiting:
+        if row.kind != Kind.COMMENT_ON_TICKET:
+            continue
+        subject = row.typed(CommentOnTicket).subject
+        if subject in last:
+            yield last[subject]
+        last[subject] = row
