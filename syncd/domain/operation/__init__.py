@@ -11,14 +11,16 @@ from syncd.domain.base import JsonValue
 from syncd.domain.operation.base import (
     OPEN_STATES,
     Kind,
+    ObjectKind,
     OperationBase,
     OperationClass,
     OperationState,
     Target,
     op_of,
+    split_object,
 )
 from syncd.domain.operation.incident import ChangeIncident, LinkNote, WantedAssignee
-from syncd.domain.operation.keys import ObjectKind, postmortem_key, split_object, ticket_key
+from syncd.domain.operation.keys import postmortem_key, ticket_key
 from syncd.domain.operation.mail import MailContent, SendMail
 from syncd.domain.operation.postmortem import (
     CommentOnActionItem,

@@ -17,7 +17,6 @@ from typing import Annotated, Any, ClassVar
 from pydantic import BeforeValidator, ConfigDict, PlainSerializer, model_validator
 
 from syncd.domain.base import JsonValue, UtcTime, Value
-from syncd.domain.operation.keys import ObjectKind, object_of
 
 
 class OperationClass(StrEnum):
@@ -88,6 +87,35 @@ class Kind(StrEnum):
     COMMENT_ON_POSTMORTEM = "comment_on_postmortem"
     COMMENT_ON_ACTION_ITEM = "comment_on_action_item"
     SEND_MAIL = "send_mail"
+
+
+class ObjectKind(StrEnum):
+    """What an operation touches; an object is named `KIND:ID`."""
+
+    TICKET = "ticket"
+    POSTMORTEM = "postmortem"
+    ACTION_ITEM = "action_item"
+    INCIDENT = "incident"
+    ISSUE = "issue"
+    COMMENT = "comment"
+    NOTE = "note"
+    MAIL = "mail"
+
+
+def object_of(kind: ObjectKind, ident: str) -> str:
+    """Return the name of an object."""
+    return f"{kind}:{ident}"
+
+
+def object_of_ticket(incident_id: str) -> str:
+    """Return the object of an incident's ticket."""
+    return object_of(ObjectKind.TICKET, incident_id)
+
+
+def split_object(name: str) -> tuple[str, str]:
+    """Return kind and id of an object."""
+    kind, _, ident = name.partition(":")
+    return kind, ident
 
 
 class OperationBase(Value):

@@ -8,8 +8,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from syncd.domain.base import JsonValue, Value
-from syncd.domain.operation.base import Kind, OperationBase, OperationClass, Target
-from syncd.domain.operation.keys import ObjectKind
+from syncd.domain.operation.base import Kind, ObjectKind, OperationBase, OperationClass, Target
 
 
 class LinkNote(OperationBase):

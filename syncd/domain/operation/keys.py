@@ -1,55 +1,25 @@
-"""How objects and operations are named.
+"""How operations are named.
 
-An object is `KIND:ID`. An operation's key holds ids of the services and the rule's own moment alone, so
-that a ledger that was restored derives the same key. Where a key follows from an operation's own fields, its
-model says so (`key_form`); the others are built here, but for those of mails, which stand in `domain.mail`.
+An operation's key holds ids of the services and the rule's own moment alone, so that a ledger that was
+restored derives the same key. Where a key follows from an operation's own fields, its model says so
+(`key_form`). The others are built here, but for those of mails, which stand in `domain.mail`.
 """
 
 from __future__ import annotations
 
-from enum import StrEnum
-
-
-class ObjectKind(StrEnum):
-    """What an operation touches."""
-
-    TICKET = "ticket"
-    POSTMORTEM = "postmortem"
-    ACTION_ITEM = "action_item"
-    INCIDENT = "incident"
-    ISSUE = "issue"
-    COMMENT = "comment"
-    NOTE = "note"
-    MAIL = "mail"
-
-
 _NOTE, _COMMENT = "note/", "comment/"
-
-
-def object_of(kind: ObjectKind, ident: str) -> str:
-    """Return the name of an object."""
-    return f"{kind}:{ident}"
-
-
-def object_of_ticket(incident_id: str) -> str:
-    """Return the object of an incident's ticket."""
-    return object_of(ObjectKind.TICKET, incident_id)
-
-
-def split_object(name: str) -> tuple[str, str]:
-    """Return kind and id of an object."""
-    kind, _, ident = name.partition(":")
-    return kind, ident
+TICKET_FORM = "ticket/{incident}"
+POSTMORTEM_FORM = "postmortem/{incident}"
 
 
 def ticket_key(incident_id: str) -> str:
     """The key of the create of an incident's ticket, which everything on the ticket needs."""
-    return f"ticket/{incident_id}"
+    return TICKET_FORM.format(incident=incident_id)
 
 
 def postmortem_key(incident_id: str) -> str:
     """The key of the create of an incident's postmortem, which everything on the postmortem needs."""
-    return f"postmortem/{incident_id}"
+    return POSTMORTEM_FORM.format(incident=incident_id)
 
 
 def incident_of_create(key: str) -> str:

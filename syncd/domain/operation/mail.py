@@ -9,8 +9,7 @@ from pydantic import Field
 
 from syncd.domain.base import JsonValue, Value
 from syncd.domain.mail import MailKind
-from syncd.domain.operation.base import IsoTime, Kind, OperationBase, OperationClass, Target
-from syncd.domain.operation.keys import ObjectKind
+from syncd.domain.operation.base import IsoTime, Kind, ObjectKind, OperationBase, OperationClass, Target
 
 
 class NoticeMail(Value):

@@ -10,8 +10,16 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from syncd.domain.base import JsonValue
-from syncd.domain.operation.base import Kind, OperationBase, OperationClass, RefusableFields, Target
-from syncd.domain.operation.keys import ObjectKind, object_of
+from syncd.domain.operation.base import (
+    Kind,
+    ObjectKind,
+    OperationBase,
+    OperationClass,
+    RefusableFields,
+    Target,
+    object_of,
+)
+from syncd.domain.operation.keys import POSTMORTEM_FORM
 
 
 class CreatePostmortem(RefusableFields):
@@ -24,7 +32,7 @@ class CreatePostmortem(RefusableFields):
     op_class: ClassVar = OperationClass.ONCE
     target: ClassVar = Target.JIRA
     about: ClassVar = (ObjectKind.POSTMORTEM, "incident")
-    key_form: ClassVar = "postmortem/{incident}"
+    key_form: ClassVar = POSTMORTEM_FORM
     kind: Literal[Kind.CREATE_POSTMORTEM] = Kind.CREATE_POSTMORTEM
 
     restricted: bool = False

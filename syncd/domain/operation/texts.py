@@ -4,8 +4,15 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from syncd.domain.operation.base import IsoTime, IsoTimeOrBlank, Kind, OperationBase, OperationClass, Target
-from syncd.domain.operation.keys import ObjectKind
+from syncd.domain.operation.base import (
+    IsoTime,
+    IsoTimeOrBlank,
+    Kind,
+    ObjectKind,
+    OperationBase,
+    OperationClass,
+    Target,
+)
 
 
 class CommentOnTicket(OperationBase):
@@ -31,6 +38,7 @@ class Copy(OperationBase):
 
     op_class: ClassVar = OperationClass.ONCE
 
+    key: str
     author: str
     text: str
     at: IsoTime
@@ -41,7 +49,6 @@ class MirrorNote(Copy):
 
     target: ClassVar = Target.JIRA
     about: ClassVar = (ObjectKind.TICKET, "incident")
-    key_form: ClassVar = "note/{note}"
     kind: Literal[Kind.MIRROR_NOTE] = Kind.MIRROR_NOTE
 
     note: str
@@ -52,7 +59,6 @@ class MirrorComment(Copy):
 
     target: ClassVar = Target.PAGERDUTY
     about: ClassVar = (ObjectKind.INCIDENT, "incident")
-    key_form: ClassVar = "comment/{comment}"
     kind: Literal[Kind.MIRROR_COMMENT] = Kind.MIRROR_COMMENT
 
     comment: str

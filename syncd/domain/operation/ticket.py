@@ -7,8 +7,15 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from syncd.domain.base import JsonValue, Value
-from syncd.domain.operation.base import Kind, OperationBase, OperationClass, RefusableFields, Target
-from syncd.domain.operation.keys import ObjectKind
+from syncd.domain.operation.base import (
+    Kind,
+    ObjectKind,
+    OperationBase,
+    OperationClass,
+    RefusableFields,
+    Target,
+)
+from syncd.domain.operation.keys import TICKET_FORM
 
 
 class CreateTicket(RefusableFields):
@@ -17,7 +24,7 @@ class CreateTicket(RefusableFields):
     op_class: ClassVar = OperationClass.ONCE
     target: ClassVar = Target.JIRA
     about: ClassVar = (ObjectKind.TICKET, "incident")
-    key_form: ClassVar = "ticket/{incident}"
+    key_form: ClassVar = TICKET_FORM
     kind: Literal[Kind.CREATE_TICKET] = Kind.CREATE_TICKET
 
     restricted: bool = False

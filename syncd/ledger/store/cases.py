@@ -19,7 +19,7 @@ from syncd.domain.duty import Duty, Waiver
 from syncd.domain.incident import IncidentStatus
 from syncd.domain.mail import KEYS
 from syncd.domain.operation import EditTicket, Kind, OperationClass
-from syncd.domain.operation.keys import object_of_ticket
+from syncd.domain.operation.base import object_of_ticket
 from syncd.ledger.database.connection import Transactions
 from syncd.ledger.records import IncidentRecord, OperationRecord
 from syncd.ledger.store import outbox

@@ -18,7 +18,7 @@ from sqlmodel import Session, SQLModel, col
 from syncd.domain.base import JsonValue
 from syncd.domain.incident import IncidentStatus
 from syncd.domain.operation import OPEN_STATES, Operation, OperationState
-from syncd.domain.operation.keys import object_of_ticket
+from syncd.domain.operation.base import object_of_ticket
 from syncd.ledger.database.connection import Transactions
 from syncd.ledger.records import IncidentRecord, OperationRecord
 from syncd.ledger.store import audit, operation_states, outbox

@@ -14,7 +14,8 @@ from sqlalchemy import select as columns
 from sqlmodel import Session, col, select
 
 from syncd.domain.operation import OPEN_STATES, Operation, OperationClass, OperationState
-from syncd.domain.operation.keys import incident_of_create, object_of_ticket, postmortem_key, ticket_key
+from syncd.domain.operation.base import object_of_ticket
+from syncd.domain.operation.keys import incident_of_create, postmortem_key, ticket_key
 from syncd.ledger.records import OperationRecord
 from syncd.ledger.store.operation_states import TABLE, UNKNOWN, finish, say
 from syncd.ledger.store.restored import WHY, lies_before_beginning

@@ -8,9 +8,7 @@ from __future__ import annotations
 from syncd.domain.duty import DutyState
 from syncd.domain.mapping.value_types import Mode
 from syncd.domain.operation import CreateActionItem, EditActionItem, LinkActionItem
-from syncd.domain.operation.keys import (
-    action_item_key,
-)
+from syncd.domain.operation.keys import action_item_key
 from syncd.policy.case import Case, Decision, ItemState, Rulebook
 from syncd.policy.follow_ups.duties import active
 from syncd.policy.follow_ups.judge import KNOWLEDGE, NONE_LABEL, counts_elsewhere, follow_ups_unsaid

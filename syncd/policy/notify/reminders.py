@@ -16,7 +16,8 @@ from syncd.domain.mail import KEYS, MailKind
 from syncd.domain.mapping.mapping import Mapping
 from syncd.domain.mapping.value_types import Mode
 from syncd.domain.operation import CommentOnActionItem, Operation
-from syncd.domain.operation.keys import ObjectKind, mention_key, object_of
+from syncd.domain.operation.base import ObjectKind, object_of
+from syncd.domain.operation.keys import mention_key
 from syncd.domain.operation.mail import BreachMail, PostponedMail, ReminderMail
 from syncd.domain.ticket import Account
 from syncd.policy.case import Case, Decision, ItemState, Rulebook

@@ -9,10 +9,7 @@ from __future__ import annotations
 
 from syncd.domain.mapping.value_types import Mode
 from syncd.domain.operation import CreatePostmortem, EditPostmortem, LinkPostmortem
-from syncd.domain.operation.keys import (
-    postmortem_key,
-    ticket_key,
-)
+from syncd.domain.operation.keys import postmortem_key, ticket_key
 from syncd.policy.case import Case, Decision, PostmortemState, Rulebook
 from syncd.policy.postmortem.owed import counts_for_another, over_since, owed_postmortem, settles_in
 from syncd.policy.restricted import ASPECT, STUB, level_of

@@ -19,12 +19,7 @@ from datetime import timedelta
 
 from syncd.domain.base import UtcTime, Value
 from syncd.domain.operation import CommentOnTicket, MirrorComment, MirrorNote
-from syncd.domain.operation.keys import (
-    comment_key,
-    copy_of_comment_key,
-    copy_of_note_key,
-    ticket_key,
-)
+from syncd.domain.operation.keys import comment_key, copy_of_comment_key, copy_of_note_key, ticket_key
 from syncd.policy.case import Case, Decision, Rulebook
 from syncd.policy.marks import mark_in, was_forgotten
 
