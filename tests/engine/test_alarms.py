@@ -13,9 +13,11 @@ from engine.mail_rig import MakeRig, letters, mailing, mails, subjects, text_of
 from engine.test_brakes import standing
 from engine.test_disk import said
 from engine.test_notices import sev0
+from engine.test_pause import pause, resume
 from syncd.ledger.store.tables import AuditEventRow
 from syncd.policy.notify.operator_alarms import Alarm, Trouble, alarms_due, alarms_of
 from syncd.remote.errors import RemoteError
+from syncd.sandbox import faults
 
 NOW = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
 
@@ -33,7 +35,7 @@ def test_fifteen_minutes_without_a_read_of_a_side_are_told_once_an_outage_and_on
     assert told_of(Trouble(last_good={"jira": last}), *told, now=NOW + timedelta(days=2)) == []
     second = Trouble(last_good={"jira": NOW + timedelta(hours=6)})
     assert told_of(second, *told, now=NOW + timedelta(hours=7)) == []
-    (next_day,) = told_of(second, *told, now=NOW + timedelta(hours=17))
+    (next_day,) = told_of(second, *told, now=NOW + timedelta(hours=24))
     assert next_day.key != first.key
     other = Trouble(last_good={"pagerduty": last})
     assert [alarm.service for alarm in told_of(other, *told)] == ["pagerduty"]
@@ -43,6 +45,12 @@ def test_a_refused_credential_is_told_at_once_and_names_the_service() -> None:
     (alarm,) = told_of(Trouble(last_good={"jira": NOW}, refused={"jira": NOW}))
     assert alarm.kind == "credentials"
     assert alarm.text.startswith("Jira refuses our credentials since 2026-11-22 08:00 UTC.")
+
+
+def test_each_mass_of_writes_that_is_held_is_told_by_itself() -> None:
+    (first,) = told_of(Trouble(held=(NOW, 40)))
+    (second,) = told_of(Trouble(held=(NOW + timedelta(hours=1), 30)), *first.names(NOW))
+    assert second.mail.tickets == 30
 
 
 def test_a_side_whose_credentials_are_refused_is_not_told_of_a_second_time_as_not_read() -> None:
@@ -131,3 +139,17 @@ def test_a_mail_server_that_refuses_us_is_named_by_status_and_told_to_nobody_by_
     assert any("mail since" in line for line in standing(post)["services"])
     assert {row.meaning["mail"] for row in mails(post)} == {"notice"}
     assert {row.state for row in mails(post)} == {"pending"}
+
+
+def test_an_outage_whose_mail_never_left_is_told_when_it_comes_back(post: Rig) -> None:
+    pause(post, "mail")
+    outage = post.world.faults.add(faults.error(503), service="jira", times=None)
+    post.settle(33)
+    post.world.faults.remove(outage.id)
+    post.settle(12)
+    post.world.faults.add(faults.error(503), service="jira", times=None)
+    post.settle(33)
+    resume(post, "mail")
+    post.settle(3)
+    assert [row.state for row in mails(post)] == ["dropped", "done"]
+    assert subjects(post) == ["syncd: Jira was not read for 15 minutes"]

@@ -19,7 +19,7 @@ from syncd.engine.context import SERVICES, EngineContext
 from syncd.engine.notify.compose import mail_to
 from syncd.ledger.store import holds
 from syncd.ledger.store.mails import Told, tell_alarms, told_alarms
-from syncd.policy.notify.operator_alarms import MAIL, Alarm, Trouble, alarms_due, alarms_of
+from syncd.policy.notify.operator_alarms import MAIL, Alarm, Trouble, alarms_due, alarms_of, cause_of
 from syncd.remote.errors import Cause
 
 KEPT = 200
@@ -56,6 +56,14 @@ class OperatorAlarms:
         for alarm in due:
             logger.critical("{}", alarm.text)
         return any(one.mails for one in told)
+
+    def untell(self, mail: OperatorMail) -> None:
+        """Let a cause be told again before its day is over: the mail that told of it never left."""
+        context, prefix = self._context, f"{cause_of(mail)}@"
+        with self._telling:
+            told = self._told if self._told is not None else told_alarms(context.ledger)
+            self._told = [name for name in told if not name.startswith(prefix)]
+            tell_alarms(context.ledger, [], self._told, context.clock.now())
 
     def lasts(self, mail: OperatorMail) -> bool:
         """Return True if what a mail tells of is still so."""

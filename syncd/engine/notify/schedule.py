@@ -57,6 +57,9 @@ class MailSchedule:
         ]
         for mail, why in [(mail, why) for mail in waiting if (why := self._untrue(mail))]:
             mails.drop(ledger, mail, now, f"not sent: {why}")
+            content = mail.typed(SendMail).content
+            if isinstance(content, OperatorMail):
+                self.operator.untell(content)
 
     def _untrue(self, mail: OperationRecord) -> str | None:
         content = mail.typed(SendMail).content

@@ -2,7 +2,7 @@
 
 Writes are held; a service refuses our credentials (at once); a side was not read for 15 minutes; a credential
 expires in 30, 7 and 1 days. An alarm's key names its occasion, so that a restart tells nothing twice. A
-second outage is a second alarm; one on the same day is told on the next, if it lasts.
+second outage is a second alarm; one within 24 hours of the first is told after them, if it lasts.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from syncd.domain.operation.mail import OperatorMail
 
 NOT_READ_FOR = timedelta(minutes=15)
 """So long without a good read of a side, the operator is told."""
+ONCE_IN = timedelta(days=1)
+"""So long the operator hears of a cause once."""
 EXPIRY_STEPS = (30, 7, 1)
 """Days before a credential expires."""
 NAMES = {"pagerduty": "PagerDuty", "jira": "Jira", "mail": "The mail server"}
@@ -42,29 +44,37 @@ class Trouble(Value):
 class Alarm(Value):
     """One thing to tell: `key` names the occasion for ever, `text` says it in one or two sentences.
 
-    `mail` is what the operator is mailed of it. `instead` are the keys of milder steps that this one passes
-    over.
+    `cause` is what is told once in 24 hours, however often it ends and begins again. `mail` is what the
+    operator is mailed of it. `instead` are the keys of milder steps that this one passes over.
     """
 
     key: str
     kind: str
+    cause: str
     service: str = ""
     text: str
     mail: OperatorMail
     instead: tuple[str, ...] = ()
 
     def names(self, now: datetime) -> tuple[str, ...]:
-        """Return under which names the alarm is kept as told: its occasion, and its cause with the day."""
-        return (*self.instead, self.key, self.cause_and_day(now))
-
-    def cause_and_day(self, now: datetime) -> str:
-        """Return what is told once a day (UTC)."""
-        return f"{self.kind}/{self.service}@{now.date().isoformat()}"
+        """Return under which names the alarm is kept as told: its occasion, and its cause with the moment."""
+        return (*self.instead, self.key, f"{self.cause}@{now.isoformat()}")
 
 
 def alarms_due(alarms: Collection[Alarm], told: Collection[str], now: datetime) -> list[Alarm]:
     """Return those of the alarms that are to be told now, given the names of those that were."""
-    return [alarm for alarm in alarms if alarm.key not in told and alarm.cause_and_day(now) not in told]
+    lately = {
+        cause
+        for cause, _, moment in (name.partition("@") for name in told)
+        if moment and now - datetime.fromisoformat(moment) < ONCE_IN
+    }
+    return [alarm for alarm in alarms if alarm.key not in told and alarm.cause not in lately]
+
+
+def cause_of(mail: OperatorMail) -> str:
+    """Return the cause that a mail tells of; each mass of writes and each expiry is one of its own."""
+    occasion = mail.since.isoformat() if mail.topic == "mass" else mail.alarm or mail.service or ""
+    return f"{mail.topic}/{occasion}"
 
 
 def alarms_of(trouble: Trouble, now: datetime) -> list[Alarm]:
@@ -88,7 +98,7 @@ def _alarm(
 ) -> Alarm:
     key = f"{kind}/{service}/{since.isoformat()}"
     mail = OperatorMail(topic=kind, since=since, service=service or None, tickets=tickets)
-    return Alarm(key=key, kind=kind, service=service, text=text, mail=mail)
+    return Alarm(key=key, kind=kind, cause=cause_of(mail), service=service, text=text, mail=mail)
 
 
 def _held(trouble: Trouble) -> Iterator[Alarm]:
@@ -132,11 +142,13 @@ def _expiries(trouble: Trouble, now: datetime) -> Iterator[Alarm]:
             " put it in the place of the old one, set"
             f" SYNCD_{service.upper()}_TOKEN_EXPIRES and restart syncd."
         )
+        mail = OperatorMail(topic="alarm", since=now, alarm=keys[-1], text=text)
         yield Alarm(
             key=keys[-1],
             kind="expires",
+            cause=cause_of(mail),
             service=service,
             text=text,
-            mail=OperatorMail(topic="alarm", since=now, alarm=keys[-1], text=text),
+            mail=mail,
             instead=tuple(keys[:-1]),
         )
