@@ -19,8 +19,8 @@ from typing import Any
 
 from cheap_ledgers import memory
 
-from crash.mutations import MUTATIONS
-from crash.worker import Task, run_worker
+from crash.mutations import MUTATIONS, none
+from crash.worker import Task, run_worker, work
 from crash.world import Sandbox, start_sandbox
 from syncd.domain.operation import op_of, ticket_key
 from syncd.ledger.open import open_for_reading
@@ -140,6 +140,19 @@ def prove(
     return report
 
 
+def warm_up() -> None:
+    """Work once in this process: the workers, which are its children, inherit the statements it compiled."""
+    sandbox = start_sandbox(0, others_per_hour=0.0, search_lag=0.0)
+    with tempfile.TemporaryDirectory(dir=memory()) as folder:
+        try:
+            history = History(sandbox, Random(0))
+            for _ in range(4):
+                history.go_on()
+            work(sandbox, Task(Path(folder) / "ledger.db", "boot-0", 3, CYCLE, SETTLE, 0), none)
+        finally:
+            sandbox.stop()
+
+
 def _writes(line: dict[str, Any]) -> bool:
     reads = ("/search/jql", "/issue/bulkfetch")
     return line["method"] != "GET" and not line["pattern"].endswith(reads)
@@ -211,6 +224,7 @@ def main() -> int:
         "--seconds", type=float, default=0.0, help="no kill after so many seconds (0: no limit)"
     )
     given = parser.parse_args()
+    warm_up()
     report = prove(
         given.kills,
         given.seed,

@@ -16,56 +16,61 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parents[2]
+CODE = """
+import json, sys
+from dataclasses import asdict
+from crash.proof import prove, warm_up
+warm_up()
+json.dump([asdict(prove(**case)) for case in json.loads(sys.argv[1])], sys.stdout)
+"""
 
 
-def prove(*arguments: str) -> dict[str, Any]:
+def prove(*cases: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the report of each case, all proved by one process."""
     done = subprocess.run(
-        [sys.executable, "-m", "crash.proof", *arguments],
+        [sys.executable, "-c", CODE, json.dumps(cases)],
         cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT / "tests")},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")])},
         capture_output=True,
         text=True,
         timeout=280,
         check=False,
     )
     assert done.stdout, done.stderr
-    report: dict[str, Any] = json.loads(done.stdout)
-    return report
+    reports: list[dict[str, Any]] = json.loads(done.stdout)
+    return reports
 
 
-@pytest.mark.timeout(300)
-def test_fifty_kills_leave_no_duplicate_and_no_loss() -> None:
-    report = prove("--kills", "50", "--seed", "1")
-    assert report["kills"] == 50
-    assert report["incidents"] >= 50
+def stands(report: dict[str, Any]) -> None:
     assert report["duplicates"] == []
     assert report["losses"] == []
     assert report["late_writes"] == []
     assert report["audit"] == "whole"
 
 
-SOME = ("--aimed", "--seed", "1", "--kills", "12")
+@pytest.mark.timeout(300)
+def test_fifty_kills_leave_no_duplicate_and_no_loss() -> None:
+    (report,) = prove({"kills": 50, "seed": 1})
+    assert report["kills"] == 50
+    assert report["incidents"] >= 50
+    stands(report)
+
+
+SOME = {"aimed": True, "seed": 1, "kills": 12}
 """Kills right after requests that write, where a worker that is built wrong shows it soonest."""
-SHORT = ("--settle", "120")
+LONG_LAG = SOME | {"settle": 120.0}
 """Seconds of settling that are shorter than the index lags."""
+WRONG = {
+    "intent_after": SOME,
+    "no_probe": SOME | {"settle": 60.0},
+    "probe_without_base": SOME | {"kills": 25},
+    "labels_as_marks": LONG_LAG,
+}
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize(
-    ("mutation", "arguments"),
-    [
-        ("intent_after", SOME),
-        ("no_probe", (*SOME, "--settle", "60")),
-        ("probe_without_base", ("--aimed", "--seed", "1", "--kills", "25")),
-        ("labels_as_marks", (*SOME, *SHORT)),
-    ],
-)
-def test_the_proof_fails_for_a_worker_that_is_built_wrong(mutation: str, arguments: tuple[str, ...]) -> None:
-    assert prove(*arguments, "--mutation", mutation)["duplicates"]
-
-
-@pytest.mark.timeout(300)
-def test_the_worker_as_it_is_stands_even_where_the_index_lags_longer_than_the_settle_time() -> None:
-    report = prove(*SOME, *SHORT)
-    assert report["clean"]
-    assert report["kills"] == 12
+def test_the_proof_fails_for_workers_that_are_built_wrong_and_holds_for_the_one_that_is_not() -> None:
+    whole, *wrong = prove(LONG_LAG, *({"mutation": name, **case} for name, case in WRONG.items()))
+    assert whole["kills"] == 12
+    stands(whole)
+    assert [name for name, report in zip(WRONG, wrong, strict=True) if not report["duplicates"]] == []
