@@ -6,7 +6,7 @@ postmortem: two duties"). Its rows in the ledger are the history: a breach stays
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from syncd.domain.base import UtcTime, Value
@@ -50,6 +50,13 @@ OWED = frozenset({DutyState.PENDING, DutyState.DUE_SOON, DutyState.BREACHED})
 """States in which something is still to be done."""
 RUNNING = OWED | {DutyState.WAIVED}
 """States that a later act or the passing of time changes."""
+MET = frozenset({DutyState.MET, DutyState.MET_LATE})
+"""States in which it was done."""
+OF_POSTMORTEM = (DutyKind.SCHEDULED, DutyKind.COMPLETED)
+"""The duties of an incident's postmortem."""
+OF_ACTION_ITEM = (DutyKind.OWNED, DutyKind.DONE)
+AFTER_A_WAIVER = timedelta(hours=24)
+"""At the end of a waiver there is at least so much time left."""
 
 
 class Duty(Value):
@@ -79,6 +86,11 @@ class Duty(Value):
     breached_at: UtcTime | None = None
     corrected: str | None = None
     rebuilt: bool = False
+
+    @property
+    def of_postmortem(self) -> bool:
+        """Whether it is owed by a postmortem, not by an action item."""
+        return self.kind in OF_POSTMORTEM
 
     @property
     def place(self) -> tuple[str, str, int]:
@@ -116,5 +128,4 @@ class Waiver(Value):
 
     def covers(self, kind: DutyKind, item: str | None = None) -> bool:
         """Whether it speaks of this duty; `item` is the issue id where it is an action item's."""
-        of_the_incident = kind in (DutyKind.SCHEDULED, DutyKind.COMPLETED)
-        return self.subject == item and (self.duty is kind or (self.duty is None and of_the_incident))
+        return self.subject == item and (self.duty is kind or (self.duty is None and kind in OF_POSTMORTEM))

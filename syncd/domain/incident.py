@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from enum import StrEnum
 from typing import Literal
 
@@ -62,6 +63,11 @@ class Incident(Value):
     def open(self) -> bool:
         """Whether it still is triggered or acknowledged."""
         return self.status is not IncidentStatus.RESOLVED
+
+    @property
+    def over_since(self) -> datetime | None:
+        """When it was resolved last, None while it is open; as good as its account tells."""
+        return None if self.open else self.resolved_at or self.status_changed_at or self.created_at
 
     @property
     def state(self) -> str:

@@ -16,7 +16,7 @@ from typing import Protocol
 from syncd.domain.base import Reference
 from syncd.domain.clock import Clock
 from syncd.domain.incident import Incident
-from syncd.domain.mapping.mapping import Mapping
+from syncd.domain.mapping.mapping import Mapping, claim_of, mapping_of
 from syncd.domain.mapping.services import ServiceSection
 from syncd.domain.postmortem import Story
 from syncd.domain.ticket import Account
@@ -89,15 +89,11 @@ class Rules:
 
     def mapping_of(self, team: str | None) -> Mapping | None:
         """Return the mapping of a team, None where it has none."""
-        return next((mapping for mapping in self.mappings if team is not None and mapping.team == team), None)
+        return mapping_of(self.mappings, team)
 
     def claim_of(self, service: Reference) -> Claim | None:
         """Return the mapping and section that claim a PagerDuty service, None where no mapping does."""
-        for mapping in self.mappings:
-            section = mapping.service(service.id, service.name)
-            if section is not None:
-                return mapping, section
-        return None
+        return claim_of(self.mappings, service)
 
     def claim_or_last(self, service: Reference, team: str | None) -> Claim | None:
         """Return the claim of a service; where none claims it, that of the incident's last team, if any.

@@ -5,7 +5,8 @@ from datetime import date
 import pytest
 from pydantic import ValidationError
 
-from syncd.domain.mapping.mapping import Mapping
+from syncd.domain.base import Reference
+from syncd.domain.mapping.mapping import Mapping, claim_of
 from syncd.domain.mapping.services import default_severities
 
 
@@ -47,10 +48,21 @@ def test_a_severity_is_known_by_its_name_and_its_words_in_any_case() -> None:
 
 def test_a_service_is_found_by_id_before_its_name() -> None:
     mapping = make(services={"Payments": {"id": "PA"}, "Ledger": {}})
-    found = mapping.service("PA", "renamed meanwhile")
+    found = mapping.service(Reference(id="PA", name="renamed meanwhile"))
     assert found is not None and found.id == "PA"
-    assert mapping.service("PB", "Payments") is None
-    assert mapping.service("PB", "Ledger") is not None
+    assert mapping.service(Reference(id="PB", name="Payments")) is None
+    assert mapping.service(Reference(id="PB", name="Ledger")) is not None
+
+
+def test_an_id_that_one_team_gives_wins_over_a_name_that_another_gives() -> None:
+    by_name, by_id = make(), make(team="Other", services={"Whatever": {"id": "PA"}})
+    for mappings in ((by_name, by_id), (by_id, by_name)):
+        claim = claim_of(mappings, Reference(id="PA", name="Payments"))
+        assert claim is not None
+        assert claim[0].team == "Other"
+        claim = claim_of(mappings, Reference(id="PB", name="Payments"))
+        assert claim is not None
+        assert claim[0].team == "Payments"
 
 
 def test_a_mapping_cannot_be_changed() -> None:

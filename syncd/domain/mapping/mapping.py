@@ -9,12 +9,13 @@ from it.
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import Literal
 
 from pydantic import Field
 
-from syncd.domain.base import Value
+from syncd.domain.base import Reference, Value
 from syncd.domain.mapping.after_incident import CloseGate, Closing, FollowUps, Mails, Postmortem, Report
 from syncd.domain.mapping.jira_section import JiraSection
 from syncd.domain.mapping.services import PlaybookSection, ServiceSection, SeveritySection, default_severities
@@ -237,13 +238,10 @@ class Mapping(Value):
     version: str = Field(default="", exclude=True)
     file: str = Field(default="", exclude=True)
 
-    def service(self, service_id: str, name: str) -> ServiceSection | None:
+    def service(self, service: Reference) -> ServiceSection | None:
         """The section of a PagerDuty service, by id first and by name else; None: not this team's."""
-        for section in self.services.values():
-            if section.id == service_id:
-                return section
-        section_by_name = self.services.get(name)
-        return section_by_name if section_by_name and section_by_name.id in (None, service_id) else None
+        claim = claim_of((self,), service)
+        return claim[1] if claim else None
 
     def owes_postmortem(self, severity: str, section: ServiceSection) -> bool:
         """Whether an incident of this severity and service owes a postmortem."""
@@ -256,3 +254,25 @@ class Mapping(Value):
             if said in {name.casefold(), *(other.casefold() for other in section.words)}:
                 return name
         return None
+
+
+def claim_of(mappings: Sequence[Mapping], service: Reference) -> tuple[Mapping, ServiceSection] | None:
+    """Return the mapping and section that claim a PagerDuty service, None where no mapping does.
+
+    An id that any of them gives wins over a name that another one gives: two services may have one name, and
+    a name changes.
+    """
+    for mapping in mappings:
+        for section in mapping.services.values():
+            if section.id == service.id:
+                return mapping, section
+    for mapping in mappings:
+        named = mapping.services.get(service.name)
+        if named is not None and named.id is None:
+            return mapping, named
+    return None
+
+
+def mapping_of(mappings: Sequence[Mapping], team: str | None) -> Mapping | None:
+    """Return the mapping of a team, None where it has none."""
+    return next((mapping for mapping in mappings if mapping.team == team), None)

@@ -105,7 +105,7 @@ class BulkCreates:
         return operation.state == OperationState.PENDING and not self._grave(incident.team, incident.severity)
 
     def _grave(self, team: str | None, severity: str | None) -> bool:
-        mapping = next((one for one in self._context.mappings if one.team == team), None)
+        mapping = self._context.rules.current.mapping_of(team)
         return mapping is None or severity in list(mapping.severities)[:GRAVE]
 
     def due(self, incident_ids: list[str]) -> list[str]:

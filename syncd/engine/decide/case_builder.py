@@ -19,7 +19,6 @@ from syncd.ledger.store.lookups import Known, addresses_of
 from syncd.ledger.store.membership import known_state_changes
 from syncd.policy.case import Case, MergedSource, Rulebook
 from syncd.policy.notify.recipients import account_of_duty
-from syncd.policy.postmortem.owed import over_since
 from syncd.policy.severity import decide_severity
 from syncd.policy.ticket.silence import is_before_enforcement
 from syncd.policy.two_way.ticket_to_incident import travels
@@ -54,7 +53,7 @@ def case_of(context: EngineContext, facts: CaseFacts, book: Rulebook, people: Pe
     """Return the case that these facts make."""
     row = facts.incident
     incident = Incident.model_validate(row.snapshot)
-    over = over_since(Case(incident=incident))
+    over = incident.over_since
     case = Case(
         incident=incident,
         notes=tuple(Note.model_validate(note) for note in row.notes) if row.notes is not None else None,
@@ -105,7 +104,7 @@ def merged_sources(context: EngineContext, sources: Iterable[IncidentRecord]) ->
                 number=source.number,
                 severity=severity.name,
                 owes=mapping.owes_postmortem(severity.name, section),
-                merged_at=incident.resolved_at or incident.status_changed_at or incident.created_at,
+                merged_at=incident.over_since or incident.created_at,
             )
         )
     return tuple(judged)

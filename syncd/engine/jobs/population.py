@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from syncd.domain.incident import Incident
-from syncd.domain.mapping.mapping import Mapping
+from syncd.domain.mapping.mapping import Mapping, claim_of
 from syncd.domain.ticket import Issue
 from syncd.engine.context import Services
 from syncd.engine.observe.incident_windows import pages_created
@@ -56,7 +56,7 @@ def population(
     theirs: dict[str, Incident] = {}
     unread: set[str] = set()
     for page in pages_created(services.pagerduty.incidents, since, until):
-        theirs |= {one.id: one for one in page.incidents if _claimed(one, mappings)}
+        theirs |= {one.id: one for one in page.incidents if claim_of(mappings, one.service)}
         unread |= set(page.unread)
     known = on_record(ledger, since, until)
     ours = {one.id: one for one in known.incidents}
@@ -84,11 +84,6 @@ def _why(incident: Counted) -> str:
     if incident.noise_rule:
         return f"noise rule {incident.noise_rule}"
     return f"merged into {incident.merged_into}" if incident.merged_into else "none was made: see syncd show"
-
-
-def _claimed(incident: Incident, mappings: Sequence[Mapping]) -> bool:
-    service = incident.service
-    return any(one.service(service.id, service.name) is not None for one in mappings)
 
 
 def _foreign(

@@ -103,7 +103,7 @@ def _digests_since(since: datetime, mapping: Mapping, at: datetime) -> int:
 
 def _owed(context: EngineContext, mapping: Mapping) -> Iterator[tuple[OwingIncident, Duty, Recipient]]:
     """What the team's people are told of, each with whose it is."""
-    for owing_incident in owing(context.ledger, mapping.team, OWED, context.clock.now()):
+    for owing_incident in owing(context.ledger, mapping.team, context.clock.now()):
         case = owing_incident.case
         if was_over_before(case.incident, mapping.enforce_from):
             continue

@@ -18,7 +18,6 @@ from syncd.policy.notify.recipients import contacts
 from syncd.policy.severity import decide_severity
 from syncd.report.mail.letters import Line, format_time
 
-_POSTMORTEM = (DutyKind.SCHEDULED, DutyKind.COMPLETED)
 _WAIVE = 'have it waived: syncd waive {id} --duty {duty} --until DATE --reason "…" --by "…"'
 _LABEL = "the label waived on {key}, with a comment by one who may approve it"
 _WONT_DO = "the label wont-do on {key}, with a comment that says why"
@@ -26,7 +25,7 @@ _WONT_DO = "the label wont-do on {key}, with a comment that says why"
 
 def section_of(mapping: Mapping, incident: Incident) -> ServiceSection:
     """The mapping's section of an incident's service."""
-    return mapping.service(incident.service.id, incident.service.name) or ServiceSection()
+    return mapping.service(incident.service) or ServiceSection()
 
 
 def line_of(
@@ -84,7 +83,7 @@ def postponed_line(
 def _place(owing_incident: OwingIncident, duty: Duty) -> str:
     """The key of the issue on which the duty is done; of the ticket where there is no postmortem yet."""
     case = owing_incident.case
-    if duty.kind not in _POSTMORTEM:
+    if not duty.of_postmortem:
         item = _item(case, duty.subject)
         return item.key if item else ""
     return case.postmortem.key if case.postmortem is not None else owing_incident.subject.ticket
@@ -135,7 +134,7 @@ def _act(case: Case, duty: Duty, mapping: Mapping, key: str) -> str:
 
 
 def _others(case: Case, mapping: Mapping, duty: Duty, key: str) -> tuple[str, ...]:
-    if duty.kind in _POSTMORTEM:
+    if duty.of_postmortem:
         found = [_WAIVE.format(id=case.incident.id, duty=duty.kind)]
         if mapping.people.approvers and key:
             found.append(_LABEL.format(key=key))

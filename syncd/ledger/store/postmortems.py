@@ -24,11 +24,7 @@ from syncd.ledger.store.change_queue import notice_changes_in
 from syncd.ledger.store.loaded_rules import changed_rules, values_before
 from syncd.ledger.store.loading import load, record_of, select_records
 from syncd.ledger.store.tables import ActionItemRow, DutyRow, IncidentRow, PostmortemRow, TicketRow, WaiverRow
-from syncd.policy.case import (
-    Case,
-    ClosedBy,
-)
-from syncd.policy.postmortem.owed import over_since
+from syncd.policy.case import ClosedBy
 
 DutyIssueRow = PostmortemRow | ActionItemRow
 
@@ -148,7 +144,7 @@ def merged_source_rows(session: Session, incident_id: str) -> list[IncidentRow]:
 
 def earlier(session: Session, incident: Incident, team: str) -> dict[str, str | None]:
     """The values of the team's rules that were changed since the incident was resolved."""
-    over = over_since(Case(incident=incident))
+    over = incident.over_since
     return {} if over is None else values_before(changed_rules(session, team), over)
 
 

@@ -5,7 +5,7 @@ The shapes are a promise to scripts (README, "For scripts").
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -14,7 +14,7 @@ from sqlalchemy import bindparam
 from sqlalchemy import select as columns
 from sqlmodel import Session, col, select
 
-from syncd.domain.duty import OWED, STATE_WORDS, Duty, DutyKind, DutyState, Waiver
+from syncd.domain.duty import OF_POSTMORTEM, OWED, STATE_WORDS, Duty, DutyKind, Waiver
 from syncd.domain.incident import Incident
 from syncd.ledger.database.connection import Transactions
 from syncd.ledger.open import get_meta
@@ -26,7 +26,6 @@ from syncd.ledger.store.tables import DutyRow, IncidentRow, PostmortemRow, Ticke
 from syncd.policy.case import Case, PostmortemState
 from syncd.policy.notify.recipients import account_of_duty
 from syncd.policy.postmortem.explain import explain, summary
-from syncd.policy.postmortem.judge import KINDS
 
 Data = dict[str, Any]
 AT_ONCE = 500
@@ -43,7 +42,7 @@ class PostmortemView:
     @property
     def latest(self) -> Iterable[Duty]:
         """The two duties, scheduled first."""
-        return [self.duties[kind] for kind in KINDS if kind in self.duties]
+        return [self.duties[kind] for kind in OF_POSTMORTEM if kind in self.duties]
 
     @property
     def due_at(self) -> datetime | None:
@@ -96,7 +95,7 @@ def postmortem_data(session: Session, incident: IncidentRecord, now: datetime | 
         "status": issue.status.name if issue else None,
         "owner": issue.assignee.name if issue and issue.assignee else None,
         "out_of_sight_since": iso(postmortem.out_of_sight_since) if postmortem else None,
-        **{str(kind): _duty_data(case.duty(kind), case) for kind in KINDS},
+        **{str(kind): _duty_data(case.duty(kind), case) for kind in OF_POSTMORTEM},
         "earlier": [_bare(one) for one in duties if one != case.duty(one.kind)],
         "waivers": [_waiver_data(one) for one in case.waivers],
     }
@@ -185,11 +184,9 @@ def owing_incident_of(ledger: Transactions, incident_id: str, now: datetime) -> 
         return _owing_incident(session, incident, now) if incident is not None else None
 
 
-def owing(
-    ledger: Transactions, team: str, states: Collection[DutyState], now: datetime
-) -> list[OwingIncident]:
-    """Return a team's incidents with a duty in one of these states, by number."""
-    asked = {"team": team, "states": [str(state) for state in states]}
+def owing(ledger: Transactions, team: str, now: datetime) -> list[OwingIncident]:
+    """Return a team's incidents that owe something, by number."""
+    asked = {"team": team, "states": sorted(OWED)}
     with ledger.read() as session:
         incidents = load(session, IncidentRecord, _OWING, asked)
         return [_owing_incident(session, incident, now) for incident in incidents]

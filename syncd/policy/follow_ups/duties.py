@@ -14,15 +14,14 @@ from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from syncd.domain.base import UtcTime, Value
-from syncd.domain.duty import Duty, DutyKind, DutyState, Waiver
+from syncd.domain.duty import AFTER_A_WAIVER, MET, Duty, DutyKind, DutyState, Waiver
 from syncd.domain.history import Change
 from syncd.domain.mapping.mapping import Mapping
 from syncd.domain.ticket import Account, Issue
 from syncd.policy.time.working_time import add_working_days, add_working_hours, at_local
 
-AFTER_A_WAIVER = timedelta(hours=24)
-"""At the end of a waiver there is at least so much time left."""
-MET = (DutyState.MET, DutyState.MET_LATE)
+TOO_OFTEN = 3
+"""The postponement that goes to the contacts."""
 
 
 class Item(Value):

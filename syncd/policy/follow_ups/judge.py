@@ -16,6 +16,7 @@ from syncd.domain.mapping.value_types import Mode
 from syncd.policy.case import Case, Decision, ItemState, Rulebook
 from syncd.policy.follow_ups.completion import End, end_of
 from syncd.policy.follow_ups.duties import (
+    TOO_OFTEN,
     Item,
     JudgingRules,
     active,
@@ -31,7 +32,7 @@ from syncd.policy.follow_ups.duties import (
 from syncd.policy.follow_ups.membership import became_at
 from syncd.policy.follow_ups.table_rows import rows_to_come
 from syncd.policy.postmortem.fulfilment import stands_completed
-from syncd.policy.postmortem.owed import counting_severity_periods, over_since
+from syncd.policy.postmortem.owed import counting_severity_periods
 
 NOT_VISIBLE = "not visible"
 NO_OWNER = "no owner"
@@ -39,11 +40,8 @@ OWNER_LEFT = "its owner has left"
 BY_RULE = "assigned by rule, not taken"
 NONE_LABEL = "no-follow-ups"
 """On a postmortem: somebody said that there are no action items."""
-TOO_OFTEN = 3
-"""The postponement that goes to the contacts."""
 KNOWLEDGE = "knowledge-base"
 """What the create of the follow-up on runbook and knowledge base is for."""
-MINE = (DutyKind.OWNED, DutyKind.DONE)
 OWNED_SOON = timedelta(hours=4)
 DONE_SOON = timedelta(hours=24)
 DAILY = timedelta(days=1)
@@ -123,7 +121,7 @@ def _let_go(case: Case) -> Iterator[Duty]:
     """The duties of what is no action item of this incident any more."""
     live = {item.issue_id: item for item in case.items if item.ended_at is None}
     for duty in case.duties:
-        if duty.kind not in MINE or duty.state not in RUNNING or duty.subject in live:
+        if duty.of_postmortem or duty.state not in RUNNING or duty.subject in live:
             continue
         gone = next((item for item in case.items if item.issue_id == duty.subject), None)
         who = gone.facts.get("ended_by") if gone is not None else None
@@ -197,8 +195,8 @@ def _item(case: Case, state: ItemState, book: Rulebook, end: End) -> Item | None
     """What the duties are judged from; None while the incident is open and the item has none yet."""
     if state.issue is None or state.changes_until is None:
         return None
-    over = over_since(case)
-    known = [one for one in case.duties if one.subject == state.issue_id and one.kind in MINE]
+    over = case.incident.over_since
+    known = [one for one in case.duties if one.subject == state.issue_id and not one.of_postmortem]
     if over is None and not known:
         return None
     ends = [one.key for one in (case.ticket, case.postmortem) if one is not None]

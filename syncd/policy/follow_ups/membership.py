@@ -51,8 +51,7 @@ def spans_over(
 ) -> tuple[tuple[datetime, datetime | None], ...]:
     """When the incident was resolved; without its turns only the present span is known."""
     if state_changes is None:
-        at = incident.resolved_at or incident.status_changed_at
-        return ((at, None),) if at is not None and not incident.open else ()
+        return ((incident.over_since, None),) if incident.over_since is not None else ()
     spans: list[tuple[datetime, datetime | None]] = []
     for state_change in state_changes:
         if state_change.kind == "resolved" and (not spans or spans[-1][1] is not None):

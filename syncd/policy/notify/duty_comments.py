@@ -9,7 +9,7 @@ An owner whom no mail reaches is named in the comment, so that Jira mails them a
 from __future__ import annotations
 
 from syncd.domain.base import JsonValue
-from syncd.domain.duty import STATE_WORDS, Duty, DutyKind, DutyState
+from syncd.domain.duty import MET, OF_POSTMORTEM, STATE_WORDS, Duty, DutyKind, DutyState
 from syncd.domain.mapping.value_types import Mode
 from syncd.domain.operation import CommentOnPostmortem, EditPostmortem, Operation
 from syncd.domain.operation.keys import comment_key, overdue_key
@@ -18,7 +18,6 @@ from syncd.policy.notify.recipients import out_of_reach
 from syncd.policy.notify.reminders import mention
 from syncd.policy.postmortem.facts_in_comments import POSTMORTEM, duty_stated, facts_of, step_key
 from syncd.policy.postmortem.fulfilment import review_field, written_by_a_person
-from syncd.policy.postmortem.judge import KINDS, MET
 from syncd.policy.time.time_words import at_words
 
 OVERDUE_LABEL = "postmortem-overdue"
@@ -33,7 +32,7 @@ def comment_on_duties(case: Case, book: Rulebook) -> Decision:
     mode, postmortem = book.mapping.postmortem.mode, case.postmortem
     if mode is Mode.OFF or case.before_enforcement or postmortem is None or not postmortem.in_sight:
         return Decision()
-    latest = [one for kind in KINDS if (one := case.duty(kind)) is not None]
+    latest = [one for kind in OF_POSTMORTEM if (one := case.duty(kind)) is not None]
     said = [op for duty in latest if (op := _step(case, book, duty)) is not None]
     said += [op for op in (_review(case, book, latest), _which_counts(case, book)) if op is not None]
     said = [op for op in said if op.key not in case.once]

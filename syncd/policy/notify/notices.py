@@ -155,12 +155,11 @@ def _changed_at(case: Case) -> datetime:
 
 def _not_now(case: Case) -> str | None:
     """Why nobody is told any more; None: they are."""
-    incident = case.incident
-    if incident.open:
+    over = case.incident.over_since
+    if over is None:
         return None
-    if incident.merged_into is not None:
+    if case.incident.merged_into is not None:
         return "it was merged into another incident, whose notice counts"
-    over = incident.resolved_at or incident.status_changed_at or incident.created_at
     if case.now is not None and case.now - over > JUST_OVER:
         return "it was over before anybody could be told"
     return None

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from syncd.domain.base import Value
-from syncd.domain.duty import Duty, DutyKind
+from syncd.domain.duty import Duty
 from syncd.domain.mapping.mapping import Mapping
 from syncd.domain.mapping.services import ServiceSection
 from syncd.domain.mapping.value_types import Mode
@@ -55,7 +55,7 @@ def contacts(mapping: Mapping, section: ServiceSection, severity: str) -> tuple[
 
 def account_of_duty(case: Case, duty: Duty) -> Account | None:
     """Whose a duty is: the assignee of the postmortem or of the action item; None: nobody's."""
-    if duty.kind in (DutyKind.SCHEDULED, DutyKind.COMPLETED):
+    if duty.of_postmortem:
         issue = case.postmortem.issue if case.postmortem else None
     else:
         issue = next((one.issue for one in case.items if one.issue_id == duty.subject), None)
@@ -90,8 +90,7 @@ def owner_of(case: Case, duty: Duty, mapping: Mapping, section: ServiceSection) 
 
 def told_of(duty: Duty, mapping: Mapping) -> bool:
     """Whether people are told of a duty at all: its own section and the mails are switched on."""
-    postmortem = duty.kind in (DutyKind.SCHEDULED, DutyKind.COMPLETED)
-    section = mapping.postmortem if postmortem else mapping.follow_ups
+    section = mapping.postmortem if duty.of_postmortem else mapping.follow_ups
     return section.mode is Mode.ENFORCE
 
 

@@ -21,7 +21,7 @@ from syncd.domain.operation.keys import mention_key
 from syncd.domain.operation.mail import BreachMail, PostponedMail, ReminderMail
 from syncd.domain.ticket import Account
 from syncd.policy.case import Case, Decision, ItemState, Rulebook
-from syncd.policy.follow_ups.duties import postponed_at
+from syncd.policy.follow_ups.duties import TOO_OFTEN, postponed_at
 from syncd.policy.notify.notices import by_mode, mail
 from syncd.policy.notify.recipients import Recipient, contacts, out_of_reach, owner_of, told_of
 from syncd.policy.severity import decide_severity
@@ -29,8 +29,6 @@ from syncd.policy.time.quiet_hours import is_open, last_open, next_open
 
 OLD_BREACH = timedelta(days=7)
 """A breach of which nobody was told for so long stands in the weekly report, and is not mailed any more."""
-POSTPONEMENTS = 3
-"""The postponement of an action item that its contacts hear of."""
 _NOT_YET = (DutyState.PENDING, DutyState.DUE_SOON)
 
 
@@ -81,8 +79,8 @@ def _moment(duty: Duty, mapping: Mapping, now: datetime) -> datetime | None:
 
 def _unread(case: Case, duty: Duty, since: datetime | None) -> frozenset[str]:
     """What was not read since the reminder became due."""
-    part = "postmortem" if _of_postmortem(duty) else "items"
-    state = case.postmortem if _of_postmortem(duty) else _item(case, duty)
+    part = "postmortem" if duty.of_postmortem else "items"
+    state = case.postmortem if duty.of_postmortem else _item(case, duty)
     if state is None or not state.in_sight or since is None:
         return frozenset()
     if any(key.startswith(_step(case, duty)) for key in case.sent):
@@ -130,12 +128,12 @@ def _postponed(case: Case, book: Rulebook) -> Iterator[Operation]:
     severity = decide_severity(case.incident, book.mapping, book.section).name
     for item in case.items:
         over = item.issue is not None and item.issue.status.category == "done"
-        if over or postponements(item) < POSTPONEMENTS:
+        if over or postponements(item) < TOO_OFTEN:
             continue
         for one in contacts(book.mapping, book.section, severity):
             reason = f"the action item {item.key} was postponed for the third time"
-            moment = f"{item.issue_id}:{POSTPONEMENTS}"
-            at = next(iter(postponed_at(item.changes)[POSTPONEMENTS - 1 :]), None)
+            moment = f"{item.issue_id}:{TOO_OFTEN}"
+            at = next(iter(postponed_at(item.changes)[TOO_OFTEN - 1 :]), None)
             yield mail(case, PostponedMail(issue=item.issue_id), moment, one, reason, at)
 
 
@@ -168,7 +166,7 @@ def mention(account: Account, book: Rulebook) -> str:
 
 def _commented_on_postmortem(case: Case, duty: Duty) -> bool:
     """Whether the one comment that the postmortem gets names the owner already (`comment_on_duties`)."""
-    return _of_postmortem(duty) and out_of_reach(case, duty) is not None
+    return duty.of_postmortem and out_of_reach(case, duty) is not None
 
 
 def words_of(duty: Duty) -> str:
@@ -201,10 +199,6 @@ def _mention_key(case: Case, duty: Duty, when: str) -> str:
 
 def _about(duty: Duty) -> dict[str, str]:
     return {"duty": duty.kind, "subject": duty.subject, "clock": str(duty.clock)}
-
-
-def _of_postmortem(duty: Duty) -> bool:
-    return duty.kind in (DutyKind.SCHEDULED, DutyKind.COMPLETED)
 
 
 def _item(case: Case, duty: Duty) -> ItemState | None:

@@ -11,7 +11,7 @@ from syncd.domain.mapping.value_types import Mode
 from syncd.domain.operation import CreatePostmortem, EditPostmortem, LinkPostmortem
 from syncd.domain.operation.keys import postmortem_key, ticket_key
 from syncd.policy.case import Case, Decision, PostmortemState, Rulebook
-from syncd.policy.postmortem.owed import counts_for_another, over_since, owed_postmortem, settles_in
+from syncd.policy.postmortem.owed import counts_for_another, owed_postmortem, settles_in
 from syncd.policy.restricted import ASPECT, STUB, level_of
 
 LINK = "link"
@@ -32,7 +32,7 @@ def seconds_left(case: Case, book: Rulebook) -> float | None:
 
     What was resolved in the future, by our clock, is not waited for any longer than what was just now.
     """
-    over, owed = over_since(case), owed_postmortem(case, book)
+    over, owed = case.incident.over_since, owed_postmortem(case, book)
     if over is None or owed is None:
         return None
     rest = 60.0 * book.mapping.postmortem.after_minutes

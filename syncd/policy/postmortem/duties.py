@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-from syncd.domain.duty import RUNNING, Duty, DutyState
+from syncd.domain.duty import OF_POSTMORTEM, RUNNING, Duty, DutyState
 from syncd.domain.mapping.value_types import Mode
 from syncd.policy.case import Case, Decision, Remark, Rulebook
 from syncd.policy.postmortem.fulfilment import review_field, written_by_a_person
-from syncd.policy.postmortem.judge import KINDS, Clock, JudgeContext, cancelled, judge, own_duties, soon_at
+from syncd.policy.postmortem.judge import Clock, JudgeContext, cancelled, judge, own_duties, soon_at
 from syncd.policy.postmortem.resolved_periods import (
     Qualified,
     enforced,
@@ -52,7 +52,7 @@ def decide_duties(case: Case, book: Rulebook) -> Decision:
     clocks = [Clock(max(period.resolved_at, owed.since), period) for period in enforced(periods, book)]
     clocks = [one for one in clocks if one.ended_at is None or one.started_at < one.ended_at]
     context = JudgeContext(case, book, now, owed, clocks, waivers)
-    for kind in KINDS:
+    for kind in OF_POSTMORTEM:
         judge(kind, context)
     if context.unread:
         return Decision(look=frozenset({"postmortem"}))

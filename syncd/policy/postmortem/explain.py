@@ -5,7 +5,7 @@ Written for somebody who reads it in the middle of the night: one fact a line, t
 
 from __future__ import annotations
 
-from syncd.domain.duty import STATE_WORDS, Duty, DutyState, Waiver
+from syncd.domain.duty import MET, RUNNING, STATE_WORDS, Duty, DutyState, Waiver
 from syncd.policy.case import Case, Rulebook
 from syncd.policy.postmortem.judge import soon_at
 from syncd.policy.time.time_words import at_words, long_words
@@ -40,8 +40,7 @@ def explain(duty: Duty, case: Case, book: Rulebook | None = None) -> tuple[str, 
 def summary(duty: Duty, zone: str = "UTC") -> str:
     """A duty in a few words, for a cell of a table: `due soon, 2026-11-24 10:00 UTC`."""
     words = STATE_WORDS[duty.state]
-    owed = duty.state in (DutyState.PENDING, DutyState.DUE_SOON, DutyState.BREACHED, DutyState.WAIVED)
-    return f"{words}, {at_words(duty.due_at, zone)}" if owed else words
+    return f"{words}, {at_words(duty.due_at, zone)}" if duty.state in RUNNING else words
 
 
 def _stands(duty: Duty, case: Case, zone: str) -> list[str]:
@@ -50,7 +49,7 @@ def _stands(duty: Duty, case: Case, zone: str) -> list[str]:
         since = duty.breached_at or duty.due_at
         ago = f", for {long_words(now - since)}" if now else ""
         return [f"Was due {due}; overdue since {at_words(since, zone)}{ago}"]
-    if duty.state in (DutyState.MET, DutyState.MET_LATE):
+    if duty.state in MET:
         by = _name(duty.met_by, case)
         at = f" {at_words(duty.met_at, zone)}" if duty.met_at else ""
         return [f"Was due {due}; done{at}{f' by {by}' if by else ''}"]

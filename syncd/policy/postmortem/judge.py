@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from syncd.domain.duty import RUNNING, Duty, DutyKind, DutyState, Waiver
+from syncd.domain.duty import AFTER_A_WAIVER, RUNNING, Duty, DutyKind, DutyState, Waiver
 from syncd.domain.mapping.value_types import Mode
 from syncd.policy.case import Case, Rulebook
 from syncd.policy.postmortem.fulfilment import (
@@ -29,16 +29,12 @@ from syncd.policy.postmortem.resolved_periods import Qualified, ResolvedPeriod
 from syncd.policy.time.time_words import at_words
 from syncd.policy.time.working_time import add_working_days
 
-KINDS = (DutyKind.SCHEDULED, DutyKind.COMPLETED)
 GRACE = timedelta(minutes=2)
 """Services' clocks may differ from ours by so much (design: "Observing"); nobody is judged before theirs are
 past the deadline, too."""
-AFTER_A_WAIVER = timedelta(hours=24)
-"""What a waiver's end leaves at least (rules: the table, waived)."""
 SAME_CLOCK = timedelta(minutes=15)
 """Two clocks begin further apart: between them lie more than 30 minutes in which the incident was open."""
 SKEW_AGAIN = timedelta(minutes=5)
-MET = frozenset({DutyState.MET, DutyState.MET_LATE})
 _MOVED = "; a waiver until "
 
 
@@ -87,7 +83,7 @@ class JudgeContext:
 
 def own_duties(case: Case) -> list[Duty]:
     """The duties of the incident's postmortem, oldest clock first."""
-    mine = [one for one in case.duties if one.kind in KINDS and one.subject == case.incident.id]
+    mine = [one for one in case.duties if one.of_postmortem and one.subject == case.incident.id]
     return sorted(mine, key=lambda one: one.clock)
 
 

@@ -8,7 +8,7 @@ The worst severity decides that was held for ten minutes, or at the resolve (`ba
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from syncd.domain.base import UtcTime, Value
 from syncd.domain.history import SeverityPeriod
@@ -33,14 +33,6 @@ def counts_for_another(case: Case) -> bool:
     return merged and (case.merged_into is None or case.merged_into.claimed)
 
 
-def over_since(case: Case) -> datetime | None:
-    """When the incident was resolved last (UTC), None while it is open."""
-    incident = case.incident
-    if incident.open:
-        return None
-    return incident.resolved_at or incident.status_changed_at or incident.created_at
-
-
 def severity_periods_of(case: Case, book: Rulebook) -> tuple[SeverityPeriod, ...]:
     """The severities that the incident had, with the one that it has now, oldest first."""
     incident = case.incident
@@ -61,7 +53,7 @@ def counting_severity_periods(case: Case, book: Rulebook) -> tuple[SeverityPerio
 
 
 def _held(severity_periods: tuple[SeverityPeriod, ...], case: Case) -> Iterator[SeverityPeriod]:
-    over = over_since(case)
+    over = case.incident.over_since
     now = case.now or over or severity_periods[-1].since
     for at, severity_period in enumerate(severity_periods):
         last = at == len(severity_periods) - 1

@@ -22,7 +22,6 @@ from syncd.policy.postmortem.facts_in_comments import (
     key_of,
     waiver_stated,
 )
-from syncd.policy.postmortem.judge import KINDS
 from syncd.policy.time.time_words import at_words
 
 _NEED_NOT = {
@@ -83,7 +82,7 @@ def _waiver(
 
 
 def _correction(case: Case, duty: Duty) -> Iterator[CommentOnPostmortem | CommentOnActionItem]:
-    item = None if duty.kind in KINDS else duty.subject
+    item = None if duty.of_postmortem else duty.subject
     text = f"that {_LATE[duty.kind]} is taken back; both stay on record."
     yield _comment(case, item, "correction", text, duty_stated(duty), ("", duty.corrected or ""))
 

@@ -20,6 +20,7 @@ from syncd.domain.operation.keys import gate_key
 from syncd.policy.case import Case, ClosedBy, Decision, Remark, Rulebook, TicketState
 from syncd.policy.follow_ups.judge import NONE_LABEL, follow_ups_unsaid
 from syncd.policy.marks import mark_in
+from syncd.policy.notify.recipients import told_of
 from syncd.policy.ticket.revert_counter import in_conflict, print_of
 from syncd.policy.ticket.status import left_to_other_tool
 
@@ -78,7 +79,6 @@ def missing_at_a_close(case: Case, book: Rulebook) -> list[Missing]:
 def _missing(case: Case, book: Rulebook, duty: Duty) -> Missing:
     due = f"due {duty.due_at:%Y-%m-%d %H:%M} UTC"
     waive = f"or have it waived: syncd waive {case.incident.number} --duty {duty.kind}"
-    section = book.mapping.follow_ups if duty.kind is DutyKind.OWNED else book.mapping.postmortem
     if duty.kind is DutyKind.SCHEDULED:
         line = (
             f"Postmortem not scheduled ({due}): give {_postmortem(case)} an owner and the date of the review,"
@@ -94,7 +94,7 @@ def _missing(case: Case, book: Rulebook, duty: Duty) -> Missing:
         subject=duty.subject,
         line=line,
         since=duty.started_at,
-        asked_for=section.mode is Mode.ENFORCE,
+        asked_for=told_of(duty, book.mapping),
     )
 
 

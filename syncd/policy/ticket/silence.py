@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, time
 
-from syncd.domain.incident import Incident, IncidentStatus
+from syncd.domain.incident import Incident
 from syncd.policy.case import Rulebook
 
 
@@ -15,9 +15,8 @@ def is_before_enforcement(incident: Incident, book: Rulebook) -> bool:
 
 def was_over_before(incident: Incident, day: date) -> bool:
     """Whether it was resolved before a day (UTC) began."""
-    begins = datetime.combine(day, time(), UTC)
-    over = incident.resolved_at or incident.status_changed_at or incident.created_at
-    return incident.status is IncidentStatus.RESOLVED and over < begins
+    over = incident.over_since
+    return over is not None and over < datetime.combine(day, time(), UTC)
 
 
 def left_in_peace(incident: Incident, book: Rulebook) -> bool:

@@ -66,7 +66,6 @@ def _reopened(between: Sequence[Entry], latest: datetime) -> StateChange:
 def _with_the_end(state_changes: list[StateChange], incident: Incident) -> tuple[StateChange, ...]:
     """A resolve that the log does not show (merged, or not on its page yet) is taken from the snapshot."""
     over = [one for one in state_changes if one.kind in ("resolved", "reopened")]
-    if not incident.open and (not over or over[-1].kind == "reopened"):
-        at = incident.resolved_at or incident.status_changed_at or incident.created_at
-        state_changes.append(StateChange(kind="resolved", at=at))
+    if incident.over_since is not None and (not over or over[-1].kind == "reopened"):
+        state_changes.append(StateChange(kind="resolved", at=incident.over_since))
     return tuple(state_changes)

@@ -81,7 +81,7 @@ def templates(mapping: Mapping, found: Templates) -> Iterator[Finding]:
     """Whether the mapping's templates render for generated incidents, whatever their titles hold."""
     where, count = f"{mapping.team}, templates", 0
     for incident, service in _generated(mapping):
-        section = mapping.service(service, service)
+        section = mapping.service(Reference(id=service, name=service))
         if section is None:
             continue
         severity = decide_severity(incident, mapping, section)
@@ -105,7 +105,7 @@ def templates(mapping: Mapping, found: Templates) -> Iterator[Finding]:
 def sample_inline(mapping: Mapping, found: Templates) -> Callable[[str], str]:
     """What renders the template of a field for a sample incident; that raises `TemplateError`."""
     incident, service = next(_generated(mapping))
-    section = mapping.service(service, service) or next(iter(mapping.services.values()))
+    section = mapping.service(Reference(id=service, name=service)) or next(iter(mapping.services.values()))
     sample = incident.model_copy(update={"title": "Sample"})
     severity = decide_severity(sample, mapping, section)
     context = ticket_context(sample, mapping, section, severity.name, severity.assumed)

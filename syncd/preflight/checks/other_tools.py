@@ -12,7 +12,7 @@ from datetime import timedelta
 
 from syncd.domain.directory import OtherTool
 from syncd.domain.incident import Incident, Note
-from syncd.domain.mapping.mapping import Coexist
+from syncd.domain.mapping.mapping import Coexist, claim_of
 from syncd.engine.observe.other_tools import AT_ONCE, keys_in
 from syncd.preflight.checks.finding import PAGERDUTY_ADMIN, YOU, Finding, ok, unknown, wrong
 from syncd.preflight.checks.sight import Sight
@@ -104,10 +104,7 @@ def _incidents(sight: Sight) -> list[Incident]:
     return [
         one
         for one in reversed(found)
-        if any(
-            mapping.coexist is Coexist.OFF and mapping.service(one.service.id, one.service.name)
-            for mapping in sight.mappings
-        )
+        if (claim := claim_of(sight.mappings, one.service)) and claim[0].coexist is Coexist.OFF
     ]
 
 

@@ -62,7 +62,7 @@ def _unclaimed(sight: Sight) -> Iterator[Finding]:
     others: list[PagerDutyService] = []
     hint = "add it to a team's services, or leave it if that is meant"
     for one in sight.services:
-        if one.disabled or any(mapping.service(one.id, one.name) for mapping in sight.mappings):
+        if one.disabled or sight.claimant(one):
             continue
         if teams.intersection(one.teams):
             said = "is in no mapping: its incidents get no ticket"

@@ -10,7 +10,7 @@ from syncd.domain.base import Reference
 from syncd.domain.directory import EscalationPolicy, Schedule
 from syncd.domain.field import FieldFacts
 from syncd.domain.incident import PagerDutyService, Responder
-from syncd.domain.mapping.mapping import Mapping
+from syncd.domain.mapping.mapping import Mapping, claim_of
 from syncd.domain.project import ProjectFacts, ResolvedProject
 from syncd.domain.ticket import Account
 from syncd.engine.context import Services
@@ -82,7 +82,12 @@ class Sight:
 
     def mapped(self, mapping: Mapping) -> tuple[PagerDutyService, ...]:
         """The services there are that a mapping claims."""
-        return tuple(one for one in self.services if mapping.service(one.id, one.name) is not None)
+        return tuple(one for one in self.services if self.claimant(one) is mapping)
+
+    def claimant(self, service: PagerDutyService) -> Mapping | None:
+        """The mapping that claims a service, None where none does."""
+        claim = claim_of(self.mappings, Reference(id=service.id, name=service.name))
+        return claim[0] if claim else None
 
     def facts(self, key: str) -> ProjectFacts:
         """A project as Jira describes it."""

@@ -35,7 +35,7 @@ def lasting(
         if mapping is None or row.created_at < datetime.combine(mapping.enforce_from, time(), UTC):
             continue
         incident = Incident.model_validate(row.snapshot)
-        section = mapping.service(incident.service.id, incident.service.name) or ServiceSection()
+        section = mapping.service(incident.service) or ServiceSection()
         # the project is no matter of what lasts too long, and is known to the running daemon alone
         project = ResolvedProject(
             id="", key=mapping.jira.project, incident_type=Reference(id="", name=""), statuses={}
@@ -78,11 +78,11 @@ def _merged_sources(
         if mapping is None or source.severity not in mapping.severities:
             continue
         incident = Incident.model_validate(source.snapshot)
-        section = mapping.service(incident.service.id, incident.service.name) or ServiceSection()
+        section = mapping.service(incident.service) or ServiceSection()
         yield MergedSource(
             id=source.id,
             number=source.number,
             severity=source.severity,
             owes=mapping.owes_postmortem(source.severity, section),
-            merged_at=source.resolved_at or source.created_at,
+            merged_at=incident.over_since or source.created_at,
         )

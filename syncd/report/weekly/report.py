@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 
-from syncd.domain.mapping.mapping import Mapping
+from syncd.domain.mapping.mapping import Mapping, mapping_of
 from syncd.domain.mapping.value_types import Mode
 from syncd.ledger.database.connection import OneView, Transactions, one_view
 from syncd.ledger.store.weekly_reports import ReportRun, report_run
@@ -42,7 +42,7 @@ class Weekly:
 
 def zone_of(mappings: Sequence[Mapping], team: str | None) -> str:
     """The zone of a team's report; of the one over all, that of `leading`."""
-    chosen = leading(mappings) if team is None else next((one for one in mappings if one.team == team), None)
+    chosen = leading(mappings) if team is None else mapping_of(mappings, team)
     return (chosen.report.zone or chosen.zone) if chosen else "UTC"
 
 

@@ -36,7 +36,7 @@ from syncd.ledger.store.loading import read as known_incident
 from syncd.policy.case import Case, Rulebook
 from syncd.policy.marks import incident_label
 from syncd.policy.postmortem.create import seconds_left
-from syncd.policy.postmortem.owed import counts_for_another, over_since, owed_postmortem
+from syncd.policy.postmortem.owed import counts_for_another, owed_postmortem
 from syncd.policy.restricted import ASPECT, STUB
 from syncd.remote.errors import NotDone
 
@@ -61,7 +61,7 @@ class CreatePostmortemKind(CreateKind):
         if placement is not None:
             book = placement.book
         facts = _facts(book)
-        commanders = commanders_at(context, book, over_since(case) or case.incident.created_at)
+        commanders = commanders_at(context, book, case.incident.over_since or case.incident.created_at)
         owner = owner_of(context, case, book, commanders, create.turned_down)
         fields: FieldValues = {
             "project": {"key": book.project.key},
@@ -176,7 +176,7 @@ def _texts(
     if stub:
         title = f"Postmortem: {stub_title(incident.number)}"
         return {"summary": title, "description": stub_description(incident)}
-    owed, over = owed_postmortem(case, book), over_since(case)
+    owed, over = owed_postmortem(case, book), case.incident.over_since
     if owed is None or over is None:
         raise NotYet
     story = story_of(context, known, case, book, owed, over, commanders, owner)
