@@ -220,17 +220,27 @@ class Executor:
         return False
 
     def _read_again(self, operation: OperationRecord, error: RemoteError) -> Verdict:
-        """A state operation that was refused or whose outcome is unknown: read, then decide anew."""
+        look = f"{operation.kind} failed, attempt {operation.attempts}"
+        unknown = isinstance(error, Unknown)
+        return self.decide_anew(operation, str(error.cause), look, unknown=unknown, error=error.describe())
+
+    def decide_anew(
+        self, operation: OperationRecord, why: str, look: str, *, unknown: bool, error: str | None
+    ) -> Verdict:
+        """End a state operation that was refused or whose outcome is `unknown`: read, then decide anew.
+
+        `look` says why the incident is read.
+        """
         context = self._context
         leaving.decide_anew(
             context.ledger,
             operation,
             context.clock.now(),
             context.ledger.logical_clock.next(),
-            str(error.cause),
-            f"{operation.kind} failed, attempt {operation.attempts}",
-            unknown=isinstance(error, Unknown),
-            error=error.describe(),
+            why,
+            look,
+            unknown=unknown,
+            error=error,
         )
         return Verdict.ENDED
 

@@ -44,7 +44,8 @@ def resolve_unknown(
 ) -> tuple[Verdict, float]:
     """Look for an operation once; return what became of it and the seconds until the next look."""
     if operation.op_class == OperationClass.STATE:
-        return _decide_anew(context, operation), 0.0
+        why, look = "outcome unknown", "a write had an unknown outcome"
+        return executor.decide_anew(operation, why, look, unknown=True, error=operation.error), 0.0
     if not KINDS[operation.kind].findable:
         return (Verdict.AGAIN if after_unknown(context, operation) else Verdict.ENDED), 0.0
     wait = remaining(context, operation)
@@ -67,17 +68,3 @@ def resolve_unknown(
     words = "not there after the settle time: sent again"
     leaving.put_back(context.ledger, [operation], context.clock.now(), words)
     return Verdict.AGAIN, 0.0
-
-
-def _decide_anew(context: EngineContext, operation: OperationRecord) -> Verdict:
-    leaving.decide_anew(
-        context.ledger,
-        operation,
-        context.clock.now(),
-        context.ledger.logical_clock.next(),
-        "outcome unknown",
-        "a write had an unknown outcome",
-        unknown=True,
-        error=operation.error,
-    )
-    return Verdict.ENDED
