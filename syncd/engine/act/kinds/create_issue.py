@@ -39,7 +39,7 @@ class CreateKind(BaseKind[RenderedCreate]):
         return Outcome(created.id, key=created.key)
 
     def learn(self, context: EngineContext, operation: OperationRecord, outcome: Outcome) -> None:
-        """What the security lead has to hear."""
+        """Log what the security lead has to hear."""
         rendered = operation.rendering
         if isinstance(rendered, RenderedCreate) and rendered.lead:
             warn_of_untold(operation.incident_id, rendered.lead)
@@ -52,7 +52,7 @@ class CreateKind(BaseKind[RenderedCreate]):
         return Outcome(issue.id, key=issue.key) if issue else None
 
     def drop_refused(self, operation: OperationRecord, refused: dict[str, str]) -> list[str]:
-        """What is optional is left out, once."""
+        """Return the optional fields among the refused ones: they are left out once."""
         rendered = operation.rendered_as(RenderedCreate)
         return [name for name in refused if name in rendered.fields and self.may_drop(rendered, name)]
 
@@ -64,7 +64,7 @@ class CreateKind(BaseKind[RenderedCreate]):
 def confirmation_of(
     kind: str, made: NewTicket | NewPostmortem, context: EngineContext, rendered: RenderedCreate
 ) -> Confirmation:
-    """What is stored of a ticket or postmortem that was made."""
+    """Return what the ledger stores of a ticket or postmortem that was made."""
     return Confirmation(
         made=made,
         look=NoticeChange(f"its {kind} was made"),
@@ -74,12 +74,12 @@ def confirmation_of(
 
 
 def stub_description(incident: Incident) -> str:
-    """All that an issue says beside its title where it may say nothing."""
+    """Return the text of an issue that may say nothing of its incident: a link to PagerDuty."""
     return wiki_link(f"PagerDuty incident #{incident.number}", incident.html_url)
 
 
 def template_fails(whose: str, error: TemplateError) -> CannotRender:
-    """A template's failure without the template's words, which may quote the incident's."""
+    """Return a template's failure without the words of the template, which may quote the incident."""
     return CannotRender(
         f"the {whose}'s template fails at {error.problem.where}; try it: syncd check --offline"
     )
@@ -88,13 +88,13 @@ def template_fails(whose: str, error: TemplateError) -> CannotRender:
 def _with_keys_to_add(
     context: EngineContext, operation: OperationRecord, rendered: RenderedCreate, error: NotDone
 ) -> NotDone:
-    """The refusal of a create, with the mapping's keys that would fill what Jira demands of it."""
+    """Return the refusal of a create with the keys of the mapping that would fill what Jira demands."""
     unfilled = [name for name in error.field_errors if name not in rendered.fields]
     if not unfilled:
         return error
     _, book = incident_and_book(context, operation)
-    known = book.project.fields
-    hint = key_to_add([known.get(name) or FieldFacts(id=name, name="") for name in unfilled])
+    fields = book.project.fields
+    hint = key_to_add([fields.get(name) or FieldFacts(id=name, name="") for name in unfilled])
     return NotDone(
         error.service,
         error.request,

@@ -162,7 +162,7 @@ def _stub(context: EngineContext, incident: Incident, book: Rulebook) -> tuple[F
 
 
 def _issue(book: Rulebook, summary: str, description: str, labels: list[str]) -> FieldValues:
-    """What every ticket has."""
+    """Return the fields that every ticket has."""
     fields: FieldValues = {
         "project": {"key": book.project.key},
         "issuetype": {"id": book.project.incident_type.id},

@@ -79,7 +79,7 @@ class EditDutyIssueKind(EditKind):
     """An edit of a postmortem or an action item."""
 
     def render(self, context: EngineContext, operation: OperationRecord, basis: Basis) -> RenderedEdit:
-        """What is meant, without what Jira refused."""
+        """Return the fields and labels as decided, without those that Jira refused."""
         duty_issue = duty_issue_for(context, operation)
         edit = operation.typed(DutyIssueEdit)
         return RenderedEdit(
@@ -92,7 +92,7 @@ class EditDutyIssueKind(EditKind):
     def confirmation(
         self, context: EngineContext, operation: OperationRecord, outcome: Outcome
     ) -> Confirmation:
-        """What was written is agreed on, and stands in what is known of it."""
+        """Agree on what was written, and put it into the snapshot."""
         moment = context.ledger.logical_clock.next()
         return Confirmation(duty_issue=partial(_change_duty_issue, operation, moment))
 
@@ -136,7 +136,7 @@ def _verbs(fields: FieldValues) -> FieldValues | None:
     verbs: list[JsonValue] = []
     for verb in ("remove", "add"):
         labels = change.get(verb)
-        verbs += [{verb: one} for one in labels] if isinstance(labels, list) else []
+        verbs += [{verb: label} for label in labels] if isinstance(labels, list) else []
     return {LABELS: verbs}
 
 
@@ -151,7 +151,9 @@ def _ticket_as_written(snapshot: dict[str, JsonValue], fields: FieldValues) -> d
         elif name == LABELS and isinstance(value, dict):
             after[LABELS] = _relabelled(after.get(LABELS), value)
         elif name == "components" and isinstance(value, list):
-            after["components"] = [{**one, "name": ""} for one in value if isinstance(one, dict)]
+            after["components"] = [
+                {**component, "name": ""} for component in value if isinstance(component, dict)
+            ]
         elif name.startswith("customfield_"):
             raw = after["fields"]
             after["fields"] = {**(raw if isinstance(raw, dict) else {}), name: value}
@@ -160,9 +162,9 @@ def _ticket_as_written(snapshot: dict[str, JsonValue], fields: FieldValues) -> d
 
 def _relabelled(labels: JsonValue, change: dict[str, JsonValue]) -> list[JsonValue]:
     added, removed = change.get("add"), change.get("remove")
-    known = labels if isinstance(labels, list) else []
+    before = labels if isinstance(labels, list) else []
     gone = removed if isinstance(removed, list) else []
-    return [*(one for one in known if one not in gone), *(added if isinstance(added, list) else [])]
+    return [*(label for label in before if label not in gone), *(added if isinstance(added, list) else [])]
 
 
 def _duty_issue_as_written(snapshot: dict[str, Any], rendered: RenderedEdit) -> dict[str, Any]:
@@ -173,13 +175,13 @@ def _duty_issue_as_written(snapshot: dict[str, Any], rendered: RenderedEdit) -> 
     changes = rendered.update.get(LABELS)
     for change in changes if isinstance(changes, list) else ():
         if isinstance(change, dict):
-            kept = [one for one in after.get(LABELS, []) if one not in change.values()]
+            kept = [label for label in after.get(LABELS, []) if label not in change.values()]
             after[LABELS] = [*kept, change["add"]] if "add" in change else kept
     return after
 
 
 def _as_written(snapshot: dict[str, JsonValue], fields: FieldValues) -> dict[str, JsonValue]:
-    """As above, for what every issue has: assignee and security level."""
+    """Return a snapshot with the assignee and the security level that were written."""
     after, level = dict(snapshot), fields.get("security")
     if "assignee" in fields:
         account = assignee_in(fields)

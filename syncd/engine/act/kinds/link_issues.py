@@ -70,7 +70,7 @@ class LinkDuplicateKind(LinkKind):
         return Confirmation(event=duplicate_event(operation, "duplicate.linked"))
 
     def find_outcome(self, context: EngineContext, operation: OperationRecord) -> Outcome | None:
-        """Whether the younger issue shows a link to the older."""
+        """Look whether the younger issue shows a link to the older."""
         issue, duplicate = younger_issue(context, operation), operation.typed(Duplicate)
         linked = issue is not None and any(link.other_id == duplicate.older for link in issue.links)
         return Outcome(duplicate.younger) if linked else None
@@ -98,9 +98,9 @@ class LinkDutyIssueKind(LinkKind):
 
 
 def _link_type(book: Rulebook, types: Sequence[str], key: str) -> str:
-    """The first of these link types that the site has; `key` is where the mapping names them."""
-    offered = {one.name.casefold(): one.name for one in book.project.link_types}
-    name = next((offered[one.casefold()] for one in types if one.casefold() in offered), None)
+    """Return the first of these link types that the site has; `key` is where the mapping names them."""
+    offered = {link_type.name.casefold(): link_type.name for link_type in book.project.link_types}
+    name = next((offered[name.casefold()] for name in types if name.casefold() in offered), None)
     if name is None:
         raise CannotRender(f"Jira has none of the link types {', '.join(types)}; see {key}")
     return name
