@@ -101,7 +101,7 @@ def life(bench: Bench, label: str, target: float) -> list[Figure]:
     bench.cycle()
     act("pagerduty", "resolve", incident=made["id"], by="Amara Osei")
     bench.cycle()
-    bench.cycle(360.0)  # a resolve is held for five minutes
+    bench.cycle(360.0)
     bench.cycle()
     asked = _difference(before, bench.requests())
     beyond = {name: count for name, count in asked.items() if not _is_polling(name)}

@@ -79,8 +79,7 @@ def test_status_names_services_that_are_down_and_those_without_a_mapping(house: 
 def test_status_is_about_what_is_open_and_all_about_everything(house: House) -> None:
     incident = house.trigger(priority="P4", urgency="low")
     house.syncd("run", "--once")
-    # a resolve is held for five minutes, in case it is followed by a reopen
-    house.world.pagerduty.resolve(incident, at=house.world.clock() - timedelta(minutes=6))
+    house.world.pagerduty.resolve(incident)
     house.syncd("run", "--once")
     house.syncd("run", "--once")
     assert house.syncd("status", "--json").json["incidents"] == []
@@ -113,25 +112,23 @@ def test_show_tells_people_what_was_done_and_why(house: House) -> None:
     assert "ticket.made" in said.out
 
 
-def test_show_says_that_a_resolve_is_held_and_until_when(house: House) -> None:
+def test_show_and_the_outbox_say_what_a_move_back_waits_for_and_until_when(house: House) -> None:
     incident = house.trigger(priority="P4")
     house.syncd("run", "--once")
-    assert house.syncd("show", "1", "--json").json["waits"] == []
     house.world.pagerduty.resolve(incident)
+    before = house.clock.now()
     house.syncd("run", "--once")
-    data = house.syncd("show", "1", "--json").json
-    (wait,) = data["waits"]
-    resolved = datetime.fromisoformat(data["incident"]["snapshot"]["resolved_at"])
-    assert datetime.fromisoformat(wait["until"]) == resolved + timedelta(minutes=5)
-    assert "Waits: the ticket follows the resolve five minutes later" in house.syncd("show", "1").out
-
-
-def test_show_says_nothing_of_a_wait_once_the_resolve_was_carried_over(house: House) -> None:
-    incident = house.trigger(priority="P4")
-    house.syncd("run", "--once")
-    house.world.pagerduty.resolve(incident, at=house.world.clock() - timedelta(minutes=6))
-    house.syncd("run", "--once")
+    after = house.clock.now()
     assert house.syncd("show", "1", "--json").json["waits"] == []
+    house.world.pagerduty.reopen(incident, "Amara Osei")
+    house.syncd("run", "--once")
+    (wait,) = house.syncd("show", "1", "--json").json["waits"]
+    left = datetime.fromisoformat(wait["until"]) - timedelta(minutes=5)
+    assert before <= left <= after
+    assert "Waits: the ticket is not moved yet" in house.syncd("show", "1").out
+    (move,) = house.syncd("outbox", "--json").json["operations"]
+    assert (move["kind"], move["not_before"]) == ("move_ticket", wait["until"])
+    assert "left this status less than five minutes ago" in move["reason"]
 
 
 def test_show_says_why_there_is_no_ticket(house: House) -> None:

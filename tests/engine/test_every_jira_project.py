@@ -13,8 +13,8 @@ from syncd.sandbox import dump, faults, presets
 from syncd.sandbox.world import World
 
 ME = "Amara Osei"
-HELD = 330.0
-"""Seconds after which a resolve is no longer held for a quick reopen."""
+CALM = 330.0
+"""Seconds after which a move back to a status that was left is not damped any more."""
 
 
 def on(make_rig: Any, preset: Any = None, **options: Any) -> Rig:
@@ -60,7 +60,7 @@ def live_through(rig: Rig, made: Any) -> None:
     rig.settle(2)
     people.resolve(made.id, ME)
     rig.cycle()
-    rig.cycle(HELD)
+    rig.cycle(CALM)
 
 
 def demanding(*fields: str) -> Any:

@@ -15,8 +15,8 @@ from syncd.sandbox import faults, presets
 from syncd.sandbox.jira.workflow import Status, Transition, Workflow
 
 ME = "Amara Osei"
-HELD = 330.0
-"""Seconds after which a resolve is no longer held for a quick reopen."""
+CALM = 330.0
+"""Seconds after which a move back to a status that was left is not damped any more."""
 
 
 def on(make_rig: Any, workflow: Workflow, **options: Any) -> Rig:
@@ -39,7 +39,7 @@ def trigger(rig: Rig, priority: str = "P4") -> Any:
 def resolve(rig: Rig, made: Any) -> None:
     rig.world.pagerduty.resolve(made.id, ME)
     rig.cycle()
-    rig.cycle(HELD)
+    rig.cycle(CALM)
 
 
 def moves(rig: Rig, number: int = 1) -> list[str]:
@@ -224,9 +224,12 @@ def test_an_incident_that_changes_between_two_steps_is_followed(make_rig: Any) -
     rig.world.faults.add(
         faults.jira_429(120), service="jira", method="POST", path=r"/transitions$", skip=1, times=1
     )
-    resolve(rig, made)
+    rig.world.pagerduty.resolve(made.id, ME)
+    rig.cycle()
     assert moves(rig) == ["In Progress"]
     rig.world.pagerduty.reopen(made.id, ME)
+    rig.settle(6)
+    assert moves(rig) == ["In Progress"]
     rig.settle(6)
     assert moves(rig) == ["In Progress", "To Do"]
     nothing_more_is_written(rig)
@@ -238,7 +241,8 @@ def test_a_person_who_closes_the_ticket_between_two_steps_is_not_undone(make_rig
     rig.world.faults.add(
         faults.jira_429(120), service="jira", method="POST", path=r"/transitions$", skip=1, times=1
     )
-    resolve(rig, made)
+    rig.world.pagerduty.resolve(made.id, ME)
+    rig.cycle()
     rig.world.jira.transition("OPS-1", "In Review", by="Ines Carvalho")
     rig.world.jira.transition("OPS-1", "Done", by="Ines Carvalho")
     rig.settle(6)

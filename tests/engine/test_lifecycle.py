@@ -106,14 +106,70 @@ def test_acknowledge_resolve_and_reopen_move_the_ticket_and_clear_its_resolution
     house.cycle()
     assert status(house) == "In Progress"
     people.resolve(made.id, "Amara Osei")
-    house.settle(12)
+    house.cycle()
     assert status(house) == "Done"
     assert issue_of(house)["fields"]["resolution"] is not None
+    house.settle(12)
     people.reopen(made.id, "Amara Osei")
     house.settle(2)
     assert status(house) == "To Do"
     assert issue_of(house)["fields"]["resolution"] is None
     nothing_more_is_written(house)
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_only_a_move_back_waits_until_the_ticket_left_that_status_five_minutes_ago(
+    house: Rig, restarted: bool
+) -> None:
+    people = house.world.pagerduty
+    made = people.trigger("Alipay Integration", "Latency", priority="P4")
+    house.settle(12)
+    people.resolve(made.id, "Amara Osei")
+    house.cycle()
+    assert status(house) == "Done"
+    people.reopen(made.id, "Amara Osei")
+    house.cycle()
+    if restarted:
+        house.restart()
+    house.settle(8)
+    assert status(house) == "Done"
+    (move,) = house.operations("pending")
+    assert (move.kind, move.aspect) == ("move_ticket", "status")
+    house.cycle()
+    assert status(house) == "To Do"
+    nothing_more_is_written(house)
+
+
+def test_an_incident_that_flaps_within_five_minutes_moves_its_ticket_once(house: Rig) -> None:
+    people = house.world.pagerduty
+    made = people.trigger("Alipay Integration", "Latency", priority="P4")
+    house.settle(12)
+    people.resolve(made.id, "Amara Osei")
+    house.cycle()
+    for _ in range(3):
+        people.reopen(made.id, "Amara Osei")
+        house.cycle()
+        people.resolve(made.id, "Amara Osei")
+        house.cycle()
+    moves = [operation for operation in house.operations("done") if operation.kind == "move_ticket"]
+    assert (status(house), len(moves), house.operations("pending")) == ("Done", 1, [])
+    nothing_more_is_written(house)
+
+
+def test_a_move_back_waits_also_where_a_person_moved_the_ticket(house: Rig) -> None:
+    people = house.world.pagerduty
+    made = people.trigger("Alipay Integration", "Latency", priority="P1")
+    people.acknowledge(made.id, "Amara Osei")
+    house.settle(12)
+    house.world.jira.transition("OPS-1", "In Review", by="Ines Carvalho")
+    people.resolve(made.id, "Amara Osei")
+    house.cycle()
+    people.reopen(made.id, "Amara Osei")
+    people.acknowledge(made.id, "Amara Osei")
+    house.settle(8)
+    assert status(house) == "In Review"
+    house.settle(2)
+    assert status(house) == "In Progress"
 
 
 def test_an_incident_that_owes_a_postmortem_is_not_closed_at_its_resolve(house: Rig) -> None:

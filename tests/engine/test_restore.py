@@ -83,8 +83,8 @@ def test_yesterdays_ledger_doubles_nothing_and_loses_nothing(house: Rig) -> None
     house.settle(4)
     jira.comment("OPS-1", "said on the ticket in the gap", by="Ines Carvalho")
     people.resolve(old.id, "Amara Osei")
-    house.settle(4)
     jira.transition("OPS-1", "Done", by="Ines Carvalho")
+    house.settle(4)
     house.cycle(86_400 - 3_600)
     jira.site.options.search_lag = 300
     last = people.trigger("Alipay Integration", "Made in the last minute", priority="P3")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -27,10 +27,10 @@ from policy_cast import (
 from syncd.domain.base import Reference
 from syncd.domain.history import SeverityPeriod
 from syncd.domain.incident import Incident
-from syncd.domain.operation import Kind, OperationClass
+from syncd.domain.operation import Kind, MoveTicket, OperationClass
 from syncd.domain.ticket import Status
 from syncd.policy.case import Case, ClosedBy, Decision, MergedSource, Rulebook
-from syncd.policy.ticket.status import decide_status
+from syncd.policy.ticket.status import decide_status, with_left
 
 OWES_NOTHING = Reference(id="PRIO4", name="P4")
 OWES = Reference(id="PRIO1", name="P1")
@@ -212,42 +212,63 @@ def test_a_status_that_jira_refused_is_left() -> None:
 # Flapping
 
 
-def resolved(seconds_ago: float, **more: Any) -> Case:
-    """A ticket in progress whose incident was resolved so many seconds ago."""
-    over = incident(status="resolved", **more)
-    known = stands(IN_PROGRESS, over, agreed="acknowledged", placed=IN_PROGRESS)
-    return known.model_copy(update={"now": NOW + timedelta(seconds=seconds_ago)})
+def left_before(seconds: float, *, back_to: Status = IN_PROGRESS, **more: Any) -> Case:
+    """A reopened incident whose ticket left, so many seconds ago, the status that it ought to go back to."""
+    known = stands(IN_REVIEW, incident(status="acknowledged"), agreed="resolved", placed=IN_REVIEW, **more)
+    assert known.ticket is not None
+    agreed = with_left(known.ticket.agreed, back_to.id, NOW - timedelta(seconds=seconds))
+    return known.model_copy(update={"ticket": known.ticket.model_copy(update={"agreed": agreed}), "now": NOW})
+
+
+@pytest.mark.parametrize("seconds", [0, 1, 3600])
+def test_a_resolve_moves_the_ticket_at_once(seconds: float) -> None:
+    over = stands(IN_PROGRESS, incident(status="resolved"), agreed="acknowledged", placed=IN_PROGRESS)
+    decision = decide_status(over.model_copy(update={"now": NOW + timedelta(seconds=seconds)}), book())
+    assert (target(decision), not_before(decision), decision.again) == (IN_REVIEW.id, None, None)
+
+
+def not_before(decision: Decision) -> datetime | None:
+    """Before which moment a decision's move does not leave."""
+    (move,) = decision.operations
+    assert isinstance(move, MoveTicket)
+    return move.not_before
 
 
 @pytest.mark.parametrize("seconds", [0, 1, 299])
-def test_a_resolve_is_held_for_five_minutes_and_looked_at_again_then(seconds: float) -> None:
-    assert decide_status(resolved(seconds), book()) == Decision(again=300 - seconds)
+def test_a_move_back_waits_until_the_ticket_left_that_status_five_minutes_ago(seconds: float) -> None:
+    decision = decide_status(left_before(seconds), book())
+    assert target(decision) == IN_PROGRESS.id
+    assert not_before(decision) == NOW + timedelta(seconds=300 - seconds)
+    assert decision.again == 300 - seconds
+    assert f"so it waits until {not_before(decision):%H:%M:%S} UTC" in decision.operations[0].reason
 
 
 @pytest.mark.parametrize("seconds", [300, 3600])
-def test_a_resolve_that_lasted_five_minutes_moves_the_ticket(seconds: float) -> None:
-    decision = decide_status(resolved(seconds), book())
-    assert (target(decision), decision.again) == (IN_REVIEW.id, None)
+def test_a_move_back_after_five_minutes_is_made_at_once(seconds: float) -> None:
+    decision = decide_status(left_before(seconds), book())
+    assert (target(decision), not_before(decision), decision.again) == (IN_PROGRESS.id, None, None)
 
 
-def test_a_resolve_and_a_reopen_within_five_minutes_do_not_move_the_ticket() -> None:
-    reopened = stands(IN_PROGRESS, incident(status="acknowledged"), agreed="acknowledged", placed=IN_PROGRESS)
-    assert decide_status(reopened, book()) == Decision()
+def test_a_move_to_another_status_than_the_one_that_was_left_is_made_at_once() -> None:
+    decision = decide_status(left_before(1, back_to=TO_DO), book())
+    assert (target(decision), not_before(decision)) == (IN_PROGRESS.id, None)
 
 
-def test_what_was_merged_is_not_held() -> None:
-    assert target(decide_status(resolved(1, merged_into="P2"), book())) == DONE.id
+def test_a_resolve_and_a_reopen_and_a_resolve_within_five_minutes_move_the_ticket_once() -> None:
+    again = left_before(60).model_copy(update={"incident": incident(status="resolved")})
+    assert decide_status(again, book()) == Decision()
 
 
-def test_what_was_over_before_the_rules_began_is_not_held() -> None:
-    before_enforcement = resolved(1).model_copy(update={"before_enforcement": True})
-    assert target(decide_status(before_enforcement, book())) == IN_REVIEW.id
+def test_a_clock_of_jira_that_is_far_ahead_holds_no_move() -> None:
+    decision = decide_status(left_before(-601), book())
+    assert (not_before(decision), decision.again) == (None, None)
 
 
-def test_a_resolve_of_an_account_without_its_time_is_held_from_the_last_change() -> None:
-    known = resolved(100, resolved_at=None, status_changed_at=NOW)
-    assert decide_status(known, book()) == Decision(again=200)
-    assert target(decide_status(resolved(100, resolved_at=None), book())) == IN_REVIEW.id
+def test_a_status_that_was_left_long_ago_is_forgotten() -> None:
+    agreed = with_left({"state": "triggered"}, TO_DO.id, NOW)
+    agreed = with_left(agreed, IN_PROGRESS.id, NOW + timedelta(minutes=6))
+    late = (NOW + timedelta(minutes=6)).isoformat()
+    assert agreed == {"state": "triggered", "left": {IN_PROGRESS.id: late}}
 
 
 # Closing

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from syncd.domain.base import JsonValue, Value
 from syncd.domain.operation.base import (
+    IsoTime,
     Kind,
     ObjectKind,
     OperationBase,
@@ -45,7 +46,8 @@ class StatusBefore(Value):
 class MoveTicket(OperationBase):
     """Move the ticket from one status to another (ids), because the incident is in a state.
 
-    `word` is the mapping's name of the status. `back` is the status to which a close is taken back.
+    `word` is the mapping's name of the status. `back` is the status to which a close is taken back. It
+    does not leave before `not_before` (UTC), where that is set.
     """
 
     op_class: ClassVar = OperationClass.STATE
@@ -59,6 +61,7 @@ class MoveTicket(OperationBase):
     state: str
     from_status: str = Field(validation_alias="from", serialization_alias="from")
     back: StatusBefore | None = None
+    not_before: IsoTime | None = None
 
 
 class EditTicket(RefusableFields):

@@ -18,7 +18,7 @@ from syncd.ledger.store.key_values import forget_status_at_birth, status_at_birt
 from syncd.ledger.store.loading import read
 from syncd.policy.case import Case, Rulebook, TicketState
 from syncd.policy.ticket.silence import is_before_enforcement
-from syncd.policy.ticket.status import still_flapping, wanted_word
+from syncd.policy.ticket.status import wanted_word
 
 LEARN_EVERY = 60.0
 """Seconds between two creates that are sent alone to learn from."""
@@ -55,8 +55,6 @@ class StatusAtBirth:
             now=context.clock.now(),
             before_enforcement=is_before_enforcement(incident, book),
         )
-        if still_flapping(case):
-            return Way()
         place = _place(book)
         begins = status_at_birth(context.ledger, place)
         if begins is None or context.facts.ways(place, begins) is None:

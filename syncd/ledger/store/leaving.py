@@ -17,7 +17,7 @@ from sqlmodel import Session, col
 
 from syncd.domain.incident import Incident
 from syncd.domain.mail import KEYS
-from syncd.domain.operation import Kind, OperationBase, OperationState, Target
+from syncd.domain.operation import Kind, MoveTicket, OperationBase, OperationState, Target
 from syncd.domain.operation.rendered import Rendered
 from syncd.ledger.database.connection import Transactions
 from syncd.ledger.records import IncidentRecord, OperationRecord
@@ -63,8 +63,12 @@ def basis_of(ledger: Transactions, incident_id: str) -> Basis:
 def ready(ledger: Transactions, operation: OperationRecord, now: datetime) -> Basis | None:
     """Return what a pending operation is rendered from, None where it may not leave yet.
 
-    It waits for another operation, or its target is paused, or the first load is not accepted.
+    It waits for another operation or for its moment, or its target is paused, or the first load is not
+    accepted.
     """
+    move = operation.operation
+    if isinstance(move, MoveTicket) and move.not_before is not None and now < move.not_before:
+        return None
     with ledger.read() as session:
         if outbox.unmet(session, operation, now) or not holds.may_leave_in(session, operation.target):
             return None

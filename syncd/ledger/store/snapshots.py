@@ -19,6 +19,7 @@ from syncd.domain.ticket import Issue
 from syncd.ledger.database.connection import Transactions
 from syncd.ledger.store.restrict import restrict, texts_withheld
 from syncd.ledger.store.tables import ActionItemRow, IncidentRow, PostmortemRow, TicketRow
+from syncd.policy.ticket.status import with_left
 
 IssueRow = TicketRow | PostmortemRow | ActionItemRow
 LONGEST_LAG = timedelta(minutes=10)
@@ -181,9 +182,18 @@ def save_issue(
     row.read_seq = read_seq
     row.out_of_sight_since = None
     if news:
+        if isinstance(row, TicketRow):
+            _note_move(row, issue)
         row.snapshot, row.key, row.project = dumped, issue.key, issue.project
     session.add(row)
     return news
+
+
+def _note_move(row: TicketRow, issue: Issue) -> None:
+    """Keep when a ticket left the status at which it was seen last: at the latest change that Jira shows."""
+    stood = str(row.snapshot["status"]["id"]) if row.snapshot else issue.status.id
+    if stood != issue.status.id and issue.updated:
+        row.agreed = with_left(row.agreed, stood, datetime.fromisoformat(issue.updated))
 
 
 def _lags(row: IssueRow, issue: Issue, now: datetime | None) -> bool:

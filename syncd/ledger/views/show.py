@@ -12,8 +12,8 @@ from typing import Any
 
 from sqlmodel import Session, col, func, or_, select
 
-from syncd.domain.incident import Incident, IncidentStatus
-from syncd.domain.operation import Kind
+from syncd.domain.incident import IncidentStatus
+from syncd.domain.operation import OPEN_STATES, Kind, MoveTicket
 from syncd.ledger.database.connection import Transactions
 from syncd.ledger.records import IncidentRecord, OperationRecord
 from syncd.ledger.store.loading import load, select_records
@@ -22,8 +22,6 @@ from syncd.ledger.store.tables import AuditEventRow, MetaRow, MirrorLinkRow, Ope
 from syncd.ledger.views.actions import items_data
 from syncd.ledger.views.postmortems import iso, postmortem_data, postmortem_views
 from syncd.ledger.views.status import incident_data, operation_data
-from syncd.policy.ticket.revert_counter import in_conflict
-from syncd.policy.ticket.status import held_until, same_state
 
 Data = dict[str, Any]
 
@@ -84,7 +82,7 @@ def waits(
     row: IncidentRecord, ticket: TicketRow | None, operations: Sequence[OperationRecord], now: datetime
 ) -> list[Data]:
     """What is waited for, each with `why` and `until` (ISO, None where no moment ends it)."""
-    found = _no_ticket(row, operations, now) if ticket is None else _resolve(row, ticket, now)
+    found = _no_ticket(row, operations, now) if ticket is None else _moves(operations)
     return [{"why": why, "until": until.isoformat() if until else None} for why, until in found]
 
 
@@ -104,13 +102,12 @@ def _no_ticket(
         yield "another tool may make its ticket (`coexist: adopt`), so none is made yet", coming
 
 
-def _resolve(row: IncidentRecord, ticket: TicketRow, now: datetime) -> Iterator[tuple[str, datetime | None]]:
-    incident = Incident.model_validate(row.snapshot)
-    until = held_until(incident)
-    carried = same_state(str(ticket.agreed.get("state")), incident.state)
-    left = "status" in ticket.refused or in_conflict(ticket.agreed, "status")
-    if until is not None and now < until and not carried and not left:
-        yield "the ticket follows the resolve five minutes later, unless it is opened again before", until
+def _moves(operations: Sequence[OperationRecord]) -> Iterator[tuple[str, datetime | None]]:
+    for operation in operations:
+        if operation.kind == Kind.MOVE_TICKET and operation.state in OPEN_STATES:
+            until = operation.typed(MoveTicket).not_before
+            if until is not None:
+                yield f"the ticket is not moved yet: {operation.reason}", until
 
 
 def history(ledger: Transactions) -> Data:

@@ -197,6 +197,7 @@ def operation_data(row: OperationRow | OperationRecord) -> Data:
         "attempts": row.attempts,
         "error": row.error,
         "needs": row.needs,
+        "not_before": row.meaning.get("not_before"),
         "remote_id": row.remote_id,
         "decided_at": iso(row.decided_at),
         "finished_at": iso(row.finished_at),

@@ -1,7 +1,8 @@
 """The ticket's status follows the incident's state, and leaves people's own moves alone.
 
-A ticket is moved only when its incident's state changed since both sides last agreed. A status that
-the mapping does not name belongs to people; a ticket that a person closed is not pulled back; an
+A ticket is moved only when its incident's state changed since both sides last agreed, and then at once. Only
+flapping is damped: a move back to a status that the ticket left less than five minutes ago waits. A status
+that the mapping does not name belongs to people; a ticket that a person closed is not pulled back; an
 acknowledgement that times out changes nothing; what owes nothing is closed only where the mapping
 switches closing on; what was merged, and what a reopen took out of a merge again, is in another state even
 where both ends are resolved; the status of a ticket that another tool made is that tool's where the mapping
@@ -13,7 +14,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from syncd.domain.base import JsonValue
-from syncd.domain.incident import MERGED, Incident, IncidentStatus
+from syncd.domain.incident import MERGED, IncidentStatus
 from syncd.domain.mapping.mapping import Coexist
 from syncd.domain.mapping.value_types import Mode
 from syncd.domain.operation import MoveTicket
@@ -21,14 +22,16 @@ from syncd.domain.ticket import Issue
 from syncd.policy.case import Case, Decision, Remark, Rulebook, TicketState
 from syncd.policy.postmortem.fulfilment import review_field, written_by_a_person
 from syncd.policy.postmortem.owed import counts_for_another, owed_postmortem
-from syncd.policy.ticket.revert_counter import in_conflict
+from syncd.policy.ticket.revert_counter import Agreed, in_conflict
 
-FLAPPING_SECONDS = 300.0
-"""A resolve and a reopen within five minutes move the ticket once (rules: "The ticket", Status)."""
+FLAPPING = timedelta(minutes=5)
+"""A move back to a status waits until the ticket left it so long ago (rules: "The ticket", Status)."""
 
 OTHER_TOOL = "other tool"
 """Agreed on a ticket that another tool made, and whose status that tool moves (`coexist: adopt`)."""
 
+_LEFT = "left"
+"""In what is agreed on a ticket: when it left each status (by id) that it left a moment ago."""
 _TIMED_OUT = (IncidentStatus.ACKNOWLEDGED, IncidentStatus.TRIGGERED)
 
 
@@ -54,25 +57,27 @@ def _owes_nothing(case: Case, book: Rulebook) -> bool:
     return owed_postmortem(case, book) is None
 
 
-def held_until(incident: Incident) -> datetime | None:
-    """Until when a resolve is held, so that a quick reopen moves the ticket only once; None: it is not.
+def with_left(agreed: Agreed, status: str, at: datetime) -> dict[str, JsonValue]:
+    """Return what is agreed on a ticket that left a status at a moment; older moments are dropped."""
+    recent = {name: left for name, left in _left_at(agreed).items() if at - left < FLAPPING}
+    recent[status] = max(at, recent.get(status, at))
+    return {**agreed, _LEFT: {name: left.isoformat() for name, left in recent.items()}}
 
-    What was merged is not held.
-    """
-    resolved = incident.resolved_at or incident.status_changed_at
-    if incident.status is not IncidentStatus.RESOLVED or incident.merged_into or resolved is None:
+
+def _left_at(agreed: Agreed) -> dict[str, datetime]:
+    known = agreed.get(_LEFT)
+    statuses = known if isinstance(known, dict) else {}
+    return {status: datetime.fromisoformat(str(at)) for status, at in statuses.items()}
+
+
+def _flapping_until(case: Case, ticket: TicketState, target: str) -> datetime | None:
+    """Return until when a move back to a status waits; None: the ticket did not leave it a moment ago."""
+    left = _left_at(ticket.agreed).get(target)
+    if left is None or case.now is None:
         return None
-    return resolved + timedelta(seconds=FLAPPING_SECONDS)
-
-
-def still_flapping(case: Case) -> float:
-    """Seconds for which a resolve is still held; what was over before it was first decided on is not."""
-    until = held_until(case.incident)
-    if until is None or case.now is None or case.before_enforcement:
-        return 0.0
-    left = (until - case.now).total_seconds()
-    # our clock may stand a little behind the service's; where it is far off, nothing is held by it
-    return 0.0 if left > 2 * FLAPPING_SECONDS else min(FLAPPING_SECONDS, max(0.0, left))
+    until = left + FLAPPING
+    # Jira's clock may stand a little before ours; where it is far off, nothing is held by it
+    return until if case.now < until <= case.now + 2 * FLAPPING else None
 
 
 def decide_status(case: Case, book: Rulebook) -> Decision:
@@ -90,9 +95,6 @@ def _move(case: Case, book: Rulebook) -> Decision:
     same, astray = same_state(str(ticket.agreed.get("state")), state), _late_move(case)
     if same and not astray:
         return Decision()
-    held = still_flapping(case)
-    if held:
-        return Decision(again=held)
     word = wanted_word(case, book)
     target = book.project.statuses[word]
     agreed: dict[str, JsonValue] = {"state": state}
@@ -108,19 +110,24 @@ def _move(case: Case, book: Rulebook) -> Decision:
     reason = _left(case, book)
     if reason:
         return Decision(agreed=agreed, remarks=(Remark(rule="status", reason=reason),))
-    return Decision(
-        operations=(
-            MoveTicket(
-                incident=case.incident.id,
-                aspect="status",
-                word=word,
-                status=target.id,
-                state=state,
-                from_status=issue.status.id,
-                reason=f"the incident is {case.incident.status}",
-            ),
-        ),
+    reason = f"the incident is {case.incident.status}"
+    # what a late move of ours did is taken back at once: it is no flapping of the incident
+    until = None if astray else _flapping_until(case, ticket, target.id)
+    if until is not None:
+        why = "the ticket left this status less than five minutes ago"
+        reason += f"; {why}, so it waits until {until:%H:%M:%S} UTC"
+    move = MoveTicket(
+        incident=case.incident.id,
+        aspect="status",
+        word=word,
+        status=target.id,
+        state=state,
+        from_status=issue.status.id,
+        not_before=until,
+        reason=reason,
     )
+    wait = (until - case.now).total_seconds() if until is not None and case.now is not None else None
+    return Decision(operations=(move,), again=wait)
 
 
 def _late_move(case: Case) -> bool:

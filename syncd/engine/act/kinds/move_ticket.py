@@ -9,6 +9,7 @@ and says so once.
 
 from __future__ import annotations
 
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -31,6 +32,7 @@ from syncd.ledger.store.leaving import Basis
 from syncd.policy.case import Rulebook, TicketState
 from syncd.policy.ticket.close_gate import GATE, NO_WAY_BACK
 from syncd.policy.ticket.revert_counter import print_of, remembered
+from syncd.policy.ticket.status import with_left
 
 UNDER_WAY = "under way"
 """What stands for the agreed state of a ticket that is between two steps: no state of an incident."""
@@ -91,8 +93,8 @@ class MoveTicketKind(BaseKind[RenderedMove | RenderedStay]):
         rendered, clock = operation.rendering, context.ledger.logical_clock
         if isinstance(rendered, RenderedStay):
             return Confirmation(ticket=partial(_stay, operation, rendered))
-        moved = operation.rendered_as(RenderedMove)
-        return Confirmation(ticket=partial(_moved, operation, moved, clock.next(), clock.next()))
+        moved, now = operation.rendered_as(RenderedMove), context.clock.now()
+        return Confirmation(ticket=partial(_moved, operation, moved, clock.next(), clock.next(), now))
 
     def learn(self, context: EngineContext, operation: OperationRecord, outcome: Outcome) -> None:
         """A step on the way is one of a few."""
@@ -156,14 +158,19 @@ def _no_way(issue: Issue, ways: tuple[Transition, ...], word: str, goal: Goal) -
 
 
 def _moved(
-    operation: OperationRecord, rendered: RenderedMove, written: int, read_seq: int, ticket: TicketState
+    operation: OperationRecord,
+    rendered: RenderedMove,
+    written: int,
+    read_seq: int,
+    at: datetime,
+    ticket: TicketState,
 ) -> Change:
     move, last = operation.typed(MoveTicket), rendered.last
     further = ticket.agreed.get("state") == UNDER_WAY
     kept = remembered(ticket.agreed, "status", print_of(move.from_status), further=further)
     state = move.state if last else UNDER_WAY
     values: dict[str, Any] = {
-        "agreed": {**ticket.agreed, **kept, "state": state},
+        "agreed": with_left({**ticket.agreed, **kept, "state": state}, move.from_status, at),
         "placed_status": rendered.to.id,
         "written_seq": written,
     }
