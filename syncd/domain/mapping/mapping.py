@@ -175,7 +175,8 @@ class Mapping(Value):
     syncd: Literal[1] = Field(1, description="Version of this format; the first key of the file.")
     team: Text = Field(description="Name of the team.")
     enforce_from: dt.date = Field(
-        description="The day (UTC) from which the rules hold; what was resolved before it is left in peace."
+        description="The day (UTC) from which the rules hold; what was resolved before it is left in peace,"
+        " and what an open incident reached before it is listed and not mailed."
     )
     jira: JiraSection = Field(description="The Jira project of the tickets, and how they look there.")
     services: dict[Text, ServiceSection] = Field(
@@ -237,6 +238,11 @@ class Mapping(Value):
     template: Text = Field("ticket.j2", description="The template of the ticket's description.")
     version: str = Field(default="", exclude=True)
     file: str = Field(default="", exclude=True)
+
+    @property
+    def enforced_since(self) -> dt.datetime:
+        """The moment (UTC) from which the rules hold: the beginning of `enforce_from`."""
+        return dt.datetime.combine(self.enforce_from, dt.time(), dt.UTC)
 
     def service(self, service: Reference) -> ServiceSection | None:
         """The section of a PagerDuty service, by id first and by name else; None: not this team's."""

@@ -38,7 +38,7 @@ def notify_without_jira(context: EngineContext, incident_id: str) -> None:
         return
     mapping, section = claim
     case = _case(context, facts, incident)
-    before_enforcement = was_over_before(incident, mapping.enforce_from)
+    before_enforcement = was_over_before(incident, mapping)
     decision = notices(case.model_copy(update={"before_enforcement": before_enforcement}), mapping, section)
     news = [op for op in decision.operations if op.key not in case.once]
     recorded = keys_on_record(context.ledger, [op.key for op in news])

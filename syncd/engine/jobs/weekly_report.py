@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, time
+from datetime import datetime, time
 
 from loguru import logger
 
@@ -106,7 +106,7 @@ def _edition(mappings: Sequence[Mapping], one: Mapping, team: str | None, to: tu
         at=one.report.at,
         zone=zone_of(mappings, team),
         names=team is not None or all(mapping.report.names for mapping in within),
-        since=datetime.combine(min(mapping.enforce_from for mapping in within), time(), UTC),
+        since=min(mapping.enforced_since for mapping in within),
         version=one.version,
     )
 

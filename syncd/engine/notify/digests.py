@@ -1,7 +1,8 @@
 """The digest: what somebody owes, in one mail a working day, for five days, then weekly.
 
 Lines are duties that are overdue, and those whose earlier reminder falls before the next digest: only the
-last reminder before a deadline is a mail of its own (rules: "Who hears what").
+last reminder before a deadline is a mail of its own (rules: "Who hears what"). What was missed before the
+rules began is no line.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from syncd.engine.context import EngineContext
 from syncd.engine.notify.duty_line import line_of, section_of
 from syncd.ledger.views.postmortems import OwingIncident, owing
 from syncd.policy.notify.recipients import Recipient, owner_of, told_of
+from syncd.policy.notify.reminders import missed_at
 from syncd.policy.rules_in_force import held_mapping
 from syncd.policy.ticket.silence import was_over_before
 from syncd.policy.time.working_time import at_local, is_working_day
@@ -105,10 +107,12 @@ def _owed(context: EngineContext, mapping: Mapping) -> Iterator[tuple[OwingIncid
     """What the team's people are told of, each with whose it is."""
     for owing_incident in owing(context.ledger, mapping.team, context.clock.now()):
         case = owing_incident.case
-        if was_over_before(case.incident, mapping.enforce_from):
+        if was_over_before(case.incident, mapping):
             continue
         section = section_of(mapping, case.incident)
         for duty in case.latest_duties():
+            if duty.state is DutyState.BREACHED and missed_at(case, duty, mapping) < mapping.enforced_since:
+                continue
             owner = owner_of(case, duty, mapping, section)
             if duty.state in OWED and owner is not None and told_of(duty, held_mapping(case, mapping)):
                 yield owing_incident, duty, owner

@@ -6,18 +6,25 @@ from hashlib import sha256
 
 from loguru import logger
 
+from syncd.domain.incident import Incident
 from syncd.domain.operation.mail import LeadMail
 from syncd.engine.context import EngineContext
 from syncd.engine.notify.compose import mail_to
 from syncd.ledger.records import IncidentRecord
 from syncd.ledger.store.confirmation import Untold
 from syncd.ledger.store.decisions import MailToLead
+from syncd.policy.ticket.silence import was_over_before
 
 
 def mail_to_lead(context: EngineContext, incident: IncidentRecord, why: str) -> MailToLead | None:
-    """Return the mail that tells the security lead, None where the incident's team names none."""
+    """Return the mail that tells the security lead; None where the incident's team names none.
+
+    None, too, where the incident was over before the rules began.
+    """
     mapping = context.rules.current.mapping_of(incident.team)
     if mapping is None or not mapping.restricted.lead:
+        return None
+    if was_over_before(Incident.model_validate(incident.snapshot), mapping):
         return None
     # naming the lead in the mapping is what switches this mail on
     mail = mail_to(

@@ -71,7 +71,11 @@ def _assign(case: Case, state: ItemState, book: Rulebook) -> Decision:
     duty, issue = case.duty("owned", state.issue_id), state.issue
     wanted = book.mapping.follow_ups.unowned == "assign" and book.section.owner is not None
     overdue = duty is not None and duty.state is DutyState.BREACHED and state.ended_at is None
-    if not wanted or not overdue or issue is None or not state.in_sight or active(issue.assignee):
+    # what was missed before the rules began is listed, and people are left alone
+    listed = duty is not None and (duty.breached_at or duty.due_at) < book.mapping.enforced_since
+    if not wanted or not overdue or listed:
+        return Decision()
+    if issue is None or not state.in_sight or active(issue.assignee):
         return Decision()
     if not case.owner_known:
         return Decision(look=frozenset({"owner"}))

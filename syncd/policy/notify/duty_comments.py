@@ -46,6 +46,8 @@ def _step(case: Case, book: Rulebook, duty: Duty) -> CommentOnPostmortem | None:
     """The comment of how a duty stands now: due soon, or overdue."""
     if duty.state not in (DutyState.DUE_SOON, DutyState.BREACHED):
         return None
+    if (duty.breached_at or duty.due_at) < book.mapping.enforced_since:
+        return None
     due = at_words(duty.due_at, book.mapping.zone)
     soon, late = _WORDS[duty.kind]
     if duty.state is DutyState.DUE_SOON:

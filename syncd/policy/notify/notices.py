@@ -2,8 +2,8 @@
 
 QRPay runbook, "Escalation Matrix": SEV0 is told immediately; Ramen runbook, "On-call rotation". A notice goes
 out when a severity is first reached, by trigger, raise or merge; once a severity; while the incident is open,
-or was a moment ago. It rests on the incident alone, so that no trouble with Jira holds it (rules: "Who hears
-what").
+or was a moment ago; not where it was reached before the mapping's `enforce_from`. It rests on the incident
+alone, so that no trouble with Jira holds it (rules: "Who hears what").
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ JUST_OVER = timedelta(minutes=10)
 """So long after the resolve a notice still goes out."""
 SOON_LOWERED = timedelta(hours=1)
 """Who was told is told of a lowering within so long."""
+BEFORE = "it was reached before the rules began (enforce_from), so it is listed and not mailed"
 EXERCISE = "game-day"
 """The label of tickets of an exercise, of which nobody is notified."""
 
@@ -43,10 +44,23 @@ def notices(case: Case, mapping: Mapping, section: ServiceSection) -> Decision:
 
 
 def by_mode(mapping: Mapping, wanted: tuple[Operation, ...]) -> Decision:
-    """These operations where mails are enforced; else what they would do, in words."""
+    """These operations where mails are enforced; else what they would do, in words.
+
+    A mail about what was reached before the rules began is on record as not sent (rules: "The first day
+    disturbs nobody").
+    """
+    wanted = tuple(_unless_before(op, mapping) for op in wanted)
     if mapping.mails.mode is Mode.ENFORCE:
         return Decision(operations=wanted)
     return Decision(dry_run_notes=tuple(_dry_run_note(op) for op in wanted if not _skipped(op)))
+
+
+def _unless_before(op: Operation, mapping: Mapping) -> Operation:
+    if not isinstance(op, SendMail) or op.skip is not None or op.moment is None:
+        return op
+    # a reminder speaks of a deadline that is still to come
+    listed = op.moment < mapping.enforced_since and op.content.mail is not MailKind.REMINDER
+    return op.model_copy(update={"skip": BEFORE}) if listed else op
 
 
 def _skipped(op: Operation) -> bool:
@@ -135,7 +149,7 @@ def _reached(
     ]
     if worse:
         worst = min(worse, key=lambda one: names.index(one.severity))
-        return worst.severity, _changed_at(case), 1, worst.id
+        return worst.severity, worst.merged_at, 1, worst.id
     if before and _rank(names, before[-1].severity, own) < 0:
         return None
     entry = 1 + sum(one.severity == own for one in before)

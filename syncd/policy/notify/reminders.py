@@ -21,7 +21,7 @@ from syncd.domain.operation.keys import mention_key
 from syncd.domain.operation.mail import BreachMail, PostponedMail, ReminderMail
 from syncd.domain.ticket import Account
 from syncd.policy.case import Case, Decision, ItemState, Rulebook
-from syncd.policy.follow_ups.duties import TOO_OFTEN, postponed_at
+from syncd.policy.follow_ups.duties import TOO_OFTEN, as_date, end_of_day, postponed_at
 from syncd.policy.notify.notices import by_mode, mail
 from syncd.policy.notify.recipients import Recipient, contacts, out_of_reach, owner_of, told_of
 from syncd.policy.severity import decide_severity
@@ -110,15 +110,23 @@ def _passed_over(case: Case, mapping: Mapping, duty: Duty) -> Iterator[Operation
     yield mail(case, ReminderMail(**_about(duty)), step_of(duty), nobody, reason, moment, skip)
 
 
+def missed_at(case: Case, duty: Duty, mapping: Mapping) -> datetime:
+    """When the deadline of an overdue duty passed; an action item's date may lie before its clock's start."""
+    at, item = duty.breached_at or duty.due_at, _item(case, duty)
+    dated = duty.kind is DutyKind.DONE and item is not None and item.issue is not None
+    day = as_date(item.issue.due_date) if dated and item is not None and item.issue is not None else None
+    return at if day is None else min(at, end_of_day(day, mapping.zone))
+
+
 def _breach(case: Case, book: Rulebook, duty: Duty, now: datetime) -> Iterator[Operation]:
     severity = decide_severity(case.incident, book.mapping, book.section).name
     reason = f"{words_of(duty)} is overdue since {duty.due_at:%Y-%m-%d %H:%M} UTC"
     old = now - (duty.breached_at or duty.due_at) > OLD_BREACH
     skip = "it passed more than a week ago, and the weekly report tells of it" if old else None
+    at = missed_at(case, duty, book.mapping)
     for one in contacts(book.mapping, book.section, severity):
-        at = duty.breached_at or duty.due_at
         yield mail(case, BreachMail(**_about(duty)), place_of(duty), one, reason, at, skip)
-    if not old:
+    if not old and at >= book.mapping.enforced_since:
         yield from _mention(case, book, duty, "overdue", reason)
 
 

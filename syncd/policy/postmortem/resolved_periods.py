@@ -7,7 +7,7 @@ resolved again within 30 minutes, an incident was over all the while (rules: "Th
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime, time, timedelta
+from datetime import datetime, timedelta
 
 from syncd.domain.base import UtcTime, Value
 from syncd.domain.history import SeverityPeriod, StateChange
@@ -67,7 +67,7 @@ def resolved_periods(state_changes: Iterable[StateChange], now: datetime) -> tup
 
 def enforced(periods: Iterable[ResolvedPeriod], book: Rulebook) -> tuple[ResolvedPeriod, ...]:
     """Those that began since the mapping's rules hold."""
-    begins = datetime.combine(book.mapping.enforce_from, time(), UTC)
+    begins = book.mapping.enforced_since
     return tuple(period for period in periods if period.resolved_at >= begins)
 
 

@@ -1,8 +1,8 @@
 """Every incident of a mapped service has exactly one ticket, and says so in one note.
 
 QRPay runbook, "Incident Tracking": all incidents are tracked in Jira. What was over before the
-mapping's `enforce_from` gets no ticket unless asked for (rules: "Backfill is silent"). Where another tool
-makes tickets, too, its ticket is waited for, and taken (`coexist: adopt`).
+mapping's `enforce_from` gets no ticket unless asked for (rules: "The first day disturbs nobody"). Where
+another tool makes tickets, too, its ticket is waited for, and taken (`coexist: adopt`).
 
 Noise by the mapping's own rules has no ticket. A rule never touches what owes a postmortem, nor what is
 restricted. One that waits for an early resolve holds low urgency only, and ends at the acknowledge. What
@@ -37,7 +37,7 @@ def decide_ticket(case: Case, book: Rulebook) -> Decision:
     """Given a case, return the create of its ticket and the note that names it, as far as missing."""
     incident = case.incident
     left_in_peace = case.before_enforcement and book.mapping.backfill.tickets == "open"
-    if left_in_peace and case.ticket is None and not case.merged_from:
+    if left_in_peace and case.ticket is None and not _counts_for_another(case, book):
         return Decision()
     noise = noise_rule(case, book)
     if noise is not None:
@@ -65,6 +65,12 @@ def decide_ticket(case: Case, book: Rulebook) -> Decision:
     if not case.before_enforcement and note.key not in case.once:
         operations.append(note)
     return Decision(operations=tuple(operations))
+
+
+def _counts_for_another(case: Case, book: Rulebook) -> bool:
+    """Return True if an incident was merged into this one since the rules began."""
+    begins, sources = book.mapping.enforced_since, case.merged_sources
+    return bool(case.merged_from) and (not sources or any(source.merged_at >= begins for source in sources))
 
 
 def noise_rule(case: Case, book: Rulebook) -> tuple[NoiseRule, float | None] | None:

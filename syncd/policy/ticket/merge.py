@@ -21,6 +21,8 @@ def decide_merge(case: Case, book: Rulebook) -> Decision:
     if case.ticket is not None and case.ticket.agreed.get(ASPECT) == target.id:
         return Decision()
     if not target.claimed:
+        if case.before_enforcement:
+            return Decision()
         return _comment_on_foreign_merge(case, target.id, target.number)
     needs = [] if case.ticket else [ticket_key(case.incident.id)]
     if not target.has_ticket:

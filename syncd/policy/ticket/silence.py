@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, time
-
 from syncd.domain.incident import Incident
+from syncd.domain.mapping.mapping import Mapping
 from syncd.policy.case import Rulebook
 
 
 def is_before_enforcement(incident: Incident, book: Rulebook) -> bool:
-    """Whether it was over before the mapping's rules began (rules: "Backfill is silent")."""
-    return was_over_before(incident, book.mapping.enforce_from)
+    """Whether it was over before the mapping's rules began (rules: "The first day disturbs nobody")."""
+    return was_over_before(incident, book.mapping)
 
 
-def was_over_before(incident: Incident, day: date) -> bool:
-    """Whether it was resolved before a day (UTC) began."""
+def was_over_before(incident: Incident, mapping: Mapping) -> bool:
+    """Return True if it was resolved before a mapping's rules began."""
     over = incident.over_since
-    return over is not None and over < datetime.combine(day, time(), UTC)
+    return over is not None and over < mapping.enforced_since
 
 
 def left_in_peace(incident: Incident, book: Rulebook) -> bool:

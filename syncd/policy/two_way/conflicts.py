@@ -61,8 +61,9 @@ def conflict(case: Case, aspect: str, place: str) -> Decision:
         f"what syncd wrote was changed back {TIMES} times within 24 hours {side}: somebody, or another tool,"
         " wants something else. syncd leaves it alone on both sides from now on"
     )
+    comment = () if case.before_enforcement else (say(case, aspect, CONFLICT, text, ""),)
     return Decision(
-        operations=(say(case, aspect, CONFLICT, text, ""),),
+        operations=comment,
         agreed=conflict_on(aspect),
         remarks=(Remark(rule=CONFLICT, reason=reason, aspect=aspect),),
     )

@@ -1,13 +1,14 @@
 """Incidents open for more than a week that would owe a postmortem: their clock has not begun.
 
 The report names them (rules: "The postmortem: two duties", the table); what lasts how long is a rule's
-business (`syncd.policy.postmortem.resolved_periods.open_too_long`).
+business (`syncd.policy.postmortem.resolved_periods.open_too_long`). One that was open before the rules began
+is listed, too.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime, time
+from datetime import datetime
 
 from syncd.domain.base import Reference
 from syncd.domain.history import SeverityPeriod
@@ -32,7 +33,7 @@ def lasting(
     by_team = {one.team: one for one in mappings}
     for row in open_since(ledger, now - LONG_OPEN, team):
         mapping = by_team.get(row.team or "")
-        if mapping is None or row.created_at < datetime.combine(mapping.enforce_from, time(), UTC):
+        if mapping is None:
             continue
         incident = Incident.model_validate(row.snapshot)
         section = mapping.service(incident.service) or ServiceSection()
