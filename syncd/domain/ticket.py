@@ -28,7 +28,11 @@ class Status(Value):
 
 
 class Account(Value):
-    """A Jira person: account id on Cloud, user name on Data Center."""
+    """A Jira account: its account id on Cloud, its user name on Data Center.
+
+    `human` says that it is a person's (rules: "A person"): as it was read, that it is no app's and no
+    customer's; in a case also that it is neither ours nor one of the team's `people.robots`.
+    """
 
     id: str
     name: str = ""

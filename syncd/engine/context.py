@@ -159,6 +159,7 @@ class Services:
 class EngineContext:
     """What every part of the engine is given; `build_context` makes it.
 
+    `accounts` says who is whose account, `nobodies` which accounts are no persons' (`observe.accounts`).
     `skew` is how many seconds a service's clock is apart from ours, `date_of` the time that a service's last
     answer to this thread bears, `counts` are the transport's. `expires` are the days on which the services'
     credentials end, as far as they are known.
@@ -170,6 +171,7 @@ class EngineContext:
     rules: RulesReference
     facts: JiraFacts
     accounts: Cache[tuple[str, str], Account | None]
+    nobodies: Cache[str, frozenset[str]]
     health: Health
     budgets: Budgets
     brakes: Brakes
@@ -286,6 +288,7 @@ def build_context(
         rules=RulesReference(rules),
         facts=JiraFacts(lambda: services.jira, clock),
         accounts=Cache(clock, ACCOUNTS_AT_HAND),
+        nobodies=Cache(clock, ACCOUNTS_AT_HAND),
         health=health,
         budgets=transport.budget,
         brakes=Brakes(ledger, clock),

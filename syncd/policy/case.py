@@ -5,6 +5,9 @@ A `Case` is a value: rules read it and nothing else, so a decision can be replay
 
 from __future__ import annotations
 
+from collections.abc import Container
+from typing import TypeVar
+
 from pydantic import Field
 
 from syncd.domain.base import JsonValue, UtcTime, Value
@@ -15,7 +18,7 @@ from syncd.domain.mapping.mapping import Mapping
 from syncd.domain.mapping.services import ServiceSection
 from syncd.domain.operation import Operation
 from syncd.domain.project import ResolvedProject
-from syncd.domain.ticket import Account, Issue
+from syncd.domain.ticket import Account, Comment, Issue
 
 
 class MirrorPair(Value):
@@ -203,6 +206,50 @@ class Case(Value):
         for one in sorted(self.duties, key=lambda duty: duty.clock):
             latest[one.kind, one.subject] = one
         return tuple(latest.values())
+
+
+def judged_people(case: Case, nobodies: Container[str]) -> Case:
+    """Return the case in which these accounts are no persons': our own, and the team's robots.
+
+    Every rule asks `Account.human` alone; this is the one place that says whose accounts are none.
+    """
+    ticket, postmortem = case.ticket, case.postmortem
+    return case.model_copy(
+        update={
+            "ticket": _judged(ticket, nobodies) if ticket else None,
+            "postmortem": _judged(postmortem, nobodies) if postmortem else None,
+            "items": tuple(_judged(item, nobodies) for item in case.items),
+        }
+    )
+
+
+State = TypeVar("State", bound=IssueState)
+
+
+def _judged(state: State, nobodies: Container[str]) -> State:
+    update: dict[str, object] = {}
+    issue = state.issue
+    if issue is not None:
+        comments = issue.comments and tuple(_author_judged(comment, nobodies) for comment in issue.comments)
+        assignee = _account_judged(issue.assignee, nobodies)
+        update["issue"] = issue.model_copy(update={"comments": comments, "assignee": assignee})
+    if isinstance(state, _DutyIssueState):
+        update["changes"] = tuple(_author_judged(change, nobodies) for change in state.changes)
+    return state.model_copy(update=update)
+
+
+Act = TypeVar("Act", Comment, Change)
+
+
+def _author_judged(act: Act, nobodies: Container[str]) -> Act:
+    author = _account_judged(act.author, nobodies)
+    return act if author is act.author else act.model_copy(update={"author": author})
+
+
+def _account_judged(account: Account | None, nobodies: Container[str]) -> Account | None:
+    if account is None or not account.human or account.id not in nobodies:
+        return account
+    return account.model_copy(update={"human": False})
 
 
 class Rulebook(Value):

@@ -6,6 +6,7 @@ import re
 from hashlib import sha256
 
 from syncd.config.templates.text_limits import slug_label
+from syncd.domain.ticket import Comment
 
 _MARK = re.compile(r"^syncd [0-9a-f]{16}$")
 
@@ -25,6 +26,15 @@ def mark_in(text: str) -> str | None:
 def incident_label(incident_id: str) -> str:
     """The label that all our issues of an incident bear, for people and for finding candidates."""
     return slug_label(f"pd-{incident_id}")
+
+
+def is_persons(comment: Comment) -> bool:
+    """Return True if a comment is a person's word: not ours, no app's, no robot's, no copy of a note.
+
+    One of somebody of whom Jira keeps no more than a name is a person's.
+    """
+    unmarked = comment.mark is None and mark_in(comment.body) is None
+    return unmarked and (comment.author is None or comment.author.human)
 
 
 def text_hash(text: str) -> str:

@@ -82,6 +82,11 @@ class People(Value):
     approvers: Names = Field(
         (), description="E-mail addresses of those who may waive a duty with the label `waived` in Jira."
     )
+    robots: Names = Field(
+        (),
+        description="Jira accounts that no person acts with, beside apps and syncd's own: account ids (Data"
+        " Center: user names) or e-mail addresses. What they do meets no duty and is nobody's word.",
+    )
 
 
 class TwoWay(Value):

@@ -10,14 +10,14 @@ from syncd.domain.incident import Incident, Note
 from syncd.domain.ticket import Account
 from syncd.engine.context import EngineContext
 from syncd.engine.notify.mail_history import may_have_left
-from syncd.engine.observe.accounts import person_key
+from syncd.engine.observe.accounts import nobodies_of, person_key
 from syncd.engine.observe.earlier_ledger.rebuild_duties import parts_to_rebuild
 from syncd.ledger.records import IncidentRecord, OperationRecord
 from syncd.ledger.store.cases import CaseFacts, Wanted, load_case
 from syncd.ledger.store.loaded_rules import values_before
 from syncd.ledger.store.lookups import Known, addresses_of
 from syncd.ledger.store.membership import known_state_changes
-from syncd.policy.case import Case, MergedSource, Rulebook
+from syncd.policy.case import Case, MergedSource, Rulebook, judged_people
 from syncd.policy.notify.recipients import account_of_duty
 from syncd.policy.severity import decide_severity
 from syncd.policy.ticket.silence import is_before_enforcement
@@ -85,7 +85,7 @@ def case_of(context: EngineContext, facts: CaseFacts, book: Rulebook, people: Pe
         owner_known=facts.owner_known,
         rebuild=parts_to_rebuild(context, row, facts.postmortem, facts.items, book),
     )
-    return _with_addresses(context, case)
+    return _with_addresses(context, judged_people(case, nobodies_of(context, book.mapping)))
 
 
 def merged_sources(context: EngineContext, sources: Iterable[IncidentRecord]) -> tuple[MergedSource, ...]:

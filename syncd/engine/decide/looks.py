@@ -22,7 +22,7 @@ def read(context: EngineContext, incident_id: str, book: Rulebook, look: frozens
     if "log" in look:
         read_log(context, incident_id, book.mapping.team)
     if "ticket" in look:
-        read_close(context, incident_id)
+        read_close(context, incident_id, book)
     if "owner" in look and book.section.owner is not None:
         account_of(context, book.section.owner, book)
     if "postmortem" in look:

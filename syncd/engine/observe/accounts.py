@@ -12,13 +12,22 @@ from datetime import timedelta
 from loguru import logger
 
 from syncd.domain.incident import Incident, Responder
+from syncd.domain.mapping.mapping import Mapping
 from syncd.domain.ticket import Account
 from syncd.engine.context import EngineContext
-from syncd.ledger.store.key_values import account_known, addresses_of, forget_account, remember_account
+from syncd.ledger.store.key_values import (
+    account_known,
+    addresses_of,
+    forget_account,
+    get_value,
+    remember_account,
+    set_value,
+)
 from syncd.policy.case import Rulebook
 from syncd.remote.errors import RemoteError
 
 KEPT = timedelta(days=1)
+_OURS = "jira.own_accounts"
 
 
 def _pick(email: str, found: tuple[Account, ...]) -> tuple[Account | None, str]:
@@ -51,6 +60,44 @@ def account_of(context: EngineContext, email: str, book: Rulebook) -> Account | 
     else:
         account = _ask(context, email, book)
     return context.accounts.keep(key, account)
+
+
+def remember_ours(context: EngineContext, account: Account) -> None:
+    """Keep our own account's id beside those that syncd had before."""
+    before = our_accounts(context)
+    if account.id not in before:
+        set_value(context.ledger, _OURS, ids=sorted(before | {account.id}))
+        context.nobodies.clear()
+
+
+def our_accounts(context: EngineContext) -> frozenset[str]:
+    """Return the ids of the Jira accounts that syncd itself has and had."""
+    at_hand = context.nobodies.get(_OURS)
+    if at_hand is not None:
+        return at_hand[0]
+    ids = get_value(context.ledger, _OURS).get("ids")
+    return context.nobodies.keep(_OURS, frozenset(map(str, ids)) if isinstance(ids, list) else frozenset())
+
+
+def nobodies_of(context: EngineContext, mapping: Mapping) -> frozenset[str]:
+    """Return the ids of the accounts that are no persons': ours, and the team's robots."""
+    if not mapping.people.robots:
+        return our_accounts(context)
+    key = f"{mapping.team} {mapping.version}"
+    at_hand = context.nobodies.get(key)
+    if at_hand is not None:
+        return at_hand[0]
+    robots = [_robot(context, entry, mapping) for entry in mapping.people.robots]
+    return context.nobodies.keep(key, our_accounts(context).union(robots))
+
+
+def _robot(context: EngineContext, entry: str, mapping: Mapping) -> str:
+    """The id of a robot's account: the entry itself, or whom its address leads to as far as that is known."""
+    if "@" not in entry:
+        return entry
+    email = mapping.people.aliases.get(entry, entry).casefold()
+    known = account_known(context.ledger, email, mapping.jira.project)
+    return known[0].id if known is not None and known[0] is not None else entry
 
 
 def _ask(context: EngineContext, email: str, book: Rulebook) -> Account | None:

@@ -10,8 +10,11 @@ from collections.abc import Set
 from loguru import logger
 
 from syncd.domain.mapping.mapping import Mapping
+from syncd.domain.mapping.services import ServiceSection
 from syncd.engine.context import EngineContext
 from syncd.engine.jira_knowledge.resolve_names import MappingMismatch
+from syncd.engine.observe.accounts import account_of, remember_ours
+from syncd.policy.case import Rulebook
 from syncd.remote.errors import Cause, RemoteError
 
 
@@ -41,8 +44,9 @@ def _claim(context: EngineContext, service: str) -> None:
         context.ledger.claim(pagerduty=context.services.pagerduty.identity())
         return
     server = context.services.jira.server()
-    context.services.jira.myself()
+    ours = context.services.jira.myself()
     context.ledger.claim(jira=server.base_url, edition=server.edition)
+    remember_ours(context, ours)
     for mapping in context.mappings:
         check_fit(context, mapping)
 
@@ -53,9 +57,29 @@ def check_fit(context: EngineContext, mapping: Mapping) -> None:
     Raises `RemoteError` where Jira cannot be asked.
     """
     try:
-        context.facts.resolved(mapping)
+        project = context.facts.resolved(mapping)
+        for robot in mapping.people.robots:
+            if "@" in robot:
+                account_of(
+                    context, robot, Rulebook(mapping=mapping, section=ServiceSection(), project=project)
+                )
     except RemoteError as error:
         if error.not_for_us:
             said = f"project {mapping.jira.project} is not there for our account: {error.describe()}"
             raise MappingMismatch(mapping.team, [said]) from error
         raise
+    _look_up_robots(context, Rulebook(mapping=mapping, section=ServiceSection(), project=project))
+
+
+def _look_up_robots(context: EngineContext, book: Rulebook) -> None:
+    """Look up the accounts of the robots that the mapping names by address; what cannot be asked is said."""
+    for robot in book.mapping.people.robots:
+        if "@" not in robot:
+            continue
+        try:
+            account = account_of(context, robot, book)
+        except RemoteError as error:
+            logger.warning("people.robots: {} cannot be looked up: {}", robot, error.describe())
+        else:
+            if account is None:
+                logger.warning("people.robots: no Jira account is known for {}: give its id", robot)

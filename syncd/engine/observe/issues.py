@@ -10,8 +10,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from syncd.domain.ticket import Account, Issue
+from syncd.domain.ticket import Issue
 from syncd.engine.context import EngineContext, Services
+from syncd.engine.observe.accounts import nobodies_of, our_accounts
 from syncd.engine.observe.masking import storage_rules
 from syncd.ledger.store.action_items import TEXTS, Page, store_with_changes, without_texts
 from syncd.ledger.store.key_values import highest_number, raise_highest_number
@@ -113,7 +114,7 @@ def read_log(context: EngineContext, incident_id: str, team: str | None) -> None
     save_log(context.ledger, incident_id, clean, read_seq)
 
 
-def read_close(context: EngineContext, incident_id: str) -> None:
+def read_close(context: EngineContext, incident_id: str, book: Rulebook) -> None:
     """Read who moved the ticket to where it stands, and from where; that nobody ever did is kept, too."""
     ticket = find_ticket(context.ledger, incident_id)
     if ticket is None or ticket.issue is None:
@@ -126,21 +127,17 @@ def read_close(context: EngineContext, incident_id: str) -> None:
     closed = ClosedBy(status=issue.status.id, before="", at=issue.created_at or context.clock.now())
     if moves:
         last = moves[-1]
-        by = last.author
+        by, nobodies = last.author, nobodies_of(context, book.mapping)
         closed = ClosedBy(
             status=last.after or "",
             before=last.before or "",
             before_name=last.before_words or "",
             by=by.name if by else None,
-            person=ticket.placed_status is None and by is not None and _a_person(context, by),
-            ours=by is not None and by.id == context.services.jira.myself().id,
+            person=ticket.placed_status is None and by is not None and by.human and by.id not in nobodies,
+            ours=by is not None and by.id in our_accounts(context),
             at=last.at,
         )
     save_close(context.ledger, incident_id, closed, context.ledger.logical_clock.next(), context.clock.now())
-
-
-def _a_person(context: EngineContext, account: Account) -> bool:
-    return account.human and account.id != context.services.jira.myself().id
 
 
 def read_duty_issues(

@@ -14,12 +14,13 @@ from datetime import datetime, timedelta
 from syncd.domain.base import UtcTime, Value
 from syncd.domain.history import Change
 from syncd.domain.mapping.after_incident import FollowUps
-from syncd.domain.ticket import Comment, Issue
-from syncd.policy.marks import mark_in
+from syncd.domain.ticket import Account, Comment, Issue
+from syncd.policy.marks import is_persons
 
 WONT_DO_LABEL = "wont-do"
 NO_CHANGE_LABEL = "no-change-needed"
 NO_REASON = "not to be done, and nobody said why"
+BY_NO_PERSON = "ended by an app or a robot, and no person touched it since"
 NO_LINK = "closed without a link, or the label no-change-needed and a comment"
 BEFORE = timedelta(days=1)
 """A comment may be written so long before the act that it explains."""
@@ -52,7 +53,7 @@ def end_of(
         return End()
     at, by = _when(issue, changes, finished)
     if at is None:
-        return End(stands="done")
+        return End(stands="won't do" if declined else "done", lacking=BY_NO_PERSON)
     if declined:
         said = _said_since(issue, at - BEFORE, restricted)
         if said is None:
@@ -69,36 +70,44 @@ def _resolved_as(issue: Issue, rules: FollowUps) -> bool:
 
 
 def _when(issue: Issue, changes: Sequence[Change], finished: bool) -> tuple[datetime | None, str]:
-    """When it came to its end and who did that; a later move between two ends counts for nothing."""
+    """When it came to its end and who did that; a later move between two ends counts for nothing.
+
+    What an app or a robot ended counts from the first change or comment of a person after that, if any.
+    """
     if finished:
         ends = (_last(changes, "status"), _last(changes, "resolution"))
         acts = [one for one in ends if one is not None and one.after is not None]
     else:
-        acts = [one for one in changes if one.field == "labels" and _gained(one)][-1:]
+        acts = [one for one in changes if one.field == "labels" and gained(one, WONT_DO_LABEL)][-1:]
     first = min(acts, key=lambda one: one.at, default=None)
     if first is None:
         return issue.created_at, "somebody"
-    who = first.author
-    return first.at, (who.name or who.id) if who is not None else "somebody"
+    if first.author is None or first.author.human:
+        return first.at, name_of(first.author)
+    after = [(one.at, name_of(one.author)) for one in changes if one.author and one.author.human]
+    after += [(one.created_at, name_of(one.author)) for one in by_people(issue.comments or ())]
+    return min((act for act in after if act[0] >= first.at), default=(None, ""))
+
+
+def name_of(account: Account | None) -> str:
+    """What people call whoever did something."""
+    return (account.name or account.id) if account is not None else "somebody"
 
 
 def _last(changes: Sequence[Change], field: str) -> Change | None:
     return next((one for one in reversed(changes) if one.field == field), None)
 
 
-def _gained(change: Change) -> bool:
+def gained(change: Change, label: str) -> bool:
+    """Return True if a change of labels set this one."""
     had = (change.before_words or change.before or "").split()
     has = (change.after_words or change.after or "").split()
-    return WONT_DO_LABEL in has and WONT_DO_LABEL not in had
+    return label in has and label not in had
 
 
 def by_people(comments: Sequence[Comment]) -> list[Comment]:
     """The comments that people wrote."""
-    return [
-        one
-        for one in comments
-        if one.mark is None and mark_in(one.body) is None and (one.author is None or one.author.human)
-    ]
+    return [comment for comment in comments if is_persons(comment)]
 
 
 def _said_since(issue: Issue, since: datetime, restricted: bool) -> datetime | None:

@@ -44,12 +44,13 @@ class Item(Value):
 
 
 class Tenure(Value):
-    """Whom an item was assigned to, from when until when."""
+    """Whom an item was assigned to, from when until when; `by_person`: no app and no robot did that."""
 
     account: str
     name: str = ""
     since: UtcTime
     until: UtcTime | None = None
+    by_person: bool = True
 
 
 def end_of_day(day: date, zone: str) -> datetime:
@@ -83,12 +84,22 @@ def tenures(issue: Issue, changes: Sequence[Change]) -> tuple[Tenure, ...]:
     found: list[Tenure] = []
     first = moves[0] if moves else None
     holder = (first.before, first.before_words) if first else _present(issue)
+    by_person = True
     for move in moves:
         if holder[0] and since is not None:
-            found.append(Tenure(account=holder[0], name=holder[1] or "", since=since, until=move.at))
+            found.append(
+                Tenure(
+                    account=holder[0],
+                    name=holder[1] or "",
+                    since=since,
+                    until=move.at,
+                    by_person=by_person,
+                )
+            )
         holder, since = (move.after, move.after_words), move.at
+        by_person = move.author is None or move.author.human
     if holder[0] and since is not None:
-        found.append(Tenure(account=holder[0], name=holder[1] or "", since=since))
+        found.append(Tenure(account=holder[0], name=holder[1] or "", since=since, by_person=by_person))
     return tuple(found)
 
 
@@ -101,12 +112,14 @@ def taken_at(item: Item, tenure: Tenure) -> datetime | None:
     touched = [
         one.at
         for one in item.changes
-        if one.author is not None and one.author.id == tenure.account and one.at > tenure.since
+        if one.author is not None and one.author.human
+        if one.author.id == tenure.account and one.at > tenure.since
     ]
     touched += [
         one.created_at
         for one in item.issue.comments or ()
-        if one.author is not None and one.author.id == tenure.account and one.created_at > tenure.since
+        if one.author is not None and one.author.human
+        if one.author.id == tenure.account and one.created_at > tenure.since
     ]
     return min((at for at in touched if tenure.until is None or at < tenure.until), default=None)
 
@@ -162,7 +175,7 @@ def _owned(item: Item, duty: Duty, now: datetime, judging: JudgingRules) -> Duty
         if present and not active(item.issue.assignee):
             continue
         since: datetime | None = max(tenure.since, duty.started_at)
-        if tenure.account == item.by_rule:
+        if tenure.account == item.by_rule or not tenure.by_person:
             since = taken_at(item, tenure)
         if since is not None:
             return _met(duty, since, tenure.name or tenure.account, judging)

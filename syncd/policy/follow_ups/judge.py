@@ -13,8 +13,8 @@ from datetime import date, datetime, timedelta
 from syncd.domain.base import JsonValue
 from syncd.domain.duty import RUNNING, Duty, DutyKind, DutyState
 from syncd.domain.mapping.value_types import Mode
-from syncd.policy.case import Case, Decision, ItemState, Rulebook
-from syncd.policy.follow_ups.completion import End, end_of
+from syncd.policy.case import Case, Decision, ItemState, PostmortemState, Rulebook
+from syncd.policy.follow_ups.completion import End, end_of, gained
 from syncd.policy.follow_ups.duties import (
     TOO_OFTEN,
     Item,
@@ -295,4 +295,13 @@ def follow_ups_unsaid(case: Case, book: Rulebook) -> bool:
         return False
     if any(item.ended_at is None and not item.facts.get(KNOWLEDGE) for item in case.items):
         return False
-    return not rows_to_come(case, postmortem, book) and NONE_LABEL not in postmortem.issue.labels
+    return not rows_to_come(case, postmortem, book) and not _none_said(postmortem)
+
+
+def _none_said(postmortem: PostmortemState) -> bool:
+    """Return True if the label stands there, and neither an app nor a robot was the last to set it."""
+    if postmortem.issue is None or NONE_LABEL not in postmortem.issue.labels:
+        return False
+    labels = (change for change in reversed(postmortem.changes) if change.field == "labels")
+    last = next((change for change in labels if gained(change, NONE_LABEL)), None)
+    return last is None or last.author is None or last.author.human

@@ -2,8 +2,7 @@
 
 Scheduled means an active owner and a review date that a person entered, not before the resolve and at most
 14 days after it; completed means one of the mapping's statuses. The owner may be ours; the review date never
-is, because no operation writes it: a change by our own account was made by a person who shares it. An app, or
-a value that stood there from the create, is nobody's word.
+is. An app, a robot, our own account, or a value that stood there from the create, is nobody's word.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from syncd.domain.mapping.mapping import Mapping
 from syncd.domain.project import ResolvedProject
 from syncd.domain.ticket import Issue, Status
 from syncd.policy.case import PostmortemState, Rulebook
-from syncd.policy.marks import mark_in
+from syncd.policy.marks import is_persons
 
 DUE_DATE = "duedate"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -96,7 +95,10 @@ def scheduled_spans(
     issue = postmortem.issue
     if issue is None:
         return ()
-    owned = _before(postmortem.changes, "assignee", issue.assignee.id if issue.assignee else None)
+    assignee = issue.assignee
+    robot = assignee.id if assignee is not None and not assignee.human else None
+    owned = _before(postmortem.changes, "assignee", assignee.id if assignee else None)
+    owned = None if owned == robot else owned
     owned_by: str | None = None
     review = _from_the_create(postmortem, field)
     spans: list[Span] = []
@@ -105,7 +107,8 @@ def scheduled_spans(
         by = owned_by
         for change in changes:
             if change.field == "assignee":
-                owned, owned_by = change.after, change.author.id if change.author else None
+                owned = None if change.after == robot else change.after
+                owned_by = change.author.id if change.author else None
                 by = owned_by
             else:
                 review = _entered(change)
@@ -128,7 +131,10 @@ def completed_spans(postmortem: PostmortemState, book: Rulebook) -> tuple[Span, 
     spans: list[Span] = []
     _note(spans, done(*first), _made_at(postmortem), None)
     for move in moves:
-        _note(spans, done(move.after, move.after_words), move.at, move.author.id if move.author else None)
+        # a move by an app or a robot completes nothing, and a person's completion survives it
+        going_on = bool(spans) and spans[-1].until is None
+        holds = done(move.after, move.after_words) and (going_on or _by_no_robot(move))
+        _note(spans, holds, move.at, move.author.id if move.author else None)
     return tuple(spans)
 
 
@@ -186,9 +192,7 @@ def written_by_a_person(postmortem: PostmortemState | None, field: str) -> bool:
         return False
     fields = {"description", "summary", "status", field}
     changed = any(one.field in fields and _human(one) for one in postmortem.changes)
-    comments = postmortem.issue.comments or ()
-    theirs = [one for one in comments if one.mark is None and mark_in(one.body) is None]
-    said = any(one.author is not None and one.author.human for one in theirs)
+    said = any(is_persons(comment) for comment in postmortem.issue.comments or ())
     return changed or said or postmortem.origin != "operation"
 
 
@@ -234,6 +238,11 @@ def _entered(change: Change) -> _Review | None:
     if day is None or not _human(change):
         return None
     return _Review(day=day, entered_at=change.at, by=change.author.id if change.author else None)
+
+
+def _by_no_robot(change: Change) -> bool:
+    """Return True if a person made a change, or somebody of whom Jira keeps no more than a name."""
+    return change.author is None or change.author.human
 
 
 def _human(change: Change) -> bool:

@@ -14,7 +14,7 @@ from datetime import date, datetime, time, timedelta
 from syncd.domain.duty import Waiver
 from syncd.domain.ticket import Comment, Issue
 from syncd.policy.case import Case, Decision, PostmortemState, Rulebook
-from syncd.policy.marks import mark_in
+from syncd.policy.marks import is_persons
 from syncd.policy.time.working_time import at_local
 
 LABEL = "waived"
@@ -61,8 +61,7 @@ def _given(case: Case, book: Rulebook, postmortem: PostmortemState, issue: Issue
         (
             one
             for one in sorted(issue.comments or (), key=lambda one: one.created_at)
-            if one.mark is None
-            and mark_in(one.body) is None
+            if is_persons(one)
             and one.author is not None
             and one.author.id in (case.approvers or ())
             and one.author.id != owner
