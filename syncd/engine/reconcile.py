@@ -17,11 +17,11 @@ from syncd.engine.act.mail_rate import MailRate
 from syncd.engine.act.unknown_outcomes import give_up, resolve_unknown
 from syncd.engine.context import EngineContext
 from syncd.engine.decide.case_builder import case_of, facts_of
-from syncd.engine.decide.looks import read
 from syncd.engine.decide.notices_without_jira import notify_without_jira
 from syncd.engine.jira_knowledge.resolve_names import MappingMismatch
 from syncd.engine.observe.accounts import people_of
 from syncd.engine.observe.incident import Seen, observe
+from syncd.engine.observe.looks import look_at
 from syncd.engine.record.decision import as_if_untried, news, nothing_to_write, record, record_unseen
 from syncd.engine.runtime.brakes import settled_fingerprint
 from syncd.ledger.records import IncidentRecord, OperationRecord
@@ -151,7 +151,7 @@ class Reconciler:
         if decision.look:
             seen_before.update(decision.look)
             try:
-                read(context, incident.id, book, decision.look)
+                look_at(context, incident.id, book, decision.look)
             except RemoteError as error:
                 self._wait_for_service(error, later)
                 seen_before.update(dict.fromkeys(decision.look, SAME_READS))

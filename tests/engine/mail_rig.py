@@ -14,7 +14,7 @@ from sqlmodel import col, select
 from syncd.domain.duty import Duty, DutyKind, DutyState
 from syncd.domain.incident import Incident
 from syncd.domain.mapping.mapping import Mapping
-from syncd.engine.decide.looks import read
+from syncd.engine.observe.looks import look_at
 from syncd.ledger.store.change_queue import notice_changes_in
 from syncd.ledger.store.postmortems import save_duties
 from syncd.ledger.store.tables import AuditEventRow, IncidentRow, OperationRow, PostmortemRow
@@ -117,7 +117,7 @@ class Owed:
         """Have the postmortem read, as Jira's poll has."""
         book = self.rig.context.book_of(self._incident())
         assert book is not None
-        read(self.rig.context, self.incident, book, frozenset({"postmortem"}))
+        look_at(self.rig.context, self.incident, book, frozenset({"postmortem"}))
 
     def _incident(self) -> Incident:
         with self.rig.ledger.read() as session:

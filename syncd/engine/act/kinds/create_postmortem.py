@@ -25,9 +25,9 @@ from syncd.engine.act.kinds.postmortem_content import story_of
 from syncd.engine.act.kinds.postmortem_owner import commanders_at, owner_of
 from syncd.engine.context import EngineContext
 from syncd.engine.decide.case_builder import build_case
-from syncd.engine.decide.looks import read
 from syncd.engine.errors import CannotRender, DecideAgain, NotYet
 from syncd.engine.observe.earlier_ledger.adopt_postmortem import LABEL, adopt_postmortem
+from syncd.engine.observe.looks import look_at
 from syncd.engine.rulebook import RestrictedPlacement, book_for, placement_for
 from syncd.ledger.records import IncidentRecord, OperationRecord
 from syncd.ledger.store.confirmation import Confirmation, NewPostmortem
@@ -51,7 +51,7 @@ class CreatePostmortemKind(CreateKind):
         known, case, book = _case(context, operation)
         _wait_for_its_time(case, book)
         if case.state_changes is None:
-            read(context, operation.incident_id, book, frozenset({"log"}))
+            look_at(context, operation.incident_id, book, frozenset({"log"}))
             known, case, book = _case(context, operation)
         if not operation.attempts and adopt_postmortem(context, case, book):
             raise DecideAgain

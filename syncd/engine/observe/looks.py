@@ -14,7 +14,7 @@ from syncd.ledger.store.lookups import Followers, load_followers
 from syncd.policy.case import DutyIssueState, ItemState, Rulebook
 
 
-def read(context: EngineContext, incident_id: str, book: Rulebook, look: frozenset[str]) -> None:
+def look_at(context: EngineContext, incident_id: str, book: Rulebook, look: frozenset[str]) -> None:
     """Read what a decision has to see first; raises `RemoteError`."""
     if "approvers" in look:
         for email in book.mapping.people.approvers:
