@@ -115,7 +115,10 @@ def _owed(one: dict[str, Any]) -> str:
 def first_load_lines(counts: dict[str, int]) -> list[str]:
     """What people read about a first load that is held, by the counts of what waits."""
     said = ", ".join(f"{number} {kind}" for kind, number in counts.items())
-    return [f"A new ledger writes nothing before you accept what it would do: {said}", "Then: syncd accept"]
+    return [
+        f"A new ledger holds what began before its first start until you accept it: {said}",
+        "Then: syncd accept",
+    ]
 
 
 def _brakes(out: Console, data: dict[str, Any]) -> None:

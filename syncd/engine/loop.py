@@ -196,6 +196,8 @@ class ControlLoop:
             latest = brakes.latest()
             if self.work_queue.idle():
                 self._hand_out(brakes.judge(latest))
+                # what is held from now on is told to the operator in the same cycle
+                self.work_queue.submit(self.mail_schedule.due(at_once=True))
 
     def _emptied(self) -> None:
         """The queue of a caller that works by itself is empty."""

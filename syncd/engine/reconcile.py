@@ -168,7 +168,7 @@ class Reconciler:
     ) -> bool:
         """Try each open operation that may leave, or only the mails; return whether anything changed."""
         context = self._context
-        if context.dry_run or not context.brakes.accepted():
+        if context.dry_run:
             return False
         operations = seen.operations if seen else None
         if operations is None:

@@ -178,3 +178,24 @@ def test_status_says_what_a_rule_in_mode_report_would_have_done(bare: House) -> 
     said = bare.syncd("status").out
     assert "In mode `enforce`, syncd would have done" in said
     assert "#1: close the ticket" in said
+
+
+def test_what_begins_after_the_first_start_is_done_by_each_run_while_the_rest_is_held(house: House) -> None:
+    incidents = storm(house, 4)
+    house.syncd("run", "--once")
+    late = house.trigger("Later", "BluBank Integration", priority="P3")
+    assert house.syncd("run", "--once").code == 75
+    assert len(house.tickets(late)) == 1
+    assert not any(house.tickets(one) for one in incidents)
+    plan = house.syncd("plan", "--json").json
+    assert (plan["first_load"]["state"], plan["first_load"]["counts"]["create_ticket"]) == ("held", 4)
+    assert "holds what began before its first start" in house.syncd("plan").out
+    (wait,) = house.syncd("show", "1", "--json").json["waits"]
+    assert (wait["until"], "syncd accept" in wait["why"]) == (None, True)
+    assert house.syncd("show", "5", "--json").json["waits"] == []
+    writes = house.writes()
+    house.syncd("plan")
+    assert house.writes() == writes
+    house.syncd("accept")
+    house.syncd("run", "--once")
+    assert everyone_has_one(house, [*incidents, late])

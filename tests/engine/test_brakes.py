@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from syncd.ledger.views.status import status_data
 from syncd.sandbox import dump, faults
 
 MakeRig = Callable[..., Rig]
+HOUR = timedelta(hours=1)
 
 
 @pytest.fixture(autouse=True)
@@ -30,6 +32,11 @@ def storm(rig: Rig, count: int, **more: Any) -> list[str]:
         rig.world.pagerduty.trigger("Alipay Integration", f"Trouble {number}", priority="P3", **more).id
         for number in range(count)
     ]
+
+
+def old(rig: Rig, count: int) -> list[str]:
+    """So many open incidents that began before the first start of the ledger."""
+    return storm(rig, count, at=rig.began - HOUR)
 
 
 def ask(rig: Rig, kind: str, **arguments: Any) -> list[str]:
@@ -73,7 +80,7 @@ def test_a_new_ledger_that_would_make_many_tickets_writes_nothing_and_shows_what
     make_rig: MakeRig,
 ) -> None:
     rig = make_rig()
-    storm(rig, 6)
+    old(rig, 6)
     rig.settle(4)
     assert rig.writes() == 0
     told = standing(rig)["first_load"]
@@ -83,9 +90,9 @@ def test_a_new_ledger_that_would_make_many_tickets_writes_nothing_and_shows_what
 
 def test_it_stays_up_and_goes_on_reading_while_it_is_held(make_rig: MakeRig) -> None:
     rig = make_rig()
-    storm(rig, 6)
+    old(rig, 6)
     rig.settle(2)
-    late = rig.world.pagerduty.trigger("BluBank Integration", "Later")
+    late = rig.world.pagerduty.trigger("BluBank Integration", "Later", at=rig.began - HOUR)
     assert rig.cycle().good
     assert late.id in [one["id"] for one in standing(rig)["incidents"]]
     assert rig.writes() == 0
@@ -93,7 +100,7 @@ def test_it_stays_up_and_goes_on_reading_while_it_is_held(make_rig: MakeRig) -> 
 
 def test_it_goes_on_after_an_acceptance_which_is_on_record(make_rig: MakeRig) -> None:
     rig = make_rig()
-    incidents = storm(rig, 7)
+    incidents = old(rig, 7)
     rig.settle(3)
     assert ask(rig, "accept") == ["accepted: 7 create_ticket, 7 link_note"]
     rig.settle(3)
@@ -105,7 +112,7 @@ def test_it_goes_on_after_an_acceptance_which_is_on_record(make_rig: MakeRig) ->
 
 def test_the_hold_survives_a_restart_and_so_does_the_acceptance(make_rig: MakeRig) -> None:
     rig = make_rig()
-    storm(rig, 7)
+    old(rig, 7)
     rig.settle(2)
     rig.restart()
     rig.settle(3)
@@ -120,7 +127,7 @@ def test_the_hold_survives_a_restart_and_so_does_the_acceptance(make_rig: MakeRi
 
 def test_few_tickets_are_made_unasked_in_the_first_cycle(make_rig: MakeRig) -> None:
     rig = make_rig()
-    storm(rig, 5)
+    old(rig, 5)
     rig.cycle()
     assert len(issues(rig)) == 5
 
@@ -134,7 +141,7 @@ def test_a_ledger_that_is_past_its_first_load_is_never_held_for_it_again(house: 
 def test_nothing_leaves_before_both_services_were_read(make_rig: MakeRig) -> None:
     rig = make_rig()
     rig.world.faults.add(faults.error(500), service="jira", path=r"/search/jql$", times=2)
-    storm(rig, 7)
+    old(rig, 7)
     rig.cycle()
     assert (rig.writes(), standing(rig)["first_load"]["state"]) == (0, "counting")
     rig.settle(14)
@@ -143,7 +150,7 @@ def test_nothing_leaves_before_both_services_were_read(make_rig: MakeRig) -> Non
 
 def test_what_could_not_be_decided_on_yet_counts_as_if_it_wanted_a_ticket(make_rig: MakeRig) -> None:
     rig = make_rig()
-    storm(rig, 7)
+    old(rig, 7)
     rule = rig.world.faults.add(
         faults.error(500), service="jira", path=r"/user/assignable", times=None, probability=0.9
     )

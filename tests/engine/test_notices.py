@@ -212,10 +212,6 @@ def test_a_jira_that_was_never_reached_holds_no_notice(make_rig: MakeRig) -> Non
         world.faults.add(faults.error(503), service="jira", times=None)  # type: ignore[attr-defined]  # a World
 
     rig = make_rig(mappings=(mailing(),), mail=True, preset=down)
-    with rig.ledger.write() as session:
-        from syncd.ledger.store.key_values import set_cursor_in
-
-        set_cursor_in(session, "first_load", state="passed")
     sev0(rig)
     rig.cycle()
     assert recipients(rig) == [COMPLIANCE, CTO]

@@ -30,9 +30,21 @@ def test_claimed_incidents_that_nobody_decided_on_may_tip_the_scales(ledger: Led
         for number in range(40):
             record(session, create(f"P{number}"), incident=f"P{number}")
         for number in range(40, 51):
-            save_incident(session, incident(id=f"P{number}", number=number), 1, NOW, "QRPay")
+            old = incident(id=f"P{number}", number=number, created_at=NOW - timedelta(hours=1))
+            save_incident(session, old, 1, NOW, "QRPay")
         notice_changes_in(session, [f"P{number}" for number in range(40, 51)], NOW, 1, "backfill")
         assert holds.judge_first_load(session, NOW) is FirstLoad.COUNTING
+
+
+def test_what_began_after_the_first_start_is_not_counted(ledger: Ledger) -> None:
+    with ledger.write() as session:
+        for number in range(60):
+            save_incident(session, incident(id=f"P{number}", number=number, created_at=NOW), 1, NOW, "QRPay")
+            record(session, create(f"P{number}"), incident=f"P{number}")
+        assert holds.may_leave_in(session, Target.JIRA, ["P1"])
+        assert not holds.may_leave_in(session, Target.JIRA, [])
+        assert holds.counts_by_kind(session) == {}
+        assert holds.judge_first_load(session, NOW) is FirstLoad.PASSED
 
 
 def test_incidents_of_nobody_and_those_with_a_ticket_do_not(ledger: Ledger) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -32,8 +32,9 @@ def settles_at_once() -> Iterator[None]:
 def ignores_pauses() -> Iterator[None]:
     """What a person paused leaves all the same."""
 
-    def may_leave(session: Any, _target: str) -> bool:
-        return holds.first_load(session) is FirstLoad.PASSED
+    def may_leave(session: Any, _target: str, incident_ids: Iterable[str]) -> bool:
+        held = any(holds.first_load_holds(session, incident_id) for incident_id in incident_ids)
+        return holds.first_load(session) is FirstLoad.PASSED or not held
 
     with patch.object(holds, "may_leave_in", may_leave):
         yield

@@ -81,7 +81,7 @@ class OperatorMail(Value):
     """
 
     mail: Literal[MailKind.OPERATOR] = MailKind.OPERATOR
-    topic: Literal["mass", "alarm", "start", "credentials", "stalled"]
+    topic: Literal["mass", "first_load", "alarm", "start", "credentials", "stalled"]
     since: IsoTime
     service: str | None = None
     tickets: int | None = None

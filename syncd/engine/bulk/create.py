@@ -94,9 +94,10 @@ class BulkCreates:
             self.under_way = True
 
     def takes(self, operation: OperationRecord, incident: IncidentRecord) -> bool:
-        """Whether a worker leaves this create to the batches."""
+        """Whether a worker leaves this create to the batches, which begin when a first load is behind us."""
         if (
             not self.under_way
+            or not self._context.brakes.accepted()
             or operation.kind != Kind.CREATE_TICKET
             or operation.attempts
             or not operation.typed(CreateTicket).is_plain

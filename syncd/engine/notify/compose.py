@@ -223,6 +223,17 @@ def _operator_letter(mail: OperatorMail) -> Letter:
             ),
             ("syncd outbox", "syncd outbox release", 'syncd outbox drop --held --reason "…"'),
         )
+    if mail.topic == "first_load":
+        return _letter_to_operator(
+            f"A first load of {mail.tickets} tickets is held",
+            (
+                f"Since {since} this new ledger holds everything about incidents that began before its first"
+                f" start: it would make {mail.tickets} tickets. Incidents that begin from now on get their"
+                " ticket, notices and clocks at once.",
+                "See what it would do, then let it go:",
+            ),
+            ("syncd status", "syncd plan", "syncd accept"),
+        )
     if mail.topic == "alarm":
         text = mail.text or ""
         return _letter_to_operator(text.partition(" (")[0], (text,), ("syncd check",))

@@ -85,6 +85,7 @@ class OperatorAlarms:
             },
             expires=context.expires,
             held=(since, held["tickets"]) if held is not None and since is not None else None,
+            first_load=holds.first_load_held(context.ledger),
         )
         return alarms_of(trouble, context.clock.now())
 

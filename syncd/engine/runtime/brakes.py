@@ -1,6 +1,7 @@
 """Whether a decided write may leave: not in an unaccepted first load, not in a held mass, not in a pause.
 
-A new ledger counts what it would make before anything leaves. A write to a ticket whose incident did not
+A new ledger counts what it would make of incidents that began before its first start, before any of it
+leaves. A write to a ticket whose incident did not
 change (a reload, a resync, somebody's bulk change in Jira) begins as held; when all that was handed out
 is decided, few such writes are let go and many wait for a person. Observing and deciding always go on.
 """
@@ -49,11 +50,11 @@ class Brakes:
         self._marks, self._judged = 1, 0
 
     def may_leave(self, target: str) -> bool:
-        """Return True if anything may leave for a target now."""
+        """Return True if everything may leave for a target now."""
         return holds.may_leave(self._ledger, target)
 
     def accepted(self) -> bool:
-        """Return True if the first load is behind us; it never comes back."""
+        """Return True if the first load is behind us, so that it holds nothing; it never comes back."""
         self._passed = self._passed or holds.is_accepted(self._ledger)
         return self._passed
 
@@ -99,8 +100,8 @@ class Brakes:
             self._passed = self._passed or judgement.first_load is FirstLoad.PASSED
         if judgement.creates is not None:
             logger.error(
-                "this new ledger would make {} tickets, so it writes nothing: see `syncd status`, then"
-                " `syncd accept`",
+                "this new ledger would make {} tickets of incidents that began before its first start:"
+                " held, see `syncd status`, then `syncd accept`",
                 judgement.creates,
             )
         if judgement.mass is not None:

@@ -1,5 +1,7 @@
 """What keeps decided writes from leaving: a first load, a mass of writes, a pause (rules: "brakes").
 
+A first load holds what concerns incidents that began before the ledger's first start, while it is counted and
+until it is accepted; what began since leaves at once.
 All of it stands in the ledger, so that it survives a restart and every command sees the same. The functions
 that change something write their audit event in the same transaction.
 """
@@ -9,20 +11,28 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import bindparam, literal
+from sqlalchemy import bindparam, literal, or_
 from sqlalchemy import select as columns
 from sqlmodel import Session, col, func, select
 
 from syncd.domain.base import JsonValue
+from syncd.domain.mail import OPERATOR, concerns_no_incident
 from syncd.domain.operation import Kind, OperationState, Target
 from syncd.ledger.database.connection import Transactions
 from syncd.ledger.store import audit, operation_states, outbox
 from syncd.ledger.store.key_values import drop_cursor_in, get_cursor_in, set_cursor_in
-from syncd.ledger.store.tables import ChangeNoticeRow, IncidentRow, KeyValueRow, OperationRow, TicketRow
+from syncd.ledger.store.tables import (
+    ChangeNoticeRow,
+    IncidentRow,
+    KeyValueRow,
+    MetaRow,
+    OperationRow,
+    TicketRow,
+)
 
 FIRST_LOAD_AT_MOST = 50
 """Tickets that a new ledger may make unasked."""
@@ -58,17 +68,43 @@ def standing(ledger: Transactions) -> DaemonStatus:
 
 
 def may_leave(ledger: Transactions, target: str) -> bool:
-    """Return True if the first load is accepted and the target is not paused."""
+    """Return True if the first load holds nothing and the target is not paused."""
     with ledger.read() as session:
-        return may_leave_in(session, target)
+        return may_leave_in(session, target, ())
 
 
-def may_leave_in(session: Session, target: str) -> bool:
-    """Return True if, as of this transaction, the first load is accepted and the target is not paused."""
+def may_leave_in(session: Session, target: str, incident_ids: Iterable[str]) -> bool:
+    """Return True if, as of this transaction, the target is not paused and no first load holds these.
+
+    `incident_ids` are the incidents that something is to leave for; none: all of them.
+    """
     values: dict[str, Data] = {row.name: row.value for row in session.connection().execute(_BRAKES)}
+    if isinstance((values.get(_PAUSE) or {}).get(target), dict):
+        return False
     state = (values.get(_FIRST_LOAD) or {}).get("state", FirstLoad.COUNTING)
-    paused = (values.get(_PAUSE) or {}).get(target)
-    return FirstLoad(str(state)) is FirstLoad.PASSED and not isinstance(paused, dict)
+    if FirstLoad(str(state)) is FirstLoad.PASSED:
+        return True
+    asked = set(incident_ids)
+    return bool(asked) and not any(first_load_holds(session, incident_id) for incident_id in asked)
+
+
+def first_load_holds(session: Session, incident_id: str) -> bool:
+    """Return True if an incident began before the ledger's first start, so that a first load holds it.
+
+    What a whole team is mailed tells of such incidents, too; what the operator is mailed does not.
+    """
+    if concerns_no_incident(incident_id):
+        return incident_id != OPERATOR
+    created_at = session.connection().scalar(_CREATED_AT, {"incident": incident_id})
+    return created_at is None or created_at < _first_start(session)
+
+
+_CREATED_AT = columns(col(IncidentRow.created_at)).where(col(IncidentRow.id) == bindparam("incident"))
+
+
+def _first_start(session: Session) -> datetime:
+    born = session.get(MetaRow, "born")
+    return datetime.fromisoformat(born.value) if born else datetime.max.replace(tzinfo=UTC)
 
 
 _BRAKES = columns(col(KeyValueRow.name), col(KeyValueRow.value)).where(
@@ -77,7 +113,7 @@ _BRAKES = columns(col(KeyValueRow.name), col(KeyValueRow.value)).where(
 
 
 def is_accepted(ledger: Transactions) -> bool:
-    """Return True if the first load is behind us; it never comes back."""
+    """Return True if the first load is behind us, so that it holds nothing; it never comes back."""
     with ledger.read() as session:
         return first_load(session) is FirstLoad.PASSED
 
@@ -98,12 +134,27 @@ def first_load_data(session: Session) -> Data:
     }
 
 
+def first_load_held(ledger: Transactions) -> tuple[datetime, int] | None:
+    """Return since when how many tickets of a first load wait for an acceptance, None where none does."""
+    with ledger.read() as session:
+        known = get_cursor_in(session, _FIRST_LOAD)
+        if first_load(session) is not FirstLoad.HELD:
+            return None
+        tickets = known.get("tickets")
+        return datetime.fromisoformat(str(known["since"])), tickets if isinstance(tickets, int) else 0
+
+
 def counts_by_kind(session: Session) -> dict[str, int]:
-    """How many operations of each kind wait to leave."""
+    """How many operations of each kind wait about incidents that began before the ledger's first start."""
     states = [str(OperationState.PENDING), str(OperationState.HELD)]
     query = (
         select(OperationRow.kind, func.count())
-        .where(col(OperationRow.state).in_(states))
+        .join(IncidentRow, col(IncidentRow.id) == col(OperationRow.incident_id), isouter=True)
+        .where(
+            col(OperationRow.state).in_(states),
+            OperationRow.incident_id != OPERATOR,
+            or_(col(IncidentRow.created_at).is_(None), col(IncidentRow.created_at) < _first_start(session)),
+        )
         .group_by(col(OperationRow.kind))
         .order_by(col(OperationRow.kind))
     )
@@ -118,11 +169,12 @@ def judge_first_load(session: Session, now: datetime) -> FirstLoad:
     state = first_load(session)
     if state is not FirstLoad.COUNTING:
         return state
-    creates = _tickets_to_make(session)
+    counts = counts_by_kind(session)
+    creates = counts.get(Kind.CREATE_TICKET, 0)
     if creates > FIRST_LOAD_AT_MOST:
-        counts: dict[str, JsonValue] = {**counts_by_kind(session)}
-        set_cursor_in(session, _FIRST_LOAD, state=FirstLoad.HELD, since=now.isoformat())
-        audit.append(session, now, "first_load.held", data=counts)
+        since = now.isoformat()
+        set_cursor_in(session, _FIRST_LOAD, state=FirstLoad.HELD, since=since, tickets=creates)
+        audit.append(session, now, "first_load.held", data={**counts})
         return FirstLoad.HELD
     if creates + _undecided(session) > FIRST_LOAD_AT_MOST:
         return FirstLoad.COUNTING
@@ -130,22 +182,15 @@ def judge_first_load(session: Session, now: datetime) -> FirstLoad:
     return FirstLoad.PASSED
 
 
-def _tickets_to_make(session: Session) -> int:
-    return session.exec(
-        select(func.count())
-        .select_from(OperationRow)
-        .where(OperationRow.kind == Kind.CREATE_TICKET, OperationRow.state == OperationState.PENDING)
-    ).one()
-
-
 def _undecided(session: Session) -> int:
-    """Claimed incidents without a ticket that nobody has decided on."""
+    """Claimed incidents from before the first start without a ticket that nobody has decided on."""
     creates = select(OperationRow.incident_id).where(OperationRow.kind == Kind.CREATE_TICKET)
     return session.exec(
         select(func.count(col(ChangeNoticeRow.incident_id).distinct()))
         .join(IncidentRow, col(IncidentRow.id) == col(ChangeNoticeRow.incident_id))
         .where(
             col(IncidentRow.team).is_not(None),
+            col(IncidentRow.created_at) < _first_start(session),
             col(IncidentRow.id).not_in(select(TicketRow.incident_id)),
             col(IncidentRow.id).not_in(creates),
         )

@@ -63,14 +63,15 @@ def basis_of(ledger: Transactions, incident_id: str) -> Basis:
 def ready(ledger: Transactions, operation: OperationRecord, now: datetime) -> Basis | None:
     """Return what a pending operation is rendered from, None where it may not leave yet.
 
-    It waits for another operation or for its moment, or its target is paused, or the first load is not
-    accepted.
+    It waits for another operation or for its moment, or its target is paused, or a first load holds it.
     """
     move = operation.operation
     if isinstance(move, MoveTicket) and move.not_before is not None and now < move.not_before:
         return None
     with ledger.read() as session:
-        if outbox.unmet(session, operation, now) or not holds.may_leave_in(session, operation.target):
+        if outbox.unmet(session, operation, now):
+            return None
+        if not holds.may_leave_in(session, operation.target, [operation.incident_id]):
             return None
         return Basis(*incident_and_ticket_in(session, operation.incident_id))
 
@@ -129,11 +130,13 @@ def claim(
 ) -> list[OperationRecord] | None:
     """Commit that these operations are about to leave for a target; return those that may.
 
-    None: the target was paused while they were made ready, or the first load is not accepted. Left out are
+    None: the target was paused while they were made ready, or a first load holds one of them. Left out are
     those that are no longer pending, or whose incident became restricted after they were rendered.
     """
     with ledger.write() as session:
-        if not holds.may_leave_in(session, target):
+        ids = [operation.operation_id for operation in leaving]
+        incident_ids = session.connection().scalars(_INCIDENTS_OF, {"ids": ids}).all()
+        if not holds.may_leave_in(session, target, incident_ids):
             return None
         claimed = [
             claim_in(session, one.operation_id, run, now, one.rendered.stored, probe_from) for one in leaving
@@ -347,6 +350,9 @@ def creates_to_render(
     ]
 
 
+_INCIDENTS_OF = columns(col(OperationRow.incident_id)).where(
+    col(OperationRow.id).in_(bindparam("ids", expanding=True))
+)
 _BY_IDS = (
     select_records(OperationRecord)
     .where(col(OperationRow.id).in_(bindparam("ids", expanding=True)))

@@ -16,6 +16,8 @@ from syncd.domain.incident import IncidentStatus
 from syncd.domain.operation import OPEN_STATES, Kind, MoveTicket
 from syncd.ledger.database.connection import Transactions
 from syncd.ledger.records import IncidentRecord, OperationRecord
+from syncd.ledger.store import holds
+from syncd.ledger.store.holds import FirstLoad
 from syncd.ledger.store.loading import load, select_records
 from syncd.ledger.store.restored import restored_at
 from syncd.ledger.store.tables import AuditEventRow, MetaRow, MirrorLinkRow, OperationRow, TicketRow
@@ -50,7 +52,7 @@ def _show(session: Session, incident: IncidentRecord, now: datetime) -> Data:
         "ticket": _ticket_data(ticket) if ticket else None,
         "postmortem": postmortem_data(session, incident, now),
         "action_items": items_data(session, incident.id, now),
-        "waits": waits(incident, ticket, operations, now),
+        "waits": [*_first_load(session, incident), *waits(incident, ticket, operations, now)],
         "operations": [operation_data(operation) for operation in operations],
         "mirrored": [
             {"origin": pair.origin, "note": pair.note_id, "comment": pair.comment_id} for pair in pairs
@@ -76,6 +78,17 @@ def _ticket_data(ticket: TicketRow) -> Data:
         "out_of_sight_since": iso(ticket.out_of_sight_since),
         "snapshot": ticket.snapshot,
     }
+
+
+def _first_load(session: Session, incident: IncidentRecord) -> list[Data]:
+    """That a first load holds everything about an incident, as something that is waited for."""
+    passed = holds.first_load(session) is FirstLoad.PASSED
+    if passed or incident.team is None or not holds.first_load_holds(session, incident.id):
+        return []
+    why = (
+        "it began before this ledger's first start, and what is made of such incidents waits for syncd accept"
+    )
+    return [{"why": why, "until": None}]
 
 
 def waits(

@@ -32,13 +32,14 @@ class Trouble(Value):
 
     `last_good`: when each side was last read, or the start of this run. `refused`: the services that refuse
     our credentials, since when. `expires`: the day on which each service's credential ends. `held`: since
-    when writes to how many tickets are held.
+    when writes to how many tickets are held. `first_load`: since when how many tickets wait to be accepted.
     """
 
     last_good: dict[str, datetime] = Field(default_factory=dict)
     refused: dict[str, datetime] = Field(default_factory=dict)
     expires: dict[str, date] = Field(default_factory=dict)
     held: tuple[datetime, int] | None = None
+    first_load: tuple[datetime, int] | None = None
 
 
 class Alarm(Value):
@@ -90,7 +91,7 @@ def refused_at_the_start(service: str, now: datetime) -> Alarm:
 
 
 def _alarm(
-    kind: Literal["mass", "start", "credentials", "stalled"],
+    kind: Literal["mass", "first_load", "start", "credentials", "stalled"],
     service: str,
     since: datetime,
     text: str,
@@ -106,6 +107,10 @@ def _held(trouble: Trouble) -> Iterator[Alarm]:
         since, tickets = trouble.held
         text = f"Writes to {tickets} tickets whose incidents did not change are held. See: syncd outbox"
         yield _alarm("mass", "", since, text, tickets)
+    if trouble.first_load is not None:
+        since, tickets = trouble.first_load
+        text = f"A first load of {tickets} tickets is held. See: syncd status, then syncd accept"
+        yield _alarm("first_load", "", since, text, tickets)
 
 
 def _refused(trouble: Trouble) -> Iterator[Alarm]:

@@ -1,0 +1,161 @@
+"""A new ledger holds what began before its first start; what begins afterwards gets everything at once."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from rig import Rig
+
+from engine.mail_rig import COMPLIANCE, CTO, MakeRig, letters, mailing, recipients, subjects, text_of
+from engine.test_brakes import ask, issues, standing
+from engine.test_lifecycle import nothing_more_is_written
+from syncd.ledger.store.postmortems import duties_of
+from syncd.sandbox import dump, faults
+
+OPERATOR = "ops@qrpay.example"
+OLD = 60
+HOUR = timedelta(hours=1)
+
+
+def old(rig: Rig, count: int = OLD, priority: str = "P4") -> set[str]:
+    """So many open incidents that began before the ledger's first start."""
+    trigger = rig.world.pagerduty.trigger
+    return {
+        trigger("Alipay Integration", f"Old {number}", priority=priority, at=rig.began - HOUR).id
+        for number in range(count)
+    }
+
+
+def new(rig: Rig, priority: str = "P1") -> str:
+    """An incident that begins now, of a service without old ones."""
+    rig.world.advance(1)
+    return rig.world.pagerduty.trigger("BluBank Integration", "New trouble", priority=priority).id
+
+
+def loading(make_rig: MakeRig, **options: Any) -> Rig:
+    """A rig with a new ledger that has not read anything."""
+    return make_rig(mappings=(mailing(postmortem={"mode": "enforce"}),), mail=True, **options)
+
+
+def ticketed(rig: Rig) -> set[str]:
+    """The incidents that have a ticket."""
+    return {one["properties"]["syncd"]["incident"] for one in issues(rig)}
+
+
+def noted(rig: Rig) -> set[str]:
+    """The incidents that have our note."""
+    return {one["id"] for one in dump.whole(rig.world)["pagerduty"]["incidents"] if one["notes"]}
+
+
+@pytest.mark.parametrize("priority", ["P1", "P4"])
+def test_a_new_incident_gets_ticket_note_and_moves_at_once_while_the_old_ones_are_held(
+    make_rig: MakeRig, priority: str
+) -> None:
+    rig = loading(make_rig)
+    old(rig)
+    rig.settle(2)
+    incident = new(rig, priority)
+    rig.cycle()
+    assert ticketed(rig) == noted(rig) == {incident}
+    rig.world.pagerduty.acknowledge(incident, "Amara Osei")
+    rig.cycle()
+    (ticket,) = issues(rig)
+    assert ticket["fields"]["status"]["name"] == "In Progress"
+    nothing_more_is_written(rig)
+
+
+def test_a_new_incident_s_notice_and_clocks_begin_at_once_while_the_old_ones_are_held(
+    make_rig: MakeRig,
+) -> None:
+    rig = loading(make_rig)
+    old(rig)
+    rig.settle(2)
+    incident = new(rig)
+    rig.cycle()
+    assert [one for one in recipients(rig) if one != OPERATOR] == sorted([CTO, COMPLIANCE])
+    rig.world.pagerduty.resolve(incident, "Amara Osei")
+    rig.settle(2)
+    with rig.ledger.read() as session:
+        assert {one.kind for one in duties_of(session, incident)} == {"scheduled", "completed"}
+    rig.cycle(50 * HOUR.total_seconds())
+    rig.settle(3)
+    assert any(one.startswith("Overdue: Schedule the postmortem") for one in subjects(rig))
+    assert ticketed(rig) == {incident}
+
+
+def test_it_is_shown_by_kind_and_told_to_the_operator_in_one_mail(make_rig: MakeRig) -> None:
+    rig = loading(make_rig)
+    old(rig)
+    rig.cycle()
+    told = standing(rig)["first_load"]
+    assert (told["state"], told["counts"]) == ("held", {"create_ticket": OLD, "link_note": OLD})
+    new(rig)
+    rig.settle(4)
+    rig.restart()
+    rig.settle(4)
+    assert standing(rig)["first_load"]["counts"] == told["counts"]
+    assert subjects(rig, OPERATOR) == ["syncd: A first load of 60 tickets is held"]
+    (letter,) = [one for one in letters(rig) if OPERATOR in one.recipients]
+    assert "syncd accept" in text_of(letter)
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_an_acceptance_releases_the_old_ones_also_after_a_restart(make_rig: MakeRig, restarted: bool) -> None:
+    rig = loading(make_rig)
+    incidents = old(rig)
+    rig.settle(2)
+    if restarted:
+        rig.restart()
+        rig.settle(2)
+    incident = new(rig)
+    rig.settle(2)
+    assert ticketed(rig) == {incident}
+    if restarted:
+        rig.restart()
+        rig.settle(2)
+    assert ask(rig, "accept") == [f"accepted: {OLD} create_ticket, {OLD} link_note"]
+    rig.settle(6)
+    assert ticketed(rig) == noted(rig) == {*incidents, incident}
+    assert len(issues(rig)) == OLD + 1
+    nothing_more_is_written(rig)
+
+
+def test_the_notices_of_old_incidents_are_held_with_them(make_rig: MakeRig) -> None:
+    rig = loading(make_rig)
+    old(rig, 51, priority="P1")
+    rig.settle(2)
+    assert recipients(rig) == [OPERATOR]
+    assert standing(rig)["first_load"]["counts"]["send_mail"] == 102
+    ask(rig, "accept")
+    rig.settle(4)
+    assert set(recipients(rig)) == {OPERATOR, CTO, COMPLIANCE}
+
+
+@pytest.mark.parametrize("count", [0, OLD])
+def test_while_it_still_counts_a_new_incident_waits_for_nothing(make_rig: MakeRig, count: int) -> None:
+    """Jira could not be read in the first cycle, so nobody knows yet how many tickets would be made."""
+    rig = loading(make_rig)
+    rule = rig.world.faults.add(faults.error(500), service="jira", path=r"/search/jql$", times=None)
+    old(rig, count)
+    incident = new(rig)
+    rig.cycle()
+    assert recipients(rig) == sorted([CTO, COMPLIANCE])
+    rig.world.faults.remove(rule.id)
+    # Jira is asked again after the pause that follows a failure, long before the next cycle
+    rig.world.advance(rig.context.health.wait("jira"))
+    rig.loop.tick()
+    rig.loop.work_queue.drain()
+    assert standing(rig)["first_load"]["state"] == "counting"
+    assert ticketed(rig) == noted(rig) == {incident}
+
+
+def test_fifty_old_incidents_and_any_number_of_new_ones_need_no_acceptance(make_rig: MakeRig) -> None:
+    rig = loading(make_rig)
+    incidents = old(rig, 50)
+    incidents |= {new(rig, "P4") for _ in range(10)}
+    rig.settle(6)
+    assert standing(rig)["first_load"]["state"] == "passed"
+    assert ticketed(rig) == incidents
+    assert letters(rig) == []
