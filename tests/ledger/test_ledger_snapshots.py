@@ -228,7 +228,7 @@ def test_a_ticket_read_before_our_last_confirmed_write_is_not_stored(
 ) -> None:
     row = stored_ticket(with_ticket)
     with with_ticket.write() as session:
-        assert not save_issue(session, row, issue("an older story"), read_seq)
+        assert not save_issue(session, row, issue("an older story"), read_seq, NOW)
     kept = stored_ticket(with_ticket)
     assert kept.snapshot is not None
     assert (kept.snapshot["summary"], kept.read_seq) == ("Payments are late", 20)
@@ -237,7 +237,7 @@ def test_a_ticket_read_before_our_last_confirmed_write_is_not_stored(
 def test_a_ticket_read_after_our_last_confirmed_write_is_stored(with_ticket: Ledger) -> None:
     row = stored_ticket(with_ticket)
     with with_ticket.write() as session:
-        assert save_issue(session, row, issue("a newer story"), 31)
+        assert save_issue(session, row, issue("a newer story"), 31, NOW)
     kept = stored_ticket(with_ticket)
     assert kept.snapshot is not None
     assert (kept.snapshot["summary"], kept.read_seq) == ("a newer story", 31)
@@ -251,7 +251,7 @@ def test_a_write_that_was_confirmed_while_the_answer_travelled_is_not_undone(wit
         row.snapshot = issue(status=Status(id="3", name="In Progress")).model_dump(mode="json")
         row.written_seq = 50
     with with_ticket.write() as session:
-        assert not save_issue(session, read_before_asking, issue(), 40)
+        assert not save_issue(session, read_before_asking, issue(), 40, NOW)
     kept = stored_ticket(with_ticket)
     assert kept.snapshot is not None
     assert (kept.snapshot["status"]["id"], kept.written_seq, kept.read_seq) == ("3", 50, 20)
@@ -263,7 +263,7 @@ def test_the_same_ticket_again_is_no_news_but_fresher_and_in_sight(with_ticket: 
         assert row is not None
         row.out_of_sight_since = NOW
     with with_ticket.write() as session:
-        assert not save_issue(session, stored_ticket(with_ticket), issue(), 31)
+        assert not save_issue(session, stored_ticket(with_ticket), issue(), 31, NOW)
     kept = stored_ticket(with_ticket)
     assert (kept.read_seq, kept.out_of_sight_since) == (31, None)
 
@@ -271,7 +271,7 @@ def test_the_same_ticket_again_is_no_news_but_fresher_and_in_sight(with_ticket: 
 def test_a_ticket_that_was_moved_keeps_its_number_and_follows_its_key(with_ticket: Ledger) -> None:
     moved = issue(key="BANK-9", project="BANK")
     with with_ticket.write() as session:
-        assert save_issue(session, stored_ticket(with_ticket), moved, 31)
+        assert save_issue(session, stored_ticket(with_ticket), moved, 31, NOW)
     kept = stored_ticket(with_ticket)
     assert (kept.issue_id, kept.key, kept.project) == ("10005", "BANK-9", "BANK")
 
@@ -279,7 +279,7 @@ def test_a_ticket_that_was_moved_keeps_its_number_and_follows_its_key(with_ticke
 def test_a_ticket_comes_back_as_it_was_read(with_ticket: Ledger) -> None:
     read = issue("Zażółć ☃", fields={"customfield_1": {"value": "SEV1"}}, labels=("a", "b"))
     with with_ticket.write() as session:
-        save_issue(session, stored_ticket(with_ticket), read, 31)
+        save_issue(session, stored_ticket(with_ticket), read, 31, NOW)
     assert Issue.model_validate(stored_ticket(with_ticket).snapshot) == read
 
 

@@ -24,6 +24,7 @@ from syncd.ledger.store.intake import StorageRules, store_duty_issue_in
 from syncd.ledger.store.loading import record_of
 from syncd.ledger.store.membership import counting, ends_of, of_ours, on_record_among, whose
 from syncd.ledger.store.postmortems import DutyIssueRow, duty_issues_by_id, save_changes
+from syncd.ledger.store.snapshots import SUBJECTS, mark_out_of_sight
 from syncd.ledger.store.tables import ActionItemRow, IncidentRow, PostmortemRow, TicketRow
 from syncd.policy.follow_ups.membership import LINK_FIELDS, certain, ended_by, source_of
 
@@ -164,7 +165,7 @@ def _keep_unseen(
     keys = {link.other_id: link.other_key for end, _ in ends for link in end.links}
     key = keys.get(issue_id, issue_id)
     item = _new(session, counting(session, row), issue_id, key, "named by Jira", now)
-    item.out_of_sight_since = now
+    mark_out_of_sight(session, item, now)
 
 
 def _pass_over(session: Session, row: IncidentRow, issue_id: str) -> None:
@@ -266,8 +267,8 @@ def store_with_changes(
                 store_changes(session, row, page.changelogs[issue_id], judged, page.began, now)
         for issue_id in page.missing:
             row = rows.get(issue_id)
-            if row is not None and row.out_of_sight_since is None:
-                row.out_of_sight_since = now
+            if row is not None:
+                mark_out_of_sight(session, row, now)
 
 
 def store_changes(
@@ -301,7 +302,6 @@ def without_texts(change: Change) -> Change:
 
 def _audit(session: Session, row: DutyIssueRow, change: Change, now: datetime) -> None:
     what = ABOUT.get(change.field, "date")
-    subject = "item" if isinstance(row, ActionItemRow) else "postmortem"
     data: dict[str, JsonValue] = {"at": change.at.isoformat(), "field": change.field}
     if change.author is not None:
         data["by"] = audit.salted(session, change.author.id)
@@ -310,7 +310,9 @@ def _audit(session: Session, row: DutyIssueRow, change: Change, now: datetime) -
         if words:
             plain = what in ("date", "status")
             data[name] = words if plain else audit.salted(session, words)
-    audit.append(session, now, f"{subject}.{what}", incident=row.incident_id, issue=row.issue_id, data=data)
+    audit.append(
+        session, now, f"{SUBJECTS[type(row)]}.{what}", incident=row.incident_id, issue=row.issue_id, data=data
+    )
 
 
 def _end(session: Session, row: ActionItemRow, changes: list[Change], now: datetime) -> None:

@@ -99,7 +99,7 @@ def store_issue_in(
         why = rules.restricted_by_person(issue, team)
         if why is not None:
             _restrict_known(session, rules, incident, why, now)
-    return save_issue(session, row, rules.issue(issue, team), read_seq, jira_now, fresh=fresh)
+    return save_issue(session, row, rules.issue(issue, team), read_seq, now, jira_now, fresh=fresh)
 
 
 def store_duty_issue_in(
@@ -121,7 +121,7 @@ def store_duty_issue_in(
     asked, text = "description" in issue.fields, issue.fields.get("description")
     fields = {name: value for name, value in issue.fields.items() if name != "description"}
     masked = rules.issue(issue.model_copy(update={"fields": fields}), team)
-    news = save_issue(session, row, masked, read_seq, fresh=fresh)
+    news = save_issue(session, row, masked, read_seq, now, fresh=fresh)
     membership = rules.membership(team)
     if membership is not None and isinstance(row, ActionItemRow) and row.read_seq == read_seq:
         news = store_membership(session, row, issue, membership, now) or news

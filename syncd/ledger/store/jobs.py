@@ -21,7 +21,7 @@ from syncd.ledger.store.intake import StorageRules, store_incident_in, store_iss
 from syncd.ledger.store.key_values import get_cursor_in, set_cursor_in
 from syncd.ledger.store.loading import get, load, select_records
 from syncd.ledger.store.lookups import open_operations_in
-from syncd.ledger.store.snapshots import tickets_by_issue_in
+from syncd.ledger.store.snapshots import mark_out_of_sight, tickets_by_issue_in
 from syncd.ledger.store.tables import IncidentRow, OperationRow, PostmortemRow, TicketRow
 from syncd.policy.case import TicketState
 from syncd.policy.ticket.merge import ASPECT as DUPLICATE
@@ -102,8 +102,8 @@ def store_tickets(
 ) -> None:
     """Store tickets as read by id; a link of ours that is gone is decided on again.
 
-    `missing` are issues that Jira does not show: a ticket among them is out of sight from now on, and the
-    audit trail says so. `jira_now` is Jira's own time, where it is known.
+    `missing` are issues that Jira does not show: a ticket among them is out of sight from now on.
+    `jira_now` is Jira's own time, where it is known.
     """
     with ledger.write() as session:
         rows = tickets_by_issue_in(session, [*(issue.id for issue in issues), *missing])
@@ -114,9 +114,8 @@ def store_tickets(
                 _look_for_link(session, row, issue)
         for issue_id in missing:
             row = rows.get(issue_id)
-            if row is not None and row.out_of_sight_since is None:
-                row.out_of_sight_since = now
-                audit.append(session, now, "ticket.out_of_sight", incident=row.incident_id, issue=issue_id)
+            if row is not None:
+                mark_out_of_sight(session, row, now)
 
 
 def _look_for_link(session: Session, ticket: TicketRow, issue: Issue) -> None:

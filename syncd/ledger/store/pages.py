@@ -15,7 +15,6 @@ from syncd.domain.incident import Incident, LogEntry, Note
 from syncd.domain.ticket import Comment, Issue
 from syncd.ledger.database.connection import Transactions
 from syncd.ledger.records import IncidentRecord
-from syncd.ledger.store import audit
 from syncd.ledger.store.change_queue import note_read_in, note_unread_in, notice_changes_in
 from syncd.ledger.store.intake import StorageRules, store_duty_issue_in, store_incident_in, store_issue_in
 from syncd.ledger.store.loading import record_of
@@ -24,6 +23,7 @@ from syncd.ledger.store.snapshots import (
     Ahead,
     incidents_of,
     known_row,
+    mark_out_of_sight,
     read_ahead,
     save_notes,
     tickets_by_issue_in,
@@ -239,8 +239,8 @@ def store_tickets(
             stored.append(StoredTicket(issue.id, issue.key, news, updated))
         for issue_id in missing:
             row = rows.get(issue_id)
-            if row is not None and row.out_of_sight_since is None:
-                row.out_of_sight_since = now
+            if row is not None:
+                mark_out_of_sight(session, row, now)
         del incidents
     return stored
 
@@ -258,7 +258,7 @@ def store_ticket(
 ) -> None:
     """Store an incident's ticket as read; `issue` None: it was not read, and `gone`: Jira does not show it.
 
-    One that is not shown is out of sight from now on, and the audit trail says so.
+    One that is not shown is out of sight from now on.
     """
     with ledger.write() as session:
         row = session.get(TicketRow, incident_id)
@@ -266,9 +266,8 @@ def store_ticket(
             return
         if issue is not None and issue.id == row.issue_id:
             store_issue_in(session, rules, row, issue, read_seq, now, jira_now, fresh=True)
-        if gone and row.out_of_sight_since is None:
-            row.out_of_sight_since = now
-            audit.append(session, now, "ticket.out_of_sight", incident=incident_id, issue=row.issue_id)
+        if gone:
+            mark_out_of_sight(session, row, now)
 
 
 def store_papers(
@@ -295,6 +294,5 @@ def store_papers(
                 notice_changes_in(session, [row.incident_id], now, 0, why)
         for issue_id in missing:
             row = rows.get(issue_id)
-            if row is not None and row.out_of_sight_since is None:
-                row.out_of_sight_since = now
+            if row is not None and mark_out_of_sight(session, row, now):
                 notice_changes_in(session, [row.incident_id], now, 0, "it is out of sight")

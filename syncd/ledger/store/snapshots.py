@@ -17,6 +17,7 @@ from sqlmodel import Session, and_, col, or_, select
 from syncd.domain.incident import Incident, IncidentStatus, Note
 from syncd.domain.ticket import Issue
 from syncd.ledger.database.connection import Transactions
+from syncd.ledger.store import audit
 from syncd.ledger.store.restrict import restrict, texts_withheld
 from syncd.ledger.store.tables import ActionItemRow, IncidentRow, PostmortemRow, TicketRow
 from syncd.policy.ticket.status import with_left
@@ -153,26 +154,51 @@ def written_at(row: IssueRow, at: datetime) -> None:
         row.snapshot = {**row.snapshot, "updated": at.isoformat(timespec="milliseconds")}
 
 
+def mark_out_of_sight(session: Session, row: IssueRow, now: datetime) -> bool:
+    """Note, with its audit event, that Jira does not show an issue; return False if that was known."""
+    if row.out_of_sight_since is not None:
+        return False
+    _set_sight(session, row, now, now)
+    return True
+
+
+def _set_sight(session: Session, row: IssueRow, since: datetime | None, now: datetime) -> None:
+    """Store since when an issue is out of sight (None: it is not) and say so; the one place that does."""
+    row.out_of_sight_since = since
+    session.add(row)
+    kind = f"{SUBJECTS[type(row)]}.{'in_sight' if since is None else 'out_of_sight'}"
+    audit.append(session, now, kind, incident=row.incident_id, issue=row.issue_id)
+
+
+SUBJECTS: dict[type[IssueRow], str] = {
+    TicketRow: "ticket",
+    PostmortemRow: "postmortem",
+    ActionItemRow: "item",
+}
+"""What the audit events about an issue begin with."""
+
+
 def save_issue(
     session: Session,
     row: IssueRow,
     issue: Issue,
     read_seq: int,
-    now: datetime | None = None,
+    now: datetime,
+    jira_now: datetime | None = None,
     *,
     fresh: bool = False,
 ) -> bool:
     """Store an issue of ours as read, follow its key if it was moved; return whether that was news.
 
-    `now` is Jira's own time, where it is known. `row` may have been read before the request left; it is
-    read again, since a write of ours may have been confirmed meanwhile, unless it is `fresh`: read in this
-    transaction.
+    It is in sight from now on. `jira_now` is Jira's own time, where it is known. `row` may have been read
+    before the request left; it is read again, since a write of ours may have been confirmed meanwhile, unless
+    it is `fresh`: read in this transaction.
     """
     if fresh:
         session.add(row)
     else:
         _fresh(session, row)
-    if read_seq <= max(row.read_seq, row.written_seq) or _lags(row, issue, now):
+    if read_seq <= max(row.read_seq, row.written_seq) or _lags(row, issue, jira_now):
         return False
     dumped = issue.model_dump(mode="json")
     incident = session.get(IncidentRow, row.incident_id)
@@ -180,7 +206,8 @@ def save_issue(
         dumped = {**dumped, **texts_withheld(incident.number)}
     news = dumped != row.snapshot
     row.read_seq = read_seq
-    row.out_of_sight_since = None
+    if row.out_of_sight_since is not None:
+        _set_sight(session, row, None, now)
     if news:
         if isinstance(row, TicketRow):
             _note_move(row, issue)

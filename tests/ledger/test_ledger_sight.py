@@ -1,0 +1,132 @@
+"""An issue that Jira does not show is out of sight: the audit trail says so once, and when it is back."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ledger_cast import NOW, incident, issue, later, ticket
+from sqlmodel import col, select
+
+from syncd.domain.mapping.after_incident import FollowUps
+from syncd.domain.ticket import Issue
+from syncd.ledger.open import Ledger
+from syncd.ledger.store import jobs
+from syncd.ledger.store.action_items import Page, store_beside, store_with_changes
+from syncd.ledger.store.pages import store_papers, store_ticket, store_tickets
+from syncd.ledger.store.snapshots import save_incident
+from syncd.ledger.store.tables import ActionItemRow, AuditEventRow, PostmortemRow
+
+TICKET, POSTMORTEM, ITEM = "10005", "10009", "10010"
+
+
+class KeepAll:
+    """Rules that let all that was read be stored."""
+
+    def issue(self, read: Issue, _team: str | None) -> Issue:
+        return read
+
+    def restricted_by_person(self, _read: Issue, _team: str | None) -> None:
+        return None
+
+    def membership(self, _team: str | None) -> None:
+        return None
+
+
+RULES: Any = KeepAll()
+Read = Callable[[Ledger, str, Iterable[Issue], Iterable[str], int], object]
+"""Stores what one read showed and what it missed of an issue."""
+
+
+def as_poll_of_tickets(
+    ledger: Ledger, _id: str, shown: Iterable[Issue], gone: Iterable[str], seq: int
+) -> object:
+    return store_tickets(ledger, RULES, [*shown], seq, later(seq), None, missing=[*gone])
+
+
+def as_resync(ledger: Ledger, _id: str, shown: Iterable[Issue], gone: Iterable[str], seq: int) -> object:
+    return jobs.store_tickets(ledger, RULES, [*shown], [*gone], seq, later(seq), None)
+
+
+def as_one_ticket(ledger: Ledger, _id: str, shown: Iterable[Issue], gone: Iterable[str], seq: int) -> object:
+    read = next(iter(shown), None)
+    return store_ticket(ledger, RULES, "P1", read, seq, later(seq), None, gone=bool([*gone]))
+
+
+def as_poll_of_duty_issues(
+    ledger: Ledger, _id: str, shown: Iterable[Issue], gone: Iterable[str], seq: int
+) -> object:
+    return store_papers(ledger, RULES, [*shown], seq, later(seq), "it changed", missing=[*gone])
+
+
+def as_read_for_a_decision(
+    ledger: Ledger, _id: str, shown: Iterable[Issue], gone: Iterable[str], seq: int
+) -> object:
+    page = Page(shown={one.id: one for one in shown}, changelogs={}, missing=[*gone], began=later(seq))
+    return store_with_changes(ledger, RULES, page, (), seq, later(seq))
+
+
+WAYS = [
+    ("ticket", TICKET, as_poll_of_tickets),
+    ("ticket", TICKET, as_resync),
+    ("ticket", TICKET, as_one_ticket),
+    ("postmortem", POSTMORTEM, as_poll_of_duty_issues),
+    ("postmortem", POSTMORTEM, as_read_for_a_decision),
+    ("item", ITEM, as_poll_of_duty_issues),
+    ("item", ITEM, as_read_for_a_decision),
+]
+
+
+@pytest.fixture
+def lived(ledger: Ledger) -> Ledger:
+    """An incident with a ticket, a postmortem and an action item."""
+    with ledger.write() as session:
+        save_incident(session, incident(), 1, NOW, "QRPay")
+        session.add(ticket())
+        born = {"incident_id": "P1", "project": "OPS"}
+        session.add(
+            PostmortemRow(**born, issue_id=POSTMORTEM, key="OPS-9", origin="operation", created_at=NOW)
+        )
+        session.add(ActionItemRow(**born, issue_id=ITEM, key="OPS-10", source="sub-task", first_seen_at=NOW))
+    return ledger
+
+
+def told(ledger: Ledger, issue_id: str) -> list[str]:
+    """The audit events about an issue."""
+    with ledger.read() as session:
+        query = select(AuditEventRow.kind).where(AuditEventRow.issue_id == issue_id)
+        return list(session.exec(query.order_by(col(AuditEventRow.seq))).all())
+
+
+@pytest.mark.parametrize(("what", "issue_id", "read"), WAYS)
+def test_going_out_of_sight_and_coming_back_is_on_record_once_each(
+    lived: Ledger, what: str, issue_id: str, read: Read
+) -> None:
+    shown = issue().model_copy(update={"id": issue_id, "key": "OPS-1"})
+    read(lived, issue_id, [], [issue_id], 10)
+    read(lived, issue_id, [], [issue_id], 20)
+    assert told(lived, issue_id) == [f"{what}.out_of_sight"]
+    read(lived, issue_id, [shown], [], 30)
+    read(lived, issue_id, [shown], [], 40)
+    assert told(lived, issue_id) == [f"{what}.out_of_sight", f"{what}.in_sight"]
+
+
+def test_an_item_that_jira_names_and_does_not_show_is_out_of_sight_from_the_start(lived: Ledger) -> None:
+    end = issue().model_copy(update={"id": POSTMORTEM, "subtasks": ("10011",)})
+    store_beside(lived, RULES, FollowUps(), "P1", [], ["10011"], [(end, True)], 10, NOW)
+    assert told(lived, "10011") == ["item.found", "item.out_of_sight"]
+
+
+def test_only_the_verb_of_sight_sets_the_column() -> None:
+    setters = {
+        path.name
+        for path in Path("syncd").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Attribute)
+        and node.attr == "out_of_sight_since"
+        and isinstance(node.ctx, ast.Store)
+    }
+    assert setters == {"snapshots.py"}
