@@ -39,7 +39,7 @@ def serve(ledger: Transactions, clock: Clock, print_of: PrintOf) -> list[str]:
     with ledger.write() as session:
         # asked again under the lock: a cycle and a tick may have seen the same request
         query = select(RequestRow).where(col(RequestRow.id).in_(waiting), RequestRow.state == NEW)
-        for row in session.exec(query).all():
+        for row in session.exec(query.order_by(col(RequestRow.id))).all():
             result = _answer(session, row, clock, print_of)
             answer_in(session, row, result, clock)
             incidents += result["incidents"]
@@ -189,8 +189,10 @@ def waiting_in(session: Session) -> list[int]:
     return list(session.connection().scalars(_WAITING))
 
 
-_WAITING = columns(col(RequestRow.id)).where(
-    col(RequestRow.state) == NEW, col(RequestRow.kind).not_in(sorted(JOBS))
+_WAITING = (
+    columns(col(RequestRow.id))
+    .where(col(RequestRow.state) == NEW, col(RequestRow.kind).not_in(sorted(JOBS)))
+    .order_by(col(RequestRow.id))
 )
 
 

@@ -127,7 +127,7 @@ def _unwaive(session: Session, arguments: dict[str, Any], place: Place, now: dat
     duty, who = arguments.get("duty"), str(arguments["by"])
     rows = [
         one
-        for one in session.exec(query).all()
+        for one in session.exec(query.order_by(col(WaiverRow.id))).all()
         if one.subject == item and (duty is None or one.duty in (None, duty))
     ]
     if not rows:

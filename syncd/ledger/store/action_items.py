@@ -78,7 +78,8 @@ def _hand_over(session: Session, row: IncidentRow, now: datetime) -> None:
     target = counting(session, row)
     if target.id == row.id:
         return
-    items = session.exec(select(ActionItemRow).where(col(ActionItemRow.incident_id) == row.id)).all()
+    query = select(ActionItemRow).where(col(ActionItemRow.incident_id) == row.id)
+    items = session.exec(query.order_by(col(ActionItemRow.first_seen_at), col(ActionItemRow.issue_id))).all()
     for item in items:
         item.incident_id = target.id
         session.add(item)

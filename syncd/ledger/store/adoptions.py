@@ -66,11 +66,15 @@ def unsearched(ledger: Own) -> list[IncidentRecord]:
         return load(session, IncidentRecord, _UNSEARCHED, {"born": ledger.born})
 
 
-_UNSEARCHED = select_records(IncidentRecord).where(
-    col(IncidentRow.searched).is_(False),
-    col(IncidentRow.created_at) < bindparam("born"),
-    col(IncidentRow.team).is_not(None),
-    col(IncidentRow.id).not_in(select(TicketRow.incident_id)),
+_UNSEARCHED = (
+    select_records(IncidentRecord)
+    .where(
+        col(IncidentRow.searched).is_(False),
+        col(IncidentRow.created_at) < bindparam("born"),
+        col(IncidentRow.team).is_not(None),
+        col(IncidentRow.id).not_in(select(TicketRow.incident_id)),
+    )
+    .order_by(col(IncidentRow.number))
 )
 
 

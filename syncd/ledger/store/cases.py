@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import BindParameter, bindparam, exists, select
+from sqlalchemy import BindParameter, Select, bindparam, exists, select
 from sqlalchemy import select as columns
 from sqlalchemy.orm import Mapped
 from sqlmodel import Session, SQLModel, col
@@ -133,8 +133,8 @@ def load_notices(ledger: Transactions, incident_id: str, open_mails: Collection[
         incident, ticket = incident_and_ticket_in(session, incident_id)
         if incident is None:
             return None
-        there, whose = tables_with(session, incident_id), {"incident": incident_id}
-        keys = session.connection().scalars(_KEYS, whose).all() if OperationRow in there else ()
+        there = tables_with(session, incident_id)
+        keys = _keys(session, _KEYS, incident_id, there)
         sources = _merged_from(session, incident_id, there)
         return NoticeFacts(
             incident=incident,
@@ -142,7 +142,7 @@ def load_notices(ledger: Transactions, incident_id: str, open_mails: Collection[
             operations=tuple(
                 one for one in _open_operations(session, incident_id, there) if mail_kind(one) in open_mails
             ),
-            once=frozenset(keys),
+            once=keys,
             merged_from=sources,
             merged_sources=merged_sources_in(session, incident_id) if sources else (),
             mails=_mails(session, incident_id, keys, sources),
@@ -160,7 +160,7 @@ def _facts(
     there, whose = tables_with(session, ident), {"incident": ident}
     if ticket is None and TicketRow in there:
         ticket = get(session, TicketState, ident)  # made since the caller read it
-    once = session.connection().scalars(_ONCE, whose).all() if OperationRow in there else ()
+    once = _keys(session, _ONCE, ident, there)
     sources = _merged_from(session, ident, there)
     postmortem = get(session, PostmortemState, ident) if PostmortemRow in there else None
     owner = _account(session, wanted.owner)
@@ -169,7 +169,7 @@ def _facts(
         ticket=ticket,
         notices=notices,
         operations=_open_operations(session, ident, there),
-        once=frozenset(once),
+        once=once,
         pairs=tuple(load(session, MirrorPair, _PAIRS, whose)) if MirrorLinkRow in there else (),
         merged_from=sources,
         merged_into=_merge_target(session, incident.merged_into),
@@ -188,6 +188,12 @@ def _facts(
             changed_rules(session, wanted.team) if incident.status == IncidentStatus.RESOLVED else {}
         ),
     )
+
+
+def _keys(session: Session, query: Select[Any], incident_id: str, there: Tables) -> frozenset[str]:
+    if OperationRow not in there:
+        return frozenset()
+    return frozenset(session.connection().scalars(query, {"incident": incident_id}))
 
 
 def _open_operations(session: Session, incident_id: str, there: Tables) -> tuple[OperationRecord, ...]:
@@ -288,14 +294,22 @@ _WHOSE: BindParameter[str] = bindparam("incident")
 _OF_WHOM = col(OperationRow.incident_id) == _WHOSE
 _KEYS = columns(col(OperationRow.key)).where(_OF_WHOM)
 _ONCE = _KEYS.where(col(OperationRow.op_class) == OperationClass.ONCE)
-_MAILS = select_records(OperationRecord).where(
-    col(OperationRow.incident_id).in_(bindparam("incidents", expanding=True)),
-    col(OperationRow.kind) == Kind.SEND_MAIL,
+_MAILS = (
+    select_records(OperationRecord)
+    .where(
+        col(OperationRow.incident_id).in_(bindparam("incidents", expanding=True)),
+        col(OperationRow.kind) == Kind.SEND_MAIL,
+    )
+    .order_by(col(OperationRow.id))
 )
 _PAIRS = (
     select_records(MirrorPair).where(col(MirrorLinkRow.incident_id) == _WHOSE).order_by(col(MirrorLinkRow.id))
 )
-_SOURCES = columns(col(IncidentRow.id)).where(col(IncidentRow.merged_into) == _WHOSE)
+_SOURCES = (
+    columns(col(IncidentRow.id))
+    .where(col(IncidentRow.merged_into) == _WHOSE)
+    .order_by(col(IncidentRow.number))
+)
 _TARGET = (
     columns(col(IncidentRow.number), col(IncidentRow.team), col(TicketRow.issue_id))
     .select_from(IncidentRow)

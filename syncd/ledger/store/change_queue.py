@@ -90,8 +90,10 @@ def change_notices_of_in(session: Session, incident_id: str) -> list[ChangeNotic
     ]
 
 
-_CHANGE_NOTICES_OF = columns(*(col(getattr(ChangeNoticeRow, name)) for name in ChangeNotice._fields)).where(
-    col(ChangeNoticeRow.incident_id) == bindparam("incident")
+_CHANGE_NOTICES_OF = (
+    columns(*(col(getattr(ChangeNoticeRow, name)) for name in ChangeNotice._fields))
+    .where(col(ChangeNoticeRow.incident_id) == bindparam("incident"))
+    .order_by(col(ChangeNoticeRow.id))
 )
 
 

@@ -45,10 +45,10 @@ class Verdict:
 def rivals(ledger: Transactions, incident_ids: Collection[str]) -> DaemonStatus:
     """Return what is known of rivals, and which of these incidents belong to a team."""
     with ledger.read() as session:
-        claimed = session.connection().scalars(_CLAIMED, {"ids": list(incident_ids)})
+        claimed = frozenset(session.connection().scalars(_CLAIMED, {"ids": list(incident_ids)}))
         paused = holds.pauses(session).keys()
         return DaemonStatus(
-            claimed=frozenset(claimed),
+            claimed=claimed,
             known=get_cursor_in(session, KEY),
             stopped=paused >= {str(target) for target in Target},
         )

@@ -122,7 +122,9 @@ def addresses_of(ledger: Transactions, account_id: str) -> list[str]:
         return [email for email, account in session.connection().execute(_ALL) if _is(account, account_id)]
 
 
-_ALL = select(col(PersonRow.email), col(PersonRow.account))
+_ALL = select(col(PersonRow.email), col(PersonRow.account)).order_by(
+    col(PersonRow.email), col(PersonRow.project)
+)
 
 
 def _is(account: dict[str, object] | None, account_id: str) -> bool:

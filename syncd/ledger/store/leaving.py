@@ -287,10 +287,14 @@ def mails_since(ledger: Transactions, since: datetime) -> list[OperationRecord]:
         return load(session, OperationRecord, _MAILS, {"since": since})
 
 
-_MAILS = select_records(OperationRecord).where(
-    col(OperationRow.key) >= KEYS,
-    col(OperationRow.key) < KEYS[:-1] + "0",
-    col(OperationRow.claimed_at) > bindparam("since"),
+_MAILS = (
+    select_records(OperationRecord)
+    .where(
+        col(OperationRow.key) >= KEYS,
+        col(OperationRow.key) < KEYS[:-1] + "0",
+        col(OperationRow.claimed_at) > bindparam("since"),
+    )
+    .order_by(col(OperationRow.id))
 )
 
 
@@ -374,6 +378,7 @@ _IN_NEED = (
         type_coerce(col(OperationRow.needs), String) != "[]",
     )
     .distinct()
+    .order_by(col(OperationRow.incident_id))
 )
 
 

@@ -163,9 +163,11 @@ _OPEN = (
 _ITEMS = (
     select_records(ItemState)
     .where(col(ActionItemRow.incident_id) == _WHOSE)
-    .order_by(col(ActionItemRow.first_seen_at))
+    .order_by(col(ActionItemRow.first_seen_at), col(ActionItemRow.issue_id))
 )
-_PEOPLE = columns(col(PersonRow.email), col(PersonRow.account))
+_PEOPLE = columns(col(PersonRow.email), col(PersonRow.account)).order_by(
+    col(PersonRow.email), col(PersonRow.project)
+)
 
 
 def incident_named(ledger: Transactions, wanted: str) -> IncidentRecord | None:
@@ -209,10 +211,14 @@ def open_and_older(ledger: Transactions, began: int) -> list[str]:
         return list(session.connection().scalars(_OPEN_BEFORE, {"began": began}))
 
 
-_OPEN_BEFORE = columns(col(IncidentRow.id)).where(
-    col(IncidentRow.status) != IncidentStatus.RESOLVED,
-    col(IncidentRow.team).is_not(None),
-    col(IncidentRow.read_seq) < bindparam("began"),
+_OPEN_BEFORE = (
+    columns(col(IncidentRow.id))
+    .where(
+        col(IncidentRow.status) != IncidentStatus.RESOLVED,
+        col(IncidentRow.team).is_not(None),
+        col(IncidentRow.read_seq) < bindparam("began"),
+    )
+    .order_by(col(IncidentRow.number))
 )
 
 
@@ -266,6 +272,7 @@ _RESTRICTED_TICKETS = (
     columns(col(TicketRow.incident_id), col(TicketRow.agreed))
     .join(IncidentRow, col(IncidentRow.id) == col(TicketRow.incident_id))
     .where(col(IncidentRow.restricted).is_(True))
+    .order_by(col(IncidentRow.number))
 )
 
 
@@ -307,6 +314,7 @@ _WITH_NOTES = (
             col(IncidentRow.resolved_at) >= bindparam("since"),
         ),
     )
+    .order_by(col(IncidentRow.number))
 )
 
 
@@ -320,6 +328,7 @@ _TICKETS = (
     columns(col(TicketRow.issue_id))
     .join(IncidentRow, col(IncidentRow.id) == col(TicketRow.incident_id))
     .where(or_(col(IncidentRow.status) != IncidentStatus.RESOLVED, col(IncidentRow.finished).is_(False)))
+    .order_by(col(IncidentRow.number))
 )
 
 
@@ -344,7 +353,11 @@ def unfinished_issues(ledger: Transactions) -> UnfinishedIssues:
 
 
 _IS_UNFINISHED = (col(IncidentRow.team).is_not(None), col(IncidentRow.finished).is_(False))
-_UNFINISHED = columns(col(IncidentRow.id), col(IncidentRow.non_items)).where(*_IS_UNFINISHED)
+_UNFINISHED = (
+    columns(col(IncidentRow.id), col(IncidentRow.non_items))
+    .where(*_IS_UNFINISHED)
+    .order_by(col(IncidentRow.number))
+)
 _POSTMORTEMS = (
     columns(col(PostmortemRow.incident_id), col(PostmortemRow.issue_id))
     .join(IncidentRow, col(IncidentRow.id) == col(PostmortemRow.incident_id))
@@ -354,5 +367,5 @@ _UNFINISHED_ITEMS = (
     columns(col(ActionItemRow.incident_id), col(ActionItemRow.issue_id))
     .join(IncidentRow, col(IncidentRow.id) == col(ActionItemRow.incident_id))
     .where(*_IS_UNFINISHED, col(ActionItemRow.ended_at).is_(None))
-    .order_by(col(ActionItemRow.first_seen_at))
+    .order_by(col(ActionItemRow.first_seen_at), col(ActionItemRow.issue_id))
 )

@@ -78,8 +78,8 @@ def whose(session: Session, issue: Issue) -> IncidentRow | None:
     """The incident on whose ticket or postmortem an issue hangs, as a sub-task or by a link."""
     near = [link.other_id for link in issue.links] + ([issue.parent_id] if issue.parent_id else [])
     for table in (PostmortemRow, TicketRow):
-        query = select(table.incident_id).where(col(table.issue_id).in_(near)).limit(1)
-        found = session.exec(query).first() if near else None
+        query = select(table.incident_id).where(col(table.issue_id).in_(near)).order_by(table.issue_id)
+        found = session.exec(query.limit(1)).first() if near else None
         if found is not None:
             return session.get(IncidentRow, found)
     return None
@@ -128,8 +128,7 @@ def _taken_out(session: Session, row: ActionItemRow, issue: Issue, rules: Follow
 def on_record_among(session: Session, issue_ids: Iterable[str]) -> set[str]:
     """Return those of these issues that are on record already: action items, tickets, postmortems."""
     ids = list(issue_ids)
-    items = session.connection().scalars(_ITEMS, {"issues": ids})
-    return set(items) | of_ours(session, ids)
+    return set(session.connection().scalars(_ITEMS, {"issues": ids})) | of_ours(session, ids)
 
 
 def known_state_changes(

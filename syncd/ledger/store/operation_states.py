@@ -23,7 +23,7 @@ from syncd.domain.operation import OPEN_STATES, Operation, OperationState
 from syncd.ledger.errors import OperationMoved
 from syncd.ledger.records import OperationRecord
 from syncd.ledger.store import audit
-from syncd.ledger.store.loading import load, select_records
+from syncd.ledger.store.loading import get
 from syncd.ledger.store.tables import IncidentRow, OperationRow
 
 UNKNOWN = "unknown"
@@ -73,8 +73,9 @@ def claim_in(
     }
     if not _changed(session, operation_id, OperationState.PENDING, values):
         return None
-    (operation,) = load(session, OperationRecord, _BY_ID, {"row": operation_id})
-    say(session, now, "operation.leaves", operation, {"attempt": operation.attempts})
+    operation = get(session, OperationRecord, operation_id)
+    if operation is not None:
+        say(session, now, "operation.leaves", operation, {"attempt": operation.attempts})
     return operation
 
 
@@ -83,7 +84,6 @@ _BEFORE_CLAIM = (
     .join(IncidentRow, col(OperationRow.incident_id) == col(IncidentRow.id), isouter=True)
     .where(col(OperationRow.id) == bindparam("row"))
 )
-_BY_ID = select_records(OperationRecord).where(col(OperationRow.id) == bindparam("row"))
 
 
 def _changed(session: Session, operation_id: int | None, known: str, values: dict[str, Any]) -> bool:
@@ -193,7 +193,7 @@ def recover(session: Session, run: str, now: datetime, given_up: GivenUp) -> lis
         OperationRow.state == OperationState.IN_FLIGHT,
         or_(col(OperationRow.instance).is_(None), col(OperationRow.instance) != run),
     )
-    operations = session.exec(query).all()
+    operations = session.exec(query.order_by(col(OperationRow.id))).all()
     for operation in operations:
         mark_unknown_in(session, operation, now, given_up, "the daemon ended while the request was under way")
     return sorted({operation.incident_id for operation in operations})

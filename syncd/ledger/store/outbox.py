@@ -177,9 +177,13 @@ def open_of(session: Session, incident: str) -> list[OperationRow]:
     return list(session.exec(_BY_ID, params={"ids": ids}).all()) if ids else []
 
 
-_OPEN_OF = columns(col(OperationRow.id)).where(
-    col(OperationRow.incident_id) == bindparam("incident"),
-    col(OperationRow.state).in_([literal(str(state)) for state in OPEN_STATES]),
+_OPEN_OF = (
+    columns(col(OperationRow.id))
+    .where(
+        col(OperationRow.incident_id) == bindparam("incident"),
+        col(OperationRow.state).in_([literal(str(state)) for state in OPEN_STATES]),
+    )
+    .order_by(col(OperationRow.id))
 )
 
 
@@ -220,6 +224,7 @@ _WITH_WORK = (
     columns(col(OperationRow.incident_id))
     .where(col(OperationRow.state).in_([literal(str(state)) for state in _AT_WORK]))
     .distinct()
+    .order_by(col(OperationRow.incident_id))
 )
 
 
@@ -232,6 +237,7 @@ def incidents_waiting_for(session: Session, key: str) -> list[str]:
             func.instr(type_coerce(OperationRow.needs, String), f'"{key}"') > 0,
         )
         .distinct()
+        .order_by(col(OperationRow.incident_id))
     )
     return list(session.exec(query).all())
 
@@ -254,8 +260,10 @@ def perhaps_done(session: Session, object_: str, aspect: str) -> OperationRow | 
 def in_doubt(session: Session, incident_id: str, since: datetime) -> bool:
     """Whether a write to an incident's ticket was refused since then, or ended with an unknown outcome."""
     where = {"incident": incident_id, "object": object_of_ticket(incident_id), "since": since}
-    ends = session.connection().execute(_ENDED_SINCE, where)
-    return any(error is not None or (rendered or {}).get(UNKNOWN) for error, rendered in ends.all())
+    return any(
+        error is not None or (rendered or {}).get(UNKNOWN)
+        for error, rendered in session.connection().execute(_ENDED_SINCE, where)
+    )
 
 
 _ENDED_SINCE = columns(col(OperationRow.error), col(OperationRow.rendered)).where(

@@ -34,13 +34,11 @@ GENERATIONS = 5
 
 def duty_issues_by_id(session: Session, issue_ids: Iterable[str]) -> dict[str, DutyIssueRow]:
     """Which of these issues are postmortems or action items, by issue id."""
-    ids = list(issue_ids)
-    found: dict[str, DutyIssueRow] = {}
-    for row in session.exec(_POSTMORTEMS_BY_ISSUE, params={"issues": ids}).all():
-        found[row.issue_id] = row
-    for item in session.exec(_ITEMS_BY_ISSUE, params={"issues": ids}).all():
-        found[item.issue_id] = item
-    return found
+    ids = {"issues": list(issue_ids)}
+    return {
+        **{row.issue_id: row for row in session.exec(_POSTMORTEMS_BY_ISSUE, params=ids)},
+        **{row.issue_id: row for row in session.exec(_ITEMS_BY_ISSUE, params=ids)},
+    }
 
 
 _ISSUES: BindParameter[list[str]] = bindparam("issues", expanding=True)
@@ -132,7 +130,7 @@ def merged_source_rows(session: Session, incident_id: str) -> list[IncidentRow]:
     seen, fresh = {incident_id}, [incident_id]
     for _ in range(GENERATIONS):
         query = select(IncidentRow).where(col(IncidentRow.merged_into).in_(fresh))
-        rows = session.exec(query.order_by(col(IncidentRow.created_at))).all()
+        rows = session.exec(query.order_by(col(IncidentRow.created_at), col(IncidentRow.number))).all()
         sources = [one for one in rows if one.id not in seen]
         if not sources:
             break

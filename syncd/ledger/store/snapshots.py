@@ -108,7 +108,11 @@ def incidents_of(session: Session, incident_ids: Iterable[str]) -> list[Incident
     return list(session.exec(_INCIDENTS, params={"ids": list(incident_ids)}).all())
 
 
-_INCIDENTS = select(IncidentRow).where(col(IncidentRow.id).in_(bindparam("ids", expanding=True)))
+_INCIDENTS = (
+    select(IncidentRow)
+    .where(col(IncidentRow.id).in_(bindparam("ids", expanding=True)))
+    .order_by(col(IncidentRow.number))
+)
 
 
 def read_ahead(session: Session, incident_ids: Iterable[str]) -> Ahead:
@@ -254,8 +258,8 @@ _RESTRICTED = columns(col(IncidentRow.restricted)).where(col(IncidentRow.id) == 
 
 def tickets_by_issue_in(session: Session, issue_ids: Iterable[str]) -> dict[str, TicketRow]:
     """Return which of these issues are tickets of ours, by issue id."""
-    rows = session.exec(_BY_ISSUE, params={"issues": list(issue_ids)}).all()
-    return {row.issue_id: row for row in rows}
+    ids = {"issues": list(issue_ids)}
+    return {row.issue_id: row for row in session.exec(_BY_ISSUE, params=ids)}
 
 
 _ISSUES: BindParameter[list[str]] = bindparam("issues", expanding=True)
@@ -267,8 +271,10 @@ def still_open_in(session: Session) -> list[str]:
     return list(session.connection().scalars(_STILL_OPEN))
 
 
-_STILL_OPEN = columns(col(IncidentRow.id)).where(
-    col(IncidentRow.team).is_not(None), col(IncidentRow.status) != IncidentStatus.RESOLVED
+_STILL_OPEN = (
+    columns(col(IncidentRow.id))
+    .where(col(IncidentRow.team).is_not(None), col(IncidentRow.status) != IncidentStatus.RESOLVED)
+    .order_by(col(IncidentRow.number))
 )
 
 
@@ -277,10 +283,14 @@ def unfinished_in(session: Session) -> list[str]:
     return list(session.connection().scalars(_UNFINISHED))
 
 
-_UNFINISHED = columns(col(IncidentRow.id)).where(
-    col(IncidentRow.team).is_not(None),
-    or_(
-        and_(col(IncidentRow.status) == IncidentStatus.RESOLVED, col(IncidentRow.finished).is_(False)),
-        col(IncidentRow.noise_rule).is_not(None),
-    ),
+_UNFINISHED = (
+    columns(col(IncidentRow.id))
+    .where(
+        col(IncidentRow.team).is_not(None),
+        or_(
+            and_(col(IncidentRow.status) == IncidentStatus.RESOLVED, col(IncidentRow.finished).is_(False)),
+            col(IncidentRow.noise_rule).is_not(None),
+        ),
+    )
+    .order_by(col(IncidentRow.number))
 )

@@ -117,16 +117,20 @@ def on_record(ledger: Transactions, since: datetime, until: datetime) -> OnRecor
     return OnRecord(incidents, frozenset(tickets.values()))
 
 
-_INCIDENTS = columns(
-    col(IncidentRow.id),
-    col(IncidentRow.number),
-    col(IncidentRow.restricted),
-    col(IncidentRow.noise_rule),
-    col(IncidentRow.merged_into),
-).where(
-    col(IncidentRow.created_at) >= bindparam("since"),
-    col(IncidentRow.created_at) < bindparam("until"),
-    col(IncidentRow.team).is_not(None),
+_INCIDENTS = (
+    columns(
+        col(IncidentRow.id),
+        col(IncidentRow.number),
+        col(IncidentRow.restricted),
+        col(IncidentRow.noise_rule),
+        col(IncidentRow.merged_into),
+    )
+    .where(
+        col(IncidentRow.created_at) >= bindparam("since"),
+        col(IncidentRow.created_at) < bindparam("until"),
+        col(IncidentRow.team).is_not(None),
+    )
+    .order_by(col(IncidentRow.number))
 )
 _TICKETS = columns(col(TicketRow.incident_id), col(TicketRow.issue_id))
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy import inspect
 from sqlmodel import Session, SQLModel, col, select
 
 from syncd.ledger.database.connection import Transactions
@@ -102,7 +103,8 @@ def _events(session: Session, incident: str) -> Iterator[AuditEventRow]:
 
 
 def _all(session: Session, table: Any, incident: str) -> list[Any]:
-    return list(session.exec(select(table).where(table.incident_id == incident)).all())
+    query = select(table).where(table.incident_id == incident)
+    return list(session.exec(query.order_by(*inspect(table).primary_key)).all())
 
 
 def _postmortem_or_item(row: Any, *names: str) -> Data:

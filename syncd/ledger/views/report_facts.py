@@ -154,7 +154,7 @@ def incidents(
         )
         .join(TicketRow, col(TicketRow.incident_id) == col(IncidentRow.id), isouter=True)
         .where(col(IncidentRow.created_at) >= since, col(IncidentRow.created_at) < until, of_team(team))
-        .order_by(col(IncidentRow.created_at))
+        .order_by(col(IncidentRow.created_at), col(IncidentRow.number))
     )
     return _facts(ledger, IncidentFact, query)
 
@@ -183,6 +183,7 @@ def duty_marks(
         )
         .join(IncidentRow, col(IncidentRow.id) == col(DutyRow.incident_id))
         .where(col(DutyRow.due_at) >= since, col(DutyRow.due_at) < until, of_team(team))
+        .order_by(col(DutyRow.due_at), col(DutyRow.id))
     )
     return _facts(ledger, DutyMark, query)
 
@@ -266,7 +267,7 @@ def items(ledger: Transactions, since: datetime, until: datetime, team: str | No
             col(ActionItemRow.ended_at).is_(None),
             or_(done.c.met_at.is_(None), and_(done.c.met_at >= since, done.c.met_at < until)),
         )
-        .order_by(col(ActionItemRow.first_seen_at))
+        .order_by(col(ActionItemRow.first_seen_at), col(ActionItemRow.issue_id))
     )
     return _facts(ledger, ItemFact, query)
 
@@ -368,9 +369,9 @@ def log_unread(
         col(IncidentRow.acknowledged_at).is_(None),
         func.json_type(col(IncidentRow.log)).is_distinct_from("array"),
     )
+    query = query.order_by(col(IncidentRow.created_at), col(IncidentRow.number))
     with ledger.read() as session:
-        ids = session.connection().scalars(query.order_by(col(IncidentRow.created_at)).limit(limit))
-        return list(ids)
+        return list(session.connection().scalars(query.limit(limit)))
 
 
 def services(ledger: Transactions) -> dict[str, object]:

@@ -42,7 +42,8 @@ def _show(session: Session, incident: IncidentRecord, now: datetime) -> Data:
     events = session.exec(
         select(AuditEventRow).where(AuditEventRow.incident_id == incident.id).order_by(col(AuditEventRow.seq))
     ).all()
-    pairs = session.exec(select(MirrorLinkRow).where(MirrorLinkRow.incident_id == incident.id)).all()
+    mirrored = select(MirrorLinkRow).where(MirrorLinkRow.incident_id == incident.id)
+    pairs = session.exec(mirrored.order_by(col(MirrorLinkRow.id))).all()
     return {
         "incident": {
             **incident_data(incident, ticket, owed),
