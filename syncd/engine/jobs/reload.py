@@ -47,9 +47,9 @@ def record_rules(context: EngineContext, by: Loaded) -> list[str]:
     return loaded_rules.record(context.ledger, context.clock.now(), as_loaded, by)
 
 
-def _rules_of(mapping: Mapping) -> loaded_rules.Rules:
+def _rules_of(mapping: Mapping) -> loaded_rules.MappingValues:
     values = dict(_flat("", mapping.model_dump(mode="json")))
-    return loaded_rules.Rules(mapping.team, mapping.file, mapping.version, values)
+    return loaded_rules.MappingValues(mapping.team, mapping.file, mapping.version, values)
 
 
 def _flat(path: str, value: JsonValue) -> Iterator[tuple[str, JsonValue]]:

@@ -27,7 +27,7 @@ from syncd.engine.notify.security_lead import mail_to_lead
 from syncd.ledger.records import IncidentRecord, OperationRecord
 from syncd.ledger.store import decisions, outbox
 from syncd.ledger.store.change_queue import ChangeNotice
-from syncd.ledger.store.decisions import Amendment, Judged, Recorded, Rules
+from syncd.ledger.store.decisions import Amendment, Judged, Recorded, RecordingRules
 from syncd.policy.case import Case, Decision, ItemState, Rulebook
 from syncd.policy.decide import decide_unseen
 from syncd.policy.restricted import LEFT
@@ -101,8 +101,8 @@ def _judged(
     )
 
 
-def _rules(context: EngineContext, case: Case, book: Rulebook) -> Rules:
-    return Rules(
+def _rules(context: EngineContext, case: Case, book: Rulebook) -> RecordingRules:
+    return RecordingRules(
         allowed=partial(_allowed, context, book),
         amendments=partial(_amendments, case),
         lead_mail=partial(mail_to_lead, context),

@@ -1,7 +1,8 @@
 """A decision becomes operations and what is agreed, in one transaction with the change notices it answers.
 
 The rules that look at what the transaction reads (what may be made, what a brake holds, what is untrue by
-now) come from the engine as pure functions (`Rules`): they see records, and ask no service and no ledger.
+now) come from the engine as pure functions (`RecordingRules`): they see records, and ask no service and no
+ledger.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ class Amendment:
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
+class RecordingRules:
     """What a recorded decision is asked about in its transaction; pure functions.
 
     `allowed`: given the incident, whether it has a ticket, and the decision, the operations that may be
@@ -86,7 +87,7 @@ class Recorded:
     operations: list[OperationRecord]
 
 
-def record(ledger: Transactions, judged: Judged, rules: Rules, now: datetime) -> Recorded | None:
+def record(ledger: Transactions, judged: Judged, rules: RecordingRules, now: datetime) -> Recorded | None:
     """Write a decision down: its operations, what is agreed, how the duties stand; answer its change notices.
 
     None where the incident became restricted meanwhile: the decision may hold texts.
@@ -113,7 +114,7 @@ def record_unseen(
     ledger: Transactions,
     judged: Judged,
     decide: Callable[[Sequence[OperationRecord]], Decision],
-    rules: Rules,
+    rules: RecordingRules,
     now: datetime,
 ) -> Recorded | None:
     """Store what the ticket needs where what follows the incident cannot be read; the notices stay.
@@ -199,7 +200,7 @@ def _keep_agreement(
     incident: IncidentRecord,
     ticket: TicketState | None,
     decision: Decision,
-    rules: Rules,
+    rules: RecordingRules,
     now: datetime,
 ) -> TicketState | None:
     """What is agreed without a write, and on record what was left and why: it is not decided again."""

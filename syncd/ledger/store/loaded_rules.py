@@ -28,7 +28,7 @@ MOST_CHANGES = 200
 
 
 @dataclass(frozen=True)
-class Rules:
+class MappingValues:
     """One team's mapping as it stands in a file: its version, and every value by its dotted key."""
 
     team: str
@@ -46,7 +46,7 @@ class Loaded:
     why: str
 
 
-def record(ledger: Transactions, now: datetime, rules: Iterable[Rules], by: Loaded) -> list[str]:
+def record(ledger: Transactions, now: datetime, rules: Iterable[MappingValues], by: Loaded) -> list[str]:
     """Write down what is loaded now; return, in words, what is different from what was loaded before."""
     given = {team_rules.team: team_rules for team_rules in rules}
     changes: list[str] = []
@@ -62,7 +62,7 @@ def record(ledger: Transactions, now: datetime, rules: Iterable[Rules], by: Load
     return changes
 
 
-def _record_one(session: Session, now: datetime, rules: Rules, by: Loaded) -> list[str]:
+def _record_one(session: Session, now: datetime, rules: MappingValues, by: Loaded) -> list[str]:
     known = get_cursor_in(session, _KEY + rules.team)
     if known.get("version") == rules.version and known.get("file") == rules.file:
         return []
