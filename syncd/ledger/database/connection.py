@@ -169,6 +169,7 @@ class Database:
         """
         try:
             with self._turn, Session(self._writer, expire_on_commit=False) as session, session.begin():
+                session.connection()  # begins here, not with the first statement
                 yield session
         except OperationalError as error:
             if getattr(error.orig, "sqlite_errorcode", 0) & 0xFF not in _UNWRITABLE:

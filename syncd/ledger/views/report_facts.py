@@ -7,13 +7,13 @@ restricted comes with its flag and without names or texts.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from sqlalchemy import and_, func, or_
 from sqlalchemy import select as columns
-from sqlmodel import col
+from sqlmodel import SQLModel, col
 
 from syncd.domain.duty import RUNNING, DutyKind
 from syncd.domain.operation import OperationState
@@ -125,6 +125,19 @@ class EventFact:
     data: dict[str, Any]
 
 
+def _columns(fact: type[Fact], table: type[SQLModel], **others: Any) -> Any:
+    """Return a SELECT of a fact's fields: as `others` say, else the columns of these names."""
+    incident = {
+        "number": col(IncidentRow.number),
+        "team": col(IncidentRow.team),
+        "severity": func.coalesce(IncidentRow.severity, "unknown"),
+        "restricted": col(IncidentRow.restricted),
+    }
+    known = {**incident, **others}
+    names = [field.name for field in fields(cast(Any, fact))]
+    return columns(*((known[name] if name in known else getattr(table, name)).label(name) for name in names))
+
+
 def _facts(ledger: Transactions, fact: type[Fact], query: Any) -> tuple[Fact, ...]:
     with ledger.read() as session:
         rows = session.connection().execute(query.execution_options(yield_per=2000))
@@ -136,21 +149,11 @@ def incidents(
 ) -> tuple[IncidentFact, ...]:
     """Incidents of mapped services created in [since, until); `team` None: of all teams."""
     query = (
-        columns(
-            col(IncidentRow.id),
-            col(IncidentRow.number),
-            col(IncidentRow.team),
-            func.json_extract(col(IncidentRow.snapshot), "$.service.name"),
-            func.coalesce(IncidentRow.severity, "unknown"),
-            col(IncidentRow.assumed),
-            col(IncidentRow.status),
-            col(IncidentRow.created_at),
-            col(IncidentRow.acknowledged_at),
-            col(IncidentRow.resolved_at),
-            col(IncidentRow.merged_into),
-            col(IncidentRow.noise_rule),
-            col(IncidentRow.restricted),
-            col(TicketRow.key),
+        _columns(
+            IncidentFact,
+            IncidentRow,
+            service=func.json_extract(col(IncidentRow.snapshot), "$.service.name"),
+            ticket=col(TicketRow.key),
         )
         .join(TicketRow, col(TicketRow.incident_id) == col(IncidentRow.id), isouter=True)
         .where(col(IncidentRow.created_at) >= since, col(IncidentRow.created_at) < until, of_team(team))
@@ -174,13 +177,7 @@ def duty_marks(
 ) -> tuple[DutyMark, ...]:
     """As `duties`, of each only what its verdict rests on: for many weeks at once."""
     query = (
-        columns(
-            col(DutyRow.due_at),
-            col(DutyRow.state),
-            col(DutyRow.met_at),
-            col(DutyRow.corrected),
-            col(IncidentRow.restricted),
-        )
+        _columns(DutyMark, DutyRow)
         .join(IncidentRow, col(IncidentRow.id) == col(DutyRow.incident_id))
         .where(col(DutyRow.due_at) >= since, col(DutyRow.due_at) < until, of_team(team))
         .order_by(col(DutyRow.due_at), col(DutyRow.id))
@@ -194,29 +191,16 @@ def running_duties(ledger: Transactions, team: str | None) -> tuple[DutyFact, ..
 
 
 def _duties(ledger: Transactions, where: Any, team: str | None) -> tuple[DutyFact, ...]:
-    owner = func.coalesce(
-        func.json_extract(col(ActionItemRow.snapshot), "$.assignee.name"),
-        func.json_extract(col(PostmortemRow.snapshot), "$.assignee.name"),
+    owner = (
+        func.json_extract(col(table.snapshot), "$.assignee.name") for table in (ActionItemRow, PostmortemRow)
     )
-    query: Any = (
-        columns(
-            col(DutyRow.incident_id),
-            col(IncidentRow.number),
-            col(IncidentRow.team),
-            func.coalesce(IncidentRow.severity, "unknown"),
-            col(IncidentRow.restricted),
-            col(DutyRow.kind),
-            col(DutyRow.subject),
-            col(DutyRow.clock),
-            col(DutyRow.state),
-            col(DutyRow.started_at),
-            col(DutyRow.due_at),
-            col(DutyRow.reason),
-            col(DutyRow.met_at),
-            col(DutyRow.breached_at),
-            col(DutyRow.corrected),
-            func.coalesce(ActionItemRow.key, PostmortemRow.key),
-            owner,
+    query = (
+        _columns(
+            DutyFact,
+            DutyRow,
+            incident=col(DutyRow.incident_id),
+            key=func.coalesce(ActionItemRow.key, PostmortemRow.key),
+            owner=func.coalesce(*owner),
         )
         .join(IncidentRow, col(IncidentRow.id) == col(DutyRow.incident_id))
         .join(ActionItemRow, col(ActionItemRow.issue_id) == col(DutyRow.subject), isouter=True)
@@ -239,25 +223,21 @@ def items(ledger: Transactions, since: datetime, until: datetime, team: str | No
     done, owned = _duty_of_item(DutyKind.DONE), _duty_of_item(DutyKind.OWNED)
     snapshot = col(ActionItemRow.snapshot)
     query = (
-        columns(
-            col(ActionItemRow.issue_id),
-            col(ActionItemRow.key),
-            col(ActionItemRow.incident_id),
-            col(IncidentRow.number),
-            col(IncidentRow.team),
-            col(IncidentRow.restricted),
-            func.coalesce(func.json_extract(snapshot, "$.summary"), ""),
-            func.coalesce(func.json_extract(snapshot, "$.status.name"), "not read yet"),
-            func.json_extract(snapshot, "$.assignee.name"),
-            func.coalesce(func.json_extract(snapshot, "$.assignee.active"), 0) == 1,
-            col(ActionItemRow.first_seen_at),
-            done.c.due_at,
-            done.c.met_at,
-            done.c.state,
-            owned.c.state,
-            func.coalesce(func.json_extract(col(ActionItemRow.facts), "$.postponed"), 0),
-            col(ActionItemRow.out_of_sight_since).is_not(None),
-            func.json_extract(col(ActionItemRow.facts), "$.due"),
+        _columns(
+            ItemFact,
+            ActionItemRow,
+            incident=col(ActionItemRow.incident_id),
+            summary=func.coalesce(func.json_extract(snapshot, "$.summary"), ""),
+            status=func.coalesce(func.json_extract(snapshot, "$.status.name"), "not read yet"),
+            owner=func.json_extract(snapshot, "$.assignee.name"),
+            owner_active=func.coalesce(func.json_extract(snapshot, "$.assignee.active"), 0) == 1,
+            due_at=done.c.due_at,
+            done_at=done.c.met_at,
+            state=done.c.state,
+            owned=owned.c.state,
+            postponed=func.coalesce(func.json_extract(col(ActionItemRow.facts), "$.postponed"), 0),
+            gone=col(ActionItemRow.out_of_sight_since).is_not(None),
+            due_day=func.json_extract(col(ActionItemRow.facts), "$.due"),
         )
         .join(IncidentRow, col(IncidentRow.id) == col(ActionItemRow.incident_id))
         .join(done, done.c.subject == ActionItemRow.issue_id, isouter=True)
@@ -293,13 +273,8 @@ def events(
 ) -> tuple[EventFact, ...]:
     """Events of these kinds in [since, until); those of no incident belong to every team."""
     query = (
-        columns(
-            col(AuditEventRow.at),
-            col(AuditEventRow.kind),
-            col(AuditEventRow.incident_id),
-            col(IncidentRow.number),
-            col(IncidentRow.team),
-            col(AuditEventRow.text),
+        _columns(
+            EventFact, AuditEventRow, incident=col(AuditEventRow.incident_id), data=col(AuditEventRow.text)
         )
         .join(IncidentRow, col(IncidentRow.id) == col(AuditEventRow.incident_id), isouter=True)
         .where(
@@ -311,8 +286,8 @@ def events(
         query = query.where(or_(col(IncidentRow.team) == team, col(AuditEventRow.incident_id).is_(None)))
     with ledger.read() as session:
         return tuple(
-            EventFact(at, kind, incident, number, of, json.loads(text))
-            for at, kind, incident, number, of, text in session.connection().execute(query)
+            EventFact(**{**fact._mapping, "data": json.loads(fact.data)})
+            for fact in session.connection().execute(query)
         )
 
 
@@ -330,12 +305,12 @@ class ParkedFact:
 def parked(ledger: Transactions, team: str | None) -> tuple[ParkedFact, ...]:
     """Operations that wait for a person."""
     query = (
-        columns(
-            col(OperationRow.id),
-            col(OperationRow.kind),
-            col(OperationRow.incident_id),
-            func.coalesce(OperationRow.error, ""),
-            func.json_extract(col(OperationRow.meaning), "$.to"),
+        _columns(
+            ParkedFact,
+            OperationRow,
+            incident=col(OperationRow.incident_id),
+            words=func.coalesce(OperationRow.error, ""),
+            to=func.json_extract(col(OperationRow.meaning), "$.to"),
         )
         .join(IncidentRow, col(IncidentRow.id) == col(OperationRow.incident_id), isouter=True)
         .where(col(OperationRow.state) == OperationState.PARKED)
