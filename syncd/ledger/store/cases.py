@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import BindParameter, Select, bindparam, exists, select
+from sqlalchemy import BindParameter, bindparam, exists, select
 from sqlalchemy import select as columns
 from sqlalchemy.orm import Mapped
 from sqlmodel import Session, SQLModel, col
@@ -134,7 +134,7 @@ def load_notices(ledger: Transactions, incident_id: str, open_mails: Collection[
         if incident is None:
             return None
         there = tables_with(session, incident_id)
-        keys = _keys(session, _KEYS, incident_id, there)
+        keys = _keys(session, incident_id, there)
         sources = _merged_from(session, incident_id, there)
         return NoticeFacts(
             incident=incident,
@@ -160,7 +160,7 @@ def _facts(
     there, whose = tables_with(session, ident), {"incident": ident}
     if ticket is None and TicketRow in there:
         ticket = get(session, TicketState, ident)  # made since the caller read it
-    once = _keys(session, _ONCE, ident, there)
+    once = _keys(session, ident, there, once=True)
     sources = _merged_from(session, ident, there)
     postmortem = get(session, PostmortemState, ident) if PostmortemRow in there else None
     owner = _account(session, wanted.owner)
@@ -190,10 +190,10 @@ def _facts(
     )
 
 
-def _keys(session: Session, query: Select[Any], incident_id: str, there: Tables) -> frozenset[str]:
+def _keys(session: Session, incident_id: str, there: Tables, *, once: bool = False) -> frozenset[str]:
     if OperationRow not in there:
         return frozenset()
-    return frozenset(session.connection().scalars(query, {"incident": incident_id}))
+    return frozenset(session.connection().scalars(_ONCE if once else _KEYS, {"incident": incident_id}))
 
 
 def _open_operations(session: Session, incident_id: str, there: Tables) -> tuple[OperationRecord, ...]:
