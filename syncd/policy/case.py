@@ -6,6 +6,7 @@ A `Case` is a value: rules read it and nothing else, so a decision can be replay
 from __future__ import annotations
 
 from collections.abc import Container
+from datetime import datetime
 from typing import TypeVar
 
 from pydantic import Field
@@ -199,6 +200,11 @@ class Case(Value):
         wanted = subject or self.incident.id
         found = [one for one in self.duties if one.kind == kind and one.subject == wanted]
         return max(found, key=lambda one: one.clock, default=None)
+
+    @property
+    def reopened_at(self) -> datetime | None:
+        """When the incident was reopened last, None where that is not known or it never was."""
+        return max((one.at for one in self.state_changes or () if one.kind == "reopened"), default=None)
 
     def latest_duties(self) -> tuple[Duty, ...]:
         """The latest clock of each duty: of the others people have heard, and nobody is asked for them."""

@@ -18,6 +18,7 @@ from syncd.domain.duty import AFTER_A_WAIVER, MET, Duty, DutyKind, DutyState, Wa
 from syncd.domain.history import Change
 from syncd.domain.mapping.mapping import Mapping
 from syncd.domain.ticket import Account, Issue
+from syncd.policy.time.time_words import as_date
 from syncd.policy.time.working_time import add_working_days, add_working_hours, at_local
 
 TOO_OFTEN = 3
@@ -62,14 +63,6 @@ def latest_day(resolved: datetime, days: int, mapping: Mapping) -> date:
     """The last local day on which an item of a severity is done in time: so many working days later."""
     end = add_working_days(resolved, days, mapping.zone, mapping.holidays)
     return end.astimezone(ZoneInfo(mapping.zone)).date()
-
-
-def as_date(text: str | None) -> date | None:
-    """A due date as Jira writes it; None where there is none or it cannot be read."""
-    try:
-        return date.fromisoformat((text or "")[:10])
-    except ValueError:
-        return None
 
 
 def active(account: Account | None) -> bool:

@@ -20,7 +20,6 @@ from syncd.policy.follow_ups.duties import (
     Item,
     JudgingRules,
     active,
-    as_date,
     done,
     due_day,
     latest_day,
@@ -33,6 +32,7 @@ from syncd.policy.follow_ups.membership import became_at
 from syncd.policy.follow_ups.table_rows import rows_to_come
 from syncd.policy.postmortem.fulfilment import stands_completed
 from syncd.policy.postmortem.owed import counting_severity_periods
+from syncd.policy.time.time_words import as_date
 
 NOT_VISIBLE = "not visible"
 NO_OWNER = "no owner"

@@ -64,10 +64,7 @@ def _step(case: Case, book: Rulebook, duty: Duty) -> CommentOnPostmortem | None:
 
 def _review(case: Case, book: Rulebook, latest: list[Duty]) -> CommentOnPostmortem | None:
     """Reopened after it was met: it stays met, and somebody looks whether it still fits."""
-    reopened = max(
-        (state_change.at for state_change in case.state_changes or () if state_change.kind == "reopened"),
-        default=None,
-    )
+    reopened = case.reopened_at
     met = [
         one
         for one in latest

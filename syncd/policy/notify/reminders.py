@@ -21,11 +21,12 @@ from syncd.domain.operation.keys import mention_key
 from syncd.domain.operation.mail import BreachMail, PostponedMail, ReminderMail
 from syncd.domain.ticket import Account
 from syncd.policy.case import Case, Decision, ItemState, Rulebook
-from syncd.policy.follow_ups.duties import TOO_OFTEN, as_date, end_of_day, postponed_at
+from syncd.policy.follow_ups.duties import TOO_OFTEN, end_of_day, postponed_at
 from syncd.policy.notify.notices import by_mode, mail
 from syncd.policy.notify.recipients import Recipient, contacts, out_of_reach, owner_of, told_of
 from syncd.policy.severity import decide_severity
 from syncd.policy.time.quiet_hours import is_open, last_open, next_open
+from syncd.policy.time.time_words import as_date
 
 OLD_BREACH = timedelta(days=7)
 """A breach of which nobody was told for so long stands in the weekly report, and is not mailed any more."""

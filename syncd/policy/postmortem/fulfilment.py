@@ -19,6 +19,7 @@ from syncd.domain.project import ResolvedProject
 from syncd.domain.ticket import Issue, Status
 from syncd.policy.case import PostmortemState, Rulebook
 from syncd.policy.marks import is_persons
+from syncd.policy.time.time_words import as_date
 
 DUE_DATE = "duedate"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -224,7 +225,7 @@ def _from_the_create(postmortem: PostmortemState, field: str) -> _Review | None:
     if issue is None or postmortem.origin == "operation":
         return None
     raw = _before(postmortem.changes, field, _shown(issue, field))
-    day = _day_of(raw)
+    day = as_date(raw)
     return _Review(day=day, entered_at=_made_at(postmortem), by=None) if day else None
 
 
@@ -234,7 +235,7 @@ def _shown(issue: Issue, field: str) -> str | None:
 
 
 def _entered(change: Change) -> _Review | None:
-    day = _day_of(change.after) or _day_of(change.after_words)
+    day = as_date(change.after) or as_date(change.after_words)
     if day is None or not _human(change):
         return None
     return _Review(day=day, entered_at=change.at, by=change.author.id if change.author else None)
@@ -247,14 +248,6 @@ def _by_no_robot(change: Change) -> bool:
 
 def _human(change: Change) -> bool:
     return change.author is not None and change.author.human
-
-
-def _day_of(text: str | None) -> date | None:
-    """The day of a date or a moment as Jira writes them; None: neither."""
-    try:
-        return date.fromisoformat((text or "")[:10])
-    except ValueError:
-        return None
 
 
 def _counts(review: _Review | None, window: Window) -> bool:

@@ -142,10 +142,6 @@ def open_too_long(case: Case, book: Rulebook) -> timedelta | None:
     """
     if not case.incident.open or case.now is None or case.before_enforcement:
         return None
-    opened = max(
-        (state_change.at for state_change in case.state_changes or () if state_change.kind == "reopened"),
-        default=case.incident.created_at,
-    )
-    lasts = case.now - opened
+    lasts = case.now - (case.reopened_at or case.incident.created_at)
     owes = qualified(case, book, (), case.now).since is not None
     return lasts if owes and lasts > LONG_OPEN else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 _UNITS = (("day", 86_400), ("hour", 3_600), ("minute", 60))
@@ -21,3 +21,11 @@ def long_words(span: timedelta) -> str:
             count = seconds // length
             return f"{count} {unit}" if count == 1 else f"{count} {unit}s"
     return "0 minutes"
+
+
+def as_date(text: str | None) -> date | None:
+    """The day of a date or a moment as Jira writes them; None where there is none or it cannot be read."""
+    try:
+        return date.fromisoformat((text or "")[:10])
+    except ValueError:
+        return None
