@@ -45,10 +45,9 @@ from syncd.policy.severity import decide_severity
 from syncd.remote.heartbeat import Heartbeat
 from syncd.remote.http.budget import Budget
 from syncd.remote.http.transport import Transport
-from syncd.remote.jira.client import jira_client
-from syncd.remote.mail import FolderMail, SmtpMail
-from syncd.remote.pagerduty.client import pagerduty_client
-from syncd.remote.ports import Jira, Mail, PagerDuty
+from syncd.remote.jira.client import JiraClient, jira_client
+from syncd.remote.mail import FolderMail, Mail, SmtpMail
+from syncd.remote.pagerduty.client import PagerDutyClient, pagerduty_client
 from syncd.web.opening import open_listener
 from syncd.web.receive import Receiver
 from syncd.web.source import Source
@@ -98,7 +97,9 @@ def make_services(live: Live, transport: Transport) -> Services:
     return Services(*client_factories(live, transport))
 
 
-def client_factories(live: Live, transport: Transport) -> tuple[Callable[[], PagerDuty], Callable[[], Jira]]:
+def client_factories(
+    live: Live, transport: Transport
+) -> tuple[Callable[[], PagerDutyClient], Callable[[], JiraClient]]:
     """What makes a client of PagerDuty, and one of Jira."""
     pagerduty, jira = live.pagerduty, live.jira
     pagerduty_token, jira_token = pagerduty.token.get_secret_value(), jira.token.get_secret_value()

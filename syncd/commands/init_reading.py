@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from syncd.domain.field import FieldFacts
     from syncd.domain.project import ProjectFacts
     from syncd.remote.http.transport import Transport
-    from syncd.remote.ports import Jira, PagerDuty
+    from syncd.remote.jira.client import JiraClient
+    from syncd.remote.pagerduty.client import PagerDutyClient
 
 USUAL_PROJECT = "OPS"
 
@@ -58,7 +59,7 @@ def read(team: str, services: tuple[str, ...], project: str | None, offline: boo
     return Read(key, names, choose(names, facts, screen, priorities), tuple(remarks))
 
 
-def _pagerduty(settings: Settings | None, transport: Transport) -> PagerDuty | None:
+def _pagerduty(settings: Settings | None, transport: Transport) -> PagerDutyClient | None:
     from syncd.remote.pagerduty.client import pagerduty_client
 
     if settings is None or settings.pagerduty_token is None:
@@ -67,7 +68,7 @@ def _pagerduty(settings: Settings | None, transport: Transport) -> PagerDuty | N
     return pagerduty_client(settings.pagerduty_url, token, settings.pagerduty_from, transport)
 
 
-def _jira(settings: Settings | None, transport: Transport) -> Jira | None:
+def _jira(settings: Settings | None, transport: Transport) -> JiraClient | None:
     from syncd.remote.jira.client import jira_client
 
     if settings is None or settings.jira_url is None or settings.jira_token is None:
@@ -76,7 +77,9 @@ def _jira(settings: Settings | None, transport: Transport) -> Jira | None:
     return jira_client(settings.jira_url, token, transport, email=settings.jira_email)
 
 
-def _services(pagerduty: PagerDuty, team: str, given: tuple[str, ...]) -> tuple[tuple[str, ...], list[str]]:
+def _services(
+    pagerduty: PagerDutyClient, team: str, given: tuple[str, ...]
+) -> tuple[tuple[str, ...], list[str]]:
     from syncd.preflight.draft_mapping import services_of
 
     found = services_of(pagerduty, team, given)
@@ -93,7 +96,7 @@ def _services(pagerduty: PagerDuty, team: str, given: tuple[str, ...]) -> tuple[
 
 
 def _project(
-    jira: Jira, given: str | None
+    jira: JiraClient, given: str | None
 ) -> tuple[str, ProjectFacts | None, tuple[FieldFacts, ...], list[str]]:
     """The project's key and what it has; a key that somebody gave is kept even where nothing is there."""
     from syncd.preflight.draft_mapping import read_project

@@ -126,6 +126,6 @@ class Waiver(Value):
         """Whether it holds at a moment."""
         return self.at <= now < self.end
 
-    def covers(self, kind: DutyKind, item: str | None = None) -> bool:
-        """Whether it speaks of this duty; `item` is the issue id where it is an action item's."""
-        return self.subject == item and (self.duty is kind or (self.duty is None and kind in OF_POSTMORTEM))
+    def covers(self, kind: DutyKind) -> bool:
+        """Whether it speaks of this duty of the incident."""
+        return self.subject is None and (self.duty is kind or (self.duty is None and kind in OF_POSTMORTEM))

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from syncd.domain.base import Reference
 from syncd.domain.clock import Clock
@@ -32,9 +32,14 @@ from syncd.ledger.open import Ledger
 from syncd.ledger.store.operation_states import GivenUp
 from syncd.policy.case import Rulebook
 from syncd.policy.postmortem.fulfilment import review_field_of
+from syncd.remote.answers import Fetched
+from syncd.remote.http.budget import Budget
 from syncd.remote.http.counts import Counts
 from syncd.remote.http.transport import Transport
-from syncd.remote.ports import Fetched, Jira, PagerDuty
+
+if TYPE_CHECKING:
+    from syncd.remote.jira.client import JiraClient
+    from syncd.remote.pagerduty.client import PagerDutyClient
 
 SERVICES = ("pagerduty", "jira")
 """The two sides that are kept in sync."""
@@ -46,18 +51,6 @@ MOST_SKEW_SECONDS = 120.0
 
 Claim = tuple[Mapping, ServiceSection]
 """The mapping that has a service, and what it says of it."""
-
-
-class Budgets(Protocol):
-    """The rate budget that a write takes before it is claimed."""
-
-    def take(self, service: str, *, issue: str = "", leave: float = 0.0) -> None:
-        """Wait for the right to send one request; raises `NotDone` where that would take too long.
-
-        `issue` is set for writes to a Jira issue, which has limits of its own; `leave` is the share of the
-        budget that is left to what matters more.
-        """
-        ...
 
 
 class Renderer(Protocol):
@@ -128,8 +121,8 @@ class Services:
 
     def __init__(
         self,
-        pagerduty: Callable[[], PagerDuty],
-        jira: Callable[[], Jira],
+        pagerduty: Callable[[], PagerDutyClient],
+        jira: Callable[[], JiraClient],
         gate: Callable[[str], None] = lambda _service: None,
     ) -> None:
         self._make = (pagerduty, jira)
@@ -137,19 +130,19 @@ class Services:
         self._gate = gate
 
     @property
-    def pagerduty(self) -> PagerDuty:
+    def pagerduty(self) -> PagerDutyClient:
         """This thread's PagerDuty client."""
         self._gate("pagerduty")
-        client: PagerDuty | None = getattr(self._local, "pagerduty", None)
+        client: PagerDutyClient | None = getattr(self._local, "pagerduty", None)
         if client is None:
             client = self._local.pagerduty = self._make[0]()
         return client
 
     @property
-    def jira(self) -> Jira:
+    def jira(self) -> JiraClient:
         """This thread's Jira client."""
         self._gate("jira")
-        client: Jira | None = getattr(self._local, "jira", None)
+        client: JiraClient | None = getattr(self._local, "jira", None)
         if client is None:
             client = self._local.jira = self._make[1]()
         return client
@@ -173,7 +166,7 @@ class EngineContext:
     accounts: Cache[tuple[str, str], Account | None]
     nobodies: Cache[str, frozenset[str]]
     health: Health
-    budgets: Budgets
+    budgets: Budget
     brakes: Brakes
     progress: Progress
     read_lags: ReadLags
@@ -258,7 +251,7 @@ class EngineContext:
 def build_context(
     ledger: Ledger,
     clock: Clock,
-    clients: tuple[Callable[[], PagerDuty], Callable[[], Jira]],
+    clients: tuple[Callable[[], PagerDutyClient], Callable[[], JiraClient]],
     transport: Transport,
     rules: Rules,
     *,

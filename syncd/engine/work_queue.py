@@ -60,13 +60,11 @@ class WorkQueue:
             self._busy.update(taken)
             return taken
 
-    def release(self, incident_ids: Iterable[str], *, again: bool = False) -> None:
-        """Give reserved slots back; `again`: and ask for the incidents to be worked on."""
+    def release(self, incident_ids: Iterable[str]) -> None:
+        """Give reserved slots back."""
         with self._change:
             for incident_id in _in_order(incident_ids):
                 self._busy.discard(incident_id)
-                if again:
-                    self._ready.setdefault(incident_id)
             self._change.notify_all()
 
     def wake(self) -> None:

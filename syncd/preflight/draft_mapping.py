@@ -12,6 +12,7 @@ number) is named as open.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from syncd.config.mapping.starter import Choice, FirstField, FirstSeverity
 from syncd.config.problems import did_you_mean
@@ -22,7 +23,10 @@ from syncd.domain.mapping.jira_section import STATUS_WORDS, IssueTypes, Statuses
 from syncd.domain.mapping.services import default_severities
 from syncd.domain.project import IssueTypeFacts, ProjectFacts
 from syncd.domain.ticket import Status
-from syncd.remote.ports import Jira, PagerDuty
+
+if TYPE_CHECKING:
+    from syncd.remote.jira.client import JiraClient
+    from syncd.remote.pagerduty.client import PagerDutyClient
 
 _OVER = ("review", "resolv", "verif", "prüf", "revis", "résol")
 """Parts of names of statuses in which the work is done and something is still owed."""
@@ -36,7 +40,7 @@ class TeamServices(Value):
     teams: tuple[str, ...] = ()
 
 
-def services_of(pagerduty: PagerDuty, team: str, given: Sequence[str]) -> TeamServices:
+def services_of(pagerduty: PagerDutyClient, team: str, given: Sequence[str]) -> TeamServices:
     """The services of the PagerDuty team of that name, or those that are given, as PagerDuty spells them."""
     there = pagerduty.services()
     if given:
@@ -202,7 +206,7 @@ def _told(priorities: Sequence[str], offered: Sequence[str]) -> tuple[str, ...]:
     )
 
 
-def read_project(jira: Jira, key: str) -> tuple[ProjectFacts, tuple[FieldFacts, ...]]:
+def read_project(jira: JiraClient, key: str) -> tuple[ProjectFacts, tuple[FieldFacts, ...]]:
     """The project and the create screen of its incident type; raises `RemoteError`."""
     facts = jira.project(key)
     kind = incident_type(facts)

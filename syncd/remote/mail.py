@@ -16,7 +16,7 @@ import socket
 import ssl
 from contextlib import suppress
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 from syncd.domain.clock import Clock
 from syncd.remote.errors import Cause, NotDone, RemoteError, Unknown
@@ -35,6 +35,18 @@ _LEADING_DOT = re.compile(rb"^\.", re.MULTILINE)
 _GO_ON = 354
 _CLOSING = 421
 _WRONG_CREDENTIALS = (530, 534, 535, 538)
+
+
+class Mail(Protocol):
+    """The way out for e-mail: one message to one recipient."""
+
+    def send(self, sender: str, recipient: str, message: bytes) -> None:
+        """Hand a finished message over; the bytes are sent as they are, so that a second time is the same.
+
+        Raises `NotDone` where nobody took it (LIMITED: try again later, REJECTED: never for this
+        address or message), `Unknown` where it may have been taken.
+        """
+        ...
 
 
 class SmtpMail:

@@ -14,8 +14,8 @@ from syncd.remote.http.budget import (
     UNNAMED_PAUSE,
     Budget,
     Rate,
-    lane,
     prepaid,
+    slow_lane,
     use_prepaid,
 )
 
@@ -51,7 +51,7 @@ def test_jira_takes_fifty_a_second(clock: StillClock, budget: Budget) -> None:
 
 @pytest.mark.parametrize("service, rate", [("pagerduty", 1.5), ("jira", 5.0)])
 def test_the_slow_lane_gets_a_tenth(clock: StillClock, budget: Budget, service: str, rate: float) -> None:
-    with lane("slow"):
+    with slow_lane():
         slow = times(clock, budget, 60, service)
     assert (60 - 6) / rate - 1 < slow[-1] < 60 / rate
     assert times(clock, budget, 20, service)[-1] == 0
@@ -109,20 +109,21 @@ def test_what_would_wait_too_long_is_not_done_and_takes_nothing(clock: StillCloc
     budget.pause("jira", 100)
     for _ in range(200):
         with pytest.raises(NotDone) as caught:
-            budget.take("jira", max_wait=20)
+            budget.take("jira")
     assert caught.value.cause is Cause.LIMITED
     assert caught.value.retry_after == 100
     clock.advance(100)
     assert times(clock, budget, 1, "jira") == [0.0]
 
 
-def test_a_stop_ends_the_wait_and_takes_nothing(clock: StillClock, budget: Budget) -> None:
+def test_a_stop_ends_the_wait_and_takes_nothing(clock: StillClock) -> None:
     stop = Event()
     stop.set()
+    budget = Budget(clock, stop=stop)
     budget.pause("jira", 5)
     for _ in range(60):
         with pytest.raises(NotDone):
-            budget.take("jira", None, stop)
+            budget.take("jira")
     clock.advance(5)
     assert times(clock, budget, 1, "jira") == [0.0]
 

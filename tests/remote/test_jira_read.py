@@ -14,10 +14,10 @@ import responses
 from syncd.domain.base import Reference
 from syncd.domain.field import FieldFacts
 from syncd.domain.ticket import Account, Comment, Issue, Link, Mark, Status, Transition
+from syncd.remote.answers import Fetched, Hit, SearchPage
 from syncd.remote.errors import Cause, NotDone, Unknown
 from syncd.remote.http.transport import Transport
-from syncd.remote.jira.client import jira_client
-from syncd.remote.ports import Fetched, Hit, Jira, SearchPage
+from syncd.remote.jira.client import JiraClient, jira_client
 
 SITE = "https://acme.atlassian.example"
 API = f"{SITE}/rest/api/2"
@@ -26,12 +26,12 @@ ABSENT = {"errorMessages": ["Issue does not exist or you do not have permission 
 
 
 @pytest.fixture
-def cloud(transport: Transport) -> Jira:
+def cloud(transport: Transport) -> JiraClient:
     return jira_client(SITE, "token", transport, email="syncd@company.example")
 
 
 @pytest.fixture
-def center(transport: Transport) -> Jira:
+def center(transport: Transport) -> JiraClient:
     return jira_client(SITE, "token", transport)
 
 
@@ -80,7 +80,7 @@ def issue(number: int = 1, **fields: Any) -> dict[str, Any]:
     }
 
 
-def test_an_issue_is_read_whole(cloud: Jira, mock: responses.RequestsMock) -> None:
+def test_an_issue_is_read_whole(cloud: JiraClient, mock: responses.RequestsMock) -> None:
     raw = issue(
         priority={"id": "2", "name": "High"},
         assignee={
@@ -162,7 +162,7 @@ def test_an_issue_is_read_whole(cloud: Jira, mock: responses.RequestsMock) -> No
     )
 
 
-def test_what_could_not_be_read_this_time_is_named(cloud: Jira, mock: responses.RequestsMock) -> None:
+def test_what_could_not_be_read_this_time_is_named(cloud: JiraClient, mock: responses.RequestsMock) -> None:
     errors = [{"id": "10002", "errorMessage": "later"}]
     mock.post(f"{API}/issue/bulkfetch", json={"issues": [issue()], "issueErrors": errors})
     fetched = cloud.fetch(["10001", "10002", "10003"])
@@ -171,7 +171,7 @@ def test_what_could_not_be_read_this_time_is_named(cloud: Jira, mock: responses.
 
 
 def test_an_issue_that_cannot_be_read_is_asked_for_again_and_the_others_are_read(
-    cloud: Jira, mock: responses.RequestsMock
+    cloud: JiraClient, mock: responses.RequestsMock
 ) -> None:
     mock.post(f"{API}/issue/bulkfetch", json={"issues": [{"id": "10002", "key": "OPS-2"}, issue()]})
     fetched = cloud.fetch(["10001", "10002"])
@@ -182,7 +182,7 @@ def test_an_issue_that_cannot_be_read_is_asked_for_again_and_the_others_are_read
     "body", [{}, {"issues": None}, {"issueErrors": []}, [], {"issues": [{"key": "OPS-1"}]}]
 )
 def test_a_bulk_read_without_issues_is_never_taken_for_absence(
-    cloud: Jira, mock: responses.RequestsMock, body: Any
+    cloud: JiraClient, mock: responses.RequestsMock, body: Any
 ) -> None:
     mock.post(f"{API}/issue/bulkfetch", json=body)
     with pytest.raises(Unknown) as caught:
@@ -196,7 +196,7 @@ def test_a_bulk_read_without_issues_is_never_taken_for_absence(
     ids=["none", "too few", "no list", "another shape"],
 )
 def test_comments_that_are_not_all_there_are_none(
-    cloud: Jira, mock: responses.RequestsMock, embedded: Any
+    cloud: JiraClient, mock: responses.RequestsMock, embedded: Any
 ) -> None:
     mock.post(f"{API}/issue/bulkfetch", json={"issues": [issue(comment=embedded)]})
     assert cloud.fetch(["10001"]).issues[0].comments is None
@@ -204,19 +204,19 @@ def test_comments_that_are_not_all_there_are_none(
 
 @pytest.mark.parametrize("value", [None, "text", {"op": "x"}, {**MARK, "op": 7}, []])
 def test_what_somebody_else_wrote_into_our_property_is_no_mark(
-    cloud: Jira, mock: responses.RequestsMock, value: Any
+    cloud: JiraClient, mock: responses.RequestsMock, value: Any
 ) -> None:
     mock.post(f"{API}/issue/bulkfetch", json={"issues": [{**issue(), "properties": {"syncd": value}}]})
     assert cloud.fetch(["10001"]).issues[0].mark is None
 
 
-def test_nothing_is_asked_for_no_ids_and_too_many_are_a_mistake(cloud: Jira) -> None:
+def test_nothing_is_asked_for_no_ids_and_too_many_are_a_mistake(cloud: JiraClient) -> None:
     assert cloud.fetch([]) == Fetched(issues=())
     with pytest.raises(ValueError, match="100"):
         cloud.fetch([str(number) for number in range(101)])
 
 
-def test_a_probe_asks_for_next_to_nothing(cloud: Jira, mock: responses.RequestsMock) -> None:
+def test_a_probe_asks_for_next_to_nothing(cloud: JiraClient, mock: responses.RequestsMock) -> None:
     raw = {
         "id": "10002",
         "key": "OPS-2",
@@ -233,7 +233,7 @@ def test_a_probe_asks_for_next_to_nothing(cloud: Jira, mock: responses.RequestsM
     assert [(one.key, one.mark) for one in probed.issues] == [("OPS-2", Mark(**MARK))]
 
 
-def test_data_center_reads_issues_one_by_one(center: Jira, mock: responses.RequestsMock) -> None:
+def test_data_center_reads_issues_one_by_one(center: JiraClient, mock: responses.RequestsMock) -> None:
     mock.get(f"{API}/issue/10001", json=issue(1))
     mock.get(f"{API}/issue/10002", json=ABSENT, status=404)
     mock.get(f"{API}/issue/10003", json={}, status=500)
@@ -247,7 +247,7 @@ def test_data_center_reads_issues_one_by_one(center: Jira, mock: responses.Reque
 
 @pytest.mark.parametrize(("status", "body"), [(401, ""), (403, "{}"), (404, "<html>"), (302, "")], ids=str)
 def test_data_center_takes_no_other_refusal_for_absence(
-    center: Jira, mock: responses.RequestsMock, status: int, body: str
+    center: JiraClient, mock: responses.RequestsMock, status: int, body: str
 ) -> None:
     mock.get(f"{API}/issue/10001", body=body, status=status)
     with pytest.raises(NotDone):
@@ -255,7 +255,7 @@ def test_data_center_takes_no_other_refusal_for_absence(
 
 
 def test_data_center_that_is_down_is_not_a_list_of_unread_issues(
-    center: Jira, mock: responses.RequestsMock
+    center: JiraClient, mock: responses.RequestsMock
 ) -> None:
     ids = [str(10000 + number) for number in range(10)]
     for one in ids[:4]:
@@ -265,7 +265,7 @@ def test_data_center_that_is_down_is_not_a_list_of_unread_issues(
 
 
 def test_one_issue_is_read_by_its_id_where_bulk_reads_may_lag(
-    cloud: Jira, mock: responses.RequestsMock
+    cloud: JiraClient, mock: responses.RequestsMock
 ) -> None:
     mock.get(f"{API}/issue/10001", json=issue(1))
     mock.get(f"{API}/issue/10002", json=ABSENT, status=404)
@@ -282,9 +282,9 @@ HITS = [
 ]
 
 
-def test_a_search_names_issues_and_the_next_page(cloud: Jira, mock: responses.RequestsMock) -> None:
+def test_a_search_names_issues_and_the_next_page(cloud: JiraClient, mock: responses.RequestsMock) -> None:
     mock.post(f"{API}/search/jql", json={"issues": HITS, "nextPageToken": "t2", "isLast": False})
-    page = cloud.search("project = OPS", token="t1", limit=2, fresh=["10001"])
+    page = cloud.search("project = OPS", token="t1", limit=2)
     assert asked(mock) == (
         "POST search/jql",
         {
@@ -292,7 +292,6 @@ def test_a_search_names_issues_and_the_next_page(cloud: Jira, mock: responses.Re
             "maxResults": 2,
             "fields": ["updated"],
             "nextPageToken": "t1",
-            "reconcileIssues": [10001],
         },
     )
     assert page == SearchPage(
@@ -315,12 +314,12 @@ def test_a_search_names_issues_and_the_next_page(cloud: Jira, mock: responses.Re
     ],
     ids=["no token", "said so", "same token", "empty page", "null"],
 )
-def test_a_search_ends(cloud: Jira, mock: responses.RequestsMock, body: dict[str, Any]) -> None:
+def test_a_search_ends(cloud: JiraClient, mock: responses.RequestsMock, body: dict[str, Any]) -> None:
     mock.post(f"{API}/search/jql", json=body)
     assert cloud.search("project = OPS", token="t1").next_token is None
 
 
-def test_the_first_page_of_a_search_sends_no_token(cloud: Jira, mock: responses.RequestsMock) -> None:
+def test_the_first_page_of_a_search_sends_no_token(cloud: JiraClient, mock: responses.RequestsMock) -> None:
     mock.post(f"{API}/search/jql", json={"issues": []})
     cloud.search("project = OPS")
     assert asked(mock)[1] == {"jql": "project = OPS", "maxResults": 100, "fields": ["updated"]}
@@ -328,7 +327,7 @@ def test_the_first_page_of_a_search_sends_no_token(cloud: Jira, mock: responses.
 
 @pytest.mark.parametrize("status", [400, 403, 410])
 def test_a_search_that_is_refused_is_never_an_empty_page(
-    cloud: Jira, mock: responses.RequestsMock, status: int
+    cloud: JiraClient, mock: responses.RequestsMock, status: int
 ) -> None:
     mock.post(f"{API}/search/jql", json={"errorMessages": ["The value 'OPS' does not exist"]}, status=status)
     with pytest.raises(NotDone) as caught:
@@ -336,7 +335,7 @@ def test_a_search_that_is_refused_is_never_an_empty_page(
     assert "does not exist" in caught.value.message
 
 
-def test_data_center_searches_by_position(center: Jira, mock: responses.RequestsMock) -> None:
+def test_data_center_searches_by_position(center: JiraClient, mock: responses.RequestsMock) -> None:
     mock.post(f"{API}/search", json={"issues": HITS, "total": 3, "startAt": 0})
     mock.post(f"{API}/search", json={"issues": HITS[:1], "total": 3, "startAt": 2})
     first = center.search("project = OPS", limit=2)
@@ -345,7 +344,7 @@ def test_data_center_searches_by_position(center: Jira, mock: responses.Requests
     assert [asked(mock, number)[1]["startAt"] for number in (0, 1)] == [0, 2]
 
 
-def test_transitions_tell_what_their_screen_demands(cloud: Jira, mock: responses.RequestsMock) -> None:
+def test_transitions_tell_what_their_screen_demands(cloud: JiraClient, mock: responses.RequestsMock) -> None:
     fields = {
         "resolution": {
             "required": True,
@@ -373,7 +372,9 @@ def test_transitions_tell_what_their_screen_demands(cloud: Jira, mock: responses
     assert asked(mock)[1] == {"expand": "transitions.fields"}
 
 
-def test_all_pages_of_comments_are_read_with_their_marks(cloud: Jira, mock: responses.RequestsMock) -> None:
+def test_all_pages_of_comments_are_read_with_their_marks(
+    cloud: JiraClient, mock: responses.RequestsMock
+) -> None:
     marked = comment(1, properties=[{"key": "other", "value": 1}, {"key": "syncd", "value": MARK}])
     mock.get(f"{API}/issue/10001/comment", json={"comments": [comment(3), marked], "total": 3, "startAt": 0})
     mock.get(f"{API}/issue/10001/comment", json={"comments": [comment(2, author=None)], "total": 3})
@@ -389,7 +390,7 @@ def test_all_pages_of_comments_are_read_with_their_marks(cloud: Jira, mock: resp
     assert asked(mock, 1)[1]["startAt"] == "2"
 
 
-def test_a_list_that_never_ends_is_an_error(cloud: Jira, mock: responses.RequestsMock) -> None:
+def test_a_list_that_never_ends_is_an_error(cloud: JiraClient, mock: responses.RequestsMock) -> None:
     full = {"comments": [comment(1)] * 2500, "total": 10**9}
     mock.get(f"{API}/issue/10001/comment", json=full)
     with pytest.raises(Unknown):
@@ -397,7 +398,7 @@ def test_a_list_that_never_ends_is_an_error(cloud: Jira, mock: responses.Request
 
 
 @pytest.mark.parametrize("hostile", ["../user", "OPS-1/comment", "OPS-1?x=1", "", " ", ".."])
-def test_what_is_no_id_never_becomes_a_path(cloud: Jira, center: Jira, hostile: str) -> None:
+def test_what_is_no_id_never_becomes_a_path(cloud: JiraClient, center: JiraClient, hostile: str) -> None:
     for ask in (cloud.comments, cloud.transitions, cloud.project, lambda one: center.fetch([one])):
         with pytest.raises(NotDone) as caught:
             ask(hostile)

@@ -13,9 +13,9 @@ import responses
 from syncd.domain.base import Reference
 from syncd.domain.field import FieldFacts
 from syncd.domain.ticket import Status
+from syncd.remote.answers import ServerFacts
 from syncd.remote.http.transport import Transport
-from syncd.remote.jira.client import jira_client
-from syncd.remote.ports import Jira, ServerFacts
+from syncd.remote.jira.client import JiraClient, jira_client
 
 SITE = "https://acme.atlassian.example"
 API = f"{SITE}/rest/api/2"
@@ -24,12 +24,12 @@ ABSENT = {"errorMessages": ["Issue does not exist or you do not have permission 
 
 
 @pytest.fixture
-def cloud(transport: Transport) -> Jira:
+def cloud(transport: Transport) -> JiraClient:
     return jira_client(SITE, "token", transport, email="syncd@company.example")
 
 
 @pytest.fixture
-def center(transport: Transport) -> Jira:
+def center(transport: Transport) -> JiraClient:
     return jira_client(SITE, "token", transport)
 
 
@@ -47,7 +47,7 @@ def asked(mock: responses.RequestsMock, number: int = 0) -> tuple[str, Any]:
     return what, json.loads(request.body) if request.body else dict(parse_qsl(parts.query))
 
 
-def test_the_server_is_asked_once(cloud: Jira, mock: responses.RequestsMock) -> None:
+def test_the_server_is_asked_once(cloud: JiraClient, mock: responses.RequestsMock) -> None:
     said = {"baseUrl": SITE, "deploymentType": "Cloud", "version": "1001.0.0"}
     mock.get(f"{API}/serverInfo", json=said)
     facts = ServerFacts(base_url=SITE, edition="cloud", version="1001.0.0")
@@ -55,12 +55,12 @@ def test_the_server_is_asked_once(cloud: Jira, mock: responses.RequestsMock) -> 
     assert len(mock.calls) == 1
 
 
-def test_a_server_that_is_no_cloud_is_a_data_center(center: Jira, mock: responses.RequestsMock) -> None:
+def test_a_server_that_is_no_cloud_is_a_data_center(center: JiraClient, mock: responses.RequestsMock) -> None:
     mock.get(f"{API}/serverInfo", json={"baseUrl": SITE, "deploymentType": "Server", "version": "10.3.24"})
     assert center.server().edition == "datacenter"
 
 
-def test_a_project_is_put_together(cloud: Jira, mock: responses.RequestsMock) -> None:
+def test_a_project_is_put_together(cloud: JiraClient, mock: responses.RequestsMock) -> None:
     types = [
         {"id": "10001", "name": "Incident", "untranslatedName": "Incident"},
         {"id": "10002", "name": "Sub-task", "subtask": True},
@@ -93,7 +93,7 @@ def test_a_project_is_put_together(cloud: Jira, mock: responses.RequestsMock) ->
     )
 
 
-def test_a_site_without_links_has_no_link_types(cloud: Jira, mock: responses.RequestsMock) -> None:
+def test_a_site_without_links_has_no_link_types(cloud: JiraClient, mock: responses.RequestsMock) -> None:
     mock.get(f"{API}/project/OPS", json={"id": "1", "key": "OPS", "issueTypes": []})
     mock.get(f"{API}/project/OPS/statuses", json=[])
     mock.get(f"{API}/priority", json=[])
@@ -114,7 +114,7 @@ FIELD = {
 
 @pytest.mark.parametrize("key", ["fields", "values"])
 def test_a_create_screen_is_read_under_both_names(
-    cloud: Jira, mock: responses.RequestsMock, key: str
+    cloud: JiraClient, mock: responses.RequestsMock, key: str
 ) -> None:
     path = f"{API}/issue/createmeta/OPS/issuetypes/10001"
     mock.get(path, json={key: [FIELD], "total": 2, "startAt": 0})
@@ -137,7 +137,7 @@ def test_a_create_screen_is_read_under_both_names(
 
 
 def test_resolutions_come_from_each_editions_own_list(
-    cloud: Jira, center: Jira, mock: responses.RequestsMock
+    cloud: JiraClient, center: JiraClient, mock: responses.RequestsMock
 ) -> None:
     done = {"id": "5", "name": "Done"}
     mock.get(f"{API}/resolution/search", json={"values": [done], "isLast": True})
@@ -145,7 +145,7 @@ def test_resolutions_come_from_each_editions_own_list(
     assert cloud.resolutions() == center.resolutions() == (Reference(id="5", name="Done"),)
 
 
-def test_statuses_keep_their_untranslated_names(cloud: Jira, mock: responses.RequestsMock) -> None:
+def test_statuses_keep_their_untranslated_names(cloud: JiraClient, mock: responses.RequestsMock) -> None:
     raw = {
         "id": "3",
         "name": "In Arbeit",
@@ -156,7 +156,9 @@ def test_statuses_keep_their_untranslated_names(cloud: Jira, mock: responses.Req
     assert cloud.statuses() == (Status(id="3", name="In Arbeit", untranslated="In Progress", category="new"),)
 
 
-def test_permissions_that_are_not_named_are_not_had(cloud: Jira, mock: responses.RequestsMock) -> None:
+def test_permissions_that_are_not_named_are_not_known(
+    cloud: JiraClient, mock: responses.RequestsMock
+) -> None:
     mock.get(
         f"{API}/mypermissions",
         json={
@@ -166,15 +168,17 @@ def test_permissions_that_are_not_named_are_not_had(cloud: Jira, mock: responses
             }
         },
     )
-    assert cloud.permissions("OPS", ["CREATE_ISSUES", "EDIT_ISSUES", "LINK_ISSUES"]) == {
+    assert cloud.rights("OPS", ["CREATE_ISSUES", "EDIT_ISSUES", "LINK_ISSUES"]) == {
         "CREATE_ISSUES": True,
         "EDIT_ISSUES": False,
-        "LINK_ISSUES": False,
+        "LINK_ISSUES": None,
     }
     assert asked(mock)[1] == {"projectKey": "OPS", "permissions": "CREATE_ISSUES,EDIT_ISSUES,LINK_ISSUES"}
 
 
-def test_only_active_people_are_assignable(cloud: Jira, center: Jira, mock: responses.RequestsMock) -> None:
+def test_only_active_people_are_assignable(
+    cloud: JiraClient, center: JiraClient, mock: responses.RequestsMock
+) -> None:
     people = [
         {"accountId": "a1", "accountType": "atlassian", "displayName": "Ada", "active": True},
         {"accountId": "a2", "accountType": "atlassian", "displayName": "Gone", "active": False},
@@ -190,7 +194,7 @@ def test_only_active_people_are_assignable(cloud: Jira, center: Jira, mock: resp
 
 
 def test_an_address_that_data_center_does_not_find_is_asked_of_its_users(
-    center: Jira, mock: responses.RequestsMock
+    center: JiraClient, mock: responses.RequestsMock
 ) -> None:
     ada = {"name": "ada", "key": "JIRAUSER1", "displayName": "Ada"}
     mock.get(f"{API}/user/assignable/search", json=[])
@@ -201,14 +205,14 @@ def test_an_address_that_data_center_does_not_find_is_asked_of_its_users(
     assert asked == ["ada@company.example", "ada@company.example", "ada"]
 
 
-def test_security_levels_are_those_that_we_may_set(cloud: Jira, mock: responses.RequestsMock) -> None:
+def test_security_levels_are_those_that_we_may_set(cloud: JiraClient, mock: responses.RequestsMock) -> None:
     mock.get(f"{API}/project/OPS/securitylevel", json={"levels": [{"id": 10500, "name": "Staff only"}]})
     assert cloud.security_levels("OPS") == (Reference(id="10500", name="Staff only"),)
 
 
 @pytest.mark.parametrize("status", [403, 404])
 def test_a_plan_without_security_levels_has_none(
-    cloud: Jira, mock: responses.RequestsMock, status: int
+    cloud: JiraClient, mock: responses.RequestsMock, status: int
 ) -> None:
     mock.get(f"{API}/project/OPS/securitylevel", json={"errorMessages": ["No."]}, status=status)
     assert cloud.security_levels("OPS") == ()

@@ -12,8 +12,7 @@ import responses
 from syncd.domain.ticket import Mark
 from syncd.remote.errors import Cause, NotDone, Unknown
 from syncd.remote.http.transport import Transport
-from syncd.remote.jira.client import jira_client
-from syncd.remote.ports import Jira
+from syncd.remote.jira.client import JiraClient, jira_client
 
 SITE = "https://acme.atlassian.example"
 API = f"{SITE}/rest/api/2"
@@ -23,7 +22,7 @@ COMMENT = {"id": "1", "body": "ok", "created": "2026-11-22T10:00:00.000+0100"}
 
 
 @pytest.fixture(params=["cloud", "datacenter"])
-def jira(transport: Transport, request: pytest.FixtureRequest) -> Jira:
+def jira(transport: Transport, request: pytest.FixtureRequest) -> JiraClient:
     email = "syncd@company.example" if request.param == "cloud" else None
     return jira_client(SITE, "token", transport, email=email)
 
@@ -38,7 +37,7 @@ def sent(mock: responses.RequestsMock) -> list[Any]:
     return [json.loads(call.request.body or "null") for call in mock.calls]
 
 
-def test_a_create_carries_its_mark(jira: Jira, mock: responses.RequestsMock) -> None:
+def test_a_create_carries_its_mark(jira: JiraClient, mock: responses.RequestsMock) -> None:
     mock.post(f"{API}/issue", json={"id": "10001", "key": "OPS-1", "self": "x"}, status=201)
     created = jira.create({"summary": "Payments are late", "issuetype": {"id": "1"}}, MARK)
     assert (created.id, created.key) == ("10001", "OPS-1")
@@ -49,7 +48,7 @@ def test_a_create_carries_its_mark(jira: Jira, mock: responses.RequestsMock) -> 
 
 @pytest.mark.parametrize("body", [{}, {"id": "10001"}, {"key": "OPS-1"}, [], {"id": None, "key": "OPS-1"}])
 def test_a_create_whose_answer_names_no_issue_is_unknown(
-    jira: Jira, mock: responses.RequestsMock, body: Any
+    jira: JiraClient, mock: responses.RequestsMock, body: Any
 ) -> None:
     mock.post(f"{API}/issue", json=body, status=201)
     with pytest.raises(Unknown) as caught:
@@ -57,7 +56,7 @@ def test_a_create_whose_answer_names_no_issue_is_unknown(
     assert caught.value.cause is Cause.BROKEN
 
 
-def test_a_refused_create_tells_why_by_field(jira: Jira, mock: responses.RequestsMock) -> None:
+def test_a_refused_create_tells_why_by_field(jira: JiraClient, mock: responses.RequestsMock) -> None:
     words = {"reporter": "Field 'reporter' cannot be set. It is not on the appropriate screen, or unknown."}
     mock.post(f"{API}/issue", json={"errorMessages": [], "errors": words}, status=400)
     with pytest.raises(NotDone) as caught:
@@ -65,13 +64,13 @@ def test_a_refused_create_tells_why_by_field(jira: Jira, mock: responses.Request
     assert (caught.value.cause, caught.value.field_errors) == (Cause.REJECTED, words)
 
 
-def test_an_edit_is_one_request(jira: Jira, mock: responses.RequestsMock) -> None:
+def test_an_edit_is_one_request(jira: JiraClient, mock: responses.RequestsMock) -> None:
     mock.put(f"{API}/issue/10001", status=204)
     jira.edit("10001", {"summary": "new"}, {"labels": [{"add": "syncd"}]})
     assert sent(mock) == [{"fields": {"summary": "new"}, "update": {"labels": [{"add": "syncd"}]}}]
 
 
-def test_a_move_sends_the_screens_fields(jira: Jira, mock: responses.RequestsMock) -> None:
+def test_a_move_sends_the_screens_fields(jira: JiraClient, mock: responses.RequestsMock) -> None:
     mock.post(f"{API}/issue/10001/transitions", status=204)
     jira.move("10001", "31", {"resolution": {"id": "5"}})
     jira.move("10001", "32")
@@ -81,14 +80,16 @@ def test_a_move_sends_the_screens_fields(jira: Jira, mock: responses.RequestsMoc
     ]
 
 
-def test_a_comment_carries_its_mark(jira: Jira, mock: responses.RequestsMock) -> None:
+def test_a_comment_carries_its_mark(jira: JiraClient, mock: responses.RequestsMock) -> None:
     mock.post(f"{API}/issue/10001/comment", json=COMMENT, status=201)
     written = jira.add_comment("10001", "ok", MARK)
     assert (written.id, written.mark) == ("1", MARK)
     assert sent(mock) == [{"body": "ok", "properties": [PROPERTY]}]
 
 
-def test_an_internal_comment_says_so_in_the_same_request(jira: Jira, mock: responses.RequestsMock) -> None:
+def test_an_internal_comment_says_so_in_the_same_request(
+    jira: JiraClient, mock: responses.RequestsMock
+) -> None:
     mock.post(f"{API}/issue/10001/comment", json=COMMENT, status=201)
     jira.add_comment("10001", "ok", MARK, internal=True)
     internal = {"key": "sd.public.comment", "value": {"internal": True}}
@@ -111,19 +112,21 @@ HIDDEN = {"key": "sd.public.comment", "value": {"internal": True}}
     ],
 )
 def test_the_answer_to_a_comment_says_whether_customers_see_it(
-    jira: Jira, mock: responses.RequestsMock, said: dict[str, Any], public: bool | None
+    jira: JiraClient, mock: responses.RequestsMock, said: dict[str, Any], public: bool | None
 ) -> None:
     mock.post(f"{API}/issue/10001/comment", json={**COMMENT, **said}, status=201)
     assert jira.add_comment("10001", "ok", MARK, internal=True).public is public
 
 
-def test_editing_a_comment_leaves_its_properties_alone(jira: Jira, mock: responses.RequestsMock) -> None:
+def test_editing_a_comment_leaves_its_properties_alone(
+    jira: JiraClient, mock: responses.RequestsMock
+) -> None:
     mock.put(f"{API}/issue/10001/comment/1", json={**COMMENT, "body": "better"})
     assert jira.edit_comment("10001", "1", "better").body == "better"
     assert sent(mock) == [{"body": "better"}]
 
 
-def test_links_go_by_id_or_by_key(jira: Jira, mock: responses.RequestsMock) -> None:
+def test_links_go_by_id_or_by_key(jira: JiraClient, mock: responses.RequestsMock) -> None:
     mock.post(f"{API}/issueLink", status=201)
     jira.link("Duplicate", "10001", "OPS-2")
     assert sent(mock) == [
@@ -131,7 +134,7 @@ def test_links_go_by_id_or_by_key(jira: Jira, mock: responses.RequestsMock) -> N
     ]
 
 
-WRITES: list[Callable[[Jira, str], Any]] = [
+WRITES: list[Callable[[JiraClient, str], Any]] = [
     lambda jira, one: jira.edit(one, {}),
     lambda jira, one: jira.move(one, "1"),
     lambda jira, one: jira.add_comment(one, "x", MARK),
@@ -141,6 +144,6 @@ WRITES: list[Callable[[Jira, str], Any]] = [
 
 
 @pytest.mark.parametrize("write", WRITES)
-def test_what_is_no_id_is_never_written_to(jira: Jira, write: Callable[[Jira, str], Any]) -> None:
+def test_what_is_no_id_is_never_written_to(jira: JiraClient, write: Callable[[JiraClient, str], Any]) -> None:
     with pytest.raises(NotDone):
         write(jira, "../../project/OPS")

@@ -11,14 +11,13 @@ import pytest
 from syncd.domain.ticket import Mark
 from syncd.remote.errors import Cause, NotDone, RemoteError, Unknown
 from syncd.remote.http.transport import Transport
-from syncd.remote.jira.client import jira_client
-from syncd.remote.pagerduty.client import pagerduty_client
-from syncd.remote.ports import Jira, PagerDuty
+from syncd.remote.jira.client import JiraClient, jira_client
+from syncd.remote.pagerduty.client import PagerDutyClient, pagerduty_client
 
 from .raw import RawServer, Step, hangs, resets, says, writes
 
 MARK = Mark(op="0123456789abcdef", kind="create_ticket", incident="PABC123", instance="one")
-CALLS: dict[str, Callable[[PagerDuty, Jira, Jira], Any]] = {
+CALLS: dict[str, Callable[[PagerDutyClient, JiraClient, JiraClient], Any]] = {
     "PagerDuty read": lambda pagerduty, cloud, center: pagerduty.notes("P1"),
     "PagerDuty write": lambda pagerduty, cloud, center: pagerduty.add_note("P1", "text"),
     "Jira search": lambda pagerduty, cloud, center: cloud.search("project = OPS"),
@@ -59,7 +58,7 @@ def nobody_sleeps(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(time, "sleep", sleeps)
 
 
-def services(url: str, transport: Transport) -> tuple[PagerDuty, Jira, Jira]:
+def services(url: str, transport: Transport) -> tuple[PagerDutyClient, JiraClient, JiraClient]:
     return (
         pagerduty_client(url, "pd-token", "ops@company.example", transport),
         jira_client(url, "cloud-token", transport, email="ops@company.example"),

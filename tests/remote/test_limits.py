@@ -10,7 +10,7 @@ import requests
 from requests.structures import CaseInsensitiveDict
 
 from syncd.remote.errors import Cause, NotDone, RemoteError, Unknown
-from syncd.remote.http.budget import UNNAMED_PAUSE, lane, prepaid
+from syncd.remote.http.budget import UNNAMED_PAUSE, prepaid, slow_lane
 from syncd.remote.http.retry_after import retry_after
 from syncd.remote.http.routes import route
 from syncd.remote.http.transport import Transport
@@ -137,7 +137,7 @@ def test_a_request_that_would_wait_too_long_does_not_leave(session: Sessions, tr
 
 
 def test_the_slow_lane_is_slow_through_the_transport(session: Sessions, clock: StillClock) -> None:
-    with RawServer(says({})) as server, lane("slow"):
+    with RawServer(says({})) as server, slow_lane():
         one = session(server.url)
         for _ in range(10):
             one.get(f"{server.url}/rest/api/2/myself")

@@ -14,15 +14,14 @@ from syncd.domain.base import Reference
 from syncd.domain.incident import Incident, IncidentStatus, Responder
 from syncd.remote.errors import Cause, NotDone, Unknown
 from syncd.remote.http.transport import Transport
-from syncd.remote.pagerduty.client import pagerduty_client
-from syncd.remote.ports import PagerDuty
+from syncd.remote.pagerduty.client import PagerDutyClient, pagerduty_client
 
 URL = "https://api.pagerduty.com"
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 
 
 @pytest.fixture
-def pagerduty(transport: Transport) -> PagerDuty:
+def pagerduty(transport: Transport) -> PagerDutyClient:
     return pagerduty_client(URL, "token", "syncd@company.example", transport)
 
 
@@ -54,7 +53,7 @@ def asked(mock: responses.RequestsMock, number: int = 0) -> tuple[str, list[tupl
 
 
 def test_open_incidents_are_asked_for_whatever_their_age(
-    pagerduty: PagerDuty, mock: responses.RequestsMock
+    pagerduty: PagerDutyClient, mock: responses.RequestsMock
 ) -> None:
     mock.get(f"{URL}/incidents", json={"incidents": [incident()], "more": True})
     page = pagerduty.open_incidents(100)
@@ -74,7 +73,7 @@ def test_open_incidents_are_asked_for_whatever_their_age(
     assert [one.id for one in page.incidents] == ["PABC123"]
 
 
-def test_an_incident_is_read_whole(pagerduty: PagerDuty, mock: responses.RequestsMock) -> None:
+def test_an_incident_is_read_whole(pagerduty: PagerDutyClient, mock: responses.RequestsMock) -> None:
     raw = incident(
         status="acknowledged",
         urgency="low",
@@ -126,7 +125,7 @@ def test_an_incident_is_read_whole(pagerduty: PagerDuty, mock: responses.Request
     )
 
 
-def test_nulls_everywhere_else_are_fine(pagerduty: PagerDuty, mock: responses.RequestsMock) -> None:
+def test_nulls_everywhere_else_are_fine(pagerduty: PagerDutyClient, mock: responses.RequestsMock) -> None:
     nothing = dict.fromkeys(
         ("urgency", "priority", "escalation_policy", "assignments", "teams", "incident_key", "incident_type",
          "updated_at", "resolved_at", "last_status_change_at", "last_status_change_by", "resolve_reason",
@@ -138,7 +137,7 @@ def test_nulls_everywhere_else_are_fine(pagerduty: PagerDuty, mock: responses.Re
     assert (read.urgency, read.assignees, read.custom_fields, read.html_url) == ("high", (), None, "")
 
 
-def test_a_merged_incident_names_its_target(pagerduty: PagerDuty, mock: responses.RequestsMock) -> None:
+def test_a_merged_incident_names_its_target(pagerduty: PagerDutyClient, mock: responses.RequestsMock) -> None:
     reason = {"type": "merge_resolve_reason", "incident": {"id": "PTARGET", "type": "incident_reference"}}
     mock.get(
         f"{URL}/incidents/PABC123", json={"incident": incident(status="resolved", resolve_reason=reason)}
@@ -149,7 +148,7 @@ def test_a_merged_incident_names_its_target(pagerduty: PagerDuty, mock: response
 
 
 def test_incidents_are_asked_for_by_creation_in_utc(
-    pagerduty: PagerDuty, mock: responses.RequestsMock
+    pagerduty: PagerDutyClient, mock: responses.RequestsMock
 ) -> None:
     mock.get(f"{URL}/incidents", json={"incidents": [], "more": False})
     zone = timezone(timedelta(hours=3, minutes=30))
@@ -169,13 +168,13 @@ def test_incidents_are_asked_for_by_creation_in_utc(
     )
 
 
-def test_a_naive_time_is_never_sent(pagerduty: PagerDuty) -> None:
+def test_a_naive_time_is_never_sent(pagerduty: PagerDutyClient) -> None:
     with pytest.raises(ValueError, match="zone"):
         pagerduty.incidents(datetime(2026, 11, 22), NOON, 0)  # noqa: DTZ001 - the mistake itself
 
 
 def test_a_404_of_pagerdutys_means_that_there_is_none(
-    pagerduty: PagerDuty, mock: responses.RequestsMock
+    pagerduty: PagerDutyClient, mock: responses.RequestsMock
 ) -> None:
     mock.get(f"{URL}/incidents/P1", status=404, json={"error": {"message": "Not Found", "code": 2100}})
     assert pagerduty.incident("P1") is None
@@ -183,7 +182,7 @@ def test_a_404_of_pagerdutys_means_that_there_is_none(
 
 @pytest.mark.parametrize("body", ["", "<html>404</html>", "{}"])
 def test_a_404_of_somebody_else_means_nothing(
-    pagerduty: PagerDuty, mock: responses.RequestsMock, body: str
+    pagerduty: PagerDutyClient, mock: responses.RequestsMock, body: str
 ) -> None:
     mock.get(f"{URL}/incidents/P1", status=404, body=body)
     with pytest.raises(NotDone) as caught:
@@ -192,7 +191,7 @@ def test_a_404_of_somebody_else_means_nothing(
 
 
 @pytest.mark.parametrize("hostile", ["../users", "P1/notes", "P1?x=1", "", "P 1", "P1\n", "..", "a" * 300])
-def test_what_is_no_id_never_becomes_a_path(pagerduty: PagerDuty, hostile: str) -> None:
+def test_what_is_no_id_never_becomes_a_path(pagerduty: PagerDutyClient, hostile: str) -> None:
     with pytest.raises(NotDone) as caught:
         pagerduty.incident(hostile)
     assert caught.value.cause is Cause.REJECTED
@@ -211,7 +210,7 @@ def entry(**more: Any) -> dict[str, Any]:
     }
 
 
-def test_log_entries_carry_whole_incidents(pagerduty: PagerDuty, mock: responses.RequestsMock) -> None:
+def test_log_entries_carry_whole_incidents(pagerduty: PagerDutyClient, mock: responses.RequestsMock) -> None:
     told = [
         entry(),
         entry(
@@ -255,14 +254,14 @@ def test_log_entries_carry_whole_incidents(pagerduty: PagerDuty, mock: responses
 
 @pytest.mark.parametrize(("offset", "limit"), [(9800, "100"), (9900, "100"), (9950, "50")])
 def test_a_page_never_passes_position_ten_thousand(
-    pagerduty: PagerDuty, mock: responses.RequestsMock, offset: int, limit: str
+    pagerduty: PagerDutyClient, mock: responses.RequestsMock, offset: int, limit: str
 ) -> None:
     mock.get(f"{URL}/incidents", json={"incidents": [], "more": True})
     pagerduty.open_incidents(offset)
     assert ("limit", limit) in asked(mock)[1]
 
 
-def test_a_page_beyond_the_end_is_not_asked_for(pagerduty: PagerDuty) -> None:
+def test_a_page_beyond_the_end_is_not_asked_for(pagerduty: PagerDutyClient) -> None:
     with pytest.raises(NotDone):
         pagerduty.open_incidents(10_000)
 
@@ -281,7 +280,7 @@ def test_a_page_beyond_the_end_is_not_asked_for(pagerduty: PagerDuty) -> None:
     ],
 )  # fmt: skip
 def test_an_answer_that_is_not_understood_names_the_place(
-    pagerduty: PagerDuty, mock: responses.RequestsMock, body: Any, place: str
+    pagerduty: PagerDutyClient, mock: responses.RequestsMock, body: Any, place: str
 ) -> None:
     mock.get(f"{URL}/incidents", json=body)
     with pytest.raises(Unknown) as caught:
@@ -301,7 +300,7 @@ def test_an_answer_that_is_not_understood_names_the_place(
     ],
 )
 def test_one_incident_that_cannot_be_read_is_named_and_the_others_of_its_page_are_read(
-    pagerduty: PagerDuty, mock: responses.RequestsMock, odd: Any, why: str
+    pagerduty: PagerDutyClient, mock: responses.RequestsMock, odd: Any, why: str
 ) -> None:
     mock.get(f"{URL}/incidents", json={"incidents": [incident(), odd, incident(id="P3")], "more": False})
     page = pagerduty.open_incidents(0)
@@ -312,7 +311,7 @@ def test_one_incident_that_cannot_be_read_is_named_and_the_others_of_its_page_ar
 
 
 def test_a_log_entry_with_an_odd_incident_still_names_it(
-    pagerduty: PagerDuty, mock: responses.RequestsMock
+    pagerduty: PagerDutyClient, mock: responses.RequestsMock
 ) -> None:
     told = [
         entry(incident=incident(status="unheard of")),
@@ -329,7 +328,7 @@ def test_a_log_entry_with_an_odd_incident_still_names_it(
 
 
 def test_a_log_entry_whose_resolved_incident_does_not_say_why_still_names_it(
-    pagerduty: PagerDuty, mock: responses.RequestsMock
+    pagerduty: PagerDutyClient, mock: responses.RequestsMock
 ) -> None:
     reason = {"type": "merge_resolve_reason", "incident": {"id": "P2", "type": "incident_reference"}}
     told = [
@@ -343,7 +342,7 @@ def test_a_log_entry_whose_resolved_incident_does_not_say_why_still_names_it(
     assert [one.incident and one.incident.state for one in page.entries] == [None, "resolved", "merged"]
 
 
-def test_notes_come_oldest_first_in_utc(pagerduty: PagerDuty, mock: responses.RequestsMock) -> None:
+def test_notes_come_oldest_first_in_utc(pagerduty: PagerDutyClient, mock: responses.RequestsMock) -> None:
     late = {
         "id": "N2",
         "user": {"id": "B1", "type": "bot_user_reference", "summary": "Rule"},
@@ -360,7 +359,9 @@ def test_notes_come_oldest_first_in_utc(pagerduty: PagerDuty, mock: responses.Re
     assert second.updated_at == datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 
 
-def test_a_note_is_written_in_somebodys_name(pagerduty: PagerDuty, mock: responses.RequestsMock) -> None:
+def test_a_note_is_written_in_somebodys_name(
+    pagerduty: PagerDutyClient, mock: responses.RequestsMock
+) -> None:
     answer = {"note": {"id": "N1", "content": "ok", "created_at": "2026-11-22T06:00:00-04:00"}}
     expected = responses.matchers.json_params_matcher({"note": {"content": "ok"}})
     mock.post(f"{URL}/incidents/P1/notes", json=answer, status=201, match=[expected])
@@ -368,7 +369,9 @@ def test_a_note_is_written_in_somebodys_name(pagerduty: PagerDuty, mock: respons
     assert mock.calls[0].request.headers["From"] == "syncd@company.example"
 
 
-def test_a_note_whose_answer_is_cut_is_unknown(pagerduty: PagerDuty, mock: responses.RequestsMock) -> None:
+def test_a_note_whose_answer_is_cut_is_unknown(
+    pagerduty: PagerDutyClient, mock: responses.RequestsMock
+) -> None:
     mock.post(f"{URL}/incidents/P1/notes", json={"note": {}}, status=201)
     with pytest.raises(Unknown):
         pagerduty.add_note("P1", "ok")
@@ -376,7 +379,7 @@ def test_a_note_whose_answer_is_cut_is_unknown(pagerduty: PagerDuty, mock: respo
 
 @pytest.mark.parametrize("wanted", ["ada@company.example", "Ada@Company.example"])
 def test_a_user_is_found_by_the_whole_address_only(
-    pagerduty: PagerDuty, mock: responses.RequestsMock, wanted: str
+    pagerduty: PagerDutyClient, mock: responses.RequestsMock, wanted: str
 ) -> None:
     users = [
         {"id": "PUSER09", "name": "Nada", "email": "nada@company.example"},
@@ -390,7 +393,7 @@ def test_a_user_is_found_by_the_whole_address_only(
     assert asked(mock)[1][0] == ("query", wanted)
 
 
-def test_a_part_of_an_address_finds_nobody(pagerduty: PagerDuty, mock: responses.RequestsMock) -> None:
+def test_a_part_of_an_address_finds_nobody(pagerduty: PagerDutyClient, mock: responses.RequestsMock) -> None:
     user = {"id": "PUSER09", "name": "Nada", "email": "nada@company.example"}
     mock.get(f"{URL}/users", json={"users": [user], "more": False})
     assert pagerduty.find_user("ada@company.example") is None
@@ -405,28 +408,30 @@ def test_a_part_of_an_address_finds_nobody(pagerduty: PagerDuty, mock: responses
     ],
 )
 def test_the_account_is_known_by_its_subdomain(
-    pagerduty: PagerDuty, mock: responses.RequestsMock, address: str, name: str
+    pagerduty: PagerDutyClient, mock: responses.RequestsMock, address: str, name: str
 ) -> None:
     mock.get(f"{URL}/users", json={"users": [{"id": "P1", "html_url": address}]})
     assert pagerduty.identity() == name
 
 
 def test_an_account_without_visible_users_is_known_by_a_service(
-    pagerduty: PagerDuty, mock: responses.RequestsMock
+    pagerduty: PagerDutyClient, mock: responses.RequestsMock
 ) -> None:
     mock.get(f"{URL}/users", json={"users": []})
     mock.get(f"{URL}/services", json={"services": [{"html_url": "https://acme.pagerduty.com/services/P1"}]})
     assert pagerduty.identity() == "acme"
 
 
-def test_an_account_that_nothing_names_is_unknown(pagerduty: PagerDuty, mock: responses.RequestsMock) -> None:
+def test_an_account_that_nothing_names_is_unknown(
+    pagerduty: PagerDutyClient, mock: responses.RequestsMock
+) -> None:
     mock.get(f"{URL}/users", json={"users": []})
     mock.get(f"{URL}/services", json={"services": []})
     with pytest.raises(Unknown):
         pagerduty.identity()
 
 
-def test_all_pages_of_services_are_read(pagerduty: PagerDuty, mock: responses.RequestsMock) -> None:
+def test_all_pages_of_services_are_read(pagerduty: PagerDutyClient, mock: responses.RequestsMock) -> None:
     pages = [
         {
             "services": [{"id": "S1", "name": "Payments", "status": "disabled", "html_url": None}],
@@ -446,14 +451,14 @@ def test_all_pages_of_services_are_read(pagerduty: PagerDuty, mock: responses.Re
 
 @pytest.mark.parametrize("status", [402, 404])
 def test_an_account_without_priorities_has_none(
-    pagerduty: PagerDuty, mock: responses.RequestsMock, status: int
+    pagerduty: PagerDutyClient, mock: responses.RequestsMock, status: int
 ) -> None:
     mock.get(f"{URL}/priorities", json={"error": {"message": "no", "code": 2012}}, status=status)
     assert pagerduty.priorities() == ()
 
 
 def test_priorities_that_may_not_be_read_are_an_error(
-    pagerduty: PagerDuty, mock: responses.RequestsMock
+    pagerduty: PagerDutyClient, mock: responses.RequestsMock
 ) -> None:
     mock.get(f"{URL}/priorities", json={"error": {"message": "Access Denied", "code": 2010}}, status=403)
     with pytest.raises(NotDone) as caught:

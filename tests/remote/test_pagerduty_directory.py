@@ -13,15 +13,14 @@ from syncd.domain.directory import EscalationPolicy, OtherTool, Schedule
 from syncd.domain.incident import PagerDutyService, Responder
 from syncd.remote.errors import Cause, NotDone, Unknown
 from syncd.remote.http.transport import Transport
-from syncd.remote.pagerduty.client import pagerduty_client
-from syncd.remote.ports import PagerDuty
+from syncd.remote.pagerduty.client import PagerDutyClient, pagerduty_client
 
 URL = "https://api.pagerduty.com"
 APP = f"{URL}/integration-jira-cloud/accounts_mappings"
 
 
 @pytest.fixture
-def pagerduty(transport: Transport) -> PagerDuty:
+def pagerduty(transport: Transport) -> PagerDutyClient:
     return pagerduty_client(URL, "token", None, transport)
 
 
@@ -35,7 +34,9 @@ def page(kind: str, *rows: Any, more: bool = False) -> dict[str, Any]:
     return {kind: list(rows), "limit": 100, "offset": 0, "more": more}
 
 
-def test_a_service_names_its_policy_and_its_teams(pagerduty: PagerDuty, mock: responses.RequestsMock) -> None:
+def test_a_service_names_its_policy_and_its_teams(
+    pagerduty: PagerDutyClient, mock: responses.RequestsMock
+) -> None:
     row = {
         "id": "PSVC1",
         "name": "Payments",
@@ -50,7 +51,9 @@ def test_a_service_names_its_policy_and_its_teams(pagerduty: PagerDuty, mock: re
     )
 
 
-def test_a_policy_names_whom_it_calls_each_once(pagerduty: PagerDuty, mock: responses.RequestsMock) -> None:
+def test_a_policy_names_whom_it_calls_each_once(
+    pagerduty: PagerDutyClient, mock: responses.RequestsMock
+) -> None:
     user, rota = {"id": "PU1", "type": "user_reference"}, {"id": "PS1", "type": "schedule_reference"}
     rules = [{"targets": [rota, user]}, {"targets": [user]}]
     row = {"id": "PEP1", "name": "Web", "escalation_rules": rules}
@@ -61,7 +64,7 @@ def test_a_policy_names_whom_it_calls_each_once(pagerduty: PagerDuty, mock: resp
 
 
 def test_a_schedule_that_does_not_say_who_is_on_it_is_not_an_empty_one(
-    pagerduty: PagerDuty, mock: responses.RequestsMock
+    pagerduty: PagerDutyClient, mock: responses.RequestsMock
 ) -> None:
     rows = ({"id": "PS1", "name": "One", "users": []}, {"id": "PS2", "name": "Two"})
     mock.get(f"{URL}/schedules", json=page("schedules", *rows))
@@ -71,12 +74,12 @@ def test_a_schedule_that_does_not_say_who_is_on_it_is_not_an_empty_one(
     )
 
 
-def test_lists_are_read_to_their_end(pagerduty: PagerDuty, mock: responses.RequestsMock) -> None:
+def test_lists_are_read_to_their_end(pagerduty: PagerDutyClient, mock: responses.RequestsMock) -> None:
     mock.get(f"{URL}/users", json=page("users", {"id": "PU1", "email": "a@x.example"}, more=True))
     mock.get(f"{URL}/users", json=page("users", {"id": "PU2", "name": "Bo"}))
     mock.get(f"{URL}/teams", json=page("teams", {"id": "PT1", "name": "Web"}))
     assert pagerduty.users() == (Responder(id="PU1", email="a@x.example"), Responder(id="PU2", name="Bo"))
-    assert pagerduty.teams("web") == (Reference(id="PT1", name="Web"),)
+    assert pagerduty.teams() == (Reference(id="PT1", name="Web"),)
 
 
 def extension(name: str, label: str, **more: Any) -> dict[str, Any]:
@@ -84,7 +87,9 @@ def extension(name: str, label: str, **more: Any) -> dict[str, Any]:
     return {"id": name, "name": name, "extension_schema": schema, "extension_objects": [], **more}
 
 
-def test_extensions_are_told_by_their_schema(pagerduty: PagerDuty, mock: responses.RequestsMock) -> None:
+def test_extensions_are_told_by_their_schema(
+    pagerduty: PagerDutyClient, mock: responses.RequestsMock
+) -> None:
     rows = (
         extension("one", "Jira Server", extension_objects=[{"id": "PSVC1"}]),
         extension("jira in its name alone", "Generic Webhook"),
@@ -95,7 +100,7 @@ def test_extensions_are_told_by_their_schema(pagerduty: PagerDuty, mock: respons
 
 
 def test_the_apps_rules_are_read_for_each_of_its_accounts(
-    pagerduty: PagerDuty, mock: responses.RequestsMock
+    pagerduty: PagerDutyClient, mock: responses.RequestsMock
 ) -> None:
     mock.get(APP, json=page("accounts_mappings", {"id": "PAM1"}, {"id": "PAM2"}))
     rule = {"id": "PR1", "name": "Web", "config": {"service": {"id": "PSVC1"}, "jira": {}}}
@@ -105,7 +110,7 @@ def test_the_apps_rules_are_read_for_each_of_its_accounts(
 
 
 def test_what_cannot_be_read_is_never_an_empty_list(
-    pagerduty: PagerDuty, mock: responses.RequestsMock
+    pagerduty: PagerDutyClient, mock: responses.RequestsMock
 ) -> None:
     mock.get(f"{URL}/schedules", json={"schedules": None, "more": False})
     with pytest.raises(Unknown):

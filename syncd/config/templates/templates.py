@@ -71,9 +71,7 @@ class Templates:
         """Given a template's name and plain data, return the text; raises `TemplateError`."""
         return self._render(self._named(name), context, name)
 
-    def inline(
-        self, text: str, context: Mapping[str, JsonValue], target: Target = Target.TEXT, where: str = ""
-    ) -> str:
+    def inline(self, text: str, context: Mapping[str, JsonValue], target: Target = Target.TEXT) -> str:
         """Given a template's own text, as mappings hold it for a field, return the field's value.
 
         Plain text (the default) is one line of at most 255 UTF-16 units, which every text field of Jira
@@ -84,11 +82,11 @@ class Templates:
             try:
                 found = self._sandboxes[target].from_string(text)
             except TemplateSyntaxError as error:
-                raise TemplateError(_syntax(error, where or _INLINE)) from None
+                raise TemplateError(_syntax(error, _INLINE)) from None
             if len(self._inline) >= _MOST_INLINE:
                 self._inline.clear()
             self._inline[target, text] = found
-        rendered = self._render(found, context, where or _INLINE)
+        rendered = self._render(found, context, _INLINE)
         return summary_line(rendered) if target is Target.TEXT else rendered
 
     def _named(self, name: str) -> Template:
@@ -163,8 +161,6 @@ def _syntax(error: TemplateSyntaxError, where: str) -> Problem:
 def _problem(error: Exception, name: str, data: dict[str, Any]) -> Problem:
     """What went wrong while rendering, with the template and line where it did."""
     place = _place(error.__traceback__) or Place(name)
-    if place.file == _INLINE:
-        place = Place(name, place.line)
     said, _, hint = str(error).partition("; ")
     unknown = re.match(r"`(\w+)` is no variable", said)
     if unknown:

@@ -54,7 +54,7 @@ def _fitting(text: str, room: int) -> int:
     return end
 
 
-def wiki_within(text: str, limit: int, ellipsis: str = "…") -> str:
+def wiki_within(text: str, limit: int) -> str:
     """Text as harmless wiki markup of at most `limit` UTF-16 units: the text is cut, never its escapes."""
     escaped = escape_wiki(text)
     if utf16_len(escaped) <= limit:
@@ -62,11 +62,11 @@ def wiki_within(text: str, limit: int, ellipsis: str = "…") -> str:
     least, most = 0, limit
     while least < most:
         middle = (least + most + 1) // 2
-        if utf16_len(escape_wiki(cut(text, middle, ellipsis))) <= limit:
+        if utf16_len(escape_wiki(cut(text, middle))) <= limit:
             least = middle
         else:
             most = middle - 1
-    return escape_wiki(cut(text, least, ellipsis))
+    return escape_wiki(cut(text, least))
 
 
 def title_matches(pattern: str, title: str) -> bool:

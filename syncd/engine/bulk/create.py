@@ -39,9 +39,9 @@ from syncd.ledger.store.leaving import (
     incidents_with_ticket,
     waiting_creates,
 )
+from syncd.remote.answers import BulkAnswer, BulkItem
 from syncd.remote.errors import Cause, NotDone, RemoteError, Unknown
 from syncd.remote.http.budget import prepaid
-from syncd.remote.ports import BulkAnswer, BulkItem
 
 FROM = 10
 """So many incidents have to wait at once for batches to be worth it."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from threading import Lock
+from typing import TYPE_CHECKING
 
 from loguru import logger
 
@@ -23,7 +24,9 @@ from syncd.engine.jira_knowledge.resolve_names import (
     resolve,
 )
 from syncd.remote.errors import RemoteError
-from syncd.remote.ports import Jira
+
+if TYPE_CHECKING:
+    from syncd.remote.jira.client import JiraClient
 
 KEPT_SECONDS = 3600.0
 """How long what was learned is believed."""
@@ -32,7 +35,7 @@ KEPT_SECONDS = 3600.0
 class JiraFacts:
     """Projects, transitions and trails as learned, for all threads."""
 
-    def __init__(self, jira: Callable[[], Jira], clock: Clock) -> None:
+    def __init__(self, jira: Callable[[], JiraClient], clock: Clock) -> None:
         self._jira = jira
         self._lock = Lock()
         # held while Jira is asked; the others are not, since transactions of the ledger wait for those

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from syncd.domain.base import Reference
 from syncd.domain.field import FieldFacts
@@ -18,7 +19,9 @@ from syncd.engine.jira_knowledge.postmortem_setup import (
     postmortem_type,
     sub_task_type,
 )
-from syncd.remote.ports import Jira
+
+if TYPE_CHECKING:
+    from syncd.remote.jira.client import JiraClient
 
 
 class MappingMismatch(Exception):
@@ -168,7 +171,7 @@ def _fields(mapping: Mapping, screen: dict[str, FieldFacts], lacking: list[str])
 
 
 def postmortem_screen(
-    jira: Jira, mapping: Mapping, facts: ProjectFacts, screen: tuple[FieldFacts, ...]
+    jira: JiraClient, mapping: Mapping, facts: ProjectFacts, screen: tuple[FieldFacts, ...]
 ) -> tuple[FieldFacts, ...]:
     """The create screen of postmortems; asked for only where it is another than the ticket's (`screen`)."""
     kind = postmortem_type(mapping, facts)

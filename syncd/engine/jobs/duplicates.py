@@ -19,7 +19,7 @@ from syncd.engine.context import EngineContext
 from syncd.engine.observe.issues import PAGE, in_projects, search_pages
 from syncd.ledger.store.jobs import Duplicate, last_sweep, store_sweep
 from syncd.ledger.store.lookups import ticket_projects
-from syncd.remote.http.budget import lane
+from syncd.remote.http.budget import slow_lane
 
 EVERY = timedelta(days=1)
 DAYS = 8
@@ -35,7 +35,7 @@ def due(context: EngineContext) -> bool:
 
 def find_duplicates(context: EngineContext) -> list[str]:
     """Look once; return the incidents for which something is to be done. Raises `RemoteError`."""
-    with lane("slow"):
+    with slow_lane():
         groups = [_whole(context, ids) for ids in _same_operation(context)]
     if context.stop.is_set():
         return []  # what was cut short would count as tonight's search

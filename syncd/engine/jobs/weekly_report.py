@@ -37,7 +37,7 @@ from syncd.ledger.views import report_facts
 from syncd.ledger.views.daemon_state import due_incidents
 from syncd.policy.notify.operator_alarms import NAMES
 from syncd.remote.errors import RemoteError
-from syncd.remote.http.budget import lane
+from syncd.remote.http.budget import slow_lane
 from syncd.report.weekly.report import Weekly, frozen, leading, make, run_of, zone_of
 from syncd.report.weekly.week import Week, latest_due
 
@@ -178,7 +178,7 @@ class WeeklyReports:
             if context.stop.is_set():
                 break
             try:
-                with lane("slow"):
+                with slow_lane():
                     read_log(context, ident, team_of_incident(context.ledger, ident))
             except RemoteError as error:
                 context.health.failed(error.service, error)

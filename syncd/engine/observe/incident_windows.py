@@ -10,8 +10,8 @@ from collections.abc import Callable, Generator, Iterator
 from datetime import datetime, timedelta
 
 from syncd.engine.context import EngineContext
+from syncd.remote.answers import IncidentPage
 from syncd.remote.errors import Cause, RemoteError, Unknown
-from syncd.remote.ports import IncidentPage
 
 PAGE = 100
 LAST_OFFSET = 9_900

@@ -20,8 +20,8 @@ from syncd.ledger.store.lookups import find_ticket
 from syncd.ledger.store.postmortems import save_close, save_log
 from syncd.policy.case import ClosedBy, DutyIssueState, Rulebook
 from syncd.policy.postmortem.fulfilment import review_field
+from syncd.remote.answers import Hit
 from syncd.remote.errors import Cause, Unknown
-from syncd.remote.ports import Hit
 
 PAGE = 100
 """Issues that Jira reads in one request."""
@@ -140,10 +140,8 @@ def read_close(context: EngineContext, incident_id: str, book: Rulebook) -> None
     save_close(context.ledger, incident_id, closed, context.ledger.logical_clock.next(), context.clock.now())
 
 
-def read_duty_issues(
-    context: EngineContext, duty_issues: list[DutyIssueState], book: Rulebook, *, changelogs: bool
-) -> None:
-    """Read postmortems and action items afresh, with their changelogs where they are to be judged.
+def read_duty_issues(context: EngineContext, duty_issues: list[DutyIssueState], book: Rulebook) -> None:
+    """Read postmortems and action items afresh, with their changelogs.
 
     Raises `RemoteError`, also where Jira could not read some of them this time.
     """
@@ -154,7 +152,6 @@ def read_duty_issues(
         changes = {
             issue_id: [without_texts(change) for change in context.services.jira.changelog(issue_id)]
             for issue_id in shown
-            if changelogs
         }
         page = Page(shown=shown, changelogs=changes, missing=list(read.absent), began=read.began)
         rules, now = storage_rules(context), context.clock.now()

@@ -21,7 +21,7 @@ from syncd.ledger.store.key_values import get_value, set_value
 from syncd.ledger.store.lookups import issues_on_record, ticket_projects
 from syncd.ledger.store.pages import store_papers, store_tickets
 from syncd.ledger.store.snapshots import older
-from syncd.remote.ports import Hit
+from syncd.remote.answers import Hit
 
 KEY = "jira.poll"
 OVERLAP_MINUTES = 10

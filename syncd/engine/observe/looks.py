@@ -44,7 +44,7 @@ def _read_followers(context: EngineContext, incident_id: str, book: Rulebook, lo
     if "items" in look:
         wanted += _to_read(followers, context.clock.now())
     if wanted:
-        read_duty_issues(context, wanted, book, changelogs=True)
+        read_duty_issues(context, wanted, book)
     rebuild_duties(context, incident_id, book, look)
 
 

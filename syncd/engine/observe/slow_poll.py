@@ -28,7 +28,7 @@ from syncd.ledger.store.lookups import (
     with_notes_to_list,
 )
 from syncd.ledger.store.pages import store_listed, store_papers, store_tickets
-from syncd.remote.http.budget import lane
+from syncd.remote.http.budget import slow_lane
 
 EVERY_SECONDS = 900.0
 READ_FOR = timedelta(days=3)
@@ -37,7 +37,7 @@ READ_FOR = timedelta(days=3)
 
 def read_pagerduty(context: EngineContext) -> None:
     """Read what PagerDuty's log may not tell of; raises `RemoteError` where it cannot be read."""
-    with lane("slow"):
+    with slow_lane():
         _ask_again(context)
         _read_resolved_incidents(context)
         for incident in with_notes_to_list(context.ledger, context.clock.now() - READ_FOR):
@@ -48,7 +48,7 @@ def read_pagerduty(context: EngineContext) -> None:
 
 def read_jira(context: EngineContext) -> None:
     """Read what the search of Jira may not show; raises `RemoteError` where Jira cannot be read."""
-    with lane("slow"):
+    with slow_lane():
         _read_tickets(context)
         # the poll reads no other projects, and that an owner has left changes nothing on their issues
         unfinished = unfinished_issues(context.ledger)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from email.utils import parseaddr
 
 from syncd.config.templates.templates import Templates
-from syncd.remote.ports import Mail
+from syncd.remote.mail import Mail
 
 
 @dataclass(frozen=True)

@@ -333,9 +333,7 @@ def created(ledger: Transactions, since: datetime, until: datetime, team: str | 
         return int(session.connection().scalar(query) or 0)
 
 
-def log_unread(
-    ledger: Transactions, since: datetime, until: datetime, team: str | None, limit: int = -1
-) -> list[str]:
+def log_unread(ledger: Transactions, since: datetime, until: datetime, team: str | None) -> list[str]:
     """Incidents created in [since, until) whose first acknowledgement may stand in a log never read."""
     query = columns(col(IncidentRow.id)).where(
         col(IncidentRow.created_at) >= since,

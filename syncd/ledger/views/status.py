@@ -176,12 +176,12 @@ def counts(ledger: Transactions) -> dict[str, int]:
         return outbox.counts(session)
 
 
-def outbox_data(ledger: Transactions, states: Sequence[OperationState] = OPEN_STATES) -> Data:
+def outbox_data(ledger: Transactions) -> Data:
     """Return the open operations and the counts by state."""
     with ledger.read() as session:
         return {
             "counts": outbox.counts(session),
-            "operations": [operation_data(row) for row in outbox.listing(session, states)],
+            "operations": [operation_data(row) for row in outbox.listing(session, OPEN_STATES)],
         }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from syncd.domain.base import Reference
 from syncd.domain.directory import EscalationPolicy, Schedule
@@ -15,7 +16,10 @@ from syncd.domain.project import ProjectFacts, ResolvedProject
 from syncd.domain.ticket import Account
 from syncd.engine.context import Services
 from syncd.engine.jira_knowledge.resolve_names import postmortem_screen, resolve
-from syncd.remote.ports import Jira, PagerDuty
+
+if TYPE_CHECKING:
+    from syncd.remote.jira.client import JiraClient
+    from syncd.remote.pagerduty.client import PagerDutyClient
 
 Skew = Callable[[str], float | None]
 """Seconds by which a service's clock is ahead of ours, None where it has not answered yet."""
@@ -46,12 +50,12 @@ class Sight:
         self._assignable: dict[tuple[str, str], tuple[Account, ...]] = {}
 
     @property
-    def pagerduty(self) -> PagerDuty:
+    def pagerduty(self) -> PagerDutyClient:
         """PagerDuty."""
         return self.service_clients.pagerduty
 
     @property
-    def jira(self) -> Jira:
+    def jira(self) -> JiraClient:
         """Jira."""
         return self.service_clients.jira
 

@@ -3,7 +3,7 @@
 PagerDuty counts 960 requests a minute; 15 a second with 60 saved up never passes that in any minute, and
 what its headers say is left slows us further when others use the same token. Jira's burst limits start
 at 50 a second; writes to one issue are held to 20 in 2 s and 100 in 30 s. A pause that a service asked
-for is kept by everybody. The slow lane (`lane("slow")`) takes from the same bucket and from one a tenth
+for is kept by everybody. The slow lane (`slow_lane`) takes from the same bucket and from one a tenth
 as large besides, so that backfills and sweeps never crowd out what is happening now.
 
 A write pays before its operation is committed as in flight: `take` first, then `with prepaid():` around
@@ -27,7 +27,7 @@ SLOW_SHARE = 0.1
 UNNAMED_PAUSE = 5.0
 """Seconds to pause after a 429 that names no time; who tries again doubles on top of it."""
 LONGEST_WAIT = 30.0
-"""Seconds that `take` waits before it raises instead, unless told otherwise."""
+"""Seconds that `take` waits before it raises instead."""
 
 
 @dataclass(frozen=True)
@@ -45,18 +45,18 @@ ISSUE_WRITES = ((20, 2.0), (100, 30.0))
 LEFT_BY_UPDATES, LEFT_BY_COMMENTS = 0.2, 0.4
 """Shares of what is saved up that stay untouched: creates go before updates before comments."""
 
-_lane: ContextVar[str] = ContextVar("lane", default="fast")
+_slow: ContextVar[bool] = ContextVar("slow", default=False)
 _prepaid: ContextVar[list[str] | None] = ContextVar("prepaid", default=None)
 
 
 @contextmanager
-def lane(name: str) -> Iterator[None]:
-    """Requests of this thread within the block belong to the lane, `fast` or `slow`."""
-    token = _lane.set(name)
+def slow_lane() -> Iterator[None]:
+    """Requests of this thread within the block belong to the slow lane."""
+    token = _slow.set(True)
     try:
         yield
     finally:
-        _lane.reset(token)
+        _slow.reset(token)
 
 
 @contextmanager
@@ -138,33 +138,29 @@ class Budget:
     def take(
         self,
         service: str,
-        lane: str | None = None,
-        stop: Event | None = None,
         *,
         issue: str = "",
         endpoint: str = "",
         leave: float = 0.0,
-        max_wait: float = LONGEST_WAIT,
     ) -> None:
         """Wait for the right to send one request to the service, then return.
 
-        `lane` is the thread's (`lane()`) where not given; `issue` is set for writes to a Jira issue;
-        `endpoint` is `Route.endpoint` where known; `leave` is the share of what is saved up that this
-        request leaves to those that matter more, and rather waits. Raises `NotDone(LIMITED)`, with
-        nothing taken, where it would have to wait longer than `max_wait` seconds, or when `stop` is set
-        while it waits.
+        `issue` is set for writes to a Jira issue; `endpoint` is `Route.endpoint` where known; `leave` is
+        the share of what is saved up that this request leaves to those that matter more, and rather waits.
+        Raises `NotDone(LIMITED)`, with nothing taken, where it would have to wait longer than
+        `LONGEST_WAIT`, or when the process stops while it waits.
         """
-        places = self._places(service, lane or _lane.get(), issue)
+        places = self._places(service, issue)
         with self._lock:
             now = self._clock.boottime()
             wait = max(place.reserve(now, leave) for place in places) if places else 0.0
             wait = max(wait, self._paused(service, issue, endpoint, now))
         waited = 0.0
         while wait > 0:
-            if waited + wait > max_wait:
+            if waited + wait > LONGEST_WAIT:
                 self._give_back(places)
                 raise _later(service, wait, "the rate budget is used up or a pause was asked for")
-            if self._clock.sleep(wait, stop or self._stop):
+            if self._clock.sleep(wait, self._stop):
                 self._give_back(places)
                 raise _later(service, wait, "stopping")
             waited += wait
@@ -198,11 +194,11 @@ class Budget:
             else:
                 bucket.slowed_until = 0.0
 
-    def _places(self, service: str, lane: str, issue: str) -> list[_Bucket | _Window]:
+    def _places(self, service: str, issue: str) -> list[_Bucket | _Window]:
         places: list[_Bucket | _Window] = []
         if service in self._fast:
             places.append(self._fast[service])
-            if lane == "slow":
+            if _slow.get():
                 places.append(self._slow[service])
         if issue:
             with self._lock:

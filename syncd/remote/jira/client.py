@@ -11,22 +11,18 @@ from syncd.remote.http.transport import Transport
 from syncd.remote.jira.read import JiraReading
 from syncd.remote.jira.session import SERVICE
 from syncd.remote.jira.write import JiraWriting
-from syncd.remote.ports import Jira
 
 
 class JiraClient(JiraReading, JiraWriting):
-    """One thread's Jira client, see `syncd.remote.ports.Jira`."""
+    """One thread's Jira client, over REST v2 on both editions."""
 
 
-def jira_client(
-    url: str, token: str, transport: Transport, *, email: str | None = None, edition: Edition | None = None
-) -> Jira:
+def jira_client(url: str, token: str, transport: Transport, *, email: str | None = None) -> JiraClient:
     """Make one thread's client; sends nothing.
 
-    With `email` the token is a Cloud API token (basic), without it a Data Center one (bearer);
-    `edition` says so where that guess would be wrong.
+    With `email` the token is a Cloud API token (basic), without it a Data Center one (bearer).
     """
-    assumed: Edition = edition or ("cloud" if email else "datacenter")
+    edition: Edition = "cloud" if email else "datacenter"
     client = JIRA(
         options={"server": url, "check_update": False},
         basic_auth=(email, token) if email else None,
@@ -36,9 +32,9 @@ def jira_client(
         logging=False,
         max_retries=0,
     )
-    client.deploymentType = "Cloud" if assumed == "cloud" else "Server"
+    client.deploymentType = "Cloud" if email else "Server"
     secrets = [token]
     if email:
         secrets.append(base64.b64encode(f"{email}:{token}".encode()).decode())
     transport.mount(client._session, SERVICE, url, secrets)
-    return JiraClient(client, assumed)
+    return JiraClient(client, edition)

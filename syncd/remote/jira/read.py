@@ -15,16 +15,14 @@ from syncd.domain.field import FieldFacts
 from syncd.domain.history import Change
 from syncd.domain.project import Edition, ProjectFacts
 from syncd.domain.ticket import MARK_PROPERTY, Account, Comment, Issue, Status, Transition
+from syncd.remote.answers import Fetched, SearchPage, ServerFacts
 from syncd.remote.errors import Cause, NotDone, Unknown, Unreadable
 from syncd.remote.http.wire import each, each_readable, identifier, listed, reading
 from syncd.remote.jira import wire
 from syncd.remote.jira.session import SERVICE, JiraSession
-from syncd.remote.ports import Fetched, SearchPage, ServerFacts
 
 BULK = 100
 """Issues in one bulk read."""
-FRESH = 50
-"""Ids that a search takes as not to be stale."""
 FIELD_PAGE = 200
 NAMESAKES = 3
 """Users of whom an address makes us ask whether they can be assigned (Data Center)."""
@@ -54,9 +52,7 @@ class JiraReading(JiraSession):
         with reading(SERVICE, "GET myself"):
             return wire.account(body)
 
-    def search(
-        self, jql: str, *, token: str | None = None, limit: int = 100, fresh: Sequence[str] = ()
-    ) -> SearchPage:
+    def search(self, jql: str, *, token: str | None = None, limit: int = 100) -> SearchPage:
         """One page of hits.
 
         There is no next page where Jira says so, where the page is empty, or where the next token is
@@ -67,8 +63,6 @@ class JiraReading(JiraSession):
         asked: dict[str, Any] = {"jql": jql, "maxResults": limit, "fields": ["updated"]}
         if token is not None:
             asked["nextPageToken"] = token
-        if fresh:
-            asked["reconcileIssues"] = [int(one) for one in fresh[:FRESH]]
         body = self._post("search/jql", asked)
         with reading(SERVICE, "POST search/jql"):
             hits = each(body, "issues", wire.hit)
@@ -238,12 +232,8 @@ class JiraReading(JiraSession):
         with reading(SERVICE, "GET status"):
             return listed(body, wire.status, "statuses")
 
-    def permissions(self, project: str, names: Sequence[str]) -> dict[str, bool]:
-        """Which of the named permissions our account has in the project; unnamed in the answer: no."""
-        return {name: have is True for name, have in self.rights(project, names).items()}
-
     def rights(self, project: str, names: Sequence[str]) -> dict[str, bool | None]:
-        """As `permissions`, None for what the answer does not name: that is not known."""
+        """Which permissions our account has in the project; None for what the answer does not name."""
         body = self._client.my_permissions(projectKey=project, permissions=",".join(names))
         with reading(SERVICE, "GET mypermissions"):
             have = body["permissions"]

@@ -24,8 +24,8 @@ from syncd.domain.ticket import (
     StatusCategory,
     Transition,
 )
+from syncd.remote.answers import Hit
 from syncd.remote.http.wire import UnreadableError, Wire, maybe_moment, moment
-from syncd.remote.ports import Hit
 
 USUAL_FIELDS = (
     "summary",

@@ -13,11 +13,11 @@ from typing import Any
 
 from syncd.domain.base import JsonValue
 from syncd.domain.ticket import MARK_PROPERTY, Comment, Mark
+from syncd.remote.answers import BulkAnswer, BulkItem, Created
 from syncd.remote.errors import Cause, NotDone
 from syncd.remote.http.wire import identifier, reading
 from syncd.remote.jira import wire
 from syncd.remote.jira.session import SERVICE, JiraSession
-from syncd.remote.ports import BulkAnswer, BulkItem, Created
 
 
 class JiraWriting(JiraSession):

@@ -8,38 +8,31 @@ headers, parameters and addresses their form, the transport does the rest. Times
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from operator import itemgetter
-from typing import Any, TypeVar
+from typing import Any
 
 from syncd.domain.base import Reference
 from syncd.domain.incident import Incident, IncidentStatus, LogEntry, Note, PagerDutyService, Responder
 from syncd.domain.postmortem import Alert
+from syncd.remote.answers import IncidentPage, LogPage
 from syncd.remote.errors import Cause, NotDone
 from syncd.remote.http.transport import Transport
-from syncd.remote.http.wire import Wire, each, each_readable, identifier, reading
+from syncd.remote.http.wire import each, each_readable, identifier, reading
 from syncd.remote.pagerduty import wire
-from syncd.remote.pagerduty.directory import DirectoryReading
-from syncd.remote.ports import IncidentPage, LogPage, PagerDuty
+from syncd.remote.pagerduty.directory import PAGE, SERVICE, PagerDutyDirectory, Params, page
 
 with warnings.catch_warnings():
     # pdpyras warns at every import that it has a successor; it is pinned and kept in this one file.
     warnings.filterwarnings("ignore", message='The package "pdpyras" is deprecated')
     from pdpyras import APISession
 
-SERVICE = "pagerduty"
-PAGE = 100
-LAST_POSITION = 10_000
-"""PagerDuty answers 400 where offset and limit together pass this."""
-
 LONGEST_LOG = 2000
 """Log entries of one incident that are read at most."""
 
 _PAYMENT_REQUIRED = 402
 _OPEN = (IncidentStatus.TRIGGERED, IncidentStatus.ACKNOWLEDGED)
-T = TypeVar("T")
-_Params = Mapping[str, str | int | Sequence[str]]
 
 
 class _Session(APISession):  # type: ignore[misc] # pdpyras ships no types
@@ -49,11 +42,8 @@ class _Session(APISession):  # type: ignore[misc] # pdpyras ships no types
         """Nothing: the transport counts."""
 
 
-class PagerDutyClient(DirectoryReading):
-    """One thread's PagerDuty client, see `syncd.remote.ports.PagerDuty`."""
-
-    def __init__(self, session: Any) -> None:
-        self._session = session
+class PagerDutyClient(PagerDutyDirectory):
+    """One thread's PagerDuty client."""
 
     def identity(self) -> str:
         """The account's subdomain; raises `Unknown(BROKEN)` where no object names it."""
@@ -73,11 +63,11 @@ class PagerDutyClient(DirectoryReading):
 
     def log_entries(self, since: datetime, until: datetime, offset: int) -> LogPage:
         """100 entries of [since, until), newest first; entries that belong to no incident are left out."""
-        params: _Params = {
+        params: Params = {
             "since": wire.z(since),
             "until": wire.z(until),
             "include[]": ["incidents"],
-            **_page(offset),
+            **page(offset),
         }
         body = self._get("/log_entries", params)
         with reading(SERVICE, "GET /log_entries"):
@@ -92,7 +82,7 @@ class PagerDutyClient(DirectoryReading):
         path = f"/incidents/{identifier(SERVICE, incident_id)}/log_entries"
         found: dict[str, LogEntry] = {}
         for offset in range(0, LONGEST_LOG, PAGE):
-            body = self._get(path, _page(offset))
+            body = self._get(path, page(offset))
             with reading(SERVICE, f"GET {path}"):
                 entries = each(body, "log_entries", lambda raw: wire.log_entry_of(raw, incident_id))
                 found.update({one.id: one for one in entries if one})
@@ -111,12 +101,12 @@ class PagerDutyClient(DirectoryReading):
         """Who is or was on a schedule (by id) at a moment, with their addresses."""
         moment = wire.z(at)
         until = wire.z(at + timedelta(seconds=1))
-        params: _Params = {
+        params: Params = {
             "schedule_ids[]": [schedule],
             "since": moment,
             "until": until,
             "include[]": ["users"],
-            **_page(0),
+            **page(0),
         }
         body = self._get("/oncalls", params)
         with reading(SERVICE, "GET /oncalls"):
@@ -216,7 +206,7 @@ class PagerDutyClient(DirectoryReading):
             **window,
             "include[]": ["assignees"],
             "sort_by": order,
-            **_page(offset),
+            **page(offset),
         }
         if statuses:
             params["statuses[]"] = [status.value for status in statuses]
@@ -225,33 +215,8 @@ class PagerDutyClient(DirectoryReading):
             found, unread = each_readable(body, "incidents", wire.incident, itemgetter("id"))
             return IncidentPage(incidents=found, more=wire.more(body), unread=unread)
 
-    def _all(
-        self, kind: str, parse: Callable[[Wire], T], params: _Params | None = None, path: str = ""
-    ) -> tuple[T, ...]:
-        found: list[T] = []
-        offset, more, asked = 0, True, f"/{path or kind}"
-        while more:
-            body = self._get(asked, {**(params or {}), **_page(offset)})
-            with reading(SERVICE, f"GET {asked}"):
-                found.extend(each(body, kind, parse))
-                more = wire.more(body)
-            offset += PAGE
-        return tuple(found)
 
-    def _get(self, path: str, params: _Params | None = None) -> Any:
-        return self._session.get(path, params=params).json()
-
-
-def _page(offset: int) -> dict[str, int]:
-    limit = min(PAGE, LAST_POSITION - offset)
-    if limit <= 0:
-        raise NotDone(
-            SERVICE, "asking for a page", Cause.REJECTED, f"PagerDuty ends at position {LAST_POSITION}"
-        )
-    return {"limit": limit, "offset": offset}
-
-
-def pagerduty_client(url: str, token: str, from_address: str | None, transport: Transport) -> PagerDuty:
+def pagerduty_client(url: str, token: str, from_address: str | None, transport: Transport) -> PagerDutyClient:
     """Make one thread's client; sends nothing.
 
     `from_address` is the e-mail of a user of the account, in whose name notes are written.

@@ -7,35 +7,33 @@ Read by `syncd check` and `syncd init` alone. The rules of PagerDuty's app for J
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, TypeVar
+from typing import Any, TypeVar
 
 from syncd.domain.base import Reference
 from syncd.domain.directory import EscalationPolicy, OtherTool, Schedule
 from syncd.domain.incident import Responder
-from syncd.remote.http.wire import UnreadableError, Wire, identifier
+from syncd.remote.errors import Cause, NotDone
+from syncd.remote.http.wire import UnreadableError, Wire, each, identifier, reading
 from syncd.remote.pagerduty import wire
 
 T = TypeVar("T")
 APP = "integration-jira-cloud/accounts_mappings"
+SERVICE = "pagerduty"
+PAGE = 100
+LAST_POSITION = 10_000
+"""PagerDuty answers 400 where offset and limit together pass this."""
+Params = Mapping[str, str | int | Sequence[str]]
 
 
-class DirectoryReading:
-    """The part of a client that reads the directory."""
+class PagerDutyDirectory:
+    """The directory, and the reading of lists that all of a client shares."""
 
-    if TYPE_CHECKING:
+    def __init__(self, session: Any) -> None:
+        self._session = session
 
-        def _all(
-            self,
-            kind: str,
-            parse: Callable[[Wire], T],
-            params: Mapping[str, str | int | Sequence[str]] | None = None,
-            path: str = "",
-        ) -> tuple[T, ...]: ...
-
-    def teams(self, query: str = "") -> tuple[Reference, ...]:
-        """The teams whose name holds `query`, all of them without one."""
-        found = self._all("teams", wire.reference, {"query": query} if query else None)
-        return tuple(team for team in found if team)
+    def teams(self) -> tuple[Reference, ...]:
+        """All teams."""
+        return tuple(team for team in self._all("teams", wire.reference) if team)
 
     def users(self) -> tuple[Responder, ...]:
         """All users with their addresses."""
@@ -58,8 +56,34 @@ class DirectoryReading:
         """The rules of PagerDuty's app for Jira Cloud."""
         rules: list[OtherTool] = []
         for account in self._all("accounts_mappings", _ident, path=APP):
-            rules += self._all("rules", _rule, path=f"{APP}/{identifier('pagerduty', account)}/rules")
+            rules += self._all("rules", _rule, path=f"{APP}/{identifier(SERVICE, account)}/rules")
         return tuple(rules)
+
+    def _all(
+        self, kind: str, parse: Callable[[Wire], T], params: Params | None = None, path: str = ""
+    ) -> tuple[T, ...]:
+        found: list[T] = []
+        offset, more, asked = 0, True, f"/{path or kind}"
+        while more:
+            body = self._get(asked, {**(params or {}), **page(offset)})
+            with reading(SERVICE, f"GET {asked}"):
+                found.extend(each(body, kind, parse))
+                more = wire.more(body)
+            offset += PAGE
+        return tuple(found)
+
+    def _get(self, path: str, params: Params | None = None) -> Any:
+        return self._session.get(path, params=params).json()
+
+
+def page(offset: int) -> dict[str, int]:
+    """The parameters of the page that begins at a position."""
+    limit = min(PAGE, LAST_POSITION - offset)
+    if limit <= 0:
+        raise NotDone(
+            SERVICE, "asking for a page", Cause.REJECTED, f"PagerDuty ends at position {LAST_POSITION}"
+        )
+    return {"limit": limit, "offset": offset}
 
 
 def _policy(raw: Wire) -> EscalationPolicy:

@@ -42,11 +42,9 @@ def ways_from(context: EngineContext, issue: Issue, *, fresh: bool = False) -> t
         if not error.not_for_us:
             raise
         raise CannotRender(f"Jira does not show {issue.key} to us: {error.describe()}") from None
-    if (
-        not offered
-        and not context.services.jira.permissions(issue.project, ["TRANSITION_ISSUES"])["TRANSITION_ISSUES"]
-    ):
-        raise CannotRender(f"our account may not move issues of {issue.project} (TRANSITION_ISSUES)")
+    move = "TRANSITION_ISSUES"
+    if not offered and context.services.jira.rights(issue.project, [move])[move] is not True:
+        raise CannotRender(f"our account may not move issues of {issue.project} ({move})")
     context.facts.learn_ways(workflow, issue.status.id, offered)
     _keep(context, workflow, issue.status.id, offered)
     return offered
