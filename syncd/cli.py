@@ -26,10 +26,11 @@ INTERRUPTED = 130
 
 @dataclass(frozen=True)
 class Entry:
-    """A command's module under `syncd.commands` and its line in the help."""
+    """A command's module under `syncd.commands`, its line in the help, and its name in the module."""
 
     module: str
     help: str
+    name: str = "command"
 
 
 COMMANDS = {
@@ -42,10 +43,14 @@ COMMANDS = {
     "accept": Entry("accept", "Let a new ledger make the tickets that it waits with; status shows them."),
     "pause": Entry("pause", "Let nothing leave for jira, pagerduty, mail, chat or all, until syncd resume."),
     "reload": Entry("reload", "Have the running daemon read its mappings again: all of them or none."),
-    "resume": Entry("resume", "Let leave again what was paused; what became untrue meanwhile is not sent."),
+    "resume": Entry(
+        "pause", "Let leave again what was paused; what became untrue meanwhile is not sent.", "resume"
+    ),
     "waive": Entry("waive", "Let a duty rest until a day, with a reason, on record."),
-    "unwaive": Entry("unwaive", "End a waiver before its day."),
-    "correct": Entry("correct", "Take back a breach that was recorded wrongly; both stay on record."),
+    "unwaive": Entry("waive", "End a waiver before its day.", "unwaive"),
+    "correct": Entry(
+        "waive", "Take back a breach that was recorded wrongly; both stay on record.", "correct"
+    ),
     "outbox": Entry(
         "outbox", "Operations that wait, are parked, held or unknown; retry, release or drop them."
     ),
@@ -74,7 +79,7 @@ class LazyGroup(click.Group):
         if entry is None:
             return None
         module = importlib.import_module(f"syncd.commands.{entry.module}")
-        command: click.Command = module.command
+        command: click.Command = getattr(module, entry.name)
         return command
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:

@@ -30,7 +30,7 @@ from syncd.config.templates.ticket_text import render_ticket
 from syncd.domain.clock import Clock
 from syncd.domain.incident import Incident
 from syncd.domain.postmortem import Story
-from syncd.engine.context import EngineContext, Rules, Services, build_context
+from syncd.engine.context import EngineContext, Rules, build_context
 from syncd.engine.jobs.reload import Reloader, system_user
 from syncd.engine.loop import WORKERS, ControlLoop
 from syncd.engine.observe.slow_poll import EVERY_SECONDS
@@ -92,11 +92,6 @@ class TicketRenderer:
         return mask(text, book.mapping.redact.patterns)
 
 
-def make_services(live: Live, transport: Transport) -> Services:
-    """Both clients, for each thread its own, for commands that ask a service whatever its health."""
-    return Services(*client_factories(live, transport))
-
-
 def client_factories(
     live: Live, transport: Transport
 ) -> tuple[Callable[[], PagerDutyClient], Callable[[], JiraClient]]:
@@ -144,7 +139,7 @@ def make_context(
 def read_rules(configuration: Configuration) -> Rules:
     """The mappings and templates as they stand in their files now; raises `ConfigError`."""
     templates = Templates(configuration.settings.templates_dir)
-    mappings = load_mappings(configuration.live.mappings_dir, templates, logger.info)
+    mappings = load_mappings(configuration.live.mappings_dir, templates)
     return Rules(mappings, TicketRenderer(templates))
 
 

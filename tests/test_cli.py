@@ -36,8 +36,9 @@ def test_help_loads_nothing_heavy() -> None:
 @pytest.mark.parametrize("name", cli.COMMANDS)
 def test_every_command_of_the_list_is_there_under_its_line_of_help(name: str) -> None:
     module = importlib.import_module(f"syncd.commands.{cli.COMMANDS[name].module}")
-    assert isinstance(module.command, click.Command)
-    assert module.command.help
+    command = getattr(module, cli.COMMANDS[name].name)
+    assert isinstance(command, click.Command)
+    assert command.help
     assert cli.COMMANDS[name].help.endswith(".")
 
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from syncd.commands.shared.day_option import Day
-from syncd.commands.shared.setup import Setup, command_clock, ledger_for_reading
+from syncd.commands.shared.options import Day
+from syncd.commands.shared.setup import Setup, ledger_for_reading
 
 if TYPE_CHECKING:
     from syncd.engine.jobs.population import Population
@@ -21,22 +21,8 @@ if TYPE_CHECKING:
     help="Write the evidence of a period (days in UTC, both included): its population by PagerDuty's and"
     " Jira's own count, one JSON and CSV for each incident, and a manifest over all files.",
 )
-@click.option(
-    "--from",
-    "since",
-    metavar="DATE",
-    required=True,
-    type=Day(),
-    help="The first day, as 2026-10-01.",
-)
-@click.option(
-    "--to",
-    "until",
-    metavar="DATE",
-    required=True,
-    type=Day(),
-    help="The last day, as 2026-12-31.",
-)
+@click.option("--from", "since", required=True, type=Day(), help="The first day, as 2026-10-01.")
+@click.option("--to", "until", required=True, type=Day(), help="The last day, as 2026-12-31.")
 @click.option(
     "--output",
     required=True,
@@ -98,13 +84,10 @@ def _files(setup: Setup | None, begin: datetime, end: datetime) -> tuple[dict[st
 def _population(setup: Setup | None, db: Database, begin: datetime, end: datetime) -> Population | None:
     if setup is None:
         return None
-    from syncd.daemon import make_services
     from syncd.engine.jobs.population import population
-    from syncd.remote.http.transport import Transport
 
-    services = make_services(setup.configuration.live, Transport(command_clock()))
-    mappings = setup.configuration.mappings
-    return population(db, services, mappings, begin, end)
+    services, _ = setup.services()
+    return population(db, services, setup.configuration.mappings, begin, end)
 
 
 def _counted(found: Population | None, in_ledger: int) -> dict[str, Any]:

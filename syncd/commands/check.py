@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from syncd.commands.shared.output import console, emit_json, json_option, plain
-from syncd.commands.shared.setup import Setup, command_clock, load_rules
+from syncd.commands.shared.setup import Setup, command_clock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from syncd.config.load import Rules
     from syncd.domain.mapping.mapping import Mapping
     from syncd.preflight.checks.finding import Finding
     from syncd.preflight.checks.sight import Sight
@@ -42,13 +41,16 @@ def command(
         raise click.UsageError("--probe makes tickets, and --offline asks nobody: leave one out")
     if for_admin and (as_json or probe):
         raise click.UsageError("--for-admin prints one page and nothing else: leave out --json and --probe")
+    from syncd.config.load import load_offline
+    from syncd.preflight.checks.configured import configured
+
     if offline and not for_admin:
-        _tell([*_configured(load_rules())], as_json)
+        _tell([*configured(load_offline())], as_json)
     setup = Setup.load(ctx)
     setup.start_log(quiet=True)
     if probe:
         _may_probe(setup, yes)
-    findings = [*_configured(setup.configuration)]
+    findings = [*configured(setup.configuration)]
     if not offline:
         findings += _asked(setup, probe, loud=not as_json)
     if for_admin:
@@ -90,25 +92,17 @@ def _trials(setup: Setup) -> dict[str, Mapping]:
     return found
 
 
-def _configured(rules: Rules) -> Iterator[Finding]:
-    from syncd.preflight.checks.configured import configured
-
-    return configured(rules)
-
-
 def _asked(setup: Setup, probe: bool, loud: bool) -> Iterator[Finding]:
-    from syncd.daemon import make_services
     from syncd.preflight.checks.run import check_all
     from syncd.preflight.checks.sight import Sight
-    from syncd.remote.http.transport import Transport
 
-    configuration, clock = setup.configuration, command_clock()
-    live, transport = configuration.live, Transport(clock, ca_file=configuration.settings.trusted)
+    configuration = setup.configuration
+    services, transport = setup.services()
     sight = Sight(
-        make_services(live, transport),
+        services,
         configuration.mappings,
-        sender=live.pagerduty.sender,
-        now=clock.now(),
+        sender=configuration.live.pagerduty.sender,
+        now=command_clock().now(),
         skew=transport.skew,
     )
     findings = list(check_all(sight))

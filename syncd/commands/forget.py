@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import sys
-
 import click
+
+from syncd.commands.shared.options import confirm
 
 BEYOND = (
     "What cannot be emptied from here: Jira and PagerDuty, mails that left, exports and backups.\n"
@@ -23,8 +23,5 @@ def command(address: str, names: tuple[str, ...], yes: bool) -> None:
     if "@" not in address:
         raise click.UsageError("ADDRESS is an e-mail address")
     click.echo(BEYOND, err=True)
-    if not yes:
-        if not sys.stdin.isatty():
-            raise click.UsageError("nobody can be asked here: give --yes")
-        click.confirm("Empty it? It does not come back.", abort=True, err=True)
+    confirm("Empty it? It does not come back.", yes=yes, err=True)
     ask_and_tell("forget", {"address": address.strip(), "names": [one.strip() for one in names]})

@@ -9,20 +9,12 @@ from typing import Literal
 
 import click
 
+from syncd.commands.shared.options import Day
 from syncd.commands.shared.setup import command_clock
 
 _PROJECT_KEY = re.compile(r"[A-Z][A-Z0-9_]+")
 _ENFORCES = re.compile(r"^(  mode: )enforce\b", re.MULTILINE)
 _REOPENS = re.compile(r"^(close_gate:\s*\n\s+mode: )reopen\b", re.MULTILINE)
-
-
-def _day(_ctx: click.Context, _param: click.Parameter, value: str | None) -> dt.date | None:
-    if value is None:
-        return None
-    try:
-        return dt.date.fromisoformat(value)
-    except ValueError:
-        raise click.BadParameter(f"{value!r} is no day; write it as 2026-12-01") from None
 
 
 def _key(_ctx: click.Context, _param: click.Parameter, value: str | None) -> str | None:
@@ -46,8 +38,7 @@ def _key(_ctx: click.Context, _param: click.Parameter, value: str | None) -> str
 @click.option("--example", type=click.Choice(("qrpay", "ramen")), help="Copy a shipped mapping instead.")
 @click.option(
     "--enforce-from",
-    metavar="DATE",
-    callback=_day,
+    type=Day(),
     help="The day (UTC) from which the rules hold; older ones are left in peace. Default: today.",
 )
 @click.option(
@@ -65,14 +56,14 @@ def command(
     services: tuple[str, ...],
     project: str | None,
     example: str | None,
-    enforce_from: dt.date | None,
+    enforce_from: dt.datetime | None,
     mode: Literal["report", "enforce"] | None,
     offline: bool,
     force: bool,
 ) -> None:
     """Write one file and say what comes next."""
 
-    since = enforce_from or command_clock().now().date()
+    since = (enforce_from or command_clock().now()).date()
     remarks: tuple[str, ...] = ()
     if example:
         if team or services:

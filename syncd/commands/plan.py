@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +17,7 @@ from syncd.commands.status import first_load_lines
 
 if TYPE_CHECKING:
     from syncd.engine.context import EngineContext
+    from syncd.engine.loop import ControlLoop
 
 
 @click.command(help="What the next cycle would do; nothing is written anywhere.")
@@ -26,13 +29,9 @@ def command(ctx: click.Context, as_json: bool) -> None:
 
     setup = Setup.load(ctx)
     setup.start_log(quiet=True)
-    with tempfile.TemporaryDirectory(prefix="syncd-plan-") as folder:
-        context = context_on_copy(setup, Path(folder))
-        try:
-            operations = _plan(context)
-            first_load = first_load_data(context.ledger)
-        finally:
-            context.ledger.close()
+    with cycle_on_copy(setup) as loop:
+        operations = _operations(loop.context)
+        first_load = first_load_data(loop.context.ledger)
     if as_json:
         emit_json({"operations": operations, "first_load": first_load})
     else:
@@ -42,30 +41,40 @@ def command(ctx: click.Context, as_json: bool) -> None:
                 click.echo(line)
 
 
-def context_on_copy(setup: Setup, folder: Path) -> EngineContext:
-    """A working place on a copy of the ledger, or on a new one where there is none yet."""
+@contextmanager
+def cycle_on_copy(setup: Setup) -> Iterator[ControlLoop]:
+    """A loop after one cycle that writes nothing, on a copy of the ledger or on a new one.
+
+    Exits 69 or 77 where a service cannot be read.
+    """
+    from syncd.commands.shared import exit_codes
     from syncd.daemon import make_context
+    from syncd.engine.loop import ControlLoop, once
     from syncd.ledger.database.connection import ledger_file
     from syncd.ledger.database.migrate import backup_file
     from syncd.ledger.open import open_for_work
 
     clock = command_clock()
-    original, copy = ledger_file(setup.configuration.settings.ledger_url), folder / "plan.db"
-    if original.exists():
-        backup_file(original, copy)
-    ledger = open_for_work(f"sqlite:///{copy}", "syncd plan", clock.now())
-    return make_context(setup.configuration, ledger, clock, dry_run=True)
+    with tempfile.TemporaryDirectory(prefix="syncd-plan-") as folder:
+        original, copy = ledger_file(setup.configuration.settings.ledger_url), Path(folder) / "plan.db"
+        if original.exists():
+            backup_file(original, copy)
+        ledger = open_for_work(f"sqlite:///{copy}", "syncd plan", clock.now())
+        try:
+            context = make_context(setup.configuration, ledger, clock, dry_run=True)
+            loop = ControlLoop(context)
+            result = once(loop)
+            if not result.good or context.health.down():
+                sys.exit(exit_codes.say_down(context.health.down()))
+            yield loop
+        finally:
+            ledger.close()
 
 
-def _plan(context: EngineContext) -> list[dict[str, Any]]:
-    from syncd.commands.shared import exit_codes
+def _operations(context: EngineContext) -> list[dict[str, Any]]:
     from syncd.domain.operation import OperationState
-    from syncd.engine.loop import ControlLoop, once
     from syncd.ledger.views import status
 
-    result = once(ControlLoop(context))
-    if not result.good or context.health.down():
-        sys.exit(exit_codes.say_down(context.health.down()))
     states = [OperationState.PENDING, OperationState.UNKNOWN, OperationState.HELD]
     return [
         {"incident": row.incident_id, "kind": row.kind, "target": row.target, "reason": row.reason}

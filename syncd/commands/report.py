@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import getpass
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from syncd.commands.shared.setup import Setup, command_clock, ledger_for_reading, load_rules
+from syncd.commands.shared.setup import Setup, command_clock, ledger_for_reading
 
 if TYPE_CHECKING:
-    from syncd.config.load import Rules
+    from syncd.config.load import OfflineConfiguration
     from syncd.config.templates.templates import Templates
     from syncd.report.weekly.report import Weekly
     from syncd.report.weekly.week import Week
@@ -45,7 +44,9 @@ def command(
     """Print, write or send a report; one that was sent is shown as it was sent."""
     if send and (form or output):
         raise click.UsageError("--send mails the report in all its forms; leave --format and --output away")
-    rules = load_rules()
+    from syncd.config.load import load_offline
+
+    rules = load_offline()
     mappings = rules.mappings
     teams = [one.team for one in mappings]
     if team is not None and team not in teams:
@@ -66,7 +67,7 @@ def command(
         click.echo(file)
 
 
-def _report(rules: Rules, named: str | None, team: str | None) -> tuple[Weekly, str]:
+def _report(rules: OfflineConfiguration, named: str | None, team: str | None) -> tuple[Weekly, str]:
     from syncd.ledger.database.connection import one_view
     from syncd.ledger.views import audit_trail
     from syncd.report.weekly.report import frozen, make, zone_of
@@ -85,25 +86,11 @@ def _report(rules: Rules, named: str | None, team: str | None) -> tuple[Weekly, 
 
 
 def _send(setup: Setup, arguments: dict[str, Any]) -> int:
-    """Have it sent: by the living daemon, else here under the lock; return the exit code."""
-    from syncd.commands.shared.ask_daemon import ask_daemon
-    from syncd.engine.jobs import requests
-    from syncd.engine.loop import ControlLoop, once
-    from syncd.ledger.errors import LedgerBusy
+    """Have it sent; return the exit code."""
+    from syncd.commands.shared.ask_daemon import do_job
+    from syncd.engine.jobs.requests import REPORT
 
-    who = getpass.getuser()
-    try:
-        context = setup.context("syncd report --send")
-    except LedgerBusy:
-        click.echo("a running daemon does it", err=True)
-        result = ask_daemon(requests.REPORT, arguments, who, lambda words: click.echo(words, err=True))
-    else:
-        try:
-            number = requests.ask(context.ledger, requests.REPORT, arguments, who, context.clock.now())
-            once(ControlLoop(context))
-            result = requests.answer_of(context.ledger, number)
-        finally:
-            context.ledger.close()
+    result = do_job(setup, "syncd report --send", REPORT, arguments, parallel=0)
     for line in result["lines"]:
         click.echo(line, err=bool(result["failed"]))
     return 1 if result["failed"] else 0
@@ -129,7 +116,7 @@ def _written(report: Weekly, form: str, templates: Templates, head: str, browse:
     return write(report, templates, names=names, head=head, browse=browse)
 
 
-def _browse(rules: Rules) -> str:
+def _browse(rules: OfflineConfiguration) -> str:
     url = rules.settings.jira_url
     return f"{url.rstrip('/')}/browse/" if url else ""
 

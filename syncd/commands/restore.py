@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import click
 
+from syncd.commands.shared.options import confirm
 from syncd.commands.shared.setup import command_clock
 
 
@@ -30,10 +30,7 @@ def command(copy: Path | None, yes: bool) -> None:
         raise click.UsageError(f"there is no file {chosen}")
     file = ledger_file(settings.ledger_url)
     click.echo(f"{chosen} takes the place of {file}, which is set aside beside it.")
-    if not yes:
-        if not sys.stdin.isatty():
-            raise click.UsageError("nobody can be asked here: give --yes")
-        click.confirm("Do it?", abort=True)
+    confirm("Do it?", yes=yes)
     done = restore(chosen, file, clock.now(), GivenUp(clock.boot_id(), clock.boottime()))
     if done.set_aside is not None:
         click.echo(f"What stood there is now {done.set_aside}")

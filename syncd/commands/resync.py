@@ -6,11 +6,8 @@ a running daemon the daemon repairs, and its progress is shown; else this proces
 
 from __future__ import annotations
 
-import getpass
 import sys
-import tempfile
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import click
@@ -26,6 +23,9 @@ def resync(
     """Compare, show, ask, repair; 2 where nobody can be asked, 75 where repairs wait."""
     if not dry_run and not yes and not sys.stdin.isatty():
         raise click.UsageError("nobody can be asked here: give --yes, or --dry-run to see the plan alone")
+    from syncd.commands.shared.ask_daemon import do_job
+    from syncd.engine.loop import WORKERS
+
     setup = Setup.load(ctx)
     setup.start_log(quiet=True)
     arguments: Data = {"since": _since(since), "incidents": list(incidents)}
@@ -35,8 +35,7 @@ def resync(
         return
     if not yes:
         click.confirm("Do it?", abort=True)
-    result = _do(setup, arguments)
-    sys.exit(_show_result(result))
+    sys.exit(_show_result(do_job(setup, "syncd --resync", "resync", arguments, WORKERS)))
 
 
 def _since(text: str | None) -> str | None:
@@ -62,42 +61,11 @@ def _since(text: str | None) -> str | None:
 
 def _plan(setup: Setup, arguments: Data) -> Data:
     """The comparison on a copy of the ledger; exits 69 or 77 where a service cannot be read."""
-    from syncd.commands.plan import context_on_copy
-    from syncd.commands.shared import exit_codes
+    from syncd.commands.plan import cycle_on_copy
     from syncd.engine.jobs.resync import Resync, Scope
-    from syncd.engine.loop import ControlLoop, once
 
-    with tempfile.TemporaryDirectory(prefix="syncd-resync-") as folder:
-        context = context_on_copy(setup, Path(folder))
-        try:
-            loop = ControlLoop(context)
-            result = once(loop)
-            if not result.good or context.health.down():
-                sys.exit(exit_codes.say_down(context.health.down()))
-            return Resync(context, loop.work_queue, loop.work_on).run(Scope.of(arguments)).data()
-        finally:
-            context.ledger.close()
-
-
-def _do(setup: Setup, arguments: Data) -> Data:
-    """Have it done: by the living daemon, else here under the lock."""
-    from syncd.commands.shared.ask_daemon import ask_daemon
-    from syncd.engine.jobs import requests
-    from syncd.engine.loop import WORKERS, ControlLoop, once
-    from syncd.ledger.errors import LedgerBusy
-
-    who = getpass.getuser()
-    try:
-        context = setup.context("syncd --resync")
-    except LedgerBusy:
-        click.echo("a running daemon does it", err=True)
-        return ask_daemon("resync", arguments, who, lambda words: click.echo(words, err=True))
-    try:
-        number = requests.ask(context.ledger, "resync", arguments, who, context.clock.now())
-        once(ControlLoop(context), parallel=WORKERS)
-        return requests.answer_of(context.ledger, number)
-    finally:
-        context.ledger.close()
+    with cycle_on_copy(setup) as loop:
+        return Resync(loop.context, loop.work_queue, loop.work_on).run(Scope.of(arguments)).data()
 
 
 def _show_plan(plan: Data) -> None:

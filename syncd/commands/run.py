@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import click
@@ -12,6 +14,7 @@ from syncd.commands.shared.setup import Setup
 
 if TYPE_CHECKING:
     from syncd.engine.context import EngineContext
+    from syncd.engine.runtime.progress import Progress
 
 
 @click.command(help="Run the daemon in the foreground (what plain `syncd` does).")
@@ -51,9 +54,36 @@ def _run(setup: Setup, context: EngineContext) -> bool:
     return Daemon(context, setup.configuration).run()
 
 
+@contextmanager
+def bar_on_terminal(setup: Setup, progress: Progress) -> Iterator[None]:
+    """Show progress as bars while the block runs, if standard error is a terminal."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn
+    from rich.progress import Progress as Bars
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
+        tasks: dict[str, TaskID] = {}
+
+        def show(what: str, done: int, total: int) -> None:
+            if what not in tasks:
+                tasks[what] = bars.add_task(what, total=total)
+            bars.update(tasks[what], completed=done, total=total)
+
+        progress.show = show
+        setup.start_log()  # anew: while bars stand there, lines have to go above them
+        try:
+            yield
+        finally:
+            progress.show = None
+    setup.start_log()
+
+
 def _once(setup: Setup, context: EngineContext) -> int:
     from syncd.commands.shared import exit_codes
-    from syncd.commands.shared.progress_bar import bar_on_terminal
     from syncd.engine.jobs.resync import state_in_words
     from syncd.engine.loop import WORKERS, ControlLoop, once
     from syncd.ledger.database.connection import one_view

@@ -78,17 +78,14 @@ def _ticket(out: Console, ticket: dict[str, Any] | None) -> None:
     if ticket is None:
         out.print("No ticket yet.")
         return
-    origin = {"operation": "made by syncd"}.get(ticket["origin"], ticket["origin"])
+    origin = "made by syncd" if ticket["origin"] == "operation" else ticket["origin"]
     stands = ticket["snapshot"]["status"]["name"] if ticket["snapshot"] else "a status that was not read yet"
     plain(out, f"Ticket {ticket['key']} ({origin}) stands at {stands}")
     if ticket["refused"]:
         plain(out, f"Jira refused these fields, so they are left alone: {', '.join(ticket['refused'])}")
     if ticket["conflicts"]:
         plain(out, f"In conflict, so they are left alone on both sides: {', '.join(ticket['conflicts'])}")
-    if ticket["out_of_sight_since"]:
-        plain(
-            out, f"Out of our sight since {minute(ticket['out_of_sight_since'])}: moved, secured or deleted"
-        )
+    _out_of_sight(out, ticket)
 
 
 def _postmortem(out: Console, postmortem: dict[str, Any] | None) -> None:
@@ -97,19 +94,10 @@ def _postmortem(out: Console, postmortem: dict[str, Any] | None) -> None:
         return
     named = postmortem["key"] or "not made yet"
     stands = f" stands at {postmortem['status']}" if postmortem["status"] else ""
-    owner = (
-        f", owner {postmortem['owner']}"
-        if postmortem["owner"]
-        else ", nobody owns it"
-        if postmortem["key"]
-        else ""
-    )
+    nobody = ", nobody owns it" if postmortem["key"] else ""
+    owner = f", owner {postmortem['owner']}" if postmortem["owner"] else nobody
     plain(out, f"\nPostmortem {named}{stands}{owner}")
-    if postmortem["out_of_sight_since"]:
-        plain(
-            out,
-            f"Out of our sight since {minute(postmortem['out_of_sight_since'])}: moved, secured or deleted",
-        )
+    _out_of_sight(out, postmortem)
     for kind in ("scheduled", "completed"):
         duty = postmortem[kind]
         if duty is None:
@@ -119,6 +107,12 @@ def _postmortem(out: Console, postmortem: dict[str, Any] | None) -> None:
             plain(out, f"    {line}")
     for one in postmortem["earlier"]:
         plain(out, f"  earlier, {one['duty']}, due {minute(one['due_at'])}: {one['words']} ({one['reason']})")
+
+
+def _out_of_sight(out: Console, issue: dict[str, Any]) -> None:
+    if issue["out_of_sight_since"]:
+        since = minute(issue["out_of_sight_since"])
+        plain(out, f"Out of our sight since {since}: moved, secured or deleted")
 
 
 def _event(event: dict[str, Any]) -> tuple[object, ...]:

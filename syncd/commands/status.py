@@ -3,29 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from threading import Event
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from syncd.commands.shared.output import console
-
-if TYPE_CHECKING:
-    from rich.console import Console
-
-
-from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
-
-from syncd.commands.shared.output import emit_json, json_option, minute, plain, second, table
+from syncd.commands.shared.output import console, emit_json, json_option, minute, plain, second, table
 from syncd.commands.shared.restricted import put_titles, restricted_option
 from syncd.commands.shared.setup import command_clock, ledger_for_reading
+from syncd.domain.base import SERVICE_NAMES
 from syncd.domain.duty import RUNNING, STATE_WORDS, DutyState
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-SIDES = {"pagerduty": "PagerDuty", "jira": "Jira"}
 DRY_RUN_NOTES_AT_MOST = 20
 """Incidents for which a table of what would have been done is worth reading."""
 COLUMNS = ("incident", "title", "severity", "status", "ticket", "stands at", "postmortem")
@@ -177,7 +169,7 @@ def _cycles(out: Console, cycles: dict[str, str | None], now: datetime) -> None:
         ago = now - datetime.fromisoformat(at) if at else None
         late = late or ago is None or ago > LATE
         said = f"{second(at)}, {_ago(ago)} ago" if at and ago is not None else "never"
-        out.print(f"Last good read of {SIDES[side]}: {said}")
+        out.print(f"Last good read of {SERVICE_NAMES[side]}: {said}")
     if late:
         out.print("That is long ago: is the daemon running? syncd run starts it")
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, time, timedelta
 
 import click
 
-from syncd.commands.shared.day_option import Day
+from syncd.commands.shared.options import Day
 
 DUTIES = ("scheduled", "completed", "owned", "done")
 """What can be owed (`syncd.domain.duty.DutyKind`)."""
@@ -32,13 +32,7 @@ def _through(day: datetime) -> str:
 )
 @of_argument
 @duty_option
-@click.option(
-    "--until",
-    metavar="DATE",
-    required=True,
-    type=Day(),
-    help="The last day, as 2026-12-01.",
-)
+@click.option("--until", required=True, type=Day(), help="The last day, as 2026-12-01.")
 @reason_option
 @by_option
 def command(of: str, duty: str | None, until: datetime, reason: str, by: str) -> None:

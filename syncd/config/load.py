@@ -5,7 +5,6 @@ A mapping is read even where a setting is wrong, because a person who mends one 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from syncd.config.settings.access import (
     load_live,
     load_settings,
     missing_accounts,
+    settings_without,
 )
 from syncd.config.settings.settings import Settings, variable
 from syncd.config.templates.templates import Templates
@@ -25,7 +25,7 @@ from syncd.domain.mapping.mapping import Mapping
 
 
 @dataclass(frozen=True)
-class Rules:
+class OfflineConfiguration:
     """Settings, mappings and templates: all that a command needs that asks neither service."""
 
     settings: Settings
@@ -34,16 +34,14 @@ class Rules:
 
 
 @dataclass(frozen=True)
-class Configuration(Rules):
+class Configuration(OfflineConfiguration):
     """What a daemon is set up with; nothing of it is missing or wrong."""
 
     live: Live
 
 
-def load_configuration(
-    env_file: Path | None = ENV_FILE, say: Callable[[str], None] = lambda _: None
-) -> Configuration:
-    """Read and check everything; `say` is told what was changed in mappings of an older version.
+def load_configuration(env_file: Path | None = ENV_FILE) -> Configuration:
+    """Read and check everything.
 
     Raises `ConfigError` with every problem of the settings, the mappings and their templates.
     """
@@ -52,30 +50,22 @@ def load_configuration(
     except ConfigError as error:
         raise ConfigError([*error.problems, *_problems_of_mappings(error, env_file)]) from None
     templates = Templates(settings.templates_dir)
-    mappings = load_mappings(live.mappings_dir, templates, say)
+    mappings = load_mappings(live.mappings_dir, templates)
     return Configuration(settings, mappings, templates, live)
 
 
-def load_rules(env_file: Path | None = ENV_FILE, say: Callable[[str], None] = lambda _: None) -> Rules:
+def load_offline() -> OfflineConfiguration:
     """As `load_configuration` for commands that ask neither service: an account may be missing.
 
     Raises `ConfigError` with every problem of the other settings, the mappings and their templates.
     """
-    settings = load_settings(env_file)
+    settings = load_settings()
     accounts = {problem.key for problem in missing_accounts(settings)}
-    problems = [one for one in check_live(settings, env_file) if one.key not in accounts]
+    problems = [one for one in check_live(settings) if one.key not in accounts]
     if problems or settings.mappings_dir is None:
-        raise ConfigError([*problems, *_problems_of_mappings(ConfigError(problems), env_file)])
+        raise ConfigError([*problems, *_problems_of_mappings(ConfigError(problems), ENV_FILE)])
     templates = Templates(settings.templates_dir)
-    return Rules(settings, load_mappings(settings.mappings_dir, templates, say), templates)
-
-
-def ledger_url_alone(env_file: Path | None = ENV_FILE) -> str:
-    """The ledger's URL for commands that only read it: no token and no mapping is needed.
-
-    Raises `ConfigError` where a variable cannot be read at all.
-    """
-    return load_settings(env_file).ledger_url
+    return OfflineConfiguration(settings, load_mappings(settings.mappings_dir, templates), templates)
 
 
 def _problems_of_mappings(error: ConfigError, env_file: Path | None) -> tuple[Problem, ...]:
@@ -83,12 +73,7 @@ def _problems_of_mappings(error: ConfigError, env_file: Path | None) -> tuple[Pr
     wrong = {problem.key for problem in error.problems}
     if not wrong.isdisjoint({variable("mappings_dir"), variable("templates_dir"), ""}):
         return ()
-    defaults = {
-        name: field.get_default(call_default_factory=True, validated_data={})
-        for name, field in Settings.model_fields.items()
-        if variable(name) in wrong
-    }
-    settings = Settings(_env_file=env_file, _env_file_encoding="utf-8", **defaults)
+    settings = settings_without(env_file, (name for name in Settings.model_fields if variable(name) in wrong))
     if settings.mappings_dir is None:
         return ()
     try:

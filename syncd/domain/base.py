@@ -10,7 +10,10 @@ from typing import Annotated
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, JsonValue
 
-__all__ = ["JsonValue", "Reference", "UtcTime", "Value"]
+__all__ = ["SERVICE_NAMES", "JsonValue", "Reference", "UtcTime", "Value"]
+
+SERVICE_NAMES = {"pagerduty": "PagerDuty", "jira": "Jira"}
+"""How people call the two services."""
 
 
 def _to_utc(moment: datetime) -> datetime:

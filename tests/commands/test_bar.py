@@ -31,7 +31,7 @@ class Loud:
 
 
 def test_on_a_terminal_it_shows_how_far_things_have_come(monkeypatch: pytest.MonkeyPatch) -> None:
-    from syncd.commands.shared.progress_bar import bar_on_terminal
+    from syncd.commands.run import bar_on_terminal
 
     monkeypatch.setattr(sys, "stderr", terminal := Terminal())
     monkeypatch.setenv("TERM", "xterm")

@@ -14,12 +14,11 @@ from pydantic import ValidationError
 
 from syncd.config.mapping.checks import content_problems
 from syncd.config.mapping.errors import structure_problems
-from syncd.config.mapping.load import load_mappings, normalise
+from syncd.config.mapping.load import check_version, load_mappings
 from syncd.config.mapping.yaml_reader import parse_yaml, read_yaml
 from syncd.config.problems import ConfigError, Problem, did_you_mean, listing
 from syncd.config.shipped import shipped
 from syncd.config.templates.templates import Templates
-from syncd.domain.base import JsonValue
 from syncd.domain.mapping.mapping import Mapping
 
 Folder = Callable[..., Path]
@@ -240,7 +239,7 @@ def test_two_files_may_not_be_one_team(said: Callable[..., list[str]], small: st
 )
 def test_the_first_key_says_which_version_of_the_format_is_meant(text: str, expected: str) -> None:
     with pytest.raises(ConfigError) as caught:
-        normalise(parse_yaml(text, "f.yaml"))
+        check_version(parse_yaml(text, "f.yaml"))
     assert str(caught.value) == expected
 
 
@@ -258,16 +257,6 @@ def test_a_noise_rule_says_which_incidents_it_means(said: Callable[..., list[str
         "a.yaml:11:21: noise[2].services: no such service: Paymnts",
         "a.yaml:12:5: noise[3]: never holds",
     ]
-
-
-def test_an_older_version_is_brought_up_to_date_and_what_changed_is_said() -> None:
-    def rename(data: dict[str, JsonValue]) -> list[str]:
-        data["team"] = data.pop("group")
-        return ["`group` is called `team` now"]
-
-    document = parse_yaml("syncd: 1\ngroup: A\n", "f.yaml")
-    assert normalise(document, {1: rename, 2: lambda _: []}, newest=3) == ["`group` is called `team` now"]
-    assert document.data == {"syncd": 3, "team": "A"}
 
 
 def test_a_template_of_a_field_is_tried_before_the_first_incident(

@@ -59,8 +59,7 @@ def command(ctx: click.Context, folder: Path | None, speed: float) -> None:
 
 
 def _perform(folder: Path, speed: float, *, debug: bool) -> bool:
-    from syncd.commands.demo.mailbox import show_mailbox
-    from syncd.commands.demo.proof import prove
+    from syncd.commands.demo.proof import prove, show_mailbox
     from syncd.commands.demo.stage import stage
     from syncd.engine.runtime.logs import start_log
 
@@ -83,8 +82,7 @@ def _perform(folder: Path, speed: float, *, debug: bool) -> bool:
 
 def _play(stage: Stage, out: Console) -> None:
     from syncd.commands.demo.lines import show
-    from syncd.commands.demo.operator import Operator
-    from syncd.commands.demo.people import PeopleFeed
+    from syncd.commands.demo.people import Operator, PeopleFeed
     from syncd.commands.demo.syncd import SyncdFeed
     from syncd.sandbox.story.story_week import week
 

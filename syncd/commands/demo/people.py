@@ -1,12 +1,16 @@
-"""What people and monitoring did on both services, from the sandbox's own records."""
+"""What people and monitoring do, from the sandbox's own records, and what the demo's operator types."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from syncd.commands.demo.lines import Line
+from syncd.domain.operation import OperationState
+from syncd.engine.context import EngineContext
+from syncd.ledger.requests import answers
+from syncd.ledger.views import status
 from syncd.sandbox.cast import BOT_ACCOUNT, BOT_EMAIL
 from syncd.sandbox.pagerduty.render import entry_json
 from syncd.sandbox.world import World
@@ -94,3 +98,43 @@ class PeopleFeed:
                         who = site.people[change.author].name
                         said = ", ".join(f"{one.field}: {_short(one.after_words)}" for one in change.items)
                         yield Line(change.created, "Jira", f"{who} changed {issue.key}, {said}")
+
+
+LOOKS_AFTER = 300.0
+"""Seconds of the story's clock for which an operation stands parked before the operator retries it."""
+WAIVES_AFTER = 30 * 3600.0
+WAIVED = "12"
+
+
+class Operator:
+    """Somebody who types `syncd outbox retry`, once for each operation that is parked, and one waiver."""
+
+    def __init__(self, context: EngineContext) -> None:
+        self._context = context
+        self._seen: dict[int, float] = {}
+        self._retried: set[int] = set()
+        self._waived = False
+
+    def news(self) -> Iterator[Line]:
+        """What the operator does now."""
+        context, now = self._context, self._context.clock.boottime()
+        for operation in status.listing(context.ledger, [OperationState.PARKED]):
+            number = operation.id
+            since = self._seen.setdefault(number, now)
+            if now - since < LOOKS_AFTER or number in self._retried:
+                continue
+            self._retried.add(number)
+            answers.ask(context.ledger, "outbox.retry", {"ids": [number]}, "operator", context.clock.now())
+            yield Line(context.clock.now(), "operator", f"syncd outbox retry {number}", "Jira was mended")
+        if now >= WAIVES_AFTER and not self._waived:
+            self._waived = True
+            yield self._waive()
+
+    def _waive(self) -> Line:
+        context = self._context
+        until, reason = context.clock.now() + timedelta(days=8), "the database's vendor answers next week"
+        who = "tomasz.wojcik@qrpay.example"
+        asked = {"of": WAIVED, "duty": None, "until": until.isoformat(), "reason": reason, "by": who}
+        answers.ask(context.ledger, "waive", asked, "operator", context.clock.now())
+        said = f"syncd waive {WAIVED} --until {until:%Y-%m-%d} --by {who}"
+        return Line(context.clock.now(), "operator", said, reason)

@@ -1,15 +1,21 @@
-"""What the demo proves, read back from the sandbox itself: one ticket an incident, states that agree."""
+"""What the demo proves, read back from the sandbox itself: one ticket an incident, states that agree.
+
+Beside it the mails that the daemon wrote, as files that stand for a mailbox.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
 from syncd.commands.demo.stage import Stage
-from syncd.commands.shared.output import table
+from syncd.commands.shared.output import plain, table
 from syncd.domain.mapping.mapping import Mapping
 from syncd.ledger.database.connection import one_view
 from syncd.ledger.views import audit_trail
@@ -127,3 +133,25 @@ def _audited(stage: Stage, out: Console) -> bool:
         return False
     out.print(f"The audit trail is unbroken: {seq} events, head {seq}:{digest}", soft_wrap=True)
     return True
+
+
+TOLD = ("SEV0", "[QRPay] 2026-W")
+"""Beginnings or parts of the subjects that are shown by themselves."""
+
+
+def show_mailbox(out: Console, folder: Path) -> None:
+    """Print how many mails there are and the most telling of them."""
+    mails = list(_mails(folder))
+    plain(out, f"Mailbox: {len(mails)} mails in {folder} (open them with any mail program), such as:")
+    for part in TOLD:
+        found = next(((path, one) for path, one in mails if part in str(one["Subject"])), None)
+        if found is not None:
+            path, one = found
+            plain(out, f"  to {one['To']}: {one['Subject']} ({path.name})")
+
+
+def _mails(folder: Path) -> Iterator[tuple[Path, EmailMessage]]:
+    for path in sorted(folder.glob("*.eml")):
+        read = message_from_bytes(path.read_bytes(), policy=policy.default)
+        if isinstance(read, EmailMessage):
+            yield path, read

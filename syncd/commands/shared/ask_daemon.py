@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from syncd.commands.shared.setup import command_clock, ledger_for_reading
+from syncd.commands.shared.setup import Setup, command_clock, ledger_for_reading
 
 if TYPE_CHECKING:
     from syncd.domain.clock import Clock
@@ -20,8 +20,8 @@ WAIT_SECONDS = 60.0
 LOOK_EVERY = 0.2
 
 
-def ask(kind: str, arguments: dict[str, Any], who: str) -> dict[str, Any]:
-    """Write the request, see it done, return its result.
+def ask_and_tell(kind: str, arguments: dict[str, Any]) -> None:
+    """Write the request, see it done, print the answer; exits 1 where it says so.
 
     Raises `LedgerMissing`; after a minute without an answer the request stays and the caller is told.
     """
@@ -31,7 +31,7 @@ def ask(kind: str, arguments: dict[str, Any], who: str) -> dict[str, Any]:
 
     clock = command_clock()
     with ledger_for_reading() as db:
-        number = requests.ask(db, kind, arguments, who, clock.now())
+        number = requests.ask(db, kind, arguments, getpass.getuser(), clock.now())
         try:
             ledger = open_for_work(db.url, f"syncd {kind}", clock.now())
         except LedgerBusy:
@@ -42,16 +42,34 @@ def ask(kind: str, arguments: dict[str, Any], who: str) -> dict[str, Any]:
             finally:
                 ledger.close()
             click.echo("no daemon is running: what follows from it leaves when one does", err=True)
-        return _answer(db, number, clock, lambda _words: None)
-
-
-def ask_and_tell(kind: str, arguments: dict[str, Any]) -> None:
-    """As `ask`, in the name of who is logged in; prints the answer and exits 1 where it says so."""
-    result = ask(kind, arguments, getpass.getuser())
+        result = _answer(db, number, clock, lambda _words: None)
     for line in result.get("lines", []):
         click.echo(line)
     if result.get("failed"):
         sys.exit(1)
+
+
+def do_job(setup: Setup, command: str, kind: str, arguments: dict[str, Any], parallel: int) -> dict[str, Any]:
+    """Have a job done and return its answer: by the living daemon, else here under the lock.
+
+    `command` is who holds the lock meanwhile.
+    """
+    from syncd.engine.jobs import requests
+    from syncd.engine.loop import ControlLoop, once
+    from syncd.ledger.errors import LedgerBusy
+
+    who = getpass.getuser()
+    try:
+        context = setup.context(command)
+    except LedgerBusy:
+        click.echo("a running daemon does it", err=True)
+        return ask_daemon(kind, arguments, who, lambda words: click.echo(words, err=True))
+    try:
+        number = requests.ask(context.ledger, kind, arguments, who, context.clock.now())
+        once(ControlLoop(context), parallel=parallel)
+        return requests.answer_of(context.ledger, number)
+    finally:
+        context.ledger.close()
 
 
 def ask_daemon(kind: str, arguments: dict[str, Any], who: str, show: Callable[[str], None]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 import click
 
 from syncd.config.problems import ConfigError
+from syncd.domain.base import SERVICE_NAMES
 from syncd.engine.jira_knowledge.resolve_names import MappingMismatch
 from syncd.engine.runtime.service_health import ServiceHealth
 from syncd.ledger.database.connection import unusable
@@ -20,7 +21,6 @@ TRY_LATER = os.EX_TEMPFAIL
 REFUSED = os.EX_NOPERM
 CONFIGURATION = os.EX_CONFIG
 
-SERVICE_NAMES = {"pagerduty": "PagerDuty", "jira": "Jira"}
 _TOKENS = {"pagerduty": "SYNCD_PAGERDUTY_TOKEN", "jira": "SYNCD_JIRA_TOKEN (on Cloud also SYNCD_JIRA_EMAIL)"}
 _AWAY = (Cause.UNREACHABLE, Cause.TIMEOUT, Cause.SERVER, Cause.BROKEN)
 

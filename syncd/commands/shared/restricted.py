@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from syncd.commands.shared.setup import Setup, command_clock
+from syncd.commands.shared.setup import Setup
 
 restricted_option = click.option(
     "--restricted",
@@ -24,16 +24,11 @@ def put_titles(ctx: click.Context, incidents: list[dict[str, Any]]) -> None:
     if not wanted:
         return
     from syncd.config.masks import mask
-    from syncd.daemon import make_services
-    from syncd.remote.http.budget import Budget
-    from syncd.remote.http.transport import Transport
 
-    setup, clock = Setup.load(ctx), command_clock()
+    setup = Setup.load(ctx)
     setup.start_log(quiet=True)
     patterns = {one.team: one.redact.patterns for one in setup.configuration.mappings}
-    configuration = setup.configuration
-    transport = Transport(clock, budget=Budget(clock), ca_file=configuration.settings.trusted)
-    client = make_services(configuration.live, transport).pagerduty
+    client = setup.services()[0].pagerduty
     for one in wanted:
         incident = client.incident(one["id"])
         if incident is not None:

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from syncd.config.load import Configuration, Rules
+    from syncd.config.load import Configuration
     from syncd.domain.clock import Clock
-    from syncd.engine.context import EngineContext
+    from syncd.engine.context import EngineContext, Services
     from syncd.ledger.database.connection import Database
+    from syncd.remote.http.transport import Transport
 
 
 def debugging(ctx: click.Context) -> bool:
@@ -43,7 +44,7 @@ class Setup:
         """Load and check everything; raises `ConfigError` with every problem."""
         from syncd.config.load import load_configuration
 
-        return cls(load_configuration(say=lambda text: click.echo(text, err=True)), debugging(ctx))
+        return cls(load_configuration(), debugging(ctx))
 
     def start_log(self, *, quiet: bool = False) -> None:
         """Send the log where the settings say; `quiet`: nothing, the command says what went wrong."""
@@ -61,15 +62,14 @@ class Setup:
         ledger = open_ledger(self.configuration.settings, who, clock)
         return make_context(self.configuration, ledger, clock)
 
+    def services(self) -> tuple[Services, Transport]:
+        """Both clients whatever the services' health, and the transport below them."""
+        from syncd.daemon import client_factories
+        from syncd.engine.context import Services
+        from syncd.remote.http.transport import Transport
 
-def load_rules() -> Rules:
-    """The mappings, templates and settings for a command that asks neither service.
-
-    Raises `ConfigError` with every problem; an account that is not set is none.
-    """
-    from syncd.config import load
-
-    return load.load_rules(say=lambda text: click.echo(text, err=True))
+        transport = Transport(command_clock(), ca_file=self.configuration.settings.trusted)
+        return Services(*client_factories(self.configuration.live, transport)), transport
 
 
 @contextmanager
@@ -78,10 +78,10 @@ def ledger_for_reading() -> Iterator[Database]:
 
     Raises `LedgerError` where there is none yet or it cannot be read.
     """
-    from syncd.config.load import ledger_url_alone
+    from syncd.config.settings.access import load_settings
     from syncd.ledger.open import open_for_reading
 
-    db = open_for_reading(ledger_url_alone())
+    db = open_for_reading(load_settings().ledger_url)
     try:
         yield db
     finally:

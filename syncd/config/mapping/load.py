@@ -1,16 +1,11 @@
 """Mappings: every `*.yaml` of a folder read, checked and turned into values, all or none of them.
 
 All problems of all files are told at once, because a person who fixes one at a time gives up.
-
-An older version of the format is brought up to the one that this syncd reads. Version 1 is the first, so no
-step exists yet. A step changes the data in place and returns what it changed, one sentence each; steps run
-one after the other.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -38,15 +33,12 @@ class _File:
     problems: list[Problem]
 
 
-def load_mappings(
-    folder: Path, templates: Templates, say: Callable[[str], None] = lambda _: None
-) -> tuple[Mapping, ...]:
+def load_mappings(folder: Path, templates: Templates) -> tuple[Mapping, ...]:
     """Given a folder, return the mappings of its `*.yaml` files in the order of their names.
 
-    `say` is told what was changed in files of an older version. Raises `ConfigError` with every problem
-    of every file.
+    Raises `ConfigError` with every problem of every file.
     """
-    files = [_read(path, templates, say) for path in _files(folder)]
+    files = [_read(path, templates) for path in _files(folder)]
     problems = [problem for file in files for problem in file.problems]
     problems += _claimed_twice([file for file in files if file.document])
     if problems:
@@ -68,11 +60,10 @@ def _files(folder: Path) -> list[Path]:
     return files
 
 
-def _read(path: Path, templates: Templates, say: Callable[[str], None]) -> _File:
+def _read(path: Path, templates: Templates) -> _File:
     try:
         document, raw = read_yaml(path)
-        for change in normalise(document):
-            say(f"{path}: {change}")
+        check_version(document)
     except ConfigError as error:
         return _File(path, None, None, list(error.problems))
     problems = content_problems(document)
@@ -140,33 +131,21 @@ def _claims(document: Document) -> list[tuple[str, str, Path_]]:
 
 
 NEWEST = 1
-
-Step = Callable[[dict[str, JsonValue]], list[str]]
-STEPS: dict[int, Step] = {}
-"""From each older version to the next one."""
+"""The version of the format that this syncd reads."""
 
 
-def normalise(document: Document, steps: dict[int, Step] = STEPS, newest: int = NEWEST) -> list[str]:
-    """Bring a document to the newest version and return what was changed.
-
-    Raises `ConfigError` where it does not begin with `syncd:` and a version that is known.
-    """
+def check_version(document: Document) -> None:
+    """Raise `ConfigError` where a document does not begin with `syncd:` and a version that is known."""
     first = next(iter(document.data), None)
     if first != "syncd":
         said = "not the first key" if "syncd" in document.data else "missing"
         place = document.place(("syncd",))
-        raise ConfigError([Problem(str(place), "syncd", said, f"begin the file with `syncd: {newest}`")])
+        raise ConfigError([Problem(str(place), "syncd", said, f"begin the file with `syncd: {NEWEST}`")])
     version = document.data["syncd"]
     place = document.where(("syncd",))
-    if not isinstance(version, int) or isinstance(version, bool) or version < min(steps, default=newest):
-        hint = f"write `syncd: {newest}`"
+    if not isinstance(version, int) or isinstance(version, bool) or version < NEWEST:
+        hint = f"write `syncd: {NEWEST}`"
         raise ConfigError([Problem(str(place), "syncd", "not a version of the format", hint)])
-    if version > newest:
-        hint = f"this syncd reads up to {newest}; install a newer one"
+    if version > NEWEST:
+        hint = f"this syncd reads up to {NEWEST}; install a newer one"
         raise ConfigError([Problem(str(place), "syncd", "a version of the future", hint)])
-    said_changes: list[str] = []
-    while version < newest:
-        said_changes += steps[version](document.data)
-        version += 1
-        document.data["syncd"] = version
-    return said_changes

@@ -6,6 +6,7 @@ Everything that is wrong is said at once, each with its variable and what would 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -70,14 +71,19 @@ def load_live(env_file: Path | None = ENV_FILE) -> tuple[Settings, Live]:
     except ValidationError as error:
         wrong = _problems(error)
         # With defaults in the place of what is wrong, the rest can be checked in the same breath.
-        usable = _read(env_file, {name: _default(name) for name in wrong})
+        usable = settings_without(env_file, wrong)
         rest = [one for one in check_live(usable, env_file) if one.key not in map(variable, wrong)]
         raise ConfigError([*wrong.values(), *rest]) from None
     return settings, live(settings, env_file)
 
 
-def _default(field: str) -> object:
-    return Settings.model_fields[field].get_default(call_default_factory=True, validated_data={})
+def settings_without(env_file: Path | None, wrong: Iterable[str]) -> Settings:
+    """The settings with the defaults of those fields in the place of what was given for them."""
+    fields = Settings.model_fields
+    defaults = {
+        name: fields[name].get_default(call_default_factory=True, validated_data={}) for name in wrong
+    }
+    return _read(env_file, defaults)
 
 
 def _read(env_file: Path | None, given: dict[str, Any]) -> Settings:
@@ -138,7 +144,7 @@ def unknown_variables(env_file: Path | None = ENV_FILE) -> tuple[Problem, ...]:
     )
 
 
-def live(settings: Settings, env_file: Path | None = ENV_FILE) -> Live:
+def live(settings: Settings, env_file: Path | None) -> Live:
     """Given settings, return what a daemon needs of them; raises `ConfigError` with all that is amiss."""
     problems = check_live(settings, env_file)
     url, token, sender = settings.jira_url, settings.pagerduty_token, settings.pagerduty_from

@@ -13,7 +13,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from syncd.domain.base import Value
+from syncd.domain.base import SERVICE_NAMES, Value
 from syncd.domain.operation.mail import OperatorMail
 
 NOT_READ_FOR = timedelta(minutes=15)
@@ -22,7 +22,7 @@ ONCE_IN = timedelta(days=1)
 """So long the operator hears of a cause once."""
 EXPIRY_STEPS = (30, 7, 1)
 """Days before a credential expires."""
-NAMES = {"pagerduty": "PagerDuty", "jira": "Jira", "mail": "The mail server"}
+NAMES = {**SERVICE_NAMES, "mail": "The mail server"}
 MAIL = "mail"
 """The service that cannot tell of its own trouble."""
 

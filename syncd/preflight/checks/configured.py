@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
-from syncd.config.load import Rules
+from syncd.config.load import OfflineConfiguration
 from syncd.config.mapping.template_trial import sample_story
 from syncd.config.settings.access import missing_accounts, on_loopback, unknown_variables
 from syncd.config.settings.settings import Settings
@@ -34,7 +34,7 @@ HOSTILE = (
 """Titles that mean harm to markup, mail headers, tables or limits."""
 
 
-def configured(configuration: Rules) -> Iterator[Finding]:
+def configured(configuration: OfflineConfiguration) -> Iterator[Finding]:
     """Everything that is known of the configuration alone."""
     teams = ", ".join(one.team for one in configuration.mappings)
     yield ok("C01", "configuration", f"settings, templates and mappings are well formed: {teams}")

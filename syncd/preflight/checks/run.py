@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterator
 from functools import partial
 
+from syncd.domain.base import SERVICE_NAMES
 from syncd.preflight.checks import jira, other_tools, pagerduty, people, postmortems, rights, workflow
 from syncd.preflight.checks.finding import Finding, Level, guarded, ok, unknown, wrong
 from syncd.preflight.checks.sight import Sight, place
@@ -68,12 +69,11 @@ def _first(code: str, where: str, ask: Callable[[], Iterator[Finding]]) -> Gener
 
 MOST_SKEW = 120.0
 """Seconds (design: "Observing")."""
-NAMES = {"pagerduty": "PagerDuty", "jira": "Jira"}
 
 
 def clocks(sight: Sight) -> Iterator[Finding]:
     """One finding a service, by the `Date` of its last answer."""
-    for service, name in NAMES.items():
+    for service, name in SERVICE_NAMES.items():
         skew = sight.skew(service)
         if skew is None:
             yield unknown("C06", name, "told no time", "try again when it answers")

@@ -1,5 +1,0 @@
-"""`syncd correct`; see `syncd.commands.waive`."""
-
-from syncd.commands.waive import correct as command
-
-__all__ = ["command"]
