@@ -48,7 +48,7 @@ from syncd.remote.http.transport import Transport
 from syncd.remote.jira.client import JiraClient, jira_client
 from syncd.remote.mail import FolderMail, Mail, SmtpMail
 from syncd.remote.pagerduty.client import PagerDutyClient, pagerduty_client
-from syncd.web.opening import open_listener
+from syncd.web.app import open_listener
 from syncd.web.receive import Receiver
 from syncd.web.source import Source
 
@@ -204,9 +204,7 @@ class Daemon:
         tell, read = self.supervisor, partial(read_rules, configuration)
         self.reloader = Reloader(context, read, self.loop.rules_changed, tell.reloading, tell.ready)
         receiver = Receiver(context, self.loop.work_queue.submit)
-        self._source = Source(
-            context, self.watchdog, self.loop.good_sides, receiver, poll_seconds, settings.expires
-        )
+        self._source = Source(context, self.loop.good_sides, receiver, poll_seconds)
         self.listener = open_listener(settings, self._source, context.clock.now())
         self._heartbeat = _heartbeat(settings, context)
         self._context = context

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from functools import partial
+from typing import NamedTuple
 
 from loguru import logger
 from prometheus_client import CONTENT_TYPE_LATEST
@@ -14,7 +16,10 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from syncd.config.problems import ConfigError, Problem
+from syncd.config.settings.settings import Settings, variable
 from syncd.web.metrics import Metrics
+from syncd.web.server import Listener
 from syncd.web.signatures import JIRA_HEADER, PAGERDUTY_HEADER, jira_signed, pagerduty_signed
 from syncd.web.source import Source
 
@@ -27,18 +32,37 @@ Verify = Callable[[bytes, str], bool]
 Take = Callable[[bytes, str], str]
 
 
-class Secrets:
+class Secrets(NamedTuple):
     """What both services sign with; none: that receiver is shut."""
 
-    def __init__(self, pagerduty: tuple[str, ...] = (), jira: str | None = None) -> None:
-        self.pagerduty = pagerduty
-        self.jira = jira
+    pagerduty: tuple[str, ...]
+    jira: str | None
+
+
+def open_listener(settings: Settings, source: Source, started: datetime) -> Listener | None:
+    """The listener, bound but not answering yet; None where there is to be none.
+
+    Raises `ConfigError` where the address is taken or not this machine's.
+    """
+    if settings.listen is None:
+        return None
+    jira = settings.jira_webhook_secret
+    secrets = Secrets(
+        tuple(one.get_secret_value() for one in settings.pagerduty_webhook_secrets),
+        jira.get_secret_value() if jira else None,
+    )
+    app = make_app(source, Metrics(source, started), secrets)
+    try:
+        return Listener(*settings.listen, app)
+    except OSError as error:
+        hint = "give it another address, or none: SYNCD_HTTP_LISTEN= (empty)"
+        said = f"cannot listen on {settings.http_listen}: {error.strerror or error}"
+        raise ConfigError([Problem("environment", variable("http_listen"), said, hint)]) from None
 
 
 def make_app(source: Source, metrics: Metrics, secrets: Secrets) -> Starlette:
     """Given where figures come from and the webhooks' secrets, return the application."""
     receiver = source.receiver
-    jira = secrets.jira
     return Starlette(
         routes=[
             Route("/healthz", partial(_healthz, source)),
@@ -48,26 +72,18 @@ def make_app(source: Source, metrics: Metrics, secrets: Secrets) -> Starlette:
                 source,
                 "pagerduty",
                 (PAGERDUTY_HEADER, "x-webhook-id"),
-                partial(_check_pagerduty, secrets.pagerduty) if secrets.pagerduty else None,
+                partial(pagerduty_signed, secrets=secrets.pagerduty) if secrets.pagerduty else None,
                 receiver.pagerduty,
             ),
             _door(
                 source,
                 "jira",
                 (JIRA_HEADER, "x-atlassian-webhook-identifier"),
-                partial(_check_jira, jira) if jira else None,
+                partial(jira_signed, secret=secrets.jira) if secrets.jira else None,
                 receiver.jira,
             ),
         ]
     )
-
-
-def _check_pagerduty(secrets: tuple[str, ...], body: bytes, header: str) -> bool:
-    return pagerduty_signed(body, header, secrets)
-
-
-def _check_jira(secret: str, body: bytes, header: str) -> bool:
-    return jira_signed(body, header, secret)
 
 
 async def _healthz(source: Source, _request: Request) -> Response:

@@ -6,7 +6,7 @@ Counters begin at the daemon's start. Names and labels are a promise: alert rule
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -17,7 +17,6 @@ from prometheus_client.registry import Collector, CollectorRegistry
 from syncd import __version__
 from syncd.engine.context import SERVICES
 from syncd.engine.runtime.read_lag import BULK, INDEX
-from syncd.engine.runtime.watchdog import Watchdog
 from syncd.engine.status import DaemonStatus
 from syncd.ledger.views.daemon_state import measures
 from syncd.web.source import Source
@@ -30,9 +29,8 @@ Family = GaugeMetricFamily | CounterMetricFamily | HistogramMetricFamily
 class Metrics(Collector):
     """Everything that is measured; `started` is when this run of the daemon began."""
 
-    def __init__(self, source: Source, watchdog: Watchdog, started: datetime) -> None:
+    def __init__(self, source: Source, started: datetime) -> None:
         self._source = source
-        self._pulse = watchdog
         self._started = started
         self.registry = CollectorRegistry()
         self._lags = {
@@ -54,29 +52,32 @@ class Metrics(Collector):
     def collect(self) -> Iterator[Any]:
         """Ask the daemon for its figures."""
         daemon_status = self._source.daemon_status()
-        yield _gauge("syncd_info", "The version that runs.", [(("version", __version__), 1)])
+        yield _gauge("syncd_info", "The version that runs.", "version", {__version__: 1})
         yield from self._cycles(daemon_status)
         yield from self._requests()
         yield from self._operations(daemon_status)
         yield from self._from_ledger()
-        webhooks = [((*key,), number) for key, number in self._source.webhooks().items()]
-        yield _counter("syncd_webhooks", "Webhooks by what became of them.", ("source", "outcome"), webhooks)
+        webhooks, words = self._source.receiver.counts(), "Webhooks by what became of them."
+        yield _counter("syncd_webhooks", words, ("source", "outcome"), webhooks.items())
 
     def _cycles(self, daemon_status: DaemonStatus) -> Iterator[Family]:
         now = self._source.context.clock.now()
-        ages = [
-            (("side", side), (now - daemon_status.good.get(side, self._started)).total_seconds())
-            for side in SERVICES
-        ]
+        ages = {
+            side: (now - daemon_status.good.get(side, self._started)).total_seconds() for side in SERVICES
+        }
         words = "Since the last good read of a side, or since the start where there was none."
-        yield _gauge("syncd_cycle_age_seconds", words, ages)
-        yield _counter("syncd_cycles", "Cycles that came to their end.", (), [((), self._pulse.cycles)])
-        down = [(("service", side), int(side in daemon_status.down)) for side in SERVICES]
-        yield _gauge("syncd_service_down", "Whether a service cannot be used.", down)
-        refused = [(("service", side), int(side in self._source.refused())) for side in SERVICES]
-        yield _gauge("syncd_credential_refused", "Whether a service refuses our credentials.", refused)
-        left = [(("service", name), days) for name, days in self._source.expiring().items()]
-        yield _gauge("syncd_credential_days_left", "Until a credential expires, where that is set.", left)
+        yield _gauge("syncd_cycle_age_seconds", words, "side", ages)
+        cycles = self._source.context.watchdog.cycles
+        yield CounterMetricFamily("syncd_cycles", "Cycles that came to their end.", value=cycles)
+        down = {side: side in daemon_status.down for side in SERVICES}
+        yield _gauge("syncd_service_down", "Whether a service cannot be used.", "service", down)
+        refused = self._source.refused()
+        words = "Whether a service refuses our credentials."
+        yield _gauge(
+            "syncd_credential_refused", words, "service", {side: side in refused for side in SERVICES}
+        )
+        words = "Until a credential expires, where that is set."
+        yield _gauge("syncd_credential_days_left", words, "service", self._source.expiring())
 
     def _requests(self) -> Iterator[Family]:
         counts: dict[tuple[str, ...], float] = {}
@@ -91,19 +92,17 @@ class Metrics(Collector):
         yield _counter("syncd_request_seconds", words, ("service",), seconds.items())
 
     def _operations(self, daemon_status: DaemonStatus) -> Iterator[Family]:
-        states = [(("state", state), number) for state, number in daemon_status.operations.items()]
-        yield _gauge("syncd_operations", "Operations by state.", states)
+        yield _gauge("syncd_operations", "Operations by state.", "state", daemon_status.operations)
         oldest, now = daemon_status.oldest_waiting, self._source.context.clock.now()
         age = (now - oldest).total_seconds() if oldest else 0.0
-        yield _gauge("syncd_oldest_waiting_seconds", "Age of the oldest operation that waits.", [((), age)])
-        yield _gauge("syncd_open_incidents", "Incidents that are open.", [((), daemon_status.open_incidents)])
-        paused = [(("target", target), 1) for target in daemon_status.paused]
-        yield _gauge("syncd_paused", "What people have paused.", paused)
-        yield _gauge(
-            "syncd_held",
-            "Whether decided writes wait for a release or an acceptance.",
-            [((), daemon_status.held)],
-        )
+        words = "Age of the oldest operation that waits."
+        yield GaugeMetricFamily("syncd_oldest_waiting_seconds", words, value=age)
+        incidents = daemon_status.open_incidents
+        yield GaugeMetricFamily("syncd_open_incidents", "Incidents that are open.", value=incidents)
+        paused = dict.fromkeys(daemon_status.paused, 1)
+        yield _gauge("syncd_paused", "What people have paused.", "target", paused)
+        words = "Whether decided writes wait for a release or an acceptance."
+        yield GaugeMetricFamily("syncd_held", words, value=int(daemon_status.held))
 
     def _from_ledger(self) -> Iterator[Family]:
         measured = measures(self._source.context.ledger, self._started)
@@ -111,27 +110,17 @@ class Metrics(Collector):
         delay = HistogramMetricFamily("syncd_ticket_delay_seconds", "From an incident to its ticket.")
         delay.add_metric([], _buckets(delays, TICKET_BUCKETS), sum(delays))
         yield delay
-        states = [(("state", state), number) for state, number in measured.duties.items()]
-        yield _gauge("syncd_duties", "Duties by state.", states)
-        yield _gauge(
-            "syncd_duplicates_found",
-            "Duplicates that the nightly search has found.",
-            [((), measured.doubles_found)],
-        )
-        yield _gauge(
-            "syncd_duplicates_left", "Duplicates that wait for a person.", [((), measured.doubles_left)]
-        )
+        yield _gauge("syncd_duties", "Duties by state.", "state", measured.duties)
+        words = "Duplicates that the nightly search has found."
+        yield GaugeMetricFamily("syncd_duplicates_found", words, value=measured.doubles_found)
+        words = "Duplicates that wait for a person."
+        yield GaugeMetricFamily("syncd_duplicates_left", words, value=measured.doubles_left)
 
 
-def _gauge(
-    name: str, words: str, values: Iterable[tuple[tuple[str, str] | tuple[()], float]]
-) -> GaugeMetricFamily:
-    """A gauge with at most one label; `values` are pairs of (label, value) and number."""
-    given = list(values)
-    labels = [given[0][0][0]] if given and given[0][0] else []
-    family = GaugeMetricFamily(name, words, labels=labels)
-    for label, number in given:
-        family.add_metric([label[1]] if label else [], float(number))
+def _gauge(name: str, words: str, label: str, values: Mapping[str, float]) -> GaugeMetricFamily:
+    family = GaugeMetricFamily(name, words, labels=[label])
+    for key, number in values.items():
+        family.add_metric([key], float(number))
     return family
 
 

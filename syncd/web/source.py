@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 
 from syncd.engine.context import EngineContext
-from syncd.engine.runtime.watchdog import Watchdog
 from syncd.engine.status import DaemonStatus, daemon_status
 from syncd.ledger.open import instance_of
 from syncd.remote.errors import Cause
@@ -19,14 +18,12 @@ READY_FOR = timedelta(minutes=5)
 
 @dataclass
 class Source:
-    """The daemon as its listener sees it; `expires` are the days on which credentials end."""
+    """The daemon as its listener sees it."""
 
     context: EngineContext
-    watchdog: Watchdog
     good: Callable[[], dict[str, datetime]]
     receiver: Receiver
     poll_seconds: float
-    expires: dict[str, date]
 
     def daemon_status(self) -> DaemonStatus:
         """How the daemon stands."""
@@ -34,7 +31,7 @@ class Source:
 
     def sick(self) -> str | None:
         """Why the process ought to be ended and started again; None: it is well."""
-        stuck = self.watchdog.stuck()
+        stuck = self.context.watchdog.stuck()
         if stuck:
             return stuck
         try:
@@ -56,8 +53,4 @@ class Source:
     def expiring(self) -> dict[str, int]:
         """Days until each credential expires, below zero after it."""
         today = self.context.clock.now().date()
-        return {name: (day - today).days for name, day in self.expires.items()}
-
-    def webhooks(self) -> dict[tuple[str, str], int]:
-        """Deliveries by source and outcome."""
-        return self.receiver.counts()
+        return {name: (day - today).days for name, day in self.context.expires.items()}

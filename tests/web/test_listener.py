@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -37,12 +38,11 @@ class Web:
     def __init__(self, rig: Rig, secrets: Secrets) -> None:
         self.rig = rig
         self.handed: list[str] = []
-        context = rig.context
-        self.watchdog = Watchdog(context.clock, 30)
-        receiver = Receiver(context, self.handed.extend)
+        self.watchdog = Watchdog(rig.clock, 30)
         expires = {"jira": rig.clock.now().date() + timedelta(days=12)}
-        source = Source(context, self.watchdog, lambda: rig.loop.good_sides(), receiver, 30, expires)
-        app = make_app(source, Metrics(source, self.watchdog, rig.clock.now()), secrets)
+        context = replace(rig.context, watchdog=self.watchdog, expires=expires)
+        source = Source(context, lambda: rig.loop.good_sides(), Receiver(context, self.handed.extend), 30)
+        app = make_app(source, Metrics(source, rig.clock.now()), secrets)
         self.listener = Listener("127.0.0.1", 0, app)
         self.listener.start()
         self.url = f"http://127.0.0.1:{self.listener.port}"
