@@ -23,10 +23,9 @@ from syncd.config.mapping.load import load_mappings
 from syncd.config.masks import mask
 from syncd.config.settings.access import Live, on_loopback
 from syncd.config.settings.settings import Settings
-from syncd.config.templates.postmortem_text import render_postmortem
+from syncd.config.templates.postmortem import render_postmortem
 from syncd.config.templates.templates import Templates
-from syncd.config.templates.ticket_context import ticket_context
-from syncd.config.templates.ticket_text import render_ticket
+from syncd.config.templates.ticket import Subject, render_ticket, ticket_context
 from syncd.domain.clock import Clock
 from syncd.domain.incident import Incident
 from syncd.domain.postmortem import Story
@@ -59,6 +58,11 @@ REPORTS_EVERY = 5.0
 """Seconds between two looks whether a report is due or was asked for."""
 
 
+def _subject(incident: Incident, book: Rulebook) -> Subject:
+    severity = decide_severity(incident, book.mapping, book.section)
+    return Subject(incident, book.mapping, book.section, severity.name, severity.assumed)
+
+
 class TicketRenderer:
     """The shipped or given templates, as the engine asks for them."""
 
@@ -67,25 +71,15 @@ class TicketRenderer:
 
     def ticket(self, incident: Incident, book: Rulebook) -> tuple[str, str]:
         """Summary and description of a new ticket."""
-        severity = decide_severity(incident, book.mapping, book.section)
-        rendered = render_ticket(
-            self._templates, incident, book.mapping, book.section, severity.name, severity.assumed
-        )
-        return rendered.summary, rendered.description
+        return render_ticket(self._templates, _subject(incident, book))
 
     def postmortem(self, incident: Incident, story: Story, book: Rulebook) -> tuple[str, str]:
         """Summary and description of a new postmortem."""
-        severity = decide_severity(incident, book.mapping, book.section)
-        rendered = render_postmortem(
-            self._templates, incident, book.mapping, book.section, severity.name, severity.assumed, story
-        )
-        return rendered.summary, rendered.description
+        return render_postmortem(self._templates, _subject(incident, book), story)
 
     def inline(self, text: str, incident: Incident, book: Rulebook) -> str:
         """One field's template."""
-        severity = decide_severity(incident, book.mapping, book.section)
-        context = ticket_context(incident, book.mapping, book.section, severity.name, severity.assumed)
-        return self._templates.inline(text, context)
+        return self._templates.inline(text, ticket_context(_subject(incident, book)))
 
     def mask(self, text: str, book: Rulebook) -> str:
         """A text without card numbers, tokens and keys."""

@@ -42,7 +42,7 @@ def _since(text: str | None) -> str | None:
     """A length of time before now, or a day (UTC), as a moment; usage error else."""
     if text is None:
         return None
-    from syncd.config.settings.durations import duration
+    from syncd.config.settings.values import duration
 
     now = command_clock().now()
     try:

@@ -15,8 +15,8 @@ from syncd.config.settings.access import (
     on_loopback,
     unknown_variables,
 )
-from syncd.config.settings.durations import duration
 from syncd.config.settings.settings import Settings
+from syncd.config.settings.values import duration
 
 Env = pytest.MonkeyPatch
 

@@ -16,10 +16,15 @@ from hypothesis import strategies as st
 from syncd.config.mapping.load import load_mappings
 from syncd.config.mapping.template_trial import sample_story
 from syncd.config.shipped import shipped
-from syncd.config.templates.postmortem_context import duration, postmortem_context
-from syncd.config.templates.postmortem_text import PREFILLED_LIMIT, render_postmortem, shortened
+from syncd.config.templates.postmortem import (
+    PREFILLED_LIMIT,
+    duration,
+    postmortem_context,
+    render_postmortem,
+    shortened,
+)
 from syncd.config.templates.templates import Templates
-from syncd.config.templates.ticket_text import RenderedTicket
+from syncd.config.templates.ticket import RenderedTicket, Subject
 from syncd.domain.history import SeverityPeriod
 from syncd.domain.mapping.mapping import Mapping
 from syncd.domain.postmortem import Alert, Helper, Line, Story, Window
@@ -80,7 +85,9 @@ def rendered(
         }
     )
     severity = list(team.severities)[1]
-    return render_postmortem(TEMPLATES, case, team, team.services[name], severity, False, told or story(team))
+    return render_postmortem(
+        TEMPLATES, Subject(case, team, team.services[name], severity, False), told or story(team)
+    )
 
 
 def in_zone(team: Mapping, zone: str) -> Mapping:
@@ -193,7 +200,7 @@ def test_secrets_are_masked_in_every_text_of_the_story() -> None:
 def test_everything_that_the_readme_promises_is_in_the_context() -> None:
     readme = (Path(__file__).parents[2] / "templates" / "README.md").read_text()
     section = next(iter(QRPAY.services.values()))
-    context = postmortem_context(incident(), QRPAY, section, "SEV2", False, story(), story().lines)
+    context = postmortem_context(Subject(incident(), QRPAY, section, "SEV2", False), story(), story().lines)
     promised = readme.partition("## Variables")[2].partition("## Esc")[0]
     named = set(re.findall(r"`([a-z_]+(?:\.[a-z_]+)?)`", promised))
     for name, value in context.items():
@@ -297,7 +304,7 @@ def test_one_of_a_template_that_says_more_about_a_line_still_fits(tmp_path: Path
     )
     section = team.services["Alipay Integration"]
     told = story(lines=lines_of(900, 200))
-    done = render_postmortem(Templates(tmp_path), incident(), team, section, "SEV1", False, told)
+    done = render_postmortem(Templates(tmp_path), Subject(incident(), team, section, "SEV1", False), told)
     assert utf16_len(done.description) <= PREFILLED_LIMIT
     assert "899 x" in done.description
 
@@ -307,6 +314,8 @@ def test_the_default_template_serves_a_mapping_without_anything() -> None:
     section = team.services["Payments"]
     for rich in (True, False):
         told = sample_story(team, rich=rich)
-        text = render_postmortem(TEMPLATES, incident(), team, section, "SEV2", False, told).description
+        text = render_postmortem(
+            TEMPLATES, Subject(incident(), team, section, "SEV2", False), told
+        ).description
         assert "||Task||Owner||Due||" in text
         assert ("restricted" in text) is not rich

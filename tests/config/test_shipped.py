@@ -18,7 +18,7 @@ from syncd.config.mapping.starter import example_mapping, starter_mapping
 from syncd.config.shipped import shipped
 from syncd.config.templates.templates import Templates
 from syncd.config.templates.text_limits import title_matches
-from syncd.config.templates.ticket_context import choose_playbook
+from syncd.config.templates.ticket import choose_playbook
 from syncd.domain.mapping.mapping import Mapping
 from syncd.domain.mapping.value_types import Mode
 

@@ -14,9 +14,15 @@ from hypothesis import strategies as st
 from syncd.config.mapping.load import load_mappings
 from syncd.config.shipped import shipped
 from syncd.config.templates.templates import Templates
-from syncd.config.templates.text_limits import DESCRIPTION_LIMIT
-from syncd.config.templates.ticket_context import choose_playbook, ticket_context, ticket_summary
-from syncd.config.templates.ticket_text import SHORTENED, cut_markup, render_ticket
+from syncd.config.templates.text_limits import DESCRIPTION_LIMIT, ticket_summary
+from syncd.config.templates.ticket import (
+    SHORTENED,
+    Subject,
+    choose_playbook,
+    cut_markup,
+    render_ticket,
+    ticket_context,
+)
 from syncd.domain.incident import Incident
 from syncd.domain.mapping.mapping import Mapping
 from syncd.domain.text import utf16_len
@@ -66,7 +72,8 @@ _OURS = re.compile(
 
 def render(case: Incident, team: Mapping, **more: Any) -> str:
     section = next(iter(team.services.values()))
-    return render_ticket(TEMPLATES, case, team, section, next(iter(team.severities)), False).description
+    place = Subject(case, team, section, next(iter(team.severities)), False)
+    return render_ticket(TEMPLATES, place).description
 
 
 @settings(max_examples=150, deadline=None)
@@ -74,7 +81,7 @@ def render(case: Incident, team: Mapping, **more: Any) -> str:
 def test_a_ticket_of_any_incident_is_harmless_and_within_jiras_limits(
     case: Incident, place: tuple[Mapping, Any, str, bool]
 ) -> None:
-    ticket = render_ticket(TEMPLATES, case, *place)
+    ticket = render_ticket(TEMPLATES, Subject(case, *place))
     assert 1 <= utf16_len(ticket.summary) <= 255
     assert len(ticket.summary.splitlines()) == 1
     assert utf16_len(ticket.description) <= DESCRIPTION_LIMIT
@@ -92,7 +99,7 @@ def test_a_qrpay_ticket_has_what_its_runbook_asks() -> None:
         assignees=[{"id": "PU", "name": "Amara Osei"}],
         escalation_policy={"id": "PE", "name": "QRPay incidents"},
     )
-    ticket = render_ticket(TEMPLATES, case, team, team.services["Alipay Integration"], "SEV2", True)
+    ticket = render_ticket(TEMPLATES, Subject(case, team, team.services["Alipay Integration"], "SEV2", True))
     assert ticket.summary == "Alipay p99 above 2 s"
     headings = re.findall(r"(?m)^h2\. (.*)$", ticket.description)
     assert {"Summary", "Impact", "Root cause", "Mitigation", "Follow-up tasks"} <= set(headings)
@@ -115,7 +122,7 @@ def test_a_qrpay_ticket_leads_through_the_lifecycle_of_its_runbook() -> None:
     team = SHIPPED["QRPay"]
     case = incident(service={"id": "PA", "name": "Alipay {html}"})
     text = render_ticket(
-        TEMPLATES, case, team, team.services["Alipay Integration"], "SEV2", False
+        TEMPLATES, Subject(case, team, team.services["Alipay Integration"], "SEV2", False)
     ).description
     for words in (
         *("Incident commander", "Communications lead", "Subject matter expert", "Scribe"),
@@ -130,7 +137,9 @@ def test_a_qrpay_ticket_leads_through_the_lifecycle_of_its_runbook() -> None:
 def test_a_ramen_ticket_tells_the_words_of_its_runbook_on_communications() -> None:
     team = SHIPPED["Ramen"]
     case = incident(title="Orders fail", service={"id": "PO", "name": "Ordering API"})
-    text = render_ticket(TEMPLATES, case, team, team.services["Ordering API"], "Sev-1", False).description
+    text = render_ticket(
+        TEMPLATES, Subject(case, team, team.services["Ordering API"], "Sev-1", False)
+    ).description
     for words in ("within 15 minutes, then hourly", "Sev-1 or Sev-2", "E-mail to restaurants", "banner"):
         assert words in text, words
 
@@ -138,7 +147,9 @@ def test_a_ramen_ticket_tells_the_words_of_its_runbook_on_communications() -> No
 def test_a_ramen_ticket_has_detection_actions_and_what_ends_it() -> None:
     team = SHIPPED["Ramen"]
     case = incident(title="DLQ grows", service={"id": "PW", "name": "Webhooks"})
-    text = render_ticket(TEMPLATES, case, team, team.services["Webhooks"], "Sev-2", False).description
+    text = render_ticket(
+        TEMPLATES, Subject(case, team, team.services["Webhooks"], "Sev-2", False)
+    ).description
     assert "How to tell:\n* The queue is longer than its threshold" in text
     assert "What to do:\n# ☐ Scale the consumers out and switch on backoff with jitter" in text
     assert "It is over when:\n* ☐ The queue is below its threshold and the DLQ below 10 events" in text
@@ -152,7 +163,7 @@ def test_secrets_of_an_incident_are_masked_before_they_reach_a_template() -> Non
         assignees=[{"id": "PU", "name": "Bearer 0123456789abcdef"}],
         custom_fields={"note": "DB_PASSWORD=hunter2"},
     )
-    context = ticket_context(case, team, team.services["Payments"], "SEV2", False)
+    context = ticket_context(Subject(case, team, team.services["Payments"], "SEV2", False))
     for secret in ("1111", "C-1234", "0123456789abcdef", "hunter2"):
         assert secret not in str(context)
         assert secret not in ticket_summary(case, team)
@@ -169,7 +180,7 @@ def test_an_incident_without_a_title_has_a_summary() -> None:
 
 def test_everything_that_the_readme_promises_is_in_the_context() -> None:
     readme = (Path(__file__).parents[2] / "templates" / "README.md").read_text()
-    context = ticket_context(incident(), GENERIC, GENERIC.services["Payments"], "SEV2", False)
+    context = ticket_context(Subject(incident(), GENERIC, GENERIC.services["Payments"], "SEV2", False))
     named = set(
         re.findall(r"`([a-z_]+(?:\.[a-z_]+)?)`", readme.partition("## Variables")[2].partition("## Esc")[0])
     )

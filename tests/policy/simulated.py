@@ -6,7 +6,7 @@ from typing import Any
 
 from policy_cast import ANA, NOW, SEVERITY_FIELD, TO_DO
 
-from syncd.config.templates.ticket_context import ticket_summary
+from syncd.config.templates.text_limits import ticket_summary
 from syncd.domain.base import JsonValue, Reference
 from syncd.domain.incident import IncidentStatus, Note, Responder
 from syncd.domain.operation import Kind, Operation, OperationClass

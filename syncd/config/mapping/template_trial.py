@@ -6,20 +6,19 @@ while somebody is looking, and not at night on a ticket.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from syncd.config.mapping.yaml_reader import Document, Path_, dotted
 from syncd.config.problems import Problem
-from syncd.config.templates.postmortem_text import render_postmortem
+from syncd.config.templates.postmortem import render_postmortem
 from syncd.config.templates.templates import TemplateError, Templates
-from syncd.config.templates.ticket_context import ticket_context
+from syncd.config.templates.ticket import Subject, render_ticket, ticket_context
 from syncd.domain.base import Reference
 from syncd.domain.history import SeverityPeriod
 from syncd.domain.incident import Incident, IncidentStatus, Responder
 from syncd.domain.mapping.mapping import Mapping
-from syncd.domain.mapping.services import ServiceSection
 from syncd.domain.postmortem import Alert, Helper, Line, Story, Window
 
 
@@ -39,28 +38,32 @@ def missing_template(document: Document, templates: Templates) -> list[Problem]:
 
 def template_problems(mapping: Mapping, document: Document, templates: Templates) -> list[Problem]:
     """What is wrong with the templates that a mapping names or holds, where the mapping does so."""
-    problems: list[Problem] = []
     severity = next(iter(mapping.severities))
-    for service in mapping.services.values():
-        for incident in _SAMPLES:
-            context = ticket_context(incident, mapping, service, severity, assumed=not incident.priority)
-            render: Callable[[], object] = partial(templates.render, mapping.template, context)
-            problems += _tried(document, ("template",), render)
-            tell = partial(_postmortem, templates, incident, mapping, service, severity)
-            problems += _tried(document, ("postmortem", "template"), tell)
-            for name, field in mapping.jira.fields.items():
-                if field.template is not None:
-                    path = ("jira", "fields", name, "template")
-                    problems += _tried(document, path, partial(templates.inline, field.template, context))
+    subjects = [
+        Subject(incident, mapping, service, severity, assumed=not incident.priority)
+        for service in mapping.services.values()
+        for incident in _SAMPLES
+    ]
+    problems = [
+        problem
+        for subject in subjects
+        for rich in (True, False)
+        for path, render in renderings(templates, subject, sample_story(mapping, rich=rich))
+        for problem in _tried(document, path, render)
+    ]
     return list(dict.fromkeys(problems))
 
 
-def _postmortem(
-    templates: Templates, incident: Incident, mapping: Mapping, service: ServiceSection, severity: str
-) -> None:
-    for rich in (True, False):
-        story = sample_story(mapping, rich=rich)
-        render_postmortem(templates, incident, mapping, service, severity, not incident.priority, story)
+def renderings(
+    templates: Templates, subject: Subject, story: Story
+) -> Iterator[tuple[Path_, Callable[[], object]]]:
+    """What renders each template of a mapping, by the key that names or holds it."""
+    mapping, context = subject.mapping, ticket_context(subject)
+    yield ("template",), partial(render_ticket, templates, subject)
+    yield ("postmortem", "template"), partial(render_postmortem, templates, subject, story)
+    for name, field in mapping.jira.fields.items():
+        if field.template is not None:
+            yield ("jira", "fields", name, "template"), partial(templates.inline, field.template, context)
 
 
 def _tried(document: Document, path: Path_, act: Callable[[], object]) -> list[Problem]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from datetime import date
+from datetime import date, timedelta
 from email.utils import parseaddr
 from ipaddress import ip_address
 from pathlib import Path
@@ -15,10 +15,10 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
-from syncd.config.settings.durations import duration
-
 _ADDRESS = re.compile(r"[^@\s<>,;\"()\[\]\\]+@[^@\s<>,;\"()\[\]\\.]+(?:\.[^@\s<>,;\"()\[\]\\.]+)*")
 _LONGEST_ADDRESS = 254
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+_DURATION = re.compile(r"\s*(\d{1,6})\s*([smhdw])\s*")
 
 
 def is_address(text: str) -> bool:
@@ -104,6 +104,14 @@ def file(path: Path) -> Path:
     if not os.access(path, os.R_OK) or not path.is_file():
         raise ValueError("not a file that can be read")
     return path
+
+
+def duration(text: str) -> timedelta:
+    """Given a number and one of the units s, m, h, d, w, return the length; raises `ValueError` else."""
+    match = _DURATION.fullmatch(text)
+    if match is None:
+        raise ValueError("not a length of time such as 90s, 30m, 12h, 14d or 2w")
+    return timedelta(**{_UNITS[match[2]]: int(match[1])})
 
 
 def as_day(value: object) -> object:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import pass_environment
 from jinja2.exceptions import TemplateRuntimeError
 from jinja2.filters import FILTERS
+from jinja2.runtime import Undefined
 from markupsafe import Markup, escape
 
+from syncd.config.templates.limits import Anything
 from syncd.config.templates.text_limits import cut
-from syncd.config.templates.values import known, text_of
 from syncd.domain.text import one_line, wiki_link, wiki_url
 
 if TYPE_CHECKING:
@@ -22,6 +23,22 @@ FROM_JINJA = (
     *("length", "list", "map", "max", "min", "reject", "rejectattr", "reverse", "select", "selectattr"),
     *("sort", "unique"),
 )
+
+
+def known(value: Anything) -> Anything:
+    """Return the value; raises `UndefinedError` with the name if it is one that is not there."""
+    if isinstance(value, Undefined):
+        value._fail_with_undefined_error()
+    return value
+
+
+def text_of(value: object) -> str:
+    """A value as text; raises for one that is unknown, or that is no text."""
+    if known(value) is None:
+        return ""
+    if not isinstance(value, (str, int, float)):
+        raise TemplateRuntimeError("a list or section stands where a text belongs")
+    return str(value)
 
 
 def _textual(function: Callable[[str], str]) -> Callable[[object], str]:

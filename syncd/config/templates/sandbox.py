@@ -24,8 +24,8 @@ from jinja2.utils import missing
 from markupsafe import Markup, escape
 
 from syncd.config.problems import did_you_mean
+from syncd.config.templates.filters import known
 from syncd.config.templates.limits import check_time, joined, nested_call, sized
-from syncd.config.templates.values import known
 from syncd.domain.text import escape_wiki, strip_controls
 
 

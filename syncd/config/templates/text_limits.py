@@ -11,6 +11,9 @@ from functools import lru_cache
 
 import regex
 
+from syncd.config.masks import mask
+from syncd.domain.incident import Incident
+from syncd.domain.mapping.mapping import Mapping
 from syncd.domain.text import escape_wiki, one_line, utf16_len
 
 SUMMARY_LIMIT = 255
@@ -88,6 +91,12 @@ def _compiled(pattern: str) -> regex.Pattern[str]:
 def summary_line(text: str) -> str:
     """A ticket's summary: one line without control characters, at most 255 UTF-16 units."""
     return cut(one_line(text), SUMMARY_LIMIT)
+
+
+def ticket_summary(incident: Incident, mapping: Mapping) -> str:
+    """The ticket's summary: the title masked, on one line, at most 255 UTF-16 units, never empty."""
+    title = mask(one_line(incident.title), mapping.redact.patterns)
+    return summary_line(title) or f"Incident #{incident.number}"
 
 
 def slug_label(text: str) -> str:

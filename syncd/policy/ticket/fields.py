@@ -13,8 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from hashlib import sha256
 
-from syncd.config.templates.text_limits import slug_label
-from syncd.config.templates.ticket_context import ticket_summary
+from syncd.config.templates.text_limits import slug_label, ticket_summary
 from syncd.domain.base import JsonValue, Value
 from syncd.domain.mapping.jira_section import Owner
 from syncd.domain.operation import CommentOnTicket, EditTicket

@@ -6,14 +6,12 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
 from syncd.config.load import OfflineConfiguration
-from syncd.config.mapping.template_trial import sample_story
+from syncd.config.mapping.template_trial import renderings, sample_story
 from syncd.config.settings.access import missing_accounts, on_loopback, unknown_variables
 from syncd.config.settings.settings import Settings
 from syncd.config.settings.values import is_loopback
-from syncd.config.templates.postmortem_text import render_postmortem
 from syncd.config.templates.templates import TemplateError, Templates
-from syncd.config.templates.ticket_context import ticket_context
-from syncd.config.templates.ticket_text import render_ticket
+from syncd.config.templates.ticket import Subject, ticket_context
 from syncd.domain.base import Reference
 from syncd.domain.incident import Incident, IncidentStatus, Responder
 from syncd.domain.mapping.mapping import Mapping
@@ -81,19 +79,11 @@ def templates(mapping: Mapping, found: Templates) -> Iterator[Finding]:
     """Whether the mapping's templates render for generated incidents, whatever their titles hold."""
     where, count = f"{mapping.team}, templates", 0
     for incident, service in _generated(mapping):
-        section = mapping.service(Reference(id=service, name=service))
-        if section is None:
-            continue
-        severity = decide_severity(incident, mapping, section)
+        story = sample_story(mapping, incident.title, rich=incident.resolved_at is not None)
         count += 1
         try:
-            render_ticket(found, incident, mapping, section, severity.name, severity.assumed)
-            story = sample_story(mapping, incident.title, rich=incident.resolved_at is not None)
-            render_postmortem(found, incident, mapping, section, severity.name, severity.assumed, story)
-            context = ticket_context(incident, mapping, section, severity.name, severity.assumed)
-            for field in mapping.jira.fields.values():
-                if field.template is not None:
-                    found.inline(field.template, context)
+            for _, render in renderings(found, _subject(mapping, service, incident), story):
+                render()
         except TemplateError as error:
             title = incident.title.encode("unicode_escape").decode()[:40]
             said = f"{error.problem.where}: {error.problem.message} (an incident titled {title!r})"
@@ -105,19 +95,22 @@ def templates(mapping: Mapping, found: Templates) -> Iterator[Finding]:
 def sample_inline(mapping: Mapping, found: Templates) -> Callable[[str], str]:
     """What renders the template of a field for a sample incident; that raises `TemplateError`."""
     incident, service = next(_generated(mapping))
-    section = mapping.service(Reference(id=service, name=service)) or next(iter(mapping.services.values()))
     sample = incident.model_copy(update={"title": "Sample"})
-    severity = decide_severity(sample, mapping, section)
-    context = ticket_context(sample, mapping, section, severity.name, severity.assumed)
+    context = ticket_context(_subject(mapping, service, sample))
     return lambda text: found.inline(text, context)
 
 
+def _subject(mapping: Mapping, service: str, incident: Incident) -> Subject:
+    section = mapping.services[service]
+    severity = decide_severity(incident, mapping, section)
+    return Subject(incident, mapping, section, severity.name, severity.assumed)
+
+
 def _generated(mapping: Mapping) -> Iterator[tuple[Incident, str]]:
-    """An incident of each service for each title, poor and rich in turn."""
+    """An incident of each service for each title, poor and rich in turn, with the service's name."""
     moment = datetime(2026, 12, 1, tzinfo=UTC)
     words = [word for one in mapping.severities.values() for word in one.pagerduty]
     for place, name in enumerate(mapping.services):
-        ident = mapping.services[name].id or name
         for number, title in enumerate(HOSTILE):
             rich = (place + number) % 2 == 0
             priority = words[number % len(words)] if words and rich else None
@@ -127,7 +120,7 @@ def _generated(mapping: Mapping) -> Iterator[tuple[Incident, str]]:
                     number=number + 1,
                     title=title,
                     status=IncidentStatus.RESOLVED if rich else IncidentStatus.TRIGGERED,
-                    service=Reference(id=ident, name=name),
+                    service=Reference(id=mapping.services[name].id or name, name=name),
                     created_at=moment,
                     resolved_at=moment + timedelta(hours=1) if rich else None,
                     priority=Reference(id="PPRIO", name=priority) if priority else None,
@@ -136,5 +129,5 @@ def _generated(mapping: Mapping) -> Iterator[tuple[Incident, str]]:
                     html_url="https://company.pagerduty.example/incidents/PSAMPLE" if rich else "",
                     custom_fields={"note": title} if rich else None,
                 ),
-                ident,
+                name,
             )

@@ -1,30 +1,44 @@
-"""What a ticket's template may say: plain data of one incident, its team's mapping and its severity.
+"""A ticket's texts, within Jira's limits and never with broken markup, and what their template may say.
 
-Every text that comes from the incident is on one line, masked, and short; templates escape it.
-`templates/README.md` lists these variables for the people who write templates.
+A template gets plain data of one incident, its team's mapping and its severity. Every text that comes from
+the incident is on one line, masked, and short; templates escape it. `templates/README.md` lists these
+variables for the people who write templates.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping as Section
+from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from syncd.config.masks import mask
-from syncd.config.templates.text_limits import cut, summary_line, title_matches
+from syncd.config.templates.templates import Templates
+from syncd.config.templates.text_limits import DESCRIPTION_LIMIT, cut, ticket_summary, title_matches
 from syncd.domain.base import JsonValue
 from syncd.domain.incident import Incident
 from syncd.domain.mapping.mapping import Mapping
 from syncd.domain.mapping.services import PlaybookSection, ServiceSection
-from syncd.domain.text import one_line
+from syncd.domain.text import one_line, utf16_len
 
 LONGEST_TITLE = 1024
 """UTF-16 units, as many as PagerDuty keeps of a title."""
 
 
-def ticket_context(
-    incident: Incident, mapping: Mapping, section: ServiceSection, severity: str, assumed: bool
-) -> dict[str, JsonValue]:
-    """Given an incident and what the mapping says of it, return the variables of its ticket's template.
+@dataclass(frozen=True)
+class Subject:
+    """What a ticket or a postmortem is about: an incident under its team's mapping, and how grave it is."""
+
+    incident: Incident
+    mapping: Mapping
+    section: ServiceSection
+    severity: str
+    assumed: bool
+
+
+def ticket_context(subject: Subject) -> dict[str, JsonValue]:
+    """Return the variables of a ticket's template.
 
     - `team`, `project`: the team's name and the key of its Jira project
     - `incident`: `id`, `number`, `title`, `status`, `urgency`, `priority` (its name or None), `url`,
@@ -35,7 +49,7 @@ def ticket_context(
     - `links`: a list of `name` and `url`: the incident, the service's, the team's
     - `playbook`: the chosen sections, each with `name`, `detect`, `actions`, `recovered_when`
     """
-    said = mapping.severities[severity]
+    incident, mapping, section = subject.incident, subject.mapping, subject.section
     return {
         "team": mapping.team,
         "project": mapping.jira.project,
@@ -46,10 +60,10 @@ def ticket_context(
             "owner": section.owner,
         },
         "severity": {
-            "name": severity,
-            "assumed": assumed,
-            "definition": said.definition,
-            "postmortem": mapping.owes_postmortem(severity, section),
+            "name": subject.severity,
+            "assumed": subject.assumed,
+            "definition": mapping.severities[subject.severity].definition,
+            "postmortem": mapping.owes_postmortem(subject.severity, section),
         },
         "links": _links(incident, mapping, section),
         "playbook": [
@@ -62,12 +76,6 @@ def ticket_context(
             for one in choose_playbook(mapping, section, incident.title)
         ],
     }
-
-
-def ticket_summary(incident: Incident, mapping: Mapping) -> str:
-    """The ticket's summary: the title masked, on one line, at most 255 UTF-16 units, never empty."""
-    title = mask(one_line(incident.title), mapping.redact.patterns)
-    return summary_line(title) or f"Incident #{incident.number}"
 
 
 def choose_playbook(mapping: Mapping, section: ServiceSection, title: str) -> tuple[PlaybookSection, ...]:
@@ -115,3 +123,59 @@ def _links(incident: Incident, mapping: Mapping, section: ServiceSection) -> lis
 def in_utc(moment: datetime) -> str:
     """A moment as people read it, to the minute: `2026-11-22 05:12 UTC`."""
     return f"{moment:%Y-%m-%d %H:%M} UTC"
+
+
+SHORTENED = "... (shortened; the incident in PagerDuty has the rest)"
+
+_PAIRED = re.compile(
+    r"(?<!\\)\{(code|noformat|quote|panel|color|expand|info|note|tip|warning)(?::[^}\n]*)?\}", re.IGNORECASE
+)
+_LITERAL = ("code", "noformat")
+
+
+class RenderedTicket(NamedTuple):
+    """The texts of a ticket, ready to be sent: a plain line, and wiki markup."""
+
+    summary: str
+    description: str
+
+
+def render_ticket(templates: Templates, subject: Subject) -> RenderedTicket:
+    """Render a ticket from its team's template.
+
+    The summary has at most 255, the description at most 32,767 UTF-16 units. Raises `TemplateError`.
+    """
+    description = templates.render(subject.mapping.template, ticket_context(subject))
+    summary = ticket_summary(subject.incident, subject.mapping)
+    return RenderedTicket(summary, cut_markup(description.strip()))
+
+
+def cut_markup(text: str, limit: int = DESCRIPTION_LIMIT) -> str:
+    """Given wiki markup, return it cut after a whole line with no block left open, and say so.
+
+    Wiki markup spans lines only in blocks such as `{code}`, so a cut outside of them breaks nothing.
+    """
+    if utf16_len(text) <= limit:
+        return text
+    room = limit - utf16_len(SHORTENED) - 1
+    lines = text.split("\n")
+    used = keep = 0
+    opened: list[str] = []
+    for number, line in enumerate(lines):
+        used += utf16_len(line) + 1
+        if used > room:
+            break
+        _follow(line, opened)
+        if not opened:
+            keep = number + 1
+    return "\n".join([*lines[:keep], SHORTENED])
+
+
+def _follow(line: str, opened: list[str]) -> None:
+    """Note the blocks that a line opens and closes; inside of literal blocks nothing else counts."""
+    for match in _PAIRED.finditer(line):
+        name = match[1].lower()
+        if opened and opened[-1] == name:
+            opened.pop()
+        elif not opened or opened[-1] not in _LITERAL:
+            opened.append(name)

@@ -1,8 +1,12 @@
-"""What a postmortem's template may say: everything that a ticket's may, and the incident's whole story.
+"""A postmortem's texts, with a timeline that leaves people room to write, and what their template may say.
 
-Every text is on one line, masked and short; templates escape it. Times are text in the team's zone, with the
-zone's name, so that the hour that a clock change repeats is told apart. `templates/README.md` lists these
-variables.
+A template gets everything that a ticket's gets, and the incident's whole story. Every text is on one line,
+masked and short; templates escape it. Times are text in the team's zone, with the zone's name, so that the
+hour that a clock change repeats is told apart. `templates/README.md` lists these variables.
+
+What is pre-filled takes at most 20,000 of the 32,767 UTF-16 units that Jira allows. A timeline that is longer
+than what is left for it loses lines from its middle, and says how many: how it began and how it ended is what
+a review is about.
 """
 
 from __future__ import annotations
@@ -13,15 +17,19 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from syncd.config.masks import mask
-from syncd.config.templates.text_limits import cut
-from syncd.config.templates.ticket_context import choose_playbook, ticket_context
+from syncd.config.templates.templates import Templates
+from syncd.config.templates.text_limits import cut, summary_line, ticket_summary
+from syncd.config.templates.ticket import (
+    RenderedTicket,
+    Subject,
+    choose_playbook,
+    cut_markup,
+    ticket_context,
+)
 from syncd.domain.base import JsonValue
 from syncd.domain.clock import zone_word
-from syncd.domain.incident import Incident
-from syncd.domain.mapping.mapping import Mapping
-from syncd.domain.mapping.services import ServiceSection
 from syncd.domain.postmortem import Alert, Line, Story, Window
-from syncd.domain.text import one_line
+from syncd.domain.text import escape_wiki, one_line, utf16_len
 
 LONGEST_LINE = 500
 """UTF-16 units of one text in the timeline."""
@@ -49,13 +57,7 @@ class _Words:
 
 
 def postmortem_context(
-    incident: Incident,
-    mapping: Mapping,
-    section: ServiceSection,
-    severity: str,
-    assumed: bool,
-    story: Story,
-    timeline: Sequence[Line | int],
+    subject: Subject, story: Story, timeline: Sequence[Line | int]
 ) -> dict[str, JsonValue]:
     """Given an incident's story, return the variables of its postmortem's template.
 
@@ -77,12 +79,13 @@ def postmortem_context(
 
     `timeline` holds, in the place of what was left out, how many lines that were.
     """
+    mapping = subject.mapping
     words = _Words(ZoneInfo(mapping.zone), mapping.redact.patterns)
     first, last = story.windows[0], story.windows[-1]
     peak = mapping.severities[story.severity]
-    chosen = choose_playbook(mapping, section, incident.title)
+    chosen = choose_playbook(mapping, subject.section, subject.incident.title)
     return {
-        **ticket_context(incident, mapping, section, severity, assumed),
+        **ticket_context(subject),
         "ticket": {"key": story.ticket_key, "url": story.ticket_url},
         "zone": mapping.zone,
         "impact": [_window(window, words) for window in story.windows],
@@ -172,3 +175,59 @@ def duration(span: timedelta) -> str:
     if not hours:
         return f"{minutes} min"
     return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+
+
+PREFILLED_LIMIT = 20_000
+"""UTF-16 units of a new postmortem's description."""
+_BESIDE_THE_TEXT = 45
+"""UTF-16 units that a line's time and markup take, and the line that says what was left out."""
+_TRIES = 4
+
+
+def render_postmortem(templates: Templates, subject: Subject, story: Story) -> RenderedTicket:
+    """Render a postmortem from its team's template; raises `TemplateError`.
+
+    The summary has at most 255, the description at most `PREFILLED_LIMIT` UTF-16 units.
+    """
+
+    def rendered(timeline: Sequence[Line | int]) -> str:
+        context = postmortem_context(subject, story, timeline)
+        return templates.render(subject.mapping.postmortem.template, context).strip()
+
+    room = PREFILLED_LIMIT - utf16_len(rendered(()))
+    description = ""
+    for _ in range(_TRIES):
+        description = rendered(shortened(story.lines, room))
+        over = utf16_len(description) - PREFILLED_LIMIT
+        if over <= 0:
+            break
+        # the template says more about a line than was thought
+        room -= over + room // 10
+    summary = summary_line(f"Postmortem: {ticket_summary(subject.incident, subject.mapping)}")
+    return RenderedTicket(summary, cut_markup(description, PREFILLED_LIMIT))
+
+
+def shortened(lines: Sequence[Line], room: int) -> tuple[Line | int, ...]:
+    """Given a timeline and UTF-16 units of wiki markup, return what fits, from both ends.
+
+    In the place of what was left out stands how many lines that were. Of the end is kept as much as of the
+    beginning, as far as lines are of one length.
+    """
+    sizes = [_size(one) for one in lines]
+    if not lines or sum(sizes) <= room:
+        return tuple(lines)
+    room -= _BESIDE_THE_TEXT
+    first, last = 0, len(lines)
+    while first < last:
+        # the beginning and the end take turns
+        at = first if first <= len(lines) - last else last - 1
+        room -= sizes[at]
+        if room < 0:
+            break
+        first, last = (first + 1, last) if at == first else (first, last - 1)
+    return (*lines[:first], last - first, *lines[last:])
+
+
+def _size(line: Line) -> int:
+    text = escape_wiki(cut(one_line(line.text), LONGEST_LINE))
+    return utf16_len(text) + utf16_len(escape_wiki(line.who)) + _BESIDE_THE_TEXT
