@@ -23,6 +23,7 @@ from syncd.domain.mapping.jira_section import STATUS_WORDS, IssueTypes, Statuses
 from syncd.domain.mapping.services import default_severities
 from syncd.domain.project import IssueTypeFacts, ProjectFacts
 from syncd.domain.ticket import Status
+from syncd.engine.jira_knowledge.postmortem_setup import first_named
 
 if TYPE_CHECKING:
     from syncd.remote.jira.client import JiraClient
@@ -90,7 +91,7 @@ def choose(
     components = {one.name.casefold(): one.name for one in facts.components if "components" in fields}
     statuses, assumed = _statuses(kind)
     wanted = IssueTypes().incident
-    own_type = kind is not None and not _matches(wanted, kind.name, kind.untranslated)
+    own_type = kind is not None and first_named(wanted, [kind]) is None
     if kind is not None and own_type:
         assumed.insert(0, f"tickets are of type {kind.name}: {facts.key} has none of {', '.join(wanted)}")
     severities = _severities(priorities, offered)
@@ -125,16 +126,11 @@ def _lent_components(
 def incident_type(facts: ProjectFacts) -> IssueTypeFacts | None:
     """The type that the defaults take, else the first that is neither a sub-task nor an epic."""
     kinds = [one for one in facts.types if not one.subtask]
-    for name in IssueTypes().incident:
-        found = next((one for one in kinds if _matches([name], one.name, one.untranslated)), None)
-        if found is not None:
-            return found
-    plain = [one for one in kinds if not _matches(["Epic"], one.name, one.untranslated)]
+    found = first_named(IssueTypes().incident, kinds)
+    if found is not None:
+        return found
+    plain = [one for one in kinds if first_named(["Epic"], [one]) is None]
     return next(iter(plain or kinds), None)
-
-
-def _matches(wanted: Iterable[str], name: str, untranslated: str | None) -> bool:
-    return bool({one.casefold() for one in wanted} & {name.casefold(), (untranslated or name).casefold()})
 
 
 def _statuses(kind: IssueTypeFacts | None) -> tuple[dict[str, str], list[str]]:
@@ -142,9 +138,7 @@ def _statuses(kind: IssueTypeFacts | None) -> tuple[dict[str, str], list[str]]:
     have = kind.statuses if kind is not None else ()
     chosen: dict[str, Status] = {}
     for word in STATUS_WORDS:
-        names = Statuses().names(word)
-        fits = (one for name in names for one in have if _matches([name], one.name, one.untranslated))
-        found = next(fits, None)
+        found = first_named(Statuses().names(word), have)
         if found is not None:
             chosen[word] = found
     if not have or len(chosen) == len(STATUS_WORDS):

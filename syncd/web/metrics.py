@@ -71,7 +71,7 @@ class Metrics(Collector):
         yield CounterMetricFamily("syncd_cycles", "Cycles that came to their end.", value=cycles)
         down = {side: side in daemon_status.down for side in SERVICES}
         yield _gauge("syncd_service_down", "Whether a service cannot be used.", "service", down)
-        refused = self._source.refused()
+        refused = {side: side in self._source.refused() for side in SERVICES}
         words = "Whether a service refuses our credentials."
         yield _gauge(
             "syncd_credential_refused", words, "service", {side: side in refused for side in SERVICES}

@@ -144,7 +144,7 @@ def unknown_variables(env_file: Path | None = ENV_FILE) -> tuple[Problem, ...]:
     )
 
 
-def live(settings: Settings, env_file: Path | None) -> Live:
+def live(settings: Settings, env_file: Path | None = ENV_FILE) -> Live:
     """Given settings, return what a daemon needs of them; raises `ConfigError` with all that is amiss."""
     problems = check_live(settings, env_file)
     url, token, sender = settings.jira_url, settings.pagerduty_token, settings.pagerduty_from

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from enum import StrEnum
+from functools import partial
 
 from syncd.domain.base import Value
 from syncd.engine.jira_knowledge.resolve_names import MappingMismatch
@@ -42,20 +43,16 @@ class Finding(Value):
     away: bool = False
 
 
-def ok(code: str, where: str, message: str, hint: str = "", who: str = YOU) -> Finding:
-    """Fine; with a hint it is shown to people all the same."""
-    return Finding(code=code, level=Level.OK, where=where, message=message, hint=hint, who=who)
+def _finding(level: Level, code: str, where: str, message: str, hint: str = "", who: str = YOU) -> Finding:
+    return Finding(code=code, level=level, where=where, message=message, hint=hint, who=who)
 
 
-def wrong(code: str, where: str, message: str, hint: str = "", who: str = YOU) -> Finding:
-    """Will not do."""
-    return Finding(code=code, level=Level.WRONG, where=where, message=message, hint=hint, who=who)
-
-
-def unknown(code: str, where: str, message: str, hint: str = "", who: str = YOU) -> Finding:
-    """Could not be seen."""
-    return Finding(code=code, level=Level.UNKNOWN, where=where, message=message, hint=hint, who=who)
-
+ok = partial(_finding, Level.OK)
+"""Fine; with a hint it is shown to people all the same."""
+wrong = partial(_finding, Level.WRONG)
+"""Will not do."""
+unknown = partial(_finding, Level.UNKNOWN)
+"""Could not be seen."""
 
 _AWAY = (Cause.UNREACHABLE, Cause.TIMEOUT, Cause.SERVER, Cause.BROKEN, Cause.LIMITED)
 _HINTS = {

@@ -9,10 +9,15 @@ from syncd.domain.field import FieldFacts
 from syncd.domain.mapping.jira_section import FieldValue
 from syncd.domain.mapping.mapping import Mapping
 from syncd.domain.project import ResolvedProject
+from syncd.engine.jira_knowledge.postmortem_setup import first_named
 from syncd.policy.two_way.ticket_to_incident import STATE_KEYS, several_states
 from syncd.preflight.checks.finding import JIRA_ADMIN, Finding, ok, unknown, wrong
 from syncd.preflight.checks.sight import Sight, place
 from syncd.remote.errors import NotDone
+
+NO_LINKS = "tickets of merged incidents are not linked"
+NO_ITEMS = "linked issues are no action items"
+NO_CLOSING = "a transition that demands a resolution is not taken"
 
 
 def account(sight: Sight) -> Iterator[Finding]:
@@ -130,40 +135,18 @@ def _refused(spec: FieldValue, field: FieldFacts, mapping: Mapping) -> list[str]
 def links(sight: Sight, mapping: Mapping) -> Iterator[Finding]:
     """Whether a link type and a resolution of the mapping's are there."""
     found, where = sight.resolved(mapping), place(mapping)
+    types = found.link_types
     for what, key, wanted, have, without in (
-        (
-            "link types",
-            "jira.link_types",
-            mapping.jira.link_types,
-            found.link_types,
-            "tickets of merged incidents are not linked",
-        ),
-        (
-            "link types",
-            "follow_ups.link_types",
-            mapping.follow_ups.link_types,
-            found.link_types,
-            "linked issues are no action items",
-        ),
-        (
-            "resolutions",
-            "jira.resolution",
-            mapping.jira.resolution,
-            found.resolutions,
-            "a transition that demands a resolution is not taken",
-        ),
+        ("link types", "jira.link_types", mapping.jira.link_types, types, NO_LINKS),
+        ("link types", "follow_ups.link_types", mapping.follow_ups.link_types, types, NO_ITEMS),
+        ("resolutions", "jira.resolution", mapping.jira.resolution, found.resolutions, NO_CLOSING),
     ):
-        chosen = _first(wanted, have)
+        chosen = first_named(wanted, have)
         if chosen is not None:
             yield ok("J12", where, f"{key} is {chosen.name}")
         elif wanted:
             said = f"Jira has none of the {what} {', '.join(wanted)} ({_named(have)})"
             yield ok("J12", where, said, f"name one under `{key}`; without it {without}")
-
-
-def _first(wanted: tuple[str, ...], have: tuple[Reference, ...]) -> Reference | None:
-    by_name = {one.name.casefold(): one for one in have}
-    return next((by_name[name.casefold()] for name in wanted if name.casefold() in by_name), None)
 
 
 def _named(have: tuple[Reference, ...]) -> str:
@@ -176,7 +159,7 @@ def levels(sight: Sight, mapping: Mapping) -> Iterator[Finding]:
     if not wanted and not _restricts(mapping):
         return
     have = sight.levels(mapping.jira.project)
-    chosen = _first(wanted, have)
+    chosen = first_named(wanted, have)
     instead = mapping.restricted.project
     if chosen is not None and sight.resolved(mapping).offers("security"):
         yield ok("J11", where, f"our account may set the level {chosen.name}")

@@ -25,10 +25,8 @@ def mails(mapping: Mapping, *, loopback: bool) -> Iterator[Finding]:
     silent = [*_unheard(mapping)]
     for said in silent:
         yield wrong("C08", where, said, _ADD)
-    examples = [] if loopback else sorted({one for one in _named(mapping) if is_reserved(one)})
-    for address in examples:
-        said = f"{address} is an example address, and mail to it is refused"
-        yield wrong("C08", where, said, "put a person's address in its place")
+    examples = [] if loopback else [*_examples(where, _named(mapping))]
+    yield from examples
     if not silent and not examples:
         yield ok("C08", where, "whoever is to be told of notices and late paperwork has an address")
 
@@ -41,7 +39,12 @@ def _report(mapping: Mapping, *, loopback: bool) -> Iterator[Finding]:
     named = [*section.to, *section.over_all]
     if not named:
         yield wrong("C08", where, "the weekly report is mailed to nobody", "name somebody in `report.to`")
-    for address in [] if loopback else sorted({one for one in named if is_reserved(one)}):
+    if not loopback:
+        yield from _examples(where, named)
+
+
+def _examples(where: str, addresses: Iterable[str]) -> Iterator[Finding]:
+    for address in sorted({one for one in addresses if is_reserved(one)}):
         said = f"{address} is an example address, and mail to it is refused"
         yield wrong("C08", where, said, "put a person's address in its place")
 

@@ -13,6 +13,7 @@ from datetime import timedelta
 from syncd.domain.directory import OtherTool
 from syncd.domain.incident import Incident, Note
 from syncd.domain.mapping.mapping import Coexist, claim_of
+from syncd.engine.observe.incident_windows import pages_created
 from syncd.engine.observe.other_tools import AT_ONCE, keys_in
 from syncd.preflight.checks.finding import PAGERDUTY_ADMIN, YOU, Finding, ok, unknown, wrong
 from syncd.preflight.checks.sight import Sight
@@ -95,12 +96,8 @@ def _notes(sight: Sight) -> Iterator[Finding]:
 
 def _incidents(sight: Sight) -> list[Incident]:
     """The last week's incidents of services that no other tool ought to work on, the newest first."""
-    found: list[Incident] = []
-    offset, more = 0, True
-    while more:
-        page = sight.pagerduty.incidents(sight.now - RECENT, sight.now + AT_ONCE, offset)
-        found += page.incidents
-        offset, more = offset + 100, page.more and bool(page.incidents)
+    pages = pages_created(sight.pagerduty.incidents, sight.now - RECENT, sight.now + AT_ONCE)
+    found = [incident for page in pages for incident in page.incidents]
     return [
         one
         for one in reversed(found)

@@ -4,22 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TYPE_CHECKING
 
 from syncd.domain.base import Reference
 from syncd.domain.directory import EscalationPolicy, Schedule
-from syncd.domain.field import FieldFacts
 from syncd.domain.incident import PagerDutyService, Responder
 from syncd.domain.mapping.mapping import Mapping, claim_of
-from syncd.domain.project import ProjectFacts, ResolvedProject
-from syncd.domain.ticket import Account
+from syncd.domain.project import ResolvedProject
 from syncd.engine.context import Services
 from syncd.engine.jira_knowledge.resolve_names import postmortem_screen, resolve
 
 if TYPE_CHECKING:
-    from syncd.remote.jira.client import JiraClient
-    from syncd.remote.pagerduty.client import PagerDutyClient
+    pass
 
 Skew = Callable[[str], float | None]
 """Seconds by which a service's clock is ahead of ours, None where it has not answered yet."""
@@ -30,34 +27,29 @@ class Sight:
 
     def __init__(
         self,
-        service_clients: Services,
+        clients: Services,
         mappings: tuple[Mapping, ...],
         *,
         sender: str | None,
         now: datetime,
-        skew: Skew = lambda _service: None,
+        skew: Skew,
     ) -> None:
-        self.service_clients = service_clients
+        pagerduty, jira = clients.pagerduty, clients.jira
+        self.pagerduty, self.jira = pagerduty, jira
         self.mappings = mappings
         self.sender = sender
         self.now = now
         self.skew = skew
-        self._facts: dict[str, ProjectFacts] = {}
-        self._screens: dict[tuple[str, str], tuple[FieldFacts, ...]] = {}
         self._resolved: dict[str, ResolvedProject] = {}
-        self._levels: dict[str, tuple[Reference, ...]] = {}
         self._rights: dict[str, dict[str, bool | None]] = {}
-        self._assignable: dict[tuple[str, str], tuple[Account, ...]] = {}
-
-    @property
-    def pagerduty(self) -> PagerDutyClient:
-        """PagerDuty."""
-        return self.service_clients.pagerduty
-
-    @property
-    def jira(self) -> JiraClient:
-        """Jira."""
-        return self.service_clients.jira
+        self.facts = cache(lambda key: jira.project(key))
+        """A project by its key, as Jira describes it."""
+        self.screen = cache(lambda key, type_id: jira.create_fields(key, type_id))
+        """The create screen of a project's type."""
+        self.levels = cache(lambda key: jira.security_levels(key))
+        """The security levels that our account may set in a project."""
+        self.assignable = cache(lambda email, key: jira.assignable(email, key))
+        """Who matches an address and can be assigned in a project."""
 
     @cached_property
     def services(self) -> tuple[PagerDutyService, ...]:
@@ -93,18 +85,6 @@ class Sight:
         claim = claim_of(self.mappings, Reference(id=service.id, name=service.name))
         return claim[0] if claim else None
 
-    def facts(self, key: str) -> ProjectFacts:
-        """A project as Jira describes it."""
-        if key not in self._facts:
-            self._facts[key] = self.jira.project(key)
-        return self._facts[key]
-
-    def screen(self, key: str, type_id: str) -> tuple[FieldFacts, ...]:
-        """The create screen of a type."""
-        if (key, type_id) not in self._screens:
-            self._screens[key, type_id] = self.jira.create_fields(key, type_id)
-        return self._screens[key, type_id]
-
     def resolved(self, mapping: Mapping) -> ResolvedProject:
         """The mapping's project in ids; raises `MappingMismatch`, too."""
         if mapping.team not in self._resolved:
@@ -117,12 +97,6 @@ class Sight:
             )
         return self._resolved[mapping.team]
 
-    def levels(self, key: str) -> tuple[Reference, ...]:
-        """The security levels that our account may set in a project."""
-        if key not in self._levels:
-            self._levels[key] = self.jira.security_levels(key)
-        return self._levels[key]
-
     def rights(self, key: str, names: tuple[str, ...]) -> dict[str, bool | None]:
         """Which of the rights our account has in a project; None: the answer does not say."""
         known = self._rights.setdefault(key, {})
@@ -130,12 +104,6 @@ class Sight:
         if wanted:
             known.update(self.jira.rights(key, wanted))
         return {name: known[name] for name in names}
-
-    def assignable(self, email: str, key: str) -> tuple[Account, ...]:
-        """Who can be assigned in a project and matches an address."""
-        if (email, key) not in self._assignable:
-            self._assignable[email, key] = self.jira.assignable(email, key)
-        return self._assignable[email, key]
 
 
 def place(mapping: Mapping) -> str:

@@ -19,6 +19,7 @@ from syncd.domain.ticket import Issue, Mark, Status, Transition
 from syncd.engine.act.jira_write.field_values import typed_value
 from syncd.engine.act.jira_write.workflow_route import MOST_HOPS, Goal, goal_for, plan_step
 from syncd.engine.errors import CannotRender
+from syncd.engine.jira_knowledge.postmortem_setup import first_named
 from syncd.policy.ticket.fields import severity_value
 from syncd.preflight.checks.finding import JIRA_ADMIN, Finding, ok, unknown, wrong
 from syncd.preflight.checks.sight import Sight
@@ -108,17 +109,14 @@ def _fields(trial: _Trial) -> dict[str, JsonValue]:
     if severity in found.priorities:
         fields["priority"] = {"id": found.priorities[severity].id}
     component = next(iter(found.components.values()), None)
-    if component is not None and _demanded(found, "components"):
+    demanded = "components" in found.fields and found.fields["components"].demanded
+    if component is not None and demanded:
         fields["components"] = [{"id": component.id}]
     for name in mapping.jira.fields:
         facts = found.fields.get(name)
         if facts is not None:
             fields[facts.id] = _value(trial, name, facts)
     return fields
-
-
-def _demanded(found: ResolvedProject, ident: str) -> bool:
-    return ident in found.fields and found.fields[ident].demanded
 
 
 def _value(trial: _Trial, name: str, facts: FieldFacts) -> JsonValue:
@@ -187,10 +185,9 @@ def _screen(trial: _Trial, way: Transition) -> dict[str, JsonValue]:
     for one in way.screen:
         name = by_name.get(one.id.casefold()) or by_name.get(one.name.casefold())
         if one.id == "resolution" and way.to.category == "done":
-            have = {other.name.casefold(): other.id for other in one.allowed or trial.found.resolutions}
-            chosen = next((have[n.casefold()] for n in mapping.jira.resolution if n.casefold() in have), None)
+            chosen = first_named(mapping.jira.resolution, one.allowed or trial.found.resolutions)
             if chosen is not None:
-                fields["resolution"] = {"id": chosen}
+                fields["resolution"] = {"id": chosen.id}
         elif one.demanded and name is not None:
             fields[one.id] = _value(trial, name, one)
     return fields

@@ -12,6 +12,7 @@ from syncd.domain.mapping.jira_section import STATUS_WORDS
 from syncd.domain.mapping.mapping import Mapping
 from syncd.domain.project import ResolvedProject
 from syncd.domain.ticket import Status, Transition
+from syncd.engine.jira_knowledge.postmortem_setup import first_named
 from syncd.preflight.checks.finding import JIRA_ADMIN, Finding, ok, unknown, wrong
 from syncd.preflight.checks.sight import Sight, place
 
@@ -109,8 +110,7 @@ def unfilled(mapping: Mapping, way: Transition, found: ResolvedProject) -> Itera
             continue
         if field.id == "resolution":
             have = field.allowed or found.resolutions
-            names = {one.name.casefold() for one in have}
-            if way.to.category == "done" and not names & {n.casefold() for n in mapping.jira.resolution}:
+            if way.to.category == "done" and first_named(mapping.jira.resolution, have) is None:
                 offered = ", ".join(one.name for one in have) or "none"
                 yield f"demands a resolution (it has {offered})", "name one under `jira.resolution`"
         elif field.id not in ("priority", "components", "assignee", "security"):
