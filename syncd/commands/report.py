@@ -12,7 +12,6 @@ from syncd.commands.shared.setup import Setup, command_clock, ledger_for_reading
 
 if TYPE_CHECKING:
     from syncd.config.load import OfflineConfiguration
-    from syncd.config.templates.templates import Templates
     from syncd.report.weekly.report import Weekly
     from syncd.report.weekly.week import Week
 
@@ -45,6 +44,7 @@ def command(
     if send and (form or output):
         raise click.UsageError("--send mails the report in all its forms; leave --format and --output away")
     from syncd.config.load import load_offline
+    from syncd.report.weekly.formats import file_slug, written
 
     rules = load_offline()
     mappings = rules.mappings
@@ -57,12 +57,12 @@ def command(
     names = team is not None or all(one.report.names for one in mappings)
     formats = [form] if form else (list(FORMATS) if output else ["text"])
     for one in formats:
-        text = _written(report, one, rules.templates, head, _browse(rules), names=names)
+        text = written(report, one, rules.templates, names=names, head=head, browse=_browse(rules))
         if output is None:
             sys.stdout.write(text)
             continue
         output.mkdir(parents=True, exist_ok=True)
-        file = output / f"syncd-{_slug(team)}-{report.week.name}.{ENDINGS[one]}"
+        file = output / f"syncd-{file_slug(team)}-{report.week.name}.{ENDINGS[one]}"
         file.write_text(text, encoding="utf-8", newline="")
         click.echo(file)
 
@@ -105,23 +105,6 @@ def _named(name: str) -> Week:
         raise click.UsageError(str(error)) from None
 
 
-def _written(report: Weekly, form: str, templates: Templates, head: str, browse: str, *, names: bool) -> str:
-    from syncd.report.weekly import formats
-
-    if form == "json":
-        return formats.as_json(report, names=names)
-    if form == "csv":
-        return formats.as_csv(report, names=names)
-    write = formats.as_html if form == "html" else formats.as_text
-    return write(report, templates, names=names, head=head, browse=browse)
-
-
 def _browse(rules: OfflineConfiguration) -> str:
     url = rules.settings.jira_url
     return f"{url.rstrip('/')}/browse/" if url else ""
-
-
-def _slug(team: str | None) -> str:
-    from syncd.config.templates.text_limits import slug_label
-
-    return slug_label(team or "all").lower()

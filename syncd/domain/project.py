@@ -32,7 +32,6 @@ class ProjectFacts(Value):
     id: str
     key: str
     name: str = ""
-    style: str = "classic"
     kind: str = "software"
     types: tuple[IssueTypeFacts, ...] = ()
     components: tuple[Reference, ...] = ()

@@ -69,7 +69,6 @@ def test_a_project_is_put_together(cloud: JiraClient, mock: responses.RequestsMo
         "id": 1,
         "key": "OPS",
         "name": "Operations",
-        "style": "next-gen",
         "projectTypeKey": "service_desk",
     }
     mock.get(
@@ -81,7 +80,7 @@ def test_a_project_is_put_together(cloud: JiraClient, mock: responses.RequestsMo
     mock.get(f"{API}/priority", json=[{"id": "2", "name": "High"}])
     mock.get(f"{API}/issueLinkType", json={"issueLinkTypes": [{"id": "1", "name": "Relates", "inward": "x"}]})
     facts = cloud.project("OPS")
-    assert (facts.id, facts.style, facts.kind) == ("1", "next-gen", "service_desk")
+    assert (facts.id, facts.kind) == ("1", "service_desk")
     assert [(one.id, one.subtask, one.statuses) for one in facts.types] == [
         ("10001", False, (Status(id="3", name="Open"),)),
         ("10002", True, ()),

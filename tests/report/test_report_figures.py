@@ -143,7 +143,9 @@ def test_restricted_incidents_are_a_count_and_their_duties_stand_apart(tmp_path:
     assert (said["incidents"]["count"], said["incidents"]["restricted"]) == (1, 1)
     assert (said["met"], said["of"], said["missed"], said["open_duties"]) == (0, 0, [], [])
     everything = (
-        formats.as_csv(made_report) + formats.as_json(made_report) + formats.as_text(made_report, TEMPLATES)
+        formats.as_csv(made_report)
+        + formats.as_json(made_report)
+        + formats.written(made_report, "text", TEMPLATES)
     )
     for secret in ("P77", "#77", "Secret service", "OPS-5077", "Alert on the age"):
         assert secret not in everything
@@ -173,8 +175,8 @@ def test_what_was_sent_stays_as_it_was_and_the_next_report_tells_what_changed(tm
     restated = following.figures["restated"]
     assert (restated["met"], restated["of"]) == (1, 1)
     assert "postmortem scheduled was missed, is met" in restated["because"][0]
-    assert "2026-W47 restated: 1 of 1 (the report said 0 of 1), because" in formats.as_text(
-        following, TEMPLATES
+    assert "2026-W47 restated: 1 of 1 (the report said 0 of 1), because" in formats.written(
+        following, "text", TEMPLATES
     )
 
 
@@ -188,7 +190,7 @@ def test_a_report_is_frozen_once(tmp_path: Path) -> None:
 
 def test_a_week_without_incidents_says_so_in_three_lines(tmp_path: Path) -> None:
     with ledger(tmp_path) as made:
-        text = formats.as_text(report(made), TEMPLATES)
+        text = formats.written(report(made), "text", TEMPLATES)
     said = [
         line for line in text.splitlines() if line and not line.startswith(("Made ", "The ledger exists"))
     ]
@@ -228,7 +230,10 @@ def test_html_text_and_csv_take_hostile_words_for_words(tmp_path: Path) -> None:
             ),
         )
         made_report = report(made)
-    html, text = formats.as_html(made_report, TEMPLATES), formats.as_text(made_report, TEMPLATES)
+    html, text = (
+        formats.written(made_report, "html", TEMPLATES),
+        formats.written(made_report, "text", TEMPLATES),
+    )
     assert "<img" not in html
     assert "&lt;img" in html
     assert "\nBcc" not in text
@@ -240,7 +245,10 @@ def test_html_and_text_say_the_same_numbers(tmp_path: Path) -> None:
     with ledger(tmp_path) as made:
         quarter(made, 4)
         made_report = report(made)
-    html, text = formats.as_html(made_report, TEMPLATES), formats.as_text(made_report, TEMPLATES)
+    html, text = (
+        formats.written(made_report, "html", TEMPLATES),
+        formats.written(made_report, "text", TEMPLATES),
+    )
     said = report_context(made_report)
     for part in (html, text):
         assert said["verdict"] in part
@@ -265,8 +273,8 @@ def test_a_week_that_is_not_over_says_so(tmp_path: Path) -> None:
     said = "This week is not over yet: these are its figures so far."
     with ledger(tmp_path) as made:
         put(made, incident(1))
-        assert said in formats.as_text(report(made, now=FRIDAY), TEMPLATES)
-        assert said not in formats.as_text(report(made), TEMPLATES)
+        assert said in formats.written(report(made, now=FRIDAY), "text", TEMPLATES)
+        assert said not in formats.written(report(made), "text", TEMPLATES)
 
 
 def test_incidents_by_severity_by_team_and_by_service_stand_under_titles_of_their_own(
@@ -288,8 +296,8 @@ def test_without_names_nobody_is_named(tmp_path: Path) -> None:
         quarter(made, 4)
         made_report = report(made, team=None)
     for text in (
-        formats.as_html(made_report, TEMPLATES, names=False),
-        formats.as_text(made_report, TEMPLATES, names=False),
+        formats.written(made_report, "html", TEMPLATES, names=False),
+        formats.written(made_report, "text", TEMPLATES, names=False),
         formats.as_csv(made_report, names=False),
         formats.as_json(made_report, names=False),
     ):

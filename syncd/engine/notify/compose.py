@@ -8,7 +8,6 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from syncd.config.templates.templates import Templates
-from syncd.config.templates.text_limits import slug_label
 from syncd.domain.incident import Incident
 from syncd.domain.mail import MailKind, concerns_no_incident, mail_key
 from syncd.domain.mapping.mapping import Mapping
@@ -286,7 +285,7 @@ def report_body(
     if not attached:
         why += f"; the rows are too many to attach: syncd report --week {report.week.name} --format csv"
     words = report_context(report, names=mail.names, head=head, browse=browse, why=why)
-    name = f"syncd-{_file_slug(report.team)}-{report.week.name}.csv"
+    name = f"syncd-{formats.file_slug(report.team)}-{report.week.name}.csv"
     return Body(
         subject=str(words["subject"]),
         text=templates.render(formats.TEXT, words).strip() + "\n",
@@ -301,8 +300,3 @@ def _frozen(context: EngineContext, mail: WeeklyReportMail) -> tuple[Weekly, str
     if report is None:
         raise CannotRender(f"the figures of {week.name} are not on record")
     return report, jira_address(context.ledger)
-
-
-def _file_slug(team: str | None) -> str:
-    """A team, or all of them, as files are named."""
-    return slug_label(team or "all").lower()

@@ -62,7 +62,6 @@ class DutyFact:
     severity: str
     restricted: bool
     kind: str
-    subject: str
     clock: int
     state: str
     started_at: datetime
@@ -93,7 +92,6 @@ class ItemFact:
     `due_at` is the end of `due_day` in the team's zone, which may be another day elsewhere.
     """
 
-    issue_id: str
     key: str
     incident: str
     number: int
@@ -106,8 +104,6 @@ class ItemFact:
     first_seen_at: datetime
     due_at: datetime | None
     done_at: datetime | None
-    state: str | None
-    owned: str | None
     postponed: int
     gone: bool
     due_day: str | None = None
@@ -220,7 +216,7 @@ def _duties(ledger: Transactions, where: Any, team: str | None) -> tuple[DutyFac
 
 def items(ledger: Transactions, since: datetime, until: datetime, team: str | None) -> tuple[ItemFact, ...]:
     """Action items that are still to be done, and those that were done or ended in [since, until)."""
-    done, owned = _duty_of_item(DutyKind.DONE), _duty_of_item(DutyKind.OWNED)
+    done = _done_items()
     snapshot = col(ActionItemRow.snapshot)
     query = (
         _columns(
@@ -241,7 +237,6 @@ def items(ledger: Transactions, since: datetime, until: datetime, team: str | No
         )
         .join(IncidentRow, col(IncidentRow.id) == col(ActionItemRow.incident_id))
         .join(done, done.c.subject == ActionItemRow.issue_id, isouter=True)
-        .join(owned, owned.c.subject == ActionItemRow.issue_id, isouter=True)
         .where(
             of_team(team),
             col(ActionItemRow.ended_at).is_(None),
@@ -252,18 +247,18 @@ def items(ledger: Transactions, since: datetime, until: datetime, team: str | No
     return _facts(ledger, ItemFact, query)
 
 
-def _duty_of_item(kind: DutyKind) -> Any:
-    """The latest clock of a duty for each action item."""
+def _done_items() -> Any:
+    """The latest clock of the duty that an action item is done, for each."""
     latest = (
         columns(col(DutyRow.subject), func.max(DutyRow.clock).label("clock"))
-        .where(col(DutyRow.kind) == kind)
+        .where(col(DutyRow.kind) == DutyKind.DONE)
         .group_by(col(DutyRow.subject))
         .subquery()
     )
     return (
-        columns(col(DutyRow.subject), col(DutyRow.due_at), col(DutyRow.met_at), col(DutyRow.state))
+        columns(col(DutyRow.subject), col(DutyRow.due_at), col(DutyRow.met_at))
         .join(latest, and_(latest.c.subject == DutyRow.subject, latest.c.clock == DutyRow.clock))
-        .where(col(DutyRow.kind) == kind)
+        .where(col(DutyRow.kind) == DutyKind.DONE)
         .subquery()
     )
 

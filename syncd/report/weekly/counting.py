@@ -46,6 +46,13 @@ def minutes(since: datetime, until: datetime | None) -> float | None:
     return None if until is None else max(0.0, (until - since).total_seconds() / 60)
 
 
+_OF_AN_INCIDENT = (
+    *("number", "service", "severity", "assumed", "status", "ticket"),
+    *("created_at", "acknowledged_at", "resolved_at", "merged_into"),
+)
+"""The columns of an incident that are the fact's own."""
+
+
 def incident_row(one: IncidentFact, week: str) -> Row:
     """An incident as the CSV has it; of a restricted one no more than that there was one."""
     if one.restricted:
@@ -56,24 +63,22 @@ def incident_row(one: IncidentFact, week: str) -> Row:
         "week": week,
         "team": one.team,
         "incident": one.id,
-        "number": one.number,
-        "service": one.service,
-        "severity": one.severity,
-        "assumed": one.assumed,
-        "status": one.status,
-        "ticket": one.ticket,
+        **{name: getattr(one, name) for name in _OF_AN_INCIDENT},
         "why_no_ticket": None if one.ticket else _why_none(one),
-        "created_at": one.created_at,
-        "acknowledged_at": one.acknowledged_at,
-        "resolved_at": one.resolved_at,
         "minutes_to_acknowledge": minutes(one.created_at, one.acknowledged_at) if counts else None,
         "minutes_to_resolve": minutes(one.created_at, one.resolved_at) if counts else None,
-        "merged_into": one.merged_into,
     }
 
 
 def _why_none(one: IncidentFact) -> str:
     return f"noise rule {one.noise_rule}" if one.noise_rule else "none was made yet"
+
+
+_OF_A_DUTY = (
+    *("incident", "number", "severity", "clock", "key", "owner"),
+    *("started_at", "due_at", "met_at", "breached_at", "corrected", "reason"),
+)
+"""The columns of a duty that are the fact's own."""
 
 
 def duty_row(one: DutyFact, week: str, now: datetime) -> Row:
@@ -85,20 +90,9 @@ def duty_row(one: DutyFact, week: str, now: datetime) -> Row:
         "table": "duty",
         "week": week,
         "team": one.team,
-        "incident": one.incident,
-        "number": one.number,
-        "severity": one.severity,
         "duty": one.kind,
-        "clock": one.clock,
-        "key": one.key,
-        "owner": one.owner,
         "verdict": said,
-        "started_at": one.started_at,
-        "due_at": one.due_at,
-        "met_at": one.met_at,
-        "breached_at": one.breached_at,
-        "corrected": one.corrected,
-        "reason": one.reason,
+        **{name: getattr(one, name) for name in _OF_A_DUTY},
     }
 
 

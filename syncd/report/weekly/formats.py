@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import Any
 
 from syncd.config.templates.templates import Templates
+from syncd.config.templates.text_limits import slug_label
 from syncd.domain.text import csv_cell
 from syncd.report.weekly.counting import Row
 from syncd.report.weekly.report import Weekly, plain_row
@@ -30,18 +31,19 @@ _PLACE = {name: place for place, name in enumerate(COLUMNS)}
 _NAMES = ("owner",)
 
 
-def as_html(
-    report: Weekly, templates: Templates, *, names: bool = True, head: str = "", browse: str = ""
+def written(
+    report: Weekly, form: str, templates: Templates, *, names: bool = True, head: str = "", browse: str = ""
 ) -> str:
-    """The report as HTML for mail programs; raises `TemplateError`."""
-    return templates.render(HTML, report_context(report, names=names, head=head, browse=browse))
+    """The report as `json`, `csv`, `html` or `text`; raises `TemplateError`.
 
-
-def as_text(
-    report: Weekly, templates: Templates, *, names: bool = True, head: str = "", browse: str = ""
-) -> str:
-    """The report as plain text; raises `TemplateError`."""
-    return templates.render(TEXT, report_context(report, names=names, head=head, browse=browse))
+    `head` is the ledger's head (`SEQ:HASH`), `browse` the address before an issue's key.
+    """
+    if form == "json":
+        return as_json(report, names=names)
+    if form == "csv":
+        return as_csv(report, names=names)
+    context = report_context(report, names=names, head=head, browse=browse)
+    return templates.render(HTML if form == "html" else TEXT, context)
 
 
 def as_json(report: Weekly, *, names: bool = True) -> str:
@@ -91,3 +93,8 @@ def _cell(value: Any) -> str:
 
 # services, people, severities and reasons come again and again
 _harmless = lru_cache(4096)(csv_cell)
+
+
+def file_slug(team: str | None) -> str:
+    """A team, or all of them, as files are named."""
+    return slug_label(team or "all").lower()
