@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from enum import Enum
+from functools import cache
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin
 
@@ -31,6 +31,7 @@ class Key:
     default: str
 
 
+@cache
 def all_keys() -> tuple[Key, ...]:
     """Every key of a mapping in the order of its types, sections before what they hold."""
     return tuple(_walk(Mapping, ""))
@@ -38,16 +39,25 @@ def all_keys() -> tuple[Key, ...]:
 
 def known_keys(path: Sequence[str | int]) -> tuple[str, ...]:
     """The keys that may stand in the section at a path, none where the team chooses them."""
-    model = _model_at(path)
-    return tuple(_fields(model)) if model else ()
+    steps = [_steps(key.path) for key in all_keys()]
+    return tuple(
+        names[-1] for names in steps if len(names) == len(path) + 1 and all(map(_fits, names, path))
+    )
 
 
-def _fields(model: type[BaseModel]) -> dict[str, FieldInfo]:
-    return {name: info for name, info in model.model_fields.items() if not info.exclude}
+def _steps(path: str) -> list[str]:
+    """The parts of a key's path; `[]` stands for the place in a list."""
+    return path.replace("[]", ".[]").split(".")
+
+
+def _fits(step: str, part: str | int) -> bool:
+    return step == "[]" if isinstance(part, int) else step in (NAMED, part)
 
 
 def _walk(model: type[BaseModel], prefix: str) -> Iterator[Key]:
-    for name, info in _fields(model).items():
+    for name, info in model.model_fields.items():
+        if info.exclude:
+            continue
         path = prefix + name
         yield Key(path, info.description or "", info.is_required(), _default(info))
         inner, step = _inside(info.annotation)
@@ -70,11 +80,7 @@ def _written(value: object) -> str:
         return f"`[{', '.join(map(str, value))}]`"
     if isinstance(value, bool):
         return f"`{str(value).lower()}`"
-    return (
-        f"`{value.value if isinstance(value, Enum) else value:g}`"
-        if isinstance(value, float)
-        else f"`{value}`"
-    )
+    return f"`{value:g}`" if isinstance(value, float) else f"`{value}`"
 
 
 def _inside(annotation: Any) -> tuple[type[BaseModel] | None, str]:
@@ -94,23 +100,3 @@ def _inside(annotation: Any) -> tuple[type[BaseModel] | None, str]:
     if origin is not None and hasattr(annotation, "__metadata__"):
         return _inside(parts[0])
     return None, ""
-
-
-def _model_at(path: Sequence[str | int]) -> type[BaseModel] | None:
-    """The section at a path; None where the path leads to none."""
-    model: type[BaseModel] | None = Mapping
-    annotation: Any = Mapping
-    for part in path:
-        origin, parts = get_origin(annotation), get_args(annotation)
-        if origin is dict:
-            annotation = parts[1]
-        elif origin is tuple:
-            annotation = parts[0]
-        elif model is not None and part in model.model_fields:
-            annotation = model.model_fields[str(part)].annotation
-        else:
-            return None
-        while hasattr(annotation, "__metadata__"):
-            annotation = get_args(annotation)[0]
-        model = annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else None
-    return model
