@@ -10,7 +10,7 @@ from rich.text import Text
 
 from syncd.commands.shared.output import console, emit_json, json_option, plain, table
 from syncd.commands.shared.setup import command_clock, ledger_for_reading
-from syncd.domain.text import terminal
+from syncd.domain.text import counted, terminal
 
 
 @click.command(help="Action items that are still to be done: whose, by when, and what is wrong.")
@@ -65,7 +65,7 @@ def when(one: dict[str, Any]) -> str:
     """By when an item is due, and how late it is, in words."""
     days = one["overdue_days"]
     if days:
-        return f"OVERDUE by {days} {'day' if days == 1 else 'days'}, due {one['due']}"
+        return f"OVERDUE by {counted(days, 'day')}, due {one['due']}"
     return f"due {one['due']}" if one["due"] else "no date"
 
 

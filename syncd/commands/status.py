@@ -14,6 +14,7 @@ from syncd.commands.shared.restricted import put_titles, restricted_option
 from syncd.commands.shared.setup import command_clock, ledger_for_reading
 from syncd.domain.base import SERVICE_NAMES
 from syncd.domain.duty import RUNNING, STATE_WORDS, DutyState
+from syncd.policy.time.time_words import long_words
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -176,10 +177,7 @@ def _cycles(out: Console, cycles: dict[str, str | None], now: datetime) -> None:
 
 def _ago(ago: timedelta) -> str:
     seconds = max(0, int(ago.total_seconds()))
-    for unit, length in (("days", 86_400), ("hours", 3_600), ("minutes", 60)):
-        if seconds >= 2 * length:
-            return f"{seconds // length} {unit}"
-    return f"{seconds} s"
+    return long_words(ago) if seconds >= 120 else f"{seconds} s"
 
 
 EVERY_SECONDS = 2.0

@@ -34,3 +34,8 @@ def zone_word(local: datetime) -> str:
         return name
     hours, minutes = int(name[1:3]), name[3:]
     return f"UTC{name[0]}{hours}" + (f":{minutes}" if minutes else "")
+
+
+def in_utc(moment: datetime) -> str:
+    """A moment as people read it, to the minute: `2026-11-22 05:12 UTC`."""
+    return f"{moment:%Y-%m-%d %H:%M} UTC"

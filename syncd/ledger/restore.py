@@ -18,6 +18,7 @@ from pathlib import Path
 
 from sqlmodel import Session, col, select
 
+from syncd.domain.clock import in_utc
 from syncd.domain.operation import OperationClass, OperationState
 from syncd.ledger.database.backup import check_copy, settle_file, sync_folder
 from syncd.ledger.database.lock import LedgerLock
@@ -138,7 +139,7 @@ def _empty_outbox(session: Session, now: datetime) -> tuple[tuple[str, ...], int
     for row in outbox.listing(session):
         if row.target in UNSENT:
             operation_states.finish(session, row, OperationState.DROPPED, now, why=WHY)
-            unsent.append(f"{row.kind}: {row.reason} (decided {row.decided_at:%Y-%m-%d %H:%M} UTC)")
+            unsent.append(f"{row.kind}: {row.reason} (decided {in_utc(row.decided_at)})")
         elif row.state in (OperationState.IN_FLIGHT, OperationState.UNKNOWN):
             continue
         elif row.op_class == OperationClass.STATE:

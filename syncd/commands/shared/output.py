@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from syncd.domain.clock import in_utc
 from syncd.domain.text import terminal
 
 
@@ -43,7 +44,7 @@ def plain(out: Console, text: str) -> None:
 
 def minute(iso: str) -> str:
     """A moment of a JSON shape as people read it: `2026-11-22 05:12 UTC`."""
-    return f"{datetime.fromisoformat(iso):%Y-%m-%d %H:%M} UTC"
+    return in_utc(datetime.fromisoformat(iso))
 
 
 def second(iso: str) -> str:

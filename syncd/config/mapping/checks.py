@@ -151,8 +151,6 @@ def _playbooks(data: JsonValue) -> Iterator[Finding]:
 
 def _noise(data: JsonValue) -> Iterator[Finding]:
     """A rule names conditions, services that are the team's, and an urgency that can be over early."""
-    sections = section(data, "services")
-    ids = [value.get("id") for value in sections.values() if isinstance(value, dict)]
     for path, rule in at(data, ("noise", "*")):
         if not isinstance(rule, dict):
             continue
@@ -160,21 +158,23 @@ def _noise(data: JsonValue) -> Iterator[Finding]:
             yield path, "would keep every incident without a ticket", "say which incidents are meant"
         if rule.get("urgency") == "high" and "resolved_within_minutes" in rule:
             yield path, "never holds", "`resolved_within_minutes` is for urgency low alone"
-        for word in words(rule.get("services")):
-            if word not in sections and word not in ids:
-                hint = did_you_mean(word, sections) or f"the mapping has {listing(list(sections))}"
-                yield (*path, "services"), f"no such service: {word}", hint
+        yield from _foreign_services(data, rule, path)
+
+
+def _foreign_services(data: JsonValue, rule: dict[str, JsonValue], path: Path_) -> Iterator[Finding]:
+    """The services that a rule at a path names and that are not the team's, by name or id."""
+    sections = section(data, "services")
+    ids = [value.get("id") for value in sections.values() if isinstance(value, dict)]
+    for word in words(rule.get("services")):
+        if word not in sections and word not in ids:
+            hint = did_you_mean(word, sections) or f"the mapping has {listing(list(sections))}"
+            yield (*path, "services"), f"no such service: {word}", hint
 
 
 def _restricted(data: JsonValue) -> Iterator[Finding]:
     """Its services are the team's, and its project is not the one that everybody sees."""
-    sections = section(data, "services")
-    ids = [value.get("id") for value in sections.values() if isinstance(value, dict)]
     rules = section(data, "restricted")
-    for word in words(rules.get("services")):
-        if word not in sections and word not in ids:
-            hint = did_you_mean(word, sections) or f"the mapping has {listing(list(sections))}"
-            yield ("restricted", "services"), f"no such service: {word}", hint
+    yield from _foreign_services(data, rules, ("restricted",))
     if "project" in rules and rules["project"] == section(data, "jira").get("project"):
         yield ("restricted", "project"), "the project of all tickets", "name one that only a few may see"
     known = {name.casefold() for name in words(rules.get("level"))}

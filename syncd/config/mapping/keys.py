@@ -40,9 +40,7 @@ def all_keys() -> tuple[Key, ...]:
 def known_keys(path: Sequence[str | int]) -> tuple[str, ...]:
     """The keys that may stand in the section at a path, none where the team chooses them."""
     steps = [_steps(key.path) for key in all_keys()]
-    return tuple(
-        names[-1] for names in steps if len(names) == len(path) + 1 and all(map(_fits, names, path))
-    )
+    return tuple(names[-1] for names in steps if len(names) == len(path) + 1 and all(map(_fits, names, path)))
 
 
 def _steps(path: str) -> list[str]:

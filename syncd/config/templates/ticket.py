@@ -10,13 +10,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping as Section
 from dataclasses import dataclass
-from datetime import datetime
 from typing import NamedTuple
 
 from syncd.config.masks import mask
 from syncd.config.templates.templates import Templates
 from syncd.config.templates.text_limits import DESCRIPTION_LIMIT, cut, ticket_summary, title_matches
 from syncd.domain.base import JsonValue
+from syncd.domain.clock import in_utc
 from syncd.domain.incident import Incident
 from syncd.domain.mapping.mapping import Mapping
 from syncd.domain.mapping.services import PlaybookSection, ServiceSection
@@ -118,11 +118,6 @@ def _links(incident: Incident, mapping: Mapping, section: ServiceSection) -> lis
     if incident.html_url:
         own[f"PagerDuty incident #{incident.number}"] = one_line(incident.html_url)
     return [{"name": name, "url": url} for name, url in (own | section.links | mapping.links).items()]
-
-
-def in_utc(moment: datetime) -> str:
-    """A moment as people read it, to the minute: `2026-11-22 05:12 UTC`."""
-    return f"{moment:%Y-%m-%d %H:%M} UTC"
 
 
 SHORTENED = "... (shortened; the incident in PagerDuty has the rest)"

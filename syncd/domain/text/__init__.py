@@ -7,6 +7,7 @@ Pure functions without a library. What needs graphemes or a time limit is in `te
 from __future__ import annotations
 
 from syncd.domain.text.plain import (
+    counted,
     csv_cell,
     header_line,
     jql_string,
@@ -18,6 +19,7 @@ from syncd.domain.text.plain import (
 from syncd.domain.text.wiki import escape_wiki, wiki_link, wiki_url
 
 __all__ = [
+    "counted",
     "csv_cell",
     "escape_wiki",
     "header_line",

@@ -67,3 +67,8 @@ def csv_cell(text: str) -> str:
     if text.lstrip().startswith(tuple(_FORMULA_STARTS)) and not _NUMBER.fullmatch(text):
         return "'" + text
     return text
+
+
+def counted(count: int, thing: str) -> str:
+    """A number of things: `1 incident`, `2 incidents`, `3 searches`."""
+    return f"{count} {thing}" if count == 1 else f"{count} {thing}{'es' if thing.endswith('ch') else 's'}"

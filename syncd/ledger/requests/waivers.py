@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlmodel import Session, col, select
 
-from syncd.domain.clock import Clock
+from syncd.domain.clock import Clock, in_utc
 from syncd.domain.duty import RUNNING, STATE_WORDS, DutyKind, DutyState
 from syncd.ledger.store import audit
 from syncd.ledger.store.lookups import find_incident_in
@@ -114,7 +114,7 @@ def _waive(session: Session, arguments: dict[str, Any], place: Place, now: datet
     data = {"duty": duty, "subject": waiver.subject, "until": until.isoformat()}
     _audit(session, "waiver.given", place, now, who, reason, data)
     words = " and ".join(sorted({one.kind for one in running}))
-    return f"waived for {place.words} until {until:%Y-%m-%d %H:%M} UTC: {words}"
+    return f"waived for {place.words} until {in_utc(until)}: {words}"
 
 
 def _unwaive(session: Session, arguments: dict[str, Any], place: Place, now: datetime) -> str:

@@ -14,6 +14,7 @@ from typing import Literal
 from pydantic import Field
 
 from syncd.domain.base import SERVICE_NAMES, Value
+from syncd.domain.clock import in_utc
 from syncd.domain.operation.mail import OperatorMail
 
 NOT_READ_FOR = timedelta(minutes=15)
@@ -115,7 +116,7 @@ def _held(trouble: Trouble) -> Iterator[Alarm]:
 
 def _refused(trouble: Trouble) -> Iterator[Alarm]:
     for service, since in sorted(trouble.refused.items()):
-        text = f"{NAMES.get(service, service)} refuses our credentials since {since:%Y-%m-%d %H:%M} UTC."
+        text = f"{NAMES.get(service, service)} refuses our credentials since {in_utc(since)}."
         yield _alarm("credentials", service, since, f"{text} {_ends(service)}")
 
 
@@ -131,7 +132,7 @@ def _not_read(trouble: Trouble, now: datetime) -> Iterator[Alarm]:
     for side, last in sorted(trouble.last_good.items()):
         if side not in trouble.refused and now - last >= NOT_READ_FOR:
             minutes = int((now - last) / timedelta(minutes=1))
-            text = f"{NAMES[side]} was not read for {minutes} minutes, since {last:%Y-%m-%d %H:%M} UTC."
+            text = f"{NAMES[side]} was not read for {minutes} minutes, since {in_utc(last)}."
             yield _alarm("stalled", side, last, f"{text} See: syncd status")
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
+from syncd.domain.clock import in_utc
 from syncd.domain.duty import Duty, DutyKind, DutyState
 from syncd.domain.mail import KEYS, MailKind
 from syncd.domain.mapping.mapping import Mapping
@@ -91,7 +92,7 @@ def _unread(case: Case, duty: Duty, since: datetime | None) -> frozenset[str]:
 
 def _reminder(case: Case, book: Rulebook, duty: Duty) -> Iterator[Operation]:
     owner = owner_of(case, duty, book.mapping, book.section)
-    reason = f"{words_of(duty)} is due {duty.due_at:%Y-%m-%d %H:%M} UTC"
+    reason = f"{words_of(duty)} is due {in_utc(duty.due_at)}"
     if owner is not None:
         at = reminder_moment(duty, book.mapping)
         yield mail(case, ReminderMail(**_about(duty)), step_of(duty), owner, reason, at)
@@ -121,7 +122,7 @@ def missed_at(case: Case, duty: Duty, mapping: Mapping) -> datetime:
 
 def _breach(case: Case, book: Rulebook, duty: Duty, now: datetime) -> Iterator[Operation]:
     severity = decide_severity(case.incident, book.mapping, book.section).name
-    reason = f"{words_of(duty)} is overdue since {duty.due_at:%Y-%m-%d %H:%M} UTC"
+    reason = f"{words_of(duty)} is overdue since {in_utc(duty.due_at)}"
     old = now - (duty.breached_at or duty.due_at) > OLD_BREACH
     skip = "it passed more than a week ago, and the weekly report tells of it" if old else None
     at = missed_at(case, duty, book.mapping)

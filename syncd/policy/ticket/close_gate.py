@@ -13,6 +13,7 @@ from hashlib import sha256
 from typing import Literal
 
 from syncd.domain.base import JsonValue, Value
+from syncd.domain.clock import in_utc
 from syncd.domain.duty import OWED, Duty, DutyKind
 from syncd.domain.mapping.value_types import Mode
 from syncd.domain.operation import CommentOnTicket, MoveTicket, Operation, StatusBefore, op_of
@@ -77,7 +78,7 @@ def missing_at_a_close(case: Case, book: Rulebook) -> list[Missing]:
 
 
 def _missing(case: Case, book: Rulebook, duty: Duty) -> Missing:
-    due = f"due {duty.due_at:%Y-%m-%d %H:%M} UTC"
+    due = f"due {in_utc(duty.due_at)}"
     waive = f"or have it waived: syncd waive {case.incident.number} --duty {duty.kind}"
     if duty.kind is DutyKind.SCHEDULED:
         line = (

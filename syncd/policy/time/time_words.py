@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from syncd.domain.text import counted
+
 _UNITS = (("day", 86_400), ("hour", 3_600), ("minute", 60))
 
 
@@ -18,8 +20,7 @@ def long_words(span: timedelta) -> str:
     seconds = int(abs(span).total_seconds())
     for unit, length in _UNITS:
         if seconds >= 2 * length or unit == "minute":
-            count = seconds // length
-            return f"{count} {unit}" if count == 1 else f"{count} {unit}s"
+            return counted(seconds // length, unit)
     return "0 minutes"
 
 

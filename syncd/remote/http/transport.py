@@ -10,7 +10,6 @@ into a library: so neither can apply its own idea of retrying.
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import ssl
 from collections.abc import Iterable, Mapping
@@ -27,6 +26,7 @@ from requests.utils import DEFAULT_CA_BUNDLE_PATH, get_environ_proxies
 from urllib3.exceptions import HTTPError
 from urllib3.util.ssl_ import create_urllib3_context
 
+from syncd.config.settings.values import is_loopback
 from syncd.domain.base import JsonValue
 from syncd.domain.clock import Clock
 from syncd.remote.errors import Cause, NotDone, RemoteError, Unknown
@@ -109,7 +109,7 @@ class Transport:
         session.mount("http://", adapter)
         session.max_redirects = 0
         session.trust_env = False
-        session.proxies = {} if _is_loopback(base_url) else get_environ_proxies(base_url)
+        session.proxies = {} if is_loopback(base_url) else get_environ_proxies(base_url)
 
 
 class _Adapter(HTTPAdapter):
@@ -266,11 +266,3 @@ def _origin(url: str) -> tuple[str, str, int]:
     parts = urlsplit(url)
     scheme = parts.scheme.lower()
     return scheme, (parts.hostname or "").lower(), parts.port or (443 if scheme == "https" else 80)
-
-
-def _is_loopback(url: str) -> bool:
-    host = urlsplit(url).hostname or ""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -55,10 +55,14 @@ def _clean(value: Any) -> Any:
 
 def each(body: Any, key: str, parse: Callable[[Wire], T]) -> tuple[T, ...]:
     """Parse every item of the list `body[key]`; raises `UnreadableError` with the place."""
+    return listed(_items(body, key), parse, key)
+
+
+def _items(body: Any, key: str) -> list[Any]:
     items = body.get(key) if isinstance(body, dict) else None
     if not isinstance(items, list):
         raise UnreadableError(f"'{key}' is no list")
-    return listed(items, parse, key)
+    return items
 
 
 def listed(items: Any, parse: Callable[[Wire], T], place: str = "") -> tuple[T, ...]:
@@ -81,11 +85,8 @@ def each_readable(
 
     An item that `named` finds no id in is not told from a broken answer: raises `UnreadableError` as `each`.
     """
-    items = body.get(key) if isinstance(body, dict) else None
-    if not isinstance(items, list):
-        raise UnreadableError(f"'{key}' is no list")
     parsed, unread = [], {}
-    for index, item in enumerate(items):
+    for index, item in enumerate(_items(body, key)):
         try:
             parsed.append(parse(item))
         except ODD as error:

@@ -11,7 +11,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from syncd.domain.clock import zone_word
-from syncd.domain.text import header_line, one_line
+from syncd.domain.text import counted, header_line, one_line
 from syncd.report.weekly.report import Weekly
 
 Section = dict[str, Any]
@@ -38,7 +38,7 @@ def verdict(figures: dict[str, Any]) -> str:
         return (
             "no incidents, nothing was due"
             if not incidents
-            else f"{_n(incidents, 'incident')}, nothing was due"
+            else f"{counted(incidents, 'incident')}, nothing was due"
         )
     if met == of:
         return f"all {of} duties met in time" if of > 1 else "the one duty was met in time"
@@ -92,7 +92,7 @@ def _foot(report: Weekly, head: str, why: str) -> Iterator[str]:
     if figures["restored_at"]:
         yield f"It was restored on {figures['restored_at'][:10]}: what happened since the copy is rebuilt."
     if figures["rebuilt"]:
-        counted = ", ".join(_n(count, thing) for thing, count in figures["rebuilt"].items())
+        counted = ", ".join(counted(count, thing) for thing, count in figures["rebuilt"].items())
         yield (
             f"Rebuilt from Jira and PagerDuty, since an earlier ledger was lost: {counted}. All other duties"
             " of then are judged anew by what both services have on record."
@@ -114,10 +114,6 @@ def _sentence(text: str) -> str:
     return text[0].upper() + text[1:] + "."
 
 
-def _n(count: int, thing: str) -> str:
-    return f"{count} {thing}" if count == 1 else f"{count} {thing}{'es' if thing.endswith('ch') else 's'}"
-
-
 def _days(monday: date, sunday: date) -> str:
     return f"{monday.day} {monday:%b} to {sunday.day} {sunday:%b %Y}"
 
@@ -136,7 +132,7 @@ def _before(figures: dict[str, Any]) -> list[str]:
             known = (
                 f" ({one['weeks']} on record)" if one["weeks"] < (4 if name == "four_weeks" else 12) else ""
             )
-            incidents = _n(one["incidents"], "incident")
+            incidents = counted(one["incidents"], "incident")
             found.append(f"{words}{known}: {one['met']} of {one['of']} met, {incidents}")
     return found
 
@@ -181,9 +177,11 @@ def _needed(figures: dict[str, Any], zone: ZoneInfo, names: bool, browse: str) -
     lines = []
     follow_ups = figures["follow_ups"]
     if follow_ups["unowned"]:
-        lines.append(f"{_n(follow_ups['unowned'], 'action item')} without an owner: syncd actions --unowned")
+        lines.append(
+            f"{counted(follow_ups['unowned'], 'action item')} without an owner: syncd actions --unowned"
+        )
     if figures["parked"]:
-        lines.append(f"{_n(len(figures['parked']), 'operation')} parked for a person: syncd outbox")
+        lines.append(f"{counted(len(figures['parked']), 'operation')} parked for a person: syncd outbox")
     lines += _unmailed(figures, names)
     lines += _lasting(figures)
     lines += [f"{name} expires on {day}" for name, day in figures["expiring"].items()]
@@ -210,7 +208,7 @@ def _unmailed(figures: dict[str, Any], names: bool) -> Iterator[str]:
     if mails:
         who = sorted({one_line(str(one["owner"])) for one in mails if one["owner"]})
         said = f": {', '.join(who[:MOST_LINES])}" if names and who else ""
-        yield f"{_n(len(mails), 'e-mail')} that no server took{said} (syncd outbox)"
+        yield f"{counted(len(mails), 'e-mail')} that no server took{said} (syncd outbox)"
 
 
 def _lasting(figures: dict[str, Any]) -> Iterator[str]:
@@ -221,7 +219,8 @@ def _lasting(figures: dict[str, Any]) -> Iterator[str]:
     if len(known) > MOST_LINES:
         yield f"and {len(known) - MOST_LINES} more that are open for more than a week"
     if len(known) < len(figures["lasting"]):
-        yield f"{_n(len(figures['lasting']) - len(known), 'restricted incident')} open for more than a week"
+        others = counted(len(figures["lasting"]) - len(known), "restricted incident")
+        yield f"{others} open for more than a week"
 
 
 def _incidents(figures: dict[str, Any]) -> Iterator[Section]:
@@ -264,7 +263,9 @@ def _times(figures: dict[str, Any]) -> Iterator[Section]:
             for one in figures[key]
         ]
         never = figures["never_acknowledged"] if key == "acknowledge" else 0
-        lines = [f"{_n(never, 'incident')} resolved without an acknowledgement on record"] if never else []
+        lines = (
+            [f"{counted(never, 'incident')} resolved without an acknowledgement on record"] if never else []
+        )
         if rows or lines:
             yield {"title": words, "table": _table(head, rows), "lines": lines}
 
@@ -343,7 +344,7 @@ def _remarks(figures: dict[str, Any]) -> Iterator[Section]:
     lines += [f"Conflict on #{one['number']}: {one_line(one['reason'])}" for one in figures["conflicts"]]
     lines += [f"Rules changed: {one_line(one['reason'])}" for one in figures["rule_changes"]]
     if figures["duplicates"]:
-        lines.append(f"{_n(figures['duplicates'], 'duplicate')} found by the nightly duplicate search")
+        lines.append(f"{counted(figures['duplicates'], 'duplicate')} found by the nightly duplicate search")
     if lines:
         yield {"title": "On record", "lines": lines[:MOST_LINES]}
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from syncd.config.templates.text_limits import cut, wiki_within
+from syncd.domain.clock import in_utc
 from syncd.domain.incident import Incident
 from syncd.domain.operation import CommentOnTicket, MirrorComment, MirrorNote
 from syncd.domain.operation.postmortem import DutyIssueComment
@@ -47,7 +48,7 @@ NOTE_LIMIT = 10_000
 
 
 def _when(at: datetime | None) -> str:
-    return f"{at:%Y-%m-%d %H:%M} UTC" if at is not None else "at a time unknown"
+    return in_utc(at) if at is not None else "at a time unknown"
 
 
 def _masked(context: EngineContext, basis: Basis, text: str, limit: int) -> str:
