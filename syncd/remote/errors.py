@@ -83,6 +83,14 @@ class RemoteError(Exception):
         return f"{self.service}: {self.request}: {self.cause}{status}" + (f": {words}" if words else "")
 
     @property
+    def absent(self) -> bool:
+        """Whether the service itself says that there is no such object.
+
+        A 404 without its words is somebody else's: a proxy's, or a wrong address's.
+        """
+        return self.cause is Cause.MISSING and bool(self.message)
+
+    @property
     def code(self) -> int | None:
         """PagerDuty's own number for what is wrong (1001: already resolved), None where it named none."""
         found = _CODE.search(self.message)

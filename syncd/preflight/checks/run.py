@@ -6,6 +6,7 @@ from collections.abc import Callable, Generator, Iterator
 from functools import partial
 
 from syncd.domain.base import SERVICE_NAMES
+from syncd.engine.context import MOST_SKEW_SECONDS
 from syncd.preflight.checks import jira, other_tools, pagerduty, people, postmortems, rights, workflow
 from syncd.preflight.checks.finding import Finding, Level, guarded, ok, unknown, wrong
 from syncd.preflight.checks.sight import Sight, place
@@ -67,17 +68,13 @@ def _first(code: str, where: str, ask: Callable[[], Iterator[Finding]]) -> Gener
     return all(one.level is Level.OK for one in findings if one.code == code)
 
 
-MOST_SKEW = 120.0
-"""Seconds (design: "Observing")."""
-
-
 def clocks(sight: Sight) -> Iterator[Finding]:
     """One finding a service, by the `Date` of its last answer."""
     for service, name in SERVICE_NAMES.items():
         skew = sight.skew(service)
         if skew is None:
             yield unknown("C06", name, "told no time", "try again when it answers")
-        elif abs(skew) > MOST_SKEW:
+        elif abs(skew) > MOST_SKEW_SECONDS:
             way = "ahead of" if skew > 0 else "behind"
             said = f"its clock is {abs(skew):.0f} s {way} ours: nothing that has a deadline is decided"
             yield wrong("C06", name, said, "set this machine's clock by NTP")

@@ -147,7 +147,7 @@ class JiraReading(JiraSession):
             try:
                 body = self._get(path, params)
             except NotDone as error:
-                if error.cause is not Cause.MISSING or not error.message:
+                if not error.absent:
                     raise
                 continue
             except Unknown as error:
@@ -188,7 +188,7 @@ class JiraReading(JiraSession):
         try:
             link_types = self._get("issueLinkType")["issueLinkTypes"]
         except NotDone as error:
-            if error.cause is not Cause.MISSING or not error.message:
+            if not error.absent:
                 raise
             link_types = []
         with reading(SERVICE, f"GET {path}"):

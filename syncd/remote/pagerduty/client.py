@@ -17,7 +17,7 @@ from syncd.domain.base import Reference
 from syncd.domain.incident import Incident, IncidentStatus, LogEntry, Note, PagerDutyService, Responder
 from syncd.domain.postmortem import Alert
 from syncd.remote.answers import IncidentPage, LogPage
-from syncd.remote.errors import Cause, NotDone
+from syncd.remote.errors import NotDone
 from syncd.remote.http.transport import Transport
 from syncd.remote.http.wire import each, each_readable, identifier, reading
 from syncd.remote.pagerduty import wire
@@ -133,7 +133,7 @@ class PagerDutyClient(PagerDutyDirectory):
         try:
             body = self._get(path, {"include[]": ["assignees", "custom_fields"]})
         except NotDone as error:
-            if error.cause is Cause.MISSING and error.message:
+            if error.absent:
                 return None
             raise
         with reading(SERVICE, f"GET {path}"):
@@ -194,7 +194,7 @@ class PagerDutyClient(PagerDutyDirectory):
         try:
             found = self._all("priorities", wire.reference)
         except NotDone as error:
-            if error.status == _PAYMENT_REQUIRED or (error.cause is Cause.MISSING and error.message):
+            if error.status == _PAYMENT_REQUIRED or error.absent:
                 return ()
             raise
         return tuple(priority for priority in found if priority)
