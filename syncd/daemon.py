@@ -21,7 +21,7 @@ from loguru import logger
 from syncd.config.load import Configuration
 from syncd.config.mapping.load import load_mappings
 from syncd.config.masks import mask
-from syncd.config.settings.access import Live, on_loopback
+from syncd.config.settings.access import on_loopback
 from syncd.config.settings.settings import Settings
 from syncd.config.templates.postmortem import render_postmortem
 from syncd.config.templates.templates import Templates
@@ -87,14 +87,14 @@ class TicketRenderer:
 
 
 def client_factories(
-    live: Live, transport: Transport
+    configuration: Configuration, transport: Transport
 ) -> tuple[Callable[[], PagerDutyClient], Callable[[], JiraClient]]:
     """What makes a client of PagerDuty, and one of Jira."""
-    pagerduty, jira = live.pagerduty, live.jira
-    pagerduty_token, jira_token = pagerduty.token.get_secret_value(), jira.token.get_secret_value()
+    settings, live = configuration.settings, configuration.live
+    token, jira_token = live.pagerduty_token.get_secret_value(), live.jira_token.get_secret_value()
     return (
-        lambda: pagerduty_client(pagerduty.url, pagerduty_token, pagerduty.sender, transport),
-        lambda: jira_client(jira.url, jira_token, transport, email=jira.email),
+        lambda: pagerduty_client(settings.pagerduty_url, token, settings.pagerduty_from, transport),
+        lambda: jira_client(live.jira_url, jira_token, transport, email=settings.jira_email),
     )
 
 
@@ -117,7 +117,7 @@ def make_context(
     return build_context(
         ledger,
         clock,
-        client_factories(configuration.live, transport),
+        client_factories(configuration, transport),
         transport,
         Rules(configuration.mappings, TicketRenderer(configuration.templates)),
         settle_seconds=settings.settle_seconds,

@@ -101,7 +101,7 @@ def _asked(setup: Setup, probe: bool, loud: bool) -> Iterator[Finding]:
     sight = Sight(
         services,
         configuration.mappings,
-        sender=configuration.live.pagerduty.sender,
+        sender=configuration.settings.pagerduty_from,
         now=command_clock().now(),
         skew=transport.skew,
     )
@@ -159,7 +159,7 @@ def _page(setup: Setup, findings: list[Finding]) -> None:
     from syncd.domain.text import terminal
     from syncd.preflight.checks.for_admin import page_for_admin
 
-    account = setup.configuration.live.jira.email or "the owner of our access token"
+    account = setup.configuration.settings.jira_email or "the owner of our access token"
     page = page_for_admin(setup.configuration.mappings, account, findings)
     click.echo("\n".join(terminal(line) for line in page.splitlines()))
 

@@ -209,9 +209,9 @@ def test_the_log_learns_every_secret_in_every_shape_that_it_may_take(monkeypatch
 
 def test_a_daemon_gets_everything_that_it_needs(monkeypatch: Env, tmp_path: Path) -> None:
     set_all(monkeypatch, SYNCD_MAPPINGS_DIR=str(tmp_path))
-    _, access = load_live()
-    assert access.jira.url == "https://company.atlassian.net"
-    assert (access.jira.email, access.pagerduty.sender) == ("bot@company.example", "ops@company.example")
+    settings, access = load_live()
+    assert access.jira_url == "https://company.atlassian.net"
+    assert (settings.jira_email, settings.pagerduty_from) == ("bot@company.example", "ops@company.example")
     assert access.mappings_dir == tmp_path
 
 

@@ -18,7 +18,7 @@ from pydantic import SecretStr
 from syncd.config.load import Configuration
 from syncd.config.mapping.load import load_mappings
 from syncd.config.mapping.starter import example_mapping
-from syncd.config.settings.access import JiraAccess, Live, PagerDutyAccess
+from syncd.config.settings.access import Live
 from syncd.config.settings.settings import Settings
 from syncd.config.templates.templates import Templates
 from syncd.daemon import make_context
@@ -200,16 +200,14 @@ def _configure(folder: Path, server: SandboxServer) -> Configuration:
         text = example_mapping(name, (START - timedelta(days=1)).date())
         (mappings / f"{name}.yaml").write_text(text, encoding="utf-8")
     templates = Templates()
-    live = Live(
-        pagerduty=PagerDutyAccess(server.url("pagerduty"), SecretStr(PAGERDUTY_KEY), BOT_EMAIL),
-        jira=JiraAccess(server.url("jira"), BOT_EMAIL, SecretStr(JIRA_KEY)),
-        mappings_dir=mappings,
-    )
+    live = Live(SecretStr(PAGERDUTY_KEY), server.url("jira"), SecretStr(JIRA_KEY), mappings)
     settings = Settings.model_construct(
         state_dir=folder,
         ledger_url=f"sqlite:///{folder / 'syncd.db'}",
         mappings_dir=mappings,
         pagerduty_url=server.url("pagerduty"),
+        pagerduty_from=BOT_EMAIL,
         jira_url=server.url("jira"),
+        jira_email=BOT_EMAIL,
     )
     return Configuration(settings, load_mappings(mappings, templates), templates, live)

@@ -69,7 +69,7 @@ class Setup:
         from syncd.remote.http.transport import Transport
 
         transport = Transport(command_clock(), ca_file=self.configuration.settings.trusted)
-        return Services(*client_factories(self.configuration.live, transport)), transport
+        return Services(*client_factories(self.configuration, transport)), transport
 
 
 @contextmanager

@@ -27,29 +27,12 @@ SHORTEST_SETTLING = 120.0
 
 
 @dataclass(frozen=True)
-class PagerDutyAccess:
-    """What a client of PagerDuty needs."""
-
-    url: str
-    token: SecretStr
-    sender: str
-
-
-@dataclass(frozen=True)
-class JiraAccess:
-    """What a client of Jira needs; without an address the token is a bearer token of Data Center."""
-
-    url: str
-    email: str | None
-    token: SecretStr
-
-
-@dataclass(frozen=True)
 class Live:
     """What a running daemon needs of the settings, nothing of it missing."""
 
-    pagerduty: PagerDutyAccess
-    jira: JiraAccess
+    pagerduty_token: SecretStr
+    jira_url: str
+    jira_token: SecretStr
     mappings_dir: Path
 
 
@@ -147,15 +130,11 @@ def unknown_variables(env_file: Path | None = ENV_FILE) -> tuple[Problem, ...]:
 def live(settings: Settings, env_file: Path | None = ENV_FILE) -> Live:
     """Given settings, return what a daemon needs of them; raises `ConfigError` with all that is amiss."""
     problems = check_live(settings, env_file)
-    url, token, sender = settings.jira_url, settings.pagerduty_token, settings.pagerduty_from
-    jira_token, mappings = settings.jira_token, settings.mappings_dir
-    if problems or url is None or token is None or sender is None or jira_token is None or mappings is None:
+    token, url, jira_token = settings.pagerduty_token, settings.jira_url, settings.jira_token
+    mappings = settings.mappings_dir
+    if problems or token is None or url is None or jira_token is None or mappings is None:
         raise ConfigError(problems)
-    return Live(
-        pagerduty=PagerDutyAccess(settings.pagerduty_url, token, sender),
-        jira=JiraAccess(url, settings.jira_email, jira_token),
-        mappings_dir=mappings,
-    )
+    return Live(token, url, jira_token, mappings)
 
 
 def check_live(settings: Settings, env_file: Path | None = ENV_FILE) -> list[Problem]:
