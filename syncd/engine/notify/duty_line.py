@@ -44,7 +44,7 @@ def line_of(
     case, key = owing_incident.case, _place(owing_incident, duty)
     return Line(
         state="overdue" if late else "due soon",
-        what=_what(case, duty, key),
+        what=_what(case, duty),
         about=_about(case, mapping, section),
         since=format_time(duty.started_at, mapping.zone),
         due=format_time(duty.due_at, mapping.zone),
@@ -104,7 +104,7 @@ def _named(case: Case, item: ItemState | None) -> str:
     return f"The action item {item.key}" + (f", {summary}" if summary else "")
 
 
-def _what(case: Case, duty: Duty, key: str) -> str:
+def _what(case: Case, duty: Duty) -> str:
     number = case.incident.number
     if duty.kind is DutyKind.SCHEDULED:
         return f"Schedule the postmortem of #{number}"

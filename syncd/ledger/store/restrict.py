@@ -73,7 +73,7 @@ def restrict(session: Session, row: IncidentRow, why: str, now: datetime) -> boo
     _withhold_waivers(session, row.id)
     query = select(OperationRow).where(OperationRow.incident_id == row.id).order_by(col(OperationRow.id))
     for operation in session.exec(query).all():
-        _withhold(session, operation, row.number, now)
+        _withhold(session, operation, now)
     _withhold_from_digests(session)
     return True
 
@@ -123,7 +123,7 @@ def withhold_duty_issue(session: Session, duty_issue: PostmortemRow | ActionItem
     session.add(duty_issue)
 
 
-def _withhold(session: Session, row: OperationRow, number: int, now: datetime) -> None:
+def _withhold(session: Session, row: OperationRow, now: datetime) -> None:
     row_of_a_table = row.kind == Kind.CREATE_ACTION_ITEM and "row" in row.meaning
     if (row.kind in _TEXTS or row_of_a_table) and row.state in _WAITING:
         operation_states.finish(session, row, OperationState.DROPPED, now, why="the incident is restricted")
@@ -138,13 +138,13 @@ def _withhold(session: Session, row: OperationRow, number: int, now: datetime) -
         meaning[PRIVATE] = True
     row.meaning = meaning
     if row.rendered is not None:
-        row.rendered = _rendered(row.rendered, number)
+        row.rendered = _rendered(row.rendered)
     if row.error is not None:
         row.error = "withheld: the incident is restricted"
     session.add(row)
 
 
-def _rendered(rendered: dict[str, Any], number: int) -> dict[str, Any]:
+def _rendered(rendered: dict[str, Any]) -> dict[str, Any]:
     """What finds the request again, and what its confirmation keeps."""
     kept = {
         name: value

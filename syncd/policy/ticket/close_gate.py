@@ -150,9 +150,9 @@ def _stopped(
         )
     # a ticket that nobody ever moved has no status to go back to
     back = bool(closed.before) and _reopens(case, book) and not _seen_late(case, closed)
-    operations: list[Operation] = [_comment(case, ticket, closed, missing, key, back=back)]
+    operations: list[Operation] = [_comment(case, closed, missing, key, back=back)]
     if back:
-        operations.append(_move_back(case, ticket, closed))
+        operations.append(_move_back(case, closed))
     told: list[JsonValue] = [*before, *(one.print for one in new)]
     return Decision(operations=tuple(operations), agreed={GATE: which if back else ONLY_TOLD, HEARD: told})
 
@@ -181,11 +181,11 @@ def _going_back(case: Case, book: Rulebook, ticket: TicketState, judged: str) ->
         return Decision()
     if not any(one.asked_for for one in missing_at_a_close(case, book)):
         return Decision(agreed={GATE: PROPER})
-    return Decision(operations=(_move_back(case, ticket, ticket.closed),))
+    return Decision(operations=(_move_back(case, ticket.closed),))
 
 
 def _comment(
-    case: Case, ticket: TicketState, closed: ClosedBy, missing: list[Missing], key: str, *, back: bool
+    case: Case, closed: ClosedBy, missing: list[Missing], key: str, *, back: bool
 ) -> CommentOnTicket:
     goes = f" The ticket goes back to {closed.before_name}, where the workflow has a way." if back else ""
     lines = [f"* {one.line}" for one in missing]
@@ -203,7 +203,7 @@ def _comment(
     )
 
 
-def _move_back(case: Case, ticket: TicketState, closed: ClosedBy) -> MoveTicket:
+def _move_back(case: Case, closed: ClosedBy) -> MoveTicket:
     return MoveTicket(
         incident=case.incident.id,
         aspect="status",

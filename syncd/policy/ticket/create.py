@@ -80,7 +80,7 @@ def noise_rule(case: Case, book: Rulebook) -> tuple[NoiseRule, float | None] | N
     if owes_postmortem(case.incident, book):
         return None
     for rule in book.mapping.noise:
-        if not _matches(rule, case, book):
+        if not _matches(rule, case):
             continue
         if rule.resolved_within_minutes is None:
             return rule, None
@@ -90,7 +90,7 @@ def noise_rule(case: Case, book: Rulebook) -> tuple[NoiseRule, float | None] | N
     return None
 
 
-def _matches(rule: NoiseRule, case: Case, book: Rulebook) -> bool:
+def _matches(rule: NoiseRule, case: Case) -> bool:
     incident = case.incident
     if (
         rule.services
