@@ -16,8 +16,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from syncd.config.problems import ConfigError, Problem
-from syncd.config.settings.settings import Settings, variable
+from syncd.config.problems import ConfigError
+from syncd.config.settings.settings import Settings, setting_problem
 from syncd.web.metrics import Metrics
 from syncd.web.server import Listener
 from syncd.web.signatures import JIRA_HEADER, PAGERDUTY_HEADER, jira_signed, pagerduty_signed
@@ -57,7 +57,7 @@ def open_listener(settings: Settings, source: Source, started: datetime) -> List
     except OSError as error:
         hint = "give it another address, or none: SYNCD_HTTP_LISTEN= (empty)"
         said = f"cannot listen on {settings.http_listen}: {error.strerror or error}"
-        raise ConfigError([Problem("environment", variable("http_listen"), said, hint)]) from None
+        raise ConfigError([setting_problem("http_listen", said, hint)]) from None
 
 
 def make_app(source: Source, metrics: Metrics, secrets: Secrets) -> Starlette:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 import regex
 
-from syncd.config.mapping.yaml_reader import Document, Path_, dotted
+from syncd.config.mapping.yaml_reader import Document, Path_
 from syncd.config.problems import Problem, by_place, did_you_mean, listing
 from syncd.config.settings.values import is_address
 from syncd.config.templates.text_limits import slug_label
@@ -44,9 +44,7 @@ _OWN_FIELDS = {
 
 def content_problems(document: Document) -> list[Problem]:
     """Every problem of a document's content, in the order of the file."""
-    problems = []
-    for path, message, hint in (finding for check in _CHECKS for finding in check(document.data)):
-        problems.append(Problem(str(document.where(path)), dotted(path), message, hint))
+    problems = (document.problem(*finding) for check in _CHECKS for finding in check(document.data))
     return sorted(problems, key=by_place)
 
 

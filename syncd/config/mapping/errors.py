@@ -34,11 +34,10 @@ def _path(error: ErrorDetails, document: Document) -> Path_:
 def _problem(path: Path_, error: ErrorDetails, document: Document) -> Problem:
     kind = error["type"]
     if kind == "missing":
-        return Problem(str(document.place(path[:-1])), dotted(path), "missing", _purpose(path))
+        return document.problem(path, "missing", _purpose(path), document.place(path[:-1]))
     if kind == "extra_forbidden":
-        return Problem(str(document.place(path)), dotted(path), "unknown key", _instead(path))
-    said, hint = _sayings(kind, error)
-    return Problem(str(document.where(path)), dotted(path), said, hint)
+        return document.problem(path, "unknown key", _instead(path), document.place(path))
+    return document.problem(path, *_sayings(kind, error))
 
 
 def _purpose(path: Path_) -> str:

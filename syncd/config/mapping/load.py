@@ -16,7 +16,7 @@ from syncd.config.mapping.checks import content_problems, section
 from syncd.config.mapping.errors import structure_problems
 from syncd.config.mapping.keys import known_keys
 from syncd.config.mapping.template_trial import missing_template, template_problems
-from syncd.config.mapping.yaml_reader import Document, Path_, dotted, read_yaml
+from syncd.config.mapping.yaml_reader import Document, Path_, read_yaml
 from syncd.config.problems import ConfigError, Problem, by_place
 from syncd.config.templates.templates import Templates
 from syncd.domain.base import JsonValue
@@ -112,8 +112,8 @@ def _claimed_twice(files: list[_File]) -> list[Problem]:
             if first[0] is not file and first[0].document is not None:
                 other = first[0].document.place(first[1])
                 said = f"{kind} that {other} claims already"
-                place = str(file.document.place(path))
-                problems.append(Problem(place, dotted(path), said, "leave it to one team"))
+                place = file.document.place(path)
+                problems.append(file.document.problem(path, said, "leave it to one team", place))
     return problems
 
 
@@ -136,16 +136,15 @@ NEWEST = 1
 
 def check_version(document: Document) -> None:
     """Raise `ConfigError` where a document does not begin with `syncd:` and a version that is known."""
-    first = next(iter(document.data), None)
+    key, first = ("syncd",), next(iter(document.data), None)
     if first != "syncd":
         said = "not the first key" if "syncd" in document.data else "missing"
-        place = document.place(("syncd",))
-        raise ConfigError([Problem(str(place), "syncd", said, f"begin the file with `syncd: {NEWEST}`")])
+        hint = f"begin the file with `syncd: {NEWEST}`"
+        raise ConfigError([document.problem(key, said, hint, document.place(key))])
     version = document.data["syncd"]
-    place = document.where(("syncd",))
     if not isinstance(version, int) or isinstance(version, bool) or version < NEWEST:
         hint = f"write `syncd: {NEWEST}`"
-        raise ConfigError([Problem(str(place), "syncd", "not a version of the format", hint)])
+        raise ConfigError([document.problem(key, "not a version of the format", hint)])
     if version > NEWEST:
         hint = f"this syncd reads up to {NEWEST}; install a newer one"
-        raise ConfigError([Problem(str(place), "syncd", "a version of the future", hint)])
+        raise ConfigError([document.problem(key, "a version of the future", hint)])

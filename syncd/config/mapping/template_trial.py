@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
-from syncd.config.mapping.yaml_reader import Document, Path_, dotted
+from syncd.config.mapping.yaml_reader import Document, Path_
 from syncd.config.problems import Problem
 from syncd.config.templates.postmortem import render_postmortem
 from syncd.config.templates.templates import TemplateError, Templates
@@ -73,7 +73,7 @@ def _tried(document: Document, path: Path_, act: Callable[[], object]) -> list[P
         said = error.problem
         # what stands in the mapping itself has no file of its own to name
         message = said.message if said.where.startswith("<") else f"{said.where}: {said.message}"
-        return [Problem(str(document.where(path)), dotted(path), message, said.hint)]
+        return [document.problem(path, message, said.hint)]
     return []
 
 

@@ -66,6 +66,10 @@ class Document:
             return self.place(path)
         return self.values.get(path) or self.place(path)
 
+    def problem(self, path: Path_, message: str, hint: str, at: Place | None = None) -> Problem:
+        """What is wrong at a path, where its value stands unless told otherwise."""
+        return Problem(str(at or self.where(path)), dotted(path), message, hint)
+
 
 def dotted(path: Path_) -> str:
     """A path as people write it: `services.Payments.playbook[0].title`."""

@@ -6,7 +6,7 @@ Everything that is wrong is said at once, each with its variable and what would 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from pydantic_core import ErrorDetails
 from pydantic_settings.exceptions import SettingsError
 
 from syncd.config.problems import ConfigError, Problem, did_you_mean
-from syncd.config.settings.settings import PREFIX, Settings, variable
+from syncd.config.settings.settings import PREFIX, Settings, setting_problem, variable
 from syncd.config.settings.values import is_loopback
 
 ENV_FILE = Path(".env")
@@ -99,7 +99,7 @@ def _problem(field: str, error: ErrorDetails) -> Problem:
         said, hint = "not one of its values", f"write {limits['expected']}"
     elif said.startswith("Input should be"):
         said, hint = "out of its range", "it" + said.removeprefix("Input")
-    return Problem("environment", variable(field), said, hint)
+    return setting_problem(field, said, hint)
 
 
 def unknown_variables(env_file: Path | None = ENV_FILE) -> tuple[Problem, ...]:
@@ -165,57 +165,37 @@ def missing_accounts(settings: Settings) -> list[Problem]:
     return [*missing, *(one for one in _jira(settings) if one.key == email)]
 
 
-def _missing(settings: Settings, unknown: tuple[Problem, ...]) -> list[Problem]:
-    problems = []
+def _missing(settings: Settings, unknown: tuple[Problem, ...]) -> Iterator[Problem]:
     for field, hint in _NEEDED.items():
         if getattr(settings, field) is None:
-            name = variable(field)
-            typo = next((one.key for one in unknown if f"`{name}`" in one.hint), "")
-            problems.append(
-                Problem("environment", name, f"not set, but {typo} is" if typo else "not set", hint)
-            )
-    return problems
+            typo = next((one.key for one in unknown if f"`{variable(field)}`" in one.hint), "")
+            yield setting_problem(field, f"not set, but {typo} is" if typo else "not set", hint)
 
 
-def _jira(settings: Settings) -> list[Problem]:
+def _jira(settings: Settings) -> Iterator[Problem]:
     parts = urlsplit(settings.jira_url or "")
     if not (parts.hostname or "").endswith(".atlassian.net"):
-        return []
-    problems = []
+        return
     if settings.jira_email is None:
         hint = "set it to the address of the account that owns the token"
-        problems.append(
-            Problem("environment", variable("jira_email"), "not set, and Jira Cloud needs it", hint)
-        )
+        yield setting_problem("jira_email", "not set, and Jira Cloud needs it", hint)
     if parts.path:
-        right = f"https://{parts.hostname}"
-        problems.append(
-            Problem("environment", variable("jira_url"), "the address of a page", f"give {right}")
-        )
-    return problems
+        yield setting_problem("jira_url", "the address of a page", f"give https://{parts.hostname}")
 
 
-def _mail(settings: Settings) -> list[Problem]:
+def _mail(settings: Settings) -> Iterator[Problem]:
     if settings.smtp_host is None:
-        return []
-    problems = []
+        return
     if settings.smtp_from is None:
         hint = "set it to the sender's address"
-        problems.append(
-            Problem("environment", variable("smtp_from"), "not set, and mail needs a sender", hint)
-        )
+        yield setting_problem("smtp_from", "not set, and mail needs a sender", hint)
     here = is_loopback(f"smtp://{settings.smtp_host}")
     if settings.smtp_security == "none" and settings.smtp_password and not here:
-        hint = "use `starttls` or `tls`"
-        problems.append(
-            Problem("environment", variable("smtp_security"), "would send the password in clear", hint)
-        )
+        said = "would send the password in clear"
+        yield setting_problem("smtp_security", said, "use `starttls` or `tls`")
     if bool(settings.smtp_username) != bool(settings.smtp_password):
         missing = "smtp_password" if settings.smtp_username else "smtp_username"
-        problems.append(
-            Problem("environment", variable(missing), "not set", "user name and password go together")
-        )
-    return problems
+        yield setting_problem(missing, "not set", "user name and password go together")
 
 
 def on_loopback(settings: Settings) -> bool:
@@ -223,18 +203,14 @@ def on_loopback(settings: Settings) -> bool:
     return is_loopback(settings.pagerduty_url) and is_loopback(settings.jira_url or "")
 
 
-def _settling(settings: Settings) -> list[Problem]:
-    seconds = settings.settle_seconds
-    if seconds >= SHORTEST_SETTLING or on_loopback(settings):
-        return []
-    hint = f"leave it unset, or set at least {SHORTEST_SETTLING:.0f}"
-    return [Problem("environment", variable("settle_seconds"), "so short that tickets could double", hint)]
+def _settling(settings: Settings) -> Iterator[Problem]:
+    if settings.settle_seconds < SHORTEST_SETTLING and not on_loopback(settings):
+        hint = f"leave it unset, or set at least {SHORTEST_SETTLING:.0f}"
+        yield setting_problem("settle_seconds", "so short that tickets could double", hint)
 
 
-def _folders(settings: Settings) -> list[Problem]:
-    problems = []
+def _folders(settings: Settings) -> Iterator[Problem]:
     for field in ("mappings_dir", "templates_dir"):
         path: Path | None = getattr(settings, field)
         if path is not None and not path.is_dir():
-            problems.append(Problem("environment", variable(field), f"no folder {path}", "name a folder"))
-    return problems
+            yield setting_problem(field, f"no folder {path}", "name a folder")

@@ -27,6 +27,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from syncd.config.problems import Problem
 from syncd.config.settings.values import (
     address,
     as_day,
@@ -233,3 +234,8 @@ class Settings(BaseSettings):
 def variable(field: str) -> str:
     """The environment variable of a field."""
     return PREFIX + field.upper()
+
+
+def setting_problem(field: str, message: str, hint: str) -> Problem:
+    """A problem of a field's variable."""
+    return Problem("environment", variable(field), message, hint)
