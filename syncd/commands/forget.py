@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from syncd.commands.shared.ask_daemon import ask_and_tell
 from syncd.commands.shared.options import confirm
 
 BEYOND = (
@@ -18,8 +19,6 @@ BEYOND = (
 @click.option("--yes", is_flag=True, help="Do it without asking.")
 def command(address: str, names: tuple[str, ...], yes: bool) -> None:
     """Ask, then have the executor of the ledger do it."""
-    from syncd.commands.shared.ask_daemon import ask_and_tell
-
     if "@" not in address:
         raise click.UsageError("ADDRESS is an e-mail address")
     click.echo(BEYOND, err=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from syncd.commands.shared.ask_daemon import ask_and_tell
 from syncd.commands.shared.output import console, emit_json, json_option, table
 
 
@@ -44,7 +45,7 @@ def command(ctx: click.Context, as_json: bool) -> None:
 @click.argument("ids", nargs=-1, type=int)
 def retry(ids: tuple[int, ...]) -> None:
     """Ask the executor of the ledger to retry."""
-    _ask("outbox.retry", {"ids": list(ids)})
+    ask_and_tell("outbox.retry", {"ids": list(ids)})
 
 
 @command.command("drop", help="Give up parked or held operations for good; they are recorded as dropped.")
@@ -55,17 +56,11 @@ def drop(ids: tuple[int, ...], held: bool, reason: str) -> None:
     """Ask the executor of the ledger to drop."""
     if not ids and not held:
         raise click.UsageError("say which: IDS as syncd outbox lists them, or --held")
-    _ask("outbox.drop", {"ids": list(ids), "held": held, "reason": reason})
+    ask_and_tell("outbox.drop", {"ids": list(ids), "held": held, "reason": reason})
 
 
 @command.command("release", help="Let held operations leave; without IDS, all of them.")
 @click.argument("ids", nargs=-1, type=int)
 def release(ids: tuple[int, ...]) -> None:
     """Ask the executor of the ledger to release."""
-    _ask("outbox.release", {"ids": list(ids)})
-
-
-def _ask(kind: str, arguments: dict[str, object]) -> None:
-    from syncd.commands.shared.ask_daemon import ask_and_tell
-
-    ask_and_tell(kind, arguments)
+    ask_and_tell("outbox.release", {"ids": list(ids)})

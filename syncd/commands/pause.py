@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from syncd.commands.shared.ask_daemon import ask_and_tell
+
 TARGETS = ("jira", "pagerduty", "mail", "chat")
 """What can be paused alone, as operations name it (`syncd.domain.operation.Target`)."""
 
@@ -19,8 +21,6 @@ def _targets(what: str) -> list[str]:
 @click.option("--reason", required=True, help="Why, for the record.")
 def command(what: str, reason: str) -> None:
     """Ask the executor of the ledger to pause."""
-    from syncd.commands.shared.ask_daemon import ask_and_tell
-
     ask_and_tell("pause", {"targets": _targets(what), "reason": reason})
 
 
@@ -28,6 +28,4 @@ def command(what: str, reason: str) -> None:
 @target_argument
 def resume(what: str) -> None:
     """Ask the executor of the ledger to go on."""
-    from syncd.commands.shared.ask_daemon import ask_and_tell
-
     ask_and_tell("resume", {"targets": _targets(what)})

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, time, timedelta
 
 import click
 
+from syncd.commands.shared.ask_daemon import ask_and_tell
 from syncd.commands.shared.options import Day
 
 DUTIES = ("scheduled", "completed", "owned", "done")
@@ -37,8 +38,6 @@ def _through(day: datetime) -> str:
 @by_option
 def command(of: str, duty: str | None, until: datetime, reason: str, by: str) -> None:
     """Ask the executor of the ledger to waive."""
-    from syncd.commands.shared.ask_daemon import ask_and_tell
-
     ask_and_tell("waive", {"of": of, "duty": duty, "until": _through(until), "reason": reason, "by": by})
 
 
@@ -49,8 +48,6 @@ def command(of: str, duty: str | None, until: datetime, reason: str, by: str) ->
 @by_option
 def unwaive(of: str, duty: str | None, reason: str, by: str) -> None:
     """Ask the executor of the ledger to end waivers."""
-    from syncd.commands.shared.ask_daemon import ask_and_tell
-
     ask_and_tell("unwaive", {"of": of, "duty": duty, "reason": reason, "by": by})
 
 
@@ -61,6 +58,4 @@ def unwaive(of: str, duty: str | None, reason: str, by: str) -> None:
 @by_option
 def correct(of: str, duty: str | None, reason: str, by: str) -> None:
     """Ask the executor of the ledger to correct."""
-    from syncd.commands.shared.ask_daemon import ask_and_tell
-
     ask_and_tell("correct", {"of": of, "duty": duty, "reason": reason, "by": by})
