@@ -48,7 +48,6 @@ class Incident(Value):
     service: Reference
     escalation_policy: Reference | None = None
     assignees: tuple[Responder, ...] = ()
-    teams: tuple[Reference, ...] = ()
     incident_key: str | None = None
     incident_type: str | None = None
     created_at: UtcTime
@@ -105,7 +104,6 @@ class LogEntry(Value):
     agent: Reference | None = None
     by_person: bool = False
     summary: str = ""
-    note: str | None = None
     incident: Incident | None = Field(default=None, repr=False)
 
 
@@ -115,6 +113,5 @@ class PagerDutyService(Value):
     id: str
     name: str
     disabled: bool = False
-    html_url: str = ""
     policy: str | None = None
     teams: tuple[str, ...] = ()

@@ -31,7 +31,6 @@ class ProjectFacts(Value):
 
     id: str
     key: str
-    name: str = ""
     kind: str = "software"
     types: tuple[IssueTypeFacts, ...] = ()
     components: tuple[Reference, ...] = ()

@@ -171,7 +171,6 @@ class Case(Value):
     people: dict[str, Account | None] = Field(default_factory=dict)
     fallback: Account | None = None
     once: frozenset[str] = frozenset()
-    instance: str = ""
     before_enforcement: bool = False
     restricted: bool = False
     attempted: dict[str, JsonValue] = Field(default_factory=dict)

@@ -15,6 +15,7 @@ from syncd.domain.field import FieldFacts
 from syncd.domain.ticket import Status
 from syncd.remote.answers import ServerFacts
 from syncd.remote.http.transport import Transport
+from syncd.remote.jira import wire
 from syncd.remote.jira.client import JiraClient, jira_client
 
 SITE = "https://acme.atlassian.example"
@@ -144,15 +145,15 @@ def test_resolutions_come_from_each_editions_own_list(
     assert cloud.resolutions() == center.resolutions() == (Reference(id="5", name="Done"),)
 
 
-def test_statuses_keep_their_untranslated_names(cloud: JiraClient, mock: responses.RequestsMock) -> None:
+def test_statuses_keep_their_untranslated_names() -> None:
     raw = {
         "id": "3",
         "name": "In Arbeit",
         "untranslatedName": "In Progress",
         "statusCategory": {"key": "new"},
     }
-    mock.get(f"{API}/status", json=[raw])
-    assert cloud.statuses() == (Status(id="3", name="In Arbeit", untranslated="In Progress", category="new"),)
+    read = wire.status(raw)
+    assert read == Status(id="3", name="In Arbeit", untranslated="In Progress", category="new")
 
 
 def test_permissions_that_are_not_named_are_not_known(

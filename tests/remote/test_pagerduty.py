@@ -110,7 +110,6 @@ def test_an_incident_is_read_whole(pagerduty: PagerDutyClient, mock: responses.R
             Responder(id="PUSER01", name="Ada", email="ada@company.example"),
             Responder(id="PUSER02", name="Bob"),
         ),
-        teams=(Reference(id="PTEAM01", name="Core"),),
         incident_key="key",
         incident_type="incident_default",
         created_at=datetime(2026, 11, 22, 11, 0, tzinfo=UTC),
@@ -233,12 +232,7 @@ def test_log_entries_carry_whole_incidents(pagerduty: PagerDutyClient, mock: res
     )
     assert first.incident is not None
     assert first.incident.title == "Payments are late"
-    assert (second.kind, second.incident_id, second.incident, second.note) == (
-        "annotate",
-        "P2",
-        None,
-        "looking",
-    )
+    assert (second.kind, second.incident_id, second.incident) == ("annotate", "P2", None)
     assert (last.kind, page.more) == ("field_value_change", False)
     assert asked(mock) == (
         "GET /log_entries",

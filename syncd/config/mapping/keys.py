@@ -27,7 +27,6 @@ class Key:
 
     path: str
     description: str
-    required: bool
     default: str
 
 
@@ -57,7 +56,7 @@ def _walk(model: type[BaseModel], prefix: str) -> Iterator[Key]:
         if info.exclude:
             continue
         path = prefix + name
-        yield Key(path, info.description or "", info.is_required(), _default(info))
+        yield Key(path, info.description or "", _default(info))
         inner, step = _inside(info.annotation)
         if inner:
             yield from _walk(inner, path + step)

@@ -27,7 +27,6 @@ from syncd.domain.mapping.mapping import Mapping
 class _File:
     """One file as far as it could be read."""
 
-    path: Path
     document: Document | None
     mapping: Mapping | None
     problems: list[Problem]
@@ -65,7 +64,7 @@ def _read(path: Path, templates: Templates) -> _File:
         document, raw = read_yaml(path)
         check_version(document)
     except ConfigError as error:
-        return _File(path, None, None, list(error.problems))
+        return _File(None, None, list(error.problems))
     problems = content_problems(document)
     try:
         version = sha256(raw).hexdigest()[:16]
@@ -74,10 +73,10 @@ def _read(path: Path, templates: Templates) -> _File:
         )
     except ValidationError as error:
         problems += structure_problems(error, document) + missing_template(document, templates)
-        return _File(path, document, None, sorted(problems, key=by_place))
+        return _File(document, None, sorted(problems, key=by_place))
     if not problems:
         problems = template_problems(mapping, document, templates)
-    return _File(path, document, mapping, problems)
+    return _File(document, mapping, problems)
 
 
 def _filled(document: Document) -> JsonValue:

@@ -62,7 +62,6 @@ def case_of(context: EngineContext, facts: CaseFacts, book: Rulebook, people: Pe
         people=people[0],
         fallback=people[1],
         once=facts.once,
-        instance=context.ledger.instance,
         before_enforcement=is_before_enforcement(incident, book),
         restricted=row.restricted,
         attempted=facts.attempted,

@@ -14,7 +14,7 @@ from syncd.domain.base import Reference
 from syncd.domain.field import FieldFacts
 from syncd.domain.history import Change
 from syncd.domain.project import Edition, ProjectFacts
-from syncd.domain.ticket import MARK_PROPERTY, Account, Comment, Issue, Status, Transition
+from syncd.domain.ticket import MARK_PROPERTY, Account, Comment, Issue, Transition
 from syncd.remote.answers import Fetched, SearchPage, ServerFacts
 from syncd.remote.errors import Cause, NotDone, Unknown, Unreadable
 from syncd.remote.http.wire import each, each_readable, identifier, listed, reading
@@ -225,12 +225,6 @@ class JiraReading(JiraSession):
             found = self._get("resolution")
         with reading(SERVICE, "GET resolution"):
             return tuple(one for one in listed(found, wire.reference, "resolutions") if one)
-
-    def statuses(self) -> tuple[Status, ...]:
-        """All statuses of the site with their untranslated names."""
-        body = self._get("status")
-        with reading(SERVICE, "GET status"):
-            return listed(body, wire.status, "statuses")
 
     def rights(self, project: str, names: Sequence[str]) -> dict[str, bool | None]:
         """Which permissions our account has in the project; None for what the answer does not name."""

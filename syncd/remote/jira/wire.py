@@ -255,7 +255,6 @@ def project(raw: Wire, by_type: Any, priorities: Any, link_types: Any) -> Projec
     return ProjectFacts(
         id=ident(raw),
         key=raw["key"],
-        name=raw.get("name") or "",
         kind=raw.get("projectTypeKey") or "software",
         types=tuple(one.model_copy(update={"statuses": statuses.get(one.id, ())}) for one in types),
         components=tuple(_reference(one) for one in raw.get("components") or ()),

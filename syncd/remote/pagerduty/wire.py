@@ -48,7 +48,6 @@ def incident(raw: Wire) -> Incident:
         assignees=tuple(
             responder(given["assignee"]) for given in raw.get("assignments") or () if given.get("assignee")
         ),
-        teams=tuple(_reference(team) for team in raw.get("teams") or ()),
         incident_key=raw.get("incident_key"),
         incident_type=kind.get("name"),
         created_at=moment(raw["created_at"]),
@@ -107,7 +106,6 @@ def log_entry(raw: Wire) -> LogEntry | None:
         agent=reference(raw.get("agent")),
         by_person=str((raw.get("agent") or {}).get("type")).startswith("user"),
         summary=raw.get("summary") or "",
-        note=_note_in(raw),
         incident=_readable_incident(about),
     )
 
@@ -123,12 +121,6 @@ def _readable_incident(about: Wire) -> Incident | None:
         return embedded_incident(about)
     except ODD:
         return None
-
-
-def _note_in(entry: Wire) -> str | None:
-    channel = entry.get("channel") or {}
-    said = entry.get("note") or (channel.get("summary") if channel.get("type") == "note" else None)
-    return said if isinstance(said, str) else None
 
 
 def note(raw: Wire) -> Note:
@@ -173,7 +165,6 @@ def service(raw: Wire) -> PagerDutyService:
         id=raw["id"],
         name=raw.get("name") or raw.get("summary") or "",
         disabled=raw.get("status") == "disabled",
-        html_url=raw.get("html_url") or "",
         policy=(raw.get("escalation_policy") or {}).get("id"),
         teams=tuple(team["id"] for team in raw.get("teams") or () if team.get("id")),
     )
