@@ -229,8 +229,6 @@ def items(ledger: Transactions, since: datetime, until: datetime, team: str | No
             owner_active=func.coalesce(func.json_extract(snapshot, "$.assignee.active"), 0) == 1,
             due_at=done.c.due_at,
             done_at=done.c.met_at,
-            state=done.c.state,
-            owned=owned.c.state,
             postponed=func.coalesce(func.json_extract(col(ActionItemRow.facts), "$.postponed"), 0),
             gone=col(ActionItemRow.out_of_sight_since).is_not(None),
             due_day=func.json_extract(col(ActionItemRow.facts), "$.due"),
@@ -339,7 +337,7 @@ def log_unread(ledger: Transactions, since: datetime, until: datetime, team: str
     )
     query = query.order_by(col(IncidentRow.created_at), col(IncidentRow.number))
     with ledger.read() as session:
-        return list(session.connection().scalars(query.limit(limit)))
+        return list(session.connection().scalars(query))
 
 
 def services(ledger: Transactions) -> dict[str, object]:
