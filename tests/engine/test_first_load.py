@@ -11,7 +11,7 @@ from rig import Rig
 from engine.mail_rig import COMPLIANCE, CTO, MakeRig, letters, mailing, recipients, subjects, text_of
 from engine.test_brakes import ask, issues, standing
 from engine.test_lifecycle import nothing_more_is_written
-from syncd.ledger.store.postmortems import duties_of
+from syncd.ledger.store.lookups import load_followers
 from syncd.sandbox import dump, faults
 
 OPERATOR = "ops@qrpay.example"
@@ -77,8 +77,9 @@ def test_a_new_incident_s_notice_and_clocks_begin_at_once_while_the_old_ones_are
     assert [one for one in recipients(rig) if one != OPERATOR] == sorted([CTO, COMPLIANCE])
     rig.world.pagerduty.resolve(incident, "Amara Osei")
     rig.settle(2)
-    with rig.ledger.read() as session:
-        assert {one.kind for one in duties_of(session, incident)} == {"scheduled", "completed"}
+    followers = load_followers(rig.ledger, incident)
+    assert followers is not None
+    assert {duty.kind for duty in followers.duties} == {"scheduled", "completed"}
     rig.cycle(50 * HOUR.total_seconds())
     rig.settle(3)
     assert any(one.startswith("Overdue: Schedule the postmortem") for one in subjects(rig))
