@@ -13,7 +13,7 @@ import click
 
 from syncd.commands.shared.output import console, emit_json, json_option, table
 from syncd.commands.shared.setup import Setup, command_clock
-from syncd.commands.status import first_load_lines
+from syncd.commands.status import first_load_lines, mass_line
 
 if TYPE_CHECKING:
     from syncd.engine.context import EngineContext
@@ -25,20 +25,23 @@ if TYPE_CHECKING:
 @click.pass_context
 def command(ctx: click.Context, as_json: bool) -> None:
     """Observe and decide on a copy, and list the operations; 69 or 77 where a service cannot be read."""
+    from syncd.ledger.store.holds import mass_held
     from syncd.ledger.views.daemon_state import first_load_data
 
     setup = Setup.load(ctx)
     setup.start_log(quiet=True)
     with cycle_on_copy(setup) as loop:
         operations = _operations(loop.context)
-        first_load = first_load_data(loop.context.ledger)
+        first_load, held = first_load_data(loop.context.ledger), mass_held(loop.context.ledger)
     if as_json:
-        emit_json({"operations": operations, "first_load": first_load})
+        emit_json({"operations": operations, "first_load": first_load, "held": held})
     else:
         _show(operations)
         if first_load["state"] == "held":
             for line in first_load_lines(first_load["counts"]):
                 click.echo(line)
+        if held:
+            click.echo(mass_line(held))
 
 
 @contextmanager
@@ -77,7 +80,13 @@ def _operations(context: EngineContext) -> list[dict[str, Any]]:
 
     states = [OperationState.PENDING, OperationState.UNKNOWN, OperationState.HELD]
     return [
-        {"incident": row.incident_id, "kind": row.kind, "target": row.target, "reason": row.reason}
+        {
+            "incident": row.incident_id,
+            "kind": row.kind,
+            "target": row.target,
+            "state": row.state,
+            "reason": row.reason,
+        }
         for row in status.listing(context.ledger, states)
     ]
 

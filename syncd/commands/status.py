@@ -114,17 +114,21 @@ def first_load_lines(counts: dict[str, int]) -> list[str]:
     ]
 
 
+def mass_line(held: dict[str, Any]) -> str:
+    """What people read about a mass of writes that is held."""
+    return (
+        f"Held since {second(held['since'])}: writes to {held['tickets']} tickets whose incidents did not"
+        " change. See syncd outbox, then syncd outbox release (or drop --held)"
+    )
+
+
 def _brakes(out: Console, data: dict[str, Any]) -> None:
     """What keeps decided writes from leaving, each with the command that ends it."""
     if data["first_load"]["state"] == "held":
         for line in first_load_lines(data["first_load"]["counts"]):
             out.print(line)
     if data["held"]:
-        out.print(
-            f"Held since {second(data['held']['since'])}: writes to {data['held']['tickets']} tickets whose"
-            " incidents did not change. See syncd outbox, then syncd outbox release (or drop --held)",
-            soft_wrap=True,
-        )
+        out.print(mass_line(data["held"]), soft_wrap=True)
     for target, one in data["paused"].items():
         plain(
             out,

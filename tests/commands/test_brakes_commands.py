@@ -132,6 +132,10 @@ def test_a_mass_of_writes_is_held_shown_and_released(house: House) -> None:
     assert house.syncd("status", "--json").json["held"]["tickets"] == 3
     assert "syncd outbox release" in house.syncd("status").out
     assert "syncd outbox release" in house.syncd("outbox").out
+    plan = house.syncd("plan", "--json").json
+    assert plan["held"]["tickets"] == 3
+    assert [one["state"] for one in plan["operations"]] == ["held"] * 3
+    assert "writes to 3 tickets whose incidents did not change" in house.syncd("plan").out
     assert house.syncd("outbox", "release").out == "3 operations on 3 tickets are released\n"
     assert house.syncd("run", "--once").code == 0
     assert {house.tickets(one)[0]["fields"]["priority"]["name"] for one in incidents} == {"Low"}

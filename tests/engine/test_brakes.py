@@ -371,6 +371,82 @@ def test_an_unchanged_incident_s_ticket_is_written_to_in_the_same_cycle_when_it_
     assert issue_of(house)["fields"]["priority"]["name"] == "Highest"
 
 
+LESS_URGENT = {**URGENT, "SEV3": {"pagerduty": "P4", "urgency": "low", "priority": "Lowest"}}
+"""As `URGENT`, with another Jira priority for SEV3, too."""
+
+
+def two_of_each(rig: Rig) -> None:
+    """Two incidents of SEV2 and two of SEV3, with their tickets, and nothing left to do."""
+    calm(rig, 2)
+    for number in range(2):
+        rig.world.pagerduty.trigger("Alipay Integration", f"Nuisance {number}", priority="P4")
+    rig.settle(4)
+    nothing_more_is_written(rig)
+
+
+def reload(rig: Rig, rules: Any) -> None:
+    rig.mappings = (rules,)
+    rig.swap_rules(rules)
+    rig.loop.take_up()
+    rig.cycle()
+
+
+def test_few_writes_and_few_more_within_the_hour_are_many_over_a_restart_too(house: Rig) -> None:
+    two_of_each(house)
+    restart_with(house, mapping(severities=URGENT, version="changed"))
+    house.settle(2)
+    house.restart()
+    reload(house, mapping(severities=LESS_URGENT, version="changed again"))
+    assert standing(house)["held"]["tickets"] == 1
+    assert len(house.operations("held")) == 1
+    house.settle(6)
+    assert len(house.operations("held")) == 1
+    ask(house, "outbox.release", ids=[])
+    house.settle(2)
+    assert priorities(house) == {"Highest", "Lowest"}
+    nothing_more_is_written(house)
+
+
+def test_few_writes_an_hour_after_few_others_are_carried_out(house: Rig) -> None:
+    two_of_each(house)
+    restart_with(house, mapping(severities=URGENT, version="changed"))
+    house.settle(2)
+    house.settle(2, 1800)
+    reload(house, mapping(severities=LESS_URGENT, version="changed again"))
+    house.settle(2)
+    assert priorities(house) == {"Highest", "Lowest"}
+
+
+def test_what_people_do_in_jira_one_by_one_is_followed_however_much_it_is(make_rig: MakeRig) -> None:
+    rig = make_rig(mappings=(mapping(two_way={"title": True}),))
+    rig.cycle()
+    calm(rig, 5)
+    for one in issues(rig):
+        rig.world.jira.edit(one["key"], "Ines Carvalho", summary=f"{one['key']} by hand")
+        rig.settle(2)
+    incidents = dump.whole(rig.world)["pagerduty"]["incidents"]
+    assert sorted(one["title"] for one in incidents) == [f"OPS-{number} by hand" for number in range(1, 6)]
+
+
+def test_a_mass_that_was_overtaken_does_not_hold_what_is_decided_later(house: Rig) -> None:
+    two_of_each(house)
+    calm_ids = [one["id"] for one in standing(house)["incidents"]]
+    house.settle(2)
+    everything = {name: {**rules, "priority": "Lowest"} for name, rules in URGENT.items()}
+    restart_with(house, mapping(severities=everything, version="changed"))
+    house.settle(2)
+    assert standing(house)["held"]["tickets"] == 4
+    for incident in calm_ids:
+        house.world.pagerduty.set_priority(incident, "P1", "Amara Osei")
+    house.settle(2)
+    assert house.operations("held") == []
+    house.world.pagerduty.trigger("Alipay Integration", "Nuisance", priority="P4")
+    house.settle(4)
+    reload(house, mapping(severities={**everything, "SEV3": URGENT["SEV3"]}, version="changed again"))
+    house.settle(2)
+    assert priorities(house) == {"Lowest", "Low"}
+
+
 def test_what_is_decided_while_the_others_are_judged_is_not_judged_with_them(house: Rig) -> None:
     calm(house, 1)
     latest = UpTo(holds.latest_operation(house.ledger), 1)

@@ -9,9 +9,9 @@ from ledger_cast import NOW, create, incident, record, ticket
 
 from syncd.domain.operation import MoveTicket, OperationState, Target
 from syncd.ledger.open import Ledger
-from syncd.ledger.store import holds, outbox
+from syncd.ledger.store import holds, operation_states, outbox
 from syncd.ledger.store.change_queue import notice_changes_in
-from syncd.ledger.store.holds import FirstLoad
+from syncd.ledger.store.holds import FirstLoad, Judgement
 from syncd.ledger.store.snapshots import save_incident
 
 
@@ -109,9 +109,93 @@ def test_what_was_decided_later_is_not_released_with_it(ledger: Ledger) -> None:
     hold(ledger, "P1")
     latest = holds.latest_operation(ledger)
     hold(ledger, "P2")
+    judgement = holds.judge(ledger, NOW, "syncd", latest, count=False)
+    assert (judgement.freed, judgement.mass, judgement.more) == (["P1"], None, True)
+
+
+def held_of(ledger: Ledger) -> list[str]:
+    with ledger.read() as session:
+        return [row.incident_id for row in outbox.listing(session, [OperationState.HELD])]
+
+
+def judge(ledger: Ledger, minutes: float = 0.0, by_people: frozenset[str] = frozenset()) -> Judgement:
+    at, latest = NOW + timedelta(minutes=minutes), holds.latest_operation(ledger)
+    return holds.judge(ledger, at, "syncd", latest, count=False, by_people=by_people)
+
+
+def leave(ledger: Ledger, minutes: float = 0.0) -> None:
+    """All that is pending leaves and is done."""
+    at = NOW + timedelta(minutes=minutes)
     with ledger.write() as session:
-        assert (holds.held_tickets(session, latest), holds.held_tickets(session)) == (1, 2)
-        assert holds.release(session, NOW, "syncd", up_to=latest) == ["P1"]
+        for row in outbox.listing(session, [OperationState.PENDING]):
+            claimed = operation_states.claim_in(session, row.id or 0, "run", at, {}, None)
+            assert claimed is not None
+            operation_states.finish(session, claimed, OperationState.DONE, at)
+
+
+def names(first: int, last: int) -> list[str]:
+    return [f"P{number:02}" for number in range(first, last + 1)]
+
+
+def test_twice_twenty_tickets_in_one_hour_are_held_from_the_26th_on(ledger: Ledger) -> None:
+    hold(ledger, *names(1, 20))
+    assert judge(ledger).freed == names(1, 20)
+    leave(ledger)
+    hold(ledger, *names(21, 40))
+    later = judge(ledger, 59)
+    assert (later.freed, later.mass) == (names(21, 25), 15)
+    assert held_of(ledger) == names(26, 40)
+
+
+def test_after_an_hour_they_are_counted_anew(ledger: Ledger) -> None:
+    hold(ledger, *names(1, 20))
+    judge(ledger)
+    leave(ledger)
+    hold(ledger, *names(21, 40))
+    assert judge(ledger, 61).freed == names(21, 40)
+
+
+def test_what_a_pause_keeps_back_counts_until_an_hour_after_it_left(ledger: Ledger) -> None:
+    hold(ledger, *names(1, 20))
+    judge(ledger)
+    hold(ledger, *names(21, 25))
+    assert judge(ledger, 120).freed == names(21, 25)
+    leave(ledger, 180)
+    hold(ledger, *names(26, 27))
+    assert judge(ledger, 230).mass == 2
+
+
+def test_the_same_ticket_counts_once(ledger: Ledger) -> None:
+    hold(ledger, *names(1, 25))
+    judge(ledger)
+    leave(ledger)
+    hold(ledger, *names(1, 25))
+    assert judge(ledger, 10).freed == names(1, 25)
+
+
+def test_what_follows_people_s_acts_in_jira_does_not_count_for_the_hour(ledger: Ledger) -> None:
+    hold(ledger, *names(1, 20))
+    by_people = frozenset(move(one).key for one in names(1, 40))
+    judge(ledger, 0, by_people)
+    leave(ledger)
+    hold(ledger, *names(21, 40))
+    assert judge(ledger, 10, by_people).freed == names(21, 40)
+
+
+def test_what_is_a_mass_at_once_is_held_as_a_whole(ledger: Ledger) -> None:
+    hold(ledger, *names(1, 26))
+    assert (judge(ledger).mass, held_of(ledger)) == (26, names(1, 26))
+
+
+def test_a_mass_of_which_nothing_is_left_does_not_hold_what_comes_later(ledger: Ledger) -> None:
+    hold(ledger, *names(1, 26))
+    judge(ledger)
+    with ledger.write() as session:
+        for row in outbox.listing(session, [OperationState.HELD]):
+            operation_states.finish(session, row, OperationState.SUPERSEDED, NOW, why="not needed")
+        holds.end_mass_if_gone(session)
+    hold(ledger, "P50")
+    assert judge(ledger, 10).freed == ["P50"]
 
 
 def test_a_pause_stands_until_it_is_lifted_each_target_for_itself(ledger: Ledger) -> None:

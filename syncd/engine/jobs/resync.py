@@ -26,7 +26,7 @@ from syncd.engine.rulebook import book_for
 from syncd.engine.work_queue import WorkQueue
 from syncd.ledger.database.connection import Transactions
 from syncd.ledger.store import holds, jobs
-from syncd.ledger.store.change_queue import notice_changes
+from syncd.ledger.store.change_queue import RESYNC, notice_changes
 from syncd.ledger.store.jobs import Compared
 from syncd.ledger.store.lookups import incident_named
 from syncd.policy.case import Rulebook
@@ -130,7 +130,7 @@ class Resync:
         self._search(ids)
         if self._context.stop.is_set():
             return self._report
-        notice_changes(self._context.ledger, ids, self._context.clock.now(), 0, "resync")
+        notice_changes(self._context.ledger, ids, self._context.clock.now(), 0, RESYNC)
         self._progress(f"deciding on {len(ids)} incidents")
         self._work(ids)
         self._report_all(ids)

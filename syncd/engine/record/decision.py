@@ -51,7 +51,7 @@ def record(
     """
     now = context.clock.now()
     judged = _judged(read, case, book, decision, notices, fingerprint, now)
-    recorded = decisions.record(context.ledger, judged, _rules(context, case, book), now)
+    recorded = decisions.record(context.ledger, judged, _rules(context, case, book, notices), now)
     if recorded is not None:
         _warn(read.id, decision)
     return recorded
@@ -101,9 +101,11 @@ def _judged(
     )
 
 
-def _rules(context: EngineContext, case: Case, book: Rulebook) -> RecordingRules:
+def _rules(
+    context: EngineContext, case: Case, book: Rulebook, notices: tuple[ChangeNotice, ...] = ()
+) -> RecordingRules:
     return RecordingRules(
-        allowed=partial(_allowed, context, book),
+        allowed=partial(_allowed, context, book, notices),
         amendments=partial(_amendments, case),
         lead_mail=partial(mail_to_lead, context),
     )
@@ -135,11 +137,16 @@ def nothing_to_write(
 
 
 def _allowed(
-    context: EngineContext, book: Rulebook, row: IncidentRecord, has_ticket: bool, decision: Decision
+    context: EngineContext,
+    book: Rulebook,
+    notices: tuple[ChangeNotice, ...],
+    row: IncidentRecord,
+    has_ticket: bool,
+    decision: Decision,
 ) -> tuple[list[Operation], frozenset[str]]:
     """The operations that may be recorded, and the keys of those that a brake holds."""
     operations = [op for op in decision.operations if _may_be_made(context, row, op.kind, book)]
-    held = context.brakes.unprovoked(row, has_ticket, operations, book.mapping.version)
+    held = context.brakes.unprovoked(row, has_ticket, operations, book.mapping.version, notices)
     return operations, held
 
 

@@ -3,7 +3,9 @@
 A new ledger counts what it would make of incidents that began before its first start, before any of it
 leaves. A write to a ticket whose incident did not
 change (a reload, a resync, somebody's bulk change in Jira) begins as held; when all that was handed out
-is decided, few such writes are let go and many wait for a person. Observing and deciding always go on.
+is decided, few such writes are let go and many wait for a person. Few is counted over the last hour, but for
+what follows people's acts in Jira, one by one: that is only counted where it comes at once. Observing and
+deciding always go on.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from syncd.domain.operation import Kind, Operation, Target
 from syncd.ledger.open import Ledger
 from syncd.ledger.records import IncidentRecord
 from syncd.ledger.store import holds
+from syncd.ledger.store.change_queue import RESYNC, ChangeNotice
 from syncd.ledger.store.holds import FirstLoad
 from syncd.policy.marks import mark_in
 from syncd.policy.restricted import ASPECT as LEVEL
@@ -48,6 +51,7 @@ class Brakes:
         self._passed = False
         self._to_count = False
         self._marks, self._judged = 1, 0
+        self._by_people: set[str] = set()
 
     def may_leave(self, target: str) -> bool:
         """Return True if everything may leave for a target now."""
@@ -63,11 +67,16 @@ class Brakes:
         self._to_count = not self._passed
 
     def unprovoked(
-        self, row: IncidentRecord, has_ticket: bool, operations: Iterable[Operation], version: str
+        self,
+        row: IncidentRecord,
+        has_ticket: bool,
+        operations: Iterable[Operation],
+        version: str,
+        notices: Iterable[ChangeNotice] = (),
     ) -> frozenset[str]:
-        """The keys of those operations that write to the ticket of an incident that did not change.
+        """Return the keys of the operations that write to the ticket of an incident that did not change.
 
-        A security level is never held.
+        A security level is never held. `notices` are what the decision answers.
         """
         if not has_ticket or not _same_as_at_rest(row, version, self._clock.now()):
             return frozenset()
@@ -79,6 +88,10 @@ class Brakes:
             and op.aspect != LEVEL
         )
         self._marks += bool(held)
+        if _follows_people(row, version, notices):
+            self._by_people |= held
+        else:
+            self._by_people -= held
         return held
 
     def latest(self) -> UpTo:
@@ -92,8 +105,12 @@ class Brakes:
 
     def judge(self, up_to: UpTo) -> list[str]:
         """All operations up to a number are decided: let go what is few; return whose may leave now."""
-        now = self._clock.now()
-        judgement = holds.judge(self._ledger, now, OURSELVES, up_to.operation, count=self._to_count)
+        now, by_people = self._clock.now(), frozenset(self._by_people)
+        judgement = holds.judge(
+            self._ledger, now, OURSELVES, up_to.operation, count=self._to_count, by_people=by_people
+        )
+        if not judgement.more:
+            self._by_people -= by_people
         self._judged = up_to.marks - judgement.more
         if judgement.first_load is not None:
             self._to_count = judgement.first_load is FirstLoad.COUNTING
@@ -137,3 +154,9 @@ def _same_as_at_rest(row: IncidentRecord, version: str, now: datetime) -> bool:
         return False
     due = fingerprint["until"] is not None and now >= datetime.fromisoformat(fingerprint["until"]) - EARLY
     return not (due and fingerprint["rules"] == version)
+
+
+def _follows_people(row: IncidentRecord, version: str, notices: Iterable[ChangeNotice]) -> bool:
+    """Return True if the rules are those of before and something was seen to change, but not by a resync."""
+    same_rules = row.settled_fingerprint is not None and row.settled_fingerprint["rules"] == version
+    return same_rules and any(notice.why != RESYNC for notice in notices)

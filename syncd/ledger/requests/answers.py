@@ -94,8 +94,7 @@ def _drop(session: Session, request: RequestRow, clock: Clock) -> Result:
         row.error = f"dropped by {request.asked_by}: {reason}"
         why = f"dropped by a person: {audit.salted(session, row.error)}"
         operation_states.finish(session, row, OperationState.DROPPED, clock.now(), why=why)
-    if not holds.held_tickets(session):
-        holds.end_mass(session)
+    holds.end_mass_if_gone(session)
     lines.append(f"{len(rows)} operations are dropped")
     return {"lines": lines, "incidents": [], "failed": len(lines) > 1}
 

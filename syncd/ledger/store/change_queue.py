@@ -71,6 +71,10 @@ def incidents_with_notices(ledger: Transactions) -> list[str]:
 _WITH_NOTICES = columns(col(ChangeNoticeRow.incident_id)).order_by(col(ChangeNoticeRow.id))
 
 
+RESYNC = "resync"
+"""Why a resync has an incident looked at: nothing was seen to change."""
+
+
 class ChangeNotice(NamedTuple):
     """One change notice (`ChangeNoticeRow`)."""
 

@@ -22,7 +22,7 @@ from syncd.domain.operation import OPEN_STATES, Operation, OperationState
 from syncd.domain.operation.base import object_of_ticket
 from syncd.ledger.database.connection import Transactions
 from syncd.ledger.records import IncidentRecord, OperationRecord
-from syncd.ledger.store import audit, operation_states, outbox
+from syncd.ledger.store import audit, holds, operation_states, outbox
 from syncd.ledger.store.change_queue import ChangeNotice, drop_notices_in
 from syncd.ledger.store.loading import get, record_of
 from syncd.ledger.store.postmortems import save_duties, save_label_waivers, with_spell
@@ -100,6 +100,8 @@ def record(ledger: Transactions, judged: Judged, rules: RecordingRules, now: dat
         drop_notices_in(session, judged.notices)
         ticket = get(session, TicketState, incident.id) if judged.has_ticket else None
         operations, held = rules.allowed(incident, ticket is not None, decision)
+        if held:
+            holds.end_mass_if_gone(session)
         rows = outbox.open_of(session, incident.id)
         made = outbox.record(session, incident.id, operations, now, judged.version, hold=held, waiting=rows)
         rows = [*rows, *made]

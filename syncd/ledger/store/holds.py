@@ -8,10 +8,9 @@ that change something write their audit event in the same transaction.
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterable
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -37,9 +36,11 @@ from syncd.ledger.store.tables import (
 FIRST_LOAD_AT_MOST = 50
 """Tickets that a new ledger may make unasked."""
 MASS_AT_MOST = 25
-"""Existing tickets of unchanged incidents that may be written to unasked."""
+"""Existing tickets of unchanged incidents that may be written to unasked within `HOUR`."""
+HOUR = timedelta(hours=1)
 
 _FIRST_LOAD, _MASS, _PAUSE = "first_load", "mass_of_writes", "pause"
+_UNASKED = "unasked_writes"
 
 Data = dict[str, Any]
 
@@ -208,14 +209,13 @@ def accept_first_load(session: Session, who: str, now: datetime) -> dict[str, in
     return counts
 
 
-def held_tickets(session: Session, up_to: int | None = None) -> int:
-    """How many tickets have a held operation, of those decided up to operation `up_to`."""
-    found = session.connection().scalar(_HELD_TICKETS, {"up_to": sys.maxsize if up_to is None else up_to})
-    return int(found or 0)
+def held_tickets(session: Session) -> int:
+    """Return the number of tickets that a held operation concerns: of an incident, its ticket counts once."""
+    return int(session.connection().scalar(_HELD_TICKETS) or 0)
 
 
-_HELD_TICKETS = columns(func.count(col(OperationRow.object).distinct())).where(
-    col(OperationRow.state) == OperationState.HELD, col(OperationRow.id) <= bindparam("up_to")
+_HELD_TICKETS = columns(func.count(col(OperationRow.incident_id).distinct())).where(
+    col(OperationRow.state) == OperationState.HELD
 )
 
 
@@ -246,6 +246,12 @@ def hold_mass(session: Session, now: datetime) -> None:
 def end_mass(session: Session) -> None:
     """Nothing is held any more."""
     drop_cursor_in(session, _MASS)
+
+
+def end_mass_if_gone(session: Session) -> None:
+    """End a mass of which nothing is held any more: what begins as held from now on is judged by itself."""
+    if mass_since(session) and not held_tickets(session):
+        end_mass(session)
 
 
 def latest_operation(ledger: Transactions) -> int:
@@ -288,17 +294,11 @@ def resume(session: Session, targets: Iterable[Target], who: str, now: datetime)
     return lifted
 
 
-def release(
-    session: Session, now: datetime, who: str, *, up_to: int | None = None, ids: Iterable[int] | None = None
-) -> list[str]:
-    """Held operations may leave: all, those up to a number, or these; return their incidents."""
+def release(session: Session, now: datetime, who: str, *, ids: Iterable[int] | None = None) -> list[str]:
+    """Held operations may leave: all, or these; return their incidents."""
     rows = outbox.listing(session, [OperationState.HELD])
     wanted = None if ids is None else set(ids)
-    chosen = [
-        row
-        for row in rows
-        if (up_to is None or (row.id or 0) <= up_to) and (wanted is None or row.id in wanted)
-    ]
+    chosen = [row for row in rows if wanted is None or row.id in wanted]
     operation_states.release(session, chosen, now, who)
     if len(chosen) == len(rows):
         end_mass(session)
@@ -321,14 +321,17 @@ class Judgement:
     more: bool = False
 
 
-def judge(ledger: Transactions, now: datetime, who: str, up_to: int, *, count: bool) -> Judgement:
+def judge(
+    ledger: Transactions, now: datetime, who: str, up_to: int, *, count: bool, by_people: Container[str] = ()
+) -> Judgement:
     """Let go what is few of the operations up to a number, and hold what is many.
 
-    `count`: both services were read whole, so that the first load is judged, too.
+    `count`: both services were read whole, so that the first load is judged, too. `by_people` are the keys
+    of operations that follow what somebody did in Jira: they count for this judgement, not for the hour.
     """
     with ledger.write() as session:
         first, creates, begun = _judge_counted(session, now) if count else (None, None, list[str]())
-        freed, mass, more = _judge_mass(session, now, who, up_to)
+        freed, mass, more = _judge_mass(session, now, who, up_to, by_people)
         return Judgement([*begun, *freed], first, creates, mass, more)
 
 
@@ -341,15 +344,58 @@ def _judge_counted(session: Session, now: datetime) -> tuple[FirstLoad, int | No
     return after, counts_by_kind(session).get(Kind.CREATE_TICKET, 0) if newly else None, []
 
 
-def _judge_mass(session: Session, now: datetime, who: str, up_to: int) -> tuple[list[str], int | None, bool]:
+def _judge_mass(
+    session: Session, now: datetime, who: str, up_to: int, by_people: Container[str]
+) -> tuple[list[str], int | None, bool]:
     """Return whose operations were let go, the tickets of a mass newly held, and if more is to be judged."""
-    tickets = held_tickets(session, up_to)
+    end_mass_if_gone(session)
     if mass_since(session):
-        if not tickets and not held_tickets(session):
-            end_mass(session)
         return [], None, False
-    if tickets <= MASS_AT_MOST:
-        more = held_tickets(session) > tickets
-        return (release(session, now, who, up_to=up_to) if tickets else []), None, more
-    hold_mass(session, now)
-    return [], tickets, False
+    held = outbox.listing(session, [OperationState.HELD])
+    judged = [row for row in held if (row.id or 0) <= up_to]
+    chosen = _let_go(session, judged, now, by_people)
+    freed = release(session, now, who, ids=[row.id or 0 for row in chosen]) if chosen else []
+    left = {row.incident_id for row in judged if row not in chosen}
+    if left:
+        hold_mass(session, now)
+        return freed, len(left), False
+    return freed, None, len(held) > len(judged)
+
+
+def _let_go(
+    session: Session, judged: Sequence[OperationRow], now: datetime, by_people: Container[str]
+) -> list[OperationRow]:
+    """The held operations that may leave unasked, which are counted from now on; the oldest come first.
+
+    What is a mass by itself is held as a whole: part of a wrong rule is no better than all of it. Of what
+    comes bit by bit, the 26th ticket within the hour is the first that is held.
+    """
+    if len({row.incident_id for row in judged}) > MASS_AT_MOST:
+        return []
+    counted = _unasked_of_the_hour(session, now)
+    written = {row.incident_id for row in counted}
+    chosen = []
+    for row in judged:
+        if row.key not in by_people:
+            if row.incident_id not in written and len(written) >= MASS_AT_MOST:
+                continue
+            written.add(row.incident_id)
+            counted.append(row)
+        chosen.append(row)
+    set_cursor_in(session, _UNASKED, operations=[row.id for row in counted])
+    return chosen
+
+
+def _unasked_of_the_hour(session: Session, now: datetime) -> list[OperationRow]:
+    """The operations that were let go unasked and are on their way, or left within the last hour."""
+    ids = get_cursor_in(session, _UNASKED).get("operations")
+    known = [session.get(OperationRow, number) for number in ids] if isinstance(ids, list) else []
+    return [row for row in known if row is not None and (row.state in _ON_THEIR_WAY or _left(row, now))]
+
+
+_ON_THEIR_WAY = (OperationState.PENDING, OperationState.IN_FLIGHT, OperationState.UNKNOWN)
+"""A pause can keep back what was let go: it counts until it has left, and an hour more."""
+
+
+def _left(row: OperationRow, now: datetime) -> bool:
+    return row.claimed_at is not None and row.claimed_at > now - HOUR
