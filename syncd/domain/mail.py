@@ -33,8 +33,11 @@ class MailKind(StrEnum):
 
 AT_MOST_ONCE = frozenset({MailKind.REMINDER, MailKind.DIGEST})
 """Kinds that never leave again once they may have left; the others leave a second time then."""
-WITHOUT_MAIL_RATE = frozenset({MailKind.NOTICE, MailKind.CORRECTION, MailKind.LEAD, MailKind.WEEKLY_REPORT})
-"""Notices (those to the security lead are such) and the weekly report; the others are counted by the hour."""
+WITHOUT_MAIL_RATE = frozenset(
+    {MailKind.NOTICE, MailKind.CORRECTION, MailKind.LEAD, MailKind.WEEKLY_REPORT, MailKind.OPERATOR}
+)
+"""Notices (those to the security lead are such), the weekly report and what the operator hears, which is one
+mail a cause and day; the others are counted by the hour."""
 DECIDED = frozenset(
     {MailKind.NOTICE, MailKind.CORRECTION, MailKind.REMINDER, MailKind.BREACH, MailKind.POSTPONED}
 )

@@ -22,12 +22,14 @@ from engine.mail_rig import (
     subjects,
     text_of,
     until,
+    whys,
 )
-from engine.test_brakes import ask
+from engine.test_brakes import ask, kinds_of_events
 from engine.test_notices import sev0
 from engine.test_pause import pause, resume
 from engine.test_reminders import ENFORCED, at, incident
 from syncd.engine.act.mail_rate import AT_MOST
+from syncd.ledger.views.status import outbox_data
 from syncd.remote.mail import FolderMail
 from syncd.sandbox import faults
 
@@ -233,6 +235,73 @@ def test_at_most_twenty_mails_an_hour_leave_beside_notices(post: Rig) -> None:
     assert len(letters(post)) == AT_MOST + 2
     post.settle(2, seconds=300)
     assert len(letters(post)) == AT_MOST + 6 + 2
+
+
+def breaches(post: Rig, number: int) -> Owed:
+    """So many breaches, each told to two contacts."""
+    owed = Owed(post, incident(post))
+    for subject in range(number):
+        owed.set("breached", at(0, 6, 1), kind="done", subject=str(subject))
+    return owed
+
+
+def test_what_exceeds_the_hour_s_mails_says_what_it_waits_for_and_since_when(post: Rig) -> None:
+    breaches(post, AT_MOST // 2 + 1)
+    post.cycle()
+    since = f"{post.clock.now():%Y-%m-%d %H:%M} UTC"
+    post.settle(3)
+    waiting = [one for one in outbox_data(post.ledger)["operations"] if one["kind"] == "send_mail"]
+    assert [one["error"] for one in waiting] == [
+        f"waits: 20 e-mails left within an hour, and no more may (since {since})"
+    ] * 2
+    assert kinds_of_events(post).count("operation.waits") == 2
+
+
+def test_a_restart_does_not_begin_the_hour_anew(post: Rig) -> None:
+    breaches(post, AT_MOST // 2 + 3)
+    post.cycle()
+    for _ in range(3):
+        post.restart()
+        post.settle(2, seconds=300)
+    assert len(letters(post)) == AT_MOST
+    post.settle(7, seconds=300)
+    assert len(letters(post)) == AT_MOST + 6
+
+
+def test_what_is_not_true_any_more_when_the_hour_is_over_is_dropped_with_the_reason(post: Rig) -> None:
+    owed = breaches(post, AT_MOST // 2 + 1)
+    post.cycle()
+    owed.set("cancelled", at(0, 6, 1), kind="done", subject=str(AT_MOST // 2))
+    post.settle(14, seconds=300)
+    assert len(letters(post)) == AT_MOST
+    breach_mails = [one for one in mails(post, "dropped") if one.meaning["mail"] == "breach"]
+    assert [whys(post, one.id or 0)[-1] for one in breach_mails] == ["not sent: it is not true any more"] * 2
+
+
+def test_the_operator_s_mails_are_not_counted_by_the_hour(post: Rig) -> None:
+    breaches(post, AT_MOST // 2 + 1)
+    post.cycle()
+    post.world.faults.add(faults.error(503), service="jira", times=None)
+    post.settle(33)
+    assert subjects(post, OPERATOR) == ["syncd: Jira was not read for 15 minutes"]
+
+
+def test_the_operator_hears_of_a_cause_once_a_day_however_often_it_comes_back(post: Rig) -> None:
+    for _ in range(3):
+        outage = post.world.faults.add(faults.error(503), service="jira", times=None)
+        post.settle(33)
+        post.world.faults.remove(outage.id)
+        post.settle(12)
+    assert subjects(post, OPERATOR) == ["syncd: Jira was not read for 15 minutes"]
+    post.world.faults.add(faults.error(503), service="pagerduty", times=None)
+    post.settle(33)
+    assert len(subjects(post, OPERATOR)) == 2
+    post.world.faults.clear()
+    post.settle(2, seconds=12 * 3600)
+    post.settle(12)
+    post.world.faults.add(faults.error(503), service="jira", times=None)
+    post.settle(33)
+    assert len(subjects(post, OPERATOR)) == 3
 
 
 def test_an_example_address_is_refused_where_the_services_are_real(post: Rig) -> None:

@@ -1,4 +1,4 @@
-"""How fast mails leave: at most 20 an hour beside notices and the weekly report, and no hammering.
+"""How fast mails leave: at most 20 an hour beside those that nobody may miss, and no hammering.
 
 A mail that a server puts off is tried again after a pause that doubles with every try, by itself: one
 recipient's full mailbox holds up nobody else's notice.
@@ -11,11 +11,14 @@ from contextlib import contextmanager
 from datetime import timedelta
 from threading import Lock
 
+from loguru import logger
+
 from syncd.domain.mail import WITHOUT_MAIL_RATE
 from syncd.domain.operation import SendMail
 from syncd.engine.context import EngineContext
 from syncd.engine.notify.mail_history import may_have_left
 from syncd.ledger.records import OperationRecord
+from syncd.ledger.store import leaving
 from syncd.ledger.store.leaving import mails_since
 
 AT_MOST = 20
@@ -40,13 +43,15 @@ class MailRate:
         wait = self._pause(operation)
         counted = operation.typed(SendMail).content.mail not in WITHOUT_MAIL_RATE
         if not wait and counted:
-            wait = self._take(operation.id or 0)
+            wait = self._take(operation.id)
+            if wait:
+                self._say(operation)
         try:
             yield wait
         finally:
             if counted and not wait:
                 with self._lock:
-                    self._taken.discard(operation.id or 0)
+                    self._taken.discard(operation.id)
 
     def _pause(self, operation: OperationRecord) -> float:
         if operation.claimed_at is None or not operation.attempts:
@@ -54,6 +59,11 @@ class MailRate:
         pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** (operation.attempts - 1))
         passed = (self._context.clock.now() - operation.claimed_at).total_seconds()
         return max(0.0, pause - max(0.0, passed))
+
+    def _say(self, operation: OperationRecord) -> None:
+        why = f"waits: {AT_MOST} e-mails left within an hour, and no more may"
+        if leaving.wait(self._context.ledger, operation, self._context.clock.now(), why):
+            logger.info("mail {} {}", operation.id, why)
 
     def _take(self, row_id: int) -> float:
         now = self._context.clock.now()

@@ -36,6 +36,7 @@ from syncd.ledger.store.operation_states import (
     note,
     park_in,
     put_back_in,
+    say,
 )
 from syncd.ledger.store.tables import IncidentRow, OperationRow, TicketRow
 from syncd.policy.case import TicketState
@@ -104,6 +105,25 @@ def store_before_change(
             return stored
     except _Withheld:
         return None
+
+
+def wait(
+    ledger: Transactions,
+    operation: OperationRecord,
+    now: datetime,
+    why: str,
+    changed: OperationBase | None = None,
+) -> bool:
+    """Store why an operation has not left yet, and since when; return False where that is on record already.
+
+    `changed` takes the place of what was decided.
+    """
+    if (operation.error or "").startswith(why):
+        return False
+    with ledger.write() as session:
+        note(session, operation, error=f"{why} (since {now:%Y-%m-%d %H:%M} UTC)", **_stored(changed))
+        say(session, now, "operation.waits", operation, {"why": why})
+    return True
 
 
 def render_anew(ledger: Transactions, operation: OperationRecord) -> OperationRecord:
