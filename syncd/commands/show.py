@@ -61,7 +61,7 @@ def _show(data: dict[str, Any]) -> None:
         out.print()
         out.print(items_table(data["action_items"]))
     operations = [
-        (op["id"], op["kind"], op["state"], op["attempts"], op["reason"], op["error"])
+        (op["id"], op["kind"], op["state"], op["attempts"], op["reason"], op["error"] or op["bundle"])
         for op in data["operations"]
     ]
     if operations:

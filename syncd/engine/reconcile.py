@@ -14,18 +14,24 @@ from loguru import logger
 from syncd.domain.operation import Kind, OperationState, Target
 from syncd.engine.act.executor import Executor, Verdict
 from syncd.engine.act.mail_rate import MailRate
-from syncd.engine.act.unknown_outcomes import give_up, resolve_unknown
+from syncd.engine.act.unknown_outcomes import (
+    LOOK_EVERY,
+    give_up,
+    resolve_told_with_another,
+    resolve_unknown,
+)
 from syncd.engine.context import EngineContext
 from syncd.engine.decide.case_builder import case_of, facts_of
 from syncd.engine.decide.notices_without_jira import notify_without_jira
 from syncd.engine.jira_knowledge.resolve_names import MappingMismatch
+from syncd.engine.notify.bundle import carrier_of, freed, told_with
 from syncd.engine.observe.accounts import people_of
 from syncd.engine.observe.incident import Seen, observe
 from syncd.engine.observe.looks import look_at
 from syncd.engine.record.decision import as_if_untried, news, nothing_to_write, record, record_unseen
 from syncd.engine.runtime.brakes import settled_fingerprint
 from syncd.ledger.records import IncidentRecord, OperationRecord
-from syncd.ledger.store.leaving import Basis, ready
+from syncd.ledger.store.leaving import Basis, ready, render_anew
 from syncd.ledger.store.lookups import (
     incidents_waiting_for,
     open_operations,
@@ -193,7 +199,12 @@ class Reconciler:
         return moved
 
     def _try(self, row: OperationRecord, later: Later) -> Verdict | None:
-        context = self._context
+        context, carrier = self._context, carrier_of(row)
+        if carrier is not None:
+            verdict = resolve_told_with_another(context, self._executor, row, carrier)
+            if verdict is Verdict.WAIT:
+                later.at(LOOK_EVERY)
+            return verdict
         if row.state == OperationState.IN_FLIGHT:
             # who has the slot of an incident sends for it: this one's sending blew up before its end
             give_up(context, row)
@@ -210,13 +221,19 @@ class Reconciler:
             if basis is None:
                 return None
             if row.target == Target.MAIL:
-                verdict, seconds = self._try_mail(row, basis)
+                verdict, seconds = self._try_mail(row, basis, later)
             else:
                 verdict, seconds = self._executor.attempt(row, basis), RETRY_AFTER
         if verdict is Verdict.WAIT:
             later.at(max(seconds, context.health.wait(row.target)))
         return verdict
 
-    def _try_mail(self, row: OperationRecord, basis: Basis) -> tuple[Verdict, float]:
+    def _try_mail(self, row: OperationRecord, basis: Basis, later: Later) -> tuple[Verdict, float]:
+        context = self._context
+        if freed(row):
+            row = render_anew(context.ledger, row)
         with self._mail_rate.place(row) as wait:
-            return (Verdict.WAIT, wait) if wait else (self._executor.attempt(row, basis), RETRY_AFTER)
+            if wait:
+                return Verdict.WAIT, wait
+            later.wake.update(other.incident_id for other in told_with(context, row))
+            return self._executor.attempt(row, basis), RETRY_AFTER

@@ -113,7 +113,8 @@ class SendMail(OperationBase):
     """Send one mail to one person; `why` tells them why they get it.
 
     `moment` is when the rule asked for it: what lies before a restore of the ledger is not sent. `skip` is
-    the reason of a mail that is recorded as not sent. `unsure`: it left once without an answer.
+    the reason of a mail that is recorded as not sent. `unsure`: it left once without an answer. `bundled`: it
+    leaves in one mail with other notices to the same person.
     """
 
     op_class: ClassVar = OperationClass.ONCE
@@ -128,6 +129,7 @@ class SendMail(OperationBase):
     moment: IsoTime | None = None
     skip: str | None = None
     unsure: bool = False
+    bundled: bool = False
 
     @property
     def meaning(self) -> dict[str, JsonValue]:

@@ -144,12 +144,18 @@ class RenderedChange(Rendered):
 
 
 class RenderedMail(Rendered):
-    """The whole message; once it was sent, without its body."""
+    """The whole message; once it was sent, without its body.
+
+    `tells` are the other notices that the message tells: the number of each operation, and whether its
+    incident is restricted. `told_by` is the key of the mail that tells this one, which has no message then.
+    """
 
     to: str = ""
     message_id: str = ""
     date: str = ""
     body: str = ""
+    tells: dict[str, bool] = Field(default_factory=dict)
+    told_by: str = ""
 
 
 _KINDS: dict[type[Rendered], tuple[Kind, ...]] = {

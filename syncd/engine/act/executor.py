@@ -116,13 +116,15 @@ class Executor:
         probe_from: int | None,
     ) -> Verdict:
         context, run = self._context, self._context.ledger.run_name
-        wanted = [Leaving(operation.id, rendered)]
-        claims = leaving.claim(context.ledger, wanted, operation.target, run, context.clock.now(), probe_from)
+        wanted = [Leaving(operation.id, rendered), *kind.told_with(operation, rendered)]
+        claims = leaving.claim(
+            context.ledger, wanted, operation.target, run, context.clock.now(), probe_from, together=True
+        )
         if claims is None:
             return Verdict.WAIT  # paused while it was made ready
         if not claims:
             return Verdict.AGAIN
-        (claimed,) = claims
+        claimed = claims[0]
         began = context.clock.boottime()
         try:
             with prepaid():

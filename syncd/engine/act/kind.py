@@ -25,7 +25,7 @@ from syncd.ledger.store import snapshots
 from syncd.ledger.store.audit import last_event
 from syncd.ledger.store.confirmation import Change, Confirmation, Event
 from syncd.ledger.store.confirming import duty_issue_of
-from syncd.ledger.store.leaving import Basis, basis_of
+from syncd.ledger.store.leaving import Basis, Leaving, basis_of
 from syncd.ledger.store.loading import read
 from syncd.policy.case import DutyIssueState, ItemState, PostmortemState, Rulebook, TicketState
 from syncd.remote.errors import NotDone, RemoteError
@@ -68,6 +68,10 @@ class OperationKind(Protocol[R]):
 
     def complete(self, context: EngineContext, operation: OperationRecord, rendered: R) -> R:
         """What is sent: the rendered data with what must not be kept in the ledger; raises as `render`."""
+        ...
+
+    def told_with(self, operation: OperationRecord, rendered: R) -> list[Leaving]:
+        """Return the operations that the same request carries out; they end as this one does."""
         ...
 
     def send(self, context: EngineContext, operation: OperationRecord, rendered: R) -> Outcome:
@@ -116,6 +120,10 @@ class BaseKind(Generic[R]):
     def complete(self, context: EngineContext, operation: OperationRecord, rendered: R) -> R:
         """Nothing is held back."""
         return rendered
+
+    def told_with(self, operation: OperationRecord, rendered: R) -> list[Leaving]:
+        """It is alone."""
+        return []
 
     def confirmation(
         self, context: EngineContext, operation: OperationRecord, outcome: Outcome

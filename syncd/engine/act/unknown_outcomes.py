@@ -10,14 +10,17 @@ from __future__ import annotations
 
 from loguru import logger
 
-from syncd.domain.operation import OperationClass
+from syncd.domain.operation import OPEN_STATES, OperationClass, OperationState
 from syncd.engine.act.executor import Executor, Verdict
+from syncd.engine.act.kind import Outcome
 from syncd.engine.act.kinds import KINDS
 from syncd.engine.act.kinds.send_mail import after_unknown
 from syncd.engine.context import EngineContext
 from syncd.engine.errors import DecideAgain
+from syncd.engine.notify.mail_history import may_have_left
 from syncd.ledger.records import OperationRecord
 from syncd.ledger.store import leaving
+from syncd.ledger.store.mails import of_keys
 from syncd.remote.errors import RemoteError
 
 LOOK_EVERY = 30.0
@@ -68,3 +71,26 @@ def resolve_unknown(
     words = "not there after the settle time: sent again"
     leaving.put_back(context.ledger, [operation], context.clock.now(), words)
     return Verdict.AGAIN, 0.0
+
+
+def resolve_told_with_another(
+    context: EngineContext, executor: Executor, notice: OperationRecord, carrier_key: str
+) -> Verdict:
+    """End a notice that another one's mail tells as that mail ended, or have it wait again.
+
+    It waits while nobody knows whether that mail arrived. A mail that certainly did not leave frees it.
+    """
+    carrier = of_keys(context.ledger, [carrier_key])[0]
+    if carrier.state == OperationState.DONE:
+        executor.confirm(KINDS[notice.kind], notice, Outcome(carrier.remote_id or ""), 0.0)
+        return Verdict.DONE
+    now = context.clock.now()
+    if not may_have_left(carrier):
+        words = "the mail that was to tell it did not leave"
+        leaving.put_back(context.ledger, [notice], now, words, anew=True)
+        return Verdict.AGAIN
+    if carrier.state in OPEN_STATES:
+        return Verdict.WAIT
+    why = "nobody knows whether the mail arrived that told it, and it is not sent again"
+    leaving.end(context.ledger, notice, OperationState.DROPPED, now, why)
+    return Verdict.ENDED

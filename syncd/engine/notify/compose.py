@@ -5,6 +5,7 @@ The weekly report is a mail of its own: its frozen figures and rows as HTML and 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from syncd.config.templates.templates import Templates
@@ -40,7 +41,7 @@ from syncd.ledger.views.postmortems import (
 from syncd.policy.notify.operator_alarms import NAMES
 from syncd.policy.severity import decide_severity
 from syncd.report.mail import letters
-from syncd.report.mail.letters import About, Letter
+from syncd.report.mail.letters import About, Letter, ToldNotice
 from syncd.report.mail.message import Attachment, Body
 from syncd.report.weekly import formats
 from syncd.report.weekly.report import Weekly, frozen, zone_of
@@ -51,6 +52,8 @@ LARGEST = 6_000_000
 """Characters of a CSV that is attached; many servers refuse a mail of more than ten megabytes."""
 LATE = timedelta(minutes=10)
 """A notice that leaves so long after its severity was reached says that it is late."""
+BUNDLED_FOR = timedelta(minutes=10)
+"""So long a notice waits at most to leave in one mail with others (`notify.bundle`)."""
 
 
 def mail_to(
@@ -110,13 +113,38 @@ def letter_of(context: EngineContext, operation: OperationRecord) -> Letter:
         subject = subject_of(context.ledger, operation.incident_id)
         if subject is None:
             raise DecideAgain
-        return _of_incident(context, content, mail.why, subject, mapping)
+        return _of_incident(context, mail, content, subject, mapping)
     owing_incident = owing_incident_of(context.ledger, operation.incident_id, context.clock.now())
     if owing_incident is None:
         raise DecideAgain
     if isinstance(content, WeeklyReportMail):
         raise DecideAgain  # `report_body` writes it
     return _of_duty(content, mail.why, owing_incident, mapping)
+
+
+def told_notice(context: EngineContext, operation: OperationRecord) -> ToldNotice | None:
+    """Return a notice as a mail tells it beside others; None where its incident or its team is gone."""
+    mail = operation.typed(SendMail)
+    mapping, subject = mapping_of_mail(context, operation), subject_of(context.ledger, operation.incident_id)
+    if mapping is None or subject is None or not isinstance(mail.content, NoticeMail | CorrectionMail):
+        return None
+    content = mail.content
+    return ToldNotice(
+        about=about_of(subject, mapping, content.severity),
+        since=content.since,
+        before=content.before if isinstance(content, CorrectionMail) else "",
+        late=_is_late(context, mail, content.since),
+        why=mail.why,
+        restricted=subject.incident.restricted,
+    )
+
+
+def bundle_letter(context: EngineContext, operation: OperationRecord, others: Sequence[ToldNotice]) -> Letter:
+    """Return the mail that tells a notice together with others; raise `DecideAgain` as `letter_of` does."""
+    notice = told_notice(context, operation)
+    if notice is None:
+        raise DecideAgain
+    return letters.bundle((notice, *others))
 
 
 def _digest(context: EngineContext, recipient: str, day: datetime, mapping: Mapping) -> Letter:
@@ -139,8 +167,8 @@ def _digest(context: EngineContext, recipient: str, day: datetime, mapping: Mapp
 
 def _of_incident(
     context: EngineContext,
+    mail: SendMail,
     content: NoticeMail | CorrectionMail | LeadMail,
-    why: str,
     subject: MailSubject,
     mapping: Mapping,
 ) -> Letter:
@@ -151,10 +179,15 @@ def _of_incident(
             f" {content.reason}."
         )
         title = f"Restricted incident #{about.number}"
-        return letters.with_links(letters.plain(mapping.team, title, (said,), (), why), about)
+        return letters.with_links(letters.plain(mapping.team, title, (said,), (), mail.why), about)
     if isinstance(content, CorrectionMail):
-        return letters.correction(about, content.before, content.since, why)
-    return letters.notice(about, content.since, context.clock.now() - content.since > LATE, why)
+        return letters.correction(about, content.before, content.since, mail.why)
+    return letters.notice(about, content.since, _is_late(context, mail, content.since), mail.why)
+
+
+def _is_late(context: EngineContext, mail: SendMail, since: datetime) -> bool:
+    on_purpose = BUNDLED_FOR if mail.bundled else timedelta()
+    return context.clock.now() - since > LATE + on_purpose
 
 
 def _of_duty(

@@ -16,7 +16,6 @@ from sqlalchemy import select as columns
 from sqlmodel import Session, col
 
 from syncd.domain.incident import Incident
-from syncd.domain.mail import KEYS
 from syncd.domain.operation import Kind, MoveTicket, OperationBase, OperationState, Target
 from syncd.domain.operation.rendered import Rendered
 from syncd.ledger.database.connection import Transactions
@@ -36,7 +35,6 @@ from syncd.ledger.store.operation_states import (
     note,
     park_in,
     put_back_in,
-    say,
 )
 from syncd.ledger.store.tables import IncidentRow, OperationRow, TicketRow
 from syncd.policy.case import TicketState
@@ -78,7 +76,7 @@ def ready(ledger: Transactions, operation: OperationRecord, now: datetime) -> Ba
 
 
 class _Withheld(Exception):
-    """The incident is restricted by now, so that what was read is not stored with a text to be written."""
+    """An incident is restricted by now, or an operation moved: nothing of the transaction is to stand."""
 
 
 def store_before_change(
@@ -107,25 +105,6 @@ def store_before_change(
         return None
 
 
-def wait(
-    ledger: Transactions,
-    operation: OperationRecord,
-    now: datetime,
-    why: str,
-    changed: OperationBase | None = None,
-) -> bool:
-    """Store why an operation has not left yet, and since when; return False where that is on record already.
-
-    `changed` takes the place of what was decided.
-    """
-    if (operation.error or "").startswith(why):
-        return False
-    with ledger.write() as session:
-        note(session, operation, error=f"{why} (since {now:%Y-%m-%d %H:%M} UTC)", **_stored(changed))
-        say(session, now, "operation.waits", operation, {"why": why})
-    return True
-
-
 def render_anew(ledger: Transactions, operation: OperationRecord) -> OperationRecord:
     """Forget what an operation was rendered to; return it without."""
     with ledger.write() as session:
@@ -147,21 +126,30 @@ def claim(
     run: str,
     now: datetime,
     probe_from: int | None,
+    *,
+    together: bool = False,
 ) -> list[OperationRecord] | None:
     """Commit that these operations are about to leave for a target; return those that may.
 
     None: the target was paused while they were made ready, or a first load holds one of them. Left out are
-    those that are no longer pending, or whose incident became restricted after they were rendered.
+    those that are no longer pending, or whose incident became restricted after they were rendered; where
+    they leave `together`, none leaves then.
     """
-    with ledger.write() as session:
-        ids = [operation.operation_id for operation in leaving]
-        incident_ids = session.connection().scalars(_INCIDENTS_OF, {"ids": ids}).all()
-        if not holds.may_leave_in(session, target, incident_ids):
-            return None
-        claimed = [
-            claim_in(session, one.operation_id, run, now, one.rendered.stored, probe_from) for one in leaving
-        ]
-        return [operation for operation in claimed if operation is not None]
+    try:
+        with ledger.write() as session:
+            ids = [operation.operation_id for operation in leaving]
+            incident_ids = session.connection().scalars(_INCIDENTS_OF, {"ids": ids}).all()
+            if not holds.may_leave_in(session, target, incident_ids):
+                return None
+            claims = [
+                claim_in(session, one.operation_id, run, now, one.rendered.stored, probe_from)
+                for one in leaving
+            ]
+            if together and None in claims:
+                raise _Withheld
+            return [operation for operation in claims if operation is not None]
+    except _Withheld:
+        return []
 
 
 def put_back(
@@ -298,23 +286,6 @@ _BEFORE = (
     )
     .order_by(col(OperationRow.id).desc())
     .limit(LOOKED_THROUGH)
-)
-
-
-def mails_since(ledger: Transactions, since: datetime) -> list[OperationRecord]:
-    """Return the mails that were claimed after a moment (UTC)."""
-    with ledger.read() as session:
-        return load(session, OperationRecord, _MAILS, {"since": since})
-
-
-_MAILS = (
-    select_records(OperationRecord)
-    .where(
-        col(OperationRow.key) >= KEYS,
-        col(OperationRow.key) < KEYS[:-1] + "0",
-        col(OperationRow.claimed_at) > bindparam("since"),
-    )
-    .order_by(col(OperationRow.id))
 )
 
 

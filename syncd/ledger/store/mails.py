@@ -6,12 +6,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import bindparam
+from sqlalchemy import bindparam, literal, or_
 from sqlmodel import Session, col
 
 from syncd.domain.base import JsonValue
-from syncd.domain.mail import MailKind
-from syncd.domain.operation import Kind, Operation, OperationState, SendMail
+from syncd.domain.mail import KEYS, MailKind, address_print
+from syncd.domain.operation import OPEN_STATES, Kind, Operation, OperationBase, OperationState, SendMail
 from syncd.ledger.database.connection import Transactions
 from syncd.ledger.records import OperationRecord
 from syncd.ledger.store import audit, operation_states, outbox
@@ -40,6 +40,65 @@ _OF_KEY = (
     .where(col(OperationRow.key) == bindparam("wanted"))
     .order_by(col(OperationRow.id).desc())
     .limit(1)
+)
+
+
+def wait(
+    ledger: Transactions,
+    operation: OperationRecord,
+    now: datetime,
+    why: str,
+    changed: OperationBase | None = None,
+) -> bool:
+    """Store why an operation has not left yet, and since when; return False where that is on record already.
+
+    `changed` takes the place of what was decided.
+    """
+    if (operation.error or "").startswith(why):
+        return False
+    meaning = {} if changed is None else {"meaning": changed.meaning}
+    with ledger.write() as session:
+        operation_states.note(session, operation, error=f"{why} (since {now:%Y-%m-%d %H:%M} UTC)", **meaning)
+        operation_states.say(session, now, "operation.waits", operation, {"why": why})
+    return True
+
+
+def mails_since(ledger: Transactions, since: datetime) -> list[OperationRecord]:
+    """Return the mails that were claimed after a moment (UTC)."""
+    with ledger.read() as session:
+        return load(session, OperationRecord, _MAILS, {"since": since})
+
+
+_MAILS = (
+    select_records(OperationRecord)
+    .where(
+        col(OperationRow.key) >= KEYS,
+        col(OperationRow.key) < KEYS[:-1] + "0",
+        col(OperationRow.claimed_at) > bindparam("since"),
+    )
+    .order_by(col(OperationRow.id))
+)
+
+
+def mails_to(ledger: Transactions, recipient: str, since: datetime) -> list[OperationRecord]:
+    """Return the mails to a person that are open, or were claimed after a moment (UTC), the oldest first."""
+    with ledger.read() as session:
+        where = {"whose": f"{KEYS}%/{address_print(recipient)}", "since": since}
+        return load(session, OperationRecord, _TO, where)
+
+
+_TO = (
+    select_records(OperationRecord)
+    .where(
+        col(OperationRow.key) >= KEYS,
+        col(OperationRow.key) < KEYS[:-1] + "0",
+        col(OperationRow.key).like(bindparam("whose")),
+        or_(
+            col(OperationRow.state).in_([literal(str(state)) for state in OPEN_STATES]),
+            col(OperationRow.claimed_at) > bindparam("since"),
+        ),
+    )
+    .order_by(col(OperationRow.id))
 )
 
 

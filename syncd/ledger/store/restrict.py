@@ -14,7 +14,7 @@ from sqlmodel import Session, col, select
 
 from syncd.domain.incident import stub_title
 from syncd.domain.mail import KEYS, concerns_no_incident
-from syncd.domain.operation import Kind, OperationState
+from syncd.domain.operation import OPEN_STATES, Kind, OperationState
 from syncd.ledger.store import audit, operation_states
 from syncd.ledger.store.tables import (
     ActionItemRow,
@@ -74,7 +74,7 @@ def restrict(session: Session, row: IncidentRow, why: str, now: datetime) -> boo
     query = select(OperationRow).where(OperationRow.incident_id == row.id).order_by(col(OperationRow.id))
     for operation in session.exec(query).all():
         _withhold(session, operation, now)
-    _withhold_from_digests(session)
+    _withhold_from_mails_of_several(session)
     return True
 
 
@@ -86,13 +86,17 @@ def _withhold_waivers(session: Session, incident_id: str) -> None:
         session.add(waiver)
 
 
-def _withhold_from_digests(session: Session) -> None:
-    """A mail of a whole team that did not leave yet may name the incident: it is written anew."""
+def _withhold_from_mails_of_several(session: Session) -> None:
+    """A digest, or a mail that tells several notices, may name the incident: it is written anew."""
     query = select(OperationRow).where(
-        OperationRow.key >= KEYS, OperationRow.key < KEYS[:-1] + "0", col(OperationRow.state).in_(_WAITING)
+        OperationRow.key >= KEYS, OperationRow.key < KEYS[:-1] + "0", col(OperationRow.state).in_(OPEN_STATES)
     )
     for operation in session.exec(query).all():
-        if operation.rendered is not None and concerns_no_incident(operation.incident_id):
+        rendered = operation.rendered
+        if rendered is None:
+            continue
+        digest = concerns_no_incident(operation.incident_id) and operation.state in _WAITING
+        if digest or rendered.get("tells"):
             operation.rendered = {AGAIN: True}
             session.add(operation)
 

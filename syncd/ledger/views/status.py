@@ -199,6 +199,15 @@ def operation_data(row: OperationRow | OperationRecord) -> Data:
         "needs": row.needs,
         "not_before": row.meaning.get("not_before"),
         "remote_id": row.remote_id,
+        "bundle": _bundle(row.rendered or {}),
         "decided_at": iso(row.decided_at),
         "finished_at": iso(row.finished_at),
     }
+
+
+def _bundle(rendered: Data) -> str | None:
+    """What a notice says that left in one mail with others; None of all else."""
+    if rendered.get("told_by"):
+        return "told in one mail with other notices to the same person"
+    tells = rendered.get("tells")
+    return f"told in one mail with {len(tells)} other notices" if tells else None

@@ -7,6 +7,7 @@ number ever gets here.
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -49,6 +50,17 @@ class About(Value):
     ticket: str = ""
     ticket_url: str = ""
     responders: tuple[str, ...] = ()
+
+
+class ToldNotice(Value):
+    """A notice in a mail that tells several; `before` is the severity that the incident was lowered from."""
+
+    about: About
+    since: UtcTime
+    before: str = ""
+    late: bool = False
+    why: str
+    restricted: bool = False
 
 
 class Line(Value):
@@ -111,6 +123,35 @@ def correction(about: About, before: str, since: datetime, why: str) -> Letter:
             "definition": "",
         },
     )
+
+
+def bundle(notices: tuple[ToldNotice, ...]) -> Letter:
+    """Several notices to one person, in one mail that lists them all."""
+    severities = Counter(one.about.severity for one in notices)
+    counts = ", ".join(f"{number} of {name}" for name, number in sorted(severities.items()))
+    title = f"{len(notices)} notices: {counts}"
+    team = ", ".join(dict.fromkeys(one.about.team for one in notices))
+    why = ", ".join(dict.fromkeys(one.why for one in notices))
+    lead = "More than 5 notices to you came within 10 minutes. This mail lists those after the first 5."
+    return Letter(
+        subject=title,
+        template="mail/bundle",
+        context={**_frame(team, title, lead, RED, why), "notices": [_told(one) for one in notices]},
+    )
+
+
+def _told(notice: ToldNotice) -> dict[str, JsonValue]:
+    about = notice.about
+    heading = f"Lowered from {notice.before} to {about.severity}" if notice.before else about.severity
+    return {
+        "severity": f"LATE: {heading}" if notice.late else heading,
+        "title": _titled(about),
+        "service": about.service,
+        "since": format_time(notice.since, about.zone),
+        "status": about.status,
+        "colour": GREEN if notice.before else RED,
+        "links": _links(about),
+    }
 
 
 def owed(team: str, title: str, lead: str, lines: tuple[Line, ...], why: str, subject: str) -> Letter:

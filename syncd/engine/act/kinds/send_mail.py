@@ -15,13 +15,15 @@ from syncd.domain.operation.rendered import RenderedMail
 from syncd.engine.act.kind import BaseKind, Outcome
 from syncd.engine.context import EngineContext
 from syncd.engine.errors import CannotRender
-from syncd.engine.notify.compose import letter_of, reply_to_of, report_body
+from syncd.engine.notify.bundle import told_with
+from syncd.engine.notify.compose import bundle_letter, letter_of, reply_to_of, report_body, told_notice
 from syncd.engine.runtime.mailer import Mailer
 from syncd.ledger.records import OperationRecord
 from syncd.ledger.store import leaving
 from syncd.ledger.store.confirmation import Confirmation
-from syncd.ledger.store.leaving import Basis
+from syncd.ledger.store.leaving import Basis, Leaving
 from syncd.ledger.views.audit_trail import head as chain_head
+from syncd.report.mail.letters import ToldNotice
 from syncd.report.mail.letters import rendered as body_of
 from syncd.report.mail.message import Body, Envelope, is_reserved, message, message_id
 
@@ -44,6 +46,11 @@ class SendMailKind(BaseKind[RenderedMail]):
                 " and drop this one (syncd outbox drop ID --reason …)"
             )
         answers = mail.content.notice if isinstance(mail.content, CorrectionMail) else None
+        others = [
+            (other.id, notice)
+            for other in told_with(context, operation)
+            if (notice := told_notice(context, other)) is not None
+        ]
         envelope = Envelope(
             sender=mailer.sender,
             recipient=mail.to,
@@ -53,7 +60,7 @@ class SendMailKind(BaseKind[RenderedMail]):
             answers=message_id(op_of(answers), mailer.sender) if answers else None,
         )
         try:
-            content = message(envelope, _body(context, operation, mailer))
+            content = message(envelope, _body(context, operation, mailer, [one for _, one in others]))
         except (TemplateError, ValueError) as error:
             raise CannotRender(f"the mail cannot be written: {error}") from error
         return RenderedMail(
@@ -61,7 +68,19 @@ class SendMailKind(BaseKind[RenderedMail]):
             message_id=envelope.message_id,
             date=envelope.date.isoformat(),
             body=content.decode("ascii"),
+            **({"tells": {str(number): one.restricted for number, one in others}} if others else {}),
         )
+
+    def told_with(self, operation: OperationRecord, rendered: RenderedMail) -> list[Leaving]:
+        """Return the other notices of its mail; those of one that leaves once more are under way already."""
+        if operation.typed(SendMail).unsure:
+            return []
+        told = RenderedMail(to=rendered.to, message_id=rendered.message_id, told_by=operation.key)
+        private = told.model_copy(update={"restricted": True})
+        return [
+            Leaving(int(number), private if restricted else told)
+            for number, restricted in rendered.tells.items()
+        ]
 
     def send(self, context: EngineContext, operation: OperationRecord, rendered: RenderedMail) -> Outcome:
         """Hand it to the mail server."""
@@ -85,12 +104,15 @@ def _without_body(operation: OperationRecord) -> RenderedMail:
     return RenderedMail(**rendered.model_dump(include=rendered.model_fields_set - {"body"}))
 
 
-def _body(context: EngineContext, operation: OperationRecord, mailer: Mailer) -> Body:
+def _body(
+    context: EngineContext, operation: OperationRecord, mailer: Mailer, others: list[ToldNotice]
+) -> Body:
     seq, digest = chain_head(context.ledger)
     mail = operation.typed(SendMail)
     if isinstance(mail.content, WeeklyReportMail):
         return report_body(context, mail.content, mail.why, mailer.templates, f"{seq}:{digest}")
-    return body_of(letter_of(context, operation), mailer.templates, f"{seq}:{digest}")
+    letter = bundle_letter(context, operation, others) if others else letter_of(context, operation)
+    return body_of(letter, mailer.templates, f"{seq}:{digest}")
 
 
 def after_unknown(context: EngineContext, operation: OperationRecord) -> bool:

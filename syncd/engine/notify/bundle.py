@@ -1,0 +1,123 @@
+"""Which notices to one person leave in one mail, and when: those beyond five in ten minutes.
+
+The mail leaves ten minutes after the first of them was decided, at the latest. It is the mail of one of them,
+its carrier, under the carrier's own key: whichever is tried first when they are due. The others are bound to
+it in the transaction that claims it, and end as it ends. A notice that is graver than all of the last ten
+minutes leaves by itself at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from syncd.domain.mail import MailKind
+from syncd.domain.operation import OperationState, SendMail
+from syncd.domain.operation.mail import NoticeMail
+from syncd.domain.operation.rendered import RenderedMail
+from syncd.engine.context import EngineContext
+from syncd.engine.notify.compose import BUNDLED_FOR, mapping_of_mail
+from syncd.engine.notify.mail_history import may_have_left
+from syncd.ledger.records import OperationRecord
+from syncd.ledger.store.mails import mail_kind, mails_to
+
+AT_MOST = 5
+"""Notices that one person gets by themselves within `WINDOW` (rules: "Start, brakes, ceilings")."""
+WINDOW = BUNDLED_FOR
+NOTICES = frozenset({MailKind.NOTICE, MailKind.CORRECTION})
+MOST = 40
+"""Notices of one mail; a template may print only so much. The others leave at once in the next one."""
+
+
+def is_notice(operation: OperationRecord) -> bool:
+    """Return True if the operation is a mail that may leave together with others."""
+    return mail_kind(operation) in NOTICES
+
+
+def bundle_due(
+    context: EngineContext, operation: OperationRecord, leaving: Iterable[OperationRecord]
+) -> datetime | None:
+    """Return when a notice leaves together with others; None where it leaves by itself, now.
+
+    `leaving` are the notices that other workers have begun to send.
+    """
+    mail = operation.typed(SendMail)
+    if mail.unsure:
+        return None  # it may have left, and what leaves once more is the very same message
+    others = [other for other in _notices_to(context, mail) if other.id != operation.id]
+    waiting = [other for other in others if _waits(other)]
+    if not mail.bundled:
+        since = context.clock.now() - WINDOW
+        recent = [other for other in others if _counts(other, since)]
+        counted = {other.id for other in recent}
+        begun = [one for one in leaving if one.typed(SendMail).to == mail.to and one.id not in counted]
+        if not _is_beyond(context, operation, [*recent, *begun]):
+            return None
+    return min(other.decided_at for other in (operation, *waiting)) + WINDOW
+
+
+def told_with(context: EngineContext, operation: OperationRecord) -> list[OperationRecord]:
+    """Return the notices that leave in the mail of this one.
+
+    While it never left, they are those that wait; afterwards those that were bound to it then.
+    """
+    mail = operation.typed(SendMail)
+    if not mail.bundled:
+        return []
+    if mail.unsure:
+        return bound_to(context, operation)
+    waiting = [other for other in _notices_to(context, mail) if _waits(other) and other.id != operation.id]
+    return waiting[: MOST - 1]
+
+
+def bound_to(context: EngineContext, operation: OperationRecord) -> list[OperationRecord]:
+    """Return the notices that end as this one's mail does."""
+    others = _notices_to(context, operation.typed(SendMail))
+    return [other for other in others if carrier_of(other) == operation.key]
+
+
+def carrier_of(operation: OperationRecord) -> str | None:
+    """Return the key of the mail that tells a notice which is under way; None where it has its own mail."""
+    under_way = operation.state in (OperationState.IN_FLIGHT, OperationState.UNKNOWN)
+    rendered = operation.rendering if under_way else None
+    return rendered.told_by or None if isinstance(rendered, RenderedMail) else None
+
+
+def freed(operation: OperationRecord) -> bool:
+    """Return True if the mail did not leave and lists notices that were freed then: it is written anew."""
+    rendered = operation.rendering
+    listed = isinstance(rendered, RenderedMail) and bool(rendered.tells)
+    return listed and not operation.typed(SendMail).unsure
+
+
+def rank(context: EngineContext, operation: OperationRecord) -> int:
+    """Return the place of a notice's severity in its team's mapping: 0 is the gravest, and an unknown one."""
+    mapping, content = mapping_of_mail(context, operation), operation.typed(SendMail).content
+    names = list(mapping.severities) if mapping else []
+    if isinstance(content, NoticeMail):
+        return names.index(content.severity) if content.severity in names else 0
+    return len(names)  # a lowering is never grave
+
+
+def _notices_to(context: EngineContext, mail: SendMail) -> list[OperationRecord]:
+    since = context.clock.now() - WINDOW
+    return [other for other in mails_to(context.ledger, mail.to, since) if is_notice(other)]
+
+
+def _waits(notice: OperationRecord) -> bool:
+    mail = notice.typed(SendMail)
+    alone = notice.rendering is not None  # its own message is stored, and is to leave as it is
+    return notice.state == OperationState.PENDING and mail.bundled and not mail.unsure and not alone
+
+
+def _counts(notice: OperationRecord, since: datetime) -> bool:
+    """Return True if a notice left after a moment, or was decided after it and waits for its bundle."""
+    if _waits(notice):
+        return notice.decided_at > since
+    return may_have_left(notice) and notice.claimed_at is not None and notice.claimed_at > since
+
+
+def _is_beyond(context: EngineContext, notice: OperationRecord, recent: list[OperationRecord]) -> bool:
+    if len(recent) < AT_MOST:
+        return False
+    return rank(context, notice) >= min(rank(context, other) for other in recent)
