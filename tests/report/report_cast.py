@@ -15,6 +15,8 @@ from ledger_reading import ActionItemRow, DutyRow, IncidentRow, PostmortemRow, T
 from syncd.config.mapping.load import load_mappings
 from syncd.config.shipped import shipped
 from syncd.config.templates.templates import Templates
+from syncd.domain.base import Reference
+from syncd.domain.incident import Incident, IncidentStatus
 from syncd.domain.mapping.mapping import Mapping
 from syncd.ledger.open import Ledger, open_for_work
 
@@ -40,8 +42,9 @@ def ledger(folder: Path) -> Iterator[Ledger]:
 
 
 def incident(number: int, **changes: Any) -> IncidentRow:
-    """A resolved SEV2 of last Wednesday at QRPay."""
+    """Return a resolved SEV2 of last Wednesday at QRPay; `service` names its service."""
     at = changes.pop("created_at", datetime(2026, 11, 18, 10, 0, tzinfo=UTC))
+    service = changes.pop("service", "Alipay Integration")
     values: dict[str, Any] = {
         "id": f"P{number}",
         "number": number,
@@ -53,10 +56,20 @@ def incident(number: int, **changes: Any) -> IncidentRow:
         "acknowledged_at": at + timedelta(minutes=4),
         "resolved_at": at + timedelta(minutes=24),
         "first_seen_at": at,
-        "snapshot": {"service": {"name": "Alipay Integration"}, "title": "Latency"},
         "read_seq": number,
     }
-    return IncidentRow(**(values | changes))
+    row = IncidentRow(**(values | changes))
+    row.snapshot = Incident(
+        id=row.id,
+        number=row.number,
+        title="Latency",
+        status=IncidentStatus(row.status),
+        service=Reference(id="S1", name=service),
+        created_at=row.created_at,
+        resolved_at=row.resolved_at,
+        merged_into=row.merged_into,
+    ).model_dump(mode="json")
+    return row
 
 
 def duty(of: IncidentRow, kind: str, state: str, due_at: datetime, **changes: Any) -> DutyRow:

@@ -136,7 +136,7 @@ def test_a_duty_belongs_to_the_week_of_its_deadline_and_an_incident_to_that_of_i
 
 def test_restricted_incidents_are_a_count_and_their_duties_stand_apart(tmp_path: Path) -> None:
     with ledger(tmp_path) as made:
-        one = incident(77, restricted=True, snapshot={"service": {"name": "Secret service"}})
+        one = incident(77, restricted=True, service="Secret service")
         put(made, one, duty(one, "scheduled", "breached", FRIDAY, breached_at=FRIDAY), item(one, "5077"))
         made_report = report(made)
     said = made_report.figures
@@ -221,7 +221,7 @@ def test_the_verdict_is_in_the_subject(tmp_path: Path, met: int, of: int, said: 
 
 def test_html_text_and_csv_take_hostile_words_for_words(tmp_path: Path) -> None:
     with ledger(tmp_path) as made:
-        one = incident(1, snapshot={"service": {"name": "<img src=x onerror=alert(1)>"}})
+        one = incident(1, service="<img src=x onerror=alert(1)>")
         put(
             made,
             one,
