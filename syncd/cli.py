@@ -167,7 +167,3 @@ def main(clock: Clock | None = None) -> None:
         from syncd.commands.shared.exit_codes import advise
 
         sys.exit(advise(error))
-
-
-if __name__ == "__main__":
-    main()

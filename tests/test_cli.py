@@ -69,6 +69,13 @@ def test_it_knows_its_version(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
     assert __version__ in capsys.readouterr().out
 
 
+def test_python_m_syncd_is_the_same_as_the_console_script() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "syncd", "--version"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == f"syncd, version {__version__}\n"
+
+
 @pytest.fixture
 def fault(monkeypatch: pytest.MonkeyPatch) -> None:
     """A command with a fault in it."""
