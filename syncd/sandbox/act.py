@@ -1,4 +1,7 @@
-"""What makes a method an act: it holds the service's lock, lets pass what was due, and is offered by name."""
+"""The decorator `act` for what people and monitoring do on a service.
+
+An act holds the service's lock, first applies what was due, and can be called by name over the control port.
+"""
 
 import threading
 from collections.abc import Callable
@@ -10,19 +13,19 @@ R = TypeVar("R")
 
 
 class Stage(Protocol):
-    """Where acts happen."""
+    """A service on which acts are played."""
 
     lock: threading.RLock
 
     def catch_up(self) -> None:
-        """Let happen what was due by now."""
+        """Apply what was due by now."""
 
 
 S = TypeVar("S", bound=Stage)
 
 
 def act(method: Callable[Concatenate[S, P], R]) -> Callable[Concatenate[S, P], R]:
-    """Make a method an act."""
+    """Return the method as an act."""
 
     @wraps(method)
     def played(self: S, /, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -30,10 +33,11 @@ def act(method: Callable[Concatenate[S, P], R]) -> Callable[Concatenate[S, P], R
             self.catch_up()
             return method(self, *args, **kwargs)
 
+    # The control port offers only methods with this mark, never an inner method.
     played.__dict__["is_act"] = True
     return played
 
 
 def acts_of(stage: object) -> list[str]:
-    """Return the names of all acts that can be played on a stage, in alphabetical order."""
+    """Return the names of all acts of a service, in alphabetical order."""
     return [name for name in dir(type(stage)) if getattr(getattr(type(stage), name), "is_act", False)]

@@ -1,7 +1,7 @@
-"""The default world: two small companies, their people, services and one Jira site, all of them invented.
+"""The default world: two small invented companies with people, services and one Jira site.
 
-Not everything fits together, as on real accounts: one responder has no Jira account, another one's was
-closed, a third hides the address, and only some services have a component.
+As on real accounts, not everything matches. One responder has no Jira account, one has a closed account, one
+hides the e-mail address, and only some services have a component in Jira.
 """
 
 from datetime import UTC, datetime
@@ -28,7 +28,7 @@ from syncd.sandbox.presets import data_center, simple
 from syncd.sandbox.world import World
 
 START = datetime(2026, 11, 16, 6, 0, tzinfo=UTC)
-"""A Monday morning."""
+"""When the default world begins: a Monday morning."""
 
 PAGERDUTY_KEY = "pd-sandbox-key"
 JIRA_KEY = "jira-sandbox-key"
@@ -47,6 +47,7 @@ PEOPLE = (
     ("Samuel Adeyemi", "samuel.adeyemi@ramen.example", "Head of Ops"),
     ("Noor Haddad", "noor.haddad@ramen.example", "CTO"),
 )
+# Each of these people shows one way in which an owner cannot be assigned or not be found by address.
 NOT_IN_JIRA = {"Hannah Weiss"}
 INACTIVE_IN_JIRA = {"Jonas Lindqvist"}
 HIDDEN_IN_JIRA = {"Mei Tanaka"}
@@ -92,31 +93,34 @@ def default_world(
     data_center_edition: bool = False,
     workflow: Workflow | None = None,
 ) -> World:
-    """Return the world of the default story, over a still clock at `START` unless another is given."""
+    """Return the world of the default story; without `clock` its time stands still at `START`."""
     world = World(clock or SandboxClock(START), seed, limits=limits)
-    people_account(world.pagerduty.account)
-    people_site(world.jira.site, workflow or simple())
+    fill_account(world.pagerduty.account)
+    fill_site(world.jira.site, workflow or simple())
     if data_center_edition:
         data_center(world)
     return world
 
 
-def people_account(account: Account) -> None:
-    """Fill a PagerDuty account."""
+def fill_account(account: Account) -> None:
+    """Put the teams, people, services and policies of both companies into a PagerDuty account."""
     account.tokens[PAGERDUTY_KEY] = None
-    for rank, words in enumerate(("Critical", "High", "Medium", "Low", "Informational"), 1):
+    for rank, description in enumerate(("Critical", "High", "Medium", "Low", "Informational"), 1):
         id_ = f"PPRIO0{rank}"
-        account.priorities[id_] = pd.Priority(id_, f"P{rank}", rank, words)
+        account.priorities[id_] = pd.Priority(id_, f"P{rank}", rank, description)
     qrpay, ramen = _team(account, "QRPay"), _team(account, "Ramen")
     for name, email, title in PEOPLE:
         team = qrpay if email.endswith("@qrpay.example") else ramen
         _user(account, name, email, title, (team,))
+    # PagerDuty accepts writes only with a `From` header that names a user of the account.
     _user(account, "syncd", BOT_EMAIL, None, ())
-    rota = pd.Schedule("PSCHED1", "QRPay incident commanders", _ids(account, *(one[0] for one in PEOPLE[:3])))
-    account.schedules[rota.id] = rota
+    schedule = pd.Schedule(
+        "PSCHED1", "QRPay incident commanders", _ids(account, *(row[0] for row in PEOPLE[:3]))
+    )
+    account.schedules[schedule.id] = schedule
     lead, cto = _ids(account, "Priya Raman", "Tomasz Wójcik")
     _policy(
-        account, "PEPOL01", "QRPay incidents", qrpay, ("schedule", rota.id), ("user", lead), ("user", cto)
+        account, "PEPOL01", "QRPay incidents", qrpay, ("schedule", schedule.id), ("user", lead), ("user", cto)
     )
     ops, support, head = _ids(account, "Diego Fuentes", "Hannah Weiss", "Samuel Adeyemi")
     _policy(account, "PEPOL02", "Ramen incidents", ramen, ("user", ops), ("user", support), ("user", head))
@@ -153,8 +157,8 @@ def _policy(account: Account, id_: str, name: str, team: str, *levels: tuple[pd.
     account.policies[id_] = pd.Policy(id_, name, rules, (team,))
 
 
-def people_site(site: Site, workflow: Workflow) -> None:
-    """Fill a Jira site with people, fields and two projects, OPS and ENG."""
+def fill_site(site: Site, workflow: Workflow) -> None:
+    """Put people, fields and the two projects OPS and ENG into a Jira site."""
     site.tokens[BOT_EMAIL, JIRA_KEY] = BOT_ACCOUNT
     site.people[BOT_ACCOUNT] = Person(BOT_ACCOUNT, "syncd", BOT_EMAIL)
     for number, (name, email, _) in enumerate(PEOPLE, 1):
@@ -162,6 +166,7 @@ def people_site(site: Site, workflow: Workflow) -> None:
             id_ = f"712020:person-{number:06d}"
             hidden, gone = name in HIDDEN_IN_JIRA, name in INACTIVE_IN_JIRA
             site.people[id_] = Person(id_, name, email, active=not gone, email_visible=not hidden)
+    # Numbers from 101 on leave room, so that a longer PEOPLE changes no id here.
     for number, (name, email) in enumerate(ONLY_IN_JIRA, 101):
         id_ = f"712020:person-{number:06d}"
         site.people[id_] = Person(id_, name, email)
@@ -179,6 +184,7 @@ def people_site(site: Site, workflow: Workflow) -> None:
         IssueType("10105", "Sub-task", subtask=True),
     ]
     _project(site, "10200", "OPS", "Operations", types, workflow, COMPONENTS)
+    # ENG has neither incidents nor postmortems: it is the other project, to which people move issues.
     _project(site, "10201", "ENG", "Engineering", types[1:3] + types[4:], workflow, ())
 
 
@@ -213,7 +219,7 @@ def _fields(site: Site) -> None:
         FieldDef("customfield_10051", "PagerDuty incident", "string"),
         FieldDef("customfield_10052", "Root cause", "text"),
     )
-    site.fields.update({one.id: one for one in rows})
+    site.fields.update({field.id: field for field in rows})
 
 
 def _project(
@@ -231,11 +237,12 @@ def _project(
         id_,
         key,
         name,
-        {one.id: TypeSetup(one, workflow, SCREEN) for one in types},
+        {kind.id: TypeSetup(kind, workflow, SCREEN) for kind in types},
         by_name["Priya Raman"],
         [Component(str(10_400 + place), part) for place, part in enumerate(parts)],
         [
             SecurityLevel("10500", "Security incident", insiders),
+            # The bot is no member: Jira must refuse this level to syncd.
             SecurityLevel("10501", "Board only", insiders - {BOT_ACCOUNT}),
         ],
     )

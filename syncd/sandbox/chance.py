@@ -1,4 +1,4 @@
-"""Seeded chance: every purpose has its own stream, so that a fault drawn does not change the next id."""
+"""Seeded random numbers. Each purpose has its own stream: drawing a fault does not change the next id."""
 
 import random
 import string

@@ -1,7 +1,7 @@
-"""The control port: another process moves the clock, lets people act, makes faults, and reads what happened.
+"""The control port: another process moves the clock, plays acts, makes faults, and reads what happened.
 
-All paths stand under `/_sandbox/` and speak JSON. Acts are the methods of the services by name, with their
-arguments as a JSON object; what they return comes back as the service would show it.
+All paths begin with `/_sandbox/` and speak JSON. An act is a method of a service, called by name with its
+arguments as a JSON object; the answer shows the object that it made, as the service would show it.
 """
 
 from collections.abc import Callable, Mapping
@@ -41,13 +41,13 @@ RULE = {"service", "method", "path", "body", "skip", "times", "probability"}
 
 
 class Doors(Protocol):
-    """Whoever listens for the services."""
+    """The listening ports of the services."""
 
     def url(self, name: str) -> str:
         """Return a service's base URL."""
 
     def open_door(self, name: str) -> None:
-        """Listen for a service."""
+        """Start to listen for a service."""
 
     def close_door(self, name: str) -> None:
         """Stop listening for a service."""
@@ -57,7 +57,7 @@ class Control:
     """The control port of a world, as a function from request to answer."""
 
     def __init__(self, world: World, doors: Doors) -> None:
-        """Control `world` and the `doors` through which it is reached."""
+        """Serve the control port of `world`; `doors` are the listening ports of its services."""
         self.world = world
         self.doors = doors
         self.routes: Router[tuple[Call, dict[str, str]]] = Router("/_sandbox")
@@ -80,11 +80,11 @@ class Control:
             self.routes.on(method, template)(handler)
 
     def handle(self, call: Call) -> Reply:
-        """Answer a request to the control port; what is wrong with it comes back as `{"error": …}`, 400."""
-        found = self.routes.find(call.method, call.path)
-        if found is None:
+        """Answer a request to the control port; its mistakes come back as 400 with `{"error": …}`."""
+        match = self.routes.find(call.method, call.path)
+        if match is None:
             return Reply.of({"error": f"nothing here: {call.method} {call.path}"}, 404)
-        route, params = found
+        route, params = match
         try:
             return route.handler((call, params))
         except Refusal as refusal:
@@ -105,7 +105,7 @@ class Control:
     def _move_clock(self, asked: tuple[Call, dict[str, str]]) -> Reply:
         body, clock = _body(asked[0]), self.world.clock
         if not isinstance(clock, SandboxClock):
-            raise TypeError("this world's clock is moved by whoever made it")
+            raise TypeError("this world's clock is not a SandboxClock; move it where it was made")
         if "set" in body:
             clock.set(datetime.fromisoformat(body["set"]))
         clock.advance(float(body.get("advance", 0)))
@@ -115,25 +115,27 @@ class Control:
     def _act(self, asked: tuple[Call, dict[str, str]]) -> Reply:
         call, params = asked
         service, act = self.world.service(params["service"]), params["act"]
+        # Only acts may be called by name; every other method is internal.
         if act not in acts_of(service):
             raise LookupError(f"no act {act!r} on {params['service']}")
         arguments = _body(call)
+        # JSON has no type for times; `at` is the only argument that is one.
         if isinstance(arguments.get("at"), str):
             arguments["at"] = datetime.fromisoformat(arguments["at"])
-        return Reply.of(self._shown(getattr(service, act)(**arguments)))
+        return Reply.of(self._as_json(getattr(service, act)(**arguments)))
 
-    def _shown(self, made: object) -> Any:
+    def _as_json(self, result: object) -> Any:
         account, site = self.world.pagerduty.account, self.world.jira.site
         view = View(site, 2, ZoneInfo("Etc/UTC"))
-        if isinstance(made, Incident):
-            return incident_json(account, made, detail=True)
-        if isinstance(made, Note):
-            return note_json(account, made)
-        if isinstance(made, Issue):
-            return issue_json(view, made, chosen(view, None, "*all"), properties=["*all"])
-        if isinstance(made, Comment):
-            return {"id": str(made.id), "body": made.body, "created": view.time(made.created)}
-        return {"id": getattr(made, "id", None)}
+        if isinstance(result, Incident):
+            return incident_json(account, result, detail=True)
+        if isinstance(result, Note):
+            return note_json(account, result)
+        if isinstance(result, Issue):
+            return issue_json(view, result, chosen(view, None, "*all"), properties=["*all"])
+        if isinstance(result, Comment):
+            return {"id": str(result.id), "body": result.body, "created": view.time(result.created)}
+        return {"id": getattr(result, "id", None)}
 
     def _state(self, asked: tuple[Call, dict[str, str]]) -> Reply:
         state = dump.whole(self.world)
@@ -167,12 +169,12 @@ class Control:
 
     def _add_fault(self, asked: tuple[Call, dict[str, str]]) -> Reply:
         body = _body(asked[0])
-        which = {name: body.pop(name) for name in RULE & body.keys()}
+        conditions = {name: body.pop(name) for name in RULE & body.keys()}
         way = body.pop("way", None)
         if way not in STRIKES:
             raise LookupError(f"no fault {way!r}; there are {', '.join(sorted(STRIKES))}")
         strike = STRIKES[way](**body)
-        return Reply.of(_rule_json(self.world.faults.add(strike, **which)), 201)
+        return Reply.of(_rule_json(self.world.faults.add(strike, **conditions)), 201)
 
     def _clear_faults(self, asked: tuple[Call, dict[str, str]]) -> Reply:
         body = _body(asked[0])
@@ -190,10 +192,10 @@ class Control:
         options = (
             world.pagerduty.account.options if params["service"] == "pagerduty" else world.jira.site.options
         )
-        known = {one.name for one in fields(options)}
+        names = {option.name for option in fields(options)}
         for name, value in _body(call).items():
-            if name not in known:
-                raise LookupError(f"no option {name!r}; there are {', '.join(sorted(known))}")
+            if name not in names:
+                raise LookupError(f"no option {name!r}; there are {', '.join(sorted(names))}")
             setattr(options, name, value)
         return Reply.of(asdict(options))
 
@@ -212,21 +214,24 @@ def _body(call: Call) -> dict[str, Any]:
     return body
 
 
-def _signatures(stage: object) -> dict[str, str]:
-    """The arguments of each act of a stage; those with a default may be left out."""
-    found = {}
-    for name in acts_of(stage):
-        wanted = signature(getattr(stage, name)).parameters.values()
-        found[name] = ", ".join(
-            one.name if one.default is Parameter.empty else f"{one.name}={one.default!r}" for one in wanted
+def _signatures(service: object) -> dict[str, str]:
+    """Return the arguments of each act of a service; those with a default may be left out."""
+    arguments_by_act = {}
+    for name in acts_of(service):
+        parameters = signature(getattr(service, name)).parameters.values()
+        arguments_by_act[name] = ", ".join(
+            parameter.name
+            if parameter.default is Parameter.empty
+            else f"{parameter.name}={parameter.default!r}"
+            for parameter in parameters
         )
-    return found
+    return arguments_by_act
 
 
 def _rule_json(rule: faults.Rule) -> Mapping[str, Any]:
     shown = {
-        one.name: getattr(rule, one.name)
-        for one in fields(rule)
-        if is_dataclass(rule) and one.name != "strike"
+        column.name: getattr(rule, column.name)
+        for column in fields(rule)
+        if is_dataclass(rule) and column.name != "strike"
     }
     return {**shown, "way": rule.strike.way}

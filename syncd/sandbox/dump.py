@@ -1,4 +1,4 @@
-"""The whole state of a world as JSON, as the owner of both services would see it: all of it at once."""
+"""The whole state of a world as JSON, as the owner of both services would see it."""
 
 from zoneinfo import ZoneInfo
 
@@ -16,35 +16,38 @@ def pagerduty(account: Account) -> Json:
     return {
         "incidents": [
             {
-                **incident_json(account, one, detail=True),
-                "notes": [note_json(account, note) for note in one.notes if not note.deleted],
-                "alerts": [alert_json(account, one, alert) for alert in one.alerts],
+                **incident_json(account, incident, detail=True),
+                "notes": [note_json(account, note) for note in incident.notes if not note.deleted],
+                "alerts": [alert_json(account, incident, alert) for alert in incident.alerts],
             }
-            for one in account.incidents.values()
+            for incident in account.incidents.values()
         ],
         "log_entries": [entry_json(account, entry) for entry in account.log],
     }
 
 
 def jira(site: Site) -> Json:
-    """Return all issues that were not deleted with properties, comments, links and changelog."""
+    """Return all issues with properties, comments and changelog, and the keys of deleted ones."""
     view = View(site, 2, ZoneInfo("Etc/UTC"))
     fields = chosen(view, ["*all"], "*all")
     issues = []
-    for one in site.issues.values():
-        if one.deleted_at is None:
-            shown = issue_json(view, one, fields, properties=["*all"])
-            shown["made_by"] = one.made_by
+    for issue in site.issues.values():
+        if issue.deleted_at is None:
+            shown = issue_json(view, issue, fields, properties=["*all"])
+            shown["made_by"] = issue.made_by
             shown["comments"] = [
-                comment_json(view, one, row, ["properties"]) for row in one.comments if not row.deleted
+                comment_json(view, issue, comment, ["properties"])
+                for comment in issue.comments
+                if not comment.deleted
             ]
-            shown["changelog"] = [change_json(view, row) for row in one.changes]
+            shown["changelog"] = [change_json(view, change) for change in issue.changes]
             issues.append(shown)
-    deleted = [one.key for one in site.issues.values() if one.deleted_at is not None]
+    deleted = [issue.key for issue in site.issues.values() if issue.deleted_at is not None]
     return {"issues": issues, "deleted": deleted}
 
 
 def whole(world: World) -> Json:
-    """Return both."""
+    """Return the state of both services at one moment."""
+    # Both locks at once: no act may fall between the two halves.
     with world.pagerduty.lock, world.jira.lock:
         return {"pagerduty": pagerduty(world.pagerduty.account), "jira": jira(world.jira.site)}

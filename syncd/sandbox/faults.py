@@ -1,8 +1,8 @@
-"""Faults: rules about which requests go wrong, and in which way.
+"""Faults: rules about which requests fail, and how.
 
-A rule fits by service, method, path and body, lets the first `skip` pass, strikes `times` times (None: for
-ever) and then only with its `probability`, drawn from a seeded stream. Whether a request was processed before
-it went wrong is part of the way, since that is what the one who asked cannot know.
+A rule matches by service, method, path and body. It lets the first `skip` requests pass, then strikes `times`
+times (None: for ever), each time only with its `probability`, drawn from a seeded stream. The kind of fault
+says whether the service did its work first: the caller cannot know that.
 """
 
 import re
@@ -23,10 +23,10 @@ PROXY_PAGE = b"<html><head><title>502 Bad Gateway</title></head><body><h1>Bad Ga
 
 @dataclass(frozen=True)
 class Strike:
-    """How a request goes wrong.
+    """How a request fails.
 
-    `reply` is the answer that is sent instead; `after` says that the service did its work first; `seconds`
-    are real ones; `keep` is the share of a cut body that still arrives.
+    `reply` is the answer that is sent instead. `after` says that the service did its work first. `seconds`
+    are real seconds. `keep` is the share of a cut body that still arrives.
     """
 
     way: Way
@@ -39,19 +39,19 @@ class Strike:
 def error(
     status: int, headers: Mapping[str, str] | None = None, body: Any = None, *, after: bool = False
 ) -> Strike:
-    """Answer with a status and a body (bytes, or a value sent as JSON), before or after the work was done."""
+    """Answer with a status and a body (bytes, or a value sent as JSON), before or after the work."""
     if body is None or isinstance(body, bytes):
         return Strike("error", Reply(status, dict(headers or {}), body or b""), after)
     return Strike("error", Reply.of(body, status, headers), after)
 
 
 def reset_before() -> Strike:
-    """Close the connection with a reset; nothing was done."""
+    """Reset the connection before the service did anything."""
     return Strike("reset_before")
 
 
 def refuse() -> Strike:
-    """Close the connection at once, nothing done. To refuse connecting at all, close the server's door."""
+    """Reset the connection at once. To refuse connecting itself, close the port of the service."""
     return Strike("refuse")
 
 
@@ -66,17 +66,17 @@ def delay(seconds: float, *, after: bool = False) -> Strike:
 
 
 def cut(keep: float = 0.5) -> Strike:
-    """Do the work, announce the whole body and send only a share of it."""
+    """Do the work, announce the whole body and send only the share `keep` of it."""
     return Strike("cut", after=True, keep=keep)
 
 
 def empty(status: int = 200) -> Strike:
-    """Do the work and answer with a status and nothing."""
+    """Do the work and answer with a status and an empty body."""
     return Strike("empty", Reply(status), after=True)
 
 
 def html(status: int = 502, *, after: bool = False) -> Strike:
-    """Answer with a proxy's page."""
+    """Answer with the HTML page of a proxy."""
     return Strike("html", Reply(status, {"Content-Type": "text/html"}, PROXY_PAGE), after)
 
 
@@ -86,13 +86,13 @@ def trickle() -> Strike:
 
 
 def pagerduty_429(reset: int = 20) -> Strike:
-    """Refuse as PagerDuty documents it, with the seconds until its limit is reset."""
+    """Refuse as PagerDuty documents it; `reset` is the seconds until its limit starts anew."""
     headers = {"ratelimit-limit": "960", "ratelimit-remaining": "0", "ratelimit-reset": str(reset)}
     return error(429, headers, {"error": {"message": "Rate Limit Exceeded", "code": 2020}})
 
 
 def bare_429() -> Strike:
-    """Refuse without headers and without a body, as both services are known to."""
+    """Refuse with a 429 that has neither headers nor a body; both services are known to do so."""
     return error(429)
 
 
@@ -102,8 +102,9 @@ def jira_429(
     limit: int = 350,
     reset: datetime | None = None,
 ) -> Strike:
-    """Refuse as Jira does: `Retry-After` in seconds, as a date, or left out."""
+    """Refuse as Jira does, with `Retry-After` in seconds, as a date, or without it (None)."""
     headers = {"X-RateLimit-Limit": str(limit), "X-RateLimit-Remaining": "0", "RateLimit-Reason": reason}
+    # HTTP allows a date here, and the jira library fails on it.
     if isinstance(retry_after, datetime):
         headers["Retry-After"] = format_datetime(retry_after, usegmt=True)
     elif retry_after is not None:
@@ -115,7 +116,7 @@ def jira_429(
 
 @dataclass
 class Rule:
-    """Which requests are struck. `path` and `body` are regular expressions that are searched for."""
+    """Which requests fail. `path` and `body` are regular expressions that are searched for."""
 
     strike: Strike
     service: str | None = None
@@ -129,7 +130,7 @@ class Rule:
     struck: int = 0
 
     def fits(self, service: str, call: Call) -> bool:
-        """Say whether a request is one of those that this rule is about."""
+        """Return True if the rule is about this request."""
         return (
             self.service in (None, service)
             and self.method in (None, call.method)
@@ -147,28 +148,29 @@ class Faults:
     _made: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def add(self, strike: Strike, **which: Any) -> Rule:
-        """Add a rule and return it; `which` are the fields of `Rule`."""
+    def add(self, strike: Strike, **conditions: Any) -> Rule:
+        """Add a rule and return it; `conditions` are the fields of `Rule`."""
         with self._lock:
             self._made += 1
-            rule = Rule(strike, id=self._made, **which)
+            rule = Rule(strike, id=self._made, **conditions)
             self.rules.append(rule)
             return rule
 
     def remove(self, rule_id: int) -> None:
-        """Take a rule back; an unknown id is no matter."""
+        """Remove a rule; an unknown id changes nothing."""
         with self._lock:
             self.rules = [rule for rule in self.rules if rule.id != rule_id]
 
     def clear(self) -> None:
-        """Take all rules back."""
+        """Remove all rules."""
         with self._lock:
             self.rules.clear()
 
     def strike(self, service: str, call: Call) -> Strike | None:
-        """Return how a request goes wrong, or None; rules count as used by it."""
+        """Return how a request fails, or None; the rule counts it."""
         with self._lock:
             for rule in self.rules:
+                # A rule that is used up steps aside for the next one.
                 if rule.times is not None and rule.struck >= rule.times:
                     continue
                 if not rule.fits(service, call):

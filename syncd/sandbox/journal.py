@@ -1,7 +1,7 @@
-"""What was asked of the services: one line a request, and counts that outlive the lines.
+"""The journal of all requests to the services: one line a request, and counts that outlive the lines.
 
-The promise of quiet cycles and of sending no DELETE is checked against this journal, therefore it is kept by
-the services themselves and not by the socket in front of them.
+Tests check two promises against it: a quiet cycle asks next to nothing, and syncd sends no DELETE. Therefore
+the services write it and not the socket in front of them.
 """
 
 import threading
@@ -13,12 +13,12 @@ from typing import Any
 from syncd.sandbox.clock import Clock
 
 KEPT = 200_000
-"""Lines kept; counts go on beyond them."""
+"""How many lines the journal keeps; the counts go on beyond them."""
 
 
 @dataclass(frozen=True)
 class Line:
-    """One request: what was asked, the status (0: no answer left), begin and end in sandbox time (UTC)."""
+    """One request: method, path, template, status (0: no answer left), begin and end (sandbox time, UTC)."""
 
     service: str
     method: str
@@ -30,7 +30,7 @@ class Line:
     fault: str | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """Return the line with its moments as ISO texts."""
+        """Return the line as JSON, its times as ISO texts."""
         return {**asdict(self), "began": self.began.isoformat(), "ended": self.ended.isoformat()}
 
 
@@ -38,7 +38,7 @@ class Journal:
     """All requests of a world. Safe between threads."""
 
     def __init__(self, clock: Clock) -> None:
-        """Date lines by `clock`."""
+        """Take the times of the lines from `clock`."""
         self.clock = clock
         self._lines: deque[Line] = deque(maxlen=KEPT)
         self._counts: Counter[tuple[str, str, str]] = Counter()
@@ -63,7 +63,7 @@ class Journal:
     def lines(
         self, service: str | None = None, method: str | None = None, pattern: str | None = None
     ) -> list[Line]:
-        """Return the kept lines that fit, oldest first."""
+        """Return the kept lines of a service, method and template (None: any), oldest first."""
         with self._lock:
             lines = list(self._lines)
         return [
@@ -75,7 +75,7 @@ class Journal:
         ]
 
     def counts(self) -> dict[tuple[str, str, str], int]:
-        """Return how often each (service, method, pattern) was asked since the start or the last `clear`."""
+        """Return the requests by (service, method, template) since the start or the last `clear`."""
         with self._lock:
             return dict(self._counts)
 
@@ -83,12 +83,13 @@ class Journal:
         """Return the number of requests, of one service or method if given."""
         return sum(
             count
-            for (served, asked, _), count in self.counts().items()
-            if service in (None, served) and method in (None, asked)
+            for (of_service, of_method, _), count in self.counts().items()
+            if service in (None, of_service) and method in (None, of_method)
         )
 
     def writes(self, service: str | None = None) -> list[Line]:
-        """Return the lines that may have changed something: no GET, no search or bulk read by POST."""
+        """Return the lines that may have changed something."""
+        # Jira searches and reads many issues by POST; these requests change nothing.
         reads = (
             "/search",
             "/search/jql",
@@ -103,7 +104,7 @@ class Journal:
         ]
 
     def offences(self) -> list[Line]:
-        """Return what nobody may ask of a service here: every DELETE."""
+        """Return every DELETE: syncd sends none to any service."""
         return self.lines(method="DELETE")
 
     def clear(self) -> None:

@@ -1,6 +1,6 @@
 """Rate limits in sandbox time: token buckets and sliding windows.
 
-With a clock that stands still nothing is ever refilled, as it must be: sandbox time is the only time here.
+While the sandbox's clock stands still, no limit recovers: only sandbox time counts here.
 """
 
 from collections import deque
@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 @dataclass
 class Bucket:
-    """A token bucket: `rate` tokens a second up to `size`."""
+    """A token bucket: it gains `rate` tokens a second and holds `size` tokens at most."""
 
     rate: float
     size: float
@@ -18,11 +18,12 @@ class Bucket:
     at: datetime | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
-        """Start full."""
+        """Start with a full bucket."""
         self.tokens = self.size
 
     def take(self, now: datetime) -> float:
-        """Take one token and return 0, or take none and return the seconds until there is one."""
+        """Take one token and return 0, or take none and return the seconds until the next token."""
+        # Refill for the time since the last request, never beyond the size.
         if self.at is not None:
             self.tokens = min(self.size, self.tokens + (now - self.at).total_seconds() * self.rate)
         self.at = now
@@ -34,22 +35,23 @@ class Bucket:
 
 @dataclass
 class Window:
-    """At most `limit` acts within any `seconds`."""
+    """At most `limit` requests within any `seconds`."""
 
     limit: int
     seconds: float
-    acts: deque[datetime] = field(init=False, default_factory=deque)
+    requests: deque[datetime] = field(init=False, default_factory=deque)
 
     def take(self, now: datetime) -> float:
-        """Record an act and return 0, or record none and return the seconds until one is allowed."""
+        """Record a request and return 0, or record none and return the seconds until the next is allowed."""
         start = now - timedelta(seconds=self.seconds)
-        while self.acts and self.acts[0] <= start:
-            self.acts.popleft()
-        if len(self.acts) < self.limit:
-            self.acts.append(now)
+        # Forget the requests that have left the window.
+        while self.requests and self.requests[0] <= start:
+            self.requests.popleft()
+        if len(self.requests) < self.limit:
+            self.requests.append(now)
             return 0.0
-        return (self.acts[0] - start).total_seconds()
+        return (self.requests[0] - start).total_seconds()
 
     def left(self) -> int:
-        """Return how many more acts are allowed now, as of the last `take`."""
-        return self.limit - len(self.acts)
+        """Return how many more requests are allowed, as of the last `take`."""
+        return self.limit - len(self.requests)

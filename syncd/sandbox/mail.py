@@ -1,7 +1,8 @@
-"""A mail server on loopback that keeps what it is given, and refuses or falls silent when told to.
+"""A mail server on loopback that keeps every mail, and that refuses or loses answers when told to.
 
-A letter counts as taken when its text has arrived, whether or not the answer reached the sender; that is what
-a sender with a lost answer cannot know. Letters are dated by the sandbox's clock.
+A letter is a mail as it arrived: envelope and bytes. It counts as accepted as soon as its text has arrived,
+even if the sender never gets the answer: a sender with a lost answer cannot know it. The sandbox's clock
+dates the letters.
 """
 
 import asyncio
@@ -24,7 +25,7 @@ HOST = "127.0.0.1"
 
 @dataclass(frozen=True)
 class Letter:
-    """A letter that was taken: envelope, raw bytes, the moment (UTC)."""
+    """An accepted mail: envelope, raw bytes, time of arrival (UTC)."""
 
     sender: str
     recipients: tuple[str, ...]
@@ -33,7 +34,7 @@ class Letter:
 
     @property
     def message(self) -> EmailMessage:
-        """The letter as a message with headers and parts."""
+        """Return the letter as a message with headers and parts."""
         return message_from_bytes(self.content, policy=policy.default)
 
 
@@ -47,7 +48,7 @@ class _Refusal:
     def strikes(self, stage: Stage, addresses: list[str]) -> bool:
         if self.stage != stage or self.times == 0:
             return False
-        if self.address is not None and not any(re.search(self.address, one) for one in addresses):
+        if self.address is not None and not any(re.search(self.address, name) for name in addresses):
             return False
         if self.times is not None:
             self.times -= 1
@@ -55,7 +56,7 @@ class _Refusal:
 
 
 class _Hooks:
-    """What the mail server asks at each step; the names are those that aiosmtpd looks for."""
+    """The steps of an SMTP session at which the sandbox may refuse; aiosmtpd looks for these method names."""
 
     def __init__(self, box: "MailSandbox") -> None:
         self.box = box
@@ -81,11 +82,12 @@ class _Hooks:
         return "250 OK"
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd's
-        recipients = [str(one) for one in envelope.rcpt_tos]
+        recipients = [str(address) for address in envelope.rcpt_tos]
         if refused := self.box.refused("data", recipients):
             return refused
         content = envelope.original_content or b""
         self.box.take(Letter(envelope.mail_from or "", tuple(recipients), content, self.box.clock()))
+        # The letter is already kept: the sender sees a broken connection and cannot know it.
         if self.box.answer_is_lost() and server.transport is not None:
             server.transport.abort()  # type: ignore[attr-defined]  # sockets' transports have it
         return "250 Taken"
@@ -102,7 +104,7 @@ class MailSandbox:
         tls: ssl.SSLContext | None = None,
         starttls: ssl.SSLContext | None = None,
     ) -> None:
-        """Demand `credentials` (name and password) if given; `tls` from the first byte, or by STARTTLS."""
+        """Ask for `credentials` (name, password) if given; use `tls` from the first byte, or by STARTTLS."""
         self.clock = clock
         self.credentials = credentials
         self.host = HOST
@@ -117,7 +119,7 @@ class MailSandbox:
 
     @property
     def letters(self) -> list[Letter]:
-        """What was taken, oldest first."""
+        """Return the accepted letters, oldest first."""
         with self._lock:
             return list(self._letters)
 
@@ -128,22 +130,22 @@ class MailSandbox:
     def refuse_temporarily(
         self, *, stage: Stage = "rcpt", address: str | None = None, times: int | None = 1, code: int = 451
     ) -> None:
-        """Refuse for now: at a stage, whom the pattern `address` fits, so many `times` (None: for ever)."""
+        """Refuse for now (4xx) addresses that match `address`, so many `times` (None: for ever)."""
         self._refuse(_Refusal(stage, f"{code} Try again later", address, times))
 
     def refuse_permanently(
         self, *, stage: Stage = "rcpt", address: str | None = None, times: int | None = None, code: int = 550
     ) -> None:
-        """Refuse for good."""
+        """Refuse for good (5xx), with the same arguments as `refuse_temporarily`."""
         self._refuse(_Refusal(stage, f"{code} No such mailbox", address, times))
 
     def lose_answers(self, times: int = 1) -> None:
-        """Take the next letters and end the connection instead of saying so."""
+        """Accept the next letters, and end the connection instead of answering."""
         with self._lock:
             self._lost = times
 
     def behave(self) -> None:
-        """Take back every refusal and loss."""
+        """Take back every refusal and every loss."""
         with self._lock:
             self._refusals.clear()
             self._lost = 0
@@ -153,9 +155,9 @@ class MailSandbox:
             self._refusals.append(refusal)
 
     def refused(self, stage: Stage, addresses: list[str]) -> str | None:
-        """Return the answer of the first refusal that strikes, or None."""
+        """Return the answer of the first refusal that applies, or None."""
         with self._lock:
-            return next((one.answer for one in self._refusals if one.strikes(stage, addresses)), None)
+            return next((row.answer for row in self._refusals if row.strikes(stage, addresses)), None)
 
     def take(self, letter: Letter) -> None:
         """Keep a letter."""
@@ -163,13 +165,13 @@ class MailSandbox:
             self._letters.append(letter)
 
     def answer_is_lost(self) -> bool:
-        """Say whether this answer is to be lost, and count it."""
+        """Return True if this answer is to be lost, and count it."""
         with self._lock:
             lost = self._lost > 0
             self._lost -= lost
             return lost
 
-    def _may(
+    def _authenticate(
         self, server: SMTP, session: Session, envelope: Envelope, mechanism: str, data: object
     ) -> AuthResult:
         given = isinstance(data, LoginPassword) and (data.login.decode(), data.password.decode())
@@ -184,11 +186,11 @@ class MailSandbox:
             tls_context=self._starttls,
             require_starttls=self._starttls is not None,
             auth_require_tls=False,
-            authenticator=self._may,
+            authenticator=self._authenticate,
         )
 
     def start(self) -> "MailSandbox":
-        """Listen, on the port of before if there was one."""
+        """Listen on a free port, or on the former port after a `stop`."""
         loop = self._loop = asyncio.new_event_loop()
         ready = threading.Event()
 
@@ -198,9 +200,11 @@ class MailSandbox:
                 loop.create_server(self._session, HOST, self.port, ssl=self._tls)
             )
             self.port = int(server.sockets[0].getsockname()[1])
+            # Set only once the loop runs: `start` returns when the first sender is served.
             loop.call_soon(ready.set)
             loop.run_forever()
             server.close()
+            # End the open sessions, or closing the loop would warn about pending tasks.
             tasks = asyncio.all_tasks(loop)
             for task in tasks:
                 task.cancel()

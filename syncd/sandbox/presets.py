@@ -1,7 +1,8 @@
-"""Ways a real site differs from the simple one: workflows, languages, kinds of projects, editions.
+"""Ways in which a real site differs from the simple one: workflows, languages, kinds of projects, editions.
 
-Workflows are built here and put under a project's types by `use_workflow`; `team_managed`, `service_desk`
-and `data_center` change a project or a world that `cast.default_world` made.
+The functions on top build workflows; `use_workflow` puts one under the types of a project. The others, such
+as `team_managed`, `service_desk` and `data_center`, change a project or a world that `cast.default_world`
+made.
 """
 
 from dataclasses import replace
@@ -26,89 +27,96 @@ PLAIN = (TO_DO, IN_PROGRESS, IN_REVIEW, DONE)
 DONE_RESOLUTION = "10000"
 
 
-def _way(id_: str, name: str, source: Status, target: Status, **more: object) -> Transition:
+def _transition(id_: str, name: str, source: Status, target: Status, **more: object) -> Transition:
     plain = Transition(id_, name, target.id, frozenset({source.id}))
     return replace(plain, **more)  # type: ignore[arg-type]  # the caller names the fields of Transition
 
 
 def simple() -> Workflow:
-    """Four statuses, any to any."""
+    """Return a workflow of four statuses; every status leads to every other."""
     return any_to_any("Simple", PLAIN, DONE_RESOLUTION)
 
 
 def strict() -> Workflow:
-    """One step at a time, forward and back, and from done only to the beginning."""
+    """Return a workflow of single steps forward and back; Done leads only to the first status."""
     return Workflow(
         "Strict",
         PLAIN,
         (
-            _way("11", "Start work", TO_DO, IN_PROGRESS),
-            _way("21", "Ask for review", IN_PROGRESS, IN_REVIEW),
-            _way("22", "Stop work", IN_PROGRESS, TO_DO),
-            _way("31", "Accept", IN_REVIEW, DONE, resolution=DONE_RESOLUTION),
-            _way("32", "Send back", IN_REVIEW, IN_PROGRESS),
-            _way("41", "Reopen", DONE, TO_DO, resolution=""),
+            _transition("11", "Start work", TO_DO, IN_PROGRESS),
+            _transition("21", "Ask for review", IN_PROGRESS, IN_REVIEW),
+            _transition("22", "Stop work", IN_PROGRESS, TO_DO),
+            _transition("31", "Accept", IN_REVIEW, DONE, resolution=DONE_RESOLUTION),
+            _transition("32", "Send back", IN_REVIEW, IN_PROGRESS),
+            _transition("41", "Reopen", DONE, TO_DO, resolution=""),
         ),
     )
 
 
 def no_way_back() -> Workflow:
-    """Any to any, but nothing leaves done."""
+    """Return the simple workflow without any transition out of Done."""
     plain = simple()
-    ways = tuple(way for way in plain.transitions if DONE.id not in (way.sources or ()))
-    return Workflow("No way back", PLAIN, ways)
+    transitions = tuple(
+        transition for transition in plain.transitions if DONE.id not in (transition.sources or ())
+    )
+    return Workflow("No way back", PLAIN, transitions)
 
 
 def resolution_screen() -> Workflow:
-    """Any to any; the ways to done ask for a resolution and set none by themselves."""
+    """Return the simple workflow whose transitions to Done ask for a resolution and set none themselves."""
     return replace(closing_screen("resolution"), name="Resolution screen")
 
 
 def closing_screen(*fields: str) -> Workflow:
-    """Any to any; the ways to done ask for fields, and set a resolution unless they ask for it."""
-    ways = []
-    for way in simple().transitions:
-        if way.to == DONE.id:
-            resolution = None if "resolution" in fields else way.resolution
-            way = replace(way, screen=fields, required=frozenset(fields), resolution=resolution)
-        ways.append(way)
-    return Workflow("Closing screen", PLAIN, tuple(ways))
+    """Return the simple workflow whose transitions to Done ask for `fields`.
+
+    Unless `resolution` is among the fields, the transitions set a resolution themselves.
+    """
+    transitions = []
+    for transition in simple().transitions:
+        if transition.to == DONE.id:
+            resolution = None if "resolution" in fields else transition.resolution
+            transition = replace(transition, screen=fields, required=frozenset(fields), resolution=resolution)
+        transitions.append(transition)
+    return Workflow("Closing screen", PLAIN, tuple(transitions))
 
 
 def classic() -> Workflow:
-    """Jira's oldest workflow: what is over can only be reopened, to a status of its own.
+    """Return Jira's oldest workflow: a finished issue can only be reopened, to a status of its own.
 
-    Resolved and Closed both count as done, and the ways to them ask for a resolution.
+    Resolved and Closed both count as done, and the transitions to them ask for a resolution.
     """
     live = frozenset({OPEN.id, IN_PROGRESS.id, REOPENED.id})
     over = frozenset({RESOLVED.id, CLOSED.id})
-    asks, demands = ("resolution",), frozenset({"resolution"})
-    ways = (
+    screen, required = ("resolution",), frozenset({"resolution"})
+    transitions = (
         Transition("4", "Start Progress", IN_PROGRESS.id, live - {IN_PROGRESS.id}),
         Transition("301", "Stop Progress", OPEN.id, frozenset({IN_PROGRESS.id})),
-        Transition("5", "Resolve Issue", RESOLVED.id, live, asks, demands),
-        Transition("2", "Close Issue", CLOSED.id, live, asks, demands),
+        Transition("5", "Resolve Issue", RESOLVED.id, live, screen, required),
+        Transition("2", "Close Issue", CLOSED.id, live, screen, required),
         Transition("701", "Close Issue", CLOSED.id, frozenset({RESOLVED.id})),
         Transition("3", "Reopen Issue", REOPENED.id, over, resolution=""),
     )
-    return Workflow("Classic", (OPEN, IN_PROGRESS, RESOLVED, REOPENED, CLOSED), ways)
+    return Workflow("Classic", (OPEN, IN_PROGRESS, RESOLVED, REOPENED, CLOSED), transitions)
 
 
 def unresolving() -> Workflow:
-    """Any to any by one global way to each status; the resolution is nobody's business."""
-    ways = tuple(Transition(f"{number}1", one.name, one.id) for number, one in enumerate(PLAIN, 1))
-    return Workflow("Unresolving", PLAIN, ways)
+    """Return a workflow with one global transition to each status; none touches the resolution."""
+    transitions = tuple(
+        Transition(f"{number}1", status.name, status.id) for number, status in enumerate(PLAIN, 1)
+    )
+    return Workflow("Unresolving", PLAIN, transitions)
 
 
 def localised() -> Workflow:
-    """Any to any with German names; the names given at creation are kept as untranslated."""
+    """Return the simple workflow with German names; Jira keeps the first names as untranslated."""
     names = {"To Do": "Zu erledigen", "In Progress": "In Arbeit", "In Review": "In Prüfung", "Done": "Fertig"}
-    statuses = [replace(one, name=names[one.name], untranslated=one.name) for one in PLAIN]
+    statuses = [replace(status, name=names[status.name], untranslated=status.name) for status in PLAIN]
     return any_to_any("Einfach", statuses, DONE_RESOLUTION)
 
 
 def use_workflow(site: Site, project_key: str, workflow: Workflow, *types: str) -> None:
-    """Put a project's types (all, or those named) under a workflow; existing issues must not be there yet."""
+    """Put the types of a project (all, or the named ones) under a workflow; no issue may exist yet."""
     project = _project(site, project_key)
     for id_, setup in project.setups.items():
         if not types or setup.type.name in types:
@@ -116,20 +124,23 @@ def use_workflow(site: Site, project_key: str, workflow: Workflow, *types: str) 
 
 
 def _project(site: Site, key: str) -> Project:
-    found = site.project(key)
-    if found is None:
+    project = site.project(key)
+    if project is None:
         raise LookupError(f"no project {key!r}")
-    return found
+    return project
 
 
 def without_types(site: Site, project_key: str, *names: str) -> None:
-    """Take issue types out of a project."""
+    """Remove issue types from a project."""
     project = _project(site, project_key)
-    project.setups = {id_: one for id_, one in project.setups.items() if one.type.name not in names}
+    project.setups = {id_: setup for id_, setup in project.setups.items() if setup.type.name not in names}
 
 
 def localise(site: Site, project_key: str = "OPS") -> None:
-    """Let a project speak German: statuses and types; the names given at creation are kept."""
+    """Translate the statuses and types of a project into German.
+
+    Jira keeps the first names as untranslated.
+    """
     names = {"Incident": "Vorfall", "Bug": "Fehler", "Task": "Aufgabe", "Sub-task": "Unteraufgabe"}
     use_workflow(site, project_key, localised())
     project = _project(site, project_key)
@@ -140,7 +151,7 @@ def localise(site: Site, project_key: str = "OPS") -> None:
 
 
 def without_fields(site: Site, project_key: str, *names: str) -> None:
-    """Take fields off every screen of a project."""
+    """Remove fields from every screen of a project."""
     project = _project(site, project_key)
     for id_, setup in project.setups.items():
         project.setups[id_] = replace(
@@ -149,7 +160,7 @@ def without_fields(site: Site, project_key: str, *names: str) -> None:
 
 
 def require(site: Site, project_key: str, *names: str) -> None:
-    """Make fields of a project's screens compulsory."""
+    """Put fields on every screen of a project and make them compulsory."""
     project = _project(site, project_key)
     for id_, setup in project.setups.items():
         project.setups[id_] = replace(
@@ -158,7 +169,7 @@ def require(site: Site, project_key: str, *names: str) -> None:
 
 
 def team_managed(site: Site, project_key: str = "OPS") -> None:
-    """Make a project team-managed: no components, priorities or security levels."""
+    """Make a project team-managed: it has no components, priorities or security levels."""
     project = _project(site, project_key)
     project.simplified = True
     project.components.clear()
@@ -167,7 +178,7 @@ def team_managed(site: Site, project_key: str = "OPS") -> None:
 
 
 def service_desk(site: Site, project_key: str = "OPS") -> None:
-    """Make a project a service project: comments reach customers unless they are marked internal."""
+    """Make a project a service project: customers see a comment unless it is marked internal."""
     _project(site, project_key).kind = "service_desk"
 
 
@@ -175,6 +186,7 @@ def data_center(world: "World") -> None:
     """Turn a world's Jira into Data Center: users by name, a bearer token, no bulk fetch, the old search."""
     site = world.jira.site
     site.edition = "server"
+    # Data Center knows a personal access token by itself, without an address beside it.
     site.tokens = {("", token): account for (_, token), account in site.tokens.items()}
     for person in site.people.values():
         person.username = person.username or person.email.partition("@")[0]

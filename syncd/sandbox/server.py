@@ -1,7 +1,8 @@
-"""The services on loopback: HTTP/1.1 with keep-alive, one port each, and the control port.
+"""Both services and the control port on loopback: HTTP/1.1 with keep-alive, one port each.
 
-A thread a connection, one write an answer, no delay by Nagle's algorithm. A door can be closed, so that
-connecting itself is refused, and opened again on the same port. Threads are daemons and end with the process.
+One thread serves one connection and writes each answer at once (Nagle's algorithm is off). A "door" is a
+listening port: while it is closed, the machine refuses connections to it; it opens again on the same port.
+The threads are daemons and end with the process.
 """
 
 import socket
@@ -25,7 +26,7 @@ HOST = "127.0.0.1"
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """One connection to one door."""
+    """One connection to one port."""
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
@@ -43,7 +44,7 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             super().handle()
         except (ConnectionError, TimeoutError, ValueError):
-            # the caller hung up, or a closing door shut the connection under us
+            # The caller hung up, or the port was closed while the connection was open.
             self.close_connection = True
 
     def _serve(self) -> None:
@@ -68,15 +69,18 @@ class _Handler(BaseHTTPRequestHandler):
         if delivery.manner == "trickle":
             self._trickle(head + body)
         elif delivery.manner == "cut":
+            # The head announces the whole body, so the client notices that the rest is missing.
             self.wfile.write(head + body[: int(len(body) * delivery.keep)])
             self.close_connection = True
         else:
             self.wfile.write(head + body)
 
     def _head(self, reply: Reply) -> bytes:
+        # syncd compares this header with its own clock, so it shows the sandbox's time.
         now = format_datetime(self.server.world.clock(), usegmt=True)
         lines = [f"HTTP/1.1 {reply.status} {responses.get(reply.status, '')}", f"Date: {now}"]
         lines += [f"{name}: {value}" for name, value in reply.headers.items()]
+        # HTTP forbids a length on 204.
         if reply.status != 204:
             lines.append(f"Content-Length: {len(reply.body)}")
         return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
@@ -91,15 +95,16 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _reset(self) -> None:
         self.close_connection = True
+        # With a linger time of 0 seconds, close() sends a reset instead of an orderly end.
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.connection.close()
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Say nothing; the journal has it."""
+        """Log nothing: the journal has every request."""
 
 
 class _Listener(socketserver.ThreadingTCPServer):
-    """A listening socket of one service."""
+    """The listening socket of one service."""
 
     allow_reuse_address = True
     daemon_threads = True
@@ -120,15 +125,16 @@ class _Listener(socketserver.ThreadingTCPServer):
         return self.world.answer(self.name, call, self.closing.wait)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Pass over connections that ended badly; a handler's own fault is shown."""
+        """Show an error of a handler, but not one of a connection that ended because the port was closed."""
         if not self.closing.is_set():
             super().handle_error(request, client_address)
 
     def close(self) -> None:
-        """Stop listening and end every connection."""
+        """Stop listening and end every open connection."""
         self.closing.set()
         self.shutdown()
         self.server_close()
+        # Idle keep-alive connections would stay open and be served, although the port is closed.
         for connection in list(self.connections):
             try:
                 connection.shutdown(socket.SHUT_RDWR)
@@ -147,7 +153,7 @@ class SandboxServer:
         self._ports = dict.fromkeys((*SERVICES, "control"), 0)
 
     def start(self) -> "SandboxServer":
-        """Open every door and tell the services their own addresses."""
+        """Open every port and tell the services their own addresses."""
         for name in self._ports:
             self.open_door(name)
         self.world.pagerduty.account.base_url = self.url("pagerduty")
@@ -155,7 +161,7 @@ class SandboxServer:
         return self
 
     def stop(self) -> None:
-        """Close every door."""
+        """Close every port."""
         for name in list(self._listeners):
             self.close_door(name)
 
@@ -172,32 +178,33 @@ class SandboxServer:
         return f"http://{HOST}:{self._ports[name]}"
 
     def environment(self, mail: MailSandbox | None = None) -> dict[str, str]:
-        """Return the settings of a daemon that shall talk to the default world, and send mail to `mail`."""
-        found = {
+        """Return the settings of a daemon that works on the default world and sends its mails to `mail`."""
+        settings = {
             "SYNCD_PAGERDUTY_URL": self.url("pagerduty"),
             "SYNCD_PAGERDUTY_TOKEN": PAGERDUTY_KEY,
             "SYNCD_PAGERDUTY_FROM": BOT_EMAIL,
             "SYNCD_JIRA_URL": self.url("jira"),
             "SYNCD_JIRA_TOKEN": JIRA_KEY,
         }
+        # Cloud logs in by e-mail address and token, Data Center by the token alone.
         if self.world.jira.site.edition == "cloud":
-            found["SYNCD_JIRA_EMAIL"] = BOT_EMAIL
+            settings["SYNCD_JIRA_EMAIL"] = BOT_EMAIL
         if mail is not None:
-            found |= {
+            settings |= {
                 "SYNCD_SMTP_HOST": mail.host,
                 "SYNCD_SMTP_PORT": str(mail.port),
                 "SYNCD_SMTP_SECURITY": "none",
                 "SYNCD_SMTP_FROM": BOT_EMAIL,
             }
-        return found
+        return settings
 
     def close_door(self, name: str) -> None:
-        """Refuse connections to a service from now on, and end those that are open."""
+        """Refuse new connections to a service from now on, and end the open ones."""
         if listener := self._listeners.pop(name, None):
             listener.close()
 
     def open_door(self, name: str) -> None:
-        """Listen for a service, on the port that it had before if it had one."""
+        """Listen for a service, on its former port if it had one."""
         if name in self._listeners:
             return
         listener = _Listener(self.world, name, self.control, self._ports[name])

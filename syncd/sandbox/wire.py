@@ -1,7 +1,7 @@
 """Requests and answers as plain values, so that a service is a function and needs no socket.
 
-`Call` and `Reply` are all that a service sees of HTTP. What a handler cannot answer it raises as `Refusal`,
-which carries the finished answer in the service's own words.
+A service sees of HTTP only `Call` and `Reply`. A handler raises `Refusal` when it cannot do what is asked; it
+carries the finished answer in the service's own words.
 """
 
 import json
@@ -30,7 +30,7 @@ class Call:
     def to(
         cls, method: str, target: str, *, headers: Mapping[str, str] | None = None, body: Any = None
     ) -> "Call":
-        """Build a call from a target such as `/incidents?limit=5`; a `body` not in bytes is sent as JSON."""
+        """Return a call to a target such as `/incidents?limit=5`; a `body` other than bytes becomes JSON."""
         parts = urlsplit(target)
         raw = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
         query = parse_qsl(parts.query, keep_blank_values=True)
@@ -41,7 +41,7 @@ class Call:
         return {name.lower(): value for name, value in self.headers.items()}
 
     def header(self, name: str) -> str | None:
-        """Return a header by name, whatever its case, or None."""
+        """Return the value of a header, whatever the case of its name, or None."""
         return self._headers.get(name.lower())
 
     def values(self, name: str) -> list[str]:
@@ -50,15 +50,15 @@ class Call:
 
     def value(self, name: str) -> str | None:
         """Return the last value of a query parameter, or None."""
-        found = self.values(name)
-        return found[-1] if found else None
+        values = self.values(name)
+        return values[-1] if values else None
 
     def listed(self, name: str) -> list[str]:
-        """Return a query parameter's values where commas and repetition both separate them."""
+        """Return the values of a query parameter that may repeat or hold commas."""
         return [part.strip() for value in self.values(name) for part in value.split(",") if part.strip()]
 
     def json(self) -> Any:
-        """Return the body read as JSON. Raise ValueError if it is not."""
+        """Return the body read as JSON. Raise ValueError if it is no JSON."""
         return json.loads(self.body)
 
 
@@ -72,19 +72,19 @@ class Reply:
 
     @classmethod
     def of(cls, value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> "Reply":
-        """Build an answer whose body is `value` as JSON."""
+        """Return an answer whose body is `value` as JSON."""
         body = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
         return cls(status, {"Content-Type": JSON_TYPE, **(headers or {})}, body)
 
     def json(self) -> Any:
-        """Return the body read as JSON. Raise ValueError if it is not."""
+        """Return the body read as JSON. Raise ValueError if it is no JSON."""
         return json.loads(self.body)
 
 
 class Refusal(Exception):
-    """A handler's way out: the answer that the real service would give instead."""
+    """Raised by a handler: the answer that the real service would give instead."""
 
     def __init__(self, reply: Reply) -> None:
-        """Carry `reply` to the service's front."""
+        """Carry `reply` to the service, which sends it."""
         super().__init__(reply.status)
         self.reply = reply

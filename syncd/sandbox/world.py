@@ -1,7 +1,7 @@
-"""A world: both services, their clock, the faults between them and their caller, and the journal of it all.
+"""A world: both services, their clock, the faults on the network between, and the journal of all requests.
 
-`answer` is the one way in for whoever speaks HTTP, over a socket or in process: it lets faults strike and
-says how the answer travels. What goes wrong on the way is played here and in the server, never in a service.
+Every HTTP request, over a socket or in process, enters through `World.answer`. It applies the faults and says
+how the answer travels. Faults happen here and in the server, never inside a service.
 """
 
 import time
@@ -25,7 +25,10 @@ SERVICES: tuple[ServiceName, ...] = ("pagerduty", "jira")
 
 @dataclass(frozen=True)
 class Delivery:
-    """An answer and how it travels; without a reply the connection ends instead. `keep` belongs to `cut`."""
+    """An answer and how it travels.
+
+    Without a reply the connection ends. `keep` is the share of a `cut` body.
+    """
 
     reply: Reply | None
     manner: Literal["whole", "reset", "cut", "trickle"] = "whole"
@@ -57,31 +60,34 @@ class World:
         raise LookupError(f"no service {name!r}")
 
     def catch_up(self) -> None:
-        """Let happen in both services what was due by now."""
+        """Apply in both services all that was due by now."""
         for service in (self.pagerduty, self.jira):
             with service.lock:
                 service.catch_up()
 
     def advance(self, seconds: float) -> datetime:
-        """Let time pass, and happen what does by itself. Raise TypeError if this clock cannot be moved."""
+        """Move the clock by `seconds`, apply what was due. Raise TypeError if the clock cannot be moved."""
         if not isinstance(self.clock, SandboxClock):
-            raise TypeError("this world's clock is moved by whoever made it")
+            raise TypeError("this world's clock is not a SandboxClock; move it where it was made")
         now = self.clock.advance(seconds)
         self.catch_up()
         return now
 
     def answer(self, name: str, call: Call, sleep: Callable[[float], object] = time.sleep) -> Delivery:
-        """Answer a request as the network between would deliver it; `sleep` waits real seconds."""
+        """Answer a request as the network would deliver it; `sleep` waits real seconds."""
         service = self.service(name)
         strike = self.faults.strike(name, call)
         if strike is None:
             return Delivery(service.handle(call))
+        # A slow way to the service: the caller waits and the service has not seen the request yet.
         if strike.seconds and not strike.after:
             sleep(strike.seconds)
         reply = None
+        # The service does its work first; the caller cannot tell this case from the next one.
         if strike.after or strike.way == "delay":
             reply = service.handle(call, strike.way)
         else:
+            # The service never sees the request, so the journal is written here. Status 0: no answer left.
             status = strike.reply.status if strike.reply else 0
             template = service.template(call)
             self.journal.write(name, call.method, call.path, template, status, self.clock(), strike.way)
@@ -91,6 +97,7 @@ class World:
 
 
 def _delivery(strike: Strike, reply: Reply | None) -> Delivery:
+    # A caller sees the same reset in all three cases, whether the work was done or not.
     if strike.way in ("reset_before", "refuse", "lose_answer"):
         return Delivery(None, "reset")
     if strike.way == "cut":
