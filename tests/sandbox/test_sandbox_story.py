@@ -72,7 +72,7 @@ def test_a_sandbox_clock_only_goes_ahead() -> None:
     assert still.set(START + timedelta(hours=1)) == still.now()
     naive = START.replace(tzinfo=None)
     for wrong in (lambda: still.advance(-1), lambda: still.set(START), lambda: SandboxClock(naive)):
-        with pytest.raises(ValueError, match=r"back|aware"):
+        with pytest.raises(ValueError, match=r"never moves back|a time with a time zone"):
             wrong()
     moments = iter([START, START + timedelta(seconds=1), START + timedelta(seconds=2)])
     running = SandboxClock(lambda: next(moments))

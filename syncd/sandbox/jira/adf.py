@@ -1,6 +1,6 @@
-"""Text to Atlassian Document Format and back, as far as paragraphs, headings, lists and line breaks go.
+"""Text to Atlassian Document Format and back: paragraphs, headings, lists and line breaks.
 
-The daemon writes text by version 2 of the API; version 3 is here for whoever looks at the sandbox with it.
+syncd writes text by version 2 of the API. Version 3 is for people who look at the sandbox with other tools.
 """
 
 from typing import Any
@@ -11,7 +11,7 @@ BLOCKS = {"paragraph", "heading", "listItem", "codeBlock", "blockquote", "panel"
 
 
 def document(text: str | None) -> Json | None:
-    """Return text as a document, one paragraph a line; None and nothing stay None."""
+    """Return text as a document with one paragraph a line; return None for no text."""
     if not text:
         return None
     return {"type": "doc", "version": 1, "content": [_paragraph(line) for line in text.split("\n")]}
@@ -22,7 +22,7 @@ def _paragraph(line: str) -> Json:
 
 
 def text(document_: Any) -> str:
-    """Return the plain text of a document, a line for each block."""
+    """Return the plain text of a document, one line for each block."""
     lines = [""]
     _walk(document_, lines)
     return "\n".join(lines).strip("\n")

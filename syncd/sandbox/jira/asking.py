@@ -1,4 +1,4 @@
-"""One request to Jira with what every endpoint needs: who asks, by which version, when, and paging."""
+"""One request to Jira with what every endpoint needs: the caller, the version of the API, and paging."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ ROOT = "/rest/api/{v}"
 
 @dataclass(frozen=True)
 class Ask:
-    """A request to `site` by `me` (None: nobody logged in); `params` is what the path's braces caught."""
+    """A request to `site` by `me` (None: not logged in); `params` are the values of braces in the path."""
 
     site: Site
     call: Call
@@ -29,42 +29,43 @@ class Ask:
 
     @property
     def account(self) -> str:
-        """The account id of who asks."""
+        """Return the account id of the caller, "" if nobody is logged in."""
         return self.me.account_id if self.me else ""
 
     @property
     def version(self) -> int:
-        """The API's version in the path."""
+        """Return the version of the API in the path; "latest" is version 2."""
         return 3 if self.params.get("v") == "3" else 2
 
     @property
     def view(self) -> View:
-        """How the caller sees things."""
+        """Return how answers are shown to the caller."""
         return View(self.site, self.version, ZoneInfo(self.me.time_zone if self.me else "Etc/UTC"))
 
     def read(self, shape: TypeAdapter[T]) -> T:
-        """Return the JSON body in a shape. Raise the 400 of a body that is no JSON or has another one."""
+        """Return the JSON body in a shape. Raise a 400 if it is no JSON or has another shape."""
         try:
-            found = self.call.json()
+            body = self.call.json()
         except ValueError as problem:
             raise error(
                 400, "There was an error parsing JSON. Check that your request body is valid."
             ) from problem
-        return shaped(shape, found)
+        return shaped(shape, body)
 
     def issue(self, name: str | None = None) -> Issue:
-        """Return the issue that the path (or `name`) means. Raise the 404 if it is absent or hidden."""
-        found = self.site.find(name or self.params["issue"])
-        if found is None or not self.site.visible(found, self.account):
+        """Return the issue that the path (or `name`) names. Raise a 404 if it is absent or hidden."""
+        issue = self.site.find(name or self.params["issue"])
+        if issue is None or not self.site.visible(issue, self.account):
+            # Jira answers the same for an absent and a hidden issue, so that nobody can probe for keys.
             raise no_issue()
-        return found
+        return issue
 
     def project(self) -> Project:
-        """Return the project that the path means. Raise the 404."""
-        found = self.site.project(self.params["project"])
-        if found is None or "BROWSE_PROJECTS" in found.denied:
+        """Return the project that the path names. Raise a 404 if it is absent or hidden."""
+        project = self.site.project(self.params["project"])
+        if project is None or "BROWSE_PROJECTS" in project.denied:
             raise error(404, f"No project could be found with key '{self.params['project']}'.")
-        return found
+        return project
 
     def may(self, permission: str, issue: Issue, words: str, status: int = 403) -> None:
         """Raise a refusal with `words` if the account lacks a permission on an issue."""
@@ -72,7 +73,7 @@ class Ask:
             raise error(status, words)
 
     def number(self, name: str, default: int) -> int:
-        """Return a query parameter as a number. Raise the 400."""
+        """Return a query parameter as a number. Raise a 400 for anything else."""
         text = self.call.value(name)
         try:
             return int(text) if text else default
@@ -84,7 +85,7 @@ Routes = Router[Ask]
 
 
 def shaped(shape: TypeAdapter[T], value: Any) -> T:
-    """Return a value in a shape. Raise the 400 of one that has another."""
+    """Return a value in a shape. Raise a 400 if it has another shape."""
     try:
         return shape.validate_python(value)
     except ValidationError as problem:
@@ -95,7 +96,7 @@ def shaped(shape: TypeAdapter[T], value: Any) -> T:
 def page(
     ask: Ask, name: str, rows: Sequence[T], show: Callable[[T], Any], most: int = 50, extra: bool = True
 ) -> Reply:
-    """Return a page by `startAt` and `maxResults`, at most `most` rows, with `total`."""
+    """Return a page by `startAt` and `maxResults`, with at most `most` rows and with `total`."""
     start, size = max(0, ask.number("startAt", 0)), min(ask.number("maxResults", most), most)
     shown = rows[start : start + size]
     body: Json = {

@@ -1,4 +1,4 @@
-"""Comments of an issue, with properties: list, read, write, edit."""
+"""Comments of an issue, with properties: list, read, write and edit them."""
 
 from syncd.sandbox.jira import hanging, shapes
 from syncd.sandbox.jira.asking import ROOT, Ask, Routes, page
@@ -12,30 +12,35 @@ from syncd.sandbox.wire import Reply
 routes = Routes(ROOT)
 
 
-def _found(ask: Ask, issue: Issue) -> Comment:
-    for one in issue.comments:
-        if str(one.id) == ask.params["comment"] and not one.deleted:
-            return one
+def _comment(ask: Ask, issue: Issue) -> Comment:
+    for comment in issue.comments:
+        if str(comment.id) == ask.params["comment"] and not comment.deleted:
+            return comment
     raise error(404, f"Can not find a comment for the id: {ask.params['comment']}.")
 
 
-def _text(ask: Ask, given: CommentBody) -> str:
+def _text(ask: Ask, body: CommentBody) -> str:
     try:
-        return read_text(given.get("body"), ask.version) or ""
+        return read_text(body.get("body"), ask.version) or ""
     except FieldProblem as problem:
         raise error(400, errors={"comment": str(problem)}) from problem
 
 
 @routes.on("GET", "/issue/{issue}/comment")
 def listing(ask: Ask) -> Reply:
-    """Answer with a page of comments, oldest first unless ordered by `-created`."""
+    """Answer with a page of comments, the oldest first unless `orderBy` is `-created`."""
     issue = ask.issue()
-    rows = [one for one in issue.comments if not one.deleted]
+    rows = [comment for comment in issue.comments if not comment.deleted]
     if ask.call.value("orderBy") == "-created":
         rows.reverse()
     expand = ask.call.listed("expand")
     return page(
-        ask, "comments", rows, lambda one: comment_json(ask.view, issue, one, expand), 100, extra=False
+        ask,
+        "comments",
+        rows,
+        lambda comment: comment_json(ask.view, issue, comment, expand),
+        100,
+        extra=False,
     )
 
 
@@ -43,36 +48,38 @@ def listing(ask: Ask) -> Reply:
 def read(ask: Ask) -> Reply:
     """Answer with one comment."""
     issue = ask.issue()
-    return Reply.of(comment_json(ask.view, issue, _found(ask, issue), ask.call.listed("expand")))
+    return Reply.of(comment_json(ask.view, issue, _comment(ask, issue), ask.call.listed("expand")))
 
 
 @routes.on("POST", "/issue/{issue}/comment")
 def write(ask: Ask) -> Reply:
-    """Write a comment, with its properties in the same act."""
+    """Write a comment together with its properties."""
     issue = ask.issue()
     ask.may("ADD_COMMENTS", issue, "You do not have the permission to comment on this issue.")
-    given = ask.read(shapes.COMMENT)
-    properties, seen_by = shapes.values(given.get("properties")), given.get("visibility")
-    made = hanging.comment(ask.site, issue, _text(ask, given), ask.account, properties, seen_by)
-    return Reply.of(comment_json(ask.view, issue, made, ask.call.listed("expand")), 201)
+    body = ask.read(shapes.COMMENT)
+    properties, visibility = shapes.values(body.get("properties")), body.get("visibility")
+    comment = hanging.comment(ask.site, issue, _text(ask, body), ask.account, properties, visibility)
+    return Reply.of(comment_json(ask.view, issue, comment, ask.call.listed("expand")), 201)
 
 
 @routes.on("PUT", "/issue/{issue}/comment/{comment}")
 def edit(ask: Ask) -> Reply:
-    """Replace a comment's text, and those of its properties that are given."""
+    """Replace the text of a comment, and those of its properties that the request names."""
     issue = ask.issue()
-    comment, given = _found(ask, issue), ask.read(shapes.COMMENT)
-    body = _text(ask, given)
+    comment, body = _comment(ask, issue), ask.read(shapes.COMMENT)
+    text = _text(ask, body)
+    # Jira has one permission for own comments and another for those of everybody.
     own = comment.author == ask.account
     ask.may(
         "EDIT_OWN_COMMENTS" if own else "EDIT_ALL_COMMENTS",
         issue,
         "You do not have the permission to edit this comment.",
     )
-    if not body.strip():
+    if not text.strip():
         raise error(400, errors={"comment": "Comment body can not be empty!"})
-    comment.body, comment.updated, comment.update_author = body, ask.site.now(), ask.account
-    comment.properties |= shapes.values(given.get("properties"))
+    comment.body, comment.updated, comment.update_author = text, ask.site.now(), ask.account
+    comment.properties |= shapes.values(body.get("properties"))
+    # A new text counts as an update of the issue, but the changelog never has comments.
     ask.site.revise(issue, ask.account)
     return Reply.of(comment_json(ask.view, issue, comment, ask.call.listed("expand")))
 

@@ -1,7 +1,7 @@
-"""From a request's `fields` and `update` to checked values, and from values to records and changelog.
+"""From `fields` and `update` of a request to checked values, and from values to records and changelog.
 
-Creating, editing and moving along a transition share this: each has a screen, and a field that is not on it
-is refused with the service's words. All refused fields are named at once, as the service does.
+Create, edit and transition share this. Each has a screen, and Jira refuses a field that is not on it. Like
+Jira, the sandbox names all refused fields at once.
 """
 
 from collections.abc import Collection, Mapping
@@ -21,7 +21,7 @@ OUTSIDE = ("comment", "issuelinks")
 
 @dataclass
 class Wish:
-    """What a request wants of an issue: values by field id (None empties), comments and links to add."""
+    """What a request asks of an issue: values by field id (None empties), comments and links to add."""
 
     values: dict[str, Any] = field(default_factory=dict)
     comments: list[Json] = field(default_factory=list)
@@ -37,7 +37,7 @@ def read_wish(
     version: int,
     record: Record | None = None,
 ) -> Wish:
-    """Read `fields` and `update` against a screen; what cannot be is collected in `problems`."""
+    """Read `fields` and `update` against a screen; `problems` collects what Jira refuses."""
     wish = Wish()
     fields, update = body.get("fields") or {}, body.get("update") or {}
     if not isinstance(fields, dict) or not isinstance(update, dict):
@@ -45,21 +45,21 @@ def read_wish(
     for name in fields.keys() & update.keys():
         raise error(400, errors={name: f"Field '{name}' cannot appear in both 'fields' and 'update'"})
     for name, value in fields.items():
-        _read_one(site, project, screen, wish, name, value, version)
+        _read_field(site, project, screen, wish, name, value, version)
     for name, verbs in update.items():
         _read_verbs(site, project, screen, wish, name, verbs, version, record)
     return wish
 
 
-def _read_one(
+def _read_field(
     site: Site, project: Project, screen: Collection[str], wish: Wish, name: str, value: Any, version: int
 ) -> None:
-    known = site.fields.get(name)
-    if known is None or name not in screen:
+    field_def = site.fields.get(name)
+    if field_def is None or name not in screen:
         wish.problems[name] = not_on_screen(name)
         return
     try:
-        wish.values[name] = read(site, project, known, value, version)
+        wish.values[name] = read(site, project, field_def, value, version)
     except FieldProblem as problem:
         wish.problems[name] = str(problem)
 
@@ -77,35 +77,36 @@ def _read_verbs(
     if name in OUTSIDE:
         _read_outside(wish, name, verbs, version)
         return
-    known = site.fields.get(name)
-    if known is None or name not in screen:
+    field_def = site.fields.get(name)
+    if field_def is None or name not in screen:
         wish.problems[name] = not_on_screen(name)
         return
-    held = wish.values.get(name, record.values.get(name) if record else None)
+    # Verbs of one field apply one after the other, first to the value that the issue has now.
+    value = wish.values.get(name, record.values.get(name) if record else None)
     try:
-        for verb in verbs:
-            for word, value in verb.items():
-                held = _after(site, project, known, held, word, value, version)
+        for operation in verbs:
+            for verb, operand in operation.items():
+                value = _apply_verb(site, project, field_def, value, verb, operand, version)
     except FieldProblem as problem:
         wish.problems[name] = str(problem)
         return
-    wish.values[name] = held
+    wish.values[name] = value
 
 
-def _after(
-    site: Site, project: Project, known: FieldDef, held: Any, word: str, value: Any, version: int
+def _apply_verb(
+    site: Site, project: Project, field_def: FieldDef, old: Any, verb: str, value: Any, version: int
 ) -> Any:
-    if word == "set":
-        return read(site, project, known, value, version)
-    if known.kind not in ("labels", "components", "options") or word not in ("add", "remove"):
-        raise FieldProblem(f"Field does not support operation '{word}'")
-    if word == "add":
-        one = read(site, project, known, [value], version) or ()
-        return tuple(dict.fromkeys([*(held or ()), *one]))
-    if known.kind == "labels":
-        return tuple(label for label in held or () if label != value) or None
-    gone = read(site, project, known, [value], version) or ()
-    return tuple(row for row in held or () if row not in gone) or None
+    if verb == "set":
+        return read(site, project, field_def, value, version)
+    if field_def.kind not in ("labels", "components", "options") or verb not in ("add", "remove"):
+        raise FieldProblem(f"Field does not support operation '{verb}'")
+    if verb == "add":
+        added = read(site, project, field_def, [value], version) or ()
+        return tuple(dict.fromkeys([*(old or ()), *added]))
+    if field_def.kind == "labels":
+        return tuple(label for label in old or () if label != value) or None
+    removed = read(site, project, field_def, [value], version) or ()
+    return tuple(row for row in old or () if row not in removed) or None
 
 
 def _read_outside(wish: Wish, name: str, verbs: Any, version: int) -> None:
@@ -123,50 +124,53 @@ def _read_outside(wish: Wish, name: str, verbs: Any, version: int) -> None:
 
 
 def items(site: Site, project: Project, record: Record, values: Mapping[str, Any]) -> list[Item]:
-    """Return the changelog's items for the values that differ from a record's."""
-    found = []
+    """Return the changelog's items for the values that differ from those of a record."""
+    changes = []
     for name, value in values.items():
-        known, old = site.fields.get(name), record.values.get(name)
-        if known is None or old == value:
+        field_def, old = site.fields.get(name), record.values.get(name)
+        if field_def is None or old == value:
             continue
-        if known.kind == "components":
-            found += _list_items(site, project, known, old or (), value or ())
+        if field_def.kind == "components":
+            # Jira writes one item for each component that left or came, not one for the whole list.
+            changes += _list_items(site, project, field_def, old or (), value or ())
             continue
-        before, before_words = words(site, project, known, old)
-        after, after_words = words(site, project, known, value)
-        shown = known.name if known.custom else NAMES.get(name, name)
-        found.append(Item(shown, name, before, before_words, after, after_words, known.custom))
-    return found
+        before, before_words = words(site, project, field_def, old)
+        after, after_words = words(site, project, field_def, value)
+        shown = field_def.name if field_def.custom else NAMES.get(name, name)
+        changes.append(Item(shown, name, before, before_words, after, after_words, field_def.custom))
+    return changes
 
 
-def _list_items(site: Site, project: Project, known: FieldDef, old: Any, new: Any) -> list[Item]:
-    shown = NAMES.get(known.id, known.id)
-    left = [words(site, project, known, (one,)) for one in old if one not in new]
-    come = [words(site, project, known, (one,)) for one in new if one not in old]
-    gone = [Item(shown, known.id, id_, text, None, None) for id_, text in left]
-    return gone + [Item(shown, known.id, None, None, id_, text) for id_, text in come]
+def _list_items(site: Site, project: Project, field_def: FieldDef, old: Any, new: Any) -> list[Item]:
+    shown = NAMES.get(field_def.id, field_def.id)
+    left = [words(site, project, field_def, (row,)) for row in old if row not in new]
+    come = [words(site, project, field_def, (row,)) for row in new if row not in old]
+    gone = [Item(shown, field_def.id, id_, text, None, None) for id_, text in left]
+    return gone + [Item(shown, field_def.id, None, None, id_, text) for id_, text in come]
 
 
 def edit(site: Site, issue: Issue, values: Mapping[str, Any], by: str) -> None:
-    """Lay `values` over an issue; nothing is dated if nothing differs."""
+    """Set `values` on an issue; where no value differs, nothing changes, not even `updated`."""
     project = site.projects[issue.now.project_id]
-    made = items(site, project, issue.now, values)
-    if made:
-        site.revise(issue, by, made, values=values)
+    changes = items(site, project, issue.now, values)
+    if changes:
+        site.revise(issue, by, changes, values=values)
 
 
-def follow(site: Site, issue: Issue, way: Transition, values: Mapping[str, Any], by: str) -> None:
-    """Move an issue along a transition with the values of its screen, as one change."""
+def follow(site: Site, issue: Issue, transition: Transition, values: Mapping[str, Any], by: str) -> None:
+    """Move an issue along a transition, with the values of its screen, as one change."""
     project, record = site.projects[issue.now.project_id], issue.now
     workflow = site.workflow(record)
-    source, target = workflow.status(record.status_id), workflow.status(way.to)
-    laid = dict(values)
-    if way.resolution is not None and "resolution" not in laid:
-        laid["resolution"] = way.resolution or None
-    made = items(site, project, record, laid)
-    if "resolution" in laid and laid["resolution"] != record.values.get("resolution"):
-        laid["resolutiondate"] = site.now() if laid["resolution"] else None
+    source, target = workflow.status(record.status_id), workflow.status(transition.to)
+    new_values = dict(values)
+    # A resolution from the screen wins over the one that the workflow sets by itself.
+    if transition.resolution is not None and "resolution" not in new_values:
+        new_values["resolution"] = transition.resolution or None
+    changes = items(site, project, record, new_values)
+    if "resolution" in new_values and new_values["resolution"] != record.values.get("resolution"):
+        new_values["resolutiondate"] = site.now() if new_values["resolution"] else None
+    # Jira dates the change of category, not each change of status.
     if source.category != target.category:
-        laid["statuscategorychangedate"] = site.now()
-    made.append(Item("status", "status", source.id, source.name, target.id, target.name))
-    site.revise(issue, by, made, values=laid, status_id=target.id)
+        new_values["statuscategorychangedate"] = site.now()
+    changes.append(Item("status", "status", source.id, source.name, target.id, target.name))
+    site.revise(issue, by, changes, values=new_values, status_id=target.id)

@@ -1,4 +1,4 @@
-"""Jira's refusals in its envelope of messages and field errors."""
+"""Jira's refusals, in its envelope of messages and errors by field."""
 
 from collections.abc import Mapping
 
@@ -18,7 +18,7 @@ def envelope(messages: list[str], errors: Mapping[str, str]) -> dict[str, object
 
 
 def error(status: int, *messages: str, errors: Mapping[str, str] | None = None) -> Refusal:
-    """Return a refusal with messages about the whole and errors by field."""
+    """Return a refusal with general messages and errors by field."""
     return Refusal(Reply.of(envelope(list(messages), errors or {}), status))
 
 

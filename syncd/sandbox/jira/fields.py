@@ -1,7 +1,7 @@
-"""Fields: reading a value from a request, showing it in an answer, and wording it in the changelog.
+"""Fields: reading a value from a request, and wording it in the changelog.
 
-A value is kept in its smallest form: ids for people, priorities, options, components, levels and parents, a
-tuple for lists, text for text, an ISO date for dates. `FieldProblem` carries the service's words.
+The sandbox stores a value in its smallest form: an id for a person, priority, option, component, level or
+parent, a tuple for a list, text for text, an ISO date for a date. `FieldProblem` carries Jira's words.
 """
 
 from collections.abc import Callable
@@ -18,7 +18,7 @@ TEXT_LIMIT = 32_767
 
 
 class FieldProblem(Exception):
-    """A value that the field does not take, in the service's words."""
+    """A value that the field does not accept, in Jira's words."""
 
 
 def units(text: str) -> int:
@@ -51,6 +51,7 @@ def _string(site: Site, project: Project, field: FieldDef, value: Any) -> Any:
     if field.id == "summary":
         if not value.strip():
             raise FieldProblem("You must specify a summary of the issue.")
+        # A summary is a single line in Jira.
         if "\n" in value or "\r" in value:
             raise FieldProblem("The summary is invalid because it contains newline characters.")
         if units(value) > SUMMARY_LIMIT:
@@ -64,37 +65,43 @@ def _string(site: Site, project: Project, field: FieldDef, value: Any) -> Any:
 def _labels(site: Site, project: Project, field: FieldDef, value: Any) -> Any:
     if value is None:
         return None
-    if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+    if not isinstance(value, list) or not all(isinstance(label, str) for label in value):
         raise FieldProblem("Operation value must be an array of strings")
-    for one in value:
-        if any(character.isspace() for character in one):
-            raise FieldProblem(f"The label '{one}' contains spaces which is invalid.")
-        if units(one) > SUMMARY_LIMIT:
-            raise FieldProblem(f"The label '{one}' exceeds the maximum length of 255 characters.")
+    for label in value:
+        if any(character.isspace() for character in label):
+            raise FieldProblem(f"The label '{label}' contains spaces which is invalid.")
+        if units(label) > SUMMARY_LIMIT:
+            raise FieldProblem(f"The label '{label}' exceeds the maximum length of 255 characters.")
     return tuple(dict.fromkeys(value)) or None
 
 
 def person_in(site: Site, value: Any) -> Person | None:
-    """Return the user that a request's value names: by account id on Cloud, by name on Data Center."""
+    """Return the user that a request names, or None.
+
+    Cloud names users by account id, Data Center by user name.
+    """
     if not isinstance(value, dict):
         raise FieldProblem("data was not an object")
     if site.edition == "server":
-        return next((one for one in site.people.values() if one.username == value.get("name")), None)
+        return next((person for person in site.people.values() if person.username == value.get("name")), None)
     return site.people.get(str(value.get("accountId") or value.get("id")))
 
 
 def _user(site: Site, project: Project, field: FieldDef, value: Any) -> Any:
+    # Cloud and Data Center have different ways to say "nobody".
     empty = {"accountId": None}, {"id": None}, {"name": None}, {"name": ""}
     if value is None or value in empty:
         return None
     person = person_in(site, value)
+    # "-1" means the project's default assignee; the sandbox takes the lead.
     if field.id == "assignee" and (value.get("accountId") or value.get("id") or value.get("name")) == "-1":
         return project.lead
-    asked = value.get("accountId") or value.get("id") or value.get("name")
+    name = value.get("accountId") or value.get("id") or value.get("name")
     if person is None:
-        raise FieldProblem(f"User '{asked}' does not exist.")
+        raise FieldProblem(f"User '{name}' does not exist.")
+    # A closed account may stay a reporter, but Jira assigns it nothing.
     if field.id == "assignee" and (not person.active or person.account_id in project.unassignable):
-        raise FieldProblem(f"User '{asked}' cannot be assigned issues.")
+        raise FieldProblem(f"User '{name}' cannot be assigned issues.")
     return person.account_id
 
 
@@ -114,22 +121,24 @@ def _parent(site: Site, project: Project, field: FieldDef, value: Any) -> Any:
     parent = site.find(str(name)) if name else None
     if parent is None:
         raise FieldProblem("Could not find issue by id or key.")
+    # Jira allows no sub-task across projects.
     if parent.now.project_id != project.id:
         raise FieldProblem("Sub-tasks must be created in the same project as the parent.")
     return parent.id
 
 
-def _named(value: Any, rows: Any, words: str) -> Any:
+def _named(value: Any, rows: Any, problem: str) -> Any:
     if not isinstance(value, dict):
         raise FieldProblem("data was not an object")
     for row in rows:
         texts = (getattr(row, "name", None), getattr(row, "value", None))
+        # An id wins: a name counts only where the request gives no id.
         if "id" in value and str(value["id"]) == row.id:
             return row.id
         if "id" not in value and (value.get("name") or value.get("value") or "") in texts:
             return row.id
-    asked = value.get("id") or value.get("name") or value.get("value")
-    raise FieldProblem(words.format(asked))
+    name = value.get("id") or value.get("name") or value.get("value")
+    raise FieldProblem(problem.format(name))
 
 
 def _priority(site: Site, project: Project, field: FieldDef, value: Any) -> Any:
@@ -161,7 +170,7 @@ def _options(site: Site, project: Project, field: FieldDef, value: Any) -> Any:
         return None
     if not isinstance(value, list):
         raise FieldProblem("data was not an array")
-    return tuple(_named(one, field.options, "Option value '{}' is not valid") for one in value)
+    return tuple(_named(row, field.options, "Option value '{}' is not valid") for row in value)
 
 
 def _components(site: Site, project: Project, field: FieldDef, value: Any) -> Any:
@@ -169,7 +178,7 @@ def _components(site: Site, project: Project, field: FieldDef, value: Any) -> An
         return None
     if not isinstance(value, list):
         raise FieldProblem("data was not an array")
-    return tuple(_named(one, project.components, "Component name '{}' is not valid") for one in value)
+    return tuple(_named(row, project.components, "Component name '{}' is not valid") for row in value)
 
 
 def _number(site: Site, project: Project, field: FieldDef, value: Any) -> Any:
@@ -201,15 +210,19 @@ READERS: dict[Kind, Callable[[Site, Project, FieldDef, Any], Any]] = {
 
 
 def read(site: Site, project: Project, field: FieldDef, value: Any, version: int = 2) -> Any:
-    """Return a request's value as it is kept, None for an emptied field. Raise FieldProblem."""
+    """Return the value of a request as the sandbox stores it, None for an emptied field.
+
+    Raise FieldProblem.
+    """
     if field.kind == "text":
         return read_text(value, version)
     return READERS[field.kind](site, project, field, value)
 
 
 def words(site: Site, project: Project, field: FieldDef, value: Any) -> tuple[str | None, str | None]:
-    """Return what the changelog shows of a value: its id, where it has one, and its words."""
+    """Return what the changelog shows of a value: its id, if it has one, and its text."""
     if value is None:
+        # Jira shows an empty text as "" and an empty choice as null.
         return (None, "") if field.kind in ("labels", "string", "text") else (None, None)
     if field.kind == "labels":
         return None, " ".join(value)
@@ -226,10 +239,10 @@ def words(site: Site, project: Project, field: FieldDef, value: Any) -> tuple[st
         "option": {option.id: option for option in field.options},
     }.get(field.kind)
     if named is not None:
-        one = named.get(value)
-        return value, getattr(one, "name", None) or getattr(one, "value", value)
+        row = named.get(value)
+        return value, getattr(row, "name", None) or getattr(row, "value", value)
     if field.kind in ("components", "options"):
         rows: Any = project.components if field.kind == "components" else field.options
         texts = {row.id: getattr(row, "name", None) or getattr(row, "value", "") for row in rows}
-        return ", ".join(value), ", ".join(texts.get(one, one) for one in value)
+        return ", ".join(value), ", ".join(texts.get(row, row) for row in value)
     return None, str(value)

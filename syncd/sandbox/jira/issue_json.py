@@ -1,4 +1,4 @@
-"""How issues, comments, links and the changelog look on the wire, from the present record or a former one."""
+"""How issues, comments, links and the changelog look on the wire, now or as they were before."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -30,41 +30,42 @@ DERIVED = (
 UNNAVIGABLE = {"comment", "attachment", "worklog"}
 
 
-def chosen(view: View, asked: Iterable[str] | None, default: str) -> set[str]:
+def chosen(view: View, requested: Iterable[str] | None, default: str) -> set[str]:
     """Return the ids of the fields that a request asks for: names, `*all`, `*navigable`, `-without`."""
-    names = list(asked or []) or [default]
+    names = list(requested or []) or [default]
+    # A request that only leaves fields out starts from the default set.
     if all(name.startswith("-") for name in names):
         names = [default, *names]
     every = set(view.site.fields) | set(DERIVED)
-    found: set[str] = set()
+    field_ids: set[str] = set()
     for name in names:
         if name == "*all":
-            found |= every
+            field_ids |= every
         elif name == "*navigable":
-            found |= every - UNNAVIGABLE
+            field_ids |= every - UNNAVIGABLE
         elif name.startswith("-"):
-            found.discard(name[1:])
+            field_ids.discard(name[1:])
         else:
-            found.add(name)
-    return found
+            field_ids.add(name)
+    return field_ids
 
 
 def issue_json(
     view: View,
     issue: Issue,
-    wanted: set[str],
+    field_ids: set[str],
     record: Record | None = None,
     properties: Iterable[str] = (),
     expand: Iterable[str] = (),
 ) -> Json:
-    """Return an issue with the fields of `wanted`; `record` is a former state for answers that lag."""
+    """Return an issue with its fields in `field_ids`; `record` is a former state, for answers that lag."""
     record = record or issue.now
     shown: Json = {
         "expand": "operations,versionedRepresentations,editmeta,changelog,renderedFields",
         "id": str(issue.id),
         "self": view.url(f"issue/{issue.id}"),
         "key": record.key,
-        "fields": fields_json(view, issue, record, wanted),
+        "fields": fields_json(view, issue, record, field_ids),
     }
     names = list(properties)
     if names:
@@ -76,24 +77,25 @@ def issue_json(
             "startAt": 0,
             "maxResults": len(rows),
             "total": len(rows),
+            # Within an issue Jira shows only the latest 100 changes.
             "histories": rows[:100],
         }
     return shown
 
 
-def fields_json(view: View, issue: Issue, record: Record, wanted: set[str]) -> Json:
-    """Return the fields of an issue that are wanted and that its project's screens know."""
+def fields_json(view: View, issue: Issue, record: Record, field_ids: set[str]) -> Json:
+    """Return the fields of an issue in `field_ids`, as far as the project's screens have them."""
     project = view.site.projects[record.project_id]
     setup = view.site.setup(record)
-    shown: Json = {name: derived(view, issue, record, name) for name in DERIVED if name in wanted}
+    shown: Json = {name: derived(view, issue, record, name) for name in DERIVED if name in field_ids}
     for name, field in view.site.fields.items():
-        if name in wanted and (name in setup.screen or name in record.values or name == "resolution"):
+        if name in field_ids and (name in setup.screen or name in record.values or name == "resolution"):
             shown[name] = value_json(view, field, record.values.get(name), project)
     return shown
 
 
 def value_json(view: View, field: FieldDef, value: Any, project: Project) -> Any:
-    """Return a field's value."""
+    """Return the value of a field."""
     site = view.site
     if field.kind in ("labels", "versions"):
         return list(value or ())
@@ -119,7 +121,7 @@ def value_json(view: View, field: FieldDef, value: Any, project: Project) -> Any
 
 
 def derived(view: View, issue: Issue, record: Record, name: str) -> Any:
-    """Return a field that nobody sets directly."""
+    """Return a field that Jira derives and no request sets."""
     site = view.site
     if name == "project":
         return render.project(view, site.projects[record.project_id])
@@ -139,15 +141,16 @@ def derived(view: View, issue: Issue, record: Record, name: str) -> Any:
 
 
 def hanging(view: View, issue: Issue, name: str) -> Any:
-    """Return what hangs on an issue: sub-tasks, links, comments; empty for what the sandbox does not play."""
+    """Return sub-tasks, links and comments of an issue; empty for what the sandbox does not have."""
     site = view.site
     if name == "subtasks":
-        return [brief(view, one) for one in site.children(issue) if site.setup(one.now).type.subtask]
+        return [brief(view, row) for row in site.children(issue) if site.setup(row.now).type.subtask]
     if name == "issuelinks":
         return [link_json(view, issue, link) for link in site.links_of(issue)]
     if name == "comment":
-        rows = [comment_json(view, issue, one) for one in issue.comments if not one.deleted]
+        rows = [comment_json(view, issue, row) for row in issue.comments if not row.deleted]
         page = {"maxResults": len(rows), "total": len(rows), "startAt": 0}
+        # Jira shows only the first comments within an issue; `total` says how many there are.
         rows = rows[: site.options.comments_in_issue]
         return {"comments": rows, "self": view.url(f"issue/{issue.id}/comment"), **page}
     if name == "watches":
@@ -160,7 +163,7 @@ def hanging(view: View, issue: Issue, name: str) -> Any:
 
 
 def brief(view: View, issue: Issue) -> Json:
-    """Return an issue as others mention it."""
+    """Return an issue in the short form in which other issues name it."""
     record = issue.now
     site = view.site
     fields: Json = {
@@ -174,7 +177,7 @@ def brief(view: View, issue: Issue) -> Json:
 
 
 def link_json(view: View, issue: Issue, link: Link) -> Json:
-    """Return a link as `issue` sees it: the other end is outward of the source and inward of the target."""
+    """Return a link as `issue` sees it: outward from the source, inward from the target."""
     kind = view.site.link_types[link.type_id]
     shown: Json = {
         "id": str(link.id),
@@ -190,18 +193,18 @@ def link_json(view: View, issue: Issue, link: Link) -> Json:
 
 def link_type(view: View, id_: str) -> Json:
     """Return a link type."""
-    one = view.site.link_types[id_]
+    kind = view.site.link_types[id_]
     return {
-        "id": one.id,
-        "name": one.name,
-        "inward": one.inward,
-        "outward": one.outward,
-        "self": view.url(f"issueLinkType/{one.id}"),
+        "id": kind.id,
+        "name": kind.name,
+        "inward": kind.inward,
+        "outward": kind.outward,
+        "self": view.url(f"issueLinkType/{kind.id}"),
     }
 
 
 def comment_json(view: View, issue: Issue, comment: Comment, expand: Iterable[str] = ()) -> Json:
-    """Return a comment; its properties only if they are expanded."""
+    """Return a comment, with its properties only if they are expanded."""
     site = view.site
     shown: Json = {
         "self": view.url(f"issue/{issue.id}/comment/{comment.id}"),
@@ -213,6 +216,7 @@ def comment_json(view: View, issue: Issue, comment: Comment, expand: Iterable[st
         "updated": view.time(comment.updated),
     }
     if site.edition == "cloud":
+        # A site that ignores the internal mark shows the comment to customers all the same.
         shown["jsdPublic"] = comment.public or site.options.deaf_to_internal
     if comment.visibility:
         shown["visibility"] = comment.visibility
@@ -222,7 +226,7 @@ def comment_json(view: View, issue: Issue, comment: Comment, expand: Iterable[st
 
 
 def change_json(view: View, change: Change, epoch: bool = False) -> Json:
-    """Return an entry of the changelog."""
+    """Return an entry of the changelog; `epoch` gives its time in milliseconds since 1970."""
     return {
         "id": str(change.id),
         "author": render.person(view, view.site.people[change.author]),

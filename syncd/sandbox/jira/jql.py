@@ -1,7 +1,7 @@
-"""JQL into a tree: the part of the language that programs use, the rest refused in words like the service's.
+"""JQL into a tree: the part of the language that programs use. The rest is refused in words like Jira's.
 
-Grammar: clauses joined by AND, OR and NOT with parentheses, an ORDER BY at the end; a clause is a field, an
-operator and a value, a list or a function. What values mean is `jql_match.py`'s business.
+Clauses are joined by AND, OR and NOT with parentheses, and an ORDER BY may end the query. A clause is a
+field, an operator, and a value, a list or a function. `jql_match.py` knows what the values mean.
 """
 
 import re
@@ -23,7 +23,7 @@ ORDERED = 7
 
 @dataclass(frozen=True)
 class Clause:
-    """`field operator values`; `functions` marks those values that were written with parentheses."""
+    """`field operator values`; `functions` holds the values that were written with parentheses."""
 
     field: str
     operator: str
@@ -33,21 +33,21 @@ class Clause:
 
 @dataclass(frozen=True)
 class Both:
-    """All of the parts."""
+    """True where all parts are true."""
 
     parts: tuple["Node", ...]
 
 
 @dataclass(frozen=True)
 class Either:
-    """At least one of the parts."""
+    """True where at least one part is true."""
 
     parts: tuple["Node", ...]
 
 
 @dataclass(frozen=True)
 class Not:
-    """The opposite of a part."""
+    """True where the part is false."""
 
     part: "Node"
 
@@ -57,7 +57,7 @@ Node = Clause | Both | Either | Not
 
 @dataclass(frozen=True)
 class Query:
-    """A whole query: what must hold (None: nothing) and the order, as (field, descending)."""
+    """A whole query: the condition (None: no condition) and the order as (field, descending)."""
 
     where: Node | None
     order: tuple[tuple[str, bool], ...]
@@ -77,6 +77,7 @@ class _Reader:
         self.at = 0
 
     def peek(self) -> str:
+        # A quoted "AND" is a text and never a keyword.
         return self.tokens[self.at][1].upper() if self.at < len(self.tokens) and self._plain() else ""
 
     def _plain(self) -> bool:
@@ -87,6 +88,7 @@ class _Reader:
             raise bad("The query ends where a field, an operator or a value is expected", 0)
         kind, text, _ = self.tokens[self.at]
         self.at += 1
+        # Quotes go, and a backslash protects the character behind it.
         return re.sub(r"\\(.)", r"\1", text[1:-1]) if kind == "text" else text
 
     def accept(self, *words: str) -> bool:
@@ -107,12 +109,12 @@ class _Reader:
 
 
 def bad(problem: str, place: int) -> Exception:
-    """Return the 400 of a query that cannot be read; `place` counts characters from 0."""
+    """Return the 400 for a query that cannot be read; `place` counts characters from 0."""
     return error(400, f"Error in the JQL Query: {problem}. (line 1, character {place + 1})")
 
 
 def parse(text: str) -> Query:
-    """Return the query that a text means. Raise the 400."""
+    """Return the query that a text means. Raise a 400 if it cannot be read."""
     reader = _Reader(text)
     where = None if reader.done() or reader.peek() == "ORDER" else _either(reader)
     order: list[tuple[str, bool]] = []

@@ -1,7 +1,7 @@
-"""What a JQL clause means for an issue as a record shows it.
+"""What a JQL clause means for an issue, as a record of it shows.
 
-Values are checked before anything is searched: an unknown field, project, status, key or function is a 400,
-not an empty answer, as on the real service. Moments without a zone are read in the caller's.
+Like Jira, the sandbox checks the values first: an unknown field, project, status, key or function is a 400
+and not an empty answer. A time without a zone is read in the zone of the caller.
 """
 
 import re
@@ -40,12 +40,12 @@ ALIASES = {
 
 
 def _names(site: Site, issue: Issue, record: Record, field: str) -> set[str]:
-    """Return everything by which JQL may call an issue's value of a field, in lower case."""
+    """Return every name by which JQL may call the issue's value of a field, in lower case."""
     values = record.values
     project = site.projects[record.project_id]
     status = site.status(record)
     type_ = site.setup(record).type
-    whole: dict[str, list[Any]] = {
+    single: dict[str, list[Any]] = {
         "project": [project.key, project.id, project.name],
         "key": [record.key],
         "id": [str(issue.id)],
@@ -58,17 +58,17 @@ def _names(site: Site, issue: Issue, record: Record, field: str) -> set[str]:
         "reporter": _people(site, values.get("reporter")),
         "parent": [str(values["parent"]), site.issues[values["parent"]].key] if values.get("parent") else [],
     }
-    if field in whole:
-        return {str(one).lower() for one in whole[field] if one}
+    if field in single:
+        return {str(name).lower() for name in single[field] if name}
     rows: dict[str, Any] = {
         "priority": site.priorities.values(),
         "resolution": site.resolutions.values(),
         "components": project.components,
         "security": project.levels,
     }
-    held = values.get(field)
-    held = held if isinstance(held, tuple) else (held,)
-    return {text.lower() for row in rows[field] if row.id in held for text in (row.id, row.name)}
+    ids = values.get(field)
+    ids = ids if isinstance(ids, tuple) else (ids,)
+    return {text.lower() for row in rows[field] if row.id in ids for text in (row.id, row.name)}
 
 
 def _people(site: Site, account_id: str | None) -> list[str]:
@@ -98,7 +98,7 @@ NAMED = {
 
 
 def test(ask: Ask, node: Node) -> Test:
-    """Return the test that a tree means. Raise the 400 of what it cannot mean."""
+    """Return the test that a tree means. Raise a 400 for what it cannot mean."""
     if isinstance(node, Both):
         parts = [test(ask, part) for part in node.parts]
         return lambda row: all(part(row) for part in parts)
@@ -129,18 +129,20 @@ def _clause(ask: Ask, clause: Clause) -> Test:
 def _named(ask: Ask, clause: Clause, field: str) -> Test:
     site = ask.site
     if clause.operator in ("is", "is not"):
-        wanted = clause.operator == "is not"
-        return lambda row: bool(_names(site, *row, field)) == wanted
+        filled = clause.operator == "is not"
+        return lambda row: bool(_names(site, *row, field)) == filled
     if clause.operator not in ("=", "!=", "in", "not in"):
         raise error(400, f"The operator '{clause.operator}' is not supported by the '{clause.field}' field.")
-    asked = {_meant(ask, field, value, value in clause.functions) for value in clause.values}
+    names = {_meant(ask, field, value, value in clause.functions) for value in clause.values}
     if clause.operator in ("=", "in"):
-        return lambda row: bool(asked & (_names(site, *row, field) or {"empty"}))
-    return lambda row: not asked & (_names(site, *row, field) or asked)
+        # "= EMPTY" means: the issue has no value.
+        return lambda row: bool(names & (_names(site, *row, field) or {"empty"}))
+    # An issue without a value never fulfils "!=" or "not in": Jira leaves it out.
+    return lambda row: not names & (_names(site, *row, field) or names)
 
 
 def _meant(ask: Ask, field: str, value: str, function: bool) -> str:
-    """Return a value as it is compared. Raise the 400 of one that does not exist."""
+    """Return a value in the form in which it is compared. Raise a 400 if it does not exist."""
     site = ask.site
     if function:
         if value == "currentuser" and field in ("assignee", "reporter", "creator"):
@@ -148,41 +150,42 @@ def _meant(ask: Ask, field: str, value: str, function: bool) -> str:
         raise error(400, f"Unable to find JQL function '{value}()'.")
     if value.lower() in ("empty", "null"):
         return "empty"
-    known: dict[str, Callable[[str], object]] = {
+    lookups: dict[str, Callable[[str], object]] = {
         "project": site.project,
         "key": lambda name: (
-            found if (found := site.find(name)) and site.visible(found, ask.account) else None
+            issue if (issue := site.find(name)) and site.visible(issue, ask.account) else None
         ),
-        "id": lambda name: found if (found := site.find(name)) and site.visible(found, ask.account) else None,
+        "id": lambda name: issue if (issue := site.find(name)) and site.visible(issue, ask.account) else None,
         "status": lambda name: _any(site.statuses(), name),
         "issuetype": lambda name: _any(site.types(), name),
         "priority": lambda name: _any(site.priorities, name),
         "resolution": lambda name: name.lower() == "unresolved" or _any(site.resolutions, name),
     }
-    if field in known and not known[field](value):
+    if field in lookups and not lookups[field](value):
         if field in ("key", "id"):
             raise error(400, f"An issue with key '{value}' does not exist for field '{field}'.")
         raise error(400, f"The value '{value}' does not exist for the field '{field}'.")
+    # A former key of a moved issue still leads to it.
     if field == "key" and (issue := site.find(value)):
         return issue.key.lower()
     return "empty" if field == "resolution" and value.lower() == "unresolved" else value.lower()
 
 
 def _any(rows: dict[str, Any], name: str) -> bool:
-    asked = name.lower()
+    text = name.lower()
     return any(
-        asked in (id_, row.name.lower(), getattr(row, "untranslated", "").lower())
-        for id_, row in rows.items()
+        text in (id_, row.name.lower(), getattr(row, "untranslated", "").lower()) for id_, row in rows.items()
     )
 
 
 def moment(ask: Ask, value: str, function: bool) -> datetime:
-    """Return the moment that a value means: `-15m`, `now()`, `startOfDay()`, a date in the caller's zone."""
+    """Return the time that a value means: `-15m`, `now()`, `startOfDay()`, or a date in the caller's zone."""
     now, zone = ask.site.now(), ask.view.zone
     if function and value in ("now", "startofday"):
         return (
             now if value == "now" else now.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0)
         )
+    # A number without sign and unit is no relative time.
     if (match := RELATIVE.fullmatch(value)) and (match[1] or match[3]):
         distance = timedelta(seconds=int(match[2]) * UNIT[match[3].lower()])
         return now - distance if match[1] == "-" else now + distance
@@ -215,6 +218,7 @@ def _compared(clause: Clause, held: Callable[[Row], Any], asked: Any) -> Test:
 
     def tested(row: Row) -> bool:
         value = held(row)
+        # An issue without the value matches no comparison.
         return value is not None and compare(value, asked)
 
     return tested
@@ -255,6 +259,7 @@ def _text(clause: Clause, fields: tuple[str, ...]) -> Test:
 
 def _number(clause: Clause, field: str) -> Test:
     head, _, digits = clause.values[0].upper().rpartition("-")
+    # A key needs its project and a number, an id only a number.
     if not (digits.isascii() and digits.isdigit()) or (field == "key") != bool(head):
         raise error(400, f"The value '{clause.values[0]}' does not exist for the field '{clause.field}'.")
 
@@ -262,18 +267,20 @@ def _number(clause: Clause, field: str) -> Test:
         if field == "id":
             return row[0].id
         project, _, number = row[1].key.rpartition("-")
+        # Keys of different projects cannot be compared.
         return int(number) if project == head else None
 
     return _compared(clause, held, int(digits))
 
 
 def bounded(node: Node | None) -> bool:
-    """Say whether a query restricts anything; the service refuses those that do not."""
+    """Return True if a query has a condition; Jira Cloud refuses a query without one."""
     return node is not None
 
 
 def updated_since(ask: Ask, node: Node | None) -> datetime | None:
-    """Return the moment before which nothing that fits was updated, if the query says so: what polls ask."""
+    """Return the time before which no issue can match, or None if the query does not say."""
+    # Polls ask "updated >= …": from this time on, the search skips all older issues.
     for part in node.parts if isinstance(node, Both) else (node,):
         if isinstance(part, Clause) and TIMES.get(part.field) == "updated" and part.operator in (">", ">="):
             return moment(ask, part.values[0], part.values[0] in part.functions)

@@ -11,8 +11,9 @@ from syncd.sandbox.jira.jql_match import ALIASES, TIMES, Row
 
 
 def ordered(ask: Ask, rows: list[Row], query: Query) -> list[Row]:
-    """Return rows in the query's order, the newest first without one. Raise the 400 of a strange field."""
+    """Return rows in the order of the query, without one the newest first. Raise a 400 for another field."""
     rows = sorted(rows, key=lambda row: row[0].id, reverse=True)
+    # Sorting is stable, so the last criterion comes first.
     for name, descending in reversed(query.order):
         key = _order_key(ask, ALIASES.get(name, TIMES.get(name, name)))
         rows = sorted(rows, key=key, reverse=descending)

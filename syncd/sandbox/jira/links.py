@@ -10,7 +10,7 @@ routes = Routes(ROOT)
 
 @routes.on("POST", "/issueLink")
 def link(ask: Ask) -> Reply:
-    """Link two issues: 201 without a body, and the same for a link that was already there."""
+    """Link two issues: 201 without a body, also for a link that exists already."""
     hanging.from_request(ask, ask.read(shapes.LINK))
     return Reply(201)
 

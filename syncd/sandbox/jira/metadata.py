@@ -1,4 +1,4 @@
-"""What the site is and has: server information, types, statuses, priorities, resolutions, fields."""
+"""What the site has: server information, types, statuses, priorities, resolutions, fields."""
 
 from syncd.sandbox.jira import render
 from syncd.sandbox.jira.asking import ROOT, Ask, Routes, page
@@ -22,7 +22,7 @@ SYSTEM = (
 
 @routes.on("GET", "/serverInfo")
 def server_info(ask: Ask) -> Reply:
-    """Answer with edition, version and time."""
+    """Answer with edition, version and time of the site."""
     cloud = ask.site.edition == "cloud"
     shown: Json = {
         "baseUrl": ask.site.base_url,
@@ -44,13 +44,13 @@ def server_info(ask: Ask) -> Reply:
 @routes.on("GET", "/issuetype")
 def types(ask: Ask) -> Reply:
     """Answer with every issue type."""
-    return Reply.of([render.issue_type(ask.view, one) for one in ask.site.types().values()])
+    return Reply.of([render.issue_type(ask.view, kind) for kind in ask.site.types().values()])
 
 
 @routes.on("GET", "/status")
 def statuses(ask: Ask) -> Reply:
     """Answer with every status."""
-    return Reply.of([render.status(ask.view, one) for one in ask.site.statuses().values()])
+    return Reply.of([render.status(ask.view, row) for row in ask.site.statuses().values()])
 
 
 @routes.on("GET", "/priority")
@@ -66,45 +66,46 @@ def priority_page(ask: Ask) -> Reply:
 
 
 def _priority(ask: Ask, id_: str) -> Json:
-    one = ask.site.priorities[id_]
+    row = ask.site.priorities[id_]
+    # Jira marks the default priority; here it is the middle one.
     middle = list(ask.site.priorities)[len(ask.site.priorities) // 2]
-    more = {"description": "", "statusColor": one.color, "isDefault": id_ == middle}
-    return {**render.priority(ask.view, one), **more}
+    more = {"description": "", "statusColor": row.color, "isDefault": id_ == middle}
+    return {**render.priority(ask.view, row), **more}
 
 
 @routes.on("GET", "/resolution")
 def resolutions(ask: Ask) -> Reply:
     """Answer with every resolution."""
-    return Reply.of([render.resolution(ask.view, one) for one in ask.site.resolutions.values()])
+    return Reply.of([render.resolution(ask.view, row) for row in ask.site.resolutions.values()])
 
 
 @routes.on("GET", "/resolution/search")
 def resolution_page(ask: Ask) -> Reply:
     """Answer with a page of resolutions."""
     resolutions = list(ask.site.resolutions.values())
-    return page(ask, "values", resolutions, lambda one: render.resolution(ask.view, one))
+    return page(ask, "values", resolutions, lambda row: render.resolution(ask.view, row))
 
 
 @routes.on("GET", "/field")
 def fields(ask: Ask) -> Reply:
     """Answer with every field, system and custom."""
-    rows = [_field(one) for one in ask.site.fields.values()]
+    rows = [_field(field) for field in ask.site.fields.values()]
     return Reply.of(rows + [_system(id_, name) for id_, name in SYSTEM])
 
 
-def _field(one: FieldDef) -> Json:
-    number = one.id.removeprefix("customfield_")
+def _field(field: FieldDef) -> Json:
+    number = field.id.removeprefix("customfield_")
     return {
-        "id": one.id,
-        "key": one.id,
-        "name": one.name,
-        "untranslatedName": one.name,
-        "custom": one.custom,
+        "id": field.id,
+        "key": field.id,
+        "name": field.name,
+        "untranslatedName": field.name,
+        "custom": field.custom,
         "orderable": True,
         "navigable": True,
         "searchable": True,
-        "clauseNames": [f"cf[{number}]", one.name] if one.custom else [one.id],
-        "schema": render.schema(one),
+        "clauseNames": [f"cf[{number}]", field.name] if field.custom else [field.id],
+        "schema": render.schema(field),
     }
 
 

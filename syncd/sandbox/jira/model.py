@@ -1,7 +1,7 @@
-"""What a Jira site holds: people, projects with their types and screens, issues with all that hangs on them.
+"""What a Jira site holds: people, projects with types and screens, issues with comments and links.
 
-An issue's values are immutable records that are replaced, never changed, so that its past is at hand: a
-search that lags answers with the record that held at that time. Moments are aware UTC.
+The values of an issue are immutable records that are replaced and never changed, so that its past is at hand:
+a search that lags answers with the record of that time. All times are aware UTC.
 """
 
 from collections.abc import Mapping
@@ -33,7 +33,10 @@ Kind = Literal[
 
 @dataclass
 class Person:
-    """A user. `account_id` counts on Cloud, `username` on Data Center; a hidden address is not returned."""
+    """A user.
+
+    Cloud names people by `account_id`, Data Center by `username`; a hidden address is not shown.
+    """
 
     account_id: str
     name: str
@@ -64,7 +67,7 @@ class Resolution:
 
 @dataclass(frozen=True)
 class LinkType:
-    """A link type with its two readings."""
+    """A link type with its words for both directions."""
 
     id: str
     name: str
@@ -92,7 +95,7 @@ class Option:
 
 @dataclass(frozen=True)
 class FieldDef:
-    """A field: system fields have names for ids, custom ones `customfield_…`."""
+    """A field. The id of a system field is its name, that of a custom field is `customfield_…`."""
 
     id: str
     name: str
@@ -101,7 +104,7 @@ class FieldDef:
 
     @property
     def custom(self) -> bool:
-        """Whether somebody added it to the site."""
+        """Return True if the field was added to the site, False for a system field."""
         return self.id.startswith("customfield_")
 
 
@@ -124,7 +127,7 @@ class SecurityLevel:
 
 @dataclass(frozen=True)
 class TypeSetup:
-    """How a project treats an issue type: its workflow, the fields of its screens, and those it demands."""
+    """How a project treats an issue type: workflow, fields of the screens, and compulsory fields."""
 
     type: IssueType
     workflow: Workflow
@@ -134,7 +137,7 @@ class TypeSetup:
 
 @dataclass
 class Project:
-    """A project. The API's account lacks the permissions of `denied`."""
+    """A project. `denied` are permissions that the account of the API lacks in it."""
 
     id: str
     key: str
@@ -152,7 +155,7 @@ class Project:
 
 @dataclass(frozen=True)
 class Record:
-    """All of an issue that a search can show, as it was from `at` on."""
+    """Everything of an issue that a search can show, as it was from the time `at` on."""
 
     at: datetime
     key: str
@@ -166,7 +169,7 @@ class Record:
 
 @dataclass
 class Comment:
-    """A comment with its properties. A deleted one stays here, marked, and leaves every answer."""
+    """A comment with its properties. A deleted comment stays here, marked, and no answer shows it."""
 
     id: int
     author: str
@@ -180,14 +183,14 @@ class Comment:
 
     @property
     def public(self) -> bool:
-        """Whether a customer of a service project would see it."""
+        """Return True if customers of a service project see the comment."""
         hidden = self.properties.get("sd.public.comment")
         return not (isinstance(hidden, dict) and hidden.get("internal") is True)
 
 
 @dataclass(frozen=True)
 class Item:
-    """One field's change in the changelog: ids and what people read."""
+    """The change of one field in the changelog: ids, and the texts that people read."""
 
     field: str
     field_id: str
@@ -210,7 +213,7 @@ class Change:
 
 @dataclass(frozen=True)
 class Link:
-    """A link between issues, by ids; `source` reads it outward."""
+    """A link between two issues, by id; `source` reads it outward."""
 
     id: int
     type_id: str
@@ -220,7 +223,7 @@ class Link:
 
 @dataclass
 class Issue:
-    """An issue: its numeric id for ever, its present record and the past ones, and what hangs on it."""
+    """An issue: its numeric id, which never changes, its present and former records, comments and changes."""
 
     id: int
     creator: str
@@ -233,32 +236,32 @@ class Issue:
 
     @property
     def now(self) -> Record:
-        """The present record."""
+        """Return the present record."""
         return self.records[-1]
 
     @property
     def key(self) -> str:
-        """The present key."""
+        """Return the present key."""
         return self.now.key
 
     @property
     def number(self) -> int:
-        """The number within the project."""
+        """Return the number within the project."""
         return int(self.key.rpartition("-")[2])
 
     def at(self, moment: datetime) -> Record | None:
-        """Return the record that held at `moment`, or None if the issue was not there yet."""
+        """Return the record that was valid at `moment`, or None if the issue did not exist yet."""
         return next((record for record in reversed(self.records) if record.at <= moment), None)
 
 
 @dataclass
 class Options:
-    """What a test may want different. Delays are in seconds of sandbox time.
+    """What a test may set. Delays are in seconds of sandbox time.
 
-    An issue shows its first `comments_in_issue` comments (None: all) and says how many there are.
-    `search_lag` and `fetch_lag` are how far the search index and the bulk fetch are behind; `shuffle_bulk`
-    answers bulk creates in no particular order; `deaf_to_internal` publishes comments whatever their
-    property says.
+    An issue shows its first `comments_in_issue` comments (None: all) and how many exist. `search_lag` and
+    `fetch_lag` say how far the search index and the bulk fetch are behind. With `shuffle_bulk` the answer to
+    a bulk create has no particular order. With `deaf_to_internal` comments are public, whatever their
+    property says. With `bulk_changelog_epoch` the bulk changelog gives its times in milliseconds.
     """
 
     limits: bool = True
@@ -266,6 +269,7 @@ class Options:
     comments_in_issue: int | None = None
     fetch_lag: float = 0.0
     shuffle_bulk: bool = True
+    # Requests a second for each method, and writes to one issue, as Atlassian documents them (2026).
     burst_get: float = 100
     burst_get_issue: float = 150
     burst_post: float = 100

@@ -1,4 +1,4 @@
-"""Projects: their components, statuses, security levels and create screens, and what we may do in them."""
+"""Projects: components, statuses, security levels, create screens, and the permissions of the caller."""
 
 from syncd.sandbox.jira import render
 from syncd.sandbox.jira.asking import ROOT, Ask, Routes, page
@@ -32,31 +32,31 @@ IN_PROJECT = (
 
 @routes.on("GET", "/project/search")
 def search(ask: Ask) -> Reply:
-    """Answer with a page of the projects that the account may browse."""
+    """Answer with a page of the projects that the caller may browse."""
     keys = ask.call.values("keys")
     rows = [
-        one
-        for one in ask.site.projects.values()
-        if "BROWSE_PROJECTS" not in one.denied and (not keys or one.key in keys)
+        project
+        for project in ask.site.projects.values()
+        if "BROWSE_PROJECTS" not in project.denied and (not keys or project.key in keys)
     ]
-    return page(ask, "values", rows, lambda one: render.project(ask.view, one))
+    return page(ask, "values", rows, lambda project: render.project(ask.view, project))
 
 
 @routes.on("GET", "/project/{project}")
 def read(ask: Ask) -> Reply:
     """Answer with a project, its components and types."""
-    one = ask.project()
+    project = ask.project()
     return Reply.of(
         {
-            **render.project(ask.view, one),
+            **render.project(ask.view, project),
             "description": "",
-            "lead": render.person(ask.view, ask.site.people[one.lead]),
-            "components": [render.component(ask.view, row) for row in one.components],
-            "issueTypes": [render.issue_type(ask.view, row.type) for row in one.setups.values()],
+            "lead": render.person(ask.view, ask.site.people[project.lead]),
+            "components": [render.component(ask.view, row) for row in project.components],
+            "issueTypes": [render.issue_type(ask.view, row.type) for row in project.setups.values()],
             "assigneeType": "UNASSIGNED",
             "versions": [],
             "roles": {},
-            "style": "next-gen" if one.simplified else "classic",
+            "style": "next-gen" if project.simplified else "classic",
             "isPrivate": False,
             "properties": {},
         }
@@ -65,9 +65,9 @@ def read(ask: Ask) -> Reply:
 
 @routes.on("GET", "/project")
 def listing(ask: Ask) -> Reply:
-    """Answer with the projects that the account may browse, all at once."""
-    rows = [one for one in ask.site.projects.values() if "BROWSE_PROJECTS" not in one.denied]
-    return Reply.of([render.project(ask.view, one) for one in rows])
+    """Answer with all projects that the caller may browse."""
+    rows = [project for project in ask.site.projects.values() if "BROWSE_PROJECTS" not in project.denied]
+    return Reply.of([render.project(ask.view, project) for project in rows])
 
 
 @routes.on("GET", "/project/{project}/components")
@@ -81,19 +81,22 @@ def statuses(ask: Ask) -> Reply:
     """Answer with the statuses of each issue type."""
     rows = []
     for setup in ask.project().setups.values():
-        shown = [render.status(ask.view, one) for one in setup.workflow.statuses]
+        shown = [render.status(ask.view, status) for status in setup.workflow.statuses]
         type_ = render.issue_type(ask.view, setup.type)
-        kept = {name: type_[name] for name in ("self", "id", "name", "subtask")}
-        rows.append({**kept, "statuses": shown})
+        brief = {name: type_[name] for name in ("self", "id", "name", "subtask")}
+        rows.append({**brief, "statuses": shown})
     return Reply.of(rows)
 
 
 @routes.on("GET", "/project/{project}/securitylevel")
 def levels(ask: Ask) -> Reply:
-    """Answer with the security levels that the account may set: those it is in, with the permission."""
+    """Answer with the security levels that the caller may set: those it is a member of."""
     project = ask.project()
+    # Without the permission Jira answers with an empty list and not with a refusal.
     rows = [] if "SET_ISSUE_SECURITY" in project.denied else project.levels
-    return Reply.of({"levels": [render.level(ask.view, one) for one in rows if ask.account in one.members]})
+    return Reply.of(
+        {"levels": [render.level(ask.view, level) for level in rows if ask.account in level.members]}
+    )
 
 
 @routes.on("GET", "/securitylevel/{level}")
@@ -104,15 +107,16 @@ def level(ask: Ask) -> Reply:
 
 def _level(ask: Ask) -> SecurityLevel:
     for project in ask.site.projects.values():
-        for one in project.levels:
-            if one.id == ask.params["level"]:
-                return one
+        for level in project.levels:
+            if level.id == ask.params["level"]:
+                return level
     raise error(404, "The security level does not exist.")
 
 
 def _create_page(ask: Ask, name: str, rows: list[Json]) -> Reply:
     if ask.number("maxResults", 50) > 200:
         raise error(400, "Parameter 'maxResults' must not exceed the limit '200'")
+    # Cloud names the list after what it holds, Data Center always calls it `values`.
     on_cloud = ask.site.edition == "cloud"
     size = ask.number("maxResults", 50)
     start = ask.number("startAt", 0)
@@ -130,14 +134,14 @@ def _creatable(ask: Ask) -> Project:
 
 @routes.on("GET", "/issue/createmeta/{project}/issuetypes")
 def create_types(ask: Ask) -> Reply:
-    """Answer with the types that can be made in a project."""
+    """Answer with the types of issues that can be created in a project."""
     rows = [render.issue_type(ask.view, row.type) for row in _creatable(ask).setups.values()]
     return _create_page(ask, "issueTypes", rows)
 
 
 @routes.on("GET", "/issue/createmeta/{project}/issuetypes/{type}")
 def create_fields(ask: Ask) -> Reply:
-    """Answer with the fields of a type's create screen."""
+    """Answer with the fields on a type's create screen."""
     project = _creatable(ask)
     setup = project.setups.get(ask.params["type"])
     if setup is None:
@@ -172,7 +176,7 @@ def _fixed(id_: str, name: str, allowed: list[Json]) -> Json:
 
 @routes.on("GET", "/mypermissions")
 def permissions(ask: Ask) -> Reply:
-    """Answer with which of the asked permissions the account has, in a project if one is named."""
+    """Answer with the permissions of the caller, in a project if the request names one."""
     asked = ask.call.listed("permissions")
     if ask.site.edition == "cloud" and not asked:
         raise error(400, "The 'permissions' query parameter is required.")
@@ -188,13 +192,14 @@ def permissions(ask: Ask) -> Reply:
 
 
 def _permission(ask: Ask, project: Project | None, key: str) -> Json:
-    lacking = ask.site.denied | (project.denied if project else set())
-    lacking |= {"ADMINISTER", "ADMINISTER_PROJECTS"}
+    missing = ask.site.denied | (project.denied if project else set())
+    # The bot account is never an administrator.
+    missing |= {"ADMINISTER", "ADMINISTER_PROJECTS"}
     return {
         "id": str((GLOBAL + IN_PROJECT).index(key)),
         "key": key,
         "name": key.replace("_", " ").title(),
         "type": "GLOBAL" if key in GLOBAL else "PROJECT",
         "description": "",
-        "havePermission": key not in lacking,
+        "havePermission": key not in missing,
     }

@@ -1,4 +1,4 @@
-"""Properties of an issue: keys, values, and setting one. Writing one does not count as updating the issue."""
+"""Properties of an issue: list the keys, read and set a value. Setting one does not update the issue."""
 
 import json
 
@@ -13,7 +13,7 @@ VALUE_LIMIT = 32_768
 
 @routes.on("GET", "/issue/{issue}/properties")
 def listing(ask: Ask) -> Reply:
-    """Answer with the keys."""
+    """Answer with the keys of the properties."""
     issue = ask.issue()
     path = f"issue/{issue.id}/properties"
     return Reply.of(
@@ -23,7 +23,7 @@ def listing(ask: Ask) -> Reply:
 
 @routes.on("GET", "/issue/{issue}/properties/{property}")
 def read(ask: Ask) -> Reply:
-    """Answer with one value."""
+    """Answer with the value of one property."""
     key, properties = ask.params["property"], ask.issue().now.properties
     if key not in properties:
         raise error(404, f"The property with key '{key}' does not exist.")
@@ -32,7 +32,7 @@ def read(ask: Ask) -> Reply:
 
 @routes.on("PUT", "/issue/{issue}/properties/{property}")
 def write(ask: Ask) -> Reply:
-    """Set one value: 201 if it is new, 200 if it was there."""
+    """Set one value: 201 if the property is new, 200 if it existed."""
     issue, key = ask.issue(), ask.params["property"]
     ask.may("EDIT_ISSUES", issue, "You do not have permission to edit this issue.")
     if len(key) > KEY_LIMIT or len(ask.call.body) > VALUE_LIMIT or not ask.call.body:

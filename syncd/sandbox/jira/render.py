@@ -1,4 +1,4 @@
-"""How Jira's people, statuses and metadata look on the wire, on Cloud and on Data Center."""
+"""How people, statuses and metadata of Jira look on the wire, on Cloud and on Data Center."""
 
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
@@ -59,155 +59,156 @@ CUSTOM = {
 
 @dataclass(frozen=True)
 class View:
-    """For whom something is shown: by which version of the API and in whose time zone."""
+    """The reader of an answer: version of the API and time zone."""
 
     site: Site
     version: int
     zone: tzinfo
 
     def url(self, path: str) -> str:
-        """Return the address of something in the API."""
+        """Return the address of an object in the API."""
         return f"{self.site.base_url}/rest/api/{self.version}/{path}"
 
     def time(self, moment: datetime | None) -> str | None:
-        """Return a moment as Jira writes it: milliseconds, and an offset without a colon."""
+        """Return a time as Jira writes it: milliseconds, and an offset without a colon."""
         if moment is None:
             return None
         local = moment.astimezone(self.zone)
         return f"{local:%Y-%m-%dT%H:%M:%S}.{local.microsecond // 1000:03d}{local:%z}"
 
     def text(self, value: str | None) -> Any:
-        """Return a multi-line text: a document by version 3, the string by version 2."""
+        """Return a multi-line text: a document by version 3, a string by version 2."""
         return adf.document(value) if self.version == 3 else value
 
 
-def person(view: View, one: Person | None) -> Json | None:
+def person(view: View, user: Person | None) -> Json | None:
     """Return a user: by account id on Cloud, by name and key on Data Center."""
-    if one is None:
+    if user is None:
         return None
-    shown: Json = {"displayName": one.name, "active": one.active, "timeZone": one.time_zone}
-    if one.email_visible:
-        shown["emailAddress"] = one.email
+    shown: Json = {"displayName": user.name, "active": user.active, "timeZone": user.time_zone}
+    # People can hide their address; Jira then leaves it out.
+    if user.email_visible:
+        shown["emailAddress"] = user.email
     if view.site.edition == "server":
         return {
-            "self": view.url(f"user?username={one.username}"),
-            "name": one.username,
-            "key": f"JIRAUSER{one.account_id[-5:]}",
+            "self": view.url(f"user?username={user.username}"),
+            "name": user.username,
+            "key": f"JIRAUSER{user.account_id[-5:]}",
             **shown,
         }
     return {
-        "self": view.url(f"user?accountId={one.account_id}"),
-        "accountId": one.account_id,
-        "accountType": one.account_type,
+        "self": view.url(f"user?accountId={user.account_id}"),
+        "accountId": user.account_id,
+        "accountType": user.account_type,
         "avatarUrls": {},
         **shown,
     }
 
 
-def status(view: View, one: Status) -> Json:
+def status(view: View, row: Status) -> Json:
     """Return a status with its category."""
-    category = CATEGORIES[one.category]
+    category = CATEGORIES[row.category]
     shown: Json = {
-        "self": view.url(f"status/{one.id}"),
+        "self": view.url(f"status/{row.id}"),
         "description": "",
         "iconUrl": f"{view.site.base_url}/images/icons/status_generic.gif",
-        "name": one.name,
-        "id": one.id,
+        "name": row.name,
+        "id": row.id,
         "statusCategory": {"self": view.url(f"statuscategory/{category['id']}"), **category},
     }
     if view.site.edition == "cloud":
-        shown["untranslatedName"] = one.untranslated or one.name
+        shown["untranslatedName"] = row.untranslated or row.name
     return shown
 
 
-def issue_type(view: View, one: IssueType) -> Json:
+def issue_type(view: View, row: IssueType) -> Json:
     """Return an issue type."""
     shown: Json = {
-        "self": view.url(f"issuetype/{one.id}"),
-        "id": one.id,
+        "self": view.url(f"issuetype/{row.id}"),
+        "id": row.id,
         "description": "",
-        "iconUrl": f"{view.site.base_url}/images/icons/issuetypes/{one.id}.svg",
-        "name": one.name,
-        "subtask": one.subtask,
+        "iconUrl": f"{view.site.base_url}/images/icons/issuetypes/{row.id}.svg",
+        "name": row.name,
+        "subtask": row.subtask,
     }
     if view.site.edition == "cloud":
         shown |= {
-            "untranslatedName": one.untranslated or one.name,
-            "hierarchyLevel": -1 if one.subtask else 0,
+            "untranslatedName": row.untranslated or row.name,
+            "hierarchyLevel": -1 if row.subtask else 0,
         }
     return shown
 
 
-def priority(view: View, one: Priority) -> Json:
-    """Return a priority as issues carry it."""
-    icon = f"{view.site.base_url}/images/icons/priorities/{one.id}.svg"
-    return {"self": view.url(f"priority/{one.id}"), "iconUrl": icon, "name": one.name, "id": one.id}
+def priority(view: View, row: Priority) -> Json:
+    """Return a priority as an issue shows it."""
+    icon = f"{view.site.base_url}/images/icons/priorities/{row.id}.svg"
+    return {"self": view.url(f"priority/{row.id}"), "iconUrl": icon, "name": row.name, "id": row.id}
 
 
-def resolution(view: View, one: Resolution) -> Json:
+def resolution(view: View, row: Resolution) -> Json:
     """Return a resolution."""
-    return {"self": view.url(f"resolution/{one.id}"), "id": one.id, "description": "", "name": one.name}
+    return {"self": view.url(f"resolution/{row.id}"), "id": row.id, "description": "", "name": row.name}
 
 
-def component(view: View, one: Component) -> Json:
+def component(view: View, row: Component) -> Json:
     """Return a component."""
-    return {"self": view.url(f"component/{one.id}"), "id": one.id, "name": one.name}
+    return {"self": view.url(f"component/{row.id}"), "id": row.id, "name": row.name}
 
 
-def level(view: View, one: SecurityLevel) -> Json:
+def level(view: View, row: SecurityLevel) -> Json:
     """Return a security level."""
-    return {"self": view.url(f"securitylevel/{one.id}"), "id": one.id, "name": one.name, "description": ""}
+    return {"self": view.url(f"securitylevel/{row.id}"), "id": row.id, "name": row.name, "description": ""}
 
 
-def option(view: View, one: Option) -> Json:
-    """Return a choice of a select field."""
-    return {"self": view.url(f"customFieldOption/{one.id}"), "value": one.value, "id": one.id}
+def option(view: View, row: Option) -> Json:
+    """Return one choice of a select field."""
+    return {"self": view.url(f"customFieldOption/{row.id}"), "value": row.value, "id": row.id}
 
 
-def project(view: View, one: Project) -> Json:
-    """Return a project as issues carry it."""
+def project(view: View, row: Project) -> Json:
+    """Return a project as an issue shows it."""
     return {
-        "self": view.url(f"project/{one.id}"),
-        "id": one.id,
-        "key": one.key,
-        "name": one.name,
-        "projectTypeKey": one.kind,
-        "simplified": one.simplified,
+        "self": view.url(f"project/{row.id}"),
+        "id": row.id,
+        "key": row.key,
+        "name": row.name,
+        "projectTypeKey": row.kind,
+        "simplified": row.simplified,
         "avatarUrls": {},
     }
 
 
-def schema(one: FieldDef) -> Json:
+def schema(field: FieldDef) -> Json:
     """Return the type of a field."""
-    shown = dict(SCHEMAS[one.kind])
-    if one.custom:
-        kind = CUSTOM[one.kind]
+    shown = dict(SCHEMAS[field.kind])
+    if field.custom:
+        kind = CUSTOM[field.kind]
         shown["custom"] = f"com.atlassian.jira.plugin.system.customfieldtypes:{kind}"
-        shown["customId"] = int(one.id.removeprefix("customfield_"))
+        shown["customId"] = int(field.id.removeprefix("customfield_"))
     else:
-        shown["system"] = one.id
+        shown["system"] = field.id
     return shown
 
 
-def field_meta(view: View, one: FieldDef, project_: Project, required: bool) -> Json:
+def field_meta(view: View, field: FieldDef, project_: Project, required: bool) -> Json:
     """Return a field as create, edit and transition screens describe it."""
     site = view.site
     shown: Json = {
         "required": required,
-        "schema": schema(one),
-        "name": one.name,
-        "key": one.id,
-        "hasDefaultValue": one.kind == "priority",
-        "operations": ["add", "set", "remove"] if SCHEMAS[one.kind]["type"] == "array" else ["set"],
+        "schema": schema(field),
+        "name": field.name,
+        "key": field.id,
+        "hasDefaultValue": field.kind == "priority",
+        "operations": ["add", "set", "remove"] if SCHEMAS[field.kind]["type"] == "array" else ["set"],
     }
     allowed: dict[str, list[Json]] = {
         "priority": [priority(view, row) for row in site.priorities.values()],
         "resolution": [resolution(view, row) for row in site.resolutions.values()],
         "components": [component(view, row) for row in project_.components],
         "security": [level(view, row) for row in project_.levels],
-        "option": [option(view, row) for row in one.options],
-        "options": [option(view, row) for row in one.options],
+        "option": [option(view, row) for row in field.options],
+        "options": [option(view, row) for row in field.options],
     }
-    if one.kind in allowed:
-        shown["allowedValues"] = allowed[one.kind]
+    if field.kind in allowed:
+        shown["allowedValues"] = allowed[field.kind]
     return shown

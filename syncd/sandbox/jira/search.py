@@ -1,6 +1,6 @@
-"""Searching: the index may lag behind the issues, in what it finds and in what it shows of them.
+"""Search: its index may lag behind the issues, both in what it finds and in what it shows of them.
 
-Cloud has `search/jql` with tokens and answers 410 where the old search was; Data Center has the old one.
+Cloud has `search/jql` with tokens and answers 410 to the old search. Data Center has only the old one.
 """
 
 import base64
@@ -26,38 +26,43 @@ WEEK = timedelta(days=7)
 
 
 def results(ask: Ask, jql: str, reconcile: Iterable[int] = ()) -> list[Row]:
-    """Return what the index finds, with the records it shows; `reconcile` are ids that do not lag."""
+    """Return the issues that the index finds, with the records that it shows.
+
+    Ids in `reconcile` do not lag.
+    """
     query, site = parse(jql), ask.site
     if not bounded(query.where) and site.edition == "cloud":
         raise error(400, UNBOUNDED)
     fits = test(ask, query.where) if query.where else lambda row: True
     fresh = set(reconcile)
-    seen = site.now() - timedelta(seconds=site.options.search_lag)
+    as_of = site.now() - timedelta(seconds=site.options.search_lag)
     rows = []
     since = updated_since(ask, query.where)
+    # A poll asks for the last minutes; looking only at those keeps a large site fast.
     for issue in site.updated_since(since) if since else site.issues.values():
-        record = issue.now if issue.id in fresh else issue.at(seen)
+        # The lagging record also decides whether the issue matches.
+        record = issue.now if issue.id in fresh else issue.at(as_of)
         if record and site.visible(issue, ask.account) and fits((issue, record)):
             rows.append((issue, record))
     return ordered(ask, rows, query)
 
 
-def _asked(ask: Ask, *names: str) -> Json:
-    """Return the request's wishes, from the body of a POST or the query of a GET."""
+def _parameters(ask: Ask, *names: str) -> Json:
+    """Return the parameters of a request, from the body of a POST or the query of a GET."""
     if ask.call.method == "POST":
-        found: SearchBody = ask.read(shapes.SEARCH)
-        return {**found}
+        body: SearchBody = ask.read(shapes.SEARCH)
+        return {**body}
     lists = {name: ask.call.listed(name) for name in ("fields", "properties", "expand", "reconcileIssues")}
     return {**{name: ask.call.value(name) for name in names}, **lists}
 
 
 def _listed(value: Any) -> list[str]:
-    """Return a list that may have come as one text with commas."""
+    """Return a list that may come as one text with commas."""
     parts = value.split(",") if isinstance(value, str) else value or []
     return [str(part).strip() for part in parts if str(part).strip()]
 
 
-def _whole(value: Any, name: str, default: int) -> int:
+def _number(value: Any, name: str, default: int) -> int:
     try:
         return int(value) if value not in (None, "") else default
     except (TypeError, ValueError) as problem:
@@ -67,22 +72,23 @@ def _whole(value: Any, name: str, default: int) -> int:
 @routes.on("GET", "/search/jql")
 @routes.on("POST", "/search/jql")
 def by_token(ask: Ask) -> Reply:
-    """Answer with a page and the token of the next one."""
-    asked = _asked(ask, "jql", "nextPageToken", "maxResults")
+    """Answer with a page and with the token of the next page."""
+    parameters = _parameters(ask, "jql", "nextPageToken", "maxResults")
     jql, fields, properties = (
-        asked.get("jql") or "",
-        _listed(asked.get("fields")),
-        _listed(asked.get("properties")),
+        parameters.get("jql") or "",
+        _listed(parameters.get("fields")),
+        _listed(parameters.get("properties")),
     )
-    reconcile = [_whole(one, "reconcileIssues", 0) for one in _listed(asked.get("reconcileIssues"))]
+    reconcile = [_number(text, "reconcileIssues", 0) for text in _listed(parameters.get("reconcileIssues"))]
     if len(properties) > 5 or len(reconcile) > 50:
         raise error(400, "At most 5 properties and 50 issues to reconcile may be given.")
+    # Pages hold up to 5000 issues where only ids and keys are asked for, else fewer.
     small = not set(fields) - {"id", "key"} and not properties
-    size = max(1, min(_whole(asked.get("maxResults"), "maxResults", 50), 5000 if small else 100))
+    size = max(1, min(_number(parameters.get("maxResults"), "maxResults", 50), 5000 if small else 100))
     rows = results(ask, jql, reconcile)
-    start = _start(ask, asked.get("nextPageToken"), jql)
+    start = _start(ask, parameters.get("nextPageToken"), jql)
     shown = [
-        _shown(ask, row, fields, properties, _listed(asked.get("expand")))
+        _shown(ask, row, fields, properties, _listed(parameters.get("expand")))
         for row in rows[start : start + size]
     ]
     answer: Json = {"issues": shown, "isLast": start + size >= len(rows)}
@@ -93,13 +99,14 @@ def by_token(ask: Ask) -> Reply:
 
 def _shown(ask: Ask, row: Row, fields: list[str], properties: list[str], expand: list[str]) -> Json:
     issue, record = row
+    # Without `fields` the new search shows nothing but the id.
     if not set(fields) - {"id"} and not properties:
         return {"id": str(issue.id)}
-    wanted = chosen(ask.view, fields, "id")
-    whole = issue_json(ask.view, issue, wanted, record, properties, expand)
+    field_ids = chosen(ask.view, fields, "id")
+    shown = issue_json(ask.view, issue, field_ids, record, properties, expand)
     if not set(fields) - {"id", "key"}:
-        del whole["fields"]
-    return whole
+        del shown["fields"]
+    return shown
 
 
 def _token(ask: Ask, start: int, jql: str) -> str:
@@ -114,6 +121,7 @@ def _start(ask: Ask, token: Any, jql: str) -> int:
         start, check, made = json.loads(base64.urlsafe_b64decode(str(token).encode()))
     except ValueError as problem:
         raise error(400, "Invalid nextPageToken.") from problem
+    # A token belongs to one query and expires after seven days.
     if check != binascii.crc32(jql.encode()) or ask.site.now().timestamp() - made > WEEK.total_seconds():
         raise error(400, "Invalid nextPageToken.")
     return int(start)
@@ -121,24 +129,25 @@ def _start(ask: Ask, token: Any, jql: str) -> int:
 
 @routes.on("POST", "/search/approximate-count")
 def count(ask: Ask) -> Reply:
-    """Answer with how many issues the index finds."""
+    """Answer with the number of issues that the index finds."""
     return Reply.of({"count": len(results(ask, ask.read(shapes.SEARCH).get("jql") or ""))})
 
 
 @routes.on("GET", "/search")
 @routes.on("POST", "/search")
 def by_offset(ask: Ask) -> Reply:
-    """Answer with a page by offset on Data Center; on Cloud this is gone."""
+    """Answer with a page by offset on Data Center; Cloud has removed this search (CHANGE-2046)."""
     if ask.site.edition == "cloud":
         raise error(410, REMOVED)
-    asked = _asked(ask, "jql", "startAt", "maxResults")
-    start = _whole(asked.get("startAt"), "startAt", 0)
-    size = min(_whole(asked.get("maxResults"), "maxResults", 50), 1000)
-    rows = results(ask, asked.get("jql") or "")
-    wanted = chosen(ask.view, _listed(asked.get("fields")), "*navigable")
-    extras = _listed(asked.get("properties")), _listed(asked.get("expand"))
+    parameters = _parameters(ask, "jql", "startAt", "maxResults")
+    start = _number(parameters.get("startAt"), "startAt", 0)
+    size = min(_number(parameters.get("maxResults"), "maxResults", 50), 1000)
+    rows = results(ask, parameters.get("jql") or "")
+    field_ids = chosen(ask.view, _listed(parameters.get("fields")), "*navigable")
+    extras = _listed(parameters.get("properties")), _listed(parameters.get("expand"))
     shown = [
-        issue_json(ask.view, issue, wanted, record, *extras) for issue, record in rows[start : start + size]
+        issue_json(ask.view, issue, field_ids, record, *extras)
+        for issue, record in rows[start : start + size]
     ]
     page = {"expand": "schema,names", "startAt": start, "maxResults": size, "total": len(rows)}
     return Reply.of({**page, "issues": shown})

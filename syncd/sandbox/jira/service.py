@@ -1,4 +1,4 @@
-"""The front of the embedded Jira: who asks, how often, and which endpoint answers."""
+"""The entrance of the embedded Jira: it checks the login and the rate limits and picks the endpoint."""
 
 import base64
 import binascii
@@ -32,7 +32,7 @@ CLOUD_ONLY = ("/search/jql", "/bulkfetch", "/approximate-count", "/priority/sear
 
 
 def all_routes() -> Routes:
-    """Return every endpoint; fixed paths come before those with braces."""
+    """Return every endpoint; fixed paths come before paths with braces."""
     routes = Routes()
     for group in (metadata, projects, users, search, bulk, transitions, comments, properties, links, issues):
         routes.include(group.routes)
@@ -40,12 +40,12 @@ def all_routes() -> Routes:
 
 
 class JiraSandbox(People):
-    """A Jira site that answers requests, and on which people act. Safe between threads."""
+    """A Jira site that answers requests and on which people act. Safe between threads."""
 
     name = "jira"
 
     def __init__(self, clock: Clock, journal: Journal, seed: int = 0, edition: Edition = "cloud") -> None:
-        """Begin with an empty site."""
+        """Start with an empty site."""
         super().__init__(Site(clock, seed, edition), threading.RLock())
         self.journal = journal
         self.routes = all_routes()
@@ -53,12 +53,12 @@ class JiraSandbox(People):
         self._windows: dict[tuple[int, float, str], Window] = {}
 
     def template(self, call: Call) -> str:
-        """Return the template under which a request is counted, with the version that was asked."""
-        found = self.routes.template(call.method, call.path)
-        return found.replace("{v}", call.path.split("/")[3]) if "{v}" in found else found
+        """Return the template under which the journal counts a request, with its version of the API."""
+        template = self.routes.template(call.method, call.path)
+        return template.replace("{v}", call.path.split("/")[3]) if "{v}" in template else template
 
     def handle(self, call: Call, fault: str | None = None) -> Reply:
-        """Answer one request, whatever it is, and write it down with the fault that awaits the answer."""
+        """Answer any request and write it into the journal; `fault` names what happens to the answer."""
         began = self.site.clock()
         with self.lock:
             try:
@@ -70,15 +70,17 @@ class JiraSandbox(People):
 
     def _answer(self, call: Call) -> Reply:
         self.catch_up()
-        me = self._who(call)
+        me = self._caller(call)
+        # Jira tells its version to everybody, also without a login.
         if me is None and not call.path.endswith(OPEN):
             raise error(401, "Client must be authenticated to access this resource.")
-        found = self.routes.find(call.method, call.path)
-        if found is None or not self._served(call):
+        match = self.routes.find(call.method, call.path)
+        if match is None or not self._served(call):
+            # Jira knows the path, but not with this method.
             if self.routes.methods(call.path):
                 raise error(405, "Method Not Allowed")
             raise error(404, "null for uri: " + call.path)
-        route, params = found
+        route, params = match
         self._limit(call, route.template, params)
         return route.handler(Ask(self.site, call, params, me))
 
@@ -88,8 +90,8 @@ class JiraSandbox(People):
             return version in ("2", "3", "latest")
         return version in ("2", "latest") and not call.path.endswith(CLOUD_ONLY)
 
-    def _who(self, call: Call) -> Person | None:
-        """Return who asks, or None for nobody. Raise the 401 of credentials that are wrong."""
+    def _caller(self, call: Call) -> Person | None:
+        """Return the caller, or None if nobody is logged in. Raise a 401 for wrong credentials."""
         given = call.header("Authorization")
         if given is None:
             return None
@@ -102,14 +104,17 @@ class JiraSandbox(People):
                 name, token = "", ""
             pair = (name.lower(), token)
         account = self.site.tokens.get(pair)
+        # The token of a closed account is as good as none.
         if account is None or not self.site.people[account].active:
             refusal = error(401, "Client must be authenticated to access this resource.")
+            # syncd asks `myself` when it sees this header.
             refusal.reply.headers["X-Seraph-LoginReason"] = "AUTHENTICATED_FAILED"
             raise refusal
         return self.site.people[account]
 
     def _limit(self, call: Call, template: str, params: dict[str, str]) -> None:
         options = self.site.options
+        # On Data Center an administrator sets the limits; the sandbox has none there.
         if not options.limits or self.site.edition == "server":
             return
         now = self.site.clock()
@@ -117,6 +122,7 @@ class JiraSandbox(People):
         if call.method == "GET" and template.endswith("/issue/{issue}"):
             rate = options.burst_get_issue
         bucket = self._buckets.setdefault((call.method, template), Bucket(rate, rate))
+        # A test may change the option while the world runs.
         bucket.rate = bucket.size = rate
         if wait := bucket.take(now):
             raise too_many(now, wait, rate, "jira-burst-based")
@@ -126,6 +132,7 @@ class JiraSandbox(People):
     def _limit_issue(self, name: str, now: datetime) -> None:
         issue = self.site.find(name)
         for limit, seconds in self.site.options.issue_writes:
+            # By id, so that a key and an id of the same issue share one limit.
             key = (limit, seconds, str(issue.id if issue else name))
             window = self._windows.setdefault(key, Window(limit, seconds))
             if wait := window.take(now):
@@ -133,7 +140,8 @@ class JiraSandbox(People):
 
 
 def too_many(now: datetime, wait: float, limit: float, reason: str) -> Refusal:
-    """Return a 429 as documented: `Retry-After` in whole seconds, the reset as ISO 8601, the reason."""
+    """Return a 429 as documented: `Retry-After` in whole seconds, the reset in ISO 8601, the reason."""
+    # Round up: a client that waits this long must not be refused again.
     seconds = max(1, -int(-wait // 1))
     reset = now + timedelta(seconds=seconds)
     refusal = error(429, "Rate limit exceeded.")

@@ -1,7 +1,7 @@
-"""The shapes of request bodies, as far as the service refuses a body for its shape alone.
+"""The shapes of request bodies, as far as Jira refuses a body for its shape alone.
 
-What stands inside `fields` is checked field by field later, with the service's words for each; what is not
-named here is ignored, as the service ignores it.
+`fields` is checked later, field by field, with Jira's words for each. Like Jira, the sandbox ignores keys
+that are not named here.
 """
 
 from typing import Any
@@ -13,7 +13,7 @@ Verbs = dict[str, list[dict[str, Any]]]
 
 
 class Property(TypedDict, total=False):
-    """A property that comes along with an issue or a comment."""
+    """The value of a property that comes with an issue or a comment."""
 
     value: Any
 
@@ -66,7 +66,7 @@ class ChangelogBody(TypedDict, total=False):
 
 
 class SearchBody(TypedDict, total=False):
-    """A search, in either form; lists may come as one text with commas."""
+    """A search, old or new; a list may come as one text with commas."""
 
     jql: str | None
     fields: list[str] | str | None
@@ -79,7 +79,7 @@ class SearchBody(TypedDict, total=False):
 
 
 class CommentBody(TypedDict, total=False):
-    """A comment; its body is text or a document, by the version of the API."""
+    """A comment; its body is a text or a document, by the version of the API."""
 
     body: Any
     properties: list[KeyedProperty] | None

@@ -1,7 +1,7 @@
-"""The Jira site: everything by id, and the few primitives through which any issue is made or changed.
+"""The Jira site: all objects by id, and the few functions through which every issue is created and changed.
 
-Every change goes through `revise`, which keeps the record before it, dates the new one and writes the
-changelog, so that no way of changing an issue can forget one of the three.
+Every change goes through `revise`. It keeps the former record, dates the new one and writes the changelog, so
+no change can forget one of the three.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -32,7 +32,7 @@ from syncd.sandbox.jira.workflow import Status, Workflow
 
 Edition = Literal["cloud", "server"]
 PAST = timedelta(hours=2)
-"""How long former records are kept: longer than any lag that is worth playing."""
+"""How long former records are kept: longer than any lag that a test sets."""
 
 
 class Site:
@@ -65,15 +65,15 @@ class Site:
         self._link_ids = count(40_001)
 
     def now(self) -> datetime:
-        """Return the present, cut to the millisecond."""
+        """Return the present time (UTC), cut to the millisecond as Jira shows it."""
         moment = self.clock()
         return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
     def project(self, name: str) -> Project | None:
         """Return a project by key, id or name, or None."""
-        for one in self.projects.values():
-            if name in (one.id, one.name) or name.upper() == one.key:
-                return one
+        for project in self.projects.values():
+            if name in (project.id, project.name) or name.upper() == project.key:
+                return project
         return None
 
     def setup(self, record: Record) -> TypeSetup:
@@ -90,24 +90,27 @@ class Site:
 
     def types(self) -> dict[str, IssueType]:
         """Return every issue type in use, by id."""
-        return {id_: setup.type for one in self.projects.values() for id_, setup in one.setups.items()}
+        return {
+            id_: setup.type for project in self.projects.values() for id_, setup in project.setups.items()
+        }
 
     def statuses(self) -> dict[str, Status]:
         """Return every status in use, by id."""
-        setups = [setup for one in self.projects.values() for setup in one.setups.values()]
+        setups = [setup for project in self.projects.values() for setup in project.setups.values()]
         return {status.id: status for setup in setups for status in setup.workflow.statuses}
 
     def find(self, name: str) -> Issue | None:
-        """Return an issue by id or by any key that it ever had, or None if there is none (any more)."""
+        """Return an issue by id or by any key that it ever had, or None if there is none."""
         id_ = int(name) if name.isascii() and name.isdigit() else self._keys.get(name.upper(), 0)
         issue = self.issues.get(id_)
         return issue if issue and issue.deleted_at is None else None
 
     def visible(self, issue: Issue, account_id: str) -> bool:
-        """Say whether an account may see an issue: the project's permission and the issue's level decide."""
+        """Return True if an account may see an issue, by the project's permission and the security level."""
         project = self.projects[issue.now.project_id]
         if issue.deleted_at is not None or "BROWSE_PROJECTS" in project.denied:
             return False
+        # Whoever is not in the level sees nothing of the issue, not even that it exists.
         level_id = issue.now.values.get("security")
         return level_id is None or any(
             level.id == level_id and account_id in level.members for level in project.levels
@@ -123,12 +126,13 @@ class Site:
         made_by: Literal["api", "person"] = "api",
         at: datetime | None = None,
     ) -> Issue:
-        """Make an issue in its workflow's first status, with the next key of its project."""
+        """Create an issue in the first status of its workflow, with the next key of its project."""
         at = at or self.now()
         project.last_number += 1
         key = f"{project.key}-{project.last_number}"
         filled = {"reporter": by, **{name: value for name, value in values.items() if value is not None}}
         if "priority" in setup.screen and self.priorities:
+            # Jira gives a new issue the default priority, here the middle one.
             middle = list(self.priorities)[len(self.priorities) // 2]
             filled.setdefault("priority", middle)
         record = Record(
@@ -152,22 +156,24 @@ class Site:
         touch: bool = True,
         **others: Any,
     ) -> None:
-        """Give an issue a new record: `values` over the old ones, None empties; `others` are its other parts.
+        """Give an issue a new record: `values` over the old ones (None empties).
 
-        Without `touch` the record changes and `updated` does not, as when a property is written.
+        `others` are the other parts of the record, such as the status. Without `touch` the record changes but
+        `updated` does not, as when a property is written.
         """
         at = self.now()
-        laid = {
+        new_values = {
             name: value for name, value in {**issue.now.values, **(values or {})}.items() if value is not None
         }
         updated = at if touch else issue.now.updated
-        issue.records.append(replace(issue.now, at=at, updated=updated, values=laid, **others))
+        issue.records.append(replace(issue.now, at=at, updated=updated, values=new_values, **others))
         self._forget_past(issue, at)
         if touch:
+            # Move the issue to the end: the dict is ordered by the last update.
             del self._touched[issue.id]
             self._touched[issue.id] = None
-        if made := tuple(items):
-            issue.changes.append(Change(next(self._change_ids), by, at, made))
+        if changed := tuple(items):
+            issue.changes.append(Change(next(self._change_ids), by, at, changed))
         if values and "parent" in values:
             self._reparent(issue)
 
@@ -190,9 +196,9 @@ class Site:
             yield self.issues[id_]
 
     def children(self, issue: Issue) -> list[Issue]:
-        """Return the issues under an issue, by id."""
-        found = [self.issues[id_] for id_ in self._children.get(issue.id, [])]
-        return [one for one in found if one.deleted_at is None]
+        """Return the issues under an issue."""
+        children = [self.issues[id_] for id_ in self._children.get(issue.id, [])]
+        return [child for child in children if child.deleted_at is None]
 
     def links_of(self, issue: Issue) -> list[Link]:
         """Return the links from and to an issue whose other end still exists."""
@@ -205,7 +211,7 @@ class Site:
         ]
 
     def move(self, issue: Issue, project: Project, setup: TypeSetup, by: str) -> None:
-        """Move an issue to another project: a new key, the old one still leads to it."""
+        """Move an issue to another project; it gets a new key, and the old key still leads to it."""
         before = self.projects[issue.now.project_id]
         project.last_number += 1
         key = f"{project.key}-{project.last_number}"
@@ -219,6 +225,7 @@ class Site:
             issue,
             by,
             items,
+            # Both belong to the old project; the new one does not have them.
             values={"components": None, "security": None},
             key=key,
             project_id=project.id,
@@ -227,7 +234,7 @@ class Site:
         )
 
     def delete(self, issue: Issue) -> None:
-        """Delete an issue with its sub-tasks, as a person does."""
+        """Delete an issue and its sub-tasks, as a person does."""
         issue.deleted_at = self.now()
         for child in self.children(issue):
             if self.setup(child.now).type.subtask:

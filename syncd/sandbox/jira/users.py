@@ -1,4 +1,4 @@
-"""Users: myself, one, search, who can be assigned. Without the permission a search silently finds nobody."""
+"""Users: the caller, one user, search, and who can be assigned."""
 
 from collections.abc import Iterable
 
@@ -13,7 +13,7 @@ routes = Routes(ROOT)
 
 @routes.on("GET", "/myself")
 def myself(ask: Ask) -> Reply:
-    """Answer with the account that asks; its own address is never hidden."""
+    """Answer with the account of the caller, always with its address."""
     shown = render.person(ask.view, ask.me) or {}
     if ask.me:
         shown["emailAddress"] = ask.me.email
@@ -21,8 +21,8 @@ def myself(ask: Ask) -> Reply:
 
 
 @routes.on("GET", "/user")
-def one(ask: Ask) -> Reply:
-    """Answer with a user by account id, or by name on Data Center."""
+def read(ask: Ask) -> Reply:
+    """Answer with a user by account id, on Data Center by user name."""
     cloud = ask.site.edition == "cloud"
     asked = ask.call.value("accountId" if cloud else "username") or ""
     for person in ask.site.people.values():
@@ -37,17 +37,20 @@ def one(ask: Ask) -> Reply:
 
 
 def matching(people: Iterable[Person], query: str) -> list[Person]:
-    """Return people whose name, a word of it or address begins with `query`; a hidden one matches whole."""
-    asked = query.lower()
-    found = []
+    """Return the people whose name, a word of it, or address begins with `query`.
+
+    A hidden address matches only as a whole, as on Jira Cloud.
+    """
+    text = query.lower()
+    matches = []
     for person in people:
         words = [person.name.lower(), *person.name.lower().split(), person.username.lower()]
         address = person.email.lower()
-        by_name = any(word.startswith(asked) for word in words if word)
-        by_address = address.startswith(asked) and (person.email_visible or address == asked)
+        by_name = any(word.startswith(text) for word in words if word)
+        by_address = address.startswith(text) and (person.email_visible or address == text)
         if by_name or by_address:
-            found.append(person)
-    return found
+            matches.append(person)
+    return matches
 
 
 def _page(ask: Ask, people: list[Person]) -> Reply:
@@ -65,13 +68,15 @@ def _query(ask: Ask) -> str:
 
 @routes.on("GET", "/user/search")
 def search(ask: Ask) -> Reply:
-    """Answer with users whose name or address begins with the query."""
+    """Answer with the users whose name or address begins with the query."""
     query = _query(ask)
     if "USER_PICKER" in ask.site.denied:
+        # Without the permission Jira finds nobody and does not say why.
         return Reply.of([])
     people: Iterable[Person] = ask.site.people.values()
     if ask.call.value("accountId"):
         return _page(ask, [person for person in people if person.account_id == query])
+    # Data Center leaves out closed accounts unless asked; Cloud always shows them.
     if ask.site.edition == "server" and ask.call.value("includeInactive") != "true":
         people = [person for person in people if person.active]
     return _page(ask, matching(people, query))
@@ -79,7 +84,7 @@ def search(ask: Ask) -> Reply:
 
 @routes.on("GET", "/user/assignable/search")
 def assignable(ask: Ask) -> Reply:
-    """Answer with the active users whom issues of a project can be given to."""
+    """Answer with the active users to whom issues of a project can be assigned."""
     name = ask.call.value("project")
     if not name and (issue := ask.call.value("issueKey")):
         name = ask.site.projects[ask.issue(issue).now.project_id].key

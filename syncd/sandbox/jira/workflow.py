@@ -1,7 +1,7 @@
-"""Workflows as data: statuses, the ways between them, and what a way asks for and does to the resolution.
+"""Workflows as data: statuses, the transitions between them, and what a transition asks and sets.
 
-Transition ids are only unique within a workflow and differ from status to status, as on real sites; whoever
-matches on them instead of on where they lead is found out.
+As on real sites, the id of a transition is unique only within its workflow and differs from status to status.
+A client that matches by transition id instead of by target status fails here.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ Category = Literal["new", "indeterminate", "done"]
 
 @dataclass(frozen=True)
 class Status:
-    """A status: `name` as the site's language has it, `untranslated` as it was created."""
+    """A status: `name` in the site's language, `untranslated` as it was created."""
 
     id: str
     name: str
@@ -23,9 +23,9 @@ class Status:
 
 @dataclass(frozen=True)
 class Transition:
-    """A way to status `to` from `sources` (None: from anywhere), with the fields of its `screen`.
+    """A transition to status `to` from `sources` (None: from every status), with the fields of its `screen`.
 
-    `resolution` is the resolution id that the way sets by itself, "" clears it, None leaves it alone.
+    `resolution` is the id that the transition sets by itself; "" clears the resolution, None leaves it alone.
     """
 
     id: str
@@ -39,7 +39,7 @@ class Transition:
 
 @dataclass(frozen=True)
 class Workflow:
-    """Statuses (the first is where issues begin) and transitions."""
+    """Statuses (issues begin in the first) and transitions."""
 
     name: str
     statuses: tuple[Status, ...]
@@ -47,40 +47,40 @@ class Workflow:
 
     @property
     def initial(self) -> Status:
-        """The status of a new issue."""
+        """Return the status of a new issue."""
         return self.statuses[0]
 
     def status(self, name: str) -> Status:
         """Return a status by id, name or untranslated name. Raise LookupError if there is none."""
-        for one in self.statuses:
-            if name in (one.id, one.name, one.untranslated):
-                return one
+        for status in self.statuses:
+            if name in (status.id, status.name, status.untranslated):
+                return status
         raise LookupError(f"no status {name!r} in workflow {self.name!r}")
 
     def ways(self, status_id: str) -> list[Transition]:
-        """Return the transitions that leave a status, without those that lead back to it."""
+        """Return the transitions out of a status, without those that lead back to it."""
         return [
-            one
-            for one in self.transitions
-            if one.to != status_id and (one.sources is None or status_id in one.sources)
+            transition
+            for transition in self.transitions
+            if transition.to != status_id and (transition.sources is None or status_id in transition.sources)
         ]
 
 
 def any_to_any(name: str, statuses: Sequence[Status], done: str = "10000") -> Workflow:
-    """Return a workflow in which every status leads to every other, each by an id of its own.
+    """Return a workflow in which every status leads to every other, each by a transition id of its own.
 
-    Entering a status of category done sets the resolution `done`, leaving it clears the resolution.
+    Entering a status of category done sets the resolution `done`; leaving it clears the resolution.
     """
-    ways = []
+    transitions = []
     for row, source in enumerate(statuses, 1):
         for column, target in enumerate(statuses, 1):
             if source is target:
                 continue
             ends, ended = target.category == "done", source.category == "done"
             resolution = done if ends and not ended else "" if ended and not ends else None
-            ways.append(
+            transitions.append(
                 Transition(
                     f"{row}{column}", target.name, target.id, frozenset({source.id}), resolution=resolution
                 )
             )
-    return Workflow(name, tuple(statuses), tuple(ways))
+    return Workflow(name, tuple(statuses), tuple(transitions))
