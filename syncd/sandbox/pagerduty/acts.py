@@ -1,8 +1,8 @@
-"""What people and monitoring do on PagerDuty's own side: the acts of a story.
+"""What people and monitoring do on PagerDuty itself: the acts of a story.
 
-Each act takes names as people say them (an incident's id or number; a service, user or priority by name,
-address or id), happens at the present moment or at `at` (aware), and returns the record that it made or
-changed. A refused act raises `Refusal`, as it would be refused over the API.
+An act takes names as people say them: an incident by id or number; a service, user or priority by name,
+address or id. It happens now, or at `at` (a time with a zone), and returns the record that it made or
+changed. An act that PagerDuty would refuse raises `Refusal`.
 """
 
 import threading
@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from syncd.sandbox.act import act
 from syncd.sandbox.pagerduty import changes, lifecycle
-from syncd.sandbox.pagerduty.lifecycle import Hand, Trigger
+from syncd.sandbox.pagerduty.lifecycle import Actor, Trigger
 from syncd.sandbox.pagerduty.records import Alert, Incident, Note, Urgency
 from syncd.sandbox.pagerduty.state import Account
 from syncd.sandbox.pagerduty.timers import catch_up
@@ -20,36 +20,36 @@ from syncd.sandbox.pagerduty.timers import catch_up
 N = TypeVar("N")
 
 
-def by_name(held: Mapping[str, N], name: str, what: str) -> str:
-    """Return the id of what is called `name`. Raise LookupError if nothing is."""
-    for id_, one in held.items():
-        if name in (id_, getattr(one, "name", None), getattr(one, "email", None)):
+def by_name(records: Mapping[str, N], name: str, kind: str) -> str:
+    """Return the id of the record with this id, name or address. Raise LookupError if there is none."""
+    for id_, record in records.items():
+        if name in (id_, getattr(record, "name", None), getattr(record, "email", None)):
             return id_
-    raise LookupError(f"no {what} called {name!r}")
+    raise LookupError(f"no {kind} called {name!r}")
 
 
 class People:
-    """The acts. Each holds the account's lock."""
+    """The acts of people on PagerDuty. Each holds the lock of the account."""
 
     def __init__(self, account: Account, lock: threading.RLock) -> None:
-        """Act on `account`."""
+        """Let people act on `account`."""
         self.account = account
         self.lock = lock
 
     def catch_up(self) -> None:
-        """Let happen what was due by now: acknowledgements that end, escalations."""
+        """Apply what was due by now: acknowledgements that end, escalations, automatic resolves."""
         catch_up(self.account, self.account.now())
 
     def moment(self, at: datetime | None = None) -> datetime:
-        """Return `at` or the present, cut to the second."""
+        """Return `at`, or the present time, in UTC and cut to the second."""
         return at.astimezone(UTC).replace(microsecond=0) if at else self.account.now()
 
     def find(self, incident: str | int) -> Incident:
         """Return an incident by id or number. Raise LookupError if there is none."""
-        found = self.account.find(str(incident))
-        if found is None:
+        match = self.account.find(str(incident))
+        if match is None:
             raise LookupError(f"no incident {incident!r}")
-        return found
+        return match
 
     def user_id(self, name: str) -> str:
         """Return the id of a user by name, address or id."""
@@ -70,18 +70,22 @@ class People:
         details: Mapping[str, object] | None = None,
         at: datetime | None = None,
     ) -> Incident:
-        """Open one: by a person (`by`), else by monitoring with one alert. An open key is not doubled."""
+        """Open an incident: by a person (`by`), else by monitoring with one alert.
+
+        If an open incident has the same key, return that one, as PagerDuty does with alerts.
+        """
         account, now = self.account, self.moment(at)
         service_id = by_name(account.services, service, "service")
         if key:
             for id_ in account.open_ids:
                 if account.incidents[id_].incident_key == key:
                     return account.incidents[id_]
+        # Only monitoring brings an alert; an incident that a person opens has none.
         alerts = [] if by else [self._alert(title, key, now, details)]
-        hand = (
-            Hand.user(self.user_id(by))
+        actor = (
+            Actor.user(self.user_id(by))
             if by
-            else Hand(("integration", account.services[service_id].integration_id), "api")
+            else Actor(("integration", account.services[service_id].integration_id), "api")
         )
         new = Trigger(
             service_id,
@@ -90,11 +94,11 @@ class People:
             by_name(account.priorities, priority, "priority") if priority else None,
             key,
             body,
-            [self.user_id(one) for one in assignees],
+            [self.user_id(name) for name in assignees],
             None,
             alerts,
         )
-        return lifecycle.trigger(account, new, hand, now)
+        return lifecycle.trigger(account, new, actor, now)
 
     def _alert(
         self, title: str, key: str | None, at: datetime, details: Mapping[str, object] | None
@@ -111,17 +115,17 @@ class People:
 
     @act
     def acknowledge(self, incident: str | int, by: str, *, at: datetime | None = None) -> Incident:
-        """Acknowledge as a person."""
-        now, one, user = self.moment(at), self.find(incident), self.user_id(by)
-        lifecycle.acknowledge(self.account, one, user, Hand.user(user), now)
-        return one
+        """Let a person acknowledge an incident."""
+        now, target, user = self.moment(at), self.find(incident), self.user_id(by)
+        lifecycle.acknowledge(self.account, target, user, Actor.user(user), now)
+        return target
 
     @act
     def unacknowledge(self, incident: str | int, by: str, *, at: datetime | None = None) -> Incident:
         """Set an acknowledged incident back to triggered."""
-        now, one = self.moment(at), self.find(incident)
-        lifecycle.unacknowledge(self.account, one, self._hand(by), now)
-        return one
+        now, target = self.moment(at), self.find(incident)
+        lifecycle.unacknowledge(self.account, target, self._actor(by), now)
+        return target
 
     @act
     def resolve(
@@ -132,143 +136,144 @@ class People:
         resolution: str | None = None,
         at: datetime | None = None,
     ) -> Incident:
-        """Resolve as a person, or as monitoring without `by`."""
-        now, one = self.moment(at), self.find(incident)
+        """Resolve an incident as a person, or without `by` as monitoring."""
+        now, target = self.moment(at), self.find(incident)
+        # PagerDuty turns the text of a resolve into a note of its own.
         if resolution and by:
             changes.add_note(
-                self.account, one, f"Resolution Note: {resolution}", self.user_id(by), self._hand(by), now
+                self.account, target, f"Resolution Note: {resolution}", self.user_id(by), self._actor(by), now
             )
-        service = self.account.services[one.service_id]
-        hand = self._hand(by) if by else Hand(("integration", service.integration_id), "api")
-        lifecycle.resolve(self.account, one, hand, now)
-        return one
+        service = self.account.services[target.service_id]
+        actor = self._actor(by) if by else Actor(("integration", service.integration_id), "api")
+        lifecycle.resolve(self.account, target, actor, now)
+        return target
 
     @act
     def reopen(self, incident: str | int, by: str, *, at: datetime | None = None) -> Incident:
         """Set a resolved incident back to triggered."""
-        now, one = self.moment(at), self.find(incident)
-        lifecycle.reopen(self.account, one, self._hand(by), now)
-        return one
+        now, target = self.moment(at), self.find(incident)
+        lifecycle.reopen(self.account, target, self._actor(by), now)
+        return target
 
     @act
     def reassign(
         self, incident: str | int, to: Sequence[str] | str, by: str, *, at: datetime | None = None
     ) -> Incident:
-        """Give an incident to one or several people."""
-        now, one = self.moment(at), self.find(incident)
+        """Assign an incident to one or several people."""
+        now, target = self.moment(at), self.find(incident)
         users = [self.user_id(name) for name in ([to] if isinstance(to, str) else to)]
-        changes.reassign(self.account, one, users, self._hand(by), now)
-        return one
+        changes.reassign(self.account, target, users, self._actor(by), now)
+        return target
 
     @act
     def escalate(self, incident: str | int, level: int, by: str, *, at: datetime | None = None) -> Incident:
-        """Call a level of the incident's policy."""
-        now, one = self.moment(at), self.find(incident)
-        changes.escalate(self.account, one, level, self._hand(by), now)
-        return one
+        """Escalate to a level (1 is the first) of the incident's policy."""
+        now, target = self.moment(at), self.find(incident)
+        changes.escalate(self.account, target, level, self._actor(by), now)
+        return target
 
     @act
     def delegate(self, incident: str | int, policy: str, by: str, *, at: datetime | None = None) -> Incident:
-        """Hand an incident to another escalation policy."""
-        now, one = self.moment(at), self.find(incident)
+        """Give an incident to another escalation policy."""
+        now, target = self.moment(at), self.find(incident)
         policy_id = by_name(self.account.policies, policy, "escalation policy")
-        changes.delegate(self.account, one, policy_id, self._hand(by), now)
-        return one
+        changes.delegate(self.account, target, policy_id, self._actor(by), now)
+        return target
 
     @act
     def set_priority(
         self, incident: str | int, priority: str | None, by: str, *, at: datetime | None = None
     ) -> Incident:
-        """Give an incident a priority by name, or none."""
-        now, one = self.moment(at), self.find(incident)
+        """Set the priority of an incident by name, or remove it (None)."""
+        now, target = self.moment(at), self.find(incident)
         id_ = by_name(self.account.priorities, priority, "priority") if priority else None
-        changes.set_priority(self.account, one, id_, self._hand(by), now)
-        return one
+        changes.set_priority(self.account, target, id_, self._actor(by), now)
+        return target
 
     @act
     def set_title(self, incident: str | int, title: str, by: str, *, at: datetime | None = None) -> Incident:
-        """Rename an incident."""
-        now, one = self.moment(at), self.find(incident)
-        changes.set_title(self.account, one, title, self._hand(by), now)
-        return one
+        """Change the title of an incident."""
+        now, target = self.moment(at), self.find(incident)
+        changes.set_title(self.account, target, title, self._actor(by), now)
+        return target
 
     @act
     def set_urgency(
         self, incident: str | int, urgency: Urgency, by: str, *, at: datetime | None = None
     ) -> Incident:
-        """Make an incident of high or low urgency."""
-        now, one = self.moment(at), self.find(incident)
-        changes.set_urgency(self.account, one, urgency, self._hand(by), now)
-        return one
+        """Set the urgency of an incident."""
+        now, target = self.moment(at), self.find(incident)
+        changes.set_urgency(self.account, target, urgency, self._actor(by), now)
+        return target
 
     @act
     def move(self, incident: str | int, service: str, by: str, *, at: datetime | None = None) -> Incident:
         """Move an incident to another service."""
-        now, one = self.moment(at), self.find(incident)
+        now, target = self.moment(at), self.find(incident)
         service_id = by_name(self.account.services, service, "service")
-        changes.move(self.account, one, service_id, self._hand(by), now)
-        return one
+        changes.move(self.account, target, service_id, self._actor(by), now)
+        return target
 
     @act
     def snooze(self, incident: str | int, seconds: int, by: str, *, at: datetime | None = None) -> Incident:
-        """Snooze an acknowledged incident."""
-        now, one = self.moment(at), self.find(incident)
-        lifecycle.snooze(self.account, one, seconds, self._hand(by), now)
-        return one
+        """Let a person snooze an acknowledged incident."""
+        now, target = self.moment(at), self.find(incident)
+        lifecycle.snooze(self.account, target, seconds, self._actor(by), now)
+        return target
 
     @act
     def merge(
         self, target: str | int, sources: Sequence[str | int], by: str, *, at: datetime | None = None
     ) -> Incident:
         """Merge incidents into `target`."""
-        now, one = self.moment(at), self.find(target)
-        lifecycle.merge(self.account, one, [self.find(source) for source in sources], self._hand(by), now)
-        return one
+        now, into = self.moment(at), self.find(target)
+        lifecycle.merge(self.account, into, [self.find(source) for source in sources], self._actor(by), now)
+        return into
 
     @act
     def set_custom(
         self, incident: str | int, field: str, value: object, by: str, *, at: datetime | None = None
     ) -> Incident:
         """Set a custom field by name."""
-        now, one = self.moment(at), self.find(incident)
+        now, target = self.moment(at), self.find(incident)
         id_ = by_name(self.account.custom_fields, field, "custom field")
-        changes.set_custom(self.account, one, {id_: value}, self._hand(by), now)
-        return one
+        changes.set_custom(self.account, target, {id_: value}, self._actor(by), now)
+        return target
 
     @act
     def alert(self, incident: str | int, summary: str, *, at: datetime | None = None) -> Alert:
         """Let monitoring add an alert to an open incident."""
-        now, one = self.moment(at), self.find(incident)
+        now, target = self.moment(at), self.find(incident)
         alert = self._alert(summary, None, now, None)
-        changes.add_alert(self.account, one, alert)
+        changes.add_alert(self.account, target, alert)
         return alert
 
     @act
     def note(self, incident: str | int, content: str, by: str, *, at: datetime | None = None) -> Note:
         """Write a note."""
-        now, one = self.moment(at), self.find(incident)
-        return changes.add_note(self.account, one, content, self.user_id(by), self._hand(by), now)
+        now, target = self.moment(at), self.find(incident)
+        return changes.add_note(self.account, target, content, self.user_id(by), self._actor(by), now)
 
     @act
     def edit_note(self, incident: str | int, note: str, content: str, *, at: datetime | None = None) -> Note:
         """Replace a note's text."""
-        now, one = self.moment(at), self.find(incident)
-        found = self._note(one, note)
-        changes.edit_note(one, found, content, now)
-        return found
+        now, target = self.moment(at), self.find(incident)
+        edited = self._note(target, note)
+        changes.edit_note(target, edited, content, now)
+        return edited
 
     @act
     def delete_note(self, incident: str | int, note: str) -> Note:
-        """Delete a note, as a person does it on the web site."""
-        found = self._note(self.find(incident), note)
-        found.deleted = True
-        return found
+        """Delete a note, as people can on the web site."""
+        target = self._note(self.find(incident), note)
+        target.deleted = True
+        return target
 
     def _note(self, incident: Incident, note: str) -> Note:
-        for one in incident.notes:
-            if one.id == note and not one.deleted:
-                return one
+        for row in incident.notes:
+            if row.id == note and not row.deleted:
+                return row
         raise LookupError(f"no note {note!r} on incident {incident.id}")
 
-    def _hand(self, by: str) -> Hand:
-        return Hand.user(self.user_id(by))
+    def _actor(self, by: str) -> Actor:
+        return Actor.user(self.user_id(by))

@@ -1,30 +1,30 @@
-"""What changes on an incident without moving its status: people, priority, title, urgency, notes, fields.
+"""Changes of an incident that leave its status alone: people, priority, title, urgency, notes, fields.
 
-Which log entry a priority or a title leaves is not documented, therefore the account's options say so.
+Which log entry a new priority or title leaves is not documented, so the options of the account decide.
 """
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from syncd.sandbox.pagerduty.errors import already_resolved, invalid
-from syncd.sandbox.pagerduty.lifecycle import Hand, assign
+from syncd.sandbox.pagerduty.lifecycle import Actor, assign
 from syncd.sandbox.pagerduty.records import Alert, Incident, Note, Urgency
 from syncd.sandbox.pagerduty.state import Account
 from syncd.sandbox.wire import Json
 
-NOTES_AT_MOST = 2000
+NOTES_AT_MOST = 2000  # PagerDuty's documented limit for one incident
 
 
-def reassign(account: Account, incident: Incident, users: Sequence[str], hand: Hand, at: datetime) -> None:
-    """Give an open incident to `users`; from then on the policy no longer escalates."""
+def reassign(account: Account, incident: Incident, users: Sequence[str], actor: Actor, at: datetime) -> None:
+    """Assign an open incident to `users`; from then on its policy no longer escalates."""
     if not incident.is_open:
         raise already_resolved()
     incident.assigned_via = "direct_assignment"
-    assign(account, incident, users, hand, at, verb="Reassigned")
+    assign(account, incident, users, actor, at, verb="Reassigned")
 
 
-def escalate(account: Account, incident: Incident, level: int, hand: Hand, at: datetime) -> None:
-    """Call a level (1 is the first) of the incident's policy."""
+def escalate(account: Account, incident: Incident, level: int, actor: Actor, at: datetime) -> None:
+    """Escalate to a level (1 is the first) of the incident's policy."""
     policy = account.policies[incident.policy_id]
     if not incident.is_open:
         raise already_resolved()
@@ -32,37 +32,39 @@ def escalate(account: Account, incident: Incident, level: int, hand: Hand, at: d
         raise invalid("Escalation level is out of range")
     incident.level = level
     incident.assigned_via = "escalation_policy"
-    assign(account, incident, account.on_call(policy, level, at), hand, at, "escalate_log_entry", "Escalated")
+    assign(
+        account, incident, account.on_call(policy, level, at), actor, at, "escalate_log_entry", "Escalated"
+    )
 
 
-def delegate(account: Account, incident: Incident, policy_id: str, hand: Hand, at: datetime) -> None:
-    """Hand an open incident to another escalation policy, from its first level."""
+def delegate(account: Account, incident: Incident, policy_id: str, actor: Actor, at: datetime) -> None:
+    """Give an open incident to another escalation policy, from its first level on."""
     if not incident.is_open:
         raise already_resolved()
     incident.policy_id = policy_id
     incident.level, incident.assigned_via = 1, "escalation_policy"
     users = account.on_call(account.policies[policy_id], 1, at)
-    assign(account, incident, users, hand, at, "delegate_log_entry", "Delegated")
+    assign(account, incident, users, actor, at, "delegate_log_entry", "Delegated")
 
 
 def set_priority(
-    account: Account, incident: Incident, priority_id: str | None, hand: Hand, at: datetime
+    account: Account, incident: Incident, priority_id: str | None, actor: Actor, at: datetime
 ) -> None:
-    """Give the incident a priority, or none."""
+    """Set the priority of the incident, or remove it (None)."""
     if priority_id == incident.priority_id:
         return
     old, incident.priority_id = incident.priority_id, priority_id
-    _field_entry(account, incident, account.options.priority_entry, "priority", old, priority_id, hand, at)
+    _field_entry(account, incident, account.options.priority_entry, "priority", old, priority_id, actor, at)
 
 
-def set_title(account: Account, incident: Incident, title: str, hand: Hand, at: datetime) -> None:
-    """Rename the incident."""
+def set_title(account: Account, incident: Incident, title: str, actor: Actor, at: datetime) -> None:
+    """Change the title of the incident."""
     if not title:
         raise invalid("Title can't be blank")
     if title == incident.title:
         return
     old, incident.title = incident.title, title
-    _field_entry(account, incident, account.options.title_entry, "title", old, title, hand, at)
+    _field_entry(account, incident, account.options.title_entry, "title", old, title, actor, at)
 
 
 def _field_entry(
@@ -72,43 +74,46 @@ def _field_entry(
     name: str,
     old: str | None,
     new: str | None,
-    hand: Hand,
+    actor: Actor,
     at: datetime,
 ) -> None:
     incident.updated_at = max(incident.updated_at, at)
+    # The option says: the change leaves no log entry. syncd must find it all the same.
     if kind is None:
         return
     change = {"id": incident.id, "name": name, "value": new, "namespace": "incidents", "old_value": old}
-    channel: Json = {"type": hand.channel, "changeset": {"application_fields": [change]}}
-    words = f"{name.capitalize()} changed by {hand.name(account)}"
-    account.write_log(kind, incident, at, hand.who, channel, words)
+    channel: Json = {"type": actor.channel, "changeset": {"application_fields": [change]}}
+    words = f"{name.capitalize()} changed by {actor.name(account)}"
+    account.write_log(kind, incident, at, actor.agent, channel, words)
 
 
-def set_urgency(account: Account, incident: Incident, urgency: Urgency, hand: Hand, at: datetime) -> None:
-    """Make the incident of high or low urgency."""
+def set_urgency(account: Account, incident: Incident, urgency: Urgency, actor: Actor, at: datetime) -> None:
+    """Set the urgency of the incident."""
     if urgency == incident.urgency:
         return
     incident.urgency = urgency
-    words = f"Urgency changed to {urgency} by {hand.name(account)}"
-    account.write_log("urgency_change_log_entry", incident, at, hand.who, {"type": hand.channel}, words)
+    words = f"Urgency changed to {urgency} by {actor.name(account)}"
+    account.write_log("urgency_change_log_entry", incident, at, actor.agent, {"type": actor.channel}, words)
 
 
-def move(account: Account, incident: Incident, service_id: str, hand: Hand, at: datetime) -> None:
+def move(account: Account, incident: Incident, service_id: str, actor: Actor, at: datetime) -> None:
     """Move the incident to another service."""
     old, incident.service_id = incident.service_id, service_id
+    # No log entry is documented for a change of service either; it follows the same option.
     kind = account.options.priority_entry
-    _field_entry(account, incident, kind, "service", old, service_id, hand, at)
+    _field_entry(account, incident, kind, "service", old, service_id, actor, at)
 
 
 def set_custom(
-    account: Account, incident: Incident, values: Mapping[str, object], hand: Hand, at: datetime
+    account: Account, incident: Incident, values: Mapping[str, object], actor: Actor, at: datetime
 ) -> None:
-    """Set custom fields, by field id. Raise a refusal for a value that the field does not offer."""
+    """Set custom fields, by field id. Raise a refusal for a value that is not among the options."""
     for id_, value in values.items():
         field = account.custom_fields[id_]
-        chosen = value if isinstance(value, list) else [value]
-        if field.options and value is not None and not set(chosen) <= set(field.options):
+        choices = value if isinstance(value, list) else [value]
+        if field.options and value is not None and not set(choices) <= set(field.options):
             raise invalid(f"Value for custom field {field.name} is not one of its options")
+    # Check all values first: a refused request changes nothing.
     changeset = []
     for id_, value in values.items():
         incident.custom_values[id_] = value
@@ -117,14 +122,16 @@ def set_custom(
         "custom_field_value_change_log_entry",
         incident,
         at,
-        hand.who,
-        {"type": hand.channel},
-        f"Custom fields changed by {hand.name(account)}",
+        actor.agent,
+        {"type": actor.channel},
+        f"Custom fields changed by {actor.name(account)}",
         {"changeset": changeset},
     )
 
 
-def add_note(account: Account, incident: Incident, content: str, user: str, hand: Hand, at: datetime) -> Note:
+def add_note(
+    account: Account, incident: Incident, content: str, user: str, actor: Actor, at: datetime
+) -> Note:
     """Write a note on an incident, open or resolved."""
     if not content.strip():
         raise invalid("Content can't be blank")
@@ -136,15 +143,15 @@ def add_note(account: Account, incident: Incident, content: str, user: str, hand
         "annotate_log_entry",
         incident,
         at,
-        hand.who,
+        actor.agent,
         {"type": "note", "summary": content},
-        f"Note added by {hand.name(account)}",
+        f"Note added by {actor.name(account)}",
     )
     return note
 
 
 def edit_note(incident: Incident, note: Note, content: str, at: datetime) -> None:
-    """Replace a note's text; the log says nothing of it."""
+    """Replace the text of a note; PagerDuty's log does not show it."""
     if not content.strip():
         raise invalid("Content can't be blank")
     note.content, note.updated_at = content, at
@@ -152,7 +159,7 @@ def edit_note(incident: Incident, note: Note, content: str, at: datetime) -> Non
 
 
 def add_alert(account: Account, incident: Incident, alert: Alert) -> None:
-    """Let monitoring add an alert to an open incident."""
+    """Add an alert of monitoring to an open incident."""
     if not incident.is_open:
         raise already_resolved()
     incident.alerts.append(alert)

@@ -1,4 +1,4 @@
-"""Reading what changes rarely: services, users, policies, schedules, priorities, teams, who is on call."""
+"""Reading what changes rarely: services, users, policies, schedules, priorities, teams, people on call."""
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
@@ -13,7 +13,7 @@ from syncd.sandbox.wire import Json, Reply
 
 routes = Routes()
 
-HELD: dict[str, tuple[str, Callable[[Account], Mapping[str, Any]]]] = {
+LISTS: dict[str, tuple[str, Callable[[Account], Mapping[str, Any]]]] = {
     "services": ("service", lambda account: account.services),
     "users": ("user", lambda account: account.users),
     "escalation_policies": ("escalation_policy", lambda account: account.policies),
@@ -24,33 +24,34 @@ HELD: dict[str, tuple[str, Callable[[Account], Mapping[str, Any]]]] = {
 
 
 def _register(plural: str, kind: str) -> None:
-    def held(ask: Ask) -> Mapping[str, Any]:
-        return HELD[plural][1](ask.account)
+    def records(ask: Ask) -> Mapping[str, Any]:
+        return LISTS[plural][1](ask.account)
 
     @routes.on("GET", f"/{plural}")
     def listing(ask: Ask) -> Reply:
-        rows = _found(ask, held(ask).values())
+        rows = _filtered(ask, records(ask).values())
         return page(ask, plural, rows, lambda row: _with_included(ask, kind, row.id))
 
+    # PagerDuty has no endpoint for a single priority.
     if kind == "priority":
         return
 
     @routes.on("GET", f"/{plural}/{{id}}")
-    def one(ask: Ask) -> Reply:
-        if ask.params["id"] not in held(ask):
+    def read(ask: Ask) -> Reply:
+        if ask.params["id"] not in records(ask):
             raise not_found()
         return Reply.of({kind: _with_included(ask, kind, ask.params["id"])})
 
 
-def _found(ask: Ask, rows: Iterable[Any]) -> list[Any]:
+def _filtered(ask: Ask, rows: Iterable[Any]) -> list[Any]:
     query = (ask.call.value("query") or "").lower()
-    exact = ask.call.value("name")
+    name = ask.call.value("name")
     teams = set(ask.call.values("team_ids[]"))
     return [
         row
         for row in rows
         if query in f"{row.name} {getattr(row, 'email', '')}".lower()
-        and exact in (None, row.name)
+        and name in (None, row.name)
         and (not teams or teams & set(getattr(row, "team_ids", ())))
     ]
 
@@ -66,7 +67,7 @@ def _with_included(ask: Ask, kind: str, id_: str) -> Json:
 
 @routes.on("GET", "/users/me")
 def me(ask: Ask) -> Reply:
-    """Answer with the token's user; an account key has none."""
+    """Answer with the user of the token; the key of an account has no user."""
     token = (ask.call.header("Authorization") or "").partition("=")[2]
     user_id = ask.account.tokens.get(token)
     if user_id is None:
@@ -74,25 +75,26 @@ def me(ask: Ask) -> Reply:
     return Reply.of({"user": directory_json.user(ask.account, user_id)})
 
 
-for _plural, (_kind, _) in HELD.items():
+# Only now: `/users/me` must be found before `/users/{id}`.
+for _plural, (_kind, _) in LISTS.items():
     _register(_plural, _kind)
 
 
 @routes.on("GET", "/abilities")
 def abilities(ask: Ask) -> Reply:
-    """Answer with what the account's plan can do."""
+    """Answer with the abilities of the account's plan."""
     return Reply.of({"abilities": ask.account.abilities})
 
 
 @routes.on("GET", "/extensions")
 def extensions(ask: Ask) -> Reply:
-    """Answer with a page of the extensions of services, as they were put into the account."""
+    """Answer with a page of the extensions of services, as a test put them into the account."""
     return page(ask, "extensions", ask.account.extensions, lambda row: row)
 
 
 @routes.on("GET", "/oncalls")
 def on_calls(ask: Ask) -> Reply:
-    """Answer with who is on call now, for every level of every policy asked for."""
+    """Answer with the people on call now, for every level of the policies that the request names."""
     account = ask.account
     policies = ask.call.values("escalation_policy_ids[]")
     schedules = ask.call.values("schedule_ids[]")
@@ -114,9 +116,10 @@ def _on_call(ask: Ask, policy_id: str, level: int, schedule: str | None, target:
     account = ask.account
     user, start, end = target, None, None
     if schedule:
-        turn = account.schedules[schedule].user_ids
+        rota = account.schedules[schedule].user_ids
+        # Day 1 of the calendar was a Monday, so this counts weeks that begin on Mondays.
         weeks = (ask.now.date().toordinal() - 1) // 7
-        user = turn[weeks % len(turn)]
+        user = rota[weeks % len(rota)]
         start = datetime.fromordinal(weeks * 7 + 1).replace(tzinfo=UTC)
         end = start + timedelta(days=7)
     return {

@@ -1,4 +1,4 @@
-"""How what changes rarely looks on the wire: services, users, policies, schedules, priorities, teams."""
+"""How services, users, policies, schedules, priorities and teams look on the wire."""
 
 from collections.abc import Callable
 
@@ -19,50 +19,50 @@ def _head(account: Account, kind: str, id_: str) -> Json:
 
 def service(account: Account, id_: str) -> Json:
     """Return a service in full."""
-    one = account.services[id_]
-    last = one.last_incident_at
+    row = account.services[id_]
+    last = row.last_incident_at
     return {
         **_head(account, "service", id_),
-        "name": one.name,
-        "description": one.description,
-        "auto_resolve_timeout": one.auto_resolve_timeout,
-        "acknowledgement_timeout": one.acknowledgement_timeout,
-        "created_at": local(account, one.created_at),
-        "status": one.status,
+        "name": row.name,
+        "description": row.description,
+        "auto_resolve_timeout": row.auto_resolve_timeout,
+        "acknowledgement_timeout": row.acknowledgement_timeout,
+        "created_at": local(account, row.created_at),
+        "status": row.status,
         "last_incident_timestamp": local(account, last) if last else None,
-        "teams": [ref(account, "team", team) for team in one.team_ids],
-        "incident_urgency_rule": {"type": "constant", "urgency": one.urgency},
+        "teams": [ref(account, "team", team) for team in row.team_ids],
+        "incident_urgency_rule": {"type": "constant", "urgency": row.urgency},
         "scheduled_actions": [],
         "support_hours": None,
-        "escalation_policy": ref(account, "escalation_policy", one.policy_id),
+        "escalation_policy": ref(account, "escalation_policy", row.policy_id),
         "addons": [],
         "privilege": None,
         "alert_creation": "create_alerts_and_incidents",
         "alert_grouping": None,
         "alert_grouping_timeout": None,
         "auto_pause_notifications_parameters": {"enabled": False, "timeout": None},
-        "integrations": [agent(account, ("integration", one.integration_id))],
+        "integrations": [agent(account, ("integration", row.integration_id))],
         "response_play": None,
     }
 
 
 def user(account: Account, id_: str) -> Json:
     """Return a user in full."""
-    one = account.users[id_]
+    row = account.users[id_]
     return {
         **_head(account, "user", id_),
-        "name": one.name,
-        "email": one.email,
-        "time_zone": one.time_zone,
+        "name": row.name,
+        "email": row.email,
+        "time_zone": row.time_zone,
         "color": "purple",
         "avatar_url": f"https://avatars.pagerduty.example/{id_}.png",
         "billed": True,
-        "role": one.role,
+        "role": row.role,
         "description": None,
         "invitation_sent": False,
         "created_via_sso": False,
-        "job_title": one.job_title,
-        "teams": [ref(account, "team", team) for team in one.team_ids],
+        "job_title": row.job_title,
+        "teams": [ref(account, "team", team) for team in row.team_ids],
         "contact_methods": [],
         "notification_rules": [],
         "coordinated_incidents": [],
@@ -90,14 +90,18 @@ def _rule(account: Account, rule: Rule) -> Json:
 
 def policy(account: Account, id_: str) -> Json:
     """Return an escalation policy in full."""
-    one: Policy = account.policies[id_]
+    row: Policy = account.policies[id_]
     return {
         **_head(account, "escalation_policy", id_),
-        "name": one.name,
-        "escalation_rules": [_rule(account, rule) for rule in one.rules],
-        "services": [ref(account, "service", s.id) for s in account.services.values() if s.policy_id == id_],
-        "num_loops": one.num_loops,
-        "teams": [ref(account, "team", team_id) for team_id in one.team_ids],
+        "name": row.name,
+        "escalation_rules": [_rule(account, rule) for rule in row.rules],
+        "services": [
+            ref(account, "service", service.id)
+            for service in account.services.values()
+            if service.policy_id == id_
+        ],
+        "num_loops": row.num_loops,
+        "teams": [ref(account, "team", team_id) for team_id in row.team_ids],
         "description": None,
         "on_call_handoff_notifications": "if_has_services",
         "privilege": None,
@@ -106,30 +110,32 @@ def policy(account: Account, id_: str) -> Json:
 
 def schedule(account: Account, id_: str) -> Json:
     """Return a schedule in full, without its layers."""
-    one = account.schedules[id_]
+    row = account.schedules[id_]
     used = [
-        p for p in account.policies.values() if any(("schedule", id_) in rule.targets for rule in p.rules)
+        policy
+        for policy in account.policies.values()
+        if any(("schedule", id_) in rule.targets for rule in policy.rules)
     ]
     return {
         **_head(account, "schedule", id_),
-        "name": one.name,
-        "time_zone": one.time_zone,
+        "name": row.name,
+        "time_zone": row.time_zone,
         "description": None,
-        "escalation_policies": [ref(account, "escalation_policy", p.id) for p in used],
-        "users": [ref(account, "user", user_id) for user_id in one.user_ids],
+        "escalation_policies": [ref(account, "escalation_policy", policy.id) for policy in used],
+        "users": [ref(account, "user", user_id) for user_id in row.user_ids],
         "teams": [],
     }
 
 
 def priority(account: Account, id_: str) -> Json:
-    """Return a priority in full. `order` falls from the gravest on, as the service has it."""
-    one = account.priorities[id_]
+    """Return a priority in full. As in PagerDuty, the gravest has the highest `order`."""
+    row = account.priorities[id_]
     return {
         **_head(account, "priority", id_),
-        "name": one.name,
-        "description": one.description,
-        "color": one.color,
-        "order": 1 << 26 >> (one.rank - 1),
+        "name": row.name,
+        "description": row.description,
+        "color": row.color,
+        "order": 1 << 26 >> (row.rank - 1),
         "schema_version": 0,
         "account_id": "PACCT01",
     }
@@ -137,27 +143,27 @@ def priority(account: Account, id_: str) -> Json:
 
 def custom_field(account: Account, id_: str) -> Json:
     """Return the definition of a custom field."""
-    one = account.custom_fields[id_]
+    field = account.custom_fields[id_]
     return {
-        "id": one.id,
+        "id": field.id,
         "type": "field",
-        "summary": one.display_name,
-        "self": f"{account.base_url}/incidents/custom_fields/{one.id}",
-        "name": one.name,
-        "display_name": one.display_name,
-        "description": one.description,
-        "data_type": one.data_type,
-        "field_type": one.field_type,
+        "summary": field.display_name,
+        "self": f"{account.base_url}/incidents/custom_fields/{field.id}",
+        "name": field.name,
+        "display_name": field.display_name,
+        "description": field.description,
+        "data_type": field.data_type,
+        "field_type": field.field_type,
         "default_value": None,
         "field_options": [
             {
-                "id": f"{one.id}{index}",
+                "id": f"{field.id}{index}",
                 "type": "field_option",
-                "data": {"data_type": one.data_type, "value": value},
+                "data": {"data_type": field.data_type, "value": value},
                 "created_at": "2026-01-05T09:00:00Z",
                 "updated_at": "2026-01-05T09:00:00Z",
             }
-            for index, value in enumerate(one.options)
+            for index, value in enumerate(field.options)
         ],
     }
 

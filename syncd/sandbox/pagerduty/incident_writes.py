@@ -1,6 +1,6 @@
-"""Writing to incidents over the API: open, change one or many, merge, snooze, custom fields.
+"""Writing to incidents over the API: open, change one or many, merge, snooze, set custom fields.
 
-Everything but the custom fields needs a `From` header with a user's address.
+Everything but the custom fields needs a `From` header with the address of a user.
 """
 
 from collections.abc import Callable, Mapping
@@ -10,7 +10,7 @@ from typing import Any
 from syncd.sandbox.pagerduty import changes, lifecycle, shapes
 from syncd.sandbox.pagerduty.asking import Ask, Routes
 from syncd.sandbox.pagerduty.errors import already_acknowledged, error, invalid, not_found
-from syncd.sandbox.pagerduty.lifecycle import Hand, Trigger
+from syncd.sandbox.pagerduty.lifecycle import Actor, Trigger
 from syncd.sandbox.pagerduty.records import Incident
 from syncd.sandbox.pagerduty.render import custom_values, incident_json
 from syncd.sandbox.pagerduty.shapes import Assignment, Wish
@@ -21,24 +21,25 @@ routes = Routes()
 MANY = 250
 
 
-def named(value: Any, known: Mapping[str, object], what: str) -> str:
-    """Return the id of a reference in a body. Raise the 400 if it names nothing that there is."""
+def referenced_id(value: Any, records: Mapping[str, object], kind: str) -> str:
+    """Return the id of a reference in a body. Raise a 400 if it names no existing record."""
     id_ = value.get("id") if isinstance(value, dict) else None
-    if id_ not in known:
-        raise invalid(f"{what} not found")
+    if id_ not in records:
+        raise invalid(f"{kind} not found")
     return str(id_)
 
 
 @routes.on("POST", "/incidents")
 def create(ask: Ask) -> Reply:
     """Open an incident by hand."""
-    account, new, hand = ask.account, ask.body("incident", shapes.WISH), ask.hand()
+    account, new, actor = ask.account, ask.body("incident", shapes.WISH), ask.actor()
     if new.get("type") != "incident":
         raise invalid("Incident type must be incident")
     if not new.get("title"):
         raise invalid("Title can't be blank")
-    service_id = named(new.get("service"), account.services, "Service")
+    service_id = referenced_id(new.get("service"), account.services, "Service")
     key = new.get("incident_key")
+    # PagerDuty refuses a second open incident with the same key on one service.
     if key and any(_same_key(account, id_, service_id, key) for id_ in account.open_ids):
         words = "Open incident with matching dedup key already exists on this service"
         raise error(400, "Arguments Caused Error", 2001, words)
@@ -47,13 +48,13 @@ def create(ask: Ask) -> Reply:
         service_id,
         new["title"],
         new.get("urgency"),
-        named(priority, account.priorities, "Priority") if priority else None,
+        referenced_id(priority, account.priorities, "Priority") if priority else None,
         key,
         (new.get("body") or {}).get("details"),
         _assignees(account, new.get("assignments") or []),
-        named(policy, account.policies, "Escalation policy") if policy else None,
+        referenced_id(policy, account.policies, "Escalation policy") if policy else None,
     )
-    incident = lifecycle.trigger(account, trigger, hand, ask.now)
+    incident = lifecycle.trigger(account, trigger, actor, ask.now)
     return Reply.of({"incident": incident_json(account, incident)}, 201)
 
 
@@ -63,21 +64,21 @@ def _same_key(account: Account, id_: str, service_id: str, key: str) -> bool:
 
 
 def _assignees(account: Account, assignments: list[Assignment]) -> list[str]:
-    return [named(one.get("assignee"), account.users, "Assignee") for one in assignments]
+    return [referenced_id(row.get("assignee"), account.users, "Assignee") for row in assignments]
 
 
 @routes.on("PUT", "/incidents/{id}")
 def update(ask: Ask) -> Reply:
-    """Change one incident."""
-    incident, wish, hand = ask.incident(), ask.body("incident", shapes.WISH), ask.hand()
-    apply(ask.account, incident, wish, hand, ask.now)
+    """Apply the changes of a request to one incident."""
+    incident, wish, actor = ask.incident(), ask.body("incident", shapes.WISH), ask.actor()
+    apply(ask.account, incident, wish, actor, ask.now)
     return Reply.of({"incident": incident_json(ask.account, incident)})
 
 
 @routes.on("PUT", "/incidents")
 def update_many(ask: Ask) -> Reply:
-    """Change up to 250 incidents, all or none as far as they exist."""
-    wishes, hand = ask.body("incidents", shapes.WISHES), ask.hand()
+    """Apply changes to up to 250 incidents, or to none if one of them does not exist."""
+    wishes, actor = ask.body("incidents", shapes.WISHES), ask.actor()
     if len(wishes) > MANY:
         raise error(413, "Request Entity Too Large", 2014)
     incidents = []
@@ -87,64 +88,68 @@ def update_many(ask: Ask) -> Reply:
             raise not_found()
         incidents.append(incident)
     for incident, wish in zip(incidents, wishes, strict=True):
-        apply(ask.account, incident, wish, hand, ask.now)
+        apply(ask.account, incident, wish, actor, ask.now)
     shown = [incident_json(ask.account, incident) for incident in incidents]
     return Reply.of({"incidents": shown, "limit": len(shown), "offset": 0, "more": False, "total": None})
 
 
-def apply(account: Account, incident: Incident, wish: Wish, hand: Hand, at: datetime) -> None:
-    """Do what a body asks, status first. Raise the 400 of the first wish that cannot be met."""
+def apply(account: Account, incident: Incident, wish: Wish, actor: Actor, at: datetime) -> None:
+    """Apply the changes that a body asks for, status first. Raise a 400 for the first that is refused."""
     if wish.get("type") not in ("incident", "incident_reference"):
         raise invalid("Incident type must be incident or incident_reference")
     if resolution := wish.get("resolution"):
-        changes.add_note(account, incident, f"Resolution Note: {resolution}", hand.who[1], hand, at)
+        changes.add_note(account, incident, f"Resolution Note: {resolution}", actor.agent[1], actor, at)
     if "status" in wish:
-        _move(account, incident, wish["status"], hand, at)
+        _move(account, incident, wish["status"], actor, at)
     wishes: Json = {**wish}
     for name, change in CHANGES.items():
         if name in wishes:
-            change(account, incident, wishes[name], hand, at)
+            change(account, incident, wishes[name], actor, at)
 
 
-def _move(account: Account, incident: Incident, status: str, hand: Hand, at: datetime) -> None:
+def _move(account: Account, incident: Incident, status: str, actor: Actor, at: datetime) -> None:
     if status == "resolved":
-        lifecycle.resolve(account, incident, hand, at)
+        lifecycle.resolve(account, incident, actor, at)
     elif status == "acknowledged":
-        if any(user == hand.who[1] for user, _ in incident.acknowledgements):
+        # Another user may acknowledge as well; only the same user twice is an error.
+        if any(user == actor.agent[1] for user, _ in incident.acknowledgements):
             raise already_acknowledged()
-        lifecycle.acknowledge(account, incident, hand.who[1], hand, at)
+        lifecycle.acknowledge(account, incident, actor.agent[1], actor, at)
     elif status == "triggered":
+        # "triggered" takes back an acknowledgement, and on a resolved incident it reopens.
         if incident.status == "acknowledged":
-            lifecycle.unacknowledge(account, incident, hand, at)
+            lifecycle.unacknowledge(account, incident, actor, at)
         else:
-            lifecycle.reopen(account, incident, hand, at)
+            lifecycle.reopen(account, incident, actor, at)
     else:
         raise invalid("Status must be triggered, acknowledged or resolved")
 
 
-def _priority(account: Account, incident: Incident, value: Any, hand: Hand, at: datetime) -> None:
-    id_ = named(value, account.priorities, "Priority") if value is not None else None
-    changes.set_priority(account, incident, id_, hand, at)
+def _priority(account: Account, incident: Incident, value: Any, actor: Actor, at: datetime) -> None:
+    id_ = referenced_id(value, account.priorities, "Priority") if value is not None else None
+    changes.set_priority(account, incident, id_, actor, at)
 
 
-def _assignments(account: Account, incident: Incident, value: Any, hand: Hand, at: datetime) -> None:
-    changes.reassign(account, incident, _assignees(account, value), hand, at)
+def _assignments(account: Account, incident: Incident, value: Any, actor: Actor, at: datetime) -> None:
+    changes.reassign(account, incident, _assignees(account, value), actor, at)
 
 
-def _policy(account: Account, incident: Incident, value: Any, hand: Hand, at: datetime) -> None:
-    changes.delegate(account, incident, named(value, account.policies, "Escalation policy"), hand, at)
+def _policy(account: Account, incident: Incident, value: Any, actor: Actor, at: datetime) -> None:
+    changes.delegate(
+        account, incident, referenced_id(value, account.policies, "Escalation policy"), actor, at
+    )
 
 
-def _service(account: Account, incident: Incident, value: Any, hand: Hand, at: datetime) -> None:
-    changes.move(account, incident, named(value, account.services, "Service"), hand, at)
+def _service(account: Account, incident: Incident, value: Any, actor: Actor, at: datetime) -> None:
+    changes.move(account, incident, referenced_id(value, account.services, "Service"), actor, at)
 
 
-def _bridge(account: Account, incident: Incident, value: Any, hand: Hand, at: datetime) -> None:
+def _bridge(account: Account, incident: Incident, value: Any, actor: Actor, at: datetime) -> None:
     incident.conference_bridge = value
     incident.updated_at = at
 
 
-CHANGES: dict[str, Callable[[Account, Incident, Any, Hand, datetime], None]] = {
+CHANGES: dict[str, Callable[[Account, Incident, Any, Actor, datetime], None]] = {
     "title": changes.set_title,
     "priority": _priority,
     "urgency": changes.set_urgency,
@@ -159,25 +164,25 @@ CHANGES: dict[str, Callable[[Account, Incident, Any, Hand, datetime], None]] = {
 @routes.on("PUT", "/incidents/{id}/merge")
 def merge(ask: Ask) -> Reply:
     """Merge other incidents into this one."""
-    target, rows, hand = ask.incident(), ask.body("source_incidents", shapes.SOURCES), ask.hand()
+    target, rows, actor = ask.incident(), ask.body("source_incidents", shapes.SOURCES), ask.actor()
     sources = []
     for row in rows:
         source = ask.account.find(str(row.get("id", "")))
         if source is None:
             raise not_found()
         sources.append(source)
-    lifecycle.merge(ask.account, target, sources, hand, ask.now)
+    lifecycle.merge(ask.account, target, sources, actor, ask.now)
     return Reply.of({"incident": incident_json(ask.account, target)})
 
 
 @routes.on("POST", "/incidents/{id}/snooze")
 def snooze(ask: Ask) -> Reply:
-    """Snooze an acknowledged incident for 1 second to 7 days."""
-    incident, hand = ask.incident(), ask.hand()
+    """Let an acknowledged incident rest for 1 second to 7 days."""
+    incident, actor = ask.incident(), ask.actor()
     seconds = ask.body("duration", shapes.SECONDS)
     if not 1 <= seconds <= 604_800:
         raise invalid("Duration must be between 1 and 604800 seconds")
-    lifecycle.snooze(ask.account, incident, seconds, hand, ask.now)
+    lifecycle.snooze(ask.account, incident, seconds, actor, ask.now)
     return Reply.of({"incident": incident_json(ask.account, incident)}, 201)
 
 
@@ -187,13 +192,16 @@ def set_values(ask: Ask) -> Reply:
     account, incident = ask.account, ask.incident()
     wishes: dict[str, object] = {}
     for row in ask.body("custom_fields", shapes.VALUES):
-        known = [
-            f for f in account.custom_fields.values() if row.get("id") == f.id or row.get("name") == f.name
+        matches = [
+            field
+            for field in account.custom_fields.values()
+            if row.get("id") == field.id or row.get("name") == field.name
         ]
-        if not known:
+        if not matches:
             raise invalid("Custom field not found")
-        wishes[known[0].id] = row.get("value")
+        wishes[matches[0].id] = row.get("value")
     service = ("service", incident.service_id)
-    hand = ask.hand() if ask.call.header("From") else Hand(service, "api")
-    changes.set_custom(account, incident, wishes, hand, ask.now)
+    # The `From` header is not demanded here; without it the log names the service.
+    actor = ask.actor() if ask.call.header("From") else Actor(service, "api")
+    changes.set_custom(account, incident, wishes, actor, ask.now)
     return Reply.of({"custom_fields": custom_values(account, incident)}, 201)

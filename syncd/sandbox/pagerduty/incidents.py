@@ -1,4 +1,4 @@
-"""Reading incidents: the list with its windows and filters, one by id or number, its alerts and fields."""
+"""Reading incidents: the list with its time range and filters, one by id or number, its alerts and fields."""
 
 from datetime import datetime, timedelta
 
@@ -15,7 +15,7 @@ USUAL = timedelta(days=30)
 
 
 def window(ask: Ask) -> tuple[datetime | None, datetime | None]:
-    """Return the asked span of creation: a month by default, six at most, all time for `date_range=all`."""
+    """Return the range of creation: a month by default, six at most, all time for `date_range=all`."""
     if ask.call.value("date_range") == "all":
         return None, None
     since, until = ask.moment("since"), ask.moment("until")
@@ -27,35 +27,38 @@ def window(ask: Ask) -> tuple[datetime | None, datetime | None]:
 
 
 def candidates(ask: Ask) -> list[Incident]:
-    """Return the incidents of the asked span, only the open ones where nothing else was asked."""
+    """Return the incidents of the range; where only open ones are asked for, only those."""
     since, until = window(ask)
     statuses = ask.call.values("statuses[]")
+    # Every cycle of syncd asks for the open incidents; the list of them avoids a walk over all.
     if since is None and until is None and statuses and "resolved" not in statuses:
         account = ask.account
-        return sorted((account.incidents[id_] for id_ in account.open_ids), key=lambda one: one.number)
+        return sorted(
+            (account.incidents[id_] for id_ in account.open_ids), key=lambda incident: incident.number
+        )
     return ask.account.created_between(since, until)
 
 
-def wanted(ask: Ask, incident: Incident) -> bool:
-    """Say whether an incident fits every filter of the request."""
-    values = ask.call.values
+def matches_filters(ask: Ask, incident: Incident) -> bool:
+    """Return True if an incident matches every filter of the request."""
+    parameter = ask.call.values
     teams = ask.account.services[incident.service_id].team_ids
     users = [user for user, _ in incident.assignments]
     return all(
-        not asked or any(one in asked for one in held)
-        for asked, held in (
-            (values("statuses[]"), [incident.status]),
-            (values("service_ids[]"), [incident.service_id]),
-            (values("team_ids[]"), list(teams)),
-            (values("urgencies[]"), [incident.urgency]),
-            (values("user_ids[]"), users if incident.is_open else []),
-            (values("incident_key"), [incident.incident_key]),
+        not allowed or any(value in allowed for value in present)
+        for allowed, present in (
+            (parameter("statuses[]"), [incident.status]),
+            (parameter("service_ids[]"), [incident.service_id]),
+            (parameter("team_ids[]"), list(teams)),
+            (parameter("urgencies[]"), [incident.urgency]),
+            (parameter("user_ids[]"), users if incident.is_open else []),
+            (parameter("incident_key"), [incident.incident_key]),
         )
     )
 
 
-def in_order(ask: Ask, found: list[Incident]) -> list[Incident]:
-    """Sort as `sort_by` says: at most two of number, creation, resolve, urgency; ascending by number else."""
+def in_order(ask: Ask, incidents: list[Incident]) -> list[Incident]:
+    """Return the incidents sorted by `sort_by` (two fields at most), else ascending by number."""
     keys = ask.call.listed("sort_by")
     if len(keys) > 2:
         raise invalid("At most two fields may be sorted by")
@@ -63,8 +66,10 @@ def in_order(ask: Ask, found: list[Incident]) -> list[Incident]:
         name, _, direction = key.partition(":")
         if name not in ("incident_number", "created_at", "resolved_at", "urgency"):
             raise invalid(f"Cannot sort by {name}")
-        found = sorted(found, key=lambda one: _sort_key(one, name), reverse=direction == "desc")
-    return found
+        incidents = sorted(
+            incidents, key=lambda incident: _sort_key(incident, name), reverse=direction == "desc"
+        )
+    return incidents
 
 
 def _sort_key(incident: Incident, name: str) -> float | str:
@@ -79,8 +84,10 @@ def _sort_key(incident: Incident, name: str) -> float | str:
 @routes.on("GET", "/incidents")
 def listing(ask: Ask) -> Reply:
     """Answer with a page of incidents."""
-    found = in_order(ask, [one for one in candidates(ask) if wanted(ask, one)])
-    return page(ask, "incidents", found, lambda one: incident_json(ask.account, one, ask.include))
+    incidents = in_order(ask, [incident for incident in candidates(ask) if matches_filters(ask, incident)])
+    return page(
+        ask, "incidents", incidents, lambda incident: incident_json(ask.account, incident, ask.include)
+    )
 
 
 @routes.on("GET", "/incidents/custom_fields")
@@ -90,17 +97,17 @@ def field_definitions(ask: Ask) -> Reply:
 
 
 @routes.on("GET", "/incidents/{id}")
-def one(ask: Ask) -> Reply:
+def read(ask: Ask) -> Reply:
     """Answer with one incident and its custom fields."""
     return Reply.of({"incident": incident_json(ask.account, ask.incident(), ask.include, detail=True)})
 
 
 @routes.on("GET", "/incidents/{id}/alerts")
 def alerts(ask: Ask) -> Reply:
-    """Answer with a page of the incident's alerts."""
+    """Answer with a page of the alerts of an incident."""
     incident = ask.incident()
-    asked = ask.call.values("statuses[]")
-    rows = [alert for alert in incident.alerts if not asked or alert.status in asked]
+    states = ask.call.values("statuses[]")
+    rows = [alert for alert in incident.alerts if not states or alert.status in states]
     return page(ask, "alerts", rows, lambda alert: alert_json(ask.account, incident, alert))
 
 

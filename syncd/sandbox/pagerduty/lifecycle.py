@@ -1,9 +1,9 @@
 """How an incident moves between triggered, acknowledged and resolved, and what each move writes to the log.
 
-Kept as the service keeps it: a resolve clears assignments and acknowledgements; triggered or acknowledged on
-a resolved incident reopens it; an acknowledgement lasts as long as its service says and then falls back to
-triggered; a merge resolves the sources with a reason that points at the target; every move leaves log
-entries with their agent and channel.
+As in PagerDuty, a resolve removes assignments and acknowledgements. Triggering or acknowledging a resolved
+incident reopens it. An acknowledgement lasts as long as its service says; then the incident is triggered
+again. A merge resolves the sources with a reason that names the target. Every move leaves log entries with
+their actor.
 """
 
 from collections.abc import Sequence
@@ -19,25 +19,25 @@ from syncd.sandbox.wire import Json
 
 
 @dataclass(frozen=True)
-class Hand:
-    """Who acts, as (kind, id), and by which channel: `website`, `api`, `timeout` or `auto`."""
+class Actor:
+    """The actor of a change, as (kind, id), and the channel: `website`, `api`, `timeout` or `auto`."""
 
-    who: tuple[str, str]
+    agent: tuple[str, str]
     channel: str = "website"
 
     @classmethod
-    def user(cls, id_: str, channel: str = "website") -> "Hand":
-        """Return the hand of a person."""
+    def user(cls, id_: str, channel: str = "website") -> "Actor":
+        """Return a person as the actor."""
         return cls(("user", id_), channel)
 
     def name(self, account: Account) -> str:
-        """Return the name that the log shows."""
-        return str(agent_json(account, self.who)["summary"])
+        """Return the name of the actor that the log shows."""
+        return str(agent_json(account, self.agent)["summary"])
 
 
 @dataclass
 class Trigger:
-    """What a new incident begins with. `alerts` are there only when monitoring opened it."""
+    """The content of a new incident. `alerts` are present only if monitoring opens it."""
 
     service_id: str
     title: str
@@ -51,8 +51,8 @@ class Trigger:
     type_name: str = "incident_default"
 
 
-def trigger(account: Account, new: Trigger, hand: Hand, at: datetime) -> Incident:
-    """Open an incident at `at` and call whom its policy or `new.assignee_ids` names."""
+def trigger(account: Account, new: Trigger, actor: Actor, at: datetime) -> Incident:
+    """Open an incident at `at` and notify the people whom its policy or `new.assignee_ids` names."""
     service = account.services[new.service_id]
     incident = Incident(
         account.new_id(),
@@ -64,7 +64,7 @@ def trigger(account: Account, new: Trigger, hand: Hand, at: datetime) -> Inciden
         at,
         at,
         at,
-        hand.who,
+        actor.agent,
         new.incident_key or account.new_id("", 32).lower(),
         priority_id=new.priority_id,
         body=new.body,
@@ -73,18 +73,20 @@ def trigger(account: Account, new: Trigger, hand: Hand, at: datetime) -> Inciden
     )
     account.add(incident)
     service.last_incident_at = at
-    by_api = hand.who[0] == "integration"
+    by_api = actor.agent[0] == "integration"
     channel: Json = {
-        "type": "api" if by_api or hand.channel == "api" else "web_trigger",
+        "type": "api" if by_api or actor.channel == "api" else "web_trigger",
         "summary": new.title,
     }
     how = "through the API" if channel["type"] == "api" else "through the website"
     extra = {"event_details": {"description": new.title}}
-    entry = account.write_log("trigger_log_entry", incident, at, hand.who, channel, f"Triggered {how}", extra)
+    entry = account.write_log(
+        "trigger_log_entry", incident, at, actor.agent, channel, f"Triggered {how}", extra
+    )
     incident.first_entry_id = entry.id
     users = list(new.assignee_ids) or account.on_call(account.policies[incident.policy_id], 1, at)
     incident.assigned_via = "direct_assignment" if new.assignee_ids else "escalation_policy"
-    assign(account, incident, users, Hand(("service", service.id), "auto"), at)
+    assign(account, incident, users, Actor(("service", service.id), "auto"), at)
     if service.auto_resolve_timeout:
         account.set_due(incident, "resolve", at + timedelta(seconds=service.auto_resolve_timeout))
     return incident
@@ -94,17 +96,19 @@ def assign(
     account: Account,
     incident: Incident,
     users: Sequence[str],
-    hand: Hand,
+    actor: Actor,
     at: datetime,
     entry: str = "assign_log_entry",
     verb: str = "Assigned",
 ) -> None:
-    """Give an open incident to `users`, tell them, and start the clock of the next escalation."""
+    """Assign an open incident to `users`, notify them, and start the clock of the next escalation."""
     incident.assignments = [(user, at) for user in users]
     names = ", ".join(account.users[user].name for user in users)
-    by = "" if hand.channel == "auto" else f" by {hand.name(account)}"
+    by = "" if actor.channel == "auto" else f" by {actor.name(account)}"
     extra = {"assignees": [ref(account, "user", user) for user in users]}
-    account.write_log(entry, incident, at, hand.who, {"type": hand.channel}, f"{verb} to {names}{by}", extra)
+    account.write_log(
+        entry, incident, at, actor.agent, {"type": actor.channel}, f"{verb} to {names}{by}", extra
+    )
     for user in users:
         person = account.users[user]
         notification = {"type": "email", "address": person.email, "status": "success"}
@@ -121,7 +125,7 @@ def assign(
 
 
 def await_escalation(account: Account, incident: Incident, at: datetime) -> None:
-    """Let the next level be called in time, if there is one and the policy still decides."""
+    """Plan the next escalation, if there is a next level and the policy still decides."""
     policy = account.policies[incident.policy_id]
     more = incident.level < len(policy.rules) or incident.loops < policy.num_loops
     if incident.status != "triggered" or incident.assigned_via != "escalation_policy" or not more:
@@ -131,12 +135,12 @@ def await_escalation(account: Account, incident: Incident, at: datetime) -> None
     account.set_due(incident, "escalate", at + timedelta(minutes=delay))
 
 
-def acknowledge(account: Account, incident: Incident, user: str, hand: Hand, at: datetime) -> None:
-    """Acknowledge for `user`; a resolved incident is reopened first."""
+def acknowledge(account: Account, incident: Incident, user: str, actor: Actor, at: datetime) -> None:
+    """Acknowledge for `user`; reopen a resolved incident first."""
     if not incident.is_open:
-        reopen(account, incident, hand, at)
-    _status(incident, "acknowledged", hand, at)
-    others = [one for one in incident.acknowledgements if one[0] != user]
+        reopen(account, incident, actor, at)
+    _status(incident, "acknowledged", actor, at)
+    others = [row for row in incident.acknowledgements if row[0] != user]
     incident.acknowledgements = [*others, (user, at)]
     timeout = account.services[incident.service_id].acknowledgement_timeout
     account.set_due(incident, "escalate", None)
@@ -145,91 +149,102 @@ def acknowledge(account: Account, incident: Incident, user: str, hand: Hand, at:
         "acknowledge_log_entry",
         incident,
         at,
-        hand.who,
-        {"type": hand.channel},
-        f"Acknowledged by {hand.name(account)}",
+        actor.agent,
+        {"type": actor.channel},
+        f"Acknowledged by {actor.name(account)}",
         {"acknowledgement_timeout": timeout, "event_details": {}},
     )
 
 
-def unacknowledge(account: Account, incident: Incident, hand: Hand, at: datetime) -> None:
-    """Let an acknowledged incident fall back to triggered, as its service's time-out does."""
+def unacknowledge(account: Account, incident: Incident, actor: Actor, at: datetime) -> None:
+    """Set an acknowledged incident back to triggered, as the time-out of its service does."""
     if incident.status != "acknowledged":
         raise not_acknowledged()
-    _status(incident, "triggered", hand, at)
+    _status(incident, "triggered", actor, at)
     incident.acknowledgements = []
     account.set_due(incident, "unacknowledge", None)
-    by = "timeout" if hand.channel == "timeout" else hand.name(account)
+    by = "timeout" if actor.channel == "timeout" else actor.name(account)
     account.write_log(
-        "unacknowledge_log_entry", incident, at, hand.who, {"type": hand.channel}, f"Unacknowledged by {by}"
+        "unacknowledge_log_entry",
+        incident,
+        at,
+        actor.agent,
+        {"type": actor.channel},
+        f"Unacknowledged by {by}",
     )
     await_escalation(account, incident, at)
 
 
-def resolve(account: Account, incident: Incident, hand: Hand, at: datetime) -> None:
+def resolve(account: Account, incident: Incident, actor: Actor, at: datetime) -> None:
     """Resolve an open incident and its alerts."""
     if not incident.is_open:
         raise already_resolved()
-    _status(incident, "resolved", hand, at)
+    _status(incident, "resolved", actor, at)
     incident.resolved_at = at
     incident.assignments = []
     incident.acknowledgements = []
+    # Nothing happens to a resolved incident by itself.
     for timer in list(incident.due):
         account.set_due(incident, timer, None)
     for alert in incident.alerts:
         if alert.status != "resolved":
             alert.status, alert.resolved_at = "resolved", at
     account.open_ids.pop(incident.id, None)
-    by = "timeout" if hand.channel == "timeout" else hand.name(account)
+    by = "timeout" if actor.channel == "timeout" else actor.name(account)
     account.write_log(
         "resolve_log_entry",
         incident,
         at,
-        hand.who,
-        {"type": hand.channel},
+        actor.agent,
+        {"type": actor.channel},
         f"Resolved by {by}",
         {"event_details": {}},
     )
 
 
-def reopen(account: Account, incident: Incident, hand: Hand, at: datetime) -> None:
-    """Set a resolved incident back to triggered and call its policy's first level again."""
+def reopen(account: Account, incident: Incident, actor: Actor, at: datetime) -> None:
+    """Set a resolved incident back to triggered and notify the first level of its policy again."""
     if incident.is_open:
         return
-    _status(incident, "triggered", hand, at)
+    _status(incident, "triggered", actor, at)
     incident.resolved_at = None
+    # A reopened source stands on its own again.
     incident.merged_into = None
     incident.level = 1
     incident.assigned_via = "escalation_policy"
     account.open_ids[incident.id] = None
+    # Which log entry a reopening leaves is not documented; the option may say: none.
     if kind := account.options.reopen_entry:
         account.write_log(
-            kind, incident, at, hand.who, {"type": hand.channel}, f"Reopened by {hand.name(account)}"
+            kind, incident, at, actor.agent, {"type": actor.channel}, f"Reopened by {actor.name(account)}"
         )
     users = account.on_call(account.policies[incident.policy_id], 1, at)
-    assign(account, incident, users, Hand(("service", incident.service_id), "auto"), at)
+    assign(account, incident, users, Actor(("service", incident.service_id), "auto"), at)
 
 
-def snooze(account: Account, incident: Incident, seconds: int, hand: Hand, at: datetime) -> None:
+def snooze(account: Account, incident: Incident, seconds: int, actor: Actor, at: datetime) -> None:
     """Keep an acknowledged incident quiet for `seconds`."""
     if incident.status != "acknowledged":
         raise not_acknowledged()
     until = at + timedelta(seconds=seconds)
+    # The end of the snooze replaces the time-out of the acknowledgement.
     account.set_due(incident, "unacknowledge", until)
     hours, minutes = divmod(seconds // 60, 60)
     account.write_log(
         "snooze_log_entry",
         incident,
         at,
-        hand.who,
-        {"type": hand.channel, "duration": seconds},
-        f"Snoozed by {hand.name(account)} for {hours} hr {minutes} min",
+        actor.agent,
+        {"type": actor.channel, "duration": seconds},
+        f"Snoozed by {actor.name(account)} for {hours} hr {minutes} min",
         {"changed_actions": [{"type": "unacknowledge", "at": utc(until)}]},
     )
 
 
-def merge(account: Account, target: Incident, sources: Sequence[Incident], hand: Hand, at: datetime) -> None:
-    """Merge `sources` into `target`: they end resolved with the reason, their alerts move over."""
+def merge(
+    account: Account, target: Incident, sources: Sequence[Incident], actor: Actor, at: datetime
+) -> None:
+    """Merge `sources` into `target`: resolve them with that reason and move their alerts."""
     if not target.is_open:
         raise already_resolved()
     for source in sources:
@@ -238,8 +253,9 @@ def merge(account: Account, target: Incident, sources: Sequence[Incident], hand:
         if source.merged_into:
             raise already_merged()
     for source in sources:
+        # A source that is resolved already keeps its resolve time.
         if source.is_open:
-            resolve(account, source, hand, at)
+            resolve(account, source, actor, at)
         source.merged_into = target.id
         target.alerts.extend(source.alerts)
         source.alerts = []
@@ -247,16 +263,16 @@ def merge(account: Account, target: Incident, sources: Sequence[Incident], hand:
             "link_log_entry",
             target,
             at,
-            hand.who,
-            {"type": hand.channel},
-            f"Merged with [#{source.number}] by {hand.name(account)}",
+            actor.agent,
+            {"type": actor.channel},
+            f"Merged with [#{source.number}] by {actor.name(account)}",
             {"linked_incident": ref(account, "incident", source.id)},
         )
         source.updated_at = max(source.updated_at, at)
 
 
-def _status(incident: Incident, status: Status, hand: Hand, at: datetime) -> None:
+def _status(incident: Incident, status: Status, actor: Actor, at: datetime) -> None:
     incident.status = status
     incident.last_status_change_at = at
-    incident.last_status_change_by = hand.who
+    incident.last_status_change_by = actor.agent
     incident.updated_at = max(incident.updated_at, at)

@@ -1,7 +1,7 @@
 """The log: of the whole account and of one incident, newest first.
 
-`since` is inclusive and `until` exclusive, as on incidents. An entry younger than the account's `log_lag` is
-not shown yet, though the incident already is what it became.
+As for incidents, `since` is inclusive and `until` exclusive. With the option `log_lag`, younger entries do
+not show yet, although the incident already has its new state.
 """
 
 from bisect import bisect_left
@@ -14,6 +14,7 @@ from syncd.sandbox.pagerduty.render import entry_json
 from syncd.sandbox.wire import Reply
 
 routes = Routes()
+# In recordings `is_overview` leaves out assignments, unacknowledgements, notifications and links.
 OVERVIEW = {
     "trigger_log_entry",
     "acknowledge_log_entry",
@@ -29,9 +30,9 @@ def _created(entry: LogEntry) -> datetime:
 
 
 def entries(ask: Ask) -> list[LogEntry]:
-    """Return the entries of the asked span, newest first."""
+    """Return the log entries of the time range, newest first."""
     since, until = ask.moment("since"), ask.moment("until")
-    seen = ask.now - timedelta(seconds=ask.account.options.log_lag)
+    as_of = ask.now - timedelta(seconds=ask.account.options.log_lag)
     log = ask.account.log
     low = bisect_left(log, since, key=_created) if since else 0
     high = bisect_left(log, until, key=_created) if until else len(log)
@@ -39,7 +40,7 @@ def entries(ask: Ask) -> list[LogEntry]:
     return [
         entry
         for entry in reversed(log[low:high])
-        if entry.created_at <= seen and (not overview or entry.type in OVERVIEW)
+        if entry.created_at <= as_of and (not overview or entry.type in OVERVIEW)
     ]
 
 
@@ -66,8 +67,8 @@ def of_incident(ask: Ask) -> Reply:
 
 
 @routes.on("GET", "/log_entries/{id}")
-def one(ask: Ask) -> Reply:
-    """Answer with one entry."""
+def read(ask: Ask) -> Reply:
+    """Answer with one log entry."""
     entry = ask.account.entries.get(ask.params["id"])
     if entry is None:
         raise not_found()

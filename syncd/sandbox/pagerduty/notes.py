@@ -1,4 +1,4 @@
-"""Notes of an incident: read all, write, edit. The list is never paged; an edit leaves nothing in the log."""
+"""Notes of an incident: list, write, edit. PagerDuty never pages the list and logs no edit."""
 
 from syncd.sandbox.pagerduty import changes, shapes
 from syncd.sandbox.pagerduty.asking import Ask, Routes
@@ -18,15 +18,15 @@ def listing(ask: Ask) -> Reply:
 
 @routes.on("POST", "/incidents/{id}/notes")
 def write(ask: Ask) -> Reply:
-    """Add a note; the answer is a 201, as recorded, whatever the specification says."""
+    """Add a note; the answer is a 201, as in recordings of the real service."""
     incident, user = ask.incident(), ask.requester()
-    note = changes.add_note(ask.account, incident, _content(ask), user.id, ask.hand(), ask.now)
+    note = changes.add_note(ask.account, incident, _content(ask), user.id, ask.actor(), ask.now)
     return Reply.of({"note": note_json(ask.account, note)}, 201)
 
 
 @routes.on("PUT", "/incidents/{id}/notes/{note}")
 def edit(ask: Ask) -> Reply:
-    """Replace a note's text."""
+    """Replace the text of a note."""
     incident = ask.incident()
     ask.requester()
     for note in incident.notes:

@@ -1,7 +1,7 @@
 """What a PagerDuty account holds, as small mutable records.
 
-How they look on the wire is `render.py`'s business, and how incidents change is `lifecycle.py`'s and
-`changes.py`'s. Moments are aware UTC, cut to whole seconds as the service shows them.
+`render.py` shows them on the wire; `lifecycle.py` and `changes.py` change incidents. All times are aware UTC,
+cut to whole seconds as PagerDuty shows them.
 """
 
 from dataclasses import dataclass, field
@@ -60,7 +60,7 @@ class Schedule:
 
 @dataclass
 class Rule:
-    """One level of an escalation policy: whom it calls, and after how many minutes the next one is called."""
+    """One level of an escalation policy: its targets, and the minutes until the next level is called."""
 
     id: str
     targets: tuple[tuple[Target, str], ...]
@@ -69,7 +69,7 @@ class Rule:
 
 @dataclass
 class Policy:
-    """An escalation policy; `num_loops` is how often it starts again at its end."""
+    """An escalation policy; at its end it starts again `num_loops` times."""
 
     id: str
     name: str
@@ -80,7 +80,7 @@ class Policy:
 
 @dataclass
 class Service:
-    """A service. Time-outs are in seconds, None where switched off."""
+    """A service. Time-outs are in seconds, None if switched off."""
 
     id: str
     name: str
@@ -98,7 +98,7 @@ class Service:
 
 @dataclass
 class CustomField:
-    """A custom field of incidents; `options` are its fixed values, if it has such."""
+    """A custom field of incidents; `options` are its fixed values, if it has any."""
 
     id: str
     name: str
@@ -111,7 +111,7 @@ class CustomField:
 
 @dataclass
 class Note:
-    """A note. A deleted one stays here, marked, and leaves every answer."""
+    """A note. A deleted note stays here, marked, and no answer shows it."""
 
     id: str
     user_id: str
@@ -123,7 +123,7 @@ class Note:
 
 @dataclass
 class Alert:
-    """An alert of an incident, by its integration."""
+    """An alert of an incident, sent by monitoring."""
 
     id: str
     summary: str
@@ -139,7 +139,7 @@ class Alert:
 
 @dataclass
 class LogEntry:
-    """One line of the account's log. `agent` is (type, id); None is nobody, as on notifications."""
+    """One entry of the account's log. `agent` is (type, id), or None on notifications."""
 
     id: str
     type: str
@@ -154,7 +154,7 @@ class LogEntry:
 
 @dataclass
 class Incident:
-    """An incident as the account knows it. `due` are the moments at which it will change by itself."""
+    """An incident. `due` holds the times at which it will change by itself."""
 
     id: str
     number: int
@@ -187,16 +187,16 @@ class Incident:
 
     @property
     def is_open(self) -> bool:
-        """Whether it is triggered or acknowledged."""
+        """Return True if the incident is triggered or acknowledged."""
         return self.status != "resolved"
 
 
 @dataclass
 class Options:
-    """What a test may want different. Delays are in seconds of sandbox time.
+    """What a test may set. Delays are in seconds of sandbox time.
 
-    Which log entry a changed priority, a changed title or a reopening leaves is not documented; None leaves
-    none, so that nobody comes to rely on one.
+    Which log entry a changed priority, a changed title or a reopening leaves is not documented. With None it
+    leaves none, so that tests can prove that syncd does not rely on one.
     """
 
     limits: bool = True

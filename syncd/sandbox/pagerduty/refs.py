@@ -1,4 +1,4 @@
-"""How PagerDuty writes moments, pages, references and agents."""
+"""How PagerDuty writes times, addresses of pages, references and agents."""
 
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -20,12 +20,12 @@ HTML_PATHS = {**PATHS, "service": "service-directory"}
 
 
 def utc(moment: datetime | None) -> str | None:
-    """Return a moment as PagerDuty writes it, in UTC with `Z`."""
+    """Return a time as PagerDuty writes it, in UTC with `Z`."""
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ") if moment else None
 
 
 def local(account: Account, moment: datetime) -> str:
-    """Return a moment in the account's zone with its offset, as notes carry it."""
+    """Return a time in the account's zone with its offset, as notes show it."""
     return moment.astimezone(ZoneInfo(account.options.time_zone)).isoformat(timespec="seconds")
 
 
@@ -35,7 +35,7 @@ def html(account: Account, path: str) -> str:
 
 
 def name_of(account: Account, kind: str, id_: str) -> str:
-    """Return what a person would call an object."""
+    """Return the name of an object that people read."""
     if kind == "incident":
         incident = account.incidents[id_]
         return f"[#{incident.number}] {incident.title}"
@@ -63,12 +63,12 @@ def ref(account: Account, kind: str, id_: str) -> Json:
     }
 
 
-def agent(account: Account, who: tuple[str, str]) -> Json:
-    """Return who did something: a user, a service, or a service's integration."""
-    kind, id_ = who
+def agent(account: Account, key: tuple[str, str]) -> Json:
+    """Return the reference to an actor: a user, a service, or the integration of a service."""
+    kind, id_ = key
     if kind != "integration":
         return ref(account, kind, id_)
-    service = next(one for one in account.services.values() if one.integration_id == id_)
+    service = next(row for row in account.services.values() if row.integration_id == id_)
     path = f"services/{service.id}/integrations/{id_}"
     return {
         "id": id_,

@@ -12,7 +12,7 @@ from syncd.sandbox.wire import Json
 def incident_json(
     account: Account, incident: Incident, include: Collection[str] = (), detail: bool = False
 ) -> Json:
-    """Return an incident; `include` names what is written out in full, `detail` adds the custom fields."""
+    """Return an incident; `include` names objects in full, `detail` adds the custom fields."""
     shown: Json = {
         **ref(account, "incident", incident.id),
         "type": "incident",
@@ -21,6 +21,7 @@ def incident_json(
         "description": incident.title,
         "status": incident.status,
         "urgency": incident.urgency,
+        # PagerDuty shows no key once the incident has alerts; each alert has its own.
         "incident_key": None if incident.alerts else incident.incident_key,
         "incident_type": {"name": incident.type_name},
         "is_mergeable": True,
@@ -84,7 +85,7 @@ def _people(account: Account, incident: Incident, include: Collection[str]) -> J
 
 
 def alert_counts(incident: Incident) -> Json:
-    """Return how many alerts an incident has, and in which state."""
+    """Return the number of alerts of an incident, by state."""
     states = [alert.status for alert in incident.alerts]
     return {
         "all": len(states),
@@ -100,7 +101,7 @@ def pending(incident: Incident) -> list[Json]:
 
 
 def merge_reason(account: Account, incident: Incident) -> Json | None:
-    """Return why an incident is resolved: merged into another one, or None for any other cause."""
+    """Return the reason of a merged incident, which names the target, or None for any other."""
     if incident.merged_into is None:
         return None
     return {"type": "merge_resolve_reason", "incident": ref(account, "incident", incident.merged_into)}
@@ -110,28 +111,28 @@ def custom_values(account: Account, incident: Incident) -> list[Json]:
     """Return the value of every custom field of an incident."""
     return [
         {
-            "id": one.id,
+            "id": field.id,
             "type": "field_value",
-            "name": one.name,
-            "display_name": one.display_name,
-            "description": one.description,
-            "data_type": one.data_type,
-            "field_type": one.field_type,
-            "value": incident.custom_values.get(one.id),
+            "name": field.name,
+            "display_name": field.display_name,
+            "description": field.description,
+            "data_type": field.data_type,
+            "field_type": field.field_type,
+            "value": incident.custom_values.get(field.id),
         }
-        for one in account.custom_fields.values()
+        for field in account.custom_fields.values()
     ]
 
 
 def entry_ref(account: Account, incident: Incident) -> Json:
-    """Return the reference to the entry that began an incident."""
+    """Return the reference to the log entry that opened an incident."""
     entry = first_entry(account, incident)
     names = ("id", "summary", "self", "html_url")
     return {**{name: entry[name] for name in names}, "type": "trigger_log_entry_reference"}
 
 
 def first_entry(account: Account, incident: Incident) -> Json:
-    """Return the entry that began an incident."""
+    """Return the log entry that opened an incident."""
     return entry_json(account, account.entries[incident.first_entry_id])
 
 
@@ -158,13 +159,14 @@ def entry_json(account: Account, entry: LogEntry, include: Collection[str] = ())
         "contexts": [],
         **entry.extra,
     }
+    # A notification has no agent, and then the key itself is missing.
     if entry.agent:
         shown["agent"] = agent(account, entry.agent)
     return shown
 
 
 def note_json(account: Account, note: Note) -> Json:
-    """Return a note; its moments stand in the account's zone, unlike those of incidents."""
+    """Return a note; its times are in the account's zone, unlike those of incidents."""
     return {
         "id": note.id,
         "user": ref(account, "user", note.user_id),

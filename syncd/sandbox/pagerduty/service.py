@@ -1,4 +1,4 @@
-"""The front of the embedded PagerDuty: who may ask, how often, and which endpoint answers."""
+"""The entrance of the embedded PagerDuty: it checks the token and the rate limit and picks the endpoint."""
 
 import threading
 
@@ -22,23 +22,23 @@ def all_routes() -> Routes:
 
 
 class PagerDutySandbox(People):
-    """A PagerDuty account that answers requests, and on which people act. Safe between threads."""
+    """A PagerDuty account that answers requests and on which people act. Safe between threads."""
 
     name = "pagerduty"
 
     def __init__(self, clock: Clock, journal: Journal, seed: int = 0) -> None:
-        """Begin with an empty account."""
+        """Start with an empty account."""
         super().__init__(Account(clock, seed), threading.RLock())
         self.journal = journal
         self.routes = all_routes()
         self._windows: dict[str, Window] = {}
 
     def template(self, call: Call) -> str:
-        """Return the template under which a request is counted."""
+        """Return the template under which the journal counts a request."""
         return self.routes.template(call.method, call.path)
 
     def handle(self, call: Call, fault: str | None = None) -> Reply:
-        """Answer one request, whatever it is, and write it down with the fault that awaits the answer."""
+        """Answer any request and write it into the journal; `fault` names what happens to the answer."""
         began = self.account.clock()
         with self.lock:
             try:
@@ -53,12 +53,13 @@ class PagerDutySandbox(People):
         self.catch_up()
         token = self._token(call)
         headers = self._limit(token)
-        found = self.routes.find(call.method, call.path)
-        if found is None:
+        match = self.routes.find(call.method, call.path)
+        if match is None:
+            # The sandbox has no DELETE at all: syncd must never send one.
             if call.method == "DELETE" or self.routes.methods(call.path):
                 raise error(405, "Method Not Allowed", 2003)
             raise not_found()
-        route, params = found
+        route, params = match
         try:
             reply = route.handler(Ask(account, call, params, account.now()))
         except Refusal as refusal:
@@ -77,7 +78,9 @@ class PagerDutySandbox(People):
         options = self.account.options
         if not options.limits:
             return {}
+        # PagerDuty counts requests a minute for each key.
         window = self._windows.setdefault(token, Window(options.requests_a_minute, 60))
+        # A test may change the option while the world runs.
         window.limit = options.requests_a_minute
         wait = window.take(self.account.clock())
         headers = {

@@ -1,4 +1,4 @@
-"""The shapes of request bodies, as far as the service refuses a body for its shape alone."""
+"""The shapes of request bodies, as far as PagerDuty refuses a body for its shape alone."""
 
 from typing import Any, Literal
 
@@ -14,19 +14,19 @@ class Reference(TypedDict, total=False):
 
 
 class Assignment(TypedDict, total=False):
-    """Whom an incident is given to."""
+    """The person to whom an incident is assigned."""
 
     assignee: Reference | None
 
 
 class Body(TypedDict, total=False):
-    """The text of an incident that is opened by hand."""
+    """The text of an incident that a person opens."""
 
     details: str | None
 
 
 class Wish(TypedDict, total=False):
-    """What an incident shall be."""
+    """The properties that a request asks of an incident."""
 
     id: str
     type: str

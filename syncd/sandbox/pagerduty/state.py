@@ -1,4 +1,4 @@
-"""A PagerDuty account: its directory by id, its incidents by creation, its log by time, what is due."""
+"""A PagerDuty account: its directory by id, its incidents by creation, its log by time, its timers."""
 
 import heapq
 from bisect import bisect_left, insort
@@ -25,10 +25,10 @@ from syncd.sandbox.wire import Json
 
 
 class Account:
-    """One account: the directory by id, the incidents by creation, the log by time."""
+    """One account with its directory, incidents, log and timers."""
 
     def __init__(self, clock: Clock, seed: int = 0, subdomain: str = "qrpay-ramen") -> None:
-        """Start empty, with ids drawn from `seed`."""
+        """Start empty; draw ids from `seed`."""
         self.clock = clock
         self.subdomain = subdomain
         self.base_url = "https://api.pagerduty.com"
@@ -61,15 +61,15 @@ class Account:
         self._sequence = count(1)
 
     def now(self) -> datetime:
-        """Return the present, cut to the second."""
+        """Return the present time (UTC), cut to the second."""
         return self.clock().replace(microsecond=0)
 
     def new_id(self, first: str = "Q", length: int = 14) -> str:
-        """Return an id that nobody has."""
+        """Return a new id."""
         return code(self.rng, first, length)
 
     def add(self, incident: Incident) -> None:
-        """Take in a new incident."""
+        """Store a new incident."""
         self.incidents[incident.id] = incident
         self._numbers[incident.number] = incident.id
         self.open_ids[incident.id] = None
@@ -86,7 +86,7 @@ class Account:
         return self.incidents.get(ref)
 
     def created_between(self, since: datetime | None, until: datetime | None) -> list[Incident]:
-        """Return incidents by creation, ascending: `since` inclusive, `until` exclusive."""
+        """Return incidents by creation, ascending, from `since` (inclusive) to `until` (exclusive)."""
         low = bisect_left(self._by_creation, (since, 0, "")) if since else 0
         high = bisect_left(self._by_creation, (until, 0, "")) if until else len(self._by_creation)
         return [self.incidents[row[2]] for row in self._by_creation[low:high]]
@@ -101,7 +101,7 @@ class Account:
         summary: str,
         extra: Json | None = None,
     ) -> LogEntry:
-        """Add an entry to the log, at its place in time, and move the incident's `updated_at`."""
+        """Add an entry to the log at its place in time, and set the incident's `updated_at`."""
         entry = LogEntry(
             self.new_id("R", 26),
             type_,
@@ -114,12 +114,13 @@ class Account:
             extra or {},
         )
         self.entries[entry.id] = entry
-        insort(self.log, entry, key=lambda one: (one.created_at, one.sequence))
+        # An act may be dated in the past (`at`), so an entry is not always the last.
+        insort(self.log, entry, key=lambda row: (row.created_at, row.sequence))
         incident.updated_at = max(incident.updated_at, at)
         return entry
 
     def set_due(self, incident: Incident, timer: Timer, at: datetime | None) -> None:
-        """Let the incident change by itself at `at`, or no longer (None)."""
+        """Let the incident change by itself at `at`; None removes the timer."""
         if at is None:
             incident.due.pop(timer, None)
         else:
@@ -127,21 +128,23 @@ class Account:
             heapq.heappush(self._due, (at, next(self._sequence), incident.id, timer))
 
     def next_due(self, now: datetime) -> tuple[Incident, Timer, datetime] | None:
-        """Take and return the earliest change that was due by `now`, or return None."""
+        """Remove and return the earliest change that was due by `now`, or return None."""
         while self._due and self._due[0][0] <= now:
             at, _, incident_id, timer = heapq.heappop(self._due)
             incident = self.incidents[incident_id]
+            # The heap keeps rows of timers that were moved or removed; only the present one counts.
             if incident.due.get(timer) == at:
                 del incident.due[timer]
                 return incident, timer, at
         return None
 
     def on_call(self, policy: Policy, level: int, at: datetime) -> list[str]:
-        """Return the ids of the users whom a level (1 is the first) of a policy calls at `at`."""
+        """Return the ids of the users whom a level (1 is the first) of a policy notifies at `at`."""
         rule = policy.rules[min(level, len(policy.rules)) - 1]
         called: list[str] = []
         for kind, target in rule.targets:
             users = self.schedules[target].user_ids if kind == "schedule" else (target,)
+            # Day 1 of the calendar was a Monday, so this counts weeks that begin on Mondays.
             weeks = (at.date().toordinal() - 1) // 7
             user = users[weeks % len(users)]
             if user not in called:

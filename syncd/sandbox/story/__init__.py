@@ -1,1 +1,1 @@
-"""A story to play on the sandbox."""
+"""Stories to play on the sandbox."""

@@ -1,7 +1,7 @@
 """Stories: what people and monitoring do, second by second, played on a world in sandbox time.
 
-A story only acts on PagerDuty and Jira as people would; what the daemon makes of it is the daemon's affair. A
-step that concerns a ticket which is not there (nobody made it, or not yet) is passed over and remembered.
+A story acts on PagerDuty and Jira only as people would. A step that needs a ticket which does not exist
+(syncd did not create it, or not yet) is skipped and remembered.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,12 +13,12 @@ from syncd.sandbox.world import World
 
 
 class NoTicket(LookupError):
-    """A step concerns the ticket of an incident that has none."""
+    """A step needs the ticket of an incident that has none."""
 
 
 @dataclass
 class Scene:
-    """What a story's steps share: the world, and the incidents by the names that the story gives them."""
+    """What the steps of a story share: the world, and the ids of incidents by their names in the story."""
 
     world: World
     incidents: dict[str, str] = field(default_factory=dict)
@@ -28,7 +28,7 @@ class Scene:
         label = f"pd-{self.incidents[name].lower()}"
         with self.world.jira.lock:
             for issue in self.world.jira.site.issues.values():
-                labels = [one.lower() for one in issue.now.values.get("labels") or ()]
+                labels = [text.lower() for text in issue.now.values.get("labels") or ()]
                 if label in labels and issue.deleted_at is None:
                     return issue.key
         raise NoTicket(name)
@@ -36,7 +36,7 @@ class Scene:
 
 @dataclass(frozen=True)
 class Step:
-    """Something that happens `at` seconds after the story's beginning."""
+    """An act that happens `at` seconds after the story began; `says` describes it."""
 
     at: float
     says: str
@@ -44,7 +44,7 @@ class Step:
 
 
 class Story:
-    """Steps on their way over a world."""
+    """A story while it is played on a world."""
 
     def __init__(self, world: World, steps: Sequence[Step]) -> None:
         """Begin now, in sandbox time."""
@@ -52,37 +52,38 @@ class Story:
         self.began: datetime = world.clock()
         self.played: list[Step] = []
         self.passed_over: list[Step] = []
-        self._left = sorted(steps, key=lambda step: step.at)
+        self._steps_left = sorted(steps, key=lambda step: step.at)
 
     @property
     def next_at(self) -> float | None:
-        """Seconds from the beginning to the next step, or None at the end."""
-        return self._left[0].at if self._left else None
+        """Return the seconds from the beginning of the story to its next step, or None at the end."""
+        return self._steps_left[0].at if self._steps_left else None
 
     def play_until(self, seconds: float) -> list[Step]:
-        """Move the clock through all steps up to `seconds` and on. Raise TypeError if it cannot be moved."""
+        """Play all steps up to `seconds`, moving the clock. Raise TypeError if it cannot be moved."""
         clock = self.scene.world.clock
         if not isinstance(clock, SandboxClock):
-            raise TypeError("this world's clock is moved by whoever made it")
+            raise TypeError("this world's clock is not a SandboxClock; move it where it was made")
         done = []
-        while self._left and self._left[0].at <= seconds:
-            self._reach(clock, self._left[0].at)
+        while self._steps_left and self._steps_left[0].at <= seconds:
+            self._advance_to(clock, self._steps_left[0].at)
             done += self.play_due()
-        self._reach(clock, seconds)
+        self._advance_to(clock, seconds)
         self.scene.world.catch_up()
         return done
 
-    def _reach(self, clock: SandboxClock, seconds: float) -> None:
+    def _advance_to(self, clock: SandboxClock, seconds: float) -> None:
         moment = self.began + timedelta(seconds=seconds)
+        # The clock may be ahead: an act or a test can have moved it.
         if clock.now() < moment:
             clock.set(moment)
 
     def play_due(self) -> list[Step]:
-        """Play what is due by now, without moving the clock, and return it."""
+        """Play the steps that are due by now, without moving the clock, and return them."""
         passed = (self.scene.world.clock() - self.began).total_seconds()
         done = []
-        while self._left and self._left[0].at <= passed:
-            step = self._left.pop(0)
+        while self._steps_left and self._steps_left[0].at <= passed:
+            step = self._steps_left.pop(0)
             try:
                 step.act(self.scene)
             except NoTicket:
@@ -94,22 +95,22 @@ class Story:
 
 
 def opens(name: str, service: str, title: str, **more: object) -> Callable[[Scene], object]:
-    """Return the act of opening an incident that the story calls `name`."""
+    """Return the act of opening an incident, which the story calls `name`."""
 
     def act(scene: Scene) -> None:
-        made = scene.world.pagerduty.trigger(service, title, **more)  # type: ignore[arg-type]  # as the act takes them
-        scene.incidents[name] = made.id
+        incident = scene.world.pagerduty.trigger(service, title, **more)  # type: ignore[arg-type]  # as the act takes them
+        scene.incidents[name] = incident.id
 
     return act
 
 
 def pagerduty(act: str, name: str, *rest: object, **more: object) -> Callable[[Scene], object]:
-    """Return an act on an incident of the story, by the act's name."""
+    """Return an act on an incident of the story, by the name of the act."""
     return lambda scene: getattr(scene.world.pagerduty, act)(scene.incidents[name], *rest, **more)
 
 
 def jira(act: str, name: str, *rest: object, **more: object) -> Callable[[Scene], object]:
-    """Return an act on the ticket of an incident of the story, by the act's name."""
+    """Return an act on the ticket of an incident of the story, by the name of the act."""
     return lambda scene: getattr(scene.world.jira, act)(scene.ticket(name), *rest, **more)
 
 
@@ -200,5 +201,5 @@ MORNING = (
 
 
 def morning(world: World) -> Story:
-    """Return the default story, about to begin."""
+    """Return the default story; it begins now."""
     return Story(world, MORNING)

@@ -1,7 +1,7 @@
-"""A day of both companies: the morning at QRPay, and six incidents at Ramen between them.
+"""A day of both companies: the morning at QRPay, and six incidents at Ramen during the same time.
 
-Beside people, Jira itself plays a part: its admin takes a field off a screen for a while, and a validator
-that refuses one title.
+Jira has a part in it, too: its administrator takes a field off a screen for a while, and a validator refuses
+one title.
 """
 
 from collections.abc import Callable
@@ -17,7 +17,7 @@ NOT_NOW = "The validator of this workflow does not take the title at the moment.
 
 
 def _jira_refuses(title: str, field: str, words: str) -> Callable[[Scene], object]:
-    """Let Jira refuse the next create whose request holds `title`, because of one field."""
+    """Return the act that lets Jira refuse the next create with `title`, because of one field."""
 
     def act(scene: Scene) -> None:
         refusal = faults.error(400, body={"errorMessages": [], "errors": {field: words}})
@@ -81,9 +81,9 @@ EVENING = (
     Step(4200, "Hannah resolves the drift", pagerduty("resolve", "eta", HANNAH)),
     Step(5600, "Noor resolves the leak", pagerduty("resolve", "pii", NOOR)),
 )
-"""Six incidents at Ramen: a rise in severity, a restricted one, a refused field, one that is parked."""
+"""Six incidents at Ramen: one rises in severity, one is restricted, Jira refuses a field, one is parked."""
 
 
 def day(world: World) -> Story:
-    """Return the story of both companies, about to begin."""
+    """Return the story of both companies; it begins now."""
     return Story(world, (*MORNING, *EVENING))

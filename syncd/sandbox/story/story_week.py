@@ -1,7 +1,7 @@
-"""The five days after the day: what people do, and leave undone, about postmortems and follow-ups.
+"""The five days after the day: what people do, and forget, about postmortems and follow-ups.
 
-One postmortem is scheduled in time, one is forgotten, one ticket is closed too early, an action item has no
-owner, another's owner leaves, and a row of a table is all that stands for a third.
+One postmortem is scheduled in time and one is forgotten. One ticket is closed too early. One action item has
+no owner, the owner of another leaves the company, and a third exists only as a row of a table.
 """
 
 from collections.abc import Callable
@@ -18,29 +18,29 @@ ROW = "|Alert on the age of the callback queue|Priya Raman|2026-11-30|"
 
 
 def postmortem_of(scene: Scene, name: str) -> Issue:
-    """The postmortem of an incident of the story. Raise NoTicket."""
+    """Return the postmortem of an incident of the story. Raise NoTicket."""
     incident = f"pd-{scene.incidents[name].lower()}"
     with scene.world.jira.lock:
         for issue in scene.world.jira.site.issues.values():
-            labels = {str(one).lower() for one in issue.now.values.get("labels") or ()}
+            labels = {str(label).lower() for label in issue.now.values.get("labels") or ()}
             if {incident, "syncd-postmortem"} <= labels and issue.deleted_at is None:
                 return issue
     raise NoTicket(name)
 
 
 def on_postmortem(act: str, name: str, *rest: object, **more: object) -> Callable[[Scene], object]:
-    """Return an act on the postmortem of an incident of the story, by the act's name."""
+    """Return an act on the postmortem of an incident of the story, by the name of the act."""
     return lambda scene: getattr(scene.world.jira, act)(postmortem_of(scene, name).key, *rest, **more)
 
 
 def sub_task(name: str, summary: str, by: str, owner: str | None) -> Callable[[Scene], object]:
-    """Return the act of making a sub-task of a postmortem, with an owner or without."""
+    """Return the act of creating a sub-task of a postmortem, with or without an owner."""
 
     def act(scene: Scene) -> None:
         parent = postmortem_of(scene, name)
-        made = scene.world.jira.create(by, summary, type="Sub-task", parent={"id": parent.id})
+        item = scene.world.jira.create(by, summary, type="Sub-task", parent={"id": parent.id})
         if owner is not None:
-            scene.world.jira.assign(made.key, owner, by)
+            scene.world.jira.assign(item.key, owner, by)
 
     return act
 
@@ -51,18 +51,18 @@ def adds_row(name: str, row: str, by: str) -> Callable[[Scene], object]:
     def act(scene: Scene) -> None:
         issue = postmortem_of(scene, name)
         lines = str(issue.now.values.get("description") or "").split("\n")
-        at = next((place for place, line in enumerate(lines) if line.startswith("||")), None)
-        if at is None:
+        header = next((place for place, line in enumerate(lines) if line.startswith("||")), None)
+        if header is None:
             lines += ["||Task||Owner||Due||", row]
         else:
-            lines.insert(at + 1, row)
+            lines.insert(header + 1, row)
         scene.world.jira.edit(issue.key, by, description="\n".join(lines))
 
     return act
 
 
 def leaves(person: str) -> Callable[[Scene], object]:
-    """Return the act of somebody's leaving: the account is switched off."""
+    """Return the act of leaving the company: the account of the person is closed."""
 
     def act(scene: Scene) -> None:
         with scene.world.jira.lock:
@@ -109,9 +109,9 @@ WEEK = (
         75 * HOUR, "The postmortem is held and closed", on_postmortem("transition", "alipay", "Done", PRIYA)
     ),
 )
-"""What people do from Monday's noon on."""
+"""What people do from Monday noon on."""
 
 
 def week(world: World) -> Story:
-    """Return the day of both companies and the week that follows it, about to begin."""
+    """Return the day of both companies and the week after it; the story begins now."""
     return Story(world, (*MORNING, *EVENING, *WEEK))
