@@ -59,13 +59,13 @@ def forgets_agreements() -> Iterator[None]:
 @contextmanager
 def asks_inside_a_transaction() -> Iterator[None]:
     """The ledger is open while the notes of an incident are asked for."""
-    real = incident._read_notes
+    real = incident.read_notes
 
     def read_notes(context: EngineContext, row: Any) -> None:
         with context.ledger.read():
             real(context, row)
 
-    with patch.object(incident, "_read_notes", read_notes):
+    with patch.object(incident, "read_notes", read_notes):
         yield
 
 
