@@ -22,7 +22,7 @@ from loguru import logger
 from rig import PlainRenderer, mapping
 
 from simulation.baton import Hub, soften
-from simulation.people import People
+from simulation.people import WAIT, People
 from simulation.plan import STRIKES, Plan
 from simulation.wire import Killed, TimedOut, WatchedLedger, WireTransport
 from syncd.domain.operation import Target
@@ -47,13 +47,15 @@ WHOLE = 30.0
 """Seconds that a request may take (design: "Exactly one", 1)."""
 LATE = 200.0
 QUIET = 1100.0
-SEEN_AFTER = 120.0
-"""Seconds after the lag of the search within which a cycle has read what people wrote."""
 """Seconds after the calm: settle time, the longest pause of a service, and what people's waiting adds."""
 ALL_SEEN = 960.0
 """Seconds after the calm in which the slow poll has run once."""
 CALM_POLL = 150.0
 """Seconds between two cycles once the calm has lasted five minutes, to save time."""
+SEEN_AFTER = WAIT + CALM_POLL + WHOLE
+"""Seconds after the lags of a ticket's reads: a person finds it, and a cycle reads what they wrote."""
+TICK = 1e-6
+"""The world's time moves by whole microseconds: a shorter sleep would let none pass, again and again."""
 
 PAPERS: dict[str, Any] = {
     "postmortem": {"mode": "enforce", "after_minutes": 5},
@@ -94,7 +96,7 @@ class DaemonClock:
         return f"boot-{self.boot}"
 
     def sleep(self, seconds: float, until: Event) -> bool:
-        self.hub.pause(max(0.0, seconds))
+        self.hub.pause(max(TICK, seconds))
         return until.is_set()
 
     def reboot(self) -> None:
