@@ -300,17 +300,6 @@ def _steady_crashes(simulation: Simulation) -> None:
     line.step = step  # type: ignore[method-assign] # of this one simulation
 
 
-def _steady_clock(simulation: Simulation) -> None:
-    """Let the shortest wait last a microsecond: clocks count no less, and a shorter wait would never end."""
-    clock = simulation.clock
-    inner = clock.sleep
-
-    def sleep(seconds: float, until: Event) -> bool:
-        return inner(max(seconds, 1e-6) if seconds > 0 else seconds, until)
-
-    clock.sleep = sleep  # type: ignore[method-assign] # of this one simulation
-
-
 def _plan(seed: int) -> Plan:
     plan = make_plan(seed)
     # about half of a plan's steps are commits
@@ -324,7 +313,6 @@ def play_seed(seed: int, trace: Trace, folder: Path) -> None:
         simulation = Simulation(_plan(seed), folder, no_mutation)
         attach(simulation.world, trace)
         _steady_crashes(simulation)
-        _steady_clock(simulation)
         try:
             ending = simulation.play()
             trace.heading(f"seed {seed}: {ending.crashes} crashes, {ending.starts} starts")
