@@ -37,8 +37,8 @@ class RestrictedPlacement:
         """What the security lead has to hear of it, None where all is as the mapping wants it."""
         if self.level is not None:
             return None
-        place = "its ticket stands in the project apart" if self.apart else "its ticket is a stub"
-        return f"our account may not set the security level, so {place}"
+        place = "its ticket is in the restricted project" if self.apart else "its ticket is a stub"
+        return f"syncd's account may not set the security level, so {place}"
 
 
 def placement_for(

@@ -76,7 +76,7 @@ def limits(context: EngineContext) -> list[str]:
     """Return what the daemon cannot do as it was started."""
     notes = []
     if context.mailer is not None and context.mailer.nobody:
-        notes.append("Nobody receives mail: SYNCD_SMTP_HOST is not set, and mail becomes files")
+        notes.append("Nobody receives mail: SYNCD_SMTP_HOST is not set, so syncd writes mails to files")
     if context.dry_run:
         notes.append("Dry run: nothing is written to either service")
     return notes

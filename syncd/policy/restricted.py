@@ -106,7 +106,7 @@ def decide_level(case: Case, book: Rulebook) -> Decision:
         return Decision(agreed={ASPECT: issue.security_level.id})
     level = level_of(book.mapping, book.project)
     if level is None:
-        why = "our account may set no level of the mapping, so its ticket is as it was"
+        why = "syncd's account may set no level of the mapping, so its ticket is as it was"
         return Decision() if ticket.agreed.get(STUB) else _comment_once(case, why)
     return Decision(
         operations=(

@@ -128,7 +128,7 @@ def test_a_qrpay_ticket_leads_through_the_lifecycle_of_its_runbook() -> None:
         *("Incident commander", "Communications lead", "Subject matter expert", "Scribe"),
         *("within 5 minutes", "#inc-42", "partner banks", "SLO dashboards", "collected from Jaeger"),
         *("every 15 minutes", "#status-qrpay", "internal status page", "more than 15 minutes"),
-        *("Next update in 30 minutes", "back to normal", "final status stands in PagerDuty"),
+        *("Next update in 30 minutes", "back to normal", "PagerDuty shows the final status"),
         *("knowledge base", "Errors of Alipay \\{html\\} are higher than usual"),
     ):
         assert words in text, words
@@ -150,7 +150,7 @@ def test_a_ramen_ticket_has_detection_actions_and_what_ends_it() -> None:
     text = render_ticket(
         TEMPLATES, Subject(case, team, team.services["Webhooks"], "Sev-2", False)
     ).description
-    assert "How to tell:\n* The queue is longer than its threshold" in text
+    assert "How to recognise it:\n* The queue is longer than its threshold" in text
     assert "What to do:\n# ☐ Scale the consumers out and switch on backoff with jitter" in text
     assert "It is over when:\n* ☐ The queue is below its threshold and the DLQ below 10 events" in text
     assert "* Severity: Sev-2. Orders are created" in text

@@ -30,7 +30,7 @@ def test_fifteen_minutes_without_a_read_of_a_side_are_told_once_an_outage_and_on
     last = NOW - timedelta(minutes=15)
     assert told_of(Trouble(last_good={"jira": last + timedelta(seconds=1)})) == []
     (first,) = told_of(Trouble(last_good={"jira": last}))
-    assert "Jira was not read for 15 minutes" in first.text
+    assert "syncd could not read Jira for 15 minutes" in first.text
     told = first.names(NOW)
     assert told_of(Trouble(last_good={"jira": last}), *told, now=NOW + timedelta(days=2)) == []
     second = Trouble(last_good={"jira": NOW + timedelta(hours=6)})
@@ -44,7 +44,7 @@ def test_fifteen_minutes_without_a_read_of_a_side_are_told_once_an_outage_and_on
 def test_a_refused_credential_is_told_at_once_and_names_the_service() -> None:
     (alarm,) = told_of(Trouble(last_good={"jira": NOW}, refused={"jira": NOW}))
     assert alarm.kind == "credentials"
-    assert alarm.text.startswith("Jira refuses our credentials since 2026-11-22 08:00 UTC.")
+    assert alarm.text.startswith("Jira has refused syncd's credentials since 2026-11-22 08:00 UTC.")
 
 
 def test_each_mass_of_writes_that_is_held_is_told_by_itself() -> None:
@@ -92,7 +92,7 @@ def test_alarms_are_on_record_in_the_log_and_survive_a_restart(house: Rig) -> No
         for _ in range(40):
             house.cycle()
     assert alarms_on_record(house) == ["expires", "stalled"]
-    assert sum("Jira was not read for 15 minutes" in line for line in lines) == 1
+    assert sum("syncd could not read Jira for 15 minutes" in line for line in lines) == 1
 
 
 def test_a_token_that_is_refused_while_it_runs_is_an_alarm_at_once(house: Rig) -> None:
@@ -122,7 +122,7 @@ def test_a_token_refused_at_the_start_is_mailed_once_a_day_however_often_it_is_s
         post.restart()
         with pytest.raises(RemoteError):
             post.loop.make_first_contact()
-    assert subjects(post) == ["syncd: Jira refuses our credentials, and syncd does not start"]
+    assert subjects(post) == ["syncd: Jira refuses syncd's credentials, so syncd does not start"]
     post.world.advance(86_400)
     post.restart()
     with pytest.raises(RemoteError):
@@ -152,4 +152,4 @@ def test_an_outage_whose_mail_never_left_is_told_when_it_comes_back(post: Rig) -
     resume(post, "mail")
     post.settle(3)
     assert [row.state for row in mails(post)] == ["dropped", "done"]
-    assert subjects(post) == ["syncd: Jira was not read for 15 minutes"]
+    assert subjects(post) == ["syncd: Jira could not be read for 15 minutes"]

@@ -43,7 +43,7 @@ def test_a_field_that_a_robot_changes_back_three_times_is_left(house: Rig) -> No
     assert issue_of(house)["fields"]["summary"] == "Latency"
     reason = "summary was changed back 3 times within 24 hours on this ticket"
     assert events(house) == [{"rule": "conflict", "reason": reason, "aspect": "summary"}]
-    assert told(house, "Summary: what syncd wrote was changed back 3 times") == 1
+    assert told(house, "Summary: a person or another tool changed back 3 times") == 1
     house.world.pagerduty.set_priority(made.id, "P1", "Amara Osei")
     house.settle(2)
     assert issue_of(house)["fields"]["priority"]["name"] == "Highest"
@@ -68,7 +68,7 @@ def test_a_status_that_a_robot_moves_back_three_times_is_left_for_good(house: Ri
     house.world.pagerduty.resolve(made.id, "Amara Osei")
     house.settle(20)
     assert status(house) == stands
-    assert told(house, "Status: what syncd wrote was changed back") == 1
+    assert told(house, "Status: a person or another tool changed back") == 1
     nothing_more_is_written(house)
 
 
@@ -99,7 +99,7 @@ def test_a_field_of_nobody_s_that_both_sides_changed_is_a_conflict_and_stays_one
     rig.settle(2)
     assert issue_of(rig)["fields"]["summary"] == "Latency high"
     assert [one["aspect"] for one in events(rig)] == ["summary"]
-    assert told(rig, "changed on both sides") == 1
+    assert told(rig, "both sides changed this field") == 1
     nothing_more_is_written(rig)
 
 

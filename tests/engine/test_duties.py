@@ -194,7 +194,7 @@ def test_a_postmortem_that_is_gone_is_asked_for_no_more_and_not_judged(make_rig:
     record = incident_named(house.ledger, incident)
     assert record is not None
     shown = show_data(house.ledger, record, house.clock.now())["postmortem"]
-    assert any("out of our sight" in line for line in shown["scheduled"]["explained"])
+    assert any("syncd cannot see" in line for line in shown["scheduled"]["explained"])
 
 
 def test_no_breach_is_judged_while_our_clock_is_off(make_rig: Any) -> None:
@@ -220,5 +220,5 @@ def test_show_and_status_say_how_it_stands(make_rig: Any) -> None:
     for kind in ("scheduled", "completed"):
         assert {"state", "due_at", "reason"} <= set(shown[kind])
         assert shown[kind]["state"] == "pending"
-        assert any(line.startswith("What ends it: ") for line in shown[kind]["explained"])
+        assert any(line.startswith("To do: ") for line in shown[kind]["explained"])
     assert (listed["postmortem"], listed["due_at"]) == (postmortem, shown["scheduled"]["due_at"])

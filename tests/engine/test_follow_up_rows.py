@@ -166,7 +166,7 @@ def test_a_changed_or_removed_row_is_told_and_never_carried_over(make_rig: Any) 
     assert len(said) == 3
     assert any(f"row of {timeout} was changed" in one and "8 s" in one for one in said)
     assert any(f"row of {failover} were changed" in one for one in said)
-    assert any(f"row of {alert} is not in the table any more" in one for one in said)
+    assert any(f"row of {alert} was removed from the table" in one for one in said)
     quiet(rig)
 
 
@@ -241,7 +241,7 @@ def test_the_follow_up_on_the_knowledge_base_is_made_once_and_closed_with_a_link
         (row,) = session.exec(select(ActionItemRow)).all()
         states = {one.kind: one.state for one in session.exec(select(DutyRow)).all()}
         assert row.facts["violations"] == [
-            "closed without a link, or the label no-change-needed and a comment"
+            "closed, but no comment links the change and the label no-change-needed with a comment is missing"
         ]
         assert (states["owned"], states["done"]) == ("met", "pending")
     rig.world.jira.comment(one["key"], "Written: https://wiki.qrpay.example/alipay", by="Amara Osei")

@@ -255,7 +255,10 @@ def test_dates_are_judged_as_they_stood_and_postponing_is_counted(tmp_path: Path
         people.edit(item.id, by="Priya Raman", duedate="2027-03-01")
         made.settle(2)
         assert duty(made, incident, "done").state == "breached"
-        assert "its date is after the latest one, 2026-12-28" in items(made)[item.key].facts["violations"]
+        assert (
+            "its due date is after the latest day allowed, 2026-12-28"
+            in items(made)[item.key].facts["violations"]
+        )
         people.transition(item.id, "Done", by="Priya Raman")
         made.settle(2)
         assert duty(made, incident, "done").state == "met_late"

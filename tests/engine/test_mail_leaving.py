@@ -406,7 +406,7 @@ def test_the_operator_hears_once_of_a_mass_of_writes_that_is_held(
 def test_the_operator_hears_once_that_a_service_refuses_our_credentials(post: Rig) -> None:
     post.world.faults.add(faults.error(401), service="pagerduty", times=None)
     post.settle(80)
-    assert subjects(post, OPERATOR) == ["syncd: PagerDuty refuses our credentials"]
+    assert subjects(post, OPERATOR) == ["syncd: PagerDuty refuses syncd's credentials"]
 
 
 def test_the_operator_hears_that_a_side_was_not_read_for_fifteen_minutes(post: Rig) -> None:
@@ -414,7 +414,7 @@ def test_the_operator_hears_that_a_side_was_not_read_for_fifteen_minutes(post: R
     post.settle(29)
     assert subjects(post, OPERATOR) == []
     post.settle(4)
-    assert subjects(post, OPERATOR) == ["syncd: Jira was not read for 15 minutes"]
+    assert subjects(post, OPERATOR) == ["syncd: Jira could not be read for 15 minutes"]
     post.settle(40)
     assert len(subjects(post, OPERATOR)) == 1
 

@@ -252,7 +252,7 @@ def test_a_notice_of_an_open_incident_that_waited_goes_out_marked_late(post: Rig
     resume(post, "mail")
     post.cycle()
     assert subjects(post, CTO) == ["LATE: SEV0: Callbacks time out (#1)"]
-    assert "This notice comes late" in text_of(letters(post)[0])
+    assert "This notice is late" in text_of(letters(post)[0])
     noise_rule(post)
 
 

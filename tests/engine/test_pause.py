@@ -178,7 +178,7 @@ def test_of_several_words_about_one_field_only_the_last_go_out(house: Rig) -> No
         house.settle(2)
     resume(house)
     house.settle(2)
-    assert sum("before, it said Ours" in text for text in comments(house)) == 1
+    assert sum("Before, the ticket said: Ours" in text for text in comments(house)) == 1
     nothing_more_is_written(house)
 
 

@@ -148,7 +148,7 @@ def test_a_deleted_ledger_is_rebuilt_kept_late_and_waived_duties_stand_as_before
     shown = {one: show_data(house.ledger, row, house.clock.now()) for one, row in records.items() if row}
     proof = {one: evidence_of(house.ledger, row) for one, row in records.items() if row}
     lines = [" ".join(one["postmortem"]["scheduled"]["explained"]) for one in shown.values()]
-    assert all("rebuilt from our comment" in line for line in lines)
+    assert all("rebuilt from syncd's comment" in line for line in lines)
     assert [one["rebuilt"] for one in proof[late]["duties"] if one["kind"] == "scheduled"] == [True]
     assert [one["rebuilt"] for one in proof[waived]["waivers"]] == [True]
 
@@ -175,7 +175,7 @@ def test_what_was_waived_ended_and_taken_back_stands_on_the_issues_and_is_rebuil
     house.settle(2)
     assert len(comments(house, one, "Waiver: ")) == 2
     assert len(comments(house, one, "Correction: that it was not scheduled in time is taken back")) == 1
-    (on_item,) = comments(house, item, "Waiver: it need not be done until")
+    (on_item,) = comments(house, item, "Waiver: finishing it is waived until")
     assert "priya.raman" in on_item.body
     assert "The bank" in on_item.body
     before = {ident: duties(house, ident) for ident in (first, second)}

@@ -90,10 +90,10 @@ def test_a_line_says_what_since_when_why_what_ends_it_and_who_hears_next(post: R
         "Due: Wed 18 Nov 2026, 16:00 UTC",
         "Owed since: Mon 16 Nov 2026, 16:00 UTC",
         "Why you: It is assigned to you",
-        f"What ends it: Set owner and review date on {owed.issue.key}",
+        f"To do: Set owner and review date on {owed.issue.key}",
         f"/browse/{owed.issue.key}",
-        "Or: have it waived: syncd waive",
-        f"Who hears next: at the deadline {OWNER}, {PROCESS}, once; then the weekly report",
+        "Or: get a waiver: syncd waive",
+        f"Who is told next: at the deadline {OWNER}, {PROCESS}, once; then the weekly report",
     ):
         assert said in text
 
@@ -144,7 +144,7 @@ def test_a_duty_that_is_met_before_its_reminder_could_leave_reminds_nobody(post:
     resume(post, "mail")
     post.settle(2)
     assert letters(post) == []
-    assert whys(post, waiting.id or 0) == ["not sent: it is not true any more"]
+    assert whys(post, waiting.id or 0) == ["not sent: it is no longer true"]
 
 
 def test_before_a_reminder_leaves_the_postmortem_is_read_again(post: Rig) -> None:
@@ -260,7 +260,7 @@ def test_a_digest_that_waited_into_the_next_day_is_not_sent(post: Rig) -> None:
     digests = [one for one in mails(post) if one.meaning["mail"] == "digest"]
     assert [one.state for one in digests] == ["dropped", "done"]
     assert whys(post, digests[0].id or 0) == [
-        "not sent: its day is over, and a later digest says what is true then"
+        "not sent: its day is over, and a later digest tells the present state"
     ]
 
 
@@ -280,7 +280,7 @@ def test_after_downtime_over_reminder_and_deadline_only_the_breach_goes_out(post
     (passed,) = [one for one in mails(post) if one.meaning["mail"] == "reminder"]
     assert passed.state == "dropped"
     assert whys(post, passed.id or 0) == [
-        "not sent: the deadline has passed meanwhile, and only the latest step goes out"
+        "not sent: the deadline has passed meanwhile, so syncd sends only the latest step"
     ]
 
 

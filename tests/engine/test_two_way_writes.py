@@ -154,7 +154,7 @@ def test_a_change_in_pagerduty_at_the_same_time_stands(both: Rig) -> None:
     both.settle(14)
     assert incident_of(both, made)["status"] == "resolved"
     assert changes(both) == 0
-    assert told(both, "nothing was written to it") == 1
+    assert told(both, "so syncd did not change it") == 1
     nothing_more_is_written(both)
 
 
@@ -173,7 +173,7 @@ def test_a_change_in_pagerduty_that_no_poll_has_shown_yet_is_seen_before_the_wri
     both.world.jira.transition("OPS-1", "In Progress", WHO)
     both.settle(14)
     assert (incident_of(both, made)["status"], changes(both)) == ("resolved", 0)
-    assert told(both, "nothing was written to it") == 1
+    assert told(both, "so syncd did not change it") == 1
 
 
 @pytest.mark.parametrize("named", ["already", "lost", "updated", "down"])
@@ -216,7 +216,7 @@ def test_somebody_whom_pagerduty_does_not_know_is_left_and_said(both: Rig) -> No
     both.settle(3)
     now = [one["assignee"]["id"] for one in incident_of(both, made)["assignments"]]
     assert now == [one["assignee"]["id"] for one in before]
-    assert told(both, "not carried to PagerDuty") == 1
+    assert told(both, "syncd did not carry this change to PagerDuty") == 1
     nothing_more_is_written(both)
 
 

@@ -229,7 +229,7 @@ def test_an_hours_trouble_is_waited_for_then_it_leaves_and_says_so(post: Rig) ->
     assert reports(post) == []
     pass_to(post, monday(post) + timedelta(minutes=75))
     assert len(reports(post)) == 2
-    assert "Jira could not be read when this was made" in text_of(reports(post)[0])
+    assert "Jira could not be read when this report was made" in text_of(reports(post)[0])
 
 
 @pytest.mark.parametrize(

@@ -77,7 +77,7 @@ def test_the_third_change_back_is_left_on_record_and_said_once() -> None:
     assert left(decision) == [("conflict", "status was changed back 3 times within 24 hours on this ticket")]
     assert [remark.aspect for remark in decision.remarks] == ["status"]
     (text,) = said(decision)
-    assert text.startswith("status: what syncd wrote was changed back 3 times")
+    assert text.startswith("status: a person or another tool changed back 3 times")
     assert of_kind(decision, Kind.MOVE_TICKET) == []
 
 

@@ -350,7 +350,7 @@ def test_severity_raised_after_the_resolve_starts_the_clock_then() -> None:
     duty = life.duty(raised + 10 * MINUTE)
     assert duty is not None
     assert (duty.started_at, duty.due_at) == (raised, raised + 48 * HOUR)
-    assert "it counts from" in duty.reason
+    assert "the clock starts 2026-11-28 09:00 UTC" in duty.reason
     assert life.review(raised + HOUR, "2026-12-12").state(raised + 2 * HOUR) == "met"
 
 
@@ -377,7 +377,7 @@ def test_severity_lowered_changes_nothing_at_the_peak_and_cancels_with_final() -
     assert duty is not None
     assert (duty.state, duty.reason) == (
         "cancelled",
-        "its severity was lowered to one that owes no postmortem",
+        "its severity was lowered to one that needs no postmortem",
     )
     raised = RESOLVED + DAY
     final.severity("SEV2", raised)
@@ -465,7 +465,7 @@ def test_moved_to_another_service_its_mapping_holds_from_then_on() -> None:
     assert duty is not None
     assert (duty.state, duty.reason) == (
         "cancelled",
-        "by the rules that hold for it now, it owes no postmortem",
+        "by the rules in force for it, it needs no postmortem",
     )
 
 
@@ -560,12 +560,12 @@ def test_the_reason_says_why_it_started_and_why_that_deadline() -> None:
     life.decide(RESOLVED + HOUR)
     scheduled, completed = life.duties
     assert scheduled.reason == (
-        "SEV2 owes a postmortem; the incident was resolved 2026-11-23 10:00 Europe/Berlin;"
-        " 48 hours later is 2026-11-25 10:00 Europe/Berlin"
+        "SEV2 incidents need a postmortem; the incident was resolved 2026-11-23 10:00 Europe/Berlin;"
+        " the deadline is 48 hours later, 2026-11-25 10:00 Europe/Berlin"
     )
-    assert completed.reason.endswith("10 working days later is 2026-12-07 10:00 Europe/Berlin")
+    assert completed.reason.endswith("the deadline is 10 working days later, 2026-12-07 10:00 Europe/Berlin")
     assert scheduled.remedy == (
-        "give the postmortem an owner and enter the due date as the day of its review,"
+        "give the postmortem an owner and enter the day of its review in its due date,"
         " from 2026-11-23 to 2026-12-07"
     )
     assert completed.remedy == "move the postmortem to Done or Closed"

@@ -148,7 +148,9 @@ def test_a_field_of_jiras_is_peoples_after_the_create(aspect: str) -> None:
         decision = decide_fields(case(incident(**CHANGED[aspect][0]), ticket(shown)), rules)
         assert CHANGED[aspect][1].keys().isdisjoint(edits(decision))
         assert NAME_IN_AGREED[aspect] in decision.agreed
-        assert (NAME_IN_AGREED[aspect], "the mapping gives this field to Jira") in left(decision)
+        assert (NAME_IN_AGREED[aspect], "the mapping leaves this field to Jira (jira.owners)") in left(
+            decision
+        )
         assert said(decision) == []
 
 
@@ -168,7 +170,7 @@ def test_a_field_of_nobodys_that_both_sides_changed_is_said_once_and_left(aspect
     assert writes.keys().isdisjoint(edits(decision))
     assert NAME_IN_AGREED[aspect] in decision.agreed
     (text,) = said(decision)
-    assert text.startswith(f"{NAME_IN_AGREED[aspect]}: changed on both sides")
+    assert text.startswith(f"{NAME_IN_AGREED[aspect]}: both sides changed this field")
     agreed = AGREED | decision.agreed
     after = ticket(issue(**BY_A_PERSON[aspect]), agreed=agreed)
     assert of_kind(decide_fields(case(incident(**happens), after), rules), Kind.COMMENT_ON_TICKET) == []
@@ -185,7 +187,7 @@ def test_what_a_person_wrote_into_a_field_of_pagerdutys_is_not_replaced_silently
         "severity": "SEV3",
         "component": "Ledger",
     }[aspect]
-    assert any(text.endswith(f"before, it said {wrote}") for text in said(decision))
+    assert any(text.endswith(f"Before, the ticket said: {wrote}") for text in said(decision))
 
 
 def test_a_second_text_of_a_person_that_is_replaced_by_the_same_title_is_told_too() -> None:
@@ -245,7 +247,9 @@ def test_an_assignee_whom_a_person_chose_stays_and_the_responder_is_named_once()
     decision = decide(incident(assignees=(BEN,)), issue(assignee=SOMEBODY))
     assert edits(decision) == {}
     assert decision.agreed == {"assignee": "acc-ben"}
-    assert said(decision) == ["assignee: a person chose the assignee; the incident now says Ben"]
+    assert said(decision) == [
+        "assignee: a person chose the assignee, so syncd leaves it. The incident now says: Ben"
+    ]
     after = ticket(issue(assignee=SOMEBODY), agreed=AGREED | decision.agreed)
     assert decide_fields(case(incident(assignees=(BEN,)), after), book()) == Decision()
 
@@ -254,7 +258,9 @@ def test_an_assignee_whom_a_person_chose_before_anybody_was_assigned_stays() -> 
     unassigned = {name: value for name, value in AGREED.items() if name != "assignee"}
     decision = decide(incident(), issue(assignee=SOMEBODY), agreed=unassigned)
     assert edits(decision) == {}
-    assert said(decision) == ["assignee: a person chose the assignee; the incident now says Ana"]
+    assert said(decision) == [
+        "assignee: a person chose the assignee, so syncd leaves it. The incident now says: Ana"
+    ]
 
 
 def test_a_ticket_without_an_assignee_gets_the_first_responder() -> None:
@@ -284,7 +290,9 @@ def test_the_ticket_goes_to_the_first_who_can_have_it_else_to_the_fallback(
 
 def test_the_responder_who_is_named_is_the_one_who_would_have_the_ticket() -> None:
     decision = decide(incident(assignees=(CYD, BEN)), issue(assignee=SOMEBODY))
-    assert said(decision) == ["assignee: a person chose the assignee; the incident now says Ben"]
+    assert said(decision) == [
+        "assignee: a person chose the assignee, so syncd leaves it. The incident now says: Ben"
+    ]
 
 
 def test_nobody_is_assigned_where_nobody_can_be() -> None:

@@ -96,7 +96,7 @@ def test_thirty_texts_in_ten_minutes_are_copied_and_not_one_more() -> None:
     decision = decide_mirror(flood(45), book())
     assert copied(decision) == MOST_TEXTS
     (words,) = said(decision)
-    assert "more than 30 within 10 minutes" in words
+    assert "more than 30 texts within 10 minutes" in words
 
 
 def test_the_notice_comes_once_a_flood() -> None:

@@ -104,7 +104,7 @@ def test_what_was_merged_into_another_owes_nothing_and_the_other_one_owes_for_it
 def test_every_incident_of_a_service_may_owe_one() -> None:
     made = book(services={"Alipay": {"postmortem": True}}, postmortem={"mode": "enforce"})
     found = owed_postmortem(resolved("P4"), made)
-    assert found is not None and found.reason == "every incident of Alipay owes a postmortem"
+    assert found is not None and found.reason == "every incident of Alipay needs a postmortem"
 
 
 def test_it_is_made_half_an_hour_after_the_resolve_and_waits_until_then() -> None:
@@ -146,7 +146,7 @@ def test_nothing_is_made_where_nothing_is_owed(given: Case) -> None:
 def test_in_mode_report_it_is_only_said() -> None:
     decision = decide_postmortem(resolved(state_changes=None), rules(mode="report"))
     assert (decision.operations, decision.look) == ((), frozenset())
-    assert "make the postmortem: an incident of SEV2 owes a postmortem" in decision.dry_run_notes[0]
+    assert "make the postmortem: SEV2 incidents need a postmortem" in decision.dry_run_notes[0]
     assert decide_postmortem(resolved(), rules(mode="off")).dry_run_notes == ()
 
 

@@ -236,7 +236,9 @@ def test_in_report_mode_it_is_told_what_would_be_said() -> None:
     life.decide(NOW)
     decision = comment_on_waivers(life.case(NOW), life.book)
     assert decision.operations == ()
-    assert decision.dry_run_notes == ("comment: people see the waiver, and a lost ledger finds it again",)
+    assert decision.dry_run_notes == (
+        "comment: people see the waiver, and syncd reads it back if the ledger is lost",
+    )
 
 
 def test_what_has_no_issue_yet_is_said_once_it_has_one() -> None:

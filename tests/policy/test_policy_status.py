@@ -98,7 +98,7 @@ def test_a_status_that_the_mapping_does_not_name_belongs_to_people(state: str) -
     decision = decide_status(stands(WAITING, incident(status=state)), book())
     assert target(decision) is None
     assert decision.agreed == {"state": state}
-    assert left(decision) == [("status", "status 77 belongs to people")]
+    assert left(decision) == [("status", "the mapping names no status 77, so it belongs to people")]
 
 
 @pytest.mark.parametrize("at", [DONE, WONT_DO])
@@ -176,7 +176,7 @@ def test_a_persons_first_move_of_a_new_ticket_is_left_and_an_apps_is_not(person:
     fresh = stands(IN_REVIEW, incident(), agreed=None, placed=None, closed=moved)
     decision = decide_status(fresh, book())
     assert target(decision) == (None if person else TO_DO.id)
-    expected = [("status", "a person moved the ticket before its first placement")] if person else []
+    expected = [("status", "a person moved the ticket before syncd first did")] if person else []
     assert left(decision) == expected
 
 
@@ -240,7 +240,7 @@ def test_a_move_back_waits_until_the_ticket_left_that_status_five_minutes_ago(se
     assert target(decision) == IN_PROGRESS.id
     assert not_before(decision) == NOW + timedelta(seconds=300 - seconds)
     assert decision.again == 300 - seconds
-    assert f"so it waits until {not_before(decision):%H:%M:%S} UTC" in decision.operations[0].reason
+    assert f"so the move waits until {not_before(decision):%H:%M:%S} UTC" in decision.operations[0].reason
 
 
 @pytest.mark.parametrize("seconds", [300, 3600])

@@ -42,8 +42,8 @@ def test_one_comment_when_due_soon_one_at_the_breach_and_none_daily() -> None:
     life = Life().resolve()
     assert said(told(life, DUE - DAY - HOUR)) == []
     (soon,) = said(told(life, DUE - DAY))
-    assert soon.startswith("it is to be scheduled by 2026-11-25 09:00 UTC: SEV2 owes a postmortem;")
-    assert "What ends it: give the postmortem an owner and enter the due date" in soon
+    assert soon.startswith("schedule it by 2026-11-25 09:00 UTC. Why: SEV2 incidents need a postmortem;")
+    assert "To do: give the postmortem an owner and enter the day of its review in its due date" in soon
     assert said(told(life, DUE - HOUR)) == []
     (late,) = said(told(life, LATER))
     assert late.startswith("it was not scheduled by 2026-11-25 09:00 UTC and is overdue")
@@ -56,7 +56,8 @@ def test_an_owner_whom_no_mail_reaches_is_named_in_that_comment_and_in_no_other(
     life = Life(book=rules(mails=mails)).resolve()
     for now in (DUE - 24 * HOUR, DUE - 4 * HOUR, DUE + GRACE + HOUR):
         decision = told(life, now)
-        assert said(decision) == [] or said(decision)[0].startswith("[~accountid:acc-ola] it ")
+        named = ("[~accountid:acc-ola] schedule it by ", "[~accountid:acc-ola] it was not scheduled by ")
+        assert said(decision) == [] or said(decision)[0].startswith(named)
         about = decide_reminders(life.case(now), life.book)
         assert [op for op in about.operations if op.kind is Kind.COMMENT_ON_POSTMORTEM] == []
         life.once |= {op.key for op in decision.operations}
@@ -99,7 +100,7 @@ def test_reopened_after_it_was_met_a_comment_asks_to_review_it_once() -> None:
     assert said(told(life, RESOLVED + 2 * HOUR)) == []
     life.reopen(RESOLVED + 3 * HOUR)
     (asked,) = said(told(life, RESOLVED + 4 * HOUR))
-    assert asked.startswith("the incident was reopened 2026-11-23 12:00 UTC, after this was scheduled.")
+    assert asked.startswith("the incident was reopened 2026-11-23 12:00 UTC, after the postmortem was scheduled.")
     life.resolve(RESOLVED + 5 * HOUR)
     assert said(told(life, RESOLVED + 6 * HOUR)) == []
 
@@ -122,7 +123,7 @@ def test_in_report_it_is_only_said_what_would_have_been_told() -> None:
     life = Life(rules(postmortem={"mode": "report"})).resolve()
     decision = told(life, LATER)
     assert decision.operations == ()
-    assert [one[:37] for one in decision.dry_run_notes] == ["say on OPS-9: it was not scheduled by"]
+    assert [one[:41] for one in decision.dry_run_notes] == ["comment on OPS-9: it was not scheduled by"]
     assert told(Life(rules(postmortem={"mode": "off"})).resolve(), LATER) == Decision()
 
 
@@ -207,15 +208,15 @@ def lines(life: Life, now: datetime) -> tuple[str, ...]:
 def test_a_clock_is_explained_from_its_start_to_what_ends_it() -> None:
     life = Life().resolve()
     assert lines(life, RESOLVED + HOUR) == (
-        "Started 2026-11-23 09:00 UTC: SEV2 owes a postmortem;"
+        "Started 2026-11-23 09:00 UTC: SEV2 incidents need a postmortem;"
         " the incident was resolved 2026-11-23 09:00 UTC;"
-        " 48 hours later is 2026-11-25 09:00 UTC",
+        " the deadline is 48 hours later, 2026-11-25 09:00 UTC",
         "Due 2026-11-25 09:00 UTC, in 47 hours",
-        "Next: 2026-11-24 09:00 UTC it is due soon and the postmortem says so;"
-        " after 2026-11-25 09:00 UTC it is overdue",
-        "What ends it: give the postmortem an owner and enter the due date as the day of its review,"
+        "Next: due soon from 2026-11-24 09:00 UTC, which the postmortem says;"
+        " overdue after 2026-11-25 09:00 UTC",
+        "To do: give the postmortem an owner and enter the day of its review in its due date,"
         " from 2026-11-23 to 2026-12-07",
-        "Or: syncd waive 17 --duty scheduled --until DATE --reason WHY --by WHO",
+        "Or get a waiver: syncd waive 17 --duty scheduled --until DATE --reason WHY --by WHO",
     )
 
 
@@ -227,7 +228,7 @@ def test_what_happened_to_a_clock_is_explained() -> None:
     life.review(DUE + 4 * DAY, "2026-12-01")
     done = lines(life, DUE + 5 * DAY)
     assert "Was due 2026-11-25 09:00 UTC; done 2026-11-29 09:00 UTC by Ola" in done
-    assert "It was overdue from 2026-11-25 09:00 UTC on, which stays on record" in done
+    assert "It became overdue 2026-11-25 09:00 UTC; that stays on record" in done
     rests = Life().resolve().waive(RESOLVED + HOUR, DUE + DAY)
     assert (
         "Waived until 2026-11-26 09:00 UTC by Pia: holidays; after that it is due 2026-11-27 09:00 UTC"
@@ -245,11 +246,11 @@ def test_what_happened_to_a_clock_is_explained() -> None:
 @pytest.mark.parametrize(
     ("life", "why"),
     [
-        (Life(skewed=True), "our clock and a service's are too far apart"),
-        (Life(gone_since=DUE, read_until=DUE), "OPS-9 is out of our sight, moved, secured or deleted"),
+        (Life(skewed=True), "syncd's clock and a service's clock differ too much"),
+        (Life(gone_since=DUE, read_until=DUE), "syncd cannot see OPS-9; it was moved, restricted or deleted"),
         (
             Life(rules(postmortem={"mode": "report"}), postmortem=False),
-            "there is no postmortem that syncd knows",
+            "syncd knows no postmortem",
         ),
     ],
 )

@@ -115,7 +115,7 @@ def test_what_pagerduty_changed_at_the_same_time_is_not_written_over() -> None:
         moved(IN_PROGRESS).model_copy(update={"incident": incident(status="resolved")}), rules()
     )
     assert wishes(raced) == {}
-    assert "became resolved at the same time, so nothing was written to it" in "".join(said(raced))
+    assert "became resolved at the same time, so syncd did not change it" in "".join(said(raced))
 
 
 def test_what_our_own_write_of_unknown_outcome_made_does_not_travel() -> None:

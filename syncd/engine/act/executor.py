@@ -73,7 +73,7 @@ class Executor:
             probe_from = highest_seen(context, _project(rendered)) if kind.needs_probe_from else None
             context.budgets.take(operation.target, issue=rendered.issue, leave=_left(kind, operation))
         except DecideAgain:
-            return self._end(operation, "what it was decided upon has changed")
+            return self._end(operation, "the facts that it was decided on have changed")
         except NotYet:
             return self._keep_for_later(operation)
         except CannotRender as error:

@@ -164,9 +164,9 @@ class WeeklyReports:
         unread = self.read_logs(edition, week)
         if patient and unread:
             return None
-        notes = [f"{NAMES[side]} could not be read when this was made" for side in missing]
+        notes = [f"{NAMES[side]} could not be read when this report was made" for side in missing]
         if unread:
-            notes.append(f"Of {unread} incidents it could not be read whether they were acknowledged")
+            notes.append(f"syncd could not read whether {unread} of the incidents were acknowledged")
         return notes
 
     def read_logs(self, edition: Edition, week: Week) -> int:
@@ -275,7 +275,7 @@ def outcome(row: OperationRecord) -> tuple[str, bool]:
         return f"not sent to {to}: {row.error}", False
     if row.state == OperationState.DROPPED:
         return (
-            f"not sent to {to}: a later one left, or it is from before this ledger; see: syncd outbox",
+            f"not sent to {to}: a later report left, or this one is older than the ledger; see: syncd outbox",
             False,
         )
     if row.state == OperationState.UNKNOWN:
@@ -306,7 +306,7 @@ def send_report(
     if why_not is not None:
         return _refused(why_not)
     unread = weekly.read_logs(edition, week)
-    words = f"Of {unread} incidents it could not be read whether they were acknowledged"
+    words = f"syncd could not read whether {unread} of the incidents were acknowledged"
     report = weekly.report(edition, week, notes=[words] if unread else [])
     keys = weekly.send(edition, week, report, now, str(request.id))
     work_on([edition.about])
@@ -319,7 +319,7 @@ def _why_not(edition: Edition, week: Week, over: bool) -> str | None:
     if not edition.to:
         key = "report.to" if edition.team else "report.over_all"
         return f"{key} names nobody"
-    return None if over else f"{week.name} is not over; without --send it can be read"
+    return None if over else f"{week.name} is not over; leave out --send to read its figures so far"
 
 
 def _refused(said: str) -> Result:

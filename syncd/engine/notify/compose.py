@@ -157,8 +157,8 @@ def _digest(context: EngineContext, recipient: str, day: datetime, mapping: Mapp
     said = " and ".join(part for part in parts if part)
     return letters.owed(
         mapping.team,
-        f"After incidents: {said}",
-        "What you owe, in one mail a working day. It ends when nothing is owed any more.",
+        f"Your tasks after incidents: {said}",
+        "These are your open tasks, in at most one mail a working day. The mails end when all are done.",
         lines,
         "these are yours",
         f"{mapping.team}: {said}",
@@ -175,7 +175,7 @@ def _of_incident(
     about = about_of(subject, mapping, None if isinstance(content, LeadMail) else content.severity)
     if isinstance(content, LeadMail):
         said = (
-            f"The restricted incident #{about.number} is not sheltered as the mapping wants it:"
+            f"The restricted incident #{about.number} is not protected as the mapping demands:"
             f" {content.reason}."
         )
         title = f"Restricted incident #{about.number}"
@@ -212,7 +212,7 @@ def _of_duty(
     lead = {
         MailKind.REMINDER: f"It is due {line.due}.",
         MailKind.BREACH: f"It was due {line.due}, and it is not done.",
-    }.get(content.mail, "Its date was put off for the third time.")
+    }.get(content.mail, "Its due date was moved to a later day for the third time.")
     return letters.owed(mapping.team, f"{title}: {line.what}", lead, (line,), why, f"{title}: {line.what}")
 
 
@@ -250,8 +250,8 @@ def _operator_letter(mail: OperatorMail) -> Letter:
             f"Writes to {mail.tickets} tickets are held",
             (
                 f"Since {since} syncd holds writes to {mail.tickets} existing tickets whose incidents"
-                " did not change. It goes on observing and deciding.",
-                "See what they are, then let them go or drop them:",
+                " did not change. syncd goes on reading and deciding.",
+                "Look at them, then release or drop them:",
             ),
             ("syncd outbox", "syncd outbox release", 'syncd outbox drop --held --reason "…"'),
         )
@@ -262,7 +262,7 @@ def _operator_letter(mail: OperatorMail) -> Letter:
                 f"Since {since} this new ledger holds everything about incidents that began before its first"
                 f" start: it would make {mail.tickets} tickets. Incidents that begin from now on get their"
                 " ticket, notices and clocks at once.",
-                "See what it would do, then let it go:",
+                "Look at the plan, then accept it:",
             ),
             ("syncd status", "syncd plan", "syncd accept"),
         )
@@ -271,29 +271,29 @@ def _operator_letter(mail: OperatorMail) -> Letter:
         return _letter_to_operator(text.partition(" (")[0], (text,), ("syncd check",))
     if mail.topic == "start":
         return _letter_to_operator(
-            f"{name} refuses our credentials, and syncd does not start",
+            f"{name} refuses syncd's credentials, so syncd does not start",
             (
-                f"At {since} {name} refused the credentials of syncd, which ended. No incident is ticketed"
-                " until it runs; what happens meanwhile is caught up then.",
+                f"At {since} {name} refused syncd's credentials, and syncd ended. No incident gets a ticket"
+                " until syncd runs again; then it catches up.",
                 "Renew the token, then:",
             ),
             ("syncd check", "systemctl restart syncd"),
         )
     if mail.topic == "credentials":
         return _letter_to_operator(
-            f"{name} refuses our credentials",
+            f"{name} refuses syncd's credentials",
             (
-                f"Since {since} {name} refuses the credentials of syncd, and nothing is asked of it but one"
-                " try every five minutes. Nothing is lost; what waits is done when it answers again.",
+                f"Since {since} {name} refuses syncd's credentials. syncd tries again every five minutes."
+                f" Nothing is lost: what waits is done when {name} accepts them.",
                 "Renew the token, then:",
             ),
             ("syncd check", "systemctl restart syncd"),
         )
     return _letter_to_operator(
-        f"{name} was not read for 15 minutes",
+        f"{name} could not be read for 15 minutes",
         (
-            f"The last good read of {name} was at {since}. Incidents of that time are caught up when it can"
-            " be read again.",
+            f"syncd last read {name} at {since}. It catches up on later incidents when it can read {name}"
+            " again.",
             "See why:",
         ),
         ("syncd status", "syncd check"),

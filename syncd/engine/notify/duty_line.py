@@ -18,9 +18,9 @@ from syncd.policy.notify.recipients import contacts
 from syncd.policy.severity import decide_severity
 from syncd.report.mail.letters import Line, format_time
 
-_WAIVE = 'have it waived: syncd waive {id} --duty {duty} --until DATE --reason "…" --by "…"'
-_LABEL = "the label waived on {key}, with a comment by one who may approve it"
-_WONT_DO = "the label wont-do on {key}, with a comment that says why"
+_WAIVE = 'get a waiver: syncd waive {id} --duty {duty} --until DATE --reason "…" --by "…"'
+_LABEL = "an approver sets the label waived on {key} and comments why"
+_WONT_DO = "set the label wont-do on {key} and comment why"
 
 
 def section_of(mapping: Mapping, incident: Incident) -> ServiceSection:
@@ -68,15 +68,15 @@ def postponed_line(
     owner = item.issue.assignee.name if item.issue and item.issue.assignee else "nobody"
     return Line(
         state="postponed",
-        what=_named(case, item),
+        what=f"Agree on a date for {_named(case, item)}",
         about=_about(case, mapping, section),
         since=format_time(item.first_seen_at, mapping.zone),
         due=format_time(due, mapping.zone) if due else "no date",
         why=why[:1].upper() + why[1:],
-        act=f"Agree with {owner} on {item.key} when it will be done",
+        act=f"Agree with {owner} on a date for {item.key}",
         url=owing_incident.subject.browse(item.key),
         others=(_WONT_DO.format(key=item.key),),
-        next="nobody else by mail; each postponement stands in the weekly report",
+        next="nobody else by mail; the weekly report lists each postponement",
     )
 
 
@@ -99,9 +99,9 @@ def _texts(value: JsonValue) -> list[str]:
 
 def _named(case: Case, item: ItemState | None) -> str:
     if item is None:
-        return "The action item"
+        return "action item"
     summary = item.issue.summary if item.issue and not case.restricted else ""
-    return f"The action item {item.key}" + (f", {summary}" if summary else "")
+    return f"action item {item.key}" + (f" ({summary})" if summary else "")
 
 
 def _what(case: Case, duty: Duty) -> str:
@@ -111,7 +111,7 @@ def _what(case: Case, duty: Duty) -> str:
     if duty.kind is DutyKind.COMPLETED:
         return f"Complete the postmortem of #{number}"
     named = _named(case, _item(case, duty.subject))
-    return f"{named} needs an owner" if duty.kind is DutyKind.OWNED else named
+    return f"Find an owner for {named}" if duty.kind is DutyKind.OWNED else f"Finish {named}"
 
 
 def _about(case: Case, mapping: Mapping, section: ServiceSection) -> str:
@@ -139,7 +139,7 @@ def _others(case: Case, mapping: Mapping, duty: Duty, key: str) -> tuple[str, ..
         if mapping.people.approvers and key:
             found.append(_LABEL.format(key=key))
         return tuple(found)
-    later = "a later due date; each postponement is counted and shown"
+    later = "set a later due date; syncd counts and shows each postponement"
     wont_do = _WONT_DO.format(key=key)
     return (wont_do,) if duty.kind is DutyKind.OWNED else (later, wont_do)
 
@@ -148,7 +148,7 @@ def _next(case: Case, mapping: Mapping, section: ServiceSection, *, late: bool, 
     severity = decide_severity(case.incident, mapping, section).name
     told = ", ".join(one.address for one in contacts(mapping, section, severity)) or "nobody by mail"
     if not late:
-        return f"at the deadline {told}, once; then the weekly report"
+        return f"at the deadline: {told}, once; after that the weekly report lists it"
     if owner:
-        return f"{told} heard of it at the deadline; it stands in the weekly report until it is done"
-    return "the owner, in a digest each working day; it stands in the weekly report until it is done"
+        return f"told at the deadline: {told}; the weekly report lists it until it is done"
+    return "the owner, in a digest each working day; the weekly report lists it until it is done"

@@ -42,4 +42,4 @@ def untrue(mails: Iterable[OperationRecord], decision: Decision) -> Iterator[tup
         op = wanted.get(key)
         why = (op or mail.typed(SendMail)).skip
         if op is None or why:
-            yield mail, f"not sent: {why or 'it is not true any more'}"
+            yield mail, f"not sent: {why or 'it is no longer true'}"

@@ -67,7 +67,7 @@ class MailSchedule:
             mapping = mapping_of_mail(self._context, mail)
             today = latest_moment(mapping, self._context.clock.now()) if mapping else None
             late = today != content.at
-            return "its day is over, and a later digest says what is true then" if late else None
+            return "its day is over, and a later digest tells the present state" if late else None
         if not isinstance(content, OperatorMail):
             return None
         return None if self.operator.lasts(content) else "it is over"

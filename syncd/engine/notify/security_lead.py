@@ -32,7 +32,7 @@ def mail_to_lead(context: EngineContext, incident: IncidentRecord, why: str) -> 
         content=LeadMail(reason=why),
         about=incident.id,
         moment=sha256(why.encode()).hexdigest()[:12],
-        reason="a restricted incident is not sheltered as the mapping wants it",
+        reason="a restricted incident is not protected as the mapping demands",
         why="you are the security lead",
     )
     return mail, mapping.version

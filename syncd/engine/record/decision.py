@@ -219,7 +219,7 @@ def _amendments(case: Case, decision: Decision, operations: Sequence[OperationRe
         yield Amendment(operation, drop=why)
         waiting.pop(operation.key)
     for operation in _passed_over(waiting.values()):
-        yield Amendment(operation, drop="not sent: a later word says it")
+        yield Amendment(operation, drop="not sent: a later comment replaces it")
 
 
 def _changed(
@@ -247,13 +247,13 @@ def _gone(
             continue
         kind = Kind(row.kind)
         if kind in listed and (case.restricted or listed[kind]):
-            yield row, "not sent: what it would have copied is not there any more"
+            yield row, "not sent: the text that it copies is gone"
             continue
         comment = row.operation
         if isinstance(comment, CommentOnTicket) and comment.companion is not None:
-            yield row, "not sent: what it speaks of did not happen"
+            yield row, "not sent: the change that it reports did not happen"
         elif isinstance(comment, DutyIssueComment) and comment.step is not None:
-            yield row, "not sent: it is not so any more"
+            yield row, "not sent: it is no longer true"
 
 
 def _passed_over(waiting: Iterable[OperationRecord]) -> Iterator[OperationRecord]:

@@ -86,9 +86,7 @@ def _first_load(session: Session, incident: IncidentRecord) -> list[Data]:
     passed = holds.first_load(session) is FirstLoad.PASSED
     if passed or incident.team is None or not holds.first_load_holds(session, incident.id):
         return []
-    why = (
-        "it began before this ledger's first start, and what is made of such incidents waits for syncd accept"
-    )
+    why = "it began before this ledger's first start; syncd writes nothing about it until: syncd accept"
     return [{"why": why, "until": None}]
 
 
@@ -113,7 +111,7 @@ def _no_ticket(
     elif row.finished:
         yield "it was over before the rules began (`enforce_from`), so it gets no ticket", None
     elif coming and row.status != IncidentStatus.RESOLVED:
-        yield "another tool may make its ticket (`coexist: adopt`), so none is made yet", coming
+        yield "syncd waits for another tool's ticket (`coexist: adopt`) before it makes one", coming
 
 
 def _moves(operations: Sequence[OperationRecord]) -> Iterator[tuple[str, datetime | None]]:

@@ -19,9 +19,9 @@ from syncd.policy.marks import is_persons
 
 WONT_DO_LABEL = "wont-do"
 NO_CHANGE_LABEL = "no-change-needed"
-NO_REASON = "not to be done, and nobody said why"
-BY_NO_PERSON = "ended by an app or a robot, and no person touched it since"
-NO_LINK = "closed without a link, or the label no-change-needed and a comment"
+NO_REASON = "marked as won't do, and no person's comment says why"
+BY_NO_PERSON = "ended by an app or a robot; no person has changed or commented on it since"
+NO_LINK = "closed, but no comment links the change and the label no-change-needed with a comment is missing"
 BEFORE = timedelta(days=1)
 """A comment may be written so long before the act that it explains."""
 

@@ -236,8 +236,8 @@ def _still_owed(duty: Duty, due: datetime, item: Item, now: datetime, judging: J
 
 def _first(kind: DutyKind, item: Item, mapping: Mapping, due: datetime) -> Duty:
     reason = {
-        DutyKind.OWNED: f"an owner within {mapping.follow_ups.owner_hours:g} working hours",
-        DutyKind.DONE: "done by its date",
+        DutyKind.OWNED: f"it needs an owner within {mapping.follow_ups.owner_hours:g} working hours",
+        DutyKind.DONE: "it must be done by its due date",
     }[kind]
     return Duty(
         kind=kind,

@@ -125,7 +125,7 @@ def _let_go(case: Case) -> Iterator[Duty]:
             continue
         gone = next((item for item in case.items if item.issue_id == duty.subject), None)
         who = gone.facts.get("ended_by") if gone is not None else None
-        reason = "it is no action item any more" + (f", by {who}" if who else "")
+        reason = "it is no longer an action item" + (f" (changed by {who})" if who else "")
         if gone is None and case.merged_into is not None:
             number = case.merged_into.number or case.merged_into.id
             reason = f"it counts for incident {number}, into which this one was merged"
@@ -268,7 +268,7 @@ def violations(state: ItemState, item: Item | None, end: End) -> Iterator[str]:
         yield BY_RULE
     own = as_date(issue.due_date)
     if item is not None and own is not None and own > item.latest:
-        yield f"its date is after the latest one, {item.latest}"
+        yield f"its due date is after the latest day allowed, {item.latest}"
     times = postponements(state.changes)
     if times >= TOO_OFTEN:
         yield f"postponed {times} times"

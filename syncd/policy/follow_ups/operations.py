@@ -54,7 +54,7 @@ def _knowledge(case: Case, book: Rulebook) -> Decision:
         key=action_item_key(case.incident.id, KNOWLEDGE),
         incident=case.incident.id,
         knowledge=True,
-        reason="runbook and knowledge base are looked at after every incident that owes a postmortem",
+        reason="every incident that needs a postmortem gets a follow-up on runbook and knowledge base",
     )
     return Decision(operations=(made,))
 
@@ -62,7 +62,7 @@ def _knowledge(case: Case, book: Rulebook) -> Decision:
 def _unsaid(case: Case, book: Rulebook) -> Decision:
     if not follow_ups_unsaid(case, book):
         return Decision()
-    text = f"the postmortem is completed without any; if there are none, set the label {NONE_LABEL}"
+    text = f"the postmortem is completed without follow-ups; if none are needed, set the label {NONE_LABEL}"
     return Decision(operations=(comment_on_postmortem(case, "none", text, ""),))
 
 

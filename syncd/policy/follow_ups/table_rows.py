@@ -160,7 +160,7 @@ def _comment_on_keys(case: Case) -> Iterator[Operation]:
         yield comment_on_postmortem(
             case,
             f"row/{row.mark}",
-            f"a row of the table is {item.key} now; from here on {item.key} counts, not the row:",
+            f"a row of the table is now the issue {item.key}. From now on the issue counts, not the row:",
             row.text,
         )
 
@@ -171,18 +171,20 @@ def _comment_on_edits(
     """What was changed in the table is told where it was changed, and not carried over."""
     for item, after in edited:
         if after is None:
-            text = f"the row of {item.key} is not in the table any more; {item.key} stays until it is closed"
+            text = (
+                f"the row of {item.key} was removed from the table; {item.key} stays until somebody closes it"
+            )
             yield comment_on_postmortem(case, f"row-gone/{item.issue_id}", text, "")
         else:
-            text = f"the row of {item.key} was changed; {item.key} stays as it is. Now the row says"
+            text = f"the row of {item.key} was changed; syncd does not change {item.key}. The row now says:"
             yield comment_on_postmortem(case, f"row-changed/{item.issue_id}/{after.mark}", text, after.text)
     known = {row.mark: row for row in rows}
     for item, before in made_of_rows(case):
         now = known.get(before.mark)
         if now is not None and now.cells != before.cells:
             text = (
-                f"owner or date in the row of {item.key} were changed; {item.key} stays as it is."
-                " Now the row says"
+                f"owner or date in the row of {item.key} was changed; syncd does not change {item.key}."
+                " The row now says:"
             )
             value = ", ".join(one for one in (now.owner, now.due) if one)
             yield comment_on_postmortem(case, f"row-changed/{item.issue_id}/{now.cells}", text, value)
@@ -198,5 +200,5 @@ def comment_on_postmortem(case: Case, identity: str, text: str, value: str) -> C
         subject="follow-up",
         text=text,
         value=value,
-        reason="people learn what became of a row of the follow-up table",
+        reason="people see what happened to the follow-ups of the postmortem",
     )

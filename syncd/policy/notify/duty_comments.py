@@ -22,8 +22,8 @@ from syncd.policy.time.time_words import at_words
 
 OVERDUE_LABEL = "postmortem-overdue"
 _WORDS = {
-    DutyKind.SCHEDULED: ("to be scheduled", "was not scheduled"),
-    DutyKind.COMPLETED: ("to be completed", "was not completed"),
+    DutyKind.SCHEDULED: ("schedule it", "was not scheduled"),
+    DutyKind.COMPLETED: ("complete it", "was not completed"),
 }
 
 
@@ -38,7 +38,7 @@ def comment_on_duties(case: Case, book: Rulebook) -> Decision:
     said = [op for op in said if op.key not in case.once]
     label = _label(case, postmortem, latest)
     if mode is Mode.REPORT:
-        return Decision(dry_run_notes=tuple(f"say on {postmortem.key}: {op.text}" for op in said))
+        return Decision(dry_run_notes=tuple(f"comment on {postmortem.key}: {op.text}" for op in said))
     return Decision(operations=(*said, *label))
 
 
@@ -51,9 +51,9 @@ def _step(case: Case, book: Rulebook, duty: Duty) -> CommentOnPostmortem | None:
     due = at_words(duty.due_at, book.mapping.zone)
     soon, late = _WORDS[duty.kind]
     if duty.state is DutyState.DUE_SOON:
-        text = f"it is {soon} by {due}: {duty.reason}. What ends it: {duty.remedy}."
+        text = f"{soon} by {due}. Why: {duty.reason}. To do: {duty.remedy}."
     else:
-        text = f"it {late} by {due} and is overdue: {duty.reason}. What ends it: {duty.remedy}."
+        text = f"it {late} by {due} and is overdue. Why: {duty.reason}. To do: {duty.remedy}."
     owner = out_of_reach(case, duty) if book.mapping.mails.mode is Mode.ENFORCE else None
     text = text if owner is None else f"{mention(owner, book)} {text}"
     key = step_key(case.incident.id, POSTMORTEM, duty, duty.state)
@@ -78,7 +78,9 @@ def _review(case: Case, book: Rulebook, latest: list[Duty]) -> CommentOnPostmort
         return None
     done = " and ".join(str(one.kind) for one in met)
     when = at_words(reopened, book.mapping.zone)
-    text = f"the incident was reopened {when}, after this was {done}. Please review whether it still fits."
+    text = (
+        f"the incident was reopened {when}, after the postmortem was {done}. Please check that it still fits."
+    )
     key = comment_key(case.incident.id, POSTMORTEM, "review", int(reopened.timestamp()))
     return _comment(case, key, text, "the incident was reopened", "review")
 
@@ -89,8 +91,8 @@ def _which_counts(case: Case, book: Rulebook) -> CommentOnPostmortem | None:
         return None
     text = (
         f"the incident was merged into incident {target.number or target.id}, whose postmortem counts from"
-        " then on. Somebody already worked on this one, so nothing is closed or cancelled: please say which"
-        " of the two counts, and close the other."
+        " then on. A person already worked on this postmortem, so syncd closes and cancels nothing. Please"
+        " decide which of the two counts, and close the other."
     )
     key = comment_key(case.incident.id, POSTMORTEM, "which-counts", target.id)
     return _comment(case, key, text, "the incident was merged", "merge")

@@ -87,7 +87,7 @@ def alarms_of(trouble: Trouble, now: datetime) -> list[Alarm]:
 def refused_at_the_start(service: str, now: datetime) -> Alarm:
     """Return the alarm that a service refuses our credentials before anything has begun."""
     return _alarm(
-        "start", service, now, f"{NAMES[service]} refuses our credentials, and syncd does not start."
+        "start", service, now, f"{NAMES[service]} refuses syncd's credentials, so syncd does not start."
     )
 
 
@@ -116,23 +116,23 @@ def _held(trouble: Trouble) -> Iterator[Alarm]:
 
 def _refused(trouble: Trouble) -> Iterator[Alarm]:
     for service, since in sorted(trouble.refused.items()):
-        text = f"{NAMES.get(service, service)} refuses our credentials since {in_utc(since)}."
+        text = f"{NAMES.get(service, service)} has refused syncd's credentials since {in_utc(since)}."
         yield _alarm("credentials", service, since, f"{text} {_ends(service)}")
 
 
 def _ends(service: str) -> str:
     """What a refused credential stops, and what ends that."""
     if service == MAIL:
-        right = "SYNCD_SMTP_USERNAME and SYNCD_SMTP_PASSWORD are right and syncd restarted"
-        return f"Nobody is mailed until {right}."
-    return "Nothing is read from it or written to it until its token is renewed and syncd restarted."
+        right = "SYNCD_SMTP_USERNAME and SYNCD_SMTP_PASSWORD are right and syncd is restarted"
+        return f"syncd mails nobody until {right}."
+    return "syncd reads and writes nothing there until the token is renewed and syncd is restarted."
 
 
 def _not_read(trouble: Trouble, now: datetime) -> Iterator[Alarm]:
     for side, last in sorted(trouble.last_good.items()):
         if side not in trouble.refused and now - last >= NOT_READ_FOR:
             minutes = int((now - last) / timedelta(minutes=1))
-            text = f"{NAMES[side]} was not read for {minutes} minutes, since {in_utc(last)}."
+            text = f"syncd could not read {NAMES[side]} for {minutes} minutes, since {in_utc(last)}."
             yield _alarm("stalled", side, last, f"{text} See: syncd status")
 
 
@@ -145,8 +145,7 @@ def _expiries(trouble: Trouble, now: datetime) -> Iterator[Alarm]:
         ends = f"expires in {left} days" if left > 1 else "expires tomorrow" if left == 1 else "has expired"
         text = (
             f"The credential for {NAMES.get(service, service)} {ends} ({day.isoformat()}). Make a new one,"
-            " put it in the place of the old one, set"
-            f" SYNCD_{service.upper()}_TOKEN_EXPIRES and restart syncd."
+            f" replace the old one with it, set SYNCD_{service.upper()}_TOKEN_EXPIRES and restart syncd."
         )
         mail = OperatorMail(topic="alarm", since=now, alarm=keys[-1], text=text)
         yield Alarm(

@@ -46,7 +46,7 @@ def contacts(mapping: Mapping, section: ServiceSection, severity: str) -> tuple[
     """Who is told once of late paperwork: `overdue` of the severity, else service owner and process owner."""
     named = mapping.severities[severity].overdue
     if named:
-        return _once(_named(named, section, f"the mapping names you for late paperwork of {severity}"))
+        return _once(_named(named, section, f"the mapping names you for overdue duties of {severity}"))
     found = [*_named((OWNER,), section, "")]
     if mapping.people.process_owner:
         found.append(Recipient(address=mapping.people.process_owner, why="you own the incident process"))
@@ -80,7 +80,7 @@ def owner_of(case: Case, duty: Duty, mapping: Mapping, section: ServiceSection) 
         return Recipient(address=address, why="it is assigned to you") if address else None
     for address, why in (
         (section.owner, "nobody owns it yet, and you own the service"),
-        (mapping.people.fallback, "nobody owns it yet, and you take what nobody can"),
+        (mapping.people.fallback, "nobody owns it yet, and you are the fallback (people.fallback)"),
         (mapping.people.process_owner, "nobody owns it yet, and you own the incident process"),
     ):
         if address:

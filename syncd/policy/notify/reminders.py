@@ -106,7 +106,7 @@ def _passed_over(case: Case, mapping: Mapping, duty: Duty) -> Iterator[Operation
     mentioned = _mention_key(case, duty, "due soon") in case.once or _commented_on_postmortem(case, duty)
     if moment is None or mentioned or any(key.startswith(step) for key in case.once):
         return
-    skip = "the deadline has passed meanwhile, and only the latest step goes out"
+    skip = "the deadline has passed meanwhile, so syncd sends only the latest step"
     nobody = Recipient(address="nobody", why="")
     reason = "the last reminder"
     yield mail(case, ReminderMail(**_about(duty)), step_of(duty), nobody, reason, moment, skip)
@@ -124,7 +124,7 @@ def _breach(case: Case, book: Rulebook, duty: Duty, now: datetime) -> Iterator[O
     severity = decide_severity(case.incident, book.mapping, book.section).name
     reason = f"{words_of(duty)} is overdue since {in_utc(duty.due_at)}"
     old = now - (duty.breached_at or duty.due_at) > OLD_BREACH
-    skip = "it passed more than a week ago, and the weekly report tells of it" if old else None
+    skip = "the deadline passed more than a week ago; the weekly report lists it" if old else None
     at = missed_at(case, duty, book.mapping)
     for one in contacts(book.mapping, book.section, severity):
         yield mail(case, BreachMail(**_about(duty)), place_of(duty), one, reason, at, skip)
@@ -165,7 +165,7 @@ def _mention(case: Case, book: Rulebook, duty: Duty, when: str, reason: str) -> 
         subject=when,
         text=f"{mention(account, book)} {reason}.",
         value="",
-        reason=f"its owner has no known address: {reason}",
+        reason=f"syncd knows no e-mail address of the owner: {reason}",
     )
 
 

@@ -73,8 +73,8 @@ def _why_nothing(case: Case, book: Rulebook, owed: Qualified) -> str | None:
     if owed.since is not None or owed.settles_at is not None:
         return None
     if book.mapping.postmortem.basis == "final":
-        return "its severity was lowered to one that owes no postmortem"
-    return "by the rules that hold for it now, it owes no postmortem"
+        return "its severity was lowered to one that needs no postmortem"
+    return "by the rules in force for it, it needs no postmortem"
 
 
 def _until(moments: Iterable[datetime], now: datetime) -> float | None:
@@ -90,7 +90,7 @@ def _passed_over(changed: Iterable[Duty], case: Case, book: Rulebook) -> tuple[R
     return tuple(
         Remark(
             rule="postmortem.due_soon",
-            reason=f"{one.kind}: that it is due soon was not sent, because it was overdue when it was seen",
+            reason=f"{one.kind}: not said when due soon, because it was overdue when syncd looked",
         )
         for one in changed
         if one.state is DutyState.BREACHED

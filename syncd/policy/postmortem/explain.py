@@ -23,17 +23,17 @@ def explain(duty: Duty, case: Case, book: Rulebook | None = None) -> tuple[str, 
         lines = [f"Cancelled: {duty.reason}"]
     lines += _stands(duty, case, zone)
     if duty.breached_at is not None and duty.state is not DutyState.BREACHED:
-        lines.append(f"It was overdue from {at_words(duty.breached_at, zone)} on, which stays on record")
+        lines.append(f"It became overdue {at_words(duty.breached_at, zone)}; that stays on record")
     if duty.corrected is not None:
-        lines.append(f"That it was overdue was taken back: {duty.corrected}")
+        lines.append(f"The breach was taken back: {duty.corrected}")
     if duty.rebuilt:
-        lines.append("That it was overdue is rebuilt from our comment: an earlier ledger was lost")
+        lines.append("The breach is rebuilt from syncd's comment: an earlier ledger was lost")
     lines += _next(duty, case, book, zone)
     if duty.remedy:
-        lines.append(f"What ends it: {duty.remedy}")
+        lines.append(f"To do: {duty.remedy}")
         if duty.state is not DutyState.WAIVED:
             rest = "--until DATE --reason WHY --by WHO"
-            lines.append(f"Or: syncd waive {case.incident.number} --duty {duty.kind} {rest}")
+            lines.append(f"Or get a waiver: syncd waive {case.incident.number} --duty {duty.kind} {rest}")
     return tuple(lines)
 
 
@@ -66,27 +66,27 @@ def _stands(duty: Duty, case: Case, zone: str) -> list[str]:
 
 def _waived(waiver: Waiver, zone: str) -> str:
     said = f"Waived until {at_words(waiver.end, zone)} by {waiver.by}: {waiver.reason}"
-    return f"{said} (rebuilt from our comment: an earlier ledger was lost)" if waiver.rebuilt else said
+    return f"{said} (rebuilt from syncd's comment: an earlier ledger was lost)" if waiver.rebuilt else said
 
 
 def _why_not(case: Case) -> str:
     if case.postmortem is None:
-        return ": there is no postmortem that syncd knows"
+        return ": syncd knows no postmortem"
     if not case.postmortem.in_sight:
-        return f": {case.postmortem.key} is out of our sight, moved, secured or deleted"
+        return f": syncd cannot see {case.postmortem.key}; it was moved, restricted or deleted"
     if case.skewed:
-        return ": our clock and a service's are too far apart"
-    return f": the changes of {case.postmortem.key} are read first"
+        return ": syncd's clock and a service's clock differ too much"
+    return f": syncd reads the changes of {case.postmortem.key} first"
 
 
 def _next(duty: Duty, case: Case, book: Rulebook | None, zone: str) -> list[str]:
     now = case.now
     if duty.state is DutyState.PENDING and now is not None and now <= duty.due_at:
         soon = soon_at(duty, book) if book else None
-        first = f"{at_words(soon, zone)} it is due soon and the postmortem says so; " if soon else ""
-        return [f"Next: {first}after {at_words(duty.due_at, zone)} it is overdue"]
+        first = f"due soon from {at_words(soon, zone)}, which the postmortem says; " if soon else ""
+        return [f"Next: {first}overdue after {at_words(duty.due_at, zone)}"]
     if duty.state is DutyState.DUE_SOON and now is not None and now <= duty.due_at:
-        return [f"Next: after {at_words(duty.due_at, zone)} it is overdue, and its contacts hear of it"]
+        return [f"Next: overdue after {at_words(duty.due_at, zone)}; then its contacts are told"]
     if duty.state is DutyState.CANCELLED and case.incident.open:
         return ["Next: nothing until the incident is resolved"]
     return []

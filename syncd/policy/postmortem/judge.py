@@ -169,7 +169,7 @@ def _made(kind: DutyKind, clock: Clock, record: Duty | None, number: int, contex
     if due != first:
         until = max(one.end for one in waivers)
         zone = context.book.mapping.zone
-        reason += f"{_MOVED}{at_words(until, zone)} moved it to {at_words(due, zone)}"
+        reason += f"{_MOVED}{at_words(until, zone)} moved the deadline to {at_words(due, zone)}"
     return Duty(
         kind=kind,
         subject=context.case.incident.id,
@@ -190,10 +190,10 @@ def _why(kind: DutyKind, clock: Clock, due: datetime, context: JudgeContext) -> 
     resolved = at_words(clock.period.resolved_at, zone)
     began = f"the incident was resolved {resolved}"
     if clock.started_at > clock.period.resolved_at:
-        began += f", and it counts from {at_words(clock.started_at, zone)}"
+        began += f"; the clock starts {at_words(clock.started_at, zone)}"
     hours, days = f"{rules.schedule_hours:g} hours", f"{rules.complete_days} working days"
     span = hours if kind is DutyKind.SCHEDULED else days
-    return f"{context.owed.why}; {began}; {span} later is {at_words(due, zone)}"
+    return f"{context.owed.why}; {began}; the deadline is {span} later, {at_words(due, zone)}"
 
 
 def _ended(
@@ -323,7 +323,7 @@ def remedy(kind: DutyKind, window: Window, book: Rulebook, *, late: bool) -> str
     rules = book.mapping.postmortem
     if kind is DutyKind.COMPLETED:
         return f"move the postmortem to {' or '.join(rules.statuses)}"
-    field = "the due date" if review_field(book) == DUE_DATE else f"the field {rules.date_field}"
-    days = f"{rules.review_within_days} days ahead at most"
+    field = "its due date" if review_field(book) == DUE_DATE else f"the field {rules.date_field}"
+    days = f"at most {rules.review_within_days} days ahead"
     when = days if late else f"from {window.first_day()} to {window.last_day()}"
-    return f"give the postmortem an owner and enter {field} as the day of its review, {when}"
+    return f"give the postmortem an owner and enter the day of its review in {field}, {when}"

@@ -97,9 +97,9 @@ def owed_postmortem(case: Case, book: Rulebook) -> Owed | None:
     # what another team's mapping calls otherwise counts as the worst that owes one here
     worst = next((name for name in ranks if mapping.severities[name].postmortem), ranks[0])
     worst = min((name for name in said if name in ranks), key=ranks.index, default=worst)
-    reason = f"an incident of {worst} owes a postmortem"
+    reason = f"{worst} incidents need a postmortem"
     if merged and not owing:
         reason = f"incident #{merged[0].number}, {merged[0].severity}, was merged into it"
     elif not mapping.severities[worst].postmortem:
-        reason = f"every incident of {incident.service.name or incident.service.id} owes a postmortem"
+        reason = f"every incident of {incident.service.name or incident.service.id} needs a postmortem"
     return Owed(severity=worst, since=min(since), reason=reason)

@@ -131,8 +131,8 @@ def _at_the_peak(case: Case, book: Rulebook, periods: Sequence[ResolvedPeriod], 
 
 def _why(severity_period: SeverityPeriod, book: Rulebook) -> str:
     if book.mapping.severities[severity_period.severity].postmortem:
-        return f"{severity_period.severity} owes a postmortem"
-    return "every incident of this service owes a postmortem"
+        return f"{severity_period.severity} incidents need a postmortem"
+    return "every incident of this service needs a postmortem"
 
 
 def open_too_long(case: Case, book: Rulebook) -> timedelta | None:

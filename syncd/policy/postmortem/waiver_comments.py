@@ -24,12 +24,12 @@ from syncd.policy.postmortem.facts_in_comments import (
 )
 from syncd.policy.time.time_words import at_words
 
-_NEED_NOT = {
-    None: "be scheduled or completed",
-    DutyKind.SCHEDULED: "be scheduled",
-    DutyKind.COMPLETED: "be completed",
-    DutyKind.OWNED: "have an owner",
-    DutyKind.DONE: "be done",
+_WAIVED = {
+    None: "scheduling and completing it",
+    DutyKind.SCHEDULED: "scheduling it",
+    DutyKind.COMPLETED: "completing it",
+    DutyKind.OWNED: "finding an owner",
+    DutyKind.DONE: "finishing it",
 }
 _LATE = {
     DutyKind.SCHEDULED: "it was not scheduled in time",
@@ -70,20 +70,20 @@ def _mode(case: Case, op: CommentOnPostmortem | CommentOnActionItem, book: Ruleb
 def _waiver(
     case: Case, book: Rulebook, waiver: Waiver
 ) -> Iterator[CommentOnPostmortem | CommentOnActionItem]:
-    rest = f"it need not {_NEED_NOT[waiver.duty]}"
+    waived = _WAIVED[waiver.duty]
     until = at_words(waiver.until, book.mapping.zone)
-    text = f"{rest} until {until}. Nobody is reminded until then, and every report shows it."
+    text = f"{waived} is waived until {until}. syncd reminds nobody until then, and every report shows it."
     yield _comment(case, waiver.subject, "waiver", text, waiver_stated(waiver), (waiver.by, waiver.reason))
     ended = end_stated(waiver)
     if ended is not None:
         at = at_words(ended.ended_at, book.mapping.zone)
-        text = f"that {rest} was ended {at}; 24 hours later its deadline counts again."
+        text = f"the waiver ({waived}) was ended {at}. Its deadline counts again 24 hours later."
         yield _comment(case, waiver.subject, "waiver", text, ended, (waiver.ended_by or "", ""))
 
 
 def _correction(case: Case, duty: Duty) -> Iterator[CommentOnPostmortem | CommentOnActionItem]:
     item = None if duty.of_postmortem else duty.subject
-    text = f"that {_LATE[duty.kind]} is taken back; both stay on record."
+    text = f"syncd recorded that {_LATE[duty.kind]}. This is taken back; both stay on record."
     yield _comment(case, item, "correction", text, duty_stated(duty), ("", duty.corrected or ""))
 
 
@@ -102,5 +102,5 @@ def _comment(
         value=": ".join(one for one in words if one),
         facts=facts_of(stated),
         said=words[1],
-        reason=f"people see the {subject}, and a lost ledger finds it again",
+        reason=f"people see the {subject}, and syncd reads it back if the ledger is lost",
     )

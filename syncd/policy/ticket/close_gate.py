@@ -68,8 +68,8 @@ def missing_at_a_close(case: Case, book: Rulebook) -> list[Missing]:
             Missing(
                 kind="follow-ups unsaid",
                 subject=case.incident.id,
-                line=f"Nobody said which follow-ups there are: make them sub-tasks of {_postmortem(case)},"
-                f" or set its label {NONE_LABEL}",
+                line=f"No follow-up is recorded: create sub-tasks of {_postmortem(case)}, or set the label"
+                f" {NONE_LABEL} on it if none is needed",
                 since=since,
                 asked_for=book.mapping.follow_ups.mode is Mode.ENFORCE,
             )
@@ -79,11 +79,9 @@ def missing_at_a_close(case: Case, book: Rulebook) -> list[Missing]:
 
 def _missing(case: Case, book: Rulebook, duty: Duty) -> Missing:
     due = f"due {in_utc(duty.due_at)}"
-    waive = f"or have it waived: syncd waive {case.incident.number} --duty {duty.kind}"
+    waive = f"or get a waiver: syncd waive {case.incident.number} --duty {duty.kind}"
     if duty.kind is DutyKind.SCHEDULED:
-        line = (
-            f"Postmortem not scheduled ({due}): give {_postmortem(case)} an owner and the date of the review,"
-        )
+        line = f"Postmortem not scheduled ({due}): set an owner and a review date on {_postmortem(case)},"
         line = f"{line} {waive}"
     elif duty.kind is DutyKind.COMPLETED:
         line = f"Postmortem not completed ({due}): write it and close {_postmortem(case)}, {waive}"
@@ -129,9 +127,9 @@ def decide_gate(case: Case, book: Rulebook) -> Decision:
 
 def _dry_run_note(book: Rulebook, missing: list[Missing]) -> tuple[str, ...]:
     """Return what the gate would have done, were the rules enforced that it asks for."""
-    does = "reopen the ticket and say" if book.mapping.close_gate.mode == "reopen" else "say on the ticket"
+    does = "reopen the ticket and list" if book.mapping.close_gate.mode == "reopen" else "list on the ticket"
     kinds = ", ".join(sorted({str(one.kind) for one in missing}))
-    return (f"{does} what is missing: {kinds} (close_gate; their section is in mode report)",)
+    return (f"{does} what is missing: {kinds} (close_gate; the section of these duties is in mode report)",)
 
 
 def _stopped(
@@ -143,7 +141,7 @@ def _stopped(
     which = sha256(repr(sorted((one.kind, one.subject) for one in new)).encode()).hexdigest()[:12]
     key = gate_key(case.incident.id, which)
     if not new or key in case.once or _said_before(ticket, key):
-        reason = f"closed again with nothing new among the {len(missing)} duties that are missing"
+        reason = f"closed again; still missing: {len(missing)}, none of them new"
         return Decision(
             agreed={GATE: "overridden"},
             remarks=(Remark(rule="gate.overridden", reason=reason, by=closed.by or "somebody"),),
@@ -187,11 +185,11 @@ def _going_back(case: Case, book: Rulebook, ticket: TicketState, judged: str) ->
 def _comment(
     case: Case, closed: ClosedBy, missing: list[Missing], key: str, *, back: bool
 ) -> CommentOnTicket:
-    goes = f" The ticket goes back to {closed.before_name}, where the workflow has a way." if back else ""
+    goes = f" syncd moves it back to {closed.before_name}, if the workflow allows it." if back else ""
     lines = [f"* {one.line}" for one in missing]
     text = (
-        f"this ticket was closed while something is owed.{goes} Closed again as it is, it stays closed, and"
-        " that is on record with the name.\n" + "\n".join(lines)
+        f"this ticket was closed, but something is still missing.{goes} If it is closed again as it is, it"
+        " stays closed, and syncd records who closed it. Missing:\n" + "\n".join(lines)
     )
     return CommentOnTicket(
         key=key,
@@ -199,7 +197,7 @@ def _comment(
         subject="close gate",
         text=text,
         value="",
-        reason=f"closed by {'a person' if closed.by else 'somebody'} while {len(missing)} duties are owed",
+        reason=f"closed by {'a person' if closed.by else 'somebody'}; still missing: {len(missing)}",
     )
 
 
@@ -212,5 +210,5 @@ def _move_back(case: Case, closed: ClosedBy) -> MoveTicket:
         state=case.incident.state,
         from_status=closed.status,
         back=StatusBefore(id=closed.before, name=closed.before_name),
-        reason="it was closed while something is owed (close_gate: reopen)",
+        reason="it was closed while something is missing (close_gate: reopen)",
     )

@@ -113,9 +113,9 @@ def decide_arrived(case: Case) -> Decision:
 def _left(aspect: Aspect, touched: bool) -> str | None:
     """Why a change of the incident is not carried over, None if it is."""
     if aspect.owner is Owner.JIRA:
-        return "the mapping gives this field to Jira"
+        return "the mapping leaves this field to Jira (jira.owners)"
     if touched and aspect.owner is Owner.NOBODY:
-        return "changed on both sides, and the mapping gives this field to nobody"
+        return "both sides changed this field, and the mapping leaves it to nobody (jira.owners)"
     if touched and aspect.name == "assignee" and aspect.showing is not None:
         return "a person chose the assignee"
     return None
@@ -124,7 +124,7 @@ def _left(aspect: Aspect, touched: bool) -> str | None:
 def _leave(case: Case, aspect: Aspect, why: str, touched: bool) -> Decision:
     """Agree to differ, on record, and on the ticket where people would otherwise not know."""
     if touched and aspect.owner is Owner.NOBODY:
-        text = f"{why}, so it is left on both sides from now on; the incident said"
+        text = f"{why}. syncd leaves it alone on both sides from now on. The incident says:"
         said_once = say(case, aspect.name, CONFLICT, text, aspect.display)
         return Decision(
             operations=(said_once,),
@@ -133,7 +133,7 @@ def _leave(case: Case, aspect: Aspect, why: str, touched: bool) -> Decision:
         )
     said: tuple[CommentOnTicket, ...] = ()
     if touched and aspect.owner is not Owner.JIRA:
-        text = f"{why}; the incident now says"
+        text = f"{why}, so syncd leaves it. The incident now says:"
         said = (say(case, aspect.name, _hash(aspect.wanted), text, aspect.display),)
     return Decision(
         operations=said, agreed={aspect.name: aspect.wanted}, remarks=(Remark(rule=aspect.name, reason=why),)
@@ -142,7 +142,7 @@ def _leave(case: Case, aspect: Aspect, why: str, touched: bool) -> Decision:
 
 def _replaced(case: Case, aspect: Aspect) -> Decision:
     """What a person wrote into a field of PagerDuty's is replaced, but not silently."""
-    text = "follows the incident, which changed; before, it said"
+    text = "syncd replaced this, because the incident changed. Before, the ticket said:"
     identity = _hash([aspect.wanted, aspect.showing])
     # said only if the edit leaves: what waits for a pause may be withdrawn together with it
     return Decision(operations=(say(case, aspect.name, identity, text, aspect.shown, beside=EDITED),))
@@ -163,7 +163,7 @@ def say(
         text=text,
         value=value,
         companion=beside,
-        reason=f"people learn what happened to {subject}",
+        reason=f"people see what happened to {subject}",
     )
 
 

@@ -47,8 +47,8 @@ def _comment_on_foreign_merge(case: Case, target: str, number: int | None) -> De
         incident=case.incident.id,
         needs=() if case.ticket else (ticket_key(case.incident.id),),
         subject="merge",
-        text="the incident was merged into one of a service that no team's mapping claims:",
+        text="the incident was merged into an incident of a service that no mapping names:",
         value=f"incident {number or target}",
-        reason="people learn where the incident went",
+        reason="people see where the incident went",
     )
     return Decision(operations=(said,))

@@ -115,7 +115,7 @@ def _move(case: Case, book: Rulebook) -> Decision:
     until = None if astray else _flapping_until(case, ticket, target.id)
     if until is not None:
         why = "the ticket left this status less than five minutes ago"
-        reason += f"; {why}, so it waits until {until:%H:%M:%S} UTC"
+        reason += f"; {why}, so the move waits until {until:%H:%M:%S} UTC"
     move = MoveTicket(
         incident=case.incident.id,
         aspect="status",
@@ -178,7 +178,7 @@ def _would_close(case: Case, book: Rulebook) -> tuple[str, ...]:
     if issue is None or issue.status.category == "done" or left_to_other_tool(case, book):
         return ()
     if over and book.mapping.closing.mode is Mode.REPORT and _owes_nothing(case, book):
-        return ("close the ticket at the resolve: it owes nothing (closing.mode: report)",)
+        return ("close the ticket at the resolve: nothing is owed (closing.mode: report)",)
     return ()
 
 
@@ -210,13 +210,13 @@ def _left(case: Case, book: Rulebook) -> str | None:
         return "it was over before the rules began"
     if made and ticket.placed_status is None and issue.status.category != "done":
         moved = _known_who_moved(ticket, issue) and ticket.closed is not None and ticket.closed.person
-        return "a person moved the ticket before its first placement" if moved else None
+        return "a person moved the ticket before syncd first did" if moved else None
     if book.project.word_for(issue.status.id) is None:
-        return f"status {issue.status.id} belongs to people"
+        return f"the mapping names no status {issue.status.id}, so it belongs to people"
     ours = ticket.placed_status == issue.status.id and "state" in ticket.agreed
     ours = ours or (_known_who_moved(ticket, issue) and _moved_by_us(ticket))
     if issue.status.category == "done" and not ours:
         return "a person closed the ticket"
     if issue.status.category == "done" and case.incident.state == MERGED:
-        return "it is closed already, and a merge opens nothing"
+        return "it is closed already, and a merge reopens no ticket"
     return None

@@ -58,8 +58,8 @@ def conflict(case: Case, aspect: str, place: str) -> Decision:
     side = "in PagerDuty" if place.startswith(INCIDENT) else "on this ticket"
     reason = f"{aspect} was changed back {TIMES} times within 24 hours {side}"
     text = (
-        f"what syncd wrote was changed back {TIMES} times within 24 hours {side}: somebody, or another tool,"
-        " wants something else. syncd leaves it alone on both sides from now on"
+        f"a person or another tool changed back {TIMES} times within 24 hours what syncd wrote {side}."
+        " syncd leaves it alone on both sides from now on"
     )
     comment = () if case.before_enforcement else (say(case, aspect, CONFLICT, text, ""),)
     return Decision(

@@ -109,10 +109,10 @@ def _notices(case: Case, held: Sequence[Said]) -> Iterator[CommentOnTicket]:
             incident=case.incident.id,
             needs=() if case.ticket else (ticket_key(case.incident.id),),
             subject="notes and comments",
-            text=f"more than {MOST_TEXTS} within {WITHIN.seconds // 60} minutes are another tool's"
-            " work; those beyond are not copied to the other side. Copying goes on when fewer come.",
+            text=f"more than {MOST_TEXTS} texts within {WITHIN.seconds // 60} minutes are another tool's"
+            " work. syncd does not copy the texts beyond these. It copies again when fewer come.",
             value="",
-            reason="people learn that copying has stopped",
+            reason="people see that copying has stopped",
         )
 
 

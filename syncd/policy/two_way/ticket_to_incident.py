@@ -134,8 +134,8 @@ def _status(case: Case, book: Rulebook, ticket: TicketState, so_far: Decision) -
         return stays
     if ambiguous(book.project):
         text = (
-            "one status of this project stands for two states of incidents, so moves on the ticket are not"
-            " carried to PagerDuty; give each state a status of its own under jira.statuses"
+            "one status of this project stands for two states of incidents, so syncd does not carry moves"
+            " of the ticket to PagerDuty. Give each state a status of its own under jira.statuses"
         )
         return stays.plus(Decision(operations=(say(case, "status", "two-ways", text, ""),)))
     wanted = state_of(book.project, status)
@@ -165,8 +165,8 @@ def _raced(case: Case, book: Rulebook, before: IncidentStatus, status: Status) -
     if key is None or wanted is now or not _may(case, book, key, "status") or left_to_other_tool(case, book):
         return Decision()
     text = (
-        f"the incident became {now} at the same time, so nothing was written to it; to change it all the"
-        " same, do so in PagerDuty. On the ticket somebody chose"
+        f"the incident became {now} at the same time, so syncd did not change it. If you still want the"
+        " change, make it in PagerDuty. The ticket was moved to:"
     )
     return Decision(operations=(say(case, "status", print_of([str(now), status.id]), text, status.name),))
 

@@ -93,7 +93,7 @@ def notice(about: About, since: datetime, late: bool, why: str) -> Letter:
     lead += ", which is over by now." if over else ", and it is still open." if late else "."
     notes = []
     if late:
-        notes.append("This notice comes late: syncd could not tell you when it happened.")
+        notes.append("This notice is late: syncd could not send it when the severity was reached.")
     return Letter(
         subject=f"{mark}{about.severity}: {_titled(about)}",
         template="mail/notice",
@@ -208,8 +208,8 @@ def _facts(about: About, severity: str) -> list[JsonValue]:
         ("Severity", severity),
         ("Status", about.status),
         ("Began", format_time(about.created_at, about.zone)),
-        ("Over", format_time(about.resolved_at, about.zone) if about.resolved_at else ""),
-        ("On it", ", ".join(about.responders)),
+        ("Ended", format_time(about.resolved_at, about.zone) if about.resolved_at else ""),
+        ("Responders", ", ".join(about.responders)),
         ("Team", about.team),
     ]
     return [{"name": name, "value": value} for name, value in rows if value]

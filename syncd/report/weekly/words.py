@@ -17,8 +17,8 @@ from syncd.report.weekly.report import Weekly
 Section = dict[str, Any]
 
 FORMULA = (
-    "Duties whose deadline fell into the week and that were met in time, of all such."
-    " Cancelled ones do not count; waived, restricted and not yet judged ones stand apart."
+    "Duties met in time, of all duties whose deadline fell into the week. Cancelled duties do not count;"
+    " waived, restricted and not yet judged duties are listed apart."
 )
 MOST_LINES = 10
 """Lines of a list in the mail; the CSV has all of them."""
@@ -90,7 +90,7 @@ def _foot(report: Weekly, head: str, why: str) -> Iterator[str]:
     if figures["ledger_since"]:
         yield f"The ledger exists since {figures['ledger_since'][:10]}."
     if figures["restored_at"]:
-        yield f"It was restored on {figures['restored_at'][:10]}: what happened since the copy is rebuilt."
+        yield f"It was restored on {figures['restored_at'][:10]}; what happened after the backup is rebuilt."
     if figures["rebuilt"]:
         counted = ", ".join(counted(count, thing) for thing, count in figures["rebuilt"].items())
         yield (
@@ -107,7 +107,7 @@ def _foot(report: Weekly, head: str, why: str) -> Iterator[str]:
     if why:
         yield f"You get this because {why}."
     if head:
-        yield f"Anchor of the record: syncd audit verify --anchor {head}"
+        yield f"Anchor of the audit trail: syncd audit verify --anchor {head}"
 
 
 def _sentence(text: str) -> str:
@@ -232,7 +232,7 @@ def _incidents(figures: dict[str, Any]) -> Iterator[Section]:
     for why, count in found["without_ticket"].items():
         lines.append(f"{count} without a ticket: {one_line(why)}")
     if found["restricted"]:
-        lines.append(f"{found['restricted']} restricted, of which nothing else is told here")
+        lines.append(f"{found['restricted']} restricted; this report says no more about them")
     yield {"title": f"Incidents: {found['count']}", "bars": _bars(found["by_severity"]), "lines": lines}
     if len(found["by_team"]) > 1:
         yield {"title": "Incidents by team", "bars": _bars(found["by_team"])}

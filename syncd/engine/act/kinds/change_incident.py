@@ -48,7 +48,7 @@ class ChangeIncidentKind(BaseKind[RenderedChange]):
             person = change.assignee
             user = user_of(context, Account(id=person.account, name=person.name, email=person.email), book)
             if user is None:
-                return RenderedChange(left="PagerDuty has nobody with their address")
+                return RenderedChange(left="PagerDuty has no user with this person's address")
             return RenderedChange(assignee=user.id)
         if change.priority is not None:
             return _priority(context, change.priority)
@@ -159,9 +159,9 @@ def _say_left(operation: OperationRecord, why: str) -> CommentOnTicket:
         key=comment_key(operation.incident_id, "two-way", operation.id),
         incident=operation.incident_id,
         subject=operation.aspect,
-        text=f"this change was not carried to PagerDuty: {why}",
+        text=f"syncd did not carry this change to PagerDuty: {why}",
         value="",
-        reason="people learn what did not reach PagerDuty",
+        reason="people see what did not reach PagerDuty",
     )
 
 

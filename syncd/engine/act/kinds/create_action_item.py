@@ -159,7 +159,7 @@ def _knowledge(
     fields["description"] = (
         f"A follow-up of {postmortem.key}. What would have helped, in the runbook or in an article?"
         "\n\nClose it with a comment that links what was written or changed, or with the label"
-        " no-change-needed and a comment that says why nothing had to be."
+        " no-change-needed and a comment that says why no change is needed."
     )
     owner = postmortem.issue.assignee if postmortem.issue is not None else None
     if owner is not None and active(owner):

@@ -199,8 +199,8 @@ def _comment_no_way_back(operation: OperationRecord, status: str) -> CommentOnTi
         key=comment_key(operation.incident_id, "status", "no-way-back"),
         incident=operation.incident_id,
         subject="status",
-        text="the incident is open again, and this workflow has no way back, so the ticket stays as"
-        " it is; PagerDuty shows how the incident goes on. The status stays",
+        text="the incident is open again, but this workflow has no way back, so the ticket is not moved."
+        " Follow the incident in PagerDuty. The ticket stays at:",
         value=status,
-        reason="people learn why the ticket was not reopened",
+        reason="people see why the ticket was not reopened",
     )

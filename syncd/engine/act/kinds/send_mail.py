@@ -27,7 +27,7 @@ from syncd.report.mail.letters import ToldNotice
 from syncd.report.mail.letters import rendered as body_of
 from syncd.report.mail.message import Body, Envelope, is_reserved, message, message_id
 
-NO_POST = "this daemon was started without a way out for mail"
+NO_POST = "this daemon was started without a way to send mail"
 
 
 class SendMailKind(BaseKind[RenderedMail]):
@@ -120,10 +120,10 @@ def after_unknown(context: EngineContext, operation: OperationRecord) -> bool:
     now, mail = context.clock.now(), operation.typed(SendMail)
     unsure = mail.model_copy(update={"unsure": True})
     if mail.content.mail not in AT_MOST_ONCE and not mail.unsure:
-        why = "nobody knows whether it arrived: sent a second time"
+        why = "it is not known whether the mail arrived, so it is sent a second time"
         leaving.put_back(context.ledger, [operation], now, why, changed=unsure)
         return True
-    why = "nobody knows whether it arrived, and it is not sent again"
+    why = "it is not known whether the mail arrived, and it is not sent again"
     rendered = _without_body(operation)
     leaving.end(
         context.ledger, operation, OperationState.DROPPED, now, why, changed=unsure, rendered=rendered
