@@ -100,7 +100,9 @@ def test_reopened_after_it_was_met_a_comment_asks_to_review_it_once() -> None:
     assert said(told(life, RESOLVED + 2 * HOUR)) == []
     life.reopen(RESOLVED + 3 * HOUR)
     (asked,) = said(told(life, RESOLVED + 4 * HOUR))
-    assert asked.startswith("the incident was reopened 2026-11-23 12:00 UTC, after the postmortem was scheduled.")
+    assert asked.startswith(
+        "the incident was reopened 2026-11-23 12:00 UTC, after the postmortem was scheduled."
+    )
     life.resolve(RESOLVED + 5 * HOUR)
     assert said(told(life, RESOLVED + 6 * HOUR)) == []
 
