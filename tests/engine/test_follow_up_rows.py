@@ -100,7 +100,9 @@ def test_rows_with_text_and_an_owner_become_issues_once_the_text_has_rested(make
     assert (third["assignee"]["displayName"], third["duedate"]) == ("Elif Kaya", "2026-12-05")
     said = comments(rig, postmortem)
     assert sorted(one["key"] for one in found.values()) == sorted(
-        key for key in (one["key"] for one in found.values()) if any(f" {key} now" in text for text in said)
+        key
+        for key in (one["key"] for one in found.values())
+        if any(f"is now the issue {key}. From now on" in text for text in said)
     )
     assert len(said) == 3
     with rig.ledger.read() as session:
@@ -165,7 +167,7 @@ def test_a_changed_or_removed_row_is_told_and_never_carried_over(make_rig: Any) 
     timeout, failover, alert = (before[name]["key"] for name in before)
     assert len(said) == 3
     assert any(f"row of {timeout} was changed" in one and "8 s" in one for one in said)
-    assert any(f"row of {failover} were changed" in one for one in said)
+    assert any(f"row of {failover} was changed" in one for one in said)
     assert any(f"row of {alert} was removed from the table" in one for one in said)
     quiet(rig)
 

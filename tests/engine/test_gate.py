@@ -185,7 +185,7 @@ def test_a_gate_on_duties_in_report_only_shows_what_it_would_do(make_rig: Any, j
     assert said(house) == []
     with house.ledger.read() as session:
         (row,) = session.exec(select(IncidentRow)).all()
-    assert any("reopen the ticket and say what is missing" in one for one in row.dry_run_notes)
+    assert any("reopen the ticket and list what is missing" in one for one in row.dry_run_notes)
     nothing_more_is_written(house)
 
 

@@ -464,7 +464,7 @@ def test_a_restricted_incident_s_postmortem_stands_under_the_level_and_holds_no_
     assert issue["fields"]["summary"] == "Postmortem: Security incident #1"
     said = issue["fields"]["description"]
     assert "UTC, Amara Osei: Acknowledged" in said
-    assert "its texts stand in its ticket and in PagerDuty alone" in said
+    assert "its texts are only in its ticket and in PagerDuty" in said
     assert "Ana Reyes" not in everything(rig, issue)
     assert "backup provider" not in everything(rig, issue)
     nothing_more_is_written(rig)

@@ -174,7 +174,14 @@ def test_what_was_waived_ended_and_taken_back_stands_on_the_issues_and_is_rebuil
     ask(house, "correct", one.key, duty="scheduled")
     house.settle(2)
     assert len(comments(house, one, "Waiver: ")) == 2
-    assert len(comments(house, one, "Correction: that it was not scheduled in time is taken back")) == 1
+    assert (
+        len(
+            comments(
+                house, one, "Correction: syncd recorded that it was not scheduled in time. This is taken back"
+            )
+        )
+        == 1
+    )
     (on_item,) = comments(house, item, "Waiver: finishing it is waived until")
     assert "priya.raman" in on_item.body
     assert "The bank" in on_item.body

@@ -23,41 +23,44 @@ class Postmortem(Value):
 
     mode: Mode = Field(
         Mode.REPORT,
-        description="`enforce` makes the postmortem and keeps its clocks; `report` only says so in"
-        " `syncd status`; `off` leaves postmortems to people.",
+        description="`enforce` makes the postmortem and tracks its deadlines; `report` only shows in"
+        " `syncd status` what it would do; `off` leaves postmortems to people.",
     )
     template: Text = Field("postmortem.j2", description="The template of its description.")
     after_minutes: float = Field(
-        30, ge=0, le=1440, description="Minutes after the resolve at which it is made, unless reopened."
+        30,
+        ge=0,
+        le=1440,
+        description="Minutes from the resolve until it is made, unless the incident is reopened before.",
     )
     schedule_hours: float = Field(
-        48, gt=0, le=720, description="Hours after the resolve within which it is to be scheduled."
+        48, gt=0, le=720, description="Hours from the resolve until it must be scheduled."
     )
     review_within_days: int = Field(
-        14, ge=1, le=90, description="Days after the resolve within which the review date has to lie."
+        14, ge=1, le=90, description="The review date is at most this many days after the resolve."
     )
     complete_days: int = Field(
-        10, ge=1, le=90, description="Working days after the resolve within which it is to be completed."
+        10, ge=1, le=90, description="Working days from the resolve until it must be completed."
     )
     basis: Literal["peak", "final"] = Field(
         "peak",
-        description="Which severity decides: the worst that was held for ten minutes or at the resolve"
-        " (`peak`), or the last one (`final`).",
+        description="Which severity decides: the worst one that lasted ten minutes or stood at the"
+        " resolve (`peak`), or the last one (`final`).",
     )
     date_field: Text = Field(
         "duedate", description="The field of the review date, by name or id; the daemon never fills it."
     )
-    statuses: SomeNames = Field(("Done", "Closed"), description="Statuses in which it is completed.")
+    statuses: SomeNames = Field(("Done", "Closed"), description="Statuses that mean that it is completed.")
     labels: tuple[Text, ...] = Field((), description="Further labels of every postmortem.")
     link_types: SomeNames = Field(
         ("Post-Incident Reviews", "Relates"),
-        description="Link types between ticket and postmortem, most wanted first.",
+        description="Link types between ticket and postmortem, the preferred one first.",
     )
     remind_hours: tuple[float, ...] = Field(
         (24.0, 4.0),
         max_length=4,
-        description="Hours before a deadline at which its owner is reminded: the last by a mail of its own,"
-        " the others in the digest.",
+        description="Hours before a deadline at which its owner is reminded: the last time in a separate"
+        " mail, the other times in the digest.",
     )
 
 
@@ -66,35 +69,36 @@ class FollowUps(Value):
 
     mode: Mode = Field(
         Mode.REPORT,
-        description="`enforce` keeps the rules of owner and date and makes issues of the table's rows;"
+        description="`enforce` enforces the rules on owner and date and makes issues of the table's rows;"
         " `report` only says so in `syncd status`; `off` does not look.",
     )
     link_types: Names = Field(
         (),
-        description="Link types that make a linked issue an action item; none: `Relates` together with the"
-        " label `action-item`. They are none of `jira.link_types` and `postmortem.link_types`.",
+        description="Link types that make a linked issue an action item; not set: `Relates` together with"
+        " the label `action-item`. None of them may be in `jira.link_types` or"
+        " `postmortem.link_types`.",
     )
     owner_hours: float = Field(
-        24, gt=0, le=240, description="Working hours within which an action item has an owner."
+        24, gt=0, le=240, description="Working hours until an action item must have an owner."
     )
     unowned: Literal["assign", "escalate"] = Field(
         "escalate",
-        description="What happens to one that has none by then: the service's owner gets it (`assign`) or is"
-        " told of it (`escalate`).",
+        description="What happens to an action item without an owner by then: the service's owner gets it"
+        " (`assign`) or is told (`escalate`).",
     )
     rows: Literal["create", "off"] = Field(
         "create", description="Whether rows of the postmortem's follow-up table become issues."
     )
     rest_minutes: float = Field(
-        30, ge=1, le=1440, description="Minutes for which the description has rested before its rows count."
+        30, ge=1, le=1440, description="Minutes without an edit of the description before its rows count."
     )
     knowledge_base: bool = Field(
         True,
-        description="`true`: an incident that owes a postmortem gets one follow-up on runbook and knowledge"
-        " base.",
+        description="`true`: an incident that needs a postmortem gets one follow-up on runbook and"
+        " knowledge base.",
     )
     wont_do: Names = Field(
-        ("Won't Do", "Won't Fix"), description="Resolutions that end an action item without doing it."
+        ("Won't Do", "Won't Fix"), description="Resolutions that mean that an action item will not be done."
     )
 
 
@@ -103,8 +107,8 @@ class CloseGate(Value):
 
     mode: Literal["off", "comment", "reopen"] = Field(
         "comment",
-        description="`comment` says on the ticket what is missing, `reopen` also puts it back to the status"
-        " before, once for each new missing duty; `off` does not look.",
+        description="`comment` lists on the ticket what is missing; `reopen` also moves it back to its"
+        " former status, once for each new missing duty; `off` does nothing.",
     )
 
 
@@ -120,13 +124,13 @@ class Mails(Value):
 
     mode: Mode = Field(
         Mode.REPORT,
-        description="`enforce` sends notices, reminders, breaches and digests; `report` only says in"
-        " `syncd status` what would have been sent; `off` does not look. The operator and the security"
-        " lead are told in every mode.",
+        description="`enforce` sends notices, reminders, breaches and digests; `report` only shows in"
+        " `syncd status` what would be sent; `off` does nothing. The operator and the"
+        " security lead get mails in every mode.",
     )
     reply_to: str | None = Field(None, description="E-mail address that answers go to.")
-    quiet: QuietHours = Field(QuietHours(), description="Hours in which nobody is reminded.")
-    digest_at: dt.time = Field(dt.time(9), description="When the digest leaves on a working day.")
+    quiet: QuietHours = Field(QuietHours(), description="Hours in which syncd reminds nobody.")
+    digest_at: dt.time = Field(dt.time(9), description="When the digest is sent on a working day.")
 
 
 class Closing(Value):
@@ -138,11 +142,11 @@ class Closing(Value):
 
     mode: Mode = Field(
         Mode.REPORT,
-        description="`enforce` closes tickets that owe nothing (what never owed anything, at the resolve);"
-        " `report` only says so in `syncd status`; `off` leaves closing to people.",
+        description="`enforce` closes tickets without open duties (at the resolve, if there never was"
+        " one); `report` only shows this in `syncd status`; `off` leaves closing to people.",
     )
     after_hours: float = Field(
-        24.0, ge=0, le=8760, description="Hours after the resolve, at the earliest, for what owed something."
+        24.0, ge=0, le=8760, description="Hours from the resolve until a ticket that had duties may close."
     )
 
 
@@ -157,8 +161,8 @@ class Report(Value):
     to: Names = Field((), description="E-mail addresses that get the team's report.")
     over_all: Names = Field((), description="E-mail addresses that get the report over all teams.")
     day: Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"] = Field(
-        "monday", description="The day on which it leaves; it always tells of the week before, from Monday."
+        "monday", description="The day on which it is sent; it is always about the week before, from Monday."
     )
-    at: dt.time = Field(dt.time(8), description="When it leaves, in the report's zone.")
-    zone: ZoneName | None = Field(None, description="The report's time zone; none: the team's.")
-    names: bool = Field(False, description="`true`: people's names stand in the report over all teams, too.")
+    at: dt.time = Field(dt.time(8), description="When it is sent, in the report's zone.")
+    zone: ZoneName | None = Field(None, description="The report's time zone; not set: the team's.")
+    names: bool = Field(False, description="`true`: the report over all teams shows people's names, too.")

@@ -24,9 +24,9 @@ class Owner(StrEnum):
 class IssueTypes(Value):
     """Names of the issue types, most wanted first."""
 
-    incident: SomeNames = Field(("Incident", "Bug", "Task"), description="What a ticket is.")
-    postmortem: SomeNames = Field(("Postmortem", "Task"), description="What a postmortem is.")
-    sub_task: SomeNames = Field(("Sub-task", "Subtask"), description="What a sub-task is.")
+    incident: SomeNames = Field(("Incident", "Bug", "Task"), description="Issue type of a ticket.")
+    postmortem: SomeNames = Field(("Postmortem", "Task"), description="Issue type of a postmortem.")
+    sub_task: SomeNames = Field(("Sub-task", "Subtask"), description="Issue type of a sub-task.")
 
 
 class Statuses(Value):
@@ -35,9 +35,9 @@ class Statuses(Value):
     triggered: SomeNames = Field(("To Do", "Open"), description="Nobody has acknowledged it yet.")
     acknowledged: SomeNames = Field(("In Progress",), description="Somebody is on it.")
     resolved: SomeNames = Field(
-        ("In Review", "Resolved", "In Progress"), description="The incident is over, duties are owed."
+        ("In Review", "Resolved", "In Progress"), description="The incident is over, duties are open."
     )
-    closed: SomeNames = Field(("Done", "Closed"), description="Nothing is owed any more.")
+    closed: SomeNames = Field(("Done", "Closed"), description="No duty is open.")
 
     def names(self, word: str) -> tuple[str, ...]:
         """The wanted names of one of the four words."""
@@ -74,9 +74,12 @@ class FieldValue(Value):
     template: str | None = Field(
         None, description="A template of one line, with the variables of `templates/README.md`."
     )
-    severity: bool = Field(False, description="`true`: the severity's name, kept true afterwards.")
+    severity: bool = Field(
+        False, description="`true`: the severity's name; syncd updates it when the severity changes."
+    )
     required: bool = Field(
-        False, description="`true`: a ticket without this field is not made; else a refused field is dropped."
+        False,
+        description="`true`: syncd makes no ticket without this field; otherwise it drops a refused field.",
     )
 
 
@@ -93,7 +96,7 @@ class FieldOwners(Value):
     severity: Owner = Field(Owner.PAGERDUTY, description="Fields that hold the severity's name.")
     component: Owner = Field(Owner.PAGERDUTY, description="The service's component.")
     assignee: Owner = Field(
-        Owner.PAGERDUTY, description="The responder; one whom a person chose in Jira always stays."
+        Owner.PAGERDUTY, description="The responder; an assignee whom a person chose in Jira always stays."
     )
 
 
@@ -101,13 +104,16 @@ class JiraSection(Value):
     """Where tickets live and how they look there."""
 
     project: str = Field(pattern=r"^[A-Z][A-Z0-9_]+$", description="Key of the Jira project.")
-    issue_types: IssueTypes = Field(IssueTypes(), description="Names of issue types, most wanted first.")
+    issue_types: IssueTypes = Field(
+        IssueTypes(), description="Names of issue types, the preferred one first."
+    )
     statuses: Statuses = Field(
-        Statuses(), description="Which status stands for which state of the incident, most wanted first."
+        Statuses(),
+        description="Which status stands for which state of the incident, the preferred one first.",
     )
     link_types: Names = Field(
         ("Duplicate", "Relates"),
-        description="Link types for the ticket of a merged incident, most wanted first.",
+        description="Link types for the ticket of a merged incident, the preferred one first.",
     )
     path: Path = Field(
         Path(),

@@ -38,30 +38,30 @@ class Restricted(Value):
 
     level: Names = Field(
         (),
-        description="Jira's security level for restricted tickets, most wanted first; without one that our"
-        " account may set, a ticket says no more than the incident's number.",
+        description="Jira's security level for restricted tickets, most wanted first; if syncd's account"
+        " may set none of them, a ticket shows only the incident's number.",
     )
     ordinary_levels: Names = Field(
         (),
-        description="Security levels that every ticket of the project has anyway; any other level on a ticket"
-        " makes its incident restricted.",
+        description="Security levels that ordinary tickets of the project have; any other level on a"
+        " ticket makes its incident restricted.",
     )
     titles: tuple[Text, ...] = Field(
         (),
-        description="Regular expressions; an incident is restricted where one is found in its title, without"
-        " regard to case.",
+        description="Regular expressions; an incident is restricted if one matches its title. Case makes"
+        " no difference.",
     )
     incident_types: Names = Field((), description="PagerDuty incident types that are restricted.")
     services: Names = Field((), description="Names or ids of services whose incidents are all restricted.")
     project: str | None = Field(
         None,
         pattern=r"^[A-Z][A-Z0-9_]+$",
-        description="Key of a Jira project that only a few may see, for tickets that cannot be put under the"
-        " level; it has the same issue types and statuses.",
+        description="Key of a Jira project that only a few may see, for tickets that cannot be put under"
+        " the level; it must have the same issue types and statuses.",
     )
     lead: str | None = Field(
         None,
-        description="E-mail address of the security lead, who is told where the level is missing, and of"
+        description="E-mail address of the security lead, who is told if the level is missing, and of"
         " restricted incidents whose severity has a `notify`.",
     )
 
@@ -70,22 +70,25 @@ class People(Value):
     """Who is who: addresses that differ between the services, and who takes what nobody can."""
 
     fallback: str | None = Field(
-        None, description="E-mail address of who gets a ticket that no responder can be assigned to."
+        None, description="E-mail address of the person who gets a ticket if no responder can be assigned."
     )
     aliases: dict[str, str] = Field(
         default_factory=dict,
         description="Addresses that differ, as `address in PagerDuty: address in Jira`.",
     )
     process_owner: str | None = Field(
-        None, description="E-mail address of who owns the incident process; hears of what nobody else takes."
+        None,
+        description="E-mail address of the owner of the incident process, who is told of breaches that"
+        " nobody else takes.",
     )
     approvers: Names = Field(
         (), description="E-mail addresses of those who may waive a duty with the label `waived` in Jira."
     )
     robots: Names = Field(
         (),
-        description="Jira accounts that no person acts with, beside apps and syncd's own: account ids (Data"
-        " Center: user names) or e-mail addresses. What they do meets no duty and is nobody's word.",
+        description="Jira accounts that no person uses, besides apps and syncd's own: account ids (Data"
+        " Center: user names) or e-mail addresses. What they do meets no duty and does not"
+        " count as a person's act.",
     )
 
 
@@ -138,8 +141,8 @@ class TwoWay(Value):
 class NoiseRule(Value):
     """Incidents that get no ticket: all conditions that are given must hold."""
 
-    name: Text = Field(description="What the rule is called in reports and in `syncd status`.")
-    services: Names = Field((), description="Names or ids of services; none: all of the team's.")
+    name: Text = Field(description="Name of the rule in reports and in `syncd status`.")
+    services: Names = Field((), description="Names or ids of services; not set: all of the team's.")
     title: str | None = Field(
         None, description="A regular expression, searched in the incident's title without regard to case."
     )
@@ -148,8 +151,8 @@ class NoiseRule(Value):
         None,
         gt=0,
         le=1440,
-        description="Only incidents of low urgency that are over within so many minutes without anybody's"
-        " acknowledge; until then their ticket waits.",
+        description="Only incidents of low urgency that are resolved within this many minutes without an"
+        " acknowledgement; until then their ticket waits.",
     )
 
 
@@ -180,8 +183,8 @@ class Mapping(Value):
     syncd: Literal[1] = Field(1, description="Version of this format; the first key of the file.")
     team: Text = Field(description="Name of the team.")
     enforce_from: dt.date = Field(
-        description="The day (UTC) from which the rules hold; what was resolved before it is left in peace,"
-        " and what an open incident reached before it is listed and not mailed."
+        description="The day (UTC) from which the rules hold; syncd does nothing about incidents that"
+        " were resolved before; what an open incident reached before is listed, not mailed."
     )
     jira: JiraSection = Field(description="The Jira project of the tickets, and how they look there.")
     services: dict[Text, ServiceSection] = Field(
@@ -192,7 +195,8 @@ class Mapping(Value):
     )
     severity_field: Text | None = Field(
         None,
-        description="Name of the PagerDuty custom field that says the severity where no priority does.",
+        description="Name of the PagerDuty custom field that holds the severity; used if no priority"
+        " decides.",
     )
     links: dict[Text, str] = Field(
         default_factory=dict, description="Named links on every ticket of the team, as `name: URL`."
@@ -200,13 +204,13 @@ class Mapping(Value):
     playbook: tuple[PlaybookSection, ...] = Field(
         (), description="As a service's `playbook`, for every service of the team; each needs a `title`."
     )
-    people: People = Field(People(), description="Who is who where addresses do not say it.")
-    two_way: TwoWay = Field(TwoWay(), description="What travels between the two sides beside the ticket.")
-    redact: Redact = Field(Redact(), description="What is masked beside what always is.")
+    people: People = Field(People(), description="People, where their addresses alone do not identify them.")
+    two_way: TwoWay = Field(TwoWay(), description="What else syncd carries between the two sides.")
+    redact: Redact = Field(Redact(), description="What is masked in addition to what is always masked.")
     restricted: Restricted = Field(
         Restricted(),
-        description="Which incidents only a few may read: their title and texts stand in no other place than"
-        " their ticket, and there only under a security level or in a project of their own.",
+        description="Which incidents only a few may read: their title and texts are only on their ticket,"
+        " and there only under a security level or in a separate project.",
     )
     alerts: Literal["short", "full"] = Field(
         "short",
@@ -215,8 +219,8 @@ class Mapping(Value):
     )
     noise: tuple[NoiseRule, ...] = Field(
         (),
-        description="Incidents that get no ticket, each rule with a `name`; never of a severity that owes a"
-        " postmortem. They are recorded with the rule.",
+        description="Incidents that get no ticket, each rule with a `name`; never of a severity that"
+        " needs a postmortem. They are recorded with the rule.",
     )
     coexist: Coexist = Field(
         Coexist.OFF,
@@ -224,21 +228,21 @@ class Mapping(Value):
         " `syncd check` is red while the app is found; `adopt` waits 60 seconds for its ticket, takes it for"
         " ours and leaves its status to the app, and makes our own where none came.",
     )
-    closing: Closing = Field(Closing(), description="Whether and when tickets close by themselves.")
+    closing: Closing = Field(Closing(), description="When tickets close by themselves.")
     postmortem: Postmortem = Field(
-        Postmortem(), description="The postmortem of incidents that owe one, and its two duties."
+        Postmortem(), description="The postmortem of incidents that need one, and its two duties."
     )
     follow_ups: FollowUps = Field(FollowUps(), description="Action items: owners and dates.")
     close_gate: CloseGate = Field(
         CloseGate(),
-        description="The gate: what happens when a person closes a ticket while something is owed.",
+        description="What happens when a person closes a ticket while duties are open.",
     )
-    mails: Mails = Field(Mails(), description="E-mails beside the weekly report.")
+    mails: Mails = Field(Mails(), description="E-mails other than the weekly report.")
     report: Report = Field(Report(), description="The weekly compliance report.")
     zone: ZoneName = Field("UTC", description="The team's time zone, as `Europe/Berlin`.")
-    holidays: tuple[dt.date, ...] = Field((), description="Days that are no working days, beside weekends.")
+    holidays: tuple[dt.date, ...] = Field((), description="Days off, in addition to weekends.")
     backfill: Backfill = Field(
-        Backfill(), description="What is made for what was over before the rules began."
+        Backfill(), description="What is made for incidents that were over before the rules began."
     )
     template: Text = Field("ticket.j2", description="The template of the ticket's description.")
     version: str = Field(default="", exclude=True)

@@ -23,11 +23,11 @@ class PlaybookSection(Value):
         description="A regular expression, searched in the incident's title without regard to case; the"
         " sections that match are shown, and where none matches, the ones without `title`.",
     )
-    detect: tuple[Text, ...] = Field((), description="How to tell that this is the case.")
+    detect: tuple[Text, ...] = Field((), description="How to recognise it.")
     actions: tuple[Text, ...] = Field((), description="What to do, step by step.")
     recovered_when: tuple[Text, ...] = Field((), description="What must hold before it is over.")
     root_causes: tuple[Text, ...] = Field(
-        (), description="What may have brought it about: the questions on the root cause in the postmortem."
+        (), description='Possible causes: the questions under "Root cause" in the postmortem.'
     )
 
 
@@ -48,19 +48,20 @@ class ServiceSection(Value):
         (), description="What to do, as a checklist on the ticket; a list of sections."
     )
     severity: str | None = Field(
-        None, description="Severity of the service's incidents where nobody said one; marked as assumed."
+        None, description="Severity of the service's incidents if nobody set one; marked as assumed."
     )
     postmortem: bool = Field(
-        False, description="`true`: every incident of the service owes a postmortem, whatever its severity."
+        False, description="`true`: every incident of the service needs a postmortem, whatever its severity."
     )
     commander: Text | None = Field(
         None,
-        description="PagerDuty schedule, by name or id, of the incident commanders: who is on it at the"
-        " resolve owns the postmortem.",
+        description="PagerDuty schedule, by name or id, of the incident commanders: the person on it at"
+        " the resolve owns the postmortem.",
     )
     notify: Names = Field(
         (),
-        description="E-mail addresses that hear beside a severity's `notify`, where the severity has one.",
+        description="E-mail addresses that get the notice in addition to a severity's `notify`, if the"
+        " severity has one.",
     )
 
 
@@ -71,18 +72,18 @@ class SeveritySection(Value):
     then marked *assumed*. `priority` are names of Jira priorities, most wanted first.
     """
 
-    definition: str = Field("", description="What it means, for the ticket.")
-    pagerduty: Names = Field((), description="PagerDuty priorities that say it.")
+    definition: str = Field("", description="What the severity means; shown on the ticket.")
+    pagerduty: Names = Field((), description="PagerDuty priorities that mean this severity.")
     words: Names = Field(
         (),
         description="Further words for it, in square brackets before a title (`[S1]`) or in the custom"
         " field; its own name always counts. Case makes no difference.",
     )
     urgency: Literal["high", "low"] | None = Field(
-        None, description="The urgency that says it where nothing else does; marked as assumed."
+        None, description="The urgency that means this severity if nothing else decides; marked as assumed."
     )
-    priority: Names = Field((), description="Jira's priority, most wanted first.")
-    postmortem: bool = Field(False, description="Whether it owes a postmortem.")
+    priority: Names = Field((), description="Jira's priority, the preferred one first.")
+    postmortem: bool = Field(False, description="`true`: its incidents need a postmortem.")
     restricted: bool = Field(
         False, description="`true`: its incidents are restricted; see `restricted` for what that means."
     )
@@ -93,14 +94,14 @@ class SeveritySection(Value):
     )
     overdue: Names = Field(
         (),
-        description="E-mail addresses that are told once when a duty is overdue, `owner` for the service's"
-        " owner; none: the service's owner and `people.process_owner`.",
+        description="E-mail addresses that are told once when a duty is overdue; `owner` is the service's"
+        " owner; not set: the service's owner and `people.process_owner`.",
     )
     follow_up_days: int = Field(
         60,
         ge=1,
         le=365,
-        description="Working days after the resolve within which every action item is done at the latest.",
+        description="Working days from the resolve until every action item must be done.",
     )
     acknowledge_minutes: float | None = Field(
         None, gt=0, description="Target for the time to acknowledge, in minutes."

@@ -92,10 +92,10 @@ def _foot(report: Weekly, head: str, why: str) -> Iterator[str]:
     if figures["restored_at"]:
         yield f"It was restored on {figures['restored_at'][:10]}; what happened after the backup is rebuilt."
     if figures["rebuilt"]:
-        counted = ", ".join(counted(count, thing) for thing, count in figures["rebuilt"].items())
+        counts = ", ".join(counted(count, thing) for thing, count in figures["rebuilt"].items())
         yield (
-            f"Rebuilt from Jira and PagerDuty, since an earlier ledger was lost: {counted}. All other duties"
-            " of then are judged anew by what both services have on record."
+            f"Rebuilt from Jira and PagerDuty, because an earlier ledger was lost: {counts}. All other duties"
+            " of that time are judged again from both services."
         )
     if figures["not_sent"]:
         weeks = [*figures["not_sent"]]
