@@ -108,7 +108,7 @@ def test_qrpay_s_has_what_its_runbook_asks() -> None:
     asked = ["Summary", "Impact", "Root cause", "Mitigation", "Follow-up tasks"]
     assert [one for one in headings(text) if one in asked] == asked
     assert {"Timeline", "Response", "Links"} <= set(headings(text))
-    assert "* Authentication tokens that were refused or had run out:" in text
+    assert "* Authentication tokens that were refused or had expired:" in text
 
 
 def test_ramen_s_has_what_its_runbook_asks_with_the_kpis_to_fill_in() -> None:

@@ -128,7 +128,8 @@ def test_ramens_seven_scenarios_are_chosen_by_service_and_title(
             RAMEN,
             "more than 10 minutes;Uber Direct;10 minutes to ETAs;awaiting_pickup or picked_up"
             ";banner in the portal"
-            ";6 minutes or more over 30 minutes;rise by 5 minutes;more than 50 events;backoff with jitter"
+            ";6 minutes or more over 30 minutes;quoted prep time of the affected restaurants by 5 minutes"
+            ";more than 50 events;backoff with jitter"
             ";idempotency;/ops/recompute-reliability;above 6% of the day's GMV"
             ";SPILL, SOGGY, LATE;SOP checklist"
             ";packaging surcharge;automatic credits;photo evidence;restaurant_id;RBAC;menu cache warmers"

@@ -157,7 +157,7 @@ class NoiseRule(Value):
 
 
 class Backfill(Value):
-    """What is made for incidents that were over before the rules began."""
+    """The section `backfill`: incidents that were over before the rules began."""
 
     tickets: Literal["open", "all"] = Field(
         "open",
@@ -242,7 +242,7 @@ class Mapping(Value):
     zone: ZoneName = Field("UTC", description="The team's time zone, as `Europe/Berlin`.")
     holidays: tuple[dt.date, ...] = Field((), description="Days off, in addition to weekends.")
     backfill: Backfill = Field(
-        Backfill(), description="What is made for incidents that were over before the rules began."
+        Backfill(), description="What syncd makes for incidents that were over before the rules began."
     )
     template: Text = Field("ticket.j2", description="The template of the ticket's description.")
     version: str = Field(default="", exclude=True)
