@@ -1,1 +1,1 @@
-"""The words of the product as frozen typed values: no I/O and no library but pydantic."""
+"""The values that every part of syncd shares: frozen, typed, without I/O; pydantic is the only library."""

@@ -1,6 +1,6 @@
-"""What every value of the domain shares: frozen, no unknown fields, times in UTC.
+"""The base of all values: frozen, without unknown fields, with times in UTC.
 
-Values are compared by content, so a reconcile can ask "is this what we already know?" with `==`.
+Two values with the same content are equal, so a reconcile tells with `==` whether something changed.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, JsonV
 __all__ = ["SERVICE_NAMES", "JsonValue", "Reference", "UtcTime", "Value"]
 
 SERVICE_NAMES = {"pagerduty": "PagerDuty", "jira": "Jira"}
-"""How people call the two services."""
+"""The two services, by the names that people use."""
 
 
 def _to_utc(moment: datetime) -> datetime:
@@ -21,20 +21,18 @@ def _to_utc(moment: datetime) -> datetime:
 
 
 UtcTime = Annotated[AwareDatetime, AfterValidator(_to_utc)]
-"""An aware time, converted to UTC on the way in; a naive one is refused."""
+"""An aware time. Validation converts it to UTC and refuses a naive one."""
 
 
 class Value(BaseModel):
-    """A frozen value; unknown fields are an error, so a typing mistake cannot pass as data.
+    """A frozen value. An unknown field is an error, so a misspelt name cannot pass as data."""
 
-    What was refused is not quoted in the error's text, because that may be logged.
-    """
-
+    # Errors may be logged, and a refused input may hold a secret or an incident's text.
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 class Reference(Value):
-    """Something of a service, known by its id there; the name is for display only."""
+    """An object of a service, identified by its id there; the name is for display only."""
 
     id: str
     name: str = ""

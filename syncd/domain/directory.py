@@ -1,4 +1,4 @@
-"""Who answers a PagerDuty service, and which other tools work on it, as far as a check asks for it."""
+"""The parts of a PagerDuty account that `syncd check` looks at: policies, schedules, other tools."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from syncd.domain.base import Value
 
 
 class EscalationPolicy(Value):
-    """Whom an escalation policy calls: ids of users, and of schedules, on all of its levels."""
+    """An escalation policy: the ids of the users and schedules that it calls, on all of its levels."""
 
     id: str
     name: str
@@ -15,7 +15,7 @@ class EscalationPolicy(Value):
 
 
 class Schedule(Value):
-    """A schedule with the ids of everybody on it; `users` is None where the answer did not say."""
+    """A schedule with the ids of its users; `users` is None where PagerDuty's answer has no users."""
 
     id: str
     name: str
@@ -23,9 +23,9 @@ class Schedule(Value):
 
 
 class OtherTool(Value):
-    """Something of PagerDuty's own that writes to a Jira: an extension, or a rule of its Jira app.
+    """A part of PagerDuty that writes to Jira: an extension, or a rule of PagerDuty's Jira app.
 
-    `services` are the ids of the services it works on, empty where the answer named none.
+    `services` are the ids of the services that it works on, empty where the answer names none.
     """
 
     id: str

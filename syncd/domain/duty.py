@@ -1,7 +1,8 @@
-"""What a team owes after an incident: duties with a clock, the waivers that suspend them, their words.
+"""The duties that a team has after an incident, and the waivers that suspend them.
 
-A duty is judged by the time of the act at its source, never by when the daemon looked (rules: "The
-postmortem: two duties"). Its rows in the ledger are the history: a breach stays, a new clock is a new duty.
+A duty is judged by the time at which a person acted in PagerDuty or Jira, never by the time at which syncd
+looked. So the verdict is the same after a day of downtime. The ledger keeps every duty: a breach stays on
+record, and a new clock is a new duty.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from syncd.domain.base import UtcTime, Value
 
 
 class DutyKind(StrEnum):
-    """What is owed: the first two by an incident, the others by an action item."""
+    """The kinds of duties: the first two belong to an incident's postmortem, the others to an action item."""
 
     SCHEDULED = "scheduled"
     COMPLETED = "completed"
@@ -22,7 +23,7 @@ class DutyKind(StrEnum):
 
 
 class DutyState(StrEnum):
-    """Where a duty stands."""
+    """The state of a duty."""
 
     NOT_REQUIRED = "not_required"
     PENDING = "pending"
@@ -44,31 +45,32 @@ STATE_WORDS = {
     DutyState.WAIVED: "waived",
     DutyState.CANCELLED: "cancelled",
 }
-"""What people read."""
+"""The words that people read for each state."""
 
 OWED = frozenset({DutyState.PENDING, DutyState.DUE_SOON, DutyState.BREACHED})
-"""States in which something is still to be done."""
+"""States in which a person still has something to do."""
 RUNNING = OWED | {DutyState.WAIVED}
-"""States that a later act or the passing of time changes."""
+"""States that a later act or the passing of time can change."""
 MET = frozenset({DutyState.MET, DutyState.MET_LATE})
-"""States in which it was done."""
+"""States of a duty that a person fulfilled."""
 OF_POSTMORTEM = (DutyKind.SCHEDULED, DutyKind.COMPLETED)
 """The duties of an incident's postmortem."""
 OF_ACTION_ITEM = (DutyKind.OWNED, DutyKind.DONE)
+"""The duties of an action item."""
 AFTER_A_WAIVER = timedelta(hours=24)
-"""At the end of a waiver there is at least so much time left."""
+"""The time that is left at least when a waiver ends."""
 
 
 class Duty(Value):
-    """One duty of one clock.
+    """One duty with one clock.
 
-    `subject` is the incident's id, or the issue id of the action item. `clock` counts the clocks of a
-    subject from 1: one that was reopened before its duty was met gets a new one at the next resolve.
-    `rule` is the version of the mapping under which it arose. `met_at` is the moment of the act at its
-    source, `met_by` who did it. `breached_at` stays set whatever comes later; `corrected` says that a
-    person took a wrong breach back, and why. `was_due_at` is the deadline before a waiver moved it, None
-    where none did. `remedy` says in words what ends it. `rebuilt`: read back from a comment of ours, since
-    the ledger in which it arose was lost.
+    `subject` is the id of the incident, or the issue id of the action item. `clock` counts the clocks of a
+    subject from 1: an incident that is reopened before its duty is met gets a new clock at the next resolve.
+    `rule` is the version of the mapping under which the duty arose. `met_at` is the time of the act in
+    PagerDuty or Jira, `met_by` the person who acted. `breached_at` stays set, whatever happens later.
+    `corrected` is the reason for which a person took back a wrong breach. `was_due_at` is the deadline before
+    a waiver moved it, None where no waiver did. `remedy` tells people how to end the duty. `rebuilt` is True
+    where syncd read the duty from one of its own comments, because the ledger that held it was lost.
     """
 
     kind: DutyKind
@@ -89,21 +91,21 @@ class Duty(Value):
 
     @property
     def of_postmortem(self) -> bool:
-        """Whether it is owed by a postmortem, not by an action item."""
+        """True if the duty belongs to a postmortem, False if it belongs to an action item."""
         return self.kind in OF_POSTMORTEM
 
     @property
     def place(self) -> tuple[str, str, int]:
-        """What tells it from every other duty of its incident."""
+        """Kind, subject and clock: together they identify a duty within its incident."""
         return (self.kind, self.subject, self.clock)
 
 
 class Waiver(Value):
-    """Somebody's word that a duty rests until a moment; `duty` None: both duties of the postmortem.
+    """A waiver: an approver suspends a duty until a time; `duty` None means both duties of the postmortem.
 
-    `subject` is the issue id of an action item, None: the incident's own duties. `ended_at` is when it was
-    taken back before its end and `ended_by` by whom, `source` how it was given: `command`, or `jira` for the
-    label. `rebuilt` as of a duty.
+    `subject` is the issue id of an action item, None for the incident's own duties. `ended_at` and `ended_by`
+    are set where a person took the waiver back before its end. `source` is `command`, or `jira` for a label.
+    `rebuilt` has the same meaning as in a duty.
     """
 
     duty: DutyKind | None = None
@@ -119,13 +121,13 @@ class Waiver(Value):
 
     @property
     def end(self) -> datetime:
-        """When it is over."""
+        """The time (UTC) at which the waiver ends."""
         return self.until if self.ended_at is None else min(self.until, self.ended_at)
 
     def runs(self, now: datetime) -> bool:
-        """Whether it holds at a moment."""
+        """Return True if the waiver is in force at a time."""
         return self.at <= now < self.end
 
     def covers(self, kind: DutyKind) -> bool:
-        """Whether it speaks of this duty of the incident."""
+        """Return True if the waiver suspends this duty of the incident itself."""
         return self.subject is None and (self.duty is kind or (self.duty is None and kind in OF_POSTMORTEM))

@@ -1,4 +1,4 @@
-"""A field as a screen of Jira describes it: what it is called, what it takes, whether it must be filled."""
+"""A field as a Jira screen describes it: its name, its type, and whether the screen demands it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from syncd.domain.base import Reference, Value
 
 
 class FieldFacts(Value):
-    """A field of a screen: its id, its name, its type in Jira's words, what it allows."""
+    """A field of a screen; `type` is Jira's word, `allowed` are the options to choose from."""
 
     id: str
     name: str
@@ -17,5 +17,5 @@ class FieldFacts(Value):
 
     @property
     def demanded(self) -> bool:
-        """Whether the screen is refused without a value of ours."""
+        """True if Jira refuses the screen unless syncd sends a value."""
         return self.required and not self.has_default

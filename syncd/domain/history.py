@@ -1,4 +1,4 @@
-"""What happened and when: an incident's turns, the severities it had, an issue's changelog."""
+"""Changes with their times: an incident's states and severities, an issue's changelog."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ StateChangeKind = Literal["triggered", "acknowledged", "unacknowledged", "resolv
 
 
 class StateChange(Value):
-    """A change of an incident's state, by PagerDuty's clock; `agent` is who or what made it."""
+    """A change of an incident's state, by PagerDuty's clock; `agent` is the user or tool that made it."""
 
     kind: StateChangeKind
     at: UtcTime
@@ -19,16 +19,16 @@ class StateChange(Value):
 
 
 class SeverityPeriod(Value):
-    """A severity that an incident had from a time on, until the next period."""
+    """A severity that an incident had from `since` until the next period."""
 
     severity: str
     since: UtcTime
 
 
 class Change(Value):
-    """One field's change in an issue's changelog, by Jira's clock.
+    """A change of one field in an issue's changelog, by Jira's clock.
 
-    `before` and `after` are ids where the field has ids, the words are what people read.
+    `before` and `after` are ids where the field has ids; `before_words` and `after_words` are display names.
     """
 
     at: UtcTime

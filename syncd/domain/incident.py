@@ -1,4 +1,4 @@
-"""A PagerDuty incident as it was read once, and what people wrote and did on it."""
+"""A PagerDuty incident as one answer described it, with its notes and log entries."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from syncd.domain.base import JsonValue, Reference, UtcTime, Value
 
 
 class IncidentStatus(StrEnum):
-    """The three states that PagerDuty knows."""
+    """The three statuses of PagerDuty."""
 
     TRIGGERED = "triggered"
     ACKNOWLEDGED = "acknowledged"
@@ -20,11 +20,11 @@ class IncidentStatus(StrEnum):
 
 
 MERGED = "merged"
-"""The state of what was resolved by a merge; PagerDuty has no status for it."""
+"""The state of an incident that a merge resolved; PagerDuty has no status for it."""
 
 
 class Responder(Value):
-    """A PagerDuty user; the address is None where the answer carried a bare reference."""
+    """A PagerDuty user; `email` is None where the answer holds a bare reference."""
 
     id: str
     name: str = ""
@@ -32,11 +32,11 @@ class Responder(Value):
 
 
 class Incident(Value):
-    """One incident as one answer told it.
+    """One incident as one answer described it.
 
-    `updated_at` and `resolved_at` are None in answers that lack them (webhooks, accounts of before
-    2023-05-08). `merged_into` is the id of the incident that this one was merged into.
-    `custom_fields` is None where the answer did not carry them, which is not the same as empty.
+    `updated_at` and `resolved_at` are None in answers without them: webhooks, and incidents from before
+    2023-05-08, when PagerDuty added both. `merged_into` is the id of the incident that this one was merged
+    into. `custom_fields` is None where the answer has none, which does not mean that they are empty.
     """
 
     id: str
@@ -60,27 +60,31 @@ class Incident(Value):
 
     @property
     def open(self) -> bool:
-        """Whether it still is triggered or acknowledged."""
+        """True while the incident is triggered or acknowledged."""
         return self.status is not IncidentStatus.RESOLVED
 
     @property
     def over_since(self) -> datetime | None:
-        """When it was resolved last, None while it is open; as good as its account tells."""
+        """The time (UTC) of the last resolve, None while the incident is open.
+
+        An answer without a time of the resolve gives the last change of status, else the create.
+        """
         return None if self.open else self.resolved_at or self.status_changed_at or self.created_at
 
     @property
     def state(self) -> str:
-        """What a ticket follows: its status, and `merged` while it counts with another incident."""
+        """The state that the ticket follows: PagerDuty's status, or `merged` after a merge."""
+        # A merge resolves the incident. After a reopen it counts on its own again.
         return MERGED if self.merged_into and not self.open else str(self.status)
 
 
 def stub_title(number: int) -> str:
-    """What stands wherever the title of a restricted incident would."""
+    """Return the text that replaces the title of a restricted incident."""
     return f"Security incident #{number}"
 
 
 class Note(Value):
-    """A note on an incident. PagerDuty lets people edit and delete notes since 2025-11-07."""
+    """A note on an incident. Since 2025-11-07 people can edit and delete notes in PagerDuty."""
 
     id: str
     author: Responder | None = None
@@ -90,11 +94,11 @@ class Note(Value):
 
 
 class LogEntry(Value):
-    """One line of PagerDuty's record: the feed that says which incidents may have changed.
+    """A log entry of PagerDuty; the log tells syncd which incidents may have changed.
 
-    `kind` is PagerDuty's type without `_log_entry` (trigger, acknowledge, annotate, ...). `by_person`: its
-    agent is a user, not a service or an integration. `incident` is the whole incident where the page
-    embedded it, as of the page's request.
+    `kind` is PagerDuty's type without `_log_entry` (trigger, acknowledge, annotate, ...). `by_person` is True
+    where the agent is a user, False for a service or an integration. `incident` is the whole incident where
+    the page includes it, as of the page's request.
     """
 
     id: str
@@ -108,7 +112,7 @@ class LogEntry(Value):
 
 
 class PagerDutyService(Value):
-    """A service of the PagerDuty account, with its escalation policy and the teams that it belongs to."""
+    """A service of the PagerDuty account: `policy` is its escalation policy, `teams` are its teams."""
 
     id: str
     name: str

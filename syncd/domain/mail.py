@@ -1,8 +1,8 @@
-"""The mails that the daemon sends: their kinds, how often each may leave, and how each is named.
+"""The mails that syncd sends: their kinds, how often each may leave, and their keys.
 
-A mail cannot be looked up afterwards. Notices, breaches, the weekly report and what the operator hears go at
-least once (a second time only after an unknown outcome, never a third), reminders and digests at most once
-(rules: "Who hears what").
+syncd cannot look up a mail that it sent. So notices, breaches, the weekly report and the operator's mails
+leave at least once: a second time after an unknown outcome, never a third time. Reminders and digests leave
+at most once.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from enum import StrEnum
 from hashlib import sha256
 
 OPERATOR = "operator"
-"""Where mails to the operator stand in the outbox, in the place of an incident's id."""
+"""The outbox stores this instead of an incident's id for mails to the operator."""
 _TEAM = "team/"
 KEYS = "mail/"
-"""What every mail's key begins with."""
+"""The prefix of every mail's key."""
 
 
 class MailKind(StrEnum):
-    """What a mail is."""
+    """The kinds of mails."""
 
     NOTICE = "notice"
     CORRECTION = "correction"
@@ -32,33 +32,33 @@ class MailKind(StrEnum):
 
 
 AT_MOST_ONCE = frozenset({MailKind.REMINDER, MailKind.DIGEST})
-"""Kinds that never leave again once they may have left; the others leave a second time then."""
+"""syncd never sends these a second time after an unknown outcome. It sends all other kinds once more."""
 WITHOUT_MAIL_RATE = frozenset(
     {MailKind.NOTICE, MailKind.CORRECTION, MailKind.LEAD, MailKind.WEEKLY_REPORT, MailKind.OPERATOR}
 )
-"""Notices (those to the security lead are such), the weekly report and what the operator hears, which is one
-mail a cause and day; the others are counted by the hour."""
+"""The hourly limit on mails does not count these. Notices must not wait, and mails to the security lead are
+notices. The weekly report is one mail. The operator gets one mail for each cause and day."""
 DECIDED = frozenset(
     {MailKind.NOTICE, MailKind.CORRECTION, MailKind.REMINDER, MailKind.BREACH, MailKind.POSTPONED}
 )
-"""Kinds that an incident's decision asks for, and that are not sent when it does so no more."""
+"""The policy decides these for an incident. syncd drops a pending one that a newer decision omits."""
 
 
 def mail_key(kind: MailKind, about: str, moment: str, recipient: str) -> str:
-    """The key of one mail to one person; the address itself does not stand in it."""
+    """Return the key of one mail to one person. The key holds a hash instead of the address."""
     return f"{KEYS}{kind}/{about}/{moment}/{address_print(recipient)}"
 
 
 def address_print(address: str) -> str:
-    """An address as it stands in keys: the first 12 hex digits of its SHA-256, case ignored."""
+    """Return the form of an address in keys: the first 12 hex digits of its SHA-256, case ignored."""
     return sha256(address.strip().casefold().encode()).hexdigest()[:12]
 
 
 def of_team(team: str) -> str:
-    """What stands in the place of an incident's id where a mail concerns a whole team."""
+    """Return the text that the outbox stores instead of an incident's id for a mail about a whole team."""
     return f"{_TEAM}{team}"
 
 
 def concerns_no_incident(ident: str) -> bool:
-    """Whether this stands in the place of an incident's id."""
+    """Return True if this text replaces an incident's id: the mail is for the operator or about a team."""
     return ident == OPERATOR or ident.startswith(_TEAM)

@@ -1,6 +1,6 @@
-"""What a postmortem tells of its incident: gathered once, when it is made.
+"""The story of an incident for its postmortem, gathered once, when syncd creates the postmortem.
 
-Texts stand here as they were read; who prints them masks and escapes them.
+The texts are as syncd read them. The template's renderer masks and escapes them.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from syncd.domain.history import SeverityPeriod
 
 
 class Line(Value):
-    """One line of the timeline; `who` is empty where nobody in particular did it."""
+    """One line of the timeline; `who` is empty where no person acted."""
 
     at: UtcTime
     text: str
@@ -20,14 +20,14 @@ class Line(Value):
 
 
 class Helper(Value):
-    """Somebody who had a part in the incident, and the parts."""
+    """A person who helped on the incident, with their roles."""
 
     name: str
     roles: tuple[str, ...]
 
 
 class Alert(Value):
-    """An alert: summary, source and link; `details`, on one line, are copied with `alerts: full` only."""
+    """An alert. `details` is one line and empty unless the mapping has `alerts: full`."""
 
     summary: str
     source: str = ""
@@ -36,16 +36,16 @@ class Alert(Value):
 
 
 class Window(Value):
-    """A span in which the incident was open; `until` None: it still is."""
+    """A period in which the incident was open; `until` is None while it is open."""
 
     since: UtcTime
     until: UtcTime | None = None
 
 
 class Story(Value):
-    """The whole of it. `severity` is the worst that counts, `severity_periods` are all that the incident had.
+    """The whole story. `severity` is the worst that counts, `severity_periods` are all that the incident had.
 
-    `withheld`: the incident is restricted, and no text of it stands here.
+    `withheld` is True where the incident is restricted; the story then holds none of its texts.
     """
 
     severity: str

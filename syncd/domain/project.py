@@ -1,6 +1,7 @@
-"""What a Jira project offers, as far as a mapping asks for it, with names resolved to ids.
+"""The parts of a Jira project that a mapping asks for, with names resolved to ids.
 
-Resolved once at the start and refreshed when a write contradicts it; from then on ids decide.
+syncd resolves the names once at the start, and again when a write contradicts them. After that ids decide,
+because people rename statuses and Jira translates their names.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ Edition = Literal["cloud", "datacenter"]
 
 
 class IssueTypeFacts(Value):
-    """An issue type of the project with its statuses (all of its workflow)."""
+    """An issue type of the project with all statuses of its workflow."""
 
     id: str
     name: str
@@ -27,7 +28,7 @@ class IssueTypeFacts(Value):
 
 
 class ProjectFacts(Value):
-    """A project as Jira describes it to our account."""
+    """A project as Jira shows it to syncd's account."""
 
     id: str
     key: str
@@ -39,12 +40,12 @@ class ProjectFacts(Value):
 
 
 class PostmortemFacts(Value):
-    """What the project has for postmortems, with the mapping's names turned into ids.
+    """The project's type, statuses, fields and link for postmortems, resolved to ids.
 
-    `completed` are the statuses in which one is completed: those that the mapping names, else all of
-    category done. `fields` are those of the type's create screen by id, empty where it was not asked for.
-    `date_field` is the id of the field of the review date. `link_type` stands between ticket and postmortem;
-    None: the site has none that the mapping names. `lacking` says what was replaced, for `syncd check`.
+    `completed` are the statuses of a completed postmortem: those that the mapping names, else all of category
+    done. `fields` are the fields of the type's create screen by id, empty where syncd did not ask for them.
+    `date_field` is the id of the field of the review date. `link_type` links ticket and postmortem, None
+    where the site has no type that the mapping names. `lacking` lists what syncd replaces, for `syncd check`.
     """
 
     type: Reference
@@ -55,19 +56,19 @@ class PostmortemFacts(Value):
     lacking: tuple[str, ...] = ()
 
     def offers(self, field_id: str) -> bool:
-        """Whether its create screen has a field; where the screen is not known, it is tried."""
+        """Return True if its create screen has a field, or if the screen is unknown: syncd then tries."""
         return not self.fields or field_id in self.fields
 
 
 class ResolvedProject(Value):
-    """A project with the mapping's names turned into ids; None or absence means the project lacks it.
+    """A project with the mapping's names resolved to ids; None or a missing entry: the project lacks it.
 
-    `statuses` maps each of the mapping's four words (triggered, acknowledged, resolved, closed) to the
-    status that stands for it, `instead` to those that the mapping names after it, `path` to those that
-    lie on the way to it. `priorities` maps a severity to a priority. `fields` are those of the incident
-    type's create screen by id, and by the mapping's name. `security` maps names of security levels to the
-    ids that our account may set. `postmortem` is None where the project has no type for one, `sub_task`
-    where it has no sub-tasks.
+    `statuses` maps each of the mapping's four words (triggered, acknowledged, resolved, closed) to the status
+    that stands for it, `instead` to the further statuses that the mapping names, `path` to the statuses on
+    the way to it. `priorities` maps a severity to a priority. `fields` are the fields of the incident type's
+    create screen by id, and by the mapping's name. `security` maps names of security levels to the ids that
+    syncd's account may set. `postmortem` is None where the project has no type for it, `sub_task` where the
+    project has no sub-tasks.
     """
 
     id: str
@@ -90,28 +91,29 @@ class ResolvedProject(Value):
 
     @property
     def service_desk(self) -> bool:
-        """Whether customers see what is not marked as internal."""
+        """True for a service project, where customers see every comment that is not internal."""
         return self.kind == "service_desk"
 
     def person(self, account_id: str) -> dict[str, JsonValue]:
-        """The value of a field that names a person: by account id on Cloud, by user name on Data Center."""
+        """Return a person field's value: the account id on Cloud, the user name on Data Center."""
         return {"accountId" if self.edition == "cloud" else "name": account_id}
 
     def offers(self, field_id: str) -> bool:
-        """Whether the create screen has a field; where the screen is not known, it is tried."""
+        """Return True if the create screen has a field, or if the screen is unknown: syncd then tries."""
         return not self.fields or field_id in self.fields
 
     def stands_for(self, status_id: str) -> str | None:
-        """The first of the mapping's words that a status stands for; None for every other status."""
+        """Return the first of the four words that a status stands for, None for every other status."""
         for word, status in self.statuses.items():
             if status.id == status_id:
                 return word
         return _holding(self.instead, status_id)
 
     def word_for(self, status_id: str) -> str | None:
-        """The word that a status stands for or lies on the way to; None for people's own statuses."""
+        """Return the word that a status stands for or leads to, None for a status that the mapping omits."""
         return self.stands_for(status_id) or _holding(self.path, status_id)
 
 
 def _holding(statuses: dict[str, tuple[Status, ...]], status_id: str) -> str | None:
-    return next((word for word, some in statuses.items() if any(one.id == status_id for one in some)), None)
+    ids = {word: {status.id for status in some} for word, some in statuses.items()}
+    return next((word for word in ids if status_id in ids[word]), None)

@@ -1,6 +1,6 @@
-"""A Jira issue as it was read once: the ticket of an incident, or a neighbour in its project.
+"""A Jira issue as one answer described it: a ticket, a postmortem, an action item, or any other issue.
 
-Issues are known by their numeric id; keys are for display and change when an issue is moved.
+syncd identifies issues by their numeric id. Keys are for display, and they change when people move an issue.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from syncd.domain.base import JsonValue, Reference, UtcTime, Value
 from syncd.domain.field import FieldFacts
 
 MARK_PROPERTY = "syncd"
-"""The issue and comment property that says which operation made it."""
+"""The property of an issue or comment that names the operation that created it."""
 
 StatusCategory = Literal["new", "indeterminate", "done", "undefined"]
 
 
 class Status(Value):
-    """A status of a workflow. Ids decide; `untranslated` is the name before localisation."""
+    """A status of a workflow. Ids decide; `untranslated` is the name before Jira translates it."""
 
     id: str
     name: str
@@ -30,8 +30,8 @@ class Status(Value):
 class Account(Value):
     """A Jira account: its account id on Cloud, its user name on Data Center.
 
-    `human` says that it is a person's (rules: "A person"): as it was read, that it is no app's and no
-    customer's; in a case also that it is neither ours nor one of the team's `people.robots`.
+    `human` is True for a person's account. As read from Jira it excludes apps and customers. In a case it
+    also excludes syncd's own accounts and the team's `people.robots`.
     """
 
     id: str
@@ -42,9 +42,9 @@ class Account(Value):
 
 
 class Mark(Value):
-    """What `syncd` wrote into the property of a thing that it made.
+    """The value of the property `syncd` on an issue or comment that syncd created.
 
-    `facts` are what a comment states of a duty (`postmortem.facts_in_comments`), for a ledger that lost it.
+    `facts` describe a duty (`postmortem.facts_in_comments`), so that a new ledger can rebuild it.
     """
 
     op: str
@@ -55,9 +55,9 @@ class Mark(Value):
 
 
 class Comment(Value):
-    """A comment; `mark` is our own property on it, None where a person or another tool wrote it.
+    """A comment; `mark` is syncd's property on it, None where a person or another tool wrote the comment.
 
-    `public` says whether customers of a service project see it, None where the answer did not say.
+    `public` is True where customers of a service project see it, None where the answer does not say.
     """
 
     id: str
@@ -70,7 +70,7 @@ class Comment(Value):
 
 
 class Link(Value):
-    """A link between two issues, seen from the issue that was read."""
+    """A link between two issues, seen from the issue that syncd read."""
 
     id: str
     type: str
@@ -79,10 +79,10 @@ class Link(Value):
 
 
 class Issue(Value):
-    """One issue as one answer told it.
+    """One issue as one answer described it.
 
-    `updated` is Jira's own text, compared only for equality. `comments` is None where the answer
-    held fewer than there are. `fields` holds the custom fields that were asked for, raw.
+    `updated` is Jira's own text, compared only for equality. `comments` is None where the answer holds only
+    some of them. `fields` holds the custom fields that syncd asked for, as Jira sent them.
     """
 
     id: str
@@ -110,12 +110,12 @@ class Issue(Value):
 
     @property
     def number(self) -> int:
-        """The running number in its project, from the key."""
+        """The number in the issue's key."""
         return int(self.key.rpartition("-")[2])
 
 
 class Transition(Value):
-    """A way out of the present status that Jira offers to our account, with the fields of its screen."""
+    """A transition that Jira offers to syncd's account now, with the fields of its screen."""
 
     id: str
     name: str
@@ -124,10 +124,10 @@ class Transition(Value):
 
     @property
     def required(self) -> tuple[str, ...]:
-        """The ids of the fields that its screen demands and that have no default."""
+        """The ids of the fields that the screen demands and that have no default."""
         return tuple(field.id for field in self.screen if field.demanded)
 
     @property
     def offered(self) -> tuple[str, ...]:
-        """The ids of all fields of its screen."""
+        """The ids of all fields of the screen."""
         return tuple(field.id for field in self.screen)

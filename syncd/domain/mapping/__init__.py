@@ -1,1 +1,1 @@
-"""The values of a mapping, one model per section."""
+"""The values of a mapping: one model for each section."""

@@ -1,6 +1,7 @@
-"""The sections of a mapping that speak of what follows an incident: postmortem, follow-ups, mails, closing.
+"""The sections of a mapping for the time after an incident: postmortem, follow-ups, mails, closing.
 
-What can page, mail, publish, close, reopen or reassign is in `report` until a mapping switches it on.
+A rule that can page, mail, publish, close, reopen or reassign has the mode `report` until the mapping
+switches it on.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ from syncd.domain.mapping.value_types import Mode, Names, SomeNames, Text, ZoneN
 class Postmortem(Value):
     """The postmortem of an incident that owes one, and its two duties.
 
-    `scheduled`: within `schedule_hours` of the resolve an active owner and a review date that a person
-    entered. `completed`: within `complete_days` working days one of `statuses`.
+    `scheduled`: within `schedule_hours` after the resolve the postmortem has an active owner, and a person
+    entered a review date. `completed`: within `complete_days` working days it has one of `statuses`.
     """
 
     mode: Mode = Field(
@@ -65,7 +66,7 @@ class Postmortem(Value):
 
 
 class FollowUps(Value):
-    """Action items: who owns them and by when they are done."""
+    """Action items: their owners and their due dates."""
 
     mode: Mode = Field(
         Mode.REPORT,
@@ -103,7 +104,7 @@ class FollowUps(Value):
 
 
 class CloseGate(Value):
-    """What happens when a person closes a ticket while something is owed."""
+    """The close gate: how syncd reacts when a person closes a ticket while something is owed."""
 
     mode: Literal["off", "comment", "reopen"] = Field(
         "comment",
@@ -113,14 +114,14 @@ class CloseGate(Value):
 
 
 class QuietHours(Value):
-    """The hours in which nobody is reminded, in the team's zone; from `start` over midnight to `end`."""
+    """The hours without reminders, in the team's zone, from `start` to `end`; they may include midnight."""
 
     start: dt.time = Field(dt.time(20), description="When they begin, as `20:00`.")
     end: dt.time = Field(dt.time(8), description="When they end, as `08:00`.")
 
 
 class Mails(Value):
-    """E-mails of the daemon beside the weekly report."""
+    """All e-mails of syncd except the weekly report."""
 
     mode: Mode = Field(
         Mode.REPORT,
@@ -134,10 +135,10 @@ class Mails(Value):
 
 
 class Closing(Value):
-    """Whether a ticket that owes nothing is closed by the daemon, and when.
+    """The automatic close of a ticket whose incident owes nothing.
 
-    What owes nothing from the start closes at the resolve; else `after_hours` (hours) after the
-    resolve at the earliest. Only from where the daemon itself put the ticket.
+    A ticket that owes nothing from the start closes at the resolve, any other ticket at least `after_hours`
+    hours later. syncd closes a ticket only if it still has the status that syncd gave it.
     """
 
     mode: Mode = Field(
@@ -151,7 +152,7 @@ class Closing(Value):
 
 
 class Report(Value):
-    """The weekly compliance report of a team."""
+    """The weekly compliance report of a team: its recipients and its time."""
 
     mode: Mode = Field(
         Mode.REPORT,

@@ -1,4 +1,4 @@
-"""The section `jira` of a mapping: where tickets live, how they look there, and whose a field is."""
+"""The section `jira` of a mapping: the project of the tickets, their look, and the owner of each field."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from syncd.domain.base import JsonValue, Value
 from syncd.domain.mapping.value_types import Names, SomeNames, Text
 
 STATUS_WORDS = ("triggered", "acknowledged", "resolved", "closed")
+"""The four words for which a mapping names statuses: PagerDuty's three, and `closed` when nothing is owed."""
 
 
 class Owner(StrEnum):
-    """Whose word counts on a field after the create."""
+    """The side that decides the value of a field after the create."""
 
     PAGERDUTY = "pagerduty"
     JIRA = "jira"
@@ -22,7 +23,7 @@ class Owner(StrEnum):
 
 
 class IssueTypes(Value):
-    """Names of the issue types, most wanted first."""
+    """Names of the issue types, the preferred one first."""
 
     incident: SomeNames = Field(("Incident", "Bug", "Task"), description="Issue type of a ticket.")
     postmortem: SomeNames = Field(("Postmortem", "Task"), description="Issue type of a postmortem.")
@@ -30,7 +31,7 @@ class IssueTypes(Value):
 
 
 class Statuses(Value):
-    """Which status of the project stands for which state of the incident, most wanted first."""
+    """The project's statuses for each state of the incident, the preferred one first."""
 
     triggered: SomeNames = Field(("To Do", "Open"), description="Nobody has acknowledged it yet.")
     acknowledged: SomeNames = Field(("In Progress",), description="Somebody is on it.")
@@ -40,17 +41,17 @@ class Statuses(Value):
     closed: SomeNames = Field(("Done", "Closed"), description="No duty is open.")
 
     def names(self, word: str) -> tuple[str, ...]:
-        """The wanted names of one of the four words."""
+        """Return the names of statuses for one of the four words."""
         names: tuple[str, ...] = getattr(self, word)
         return names
 
 
 Way = Annotated[Names, Field(max_length=2)]
-"""Statuses to pass through, in order: two at most, so that a move takes three steps at most."""
+"""Statuses on the way, in order: two at most, so that a move takes three steps at most."""
 
 
 class Path(Value):
-    """Where a workflow is strict: the statuses to pass through on the way to each of the four words."""
+    """The statuses on the way to each of the four words, for workflows without a direct transition."""
 
     triggered: Way = Field((), description="On the way to `triggered`.")
     acknowledged: Way = Field((), description="On the way to `acknowledged`.")
@@ -58,16 +59,16 @@ class Path(Value):
     closed: Way = Field((), description="On the way to `closed`.")
 
     def names(self, word: str) -> tuple[str, ...]:
-        """The names on the way to one of the four words."""
+        """Return the names of the statuses on the way to one of the four words."""
         names: tuple[str, ...] = getattr(self, word)
         return names
 
 
 class FieldValue(Value):
-    """What a further field of the ticket is given: a constant or a template.
+    """The value of a further field of the ticket: a constant, a template or the severity's name.
 
-    Exactly one of `value`, `template` and `severity` is set. `severity: true` writes the severity's
-    name and keeps it true afterwards. `required: false` lets a screen refuse the field.
+    Exactly one of `value`, `template` and `severity` is set. `severity: true` also updates the field when the
+    severity changes. With `required: false` syncd drops the field where a screen refuses it.
     """
 
     value: JsonValue = Field(None, description="A constant, as Jira's REST API takes it.")
@@ -84,11 +85,11 @@ class FieldValue(Value):
 
 
 class FieldOwners(Value):
-    """To whom a field belongs once the ticket is made.
+    """The owner of each field after the create of the ticket.
 
-    `pagerduty`: a change of the incident is carried over. `jira`: written at the create, then
-    people's. `nobody`: carried over while nobody else touched it; when both sides changed, it is
-    said once and left. An assignee whom a person chose always stays.
+    `pagerduty`: syncd carries each change of the incident over. `jira`: syncd writes the field at the create,
+    and people own it then. `nobody`: syncd carries changes over until both sides changed; then it says so
+    once and leaves the field alone. An assignee whom a person chose always stays.
     """
 
     summary: Owner = Field(Owner.PAGERDUTY, description="The title.")
@@ -101,7 +102,7 @@ class FieldOwners(Value):
 
 
 class JiraSection(Value):
-    """Where tickets live and how they look there."""
+    """The project of the tickets, and their look."""
 
     project: str = Field(pattern=r"^[A-Z][A-Z0-9_]+$", description="Key of the Jira project.")
     issue_types: IssueTypes = Field(

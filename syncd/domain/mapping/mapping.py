@@ -1,9 +1,8 @@
-"""The types of a mapping: one team's rules, as `mappings/README.md` explains them key by key.
+"""The types of a mapping: one team's rules. `mappings/README.md` explains every key.
 
-Only `team`, `enforce_from`, `jira.project` and `services` have no default. Reading the YAML, naming
-lines and suggesting keys is `syncd.config`'s work; here stands what a mapping means. The description of
-a field is what people read: the table of keys in `mappings/README.md` and the JSON Schema are both made
-from it.
+Only `team`, `enforce_from`, `jira.project` and `services` have no default. `syncd.config` reads the YAML,
+names the lines of errors and suggests keys; this module holds the meaning. The table of keys in
+`mappings/README.md` and the JSON Schema are generated from the descriptions of the fields.
 """
 
 from __future__ import annotations
@@ -23,17 +22,17 @@ from syncd.domain.mapping.value_types import Names, Text, ZoneName
 
 
 class Coexist(StrEnum):
-    """What becomes of another tool that makes tickets of the same incidents."""
+    """How syncd treats PagerDuty's own Jira app, which creates tickets of the same incidents."""
 
     OFF = "off"
     ADOPT = "adopt"
 
 
 class Restricted(Value):
-    """Which incidents only a few may read, under which security level, and what is made without one.
+    """The incidents that only a few people may read, and the security level of their tickets.
 
-    An incident is restricted from the moment that one of these rules, its severity or a person says so,
-    and never becomes unrestricted again. A rule that is not given restricts nothing.
+    An incident is restricted as soon as one of these rules, its severity or a person says so, and it stays
+    restricted for ever. A rule that the mapping omits restricts nothing.
     """
 
     level: Names = Field(
@@ -67,7 +66,7 @@ class Restricted(Value):
 
 
 class People(Value):
-    """Who is who: addresses that differ between the services, and who takes what nobody can."""
+    """The people of the team: addresses that differ between the services, the fallback, the approvers."""
 
     fallback: str | None = Field(
         None, description="E-mail address of the person who gets a ticket if no responder can be assigned."
@@ -93,7 +92,7 @@ class People(Value):
 
 
 class TwoWay(Value):
-    """What travels from one side to the other beside the ticket itself."""
+    """The changes that travel between incident and ticket in both directions, switched on one by one."""
 
     notes: bool = Field(
         True,
@@ -139,7 +138,7 @@ class TwoWay(Value):
 
 
 class NoiseRule(Value):
-    """Incidents that get no ticket: all conditions that are given must hold."""
+    """A rule for incidents that get no ticket. All conditions that it names must hold."""
 
     name: Text = Field(description="Name of the rule in reports and in `syncd status`.")
     services: Names = Field((), description="Names or ids of services; not set: all of the team's.")
@@ -157,7 +156,7 @@ class NoiseRule(Value):
 
 
 class Backfill(Value):
-    """The section `backfill`: incidents that were over before the rules began."""
+    """The tickets for incidents that were resolved before `enforce_from`."""
 
     tickets: Literal["open", "all"] = Field(
         "open",
@@ -168,7 +167,7 @@ class Backfill(Value):
 
 
 class Redact(Value):
-    """Texts that are masked beside card numbers, tokens and keys: regular expressions by name."""
+    """Regular expressions for texts that syncd masks, in addition to card numbers, tokens and keys."""
 
     patterns: dict[Text, str] = Field(
         default_factory=dict,
@@ -178,7 +177,7 @@ class Redact(Value):
 
 
 class Mapping(Value):
-    """One team's mapping, as loaded; `version` is the hash of the file that it came from, `file` its name."""
+    """One team's mapping as loaded; `version` is the hash of its file, `file` the file's name."""
 
     syncd: Literal[1] = Field(1, description="Version of this format; the first key of the file.")
     team: Text = Field(description="Name of the team.")
@@ -250,23 +249,23 @@ class Mapping(Value):
 
     @property
     def enforced_since(self) -> dt.datetime:
-        """The moment (UTC) from which the rules hold: the beginning of `enforce_from`."""
+        """The time (UTC) from which the rules hold: the beginning of `enforce_from`."""
         return dt.datetime.combine(self.enforce_from, dt.time(), dt.UTC)
 
     def service(self, service: Reference) -> ServiceSection | None:
-        """The section of a PagerDuty service, by id first and by name else; None: not this team's."""
+        """Return the section of a PagerDuty service, by id or else by name; None if it is not this team's."""
         claim = claim_of((self,), service)
         return claim[1] if claim else None
 
     def owes_postmortem(self, severity: str, section: ServiceSection) -> bool:
-        """Whether an incident of this severity and service owes a postmortem."""
+        """Return True if an incident of this severity and service owes a postmortem."""
         return section.postmortem or self.severities[severity].postmortem
 
     def severity_named(self, word: str) -> str | None:
-        """The severity that a word stands for, its own name or one of its `words`; None: no severity."""
-        said = word.strip().casefold()
+        """Return the severity with this name or with this word among its `words`; None if there is none."""
+        folded = word.strip().casefold()
         for name, section in self.severities.items():
-            if said in {name.casefold(), *(other.casefold() for other in section.words)}:
+            if folded in {name.casefold(), *(other.casefold() for other in section.words)}:
                 return name
         return None
 
@@ -274,14 +273,15 @@ class Mapping(Value):
 def claim_of(mappings: Sequence[Mapping], service: Reference) -> tuple[Mapping, ServiceSection] | None:
     """Return the mapping and section that claim a PagerDuty service, None where no mapping does.
 
-    An id that any of them gives wins over a name that another one gives: two services may have one name, and
-    a name changes.
+    An id in any mapping wins over a name in another, because two services can have the same name and people
+    rename services.
     """
     for mapping in mappings:
         for section in mapping.services.values():
             if section.id == service.id:
                 return mapping, section
     for mapping in mappings:
+        # A section with an id is that service alone, so another service of the same name does not match it.
         named = mapping.services.get(service.name)
         if named is not None and named.id is None:
             return mapping, named
@@ -289,5 +289,5 @@ def claim_of(mappings: Sequence[Mapping], service: Reference) -> tuple[Mapping, 
 
 
 def mapping_of(mappings: Sequence[Mapping], team: str | None) -> Mapping | None:
-    """Return the mapping of a team, None where it has none."""
+    """Return the mapping of a team, None if no mapping is loaded for it."""
     return next((mapping for mapping in mappings if mapping.team == team), None)

@@ -1,4 +1,4 @@
-"""The sections of a mapping about its services and severities, and what to do on their incidents."""
+"""The sections of a mapping for services, severities and playbooks."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from syncd.domain.mapping.value_types import Names, Text
 
 
 class PlaybookSection(Value):
-    """What to do on a service's incidents: the lines become a checklist on the ticket.
+    """A playbook for a service's incidents; its lines become a checklist on the ticket.
 
-    A section with `title` is chosen where it matches. Where none matches, the ones without stand: they
-    are the service's own, for every incident.
+    syncd takes the sections whose `title` matches the incident. If none matches, it takes the sections
+    without `title`: they are for every incident of the service.
     """
 
     name: Text = Field(description="Heading of the checklist.")
@@ -32,7 +32,7 @@ class PlaybookSection(Value):
 
 
 class ServiceSection(Value):
-    """One PagerDuty service: by id where given, else by the name that is the section's key."""
+    """One PagerDuty service, identified by `id`, or without it by the name that is the section's key."""
 
     id: Text | None = Field(
         None, description="The service's id in PagerDuty; without one the section's name is the service's."
@@ -66,10 +66,10 @@ class ServiceSection(Value):
 
 
 class SeveritySection(Value):
-    """One severity, worst first in the file: how PagerDuty says it and what it is worth in Jira.
+    """One severity; the file lists the worst one first.
 
-    `pagerduty` are names of PagerDuty priorities, `urgency` is taken where there is no priority and
-    then marked *assumed*. `priority` are names of Jira priorities, most wanted first.
+    `pagerduty` names PagerDuty priorities. `urgency` decides where no priority does, and the ticket then
+    shows the severity as *assumed*. `priority` names Jira priorities, the preferred one first.
     """
 
     definition: str = Field("", description="What the severity means; shown on the ticket.")
@@ -112,7 +112,7 @@ class SeveritySection(Value):
 
 
 def default_severities() -> dict[str, SeveritySection]:
-    """The severities of a mapping that names none: high and low by urgency, nothing owed."""
+    """Return the severities of a mapping that names none: by urgency, without a postmortem."""
     return {
         "SEV2": SeveritySection(pagerduty=("P1", "P2", "P3"), urgency="high", priority=("High",)),
         "SEV3": SeveritySection(pagerduty=("P4", "P5"), urgency="low", priority=("Low",)),

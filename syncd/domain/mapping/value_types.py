@@ -1,4 +1,4 @@
-"""How a mapping's values are spelt: texts, names, zones, and the modes of a rule."""
+"""The types of values in a mapping: texts, names, zones, and the mode of a rule."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def _as_list(value: object) -> object:
 
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
-"""A text that says something."""
+"""A text that is not empty."""
 
 
 def _known_zone(name: str) -> str:
@@ -33,14 +33,14 @@ _ONE_OR_MORE = WithJsonSchema(
 )
 
 Names = Annotated[tuple[Text, ...], BeforeValidator(_as_list), _ONE_OR_MORE]
-"""A name or a list of names; the first that the project has is taken."""
+"""A name or a list of names; syncd takes the first that the project has."""
 
 SomeNames = Annotated[tuple[Text, ...], Field(min_length=1), BeforeValidator(_as_list), _ONE_OR_MORE]
-"""As `Names`, but at least one."""
+"""As `Names`, with at least one name."""
 
 
 class Mode(StrEnum):
-    """How far a rule goes: not looked at, said but not done, done."""
+    """The mode of a rule: ignored, only reported in `syncd status`, or enforced."""
 
     OFF = "off"
     REPORT = "report"

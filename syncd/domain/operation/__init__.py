@@ -1,4 +1,4 @@
-"""Operations: one frozen model per kind, and the way from a stored meaning back to its model."""
+"""Operations: one frozen model per kind, and the function that turns a stored row back into its model."""
 
 from __future__ import annotations
 
@@ -118,14 +118,14 @@ Operation = Annotated[
     | SendMail,
     Field(discriminator="kind"),
 ]
-"""A decided write: what is meant and why, not the bytes of a request."""
+"""A decided write: its meaning and its reason, not the bytes of a request."""
 
 _OPERATION: TypeAdapter[Operation] = TypeAdapter(Operation, config=ConfigDict(hide_input_in_errors=True))
 _WITH_PARTS: dict[str, type[OperationBase]] = {
     Kind.SEND_MAIL: SendMail,
     Kind.CHANGE_INCIDENT: ChangeIncident,
 }
-"""The models whose stored meaning is flatter than their fields."""
+"""The models that store the fields of a part (mail content, assignee) beside their own."""
 
 
 def parse_operation(
@@ -138,7 +138,7 @@ def parse_operation(
     reason: str,
     meaning: Mapping[str, JsonValue],
 ) -> Operation:
-    """Return the typed operation of a stored row; raises `ValidationError` where the row is none."""
+    """Return the typed operation of a stored row; raise `ValidationError` if it does not fit its kind."""
     model = _WITH_PARTS.get(kind, OperationBase)
     return _OPERATION.validate_python(
         {

@@ -1,9 +1,9 @@
-"""An operation: one write to a service, decided, on record before it leaves, confirmed after.
+"""An operation: one write to a service. The ledger records it before it leaves and confirms it afterwards.
 
-*Once* operations (create, comment, note, mail) are unique for ever by their key, which comes only
-from the services' ids and the rule's own moment, so that a ledger that was restored derives the same
-key and the same mark. *State* operations (status, fields, links) replace each other: at most one is
-open for an object and an aspect, and a finished one never blocks the next.
+*Once* operations (create, comment, note, mail) happen once for each key, for ever. The key holds only ids of
+the services and the rule's own time, so that a restored ledger derives the same key and the same mark.
+*State* operations (status, fields, links) replace each other: at most one is open for an object and an
+aspect, and a finished operation never blocks the next.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from syncd.domain.base import JsonValue, UtcTime, Value
 
 
 class OperationClass(StrEnum):
-    """Whether an operation may ever happen again."""
+    """How often an operation may happen: once for its key, or whenever the state differs."""
 
     ONCE = "once"
     STATE = "state"
 
 
 class OperationState(StrEnum):
-    """Where an operation stands.
+    """The state of an operation.
 
-    `in_flight` is committed before the request leaves. `unknown` has an unknown outcome that is
-    looked up until the settle time has passed. `parked` waits for a person, `held` for a release.
+    The ledger commits `in_flight` before the request leaves. The outcome of `unknown` is unknown, and syncd
+    looks it up until the settle time is over. `parked` waits for a person, `held` for a release.
     """
 
     PENDING = "pending"
@@ -53,7 +53,7 @@ OPEN_STATES = (
 
 
 class Target(StrEnum):
-    """The service that an operation writes to; each can be paused alone."""
+    """The service that an operation writes to. The operator can pause each one alone."""
 
     JIRA = "jira"
     PAGERDUTY = "pagerduty"
@@ -62,7 +62,7 @@ class Target(StrEnum):
 
 
 class Kind(StrEnum):
-    """What an operation does."""
+    """The kinds of operations."""
 
     CREATE_TICKET = "create_ticket"
     LINK_NOTE = "link_note"
@@ -90,7 +90,7 @@ class Kind(StrEnum):
 
 
 class ObjectKind(StrEnum):
-    """What an operation touches; an object is named `KIND:ID`."""
+    """The kinds of objects that an operation changes; an object's name is `KIND:ID`."""
 
     TICKET = "ticket"
     POSTMORTEM = "postmortem"
@@ -103,7 +103,7 @@ class ObjectKind(StrEnum):
 
 
 def object_of(kind: ObjectKind, ident: str) -> str:
-    """Return the name of an object."""
+    """Return the name of an object, `KIND:ID`."""
     return f"{kind}:{ident}"
 
 
@@ -119,11 +119,11 @@ def split_object(name: str) -> tuple[str, str]:
 
 
 class OperationBase(Value):
-    """What every decided write has: what it touches and why; what it means stands in the fields of its model.
+    """The fields of every operation: the object that it changes, and the reason. Its meaning is in its model.
 
-    `object` and `aspect` say what it touches (`ticket:PABC123`, `status`); `needs` holds the keys of
-    once-operations that must be done first, also of another incident. The object, and the key of most kinds,
-    follow from the other fields, so nobody who decides a write gives them.
+    `object` and `aspect` name the target (`ticket:PABC123`, `status`). `needs` holds the keys of the
+    once-operations that must be done first; they may belong to another incident. The object, and the key of
+    most kinds, follow from the other fields, so the rules do not give them.
     """
 
     model_config = ConfigDict(populate_by_name=True)
@@ -133,9 +133,9 @@ class OperationBase(Value):
     target: ClassVar[Target]
     """The service that it writes to."""
     about: ClassVar[tuple[ObjectKind, str]]
-    """What it touches: the kind of object, and the field that holds its id."""
+    """The kind of the object, and the name of the field that holds its id."""
     key_form: ClassVar[str] = ""
-    """The key with fields in braces; where it is empty, whoever decides the write gives the key."""
+    """The key with fields in braces; where it is empty, the rule gives the key."""
 
     key: str = ""
     kind: Kind
@@ -148,7 +148,8 @@ class OperationBase(Value):
     @model_validator(mode="before")
     @classmethod
     def _name(cls, fields: Any) -> Any:
-        """Add object and key where they are not given; a stored operation has both."""
+        """Return the fields with object and key."""
+        # A stored operation has both already, perhaps by an older form of the key: they must not change.
         if not isinstance(fields, dict) or ("key" in fields and "object" in fields):
             return fields
         kind, holds_id = cls.about
@@ -157,17 +158,17 @@ class OperationBase(Value):
 
     @property
     def op(self) -> str:
-        """The short name that the mark carries: 16 hex digits of the key's SHA-256."""
+        """The short name in the mark: the first 16 hex digits of the key's SHA-256."""
         return op_of(self.key)
 
     @property
     def meaning(self) -> dict[str, JsonValue]:
-        """The model's own fields as the ledger stores them; an optional field that is not set is absent."""
+        """The model's own fields as the ledger stores them, without the optional fields that are not set."""
         return self.model_dump(mode="json", by_alias=True, exclude_defaults=True, exclude=_SHARED)
 
     @classmethod
     def fields_of(cls, meaning: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
-        """Return the model's own fields out of a stored meaning: the reverse of `meaning`."""
+        """Return the model's own fields from a stored meaning: the reverse of `meaning`."""
         return dict(meaning)
 
 
@@ -175,13 +176,13 @@ _SHARED = set(OperationBase.model_fields)
 
 
 class RefusableFields(OperationBase):
-    """An operation that fills fields of an issue; `refused` are those that Jira did not take, by id."""
+    """An operation that fills fields of an issue; `refused` holds the ids of the fields that Jira refused."""
 
     refused: tuple[str, ...] = ()
 
 
 def op_of(key: str) -> str:
-    """Given an operation's key, return the 16 hex digits that stand in marks."""
+    """Return the short name that marks carry for an operation's key: 16 hex digits of its SHA-256."""
     return sha256(key.encode()).hexdigest()[:16]
 
 
@@ -194,10 +195,10 @@ def _blank_is_none(value: object) -> object:
 
 
 IsoTime = Annotated[UtcTime, PlainSerializer(datetime.isoformat, return_type=str, when_used="json")]
-"""A time that is stored with its offset (`+00:00`)."""
+"""A time that the ledger stores with its offset (`+00:00`)."""
 IsoTimeOrBlank = Annotated[
     UtcTime | None,
     BeforeValidator(_blank_is_none),
     PlainSerializer(_iso_or_blank, return_type=str, when_used="json"),
 ]
-"""As `IsoTime`; None is stored as an empty text."""
+"""As `IsoTime`; the ledger stores None as an empty text."""

@@ -1,4 +1,4 @@
-"""Operations on the incident in PagerDuty, but for copies of comments (`texts`)."""
+"""Operations on the incident in PagerDuty, except copies of comments (`texts`)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class LinkNote(OperationBase):
 
 
 class WantedAssignee(Value):
-    """Whom a person gave the ticket to, as Jira names them."""
+    """The Jira account that a person assigned the ticket to."""
 
     account: str
     email: str | None
@@ -30,9 +30,9 @@ class WantedAssignee(Value):
 
 
 class ChangeIncident(OperationBase):
-    """Write to the incident what a person changed on the ticket; of the four changes one is set.
+    """Carry a person's change of the ticket to the incident; exactly one of the four changes is set.
 
-    `before` is a print of what the incident showed. `agree` is what both sides agree on then.
+    `before` is a hash of the incident's value before the change. `agree` is the value of both sides after it.
     """
 
     op_class: ClassVar = OperationClass.STATE
@@ -50,15 +50,15 @@ class ChangeIncident(OperationBase):
 
     @property
     def meaning(self) -> dict[str, JsonValue]:
-        """As of every operation; what is known of an assignee stands beside the rest."""
+        """As in every operation; the ledger stores the assignee's fields beside the others."""
         stored = super().meaning
         stored.pop("assignee", None)
         return {**stored, **self.assignee.model_dump()} if self.assignee is not None else stored
 
     @classmethod
     def fields_of(cls, meaning: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
-        """As of every operation."""
+        """Return the fields from a stored meaning, with the assignee's fields gathered in `assignee`."""
         person = {name: value for name, value in meaning.items() if name in WantedAssignee.model_fields}
         if not person:
             return dict(meaning)
-        return {"assignee": person} | {name: one for name, one in meaning.items() if name not in person}
+        return {"assignee": person} | {name: value for name, value in meaning.items() if name not in person}

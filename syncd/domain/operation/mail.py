@@ -1,4 +1,4 @@
-"""The operation that sends a mail, and what each kind of mail is about."""
+"""The operation that sends a mail, with one model for the content of each kind of mail."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class NoticeMail(Value):
 
 
 class CorrectionMail(Value):
-    """The incident was lowered from the severity `before`; `notice` is the key of the mail before."""
+    """The severity was lowered from `before`; `notice` is the key of the notice that the person got."""
 
     mail: Literal[MailKind.CORRECTION] = MailKind.CORRECTION
     severity: str
@@ -31,7 +31,7 @@ class CorrectionMail(Value):
 
 
 class _DutyMail(Value):
-    """A duty: its kind, what it is about (an incident's or issue's id), and its clock's number."""
+    """A duty: its kind, its subject (the id of an incident or issue), and the number of its clock."""
 
     duty: str
     subject: str
@@ -51,21 +51,21 @@ class BreachMail(_DutyMail):
 
 
 class PostponedMail(Value):
-    """An action item (its issue id) was put off again and again."""
+    """A person postponed an action item (its issue id) for the third time."""
 
     mail: Literal[MailKind.POSTPONED] = MailKind.POSTPONED
     issue: str
 
 
 class DigestMail(Value):
-    """Somebody's duties, at the moment of the digest."""
+    """A person's duties at the time of the digest."""
 
     mail: Literal[MailKind.DIGEST] = MailKind.DIGEST
     at: IsoTime
 
 
 class WeeklyReportMail(Value):
-    """The report of a week (`2026-W47`), of a team or over all (None); with people's names or without."""
+    """The report of a week (`2026-W47`); `team` is None for all teams, `names` True with people's names."""
 
     mail: Literal[MailKind.WEEKLY_REPORT] = MailKind.WEEKLY_REPORT
     team: str | None
@@ -74,10 +74,10 @@ class WeeklyReportMail(Value):
 
 
 class OperatorMail(Value):
-    """What is the matter with the daemon itself, since when.
+    """A trouble of syncd itself, and the time since when it lasts.
 
-    `service` is the one that refuses or is not read, `tickets` how many writes are held, `alarm` and `text`
-    name and words of an alarm.
+    `service` is the service that refuses syncd or that syncd cannot read, `tickets` the number of tickets
+    whose writes are held, `alarm` and `text` the name and the words of an alarm.
     """
 
     mail: Literal[MailKind.OPERATOR] = MailKind.OPERATOR
@@ -90,7 +90,7 @@ class OperatorMail(Value):
 
 
 class LeadMail(Value):
-    """What a restricted ticket lacks, for the security lead."""
+    """A restricted ticket lacks its security level; `reason` tells the security lead why."""
 
     mail: Literal[MailKind.LEAD] = MailKind.LEAD
     reason: str
@@ -112,9 +112,10 @@ MailContent = (
 class SendMail(OperationBase):
     """Send one mail to one person; `why` tells them why they get it.
 
-    `moment` is when the rule asked for it: what lies before a restore of the ledger is not sent. `skip` is
-    the reason of a mail that is recorded as not sent. `unsure`: it left once without an answer. `bundled`: it
-    leaves in one mail with other notices to the same person.
+    `moment` is the time at which the rule asked for it; syncd does not send a mail from before a restore of
+    the ledger. `skip` is the reason why the ledger records the mail as not sent. `unsure` is True after a
+    first send without an answer. `bundled` is True where it leaves in one mail with other notices to the
+    person.
     """
 
     op_class: ClassVar = OperationClass.ONCE
@@ -133,14 +134,14 @@ class SendMail(OperationBase):
 
     @property
     def meaning(self) -> dict[str, JsonValue]:
-        """As of every operation; what the mail is about stands beside the rest."""
+        """As in every operation; the ledger stores the content's fields beside the others."""
         stored, mail = super().meaning, str(self.content.mail)
         stored.pop("content")
         return {"mail": mail, **stored, **self.content.model_dump(mode="json", exclude_defaults=True)}
 
     @classmethod
     def fields_of(cls, meaning: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
-        """As of every operation."""
+        """Return the fields from a stored meaning, with the content's fields gathered in `content`."""
         own = cls.model_fields.keys() - OperationBase.model_fields.keys()
         shared = {name: value for name, value in meaning.items() if name in own}
-        return {**shared, "content": {name: one for name, one in meaning.items() if name not in shared}}
+        return {**shared, "content": {name: value for name, value in meaning.items() if name not in shared}}

@@ -1,6 +1,6 @@
 """Operations on postmortems and action items.
 
-Edits, links and comments have one model for each of the two, which the object tells apart.
+Edits, links and comments have one model for postmortems and one for action items.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from syncd.domain.operation.keys import POSTMORTEM_FORM
 class CreatePostmortem(RefusableFields):
     """Create the postmortem.
 
-    The text of a `restricted` incident is read when it leaves, and kept nowhere. `turned_down` are the
-    accounts that Jira did not take as its owner.
+    syncd reads the texts of a `restricted` incident when the create leaves, and stores them nowhere.
+    `turned_down` are the accounts that Jira refused as the postmortem's owner.
     """
 
     op_class: ClassVar = OperationClass.ONCE
@@ -40,9 +40,9 @@ class CreatePostmortem(RefusableFields):
 
 
 class CreateActionItem(RefusableFields):
-    """Create an action item: of a row of the postmortem's table, or the one on runbook and knowledge base.
+    """Create an action item from a row of the postmortem's table, or create the runbook item.
 
-    `row` is the row's mark; text, owner and due date are its cells, as people typed them.
+    `row` is the row's mark. `text`, `owner` and `due` are its cells, as people typed them.
     """
 
     op_class: ClassVar = OperationClass.ONCE
@@ -61,7 +61,7 @@ class CreateActionItem(RefusableFields):
 
 
 class DutyIssueEdit(RefusableFields):
-    """An edit of an issue (its id): `fields` are set, `update` adds and removes; `agree` is kept with it."""
+    """An edit of an issue (its id): `fields` replaces, `update` adds and removes; `agree` is kept."""
 
     op_class: ClassVar = OperationClass.STATE
     target: ClassVar = Target.JIRA
@@ -89,7 +89,7 @@ class EditActionItem(DutyIssueEdit):
 
 
 class DutyIssueLink(OperationBase):
-    """A link between two issues (ids): the first of these types that the site has."""
+    """A link between two issues (their ids), of the first of these types that the site has."""
 
     op_class: ClassVar = OperationClass.STATE
     target: ClassVar = Target.JIRA
@@ -117,10 +117,10 @@ class LinkActionItem(DutyIssueLink):
 
 
 class DutyIssueComment(OperationBase):
-    """A comment of ours, once; `value` is hostile text.
+    """A comment by syncd, once; `value` is text from outside and is escaped.
 
-    `facts` is what the comment states of duties, for a ledger that is lost, and `said` people's words beside
-    it. `step` names the duty that it is about: a later step of the same takes its place.
+    `facts` describes duties, so that a new ledger can rebuild them; `said` are people's words beside them.
+    `step` names the duty: a later step of the same duty replaces this comment while it is pending.
     """
 
     op_class: ClassVar = OperationClass.ONCE
@@ -163,7 +163,7 @@ def comment_on_duty_issue(
     facts: dict[str, JsonValue] | None = None,
     said: str | None = None,
 ) -> CommentOnPostmortem | CommentOnActionItem:
-    """Return a comment on an action item (its issue id), on the incident's postmortem where it is None."""
+    """Return a comment on an action item (its issue id), or on the postmortem if `item` is None."""
     kind = ObjectKind.POSTMORTEM if item is None else ObjectKind.ACTION_ITEM
     model: type[CommentOnPostmortem] | type[CommentOnActionItem]
     model = CommentOnPostmortem if item is None else CommentOnActionItem

@@ -1,8 +1,8 @@
-"""What an operation was rendered to when it left: one frozen model per shape of request.
+"""The requests that operations are rendered to when they leave: one frozen model per shape of request.
 
-The ledger stores the fields that were set and no others; the operation's kind says which model they are.
-What stands in `fields` and `update` is Jira's own: values by field id, as its API takes them. Of an incident
-that became restricted, or of a person who was forgotten, texts are taken away later, so texts may be absent.
+The ledger stores only the fields that were set; the operation's kind selects the model. `fields` and `update`
+hold values by field id, in the form of Jira's API. syncd removes texts when an incident becomes restricted or
+the operator forgets a person, so texts may be absent.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ FieldValues = dict[str, JsonValue]
 
 
 def assignee_in(fields: FieldValues) -> str | None:
-    """Return whom these fields give an issue to: an account id on Cloud, a user name on Data Center."""
+    """Return the assignee in these fields: an account id on Cloud, a user name on Data Center."""
     assignee = fields.get("assignee")
     return str(assignee.get("accountId") or assignee.get("name")) if isinstance(assignee, dict) else None
 
 
 class Rendered(Value):
-    """What every request has; `issue` is the one that it writes to.
+    """The fields of every request; `issue` is the issue that it writes to.
 
-    `restricted`: the incident is restricted. `again`: a text was withheld, so that it is rendered anew before
-    it leaves. `unknown`: nobody knows whether it was carried out.
+    `restricted` is True where the incident is restricted. `again` is True where a text was withheld, so syncd
+    renders the request anew before it leaves. `unknown` is True where its outcome is unknown.
     """
 
     model_config = ConfigDict(populate_by_name=True)
@@ -46,10 +46,11 @@ class Rendered(Value):
 
 
 class RenderedCreate(Rendered):
-    """A create: the issue's fields, and what is agreed on from its birth.
+    """A create: the issue's fields, and `agree`, the values that both sides agree on from the start.
 
-    `refused` are the fields that Jira did not take, `needed` those that a ticket is never made without.
-    `lead` is for the security lead to hear, `facts` is kept of an action item, `parent` is its postmortem.
+    `refused` are the fields that Jira refused, `needed` the fields without which syncd creates no ticket.
+    `lead` is the message to the security lead. `facts` and `parent` (the postmortem) belong to an action
+    item.
     """
 
     fields: FieldValues = Field(default_factory=dict)
@@ -62,17 +63,17 @@ class RenderedCreate(Rendered):
 
     @property
     def project(self) -> str:
-        """The key of the project that it is made in, empty where it names none."""
+        """The key of the issue's project, empty where the fields name none."""
         project = self.fields.get("project")
         return str(project.get("key", "")) if isinstance(project, dict) else ""
 
     def of_restricted(self, lead: str | None) -> RenderedCreate:
-        """Return it as the create of a restricted incident's issue; `lead` as above."""
+        """Return the create for a restricted incident; `lead` is the message to the security lead."""
         return self.model_copy(update={"restricted": True, "lead": lead})
 
 
 class RenderedEdit(Rendered):
-    """An edit: `fields` are set, `update` adds and removes, `refused` are those that Jira did not take."""
+    """An edit: `fields` replaces, `update` adds and removes, `refused` are the fields that Jira refused."""
 
     issue: str
     fields: FieldValues = Field(default_factory=dict)
@@ -81,7 +82,7 @@ class RenderedEdit(Rendered):
 
 
 class RenderedTransition(Rendered):
-    """A transition (its id) with what its screen wants."""
+    """A transition (its id) with the fields that its screen demands."""
 
     issue: str
     transition: str
@@ -89,10 +90,10 @@ class RenderedTransition(Rendered):
 
 
 class RenderedMove(RenderedTransition):
-    """One step of a ticket from one status (its id) to another; `last`: it stands where it should be then.
+    """One step of a ticket from one status (its id) to another; `last` is True for the final step.
 
-    `missing` says which keys of the mapping would fill what the screen demands. The ways are those of the
-    `workflow`.
+    `missing` names the keys of the mapping that would fill the demanded fields. `workflow` names the workflow
+    whose routes syncd learns.
     """
 
     missing: str
@@ -103,7 +104,7 @@ class RenderedMove(RenderedTransition):
 
 
 class RenderedStay(Rendered):
-    """A ticket that stays: `stays` is whether its status does as well, or its workflow has no way back."""
+    """A move without a request: `stays` says that the present status will do, or that no way back exists."""
 
     issue: str
     stays: str
@@ -118,7 +119,7 @@ class RenderedLink(Rendered):
 
 
 class RenderedComment(Rendered):
-    """A comment, with its id where it is rewritten; `hidden`: its answer must show it as internal."""
+    """A comment, with its id if syncd rewrites it; `hidden`: the answer must show it as internal."""
 
     issue: str
     comment: str = ""
@@ -127,14 +128,14 @@ class RenderedComment(Rendered):
 
 
 class RenderedNote(Rendered):
-    """A note, with its id where it is rewritten."""
+    """A note, with its id if syncd rewrites it."""
 
     note: str = ""
     text: str = ""
 
 
 class RenderedChange(Rendered):
-    """A change of the incident, in PagerDuty's ids; of these one is set. `left`: why nothing is written."""
+    """A change of the incident, in PagerDuty's ids; one field is set. `left`: why syncd writes nothing."""
 
     status: str | None = None
     assignee: str | None = None
@@ -144,10 +145,10 @@ class RenderedChange(Rendered):
 
 
 class RenderedMail(Rendered):
-    """The whole message; once it was sent, without its body.
+    """The whole message; the ledger removes the body after the send.
 
-    `tells` are the other notices that the message tells: the number of each operation, and whether its
-    incident is restricted. `told_by` is the key of the mail that tells this one, which has no message then.
+    `tells` maps the number of each other notice in the message to True if its incident is restricted.
+    `told_by` is the key of the mail that contains this notice, which then has no message of its own.
     """
 
     to: str = ""
@@ -185,11 +186,11 @@ _KINDS: dict[type[Rendered], tuple[Kind, ...]] = {
     RenderedChange: (Kind.CHANGE_INCIDENT,),
     RenderedMail: (Kind.SEND_MAIL,),
 }
-"""Which kinds of operations are rendered to which model; a move may also be rendered to a `RenderedStay`."""
+"""The kinds of operations for each model. A move may also be rendered to a `RenderedStay`."""
 _MODELS: dict[str, type[Rendered]] = {kind: model for model, kinds in _KINDS.items() for kind in kinds}
 
 
 def parse_rendered(kind: str, stored: Mapping[str, JsonValue]) -> Rendered:
-    """Return what an operation of this kind was rendered to; raises `ValidationError` where it is none."""
+    """Return the stored request of an operation; raise `ValidationError` if it does not fit the kind."""
     model = RenderedStay if kind == Kind.MOVE_TICKET and "stays" in stored else _MODELS[kind]
     return model.model_validate(stored)

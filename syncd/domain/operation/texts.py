@@ -1,4 +1,4 @@
-"""Operations on texts: comments of ours on the ticket, copies of people's notes and comments."""
+"""Operations on texts: syncd's comments on the ticket, and copies of people's notes and comments."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ from syncd.domain.operation.base import (
 
 
 class CommentOnTicket(OperationBase):
-    """Tell people something on the ticket, once; `value` is hostile text.
+    """Comment on the ticket, once; `value` is text from outside and is escaped.
 
-    `companion` is the aspect of the state operation that the comment accompanies: it leaves only with that.
+    `companion` is the aspect of the state operation that the comment explains: the comment leaves only with
+    it.
     """
 
     op_class: ClassVar = OperationClass.ONCE
@@ -34,7 +35,7 @@ class CommentOnTicket(OperationBase):
 
 
 class Copy(OperationBase):
-    """A person's text: by whom, and when it was written."""
+    """A copy of a person's text, with its author and the time (UTC) at which they wrote it."""
 
     op_class: ClassVar = OperationClass.ONCE
 
@@ -65,9 +66,9 @@ class MirrorComment(Copy):
 
 
 class Rewrite(OperationBase):
-    """A copy follows its original: ids of both, and the original's text now.
+    """Update a copy after its original changed: the ids of both, and the original's new text.
 
-    `version` is a hash of that text. Of an original that was deleted author and text are empty.
+    `version` is a hash of that text. Author and text are empty where a person deleted the original.
     """
 
     op_class: ClassVar = OperationClass.STATE

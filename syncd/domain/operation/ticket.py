@@ -1,4 +1,4 @@
-"""Operations on an incident's ticket, but for comments (`texts`)."""
+"""Operations on an incident's ticket, except comments (`texts`)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from syncd.domain.operation.keys import TICKET_FORM
 
 
 class CreateTicket(RefusableFields):
-    """Create the ticket; the text of a `restricted` incident is read when it leaves, and kept nowhere."""
+    """Create the ticket. syncd reads a `restricted` incident's texts when it leaves, and stores none."""
 
     op_class: ClassVar = OperationClass.ONCE
     target: ClassVar = Target.JIRA
@@ -32,22 +32,22 @@ class CreateTicket(RefusableFields):
 
     @property
     def is_plain(self) -> bool:
-        """Return True if it means nothing but its incident."""
+        """True if the create carries nothing but its incident, so that it can be part of a batch."""
         return not self.restricted and not self.refused
 
 
 class StatusBefore(Value):
-    """The status at which a ticket stood before a person closed it."""
+    """The status of a ticket before a person closed it."""
 
     id: str
     name: str
 
 
 class MoveTicket(OperationBase):
-    """Move the ticket from one status to another (ids), because the incident is in a state.
+    """Move the ticket from one status to another (their ids), because the incident has a state.
 
-    `word` is the mapping's name of the status. `back` is the status to which a close is taken back. It
-    does not leave before `not_before` (UTC), where that is set.
+    `word` is the mapping's word for the status. `back` is the status before a close that syncd takes back.
+    The move does not leave before `not_before` (UTC).
     """
 
     op_class: ClassVar = OperationClass.STATE
@@ -65,9 +65,9 @@ class MoveTicket(OperationBase):
 
 
 class EditTicket(RefusableFields):
-    """Write fields of the ticket; `agree` is what both sides agree on then.
+    """Write fields of the ticket; `agree` holds the values that both sides agree on after it.
 
-    `before` holds prints of what the ticket showed, by aspect.
+    `before` holds hashes of the ticket's values before the edit, by aspect.
     """
 
     op_class: ClassVar = OperationClass.STATE
@@ -82,7 +82,7 @@ class EditTicket(RefusableFields):
 
 
 class FillRestrictedStub(OperationBase):
-    """Give a restricted ticket its texts, once it stands under its security level."""
+    """Write the texts of a restricted ticket once it has its security level."""
 
     op_class: ClassVar = OperationClass.STATE
     target: ClassVar = Target.JIRA
@@ -105,7 +105,7 @@ class LinkTickets(OperationBase):
 
 
 class Duplicate(OperationBase):
-    """An issue that one operation made twice: ids of both, and the status at which the younger was found."""
+    """Two issues (their ids) that one operation created, and the status of the younger one."""
 
     op_class: ClassVar = OperationClass.ONCE
     target: ClassVar = Target.JIRA

@@ -1,7 +1,7 @@
-"""Hostile text made harmless for where it goes: a ticket, a line, a query, a cell, a header, a terminal.
+"""Functions that escape hostile text for its target: a ticket, a line, a query, a cell, a header, a terminal.
 
-Pure functions without a library. What needs graphemes or a time limit is in `templates.text_limits` and
-`syncd.config.masks`.
+They are pure and need no library. `templates.text_limits` cuts texts between graphemes, and
+`syncd.config.masks` matches patterns with a time limit.
 """
 
 from __future__ import annotations

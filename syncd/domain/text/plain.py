@@ -1,16 +1,16 @@
-"""Text for plain places: one line, a query, a spreadsheet's cell, a mail header, a terminal.
+"""Functions that make text safe for one line, a query, a spreadsheet's cell, a mail header or a terminal.
 
-Every function takes anything that JSON can carry, lone surrogates included, and returns text that can
-be encoded as UTF-8.
+Every function takes any text that JSON can carry, lone surrogates included, and returns text that UTF-8 can
+encode.
 """
 
 from __future__ import annotations
 
 import re
 
-# C0 and C1 without tab and line feed; marks that turn the direction of text around, with which a title
-# can show another order than it has; byte order marks, interlinear marks and noncharacters, which XML
-# and Jira refuse.
+# C0 and C1 control characters without tab and line feed. Marks that change the direction of text: with them a
+# title can show its words in a false order. Byte order marks, interlinear marks and noncharacters: XML and
+# Jira refuse them.
 _UNSEEN = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f"
     "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff\ufff9-\ufffb\ufdd0-\ufdef\ufffe\uffff]"
@@ -22,46 +22,47 @@ _FORMULA_STARTS = "=+-@＝＋－＠"  # noqa: RUF001 - spreadsheets take the ful
 
 
 def utf16_len(text: str) -> int:
-    """Length in UTF-16 code units, in which both services count their limits."""
+    """Return the length in UTF-16 code units. Both services count their limits in them."""
     if text.isascii():
         return len(text)
     return len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
 def strip_controls(text: str) -> str:
-    """Without control characters and direction marks; every kind of line break becomes a line feed.
+    """Remove control characters and direction marks, and turn every kind of line break into a line feed.
 
-    Tabs stay. A lone surrogate, which no encoding can carry, becomes U+FFFD.
+    Tabs stay. A lone surrogate becomes U+FFFD, because no encoding can carry it.
     """
     text = _UNSEEN.sub("", _BREAKS.sub("\n", text))
     return _SURROGATES.sub("\ufffd", text)
 
 
 def one_line(text: str) -> str:
-    """As `strip_controls`, on one line: runs of white space become one space, none at the ends."""
+    """Return the text of `strip_controls` on one line, with single spaces and none at the ends."""
     return " ".join(strip_controls(text).split())
 
 
 def terminal(text: str) -> str:
-    """Text that cannot move a cursor, colour a screen or forge a second line of a table or a log."""
+    """Return text that cannot move a cursor, colour a screen, or forge a second line of a table or log."""
     return one_line(text)
 
 
 def header_line(text: str) -> str:
-    """Text for a mail header: one line that starts no header and is no encoded word in disguise."""
+    """Return text for a mail header: one line that starts no new header and decodes to no other text."""
+    # Mail programs decode an encoded word (`=?utf-8?q?...?=`), which could bring a line break back.
     return one_line(text).replace("=?", "= ?")
 
 
 def jql_string(text: str) -> str:
-    """Text as a quoted JQL string, quotes included."""
+    """Return the text as a JQL string, with its quotes."""
     escaped = one_line(text).replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'
 
 
 def csv_cell(text: str) -> str:
-    """Text that no spreadsheet takes for a formula; quoting and separators are the csv module's work.
+    """Return text that no spreadsheet reads as a formula; the csv module adds quotes and separators.
 
-    A cell that would start a formula gets an apostrophe before it; a plain number stays a number.
+    A cell that would start a formula gets an apostrophe before it. A plain number stays a number.
     """
     text = strip_controls(text)
     if text.lstrip().startswith(tuple(_FORMULA_STARTS)) and not _NUMBER.fullmatch(text):
@@ -70,5 +71,5 @@ def csv_cell(text: str) -> str:
 
 
 def counted(count: int, thing: str) -> str:
-    """A number of things: `1 incident`, `2 incidents`, `3 searches`."""
+    """Return a number with its noun: `1 incident`, `2 incidents`, `3 searches`."""
     return f"{count} {thing}" if count == 1 else f"{count} {thing}{'es' if thing.endswith('ch') else 's'}"

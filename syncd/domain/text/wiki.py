@@ -1,12 +1,12 @@
-"""Jira's wiki markup: text in which nothing is markup, and links whose address cannot break out.
+"""Escapes for Jira's wiki markup: text without markup, and links with addresses that cannot break out.
 
-Two renderers read it: Data Center's, and Cloud's converter to its document format. Both honour a
-backslash before one of ``- # * _ + ? ^ ~ | % { } [ ] ( ) ! @``, and neither honours one before another
-backslash, a dot or a colon; two backslashes are a line break; entities are Data Center's only. So a
-backslash marks what it can, and a word joiner (U+2060, which nobody sees) parts what it cannot: a
-backslash from a sign that it would mark, `h1` from its dot, a colon from the letter that makes it a face.
+Two renderers read the markup: Data Center's, and Cloud's converter to its document format. Both honour a
+backslash before one of ``- # * _ + ? ^ ~ | % { } [ ] ( ) ! @``. Neither honours a backslash before another
+backslash, a dot or a colon. Two backslashes are a line break. Only Data Center reads entities. So a backslash
+escapes the signs that it can. An invisible word joiner (U+2060) separates the rest: a backslash from a sign
+that it would escape, `h1` from its dot, a colon from the letter that makes it an emoticon.
 
-Text is escaped so that what a template puts right before or after it cannot make markup of it.
+Text that a template puts directly before or after an escaped text cannot turn it into markup.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from syncd.domain.text.plain import one_line, strip_controls
 
 _JOINER = "\u2060"
 
-# A sentence's punctuation after an address is not part of it.
+# Punctuation at the end of a sentence is not part of the address before it.
 _URL = r"https?://[^\s<>\"'`\\^{}|()\[\]!*]*[^\s<>\"'`\\^{}|()\[\]!*.,;:?]"
 _LIST_START = r"^[^\S\n]*[-*#]+"
 _LEADING_WORD = r"^[^\S\n]*(?:h[0-9]|bq)(?=\.)"
 _ENTITY = r"&(?=#?\w+;)"
 _LOOSE_BACKSLASH = r"\\(?![A-Za-z0-9 ])"
-_FACE_COLON = r":(?=[PpDd])|[:;]\Z"  # at the end, because a template may go on with a bracket
+_FACE_COLON = r":(?=[PpDd])|[:;]\Z"  # at the end, because a template may continue with a bracket
 _OTHER_SCHEME = (
     r"(?<![A-Za-z0-9])(?:mailto|tel|callto|skype|facetime|file|ftps?|sftp|git|irc|news|nntp|notes"
     r"|jamfselfservice):"
@@ -34,8 +34,8 @@ _FACE = (
     r"|(?<=[:;])[()]|(?<=[:;]-)[()]"  # :) and ;-)
 )
 _ALWAYS = r"[{}\[\]!|*^~@]"
-# Between two letters or digits these neither open nor close anything in either renderer, so that
-# `p99-latency` and `snake_case` stay readable where people edit the ticket.
+# Between two letters or digits these signs are no markup in either renderer. Without a backslash
+# `p99-latency` and `snake_case` stay readable for people who edit the ticket.
 _OUTSIDE_WORDS = r"(?<![A-Za-z0-9])[-_+]|[-_+](?![A-Za-z0-9])"
 _DOUBLE_QUESTION = r"(?<![^?])\?|\?(?![^?])"
 
@@ -53,35 +53,35 @@ _IN_LABEL = str.maketrans("[]{}|", "()()/")
 
 
 def escape_wiki(text: str) -> str:
-    """Given any text, return wiki markup that shows it and does nothing.
+    """Return wiki markup that shows the text literally.
 
-    Line breaks stay. Web addresses stay readable and are linked as they stand; signs in them that could
-    be markup are percent-encoded. Addresses of other kinds (`file:`, `mailto:`) become no link.
+    Line breaks stay. Web addresses stay readable and become links; signs in them that could be markup are
+    percent-encoded. Other addresses (`file:`, `mailto:`) become no links.
     """
     return _SPECIAL.sub(_harmless, strip_controls(text))
 
 
 def _harmless(match: re.Match[str]) -> str:
-    found = match.group()
+    matched = match.group()
     if match.lastgroup == "url":
         follower = match.string[match.end() : match.end() + 1]
-        # Cloud would take a bracket or a backslash that follows for a part of the address.
+        # Cloud would read a bracket or a backslash after the address as a part of it.
         alone = not follower or follower.isspace() or follower in ".,"
-        return url_as_text(found) + ("" if alone else _JOINER)
+        return url_as_text(matched) + ("" if alone else _JOINER)
     if match.lastgroup == "join":
-        return found + _JOINER
+        return matched + _JOINER
     if match.lastgroup == "list":
-        return re.sub(r"[-*#]", r"\\\g<0>", found)
-    return "\\" + found
+        return re.sub(r"[-*#]", r"\\\g<0>", matched)
+    return "\\" + matched
 
 
 def url_as_text(url: str) -> str:
-    """Given a web address, return it with those signs percent-encoded that could be markup."""
+    """Return a web address with the signs percent-encoded that could be markup."""
     return _SPECIAL_IN_URL.sub(lambda match: f"{match.group()[:-1]}%{ord(match.group()[-1]):02X}", url)
 
 
 def wiki_url(url: str) -> str:
-    """Given an address, return it as the target of a link, percent-encoded; empty if it is not http(s)."""
+    """Return an address as the target of a link, percent-encoded; empty if it is not http or https."""
     url = one_line(url)
     try:
         parts = urlsplit(url)
@@ -93,9 +93,10 @@ def wiki_url(url: str) -> str:
 
 
 def wiki_link(label: str, url: str) -> str:
-    """Given a label and an address, return a link as wiki markup; the label alone if it is not http(s).
+    """Return a link as wiki markup, or the label alone if the address is not http or https.
 
-    Brackets, braces and bars of the label become round brackets and slashes: Cloud knows no escape there.
+    Brackets, braces and bars of the label become round brackets and slashes, because Cloud has no escape
+    there.
     """
     target = wiki_url(url)
     shown = escape_wiki(one_line(label).translate(_IN_LABEL))
