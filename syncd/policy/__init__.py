@@ -1,1 +1,1 @@
-"""The rules: pure functions from all that is known of one incident to what ought to be done, and why."""
+"""The rules: pure functions from the state of one incident (`Case`) to operations with reasons."""

@@ -1,7 +1,7 @@
-"""All rules, one after the other, on one case: the whole of what an incident needs now.
+"""Apply all rules to one case and collect the operations that its incident needs now.
 
-Level-triggered: the answer depends on what is, never on what happened, so that deciding twice is
-deciding once and what was missed is caught up.
+The rules look at the present state, never at events. So a second decision on the same state changes nothing,
+and syncd catches up on everything that happened while it was down.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ RULES: tuple[Callable[[Case, Rulebook], Decision], ...] = (
 )
 
 JUDGING: tuple[Callable[[Case, Rulebook], Decision], ...] = (decide_duties, decide_follow_ups)
-"""Rules that say how the duties stand, one after the other; each sees what those before it said."""
+"""Rules that judge the duties, in this order; each sees the verdicts of those before it."""
 ACTING: tuple[Callable[[Case, Rulebook], Decision], ...] = (
     comment_on_duties,
     comment_on_waivers,
@@ -53,23 +53,24 @@ ACTING: tuple[Callable[[Case, Rulebook], Decision], ...] = (
     decide_notices,
     decide_reminders,
 )
-"""Rules that act on how the duties stand."""
+"""Rules that comment, mail or move the ticket because of the duties' states."""
 
 
 def decide(case: Case, book: Rulebook) -> Decision:
-    """Given a case and its rulebook, return all operations that it needs, with their reasons.
+    """Return all operations that a case needs, with their reasons.
 
-    What a noise rule keeps back needs nothing else. While something has to be read first (`look`), nobody
-    is told anything that rests on it.
+    While a rule asks for a read first (`look`), the decision tells people nothing that depends on it.
     """
     book = rules_in_force(case, book)
     case, decision = _by_rules(case, book)
+    # An incident without a ticket owes nothing, so no later rule looks at it.
     if decision.noise_rule:
         return decision
     for rule in JUDGING:
         judged = rule(case, book)
         decision = decision.plus(judged)
         case = with_duties(case, judged.duties)
+    # The verdicts may rest on stale reads. The engine reads first and decides again.
     if decision.look:
         return decision
     for rule in ACTING:
@@ -78,26 +79,30 @@ def decide(case: Case, book: Rulebook) -> Decision:
 
 
 def decide_unseen(case: Case, book: Rulebook) -> Decision:
-    """Given a case of which something cannot be read now, return what the ticket needs all the same.
+    """Return what the ticket needs although syncd cannot read a part of the case now.
 
-    No duty is judged and nobody is told anything; what rests on the look is not among the operations.
+    An outage of the postmortem's project, for example, must not delay the ticket. The decision judges no duty
+    and tells people nothing.
     """
     return _by_rules(case, rules_in_force(case, book))[1]
 
 
 def _by_rules(case: Case, book: Rulebook) -> tuple[Case, Decision]:
+    # First agree on our own edit whose answer was lost: else the next rules take its value for a person's.
     decision = decide_arrived(case)
     case = with_agreed(case, decision.agreed)
+    # Count reverts before any rule answers them, so that the third one already stops syncd.
     decision = decision.plus(decide_conflicts(case, book))
     case = with_agreed(case, decision.agreed)
     for rule in RULES:
         decision = decision.plus(rule(case, book))
         if decision.noise_rule:
             return case, decision
+    # Last, because a change of the incident wins over a change of the ticket (`so_far`).
     return case, decision.plus(decide_two_way(case, book, decision))
 
 
 def with_duties(case: Case, duties: Iterable[Duty]) -> Case:
-    """The case with its duties as they are judged to stand."""
-    after = {one.place: one for one in (*case.duties, *duties)}
+    """Return the case with its newly judged duties in the place of the old ones."""
+    after = {duty.place: duty for duty in (*case.duties, *duties)}
     return case.model_copy(update={"duties": tuple(after.values())})

@@ -1,4 +1,4 @@
-"""The mark at the end of our texts, the label of our issues, and the hash that tells an edit."""
+"""The mark at the end of syncd's texts, the label of its issues, and the hash that detects an edit."""
 
 from __future__ import annotations
 
@@ -12,36 +12,34 @@ _MARK = re.compile(r"^syncd [0-9a-f]{16}$")
 
 
 def mark_line(op: str) -> str:
-    """The last line of what we write: plain letters and digits, which no markup changes."""
+    """Return the last line of a text by syncd: plain letters and digits, which no markup changes."""
     return f"syncd {op}"
 
 
 def mark_in(text: str) -> str | None:
-    """The operation that a text names in its last line, None where it ends in no mark."""
+    """Return the operation (16 hex digits) in the mark at the end of a text, None without a mark."""
     lines = text.rstrip().rsplit("\n", 1)
     last = lines[-1].strip()
     return last.removeprefix("syncd ") if _MARK.match(last) else None
 
 
 def incident_label(incident_id: str) -> str:
-    """The label that all our issues of an incident bear, for people and for finding candidates."""
+    """Return the label of all issues that syncd creates for an incident; people and searches use it."""
     return slug_label(f"pd-{incident_id}")
 
 
 def is_persons(comment: Comment) -> bool:
-    """Return True if a comment is a person's word: not ours, no app's, no robot's, no copy of a note.
-
-    One of somebody of whom Jira keeps no more than a name is a person's.
-    """
+    """Return True if a person wrote a comment: not syncd, no app, no robot, no copy of a note."""
     unmarked = comment.mark is None and mark_in(comment.body) is None
+    # Of some authors Jira keeps only a name. Such a comment counts as a person's.
     return unmarked and (comment.author is None or comment.author.human)
 
 
 def text_hash(text: str) -> str:
-    """The hash that a text is compared by with its own earlier version."""
+    """Return the hash of a text, to compare it with its earlier version."""
     return sha256(text.encode()).hexdigest()[:32]
 
 
 def was_forgotten(text: str, author: object) -> bool:
-    """Whether this is what is kept of a forgotten text: nothing, by nobody; no service shows that."""
+    """Return True if `syncd forget` emptied a text: it has no words and no author, as no service shows."""
     return not text and author is None

@@ -1,10 +1,10 @@
-"""Which incidents only a few may read, and what of them may be kept outside their ticket.
+"""Decide which incidents only a few people may read, and put their tickets under a security level.
 
-Restricted from the moment that anyone says so: the severity, the service, the incident's type, its title, or
-a person with a security level or the label on the ticket. It is never taken back (rules: "Restricted
-incidents"): the ledger remembers it, and these functions only ever find a reason. The level is written once,
-before everything else; a person who changes it afterwards has the last word on the ticket, while the incident
-stays restricted everywhere else.
+Ramen runbook, "Security/PII incident". An incident is restricted as soon as its severity, service, type or
+title says so, or a person sets a security level or the label on the ticket. It stays restricted: the ledger
+remembers it, and these functions only find reasons for it. syncd writes the level once, before everything
+else. A person who changes the level later has the last word on the ticket; everywhere else the incident stays
+restricted.
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ from syncd.policy.severity import decide_severity, title_word
 LABEL = "restricted"
 ASPECT = "security"
 STUB = "stub"
-"""What is agreed on a ticket that names nothing but the incident's number."""
+"""In the agreed values of a ticket: True while it holds nothing but the incident's number."""
 KEPT = "kept"
-"""The value of `STUB` where a person wrote on it, so that it stays one."""
+"""The value of `STUB` where a person edited the stub, so that syncd never fills it."""
 _TOLD = "security told"
 LEFT = "restricted"
-"""The rule of remarks that the security lead has to hear of."""
+"""The rule of remarks that syncd mails to the security lead."""
 
 
 def restricted_by(incident: Incident, mapping: Mapping, section: ServiceSection) -> str | None:
-    """Which of the mapping's rules makes the incident restricted, in words without its text; None: none."""
+    """Return the mapping's rule that restricts the incident, in words without its texts; None: no rule."""
     rules, service = mapping.restricted, incident.service
     if service.id in rules.services or service.name in rules.services:
         return f"service {service.name or service.id}"
     kind = (incident.incident_type or "").casefold()
-    if kind and kind in {one.casefold() for one in rules.incident_types}:
+    if kind and kind in {name.casefold() for name in rules.incident_types}:
         return "incident type"
     if any(title_matches(pattern, incident.title) for pattern in rules.titles):
         return "title"
@@ -46,7 +46,7 @@ def restricted_by(incident: Incident, mapping: Mapping, section: ServiceSection)
 
 
 def restricted_by_person(issue: Issue, mapping: Mapping) -> str | None:
-    """What on its ticket makes the incident restricted: the label or a security level; None: nothing."""
+    """Return the part of the ticket that restricts the incident: its label or its level; None: neither."""
     if LABEL in {label.casefold() for label in issue.labels}:
         return f"label {LABEL}"
     return "security level" if _secured(issue, mapping) else None
@@ -54,60 +54,65 @@ def restricted_by_person(issue: Issue, mapping: Mapping) -> str | None:
 
 def _secured(issue: Issue, mapping: Mapping) -> bool:
     level = issue.security_level
+    # Some projects give every ticket a level by default; such a level says nothing about this incident.
     ordinary = {name.casefold() for name in mapping.restricted.ordinary_levels}
     return level is not None and level.name.casefold() not in ordinary
 
 
 def level_of(mapping: Mapping, project: ResolvedProject) -> Reference | None:
-    """The first of the mapping's levels that our account may set in the project, None where there is none."""
-    there = {name.casefold(): Reference(id=ident, name=name) for name, ident in project.security.items()}
-    wanted = (name.casefold() for name in mapping.restricted.level)
-    return next((there[name] for name in wanted if name in there), None)
+    """Return the first of the mapping's levels that syncd's account may set in the project, or None."""
+    settable = {name.casefold(): Reference(id=ident, name=name) for name, ident in project.security.items()}
+    names = (name.casefold() for name in mapping.restricted.level)
+    return next((settable[name] for name in names if name in settable), None)
 
 
 def withheld(incident: Incident, mapping: Mapping | None) -> Incident:
-    """What may be kept of a restricted incident: everything but its texts.
+    """Return a restricted incident without its texts, as the ledger may keep it.
 
-    What decides its severity stays, as far as it is a word of the mapping: the prefix of the title, and the
-    custom field that names one.
+    The title's prefix and the custom field that name a severity stay, if the mapping knows the word: without
+    them a later decision would find another severity.
     """
-    kept = incident.custom_fields
+    fields = incident.custom_fields
     word = title_word(incident.title, mapping) if mapping else None
-    if kept is not None:
+    if fields is not None:
         name = mapping.severity_field if mapping else None
-        value = kept.get(name) if name else None
-        known = mapping is not None and isinstance(value, str) and mapping.severity_named(value)
-        kept = {name: value} if name and known else {}
+        value = fields.get(name) if name else None
+        # Any other value may be an incident's text.
+        is_severity = mapping is not None and isinstance(value, str) and mapping.severity_named(value)
+        fields = {name: value} if name and is_severity else {}
     title = stub_title(incident.number)
     return incident.model_copy(
         update={
             "title": f"[{word}] {title}" if word else title,
             "incident_key": None,
-            "custom_fields": kept,
+            "custom_fields": fields,
         }
     )
 
 
 def decide_level(case: Case, book: Rulebook) -> Decision:
-    """Given a restricted incident whose ticket was read, return the edit that puts it under the level.
+    """Return the edit that puts the ticket of a restricted incident under its security level.
 
-    Nothing once a level was seen there, but a stub under a level is given its full text. Without a level that
-    our account may set, that is left on record once, so that the security lead hears of it.
+    Once the ticket had a level, only a stub under a level is filled with its texts. If syncd's account may
+    set no level, a remark records that once, and syncd mails it to the security lead.
     """
     ticket, issue = case.ticket, case.ticket.issue if case.ticket else None
     if not case.restricted or ticket is None or issue is None:
         return Decision()
+    # A project that only a few people see protects the ticket without a level.
     if issue.project == book.mapping.restricted.project:
         return Decision()
     secured = _secured(issue, book.mapping)
+    # The level was set once, so a person who removed it since has the last word.
     if ASPECT in ticket.agreed:
         return _fill(case) if secured and ticket.agreed.get(STUB) is True else Decision()
     if secured and issue.security_level is not None:
         return Decision(agreed={ASPECT: issue.security_level.id})
     level = level_of(book.mapping, book.project)
     if level is None:
-        why = "syncd's account may set no level of the mapping, so its ticket is as it was"
-        return Decision() if ticket.agreed.get(STUB) else _comment_once(case, why)
+        why = "syncd's account may set no level of the mapping, so the ticket has no security level"
+        # A stub holds no text that a level would have to protect.
+        return Decision() if ticket.agreed.get(STUB) else _remark_once(case, why)
     return Decision(
         operations=(
             EditTicket(
@@ -130,6 +135,6 @@ def _fill(case: Case) -> Decision:
     return Decision(operations=(fill,))
 
 
-def _comment_once(case: Case, why: str) -> Decision:
+def _remark_once(case: Case, why: str) -> Decision:
     told = case.ticket is None or _TOLD in case.ticket.agreed
     return Decision() if told else Decision(agreed={_TOLD: True}, remarks=(Remark(rule=LEFT, reason=why),))

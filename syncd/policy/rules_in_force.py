@@ -1,8 +1,8 @@
-"""Which rules hold for an incident: those that held when it was resolved.
+"""Find the rules in force for an incident: the rules that held when it was resolved.
 
-Changed rules hold for incidents resolved after the change was loaded (rules: "Start, brakes, ceilings"): a
-postmortem that was not owed then is not owed now, and one that was is. What only says how a thing is done,
-such as a template or a link type, is always as it is now.
+A changed rule holds only for incidents resolved after syncd loaded the change. So nobody suddenly owes a
+postmortem for an old incident, and no edit of the mapping cancels one that was owed. Keys that only say how
+syncd works, such as a template or a link type, always have their present value.
 """
 
 from __future__ import annotations
@@ -21,22 +21,24 @@ _POSTMORTEM = ("mode", "basis", "schedule_hours", "complete_days", "review_withi
 _FOLLOW_UPS = ("mode", "owner_hours", "unowned", "rows", "knowledge_base")
 _SEVERITY = ("postmortem", "pagerduty", "urgency", "words", "follow_up_days")
 HASHED = "hash "
-"""What the ledger keeps of a value that is long, or names somebody, begins so: it is not known any more."""
+"""The ledger stores a hash with this prefix for a long value or a name, so the old value is lost."""
 Section = TypeVar("Section", bound=BaseModel)
 
 
 def rules_in_force(case: Case, book: Rulebook) -> Rulebook:
-    """The rulebook as it held when the incident was resolved; that of now where nothing changed since."""
+    """Return the rulebook as it was when the incident was resolved."""
     if not case.earlier:
         return book
     section = book.section
+    # A mapping names a service by its name or by its id, and the changed key's path holds the one that it
+    # uses.
     for name in (case.incident.service.name, case.incident.service.id):
         section = _with(section, f"services.{name}", ("postmortem",), case)
     return book.model_copy(update={"mapping": held_mapping(case, book.mapping), "section": section})
 
 
 def held_mapping(case: Case, mapping: Mapping) -> Mapping:
-    """As `rules_in_force`, the mapping alone."""
+    """Return the mapping as it was when the incident was resolved."""
     if not case.earlier:
         return mapping
     severities = {
@@ -53,7 +55,7 @@ def held_mapping(case: Case, mapping: Mapping) -> Mapping:
 
 
 def _with(section: Section, path: str, names: tuple[str, ...], case: Case) -> Section:
-    """The section with the values that its keys had; one that would not be valid any more is left."""
+    """Return the section with the earlier values of its keys, or unchanged if they are no longer valid."""
     values = dict(_before(path, names, case.earlier))
     if not values:
         return section
@@ -70,9 +72,10 @@ def _before(
         key = f"{path}.{name}"
         if key not in earlier:
             continue
-        said = earlier[key]
-        if said is not None and not said.startswith(HASHED):
-            value: Any = json.loads(said)
+        stored = earlier[key]
+        if stored is not None and not stored.startswith(HASHED):
+            value: Any = json.loads(stored)
             yield name, value
-        elif said is None and name == "postmortem":
-            yield name, False  # the section is newer than the resolve
+        # The key did not exist, so the section is newer than the resolve and owed no postmortem then.
+        elif stored is None and name == "postmortem":
+            yield name, False

@@ -1,7 +1,8 @@
-"""How bad an incident is: the first of priority, custom field, title prefix, service, urgency that says it.
+"""Decide the severity of an incident, by the first of these that names one.
 
-Only the priority, the custom field and a title prefix were chosen by somebody for this incident; what
-the service or the urgency says is *assumed*, and marked so on the ticket (rules: "Severity").
+They are priority, custom field, title prefix, service and urgency. People choose the first three for this
+incident. A severity from the service or the urgency is *assumed*, and the ticket marks it so. QRPay runbook,
+"Escalation Matrix"; Ramen runbook, "Severities".
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from syncd.policy.case import Rulebook
 
 
 class Severity(Value):
-    """A decided severity: its name in the mapping, what decided it, whether it is assumed."""
+    """A decided severity: its name and section in the mapping, and the source that decided it."""
 
     name: str
     source: str
@@ -22,12 +23,12 @@ class Severity(Value):
 
     @property
     def assumed(self) -> bool:
-        """Whether nobody chose it for this incident."""
+        """True if no person chose the severity for this incident."""
         return self.source in ("service", "urgency", "default")
 
 
 def decide_severity(incident: Incident, mapping: Mapping, section: ServiceSection) -> Severity:
-    """Given an incident and its team's mapping, return its severity; there always is one."""
+    """Return the severity of an incident by its team's mapping; every incident has one."""
     for source, name in (
         ("priority", _by_priority(incident, mapping)),
         ("field", _by_field(incident, mapping)),
@@ -37,12 +38,13 @@ def decide_severity(incident: Incident, mapping: Mapping, section: ServiceSectio
     ):
         if name is not None and name in mapping.severities:
             return Severity(name=name, source=source, section=mapping.severities[name])
+    # Nothing names a severity: take the mildest, because a graver one may mail or page people.
     name = list(mapping.severities)[-1]
     return Severity(name=name, source="default", section=mapping.severities[name])
 
 
 def owes_postmortem(incident: Incident, book: Rulebook) -> bool:
-    """Whether an incident owes a postmortem, for its severity or for its service."""
+    """Return True if an incident owes a postmortem by its present severity or its service."""
     severity = decide_severity(incident, book.mapping, book.section)
     return book.mapping.owes_postmortem(severity.name, book.section)
 
@@ -50,9 +52,9 @@ def owes_postmortem(incident: Incident, book: Rulebook) -> bool:
 def _by_priority(incident: Incident, mapping: Mapping) -> str | None:
     if incident.priority is None:
         return None
-    said = incident.priority.name.casefold()
+    priority = incident.priority.name.casefold()
     for name, section in mapping.severities.items():
-        if said in {word.casefold() for word in section.pagerduty}:
+        if priority in {word.casefold() for word in section.pagerduty}:
             return name
     return None
 
@@ -65,7 +67,7 @@ def _by_field(incident: Incident, mapping: Mapping) -> str | None:
 
 
 def title_word(title: str, mapping: Mapping) -> str | None:
-    """The severity that a title names in square brackets before everything else, None where it names none."""
+    """Return the severity that a title names in square brackets at its start (`[SEV1]`), or None."""
     title = title.lstrip()
     if not title.startswith("["):
         return None
