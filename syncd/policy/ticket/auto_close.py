@@ -1,8 +1,7 @@
-"""A ticket closes by itself once nothing is owed any more, from where the daemon put it.
+"""Close a ticket when its incident owes nothing any more and the ticket stands where syncd put it.
 
-24 hours after the resolve at the earliest (rules: "The ticket"); what owes nothing from the start closes at
-the resolve (`ticket.status`). A waived duty is still owed when its waiver ends, so it keeps a ticket
-open.
+That happens `closing.after_hours` after the resolve at the earliest. `ticket.status` closes a ticket that
+owes nothing from the start, at the resolve.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from syncd.policy.ticket.status import left_to_other_tool
 
 
 def decide_closing(case: Case, book: Rulebook) -> Decision:
-    """Given a case with its duties judged, return the close of its ticket if it is time."""
+    """Return the close of the ticket if it is due; the case's duties are judged already."""
     ticket, issue = case.ticket, case.ticket.issue if case.ticket else None
     resolved, closing = case.incident.resolved_at, book.mapping.closing
     if ticket is None or issue is None or case.incident.open or resolved is None or case.now is None:
@@ -31,9 +30,11 @@ def decide_closing(case: Case, book: Rulebook) -> Decision:
     ):
         return Decision()
     target = book.project.statuses["closed"]
+    # A person moved the ticket since, or the incident changed and another move is to come first.
     stands = issue.status.id == ticket.placed_status and ticket.agreed.get("state") == case.incident.state
     if not stands or issue.status.category == "done" or issue.status.id == target.id:
         return Decision()
+    # A person or a robot changed syncd's moves back three times, so syncd leaves the status alone.
     if in_conflict(ticket.agreed, "status"):
         return Decision()
     left = closing.after_hours * 3600 - (case.now - resolved).total_seconds()
@@ -54,10 +55,11 @@ def decide_closing(case: Case, book: Rulebook) -> Decision:
 
 
 def _was_owed(case: Case) -> bool:
-    """Whether the duties of a postmortem ever arose; else closing is decided at the resolve."""
+    """Return True if the incident ever owed a postmortem; else `ticket.status` decides at the resolve."""
     return case.duty(DutyKind.SCHEDULED) is not None
 
 
 def _still_owed(case: Case, book: Rulebook) -> bool:
+    # A waived duty is owed again when its waiver ends.
     waived = any(duty.state is DutyState.WAIVED for duty in case.duties)
     return waived or bool(missing_at_a_close(case, book))

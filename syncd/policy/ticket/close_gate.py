@@ -1,9 +1,9 @@
-"""The close gate: a person closes a ticket while something is owed, and hears what is missing.
+"""The close gate: when a person closes a ticket while something is owed, syncd lists what is missing.
 
-It judges a move, once for each new missing duty: closed again with nothing new missing, the ticket stays
-closed, and the override is on record with the name. What arises after a proper close never reopens
-it (rules: "The postmortem", Close gate). Action items are owed an owner here; that they are done is
-tracked beyond the close, because their dates lie weeks ahead. That there are none must be said, too.
+QRPay runbook, "Post-Incident": schedule the postmortem within 48 hours; "Post-Incident Actions": assign the
+follow-up tasks. The gate judges a move, once for each new missing duty. If a person closes the ticket again
+and nothing new is missing, the ticket stays closed and syncd records the override with the person's name. A
+duty that arises after a proper close never reopens the ticket.
 """
 
 from __future__ import annotations
@@ -26,23 +26,25 @@ from syncd.policy.ticket.revert_counter import in_conflict, print_of
 from syncd.policy.ticket.status import left_to_other_tool
 
 GATE = "gate"
-"""In what is agreed on a ticket: how its present close was judged."""
+"""In the agreed values of a ticket: the verdict on its present close."""
 HEARD = "gate heard"
-"""In what is agreed on a ticket: of which missing things its closes were told so far."""
+"""In the agreed values of a ticket: hashes of the missing duties that the gate's comments listed so far."""
 PROPER = "nothing was owed"
 ONLY_TOLD = "told, and left closed"
 SEEN_AT_ONCE = timedelta(hours=1)
-"""A close that is seen later than this gets the comment only."""
+"""If syncd sees a close later than this, it comments and does not reopen the ticket."""
 NO_WAY_BACK = "no way back"
 
+# An action item needs an owner before the close. Its due date lies weeks ahead, so `done` does not hold the
+# ticket.
 _AT_THE_GATE = (DutyKind.SCHEDULED, DutyKind.COMPLETED, DutyKind.OWNED)
 
 
 class Missing(Value):
-    """One thing that is owed when a ticket closes; `line` says what it is and what ends it.
+    """A duty that is owed when a person closes the ticket; `line` names it and the act that ends it.
 
-    `since` is when it arose. Where it is not `asked_for`, its rules are in mode `report`: it is judged, and
-    nobody hears of it.
+    `since` is the time at which it arose. If it is not `asked_for`, its rules are in mode `report`: syncd
+    judges the duty and tells nobody.
     """
 
     kind: DutyKind | Literal["follow-ups unsaid"]
@@ -53,12 +55,12 @@ class Missing(Value):
 
     @property
     def print(self) -> str:
-        """What tells it from other missing things of its incident."""
+        """A hash of kind and subject: it identifies the missing duty within its incident."""
         return print_of([str(self.kind), self.subject])
 
 
 def missing_at_a_close(case: Case, book: Rulebook) -> list[Missing]:
-    """Return what is owed now, as far as a close depends on it: the gate and the automatic close ask here."""
+    """Return the missing duties on which a close depends, for the gate and for the automatic close."""
     owed = [duty for duty in case.latest_duties() if duty.kind in _AT_THE_GATE and duty.state in OWED]
     missing = [_missing(case, book, duty) for duty in owed]
     completed = case.duty(DutyKind.COMPLETED)
@@ -102,22 +104,26 @@ def _postmortem(case: Case) -> str:
 
 
 def decide_gate(case: Case, book: Rulebook) -> Decision:
-    """Given a case with its duties judged, return what a close by a person asks for."""
+    """Return the gate's answer to a close by a person; the case's duties are judged already."""
     ticket, issue = case.ticket, case.ticket.issue if case.ticket else None
     if ticket is None or issue is None or book.mapping.close_gate.mode == "off" or case.before_enforcement:
         return Decision()
     judged = ticket.agreed.get(GATE)
+    # The ticket or the incident is open again, so the gate judges the next close anew.
     if issue.status.category != "done" or case.incident.open:
         return Decision(agreed={GATE: None}) if judged is not None else Decision()
+    # syncd closed the ticket itself, or the incident never owed anything.
     if issue.status.id == ticket.placed_status or not case.duties:
         return Decision()
     closed = ticket.closed
     if judged is not None:
         return _going_back(case, book, ticket, str(judged))
+    # Only the changelog says who closed the ticket and when.
     if closed is None or closed.status != issue.status.id:
         return Decision(look=frozenset({"ticket"}))
-    missing = [one for one in missing_at_a_close(case, book) if one.since <= closed.at]
-    asked = [one for one in missing if one.asked_for]
+    # A duty that arose after the close does not make the close wrong.
+    missing = [duty for duty in missing_at_a_close(case, book) if duty.since <= closed.at]
+    asked = [duty for duty in missing if duty.asked_for]
     if missing and not asked:
         return Decision(dry_run_notes=_dry_run_note(book, missing))
     if not missing:
@@ -126,9 +132,9 @@ def decide_gate(case: Case, book: Rulebook) -> Decision:
 
 
 def _dry_run_note(book: Rulebook, missing: list[Missing]) -> tuple[str, ...]:
-    """Return what the gate would have done, were the rules enforced that it asks for."""
+    """Return the words for the gate's act if the section of the missing duties had the mode `enforce`."""
     does = "reopen the ticket and list" if book.mapping.close_gate.mode == "reopen" else "list on the ticket"
-    kinds = ", ".join(sorted({str(one.kind) for one in missing}))
+    kinds = ", ".join(sorted({str(duty.kind) for duty in missing}))
     return (f"{does} what is missing: {kinds} (close_gate; the section of these duties is in mode report)",)
 
 
@@ -136,48 +142,50 @@ def _stopped(
     case: Case, book: Rulebook, ticket: TicketState, closed: ClosedBy, missing: list[Missing]
 ) -> Decision:
     heard = ticket.agreed.get(HEARD)
-    before = [str(one) for one in heard] if isinstance(heard, list) else []
-    new = [one for one in missing if one.print not in before]
-    which = sha256(repr(sorted((one.kind, one.subject) for one in new)).encode()).hexdigest()[:12]
+    before = [str(duty) for duty in heard] if isinstance(heard, list) else []
+    new = [duty for duty in missing if duty.print not in before]
+    which = sha256(repr(sorted((duty.kind, duty.subject) for duty in new)).encode()).hexdigest()[:12]
     key = gate_key(case.incident.id, which)
-    if not new or key in case.once or _said_before(ticket, key):
+    # The gate listed these already. To close the ticket again is the person's decision.
+    if not new or key in case.once or _commented_before(ticket, key):
         reason = f"closed again; still missing: {len(missing)}, none of them new"
         return Decision(
             agreed={GATE: "overridden"},
             remarks=(Remark(rule="gate.overridden", reason=reason, by=closed.by or "somebody"),),
         )
-    # a ticket that nobody ever moved has no status to go back to
+    # A ticket that nobody ever moved has no status to go back to.
     back = bool(closed.before) and _reopens(case, book) and not _seen_late(case, closed)
     operations: list[Operation] = [_comment(case, closed, missing, key, back=back)]
     if back:
         operations.append(_move_back(case, closed))
-    told: list[JsonValue] = [*before, *(one.print for one in new)]
+    told: list[JsonValue] = [*before, *(duty.print for duty in new)]
     return Decision(operations=tuple(operations), agreed={GATE: which if back else ONLY_TOLD, HEARD: told})
 
 
 def _seen_late(case: Case, closed: ClosedBy) -> bool:
-    """Return True if people have lived with the close for so long that a way back would surprise them."""
+    """Return True if the close is so old that a reopened ticket would surprise people."""
     return case.now is not None and case.now - closed.at > SEEN_AT_ONCE
 
 
-def _said_before(ticket: TicketState, key: str) -> bool:
-    """Whether a ledger that was lost stopped this close already: its comment stands on the ticket."""
+def _commented_before(ticket: TicketState, key: str) -> bool:
+    """Return True if the gate's comment is on the ticket already, written under a ledger that is lost."""
     comments = (ticket.issue.comments if ticket.issue else None) or ()
-    return ticket.origin == "adopted" and op_of(key) in {mark_in(one.body) for one in comments}
+    return ticket.origin == "adopted" and op_of(key) in {mark_in(comment.body) for comment in comments}
 
 
 def _reopens(case: Case, book: Rulebook) -> bool:
-    """Whether the gate moves the ticket back; on another tool's, or one in conflict, it only comments."""
+    """Return True if the gate may move the ticket back: not if another tool moves it or it is in conflict."""
     conflict = case.ticket is not None and in_conflict(case.ticket.agreed, "status")
     return book.mapping.close_gate.mode == "reopen" and not conflict and not left_to_other_tool(case, book)
 
 
 def _going_back(case: Case, book: Rulebook, ticket: TicketState, judged: str) -> Decision:
-    """A close that was judged: the way back goes on until it is made, as long as something is owed."""
+    """Decide the move back again until it is done, as long as something is owed."""
     under_way = gate_key(case.incident.id, judged) in case.once
     if not under_way or not ticket.closed or not ticket.closed.before or not _reopens(case, book):
         return Decision()
-    if not any(one.asked_for for one in missing_at_a_close(case, book)):
+    # People supplied the missing things meanwhile, so the close is proper now.
+    if not any(duty.asked_for for duty in missing_at_a_close(case, book)):
         return Decision(agreed={GATE: PROPER})
     return Decision(operations=(_move_back(case, ticket.closed),))
 
@@ -186,7 +194,7 @@ def _comment(
     case: Case, closed: ClosedBy, missing: list[Missing], key: str, *, back: bool
 ) -> CommentOnTicket:
     goes = f" syncd moves it back to {closed.before_name}, if the workflow allows it." if back else ""
-    lines = [f"* {one.line}" for one in missing]
+    lines = [f"* {duty.line}" for duty in missing]
     text = (
         f"this ticket was closed, but something is still missing.{goes} If it is closed again as it is, it"
         " stays closed, and syncd records who closed it. Missing:\n" + "\n".join(lines)

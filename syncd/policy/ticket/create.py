@@ -1,13 +1,11 @@
-"""Every incident of a mapped service has exactly one ticket, and says so in one note.
+"""Create one ticket for every incident of a mapped service, and one note on the incident with its link.
 
-QRPay runbook, "Incident Tracking": all incidents are tracked in Jira. What was over before the
-mapping's `enforce_from` gets no ticket unless asked for (rules: "The first day disturbs nobody"). Where
-another tool makes tickets, too, its ticket is waited for, and taken (`coexist: adopt`).
+QRPay runbook, "Incident Tracking": all incidents are tracked in Jira. An incident that was resolved before
+the mapping's `enforce_from` gets no ticket, unless the mapping has `backfill: {tickets: all}`. With `coexist:
+adopt` syncd waits for the ticket of PagerDuty's Jira app and adopts it.
 
-Noise by the mapping's own rules has no ticket. A rule never touches what owes a postmortem, nor what is
-restricted. One that waits for an early resolve holds low urgency only, and ends at the acknowledge. What
-rises above a rule gets its ticket; what has one keeps it (rules: "The ticket"). QRPay ships no noise rule:
-its runbook tracks all incidents.
+A mapping can name noise rules for incidents without a ticket. QRPay's mapping has none, because its runbook
+tracks all incidents.
 """
 
 from __future__ import annotations
@@ -23,19 +21,22 @@ from syncd.policy.case import Case, Decision, Rulebook
 from syncd.policy.severity import owes_postmortem
 
 OTHER_TOOL_SECONDS = 60.0
-"""How long after the incident another tool's ticket is waited for (rules: "The ticket")."""
+"""The time after the trigger for which syncd waits for the other tool's ticket."""
 
 
 def wait_for_other(incident: Incident, now: datetime) -> float:
-    """Seconds for which another tool's ticket is still waited for."""
+    """Return the seconds for which syncd still waits for the other tool's ticket."""
     since = (now - incident.created_at).total_seconds()
-    # our clock may stand a little behind the service's; where it is far off, nothing is held by it
+    # Our clock may be a little behind PagerDuty's. If it is far behind, the wait would be too long: do not
+    # wait.
     return max(0.0, OTHER_TOOL_SECONDS - since) if since > -OTHER_TOOL_SECONDS else 0.0
 
 
 def decide_ticket(case: Case, book: Rulebook) -> Decision:
-    """Given a case, return the create of its ticket and the note that names it, as far as missing."""
+    """Return the create of the ticket and the note with its link, each if it is missing."""
     incident = case.incident
+    # The first day disturbs nobody. But a target needs a ticket, so that the tickets of its sources have a
+    # link.
     left_in_peace = case.before_enforcement and book.mapping.backfill.tickets == "open"
     if left_in_peace and case.ticket is None and not _counts_for_another(case, book):
         return Decision()
@@ -49,6 +50,7 @@ def decide_ticket(case: Case, book: Rulebook) -> Decision:
             return Decision(again=wait)
     operations: list[Operation] = []
     key = ticket_key(incident.id)
+    # The create is on record but not confirmed: its outcome is the executor's work.
     if case.ticket is None and key not in case.once:
         operations.append(
             CreateTicket(
@@ -62,6 +64,7 @@ def decide_ticket(case: Case, book: Rulebook) -> Decision:
         needs=() if case.ticket else (key,),
         reason="responders find the ticket from the incident",
     )
+    # The first day disturbs nobody: an incident that was resolved before `enforce_from` gets no note.
     if not case.before_enforcement and note.key not in case.once:
         operations.append(note)
     return Decision(operations=tuple(operations))
@@ -74,7 +77,9 @@ def _counts_for_another(case: Case, book: Rulebook) -> bool:
 
 
 def noise_rule(case: Case, book: Rulebook) -> tuple[NoiseRule, float | None] | None:
-    """The rule that keeps the ticket back, and in how many seconds to look again; None: no rule does."""
+    """Return the noise rule that withholds the ticket, and the seconds until it may end; None: no rule."""
+    # A ticket stays once it exists, a merge target needs one for its sources, and no restricted incident is
+    # noise.
     if case.ticket is not None or case.merged_from or case.restricted:
         return None
     if owes_postmortem(case.incident, book):
@@ -104,9 +109,10 @@ def _matches(rule: NoiseRule, case: Case) -> bool:
 
 
 def _waits(rule: NoiseRule, case: Case) -> tuple[bool, float | None]:
-    """Whether an early resolve is still waited for, or has come; and the seconds that are left."""
+    """Return True while the rule holds, with the seconds that are left of its time limit."""
     incident = case.incident
     limit = 60.0 * (rule.resolved_within_minutes or 0)
+    # An incident of high urgency, or one that a person acknowledged, is no noise.
     if incident.urgency != "low" or incident.status is IncidentStatus.ACKNOWLEDGED or case.now is None:
         return False, None
     over = incident.resolved_at or incident.status_changed_at

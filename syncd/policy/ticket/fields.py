@@ -1,11 +1,9 @@
-"""The ticket's fields follow the incident, each as far as the mapping gives it to PagerDuty.
+"""Update the ticket's fields after changes of the incident, as far as `jira.owners` of the mapping allows.
 
-An aspect is carried over when the incident's side changed since both sides last agreed on it, and all
-that changed in one cycle is one edit. A field that the mapping gives to Jira is people's after the
-create; one that it gives to nobody is carried over while nobody else touched it. An assignee whom a
-person chose always stays, and a resolve keeps the assignee (rules: "The ticket"). What an adopted ticket
-says when it is found is people's work: only later changes are carried over. The title of a restricted
-incident is written at the create alone, and a stub is given no further field.
+syncd carries a field over when the incident's value changed since both sides last agreed. All changes of one
+cycle are one edit. People own a field that the mapping gives to Jira. syncd updates a field that the mapping
+gives to nobody until a person changes it. An assignee whom a person chose always stays. syncd writes the
+title of a restricted incident only at the create.
 """
 
 from __future__ import annotations
@@ -24,15 +22,16 @@ from syncd.policy.severity import Severity, decide_severity
 from syncd.policy.ticket.revert_counter import CONFLICT, conflict_on, in_conflict, print_of
 
 ASSUMED = "severity-assumed"
-"""The label of a ticket whose severity nobody chose."""
+"""The label of a ticket whose severity is assumed."""
 EDITED = "fields"
-"""The aspect of the edit that carries fields over."""
+"""The aspect of the edit that carries changes of the incident over."""
 
 
 class Aspect(Value):
-    """One field: what the incident's side wants, what the issue shows, what was agreed last.
+    """One field of the ticket: the value by the incident (`wanted`) and the value on the issue (`showing`).
 
-    `showing` is None where the issue shows nothing that compares. `write` is what the edit sends.
+    `showing` is None if the issue has no value to compare. `write` is the part of Jira's edit request.
+    `display` and `shown` are the two values in words.
     """
 
     name: str
@@ -45,7 +44,7 @@ class Aspect(Value):
 
 
 def decide_fields(case: Case, book: Rulebook) -> Decision:
-    """Given a case with a ticket that was read, return one edit with all that is to be carried over."""
+    """Return one edit with all fields that syncd carries over; nothing if the ticket was not read."""
     ticket = case.ticket
     if (
         case.before_enforcement
@@ -58,12 +57,16 @@ def decide_fields(case: Case, book: Rulebook) -> Decision:
     decision = Decision()
     for aspect in aspects_of(case, book):
         agreed = ticket.agreed.get(aspect.name)
+        # Jira refused the field on this ticket and would refuse it again.
         refused = not set(ticket.refused).isdisjoint(aspect.write)
         if aspect.wanted == agreed or refused or in_conflict(ticket.agreed, aspect.name):
             continue
+        # A person wrote an adopted ticket. syncd keeps its values and carries over later changes only.
         if agreed is None and ticket.origin == "adopted":
             decision = decision.plus(Decision(agreed={aspect.name: aspect.wanted}))
             continue
+        # Without an agreed assignee syncd assigned nobody, so a person chose the assignee that the ticket
+        # shows.
         touched = aspect.showing != agreed and (agreed is not None or aspect.name == "assignee")
         left = None if aspect.showing == aspect.wanted else _left(aspect, touched)
         if left:
@@ -91,9 +94,9 @@ def decide_fields(case: Case, book: Rulebook) -> Decision:
 
 
 def decide_arrived(case: Case) -> Decision:
-    """Given a case, agree on what the ticket shows and our latest edit meant whose answer was lost.
+    """Agree on the values that an edit by syncd brought to the ticket although its answer was lost.
 
-    Else it would look like a person's choice as soon as the incident says something else.
+    Otherwise the next change of the incident would find a value that looks like a person's choice.
     """
     ticket = case.ticket
     if not case.attempted or ticket is None or ticket.issue is None:
@@ -111,7 +114,7 @@ def decide_arrived(case: Case) -> Decision:
 
 
 def _left(aspect: Aspect, touched: bool) -> str | None:
-    """Why a change of the incident is not carried over, None if it is."""
+    """Return the reason to leave the ticket's value, None if syncd carries the change over."""
     if aspect.owner is Owner.JIRA:
         return "the mapping leaves this field to Jira (jira.owners)"
     if touched and aspect.owner is Owner.NOBODY:
@@ -122,29 +125,32 @@ def _left(aspect: Aspect, touched: bool) -> str | None:
 
 
 def _leave(case: Case, aspect: Aspect, why: str, touched: bool) -> Decision:
-    """Agree to differ, on record, and on the ticket where people would otherwise not know."""
+    """Record that both sides differ, and comment on the ticket where people would not expect it."""
     if touched and aspect.owner is Owner.NOBODY:
         text = f"{why}. syncd leaves it alone on both sides from now on. The incident says:"
-        said_once = say(case, aspect.name, CONFLICT, text, aspect.display)
+        comment = say(case, aspect.name, CONFLICT, text, aspect.display)
         return Decision(
-            operations=(said_once,),
+            operations=(comment,),
             agreed={aspect.name: aspect.wanted, **conflict_on(aspect.name)},
             remarks=(Remark(rule=CONFLICT, reason=f"{aspect.name}: {why}", aspect=aspect.name),),
         )
-    said: tuple[CommentOnTicket, ...] = ()
+    comments: tuple[CommentOnTicket, ...] = ()
+    # People own a field that the mapping gives to Jira, so a difference there is no news.
     if touched and aspect.owner is not Owner.JIRA:
         text = f"{why}, so syncd leaves it. The incident now says:"
-        said = (say(case, aspect.name, _hash(aspect.wanted), text, aspect.display),)
+        comments = (say(case, aspect.name, _hash(aspect.wanted), text, aspect.display),)
     return Decision(
-        operations=said, agreed={aspect.name: aspect.wanted}, remarks=(Remark(rule=aspect.name, reason=why),)
+        operations=comments,
+        agreed={aspect.name: aspect.wanted},
+        remarks=(Remark(rule=aspect.name, reason=why),),
     )
 
 
 def _replaced(case: Case, aspect: Aspect) -> Decision:
-    """What a person wrote into a field of PagerDuty's is replaced, but not silently."""
+    """Return the comment that keeps the value that a person wrote and syncd replaces."""
     text = "syncd replaced this, because the incident changed. Before, the ticket said:"
     identity = _hash([aspect.wanted, aspect.showing])
-    # said only if the edit leaves: what waits for a pause may be withdrawn together with it
+    # The comment leaves only with the edit: during a pause a newer decision may withdraw both.
     return Decision(operations=(say(case, aspect.name, identity, text, aspect.shown, beside=EDITED),))
 
 
@@ -155,7 +161,7 @@ def _hash(value: JsonValue) -> str:
 def say(
     case: Case, subject: str, identity: str, text: str, value: str, beside: str | None = None
 ) -> CommentOnTicket:
-    """A comment of ours that tells people once what happened to a field; `value` is hostile text."""
+    """Return a comment that tells people once about a field; `value` is text from outside and is escaped."""
     return CommentOnTicket(
         key=comment_key(case.incident.id, subject, identity),
         incident=case.incident.id,
@@ -168,12 +174,13 @@ def say(
 
 
 def aspects_of(case: Case, book: Rulebook) -> Iterator[Aspect]:
-    """Every field that follows the incident, as both sides show it now."""
+    """Return every field that follows the incident, with its values on both sides."""
     issue = case.ticket.issue if case.ticket else None
     if issue is None:
         return
     owners, project = book.mapping.jira.owners, book.project
     severity = decide_severity(case.incident, book.mapping, book.section)
+    # The title of a restricted incident stands nowhere but in the create.
     if not case.restricted:
         summary = ticket_summary(case.incident, book.mapping)
         yield Aspect(
@@ -203,24 +210,23 @@ def aspects_of(case: Case, book: Rulebook) -> Iterator[Aspect]:
 
 
 def severity_labels(severity: Severity) -> list[str]:
-    """The labels that say a severity, and that nobody chose it."""
+    """Return the labels of a severity: its name, and a second one if it is assumed."""
     return [slug_label(severity.name), *([ASSUMED] if severity.assumed else [])]
 
 
 def _severity_labels(case: Case, book: Rulebook, severity: Severity) -> Iterator[Aspect]:
-    """The labels of the severity follow it; all others are people's and are never written.
-
-    What we put there before is ours too, where another team's mapping named it, or an earlier version.
-    """
+    """Return the aspect of the severity's labels; syncd changes no other label."""
     ticket, issue = case.ticket, case.ticket.issue if case.ticket else None
     if ticket is None or issue is None or not book.project.offers("labels"):
         return
+    # The incident may have moved to another team, or the mapping renamed a severity: the old label must go,
+    # too.
     before = str(ticket.agreed.get("severity labels") or "")
     ours = {ASSUMED, *before.split(", "), *(slug_label(name) for name in book.mapping.severities)}
     wanted = severity_labels(severity)
     shown = [label for label in issue.labels if label in ours]
-    add: list[JsonValue] = [one for one in wanted if one not in shown]
-    remove: list[JsonValue] = [one for one in shown if one not in wanted]
+    add: list[JsonValue] = [label for label in wanted if label not in shown]
+    remove: list[JsonValue] = [label for label in shown if label not in wanted]
     yield Aspect(
         name="severity labels",
         wanted=", ".join(sorted(wanted)),
@@ -233,19 +239,19 @@ def _severity_labels(case: Case, book: Rulebook, severity: Severity) -> Iterator
 
 
 def _component(case: Case, book: Rulebook) -> Iterator[Aspect]:
-    """The service's component among those of the issue; the others are people's and stay."""
+    """Return the aspect of the service's component; all other components of the issue stay."""
     ticket, issue = case.ticket, case.ticket.issue if case.ticket else None
     component = book.project.components.get(book.section.component or "")
     if ticket is None or issue is None or component is None:
         return
     agreed = ticket.agreed.get("component")
     ids = [part.id for part in issue.components]
-    others = [one for one in ids if one not in (agreed, component.id)]
-    kept: list[JsonValue] = [{"id": one} for one in (*others, component.id)]
+    others = [ident for ident in ids if ident not in (agreed, component.id)]
+    kept: list[JsonValue] = [{"id": ident} for ident in (*others, component.id)]
     yield Aspect(
         name="component",
         wanted=component.id,
-        showing=next((one for one in (component.id, agreed) if one in ids), None),
+        showing=next((ident for ident in (component.id, agreed) if ident in ids), None),
         write={"components": kept},
         owner=book.mapping.jira.owners.component,
         display=component.name,
@@ -275,12 +281,12 @@ def _severity_fields(case: Case, book: Rulebook, severity: str) -> Iterator[Aspe
 
 
 def severity_value(severity: str, field_type: str) -> JsonValue:
-    """A severity as a field of this type takes it: an option or plain text."""
+    """Return a severity as the value of a field of this type: an option or plain text."""
     return {"value": severity} if field_type == "option" else severity
 
 
 def wanted_assignee(case: Case) -> str | None:
-    """The Jira account that should have the ticket: the first assignee who can have it, else the fallback."""
+    """Return the account that should have the ticket: the first assignable responder, or the fallback."""
     for person in case.incident.assignees:
         account = case.people.get(person.id)
         if account is not None:
@@ -289,7 +295,7 @@ def wanted_assignee(case: Case) -> str | None:
 
 
 def _responder(case: Case) -> str:
-    """The name of whom the incident is assigned to: who can have the ticket, else the first."""
+    """Return the name of the first responder who can have the ticket, or of the first responder."""
     able = [person for person in case.incident.assignees if case.people.get(person.id) is not None]
     return (able or list(case.incident.assignees))[0].name
 
@@ -297,6 +303,7 @@ def _responder(case: Case) -> str:
 def _assignee(case: Case, book: Rulebook) -> Iterator[Aspect]:
     issue = case.ticket.issue if case.ticket else None
     wanted = wanted_assignee(case)
+    # PagerDuty removes the assignees at the resolve. The ticket keeps its assignee.
     if issue is None or wanted is None or not case.incident.assignees:
         return
     yield Aspect(

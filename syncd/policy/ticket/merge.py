@@ -1,7 +1,7 @@
-"""What was merged into another incident is its duplicate: the tickets are linked, and the other one counts.
+"""Link the ticket of a merged incident to the ticket of its target, as a duplicate.
 
-The link needs both tickets; a target without a ticket gets one (rules: "The postmortem", merged). A target
-whose service no mapping claims gets none: that is said on the ticket instead.
+After a merge the target's ticket counts. A target without a ticket gets one. If no mapping claims the
+target's service, it gets none, and syncd comments on the source's ticket instead.
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ ASPECT = "duplicate"
 
 
 def decide_merge(case: Case, book: Rulebook) -> Decision:
-    """Given a case, return the link to its target's ticket as far as it is missing."""
+    """Return the link to the target's ticket if it is missing."""
     target = case.merged_into
     if target is None or (case.before_enforcement and case.ticket is None):
         return Decision()
+    # syncd set the link once. If a person removed it, it stays removed.
     if case.ticket is not None and case.ticket.agreed.get(ASPECT) == target.id:
         return Decision()
     if not target.claimed:
@@ -42,7 +43,7 @@ def _comment_on_foreign_merge(case: Case, target: str, number: int | None) -> De
     key = comment_key(case.incident.id, "merged", target)
     if key in case.once:
         return Decision()
-    said = CommentOnTicket(
+    comment = CommentOnTicket(
         key=key,
         incident=case.incident.id,
         needs=() if case.ticket else (ticket_key(case.incident.id),),
@@ -51,4 +52,4 @@ def _comment_on_foreign_merge(case: Case, target: str, number: int | None) -> De
         value=f"incident {number or target}",
         reason="people see where the incident went",
     )
-    return Decision(operations=(said,))
+    return Decision(operations=(comment,))

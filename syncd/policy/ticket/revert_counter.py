@@ -1,9 +1,9 @@
-"""How often what we wrote was changed back, kept in what is agreed on a ticket.
+"""Count how often a person or another tool changes back what syncd wrote.
 
-A place is a field or the status of the ticket, or of the incident (`incident status`). Kept is a print of
-what stood there before our write, never the value: it may be a text. Who changes it back makes no difference:
-three times within 24 hours after a write of ours are a conflict, and what is a conflict stays one (design:
-"Exactly one"; rules: "Start, brakes, ceilings").
+A place is a field or the status of the ticket, or of the incident (`incident status`). The agreed values of
+the ticket keep a hash of the value before syncd's write; the value itself may be a text. Three reverts within
+24 hours are a conflict, whoever makes them, and a conflict stays one: otherwise syncd and another robot would
+overwrite each other for ever.
 """
 
 from __future__ import annotations
@@ -19,23 +19,24 @@ from syncd.domain.incident import Incident
 CONFLICT = "conflict"
 """The rule of remarks about conflicts, and the kind of their audit event."""
 TIMES = 3
+"""So many reverts within `WITHIN` are a conflict."""
 WITHIN = timedelta(hours=24)
 INCIDENT = "incident "
-"""What stands before an aspect where it is the incident's, not the ticket's."""
+"""The prefix of a place on the incident; a place without it is on the ticket."""
 SEEN = "seen:"
-"""What stands before an aspect in what is agreed on something that the ticket shows and that stays there."""
+"""The prefix of the agreed hash of a value that the ticket shows and that never travels to the incident."""
 _BACK, _CONFLICT = "back:", "conflict:"
 
 Agreed = Mapping[str, JsonValue]
 
 
 def print_of(value: JsonValue) -> str:
-    """What a value is compared by with another one of its place."""
+    """Return a hash of a value, to compare it with another value of the same place."""
     return sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def incident_value(incident: Incident, aspect: str) -> JsonValue:
-    """What an incident shows of what the ticket may change: `status`, `assignee`, `priority` or `summary`."""
+    """Return the incident's value of an aspect: `status`, `assignee`, `priority` or `summary`."""
     if aspect == "assignee":
         return [*sorted(person.id for person in incident.assignees)]
     if aspect == "priority":
@@ -44,57 +45,58 @@ def incident_value(incident: Incident, aspect: str) -> JsonValue:
 
 
 def seen(aspect: str, showing: JsonValue) -> dict[str, JsonValue]:
-    """What is agreed on something that the ticket shows, so that it never travels to the incident."""
+    """Return the agreed value for something that the ticket shows and that never travels to the incident."""
     return {SEEN + aspect: print_of(showing)}
 
 
 def in_conflict(agreed: Agreed, aspect: str) -> bool:
-    """Whether an aspect is left alone on both sides from now on."""
+    """Return True if an aspect is in conflict, so that syncd leaves it alone on both sides."""
     return bool(agreed.get(_CONFLICT + aspect))
 
 
 def conflict_on(aspect: str) -> dict[str, JsonValue]:
-    """What is agreed on an aspect that has become a conflict."""
+    """Return the agreed value that marks an aspect as in conflict."""
     return {_CONFLICT + aspect: True}
 
 
 def remembered(agreed: Agreed, place: str, before: str, *, further: bool = False) -> dict[str, JsonValue]:
-    """What is kept when a write to a place is confirmed: the print of what stood there `before`.
+    """Return what the ticket keeps when a write to a place is confirmed; `before` is the old value's hash.
 
-    `further`: the write was one more step of a move, so that what stood before its earlier steps counts, too.
+    `further`: the write was a later step of a move, so a return to the start of an earlier step counts, too.
     """
-    known = _known(agreed, place)
-    earlier = _texts(known.get("before")) if further else []
-    return {
-        _BACK + place: {"before": [*earlier, before], "times": list(_texts(known.get("times"))), "is": False}
-    }
+    counter = _counter(agreed, place)
+    earlier = _texts(counter.get("before")) if further else []
+    times = list(_texts(counter.get("times")))
+    return {_BACK + place: {"before": [*earlier, before], "times": times, "is": False}}
 
 
 def watched(agreed: Agreed) -> list[str]:
-    """The places that we wrote to."""
+    """Return the places that syncd wrote to."""
     return [name.removeprefix(_BACK) for name in agreed if name.startswith(_BACK)]
 
 
 def counted(agreed: Agreed, place: str, showing: JsonValue, now: datetime) -> dict[str, JsonValue]:
-    """What changes in what is kept of a place that shows a value now; nothing where nothing is new."""
-    known = _known(agreed, place)
-    back, was = print_of(showing) in _texts(known.get("before")), bool(known.get("is"))
-    if not known or back == was:
+    """Return the new counter of a place that shows a value now; nothing if the counter is unchanged."""
+    counter = _counter(agreed, place)
+    back, was = print_of(showing) in _texts(counter.get("before")), bool(counter.get("is"))
+    # The same revert is seen at every read until syncd writes again: count it once.
+    if not counter or back == was:
         return {}
-    times = [one for one in _texts(known.get("times")) if datetime.fromisoformat(one) > now - WITHIN]
+    times = [at for at in _texts(counter.get("times")) if datetime.fromisoformat(at) > now - WITHIN]
     kept: list[JsonValue] = [*times, *([now.isoformat()] if back else [])]
-    return {_BACK + place: {**known, "times": kept, "is": back}}
+    return {_BACK + place: {**counter, "times": kept, "is": back}}
 
 
 def too_often(change: Agreed) -> bool:
-    """Whether what `counted` returned makes a conflict."""
-    return any(isinstance(one, dict) and len(_texts(one.get("times"))) >= TIMES for one in change.values())
+    """Return True if the counter that `counted` returned makes a conflict."""
+    counters = (counter for counter in change.values() if isinstance(counter, dict))
+    return any(len(_texts(counter.get("times"))) >= TIMES for counter in counters)
 
 
-def _known(agreed: Agreed, place: str) -> dict[str, JsonValue]:
-    known = agreed.get(_BACK + place)
-    return known if isinstance(known, dict) else {}
+def _counter(agreed: Agreed, place: str) -> dict[str, JsonValue]:
+    counter = agreed.get(_BACK + place)
+    return counter if isinstance(counter, dict) else {}
 
 
 def _texts(value: JsonValue | Iterable[str]) -> list[str]:
-    return [str(one) for one in value] if isinstance(value, list) else []
+    return [str(text) for text in value] if isinstance(value, list) else []

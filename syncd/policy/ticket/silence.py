@@ -1,4 +1,4 @@
-"""Which incidents get no ticket or no word: noise, and what was over before the rules began."""
+"""Find incidents that were resolved before the mapping's `enforce_from`: syncd disturbs nobody about them."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from syncd.policy.case import Rulebook
 
 
 def is_before_enforcement(incident: Incident, book: Rulebook) -> bool:
-    """Whether it was over before the mapping's rules began (rules: "The first day disturbs nobody")."""
+    """Return True if an incident was resolved before its mapping's `enforce_from`."""
     return was_over_before(incident, book.mapping)
 
 
 def was_over_before(incident: Incident, mapping: Mapping) -> bool:
-    """Return True if it was resolved before a mapping's rules began."""
+    """Return True if an incident was resolved before a mapping's `enforce_from`."""
     over = incident.over_since
     return over is not None and over < mapping.enforced_since
 
 
 def left_in_peace(incident: Incident, book: Rulebook) -> bool:
-    """Whether it is silent and the mapping wants no ticket for such incidents."""
+    """Return True if an incident was resolved before `enforce_from` and gets no ticket."""
     return is_before_enforcement(incident, book) and book.mapping.backfill.tickets == "open"

@@ -1,12 +1,8 @@
-"""The ticket's status follows the incident's state, and leaves people's own moves alone.
+"""Move the ticket when its incident's state changes, and leave people's own moves alone.
 
-A ticket is moved only when its incident's state changed since both sides last agreed, and then at once. Only
-flapping is damped: a move back to a status that the ticket left less than five minutes ago waits. A status
-that the mapping does not name belongs to people; a ticket that a person closed is not pulled back; an
-acknowledgement that times out changes nothing; what owes nothing is closed only where the mapping
-switches closing on; what was merged, and what a reopen took out of a merge again, is in another state even
-where both ends are resolved; the status of a ticket that another tool made is that tool's where the mapping
-says so (rules: "The ticket").
+syncd moves a ticket only if the incident's state changed since both sides last agreed, and then at once. Only
+a move back to a status that the ticket left less than five minutes ago waits. A merge, and a reopen that ends
+it, change the state as well, even if the incident is resolved before and after.
 """
 
 from __future__ import annotations
@@ -25,63 +21,62 @@ from syncd.policy.postmortem.owed import counts_for_another, owed_postmortem
 from syncd.policy.ticket.revert_counter import Agreed, in_conflict
 
 FLAPPING = timedelta(minutes=5)
-"""A move back to a status waits until the ticket left it so long ago (rules: "The ticket", Status)."""
+"""A move back to a status waits until the ticket left it so long ago."""
 
 OTHER_TOOL = "other tool"
-"""Agreed on a ticket that another tool made, and whose status that tool moves (`coexist: adopt`)."""
+"""In the agreed values of a ticket: PagerDuty's Jira app created it and moves it (`coexist: adopt`)."""
 
 _LEFT = "left"
-"""In what is agreed on a ticket: when it left each status (by id) that it left a moment ago."""
+"""In the agreed values of a ticket: the times (UTC) at which it left statuses (by id) within `FLAPPING`."""
 _TIMED_OUT = (IncidentStatus.ACKNOWLEDGED, IncidentStatus.TRIGGERED)
 
 
 def wanted_word(case: Case, book: Rulebook) -> str:
-    """Which of the mapping's four words the ticket ought to stand at for the incident's state."""
+    """Return the mapping's word for the status that the incident's state asks for."""
     incident = case.incident
     if incident.status is not IncidentStatus.RESOLVED:
         return incident.status
     closing = book.mapping.closing.mode is Mode.ENFORCE and _owes_nothing(case, book)
-    # nothing is owed for what was over before the rules began, and nobody would ever close its ticket
+    # An incident from before `enforce_from` owes nothing, and nobody would ever close its ticket.
     backfilled = case.before_enforcement and book.mapping.backfill.tickets == "all"
     return "closed" if closing or backfilled else "resolved"
 
 
 def _owes_nothing(case: Case, book: Rulebook) -> bool:
-    """What was merged into another incident owes nothing any more: the other one's ticket counts.
-
-    What owes a postmortem by its worst severity, or by what was merged into it, is not closed at the resolve.
-    """
+    """Return True if the incident owes nothing at its resolve, also by its worst severity and its sources."""
+    # After a merge the target's ticket and duties count.
     if counts_for_another(case):
-        # whose postmortem a person already wrote is left open until somebody says which of the two counts
+        # But a postmortem that a person already wrote keeps the ticket open until somebody says which one
+        # counts.
         return not written_by_a_person(case.postmortem, review_field(book))
     return owed_postmortem(case, book) is None
 
 
 def with_left(agreed: Agreed, status: str, at: datetime) -> dict[str, JsonValue]:
-    """Return what is agreed on a ticket that left a status at a moment; older moments are dropped."""
+    """Return the agreed values of a ticket that left a status at a time (UTC), without older times."""
     recent = {name: left for name, left in _left_at(agreed).items() if at - left < FLAPPING}
     recent[status] = max(at, recent.get(status, at))
     return {**agreed, _LEFT: {name: left.isoformat() for name, left in recent.items()}}
 
 
 def _left_at(agreed: Agreed) -> dict[str, datetime]:
-    known = agreed.get(_LEFT)
-    statuses = known if isinstance(known, dict) else {}
+    times = agreed.get(_LEFT)
+    statuses = times if isinstance(times, dict) else {}
     return {status: datetime.fromisoformat(str(at)) for status, at in statuses.items()}
 
 
 def _flapping_until(case: Case, ticket: TicketState, target: str) -> datetime | None:
-    """Return until when a move back to a status waits; None: the ticket did not leave it a moment ago."""
+    """Return the time (UTC) until which a move back to a status waits; None: it does not wait."""
     left = _left_at(ticket.agreed).get(target)
     if left is None or case.now is None:
         return None
     until = left + FLAPPING
-    # Jira's clock may stand a little before ours; where it is far off, nothing is held by it
+    # Jira's clock may be a little ahead of ours. If it is far ahead, the move does not wait for it.
     return until if case.now < until <= case.now + 2 * FLAPPING else None
 
 
 def decide_status(case: Case, book: Rulebook) -> Decision:
-    """Given a case with a ticket that was read, return the move that its state asks for, if any."""
+    """Return the move that the incident's state asks for; nothing if the ticket was not read."""
     return _move(case, book).plus(Decision(dry_run_notes=_would_close(case, book)))
 
 
@@ -89,6 +84,7 @@ def _move(case: Case, book: Rulebook) -> Decision:
     ticket, issue = case.ticket, case.ticket.issue if case.ticket else None
     if ticket is None or issue is None or "status" in ticket.refused:
         return Decision()
+    # A person or a robot changed syncd's moves back three times, so syncd leaves the status alone.
     if in_conflict(ticket.agreed, "status"):
         return Decision()
     state = case.incident.state
@@ -102,6 +98,7 @@ def _move(case: Case, book: Rulebook) -> Decision:
         return Decision(agreed=agreed)
     if issue.status.id == target.id:
         return Decision(agreed=agreed)
+    # Only the changelog says who moved the ticket. A move by a person stays.
     asked = astray or _perhaps_closed_by_a_person(ticket, issue)
     if _first_move_unknown(case, book) or (asked and not _known_who_moved(ticket, issue)):
         return Decision(look=frozenset({"ticket"}))
@@ -111,7 +108,7 @@ def _move(case: Case, book: Rulebook) -> Decision:
     if reason:
         return Decision(agreed=agreed, remarks=(Remark(rule="status", reason=reason),))
     reason = f"the incident is {case.incident.status}"
-    # what a late move of ours did is taken back at once: it is no flapping of the incident
+    # syncd undoes its own late move at once, because that is no flapping of the incident.
     until = None if astray else _flapping_until(case, ticket, target.id)
     if until is not None:
         why = "the ticket left this status less than five minutes ago"
@@ -131,9 +128,9 @@ def _move(case: Case, book: Rulebook) -> Decision:
 
 
 def _late_move(case: Case) -> bool:
-    """Whether the ticket stands where a move of ours was to bring it whose answer was lost.
+    """Return True if the ticket has the target status of an earlier move whose answer was lost.
 
-    It may have arrived long after it was given up, when the incident was in another state already.
+    Jira may have done the move long after syncd gave it up, when the incident already had another state.
     """
     ticket = case.ticket
     if ticket is None or ticket.issue is None or ticket.placed_status == ticket.issue.status.id:
@@ -142,11 +139,11 @@ def _late_move(case: Case) -> bool:
 
 
 def _perhaps_closed_by_a_person(ticket: TicketState, issue: Issue) -> bool:
-    """Whether it stands at a done status where we did not put it: its changelog says who did.
+    """Return True if the ticket has a done status that syncd did not give it.
 
-    A read that lags may show it where it was before a move of ours. Where an adopted one stands, people
-    put it.
+    syncd reads the changelog then, because a lagging read may show the status before one of its own moves.
     """
+    # People gave an adopted ticket its status.
     if ticket.origin == "adopted":
         return False
     return issue.status.category == "done" and ticket.placed_status != issue.status.id
@@ -161,18 +158,19 @@ def _moved_by_us(ticket: TicketState) -> bool:
 
 
 def same_state(before: str, state: str) -> bool:
-    """Whether an incident is in the state of before; an acknowledgement that timed out is no other one."""
+    """Return True if a ticket that agreed on the state `before` needs no move for `state`."""
+    # An acknowledgement can time out in PagerDuty. That is no reason to move the ticket back.
     return before == state or (before, state) == _TIMED_OUT
 
 
 def left_to_other_tool(case: Case, book: Rulebook) -> bool:
-    """Whether another tool made the ticket and moves it."""
+    """Return True if PagerDuty's Jira app created the ticket and moves it (`coexist: adopt`)."""
     made_by_it = case.ticket is not None and bool(case.ticket.agreed.get(OTHER_TOOL))
     return made_by_it and book.mapping.coexist is Coexist.ADOPT
 
 
 def _would_close(case: Case, book: Rulebook) -> tuple[str, ...]:
-    """What `closing` in mode `report` would have done instead."""
+    """Return the words for the close that `closing` in mode `enforce` would decide."""
     issue = case.ticket.issue if case.ticket else None
     over = case.incident.status is IncidentStatus.RESOLVED
     if issue is None or issue.status.category == "done" or left_to_other_tool(case, book):
@@ -183,9 +181,9 @@ def _would_close(case: Case, book: Rulebook) -> tuple[str, ...]:
 
 
 def _first_move_unknown(case: Case, book: Rulebook) -> bool:
-    """Whether it is to be read who moved a ticket that we made, and never placed, to where it stands.
+    """Return True if the changelog must say who moved a ticket that syncd created and never moved.
 
-    At a status of the mapping that no create puts a ticket to, a person may have put it there first.
+    A create puts no ticket at this status of the mapping, so a person may have moved it first.
     """
     ticket, issue = case.ticket, case.ticket.issue if case.ticket else None
     if ticket is None or issue is None or ticket.origin == "adopted" or ticket.placed_status is not None:
@@ -196,23 +194,21 @@ def _first_move_unknown(case: Case, book: Rulebook) -> bool:
 
 
 def _left(case: Case, book: Rulebook) -> str | None:
-    """Why the ticket stays where it is, None if it may be moved.
-
-    Before its first placement a ticket that we made stands where the create put it, whatever that
-    status is called, unless its changelog says that a person moved it since; an adopted one stands where a
-    person put it, also when that is done.
-    """
+    """Return the reason why the ticket keeps its status, None if syncd may move it."""
     ticket, issue = case.ticket, case.ticket.issue if case.ticket else None
     if ticket is None or issue is None:
         return "not read yet"
     made = ticket.origin != "adopted"
     if case.before_enforcement and not made:
         return "it was over before the rules began"
+    # The create puts a ticket at the workflow's first status, which the mapping need not name.
     if made and ticket.placed_status is None and issue.status.category != "done":
         moved = _known_who_moved(ticket, issue) and ticket.closed is not None and ticket.closed.person
         return "a person moved the ticket before syncd first did" if moved else None
     if book.project.word_for(issue.status.id) is None:
         return f"the mapping names no status {issue.status.id}, so it belongs to people"
+    # syncd may reopen a ticket that it closed itself, after a reopen of the incident, but no other closed
+    # ticket.
     ours = ticket.placed_status == issue.status.id and "state" in ticket.agreed
     ours = ours or (_known_who_moved(ticket, issue) and _moved_by_us(ticket))
     if issue.status.category == "done" and not ours:

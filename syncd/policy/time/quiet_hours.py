@@ -1,7 +1,8 @@
-"""When people may be reminded: on working days outside of the quiet hours, in the team's zone.
+"""Find the times at which syncd may remind people: outside of the quiet hours, on the team's working days.
 
-A reminder whose moment lies in quiet hours, on a weekend or a holiday goes out at the last open moment before
-it (rules: "Who hears what"). The last open moment of a day is a minute before the quiet hours begin.
+A reminder for a closed time (quiet hours, a weekend, a holiday) leaves at the last open minute before it, so
+that the person reads it before the deadline and not at night. The last open minute of a day is the one before
+the quiet hours begin.
 """
 
 from __future__ import annotations
@@ -15,42 +16,44 @@ from syncd.policy.time.working_time import at_local, is_working_day
 _DAY = timedelta(days=1)
 _MINUTE = timedelta(minutes=1)
 _LONGEST_CLOSED = 60
-"""Days to look for an open moment; longer holidays than that are a mistake of the mapping."""
+"""Search so many days for an open time. Longer holidays are a mistake in the mapping."""
 
 
 def is_open(at: datetime, mapping: Mapping) -> bool:
-    """Whether somebody may be reminded at this moment."""
+    """Return True if syncd may remind people at this time."""
     local = at.astimezone(ZoneInfo(mapping.zone))
     return is_working_day(local.date(), mapping.holidays) and not _quiet(local.time(), mapping)
 
 
 def last_open(at: datetime, mapping: Mapping) -> datetime:
-    """The moment itself (UTC) where it is open, else the last open one before it."""
+    """Return the time itself (UTC) if it is open, else the last open minute before it."""
     if is_open(at, mapping):
         return at.astimezone(UTC)
     day = at.astimezone(ZoneInfo(mapping.zone)).date()
     for back in range(_LONGEST_CLOSED):
-        ends = [one - _MINUTE for one in _ends(day - back * _DAY, mapping)]
-        found = [one for one in ends if one <= at and is_open(one, mapping)]
-        if found:
-            return max(found)
+        minutes = [end - _MINUTE for end in _ends(day - back * _DAY, mapping)]
+        candidates = [minute for minute in minutes if minute <= at and is_open(minute, mapping)]
+        if candidates:
+            return max(candidates)
     return at.astimezone(UTC)
 
 
 def next_open(at: datetime, mapping: Mapping) -> datetime:
-    """The moment itself (UTC) where it is open, else the first open one after it."""
+    """Return the time itself (UTC) if it is open, else the first open time after it."""
     if is_open(at, mapping):
         return at.astimezone(UTC)
     day = at.astimezone(ZoneInfo(mapping.zone)).date()
     for ahead in range(_LONGEST_CLOSED):
-        found = [one for one in _begins(day + ahead * _DAY, mapping) if one >= at and is_open(one, mapping)]
-        if found:
-            return min(found)
+        begins = _begins(day + ahead * _DAY, mapping)
+        candidates = [begin for begin in begins if begin >= at and is_open(begin, mapping)]
+        if candidates:
+            return min(candidates)
     return at.astimezone(UTC)
 
 
 def _quiet(clock: time, mapping: Mapping) -> bool:
     start, end = mapping.mails.quiet.start, mapping.mails.quiet.end
+    # Quiet hours within one day, such as 12:00 to 14:00; all others include midnight.
     if start <= end:
         return start <= clock < end
     return clock >= start or clock < end

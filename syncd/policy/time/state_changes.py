@@ -1,8 +1,8 @@
-"""An incident's changes of state, out of its log entries and its last snapshot.
+"""Derive an incident's changes of state from its log entries and its last snapshot.
 
-Which entry a reopening leaves is not documented (PagerDuty's REST specification), so it is told from what
-must have happened: a resolve after a resolve, or an open incident after one. The first entry in between
-that a resolved incident would not have is when.
+PagerDuty's REST specification does not say which log entry a reopen leaves. So syncd infers a reopen from a
+second resolve, or from an open incident after a resolve. The reopen's time is that of the first entry in
+between that a resolved incident cannot have.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ _KINDS: dict[str, StateChangeKind] = {
     "resolve": "resolved",
 }
 _ALSO_WHEN_OVER = frozenset({"annotate", "notify", "resolve", "custom_field_value_change", "include", "link"})
-"""Entries that a resolved incident may have without being open again."""
+"""Entries that a resolved incident can have. They do not prove a reopen."""
 
 
 class Entry(Value):
-    """One log entry, as far as the state of the incident is concerned."""
+    """The parts of a log entry that concern the state of the incident."""
 
     kind: str
     at: datetime
@@ -33,7 +33,7 @@ class Entry(Value):
 
 
 def state_changes_of(log: Sequence[Entry], incident: Incident) -> tuple[StateChange, ...]:
-    """Given a log, oldest first, and the incident as last read, return its turns in order."""
+    """Return the changes of state in order, from a log (oldest entry first) and the incident as last read."""
     state_changes: list[StateChange] = []
     since_resolve: list[Entry] | None = None
     for entry in log:
@@ -49,23 +49,22 @@ def state_changes_of(log: Sequence[Entry], incident: Incident) -> tuple[StateCha
     if since_resolve is not None and incident.open:
         state_changes.append(_reopened(since_resolve, incident.status_changed_at or incident.created_at))
         state_changes += [
-            StateChange(kind=_KINDS[one.kind], at=one.at, agent=one.agent) for one in _known(since_resolve)
+            StateChange(kind=_KINDS[entry.kind], at=entry.at, agent=entry.agent)
+            for entry in since_resolve
+            if entry.kind in ("acknowledge", "unacknowledge")
         ]
     return _with_the_end(state_changes, incident)
 
 
-def _known(entries: Sequence[Entry]) -> list[Entry]:
-    return [one for one in entries if one.kind in ("acknowledge", "unacknowledge")]
-
-
 def _reopened(between: Sequence[Entry], latest: datetime) -> StateChange:
-    first = next((one for one in between if one.kind not in _ALSO_WHEN_OVER), None)
+    first = next((entry for entry in between if entry.kind not in _ALSO_WHEN_OVER), None)
     return StateChange(kind="reopened", at=first.at if first else latest, agent=first.agent if first else "")
 
 
 def _with_the_end(state_changes: list[StateChange], incident: Incident) -> tuple[StateChange, ...]:
-    """A resolve that the log does not show (merged, or not on its page yet) is taken from the snapshot."""
-    over = [one for one in state_changes if one.kind in ("resolved", "reopened")]
+    """Return the changes with the last resolve, from the snapshot if the log lacks it."""
+    # The log shows no resolve of a merged incident, and a page of it may be older than the snapshot.
+    over = [change for change in state_changes if change.kind in ("resolved", "reopened")]
     if incident.over_since is not None and (not over or over[-1].kind == "reopened"):
         state_changes.append(StateChange(kind="resolved", at=incident.over_since))
     return tuple(state_changes)

@@ -1,8 +1,8 @@
-"""Working days in a team's time zone: which days count, and when so many of them are over.
+"""Count working days and working hours in a team's time zone.
 
 A working day is a whole local day that is neither Saturday nor Sunday nor one of the mapping's `holidays`.
-Days are counted in local time, so that a deadline keeps its time of day over a change of clocks. Where that
-time of day does not exist or exists twice, the later reading holds: nobody is late for the clock's sake.
+syncd counts days in local time, so that a deadline keeps its time of day when summer time begins or ends. If
+that time of day exists twice or never, the later reading holds, so that a change of clocks makes nobody late.
 """
 
 from __future__ import annotations
@@ -12,19 +12,19 @@ from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 _DAY = timedelta(days=1)
-_SATURDAY = 5
+_SATURDAY = 5  # as `date.weekday` counts, from Monday = 0
 
 
 def is_working_day(day: date, holidays: Collection[date] = ()) -> bool:
-    """Whether a local day is a working day."""
+    """Return True if a local day is a working day."""
     return day.weekday() < _SATURDAY and day not in holidays
 
 
 def add_working_days(start: datetime, days: int, zone: str, holidays: Collection[date] = ()) -> datetime:
-    """The moment (UTC) at which so many working days after `start` are over.
+    """Return the time (UTC) at which so many working days after `start` are over.
 
-    The same local time of day, `days` working days later; a start on a day that is none counts from the
-    next working day's 00:00.
+    That is the same local time of day, `days` working days later. A start on a day off counts from 00:00 of
+    the next working day.
     """
     local = start.astimezone(ZoneInfo(zone))
     day, clock = local.date(), local.time()
@@ -38,9 +38,9 @@ def add_working_days(start: datetime, days: int, zone: str, holidays: Collection
 
 
 def add_working_hours(start: datetime, hours: float, zone: str, holidays: Collection[date] = ()) -> datetime:
-    """The moment (UTC) at which so many hours of working days have passed since `start`.
+    """Return the time (UTC) at which so many hours of working days have passed since `start`.
 
-    Every hour of a working day counts, day and night; hours are hours, also on a day of 23 or 25.
+    All hours of a working day count, day and night. A day on which the clocks change has 23 or 25 of them.
     """
     at, left = start.astimezone(UTC), timedelta(hours=hours)
     while True:
@@ -54,9 +54,9 @@ def add_working_hours(start: datetime, hours: float, zone: str, holidays: Collec
 
 
 def at_local(day: date, clock: time, zone: str) -> datetime:
-    """The moment (UTC) of a local time of day, the later one where the clock shows it twice or never."""
-    there = ZoneInfo(zone)
-    readings = (datetime.combine(day, clock.replace(fold=fold), there) for fold in (0, 1))
+    """Return the time (UTC) of a local time of day, the later one if the clock shows it twice or never."""
+    tz = ZoneInfo(zone)
+    readings = (datetime.combine(day, clock.replace(fold=fold), tz) for fold in (0, 1))
     return max(reading.astimezone(UTC) for reading in readings)
 
 
