@@ -1,1 +1,1 @@
-"""The rules for mails and comments: who hears what, and when."""
+"""The rules for mails and comments: the recipient, the message and the time."""

@@ -1,9 +1,9 @@
-"""What a postmortem itself says about its duties: one comment when due soon, one at the breach, none daily.
+"""Comment on the postmortem about its duties: once when a duty is due soon, once at the breach, never daily.
 
-The label `postmortem-overdue` comes with a breach and goes when nothing is overdue any more. A postmortem
-that was scheduled or completed before its incident was reopened is to be reviewed; one that a person wrote
-for an incident that was merged into another asks which counts (rules: "The postmortem", "Who hears what").
-An owner whom no mail reaches is named in the comment, so that Jira mails them and nothing is said twice.
+QRPay runbook, "Post-Incident": schedule the postmortem within 48 hours. syncd sets the label
+`postmortem-overdue` at a breach and removes it when nothing is overdue any more. After a reopen of the
+incident a comment asks for a review of the postmortem. After a merge a comment asks which of two written
+postmortems counts.
 """
 
 from __future__ import annotations
@@ -28,24 +28,25 @@ _WORDS = {
 
 
 def comment_on_duties(case: Case, book: Rulebook) -> Decision:
-    """Given a case with its duties judged, return what people are told on the postmortem."""
+    """Return the comments and the label of the postmortem; the case's duties are judged already."""
     mode, postmortem = book.mapping.postmortem.mode, case.postmortem
     if mode is Mode.OFF or case.before_enforcement or postmortem is None or not postmortem.in_sight:
         return Decision()
-    latest = [one for kind in OF_POSTMORTEM if (one := case.duty(kind)) is not None]
-    said = [op for duty in latest if (op := _step(case, book, duty)) is not None]
-    said += [op for op in (_review(case, book, latest), _which_counts(case, book)) if op is not None]
-    said = [op for op in said if op.key not in case.once]
+    latest = [duty for kind in OF_POSTMORTEM if (duty := case.duty(kind)) is not None]
+    steps = [_step(case, book, duty) for duty in latest]
+    asked = [_review(case, book, latest), _which_counts(case, book)]
+    comments = [op for op in (*steps, *asked) if op is not None and op.key not in case.once]
     label = _label(case, postmortem, latest)
     if mode is Mode.REPORT:
-        return Decision(dry_run_notes=tuple(f"comment on {postmortem.key}: {op.text}" for op in said))
-    return Decision(operations=(*said, *label))
+        return Decision(dry_run_notes=tuple(f"comment on {postmortem.key}: {op.text}" for op in comments))
+    return Decision(operations=(*comments, *label))
 
 
 def _step(case: Case, book: Rulebook, duty: Duty) -> CommentOnPostmortem | None:
-    """The comment of how a duty stands now: due soon, or overdue."""
+    """Return the comment for a duty that is due soon or overdue, None for any other state."""
     if duty.state not in (DutyState.DUE_SOON, DutyState.BREACHED):
         return None
+    # The first day disturbs nobody: `syncd status` lists what was overdue before `enforce_from`.
     if (duty.breached_at or duty.due_at) < book.mapping.enforced_since:
         return None
     due = at_words(duty.due_at, book.mapping.zone)
@@ -54,29 +55,31 @@ def _step(case: Case, book: Rulebook, duty: Duty) -> CommentOnPostmortem | None:
         text = f"{soon} by {due}. Why: {duty.reason}. To do: {duty.remedy}."
     else:
         text = f"it {late} by {due} and is overdue. Why: {duty.reason}. To do: {duty.remedy}."
+    # No mail reaches an owner without a known address. The comment mentions them, so that Jira mails them.
     owner = out_of_reach(case, duty) if book.mapping.mails.mode is Mode.ENFORCE else None
     text = text if owner is None else f"{mention(owner, book)} {text}"
     key = step_key(case.incident.id, POSTMORTEM, duty, duty.state)
     reason, step = f"the postmortem is {STATE_WORDS[duty.state]}", f"{duty.kind}/{duty.clock}"
+    # The comment carries the breach for a ledger that is lost later. A corrected breach must not come back.
     stated = duty.state is DutyState.BREACHED and duty.corrected is None
     return _comment(case, key, text, reason, step, facts_of(duty_stated(duty)) if stated else None)
 
 
 def _review(case: Case, book: Rulebook, latest: list[Duty]) -> CommentOnPostmortem | None:
-    """Reopened after it was met: it stays met, and somebody looks whether it still fits."""
+    """Return the comment that asks for a review after a reopen; a duty that was met stays met."""
     reopened = case.reopened_at
     met = [
-        one
-        for one in latest
-        if one.state in MET
+        duty
+        for duty in latest
+        if duty.state in MET
         and reopened
-        and one.met_at
-        and one.started_at <= reopened
-        and one.met_at <= reopened
+        and duty.met_at
+        and duty.started_at <= reopened
+        and duty.met_at <= reopened
     ]
     if reopened is None or not met:
         return None
-    done = " and ".join(str(one.kind) for one in met)
+    done = " and ".join(str(duty.kind) for duty in met)
     when = at_words(reopened, book.mapping.zone)
     text = (
         f"the incident was reopened {when}, after the postmortem was {done}. Please check that it still fits."
@@ -87,6 +90,7 @@ def _review(case: Case, book: Rulebook, latest: list[Duty]) -> CommentOnPostmort
 
 def _which_counts(case: Case, book: Rulebook) -> CommentOnPostmortem | None:
     target = case.merged_into
+    # A target that no mapping claims has no postmortem.
     if target is None or not target.claimed or not written_by_a_person(case.postmortem, review_field(book)):
         return None
     text = (
@@ -114,17 +118,18 @@ def _comment(
 
 
 def _label(case: Case, postmortem: PostmortemState, latest: list[Duty]) -> tuple[Operation, ...]:
-    """The label comes once with each breach, so that one which a person takes away stays away."""
+    """Return the edit that sets the label once for each breach, or removes it when nothing is overdue."""
     issue = postmortem.issue
     if issue is None:
         return ()
-    late = sorted(f"{one.kind}/{one.clock}" for one in latest if one.state is DutyState.BREACHED)
-    there = OVERDUE_LABEL in issue.labels
-    known = postmortem.agreed.get(OVERDUE_LABEL)
-    wanted: JsonValue = ",".join(late) or None
-    if late and not there and known != wanted:
-        return (_edit(case, postmortem, "add", wanted),)
-    if not late and there:
+    late = sorted(f"{duty.kind}/{duty.clock}" for duty in latest if duty.state is DutyState.BREACHED)
+    has_label = OVERDUE_LABEL in issue.labels
+    labelled_for = postmortem.agreed.get(OVERDUE_LABEL)
+    breaches: JsonValue = ",".join(late) or None
+    # A person who removes the label does so for good, until the next breach.
+    if late and not has_label and labelled_for != breaches:
+        return (_edit(case, postmortem, "add", breaches),)
+    if not late and has_label:
         return (_edit(case, postmortem, "remove", None),)
     return ()
 

@@ -1,9 +1,9 @@
-"""Who is told at once that an incident has reached a severity, and that it was lowered soon after.
+"""Mail people at once when an incident reaches a severity, and tell them if it is lowered soon after.
 
-QRPay runbook, "Escalation Matrix": SEV0 is told immediately; Ramen runbook, "On-call rotation". A notice goes
-out when a severity is first reached, by trigger, raise or merge; once a severity; while the incident is open,
-or was a moment ago; not where it was reached before the mapping's `enforce_from`. It rests on the incident
-alone, so that no trouble with Jira holds it (rules: "Who hears what").
+QRPay runbook, "Escalation Matrix": CTO and Head of Compliance hear of SEV0 immediately. Ramen runbook,
+"On-call rotation": escalate to Head of Ops and CTO. syncd sends a notice once for each severity, when a
+trigger, a raise or a merge first reaches it. The rule needs the incident alone, so that no trouble with Jira
+delays it.
 """
 
 from __future__ import annotations
@@ -22,43 +22,39 @@ from syncd.policy.notify.recipients import Recipient, notified
 from syncd.policy.severity import decide_severity
 
 JUST_OVER = timedelta(minutes=10)
-"""So long after the resolve a notice still goes out."""
+"""syncd still sends a notice so long after the resolve."""
 SOON_LOWERED = timedelta(hours=1)
-"""Who was told is told of a lowering within so long."""
+"""A lowering within this time after a notice goes to the same people."""
 BEFORE = "it was reached before the rules began (enforce_from), so it is listed and not mailed"
 EXERCISE = "game-day"
-"""The label of tickets of an exercise, of which nobody is notified."""
+"""The label of an exercise's ticket: syncd sends no notices about it."""
 
 
 def decide_notices(case: Case, book: Rulebook) -> Decision:
-    """Given a case, return the notices that its severity asks for and the corrections after a lowering."""
+    """Return the notices for the incident's severity and the corrections after a lowering."""
     return notices(case, book.mapping, book.section)
 
 
 def notices(case: Case, mapping: Mapping, section: ServiceSection) -> Decision:
-    """As `decide_notices`, from what is known without Jira."""
+    """Return the same as `decide_notices`; it needs no Jira project."""
     if mapping.mails.mode is Mode.OFF or case.before_enforcement or case.now is None or _exercise(case):
         return Decision()
-    wanted = (*_notices(case, mapping, section), *_corrections(case, mapping, section))
-    return by_mode(mapping, wanted)
+    return by_mode(mapping, (*_notices(case, mapping, section), *_corrections(case, mapping, section)))
 
 
-def by_mode(mapping: Mapping, wanted: tuple[Operation, ...]) -> Decision:
-    """These operations where mails are enforced; else what they would do, in words.
-
-    A mail about what was reached before the rules began is on record as not sent (rules: "The first day
-    disturbs nobody").
-    """
-    wanted = tuple(_unless_before(op, mapping) for op in wanted)
+def by_mode(mapping: Mapping, operations: tuple[Operation, ...]) -> Decision:
+    """Return the operations if mails have the mode `enforce`, else notes in words about them."""
+    operations = tuple(_unless_before(op, mapping) for op in operations)
     if mapping.mails.mode is Mode.ENFORCE:
-        return Decision(operations=wanted)
-    return Decision(dry_run_notes=tuple(_dry_run_note(op) for op in wanted if not _skipped(op)))
+        return Decision(operations=operations)
+    return Decision(dry_run_notes=tuple(_dry_run_note(op) for op in operations if not _skipped(op)))
 
 
 def _unless_before(op: Operation, mapping: Mapping) -> Operation:
     if not isinstance(op, SendMail) or op.skip is not None or op.moment is None:
         return op
-    # a reminder speaks of a deadline that is still to come
+    # The first day disturbs nobody: the ledger records a mail about an earlier time as not sent. A reminder
+    # announces a deadline that is still ahead.
     listed = op.moment < mapping.enforced_since and op.content.mail is not MailKind.REMINDER
     return op.model_copy(update={"skip": BEFORE}) if listed else op
 
@@ -80,10 +76,10 @@ def mail(
     at: datetime | None,
     skip: str | None = None,
 ) -> SendMail:
-    """One mail of an incident to one person; what it means holds ids, moments and our own words.
+    """Return a mail about an incident to one person; it holds ids, times and syncd's own words only.
 
-    `moment` tells it from others of its kind, `at` is when the rule asked for it: what lies before a restore
-    of the ledger is not sent (`syncd.ledger.store.restored`).
+    `moment` identifies it among mails of its kind. `at` (UTC) is the time at which the rule asked for it:
+    syncd sends no mail from before a restore of the ledger (`syncd.ledger.store.restored`).
     """
     return SendMail(
         key=mail_key(content.mail, case.incident.id, moment, recipient.address),
@@ -108,20 +104,22 @@ def _notices(case: Case, mapping: Mapping, section: ServiceSection) -> Iterator[
         return
     severity, since, entry, source = reached
     skip = _not_now(case)
-    for one in notified(case, mapping, section, severity):
+    for recipient in notified(case, mapping, section, severity):
+        # One notice for each severity and person, however often the incident enters the severity.
         keys = [
-            mail_key(MailKind.NOTICE, case.incident.id, _moment(severity, n), one.address)
-            for n in range(1, entry + 1)
+            mail_key(MailKind.NOTICE, case.incident.id, _moment(severity, number), recipient.address)
+            for number in range(1, entry + 1)
         ]
+        # The person heard of the severity already from the incident that was merged into this one.
         if source:
-            keys.append(mail_key(MailKind.NOTICE, source, severity, one.address))
+            keys.append(mail_key(MailKind.NOTICE, source, severity, recipient.address))
         if any(key in case.sent for key in keys) or (skip and any(key in case.once for key in keys)):
             continue
         yield mail(
             case,
             NoticeMail(severity=severity, since=since),
             _moment(severity, entry),
-            one,
+            recipient,
             f"the incident reached {severity}",
             since,
             skip,
@@ -135,32 +133,34 @@ def _moment(severity: str, entry: int) -> str:
 def _reached(
     case: Case, mapping: Mapping, section: ServiceSection
 ) -> tuple[str, datetime, int, str | None] | None:
-    """The severity that the incident rose to, since when, for which time, and from which merged incident.
+    """Return the severity that the incident rose to, the time (UTC), the number of the entry, and the source.
 
-    None where it was lowered to what it has now.
+    The source is the merged incident that brought the severity. None: the incident was lowered.
     """
     names = list(mapping.severities)
     own = decide_severity(case.incident, mapping, section).name
-    severity_periods = [one for one in case.severity_periods if one.severity in names]
+    severity_periods = [period for period in case.severity_periods if period.severity in names]
     recorded = bool(severity_periods) and severity_periods[-1].severity == own
     before = severity_periods[:-1] if recorded else severity_periods
     worse = [
-        one for one in case.merged_sources if one.severity in names and _rank(names, one.severity, own) < 0
+        source
+        for source in case.merged_sources
+        if source.severity in names and _rank(names, source.severity, own) < 0
     ]
     if worse:
-        worst = min(worse, key=lambda one: names.index(one.severity))
+        worst = min(worse, key=lambda source: names.index(source.severity))
         return worst.severity, worst.merged_at, 1, worst.id
     if before and _rank(names, before[-1].severity, own) < 0:
         return None
-    entry = 1 + sum(one.severity == own for one in before)
-    known = severity_periods[-1].since if recorded else None
+    entry = 1 + sum(period.severity == own for period in before)
+    recorded_at = severity_periods[-1].since if recorded else None
     first = case.incident.created_at if not before else _changed_at(case)
-    return own, known or first, entry, None
+    return own, recorded_at or first, entry, None
 
 
-def _rank(names: list[str], one: str, other: str) -> int:
-    """Below zero where `one` is worse than `other`."""
-    return names.index(one) - names.index(other)
+def _rank(names: list[str], severity: str, other: str) -> int:
+    """Return a number below zero if `severity` is worse than `other`; a mapping lists the worst first."""
+    return names.index(severity) - names.index(other)
 
 
 def _changed_at(case: Case) -> datetime:
@@ -168,7 +168,7 @@ def _changed_at(case: Case) -> datetime:
 
 
 def _not_now(case: Case) -> str | None:
-    """Why nobody is told any more; None: they are."""
+    """Return the reason to send no notice any more; None: syncd sends it."""
     over = case.incident.over_since
     if over is None:
         return None
@@ -182,17 +182,19 @@ def _not_now(case: Case) -> str | None:
 def _corrections(case: Case, mapping: Mapping, section: ServiceSection) -> Iterator[Operation]:
     names = list(mapping.severities)
     own = decide_severity(case.incident, mapping, section).name
+    # With merged sources the severity that counts may be theirs, and then the incident was not lowered.
     if not case.incident.open or case.merged_sources:
         return
     recorded = bool(case.severity_periods) and case.severity_periods[-1].severity == own
     lowered = case.severity_periods[-1].since if recorded else _changed_at(case)
     for name in names[: names.index(own)]:
-        entries = sum(one.severity == name for one in case.severity_periods)
-        for one in notified(case, mapping, section, name):
+        entries = sum(period.severity == name for period in case.severity_periods)
+        for recipient in notified(case, mapping, section, name):
             keys = [
-                mail_key(MailKind.NOTICE, case.incident.id, _moment(name, n), one.address)
-                for n in range(1, entries + 1)
+                mail_key(MailKind.NOTICE, case.incident.id, _moment(name, number), recipient.address)
+                for number in range(1, entries + 1)
             ]
+            # Only people who got the notice need the correction.
             told = next((key for key in reversed(keys) if key in case.sent), None)
             if told is None or lowered - case.sent[told] > SOON_LOWERED:
                 continue
@@ -200,7 +202,7 @@ def _corrections(case: Case, mapping: Mapping, section: ServiceSection) -> Itera
                 case,
                 CorrectionMail(severity=own, before=name, since=lowered, notice=told),
                 f"{name}-{own}",
-                one,
+                recipient,
                 f"the incident was lowered from {name} to {own}",
                 lowered,
             )

@@ -1,8 +1,9 @@
-"""Which troubles of the daemon itself the operator is told of: each occasion once, each cause once a day.
+"""Alarm the operator about troubles of syncd itself: once for each occasion, and once a day for each cause.
 
-Writes are held; a service refuses our credentials (at once); a side was not read for 15 minutes; a credential
-expires in 30, 7 and 1 days. An alarm's key names its occasion, so that a restart tells nothing twice. A
-second outage is a second alarm; one within 24 hours of the first is told after them, if it lasts.
+The troubles are: writes are held, a service refuses syncd's credentials, syncd could not read a side for 15
+minutes, a credential expires in 30, 7 or 1 days. An alarm's key names its occasion, so that a restart repeats
+no alarm. A second outage is a second alarm. Within 24 hours after the first alarm it waits, and syncd sends
+it if the outage lasts longer.
 """
 
 from __future__ import annotations
@@ -18,22 +19,23 @@ from syncd.domain.clock import in_utc
 from syncd.domain.operation.mail import OperatorMail
 
 NOT_READ_FOR = timedelta(minutes=15)
-"""So long without a good read of a side, the operator is told."""
+"""syncd alarms the operator if it could not read a side for so long."""
 ONCE_IN = timedelta(days=1)
-"""So long the operator hears of a cause once."""
+"""The operator gets one alarm for each cause in this time."""
 EXPIRY_STEPS = (30, 7, 1)
-"""Days before a credential expires."""
+"""Days before a credential expires, at which syncd alarms the operator."""
 NAMES = {**SERVICE_NAMES, "mail": "The mail server"}
 MAIL = "mail"
-"""The service that cannot tell of its own trouble."""
+"""The mail server. Its own trouble reaches the operator by the log and `syncd status` only."""
 
 
 class Trouble(Value):
-    """What is known of the daemon now.
+    """The present troubles of syncd; all times are in UTC.
 
-    `last_good`: when each side was last read, or the start of this run. `refused`: the services that refuse
-    our credentials, since when. `expires`: the day on which each service's credential ends. `held`: since
-    when writes to how many tickets are held. `first_load`: since when how many tickets wait to be accepted.
+    `last_good` holds the last good read of each side, or the start of this run. `refused` holds the services
+    that refuse syncd's credentials, with the start of the refusal. `expires` holds the day on which each
+    service's credential expires. `held` is the time since which writes are held, and the number of their
+    tickets. `first_load` is the same for tickets that wait for `syncd accept`.
     """
 
     last_good: dict[str, datetime] = Field(default_factory=dict)
@@ -44,10 +46,10 @@ class Trouble(Value):
 
 
 class Alarm(Value):
-    """One thing to tell: `key` names the occasion for ever, `text` says it in one or two sentences.
+    """One alarm: `key` names the occasion for ever, `text` says it in one or two sentences.
 
-    `cause` is what is told once in 24 hours, however often it ends and begins again. `mail` is what the
-    operator is mailed of it. `instead` are the keys of milder steps that this one passes over.
+    The operator hears of a `cause` once in 24 hours, however often it ends and begins again. `mail` is the
+    content of the operator's mail. `instead` holds the keys of milder alarms that this one replaces.
     """
 
     key: str
@@ -59,12 +61,12 @@ class Alarm(Value):
     instead: tuple[str, ...] = ()
 
     def names(self, now: datetime) -> tuple[str, ...]:
-        """Return under which names the alarm is kept as told: its occasion, and its cause with the moment."""
+        """Return the names that record the alarm as sent: its occasion, and its cause with the time (UTC)."""
         return (*self.instead, self.key, f"{self.cause}@{now.isoformat()}")
 
 
 def alarms_due(alarms: Collection[Alarm], told: Collection[str], now: datetime) -> list[Alarm]:
-    """Return those of the alarms that are to be told now, given the names of those that were."""
+    """Return the alarms to send now; `told` holds the names of those that syncd sent already."""
     lately = {
         cause
         for cause, _, moment in (name.partition("@") for name in told)
@@ -74,18 +76,19 @@ def alarms_due(alarms: Collection[Alarm], told: Collection[str], now: datetime) 
 
 
 def cause_of(mail: OperatorMail) -> str:
-    """Return the cause that a mail tells of; each mass of writes and each expiry is one of its own."""
+    """Return the cause of an operator's mail."""
+    # Each mass of writes and each expiry is a cause of its own, so neither waits for the other's 24 hours.
     occasion = mail.since.isoformat() if mail.topic == "mass" else mail.alarm or mail.service or ""
     return f"{mail.topic}/{occasion}"
 
 
 def alarms_of(trouble: Trouble, now: datetime) -> list[Alarm]:
-    """Return all alarms that the trouble gives occasion for, whether they were told or not."""
+    """Return all alarms for the present troubles, also those that syncd sent already."""
     return [*_held(trouble), *_refused(trouble), *_not_read(trouble, now), *_expiries(trouble, now)]
 
 
 def refused_at_the_start(service: str, now: datetime) -> Alarm:
-    """Return the alarm that a service refuses our credentials before anything has begun."""
+    """Return the alarm for a service that refuses syncd's credentials at the start."""
     return _alarm(
         "start", service, now, f"{NAMES[service]} refuses syncd's credentials, so syncd does not start."
     )
@@ -121,7 +124,7 @@ def _refused(trouble: Trouble) -> Iterator[Alarm]:
 
 
 def _ends(service: str) -> str:
-    """What a refused credential stops, and what ends that."""
+    """Return the words for the effect of a refused credential, and for its remedy."""
     if service == MAIL:
         right = "SYNCD_SMTP_USERNAME and SYNCD_SMTP_PASSWORD are right and syncd is restarted"
         return f"syncd mails nobody until {right}."
@@ -130,6 +133,7 @@ def _ends(service: str) -> str:
 
 def _not_read(trouble: Trouble, now: datetime) -> Iterator[Alarm]:
     for side, last in sorted(trouble.last_good.items()):
+        # The alarm about refused credentials explains why syncd cannot read that side.
         if side not in trouble.refused and now - last >= NOT_READ_FOR:
             minutes = int((now - last) / timedelta(minutes=1))
             text = f"syncd could not read {NAMES[side]} for {minutes} minutes, since {in_utc(last)}."

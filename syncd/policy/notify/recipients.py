@@ -1,6 +1,6 @@
-"""Whom a mail goes to, and why them: the owner of a duty, the contacts of late paperwork, who is notified.
+"""Find the recipients of mails, with the reason for each person: owners, overdue contacts, notice contacts.
 
-In lists of addresses the word `owner` stands for the owner of the incident's service.
+In a mapping's lists of addresses the word `owner` means the owner of the incident's service.
 """
 
 from __future__ import annotations
@@ -16,63 +16,68 @@ from syncd.domain.ticket import Account
 from syncd.policy.case import Case
 
 OWNER = "owner"
-"""The word for the owner of the incident's service."""
+"""The word in lists of addresses for the owner of the incident's service."""
 
 
 class Recipient(Value):
-    """An address, and in words why this person."""
+    """An address, and the reason in words for which this person gets the mail."""
 
     address: str
     why: str
 
 
 def notified(case: Case, mapping: Mapping, section: ServiceSection, severity: str) -> tuple[Recipient, ...]:
-    """Who is told when an incident reaches a severity; nobody where the severity names nobody.
+    """Return the people who get a notice when an incident reaches a severity.
 
-    Of a restricted incident the security lead hears, too.
+    QRPay runbook, "Escalation Matrix". A severity without `notify` has no recipients.
     """
     named = mapping.severities[severity].notify
     if not named:
         return ()
-    found = [*_named(named, section, f"the mapping names you for {severity}")]
+    recipients = [*_named(named, section, f"the mapping names you for {severity}")]
     service = case.incident.service.name or case.incident.service.id
-    found += _named(section.notify, section, f"the mapping names you for {service}")
+    recipients += _named(section.notify, section, f"the mapping names you for {service}")
+    # Ramen runbook, "Security/PII incident": engage the security lead.
     if case.restricted and mapping.restricted.lead:
-        found.append(Recipient(address=mapping.restricted.lead, why="you are the security lead"))
-    return _once(found)
+        recipients.append(Recipient(address=mapping.restricted.lead, why="you are the security lead"))
+    return _once(recipients)
 
 
 def contacts(mapping: Mapping, section: ServiceSection, severity: str) -> tuple[Recipient, ...]:
-    """Who is told once of late paperwork: `overdue` of the severity, else service owner and process owner."""
+    """Return the people who hear once of an overdue duty: `overdue` of the severity, else the owners.
+
+    The owners are the service's owner and the process owner.
+    """
     named = mapping.severities[severity].overdue
     if named:
         return _once(_named(named, section, f"the mapping names you for overdue duties of {severity}"))
-    found = [*_named((OWNER,), section, "")]
+    recipients = [*_named((OWNER,), section, "")]
     if mapping.people.process_owner:
-        found.append(Recipient(address=mapping.people.process_owner, why="you own the incident process"))
-    return _once(found)
+        recipients.append(Recipient(address=mapping.people.process_owner, why="you own the incident process"))
+    return _once(recipients)
 
 
 def account_of_duty(case: Case, duty: Duty) -> Account | None:
-    """Whose a duty is: the assignee of the postmortem or of the action item; None: nobody's."""
+    """Return the owner of a duty: the active assignee of the postmortem or action item, or None."""
     if duty.of_postmortem:
         issue = case.postmortem.issue if case.postmortem else None
     else:
-        issue = next((one.issue for one in case.items if one.issue_id == duty.subject), None)
+        issue = next((item.issue for item in case.items if item.issue_id == duty.subject), None)
     account = issue.assignee if issue else None
+    # Nobody can act with an inactive account, so the duty has no owner.
     return account if account is not None and account.active else None
 
 
 def out_of_reach(case: Case, duty: Duty) -> Account | None:
-    """The owner of a duty whose address nobody knows: a comment names them, so that Jira mails them."""
+    """Return the owner of a duty if syncd knows no address of theirs; a comment mentions them then."""
     account = account_of_duty(case, duty)
     return None if account is None or account.email or case.addresses.get(account.id) else account
 
 
 def owner_of(case: Case, duty: Duty, mapping: Mapping, section: ServiceSection) -> Recipient | None:
-    """Whom a duty's reminders go to; None: nobody whose address is known.
+    """Return the recipient of a duty's reminders, None if syncd knows no address.
 
-    What nobody owns is for the owner of the service to give away, else for the fallback.
+    A duty without an owner goes to the service's owner, who can assign it, else to the fallback.
     """
     account = account_of_duty(case, duty)
     if account is not None:
@@ -89,7 +94,7 @@ def owner_of(case: Case, duty: Duty, mapping: Mapping, section: ServiceSection) 
 
 
 def told_of(duty: Duty, mapping: Mapping) -> bool:
-    """Whether people are told of a duty at all: its own section and the mails are switched on."""
+    """Return True if the section of a duty has the mode `enforce`, so that syncd tells people about it."""
     section = mapping.postmortem if duty.of_postmortem else mapping.follow_ups
     return section.mode is Mode.ENFORCE
 
@@ -102,8 +107,8 @@ def _named(names: Iterable[str], section: ServiceSection, why: str) -> Iterable[
             yield Recipient(address=section.owner, why="you own the service")
 
 
-def _once(found: Iterable[Recipient]) -> tuple[Recipient, ...]:
-    kept: dict[str, Recipient] = {}
-    for one in found:
-        kept.setdefault(one.address.casefold(), one)
-    return tuple(kept.values())
+def _once(recipients: Iterable[Recipient]) -> tuple[Recipient, ...]:
+    by_address: dict[str, Recipient] = {}
+    for recipient in recipients:
+        by_address.setdefault(recipient.address.casefold(), recipient)
+    return tuple(by_address.values())

@@ -1,9 +1,8 @@
-"""Who is reminded before a deadline, who hears that it has passed, who hears of the third postponement.
+"""Mail the last reminder before a deadline, the breach, and the third postponement of an action item.
 
-Beside the daily digest only three things leave: a notice, the last reminder before a deadline, and a breach
-(rules: "Who hears what"); the reminders before the last one are lines of the digest. After downtime only the
-latest step of a duty goes out, and the one passed over is recorded as not sent. Nobody is reminded before the
-issue was read again. An owner whose address nobody knows is mentioned on the issue, so that Jira mails them.
+QRPay runbook, "Post-Incident Actions": track follow-up tasks to completion. Earlier reminders are lines of
+the daily digest. After downtime only the latest step of a duty leaves; the ledger records the steps before it
+as not sent. If syncd knows no address of an owner, it mentions them on the issue, and Jira mails them.
 """
 
 from __future__ import annotations
@@ -30,16 +29,17 @@ from syncd.policy.time.quiet_hours import is_open, last_open, next_open
 from syncd.policy.time.time_words import as_date
 
 OLD_BREACH = timedelta(days=7)
-"""A breach of which nobody was told for so long stands in the weekly report, and is not mailed any more."""
+"""syncd mails no breach that is older than this; the weekly report lists it."""
 _NOT_YET = (DutyState.PENDING, DutyState.DUE_SOON)
 
 
 def decide_reminders(case: Case, book: Rulebook) -> Decision:
-    """Given a case whose duties are judged, return the reminders and breaches that are due now."""
+    """Return the reminders and breach mails that are due now; the case's duties are judged already."""
     mapping, now = book.mapping, case.now
+    # With skewed clocks syncd cannot know whether a deadline has passed.
     if mapping.mails.mode is Mode.OFF or case.before_enforcement or case.skewed or now is None:
         return Decision()
-    wanted: list[Operation] = []
+    operations: list[Operation] = []
     look: frozenset[str] = frozenset()
     again: list[float] = []
     for duty in case.latest_duties():
@@ -50,18 +50,19 @@ def decide_reminders(case: Case, book: Rulebook) -> Decision:
             if moment is not None and moment > now:
                 again.append((moment - now).total_seconds())
             elif moment is not None:
+                # The owner may have done it a minute ago: read the issue again before the reminder leaves.
                 unread = _unread(case, duty, reminder_moment(duty, mapping))
                 look |= unread
-                wanted += [] if unread else _reminder(case, book, duty)
+                operations += [] if unread else _reminder(case, book, duty)
         elif duty.state is DutyState.BREACHED and duty.corrected is None:
-            wanted += [*_passed_over(case, mapping, duty), *_breach(case, book, duty, now)]
-    wanted += _postponed(case, book)
-    decision = by_mode(mapping, tuple(wanted))
+            operations += [*_passed_over(case, mapping, duty), *_breach(case, book, duty, now)]
+    operations += _postponed(case, book)
+    decision = by_mode(mapping, tuple(operations))
     return decision.plus(Decision(look=look, again=min(again, default=None)))
 
 
 def reminder_moment(duty: Duty, mapping: Mapping) -> datetime | None:
-    """When the last reminder of a duty goes out, by the rules alone; None: there is none."""
+    """Return the time (UTC) of a duty's last reminder by the rules alone; None: the mapping has none."""
     if not mapping.postmortem.remind_hours:
         return None
     hours = min(mapping.postmortem.remind_hours)
@@ -69,10 +70,11 @@ def reminder_moment(duty: Duty, mapping: Mapping) -> datetime | None:
 
 
 def _moment(duty: Duty, mapping: Mapping, now: datetime) -> datetime | None:
-    """When the last reminder goes out, now that it is `now`; None: no open moment is left."""
+    """Return the time (UTC) at which the last reminder leaves from `now` on; None: no open time is left."""
     moment = reminder_moment(duty, mapping)
     if moment is None or moment > now:
         return moment
+    # The time has passed, for example while syncd was down. Quiet hours still hold.
     if is_open(now, mapping):
         return now
     moment = next_open(now, mapping)
@@ -80,11 +82,13 @@ def _moment(duty: Duty, mapping: Mapping, now: datetime) -> datetime | None:
 
 
 def _unread(case: Case, duty: Duty, since: datetime | None) -> frozenset[str]:
-    """What was not read since the reminder became due."""
+    """Return the part of the case that syncd has not read since the reminder became due."""
     part = "postmortem" if duty.of_postmortem else "items"
     state = case.postmortem if duty.of_postmortem else _item(case, duty)
+    # syncd cannot read an issue that is out of sight, and must not hold the reminder for it.
     if state is None or not state.in_sight or since is None:
         return frozenset()
+    # The reminder left already.
     if any(key.startswith(_step(case, duty)) for key in case.sent):
         return frozenset()
     return frozenset() if state.changes_until and state.changes_until >= since else frozenset({part})
@@ -101,7 +105,7 @@ def _reminder(case: Case, book: Rulebook, duty: Duty) -> Iterator[Operation]:
 
 
 def _passed_over(case: Case, mapping: Mapping, duty: Duty) -> Iterator[Operation]:
-    """The reminder of a duty that was breached before it could leave, recorded as not sent."""
+    """Record the last reminder as not sent if the deadline passed before it could leave."""
     step, moment = _step(case, duty), reminder_moment(duty, mapping)
     mentioned = _mention_key(case, duty, "due soon") in case.once or _commented_on_postmortem(case, duty)
     if moment is None or mentioned or any(key.startswith(step) for key in case.once):
@@ -113,7 +117,8 @@ def _passed_over(case: Case, mapping: Mapping, duty: Duty) -> Iterator[Operation
 
 
 def missed_at(case: Case, duty: Duty, mapping: Mapping) -> datetime:
-    """When the deadline of an overdue duty passed; an action item's date may lie before its clock's start."""
+    """Return the time (UTC) at which the deadline of an overdue duty passed."""
+    # A person may enter a due date that lies before the clock's start.
     at, item = duty.breached_at or duty.due_at, _item(case, duty)
     dated = duty.kind is DutyKind.DONE and item is not None and item.issue is not None
     day = as_date(item.issue.due_date) if dated and item is not None and item.issue is not None else None
@@ -126,8 +131,9 @@ def _breach(case: Case, book: Rulebook, duty: Duty, now: datetime) -> Iterator[O
     old = now - (duty.breached_at or duty.due_at) > OLD_BREACH
     skip = "the deadline passed more than a week ago; the weekly report lists it" if old else None
     at = missed_at(case, duty, book.mapping)
-    for one in contacts(book.mapping, book.section, severity):
-        yield mail(case, BreachMail(**_about(duty)), place_of(duty), one, reason, at, skip)
+    for contact in contacts(book.mapping, book.section, severity):
+        yield mail(case, BreachMail(**_about(duty)), place_of(duty), contact, reason, at, skip)
+    # The first day disturbs nobody: a breach from before `enforce_from` is listed only.
     if not old and at >= book.mapping.enforced_since:
         yield from _mention(case, book, duty, "overdue", reason)
 
@@ -140,21 +146,21 @@ def _postponed(case: Case, book: Rulebook) -> Iterator[Operation]:
         over = item.issue is not None and item.issue.status.category == "done"
         if over or postponements(item) < TOO_OFTEN:
             continue
-        for one in contacts(book.mapping, book.section, severity):
+        for contact in contacts(book.mapping, book.section, severity):
             reason = f"the action item {item.key} was postponed for the third time"
             moment = f"{item.issue_id}:{TOO_OFTEN}"
             at = next(iter(postponed_at(item.changes)[TOO_OFTEN - 1 :]), None)
-            yield mail(case, PostponedMail(issue=item.issue_id), moment, one, reason, at)
+            yield mail(case, PostponedMail(issue=item.issue_id), moment, contact, reason, at)
 
 
 def postponements(item: ItemState) -> int:
-    """How often the due date of an action item was put off."""
+    """Return how often people postponed the due date of an action item."""
     times = item.facts.get("postponed", 0)
     return times if isinstance(times, int) else 0
 
 
 def _mention(case: Case, book: Rulebook, duty: Duty, when: str, reason: str) -> Iterator[Operation]:
-    """A comment that names the owner of an action item, where nobody knows an address of theirs."""
+    """Return a comment that mentions the owner of an action item, if syncd knows no address of theirs."""
     account = out_of_reach(case, duty)
     if account is None or _commented_on_postmortem(case, duty):
         return
@@ -170,17 +176,17 @@ def _mention(case: Case, book: Rulebook, duty: Duty, when: str, reason: str) -> 
 
 
 def mention(account: Account, book: Rulebook) -> str:
-    """Markup that names a person, so that Jira mails them."""
+    """Return the markup that mentions a person, so that Jira mails them."""
     return f"[~accountid:{account.id}]" if book.project.edition == "cloud" else f"[~{account.id}]"
 
 
 def _commented_on_postmortem(case: Case, duty: Duty) -> bool:
-    """Whether the one comment that the postmortem gets names the owner already (`comment_on_duties`)."""
+    """Return True if the comment on the postmortem mentions the owner already (`comment_on_duties`)."""
     return duty.of_postmortem and out_of_reach(case, duty) is not None
 
 
 def words_of(duty: Duty) -> str:
-    """What is owed, in words."""
+    """Return the duty in words."""
     return {
         DutyKind.SCHEDULED: "scheduling the postmortem",
         DutyKind.COMPLETED: "completing the postmortem",
@@ -190,12 +196,12 @@ def words_of(duty: Duty) -> str:
 
 
 def place_of(duty: Duty) -> str:
-    """A duty as it stands in keys."""
+    """Return the form of a duty in keys."""
     return f"{duty.kind}:{duty.subject}:{duty.clock}"
 
 
 def step_of(duty: Duty) -> str:
-    """The last reminder of a duty's present deadline, as it stands in keys."""
+    """Return the form of a duty's last reminder in keys; a moved deadline is reminded of anew."""
     return f"{place_of(duty)}:{duty.due_at:%Y%m%dT%H%M}"
 
 
@@ -212,4 +218,4 @@ def _about(duty: Duty) -> dict[str, str]:
 
 
 def _item(case: Case, duty: Duty) -> ItemState | None:
-    return next((one for one in case.items if one.issue_id == duty.subject), None)
+    return next((item for item in case.items if item.issue_id == duty.subject), None)

@@ -223,13 +223,13 @@ def _severity_labels(case: Case, book: Rulebook, severity: Severity) -> Iterator
     # too.
     before = str(ticket.agreed.get("severity labels") or "")
     ours = {ASSUMED, *before.split(", "), *(slug_label(name) for name in book.mapping.severities)}
-    wanted = severity_labels(severity)
+    labels = severity_labels(severity)
     shown = [label for label in issue.labels if label in ours]
-    add: list[JsonValue] = [label for label in wanted if label not in shown]
-    remove: list[JsonValue] = [label for label in shown if label not in wanted]
+    add: list[JsonValue] = [label for label in labels if label not in shown]
+    remove: list[JsonValue] = [label for label in shown if label not in labels]
     yield Aspect(
         name="severity labels",
-        wanted=", ".join(sorted(wanted)),
+        wanted=", ".join(sorted(labels)),
         showing=", ".join(sorted(shown)) or None,
         write={"labels": {"add": add, "remove": remove}},
         owner=book.mapping.jira.owners.severity,
@@ -302,15 +302,15 @@ def _responder(case: Case) -> str:
 
 def _assignee(case: Case, book: Rulebook) -> Iterator[Aspect]:
     issue = case.ticket.issue if case.ticket else None
-    wanted = wanted_assignee(case)
+    account = wanted_assignee(case)
     # PagerDuty removes the assignees at the resolve. The ticket keeps its assignee.
-    if issue is None or wanted is None or not case.incident.assignees:
+    if issue is None or account is None or not case.incident.assignees:
         return
     yield Aspect(
         name="assignee",
-        wanted=wanted,
+        wanted=account,
         showing=issue.assignee.id if issue.assignee else None,
-        write={"assignee": book.project.person(wanted)},
+        write={"assignee": book.project.person(account)},
         owner=book.mapping.jira.owners.assignee,
         display=_responder(case),
         shown=(issue.assignee.name or issue.assignee.id) if issue.assignee else "nobody",

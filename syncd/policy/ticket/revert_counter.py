@@ -65,8 +65,8 @@ def remembered(agreed: Agreed, place: str, before: str, *, further: bool = False
     `further`: the write was a later step of a move, so a return to the start of an earlier step counts, too.
     """
     counter = _counter(agreed, place)
-    earlier = _texts(counter.get("before")) if further else []
-    times = list(_texts(counter.get("times")))
+    earlier: list[str] = _texts(counter.get("before")) if further else []
+    times: list[JsonValue] = [*_texts(counter.get("times"))]
     return {_BACK + place: {"before": [*earlier, before], "times": times, "is": False}}
 
 

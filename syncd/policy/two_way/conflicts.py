@@ -1,7 +1,7 @@
-"""Another robot, or a person, changes back what we wrote: the third time within 24 hours, we stop.
+"""Stop writing where a person or another tool changed back three times within 24 hours what syncd wrote.
 
-Judged before every other rule, on both sides, so that the third change back is not answered any more. It is
-on record, said on the ticket once, and left for good.
+This rule runs before every other rule, for both sides, so that syncd does not answer the third revert. syncd
+records the conflict, comments on the ticket once, and leaves the place alone for ever.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from syncd.policy.ticket.revert_counter import (
 
 
 def decide_conflicts(case: Case, book: Rulebook) -> Decision:
-    """Given a case with a ticket that was read, return what was changed back since, and what conflicts."""
+    """Return the new reverts and conflicts; nothing if the ticket was not read."""
     ticket, decision = case.ticket, Decision()
     if case.now is None or ticket is None or ticket.issue is None:
         return decision
@@ -35,10 +35,10 @@ def decide_conflicts(case: Case, book: Rulebook) -> Decision:
         return decision
     for place, showing in _showing(case, book):
         aspect = place.removeprefix(INCIDENT)
-        known = {**ticket.agreed, **decision.agreed}
-        if place not in places or in_conflict(known, aspect):
+        agreed = {**ticket.agreed, **decision.agreed}
+        if place not in places or in_conflict(agreed, aspect):
             continue
-        change = counted(known, place, showing, case.now)
+        change = counted(agreed, place, showing, case.now)
         decision = decision.plus(Decision(agreed=change))
         if too_often(change):
             decision = decision.plus(conflict(case, aspect, place))
@@ -46,7 +46,7 @@ def decide_conflicts(case: Case, book: Rulebook) -> Decision:
 
 
 def with_agreed(case: Case, agreed: dict[str, JsonValue]) -> Case:
-    """The case with what was agreed just now, for the rules that follow."""
+    """Return the case with newly agreed values, for the rules that follow."""
     if case.ticket is None or not agreed:
         return case
     after = {**case.ticket.agreed, **agreed}
@@ -54,7 +54,7 @@ def with_agreed(case: Case, agreed: dict[str, JsonValue]) -> Case:
 
 
 def conflict(case: Case, aspect: str, place: str) -> Decision:
-    """From now on an aspect is left alone: on record, and said once."""
+    """Return the record of a conflict and the comment about it; syncd leaves the aspect alone then."""
     side = "in PagerDuty" if place.startswith(INCIDENT) else "on this ticket"
     reason = f"{aspect} was changed back {TIMES} times within 24 hours {side}"
     text = (
@@ -70,7 +70,7 @@ def conflict(case: Case, aspect: str, place: str) -> Decision:
 
 
 def _showing(case: Case, book: Rulebook) -> Iterator[tuple[str, JsonValue]]:
-    """What every place shows now that we may have written to."""
+    """Return the present value of every place that syncd may have written to."""
     ticket = case.ticket
     if ticket is None or ticket.issue is None:
         return
@@ -78,5 +78,6 @@ def _showing(case: Case, book: Rulebook) -> Iterator[tuple[str, JsonValue]]:
     if not (case.restricted and ticket.agreed.get(STUB)):
         yield from ((aspect.name, aspect.showing) for aspect in aspects_of(case, book))
     for name in ("status", "assignee", "priority", "summary"):
-        if name != "assignee" or case.incident.open:  # a resolve takes the assignees off
+        # PagerDuty removes the assignees at the resolve, which is no revert.
+        if name != "assignee" or case.incident.open:
             yield f"{INCIDENT}{name}", incident_value(case.incident, name)

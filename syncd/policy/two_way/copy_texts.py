@@ -1,14 +1,12 @@
-"""Notes become comments and comments become notes, each once, and never what we wrote ourselves.
+"""Copy each note to a comment and each comment to a note, once, and never a text by syncd.
 
-What is ours is known by the ledger: a text whose id stands in `mirror_link`, or that carries the mark
-of one of our operations whose outcome is unknown. A text that ends in anybody's syncd mark is not
-mirrored: that is another syncd's copy (rules: "Two ways"). What is restricted travels nowhere, and neither
-does a text that was forgotten (`syncd.ledger.store.forget`).
+QRPay runbook, "Roles": the scribe documents the timeline in the incident ticket. The ledger identifies
+syncd's own texts: their ids stand in `mirror_link`, or they carry the mark of an operation whose outcome is
+unknown. syncd copies nothing of a restricted incident.
 
-More than 30 people's texts within 10 minutes are another robot's: those beyond are not copied, then or later,
-and the ticket says so once for each such flood. It ends by itself: the next text that finds fewer than 30 in
-the 10 minutes before it is copied again. Texts count by when they were written, so that catching up after a
-day is no flood.
+More than 30 texts within 10 minutes come from a robot. syncd never copies the texts beyond these, and
+comments on the ticket once for each such flood. It copies again when a text has fewer than 30 others in the
+10 minutes before it. The times of writing count, so that catching up after a day is no flood.
 """
 
 from __future__ import annotations
@@ -24,11 +22,12 @@ from syncd.policy.case import Case, Decision, Rulebook
 from syncd.policy.marks import mark_in, was_forgotten
 
 MOST_TEXTS = 30
+"""syncd copies so many texts of an incident at most within `WITHIN`."""
 WITHIN = timedelta(minutes=10)
 
 
-class Said(Value):
-    """A text of a person's or another tool's: `side` is where it stands, `note` or `comment`."""
+class _Text(Value):
+    """A text by a person or another tool; `side` is `note` or `comment`."""
 
     side: str
     id: str
@@ -38,70 +37,71 @@ class Said(Value):
 
     @property
     def key(self) -> str:
-        """The key of the operation that copies it."""
+        """The key of the operation that copies the text."""
         return copy_of_note_key(self.id) if self.side == "note" else copy_of_comment_key(self.id)
 
 
 def decide_mirror(case: Case, book: Rulebook) -> Decision:
-    """Given a case, return a comment for each new note and a note for each new comment."""
+    """Return a comment for each new note and a note for each new comment."""
     if case.before_enforcement or case.restricted:
         return Decision()
-    known = {("note", pair.note_id) for pair in case.pairs}
-    known |= {("comment", pair.comment_id) for pair in case.pairs}
+    copied = {("note", pair.note_id) for pair in case.pairs}
+    copied |= {("comment", pair.comment_id) for pair in case.pairs}
     texts = [*_notes(case, book), *_comments(case, book)]
     flood = _beyond(texts)
-    new = [one for one in texts if (one.side, one.id) not in known and one.key not in case.once]
-    held = sorted((one for one in new if one.key in flood), key=_order)
-    copies = tuple(_copy(case, one) for one in new if one.key not in flood)
+    new = [text for text in texts if (text.side, text.id) not in copied and text.key not in case.once]
+    held = sorted((text for text in new if text.key in flood), key=_order)
+    copies = tuple(_copy(case, text) for text in new if text.key not in flood)
     return Decision(operations=(*copies, *_notices(case, held)))
 
 
-def _notes(case: Case, book: Rulebook) -> Iterator[Said]:
+def _notes(case: Case, book: Rulebook) -> Iterator[_Text]:
     if not book.mapping.two_way.notes:
         return
     ours = {pair.note_id for pair in case.pairs if pair.origin != "note"}
     for note in case.notes or ():
+        # A text that ends in a mark of any syncd is a copy already: two daemons would copy it for ever.
         if note.id not in ours and not mark_in(note.text) and not was_forgotten(note.text, note.author):
             author = note.author.name if note.author else ""
-            yield Said(side="note", id=note.id, author=author, text=note.text, at=note.created_at)
+            yield _Text(side="note", id=note.id, author=author, text=note.text, at=note.created_at)
 
 
-def _comments(case: Case, book: Rulebook) -> Iterator[Said]:
+def _comments(case: Case, book: Rulebook) -> Iterator[_Text]:
     issue = case.ticket.issue if case.ticket else None
     if not book.mapping.two_way.comments or issue is None:
         return
     ours = {pair.comment_id for pair in case.pairs if pair.origin != "comment"}
-    for one in issue.comments or ():
-        forgotten = was_forgotten(one.body, one.author)
-        if one.id not in ours and not one.mark and not mark_in(one.body) and not forgotten:
-            author = one.author.name if one.author else ""
-            yield Said(side="comment", id=one.id, author=author, text=one.body, at=one.created_at)
+    for comment in issue.comments or ():
+        body, forgotten = comment.body, was_forgotten(comment.body, comment.author)
+        if comment.id not in ours and not comment.mark and not mark_in(body) and not forgotten:
+            author = comment.author.name if comment.author else ""
+            yield _Text(side="comment", id=comment.id, author=author, text=body, at=comment.created_at)
 
 
-def _order(one: Said) -> tuple[UtcTime, str]:
-    return one.at, one.key
+def _order(text: _Text) -> tuple[UtcTime, str]:
+    return text.at, text.key
 
 
-def _beyond(texts: Sequence[Said]) -> set[str]:
-    """The keys of those texts that have 30 others in the 10 minutes before them."""
+def _beyond(texts: Sequence[_Text]) -> set[str]:
+    """Return the keys of the texts that have 30 others in the 10 minutes before them."""
     ordered = sorted(texts, key=_order)
-    times = [one.at for one in ordered]
+    times = [text.at for text in ordered]
     return {
-        one.key
-        for number, one in enumerate(ordered)
-        if number - bisect_right(times, one.at - WITHIN) >= MOST_TEXTS
+        text.key
+        for number, text in enumerate(ordered)
+        if number - bisect_right(times, text.at - WITHIN) >= MOST_TEXTS
     }
 
 
-def _notices(case: Case, held: Sequence[Said]) -> Iterator[CommentOnTicket]:
-    """One comment for each flood: held texts with less than 10 minutes between them are of one."""
-    before: Said | None = None
-    for one in held:
-        first = before is None or one.at - before.at >= WITHIN
-        before = one
+def _notices(case: Case, held: Sequence[_Text]) -> Iterator[CommentOnTicket]:
+    """Return one comment for each flood; less than 10 minutes lie between two held texts of a flood."""
+    before: _Text | None = None
+    for text in held:
+        first = before is None or text.at - before.at >= WITHIN
+        before = text
         if not first:
             continue
-        key = comment_key(case.incident.id, "mirror", f"{one.side}-{one.id}")
+        key = comment_key(case.incident.id, "mirror", f"{text.side}-{text.id}")
         if key in case.once:
             continue
         yield CommentOnTicket(
@@ -116,24 +116,24 @@ def _notices(case: Case, held: Sequence[Said]) -> Iterator[CommentOnTicket]:
         )
 
 
-def _copy(case: Case, said: Said) -> MirrorNote | MirrorComment:
-    if said.side == "note":
+def _copy(case: Case, text: _Text) -> MirrorNote | MirrorComment:
+    if text.side == "note":
         return MirrorNote(
-            key=said.key,
+            key=text.key,
             incident=case.incident.id,
             needs=() if case.ticket else (ticket_key(case.incident.id),),
-            note=said.id,
-            author=said.author,
-            text=said.text,
-            at=said.at,
+            note=text.id,
+            author=text.author,
+            text=text.text,
+            at=text.at,
             reason="somebody wrote a note on the incident",
         )
     return MirrorComment(
-        key=said.key,
+        key=text.key,
         incident=case.incident.id,
-        comment=said.id,
-        author=said.author,
-        text=said.text,
-        at=said.at,
+        comment=text.id,
+        author=text.author,
+        text=text.text,
+        at=text.at,
         reason="somebody commented on the ticket",
     )

@@ -1,9 +1,8 @@
-"""A copy follows its original: an edit rewrites it, and where the original was deleted, it says so.
+"""Rewrite the copy of a note or comment after a person edited or deleted the original.
 
-Each copy is compared by the hash of the text that was copied last. A copy that a person changed or deleted is
-theirs: that is found when it would be rewritten, and left (`kinds.rewrite_copy`). What never was read
-whole says nothing, and neither does a text that was forgotten; what is absent is asked for once more before
-its copy says that it was deleted.
+syncd compares the original with the hash of the text that it copied last. If a person changed or deleted the
+copy, `kinds.rewrite_copy` leaves it alone. It also asks once more for an absent original before the copy says
+that it was deleted.
 """
 
 from __future__ import annotations
@@ -19,21 +18,21 @@ from syncd.policy.case import Case, Decision, Rulebook
 from syncd.policy.marks import mark_in, text_hash, was_forgotten
 
 GONE = "deleted"
-"""The version of a text that is not there any more."""
+"""The version of a text that was deleted."""
 ASPECT = "text"
 NOTE, COMMENT = "note", "comment"
-"""Which side of a pair a person wrote on (`MirrorPair.origin`)."""
+"""The values of `MirrorPair.origin`: the side on which a person wrote."""
 
 
 def decide_mirror_changes(case: Case, book: Rulebook) -> Decision:
-    """Given a case with copies, return the rewriting of each whose original changed since it was copied."""
+    """Return the rewrite of each copy whose original changed since syncd copied it."""
     if case.before_enforcement or case.restricted or case.ticket is None:
         return Decision()
     return Decision(operations=(*_changed(case, book, NOTE), *_changed(case, book, COMMENT)))
 
 
 class _Original(NamedTuple):
-    """A person's text, which a copy follows."""
+    """A person's text that has a copy on the other side."""
 
     text: str
     author: Responder | Account | None
@@ -41,7 +40,7 @@ class _Original(NamedTuple):
 
 
 def _originals(case: Case, book: Rulebook, origin: str) -> dict[str, _Original] | None:
-    """Return notes or comments by id; None where nothing follows them, or they were not read whole."""
+    """Return notes or comments by id; None if copying is off or syncd read only some of them."""
     two_way, issue = book.mapping.two_way, case.ticket.issue if case.ticket else None
     if origin == NOTE:
         if not two_way.notes or case.notes is None:
@@ -63,6 +62,7 @@ def _changed(case: Case, book: Rulebook, origin: str) -> Iterator[RewriteComment
             continue
         original = originals.get(pair.note_id if of_note else pair.comment_id)
         version = text_hash(original.text) if original else GONE
+        # Without a hash (None) nobody knows which text was copied, so no difference shows.
         copied = pair.note_hash if of_note else pair.comment_hash
         if copied in (None, version) or (original and _not_to_follow(original.text, original.author)):
             continue
