@@ -130,7 +130,7 @@ def _fill(case: Case) -> Decision:
     fill = FillRestrictedStub(
         incident=case.incident.id,
         aspect=STUB,
-        reason="the stub stands under its security level now",
+        reason="the ticket has its security level now, so syncd adds its texts",
     )
     return Decision(operations=(fill,))
 

@@ -149,7 +149,7 @@ def test_a_merge_tells_of_the_higher_severity_and_nobody_twice(post: Rig) -> Non
     assert subjects(post, DIRECTOR) == ["SEV1: Slow (#1)", "SEV1: Down again (#3)"]
     (dropped,) = mails(post, "dropped")
     assert whys(post, dropped.id or 0) == [
-        "not sent: it was merged into another incident, whose notice counts"
+        "not sent: the incident was merged into another one, whose notice counts"
     ]
 
 
@@ -266,7 +266,7 @@ def test_a_notice_that_waited_longer_than_its_incident_is_on_record_as_not_sent(
     post.settle(2)
     assert letters(post) == []
     assert [whys(post, one.id or 0) for one in mails(post)] == [
-        ["not sent: it was over before anybody could be told"]
+        ["not sent: the incident was over before syncd could tell anybody"]
     ] * 2
 
 

@@ -25,7 +25,8 @@ JUST_OVER = timedelta(minutes=10)
 """syncd still sends a notice so long after the resolve."""
 SOON_LOWERED = timedelta(hours=1)
 """A lowering within this time after a notice goes to the same people."""
-BEFORE = "it was reached before the rules began (enforce_from), so it is listed and not mailed"
+BEFORE = "the incident reached this before enforce_from, so syncd lists it and mails nobody"
+"""The reason of a mail that the ledger records as not sent on the first day."""
 EXERCISE = "game-day"
 """The label of an exercise's ticket: syncd sends no notices about it."""
 
@@ -173,9 +174,9 @@ def _not_now(case: Case) -> str | None:
     if over is None:
         return None
     if case.incident.merged_into is not None:
-        return "it was merged into another incident, whose notice counts"
+        return "the incident was merged into another one, whose notice counts"
     if case.now is not None and case.now - over > JUST_OVER:
-        return "it was over before anybody could be told"
+        return "the incident was over before syncd could tell anybody"
     return None
 
 

@@ -197,10 +197,10 @@ def _left(case: Case, book: Rulebook) -> str | None:
     """Return the reason why the ticket keeps its status, None if syncd may move it."""
     ticket, issue = case.ticket, case.ticket.issue if case.ticket else None
     if ticket is None or issue is None:
-        return "not read yet"
+        return "syncd has not read the ticket yet"
     made = ticket.origin != "adopted"
     if case.before_enforcement and not made:
-        return "it was over before the rules began"
+        return "the incident was resolved before enforce_from"
     # The create puts a ticket at the workflow's first status, which the mapping need not name.
     if made and ticket.placed_status is None and issue.status.category != "done":
         moved = _known_who_moved(ticket, issue) and ticket.closed is not None and ticket.closed.person
@@ -214,5 +214,5 @@ def _left(case: Case, book: Rulebook) -> str | None:
     if issue.status.category == "done" and not ours:
         return "a person closed the ticket"
     if issue.status.category == "done" and case.incident.state == MERGED:
-        return "it is closed already, and a merge reopens no ticket"
+        return "the ticket is closed already, and a merge reopens no ticket"
     return None
