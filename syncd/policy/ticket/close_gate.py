@@ -117,7 +117,7 @@ def decide_gate(case: Case, book: Rulebook) -> Decision:
         return Decision()
     closed = ticket.closed
     if judged is not None:
-        return _going_back(case, book, ticket, str(judged))
+        return _continue_reopen(case, book, ticket, str(judged))
     # Only the changelog says who closed the ticket and when.
     if closed is None or closed.status != issue.status.id:
         return Decision(look=frozenset({"ticket"}))
@@ -128,7 +128,7 @@ def decide_gate(case: Case, book: Rulebook) -> Decision:
         return Decision(dry_run_notes=_dry_run_note(book, missing))
     if not missing:
         return Decision(agreed={GATE: PROPER})
-    return _stopped(case, book, ticket, closed, asked)
+    return _answer_close(case, book, ticket, closed, asked)
 
 
 def _dry_run_note(book: Rulebook, missing: list[Missing]) -> tuple[str, ...]:
@@ -138,7 +138,7 @@ def _dry_run_note(book: Rulebook, missing: list[Missing]) -> tuple[str, ...]:
     return (f"{does} what is missing: {kinds} (close_gate; the section of these duties is in mode report)",)
 
 
-def _stopped(
+def _answer_close(
     case: Case, book: Rulebook, ticket: TicketState, closed: ClosedBy, missing: list[Missing]
 ) -> Decision:
     heard = ticket.agreed.get(HEARD)
@@ -179,7 +179,7 @@ def _reopens(case: Case, book: Rulebook) -> bool:
     return book.mapping.close_gate.mode == "reopen" and not conflict and not left_to_other_tool(case, book)
 
 
-def _going_back(case: Case, book: Rulebook, ticket: TicketState, judged: str) -> Decision:
+def _continue_reopen(case: Case, book: Rulebook, ticket: TicketState, judged: str) -> Decision:
     """Decide the move back again until it is done, as long as something is owed."""
     under_way = gate_key(case.incident.id, judged) in case.once
     if not under_way or not ticket.closed or not ticket.closed.before or not _reopens(case, book):

@@ -68,9 +68,9 @@ def decide_fields(case: Case, book: Rulebook) -> Decision:
         # Without an agreed assignee syncd assigned nobody, so a person chose the assignee that the ticket
         # shows.
         touched = aspect.showing != agreed and (agreed is not None or aspect.name == "assignee")
-        left = None if aspect.showing == aspect.wanted else _left(aspect, touched)
+        left = None if aspect.showing == aspect.wanted else _reason_to_leave(aspect, touched)
         if left:
-            decision = decision.plus(_leave(case, aspect, left, touched))
+            decision = decision.plus(_agree_to_differ(case, aspect, left, touched))
         elif aspect.showing == aspect.wanted:
             decision = decision.plus(Decision(agreed={aspect.name: aspect.wanted}))
         else:
@@ -113,7 +113,7 @@ def decide_arrived(case: Case) -> Decision:
     )
 
 
-def _left(aspect: Aspect, touched: bool) -> str | None:
+def _reason_to_leave(aspect: Aspect, touched: bool) -> str | None:
     """Return the reason to leave the ticket's value, None if syncd carries the change over."""
     if aspect.owner is Owner.JIRA:
         return "the mapping leaves this field to Jira (jira.owners)"
@@ -124,11 +124,11 @@ def _left(aspect: Aspect, touched: bool) -> str | None:
     return None
 
 
-def _leave(case: Case, aspect: Aspect, why: str, touched: bool) -> Decision:
+def _agree_to_differ(case: Case, aspect: Aspect, why: str, touched: bool) -> Decision:
     """Record that both sides differ, and comment on the ticket where people would not expect it."""
     if touched and aspect.owner is Owner.NOBODY:
         text = f"{why}. syncd leaves it alone on both sides from now on. The incident says:"
-        comment = say(case, aspect.name, CONFLICT, text, aspect.display)
+        comment = comment_about(case, aspect.name, CONFLICT, text, aspect.display)
         return Decision(
             operations=(comment,),
             agreed={aspect.name: aspect.wanted, **conflict_on(aspect.name)},
@@ -138,7 +138,7 @@ def _leave(case: Case, aspect: Aspect, why: str, touched: bool) -> Decision:
     # People own a field that the mapping gives to Jira, so a difference there is no news.
     if touched and aspect.owner is not Owner.JIRA:
         text = f"{why}, so syncd leaves it. The incident now says:"
-        comments = (say(case, aspect.name, _hash(aspect.wanted), text, aspect.display),)
+        comments = (comment_about(case, aspect.name, _hash(aspect.wanted), text, aspect.display),)
     return Decision(
         operations=comments,
         agreed={aspect.name: aspect.wanted},
@@ -151,15 +151,17 @@ def _replaced(case: Case, aspect: Aspect) -> Decision:
     text = "syncd replaced this, because the incident changed. Before, the ticket said:"
     identity = _hash([aspect.wanted, aspect.showing])
     # The comment leaves only with the edit: during a pause a newer decision may withdraw both.
-    return Decision(operations=(say(case, aspect.name, identity, text, aspect.shown, beside=EDITED),))
+    return Decision(
+        operations=(comment_about(case, aspect.name, identity, text, aspect.shown, companion=EDITED),)
+    )
 
 
 def _hash(value: JsonValue) -> str:
     return sha256(repr(value).encode()).hexdigest()[:12]
 
 
-def say(
-    case: Case, subject: str, identity: str, text: str, value: str, beside: str | None = None
+def comment_about(
+    case: Case, subject: str, identity: str, text: str, value: str, companion: str | None = None
 ) -> CommentOnTicket:
     """Return a comment that tells people once about a field; `value` is text from outside and is escaped."""
     return CommentOnTicket(
@@ -168,7 +170,7 @@ def say(
         subject=subject,
         text=text,
         value=value,
-        companion=beside,
+        companion=companion,
         reason=f"people see what happened to {subject}",
     )
 

@@ -104,7 +104,7 @@ def _move(case: Case, book: Rulebook) -> Decision:
         return Decision(look=frozenset({"ticket"}))
     if same and not _moved_by_us(ticket):
         return Decision()
-    reason = _left(case, book)
+    reason = _reason_to_stay(case, book)
     if reason:
         return Decision(agreed=agreed, remarks=(Remark(rule="status", reason=reason),))
     reason = f"the incident is {case.incident.status}"
@@ -193,7 +193,7 @@ def _first_move_unknown(case: Case, book: Rulebook) -> bool:
     return moved and not _known_who_moved(ticket, issue)
 
 
-def _left(case: Case, book: Rulebook) -> str | None:
+def _reason_to_stay(case: Case, book: Rulebook) -> str | None:
     """Return the reason why the ticket keeps its status, None if syncd may move it."""
     ticket, issue = case.ticket, case.ticket.issue if case.ticket else None
     if ticket is None or issue is None:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from syncd.domain.base import JsonValue
 from syncd.policy.case import Case, Decision, Remark, Rulebook
 from syncd.policy.restricted import STUB
-from syncd.policy.ticket.fields import aspects_of, say
+from syncd.policy.ticket.fields import aspects_of, comment_about
 from syncd.policy.ticket.revert_counter import (
     CONFLICT,
     INCIDENT,
@@ -61,7 +61,7 @@ def conflict(case: Case, aspect: str, place: str) -> Decision:
         f"a person or another tool changed back {TIMES} times within 24 hours what syncd wrote {side}."
         " syncd leaves it alone on both sides from now on"
     )
-    comment = () if case.before_enforcement else (say(case, aspect, CONFLICT, text, ""),)
+    comment = () if case.before_enforcement else (comment_about(case, aspect, CONFLICT, text, ""),)
     return Decision(
         operations=comment,
         agreed=conflict_on(aspect),

@@ -18,7 +18,7 @@ from syncd.domain.project import ResolvedProject
 from syncd.domain.ticket import Status
 from syncd.policy.case import Case, Decision, Remark, Rulebook, TicketState
 from syncd.policy.restricted import STUB
-from syncd.policy.ticket.fields import Aspect, aspects_of, say
+from syncd.policy.ticket.fields import Aspect, aspects_of, comment_about
 from syncd.policy.ticket.revert_counter import SEEN, in_conflict, incident_value, print_of, seen
 from syncd.policy.ticket.status import left_to_other_tool, same_state
 
@@ -35,7 +35,7 @@ _STATES = {
 _AGREED = {str(status): status for status in IncidentStatus} | {MERGED: IncidentStatus.RESOLVED}
 
 
-class _Wish(Value):
+class _NewValue(Value):
     """The new value for the incident; exactly one field is set."""
 
     status: str | None = None
@@ -61,7 +61,7 @@ def decide_two_way(case: Case, book: Rulebook, so_far: Decision = NOTHING) -> De
     return decision
 
 
-def _news(
+def _if_old(
     ticket: TicketState, name: str, showing: JsonValue, settled: Sequence[JsonValue]
 ) -> Decision | None:
     """Return None if the ticket shows a new value; else the decision about an old one, mostly empty."""
@@ -74,42 +74,42 @@ def _news(
 def _field(case: Case, book: Rulebook, ticket: TicketState, aspect: Aspect, so_far: Decision) -> Decision:
     agreed, showing = ticket.agreed.get(aspect.name), aspect.showing
     settled = [value for value in (agreed, aspect.wanted) if value is not None]
-    nothing = _news(ticket, aspect.name, showing, settled)
-    if nothing is not None:
-        return nothing
+    old = _if_old(ticket, aspect.name, showing, settled)
+    if old is not None:
+        return old
     stays = Decision(agreed=seen(aspect.name, showing))
     # Both sides changed: the incident's change wins.
     if aspect.wanted != agreed:
         return stays if aspect.name in so_far.agreed else Decision()
     by_person = showing != case.attempted.get(aspect.name)
-    if not by_person or not _may(case, book, KEYS[aspect.name], aspect.name) or showing is None:
+    if not by_person or not _may_travel(case, book, KEYS[aspect.name], aspect.name) or showing is None:
         return stays
-    wish = _wish(case, book, aspect)
-    if wish is None:
+    value = _new_value(case, book, aspect)
+    if value is None:
         reason = f"{aspect.name}: no single PagerDuty priority stands for what the ticket says"
         return stays.plus(Decision(remarks=(Remark(rule="two_way", reason=reason),)))
     agree: dict[str, JsonValue] = {aspect.name: showing, SEEN + aspect.name: None}
     if aspect.name == "summary":
         # The text stands only in `text`, where syncd removes it if the incident becomes restricted.
         agree = {}
-    return Decision(operations=(_change(case, aspect.name, wish, agree),))
+    return Decision(operations=(_change(case, aspect.name, value, agree),))
 
 
-def _wish(case: Case, book: Rulebook, aspect: Aspect) -> _Wish | None:
+def _new_value(case: Case, book: Rulebook, aspect: Aspect) -> _NewValue | None:
     """Return the new value for the incident, None if no single value of PagerDuty fits."""
     issue = case.ticket.issue if case.ticket else None
     if aspect.name == "assignee" and issue is not None and issue.assignee is not None:
         person = issue.assignee
-        return _Wish(assignee=WantedAssignee(account=person.id, email=person.email, name=person.name))
+        return _NewValue(assignee=WantedAssignee(account=person.id, email=person.email, name=person.name))
     if aspect.name == "summary":
-        return _Wish(text=str(aspect.showing))
+        return _NewValue(text=str(aspect.showing))
     priorities = book.project.priorities
     names = [name for name, priority in priorities.items() if priority.id == aspect.showing]
     words = [book.mapping.severities[name].pagerduty for name in names if name in book.mapping.severities]
-    return _Wish(priority=words[0][0]) if len(words) == 1 and words[0] else None
+    return _NewValue(priority=words[0][0]) if len(words) == 1 and words[0] else None
 
 
-def _may(case: Case, book: Rulebook, key: str, aspect: str) -> bool:
+def _may_travel(case: Case, book: Rulebook, key: str, aspect: str) -> bool:
     """Return True if the mapping and the incident's state let a change travel."""
     on: bool = getattr(book.mapping.two_way, key)
     conflict = case.ticket is not None and in_conflict(case.ticket.agreed, aspect)
@@ -124,9 +124,9 @@ def _status(case: Case, book: Rulebook, ticket: TicketState, so_far: Decision) -
         # syncd has not moved the ticket yet, so a person's move cannot be told from the create's status.
         return Decision()
     status = issue.status.id
-    nothing = _news(ticket, "status", status, (ticket.placed_status,))
-    if nothing is not None:
-        return nothing
+    old = _if_old(ticket, "status", status, (ticket.placed_status,))
+    if old is not None:
+        return old
     stays = Decision(agreed=seen("status", status))
     # Both sides never agreed on a state, or a move of syncd is on its way.
     if state not in _AGREED:
@@ -143,15 +143,15 @@ def _status(case: Case, book: Rulebook, ticket: TicketState, so_far: Decision) -
             "one status of this project stands for two states of incidents, so syncd does not carry moves"
             " of the ticket to PagerDuty. Give each state a status of its own under jira.statuses"
         )
-        return stays.plus(Decision(operations=(say(case, "status", "two-ways", text, ""),)))
+        return stays.plus(Decision(operations=(comment_about(case, "status", "two-ways", text, ""),)))
     chosen = state_of(book.project, status)
     key = _key(case.incident.status, chosen)
-    if chosen is None or key is None or not _may(case, book, key, "status"):
+    if chosen is None or key is None or not _may_travel(case, book, key, "status"):
         return stays
     # A reopened incident starts as triggered, so that its escalation policy pages somebody.
     to = IncidentStatus.TRIGGERED if key == "reopen" else chosen
     agree: dict[str, JsonValue] = {"state": str(to), **seen("status", status)}
-    return Decision(operations=(_change(case, "status", _Wish(status=str(to)), agree),))
+    return Decision(operations=(_change(case, "status", _NewValue(status=str(to)), agree),))
 
 
 def _key(state: IncidentStatus, chosen: IncidentStatus | None) -> str | None:
@@ -169,25 +169,32 @@ def _raced(case: Case, book: Rulebook, before: IncidentStatus, status: Status) -
     """Return the comment that explains why a person's move did not change the incident."""
     chosen, now = state_of(book.project, status.id), case.incident.status
     key = _key(before, chosen)
-    if key is None or chosen is now or not _may(case, book, key, "status") or left_to_other_tool(case, book):
+    if (
+        key is None
+        or chosen is now
+        or not _may_travel(case, book, key, "status")
+        or left_to_other_tool(case, book)
+    ):
         return Decision()
     text = (
         f"the incident became {now} at the same time, so syncd did not change it. If you still want the"
         " change, make it in PagerDuty. The ticket was moved to:"
     )
-    return Decision(operations=(say(case, "status", print_of([str(now), status.id]), text, status.name),))
+    return Decision(
+        operations=(comment_about(case, "status", print_of([str(now), status.id]), text, status.name),)
+    )
 
 
-def _change(case: Case, aspect: str, wish: _Wish, agree: dict[str, JsonValue]) -> ChangeIncident:
+def _change(case: Case, aspect: str, value: _NewValue, agree: dict[str, JsonValue]) -> ChangeIncident:
     return ChangeIncident(
         incident=case.incident.id,
         aspect=aspect,
         before=print_of(incident_value(case.incident, aspect)),
         agree=agree,
-        status=wish.status,
-        assignee=wish.assignee,
-        priority=wish.priority,
-        text=wish.text,
+        status=value.status,
+        assignee=value.assignee,
+        priority=value.priority,
+        text=value.text,
         reason=f"a person changed {aspect} on the ticket",
     )
 
