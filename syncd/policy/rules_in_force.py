@@ -30,8 +30,7 @@ def rules_in_force(case: Case, book: Rulebook) -> Rulebook:
     if not case.earlier:
         return book
     section = book.section
-    # A mapping names a service by its name or by its id, and the changed key's path holds the one that it
-    # uses.
+    # A mapping names a service by its name or its id, and so does the path of a changed key.
     for name in (case.incident.service.name, case.incident.service.id):
         section = _with(section, f"services.{name}", ("postmortem",), case)
     return book.model_copy(update={"mapping": held_mapping(case, book.mapping), "section": section})

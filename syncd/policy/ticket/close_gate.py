@@ -35,8 +35,7 @@ SEEN_AT_ONCE = timedelta(hours=1)
 """If syncd sees a close later than this, it comments and does not reopen the ticket."""
 NO_WAY_BACK = "no way back"
 
-# An action item needs an owner before the close. Its due date lies weeks ahead, so `done` does not hold the
-# ticket.
+# An action item needs an owner before the close, but not its completion: its due date lies weeks ahead.
 _AT_THE_GATE = (DutyKind.SCHEDULED, DutyKind.COMPLETED, DutyKind.OWNED)
 
 

@@ -27,16 +27,14 @@ OTHER_TOOL_SECONDS = 60.0
 def wait_for_other(incident: Incident, now: datetime) -> float:
     """Return the seconds for which syncd still waits for the other tool's ticket."""
     since = (now - incident.created_at).total_seconds()
-    # Our clock may be a little behind PagerDuty's. If it is far behind, the wait would be too long: do not
-    # wait.
+    # Our clock may be a little behind PagerDuty's. If it is far behind, syncd does not wait.
     return max(0.0, OTHER_TOOL_SECONDS - since) if since > -OTHER_TOOL_SECONDS else 0.0
 
 
 def decide_ticket(case: Case, book: Rulebook) -> Decision:
     """Return the create of the ticket and the note with its link, each if it is missing."""
     incident = case.incident
-    # The first day disturbs nobody. But a target needs a ticket, so that the tickets of its sources have a
-    # link.
+    # The first day disturbs nobody. But a merge target needs a ticket for the links of its sources.
     left_in_peace = case.before_enforcement and book.mapping.backfill.tickets == "open"
     if left_in_peace and case.ticket is None and not _counts_for_another(case, book):
         return Decision()
@@ -78,8 +76,7 @@ def _counts_for_another(case: Case, book: Rulebook) -> bool:
 
 def noise_rule(case: Case, book: Rulebook) -> tuple[NoiseRule, float | None] | None:
     """Return the noise rule that withholds the ticket, and the seconds until it may end; None: no rule."""
-    # A ticket stays once it exists, a merge target needs one for its sources, and no restricted incident is
-    # noise.
+    # A ticket stays once it exists, a merge target needs one, and no restricted incident is noise.
     if case.ticket is not None or case.merged_from or case.restricted:
         return None
     if owes_postmortem(case.incident, book):

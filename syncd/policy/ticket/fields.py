@@ -65,8 +65,7 @@ def decide_fields(case: Case, book: Rulebook) -> Decision:
         if agreed is None and ticket.origin == "adopted":
             decision = decision.plus(Decision(agreed={aspect.name: aspect.wanted}))
             continue
-        # Without an agreed assignee syncd assigned nobody, so a person chose the assignee that the ticket
-        # shows.
+        # Without an agreed assignee syncd assigned nobody, so a person chose the one on the ticket.
         touched = aspect.showing != agreed and (agreed is not None or aspect.name == "assignee")
         left = None if aspect.showing == aspect.wanted else _reason_to_leave(aspect, touched)
         if left:
@@ -221,8 +220,7 @@ def _severity_labels(case: Case, book: Rulebook, severity: Severity) -> Iterator
     ticket, issue = case.ticket, case.ticket.issue if case.ticket else None
     if ticket is None or issue is None or not book.project.offers("labels"):
         return
-    # The incident may have moved to another team, or the mapping renamed a severity: the old label must go,
-    # too.
+    # After a move to another team, or a new name for a severity, the old label must go, too.
     before = str(ticket.agreed.get("severity labels") or "")
     ours = {ASSUMED, *before.split(", "), *(slug_label(name) for name in book.mapping.severities)}
     labels = severity_labels(severity)

@@ -46,8 +46,7 @@ def _owes_nothing(case: Case, book: Rulebook) -> bool:
     """Return True if the incident owes nothing at its resolve, also by its worst severity and its sources."""
     # After a merge the target's ticket and duties count.
     if counts_for_another(case):
-        # But a postmortem that a person already wrote keeps the ticket open until somebody says which one
-        # counts.
+        # A postmortem that a person wrote keeps the ticket open until somebody says which of the two counts.
         return not written_by_a_person(case.postmortem, review_field(book))
     return owed_postmortem(case, book) is None
 
@@ -102,6 +101,7 @@ def _move(case: Case, book: Rulebook) -> Decision:
     asked = astray or _perhaps_closed_by_a_person(ticket, issue)
     if _first_move_unknown(case, book) or (asked and not _known_who_moved(ticket, issue)):
         return Decision(look=frozenset({"ticket"}))
+    # A person chose the status to which the late move would have led. It stays.
     if same and not _moved_by_us(ticket):
         return Decision()
     reason = _reason_to_stay(case, book)
@@ -207,8 +207,7 @@ def _reason_to_stay(case: Case, book: Rulebook) -> str | None:
         return "a person moved the ticket before syncd first did" if moved else None
     if book.project.word_for(issue.status.id) is None:
         return f"the mapping names no status {issue.status.id}, so it belongs to people"
-    # syncd may reopen a ticket that it closed itself, after a reopen of the incident, but no other closed
-    # ticket.
+    # After a reopen of the incident syncd reopens only a ticket that it closed itself.
     ours = ticket.placed_status == issue.status.id and "state" in ticket.agreed
     ours = ours or (_known_who_moved(ticket, issue) and _moved_by_us(ticket))
     if issue.status.category == "done" and not ours:
