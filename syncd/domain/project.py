@@ -104,6 +104,7 @@ class ResolvedProject(Value):
 
     def stands_for(self, status_id: str) -> str | None:
         """Return the first of the four words that a status stands for, None for every other status."""
+        # The statuses that syncd uses win over the further ones that the mapping names.
         for word, status in self.statuses.items():
             if status.id == status_id:
                 return word

@@ -43,6 +43,7 @@ class OperationState(StrEnum):
     DROPPED = "dropped"
 
 
+# These may still write. At most one state-operation of an object and an aspect is in one of them.
 OPEN_STATES = (
     OperationState.PENDING,
     OperationState.IN_FLIGHT,

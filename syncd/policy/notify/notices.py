@@ -141,6 +141,7 @@ def _reached(
     names = list(mapping.severities)
     own = decide_severity(case.incident, mapping, section).name
     severity_periods = [period for period in case.severity_periods if period.severity in names]
+    # The ledger records a period together with the decision, so the present one may not be on record yet.
     recorded = bool(severity_periods) and severity_periods[-1].severity == own
     before = severity_periods[:-1] if recorded else severity_periods
     worse = [

@@ -143,6 +143,7 @@ def _not_read(trouble: Trouble, now: datetime) -> Iterator[Alarm]:
 def _expiries(trouble: Trouble, now: datetime) -> Iterator[Alarm]:
     for service, day in sorted(trouble.expires.items()):
         left = (day - now.date()).days
+        # After downtime several steps may be due. syncd sends the last one and records the others as sent.
         keys = [f"expires/{service}/{day.isoformat()}/{step}" for step in EXPIRY_STEPS if left <= step]
         if not keys:
             continue

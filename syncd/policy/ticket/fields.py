@@ -267,6 +267,7 @@ def _severity_fields(case: Case, book: Rulebook, severity: str) -> Iterator[Aspe
             continue
         value = severity_value(severity, facts.type)
         shown = issue.fields.get(facts.id)
+        # Jira shows an option as an object with its `value`.
         if isinstance(shown, dict):
             shown = shown.get("value")
         yield Aspect(

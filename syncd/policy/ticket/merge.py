@@ -25,6 +25,7 @@ def decide_merge(case: Case, book: Rulebook) -> Decision:
         if case.before_enforcement:
             return Decision()
         return _comment_on_foreign_merge(case, target.id, target.number)
+    # The link waits until both tickets exist.
     needs = [] if case.ticket else [ticket_key(case.incident.id)]
     if not target.has_ticket:
         needs.append(ticket_key(target.id))

@@ -60,9 +60,11 @@ def _quiet(clock: time, mapping: Mapping) -> bool:
 
 
 def _begins(day: date, mapping: Mapping) -> list[datetime]:
+    # An open time begins at the end of the quiet hours, or at midnight if these lie within the day.
     return [at_local(day, clock, mapping.zone) for clock in (time(), mapping.mails.quiet.end)]
 
 
 def _ends(day: date, mapping: Mapping) -> list[datetime]:
+    # An open time ends at the start of the quiet hours, or at midnight before a day off.
     midnight = at_local(day + _DAY, time(), mapping.zone)
     return [midnight, at_local(day, mapping.mails.quiet.start, mapping.zone)]

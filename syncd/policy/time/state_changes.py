@@ -35,6 +35,7 @@ class Entry(Value):
 def state_changes_of(log: Sequence[Entry], incident: Incident) -> tuple[StateChange, ...]:
     """Return the changes of state in order, from a log (oldest entry first) and the incident as last read."""
     state_changes: list[StateChange] = []
+    # None before the first resolve, then the entries after the latest one.
     since_resolve: list[Entry] | None = None
     for entry in log:
         if entry.kind == "resolve":

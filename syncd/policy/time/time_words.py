@@ -26,6 +26,7 @@ def long_words(span: timedelta) -> str:
 
 def as_date(text: str | None) -> date | None:
     """Return the day of a date or time in Jira's form; None if it is missing or malformed."""
+    # Jira writes a date as `2026-11-24` and a time as `2026-11-24T10:00:00.000+0100`.
     try:
         return date.fromisoformat((text or "")[:10])
     except ValueError:

@@ -56,6 +56,7 @@ def add_working_hours(start: datetime, hours: float, zone: str, holidays: Collec
 def at_local(day: date, clock: time, zone: str) -> datetime:
     """Return the time (UTC) of a local time of day, the later one if the clock shows it twice or never."""
     tz = ZoneInfo(zone)
+    # `fold` selects the reading of a time that exists twice, and the side of a gap for a missing one.
     readings = (datetime.combine(day, clock.replace(fold=fold), tz) for fold in (0, 1))
     return max(reading.astimezone(UTC) for reading in readings)
 

@@ -106,6 +106,7 @@ def _new_value(case: Case, book: Rulebook, aspect: Aspect) -> _NewValue | None:
     priorities = book.project.priorities
     names = [name for name, priority in priorities.items() if priority.id == aspect.showing]
     words = [book.mapping.severities[name].pagerduty for name in names if name in book.mapping.severities]
+    # If several severities share the Jira priority, the ticket does not say which one the person means.
     return _NewValue(priority=words[0][0]) if len(words) == 1 and words[0] else None
 
 

@@ -64,6 +64,7 @@ def _changed(case: Case, book: Rulebook, origin: str) -> Iterator[RewriteComment
         version = text_hash(original.text) if original else GONE
         # Without a hash (None) nobody knows which text was copied, so no difference shows.
         copied = pair.note_hash if of_note else pair.comment_hash
+        # A marked or forgotten text is no person's words, so the copy keeps the last ones.
         if copied in (None, version) or (original and _not_to_follow(original.text, original.author)):
             continue
         rewrite = RewriteComment if of_note else RewriteNote
