@@ -44,7 +44,7 @@ def test_every_incident_has_exactly_one_ticket_and_the_states_agree(demo: tuple[
     assert {row[2] for row in rows} == {"resolved"}
     assert {row[4] for row in rows} <= {"In Review", "Done"}
     assert {row[-1] for row in rows} == {"yes"}
-    assert "12 incidents, 12 tickets, exactly one each" in said.out
+    assert "12 incidents, 12 tickets: exactly one for each incident, and all states agree." in said.out
 
 
 def test_a_pipe_gets_no_control_characters(demo: tuple[Said, Path]) -> None:
@@ -57,22 +57,22 @@ def test_it_shows_what_people_did_and_what_syncd_did_with_its_reason(demo: tuple
     out = demo[0].out
     assert re.search(r"^06:0\d PagerDuty  Amara Osei acknowledged #1$", out, re.MULTILINE)
     assert re.search(
-        r"^06:0\d syncd      OPS-1 moved to In Progress: the incident is acknowledged$", out, re.MULTILINE
+        r"^06:0\d syncd      moved OPS-1 to In Progress: the incident is acknowledged$", out, re.MULTILINE
     )
     assert re.search(r"^06:1\d Jira       Ines Carvalho commented on OPS-1: ", out, re.MULTILINE)
-    assert "Passed over" not in out
+    assert "Skipped" not in out
 
 
 @pytest.mark.parametrize(
     "told",
     [
-        r"syncd      scheduling the postmortem of #1 done in time",
-        r"syncd      scheduling the postmortem of #3 overdue",
-        r"syncd      scheduling the postmortem of #12 waived",
-        r"syncd      OPS-7 moved to In Review: it was closed while something is missing",
-        r"syncd      an owner for an action item of #1 overdue: it needs an owner within 24 working hours",
-        r"syncd      an owner for an action item of #1 .*: its owner has left",
-        r"syncd      an action item made for #1: a row of the postmortem's follow-up table",
+        r'syncd      marked "schedule the postmortem" of #1 as done in time',
+        r'syncd      marked "schedule the postmortem" of #3 as overdue',
+        r'syncd      marked "schedule the postmortem" of #12 as waived',
+        r"syncd      moved OPS-7 to In Review: it was closed while something is missing",
+        r'marked "name an owner for an action item" of #1 as overdue: it needs an owner within 24 working hours',
+        r'syncd      marked "name an owner for an action item" of #1 as .*: its owner has left',
+        r"syncd      created an action item for #1: a row of the postmortem's follow-up table",
         r"to (tomasz\.wojcik|elif\.kaya)@qrpay\.example: SEV0: ",
         r"to priya\.raman@qrpay\.example: \[QRPay\] 2026-W47: \d+ of \d+ duties met in time",
     ],
@@ -85,8 +85,12 @@ def test_the_days_after_show_what_becomes_of_postmortems_and_follow_ups(
 
 def test_it_says_what_it_cost_and_that_the_record_holds(demo: tuple[Said, Path]) -> None:
     out = demo[0].out
-    assert re.search(r"^Requests: \d+ to PagerDuty and \d+ to Jira, .*; no DELETE\.$", out, re.MULTILINE)
-    assert "A cycle in which nothing changed: 2 to PagerDuty, 1 to Jira." in out
+    assert re.search(
+        r"^syncd sent \d+ requests to PagerDuty and \d+ to Jira; .* DELETE requests: none\.$",
+        out,
+        re.MULTILINE,
+    )
+    assert "A cycle in which nothing changed costs 2 requests to PagerDuty and 1 to Jira." in out
     assert "The audit trail is unbroken" in out
 
 

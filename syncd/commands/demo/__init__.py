@@ -1,4 +1,4 @@
-"""`syncd demo`: a dozen incidents of two teams, and the days after, on the embedded sandbox."""
+"""`syncd demo`: a dozen incidents of two companies, and the days after them, on the embedded sandbox."""
 
 from __future__ import annotations
 
@@ -19,43 +19,49 @@ if TYPE_CHECKING:
     from syncd.commands.demo.stage import Stage
 
 SPEED = 300.0
-"""Seconds of the story in a real second: its two hours take less than half a minute."""
+"""Seconds of the story in a real second: its first two hours take less than half a minute."""
 DAY = 7200.0
-"""Seconds of the story for which everything is shown as it happens; the days after it pass in leaps."""
+"""Seconds of the story that are played as they happen; the days after them pass in leaps."""
 END = 6 * 86400.0 + 20 * 3600.0
-"""Seconds of the story's clock: into the second Monday's first hours, when the week's report leaves."""
+"""Seconds until the story ends: in the first hours of the second Monday, when the weekly report is sent."""
 
 
-@click.command(help="Play a story on the embedded sandbox with the real daemon; no account is needed.")
+@click.command(
+    help="Play a story with the real daemon on a simulated PagerDuty and Jira; you need no account."
+)
 @click.option(
     "--keep",
     "folder",
     metavar="DIR",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Keep the ledger here, in a folder of its own; otherwise it goes to a temporary one.",
+    help="Put the ledger into this new or empty folder; without it, into a temporary folder.",
 )
 @click.option(
     "--speed",
     type=click.FloatRange(1, 100_000),
     default=SPEED,
     show_default=True,
-    help="How many times faster than real time.",
+    help="How many times faster than real time the first two hours run.",
 )
 @click.pass_context
 def command(ctx: click.Context, folder: Path | None, speed: float) -> None:
-    """Play, show, prove; 1 where an incident has not exactly one ticket or states do not agree."""
+    """Play the story, show it, and prove it.
+
+    Exit 1 if an incident has not exactly one ticket or a state differs.
+    """
     if folder is not None and folder.exists() and any(folder.iterdir()):
         raise click.ClickException(f"{folder} is not empty; name a new folder for the demo's ledger")
     kept = folder or Path(tempfile.mkdtemp(prefix="syncd-demo-"))
     kept.mkdir(parents=True, exist_ok=True)
     finished = False
     try:
-        good = _perform(kept, speed, debug=debugging(ctx))
+        proven = _perform(kept, speed, debug=debugging(ctx))
         finished = True
     finally:
+        # A demo that was stopped leaves no temporary folder behind; a finished one does, for a closer look.
         if folder is None and not finished:
             shutil.rmtree(kept, ignore_errors=True)
-    sys.exit(0 if good else 1)
+    sys.exit(0 if proven else 1)
 
 
 def _perform(folder: Path, speed: float, *, debug: bool) -> bool:
@@ -65,8 +71,10 @@ def _perform(folder: Path, speed: float, *, debug: bool) -> bool:
 
     out = console()
     out.print(
-        f"Six days at QRPay and Ramen, the first two hours {speed:g} times faster, the rest in leaps:"
-        " PagerDuty and Jira are a sandbox on this machine, syncd between them is the real one.\n\nMonday",
+        "This demo plays one week at two companies, QRPay and Ramen. The real syncd works here; PagerDuty and"
+        f" Jira are simulated on this machine. The first two hours run {speed:g} times faster than real time,"
+        " the days after them pass in leaps. A line shows the time (UTC), the service or the actor, what"
+        " happened, and after the colon the reason or the text.\n\nMonday",
         soft_wrap=True,
     )
     with (folder / "syncd.log").open("w", encoding="utf-8") as log:
@@ -74,10 +82,10 @@ def _perform(folder: Path, speed: float, *, debug: bool) -> bool:
         with stage(folder, speed, command_clock()) as set_up:
             _play(set_up, out)
             out.print()
-            good = prove(set_up, out)
+            proven = prove(set_up, out)
             show_mailbox(out, folder / "mail")
-    _look_further(out, folder)
-    return good
+    _show_next_steps(out, folder)
+    return proven
 
 
 def _play(stage: Stage, out: Console) -> None:
@@ -103,27 +111,29 @@ def _play(stage: Stage, out: Console) -> None:
         if passed < DAY:
             stage.step()
         elif acted:
-            # syncd sees what people do a minute later: what it sees much later it treats otherwise
+            # A short leap: syncd sees what people do within a minute, as a daemon that polls does.
             stage.leap(stage.clock.boottime())
         else:
             stage.leap(began + (END if story.next_at is None else story.next_at))
     for step in story.passed_over:
-        out.print(f"Passed over, because its incident had no ticket yet: {step.says}", markup=False)
+        out.print(
+            f"Skipped a step of the story, because its incident had no ticket yet: {step.says}", markup=False
+        )
 
 
-def _look_further(out: Console, folder: Path) -> None:
+def _show_next_steps(out: Console, folder: Path) -> None:
     from rich.text import Text
 
     lines = (
         "",
-        "Look around in the ledger of this demo:",
+        "Look into the ledger of this demo:",
         f"  export SYNCD_STATE_DIR={folder}",
-        "  syncd show 1         everything known and done about incident #1, with reasons",
+        "  syncd show 1         what syncd knows about incident #1, what it did, and why",
         "  syncd status --all   all incidents and their tickets",
-        "  syncd actions        what is still to be done, and what is wrong with it",
-        "  syncd audit verify   the proof that nothing was changed afterwards",
-        f"  {folder / 'syncd.log'}   what the daemon logged",
-        "Next, with your own accounts: syncd init DIR --team NAME --service NAME; README.md has the tasks.",
+        "  syncd actions        the open action items, and what is wrong with them",
+        "  syncd audit verify   check that nobody changed the record afterwards",
+        f"  {folder / 'syncd.log'}   the log of the daemon",
+        "Next, with your own accounts: syncd init DIR --team NAME --service NAME (see README.md).",
     )
     for line in lines:
         out.print(Text(line), soft_wrap=True)

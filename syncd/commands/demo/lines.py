@@ -1,6 +1,7 @@
-"""What the demo shows: lines of what people did, and of what syncd did with its reason.
+"""The lines that the demo prints: what people did, and what syncd did and why.
 
-The first kind is read from the sandbox's own records, the second from the audit trail of the ledger.
+The lines about people come from the sandbox's own records, those about syncd from the audit trail of the
+ledger.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ _WIDTH = 11
 
 @dataclass(frozen=True)
 class Line:
-    """One thing that happened: when, on which side, what, and why where that is known."""
+    """One event: its time, the service or the actor, a sentence, and the reason where there is one."""
 
     at: datetime
     who: Who
@@ -35,7 +36,7 @@ class Line:
 
 
 def show(out: Console, line: Line) -> None:
-    """Print one line: colours on a terminal, plain text in a pipe."""
+    """Print one line: with colours on a terminal, as plain text into a pipe."""
     text = Text.assemble(
         (f"{line.at:%H:%M} ", "dim"),
         (f"{line.who:<{_WIDTH}}", _STYLES[line.who]),

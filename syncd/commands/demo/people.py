@@ -1,4 +1,4 @@
-"""What people and monitoring do, from the sandbox's own records, and what the demo's operator types."""
+"""What people and monitoring do, read from the sandbox's own records, and what the demo's operator types."""
 
 from __future__ import annotations
 
@@ -17,34 +17,34 @@ from syncd.sandbox.world import World
 
 _VERBS = {"trigger": "opened", "acknowledge": "acknowledged", "resolve": "resolved"}
 _LONGEST = 60
-_UNTOLD = ("notify", "assign")
-"""What follows by itself from something that is told; an assignment by a person is told."""
+_IMPLIED = ("notify", "assign")
+"""Entries that follow from another line; an assignment by a person is shown all the same."""
 
 
-def _short(words: str | None) -> str | None:
-    """What a field was changed to, as far as a line holds it."""
-    return words if words is None or len(words) <= _LONGEST else "changed"  # a description, for one
+def _short(value: str | None) -> str | None:
+    """Return the new value of a field, or "changed" where it is too long for a line."""
+    return value if value is None or len(value) <= _LONGEST else "changed"
 
 
 class PeopleFeed:
-    """Both services' records, each line once; what syncd did itself is left out."""
+    """The records of both services, each shown once. What syncd did itself is left out."""
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._told: set[str] = set()
+        self._shown: set[str] = set()
         self._users = {user.id: user.name for user in world.pagerduty.account.users.values()}
         self._bot = next(
             user.id for user in world.pagerduty.account.users.values() if user.email == BOT_EMAIL
         )
 
     def news(self) -> list[Line]:
-        """What happened since the last call, oldest first."""
+        """Return what happened since the last call, oldest first."""
         return sorted([*self._pagerduty(), *self._jira()], key=lambda line: line.at)
 
     def _new(self, key: str) -> bool:
-        if key in self._told:
+        if key in self._shown:
             return False
-        self._told.add(key)
+        self._shown.add(key)
         return True
 
     def _pagerduty(self) -> Iterator[Line]:
@@ -61,29 +61,33 @@ class PeopleFeed:
                 yield Line(datetime.fromisoformat(entry["created_at"]), "PagerDuty", text)
 
     def _entry(self, entry: dict[str, Any], incident: str) -> str | None:
-        """A log entry in words, None where it is not told."""
+        """Return a log entry in words, or None if the demo does not show it."""
         kind = entry["type"].removesuffix("_log_entry")
         agent = entry.get("agent") or {}
         person = self._users.get(str(agent.get("id")))
-        if agent.get("id") == self._bot or (kind in _UNTOLD and person is None):
+        if agent.get("id") == self._bot or (kind in _IMPLIED and person is None):
             return None
-        who = person or "monitoring"
+        actor = person or "monitoring"
         if kind == "trigger":
-            return f"{who} opened {incident} on {entry['service']['summary']}: {entry['channel']['summary']}"
+            return (
+                f"{actor} opened {incident} on {entry['service']['summary']}: {entry['channel']['summary']}"
+            )
         if kind == "annotate":
-            return f"{who} noted on {incident}: {entry['channel']['summary']}"
+            return f"{actor} noted on {incident}: {entry['channel']['summary']}"
+        if kind == "unacknowledge" and person is None:
+            return f"the acknowledgement of {incident} timed out"
         if kind in _VERBS:
-            return f"{who} {_VERBS[kind]} {incident}"
-        return self._change(entry, who, incident) or f"{incident}: {entry['summary']}"
+            return f"{actor} {_VERBS[kind]} {incident}"
+        return self._change(entry, actor, incident) or f"{incident}: {entry['summary']}"
 
-    def _change(self, entry: dict[str, Any], who: str, incident: str) -> str | None:
-        """The change of a field in words, None where it is none of a kind that is known."""
+    def _change(self, entry: dict[str, Any], actor: str, incident: str) -> str | None:
+        """Return the change of a field in words, or None for a kind of change without words."""
         changes = entry["channel"].get("changeset", {}).get("application_fields", [])
         values = {change["name"]: change["value"] for change in changes}
         if "title" in values:
-            return f"{who} renamed {incident}: {values['title']}"
+            return f"{actor} renamed {incident}: {values['title']}"
         priority = self._world.pagerduty.account.priorities.get(values.get("priority") or "")
-        return f"{who} set the priority of {incident} to {priority.name}" if priority else None
+        return f"{actor} set the priority of {incident} to {priority.name}" if priority else None
 
     def _jira(self) -> Iterator[Line]:
         site = self._world.jira.site
@@ -91,23 +95,28 @@ class PeopleFeed:
             for issue in site.issues.values():
                 for comment in issue.comments:
                     if comment.author != BOT_ACCOUNT and self._new(f"comment {comment.id}"):
-                        who = site.people[comment.author].name
-                        yield Line(comment.created, "Jira", f"{who} commented on {issue.key}: {comment.body}")
+                        author = site.people[comment.author].name
+                        yield Line(
+                            comment.created, "Jira", f"{author} commented on {issue.key}: {comment.body}"
+                        )
                 for change in issue.changes:
                     if change.author != BOT_ACCOUNT and self._new(f"change {change.id}"):
-                        who = site.people[change.author].name
-                        said = ", ".join(f"{one.field}: {_short(one.after_words)}" for one in change.items)
-                        yield Line(change.created, "Jira", f"{who} changed {issue.key}, {said}")
+                        author = site.people[change.author].name
+                        changes = ", ".join(
+                            f"{item.field}: {_short(item.after_words)}" for item in change.items
+                        )
+                        yield Line(change.created, "Jira", f"{author} changed {issue.key}: {changes}")
 
 
 LOOKS_AFTER = 300.0
-"""Seconds of the story's clock for which an operation stands parked before the operator retries it."""
+"""Seconds of the story after which the operator retries a parked operation."""
 WAIVES_AFTER = 30 * 3600.0
 WAIVED = "12"
+"""The operator waives the duties of incident #12, so many seconds after the story began."""
 
 
 class Operator:
-    """Somebody who types `syncd outbox retry`, once for each operation that is parked, and one waiver."""
+    """A person who types `syncd outbox retry` once for each parked operation, and gives one waiver."""
 
     def __init__(self, context: EngineContext) -> None:
         self._context = context
@@ -116,25 +125,32 @@ class Operator:
         self._waived = False
 
     def news(self) -> Iterator[Line]:
-        """What the operator does now."""
+        """Yield what the operator does now."""
         context, now = self._context, self._context.clock.boottime()
         for operation in status.listing(context.ledger, [OperationState.PARKED]):
             number = operation.id
+            # A person needs some minutes to see the operation and to repair the cause.
             since = self._seen.setdefault(number, now)
             if now - since < LOOKS_AFTER or number in self._retried:
                 continue
             self._retried.add(number)
             answers.ask(context.ledger, "outbox.retry", {"ids": [number]}, "operator", context.clock.now())
-            yield Line(context.clock.now(), "operator", f"syncd outbox retry {number}", "Jira was mended")
+            yield Line(
+                context.clock.now(),
+                "operator",
+                f'typed "syncd outbox retry {number}"',
+                "the cause in Jira is fixed",
+            )
         if now >= WAIVES_AFTER and not self._waived:
             self._waived = True
             yield self._waive()
 
     def _waive(self) -> Line:
         context = self._context
-        until, reason = context.clock.now() + timedelta(days=8), "the database's vendor answers next week"
-        who = "tomasz.wojcik@qrpay.example"
-        asked = {"of": WAIVED, "duty": None, "until": until.isoformat(), "reason": reason, "by": who}
-        answers.ask(context.ledger, "waive", asked, "operator", context.clock.now())
-        said = f"syncd waive {WAIVED} --until {until:%Y-%m-%d} --by {who}"
-        return Line(context.clock.now(), "operator", said, reason)
+        until = context.clock.now() + timedelta(days=8)
+        reason = "the vendor of the database answers next week"
+        approver = "tomasz.wojcik@qrpay.example"
+        request = {"of": WAIVED, "duty": None, "until": until.isoformat(), "reason": reason, "by": approver}
+        answers.ask(context.ledger, "waive", request, "operator", context.clock.now())
+        text = f'typed "syncd waive {WAIVED} --until {until:%Y-%m-%d} --by {approver}"'
+        return Line(context.clock.now(), "operator", text, reason)

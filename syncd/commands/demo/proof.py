@@ -1,6 +1,6 @@
-"""What the demo proves, read back from the sandbox itself: one ticket an incident, states that agree.
+"""The proof at the end of the demo, read from the sandbox itself: one ticket an incident, equal states.
 
-Beside it the mails that the daemon wrote, as files that stand for a mailbox.
+Behind it the mails: syncd writes them as files, which stand for a mailbox.
 """
 
 from __future__ import annotations
@@ -26,65 +26,66 @@ _AGREEING = {
     "acknowledged": ("acknowledged",),
     "resolved": ("resolved", "closed"),
 }
-"""Which of the mapping's words a ticket may stand at for the state of its incident."""
+"""The words of the mapping at which a ticket may stand, by the state of its incident."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """One incident and what Jira holds for it: keys and statuses of every issue that belongs to it."""
+    """One incident, with the key and status of every issue in Jira that is a ticket of it."""
 
     number: int
     title: str
     state: str
     keys: tuple[str, ...]
     statuses: tuple[str, ...]
-    wanted: tuple[str, ...]
+    allowed_statuses: tuple[str, ...]
 
     @property
     def agrees(self) -> bool:
-        """Whether there is exactly one ticket and it stands where the incident's state asks for."""
-        return len(self.keys) == 1 and self.statuses[0] in self.wanted
+        """Return True if there is exactly one ticket and its status fits the state of the incident."""
+        return len(self.keys) == 1 and self.statuses[0] in self.allowed_statuses
 
 
 PATIENCE = 30.0
-"""Real seconds that workers may take to end what a cycle began."""
+"""Real seconds that the workers may need to finish a cycle."""
 
 
 def rows(stage: Stage) -> list[Row]:
-    """Every incident of the sandbox with the issues that name it, by our mark or by the label."""
+    """Return every incident of the sandbox with the tickets that name it, by our mark or by the label."""
     state = dump.whole(stage.world)
     with stage.world.jira.lock:
-        there = {status.name for status in stage.world.jira.site.statuses().values()}
+        statuses = {status.name for status in stage.world.jira.site.statuses().values()}
     issues = state["jira"]["issues"]
-    return [_row(incident, issues, stage.mapping, there) for incident in state["pagerduty"]["incidents"]]
+    return [_row(incident, issues, stage.mapping, statuses) for incident in state["pagerduty"]["incidents"]]
 
 
 def _row(
-    incident: dict[str, Any], issues: list[dict[str, Any]], mapping: Mapping, there: Collection[str]
+    incident: dict[str, Any], issues: list[dict[str, Any]], mapping: Mapping, statuses: Collection[str]
 ) -> Row:
-    mine = [issue for issue in issues if _names(issue, incident["id"])]
+    tickets = [issue for issue in issues if _names(issue, incident["id"])]
     offered = [mapping.jira.statuses.names(word) for word in _AGREEING[incident["status"]]]
     return Row(
         number=incident["incident_number"],
         title=incident["title"],
         state=incident["status"],
-        keys=tuple(issue["key"] for issue in mine),
-        statuses=tuple(issue["fields"]["status"]["name"] for issue in mine),
-        wanted=tuple(next((name for name in names if name in there), "") for names in offered),
+        keys=tuple(issue["key"] for issue in tickets),
+        statuses=tuple(issue["fields"]["status"]["name"] for issue in tickets),
+        allowed_statuses=tuple(next((name for name in names if name in statuses), "") for names in offered),
     )
 
 
 def _names(issue: dict[str, Any], incident_id: str) -> bool:
     mark = (issue.get("properties") or {}).get("syncd") or {}
     labels = [label.casefold() for label in issue["fields"].get("labels") or ()]
+    # Postmortems and action items carry the label of the incident too, but are no tickets.
     if not {"syncd-postmortem", "syncd-action-item"}.isdisjoint(labels):
         return False
     return mark.get("incident") == incident_id or f"pd-{incident_id}".casefold() in labels
 
 
 def prove(stage: Stage, out: Console) -> bool:
-    """Print the table and what it cost; return whether everything is as promised."""
-    found = rows(stage)
+    """Print the table and the cost; return True if everything is as promised."""
+    incidents = rows(stage)
     cells = [
         (
             f"#{row.number}",
@@ -94,34 +95,36 @@ def prove(stage: Stage, out: Console) -> bool:
             " ".join(row.statuses),
             "yes" if row.agrees else "NO",
         )
-        for row in found
+        for row in incidents
     ]
     out.print(table("", ("incident", "title", "PagerDuty says", "ticket", "Jira says", "agrees"), cells))
-    good = bool(found) and all(row.agrees for row in found)
+    agreed = bool(incidents) and all(row.agrees for row in incidents)
     out.print()
-    if good:
-        out.print(f"{len(found)} incidents, {len(found)} tickets, exactly one each; the states agree.")
+    if agreed:
+        count = len(incidents)
+        out.print(f"{count} incidents, {count} tickets: exactly one for each incident, and all states agree.")
     else:
-        wrong = ", ".join(f"#{row.number}" for row in found if not row.agrees) or "no incident at all"
-        out.print(f"Not as promised: {wrong}")
+        wrong = ", ".join(f"#{row.number}" for row in incidents if not row.agrees) or "no incident at all"
+        out.print(f"Not as promised, see the table: {wrong}")
     for line in _cost(stage):
         out.print(line, soft_wrap=True)
-    return _audited(stage, out) and good
+    return _audited(stage, out) and agreed
 
 
 def _cost(stage: Stage) -> Iterator[str]:
     journal = stage.world.journal
-    stage.loop.work_queue.wait_idle(PATIENCE)  # what earlier cycles began is not this one's cost
+    # The work of earlier cycles must not count as the cost of a quiet one.
+    stage.loop.work_queue.wait_idle(PATIENCE)
     pagerduty, jira = journal.total("pagerduty"), journal.total("jira")
-    deletes = len(journal.offences()) or "no"
+    deletes = len(journal.offences()) or "none"
     yield (
-        f"Requests: {pagerduty} to PagerDuty and {jira} to Jira, of which {len(journal.writes())} wrote;"
-        f" {deletes} DELETE."
+        f"syncd sent {pagerduty} requests to PagerDuty and {jira} to Jira;"
+        f" {len(journal.writes())} of them wrote something. DELETE requests: {deletes}."
     )
     stage.cycle()
     stage.loop.work_queue.wait_idle(PATIENCE)
     quiet = journal.total("pagerduty") - pagerduty, journal.total("jira") - jira
-    yield f"A cycle in which nothing changed: {quiet[0]} to PagerDuty, {quiet[1]} to Jira."
+    yield f"A cycle in which nothing changed costs {quiet[0]} requests to PagerDuty and {quiet[1]} to Jira."
 
 
 def _audited(stage: Stage, out: Console) -> bool:
@@ -135,23 +138,23 @@ def _audited(stage: Stage, out: Console) -> bool:
     return True
 
 
-TOLD = ("SEV0", "[QRPay] 2026-W")
-"""Beginnings or parts of the subjects that are shown by themselves."""
+SHOWN_SUBJECTS = ("SEV0", "[QRPay] 2026-W")
+"""Parts of the subjects of the two mails that are shown: a notice and the weekly report."""
 
 
 def show_mailbox(out: Console, folder: Path) -> None:
-    """Print how many mails there are and the most telling of them."""
+    """Print the number of mails, and recipient and subject of two of them."""
     mails = list(_mails(folder))
-    plain(out, f"Mailbox: {len(mails)} mails in {folder} (open them with any mail program), such as:")
-    for part in TOLD:
-        found = next(((path, one) for path, one in mails if part in str(one["Subject"])), None)
-        if found is not None:
-            path, one = found
-            plain(out, f"  to {one['To']}: {one['Subject']} ({path.name})")
+    plain(out, f"syncd sent {len(mails)} mails: files in {folder} that any mail program opens. Two of them:")
+    for part in SHOWN_SUBJECTS:
+        match = next(((path, mail) for path, mail in mails if part in str(mail["Subject"])), None)
+        if match is not None:
+            path, mail = match
+            plain(out, f"- to {mail['To']}: {mail['Subject']} ({path.name})")
 
 
 def _mails(folder: Path) -> Iterator[tuple[Path, EmailMessage]]:
     for path in sorted(folder.glob("*.eml")):
-        read = message_from_bytes(path.read_bytes(), policy=policy.default)
-        if isinstance(read, EmailMessage):
-            yield path, read
+        mail = message_from_bytes(path.read_bytes(), policy=policy.default)
+        if isinstance(mail, EmailMessage):
+            yield path, mail

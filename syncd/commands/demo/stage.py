@@ -1,7 +1,7 @@
-"""The demo's stage: the sandbox on loopback, the real engine on a ledger of its own, one clock for both.
+"""The stage of the demo: the sandbox on loopback, the real engine on a ledger of its own, one clock for both.
 
-The clock runs many times faster than real time, and waits for the daemon where the machine is slow: a
-cycle begins only when what the last one found has been worked through, as it does in real life.
+The clock runs many times faster than real time, and waits for the daemon on a slow machine: as in real life,
+a cycle begins only when the work of the last cycle is done.
 """
 
 from __future__ import annotations
@@ -35,19 +35,19 @@ from syncd.sandbox.server import SandboxServer
 from syncd.sandbox.world import World
 
 POLL_SECONDS = 30.0
-"""Seconds of the demo's clock between two cycles: the daemon's default."""
+"""Seconds of the demo's clock between two cycles: the default of the daemon."""
 LONGEST_STEP = POLL_SECONDS
-"""Seconds that the clock moves at once at most, so that no cycle is left out where the machine is slow."""
+"""The most seconds that the clock moves at once, so that a slow machine skips no cycle."""
 REAL_STEP = 0.02
 """Real seconds between two movements of the clock."""
 LONGEST_LEAP, LEAST_LEAP = 5400.0, 60.0
-"""Seconds of the demo's clock between two looks in the days that follow."""
+"""The most and the fewest seconds of the demo's clock in one leap."""
 PATIENCE = 5.0
 """Real seconds that the clock waits for the workers before it goes on without them."""
 
 
 class DemoClock:
-    """The sandbox's clock as the daemon reads it; waiting is waiting for the sandbox's time to pass."""
+    """The sandbox's clock as the daemon reads it; to wait means to wait for the sandbox's time to pass."""
 
     def __init__(self, sandbox: SandboxClock, speed: float, real: Clock) -> None:
         self.sandbox = sandbox
@@ -57,15 +57,15 @@ class DemoClock:
         self._moved_at = real.boottime()
 
     def now(self) -> datetime:
-        """The sandbox's time, in UTC."""
+        """Return the sandbox's time, in UTC."""
         return self.sandbox.now()
 
     def boottime(self) -> float:
-        """Seconds of the sandbox's time since the demo began."""
+        """Return the seconds of the sandbox's time since the demo began."""
         return (self.now() - self._began).total_seconds()
 
     def boot_id(self) -> str:
-        """A demo is one boot."""
+        """Return one id for the whole demo: it is one boot."""
         return "demo"
 
     def sleep(self, seconds: float, until: Event) -> bool:
@@ -77,7 +77,7 @@ class DemoClock:
         return until.is_set()
 
     def move(self) -> None:
-        """Let the time pass that has passed really, times the speed, after a moment's wait."""
+        """Wait a moment, then let the real time that has passed, times the speed, pass on this clock."""
         self._real.sleep(min(REAL_STEP, LONGEST_STEP / self._speed), Event())
         real = self._real.boottime()
         self.sandbox.advance(min(LONGEST_STEP, (real - self._moved_at) * self._speed))
@@ -91,7 +91,7 @@ class DemoClock:
 
 @dataclass
 class Stage:
-    """Everything of a demo that is under way."""
+    """Everything that a running demo consists of."""
 
     world: World
     clock: DemoClock
@@ -103,7 +103,7 @@ class Stage:
     _slow: Thread | None = None
 
     def step(self) -> None:
-        """Let a little time pass, and the daemon do what it does then."""
+        """Let a little time pass, and let the daemon do what is due."""
         self.clock.move()
         self.world.catch_up()
         self.loop.tick()
@@ -113,23 +113,25 @@ class Stage:
             self.cycle()
         if now >= self._next_slow:
             self._next_slow = now + EVERY_SECONDS
-            self._slow_beside()
+            self._start_slow_poll()
 
-    def _slow_beside(self) -> None:
-        """The slow poll waits for its share of the budget, so it may not hold the clock that it waits for."""
+    def _start_slow_poll(self) -> None:
+        # The slow poll waits for its share of the budget. In this thread it would stop the clock, and with it
+        # the time that it waits for.
         if self._slow is None or not self._slow.is_alive():
             self._slow = Thread(target=self.loop.slow, name="slow poll", daemon=True)
             self._slow.start()
 
     def leap(self, latest: float) -> None:
-        """Pass to the next moment at which something may happen, an hour on at the most, and let it.
+        """Leap to the next time at which something may happen, and let the daemon work.
 
-        `latest` is the story's next step, in seconds of its clock.
+        A leap is 90 minutes at most. `latest` is the time of the story's next step, in seconds of its clock.
         """
         now = self.clock.boottime()
         until = min(now + LONGEST_LEAP, max(latest, now + LEAST_LEAP))
         due = next_due(self.context.ledger, self.clock.now())
         if due is not None:
+            # One second behind what is due, so that it is due when the daemon looks.
             until = min(until, max(now + LEAST_LEAP, (due - self.clock.now()).total_seconds() + now + 1))
         self.clock.leap(until - now)
         self.world.catch_up()
@@ -140,12 +142,13 @@ class Stage:
             self.loop.jobs.reports()
             self.loop.run_until_idle()
         if until >= self._next_slow:
+            # Fewer slow polls than in real life: they would read the same again many times within seconds.
             self._next_slow = until + 6 * EVERY_SECONDS
-            self._slow_beside()
+            self._start_slow_poll()
 
     @contextmanager
     def _time_flows(self) -> Iterator[None]:
-        """While the daemon works, time passes: somebody may wait for it and hold up the others."""
+        # The daemon waits on this clock, for example for its budget; if it stood still, no wait would end.
         over = Event()
 
         def flow() -> None:
@@ -161,7 +164,7 @@ class Stage:
             flowing.join()
 
     def cycle(self) -> None:
-        """One cycle, once the workers are through with the last one."""
+        """Run one cycle, once the workers have finished the last one."""
         self.loop.work_queue.wait_idle(PATIENCE)
         with self._time_flows():
             self.loop.cycle()
@@ -169,7 +172,7 @@ class Stage:
 
 @contextmanager
 def stage(folder: Path, speed: float, real: Clock) -> Iterator[Stage]:
-    """Set the stage with its ledger in `folder`, and clear it at the end, however it is reached.
+    """Set the stage with its ledger in `folder`, and clear it at the end, also after an error.
 
     The story's clock runs `speed` times as fast as the clock `real`.
     """
@@ -193,10 +196,12 @@ def stage(folder: Path, speed: float, real: Clock) -> Iterator[Stage]:
 
 
 def _configure(folder: Path, server: SandboxServer) -> Configuration:
-    """The two shipped mappings and templates; nothing is read from the environment."""
+    """Return the two shipped mappings and templates as a configuration."""
+    # The environment and .env are not read: the demo must never reach a real account.
     mappings = folder / "mappings"
     mappings.mkdir(parents=True)
     for name in ("qrpay", "ramen"):
+        # The rules hold from the day before, so that every incident of the story counts.
         text = example_mapping(name, (START - timedelta(days=1)).date())
         (mappings / f"{name}.yaml").write_text(text, encoding="utf-8")
     templates = Templates()
