@@ -1,4 +1,4 @@
-"""What is dear about a ledger is made once in a test process: its tables, and its statements as SQL."""
+"""What is expensive about a ledger is made once in a test process: its tables, and its statements as SQL."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _COMPILED: dict[Any, Any] = {}
 
 
 def put_empty_ledger(file: Path) -> None:
-    """Write a ledger that is migrated and that nobody opened yet; a ledger that is there already stays."""
+    """Write a migrated ledger that nobody has opened yet; leave an existing ledger alone."""
     if not file.exists():
         file.write_bytes(_empty_ledger())
 
@@ -29,12 +29,13 @@ def _empty_ledger() -> bytes:
         file = Path(folder) / "empty.db"
         migrate(file, START)
         with closing(sqlite3.connect(file)) as database:
+            # Without a write-ahead log the file alone is the whole ledger, so its bytes can be copied.
             database.execute("PRAGMA journal_mode=delete")
         return file.read_bytes()
 
 
 def share_statements() -> None:
-    """Let every ledger that this process opens use the statements that were compiled for another one."""
+    """Let every ledger that this process opens reuse the statements compiled for another one."""
     connection.open_engines = _sharing_engines
 
 
@@ -50,6 +51,6 @@ _open_engines = connection.open_engines
 
 
 def memory() -> str | None:
-    """Return a memory-backed folder where there is one."""
+    """Return a folder in memory, or None if the machine has none."""
     folder = Path("/dev/shm")  # noqa: S108 - a private folder is made in it
     return str(folder) if folder.is_dir() and os.access(folder, os.W_OK) else None

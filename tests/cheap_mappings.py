@@ -10,11 +10,11 @@ from syncd.config.templates.templates import Templates
 from syncd.domain.mapping.mapping import Mapping
 
 _FINE: set[str] = set()
-"""The versions, which are hashes of the files, of mappings that go with the shipped templates."""
+"""Versions (hashes of the files) of mappings that fit the shipped templates."""
 
 
 def try_templates_once() -> None:
-    """Try a mapping out with the shipped templates once; with any others every time."""
+    """Try a mapping out with the shipped templates once, and with any others every time."""
     load.template_problems = _problems
 
 

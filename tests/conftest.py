@@ -1,4 +1,4 @@
-"""What all tests share: the log is silent, a rig is one word away."""
+"""What all tests share: a silent log, and fixtures for rigs."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def _silence() -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run what is marked `any_day` at the story's start and at the moments it names, or at this run's."""
+    """Run tests marked `any_day` at the story's start and at the moments they name, or this run's."""
     if marker := metafunc.definition.get_closest_marker("any_day"):
         moments = {"the story's start": START} | {name: MOMENTS[name] for name in marker.args or in_turn()}
         metafunc.parametrize("start", moments.values(), ids=moments.keys(), indirect=True)
@@ -42,14 +42,14 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture
 def start(request: pytest.FixtureRequest) -> datetime:
-    """When a test begins by its own clocks."""
+    """Return the time at which the clocks of a test begin."""
     moment: datetime = getattr(request, "param", START)
     return moment
 
 
 @pytest.fixture
 def make_rig(tmp_path: Path, start: datetime) -> Iterator[MakeRig]:
-    """Start rigs that end with the test."""
+    """Yield a function that starts rigs; they end with the test."""
     with ExitStack() as stack:
         count = 0
 
@@ -65,7 +65,7 @@ def make_rig(tmp_path: Path, start: datetime) -> Iterator[MakeRig]:
 
 @pytest.fixture
 def house(make_rig: MakeRig) -> Rig:
-    """A rig on the default world, after its first quiet cycle."""
+    """Return a rig on the default world, after its first quiet cycle."""
     made = make_rig()
     made.cycle()
     return made

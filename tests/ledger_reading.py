@@ -1,4 +1,4 @@
-"""How tests read and prepare a ledger behind its verbs: the one place beside `tests/ledger` with sessions."""
+"""How tests read and prepare a ledger behind its verbs; only this file and `tests/ledger` open sessions."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ Row = TypeVar("Row", bound=SQLModel)
 
 @contextmanager
 def opened(file: Path) -> Iterator[Database]:
-    """The ledger in a file, for reading and preparing beside whoever holds its lock."""
+    """Yield the ledger in a file, to read and prepare it while another process may hold its lock."""
     db = open_for_reading(f"sqlite:///{file.absolute()}")
     try:
         yield db
@@ -71,19 +71,19 @@ def opened(file: Path) -> Iterator[Database]:
 
 
 def rows(ledger: Transactions, table: type[Row]) -> list[Row]:
-    """All rows of a table, in the order of their keys."""
+    """Return all rows of a table, in the order of their keys."""
     with ledger.read() as session:
         return list(session.exec(select(table)).all())
 
 
 def texts_of(ledger: Transactions, query: str) -> list[str]:
-    """The first column of a query in SQL."""
+    """Return the first column of a query in SQL, as texts."""
     with ledger.read() as session:
         return [str(row[0]) for row in session.connection().execute(text(query))]
 
 
 def put(ledger: Transactions, *given: SQLModel) -> None:
-    """Store rows in this order; where one stands under its key already, it takes these values."""
+    """Store rows in this order; overwrite a row with the same key."""
     with ledger.write() as session:
         for row in given:
             session.merge(row)
@@ -91,13 +91,13 @@ def put(ledger: Transactions, *given: SQLModel) -> None:
 
 
 def insert_rows(ledger: Transactions, table: type[SQLModel], values: list[dict[str, Any]]) -> None:
-    """Insert many rows at once."""
+    """Add many rows at once."""
     with ledger.write() as session:
         session.connection().execute(insert(table), values)
 
 
 def operations(ledger: Transactions, *states: str) -> list[OperationRecord]:
-    """The operations in these states, all of them without any, oldest first."""
+    """Return the operations in these states (none given: all), oldest first."""
     query = select_records(OperationRecord).order_by(col(OperationRow.id))
     if states:
         query = query.where(col(OperationRow.state).in_(states))
@@ -106,19 +106,19 @@ def operations(ledger: Transactions, *states: str) -> list[OperationRecord]:
 
 
 def events(ledger: Transactions, *kinds: str) -> list[tuple[str, dict[str, Any]]]:
-    """Kind and data of the audit events of these kinds, oldest first."""
+    """Return kind and data of the audit events of these kinds, oldest first."""
     query = select(AuditEventRow).where(col(AuditEventRow.kind).in_(kinds)).order_by(col(AuditEventRow.seq))
     with ledger.read() as session:
         return [(row.kind, json.loads(row.text)) for row in session.exec(query).all()]
 
 
 def awaiting(ledger: Transactions) -> list[str]:
-    """The incidents that may have changed."""
+    """Return the incidents that have a change notice."""
     return incidents_with_notices(ledger)
 
 
 def look_at_everything(ledger: Ledger, now: Any) -> None:
-    """Note that every incident and every ticket may have changed."""
+    """Write a change notice for every incident and every ticket."""
     with ledger.write() as session:
         ids: Iterable[str] = session.exec(select(IncidentRow.id)).all()
         moment = ledger.logical_clock.next()
@@ -126,14 +126,14 @@ def look_at_everything(ledger: Ledger, now: Any) -> None:
         notice_changes_in(session, ids, now, moment, "once more", ticket=True)
 
 
-def pause(ledger: Transactions, target: Target, who: str, reason: str, now: Any) -> None:
-    """Have nothing of a target leave from now on."""
+def pause(ledger: Transactions, target: Target, by: str, reason: str, now: Any) -> None:
+    """Pause a target: nothing leaves for it from now on."""
     with ledger.write() as session:
-        holds.pause(session, [target], reason, who, now)
+        holds.pause(session, [target], reason, by, now)
 
 
 @contextmanager
 def holding(ledger: Transactions) -> Iterator[None]:
-    """Keep everybody else from writing."""
+    """Hold the write lock, so that nobody else can write."""
     with ledger.write():
         yield

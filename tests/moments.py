@@ -1,7 +1,7 @@
-"""Moments at which calendars surprise: the tests marked `any_day` run at every second of them.
+"""Moments at which calendars surprise: tests marked `any_day` run at all of them, half in each run.
 
-Which half turns with each change of the code (`MOMENTS=0`, `1` or `all`). Each begins a little before the
-surprise. All lie after November 2026, when the rules of the tests begin.
+Which half changes with each change of the code (`MOMENTS=0`, `1` or `all` chooses). Each begins a little
+before the surprise. All lie after November 2026, when the rules of the tests begin.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The real engine on the sandbox, under one clock that a test moves: what most end-to-end tests stand on."""
+"""The real engine on the sandbox, under one clock that a test moves: the base of most end-to-end tests."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class RigClock:
         self._booted = clock.now() - timedelta(seconds=1000)
 
     def now(self) -> datetime:
-        """Wall time; `step` seconds away from the sandbox's, for clocks that are set."""
+        """Return the wall time, `step` seconds away from the sandbox's, for clocks that people set."""
         return self.sandbox.now() + timedelta(seconds=self.step)
 
     def boottime(self) -> float:
@@ -69,7 +69,7 @@ class PlainRenderer:
         return incident.title.replace("\n", " ")[:255], escape_wiki(incident.title)
 
     def postmortem(self, incident: Incident, story: Story, book: Rulebook) -> tuple[str, str]:
-        lines = [f"{one.at:%H:%M} {escape_wiki(one.text)}" for one in story.lines]
+        lines = [f"{line.at:%H:%M} {escape_wiki(line.text)}" for line in story.lines]
         return f"Postmortem: {incident.title}"[:255], "\n".join([f"Owner: {story.owner}", *lines])[:20_000]
 
     def inline(self, text: str, incident: Incident, book: Rulebook) -> str:
@@ -88,7 +88,7 @@ SERVICES = {
 
 
 def mapping(**changes: Any) -> Mapping:
-    """QRPay's mapping as far as the core needs it."""
+    """Return QRPay's mapping as far as most tests need it; `changes` replaces keys."""
     data: dict[str, Any] = {
         "team": "QRPay",
         "enforce_from": date(2026, 11, 1),
@@ -131,7 +131,7 @@ class Rig:
         self.began = self.clock.now()
 
     def start(self, **settings: Any) -> None:
-        """Open the ledger and lay out a fresh engine, as a start of the daemon does.
+        """Open the ledger and build a fresh engine, as a start of the daemon does.
 
         `settings` go to `build_context`, for this start alone.
         """
@@ -151,12 +151,12 @@ class Rig:
             clients,
             self.transport,
             Rules(self.mappings, self.renderer),
-            **{"settle_seconds": self.settle_seconds, "mailer": self._post(), **settings},
+            **{"settle_seconds": self.settle_seconds, "mailer": self._mailer(), **settings},
         )
         self.loop = ControlLoop(self.context)
         self.loop.recover()
 
-    def _post(self) -> Mailer | None:
+    def _mailer(self) -> Mailer | None:
         if self.mail is None:
             return None
         return Mailer(
@@ -168,16 +168,16 @@ class Rig:
         )
 
     def swap_rules(self, *mappings: Mapping) -> None:
-        """Put other mappings into force while the engine runs; nothing is decided anew for it."""
+        """Put other mappings into force while the engine runs, without a new decision for any incident."""
         self.context.rules.swap(Rules(mappings, self.renderer))
 
     def restart(self, **settings: Any) -> None:
-        """End this engine and start another one on the same ledger."""
+        """Stop this engine and start another one on the same ledger."""
         self.stop()
         self.start(**settings)
 
     def stop(self) -> None:
-        """Give the ledger back."""
+        """Close the ledger and release its lock."""
         self.ledger.close()
 
     def cycle(self, seconds: float = 30.0) -> CycleResult:
@@ -188,25 +188,25 @@ class Rig:
         return result
 
     def settle(self, cycles: int = 8, seconds: float = 30.0) -> None:
-        """A few quiet cycles, so that everything that wants to happen has happened."""
+        """Run a few quiet cycles, so that everything due is done."""
         for _ in range(cycles):
             self.cycle(seconds)
 
     def operations(self, *states: str) -> list[OperationRecord]:
-        """The operations in these states, all of them without any."""
+        """Return the operations in these states (none given: all), oldest first."""
         return operations(self.ledger, *states)
 
     def writes(self) -> int:
-        """How many requests that write both services have received so far."""
+        """Return the number of writing requests that both services have received so far."""
         return len(self.world.journal.writes())
 
 
 @contextmanager
 def rig(folder: Path, **options: Any) -> Iterator[Rig]:
-    """A started rig; `options` go to the default world, `mappings`, `mail`, `renderer` and
-    `settle_seconds` to the rig, `start` to the clock.
+    """Yield a started rig.
 
-    `preset` changes the world before anything looks at it.
+    `mappings`, `mail`, `renderer` and `settle_seconds` go to the rig, `start` to the clock, all other options
+    to the default world. `preset` changes the world before the rig starts.
     """
     preset = options.pop("preset", lambda _world: None)
     mappings = options.pop("mappings", (mapping(),))
@@ -218,11 +218,11 @@ def rig(folder: Path, **options: Any) -> Iterator[Rig]:
     preset(world)
     with SandboxServer(world) as server, ExitStack() as stack:
         mail = stack.enter_context(MailSandbox(clock.now)) if with_mail else None
-        made = Rig(
+        started = Rig(
             folder, world, server, mappings, RigClock(clock), settle_seconds, mail=mail, renderer=renderer
         )
-        made.start()
+        started.start()
         try:
-            yield made
+            yield started
         finally:
-            made.stop()
+            started.stop()

@@ -1,4 +1,4 @@
-"""A clock that begins at a chosen moment and then runs with the machine, in one process or in several."""
+"""A clock that begins at a chosen time and then runs with the machine, in one process or in several."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from syncd.engine.runtime.system_clock import SystemClock  # noqa: TID251 - its 
 
 
 class ShiftedClock(SystemClock):
-    """Reads `start` at boot time `base` (default: now); real waits stay as long as they are."""
+    """A clock that shows `start` at boot time `base` (default: now); real waits keep their length."""
 
     def __init__(self, start: datetime, base: float | None = None) -> None:
         super().__init__()

@@ -52,7 +52,7 @@ ECHO = {"errorMessages": [f"what about {WORDS}?"], "errors": {"labels": f"{WORDS
 def canary(
     tmp_path: Path, start: datetime, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Iterator[House]:
-    """Ramen's shipped mapping on a sandbox whose tokens are canaries."""
+    """Yield Ramen's shipped mapping on a sandbox whose tokens are canaries."""
     for name in list(os.environ):
         if name.startswith(("SYNCD_", "STATE_DIRECTORY", "CREDENTIALS_DIRECTORY")):
             monkeypatch.delenv(name)
@@ -88,23 +88,23 @@ def canary(
 
 
 def play(house: House) -> dict[str, str]:
-    """Several restricted incidents and plain ones, with the words in every text; return their ids by name."""
+    """Open restricted and plain incidents with the words in every text; return their ids by name."""
     people = house.world.pagerduty
-    made = {
+    ids = {
         "title": house.trigger(f"PII of {WORDS} in a log", "Payments", priority="P1", details={"x": WORDS}),
         "low": house.trigger(f"Security: {WORDS} logged in", "Dispatch", priority="P3", key=f"key-{WORDS}"),
         "plain": house.trigger("Couriers are late", "Dispatch", priority="P3"),
         "other": house.trigger("Queue grows", "Webhooks", priority="P2"),
     }
     for name in ("title", "low"):
-        people.note(made[name], f"it was {WORDS}", "Diego Fuentes")
-        people.acknowledge(made[name], "Diego Fuentes")
-    people.set_priority(made["low"], "P2", "Diego Fuentes")
-    return made
+        people.note(ids[name], f"it was {WORDS}", "Diego Fuentes")
+        people.acknowledge(ids[name], "Diego Fuentes")
+    people.set_priority(ids["low"], "P2", "Diego Fuentes")
+    return ids
 
 
 def break_things(house: House) -> None:
-    """Lost and refused answers in between, some of which quote our words and our token."""
+    """Let answers be lost or refused in between; some quote our words and our token."""
     add, of_restricted = house.world.faults.add, {"service": "jira", "method": "POST", "body": "[Ss]ecurity"}
     add(faults.error(400, body=ECHO), path=r"/issue$", times=1, **of_restricted)
     add(faults.error(500, body=ECHO), path=r"/issue$", times=1, skip=1, **of_restricted)
@@ -122,10 +122,10 @@ def done(house: House, made: dict[str, str]) -> bool:
 
 
 def over_the_listener(house: House, incident: str) -> dict[str, str]:
-    """What the listener shows and answers, also to who sends our words to it."""
+    """Return what the listener shows and answers, also to a sender of our words."""
     (port,) = wait_for(lambda: re.findall(r"listening on 127\.0\.0\.1:(\d+)", house.err("run")))
     url = f"http://127.0.0.1:{port}"
-    found = {path: requests.get(url + path, timeout=5).text for path in ("/healthz", "/readyz", "/metrics")}
+    answers = {path: requests.get(url + path, timeout=5).text for path in ("/healthz", "/readyz", "/metrics")}
     data = {
         "id": incident,
         "type": "incident",
@@ -136,19 +136,19 @@ def over_the_listener(house: House, incident: str) -> dict[str, str]:
     signed = {"X-PagerDuty-Signature": "v1=" + hmac.new(WEBHOOKS.encode(), body, "sha256").hexdigest()}
     for headers in (signed, {"X-PagerDuty-Signature": f"v1={WEBHOOKS}"}):
         answer = requests.post(f"{url}/webhooks/pagerduty", data=body, headers=headers, timeout=5)
-        found[f"webhook {answer.status_code}"] = answer.text + str(answer.headers)
-    assert {"webhook 202", "webhook 401"} <= found.keys()
-    return found
+        answers[f"webhook {answer.status_code}"] = answer.text + str(answer.headers)
+    assert {"webhook 202", "webhook 401"} <= answers.keys()
+    return answers
 
 
 def duty_issues(house: House, incident: str, kind: str) -> list[dict[str, Any]]:
-    """The postmortems or action items that were made for an incident."""
+    """Return the postmortems or action items that were made for an incident."""
     marked = house.tickets(incident)
-    return [one for one in marked if one["properties"]["syncd"]["kind"] == kind]
+    return [issue for issue in marked if issue["properties"]["syncd"]["kind"] == kind]
 
 
 def write_the_postmortem(house: House, incident: str) -> None:
-    """The incident is over, and people write the words into everything that follows it."""
+    """End the incident, and let people write the words into everything that follows it."""
     house.world.pagerduty.resolve(incident, "Diego Fuentes")
     (duty_issue,) = wait_for(lambda: duty_issues(house, incident, "create_postmortem"))
     people = house.world.jira
@@ -162,9 +162,9 @@ def write_the_postmortem(house: House, incident: str) -> None:
 
 
 def searched(house: House, made: dict[str, str], log: str) -> dict[str, str]:
-    """Everything that is left behind, by where; but for the restricted tickets and what people wrote."""
-    found = {"log": log}
-    shows = [("show", one, *more) for one in made.values() for more in ((), ("--json",))]
+    """Return by place everything that is left behind, without restricted tickets and texts of people."""
+    texts = {"log": log}
+    shows = [("show", row, *more) for row in made.values() for more in ((), ("--json",))]
     for args in (
         *READING,
         *shows,
@@ -173,20 +173,20 @@ def searched(house: House, made: dict[str, str], log: str) -> dict[str, str]:
         ("report", "--json"),
         ("audit", "verify", "--json"),
     ):
-        said = house.syncd(*args)
-        found[" ".join(args)] = said.out + said.err
+        result = house.syncd(*args)
+        texts[" ".join(args)] = result.out + result.err
     for path in Path(".syncd").rglob("*"):
         if path.is_file():
-            found[str(path)] = path.read_bytes().decode("latin-1")
+            texts[str(path)] = path.read_bytes().decode("latin-1")
     issues = dump.whole(house.world)["jira"]["issues"]
-    marks = [(one["properties"]["syncd"], one) for one in issues if one["properties"].get("syncd")]
-    ours = {mark["incident"]: one for mark, one in marks if mark["kind"] == "create_ticket"}
+    marks = [(row["properties"]["syncd"], row) for row in issues if row["properties"].get("syncd")]
+    ours = {mark["incident"]: row for mark, row in marks if mark["kind"] == "create_ticket"}
     for name in ("plain", "other"):
-        found[f"ticket of {name}"] = json.dumps(ours[made[name]])
-    for one in dump.whole(house.world)["pagerduty"]["incidents"]:
-        notes = [note["content"] for note in one["notes"] if not note["content"].startswith("it was")]
-        found[f"notes of {one['id']}"] = json.dumps(notes)
-    return found
+        texts[f"ticket of {name}"] = json.dumps(ours[made[name]])
+    for row in dump.whole(house.world)["pagerduty"]["incidents"]:
+        notes = [note["content"] for note in row["notes"] if not note["content"].startswith("it was")]
+        texts[f"notes of {row['id']}"] = json.dumps(notes)
+    return texts
 
 
 @pytest.mark.parametrize("level", [True, False], ids=["under the level", "as a stub"])
@@ -207,7 +207,7 @@ def test_neither_words_nor_tokens_turn_up_where_they_do_not_belong(canary: House
         house.world.pagerduty.set_title(made["title"], f"PII and more {WORDS}", "Diego Fuentes")
         house.world.pagerduty.note(made["plain"], "it was nothing", "Diego Fuentes")
         (plain,) = wait_for(lambda: house.tickets(made["plain"]))
-        wait_for(lambda: any("nothing" in one["body"] for one in house.tickets(made["plain"])[0]["comments"]))
+        wait_for(lambda: any("nothing" in row["body"] for row in house.tickets(made["plain"])[0]["comments"]))
         write_the_postmortem(house, made["title"])
         listened = over_the_listener(house, made["title"])
         change = Path("mappings/ramen.yaml")
@@ -240,7 +240,7 @@ def test_the_canary_is_found_where_an_incident_is_not_restricted(canary: House) 
     incident = canary.trigger(f"Couriers of {WORDS} are late", "Dispatch")
     canary.syncd("run", "--once")
     assert WORDS in canary.syncd("show", incident).out
-    assert WORDS.encode() in b"".join(one.read_bytes() for one in Path(".syncd").glob("syncd.db*"))
+    assert WORDS.encode() in b"".join(file.read_bytes() for file in Path(".syncd").glob("syncd.db*"))
     (ticket,) = canary.tickets(incident)
     assert WORDS in ticket["fields"]["summary"]
 
@@ -248,9 +248,9 @@ def test_the_canary_is_found_where_an_incident_is_not_restricted(canary: House) 
 def test_a_title_is_logged_of_no_incident(canary: House) -> None:
     canary.trigger(f"Couriers of {WORDS} are late", "Dispatch")
     canary.world.faults.add(faults.lose_answer(), service="jira", method="POST", path=r"/issue$", times=1)
-    said = canary.syncd("--debug", "run", "--once")
-    assert "create_ticket" in said.err
-    assert WORDS not in said.err
+    result = canary.syncd("--debug", "run", "--once")
+    assert "create_ticket" in result.err
+    assert WORDS not in result.err
 
 
 def test_whoever_asks_for_restricted_titles_gets_them_from_pagerduty(canary: House) -> None:

@@ -78,7 +78,7 @@ def test_python_m_syncd_is_the_same_as_the_console_script() -> None:
 
 @pytest.fixture
 def fault(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A command with a fault in it."""
+    """Put a fault into a command."""
 
     def explode(*_: object) -> None:
         raise RuntimeError("a screw is loose")

@@ -117,8 +117,8 @@ def test_the_compose_file_gives_no_more_than_the_unit() -> None:
     assert service["read_only"] is True
     assert service["cap_drop"] == ["ALL"]
     assert service["security_opt"] == ["no-new-privileges:true"]
-    known = {variable(field) for field in Settings.model_fields}
+    settings = {variable(field) for field in Settings.model_fields}
     given = {name for name in service["environment"] if name.startswith("SYNCD_")}
-    assert given <= known
-    assert {name.upper() for name in service["secrets"]} <= known
+    assert given <= settings
+    assert {name.upper() for name in service["secrets"]} <= settings
     assert not any("TOKEN" in name for name in service["environment"])

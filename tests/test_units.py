@@ -57,7 +57,7 @@ HARDENING = {
 
 
 def lines(name: str) -> Iterator[tuple[str, str]]:
-    """The settings of a unit."""
+    """Yield the settings of a unit."""
     for line in (FOLDER / name).read_text(encoding="utf-8").splitlines():
         key, equals, value = line.partition("=")
         if equals and not line.startswith("#"):
@@ -75,8 +75,8 @@ def seconds(text: str) -> float:
 
 @pytest.mark.parametrize("name", ["syncd.service", "syncd-backup.service"])
 def test_a_service_is_hardened_as_it_says(name: str) -> None:
-    found = values(name)
-    assert {key: found.get(key) for key in HARDENING} == HARDENING
+    settings = values(name)
+    assert {key: settings.get(key) for key in HARDENING} == HARDENING
     assert [value for key, value in lines(name) if key == "SystemCallFilter"] == [
         "@system-service",
         "~@privileged @resources",
@@ -107,8 +107,8 @@ def test_what_is_started_exists_as_a_command() -> None:
 def test_the_example_of_settings_names_settings_that_exist_and_no_secret() -> None:
     text = (FOLDER / "syncd.env").read_text().replace("#SYNCD_", "SYNCD_")
     names = dotenv_values(stream=StringIO(text))
-    known = {variable(field) for field in Settings.model_fields}
-    assert set(names) <= known
+    settings = {variable(field) for field in Settings.model_fields}
+    assert set(names) <= settings
     assert not any(name.endswith(("_TOKEN", "_PASSWORD", "_SECRET", "_SECRETS")) for name in names)
 
 
@@ -125,7 +125,7 @@ def test_every_hardening_line_stands_under_its_reason() -> None:
 
 @pytest.mark.parametrize("name", SERVICES)
 def test_systemd_finds_the_units_whole_and_safe(name: str, tmp_path: Path) -> None:
-    """Where systemd's tool is not there, the text must say all that it would judge by."""
+    """Verify the units with systemd's tool; where it is missing, check the settings that it judges by."""
     for unit in UNITS:
         text = (FOLDER / unit).read_text(encoding="utf-8").replace("/usr/local/bin/syncd", "/bin/true")
         (tmp_path / unit).write_text(text, encoding="utf-8")
@@ -144,7 +144,7 @@ def test_systemd_finds_the_units_whole_and_safe(name: str, tmp_path: Path) -> No
         text=True,
         timeout=60,
     )
-    found = re.search(r"Overall exposure level for \S+: ([\d.]+)", judged.stdout)
-    assert found is not None, judged.stderr
-    assert float(found.group(1)) <= WORST
+    exposure = re.search(r"Overall exposure level for \S+: ([\d.]+)", judged.stdout)
+    assert exposure is not None, judged.stderr
+    assert float(exposure.group(1)) <= WORST
     assert judged.returncode == 0

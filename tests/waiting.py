@@ -1,4 +1,4 @@
-"""Waiting for what happens in another thread or process; how long it takes is nobody's assertion."""
+"""Waiting for what happens in another thread or process; no test asserts how long it takes."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from collections.abc import Callable
 from typing import TypeVar
 
 PATIENCE = 60.0
-"""Seconds after which something counts as not happening; far more than a busy machine needs."""
+"""Seconds after which a test gives up; far more than a busy machine needs."""
 
 Anything = TypeVar("Anything")
 
 
-def wait_for(what: Callable[[], Anything]) -> Anything:
-    """Wait until something holds and return it; fail if it does not happen in `PATIENCE`."""
+def wait_for(condition: Callable[[], Anything]) -> Anything:
+    """Wait until `condition` returns something true and return it. Raise AssertionError after `PATIENCE`."""
     end = time.monotonic() + PATIENCE
     while time.monotonic() < end:
-        result = what()
+        result = condition()
         if result:
             return result
         time.sleep(0.02)
@@ -24,5 +24,5 @@ def wait_for(what: Callable[[], Anything]) -> Anything:
 
 
 def pause(seconds: float) -> None:
-    """Let real time pass in which nothing may happen; a slow machine only weakens the test."""
+    """Let real time pass in which nothing may happen; on a slow machine the test only proves less."""
     time.sleep(seconds)

@@ -1,7 +1,7 @@
-"""`make bench`: what the daemon asks and spends, measured on the sandbox in a process of its own.
+"""`make bench`: the requests and the processor time of the daemon, measured on a sandbox in another process.
 
-Prints each figure beside its target as a ratio and writes them all to `bench.json`. Nothing here is a test:
-machines differ, so a figure is held against its target by whoever reads the table.
+It prints each figure beside its target as a ratio and writes all to `bench.json`. No figure is a test,
+because machines differ: a person compares the figures with the targets.
 """
 
 from __future__ import annotations
@@ -40,14 +40,14 @@ class Bench:
         self.loop.make_first_contact()
 
     def cycle(self, seconds: float = 30.0) -> None:
-        """One cycle with its work, `seconds` after the last."""
+        """Run one cycle with its work, `seconds` after the last."""
         if isinstance(self.context.clock, SharedClock):
             self.context.clock.advance(seconds)
         self.loop.cycle()
         self.loop.work_queue.drain()
 
     def requests(self) -> dict[str, int]:
-        """How often each kind of request was answered so far."""
+        """Return the number of requests so far, by kind."""
         rows = self.sandbox.read("counts")["counts"]
         return {f"{row['service']} {row['method']} {row['path']}": row["count"] for row in rows}
 
@@ -57,7 +57,7 @@ def _difference(before: dict[str, int], after: dict[str, int]) -> dict[str, int]
 
 
 def quiet(bench: Bench) -> list[Figure]:
-    """A cycle in which nothing changed, with 50 open incidents."""
+    """Measure a cycle in which nothing changed, with 50 open incidents."""
     for number in range(50):
         bench.sandbox.act(
             "pagerduty", "trigger", service="Alipay Integration", title=f"Open {number}", priority="P3"
@@ -73,9 +73,9 @@ def quiet(bench: Bench) -> list[Figure]:
         bench.loop.cycle()
         bench.loop.work_queue.drain()
     spent = (time.process_time() - began) / rounds * 1000
-    asked = sum(_difference(before, bench.requests()).values()) / rounds
+    requests = sum(_difference(before, bench.requests()).values()) / rounds
     return [
-        Figure("quiet cycle, 50 open incidents: requests", asked, 3, "requests"),
+        Figure("quiet cycle, 50 open incidents: requests", requests, 3, "requests"),
         Figure("quiet cycle, 50 open incidents: processor time", round(spent, 2), 20, "ms"),
     ]
 
@@ -89,7 +89,7 @@ def _is_polling(name: str) -> bool:
 
 
 def life(bench: Bench, label: str, target: float) -> list[Figure]:
-    """Trigger, acknowledge, note, resolve of an incident that owes nothing."""
+    """Measure trigger, acknowledge, note and resolve of an incident that owes nothing."""
     act = bench.sandbox.act
     before = bench.requests()
     made = act("pagerduty", "trigger", service="Alipay Integration", title="A life", priority="P4")
@@ -103,11 +103,11 @@ def life(bench: Bench, label: str, target: float) -> list[Figure]:
     bench.cycle()
     bench.cycle(360.0)
     bench.cycle()
-    asked = _difference(before, bench.requests())
-    beyond = {name: count for name, count in asked.items() if not _is_polling(name)}
+    requests = _difference(before, bench.requests())
+    beyond = {name: count for name, count in requests.items() if not _is_polling(name)}
     for name, count in sorted(beyond.items()):
         sys.stderr.write(f"  {label}: {count} x {name}\n")
-    seen = sum(count for name, count in asked.items() if name.endswith("/issue/bulkfetch"))
+    seen = sum(count for name, count in requests.items() if name.endswith("/issue/bulkfetch"))
     return [
         Figure(f"a whole life, {label}: requests beyond polling", sum(beyond.values()), target, "requests"),
         Figure(f"a whole life, {label}: bulk reads of what the poll found changed", seen, 0, "requests"),
@@ -132,15 +132,15 @@ def _show(figures: list[Figure]) -> None:
     table = Table(box=None, pad_edge=False)
     for column in ("figure", "measured", "target", "ratio"):
         table.add_column(column, justify="left" if column == "figure" else "right")
-    for one in figures:
-        ratio = f"{one.ratio:.2f}" if one.ratio is not None else ""
-        target = f"{one.target:g} {one.unit}" if one.target else "none"
-        table.add_row(one.name, f"{one.measured:g} {one.unit}", target, ratio)
+    for figure in figures:
+        ratio = f"{figure.ratio:.2f}" if figure.ratio is not None else ""
+        target = f"{figure.target:g} {figure.unit}" if figure.target else "none"
+        table.add_row(figure.name, f"{figure.measured:g} {figure.unit}", target, ratio)
     Console(width=140).print(table)
 
 
 class _TimeIsUp(BaseException):
-    """The whole run took longer than it may."""
+    """Raised if the whole run takes longer than its limit."""
 
 
 def _give_up(_signal: int, _frame: object) -> None:
@@ -148,29 +148,29 @@ def _give_up(_signal: int, _frame: object) -> None:
 
 
 def main() -> int:
-    """Measure everything, print, write; what was measured until the limit is shown all the same."""
+    """Measure everything, print and write it; when the time is up, show what was measured until then."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--output", type=Path, default=Path("bench.json"))
     parser.add_argument("--only", choices=sorted(PARTS), action="append", help="measure this part alone")
     parser.add_argument("--limit", type=int, default=180, help="seconds after which the run is given up")
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     logger.remove()
     figures: list[Figure] = []
     signal.signal(signal.SIGALRM, _give_up)
-    signal.alarm(given.limit)
+    signal.alarm(arguments.limit)
     whole = True
     try:
-        for part in given.only or PARTS:
+        for part in arguments.only or PARTS:
             for figure in PARTS[part]():
                 figures.append(figure)
     except _TimeIsUp:
         whole = False
     signal.alarm(0)
     _show(figures)
-    rows = [{**asdict(one), "ratio": one.ratio} for one in figures]
-    given.output.write_text(json.dumps({"figures": rows}, indent=2) + "\n", encoding="utf-8")
+    rows = [{**asdict(figure), "ratio": figure.ratio} for figure in figures]
+    arguments.output.write_text(json.dumps({"figures": rows}, indent=2) + "\n", encoding="utf-8")
     if not whole:
-        sys.stderr.write(f"given up after {given.limit} s; what was measured until then stands above\n")
+        sys.stderr.write(f"given up after {arguments.limit} s; what was measured until then stands above\n")
     return 0 if whole else 1
 
 

@@ -1,8 +1,8 @@
-"""The first load of a team with a past: how many requests until every incident's ticket stands as it should.
+"""The first load of a team with a past: the number of requests until every ticket is right.
 
-Two thousand incidents of two weeks, four of five of them resolved, and tickets wanted for all of them. They
-are of the severities that may ride in a batch: the two highest go alone by design, one request each and more.
-The link notes of the open incidents follow when all tickets are made, and are counted by themselves.
+The past has two thousand incidents of two weeks, four of five of them resolved, and each gets a ticket. Their
+severities may ride in a batch: the two highest go alone by design, with at least one request each. The link
+notes of the open incidents follow when all tickets exist, and are counted separately.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from syncd.sandbox.world import World
 
 INCIDENTS = 2000
 TARGET = 0.08
-"""Requests an incident."""
+"""Requests for each incident."""
 EVERY = 590.0
-"""Seconds between two incidents: all of them lie within the two weeks of a default backfill."""
+"""Seconds between two incidents, so that all are in the two weeks of a default backfill."""
 CYCLES = 40
 STATUS = {"triggered": "To Do", "acknowledged": "In Progress", "resolved": "Done"}
 NOTES = "/incidents/{id}/notes"
@@ -53,18 +53,21 @@ def _asked(sandbox: Sandbox) -> Counter[str]:
 
 
 def _wrong(sandbox: Sandbox) -> list[str]:
-    """What is not as it should be: incidents without exactly one ticket in the status of their state."""
+    """Return the incidents without exactly one ticket in the right status."""
     issues: dict[str, list[str]] = {}
     for issue in sandbox.read("state/jira")["issues"]:
         mark = issue.get("properties", {}).get("syncd")
         if mark is not None:
             issues.setdefault(mark["incident"], []).append(issue["fields"]["status"]["name"])
     incidents: list[dict[str, Any]] = sandbox.read("state/pagerduty")["incidents"]
-    return [one["id"] for one in incidents if issues.get(one["id"]) != [STATUS[one["status"]]]]
+    return [row["id"] for row in incidents if issues.get(row["id"]) != [STATUS[row["status"]]]]
 
 
 def measure() -> list[Figure]:
-    """Requests an incident, all but the link notes; raises where a ticket is missing or stands wrong."""
+    """Return the requests for each incident, without the link notes.
+
+    Raise RuntimeError if a ticket is missing or has the wrong status.
+    """
     sandbox = start_sandbox(1, others_per_hour=0.0, search_lag=0.0, preset=_past)
     try:
         with tempfile.TemporaryDirectory() as folder:
@@ -81,17 +84,17 @@ def measure() -> list[Figure]:
                 loop.run_until_idle()
                 if not _wrong(sandbox):
                     break
-            asked, wrong = _asked(sandbox), _wrong(sandbox)
+            requests, wrong = _asked(sandbox), _wrong(sandbox)
             context.ledger.close()
     finally:
         sandbox.stop()
     if wrong:
         raise RuntimeError(f"{len(wrong)} tickets are missing or stand wrong after the backfill")
-    notes = sum(count for name, count in asked.items() if name.endswith(NOTES))
-    each = (asked.total() - notes) / INCIDENTS
+    notes = sum(count for name, count in requests.items() if name.endswith(NOTES))
+    each = (requests.total() - notes) / INCIDENTS
     name = f"backfill of {INCIDENTS} incidents, 80 % resolved"
     return [
         Figure(f"{name}: until all tickets stand right", each, TARGET, "requests an incident"),
-        Figure(f"{name}: the same", asked.total() - notes, TARGET * INCIDENTS, "requests"),
+        Figure(f"{name}: the same", requests.total() - notes, TARGET * INCIDENTS, "requests"),
         Figure(f"{name}: link notes of the open ones, after that", notes, 0, "requests"),
     ]

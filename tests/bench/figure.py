@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Figure:
-    """One measured figure, its target (0: none) and its unit; less is better."""
+    """One measured figure, its target (0: none) and its unit. Less is better."""
 
     name: str
     measured: float
@@ -16,5 +16,5 @@ class Figure:
 
     @property
     def ratio(self) -> float | None:
-        """Measured as a share of the target."""
+        """Return the measured figure as a share of the target, or None without a target."""
         return self.measured / self.target if self.target else None

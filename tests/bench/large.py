@@ -1,6 +1,6 @@
-"""A large ledger: 100,000 incidents and 20,000 action items, for what must not grow with it.
+"""A large ledger: 100,000 incidents and 20,000 action items, to measure what must not grow with it.
 
-Run in a process of its own, so that its memory is its own; prints one JSON document.
+It runs in a process of its own, so that the memory is its own, and prints one JSON document.
 """
 
 from __future__ import annotations
@@ -34,16 +34,16 @@ SERVICES = ("Alipay Integration", "BluBank Integration", "Yoomonea Service", "Co
 
 
 def measure() -> list[Figure]:
-    """Tick and report on a large ledger, measured in a process of its own."""
+    """Measure tick and report on a large ledger, in a process of its own."""
     done = subprocess.run(
         [sys.executable, "-m", "bench.large"], capture_output=True, text=True, check=True, timeout=300
     )
-    said = json.loads(done.stdout)
+    figures = json.loads(done.stdout)
     size = f"{INCIDENTS // 1000}k incidents, {ITEMS // 1000}k action items"
     return [
-        Figure(f"{size}: a tick with nothing due, processor time", said["tick_ms"], 10, "ms"),
-        Figure(f"{size}: the weekly report, made and written", said["report_s"], 3, "s"),
-        Figure(f"{size}: the weekly report, memory at its peak", said["memory_mb"], 200, "MB"),
+        Figure(f"{size}: a tick with nothing due, processor time", figures["tick_ms"], 10, "ms"),
+        Figure(f"{size}: the weekly report, made and written", figures["report_s"], 3, "s"),
+        Figure(f"{size}: the weekly report, memory at its peak", figures["memory_mb"], 200, "MB"),
     ]
 
 
@@ -161,10 +161,14 @@ def _after(
 
 
 def _defaults(table: type[Any]) -> dict[str, Any]:
-    """What a table's columns hold where nobody says otherwise; a plain insert does not ask the model."""
+    """Return the defaults of a table's columns, because a plain insert does not ask the model."""
     fields = table.model_fields.items()
-    made = {name: field.get_default(call_default_factory=True) for name, field in fields}
-    return {name: one for name, one in made.items() if one is not None and one is not PydanticUndefined}
+    defaults = {name: field.get_default(call_default_factory=True) for name, field in fields}
+    return {
+        name: value
+        for name, value in defaults.items()
+        if value is not None and value is not PydanticUndefined
+    }
 
 
 def fill(ledger: Ledger) -> None:
@@ -179,7 +183,7 @@ def fill(ledger: Ledger) -> None:
 
 
 def _tick(ledger: Ledger) -> float:
-    """Milliseconds of processor time that finding nothing due takes."""
+    """Return the milliseconds of processor time of a tick that finds nothing due."""
     rounds = 200
     began = time.process_time()
     for _ in range(rounds):
@@ -189,7 +193,7 @@ def _tick(ledger: Ledger) -> float:
 
 
 def _report(path: Path) -> dict[str, float]:
-    """Seconds for a report with its HTML, text and CSV, and the process's peak in MB."""
+    """Return the seconds for a report with its HTML, text and CSV, and the process's peak in MB."""
     from syncd.report.weekly.formats import as_csv, as_html, as_text
     from syncd.report.weekly.report import make
     from syncd.report.weekly.week import Week
@@ -209,13 +213,14 @@ def _report(path: Path) -> dict[str, float]:
 
 
 def _peak_kilobytes() -> int:
-    """The most memory that this process had; `getrusage` counts what its parent had at the start."""
+    """Return the peak memory of this process."""
+    # `getrusage` would count the memory of the parent at the start of this process, too.
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:"))
 
 
 def main() -> None:
-    """Fill a ledger, measure, print; the report runs in a process that never filled one."""
+    """Fill a ledger, measure, and print; the report runs in another process that filled no ledger."""
     if len(sys.argv) > 1:
         sys.stdout.write(json.dumps(_report(Path(sys.argv[1]))))
         return

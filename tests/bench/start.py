@@ -1,4 +1,4 @@
-"""How soon the command line answers: `syncd --help` in a process of its own."""
+"""How fast the command line answers: `syncd --help` in a process of its own."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ ROUNDS = 10
 
 
 def measure() -> list[Figure]:
-    """The best of a few starts: what the machine needs when nothing else disturbs it."""
+    """Return the best of ten starts: the time without disturbance by other processes."""
     took = []
     for _ in range(ROUNDS):
         began = time.perf_counter()

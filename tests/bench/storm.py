@@ -1,8 +1,8 @@
 """A storm of new incidents, each request taking 100 ms: the daemon with and without batches, and a script.
 
-The script is what most teams begin with: it looks for a ticket by its label and creates it where there is
-none, one incident after the other, with the same libraries. It is not safe in any of the ways that the
-daemon is; it is here for its speed.
+Most teams begin with such a script: for one incident after the other it looks for a ticket by its label and
+creates one if there is none, with the same libraries. It has none of the daemon's safety; only its speed
+counts here.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ INCIDENTS = 500
 DELAY = 0.1
 TARGET = 6.0
 LONGEST = 60.0
-"""Seconds after which a run is given up."""
+"""Seconds after which a run is aborted."""
 
 
 def _trigger(sandbox: Sandbox, count: int) -> None:
@@ -55,7 +55,7 @@ def _slow_down(sandbox: Sandbox) -> None:
 def _loop(sandbox: Sandbox, folder: Path) -> ControlLoop:
     clock = SystemClock()
     ledger = open_for_work(f"sqlite:///{folder / 'storm.db'}", "bench", clock.now())
-    # the services' own limits are off in this sandbox, and so is ours: what is measured is the daemon
+    # The limits of the services are off in this sandbox, and so is our budget: only the daemon is measured.
     rates = {"pagerduty": Rate(1000, 1000), "jira": Rate(1000, 1000)}
     transport = Transport(clock, budget=Budget(clock, rates))
     clients = (
@@ -69,7 +69,8 @@ def _loop(sandbox: Sandbox, folder: Path) -> ControlLoop:
 
 
 def _tickets(loop: ControlLoop) -> int:
-    """Asked fifty times a second, so past everything that would count as the daemon's own work."""
+    """Return the number of tickets in the ledger."""
+    # The bench asks 50 times a second, past the ledger's own code, which would count as work of the daemon.
     with closing(sqlite3.connect(loop.context.ledger.file)) as connection:
         return int(connection.execute("SELECT count(*) FROM ticket").fetchone()[0])
 
@@ -78,18 +79,18 @@ def _tickets(loop: ControlLoop) -> int:
 class Run:
     """Seconds until all incidents had their ticket, requests to Jira, and processor seconds until then.
 
-    `ours` are the daemon's, with its threads; `theirs` are the sandbox's, which runs beside it in a process
-    of its own and on the same processors.
+    `daemon_seconds` are those of the daemon with its threads. `sandbox_seconds` are those of the sandbox,
+    which runs in a process of its own on the same processors.
     """
 
     took: float
-    asked: int
-    ours: float
-    theirs: float
+    requests: int
+    daemon_seconds: float
+    sandbox_seconds: float
 
 
 def daemon(count: int, *, bulk: bool) -> Run:
-    """The daemon as it runs: workers beside the cycle that reads."""
+    """Measure the daemon as it runs: workers beside the reading cycle."""
     sandbox = start_sandbox(1, others_per_hour=0.0, search_lag=0.0, running=True)
     try:
         with tempfile.TemporaryDirectory() as folder:
@@ -97,9 +98,10 @@ def daemon(count: int, *, bulk: bool) -> Run:
             loop.bulk.enabled = bulk
             loop.make_first_contact()
             loop.cycle()
-            # a new ledger asks before it makes more than 50 tickets; this one has read an empty account first
+            # A new ledger holds more than 50 tickets for `syncd accept`; this one reads no incident first.
             loop.run_until_idle()
-            time.sleep(1.1)  # PagerDuty tells whole seconds: what begins now is younger than the ledger
+            # PagerDuty tells whole seconds: from now on every incident is younger than the ledger.
+            time.sleep(1.1)
             _trigger(sandbox, count)
             sandbox.control("journal/clear")
             _slow_down(sandbox)
@@ -111,8 +113,10 @@ def daemon(count: int, *, bulk: bool) -> Run:
             while _tickets(loop) < count and time.monotonic() - began < LONGEST:
                 time.sleep(0.02)
             took = time.monotonic() - began
-            ours, theirs = (now - then for now, then in zip(_processor(sandbox), before, strict=True))
-            asked, made = sandbox.read("counts")["totals"]["jira"], _tickets(loop)
+            daemon_seconds, sandbox_seconds = (
+                now - then for now, then in zip(_processor(sandbox), before, strict=True)
+            )
+            requests, made = sandbox.read("counts")["totals"]["jira"], _tickets(loop)
             loop.context.stop.set()
             cycle.join()
             loop.work_queue.stop(10)
@@ -121,11 +125,11 @@ def daemon(count: int, *, bulk: bool) -> Run:
         sandbox.stop()
     if made < count:
         raise RuntimeError(f"only {made} of {count} incidents had a ticket after {LONGEST:.0f} s")
-    return Run(took, asked, ours, theirs)
+    return Run(took, requests, daemon_seconds, sandbox_seconds)
 
 
 def _processor(sandbox: Sandbox) -> tuple[float, float]:
-    """Processor seconds of this process and of the sandbox's (Linux alone tells those; 0 elsewhere)."""
+    """Return the processor seconds of this process and of the sandbox's (0 except on Linux)."""
     stat = Path(f"/proc/{sandbox.pid}/stat")
     if not stat.exists():
         return time.process_time(), 0.0
@@ -134,7 +138,7 @@ def _processor(sandbox: Sandbox) -> tuple[float, float]:
 
 
 def script(count: int) -> Run:
-    """The same by a plain script; measured over a tenth and multiplied, because it takes minutes."""
+    """Measure a plain script over a tenth of the incidents and multiply, because it takes minutes."""
     sandbox = start_sandbox(1, others_per_hour=0.0, search_lag=0.0, running=True)
     part = max(1, count // 10)
     try:
@@ -155,25 +159,30 @@ def script(count: int) -> Run:
                     prefetch=False,
                 )
         took = time.monotonic() - began
-        asked = sandbox.read("counts")["totals"]["jira"]
-        ours, theirs = (now - then for now, then in zip(_processor(sandbox), before, strict=True))
+        requests = sandbox.read("counts")["totals"]["jira"]
+        daemon_seconds, sandbox_seconds = (
+            now - then for now, then in zip(_processor(sandbox), before, strict=True)
+        )
         times = count / part
-        return Run(took * times, round(asked * times), ours * times, theirs * times)
+        return Run(took * times, round(requests * times), daemon_seconds * times, sandbox_seconds * times)
     finally:
         sandbox.stop()
 
 
 def measure() -> Iterator[Figure]:
-    """All three side by side."""
+    """Measure all three, one after the other."""
     name = f"{INCIDENTS} incidents at {DELAY * 1000:.0f} ms a request"
     for label, run, target in (
         ("daemon", partial(daemon, INCIDENTS, bulk=True), TARGET),
         ("daemon, batches off", partial(daemon, INCIDENTS, bulk=False), 0.0),
         ("plain script (from a tenth)", partial(script, INCIDENTS), 0.0),
     ):
-        found = run()
-        yield Figure(f"{name}, {label}: until all are ticketed", round(found.took, 2), target, "s")
-        yield Figure(f"{name}, {label}: requests to Jira", found.asked, 0, "requests")
-        ours, theirs = (round(seconds / INCIDENTS * 1000, 1) for seconds in (found.ours, found.theirs))
-        yield Figure(f"{name}, {label}: processor time an incident", ours, 0, "ms")
-        yield Figure(f"{name}, {label}: the sandbox's beside it", theirs, 0, "ms")
+        result = run()
+        yield Figure(f"{name}, {label}: until all are ticketed", round(result.took, 2), target, "s")
+        yield Figure(f"{name}, {label}: requests to Jira", result.requests, 0, "requests")
+        daemon_seconds, sandbox_seconds = (
+            round(seconds / INCIDENTS * 1000, 1)
+            for seconds in (result.daemon_seconds, result.sandbox_seconds)
+        )
+        yield Figure(f"{name}, {label}: processor time an incident", daemon_seconds, 0, "ms")
+        yield Figure(f"{name}, {label}: the sandbox's beside it", sandbox_seconds, 0, "ms")

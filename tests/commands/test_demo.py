@@ -70,7 +70,7 @@ def test_it_shows_what_people_did_and_what_syncd_did_with_its_reason(demo: tuple
         r'syncd      marked "schedule the postmortem" of #3 as overdue',
         r'syncd      marked "schedule the postmortem" of #12 as waived',
         r"syncd      moved OPS-7 to In Review: it was closed while something is missing",
-        r'marked "name an owner for an action item" of #1 as overdue: it needs an owner within 24 working hours',
+        r'"name an owner for an action item" of #1 as overdue: it needs an owner within 24 working hours',
         r'syncd      marked "name an owner for an action item" of #1 as .*: its owner has left',
         r"syncd      created an action item for #1: a row of the postmortem's follow-up table",
         r"to (tomasz\.wojcik|elif\.kaya)@qrpay\.example: SEV0: ",

@@ -1,4 +1,4 @@
-"""Ways to build the worker wrong: the proof must find each of them, else it proves nothing."""
+"""Workers that are built wrong. The crash proof must catch each of them, else it proves nothing."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from syncd.policy.marks import incident_label
 
 
 def none(loop: ControlLoop) -> None:
-    """The worker as it is."""
+    """Leave the worker as it is."""
 
 
 def intent_after(loop: ControlLoop) -> None:
-    """The operation is recorded as under way only after its request came back."""
+    """Record an operation as in flight only after its request came back."""
 
     def leave(
         self: Executor,
@@ -35,8 +35,8 @@ def intent_after(loop: ControlLoop) -> None:
     ) -> Verdict:
         context = self._context
         outcome = kind.send(context, operation, whole)
-        run, now, wanted = context.ledger.run_name, context.clock.now(), [Leaving(operation.id, rendered)]
-        claims = claim(context.ledger, wanted, operation.target, run, now, probe_from)
+        run, now, leaving = context.ledger.run_name, context.clock.now(), [Leaving(operation.id, rendered)]
+        claims = claim(context.ledger, leaving, operation.target, run, now, probe_from)
         if not claims:
             return Verdict.AGAIN
         self.confirm(kind, claims[0], outcome, 0.0)
@@ -46,7 +46,7 @@ def intent_after(loop: ControlLoop) -> None:
 
 
 def no_probe(loop: ControlLoop) -> None:
-    """Nobody looks for a create whose answer was lost; a settle time shorter than the lag is all there is.
+    """Never look for a create whose answer was lost; only the settle time, shorter than the lag, protects.
 
     Use it with a settle time of 60 s, as `test_crash.py` does.
     """
@@ -54,7 +54,7 @@ def no_probe(loop: ControlLoop) -> None:
 
 
 def probe_without_base(loop: ControlLoop) -> None:
-    """The look begins at the highest number known by then, not by when the create left."""
+    """Begin the look at the highest number of now, not at that of the time when the create left."""
 
     def look(context: EngineContext, row: OperationRecord) -> Outcome | None:
         project, incident = row.rendered_as(RenderedCreate).project, row.incident_id
@@ -66,7 +66,7 @@ def probe_without_base(loop: ControlLoop) -> None:
 
 
 def labels_as_marks(loop: ControlLoop) -> None:
-    """The look asks the search, which lags, for the ticket's label, and reads no keys."""
+    """Look for the label by a search, which lags, instead of fetching the issues by key."""
 
     def look(context: EngineContext, row: OperationRecord) -> Outcome | None:
         label = incident_label(row.incident_id)

@@ -1,7 +1,7 @@
-"""Plays a history of incidents while the worker is killed again and again, then holds the end to account.
+"""Plays a history of incidents while the worker is killed again and again, then judges the end.
 
-Counted are duplicates (two tickets, two link notes, two comments for one note) and losses (none of one).
-Run it as `python -m crash.proof --kills 10000` (`make crash KILLS=10000`); it prints one JSON line.
+It counts duplicates (two tickets, two link notes, two comments for one note) and losses (none at all). Run it
+as `python -m crash.proof --kills 10000` (`make crash KILLS=10000`); it prints one JSON line.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ OTHERS_PER_HOUR = 30.0
 SETTLE = 600.0
 CYCLE = 30.0
 STEPS = 140
-"""The latest step at which a worker is killed; a start with a handful of incidents takes about as many."""
+"""The latest step at which a worker is killed: about as many steps as a start with a few incidents takes."""
 WRITES = 3
-"""The latest request that writes after which a worker is killed, where kills are aimed."""
+"""With aimed kills, the number of the last writing request after which a worker is killed."""
 
 
 @dataclass
 class Report:
-    """What a proof found."""
+    """The result of a proof."""
 
     kills: int = 0
     starts: int = 0
@@ -52,7 +52,7 @@ class Report:
 
     @property
     def clean(self) -> bool:
-        """Whether every promise was kept."""
+        """Return True if every promise was kept."""
         return not self.duplicates and not self.losses and not self.late_writes and self.audit == "whole"
 
 
@@ -66,15 +66,15 @@ class History:
         self.notes = 0
 
     def go_on(self) -> None:
-        """Something happens: an incident, and a turn in the life of earlier ones."""
+        """Open an incident, and play the next act on some earlier ones."""
         service = self._random.choice(["Alipay Integration", "BluBank Integration", "Core QRPay Web"])
         priority = self._random.choice(["P1", "P3", "P4", None])
         made = self._sandbox.act(
             "pagerduty", "trigger", service=service, title=f"Trouble {len(self.incidents)}", priority=priority
         )
         self.incidents[made["id"]] = "triggered"
-        lively = [one for one, state in self.incidents.items() if state != "resolved"]
-        for incident in self._random.sample(lively, min(2, len(lively))):
+        open_ids = [incident_id for incident_id, state in self.incidents.items() if state != "resolved"]
+        for incident in self._random.sample(open_ids, min(2, len(open_ids))):
             self._turn(incident)
 
     def _turn(self, incident: str) -> None:
@@ -101,7 +101,7 @@ def prove(
 ) -> Report:
     """Kill the worker `kills` times under the mutation, let it end in peace, and count.
 
-    `aimed`: only right after requests that write. `seconds`: no kill after so many (0: no limit).
+    `aimed` kills only right after requests that write. `seconds` ends the kills after so many (0: no limit).
     """
     began = time.monotonic()
     random = Random(seed)
@@ -113,7 +113,7 @@ def prove(
         try:
             history = History(sandbox, random)
             boot = 0
-            # a ledger that never saw one cycle to its end would hold its first load in the end
+            # Without one whole cycle the ledger would count all incidents as its first load and hold them.
             run_worker(sandbox, Task(ledger, "boot-0", 1, CYCLE, settle, 0), mutate)
             while report.kills < kills and not 0 < seconds < time.monotonic() - began:
                 history.go_on()
@@ -125,7 +125,7 @@ def prove(
                 sandbox.control("clock", advance=random.choice([1.0, 5.0, 30.0, 120.0]))
             peace = Task(ledger, f"boot-{boot}", int(settle / CYCLE) + 16, CYCLE, settle, 0)
             run_worker(sandbox, peace, mutate)
-            # PagerDuty itself escalates as time passes, so time stands still while nothing may be written
+            # PagerDuty escalates as time passes, so the clock stands still while nothing may be written.
             still = Task(ledger, f"boot-{boot}", 2, 0.0, settle, 0)
             run_worker(sandbox, still, mutate)
             sandbox.control("journal/clear")
@@ -141,7 +141,7 @@ def prove(
 
 
 def warm_up() -> None:
-    """Work once in this process: the workers, which are its children, inherit the statements it compiled."""
+    """Work once in this process, so that the forked workers inherit its compiled statements."""
     sandbox = start_sandbox(0, others_per_hour=0.0, search_lag=0.0)
     with tempfile.TemporaryDirectory(dir=memory()) as folder:
         try:
@@ -183,7 +183,7 @@ def _judge(state: dict[str, Any], history: History, report: Report) -> None:
             continue
         op = op_of(ticket_key(incident["id"]))
         _hold(report, f"ticket of {incident['id']}", issues[op])
-        # an acknowledgement that timed out at PagerDuty changes nothing, if it was ever seen
+        # An acknowledgement that timed out changes no ticket, if syncd saw the acknowledgement.
         timed_out = incident["status"] == "triggered" and history.incidents[incident["id"]] == "acknowledged"
         states = ["triggered", "acknowledged"] if timed_out else [incident["status"]]
         _hold_status(report, incident, states, statuses.get(op, "none"))
@@ -195,24 +195,24 @@ def _judge(state: dict[str, Any], history: History, report: Report) -> None:
                 _hold(report, f"comment for note {note['id']}", comments[op_of(f"note/{note['id']}")])
 
 
-def _hold(report: Report, what: str, count: int) -> None:
+def _hold(report: Report, promise: str, count: int) -> None:
     if count > 1:
-        report.duplicates.append(f"{count} times {what}")
+        report.duplicates.append(f"{count} times {promise}")
     elif count == 0:
-        report.losses.append(what)
+        report.losses.append(promise)
 
 
-def _hold_status(report: Report, incident: dict[str, Any], states: list[str], found: str) -> None:
+def _hold_status(report: Report, incident: dict[str, Any], states: list[str], status: str) -> None:
     owes = (incident.get("priority") or {}).get("summary") != "P4"
     resolved = "In Review" if owes else "Done"
     names = {"triggered": "To Do", "acknowledged": "In Progress", "resolved": resolved}
-    wanted = [names[state] for state in states]
-    if found not in wanted:
-        report.losses.append(f"status of {incident['id']}: {found} instead of {' or '.join(wanted)}")
+    allowed = [names[state] for state in states]
+    if status not in allowed:
+        report.losses.append(f"status of {incident['id']}: {status} instead of {' or '.join(allowed)}")
 
 
 def main() -> int:
-    """The command line of the proof."""
+    """Run the command line of the proof and return its exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
@@ -223,16 +223,16 @@ def main() -> int:
     parser.add_argument(
         "--seconds", type=float, default=0.0, help="no kill after so many seconds (0: no limit)"
     )
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     warm_up()
     report = prove(
-        given.kills,
-        given.seed,
-        given.mutation,
-        settle=given.settle,
-        lag=given.lag,
-        aimed=given.aimed,
-        seconds=given.seconds,
+        arguments.kills,
+        arguments.seed,
+        arguments.mutation,
+        settle=arguments.settle,
+        lag=arguments.lag,
+        aimed=arguments.aimed,
+        seconds=arguments.seconds,
     )
     sys.stdout.write(json.dumps({**asdict(report), "clean": report.clean}) + "\n")
     return 0 if report.clean else 1

@@ -1,7 +1,7 @@
-"""The crash proof in small: some kills in CI, and the proof that the proof can fail.
+"""A small crash proof: some kills in CI, and the proof that the proof can fail.
 
-The long run is `make crash KILLS=10000`. It is a process of its own, because the worker is forked from a
-parent without threads.
+The long run is `make crash KILLS=10000`. Both run in a process of their own, because the worker is forked
+from a parent without threads.
 """
 
 from __future__ import annotations
@@ -57,9 +57,9 @@ def test_fifty_kills_leave_no_duplicate_and_no_loss() -> None:
 
 
 SOME = {"aimed": True, "seed": 1, "kills": 12}
-"""Kills right after requests that write, where a worker that is built wrong shows it soonest."""
+"""Kills right after writing requests: there a worker that is built wrong is caught soonest."""
 LONG_LAG = SOME | {"settle": 120.0}
-"""Seconds of settling that are shorter than the index lags."""
+"""A settle time that is shorter than the lag of the index."""
 WRONG = {
     "intent_after": SOME,
     "no_probe": SOME | {"settle": 60.0},

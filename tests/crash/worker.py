@@ -1,7 +1,7 @@
 """The real worker, forked from a prepared parent without threads or lock, and killed at a seeded step.
 
-A step is anything between which the world can end: before and after a request, before and after a commit.
-SIGKILL comes from the worker itself at the chosen step, so nothing of it can be tidied up.
+The world can end before and after a request, and before and after a commit: these are the steps. The worker
+sends SIGKILL to itself at the chosen step, so it cannot clean up anything.
 """
 
 from __future__ import annotations
@@ -61,9 +61,9 @@ class SharedClock:
 
 @dataclass(frozen=True)
 class Task:
-    """What one worker is to do: on which ledger, how many cycles, at which step it dies (0: never).
+    """The task of one worker: ledger, number of cycles, and the step at which it dies (0: never).
 
-    `aimed` counts only the steps right after a request that writes, where an end hurts most.
+    `aimed` counts only the steps right after a request that writes, where an end does most harm.
     """
 
     ledger: Path
@@ -107,7 +107,7 @@ def _count_steps(die_at: int, aimed: bool) -> None:
 
 
 def make_context(sandbox: Sandbox, task: Task, **rules: Any) -> EngineContext:
-    """The real engine's desk on the task's ledger; `rules` change the mapping."""
+    """Return the real engine's context on the ledger of the task; `rules` changes the mapping."""
     clock = SharedClock(sandbox, task.boot)
     ledger = open_for_work(f"sqlite:///{task.ledger}", "crash worker", clock.now())
     transport = Transport(clock, budget=Budget(clock))
@@ -128,7 +128,7 @@ def make_context(sandbox: Sandbox, task: Task, **rules: Any) -> EngineContext:
 
 
 def work(sandbox: Sandbox, task: Task, mutate: Callable[[ControlLoop], None]) -> None:
-    """What the forked child does until it ends or dies."""
+    """Work as the forked child does, until the end of the task or the kill."""
     logger.remove()
     if task.die_at:
         _count_steps(task.die_at, task.aimed)
@@ -146,7 +146,7 @@ def work(sandbox: Sandbox, task: Task, mutate: Callable[[ControlLoop], None]) ->
 
 
 def run_worker(sandbox: Sandbox, task: Task, mutate: Callable[[ControlLoop], None]) -> bool:
-    """Fork, work, wait; return whether the worker was killed. Raises when it ended in any other way."""
+    """Fork a worker and wait. Return True if it was killed. Raise RuntimeError if it failed otherwise."""
     pid = os.fork()
     if pid == 0:
         code = 1

@@ -1,4 +1,4 @@
-"""The other side of the crash proof: the sandbox in a process of its own, and its control port."""
+"""The other side of the crash proof: the sandbox in a process of its own, with its control port."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Sandbox:
     urls: dict[str, str]
 
     def control(self, path: str, /, **body: Any) -> Any:
-        """One call of the control port."""
+        """Send a request to the control port and return its answer."""
         request = Request(
             f"{self.urls['control']}/_sandbox/{path}",
             data=json.dumps(body).encode(),
@@ -35,12 +35,12 @@ class Sandbox:
             return json.load(answer)
 
     def read(self, path: str) -> Any:
-        """One read of the control port."""
+        """Read a path of the control port."""
         with urlopen(f"{self.urls['control']}/_sandbox/{path}", timeout=60) as answer:
             return json.load(answer)
 
     def act(self, to: str, act: str, /, **arguments: Any) -> Any:
-        """What a person does on one of the services."""
+        """Play an act of a person on one of the services."""
         return self.control(f"acts/{to}/{act}", **arguments)
 
     def stop(self) -> None:
@@ -58,10 +58,10 @@ def start_sandbox(
     running: bool = False,
     preset: Callable[[World], None] = lambda _world: None,
 ) -> Sandbox:
-    """Fork a process that serves a world in which other people make issues and the index lags.
+    """Fork a process that serves a world in which colleagues create issues and the index lags.
 
     Its clock stands still until it is moved, or is the system's (`running`). `preset` fills the world before
-    anybody looks at it.
+    the server starts.
     """
     reading, writing = os.pipe()
     pid = os.fork()

@@ -21,7 +21,7 @@ SHOWN = 60
 
 
 def _played(only: str, seeds: range) -> Iterator[tuple[str, str]]:
-    """Yield name and trace of each scenario whose name contains `only`, and say how long it took."""
+    """Yield name and trace of each scenario whose name contains `only`; print the time that it took."""
     names: list[tuple[str, int | None]] = [(name, None) for name in SCENARIOS]
     names += [(f"seed-{seed:03d}", seed) for seed in seeds]
     for name, seed in names:
@@ -35,14 +35,14 @@ def _played(only: str, seeds: range) -> Iterator[tuple[str, str]]:
 
 
 def record(folder: Path, only: str, seeds: range) -> None:
-    """Write every trace."""
+    """Write every trace into a folder."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in _played(only, seeds):
         (folder / f"{name}.txt").write_text(text, encoding="utf-8")
 
 
 def report(old: Path, new: Path, table: Path | None, shown: int) -> int:
-    """Print where two recordings differ; return 1 where they do."""
+    """Print where two recordings differ. Return 1 if they do, else 0."""
     renames = read_renames(table.read_text(encoding="utf-8")) if table else []
     differing = 0
     for name, lines in compare(old, new, renames):
@@ -54,7 +54,7 @@ def report(old: Path, new: Path, table: Path | None, shown: int) -> int:
 
 
 def main() -> int:
-    """Read the command line and do it."""
+    """Run the command line and return its exit code."""
     parser = argparse.ArgumentParser(prog="golden", description="Record and compare golden traces.")
     commands = parser.add_subparsers(dest="command", required=True)
     recorder = commands.add_parser("record", help="Write every trace.")
@@ -67,11 +67,11 @@ def main() -> int:
     comparer.add_argument("new", type=Path)
     comparer.add_argument("--renames", type=Path, help="A table of renamings: `old -> new` a line.")
     comparer.add_argument("--lines", type=int, default=SHOWN, help="Lines shown of each difference.")
-    given = parser.parse_args()
-    if given.command == "record":
-        record(given.folder, given.only, range(given.first, given.first + given.seeds))
+    arguments = parser.parse_args()
+    if arguments.command == "record":
+        record(arguments.folder, arguments.only, range(arguments.first, arguments.first + arguments.seeds))
         return 0
-    return report(given.old, given.new, given.renames, given.lines)
+    return report(arguments.old, arguments.new, arguments.renames, arguments.lines)
 
 
 if __name__ == "__main__":

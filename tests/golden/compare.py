@@ -1,7 +1,7 @@
-"""Compares two folders of traces, the older one read through a table of renamings.
+"""Compares two folders of traces; the older one is read through a table of renamings.
 
-A line of the table is `old -> new`: wherever the old trace has the word, the new one must have the other.
-`old -> new | other` allows either. Blank lines and lines that begin with `#` count for nothing.
+A line of the table is `old -> new`: where the old trace has the old word, the new trace must have the new
+one. `old -> new | other` allows either. Blank lines and lines that begin with `#` do not count.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from golden.trace import INDENT, as_json, unwrapped, wrapped
 
 @dataclass(frozen=True)
 class Rename:
-    """A word of old traces, and the words of which one stands in its place."""
+    """A word of old traces, and the words that may stand in its place."""
 
     old: str
     new: tuple[str, ...]
 
 
 def read_renames(text: str) -> list[Rename]:
-    """Return the renamings of a table; raise ValueError with the number of a line that is none."""
+    """Return the renamings of a table. Raise ValueError with the number of a line that is no renaming."""
     renames = []
     for number, line in enumerate(text.splitlines(), 1):
         if not line.strip() or line.lstrip().startswith("#"):
@@ -57,7 +57,7 @@ def renamed(old: str, new: str, renames: list[Rename]) -> tuple[str, str]:
 
 
 def _sorted(line: str) -> str:
-    """Put the keys of a line's JSON in order, which renaming may have changed."""
+    """Sort the keys in the JSON of a line, because renaming may have changed their order."""
     start = line.find("{")
     if start < 0 or not line.startswith((INDENT, "#")):
         return line
@@ -82,7 +82,7 @@ def difference(old: str, new: str, renames: list[Rename] | None = None) -> list[
 
 
 def compare(old: Path, new: Path, renames: list[Rename]) -> Iterator[tuple[str, list[str]]]:
-    """Yield each trace that differs, with its difference; one that is missing is said."""
+    """Yield each trace that differs, with its difference; a missing trace is a difference."""
     names = sorted({path.name for folder in (old, new) for path in folder.glob("*.txt")})
     for name in names:
         missing = [str(folder) for folder in (old, new) if not (folder / name).exists()]

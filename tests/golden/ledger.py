@@ -1,7 +1,7 @@
 """Reads operations and audit events from a ledger file with plain SQL.
 
-The names of tables and columns stand here alone: a renamed column is changed in this file and leaves no
-difference in a trace.
+Only this file has the names of tables and columns: a renamed column is changed here and leaves no difference
+in a trace.
 """
 
 from __future__ import annotations
@@ -79,10 +79,10 @@ def _connected(file: Path) -> Iterator[sqlite3.Connection]:
 
 
 def _rows(connection: sqlite3.Connection, table: str, columns: dict[str, str], rest: str) -> list[Row]:
-    wanted = ", ".join(f'"{column}" AS "{word}"' for word, column in columns.items())
+    selection = ", ".join(f'"{column}" AS "{word}"' for word, column in columns.items())
     # The names are this file's own constants.
-    found = connection.execute(f'SELECT {wanted} FROM "{table}" {rest}').fetchall()  # noqa: S608
-    return [{word: _value(word, row[word]) for word in columns} for row in found]
+    rows = connection.execute(f'SELECT {selection} FROM "{table}" {rest}').fetchall()  # noqa: S608
+    return [{word: _value(word, row[word]) for word in columns} for row in rows]
 
 
 def _value(word: str, value: Any) -> Any:

@@ -18,7 +18,7 @@ LEAVER = "Farid Rahimi"
 
 @dataclass(frozen=True)
 class Cast:
-    """Who and what a team's life is about; `lead` may waive, `process` owns the process."""
+    """The people and services of a team's life; `lead` may waive, `process` owns the process."""
 
     mapping: str
     team: str
@@ -58,12 +58,12 @@ CASTS = {
 
 
 def day(offset: int) -> str:
-    """Return the date so many days after the world's beginning."""
+    """Return the date so many days after the beginning of the world."""
     return f"{(START + timedelta(days=offset)).date()}"
 
 
 class Life:
-    """One team's incidents on a stage."""
+    """The incidents of one team on a stage."""
 
     def __init__(self, on: Stage, cast: Cast) -> None:
         self.on, self.cast = on, cast
@@ -71,7 +71,7 @@ class Life:
         self.main = self.twin = self.leak = self.neglected = self.small = ""
 
     def live(self, *, days: bool, weeks: bool) -> None:
-        """Play everything, or all but the days and weeks in which duties grow old."""
+        """Play everything, or leave out the days and weeks in which duties grow old."""
         self.on.turn()
         self.begin()
         self.talk()
@@ -107,7 +107,7 @@ class Life:
         on.state_changes(2)
 
     def talk(self) -> None:
-        """Notes and comments, each written, edited and deleted once."""
+        """Write, edit and delete notes and comments."""
         on, cast, ticket = self.on, self.cast, self.ticket(self.main)
         words = "Only one route is slow;\ntoken=abcdef0123456789abcdef"
         note = on.act("note", lambda: self.pagerduty.note(self.main, words, cast.lead))
@@ -120,7 +120,7 @@ class Life:
         on.state_changes(4)
 
     def change(self) -> None:
-        """Fields change on both sides."""
+        """Change fields on both sides."""
         on, cast, ticket = self.on, self.cast, self.ticket(self.main)
         on.act("priority", lambda: self.pagerduty.set_priority(self.main, "P1", cast.lead))
         on.state_changes(2)
@@ -169,7 +169,7 @@ class Life:
         on.state_changes(2)
 
     def hold(self) -> None:
-        """An operator pauses Jira for a while."""
+        """Pause Jira for a while, as an operator."""
         on = self.on
         on.syncd("pause", "jira", "--reason", "Jira is being updated")
         on.act("note", lambda: self.pagerduty.note(self.neglected, "While paused.", self.cast.lead))
@@ -197,13 +197,15 @@ class Life:
         on.state_changes(4, 60.0)
 
     def follow_up(self) -> None:
-        """The table of follow-ups, action items with an owner, without, and with one who leaves."""
+        """Write the table of follow-ups and create action items: with owner, without, with one who leaves."""
         on, cast, duty_issue = self.on, self.cast, self.postmortem(self.main)
         on.turn(2 * HOUR)
         row = f"|Alert on the age of the queue|{cast.process}|{day(10)}|"
         lines = description_of(on.world, duty_issue).split("\n")
-        at = next((place for place, line in enumerate(lines) if line.startswith("||Task")), len(lines) - 1)
-        lines.insert(at + 1, row)
+        header = next(
+            (place for place, line in enumerate(lines) if line.startswith("||Task")), len(lines) - 1
+        )
+        lines.insert(header + 1, row)
         on.act("row", lambda: self.jira.edit(duty_issue, cast.process, description="\n".join(lines)))
         self.item = on.act("item", lambda: self.jira.sub_task(duty_issue, "Document the switch", cast.second))
         self.left = on.act("item", lambda: self.jira.sub_task(duty_issue, "Rehearse the switch", cast.lead))
@@ -216,7 +218,7 @@ class Life:
         on.state_changes(2, 12 * HOUR)
 
     def days(self) -> None:
-        """Days in which duties are met, waived and broken."""
+        """Let days pass in which duties are met, waived and broken."""
         on, cast, duty_issue = self.on, self.cast, self.postmortem(self.main)
         on.act("postmortem done", lambda: self.jira.transition(duty_issue, "Done", cast.process))
         on.state_changes(2, 12 * HOUR)
@@ -232,7 +234,7 @@ class Life:
         on.state_changes(3, 16 * HOUR)
 
     def weeks(self) -> None:
-        """Weeks in which action items are postponed, done and forgotten."""
+        """Let weeks pass in which action items are postponed, done and forgotten."""
         on, cast = self.on, self.cast
         forgotten = self.postmortem(self.neglected)
         on.act("postponed", lambda: self.jira.edit(self.item.key, cast.lead, duedate=day(20)))
@@ -246,7 +248,7 @@ class Life:
         on.state_changes(4, DAY)
 
     def read(self) -> None:
-        """What commands say in the end."""
+        """Record what commands print in the end."""
         read_all(self.on, (self.main, self.twin, self.leak, self.neglected, self.small))
         week = f"{(START + timedelta(days=7)):%G-W%V}"
         self.on.syncd("report", "--team", self.cast.team, "--week", week, "--format", "csv")
@@ -266,7 +268,8 @@ def read_all(on: Stage, incidents: Iterable[str]) -> None:
 def play_life(name: str, trace: Trace, folder: Path, *, data_center: bool) -> None:
     """Play a team's life into a trace.
 
-    Data Center differs in requests, not in what is due in days; what is due in weeks is the same for teams.
+    Data Center differs in its requests, but not in duties of days; duties of weeks are the same for both
+    teams.
     """
     cast = CASTS[name]
     with stage(trace, folder, cast.mapping, data_center=data_center) as on:

@@ -1,6 +1,6 @@
 """Every place at which the recorder touches the product: no other file of this package imports it.
 
-A renamed class or a moved module is put right here.
+After a class was renamed or a module moved, only this file changes.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from syncd.sandbox.wire import Call
 from syncd.sandbox.world import Delivery, World
 
 SYSTEM_CLOCK = "syncd.engine.runtime.system_clock.SystemClock"
-"""What commands ask for the time."""
+"""The clock of commands."""
 MAPPINGS = Path(__file__).parents[2] / "mappings"
 LEDGER = "syncd.db"
 PAGERDUTY, JIRA = "http://127.0.0.1:1", "http://127.0.0.1:2"
@@ -48,7 +48,7 @@ POLL = 30.0
 SLOW_EVERY = 900.0
 """Seconds between two runs of the slow poll."""
 SLOW_IN_LEAPS = 20 * 3600.0
-"""As before, where turns are leaps: once a day is enough to tell."""
+"""The same where turns are leaps: once a day is enough."""
 _ENFORCE_FROM = re.compile(r"^enforce_from: .*$", re.MULTILINE)
 _PROCESS_OWNER = re.compile(r"^  process_owner: (.*)$", re.MULTILINE)
 
@@ -56,7 +56,7 @@ __all__ = ["LEDGER", "POLL", "START", "Stage", "World", "play_seed", "stage", "w
 
 
 def attach(world: World, trace: Trace) -> None:
-    """Let a trace see each request that reaches a world's services, and each that a fault strikes."""
+    """Record each request that reaches the services of a world, and each that a fault strikes."""
     inner = world.answer
 
     def answer(name: str, call: Call, sleep: Callable[[float], object] = time.sleep) -> Delivery:
@@ -73,7 +73,7 @@ def attach(world: World, trace: Trace) -> None:
 
 
 def _see_late(service: Any, world: World, trace: Trace) -> None:
-    """Requests that arrive after their sender gave up reach a service by another door."""
+    """Record requests that arrive after their sender gave up: they enter a service by another function."""
     inner = service.handle
 
     def handle(call: Call, fault: str | None = None) -> Any:
@@ -88,7 +88,7 @@ def _see_late(service: Any, world: World, trace: Trace) -> None:
 
 @contextmanager
 def steady() -> Iterator[None]:
-    """Take chance and the machine's user out of what the product records; silence its log."""
+    """Remove chance and the machine's user from what the product records; silence its log."""
 
     def token(size: int = 32) -> str:
         return "5e" * size
@@ -99,7 +99,7 @@ def steady() -> Iterator[None]:
 
 
 class StageClock:
-    """The sandbox's clock as daemon and commands see it; waiting lets `on_sleep` pass the time."""
+    """The sandbox's clock as daemon and commands see it; while one waits, `on_sleep` lets time pass."""
 
     def __init__(self, clock: SandboxClock) -> None:
         self.sandbox = clock
@@ -136,19 +136,20 @@ class Stage:
 
     @property
     def seconds(self) -> float:
-        """Seconds since the world began."""
+        """Return the seconds since the world began."""
         return (self.world.clock() - START).total_seconds()
 
     def act(self, words: str, act: Callable[[], Any]) -> Any:
-        """Somebody does something."""
+        """Record an act of a person and do it."""
         self.trace.act(self.world.clock(), words)
         return act()
 
     def turn(self, seconds: float = POLL) -> None:
-        """Let time pass, and the daemon do once all that it does by itself."""
+        """Let time pass, and let the daemon do once everything that it does by itself."""
         self.world.advance(seconds)
         loop = self.daemon.loop
-        loop.cycle()  # before the tick, which else tells the operator after a leap that nobody reads
+        # The cycle comes first: after a leap the tick would tell the operator that nothing was read.
+        loop.cycle()
         loop.run_until_idle()
         loop.tick()
         loop.run_until_idle()
@@ -163,12 +164,12 @@ class Stage:
         self.trace.audit(self.file)
 
     def state_changes(self, count: int, seconds: float = POLL) -> None:
-        """Several turns."""
+        """Let several turns pass."""
         for _ in range(count):
             self.turn(seconds)
 
     def syncd(self, *args: str) -> str:
-        """Run a command in this process beside the daemon, record and return what it prints."""
+        """Run a command in this process beside the daemon; record and return its output."""
         clock = StageClock(self.clock.sandbox)
         clock.on_sleep = self._while_a_command_waits
         out, err, code = io.StringIO(), io.StringIO(), 0
@@ -192,7 +193,7 @@ class Stage:
 
 
 class StageLine:
-    """The way between daemon and services, in this process: nothing is lost, what is slow moves the clock."""
+    """The network in this process: no request is lost, and a slow answer moves the clock."""
 
     def __init__(self, world: World) -> None:
         self.world = world
@@ -203,7 +204,7 @@ class StageLine:
     def carry(self, service: str, call: Call, flight: object) -> Delivery:
         return self.world.answer(service, call, lambda seconds: self.world.advance(seconds))
 
-    def step(self, what: str) -> None:
+    def step(self, kind: str) -> None:
         return
 
     def now(self) -> float:
@@ -241,14 +242,14 @@ def _environment(folder: Path, world: World, mail: MailSandbox) -> dict[str, str
 
 @contextmanager
 def stage(trace: Trace, folder: Path, *mappings: str, data_center: bool = False) -> Iterator[Stage]:
-    """A started daemon under shipped mappings with an approver; a trace records its requests and mails."""
+    """Yield a started daemon under shipped mappings with an approver; record its requests and mails."""
     clock = SandboxClock(START)
     world = default_world(clock, data_center_edition=data_center)
     (folder / "mappings").mkdir(parents=True)
     since = f"enforce_from: {(START - timedelta(days=1)).date()}"
     for name in mappings:
         text = _ENFORCE_FROM.sub(since, (MAPPINGS / f"{name}.yaml").read_text(encoding="utf-8"))
-        # the shipped mappings name nobody whose label is a waiver
+        # The shipped mappings have no approvers, so no label would be a waiver.
         text = _PROCESS_OWNER.sub(r"\g<0>\n  approvers: [\1]", text)
         (folder / "mappings" / f"{name}.yaml").write_text(text, encoding="utf-8")
     with ExitStack() as stack:
@@ -263,14 +264,14 @@ def stage(trace: Trace, folder: Path, *mappings: str, data_center: bool = False)
         stage_clock = StageClock(clock)
         configuration = load_configuration(None)
         put_empty_ledger(folder / LEDGER)
-        held = open_ledger(configuration.settings, "golden", stage_clock)
-        stack.callback(held.close)
+        opened_ledger = open_ledger(configuration.settings, "golden", stage_clock)
+        stack.callback(opened_ledger.close)
         transport = WireTransport(stage_clock, StageLine(world))
-        context = make_context(configuration, held, stage_clock, transport=transport)
-        made = Stage(folder, world, stage_clock, trace, Daemon(context, configuration))
-        made.daemon.loop.make_first_contact()
-        made.daemon.loop.recover()
-        yield made
+        context = make_context(configuration, opened_ledger, stage_clock, transport=transport)
+        started = Stage(folder, world, stage_clock, trace, Daemon(context, configuration))
+        started.daemon.loop.make_first_contact()
+        started.daemon.loop.recover()
+        yield started
 
 
 def _see_mails(mail: MailSandbox, trace: Trace) -> None:
@@ -284,25 +285,25 @@ def _see_mails(mail: MailSandbox, trace: Trace) -> None:
 
 
 def _steady_crashes(simulation: Simulation) -> None:
-    """Let only requests count as steps at which the daemon can end.
+    """Let the daemon end only at requests and not at commits.
 
-    How many commits lie between two requests may change without any change of behaviour; a crash that
-    counted them would then strike elsewhere.
+    The number of commits between two requests may change without a change of behaviour; a crash that counted
+    commits would then strike at another place.
     """
     line = simulation.line
     inner = line.step
 
-    def step(what: str) -> None:
-        if "commit" in what and not simulation.hub.dead:
+    def step(kind: str) -> None:
+        if "commit" in kind and not simulation.hub.dead:
             return
-        inner(what)
+        inner(kind)
 
     line.step = step  # type: ignore[method-assign] # of this one simulation
 
 
 def _plan(seed: int) -> Plan:
     plan = make_plan(seed)
-    # about half of a plan's steps are commits
+    # About half of the steps of a plan are commits, which do not count here.
     crashes = tuple(replace(crash, steps=max(1, crash.steps // 2)) for crash in plan.crashes)
     return replace(plan, crashes=crashes)
 
@@ -336,7 +337,7 @@ def postmortem_of(world: World, incident: str) -> str:
 def _issue_of(world: World, incident: str, *, postmortem: bool) -> str:
     label = f"pd-{incident}".casefold()
     for issue in world.jira.site.issues.values():
-        labels = {str(one).casefold() for one in issue.now.values.get("labels") or ()}
+        labels = {str(name).casefold() for name in issue.now.values.get("labels") or ()}
         if "syncd-action-item" in labels or issue.deleted_at is not None:
             continue
         if label in labels and ("syncd-postmortem" in labels) is postmortem:

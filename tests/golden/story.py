@@ -1,4 +1,4 @@
-"""The demo's story, played in this process: both teams' day and the week after it."""
+"""The demo's story, played in this process: the day of both companies and the week after it."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from golden.seams import Stage, parked, stage, week
 from golden.trace import Trace
 
 DAY_LASTS = 7200.0
-"""Seconds for which the daemon takes a turn a minute; later they come in leaps."""
+"""Seconds during which the daemon takes a turn every minute; later it takes leaps."""
 TURN = 60.0
 END = 6 * 86400.0 + 20 * 3600.0
-"""Seconds to the second Monday, when the week's report has left."""
+"""Seconds until the second Monday, when the weekly report has been sent."""
 LONGEST_LEAP, LEAST_LEAP = 5 * 3600.0, 60.0
 RETRIED_AFTER = 300.0
-"""Seconds for which an operation stands parked before the operator retries it."""
+"""Seconds after which the operator retries a parked operation."""
 WAIVED_AFTER = 30 * 3600.0
 WAIVED = "12"
 
 
 class Operator:
-    """Retries each parked operation once, and waives one duty."""
+    """A person who retries each parked operation once and waives one duty."""
 
     def __init__(self, on: Stage) -> None:
         self.on = on
@@ -30,7 +30,7 @@ class Operator:
         self.waived = False
 
     def look(self) -> None:
-        """Do what is to be done now."""
+        """Do what is due now."""
         on = self.on
         for number in parked(on):
             since = self.seen.setdefault(number, on.seconds)

@@ -1,6 +1,6 @@
-"""A trace: what left the daemon and what it recorded, as text lines that compare from one run to another.
+"""A trace: the daemon's requests, mails and records as lines of text that compare from run to run.
 
-Marks of operations become the operations' keys; hashes, addresses of sockets and folders become words.
+Marks of operations are replaced by their keys; hashes, socket addresses and folders by words.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from golden import ledger
 
 INDENT = "    "
 PART = f"{INDENT}-- "
-"""Begins a part of a mail."""
+"""The beginning of a part of a mail."""
 WRAPPED = f"{INDENT}| "
-"""Begins a line that continues the one before: long JSON is broken after each escaped line break."""
+"""The beginning of a continued line: long JSON is broken after each escaped line break."""
 _HEADERS = ("From", "To", "Subject", "Date", "Message-ID", "Reply-To", "In-Reply-To", "References")
 _ANCHOR = re.compile(r"\b\d+:[0-9a-f]{64}\b")
 _HASH = re.compile(r"\b(?:[0-9a-f]{64}|[0-9a-f]{32}|[0-9a-f]{16})\b")
@@ -32,7 +32,7 @@ def as_json(value: Any) -> str:
 
 
 def wrapped(line: str) -> str:
-    """Break a line with JSON after each escaped line break, so that texts can be compared line by line."""
+    """Return a line broken after each escaped line break in its JSON, so that texts compare by line."""
     return line.replace("\\n", f"\\n\n{WRAPPED}")
 
 
@@ -58,9 +58,9 @@ def _moment(at: datetime) -> str:
 
 @dataclass
 class Trace:
-    """Lines of one scenario, in the order in which things happened.
+    """The lines of one scenario, in the order of events.
 
-    `places` are texts that differ from run to run (folders, URLs) with the words that stand for them.
+    `places` holds texts that differ from run to run (folders, URLs) and the words that replace them.
     """
 
     places: dict[str, str] = field(default_factory=dict)
@@ -68,19 +68,19 @@ class Trace:
     _seq: int = 0
 
     def heading(self, words: str) -> None:
-        """Begin a part."""
+        """Add a heading."""
         self.lines += ["", f"=== {words}"]
 
     def act(self, at: datetime, words: str) -> None:
-        """Somebody did something."""
+        """Add an act of a person."""
         self.lines.append(f"* {at:%Y-%m-%d %H:%M:%S} {words}")
 
     def request(
         self, at: datetime, service: str, method: str, path: str, query: list[tuple[str, str]], raw: bytes
     ) -> int:
         """Add a request; return its place for `answered`."""
-        asked = "&".join(f"{name}={value}" for name, value in sorted(query))
-        target = f"{path}?{asked}" if asked else path
+        parameters = "&".join(f"{name}={value}" for name, value in sorted(query))
+        target = f"{path}?{parameters}" if parameters else path
         body = _body(raw)
         self.lines.append(f"> {_moment(at)} {service} {method} {target}")
         place = len(self.lines) - 1
@@ -89,7 +89,7 @@ class Trace:
         return place
 
     def answered(self, place: int, words: str) -> None:
-        """Add how a request ended."""
+        """Add the end of a request to its line."""
         self.lines[place] = f"{self.lines[place]} -> {words}"
 
     def mail(self, content: bytes) -> None:
@@ -119,7 +119,7 @@ class Trace:
         self.lines += [f"{INDENT}! {line}".rstrip() for line in err.splitlines()]
 
     def operations(self, file: Path) -> None:
-        """Add every operation as it stands, and the marks that `text` replaces."""
+        """Add every operation as it is now, and remember the marks that `text` replaces."""
         for row in ledger.operations(file):
             words = " ".join(f"{word}={row[word] or '-'}" for word in _ROW)
             self.lines.append(f"o {row['key']} {words}")
@@ -132,7 +132,7 @@ class Trace:
             self.places[str(row["op"])] = f"<{row['key']}>"
 
     def text(self) -> str:
-        """Return the whole trace, normalised."""
+        """Return the whole trace without what differs from run to run."""
         text = "\n".join(self.lines).lstrip("\n") + "\n"
         for place in sorted(self.places, key=len, reverse=True):
             text = text.replace(place, self.places[place])

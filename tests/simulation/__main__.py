@@ -1,4 +1,4 @@
-"""Plays seeds, prints what was found, ends with 1 and the story of a failure.
+"""Plays seeds, prints the figures, and ends with 1 and the story of a seed that failed.
 
 By hand: `make simulate SEEDS=500 SEED=1`.
 """
@@ -24,7 +24,7 @@ from syncd.sandbox.cast import START
 
 @dataclass
 class Total:
-    """What all seeds came to."""
+    """The figures of all seeds."""
 
     seeds: int = 0
     incidents: int = 0
@@ -46,7 +46,7 @@ class Total:
         self.seeds += 1
         self.incidents += len(ending.people.ids)
         self.texts += len(ending.people.notes) + len(ending.people.comments)
-        self.papers += sum(len(papers(ending.world, one)) for one in ending.people.ids.values())
+        self.papers += sum(len(papers(ending.world, incident)) for incident in ending.people.ids.values())
         self.items += len(ending.people.items)
         struck = [line.fault for line in ending.world.journal.lines() if line.fault]
         self.requests += ending.world.journal.total()
@@ -60,16 +60,17 @@ class Total:
 
 
 def judged(seed: int, total: Total, mutation: str, *, twin: bool) -> list[str]:
-    """Play a seed, count it, and return what was not as promised."""
+    """Play a seed, count it, and return its complaints."""
     plan = make_plan(seed)
     with MUTATIONS[mutation](), played(plan) as ending:
         judge = Judge(ending)
         complaints = judge.complaints
         differing: list[str] = []
+        # Only a seed without complaints is worth a second play without faults.
         if twin and not plan.dry and not complaints:
             with played(plan.without_faults()) as calm:
                 differing = compare(ending, calm)
-                differing += [f"without faults: {one}" for one in Judge(calm).complaints]
+                differing += [f"without faults: {complaint}" for complaint in Judge(calm).complaints]
         total.add(ending, judge, differing)
         complaints += differing
         if complaints:
@@ -79,28 +80,30 @@ def judged(seed: int, total: Total, mutation: str, *, twin: bool) -> list[str]:
 
 
 def tell(plan: Plan, ending: Ending, complaints: list[str]) -> None:
-    """The story of a seed that failed: the plan, every act, write and fault in order, the complaints."""
-    say = sys.stderr.write
-    say(f"\nseed {plan.seed}: search lag {plan.search_lag:.0f} s, fetch lag {plan.fetch_lag:.0f} s, ")
-    say(f"cycle {plan.poll:.0f} s, crashes {plan.crashes}, clock steps {plan.steps},")
-    say(f" calm at {plan.calm:.0f} s\n")
+    """Print the story of a failed seed: the plan, all acts, writes and faults in order, the complaints."""
+    write = sys.stderr.write
+    write(f"\nseed {plan.seed}: search lag {plan.search_lag:.0f} s, fetch lag {plan.fetch_lag:.0f} s, ")
+    write(f"cycle {plan.poll:.0f} s, crashes {plan.crashes}, clock steps {plan.steps},")
+    write(f" calm at {plan.calm:.0f} s\n")
     for window in plan.windows:
         where = f"{window.service or 'both'} {window.path or ''}"
-        say(f"  {window.begin:7.1f}-{window.end:.1f} {window.strike} at {where} ({window.probability:.0%})\n")
-    lines = [(act.at, f"people: {act.kind} {act.incident} {act.what or ''}") for act in plan.acts]
+        write(
+            f"  {window.begin:7.1f}-{window.end:.1f} {window.strike} at {where} ({window.probability:.0%})\n"
+        )
+    lines = [(act.at, f"people: {act.kind} {act.incident} {act.arguments or ''}") for act in plan.acts]
     writes = set(map(id, ending.world.journal.writes()))
     for line in ending.world.journal.lines():
         if id(line) in writes or line.fault:
             at = (line.ended - START).total_seconds()
             lines.append((at, f"{line.service}: {line.method} {line.path} {line.status} {line.fault or ''}"))
     for at, words in sorted(lines, key=lambda line: line[0]):
-        say(f"  {at:7.1f} {words}\n")
+        write(f"  {at:7.1f} {words}\n")
     for complaint in complaints:
-        say(f"  !! {complaint}\n")
+        write(f"  !! {complaint}\n")
 
 
 def report(total: Total) -> str:
-    """The figures, for people."""
+    """Return the figures as text."""
     worst = max(total.convergence, default=0.0)
     middle = median(total.convergence) if total.convergence else 0.0
     ways = ", ".join(f"{way} {number}" for way, number in total.ways.most_common())
@@ -115,7 +118,7 @@ def report(total: Total) -> str:
 
 
 def main() -> int:
-    """The command line."""
+    """Run the command line and return its exit code."""
     parser = argparse.ArgumentParser(prog="python -m simulation", description=__doc__)
     parser.add_argument("--seeds", type=int, default=500)
     parser.add_argument("--start", type=int, default=1)
@@ -123,17 +126,17 @@ def main() -> int:
     parser.add_argument("--twin-every", type=int, default=4, help="0: never play a history without faults")
     parser.add_argument("--mutation", choices=sorted(MUTATIONS), default="none")
     parser.add_argument("--all", action="store_true", help="go on after a failing seed")
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     logger.remove()
     total, began = Total(), time.monotonic()
-    for seed in range(given.start, given.start + given.seeds):
-        twin = bool(given.twin_every) and seed % given.twin_every == 0
-        if judged(seed, total, given.mutation, twin=twin) and not given.all:
+    for seed in range(arguments.start, arguments.start + arguments.seeds):
+        twin = bool(arguments.twin_every) and seed % arguments.twin_every == 0
+        if judged(seed, total, arguments.mutation, twin=twin) and not arguments.all:
             break
-        if given.seconds and time.monotonic() - began > given.seconds:
+        if arguments.seconds and time.monotonic() - began > arguments.seconds:
             break
     seconds = time.monotonic() - began
-    sys.stdout.write(f"seeds from {given.start}: {report(total)}")
+    sys.stdout.write(f"seeds from {arguments.start}: {report(total)}")
     sys.stdout.write(f"{seconds:.1f} s, {total.seeds / max(seconds, 0.001):.1f} seeds a second\n")
     if total.failed:
         again = f"make simulate SEEDS=1 SEED={total.failed[0]}"

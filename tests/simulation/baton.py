@@ -1,8 +1,8 @@
-"""Concurrency from a seed: real threads of which exactly one runs, handed on only while requests travel.
+"""Concurrency from a seed: of several real threads exactly one runs, until it hands over during a request.
 
-The order is that of simulated time, so a run repeats to the last byte. Whatever happens in the world (a
-person's act, a fault, a request that arrives although nobody waits for it any more) stands in the same
-queue of moments.
+The order is that of simulated time, so a run repeats to the last byte. Everything that happens in the world
+(an act of a person, a fault, a request that arrives although nobody waits for it) is in the same queue of
+moments.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from syncd.sandbox.clock import SandboxClock
 
 LOCK = type(Lock())
 STEP = 0.01
-"""Seconds of the world between two tries to take a lock that is held."""
+"""Seconds of the world between two attempts to take a lock that another thread holds."""
 STUCK = 20.0
-"""Real seconds after which a task that does not hand on is taken for deadlocked."""
+"""Real seconds after which a task that does not hand over counts as deadlocked."""
 
 
 def _closed() -> Lock:
-    """A gate that one thread opens for another: a lock that is held from the start."""
+    """Return a gate that one thread opens for another: a lock that is taken from the start."""
     gate = Lock()
     gate.acquire()
     return gate
@@ -55,7 +55,7 @@ class Task:
 
 
 class Hub:
-    """The queue of moments, and who runs."""
+    """The queue of moments, and the thread that runs."""
 
     def __init__(self, clock: SandboxClock) -> None:
         self.clock = clock
@@ -69,12 +69,12 @@ class Hub:
         self._running: Task | None = None
 
     def now(self) -> float:
-        """Seconds since the world began."""
+        """Return the seconds since the world began."""
         return (self.clock.now() - START).total_seconds()
 
-    def at(self, moment: float, what: Task | Callable[[], None]) -> None:
-        """Let something happen at a moment."""
-        heapq.heappush(self._queue, (max(moment, self.now()), next(self._order), what))
+    def at(self, moment: float, event: Task | Callable[[], None]) -> None:
+        """Put an event or a thread into the queue, for a moment."""
+        heapq.heappush(self._queue, (max(moment, self.now()), next(self._order), event))
 
     def spawn(self, work: Callable[[], None]) -> None:
         """Start a thread of the daemon, now."""
@@ -83,7 +83,10 @@ class Hub:
         self.at(self.now(), task)
 
     def pause(self, seconds: float) -> None:
-        """Called by the running thread: let others run for `seconds`. Raises `Killed` where all ends."""
+        """Let other threads run for `seconds`; the running thread calls this.
+
+        Raise `Killed` at the end of all.
+        """
         if self._running is None:
             self.run(self.now() + seconds)
             return
@@ -91,7 +94,7 @@ class Hub:
         self._hand_on()
 
     def pause_while(self, blocked: Callable[[], bool]) -> None:
-        """As `pause` for a `STEP`, again and again while it is blocked."""
+        """Pause for one `STEP` after the other while `blocked` returns True."""
         task = self._running
         while task is None and blocked():
             self.pause(STEP)
@@ -101,27 +104,28 @@ class Hub:
             task.blocked = None
 
     def park(self) -> None:
-        """Called by the running thread: wait until there is work (`idle` says no)."""
+        """Wait until there is work (`idle` returns False); the running thread calls this."""
         if self._running is not None:
             self._running.parked = True
             self._hand_on()
 
     def kill(self) -> None:
-        """Called by the running thread: everything of the daemon ends here."""
+        """End all threads of the daemon here; the running thread calls this."""
         self.dead = True
         raise Killed
 
     def run(self, until: float) -> None:
-        """Play what happens until a moment, or until the daemon ends."""
+        """Play everything until a moment, or until the daemon ends."""
         while self._queue and self._queue[0][0] <= until and not self.dead:
-            moment, _, what = heapq.heappop(self._queue)
+            moment, _, event = heapq.heappop(self._queue)
             self._advance(moment)
-            if isinstance(what, Task) and what.blocked is not None and what.blocked():
-                self.at(self.now() + STEP, what)  # its thread would do no more than ask this
-            elif isinstance(what, Task):
-                self._switch(what)
+            if isinstance(event, Task) and event.blocked is not None and event.blocked():
+                # Its thread would only ask the same question, so asking here saves the switch.
+                self.at(self.now() + STEP, event)
+            elif isinstance(event, Task):
+                self._switch(event)
             else:
-                what()
+                event()
             self._wake()
         if self.dead:
             self._bury()
@@ -135,7 +139,7 @@ class Hub:
 
     def _wake(self) -> None:
         if not self.idle():
-            parked = next((one for one in self.tasks if one.parked and not one.done), None)
+            parked = next((task for task in self.tasks if task.parked and not task.done), None)
             if parked is not None:
                 parked.parked = False
                 self.at(self.now(), parked)
@@ -145,6 +149,7 @@ class Hub:
             return
         self._running = task
         task.go.release()
+        # A thread of the daemon that blocks on a real lock never hands over.
         if not self.back.acquire(timeout=STUCK):
             raise RuntimeError("a thread of the daemon waits for something that will not come")
         self._running = None
@@ -161,7 +166,7 @@ class Hub:
             raise Killed
 
     def _bury(self) -> None:
-        """Unwind every thread of the daemon and forget it; what is on its way in the world stays."""
+        """Unwind and forget every thread of the daemon; requests that travel stay in the world."""
         for task in self.tasks:
             self._switch(task)
         self.tasks.clear()
@@ -169,27 +174,27 @@ class Hub:
         heapq.heapify(self._queue)
 
     def end(self) -> None:
-        """End the daemon's threads without anybody's fault."""
+        """End the threads of the daemon without an error."""
         self.dead = True
         self._bury()
 
 
 class BatonLock:
-    """A lock that hands on instead of blocking; for those that the daemon holds while it asks."""
+    """A lock that hands over instead of blocking, for locks that the daemon holds during a request."""
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
         self._held = False
 
     def acquire(self, blocking: bool = True) -> bool:
-        """Take it; hand on until it is free, or return at once."""
+        """Take the lock: hand over until it is free, or return at once without `blocking`."""
         if blocking:
             self._hub.pause_while(lambda: self._held)
         taken, self._held = not self._held, True
         return taken
 
     def release(self) -> None:
-        """Give it back."""
+        """Release the lock."""
         self._held = False
 
     def __enter__(self) -> None:
@@ -200,7 +205,7 @@ class BatonLock:
 
 
 def soften(hub: Hub, *owners: object) -> None:
-    """Replace the plain locks of these objects, which would block the one thread that runs."""
+    """Replace the plain locks of these objects, because they would block the only thread that runs."""
     for owner in owners:
         for name, value in vars(owner).items():
             if isinstance(value, LOCK):

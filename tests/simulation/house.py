@@ -1,8 +1,8 @@
-"""One daemon in the test's own thread on the wire without sockets, which can be ended at any step.
+"""One daemon in the thread of the test, on the wire without sockets; it can be ended at any step.
 
-A step is a moment right after a request that writes, or right after a commit that changes the outbox. What
-happens between two of them (reads, decisions, what is not committed yet) leaves nothing behind but memories
-of what was read, so ending there is ending earlier.
+A step is the moment right after a request that writes, or right after a commit that changes the outbox.
+Between two steps only reads, decisions and uncommitted changes happen. They leave nothing behind, so to end
+there is the same as to end at the earlier step.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ SETTLE = 60.0
 """Seconds; nothing lags in this house."""
 _KEY = re.compile(r"OPS-\d+")
 _TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d")
-"""When somebody wrote, as copies state it: an end before that lets them write later."""
+"""The time of a text, as its copy shows it: it differs where an end of the daemon delays the text."""
 
 
 class House:
-    """A world, and a daemon in it that ends at its `die_at`'th step (0: never)."""
+    """A world, and a daemon in it that ends at step `die_at` (0: never)."""
 
     def __init__(self, folder: Path, die_at: int, mappings: tuple[Mapping, ...] | None = None) -> None:
         clock = SandboxClock(START)
@@ -73,10 +73,10 @@ class House:
             raise TimedOut
         return delivery
 
-    def step(self, what: str) -> None:
+    def step(self, kind: str) -> None:
         if self.dead:
             raise Killed
-        if what == "after a commit of the outbox":
+        if kind == "after a commit of the outbox":
             self._count()
 
     def now(self) -> float:
@@ -112,13 +112,13 @@ class House:
         )
 
     def stop(self) -> None:
-        """The process is gone."""
+        """End the process of the daemon."""
         if self.ledger is not None:
             self.ledger.close()
             self.ledger = None
 
     def survive(self, do: Callable[[], None]) -> None:
-        """Do something with the daemon; where it ends on the way, start it again and do it anew."""
+        """Do something with the daemon; if it ends meanwhile, start it again and repeat."""
         while True:
             try:
                 if self.ledger is None or self.dead:
@@ -134,21 +134,21 @@ class House:
                 return
 
     def rest(self) -> None:
-        """Cycles until nothing is written any more and nothing waits for its time."""
+        """Run cycles until nothing is written and nothing waits for its time."""
         self.survive(self._rest)
 
     def turn(self) -> None:
-        """One cycle and what can leave by it."""
+        """Run one cycle and everything that can leave after it."""
         assert self.loop
         self.loop.cycle()
         self.loop.run_until_idle()
 
     def ticket(self, incident: str) -> str:
-        """The key of an incident's ticket."""
+        """Return the key of the ticket of an incident."""
         return next(
-            one.key
-            for one in self.world.jira.site.issues.values()
-            if f"pd-{incident}" in one.now.values.get("labels", ())
+            issue.key
+            for issue in self.world.jira.site.issues.values()
+            if f"pd-{incident}" in issue.now.values.get("labels", ())
         )
 
     def _rest(self) -> None:
@@ -156,7 +156,8 @@ class House:
         assert loop
         for _ in range(40):
             written = len(self.world.journal.writes())
-            self.world.advance(POLL)  # what happens in the very moment of a read is not in it
+            # A read does not show what happens in the same moment, so time must pass first.
+            self.world.advance(POLL)
             loop.cycle()
             loop.run_until_idle()
             due = loop.work_queue.next_due()
@@ -166,7 +167,7 @@ class House:
         raise AssertionError("the daemon does not come to rest")
 
     def once_more(self) -> list[str]:
-        """Look at everything again; return what was written."""
+        """Read and decide everything again; return what was written."""
         self.die_at, before = 0, len(self.world.journal.writes())
         assert self.ledger and self.loop
         look_at_everything(self.ledger, self.clock.now())
@@ -174,18 +175,18 @@ class House:
         return [f"{line.method} {line.path}" for line in self.world.journal.writes()[before:]]
 
     def end_state(self) -> dict[str, Any]:
-        """What people see of each incident and its tickets, without keys and times, which may differ."""
+        """Return what people see of each incident and its tickets, without keys and times."""
         state = dump.whole(self.world)
-        titles = {one["id"]: one["title"] for one in state["pagerduty"]["incidents"]}
-        found: dict[str, Any] = {}
+        titles = {row["id"]: row["title"] for row in state["pagerduty"]["incidents"]}
+        end_state: dict[str, Any] = {}
         for incident in state["pagerduty"]["incidents"]:
             notes = sorted(_bare(note["content"]) for note in incident["notes"])
-            found[incident["title"]] = {"notes": notes, "tickets": []}
+            end_state[incident["title"]] = {"notes": notes, "tickets": []}
         for issue in state["jira"]["issues"]:
-            label = next((one for one in issue["fields"]["labels"] if one.startswith("pd-")), None)
+            label = next((row for row in issue["fields"]["labels"] if row.startswith("pd-")), None)
             if label is not None:
-                found[titles[label[3:]]]["tickets"].append(_shown(issue))
-        return found
+                end_state[titles[label[3:]]]["tickets"].append(_shown(issue))
+        return end_state
 
 
 def _bare(text: str) -> str:
@@ -200,8 +201,8 @@ def _shown(issue: dict[str, Any]) -> dict[str, Any]:
         "summary": fields["summary"],
         "priority": (fields["priority"] or {}).get("name"),
         "assignee": (fields["assignee"] or {}).get("displayName"),
-        "components": sorted(one["name"] for one in fields["components"]),
-        "labels": sorted(one for one in fields["labels"]),
+        "components": sorted(row["name"] for row in fields["components"]),
+        "labels": sorted(row for row in fields["labels"]),
         "resolution": (fields["resolution"] or {}).get("name"),
         "comments": sorted(_bare(comment["body"]) for comment in issue["comments"]),
         "links": sorted(

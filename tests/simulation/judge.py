@@ -1,7 +1,8 @@
-"""Holds an ending to account: every promise of "exactly one" that can be read off the world and the ledger.
+"""Judges an ending: every promise of "exactly one" that the world and the ledger can prove.
 
-Each complaint is one line: which promise, about what, and what was found. Where people's own acts leave two
-answers open (a resolve that nobody saw before the reopen, a severity changed after the close), both count.
+Each complaint is one line: the promise, its object, and what was the case. Sometimes acts of people allow two
+answers (a resolve that nobody saw before the reopen, a severity changed after the close); then both are
+right.
 """
 
 from __future__ import annotations
@@ -24,11 +25,11 @@ from syncd.sandbox.pagerduty.records import Incident
 
 PRIORITY = {"P1": "Highest", "P2": "High", "P3": "Medium", "P4": "Low"}
 UNHEARD = 60.0
-"""Seconds in which a change and a person's own cross without either having seen the other."""
+"""Seconds within which two changes can cross without either side seeing the other."""
 
 
 class Judge:
-    """The judge of one ending; `complaints` is empty where every promise was kept."""
+    """The judge of one ending; `complaints` is empty if every promise was kept."""
 
     def __init__(self, ending: Ending) -> None:
         self.ending = ending
@@ -44,8 +45,8 @@ class Judge:
             broken = audit_trail.verify(ledger)
             if broken is not None:
                 self.others.append(f"audit: row {broken.seq}: {broken.why}")
-            for what in texts_of(ledger, "SELECT what FROM simulated_backward"):
-                self.others.append(f"the ledger went back to an older snapshot: {what}")
+            for text in texts_of(ledger, "SELECT what FROM simulated_backward"):
+                self.others.append(f"the ledger went back to an older snapshot: {text}")
         self._hold()
         if not self.plan.dry:
             self.duplicates += papers.duplicates
@@ -54,10 +55,10 @@ class Judge:
 
     @property
     def complaints(self) -> list[str]:
-        """Everything that was not as promised."""
+        """Return everything that was not as promised."""
         return [
-            *(f"duplicate: {one}" for one in self.duplicates),
-            *(f"loss: {one}" for one in self.losses),
+            *(f"duplicate: {text}" for text in self.duplicates),
+            *(f"loss: {text}" for text in self.losses),
             *self.others,
         ]
 
@@ -87,13 +88,14 @@ class Judge:
         ]
 
     def _other_deleted(self, row: OperationRecord) -> bool:
-        """Whether it waits for a ticket that a person deleted."""
+        """Return True if the operation waits for a ticket that a person deleted."""
         return str(row.meaning.get("target", "")) in self.people.deleted
 
     def _awaits_resolve(self, row: OperationRecord) -> bool:
-        """Whether it is the postmortem of what was reopened before it left: it goes at the next resolve.
+        """Return True for a postmortem of an incident that was reopened before it was made.
 
-        One whose incident was lowered by then waits, as long as a severity may still be corrected.
+        It is made at the next resolve. If the severity was lowered meanwhile, it waits until the severity is
+        final.
         """
         waits = row.kind == "create_postmortem" and row.state == "pending"
         people, incident = self.people, row.incident_id
@@ -101,16 +103,18 @@ class Judge:
         return waits and (incident in people.open_again or lowered)
 
     def _hold_incident(self, incident: Incident) -> None:
-        found = tickets(self.world, incident.id)
-        live = [one for one in found if one.deleted_at is None]
+        issues = tickets(self.world, incident.id)
+        live = [issue for issue in issues if issue.deleted_at is None]
         services = self.people.services[incident.id]
-        # a ticket deleted before anybody knew of it is made once more; one that was known never is
-        if len(found) > 1 and (len(live) > 1 or incident.id not in self.people.deleted_unseen):
-            self.duplicates.append(f"{len(found)} tickets of {incident.id}: {[one.key for one in found]}")
+        # A ticket that was deleted before syncd knew of it is made again; a known one never is.
+        if len(issues) > 1 and (len(live) > 1 or incident.id not in self.people.deleted_unseen):
+            self.duplicates.append(
+                f"{len(issues)} tickets of {incident.id}: {[issue.key for issue in issues]}"
+            )
         if FOREIGN in services:
-            if found and all(service == FOREIGN for service in services):
+            if issues and all(service == FOREIGN for service in services):
                 self.others.append(f"{incident.id} of an unclaimed service has a ticket")
-            if not found:
+            if not issues:
                 return
         if not live:
             if incident.id not in self.people.deleted:
@@ -132,18 +136,18 @@ class Judge:
             )
 
     def _touched(self, incident: str, aspect: str) -> bool:
-        return any((one.incident, one.aspect) == (incident, aspect) for one in self.people.touches)
+        return any((touch.incident, touch.aspect) == (incident, aspect) for touch in self.people.touches)
 
     def _hold_status(self, incident: Incident, issue: Issue) -> None:
         if self._touched(incident.id, "status"):
             return
-        wanted = self.statuses(incident)
+        allowed = self.statuses(incident)
         status = self.world.jira.site.status(issue.now).name
-        if status not in wanted:
-            self.losses.append(f"{issue.key} of {incident.id} ({incident.status}) is {status}, not {wanted}")
+        if status not in allowed:
+            self.losses.append(f"{issue.key} of {incident.id} ({incident.status}) is {status}, not {allowed}")
 
     def statuses(self, incident: Incident) -> list[str]:
-        """Where the ticket may stand by the rules; one where people's acts leave one."""
+        """Return the statuses that the rules allow for the ticket; often it is only one."""
         ident, people = incident.id, self.people
         if incident.status == "acknowledged":
             return ["In Progress"]
@@ -157,7 +161,7 @@ class Judge:
         return ["Done", "In Review"] if both else ["Done" if closes else "In Review"]
 
     def _merges_leave_open(self, incident: Incident) -> bool:
-        """Whether a merge decides: what it ever absorbed may owe, or nobody's service absorbed it."""
+        """Return True if a merge leaves open what is owed, or an unclaimed service took the incident."""
         target = incident.merged_into
         foreign = target is not None and FOREIGN in self.people.services.get(target, ())
         return self.people.owed_for_others(incident.id) or foreign
@@ -167,8 +171,8 @@ class Judge:
         return bool(incident.merged_into) or priority == "P4"
 
     def _priority(self, incident: Incident) -> str:
-        known = self.world.pagerduty.account.priorities.get(incident.priority_id or "")
-        return known.name if known else ("P3" if incident.urgency == "high" else "P4")
+        priority = self.world.pagerduty.account.priorities.get(incident.priority_id or "")
+        return priority.name if priority else ("P3" if incident.urgency == "high" else "P4")
 
     def _hold_fields(self, incident: Incident, issue: Issue) -> None:
         values, site = issue.now.values, self.world.jira.site
@@ -182,10 +186,10 @@ class Judge:
                 f"priority of {issue.key} is {shown}, {incident.id} has {self._priority(incident)}"
             )
         if incident.is_open and not self._touched(incident.id, "assignee") and not self.plan.timeouts:
-            wanted = self._account(incident)
-            found = site.people[values["assignee"]].name if values.get("assignee") else None
-            if found != wanted:
-                self.losses.append(f"{issue.key} is assigned to {found}, not to {wanted}")
+            expected = self._account(incident)
+            assignee = site.people[values["assignee"]].name if values.get("assignee") else None
+            if assignee != expected:
+                self.losses.append(f"{issue.key} is assigned to {assignee}, not to {expected}")
 
     def _account(self, incident: Incident) -> str:
         users = self.world.pagerduty.account.users
@@ -198,7 +202,7 @@ class Judge:
         for incident in self.world.pagerduty.account.incidents.values():
             marks.update(mark for note in incident.notes if (mark := mark_in(note.content)))
         for issue in self.world.jira.site.issues.values():
-            marks.update(mark for one in issue.comments if (mark := mark_in(one.body)))
+            marks.update(mark for comment in issue.comments if (mark := mark_in(comment.body)))
         return marks
 
     def _hold_texts(self) -> None:
@@ -206,11 +210,11 @@ class Judge:
             if number > 1:
                 self.duplicates.append(f"{number} texts with the mark {mark}")
         for kind, texts in (("note", self.people.notes), ("comment", self.people.comments)):
-            for one in texts:
-                if one.gone or one.incident in self.people.deleted or not self._has_ticket(one.incident):
+            for text in texts:
+                if text.gone or text.incident in self.people.deleted or not self._has_ticket(text.incident):
                     continue
-                if not self._marks[op_of(f"{kind}/{one.ident}")]:
-                    self.losses.append(f"{kind} {one.ident} on {one.incident} was not mirrored")
+                if not self._marks[op_of(f"{kind}/{text.ident}")]:
+                    self.losses.append(f"{kind} {text.ident} on {text.incident} was not mirrored")
         for incident in self._tickets:
             if not self._marks[op_of(f"link-note/{incident}")] and incident not in self.people.deleted:
                 self.losses.append(f"{incident} has no note that names its ticket")
@@ -233,17 +237,17 @@ class Judge:
                 self.others.append(f"the ledger holds {row.key}, which is not there")
 
     def _hold_touches(self) -> None:
-        """What a person set last, while the daemon had nothing left to say, stays."""
-        last = {(one.incident, one.aspect): one for one in self.people.touches}
+        """Complain if a value was overwritten that a person set while the daemon had nothing to change."""
+        last = {(touch.incident, touch.aspect): touch for touch in self.people.touches}
         for (incident, aspect), touch in last.items():
             issue = self.people.ticket(incident)
             changed = self.people.changes.get((incident, aspect), 0.0)
             if issue is None or not touch.at_rest or changed >= touch.at - UNHEARD or self.plan.timeouts:
                 continue
-            found = self._shown(issue, aspect)
-            if found != touch.value:
+            value = self._shown(issue, aspect)
+            if value != touch.value:
                 self.others.append(
-                    f"overwritten: {aspect} of {issue.key} is {found!r}; a person set {touch.value!r} at"
+                    f"overwritten: {aspect} of {issue.key} is {value!r}; a person set {touch.value!r} at"
                     f" {touch.at:.0f} s, the incident changed last at {changed:.0f} s"
                 )
 
@@ -256,23 +260,24 @@ class Judge:
         return values[aspect]
 
     def _early(self) -> Iterator[str]:
-        """Once-operations that were sent again although their outcome was not settled yet."""
+        """Yield once-operations that were sent again before their settle time was over."""
         lost: dict[str, float] = {}
         once = {row.op for row in self._operations if row.op_class == "once"}
-        for one in self.ending.line.sendings:
-            if one.mark not in once:
+        for sending in self.ending.line.sendings:
+            if sending.mark not in once:
                 continue
-            since = lost.get(one.mark)
+            since = lost.get(sending.mark)
             if since is not None:
-                since = max([since, *(boot for boot in self.ending.boots if boot <= one.left)])
-                waited = one.left - since
+                since = max([since, *(boot for boot in self.ending.boots if boot <= sending.left)])
+                waited = sending.left - since
                 if waited < self.plan.settle - 1.0:
-                    yield f"early: {one.mark} was sent again after {waited:.0f} s of {self.plan.settle:.0f}"
-            if one.outcome in ("unknown", "killed"):
-                lost[one.mark] = one.ended
+                    settle = f"{self.plan.settle:.0f}"
+                    yield f"early: {sending.mark} was sent again after {waited:.0f} s of {settle}"
+            if sending.outcome in ("unknown", "killed"):
+                lost[sending.mark] = sending.ended
 
     def _in_pause(self) -> Iterator[str]:
-        """What left for a service while a person had paused it."""
+        """Yield what was written to a service while a person had paused it."""
         for begin, end, target in self.plan.pauses:
             for service, left in self.ending.line.writes:
                 if service == target and begin < left < end:
@@ -280,7 +285,7 @@ class Judge:
 
 
 def compare(faulty: Ending, calm: Ending) -> list[str]:
-    """How the end differs from that of the same history without faults, where only one answer is right."""
+    """Return how the end differs from that of the same history without faults, where one answer is right."""
     complaints = []
     judge, people = Judge(faulty), faulty.people
     for number, ident in people.ids.items():
@@ -288,23 +293,25 @@ def compare(faulty: Ending, calm: Ending) -> list[str]:
         incident = faulty.world.pagerduty.account.incidents[ident]
         if {ident, twin} & (people.deleted | calm.people.deleted) or FOREIGN in people.services[ident]:
             continue
-        one, other = people.ticket(ident), calm.people.ticket(twin)
-        if one is None or other is None:
+        ticket, twin_ticket = people.ticket(ident), calm.people.ticket(twin)
+        if ticket is None or twin_ticket is None:
             complaints.append(
-                f"twin: {ident} has {'a' if one else 'no'} ticket, its twin {'a' if other else 'no'}"
+                f"twin: {ident} has {'a' if ticket else 'no'} ticket, its twin {'a' if twin_ticket else 'no'}"
             )
             continue
-        said, meant = (
-            faulty.world.jira.site.status(one.now).name,
-            calm.world.jira.site.status(other.now).name,
+        status, twin_status = (
+            faulty.world.jira.site.status(ticket.now).name,
+            calm.world.jira.site.status(twin_ticket.now).name,
         )
-        # what a person chose may have been there already in one history, and a change in the other
+        # The value that a person chose may be a change in one history and not in the other.
         touches = [*people.touches, *calm.people.touches]
-        touched = any(one.incident in (ident, twin) and one.aspect == "status" for one in touches)
-        if said != meant and not touched and len(judge.statuses(incident)) == 1:
-            complaints.append(f"twin: {one.key} is {said}, without faults {meant}")
+        touched = any(touch.incident in (ident, twin) and touch.aspect == "status" for touch in touches)
+        if status != twin_status and not touched and len(judge.statuses(incident)) == 1:
+            complaints.append(f"twin: {ticket.key} is {status}, without faults {twin_status}")
+        # A person cannot delete a comment that still waits for its ticket, so the histories may differ
+        # here.
         if _left(faulty, ident) != _left(calm, twin):
-            continue  # a comment that waited for its ticket was not there yet when it was to be deleted
+            continue
         if _mirrored(faulty, ident) != _mirrored(calm, twin):
             complaints.append(
                 f"twin: {ident} has {_mirrored(faulty, ident)} texts, its twin {_mirrored(calm, twin)}"
@@ -313,27 +320,27 @@ def compare(faulty: Ending, calm: Ending) -> list[str]:
 
 
 def _left(ending: Ending, incident: str) -> tuple[int, int]:
-    """How many notes and comments of people are still there."""
+    """Return the number of notes and of comments of people that still exist."""
     people = ending.people
     return (
-        sum(one.incident == incident and not one.gone for one in people.notes),
-        sum(one.incident == incident and not one.gone for one in people.comments),
+        sum(text.incident == incident and not text.gone for text in people.notes),
+        sum(text.incident == incident and not text.gone for text in people.comments),
     )
 
 
 def _mirrored(ending: Ending, incident: str) -> tuple[int, int]:
-    """How many texts that are still there were mirrored, in each direction."""
+    """Return the number of existing texts that were mirrored, in each direction."""
     marks = Judge(ending)._marks
     people = ending.people
     return (
         sum(
-            marks[op_of(f"note/{one.ident}")]
-            for one in people.notes
-            if one.incident == incident and not one.gone
+            marks[op_of(f"note/{text.ident}")]
+            for text in people.notes
+            if text.incident == incident and not text.gone
         ),
         sum(
-            marks[op_of(f"comment/{one.ident}")]
-            for one in people.comments
-            if one.incident == incident and not one.gone
+            marks[op_of(f"comment/{text.ident}")]
+            for text in people.comments
+            if text.incident == incident and not text.gone
         ),
     )

@@ -1,4 +1,4 @@
-"""Engines that are built wrong: the simulation must find each of them, else its silence means nothing."""
+"""Engines that are built wrong. The simulation must catch each of them, else its silence means nothing."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from syncd.ledger.store.holds import FirstLoad
 
 @contextmanager
 def as_it_is() -> Iterator[None]:
-    """Nothing is wrong."""
+    """Change nothing."""
     yield
 
 
 @contextmanager
 def settles_at_once() -> Iterator[None]:
-    """What is not seen at the first look is sent again, whatever the settle time says."""
+    """Send again at once after a look that found nothing, without the settle time."""
     with patch("syncd.engine.act.unknown_outcomes.remaining", lambda _context, _row: 0.0):
         yield
 
 
 @contextmanager
 def ignores_pauses() -> Iterator[None]:
-    """What a person paused leaves all the same."""
+    """Let operations leave although a person paused the service."""
 
     def may_leave(session: Any, _target: str, incident_ids: Iterable[str]) -> bool:
         held = any(holds.first_load_holds(session, incident_id) for incident_id in incident_ids)
@@ -42,7 +42,7 @@ def ignores_pauses() -> Iterator[None]:
 
 @contextmanager
 def forgets_agreements() -> Iterator[None]:
-    """What both sides agreed on is not remembered, so what a person set since looks like a mistake."""
+    """Forget what both sides agreed on, so that a person's change looks like a mistake."""
     real = case_builder.load_case
 
     def load_case(*asked: Any) -> Any:
@@ -58,7 +58,7 @@ def forgets_agreements() -> Iterator[None]:
 
 @contextmanager
 def asks_inside_a_transaction() -> Iterator[None]:
-    """The ledger is open while the notes of an incident are asked for."""
+    """Read the notes of an incident inside a transaction of the ledger."""
     real = incident.read_notes
 
     def read_notes(context: EngineContext, row: Any) -> None:
@@ -71,7 +71,7 @@ def asks_inside_a_transaction() -> Iterator[None]:
 
 @contextmanager
 def overlooks_action_items() -> Iterator[None]:
-    """What people hang on a postmortem is taken for something else."""
+    """Take no sub-task of a postmortem for an action item."""
     with patch.object(action_items, "source_of", lambda *_given: None):
         yield
 

@@ -1,7 +1,7 @@
-"""People at work on both services, and what they may expect of it afterwards.
+"""People at work on both services, and what they may expect afterwards.
 
-An act on a ticket that is not there yet waits for it, as a person would. What a person set is written down
-with whether the daemon had anything left to say about it at that moment, because only then it must stay.
+An act on a ticket that does not exist yet waits for it, as a person would. For each value that a person sets,
+it is recorded if the daemon had nothing left to change at that moment: only then the value must stay.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Text:
 
 @dataclass
 class Touch:
-    """What a person set a ticket's field to, when, and whether the daemon was at rest about it."""
+    """A person's change of a ticket's field: value, time, and True if the daemon was at rest about it."""
 
     incident: str
     aspect: str
@@ -49,7 +49,7 @@ class Touch:
 
 @dataclass
 class People:
-    """The history as it came out."""
+    """The history as it happened."""
 
     world: World
     hub: Hub
@@ -78,7 +78,7 @@ class People:
     given_up: int = 0
 
     def begin(self) -> None:
-        """Enter all acts into the queue."""
+        """Put all acts into the queue."""
         for act in self.plan.acts:
             self.hub.at(act.at, lambda act=act: self._do(act))  # type: ignore[misc] # bound now
 
@@ -90,14 +90,14 @@ class People:
             return
 
     def _trigger(self, act: Act) -> None:
-        made = self.world.pagerduty.trigger(**act.what)
+        made = self.world.pagerduty.trigger(**act.arguments)
         self.ids[act.incident] = made.id
-        self.services[made.id] = [act.what["service"]]
+        self.services[made.id] = [act.arguments["service"]]
         self.made_at[made.id] = self.hub.now()
 
     def _in_pagerduty(self, act: Act) -> None:
         incident = self.ids[act.incident]
-        getattr(self.world.pagerduty, act.kind)(incident, by=BY, **act.what)
+        getattr(self.world.pagerduty, act.kind)(incident, by=BY, **act.arguments)
         aspect = {"set_priority": "priority", "set_title": "summary", "reassign": "assignee"}.get(act.kind)
         self._changed(incident, aspect or "status")
         self._remember(act, incident)
@@ -115,14 +115,14 @@ class People:
         elif act.kind == "set_priority":
             self.priority_changed.add(incident)
         elif act.kind == "move":
-            self.services[incident].append(act.what["service"])
+            self.services[incident].append(act.arguments["service"])
             self._changed(incident, "assignee")
 
     def _changed(self, incident: str, aspect: str) -> None:
         self.changes[incident, aspect] = self.hub.now()
 
     def _merge(self, act: Act) -> None:
-        source, target = self.ids[act.incident], self.ids[act.what["into"]]
+        source, target = self.ids[act.incident], self.ids[act.arguments["into"]]
         self.world.pagerduty.merge(target, [source], by=BY)
         self.open_again.discard(source)
         self.merged_sources.setdefault(target, set()).add(source)
@@ -130,22 +130,22 @@ class People:
         self._changed(source, "status")
 
     def owed_for_others(self, incident: str) -> bool:
-        """Whether anything that ever was merged into it may have owed a postmortem, then owed by it."""
-        return any(self._may_have_owed(one) for one in self.merged_sources.get(incident, ()))
+        """Return True if an incident that was ever merged into this one may have owed a postmortem."""
+        return any(self._may_have_owed(source) for source in self.merged_sources.get(incident, ()))
 
     def _may_have_owed(self, incident: str) -> bool:
-        known = self.world.pagerduty.find(incident)
-        priority = self.world.pagerduty.account.priorities.get(known.priority_id or "")
-        lowest = priority.name == "P4" if priority else known.urgency == "low"
+        record = self.world.pagerduty.find(incident)
+        priority = self.world.pagerduty.account.priorities.get(record.priority_id or "")
+        lowest = priority.name == "P4" if priority else record.urgency == "low"
         return not lowest or incident in self.priority_changed or incident in self.merged_sources
 
     def _note(self, act: Act) -> None:
-        made = self.world.pagerduty.note(self.ids[act.incident], act.what["text"], by=BY)
+        made = self.world.pagerduty.note(self.ids[act.incident], act.arguments["text"], by=BY)
         self.notes.append(Text(self.ids[act.incident], made.id))
 
     def _edit_note(self, act: Act) -> None:
         text = self._one_of(self.notes, act)
-        self.world.pagerduty.edit_note(text.incident, text.ident, act.what["text"])
+        self.world.pagerduty.edit_note(text.incident, text.ident, act.arguments["text"])
 
     def _delete_note(self, act: Act) -> None:
         text = self._one_of(self.notes, act)
@@ -156,11 +156,11 @@ class People:
         mine = [text for text in texts if text.incident == self.ids[act.incident] and not text.gone]
         if not mine:
             raise LookupError("nothing written yet")
-        return mine[int(act.what["which"] * len(mine))]
+        return mine[int(act.arguments["which"] * len(mine))]
 
     def ticket(self, incident: str) -> Issue | None:
-        """The live ticket of an incident, as a person finds it."""
-        return next((one for one in tickets(self.world, incident) if one.deleted_at is None), None)
+        """Return the ticket of an incident that a person finds, or None."""
+        return next((issue for issue in tickets(self.world, incident) if issue.deleted_at is None), None)
 
     def _on_ticket(self, act: Act, do: Callable[[Issue, str], None]) -> None:
         incident = self.ids[act.incident]
@@ -183,24 +183,24 @@ class People:
 
     def _comment(self, act: Act) -> None:
         def do(issue: Issue, incident: str) -> None:
-            made = self.world.jira.comment(issue.id, act.what["text"], by=COLLEAGUE)
+            made = self.world.jira.comment(issue.id, act.arguments["text"], by=COLLEAGUE)
             self.comments.append(Text(incident, str(made.id), issue=str(issue.id)))
 
         self._on_ticket(act, do)
 
     def _action_item(self, act: Act) -> None:
-        """A sub-task of the postmortem; a person waits for that as for a ticket, though not as long."""
+        """Create a sub-task of the postmortem; wait for it, though not as long as for a ticket."""
         incident = self.ids[act.incident]
-        paper = next((one for one in papers(self.world, incident) if one.deleted_at is None), None)
+        paper = next((issue for issue in papers(self.world, incident) if issue.deleted_at is None), None)
         if paper is not None:
-            made = self.world.jira.sub_task(paper.id, act.what["text"], by=COLLEAGUE)
+            made = self.world.jira.sub_task(paper.id, act.arguments["text"], by=COLLEAGUE)
             self.items.append(Text(incident, str(made.id), issue=str(made.id)))
         elif self.hub.now() < self.plan.calm + 500.0:
             self.hub.at(self.hub.now() + WAIT, lambda: self._do(act))
 
     def _edit_comment(self, act: Act) -> None:
         text = self._one_of(self.comments, act)
-        self.world.jira.edit_comment(text.issue, text.ident, act.what["text"], by=COLLEAGUE)
+        self.world.jira.edit_comment(text.issue, text.ident, act.arguments["text"], by=COLLEAGUE)
 
     def _delete_comment(self, act: Act) -> None:
         text = self._one_of(self.comments, act)
@@ -210,26 +210,26 @@ class People:
     def _summary(self, act: Act) -> None:
         def do(issue: Issue, incident: str) -> None:
             rest = self._at_rest(incident, "summary")
-            self.world.jira.edit(issue.id, COLLEAGUE, summary=act.what["summary"])
-            self._touched(incident, "summary", act.what["summary"], rest)
+            self.world.jira.edit(issue.id, COLLEAGUE, summary=act.arguments["summary"])
+            self._touched(incident, "summary", act.arguments["summary"], rest)
 
         self._on_ticket(act, do)
 
     def _transition(self, act: Act) -> None:
         def do(issue: Issue, incident: str) -> None:
             rest = self._at_rest(incident, "state")
-            self.world.jira.transition(issue.id, act.what["to"], by=COLLEAGUE)
-            self._touched(incident, "status", act.what["to"], rest)
+            self.world.jira.transition(issue.id, act.arguments["to"], by=COLLEAGUE)
+            self._touched(incident, "status", act.arguments["to"], rest)
 
         self._on_ticket(act, do)
 
     def _assign(self, act: Act) -> None:
         def do(issue: Issue, incident: str) -> None:
             rest, before = self._at_rest(incident, "assignee"), issue.now.values.get("assignee")
-            self.world.jira.assign(issue.id, act.what["to"], by=COLLEAGUE)
-            # who was chosen and has it already is on no record: nobody can tell it from what stood there
+            self.world.jira.assign(issue.id, act.arguments["to"], by=COLLEAGUE)
+            # Jira records no change if the chosen person already has the ticket, so nobody sees the choice.
             chosen = issue.now.values.get("assignee") != before
-            self._touched(incident, "assignee", act.what["to"], rest and chosen)
+            self._touched(incident, "assignee", act.arguments["to"], rest and chosen)
 
         self._on_ticket(act, do)
 
@@ -238,7 +238,7 @@ class People:
 
     def _delete(self, act: Act) -> None:
         def do(issue: Issue, incident: str) -> None:
-            if not self._known(incident):
+            if not self._ledger_has_ticket(incident):
                 self.deleted_unseen.add(incident)
             self.world.jira.delete(issue.id)
             self.deleted.add(incident)
@@ -248,15 +248,15 @@ class People:
     def _touched(self, incident: str, aspect: str, value: Any, at_rest: bool) -> None:
         self.touches.append(Touch(incident, aspect, value, self.hub.now(), at_rest))
 
-    def _known(self, incident: str) -> bool:
-        """Whether the ledger has the incident's ticket."""
+    def _ledger_has_ticket(self, incident: str) -> bool:
+        """Return True if the ledger has the ticket of the incident."""
         with sqlite3.connect(self.ledger) as connection:
             row = connection.execute("select 1 from ticket where incident_id = ?", [incident]).fetchone()
         connection.close()
         return row is not None
 
     def _at_rest(self, incident: str, aspect: str) -> bool:
-        """Whether both sides agree on a field by the daemon's own record, and nothing is under way."""
+        """Return True if both sides agree on a field by the ledger, and no operation is under way."""
         if self.orphans():
             return False
         with sqlite3.connect(self.ledger) as connection:
@@ -267,27 +267,27 @@ class People:
                 [incident, " ".join(OPEN)],
             ).fetchone()[0]
         connection.close()
-        known = self.world.pagerduty.find(incident)
-        state = "merged" if known.merged_into else known.status
-        side = {"state": state, "summary": known.title}.get(aspect)
+        record = self.world.pagerduty.find(incident)
+        state = "merged" if record.merged_into else record.status
+        side = {"state": state, "summary": record.title}.get(aspect)
         agreed = json.loads(row[0]).get(aspect) if row else None
         return bool(row) and not busy and (agreed == side if side else agreed is not None)
 
 
 def tickets(world: World, incident: str) -> list[Issue]:
-    """The issues that bear the mark of an incident's ticket, deleted ones too."""
+    """Return the issues with the mark of the ticket of an incident, deleted ones too."""
     return _marked(world, incident, "create_ticket")
 
 
 def papers(world: World, incident: str) -> list[Issue]:
-    """The issues that bear the mark of an incident's postmortem, deleted ones too."""
+    """Return the issues with the mark of the postmortem of an incident, deleted ones too."""
     return _marked(world, incident, "create_postmortem")
 
 
 def _marked(world: World, incident: str, kind: str) -> list[Issue]:
-    found = []
+    issues = []
     for issue in world.jira.site.issues.values():
         mark = issue.now.properties.get("syncd") or {}
         if mark.get("incident") == incident and mark.get("kind") == kind:
-            found.append(issue)
-    return found
+            issues.append(issue)
+    return issues

@@ -1,7 +1,7 @@
-"""Everything that will happen in a simulation, from one seed, before it begins.
+"""Everything that will happen in a simulation, drawn from one seed before it begins.
 
-What people do is decided against a small model of PagerDuty's own states, never against what the daemon did:
-so the same history can be played once more without faults, and both ends compared.
+Acts of people follow a small model of PagerDuty's states and never what the daemon did. So the same history
+can be played again without faults, and both ends compared.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ ALWAYS = {
     "clone": 0.1,
     "delete": 0.06,
 }
-"""How likely each act of a person is, beside those that fit the incident's state."""
+"""How likely each act of a person is, whatever the state of the incident."""
 
 STRIKES = {
     "500": faults.error(500),
@@ -67,18 +67,18 @@ STRIKES = {
     "409": faults.error(409, body={"errorMessages": ["Conflict."]}),
     "late": faults.Strike("delay"),
 }
-"""By the name under which a story tells them. `late` is the wire's own: the request times out, and arrives
+"""The faults by their names in a story. `late` is played by the wire: the request times out, and arrives
 at the service up to 200 s later."""
 
 
 @dataclass(frozen=True)
 class Act:
-    """What a person does to the incident with a number, at a moment (seconds)."""
+    """An act of a person on an incident, by the incident's number, at a moment (seconds)."""
 
     at: float
     incident: int
     kind: str
-    what: dict[str, Any] = field(default_factory=dict)
+    arguments: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ class Window:
 
 @dataclass(frozen=True)
 class Crash:
-    """The daemon ends at its so many'th step; it is started again after a while, perhaps after a reboot."""
+    """The daemon ends at step `steps` and starts again after `down` seconds, perhaps after a reboot."""
 
     steps: int
     down: float
@@ -124,12 +124,12 @@ class Plan:
     timeouts: bool = False
     dry: bool = False
     papers: bool = False
-    """Whether postmortems and their action items are switched on."""
+    """True if postmortems and their action items are switched on."""
     calm: float = 0.0
-    """From here on people rest and nothing goes wrong any more."""
+    """From this moment on people do nothing and nothing fails any more."""
 
     def without_faults(self) -> Plan:
-        """The same history in a perfect world."""
+        """Return the same history in a world without faults."""
         return replace(
             self,
             windows=(),
@@ -144,12 +144,12 @@ class Plan:
 
 
 def make_plan(seed: int) -> Plan:
-    """The plan of a seed."""
+    """Return the plan of a seed."""
     random = stream(seed, "plan")
     acts, papers = _with_papers(stream(seed, "papers"), _history(stream(seed, "people")))
     last = max(act.at for act in acts)
     windows, closed = _faults(stream(seed, "windows"), last)
-    ends = [last, *(one.end for one in windows), *(end for _, end, _ in closed)]
+    ends = [last, *(window.end for window in windows), *(end for _, end, _ in closed)]
     crashes = tuple(
         Crash(random.randint(1, 160), random.choice([1.0, 5.0, 30.0, 240.0]), random.random() < 0.2)
         for _ in range(random.choice([0, 1, 1, 2, 3, 5]))
@@ -183,15 +183,19 @@ def make_plan(seed: int) -> Plan:
 
 
 def _with_papers(random: Random, acts: tuple[Act, ...]) -> tuple[tuple[Act, ...], bool]:
-    """In half of the histories are postmortems: more is resolved, and people hang action items on them."""
+    """Switch postmortems on in half of the histories: more is resolved, and people add action items."""
     if random.random() < 0.5:
         return acts, False
     last = max(act.at for act in acts)
     numbers = [act.incident for act in acts if act.kind == "trigger"]
-    ends = [Act(last + random.uniform(0.0, 60.0), one, "resolve") for one in numbers if random.random() < 0.7]
+    ends = [
+        Act(last + random.uniform(0.0, 60.0), incident, "resolve")
+        for incident in numbers
+        if random.random() < 0.7
+    ]
     items = [
-        Act(random.uniform(0.0, last), one, "action_item", {"text": f"Mend {one}.{number}"})
-        for one in numbers
+        Act(random.uniform(0.0, last), incident, "action_item", {"text": f"Mend {incident}.{number}"})
+        for incident in numbers
         for number in range(random.choice([0, 1, 2]))
     ]
     return tuple(sorted([*acts, *items, *ends], key=lambda act: act.at)), True
@@ -221,7 +225,7 @@ def _faults(random: Random, last: float) -> tuple[tuple[Window, ...], tuple[tupl
 
 
 def _pauses(random: Random, last: float) -> tuple[tuple[float, float, str], ...]:
-    """At times a person pauses one of the two services for a while."""
+    """Return a pause of one of the two services, in one of five histories."""
     if random.random() > 0.2:
         return ()
     begin = random.uniform(0, last)
@@ -229,7 +233,7 @@ def _pauses(random: Random, last: float) -> tuple[tuple[float, float, str], ...]
 
 
 class _History:
-    """PagerDuty as far as people's acts depend on it."""
+    """PagerDuty's states, as far as acts of people depend on them."""
 
     def __init__(self, random: Random) -> None:
         self.random = random
@@ -241,28 +245,28 @@ class _History:
         random = self.random
         number = len(self.states)
         service = random.choice([*CLAIMED, *CLAIMED, FOREIGN])
-        what: dict[str, Any] = {"service": service, "title": f"Trouble {number}"}
-        what["priority"] = random.choice(PRIORITIES)
+        arguments: dict[str, Any] = {"service": service, "title": f"Trouble {number}"}
+        arguments["priority"] = random.choice(PRIORITIES)
         if random.random() < 0.4:
-            what["assignees"] = [random.choice(RESPONDERS)]
+            arguments["assignees"] = [random.choice(RESPONDERS)]
         self.states.append("triggered")
-        self.acts.append(Act(at, number, "trigger", what))
+        self.acts.append(Act(at, number, "trigger", arguments))
         return number
 
     def turn(self, at: float, number: int) -> None:
         state = self.states[number]
         weights = {**ACTS.get(state, {}), **ALWAYS}
         kind = self.random.choices(list(weights), list(weights.values()))[0]
-        what = self._what(kind, number)
-        if what is None:
+        arguments = self._arguments(kind, number)
+        if arguments is None:
             return
-        self.acts.append(Act(at, number, kind, what))
+        self.acts.append(Act(at, number, kind, arguments))
         after = {"acknowledge": "acknowledged", "resolve": "resolved", "reopen": "triggered"}
         self.states[number] = after.get(kind, self.states[number])
         if kind == "merge":
             self.states[number] = "merged"
 
-    def _what(self, kind: str, number: int) -> dict[str, Any] | None:
+    def _arguments(self, kind: str, number: int) -> dict[str, Any] | None:
         random = self.random
         if kind in ("note", "edit_note", "comment", "edit_comment"):
             self.texts += 1
@@ -271,9 +275,9 @@ class _History:
             return {"which": random.random()}
         if kind == "merge":
             targets = [
-                one
-                for one, state in enumerate(self.states)
-                if one != number and state in ("triggered", "acknowledged")
+                other
+                for other, state in enumerate(self.states)
+                if other != number and state in ("triggered", "acknowledged")
             ]
             return {"into": random.choice(targets)} if targets else None
         self.texts += 1

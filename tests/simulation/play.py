@@ -44,24 +44,25 @@ from syncd.sandbox.wire import Call
 from syncd.sandbox.world import Delivery, World
 
 WHOLE = 30.0
-"""Seconds that a request may take (design: "Exactly one", 1)."""
+"""Seconds that a request may take."""
 LATE = 200.0
+"""Seconds after which a late request arrives at the latest."""
 QUIET = 1100.0
-"""Seconds after the calm: settle time, the longest pause of a service, and what people's waiting adds."""
+"""Seconds after the calm: settle time, the longest pause of a service, and the waits of people."""
 ALL_SEEN = 960.0
-"""Seconds after the calm in which the slow poll has run once."""
+"""Seconds after the calm within which the slow poll runs once."""
 CALM_POLL = 150.0
 """Seconds between two cycles once the calm has lasted five minutes, to save time."""
 SEEN_AFTER = WAIT + CALM_POLL + WHOLE
-"""Seconds after the lags of a ticket's reads: a person finds it, and a cycle reads what they wrote."""
+"""Seconds after the lag of reads of a ticket: a person finds it, and a cycle reads their texts."""
 TICK = 1e-6
-"""The world's time moves by whole microseconds: a shorter sleep would let none pass, again and again."""
+"""Time moves by whole microseconds here: a shorter sleep would let no time pass, again and again."""
 
 PAPERS: dict[str, Any] = {
     "postmortem": {"mode": "enforce", "after_minutes": 5},
     "follow_ups": {"mode": "enforce"},
 }
-"""What the mapping switches on where a plan has postmortems."""
+"""Keys that the mapping switches on if a plan has postmortems."""
 
 Mutate = Callable[[ControlLoop], None]
 
@@ -78,7 +79,7 @@ BEGIN INSERT INTO simulated_backward VALUES ('notes ' || NEW.id); END;
 
 
 class DaemonClock:
-    """Time as the daemon sees it: a wall clock that people set, a boot clock that a reboot begins anew."""
+    """Time as the daemon sees it: a wall clock that people set, a boot clock that a reboot starts anew."""
 
     def __init__(self, hub: Hub) -> None:
         self.hub = hub
@@ -100,14 +101,14 @@ class DaemonClock:
         return until.is_set()
 
     def reboot(self) -> None:
-        """The machine starts anew."""
+        """Start the machine anew."""
         self.boot += 1
         self.booted_at = self.hub.now() - 5.0
 
 
 @dataclass
 class Sending:
-    """One request that carried a mark: when it left, when the daemon knew or lost its outcome."""
+    """One request with a mark: when it left, and when the daemon knew or lost its outcome."""
 
     mark: str
     left: float
@@ -117,7 +118,7 @@ class Sending:
 
 @dataclass
 class SimulatedLine:
-    """The network: takes its time, goes wrong, and delivers what nobody waits for any more."""
+    """The network: it takes time, fails, and delivers requests that nobody waits for any more."""
 
     world: World
     hub: Hub
@@ -136,8 +137,8 @@ class SimulatedLine:
     def open(self, service: str) -> bool:
         return service not in self.closed
 
-    def step(self, what: str) -> None:
-        if self.db is not None and what == "before a request" and self.db.under_way:
+    def step(self, kind: str) -> None:
+        if self.db is not None and kind == "before a request" and self.db.under_way:
             self.broken_rules.append("a request was sent inside a transaction of the ledger")
         if self.hub.dead:
             raise Killed
@@ -177,7 +178,7 @@ class SimulatedLine:
         return delivery
 
     def _travel(self, service: str, call: Call, seconds: float) -> None:
-        """On the way; where the daemon dies meanwhile, half of what left arrives all the same."""
+        """Wait while a request travels; if the daemon dies meanwhile, half of the requests still arrive."""
         self.orphans += 1
         try:
             self.hub.pause(seconds)
@@ -206,7 +207,7 @@ class SimulatedLine:
 
 @dataclass
 class Ending:
-    """All that the judge looks at."""
+    """Everything that the judge reads."""
 
     plan: Plan
     world: World
@@ -226,7 +227,7 @@ class Ending:
 
 
 class Simulation:
-    """One plan being played in a folder."""
+    """One plan, played in a folder."""
 
     def __init__(self, plan: Plan, folder: Path, mutate: Mutate) -> None:
         self.plan, self.mutate = plan, mutate
@@ -273,7 +274,7 @@ class Simulation:
         self.hub.at(plan.calm, self._calm)
 
     def _pause(self, target: str) -> None:
-        """A person at the command line; a daemon that is down finds it in the ledger."""
+        """Pause a service as a person at the command line does; a daemon that is down reads it later."""
         db = Database(f"sqlite:///{self.file}")
         pause(db, Target(target), "operator", "simulated", self.clock.now())
         db.close()
@@ -301,7 +302,7 @@ class Simulation:
         self.hub.at(window.begin, begin)
 
     def _calm(self) -> None:
-        """Nothing goes wrong from here on, and PagerDuty calls nobody by itself."""
+        """End all faults, and keep PagerDuty from changing incidents by itself."""
         self.world.faults.clear()
         self.clock.step = 0.0
         account = self.world.pagerduty.account
@@ -310,7 +311,7 @@ class Simulation:
                 account.set_due(incident, timer, None)
 
     def start(self, die_at: int) -> None:
-        """A start of the daemon, as its wiring does it."""
+        """Start the daemon, as its wiring does."""
         self.starts += 1
         self.boots.append(self.hub.now()) if self.clock.boot >= len(self.boots) else None
         self.hub.dead = False
@@ -341,7 +342,7 @@ class Simulation:
         )
 
     def _live(self) -> None:
-        """First contact, then the poller in this thread and the others beside it."""
+        """Make first contact, then poll in this thread, with the other threads beside it."""
         loop = self.loop
         assert loop
         while True:
@@ -353,7 +354,7 @@ class Simulation:
                 logger.debug("the start failed: {}", error)
                 self.hub.pause(30.0)
         work_queue = loop.work_queue
-        self.hub.idle = lambda: all(one in work_queue._busy for one in work_queue._ready)
+        self.hub.idle = lambda: all(incident in work_queue._busy for incident in work_queue._ready)
         for _ in range(self.plan.workers):
             self.hub.spawn(self._reconciler)
         self.hub.spawn(self._slow)
@@ -385,7 +386,7 @@ class Simulation:
             self.loop.slow()
 
     def _ticker(self) -> None:
-        """What the daemon does once a second, asked for when it has something to do."""
+        """Do what the daemon does every second, but only when something is due."""
         loop = self.loop
         assert loop
         while True:
@@ -395,7 +396,7 @@ class Simulation:
             loop.tick()
 
     def stop(self) -> None:
-        """The process is gone."""
+        """End the process of the daemon."""
         if self.hub.tasks:
             self.hub.end()
         if self.ledger is not None:
@@ -403,7 +404,7 @@ class Simulation:
             self.ledger = None
 
     def play(self) -> Ending:
-        """From the first act to the end, then once more over everything."""
+        """Play from the first act to the end, then read and decide everything again."""
         crashes = list(self.plan.crashes)
         with _loud(self.errors):
             self.start(crashes[0].steps if crashes else 0)
@@ -428,7 +429,7 @@ class Simulation:
         self.start(crashes[0].steps if crashes else 0)
 
     def _settle(self) -> None:
-        """The quiet after the faults; a person tries again what was parked."""
+        """Wait until nothing happens after the faults; a person retries parked operations."""
         calm = max(self.plan.calm, self.hub.now())
         self.hub.run(calm + 400.0)
         self._retry_parked()
@@ -437,14 +438,14 @@ class Simulation:
             self.hub.run(calm + QUIET)
             self._retry_parked()
             self.hub.run(calm + QUIET + 400.0)
-        # what people wrote on a ticket that came late shows only when the lags of its reads are over
+        # Texts of people on a late ticket show only after the lag of search and bulk fetch.
         writes = self.world.journal.writes()
         last = max(((line.ended - START).total_seconds() for line in writes), default=0.0)
         lag = max(self.plan.search_lag, self.plan.fetch_lag)
         self.hub.run(max(self.hub.now(), last + lag + SEEN_AFTER))
 
     def _busy(self) -> bool:
-        """Whether anything still waits to leave, to be settled or to be looked at."""
+        """Return True if an operation is unfinished or an incident waits to be read."""
         assert self.ledger
         return bool(status.listing(self.ledger) or awaiting(self.ledger))
 
@@ -453,7 +454,7 @@ class Simulation:
         ask(self.ledger, "outbox.retry", {"ids": []}, "operator", self.clock.now())
 
     def _once_more(self) -> list[str]:
-        """Look again at every incident, then start anew: nothing may be written."""
+        """Read every incident again, then start anew: nothing may be written."""
         written = len(self.world.journal.writes())
         options = self.world.jira.site.options
         self.plan_latency_off()
@@ -469,7 +470,7 @@ class Simulation:
         return [f"{line.method} {line.path}" for line in lines]
 
     def plan_latency_off(self) -> None:
-        """The line answers at once."""
+        """Let the line answer at once."""
         self.line._latency = lambda: 0.0  # type: ignore[method-assign] # the end needs no concurrency
 
     def _ending(self, late: list[str], ended: float) -> Ending:
@@ -500,11 +501,11 @@ class Simulation:
         return ending
 
     def _trace(self, state: dict[str, Any]) -> str:
-        """The hash over every request and the whole end; the ledger's random name left out."""
+        """Return a hash over every request and the whole end, without the ledger's random name."""
         digest = hashlib.sha256()
         for line in self.world.journal.lines():
-            said = (line.service, line.method, line.path, line.status, line.fault, line.ended.isoformat())
-            digest.update(repr(said).encode())
+            fields = (line.service, line.method, line.path, line.status, line.fault, line.ended.isoformat())
+            digest.update(repr(fields).encode())
         text = json.dumps(state, sort_keys=True, default=str)
         instance = self.ledger.instance if self.ledger else ""
         digest.update(text.replace(instance, "instance").encode())
@@ -513,7 +514,7 @@ class Simulation:
 
 @contextmanager
 def _loud(errors: list[str]) -> Iterator[None]:
-    """Collect what blows up inside the daemon; it goes on, but it should not happen."""
+    """Collect the errors that the daemon logs; it goes on after them, but none should happen."""
 
     def sink(message: Any) -> None:
         error = message.record["exception"]
@@ -527,13 +528,13 @@ def _loud(errors: list[str]) -> Iterator[None]:
 
 
 def _parts(whole: object) -> list[object]:
-    """The parts of an object that have attributes of their own."""
-    return [one for one in vars(whole).values() if hasattr(one, "__dict__")]
+    """Return the parts of an object that have attributes of their own."""
+    return [part for part in vars(whole).values() if hasattr(part, "__dict__")]
 
 
 @cache
 def watched_ledger() -> bytes:
-    """Return an empty ledger with the triggers that tell when it goes back to an older story."""
+    """Return an empty ledger with triggers that record when it goes back to an older snapshot."""
     with tempfile.TemporaryDirectory(dir=memory()) as folder:
         file = Path(folder) / "empty.db"
         put_empty_ledger(file)
@@ -543,12 +544,12 @@ def watched_ledger() -> bytes:
 
 
 def no_mutation(loop: ControlLoop) -> None:
-    """The engine as it is."""
+    """Leave the engine as it is."""
 
 
 @contextmanager
 def played(plan: Plan, mutate: Mutate = no_mutation) -> Iterator[Ending]:
-    """The ending of a plan, while its ledger still is there to be looked at."""
+    """Yield the ending of a plan, while its ledger can still be read."""
     with tempfile.TemporaryDirectory(dir=memory()) as folder:
         simulation = Simulation(plan, Path(folder), mutate)
         try:

@@ -1,7 +1,7 @@
-"""The simulation: 40 seeds at every run, a seed that replays, and engines that must not pass.
+"""The simulation: 40 seeds in every run, a seed that replays, and engines that it must catch.
 
-Where the seeds start turns with each change of the code, around a ring of seeds that were all played once,
-and is printed; `make simulate SEED=… SEEDS=…` plays them again, and any others.
+The first seed moves with each change of the code, around a ring of seeds that were all played once, and is
+printed; `make simulate SEED=… SEEDS=…` plays these or any other seeds.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from simulation.play import played
 
 ROOT = Path(__file__).parents[2]
 RING = 1_000
-"""Seeds from 1 on that are played in turn, 40 a run: every one of them was played and passed."""
+"""Seeds from 1 on that are played in turn, 40 a run. Each was played once and passed."""
 SHARES, SHARE = 2, 20
-"""The seeds of one run, in shares that run beside each other."""
+"""The seeds of one run, in shares that run in parallel."""
 FIRST = int(os.environ.get("SEED") or turn(RING // (SHARES * SHARE)) * SHARES * SHARE + 1)
 
 
@@ -69,7 +69,7 @@ CAUGHT = {
     "forgets_agreements": range(3, 5),
     "overlooks_action_items": range(102, 103),
 }
-"""Seeds of which one at least shows that an engine is built wrong, each in its own way."""
+"""By mutation, seeds of which at least one catches it."""
 
 
 @pytest.mark.parametrize("mutation", CAUGHT)

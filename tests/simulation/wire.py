@@ -1,8 +1,8 @@
-"""The real transport without sockets: bytes leave into a sandbox in the same process.
+"""The real transport without sockets: bytes go into a sandbox in the same process.
 
 Everything above the place where `requests` would open a connection is the daemon's own: budget, routes,
-counting, the one repetition of a read on a dead connection, the sorting of failures. Only that place is
-replaced, and what the sandbox says about an answer's journey becomes what a socket would have raised.
+counts, the repetition of a read on a dead connection, the classes of failures. Only that place is replaced,
+and a fault of the sandbox becomes the error that a socket would raise.
 """
 
 from __future__ import annotations
@@ -37,36 +37,36 @@ _MARK = re.compile(rb'"op": ?"([0-9a-f]{16})"|syncd ([0-9a-f]{16})')
 
 
 class Killed(BaseException):
-    """The end of a process, at whatever it is doing; nothing catches it."""
+    """The end of a process, at any point; nothing catches it."""
 
 
 class TimedOut(Exception):
-    """No complete answer within the limit of a whole request."""
+    """Raised if no complete answer arrives within the time limit of a request."""
 
 
 class Line(Protocol):
-    """The way between daemon and services: carries requests, and sees each step of the daemon."""
+    """The network between daemon and services: carries requests, and sees each step of the daemon."""
 
     world: World
 
     def open(self, service: str) -> bool:
-        """Whether connecting succeeds."""
+        """Return True if connecting to the service succeeds."""
         ...
 
     def carry(self, service: str, call: Call, flight: Flight) -> Delivery:
-        """Bring a request over and its answer back; raises `TimedOut`."""
+        """Carry a request to the service and return its answer. Raise `TimedOut`."""
         ...
 
-    def step(self, what: str) -> None:
-        """The daemon is between two things; raises `Killed` where it is to end."""
+    def step(self, kind: str) -> None:
+        """Record a step of the daemon. Raise `Killed` if the daemon is to end here."""
         ...
 
     def now(self) -> float:
-        """Seconds since the world began."""
+        """Return the seconds since the world began."""
         ...
 
     def sent(self, service: str, left: float, writes: bool, marks: list[str], outcome: str) -> None:
-        """A request that left at a moment came to its end: `ok`, `not done`, `unknown` or `killed`."""
+        """Record the end of a request that left at `left`: `ok`, `not done`, `unknown` or `killed`."""
         ...
 
 
@@ -78,7 +78,7 @@ class WireTransport(Transport):
         self.line = line
 
     def mount(self, session: Session, service: str, base_url: str, secrets: Iterable[str]) -> None:
-        """As the real one, with the last yard replaced."""
+        """Mount as the real transport does, but with an adapter without sockets."""
         super().mount(session, service, base_url, secrets)
         adapter = _WireAdapter(self, service, base_url, Secrets(secrets), self._ca_file)
         adapter.line, adapter.kept = self.line, False
@@ -87,7 +87,7 @@ class WireTransport(Transport):
 
 
 class _LastYard(HTTPAdapter):
-    """Where bytes would leave; `kept` says whether a connection is open from an earlier request."""
+    """The place where bytes would leave; `kept` says that a connection is open from an earlier request."""
 
     line: Line
     kept: bool
@@ -124,10 +124,10 @@ class _LastYard(HTTPAdapter):
 
 
 class _WireAdapter(_Adapter, _LastYard):
-    """The real adapter above the last yard; tells the line how each request ended."""
+    """The real adapter without sockets; it tells the line how each request ended."""
 
     def send(self, request: PreparedRequest, *args: Any, **kwargs: Any) -> Response:
-        """As the real one, between two steps."""
+        """Send as the real adapter does, between two steps of the daemon."""
         self.line.step("before a request")
         outcome, left = "killed", self.line.now()
         try:
@@ -148,12 +148,12 @@ def _writes(request: PreparedRequest) -> bool:
 
 
 def _marks(request: PreparedRequest) -> list[str]:
-    """The marks of what a request makes; to rewrite a text (PUT) twice makes nothing twice."""
+    """Return the marks of what a request creates; writing a text twice by PUT creates nothing twice."""
     if request.method != "POST":
         return []
     body = request.body if isinstance(request.body, bytes) else (request.body or "").encode()
-    found = [(one or two).decode() for one, two in _MARK.findall(body)]
-    return list(dict.fromkeys(found))
+    marks = [(in_json or in_text).decode() for in_json, in_text in _MARK.findall(body)]
+    return list(dict.fromkeys(marks))
 
 
 def _call(request: PreparedRequest) -> Call:
@@ -164,14 +164,14 @@ def _call(request: PreparedRequest) -> Call:
 
 
 OUTBOX = frozenset({"operation", "ticket", "mirror_link", "request"})
-"""The tables that say what was decided and what was done; the others only remember what was read."""
+"""The tables of decisions and their outcome; the other tables only store what was read."""
 
 
 _WRITES_TO = re.compile(r"\s*(?:INSERT(?: OR \w+)? INTO|UPDATE|DELETE FROM)\s+\"?(\w+)", re.IGNORECASE)
 
 
 class WatchedLedger(Ledger):
-    """A ledger that tells of each commit and of every open transaction; it takes the place of `ledger`."""
+    """A ledger that reports each commit and every open transaction; it takes the place of `ledger`."""
 
     def __init__(self, ledger: Ledger, step: Callable[[str], None]) -> None:
         self.__dict__.update(ledger.__dict__)
@@ -182,14 +182,14 @@ class WatchedLedger(Ledger):
         event.listen(self._writer, "before_cursor_execute", self._note)
 
     def _note(self, _connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
-        """Keep which table a statement writes to, whether a mapped object or a plain statement does it."""
+        """Record the table that a statement writes to, from a mapped object or plain SQL."""
         table = _WRITES_TO.match(statement)
         if table is not None:
             self._touched.tables.add(table[1])
 
     @contextmanager
     def write(self) -> Iterator[LedgerSession]:
-        """A step before and one after each commit."""
+        """Open a transaction; report a step before and after its commit."""
         touched = self._touched.tables = set[str]()
         with self._counted(), super().write() as session:
             yield session
@@ -199,7 +199,7 @@ class WatchedLedger(Ledger):
 
     @contextmanager
     def _counted_read(self) -> Iterator[LedgerSession]:
-        """Counted while it is open."""
+        """Open a transaction for reading, and count it while it is open."""
         with self._counted(), self._reading() as session:
             yield session
 

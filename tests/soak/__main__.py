@@ -1,8 +1,8 @@
-"""`make soak`: days of a daemon's life in minutes, for what grows slowly: memory, files, threads, the ledger.
+"""`make soak`: days of a daemon in minutes, to find what grows slowly: memory, files, threads, the ledger.
 
 The real engine works on a sandbox in a process of its own, under a clock that the soak moves. An incident
-begins every ten minutes, is acknowledged, noted and resolved. Ends with 1 where an incident has not exactly
-one ticket, something stays parked, or memory or open files have grown since the first hours.
+begins every ten minutes, is acknowledged, noted and resolved. The soak exits with 1 if an incident has not
+exactly one ticket, an operation stays parked, or memory or open files grew after the first hours.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ from syncd.ledger.views import audit_trail, status
 
 CYCLE = 30.0
 INCIDENT_EVERY, ACKNOWLEDGED, NOTED, RESOLVED = 600.0, 120.0, 300.0, 900.0
-"""Seconds of the sandbox's time: between two incidents, and from the beginning of one to what people do."""
+"""Seconds of the sandbox's time between two incidents, and from the start of one to each act of people."""
 WARM_HOURS = 6
-"""Hours after which nothing ought to grow any more but the ledger."""
+"""Hours after which only the ledger may grow."""
 MOST_GROWTH = 1.25
 MEGABYTE = 1024 * 1024
 
 
 @dataclass(frozen=True)
 class Size:
-    """What the process holds at one moment."""
+    """The size of the process and its ledger at one moment."""
 
     memory: float
     files: int
@@ -47,7 +47,7 @@ class Size:
 
 
 def size_of(ledger: Path) -> Size:
-    """Megabytes, open files and threads of this process, megabytes of the ledger with its log."""
+    """Return megabytes, open files and threads of this process, and megabytes of the ledger with its log."""
     resident = int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     files = sum(path.stat().st_size for path in ledger.parent.glob(f"{ledger.name}*"))
     opened = sum(1 for _ in Path("/proc/self/fd").iterdir())
@@ -55,7 +55,7 @@ def size_of(ledger: Path) -> Size:
 
 
 class People:
-    """What happens in PagerDuty, by the sandbox's clock."""
+    """The acts of people on PagerDuty, by the clock of the sandbox."""
 
     def __init__(self, sandbox: Sandbox) -> None:
         self._sandbox = sandbox
@@ -64,12 +64,12 @@ class People:
         self.begun = 0
 
     def act(self, now: float) -> None:
-        """Everything that is due by now, in seconds since the beginning."""
+        """Play everything that is due by `now`, in seconds since the beginning."""
         if now >= self._next:
             self._next = now + INCIDENT_EVERY
             self._begin(now)
-        due = [one for one in self._due if one[0] <= now]
-        self._due = [one for one in self._due if one[0] > now]
+        due = [row for row in self._due if row[0] <= now]
+        self._due = [row for row in self._due if row[0] > now]
         for _, act, arguments in due:
             self._sandbox.act("pagerduty", act, **arguments)
 
@@ -83,16 +83,16 @@ class People:
             title=f"Latency {self.begun}",
             priority=priority,
         )
-        who = {"incident": made["id"], "by": "Amara Osei"}
+        common = {"incident": made["id"], "by": "Amara Osei"}
         self._due += [
-            (now + ACKNOWLEDGED, "acknowledge", who),
-            (now + NOTED, "note", {**who, "content": f"looking at {self.begun}"}),
-            (now + RESOLVED, "resolve", who),
+            (now + ACKNOWLEDGED, "acknowledge", common),
+            (now + NOTED, "note", {**common, "content": f"looking at {self.begun}"}),
+            (now + RESOLVED, "resolve", common),
         ]
 
 
 def soak(sandbox: Sandbox, folder: Path, hours: int) -> list[str]:
-    """Live through so many hours; return what was not as promised."""
+    """Work for so many hours of sandbox time; return what was not as promised."""
     ledger = folder / "soak.db"
     context = make_context(sandbox, Task(ledger, "boot", 0, CYCLE, 600.0, 0))
     loop, people, warm = ControlLoop(context), People(sandbox), size_of(ledger)
@@ -131,39 +131,39 @@ def soak(sandbox: Sandbox, folder: Path, hours: int) -> list[str]:
 
 
 def _wrong(sandbox: Sandbox, context: EngineContext, people: People, warm: Size, last: Size) -> list[str]:
-    found = []
+    problems = []
     issues = sandbox.read("state")["jira"]["issues"]
-    marks = Counter((one.get("properties") or {}).get("syncd", {}).get("incident") for one in issues)
+    marks = Counter((issue.get("properties") or {}).get("syncd", {}).get("incident") for issue in issues)
     doubled = sum(count > 1 for incident, count in marks.items() if incident)
     missing = people.begun - sum(1 for incident in marks if incident)
     if doubled or missing:
-        found.append(f"{doubled} incidents with two tickets, {missing} without")
+        problems.append(f"{doubled} incidents with two tickets, {missing} without")
     counts, broken = status.counts(context.ledger), audit_trail.verify(context.ledger)
     if counts["parked"]:
-        found.append(f"{counts['parked']} operations are parked")
+        problems.append(f"{counts['parked']} operations are parked")
     if broken:
-        found.append(f"the audit trail is broken at row {broken.seq}")
+        problems.append(f"the audit trail is broken at row {broken.seq}")
     if last.memory > warm.memory * MOST_GROWTH:
-        found.append(f"memory grew from {warm.memory:.0f} to {last.memory:.0f} MB")
+        problems.append(f"memory grew from {warm.memory:.0f} to {last.memory:.0f} MB")
     if last.files > warm.files + 5 or last.threads > warm.threads + 2:
-        found.append(f"files {warm.files} to {last.files}, threads {warm.threads} to {last.threads}")
-    return found
+        problems.append(f"files {warm.files} to {last.files}, threads {warm.threads} to {last.threads}")
+    return problems
 
 
 def main() -> int:
-    """The command line."""
+    """Run the command line and return its exit code."""
     parser = argparse.ArgumentParser(prog="python -m soak", description=__doc__)
     parser.add_argument("--hours", type=int, default=72)
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     logger.remove()
     sandbox = start_sandbox(1, others_per_hour=30.0, search_lag=60.0)
     try:
         with tempfile.TemporaryDirectory() as folder:
-            wrong = soak(sandbox, Path(folder), given.hours)
+            wrong = soak(sandbox, Path(folder), arguments.hours)
     finally:
         sandbox.stop()
-    for one in wrong:
-        sys.stdout.write(f"not as promised: {one}\n")
+    for problem in wrong:
+        sys.stdout.write(f"not as promised: {problem}\n")
     return 1 if wrong else 0
 
 
