@@ -106,6 +106,7 @@ class Control:
         body, clock = _body(asked[0]), self.world.clock
         if not isinstance(clock, SandboxClock):
             raise TypeError("this world's clock is not a SandboxClock; move it where it was made")
+        # One request may set the clock and then move it on.
         if "set" in body:
             clock.set(datetime.fromisoformat(body["set"]))
         clock.advance(float(body.get("advance", 0)))
@@ -169,6 +170,7 @@ class Control:
 
     def _add_fault(self, asked: tuple[Call, dict[str, str]]) -> Reply:
         body = _body(asked[0])
+        # These keys say which requests fail; all others are arguments of the fault.
         conditions = {name: body.pop(name) for name in RULE & body.keys()}
         way = body.pop("way", None)
         if way not in STRIKES:
@@ -194,6 +196,7 @@ class Control:
         )
         names = {option.name for option in fields(options)}
         for name, value in _body(call).items():
+            # A misspelt option would otherwise be set silently and change nothing.
             if name not in names:
                 raise LookupError(f"no option {name!r}; there are {', '.join(sorted(names))}")
             setattr(options, name, value)

@@ -18,6 +18,7 @@ from syncd.sandbox.wire import Call, Reply
 
 Way = Literal["error", "reset_before", "refuse", "lose_answer", "delay", "cut", "empty", "html", "trickle"]
 
+# A page of a proxy says nothing about an object: syncd must read it as an outage.
 PROXY_PAGE = b"<html><head><title>502 Bad Gateway</title></head><body><h1>Bad Gateway</h1></body></html>"
 
 
@@ -175,6 +176,7 @@ class Faults:
                     continue
                 if not rule.fits(service, call):
                     continue
+                # A request that matches but is skipped is left to the next rule.
                 if rule.skip:
                     rule.skip -= 1
                     continue

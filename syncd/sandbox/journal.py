@@ -58,6 +58,7 @@ class Journal:
         line = Line(service, method, path, pattern, status, began, self.clock(), fault)
         with self._lock:
             self._lines.append(line)
+            # The counts go on when old lines fall out.
             self._counts[service, method, pattern] += 1
 
     def lines(

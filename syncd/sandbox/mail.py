@@ -50,6 +50,7 @@ class _Refusal:
             return False
         if self.address is not None and not any(re.search(self.address, name) for name in addresses):
             return False
+        # None means for ever, so there is nothing to count down.
         if self.times is not None:
             self.times -= 1
         return True
@@ -64,6 +65,7 @@ class _Hooks:
     async def handle_MAIL(  # noqa: N802 - aiosmtpd's name
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
+        # aiosmtpd offers AUTH but does not demand it.
         if self.box.credentials and not session.authenticated:
             return "530 Authentication required"
         if refused := self.box.refused("mail", [address]):
@@ -167,6 +169,7 @@ class MailSandbox:
     def answer_is_lost(self) -> bool:
         """Return True if this answer is to be lost, and count it."""
         with self._lock:
+            # A bool counts as 1, so each lost answer reduces the rest by one.
             lost = self._lost > 0
             self._lost -= lost
             return lost

@@ -75,6 +75,7 @@ def closing_screen(*fields: str) -> Workflow:
     transitions = []
     for transition in simple().transitions:
         if transition.to == DONE.id:
+            # A screen that asks for the resolution leaves it to the caller.
             resolution = None if "resolution" in fields else transition.resolution
             transition = replace(transition, screen=fields, required=frozenset(fields), resolution=resolution)
         transitions.append(transition)
@@ -171,6 +172,7 @@ def require(site: Site, project_key: str, *names: str) -> None:
 def team_managed(site: Site, project_key: str = "OPS") -> None:
     """Make a project team-managed: it has no components, priorities or security levels."""
     project = _project(site, project_key)
+    # Jira calls a team-managed project "simplified" in its API.
     project.simplified = True
     project.components.clear()
     project.levels.clear()
@@ -189,4 +191,5 @@ def data_center(world: "World") -> None:
     # Data Center knows a personal access token by itself, without an address beside it.
     site.tokens = {("", token): account for (_, token), account in site.tokens.items()}
     for person in site.people.values():
+        # Data Center names people by user name; Cloud people have none yet.
         person.username = person.username or person.email.partition("@")[0]

@@ -32,6 +32,7 @@ class Call:
     ) -> "Call":
         """Return a call to a target such as `/incidents?limit=5`; a `body` other than bytes becomes JSON."""
         parts = urlsplit(target)
+        # Bytes go out as they are, so that a test can send a body that is no JSON.
         raw = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
         query = parse_qsl(parts.query, keep_blank_values=True)
         return cls(method.upper(), unquote(parts.path), query, dict(headers or {}), raw)
@@ -73,6 +74,7 @@ class Reply:
     @classmethod
     def of(cls, value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> "Reply":
         """Return an answer whose body is `value` as JSON."""
+        # Compact and in UTF-8, as both services send it.
         body = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
         return cls(status, {"Content-Type": JSON_TYPE, **(headers or {})}, body)
 

@@ -95,6 +95,7 @@ def _play(stage: Stage, out: Console) -> None:
     from syncd.sandbox.story.story_week import week
 
     people, syncd = PeopleFeed(stage.world), SyncdFeed(stage.context, stage.mapping)
+    # The first cycle sees an empty account, so no incident is older than the ledger.
     stage.cycle()
     story = week(stage.world)
     operator = Operator(stage.context)

@@ -65,6 +65,7 @@ class PeopleFeed:
         kind = entry["type"].removesuffix("_log_entry")
         agent = entry.get("agent") or {}
         person = self._users.get(str(agent.get("id")))
+        # What syncd does in PagerDuty is shown from the audit trail, with its reason.
         if agent.get("id") == self._bot or (kind in _IMPLIED and person is None):
             return None
         actor = person or "monitoring"
@@ -94,6 +95,7 @@ class PeopleFeed:
         with self._world.jira.lock:
             for issue in site.issues.values():
                 for comment in issue.comments:
+                    # The same for what syncd does in Jira.
                     if comment.author != BOT_ACCOUNT and self._new(f"comment {comment.id}"):
                         author = site.people[comment.author].name
                         yield Line(

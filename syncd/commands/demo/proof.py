@@ -121,6 +121,7 @@ def _cost(stage: Stage) -> Iterator[str]:
         f"syncd sent {pagerduty} requests to PagerDuty and {jira} to Jira;"
         f" {len(journal.writes())} of them wrote something. DELETE requests: {deletes}."
     )
+    # Nothing happened since the last cycle, so this one shows the cost of a quiet cycle.
     stage.cycle()
     stage.loop.work_queue.wait_idle(PATIENCE)
     quiet = journal.total("pagerduty") - pagerduty, journal.total("jira") - jira

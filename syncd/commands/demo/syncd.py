@@ -39,6 +39,7 @@ class SyncdFeed:
         return lines
 
     def _line(self, event: TrailEvent) -> Line | None:
+        # Events without an incident (a start, a mapping that was loaded) are no part of the story.
         if event.number is None:
             return None
         incident, key = f"#{event.number}", event.ticket or "its ticket"

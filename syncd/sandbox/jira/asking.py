@@ -35,6 +35,7 @@ class Ask:
     @property
     def version(self) -> int:
         """Return the version of the API in the path; "latest" is version 2."""
+        # Version 3 differs only in long texts, which are documents there.
         return 3 if self.params.get("v") == "3" else 2
 
     @property
@@ -97,6 +98,7 @@ def page(
     ask: Ask, name: str, rows: Sequence[T], show: Callable[[T], Any], most: int = 50, extra: bool = True
 ) -> Reply:
     """Return a page by `startAt` and `maxResults`, with at most `most` rows and with `total`."""
+    # Jira cuts a page that is too large without a word.
     start, size = max(0, ask.number("startAt", 0)), min(ask.number("maxResults", most), most)
     shown = rows[start : start + size]
     body: Json = {

@@ -218,8 +218,10 @@ def comment_json(view: View, issue: Issue, comment: Comment, expand: Iterable[st
     if site.edition == "cloud":
         # A site that ignores the internal mark shows the comment to customers all the same.
         shown["jsdPublic"] = comment.public or site.options.deaf_to_internal
+    # Only a comment that is limited to a role or group shows this key.
     if comment.visibility:
         shown["visibility"] = comment.visibility
+    # Jira leaves out the properties of comments unless they are expanded.
     if "properties" in expand:
         shown["properties"] = [{"key": key, "value": value} for key, value in comment.properties.items()]
     return shown

@@ -129,6 +129,7 @@ def parse(text: str) -> Query:
                 break
     if not reader.done():
         raise bad(f"Expecting operator or ORDER BY but got '{reader.take()}'", reader.place())
+    # Jira's documented limit for the new search.
     if len(order) > ORDERED:
         raise error(400, f"A query may be ordered by at most {ORDERED} fields.")
     return Query(where, tuple(order))
@@ -180,6 +181,7 @@ def _clause(reader: _Reader) -> Node:
 def _listed(reader: _Reader, field: str, operator: str) -> Clause:
     if reader.peek() != "(":
         value, function = _value(reader)
+        # "in" takes a list in parentheses or a function, but no single value.
         if not function:
             raise bad(f"Expecting a list or function but got '{value}'", reader.place())
         return Clause(field, operator, (value,), frozenset({value}))
@@ -203,5 +205,6 @@ def _value(reader: _Reader) -> tuple[str, bool]:
     if reader.peek() == "(":
         reader.expect("(")
         reader.expect(")")
+        # All functions here take no argument.
         return value.lower(), True
     return value, False

@@ -23,6 +23,7 @@ SYSTEM = (
 @routes.on("GET", "/serverInfo")
 def server_info(ask: Ask) -> Reply:
     """Answer with edition, version and time of the site."""
+    # The jira library decides by `deploymentType` which endpoints it uses.
     cloud = ask.site.edition == "cloud"
     shown: Json = {
         "baseUrl": ask.site.base_url,

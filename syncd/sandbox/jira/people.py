@@ -34,6 +34,7 @@ class People:
     @act
     def others(self, per_hour: float, project: str = "OPS", by: str | None = None) -> None:
         """Let colleagues create issues in a project while time passes; 0 stops them."""
+        # Issues of colleagues must not come from the account of syncd.
         bots = set(self.site.tokens.values())
         author = self.account_id(by) if by else next(id_ for id_ in self.site.people if id_ not in bots)
         self.colleagues.begin(per_hour, project, author)
@@ -190,6 +191,7 @@ class People:
         """Create a clone of an issue with its fields and labels, but without its properties, as Jira does."""
         original = self.find(issue)
         project = self.site.projects[original.now.project_id]
+        # Jira starts a clone without resolution, and the person who clones is the reporter.
         omitted = ("reporter", "resolution", "resolutiondate", "statuscategorychangedate")
         values = {name: value for name, value in original.now.values.items() if name not in omitted}
         values["summary"] = f"CLONE - {values['summary']}"
@@ -197,6 +199,7 @@ class People:
             project, self.site.setup(original.now), values, self.account_id(by), made_by="person"
         )
         kind = next((row for row in self.site.link_types.values() if row.name == "Cloners"), None)
+        # A site without the link type has clones without a link.
         if kind:
             hanging.link(self.site, kind.id, copy, original, self.account_id(by))
         return copy

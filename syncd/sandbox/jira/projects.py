@@ -114,6 +114,7 @@ def _level(ask: Ask) -> SecurityLevel:
 
 
 def _create_page(ask: Ask, name: str, rows: list[Json]) -> Reply:
+    # Jira's documented limit; a larger number is an error here, unlike on other pages.
     if ask.number("maxResults", 50) > 200:
         raise error(400, "Parameter 'maxResults' must not exceed the limit '200'")
     # Cloud names the list after what it holds, Data Center always calls it `values`.
@@ -178,6 +179,7 @@ def _fixed(id_: str, name: str, allowed: list[Json]) -> Json:
 def permissions(ask: Ask) -> Reply:
     """Answer with the permissions of the caller, in a project if the request names one."""
     asked = ask.call.listed("permissions")
+    # Cloud demands the list of permissions; Data Center answers with all.
     if ask.site.edition == "cloud" and not asked:
         raise error(400, "The 'permissions' query parameter is required.")
     name = ask.call.value("projectKey") or ask.call.value("projectId")

@@ -89,6 +89,7 @@ def person(view: View, user: Person | None) -> Json | None:
     # People can hide their address; Jira then leaves it out.
     if user.email_visible:
         shown["emailAddress"] = user.email
+    # Data Center knows no account ids.
     if view.site.edition == "server":
         return {
             "self": view.url(f"user?username={user.username}"),

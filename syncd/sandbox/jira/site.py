@@ -101,6 +101,7 @@ class Site:
 
     def find(self, name: str) -> Issue | None:
         """Return an issue by id or by any key that it ever had, or None if there is none."""
+        # A number is an id. Keys stay valid after a move, so former keys are looked up as well.
         id_ = int(name) if name.isascii() and name.isdigit() else self._keys.get(name.upper(), 0)
         issue = self.issues.get(id_)
         return issue if issue and issue.deleted_at is None else None
@@ -178,6 +179,7 @@ class Site:
             self._reparent(issue)
 
     def _forget_past(self, issue: Issue, at: datetime) -> None:
+        # Old records beyond any lag are useless; without this a long run would keep them all.
         while len(issue.records) > 8 and issue.records[1].at < at - PAST:
             del issue.records[0]
 
@@ -237,6 +239,7 @@ class Site:
         """Delete an issue and its sub-tasks, as a person does."""
         issue.deleted_at = self.now()
         for child in self.children(issue):
+            # Children that are no sub-tasks stay when their parent is deleted.
             if self.setup(child.now).type.subtask:
                 self.delete(child)
 

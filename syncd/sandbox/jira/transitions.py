@@ -66,6 +66,7 @@ def take(ask: Ask) -> Reply:
     project = site.projects[issue.now.project_id]
     wish = read_wish(site, project, transition.screen, body, ask.version, issue.now)
     for name in transition.required:
+        # A value that the issue has already satisfies the screen.
         if wish.values.get(name) is None and issue.now.values.get(name) is None:
             wish.problems.setdefault(name, f"{site.fields[name].name} is required.")
     if wish.problems:

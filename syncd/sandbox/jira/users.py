@@ -47,6 +47,7 @@ def matching(people: Iterable[Person], query: str) -> list[Person]:
         words = [person.name.lower(), *person.name.lower().split(), person.username.lower()]
         address = person.email.lower()
         by_name = any(word.startswith(text) for word in words if word)
+        # A hidden address matches only if the caller knows it whole.
         by_address = address.startswith(text) and (person.email_visible or address == text)
         if by_name or by_address:
             matches.append(person)

@@ -77,6 +77,7 @@ def any_to_any(name: str, statuses: Sequence[Status], done: str = "10000") -> Wo
             if source is target:
                 continue
             ends, ended = target.category == "done", source.category == "done"
+            # Only a move into or out of the category done touches the resolution.
             resolution = done if ends and not ended else "" if ended and not ends else None
             transitions.append(
                 Transition(

@@ -77,6 +77,7 @@ class People:
         account, now = self.account, self.moment(at)
         service_id = by_name(account.services, service, "service")
         if key:
+            # PagerDuty groups alerts by key: an open incident with this key takes the alert.
             for id_ in account.open_ids:
                 if account.incidents[id_].incident_key == key:
                     return account.incidents[id_]

@@ -110,9 +110,11 @@ def page(ask: Ask, name: str, rows: Sequence[T], render: Callable[[T], Json]) ->
         raise invalid("Limit and offset must be numbers") from problem
     if limit < 1 or offset < 0:
         raise invalid("Limit and offset must not be negative")
+    # Beyond this a caller must narrow its time range; syncd halves the window.
     if offset + limit > REACH:
         raise invalid(f"Offset and limit must not exceed {REACH} together")
     shown = rows[offset : offset + limit]
+    # PagerDuty counts only on request: `total` is null otherwise.
     total = len(rows) if ask.call.value("total") == "true" else None
     return Reply.of(
         {

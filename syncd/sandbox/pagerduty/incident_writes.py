@@ -79,6 +79,7 @@ def update(ask: Ask) -> Reply:
 def update_many(ask: Ask) -> Reply:
     """Apply changes to up to 250 incidents, or to none if one of them does not exist."""
     wishes, actor = ask.body("incidents", shapes.WISHES), ask.actor()
+    # PagerDuty's documented limit of one call.
     if len(wishes) > MANY:
         raise error(413, "Request Entity Too Large", 2014)
     incidents = []
@@ -97,6 +98,7 @@ def apply(account: Account, incident: Incident, wish: Wish, actor: Actor, at: da
     """Apply the changes that a body asks for, status first. Raise a 400 for the first that is refused."""
     if wish.get("type") not in ("incident", "incident_reference"):
         raise invalid("Incident type must be incident or incident_reference")
+    # PagerDuty turns the text of a resolve into a note.
     if resolution := wish.get("resolution"):
         changes.add_note(account, incident, f"Resolution Note: {resolution}", actor.agent[1], actor, at)
     if "status" in wish:

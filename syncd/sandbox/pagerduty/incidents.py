@@ -21,6 +21,7 @@ def window(ask: Ask) -> tuple[datetime | None, datetime | None]:
     since, until = ask.moment("since"), ask.moment("until")
     if since is None:
         since = (until or ask.now) - USUAL
+    # PagerDuty's documented limit of one query.
     if (until or ask.now) - since > LONGEST:
         raise invalid("The time range must not exceed 6 months")
     return since, until
@@ -51,6 +52,7 @@ def matches_filters(ask: Ask, incident: Incident) -> bool:
             (parameter("service_ids[]"), [incident.service_id]),
             (parameter("team_ids[]"), list(teams)),
             (parameter("urgencies[]"), [incident.urgency]),
+            # The filter by user knows only open incidents: a resolved one has no assignee.
             (parameter("user_ids[]"), users if incident.is_open else []),
             (parameter("incident_key"), [incident.incident_key]),
         )

@@ -87,6 +87,7 @@ def trigger(account: Account, new: Trigger, actor: Actor, at: datetime) -> Incid
     users = list(new.assignee_ids) or account.on_call(account.policies[incident.policy_id], 1, at)
     incident.assigned_via = "direct_assignment" if new.assignee_ids else "escalation_policy"
     assign(account, incident, users, Actor(("service", service.id), "auto"), at)
+    # A service may resolve its incidents by itself after a time.
     if service.auto_resolve_timeout:
         account.set_due(incident, "resolve", at + timedelta(seconds=service.auto_resolve_timeout))
     return incident
@@ -140,6 +141,7 @@ def acknowledge(account: Account, incident: Incident, user: str, actor: Actor, a
     if not incident.is_open:
         reopen(account, incident, actor, at)
     _status(incident, "acknowledged", actor, at)
+    # Each user has one acknowledgement, the latest.
     others = [row for row in incident.acknowledgements if row[0] != user]
     incident.acknowledgements = [*others, (user, at)]
     timeout = account.services[incident.service_id].acknowledgement_timeout

@@ -34,6 +34,7 @@ def entries(ask: Ask) -> list[LogEntry]:
     since, until = ask.moment("since"), ask.moment("until")
     as_of = ask.now - timedelta(seconds=ask.account.options.log_lag)
     log = ask.account.log
+    # The log is sorted by time, so a range is found without a walk over it.
     low = bisect_left(log, since, key=_created) if since else 0
     high = bisect_left(log, until, key=_created) if until else len(log)
     overview = ask.call.value("is_overview") == "true"

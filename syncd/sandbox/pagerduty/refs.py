@@ -59,6 +59,7 @@ def ref(account: Account, kind: str, id_: str) -> Json:
         "type": f"{kind}_reference",
         "summary": name_of(account, kind, id_),
         "self": f"{account.base_url}/{PATHS[kind]}/{id_}",
+        # A priority has no page of its own.
         "html_url": None if kind == "priority" else html(account, f"{HTML_PATHS[kind]}/{id_}"),
     }
 

@@ -145,6 +145,7 @@ def entry_json(account: Account, entry: LogEntry, include: Collection[str] = ())
         "type": entry.type,
         "summary": entry.summary,
         "self": f"{account.base_url}/log_entries/{entry.id}",
+        # Only the entry that opened the incident has a page.
         "html_url": html(account, page) if entry.type == "trigger_log_entry" else None,
         "created_at": utc(entry.created_at),
         "channel": entry.channel,

@@ -147,6 +147,7 @@ class Account:
             # Day 1 of the calendar was a Monday, so this counts weeks that begin on Mondays.
             weeks = (at.date().toordinal() - 1) // 7
             user = users[weeks % len(users)]
+            # A user who is a target twice is notified once.
             if user not in called:
                 called.append(user)
         return called

@@ -20,6 +20,7 @@ def _jira_refuses(title: str, field: str, words: str) -> Callable[[Scene], objec
     """Return the act that lets Jira refuse the next create with `title`, because of one field."""
 
     def act(scene: Scene) -> None:
+        # Jira's answer names the refused field, and nothing is created.
         refusal = faults.error(400, body={"errorMessages": [], "errors": {field: words}})
         scene.world.faults.add(refusal, service="jira", method="POST", path=r"/issue$", body=title, times=1)
 
