@@ -28,14 +28,14 @@ EDITED = "fields"
 
 
 class Aspect(Value):
-    """One field of the ticket: the value by the incident (`wanted`) and the value on the issue (`showing`).
+    """One field of the ticket: the value by the incident (`target`) and the value on the issue (`showing`).
 
     `showing` is None if the issue has no value to compare. `write` is the part of Jira's edit request.
     `display` and `shown` are the two values in words.
     """
 
     name: str
-    wanted: JsonValue
+    target: JsonValue
     showing: JsonValue
     write: dict[str, JsonValue]
     owner: Owner
@@ -59,19 +59,19 @@ def decide_fields(case: Case, book: Rulebook) -> Decision:
         agreed = ticket.agreed.get(aspect.name)
         # Jira refused the field on this ticket and would refuse it again.
         refused = not set(ticket.refused).isdisjoint(aspect.write)
-        if aspect.wanted == agreed or refused or in_conflict(ticket.agreed, aspect.name):
+        if aspect.target == agreed or refused or in_conflict(ticket.agreed, aspect.name):
             continue
         # A person wrote an adopted ticket. syncd keeps its values and carries over later changes only.
         if agreed is None and ticket.origin == "adopted":
-            decision = decision.plus(Decision(agreed={aspect.name: aspect.wanted}))
+            decision = decision.plus(Decision(agreed={aspect.name: aspect.target}))
             continue
         # Without an agreed assignee syncd assigned nobody, so a person chose the one on the ticket.
         touched = aspect.showing != agreed and (agreed is not None or aspect.name == "assignee")
-        left = None if aspect.showing == aspect.wanted else _reason_to_leave(aspect, touched)
+        left = None if aspect.showing == aspect.target else _reason_to_leave(aspect, touched)
         if left:
             decision = decision.plus(_agree_to_differ(case, aspect, left, touched))
-        elif aspect.showing == aspect.wanted:
-            decision = decision.plus(Decision(agreed={aspect.name: aspect.wanted}))
+        elif aspect.showing == aspect.target:
+            decision = decision.plus(Decision(agreed={aspect.name: aspect.target}))
         else:
             carried.append(aspect)
             if touched:
@@ -85,7 +85,7 @@ def decide_fields(case: Case, book: Rulebook) -> Decision:
         incident=case.incident.id,
         aspect=EDITED,
         fields=fields,
-        agree={aspect.name: aspect.wanted for aspect in carried},
+        agree={aspect.name: aspect.target for aspect in carried},
         before={aspect.name: print_of(aspect.showing) for aspect in carried},
         reason="changed on the incident: " + ", ".join(sorted(aspect.name for aspect in carried)),
     )
@@ -130,17 +130,17 @@ def _agree_to_differ(case: Case, aspect: Aspect, why: str, touched: bool) -> Dec
         comment = comment_about(case, aspect.name, CONFLICT, text, aspect.display)
         return Decision(
             operations=(comment,),
-            agreed={aspect.name: aspect.wanted, **conflict_on(aspect.name)},
+            agreed={aspect.name: aspect.target, **conflict_on(aspect.name)},
             remarks=(Remark(rule=CONFLICT, reason=f"{aspect.name}: {why}", aspect=aspect.name),),
         )
     comments: tuple[CommentOnTicket, ...] = ()
     # People own a field that the mapping gives to Jira, so a difference there is no news.
     if touched and aspect.owner is not Owner.JIRA:
         text = f"{why}, so syncd leaves it. The incident now says:"
-        comments = (comment_about(case, aspect.name, _hash(aspect.wanted), text, aspect.display),)
+        comments = (comment_about(case, aspect.name, _hash(aspect.target), text, aspect.display),)
     return Decision(
         operations=comments,
-        agreed={aspect.name: aspect.wanted},
+        agreed={aspect.name: aspect.target},
         remarks=(Remark(rule=aspect.name, reason=why),),
     )
 
@@ -148,7 +148,7 @@ def _agree_to_differ(case: Case, aspect: Aspect, why: str, touched: bool) -> Dec
 def _replaced(case: Case, aspect: Aspect) -> Decision:
     """Return the comment that keeps the value that a person wrote and syncd replaces."""
     text = "syncd replaced this, because the incident changed. Before, the ticket said:"
-    identity = _hash([aspect.wanted, aspect.showing])
+    identity = _hash([aspect.target, aspect.showing])
     # The comment leaves only with the edit: during a pause a newer decision may withdraw both.
     return Decision(
         operations=(comment_about(case, aspect.name, identity, text, aspect.shown, companion=EDITED),)
@@ -186,7 +186,7 @@ def aspects_of(case: Case, book: Rulebook) -> Iterator[Aspect]:
         summary = ticket_summary(case.incident, book.mapping)
         yield Aspect(
             name="summary",
-            wanted=summary,
+            target=summary,
             showing=issue.summary,
             write={"summary": summary},
             owner=owners.summary,
@@ -197,7 +197,7 @@ def aspects_of(case: Case, book: Rulebook) -> Iterator[Aspect]:
     if priority is not None:
         yield Aspect(
             name="priority",
-            wanted=priority.id,
+            target=priority.id,
             showing=issue.priority.id if issue.priority else None,
             write={"priority": {"id": priority.id}},
             owner=owners.priority,
@@ -229,7 +229,7 @@ def _severity_labels(case: Case, book: Rulebook, severity: Severity) -> Iterator
     remove: list[JsonValue] = [label for label in shown if label not in labels]
     yield Aspect(
         name="severity labels",
-        wanted=", ".join(sorted(labels)),
+        target=", ".join(sorted(labels)),
         showing=", ".join(sorted(shown)) or None,
         write={"labels": {"add": add, "remove": remove}},
         owner=book.mapping.jira.owners.severity,
@@ -250,7 +250,7 @@ def _component(case: Case, book: Rulebook) -> Iterator[Aspect]:
     kept: list[JsonValue] = [{"id": ident} for ident in (*others, component.id)]
     yield Aspect(
         name="component",
-        wanted=component.id,
+        target=component.id,
         showing=next((ident for ident in (component.id, agreed) if ident in ids), None),
         write={"components": kept},
         owner=book.mapping.jira.owners.component,
@@ -272,7 +272,7 @@ def _severity_fields(case: Case, book: Rulebook, severity: str) -> Iterator[Aspe
             shown = shown.get("value")
         yield Aspect(
             name=f"field:{facts.id}",
-            wanted=severity,
+            target=severity,
             showing=shown,
             write={facts.id: value},
             owner=book.mapping.jira.owners.severity,
@@ -309,7 +309,7 @@ def _assignee(case: Case, book: Rulebook) -> Iterator[Aspect]:
         return
     yield Aspect(
         name="assignee",
-        wanted=account,
+        target=account,
         showing=issue.assignee.id if issue.assignee else None,
         write={"assignee": book.project.person(account)},
         owner=book.mapping.jira.owners.assignee,

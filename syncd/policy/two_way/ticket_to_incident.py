@@ -73,13 +73,13 @@ def _if_old(
 
 def _field(case: Case, book: Rulebook, ticket: TicketState, aspect: Aspect, so_far: Decision) -> Decision:
     agreed, showing = ticket.agreed.get(aspect.name), aspect.showing
-    settled = [value for value in (agreed, aspect.wanted) if value is not None]
+    settled = [value for value in (agreed, aspect.target) if value is not None]
     old = _if_old(ticket, aspect.name, showing, settled)
     if old is not None:
         return old
     stays = Decision(agreed=seen(aspect.name, showing))
     # Both sides changed: the incident's change wins.
-    if aspect.wanted != agreed:
+    if aspect.target != agreed:
         return stays if aspect.name in so_far.agreed else Decision()
     by_person = showing != case.attempted.get(aspect.name)
     if not by_person or not _may_travel(case, book, KEYS[aspect.name], aspect.name) or showing is None:
