@@ -56,6 +56,7 @@ def make_rig(tmp_path: Path, start: datetime) -> Iterator[MakeRig]:
         def make(**options: Any) -> Rig:
             nonlocal count
             count += 1
+            # A test may start several rigs; each has a ledger of its own.
             folder = tmp_path / f"rig-{count}"
             folder.mkdir()
             return stack.enter_context(rig(folder, **{"start": start, **options}))

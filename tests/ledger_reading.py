@@ -87,6 +87,7 @@ def put(ledger: Transactions, *given: SQLModel) -> None:
     with ledger.write() as session:
         for row in given:
             session.merge(row)
+            # Row by row, so that a row exists before another one refers to it.
             session.flush()
 
 

@@ -19,6 +19,7 @@ def wait_for(condition: Callable[[], Anything]) -> Anything:
         result = condition()
         if result:
             return result
+        # Short enough not to slow a test, long enough to leave the processor to the daemon.
         time.sleep(0.02)
     raise AssertionError("it did not happen in time")
 

@@ -158,6 +158,7 @@ def run_worker(sandbox: Sandbox, task: Task, mutate: Callable[[ControlLoop], Non
 
             traceback.print_exc()
         finally:
+            # Without cleanup: the child shares files and handlers with its parent.
             os._exit(code)
     _, status = os.waitpid(pid, 0)
     if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL:

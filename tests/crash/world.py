@@ -66,6 +66,7 @@ def start_sandbox(
     reading, writing = os.pipe()
     pid = os.fork()
     if pid == 0:
+        # Each side closes the end of the pipe that it does not use, or the reader waits for ever.
         os.close(reading)
         clock = SandboxClock((lambda: datetime.now(UTC)) if running else START)
         world = default_world(clock, seed, limits=False)

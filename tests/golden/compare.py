@@ -47,6 +47,7 @@ def _replaced(text: str, words: tuple[str, ...], other: str) -> str:
 def renamed(old: str, new: str, renames: list[Rename]) -> tuple[str, str]:
     """Return both traces with the renamings applied; of several new words, one name stands for all."""
     for rename in renames:
+        # One new word replaces the old one; several need a common name on both sides.
         if len(rename.new) == 1:
             old = _replaced(old, (rename.old,), rename.new[0])
             continue

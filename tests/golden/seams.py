@@ -257,6 +257,7 @@ def stage(trace: Trace, folder: Path, *mappings: str, data_center: bool = False)
         world.pagerduty.account.base_url, world.jira.site.base_url = PAGERDUTY, JIRA
         mail = stack.enter_context(MailSandbox(clock.now))
         environment = _environment(folder, world, mail)
+        # Commands read the environment: the machine's own settings must not reach a trace.
         stack.enter_context(mock.patch.dict(os.environ, environment, clear=True))
         trace.places |= {str(folder): "<folder>", PAGERDUTY: "<pagerduty>", JIRA: "<jira>"}
         attach(world, trace)

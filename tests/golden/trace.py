@@ -134,6 +134,7 @@ class Trace:
     def text(self) -> str:
         """Return the whole trace without what differs from run to run."""
         text = "\n".join(self.lines).lstrip("\n") + "\n"
+        # The longest text first: a folder may be the beginning of another one.
         for place in sorted(self.places, key=len, reverse=True):
             text = text.replace(place, self.places[place])
         return _HASH.sub("<hash>", _ANCHOR.sub("<anchor>", text))

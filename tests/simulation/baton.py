@@ -44,6 +44,7 @@ class Task:
     def _run(self) -> None:
         self.go.acquire()
         try:
+            # A thread that starts after the end of the daemon must not work any more.
             if not self._hub.dead:
                 self._work()
         except Killed:
@@ -74,6 +75,7 @@ class Hub:
 
     def at(self, moment: float, event: Task | Callable[[], None]) -> None:
         """Put an event or a thread into the queue, for a moment."""
+        # The counter keeps events of one moment in their order, so that a run repeats exactly.
         heapq.heappush(self._queue, (max(moment, self.now()), next(self._order), event))
 
     def spawn(self, work: Callable[[], None]) -> None:
@@ -87,6 +89,7 @@ class Hub:
 
         Raise `Killed` at the end of all.
         """
+        # The thread that plays is no task: it lets the world go on instead of handing over.
         if self._running is None:
             self.run(self.now() + seconds)
             return
@@ -170,6 +173,7 @@ class Hub:
         for task in self.tasks:
             self._switch(task)
         self.tasks.clear()
+        # Acts of people and travelling requests go on after the end of the daemon.
         self._queue = [entry for entry in self._queue if not isinstance(entry[2], Task)]
         heapq.heapify(self._queue)
 

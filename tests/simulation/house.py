@@ -50,6 +50,7 @@ class House:
         self.world = default_world(clock, 1, limits=False)
         self.world.pagerduty.account.base_url, self.world.jira.site.base_url = PAGERDUTY, JIRA
         for service in self.world.pagerduty.account.services.values():
+            # PagerDuty must change nothing by itself: every end is compared with the one without a crash.
             service.acknowledgement_timeout = None
         for policy in self.world.pagerduty.account.policies.values():
             policy.rules = policy.rules[:1]
@@ -84,6 +85,7 @@ class House:
 
     def sent(self, service: str, left: float, writes: bool, marks: list[str], outcome: str) -> None:
         lines = self.world.journal.writes()
+        # Only a request that changed something counts as a step.
         if lines and outcome != "killed" and len(lines) > self._written:
             self._written = len(lines)
             self._count()

@@ -111,6 +111,7 @@ class Judge:
             self.duplicates.append(
                 f"{len(issues)} tickets of {incident.id}: {[issue.key for issue in issues]}"
             )
+        # An incident that was ever on an unclaimed service may have a ticket or none.
         if FOREIGN in services:
             if issues and all(service == FOREIGN for service in services):
                 self.others.append(f"{incident.id} of an unclaimed service has a ticket")
@@ -194,6 +195,7 @@ class Judge:
     def _account(self, incident: Incident) -> str:
         users = self.world.pagerduty.account.users
         people = [users[user].name for user, _ in incident.assignments]
+        # Jonas has a closed Jira account and Hannah has none: neither can be assigned.
         able = [name for name in people if name not in ("Jonas Lindqvist", "Hannah Weiss")]
         return (able or ["Priya Raman"])[0]
 

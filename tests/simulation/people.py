@@ -87,6 +87,7 @@ class People:
         try:
             handler(act)
         except (Refusal, LookupError):
+            # A person sees that an act is impossible and leaves it.
             return
 
     def _trigger(self, act: Act) -> None:
@@ -103,6 +104,7 @@ class People:
         self._remember(act, incident)
 
     def _remember(self, act: Act, incident: str) -> None:
+        # Both change the assignments of the incident as well.
         if act.kind in ("resolve", "reopen"):
             self._changed(incident, "assignee")
         if act.kind == "resolve":
@@ -238,6 +240,7 @@ class People:
 
     def _delete(self, act: Act) -> None:
         def do(issue: Issue, incident: str) -> None:
+            # Before syncd knows the ticket it cannot tell a deleted ticket from a missing one.
             if not self._ledger_has_ticket(incident):
                 self.deleted_unseen.add(incident)
             self.world.jira.delete(issue.id)

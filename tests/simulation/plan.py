@@ -244,6 +244,7 @@ class _History:
     def trigger(self, at: float) -> int:
         random = self.random
         number = len(self.states)
+        # One of nine incidents is on a service that no mapping claims.
         service = random.choice([*CLAIMED, *CLAIMED, FOREIGN])
         arguments: dict[str, Any] = {"service": service, "title": f"Trouble {number}"}
         arguments["priority"] = random.choice(PRIORITIES)

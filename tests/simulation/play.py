@@ -183,6 +183,7 @@ class SimulatedLine:
         try:
             self.hub.pause(seconds)
         except Killed:
+            # The daemon cannot know if its last request still arrived.
             if self.random.random() < 0.5:
                 self._orphan(service, call, self.random.uniform(0.0, WHOLE))
             raise
@@ -251,6 +252,7 @@ class Simulation:
         account, site = world.pagerduty.account, world.jira.site
         account.base_url, site.base_url = "http://127.0.0.1:1", "http://127.0.0.1:2"
         site.options.search_lag, site.options.fetch_lag = plan.search_lag, plan.fetch_lag
+        # PagerDuty does not document these log entries: syncd must not need them.
         if plan.silent_log:
             account.options.priority_entry = account.options.title_entry = account.options.reopen_entry = None
         if not plan.timeouts:
@@ -397,6 +399,7 @@ class Simulation:
 
     def stop(self) -> None:
         """End the process of the daemon."""
+        # After a crash the threads are gone already.
         if self.hub.tasks:
             self.hub.end()
         if self.ledger is not None:

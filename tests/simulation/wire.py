@@ -95,6 +95,7 @@ class _LastYard(HTTPAdapter):
 
     def send(self, request: PreparedRequest, **_: Any) -> Response:  # type: ignore[override] # as asked below
         flight = current()
+        # A connection that is still open needs no new connect, so a closed port does not matter yet.
         if not self.kept and not self.line.open(self._service):
             raise ConnectionError(NewConnectionError(None, "Connection refused"))  # type: ignore[arg-type]
         flight.reused, flight.sent, self.kept = self.kept, True, False
