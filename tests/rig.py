@@ -121,6 +121,7 @@ class Rig:
     name: str = "ledger.db"
     mail: MailSandbox | None = None
     renderer: Renderer = field(default_factory=PlainRenderer)
+    sender: str = "amara.osei@qrpay.example"
     began: datetime = field(init=False)
     transport: Transport = field(init=False)
     ledger: Ledger = field(init=False)
@@ -141,7 +142,7 @@ class Rig:
         email = BOT_EMAIL if self.world.jira.site.edition == "cloud" else None
         clients = (
             lambda: pagerduty_client(
-                self.server.url("pagerduty"), PAGERDUTY_KEY, "amara.osei@qrpay.example", self.transport
+                self.server.url("pagerduty"), PAGERDUTY_KEY, self.sender, self.transport
             ),
             lambda: jira_client(self.server.url("jira"), JIRA_KEY, self.transport, email=email),
         )
@@ -205,21 +206,30 @@ class Rig:
 def rig(folder: Path, **options: Any) -> Iterator[Rig]:
     """Yield a started rig.
 
-    `mappings`, `mail`, `renderer` and `settle_seconds` go to the rig, `start` to the clock, all other options
-    to the default world. `preset` changes the world before the rig starts.
+    `mappings`, `mail`, `renderer`, `sender` and `settle_seconds` go to the rig, `start` to the clock, all other
+    options to the default world. `preset` changes the world before the rig starts.
     """
     preset = options.pop("preset", lambda _world: None)
     mappings = options.pop("mappings", (mapping(),))
     settle_seconds = options.pop("settle_seconds", 600.0)
     with_mail = options.pop("mail", False)
     renderer = options.pop("renderer", PlainRenderer())
+    more = {"sender": options.pop("sender")} if "sender" in options else {}
     clock = SandboxClock(options.pop("start", START))
     world = default_world(clock, **options)
     preset(world)
     with SandboxServer(world) as server, ExitStack() as stack:
         mail = stack.enter_context(MailSandbox(clock.now)) if with_mail else None
         started = Rig(
-            folder, world, server, mappings, RigClock(clock), settle_seconds, mail=mail, renderer=renderer
+            folder,
+            world,
+            server,
+            mappings,
+            RigClock(clock),
+            settle_seconds,
+            mail=mail,
+            renderer=renderer,
+            **more,
         )
         started.start()
         try:

@@ -39,7 +39,7 @@ class ClosedBy(Value):
     """Who moved a ticket to where it stands, and when, by Jira's changelog, and where it stood before.
 
     `before` is empty where nobody ever moved it. `person` says of a ticket that we never placed that it was
-    neither an app nor our account. `ours`: our account did.
+    neither an app nor our account. `ours`: our account did; `robot`: an app or one of the team's robots did.
     """
 
     status: str
@@ -48,6 +48,7 @@ class ClosedBy(Value):
     by: str | None = None
     person: bool = False
     ours: bool = False
+    robot: bool = False
     at: UtcTime
 
 
@@ -218,9 +219,10 @@ def judged_people(case: Case, nobodies: Container[str]) -> Case:
 
     Every rule asks `Account.human` alone; this is the one place that says whose accounts are none.
     """
-    ticket, postmortem = case.ticket, case.postmortem
+    ticket, postmortem, owner = case.ticket, case.postmortem, case.service_owner
     return case.model_copy(
         update={
+            "service_owner": owner if owner is not None and owner.id not in nobodies else None,
             "ticket": _judged(ticket, nobodies) if ticket else None,
             "postmortem": _judged(postmortem, nobodies) if postmortem else None,
             "items": tuple(_judged(item, nobodies) for item in case.items),

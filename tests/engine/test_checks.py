@@ -11,12 +11,14 @@ from syncd.domain.base import Reference
 from syncd.domain.mapping.mapping import Mapping
 from syncd.domain.project import IssueTypeFacts, ProjectFacts
 from syncd.domain.ticket import Account, Status, StatusCategory
+from syncd.engine.observe.accounts import pick
 from syncd.preflight.checks.finding import Finding, Level
-from syncd.preflight.checks.people import certain
 from syncd.preflight.checks.run import check_all
 from syncd.preflight.checks.sight import Sight
 from syncd.preflight.draft_mapping import choose
 from syncd.sandbox import faults
+from syncd.sandbox.cast import BOT_ACCOUNT
+from syncd.sandbox.jira.model import Person
 
 MAPPINGS = "integration-jira-cloud/accounts_mappings"
 
@@ -115,8 +117,54 @@ def test_the_project_for_restricted_tickets_must_be_there_for_us(house: Rig, key
     ],
 )
 def test_only_one_person_beyond_doubt_is_taken(people: list[Account], name: str | None) -> None:
-    found = certain("ada@x.example", tuple(people))
-    assert (found.name if found else None) == name
+    account, _why = pick("ada@x.example", people)
+    assert (account.name if account else None) == name
+
+
+@pytest.mark.parametrize("data_center", [False, True])
+@pytest.mark.parametrize("epoch", [False, True])
+def test_an_account_that_wrote_to_more_than_twenty_issues_in_an_hour_is_named(
+    make_rig: Any, data_center: bool, epoch: bool
+) -> None:
+    house: Rig = make_rig(data_center_edition=data_center)
+    house.world.jira.site.options.bulk_changelog_epoch = epoch
+    issues = [house.world.jira.create("Amara Osei", f"Task {number}") for number in range(130)]
+    for issue in issues[:21]:
+        house.world.jira.edit(issue.key, "Ines Carvalho", priority={"name": "High"})
+        house.world.jira.edit(issue.key, "Ines Carvalho", priority={"name": "Low"})
+        house.world.advance(170)
+    for issue in issues[100:120]:
+        house.world.jira.edit(issue.key, "Mei Tanaka", priority={"name": "High"})
+    for issue in issues[50:71]:
+        house.world.jira.edit(issue.key, "Elif Kaya", priority={"name": "High"})
+        house.world.advance(190)
+    before, writes = requests(house), house.writes()
+    (candidate,) = of(findings(house), "J16", Level.UNKNOWN)
+    assert candidate.message.startswith("Ines Carvalho (")
+    assert "21 issues within one hour" in candidate.message
+    assert house.writes() == writes
+    paths = [line.path for line in house.world.journal.lines()[before:]]
+    assert sum(path.endswith("/changelog/bulkfetch") for path in paths) == (0 if data_center else 1)
+    account_id = candidate.message.partition("(")[2].partition(")")[0]
+    for robots in ([account_id], ["ines.carvalho@qrpay.example"]):
+        found = findings(house, mapping(people={"robots": robots}))
+        assert not of(found, "J16", Level.UNKNOWN)
+        assert of(found, "J16", Level.OK)
+
+
+def test_apps_and_our_own_account_are_no_candidates(house: Rig) -> None:
+    house.world.jira.site.people["app"] = Person("app", "Builds", "builds@qrpay.example", account_type="app")
+    for number in range(25):
+        issue = house.world.jira.create("Amara Osei", f"Task {number}")
+        for account in ("app", BOT_ACCOUNT):
+            house.world.jira.edit(issue.key, account, duedate=f"2026-12-{number + 1:02d}")
+    assert not of(findings(house), "J16", Level.UNKNOWN)
+
+
+def test_where_a_person_and_a_robot_match_the_person_is_meant() -> None:
+    ada, robot = Account(id="1", name="Ada"), Account(id="2", name="Ada's robot")
+    account, _why = pick("ada@x.example", [robot, ada], frozenset({robot.id}))
+    assert account == ada
 
 
 def project(*statuses: tuple[str, StatusCategory], types: tuple[str, ...] = ("Task",)) -> ProjectFacts:

@@ -18,6 +18,7 @@ from syncd.ledger.store import outbox
 from syncd.ledger.store.loading import record_of
 from syncd.ledger.store.tables import IncidentRow, PostmortemRow
 from syncd.sandbox import dump, faults, presets
+from syncd.sandbox.cast import BOT_EMAIL
 
 ME = "Amara Osei"
 ALIPAY, BLUBANK = "Alipay Integration", "BluBank Integration"
@@ -39,7 +40,7 @@ def team(**changes: Any) -> Any:
 
 def on(make_rig: Any, preset: Any = None, **changes: Any) -> Rig:
     """A rig with the shipped templates, after its first quiet cycle."""
-    options = {"preset": preset} if preset else {}
+    options = {"preset": preset, "sender": BOT_EMAIL} if preset else {"sender": BOT_EMAIL}
     rig: Rig = make_rig(mappings=team(**changes), renderer=TicketRenderer(Templates()), **options)
     rig.cycle()
     return rig

@@ -88,6 +88,29 @@ def test_a_postmortem_that_is_assigned_to_no_person_has_no_owner(by: Account) ->
 
 
 @APARTS
+def test_an_owner_whom_no_person_chose_schedules_nothing_until_they_work_on_it(by: Account) -> None:
+    life = Judged(owner_at_first=None).resolve().assign(BEGAN, OLA, by=by).review(BEGAN + HOUR, by=PIA)
+    assert life.state(DUE - HOUR) == DutyState.DUE_SOON
+    touched_at = BEGAN + 3 * HOUR
+    life.comments.append(theirs("I lead it", touched_at, OLA))
+    met = life.decide(DUE + HOUR).duties[0]
+    assert (met.state, met.met_at) == (DutyState.MET, touched_at)
+
+
+def test_an_owner_whom_a_robot_chose_and_who_enters_the_review_date_has_taken_it() -> None:
+    life = Judged(owner_at_first=None).resolve().assign(BEGAN, OLA, by=ROBOT).review(BEGAN + HOUR, by=OLA)
+    assert life.state(DUE + HOUR) == DutyState.MET
+
+
+@APARTS
+def test_an_owner_who_is_replaced_by_no_person_leaves_it_scheduled(by: Account) -> None:
+    life = Judged().resolve().review(BEGAN).assign(BEGAN + HOUR, PIA, by=by)
+    assert life.state(DUE + HOUR) == DutyState.MET
+    life.assign(BEGAN + 2 * HOUR, None, by=by)
+    assert life.state(DUE + HOUR) == DutyState.BREACHED
+
+
+@APARTS
 def test_what_no_person_wrote_is_no_work_on_a_postmortem(by: Account) -> None:
     life = Judged(comments=[theirs("a summary", BEGAN, by)]).resolve().change("description", BEGAN, "x", by)
     assert not written_by_a_person(life.case(BEGAN + HOUR).postmortem, review_field(life.book))

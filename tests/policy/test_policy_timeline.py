@@ -11,7 +11,7 @@ from policy_cast import NOW, comment, incident, note
 
 from syncd.domain.base import Reference
 from syncd.domain.history import SeverityPeriod, StateChange
-from syncd.domain.incident import LogEntry
+from syncd.domain.incident import LogEntry, Responder
 from syncd.domain.postmortem import Helper, Window
 from syncd.domain.ticket import Mark
 from syncd.policy.postmortem.timeline import helpers_of, timeline_of, windows_of
@@ -120,6 +120,14 @@ def test_people_stand_with_their_parts_and_services_do_not() -> None:
     assert found == (
         Helper(name="Cyd", roles=("incident commander",)),
         Helper(name="Ana", roles=("incident commander", "wrote notes", "acknowledged")),
+        Helper(name="Ben", roles=("resolved",)),
+    )
+
+
+def test_the_user_in_whose_name_syncd_writes_has_no_part() -> None:
+    log = [entry("acknowledge", 4, agent="syncd"), entry("resolve", 60, "Resolved by Ben", "Ben")]
+    by_syncd = note("Rolled back.").model_copy(update={"author": Responder(id="syncd", name="syncd")})
+    assert helpers_of(log, [by_syncd], our_users=frozenset({"syncd"})) == (
         Helper(name="Ben", roles=("resolved",)),
     )
 

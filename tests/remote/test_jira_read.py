@@ -264,6 +264,39 @@ def test_data_center_that_is_down_is_not_a_list_of_unread_issues(
         center.fetch(ids)
 
 
+def test_data_center_s_changelog_knows_assignees_by_key_and_is_read_by_name(
+    center: JiraClient, mock: responses.RequestsMock
+) -> None:
+    def assigned(number: int, before: str | None, after: str | None) -> dict[str, Any]:
+        item = {"field": "assignee", "from": before, "fromString": "x", "to": after, "toString": "y"}
+        ada = {"name": "ada", "key": "JIRAUSER1", "displayName": "Ada"}
+        return {
+            "id": str(number),
+            "author": ada,
+            "created": "2026-11-22T10:00:00.000+0100",
+            "items": [item],
+        }
+
+    # of one moment, and the newest first
+    moves = [
+        assigned(10, "JIRAUSER2", "gone"),
+        assigned(9, "JIRAUSER1", "JIRAUSER2"),
+        assigned(8, None, "JIRAUSER1"),
+    ]
+    mock.get(f"{API}/issue/10001", json={**issue(1), "changelog": {"histories": moves}})
+    mock.get(f"{API}/user", json={"name": "bo", "key": "JIRAUSER2", "displayName": "Bo"})
+    mock.get(f"{API}/user", json=ABSENT, status=404)
+    changes = center.changelog("10001")
+    assert [(change.before, change.after) for change in changes] == [
+        (None, "ada"),
+        ("ada", "bo"),
+        ("bo", "gone"),
+    ]
+    asked_before = len(mock.calls)
+    center.changelog("10001")
+    assert len(mock.calls) == asked_before + 1
+
+
 def test_one_issue_is_read_by_its_id_where_bulk_reads_may_lag(
     cloud: JiraClient, mock: responses.RequestsMock
 ) -> None:

@@ -7,6 +7,7 @@ users answers with an empty list, and hidden addresses are not returned).
 
 from __future__ import annotations
 
+from collections.abc import Collection, Container
 from datetime import timedelta
 
 from loguru import logger
@@ -28,11 +29,19 @@ from syncd.remote.errors import RemoteError
 
 KEPT = timedelta(days=1)
 _OURS = "jira.own_accounts"
+_OUR_USERS = "pagerduty.own_users"
 
 
-def _pick(email: str, found: tuple[Account, ...]) -> tuple[Account | None, str]:
-    people = [one for one in found if one.active and one.human]
-    exact = [one for one in people if (one.email or "").casefold() == email.casefold()]
+def pick(
+    email: str, matches: Collection[Account], nobodies: Container[str] = frozenset()
+) -> tuple[Account | None, str]:
+    """Return the one account that an address means beyond doubt, or None and why there is none.
+
+    Where a person and an account of `nobodies` match alike, the person is meant.
+    """
+    candidates = [account for account in matches if account.active and account.human]
+    people = [account for account in candidates if account.id not in nobodies] or candidates
+    exact = [account for account in people if (account.email or "").casefold() == email.casefold()]
     if len(exact) == 1:
         return exact[0], ""
     if not exact and len(people) == 1 and not people[0].email:
@@ -46,10 +55,17 @@ def person_key(email: str, book: Rulebook) -> tuple[str, str]:
 
 
 def account_of(context: EngineContext, email: str, book: Rulebook) -> Account | None:
-    """Given an address, return the Jira account that can be assigned in the team's project, or None.
+    """Given an address, return the person's account that can be assigned in the team's project, or None.
 
-    Raises `RemoteError` where Jira has to be asked and cannot.
+    A robot of the team and syncd itself are given no work. Raises `RemoteError` where Jira has to be asked
+    and cannot.
     """
+    account = look_up(context, email, book)
+    return account if account is not None and account.id not in nobodies_of(context, book.mapping) else None
+
+
+def look_up(context: EngineContext, email: str, book: Rulebook) -> Account | None:
+    """As `account_of`, but a robot's account too."""
     email, project = key = person_key(email, book)
     at_hand = context.accounts.get(key)
     if at_hand is not None:
@@ -77,6 +93,29 @@ def our_accounts(context: EngineContext) -> frozenset[str]:
         return at_hand[0]
     ids = get_value(context.ledger, _OURS).get("ids")
     return context.nobodies.keep(_OURS, frozenset(map(str, ids)) if isinstance(ids, list) else frozenset())
+
+
+def our_users(context: EngineContext) -> frozenset[str]:
+    """Return the ids of the PagerDuty users in whose names syncd writes and wrote.
+
+    Raises `RemoteError` where PagerDuty has to be asked and cannot.
+    """
+    at_hand = context.nobodies.get(_OUR_USERS)
+    if at_hand is not None:
+        return at_hand[0]
+    ids = get_value(context.ledger, _OUR_USERS).get("ids")
+    before = frozenset(map(str, ids)) if isinstance(ids, list) else frozenset()
+    try:
+        sender = context.services.pagerduty.sender()
+    except RemoteError as error:
+        if not error.not_for_us:
+            raise
+        # a token that may not list users writes notes all the same
+        sender = None
+    ours = before if sender is None else before | {sender.id}
+    if ours != before:
+        set_value(context.ledger, _OUR_USERS, ids=sorted(ours))
+    return context.nobodies.keep(_OUR_USERS, ours)
 
 
 def nobodies_of(context: EngineContext, mapping: Mapping) -> frozenset[str]:
@@ -110,7 +149,7 @@ def _ask(context: EngineContext, email: str, book: Rulebook) -> Account | None:
         # an account that may not search for people makes tickets all the same; it may be let in any moment
         logger.warning("nobody can be looked up in {}, so its tickets go to nobody: {}", project, error)
         return None
-    account, why = _pick(email, people)
+    account, why = pick(email, people, nobodies_of(context, book.mapping))
     remember_account(context.ledger, email, project, account, why, context.clock.now())
     return account
 

@@ -13,7 +13,7 @@ from syncd.domain.mapping.mapping import Mapping
 from syncd.domain.mapping.services import ServiceSection
 from syncd.engine.context import EngineContext
 from syncd.engine.jira_knowledge.resolve_names import MappingMismatch
-from syncd.engine.observe.accounts import account_of, remember_ours
+from syncd.engine.observe.accounts import look_up, remember_ours
 from syncd.policy.case import Rulebook
 from syncd.remote.errors import Cause, RemoteError
 
@@ -58,11 +58,6 @@ def check_fit(context: EngineContext, mapping: Mapping) -> None:
     """
     try:
         project = context.facts.resolved(mapping)
-        for robot in mapping.people.robots:
-            if "@" in robot:
-                account_of(
-                    context, robot, Rulebook(mapping=mapping, section=ServiceSection(), project=project)
-                )
     except RemoteError as error:
         if error.not_for_us:
             said = f"project {mapping.jira.project} is not there for our account: {error.describe()}"
@@ -77,9 +72,11 @@ def _look_up_robots(context: EngineContext, book: Rulebook) -> None:
         if "@" not in robot:
             continue
         try:
-            account = account_of(context, robot, book)
+            account = look_up(context, robot, book)
         except RemoteError as error:
             logger.warning("people.robots: {} cannot be looked up: {}", robot, error.describe())
         else:
             if account is None:
                 logger.warning("people.robots: no Jira account is known for {}: give its id", robot)
+    # what was kept of them so far knows the addresses alone
+    context.nobodies.clear()

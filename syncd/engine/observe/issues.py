@@ -128,13 +128,16 @@ def read_close(context: EngineContext, incident_id: str, book: Rulebook) -> None
     if moves:
         last = moves[-1]
         by, nobodies = last.author, nobodies_of(context, book.mapping)
+        ours = by is not None and by.id in our_accounts(context)
+        person = by is not None and by.human and by.id not in nobodies
         closed = ClosedBy(
             status=last.after or "",
             before=last.before or "",
             before_name=last.before_words or "",
             by=by.name if by else None,
-            person=ticket.placed_status is None and by is not None and by.human and by.id not in nobodies,
-            ours=by is not None and by.id in our_accounts(context),
+            person=person and ticket.placed_status is None,
+            ours=ours,
+            robot=by is not None and not person and not ours,
             at=last.at,
         )
     save_close(context.ledger, incident_id, closed, context.ledger.logical_clock.next(), context.clock.now())

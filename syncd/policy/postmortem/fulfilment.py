@@ -1,8 +1,9 @@
 """When a postmortem was scheduled and completed, out of its changelog: by the time of the act at its source.
 
 Scheduled means an active owner and a review date that a person entered, not before the resolve and at most
-14 days after it; completed means one of the mapping's statuses. The owner may be ours; the review date never
-is. An app, a robot, our own account, or a value that stood there from the create, is nobody's word.
+14 days after it; completed means one of the mapping's statuses. The owner may be ours, from the create; the
+review date never is. An app, a robot, our own account, or a value that stood there from the create, is
+nobody's word; an owner whom a robot chose counts once they work on the postmortem.
 """
 
 from __future__ import annotations
@@ -97,24 +98,30 @@ def scheduled_spans(
     if issue is None:
         return ()
     assignee = issue.assignee
-    robot = assignee.id if assignee is not None and not assignee.human else None
-    owned = _before(postmortem.changes, "assignee", assignee.id if assignee else None)
-    owned = None if owned == robot else owned
+    robots = _robots(postmortem)
+    owned = _before(postmortem.changes, "assignee", assignee.id if assignee else None) not in (None, *robots)
     owned_by: str | None = None
+    untaken: str | None = None
     review = _from_the_create(postmortem, field)
     spans: list[Span] = []
-    _note(spans, bool(owned) and _counts(review, window), _made_at(postmortem), review.by if review else None)
-    for at, changes in _acts(postmortem.changes, {"assignee", field}):
+    _note(spans, owned and _counts(review, window), _made_at(postmortem), review.by if review else None)
+    for at, changes in _acts(postmortem):
         by = owned_by
         for change in changes:
+            if change.author is not None and change.author.id == untaken:
+                # the owner whom a robot chose works on it, and has taken it by that
+                owned, untaken, by = True, None, change.author.id
             if change.field == "assignee":
-                owned = None if change.after == robot else change.after
+                owner = None if change.after in robots else change.after
+                # a robot's choice makes no owner of anybody, and takes the place of one that was there
+                owned = owner is not None and (owned or _by_no_robot(change))
+                untaken = None if owned else owner
                 owned_by = change.author.id if change.author else None
                 by = owned_by
-            else:
+            elif change.field == field:
                 review = _entered(change)
                 by = review.by if review else by
-        _note(spans, bool(owned) and _counts(review, window), at, by)
+        _note(spans, owned and _counts(review, window), at, by)
     if issue.assignee is not None and not issue.assignee.active:
         # when somebody left is nowhere on record: it holds from when it was seen
         _note(spans, False, postmortem.changes_until or now, None)
@@ -197,11 +204,26 @@ def written_by_a_person(postmortem: PostmortemState | None, field: str) -> bool:
     return changed or said or postmortem.origin != "operation"
 
 
-def _acts(changes: Iterable[Change], fields: set[str]) -> Iterator[tuple[datetime, list[Change]]]:
-    """What was changed together, oldest first."""
-    wanted = sorted((one for one in changes if one.field in fields), key=lambda one: one.at)
-    for at, some in groupby(wanted, key=lambda one: one.at):
-        yield at, list(some)
+def _acts(postmortem: PostmortemState) -> Iterator[tuple[datetime, list[Change]]]:
+    """Return what was changed together, oldest first; people's comments stand among the changes."""
+    comments = (postmortem.issue.comments if postmortem.issue else None) or ()
+    acts = [*postmortem.changes]
+    acts += [
+        Change(at=comment.created_at, author=comment.author, field="comment")
+        for comment in comments
+        if is_persons(comment)
+    ]
+    acts.sort(key=lambda act: act.at)
+    for at, together in groupby(acts, key=lambda act: act.at):
+        yield at, list(together)
+
+
+def _robots(postmortem: PostmortemState) -> frozenset[str]:
+    """Return the ids of the accounts on a postmortem that are no persons'."""
+    authors = (change.author for change in postmortem.changes)
+    assignee = postmortem.issue.assignee if postmortem.issue else None
+    accounts = [account for account in (*authors, assignee) if account is not None]
+    return frozenset(account.id for account in accounts if not account.human)
 
 
 def _note(spans: list[Span], holds: bool, at: datetime, by: str | None) -> None:

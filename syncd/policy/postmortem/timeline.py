@@ -8,7 +8,7 @@ happened when is told, in our words.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from itertools import pairwise
 
 from syncd.domain.history import SeverityPeriod, StateChange
@@ -124,22 +124,28 @@ def windows_of(state_changes: Iterable[StateChange], incident: Incident) -> tupl
 
 
 def helpers_of(
-    log: Iterable[LogEntry], notes: Iterable[Note], commanders: Iterable[str] = ()
+    log: Iterable[LogEntry],
+    notes: Iterable[Note],
+    commanders: Iterable[str] = (),
+    our_users: Container[str] = frozenset(),
 ) -> tuple[Helper, ...]:
-    """Which people had which part, in the order of their first act; `commanders` were on the schedule.
+    """Return which people had which part, in the order of their first act.
 
-    Who wrote notes is told by the notes: the log does not say which of them are ours.
+    `commanders` were on the schedule; `our_users` are the ids of the users in whose names syncd acts. The
+    notes tell who wrote them: the log does not say which of them are ours.
     """
     parts: dict[str, list[str]] = {name: ["incident commander"] for name in commanders if name}
     people = [
         (entry.at, entry.agent.name, entry.kind)
         for entry in log
-        if entry.by_person and entry.kind != "annotate" and entry.agent and entry.agent.name
+        if entry.by_person and entry.kind != "annotate"
+        if entry.agent and entry.agent.name and entry.agent.id not in our_users
     ]
     people += [
         (note.created_at, note.author.name, "annotate")
         for note in notes
         if note.author and note.author.name and mark_in(note.text) is None
+        if note.author.id not in our_users
     ]
     for _at, name, kind in sorted(people):
         role = _ROLES.get(kind)

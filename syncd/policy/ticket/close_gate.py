@@ -31,6 +31,7 @@ HEARD = "gate heard"
 """In the agreed values of a ticket: hashes of the missing duties that the gate's comments listed so far."""
 PROPER = "nothing was owed"
 ONLY_TOLD = "told, and left closed"
+ROBOTS = "closed again by a robot"
 SEEN_AT_ONCE = timedelta(hours=1)
 """If syncd sees a close later than this, it comments and does not reopen the ticket."""
 NO_WAY_BACK = "no way back"
@@ -145,15 +146,20 @@ def _answer_close(
     new = [duty for duty in missing if duty.print not in before]
     which = sha256(repr(sorted((duty.kind, duty.subject) for duty in new)).encode()).hexdigest()[:12]
     key = gate_key(case.incident.id, which)
-    # The gate listed these already. To close the ticket again is the person's decision.
-    if not new or key in case.once or _commented_before(ticket, key):
+    # A ticket that nobody ever moved has no status to go back to.
+    back = bool(closed.before) and _reopens(case, book) and not _seen_late(case, closed)
+    listed_before = not new or key in case.once or _commented_before(ticket, key)
+    if listed_before and closed.robot:
+        # Only a person may override the gate. The ticket goes back, without another comment.
+        again = (_move_back(case, closed),) if back else ()
+        return Decision(operations=again, agreed={GATE: ROBOTS if back else ONLY_TOLD})
+    if listed_before:
+        # The gate listed these already. To close the ticket again is the person's decision.
         reason = f"closed again; still missing: {len(missing)}, none of them new"
         return Decision(
             agreed={GATE: "overridden"},
             remarks=(Remark(rule="gate.overridden", reason=reason, by=closed.by or "somebody"),),
         )
-    # A ticket that nobody ever moved has no status to go back to.
-    back = bool(closed.before) and _reopens(case, book) and not _seen_late(case, closed)
     operations: list[Operation] = [_comment(case, closed, missing, key, back=back)]
     if back:
         operations.append(_move_back(case, closed))
@@ -180,7 +186,7 @@ def _reopens(case: Case, book: Rulebook) -> bool:
 
 def _continue_reopen(case: Case, book: Rulebook, ticket: TicketState, judged: str) -> Decision:
     """Decide the move back again until it is done, as long as something is owed."""
-    under_way = gate_key(case.incident.id, judged) in case.once
+    under_way = judged == ROBOTS or gate_key(case.incident.id, judged) in case.once
     if not under_way or not ticket.closed or not ticket.closed.before or not _reopens(case, book):
         return Decision()
     # People supplied the missing things meanwhile, so the close is proper now.

@@ -27,6 +27,7 @@ def check_all(sight: Sight) -> Iterator[Finding]:
             rest: tuple[tuple[str, Callable[..., Iterator[Finding]]], ...] = (
                 ("J03", rights.permissions),
                 ("J04", people.named),
+                ("J16", people.robots),
             )
             if fits:
                 rest += (

@@ -7,6 +7,7 @@ An id is always read as text (some lists hold numbers). A person is known by `ac
 from __future__ import annotations
 
 from collections.abc import Collection
+from datetime import UTC, datetime
 from typing import Any, get_args
 
 from syncd.domain.base import Reference
@@ -180,7 +181,9 @@ def link(raw: Wire) -> Link | None:
 
 def changes(raw: Wire) -> tuple[Change, ...]:
     """One entry of a changelog: the fields that one act changed."""
-    author, at = maybe_account(raw.get("author")), moment(raw["created"])
+    author, created = maybe_account(raw.get("author")), raw["created"]
+    # a bulk read may date them in milliseconds
+    at = datetime.fromtimestamp(created / 1000, UTC) if isinstance(created, int) else moment(created)
     return tuple(
         Change(
             at=at,
@@ -194,6 +197,30 @@ def changes(raw: Wire) -> tuple[Change, ...]:
         )
         for item in raw["items"]
     )
+
+
+def entry_number(raw: Wire) -> int:
+    """The number of a changelog's entry: of entries of one moment the later one has the higher number."""
+    number = str(raw.get("id") if isinstance(raw, dict) else "")
+    return int(number) if number.isdecimal() else 0
+
+
+def bulk_changes(raw: Wire) -> tuple[str, list[Change]]:
+    """An issue's id and the changes that a bulk read of changelogs shows of it."""
+    return str(raw["issueId"]), [one for entry in raw["changeHistories"] for one in changes(entry)]
+
+
+def searched_changes(raw: Wire) -> tuple[str, tuple[Change, ...]]:
+    """An issue's id and its changes, out of a search that carries changelogs."""
+    histories = raw["changelog"]["histories"]
+    return ident(raw), tuple(one for entry in histories for one in changes(entry))
+
+
+def names_by_key(raw: Wire) -> dict[str, str]:
+    """The user names by key of those whom an issue with its changelog shows (Data Center)."""
+    people = [entry.get("author") for entry in raw["changelog"]["histories"]]
+    people.append((raw.get("fields") or {}).get("assignee"))
+    return {person["key"]: person["name"] for person in people if person and {"key", "name"} <= person.keys()}
 
 
 def status(raw: Wire) -> Status:

@@ -61,6 +61,11 @@ class PagerDutyClient(PagerDutyDirectory):
         users = self._all("users", wire.responder, {"query": email})
         return next((user for user in users if (user.email or "").casefold() == email.casefold()), None)
 
+    def sender(self) -> Responder | None:
+        """The user in whose name we write, None where no address was given or it is nobody's."""
+        address = self._session.default_from
+        return self.find_user(address) if address else None
+
     def log_entries(self, since: datetime, until: datetime, offset: int) -> LogPage:
         """100 entries of [since, until), newest first; entries that belong to no incident are left out."""
         params: Params = {

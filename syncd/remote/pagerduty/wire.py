@@ -104,7 +104,7 @@ def log_entry(raw: Wire) -> LogEntry | None:
         at=moment(raw["created_at"]),
         incident_id=about["id"],
         agent=reference(raw.get("agent")),
-        by_person=str((raw.get("agent") or {}).get("type")).startswith("user"),
+        by_person=(raw.get("agent") or {}).get("type") == "user_reference",
         summary=raw.get("summary") or "",
         incident=_readable_incident(about),
     )

@@ -227,7 +227,8 @@ def words(site: Site, project: Project, field: FieldDef, value: Any) -> tuple[st
     if field.kind == "labels":
         return None, " ".join(value)
     if field.kind == "user":
-        return value, site.people[value].name
+        person = site.people[value]
+        return (person.key if site.edition == "server" else value), person.name
     if field.kind == "date":
         return value, f"{value} 00:00:00.0"
     if field.kind == "issue":

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
+from zlib import crc32
 
 from syncd.sandbox.jira.workflow import Workflow
 from syncd.sandbox.wire import Json
@@ -46,6 +47,11 @@ class Person:
     email_visible: bool = True
     account_type: str = "atlassian"
     time_zone: str = "Etc/UTC"
+
+    @property
+    def key(self) -> str:
+        """The key by which Data Center's changelog names the user."""
+        return f"JIRAUSER{crc32(self.account_id.encode())}"
 
 
 @dataclass(frozen=True)

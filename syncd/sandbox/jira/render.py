@@ -94,7 +94,7 @@ def person(view: View, user: Person | None) -> Json | None:
         return {
             "self": view.url(f"user?username={user.username}"),
             "name": user.username,
-            "key": f"JIRAUSER{user.account_id[-5:]}",
+            "key": user.key,
             **shown,
         }
     return {

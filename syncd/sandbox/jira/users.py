@@ -22,11 +22,11 @@ def myself(ask: Ask) -> Reply:
 
 @routes.on("GET", "/user")
 def read(ask: Ask) -> Reply:
-    """Answer with a user by account id, on Data Center by user name."""
-    cloud = ask.site.edition == "cloud"
-    asked = ask.call.value("accountId" if cloud else "username") or ""
+    """Answer with a user by account id, or by name or key on Data Center."""
+    cloud, key = ask.site.edition == "cloud", ask.call.value("key")
+    asked = ask.call.value("accountId" if cloud else "username") or key or ""
     for person in ask.site.people.values():
-        if asked == (person.account_id if cloud else person.username):
+        if asked == (person.account_id if cloud else person.key if key else person.username):
             return Reply.of(render.person(ask.view, person))
     raise error(
         404,

@@ -10,7 +10,7 @@ from datetime import date, datetime
 
 from syncd.domain.ticket import Account
 from syncd.engine.context import EngineContext
-from syncd.engine.observe.accounts import account_of
+from syncd.engine.observe.accounts import account_of, nobodies_of
 from syncd.policy.case import Rulebook
 
 _MENTION = re.compile(r"\[~(?:accountid:)?([^\]|]+)\]")
@@ -32,20 +32,23 @@ def plain(cell: str) -> str:
 
 def owner_in(context: EngineContext, cell: str, book: Rulebook) -> Account | None:
     """Given a cell, return the one assignable person whom it means; raises `RemoteError`."""
+    nobodies = nobodies_of(context, book.mapping)
     mention = _MENTION.search(cell)
     if mention is not None:
-        return Account(id=mention.group(1).strip())
+        account_id = mention.group(1).strip()
+        return Account(id=account_id) if account_id not in nobodies else None
     address = _ADDRESS.search(cell)
     if address is not None:
         return account_of(context, address.group(), book)
     name = " ".join(_MARKUP.sub(" ", cell).split())
     if len(name) < 2:
         return None
-    found = [
-        one for one in context.services.jira.assignable(name, book.project.key) if one.active and one.human
+    people = [
+        account
+        for account in context.services.jira.assignable(name, book.project.key)
+        if account.active and account.human and account.id not in nobodies
     ]
-    exact = [one for one in found if one.name.casefold() == name.casefold()]
-    chosen = exact or found
+    chosen = [account for account in people if account.name.casefold() == name.casefold()] or people
     return chosen[0] if len(chosen) == 1 else None
 
 

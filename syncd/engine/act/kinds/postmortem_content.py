@@ -12,6 +12,7 @@ from syncd.domain.incident import Note, Responder
 from syncd.domain.postmortem import Alert, Story
 from syncd.domain.ticket import Account, Comment
 from syncd.engine.context import EngineContext
+from syncd.engine.observe.accounts import our_users
 from syncd.ledger.records import IncidentRecord
 from syncd.ledger.store.postmortems import log_of
 from syncd.policy.case import Case, Rulebook
@@ -52,7 +53,7 @@ def story_of(
         windows=windows_of(state_changes, case.incident),
         severity_periods=severity_periods,
         acknowledged_at=acknowledged,
-        helpers=helpers_of(log, notes, [one.name for one in commanders]),
+        helpers=helpers_of(log, notes, [one.name for one in commanders], our_users(context)),
         lines=timeline_of(
             log,
             state_changes,
