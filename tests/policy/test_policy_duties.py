@@ -23,10 +23,12 @@ from duty_cast import (
 )
 from policy_cast import DONE, IN_PROGRESS, TO_DO
 
-from syncd.domain.duty import DutyKind
+from syncd.domain.duty import DutyKind, DutyState
+from syncd.domain.history import SeverityPeriod
 from syncd.policy.case import MergedSource, MergeTarget
 from syncd.policy.postmortem.duties import decide_duties
 from syncd.policy.postmortem.judge import GRACE
+from syncd.policy.postmortem.owed import owed_postmortem
 from syncd.policy.postmortem.resolved_periods import open_too_long
 
 COMPLETED = DutyKind.COMPLETED
@@ -383,6 +385,24 @@ def test_severity_lowered_changes_nothing_at_the_peak_and_cancels_with_final() -
     final.severity("SEV2", raised)
     final.decide(raised + HOUR)
     assert final.all() == [(1, "cancelled"), (2, "pending")]
+
+
+def test_a_severity_that_was_held_at_the_end_of_a_short_reopening_counts() -> None:
+    minute = HOUR / 60
+    life = Life(severity_periods=[SeverityPeriod(severity="SEV3", since=RESOLVED - HOUR)], priority="P4")
+    life.resolve().reopen(RESOLVED + 5 * minute).severity("SEV1", RESOLVED + 6 * minute)
+    life.resolve(RESOLVED + 10 * minute).severity("SEV3", RESOLVED + 12 * minute)
+    assert life.state(RESOLVED + HOUR) == DutyState.PENDING
+    assert owed_postmortem(life.case(RESOLVED + HOUR), life.book) is not None
+
+
+def test_merged_into_an_incident_that_was_not_read_yet_it_owes_no_more() -> None:
+    life = Life().resolve()
+    merged = life.case(RESOLVED + HOUR)
+    incident = merged.incident.model_copy(update={"merged_into": "P9"})
+    case = merged.model_copy(update={"incident": incident, "merged_into": None})
+    assert decide_duties(case, life.book).duties == ()
+    assert owed_postmortem(case, life.book) is None
 
 
 def test_merged_into_another_it_owes_no_more_and_says_why() -> None:

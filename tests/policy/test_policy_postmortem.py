@@ -59,6 +59,8 @@ def resolved(priority: str = "P3", *had: tuple[str, float], minutes: float = 30,
         ([("SEV3", 0), ("SEV1", 121), ("SEV3", 125)], "P4", "peak", None),
         ([("SEV0", 0), ("SEV2", 60)], "P3", "peak", "SEV0"),
         ([("SEV0", 0), ("SEV2", 60)], "P3", "final", "SEV2"),
+        ([("SEV3", 0), ("SEV1", 20), ("SEV2", 26), ("SEV3", 32)], "P4", "peak", "SEV2"),
+        ([("SEV3", 0), ("SEV1", 20), ("SEV2", 26), ("SEV3", 29)], "P4", "peak", None),
         ([], "P1", "peak", "SEV0"),
     ],
 )
@@ -67,6 +69,13 @@ def test_a_severity_counts_that_was_held_for_ten_minutes_or_at_the_resolve_or_is
 ) -> None:
     found = owed_postmortem(resolved(now, *had), rules(basis=basis))
     assert (found.severity if found else None) == owed
+
+
+def test_a_severity_that_was_held_at_an_earlier_resolve_counts() -> None:
+    turns = [("triggered", 0), ("resolved", 5), ("reopened", 6), ("resolved", 120)]
+    state_changes = tuple(StateChange(kind=kind, at=at(minutes)) for kind, minutes in turns)
+    found = owed_postmortem(resolved("P4", ("SEV1", 0), ("SEV3", 8), state_changes=state_changes), rules())
+    assert found is not None and (found.severity, found.since) == ("SEV1", at(0))
 
 
 def test_a_severity_that_was_raised_after_the_resolve_is_waited_for_until_it_counts() -> None:

@@ -31,7 +31,7 @@ from syncd.policy.follow_ups.duties import (
 from syncd.policy.follow_ups.membership import became_at
 from syncd.policy.follow_ups.table_rows import rows_to_come
 from syncd.policy.postmortem.fulfilment import stands_completed
-from syncd.policy.postmortem.owed import counting_severity_periods
+from syncd.policy.postmortem.owed import counts_for_another, worst_severity
 from syncd.policy.time.time_words import as_date
 
 NOT_VISIBLE = "not visible"
@@ -63,7 +63,7 @@ def decide_follow_ups(case: Case, book: Rulebook) -> Decision:
     if look:
         return Decision(look=look)
     decision = Decision(duties=tuple(_let_go(case)))
-    if counts_elsewhere(case):
+    if counts_for_another(case):
         return decision
     for item in case.items:
         if item.ended_at is None:
@@ -73,17 +73,12 @@ def decide_follow_ups(case: Case, book: Rulebook) -> Decision:
     return decision
 
 
-def counts_elsewhere(case: Case) -> bool:
-    """Whether its action items count for the incident into which it was merged."""
-    return case.merged_into is not None and case.merged_into.claimed
-
-
 def _look(case: Case) -> frozenset[str]:
     """What is not known well enough to judge: issues beside ours, changelogs, the incident's log."""
     wanted: set[str] = set()
     fresh = candidates(case) - case.non_items
     children = set(case.ticket.issue.subtasks) if case.ticket and case.ticket.issue else set()
-    if fresh or (counts_elsewhere(case) and case.items):
+    if fresh or (counts_for_another(case) and case.items):
         wanted.add("items")
     if fresh & children and case.state_changes is None:
         wanted.add("log")
@@ -222,10 +217,7 @@ def _latest(case: Case, state: ItemState, book: Rulebook, over: datetime) -> tup
     With it, what it was counted for: another resolve or a worse severity counts anew.
     """
     names = list(book.mapping.severities)
-    severities = [
-        *(one.severity for one in counting_severity_periods(case, book)),
-        *(one.severity for one in case.merged_sources),
-    ]
+    severities = [worst_severity(case, book), *(source.severity for source in case.merged_sources)]
     worst = min((one for one in severities if one in names), key=names.index, default=names[-1])
     counted = f"{worst} {over.isoformat()}"
     kept = state.facts.get("latest")
@@ -287,7 +279,7 @@ def follow_ups_unsaid(case: Case, book: Rulebook) -> bool:
     sense (rules: "Follow-ups", "None" must be said).
     """
     postmortem, duty = case.postmortem, case.duty(DutyKind.COMPLETED)
-    if book.mapping.follow_ups.mode is Mode.OFF or counts_elsewhere(case):
+    if book.mapping.follow_ups.mode is Mode.OFF or counts_for_another(case):
         return False
     if duty is not None and duty.state is DutyState.CANCELLED:
         return False

@@ -11,9 +11,10 @@ from syncd.domain.operation import CreateActionItem, EditActionItem, LinkActionI
 from syncd.domain.operation.keys import action_item_key
 from syncd.policy.case import Case, Decision, ItemState, Rulebook
 from syncd.policy.follow_ups.duties import active
-from syncd.policy.follow_ups.judge import KNOWLEDGE, NONE_LABEL, counts_elsewhere, follow_ups_unsaid
+from syncd.policy.follow_ups.judge import KNOWLEDGE, NONE_LABEL, follow_ups_unsaid
 from syncd.policy.follow_ups.membership import DEFAULT_LINK_TYPE, MADE
 from syncd.policy.follow_ups.table_rows import comment_on_postmortem, decide_rows
+from syncd.policy.postmortem.owed import counts_for_another
 
 LINK = "link"
 """The aspect of the link between an item of ours and its postmortem, and what is agreed once it was made."""
@@ -22,7 +23,7 @@ LINK = "link"
 def act_on_follow_ups(case: Case, book: Rulebook) -> Decision:
     """Given a case whose duties stand as judged, return what is made, assigned and said."""
     rules = book.mapping.follow_ups
-    if rules.mode is Mode.OFF or case.before_enforcement or counts_elsewhere(case):
+    if rules.mode is Mode.OFF or case.before_enforcement or counts_for_another(case):
         return Decision()
     decision = Decision()
     if case.postmortem is not None and case.postmortem.in_sight:

@@ -11,7 +11,7 @@ from syncd.domain.mapping.value_types import Mode
 from syncd.domain.operation import CreatePostmortem, EditPostmortem, LinkPostmortem
 from syncd.domain.operation.keys import postmortem_key, ticket_key
 from syncd.policy.case import Case, Decision, PostmortemState, Rulebook
-from syncd.policy.postmortem.owed import counts_for_another, owed_postmortem, settles_in
+from syncd.policy.postmortem.owed import counts_for_another, owed_postmortem, qualifies
 from syncd.policy.restricted import ASPECT, STUB, level_of
 
 LINK = "link"
@@ -42,8 +42,10 @@ def seconds_left(case: Case, book: Rulebook) -> float | None:
 def _make(case: Case, book: Rulebook) -> Decision:
     left, owed = seconds_left(case, book), owed_postmortem(case, book)
     if left is None or owed is None:
-        elsewhere = counts_for_another(case)
-        return Decision() if case.incident.open or elsewhere else Decision(again=settles_in(case, book))
+        _owed, settles_at = qualifies(case, book)
+        if case.incident.open or counts_for_another(case) or settles_at is None or case.now is None:
+            return Decision()
+        return Decision(again=(settles_at - case.now).total_seconds())
     if left > 0:
         return Decision(again=left)
     if book.mapping.postmortem.mode is Mode.REPORT:

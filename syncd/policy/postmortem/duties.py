@@ -15,13 +15,8 @@ from syncd.domain.mapping.value_types import Mode
 from syncd.policy.case import Case, Decision, Remark, Rulebook
 from syncd.policy.postmortem.fulfilment import review_field, written_by_a_person
 from syncd.policy.postmortem.judge import Clock, JudgeContext, cancelled, judge, own_duties, soon_at
-from syncd.policy.postmortem.resolved_periods import (
-    Qualified,
-    enforced,
-    might_owe,
-    qualified,
-    resolved_periods,
-)
+from syncd.policy.postmortem.owed import Owed, counts_for_another, might_owe, qualifies
+from syncd.policy.postmortem.resolved_periods import enforced, resolved_periods
 from syncd.policy.postmortem.waiver_labels import label_waivers
 
 
@@ -40,14 +35,14 @@ def decide_duties(case: Case, book: Rulebook) -> Decision:
     if unread or not rebuilt:
         return Decision(look=frozenset({"postmortem"}))
     periods = resolved_periods(case.state_changes, now)
-    owed = qualified(case, book, periods, now)
-    again = _until([one for one in [owed.settles_at] if one], now)
+    owed, settles_at = qualifies(case, book)
+    again = _until([settles_at] if settles_at else [], now)
     labels, waivers = label_waivers(case, book)
-    nothing = _why_nothing(case, book, owed)
+    nothing = _why_nothing(case, book, owed, settles_at)
     if nothing is not None:
         gone = tuple(cancelled(one, nothing) for one in known if one.state in RUNNING)
         return labels.plus(Decision(duties=gone, again=again))
-    if owed.since is None:
+    if owed is None:
         return labels.plus(Decision(again=again))
     clocks = [Clock(max(period.resolved_at, owed.since), period) for period in enforced(periods, book)]
     clocks = [one for one in clocks if one.ended_at is None or one.started_at < one.ended_at]
@@ -64,13 +59,13 @@ def decide_duties(case: Case, book: Rulebook) -> Decision:
     return labels.plus(judged)
 
 
-def _why_nothing(case: Case, book: Rulebook, owed: Qualified) -> str | None:
-    """Why no postmortem is owed (any more), None if one is."""
+def _why_nothing(case: Case, book: Rulebook, owed: Owed | None, settles_at: datetime | None) -> str | None:
+    """Why no postmortem is owed (any more), None if one is or may soon be."""
     target = case.merged_into
-    written = written_by_a_person(case.postmortem, review_field(book))
-    if target is not None and target.claimed and not written:
-        return f"it was merged into incident {target.number or target.id}, whose postmortem counts"
-    if owed.since is not None or owed.settles_at is not None:
+    if counts_for_another(case) and not written_by_a_person(case.postmortem, review_field(book)):
+        named = target.number or target.id if target is not None else case.incident.merged_into
+        return f"it was merged into incident {named}, whose postmortem counts"
+    if owed is not None or settles_at is not None:
         return None
     if book.mapping.postmortem.basis == "final":
         return "its severity was lowered to one that needs no postmortem"

@@ -25,7 +25,8 @@ from syncd.policy.postmortem.fulfilment import (
     review_field,
     scheduled_spans,
 )
-from syncd.policy.postmortem.resolved_periods import Qualified, ResolvedPeriod
+from syncd.policy.postmortem.owed import Owed
+from syncd.policy.postmortem.resolved_periods import ResolvedPeriod
 from syncd.policy.time.time_words import at_words
 from syncd.policy.time.working_time import add_working_days
 
@@ -58,7 +59,7 @@ class JudgeContext:
     case: Case
     book: Rulebook
     now: datetime
-    owed: Qualified
+    owed: Owed
     clocks: Sequence[Clock]
     waivers: Sequence[Waiver]
     duties: list[Duty] = field(default_factory=list)
@@ -193,7 +194,7 @@ def _why(kind: DutyKind, clock: Clock, due: datetime, context: JudgeContext) -> 
         began += f"; the clock starts {at_words(clock.started_at, zone)}"
     hours, days = f"{rules.schedule_hours:g} hours", f"{rules.complete_days} working days"
     span = hours if kind is DutyKind.SCHEDULED else days
-    return f"{context.owed.why}; {began}; the deadline is {span} later, {at_words(due, zone)}"
+    return f"{context.owed.reason}; {began}; the deadline is {span} later, {at_words(due, zone)}"
 
 
 def _ended(

@@ -1,14 +1,15 @@
 """Whether an incident owes a postmortem, for which severity, and since when.
 
-The worst severity decides that was held for ten minutes, or at the resolve (`basis: peak`), or the last one
-(`basis: final`; rules: "Severity"). What was merged into the incident counts with its own severity (rules:
-"The postmortem"), and what was itself merged into another owes nothing: the other one does.
+A severity counts that was held for ten minutes, or at a resolve (`basis: peak`), or the one that stands now
+(`basis: final`; rules: "Severity"); a worse one in between holds it, too. What was merged into the incident
+counts with its own severity from the merge on (rules: "The postmortem"), and what was itself merged into
+another owes nothing: the other one does.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import timedelta
+from collections.abc import Callable
+from datetime import datetime, timedelta
 
 from syncd.domain.base import UtcTime, Value
 from syncd.domain.history import SeverityPeriod
@@ -27,8 +28,15 @@ class Owed(Value):
     reason: str
 
 
+class Stretch(Value):
+    """A time in which the severity was of a kind; `until` None: it still is."""
+
+    since: UtcTime
+    until: UtcTime | None = None
+
+
 def counts_for_another(case: Case) -> bool:
-    """Whether it was merged into an incident whose own postmortem and follow-ups count."""
+    """Return True if the incident was merged into one whose own postmortem and follow-ups count."""
     merged = case.incident.merged_into is not None
     return merged and (case.merged_into is None or case.merged_into.claimed)
 
@@ -44,62 +52,102 @@ def severity_periods_of(case: Case, book: Rulebook) -> tuple[SeverityPeriod, ...
     return (*known, SeverityPeriod(severity=now, since=since))
 
 
-def counting_severity_periods(case: Case, book: Rulebook) -> tuple[SeverityPeriod, ...]:
-    """Those of its severities that count for what is owed, oldest first."""
-    severity_periods = severity_periods_of(case, book)
-    if book.mapping.postmortem.basis == "final":
-        return severity_periods[-1:]
-    return tuple(_held(severity_periods, case))
-
-
-def _held(severity_periods: tuple[SeverityPeriod, ...], case: Case) -> Iterator[SeverityPeriod]:
-    over = case.incident.over_since
-    now = case.now or over or severity_periods[-1].since
-    for at, severity_period in enumerate(severity_periods):
-        last = at == len(severity_periods) - 1
-        until = max(now, severity_period.since) if last else severity_periods[at + 1].since
-        at_resolve = over is not None and severity_period.since <= over and (last or over < until)
-        if until - severity_period.since >= HELD or at_resolve:
-            yield severity_period
-
-
-def settles_in(case: Case, book: Rulebook) -> float | None:
-    """Seconds until the present severity will have been held long enough to count; None: it is, or owes none.
-
-    Without a moment of the decision nothing waits.
-    """
-    severity_period = severity_periods_of(case, book)[-1]
-    if case.now is None or not book.mapping.owes_postmortem(severity_period.severity, book.section):
-        return None
-    left = (severity_period.since + HELD - case.now).total_seconds()
-    return left if left > 0 else None
-
-
 def owed_postmortem(case: Case, book: Rulebook) -> Owed | None:
     """Given a case, return what is owed for it, None where no postmortem is.
 
     Silence (what was over before the rules began) and the mapping's mode are the caller's business.
     """
-    incident, mapping = case.incident, book.mapping
-    if counts_for_another(case):
-        return None
-    owing = [
-        one
-        for one in counting_severity_periods(case, book)
-        if one.severity in mapping.severities and mapping.owes_postmortem(one.severity, book.section)
-    ]
-    merged = [one for one in case.merged_sources if one.owes]
-    since = [*(one.since for one in owing), *(one.merged_at for one in merged)]
-    if not since:
-        return None
-    said = [*(one.severity for one in owing), *(one.severity for one in merged)]
-    ranks = list(mapping.severities)
-    # what another team's mapping calls otherwise counts as the worst that owes one here
-    worst = next((name for name in ranks if mapping.severities[name].postmortem), ranks[0])
-    worst = min((name for name in said if name in ranks), key=ranks.index, default=worst)
-    reason = f"{worst} incidents need a postmortem"
-    if merged and not owing:
-        reason = f"incident #{merged[0].number}, {merged[0].severity}, was merged into it"
-    elif not mapping.severities[worst].postmortem:
-        reason = f"every incident of {incident.service.name or incident.service.id} needs a postmortem"
-    return Owed(severity=worst, since=min(since), reason=reason)
+    return None if counts_for_another(case) else qualifies(case, book)[0]
+
+
+def qualifies(case: Case, book: Rulebook) -> tuple[Owed | None, datetime | None]:
+    """Return what the incident owes by its severities, and by those of what was merged into it.
+
+    With it the moment at which a severity that stands now will have been held long enough to count; None: it
+    counts, or owes nothing, or nobody asks as of a moment.
+    """
+    since, settles_at = _own(case, book)
+    merged = min(
+        (one for one in case.merged_sources if one.owes), key=lambda one: one.merged_at, default=None
+    )
+    if since is None and merged is None:
+        return None, settles_at
+    names = [source.severity for source in case.merged_sources if source.owes]
+    severity = _worst([*names, *([worst_severity(case, book)] if since is not None else [])], book)
+    if merged is not None and (since is None or merged.merged_at < since):
+        reason = f"incident #{merged.number}, {merged.severity}, was merged into it"
+        return Owed(severity=severity, since=merged.merged_at, reason=reason), None
+    reason = f"{severity} incidents need a postmortem"
+    if not book.mapping.severities[severity].postmortem:
+        service = case.incident.service
+        reason = f"every incident of {service.name or service.id} needs a postmortem"
+    return Owed(severity=severity, since=since, reason=reason), None
+
+
+def might_owe(case: Case, book: Rulebook) -> bool:
+    """Return True if anything ever asked for a postmortem, held long enough or not."""
+    return bool(_stretches(case, book, _owes(book))) or any(source.owes for source in case.merged_sources)
+
+
+def worst_severity(case: Case, book: Rulebook) -> str:
+    """Return the worst severity of the incident that counts, the mildest where none was held so long."""
+    names = list(book.mapping.severities)
+    if book.mapping.postmortem.basis == "final":
+        return severity_periods_of(case, book)[-1].severity
+    for rank, name in enumerate(names):
+        as_bad = set(names[: rank + 1])
+        if any(_counts(stretch, case) for stretch in _stretches(case, book, as_bad.__contains__)):
+            return name
+    return names[-1]
+
+
+def _own(case: Case, book: Rulebook) -> tuple[datetime | None, datetime | None]:
+    """Since when the incident's own severities owe a postmortem, and when that settles (`qualifies`)."""
+    stretches = _stretches(case, book, _owes(book))
+    if book.mapping.postmortem.basis == "final":
+        last = stretches[-1] if stretches else None
+        return (last.since if last is not None and last.until is None else None), None
+    for stretch in stretches:
+        if _counts(stretch, case):
+            return stretch.since, None
+        if stretch.until is None and case.now is not None:
+            return None, stretch.since + HELD
+    return None, None
+
+
+def _owes(book: Rulebook) -> Callable[[str], bool]:
+    return lambda severity: book.mapping.owes_postmortem(severity, book.section)
+
+
+def _stretches(case: Case, book: Rulebook, of_the_kind: Callable[[str], bool]) -> list[Stretch]:
+    """The stretches in which the severity was of a kind, oldest first."""
+    stretches: list[Stretch] = []
+    for period in severity_periods_of(case, book):
+        going_on = bool(stretches) and stretches[-1].until is None
+        if of_the_kind(period.severity) and not going_on:
+            stretches.append(Stretch(since=period.since))
+        elif going_on and not of_the_kind(period.severity):
+            stretches[-1] = stretches[-1].model_copy(update={"until": period.since})
+    return stretches
+
+
+def _counts(stretch: Stretch, case: Case) -> bool:
+    """Return True if a severity was held for ten minutes, or at a resolve."""
+    over, until = case.incident.over_since, stretch.until
+    # as of no moment nothing has been held any longer than until the resolve
+    held_until = until or case.now or over or stretch.since
+    resolves = [change.at for change in case.state_changes or () if change.kind == "resolved"]
+    resolves += [over] if over is not None else []
+    at_a_resolve = any(stretch.since <= at and (until is None or at < until) for at in resolves)
+    return held_until - stretch.since >= HELD or at_a_resolve
+
+
+def _worst(severities: list[str], book: Rulebook) -> str:
+    """Return the worst of these severities.
+
+    What only another team's mapping names is as bad as the worst that owes a postmortem here.
+    """
+    ranks = list(book.mapping.severities)
+    known = [name for name in severities if name in ranks]
+    foreign = next((name for name in ranks if book.mapping.severities[name].postmortem), ranks[0])
+    return min(known, key=ranks.index, default=foreign)

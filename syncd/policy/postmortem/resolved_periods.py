@@ -1,4 +1,4 @@
-"""When the clocks of a postmortem run: since when an incident owes one, and how long it was over at a time.
+"""When the clocks of a postmortem run: how long its incident was over at a time.
 
 A clock starts at the later of the resolve and the moment when the incident first qualified. Reopened and
 resolved again within 30 minutes, an incident was over all the while (rules: "The postmortem", the table).
@@ -6,16 +6,14 @@ resolved again within 30 minutes, an incident was over all the while (rules: "Th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from syncd.domain.base import UtcTime, Value
-from syncd.domain.history import SeverityPeriod, StateChange
+from syncd.domain.history import StateChange
 from syncd.policy.case import Case, Rulebook
-from syncd.policy.postmortem.owed import severity_periods_of
+from syncd.policy.postmortem.owed import qualifies
 
-FLEETING = timedelta(minutes=10)
-"""A severity held for less counts only if it was held at a resolve (rules: "Severity")."""
 BRIEFLY = timedelta(minutes=30)
 """For so long an incident may be open again without its deadline moving."""
 LONG_OPEN = timedelta(days=7)
@@ -32,17 +30,6 @@ class ResolvedPeriod(Value):
     resolved_at: UtcTime
     reopened_at: UtcTime | None = None
     doubtful_until: UtcTime | None = None
-
-
-class Qualified(Value):
-    """Since when an incident owes a postmortem (None: it owes none), and what makes it.
-
-    `settles_at` is when a severity that is held now will have been held long enough to count.
-    """
-
-    since: UtcTime | None = None
-    why: str = ""
-    settles_at: UtcTime | None = None
 
 
 def resolved_periods(state_changes: Iterable[StateChange], now: datetime) -> tuple[ResolvedPeriod, ...]:
@@ -71,70 +58,6 @@ def enforced(periods: Iterable[ResolvedPeriod], book: Rulebook) -> tuple[Resolve
     return tuple(period for period in periods if period.resolved_at >= begins)
 
 
-def qualified(case: Case, book: Rulebook, periods: Sequence[ResolvedPeriod], now: datetime) -> Qualified:
-    """Since when the incident owes a postmortem, by the mapping's `basis`.
-
-    What was merged into it counts from the merge, so that the target owes what the worst of them owed.
-    """
-    if book.mapping.postmortem.basis == "final":
-        own = _at_the_end(case, book)
-    else:
-        own = _at_the_peak(case, book, periods, now)
-    merged = min(
-        (one for one in case.merged_sources if one.owes), key=lambda one: one.merged_at, default=None
-    )
-    if merged is None or (own.since is not None and own.since <= merged.merged_at):
-        return own
-    why = f"incident #{merged.number}, {merged.severity}, was merged into it"
-    return Qualified(since=merged.merged_at, why=why)
-
-
-def _owing(case: Case, book: Rulebook) -> list[tuple[SeverityPeriod, datetime | None]]:
-    """The stretches in which its severity owed a postmortem, with their ends; None: it still does."""
-    found: list[tuple[SeverityPeriod, datetime | None]] = []
-    for severity_period in severity_periods_of(case, book):
-        known = severity_period.severity in book.mapping.severities
-        owes = known and book.mapping.owes_postmortem(severity_period.severity, book.section)
-        going_on = bool(found) and found[-1][1] is None
-        if owes and not going_on:
-            found.append((severity_period, None))
-        elif not owes and going_on:
-            found[-1] = (found[-1][0], severity_period.since)
-    return found
-
-
-def might_owe(case: Case, book: Rulebook) -> bool:
-    """Whether anything ever asked for a postmortem, held long enough or not."""
-    return bool(_owing(case, book)) or any(one.owes for one in case.merged_sources)
-
-
-def _at_the_end(case: Case, book: Rulebook) -> Qualified:
-    last = next(iter(_owing(case, book)[-1:]), None)
-    if last is None or last[1] is not None:
-        return Qualified()
-    return Qualified(since=last[0].since, why=_why(last[0], book))
-
-
-def _at_the_peak(case: Case, book: Rulebook, periods: Sequence[ResolvedPeriod], now: datetime) -> Qualified:
-    for severity_period, end in _owing(case, book):
-        held_until = end or now
-        at_a_resolve = any(
-            severity_period.since <= period.resolved_at and (end is None or period.resolved_at < end)
-            for period in periods
-        )
-        if held_until - severity_period.since >= FLEETING or at_a_resolve:
-            return Qualified(since=severity_period.since, why=_why(severity_period, book))
-        if end is None:
-            return Qualified(settles_at=severity_period.since + FLEETING)
-    return Qualified()
-
-
-def _why(severity_period: SeverityPeriod, book: Rulebook) -> str:
-    if book.mapping.severities[severity_period.severity].postmortem:
-        return f"{severity_period.severity} incidents need a postmortem"
-    return "every incident of this service needs a postmortem"
-
-
 def open_too_long(case: Case, book: Rulebook) -> timedelta | None:
     """How long an incident that would owe a postmortem has been open, where that is over a week.
 
@@ -143,5 +66,5 @@ def open_too_long(case: Case, book: Rulebook) -> timedelta | None:
     if not case.incident.open or case.now is None or case.before_enforcement:
         return None
     lasts = case.now - (case.reopened_at or case.incident.created_at)
-    owes = qualified(case, book, (), case.now).since is not None
-    return lasts if owes and lasts > LONG_OPEN else None
+    owed, _settles_at = qualifies(case, book)
+    return lasts if owed is not None and lasts > LONG_OPEN else None
