@@ -545,6 +545,27 @@ def test_what_is_done_while_waived_is_done_in_time() -> None:
     assert life.state(DUE + 2 * DAY) == "met"
 
 
+def test_what_is_done_before_its_deadline_keeps_its_week_whatever_was_waived() -> None:
+    end = DUE + 5 * DAY
+    life = over().waive(RESOLVED + HOUR, end)
+    waived = life.duty(RESOLVED + 2 * HOUR)
+    assert waived is not None and (waived.due_at, waived.was_due_at) == (end + DAY, DUE)
+    life.review(RESOLVED + 3 * HOUR)
+    met = life.duty(RESOLVED + 4 * HOUR)
+    assert met is not None and (met.state, met.due_at, met.was_due_at) == ("met", DUE, None)
+    life.review(DUE + DAY, None)
+    lost = life.duty(DUE + 2 * DAY)
+    assert lost is not None
+    assert (lost.state, lost.due_at, lost.was_due_at, lost.breached_at) == ("waived", end + DAY, DUE, None)
+
+
+def test_a_waiver_that_is_over_when_the_work_is_undone_moves_nothing() -> None:
+    life = over().waive(RESOLVED + HOUR, DUE + DAY).review(RESOLVED + 3 * HOUR).review(DUE + 3 * DAY, None)
+    duty = life.duty(DUE + 4 * DAY)
+    assert duty is not None
+    assert (duty.state, duty.due_at, duty.breached_at) == ("breached", DUE, DUE + 3 * DAY)
+
+
 def test_a_corrected_breach_counts_as_done_and_both_stay() -> None:
     life = over()
     life.decide(LATER)

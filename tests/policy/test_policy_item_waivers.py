@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from duty_cast import DAY, HOUR, OLA, RESOLVED, SECOND
-from policy_cast import IN_PROGRESS, book, incident
+from policy_cast import DONE, IN_PROGRESS, book, incident
 
 from syncd.domain.duty import Duty, DutyKind, Waiver
 from syncd.domain.ticket import Account, Issue
@@ -85,6 +85,27 @@ def test_a_waived_item_is_owed_again_at_its_end_with_a_day_left() -> None:
     assert owed.at(until, DutyKind.OWNED).state == "pending"
     duty = owed.at(until + DAY + SECOND, DutyKind.OWNED)
     assert (duty.state, duty.breached_at) == ("breached", until + DAY)
+
+
+def test_an_item_that_is_owned_before_its_deadline_keeps_its_week_whatever_was_waived() -> None:
+    owed = Owed()
+    owed.waive(DutyKind.OWNED, RESOLVED + 2 * HOUR, RESOLVED + 9 * DAY)
+    waived = owed.at(RESOLVED + 3 * HOUR, DutyKind.OWNED)
+    assert (waived.due_at, waived.was_due_at) == (RESOLVED + 10 * DAY, OWNED_DUE)
+    owed.issue = issue(OLA, None)
+    met = owed.at(RESOLVED + 4 * HOUR, DutyKind.OWNED)
+    assert (met.state, met.due_at, met.was_due_at) == ("met", OWNED_DUE, None)
+
+
+def test_a_waived_item_that_is_done_before_its_date_keeps_its_week() -> None:
+    owed = Owed(owner=OLA, due=date(2026, 11, 24))
+    own_date = owed.at(RESOLVED + HOUR, DutyKind.DONE).due_at
+    owed.waive(DutyKind.DONE, RESOLVED + 2 * HOUR, RESOLVED + 9 * DAY)
+    waived = owed.at(RESOLVED + 3 * HOUR, DutyKind.DONE)
+    assert (waived.due_at, waived.was_due_at) == (RESOLVED + 10 * DAY, own_date)
+    owed.issue = owed.issue.model_copy(update={"status": DONE, "created_at": RESOLVED + 3 * HOUR})
+    met = owed.at(RESOLVED + 4 * HOUR, DutyKind.DONE)
+    assert (met.state, met.due_at, met.was_due_at) == ("met", own_date, None)
 
 
 def test_one_waiver_holds_for_one_duty_of_one_item() -> None:

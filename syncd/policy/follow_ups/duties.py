@@ -14,10 +14,11 @@ from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from syncd.domain.base import UtcTime, Value
-from syncd.domain.duty import AFTER_A_WAIVER, MET, Duty, DutyKind, DutyState, Waiver
+from syncd.domain.duty import MET, Duty, DutyKind, DutyState, Waiver
 from syncd.domain.history import Change
 from syncd.domain.mapping.mapping import Mapping
 from syncd.domain.ticket import Account, Issue
+from syncd.policy.postmortem.judge import moved_deadline
 from syncd.policy.time.time_words import as_date
 from syncd.policy.time.working_time import add_working_days, add_working_hours, at_local
 
@@ -124,9 +125,8 @@ def owned(
     duty = known or _first(DutyKind.OWNED, item, mapping, _owner_due(item.starts, mapping))
     if duty.state not in MET:
         if duty.state is DutyState.PENDING and duty.breached_at is None and duty.started_at < item.starts:
-            duty = duty.model_copy(
-                update={"started_at": item.starts, "due_at": _owner_due(item.starts, mapping)}
-            )
+            due = _owner_due(item.starts, mapping)
+            duty = duty.model_copy(update={"started_at": item.starts, "due_at": due, "was_due_at": None})
         duty = _owned(item, duty, now, judging)
         yield duty
     if duty.state in MET and not active(item.issue.assignee):
@@ -137,6 +137,7 @@ def owned(
                 "state": DutyState.PENDING,
                 "started_at": lost,
                 "due_at": _owner_due(lost, mapping),
+                "was_due_at": None,
                 "reason": "its owner has left" if item.issue.assignee else "it lost its owner",
                 "rule": mapping.version,
                 "met_at": None,
@@ -172,7 +173,7 @@ def _owned(item: Item, duty: Duty, now: datetime, judging: JudgingRules) -> Duty
             since = taken_at(item, tenure)
         if since is not None:
             return _met(duty, since, tenure.name or tenure.account, judging)
-    return _still_owed(duty, duty.due_at, item, now, judging)
+    return _still_owed(duty, duty.was_due_at or duty.due_at, item, now, judging)
 
 
 class JudgingRules(Value):
@@ -185,17 +186,15 @@ class JudgingRules(Value):
     skewed: bool = False
     soon: timedelta = timedelta(hours=24)
 
-    def due(self, kind: DutyKind, due: datetime) -> datetime:
-        """A deadline as the waivers move it: at the end of one there are 24 hours left."""
-        for waiver in self.waivers:
-            if waiver.duty is kind and waiver.at <= due <= waiver.end + AFTER_A_WAIVER:
-                due = max(due, waiver.end + AFTER_A_WAIVER)
-        return due
+    def deadline(
+        self, kind: DutyKind, due: datetime, done_at: datetime | None = None
+    ) -> tuple[datetime, datetime | None]:
+        """Return a deadline as the waivers move it, and the one that was missed before, if any.
 
-    def rests_until(self, kind: DutyKind, breached: datetime) -> datetime:
-        """Until when nobody is asked for what was overdue before it was waived: 24 hours after the end."""
-        ends = [one.end + AFTER_A_WAIVER for one in self.waivers if one.duty is kind]
-        return max([breached, *ends])
+        `done_at`: since then the duty is fulfilled.
+        """
+        waivers = sorted((one for one in self.waivers if one.duty is kind), key=lambda waiver: waiver.at)
+        return moved_deadline(due, waivers, lambda at: None if done_at is not None and done_at <= at else at)
 
     def waived(self, kind: DutyKind, now: datetime) -> bool:
         """Whether somebody's word holds now."""
@@ -203,34 +202,50 @@ class JudgingRules(Value):
 
 
 def _met(duty: Duty, at: datetime, by: str, judging: JudgingRules) -> Duty:
-    in_time = at <= judging.due(duty.kind, duty.due_at) and duty.breached_at is None
-    return duty.model_copy(
-        update={
-            "state": DutyState.MET if in_time or duty.corrected else DutyState.MET_LATE,
-            "met_at": at,
-            "met_by": by,
-            "breached_at": duty.breached_at or (None if in_time or duty.corrected else duty.due_at),
-        }
-    )
+    base = duty.was_due_at or duty.due_at
+    due, missed = judging.deadline(duty.kind, base, at)
+    breached = duty.breached_at
+    if breached is None and not duty.corrected:
+        breached = missed or (due if at > due else None)
+    update: dict[str, object] = {
+        "state": DutyState.MET_LATE if breached is not None and not duty.corrected else DutyState.MET,
+        "met_at": at,
+        "met_by": by,
+        "breached_at": breached,
+    }
+    if breached is None:
+        # what was done in time stays in the week of its own deadline
+        update |= _due(due, base)
+    return duty.model_copy(update=update)
 
 
-def _still_owed(duty: Duty, due: datetime, item: Item, now: datetime, judging: JudgingRules) -> Duty:
-    """Owed, due soon, waived or overdue; overdue only where the changelog was read up to the deadline."""
-    due = judging.due(duty.kind, due)
-    over = now >= due and item.seen_until >= due and not judging.skewed
-    breached = duty.breached_at or (due if over and not duty.corrected else None)
-    # what was overdue before it was waived has a day after the waiver's end, as everything has
-    asked_for = due if breached is None else judging.rests_until(duty.kind, breached)
+def _due(due: datetime, base: datetime) -> dict[str, object]:
+    return {"due_at": due, "was_due_at": base if due != base else None}
+
+
+def _still_owed(duty: Duty, base: datetime, item: Item, now: datetime, judging: JudgingRules) -> Duty:
+    """Owed, due soon, waived or overdue; overdue only where the changelog was read up to the deadline.
+
+    `base` is the deadline without waivers.
+    """
+    due, missed = judging.deadline(duty.kind, base)
+    first = missed or due
+    over = now >= first and item.seen_until >= first and not judging.skewed
+    breached = duty.breached_at or (first if over and not duty.corrected else None)
+    if breached is not None:
+        # what was overdue before it was waived has a day after the waiver's end, as everything has
+        base = duty.was_due_at or breached
+        due, _missed = judging.deadline(duty.kind, breached)
     state = DutyState.PENDING
     if judging.waived(duty.kind, now):
         state = DutyState.WAIVED
-    elif breached is not None and not duty.corrected and now >= asked_for:
+    elif breached is not None and not duty.corrected and now >= due:
         state = DutyState.BREACHED
-    elif now < asked_for <= now + judging.soon:
+    elif now < due <= now + judging.soon:
         state = DutyState.DUE_SOON
-    update = {"state": state, "breached_at": breached, "met_at": None, "met_by": None}
-    if duty.breached_at is None or asked_for > now:
-        update["due_at"] = asked_for
+    update: dict[str, object] = {"state": state, "breached_at": breached, "met_at": None, "met_by": None}
+    if duty.breached_at is None or due > now:
+        update |= _due(due, base)
     return duty.model_copy(update=update)
 
 
@@ -294,7 +309,7 @@ def due_day(item: Item) -> date:
 
 def done(item: Item, known: Duty | None, mapping: Mapping, now: datetime, judging: JudgingRules) -> Duty:
     """How the duty `done` stands."""
-    due = judging.due(DutyKind.DONE, end_of_day(due_day(item), mapping.zone))
+    due = end_of_day(due_day(item), mapping.zone)
     duty = known or _first(DutyKind.DONE, item, mapping, due)
     if duty.state in MET and item.closed is not None:
         return duty
@@ -302,10 +317,10 @@ def done(item: Item, known: Duty | None, mapping: Mapping, now: datetime, judgin
         duty = _opened_again(item, duty, mapping, now)
     if duty.clock > 1:
         due = max(due, _owner_due(duty.started_at, mapping))
-    elif duty.corrected is None and duty.breached_at is None:
-        missed = _missed(item, mapping, now, judging)
-        duty = duty.model_copy(update={"due_at": missed or due, "breached_at": missed})
-        due = duty.due_at
+    if duty.corrected is None and duty.breached_at is None:
+        missed = _missed(item, mapping, now, judging) if duty.clock == 1 else None
+        due = missed or due
+        duty = duty.model_copy(update={"due_at": due, "was_due_at": None, "breached_at": missed})
     if item.closed is not None:
         return _met(duty, *item.closed, judging)
     return _still_owed(duty, due, item, now, judging)
@@ -331,10 +346,12 @@ def _missed(item: Item, mapping: Mapping, now: datetime, judging: JudgingRules) 
     """The first moment at which the date that held then was over, before the item was closed or by now."""
     if judging.skewed and item.closed is None:
         return None
-    end = item.closed[0] if item.closed is not None else min(now, item.seen_until)
+    closed_at = item.closed[0] if item.closed is not None else None
+    end = closed_at or min(now, item.seen_until)
     for one in dates(item):
         day = item.latest if one.day is None else min(one.day, item.latest)
-        over = max(judging.due(DutyKind.DONE, end_of_day(day, mapping.zone)), one.since)
+        due, missed = judging.deadline(DutyKind.DONE, end_of_day(day, mapping.zone), closed_at)
+        over = max(missed or due, one.since)
         in_time = over > end or (over == end and item.closed is not None)
         if not in_time and (one.until is None or over < one.until):
             return over

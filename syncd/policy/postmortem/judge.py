@@ -7,9 +7,10 @@ from ours, and not while they differ by more (rules: "The postmortem: two duties
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 
 from syncd.domain.duty import AFTER_A_WAIVER, RUNNING, Duty, DutyKind, DutyState, Waiver
 from syncd.domain.mapping.value_types import Mode
@@ -134,8 +135,24 @@ def _waivers(kind: DutyKind, clock: Clock, context: JudgeContext) -> list[Waiver
     )
 
 
-def _moved(first: datetime, waivers: Iterable[Waiver]) -> datetime:
-    return max([first, *(one.end + AFTER_A_WAIVER for one in waivers)])
+def moved_deadline(
+    due: datetime, waivers: Iterable[Waiver], gap_from: Callable[[datetime], datetime | None]
+) -> tuple[datetime, datetime | None]:
+    """Return a deadline as waivers move it, and the one that was missed before somebody waived it, if any.
+
+    `waivers` are given oldest first; `gap_from` tells the first moment, from another one on, at which the
+    duty was unfulfilled, None where there is none. What is unfulfilled has 24 hours after a waiver's end;
+    what is fulfilled keeps its deadline (rules: "The postmortem", waived).
+    """
+    missed: datetime | None = None
+    for waiver in waivers:
+        gap, ends = gap_from(due), waiver.end + AFTER_A_WAIVER
+        if gap is None or gap > ends:
+            continue
+        if gap < waiver.at and missed is None:
+            missed = due
+        due = max(due, ends)
+    return due, missed
 
 
 def _window(kind: DutyKind, clock: Clock, record: Duty | None, context: JudgeContext) -> Window:
@@ -144,7 +161,7 @@ def _window(kind: DutyKind, clock: Clock, record: Duty | None, context: JudgeCon
     return Window(
         resolved_at=clock.period.resolved_at,
         counts_from=max([started, *(one.end for one in waivers)]),
-        due_at=_moved(_first(kind, clock, record, context), waivers),
+        due_at=moved_deadline(_first(kind, clock, record, context), waivers, lambda due: due)[0],
         days=context.book.mapping.postmortem.review_within_days,
         zone=context.book.mapping.zone,
     )
@@ -161,17 +178,27 @@ def _spans(kind: DutyKind, clock: Clock, record: Duty | None, context: JudgeCont
     return carried_on(scheduled, completed_spans(postmortem, context.book))
 
 
-def _made(kind: DutyKind, clock: Clock, record: Duty | None, number: int, context: JudgeContext) -> Duty:
-    """The duty with its clock: when it started, when it is due, and why."""
+def _made(
+    kind: DutyKind,
+    clock: Clock,
+    record: Duty | None,
+    number: int,
+    spans: Sequence[Span],
+    context: JudgeContext,
+) -> tuple[Duty, datetime | None]:
+    """The duty with its clock: when it started, when it is due, and why.
+
+    With it the deadline that was missed before it was waived, if any.
+    """
     first, waivers = _first(kind, clock, record, context), _waivers(kind, clock, context)
-    due = _moved(first, waivers)
+    due, missed = moved_deadline(first, waivers, partial(first_gap, spans))
     base = record.reason.partition(_MOVED)[0] if record and record.state is not DutyState.CANCELLED else ""
     reason = base or _why(kind, clock, first, context)
     if due != first:
         until = max(one.end for one in waivers)
         zone = context.book.mapping.zone
         reason += f"{_MOVED}{at_words(until, zone)} moved the deadline to {at_words(due, zone)}"
-    return Duty(
+    duty = Duty(
         kind=kind,
         subject=context.case.incident.id,
         clock=number,
@@ -184,6 +211,7 @@ def _made(kind: DutyKind, clock: Clock, record: Duty | None, number: int, contex
         corrected=record.corrected if record else None,
         rebuilt=record is not None and record.rebuilt,
     )
+    return duty, missed
 
 
 def _why(kind: DutyKind, clock: Clock, due: datetime, context: JudgeContext) -> str:
@@ -206,7 +234,7 @@ def _ended(
     context: JudgeContext,
 ) -> Duty:
     """A clock that a reopening ended before its duty was met: cancelled, unless it was overdue by then."""
-    duty = _made(kind, clock, record, number, context)
+    duty, _missed = _made(kind, clock, record, number, spans, context)
     ended = clock.ended_at or context.now
     breached = duty.breached_at or _overdue_since(duty, clock, spans, context, before=ended)
     if duty.corrected is not None:
@@ -230,10 +258,12 @@ def _running(
     context: JudgeContext,
 ) -> Duty:
     """The clock that counts now, whether its duty is met or not."""
-    duty = _made(kind, clock, record, number, context)
+    duty, missed = _made(kind, clock, record, number, spans, context)
     done = held_at(spans, context.now)
     overdue = _overdue_since(duty, clock, spans, context)
-    earlier = _overdue_before_waivers(duty, clock, spans, context)
+    earlier = None
+    if missed is not None:
+        earlier = _overdue_since(duty.model_copy(update={"due_at": missed}), clock, spans, context)
     duty = duty.model_copy(update={"breached_at": duty.breached_at or earlier or overdue})
     if done is not None or duty.corrected is not None:
         return _met(duty, done)
@@ -285,19 +315,6 @@ def _overdue_since(
         return gap
     elif context.readable:
         context.unread = True
-    return None
-
-
-def _overdue_before_waivers(
-    duty: Duty, clock: Clock, spans: Sequence[Span], context: JudgeContext
-) -> datetime | None:
-    """When it was overdue before a waiver moved its deadline."""
-    due = duty.was_due_at or duty.due_at
-    for waiver in _waivers(duty.kind, clock, context):
-        gap = first_gap(spans, due)
-        if gap is not None and gap < waiver.at:
-            return _overdue_since(duty.model_copy(update={"due_at": due}), clock, spans, context)
-        due = _moved(due, [waiver])
     return None
 
 
