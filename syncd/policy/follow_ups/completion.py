@@ -1,4 +1,4 @@
-"""How an action item ends: done, or not to be done with a person's word why.
+"""Decide how an action item ends: done, or won't do with a person's reason.
 
 Done is a status of category done. What will not be done has a mapped resolution or the label `wont-do`, and
 a person's comment as the reason. The follow-up on runbook and knowledge base is closed with a link, or with
@@ -70,7 +70,7 @@ def _resolved_as(issue: Issue, rules: FollowUps) -> bool:
 
 
 def _when(issue: Issue, changes: Sequence[Change], finished: bool) -> tuple[datetime | None, str]:
-    """When it came to its end and who did that; a later move between two ends counts for nothing.
+    """Return when the item ended and who ended it; a later move between two ends does not count.
 
     What an app or a robot ended counts from the first change or comment of a person after that, if any.
     """
@@ -90,7 +90,7 @@ def _when(issue: Issue, changes: Sequence[Change], finished: bool) -> tuple[date
 
 
 def name_of(account: Account | None) -> str:
-    """What people call whoever did something."""
+    """Return the name of an account for people."""
     return (account.name or account.id) if account is not None else "somebody"
 
 
@@ -111,7 +111,7 @@ def by_people(comments: Sequence[Comment]) -> list[Comment]:
 
 
 def _said_since(issue: Issue, since: datetime, restricted: bool) -> datetime | None:
-    """When the first person's comment since then was written; a list that was cut holds one."""
+    """Return when a person first commented since then; a list that was cut is taken to hold a comment."""
     if restricted or issue.comments is None:
         return since
     said = [one.created_at for one in by_people(issue.comments) if one.created_at >= since]

@@ -67,12 +67,12 @@ def latest_day(resolved: datetime, days: int, mapping: Mapping) -> date:
 
 
 def active(account: Account | None) -> bool:
-    """Whether somebody can own an item: a person whose account was not closed."""
+    """Return True if an account can own an item: a person's, and active."""
     return account is not None and account.active and account.human
 
 
 def tenures(issue: Issue, changes: Sequence[Change]) -> tuple[Tenure, ...]:
-    """Who owned the item when, oldest first; who was there before the first change had it from its birth."""
+    """Return the item's owners, oldest first; the owner before the first change had it from the create."""
     moves = [one for one in changes if one.field == "assignee"]
     since = issue.created_at
     found: list[Tenure] = []
@@ -102,7 +102,7 @@ def _present(issue: Issue) -> tuple[str | None, str | None]:
 
 
 def taken_at(item: Item, tenure: Tenure) -> datetime | None:
-    """When the owner touched the item after it was assigned: a change or a comment of theirs."""
+    """Return when the owner first changed the item or commented on it after the assignment."""
     touched = [
         one.at
         for one in item.changes
@@ -121,7 +121,7 @@ def taken_at(item: Item, tenure: Tenure) -> datetime | None:
 def owned(
     item: Item, known: Duty | None, mapping: Mapping, now: datetime, judging: JudgingRules
 ) -> Iterator[Duty]:
-    """How the duty `owned` stands, and a second one where an owner was lost since."""
+    """Yield the duty `owned`, and a second one if the item lost its owner afterwards."""
     duty = known or _first(DutyKind.OWNED, item, mapping, _owner_due(item.starts, mapping))
     if duty.state not in MET:
         if duty.state is DutyState.PENDING and duty.breached_at is None and duty.started_at < item.starts:
@@ -156,7 +156,7 @@ def _owner_due(start: datetime, mapping: Mapping) -> datetime:
 
 
 def _lost_at(item: Item, now: datetime) -> datetime:
-    """When the last owner went: by the changelog, or, of one whose account was closed, when that was seen."""
+    """Return when the last owner left: by the changelog, or when syncd saw the account inactive."""
     ends = [one.until for one in tenures(item.issue, item.changes) if one.until is not None]
     return now if item.issue.assignee is not None else max(ends, default=now)
 
@@ -197,7 +197,7 @@ class JudgingRules(Value):
         return moved_deadline(due, waivers, lambda at: None if done_at is not None and done_at <= at else at)
 
     def waived(self, kind: DutyKind, now: datetime) -> bool:
-        """Whether somebody's word holds now."""
+        """Return True if a waiver of this duty runs now."""
         return any(one.duty is kind and one.runs(now) for one in self.waivers)
 
 
@@ -265,7 +265,7 @@ def _first(kind: DutyKind, item: Item, mapping: Mapping, due: datetime) -> Duty:
 
 
 class Dated(Value):
-    """By when an item was due from one moment until the next change of its date."""
+    """The due date of an item from one moment until its next change."""
 
     since: UtcTime
     until: UtcTime | None = None
@@ -287,12 +287,12 @@ def dates(item: Item) -> tuple[Dated, ...]:
 
 
 def postponements(changes: Sequence[Change]) -> int:
-    """How often the due date was moved to a later day."""
+    """Return how often the due date was moved to a later day."""
     return len(postponed_at(changes))
 
 
 def postponed_at(changes: Sequence[Change]) -> list[datetime]:
-    """When the due date was moved to a later day, in the changelog's order."""
+    """Return the moments at which the due date was moved to a later day, in the changelog's order."""
     found = []
     for one in changes:
         before, after = as_date(one.before or one.before_words), as_date(one.after or one.after_words)
@@ -308,7 +308,7 @@ def due_day(item: Item) -> date:
 
 
 def done(item: Item, known: Duty | None, mapping: Mapping, now: datetime, judging: JudgingRules) -> Duty:
-    """How the duty `done` stands."""
+    """Return the duty `done`."""
     due = end_of_day(due_day(item), mapping.zone)
     duty = known or _first(DutyKind.DONE, item, mapping, due)
     if duty.state in MET and item.closed is not None:

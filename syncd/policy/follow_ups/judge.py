@@ -74,7 +74,7 @@ def decide_follow_ups(case: Case, book: Rulebook) -> Decision:
 
 
 def _look(case: Case) -> frozenset[str]:
-    """What is not known well enough to judge: issues beside ours, changelogs, the incident's log."""
+    """Return what syncd has to read before it can judge: neighbours, changelogs, the incident's log."""
     wanted: set[str] = set()
     fresh = candidates(case) - case.non_items
     children = set(case.ticket.issue.subtasks) if case.ticket and case.ticket.issue else set()
@@ -98,7 +98,7 @@ def _look(case: Case) -> frozenset[str]:
 
 
 def _stale(case: Case, item: ItemState) -> bool:
-    """Whether an item has to be read: it changed since, or a deadline came after the last reading."""
+    """Return True if syncd has to read an item: it changed, or a deadline passed after the last read."""
     if not item.in_sight:
         return False
     if item.ended_at is not None:
@@ -128,7 +128,7 @@ def _let_go(case: Case) -> Iterator[Duty]:
 
 
 def _listed(case: Case, state: ItemState, book: Rulebook) -> Decision:
-    """What was over before the rules began: its items are listed, and nobody is chased."""
+    """List an item of an incident that was over before the rules began; nobody is chased."""
     return Decision(facts={state.issue_id: _facts(state, None, _end(case, state, book))})
 
 
@@ -163,7 +163,7 @@ def _judge(case: Case, state: ItemState, book: Rulebook) -> Decision:
 
 
 def _moments(duty: Duty, now: datetime) -> Iterator[float]:
-    """In how many seconds the passing of time alone changes a duty.
+    """Yield the seconds after which time alone changes a duty.
 
     One that is overdue is looked at every day, so that its incident is not finished before it is done.
     """
@@ -187,7 +187,7 @@ def _end(case: Case, state: ItemState, book: Rulebook) -> End:
 
 
 def _item(case: Case, state: ItemState, book: Rulebook, end: End) -> Item | None:
-    """What the duties are judged from; None while the incident is open and the item has none yet."""
+    """Return the facts that the duties rest on, None while the incident is open and no duty exists."""
     if state.issue is None or state.changes_until is None:
         return None
     over = case.incident.over_since
@@ -228,7 +228,7 @@ def _latest(case: Case, state: ItemState, book: Rulebook, over: datetime) -> tup
 
 
 def _facts(state: ItemState, item: Item | None, end: End) -> dict[str, JsonValue]:
-    """What is kept with an item for people to read: how it stands, by when it is due, what is wrong."""
+    """Return the facts of an item that people read: how it stands, its deadline, what is wrong."""
     facts: dict[str, JsonValue] = {
         "stands": end.stands,
         "postponed": postponements(state.changes),
@@ -242,7 +242,7 @@ def _facts(state: ItemState, item: Item | None, end: End) -> dict[str, JsonValue
 
 
 def violations(state: ItemState, item: Item | None, end: End) -> Iterator[str]:
-    """What is wrong with an action item, beside being late, each in a few words."""
+    """Yield each violation of an action item except lateness, in a few words."""
     if not state.in_sight:
         yield NOT_VISIBLE
     issue = state.issue
@@ -267,7 +267,7 @@ def violations(state: ItemState, item: Item | None, end: End) -> Iterator[str]:
 
 
 def untaken(item: Item) -> bool:
-    """Whether the owner was assigned by rule and has not touched the item since."""
+    """Return True if syncd assigned the owner by rule and the owner has not touched the item since."""
     present = next((one for one in tenures(item.issue, item.changes) if one.until is None), None)
     return present is not None and present.account == item.by_rule and taken_at(item, present) is None
 

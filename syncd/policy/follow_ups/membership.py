@@ -49,7 +49,7 @@ class Ends(Value):
 def spans_over(
     state_changes: Iterable[StateChange] | None, incident: Incident
 ) -> tuple[tuple[datetime, datetime | None], ...]:
-    """When the incident was resolved; without its turns only the present span is known."""
+    """Return the times in which the incident was resolved; without its log only the present one."""
     if state_changes is None:
         return ((incident.over_since, None),) if incident.over_since is not None else ()
     spans: list[tuple[datetime, datetime | None]] = []
@@ -62,7 +62,7 @@ def spans_over(
 
 
 def source_of(issue: Issue, ends: Ends, rules: FollowUps) -> str | None:
-    """How an issue is an action item, in words for the record; None: it is none."""
+    """Return in words why an issue is an action item, None if it is not."""
     if issue.id in ends.issues:
         return None
     if issue.mark is not None:
@@ -81,13 +81,13 @@ def source_of(issue: Issue, ends: Ends, rules: FollowUps) -> str | None:
 
 
 def wanted_link(type_name: str, rules: FollowUps) -> bool:
-    """Whether a link of this type may make an action item."""
+    """Return True if a link of this type may make an action item."""
     wanted = rules.link_types or (DEFAULT_LINK_TYPE,)
     return type_name.casefold() in {one.casefold() for one in wanted}
 
 
 def certain(issue_id: str, end: Issue, is_postmortem: bool, rules: FollowUps) -> bool:
-    """Whether an issue is an action item whatever it says itself, as told by ticket or postmortem alone."""
+    """Return True if ticket or postmortem alone show that an issue is an action item."""
     if is_postmortem and issue_id in end.subtasks:
         return True
     linked = any(link.other_id == issue_id and wanted_link(link.type, rules) for link in end.links)
@@ -101,7 +101,7 @@ def _made_when_over(issue: Issue, ends: Ends) -> bool:
 
 
 def became_at(issue: Issue, source: str, changes: Iterable[Change], keys: frozenset[str]) -> datetime | None:
-    """When an issue became an action item by Jira's clock; `keys` are those of ticket and postmortem.
+    """Return when an issue became an action item, by Jira's clock; `keys` are those of ticket and postmortem.
 
     A sub-task is one from its birth; a linked issue since its link, and since its label where that counts.
     """

@@ -1,4 +1,4 @@
-"""What the daemon does about action items whose duties stand as judged: makes, links, assigns, and says.
+"""Make, link and assign action items whose duties are judged, and comment on them.
 
 Only in mode `enforce`; in `report` it says in `syncd status` what it would have done.
 """
@@ -96,7 +96,7 @@ def _assign(case: Case, state: ItemState, book: Rulebook) -> Decision:
 
 
 def _link(case: Case, state: ItemState, book: Rulebook) -> Decision:
-    """What we made as an issue of its own is linked to its postmortem, once."""
+    """Link an action item that syncd made as a separate issue to its postmortem, once."""
     issue, postmortem = state.issue, case.postmortem
     apart = state.source == MADE and issue is not None and issue.parent_id is None
     if not apart or postmortem is None or LINK in state.facts or not state.in_sight:

@@ -38,17 +38,17 @@ class Row(Value):
 
     @property
     def mark(self) -> str:
-        """What tells it from other rows of its incident, whatever its markup, case and spaces."""
+        """Identify the row among those of its incident, whatever its markup, case and spaces."""
         return sha256(normalised(self.text).encode()).hexdigest()[:16]
 
     @property
     def cells(self) -> str:
-        """What changes when its owner or its date does."""
+        """Return a fingerprint of owner and date."""
         return sha256(f"{self.owner}\n{self.due}".encode()).hexdigest()[:16]
 
     @property
     def owned(self) -> bool:
-        """Whether somebody is named."""
+        """Return True if the row names an owner."""
         return normalised(self.owner) not in NOBODY and self.owner.strip().casefold() not in NOBODY
 
 
@@ -69,7 +69,7 @@ def rows_of(postmortem: PostmortemState) -> list[Row]:
 
 
 def rested_at(postmortem: PostmortemState, book: Rulebook) -> datetime | None:
-    """When the description has rested long enough; None: nobody has written into it yet.
+    """Return the moment from which the description counts as at rest, None if nobody wrote into it yet.
 
     By Jira's clock where its changelog tells of the description, else since its rows were first seen so.
     """
@@ -168,7 +168,7 @@ def _comment_on_keys(case: Case) -> Iterator[Operation]:
 def _comment_on_edits(
     case: Case, rows: Sequence[Row], edited: Sequence[tuple[ItemState, Row | None]]
 ) -> Iterator[Operation]:
-    """What was changed in the table is told where it was changed, and not carried over."""
+    """Yield comments on changed rows; syncd changes no issue because of them."""
     for item, after in edited:
         if after is None:
             text = (

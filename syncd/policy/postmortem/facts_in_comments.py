@@ -1,4 +1,4 @@
-"""What our comments state of duties, so that a lost ledger can be read back from the issues.
+"""State duties in comments, so that syncd can read a lost ledger back from the issues.
 
 A breach, a correction, a waiver and its end each stand as one comment on the postmortem or action item. Its
 mark holds the same as `facts`, and the operation that the mark names is derived from them: facts that
@@ -85,7 +85,7 @@ class CommentFact(Value):
 
 
 def duty_stated(duty: Duty) -> DutyStated:
-    """What the comment of a breach states, or of a correction where there was one."""
+    """Return the facts of the comment on a breach, or on its correction."""
     return DutyStated(
         step="breached" if duty.corrected is None else CORRECTED,
         kind=duty.kind,
@@ -108,14 +108,14 @@ def _step_key(incident: str, place: str, kind: str, clock: int, step: str, due_a
 
 
 def waiver_stated(waiver: Waiver) -> WaiverStated:
-    """What the comment on a waiver states."""
+    """Return the facts of the comment on a waiver."""
     return WaiverStated(
         duty=waiver.duty, until=waiver.until, by=waiver.by, at=waiver.at, source=waiver.source
     )
 
 
 def end_stated(waiver: Waiver) -> WaiverEnded | None:
-    """What the comment on a waiver's end states; None where it was not ended before its time."""
+    """Return the facts of the comment on a waiver's end, None for a waiver that ran to its end."""
     if waiver.ended_at is None:
         return None
     return WaiverEnded(duty=waiver.duty, at=waiver.at, ended_at=waiver.ended_at, by=waiver.ended_by)
@@ -139,7 +139,7 @@ def facts_of(stated: Stated) -> dict[str, JsonValue]:
 def facts_in_comments(
     comments: Iterable[Comment], ours: str, incident: str, place: str
 ) -> Iterator[CommentFact | Comment]:
-    """What these comments of one issue state, oldest first; a comment itself where it is not believed.
+    """Yield the statements of one issue's comments, oldest first; an unbelieved comment stands for itself.
 
     `ours` is our own account's id. What stands on an action item may have been said while it counted for
     another incident.

@@ -1,4 +1,4 @@
-"""When a postmortem was scheduled and completed, out of its changelog: by the time of the act at its source.
+"""Find in its changelog when a postmortem was scheduled and completed: by the time of the act at its source.
 
 Scheduled means an active owner and a review date that a person entered, not before the resolve and at most
 14 days after it; completed means one of the mapping's statuses. The owner may be ours, from the create; the
@@ -59,7 +59,7 @@ class Window(Value):
         return self._day(self.resolved_at)
 
     def admits(self, day: date, entered_at: datetime) -> bool:
-        """Whether a review on that day is one."""
+        """Return True if a review on that day counts."""
         return self.first_day() <= day <= self.last_day(entered_at)
 
     def _day(self, at: datetime) -> date:
@@ -93,7 +93,7 @@ def review_field_of(mapping: Mapping, project: ResolvedProject) -> str:
 def scheduled_spans(
     postmortem: PostmortemState, field: str, window: Window, now: datetime
 ) -> tuple[Span, ...]:
-    """When an owner and a review date of a person stood there together."""
+    """Return the times in which the postmortem had an owner and a review date of a person."""
     issue = postmortem.issue
     if issue is None:
         return ()
@@ -129,7 +129,7 @@ def scheduled_spans(
 
 
 def completed_spans(postmortem: PostmortemState, book: Rulebook) -> tuple[Span, ...]:
-    """When the postmortem stood in one of the statuses in which it is completed."""
+    """Return the times in which the postmortem stood in a completed status."""
     issue = postmortem.issue
     if issue is None:
         return ()
@@ -195,7 +195,7 @@ def held_at(spans: Sequence[Span], at: datetime) -> Span | None:
 
 
 def written_by_a_person(postmortem: PostmortemState | None, field: str) -> bool:
-    """Whether a person already worked on it: on its text, its review date or its status, or commented."""
+    """Return True if a person changed its text, review date or status, or commented."""
     if postmortem is None or postmortem.issue is None:
         return False
     fields = {"description", "summary", "status", field}

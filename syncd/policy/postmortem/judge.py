@@ -1,4 +1,4 @@
-"""How one duty of a postmortem stands on each of its clocks.
+"""Judge one duty of a postmortem on each of its clocks.
 
 Once on record, a clock keeps its start and its deadline, and a breach stays whatever comes later. One is
 recorded only when the changelog was read beyond the deadline, by as much as the services' clocks may differ
@@ -69,7 +69,7 @@ class JudgeContext:
 
     @property
     def readable(self) -> bool:
-        """Whether there is a postmortem that can be read."""
+        """Return True if syncd can read the postmortem."""
         return self.case.postmortem is not None and self.case.postmortem.in_sight
 
     @property
@@ -276,7 +276,7 @@ def _running(
 def _owed(
     duty: Duty, clock: Clock, record: Duty | None, context: JudgeContext, overdue: datetime | None
 ) -> DutyState:
-    """How a duty stands that is not met; notes when that changes by itself."""
+    """Return the state of a duty that is not met, and note when that state changes by itself."""
     waiver = next((one for one in _waivers(duty.kind, clock, context) if one.runs(context.now)), None)
     if waiver is not None:
         context.moments.append(waiver.end)
@@ -294,7 +294,7 @@ def _owed(
 def _overdue_since(
     duty: Duty, clock: Clock, spans: Sequence[Span], context: JudgeContext, before: datetime | None = None
 ) -> datetime | None:
-    """Since when it is past its deadline and undone, as far as that is proven; notes what proves it.
+    """Return since when the duty is overdue, None until that is proven, and note what will prove it.
 
     What was done and taken back after the deadline is proven by itself; that nothing was done by the
     deadline only by a changelog that was read beyond it.
@@ -319,7 +319,7 @@ def _overdue_since(
 
 
 def soon_at(duty: Duty, book: Rulebook) -> datetime | None:
-    """When it is due soon; None where nobody is reminded."""
+    """Return the moment at which the duty becomes due soon, None where nobody is reminded."""
     hours = max(book.mapping.postmortem.remind_hours, default=None)
     return None if hours is None else duty.due_at - timedelta(hours=hours)
 
@@ -337,7 +337,7 @@ def _met(duty: Duty, done: Span | None) -> Duty:
 
 
 def remedy(kind: DutyKind, window: Window, book: Rulebook, *, late: bool) -> str:
-    """What a person does on the postmortem so that the duty is met; `late`: it is overdue already."""
+    """Return in words how a person meets the duty; `late`: the duty is overdue."""
     rules = book.mapping.postmortem
     if kind is DutyKind.COMPLETED:
         return f"move the postmortem to {' or '.join(rules.statuses)}"

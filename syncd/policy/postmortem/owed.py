@@ -1,4 +1,4 @@
-"""Whether an incident owes a postmortem, for which severity, and since when.
+"""Decide if an incident owes a postmortem, for which severity, and since when.
 
 A severity counts that was held for ten minutes, or at a resolve (`basis: peak`), or the one that stands now
 (`basis: final`; rules: "Severity"); a worse one in between holds it, too. What was merged into the incident
@@ -102,7 +102,7 @@ def worst_severity(case: Case, book: Rulebook) -> str:
 
 
 def _own(case: Case, book: Rulebook) -> tuple[datetime | None, datetime | None]:
-    """Since when the incident's own severities owe a postmortem, and when that settles (`qualifies`)."""
+    """Return since when the incident's own severities owe a postmortem, and when that settles."""
     stretches = _stretches(case, book, _owes(book))
     if book.mapping.postmortem.basis == "final":
         last = stretches[-1] if stretches else None

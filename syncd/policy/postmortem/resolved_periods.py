@@ -59,7 +59,7 @@ def enforced(periods: Iterable[ResolvedPeriod], book: Rulebook) -> tuple[Resolve
 
 
 def open_too_long(case: Case, book: Rulebook) -> timedelta | None:
-    """How long an incident that would owe a postmortem has been open, where that is over a week.
+    """Return for how long an incident that would owe a postmortem has been open, if longer than a week.
 
     Its clock has not begun, and the report says so (rules: "The postmortem", the table).
     """

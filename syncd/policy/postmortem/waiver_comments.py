@@ -1,4 +1,4 @@
-"""What people decided about duties is said on the issue: a waiver, its end, a breach that was taken back.
+"""Comment on the issue what people decided about duties: a waiver, its end, a breach that was taken back.
 
 Whoever opens the issue sees it, and a ledger that is lost can be read back from it
 (`syncd.policy.postmortem.facts_in_comments`). It is said once the issue is there.
@@ -58,7 +58,7 @@ def comment_on_waivers(case: Case, book: Rulebook) -> Decision:
 
 
 def _mode(case: Case, op: CommentOnPostmortem | CommentOnActionItem, book: Rulebook) -> Mode:
-    """Whether it can be said: what it would stand on is there, and its rules are enforced."""
+    """Return the mode in which syncd may comment: off where the issue is out of sight."""
     kind, ident = split_object(op.object)
     if kind == POSTMORTEM:
         there = case.postmortem is not None and case.postmortem.in_sight

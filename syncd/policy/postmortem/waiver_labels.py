@@ -27,7 +27,7 @@ _DAY = re.compile(r"\b\d{4}-\d{2}-\d{2}\b")
 
 
 def label_waivers(case: Case, book: Rulebook) -> tuple[Decision, Sequence[Waiver]]:
-    """What the label gives or ends, and all waivers as they then stand."""
+    """Return the waivers that the label gives or ends, and all waivers as they then stand."""
     postmortem, now = case.postmortem, case.now
     issue = postmortem.issue if postmortem else None
     if postmortem is None or issue is None or now is None or not postmortem.in_sight:
@@ -96,7 +96,7 @@ def _until(comment: Comment, at: datetime, zone: str) -> datetime:
 
 
 def _changed_at(postmortem: PostmortemState, there: bool) -> datetime | None:
-    """When the label was last set (or taken away)."""
+    """Return the moment at which the label was last set (or taken away)."""
     found = None
     for change in postmortem.changes:
         if change.field == "labels":
