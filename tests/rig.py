@@ -206,8 +206,8 @@ class Rig:
 def rig(folder: Path, **options: Any) -> Iterator[Rig]:
     """Yield a started rig.
 
-    `mappings`, `mail`, `renderer`, `sender` and `settle_seconds` go to the rig, `start` to the clock, all other
-    options to the default world. `preset` changes the world before the rig starts.
+    `mappings`, `mail`, `renderer`, `sender` and `settle_seconds` go to the rig, `start` to the clock, all
+    other options to the default world. `preset` changes the world before the rig starts.
     """
     preset = options.pop("preset", lambda _world: None)
     mappings = options.pop("mappings", (mapping(),))

@@ -97,8 +97,8 @@ class LogEntry(Value):
     """A log entry of PagerDuty; the log tells syncd which incidents may have changed.
 
     `kind` is PagerDuty's type without `_log_entry` (trigger, acknowledge, annotate, ...). `by_person` is True
-    where the agent is a user (syncd's own user, too), False for a service or an integration. `incident` is the
-    whole incident where the page includes it, as of the page's request.
+    where the agent is a user (syncd's own user, too), False for a service or an integration. `incident` is
+    the whole incident where the page includes it, as of the page's request.
     """
 
     id: str
