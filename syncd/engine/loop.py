@@ -36,7 +36,7 @@ from syncd.engine.status import limits
 from syncd.engine.work_queue import WorkQueue
 from syncd.ledger.errors import LedgerUnwritable
 from syncd.ledger.records import IncidentRecord, OperationRecord
-from syncd.ledger.store import change_queue
+from syncd.ledger.store import change_queue, operation_states
 from syncd.ledger.store.change_queue import incidents_with_notices
 from syncd.ledger.store.key_values import set_value
 from syncd.ledger.store.leaving import incidents_in_need
@@ -103,7 +103,7 @@ class ControlLoop:
         """At the start: what an earlier run left in flight is looked up; what is open is taken up."""
         context = self.context
         requests.requeue_jobs(context.ledger)
-        orphans = change_queue.recover(
+        orphans = operation_states.recover(
             context.ledger, context.ledger.run_name, context.clock.now(), context.gave_up()
         )
         if orphans:

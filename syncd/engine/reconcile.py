@@ -32,10 +32,8 @@ from syncd.engine.record.decision import as_if_untried, news, nothing_to_write, 
 from syncd.engine.runtime.brakes import settled_fingerprint
 from syncd.ledger.records import IncidentRecord, OperationRecord
 from syncd.ledger.store.leaving import Basis, ready, render_anew
-from syncd.ledger.store.lookups import (
-    incidents_waiting_for,
-    open_operations,
-)
+from syncd.ledger.store.lookups import open_operations
+from syncd.ledger.store.outbox import incidents_waiting_for
 from syncd.ledger.store.snapshots import is_restricted
 from syncd.policy.decide import decide
 from syncd.policy.restricted import ASPECT

@@ -10,6 +10,7 @@ from rig import Rig
 from sqlmodel import select
 
 from engine.test_lifecycle import incident_of, issue_of, nothing_more_is_written, status
+from syncd.engine.observe.masking import storage_rules
 from syncd.engine.observe.pagerduty import WATERMARK
 from syncd.ledger.store.key_values import get_cursor_in
 from syncd.ledger.store.snapshots import save_incident
@@ -90,7 +91,8 @@ def test_an_answer_that_began_before_a_later_one_is_not_stored(house: Rig) -> No
     house.cycle()
     assert stale is not None
     with house.ledger.write() as session:
-        assert save_incident(session, stale, older, house.clock.now(), "QRPay") is None
+        intake = storage_rules(house.context).incident
+        assert save_incident(session, stale, older, house.clock.now(), "QRPay", intake) is None
     house.settle(2)
     assert status(house) == "In Progress"
 

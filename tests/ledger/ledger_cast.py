@@ -15,9 +15,9 @@ from syncd.domain.incident import Incident, IncidentStatus
 from syncd.domain.operation import CreateTicket, EditTicket, MirrorNote, MoveTicket, Operation, OperationState
 from syncd.domain.operation.keys import copy_of_note_key, ticket_key
 from syncd.domain.ticket import Issue, Status
-from syncd.ledger.store import operation_states, outbox
+from syncd.ledger.store import operation_states, outbox, snapshots
 from syncd.ledger.store.operation_states import GivenUp
-from syncd.ledger.store.tables import OperationRow, TicketRow
+from syncd.ledger.store.tables import IncidentRow, OperationRow, TicketRow
 
 NOW = datetime(2026, 11, 22, 9, 0, 0, 123456, tzinfo=UTC)
 GAVE_UP = GivenUp("boot-1", 1234.5)
@@ -127,6 +127,15 @@ def incident(status: IncidentStatus = IncidentStatus.TRIGGERED, **more: object) 
         "created_at": NOW,
     }
     return Incident.model_validate(data | more)
+
+
+def save_incident(
+    session: Session, read: Incident, read_seq: int, now: datetime, team: str | None
+) -> IncidentRow | None:
+    """Store an incident as read, under rules that withhold and restrict nothing."""
+    return snapshots.save_incident(
+        session, read, read_seq, now, team, lambda read, _team, _restricted: (read, None)
+    )
 
 
 def issue(summary: str = "Payments are late", **more: object) -> Issue:

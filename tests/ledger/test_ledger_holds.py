@@ -5,14 +5,13 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from ledger_cast import NOW, create, incident, record, ticket
+from ledger_cast import NOW, create, incident, record, save_incident, ticket
 
 from syncd.domain.operation import MoveTicket, OperationState, Target
 from syncd.ledger.open import Ledger
 from syncd.ledger.store import holds, operation_states, outbox
 from syncd.ledger.store.change_queue import notice_changes_in
 from syncd.ledger.store.holds import FirstLoad, Judgement
-from syncd.ledger.store.snapshots import save_incident
 
 
 @pytest.mark.parametrize(("tickets", "state"), [(0, "passed"), (50, "passed"), (51, "held")])

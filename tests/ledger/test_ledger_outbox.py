@@ -16,6 +16,7 @@ from ledger_cast import (
     move,
     put,
     record,
+    save_incident,
     states,
     ticket,
 )
@@ -23,7 +24,6 @@ from ledger_cast import (
 from syncd.domain.operation import OPEN_STATES, OperationState, ticket_key
 from syncd.ledger.open import Ledger
 from syncd.ledger.store import outbox
-from syncd.ledger.store.snapshots import save_incident
 from syncd.ledger.store.tables import OperationRow
 
 # Once
@@ -207,9 +207,9 @@ def test_who_waits_for_a_key_is_known_also_of_another_incident(ledger: Ledger) -
         record(session, mirror("N4", "P4"), incident="P4")
         put(session, mirror("N5", "P5", ticket_key("P1")), OperationState.PARKED)
         put(session, mirror("N6", "P6", ticket_key("P1")), OperationState.DONE)
-        assert sorted(outbox.incidents_waiting_for(session, ticket_key("P1"))) == ["P1", "P2"]
-        assert outbox.incidents_waiting_for(session, ticket_key("P10")) == ["P10"]
-        assert outbox.incidents_waiting_for(session, ticket_key("P")) == []
+    assert outbox.incidents_waiting_for(ledger, ticket_key("P1")) == ["P1", "P2"]
+    assert outbox.incidents_waiting_for(ledger, ticket_key("P10")) == ["P10"]
+    assert outbox.incidents_waiting_for(ledger, ticket_key("P")) == []
 
 
 # What can be asked

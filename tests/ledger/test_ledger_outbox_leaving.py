@@ -196,7 +196,7 @@ def test_what_another_run_left_in_flight_is_looked_up_and_ours_is_left(ledger: L
         for number, run in enumerate(["abcd/1", "abcd/2", "ffff/2"], start=1):
             (row,) = record(session, create(f"P{number}"), incident=f"P{number}")
             assert claim(session, row, run, body=f"of {run}")
-        assert operation_states.recover(session, "abcd/2", later(9), GAVE_UP) == ["P1", "P3"]
+    assert operation_states.recover(ledger, "abcd/2", later(9), GAVE_UP) == ["P1", "P3"]
     with ledger.read() as session:
         rows = session.exec(select(OperationRow).order_by(col(OperationRow.id))).all()
         assert [row.state for row in rows] == ["unknown", "in_flight", "unknown"]
@@ -213,16 +213,17 @@ def test_a_recovery_touches_nothing_else(ledger: Ledger, state: OperationState) 
     with ledger.write() as session:
         put(session, create(), state)
         put(session, move(), state)
-        assert operation_states.recover(session, "abcd/2", NOW, GAVE_UP) == []
-        assert [one for _key, one in states(session)] == [state, state]
+    assert operation_states.recover(ledger, "abcd/2", NOW, GAVE_UP) == []
+    with ledger.read() as session:
+        assert [kept for _key, kept in states(session)] == [state, state]
 
 
 def test_a_second_recovery_finds_nothing(ledger: Ledger) -> None:
     with ledger.write() as session:
-        row = put(session, create(), OperationState.IN_FLIGHT)
-        assert operation_states.recover(session, "abcd/2", NOW, GAVE_UP) == ["P1"]
-        assert (
-            operation_states.recover(session, "abcd/3", later(60), operation_states.GivenUp("boot-2", 1.0))
-            == []
-        )
+        put(session, create(), OperationState.IN_FLIGHT)
+    assert operation_states.recover(ledger, "abcd/2", NOW, GAVE_UP) == ["P1"]
+    another = operation_states.GivenUp("boot-2", 1.0)
+    assert operation_states.recover(ledger, "abcd/3", later(60), another) == []
+    with ledger.read() as session:
+        row = session.exec(select(OperationRow)).one()
         assert (row.gave_up_boot_id, row.gave_up_boottime) == (GAVE_UP.boot_id, GAVE_UP.boottime)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from ledger_cast import NOW, create, incident, issue, mirror, record, ticket
+from ledger_cast import NOW, create, incident, issue, mirror, record, save_incident, ticket
 
 from syncd.domain.incident import IncidentStatus
 from syncd.domain.operation import OperationState, ticket_key
@@ -13,7 +13,6 @@ from syncd.ledger.open import Ledger
 from syncd.ledger.store import audit, operation_states
 from syncd.ledger.store.key_values import set_cursor_in
 from syncd.ledger.store.lookups import incident_named
-from syncd.ledger.store.snapshots import save_incident
 from syncd.ledger.views.show import show_data
 from syncd.ledger.views.status import outbox_data, status_data
 

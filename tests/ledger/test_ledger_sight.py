@@ -8,16 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ledger_cast import NOW, incident, issue, later, ticket
+from ledger_cast import NOW, incident, issue, later, save_incident, ticket
 from sqlmodel import col, select
 
 from syncd.domain.mapping.after_incident import FollowUps
 from syncd.domain.ticket import Issue
 from syncd.ledger.open import Ledger
-from syncd.ledger.store import jobs
 from syncd.ledger.store.action_items import Page, store_beside, store_with_changes
+from syncd.ledger.store.change_queue import change_notices_of_in, drop_notices_in, incidents_with_notices
 from syncd.ledger.store.pages import store_papers, store_ticket, store_tickets
-from syncd.ledger.store.snapshots import save_incident
 from syncd.ledger.store.tables import ActionItemRow, AuditEventRow, PostmortemRow
 
 TICKET, POSTMORTEM, ITEM = "10005", "10009", "10010"
@@ -48,7 +47,7 @@ def as_poll_of_tickets(
 
 
 def as_resync(ledger: Ledger, _id: str, shown: Iterable[Issue], gone: Iterable[str], seq: int) -> object:
-    return jobs.store_tickets(ledger, RULES, [*shown], [*gone], seq, later(seq), None)
+    return store_tickets(ledger, RULES, [*shown], seq, later(seq), None, missing=[*gone], relink=True)
 
 
 def as_one_ticket(ledger: Ledger, _id: str, shown: Iterable[Issue], gone: Iterable[str], seq: int) -> object:
@@ -112,6 +111,16 @@ def test_going_out_of_sight_and_coming_back_is_on_record_once_each(
     read(lived, issue_id, [shown], [], 30)
     read(lived, issue_id, [shown], [], 40)
     assert told(lived, issue_id) == [f"{what}.out_of_sight", f"{what}.in_sight"]
+
+
+@pytest.mark.parametrize("read", [as_poll_of_tickets, as_resync])
+def test_a_ticket_that_changed_leaves_a_change_notice_however_it_was_read(lived: Ledger, read: Read) -> None:
+    read(lived, TICKET, [issue()], [], 10)
+    assert incidents_with_notices(lived) == ["P1"]
+    with lived.write() as session:
+        drop_notices_in(session, change_notices_of_in(session, "P1"))
+    read(lived, TICKET, [issue()], [], 20)
+    assert incidents_with_notices(lived) == []
 
 
 def test_an_item_that_jira_names_and_does_not_show_is_out_of_sight_from_the_start(lived: Ledger) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from ledger_cast import NOW, incident, issue, later, ticket
+from ledger_cast import NOW, incident, issue, later, save_incident, ticket
 
 from syncd.domain.incident import IncidentStatus, Note
 from syncd.domain.ticket import Issue, Status
@@ -11,7 +11,6 @@ from syncd.ledger.open import Ledger
 from syncd.ledger.store.change_queue import change_notices_of_in, incidents_with_notices, notice_changes_in
 from syncd.ledger.store.key_values import get_cursor_in, set_cursor_in
 from syncd.ledger.store.snapshots import (
-    save_incident,
     save_issue,
     save_notes,
     tickets_by_issue_in,

@@ -18,8 +18,8 @@ from syncd.engine.notify.mail_history import undecided, untrue
 from syncd.ledger.records import OperationRecord
 from syncd.ledger.store.cases import NoticeFacts, load_notices
 from syncd.ledger.store.decisions import Amendment, record_notices
-from syncd.ledger.store.lookups import keys_on_record
 from syncd.ledger.store.mails import mail_kind
+from syncd.ledger.store.outbox import keys_on_record
 from syncd.policy.case import Case
 from syncd.policy.notify.notices import notices
 from syncd.policy.ticket.silence import was_over_before

@@ -29,6 +29,7 @@ from syncd.ledger.store import holds, jobs
 from syncd.ledger.store.change_queue import RESYNC, notice_changes
 from syncd.ledger.store.jobs import Compared
 from syncd.ledger.store.lookups import incident_named
+from syncd.ledger.store.pages import store_tickets
 from syncd.policy.case import Rulebook
 from syncd.policy.ticket.silence import left_in_peace
 from syncd.policy.ticket.status import wanted_word
@@ -189,7 +190,16 @@ class Resync:
         read = 0
         for page in read_pages(context, issue_ids, until_stop=True):
             now, jira_now = context.clock.now(), context.date_of("jira")
-            jobs.store_tickets(context.ledger, rules, page.issues, page.absent, page.read_seq, now, jira_now)
+            store_tickets(
+                context.ledger,
+                rules,
+                page.issues,
+                page.read_seq,
+                now,
+                jira_now,
+                missing=page.absent,
+                relink=True,
+            )
             read = min(read + PAGE, len(issue_ids))
             self._progress(f"{read} of {len(issue_ids)} tickets read")
 

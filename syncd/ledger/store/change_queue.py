@@ -15,10 +15,9 @@ from syncd.domain.base import JsonValue
 from syncd.domain.operation import OperationState
 from syncd.ledger.database.connection import Transactions
 from syncd.ledger.records import IncidentRecord
-from syncd.ledger.store import audit, operation_states, outbox
+from syncd.ledger.store import audit, outbox
 from syncd.ledger.store.key_values import get_cursor_in, set_cursor_in
 from syncd.ledger.store.loading import get, record_of
-from syncd.ledger.store.operation_states import GivenUp
 from syncd.ledger.store.snapshots import still_open_in, tickets_by_issue_in, unfinished_in
 from syncd.ledger.store.tables import ChangeNoticeRow
 from syncd.policy.case import TicketState
@@ -161,12 +160,6 @@ def note_read_in(session: Session, incident_id: str) -> None:
     if known.pop(incident_id, None) is not None:
         set_cursor_in(session, UNREADABLE, incidents=known)
         logger.bind(incident=incident_id).info("incident {} can be read again", incident_id)
-
-
-def recover(ledger: Transactions, run: str, now: datetime, given_up: GivenUp) -> list[str]:
-    """Have what an earlier run left in flight looked up; return its incidents."""
-    with ledger.write() as session:
-        return operation_states.recover(session, run, now, given_up)
 
 
 def to_take_up(ledger: Transactions) -> list[str]:

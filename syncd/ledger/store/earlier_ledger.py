@@ -16,6 +16,7 @@ from syncd.domain.operation import Operation, Target
 from syncd.ledger.database.connection import Transactions
 from syncd.ledger.store import audit, holds, outbox
 from syncd.ledger.store.key_values import get_cursor_in, set_cursor_in
+from syncd.ledger.store.lookups import ticket_projects_in
 from syncd.ledger.store.postmortems import save_rebuilt
 from syncd.ledger.store.tables import ActionItemRow, IncidentRow, PostmortemRow, TicketRow
 
@@ -62,7 +63,7 @@ _CLAIMED = select(col(IncidentRow.id)).where(
 def first_and_projects(ledger: Transactions) -> tuple[int | None, set[str]]:
     """Return the lowest issue id of a ticket that this ledger made, and the projects of all tickets."""
     with ledger.read() as session:
-        return _our_first(session), set(session.connection().scalars(_PROJECTS))
+        return _our_first(session), ticket_projects_in(session)
 
 
 def _our_first(session: Session) -> int | None:
@@ -70,7 +71,6 @@ def _our_first(session: Session) -> int | None:
 
 
 _MADE = select(col(TicketRow.issue_id)).where(col(TicketRow.origin) == "operation")
-_PROJECTS = select(col(TicketRow.project)).distinct()
 
 
 def judge_rival(

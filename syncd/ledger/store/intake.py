@@ -21,7 +21,7 @@ from syncd.domain.ticket import Issue
 from syncd.ledger.store.membership import store_membership
 from syncd.ledger.store.postmortems import DutyIssueRow
 from syncd.ledger.store.restrict import restrict
-from syncd.ledger.store.snapshots import Ahead, save_incident, save_issue
+from syncd.ledger.store.snapshots import save_issue
 from syncd.ledger.store.tables import ActionItemRow, IncidentRow, PostmortemRow, TicketRow
 
 
@@ -59,23 +59,6 @@ class StorageRules(Protocol):
     def membership(self, team: str | None) -> FollowUps | None:
         """Return the team's rules about follow-ups, None where it has no mapping."""
         ...
-
-
-def store_incident_in(
-    session: Session,
-    rules: StorageRules,
-    incident: Incident,
-    read_seq: int,
-    now: datetime,
-    team: str | None,
-    ahead: Ahead | None = None,
-) -> IncidentRow | None:
-    """Store an incident as read; return its row if that was news, else None."""
-
-    def intake(read: Incident, restricted: bool) -> tuple[Incident, str | None]:
-        return rules.incident(read, team, restricted)
-
-    return save_incident(session, incident, read_seq, now, team, intake, ahead)
 
 
 def store_issue_in(

@@ -13,18 +13,16 @@ from sqlmodel import Session, col
 
 from syncd.domain.incident import Incident
 from syncd.domain.operation import Kind, Operation, OperationState, ticket_key
-from syncd.domain.ticket import Issue
 from syncd.ledger.database.connection import Transactions
 from syncd.ledger.records import IncidentRecord, OperationRecord
 from syncd.ledger.store import audit, outbox
-from syncd.ledger.store.intake import StorageRules, store_incident_in, store_issue_in
+from syncd.ledger.store.intake import StorageRules
 from syncd.ledger.store.key_values import get_cursor_in, set_cursor_in
 from syncd.ledger.store.loading import get, load, select_records
 from syncd.ledger.store.lookups import open_operations_in
-from syncd.ledger.store.snapshots import mark_out_of_sight, tickets_by_issue_in
+from syncd.ledger.store.snapshots import save_incident
 from syncd.ledger.store.tables import IncidentRow, OperationRow, PostmortemRow, TicketRow
 from syncd.policy.case import TicketState
-from syncd.policy.ticket.merge import ASPECT as DUPLICATE
 
 UNKNOWN = (OperationState.IN_FLIGHT, OperationState.UNKNOWN)
 
@@ -86,46 +84,9 @@ def store_read(
             if team is None:
                 team = session.connection().scalar(_TEAM, {"incident": incident.id})
             if team is not None:
-                store_incident_in(session, rules, incident, moment, now, team)
+                save_incident(session, incident, moment, now, team, rules.incident)
                 claimed.append(incident.id)
     return claimed
-
-
-def store_tickets(
-    ledger: Transactions,
-    rules: StorageRules,
-    issues: Sequence[Issue],
-    missing: Sequence[str],
-    moment: int,
-    now: datetime,
-    jira_now: datetime | None,
-) -> None:
-    """Store tickets as read by id; a link of ours that is gone is decided on again.
-
-    `missing` are issues that Jira does not show: a ticket among them is out of sight from now on.
-    `jira_now` is Jira's own time, where it is known.
-    """
-    with ledger.write() as session:
-        rows = tickets_by_issue_in(session, [*(issue.id for issue in issues), *missing])
-        for issue in issues:
-            row = rows.get(issue.id)
-            if row is not None:
-                store_issue_in(session, rules, row, issue, moment, now, jira_now, fresh=True)
-                _look_for_link(session, row, issue)
-        for issue_id in missing:
-            row = rows.get(issue_id)
-            if row is not None:
-                mark_out_of_sight(session, row, now)
-
-
-def _look_for_link(session: Session, ticket: TicketRow, issue: Issue) -> None:
-    target = ticket.agreed.get(DUPLICATE)
-    other = session.get(TicketRow, str(target)) if target else None
-    if other is None or other.out_of_sight_since is not None:
-        return
-    if all(link.other_id != other.issue_id for link in issue.links):
-        ticket.agreed = {name: value for name, value in ticket.agreed.items() if name != DUPLICATE}
-        session.add(ticket)
 
 
 def _create_of(session: Session, incident_id: str) -> str | None:

@@ -22,7 +22,7 @@ from syncd.ledger.database.connection import Transactions
 from syncd.ledger.records import IncidentRecord, OperationRecord
 from syncd.ledger.store import holds, outbox
 from syncd.ledger.store.change_queue import notice_changes_in
-from syncd.ledger.store.intake import StorageRules, store_incident_in
+from syncd.ledger.store.intake import StorageRules
 from syncd.ledger.store.loading import get, load, select_records
 from syncd.ledger.store.lookups import incident_and_ticket_in
 from syncd.ledger.store.operation_states import (
@@ -36,6 +36,7 @@ from syncd.ledger.store.operation_states import (
     park_in,
     put_back_in,
 )
+from syncd.ledger.store.snapshots import save_incident
 from syncd.ledger.store.tables import IncidentRow, OperationRow, TicketRow
 from syncd.policy.case import TicketState
 
@@ -95,7 +96,7 @@ def store_before_change(
     try:
         with ledger.write() as session:
             known = session.get(IncidentRow, incident.id)
-            store_incident_in(session, rules, incident, read_seq, now, known.team if known else None)
+            save_incident(session, incident, read_seq, now, known.team if known else None, rules.incident)
             session.flush()
             stored = get(session, IncidentRecord, incident.id)
             if stored is None or (stored.restricted and text):
@@ -345,8 +346,10 @@ def creates_to_render(
     ]
 
 
-_INCIDENTS_OF = columns(col(OperationRow.incident_id)).where(
-    col(OperationRow.id).in_(bindparam("ids", expanding=True))
+_INCIDENTS_OF = (
+    columns(col(OperationRow.incident_id))
+    .where(col(OperationRow.id).in_(bindparam("ids", expanding=True)))
+    .order_by(col(OperationRow.id))
 )
 _BY_IDS = (
     select_records(OperationRecord)

@@ -15,11 +15,9 @@ from syncd.domain.incident import IncidentStatus
 from syncd.domain.operation import OPEN_STATES
 from syncd.ledger.database.connection import Transactions
 from syncd.ledger.records import IncidentRecord, OperationRecord
-from syncd.ledger.store import outbox
 from syncd.ledger.store.change_queue import ChangeNotice, change_notices_of_in
 from syncd.ledger.store.loading import columns_of, get, load, made_of, record_of, select_records
 from syncd.ledger.store.postmortems import duties_of
-from syncd.ledger.store.snapshots import LONGEST_LAG
 from syncd.ledger.store.tables import (
     ActionItemRow,
     IncidentRow,
@@ -105,24 +103,6 @@ def open_operations(ledger: Transactions, incident_id: str) -> list[OperationRec
 def open_operations_in(session: Session, incident_id: str) -> list[OperationRecord]:
     """Return the open operations of an incident, oldest first."""
     return load(session, OperationRecord, _OPEN, {"incident": incident_id})
-
-
-def incidents_waiting_for(ledger: Transactions, key: str) -> list[str]:
-    """Return the incidents with a pending operation that needs `key`."""
-    with ledger.read() as session:
-        return outbox.incidents_waiting_for(session, key)
-
-
-def in_doubt(ledger: Transactions, incident_id: str, now: datetime) -> bool:
-    """Return True if a write to an incident's ticket failed within the longest lag of Jira's reads."""
-    with ledger.read() as session:
-        return outbox.in_doubt(session, incident_id, now - LONGEST_LAG)
-
-
-def keys_on_record(ledger: Transactions, keys: Collection[str]) -> set[str]:
-    """Return those of these keys of which an operation was ever decided."""
-    with ledger.read() as session:
-        return outbox.on_record_among(session, keys)
 
 
 def items_in(session: Session, incident_id: str) -> tuple[ItemState, ...]:
@@ -245,7 +225,12 @@ _DUTY_ISSUES_AMONG = (
 def ticket_projects(ledger: Transactions) -> set[str]:
     """Return the Jira projects in which tickets stand."""
     with ledger.read() as session:
-        return set(session.connection().scalars(_PROJECTS))
+        return ticket_projects_in(session)
+
+
+def ticket_projects_in(session: Session) -> set[str]:
+    """Return the Jira projects in which tickets stand."""
+    return set(session.connection().scalars(_PROJECTS))
 
 
 _PROJECTS = columns(col(TicketRow.project)).distinct()

@@ -20,6 +20,7 @@ from sqlmodel import Session, SQLModel, col, select
 
 from syncd.domain.base import JsonValue
 from syncd.domain.operation import OPEN_STATES, Operation, OperationState
+from syncd.ledger.database.connection import Transactions
 from syncd.ledger.errors import OperationMoved
 from syncd.ledger.records import OperationRecord
 from syncd.ledger.store import audit
@@ -187,15 +188,18 @@ def mark_unknown_in(
     return operation
 
 
-def recover(session: Session, run: str, now: datetime, given_up: GivenUp) -> list[str]:
-    """At the start: what an instance that is gone left in flight becomes unknown; return its incidents."""
+def recover(ledger: Transactions, run: str, now: datetime, given_up: GivenUp) -> list[str]:
+    """Have operations looked up that an earlier run of the daemon left in flight; return their incidents."""
     query = select(OperationRow).where(
         OperationRow.state == OperationState.IN_FLIGHT,
         or_(col(OperationRow.instance).is_(None), col(OperationRow.instance) != run),
     )
-    operations = session.exec(query.order_by(col(OperationRow.id))).all()
-    for operation in operations:
-        mark_unknown_in(session, operation, now, given_up, "the daemon ended while the request was under way")
+    with ledger.write() as session:
+        operations = session.exec(query.order_by(col(OperationRow.id))).all()
+        for operation in operations:
+            mark_unknown_in(
+                session, operation, now, given_up, "the daemon ended while the request was under way"
+            )
     return sorted({operation.incident_id for operation in operations})
 
 

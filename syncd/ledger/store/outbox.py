@@ -16,9 +16,11 @@ from sqlmodel import Session, col, select
 from syncd.domain.operation import OPEN_STATES, Operation, OperationClass, OperationState
 from syncd.domain.operation.base import object_of_ticket
 from syncd.domain.operation.keys import incident_of_create, postmortem_key, ticket_key
+from syncd.ledger.database.connection import Transactions
 from syncd.ledger.records import OperationRecord
 from syncd.ledger.store.operation_states import TABLE, UNKNOWN, finish, say
 from syncd.ledger.store.restored import WHY, lies_before_beginning
+from syncd.ledger.store.snapshots import LONGEST_LAG
 from syncd.ledger.store.tables import OperationRow, PostmortemRow, TicketRow
 
 _Known = TypeVar("_Known", OperationRow, OperationRecord)
@@ -49,13 +51,19 @@ def record(
     waiting = open_of(session, incident) if waiting is None else waiting
     busy = _replace_waiting(session, waiting, wanted, now)
     once = {op.key: op for op in operations if op.op_class is OperationClass.ONCE}
-    known = on_record_among(session, once)
+    known = keys_on_record_in(session, once)
     fresh = [op for key, op in once.items() if key not in known]
     fresh += [op for place, op in wanted.items() if place not in busy]
     return _insert(session, fresh, now, version, hold)
 
 
-def on_record_among(session: Session, keys: Collection[str]) -> set[str]:
+def keys_on_record(ledger: Transactions, keys: Collection[str]) -> set[str]:
+    """Return those of these keys of which an operation was ever decided."""
+    with ledger.read() as session:
+        return keys_on_record_in(session, keys)
+
+
+def keys_on_record_in(session: Session, keys: Collection[str]) -> set[str]:
     """Return those of these keys of which an operation was ever decided."""
     if not keys:
         return set()
@@ -228,8 +236,8 @@ _WITH_WORK = (
 )
 
 
-def incidents_waiting_for(session: Session, key: str) -> list[str]:
-    """Incidents with a pending operation that needs `key`."""
+def incidents_waiting_for(ledger: Transactions, key: str) -> list[str]:
+    """Return the incidents with a pending operation that needs `key`."""
     query = (
         select(OperationRow.incident_id)
         .where(
@@ -239,7 +247,8 @@ def incidents_waiting_for(session: Session, key: str) -> list[str]:
         .distinct()
         .order_by(col(OperationRow.incident_id))
     )
-    return list(session.exec(query).all())
+    with ledger.read() as session:
+        return list(session.exec(query).all())
 
 
 def perhaps_done(session: Session, object_: str, aspect: str) -> OperationRow | None:
@@ -257,13 +266,18 @@ def perhaps_done(session: Session, object_: str, aspect: str) -> OperationRow | 
     return row if open_yet or (row.rendered or {}).get(UNKNOWN) else None
 
 
-def in_doubt(session: Session, incident_id: str, since: datetime) -> bool:
-    """Whether a write to an incident's ticket was refused since then, or ended with an unknown outcome."""
+def in_doubt(ledger: Transactions, incident_id: str, now: datetime) -> bool:
+    """Return True if a read of an incident's ticket may still lack a write of ours that failed.
+
+    Such a write was refused, or ended with an unknown outcome, within the longest lag of Jira's reads.
+    """
+    since = now - LONGEST_LAG
     where = {"incident": incident_id, "object": object_of_ticket(incident_id), "since": since}
-    return any(
-        error is not None or (rendered or {}).get(UNKNOWN)
-        for error, rendered in session.connection().execute(_ENDED_SINCE, where)
-    )
+    with ledger.read() as session:
+        return any(
+            error is not None or (rendered or {}).get(UNKNOWN)
+            for error, rendered in session.connection().execute(_ENDED_SINCE, where)
+        )
 
 
 _ENDED_SINCE = columns(col(OperationRow.error), col(OperationRow.rendered)).where(

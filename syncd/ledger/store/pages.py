@@ -16,7 +16,7 @@ from syncd.domain.ticket import Comment, Issue
 from syncd.ledger.database.connection import Transactions
 from syncd.ledger.records import IncidentRecord
 from syncd.ledger.store.change_queue import note_read_in, note_unread_in, notice_changes_in
-from syncd.ledger.store.intake import StorageRules, store_duty_issue_in, store_incident_in, store_issue_in
+from syncd.ledger.store.intake import StorageRules, store_duty_issue_in, store_issue_in
 from syncd.ledger.store.loading import record_of
 from syncd.ledger.store.postmortems import duty_issues_by_id, note_acknowledged
 from syncd.ledger.store.snapshots import (
@@ -25,10 +25,12 @@ from syncd.ledger.store.snapshots import (
     known_row,
     mark_out_of_sight,
     read_ahead,
+    save_incident,
     save_notes,
     tickets_by_issue_in,
 )
 from syncd.ledger.store.tables import IncidentRow, TicketRow
+from syncd.policy.ticket.merge import ASPECT as DUPLICATE
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,7 @@ def store_incident(
         known = session.get(IncidentRow, incident.id)
         team = rules.claimed_by(incident) or (known.team if known else None)
         note_read_in(session, incident.id)
-        store_incident_in(session, rules, incident, read_seq, now, team)
+        save_incident(session, incident, read_seq, now, team, rules.incident)
         session.flush()
         row = session.get(IncidentRow, incident.id)
         return record_of(IncidentRecord, row) if row is not None else None
@@ -112,7 +114,7 @@ def store_listed(
             team = _team(session, rules, incident, ahead)
             if team is None:
                 unclaimed.append(incident)
-            elif store_incident_in(session, rules, incident, read_seq, now, team, ahead) is not None:
+            elif save_incident(session, incident, read_seq, now, team, rules.incident, ahead) is not None:
                 news.append(incident)
         notice_changes_in(session, [incident.id for incident in news], now, read_seq, why)
     return StoredIncidents(tuple(news), tuple(unclaimed))
@@ -134,7 +136,7 @@ def store_log(
                 if team is None:
                     unclaimed.append(incident)
                     continue
-                fresh = store_incident_in(session, rules, incident, read_seq, now, team, ahead)
+                fresh = save_incident(session, incident, read_seq, now, team, rules.incident, ahead)
                 row = ahead.get(news.entry.incident_id)
                 _acknowledged(session, row, news.entry)
                 if fresh is None and row is not None and row.read_seq == read_seq and news.shown:
@@ -217,11 +219,12 @@ def store_tickets(
     jira_now: datetime | None,
     *,
     missing: Sequence[str] = (),
+    relink: bool = False,
 ) -> list[StoredTicket]:
     """Store a page of tickets as read, those that are on record; what is news has its change notice.
 
     `jira_now` is Jira's own time, where it is known. `missing` are issues that Jira does not show: a ticket
-    among them is out of sight from now on.
+    among them is out of sight from now on. `relink`: a link of ours that is gone is decided on again.
     """
     stored = []
     with ledger.write() as session:
@@ -235,6 +238,8 @@ def store_tickets(
             news = store_issue_in(session, rules, row, issue, read_seq, now, jira_now, fresh=True)
             if news:
                 notice_changes_in(session, [row.incident_id], now, 0, "its ticket changed")
+            if relink:
+                _forget_lost_link(session, row, issue)
             updated = str(row.snapshot["updated"]) if row.snapshot else None
             stored.append(StoredTicket(issue.id, issue.key, news, updated))
         for issue_id in missing:
@@ -243,6 +248,17 @@ def store_tickets(
                 mark_out_of_sight(session, row, now)
         del incidents
     return stored
+
+
+def _forget_lost_link(session: Session, ticket: TicketRow, issue: Issue) -> None:
+    target = ticket.agreed.get(DUPLICATE)
+    other = session.get(TicketRow, str(target)) if target else None
+    # no link can be made to an issue that Jira does not show
+    if other is None or other.out_of_sight_since is not None:
+        return
+    if all(link.other_id != other.issue_id for link in issue.links):
+        ticket.agreed = {name: value for name, value in ticket.agreed.items() if name != DUPLICATE}
+        session.add(ticket)
 
 
 def store_ticket(

@@ -25,8 +25,9 @@ from syncd.policy.ticket.status import with_left
 IssueRow = TicketRow | PostmortemRow | ActionItemRow
 LONGEST_LAG = timedelta(minutes=10)
 """How far a read of Jira may lag behind its writes (design: "Exactly one")."""
-Intake = Callable[[Incident, bool], tuple[Incident, str | None]]
-"""Given an incident and whether it is restricted already: what of it is stored, and why it is restricted."""
+Intake = Callable[[Incident, str | None, bool], tuple[Incident, str | None]]
+"""Given an incident, its team and whether it is restricted already: what of it is stored, and why it becomes
+restricted (None: it does not)."""
 Ahead = dict[str, IncidentRow | None]
 """Rows that were read at once for a whole page in this session, by incident; None: there is none yet."""
 
@@ -37,13 +38,13 @@ def save_incident(
     read_seq: int,
     now: datetime,
     team: str | None,
-    intake: Intake | None = None,
+    intake: Intake,
     ahead: Ahead | None = None,
 ) -> IncidentRow | None:
     """Store an incident as read; return its row if that was news, else None.
 
-    An answer without custom fields or people's addresses keeps those that an earlier one brought. Without
-    a `intake`, a restricted incident keeps what stood for its texts. What is stored anew enters `ahead`.
+    An answer without custom fields or people's addresses keeps those that an earlier one brought. What is
+    stored anew enters `ahead`.
     """
     row = known_row(session, incident.id, ahead)
     if row is None:
@@ -65,13 +66,7 @@ def save_incident(
     elif read_seq <= max(row.read_seq, row.written_seq):
         return None
     known = row.snapshot
-    incident = _with_what_was_left_out(incident, known)
-    why = None
-    if intake is not None:
-        incident, why = intake(incident, row.restricted)
-    elif row.restricted:
-        kept = {name: known.get(name) for name in ("title", "incident_key", "custom_fields")}
-        incident = incident.model_copy(update=kept)
+    incident, why = intake(_with_what_was_left_out(incident, known), team, row.restricted)
     dumped = incident.model_dump(mode="json")
     news = dumped != known or team != row.team
     row.read_seq = read_seq
