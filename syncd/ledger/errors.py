@@ -1,10 +1,10 @@
-"""What can be wrong with a ledger, named for the situation; the command line turns it into advice."""
+"""The errors of a ledger, one class for each situation; the command line prints the message and the hint."""
 
 from __future__ import annotations
 
 
 class LedgerError(Exception):
-    """Something about the ledger; `hint` is the next thing to do."""
+    """An error of the ledger; `hint` tells the operator the next step."""
 
     def __init__(self, message: str, hint: str = "") -> None:
         self.hint = hint
@@ -12,7 +12,7 @@ class LedgerError(Exception):
 
 
 class LedgerBusy(LedgerError):
-    """Another process holds the lock; `holder` is what it wrote there."""
+    """Another process holds the lock; `holder` is the name that it wrote into the lock file."""
 
     def __init__(self, path: str, holder: str) -> None:
         self.holder = holder
@@ -23,11 +23,11 @@ class LedgerBusy(LedgerError):
 
 
 class LedgerMissing(LedgerError):
-    """There is no ledger yet where a reading command looks for one."""
+    """A reading command finds no ledger, or one that needs a migration first."""
 
 
 class LedgerFromTheFuture(LedgerError):
-    """The ledger was written by a newer syncd."""
+    """A newer syncd wrote the ledger."""
 
 
 class LedgerNotOurs(LedgerError):
@@ -35,22 +35,22 @@ class LedgerNotOurs(LedgerError):
 
 
 class LedgerUnreadable(LedgerError):
-    """The file where the ledger should be cannot be read as one."""
+    """The ledger's file cannot be read as a database."""
 
 
 class OperationMoved(LedgerError):
-    """An operation is not in the state that the caller knew: nothing was written."""
+    """An operation is no longer in the state in which the caller read it: nothing was written."""
 
-    def __init__(self, row_id: int | None, known: str, wanted: str) -> None:
+    def __init__(self, row_id: int | None, before: str, after: str) -> None:
         super().__init__(
-            f"operation {row_id} cannot go from {known} to {wanted}: that is not where it stands (any more)",
+            f"operation {row_id} cannot go from {before} to {after}: it is in another state by now",
             "nothing was changed; look at it: syncd outbox",
         )
 
 
 class LedgerUnsafe(LedgerError):
-    """A setting or trigger that the promises rest on is not in force."""
+    """A setting or a trigger that the ledger's promises rest on is missing, or a copy is damaged."""
 
 
 class LedgerUnwritable(LedgerError):
-    """The disk under the ledger takes no write: it is full, read-only or broken. Nothing was changed."""
+    """The ledger's disk rejects writes: it is full, read-only or broken. Nothing was changed."""

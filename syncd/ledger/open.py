@@ -1,6 +1,6 @@
-"""The ledger as a whole: opened for work (under the lock, migrated, ours) or for reading.
+"""Open a ledger for work (under the lock, migrated, ours) or for reading.
 
-At first contact it stores whose it is, the PagerDuty account and the Jira site, and refuses others:
+At first contact the ledger stores its PagerDuty account and its Jira site, and refuses others from then on:
 two accounts in one ledger would take each other's incidents for lost.
 """
 
@@ -27,18 +27,18 @@ from syncd.ledger.store.tables import MetaRow
 
 
 def get_meta(session: Session, key: str) -> str | None:
-    """One value of the table `meta`."""
+    """Return a value of the table `meta`, None if it is not set."""
     return session.connection().scalar(_GET, {"name": key})
 
 
 def instance_of(ledger: Transactions) -> str | None:
-    """Return the name of a ledger's instance; raises what the database raises where it does not answer."""
+    """Return the name of a ledger's instance, None if it has none; raise the database's error as it is."""
     with ledger.read() as session:
         return get_meta(session, "instance")
 
 
 def set_meta(session: Session, key: str, value: str) -> None:
-    """Write one value of the table `meta`."""
+    """Store a value of the table `meta`."""
     session.connection().execute(_SET, {"key": key, "value": value})
 
 
@@ -50,8 +50,8 @@ _SET = _NEW.on_conflict_do_update(index_elements=["key"], set_={"value": _NEW.ex
 class Ledger(Database):
     """A ledger that this process may write: it holds the lock until `close`.
 
-    `instance` names this ledger for ever, `run` this start of the executor, `born` when it was made, or the
-    end of its restore: incidents older than that may have tickets that it does not know.
+    `instance` names this ledger for ever. `run` numbers this start of the executor. `born` is when the ledger
+    was made or restored (UTC): incidents older than that may have tickets that it does not know.
     """
 
     def __init__(self, url: str, lock: LedgerLock, now: datetime) -> None:
@@ -67,10 +67,10 @@ class Ledger(Database):
             raise
         self.logical_clock = LogicalClock(self.run)
         self.run_name = f"{self.instance}/{self.run}"
-        """This start of the executor, as operations carry it."""
+        """The name of this start of the executor, which operations in flight carry."""
 
     def prove_room(self, size: int) -> None:
-        """Write so many bytes and drop them; raise `LedgerUnwritable` where the disk has no room for them."""
+        """Write `size` bytes and delete them; raise `LedgerUnwritable` if the disk has no room for them."""
         with self.write() as session:
             set_cursor_in(session, "room", probe="." * size)
         with self.write() as session:
@@ -81,9 +81,9 @@ class Ledger(Database):
         self.trouble = None
 
     def begin_anew(self, session: Session, now: datetime) -> None:
-        """The file is older than what was done in its name: from now on it is as one that was just born.
+        """Treat the ledger as born `now`, since its file is older than the writes that it made.
 
-        What is older than that may have been done already, and is looked for before it is done.
+        From then on syncd looks for a ticket in Jira before it makes one for an incident older than `now`.
         """
         set_meta(session, "born", now.isoformat())
         audit.append(session, now, "ledger.behind", data={"instance": self.instance})
@@ -95,31 +95,31 @@ class Ledger(Database):
         self.lock.release()
 
     def claim(self, **identity: str) -> None:
-        """Store whose ledger this is at first contact; raise `LedgerNotOurs` if it is another's.
+        """Store whose ledger this is at first contact; raise `LedgerNotOurs` if it belongs to others.
 
         `identity`: `pagerduty` (the account's subdomain), `jira` (base URL), `edition`.
         """
         with self.write() as session:
             for name, value in identity.items():
-                known = get_meta(session, f"owner.{name}")
-                if known is None:
+                owner = get_meta(session, f"owner.{name}")
+                if owner is None:
                     set_meta(session, f"owner.{name}", value)
-                elif known != value:
+                elif owner != value:
                     raise LedgerNotOurs(
-                        f"{self.file} belongs to {name} {known}, not to {value}",
+                        f"{self.file} belongs to {name} {owner}, not to {value}",
                         "point SYNCD_LEDGER_URL or SYNCD_STATE_DIR to a ledger of its own",
                     )
 
 
-def open_for_work(url: str, who: str, now: datetime) -> Ledger:
-    """Given a ledger URL, take the lock, migrate, check the triggers, count this start, return it.
+def open_for_work(url: str, holder_name: str, now: datetime) -> Ledger:
+    """Open the ledger of a URL for work: take the lock, migrate, check the triggers, count this start.
 
-    Raises `LedgerBusy`, `LedgerFromTheFuture`, `LedgerUnsafe`, `LedgerNotOurs`.
+    Raise `LedgerBusy`, `LedgerFromTheFuture`, `LedgerUnreadable` or `LedgerUnsafe`; no lock is held then.
     """
     file = ledger_file(url)
     file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     lock = LedgerLock(file)
-    lock.acquire(who)
+    lock.acquire(holder_name)
     _keep_private(file)
     try:
         return Ledger(url, lock, now)
@@ -142,20 +142,21 @@ def _begin(session: Session, now: datetime) -> tuple[str, int, datetime]:
     born = datetime.fromisoformat(get_meta(session, "born") or now.isoformat())
     restored = get_meta(session, "restored")
     if restored is not None:
+        # a service's clock may run behind ours: an incident from before the restore may look younger
         born = max(born, datetime.fromisoformat(restored) + APART)
     return instance, run, born
 
 
 def _keep_private(file: Path) -> None:
-    """The ledger, and what SQLite puts beside it with the same rights, is for our own user alone."""
+    # SQLite gives the files that it puts beside the ledger the ledger's own mode
     os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     file.chmod(0o600)
 
 
 def open_for_reading(url: str) -> Database:
-    """Given a ledger URL, return its database for reading; needs no lock and changes nothing.
+    """Return the database of a ledger URL for reading; take no lock and change nothing.
 
-    Raises `LedgerMissing` where there is none yet or it needs a migration first.
+    Raise `LedgerMissing` if there is no ledger yet or it needs a migration first.
     """
     file = ledger_file(url)
     if not Path(file).exists():

@@ -1,7 +1,7 @@
-"""What the ledger hands out: one frozen value per kind of row, never the row itself.
+"""The values that the ledger hands out: one frozen class per kind of row, never the row itself.
 
-A record says how a row stood when it was read. Nothing is changed through it: what changes the ledger is
-a verb, which reads the row again in its own transaction.
+A record shows a row as it was when it was read. A verb that changes the row reads it again in its own
+transaction.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _Rendered = TypeVar("_Rendered", bound=Rendered)
 
 @dataclass(frozen=True, slots=True)
 class IncidentRecord:
-    """One incident as the ledger knows it; `IncidentRow` says what each field means."""
+    """One incident as the ledger has it; `IncidentRow` explains each field."""
 
     id: str
     number: int
@@ -58,10 +58,10 @@ class IncidentRecord:
 
 @dataclass(frozen=True)
 class OperationRecord:
-    """One operation of the outbox as the ledger knows it (`OperationRow`).
+    """One operation of the outbox as the ledger has it (`OperationRow`).
 
-    It has no slots, so that `operation` and `rendering` are parsed once, and only where somebody asks for it.
-    `meaning` and `rendered` are what the row stores of them.
+    The row stores `operation` as `meaning`, and `rendering` as `rendered`. Both are parsed on first use and
+    kept, which is why this class has no slots.
     """
 
     id: int
@@ -92,7 +92,7 @@ class OperationRecord:
 
     @cached_property
     def operation(self) -> Operation:
-        """The decided write itself; raises `ValidationError` where the row holds none."""
+        """The decided write; raises `ValidationError` if the row holds none."""
         return parse_operation(
             self.kind,
             self.key,
@@ -105,11 +105,11 @@ class OperationRecord:
         )
 
     def changed_to(self, operation: OperationBase) -> OperationRecord:
-        """Return the record with another decided write in its place."""
+        """Return the record with another decided write in place of its own."""
         return replace(self, meaning=operation.meaning)
 
     def typed(self, model: type[_Model]) -> _Model:
-        """Return the decided write as this model; raise `TypeError` where it is of another kind."""
+        """Return the decided write as this model; raise `TypeError` if it is of another kind."""
         operation: OperationBase = self.operation
         if not isinstance(operation, model):
             raise TypeError(f"{self.kind} is no {model.__name__}")
@@ -117,11 +117,11 @@ class OperationRecord:
 
     @cached_property
     def rendering(self) -> Rendered | None:
-        """What it was rendered to, None before it left; raises `ValidationError` where the row holds none."""
+        """The rendered request, None before it is claimed; raises `ValidationError` if it is no request."""
         return parse_rendered(self.kind, self.rendered) if self.rendered else None
 
     def rendered_as(self, model: type[_Rendered]) -> _Rendered:
-        """Return what it was rendered to as this model; raise `TypeError` where it is another, or none."""
+        """Return the rendered request as this model; raise `TypeError` if it is another model or None."""
         if not isinstance(self.rendering, model):
             raise TypeError(f"{self.kind} was not rendered to a {model.__name__}")
         return self.rendering
@@ -129,7 +129,7 @@ class OperationRecord:
 
 @dataclass(frozen=True, slots=True)
 class RequestRecord:
-    """What a person asked for at the command line (`RequestRow`)."""
+    """A person's request at the command line (`RequestRow`)."""
 
     id: int
     kind: str

@@ -1,10 +1,10 @@
-"""An older ledger takes the place of a lost one, and knows that it is older.
+"""Put a copy of the ledger in the place of a lost one.
 
-What the lost one did since the copy was made is not on record, but happened. So nothing that was decided
-in the copy leaves as it stands: once-operations that never left are forgotten and decided anew under the
-same key and mark, which finds what stands there already; creates wait until the settle time has passed on
-the boot-time clock and the search has been asked; what cannot be looked up (mail, chat) and lies before
-the restore is listed and not sent.
+The lost ledger made writes after the copy was made, and the copy does not know them. So no decision of the
+copy leaves as it is. Once-operations that never left are deleted and decided again with the same key and
+mark, by which syncd finds an issue that exists already. Creates wait for the settle time on the boot-time
+clock and for the search. Mails and chat posts from before the restore cannot be looked up: they are listed
+and not sent.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from pathlib import Path
 
 from sqlmodel import Session, col, select
 
+from syncd.domain.base import JsonValue
 from syncd.domain.clock import in_utc
 from syncd.domain.operation import OperationClass, OperationState
 from syncd.ledger.database.backup import check_copy, settle_file, sync_folder
@@ -35,7 +36,12 @@ from syncd.ledger.store.tables import AuditEventRow, IncidentRow, RequestRow, Ti
 
 @dataclass(frozen=True)
 class Restored:
-    """What came of a restore: the last event of the copy, what was set aside, what is not sent."""
+    """The result of a restore.
+
+    `last_event` is when the copy's latest event was recorded (UTC). `set_aside` is the file that stood in the
+    ledger's place. `forgotten` counts the operations that are decided again. `unsent` lists the mails and
+    chat posts that are not sent.
+    """
 
     last_event: datetime | None
     set_aside: Path | None
@@ -46,8 +52,8 @@ class Restored:
 def restore(copy: Path, file: Path, now: datetime, stamp: GivenUp) -> Restored:
     """Put a copy in the place of the ledger `file`; `stamp` is now on the boot-time clock.
 
-    What stood there is set aside beside it. Raises `LedgerBusy` while an executor lives, `LedgerUnsafe`
-    for a damaged copy, `LedgerFromTheFuture`; the ledger is untouched then.
+    The file that stood there is renamed and stays beside it. Raise `LedgerBusy` while a daemon is running,
+    `LedgerUnsafe` for a damaged copy, `LedgerFromTheFuture` for a newer one; the ledger is unchanged then.
     """
     file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     with LedgerLock(file) as lock:
@@ -84,7 +90,7 @@ def _into_one_file(file: Path) -> None:
 
 
 def _set_aside(file: Path, now: datetime) -> Path | None:
-    """Rename what stands there, with its write-ahead log, which may hold its latest rows."""
+    """Rename the ledger with its write-ahead log, which may hold its latest rows."""
     if not file.exists():
         return None
     aside = file.with_name(f"{file.name}.before-restore-{now:%Y%m%dT%H%M%SZ}")
@@ -106,9 +112,11 @@ def _begin_anew(
         for row in session.exec(
             select(IncidentRow).where(col(IncidentRow.id).not_in(select(TicketRow.incident_id)))
         ).all():
+            # the lost ledger may have made its ticket
             row.searched = False
             session.add(row)
         for request in session.exec(select(RequestRow).where(RequestRow.state != "done")).all():
+            # an old request must not act on the restored ledger
             request.state, request.finished_at = "done", now
             request.result = {
                 "lines": ["the ledger was restored: ask again"],
@@ -134,7 +142,7 @@ def _begin_anew(
 
 
 def _empty_outbox(session: Session, now: datetime) -> tuple[tuple[str, ...], int]:
-    """Nothing that was only decided leaves as it is; what was under way is looked up as ever."""
+    """End or delete all open operations but those under way, which are looked up as after any crash."""
     unsent, forgotten = [], 0
     for row in outbox.listing(session):
         if row.target in UNSENT:
@@ -147,9 +155,9 @@ def _empty_outbox(session: Session, now: datetime) -> tuple[tuple[str, ...], int
                 session, row, OperationState.SUPERSEDED, now, why="the ledger was restored"
             )
         else:
-            # its key must be free, so that it can be decided again
-            said = {"kind": row.kind, "op": row.op}
-            audit.append(session, now, "operation.forgotten", incident=row.incident_id, data={**said})
+            # a once-operation's key is unique: it must be free before the operation can be decided again
+            data: dict[str, JsonValue] = {"kind": row.kind, "op": row.op}
+            audit.append(session, now, "operation.forgotten", incident=row.incident_id, data=data)
             session.delete(row)
             forgotten += 1
     session.flush()

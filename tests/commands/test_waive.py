@@ -165,7 +165,7 @@ def test_what_is_not_owed_cannot_be_waived(house: House) -> None:
     house.syncd("run", "--once")
     said = house.syncd("waive", "1", "--until", day(house, 3), *WHY)
     assert said.code == 1
-    assert "nothing of that is owed for incident #1" in said.out
+    assert "no such duty of incident #1 is owed" in said.out
 
 
 def test_a_wrong_breach_is_corrected_once_and_stays_on_record(house: House) -> None:

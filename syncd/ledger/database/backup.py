@@ -1,7 +1,7 @@
-"""Copies of the ledger that can be trusted: consistent, checked, on disk, and not more than are wanted.
+"""Copy the ledger, check the copy, and keep the latest copies.
 
-A copy is made by SQLite's own backup while the daemon goes on working. It gets its name only when it was
-found whole and has reached the disk, so that a file of that name is a good one.
+SQLite's own backup makes the copy while the daemon goes on working. A copy gets its final name only after it
+was checked and has reached the disk, so every file with such a name is good.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from syncd.ledger.database.migrate import backup_file, check_revision, revision_
 from syncd.ledger.errors import LedgerMissing, LedgerUnsafe
 
 KEPT = 14
-"""Copies that stay, the latest ones."""
+"""How many of the latest copies stay."""
 _NAME = re.compile(r"syncd-\d{8}T\d{6}Z\.db")
 
 
 @dataclass(frozen=True)
 class Backup:
-    """A copy that was made, its size in bytes, and the older ones that had to go."""
+    """A new copy, its size in bytes, and the older copies that were deleted for it."""
 
     file: Path
     size: int
@@ -32,9 +32,9 @@ class Backup:
 
 
 def back_up(ledger: Path, folder: Path, now: datetime, keep: int = KEPT) -> Backup:
-    """Copy a ledger to `folder`, check the copy, and keep the latest `keep`.
+    """Copy a ledger to `folder`, check the copy, and keep the latest `keep` copies.
 
-    Raises `LedgerMissing` where there is none, `LedgerUnsafe` where the copy is damaged, `OSError`.
+    Raise `LedgerMissing` if there is no ledger, `LedgerUnsafe` if the copy is damaged, and `OSError`.
     """
     if revision_of(ledger) is None:
         raise LedgerMissing(f"there is no ledger at {ledger} yet", "start it: syncd run")
@@ -42,7 +42,7 @@ def back_up(ledger: Path, folder: Path, now: datetime, keep: int = KEPT) -> Back
     target = folder / f"syncd-{now:%Y%m%dT%H%M%SZ}.db"
     partial = target.with_suffix(".partial")
     partial.unlink(missing_ok=True)
-    # Made by us before anything is in it, so that nobody else can read it even for a moment.
+    # Create the file empty with mode 0600: SQLite would create it readable for others.
     os.close(os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     try:
         backup_file(ledger, partial)
@@ -59,7 +59,7 @@ def back_up(ledger: Path, folder: Path, now: datetime, keep: int = KEPT) -> Back
 
 
 def _into_one_file(copy: Path) -> None:
-    """Without a write-ahead log beside it, a copy can be read from anywhere and is never half of one."""
+    # a write-ahead log beside the copy could be left behind when somebody moves the copy
     with closing(sqlite3.connect(copy)) as connection:
         try:
             connection.execute("PRAGMA journal_mode=DELETE")
@@ -68,14 +68,14 @@ def _into_one_file(copy: Path) -> None:
 
 
 def backups(folder: Path) -> list[Path]:
-    """The copies in a folder, the latest first."""
+    """Return the copies in a folder, the latest first."""
     if not folder.is_dir():
         return []
     return sorted((path for path in folder.iterdir() if _NAME.fullmatch(path.name)), reverse=True)
 
 
 def check_copy(file: Path) -> None:
-    """Raise `LedgerUnsafe` unless the file is whole, and `LedgerFromTheFuture` for a newer syncd's."""
+    """Raise `LedgerUnsafe` if the file is damaged, `LedgerFromTheFuture` if a newer syncd wrote it."""
     check_revision(file)
     if revision_of(file) is None:
         raise LedgerUnsafe(f"{file} is no ledger", "use a copy that `syncd backup` made")
@@ -86,12 +86,12 @@ def check_copy(file: Path) -> None:
     except sqlite3.DatabaseError as error:
         verdict, broken = str(error), 0
     if verdict != "ok" or broken:
-        said = verdict if verdict != "ok" else f"{broken} references lead nowhere"
-        raise LedgerUnsafe(f"{file} is damaged: {said}", "use another copy")
+        damage = verdict if verdict != "ok" else f"{broken} references lead nowhere"
+        raise LedgerUnsafe(f"{file} is damaged: {damage}", "use another copy")
 
 
 def settle_file(file: Path) -> None:
-    """See a file onto the disk."""
+    """Write a file through to the disk."""
     fd = os.open(file, os.O_RDONLY)
     try:
         os.fsync(fd)
@@ -100,7 +100,7 @@ def settle_file(file: Path) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """See a folder's names onto the disk."""
+    """Write the names in a folder through to the disk, so that a rename survives a power cut."""
     settle_file(folder)
 
 

@@ -1,7 +1,7 @@
-"""How the ledger is opened: the settings that its promises rest on, read back and refused if they differ.
+"""Open the ledger's database: set what its promises rest on, read it back, refuse it if it differs.
 
-Readers begin deferred, writers begin immediate, so that a writer never fails in the middle for having
-begun as a reader. No transaction is open while a request to a service is under way.
+Readers begin with BEGIN, writers with BEGIN IMMEDIATE: a writer that began as a reader could fail in the
+middle. No transaction is open while a request to a service is under way.
 """
 
 from __future__ import annotations
@@ -32,22 +32,22 @@ PRAGMAS = {
     "busy_timeout": 5000,
     "secure_delete": 1,
 }
-"""What every connection sets and reads back (2: synchronous=FULL; what was deleted is overwritten)."""
+"""The settings of every connection. 2 is synchronous=FULL; secure_delete overwrites deleted texts."""
 
 CONNECTIONS = 16
-"""Connections that are kept open: one for each worker and each of the daemon's other threads. A further one
-is opened, set up and closed again each time, which costs more than what it is opened for."""
+"""How many connections stay open: one for each worker and each of the daemon's other threads. A further
+connection is opened, set up and closed again for each use, which costs more than the use itself."""
 _UNWRITABLE = {
     sqlite3.SQLITE_FULL,
     sqlite3.SQLITE_READONLY,
     sqlite3.SQLITE_IOERR,
     sqlite3.SQLITE_CANTOPEN,
 }
-"""What SQLite answers where the disk is the matter, in the low byte of its error code."""
+"""The error codes (low byte) with which SQLite says that the disk rejects writes."""
 
 
 def ledger_file(url: str) -> Path:
-    """Given a ledger URL, return the file of its database; only SQLite is served so far."""
+    """Return the database file of a ledger URL; raise `LedgerError` if the URL names no SQLite file."""
     parsed = make_url(url)
     if parsed.get_backend_name() != "sqlite" or not parsed.database or parsed.database == ":memory:":
         raise LedgerError(
@@ -58,24 +58,26 @@ def ledger_file(url: str) -> Path:
 
 
 def _on_connect(connection: Any, _record: object) -> None:
+    # the driver would begin transactions by itself; `Reading` and `Writing` begin them here
     connection.isolation_level = None
     cursor = connection.cursor()
-    for name, wanted in PRAGMAS.items():
-        cursor.execute(f"PRAGMA {name}={wanted}")
-        found = cursor.execute(f"PRAGMA {name}").fetchone()[0]
-        if found != wanted:
+    for name, value in PRAGMAS.items():
+        cursor.execute(f"PRAGMA {name}={value}")
+        # some file systems ignore WAL silently, so the value is read back
+        value_in_force = cursor.execute(f"PRAGMA {name}").fetchone()[0]
+        if value_in_force != value:
             connection.close()
             raise LedgerUnsafe(
-                f"the ledger refuses {name}={wanted} and stays at {found}",
+                f"the ledger refuses {name}={value} and stays at {value_in_force}",
                 "keep the ledger on a local disk that supports WAL",
             )
     cursor.close()
 
 
 class Reading(SQLiteDialect_pysqlite):
-    """How a reader begins: the driver begins nothing by itself (`_on_connect`).
+    """The dialect of readers: it begins each transaction, since the driver does not (`_on_connect`).
 
-    A listener on the engine could begin as well, but with any listener every statement takes a fifth longer.
+    A listener on the engine could begin as well, but with any listener each statement takes a fifth longer.
     """
 
     supports_statement_cache = True
@@ -87,7 +89,7 @@ class Reading(SQLiteDialect_pysqlite):
 
 
 class Writing(Reading):
-    """How a writer begins."""
+    """The dialect of writers: it takes SQLite's write lock when a transaction begins."""
 
     supports_statement_cache = True
     begin = "BEGIN IMMEDIATE"
@@ -98,9 +100,9 @@ for _dialect in (Reading, Writing):
 
 
 def open_engines(url: str) -> tuple[Engine, Engine]:
-    """Given a ledger URL, return an engine for readers and one for writers, on the same connections.
+    """Return an engine for readers and one for writers of a ledger URL, on the same connections.
 
-    The connections are set up as the ledger needs them.
+    Each connection has the settings of `PRAGMAS`; raise `LedgerUnsafe` on connecting if one is refused.
     """
     ledger_file(url)
     parsed = make_url(url)
@@ -112,26 +114,26 @@ def open_engines(url: str) -> tuple[Engine, Engine]:
 
 
 class Transactions(Protocol):
-    """What verbs and views need: transactions on one ledger. Only the ledger's own modules call these."""
+    """Transactions on one ledger, as verbs and views need them. Only the ledger's own modules call these."""
 
     def write(self) -> AbstractContextManager[Session]:
-        """One writing transaction."""
+        """Open a writing transaction."""
         ...
 
     def read(self) -> AbstractContextManager[Session]:
-        """One consistent view for reading."""
+        """Open one consistent view for reading."""
         ...
 
 
 class OneView:
-    """The transaction of `one_view`: every view that is given it reads the same state of the ledger."""
+    """The transaction of `one_view`: all views that get it read the same state of the ledger."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
 
     @contextmanager
     def read(self) -> Iterator[Session]:
-        """The one consistent view."""
+        """Yield the one consistent view."""
         yield self._session
 
     def write(self) -> AbstractContextManager[Session]:
@@ -141,7 +143,10 @@ class OneView:
 
 @contextmanager
 def one_view(ledger: Transactions) -> Iterator[OneView]:
-    """Have several views read one and the same state of the ledger, while nothing else is waited for."""
+    """Open a transaction in which several views read the same state of the ledger.
+
+    No request to a service may be made inside.
+    """
     with ledger.read() as session:
         yield OneView(session)
 
@@ -149,8 +154,8 @@ def one_view(ledger: Transactions) -> Iterator[OneView]:
 class Database:
     """Sessions on one ledger; writers of this process queue here instead of in SQLite's busy wait.
 
-    `read()` begins one consistent view for reading. `trouble` is what the disk said when it took no write;
-    whoever sees it well again clears it.
+    `read()` begins one consistent view for reading. `trouble` holds the disk's words since it rejected a
+    write; `Ledger.end_trouble` clears it.
     """
 
     def __init__(self, url: str) -> None:
@@ -163,20 +168,21 @@ class Database:
 
     @contextmanager
     def write(self) -> Iterator[Session]:
-        """One writing transaction: committed at the end, rolled back when anything raises.
+        """Open a writing transaction: commit it at the end, roll it back if anything raises.
 
-        Raises `LedgerUnwritable` where the disk takes no write.
+        Raise `LedgerUnwritable` if the disk rejects writes.
         """
         try:
             with self._turn, Session(self._writer, expire_on_commit=False) as session, session.begin():
-                session.connection()  # begins here, not with the first statement
+                # take SQLite's write lock now: what the caller reads first must still hold when it writes
+                session.connection()
                 yield session
         except OperationalError as error:
             if getattr(error.orig, "sqlite_errorcode", 0) & 0xFF not in _UNWRITABLE:
                 raise
             self.trouble = str(error.orig)
-            said = f"{self.file} cannot be written: {error.orig}"
-            raise LedgerUnwritable(said, "make room on its disk, or make it writable") from error
+            message = f"{self.file} cannot be written: {error.orig}"
+            raise LedgerUnwritable(message, "make room on its disk, or make it writable") from error
 
     def close(self) -> None:
         """Close all connections."""
@@ -184,14 +190,16 @@ class Database:
 
 
 def unusable(error: Exception) -> str | None:
-    """Return what the database says of a locked, full or foreign file; None where it is something else.
+    """Return the database's words if a file is locked, full or no database; None for any other error.
 
-    What else a database complains about is our fault.
+    Any other complaint of the database is a defect of syncd.
     """
+    # the exact types: their subclasses (a broken constraint, wrong SQL) are such defects
     return str(getattr(error, "orig", error)) if type(error) in (OperationalError, DatabaseError) else None
 
 
 _RUN = 1_000_000_000
+"""Moments that each run of the executor has for itself, so that a later run's are always higher."""
 
 
 class LogicalClock:
@@ -202,6 +210,6 @@ class LogicalClock:
         self._lock = Lock()
 
     def next(self) -> int:
-        """The next moment: take it just before a request leaves, and just after a write was confirmed."""
+        """Return the next moment: call it just before a request leaves and just after one is confirmed."""
         with self._lock:
             return next(self._count)

@@ -1,7 +1,7 @@
-"""One executor a ledger: the holder of `<file>.lock`, for as long as its process lives.
+"""One executor per ledger: the process that holds `<file>.lock`.
 
-The lock is taken after any fork (a forked child would share it) and its descriptor is closed on exec,
-so that it ends with the process that took it, however it ends.
+Take the lock after any fork, because a forked child would share it. The descriptor is closed on exec. So the
+lock ends with the process that took it, also when that process is killed.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ class LedgerLock:
         self.path = ledger.with_name(ledger.name + ".lock")
         self._fd: int | None = None
 
-    def acquire(self, who: str) -> None:
-        """Take the lock at once or raise `LedgerBusy` with what its holder wrote into it."""
+    def acquire(self, holder_name: str) -> None:
+        """Take the lock at once, or raise `LedgerBusy` with the name that its holder wrote into it."""
         fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -31,11 +31,11 @@ class LedgerLock:
             os.close(fd)
             raise LedgerBusy(str(self.path), holder) from None
         os.ftruncate(fd, 0)
-        os.pwrite(fd, f"{who}, pid {os.getpid()}\n".encode(), 0)
+        os.pwrite(fd, f"{holder_name}, pid {os.getpid()}\n".encode(), 0)
         self._fd = fd
 
     def release(self) -> None:
-        """Give the lock back; harmless when it is not held."""
+        """Give the lock back; do nothing if this process does not hold it."""
         if self._fd is not None:
             os.close(self._fd)
             self._fd = None

@@ -1,8 +1,7 @@
-"""Brings a ledger to this version's shape: under the lock, after a backup, with foreign keys off.
+"""Bring a ledger to this version's tables: under the lock, after a backup, with foreign keys off.
 
-Foreign keys are off while tables are rebuilt (Alembic's batch mode would cascade children away) and
-checked before the commit, as are the triggers of the audit trail (a rebuilt table loses them). Alembic is
-loaded only when there is something to do.
+Foreign keys are off while tables are rebuilt, because Alembic's batch mode would cascade children away. They
+are checked before the commit. So are the triggers of the audit trail, because a rebuilt table loses them.
 """
 
 from __future__ import annotations
@@ -32,9 +31,9 @@ def _read_only(file: Path) -> sqlite3.Connection:
 
 
 def revision_of(file: Path) -> str | None:
-    """The revision that a ledger file stands at, None for a missing or empty one.
+    """Return the revision of a ledger file, None for a missing or empty file.
 
-    Raises `LedgerUnreadable` where the file cannot be read as a database.
+    Raise `LedgerUnreadable` if the file cannot be read as a database.
     """
     if not file.exists():
         return None
@@ -42,6 +41,7 @@ def revision_of(file: Path) -> str | None:
         with closing(_read_only(file)) as connection:
             row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
     except sqlite3.DatabaseError as error:
+        # an empty file is a database without tables
         if "no such table" in str(error):
             return None
         raise LedgerUnreadable(
@@ -52,18 +52,18 @@ def revision_of(file: Path) -> str | None:
 
 
 def check_revision(file: Path) -> bool:
-    """Return whether the ledger is at `HEAD`; raise `LedgerFromTheFuture` for an unknown revision."""
-    found = revision_of(file)
-    if found is not None and found not in _KNOWN:
+    """Return True if the ledger is at `HEAD`; raise `LedgerFromTheFuture` for an unknown revision."""
+    revision = revision_of(file)
+    if revision is not None and revision not in _KNOWN:
         raise LedgerFromTheFuture(
-            f"{file} was written by a newer syncd (revision {found}, this one knows {HEAD})",
+            f"{file} was written by a newer syncd (revision {revision}, this one knows {HEAD})",
             "install that version again, or restore the backup it made before its migration",
         )
-    return found == HEAD
+    return revision == HEAD
 
 
 def backup_file(file: Path, target: Path) -> None:
-    """Copy a ledger consistently, also while it is in use; raise `LedgerUnsafe` if the copy is damaged."""
+    """Copy a ledger, also while it is in use; raise `LedgerUnsafe` if the copy is damaged."""
     with closing(_read_only(file)) as source, closing(sqlite3.connect(target)) as copy:
         target.chmod(0o600)
         try:
@@ -76,28 +76,31 @@ def backup_file(file: Path, target: Path) -> None:
 
 
 def _plain(connection: Any, _record: object) -> None:
+    # Alembic's statements run in the one transaction that `migrate` begins
     connection.isolation_level = None
     connection.execute("PRAGMA journal_mode=wal")
     connection.execute("PRAGMA foreign_keys=OFF")
 
 
 def migrate(file: Path, now: datetime) -> str | None:
-    """Bring `file` to `HEAD`; return the revision it had (None: it is new). Hold the lock while calling.
+    """Bring `file` to `HEAD`; return the revision that it had, None if it is new. Hold the lock for the call.
 
-    A backup `<file>.before-<revision>-<time>` is made first where there was a ledger already.
+    An existing ledger is copied to `<file>.before-<revision>-<time>` first. Raise `LedgerUnsafe` if a
+    reference or a trigger would be broken: the ledger stays as it was.
     """
     before = revision_of(file)
     if check_revision(file):
         return before
     if before is not None:
         backup_file(file, file.with_name(f"{file.name}.before-{HEAD}-{now:%Y%m%dT%H%M%SZ}"))
+    # loaded here, since most starts have nothing to migrate
     from alembic import command
     from alembic.config import Config
 
     engine = create_engine(URL.create("sqlite", database=str(file)))
     event.listen(engine, "connect", _plain)
     config = Config()
-    config.set_main_option("script_location", str(_SCRIPTS).replace("%", "%%"))
+    config.set_main_option("script_location", str(_SCRIPTS).replace("%", "%%"))  # % is special there
     try:
         with engine.connect() as connection:
             connection.exec_driver_sql("BEGIN EXCLUSIVE")

@@ -15,25 +15,25 @@ TRIGGERS = {
         "CREATE TRIGGER audit_event_no_delete BEFORE DELETE ON audit_event "
         "BEGIN SELECT RAISE(ABORT, 'audit_event is append-only'); END"
     ),
-    # REPLACE deletes a row without asking the trigger above
+    # INSERT OR REPLACE deletes the old row and does not fire the DELETE trigger
     "audit_event_no_replace": (
         "CREATE TRIGGER audit_event_no_replace BEFORE INSERT ON audit_event "
         "WHEN EXISTS (SELECT 1 FROM audit_event WHERE seq = NEW.seq) "
         "BEGIN SELECT RAISE(ABORT, 'audit_event is append-only'); END"
     ),
 }
-"""What refuses to change the trail, word for word as it must stand in the database."""
+"""The triggers that refuse a change of the trail, word for word as the database must have them."""
 
 
 def check_triggers(session: Session) -> None:
-    """Raise `LedgerUnsafe` unless every refusing trigger is in force, word for word."""
-    found = {
+    """Raise `LedgerUnsafe` unless the database has every one of `TRIGGERS`, word for word."""
+    triggers_in_force = {
         row[0]: row[1]
         for row in session.connection().exec_driver_sql(
             "SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'audit_event'"
         )
     }
-    missing = [name for name, text in TRIGGERS.items() if found.get(name) != text]
+    missing = [name for name, text in TRIGGERS.items() if triggers_in_force.get(name) != text]
     if missing:
         raise LedgerUnsafe(
             f"the audit trail is not protected: {', '.join(missing)} missing or changed",

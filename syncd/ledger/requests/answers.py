@@ -1,7 +1,7 @@
-"""What people ask for at the command line: written, taken, answered.
+"""Requests from the command line: stored, taken by the daemon, answered.
 
-What only changes the ledger is answered at once, in one transaction with what it changes. What reads the
-services first (a resync) is an errand: the executor takes it and says how far it has come.
+A request that only changes the ledger is answered in one transaction with its change. A request that reads
+the services first (a resync, a reload, a report) is a job: the daemon takes it and reports its progress.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from syncd.ledger.store.tables import OperationRow, RequestRow
 
 
 def serve(ledger: Transactions, clock: Clock, print_of: PrintOf) -> list[str]:
-    """Answer what was asked, errands aside; return the incidents to look at.
+    """Answer the waiting requests that are no jobs; return the incidents to decide on.
 
-    `print_of` says what an incident that is over is compared by (`syncd.ledger.store.forget`).
+    `print_of` returns the fingerprint of an incident that is over (`syncd.ledger.store.forget`).
     """
     with ledger.read() as session:
         waiting = waiting_in(session)
@@ -37,7 +37,7 @@ def serve(ledger: Transactions, clock: Clock, print_of: PrintOf) -> list[str]:
         return []
     incidents: list[str] = []
     with ledger.write() as session:
-        # asked again under the lock: a cycle and a tick may have seen the same request
+        # read again inside the writing transaction: a cycle and a tick may have seen the same request
         query = select(RequestRow).where(col(RequestRow.id).in_(waiting), RequestRow.state == NEW)
         for row in session.exec(query.order_by(col(RequestRow.id))).all():
             result = _answer(session, row, clock, print_of)
@@ -51,22 +51,22 @@ def _answer(session: Session, row: RequestRow, clock: Clock, print_of: PrintOf) 
         return _forget(session, row, clock, print_of)
     handler = _HANDLERS.get(row.kind)
     if handler is None:
-        said = f"this daemon does not know {row.kind}"
-        return {"lines": [said], "incidents": [], "failed": True}
+        line = f"this daemon does not know the request {row.kind}"
+        return {"lines": [line], "incidents": [], "failed": True}
     return handler(session, row, clock)
 
 
 def _chosen(
     session: Session, ids: list[int], lines: list[str], *states: OperationState
 ) -> list[OperationRow]:
-    """The operations of these ids that stand in one of the states; says which do not."""
+    """Return the operations of these ids that are in one of the states; add a line for each other id."""
     chosen = []
-    for wanted in ids:
-        row = session.get(OperationRow, wanted)
+    for operation_id in ids:
+        row = session.get(OperationRow, operation_id)
         if row is None:
-            lines.append(f"there is no operation {wanted}; see: syncd outbox")
+            lines.append(f"there is no operation {operation_id}; see: syncd outbox")
         elif row.state not in states:
-            lines.append(f"operation {wanted} is {row.state}, not {' or '.join(states)}: left as it is")
+            lines.append(f"operation {operation_id} is {row.state}, not {' or '.join(states)}: left as it is")
         else:
             chosen.append(row)
     return chosen
@@ -90,7 +90,7 @@ def _drop(session: Session, request: RequestRow, clock: Clock) -> Result:
         rows += [row for row in outbox.listing(session, [held]) if row not in rows]
     reason = str(request.arguments["reason"])
     for row in rows:
-        # the words stay with the operation, where they can be forgotten; the trail has their hash
+        # the operation keeps the words, where `syncd forget` can delete them; the audit trail keeps a hash
         row.error = f"dropped by {request.asked_by}: {reason}"
         why = f"dropped by a person: {audit.salted(session, row.error)}"
         operation_states.finish(session, row, OperationState.DROPPED, clock.now(), why=why)
@@ -114,33 +114,34 @@ def _accept(session: Session, request: RequestRow, clock: Clock) -> Result:
     counts = holds.accept_first_load(session, request.asked_by, clock.now())
     if counts is None:
         return {"lines": ["nothing waits to be accepted"], "incidents": [], "failed": False}
-    said = ", ".join(f"{number} {kind}" for kind, number in counts.items())
+    accepted = ", ".join(f"{number} {kind}" for kind, number in counts.items())
     return {
-        "lines": [f"accepted: {said}"],
+        "lines": [f"accepted: {accepted}"],
         "incidents": outbox.incidents_with_work(session),
         "failed": False,
     }
 
 
 def _pause(session: Session, request: RequestRow, clock: Clock) -> Result:
-    targets = [Target(one) for one in request.arguments["targets"]]
+    targets = [Target(name) for name in request.arguments["targets"]]
     reason = str(request.arguments["reason"])
     holds.pause(session, targets, reason, request.asked_by, clock.now())
-    said = ", ".join(targets)
-    return {"lines": [f"paused: {said}; syncd resume ends it"], "incidents": [], "failed": False}
+    line = f"paused: {', '.join(targets)}; syncd resume ends it"
+    return {"lines": [line], "incidents": [], "failed": False}
 
 
 def _resume(session: Session, request: RequestRow, clock: Clock) -> Result:
-    targets = [Target(one) for one in request.arguments["targets"]]
+    targets = [Target(name) for name in request.arguments["targets"]]
     lifted = holds.resume(session, targets, request.asked_by, clock.now())
-    said = f"resumed: {', '.join(lifted)}" if lifted else "nothing of that was paused"
-    return {"lines": [said], "incidents": outbox.incidents_with_work(session), "failed": False}
+    line = f"resumed: {', '.join(lifted)}" if lifted else "none of these was paused"
+    return {"lines": [line], "incidents": outbox.incidents_with_work(session), "failed": False}
 
 
 def _forget(session: Session, request: RequestRow, clock: Clock, print_of: PrintOf) -> Result:
     asked = request.arguments
     done = forget(session, str(asked["address"]), asked.get("names", []), clock.now(), print_of)
-    request.arguments = {}  # who was to be forgotten is not to stand here
+    # the request itself names the person
+    request.arguments = {}
     lines = [f"{done.rows} rows and {done.texts} texts are emptied" if done.rows else "nothing was emptied"]
     if done.incidents:
         lines.append(f"left, because it is not over: {', '.join(done.incidents)}; run it again when it is")
@@ -164,13 +165,13 @@ _HANDLERS: dict[str, Callable[[Session, RequestRow, Clock], Result]] = {
 
 RESYNC, RELOAD, REPORT = "resync", "reload", "report.send"
 JOBS = frozenset({RESYNC, RELOAD, REPORT})
-"""Requests that take their time and are worked through outside any transaction."""
+"""Requests that the daemon works through outside any transaction, because they read the services."""
 NEW, RUNNING, DONE = "new", "running", "done"
 
 
-def ask(ledger: Transactions, kind: str, arguments: dict[str, Any], who: str, now: datetime) -> int:
-    """Store what somebody asks for and return the request's number."""
-    row = RequestRow(kind=kind, arguments=arguments, asked_by=who, asked_at=now)
+def ask(ledger: Transactions, kind: str, arguments: dict[str, Any], asked_by: str, now: datetime) -> int:
+    """Store a request and return its number; `asked_by` is the system user who typed the command."""
+    row = RequestRow(kind=kind, arguments=arguments, asked_by=asked_by, asked_at=now)
     with ledger.write() as session:
         session.add(row)
         session.flush()
@@ -178,13 +179,13 @@ def ask(ledger: Transactions, kind: str, arguments: dict[str, Any], who: str, no
 
 
 def request_of(ledger: Transactions, number: int) -> RequestRecord | None:
-    """Return a request as it stands, None where there is none of this number."""
+    """Return a request as it is now, None if there is none with this number."""
     with ledger.read() as session:
         return get(session, RequestRecord, number)
 
 
 def waiting_in(session: Session) -> list[int]:
-    """Return the numbers of the requests that nobody has answered, without the errands."""
+    """Return the numbers of the requests without an answer, jobs left out."""
     return list(session.connection().scalars(_WAITING))
 
 
@@ -196,7 +197,7 @@ _WAITING = (
 
 
 def answer_in(session: Session, row: RequestRow, result: Result, clock: Clock) -> None:
-    """Write down a request's answer, and that it was answered."""
+    """Store a request's answer, with its audit event."""
     row.result, row.state, row.finished_at = result, DONE, clock.now()
     session.add(row)
     data = {"kind": row.kind, "by": audit.salted(session, row.asked_by)}
@@ -204,7 +205,8 @@ def answer_in(session: Session, row: RequestRow, result: Result, clock: Clock) -
 
 
 def take_job(ledger: Transactions, kind: str = RESYNC) -> RequestRecord | None:
-    """Take the oldest errand of a kind that nobody works on; None: there is none."""
+    """Take the oldest waiting job of a kind, None if there is none."""
+    # asked at each tick: a read first, so that an idle daemon takes no write lock
     with ledger.read() as session:
         if session.connection().scalar(_NEXT, {"kind": kind}) is None:
             return None
@@ -226,7 +228,7 @@ _TAKE = update(RequestRow).where(col(RequestRow.id) == bindparam("number")).valu
 
 
 def requeue_jobs(ledger: Transactions) -> None:
-    """Make errands new again that did not come to their end: at the start and at the end."""
+    """Queue unfinished jobs again; the daemon calls this when it starts and when it ends."""
     with ledger.write() as session:
         session.connection().execute(_GIVE_BACK)
 
@@ -235,7 +237,7 @@ _GIVE_BACK = update(RequestRow).where(col(RequestRow.state) == RUNNING).values(s
 
 
 def report_job_progress(ledger: Transactions, number: int, words: str) -> None:
-    """Say how far an errand has come, for whoever waits for it."""
+    """Store a job's progress for the command that waits for it."""
     with ledger.write() as session:
         session.connection().execute(_PROGRESS, {"number": number, "words": words})
 
@@ -246,16 +248,16 @@ _PROGRESS = (
 
 
 def answer_of(ledger: Transactions, number: int) -> Result:
-    """Return a request's answer; that of one without an answer says so."""
+    """Return a request's answer; without one, an answer that says so."""
     request = request_of(ledger, number)
     if request is None or request.result is None:
-        said = "it could not be done now; the request stays on record"
-        return {"lines": [said], "incidents": [], "failed": True}
+        line = "it could not be done now; the request stays on record"
+        return {"lines": [line], "incidents": [], "failed": True}
     return dict(request.result)
 
 
 def finish_job(ledger: Transactions, number: int, result: Result, clock: Clock) -> None:
-    """Write an errand's answer down."""
+    """Store a job's answer."""
     with ledger.write() as session:
         row = session.get(RequestRow, number)
         if row is not None:

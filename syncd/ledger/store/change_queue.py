@@ -1,4 +1,7 @@
-"""Change notices: which incidents may have changed, since when and why; what is taken up at a start."""
+"""Change notices: which incidents may have changed, since when and why.
+
+Beside them stand the incidents that cannot be read, and those that the daemon takes up when it starts.
+"""
 
 from __future__ import annotations
 
@@ -33,12 +36,12 @@ def notice_changes_in(
     notes: bool = False,
     ticket: bool = False,
 ) -> None:
-    """Write a change notice for each incident; a read that began at `read_seq` or later is fresh enough.
+    """Store a change notice for each incident; a read that began at `read_seq` or later is fresh enough.
 
-    `notes`: somebody wrote, edited or deleted a note. `ticket`: the ticket is to be read, not the incident.
+    `notes`: somebody wrote, edited or deleted a note. `ticket`: read the ticket, not the incident.
     """
-    said = {"at": now, "read_seq": read_seq, "why": why, "notes": notes, "ticket": ticket}
-    rows = [{"incident_id": incident_id, **said} for incident_id in dict.fromkeys(incident_ids)]
+    values = {"at": now, "read_seq": read_seq, "why": why, "notes": notes, "ticket": ticket}
+    rows = [{"incident_id": incident_id, **values} for incident_id in dict.fromkeys(incident_ids)]
     if rows:
         session.connection().execute(_NOTICE_CHANGES, rows)
 
@@ -56,13 +59,13 @@ def notice_changes(
     notes: bool = False,
     ticket: bool = False,
 ) -> None:
-    """As `notice_changes_in`, in a transaction of its own."""
+    """Do as `notice_changes_in`, in a transaction of its own."""
     with ledger.write() as session:
         notice_changes_in(session, incident_ids, now, read_seq, why, notes=notes, ticket=ticket)
 
 
 def incidents_with_notices(ledger: Transactions) -> list[str]:
-    """Return the incidents that may have changed, the longest known first."""
+    """Return the incidents with a change notice, the oldest notice first."""
     with ledger.read() as session:
         return list(dict.fromkeys(session.connection().scalars(_WITH_NOTICES)))
 
@@ -86,10 +89,10 @@ class ChangeNotice(NamedTuple):
 
 
 def change_notices_of_in(session: Session, incident_id: str) -> list[ChangeNotice]:
-    """Return what was said about one incident and not yet looked at."""
+    """Return the change notices of an incident that no decision has answered, oldest first."""
     return [
-        ChangeNotice(*one)
-        for one in session.connection().execute(_CHANGE_NOTICES_OF, {"incident": incident_id})
+        ChangeNotice(*row)
+        for row in session.connection().execute(_CHANGE_NOTICES_OF, {"incident": incident_id})
     ]
 
 
@@ -113,7 +116,7 @@ _DROP_CHANGE_NOTICES = delete(ChangeNoticeRow).where(
 
 
 UNREADABLE = "unreadable"
-"""The cursor of what could not be read."""
+"""The key under which the incidents stand that could not be read."""
 
 
 def unreadable_in(session: Session) -> dict[str, dict[str, str]]:
@@ -129,45 +132,50 @@ def unreadable(ledger: Transactions) -> dict[str, dict[str, str]]:
 
 
 def note_unread_in(session: Session, unread: Mapping[str, str], now: datetime, since: int | None) -> None:
-    """Put on record what could not be read, by id with the reason (no text of it).
+    """Record incidents that could not be read, by id with the reason, which holds no text of theirs.
 
-    `since`: a read by id that began then or later is fresh enough; None: no read by id is asked for.
+    A new one gets a change notice, unless `since` is None: a read by id that began at moment `since` or
+    later is fresh enough.
     """
-    known = unreadable_in(session)
-    fresh = {incident_id: why for incident_id, why in unread.items() if incident_id not in known}
+    incidents = unreadable_in(session)
+    # logged and recorded once: a poll meets the same incident again and again
+    fresh = {incident_id: why for incident_id, why in unread.items() if incident_id not in incidents}
     if not fresh:
         return
     for incident_id, why in fresh.items():
         audit.append(session, now, "incident.unreadable", incident=incident_id, data={"why": why})
         logger.bind(incident=incident_id).error(
-            "incident {} cannot be read and is left as it is until it can: {}", incident_id, why
+            "incident {} cannot be read, so syncd leaves it as it is: {}", incident_id, why
         )
-        known[incident_id] = {"since": now.isoformat(), "why": why}
-    set_cursor_in(session, UNREADABLE, incidents=known)
+        incidents[incident_id] = {"since": now.isoformat(), "why": why}
+    set_cursor_in(session, UNREADABLE, incidents=incidents)
     if since is not None:
         notice_changes_in(session, fresh, now, since, "it could not be read")
 
 
 def note_unread(ledger: Transactions, unread: Mapping[str, str], now: datetime, since: int | None) -> None:
-    """As `note_unread_in`, in a transaction of its own."""
+    """Do as `note_unread_in`, in a transaction of its own."""
     with ledger.write() as session:
         note_unread_in(session, unread, now, since)
 
 
 def note_read_in(session: Session, incident_id: str) -> None:
-    """An incident could be read."""
-    known = unreadable_in(session)
-    if known.pop(incident_id, None) is not None:
-        set_cursor_in(session, UNREADABLE, incidents=known)
+    """Record that an incident could be read."""
+    incidents = unreadable_in(session)
+    if incidents.pop(incident_id, None) is not None:
+        set_cursor_in(session, UNREADABLE, incidents=incidents)
         logger.bind(incident=incident_id).info("incident {} can be read again", incident_id)
 
 
 def to_take_up(ledger: Transactions) -> list[str]:
-    """Return the incidents that rules may concern: with work, held, open or unfinished."""
+    """Return the incidents to decide on when the daemon starts, some of them twice.
+
+    They have operations that wait or are held, or they are open or unfinished.
+    """
     with ledger.read() as session:
         return [
             *outbox.incidents_with_work(session),
-            # rules may have changed meanwhile: what is open or held is decided anew
+            # the mapping may have changed while the daemon was down: decide on open and held ones again
             *(row.incident_id for row in outbox.listing(session, [OperationState.HELD])),
             *still_open_in(session),
             *unfinished_in(session),
@@ -175,14 +183,14 @@ def to_take_up(ledger: Transactions) -> list[str]:
 
 
 def team_of_incident(ledger: Transactions, incident_id: str) -> str | None:
-    """Return the team of an incident that is on record; None where it has none or is not."""
+    """Return the team of an incident, None if it has no team or is not on record."""
     with ledger.read() as session:
         incident = get(session, IncidentRecord, incident_id)
         return incident.team if incident else None
 
 
 def ticket_of_issue(ledger: Transactions, issue_id: str) -> TicketState | None:
-    """Return the ticket that an issue is, None where it is none of ours."""
+    """Return the ticket with this issue id, None if the issue is no ticket of ours."""
     with ledger.read() as session:
         row = tickets_by_issue_in(session, [issue_id]).get(issue_id)
         return record_of(TicketState, row) if row else None
@@ -198,7 +206,7 @@ def note_ticket_event(
     deleted: bool,
     account: str | None,
 ) -> None:
-    """Note that a ticket may have changed; that it was deleted, by `account`, goes on record with it."""
+    """Store that a ticket may have changed; if it was `deleted`, record that `account` did so."""
     with ledger.write() as session:
         notice_changes_in(session, [ticket.incident_id], now, moment, why, ticket=True)
         if deleted:

@@ -1,4 +1,4 @@
-"""What other ledgers left: rivals that make tickets for the same incidents, duties to rebuild."""
+"""Other ledgers: rivals that make tickets for the same incidents, and lost ones whose duties are rebuilt."""
 
 from __future__ import annotations
 
@@ -25,9 +25,10 @@ KEY = "rivals"
 
 @dataclass(frozen=True, slots=True)
 class DaemonStatus:
-    """What is known of rivals by instance (`first`, `latest`: issue ids), and whether all writes are paused.
+    """The rival ledgers by instance (`known`), and whether all writes are paused (`stopped`).
 
-    `claimed` are those of the incidents asked for that belong to a team.
+    A rival's `first` and `latest` are issue ids of its tickets. `claimed` are those of the incidents asked
+    for that belong to a team.
     """
 
     claimed: frozenset[str]
@@ -37,14 +38,14 @@ class DaemonStatus:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Whether this ledger is the younger one, and whether the other one was not known before."""
+    """The verdict on a rival: this ledger is the younger one, and the rival is new."""
 
     younger: bool
     new: bool
 
 
 def rivals(ledger: Transactions, incident_ids: Collection[str]) -> DaemonStatus:
-    """Return what is known of rivals, and which of these incidents belong to a team."""
+    """Return the rival ledgers on record, and which of these incidents belong to a team."""
     with ledger.read() as session:
         claimed = frozenset(session.connection().scalars(_CLAIMED, {"ids": list(incident_ids)}))
         paused = holds.pauses(session).keys()
@@ -81,24 +82,26 @@ def judge_rival(
     pause: tuple[str, str] | None,
     now: datetime,
 ) -> Verdict:
-    """Put a ticket (id, key) of another ledger on record, whose first one has the issue id `first`.
+    """Record a ticket (id, key) of a rival ledger, whose first ticket has the issue id `first`.
 
-    `pause`: the reason and the name under which all writes are paused where this ledger is the younger one.
+    If this ledger is the younger one, pause all writes: `pause` holds the reason and the name for that.
     """
     with ledger.write() as session:
         ours = _our_first(session)
+        # issue ids only grow: the ledger that made its first ticket later is the younger one
         younger = ours is None or first < ours
-        known = get_cursor_in(session, KEY)
-        before: Any = known.get(instance, {})
+        rivals_on_record = get_cursor_in(session, KEY)
+        before: Any = rivals_on_record.get(instance, {})
         issue_id, key = ticket
-        known[instance] = {
+        rivals_on_record[instance] = {
             "first": str(first),
             "latest": issue_id,
             "key": key,
             "since": before.get("since", now.isoformat()),
             "younger": younger,
         }
-        set_cursor_in(session, KEY, **known)
+        set_cursor_in(session, KEY, **rivals_on_record)
+        # one event for each new verdict, not for each ticket
         if not before or before.get("younger") != younger:
             data: dict[str, JsonValue] = {"instance": instance, "key": key, "younger": younger}
             audit.append(session, now, "rival.found", issue=issue_id, data=data)
@@ -109,7 +112,7 @@ def judge_rival(
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A comment that an earlier ledger wrote: by which operation, its id, and when."""
+    """A comment of an earlier ledger: the operation that wrote it, its id, and when it was written (UTC)."""
 
     operation: Operation
     comment: str
@@ -118,10 +121,10 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class Recalled:
-    """What the comments on a postmortem or an action item state, asked for the ledger born at `born` (UTC).
+    """The facts that an earlier ledger stated in comments on a postmortem or an action item.
 
-    `doubted` are the comments that nobody can vouch for. `agreed` is added to what was agreed on for the
-    postmortem, where it does not stand there already.
+    `born` is the birth (UTC) of the ledger that reads them. `doubted` are comments whose facts
+    syncd cannot verify. `agreed` completes what was agreed on for the postmortem.
     """
 
     incident_id: str
@@ -136,7 +139,7 @@ class Recalled:
 
 
 def note_sought(ledger: Transactions, incident_id: str, born: datetime) -> None:
-    """Note that the incident's postmortem was looked for, for the ledger born at `born` (UTC)."""
+    """Store that the incident's postmortem was searched for by the ledger born at `born` (UTC)."""
     with ledger.write() as session:
         row = session.get(IncidentRow, incident_id)
         if row is not None:
@@ -145,7 +148,7 @@ def note_sought(ledger: Transactions, incident_id: str, born: datetime) -> None:
 
 
 def store_recalled(ledger: Transactions, recalled: Recalled, now: datetime) -> None:
-    """Store the duties and waivers that comments state; the comments count as written by this ledger."""
+    """Store the duties and waivers that comments state, and the comments as written by this ledger."""
     incident_id = recalled.incident_id
     with ledger.write() as session:
         row: PostmortemRow | ActionItemRow | None
@@ -162,7 +165,9 @@ def store_recalled(ledger: Transactions, recalled: Recalled, now: datetime) -> N
             audit.append(session, now, kind, incident=incident_id, issue=recalled.issue_id, data=data)
         save_rebuilt(session, incident_id, recalled.duties, recalled.waivers, now)
         if recalled.agreed and isinstance(row, PostmortemRow):
+            # this ledger's own agreement is younger than the comments
             row.agreed = {**recalled.agreed, **row.agreed}
         session.add(row)
+        # with the operations on record, syncd does not write the same comments again
         for written in recalled.written:
             outbox.note_done(session, written.operation, written.comment, written.at, now)

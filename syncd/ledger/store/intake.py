@@ -1,8 +1,7 @@
-"""Where what was read of the services enters the ledger: masked, and without texts where it is restricted.
+"""Store issues as read from Jira: masked, and without texts if their incident is restricted.
 
-Every read goes through here. Texts are masked before they are stored (rules: "The ticket"), so that nothing
-later can forget it; whether an incident is restricted is found in the same transaction, so that no command
-sees a title in between.
+Texts are masked before they are stored, so that no later code can forget to mask them. The same transaction
+decides whether an incident is restricted, so that no command sees its title in between.
 """
 
 from __future__ import annotations
@@ -26,14 +25,14 @@ from syncd.ledger.store.tables import ActionItemRow, IncidentRow, PostmortemRow,
 
 
 class StorageRules(Protocol):
-    """What of a read may be stored, by the rules of a team. Pure: no I/O, so that a transaction may ask."""
+    """A team's rules for storing what was read. They do no I/O, so that a transaction may call them."""
 
     def claimed_by(self, incident: Incident) -> str | None:
-        """Return the team whose mapping names the incident's service, None where none does."""
+        """Return the team whose mapping names the incident's service, None if no mapping does."""
         ...
 
     def incident(self, incident: Incident, team: str | None, restricted: bool) -> tuple[Incident, str | None]:
-        """Return what is stored of an incident, and why it becomes restricted (None: it does not)."""
+        """Return the incident as it is stored, and why it becomes restricted (None: it does not)."""
         ...
 
     def withheld(self, incident: Incident, team: str | None) -> Incident:
@@ -41,15 +40,15 @@ class StorageRules(Protocol):
         ...
 
     def restricted_by_person(self, issue: Issue, team: str | None) -> str | None:
-        """Return how a person said on the ticket that its incident is restricted, None where nobody did."""
+        """Return how a person marked the ticket's incident as restricted, None if nobody did."""
         ...
 
     def issue(self, issue: Issue, team: str | None) -> Issue:
-        """Return what is stored of an issue."""
+        """Return the issue as it is stored."""
         ...
 
     def notes(self, notes: Iterable[Note], team: str | None) -> Sequence[Note]:
-        """Return what is stored of notes."""
+        """Return the notes as they are stored."""
         ...
 
     def follow_ups(self, description: str, team: str | None) -> list[dict[str, JsonValue]]:
@@ -57,7 +56,7 @@ class StorageRules(Protocol):
         ...
 
     def membership(self, team: str | None) -> FollowUps | None:
-        """Return the team's rules about follow-ups, None where it has no mapping."""
+        """Return the team's rules about follow-ups, None if it has no mapping."""
         ...
 
 
@@ -72,9 +71,10 @@ def store_issue_in(
     *,
     fresh: bool = False,
 ) -> bool:
-    """Store a ticket as read; return whether that was news. A person may have said that it is restricted.
+    """Store a ticket as read; return True if that was news.
 
-    `jira_now` is Jira's own time, where it is known; `fresh` as for `save_issue`.
+    If a person marked it as restricted, its incident becomes restricted first. `jira_now` is the time of
+    Jira's own clock (UTC), if it is known; `fresh` as for `save_issue`.
     """
     incident = session.get(IncidentRow, row.incident_id)
     team = incident.team if incident else None
@@ -95,9 +95,9 @@ def store_duty_issue_in(
     *,
     fresh: bool = False,
 ) -> bool:
-    """Store a postmortem or an action item as read; return whether that was news.
+    """Store a postmortem or an action item as read; return True if that was news.
 
-    Of a description only the rows of the table of follow-ups are kept, and none of a restricted incident.
+    Of a description only the rows of its follow-up table are stored, and none of a restricted incident.
     """
     incident = session.get(IncidentRow, row.incident_id)
     team = incident.team if incident else None
@@ -106,12 +106,14 @@ def store_duty_issue_in(
     masked = rules.issue(issue.model_copy(update={"fields": fields}), team)
     news = save_issue(session, row, masked, read_seq, now, fresh=fresh)
     membership = rules.membership(team)
+    # another moment means that `save_issue` refused an older answer: it says nothing about today
     if membership is not None and isinstance(row, ActionItemRow) and row.read_seq == read_seq:
         news = store_membership(session, row, issue, membership, now) or news
     if asked and isinstance(row, PostmortemRow) and incident is not None and row.read_seq == read_seq:
         follow_ups: list[dict[str, JsonValue]] = []
         if isinstance(text, str) and not incident.restricted:
             follow_ups = rules.follow_ups(text, team)
+        # a row becomes an issue when the table has rested for a while (`follow_ups_since`)
         if follow_ups != row.follow_ups:
             row.follow_ups, row.follow_ups_since = follow_ups, now
             news = True
@@ -119,8 +121,8 @@ def store_duty_issue_in(
 
 
 def _restrict_known(session: Session, rules: StorageRules, row: IncidentRow, why: str, now: datetime) -> None:
-    """An incident that is on record becomes restricted."""
+    """Restrict an incident that is on record with its texts."""
     kept = rules.withheld(Incident.model_validate(row.snapshot), row.team)
     row.snapshot = kept.model_dump(mode="json")
     if restrict(session, row, why, now):
-        logger.bind(incident=row.id).warning("{} is restricted from now on ({})", row.id, why)
+        logger.bind(incident=row.id).warning("#{} is restricted from now on ({})", row.number, why)

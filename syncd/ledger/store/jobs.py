@@ -1,4 +1,4 @@
-"""What jobs beside the loop store: a resync's fresh reads and its comparison, the nightly duplicates."""
+"""The verbs of jobs beside the loop: the resync's reads and comparison, the nightly search for duplicates."""
 
 from __future__ import annotations
 
@@ -25,13 +25,14 @@ from syncd.ledger.store.tables import IncidentRow, OperationRow, PostmortemRow, 
 from syncd.policy.case import TicketState
 
 UNKNOWN = (OperationState.IN_FLIGHT, OperationState.UNKNOWN)
+"""The states of an operation that Jira may or may not have carried out."""
 
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """An incident of a resync as it stands: its ticket, what is open, and how far its create came.
+    """An incident of a resync, with its ticket and its open operations.
 
-    `create` is the state of the operation that makes its ticket, None where none was ever decided.
+    `create` is the state of the operation that makes its ticket, None if none was ever decided.
     """
 
     incident: IncidentRecord
@@ -41,14 +42,17 @@ class Compared:
 
 
 def tickets_of(ledger: Transactions, incident_ids: Iterable[str]) -> list[TicketState]:
-    """Return the tickets of those of these incidents that have one, in the order of the incidents."""
+    """Return the tickets of these incidents, in the order of the incidents."""
     with ledger.read() as session:
         tickets = [get(session, TicketState, incident_id) for incident_id in incident_ids]
     return [ticket for ticket in tickets if ticket is not None]
 
 
 def without_ticket(ledger: Transactions, incident_ids: Iterable[str]) -> list[IncidentRecord]:
-    """Return those of these incidents that have no ticket, and no create whose outcome is unknown."""
+    """Return those of these incidents without a ticket and without a create of unknown outcome.
+
+    A create of unknown outcome looks for its ticket by itself.
+    """
     with ledger.read() as session:
         missing = [
             get(session, IncidentRecord, incident_id)
@@ -60,7 +64,7 @@ def without_ticket(ledger: Transactions, incident_ids: Iterable[str]) -> list[In
 
 
 def compared(ledger: Transactions, incident_id: str) -> Compared | None:
-    """Return how an incident of a resync stands, None where it is not on record."""
+    """Return an incident of a resync with its ticket and operations, None if it is not on record."""
     with ledger.read() as session:
         incident = get(session, IncidentRecord, incident_id)
         if incident is None:
@@ -76,12 +80,13 @@ def compared(ledger: Transactions, incident_id: str) -> Compared | None:
 def store_read(
     ledger: Transactions, rules: StorageRules, incidents: Sequence[Incident], moment: int, now: datetime
 ) -> list[str]:
-    """Store incidents as read; return those that a mapping claims, or that had a team before."""
+    """Store incidents as read; return those that a mapping claims or that had a team before."""
     claimed = []
     with ledger.write() as session:
         for incident in incidents:
             team = rules.claimed_by(incident)
             if team is None:
+                # its service is no longer mapped: the last team keeps the incident
                 team = session.connection().scalar(_TEAM, {"incident": incident.id})
             if team is not None:
                 save_incident(session, incident, moment, now, team, rules.incident)
@@ -103,12 +108,17 @@ _TEAM = columns(col(IncidentRow.team)).where(col(IncidentRow.id) == bindparam("i
 
 
 def made_since(ledger: Transactions, number: int) -> list[dict[str, str]]:
-    """Return the operations decided after operation `number`: incident, kind, state and reason of each."""
+    """Return incident, kind, state and reason of each operation decided after operation `number`."""
     with ledger.read() as session:
         operations = load(session, OperationRecord, _MADE, {"number": number})
     return [
-        {"incident": one.incident_id, "kind": one.kind, "state": one.state, "reason": one.reason}
-        for one in operations
+        {
+            "incident": operation.incident_id,
+            "kind": operation.kind,
+            "state": operation.state,
+            "reason": operation.reason,
+        }
+        for operation in operations
     ]
 
 
@@ -124,9 +134,9 @@ _KEY = "duplicates"
 
 @dataclass(frozen=True, slots=True)
 class Duplicate:
-    """Two issues that bear one mark: ids and keys of both, and what links and closes the younger.
+    """Two issues with the same mark, and the operations that link and close the younger one.
 
-    `kind` is what made them and `incident` for which incident; `touched`: somebody touched the younger.
+    An operation of this `kind` made them for this `incident`. `touched`: a person changed the younger issue.
     """
 
     older: str
@@ -141,21 +151,21 @@ class Duplicate:
 
 @dataclass(frozen=True, slots=True)
 class Swept:
-    """What a sweep came to: the incidents for which something is to be done, and what it found first."""
+    """The result of a search for duplicates: incidents with new operations, and duplicates new to us."""
 
     incidents: tuple[str, ...]
     fresh: tuple[Duplicate, ...]
 
 
 def last_sweep(ledger: Transactions) -> datetime | None:
-    """Return when the last sweep ended (UTC), None where there was none."""
+    """Return when the last search for duplicates ended (UTC), None if there was none."""
     with ledger.read() as session:
         at = get_cursor_in(session, _KEY).get("at")
     return datetime.fromisoformat(str(at)) if at is not None else None
 
 
 def store_sweep(ledger: Transactions, duplicates: Sequence[Duplicate], now: datetime) -> Swept:
-    """Have duplicates linked and closed where that is ours to do; put on record what is left, and why."""
+    """Record the operations that link and close duplicates; store which are left to people, and why."""
     left: list[dict[str, str]] = []
     incidents: list[str] = []
     fresh: list[Duplicate] = []
@@ -164,6 +174,7 @@ def store_sweep(ledger: Transactions, duplicates: Sequence[Duplicate], now: date
         seen: dict[str, Any] = {**before} if isinstance(before, dict) else {}
         for duplicate in duplicates:
             incident = session.get(IncidentRow, duplicate.incident)
+            # the search comes back every night: each duplicate is recorded once
             if incident is not None and duplicate.younger not in seen:
                 seen[duplicate.younger] = duplicate.older
                 fresh.append(duplicate)
@@ -180,13 +191,14 @@ def store_sweep(ledger: Transactions, duplicates: Sequence[Duplicate], now: date
 
 
 def _settle(session: Session, duplicate: Duplicate, now: datetime) -> str | None:
-    """Have a duplicate linked and closed; return why it is left instead, None where that was decided."""
+    """Record the operations that link and close a duplicate; return why it is left to people instead."""
+    # decided already, on an earlier night
     if outbox.on_record(session, duplicate.operations[0].key):
         return None
     rows = (session.get(TicketRow, duplicate.incident), session.get(PostmortemRow, duplicate.incident))
     if duplicate.older not in [row.issue_id for row in rows if row is not None]:
-        what = "postmortem" if duplicate.kind == Kind.CREATE_POSTMORTEM else "ticket"
-        return f"the ledger does not hold the older one for the {what}"
+        noun = "postmortem" if duplicate.kind == Kind.CREATE_POSTMORTEM else "ticket"
+        return f"the ledger does not hold the older one for the {noun}"
     if duplicate.touched:
         return "somebody touched the younger one"
     outbox.add(session, duplicate.operations, now)

@@ -1,4 +1,4 @@
-"""Look-ups of single incidents and of what the polls ask: who is on record, what is to be read."""
+"""Look up single incidents, and the incidents and issues that the polls have to read."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from syncd.policy.restricted import STUB
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """An incident and its ticket as they are on record, and the change notices that wait for an answer."""
+    """An incident and its ticket as they are on record, and its unanswered change notices."""
 
     incident: IncidentRecord | None
     ticket: TicketState | None
@@ -41,7 +41,7 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class Followers:
-    """What follows an incident, with the incident and its ticket; everything as of one transaction."""
+    """An incident, its ticket, postmortem, action items and duties, as of one transaction."""
 
     incident: IncidentRecord
     ticket: TicketState | None
@@ -58,13 +58,13 @@ def find_incident(ledger: Transactions, incident_id: str) -> Known:
 
 
 def find_ticket(ledger: Transactions, incident_id: str) -> TicketState | None:
-    """Return the ticket of an incident, None where it has none."""
+    """Return the ticket of an incident, None if it has none."""
     with ledger.read() as session:
         return get(session, TicketState, incident_id)
 
 
 def load_followers(ledger: Transactions, incident_id: str) -> Followers | None:
-    """Return what follows an incident, None where the incident is not on record."""
+    """Return an incident with all that follows it, None if the incident is not on record."""
     with ledger.read() as session:
         incident, ticket = incident_and_ticket_in(session, incident_id)
         if incident is None:
@@ -79,13 +79,13 @@ def load_followers(ledger: Transactions, incident_id: str) -> Followers | None:
 
 
 def addresses_of(ledger: Transactions, accounts: Collection[str]) -> dict[str, str]:
-    """Return the addresses that look-ups of people have led to these accounts by, by account id."""
+    """Return the addresses of these accounts, by account id, as far as syncd has looked them up."""
     with ledger.read() as session:
         return addresses_of_in(session, accounts)
 
 
 def addresses_of_in(session: Session, accounts: Collection[str]) -> dict[str, str]:
-    """As `addresses_of`, as of this transaction."""
+    """Return the addresses of these accounts, by account id, as far as syncd has looked them up."""
     people = session.connection().execute(_PEOPLE).all()
     return {
         str(person.account["id"]): person.email
@@ -106,7 +106,7 @@ def open_operations_in(session: Session, incident_id: str) -> list[OperationReco
 
 
 def items_in(session: Session, incident_id: str) -> tuple[ItemState, ...]:
-    """Return the action items of an incident, in the order in which they were first seen."""
+    """Return the action items of an incident, the first seen first."""
     return tuple(load(session, ItemState, _ITEMS, {"incident": incident_id}))
 
 
@@ -118,7 +118,7 @@ def incident_and_ticket_in(
     if row is None:
         return None, None
     ticket = row[_OF_INCIDENT:]
-    # the ticket's first column is its key: without one there is no ticket
+    # an outer join: without a ticket all its columns are null, also the first, which is never null else
     return IncidentRecord(*row[:_OF_INCIDENT]), None if ticket[0] is None else made_of(TicketState, ticket)
 
 
@@ -150,28 +150,29 @@ _PEOPLE = columns(col(PersonRow.email), col(PersonRow.account)).order_by(
 )
 
 
-def incident_named(ledger: Transactions, wanted: str) -> IncidentRecord | None:
-    """Return the incident of an id, a number (`#12`, `12`) or a ticket's key; None where there is none."""
+def incident_named(ledger: Transactions, name: str) -> IncidentRecord | None:
+    """Return the incident of an id, a number (`#12`, `12`) or a ticket's key; None if there is none."""
     with ledger.read() as session:
-        row = find_incident_in(session, wanted)
+        row = find_incident_in(session, name)
         return record_of(IncidentRecord, row) if row is not None else None
 
 
-def find_incident_in(session: Session, wanted: str) -> IncidentRow | None:
-    """As `incident_named`, as of this transaction."""
-    row = session.get(IncidentRow, wanted)
+def find_incident_in(session: Session, name: str) -> IncidentRow | None:
+    """Return the incident of an id, a number (`#12`, `12`) or a ticket's key; None if there is none."""
+    row = session.get(IncidentRow, name)
     if row is not None:
         return row
-    number = wanted.removeprefix("#")
+    number = name.removeprefix("#")
+    # SQLite's integers have at most 19 digits, and the driver refuses a larger one
     if number.isdecimal() and len(number) < 19:
         return session.exec(select(IncidentRow).where(IncidentRow.number == int(number))).first()
-    ticket = session.exec(select(TicketRow).where(TicketRow.key == wanted.upper())).first()
+    ticket = session.exec(select(TicketRow).where(TicketRow.key == name.upper())).first()
     return session.get(IncidentRow, ticket.incident_id) if ticket else None
 
 
 @dataclass(frozen=True, slots=True)
 class IssuesOnRecord:
-    """Which issues are tickets, and which are postmortems or action items, by issue id."""
+    """The issues that are tickets, and those that are postmortems or action items; by issue id."""
 
     tickets: frozenset[str]
     duty_issues: frozenset[str]
@@ -179,14 +180,14 @@ class IssuesOnRecord:
 
 @dataclass(frozen=True, slots=True)
 class UnfinishedIssues:
-    """The issues of unfinished incidents: postmortems and action items, and what hangs beside them."""
+    """The issues of unfinished incidents: postmortems and action items, and issues that are no items."""
 
     duty_issues: tuple[str, ...]
     non_items: tuple[str, ...]
 
 
 def open_and_older(ledger: Transactions, began: int) -> list[str]:
-    """Return the claimed incidents that stand as open by a read that began before `began`."""
+    """Return the claimed incidents that are open on record by a read that began before `began`."""
     with ledger.read() as session:
         return list(session.connection().scalars(_OPEN_BEFORE, {"began": began}))
 
@@ -203,7 +204,7 @@ _OPEN_BEFORE = (
 
 
 def issues_on_record(ledger: Transactions, issue_ids: Iterable[str]) -> IssuesOnRecord:
-    """Return which of these issues are ours."""
+    """Return which of these issues are tickets, postmortems or action items of this ledger."""
     ids = {"issues": list(issue_ids)}
     with ledger.read() as session:
         connection = session.connection()
@@ -223,13 +224,13 @@ _DUTY_ISSUES_AMONG = (
 
 
 def ticket_projects(ledger: Transactions) -> set[str]:
-    """Return the Jira projects in which tickets stand."""
+    """Return the keys of the Jira projects that hold tickets."""
     with ledger.read() as session:
         return ticket_projects_in(session)
 
 
 def ticket_projects_in(session: Session) -> set[str]:
-    """Return the Jira projects in which tickets stand."""
+    """Return the keys of the Jira projects that hold tickets."""
     return set(session.connection().scalars(_PROJECTS))
 
 
@@ -237,7 +238,7 @@ _PROJECTS = columns(col(TicketRow.project)).distinct()
 
 
 def ticket_project(ledger: Transactions, incident_id: str) -> str | None:
-    """Return the Jira project in which an incident's ticket stands, None where it has no ticket."""
+    """Return the key of the Jira project of an incident's ticket, None if it has no ticket."""
     with ledger.read() as session:
         project: str | None = session.connection().scalar(_PROJECT, {"incident": incident_id})
         return project
@@ -247,7 +248,7 @@ _PROJECT = columns(col(TicketRow.project)).where(col(TicketRow.incident_id) == b
 
 
 def restricted_stubs(ledger: Transactions) -> list[str]:
-    """Return the restricted incidents whose ticket is a stub, since the security level was not there."""
+    """Return the restricted incidents whose ticket is a stub because the project lacks the security level."""
     with ledger.read() as session:
         rows = session.connection().execute(_RESTRICTED_TICKETS)
         return [incident_id for incident_id, agreed in rows if agreed.get(STUB) is True]
@@ -262,9 +263,9 @@ _RESTRICTED_TICKETS = (
 
 
 def resolved_and_watched(ledger: Transactions, since: datetime) -> list[datetime]:
-    """Return when the incidents were created (UTC, in order) that are resolved and must still be read.
+    """Return the creation times (UTC, in order) of the resolved incidents that syncd must still read.
 
-    They are not finished, or were resolved `since` then.
+    They are unfinished, or were resolved at `since` or later.
     """
     with ledger.read() as session:
         return list(session.connection().scalars(_RESOLVED, {"since": since}))
@@ -284,7 +285,10 @@ _RESOLVED = (
 
 
 def with_notes_to_list(ledger: Transactions, since: datetime) -> list[IncidentRecord]:
-    """Return the incidents with a ticket that are open or were resolved `since` then; no restricted ones."""
+    """Return the incidents with a ticket that are open or were resolved at `since` or later.
+
+    Restricted incidents are left out: syncd stores no notes of theirs.
+    """
     with ledger.read() as session:
         return load(session, IncidentRecord, _WITH_NOTES, {"since": since})
 
@@ -318,7 +322,7 @@ _TICKETS = (
 
 
 def unfinished_issues(ledger: Transactions) -> UnfinishedIssues:
-    """Return postmortems and action items of unfinished incidents, and what was passed over beside them."""
+    """Return the issues of unfinished incidents, in the order of the incidents' numbers."""
     duty_issues: dict[str, None] = {}
     non_items: dict[str, None] = {}
     with ledger.read() as session:

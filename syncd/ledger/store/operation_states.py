@@ -1,9 +1,9 @@
-"""How an operation changes its state: claimed, put back, parked, settling, finished; one place for all.
+"""Change the state of an operation: claim it, put it back, park it, mark it unknown, finish it.
 
-Every change is a compare-and-set on the state that the caller knows, so that an operation is never taken
-twice, and stands in one transaction with its audit event. What is finished stays finished. The functions
-raise `OperationMoved` where the operation no longer stands where the caller read it. They take a row of the
-transaction, which they keep up to date, or a record, and return what they were given as it stands now.
+Each change is a compare-and-set on the state that the caller read, so that two callers never take the same
+operation. Its audit event is in the same transaction. A finished operation never changes again. The functions
+raise `OperationMoved` if the operation left the state that the caller read. They take a row of the
+transaction, which they update, or a record, and return the operation as it is afterwards.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ from syncd.ledger.store.loading import get
 from syncd.ledger.store.tables import IncidentRow, OperationRow
 
 UNKNOWN = "unknown"
-"""In what a superseded operation rendered: nobody knows whether it was carried out."""
+"""A key in `rendered` of a superseded operation: nobody knows whether the service carried it out."""
 TABLE = SQLModel.metadata.tables["operation"]
 
 _NOT_GIVEN_UP: dict[str, None] = {"gave_up_boot_id": None, "gave_up_boottime": None}
-_Known = TypeVar("_Known", OperationRow, OperationRecord)
+_Stored = TypeVar("_Stored", OperationRow, OperationRecord)
 
 
 @dataclass(frozen=True)
 class GivenUp:
-    """When an outcome became unknown, on the boot-time clock: seconds under a boot id."""
+    """The moment when syncd gave up on a request, on the boot-time clock: seconds under a boot id."""
 
     boot_id: str
     boottime: float
@@ -51,16 +51,17 @@ def claim_in(
     rendered: dict[str, JsonValue],
     probe_from: int | None,
 ) -> OperationRecord | None:
-    """Commit that a pending operation is about to leave; None if it is no longer pending.
+    """Claim a pending operation that is about to leave; return None if it may not leave.
 
-    Its rendered request is kept from the first claim on. None, too, where its incident became restricted
-    after it was rendered: then it is rendered anew, or not wanted any more.
+    It may not leave if it is no longer pending, or if its incident became restricted after the operation was
+    rendered. The first claim stores the rendered request, and later claims keep it.
     """
-    session.flush()  # what this transaction has changed so far counts
-    known = session.connection().execute(_BEFORE_CLAIM, {"row": operation_id}).first()
-    if known is None:
+    session.flush()  # the statements below must see the changes of this transaction
+    before = session.connection().execute(_BEFORE_CLAIM, {"row": operation_id}).first()
+    if before is None:
         return None
-    kept, attempts, restricted = known
+    kept, attempts, restricted = before
+    # the request may hold texts of the incident: the next pass renders it again, without them
     if restricted and not rendered.get("restricted"):
         return None
     values = {
@@ -69,6 +70,7 @@ def claim_in(
         "claimed_at": now,
         "probe_from": probe_from,
         "attempts": attempts + 1,
+        # a repeated request must be the same request, or its outcome could not be looked up
         "rendered": kept or rendered,
         "error": None,
     }
@@ -87,9 +89,9 @@ _BEFORE_CLAIM = (
 )
 
 
-def _changed(session: Session, operation_id: int | None, known: str, values: dict[str, Any]) -> bool:
-    """Return True if the operation stood in the state `known`, and so took these values."""
-    places = {"this_row": operation_id, "known_state": known}
+def _changed(session: Session, operation_id: int | None, before: str, values: dict[str, Any]) -> bool:
+    """Store the values if the operation is in the state `before`; return True if it was."""
+    places = {"this_row": operation_id, "known_state": before}
     return session.connection().execute(_CHANGE, {**places, **values}).rowcount == 1
 
 
@@ -97,7 +99,7 @@ _CHANGE = update(TABLE).where(TABLE.c.id == bindparam("this_row"), TABLE.c.state
 
 
 def note(session: Session, operation: OperationRecord, **values: Any) -> OperationRecord:
-    """Write values of an operation whatever its state is, and return it with them."""
+    """Store values of an operation in any state, and return the operation with them."""
     session.connection().execute(_NOTE, {"this_row": operation.id, **values})
     return replace(operation, **values)
 
@@ -105,15 +107,16 @@ def note(session: Session, operation: OperationRecord, **values: Any) -> Operati
 _NOTE = update(TABLE).where(TABLE.c.id == bindparam("this_row"))
 
 
-def _move(session: Session, operation: _Known, state: OperationState, **values: Any) -> _Known:
-    """Take an operation from the state that the caller knows to another, with these values."""
-    known = operation.state
+def _move(session: Session, operation: _Stored, state: OperationState, **values: Any) -> _Stored:
+    """Take an operation from the state that the caller read to another, and store these values."""
+    before = operation.state
     values = {"state": state, **values}
-    if known not in OPEN_STATES or not _changed(session, operation.id, known, values):
-        raise OperationMoved(operation.id, known, state)
+    if before not in OPEN_STATES or not _changed(session, operation.id, before, values):
+        raise OperationMoved(operation.id, before, state)
     if isinstance(operation, OperationRecord):
         return replace(operation, **values)
     session.add(operation)
+    # the statement above has stored the values: a plain assignment would store them again
     for name, value in values.items():
         set_committed_value(operation, name, value)
     return operation
@@ -127,23 +130,23 @@ def say(
     data: dict[str, JsonValue] | None = None,
 ) -> None:
     """Append an audit event about an operation."""
-    told: dict[str, JsonValue] = {"kind": operation.kind, "op": operation.op, **(data or {})}
-    audit.append(session, now, kind, incident=operation.incident_id, operation=operation.id, data=told)
+    event: dict[str, JsonValue] = {"kind": operation.kind, "op": operation.op, **(data or {})}
+    audit.append(session, now, kind, incident=operation.incident_id, operation=operation.id, data=event)
 
 
 def finish(
     session: Session,
-    operation: _Known,
+    operation: _Stored,
     state: OperationState,
     now: datetime,
     *,
     remote_id: str | None = None,
     why: str = "",
     **values: Any,
-) -> _Known:
-    """End an operation: done (with what the service named it), superseded or dropped, and say so.
+) -> _Stored:
+    """End an operation as done, superseded or dropped, with its audit event.
 
-    `values` are written with it.
+    `remote_id` is the id that the service gave the result. `values` are stored with it.
     """
     ended = {
         "finished_at": now,
@@ -156,32 +159,32 @@ def finish(
     return operation
 
 
-def end_unknown(session: Session, operation: _Known, now: datetime, why: str, **values: Any) -> _Known:
-    """End a state operation whose outcome nobody knows: what it meant is decided anew."""
+def end_unknown(session: Session, operation: _Stored, now: datetime, why: str, **values: Any) -> _Stored:
+    """Supersede a state operation with an unknown outcome; the next decision replaces it."""
     rendered = {**(operation.rendered or {}), UNKNOWN: True}
     return finish(
         session, operation, OperationState.SUPERSEDED, now, why=why, **{"rendered": rendered, **values}
     )
 
 
-def put_back_in(session: Session, operation: _Known, now: datetime, error: str, **values: Any) -> _Known:
-    """Have an operation that was certainly not done wait to leave again, as it is or with these values."""
+def put_back_in(session: Session, operation: _Stored, now: datetime, error: str, **values: Any) -> _Stored:
+    """Make an operation pending again that was certainly not done, and store these values."""
     operation = _move(session, operation, OperationState.PENDING, error=error, **_NOT_GIVEN_UP, **values)
     say(session, now, "operation.not_done", operation)
     return operation
 
 
-def park_in(session: Session, operation: _Known, now: datetime, error: str, **values: Any) -> _Known:
-    """Have an operation that a service refuses for what it is wait for a person, in the service's words."""
+def park_in(session: Session, operation: _Stored, now: datetime, error: str, **values: Any) -> _Stored:
+    """Park an operation that a service refused, with the service's words, until a person retries it."""
     operation = _move(session, operation, OperationState.PARKED, error=error, **values)
     say(session, now, "operation.parked", operation, {"words": audit.salted(session, error)})
     return operation
 
 
 def mark_unknown_in(
-    session: Session, operation: _Known, now: datetime, given_up: GivenUp, error: str
-) -> _Known:
-    """Have an operation whose outcome is unknown looked up from now on, until the settle time is over."""
+    session: Session, operation: _Stored, now: datetime, given_up: GivenUp, error: str
+) -> _Stored:
+    """Mark an operation's outcome as unknown: syncd looks it up until the settle time is over."""
     since = {"gave_up_boot_id": given_up.boot_id, "gave_up_boottime": given_up.boottime}
     operation = _move(session, operation, OperationState.UNKNOWN, error=error, **since)
     say(session, now, "operation.unknown", operation)
@@ -189,7 +192,7 @@ def mark_unknown_in(
 
 
 def recover(ledger: Transactions, run: str, now: datetime, given_up: GivenUp) -> list[str]:
-    """Have operations looked up that an earlier run of the daemon left in flight; return their incidents."""
+    """Mark operations unknown that an earlier run of the daemon left in flight; return their incidents."""
     query = select(OperationRow).where(
         OperationRow.state == OperationState.IN_FLIGHT,
         or_(col(OperationRow.instance).is_(None), col(OperationRow.instance) != run),
@@ -203,26 +206,26 @@ def recover(ledger: Transactions, run: str, now: datetime, given_up: GivenUp) ->
     return sorted({operation.incident_id for operation in operations})
 
 
-def retry(session: Session, operations: Iterable[_Known], now: datetime, who: str) -> int:
-    """Parked operations go back to pending and are rendered anew; return how many."""
+def retry(session: Session, operations: Iterable[_Stored], now: datetime, by: str) -> int:
+    """Make parked operations pending again, to be rendered anew; return how many. `by` asked for it."""
     count = 0
     for operation in operations:
         if operation.state == OperationState.PARKED:
             moved = _move(session, operation, OperationState.PENDING, rendered=None, error=None)
-            say(session, now, "operation.retried", moved, {"by": audit.salted(session, who)})
+            say(session, now, "operation.retried", moved, {"by": audit.salted(session, by)})
             count += 1
     return count
 
 
-def release(session: Session, operations: Iterable[_Known], now: datetime, who: str) -> None:
-    """Held operations go to pending."""
+def release(session: Session, operations: Iterable[_Stored], now: datetime, by: str) -> None:
+    """Make held operations pending; `by` asked for it."""
     for operation in operations:
         released = _move(session, operation, OperationState.PENDING)
-        say(session, now, "operation.released", released, {"by": audit.salted(session, who)})
+        say(session, now, "operation.released", released, {"by": audit.salted(session, by)})
 
 
 def renew(session: Session, operation: OperationRow, op: Operation, now: datetime) -> None:
-    """What an operation that never left would say has changed: it will say the latest."""
+    """Replace the meaning of an operation that never left by a newer decision's."""
     operation.meaning, operation.rendered = dict(op.meaning), None
     session.add(operation)
     say(session, now, "operation.renewed", operation)

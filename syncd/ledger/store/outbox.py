@@ -1,6 +1,6 @@
-"""The outbox: how a decided write becomes an operation, and which operations are open.
+"""The outbox: record decided writes as operations, and find the operations that are open.
 
-How an operation changes its state stands in `syncd.ledger.store.operation_states`.
+`syncd.ledger.store.operation_states` changes the state of an operation.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from syncd.ledger.store.restored import WHY, lies_before_beginning
 from syncd.ledger.store.snapshots import LONGEST_LAG
 from syncd.ledger.store.tables import OperationRow, PostmortemRow, TicketRow
 
-_Known = TypeVar("_Known", OperationRow, OperationRecord)
+_Stored = TypeVar("_Stored", OperationRow, OperationRecord)
 WAITED_FOR = timedelta(days=1)
-"""So long a parked operation holds back what could do without it."""
+"""How long a parked operation holds back the operations that need it."""
 _REPLACEABLE = (OperationState.PENDING, OperationState.PARKED, OperationState.HELD)
 
 
@@ -39,32 +39,32 @@ def record(
     hold: frozenset[str] = frozenset(),
     waiting: Sequence[OperationRow] | None = None,
 ) -> list[OperationRow]:
-    """Given all that an incident needs now, bring its rows into line and return the new ones.
+    """Record the operations that an incident needs now, and return the new rows.
 
-    A once-operation whose key stands already is left. A state operation replaces a waiting one of the
-    same object and aspect that means something else; waiting ones that are no longer wanted are
-    superseded. One that is under way is left: the next decision sees its outcome.
-    Operations whose key is in `hold` begin as held. `waiting` are the incident's open rows, where the
-    caller has read them in this transaction.
+    A once-operation is left if its key is on record. A state operation supersedes a waiting operation with
+    the same object and aspect and another meaning. A waiting state operation that is no longer decided is
+    superseded. An operation under way is left: the next decision sees its outcome.
+    Operations whose key is in `hold` begin as held. `waiting` are the incident's open rows, if the caller
+    has read them in this transaction.
     """
-    wanted = {(op.object, op.aspect): op for op in operations if op.op_class is OperationClass.STATE}
+    decided = {(op.object, op.aspect): op for op in operations if op.op_class is OperationClass.STATE}
     waiting = open_of(session, incident) if waiting is None else waiting
-    busy = _replace_waiting(session, waiting, wanted, now)
+    busy = _replace_waiting(session, waiting, decided, now)
     once = {op.key: op for op in operations if op.op_class is OperationClass.ONCE}
-    known = keys_on_record_in(session, once)
-    fresh = [op for key, op in once.items() if key not in known]
-    fresh += [op for place, op in wanted.items() if place not in busy]
+    recorded = keys_on_record_in(session, once)
+    fresh = [op for key, op in once.items() if key not in recorded]
+    fresh += [op for place, op in decided.items() if place not in busy]
     return _insert(session, fresh, now, version, hold)
 
 
 def keys_on_record(ledger: Transactions, keys: Collection[str]) -> set[str]:
-    """Return those of these keys of which an operation was ever decided."""
+    """Return those of these keys with which an operation was ever decided."""
     with ledger.read() as session:
         return keys_on_record_in(session, keys)
 
 
 def keys_on_record_in(session: Session, keys: Collection[str]) -> set[str]:
-    """Return those of these keys of which an operation was ever decided."""
+    """Return those of these keys with which an operation was ever decided."""
     if not keys:
         return set()
     return set(session.connection().scalars(_KEYS, {"keys": list(keys)}))
@@ -76,15 +76,16 @@ _KEYS = columns(col(OperationRow.key)).where(col(OperationRow.key).in_(bindparam
 def _replace_waiting(
     session: Session,
     waiting: Iterable[OperationRow],
-    wanted: dict[tuple[str, str], Operation],
+    decided: dict[tuple[str, str], Operation],
     now: datetime,
 ) -> set[tuple[str, str]]:
+    """Supersede the waiting operations that are no longer decided; return the places that stay taken."""
     busy: set[tuple[str, str]] = set()
     for row in waiting:
         if row.op_class != OperationClass.STATE:
             continue
         place = (row.object, row.aspect)
-        op = wanted.get(place)
+        op = decided.get(place)
         if row.state not in _REPLACEABLE or (op and means_the_same(op, row)):
             busy.add(place)
         else:
@@ -94,7 +95,7 @@ def _replace_waiting(
 
 
 def add(session: Session, operations: Sequence[Operation], now: datetime, version: str = "") -> None:
-    """Record once-operations beside what an incident's decisions ask for; those on record are left."""
+    """Record once-operations beside an incident's decisions; those whose key is on record are left."""
     for op in operations:
         if op.op_class is OperationClass.ONCE and not on_record(session, op.key):
             _insert(session, [op], now, version, frozenset())
@@ -103,7 +104,7 @@ def add(session: Session, operations: Sequence[Operation], now: datetime, versio
 def note_done(
     session: Session, op: Operation, remote_id: str, done_at: datetime, now: datetime
 ) -> OperationRow | None:
-    """Put a once-operation on record that an earlier ledger carried out; None where it stands there."""
+    """Record a once-operation that an earlier ledger carried out; return None if it is on record."""
     if on_record(session, op.key):
         return None
     (row,) = _insert(session, [op], now, "", frozenset())
@@ -112,26 +113,31 @@ def note_done(
 
 
 def on_record(session: Session, key: str) -> bool:
-    """Whether an operation of this key was ever decided."""
+    """Return True if an operation with this key was ever decided."""
     return session.exec(select(OperationRow.id).where(OperationRow.key == key)).first() is not None
 
 
 def of_key(session: Session, key: str) -> OperationRow | None:
-    """The latest operation of a key, whatever became of it."""
+    """Return the latest operation with a key in any state, None if there is none."""
     query = select(OperationRow).where(OperationRow.key == key).order_by(col(OperationRow.id).desc())
     return session.exec(query).first()
 
 
 def means_the_same(op: Operation, row: OperationRow | OperationRecord) -> bool:
-    """Whether a row is this very decision; what a service refused of it (`refused`) changes nothing."""
+    """Return True if a row records this very decision."""
+    # `refused` holds the fields that the service refused: the decision itself is the same
     meant = {name: value for name, value in row.meaning.items() if name != "refused"}
     return op.kind == row.kind and op.meaning == meant
 
 
-def stand_as_decided(records: Iterable[OperationRecord], wanted: Iterable[Operation]) -> bool:
-    """Return True if the state operations among these are exactly the wanted ones, refusals included."""
-    known = {(one.object, one.aspect): one.meaning for one in records if one.op_class == OperationClass.STATE}
-    return known == {(op.object, op.aspect): op.meaning for op in wanted}
+def stand_as_decided(records: Iterable[OperationRecord], decided: Iterable[Operation]) -> bool:
+    """Return True if the recorded state operations are exactly the decided ones, refused fields included."""
+    recorded = {
+        (record.object, record.aspect): record.meaning
+        for record in records
+        if record.op_class == OperationClass.STATE
+    }
+    return recorded == {(op.object, op.aspect): op.meaning for op in decided}
 
 
 def _insert(
@@ -141,11 +147,13 @@ def _insert(
         return []
     values = [_values_of(op, now, version, op.key in hold) for op in operations]
     connection = session.connection()
-    ids = [connection.execute(_INSERT, one).lastrowid for one in values]
+    # one statement each: `lastrowid` of a batch is the last row's alone
+    ids = [connection.execute(_INSERT, row_values).lastrowid for row_values in values]
     rows = list(session.exec(_BY_ID, params={"ids": ids}).all())
     for row, op in zip(rows, operations, strict=True):
         held = row.state == OperationState.HELD
         say(session, now, "operation.decided", row, {"reason": row.reason, "held": held})
+        # recorded all the same, so that people can see what was not sent
         if lies_before_beginning(session, op):
             finish(session, row, OperationState.DROPPED, now, why=WHY)
     return rows
@@ -180,7 +188,8 @@ _BY_ID = (
 
 
 def open_of(session: Session, incident: str) -> list[OperationRow]:
-    """The open operations of an incident, oldest first; mostly there are none, so their ids come first."""
+    """Return the open operations of an incident, oldest first."""
+    # most incidents have none: reading ids first spares the ORM's query for whole rows
     ids = session.connection().scalars(_OPEN_OF, {"incident": incident}).all()
     return list(session.exec(_BY_ID, params={"ids": ids}).all()) if ids else []
 
@@ -196,16 +205,16 @@ _OPEN_OF = (
 
 
 def unmet(session: Session, row: OperationRow | OperationRecord, now: datetime | None = None) -> list[str]:
-    """The keys that an operation still waits for; a ticket that was adopted needs no create.
+    """Return the keys that an operation still waits for; an adopted ticket needs no create.
 
-    What has been parked for longer than a day by `now` is waited for no more, but for the create of an
-    issue: nothing can be done on what is not there.
+    An operation does not wait for another that has been parked for more than a day by `now`, unless that
+    one creates an issue: no write can go to an issue that does not exist.
     """
     if not row.needs:
         return []
     rows = session.exec(select(OperationRow).where(col(OperationRow.key).in_(row.needs))).all()
-    met = {one.key for one in rows if one.state == OperationState.DONE or _parked_long(one, now)}
-    return [key for key in row.needs if key not in met and not _is_there(session, key)]
+    met = {needed.key for needed in rows if needed.state == OperationState.DONE or _parked_long(needed, now)}
+    return [key for key in row.needs if key not in met and not _issue_exists(session, key)]
 
 
 def _parked_long(row: OperationRow, now: datetime | None) -> bool:
@@ -214,8 +223,8 @@ def _parked_long(row: OperationRow, now: datetime | None) -> bool:
     return long and row.state == OperationState.PARKED and not row.kind.startswith("create_")
 
 
-def _is_there(session: Session, key: str) -> bool:
-    """Whether a create's issue stands on record, whoever made it."""
+def _issue_exists(session: Session, key: str) -> bool:
+    """Return True if the issue that a create makes is on record, also if a person made it."""
     incident = incident_of_create(key)
     if key == ticket_key(incident):
         return session.get(TicketRow, incident) is not None
@@ -223,7 +232,7 @@ def _is_there(session: Session, key: str) -> bool:
 
 
 def incidents_with_work(session: Session) -> list[str]:
-    """Incidents with an operation that is pending, under way or unknown."""
+    """Return the incidents with an operation that is pending, in flight or of unknown outcome."""
     return list(session.connection().scalars(_WITH_WORK))
 
 
@@ -242,6 +251,7 @@ def incidents_waiting_for(ledger: Transactions, key: str) -> list[str]:
         select(OperationRow.incident_id)
         .where(
             OperationRow.state == OperationState.PENDING,
+            # the column is a JSON list: the quotes keep `ticket:P1` apart from `ticket:P10`
             func.instr(type_coerce(OperationRow.needs, String), f'"{key}"') > 0,
         )
         .distinct()
@@ -252,7 +262,7 @@ def incidents_waiting_for(ledger: Transactions, key: str) -> list[str]:
 
 
 def perhaps_done(session: Session, object_: str, aspect: str) -> OperationRow | None:
-    """The latest operation of an object and aspect that ever left, if nobody knows what became of it."""
+    """Return the latest operation of an object and aspect that ever left, if its outcome is unknown."""
     query = (
         select(OperationRow)
         .where(OperationRow.object == object_, OperationRow.aspect == aspect, OperationRow.attempts > 0)
@@ -289,8 +299,8 @@ _ENDED_SINCE = columns(col(OperationRow.error), col(OperationRow.rendered)).wher
 )
 
 
-def untried(rows: Iterable[_Known]) -> dict[str, _Known]:
-    """Of an incident's rows, the once-operations that wait and never left, by key."""
+def untried(rows: Iterable[_Stored]) -> dict[str, _Stored]:
+    """Return the once-operations among these that wait and never left, by key."""
     waiting = (OperationState.PENDING, OperationState.HELD)
     return {
         row.key: row
@@ -300,14 +310,14 @@ def untried(rows: Iterable[_Known]) -> dict[str, _Known]:
 
 
 def counts(session: Session) -> dict[str, int]:
-    """How many operations stand in each open state, and how many are done."""
+    """Return how many operations are in each state; a state without operations counts 0."""
     query = select(OperationRow.state, func.count()).group_by(col(OperationRow.state))
-    found = {state: int(number) for state, number in session.exec(query).all()}
-    return {str(state): found.get(state, 0) for state in OperationState}
+    counted = {state: int(number) for state, number in session.exec(query).all()}
+    return {str(state): counted.get(state, 0) for state in OperationState}
 
 
 def listing(session: Session, states: Sequence[OperationState] = OPEN_STATES) -> list[OperationRow]:
-    """The operations in these states, oldest first."""
-    wanted = [str(state) for state in states]
-    query = select(OperationRow).where(col(OperationRow.state).in_(wanted)).order_by(col(OperationRow.id))
+    """Return the operations in these states, oldest first."""
+    names = [str(state) for state in states]
+    query = select(OperationRow).where(col(OperationRow.state).in_(names)).order_by(col(OperationRow.id))
     return list(session.exec(query).all())

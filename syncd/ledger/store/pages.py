@@ -1,6 +1,6 @@
-"""The verbs that store what was read: one transaction a page, with the rows of the page read at once.
+"""The verbs that store a page of reads, each in one transaction with the change notices that follow from it.
 
-What becomes a change notice because of it is written in the same transaction.
+The rows of a whole page are read by one statement.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from syncd.policy.ticket.merge import ASPECT as DUPLICATE
 
 @dataclass(frozen=True, slots=True)
 class StoredIncidents:
-    """What became of a page of incidents: those that were news, and those that belong to no team."""
+    """The result of storing a page of incidents: those that were news, and those that belong to no team."""
 
     news: tuple[Incident, ...]
     unclaimed: tuple[Incident, ...]
@@ -43,10 +43,10 @@ class StoredIncidents:
 
 @dataclass(frozen=True, slots=True)
 class LogNews:
-    """A log entry as it is taken in: what it says of its incident, and from when a read is fresh enough.
+    """A log entry, with the change notice that it asks for (`why`, `since`, `notes`).
 
-    `shown`: the incident embedded beside the entry shows what it is about; where that is known, the entry
-    asks for nothing. `notes`: it is about notes.
+    `shown`: the incident that is embedded in the entry shows the change. If the ledger has stored that
+    incident without news, the entry asks for nothing.
     """
 
     entry: LogEntry
@@ -58,7 +58,7 @@ class LogNews:
 
 @dataclass(frozen=True, slots=True)
 class StoredTicket:
-    """A ticket after a read of it: whether that was news, and Jira's `updated` of what is stored."""
+    """A ticket after a read: whether the read was news, and Jira's `updated` of the stored snapshot."""
 
     issue_id: str
     key: str
@@ -73,13 +73,13 @@ def store_incident(
     read_seq: int,
     now: datetime,
 ) -> IncidentRecord | None:
-    """Store an incident that was read by its id; return how it is on record afterwards.
+    """Store an incident that was read by its id; return it as it is on record afterwards.
 
-    One that was moved to a service that no mapping names stays with its last team.
+    An incident on a service that no mapping names stays with its last team.
     """
     with ledger.write() as session:
-        known = session.get(IncidentRow, incident.id)
-        team = rules.claimed_by(incident) or (known.team if known else None)
+        row_before = session.get(IncidentRow, incident.id)
+        team = rules.claimed_by(incident) or (row_before.team if row_before else None)
         note_read_in(session, incident.id)
         save_incident(session, incident, read_seq, now, team, rules.incident)
         session.flush()
@@ -99,10 +99,11 @@ def store_listed(
     unread: Mapping[str, str] | None = None,
     unread_since: int = 0,
 ) -> StoredIncidents:
-    """Store a page of incidents of a list; what is news has its change notice (`why`).
+    """Store a page of a list of incidents; each incident with news gets a change notice (`why`).
 
-    `readable` are those that could not be read before. `unread`: what of the page cannot be read, with the
-    reason; it is read by its id, and a read that began at `unread_since` or later is fresh enough.
+    `readable` are incidents that could not be read before. `unread` are those of the page that cannot be
+    read, with the reason: they are read by id, and a read that began at `unread_since` or later is fresh
+    enough.
     """
     news, unclaimed = [], []
     with ledger.write() as session:
@@ -123,7 +124,7 @@ def store_listed(
 def store_log(
     ledger: Transactions, rules: StorageRules, page: Sequence[LogNews], read_seq: int, now: datetime
 ) -> list[Incident]:
-    """Take in a page of log entries with the incidents embedded in it; return those of no team."""
+    """Store a page of log entries with the incidents embedded in it; return the incidents of no team."""
     unclaimed = []
     with ledger.write() as session:
         ahead = read_ahead(session, {news.entry.incident_id for news in page})
@@ -139,6 +140,7 @@ def store_log(
                 fresh = save_incident(session, incident, read_seq, now, team, rules.incident, ahead)
                 row = ahead.get(news.entry.incident_id)
                 _acknowledged(session, row, news.entry)
+                # stored by this very read without news: the ledger has the entry's change already
                 if fresh is None and row is not None and row.read_seq == read_seq and news.shown:
                     continue
             notice_changes_in(session, [news.entry.incident_id], now, news.since, news.why, notes=news.notes)
@@ -146,7 +148,7 @@ def store_log(
 
 
 def _team(session: Session, rules: StorageRules, incident: Incident, ahead: Ahead) -> str | None:
-    """Return whose incident it is; one on a service that nobody claims stays its last team's."""
+    """Return the team of an incident; on a service that no mapping names it stays with its last team."""
     claimed = rules.claimed_by(incident)
     if claimed is not None:
         return claimed
@@ -172,7 +174,7 @@ def store_notes(
 ) -> IncidentRecord | None:
     """Store the notes of an incident as listed; return the incident as it is on record afterwards.
 
-    `why` (with `now`): the incident has a change notice.
+    With `why` and `now` the incident gets a change notice.
     """
     with ledger.write() as session:
         row = session.get(IncidentRow, incident_id)
@@ -185,7 +187,7 @@ def store_notes(
 
 
 def give_up_notes(ledger: Transactions, incident_id: str) -> IncidentRecord | None:
-    """The notes cannot be read: what is known of them stays, and a look for them counts as done."""
+    """Stop asking for notes that cannot be read; the stored notes stay."""
     with ledger.write() as session:
         row = session.get(IncidentRow, incident_id)
         if row is None:
@@ -198,7 +200,7 @@ def give_up_notes(ledger: Transactions, incident_id: str) -> IncidentRecord | No
 def store_comments(
     ledger: Transactions, rules: StorageRules, incident_id: str, comments: Iterable[Comment]
 ) -> None:
-    """Store a ticket's comments as listed, where its snapshot still lacks them; none of a restricted one."""
+    """Store a ticket's comments as listed if its snapshot lacks them; none of a restricted incident."""
     with ledger.write() as session:
         ticket, incident = session.get(TicketRow, incident_id), session.get(IncidentRow, incident_id)
         if ticket is None or incident is None or incident.restricted:
@@ -221,15 +223,16 @@ def store_tickets(
     missing: Sequence[str] = (),
     relink: bool = False,
 ) -> list[StoredTicket]:
-    """Store a page of tickets as read, those that are on record; what is news has its change notice.
+    """Store those issues of a page that are tickets; each ticket with news gets a change notice.
 
-    `jira_now` is Jira's own time, where it is known. `missing` are issues that Jira does not show: a ticket
-    among them is out of sight from now on. `relink`: a link of ours that is gone is decided on again.
+    `jira_now` is the time of Jira's own clock (UTC), if it is known. `missing` are issues that Jira does not
+    show: a ticket among them is out of sight from now on. `relink`: if a person removed our link to a
+    duplicate, the link is decided on again.
     """
     stored = []
     with ledger.write() as session:
         rows = tickets_by_issue_in(session, [*(issue.id for issue in issues), *missing])
-        # held for the whole page, so that each ticket's incident is at hand
+        # the session's cache holds rows weakly: this list keeps each ticket's incident in it for the page
         incidents = incidents_of(session, [row.incident_id for row in rows.values()])
         for issue in issues:
             row = rows.get(issue.id)
@@ -272,14 +275,16 @@ def store_ticket(
     *,
     gone: bool,
 ) -> None:
-    """Store an incident's ticket as read; `issue` None: it was not read, and `gone`: Jira does not show it.
+    """Store an incident's ticket as read, `issue` None if it was not read.
 
-    One that is not shown is out of sight from now on.
+    `gone`: Jira does not show it, so it is out of sight from now on. `jira_now` is the time of Jira's own
+    clock (UTC), if it is known.
     """
     with ledger.write() as session:
         row = session.get(TicketRow, incident_id)
         if row is None:
             return
+        # the incident may have got another ticket while the answer was on its way
         if issue is not None and issue.id == row.issue_id:
             store_issue_in(session, rules, row, issue, read_seq, now, jira_now, fresh=True)
         if gone:
@@ -296,16 +301,16 @@ def store_papers(
     *,
     missing: Sequence[str] = (),
 ) -> None:
-    """Store a page of postmortems and action items as read, those that are on record.
+    """Store those issues of a page that are postmortems or action items; news gets a change notice (`why`).
 
-    What their changes mean is read when it is decided: what is news has its change notice (`why`).
-    `missing` are issues that Jira does not show: what is on record of them is out of sight from now on.
+    `missing` are issues that Jira does not show: those on record are out of sight from now on.
     """
     with ledger.write() as session:
         rows = duty_issues_by_id(session, [*(issue.id for issue in issues), *missing])
         for issue in issues:
             row = rows.get(issue.id)
             if row is not None and store_duty_issue_in(session, rules, row, issue, read_seq, now, fresh=True):
+                # the changelog is read again before the next decision
                 row.changes_until = None
                 notice_changes_in(session, [row.incident_id], now, 0, why)
         for issue_id in missing:

@@ -1,7 +1,7 @@
-"""What was read of the services, each with the moment its request began.
+"""Store snapshots of incidents and issues, each with the moment when its request began.
 
-A snapshot is stored only if its moment is later than the stored one's and than our last confirmed
-write to that object: an answer that began earlier tells an older story, whenever it arrives.
+A snapshot is stored only if its request began after the stored snapshot's request and after our last
+confirmed write to the object. An answer to an earlier request is older, whenever it arrives.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from syncd.policy.ticket.status import with_left
 
 IssueRow = TicketRow | PostmortemRow | ActionItemRow
 LONGEST_LAG = timedelta(minutes=10)
-"""How far a read of Jira may lag behind its writes (design: "Exactly one")."""
+"""How far a read of Jira may lag behind Jira's writes."""
 Intake = Callable[[Incident, str | None, bool], tuple[Incident, str | None]]
-"""Given an incident, its team and whether it is restricted already: what of it is stored, and why it becomes
-restricted (None: it does not)."""
+"""Given an incident, its team and whether it is restricted already, return the incident as it is stored, and
+why it becomes restricted (None: it does not)."""
 Ahead = dict[str, IncidentRow | None]
-"""Rows that were read at once for a whole page in this session, by incident; None: there is none yet."""
+"""The rows of a page's incidents, read at once in this session, by incident id; None: it has no row yet."""
 
 
 def save_incident(
@@ -43,8 +43,8 @@ def save_incident(
 ) -> IncidentRow | None:
     """Store an incident as read; return its row if that was news, else None.
 
-    An answer without custom fields or people's addresses keeps those that an earlier one brought. What is
-    stored anew enters `ahead`.
+    If the answer lacks custom fields or people's addresses, the stored ones stay. A new row is added to
+    `ahead`.
     """
     row = known_row(session, incident.id, ahead)
     if row is None:
@@ -65,10 +65,9 @@ def save_incident(
             ahead[incident.id] = row
     elif read_seq <= max(row.read_seq, row.written_seq):
         return None
-    known = row.snapshot
-    incident, why = intake(_with_what_was_left_out(incident, known), team, row.restricted)
+    incident, why = intake(_with_omitted_fields(incident, row.snapshot), team, row.restricted)
     dumped = incident.model_dump(mode="json")
-    news = dumped != known or team != row.team
+    news = dumped != row.snapshot or team != row.team
     row.read_seq = read_seq
     if news:
         row.snapshot, row.team = dumped, team
@@ -76,6 +75,7 @@ def save_incident(
         row.status, row.resolved_at = incident.status, incident.resolved_at
         row.merged_into = incident.merged_into
         row.changed_seq = read_seq
+        # the change may ask for something: decide on the incident again
         row.finished = False
     session.add(row)
     if why is not None:
@@ -83,14 +83,17 @@ def save_incident(
     return row if news else None
 
 
-def _with_what_was_left_out(incident: Incident, known: dict[str, Any]) -> Incident:
-    """The incident with the custom fields and addresses that only some answers carry (the log's do not)."""
+def _with_omitted_fields(incident: Incident, snapshot: dict[str, Any]) -> Incident:
+    """Return the incident with the stored custom fields, type and addresses, if the answer omits them.
+
+    PagerDuty's log entries embed incidents without them.
+    """
     update: dict[str, Any] = {}
-    if incident.custom_fields is None and known.get("custom_fields") is not None:
-        update["custom_fields"] = known["custom_fields"]
+    if incident.custom_fields is None and snapshot.get("custom_fields") is not None:
+        update["custom_fields"] = snapshot["custom_fields"]
     if incident.incident_type is None:
-        update["incident_type"] = known.get("incident_type")
-    emails = {person["id"]: person["email"] for person in known.get("assignees", ())}
+        update["incident_type"] = snapshot.get("incident_type")
+    emails = {person["id"]: person["email"] for person in snapshot.get("assignees", ())}
     update["assignees"] = tuple(
         person.model_copy(update={"email": person.email or emails.get(person.id)})
         for person in incident.assignees
@@ -99,7 +102,7 @@ def _with_what_was_left_out(incident: Incident, known: dict[str, Any]) -> Incide
 
 
 def incidents_of(session: Session, incident_ids: Iterable[str]) -> list[IncidentRow]:
-    """Those of these incidents that are on record, in one read."""
+    """Return the rows of those of these incidents that are on record, by number."""
     return list(session.exec(_INCIDENTS, params={"ids": list(incident_ids)}).all())
 
 
@@ -118,14 +121,14 @@ def read_ahead(session: Session, incident_ids: Iterable[str]) -> Ahead:
 
 
 def known_row(session: Session, incident_id: str, ahead: Ahead | None = None) -> IncidentRow | None:
-    """Return an incident's row, out of what was read ahead where it is named there."""
+    """Return an incident's row, None if it is not on record; `ahead` spares the read."""
     if ahead is not None and incident_id in ahead:
         return ahead[incident_id]
     return session.get(IncidentRow, incident_id)
 
 
 def save_notes(session: Session, row: IncidentRow, notes: Sequence[Note], read_seq: int) -> None:
-    """Store the notes of an incident as listed, unless what is known is younger; none of a restricted one.
+    """Store the notes of an incident as listed, unless the stored ones are younger; none if it is restricted.
 
     `row` may have been read before the request left; it is read again.
     """
@@ -142,19 +145,22 @@ def save_notes(session: Session, row: IncidentRow, notes: Sequence[Note], read_s
 def _fresh(session: Session, row: IncidentRow | IssueRow) -> None:
     session.add(row)
     if row in session.new:
-        return  # made in this transaction: nobody else knows it
+        return  # this transaction made the row, so no other one has changed it
     session.flush()
     session.refresh(row)
 
 
 def written_at(row: IssueRow, at: datetime) -> None:
-    """A write of ours changed the issue at this time of Jira's or later: what is older lacks it."""
+    """Raise the stored `updated` to `at` (Jira's clock, UTC), when a write of ours changed the issue.
+
+    Then `save_issue` refuses answers that are older than the write.
+    """
     if row.snapshot and older(str(row.snapshot.get("updated", "")), at.isoformat()):
         row.snapshot = {**row.snapshot, "updated": at.isoformat(timespec="milliseconds")}
 
 
 def mark_out_of_sight(session: Session, row: IssueRow, now: datetime) -> bool:
-    """Note, with its audit event, that Jira does not show an issue; return False if that was known."""
+    """Store, with its audit event, that Jira does not show an issue; return False if that was on record."""
     if row.out_of_sight_since is not None:
         return False
     _set_sight(session, row, now, now)
@@ -162,7 +168,10 @@ def mark_out_of_sight(session: Session, row: IssueRow, now: datetime) -> bool:
 
 
 def _set_sight(session: Session, row: IssueRow, since: datetime | None, now: datetime) -> None:
-    """Store since when an issue is out of sight (None: it is not) and say so; the one place that does."""
+    """Store since when an issue is out of sight (None: it is in sight), with the audit event.
+
+    No other function sets the column, so that none can forget the event.
+    """
     row.out_of_sight_since = since
     session.add(row)
     kind = f"{SUBJECTS[type(row)]}.{'in_sight' if since is None else 'out_of_sight'}"
@@ -174,7 +183,7 @@ SUBJECTS: dict[type[IssueRow], str] = {
     PostmortemRow: "postmortem",
     ActionItemRow: "item",
 }
-"""What the audit events about an issue begin with."""
+"""The first word of the audit events about an issue."""
 
 
 def save_issue(
@@ -187,11 +196,11 @@ def save_issue(
     *,
     fresh: bool = False,
 ) -> bool:
-    """Store an issue of ours as read, follow its key if it was moved; return whether that was news.
+    """Store an issue of ours as read, also its new key if it was moved; return True if that was news.
 
-    It is in sight from now on. `jira_now` is Jira's own time, where it is known. `row` may have been read
-    before the request left; it is read again, since a write of ours may have been confirmed meanwhile, unless
-    it is `fresh`: read in this transaction.
+    The issue is in sight from now on. `jira_now` is the time of Jira's own clock (UTC), if it is known.
+    `fresh`: `row` was read in this transaction. Otherwise it is read again, because a write of ours may have
+    been confirmed since.
     """
     if fresh:
         session.add(row)
@@ -216,34 +225,37 @@ def save_issue(
 
 
 def _note_move(row: TicketRow, issue: Issue) -> None:
-    """Keep when a ticket left the status at which it was seen last: at the latest change that Jira shows."""
+    """Store when a ticket left the status in which syncd saw it last."""
+    # a snapshot does not tell when: `updated` is the latest moment that is possible
     stood = str(row.snapshot["status"]["id"]) if row.snapshot else issue.status.id
     if stood != issue.status.id and issue.updated:
         row.agreed = with_left(row.agreed, stood, datetime.fromisoformat(issue.updated))
 
 
 def _lags(row: IssueRow, issue: Issue, now: datetime | None) -> bool:
-    """Whether an answer that began late enough tells an older story all the same: bulk reads may lag.
+    """Return True if an answer is older than the stored snapshot, though its request began later.
 
-    Jira's `updated` never goes back, and it moves with every write of ours that changes anything. One
-    that changed nothing would have us wait for ever, so after the longest lag any answer counts.
+    Jira's bulk reads lag behind its writes. Its `updated` never goes back, and each write of ours that
+    changes the issue moves it. `now` is the time of Jira's own clock (UTC), if it is known.
     """
-    known = str((row.snapshot or {}).get("updated", ""))
-    if now is not None and older(known, (now - LONGEST_LAG).isoformat()):
+    stored = str((row.snapshot or {}).get("updated", ""))
+    # a write that changed nothing moves no `updated`: after the longest lag any answer counts
+    if now is not None and older(stored, (now - LONGEST_LAG).isoformat()):
         return False
-    return older(issue.updated, known) or (row.written_seq > row.read_seq and issue.updated == known != "")
+    # the same `updated` after a write of ours: the answer does not show the write yet
+    return older(issue.updated, stored) or (row.written_seq > row.read_seq and issue.updated == stored != "")
 
 
-def older(one: str, other: str) -> bool:
-    """Whether one of Jira's times lies before another; what cannot be read as a time does not."""
+def older(time: str, other: str) -> bool:
+    """Return True if one of Jira's times is before another; False if one of them is no time."""
     try:
-        return datetime.fromisoformat(one) < datetime.fromisoformat(other)
+        return datetime.fromisoformat(time) < datetime.fromisoformat(other)
     except (ValueError, TypeError):
         return False
 
 
 def is_restricted(ledger: Transactions, incident_id: str) -> bool:
-    """Return True if an incident is known to be restricted."""
+    """Return True if an incident is on record as restricted."""
     with ledger.read() as session:
         return bool(session.connection().scalar(_RESTRICTED, {"incident": incident_id}))
 
@@ -252,7 +264,7 @@ _RESTRICTED = columns(col(IncidentRow.restricted)).where(col(IncidentRow.id) == 
 
 
 def tickets_by_issue_in(session: Session, issue_ids: Iterable[str]) -> dict[str, TicketRow]:
-    """Return which of these issues are tickets of ours, by issue id."""
+    """Return the tickets among these issues, by issue id."""
     ids = {"issues": list(issue_ids)}
     return {row.issue_id: row for row in session.exec(_BY_ISSUE, params=ids)}
 
@@ -274,7 +286,7 @@ _STILL_OPEN = (
 
 
 def unfinished_in(session: Session) -> list[str]:
-    """Return the claimed incidents that are resolved and wait for something, or that a noise rule holds."""
+    """Return the claimed incidents that are resolved and unfinished, or that a noise rule holds back."""
     return list(session.connection().scalars(_UNFINISHED))
 
 
