@@ -1,7 +1,7 @@
-"""The verbs about action items: which issues beside an incident are to be read, and what was read of them.
+"""The verbs for action items: find the issues beside an incident that must be read, and store them.
 
-What was looked at and is no action item is remembered, so that it is not read again until it changes. Of
-incidents that were merged the items count for the target.
+An issue that was read and is no action item is remembered, so that it is not read again until it changes. The
+items of a merged incident count for the target of the merge.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ from syncd.ledger.store.tables import ActionItemRow, IncidentRow, PostmortemRow,
 from syncd.policy.follow_ups.membership import LINK_FIELDS, certain, ended_by, source_of
 
 End = tuple[Issue, bool]
-"""A ticket or a postmortem as last read, and whether it is the postmortem."""
+"""A ticket or a postmortem as last read, and True if it is the postmortem."""
 
 
 @dataclass(frozen=True, slots=True)
 class Beside:
-    """What an incident's action items hang on, and the issues named there that are to be read."""
+    """The ticket and postmortem of an incident, and the issues named there that must be read."""
 
     ends: tuple[End, ...]
     unread: tuple[str, ...]
@@ -42,16 +42,16 @@ class Beside:
 
 @dataclass(frozen=True, slots=True)
 class Neighbour:
-    """An issue beside an incident's ticket or postmortem, and the incident."""
+    """An issue that is linked to, or a sub-task of, an incident's ticket or postmortem; and the incident."""
 
     issue: Issue
     incident: IncidentRecord
 
 
 def seek_items(ledger: Transactions, incident_id: str, now: datetime) -> Beside:
-    """Return what hangs on an incident's ticket and postmortem and is not known yet.
+    """Return the issues named by an incident's ticket and postmortem that syncd has not read yet.
 
-    The action items of what was merged count for the target from now on.
+    If the incident was merged, its action items count for the target from now on.
     """
     with ledger.write() as session:
         row = session.get(IncidentRow, incident_id)
@@ -61,8 +61,8 @@ def seek_items(ledger: Transactions, incident_id: str, now: datetime) -> Beside:
         ends = _ends(session, row.id)
         near = {issue_id for end, _ in ends for issue_id in end.subtasks}
         near |= {link.other_id for end, _ in ends for link in end.links}
-        known = set(row.non_items) | on_record_among(session, sorted(near))
-        return Beside(ends, tuple(sorted(near - known)))
+        seen_before = set(row.non_items) | on_record_among(session, sorted(near))
+        return Beside(ends, tuple(sorted(near - seen_before)))
 
 
 def _ends(session: Session, incident_id: str) -> tuple[End, ...]:
@@ -100,9 +100,9 @@ def store_beside(
     read_seq: int,
     now: datetime,
 ) -> None:
-    """Store the action items among issues that hang on an incident, and remember which are none.
+    """Store the action items among the issues beside an incident, and remember which are none.
 
-    `missing` are issues that Jira names (`ends`) and does not show.
+    `missing` are issues that the `ends` name and Jira does not show.
     """
     with ledger.write() as session:
         row = session.get(IncidentRow, incident_id)
@@ -124,9 +124,10 @@ def _keep_neighbour(
     read_seq: int,
     now: datetime,
 ) -> bool:
-    """Store an issue that hangs on an incident if it is an action item; return whether it is one."""
+    """Store an issue beside an incident if it is an action item; return True if it is one."""
     counts = counting(session, row)
     source = source_of(issue, ends_of(session, counts), follow_ups)
+    # a link between two tickets or postmortems of ours makes neither an action item
     if source is None or of_ours(session, [issue.id]):
         _pass_over(session, row, issue.id)
         return False
@@ -159,7 +160,7 @@ def _new(
 def _keep_unseen(
     session: Session, row: IncidentRow, issue_id: str, ends: Sequence[End], sure: bool, now: datetime
 ) -> None:
-    """What Jira names and does not show: an action item that we cannot see, or nothing that we know of."""
+    """Store an issue that Jira names and hides: if it is `sure` one, as an action item out of sight."""
     if not sure:
         _pass_over(session, row, issue_id)
         return
@@ -176,7 +177,7 @@ def _pass_over(session: Session, row: IncidentRow, issue_id: str) -> None:
 
 
 def neighbours_among(ledger: Transactions, issues: Iterable[Issue]) -> list[Neighbour]:
-    """Return those of these issues that hang on a ticket or a postmortem, each with its incident."""
+    """Return those of these issues that are beside a ticket or a postmortem, each with its incident."""
     with ledger.read() as session:
         return [
             Neighbour(issue, record_of(IncidentRecord, row))
@@ -186,7 +187,7 @@ def neighbours_among(ledger: Transactions, issues: Iterable[Issue]) -> list[Neig
 
 
 def is_no_item(ledger: Transactions, neighbour: Neighbour, follow_ups: FollowUps) -> bool:
-    """Return True if an issue was passed over before and would be again."""
+    """Return True if an issue was no action item before and still is none."""
     issue = neighbour.issue
     if issue.id not in neighbour.incident.non_items:
         return False
@@ -205,7 +206,7 @@ def store_neighbour(
     read_seq: int,
     now: datetime,
 ) -> None:
-    """Store an issue that changed beside an incident; an action item brings its incident a change notice."""
+    """Store a changed issue beside an incident, with a change notice if it is an action item."""
     with ledger.write() as session:
         row = session.get(IncidentRow, neighbour.incident.id)
         if row is None:
@@ -226,17 +227,17 @@ ABOUT = {
     "parent": "scope",
     **dict.fromkeys(LINK_FIELDS, "scope"),
 }
-"""What a field's change is a change of."""
+"""The aspect of an action item that a change of a Jira field concerns."""
 TEXTS = frozenset({"summary", "description"})
-"""Fields of which only is kept that they changed."""
+"""Fields whose changes are stored without their texts."""
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Issues as one bulk read showed them, with their changelogs where they are judged; all by issue id.
+    """The issues of one bulk read, with the changelogs of those that are judged; all by issue id.
 
-    `missing` are issues that Jira does not show. The read began at `began` (UTC): changelogs are complete up
-    to then.
+    `missing` are issues that Jira does not show. The read began at `began` (UTC), and changelogs are complete
+    up to then.
     """
 
     shown: Mapping[str, Issue]
@@ -253,9 +254,9 @@ def store_with_changes(
     moment: int,
     now: datetime,
 ) -> None:
-    """Store a page of postmortems and action items as read, those on record, with their changelogs.
+    """Store those issues of a page that are postmortems or action items, with their changelogs.
 
-    `judged` are the fields whose changes are kept beside those of owner, date, status and scope.
+    `judged` are further fields whose changes are stored, beside those of owner, date, status and scope.
     """
     with ledger.write() as session:
         rows = duty_issues_by_id(session, [*page.shown, *page.missing])
@@ -280,13 +281,13 @@ def store_changes(
     until: datetime,
     now: datetime,
 ) -> None:
-    """Keep a changelog that is complete up to `until`, and say what is new in it."""
+    """Store a changelog that is complete up to `until` (UTC), with an audit event for each new change."""
     changes = [change for change in changelog if change.field in judged or change.field in ABOUT]
-    known = {(change["at"], change["field"], change["after"]) for change in row.changes}
+    stored = {(change["at"], change["field"], change["after"]) for change in row.changes}
     kept = [without_texts(change) for change in changes]
     for change, short in zip(changes, kept, strict=True):
         data = short.model_dump(mode="json")
-        if (data["at"], data["field"], data["after"]) not in known:
+        if (data["at"], data["field"], data["after"]) not in stored:
             _audit(session, row, change, now)
     save_changes(row, kept, until)
     if isinstance(row, ActionItemRow) and row.ended_at is not None and "ended_by" not in row.facts:
@@ -294,7 +295,7 @@ def store_changes(
 
 
 def without_texts(change: Change) -> Change:
-    """Return the change; of a text only that somebody wrote on it, not what."""
+    """Return the change, without its values if its field is a text."""
     if change.field not in TEXTS:
         return change
     bare = {"before": None, "after": None, "before_words": None, "after_words": None}
@@ -302,30 +303,31 @@ def without_texts(change: Change) -> Change:
 
 
 def _audit(session: Session, row: DutyIssueRow, change: Change, now: datetime) -> None:
-    what = ABOUT.get(change.field, "date")
+    # the only other fields that are judged hold dates
+    aspect = ABOUT.get(change.field, "date")
     data: dict[str, JsonValue] = {"at": change.at.isoformat(), "field": change.field}
     if change.author is not None:
         data["by"] = audit.salted(session, change.author.id)
     for name, value in (("before", change.before), ("after", change.after)):
         words = value if value is not None else getattr(change, f"{name}_words")
         if words:
-            plain = what in ("date", "status")
+            # names and texts may name a person: only their hash enters the trail
+            plain = aspect in ("date", "status")
             data[name] = words if plain else audit.salted(session, words)
-    audit.append(
-        session, now, f"{SUBJECTS[type(row)]}.{what}", incident=row.incident_id, issue=row.issue_id, data=data
-    )
+    kind = f"{SUBJECTS[type(row)]}.{aspect}"
+    audit.append(session, now, kind, incident=row.incident_id, issue=row.issue_id, data=data)
 
 
 def _end(session: Session, row: ActionItemRow, changes: list[Change], now: datetime) -> None:
-    """Who took an item away, and when, as far as its changelog tells."""
+    """Store who took an action item away, and when, as far as its changelog tells."""
     incident = session.get(IncidentRow, row.incident_id)
     keys = ends_of(session, incident).keys if incident is not None else frozenset()
     change = ended_by(changes, keys)
-    who = change.author if change is not None else None
+    author = change.author if change is not None else None
     if change is not None:
         row.ended_at = change.at
-    row.facts = {**row.facts, "ended_by": (who.name or who.id) if who is not None else ""}
+    row.facts = {**row.facts, "ended_by": (author.name or author.id) if author is not None else ""}
     data: dict[str, JsonValue] = {"at": row.ended_at.isoformat() if row.ended_at else None}
-    if who is not None:
-        data["by"] = audit.salted(session, who.id)
+    if author is not None:
+        data["by"] = audit.salted(session, author.id)
     audit.append(session, now, "item.ended", incident=row.incident_id, issue=row.issue_id, data=data)

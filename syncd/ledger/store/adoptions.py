@@ -1,7 +1,7 @@
-"""The verbs by which an issue that stands there already becomes an incident's ticket or postmortem.
+"""The verbs that adopt an existing issue as an incident's ticket or postmortem.
 
-Which of the candidates it is the engine's rules say (pure functions); that none of them is anybody's
-already, and that the incident has none yet, is asked in the same transaction.
+The engine's rules (pure functions) choose among the candidates. The same transaction checks that no candidate
+belongs to another incident, and that the incident has no ticket yet.
 """
 
 from __future__ import annotations
@@ -32,19 +32,19 @@ from syncd.ledger.store.tables import IncidentRow, OperationRow, PostmortemRow, 
 
 
 class Own(Transactions, Protocol):
-    """A ledger that knows its name and its birth (`syncd.ledger.open.Ledger`)."""
+    """A ledger with its name and its birth in UTC (`syncd.ledger.open.Ledger`)."""
 
     instance: str
     born: datetime
 
     def begin_anew(self, session: Session, now: datetime) -> None:
-        """The file is older than what was done in its name."""
+        """Treat the ledger as born now, since its file is older than the writes that it made."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The issue that is adopted, and what told so (`by`); without one, the keys of those that may be it."""
+    """The issue to adopt and the evidence for it (`by`); without one, the keys of `unclear` candidates."""
 
     issue: Issue | None = None
     by: str = ""
@@ -53,7 +53,7 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """When a read of Jira began, as a moment of the ledger; our time and Jira's, where that is known."""
+    """The moment when a read of Jira began, our time, and the time of Jira's own clock if it is known."""
 
     read_seq: int
     now: datetime
@@ -61,7 +61,7 @@ class Reading:
 
 
 def unsearched(ledger: Own) -> list[IncidentRecord]:
-    """Return the claimed incidents without a ticket that are older than the ledger and were not searched."""
+    """Return the claimed incidents older than the ledger whose ticket was not searched for, by number."""
     with ledger.read() as session:
         return load(session, IncidentRecord, _UNSEARCHED, {"born": ledger.born})
 
@@ -88,10 +88,11 @@ def settle_searched(
     *,
     believed: bool,
 ) -> dict[str, Choice]:
-    """Adopt the tickets that a search brought for these incidents, or note that it brought none.
+    """Adopt the tickets that a search brought for these incidents, or store that it brought none.
 
-    `choose`: given an incident and the issues that are nobody's ticket, which one is its ticket; None: none
-    of them may be. Unless the search is `believed`, an incident for which there is none stays unsearched.
+    `choose`: given an incident and the issues that are no incident's ticket yet, return the choice, None if
+    none of them may be its ticket. Unless the search is `believed`, an incident without a choice stays
+    unsearched, so that syncd searches again.
     """
     choices: dict[str, Choice] = {}
     with ledger.write() as session:
@@ -116,7 +117,7 @@ def settle_searched(
 
 
 def has_ticket_or_create(ledger: Transactions, incident_id: str) -> bool:
-    """Return True if an incident has a ticket, or the create of one was decided."""
+    """Return True if an incident has a ticket, or if the create of a ticket was decided."""
     with ledger.read() as session:
         if session.connection().scalar(_TICKET, {"incident": incident_id}) is not None:
             return True
@@ -136,7 +137,10 @@ def adopt_first(
     by: str,
     agreed: dict[str, JsonValue],
 ) -> Issue | None:
-    """Adopt the first of these issues that is nobody's ticket; None where the incident has one already."""
+    """Adopt the first of these issues that is no ticket yet, and return it.
+
+    Return None if all are tickets, or if the incident has a ticket already.
+    """
     with ledger.write() as session:
         taken = tickets_by_issue_in(session, [issue.id for issue in candidates])
         free = [issue for issue in candidates if issue.id not in taken]
@@ -149,10 +153,10 @@ def adopt_first(
 def adopt_lost(
     ledger: Own, rules: StorageRules, issues: Iterable[Issue], reading: Reading
 ) -> dict[str, Issue]:
-    """Take up tickets that this ledger made and does not know; return them by incident.
+    """Adopt tickets with this ledger's mark that it does not have on record; return them by incident.
 
-    Only a file that was put back by hand knows less than was done in its name, so with the first of them the
-    ledger begins anew. What is under way or settling finds its ticket by itself.
+    Such a ticket proves that somebody put an older ledger file back by hand. So with the first one the ledger
+    begins anew (`Own.begin_anew`).
     """
     taken: dict[str, Issue] = {}
     with ledger.write() as session:
@@ -163,11 +167,17 @@ def adopt_lost(
             incident = session.get(IncidentRow, mark.incident)
             if incident is None or session.get(TicketRow, incident.id) is not None:
                 continue
+            # in flight or of unknown outcome: that operation finds its ticket by itself
             if session.connection().scalar(_KNOWN, {"op": mark.op}) is not None:
                 continue
             if not taken:
                 ledger.begin_anew(session, reading.now)
-                logger.error("the ledger is older than what was done in its name, such as {}", issue.key)
+                logger.error(
+                    "#{} {}: this ledger made the ticket and has no record of it, so the ledger's file is an"
+                    " older copy; syncd searches for tickets before it makes new ones",
+                    incident.number,
+                    issue.key,
+                )
             _adopt(session, ledger, rules, incident.id, issue, reading, by="mark")
             notice_changes_in(session, [incident.id], reading.now, 0, "its ticket was found", notes=True)
             taken[incident.id] = issue
@@ -192,7 +202,7 @@ def _adopt(
     by: str,
     agreed: dict[str, JsonValue] | None = None,
 ) -> None:
-    """An issue is an incident's ticket from now on; `by` says on the record what told so."""
+    """Store an issue as an incident's ticket; `by` names the evidence in the audit event."""
     ticket = TicketRow(
         incident_id=incident_id,
         issue_id=issue.id,
@@ -215,9 +225,9 @@ def adopt_postmortem(
     choose: Callable[[list[Issue]], Choice],
     reading: Reading,
 ) -> Choice:
-    """Adopt the one of these issues that is an incident's postmortem; return which one that is.
+    """Adopt the issue that `choose` takes for an incident's postmortem; return the choice.
 
-    `choose` is given those that are nobody's ticket, postmortem or action item.
+    `choose` gets those issues that are no ticket, postmortem or action item yet.
     """
     ids = [issue.id for issue in candidates]
     with ledger.write() as session:
@@ -253,13 +263,13 @@ def _say_unclear(session: Session, incident_id: str, choice: Choice, now: dateti
 
 
 def _note_earlier_ledger(session: Session, ledger: Own, issue: Issue, now: datetime) -> None:
-    """An issue bears another ledger's mark: that one is lost, and what it may have sent is not sent again.
+    """Record that an earlier ledger is lost, if an issue bears the mark of another ledger.
 
-    From then on, mails about what lies before this ledger's beginning are listed and not sent (rules:
-    "Start, brakes, ceilings").
+    From then on, syncd lists the mails about moments before this ledger's beginning and does not send them:
+    the lost ledger may have sent them.
     """
     another = issue.mark is not None and issue.mark.instance != ledger.instance
     if another and note_succession(session, ledger.born):
-        logger.warning("an earlier ledger made {}: what it knew is rebuilt from both services", issue.key)
+        logger.warning("an earlier ledger made {}: its facts are rebuilt from both services", issue.key)
         data: dict[str, JsonValue] = {"born": ledger.born.isoformat()}
         audit.append(session, now, "ledger.succeeds", data=data)

@@ -1,8 +1,8 @@
-"""The audit trail: append-only, chained by hash, so that an auditor can prove what was not changed.
+"""The audit trail: append-only rows, chained by hash, so that an auditor can find any later change.
 
 A row's hash is SHA-256 over the previous hash and the row's canonical text. Rows hold ids, states and
-our own reasons; texts of incidents and people appear only as salted hashes, so that a person can be
-forgotten without breaking the chain.
+syncd's own reasons. Texts of incidents and people appear only as salted hashes, so that syncd can forget a
+person without breaking the chain.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from syncd.ledger.errors import LedgerUnsafe
 from syncd.ledger.store.tables import AuditEventRow, AuditHeadRow, MetaRow
 
 GENESIS = "0" * 64
+"""The hash before the first row."""
 
 
 _APPEND = (
@@ -34,7 +35,7 @@ _APPEND = (
 
 @dataclass(frozen=True)
 class Broken:
-    """The first row of the chain that does not hold, and why."""
+    """The first row at which the chain is broken, and why."""
 
     seq: int
     why: str
@@ -49,7 +50,7 @@ def canonical(
     operation_id: int | None,
     text: str,
 ) -> str:
-    """The one spelling of a row that its hash is taken over; the time in UTC, as it comes back."""
+    """Return the text of a row over which its hash is computed; the time is in UTC."""
     return json.dumps(
         [seq, at.astimezone(UTC).isoformat(), kind, incident_id, issue_id, operation_id, text],
         ensure_ascii=True,
@@ -67,11 +68,12 @@ def append(
     operation: int | None = None,
     data: dict[str, JsonValue] | None = None,
 ) -> int:
-    """Add one event to the chain and return its sequence number.
+    """Append an event to the chain and return its sequence number.
 
-    `data` must hold ids, states and our own words only; use `salted` for any other text.
+    `data` must hold ids, states and syncd's own words only; use `salted` for any other text. Raise
+    `LedgerUnsafe` if the trail has no head, `DBAPIError` if the disk rejects the write.
     """
-    # Plain statements of the driver: this is the most frequent write of the ledger, several an operation.
+    # the driver's plain statements: this is the most frequent write, several times for each operation
     driver = session.connection().connection.driver_connection
     if not isinstance(driver, sqlite3.Connection):
         raise LedgerUnsafe("the ledger is not connected", "start the daemon again")
@@ -87,13 +89,13 @@ def append(
         driver.execute(_APPEND, (seq, stored, kind, incident, issue, operation, text, digest))
         driver.execute("UPDATE audit_head SET seq = ?, hash = ? WHERE id = 1", (seq, digest))
     except sqlite3.Error as error:
-        # whoever catches what a full or broken disk raises knows it by this name
+        # SQLAlchemy would raise this class: `Database.write` tells a full disk by it
         raise DBAPIError.instance(_APPEND, None, error, sqlite3.Error) from error
     return seq
 
 
 def salted(session: Session, text: str) -> str:
-    """The hash that stands for a text of a person or an incident."""
+    """Return the hash that replaces a text of a person or an incident in the trail."""
     salt = session.connection().scalar(_SALT)
     if salt is None:
         raise LedgerUnsafe("the ledger has no salt", "restore a backup: syncd restore")
@@ -104,7 +106,7 @@ _SALT = columns(col(MetaRow.value)).where(col(MetaRow.key) == "salt")
 
 
 def last_event(ledger: Transactions, kind: str, operation_id: int) -> datetime | None:
-    """Return when the last event of a kind about an operation was appended (UTC), None: none was."""
+    """Return when the last event of a kind about an operation was appended (UTC), None if none was."""
     with ledger.read() as session:
         return session.connection().scalar(_LAST, {"kind": kind, "operation": operation_id})
 
@@ -121,15 +123,16 @@ _LAST = (
 
 
 def head(session: Session) -> tuple[int, str]:
-    """Sequence and hash of the chain's end: the anchor that mails and exports carry."""
+    """Return sequence and hash of the chain's end: the anchor that mails and exports carry."""
+    # `append` writes past the session, so a cached row may be old
     row = session.get(AuditHeadRow, 1, populate_existing=True)
     return (row.seq, row.hash) if row else (0, GENESIS)
 
 
 def verify(session: Session, anchor: tuple[int, str] | None = None) -> Broken | None:
-    """Walk the chain; return the first row that does not hold, or None.
+    """Check the whole chain; return the first broken row, None if there is none.
 
-    `anchor` is a sequence and hash noted earlier (a mail, an export): the chain must pass through it.
+    `anchor` is a sequence and hash from an earlier mail or export: the chain must pass through it.
     """
     previous, last = GENESIS, 0
     anchored = anchor is None or anchor == (0, GENESIS)
@@ -147,6 +150,7 @@ def verify(session: Session, anchor: tuple[int, str] | None = None) -> Broken | 
                 return Broken(row.seq, "its hash differs from the anchor")
             anchored = True
         previous, last = row.hash, row.seq
+    # rows cut off at the end leave a chain that fits: only the head row tells
     if (last, previous) != head(session):
         return Broken(last + 1, "the chain ends before its head row says so")
     return None if anchored else Broken(last + 1, f"the chain ends before the anchor {anchor and anchor[0]}")

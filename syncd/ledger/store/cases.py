@@ -1,6 +1,6 @@
-"""What a decision needs of one incident, read in one transaction, as values.
+"""Load the facts for a decision on one incident, as values, in one transaction.
 
-The engine makes the case of these that policy judges; nothing here judges anything.
+The engine builds the case for policy from these facts. No rule is judged here.
 """
 
 from __future__ import annotations
@@ -50,9 +50,9 @@ Person = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What a team's rules ask of the ledger beyond the incident itself.
+    """The facts that a team's rules need beyond the incident itself.
 
-    `two_way`: what was attempted counts wherever the ticket stands.
+    `two_way`: syncd also takes changes over from Jira, so writes of unknown outcome always matter.
     """
 
     team: str
@@ -63,12 +63,12 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class CaseFacts:
-    """All that the ledger knows of one incident when a decision is made.
+    """The facts of one incident when a decision is made.
 
     `operations` are the open ones, `once` the keys of all once-operations. `mails` are the operations that
-    sent or send mails, of merged incidents, too. `near` are the issues named by ticket and postmortem that
-    are on record already. `approvers` is None where one was not looked up. `changed_rules` are the changes
-    of the team's rules where the incident is resolved.
+    sent or send mails, also those of merged incidents. `near` are the issues on record that the ticket and
+    the postmortem name. `approvers` is None if syncd has not looked up one of them. `changed_rules` are the
+    changes of the team's rules, if the incident is resolved.
     """
 
     incident: IncidentRecord
@@ -95,7 +95,7 @@ class CaseFacts:
 
 @dataclass(frozen=True, slots=True)
 class NoticeFacts:
-    """What the ledger knows of an incident and its mails alone; `once` are the keys of all its operations."""
+    """The facts of an incident for its notices alone; `once` are the keys of all its operations."""
 
     incident: IncidentRecord
     ticket: TicketState | None
@@ -109,9 +109,9 @@ class NoticeFacts:
 def load_case(
     ledger: Transactions, incident_id: str, wanted: Wanted, at_hand: Known | None = None
 ) -> CaseFacts | None:
-    """Return what a decision on an incident needs to know, None where the incident is not on record.
+    """Return the facts for a decision on an incident, None if the incident is not on record.
 
-    `at_hand` is what the caller has read of it and no request has made old since: it is not read again.
+    `at_hand` is what the caller has just read of it: it is not read again.
     """
     with ledger.read() as session:
         if at_hand is not None:
@@ -125,22 +125,24 @@ def load_case(
 
 
 def load_notices(ledger: Transactions, incident_id: str, open_mails: Collection[str]) -> NoticeFacts | None:
-    """Return what notices need to know of an incident, None where it is not on record.
+    """Return the facts for an incident's notices, None if the incident is not on record.
 
-    `open_mails`: of the open operations, only mails of these kinds are returned.
+    Of the open operations only mails of the kinds `open_mails` are returned.
     """
     with ledger.read() as session:
         incident, ticket = incident_and_ticket_in(session, incident_id)
         if incident is None:
             return None
-        there = tables_with(session, incident_id)
-        keys = _keys(session, incident_id, there)
-        sources = _merged_from(session, incident_id, there)
+        tables = tables_with(session, incident_id)
+        keys = _keys(session, incident_id, tables)
+        sources = _merged_from(session, incident_id, tables)
         return NoticeFacts(
             incident=incident,
             ticket=ticket,
             operations=tuple(
-                one for one in _open_operations(session, incident_id, there) if mail_kind(one) in open_mails
+                operation
+                for operation in _open_operations(session, incident_id, tables)
+                if mail_kind(operation) in open_mails
             ),
             once=keys,
             merged_from=sources,
@@ -157,27 +159,29 @@ def _facts(
     wanted: Wanted,
 ) -> CaseFacts:
     ident = incident.id
-    there, whose = tables_with(session, ident), {"incident": ident}
-    if ticket is None and TicketRow in there:
-        ticket = get(session, TicketState, ident)  # made since the caller read it
-    once = _keys(session, ident, there, once=True)
-    sources = _merged_from(session, ident, there)
-    postmortem = get(session, PostmortemState, ident) if PostmortemRow in there else None
+    # most incidents have rows in few tables: one statement tells which, and spares those for the others
+    tables, whose = tables_with(session, ident), {"incident": ident}
+    if ticket is None and TicketRow in tables:
+        # another thread stored the ticket since the caller read the incident
+        ticket = get(session, TicketState, ident)
+    once = _keys(session, ident, tables, once=True)
+    sources = _merged_from(session, ident, tables)
+    postmortem = get(session, PostmortemState, ident) if PostmortemRow in tables else None
     owner = _account(session, wanted.owner)
     return CaseFacts(
         incident=incident,
         ticket=ticket,
         notices=notices,
-        operations=_open_operations(session, ident, there),
+        operations=_open_operations(session, ident, tables),
         once=once,
-        pairs=tuple(load(session, MirrorPair, _PAIRS, whose)) if MirrorLinkRow in there else (),
+        pairs=tuple(load(session, MirrorPair, _PAIRS, whose)) if MirrorLinkRow in tables else (),
         merged_from=sources,
         merged_into=_merge_target(session, incident.merged_into),
         attempted=_attempted(session, ticket, wanted.two_way) if ticket else {},
         postmortem=postmortem,
-        items=items_in(session, ident) if ActionItemRow in there else (),
-        duties=duties_of(session, ident) if DutyRow in there else (),
-        waivers=waivers_of(session, ident) if WaiverRow in there else (),
+        items=items_in(session, ident) if ActionItemRow in tables else (),
+        duties=duties_of(session, ident) if DutyRow in tables else (),
+        waivers=waivers_of(session, ident) if WaiverRow in tables else (),
         merged_sources=merged_sources_in(session, ident) if sources else (),
         mails=_mails(session, ident, once, sources),
         near=_near(session, (ticket, postmortem)),
@@ -190,24 +194,24 @@ def _facts(
     )
 
 
-def _keys(session: Session, incident_id: str, there: Tables, *, once: bool = False) -> frozenset[str]:
-    if OperationRow not in there:
+def _keys(session: Session, incident_id: str, tables: Tables, *, once: bool = False) -> frozenset[str]:
+    if OperationRow not in tables:
         return frozenset()
     return frozenset(session.connection().scalars(_ONCE if once else _KEYS, {"incident": incident_id}))
 
 
-def _open_operations(session: Session, incident_id: str, there: Tables) -> tuple[OperationRecord, ...]:
-    return tuple(open_operations_in(session, incident_id)) if OperationRow in there else ()
+def _open_operations(session: Session, incident_id: str, tables: Tables) -> tuple[OperationRecord, ...]:
+    return tuple(open_operations_in(session, incident_id)) if OperationRow in tables else ()
 
 
-def _merged_from(session: Session, incident_id: str, there: Tables) -> tuple[str, ...]:
-    if IncidentRow not in there:
+def _merged_from(session: Session, incident_id: str, tables: Tables) -> tuple[str, ...]:
+    if IncidentRow not in tables:
         return ()
     return tuple(session.connection().scalars(_SOURCES, {"incident": incident_id}))
 
 
 def merged_sources_in(session: Session, incident_id: str) -> tuple[IncidentRecord, ...]:
-    """Return what was merged into an incident, then what was merged into that, and so on."""
+    """Return the incidents that were merged into an incident, then those merged into them, and so on."""
     return tuple(record_of(IncidentRecord, row) for row in merged_source_rows(session, incident_id))
 
 
@@ -220,7 +224,7 @@ def _mails(
 
 
 def _merge_target(session: Session, target: str | None) -> MergeTarget | None:
-    """The incident that this one was merged into; one that was never read counts as claimed."""
+    """Return the incident into which this one was merged; one that was never read counts as claimed."""
     if target is None:
         return None
     row = session.connection().execute(_TARGET, {"incident": target}).first()
@@ -232,10 +236,10 @@ def _merge_target(session: Session, target: str | None) -> MergeTarget | None:
 
 
 def _attempted(session: Session, ticket: TicketState, two_way: bool) -> dict[str, JsonValue]:
-    """What our latest writes to the ticket meant whose outcome nobody knows.
+    """Return the values that our latest writes of unknown outcome meant to give the ticket.
 
-    They are asked for only where the ticket stands elsewhere than where we put it last, or shows something
-    else than what was agreed on.
+    They matter only if the ticket is not in the status in which syncd placed it last, or shows a value that
+    was not agreed on: that value may come from such a write, and then no person chose it.
     """
     place = object_of_ticket(ticket.incident_id)
     astray = ticket.issue is not None and ticket.issue.status.id != ticket.placed_status
@@ -260,7 +264,7 @@ def _shows_otherwise(ticket: TicketState) -> bool:
 
 
 def _near(session: Session, states: Iterable[IssueState | None]) -> frozenset[str]:
-    """Those of the issues that ticket and postmortem name which are action items or ours."""
+    """Return those issues that ticket and postmortem name which are on record."""
     near: set[str] = set()
     for state in states:
         if state is not None and state.issue is not None:
@@ -272,7 +276,7 @@ def _near(session: Session, states: Iterable[IssueState | None]) -> frozenset[st
 def _approvers(
     session: Session, people: tuple[Person, ...], postmortem: PostmortemState | None
 ) -> frozenset[str] | None:
-    """The accounts of who may waive, as far as a label asks for them; None: one was not looked up yet."""
+    """Return the approvers' account ids, None if no label asks for a waiver or one was not looked up yet."""
     labels = postmortem.issue.labels if postmortem and postmortem.issue else ()
     if not people or LABEL not in {label.casefold() for label in labels}:
         return None
@@ -283,7 +287,7 @@ def _approvers(
 
 
 def _account(session: Session, person: Person | None) -> tuple[dict[str, Any] | None] | None:
-    """The account of a person; None where it was never looked up."""
+    """Return a person's account in a tuple of one, None if syncd never looked it up."""
     if person is None:
         return None
     row = session.connection().execute(_ACCOUNT, {"email": person[0], "project": person[1]}).first()
@@ -335,9 +339,9 @@ _OF_INCIDENT: dict[type[SQLModel], Mapped[Any]] = {
 
 
 def tables_with(session: Session, incident_id: str) -> Tables:
-    """The tables with a row of this incident; `IncidentRow` where another was merged into it."""
-    found = session.connection().execute(_EXISTING, {"incident": incident_id}).one()
-    return frozenset(table for table, there in zip(_OF_INCIDENT, found, strict=True) if there)
+    """Return the tables with a row of this incident; `IncidentRow` if another was merged into it."""
+    flags = session.connection().execute(_EXISTING, {"incident": incident_id}).one()
+    return frozenset(table for table, has_row in zip(_OF_INCIDENT, flags, strict=True) if has_row)
 
 
 _EXISTING = select(*(exists().where(whose == bindparam("incident")) for whose in _OF_INCIDENT.values()))

@@ -1,7 +1,7 @@
-"""What the ledger keeps of an operation that was carried out: plain values, made by the kind of operation.
+"""The changes that an operation brings when it was carried out: plain values, made by its kind.
 
-What depends on how a row stands in the transaction that ends the operation is a pure function of that row's
-record; it does no I/O.
+A change that depends on a row, as the row is in the transaction that ends the operation, is a pure function
+of the row's record and does no I/O.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from syncd.policy.case import DutyIssueState, TicketState
 
 @dataclass(frozen=True)
 class NewTicket:
-    """The ticket that was made, and what both sides agree on from its birth."""
+    """A new ticket, and what syncd and Jira agree on from its birth."""
 
     issue_id: str
     key: str
@@ -31,7 +31,7 @@ class NewTicket:
 
 @dataclass(frozen=True)
 class NewPostmortem:
-    """The postmortem that was made, and what is agreed on from its birth."""
+    """A new postmortem, and what syncd and Jira agree on from its birth."""
 
     issue_id: str
     key: str
@@ -41,7 +41,7 @@ class NewPostmortem:
 
 @dataclass(frozen=True)
 class NewActionItem:
-    """The action item that was made; a poll may have stored it before its answer came."""
+    """A new action item; a poll may have stored it before the answer to the create came."""
 
     issue_id: str
     key: str
@@ -51,7 +51,7 @@ class NewActionItem:
 
 @dataclass(frozen=True)
 class NewPair:
-    """A note and the comment that says the same, or one of our own, which has no other side."""
+    """A note and its mirrored comment, or a note or comment of syncd itself, which is not mirrored."""
 
     origin: str
     note_id: str | None
@@ -62,9 +62,9 @@ class NewPair:
 
 @dataclass(frozen=True)
 class Rewritten:
-    """Which version of the original a copy stands for from now on, and how the copy reads.
+    """The version of the original that a copy follows now, and the hash of the copy (`copied`).
 
-    `copied` None: the copy stays as it was. `left` is why it was not written.
+    `copied` None: the copy stays as it was. `left` is why the copy was not written.
     """
 
     version: str
@@ -74,7 +74,7 @@ class Rewritten:
 
 @dataclass(frozen=True)
 class Event:
-    """An audit event; without an `issue` it is about the one that is changed."""
+    """An audit event; without an `issue` it is about the issue that is changed."""
 
     kind: str
     data: dict[str, JsonValue] = field(default_factory=dict)
@@ -83,7 +83,7 @@ class Event:
 
 @dataclass(frozen=True)
 class NoticeChange:
-    """A change notice for the operation's incident; `ticket`: it is the ticket that is to be read."""
+    """A change notice for the operation's incident; `ticket`: read the ticket, not the incident."""
 
     why: str
     read_seq: int = 0
@@ -92,9 +92,10 @@ class NoticeChange:
 
 @dataclass(frozen=True)
 class Untold:
-    """The security lead has to hear why a restricted issue has no level.
+    """A restricted issue without a security level, which the security lead must hear of.
 
-    `mail`: given the incident, the mail to its team's lead and the version of its mapping; None: no mail.
+    `mail`: given the incident, return the mail to its team's lead and the version of its mapping, None
+    without a mail.
     """
 
     why: str
@@ -103,7 +104,7 @@ class Untold:
 
 @dataclass(frozen=True)
 class Change:
-    """What changes in an issue that stands on record: the values of its row, and what is said about it.
+    """A change of an issue on record: the new values of its row, an audit event, a change notice.
 
     `add` is a once-operation to record; `incident_written` is the moment of a write to the incident.
     """
@@ -120,12 +121,12 @@ New = NewTicket | NewPostmortem | NewActionItem | NewPair
 
 @dataclass(frozen=True)
 class Confirmation:
-    """What the ledger stores in the transaction that ends an operation.
+    """All changes that the ledger stores in the transaction that ends an operation.
 
-    `ticket` is applied to the incident's ticket, `both` to it with whether the incident is restricted,
-    `duty_issue` to the postmortem or action item that the operation is about; each where it is on record.
-    `public`: whether our comment is shown to customers, where that matters. `report` is the team and week
-    of a report that left. `rendered` replaces what the operation was rendered to.
+    `ticket` is applied to the incident's ticket. `both` is applied to the ticket, with True if the incident
+    is restricted. `duty_issue` is applied to the postmortem or action item of the operation. Each is skipped
+    if its row is not on record. `public`: True if customers can see our comment, None if nobody asked.
+    `report` is the team and week of a report that left. `rendered` replaces the rendered request.
     """
 
     made: New | None = None

@@ -1,7 +1,7 @@
-"""The verb that ends an operation that was carried out: what it changed is stored with its end.
+"""The verbs that end an operation that was carried out, and store what it changed.
 
-All of it stands in one transaction: result, remote id, change notices and audit events. Of a note and the
-comment that says the same, it is stored how one was rewritten after the other.
+Result, remote id, change notices and audit events are stored in one transaction. The same holds for a rewrite
+of a mirrored note or comment.
 """
 
 from __future__ import annotations
@@ -56,8 +56,8 @@ def confirm(
 ) -> IssueState | None:
     """End an operation that was carried out, and store what it changed.
 
-    `changed_at` is when it changed the ticket, by Jira's clock (UTC). Return the issue on which a comment of
-    ours is shown to customers, if any.
+    `changed_at` is when it changed the ticket, by Jira's clock (UTC). Return the issue on which customers can
+    see our comment, None if there is none.
     """
     with ledger.write() as session:
         shown_on = store(session, operation, remote_id, confirmation, now)
@@ -82,7 +82,7 @@ def finish_done(
 def store(
     session: Session, operation: OperationRecord, remote_id: str, confirmation: Confirmation, now: datetime
 ) -> IssueState | None:
-    """Store what an operation that was carried out changed; return as `confirm` does."""
+    """Store the changes of an operation that was carried out; return as `confirm` does."""
     if confirmation.made is not None:
         _store_new(session, operation, confirmation.made, now)
     if confirmation.rewritten is not None:
@@ -131,6 +131,7 @@ def _store_new(session: Session, operation: OperationRecord, new: New, now: date
     if isinstance(new, NewActionItem):
         _store_item(session, incident_id, new, now)
         return
+    # a key is PROJECT-NUMBER
     born: dict[str, Any] = {
         "incident_id": incident_id,
         "issue_id": new.issue_id,
@@ -143,6 +144,7 @@ def _store_new(session: Session, operation: OperationRecord, new: New, now: date
     }
     if isinstance(new, NewTicket):
         session.add(TicketRow(**born, refused=new.refused))
+    # an incident has one postmortem: one that was adopted meanwhile stays
     elif session.get(PostmortemRow, incident_id) is None:
         session.add(PostmortemRow(**born))
 
@@ -217,7 +219,7 @@ def _apply(
 
 
 def duty_issue_of(ledger: Transactions, operation: OperationRecord) -> DutyIssueState | None:
-    """Return the postmortem or action item that an operation is about, None where it is not on record."""
+    """Return the postmortem or action item that an operation changes, None if it is not on record."""
     with ledger.read() as session:
         row = _duty_issue_row(session, operation)
         return _duty_issue(row) if row is not None else None
@@ -242,7 +244,7 @@ def change_ticket(
     change: Callable[[TicketState], Change],
     now: datetime,
 ) -> None:
-    """Store what an operation found out about its ticket before it left."""
+    """Store what an operation learnt about its ticket before it left."""
     with ledger.write() as session:
         _change_ticket(session, operation, Confirmation(ticket=change), now)
 
@@ -255,7 +257,7 @@ def _store_comment_shown(
     public: bool,
     now: datetime,
 ) -> None:
-    """Stop commenting on a project where a comment of ours is shown to customers, else go on."""
+    """Stop comments on a project if customers can see our comment, else allow them again."""
     if not public:
         go_on_commenting(session, issue.project)
         return
@@ -266,7 +268,7 @@ def _store_comment_shown(
 
 @dataclass(frozen=True)
 class ReadBack:
-    """A ticket that a batch made, as it was read back; `agreed` is agreed on where it stands in `status`."""
+    """A ticket that a batch made, as it was read back; `agreed` holds if the ticket is in `status`."""
 
     operation: OperationRecord
     confirmation: Confirmation
@@ -285,26 +287,27 @@ def confirm_batch(
 ) -> None:
     """End the creates of a batch and store their tickets.
 
-    The tickets were read at `moment`; 0: they were not read whole, so no snapshot is stored. `jira_now` is
-    Jira's time of that read.
+    The tickets were read at `moment`, 0 if the read did not bring them whole: then no snapshot is stored.
+    `jira_now` is the time of that read by Jira's clock (UTC), if it is known.
     """
     with ledger.write() as session, session.no_autoflush:
-        # the rows are at hand for what is stored of each
-        known = incidents_of(session, [one.operation.incident_id for one in made])
-        for one in made:
-            store(session, one.operation, one.issue.id, one.confirmation, now)
-            finish_done(session, one.operation, one.issue.id, one.confirmation, now)
-        if not moment or not known:
+        # the session's cache holds rows weakly: this list keeps the batch's incidents in it
+        incidents = incidents_of(session, [created.operation.incident_id for created in made])
+        for created in made:
+            store(session, created.operation, created.issue.id, created.confirmation, now)
+            finish_done(session, created.operation, created.issue.id, created.confirmation, now)
+        if not moment or not incidents:
             return
         tickets = {row.incident_id: row for row in session.new if isinstance(row, TicketRow)}
-        for one in made:
-            ticket = tickets[one.operation.incident_id]
+        for created in made:
+            ticket = tickets[created.operation.incident_id]
             # the read began after the create was answered, so it is later than our write
             ticket.written_seq = moment - 1
-            store_issue_in(session, rules, ticket, one.issue, moment, now, jira_now)
-            if one.status == one.issue.status.id:
-                ticket.agreed = {**ticket.agreed, **one.agreed}
-                ticket.placed_status = one.issue.status.id
+            store_issue_in(session, rules, ticket, created.issue, moment, now, jira_now)
+            # a workflow may begin elsewhere than in the expected status: then a move has to follow
+            if created.status == created.issue.status.id:
+                ticket.agreed = {**ticket.agreed, **created.agreed}
+                ticket.placed_status = created.issue.status.id
 
 
 def _pair(session: Session, operation: OperationRecord) -> MirrorLinkRow | None:
@@ -318,7 +321,7 @@ def _pair(session: Session, operation: OperationRecord) -> MirrorLinkRow | None:
 def store_rewritten(
     session: Session, operation: OperationRecord, rewritten: Rewritten, now: datetime
 ) -> None:
-    """Store which version of the original a copy stands for from now on, and how the copy reads."""
+    """Store the version of the original that a copy follows now, and the hash of the copy."""
     pair = _pair(session, operation)
     if pair is None:
         return
@@ -339,10 +342,10 @@ def store_copy(
     judge: Callable[[MirrorPair], Rewritten | None],
     now: datetime,
 ) -> bool:
-    """Store what is known of a copy that need not be written; return True if it has to be written.
+    """Return True if a copy has to be written; else store its present version.
 
-    `judge`: given the pair of note and comment, what is stored; None: the copy is ours to write. False,
-    too, where there is no such pair any more.
+    `judge` returns the version to store for a pair of note and comment, None if syncd has to write the copy.
+    Return False, too, if the pair is no longer on record.
     """
     with ledger.write() as session:
         pair = _pair(session, operation)

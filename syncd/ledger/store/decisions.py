@@ -1,8 +1,7 @@
-"""A decision becomes operations and what is agreed, in one transaction with the change notices it answers.
+"""Record a decision: its operations and agreements, in one transaction with the change notices it answers.
 
-The rules that look at what the transaction reads (what may be made, what a brake holds, what is untrue by
-now) come from the engine as pure functions (`RecordingRules`): they see records, and ask no service and no
-ledger.
+The engine hands in the rules that judge what the transaction reads (`RecordingRules`): which operations may
+be made, which a brake holds, which are untrue by now. They are pure functions of records.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ from syncd.ledger.records import IncidentRecord, OperationRecord
 from syncd.ledger.store import audit, holds, operation_states, outbox
 from syncd.ledger.store.change_queue import ChangeNotice, drop_notices_in
 from syncd.ledger.store.loading import get, record_of
-from syncd.ledger.store.postmortems import save_duties, save_label_waivers, with_spell
+from syncd.ledger.store.postmortems import save_duties, save_label_waivers, with_severity
 from syncd.ledger.store.tables import ActionItemRow, IncidentRow, OperationRow
 from syncd.policy.case import ClosedBy, Decision, Remark, TicketState
 from syncd.policy.restricted import LEFT
@@ -37,7 +36,7 @@ MailToLead = tuple[Operation, str]
 
 @dataclass(frozen=True, slots=True)
 class Amendment:
-    """What becomes of an operation that waits: it is dropped, with the reason, or says what `renew` means."""
+    """A change of a waiting operation: drop it, with the reason, or give it the meaning of `renew`."""
 
     operation: OperationRecord
     drop: str | None = None
@@ -46,12 +45,12 @@ class Amendment:
 
 @dataclass(frozen=True, slots=True)
 class RecordingRules:
-    """What a recorded decision is asked about in its transaction; pure functions.
+    """The engine's rules for recording a decision; pure functions.
 
-    `allowed`: given the incident, whether it has a ticket, and the decision, the operations that may be
-    recorded and the keys of those that begin as held. `amendments`: given the decision and the incident's
-    operations, what becomes of those that wait. `lead_mail`: given the incident and why a restricted ticket
-    is not sheltered, the mail to the security lead.
+    `allowed`: given the incident, True if it has a ticket, and the decision, return the operations that may
+    be recorded and the keys of those that begin as held. `amendments`: given the decision and the incident's
+    operations, return the changes of those that wait. `lead_mail`: given the incident and why a restricted
+    ticket has no security level, return the mail to the security lead.
     """
 
     allowed: Callable[[IncidentRecord, bool, Decision], tuple[list[Operation], frozenset[str]]]
@@ -61,10 +60,11 @@ class RecordingRules:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A decision with what is kept beside it.
+    """A decision with the facts that are stored beside it.
 
-    `read` is the incident as the decision saw it, `restricted` and `has_ticket` what its case said. `since`
-    is since when it has its `severity`. `settled_fingerprint` is how it looks while nothing is left to do.
+    `read` is the incident as the decision saw it; `restricted` and `has_ticket` come from its case. The
+    incident has had its `severity` since `since` (UTC). `settled_fingerprint` describes the incident while
+    nothing is left to do for it.
     """
 
     read: IncidentRecord
@@ -81,16 +81,16 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """An incident and its open operations, as they stand after a decision was recorded."""
+    """An incident and its open operations, as they are after a decision was recorded."""
 
     incident: IncidentRecord
     operations: list[OperationRecord]
 
 
 def record(ledger: Transactions, judged: Judged, rules: RecordingRules, now: datetime) -> Recorded | None:
-    """Write a decision down: its operations, what is agreed, how the duties stand; answer its change notices.
+    """Store a decision's operations, agreements and duties, and drop the change notices that it answers.
 
-    None where the incident became restricted meanwhile: the decision may hold texts.
+    Return None and store nothing if the incident became restricted since: the decision may hold texts.
     """
     decision = judged.decision
     with ledger.write() as session:
@@ -119,10 +119,11 @@ def record_unseen(
     rules: RecordingRules,
     now: datetime,
 ) -> Recorded | None:
-    """Store what the ticket needs where what follows the incident cannot be read; the notices stay.
+    """Store the operations that a ticket needs while its postmortem and action items cannot be read.
 
-    `decide` decides that, given the open operations. What waits stays as it is, except what this replaces.
-    None where the incident became restricted meanwhile.
+    `decide` returns that decision, given the open operations. Waiting operations stay, unless the decision
+    replaces them. The change notices stay, too, so that a full decision follows. Return None and store
+    nothing if the incident became restricted since.
     """
     with ledger.write() as session:
         incident = _still_as_read(session, judged)
@@ -149,7 +150,7 @@ def record_notices(
     now: datetime,
     version: str,
 ) -> None:
-    """Record notices beside what an incident's decisions ask for, and amend its open operations."""
+    """Record the operations of notices beside an incident's decisions, and amend its open operations."""
     with ledger.write() as session:
         outbox.add(session, operations, now, version)
         rows = outbox.open_of(session, incident_id)
@@ -157,16 +158,17 @@ def record_notices(
 
 
 def drop_notices(ledger: Transactions, notices: Iterable[ChangeNotice]) -> None:
-    """Note that these change notices ask for nothing."""
+    """Drop change notices that need no decision."""
     with ledger.write() as session:
         drop_notices_in(session, notices)
 
 
 def _still_as_read(session: Session, judged: Judged) -> IncidentRecord | None:
-    """The incident as it stands; None where it is gone, or restricted unknown to the decision."""
+    """Return the incident as it is now, None if it is gone or if the decision missed its restriction."""
     read = judged.read
-    stands = session.connection().execute(_SINCE, {"incident": read.id}).first()
-    unchanged = stands == (read.read_seq, read.restricted, read.notes_read_seq, read.finished)
+    current = session.connection().execute(_SINCE, {"incident": read.id}).first()
+    # these columns tell whether the whole row, which is large, must be read again
+    unchanged = current == (read.read_seq, read.restricted, read.notes_read_seq, read.finished)
     incident = read if unchanged else get(session, IncidentRecord, read.id)
     if incident is None or (incident.restricted and not judged.restricted):
         return None
@@ -205,7 +207,7 @@ def _keep_agreement(
     rules: RecordingRules,
     now: datetime,
 ) -> TicketState | None:
-    """What is agreed without a write, and on record what was left and why: it is not decided again."""
+    """Store what is agreed without a write, and record each remark with its reason."""
     if ticket is not None and decision.agreed:
         ticket = _agree(session, ticket, decision.agreed)
     issue = ticket.issue_id if ticket else None
@@ -227,9 +229,9 @@ def tell_lead_in(
     mail: MailToLead | None,
     now: datetime,
 ) -> None:
-    """The security lead has to hear that a restricted ticket has no level: on record, and by `mail`.
+    """Record that a restricted issue has no security level, and queue the `mail` to the security lead.
 
-    The event `restricted.untold` names the incident; nothing of its text stands there.
+    The event `restricted.untold` names the incident and holds none of its texts.
     """
     audit.append(session, now, "restricted.untold", incident=incident_id, issue=issue, data={"why": why})
     if mail is not None:
@@ -238,7 +240,7 @@ def tell_lead_in(
 
 
 def _spelled(session: Session, remark: Remark) -> dict[str, JsonValue]:
-    """A remark as the audit trail has it; a person's name is a salted hash."""
+    """Return a remark as the audit trail has it; a person's name is a salted hash."""
     data: dict[str, JsonValue] = {"rule": remark.rule, "reason": remark.reason}
     if remark.aspect is not None:
         data["aspect"] = remark.aspect
@@ -251,12 +253,12 @@ def _agree(session: Session, ticket: TicketState, agreed: dict[str, JsonValue]) 
         return ticket
     values: dict[str, Any] = {"agreed": after}
     if "state" in agreed and ticket.issue is not None:
-        stands = ticket.issue.status.id
-        if ticket.placed_status is None or _moved_there(session, ticket, stands):
-            # where a person moved it first, the daemon put it where it stood before
+        status_id = ticket.issue.status.id
+        if ticket.placed_status is None or _moved_there(session, ticket, status_id):
+            # if a person made the first move, syncd had placed the ticket in the status before that move
             first = ticket.closed if ticket.closed is not None and ticket.closed.person else None
-            moved = ticket.placed_status is None and first is not None and first.status == stands
-            values["placed_status"] = first.before if moved and first is not None else stands
+            moved = ticket.placed_status is None and first is not None and first.status == status_id
+            values["placed_status"] = first.before if moved and first is not None else status_id
     return _change_ticket(session, ticket, values)
 
 
@@ -266,7 +268,10 @@ def _change_ticket(session: Session, ticket: TicketState, values: dict[str, Any]
 
 
 def _moved_there(session: Session, ticket: TicketState, status: str) -> bool:
-    """Whether it stands where a move of ours was to bring it whose answer was lost: then we put it there."""
+    """Return True if the ticket is in the status to which a move of ours with a lost answer would bring it.
+
+    Then syncd counts as the one that moved it.
+    """
     row = outbox.perhaps_done(session, object_of_ticket(ticket.incident_id), "status")
     to = (row.rendered or {}).get("to") if row else None
     return isinstance(to, dict) and to.get("id") == status
@@ -275,21 +280,22 @@ def _moved_there(session: Session, ticket: TicketState, status: str) -> bool:
 def _keep_duties(
     session: Session, incident_id: str, ticket: TicketState | None, decision: Decision, now: datetime
 ) -> None:
-    """Keep how the duties stand, the waivers, and what was found of action items."""
+    """Store a decision's duties, waivers and facts about action items."""
     save_duties(session, incident_id, decision.duties, now)
     save_label_waivers(session, incident_id, decision.waivers, now)
     for issue_id, facts in decision.facts.items():
-        known = session.connection().scalar(_FACTS, {"item": issue_id})
-        if known is not None and {**known, **facts} != known:
-            values = {"this_item": issue_id, "facts": {**known, **facts}}
+        stored = session.connection().scalar(_FACTS, {"item": issue_id})
+        if stored is not None and {**stored, **facts} != stored:
+            values = {"this_item": issue_id, "facts": {**stored, **facts}}
             session.connection().execute(_CHANGE_FACTS, values)
     placed = ticket is not None and ticket.placed_status is not None
+    # the ticket left the status: the next close has to be read again from the changelog
     if ticket is not None and placed and ticket.closed is not None and _moved_on(ticket, ticket.closed):
         _change_ticket(session, ticket, {"closed": None})
 
 
 def _moved_on(ticket: TicketState, closed: ClosedBy) -> bool:
-    """Whether it stands elsewhere than where it was read who had moved it."""
+    """Return True if the ticket left the status whose last mover is stored."""
     return ticket.issue is None or ticket.issue.status.id != closed.status
 
 
@@ -300,7 +306,7 @@ def _keep_verdict(
     left: Sequence[OperationRecord],
     now: datetime,
 ) -> IncidentRecord:
-    """Keep which severity holds, what was found beside operations, and when to decide again."""
+    """Store the severity, the notes of rules in `report`, and when to decide again."""
     decision, again = judged.decision, judged.decision.again
     over = incident.status == IncidentStatus.RESOLVED and again is None
     values: dict[str, Any] = {
@@ -309,8 +315,9 @@ def _keep_verdict(
         "dry_run_notes": list(decision.dry_run_notes),
         "noise_rule": decision.noise_rule,
         "finished": over and not left,
-        "severity_periods": with_spell(incident.severity_periods, judged.severity, judged.since),
+        "severity_periods": with_severity(incident.severity_periods, judged.severity, judged.since),
         "due_at": None if again is None else now + timedelta(seconds=again),
+        # while work is left, keep the fingerprint of the last moment without work
         "settled_fingerprint": incident.settled_fingerprint
         if left or decision.operations
         else judged.settled_fingerprint,

@@ -1,10 +1,10 @@
-"""A person is forgotten: name, address and texts leave the ledger, and the audit trail holds as it stood.
+"""Forget a person: delete name, address and texts from the ledger, and leave the audit trail as it is.
 
-What decisions and exactly-once rest on stays: the services' ids, keys, marks, hashes, states. An account's
-id is such an id: agreements and changelogs are compared by it, and without a name it says nothing here.
-An incident that is not over, or has open operations, is left whole and named, because its assignee still
-decides and the next read would bring everything back. Deleted text is overwritten in the file
-(`secure_delete`), and the write-ahead log forgets it at its next checkpoint.
+Decisions and exactly-once need the services' ids, keys, marks, hashes and states, so these stay. An account's
+id stays, too: agreements and changelogs are compared by it, and without a name it identifies nobody here.
+An incident that is not over, or has open operations, stays whole and is reported: its assignee still matters,
+and the next read would bring everything back. SQLite overwrites deleted text in the file (`secure_delete`),
+and the write-ahead log loses it at its next checkpoint.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from syncd.ledger.store.tables import (
 )
 
 SOMEBODY = "somebody"
-"""What stands for a name or an address that was forgotten."""
+"""The word that replaces a forgotten name or address."""
 
 _PLACES: dict[type[SQLModel], tuple[str, ...]] = {
     IncidentRow: ("snapshot", "notes", "log", "dry_run_notes", "noise_rule"),
@@ -53,21 +53,21 @@ _PLACES: dict[type[SQLModel], tuple[str, ...]] = {
     RequestRow: ("arguments", "asked_by", "progress", "result"),
     KeyValueRow: ("value",),
 }
-"""Where people and what they wrote stand, by table; every other column holds ids, keys, states and times."""
+"""The columns that may hold people and their texts, by table; all others hold ids, keys, states, times."""
 
 PrintOf = Callable[[IncidentRecord], str]
-"""Given an incident, what it is compared by to tell whether it changed."""
+"""Given an incident, return the fingerprint that tells whether the incident changed."""
 
 _AUTHORS = ("author", "agent")
 _TEXTS = ("text", "body", "summary", "note")
 _RENDERED = ("text", "body")
 _ANSWERED = "done"
-"""A request in another state is still to be worked through, and keeps what was asked."""
+"""The state of an answered request; a request in another state still needs its arguments."""
 
 
 @dataclass
 class Forgotten:
-    """What was emptied: rows and texts, counted; what was left because it is not over."""
+    """The number of emptied rows and texts, and the incidents and open operations that were left whole."""
 
     rows: int = 0
     texts: int = 0
@@ -82,21 +82,21 @@ def forget(
     now: datetime,
     print_of: PrintOf,
 ) -> Forgotten:
-    """Empty a person in one transaction; where nothing of theirs stands, nothing is written.
+    """Delete a person's name, address and texts; write nothing if the ledger holds none.
 
-    `names` are further names of theirs. `print_of` says what an incident that is over is compared by, so
-    that one which is emptied still counts as unchanged.
+    `names` are further names of the person. `print_of` returns an incident's fingerprint, so that an emptied
+    incident still counts as unchanged.
     """
     whom = _known_as(session, address, names)
     done = Forgotten()
     not_over, emptied = _not_over(session), set[str]()
     for table in _PLACES:
         for row in session.exec(select(table)).all():
-            _one(row, whom, not_over, emptied, done, print_of)
+            _empty_row(row, whom, not_over, emptied, done, print_of)
     _withdraw(session, emptied, not_over, done)
     done.incidents.sort()
     if not done.incidents and not done.operations:
-        # while something is left, this row is how the next run knows the name
+        # while something is left, the next run needs this row to learn the person's name
         for person in session.exec(select(PersonRow)).all():
             if whom.is_person(person):
                 session.delete(person)
@@ -110,7 +110,7 @@ def forget(
 
 
 class _Whom:
-    """A person as rows know them: an address, the ids of their accounts, their names."""
+    """A person as rows name them: by address, by account ids, by names."""
 
     def __init__(self, address: str, ids: set[str], names: set[str]) -> None:
         self.address, self.ids = address.casefold(), ids
@@ -118,69 +118,72 @@ class _Whom:
         words = sorted(names, key=len, reverse=True)
         called = "|".join(map(re.escape, words))
         # an underscore is markup, not a letter of a longer name
-        said = rf"(?<![\w.+-]){re.escape(address)}(?![\w-])"
+        pattern = rf"(?<![\w.+-]){re.escape(address)}(?![\w-])"
         if called:
-            said += rf"|(?<![^\W_])(?:{called})(?![^\W_])"
-        self._said = re.compile(said, re.IGNORECASE)
+            pattern += rf"|(?<![^\W_])(?:{called})(?![^\W_])"
+        self._mention = re.compile(pattern, re.IGNORECASE)
         self.texts = 0
 
     def is_person(self, row: PersonRow) -> bool:
-        """Whether a look-up was theirs."""
+        """Return True if a stored look-up of an address is the person's."""
         return row.email.casefold() == self.address or (row.account or {}).get("id") in self.ids
 
     def wrote(self, author: object) -> bool:
-        """Whether an author, as a row has one, is this person."""
+        """Return True if an author, in any form in which a row holds one, is this person."""
         if isinstance(author, dict):
             return author.get("id") in self.ids or self.wrote(author.get("name"))
         return isinstance(author, str) and author.casefold() in (*self._names, self.address)
 
     def without(self, value: Any) -> Any:
-        """The value without the person; a text of theirs, or one that names them, is empty afterwards.
+        """Return the value without the person; a text by them, or one that names them, becomes empty.
 
-        Half a text would be another text, which its copy would be made to follow; an empty one
-        by nobody is known to be no text that anybody wrote (`syncd.policy.marks.was_forgotten`).
+        A shortened text would count as a new version, and syncd would rewrite its copy. An empty text without
+        an author counts as forgotten (`syncd.policy.marks.was_forgotten`).
         """
         if isinstance(value, str):
-            return self._said.sub(SOMEBODY, value)
+            return self._mention.sub(SOMEBODY, value)
         if isinstance(value, list):
-            return [self.without(one) for one in value]
+            return [self.without(part) for part in value]
         if not isinstance(value, dict):
             return value
-        found = {self.without(name): self.without(one) for name, one in value.items()}
+        result = {self.without(name): self.without(part) for name, part in value.items()}
         if value.get("id") in self.ids and "name" in value:
-            found["name"] = SOMEBODY
+            result["name"] = SOMEBODY
         authors = [value[name] for name in _AUTHORS if value.get(name)]
         if authors:
-            theirs = any(map(self.wrote, authors))
+            wrote_it = any(map(self.wrote, authors))
             for name in _TEXTS:
-                if value.get(name) and (theirs or found[name] != value[name]):
-                    found[name] = ""
+                if value.get(name) and (wrote_it or result[name] != value[name]):
+                    result[name] = ""
                     self.texts += 1
                     if isinstance(value.get("author"), dict):
-                        found["author"] = None
-        if found.get("email") == SOMEBODY:
-            found["email"] = None
-        return found
+                        result["author"] = None
+        # the word is no address: mail must not go to it
+        if result.get("email") == SOMEBODY:
+            result["email"] = None
+        return result
 
 
 def _known_as(session: Session, address: str, names: Iterable[str]) -> _Whom:
-    known: dict[str, set[str]] = defaultdict(set)
+    names_by_id: dict[str, set[str]] = defaultdict(set)
     ids: set[str] = set()
-    for one in _accounts(session):
-        ident = str(one["id"])
-        known[ident].add(str(one.get("name") or ""))
-        if str(one.get("email") or "").casefold() == address.casefold():
+    for account in _accounts(session):
+        ident = str(account["id"])
+        names_by_id[ident].add(str(account.get("name") or ""))
+        if str(account.get("email") or "").casefold() == address.casefold():
             ids.add(ident)
     for person in session.exec(select(PersonRow)).all():
         if person.account and person.email.casefold() == address.casefold():
             ids.add(str(person.account["id"]))
-            known[str(person.account["id"])].add(str(person.account.get("name") or ""))
-    found = {name for ident in ids for name in known[ident]}
-    return _Whom(address, ids, {name for name in (*found, *names) if name.strip() and name != SOMEBODY})
+            names_by_id[str(person.account["id"])].add(str(person.account.get("name") or ""))
+    names_on_record = {name for ident in ids for name in names_by_id[ident]}
+    # an earlier run may have left the replacement where a name stood
+    all_names = {name for name in (*names_on_record, *names) if name.strip() and name != SOMEBODY}
+    return _Whom(address, ids, all_names)
 
 
 def _accounts(session: Session) -> Iterator[dict[str, Any]]:
-    """Whatever has an id and a name, in all rows."""
+    """Yield each value with an id and a name, from all rows."""
     for table, columns in _PLACES.items():
         for row in session.exec(select(table)).all():
             for column in columns:
@@ -193,21 +196,21 @@ def _within(value: Any) -> Iterator[dict[str, Any]]:
             yield value
         value = list(value.values())
     if isinstance(value, list):
-        for one in value:
-            yield from _within(one)
+        for part in value:
+            yield from _within(part)
 
 
 def _not_over(session: Session) -> set[str]:
-    """Incidents that may still write: unfinished ones of a team, and those with an open operation."""
+    """Return the incidents that may still bring writes: unfinished ones, and those with open operations."""
     unfinished = select(IncidentRow.id).where(
         col(IncidentRow.team).is_not(None), col(IncidentRow.finished).is_(False)
     )
     waiting = select(OperationRow.incident_id).where(col(OperationRow.state).in_(OPEN_STATES))
-    found = {*session.exec(unfinished).all(), *session.exec(waiting).all()}
-    return {one for one in found if not concerns_no_incident(one)}
+    incidents = {*session.exec(unfinished).all(), *session.exec(waiting).all()}
+    return {incident_id for incident_id in incidents if not concerns_no_incident(incident_id)}
 
 
-def _one(
+def _empty_row(
     row: SQLModel,
     whom: _Whom,
     not_over: set[str],
@@ -215,7 +218,7 @@ def _one(
     done: Forgotten,
     print_of: PrintOf,
 ) -> None:
-    """Empty one row, unless it belongs to what is not over."""
+    """Delete the person from one row, unless its incident is not over."""
     if isinstance(row, RequestRow) and row.state != _ANSWERED:
         return
     before = whom.texts
@@ -225,11 +228,12 @@ def _one(
     incident = row.id if isinstance(row, IncidentRow) else getattr(row, "incident_id", None)
     if _left(row, incident, not_over, done):
         return
+    # an incident at rest must look at rest afterwards, or syncd would take it up again
     rested = isinstance(row, IncidentRow) and (row.settled_fingerprint or {}).get("print") == print_of(
         record_of(IncidentRecord, row)
     )
-    for column, found in changes.items():
-        setattr(row, column, found)
+    for column, value in changes.items():
+        setattr(row, column, value)
     if isinstance(row, IncidentRow) and rested:
         row.settled_fingerprint = {
             **(row.settled_fingerprint or {}),
@@ -242,17 +246,17 @@ def _one(
 
 
 def _changes(row: SQLModel, whom: _Whom) -> dict[str, Any]:
-    """The columns that name the person or hold texts of theirs, as they are without."""
+    """Return the columns that name the person or hold their texts, with the values without the person."""
     values = {column: getattr(row, column) for column in _PLACES[type(row)]}
-    found = {column: whom.without(value) for column, value in values.items()}
+    emptied = {column: whom.without(value) for column, value in values.items()}
     if isinstance(row, WaiverRow) and row.reason and whom.wrote(row.by):
-        found["reason"] = ""
+        emptied["reason"] = ""
         whom.texts += 1
-    return {column: value for column, value in found.items() if value != values[column]}
+    return {column: value for column, value in emptied.items() if value != values[column]}
 
 
 def _left(row: SQLModel, incident: str | None, not_over: set[str], done: Forgotten) -> bool:
-    """Whether a row that names the person stays, and note that it does."""
+    """Return True if a row that names the person has to stay, and add it to the report."""
     waits = isinstance(row, OperationRow) and row.state in OPEN_STATES
     if isinstance(row, OperationRow) and row.id is not None and waits:
         done.operations.append(row.id)
@@ -264,13 +268,18 @@ def _left(row: SQLModel, incident: str | None, not_over: set[str], done: Forgott
 
 
 def _withdraw(session: Session, emptied: set[str], not_over: set[str], done: Forgotten) -> None:
-    """What finished operations said may quote a text in any markup: of these incidents none is kept."""
+    """Empty the rendered texts of finished operations of these incidents.
+
+    A rendered text may quote the person's text in any markup, so that no search finds it.
+    """
     for row in session.exec(select(OperationRow)).all():
         if row.incident_id not in emptied or row.incident_id in not_over or not row.rendered:
             continue
-        kept: dict[str, Any] = {name: "" if name in _RENDERED else one for name, one in row.rendered.items()}
+        kept: dict[str, Any] = {
+            name: "" if name in _RENDERED else value for name, value in row.rendered.items()
+        }
         if isinstance(kept.get("fields"), dict):
-            kept["fields"] = {name: one for name, one in kept["fields"].items() if name != "description"}
+            kept["fields"] = {name: value for name, value in kept["fields"].items() if name != "description"}
         if kept != row.rendered:
             row.rendered = kept
             done.rows += 1

@@ -1,9 +1,9 @@
-"""What keeps decided writes from leaving: a first load, a mass of writes, a pause (rules: "brakes").
+"""The brakes that keep decided writes from leaving: a first load, a mass of writes, a pause.
 
-A first load holds what concerns incidents that began before the ledger's first start, while it is counted and
-until it is accepted; what began since leaves at once.
-All of it stands in the ledger, so that it survives a restart and every command sees the same. The functions
-that change something write their audit event in the same transaction.
+A first load holds everything about incidents that began before the ledger's first start: while it is counted,
+and if it is large until the operator accepts it. Writes about later incidents leave at once.
+The ledger stores all brakes, so that they survive a restart and every command sees the same. Each change has
+its audit event in the same transaction.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ from syncd.ledger.store.tables import (
 )
 
 FIRST_LOAD_AT_MOST = 50
-"""Tickets that a new ledger may make unasked."""
+"""How many tickets a new ledger may make without `syncd accept`."""
 MASS_AT_MOST = 25
-"""Existing tickets of unchanged incidents that may be written to unasked within `HOUR`."""
+"""How many tickets of unchanged incidents syncd may write to in an `HOUR` without `syncd outbox release`."""
 HOUR = timedelta(hours=1)
 
 _FIRST_LOAD, _MASS, _PAUSE = "first_load", "mass_of_writes", "pause"
@@ -46,7 +46,7 @@ Data = dict[str, Any]
 
 
 class FirstLoad(StrEnum):
-    """How far a new ledger has come: what it would make is counted, held for an acceptance, or let go."""
+    """The state of a first load: being counted, held until the operator accepts it, or passed."""
 
     COUNTING = "counting"
     HELD = "held"
@@ -55,7 +55,7 @@ class FirstLoad(StrEnum):
 
 @dataclass(frozen=True)
 class DaemonStatus:
-    """What holds writes back now: how far the first load is, since when a mass is held, what is paused."""
+    """The brakes now: the state of the first load, since when a mass is held, the pauses by target."""
 
     first_load: FirstLoad
     mass_since: str | None
@@ -63,7 +63,7 @@ class DaemonStatus:
 
 
 def standing(ledger: Transactions) -> DaemonStatus:
-    """Return what holds writes back now."""
+    """Return the brakes as they are now."""
     with ledger.read() as session:
         return DaemonStatus(first_load(session), mass_since(session), pauses(session))
 
@@ -75,9 +75,9 @@ def may_leave(ledger: Transactions, target: str) -> bool:
 
 
 def may_leave_in(session: Session, target: str, incident_ids: Iterable[str]) -> bool:
-    """Return True if, as of this transaction, the target is not paused and no first load holds these.
+    """Return True if the target is not paused and the first load holds none of these incidents.
 
-    `incident_ids` are the incidents that something is to leave for; none: all of them.
+    Without `incident_ids` the question is about all incidents.
     """
     values: dict[str, Data] = {row.name: row.value for row in session.connection().execute(_BRAKES)}
     if isinstance((values.get(_PAUSE) or {}).get(target), dict):
@@ -90,13 +90,12 @@ def may_leave_in(session: Session, target: str, incident_ids: Iterable[str]) -> 
 
 
 def first_load_holds(session: Session, incident_id: str) -> bool:
-    """Return True if an incident began before the ledger's first start, so that a first load holds it.
-
-    What a whole team is mailed tells of such incidents, too; what the operator is mailed does not.
-    """
+    """Return True if an incident began before the ledger's first start, so that a first load holds it."""
     if concerns_no_incident(incident_id):
+        # a mail to a whole team may tell of such incidents, a mail to the operator does not
         return incident_id != OPERATOR
     created_at = session.connection().scalar(_CREATED_AT, {"incident": incident_id})
+    # an incident that is not on record counts as old
     return created_at is None or created_at < _first_start(session)
 
 
@@ -114,39 +113,39 @@ _BRAKES = columns(col(KeyValueRow.name), col(KeyValueRow.value)).where(
 
 
 def is_accepted(ledger: Transactions) -> bool:
-    """Return True if the first load is behind us, so that it holds nothing; it never comes back."""
+    """Return True if the first load has passed, so that it holds nothing; it never comes back."""
     with ledger.read() as session:
         return first_load(session) is FirstLoad.PASSED
 
 
 def first_load(session: Session) -> FirstLoad:
-    """Where the first load stands."""
+    """Return the state of the first load."""
     return FirstLoad(str(get_cursor_in(session, _FIRST_LOAD).get("state", FirstLoad.COUNTING)))
 
 
 def first_load_data(session: Session) -> Data:
-    """The first load as `status` and `plan` show it: its state, and while it is held, what waits by kind."""
-    known = get_cursor_in(session, _FIRST_LOAD)
+    """Return the first load for `status` and `plan`: its state, and while it is held the counts by kind."""
+    stored = get_cursor_in(session, _FIRST_LOAD)
     state = first_load(session)
     return {
         "state": state,
-        "since": known.get("since"),
+        "since": stored.get("since"),
         "counts": counts_by_kind(session) if state is FirstLoad.HELD else {},
     }
 
 
 def first_load_held(ledger: Transactions) -> tuple[datetime, int] | None:
-    """Return since when how many tickets of a first load wait for an acceptance, None where none does."""
+    """Return since when (UTC) and how many tickets wait for `syncd accept`, None if none do."""
     with ledger.read() as session:
-        known = get_cursor_in(session, _FIRST_LOAD)
+        stored = get_cursor_in(session, _FIRST_LOAD)
         if first_load(session) is not FirstLoad.HELD:
             return None
-        tickets = known.get("tickets")
-        return datetime.fromisoformat(str(known["since"])), tickets if isinstance(tickets, int) else 0
+        tickets = stored.get("tickets")
+        return datetime.fromisoformat(str(stored["since"])), tickets if isinstance(tickets, int) else 0
 
 
 def counts_by_kind(session: Session) -> dict[str, int]:
-    """How many operations of each kind wait about incidents that began before the ledger's first start."""
+    """Return how many operations of each kind wait for incidents from before the ledger's first start."""
     states = [str(OperationState.PENDING), str(OperationState.HELD)]
     query = (
         select(OperationRow.kind, func.count())
@@ -163,9 +162,10 @@ def counts_by_kind(session: Session) -> dict[str, int]:
 
 
 def judge_first_load(session: Session, now: datetime) -> FirstLoad:
-    """Count what a new ledger would make, once all of it was read, and decide whether that is too much.
+    """Count the tickets that a new ledger would make, and hold the first load or let it pass.
 
-    Where some incidents could not be decided on yet and might tip the scales, it goes on counting.
+    Call this when both services have been read whole. Counting goes on while undecided incidents might still
+    bring the count above `FIRST_LOAD_AT_MOST`.
     """
     state = first_load(session)
     if state is not FirstLoad.COUNTING:
@@ -184,7 +184,7 @@ def judge_first_load(session: Session, now: datetime) -> FirstLoad:
 
 
 def _undecided(session: Session) -> int:
-    """Claimed incidents from before the first start without a ticket that nobody has decided on."""
+    """Return how many claimed incidents from before the first start wait for a decision about a ticket."""
     creates = select(OperationRow.incident_id).where(OperationRow.kind == Kind.CREATE_TICKET)
     return session.exec(
         select(func.count(col(ChangeNoticeRow.incident_id).distinct()))
@@ -198,19 +198,19 @@ def _undecided(session: Session) -> int:
     ).one()
 
 
-def accept_first_load(session: Session, who: str, now: datetime) -> dict[str, int] | None:
-    """A person accepts the first load; return what was waiting by kind, None where nothing was held."""
+def accept_first_load(session: Session, accepted_by: str, now: datetime) -> dict[str, int] | None:
+    """Let a held first load pass; return the waiting operations by kind, None if it was not held."""
     if first_load(session) is not FirstLoad.HELD:
         return None
     counts = counts_by_kind(session)
     set_cursor_in(session, _FIRST_LOAD, state=FirstLoad.PASSED, since=now.isoformat())
-    by = audit.salted(session, who)
+    by = audit.salted(session, accepted_by)
     audit.append(session, now, "first_load.accepted", data={"by": by, "counts": {**counts}})
     return counts
 
 
 def held_tickets(session: Session) -> int:
-    """Return the number of tickets that a held operation concerns: of an incident, its ticket counts once."""
+    """Return how many tickets have a held operation."""
     return int(session.connection().scalar(_HELD_TICKETS) or 0)
 
 
@@ -220,31 +220,31 @@ _HELD_TICKETS = columns(func.count(col(OperationRow.incident_id).distinct())).wh
 
 
 def mass_since(session: Session) -> str | None:
-    """Since when a mass of writes waits for a release; None: none does."""
+    """Return since when (ISO 8601, UTC) a mass of writes waits for a release, None if none does."""
     since = get_cursor_in(session, _MASS).get("since")
     return str(since) if since else None
 
 
 def mass_data(session: Session) -> Data | None:
-    """The mass of writes that is held, as `status` shows it; None: none is."""
+    """Return the held mass of writes as `status` shows it, None if none is held."""
     since, tickets = mass_since(session), held_tickets(session)
     return {"since": since, "tickets": tickets} if since and tickets else None
 
 
 def mass_held(ledger: Transactions) -> Data | None:
-    """Return the mass of writes that is held, None where none is."""
+    """Return the held mass of writes as `status` shows it, None if none is held."""
     with ledger.read() as session:
         return mass_data(session)
 
 
 def hold_mass(session: Session, now: datetime) -> None:
-    """What is held now waits for a person."""
+    """Store that the held operations are a mass, which waits for `syncd outbox release`."""
     set_cursor_in(session, _MASS, since=now.isoformat())
     audit.append(session, now, "mass.held", data={"tickets": held_tickets(session)})
 
 
 def end_mass(session: Session) -> None:
-    """Nothing is held any more."""
+    """Store that no mass of writes is held any more."""
     drop_cursor_in(session, _MASS)
 
 
@@ -255,7 +255,7 @@ def end_mass_if_gone(session: Session) -> None:
 
 
 def latest_operation(ledger: Transactions) -> int:
-    """Return the number of the latest operation: what was decided up to now."""
+    """Return the number of the latest operation, 0 if there is none."""
     with ledger.read() as session:
         return session.connection().scalar(_HIGHEST) or 0
 
@@ -264,42 +264,43 @@ _HIGHEST = columns(func.max(col(OperationRow.id)))
 
 
 def pauses(session: Session) -> dict[str, Data]:
-    """The targets that nothing leaves for: each with `reason`, `by` and `since`."""
+    """Return the paused targets, each with `reason`, `by` and `since`."""
     return {
         name: dict(value) for name, value in get_cursor_in(session, _PAUSE).items() if isinstance(value, dict)
     }
 
 
-def pause(session: Session, targets: Iterable[Target], reason: str, who: str, now: datetime) -> None:
-    """Nothing of these targets leaves from now on; who paused one already is replaced."""
-    named = [str(target) for target in targets]
-    said = {"reason": reason, "by": who, "since": now.isoformat()}
-    set_cursor_in(session, _PAUSE, **{**pauses(session), **dict.fromkeys(named, said)})
+def pause(session: Session, targets: Iterable[Target], reason: str, by: str, now: datetime) -> None:
+    """Pause these targets; this replaces an earlier pause of the same target."""
+    names = [str(target) for target in targets]
+    entry = {"reason": reason, "by": by, "since": now.isoformat()}
+    set_cursor_in(session, _PAUSE, **{**pauses(session), **dict.fromkeys(names, entry)})
     data: dict[str, JsonValue] = {
-        "targets": [*named],
+        "targets": [*names],
         "reason": reason,
-        "by": audit.salted(session, who),
+        "by": audit.salted(session, by),
     }
     audit.append(session, now, "paused", data=data)
 
 
-def resume(session: Session, targets: Iterable[Target], who: str, now: datetime) -> list[str]:
-    """What is decided for these targets may leave again; return those that had been paused."""
-    standing = pauses(session)
-    lifted = [str(target) for target in targets if str(target) in standing]
+def resume(session: Session, targets: Iterable[Target], by: str, now: datetime) -> list[str]:
+    """End the pauses of these targets; return the targets that were paused."""
+    paused = pauses(session)
+    lifted = [str(target) for target in targets if str(target) in paused]
     if lifted:
-        set_cursor_in(session, _PAUSE, **{name: one for name, one in standing.items() if name not in lifted})
-        data: dict[str, JsonValue] = {"targets": [*lifted], "by": audit.salted(session, who)}
+        left = {name: entry for name, entry in paused.items() if name not in lifted}
+        set_cursor_in(session, _PAUSE, **left)
+        data: dict[str, JsonValue] = {"targets": [*lifted], "by": audit.salted(session, by)}
         audit.append(session, now, "resumed", data=data)
     return lifted
 
 
-def release(session: Session, now: datetime, who: str, *, ids: Iterable[int] | None = None) -> list[str]:
-    """Held operations may leave: all, or these; return their incidents."""
+def release(session: Session, now: datetime, by: str, *, ids: Iterable[int] | None = None) -> list[str]:
+    """Release held operations (all, or these ids); return their incidents."""
     rows = outbox.listing(session, [OperationState.HELD])
-    wanted = None if ids is None else set(ids)
-    chosen = [row for row in rows if wanted is None or row.id in wanted]
-    operation_states.release(session, chosen, now, who)
+    chosen_ids = None if ids is None else set(ids)
+    chosen = [row for row in rows if chosen_ids is None or row.id in chosen_ids]
+    operation_states.release(session, chosen, now, by)
     if len(chosen) == len(rows):
         end_mass(session)
     return sorted({row.incident_id for row in chosen})
@@ -307,11 +308,11 @@ def release(session: Session, now: datetime, who: str, *, ids: Iterable[int] | N
 
 @dataclass(frozen=True)
 class Judgement:
-    """What became of the writes that were held until all was decided.
+    """The verdict on the writes that were held until all incidents were decided on.
 
-    `freed` are incidents whose operations may leave now. `first_load` is how far the first load is, None
-    where it was not asked for; `creates` are the tickets of one that is held from now on. `mass` are the
-    tickets of a mass that is held from now on. `more`: operations were held meanwhile and are to be judged.
+    `freed` are incidents whose operations may leave now. `first_load` is the state of the first load, None if
+    it was not judged; `creates` counts its tickets if it is held from now on. `mass` counts the tickets of a
+    mass that is held from now on. `more`: later operations are held and wait for another judgement.
     """
 
     freed: list[str]
@@ -322,21 +323,21 @@ class Judgement:
 
 
 def judge(
-    ledger: Transactions, now: datetime, who: str, up_to: int, *, count: bool, by_people: Container[str] = ()
+    ledger: Transactions, now: datetime, by: str, up_to: int, *, count: bool, by_people: Container[str] = ()
 ) -> Judgement:
-    """Let go what is few of the operations up to a number, and hold what is many.
+    """Release the held operations up to a number if they are few, and hold them as a mass if they are many.
 
-    `count`: both services were read whole, so that the first load is judged, too. `by_people` are the keys
-    of operations that follow what somebody did in Jira: they count for this judgement, not for the hour.
+    `count`: both services were read whole, so judge the first load, too. `by_people` are the keys of
+    operations that follow a person's change in Jira: they count for this judgement, not for the hour.
     """
     with ledger.write() as session:
         first, creates, begun = _judge_counted(session, now) if count else (None, None, list[str]())
-        freed, mass, more = _judge_mass(session, now, who, up_to, by_people)
+        freed, mass, more = _judge_mass(session, now, by, up_to, by_people)
         return Judgement([*begun, *freed], first, creates, mass, more)
 
 
 def _judge_counted(session: Session, now: datetime) -> tuple[FirstLoad, int | None, list[str]]:
-    """Return how far the first load is, the tickets of one newly held, and whose work begins."""
+    """Return the state of the first load, its tickets if it is newly held, and the incidents set free."""
     before, after = first_load(session), judge_first_load(session, now)
     if after is FirstLoad.PASSED:
         return after, None, outbox.incidents_with_work(session)
@@ -345,16 +346,16 @@ def _judge_counted(session: Session, now: datetime) -> tuple[FirstLoad, int | No
 
 
 def _judge_mass(
-    session: Session, now: datetime, who: str, up_to: int, by_people: Container[str]
+    session: Session, now: datetime, by: str, up_to: int, by_people: Container[str]
 ) -> tuple[list[str], int | None, bool]:
-    """Return whose operations were let go, the tickets of a mass newly held, and if more is to be judged."""
+    """Return the incidents set free, the tickets of a newly held mass, and True if more is to be judged."""
     end_mass_if_gone(session)
     if mass_since(session):
         return [], None, False
     held = outbox.listing(session, [OperationState.HELD])
     judged = [row for row in held if (row.id or 0) <= up_to]
     chosen = _let_go(session, judged, now, by_people)
-    freed = release(session, now, who, ids=[row.id or 0 for row in chosen]) if chosen else []
+    freed = release(session, now, by, ids=[row.id or 0 for row in chosen]) if chosen else []
     left = {row.incident_id for row in judged if row not in chosen}
     if left:
         hold_mass(session, now)
@@ -365,11 +366,12 @@ def _judge_mass(
 def _let_go(
     session: Session, judged: Sequence[OperationRow], now: datetime, by_people: Container[str]
 ) -> list[OperationRow]:
-    """The held operations that may leave unasked, which are counted from now on; the oldest come first.
+    """Choose the held operations that may leave without a person, oldest first, and count them for the hour.
 
-    What is a mass by itself is held as a whole: part of a wrong rule is no better than all of it. Of what
-    comes bit by bit, the 26th ticket within the hour is the first that is held.
+    A mass is held as a whole. If the writes come bit by bit, the 26th ticket within the hour is the first
+    that is held.
     """
+    # a wrong rule that reaches some of the tickets is no better than one that reaches all
     if len({row.incident_id for row in judged}) > MASS_AT_MOST:
         return []
     counted = _unasked_of_the_hour(session, now)
@@ -387,14 +389,14 @@ def _let_go(
 
 
 def _unasked_of_the_hour(session: Session, now: datetime) -> list[OperationRow]:
-    """The operations that were let go unasked and are on their way, or left within the last hour."""
+    """Return the operations released without a person that are on their way, or left within the last hour."""
     ids = get_cursor_in(session, _UNASKED).get("operations")
-    known = [session.get(OperationRow, number) for number in ids] if isinstance(ids, list) else []
-    return [row for row in known if row is not None and (row.state in _ON_THEIR_WAY or _left(row, now))]
+    rows = [session.get(OperationRow, number) for number in ids] if isinstance(ids, list) else []
+    return [row for row in rows if row is not None and (row.state in _ON_THEIR_WAY or _left(row, now))]
 
 
 _ON_THEIR_WAY = (OperationState.PENDING, OperationState.IN_FLIGHT, OperationState.UNKNOWN)
-"""A pause can keep back what was let go: it counts until it has left, and an hour more."""
+"""A pause can keep a released operation back, so it counts until an hour after it left."""
 
 
 def _left(row: OperationRow, now: datetime) -> bool:

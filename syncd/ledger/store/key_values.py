@@ -1,6 +1,6 @@
-"""Values by key: how far something was read, and other single values that outlive the process.
+"""Single values by key that outlive the process, such as how far a poll has read.
 
-They are asked for several times in each cycle, so they pass by the session's objects: statements alone.
+Each cycle reads them several times, so this module uses plain statements: the session's objects cost more.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from syncd.ledger.store.tables import KeyValueRow, PersonRow
 
 
 def get_cursor_in(session: Session, name: str) -> dict[str, object]:
-    """Return one cursor's value, empty where it was never set."""
+    """Return the value of a key, empty if it was never set."""
     value = session.connection().scalar(_GET, {"name": name})
     return dict(value) if value else {}
 
 
 def get_value(ledger: Transactions, name: str) -> dict[str, object]:
-    """Return one cursor's value, empty where it was never set."""
+    """Return the value of a key, empty if it was never set."""
     with ledger.read() as session:
         return get_cursor_in(session, name)
 
@@ -43,20 +43,20 @@ def set_value(ledger: Transactions, name: str, **value: object) -> None:
 
 
 def drop_cursor_in(session: Session, name: str) -> None:
-    """Have a cursor as if it was never set."""
+    """Delete the value of a key."""
     session.connection().execute(_DROP, {"name": name})
 
 
 def highest_number(ledger: Transactions, project: str) -> int | None:
-    """Return the highest issue number that any answer of a project has shown, None: there was none yet."""
+    """Return the highest issue number that any answer of a project has shown, None if none has."""
     return _number(get_value(ledger, _highest(project)))
 
 
 def raise_highest_number(ledger: Transactions, project: str, number: int) -> None:
-    """An answer has shown this issue number of a project: keep it if it is the highest."""
+    """Store an issue number that an answer of a project has shown, if it is the highest so far."""
     with ledger.write() as session:
-        known = _number(get_cursor_in(session, _highest(project)))
-        if known is None or known < number:
+        highest = _number(get_cursor_in(session, _highest(project)))
+        if highest is None or highest < number:
             set_cursor_in(session, _highest(project), number=number)
 
 
@@ -76,9 +76,9 @@ _DROP = delete(KeyValueRow).where(col(KeyValueRow.name) == bindparam("name"))
 
 
 def account_known(ledger: Transactions, email: str, project: str) -> tuple[Account | None, datetime] | None:
-    """Return the account that an address has in a project, and when (UTC) that was looked up.
+    """Return the account that an address has in a project, and when (UTC) syncd looked it up.
 
-    None where it was never looked up; no account where nobody was found.
+    The account is None if Jira knows nobody with the address. Return None if it was never looked up.
     """
     with ledger.read() as session:
         row = session.connection().execute(_KNOWN, {"email": email, "project": project}).first()
@@ -95,7 +95,7 @@ _KNOWN = select(col(PersonRow.account), col(PersonRow.checked_at)).where(
 def remember_account(
     ledger: Transactions, email: str, project: str, account: Account | None, why: str, now: datetime
 ) -> None:
-    """Keep what a look-up of an address brought; `why` says why it is nobody."""
+    """Store the account that a look-up of an address brought, or the reason (`why`) that it brought none."""
     with ledger.write() as session:
         session.merge(
             PersonRow(
@@ -132,19 +132,19 @@ def _is(account: dict[str, object] | None, account_id: str) -> bool:
 
 
 def ways_of(ledger: Transactions, workflow: str) -> dict[str, Any]:
-    """Return where each status of a workflow was seen to lead, and when, by status id."""
+    """Return the moves that each status of a workflow offered, and when syncd saw them, by status id."""
     return get_value(ledger, f"ways.{workflow}")
 
 
 def store_ways(ledger: Transactions, workflow: str, status_id: str, entry: dict[str, JsonValue]) -> None:
-    """Store where a status of a workflow leads."""
+    """Store the moves that a status of a workflow offers."""
     with ledger.write() as session:
-        known = get_cursor_in(session, f"ways.{workflow}")
-        set_cursor_in(session, f"ways.{workflow}", **{**known, status_id: entry})
+        entries = get_cursor_in(session, f"ways.{workflow}")
+        set_cursor_in(session, f"ways.{workflow}", **{**entries, status_id: entry})
 
 
 def status_at_birth(ledger: Transactions, place: str) -> str | None:
-    """Return the status in which the issues of a project and type begin, None where it is not known."""
+    """Return the status in which the issues of a project and type begin, None if syncd never saw it."""
     with ledger.read() as session:
         return _status_at_birth(session, place)
 
@@ -158,28 +158,28 @@ def store_status_at_birth(ledger: Transactions, place: str, status_id: str) -> N
 def forget_status_at_birth(ledger: Transactions, place: str) -> str | None:
     """Forget the status in which the issues of a project and type begin, and return it."""
     with ledger.write() as session:
-        known = _status_at_birth(session, place)
+        forgotten = _status_at_birth(session, place)
         set_cursor_in(session, f"birth.{place}", status=None)
-    return known
+    return forgotten
 
 
 def _status_at_birth(session: Session, place: str) -> str | None:
-    known = get_cursor_in(session, f"birth.{place}").get("status")
-    return None if known is None else str(known)
+    status = get_cursor_in(session, f"birth.{place}").get("status")
+    return None if status is None else str(status)
 
 
 def comments_stopped(ledger: Transactions, project: str) -> dict[str, object]:
-    """Return which comment stopped commenting on a project: `at`, `comment`, `key`; empty: nothing did."""
+    """Return the comment that stopped comments on a project (`at`, `comment`, `key`), empty if none did."""
     return get_value(ledger, _stop(project))
 
 
 def stop_comments(session: Session, project: str, **stopped: str) -> None:
-    """Stop commenting on a project."""
+    """Stop comments on a project."""
     set_cursor_in(session, _stop(project), **stopped)
 
 
 def go_on_commenting(session: Session, project: str) -> None:
-    """Comment on a project again, where that was stopped."""
+    """Allow comments on a project again, if they were stopped."""
     if get_cursor_in(session, _stop(project)).get("at"):
         set_cursor_in(session, _stop(project))
 

@@ -1,7 +1,7 @@
-"""The verbs of an operation that leaves: read what it needs, claim it, or say why it was not carried out.
+"""The verbs for an operation that leaves: read its basis, claim it, or store why it was not carried out.
 
-Each opens one transaction. A verb that finds the operation elsewhere than the caller knows it raises
-`OperationMoved`. What was carried out is confirmed in `syncd.ledger.store.confirming`.
+Each verb opens one transaction. It raises `OperationMoved` if the operation left the state that the caller
+read. `syncd.ledger.store.confirming` ends an operation that was carried out.
 """
 
 from __future__ import annotations
@@ -43,27 +43,28 @@ from syncd.policy.case import TicketState
 
 @dataclass(frozen=True)
 class Basis:
-    """What an operation is rendered from: its incident and its ticket, as they stood when it was read."""
+    """The incident and the ticket from which an operation is rendered, as of one transaction."""
 
     incident: IncidentRecord | None
     ticket: TicketState | None
 
     @property
     def restricted(self) -> bool:
-        """Whether the incident is restricted."""
+        """True if the incident is restricted."""
         return self.incident is not None and self.incident.restricted
 
 
 def basis_of(ledger: Transactions, incident_id: str) -> Basis:
-    """Return what is known of an incident and of its ticket, in one read."""
+    """Return an incident and its ticket as they are on record."""
     with ledger.read() as session:
         return Basis(*incident_and_ticket_in(session, incident_id))
 
 
 def ready(ledger: Transactions, operation: OperationRecord, now: datetime) -> Basis | None:
-    """Return what a pending operation is rendered from, None where it may not leave yet.
+    """Return the basis of a pending operation, None if the operation may not leave yet.
 
-    It waits for another operation or for its moment, or its target is paused, or a first load holds it.
+    It may not while it waits for another operation or for its moment, while its target is paused, or while a
+    first load holds it.
     """
     move = operation.operation
     if isinstance(move, MoveTicket) and move.not_before is not None and now < move.not_before:
@@ -77,7 +78,7 @@ def ready(ledger: Transactions, operation: OperationRecord, now: datetime) -> Ba
 
 
 class _Withheld(Exception):
-    """An incident is restricted by now, or an operation moved: nothing of the transaction is to stand."""
+    """An incident is restricted by now, or an operation changed its state: roll the transaction back."""
 
 
 def store_before_change(
@@ -89,32 +90,33 @@ def store_before_change(
     *,
     text: bool,
 ) -> IncidentRecord | None:
-    """Store an incident as it was read before it is changed; return how it is on record afterwards.
+    """Store an incident as read just before syncd changes it; return it as it is on record afterwards.
 
-    None where it is not on record, or is restricted and a `text` was to be written: nothing is stored then.
+    Return None and store nothing if it is not on record, or if it is restricted and a `text` was to be
+    written.
     """
     try:
         with ledger.write() as session:
-            known = session.get(IncidentRow, incident.id)
-            save_incident(session, incident, read_seq, now, known.team if known else None, rules.incident)
+            row = session.get(IncidentRow, incident.id)
+            save_incident(session, incident, read_seq, now, row.team if row else None, rules.incident)
             session.flush()
             stored = get(session, IncidentRecord, incident.id)
             if stored is None or (stored.restricted and text):
-                raise _Withheld
+                raise _Withheld  # rolls the transaction back
             return stored
     except _Withheld:
         return None
 
 
 def render_anew(ledger: Transactions, operation: OperationRecord) -> OperationRecord:
-    """Forget what an operation was rendered to; return it without."""
+    """Delete an operation's rendered request; return the operation without it."""
     with ledger.write() as session:
         return note(session, operation, rendered=None)
 
 
 @dataclass(frozen=True)
 class Leaving:
-    """An operation that is about to leave, and what it was rendered to."""
+    """An operation that is about to leave, with its rendered request."""
 
     operation_id: int
     rendered: Rendered
@@ -130,11 +132,11 @@ def claim(
     *,
     together: bool = False,
 ) -> list[OperationRecord] | None:
-    """Commit that these operations are about to leave for a target; return those that may.
+    """Claim the operations that are about to leave for a target; return those that may leave.
 
-    None: the target was paused while they were made ready, or a first load holds one of them. Left out are
-    those that are no longer pending, or whose incident became restricted after they were rendered; where
-    they leave `together`, none leaves then.
+    Return None if the target was paused since they were rendered, or if a first load holds one of them. An
+    operation is left out if it is no longer pending, or if its incident became restricted since. If they must
+    leave `together`, one that is left out keeps all others back.
     """
     try:
         with ledger.write() as session:
@@ -143,8 +145,8 @@ def claim(
             if not holds.may_leave_in(session, target, incident_ids):
                 return None
             claims = [
-                claim_in(session, one.operation_id, run, now, one.rendered.stored, probe_from)
-                for one in leaving
+                claim_in(session, operation.operation_id, run, now, operation.rendered.stored, probe_from)
+                for operation in leaving
             ]
             if together and None in claims:
                 raise _Withheld
@@ -162,9 +164,9 @@ def put_back(
     *,
     anew: bool = False,
 ) -> None:
-    """Have operations that were certainly not done wait to leave again, as they are or rendered `anew`.
+    """Make operations pending again that were certainly not done, as they are or to be rendered `anew`.
 
-    `changed` takes the place of what was decided.
+    `changed` replaces the decided write.
     """
     values: dict[str, None] = {"rendered": None} if anew else {}
     with ledger.write() as session:
@@ -179,9 +181,9 @@ def park(
     error: str,
     changed: OperationBase | None = None,
 ) -> None:
-    """Have an operation that a service refuses for what it is wait for a person, in the service's words.
+    """Park an operation that a service refused, with the service's words, until a person retries it.
 
-    `changed` takes the place of what was decided.
+    `changed` replaces the decided write.
     """
     with ledger.write() as session:
         park_in(session, operation, now, error, **_stored(changed))
@@ -198,9 +200,9 @@ def mark_unknown(
     given_up: GivenUp,
     error: str,
 ) -> list[OperationRecord]:
-    """Have operations whose outcome is unknown looked up from now on, until the settle time is over.
+    """Mark the outcome of operations as unknown, and return them so.
 
-    Return them as they stand then.
+    syncd looks them up until the settle time is over.
     """
     with ledger.write() as session:
         return [mark_unknown_in(session, operation, now, given_up, error) for operation in operations]
@@ -209,7 +211,7 @@ def mark_unknown(
 def restart_settle_time(
     ledger: Transactions, operation: OperationRecord, given_up: GivenUp
 ) -> OperationRecord:
-    """Begin an operation's settle time anew, as over a reboot; return it so."""
+    """Begin an operation's settle time anew, as after a reboot; return the operation so."""
     with ledger.write() as session:
         return note(session, operation, gave_up_boot_id=given_up.boot_id, gave_up_boottime=given_up.boottime)
 
@@ -223,9 +225,9 @@ def end(
     changed: OperationBase | None = None,
     rendered: Rendered | None = None,
 ) -> None:
-    """End an operation that was not carried out, and say why.
+    """End an operation that was not carried out, with the reason.
 
-    `changed` takes the place of what was decided, `rendered` of what it was rendered to.
+    `changed` replaces the decided write, `rendered` the rendered request.
     """
     values: dict[str, Any] = {} if rendered is None else {"rendered": rendered.stored}
     with ledger.write() as session:
@@ -243,9 +245,9 @@ def decide_anew(
     unknown: bool,
     error: str | None,
 ) -> None:
-    """End a state operation that was refused or whose outcome is `unknown`, and have its incident read.
+    """End a state operation that was refused or whose outcome is `unknown`, with a change notice.
 
-    A read that begins at `read_seq` or later is fresh enough; `look` says why it is read.
+    A read that begins at `read_seq` or later is fresh enough; `look` is the notice's reason.
     """
     with ledger.write() as session:
         if unknown:
@@ -257,14 +259,15 @@ def decide_anew(
 
 
 def refusals_before(ledger: Transactions, operation: OperationRecord) -> int:
-    """Return how often the same was decided for the same place and refused since it last succeeded.
+    """Return how often this very write was refused in a row before this operation.
 
-    An unknown outcome counts as no refusal.
+    An unknown outcome is no refusal.
     """
     where = {"object": operation.object, "aspect": operation.aspect, "row": operation.id}
     count = 0
     with ledger.read() as session:
         for state, meaning, error, rendered in session.connection().execute(_BEFORE, where):
+            # a success, or another decision for the same place, ends the row of refusals
             if state != OperationState.SUPERSEDED or meaning != operation.meaning:
                 break
             count += error is not None and not (rendered or {}).get(UNKNOWN)
@@ -272,7 +275,7 @@ def refusals_before(ledger: Transactions, operation: OperationRecord) -> int:
 
 
 LOOKED_THROUGH = 20
-"""So many operations of the same place are looked through for refusals."""
+"""How many operations of the same object and aspect are searched for refusals."""
 _BEFORE = (
     columns(
         col(OperationRow.state),
@@ -292,7 +295,7 @@ _BEFORE = (
 
 @dataclass(frozen=True)
 class Waiting:
-    """A create that never left and means nothing but its incident."""
+    """A ticket's create that never left and carries no instructions beyond its incident."""
 
     operation_id: int
     incident_id: str
@@ -301,12 +304,13 @@ class Waiting:
 
 
 def waiting_creates(ledger: Transactions, limit: int) -> list[Waiting]:
-    """Return at most `limit` tickets' creates that never left, the oldest first."""
+    """Return at most `limit` tickets' creates that never left, oldest first."""
     with ledger.read() as session:
         rows = session.connection().execute(_CREATES, {"most": limit}).all()
     return [
         Waiting(number, incident, team, severity)
         for number, incident, meaning, team, severity in rows
+        # a create of a restricted incident, or one with refused fields, goes singly
         if not meaning
     ]
 
@@ -333,11 +337,13 @@ _CREATES = (
 def creates_to_render(
     ledger: Transactions, operation_ids: Sequence[int]
 ) -> list[tuple[OperationRecord, IncidentRecord]]:
-    """Return these creates with their incidents, the oldest first, without those that have a ticket."""
+    """Return these creates with their incidents, oldest first, without incidents that have a ticket."""
     with ledger.read() as session:
         operations = load(session, OperationRecord, _BY_IDS, {"ids": list(operation_ids)})
         ids = [operation.incident_id for operation in operations]
-        incidents = {one.id: one for one in load(session, IncidentRecord, _INCIDENTS, {"ids": ids})}
+        incidents = {
+            incident.id: incident for incident in load(session, IncidentRecord, _INCIDENTS, {"ids": ids})
+        }
         ticketed = _with_ticket(session, ids)
     return [
         (operation, incidents[operation.incident_id])
@@ -360,7 +366,7 @@ _INCIDENTS = select_records(IncidentRecord).where(col(IncidentRow.id).in_(bindpa
 
 
 def incidents_in_need(ledger: Transactions) -> list[str]:
-    """Return the incidents with a pending operation that needs others."""
+    """Return the incidents with a pending operation that needs other operations."""
     with ledger.read() as session:
         return list(session.connection().scalars(_IN_NEED))
 

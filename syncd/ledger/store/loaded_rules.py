@@ -1,6 +1,6 @@
-"""Which rules are loaded, since when, and how they differ from those before: on record, by team.
+"""Record which rules are loaded for each team, since when, and how they differ from the rules before.
 
-Values that hold an address stand here as salted hashes, so that forgetting a person stays possible.
+A value that holds an address is stored as a salted hash, so that syncd can still forget a person.
 """
 
 from __future__ import annotations
@@ -21,15 +21,16 @@ from syncd.ledger.store.tables import KeyValueRow
 _KEY = "rules/"
 _CHANGED = "changed_rules/"
 MOST_STEPS = 20
-"""Changes of one key that are remembered."""
+"""How many changes of one key are remembered."""
 LONGEST_VALUE = 120
+"""How many characters of JSON a stored value may have; a longer value is stored as a hash."""
 MOST_CHANGES = 200
-"""Changed keys that one event names; the rest is counted."""
+"""How many changed keys one event names; the rest is counted."""
 
 
 @dataclass(frozen=True)
 class MappingValues:
-    """One team's mapping as it stands in a file: its version, and every value by its dotted key."""
+    """One team's mapping as its file has it: the version, and all values by dotted key."""
 
     team: str
     file: str
@@ -39,7 +40,7 @@ class MappingValues:
 
 @dataclass(frozen=True)
 class Loaded:
-    """Who had rules loaded: a system user by id and name."""
+    """The system user who had rules loaded, by id and name, and the occasion (`why`)."""
 
     uid: int
     name: str
@@ -47,28 +48,29 @@ class Loaded:
 
 
 def record(ledger: Transactions, now: datetime, rules: Iterable[MappingValues], by: Loaded) -> list[str]:
-    """Write down what is loaded now; return, in words, what is different from what was loaded before."""
+    """Record the rules that are loaded now; return the differences from the rules before, one line each."""
     given = {team_rules.team: team_rules for team_rules in rules}
     changes: list[str] = []
     with ledger.write() as session:
         for team in known_teams(session):
             if team not in given:
-                known = get_cursor_in(session, _KEY + team)
+                entry = get_cursor_in(session, _KEY + team)
                 drop_cursor_in(session, _KEY + team)
-                _append(session, now, "rules.removed", {"file": str(known.get("file", ""))}, by)
-                changes.append(f"{known.get('file')}: its rules are gone")
+                _append(session, now, "rules.removed", {"file": str(entry.get("file", ""))}, by)
+                changes.append(f"{entry.get('file')}: its rules are gone")
         for team_rules in given.values():
-            changes += _record_one(session, now, team_rules, by)
+            changes += _record_team(session, now, team_rules, by)
     return changes
 
 
-def _record_one(session: Session, now: datetime, rules: MappingValues, by: Loaded) -> list[str]:
-    known = get_cursor_in(session, _KEY + rules.team)
-    if known.get("version") == rules.version and known.get("file") == rules.file:
+def _record_team(session: Session, now: datetime, rules: MappingValues, by: Loaded) -> list[str]:
+    entry = get_cursor_in(session, _KEY + rules.team)
+    if entry.get("version") == rules.version and entry.get("file") == rules.file:
         return []
     values = {_clean(session, key): _short(session, value) for key, value in rules.values.items()}
-    before = known.get("values")
-    since = now.isoformat() if known else None
+    before = entry.get("values")
+    # the first load of a mapping holds from `enforce_from`, so it has no moment of its own
+    since = now.isoformat() if entry else None
     set_cursor_in(
         session,
         _KEY + rules.team,
@@ -83,7 +85,7 @@ def _record_one(session: Session, now: datetime, rules: MappingValues, by: Loade
         return [f"{rules.file}: loaded for the first time"]
     changes = _difference(before, values)
     _remember(session, now, rules.team, before, values)
-    data |= {"before": str(known["version"]), "changes": [*changes[:MOST_CHANGES]]}
+    data |= {"before": str(entry["version"]), "changes": [*changes[:MOST_CHANGES]]}
     if len(changes) > MOST_CHANGES:
         data["more"] = len(changes) - MOST_CHANGES
     _append(session, now, "rules.changed", data, by)
@@ -91,7 +93,7 @@ def _record_one(session: Session, now: datetime, rules: MappingValues, by: Loade
 
 
 def known_teams(session: Session) -> list[str]:
-    """The teams whose rules are on record as loaded."""
+    """Return the teams whose rules are on record as loaded."""
     query = select(KeyValueRow.name).where(col(KeyValueRow.name).startswith(_KEY))
     return sorted(name.removeprefix(_KEY) for name in session.exec(query).all())
 
@@ -102,45 +104,47 @@ def changed_rules(session: Session, team: str) -> dict[str, object]:
 
 
 def values_before(changed: dict[str, object], than: datetime) -> dict[str, str | None]:
-    """Return what keys had for a value (JSON) at a moment, as far as they were changed then or after it.
+    """Return the values (JSON) that keys had at the moment `than`, if they were changed then or later.
 
     None: the key did not exist. Only keys by which incidents are judged are remembered.
     """
-    found: dict[str, str | None] = {}
+    values: dict[str, str | None] = {}
     for key, steps in changed.items():
         later = [step for step in _steps(steps) if datetime.fromisoformat(str(step[0])) >= than]
         if later:
-            found[key] = later[0][1]
-    return found
+            # a step holds the value before it: the first later step has the value of that moment
+            values[key] = later[0][1]
+    return values
 
 
 def _steps(value: object) -> list[list[str | None]]:
-    """The changes of one key as they are kept: when, and what stood there before; oldest first."""
+    """Return the stored changes of one key, oldest first: when, and the value before."""
     return value if isinstance(value, list) else []
 
 
 def _remember(
     session: Session, now: datetime, team: str, before: dict[str, str], after: dict[str, str]
 ) -> None:
-    """Keep what the keys had before, by which incidents are judged that are over by now."""
+    """Store the old values of changed keys: incidents that are over are still judged by them."""
     changed = [key for key in {*before, *after} if before.get(key) != after.get(key) and _judges(key)]
     if not changed:
         return
-    known = get_cursor_in(session, _CHANGED + team)
-    steps = {key: [*_steps(known.get(key)), [now.isoformat(), before.get(key)]] for key in changed}
-    kept = {key: some[-MOST_STEPS:] for key, some in steps.items()}
-    set_cursor_in(session, _CHANGED + team, **{**known, **kept})
+    remembered = get_cursor_in(session, _CHANGED + team)
+    steps = {key: [*_steps(remembered.get(key)), [now.isoformat(), before.get(key)]] for key in changed}
+    kept = {key: steps_of_key[-MOST_STEPS:] for key, steps_of_key in steps.items()}
+    set_cursor_in(session, _CHANGED + team, **{**remembered, **kept})
 
 
 def _judges(key: str) -> bool:
-    """Whether incidents are judged by a key whose value is kept as it is."""
-    found = key.startswith(("postmortem.", "follow_ups.", "severities.")) or key.endswith(".postmortem")
-    return found and not key.endswith((".notify", ".overdue"))
+    """Return True if incidents are judged by a key and its value is stored as it is."""
+    judges = key.startswith(("postmortem.", "follow_ups.", "severities.")) or key.endswith(".postmortem")
+    # addresses change no verdict, and they are stored as hashes
+    return judges and not key.endswith((".notify", ".overdue"))
 
 
 def _append(session: Session, now: datetime, kind: str, data: dict[str, JsonValue], by: Loaded) -> None:
-    who: dict[str, JsonValue] = {"uid": by.uid, "by": audit.salted(session, by.name), "why": by.why}
-    audit.append(session, now, kind, data={**data, **who})
+    loaded_by: dict[str, JsonValue] = {"uid": by.uid, "by": audit.salted(session, by.name), "why": by.why}
+    audit.append(session, now, kind, data={**data, **loaded_by})
 
 
 def _difference(before: dict[str, str], after: dict[str, str]) -> list[str]:

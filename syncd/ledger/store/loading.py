@@ -1,6 +1,6 @@
-"""Read rows as values: plain columns, without the cost and the identity of ORM objects.
+"""Read rows as values: plain columns, without the cost of ORM objects.
 
-A value has its fields from the columns of the same names, so that nothing is spelled out twice.
+Each field of a value comes from the column with the same name.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ ROWS: dict[Any, type[SQLModel]] = {
     Duty: tables.DutyRow,
     Waiver: tables.WaiverRow,
 }
-"""Which table each kind of value comes from."""
+"""The table of each kind of value."""
 _OTHER_COLUMNS = {"issue": "snapshot"}
-"""The column of a field that is called otherwise there."""
+"""The columns whose names differ from their fields' names."""
 
 
 @cache
@@ -51,7 +51,7 @@ def columns_of(record: Any) -> tuple[Any, ...]:
 
 
 def made_of(record: type[Record], values: Any) -> Record:
-    """Return the value that these values of its columns make."""
+    """Return a value from the values of its columns, in the order of `columns_of`."""
     if issubclass(record, BaseModel):
         return cast(Record, record.model_validate(dict(zip(_names(record), values, strict=True))))
     return record(*values)
@@ -76,19 +76,19 @@ def _by_key(record: Any) -> Select[Any]:
 
 
 def get(session: Session, record: type[Record], key: str | int) -> Record | None:
-    """Return the value of a primary key, None where there is none."""
+    """Return the value with a primary key, None if there is none."""
     rows: list[Record] = load(session, record, _by_key(cast(Any, record)), {"key": key})
     return rows[0] if rows else None
 
 
 def record_of(record: type[Record], row: SQLModel) -> Record:
-    """Return the value of a row that is at hand, as it stands in its transaction."""
+    """Return the value of a row, as the row is in its transaction."""
     return made_of(
         record, [getattr(row, _OTHER_COLUMNS.get(name, name)) for name in _names(cast(Any, record))]
     )
 
 
 def read(ledger: Transactions, record: type[Record], key: str | int) -> Record | None:
-    """Return the value of a primary key, in a transaction of its own; None where there is none."""
+    """Return the value with a primary key, None if there is none; open a transaction for it."""
     with ledger.read() as session:
         return get(session, record, key)

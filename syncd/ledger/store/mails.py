@@ -1,4 +1,4 @@
-"""Mails in the outbox: put there beside what incidents' decisions ask for, and dropped while they wait."""
+"""Mails in the outbox that no incident's decision asks for (alarms, digests), and mails that are dropped."""
 
 from __future__ import annotations
 
@@ -23,21 +23,23 @@ _ALARMS = "alarms"
 
 
 def mail_kind(record: OperationRecord) -> MailKind | None:
-    """Return what the mail is, None of an operation that is no mail."""
+    """Return the kind of an operation's mail, None if the operation sends none."""
     return record.typed(SendMail).content.mail if record.kind == Kind.SEND_MAIL else None
 
 
 def of_keys(ledger: Transactions, keys: Iterable[str]) -> list[OperationRecord]:
-    """Return the latest operation of each of these keys that is on record, in the order of the keys."""
+    """Return the latest operation with each of these keys that is on record, in the order of the keys."""
     with ledger.read() as session:
         return [
-            found[0] for key in keys if (found := load(session, OperationRecord, _OF_KEY, {"wanted": key}))
+            operation
+            for key in keys
+            for operation in load(session, OperationRecord, _OF_KEY, {"this_key": key})
         ]
 
 
 _OF_KEY = (
     select_records(OperationRecord)
-    .where(col(OperationRow.key) == bindparam("wanted"))
+    .where(col(OperationRow.key) == bindparam("this_key"))
     .order_by(col(OperationRow.id).desc())
     .limit(1)
 )
@@ -103,14 +105,14 @@ _TO = (
 
 
 def drop(ledger: Transactions, operation: OperationRecord, now: datetime, why: str) -> None:
-    """Drop an operation that waits; raise `OperationMoved` where it stands otherwise than it was read."""
+    """Drop a waiting operation; raise `OperationMoved` if it left the state in which it was read."""
     with ledger.write() as session:
         operation_states.finish(session, operation, OperationState.DROPPED, now, why=why)
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """An alarm that is put on record as told, with the mails that tell it."""
+    """An alarm that the operator is told of, with its mails."""
 
     kind: str
     key: str
@@ -118,14 +120,14 @@ class Told:
 
 
 def told_alarms(ledger: Transactions) -> list[str]:
-    """Return the keys of the alarms that were told."""
+    """Return the keys of the alarms that the operator was told of."""
     with ledger.read() as session:
         keys = get_cursor_in(session, _ALARMS).get("told")
     return [str(key) for key in keys] if isinstance(keys, list) else []
 
 
 def tell_alarms(ledger: Transactions, alarms: Sequence[Told], told: Sequence[str], now: datetime) -> None:
-    """Put alarms on record as told, with their mails; `told` are the keys that are remembered from now on."""
+    """Record alarms with their mails; `told` are all keys to remember from now on."""
     with ledger.write() as session:
         set_cursor_in(session, _ALARMS, told=[*told])
         for alarm in alarms:
@@ -134,7 +136,7 @@ def tell_alarms(ledger: Transactions, alarms: Sequence[Told], told: Sequence[str
 
 
 def digest_day(ledger: Transactions, team: str) -> str | None:
-    """Return the day of a team's last digest (ISO 8601), None where there was none."""
+    """Return the day of a team's last digest (ISO 8601), None if there was none."""
     with ledger.read() as session:
         day = get_cursor_in(session, _digest(team)).get("day")
     return str(day) if day else None
@@ -142,7 +144,7 @@ def digest_day(ledger: Transactions, team: str) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Digest:
-    """A team's digest of a day: its mails, the version of its rules, and the days passed over before it."""
+    """A team's digest of a day: its mails, the version of its rules, and the days before it without one."""
 
     team: str
     day: str
@@ -152,7 +154,7 @@ class Digest:
 
 
 def store_digest(ledger: Transactions, digest: Digest, now: datetime) -> None:
-    """Decide a digest: its mails are in the outbox, and what was passed over is on record as not sent."""
+    """Store a digest's mails in the outbox, and record the missed days as not sent."""
     with ledger.write() as session:
         set_cursor_in(session, _digest(digest.team), day=digest.day)
         if digest.missed:
@@ -172,7 +174,7 @@ def _digest(team: str) -> str:
 def drop_waiting_in(
     session: Session, about: str, mail: str, states: Sequence[OperationState], now: datetime, why: str
 ) -> None:
-    """Drop the mails of a kind that wait in these states and certainly never left."""
+    """Drop the mails of a kind that are in these states and certainly never left."""
     for row in outbox.open_of(session, about):
         record = record_of(OperationRecord, row)
         if row.state in states and mail_kind(record) == mail and not record.typed(SendMail).unsure:

@@ -1,7 +1,7 @@
-"""Whether an issue belongs to an incident as an action item, by what the ledger knows of both.
+"""Decide whether an issue is an action item of an incident, by the rows of both.
 
-Of incidents that were merged the items count for the target (rules: "The postmortem", merged), so that what
-hangs on a source's ticket or postmortem hangs on the target. An item that is none any more stays on record.
+The items of a merged incident count for the target of the merge: an issue beside a source's ticket or
+postmortem is an issue beside the target. An issue that is no action item any more stays on record.
 """
 
 from __future__ import annotations
@@ -27,9 +27,10 @@ from syncd.policy.time.state_changes import Entry, state_changes_of
 
 
 def counting(session: Session, row: IncidentRow) -> IncidentRow:
-    """The incident that an incident's action items count for: itself, or what it was merged into."""
+    """Return the incident for which an incident's action items count: itself, or its merge target."""
     for _ in range(GENERATIONS):
         target = session.get(IncidentRow, row.merged_into) if row.merged_into else None
+        # no mapping claims the target, so nobody would judge the items there
         if target is None or target.team is None:
             return row
         row = target
@@ -37,23 +38,23 @@ def counting(session: Session, row: IncidentRow) -> IncidentRow:
 
 
 def family(session: Session, row: IncidentRow) -> list[IncidentRow]:
-    """The incident and what was merged into it."""
+    """Return an incident and the incidents that were merged into it."""
     return [row, *merged_source_rows(session, row.id)]
 
 
 def ends_of(session: Session, row: IncidentRow) -> Ends:
-    """What the action items of an incident hang on."""
+    """Return the tickets and postmortems beside which an incident's action items are."""
     tickets: set[str] = set()
     postmortems: set[str] = set()
     keys: set[str] = set()
     over = {}
-    for one in family(session, row):
-        ticket, postmortem = session.get(TicketRow, one.id), session.get(PostmortemRow, one.id)
+    for member in family(session, row):
+        ticket, postmortem = session.get(TicketRow, member.id), session.get(PostmortemRow, member.id)
         if ticket is not None:
-            incident = Incident.model_validate(one.snapshot)
+            incident = Incident.model_validate(member.snapshot)
             tickets.add(ticket.issue_id)
             keys.add(ticket.key)
-            over[ticket.issue_id] = spans_over(known_state_changes(one, incident), incident)
+            over[ticket.issue_id] = spans_over(known_state_changes(member, incident), incident)
         if postmortem is not None:
             postmortems.add(postmortem.issue_id)
             keys.add(postmortem.key)
@@ -63,36 +64,43 @@ def ends_of(session: Session, row: IncidentRow) -> Ends:
 
 
 def of_ours(session: Session, issue_ids: list[str]) -> set[str]:
-    """Which of these issues are tickets or postmortems of any incident."""
+    """Return those of these issues that are tickets or postmortems of any incident."""
     return set(session.connection().scalars(_OURS, {"issues": issue_ids}))
 
 
 _ISSUES: BindParameter[list[str]] = bindparam("issues", expanding=True)
 _OURS = union_all(
-    *(columns(one).where(one.in_(_ISSUES)) for one in (col(TicketRow.issue_id), col(PostmortemRow.issue_id)))
+    *(
+        columns(issue_id).where(issue_id.in_(_ISSUES))
+        for issue_id in (col(TicketRow.issue_id), col(PostmortemRow.issue_id))
+    )
 )
 _ITEMS = columns(col(ActionItemRow.issue_id)).where(col(ActionItemRow.issue_id).in_(_ISSUES))
 
 
 def whose(session: Session, issue: Issue) -> IncidentRow | None:
-    """The incident on whose ticket or postmortem an issue hangs, as a sub-task or by a link."""
+    """Return the incident whose ticket or postmortem an issue is linked to, or is a sub-task of.
+
+    A postmortem is preferred to a ticket.
+    """
     near = [link.other_id for link in issue.links] + ([issue.parent_id] if issue.parent_id else [])
     for table in (PostmortemRow, TicketRow):
         query = select(table.incident_id).where(col(table.issue_id).in_(near)).order_by(table.issue_id)
-        found = session.exec(query.limit(1)).first() if near else None
-        if found is not None:
-            return session.get(IncidentRow, found)
+        incident_id = session.exec(query.limit(1)).first() if near else None
+        if incident_id is not None:
+            return session.get(IncidentRow, incident_id)
     return None
 
 
 def store_membership(
     session: Session, row: ActionItemRow, issue: Issue, rules: FollowUps, now: datetime
 ) -> bool:
-    """Given an action item as read, note whether it still is one, and whose; return whether that changed."""
+    """Store whether an issue still is an action item, and of which incident; return True on a change."""
     incident = session.get(IncidentRow, row.incident_id)
     if incident is None:
         return False
     source = source_of(issue, ends_of(session, incident), rules)
+    # it counted for a merge target, and its incident was taken out of the merge
     if source is None and _taken_out(session, row, issue, rules, now):
         return True
     if (source is None) == (row.ended_at is not None):
@@ -107,9 +115,9 @@ def store_membership(
 
 
 def _taken_out(session: Session, row: ActionItemRow, issue: Issue, rules: FollowUps, now: datetime) -> bool:
-    """Whether its incident was taken out of a merge again: then it counts for that one from now on."""
-    found = whose(session, issue)
-    own = counting(session, found) if found is not None else None
+    """Hand an action item over to the incident beside which it is; return True if that is another one."""
+    beside = whose(session, issue)
+    own = counting(session, beside) if beside is not None else None
     if own is None or own.id == row.incident_id:
         return False
     source = source_of(issue, ends_of(session, own), rules)
@@ -126,7 +134,7 @@ def _taken_out(session: Session, row: ActionItemRow, issue: Issue, rules: Follow
 
 
 def on_record_among(session: Session, issue_ids: Iterable[str]) -> set[str]:
-    """Return those of these issues that are on record already: action items, tickets, postmortems."""
+    """Return those of these issues that are action items, tickets or postmortems on record."""
     ids = list(issue_ids)
     return set(session.connection().scalars(_ITEMS, {"issues": ids})) | of_ours(session, ids)
 
@@ -134,8 +142,8 @@ def on_record_among(session: Session, issue_ids: Iterable[str]) -> set[str]:
 def known_state_changes(
     row: IncidentRow | IncidentRecord, incident: Incident
 ) -> tuple[StateChange, ...] | None:
-    """An incident's turns out of its log; None where the log was not read since it changed."""
+    """Return an incident's state changes from its log, None if the log was not read since the last change."""
     if row.log is None or row.log_read_seq < row.changed_seq:
         return None
-    entries = [Entry(kind=one["kind"], at=one["at"], agent=one.get("agent", "")) for one in row.log]
+    entries = [Entry(kind=entry["kind"], at=entry["at"], agent=entry.get("agent", "")) for entry in row.log]
     return state_changes_of(entries, incident)

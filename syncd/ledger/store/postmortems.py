@@ -1,7 +1,7 @@
-"""Postmortems, action items, duties and waivers in the ledger: stored with what they were read from.
+"""Store postmortems, action items, duties and waivers, and the logs and changelogs that they are judged by.
 
-A duty's row is written where it stands otherwise than before, each time with an audit event that says since
-when, until when and why.
+A duty's row is written only if the duty changed, each time with an audit event that holds its start, its
+deadline and its reason.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ from syncd.policy.case import ClosedBy
 DutyIssueRow = PostmortemRow | ActionItemRow
 
 GENERATIONS = 5
-"""Merges of merges that are followed."""
+"""How many merges of merges are followed; a circle of merges must end somewhere."""
 
 
 def duty_issues_by_id(session: Session, issue_ids: Iterable[str]) -> dict[str, DutyIssueRow]:
-    """Which of these issues are postmortems or action items, by issue id."""
+    """Return the postmortems and action items among these issues, by issue id."""
     ids = {"issues": list(issue_ids)}
     return {
         **{row.issue_id: row for row in session.exec(_POSTMORTEMS_BY_ISSUE, params=ids)},
@@ -47,13 +47,13 @@ _ITEMS_BY_ISSUE = select(ActionItemRow).where(col(ActionItemRow.issue_id).in_(_I
 
 
 def save_changes(row: DutyIssueRow, changes: Iterable[Change], until: datetime) -> None:
-    """Keep what an issue's changelog says, which is complete up to `until`."""
-    row.changes = [one.model_dump(mode="json") for one in changes]
+    """Store an issue's changelog, which is complete up to `until` (UTC)."""
+    row.changes = [change.model_dump(mode="json") for change in changes]
     row.changes_until = until
 
 
 def save_log(ledger: Transactions, incident_id: str, entries: Sequence[LogEntry], read_seq: int) -> None:
-    """Store an incident's log as read; of a restricted one only what happened when, without words."""
+    """Store an incident's log as read; of a restricted incident without the entries' texts."""
     with ledger.write() as session:
         row = session.get(IncidentRow, incident_id)
         if row is None or read_seq <= row.log_read_seq:
@@ -68,9 +68,9 @@ def save_log(ledger: Transactions, incident_id: str, entries: Sequence[LogEntry]
 def save_close(
     ledger: Transactions, incident_id: str, closed: ClosedBy, read_seq: int, now: datetime
 ) -> None:
-    """Store who moved a ticket to where it stood when that was read.
+    """Store who moved a ticket to the status in which the changelog shows it.
 
-    One that was moved on meanwhile has a change notice: it is read again before anything is judged.
+    If the ticket was moved on since, it gets a change notice: syncd reads it again before it judges.
     """
     with ledger.write() as session:
         ticket = session.get(TicketRow, incident_id)
@@ -83,7 +83,7 @@ def save_close(
 
 
 def note_acknowledged(row: IncidentRow, entry: LogEntry) -> None:
-    """Keep when an incident was first acknowledged: the time to acknowledge ends there."""
+    """Store when an incident was first acknowledged, which ends its time to acknowledge."""
     if entry.kind == "acknowledge" and (row.acknowledged_at is None or entry.at < row.acknowledged_at):
         row.acknowledged_at = entry.at
 
@@ -100,54 +100,57 @@ def _entry(entry: LogEntry, restricted: bool) -> dict[str, Any]:
 
 
 def log_of(row: IncidentRow | IncidentRecord) -> tuple[LogEntry, ...]:
-    """An incident's log as it is kept, oldest first; empty where it was never read."""
+    """Return an incident's stored log, oldest first; empty if it was never read."""
     return tuple(
         LogEntry(
-            id=one["id"],
-            kind=one["kind"],
-            at=one["at"],
+            id=entry["id"],
+            kind=entry["kind"],
+            at=entry["at"],
             incident_id=row.id,
-            agent=Reference(id=one["agent_id"], name=one["agent"]) if one.get("agent_id") else None,
-            by_person=one.get("person", False),
-            summary=one.get("summary", ""),
+            agent=Reference(id=entry["agent_id"], name=entry["agent"]) if entry.get("agent_id") else None,
+            by_person=entry.get("person", False),
+            summary=entry.get("summary", ""),
         )
-        for one in row.log or ()
+        for entry in row.log or ()
     )
 
 
-def with_spell(
+def with_severity(
     severity_periods: list[dict[str, Any]], severity: str, since: datetime
 ) -> list[dict[str, Any]]:
-    """Return an incident's severities with the one that it has since then."""
+    """Return an incident's severity periods, with a new one if its severity changed at `since` (UTC)."""
     if severity_periods and severity_periods[-1]["severity"] == severity:
         return severity_periods
     return [*severity_periods, SeverityPeriod(severity=severity, since=since).model_dump(mode="json")]
 
 
 def merged_source_rows(session: Session, incident_id: str) -> list[IncidentRow]:
-    """What was merged into an incident, then what was merged into that, and so on."""
-    found: list[IncidentRow] = []
+    """Return the incidents that were merged into an incident, then those merged into them, and so on."""
+    all_sources: list[IncidentRow] = []
     seen, fresh = {incident_id}, [incident_id]
     for _ in range(GENERATIONS):
         query = select(IncidentRow).where(col(IncidentRow.merged_into).in_(fresh))
         rows = session.exec(query.order_by(col(IncidentRow.created_at), col(IncidentRow.number))).all()
-        sources = [one for one in rows if one.id not in seen]
+        sources = [source for source in rows if source.id not in seen]
         if not sources:
             break
-        found += sources
-        fresh = [one.id for one in sources]
+        all_sources += sources
+        fresh = [source.id for source in sources]
         seen.update(fresh)
-    return found
+    return all_sources
 
 
 def earlier(session: Session, incident: Incident, team: str) -> dict[str, str | None]:
-    """The values of the team's rules that were changed since the incident was resolved."""
+    """Return the values of the team's rules from before the changes since the incident was resolved.
+
+    An incident is judged by the rules that held when it was resolved.
+    """
     over = incident.over_since
     return {} if over is None else values_before(changed_rules(session, team), over)
 
 
 def duties_of(session: Session, incident_id: str) -> tuple[Duty, ...]:
-    """The duties that arose from an incident, clocks in order."""
+    """Return the duties that arose from an incident, the oldest clock first."""
     return tuple(load(session, Duty, _DUTIES, {"incident": incident_id}))
 
 
@@ -157,12 +160,12 @@ _DUTY_ROWS = select(DutyRow).where(col(DutyRow.incident_id) == _OF_INCIDENT).ord
 
 
 def save_duties(session: Session, incident_id: str, duties: Iterable[Duty], now: datetime) -> None:
-    """Write the duties that stand otherwise than on record."""
+    """Store the duties that differ from those on record, each with its audit event."""
     duties = list(duties)
     rows = session.exec(_DUTY_ROWS, params={"incident": incident_id}).all() if duties else ()
-    known = {(row.kind, row.subject, row.clock): row for row in rows}
+    rows_by_place = {(row.kind, row.subject, row.clock): row for row in rows}
     for duty in duties:
-        row = known.get((duty.kind, duty.subject, duty.clock))
+        row = rows_by_place.get((duty.kind, duty.subject, duty.clock))
         if row is not None and record_of(Duty, row) == duty:
             continue
         before = row.state if row else None
@@ -194,7 +197,7 @@ def _audit(session: Session, incident_id: str, duty: Duty, before: str | None, n
 
 
 def waivers_of(session: Session, incident_id: str) -> tuple[Waiver, ...]:
-    """The waivers of an incident, also those that are over."""
+    """Return the waivers of an incident, also those that are over."""
     return tuple(load(session, Waiver, _WAIVERS, {"incident": incident_id}))
 
 
@@ -204,7 +207,7 @@ _WAIVERS = (
 
 
 def save_label_waivers(session: Session, incident_id: str, waivers: Iterable[Waiver], now: datetime) -> None:
-    """Write the waivers that a label gave, and the end of those whose label went."""
+    """Store the waivers that a label in Jira gave, and the end of those whose label was removed."""
     for waiver in waivers:
         query = select(WaiverRow).where(
             WaiverRow.incident_id == incident_id, WaiverRow.source == waiver.source, WaiverRow.at == waiver.at
@@ -222,9 +225,10 @@ def save_label_waivers(session: Session, incident_id: str, waivers: Iterable[Wai
 def save_rebuilt(
     session: Session, incident_id: str, duties: Iterable[Duty], waivers: Iterable[Waiver], now: datetime
 ) -> None:
-    """Write the duties and waivers that an earlier ledger left word of, where this one does not know them.
+    """Store the duties and waivers of an earlier ledger that this ledger does not have.
 
-    A duty that is on record takes over that it was overdue, and stands as it was judged otherwise.
+    A duty that is on record gets the breach and the correction from the earlier ledger, and keeps the rest of
+    its verdict.
     """
     for duty in duties:
         query = select(DutyRow).where(DutyRow.incident_id == incident_id, DutyRow.kind == duty.kind)
@@ -232,33 +236,33 @@ def save_rebuilt(
         row = session.exec(query).first()
         if row is not None and row.breached_at is not None and (row.corrected or not duty.corrected):
             continue
-        known = record_of(Duty, row) if row is not None else duty
+        base = record_of(Duty, row) if row is not None else duty
         update = {"breached_at": duty.breached_at, "corrected": duty.corrected, "rebuilt": True}
         row = row or DutyRow(incident_id=incident_id, **duty.model_dump())
-        for name, value in known.model_copy(update=update):
+        for name, value in base.model_copy(update=update):
             setattr(row, name, value)
         session.add(row)
-        said: dict[str, JsonValue] = {
+        data: dict[str, JsonValue] = {
             "duty": duty.kind,
             "subject": duty.subject,
             "clock": duty.clock,
             "due_at": duty.due_at.isoformat(),
             "breached_at": duty.breached_at.isoformat() if duty.breached_at else None,
         }
-        audit.append(session, now, "duty.rebuilt", incident=incident_id, data=said)
-    known_waivers = {(one.duty, one.subject, one.at) for one in waivers_of(session, incident_id)}
+        audit.append(session, now, "duty.rebuilt", incident=incident_id, data=data)
+    on_record = {(waiver.duty, waiver.subject, waiver.at) for waiver in waivers_of(session, incident_id)}
     for waiver in waivers:
-        if (waiver.duty, waiver.subject, waiver.at) in known_waivers:
+        if (waiver.duty, waiver.subject, waiver.at) in on_record:
             continue
         session.add(WaiverRow(incident_id=incident_id, **waiver.model_dump()))
         _audit_waiver(session, incident_id, waiver, "waiver.rebuilt", now)
 
 
 def _audit_waiver(session: Session, incident_id: str, waiver: Waiver, kind: str, now: datetime) -> None:
-    said: dict[str, JsonValue] = {
+    data: dict[str, JsonValue] = {
         "duty": waiver.duty,
         "until": waiver.end.isoformat(),
         "by": audit.salted(session, waiver.by),
         "why": audit.salted(session, waiver.reason),
     }
-    audit.append(session, now, kind, incident=incident_id, data=said)
+    audit.append(session, now, kind, incident=incident_id, data=data)

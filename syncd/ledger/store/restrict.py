@@ -1,8 +1,8 @@
-"""An incident becomes restricted: from then on, and looking back, no row holds its title or texts.
+"""Restrict an incident: no row holds its title or texts any more, and none will.
 
-Whatever a decision needs stays: ids, states, people, hashes. What of its texts had not left yet is dropped;
-what is under way keeps only what finds it again. Deleted text is overwritten in the file (`secure_delete`),
-and the write-ahead log forgets it at its next checkpoint.
+Facts that decisions need stay: ids, states, people, hashes. Waiting operations that carry texts are dropped.
+An operation under way keeps only the data that finds it again. SQLite overwrites deleted text in the file
+(`secure_delete`), and the write-ahead log loses it at its next checkpoint.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from syncd.ledger.store.tables import (
 )
 
 AGAIN = "again"
-"""In what a withheld operation was rendered to: it must be rendered anew before it leaves."""
+"""A key in `rendered`: the operation must be rendered anew before it leaves."""
 PRIVATE = "restricted"
-"""In what a create means: its text is read when it leaves, and kept nowhere."""
+"""A key in a create's `meaning`: its text is read when it leaves, and is never stored."""
 
 FROM_JIRA = "jira"
 """The source of a waiver that a label in Jira gave."""
 SEE_COMMENT = "see the comment"
-"""What stands for a comment of a restricted incident that is a waiver's reason."""
+"""The text that replaces a waiver's reason, if the reason was a comment on a restricted incident."""
 
 _TEXTS = (
     Kind.MIRROR_NOTE,
@@ -47,14 +47,14 @@ _KEPT = ("project", "issuetype", "security")
 
 
 def texts_withheld(number: int) -> dict[str, Any]:
-    """What stands in a ticket's snapshot instead of its texts."""
+    """Return the values that replace the texts in a ticket's snapshot."""
     return {"summary": stub_title(number), "comments": []}
 
 
 def restrict(session: Session, row: IncidentRow, why: str, now: datetime) -> bool:
-    """Make an incident restricted, for ever; return whether it was not before. `why` holds no text of it.
+    """Restrict an incident for ever; return False if it was restricted already.
 
-    The caller has stored or stores a snapshot without texts.
+    `why` must hold no text of the incident. The caller stores a snapshot without texts.
     """
     if row.restricted:
         return False
@@ -67,7 +67,7 @@ def restrict(session: Session, row: IncidentRow, why: str, now: datetime) -> boo
     if ticket is not None:
         withhold_ticket(session, ticket, row.number)
     if row.log is not None:
-        row.log = [{name: one for name, one in entry.items() if name != "summary"} for entry in row.log]
+        row.log = [{name: value for name, value in entry.items() if name != "summary"} for entry in row.log]
     for duty_issue in _postmortems_and_items(session, row.id):
         withhold_duty_issue(session, duty_issue, row.number)
     _withhold_waivers(session, row.id)
@@ -79,7 +79,7 @@ def restrict(session: Session, row: IncidentRow, why: str, now: datetime) -> boo
 
 
 def _withhold_waivers(session: Session, incident_id: str) -> None:
-    """Why somebody waived by a label is what they wrote in a comment."""
+    # the reason of a waiver by label is the person's comment on the ticket
     query = select(WaiverRow).where(WaiverRow.incident_id == incident_id, WaiverRow.source == FROM_JIRA)
     for waiver in session.exec(query).all():
         waiver.reason = SEE_COMMENT
@@ -87,7 +87,7 @@ def _withhold_waivers(session: Session, incident_id: str) -> None:
 
 
 def _withhold_from_mails_of_several(session: Session) -> None:
-    """A digest, or a mail that tells several notices, may name the incident: it is written anew."""
+    """Have waiting digests and bundled notices rendered anew, because they may name the incident."""
     query = select(OperationRow).where(
         OperationRow.key >= KEYS, OperationRow.key < KEYS[:-1] + "0", col(OperationRow.state).in_(OPEN_STATES)
     )
@@ -102,7 +102,7 @@ def _withhold_from_mails_of_several(session: Session) -> None:
 
 
 def withhold_ticket(session: Session, ticket: TicketRow, number: int) -> None:
-    """Take the texts out of what is known of a ticket."""
+    """Delete the texts from a ticket's row."""
     if ticket.snapshot is not None:
         ticket.snapshot = {**ticket.snapshot, **texts_withheld(number)}
     ticket.agreed = {name: value for name, value in ticket.agreed.items() if name != "summary"}
@@ -116,13 +116,13 @@ def _postmortems_and_items(session: Session, incident_id: str) -> list[Postmorte
 
 
 def withhold_duty_issue(session: Session, duty_issue: PostmortemRow | ActionItemRow, number: int) -> None:
-    """Take the texts out of what is known of a postmortem or an action item."""
+    """Delete the texts from the row of a postmortem or an action item."""
     if duty_issue.snapshot is not None:
         duty_issue.snapshot = {**duty_issue.snapshot, **texts_withheld(number)}
     if isinstance(duty_issue, PostmortemRow):
         duty_issue.follow_ups = []
     else:
-        # the row of a table that it was made of
+        # the text of the follow-up table's row from which the item was made
         duty_issue.facts = {name: value for name, value in duty_issue.facts.items() if name != "row"}
     session.add(duty_issue)
 
@@ -131,13 +131,13 @@ def _withhold(session: Session, row: OperationRow, now: datetime) -> None:
     row_of_a_table = row.kind == Kind.CREATE_ACTION_ITEM and "row" in row.meaning
     if (row.kind in _TEXTS or row_of_a_table) and row.state in _WAITING:
         operation_states.finish(session, row, OperationState.DROPPED, now, why="the incident is restricted")
-    # on a postmortem our own words hold nothing of the incident's, and are still to be said
+    # our own comments on postmortems and items hold no text of the incident, so their text may stay
     ours = row.kind in (Kind.COMMENT_ON_POSTMORTEM, Kind.COMMENT_ON_ACTION_ITEM)
     blanked = ("value", "said") if ours else ("text", "value", "owner", "due")
     meaning: dict[str, Any] = {name: "" if name in blanked else value for name, value in row.meaning.items()}
     for part in ("fields", "agree"):
         if isinstance(meaning.get(part), dict):
-            meaning[part] = {name: one for name, one in meaning[part].items() if name != "summary"}
+            meaning[part] = {name: value for name, value in meaning[part].items() if name != "summary"}
     if row.kind in (Kind.CREATE_TICKET, Kind.CREATE_POSTMORTEM):
         meaning[PRIVATE] = True
     row.meaning = meaning
@@ -149,7 +149,7 @@ def _withhold(session: Session, row: OperationRow, now: datetime) -> None:
 
 
 def _rendered(rendered: dict[str, Any]) -> dict[str, Any]:
-    """What finds the request again, and what its confirmation keeps."""
+    """Return the part of a rendered request that finds it again and that its confirmation stores."""
     kept = {
         name: value
         for name, value in rendered.items()

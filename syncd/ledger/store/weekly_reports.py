@@ -1,4 +1,4 @@
-"""Weekly reports: which week was decided, each report kept in one transaction with its mails, its runs."""
+"""Weekly reports: the week that was last decided, and each report with its mails in one transaction."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _OPEN = (OperationState.PENDING, OperationState.HELD)
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """What is on record of an edition: its latest week and the week that counting begins after (by name).
+    """The latest week of an edition, and the week after which counting begins; both by name (`2026-W47`).
 
     `born` is when this ledger was made (UTC).
     """
@@ -37,28 +37,28 @@ class Decided:
 
 
 def decided(ledger: Transactions, edition: str) -> Decided:
-    """Return what is on record of an edition (a team, or empty for the one over all)."""
+    """Return the weeks on record for an edition (a team's name, or empty for the report over all teams)."""
     with ledger.read() as session:
-        known = get_cursor_in(session, _cursor(edition))
+        entry = get_cursor_in(session, _cursor(edition))
         born = session.connection().scalar(_BORN)
-    base = known.get("base")
-    return Decided(str(known.get("week", "")), str(base) if base else None, datetime.fromisoformat(str(born)))
+    base = entry.get("base")
+    return Decided(str(entry.get("week", "")), str(base) if base else None, datetime.fromisoformat(str(born)))
 
 
 _BORN = columns(col(MetaRow.value)).where(col(MetaRow.key) == "born")
 
 
 def pass_over(ledger: Transactions, edition: str, week: str) -> None:
-    """Note that an edition's week is not mailed; counting begins after it."""
+    """Store that an edition's week is not mailed; counting begins after it."""
     with ledger.write() as session:
         set_cursor_in(session, _cursor(edition), week=week, base=week)
 
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """A report that leaves: as it is kept, its mails and the version of the rules they are sent by.
+    """A report that leaves: the stored run, its mails, and the version of the rules for them.
 
-    `about` is under which id its mails stand in the outbox.
+    `about` takes the place of the incident id for its mails in the outbox.
     """
 
     run: ReportRun
@@ -70,10 +70,10 @@ class Outgoing:
 def store_report(
     ledger: Transactions, outgoing: Outgoing, base: str, passed: Sequence[str], now: datetime
 ) -> None:
-    """Keep an edition's report of its latest week, with its mails; what is older and waits is dropped.
+    """Store an edition's report of its latest week with its mails, and drop older mails that wait.
 
-    `passed` are the weeks whose report never left, which this one names; `base` is the week that counting
-    begins after.
+    `passed` are the weeks whose report never left, which this report names. Counting begins after the week
+    `base`.
     """
     run = outgoing.run
     with ledger.write() as session:
@@ -90,9 +90,9 @@ def store_report(
 def store_asked_report(
     ledger: Transactions, outgoing: Outgoing, again: Sequence[Operation], now: datetime
 ) -> list[str]:
-    """Keep a report that a person asks for, with its mails; return the keys of the mails.
+    """Store a report that a person asks for, with its mails; return the keys of the mails.
 
-    A mail that was dropped and certainly did not leave is replaced by the one of `again` in its place.
+    If a mail was dropped and certainly never left, its counterpart in `again`, with another key, is sent.
     """
     keys = []
     with ledger.write() as session:
@@ -117,7 +117,7 @@ def _cursor(edition: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class ReportRun:
-    """A report as it was made (`ReportRunRow`); `team` None: over all teams."""
+    """A report as it was made (`ReportRunRow`); `team` None: the report over all teams."""
 
     team: str | None
     week: str
@@ -130,7 +130,7 @@ class ReportRun:
 
 
 def keep_in(session: Session, run: ReportRun) -> ReportRun:
-    """Store a report as it is sent and return it; one that was kept before stays as it was."""
+    """Store a report and return it; if the week's report is on record, return that one unchanged."""
     row = _row(session, run.team, run.week)
     if row is not None:
         return _run(row)
@@ -140,14 +140,14 @@ def keep_in(session: Session, run: ReportRun) -> ReportRun:
 
 
 def report_run(ledger: Transactions, team: str | None, week: str) -> ReportRun | None:
-    """Return the report of a team and week as it was made, None where it never was."""
+    """Return the report of a team and week as it was made, None if there is none."""
     with ledger.read() as session:
         row = _row(session, team, week)
         return _run(row) if row else None
 
 
 def note_sent_in(session: Session, team: str | None, week: str, now: datetime) -> None:
-    """Note with the figures that they were sent; the first of several recipients counts."""
+    """Store when a report was sent; the first of several recipients counts."""
     row = _row(session, team, week)
     if row is not None and row.sent_at is None:
         row.sent_at = now
@@ -155,7 +155,7 @@ def note_sent_in(session: Session, team: str | None, week: str, now: datetime) -
 
 
 def last_sent(ledger: Transactions, team: str | None) -> str | None:
-    """Return the latest week whose report left, by its name; None: none ever did."""
+    """Return the latest week (`2026-W47`) whose report was sent, None if none was."""
     query = select(func.max(ReportRunRow.week)).where(
         ReportRunRow.team == (team or ""), col(ReportRunRow.sent_at).is_not(None)
     )
