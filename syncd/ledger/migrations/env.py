@@ -1,4 +1,4 @@
-"""Alembic's entry: runs the changes on the connection that `syncd.ledger.database.migrate` hands over."""
+"""Alembic's entry: run the migrations on the connection of `syncd.ledger.database.migrate`."""
 
 from __future__ import annotations
 

@@ -61,11 +61,7 @@ def basis_of(ledger: Transactions, incident_id: str) -> Basis:
 
 
 def ready(ledger: Transactions, operation: OperationRecord, now: datetime) -> Basis | None:
-    """Return the basis of a pending operation, None if the operation may not leave yet.
-
-    It may not while it waits for another operation or for its moment, while its target is paused, or while a
-    first load holds it.
-    """
+    """Return the basis of a pending operation, None if the operation may not leave yet."""
     move = operation.operation
     if isinstance(move, MoveTicket) and move.not_before is not None and now < move.not_before:
         return None
@@ -164,9 +160,9 @@ def put_back(
     *,
     anew: bool = False,
 ) -> None:
-    """Make operations pending again that were certainly not done, as they are or to be rendered `anew`.
+    """Make operations pending again that were certainly not done; `changed` replaces the decided write.
 
-    `changed` replaces the decided write.
+    `anew`: delete the rendered request, so that the next pass renders it again.
     """
     values: dict[str, None] = {"rendered": None} if anew else {}
     with ledger.write() as session:
@@ -200,10 +196,7 @@ def mark_unknown(
     given_up: GivenUp,
     error: str,
 ) -> list[OperationRecord]:
-    """Mark the outcome of operations as unknown, and return them so.
-
-    syncd looks them up until the settle time is over.
-    """
+    """Mark the outcome of operations as unknown, so that syncd looks them up; return them so."""
     with ledger.write() as session:
         return [mark_unknown_in(session, operation, now, given_up, error) for operation in operations]
 
@@ -259,10 +252,7 @@ def decide_anew(
 
 
 def refusals_before(ledger: Transactions, operation: OperationRecord) -> int:
-    """Return how often this very write was refused in a row before this operation.
-
-    An unknown outcome is no refusal.
-    """
+    """Return how often this very write was refused in a row; an unknown outcome is no refusal."""
     where = {"object": operation.object, "aspect": operation.aspect, "row": operation.id}
     count = 0
     with ledger.read() as session:

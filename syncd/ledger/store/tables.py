@@ -1,7 +1,8 @@
-"""The ledger's tables. What a row means stands with it; how rows change stands in the other modules.
+"""The ledger's tables; each class explains its columns. The other modules of this folder change the rows.
 
-`read_seq` columns hold ledger moments: integers that only grow, taken when a request begins and when a
-write is confirmed (`database.logical_clock`). They order reads and writes where wall time could step.
+Columns with `seq` in their name hold moments: integers that only grow, taken when a request begins and when a
+write is confirmed (`database.connection.LogicalClock`). They order reads and writes, because wall time can
+jump back. Times are UTC.
 """
 
 from __future__ import annotations
@@ -14,9 +15,9 @@ from sqlmodel import Field, SQLModel
 
 
 class ChangeNoticeRow(SQLModel, table=True):
-    """A change notice: this incident may have changed, since which reading of the logical clock, and why.
+    """A change notice: an incident may have changed, and why; a read begun at `read_seq` is fresh enough.
 
-    `notes`: its notes did. `ticket`: it is the ticket that may have changed, not the incident.
+    `notes`: its notes may have changed. `ticket`: its ticket may have changed, not the incident itself.
     """
 
     __tablename__ = "change_notice"
@@ -31,7 +32,7 @@ class ChangeNoticeRow(SQLModel, table=True):
 
 
 class RequestRow(SQLModel, table=True):
-    """What a person asked for at the command line; the executor of the ledger works through it."""
+    """A person's request at the command line; the daemon, or the command with the lock, answers it."""
 
     __tablename__ = "request"
 
@@ -47,16 +48,16 @@ class RequestRow(SQLModel, table=True):
 
 
 class IncidentRow(SQLModel, table=True):
-    """One incident: its last snapshot and its notes, each with the moment its request began.
+    """One incident: its last snapshot and its notes, each with the moment when the request began.
 
-    What is `restricted` stays so, and has neither title nor texts in any row (`syncd.ledger.store.restrict`).
-    `settled_fingerprint` is what it looked like when nothing was left to do for it
-    (`syncd.engine.runtime.brakes`). `acknowledged_at` is the first acknowledgement, as far as the log told.
-    `log` are its log entries as read at `log_read_seq`; `changed_seq` is when the snapshot last changed.
-    `severity_periods` are the severities that it had and since when. `due_at` is when the passing of time
-    alone asks for another decision. `non_items` are issues beside its ticket or postmortem that were looked
-    at and are no action items. `postmortem_searched_for` is the birth of the ledger (UTC) for which a
-    postmortem of an earlier one was looked for.
+    A `restricted` incident stays restricted, and no row holds its title or texts
+    (`syncd.ledger.store.restrict`). `settled_fingerprint` describes it when nothing was left to do for it
+    (`syncd.engine.runtime.brakes`). `acknowledged_at` is the first acknowledgement in the log. `log` holds
+    the log entries as read at `log_read_seq`; `changed_seq` is when the snapshot last changed.
+    `severity_periods` are its severities, each with its start. At `due_at` the passing of time alone asks for
+    another decision. `non_items` are issues beside its ticket or postmortem that were read and are no action
+    items. `postmortem_searched_for` is the birth of the ledger that has searched for a postmortem of an
+    earlier ledger.
     """
 
     __tablename__ = "incident"
@@ -98,9 +99,11 @@ class IncidentRow(SQLModel, table=True):
 
 
 class TicketRow(SQLModel, table=True):
-    """The one ticket of an incident: whose it is, what was last agreed on it, how it looked.
+    """The one ticket of an incident: its origin, the values agreed on, its last snapshot.
 
-    `closed` says who closed it, as far as that had to be known.
+    `agreed` are the values that syncd and Jira last agreed on. `placed_status` is the status in which syncd
+    placed the ticket last. `refused` are fields that Jira refused once. `closed` tells who closed the ticket,
+    if syncd had to find out.
     """
 
     __tablename__ = "ticket"
@@ -122,10 +125,10 @@ class TicketRow(SQLModel, table=True):
 
 
 class PostmortemRow(SQLModel, table=True):
-    """The postmortem of an incident. `changes` is its changelog as read, complete up to `changes_until`.
+    """The postmortem of an incident. `changes` is its changelog, complete up to `changes_until`.
 
-    `follow_ups` are the rows of its table of follow-ups as they stood since `follow_ups_since`.
-    `rebuilt_for` is the birth of the ledger (UTC) for which its comments were asked what was known before.
+    `follow_ups` are the rows of its follow-up table, unchanged since `follow_ups_since`. `rebuilt_for` is the
+    birth of the ledger that has read its comments for facts of an earlier ledger.
     """
 
     __tablename__ = "postmortem"
@@ -151,8 +154,8 @@ class PostmortemRow(SQLModel, table=True):
 class ActionItemRow(SQLModel, table=True):
     """An issue that is an action item of an incident, and how it became one (`source`).
 
-    `facts` holds what was found once and is kept: postponements, who took it, who assigned it.
-    `rebuilt_for` as of a postmortem.
+    `facts` holds findings that are kept: postponements, the person who took it, the person who assigned it.
+    `rebuilt_for` as for a postmortem.
     """
 
     __tablename__ = "action_item"
@@ -175,7 +178,7 @@ class ActionItemRow(SQLModel, table=True):
 
 
 class DutyRow(SQLModel, table=True):
-    """One duty of one clock (`syncd.domain.duty.Duty`); `incident_id` is where it arose."""
+    """One clock of a duty (`syncd.domain.duty.Duty`); the duty arose from the incident `incident_id`."""
 
     __tablename__ = "duty"
     __table_args__ = (
@@ -203,7 +206,7 @@ class DutyRow(SQLModel, table=True):
 
 
 class WaiverRow(SQLModel, table=True):
-    """Somebody's word that a duty rests until a moment (`syncd.domain.duty.Waiver`)."""
+    """A waiver of duties until a moment (`syncd.domain.duty.Waiver`)."""
 
     __tablename__ = "waiver"
 
@@ -222,7 +225,7 @@ class WaiverRow(SQLModel, table=True):
 
 
 class ReportRunRow(SQLModel, table=True):
-    """A weekly report as it was made: its figures frozen with the rows behind them.
+    """A weekly report as it was made: its figures, and the rows from which they were counted.
 
     `team` is empty for the report over all teams; `week` is the ISO week, as `2026-W47`.
     """
@@ -242,11 +245,11 @@ class ReportRunRow(SQLModel, table=True):
 
 
 class OperationRow(SQLModel, table=True):
-    """One write to a service: decided, claimed, confirmed; the outbox is the open ones.
+    """One write to a service: decided, claimed, confirmed. The outbox is the operations that are open.
 
-    `rendered` is set when it leaves for the first time and then kept. `probe_from` is the highest
-    number that any answer of the project had shown when a create was claimed. `gave_up_boottime`
-    (seconds, under `gave_up_boot_id`) is when its outcome became unknown.
+    `meaning` is the decided write. `rendered` is the request: the first claim stores it, and it stays.
+    `probe_from` is the highest issue number that any answer of the project had shown when a create was
+    claimed. `gave_up_boottime` (seconds, under `gave_up_boot_id`) is when the outcome became unknown.
     """
 
     __tablename__ = "operation"
@@ -292,7 +295,7 @@ class OperationRow(SQLModel, table=True):
 
 
 class MirrorLinkRow(SQLModel, table=True):
-    """A note and the comment that says the same: one of the two was written by a person."""
+    """A note and its mirrored comment. `origin` tells which of them is the original."""
 
     __tablename__ = "mirror_link"
 
@@ -306,7 +309,7 @@ class MirrorLinkRow(SQLModel, table=True):
 
 
 class KeyValueRow(SQLModel, table=True):
-    """A stored value by name: watermarks, good reads, the highest issue number seen."""
+    """A single value by name, such as a poll's watermark or a project's highest issue number."""
 
     __tablename__ = "key_value"
 
@@ -315,7 +318,7 @@ class KeyValueRow(SQLModel, table=True):
 
 
 class PersonRow(SQLModel, table=True):
-    """Who an address is in Jira, as of `checked_at`; `account` None: looked up, nobody found."""
+    """The Jira account of an address, as of `checked_at`; `account` None: Jira knows nobody with it."""
 
     __tablename__ = "person"
 
@@ -327,7 +330,7 @@ class PersonRow(SQLModel, table=True):
 
 
 class AuditEventRow(SQLModel, table=True):
-    """One line of the audit trail; triggers refuse to change or delete it."""
+    """One event of the audit trail; triggers refuse a change or a deletion of it."""
 
     __tablename__ = "audit_event"
 
@@ -342,7 +345,7 @@ class AuditEventRow(SQLModel, table=True):
 
 
 class AuditHeadRow(SQLModel, table=True):
-    """The end of the chain: one row, id 1."""
+    """The end of the audit trail's chain: one row, with id 1."""
 
     __tablename__ = "audit_head"
 
@@ -352,7 +355,7 @@ class AuditHeadRow(SQLModel, table=True):
 
 
 class MetaRow(SQLModel, table=True):
-    """Whose ledger this is and what it was made with."""
+    """Facts of the ledger as a whole: its owner, instance, salt, birth, and the number of its starts."""
 
     __tablename__ = "meta"
 

@@ -1,1 +1,1 @@
-"""What commands, mails and reports read from the ledger."""
+"""Read models of the ledger for commands, mails and reports."""

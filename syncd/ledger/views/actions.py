@@ -1,4 +1,4 @@
-"""What `syncd actions` and `syncd show` ask the ledger about action items, as plain data."""
+"""The action items for `syncd actions` and `syncd show`, as plain data."""
 
 from __future__ import annotations
 
@@ -25,25 +25,26 @@ DAY_SECONDS = 86_400
 def actions_data(
     ledger: Transactions, now: datetime, *, overdue: bool = False, unowned: bool = False
 ) -> list[Data]:
-    """The action items that are still to be done, the longest overdue first, then by date.
+    """Return the action items that are still to be done, the longest overdue first, then by date.
 
-    What was closed against the rules counts as still to be done.
+    An item that was closed against the rules is still to be done.
     """
     query = select(ActionItemRow).where(col(ActionItemRow.ended_at).is_(None))
     with ledger.read() as session:
-        found = [item_data(session, row, now) for row in session.exec(query).all()]
-    wanted = [
-        one
-        for one in found
-        if (one["stands"] == "open" or one["violations"])
-        and (not overdue or one["overdue_days"] > 0)
-        and (not unowned or UNOWNED.intersection(one["violations"]))
+        items = [item_data(session, row, now) for row in session.exec(query).all()]
+    chosen = [
+        item
+        for item in items
+        if (item["stands"] == "open" or item["violations"])
+        and (not overdue or item["overdue_days"] > 0)
+        and (not unowned or UNOWNED.intersection(item["violations"]))
     ]
-    return sorted(wanted, key=lambda one: (-one["overdue_days"], one["due"] or "9999", one["key"]))
+    # an item without a date comes last
+    return sorted(chosen, key=lambda item: (-item["overdue_days"], item["due"] or "9999", item["key"]))
 
 
 def items_data(session: Session, incident_id: str, now: datetime) -> list[Data]:
-    """All action items of an incident, also those that are over."""
+    """Return all action items of an incident, also those that have ended."""
     query = (
         select(ActionItemRow)
         .where(ActionItemRow.incident_id == incident_id)
@@ -53,7 +54,7 @@ def items_data(session: Session, incident_id: str, now: datetime) -> list[Data]:
 
 
 def item_data(session: Session, row: ActionItemRow, now: datetime) -> Data:
-    """One action item; `overdue_days` are whole days, begun ones counted, since the first date it missed."""
+    """Return one action item; `overdue_days` counts days since the missed deadline, a begun day as one."""
     incident = session.get(IncidentRow, row.incident_id)
     issue, facts = row.snapshot or {}, row.facts
     owner = issue.get("assignee") or {}

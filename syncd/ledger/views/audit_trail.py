@@ -1,4 +1,4 @@
-"""What commands ask of the audit trail: its head, whether it is whole, what was recorded since."""
+"""The audit trail for commands: its head, the check of its chain, the events after a sequence number."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def head(ledger: Transactions) -> tuple[int, str]:
 
 
 def verify(ledger: Transactions, anchor: tuple[int, str] | None = None) -> Broken | None:
-    """Walk the chain, which must pass through `anchor`; return the first row that does not hold, or None."""
+    """Check the chain, which must pass through `anchor`; return the first broken row, None if all hold."""
     with ledger.read() as session:
         return audit.verify(session, anchor)
 

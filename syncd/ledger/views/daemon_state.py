@@ -1,4 +1,4 @@
-"""What the running daemon, its status page and its metrics ask the ledger: counts, times, never a title."""
+"""Counts and times for the running daemon, its status page and its metrics; never a title."""
 
 from __future__ import annotations
 
@@ -22,12 +22,15 @@ from syncd.ledger.views.report_facts import of_team
 from syncd.ledger.views.status import doubles_data
 
 WAITING = (OperationState.PENDING, OperationState.IN_FLIGHT, OperationState.UNKNOWN)
-"""States of operations that nobody need do anything about."""
+"""The states of operations that wait and need no person."""
 
 
 @dataclass(frozen=True, slots=True)
 class DaemonState:
-    """`operations` are counted by state; `oldest_waiting` is when the oldest one that waits was decided."""
+    """The ledger's state: open incidents, operations by state, brakes.
+
+    `oldest_waiting` is when the oldest waiting operation was decided (UTC).
+    """
 
     open_incidents: int
     operations: dict[str, int]
@@ -36,7 +39,7 @@ class DaemonState:
 
 
 def daemon_state(ledger: Transactions) -> DaemonState:
-    """Return how the ledger stands."""
+    """Return the ledger's state."""
     with ledger.read() as session:
         connection = session.connection()
         return DaemonState(
@@ -59,13 +62,13 @@ _OLDEST = (
 
 
 def first_load_data(ledger: Transactions) -> dict[str, Any]:
-    """Return the first load: its state, and while it is held, what waits by kind."""
+    """Return the state of the first load, and while it is held the counts of its operations by kind."""
     with ledger.read() as session:
         return holds.first_load_data(session)
 
 
 def next_due(ledger: Transactions, after: datetime) -> datetime | None:
-    """Return the next moment at which the passing of time alone asks for a decision on any incident."""
+    """Return the next time (UTC) when the passing of time alone asks for a decision on any incident."""
     with ledger.read() as session:
         return session.connection().scalar(_NEXT_DUE, {"after": after})
 
@@ -74,7 +77,7 @@ _NEXT_DUE = columns(func.min(col(IncidentRow.due_at))).where(col(IncidentRow.due
 
 
 def due_incidents(ledger: Transactions, now: datetime, limit: int = 200) -> list[str]:
-    """Return claimed incidents for which the passing of time alone asks for another decision by now."""
+    """Return at most `limit` incidents for which the passing of time alone asks for a decision by `now`."""
     with ledger.read() as session:
         return list(session.connection().scalars(_DUE, {"now": now, "most": limit}))
 
@@ -89,7 +92,7 @@ _DUE = (
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """One incident of a period; `ticket`: it has one."""
+    """One incident of a period; `ticket`: it has a ticket."""
 
     id: str
     number: int
@@ -108,7 +111,7 @@ class OnRecord:
 
 
 def on_record(ledger: Transactions, since: datetime, until: datetime) -> OnRecord:
-    """Return what the ledger holds of the incidents created in [since, until) that a mapping claims."""
+    """Return the claimed incidents created in [since, until), and the issue ids of all tickets."""
     with ledger.read() as session:
         connection = session.connection()
         tickets = {row.incident_id: row.issue_id for row in connection.execute(_TICKETS)}
@@ -136,7 +139,7 @@ _TICKETS = columns(col(TicketRow.incident_id), col(TicketRow.issue_id))
 
 
 def open_since(ledger: Transactions, before: datetime, team: str | None) -> list[IncidentRecord]:
-    """Return the incidents that were created before a moment and are open, oldest first."""
+    """Return the open incidents that were created before a moment (UTC), oldest first."""
     query = select_records(IncidentRecord).where(
         col(IncidentRow.status) != IncidentStatus.RESOLVED,
         col(IncidentRow.created_at) < before,
@@ -147,14 +150,14 @@ def open_since(ledger: Transactions, before: datetime, team: str | None) -> list
 
 
 def merged_sources(ledger: Transactions, incident_id: str) -> list[IncidentRecord]:
-    """Return what was merged into an incident, then what was merged into that, and so on."""
+    """Return the incidents that were merged into an incident, then those merged into them, and so on."""
     with ledger.read() as session:
         return list(merged_sources_in(session, incident_id))
 
 
 @dataclass(frozen=True, slots=True)
 class Measures:
-    """Seconds from incident to ticket, duties by state, doubles found and left to people."""
+    """Seconds from incident to ticket, duties by state, duplicates found and duplicates left to people."""
 
     ticket_delays: tuple[float, ...]
     duties: dict[str, int]
@@ -163,7 +166,7 @@ class Measures:
 
 
 def measures(ledger: Transactions, since: datetime) -> Measures:
-    """Return the figures as they stand; the delays are those of the tickets made since a moment."""
+    """Return the measures as they are now; the delays are those of tickets made since a moment (UTC)."""
     with ledger.read() as session:
         duplicates = doubles_data(session)
         return Measures(
@@ -175,9 +178,9 @@ def measures(ledger: Transactions, since: datetime) -> Measures:
 
 
 def _ticket_delays(session: Session, since: datetime) -> list[float]:
-    """Seconds from incident to ticket, of the tickets made since a moment.
+    """Return the seconds from incident to ticket, of tickets made since a moment (UTC).
 
-    What happened before the ledger was born is left out: its tickets were late before we came.
+    Incidents from before the ledger's birth are left out: syncd was not there to be quick.
     """
     row = session.get(MetaRow, "born")
     born = datetime.fromisoformat(row.value) if row else since
@@ -190,6 +193,6 @@ def _ticket_delays(session: Session, since: datetime) -> list[float]:
 
 
 def _duties_by_state(session: Session) -> dict[str, int]:
-    """How many duties stand where."""
+    """Return how many duties are in each state."""
     query = select(DutyRow.state, func.count()).group_by(col(DutyRow.state)).order_by(col(DutyRow.state))
     return {state: int(number) for state, number in session.exec(query).all()}

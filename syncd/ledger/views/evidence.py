@@ -1,4 +1,4 @@
-"""The evidence of a period as the ledger has it, for auditors."""
+"""The evidence of a period for auditors, as plain data."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def incidents_of(ledger: Transactions, since: datetime, until: datetime) -> list
 
 
 def evidence_of(ledger: Transactions, incident: IncidentRecord) -> Data:
-    """Everything on record about one incident: what it was, what was owed, every automatic act and why."""
+    """Return all records of one incident: itself, its duties, and each automatic act with its reason."""
     with ledger.read() as session:
         return _evidence(session, incident)
 
@@ -67,32 +67,32 @@ def _evidence(session: Session, incident: IncidentRecord) -> Data:
         },
         "ticket": _postmortem_or_item(ticket, "origin", "created_at") if ticket else None,
         "postmortem": _postmortem_or_item(postmortem, "origin", "created_at") if postmortem else None,
-        "duties": [_plain(one, "id", "incident_id") for one in _all(session, DutyRow, incident.id)],
-        "waivers": [_plain(one, "id", "incident_id") for one in _all(session, WaiverRow, incident.id)],
+        "duties": [_plain(duty, "id", "incident_id") for duty in _all(session, DutyRow, incident.id)],
+        "waivers": [_plain(waiver, "id", "incident_id") for waiver in _all(session, WaiverRow, incident.id)],
         "action_items": [
-            {**_postmortem_or_item(one, "source", "first_seen_at", "ended_at", "facts"), **_owner(one)}
-            for one in _all(session, ActionItemRow, incident.id)
+            {**_postmortem_or_item(item, "source", "first_seen_at", "ended_at", "facts"), **_owner(item)}
+            for item in _all(session, ActionItemRow, incident.id)
         ],
         "operations": [
             {
-                name: _value(getattr(one, name))
+                name: _value(getattr(operation, name))
                 for name in (
                     *("id", "op", "kind", "target", "state", "reason", "mapping_version", "attempts"),
                     *("remote_id", "decided_at", "claimed_at", "finished_at"),
                 )
             }
-            for one in _all(session, OperationRow, incident.id)
+            for operation in _all(session, OperationRow, incident.id)
         ],
         "events": [
             {
-                "seq": one.seq,
-                "at": iso(one.at),
-                "kind": one.kind,
-                "operation": one.operation_id,
-                "data": json.loads(one.text),
-                "hash": one.hash,
+                "seq": event.seq,
+                "at": iso(event.at),
+                "kind": event.kind,
+                "operation": event.operation_id,
+                "data": json.loads(event.text),
+                "hash": event.hash,
             }
-            for one in _events(session, incident.id)
+            for event in _events(session, incident.id)
         ],
     }
 
@@ -109,8 +109,8 @@ def _all(session: Session, table: Any, incident: str) -> list[Any]:
 
 def _postmortem_or_item(row: Any, *names: str) -> Data:
     status = ((row.snapshot or {}).get("status") or {}).get("name")
-    found: Data = {"key": row.key, "issue_id": row.issue_id, "status": status}
-    return found | {name: _value(getattr(row, name)) for name in names}
+    data: Data = {"key": row.key, "issue_id": row.issue_id, "status": status}
+    return data | {name: _value(getattr(row, name)) for name in names}
 
 
 def _owner(row: ActionItemRow) -> Data:
@@ -132,7 +132,7 @@ def _value(value: Any) -> Any:
 
 
 def foreign_events(ledger: Transactions, data: Data) -> list[int]:
-    """The events of an incident's file that the ledger does not have so."""
+    """Return the sequence numbers of an exported incident's events that differ from the ledger's."""
     with ledger.read() as session:
         hashes = {event.seq: event.hash for event in _events(session, data["incident"]["id"])}
     return [event["seq"] for event in data["events"] if hashes.get(event["seq"]) != event["hash"]]

@@ -1,4 +1,4 @@
-"""What reading commands say about postmortems: their keys, how their duties stand and why.
+"""Postmortems for reading commands and mails: their keys, and the state of their duties with the reason.
 
 The shapes are a promise to scripts (README, "For scripts").
 """
@@ -29,56 +29,60 @@ from syncd.policy.postmortem.explain import explain, summary
 
 Data = dict[str, Any]
 AT_ONCE = 500
-"""Incidents that one statement names; SQLite bounds the variables of one."""
+"""How many incidents one statement names; SQLite limits the variables of a statement."""
 
 
 @dataclass
 class PostmortemView:
-    """The postmortem of one incident, and its two duties by their latest clocks."""
+    """The postmortem of one incident, and the latest clock of each of its two duties."""
 
     key: str | None = None
     duties: dict[DutyKind, Duty] = field(default_factory=dict)
 
     @property
     def latest(self) -> Iterable[Duty]:
-        """The two duties, scheduled first."""
+        """The duties of the postmortem, `scheduled` first."""
         return [self.duties[kind] for kind in OF_POSTMORTEM if kind in self.duties]
 
     @property
     def due_at(self) -> datetime | None:
-        """The next deadline of what is owed, also one that is over."""
-        return min((one.due_at for one in self.latest if one.state in OWED), default=None)
+        """The earliest deadline (UTC) of the duties that are owed, also a past one."""
+        return min((duty.due_at for duty in self.latest if duty.state in OWED), default=None)
 
 
 def postmortem_views(session: Session, incident_ids: Sequence[str] | None) -> dict[str, PostmortemView]:
-    """What these incidents owe, by id; None: all incidents."""
+    """Return the postmortems of these incidents with their duties, by incident id; None: of all incidents."""
     if incident_ids is None:
         return _postmortem_view(session, None)
-    found: dict[str, PostmortemView] = {}
+    views: dict[str, PostmortemView] = {}
     for start in range(0, len(incident_ids), AT_ONCE):
-        found |= _postmortem_view(session, incident_ids[start : start + AT_ONCE])
-    return found
+        views |= _postmortem_view(session, incident_ids[start : start + AT_ONCE])
+    return views
 
 
 def _postmortem_view(session: Session, ids: Sequence[str] | None) -> dict[str, PostmortemView]:
-    found: dict[str, PostmortemView] = {}
+    views: dict[str, PostmortemView] = {}
     postmortems = select(PostmortemRow.incident_id, PostmortemRow.key)
+    # a postmortem's duties have the incident itself as their subject
     duties = select(DutyRow).where(col(DutyRow.subject) == col(DutyRow.incident_id))
     if ids is not None:
         postmortems = postmortems.where(col(PostmortemRow.incident_id).in_(ids))
         duties = duties.where(col(DutyRow.incident_id).in_(ids))
     for incident_id, key in session.exec(postmortems).all():
-        found[incident_id] = PostmortemView(key=key)
+        views[incident_id] = PostmortemView(key=key)
     for row in session.exec(duties.order_by(col(DutyRow.clock))).all():
         duty = Duty.model_validate(row, from_attributes=True)
-        found.setdefault(row.incident_id, PostmortemView()).duties[duty.kind] = duty
-    return found
+        views.setdefault(row.incident_id, PostmortemView()).duties[duty.kind] = duty
+    return views
 
 
 def postmortem_data(session: Session, incident: IncidentRecord, now: datetime | None) -> Data | None:
-    """The postmortem of an incident with its duties, each explained; None where none is owed or there."""
+    """Return the postmortem of an incident with its duties and their explanations.
+
+    Return None if the incident has no postmortem and no duty asks for one.
+    """
     postmortem = get(session, PostmortemState, incident.id)
-    duties = [one for one in duties_of(session, incident.id) if one.subject == incident.id]
+    duties = [duty for duty in duties_of(session, incident.id) if duty.subject == incident.id]
     if postmortem is None and not duties:
         return None
     case = Case(
@@ -96,8 +100,8 @@ def postmortem_data(session: Session, incident: IncidentRecord, now: datetime | 
         "owner": issue.assignee.name if issue and issue.assignee else None,
         "out_of_sight_since": iso(postmortem.out_of_sight_since) if postmortem else None,
         **{str(kind): _duty_data(case.duty(kind), case) for kind in OF_POSTMORTEM},
-        "earlier": [_bare(one) for one in duties if one != case.duty(one.kind)],
-        "waivers": [_waiver_data(one) for one in case.waivers],
+        "earlier": [_bare(duty) for duty in duties if duty != case.duty(duty.kind)],
+        "waivers": [_waiver_data(waiver) for waiver in case.waivers],
     }
 
 
@@ -139,53 +143,53 @@ def _waiver_data(waiver: Waiver) -> Data:
 
 
 def iso(at: datetime | None) -> str | None:
-    """Return a moment as scripts read it."""
+    """Return a time in ISO 8601."""
     return at.isoformat() if at else None
 
 
 @dataclass(frozen=True, slots=True)
 class MailSubject:
-    """An incident that a mail speaks of: the key of its ticket (or empty), and Jira's address (or empty)."""
+    """An incident that a mail is about, with its ticket's key and Jira's address; each empty if unknown."""
 
     incident: IncidentRecord
     ticket: str
     jira: str
 
     def browse(self, key: str) -> str:
-        """Return the address of an issue, empty where it cannot be told."""
+        """Return the address of an issue, empty if Jira's address or the key is unknown."""
         return f"{self.jira}/browse/{key}" if self.jira and key else ""
 
 
 @dataclass(frozen=True, slots=True)
 class OwingIncident:
-    """An incident that a mail speaks of, with all that is owed after it."""
+    """An incident that a mail is about, with the case from which its duties are told."""
 
     subject: MailSubject
     case: Case
 
 
 def jira_address(ledger: Transactions) -> str:
-    """Return the address of the Jira site that this ledger belongs to, empty where it has none yet."""
+    """Return the address of the Jira site to which this ledger belongs, empty before the first contact."""
     with ledger.read() as session:
         return _jira(session)
 
 
 def subject_of(ledger: Transactions, incident_id: str) -> MailSubject | None:
-    """Return an incident that a mail speaks of, None where it is not on record."""
+    """Return the incident that a mail is about, None if it is not on record."""
     with ledger.read() as session:
         incident = get(session, IncidentRecord, incident_id)
         return _subject(session, incident) if incident is not None else None
 
 
 def owing_incident_of(ledger: Transactions, incident_id: str, now: datetime) -> OwingIncident | None:
-    """Return an incident and what is owed after it, None where it is not on record."""
+    """Return an incident with its duties, None if it is not on record."""
     with ledger.read() as session:
         incident = get(session, IncidentRecord, incident_id)
         return _owing_incident(session, incident, now) if incident is not None else None
 
 
 def owing(ledger: Transactions, team: str, now: datetime) -> list[OwingIncident]:
-    """Return a team's incidents that owe something, by number."""
+    """Return a team's incidents that have an owed duty, by number."""
     asked = {"team": team, "states": sorted(OWED)}
     with ledger.read() as session:
         incidents = load(session, IncidentRecord, _OWING, asked)
@@ -234,7 +238,7 @@ def _owing_incident(session: Session, incident: IncidentRecord, now: datetime) -
 
 
 def _addresses(session: Session, case: Case) -> dict[str, str]:
-    """What the look-ups of people have found of the accounts that owe something and hide their address."""
+    """Return the looked-up addresses of the accounts that owe a duty and hide their address in Jira."""
     accounts = [account_of_duty(case, duty) for duty in case.duties]
     hidden = {account.id for account in accounts if account is not None and not account.email}
     return addresses_of_in(session, hidden) if hidden else {}

@@ -1,7 +1,7 @@
-"""What a report counts, read from the ledger as plain facts: incidents, duties, action items, events.
+"""The facts that a report counts: incidents, duties, action items, events.
 
-Columns only, no rows of the ORM and no snapshots: a report reads a hundred thousand incidents. What is
-restricted comes with its flag and without names or texts.
+A report reads up to a hundred thousand incidents, so these queries read single columns, no ORM rows and no
+snapshots. A fact about a restricted incident carries that flag, and no names or texts.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class IncidentFact:
 
 @dataclass(frozen=True, slots=True)
 class DutyFact:
-    """One duty of one clock, with whose it is."""
+    """One clock of a duty, with its owner."""
 
     incident: str
     number: int
@@ -76,7 +76,7 @@ class DutyFact:
 
 @dataclass(frozen=True, slots=True)
 class DutyMark:
-    """Of a duty only what its verdict rests on."""
+    """The columns of a duty on which its verdict rests."""
 
     due_at: datetime
     state: str
@@ -87,9 +87,9 @@ class DutyMark:
 
 @dataclass(frozen=True, slots=True)
 class ItemFact:
-    """One action item that is not done, or whose end fell into the period.
+    """One action item that is not done, or that was done in the period.
 
-    `due_at` is the end of `due_day` in the team's zone, which may be another day elsewhere.
+    `due_at` (UTC) is the end of `due_day` in the team's time zone.
     """
 
     key: str
@@ -111,7 +111,7 @@ class ItemFact:
 
 @dataclass(frozen=True, slots=True)
 class EventFact:
-    """Something that stands on record, as the audit trail has it."""
+    """One event of the audit trail."""
 
     at: datetime
     kind: str
@@ -122,16 +122,16 @@ class EventFact:
 
 
 def _columns(fact: type[Fact], table: type[SQLModel], **others: Any) -> Any:
-    """Return a SELECT of a fact's fields: as `others` say, else the columns of these names."""
+    """Return a SELECT of a fact's fields, from `others` or else from the columns with the same names."""
     incident = {
         "number": col(IncidentRow.number),
         "team": col(IncidentRow.team),
         "severity": func.coalesce(IncidentRow.severity, "unknown"),
         "restricted": col(IncidentRow.restricted),
     }
-    known = {**incident, **others}
+    given = {**incident, **others}
     names = [field.name for field in fields(cast(Any, fact))]
-    return columns(*((known[name] if name in known else getattr(table, name)).label(name) for name in names))
+    return columns(*((given[name] if name in given else getattr(table, name)).label(name) for name in names))
 
 
 def _facts(ledger: Transactions, fact: type[Fact], query: Any) -> tuple[Fact, ...]:
@@ -143,7 +143,7 @@ def _facts(ledger: Transactions, fact: type[Fact], query: Any) -> tuple[Fact, ..
 def incidents(
     ledger: Transactions, since: datetime, until: datetime, team: str | None
 ) -> tuple[IncidentFact, ...]:
-    """Incidents of mapped services created in [since, until); `team` None: of all teams."""
+    """Return the incidents of mapped services created in [since, until); `team` None: of all teams."""
     query = (
         _columns(
             IncidentFact,
@@ -159,19 +159,19 @@ def incidents(
 
 
 def of_team(team: str | None) -> Any:
-    """Return the condition for incidents of a team, of any team where it is None."""
+    """Return the condition for incidents of a team, of any team if it is None."""
     return col(IncidentRow.team).is_not(None) if team is None else col(IncidentRow.team) == team
 
 
 def duties(ledger: Transactions, since: datetime, until: datetime, team: str | None) -> tuple[DutyFact, ...]:
-    """Duties whose deadline lies in [since, until)."""
+    """Return the duties with a deadline in [since, until)."""
     return _duties(ledger, and_(col(DutyRow.due_at) >= since, col(DutyRow.due_at) < until), team)
 
 
 def duty_marks(
     ledger: Transactions, since: datetime, until: datetime, team: str | None
 ) -> tuple[DutyMark, ...]:
-    """As `duties`, of each only what its verdict rests on: for many weeks at once."""
+    """Return the verdict columns of the duties with a deadline in [since, until), for many weeks at once."""
     query = (
         _columns(DutyMark, DutyRow)
         .join(IncidentRow, col(IncidentRow.id) == col(DutyRow.incident_id))
@@ -182,7 +182,7 @@ def duty_marks(
 
 
 def running_duties(ledger: Transactions, team: str | None) -> tuple[DutyFact, ...]:
-    """Duties that a later act or the passing of time changes."""
+    """Return the duties that a later act or the passing of time can change."""
     return _duties(ledger, col(DutyRow.state).in_([str(state) for state in RUNNING]), team)
 
 
@@ -215,7 +215,7 @@ def _duties(ledger: Transactions, where: Any, team: str | None) -> tuple[DutyFac
 
 
 def items(ledger: Transactions, since: datetime, until: datetime, team: str | None) -> tuple[ItemFact, ...]:
-    """Action items that are still to be done, and those that were done or ended in [since, until)."""
+    """Return the action items that are still to be done, and those that were done in [since, until)."""
     done = _done_items()
     snapshot = col(ActionItemRow.snapshot)
     query = (
@@ -246,7 +246,7 @@ def items(ledger: Transactions, since: datetime, until: datetime, team: str | No
 
 
 def _done_items() -> Any:
-    """The latest clock of the duty that an action item is done, for each."""
+    """Return a subquery for the latest clock of each action item's `done` duty."""
     latest = (
         columns(col(DutyRow.subject), func.max(DutyRow.clock).label("clock"))
         .where(col(DutyRow.kind) == DutyKind.DONE)
@@ -264,7 +264,7 @@ def _done_items() -> Any:
 def events(
     ledger: Transactions, since: datetime, until: datetime, team: str | None, kinds: tuple[str, ...]
 ) -> tuple[EventFact, ...]:
-    """Events of these kinds in [since, until); those of no incident belong to every team."""
+    """Return the events of these kinds in [since, until); an event of no incident belongs to every team."""
     query = (
         _columns(
             EventFact, AuditEventRow, incident=col(AuditEventRow.incident_id), data=col(AuditEventRow.text)
@@ -286,7 +286,7 @@ def events(
 
 @dataclass(frozen=True, slots=True)
 class ParkedFact:
-    """An operation that waits for a person, in the service's words; `to` is who was to get a mail."""
+    """A parked operation with the service's words; `to` is the recipient if it is a mail."""
 
     id: int
     kind: str
@@ -296,7 +296,7 @@ class ParkedFact:
 
 
 def parked(ledger: Transactions, team: str | None) -> tuple[ParkedFact, ...]:
-    """Operations that wait for a person."""
+    """Return the parked operations, which wait for a person."""
     query = (
         _columns(
             ParkedFact,
@@ -327,7 +327,7 @@ def created(ledger: Transactions, since: datetime, until: datetime, team: str | 
 
 
 def log_unread(ledger: Transactions, since: datetime, until: datetime, team: str | None) -> list[str]:
-    """Incidents created in [since, until) whose first acknowledgement may stand in a log never read."""
+    """Return the incidents created in [since, until) without an acknowledgement, whose log was never read."""
     query = columns(col(IncidentRow.id)).where(
         col(IncidentRow.created_at) >= since,
         col(IncidentRow.created_at) < until,
@@ -341,5 +341,5 @@ def log_unread(ledger: Transactions, since: datetime, until: datetime, team: str
 
 
 def services(ledger: Transactions) -> dict[str, object]:
-    """Return what the last cycle had to say of the services (`down`, `unmapped`, `notes`)."""
+    """Return the state of the services after the last cycle (`down`, `unmapped`, `notes`)."""
     return get_value(ledger, "services")

@@ -1,4 +1,4 @@
-"""What `syncd show` asks the ledger: plain data, ready for a table or for JSON.
+"""The data of `syncd show`, ready for a table or for JSON.
 
 The shapes are a promise to scripts (README, "For scripts").
 """
@@ -29,14 +29,14 @@ Data = dict[str, Any]
 
 
 def show_data(ledger: Transactions, incident: IncidentRecord, now: datetime) -> Data:
-    """Everything known and done about one incident; `now` is when somebody asks."""
+    """Return all facts and acts of one incident, as of `now`."""
     with ledger.read() as session:
         return _show(session, incident, now)
 
 
 def _show(session: Session, incident: IncidentRecord, now: datetime) -> Data:
     ticket = session.get(TicketRow, incident.id)
-    owed = postmortem_views(session, [incident.id]).get(incident.id)
+    postmortem = postmortem_views(session, [incident.id]).get(incident.id)
     query = select_records(OperationRecord).where(col(OperationRow.incident_id) == incident.id)
     operations = load(session, OperationRecord, query.order_by(col(OperationRow.id)))
     events = session.exec(
@@ -46,7 +46,7 @@ def _show(session: Session, incident: IncidentRecord, now: datetime) -> Data:
     pairs = session.exec(mirrored.order_by(col(MirrorLinkRow.id))).all()
     return {
         "incident": {
-            **incident_data(incident, ticket, owed),
+            **incident_data(incident, ticket, postmortem),
             "snapshot": incident.snapshot,
             "notes": incident.notes,
         },
@@ -59,7 +59,7 @@ def _show(session: Session, incident: IncidentRecord, now: datetime) -> Data:
             {"origin": pair.origin, "note": pair.note_id, "comment": pair.comment_id} for pair in pairs
         ],
         "events": [
-            # an operation's event names the operation's kind in its data, too
+            # nested, since the data of an operation's event has a `kind` of its own
             {"seq": event.seq, "at": iso(event.at), "kind": event.kind, "data": json.loads(event.text)}
             for event in events
         ],
@@ -82,7 +82,7 @@ def _ticket_data(ticket: TicketRow) -> Data:
 
 
 def _first_load(session: Session, incident: IncidentRecord) -> list[Data]:
-    """That a first load holds everything about an incident, as something that is waited for."""
+    """Return the wait for `syncd accept`, if a first load holds everything about an incident."""
     passed = holds.first_load(session) is FirstLoad.PASSED
     if passed or incident.team is None or not holds.first_load_holds(session, incident.id):
         return []
@@ -93,9 +93,9 @@ def _first_load(session: Session, incident: IncidentRecord) -> list[Data]:
 def waits(
     row: IncidentRecord, ticket: TicketRow | None, operations: Sequence[OperationRecord], now: datetime
 ) -> list[Data]:
-    """What is waited for, each with `why` and `until` (ISO, None where no moment ends it)."""
-    found = _no_ticket(row, operations, now) if ticket is None else _moves(operations)
-    return [{"why": why, "until": until.isoformat() if until else None} for why, until in found]
+    """Return the waits of an incident, each with `why` and `until` (ISO 8601, None if no moment ends it)."""
+    reasons = _no_ticket(row, operations, now) if ticket is None else _moves(operations)
+    return [{"why": why, "until": until.isoformat() if until else None} for why, until in reasons]
 
 
 def _no_ticket(
@@ -106,7 +106,8 @@ def _no_ticket(
         yield "no mapping claims its service, so it gets no ticket", None
     elif row.noise_rule:
         yield f"the noise rule {row.noise_rule} keeps its ticket back", coming
-    elif any(one.kind == Kind.CREATE_TICKET for one in operations):
+    elif any(operation.kind == Kind.CREATE_TICKET for operation in operations):
+        # the operation itself tells why it waits
         return
     elif row.finished:
         yield "it was over before the rules began (`enforce_from`), so it gets no ticket", None
@@ -123,8 +124,10 @@ def _moves(operations: Sequence[OperationRecord]) -> Iterator[tuple[str, datetim
 
 
 def history(ledger: Transactions) -> Data:
-    """How far back this ledger's own memory goes: its birth, its last restore, and how much of what an
-    earlier ledger knew is `rebuilt`, counted by what it is, so that reports can say so."""
+    """Return the ledger's birth, its last restore, and the counts of `rebuilt` records by kind.
+
+    Reports print them, because records from before come from an earlier ledger's comments.
+    """
     with ledger.read() as session:
         born = session.get(MetaRow, "born")
         at = restored_at(session)
@@ -142,7 +145,7 @@ _REBUILT = {
     "duty.rebuilt": "breach",
     "waiver.rebuilt": "waiver",
 }
-"""What an event counts as; an issue without our mark was adopted, and not made by an earlier ledger."""
+"""The noun under which an event is counted."""
 
 
 def _rebuilt(session: Session) -> dict[str, int]:
@@ -150,6 +153,7 @@ def _rebuilt(session: Session) -> dict[str, int]:
         select(AuditEventRow.kind, func.count())
         .where(col(AuditEventRow.kind).in_(_REBUILT))
         .where(
+            # an issue that was adopted without our mark was not made by an earlier ledger
             or_(
                 col(AuditEventRow.kind).not_in(["ticket.adopted", "postmortem.adopted"]),
                 col(AuditEventRow.text).contains('"by":"mark"'),

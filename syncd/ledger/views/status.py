@@ -1,4 +1,4 @@
-"""What `syncd status` asks the ledger: plain data, ready for a table or for JSON.
+"""The data of `syncd status` and `syncd outbox`, ready for a table or for JSON.
 
 The shapes are a promise to scripts (README, "For scripts").
 """
@@ -26,9 +26,9 @@ Data = dict[str, Any]
 
 
 def status_data(ledger: Transactions, limit: int = 200, *, everything: bool = False) -> Data:
-    """Open and unfinished incidents with their tickets, the outbox by state, the last good cycles.
+    """Return open and unfinished incidents with their tickets, the outbox by state, the last good cycles.
 
-    `everything`: every incident, oldest first.
+    `limit` bounds each list. `everything`: return all incidents instead, oldest first.
     """
     with ledger.read() as session:
         data = _status(session, limit)
@@ -54,9 +54,9 @@ def _status(session: Session, limit: int) -> Data:
         .limit(limit)
     ).all()
     seq, digest = audit.head(session)
-    owed = postmortem_views(session, [row.id for row, _ticket in rows])
+    postmortems = postmortem_views(session, [row.id for row, _ticket in rows])
     return {
-        "incidents": [incident_data(row, ticket, owed.get(row.id)) for row, ticket in rows],
+        "incidents": [incident_data(row, ticket, postmortems.get(row.id)) for row, ticket in rows],
         "outbox": outbox.counts(session),
         "cycles": {side: get_cursor_in(session, f"cycle.{side}").get("at") for side in ("pagerduty", "jira")},
         "services": get_cursor_in(session, "services").get("down", []),
@@ -75,16 +75,19 @@ def _status(session: Session, limit: int) -> Data:
 
 
 def _rivals(session: Session) -> list[Data]:
-    """Other ledgers that made tickets for the same incidents; `younger`: than they, this one is."""
+    """Return the ledgers that made tickets for the same incidents; `younger`: this ledger is younger."""
     return [
-        {name: one.get(name) for name in ("key", "since", "younger")} | {"instance": instance}
-        for instance, one in get_cursor_in(session, "rivals").items()
-        if isinstance(one, dict)
+        {name: rival.get(name) for name in ("key", "since", "younger")} | {"instance": instance}
+        for instance, rival in get_cursor_in(session, "rivals").items()
+        if isinstance(rival, dict)
     ]
 
 
 def _conflicts(session: Session, limit: int) -> list[Data]:
-    """What was changed back too often, or changed on both sides, and is left since: the latest first."""
+    """Return the conflicts, the latest first.
+
+    In a conflict a value was changed back too often, or changed on both sides; syncd leaves it alone since.
+    """
     query = (
         select(AuditEventRow, IncidentRow, TicketRow)
         .join(IncidentRow, col(IncidentRow.id) == col(AuditEventRow.incident_id))
@@ -106,7 +109,7 @@ def _conflicts(session: Session, limit: int) -> list[Data]:
 
 
 def _dry_run_notes(session: Session, limit: int) -> list[Data]:
-    """What rules in mode `report` would have done, the latest incidents first."""
+    """Return the acts that rules in mode `report` would have done, the latest incidents first."""
     query = (
         select(IncidentRow)
         .where(func.json_array_length(col(IncidentRow.dry_run_notes)) > 0)
@@ -120,32 +123,32 @@ def _dry_run_notes(session: Session, limit: int) -> list[Data]:
 
 
 def doubles_data(session: Session) -> Data:
-    """Return how many doubles the nightly search ever found, and those that it leaves to people."""
-    known = get_cursor_in(session, "duplicates")
-    seen, left = known.get("seen"), known.get("left")
+    """Return how many duplicates the nightly search ever found, and those that it leaves to people."""
+    entry = get_cursor_in(session, "duplicates")
+    seen, left = entry.get("seen"), entry.get("left")
     return {
-        "at": known.get("at"),
+        "at": entry.get("at"),
         "found": len(seen) if isinstance(seen, dict) else 0,
         "left": left if isinstance(left, list) else [],
     }
 
 
 def _all_incidents(session: Session) -> list[Data]:
-    """Every incident with its ticket, oldest first."""
+    """Return all incidents with their tickets, oldest first."""
     rows = session.exec(
         select(IncidentRow, TicketRow)
         .join(TicketRow, col(TicketRow.incident_id) == col(IncidentRow.id), isouter=True)
         .order_by(col(IncidentRow.number))
     ).all()
-    owed = postmortem_views(session, None)
-    return [incident_data(row, ticket, owed.get(row.id)) for row, ticket in rows]
+    postmortems = postmortem_views(session, None)
+    return [incident_data(row, ticket, postmortems.get(row.id)) for row, ticket in rows]
 
 
 def incident_data(
-    incident: IncidentRow | IncidentRecord, ticket: TicketRow | None, owed: PostmortemView | None = None
+    incident: IncidentRow | IncidentRecord, ticket: TicketRow | None, postmortem: PostmortemView | None = None
 ) -> Data:
-    """One incident as `status` lists it; `owed` is its postmortem with its duties."""
-    owed = owed or PostmortemView()
+    """Return one incident as `status` lists it."""
+    postmortem = postmortem or PostmortemView()
     issue = ticket.snapshot if ticket and ticket.snapshot else None
     return {
         "id": incident.id,
@@ -158,9 +161,11 @@ def incident_data(
         "status": incident.status,
         "ticket": ticket.key if ticket else None,
         "ticket_status": issue["status"]["name"] if issue else None,
-        "postmortem": owed.key,
-        "due_at": iso(owed.due_at),
-        "duties": {one.kind: {"state": one.state, "due_at": iso(one.due_at)} for one in owed.latest},
+        "postmortem": postmortem.key,
+        "due_at": iso(postmortem.due_at),
+        "duties": {
+            duty.kind: {"state": duty.state, "due_at": iso(duty.due_at)} for duty in postmortem.latest
+        },
     }
 
 
@@ -171,7 +176,7 @@ def listing(ledger: Transactions, states: Sequence[OperationState] = OPEN_STATES
 
 
 def counts(ledger: Transactions) -> dict[str, int]:
-    """Return how many operations stand in each state."""
+    """Return how many operations are in each state."""
     with ledger.read() as session:
         return outbox.counts(session)
 
@@ -186,7 +191,7 @@ def outbox_data(ledger: Transactions) -> Data:
 
 
 def operation_data(row: OperationRow | OperationRecord) -> Data:
-    """One operation as `outbox` and `show` list it."""
+    """Return one operation as `outbox` and `show` list it."""
     return {
         "id": row.id,
         "incident": row.incident_id,

@@ -8,7 +8,7 @@ from alembic import op
 revision = "0001"
 down_revision = None
 
-# Spelt out, not taken from the code of today: a migration makes the same ledger for ever.
+# spelt out here: a migration must make the same ledger for ever, also when the code changes
 _GENESIS = "0" * 64
 _TRIGGERS = (
     "CREATE TRIGGER audit_event_no_update BEFORE UPDATE ON audit_event "
