@@ -12,7 +12,7 @@ from syncd.ledger.open import Ledger, open_for_work
 
 @pytest.fixture(scope="session")
 def newborn(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A ledger that was opened once; tests work on copies, since Alembic takes its time."""
+    """Make a ledger that was opened once; tests work on copies of it, because Alembic is slow."""
     file = tmp_path_factory.mktemp("newborn") / "syncd.db"
     open_for_work(f"sqlite:///{file}", "the fixture", NOW).close()
     return file

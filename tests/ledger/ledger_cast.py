@@ -1,4 +1,4 @@
-"""What the ledger's tests are played by: operations, an incident, an issue, and raw access to the file."""
+"""Values for the tests of the ledger: operations, an incident, an issue, and raw access to the file."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ FINISHED = (OperationState.DONE, OperationState.SUPERSEDED, OperationState.DROPP
 
 
 def later(seconds: float) -> datetime:
-    """So many seconds after the tests' beginning."""
+    """Return the moment so many seconds after `NOW`."""
     return NOW + timedelta(seconds=seconds)
 
 
 def create(incident: str = "P1") -> Operation:
-    """The create of an incident's ticket."""
+    """Return the create of an incident's ticket."""
     return CreateTicket(
         key=ticket_key(incident),
         incident=incident,
@@ -40,7 +40,7 @@ def create(incident: str = "P1") -> Operation:
 
 
 def mirror(note: str = "N1", incident: str = "P1", *needs: str) -> Operation:
-    """A note that becomes a comment."""
+    """Return the mirroring of a note as a comment."""
     return MirrorNote(
         key=copy_of_note_key(note),
         incident=incident,
@@ -54,7 +54,7 @@ def mirror(note: str = "N1", incident: str = "P1", *needs: str) -> Operation:
 
 
 def move(word: str = "acknowledged", incident: str = "P1", *needs: str) -> Operation:
-    """A move of the ticket."""
+    """Return a move of the ticket."""
     return MoveTicket(
         incident=incident,
         aspect="status",
@@ -68,7 +68,7 @@ def move(word: str = "acknowledged", incident: str = "P1", *needs: str) -> Opera
 
 
 def edit(incident: str = "P1", **fields: JsonValue) -> Operation:
-    """An edit of the ticket's fields."""
+    """Return an edit of the ticket's fields."""
     return EditTicket(
         incident=incident,
         aspect="fields",
@@ -81,22 +81,22 @@ def edit(incident: str = "P1", **fields: JsonValue) -> Operation:
 def record(
     session: Session, *operations: Operation, incident: str = "P1", hold: str = ""
 ) -> list[OperationRow]:
-    """All that an incident needs now, as the engine records it."""
+    """Record all operations that an incident needs now, as the engine does."""
     return outbox.record(session, incident, operations, NOW, "v1", hold=frozenset({hold} - {""}))
 
 
 def claim(
     session: Session, row: OperationRow, run: str = RUN, probe: int | None = None, **rendered: JsonValue
 ) -> OperationRow | None:
-    """An operation is about to leave."""
-    said = rendered or {"body": "as first said"}
-    if operation_states.claim_in(session, row.id or 0, run, NOW, said, probe) is None:
+    """Claim an operation that is about to leave."""
+    request = rendered or {"body": "as first rendered"}
+    if operation_states.claim_in(session, row.id or 0, run, NOW, request, probe) is None:
         return None
     return session.get(OperationRow, row.id, populate_existing=True)
 
 
 def put(session: Session, operation: Operation, state: OperationState) -> OperationRow:
-    """An operation, brought to a state on the way that leads there."""
+    """Record an operation and bring it to a state, as the engine would."""
     hold = operation.key if state is OperationState.HELD else ""
     (row,) = record(session, operation, incident=operation.incident, hold=hold)
     if state in (OperationState.IN_FLIGHT, OperationState.UNKNOWN):
@@ -111,13 +111,13 @@ def put(session: Session, operation: Operation, state: OperationState) -> Operat
 
 
 def states(session: Session) -> list[tuple[str, str]]:
-    """Key and state of every operation, oldest first."""
+    """Return key and state of each operation, oldest first."""
     rows = session.exec(select(OperationRow).order_by(col(OperationRow.id))).all()
     return [(row.key, row.state) for row in rows]
 
 
 def incident(status: IncidentStatus = IncidentStatus.TRIGGERED, **more: object) -> Incident:
-    """An incident of the service Payments."""
+    """Return an incident of the service Payments."""
     data: dict[str, object] = {
         "id": "P1",
         "number": 17,
@@ -139,7 +139,7 @@ def save_incident(
 
 
 def issue(summary: str = "Payments are late", **more: object) -> Issue:
-    """The issue OPS-5."""
+    """Return the issue OPS-5."""
     data: dict[str, object] = {
         "id": "10005",
         "key": "OPS-5",
@@ -152,7 +152,7 @@ def issue(summary: str = "Payments are late", **more: object) -> Issue:
 
 
 def ticket(incident_id: str = "P1", **more: object) -> TicketRow:
-    """The ticket of an incident; the incident's row must stand already."""
+    """Return the ticket of an incident; the incident's row must be stored before it."""
     row = TicketRow(
         incident_id=incident_id,
         issue_id="10005",
@@ -168,18 +168,18 @@ def ticket(incident_id: str = "P1", **more: object) -> TicketRow:
 
 @contextmanager
 def behind_its_back(file: Path) -> Iterator[sqlite3.Connection]:
-    """The ledger's file as somebody opens it who does not go through syncd."""
+    """Open the ledger's file without syncd."""
     with closing(sqlite3.connect(file, timeout=0)) as connection, connection:
         yield connection
 
 
-def forge(file: Path, *facts_in_comments: str) -> None:
-    """Change the audit trail as somebody does who can remove its triggers and put them back."""
+def forge(file: Path, *statements: str) -> None:
+    """Change the audit trail: remove its triggers, execute the statements, put the triggers back."""
     with behind_its_back(file) as connection:
         triggers = connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall()
         for name, _sql in triggers:
             connection.execute(f"DROP TRIGGER {name}")
-        for statement in facts_in_comments:
+        for statement in statements:
             connection.execute(statement)
         for _name, sql in triggers:
             connection.execute(sql)
@@ -197,4 +197,4 @@ CHANGES: dict[str, Callable[[Session, OperationRow], None]] = {
     ),
     "supersede": lambda session, row: operation_states.finish(session, row, OperationState.SUPERSEDED, NOW),
 }
-"""Every way in which an operation that stands open changes its state, the claim apart."""
+"""All changes of an open operation's state but the claim."""

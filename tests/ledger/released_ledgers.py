@@ -219,4 +219,4 @@ _0001: Rows = {
 }
 
 RELEASED: dict[str, Rows] = {"0001": _0001}
-"""By the revision that each release wrote; a new release adds its own and never changes another's."""
+"""The rows by revision; a new release adds its own rows and never changes older ones."""

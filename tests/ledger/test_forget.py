@@ -1,4 +1,4 @@
-"""A person is forgotten: nothing of theirs stands in the ledger, its chain holds, nothing happens twice."""
+"""Forgetting a person empties the ledger of them, keeps the chain whole, and makes nothing happen twice."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ TRACES = (ADDRESS, NAME, *HERS)
 
 
 def dump(rig: Rig, *without: str) -> str:
-    """Every row of every table but these, as it lies in the file."""
+    """Return all rows of all tables but these, as one text."""
     with rig.ledger.read() as session:
         return "\n".join(
             repr((table.name, *row))
@@ -45,13 +45,13 @@ def dump(rig: Rig, *without: str) -> str:
 
 def traces(rig: Rig) -> list[str]:
     text = dump(rig).casefold()
-    return [one for one in TRACES if one.casefold() in text]
+    return [trace for trace in TRACES if trace.casefold() in text]
 
 
 def forget(rig: Rig, *names: str) -> dict[str, Any]:
-    """As the command asks for it and the executor does it."""
-    asked = {"address": ADDRESS, "names": list(names)}
-    number = requests.ask(rig.ledger, "forget", asked, "operator", rig.clock.now())
+    """Store the request as the command does, answer it as the daemon does, and return the answer."""
+    arguments = {"address": ADDRESS, "names": list(names)}
+    number = requests.ask(rig.ledger, "forget", arguments, "operator", rig.clock.now())
     requests.serve(rig.ledger, rig.clock)
     return requests.answer_of(rig.ledger, number)
 
@@ -63,7 +63,7 @@ def events(rig: Rig) -> list[dict[str, Any]]:
 
 
 def wait_until_over(rig: Rig) -> None:
-    """A reopening would still count for a while after the resolve; two days later nothing is left to do."""
+    """Let two days pass: for a while after the resolve a reopening would still count."""
     rig.settle()
     rig.cycle(2 * 86400)
     rig.settle(3)
@@ -76,7 +76,7 @@ def whole(rig: Rig) -> bool:
 
 @pytest.fixture
 def talk(house: Rig) -> tuple[Rig, Any]:
-    """An incident of hers, with a note and a comment of hers and one of somebody else's, all copied."""
+    """Play an incident with a note and a comment by Amara and a comment by Ines, all mirrored."""
     people = house.world.pagerduty
     made = people.trigger("Alipay Integration", "Latency", priority="P4")
     house.settle(2)
@@ -90,7 +90,7 @@ def talk(house: Rig) -> tuple[Rig, Any]:
 
 @pytest.fixture
 def over(talk: Any) -> tuple[Rig, Any]:
-    """The same when all is over, with a waiver, a duty, a report and a request that name her."""
+    """Resolve the incident of `talk`, and store a waiver, a duty, a report and a request that name Amara."""
     rig, made = talk
     rig.world.pagerduty.resolve(made.id, NAME)
     wait_until_over(rig)
@@ -120,10 +120,10 @@ def over(talk: Any) -> tuple[Rig, Any]:
     return rig, made
 
 
-def test_neither_name_nor_address_nor_text_stands_anywhere_afterwards(over: Any) -> None:
+def test_no_name_address_or_text_of_the_person_is_left(over: Any) -> None:
     rig, _ = over
-    said = forget(rig)
-    assert not said["failed"], said
+    answer = forget(rig)
+    assert not answer["failed"], answer
     assert traces(rig) == []
     assert "the vendor answered" in dump(rig)
     assert whole(rig)
@@ -135,7 +135,7 @@ def test_neither_name_nor_address_nor_text_stands_anywhere_afterwards(over: Any)
 def test_a_second_run_writes_nothing(over: Any) -> None:
     rig, _ = over
     forget(rig)
-    # that somebody asked is on record all the same
+    # each run stores its own request
     asking = ("request", "audit_event", "audit_head")
     before = dump(rig, *asking)
     assert forget(rig)["lines"] == ["nothing was emptied"]
@@ -158,7 +158,7 @@ def test_keys_marks_hashes_and_states_stay(over: Any) -> None:
 
 
 def look_once_more(rig: Rig, incident: str) -> None:
-    """Have the incident judged again, its notes and comments as the ledger has them."""
+    """Have the incident decided on again, with its notes and comments as the ledger has them."""
     with rig.ledger.write() as session:
         row = session.get_one(IncidentRow, incident)
         row.finished = False
@@ -178,7 +178,7 @@ def test_a_later_cycle_neither_rewrites_nor_doubles_a_copy(over: Any) -> None:
     assert rig.writes() == before
 
 
-def test_what_is_read_again_and_kept_again_doubles_nothing(over: Any) -> None:
+def test_a_text_that_is_read_again_is_not_mirrored_twice(over: Any) -> None:
     rig, made = over
     forget(rig)
     before = rig.writes()
@@ -186,20 +186,20 @@ def test_what_is_read_again_and_kept_again_doubles_nothing(over: Any) -> None:
     rig.settle(3)
     rig.loop.slow()
     rig.settle(3)
-    copies = [one for one in rig.operations() if one.kind == "mirror_note"]
-    assert [one.state for one in copies] == ["done", "done"]
+    copies = [operation for operation in rig.operations() if operation.kind == "mirror_note"]
+    assert [copy.state for copy in copies] == ["done", "done"]
     assert rig.writes() - before == 1
-    bodies = [one["body"] for one in issue_of(rig)["comments"]]
+    bodies = [comment["body"] for comment in issue_of(rig)["comments"]]
     assert len(bodies) == len(set(bodies)) == 4
     nothing_more_is_written(rig)
 
 
-def test_an_incident_that_is_not_over_is_left_and_named(talk: Any) -> None:
+def test_an_incident_that_is_not_over_stays_whole_and_is_reported(talk: Any) -> None:
     rig, made = talk
     before = rig.writes()
-    said = forget(rig)
-    assert said["failed"]
-    assert any(made.id in line for line in said["lines"])
+    answer = forget(rig)
+    assert answer["failed"]
+    assert any(made.id in line for line in answer["lines"])
     with rig.ledger.read() as session:
         row = session.get_one(IncidentRow, made.id)
         assert row.snapshot["assignees"][0]["name"] == NAME
@@ -213,7 +213,7 @@ def test_an_incident_that_is_not_over_is_left_and_named(talk: Any) -> None:
     assert whole(rig)
 
 
-def test_an_open_operation_is_left_and_named(over: Any) -> None:
+def test_an_open_operation_stays_whole_and_is_reported(over: Any) -> None:
     rig, made = over
     with rig.ledger.write() as session:
         row = session.exec(select(OperationRow).where(OperationRow.kind == "mirror_note")).first()
@@ -221,15 +221,15 @@ def test_an_open_operation_is_left_and_named(over: Any) -> None:
         row.state = "parked"
         session.add(row)
         number = row.id
-    said = forget(rig)
-    assert said["failed"]
-    assert f"open operations that name them: {number}" in said["lines"]
-    assert any(made.id in line for line in said["lines"])
-    kept = next(one for one in rig.operations("parked"))
+    answer = forget(rig)
+    assert answer["failed"]
+    assert f"open operations that name them: {number}" in answer["lines"]
+    assert any(made.id in line for line in answer["lines"])
+    kept = next(iter(rig.operations("parked")))
     assert kept.meaning["text"] == "restarted the workers"
 
 
-def test_the_name_of_somebody_else_that_begins_alike_stays(over: Any) -> None:
+def test_a_longer_name_that_begins_with_the_persons_name_stays(over: Any) -> None:
     rig, _ = over
     with rig.ledger.write() as session:
         now = rig.clock.now()

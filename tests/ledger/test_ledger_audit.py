@@ -1,4 +1,4 @@
-"""The audit trail: what was changed in it shows, what would change it is refused."""
+"""The audit trail: a change shows, and the database refuses to make one."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Anchor = tuple[int, str]
 
 @pytest.fixture
 def anchors(ledger: Ledger) -> list[Anchor]:
-    """A trail of ten events; the anchor after each of them, and before the first."""
+    """Append ten events; return the anchor before the first and after each of them."""
     seen = [(0, GENESIS)]
     with ledger.write() as session:
         while (seq := audit.head(session)[0]) < 10:

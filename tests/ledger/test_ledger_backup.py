@@ -65,7 +65,7 @@ def test_only_we_may_read_it(file: Path, opened: Ledger, tmp_path: Path) -> None
     assert made.file.name == "syncd-20261122T024000Z.db"
     assert made.file.stat().st_mode & 0o777 == 0o600
     assert made.file.parent.stat().st_mode & 0o777 == 0o700
-    assert [one.name for one in made.file.parent.iterdir()] == [made.file.name]
+    assert [path.name for path in made.file.parent.iterdir()] == [made.file.name]
     assert made.size == made.file.stat().st_size > 0
 
 

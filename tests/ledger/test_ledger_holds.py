@@ -1,4 +1,4 @@
-"""What keeps decided writes from leaving, as it stands in the ledger: the numbers, and every turn."""
+"""The brakes on decided writes: their limits, and each change of their state."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_a_first_load_of_more_than_fifty_tickets_is_held(ledger: Ledger, tickets
         assert holds.first_load(session) == state
 
 
-def test_claimed_incidents_that_nobody_decided_on_may_tip_the_scales(ledger: Ledger) -> None:
+def test_claimed_incidents_without_a_decision_may_bring_the_count_above_fifty(ledger: Ledger) -> None:
     with ledger.write() as session:
         for number in range(40):
             record(session, create(f"P{number}"), incident=f"P{number}")
@@ -46,7 +46,7 @@ def test_what_began_after_the_first_start_is_not_counted(ledger: Ledger) -> None
         assert holds.judge_first_load(session, NOW) is FirstLoad.PASSED
 
 
-def test_incidents_of_nobody_and_those_with_a_ticket_do_not(ledger: Ledger) -> None:
+def test_unclaimed_incidents_and_those_with_a_ticket_do_not_count(ledger: Ledger) -> None:
     with ledger.write() as session:
         save_incident(session, incident(), 1, NOW, "QRPay")
         session.flush()
@@ -87,9 +87,9 @@ def move(incident_id: str) -> MoveTicket:
 
 def hold(ledger: Ledger, *incidents: str) -> None:
     with ledger.write() as session:
-        for one in incidents:
-            operation = move(one)
-            outbox.record(session, one, [operation], NOW, "v1", hold=frozenset([operation.key]))
+        for incident_id in incidents:
+            operation = move(incident_id)
+            outbox.record(session, incident_id, [operation], NOW, "v1", hold=frozenset([operation.key]))
 
 
 def test_what_is_held_is_released_as_a_whole_or_by_its_number(ledger: Ledger) -> None:

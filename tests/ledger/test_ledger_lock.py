@@ -1,4 +1,4 @@
-"""One executor a ledger: who holds the lock, and when it ends."""
+"""One executor per ledger: one process holds the lock, until it ends."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ except LedgerBusy as busy:
 
 @contextmanager
 def holder(file: Path) -> Iterator[tuple[subprocess.Popen[str], list[int]]]:
-    """A process that holds the lock, with a child forked before it and one that was executed after."""
+    """Run a process that holds the lock, with a child forked before it and one executed after it."""
     process = subprocess.Popen(
         [sys.executable, "-c", HOLDER, str(file)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
@@ -65,11 +65,11 @@ def holder(file: Path) -> Iterator[tuple[subprocess.Popen[str], list[int]]]:
                 os.kill(pid, signal.SIGKILL)
 
 
-def test_a_second_process_is_refused_and_told_of_the_first(ledger: Ledger, url: str) -> None:
-    said = subprocess.run(
+def test_a_second_process_is_refused_and_reads_the_name_of_the_first(ledger: Ledger, url: str) -> None:
+    output = subprocess.run(
         [sys.executable, "-c", SECOND, url], capture_output=True, text=True, check=True
     ).stdout
-    assert said.strip() == f"the test, pid {os.getpid()}"
+    assert output.strip() == f"the test, pid {os.getpid()}"
 
 
 def test_the_lock_ends_with_a_killed_process_whatever_its_children_do(tmp_path: Path) -> None:

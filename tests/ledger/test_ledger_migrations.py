@@ -1,4 +1,4 @@
-"""A ledger of any release becomes today's: nothing lost, nothing unprotected, nothing half done."""
+"""A ledger of any release can be migrated: no row is lost, no trigger is missing, nothing is half done."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def triggers_of(file: Path) -> dict[str, str]:
 
 
 def full_ledger(file: Path, revision: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The ledger of a release with a row in each of its tables."""
+    """Make the ledger of a release, with a row in each of its tables."""
     with monkeypatch.context() as then:
         then.setattr(migrations, "HEAD", revision)
         migrate(file, NOW)
@@ -77,7 +77,7 @@ def full_ledger(file: Path, revision: str, monkeypatch: pytest.MonkeyPatch) -> N
 
 @pytest.fixture
 def tomorrow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
-    """Makes the given body the migration that today's syncd needs."""
+    """Return a function that makes a body of code the next migration."""
     scripts = tmp_path / "migrations"
     shutil.copytree(migrations._SCRIPTS, scripts)
     before = migrations.HEAD
@@ -132,7 +132,7 @@ def test_head_is_the_last_migration_and_every_migration_is_known() -> None:
     config.set_main_option("script_location", str(migrations._SCRIPTS))
     scripts = ScriptDirectory.from_config(config)
     assert scripts.get_current_head() == migrations.HEAD
-    assert {one.revision for one in scripts.walk_revisions()} == set(migrations._KNOWN)
+    assert {script.revision for script in scripts.walk_revisions()} == set(migrations._KNOWN)
     assert set(RELEASED) <= set(migrations._KNOWN)
 
 
@@ -142,21 +142,21 @@ def test_the_migrations_make_what_the_tables_say(ledger: Ledger, tmp_path: Path)
         assert compare_metadata(context, SQLModel.metadata) == []
     declared = create_engine(f"sqlite:///{tmp_path / 'declared.db'}")
     SQLModel.metadata.create_all(declared)
-    made, wanted = inspect(ledger.engine), inspect(declared)
+    migrated, created = inspect(ledger.engine), inspect(declared)
     for table in SQLModel.metadata.tables:
         # autogenerate does not compare the conditions of partial indexes
-        assert _indexes(made.get_indexes(table)) == _indexes(wanted.get_indexes(table))
-        assert made.get_pk_constraint(table) == wanted.get_pk_constraint(table)
+        assert _indexes(migrated.get_indexes(table)) == _indexes(created.get_indexes(table))
+        assert migrated.get_pk_constraint(table) == created.get_pk_constraint(table)
     declared.dispose()
 
 
-def _indexes(found: Sequence[ReflectedIndex]) -> dict[str, str]:
-    return {str(one["name"]): _plain(dict(one)) for one in found}
+def _indexes(indexes: Sequence[ReflectedIndex]) -> dict[str, str]:
+    return {str(index["name"]): _plain(dict(index)) for index in indexes}
 
 
 def _plain(value: object) -> str:
     if isinstance(value, dict):
-        return str(sorted((key, _plain(one)) for key, one in value.items()))
+        return str(sorted((key, _plain(part)) for key, part in value.items()))
     return str(value)
 
 

@@ -1,4 +1,4 @@
-"""How a ledger is opened: its settings, whose it is, from which version, and how times come back."""
+"""Opening a ledger: its settings, its owner, its version, and the times that come back from it."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_every_connection_has_the_settings_that_the_promises_rest_on(ledger: Led
     with ledger.write() as session:
         assert in_force(session) == PROMISED
     with ThreadPoolExecutor(3) as pool:
-        assert [one.result() for one in [pool.submit(reading) for _ in range(3)]] == [PROMISED] * 3
+        assert [future.result() for future in [pool.submit(reading) for _ in range(3)]] == [PROMISED] * 3
 
 
 @pytest.mark.parametrize("name", sorted(PROMISED))
@@ -105,7 +105,7 @@ def test_a_reader_holds_up_no_writer_and_sees_one_moment(ledger: Ledger, file: P
         assert get_meta(session, "run") == "99"
 
 
-def test_what_raises_inside_a_writing_transaction_leaves_nothing(ledger: Ledger) -> None:
+def test_an_error_inside_a_writing_transaction_rolls_it_back(ledger: Ledger) -> None:
     def half_done() -> None:
         with ledger.write() as session:
             session.add(ChangeNoticeRow(incident_id="P1", at=NOW, why="test", read_seq=1))
@@ -128,7 +128,7 @@ def test_aware_times_come_back_aware_and_in_utc(ledger: Ledger) -> None:
 
 
 def test_a_naive_time_is_refused(ledger: Ledger) -> None:
-    naive = datetime(2026, 11, 22, 9, 0)  # noqa: DTZ001 - the very thing that is refused
+    naive = datetime(2026, 11, 22, 9, 0)  # noqa: DTZ001 - the ledger must refuse it
     with pytest.raises(sqlalchemy.exc.StatementError, match=r"naive|timezone"), ledger.write() as session:
         session.add(RequestRow(kind="resync", asked_by="ana", asked_at=naive))
 
@@ -188,7 +188,7 @@ def test_a_ledger_is_made_where_there_is_none_and_only_its_owner_may_read_it(tmp
     open_for_work(f"sqlite:///{file}", "the test", NOW).close()
     assert file.stat().st_mode & 0o777 == 0o600
     assert file.parent.stat().st_mode & 0o777 == 0o700
-    assert sorted(one.name for one in file.parent.iterdir()) == ["syncd.db", "syncd.db.lock"]
+    assert sorted(path.name for path in file.parent.iterdir()) == ["syncd.db", "syncd.db.lock"]
 
 
 def test_a_path_with_signs_that_mean_something_in_addresses_is_a_path(tmp_path: Path) -> None:
@@ -223,7 +223,7 @@ def test_a_start_that_is_refused_gives_the_lock_back(url: str, file: Path) -> No
             open_for_work(url, "the test", NOW)
 
 
-def test_what_is_no_database_is_said_and_not_touched(tmp_path: Path) -> None:
+def test_a_file_that_is_no_database_is_refused_and_not_touched(tmp_path: Path) -> None:
     file = tmp_path / "syncd.db"
     file.write_text("these are somebody's holiday plans\n" * 40)
     before = file.read_bytes()
@@ -233,13 +233,13 @@ def test_what_is_no_database_is_said_and_not_touched(tmp_path: Path) -> None:
     assert file.read_bytes() == before
 
 
-def test_reading_wants_a_ledger_that_is_there(tmp_path: Path) -> None:
+def test_reading_needs_an_existing_ledger(tmp_path: Path) -> None:
     with pytest.raises(LedgerMissing, match="no ledger"):
         open_for_reading(f"sqlite:///{tmp_path / 'syncd.db'}")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_reading_wants_a_ledger_of_this_version(
+def test_reading_needs_a_ledger_of_this_version(
     url: str, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(migrations, "HEAD", "0002")

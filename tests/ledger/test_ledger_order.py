@@ -1,4 +1,4 @@
-"""Rows that are looped over come in the order that the statement names, not in that of the query plan."""
+"""A statement whose rows are looped over names their order, so that no query plan decides it."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from sqlalchemy import CompoundSelect, Select
 import syncd.ledger
 
 ORDERLESS = frozenset({"set", "frozenset", "min", "any"})
-"""What is built of all rows alike, whatever their order."""
+"""Functions of all rows to which the order does not matter."""
 ONE_ROW = frozenset({"scalar", "first", "one"})
-"""What takes one row of a statement that has no other."""
+"""Methods for a statement with one row."""
 
 
 def _modules() -> Iterator[ModuleType]:
@@ -45,10 +45,10 @@ def _looped(tree: ast.AST, names: set[str], safe: bool = False) -> Iterator[str]
 
 
 def test_every_statement_whose_rows_are_looped_over_names_their_order() -> None:
-    found = {}
+    orderless = {}
     for module in _modules():
         tree = ast.parse(inspect.getsource(module))
         functions = [node for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)]
         names = _without_order(module)
-        found[module.__name__] = {name for function in functions for name in _looped(function, names)}
-    assert {name: statements for name, statements in found.items() if statements} == {}
+        orderless[module.__name__] = {name for function in functions for name in _looped(function, names)}
+    assert {name: statements for name, statements in orderless.items() if statements} == {}

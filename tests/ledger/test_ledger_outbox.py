@@ -1,4 +1,4 @@
-"""What becomes of a decision in the outbox: recorded once, replaced, left, held, waiting, listed."""
+"""Decisions in the outbox: recorded once, superseded, left, held, waiting, listed."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from syncd.ledger.store.tables import OperationRow
 
 
 @pytest.mark.parametrize("state", OperationState)
-def test_a_once_key_never_has_a_second_row_whatever_became_of_the_first(
+def test_a_once_key_never_has_a_second_row_in_any_state_of_the_first(
     ledger: Ledger, state: OperationState
 ) -> None:
     with ledger.write() as session:
@@ -65,7 +65,7 @@ def test_a_once_operation_stays_when_it_is_not_asked_for_again(ledger: Ledger) -
 
 
 @pytest.mark.parametrize("state", [OperationState.PENDING, OperationState.PARKED, OperationState.HELD])
-def test_a_newer_decision_supersedes_a_waiting_one(ledger: Ledger, state: OperationState) -> None:
+def test_a_newer_decision_supersedes_a_waiting_operation(ledger: Ledger, state: OperationState) -> None:
     with ledger.write() as session:
         first = put(session, move("acknowledged"), state)
         (second,) = record(session, move("resolved"))
@@ -75,14 +75,14 @@ def test_a_newer_decision_supersedes_a_waiting_one(ledger: Ledger, state: Operat
 
 
 @pytest.mark.parametrize("state", OPEN_STATES)
-def test_the_same_decision_again_leaves_an_open_one(ledger: Ledger, state: OperationState) -> None:
+def test_the_same_decision_again_leaves_an_open_operation(ledger: Ledger, state: OperationState) -> None:
     with ledger.write() as session:
         put(session, move(), state)
         assert record(session, move()) == []
         assert states(session) == [("status/P1", state)]
 
 
-def test_what_a_service_refused_of_it_makes_it_no_other_decision(ledger: Ledger) -> None:
+def test_a_decision_stays_the_same_when_the_service_refused_a_field(ledger: Ledger) -> None:
     with ledger.write() as session:
         (row,) = record(session, edit(summary="a", priority={"id": "1"}))
         row.meaning = {**row.meaning, "refused": ["priority"]}
@@ -94,7 +94,9 @@ def test_what_a_service_refused_of_it_makes_it_no_other_decision(ledger: Ledger)
 
 
 @pytest.mark.parametrize("state", [OperationState.PENDING, OperationState.PARKED, OperationState.HELD])
-def test_a_waiting_one_that_is_no_longer_wanted_is_superseded(ledger: Ledger, state: OperationState) -> None:
+def test_a_waiting_operation_that_is_no_longer_decided_is_superseded(
+    ledger: Ledger, state: OperationState
+) -> None:
     with ledger.write() as session:
         put(session, move(), state)
         assert record(session) == []
@@ -102,7 +104,7 @@ def test_a_waiting_one_that_is_no_longer_wanted_is_superseded(ledger: Ledger, st
 
 
 @pytest.mark.parametrize("state", [OperationState.IN_FLIGHT, OperationState.UNKNOWN])
-def test_one_that_is_under_way_is_never_superseded(ledger: Ledger, state: OperationState) -> None:
+def test_an_operation_under_way_is_never_superseded(ledger: Ledger, state: OperationState) -> None:
     with ledger.write() as session:
         put(session, move("acknowledged"), state)
         assert record(session, move("resolved")) == []
@@ -111,7 +113,7 @@ def test_one_that_is_under_way_is_never_superseded(ledger: Ledger, state: Operat
 
 
 @pytest.mark.parametrize("state", FINISHED)
-def test_a_finished_one_never_blocks_the_next(ledger: Ledger, state: OperationState) -> None:
+def test_a_finished_operation_never_blocks_the_next(ledger: Ledger, state: OperationState) -> None:
     with ledger.write() as session:
         put(session, move(), state)
         record(session, move())
@@ -127,7 +129,7 @@ def test_aspects_and_objects_do_not_supersede_each_other(ledger: Ledger) -> None
 
 
 @pytest.mark.parametrize("state", OPEN_STATES)
-def test_the_database_itself_refuses_a_second_open_one(ledger: Ledger, state: OperationState) -> None:
+def test_the_database_itself_refuses_a_second_open_operation(ledger: Ledger, state: OperationState) -> None:
     with ledger.write() as session:
         stands = put(session, move(), state).model_dump(exclude={"id"})
     for second in OPEN_STATES:
@@ -141,7 +143,7 @@ def test_the_database_itself_refuses_a_second_open_one(ledger: Ledger, state: Op
         session.add(OperationRow.model_validate({**elsewhere, "state": "done"}))
 
 
-def test_an_open_one_in_a_place_does_not_hold_up_once_operations_there(ledger: Ledger) -> None:
+def test_once_operations_on_the_same_object_do_not_block_each_other(ledger: Ledger) -> None:
     with ledger.write() as session:
         record(session, mirror("N1"), mirror("N2"), create())
         assert [state for _key, state in states(session)] == ["pending"] * 3
@@ -199,7 +201,7 @@ def test_a_ticket_that_was_adopted_needs_no_create(ledger: Ledger, state: Operat
         assert outbox.unmet(session, row) == []
 
 
-def test_who_waits_for_a_key_is_known_also_of_another_incident(ledger: Ledger) -> None:
+def test_incidents_that_wait_for_a_key_are_found_also_across_incidents(ledger: Ledger) -> None:
     with ledger.write() as session:
         record(session, mirror("N1", "P1", ticket_key("P1")))
         record(session, mirror("N2", "P2", ticket_key("P2"), ticket_key("P1")), incident="P2")
@@ -215,13 +217,13 @@ def test_who_waits_for_a_key_is_known_also_of_another_incident(ledger: Ledger) -
 # What can be asked
 
 
-def test_the_incidents_with_work_are_those_that_something_can_be_done_for(ledger: Ledger) -> None:
+def test_incidents_with_work_have_a_pending_or_unfinished_request(ledger: Ledger) -> None:
     with ledger.write() as session:
         for number, state in enumerate(OperationState):
             put(session, create(f"P{number}"), state)
         names = dict(zip((f"P{number}" for number in range(8)), OperationState, strict=True))
-        found = {names[one] for one in outbox.incidents_with_work(session)}
-    assert found == {OperationState.PENDING, OperationState.IN_FLIGHT, OperationState.UNKNOWN}
+        at_work = {names[incident_id] for incident_id in outbox.incidents_with_work(session)}
+    assert at_work == {OperationState.PENDING, OperationState.IN_FLIGHT, OperationState.UNKNOWN}
 
 
 def test_every_state_is_counted_and_open_ones_are_listed_oldest_first(ledger: Ledger) -> None:
@@ -241,7 +243,7 @@ def test_every_state_is_counted_and_open_ones_are_listed_oldest_first(ledger: Le
         assert [row.incident_id for row in outbox.listing(session, [OperationState.DONE])] == ["P3"]
 
 
-def test_an_operation_keeps_what_was_meant_and_the_version_of_the_rules(ledger: Ledger) -> None:
+def test_an_operation_keeps_its_meaning_and_the_version_of_the_rules(ledger: Ledger) -> None:
     operation = edit(summary="Zażółć ☃", priority={"id": "3"})
     with ledger.write() as session:
         outbox.record(session, "P1", [operation], later(3), "sha-of-the-mapping")

@@ -84,8 +84,8 @@ def test_of_two_who_claim_at_once_one_wins(ledger: Ledger, url: str) -> None:
             assert events(session, row) == ["decided", "leaves"]
 
 
-@pytest.mark.parametrize("state", [one for one in OperationState if one is not OperationState.PENDING])
-def test_only_what_is_pending_can_be_claimed(ledger: Ledger, state: OperationState) -> None:
+@pytest.mark.parametrize("state", [state for state in OperationState if state is not OperationState.PENDING])
+def test_only_a_pending_operation_can_be_claimed(ledger: Ledger, state: OperationState) -> None:
     with ledger.write() as session:
         row = put(session, create(), state)
         before = row.model_dump()
@@ -94,7 +94,7 @@ def test_only_what_is_pending_can_be_claimed(ledger: Ledger, state: OperationSta
         assert row.model_dump() == before
 
 
-def test_nothing_that_is_not_there_can_be_claimed(ledger: Ledger) -> None:
+def test_an_unknown_id_cannot_be_claimed(ledger: Ledger) -> None:
     with ledger.write() as session:
         assert operation_states.claim_in(session, 4711, RUN, NOW, {}, None) is None
 
@@ -102,17 +102,17 @@ def test_nothing_that_is_not_there_can_be_claimed(ledger: Ledger) -> None:
 def test_a_request_keeps_its_bytes_over_a_second_claim(ledger: Ledger) -> None:
     with ledger.write() as session:
         (row,) = record(session, create())
-        assert claim(session, row, body="as first said")
+        assert claim(session, row, body="as first rendered")
         operation_states.put_back_in(session, row, later(1), "connection refused")
-        again = claim(session, row, body="as it would be said now")
+        again = claim(session, row, body="as rendered now")
         assert again is not None
-        assert (again.rendered, again.attempts, again.error) == ({"body": "as first said"}, 2, None)
+        assert (again.rendered, again.attempts, again.error) == ({"body": "as first rendered"}, 2, None)
 
 
 def test_a_retry_is_rendered_anew(ledger: Ledger) -> None:
     with ledger.write() as session:
         (row,) = record(session, create())
-        assert claim(session, row, body="as first said")
+        assert claim(session, row, body="as first rendered")
         operation_states.park_in(session, row, later(1), "400: too long")
         assert operation_states.retry(session, [row], later(2), "ana") == 1
         assert (row.state, row.error) == ("pending", None)
@@ -122,8 +122,8 @@ def test_a_retry_is_rendered_anew(ledger: Ledger) -> None:
         assert events(session, row) == ["decided", "leaves", "parked", "retried", "leaves"]
 
 
-@pytest.mark.parametrize("state", [one for one in OperationState if one is not OperationState.PARKED])
-def test_only_what_is_parked_is_retried(ledger: Ledger, state: OperationState) -> None:
+@pytest.mark.parametrize("state", [state for state in OperationState if state is not OperationState.PARKED])
+def test_only_a_parked_operation_is_retried(ledger: Ledger, state: OperationState) -> None:
     with ledger.write() as session:
         row = put(session, create(), state)
         assert operation_states.retry(session, [row], NOW, "ana") == 0
@@ -133,7 +133,7 @@ def test_only_what_is_parked_is_retried(ledger: Ledger, state: OperationState) -
 # How it ends
 
 
-def test_what_was_done_keeps_what_the_service_named_it(ledger: Ledger) -> None:
+def test_a_done_operation_keeps_the_id_from_the_service(ledger: Ledger) -> None:
     with ledger.write() as session:
         row = put(session, create(), OperationState.UNKNOWN)
         operation_states.finish(session, row, OperationState.DONE, later(5), remote_id="10005")
@@ -153,7 +153,7 @@ def test_an_unknown_outcome_keeps_when_we_gave_up(ledger: Ledger) -> None:
         assert row.error == "timed out"
 
 
-def test_a_services_words_stand_on_the_operation_and_only_their_hash_in_the_trail(ledger: Ledger) -> None:
+def test_the_operation_keeps_a_services_words_and_the_trail_only_their_hash(ledger: Ledger) -> None:
     with ledger.write() as session:
         (row,) = record(session, create())
         operation_states.park_in(session, row, NOW, "Field 'Ana Maria' cannot be set")
@@ -166,12 +166,12 @@ def test_a_services_words_stand_on_the_operation_and_only_their_hash_in_the_trai
 def test_what_is_finished_stays_finished(ledger: Ledger, state: OperationState) -> None:
     with ledger.write() as session:
         row = put(session, create(), state)
-        said = events(session, row)
+        events_before = events(session, row)
         for change in CHANGES.values():
             with pytest.raises(OperationMoved):
                 change(session, row)
         assert states(session) == [(ticket_key("P1"), state)]
-        assert events(session, row) == said
+        assert events(session, row) == events_before
 
 
 def test_who_read_an_operation_before_it_left_cannot_park_it(ledger: Ledger) -> None:
@@ -208,8 +208,10 @@ def test_what_another_run_left_in_flight_is_looked_up_and_ours_is_left(ledger: L
         ]
 
 
-@pytest.mark.parametrize("state", [one for one in OperationState if one is not OperationState.IN_FLIGHT])
-def test_a_recovery_touches_nothing_else(ledger: Ledger, state: OperationState) -> None:
+@pytest.mark.parametrize(
+    "state", [state for state in OperationState if state is not OperationState.IN_FLIGHT]
+)
+def test_a_recovery_changes_no_other_state(ledger: Ledger, state: OperationState) -> None:
     with ledger.write() as session:
         put(session, create(), state)
         put(session, move(), state)

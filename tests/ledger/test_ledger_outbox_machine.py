@@ -1,4 +1,4 @@
-"""The outbox under every order of events that hypothesis thinks of, with crashes and stale readers."""
+"""The outbox under random orders of events, with crashes and stale readers."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ MEANT = {
     "operation.superseded": {"superseded"},
     "operation.dropped": {"dropped"},
 }
-"""Which state an event of the trail tells of."""
+"""The states that each event of the trail may lead to."""
 
 
 def possible(incident: str) -> list[Operation]:
@@ -46,7 +46,7 @@ def possible(incident: str) -> list[Operation]:
     ]
 
 
-wanted = st.sampled_from(INCIDENTS).flatmap(
+decisions = st.sampled_from(INCIDENTS).flatmap(
     lambda incident: st.tuples(
         st.just(incident), st.lists(st.sampled_from(possible(incident)), unique_by=lambda op: op.key)
     )
@@ -60,7 +60,7 @@ def _every_example_begins_with_a_copy(newborn: Path) -> None:
 
 
 class OutboxMachine(RuleBasedStateMachine):
-    """Whatever happens in whatever order: no double, no silent change, no broken chain."""
+    """In every order of events there is no double, no silent change and no broken chain."""
 
     newborn: Path
 
@@ -84,9 +84,9 @@ class OutboxMachine(RuleBasedStateMachine):
         with self.ledger.write() as session:
             outbox.record(session, incident, possible(incident)[:4], NOW, "v1")
 
-    @rule(what=wanted, hold=st.sampled_from([False, False, False, True]))
-    def record(self, what: tuple[str, list[Operation]], hold: bool) -> None:
-        incident, operations = what
+    @rule(decision=decisions, hold=st.sampled_from([False, False, False, True]))
+    def record(self, decision: tuple[str, list[Operation]], hold: bool) -> None:
+        incident, operations = decision
         held = frozenset(op.key for op in operations if hold)
         with self.ledger.write() as session:
             outbox.record(session, incident, operations, NOW, "v1", hold=held)
@@ -104,8 +104,8 @@ class OutboxMachine(RuleBasedStateMachine):
         rows = [row for row in self.rows if any_ or row.state == "pending"] or self.rows
         row = rows[number % len(rows)]
         with self.ledger.write() as session:
-            run, said = self.ledger.run_name, {"try": row.attempts}
-            claimed = operation_states.claim_in(session, row.id or 0, run, NOW, said, 7)
+            run, request = self.ledger.run_name, {"try": row.attempts}
+            claimed = operation_states.claim_in(session, row.id or 0, run, NOW, request, 7)
         assert (claimed is not None) == (row.state == "pending")
         if claimed is not None:
             assert claimed.attempts == row.attempts + 1
@@ -122,9 +122,9 @@ class OutboxMachine(RuleBasedStateMachine):
         self.attempt(self.stale.pop(number % len(self.stale)), name)
 
     def attempt(self, row: OperationRow, name: str) -> None:
-        """A change happens where the row stands open as it was read, and else not at all."""
-        known = row.state
-        may = known in OPEN_STATES and self.seen[row.id or 0] == known
+        """Change a row, which must work if the row is open and still as it was read, and must fail else."""
+        state = row.state
+        may = state in OPEN_STATES and self.seen[row.id or 0] == state
         try:
             with self.ledger.write() as session:
                 CHANGES[name](session, row)
@@ -189,7 +189,7 @@ class OutboxMachine(RuleBasedStateMachine):
             assert before is None or before == row.state or before in OPEN_STATES
 
 
-# On a real file every step commits to disk: shrinking would outlast the time that a test has.
+# each step commits to disk, so shrinking a failure would take longer than a test may
 OutboxMachine.TestCase.settings = settings(
     phases=[Phase.generate],
     max_examples=15,

@@ -1,4 +1,4 @@
-"""What the reading commands are told: the shapes that scripts rely on."""
+"""The data of the reading commands, in the shapes on which scripts rely."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from syncd.ledger.views.status import outbox_data, status_data
 
 @pytest.fixture
 def lived(ledger: Ledger) -> Ledger:
-    """P1 with a ticket and a note on its way, P2 of no team, P3 resolved and finished."""
+    """Store P1 with a ticket and a waiting note, P2 of no team, P3 resolved and finished."""
     with ledger.write() as session:
         save_incident(session, incident(), 1, NOW, "QRPay")
         save_incident(session, incident(id="P2", number=18), 1, NOW, None)
@@ -36,59 +36,59 @@ def lived(ledger: Ledger) -> Ledger:
 
 
 def test_status_lists_what_is_open_or_unfinished(lived: Ledger) -> None:
-    told = status_data(lived)
+    data = status_data(lived)
     with lived.read() as session:
         seq, digest = audit.head(session)
-    (only,) = told["incidents"]
+    (only,) = data["incidents"]
     promised = "id number title severity status ticket ticket_status postmortem due_at"
     assert set(promised.split()) <= set(only)
     assert (only["id"], only["number"], only["ticket"], only["ticket_status"]) == ("P1", 17, "OPS-5", "To Do")
-    assert told["outbox"] == {str(state): 0 for state in OperationState} | {"done": 1, "pending": 1}
-    assert told["cycles"] == {"pagerduty": None, "jira": NOW.isoformat()}
-    assert told["audit_head"] == f"{seq}:{digest}"
+    assert data["outbox"] == {str(state): 0 for state in OperationState} | {"done": 1, "pending": 1}
+    assert data["cycles"] == {"pagerduty": None, "jira": NOW.isoformat()}
+    assert data["audit_head"] == f"{seq}:{digest}"
 
 
 def test_a_resolved_incident_is_listed_while_something_is_still_to_be_sent(lived: Ledger) -> None:
     with lived.write() as session:
         record(session, create("P3"), incident="P3")
-    assert [one["id"] for one in status_data(lived)["incidents"]] == ["P3", "P1"]
+    assert [incident["id"] for incident in status_data(lived)["incidents"]] == ["P3", "P1"]
 
 
-@pytest.mark.parametrize("wanted", ["P1", "17", "#17", "OPS-5", "ops-5"])
-def test_an_incident_is_found_by_its_id_its_number_and_its_ticket(lived: Ledger, wanted: str) -> None:
-    found = incident_named(lived, wanted)
-    assert found is not None
-    assert found.id == "P1"
+@pytest.mark.parametrize("name", ["P1", "17", "#17", "OPS-5", "ops-5"])
+def test_an_incident_is_found_by_its_id_its_number_and_its_ticket(lived: Ledger, name: str) -> None:
+    record = incident_named(lived, name)
+    assert record is not None
+    assert record.id == "P1"
 
 
-@pytest.mark.parametrize("wanted", ["", "#", "P9", "99", "²", "9" * 40, "OPS-6", "10005"])
-def test_what_names_no_incident_finds_none(lived: Ledger, wanted: str) -> None:
-    assert incident_named(lived, wanted) is None
+@pytest.mark.parametrize("name", ["", "#", "P9", "99", "²", "9" * 40, "OPS-6", "10005"])
+def test_another_name_finds_no_incident(lived: Ledger, name: str) -> None:
+    assert incident_named(lived, name) is None
 
 
-def test_show_tells_everything_done_with_its_reasons(lived: Ledger) -> None:
+def test_show_has_all_operations_with_their_reasons(lived: Ledger) -> None:
     incident = incident_named(lived, "P1")
     assert incident is not None
-    told = show_data(lived, incident, NOW)
-    assert {"incident", "ticket", "postmortem", "action_items", "operations", "events"} <= set(told)
-    assert [(one["kind"], one["state"], one["reason"]) for one in told["operations"]] == [
+    data = show_data(lived, incident, NOW)
+    assert {"incident", "ticket", "postmortem", "action_items", "operations", "events"} <= set(data)
+    assert [(row["kind"], row["state"], row["reason"]) for row in data["operations"]] == [
         ("create_ticket", "done", "it has no ticket"),
         ("mirror_note", "pending", "somebody wrote a note"),
     ]
-    assert [(event["kind"], event["data"]["kind"]) for event in told["events"]] == [
+    assert [(event["kind"], event["data"]["kind"]) for event in data["events"]] == [
         ("operation.decided", "create_ticket"),
         ("operation.decided", "mirror_note"),
         ("operation.done", "create_ticket"),
     ]
-    assert json.loads(json.dumps(told)) == told
+    assert json.loads(json.dumps(data)) == data
 
 
-def test_the_outbox_is_told_with_what_each_operation_waits_for(lived: Ledger) -> None:
-    told = outbox_data(lived)
-    (waiting,) = told["operations"]
+def test_the_outbox_names_the_needs_of_each_operation(lived: Ledger) -> None:
+    data = outbox_data(lived)
+    (waiting,) = data["operations"]
     assert (waiting["incident"], waiting["needs"], waiting["error"]) == (
         "P1",
         ["ticket/P1", "ticket/P2"],
         None,
     )
-    assert told["counts"]["pending"] == 1
+    assert data["counts"]["pending"] == 1

@@ -1,4 +1,4 @@
-"""An issue that Jira does not show is out of sight: the audit trail says so once, and when it is back."""
+"""The audit trail records once that an issue went out of sight, and once that it came back."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ TICKET, POSTMORTEM, ITEM = "10005", "10009", "10010"
 
 
 class KeepAll:
-    """Rules that let all that was read be stored."""
+    """Rules that withhold and restrict nothing."""
 
     def issue(self, read: Issue, _team: str | None) -> Issue:
         return read
@@ -37,7 +37,7 @@ class KeepAll:
 
 RULES: Any = KeepAll()
 Read = Callable[[Ledger, str, Iterable[Issue], Iterable[str], int], object]
-"""Stores what one read showed and what it missed of an issue."""
+"""Store a read: the issues that Jira showed and the ids that it did not show."""
 
 
 def as_poll_of_tickets(
@@ -64,7 +64,7 @@ def as_poll_of_duty_issues(
 def as_read_for_a_decision(
     ledger: Ledger, _id: str, shown: Iterable[Issue], gone: Iterable[str], seq: int
 ) -> object:
-    page = Page(shown={one.id: one for one in shown}, changelogs={}, missing=[*gone], began=later(seq))
+    page = Page(shown={read.id: read for read in shown}, changelogs={}, missing=[*gone], began=later(seq))
     return store_with_changes(ledger, RULES, page, (), seq, later(seq))
 
 
@@ -81,7 +81,7 @@ WAYS = [
 
 @pytest.fixture
 def lived(ledger: Ledger) -> Ledger:
-    """An incident with a ticket, a postmortem and an action item."""
+    """Store an incident with a ticket, a postmortem and an action item."""
     with ledger.write() as session:
         save_incident(session, incident(), 1, NOW, "QRPay")
         session.add(ticket())
@@ -93,24 +93,24 @@ def lived(ledger: Ledger) -> Ledger:
     return ledger
 
 
-def told(ledger: Ledger, issue_id: str) -> list[str]:
-    """The audit events about an issue."""
+def event_kinds(ledger: Ledger, issue_id: str) -> list[str]:
+    """Return the kinds of the audit events about an issue."""
     with ledger.read() as session:
         query = select(AuditEventRow.kind).where(AuditEventRow.issue_id == issue_id)
         return list(session.exec(query.order_by(col(AuditEventRow.seq))).all())
 
 
-@pytest.mark.parametrize(("what", "issue_id", "read"), WAYS)
+@pytest.mark.parametrize(("noun", "issue_id", "read"), WAYS)
 def test_going_out_of_sight_and_coming_back_is_on_record_once_each(
-    lived: Ledger, what: str, issue_id: str, read: Read
+    lived: Ledger, noun: str, issue_id: str, read: Read
 ) -> None:
     shown = issue().model_copy(update={"id": issue_id, "key": "OPS-1"})
     read(lived, issue_id, [], [issue_id], 10)
     read(lived, issue_id, [], [issue_id], 20)
-    assert told(lived, issue_id) == [f"{what}.out_of_sight"]
+    assert event_kinds(lived, issue_id) == [f"{noun}.out_of_sight"]
     read(lived, issue_id, [shown], [], 30)
     read(lived, issue_id, [shown], [], 40)
-    assert told(lived, issue_id) == [f"{what}.out_of_sight", f"{what}.in_sight"]
+    assert event_kinds(lived, issue_id) == [f"{noun}.out_of_sight", f"{noun}.in_sight"]
 
 
 @pytest.mark.parametrize("read", [as_poll_of_tickets, as_resync])
@@ -126,7 +126,7 @@ def test_a_ticket_that_changed_leaves_a_change_notice_however_it_was_read(lived:
 def test_an_item_that_jira_names_and_does_not_show_is_out_of_sight_from_the_start(lived: Ledger) -> None:
     end = issue().model_copy(update={"id": POSTMORTEM, "subtasks": ("10011",)})
     store_beside(lived, RULES, FollowUps(), "P1", [], ["10011"], [(end, True)], 10, NOW)
-    assert told(lived, "10011") == ["item.found", "item.out_of_sight"]
+    assert event_kinds(lived, "10011") == ["item.found", "item.out_of_sight"]
 
 
 def test_only_the_verb_of_sight_sets_the_column() -> None:

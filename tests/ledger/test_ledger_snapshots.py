@@ -1,4 +1,4 @@
-"""What was read is kept only if nothing younger is known, whenever the answer arrives."""
+"""A snapshot is stored only if the ledger has no younger one, whenever the answer arrives."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def stored_ticket(ledger: Ledger) -> TicketRow:
 
 @pytest.fixture
 def with_ticket(ledger: Ledger) -> Ledger:
-    """An incident read at moment 10, and its ticket read at moment 20 and written at 30."""
+    """Store an incident read at moment 10, with a ticket read at moment 20 and written at 30."""
     with ledger.write() as session:
         assert save_incident(session, incident(), 10, NOW, "QRPay")
         row = ticket(written_seq=30)
@@ -138,8 +138,8 @@ def test_addresses_are_kept_when_an_answer_does_not_carry_them(ledger: Ledger) -
     with ledger.write() as session:
         assert save_incident(session, incident(assignees=[ana]), 11, NOW, "QRPay") is None
         assert save_incident(session, incident(assignees=[{"id": "U2"}, ana]), 12, NOW, "QRPay") is not None
-    known = [(one["id"], one["email"]) for one in stored(ledger).snapshot["assignees"]]
-    assert known == [("U2", None), ("U1", "ana@qrpay.example")]
+    assignees = [(person["id"], person["email"]) for person in stored(ledger).snapshot["assignees"]]
+    assert assignees == [("U2", None), ("U1", "ana@qrpay.example")]
 
 
 def test_an_incident_knows_what_it_was_merged_into(ledger: Ledger) -> None:
@@ -150,7 +150,7 @@ def test_an_incident_knows_what_it_was_merged_into(ledger: Ledger) -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "known", "waits"),
+    ("status", "values", "waits"),
     [
         (RESOLVED, {"finished": False}, True),
         (RESOLVED, {"finished": True}, False),
@@ -160,13 +160,13 @@ def test_an_incident_knows_what_it_was_merged_into(ledger: Ledger) -> None:
         (RESOLVED, {"finished": False, "team": None}, False),
     ],
 )
-def test_what_is_over_but_waits_is_taken_up_again(
-    ledger: Ledger, status: IncidentStatus, known: dict[str, object], waits: bool
+def test_an_unfinished_resolved_incident_is_taken_up_again(
+    ledger: Ledger, status: IncidentStatus, values: dict[str, object], waits: bool
 ) -> None:
     with ledger.write() as session:
         row = save_incident(session, incident(status), 10, NOW, "QRPay")
         assert row is not None
-        for name, value in known.items():
+        for name, value in values.items():
             setattr(row, name, value)
     with ledger.read() as session:
         assert unfinished_in(session) == (["P1"] if waits else [])
@@ -192,7 +192,7 @@ def test_notes_that_were_listed_earlier_do_not_replace_later_ones(
         save_notes(session, row, [note("second")], read_seq)
     notes = stored(with_ticket).notes
     assert notes is not None
-    assert [one["text"] for one in notes] == [text]
+    assert [stored_note["text"] for stored_note in notes] == [text]
 
 
 def test_listed_notes_are_no_longer_wanted(with_ticket: Ledger) -> None:
@@ -203,7 +203,7 @@ def test_listed_notes_are_no_longer_wanted(with_ticket: Ledger) -> None:
     assert (stored(with_ticket).notes, stored(with_ticket).notes_wanted) == ([], False)
 
 
-def test_notes_are_compared_with_what_is_known_now_not_with_what_the_reader_knew(
+def test_notes_are_compared_with_the_stored_ones_not_with_those_the_reader_saw(
     with_ticket: Ledger,
 ) -> None:
     read_before_asking = stored(with_ticket)
@@ -215,7 +215,7 @@ def test_notes_are_compared_with_what_is_known_now_not_with_what_the_reader_knew
         save_notes(session, read_before_asking, [note("older")], 35)
     notes = stored(with_ticket).notes
     assert notes is not None
-    assert [one["text"] for one in notes] == ["younger"]
+    assert [stored_note["text"] for stored_note in notes] == ["younger"]
 
 
 # Tickets
@@ -284,36 +284,36 @@ def test_a_ticket_comes_back_as_it_was_read(with_ticket: Ledger) -> None:
 
 def test_tickets_are_known_by_their_issues_numbers(with_ticket: Ledger) -> None:
     with with_ticket.read() as session:
-        found = tickets_by_issue_in(session, ["10005", "10006", "OPS-5"])
-    assert {number: row.incident_id for number, row in found.items()} == {"10005": "P1"}
+        tickets = tickets_by_issue_in(session, ["10005", "10006", "OPS-5"])
+    assert {number: row.incident_id for number, row in tickets.items()} == {"10005": "P1"}
 
 
-# What may have changed
+# Change notices
 
 
-def test_incidents_are_looked_at_again_the_longest_known_first(ledger: Ledger) -> None:
+def test_incidents_with_notices_come_the_oldest_notice_first(ledger: Ledger) -> None:
     with ledger.write() as session:
         notice_changes_in(session, ["P3", "P1"], NOW, 5, "logged")
         notice_changes_in(session, ["P2", "P3"], later(1), 6, "open")
     assert incidents_with_notices(ledger) == ["P3", "P1", "P2"]
 
 
-def test_a_look_says_why_and_since_when(ledger: Ledger) -> None:
+def test_a_change_notice_says_why_and_since_when(ledger: Ledger) -> None:
     with ledger.write() as session:
         notice_changes_in(session, ["P1", "P1", "P2"], NOW, 5, "PagerDuty logged annotate", notes=True)
         notice_changes_in(session, ["P1"], later(1), 6, "its ticket changed", ticket=True)
     with ledger.read() as session:
-        said = [
-            (one.why, one.read_seq, one.notes, one.ticket, one.at)
-            for one in change_notices_of_in(session, "P1")
+        notices = [
+            (notice.why, notice.read_seq, notice.notes, notice.ticket, notice.at)
+            for notice in change_notices_of_in(session, "P1")
         ]
-    assert said == [
+    assert notices == [
         ("PagerDuty logged annotate", 5, True, False, NOW),
         ("its ticket changed", 6, False, True, later(1)),
     ]
 
 
-def test_a_cursor_keeps_its_last_value_and_is_empty_before(ledger: Ledger) -> None:
+def test_a_key_keeps_its_last_value_and_is_empty_before(ledger: Ledger) -> None:
     with ledger.write() as session:
         assert get_cursor_in(session, "pagerduty.log") == {}
         set_cursor_in(session, "pagerduty.log", at="2026-11-22T09:00:00+00:00", page=3)
