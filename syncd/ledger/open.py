@@ -71,6 +71,7 @@ class Ledger(Database):
 
     def prove_room(self, size: int) -> None:
         """Write `size` bytes and delete them; raise `LedgerUnwritable` if the disk has no room for them."""
+        # two transactions: the first commit makes SQLite write the bytes
         with self.write() as session:
             set_cursor_in(session, "room", probe="." * size)
         with self.write() as session:

@@ -59,6 +59,7 @@ def restore(copy: Path, file: Path, now: datetime, stamp: GivenUp) -> Restored:
     with LedgerLock(file) as lock:
         lock.acquire("syncd restore")
         check_copy(copy)
+        # the copy is prepared beside the ledger and takes its place by one rename
         fresh = file.with_name(file.name + ".restoring")
         _remove(fresh)
         os.close(os.open(fresh, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
@@ -85,6 +86,7 @@ def _remove(file: Path) -> None:
 
 
 def _into_one_file(file: Path) -> None:
+    # the rename moves one file, so nothing may be left in the write-ahead log
     with closing(sqlite3.connect(file)) as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
@@ -126,6 +128,7 @@ def _begin_anew(
             session.add(request)
         concerned = {*still_open_in(session), *unfinished_in(session)}
         read_seq = ledger.logical_clock.next()
+        # read the incident and its ticket again
         for ticket in (False, True):
             notice_changes_in(session, concerned, now, read_seq, "the ledger was restored", ticket=ticket)
         audit.append(

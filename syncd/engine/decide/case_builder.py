@@ -15,7 +15,7 @@ from syncd.engine.observe.earlier_ledger.rebuild_duties import parts_to_rebuild
 from syncd.ledger.records import IncidentRecord, OperationRecord
 from syncd.ledger.store.cases import CaseFacts, Wanted, load_case
 from syncd.ledger.store.loaded_rules import values_before
-from syncd.ledger.store.lookups import Known, addresses_of
+from syncd.ledger.store.lookups import IncidentOnRecord, addresses_of
 from syncd.ledger.store.membership import known_state_changes
 from syncd.policy.case import Case, MergedSource, Rulebook, judged_people
 from syncd.policy.notify.recipients import account_of_duty
@@ -36,7 +36,7 @@ def build_case(context: EngineContext, row: IncidentRecord, book: Rulebook, peop
 
 
 def facts_of(
-    context: EngineContext, incident_id: str, book: Rulebook, at_hand: Known | None = None
+    context: EngineContext, incident_id: str, book: Rulebook, at_hand: IncidentOnRecord | None = None
 ) -> CaseFacts | None:
     """Return what the ledger knows of an incident; `at_hand` is not read again."""
     owner = book.section.owner

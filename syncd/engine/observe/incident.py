@@ -23,7 +23,7 @@ from syncd.engine.rulebook import book_at
 from syncd.ledger.records import IncidentRecord, OperationRecord
 from syncd.ledger.store import change_queue
 from syncd.ledger.store.decisions import drop_notices
-from syncd.ledger.store.lookups import Known, find_incident, find_ticket
+from syncd.ledger.store.lookups import IncidentOnRecord, find_incident, find_ticket
 from syncd.ledger.store.outbox import in_doubt
 from syncd.ledger.store.pages import store_incident, store_ticket
 from syncd.policy.case import Rulebook, TicketState
@@ -41,7 +41,7 @@ class Seen:
     incident: Incident
     book: Rulebook
     row: IncidentRecord
-    at_hand: Known | None
+    at_hand: IncidentOnRecord | None
     wake: set[str] = field(default_factory=set)
     operations: Sequence[OperationRecord] | None = None
 

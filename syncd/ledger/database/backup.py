@@ -50,11 +50,13 @@ def back_up(ledger: Path, folder: Path, now: datetime, keep: int = KEPT) -> Back
         check_copy(partial)
         settle_file(partial)
         partial.replace(target)
+    # also when a signal ends the command: no partial copy stays
     except BaseException:
         for ending in ("", "-wal", "-shm"):
             partial.with_name(partial.name + ending).unlink(missing_ok=True)
         raise
     sync_folder(folder)
+    # at least the new copy stays
     return Backup(target, target.stat().st_size, _rotate(folder, max(1, keep)))
 
 

@@ -95,6 +95,7 @@ class Writing(Reading):
     begin = "BEGIN IMMEDIATE"
 
 
+# SQLAlchemy finds a dialect by the driver name in the URL
 for _dialect in (Reading, Writing):
     registry.register(f"sqlite.{_dialect.__name__.lower()}", __name__, _dialect.__name__)
 
@@ -106,6 +107,7 @@ def open_engines(url: str) -> tuple[Engine, Engine]:
     """
     ledger_file(url)
     parsed = make_url(url)
+    # a pooled connection serves one thread after another; errors must not show the texts of incidents
     options: dict[str, Any] = {"connect_args": {"check_same_thread": False}, "hide_parameters": True}
     reading = create_engine(parsed.set(drivername="sqlite+reading"), pool_size=CONNECTIONS, **options)
     writing = create_engine(parsed.set(drivername="sqlite+writing"), pool=reading.pool, **options)

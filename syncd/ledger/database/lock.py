@@ -36,6 +36,7 @@ class LedgerLock:
 
     def release(self) -> None:
         """Give the lock back; do nothing if this process does not hold it."""
+        # the file stays: with a new file of the same name two processes could hold two locks
         if self._fd is not None:
             os.close(self._fd)
             self._fd = None

@@ -103,6 +103,7 @@ def migrate(file: Path, now: datetime) -> str | None:
     config.set_main_option("script_location", str(_SCRIPTS).replace("%", "%%"))  # % is special there
     try:
         with engine.connect() as connection:
+            # no reader may see tables that are half migrated
             connection.exec_driver_sql("BEGIN EXCLUSIVE")
             config.attributes["connection"] = connection
             command.upgrade(config, HEAD)

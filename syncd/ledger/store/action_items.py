@@ -165,6 +165,7 @@ def _keep_unseen(
         _pass_over(session, row, issue_id)
         return
     keys = {link.other_id: link.other_key for end, _ in ends for link in end.links}
+    # a link names a key, a sub-task only an id
     key = keys.get(issue_id, issue_id)
     item = _new(session, counting(session, row), issue_id, key, "named by Jira", now)
     mark_out_of_sight(session, item, now)
@@ -189,6 +190,7 @@ def neighbours_among(ledger: Transactions, issues: Iterable[Issue]) -> list[Neig
 def is_no_item(ledger: Transactions, neighbour: Neighbour, follow_ups: FollowUps) -> bool:
     """Return True if an issue was no action item before and still is none."""
     issue = neighbour.issue
+    # not seen before: it has to be judged
     if issue.id not in neighbour.incident.non_items:
         return False
     with ledger.read() as session:
@@ -287,9 +289,11 @@ def store_changes(
     kept = [without_texts(change) for change in changes]
     for change, short in zip(changes, kept, strict=True):
         data = short.model_dump(mode="json")
+        # each read brings the whole changelog: only new changes are recorded
         if (data["at"], data["field"], data["after"]) not in stored:
             _audit(session, row, change, now)
     save_changes(row, kept, until)
+    # found out once: `ended_by` stays until the issue is an action item again
     if isinstance(row, ActionItemRow) and row.ended_at is not None and "ended_by" not in row.facts:
         _end(session, row, kept, now)
 

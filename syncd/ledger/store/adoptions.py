@@ -100,6 +100,7 @@ def settle_searched(
             row = session.get(IncidentRow, incident_id)
             if row is None or session.get(TicketRow, incident_id) is not None:
                 continue
+            # read for each incident: the one before may have adopted an issue of these
             taken = tickets_by_issue_in(session, [issue.id for issue in issues])
             choice = choose(incident_id, [issue for issue in issues if issue.id not in taken])
             if choice is None and not believed:

@@ -26,7 +26,7 @@ from syncd.ledger.store import outbox
 from syncd.ledger.store.change_queue import ChangeNotice, change_notices_of_in
 from syncd.ledger.store.loaded_rules import changed_rules
 from syncd.ledger.store.loading import get, load, record_of, select_records
-from syncd.ledger.store.lookups import Known, incident_and_ticket_in, items_in, open_operations_in
+from syncd.ledger.store.lookups import IncidentOnRecord, incident_and_ticket_in, items_in, open_operations_in
 from syncd.ledger.store.mails import mail_kind
 from syncd.ledger.store.membership import on_record_among
 from syncd.ledger.store.postmortems import duties_of, merged_source_rows, waivers_of
@@ -107,7 +107,7 @@ class NoticeFacts:
 
 
 def load_case(
-    ledger: Transactions, incident_id: str, wanted: Wanted, at_hand: Known | None = None
+    ledger: Transactions, incident_id: str, wanted: Wanted, at_hand: IncidentOnRecord | None = None
 ) -> CaseFacts | None:
     """Return the facts for a decision on an incident, None if the incident is not on record.
 
@@ -218,6 +218,7 @@ def merged_sources_in(session: Session, incident_id: str) -> tuple[IncidentRecor
 def _mails(
     session: Session, incident_id: str, keys: Iterable[str], sources: tuple[str, ...]
 ) -> tuple[OperationRecord, ...]:
+    # most incidents have no mail: the keys tell that without another query
     if not sources and not any(key.startswith(KEYS) for key in keys):
         return ()
     return tuple(load(session, OperationRecord, _MAILS, {"incidents": [incident_id, *sources]}))
@@ -278,6 +279,7 @@ def _approvers(
 ) -> frozenset[str] | None:
     """Return the approvers' account ids, None if no label asks for a waiver or one was not looked up yet."""
     labels = postmortem.issue.labels if postmortem and postmortem.issue else ()
+    # nobody set the label, so no account is needed
     if not people or LABEL not in {label.casefold() for label in labels}:
         return None
     accounts = [_account(session, person) for person in people]

@@ -42,6 +42,7 @@ def notice_changes_in(
     """
     values = {"at": now, "read_seq": read_seq, "why": why, "notes": notes, "ticket": ticket}
     rows = [{"incident_id": incident_id, **values} for incident_id in dict.fromkeys(incident_ids)]
+    # with an empty list SQLAlchemy would insert a row of defaults
     if rows:
         session.connection().execute(_NOTICE_CHANGES, rows)
 

@@ -63,6 +63,7 @@ def confirm(
         shown_on = store(session, operation, remote_id, confirmation, now)
         if changed_at is not None:
             ticket = session.get(TicketRow, operation.incident_id)
+            # an answer from before this write must not undo it
             if ticket is not None:
                 written_at(ticket, changed_at)
         finish_done(session, operation, remote_id, confirmation, now)
@@ -226,6 +227,7 @@ def duty_issue_of(ledger: Transactions, operation: OperationRecord) -> DutyIssue
 
 
 def _duty_issue_row(session: Session, operation: OperationRecord) -> DutyIssueRow | None:
+    # an object is `kind:id`
     kind, _, ident = operation.object.partition(":")
     if kind == "postmortem":
         return session.get(PostmortemRow, ident)
@@ -290,6 +292,7 @@ def confirm_batch(
     The tickets were read at `moment`, 0 if the read did not bring them whole: then no snapshot is stored.
     `jira_now` is the time of that read by Jira's clock (UTC), if it is known.
     """
+    # without a flush the new tickets stay in `session.new`, where the second half looks for them
     with ledger.write() as session, session.no_autoflush:
         # the session's cache holds rows weakly: this list keeps the batch's incidents in it
         incidents = incidents_of(session, [created.operation.incident_id for created in made])

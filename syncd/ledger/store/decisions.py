@@ -131,6 +131,7 @@ def record_unseen(
             return None
         rows = outbox.open_of(session, incident.id)
         decision = decide(_records(rows))
+        # other waiting operations may rest on the issues that cannot be read now: they stay
         places = {(op.object, op.aspect) for op in decision.operations}
         replaced = [row for row in rows if (row.object, row.aspect) in places]
         ticket = get(session, TicketState, incident.id) if judged.has_ticket else None
@@ -212,6 +213,7 @@ def _keep_agreement(
         ticket = _agree(session, ticket, decision.agreed)
     issue = ticket.issue_id if ticket else None
     for remark in decision.remarks:
+        # a restricted ticket lacks its security level: a person has to act, so syncd mails the lead
         if remark.rule == LEFT:
             mail = rules.lead_mail(incident, remark.reason)
             tell_lead_in(session, incident.id, remark.reason, issue, mail, now)
@@ -308,6 +310,7 @@ def _keep_verdict(
 ) -> IncidentRecord:
     """Store the severity, the notes of rules in `report`, and when to decide again."""
     decision, again = judged.decision, judged.decision.again
+    # a moment for another decision, or an open operation, keeps a resolved incident unfinished
     over = incident.status == IncidentStatus.RESOLVED and again is None
     values: dict[str, Any] = {
         "severity": judged.severity,

@@ -24,15 +24,15 @@ KEY = "rivals"
 
 
 @dataclass(frozen=True, slots=True)
-class DaemonStatus:
-    """The rival ledgers by instance (`known`), and whether all writes are paused (`stopped`).
+class Rivals:
+    """The rival ledgers by instance (`by_instance`), and whether all writes are paused (`stopped`).
 
     A rival's `first` and `latest` are issue ids of its tickets. `claimed` are those of the incidents asked
     for that belong to a team.
     """
 
     claimed: frozenset[str]
-    known: dict[str, Any]
+    by_instance: dict[str, Any]
     stopped: bool
 
 
@@ -44,14 +44,14 @@ class Verdict:
     new: bool
 
 
-def rivals(ledger: Transactions, incident_ids: Collection[str]) -> DaemonStatus:
+def rivals(ledger: Transactions, incident_ids: Collection[str]) -> Rivals:
     """Return the rival ledgers on record, and which of these incidents belong to a team."""
     with ledger.read() as session:
         claimed = frozenset(session.connection().scalars(_CLAIMED, {"ids": list(incident_ids)}))
         paused = holds.pauses(session).keys()
-        return DaemonStatus(
+        return Rivals(
             claimed=claimed,
-            known=get_cursor_in(session, KEY),
+            by_instance=get_cursor_in(session, KEY),
             stopped=paused >= {str(target) for target in Target},
         )
 

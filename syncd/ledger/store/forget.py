@@ -115,9 +115,11 @@ class _Whom:
     def __init__(self, address: str, ids: set[str], names: set[str]) -> None:
         self.address, self.ids = address.casefold(), ids
         self._names = {name.casefold() for name in names}
+        # longest first: a short name must not match inside a longer one
         words = sorted(names, key=len, reverse=True)
         called = "|".join(map(re.escape, words))
         # an underscore is markup, not a letter of a longer name
+        # a longer address that contains this one is another person's
         pattern = rf"(?<![\w.+-]){re.escape(address)}(?![\w-])"
         if called:
             pattern += rf"|(?<![^\W_])(?:{called})(?![^\W_])"

@@ -79,6 +79,7 @@ def may_leave_in(session: Session, target: str, incident_ids: Iterable[str]) -> 
 
     Without `incident_ids` the question is about all incidents.
     """
+    # one statement for both brakes, because each request that leaves asks for them
     values: dict[str, Data] = {row.name: row.value for row in session.connection().execute(_BRAKES)}
     if isinstance((values.get(_PAUSE) or {}).get(target), dict):
         return False
@@ -104,6 +105,7 @@ _CREATED_AT = columns(col(IncidentRow.created_at)).where(col(IncidentRow.id) == 
 
 def _first_start(session: Session) -> datetime:
     born = session.get(MetaRow, "born")
+    # without a birth on record every incident counts as old
     return datetime.fromisoformat(born.value) if born else datetime.max.replace(tzinfo=UTC)
 
 

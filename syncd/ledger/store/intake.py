@@ -78,6 +78,7 @@ def store_issue_in(
     """
     incident = session.get(IncidentRow, row.incident_id)
     team = incident.team if incident else None
+    # restrict first, so that the texts never enter the row
     if incident is not None and not incident.restricted:
         why = rules.restricted_by_person(issue, team)
         if why is not None:
@@ -101,6 +102,7 @@ def store_duty_issue_in(
     """
     incident = session.get(IncidentRow, row.incident_id)
     team = incident.team if incident else None
+    # a read without the description says nothing about the follow-up table
     asked, text = "description" in issue.fields, issue.fields.get("description")
     fields = {name: value for name, value in issue.fields.items() if name != "description"}
     masked = rules.issue(issue.model_copy(update={"fields": fields}), team)

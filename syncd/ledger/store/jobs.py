@@ -199,6 +199,7 @@ def _settle(session: Session, duplicate: Duplicate, now: datetime) -> str | None
     if duplicate.older not in [row.issue_id for row in rows if row is not None]:
         noun = "postmortem" if duplicate.kind == Kind.CREATE_POSTMORTEM else "ticket"
         return f"the ledger does not hold the older one for the {noun}"
+    # a person's work is never closed silently
     if duplicate.touched:
         return "somebody touched the younger one"
     outbox.add(session, duplicate.operations, now)

@@ -156,6 +156,7 @@ def _difference(before: dict[str, str], after: dict[str, str]) -> list[str]:
 
 
 def _clean(session: Session, key: str) -> str:
+    # the audit trail keeps the list of changes for ever, so no address may stand in it
     return key if "@" not in key else f"hash {audit.salted(session, key)[:12]}"
 
 

@@ -31,7 +31,7 @@ from syncd.policy.restricted import STUB
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class IncidentOnRecord:
     """An incident and its ticket as they are on record, and its unanswered change notices."""
 
     incident: IncidentRecord | None
@@ -50,11 +50,11 @@ class Followers:
     duties: tuple[Duty, ...]
 
 
-def find_incident(ledger: Transactions, incident_id: str) -> Known:
+def find_incident(ledger: Transactions, incident_id: str) -> IncidentOnRecord:
     """Return an incident, its ticket and its change notices."""
     with ledger.read() as session:
         incident, ticket = incident_and_ticket_in(session, incident_id)
-        return Known(incident, ticket, tuple(change_notices_of_in(session, incident_id)))
+        return IncidentOnRecord(incident, ticket, tuple(change_notices_of_in(session, incident_id)))
 
 
 def find_ticket(ledger: Transactions, incident_id: str) -> TicketState | None:
@@ -323,6 +323,7 @@ _TICKETS = (
 
 def unfinished_issues(ledger: Transactions) -> UnfinishedIssues:
     """Return the issues of unfinished incidents, in the order of the incidents' numbers."""
+    # dictionaries as ordered sets: each run reads the issues in the same order
     duty_issues: dict[str, None] = {}
     non_items: dict[str, None] = {}
     with ledger.read() as session:

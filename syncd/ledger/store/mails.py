@@ -177,5 +177,6 @@ def drop_waiting_in(
     """Drop the mails of a kind that are in these states and certainly never left."""
     for row in outbox.open_of(session, about):
         record = record_of(OperationRecord, row)
+        # a mail of unknown outcome may have been sent, so it is not dropped as unsent
         if row.state in states and mail_kind(record) == mail and not record.typed(SendMail).unsure:
             operation_states.finish(session, row, OperationState.DROPPED, now, why=why)

@@ -106,6 +106,7 @@ def store_membership(
     if (source is None) == (row.ended_at is not None):
         return False
     row.ended_at = None if source is not None else now
+    # whoever ended it before has no part in the new verdict
     row.facts = {name: value for name, value in row.facts.items() if name != "ended_by"}
     if source is not None:
         row.source = source

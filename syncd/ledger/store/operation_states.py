@@ -151,6 +151,7 @@ def finish(
     ended = {
         "finished_at": now,
         "remote_id": remote_id or operation.remote_id,
+        # a done operation keeps no error of an earlier attempt
         "error": None if state is OperationState.DONE else operation.error,
         **_NOT_GIVEN_UP,
     }
@@ -211,6 +212,7 @@ def retry(session: Session, operations: Iterable[_Stored], now: datetime, by: st
     count = 0
     for operation in operations:
         if operation.state == OperationState.PARKED:
+            # the service refused the old request, so the next one is rendered anew
             moved = _move(session, operation, OperationState.PENDING, rendered=None, error=None)
             say(session, now, "operation.retried", moved, {"by": audit.salted(session, by)})
             count += 1

@@ -82,10 +82,12 @@ def _replace_waiting(
     """Supersede the waiting operations that are no longer decided; return the places that stay taken."""
     busy: set[tuple[str, str]] = set()
     for row in waiting:
+        # amendments drop once-operations; a decision need not repeat them
         if row.op_class != OperationClass.STATE:
             continue
         place = (row.object, row.aspect)
         op = decided.get(place)
+        # under way, or the same decision: a place has one open operation at most
         if row.state not in _REPLACEABLE or (op and means_the_same(op, row)):
             busy.add(place)
         else:
@@ -96,6 +98,7 @@ def _replace_waiting(
 
 def add(session: Session, operations: Sequence[Operation], now: datetime, version: str = "") -> None:
     """Record once-operations beside an incident's decisions; those whose key is on record are left."""
+    # checked one at a time, because two of them may have the same key
     for op in operations:
         if op.op_class is OperationClass.ONCE and not on_record(session, op.key):
             _insert(session, [op], now, version, frozenset())
@@ -218,6 +221,7 @@ def unmet(session: Session, row: OperationRow | OperationRecord, now: datetime |
 
 
 def _parked_long(row: OperationRow, now: datetime | None) -> bool:
+    # an operation can be parked before it ever leaves: then its decision counts
     since = row.claimed_at or row.decided_at
     long = now is not None and now - since > WAITED_FOR
     return long and row.state == OperationState.PARKED and not row.kind.startswith("create_")
@@ -272,6 +276,7 @@ def perhaps_done(session: Session, object_: str, aspect: str) -> OperationRow | 
     row = session.exec(query).first()
     if row is None:
         return None
+    # `end_unknown` leaves its trace in `rendered` of a superseded operation
     open_yet = row.state in (OperationState.IN_FLIGHT, OperationState.UNKNOWN)
     return row if open_yet or (row.rendered or {}).get(UNKNOWN) else None
 
@@ -293,6 +298,7 @@ def in_doubt(ledger: Transactions, incident_id: str, now: datetime) -> bool:
 _ENDED_SINCE = columns(col(OperationRow.error), col(OperationRow.rendered)).where(
     col(OperationRow.incident_id) == bindparam("incident"),
     col(OperationRow.object) == bindparam("object"),
+    # a refused or unknown state operation ends as superseded, and a newer decision replaces it
     col(OperationRow.op_class) == OperationClass.STATE,
     col(OperationRow.state) == OperationState.SUPERSEDED,
     col(OperationRow.finished_at) > bindparam("since"),

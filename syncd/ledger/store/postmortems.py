@@ -56,6 +56,7 @@ def save_log(ledger: Transactions, incident_id: str, entries: Sequence[LogEntry]
     """Store an incident's log as read; of a restricted incident without the entries' texts."""
     with ledger.write() as session:
         row = session.get(IncidentRow, incident_id)
+        # an answer that began earlier is older
         if row is None or read_seq <= row.log_read_seq:
             return
         row.log = [_entry(entry, row.restricted) for entry in entries]
@@ -131,6 +132,7 @@ def merged_source_rows(session: Session, incident_id: str) -> list[IncidentRow]:
     for _ in range(GENERATIONS):
         query = select(IncidentRow).where(col(IncidentRow.merged_into).in_(fresh))
         rows = session.exec(query.order_by(col(IncidentRow.created_at), col(IncidentRow.number))).all()
+        # a circle of merges must not come back to its start
         sources = [source for source in rows if source.id not in seen]
         if not sources:
             break
@@ -234,6 +236,7 @@ def save_rebuilt(
         query = select(DutyRow).where(DutyRow.incident_id == incident_id, DutyRow.kind == duty.kind)
         query = query.where(DutyRow.subject == duty.subject, DutyRow.clock == duty.clock)
         row = session.exec(query).first()
+        # this ledger has the breach already, and the earlier one adds no correction
         if row is not None and row.breached_at is not None and (row.corrected or not duty.corrected):
             continue
         base = record_of(Duty, row) if row is not None else duty

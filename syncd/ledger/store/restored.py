@@ -39,6 +39,7 @@ def hold_left(ledger: Transactions, boot_id: str, boottime: float, settle_second
     stamped = entry.get("boot_id") == boot_id and isinstance(since, int | float)
     begun = float(str(since)) if stamped else boottime
     left = max(0.0, begun + settle_seconds - boottime)
+    # store the start of the time in this boot, or that the time is over
     if not left or not stamped:
         now: dict[str, object] = {**entry, "boot_id": boot_id, "boottime": begun}
         with ledger.write() as session:

@@ -129,6 +129,7 @@ def withhold_duty_issue(session: Session, duty_issue: PostmortemRow | ActionItem
 
 def _withhold(session: Session, row: OperationRow, now: datetime) -> None:
     row_of_a_table = row.kind == Kind.CREATE_ACTION_ITEM and "row" in row.meaning
+    # a waiting copy of a text must not leave any more
     if (row.kind in _TEXTS or row_of_a_table) and row.state in _WAITING:
         operation_states.finish(session, row, OperationState.DROPPED, now, why="the incident is restricted")
     # our own comments on postmortems and items hold no text of the incident, so their text may stay

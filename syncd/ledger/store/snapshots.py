@@ -63,6 +63,7 @@ def save_incident(
         )
         if ahead is not None:
             ahead[incident.id] = row
+    # older than the stored snapshot, or begun before our last write was confirmed
     elif read_seq <= max(row.read_seq, row.written_seq):
         return None
     incident, why = intake(_with_omitted_fields(incident, row.snapshot), team, row.restricted)
@@ -134,6 +135,7 @@ def save_notes(session: Session, row: IncidentRow, notes: Sequence[Note], read_s
     """
     _fresh(session, row)
     if row.restricted:
+        # none of its notes is stored, so none is asked for
         row.notes_wanted = False
         session.add(row)
     elif read_seq > max(row.notes_read_seq, row.written_seq):
@@ -210,6 +212,7 @@ def save_issue(
         return False
     dumped = issue.model_dump(mode="json")
     incident = session.get(IncidentRow, row.incident_id)
+    # a restricted incident's texts are replaced before they enter the row
     if incident is not None and incident.restricted:
         dumped = {**dumped, **texts_withheld(incident.number)}
     news = dumped != row.snapshot

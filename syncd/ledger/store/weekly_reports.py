@@ -108,6 +108,7 @@ def _was_dropped(session: Session, key: str) -> bool:
     row = outbox.of_key(session, key)
     if row is None or row.state != OperationState.DROPPED:
         return False
+    # a mail of unknown outcome may have been sent: its key must keep it from a second send
     return not record_of(OperationRecord, row).typed(SendMail).unsure
 
 
@@ -132,6 +133,7 @@ class ReportRun:
 def keep_in(session: Session, run: ReportRun) -> ReportRun:
     """Store a report and return it; if the week's report is on record, return that one unchanged."""
     row = _row(session, run.team, run.week)
+    # a week's figures are frozen with its first report
     if row is not None:
         return _run(row)
     values = {field.name: getattr(run, field.name) for field in fields(run)}

@@ -46,6 +46,7 @@ def daemon_state(ledger: Transactions) -> DaemonState:
             open_incidents=connection.scalar(_OPEN) or 0,
             operations=outbox.counts(session),
             oldest_waiting=connection.scalar(_OLDEST),
+            # read in this transaction, so that the brakes fit the counts
             brakes=holds.standing(OneView(session)),
         )
 

@@ -199,6 +199,7 @@ def _duties(ledger: Transactions, where: Any, team: str | None) -> tuple[DutyFac
             owner=func.coalesce(*owner),
         )
         .join(IncidentRow, col(IncidentRow.id) == col(DutyRow.incident_id))
+        # a duty's subject is an action item's issue, or the incident itself for the postmortem's duties
         .join(ActionItemRow, col(ActionItemRow.issue_id) == col(DutyRow.subject), isouter=True)
         .join(
             PostmortemRow,
@@ -310,6 +311,7 @@ def parked(ledger: Transactions, team: str | None) -> tuple[ParkedFact, ...]:
         .order_by(col(OperationRow.id))
     )
     if team is not None:
+        # a mail to a whole team belongs to no incident
         query = query.where(
             or_(col(IncidentRow.team) == team, col(OperationRow.incident_id) == f"team/{team}")
         )
@@ -333,6 +335,7 @@ def log_unread(ledger: Transactions, since: datetime, until: datetime, team: str
         col(IncidentRow.created_at) < until,
         of_team(team),
         col(IncidentRow.acknowledged_at).is_(None),
+        # an SQL null and a JSON null both mean that the log was never read
         func.json_type(col(IncidentRow.log)).is_distinct_from("array"),
     )
     query = query.order_by(col(IncidentRow.created_at), col(IncidentRow.number))

@@ -30,18 +30,18 @@ def watch(context: EngineContext, issues: Iterable[Issue]) -> None:
     strangers = [issue for issue in issues if _made_beside_us(context, issue)]
     if not strangers:
         return
-    standing = rivals(context.ledger, {issue.mark.incident for issue in strangers if issue.mark})
+    on_record = rivals(context.ledger, {issue.mark.incident for issue in strangers if issue.mark})
     fresh: dict[str, Issue] = {}
     for issue in sorted(strangers, key=lambda issue: int(issue.id)):
-        if issue.mark is None or issue.mark.incident not in standing.claimed:
+        if issue.mark is None or issue.mark.incident not in on_record.claimed:
             continue
-        before = standing.known.get(issue.mark.instance, {})
+        before = on_record.by_instance.get(issue.mark.instance, {})
         if int(issue.id) > int(before.get("latest", 0)):
             fresh[issue.mark.instance] = issue
     for instance, issue in fresh.items():
-        before = standing.known.get(instance, {})
+        before = on_record.by_instance.get(instance, {})
         first = _first_of(context, instance, min(int(issue.id), int(before.get("first", issue.id))))
-        _judge(context, instance, issue, first, standing.stopped)
+        _judge(context, instance, issue, first, on_record.stopped)
 
 
 def _made_beside_us(context: EngineContext, issue: Issue) -> bool:
