@@ -123,7 +123,7 @@ def judge(ledger: Ledger, minutes: float = 0.0, by_people: frozenset[str] = froz
 
 
 def leave(ledger: Ledger, minutes: float = 0.0) -> None:
-    """All that is pending leaves and is done."""
+    """Claim and finish all pending operations."""
     at = NOW + timedelta(minutes=minutes)
     with ledger.write() as session:
         for row in outbox.listing(session, [OperationState.PENDING]):
@@ -174,7 +174,7 @@ def test_the_same_ticket_counts_once(ledger: Ledger) -> None:
 
 def test_what_follows_people_s_acts_in_jira_does_not_count_for_the_hour(ledger: Ledger) -> None:
     hold(ledger, *names(1, 20))
-    by_people = frozenset(move(one).key for one in names(1, 40))
+    by_people = frozenset(move(incident_id).key for incident_id in names(1, 40))
     judge(ledger, 0, by_people)
     leave(ledger)
     hold(ledger, *names(21, 40))

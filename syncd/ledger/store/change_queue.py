@@ -75,7 +75,7 @@ _WITH_NOTICES = columns(col(ChangeNoticeRow.incident_id)).order_by(col(ChangeNot
 
 
 RESYNC = "resync"
-"""Why a resync has an incident looked at: nothing was seen to change."""
+"""The reason of a resync's change notices: nobody saw a change of the incident."""
 
 
 class ChangeNotice(NamedTuple):

@@ -36,7 +36,7 @@ from syncd.ledger.store.tables import (
 FIRST_LOAD_AT_MOST = 50
 """How many tickets a new ledger may make without `syncd accept`."""
 MASS_AT_MOST = 25
-"""How many tickets of unchanged incidents syncd may write to in an `HOUR` without `syncd outbox release`."""
+"""How many unchanged incidents' tickets syncd may write to in an `HOUR` without `syncd outbox release`."""
 HOUR = timedelta(hours=1)
 
 _FIRST_LOAD, _MASS, _PAUSE = "first_load", "mass_of_writes", "pause"
@@ -245,15 +245,10 @@ def hold_mass(session: Session, now: datetime) -> None:
     audit.append(session, now, "mass.held", data={"tickets": held_tickets(session)})
 
 
-def end_mass(session: Session) -> None:
-    """Store that no mass of writes is held any more."""
-    drop_cursor_in(session, _MASS)
-
-
 def end_mass_if_gone(session: Session) -> None:
-    """End a mass of which nothing is held any more: what begins as held from now on is judged by itself."""
+    """End a mass of which nothing is held any more: later held operations are judged by themselves."""
     if mass_since(session) and not held_tickets(session):
-        end_mass(session)
+        drop_cursor_in(session, _MASS)
 
 
 def latest_operation(ledger: Transactions) -> int:
@@ -303,8 +298,7 @@ def release(session: Session, now: datetime, by: str, *, ids: Iterable[int] | No
     chosen_ids = None if ids is None else set(ids)
     chosen = [row for row in rows if chosen_ids is None or row.id in chosen_ids]
     operation_states.release(session, chosen, now, by)
-    if len(chosen) == len(rows):
-        end_mass(session)
+    end_mass_if_gone(session)
     return sorted({row.incident_id for row in chosen})
 
 

@@ -52,9 +52,9 @@ def wait(
     why: str,
     changed: OperationBase | None = None,
 ) -> bool:
-    """Store why an operation has not left yet, and since when; return False where that is on record already.
+    """Store why an operation has not left yet, and since when; return False if that is on record already.
 
-    `changed` takes the place of what was decided.
+    `changed` replaces the decided write.
     """
     if (operation.error or "").startswith(why):
         return False
@@ -74,6 +74,7 @@ def mails_since(ledger: Transactions, since: datetime) -> list[OperationRecord]:
 _MAILS = (
     select_records(OperationRecord)
     .where(
+        # a range over the index of keys: "0" is the character after the "/" that ends `KEYS`
         col(OperationRow.key) >= KEYS,
         col(OperationRow.key) < KEYS[:-1] + "0",
         col(OperationRow.claimed_at) > bindparam("since"),
@@ -83,7 +84,7 @@ _MAILS = (
 
 
 def mails_to(ledger: Transactions, recipient: str, since: datetime) -> list[OperationRecord]:
-    """Return the mails to a person that are open, or were claimed after a moment (UTC), the oldest first."""
+    """Return the mails to a person that are open, or were claimed after a moment (UTC), oldest first."""
     with ledger.read() as session:
         where = {"whose": f"{KEYS}%/{address_print(recipient)}", "since": since}
         return load(session, OperationRecord, _TO, where)

@@ -211,7 +211,7 @@ def operation_data(row: OperationRow | OperationRecord) -> Data:
 
 
 def _bundle(rendered: Data) -> str | None:
-    """What a notice says that left in one mail with others; None of all else."""
+    """Return a line about a notice that left in one mail with others, None for any other operation."""
     if rendered.get("told_by"):
         return "told in one mail with other notices to the same person"
     tells = rendered.get("tells")
