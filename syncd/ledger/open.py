@@ -103,6 +103,7 @@ class Ledger(Database):
         with self.write() as session:
             for name, value in identity.items():
                 owner = get_meta(session, f"owner.{name}")
+                # one transaction for all: a refused claim stores nothing
                 if owner is None:
                     set_meta(session, f"owner.{name}", value)
                 elif owner != value:

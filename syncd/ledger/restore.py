@@ -96,6 +96,7 @@ def _set_aside(file: Path, now: datetime) -> Path | None:
     if not file.exists():
         return None
     aside = file.with_name(f"{file.name}.before-restore-{now:%Y%m%dT%H%M%SZ}")
+    # the ledger itself last: until then the file under its name is whole
     for ending in ("-wal", "-shm", ""):
         part = file.with_name(file.name + ending)
         if part.exists():

@@ -79,10 +79,12 @@ def backups(folder: Path) -> list[Path]:
 def check_copy(file: Path) -> None:
     """Raise `LedgerUnsafe` if the file is damaged, `LedgerFromTheFuture` if a newer syncd wrote it."""
     check_revision(file)
+    # an empty file, or another database
     if revision_of(file) is None:
         raise LedgerUnsafe(f"{file} is no ledger", "use a copy that `syncd backup` made")
     try:
         with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+            # integrity_check does not look at foreign keys
             verdict = str(connection.execute("PRAGMA integrity_check").fetchone()[0])
             broken = len(connection.execute("PRAGMA foreign_key_check").fetchall())
     except sqlite3.DatabaseError as error:

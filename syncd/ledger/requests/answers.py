@@ -47,6 +47,7 @@ def serve(ledger: Transactions, clock: Clock, print_of: PrintOf) -> list[str]:
 
 
 def _answer(session: Session, row: RequestRow, clock: Clock, print_of: PrintOf) -> Result:
+    # the one request that needs the fingerprint of incidents
     if row.kind == "forget":
         return _forget(session, row, clock, print_of)
     handler = _HANDLERS.get(row.kind)

@@ -150,6 +150,7 @@ def _correct(session: Session, arguments: dict[str, Any], place: Place, now: dat
     ]
     if not wrong:
         raise Refused(f"no breach of {place.words} is on record that was not corrected already")
+    # one command must not take back a breach that nobody named
     if len({row.kind for row in wrong}) > 1:
         raise Refused(f"{place.words} has breaches of {len(wrong)} duties: name one with --duty")
     for row in wrong:
@@ -166,6 +167,7 @@ def _correct(session: Session, arguments: dict[str, Any], place: Place, now: dat
 def _duty_of(arguments: dict[str, Any], place: Place) -> str | None:
     named = arguments.get("duty")
     if place.item is not None:
+        # an item's usual duty
         return str(named or DutyKind.DONE)
     if named in (DutyKind.OWNED, DutyKind.DONE):
         raise Refused(f"{named} is a duty of an action item: name its key instead of {place.words}")

@@ -76,6 +76,7 @@ def _ends(session: Session, incident_id: str) -> tuple[End, ...]:
 
 def _hand_over(session: Session, row: IncidentRow, now: datetime) -> None:
     target = counting(session, row)
+    # not merged, or into an incident of no team
     if target.id == row.id:
         return
     query = select(ActionItemRow).where(col(ActionItemRow.incident_id) == row.id)

@@ -114,6 +114,7 @@ def load_case(
     `at_hand` is what the caller has just read of it: it is not read again.
     """
     with ledger.read() as session:
+        # the caller has read all three in one transaction just now
         if at_hand is not None:
             incident, ticket, notices = at_hand.incident, at_hand.ticket, at_hand.notices
         else:
@@ -244,6 +245,7 @@ def _attempted(session: Session, ticket: TicketState, two_way: bool) -> dict[str
     """
     place = object_of_ticket(ticket.incident_id)
     astray = ticket.issue is not None and ticket.issue.status.id != ticket.placed_status
+    # read only if needed, since these are two queries for each decision
     edit = outbox.perhaps_done(session, place, "fields") if two_way or _shows_otherwise(ticket) else None
     move = outbox.perhaps_done(session, place, "status") if two_way or astray else None
     to = (move.rendered or {}).get("to") if move else None
@@ -293,6 +295,7 @@ def _account(session: Session, person: Person | None) -> tuple[dict[str, Any] | 
     if person is None:
         return None
     row = session.connection().execute(_ACCOUNT, {"email": person[0], "project": person[1]}).first()
+    # a tuple, because the account itself may be None: Jira knows nobody
     return (row.account,) if row is not None else None
 
 

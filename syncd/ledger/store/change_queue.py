@@ -211,6 +211,7 @@ def note_ticket_event(
     with ledger.write() as session:
         notice_changes_in(session, [ticket.incident_id], now, moment, why, ticket=True)
         if deleted:
+            # `account` is an account's id, which may enter the audit trail
             data: dict[str, JsonValue] | None = {"by": account} if account else None
             incident, issue = ticket.incident_id, ticket.issue_id
             audit.append(session, now, "ticket.deleted", incident=incident, issue=issue, data=data)

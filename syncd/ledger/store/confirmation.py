@@ -125,8 +125,8 @@ class Confirmation:
 
     `ticket` is applied to the incident's ticket. `both` is applied to the ticket, with True if the incident
     is restricted. `duty_issue` is applied to the postmortem or action item of the operation. Each is skipped
-    if its row is not on record. `public`: True if customers can see our comment, None if nobody asked.
-    `report` is the team and week of a report that left. `rendered` replaces the rendered request.
+    if its row is not on record. `public`: True if customers can see our comment, None if it need not be
+    hidden. `report` is the team and week of a report that left. `rendered` replaces the rendered request.
     """
 
     made: New | None = None

@@ -100,6 +100,7 @@ def store(
     if confirmation.report is not None:
         team, week = confirmation.report
         note_sent_in(session, team, week, now)
+    # the comment was not to be hidden, or Jira did not tell who can see it
     if confirmation.public is None or issue is None:
         return None
     _store_comment_shown(session, operation, issue, remote_id, confirmation.public, now)
@@ -185,6 +186,7 @@ def _change_ticket(
     if confirmation.both is not None:
         incident = session.get(IncidentRow, operation.incident_id)
         if incident is not None:
+            # a pure function of the row as it is now, so that no other write is lost
             change = confirmation.both(ticket, incident.restricted)
             if change.incident_written is not None:
                 incident.written_seq = change.incident_written
@@ -328,6 +330,7 @@ def store_rewritten(
     pair = _pair(session, operation)
     if pair is None:
         return
+    # the note is the original and the comment its copy
     if pair.origin == "note":
         pair.note_hash, pair.comment_hash = rewritten.version, rewritten.copied or pair.comment_hash
     else:

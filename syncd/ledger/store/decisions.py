@@ -97,6 +97,7 @@ def record(ledger: Transactions, judged: Judged, rules: RecordingRules, now: dat
         incident = _still_as_read(session, judged)
         if incident is None:
             return None
+        # only these: a notice that came meanwhile asks for another decision
         drop_notices_in(session, judged.notices)
         ticket = get(session, TicketState, incident.id) if judged.has_ticket else None
         operations, held = rules.allowed(incident, ticket is not None, decision)

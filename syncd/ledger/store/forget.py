@@ -194,6 +194,7 @@ def _accounts(session: Session) -> Iterator[dict[str, Any]]:
 
 def _within(value: Any) -> Iterator[dict[str, Any]]:
     if isinstance(value, dict):
+        # the shape of an account or a person in every snapshot
         if "id" in value and "name" in value:
             yield value
         value = list(value.values())
@@ -259,6 +260,7 @@ def _changes(row: SQLModel, whom: _Whom) -> dict[str, Any]:
 
 def _left(row: SQLModel, incident: str | None, not_over: set[str], done: Forgotten) -> bool:
     """Return True if a row that names the person has to stay, and add it to the report."""
+    # an open operation stays whole: its request must be the same when it is repeated
     waits = isinstance(row, OperationRow) and row.state in OPEN_STATES
     if isinstance(row, OperationRow) and row.id is not None and waits:
         done.operations.append(row.id)

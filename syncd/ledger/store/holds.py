@@ -346,6 +346,7 @@ def _judge_mass(
 ) -> tuple[list[str], int | None, bool]:
     """Return the incidents set free, the tickets of a newly held mass, and True if more is to be judged."""
     end_mass_if_gone(session)
+    # a held mass waits for a person, and what comes now waits with it
     if mass_since(session):
         return [], None, False
     held = outbox.listing(session, [OperationState.HELD])

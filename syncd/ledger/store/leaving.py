@@ -63,6 +63,7 @@ def basis_of(ledger: Transactions, incident_id: str) -> Basis:
 def ready(ledger: Transactions, operation: OperationRecord, now: datetime) -> Basis | None:
     """Return the basis of a pending operation, None if the operation may not leave yet."""
     move = operation.operation
+    # a move back waits until the ticket has rested (flapping)
     if isinstance(move, MoveTicket) and move.not_before is not None and now < move.not_before:
         return None
     with ledger.read() as session:

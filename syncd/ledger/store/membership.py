@@ -54,6 +54,7 @@ def ends_of(session: Session, row: IncidentRow) -> Ends:
             incident = Incident.model_validate(member.snapshot)
             tickets.add(ticket.issue_id)
             keys.add(ticket.key)
+            # a sub-task of the ticket counts only if it was made while the incident was over
             over[ticket.issue_id] = spans_over(known_state_changes(member, incident), incident)
         if postmortem is not None:
             postmortems.add(postmortem.issue_id)

@@ -110,6 +110,7 @@ def store_listed(
         note_unread_in(session, unread or {}, now, unread_since)
         ahead = read_ahead(session, [incident.id for incident in incidents])
         for incident in incidents:
+            # only these have an entry to remove
             if incident.id in readable:
                 note_read_in(session, incident.id)
             team = _team(session, rules, incident, ahead)
@@ -205,6 +206,7 @@ def store_comments(
         ticket, incident = session.get(TicketRow, incident_id), session.get(IncidentRow, incident_id)
         if ticket is None or incident is None or incident.restricted:
             return
+        # a fresher read has brought the comments already
         if not ticket.snapshot or ticket.snapshot.get("comments") is not None:
             return
         whole = Issue.model_validate(ticket.snapshot).model_copy(update={"comments": tuple(comments)})

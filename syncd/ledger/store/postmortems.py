@@ -95,6 +95,7 @@ def _entry(entry: LogEntry, restricted: bool) -> dict[str, Any]:
         kept["agent"] = entry.agent.name
         kept["agent_id"] = entry.agent.id
         kept["person"] = entry.by_person
+    # the summary quotes titles and notes
     if not restricted:
         kept["summary"] = entry.summary
     return kept
@@ -168,6 +169,7 @@ def save_duties(session: Session, incident_id: str, duties: Iterable[Duty], now:
     rows_by_place = {(row.kind, row.subject, row.clock): row for row in rows}
     for duty in duties:
         row = rows_by_place.get((duty.kind, duty.subject, duty.clock))
+        # an unchanged duty leaves no event
         if row is not None and record_of(Duty, row) == duty:
             continue
         before = row.state if row else None
@@ -211,6 +213,7 @@ _WAIVERS = (
 def save_label_waivers(session: Session, incident_id: str, waivers: Iterable[Waiver], now: datetime) -> None:
     """Store the waivers that a label in Jira gave, and the end of those whose label was removed."""
     for waiver in waivers:
+        # a label has no id: the moment when it was set tells waivers apart
         query = select(WaiverRow).where(
             WaiverRow.incident_id == incident_id, WaiverRow.source == waiver.source, WaiverRow.at == waiver.at
         )

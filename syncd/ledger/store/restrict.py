@@ -58,6 +58,7 @@ def restrict(session: Session, row: IncidentRow, why: str, now: datetime) -> boo
     """
     if row.restricted:
         return False
+    # unfinished again: the ticket has to get its security level
     row.restricted, row.restricted_since, row.finished = True, now, False
     row.notes, row.notes_wanted = None, False
     session.add(row)

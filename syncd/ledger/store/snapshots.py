@@ -90,6 +90,7 @@ def _with_omitted_fields(incident: Incident, snapshot: dict[str, Any]) -> Incide
     PagerDuty's log entries embed incidents without them.
     """
     update: dict[str, Any] = {}
+    # None: the answer omits them; empty: somebody emptied them
     if incident.custom_fields is None and snapshot.get("custom_fields") is not None:
         update["custom_fields"] = snapshot["custom_fields"]
     if incident.incident_type is None:

@@ -61,6 +61,7 @@ def item_data(session: Session, row: ActionItemRow, now: datetime) -> Data:
     hidden = incident is not None and incident.restricted
     owned, done = _latest(session, row, DutyKind.OWNED), _latest(session, row, DutyKind.DONE)
     late = _late(done, now)
+    # the stored violations are of the last decision: sight and lateness are as of now
     violations = [*facts.get("violations", ())]
     if row.out_of_sight_since is not None and "not visible" not in violations:
         violations.append("not visible")

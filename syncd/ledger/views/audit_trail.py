@@ -52,6 +52,7 @@ def events_since(ledger: Transactions, seq: int) -> list[TrailEvent]:
 def _event(session: Session, row: AuditEventRow) -> TrailEvent:
     incident = session.get(IncidentRow, row.incident_id) if row.incident_id else None
     ticket = session.get(TicketRow, incident.id) if incident else None
+    # some events are about no incident, or about one without a ticket
     return TrailEvent(
         seq=row.seq,
         at=row.at,

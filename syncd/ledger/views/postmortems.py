@@ -85,6 +85,7 @@ def postmortem_data(session: Session, incident: IncidentRecord, now: datetime | 
     duties = [duty for duty in duties_of(session, incident.id) if duty.subject == incident.id]
     if postmortem is None and not duties:
         return None
+    # policy explains a duty from a case, so that there is one explanation for all outputs
     case = Case(
         incident=Incident.model_validate(incident.snapshot),
         postmortem=postmortem,

@@ -126,6 +126,7 @@ def doubles_data(session: Session) -> Data:
     """Return how many duplicates the nightly search ever found, and those that it leaves to people."""
     entry = get_cursor_in(session, "duplicates")
     seen, left = entry.get("seen"), entry.get("left")
+    # values by key are JSON: an empty ledger has neither list
     return {
         "at": entry.get("at"),
         "found": len(seen) if isinstance(seen, dict) else 0,
@@ -149,6 +150,7 @@ def incident_data(
 ) -> Data:
     """Return one incident as `status` lists it."""
     postmortem = postmortem or PostmortemView()
+    # a ticket that was just made has no snapshot yet
     issue = ticket.snapshot if ticket and ticket.snapshot else None
     return {
         "id": incident.id,
