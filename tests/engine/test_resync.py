@@ -76,7 +76,7 @@ def test_one_incident_alone_is_looked_at_by_its_id_its_number_and_its_ticket(hou
 
 def test_an_incident_that_is_not_there_is_named(house: Rig) -> None:
     result = resync(house, incidents=["PNOSUCH"])
-    assert said(result, "left") == ["PagerDuty does not show it to us; nothing about it is changed"]
+    assert said(result, "left") == ["PagerDuty does not show it to syncd, so syncd changes nothing about it"]
 
 
 def test_a_change_that_was_never_seen_is_carried_over(house: Rig) -> None:
@@ -162,7 +162,7 @@ def test_an_issue_that_people_made_for_the_incident_is_adopted(house: Rig) -> No
     house.world.jira.create("Ines Carvalho", "By hand", type="Incident", labels=[f"pd-{old.id}"])
     house.swap_rules(mapping(enforce_from="2026-10-01"))
     result = resync(house, since=(START - 30 * DAY).isoformat())
-    assert said(result, "follow") == ["found by its label, and taken for its ticket from now on"]
+    assert said(result, "follow") == ["found by its label; syncd uses it as the ticket from now on"]
     assert len(issues(house)) == 1
     assert issue_of(house)["fields"]["summary"] == "By hand"
     a_second_run_does_nothing(house)

@@ -168,7 +168,7 @@ class Resync:
             self._leave_unread({known.id if known else wanted: error.message})
             return
         if incident is None:
-            why = "PagerDuty does not show it to us; nothing about it is changed"
+            why = "PagerDuty does not show it to syncd, so syncd changes nothing about it"
             self._report.found.append(Found(What.LEFT, wanted, None, why))
             return
         ids = list(self._keep([incident], read_seq))
@@ -235,7 +235,7 @@ class Resync:
         key = ticket.key if ticket else None
         say = self._report.found.append
         if ticket is not None and before is None and ticket.origin == "adopted":
-            why = "found by its label, and taken for its ticket from now on"
+            why = "found by its label; syncd uses it as the ticket from now on"
             say(Found(What.FOLLOW, incident.id, key, why))
         if before is not None and key != before:
             say(Found(What.FOLLOW, incident.id, key, f"it was {before}, and was moved"))
@@ -259,7 +259,7 @@ def _left(context: EngineContext, stands: Compared, book: Rulebook) -> Iterator[
             yield "its ticket was given up by a person"
         return
     if not ticket.in_sight:
-        yield "its ticket is out of our sight (deleted, moved or secured) and is not made again"
+        yield "syncd cannot see its ticket (deleted, moved or restricted) and does not make it again"
         return
     issue = ticket.issue
     if issue is None:
@@ -270,7 +270,8 @@ def _left(context: EngineContext, stands: Compared, book: Rulebook) -> Iterator[
     word = wanted_word(case, book)
     ids = {book.project.statuses[word].id, *(status.id for status in book.project.instead.get(word, ()))}
     if issue.status.id not in ids:
-        yield f"it stands at {issue.status.name}: not our doing since both sides agreed on {incident.status}"
+        agreed = f"since both sides agreed on {incident.status}"
+        yield f"it is at {issue.status.name}, and syncd did not move it there {agreed}"
 
 
 def state_in_words(ledger: Transactions) -> list[str]:
@@ -280,7 +281,7 @@ def state_in_words(ledger: Transactions) -> list[str]:
         lines.append("a first load waits to be accepted: syncd accept")
     if brakes.mass_since:
         lines.append(
-            "too many tickets of unchanged incidents at once, so they are held: syncd outbox release"
+            "too many tickets of unchanged incidents at once, so syncd holds them: syncd outbox release"
         )
     for target, pause in brakes.pauses.items():
         lines.append(f"{target} is paused ({pause['reason']}): syncd resume {target}")

@@ -259,9 +259,9 @@ def _operator_letter(mail: OperatorMail) -> Letter:
         return _letter_to_operator(
             f"A first load of {mail.tickets} tickets is held",
             (
-                f"Since {since} this new ledger holds everything about incidents that began before its first"
-                f" start: it would make {mail.tickets} tickets. Incidents that begin from now on get their"
-                " ticket, notices and clocks at once.",
+                f"syncd has a new ledger. Since {since} it holds all writes about incidents that began before"
+                f" its first start: it would make {mail.tickets} tickets. Incidents that begin from now on"
+                " get their ticket, notices and deadlines at once.",
                 "Look at the plan, then accept it:",
             ),
             ("syncd status", "syncd plan", "syncd accept"),

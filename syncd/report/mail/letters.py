@@ -132,7 +132,7 @@ def bundle(notices: tuple[ToldNotice, ...]) -> Letter:
     title = f"{len(notices)} notices: {counts}"
     team = ", ".join(dict.fromkeys(one.about.team for one in notices))
     why = ", ".join(dict.fromkeys(one.why for one in notices))
-    lead = "More than 5 notices to you came within 10 minutes. This mail lists those after the first 5."
+    lead = "More than 5 notices to you came within 10 minutes. This mail lists the notices after the first 5."
     return Letter(
         subject=title,
         template="mail/bundle",

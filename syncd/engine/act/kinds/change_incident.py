@@ -64,7 +64,7 @@ class ChangeIncidentKind(BaseKind[RenderedChange]):
         incident = context.services.pagerduty.incident(operation.incident_id)
         context.health.succeeded("pagerduty")
         if incident is None:
-            raise CannotRender("PagerDuty does not show the incident to us")
+            raise CannotRender("PagerDuty does not show the incident to syncd")
         stored = leaving.store_before_change(
             context.ledger,
             storage_rules(context),

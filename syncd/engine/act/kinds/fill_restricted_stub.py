@@ -47,7 +47,7 @@ class FillRestrictedStubKind(BaseKind[RenderedEdit]):
             raise DecideAgain
         incident = context.services.pagerduty.incident(operation.incident_id)
         if incident is None:
-            raise CannotRender("PagerDuty does not show the incident to us")
+            raise CannotRender("PagerDuty does not show the incident to syncd")
         summary, text = texts_of(context, incident, book)
         return rendered.model_copy(update={"fields": {"summary": summary, "description": text}})
 
@@ -70,7 +70,7 @@ def _filled(read_seq: int, ticket: TicketState) -> Change:
 def _kept(ticket: TicketState) -> Change:
     data: dict[str, JsonValue] = {
         "rule": "restricted",
-        "reason": "a person wrote on the stub, so it stays one",
+        "reason": "a person wrote on the stub, so syncd leaves it a stub",
     }
     return Change({"agreed": {**_agreed(ticket), STUB: KEPT}}, Event("left", data))
 

@@ -31,8 +31,8 @@ from syncd.policy.two_way.update_copies import GONE
 from syncd.remote.errors import Cause, NotDone
 
 DELETED = "deleted"
-CHANGED = "a person changed our copy, so it stays as it is"
-MISSING = "our copy is not there any more"
+CHANGED = "a person changed syncd's copy, so syncd leaves it as it is"
+MISSING = "syncd's copy was deleted"
 
 
 def deleted_words(at: datetime) -> str:
@@ -102,7 +102,7 @@ class RewriteNoteKind(BaseKind[RenderedNote]):
         except NotDone as error:
             if error.cause not in (Cause.MISSING, Cause.REJECTED):
                 raise
-            return Outcome(rendered.note, left="PagerDuty does not let us edit it")
+            return Outcome(rendered.note, left="PagerDuty does not let syncd edit the note")
         return Outcome(rendered.note, text_hash=text_hash(note.text))
 
     def confirmation(
