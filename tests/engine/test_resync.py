@@ -95,7 +95,7 @@ def test_a_status_that_a_person_chose_is_listed_and_left(house: Rig) -> None:
     house.world.jira.transition("OPS-1", "In Progress", "Ines Carvalho")
     result = resync(house)
     (why,) = said(result, "left")
-    assert why.startswith("it stands at In Progress")
+    assert why.startswith("it is at In Progress, and syncd did not move it there")
     assert (status(house), result["operations"]) == ("In Progress", [])
 
 

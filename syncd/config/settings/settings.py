@@ -96,13 +96,15 @@ class Settings(BaseSettings):
     jira_webhook_secret: SecretStr | None = Field(None, description="Secret of Jira's webhook.")
     pagerduty_token_expires: Day | None = Field(
         None,
-        description="Day on which PagerDuty's key ends (`2027-03-01`); told 30, 7 and 1 days before.",
+        description="Day on which PagerDuty's key ends (`2027-03-01`); syncd warns 30, 7 and 1 days"
+        " before it.",
     )
     jira_token_expires: Day | None = Field(
         None, description="Day on which Jira's token ends; Atlassian's tokens all end after a year at most."
     )
     ca_file: Annotated[Path, AfterValidator(file)] | None = Field(
-        None, description="Certificates (PEM) to trust instead of the usual ones: your own authority's."
+        None,
+        description="File with the certificates (PEM) of your own authority; replaces the usual ones.",
     )
     state_dir: Folder = Field(
         default_factory=_state_dir, description="Where the ledger, backups and undelivered mail are kept."
@@ -112,7 +114,7 @@ class Settings(BaseSettings):
     )
     mappings_dir: Folder | None = Field(None, description="Folder of the teams' mappings (`*.yaml`).")
     templates_dir: Folder | None = Field(
-        None, description="Folder of your own templates; what it lacks is taken from the shipped ones."
+        None, description="Folder of your own templates; syncd takes missing ones from the shipped folder."
     )
     poll_seconds: float = Field(30.0, gt=0, le=3600, description="Seconds between two cycles.")
     backfill: Duration = Field(
@@ -126,10 +128,14 @@ class Settings(BaseSettings):
     )
     smtp_host: str | None = Field(
         None,
-        description="Mail server; without one mail is written to `<state dir>/mail` and nobody gets any.",
+        description="Mail server; without one, syncd writes mails to `<state dir>/mail`, and nobody gets"
+        " them.",
     )
     smtp_port: int | None = Field(
-        None, ge=1, le=65_535, description="Its port; not set: 587, with `tls` 465, with `none` 25."
+        None,
+        ge=1,
+        le=65_535,
+        description="Port of the mail server. Not set: 587, with `tls` 465, with `none` 25.",
     )
     smtp_username: str | None = Field(None, description="User name at the mail server.")
     smtp_password: SecretStr | None = Field(None, description="Password at the mail server.")
@@ -140,10 +146,10 @@ class Settings(BaseSettings):
         None, description="Sender of mail: an address, or `Name <address>`."
     )
     operator_email: Address | None = Field(
-        None, description="Who is told when the daemon itself is in trouble."
+        None, description="E-mail address that is told when the daemon itself is in trouble."
     )
     heartbeat_url: Annotated[str, AfterValidator(page_address)] | None = Field(
-        None, description="Fetched after every good cycle.", repr=False
+        None, description="Address that syncd fetches after every good cycle.", repr=False
     )
     http_listen: Annotated[str, AfterValidator(listen_address)] = Field(
         "127.0.0.1:8585", description="Where webhooks, health and metrics are served; empty: nowhere."
@@ -152,9 +158,11 @@ class Settings(BaseSettings):
         None, description="Format of the log; not set: `text` on a terminal, else `json`."
     )
     log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(upper)] = Field(
-        "INFO", description="Least level that is logged."
+        "INFO", description="Lowest level that is logged."
     )
-    dry_run: bool = Field(False, description="`true`: decide and show, write nothing to either service.")
+    dry_run: bool = Field(
+        False, description="`true`: syncd decides and shows, but writes nothing to either service."
+    )
 
     @model_validator(mode="before")
     @classmethod
