@@ -182,7 +182,7 @@ def test_what_was_waived_ended_and_taken_back_stands_on_the_issues_and_is_rebuil
         )
         == 1
     )
-    (on_item,) = comments(house, item, "Waiver: finishing it is waived until")
+    (on_item,) = comments(house, item, "Waiver: the duty to finish it is waived until")
     assert "priya.raman" in on_item.body
     assert "The bank" in on_item.body
     before = {ident: duties(house, ident) for ident in (first, second)}

@@ -93,7 +93,8 @@ def test_a_line_says_what_since_when_why_what_ends_it_and_who_hears_next(post: R
         f"To do: Set owner and review date on {owed.issue.key}",
         f"/browse/{owed.issue.key}",
         "Or: get a waiver: syncd waive",
-        f"Who is told next: at the deadline: {OWNER}, {PROCESS}, once; after that the weekly report lists it",
+        f"Who is told next: {OWNER}, {PROCESS} (once, at the deadline);"
+        " after that the weekly report lists it",
     ):
         assert said in text
 

@@ -218,7 +218,7 @@ def test_a_clock_is_explained_from_its_start_to_what_ends_it() -> None:
         " overdue after 2026-11-25 09:00 UTC",
         "To do: give the postmortem an owner and enter the day of its review in its due date,"
         " from 2026-11-23 to 2026-12-07",
-        "Or get a waiver: syncd waive 17 --duty scheduled --until DATE --reason WHY --by WHO",
+        "Or get a waiver: syncd waive 17 --duty scheduled --until DATE --reason WHY --by ADDRESS",
     )
 
 

@@ -160,7 +160,7 @@ def _digest(context: EngineContext, recipient: str, day: datetime, mapping: Mapp
         f"Your tasks after incidents: {said}",
         "These are your open tasks, in at most one mail a working day. The mails end when all are done.",
         lines,
-        "these are yours",
+        "these tasks are yours",
         f"{mapping.team}: {said}",
     )
 

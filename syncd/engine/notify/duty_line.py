@@ -18,7 +18,7 @@ from syncd.policy.notify.recipients import contacts
 from syncd.policy.severity import decide_severity
 from syncd.report.mail.letters import Line, format_time
 
-_WAIVE = 'get a waiver: syncd waive {id} --duty {duty} --until DATE --reason "…" --by "…"'
+_WAIVE = 'get a waiver: syncd waive {id} --duty {duty} --until DATE --reason "…" --by ADDRESS'
 _LABEL = "an approver sets the label waived on {key} and comments why"
 _WONT_DO = "set the label wont-do on {key} and comment why"
 
@@ -148,7 +148,7 @@ def _next(case: Case, mapping: Mapping, section: ServiceSection, *, late: bool, 
     severity = decide_severity(case.incident, mapping, section).name
     told = ", ".join(one.address for one in contacts(mapping, section, severity)) or "nobody by mail"
     if not late:
-        return f"at the deadline: {told}, once; after that the weekly report lists it"
+        return f"{told} (once, at the deadline); after that the weekly report lists it"
     if owner:
-        return f"told at the deadline: {told}; the weekly report lists it until it is done"
+        return f"nobody new ({told} at the deadline); the weekly report lists it until it is done"
     return "the owner, in a digest each working day; the weekly report lists it until it is done"

@@ -89,7 +89,7 @@ class MailSchedule:
                 about=of_team(mapping.team),
                 moment=day.isoformat(),
                 reason=f"the digest of {day.isoformat()}",
-                why="these are yours",
+                why="these tasks are yours",
                 asked_at=moment,
             )
             for address in recipients(context, mapping, moment)

@@ -32,7 +32,7 @@ def explain(duty: Duty, case: Case, book: Rulebook | None = None) -> tuple[str, 
     if duty.remedy:
         lines.append(f"To do: {duty.remedy}")
         if duty.state is not DutyState.WAIVED:
-            rest = "--until DATE --reason WHY --by WHO"
+            rest = "--until DATE --reason WHY --by ADDRESS"
             lines.append(f"Or get a waiver: syncd waive {case.incident.number} --duty {duty.kind} {rest}")
     return tuple(lines)
 

@@ -25,11 +25,11 @@ from syncd.policy.postmortem.facts_in_comments import (
 from syncd.policy.time.time_words import at_words
 
 _WAIVED = {
-    None: "scheduling and completing it",
-    DutyKind.SCHEDULED: "scheduling it",
-    DutyKind.COMPLETED: "completing it",
-    DutyKind.OWNED: "finding an owner",
-    DutyKind.DONE: "finishing it",
+    None: "the duty to schedule and complete it",
+    DutyKind.SCHEDULED: "the duty to schedule it",
+    DutyKind.COMPLETED: "the duty to complete it",
+    DutyKind.OWNED: "the duty to find an owner",
+    DutyKind.DONE: "the duty to finish it",
 }
 _LATE = {
     DutyKind.SCHEDULED: "it was not scheduled in time",
@@ -77,7 +77,7 @@ def _waiver(
     ended = end_stated(waiver)
     if ended is not None:
         at = at_words(ended.ended_at, book.mapping.zone)
-        text = f"the waiver ({waived}) was ended {at}. Its deadline counts again 24 hours later."
+        text = f"the waiver of {waived} was ended {at}. Its deadline counts again 24 hours later."
         yield _comment(case, waiver.subject, "waiver", text, ended, (waiver.ended_by or "", ""))
 
 
