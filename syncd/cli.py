@@ -1,7 +1,7 @@
-"""The front door: `syncd` and its commands, loaded only when asked for, so that help is quick.
+"""The command line: `syncd` and its commands. Each command is imported only when called, so help is quick.
 
-Every failure becomes one message that says what is wrong and what to do, and an exit code of sysexits
-(design: command line); a traceback is shown only with `--debug`.
+Every failure becomes one message that says what is wrong and what to do, and an exit code of sysexits.
+syncd prints a traceback only with `--debug`.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 from syncd import __version__
 
 INTERRUPTED = 130
-"""What shells expect of a program that was ended by Ctrl-C."""
+"""The exit code that shells expect after Ctrl-C: 128 + SIGINT."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A command's module under `syncd.commands`, its line in the help, and its name in the module."""
+    """One command: its module under `syncd.commands`, its line in the help, its name in the module."""
 
     module: str
     help: str
@@ -34,43 +34,41 @@ class Entry:
 
 
 COMMANDS = {
-    "run": Entry("run", "Run the daemon in the foreground (what plain `syncd` does)."),
-    "status": Entry("status", "Open incidents, their tickets, the outbox, the last good cycles."),
-    "show": Entry("show", "Everything known and done about one incident, with reasons."),
-    "actions": Entry("actions", "Action items that are still to be done: whose, by when, what is wrong."),
-    "plan": Entry("plan", "What the next cycle would do; nothing is written anywhere."),
-    "check": Entry("check", "Ask both services whether everything that the mappings need is there."),
-    "accept": Entry("accept", "Let a new ledger make the tickets that it waits with; status shows them."),
-    "pause": Entry("pause", "Let nothing leave for jira, pagerduty, mail, chat or all, until syncd resume."),
-    "reload": Entry("reload", "Have the running daemon read its mappings again: all of them or none."),
-    "resume": Entry(
-        "pause", "Let leave again what was paused; what became untrue meanwhile is not sent.", "resume"
+    "run": Entry("run", "Run the daemon in the foreground (plain `syncd` does the same)."),
+    "status": Entry("status", "Show open incidents, their tickets, the outbox and the last good reads."),
+    "show": Entry("show", "Show one incident: its ticket, its duties, every action and its reason."),
+    "actions": Entry("actions", "List open action items: owner, due date, and what is wrong."),
+    "plan": Entry("plan", "Show what the next cycle would do, and write nothing."),
+    "check": Entry("check", "Check that PagerDuty and Jira have everything that the mappings need."),
+    "accept": Entry(
+        "accept", "Let a new ledger create the tickets that it holds (syncd status counts them)."
     ),
-    "waive": Entry("waive", "Let a duty rest until a day, with a reason, on record."),
-    "unwaive": Entry("waive", "End a waiver before its day.", "unwaive"),
+    "pause": Entry("pause", "Stop writes to jira, pagerduty, mail, chat or all, until syncd resume."),
+    "reload": Entry("reload", "Make the running daemon read its mappings again: all of them or none."),
+    "resume": Entry("pause", "End a pause; syncd drops what is no longer true.", "resume"),
+    "waive": Entry("waive", "Waive a duty until a date, with a reason, on record."),
+    "unwaive": Entry("waive", "End a waiver before its date.", "unwaive"),
     "correct": Entry(
-        "waive", "Take back a breach that was recorded wrongly; both stay on record.", "correct"
+        "waive", "Take back a breach that was recorded wrongly; both events stay on record.", "correct"
     ),
-    "outbox": Entry(
-        "outbox", "Operations that wait, are parked, held or unknown; retry, release or drop them."
-    ),
-    "report": Entry("report", "The weekly compliance report of a team or over all, in four forms."),
+    "outbox": Entry("outbox", "List the operations that are not done; retry, release or drop them."),
+    "report": Entry("report", "Print, write or mail the weekly compliance report of one team or of all."),
     "audit": Entry("audit", "Verify the audit trail, or export the evidence of a period."),
-    "forget": Entry("forget", "Empty a person and their texts in the ledger; the audit trail holds."),
-    "backup": Entry("backup", "Copy the ledger: consistent, checked, on disk; also while the daemon works."),
-    "restore": Entry("restore", "Put a copy in the place of the ledger; the daemon must not run."),
-    "init": Entry("init", "Write a first mapping, or one of the shipped examples."),
-    "schema": Entry("schema", "The JSON Schema of a mapping, for editors."),
+    "forget": Entry("forget", "Erase a person and their texts from the ledger; the audit trail stays valid."),
+    "backup": Entry("backup", "Copy the ledger and check the copy; the daemon may run."),
+    "restore": Entry("restore", "Replace the ledger with a copy; the daemon must not run."),
+    "init": Entry("init", "Write a first mapping, or copy one of the shipped examples."),
+    "schema": Entry("schema", "Print the JSON Schema of a mapping, for editors."),
     "demo": Entry("demo", "Play a story on the embedded sandbox with the real daemon."),
     "sandbox": Entry("sandbox", "Serve the embedded PagerDuty and Jira on loopback."),
 }
 
 
 class LazyGroup(click.Group):
-    """A group whose commands are imported when they are called; its help needs none of them."""
+    """The group of all commands. It imports a command when it is called; its help imports none."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """The commands in the order of the help."""
+        """Return the commands in the order of the help."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
@@ -83,7 +81,7 @@ class LazyGroup(click.Group):
         return command
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        """Commands from the table, options as click does: a key press imports no command."""
+        """Complete commands from the table and options as click does, so a key press imports no command."""
         from click.shell_completion import CompletionItem
 
         fitting = [(name, entry) for name, entry in COMMANDS.items() if name.startswith(incomplete)]
@@ -93,7 +91,7 @@ class LazyGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """As click does, with a suggestion for a word that is nearly a command."""
+        """Do what click does, and suggest a command for a word that is nearly one."""
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
@@ -105,7 +103,7 @@ class LazyGroup(click.Group):
             raise click.UsageError(f"{error.message} Did you mean {near[0]!r}?", ctx) from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The list of commands from the table, without importing any."""
+        """Write the list of commands from the table, without importing any."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, entry.help) for name, entry in COMMANDS.items()])
 
@@ -114,25 +112,31 @@ class LazyGroup(click.Group):
     cls=LazyGroup,
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"]},
-    help="Keeps PagerDuty incidents and Jira tickets in agreement, exactly once and on record.",
+    help="Mirror PagerDuty incidents into Jira tickets, exactly once and on record.",
 )
-@click.option("--resync", is_flag=True, help="Compare ledger, PagerDuty and Jira afresh, ask, and repair.")
-@click.option("--since", metavar="30d|DATE", help="With --resync: incidents created since then.")
 @click.option(
-    "--incident", "incidents", multiple=True, metavar="ID", help="With --resync: this one; repeatable."
+    "--resync", is_flag=True, help="Compare the ledger with PagerDuty and Jira, ask, then repair differences."
 )
-@click.option("--dry-run", is_flag=True, help="With --resync: only show what would be done.")
-@click.option("--yes", is_flag=True, help="With --resync: do it without asking.")
-@click.option("--debug", is_flag=True, help="Show tracebacks, and log at DEBUG.")
+@click.option("--since", metavar="30d|DATE", help="With --resync: only incidents created since then.")
+@click.option(
+    "--incident",
+    "incidents",
+    multiple=True,
+    metavar="ID",
+    help="With --resync: only this incident; repeatable.",
+)
+@click.option("--dry-run", is_flag=True, help="With --resync: show the differences and repair nothing.")
+@click.option("--yes", is_flag=True, help="With --resync: repair without asking.")
+@click.option("--debug", is_flag=True, help="Show tracebacks, and log at level DEBUG.")
 @click.version_option(__version__, prog_name="syncd")
 @click.pass_context
 def cli(ctx: click.Context, /, debug: bool, resync: bool, **options: Any) -> None:
-    """Plain `syncd` is `syncd run`, and `syncd --resync` the manual resync."""
+    """Run the daemon for plain `syncd`, and the manual resync for `syncd --resync`."""
     ctx.obj = {"clock": None, **(ctx.obj or {}), "debug": debug}
     if not resync and any(options.values()):
-        raise click.UsageError("--since, --incident, --dry-run and --yes go with --resync")
+        raise click.UsageError("--since, --incident, --dry-run and --yes need --resync")
     if resync and ctx.invoked_subcommand is not None:
-        raise click.UsageError(f"--resync goes without {ctx.invoked_subcommand!r}")
+        raise click.UsageError(f"--resync takes no command: leave out {ctx.invoked_subcommand!r}")
     if resync:
         from syncd.commands.resync import resync as run_resync
 
@@ -144,10 +148,11 @@ def cli(ctx: click.Context, /, debug: bool, resync: bool, **options: Any) -> Non
 
 
 def main(clock: Clock | None = None) -> None:
-    """The console script: run, and turn every failure into a message and an exit code.
+    """Run the command line; turn every failure into a message and an exit code.
 
     `clock` is for callers in Python; no setting and no option moves the clock.
     """
+    # read by hand: a failure may come before click has parsed the options
     debug = "--debug" in sys.argv[1:]
     try:
         code = cli.main(standalone_mode=False, prog_name="syncd", obj={"clock": clock})
@@ -159,6 +164,7 @@ def main(clock: Clock | None = None) -> None:
         error.show()
         sys.exit(2 if isinstance(error, click.UsageError) else 1)
     except BrokenPipeError:
+        # the reader (head, less) has ended: that is no failure, and closing keeps Python from complaining
         sys.stderr.close()
         sys.exit(0)
     except Exception as error:  # the last net: one message instead of a traceback

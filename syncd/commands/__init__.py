@@ -1,1 +1,1 @@
-"""One file a command of the command line; each is imported only when it is called."""
+"""The commands, one file each; the command line imports a file only when its command is called."""

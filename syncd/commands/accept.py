@@ -1,4 +1,4 @@
-"""`syncd accept`: a new ledger may make the many tickets that it is held for."""
+"""`syncd accept`: the operator lets a new ledger create the many tickets that it holds."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import click
 from syncd.commands.shared.ask_daemon import ask_and_tell
 
 
-@click.command(help="Let a new ledger make the tickets that it waits with; status shows them.")
+@click.command(help="Let a new ledger create the tickets that it holds (syncd status counts them).")
 def command() -> None:
-    """Ask the executor of the ledger to go on."""
+    """Ask the executor of the ledger to end the first-load brake."""
     ask_and_tell("accept", {})

@@ -1,4 +1,4 @@
-"""`syncd actions`: what teams still have to do after their incidents, worst first."""
+"""`syncd actions`: the action items that teams still have to do, the longest overdue first."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from syncd.commands.shared.setup import command_clock, ledger_for_reading
 from syncd.domain.text import counted, terminal
 
 
-@click.command(help="Action items that are still to be done: whose, by when, and what is wrong.")
-@click.option("--overdue", is_flag=True, help="Only those whose date is over.")
-@click.option("--unowned", is_flag=True, help="Only those that nobody has taken.")
+@click.command(help="List open action items: owner, due date, and what is wrong.")
+@click.option("--overdue", is_flag=True, help="Only action items whose due date has passed.")
+@click.option("--unowned", is_flag=True, help="Only action items without an owner.")
 @json_option
 def command(as_json: bool, overdue: bool, unowned: bool) -> None:
     """Read the ledger and list the action items, the longest overdue first."""
@@ -27,9 +27,9 @@ def command(as_json: bool, overdue: bool, unowned: bool) -> None:
         emit_json(data)
         return
     out = console()
-    asked = "".join(word for word, on in ((" overdue", overdue), (" unowned", unowned)) if on)
     if not data:
-        out.print(f"No action item is{asked or ' open'}.")
+        filters = [word for word, on in (("overdue", overdue), ("unowned", unowned)) if on]
+        out.print(f"No action item is {' and '.join(filters) or 'open'}.")
         return
     plain(out, headline(data))
     for line in lines(data, out.width):
@@ -37,49 +37,51 @@ def command(as_json: bool, overdue: bool, unowned: bool) -> None:
 
 
 def headline(data: list[dict[str, Any]]) -> str:
-    """How many there are, and how many of them need somebody."""
+    """Return the first line: how many items are open, overdue and without an owner."""
     from syncd.ledger.views.actions import UNOWNED
 
-    late = sum(one["overdue_days"] > 0 for one in data)
-    alone = sum(bool(UNOWNED.intersection(one["violations"])) for one in data)
-    said = [f"{len(data)} to do", f"{late} overdue", f"{alone} that nobody has taken"]
-    return "Action items: " + ", ".join(said)
+    late = sum(item["overdue_days"] > 0 for item in data)
+    alone = sum(bool(UNOWNED.intersection(item["violations"])) for item in data)
+    return f"Action items: {len(data)} open, {late} overdue, {alone} without an owner"
 
 
 def lines(data: list[dict[str, Any]], width: int) -> Iterator[str | None]:
-    """For each item by when it is due, what it is, and whose; then what is wrong. None is an empty line."""
-    for one in data:
+    """Yield the lines of each item: its date, its text, its owner, what is wrong. None is an empty line."""
+    for item in data:
         yield None
-        yield terminal(f"{one['key']}: {when(one)}")
-        summary, room = terminal(one["summary"] or "its text is not known"), max(20, width - 2)
+        yield terminal(f"{item['key']}: {when(item)}")
+        summary, room = terminal(item["summary"] or "syncd has not read its text yet"), max(20, width - 2)
         yield f"  {summary if len(summary) <= room else summary[: room - 1] + '…'}"
-        where = f"incident #{one['number']}" if one["number"] is not None else f"incident {one['incident']}"
-        whose = f"{one['owner'] or 'nobody'}, {one['status'] or 'status not known'}, {where}"
-        yield f"  {terminal(whose)}"
-        wrong = [word for word in one["violations"] if word != "overdue"]
-        if wrong:
-            yield f"  ! {terminal('; '.join(wrong))}"
+        incident = (
+            f"incident #{item['number']}" if item["number"] is not None else f"incident {item['incident']}"
+        )
+        standing = f"{item['owner'] or 'nobody'}, {item['status'] or 'status not read yet'}, {incident}"
+        yield f"  {terminal(standing)}"
+        # the first line of the item says "overdue" already, with the number of days
+        violations = [word for word in item["violations"] if word != "overdue"]
+        if violations:
+            yield f"  ! {terminal('; '.join(violations))}"
 
 
-def when(one: dict[str, Any]) -> str:
-    """By when an item is due, and how late it is, in words."""
-    days = one["overdue_days"]
+def when(item: dict[str, Any]) -> str:
+    """Return an item's due date and how late the item is, in words."""
+    days = item["overdue_days"]
     if days:
-        return f"OVERDUE by {counted(days, 'day')}, due {one['due']}"
-    return f"due {one['due']}" if one["due"] else "no date"
+        return f"OVERDUE by {counted(days, 'day')}, due {item['due']}"
+    return f"due {item['due']}" if item["due"] else "no date"
 
 
 def items_table(items: list[dict[str, Any]]) -> Any:
-    """An incident's action items as `show` lists them."""
+    """Return an incident's action items as the table that `show` prints."""
     rows = [
         (
-            one["key"],
-            one["owner"] or "nobody",
-            when(one) if one["stands"] == "open" else one["stands"],
-            one["status"] or "",
-            "; ".join(one["violations"]),
-            one["summary"],
+            item["key"],
+            item["owner"] or "nobody",
+            when(item) if item["stands"] == "open" else item["stands"],
+            item["status"] or "",
+            "; ".join(item["violations"]),
+            item["summary"],
         )
-        for one in items
+        for item in items
     ]
     return table("", ("action item", "owner", "due", "status", "what is wrong", "summary"), rows)

@@ -1,4 +1,8 @@
-"""`syncd audit export`: the evidence of a period as files, opened by its population, closed by a manifest."""
+"""`syncd audit export`: write the evidence of a period as files.
+
+An auditor first needs the population (how many incidents both services count), then one file for each
+incident, then a manifest that shows that no file was changed.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,7 @@ import click
 
 from syncd.commands.shared.options import Day
 from syncd.commands.shared.setup import Setup, ledger_for_reading
+from syncd.domain.text import counted
 
 if TYPE_CHECKING:
     from syncd.engine.jobs.population import Population
@@ -18,8 +23,8 @@ if TYPE_CHECKING:
 
 @click.command(
     "export",
-    help="Write the evidence of a period (days in UTC, both included): its population by PagerDuty's and"
-    " Jira's own count, one JSON and CSV for each incident, and a manifest over all files.",
+    help="Write the evidence of a period (days in UTC, first and last included): how many incidents PagerDuty"
+    " and Jira count, one JSON and one CSV file for each incident, and a manifest of all files.",
 )
 @click.option("--from", "since", required=True, type=Day(), help="The first day, as 2026-10-01.")
 @click.option("--to", "until", required=True, type=Day(), help="The last day, as 2026-12-31.")
@@ -30,25 +35,25 @@ if TYPE_CHECKING:
     type=click.Path(file_okay=False, path_type=Path),
     help="A new folder for the files.",
 )
-@click.option("--offline", is_flag=True, help="Ask no service; the population is then the ledger's alone.")
+@click.option("--offline", is_flag=True, help="Ask no service; count the ledger's incidents only.")
 @click.pass_context
 def export(ctx: click.Context, since: datetime, until: datetime, output: Path, offline: bool) -> None:
-    """Write files; 1 where the ledger and PagerDuty do not reconcile."""
+    """Write the files; exit 1 if the ledger and PagerDuty count different incidents."""
     begin = since.replace(tzinfo=UTC)
     end = until.replace(tzinfo=UTC) + timedelta(days=1)
     if end <= begin:
-        raise click.UsageError("--to lies before --from")
+        raise click.UsageError("--to is before --from")
     if output.exists() and any(output.iterdir()):
         raise click.UsageError(f"{output} is not empty; name a new folder")
     setup = None if offline else Setup.load(ctx)
-    files, found = _files(setup, begin, end)
+    files, population = _files(setup, begin, end)
     output.mkdir(parents=True, exist_ok=True)
     for name, content in files.items():
         path = output / name
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(content)
-    _tell(files, found, output)
-    if found is not None and found.differs_by:
+    _tell(files, population, output)
+    if population is not None and population.differs_by:
         ctx.exit(1)
 
 
@@ -60,11 +65,11 @@ def _files(setup: Setup | None, begin: datetime, end: datetime) -> tuple[dict[st
 
     files: dict[str, bytes] = {}
     with ledger_for_reading() as db:
-        found = _population(setup, db, begin, end)
+        counts = _population(setup, db, begin, end)
         with one_view(db) as view:
             incidents = incidents_of(view, begin, end)
-            told = [incident for incident in incidents if not incident.restricted]
-            for incident in told:
+            exported = [incident for incident in incidents if not incident.restricted]
+            for incident in exported:
                 data = evidence_of(view, incident)
                 files[f"incidents/{incident.number}.json"] = evidence.as_json(data)
                 files[f"incidents/{incident.number}.csv"] = evidence.as_csv(data)
@@ -73,12 +78,12 @@ def _files(setup: Setup | None, begin: datetime, end: datetime) -> tuple[dict[st
         "from": begin.isoformat(),
         "to": end.isoformat(),
         "anchor": f"{seq}:{digest}",
-        "incidents": len(told),
-        "restricted": len(incidents) - len(told),
+        "incidents": len(exported),
+        "restricted": len(incidents) - len(exported),
     }
-    files["population.json"] = evidence.as_json(_counted(found, len(incidents)))
+    files["population.json"] = evidence.as_json(_counted(counts, len(incidents)))
     files[evidence.MANIFEST] = evidence.manifest(files, **about)
-    return files, found
+    return files, counts
 
 
 def _population(setup: Setup | None, db: Database, begin: datetime, end: datetime) -> Population | None:
@@ -90,28 +95,31 @@ def _population(setup: Setup | None, db: Database, begin: datetime, end: datetim
     return population(db, services, setup.configuration.mappings, begin, end)
 
 
-def _counted(found: Population | None, in_ledger: int) -> dict[str, Any]:
-    if found is None:
+def _counted(counts: Population | None, in_ledger: int) -> dict[str, Any]:
+    if counts is None:
         return {"asked": False, "in_ledger": in_ledger}
-    return {"asked": True, "reconciles": not found.differs_by, **vars(found)}
+    return {"asked": True, "reconciles": not counts.differs_by, **vars(counts)}
 
 
-def _tell(files: dict[str, bytes], found: Population | None, output: Path) -> None:
-    click.echo(f"{len(files)} files in {output}; check them: syncd audit verify --export {output}")
-    if found is None:
-        click.echo("no service was asked, so nobody says whether incidents are missing")
+def _tell(files: dict[str, bytes], counts: Population | None, output: Path) -> None:
+    click.echo(
+        f"{counted(len(files), 'file')} written to {output}; check: syncd audit verify --export {output}"
+    )
+    if counts is None:
+        click.echo("syncd asked no service (--offline), so incidents may be missing")
         return
     click.echo(
-        f"{found.in_pagerduty} incidents in PagerDuty, {found.in_ledger} in the ledger, {found.with_ticket}"
-        f" with a ticket, {found.restricted} restricted"
+        f"{counted(counts.in_pagerduty, 'incident')} in PagerDuty, {counts.in_ledger} in the ledger,"
+        f" {counts.with_ticket}"
+        f" with a ticket, {counts.restricted} restricted"
     )
-    for number, why in found.not_in_ledger.items():
+    for number, why in counts.not_in_ledger.items():
         click.echo(f"  {number} is not in the ledger: {why}")
-    for number in found.not_in_pagerduty:
-        click.echo(f"  {number} is in the ledger, and PagerDuty does not list it")
-    for number, why in found.without_ticket.items():
+    for number in counts.not_in_pagerduty:
+        click.echo(f"  {number} is in the ledger, but PagerDuty does not list it")
+    for number, why in counts.without_ticket.items():
         click.echo(f"  {number} has no ticket: {why}")
-    for key in found.foreign:
-        click.echo(f"  {key} is a ticket behind which no incident of the ledger stands")
-    by = found.differs_by
-    click.echo("the counts reconcile" if not by else f"the counts do not reconcile, by {by}")
+    for key in counts.foreign:
+        click.echo(f"  {key} is a ticket of no incident in the ledger")
+    by = counts.differs_by
+    click.echo("the counts agree" if not by else f"the counts differ by {by}")

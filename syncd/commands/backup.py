@@ -1,4 +1,4 @@
-"""`syncd backup`: a copy of the ledger that can be trusted, beside the running daemon."""
+"""`syncd backup`: copy the ledger and check the copy, while the daemon may run."""
 
 from __future__ import annotations
 
@@ -9,11 +9,22 @@ import click
 from syncd.commands.shared.setup import command_clock
 
 
-@click.command(help="Copy the ledger: consistent, checked, on disk; also while the daemon works.")
-@click.option("--to", "folder", type=click.Path(path_type=Path), help="Folder; default: <state dir>/backups.")
-@click.option("--keep", type=click.IntRange(1), default=14, show_default=True, help="Copies that stay.")
+@click.command(help="Copy the ledger and check the copy; the daemon may run.")
+@click.option(
+    "--to",
+    "folder",
+    type=click.Path(path_type=Path),
+    help="The folder for the copy. Default: <state dir>/backups.",
+)
+@click.option(
+    "--keep",
+    type=click.IntRange(1),
+    default=14,
+    show_default=True,
+    help="How many copies to keep; older ones are removed.",
+)
 def command(folder: Path | None, keep: int) -> None:
-    """Back up; a damaged copy gets no name and ends with 1."""
+    """Copy the ledger; exit 1 without a copy if the check finds damage."""
     from syncd.config.settings.access import load_settings
     from syncd.ledger.database.backup import back_up
     from syncd.ledger.database.connection import ledger_file
@@ -21,6 +32,6 @@ def command(folder: Path | None, keep: int) -> None:
     settings = load_settings()
     target = folder or settings.state_dir / "backups"
     made = back_up(ledger_file(settings.ledger_url), target, command_clock().now(), keep)
-    click.echo(f"{made.file} ({made.size / 1e6:.1f} MB), found whole")
+    click.echo(f"{made.file} ({made.size / 1e6:.1f} MB): copied and checked")
     if made.removed:
-        click.echo(f"{len(made.removed)} older copies removed, {keep} kept")
+        click.echo(f"older copies removed: {len(made.removed)}; copies kept: {keep}")

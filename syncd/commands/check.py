@@ -1,4 +1,4 @@
-"""`syncd check`: asks both services whether what the mappings need is there."""
+"""`syncd check`: ask both services for everything that the mappings need."""
 
 from __future__ import annotations
 
@@ -18,29 +18,29 @@ if TYPE_CHECKING:
     from syncd.preflight.checks.sight import Sight
 
 ACCOUNTS = ("PD01", "J01")
-"""The codes of the findings that say whether a service answers us at all."""
+"""The codes of the findings about our accounts: does the service answer, and does it accept our token?"""
 
 
-@click.command(help="Ask both services whether everything that the mappings need is there.")
-@click.option("--offline", is_flag=True, help="Only settings, mappings and templates; no request leaves.")
+@click.command(help="Check that PagerDuty and Jira have everything that the mappings need.")
+@click.option("--offline", is_flag=True, help="Check settings, mappings and templates only; ask no service.")
 @click.option(
     "--probe",
     is_flag=True,
-    help="Also make a trial ticket labelled syncd-probe in each project, walk it through every mapped status"
+    help="Also create a trial ticket (label syncd-probe) in each project, move it through every mapped status"
     " and leave it closed.",
 )
-@click.option("--yes", is_flag=True, help="Make the trial tickets without asking before.")
-@click.option("--for-admin", is_flag=True, help="Print one page of Markdown to send to the Jira admin.")
+@click.option("--yes", is_flag=True, help="Create the trial tickets without asking first.")
+@click.option("--for-admin", is_flag=True, help="Print a page of Markdown for the Jira admin.")
 @json_option
 @click.pass_context
 def command(
     ctx: click.Context, offline: bool, probe: bool, yes: bool, for_admin: bool, as_json: bool
 ) -> None:
-    """Exit 0 when nothing is wrong, 1 otherwise, 69 or 77 where a service cannot be asked."""
+    """Exit 0 if nothing is wrong, 69 if a service is unreachable, 77 if it refuses our token, else 1."""
     if offline and probe:
-        raise click.UsageError("--probe makes tickets, and --offline asks nobody: leave one out")
+        raise click.UsageError("--probe creates tickets, --offline asks no service: leave one out")
     if for_admin and (as_json or probe):
-        raise click.UsageError("--for-admin prints one page and nothing else: leave out --json and --probe")
+        raise click.UsageError("--for-admin prints a page only: leave out --json and --probe")
     from syncd.config.load import load_offline
     from syncd.preflight.checks.configured import configured
 
@@ -55,15 +55,15 @@ def command(
         findings += _asked(setup, probe, loud=not as_json)
     if for_admin:
         _page(setup, findings)
-        sys.exit(_exit_code([one for one in findings if one.code in ACCOUNTS]))
+        sys.exit(_exit_code([finding for finding in findings if finding.code in ACCOUNTS]))
     _tell(findings, as_json)
 
 
 def _tell(findings: list[Finding], as_json: bool) -> NoReturn:
-    """Show what was found, and end."""
+    """Print the findings, and exit."""
     if as_json:
         hidden = {"credentials", "away"}
-        emit_json({"findings": [one.model_dump(mode="json", exclude=hidden) for one in findings]})
+        emit_json({"findings": [finding.model_dump(mode="json", exclude=hidden) for finding in findings]})
     else:
         _show(findings)
     sys.exit(_exit_code(findings))
@@ -71,25 +71,23 @@ def _tell(findings: list[Finding], as_json: bool) -> NoReturn:
 
 def _may_probe(setup: Setup, yes: bool) -> None:
     if setup.configuration.settings.dry_run:
-        raise click.UsageError("SYNCD_DRY_RUN is set, so nothing may be written: unset it for --probe")
-    projects = ", ".join(_trials(setup))
-    said = (
-        f"This makes a ticket labelled syncd-probe in {projects}; people who watch that project may be told"
-    )
+        raise click.UsageError("SYNCD_DRY_RUN forbids all writes: unset it to use --probe")
     if not yes:
-        click.confirm(f"{said}. Go on?", abort=True, err=True)
+        projects = ", ".join(_trials(setup))
+        warning = f"This creates a ticket labelled syncd-probe in {projects}. Jira may notify people there."
+        click.confirm(f"{warning} Continue?", abort=True, err=True)
 
 
 def _trials(setup: Setup) -> dict[str, Mapping]:
-    """The mappings to try, one where several have the same project, type and statuses."""
-    found: dict[str, Mapping] = {}
-    seen: list[object] = []
+    """Return the mappings to try by project and team: one of those with the same `jira` section."""
+    mappings: dict[str, Mapping] = {}
+    tried: list[object] = []
     for mapping in setup.configuration.mappings:
         jira = mapping.jira
-        if jira not in seen:
-            seen.append(jira)
-            found[f"{jira.project} ({mapping.team})"] = mapping
-    return found
+        if jira not in tried:
+            tried.append(jira)
+            mappings[f"{jira.project} ({mapping.team})"] = mapping
+    return mappings
 
 
 def _asked(setup: Setup, probe: bool, loud: bool) -> Iterator[Finding]:
@@ -106,7 +104,10 @@ def _asked(setup: Setup, probe: bool, loud: bool) -> Iterator[Finding]:
         skew=transport.skew,
     )
     findings = list(check_all(sight))
-    if probe and not any(one.code == "J01" and (one.away or one.credentials) for one in findings):
+    # no trial where Jira did not answer: the ticket would not be made either
+    if probe and not any(
+        finding.code == "J01" and (finding.away or finding.credentials) for finding in findings
+    ):
         for mapping in _trials(setup).values():
             steps = list(_tried(setup, sight, mapping, loud))
             findings = [*_without_what_was_tried(findings, mapping, steps), *steps]
@@ -116,24 +117,25 @@ def _asked(setup: Setup, probe: bool, loud: bool) -> Iterator[Finding]:
 def _without_what_was_tried(
     findings: list[Finding], mapping: Mapping, steps: list[Finding]
 ) -> Iterator[Finding]:
-    """The findings without those about the workflow that were not known before a trial that went well.
+    """Return the findings without those that the trial answered.
 
-    Where it went wrong, they are left, and do not advise the trial that was just made.
+    A trial that went well proves the workflow, so unknown findings about it go. After a failed trial they
+    stay, and their hint no longer advises the trial that was just made.
     """
     from syncd.preflight.checks.finding import Level
     from syncd.preflight.checks.sight import place
 
-    known = all(step.level is Level.OK for step in steps)
-    for one in findings:
-        of_workflow = one.code in ("J08", "J09", "J10") and one.where == place(mapping)
-        if not (of_workflow and one.level is Level.UNKNOWN):
-            yield one
-        elif not known:
-            yield one.model_copy(update={"hint": "the trial ticket says where it ended (T01)"})
+    went_well = all(step.level is Level.OK for step in steps)
+    for finding in findings:
+        of_workflow = finding.code in ("J08", "J09", "J10") and finding.where == place(mapping)
+        if not (of_workflow and finding.level is Level.UNKNOWN):
+            yield finding
+        elif not went_well:
+            yield finding.model_copy(update={"hint": "see the trial ticket's findings (T01)"})
 
 
 def _tried(setup: Setup, sight: Sight, mapping: Mapping, loud: bool) -> Iterator[Finding]:
-    """The steps of one trial ticket, each said when it is done."""
+    """Yield the steps of one trial ticket; print each when it is done (`loud`)."""
     from threading import Event
 
     from syncd.preflight.checks.configured import sample_inline
@@ -168,30 +170,32 @@ def _exit_code(findings: list[Finding]) -> int:
     from syncd.commands.shared import exit_codes
     from syncd.preflight.checks.finding import Level
 
-    refused = list(dict.fromkeys(one.where.split(",")[0] for one in findings if one.credentials))
+    refused = list(dict.fromkeys(finding.where.split(",")[0] for finding in findings if finding.credentials))
     if refused:
         exit_codes.say(*(f"{service} refuses our credentials" for service in refused))
         return exit_codes.REFUSED
-    silent = [one.where for one in findings if one.code in ACCOUNTS and one.level is Level.UNKNOWN]
-    if silent:
-        exit_codes.say(*(f"{service} cannot be reached" for service in silent))
+    unreachable = [
+        finding.where for finding in findings if finding.code in ACCOUNTS and finding.level is Level.UNKNOWN
+    ]
+    if unreachable:
+        exit_codes.say(*(f"{service} cannot be reached" for service in unreachable))
         return exit_codes.UNREACHABLE
-    return 1 if any(one.level is Level.WRONG for one in findings) else 0
+    return 1 if any(finding.level is Level.WRONG for finding in findings) else 0
 
 
 def _show(findings: list[Finding]) -> None:
-    """What is wrong first, then what is not known, then what is fine but worth knowing."""
+    """Print the findings: wrong ones first, then unknown ones, then good ones that have a hint."""
     from syncd.domain.text import terminal
     from syncd.preflight.checks.finding import Level
 
     out = console()
     order = (Level.WRONG, Level.UNKNOWN, Level.OK)
-    shown = [one for one in findings if one.level is not Level.OK or one.hint]
-    for one in sorted(shown, key=lambda one: order.index(one.level)):
-        hint = f"{one.hint} " if one.hint else ""
-        click.echo(f"{one.level:<8} {one.code:<5} {terminal(f'{one.where}: {one.message}')}")
-        click.echo(f"{'':<15}{terminal(f'{hint}({one.who})')}")
-    count = {level: sum(one.level is level for one in findings) for level in Level}
+    shown = [finding for finding in findings if finding.level is not Level.OK or finding.hint]
+    for finding in sorted(shown, key=lambda finding: order.index(finding.level)):
+        hint = f"{finding.hint} " if finding.hint else ""
+        click.echo(f"{finding.level:<8} {finding.code:<5} {terminal(f'{finding.where}: {finding.message}')}")
+        click.echo(f"{'':<15}{terminal(f'{hint}({finding.who})')}")
+    count = {level: sum(finding.level is level for finding in findings) for level in Level}
     out.print(f"{count[Level.OK]} ok, {count[Level.WRONG]} wrong, {count[Level.UNKNOWN]} unknown")
     if not count[Level.WRONG]:
-        out.print("Next: syncd plan shows what the first cycle would do, syncd run starts the daemon.")
+        out.print("Next: syncd plan shows what the first cycle would do; syncd run starts the daemon.")

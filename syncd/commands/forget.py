@@ -1,4 +1,4 @@
-"""`syncd forget`: a person's name, address and texts leave the ledger; the audit trail holds."""
+"""`syncd forget`: erase a person's name, address and texts from the ledger; the audit trail stays valid."""
 
 from __future__ import annotations
 
@@ -8,19 +8,25 @@ from syncd.commands.shared.ask_daemon import ask_and_tell
 from syncd.commands.shared.options import confirm
 
 BEYOND = (
-    "What cannot be emptied from here: Jira and PagerDuty, mails that left, exports and backups.\n"
-    "Incidents that are not over are left and named: the services still show them, and they are read again."
+    "syncd cannot erase the person from Jira, PagerDuty, sent mails, exports and backups.\n"
+    "It skips incidents that are not over, and lists them: the services still show them, so syncd would read"
+    " them again."
 )
 
 
-@click.command(help="Empty a person's name, address and texts in the ledger; the audit trail holds.")
+@click.command(
+    help="Erase a person's name, address and texts from the ledger; the audit trail stays valid."
+    " ADDRESS is their e-mail address."
+)
 @click.argument("address")
-@click.option("--name", "names", multiple=True, metavar="NAME", help="A further name of theirs; repeatable.")
-@click.option("--yes", is_flag=True, help="Do it without asking.")
+@click.option(
+    "--name", "names", multiple=True, metavar="NAME", help="Another name of the person; repeatable."
+)
+@click.option("--yes", is_flag=True, help="Erase without asking.")
 def command(address: str, names: tuple[str, ...], yes: bool) -> None:
-    """Ask, then have the executor of the ledger do it."""
+    """Ask for confirmation, then ask the executor of the ledger to erase the person."""
     if "@" not in address:
-        raise click.UsageError("ADDRESS is an e-mail address")
+        raise click.UsageError("ADDRESS must be an e-mail address")
     click.echo(BEYOND, err=True)
-    confirm("Empty it? It does not come back.", yes=yes, err=True)
-    ask_and_tell("forget", {"address": address.strip(), "names": [one.strip() for one in names]})
+    confirm("Erase this person? This cannot be undone.", yes=yes, err=True)
+    ask_and_tell("forget", {"address": address.strip(), "names": [name.strip() for name in names]})

@@ -1,4 +1,4 @@
-"""`syncd init`: a first mapping in a folder, or one of the shipped examples, with the next steps."""
+"""`syncd init`: write a first mapping or a shipped example into a folder, and print the next steps."""
 
 from __future__ import annotations
 
@@ -19,37 +19,41 @@ _REOPENS = re.compile(r"^(close_gate:\s*\n\s+mode: )reopen\b", re.MULTILINE)
 
 def _key(_ctx: click.Context, _param: click.Parameter, value: str | None) -> str | None:
     if value is not None and not _PROJECT_KEY.fullmatch(value):
-        raise click.BadParameter(f"{value!r} is no key of a Jira project; those look like OPS")
+        raise click.BadParameter(f"{value!r} is not the key of a Jira project; a key looks like OPS")
     return value
 
 
-@click.command(help="Write a first mapping into DIR, or one of the shipped examples.")
+@click.command(help="Write a first mapping into DIR, or copy one of the shipped examples.")
 @click.argument("folder", metavar="DIR", type=click.Path(file_okay=False, path_type=Path))
-@click.option("--team", metavar="NAME", help="Name of the team that the mapping is for.")
+@click.option("--team", metavar="NAME", help="The team of the mapping.")
 @click.option(
-    "--service", "services", metavar="NAME", multiple=True, help="A PagerDuty service of the team's."
+    "--service",
+    "services",
+    metavar="NAME",
+    multiple=True,
+    help="A PagerDuty service of the team; repeatable.",
 )
 @click.option(
     "--project",
     metavar="KEY",
     callback=_key,
-    help="Key of the Jira project. Default: OPS.",
+    help="The key of the Jira project. Default: OPS.",
 )
 @click.option("--example", type=click.Choice(("qrpay", "ramen")), help="Copy a shipped mapping instead.")
 @click.option(
     "--enforce-from",
     type=Day(),
-    help="The day (UTC) from which the rules hold; older ones are left in peace. Default: today.",
+    help="The day (UTC) from which the rules apply; syncd leaves older incidents alone. Default: today.",
 )
 @click.option(
     "--mode",
     type=click.Choice(("report", "enforce")),
-    help="`report`: no rule acts beyond tickets, their status and comments, and syncd status says what it"
-    " would have done. `enforce`: tickets that owe nothing close by themselves, and an example is copied as"
-    " it is. Default: report, for an example enforce.",
+    help="`report`: syncd creates tickets and keeps their status and comments in sync; syncd status shows"
+    " what the other rules would have done. `enforce`: the rules act; syncd closes tickets that owe nothing."
+    " Default: report; for an example, enforce.",
 )
-@click.option("--offline", is_flag=True, help="Write what is given and ask neither service.")
-@click.option("--force", is_flag=True, help="Overwrite a mapping of that name.")
+@click.option("--offline", is_flag=True, help="Ask no service; write only what the options say.")
+@click.option("--force", is_flag=True, help="Overwrite an existing mapping file.")
 def command(
     folder: Path,
     team: str | None,
@@ -61,34 +65,34 @@ def command(
     offline: bool,
     force: bool,
 ) -> None:
-    """Write one file and say what comes next."""
-
+    """Write one file, and print the next steps."""
     since = (enforce_from or command_clock().now()).date()
     remarks: tuple[str, ...] = ()
     if example:
         if team or services:
             raise click.UsageError(
-                "--example copies a mapping with its team and services: leave out the others"
+                "--example copies a mapping with its team and services: leave out --team and --service"
             )
         name, text = example, _example(example, since, mode)
     else:
         name, text, remarks = _starter(team, services, project, since, mode or "report", offline)
     path = folder / f"{name}.yaml"
     _write(path, text, force)
-    click.echo(f"{path} is written; its rules hold from {since.isoformat()} on (UTC).")
+    click.echo(f"Wrote {path}; its rules apply from {since.isoformat()} (UTC).")
     for remark in remarks:
         click.echo(f"  {remark}")
-    click.echo("Read it, then set these and what `syncd check` asks for:")
+    click.echo("Read it, then run these commands; syncd check names the settings that are missing:")
     click.echo(f"  export SYNCD_MAPPINGS_DIR={folder}")
-    click.echo("  syncd check      whether everything that it names is there, on both sides")
-    click.echo("  syncd plan       what the first cycle would do")
-    click.echo("  syncd run        the daemon")
+    click.echo("  syncd check      check that PagerDuty and Jira have everything that it names")
+    click.echo("  syncd plan       show what the first cycle would do")
+    click.echo("  syncd run        start the daemon")
 
 
 def _example(name: str, since: dt.date, mode: str | None) -> str:
     from syncd.config.mapping.starter import example_mapping
 
     text = example_mapping(name, since)
+    # an example keeps the modes of its runbook (`enforce`) unless the operator asks for `report`
     if mode == "report":
         text = _REOPENS.sub(r"\g<1>comment", _ENFORCES.sub(r"\g<1>report", text))
     return text
@@ -102,17 +106,17 @@ def _starter(
     mode: Literal["report", "enforce"],
     offline: bool,
 ) -> tuple[str, str, tuple[str, ...]]:
-    """The file's name, its text, and what people should know of how it came about."""
+    """Return the file's name, its text, and remarks about what syncd assumed or could not know."""
     from syncd.commands.init_reading import read
     from syncd.config.mapping.starter import starter_mapping
     from syncd.config.templates.text_limits import slug_label
 
     if team is None:
-        raise click.UsageError("say for whom: --team NAME --service NAME, or --example qrpay|ramen")
-    found = read(team, services, project, offline)
-    text = starter_mapping(team, found.project, found.services, since, mode, found.choice)
-    assumed = (f"assumed: {one}" for one in found.choice.assumed)
-    return slug_label(team).lower() or "team", text, (*found.remarks, *assumed, *found.choice.open)
+        raise click.UsageError("give --team NAME and --service NAME, or --example qrpay|ramen")
+    facts = read(team, services, project, offline)
+    text = starter_mapping(team, facts.project, facts.services, since, mode, facts.choice)
+    assumed = (f"assumed: {assumption}" for assumption in facts.choice.assumed)
+    return slug_label(team).lower() or "team", text, (*facts.remarks, *assumed, *facts.choice.open)
 
 
 def _write(path: Path, text: str, force: bool) -> None:
@@ -121,4 +125,4 @@ def _write(path: Path, text: str, force: bool) -> None:
         with path.open("w" if force else "x", encoding="utf-8") as file:
             file.write(text)
     except FileExistsError:
-        raise click.ClickException(f"{path} is there already; --force overwrites it") from None
+        raise click.ClickException(f"{path} exists; use --force to overwrite it") from None

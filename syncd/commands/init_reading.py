@@ -1,4 +1,4 @@
-"""What `syncd init` reads before it writes: as much of both services as there are credentials for."""
+"""Read PagerDuty and Jira for `syncd init`, as far as there are credentials for them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from syncd.commands.shared.setup import command_clock
+from syncd.domain.text import counted
 
 if TYPE_CHECKING:
     from syncd.config.mapping.starter import Choice
@@ -23,7 +24,7 @@ USUAL_PROJECT = "OPS"
 
 @dataclass(frozen=True)
 class Read:
-    """What a first mapping is made of, and what people should know of how it was found."""
+    """The parts of a first mapping, and remarks on how syncd chose them."""
 
     project: str
     services: tuple[str, ...]
@@ -32,7 +33,7 @@ class Read:
 
 
 def read(team: str, services: tuple[str, ...], project: str | None, offline: bool) -> Read:
-    """Read what can be read; raises `RemoteError`, or a usage error where a person has to say more."""
+    """Return what both services tell; raise `RemoteError`, or a usage error if an option is missing."""
     from syncd.config.settings.access import load_settings
     from syncd.preflight.draft_mapping import choose
     from syncd.remote.http.transport import Transport
@@ -44,18 +45,18 @@ def read(team: str, services: tuple[str, ...], project: str | None, offline: boo
     priorities: tuple[str, ...] = ()
     if pagerduty is not None:
         names, remarks = _services(pagerduty, team, services)
-        priorities = tuple(one.name for one in pagerduty.priorities())
+        priorities = tuple(priority.name for priority in pagerduty.priorities())
     if not names:
         raise click.UsageError(
-            f"say which PagerDuty services are {team}'s: --service NAME, once for each;"
-            " or set SYNCD_PAGERDUTY_TOKEN, and PagerDuty is asked"
+            f"name {team}'s PagerDuty services with --service NAME, once for each;"
+            " or set SYNCD_PAGERDUTY_TOKEN, and syncd asks PagerDuty"
         )
     jira = _jira(settings, transport)
     key, facts = project or USUAL_PROJECT, None
     screen: tuple[FieldFacts, ...] = ()
     if jira is not None:
-        key, facts, screen, said = _project(jira, project)
-        remarks += said
+        key, facts, screen, notes = _project(jira, project)
+        remarks += notes
     return Read(key, names, choose(names, facts, screen, priorities), tuple(remarks))
 
 
@@ -82,23 +83,27 @@ def _services(
 ) -> tuple[tuple[str, ...], list[str]]:
     from syncd.preflight.draft_mapping import services_of
 
-    found = services_of(pagerduty, team, given)
-    if not found.names:
-        teams = f" (it has {', '.join(found.teams)})" if found.teams else ""
+    team_services = services_of(pagerduty, team, given)
+    if not team_services.names:
+        teams = f" (it has {', '.join(team_services.teams)})" if team_services.teams else ""
         raise click.UsageError(
             f"PagerDuty shows our token no services of a team {team}{teams}:"
-            " say which are meant with --service NAME, once for each"
+            " name them with --service NAME, once for each"
         )
-    said = [*found.remarks]
+    remarks = [*team_services.remarks]
     if not given:
-        said.insert(0, f"services: the {len(found.names)} of PagerDuty's team {team}")
-    return found.names, said
+        number = counted(len(team_services.names), "service")
+        remarks.insert(0, f"services: {number} of PagerDuty's team {team}")
+    return team_services.names, remarks
 
 
 def _project(
     jira: JiraClient, given: str | None
 ) -> tuple[str, ProjectFacts | None, tuple[FieldFacts, ...], list[str]]:
-    """The project's key and what it has; a key that somebody gave is kept even where nothing is there."""
+    """Return the project's key, its facts, its create screen and remarks.
+
+    A key that the operator gave stays even if our account cannot see that project.
+    """
     from syncd.preflight.draft_mapping import read_project
     from syncd.remote.errors import NotDone
 
@@ -108,10 +113,14 @@ def _project(
     except NotDone as error:
         if not error.not_for_us:
             raise
-    seen = [one.id for one in jira.projects()]
-    there = f"it sees {', '.join(seen[:20])}" if seen else "it sees none at all"
+    seen = [project.id for project in jira.projects()]
+    others = f"it sees {', '.join(seen[:20])}" if seen else "it sees no project at all"
     if given:
-        return key, None, (), [f"our account sees no project {key}: {there}"]
+        return key, None, (), [f"our account sees no project {key}: {others}"]
     if len(seen) == 1:
-        return seen[0], *read_project(jira, seen[0]), [f"assumed: project {seen[0]}, the only one we see"]
-    raise click.UsageError(f"our account sees no project {key} ({there}): say which with --project KEY")
+        return (
+            seen[0],
+            *read_project(jira, seen[0]),
+            [f"assumed: project {seen[0]}, the only one our account sees"],
+        )
+    raise click.UsageError(f"our account sees no project {key} ({others}): name it with --project KEY")

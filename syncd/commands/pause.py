@@ -1,4 +1,4 @@
-"""`syncd pause` and `syncd resume`: nothing of a kind leaves for a while; observing and deciding go on."""
+"""`syncd pause` and `syncd resume`: stop writes of a kind for a while; syncd still observes and decides."""
 
 from __future__ import annotations
 
@@ -7,25 +7,32 @@ import click
 from syncd.commands.shared.ask_daemon import ask_and_tell
 
 TARGETS = ("jira", "pagerduty", "mail", "chat")
-"""What can be paused alone, as operations name it (`syncd.domain.operation.Target`)."""
+"""The targets of operations (`syncd.domain.operation.Target`); each can be paused alone."""
 
-target_argument = click.argument("what", type=click.Choice([*TARGETS, "all"]), default="all")
-
-
-def _targets(what: str) -> list[str]:
-    return list(TARGETS) if what == "all" else [what]
+target_argument = click.argument(
+    "target", metavar="WHAT", type=click.Choice([*TARGETS, "all"]), default="all"
+)
 
 
-@click.command(help="Let nothing leave for jira, pagerduty, mail, chat or all, until syncd resume.")
+def _targets(target: str) -> list[str]:
+    return list(TARGETS) if target == "all" else [target]
+
+
+@click.command(
+    help="Stop writes to WHAT (jira, pagerduty, mail, chat or all), until syncd resume. Default: all."
+)
 @target_argument
-@click.option("--reason", required=True, help="Why, for the record.")
-def command(what: str, reason: str) -> None:
-    """Ask the executor of the ledger to pause."""
-    ask_and_tell("pause", {"targets": _targets(what), "reason": reason})
+@click.option("--reason", required=True, help="Why; syncd keeps it on record.")
+def command(target: str, reason: str) -> None:
+    """Ask the executor of the ledger to pause writes."""
+    ask_and_tell("pause", {"targets": _targets(target), "reason": reason})
 
 
-@click.command("resume", help="Let leave again what was paused; what became untrue meanwhile is not sent.")
+@click.command(
+    "resume",
+    help="End the pause of WHAT (jira, pagerduty, mail, chat or all). syncd drops what is no longer true.",
+)
 @target_argument
-def resume(what: str) -> None:
-    """Ask the executor of the ledger to go on."""
-    ask_and_tell("resume", {"targets": _targets(what)})
+def resume(target: str) -> None:
+    """Ask the executor of the ledger to end a pause."""
+    ask_and_tell("resume", {"targets": _targets(target)})

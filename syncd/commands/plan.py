@@ -1,4 +1,4 @@
-"""`syncd plan`: what the next cycle would do, found out on a copy of the ledger; nothing is written."""
+"""`syncd plan`: run the next cycle on a copy of the ledger, write nothing, and show what it would do."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from syncd.engine.loop import ControlLoop
 
 
-@click.command(help="What the next cycle would do; nothing is written anywhere.")
+@click.command(help="Show what the next cycle would do, and write nothing.")
 @json_option
 @click.pass_context
 def command(ctx: click.Context, as_json: bool) -> None:
-    """Observe and decide on a copy, and list the operations; 69 or 77 where a service cannot be read."""
+    """List the operations of a cycle on a copy; exit 69 if a service is unreachable, 77 if it refuses us."""
     from syncd.ledger.store.holds import mass_held
     from syncd.ledger.views.daemon_state import first_load_data
 
@@ -46,9 +46,9 @@ def command(ctx: click.Context, as_json: bool) -> None:
 
 @contextmanager
 def cycle_on_copy(setup: Setup) -> Iterator[ControlLoop]:
-    """A loop after one cycle that writes nothing, on a copy of the ledger or on a new one.
+    """Yield a loop after one cycle that wrote nothing, on a copy of the ledger or on a new one.
 
-    Exits 69 or 77 where a service cannot be read.
+    Exit 69 if a service is unreachable, 77 if it refuses our credentials.
     """
     from syncd.commands.shared import exit_codes
     from syncd.daemon import make_context
@@ -60,6 +60,7 @@ def cycle_on_copy(setup: Setup) -> Iterator[ControlLoop]:
     clock = command_clock()
     with tempfile.TemporaryDirectory(prefix="syncd-plan-") as folder:
         original, copy = ledger_file(setup.configuration.settings.ledger_url), Path(folder) / "plan.db"
+        # before the first start there is no ledger: then the plan shows what a new one would do
         if original.exists():
             backup_file(original, copy)
         ledger = open_for_work(f"sqlite:///{copy}", "syncd plan", clock.now())
@@ -94,9 +95,9 @@ def _operations(context: EngineContext) -> list[dict[str, Any]]:
 def _show(operations: list[dict[str, Any]]) -> None:
     out = console()
     if not operations:
-        out.print("Nothing: what PagerDuty and Jira say agrees with what is on record.")
+        out.print("Nothing to do: PagerDuty and Jira agree with the ledger.")
         return
     rows = [(op["incident"], op["kind"], op["target"], op["reason"]) for op in operations]
-    out.print(table("", ("incident", "what", "where", "why"), rows))
-    out.print("\nWhat follows from these (a status after its create) shows once they are done.")
-    out.print("Next: syncd run --once does it, syncd run keeps doing it.")
+    out.print(table("", ("incident", "operation", "target", "reason"), rows))
+    out.print("\nLater steps (such as the status of a new ticket) appear once these operations are done.")
+    out.print("Next: syncd run --once does this once; syncd run starts the daemon.")

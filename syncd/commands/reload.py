@@ -1,4 +1,4 @@
-"""`syncd reload`: the running daemon reads its mappings and templates again, all of them or none."""
+"""`syncd reload`: make the running daemon read its mappings and templates again, all of them or none."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import sys
 import click
 
 
-@click.command(help="Have the running daemon read its mappings again: all of them or none.")
+@click.command(help="Make the running daemon read its mappings again: all of them or none.")
 def command() -> None:
-    """Ask the daemon; 78 with every problem where the mappings are wrong, 69 where Jira cannot be asked."""
+    """Ask the daemon; exit 78 with every problem if a mapping is wrong, 69 if Jira is unreachable."""
     from syncd.commands.shared.ask_daemon import ask_daemon
     from syncd.commands.shared.setup import ledger_for_reading
     from syncd.engine.jobs.reload import system_user
@@ -19,13 +19,14 @@ def command() -> None:
 
     with ledger_for_reading() as db:
         lock = LedgerLock(db.file)
+    # whoever holds the lock is the daemon: if this process gets the lock, no daemon is running
     try:
         lock.acquire("syncd reload")
     except LedgerBusy:
         pass
     else:
         lock.release()
-        click.echo("no daemon is running; the next one reads the mappings when it starts", err=True)
+        click.echo("no daemon is running; the daemon reads the mappings when it starts", err=True)
         return
     result = ask_daemon("reload", {"uid": os.getuid()}, system_user(os.getuid()), lambda _words: None)
     for line in result["lines"]:

@@ -1,4 +1,4 @@
-"""`syncd report`: the weekly compliance report by hand, of a team or over all, in four forms."""
+"""`syncd report`: print, write or mail the weekly compliance report of one team or of all teams."""
 
 from __future__ import annotations
 
@@ -19,50 +19,57 @@ FORMATS = ("text", "html", "json", "csv")
 ENDINGS = {"text": "txt", "html": "html", "json": "json", "csv": "csv"}
 
 
-@click.command(help="The weekly compliance report; without --week that of the last full week.")
-@click.option("--week", metavar="WEEK", help="An ISO week, as 2026-W47.")
-@click.option("--team", metavar="NAME", help="One team; without it over all teams.")
+@click.command(help="Print, write or mail the weekly compliance report of one team or of all teams.")
+@click.option("--week", metavar="WEEK", help="An ISO week, as 2026-W47. Default: the last full week.")
+@click.option("--team", metavar="NAME", help="Report on this team. Default: all teams together.")
 @click.option(
     "--format",
-    "form",
+    "given_form",
     type=click.Choice(FORMATS),
-    help="One form; without it text, and with --output all four.",
+    help="The format. Default: text; with --output, all four.",
 )
-@click.option("--json", "form", flag_value="json", help="The same as --format json.")
+@click.option("--json", "given_form", flag_value="json", help="The same as --format json.")
 @click.option(
     "--output",
     metavar="DIR",
     type=click.Path(file_okay=False, path_type=Path),
     help="Write files into this folder instead of printing.",
 )
-@click.option("--send", is_flag=True, help="Mail it to those whom the mapping names; says what became of it.")
+@click.option(
+    "--send", is_flag=True, help="Mail the report to the recipients in the mapping, and print the result."
+)
 @click.pass_context
 def command(
-    ctx: click.Context, week: str | None, team: str | None, form: str | None, output: Path | None, send: bool
+    ctx: click.Context,
+    week: str | None,
+    team: str | None,
+    given_form: str | None,
+    output: Path | None,
+    send: bool,
 ) -> None:
-    """Print, write or send a report; one that was sent is shown as it was sent."""
-    if send and (form or output):
-        raise click.UsageError("--send mails the report in all its forms; leave --format and --output away")
+    """Print, write or mail a report; a report that was mailed keeps its figures."""
+    if send and (given_form or output):
+        raise click.UsageError("--send mails the report in all formats: leave out --format and --output")
     from syncd.config.load import load_offline
     from syncd.report.weekly.formats import file_slug, written
 
     rules = load_offline()
     mappings = rules.mappings
-    teams = [one.team for one in mappings]
+    teams = [mapping.team for mapping in mappings]
     if team is not None and team not in teams:
-        raise click.UsageError(f"no mapping is team {team}'s; there are: {', '.join(teams)}")
+        raise click.UsageError(f"no mapping is for team {team}; there are mappings for: {', '.join(teams)}")
     if send:
         sys.exit(_send(Setup.load(ctx), {"week": _named(week).name if week else None, "team": team}))
     report, head = _report(rules, week, team)
-    names = team is not None or all(one.report.names for one in mappings)
-    formats = [form] if form else (list(FORMATS) if output else ["text"])
-    for one in formats:
-        text = written(report, one, rules.templates, names=names, head=head, browse=_browse(rules))
+    names = team is not None or all(mapping.report.names for mapping in mappings)
+    formats = [given_form] if given_form else (list(FORMATS) if output else ["text"])
+    for form in formats:
+        text = written(report, form, rules.templates, names=names, head=head, browse=_browse(rules))
         if output is None:
             sys.stdout.write(text)
             continue
         output.mkdir(parents=True, exist_ok=True)
-        file = output / f"syncd-{file_slug(team)}-{report.week.name}.{ENDINGS[one]}"
+        file = output / f"syncd-{file_slug(team)}-{report.week.name}.{ENDINGS[form]}"
         file.write_text(text, encoding="utf-8", newline="")
         click.echo(file)
 
@@ -86,7 +93,7 @@ def _report(rules: OfflineConfiguration, named: str | None, team: str | None) ->
 
 
 def _send(setup: Setup, arguments: dict[str, Any]) -> int:
-    """Have it sent; return the exit code."""
+    """Have the report mailed; return the exit code."""
     from syncd.commands.shared.ask_daemon import do_job
     from syncd.engine.jobs.requests import REPORT
 

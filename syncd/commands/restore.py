@@ -1,4 +1,4 @@
-"""`syncd restore`: a copy takes the place of the ledger; what happened since is found in the services."""
+"""`syncd restore`: replace the ledger with a copy. The daemon then reads what came later."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from syncd.commands.shared.options import confirm
 from syncd.commands.shared.setup import command_clock
 
 
-@click.command(help="Put a copy in the place of the ledger; the daemon must not run.")
+@click.command(help="Replace the ledger with COPY (default: the latest backup); the daemon must not run.")
 @click.argument("copy", type=click.Path(path_type=Path), required=False)
-@click.option("--yes", is_flag=True, help="Do it without asking.")
+@click.option("--yes", is_flag=True, help="Restore without asking.")
 def command(copy: Path | None, yes: bool) -> None:
-    """Restore COPY (default: the latest backup); 75 while a daemon runs."""
+    """Restore a copy; exit 75 while a daemon is running."""
     from syncd.config.settings.access import load_settings
     from syncd.ledger.database.backup import backups
     from syncd.ledger.database.connection import ledger_file
@@ -22,22 +22,23 @@ def command(copy: Path | None, yes: bool) -> None:
     from syncd.ledger.store.operation_states import GivenUp
 
     settings, clock = load_settings(), command_clock()
-    found = backups(settings.state_dir / "backups")
-    chosen = copy or (found[0] if found else None)
+    copies = backups(settings.state_dir / "backups")
+    chosen = copy or (copies[0] if copies else None)
     if chosen is None:
-        raise click.UsageError(f"there is no copy in {settings.state_dir / 'backups'}; name one")
+        raise click.UsageError(f"there is no copy in {settings.state_dir / 'backups'}; name a file")
     if not chosen.is_file():
         raise click.UsageError(f"there is no file {chosen}")
     file = ledger_file(settings.ledger_url)
-    click.echo(f"{chosen} takes the place of {file}, which is set aside beside it.")
-    confirm("Do it?", yes=yes)
+    click.echo(f"{chosen} replaces {file}; syncd keeps the present ledger under another name beside it.")
+    confirm("Restore?", yes=yes)
     done = restore(chosen, file, clock.now(), GivenUp(clock.boot_id(), clock.boottime()))
     if done.set_aside is not None:
-        click.echo(f"What stood there is now {done.set_aside}")
+        click.echo(f"The former ledger is now {done.set_aside}")
     if done.last_event is not None:
         click.echo(f"The copy ends at {done.last_event:%Y-%m-%d %H:%M:%S} UTC.")
     click.echo(
-        "The daemon reads what happened since. New tickets wait for the settle time, then for a search."
+        "The daemon reads what happened since then. It creates no ticket before the settle time is over"
+        " and a search shows that the ticket does not exist."
     )
     for line in done.unsent:
-        click.echo(f"Not sent, because it may have been: {line}")
+        click.echo(f"Not sent, because it may already be sent: {line}")

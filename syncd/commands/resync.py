@@ -1,7 +1,7 @@
-"""`syncd --resync`: ledger, PagerDuty and Jira compared afresh; the plan, the question, the repair.
+"""`syncd --resync`: compare the ledger with PagerDuty and Jira, show the plan, ask, and repair.
 
-The comparison is made on a copy of the ledger, so that nothing is written before somebody said yes. Beside
-a running daemon the daemon repairs, and its progress is shown; else this process does.
+The comparison runs on a copy of the ledger, so nothing is written before the operator agrees. If a daemon
+is running, the daemon repairs and this command shows its progress; else this process repairs.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from syncd.commands.shared.setup import Setup, command_clock
+from syncd.domain.text import counted
 
 Data = dict[str, Any]
 
@@ -20,9 +21,11 @@ Data = dict[str, Any]
 def resync(
     ctx: click.Context, *, since: str | None, incidents: tuple[str, ...], dry_run: bool, yes: bool
 ) -> None:
-    """Compare, show, ask, repair; 2 where nobody can be asked, 75 where repairs wait."""
+    """Compare, show, ask, repair; exit 2 if there is no terminal to ask on, 75 if repairs wait."""
     if not dry_run and not yes and not sys.stdin.isatty():
-        raise click.UsageError("nobody can be asked here: give --yes, or --dry-run to see the plan alone")
+        raise click.UsageError(
+            "there is no terminal to ask on: give --yes, or --dry-run to see the plan only"
+        )
     from syncd.commands.shared.ask_daemon import do_job
     from syncd.engine.loop import WORKERS
 
@@ -31,15 +34,15 @@ def resync(
     arguments: Data = {"since": _since(since), "incidents": list(incidents)}
     plan = _plan(setup, arguments)
     _show_plan(plan)
-    if dry_run or not any(one["what"] in ("repair", "follow") for one in plan["found"]):
+    if dry_run or not any(item["what"] in ("repair", "follow") for item in plan["found"]):
         return
     if not yes:
-        click.confirm("Do it?", abort=True)
+        click.confirm("Repair?", abort=True)
     sys.exit(_show_result(do_job(setup, "syncd --resync", "resync", arguments, WORKERS)))
 
 
 def _since(text: str | None) -> str | None:
-    """A length of time before now, or a day (UTC), as a moment; usage error else."""
+    """Return the moment of `30d` (before now) or of a day (UTC), as ISO text; raise a usage error else."""
     if text is None:
         return None
     from syncd.config.settings.values import duration
@@ -51,16 +54,16 @@ def _since(text: str | None) -> str | None:
         try:
             moment = datetime.fromisoformat(text)
         except ValueError:
-            said = f"--since: {text!r} is neither a length of time (30d, 12h) nor a day (2026-11-01)"
-            raise click.UsageError(said) from None
+            message = f"--since: {text!r} is neither a length of time (30d, 12h) nor a day (2026-11-01)"
+            raise click.UsageError(message) from None
     moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
     if moment >= now:
-        raise click.UsageError(f"--since: {text} lies ahead")
+        raise click.UsageError(f"--since: {text} is in the future")
     return moment.isoformat()
 
 
 def _plan(setup: Setup, arguments: Data) -> Data:
-    """The comparison on a copy of the ledger; exits 69 or 77 where a service cannot be read."""
+    """Return the comparison on a copy of the ledger; exit 69 or 77 if a service cannot be read."""
     from syncd.commands.plan import cycle_on_copy
     from syncd.engine.jobs.resync import Resync, Scope
 
@@ -72,38 +75,43 @@ def _show_plan(plan: Data) -> None:
     from syncd.commands.shared.output import console, plain, table
 
     out = console()
-    peace = f", {plan['in_peace']} of them over before the rules began" if plan["in_peace"] else ""
-    out.print(f"{plan['looked_at']} incidents compared with PagerDuty and Jira{peace}.")
-    for what, title in (
-        ("repair", "To be repaired"),
-        ("follow", "Found elsewhere, and followed"),
-        ("left", "Left as it is"),
+    before = f", {plan['in_peace']} of them resolved before the rules began" if plan["in_peace"] else ""
+    incidents = counted(plan["looked_at"], "incident")
+    out.print(f"Compared {incidents} with PagerDuty and Jira{before}.")
+    for kind, title in (
+        ("repair", "To repair in PagerDuty or Jira"),
+        ("follow", "Changed in PagerDuty or Jira, to be taken over"),
+        ("left", "Left alone"),
     ):
         rows = [
-            (one["incident"], one["ticket"] or "none", one["reason"])
-            for one in plan["found"]
-            if one["what"] == what
+            (item["incident"], item["ticket"] or "none", item["reason"])
+            for item in plan["found"]
+            if item["what"] == kind
         ]
         if rows:
             out.print(table(title, ("incident", "ticket", "why"), rows))
             out.print()
-    if not any(one["what"] in ("repair", "follow") for one in plan["found"]):
+    if not any(item["what"] in ("repair", "follow") for item in plan["found"]):
         plain(out, "Nothing to repair.")
 
 
 def _show_result(result: Data) -> int:
-    """Say what became of it; return the exit code."""
+    """Print the result; return the exit code."""
     from syncd.commands.shared import exit_codes
 
-    made = result.get("operations", [])
-    done = [one for one in made if one["state"] == "done"]
-    waiting = [one for one in made if one["state"] in ("pending", "in_flight", "unknown", "parked", "held")]
+    operations = result.get("operations", [])
+    done = [operation for operation in operations if operation["state"] == "done"]
+    waiting = [
+        operation
+        for operation in operations
+        if operation["state"] in ("pending", "in_flight", "unknown", "parked", "held")
+    ]
     for line in result.get("lines", []):
         click.echo(line, err=True)
     if result.get("failed"):
         return exit_codes.GENERAL
-    click.echo(f"{len(done)} operations done, {len(waiting)} wait")
+    click.echo(f"{counted(len(done), 'operation')} done, {len(waiting)} waiting")
     if waiting:
-        click.echo("see: syncd outbox", err=True)
+        click.echo("see the waiting ones: syncd outbox", err=True)
         return exit_codes.TRY_LATER
     return 0

@@ -1,4 +1,4 @@
-"""`syncd run`: the daemon in the foreground, or one full cycle."""
+"""`syncd run`: run the daemon in the foreground, or one full cycle."""
 
 from __future__ import annotations
 
@@ -17,8 +17,12 @@ if TYPE_CHECKING:
     from syncd.engine.runtime.progress import Progress
 
 
-@click.command(help="Run the daemon in the foreground (what plain `syncd` does).")
-@click.option("--once", is_flag=True, help="One full cycle, then end: 75 if operations wait or are parked.")
+@click.command(help="Run the daemon in the foreground (plain `syncd` does the same).")
+@click.option(
+    "--once",
+    is_flag=True,
+    help="Run one full cycle, then end; exit 75 if operations wait, are held or are parked.",
+)
 @click.pass_context
 def command(ctx: click.Context, once: bool = False) -> None:
     """Run until SIGTERM, or for one cycle."""
@@ -34,8 +38,8 @@ def command(ctx: click.Context, once: bool = False) -> None:
         if ended:
             context.ledger.close()
     if not ended:
-        # The interpreter would wait for threads whose requests have no answer yet. They are on record as in
-        # flight, so the next start looks them up, and the ledger's lock ends with the process.
+        # The interpreter would wait for threads whose requests have no answer yet. The ledger holds these
+        # operations as in flight, so the next start looks them up. The ledger's lock ends with the process.
         os._exit(0)
 
 
@@ -46,7 +50,7 @@ def _run(setup: Setup, context: EngineContext) -> bool:
 
     settings = setup.configuration.settings
     logger.info(
-        "syncd works for {} with the ledger {}, every {:g} s; stop it with Ctrl-C or SIGTERM",
+        "syncd runs for {} with the ledger {}, one cycle every {:g} s; stop it with Ctrl-C or SIGTERM",
         ", ".join(mapping.team for mapping in context.mappings),
         context.ledger.file,
         settings.poll_seconds,
@@ -68,13 +72,13 @@ def bar_on_terminal(setup: Setup, progress: Progress) -> Iterator[None]:
     with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
         tasks: dict[str, TaskID] = {}
 
-        def show(what: str, done: int, total: int) -> None:
-            if what not in tasks:
-                tasks[what] = bars.add_task(what, total=total)
-            bars.update(tasks[what], completed=done, total=total)
+        def show(stage: str, done: int, total: int) -> None:
+            if stage not in tasks:
+                tasks[stage] = bars.add_task(stage, total=total)
+            bars.update(tasks[stage], completed=done, total=total)
 
         progress.show = show
-        setup.start_log()  # anew: while bars stand there, lines have to go above them
+        setup.start_log()  # again, because log lines must go above the bars while these are on screen
         try:
             yield
         finally:
@@ -98,10 +102,10 @@ def _once(setup: Setup, context: EngineContext) -> int:
         return exit_codes.say_down(down)
     waiting = sum(counts[state] for state in ("pending", "in_flight", "unknown", "parked", "held"))
     if waiting and not context.dry_run:
-        said = ", ".join(
+        open_operations = ", ".join(
             f"{number} {state}" for state, number in counts.items() if number and state != "done"
         )
-        click.echo(f"not everything could be done: {said}; see: syncd outbox", err=True)
+        click.echo(f"some operations are not done: {open_operations}; see: syncd outbox", err=True)
         for line in brakes:
             click.echo(line, err=True)
         return exit_codes.TRY_LATER

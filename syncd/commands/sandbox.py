@@ -1,4 +1,4 @@
-"""`syncd sandbox`: serves the embedded PagerDuty and Jira on loopback until it is stopped."""
+"""`syncd sandbox`: serve the embedded PagerDuty and Jira on loopback until the operator stops it."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from syncd.commands.shared.setup import command_clock
 
 
 @click.command(help="Serve the embedded PagerDuty and Jira on loopback.")
-@click.option("--seed", type=int, default=0, help="Seed of everything that is left to chance in it.")
+@click.option("--seed", type=int, default=0, help="The seed of all random choices.")
 def command(seed: int) -> None:
-    """Print the settings that point a daemon to it, then serve until Ctrl-C or SIGTERM."""
+    """Print the settings that a daemon needs, then serve until Ctrl-C or SIGTERM."""
     from syncd.sandbox.cast import BOT_EMAIL, JIRA_KEY, PAGERDUTY_KEY, default_world
     from syncd.sandbox.clock import SandboxClock
     from syncd.sandbox.server import SandboxServer
@@ -38,19 +38,19 @@ def command(seed: int) -> None:
 
 
 def _say_how(control: str) -> None:
-    """The next steps, on standard error, so that standard output can be kept as a file of settings."""
+    """Print the next steps on standard error, so that standard output can be saved as a `.env` file."""
     lines = (
         "",
         "Set these in another terminal (or: syncd sandbox > .env), then:",
         "  syncd init mappings --example qrpay && export SYNCD_MAPPINGS_DIR=mappings",
-        "  syncd check      it ends with 1: as on real accounts not everything fits, and J04 names an owner",
-        "                   whose account in Jira was closed, on purpose",
+        "  syncd check      exits 1 on purpose: as on real accounts, not everything fits; finding J04 names",
+        "                   an owner whose Jira account is closed",
         "  syncd run",
-        "Let something happen:",
+        "Trigger an incident:",
         """  curl -d '{"service": "Alipay Integration", "title": "Callbacks time out"}' \\""",
         f"    {control}/_sandbox/acts/pagerduty/trigger",
-        f"  curl {control}/_sandbox   what else can be done",
-        "Ctrl-C stops it; what it held is gone then.",
+        f"  curl {control}/_sandbox   lists the other actions",
+        "Ctrl-C stops the sandbox; it keeps nothing.",
     )
     for line in lines:
         click.echo(line, err=True)

@@ -1,4 +1,4 @@
-"""`syncd schema`: the JSON Schema of a mapping, for editors."""
+"""`syncd schema`: print the JSON Schema of a mapping, for editors."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import click
 from syncd.commands.shared.output import emit_json
 
 
-@click.command(help="The JSON Schema of a mapping, for editors.")
+@click.command(help="Print the JSON Schema of a mapping, for editors.")
 def command() -> None:
     """Print the schema."""
     from syncd.config.mapping.schema import mapping_schema

@@ -1,4 +1,4 @@
-"""`syncd show ID`: everything known and done about one incident."""
+"""`syncd show ID`: show one incident: its ticket, its duties, every action and its reason."""
 
 from __future__ import annotations
 
@@ -16,13 +16,16 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
-@click.command(help="Everything known and done about one incident, with reasons.")
+@click.command(
+    help="Show one incident: its ticket, its duties, every action and its reason."
+    " ID is the incident's id or number, or the key of its ticket."
+)
 @click.argument("incident", metavar="ID")
 @restricted_option
 @json_option
 @click.pass_context
 def command(ctx: click.Context, incident: str, as_json: bool, restricted: bool) -> None:
-    """ID is an incident's id, its number or its ticket's key."""
+    """Print everything that the ledger holds about one incident; exit 1 if there is no such incident."""
     from syncd.ledger.database.connection import one_view
     from syncd.ledger.store.lookups import incident_named
     from syncd.ledger.views.show import show_data
@@ -31,8 +34,8 @@ def command(ctx: click.Context, incident: str, as_json: bool, restricted: bool) 
         record = incident_named(view, incident)
         data = show_data(view, record, command_clock().now()) if record else None
     if data is None:
-        click.echo(f"{incident} is no incident, number or ticket key in this ledger", err=True)
-        click.echo("syncd status --all lists what is there", err=True)
+        click.echo(f"{incident} is not the id, number or ticket key of an incident in this ledger", err=True)
+        click.echo("syncd status --all lists all incidents", err=True)
         sys.exit(1)
     if restricted:
         put_titles(ctx, [data["incident"]])
@@ -44,12 +47,12 @@ def command(ctx: click.Context, incident: str, as_json: bool, restricted: bool) 
 
 def _show(data: dict[str, Any]) -> None:
     out = console()
-    one, snapshot = data["incident"], data["incident"]["snapshot"]
-    assumed = " (assumed)" if one["severity_assumed"] else ""
-    severity = f"{one['severity']}{assumed}" if one["severity"] else "no severity yet"
-    plain(out, f"Incident #{one['number']} ({one['id']}): {one['title']}")
+    incident, snapshot = data["incident"], data["incident"]["snapshot"]
+    assumed = " (assumed)" if incident["severity_assumed"] else ""
+    severity = f"{incident['severity']}{assumed}" if incident["severity"] else "no severity yet"
+    plain(out, f"Incident #{incident['number']} ({incident['id']}): {incident['title']}")
     service, since = snapshot["service"]["name"], minute(snapshot["created_at"])
-    plain(out, f"{one['status']}, {severity}, service {service}, since {since}")
+    plain(out, f"{incident['status']}, {severity}, service {service}, since {since}")
     if snapshot.get("html_url"):
         plain(out, snapshot["html_url"])
     _ticket(out, data["ticket"])
@@ -66,10 +69,10 @@ def _show(data: dict[str, Any]) -> None:
     ]
     if operations:
         out.print()
-        columns = ("id", "operation", "state", "tries", "why", "in the service's words")
+        columns = ("id", "operation", "state", "tries", "reason", "answer of the service")
         out.print(table("", columns, operations))
     out.print()
-    out.print(table("", ("no", "on record at", "event", "about", "why"), map(_event, data["events"])))
+    out.print(table("", ("no", "recorded at", "event", "about", "reason"), map(_event, data["events"])))
     if any(op["state"] == "parked" for op in data["operations"]):
         out.print("\nParked operations wait for a person: syncd outbox")
 
@@ -79,24 +82,24 @@ def _ticket(out: Console, ticket: dict[str, Any] | None) -> None:
         out.print("No ticket yet.")
         return
     origin = "made by syncd" if ticket["origin"] == "operation" else ticket["origin"]
-    stands = ticket["snapshot"]["status"]["name"] if ticket["snapshot"] else "a status that was not read yet"
-    plain(out, f"Ticket {ticket['key']} ({origin}) stands at {stands}")
+    status = ticket["snapshot"]["status"]["name"] if ticket["snapshot"] else "not read yet"
+    plain(out, f"Ticket {ticket['key']} ({origin}), status {status}")
     if ticket["refused"]:
-        plain(out, f"Jira refused these fields, so they are left alone: {', '.join(ticket['refused'])}")
+        plain(out, f"Jira refused these fields, so syncd leaves them alone: {', '.join(ticket['refused'])}")
     if ticket["conflicts"]:
-        plain(out, f"In conflict, so they are left alone on both sides: {', '.join(ticket['conflicts'])}")
+        plain(out, f"In conflict, so syncd leaves them alone: {', '.join(ticket['conflicts'])}")
     _out_of_sight(out, ticket)
 
 
 def _postmortem(out: Console, postmortem: dict[str, Any] | None) -> None:
-    """How the two duties stand, each with its clock in words, the most urgent fact first."""
+    """Print the postmortem and its two duties, each with its clock in words; then the duties before them."""
     if postmortem is None:
         return
     named = postmortem["key"] or "not made yet"
-    stands = f" stands at {postmortem['status']}" if postmortem["status"] else ""
-    nobody = ", nobody owns it" if postmortem["key"] else ""
+    status = f", status {postmortem['status']}" if postmortem["status"] else ""
+    nobody = ", no owner" if postmortem["key"] else ""
     owner = f", owner {postmortem['owner']}" if postmortem["owner"] else nobody
-    plain(out, f"\nPostmortem {named}{stands}{owner}")
+    plain(out, f"\nPostmortem {named}{status}{owner}")
     _out_of_sight(out, postmortem)
     for kind in ("scheduled", "completed"):
         duty = postmortem[kind]
@@ -105,14 +108,15 @@ def _postmortem(out: Console, postmortem: dict[str, Any] | None) -> None:
         plain(out, f"  {kind}: {duty['words']}")
         for line in duty["explained"]:
             plain(out, f"    {line}")
-    for one in postmortem["earlier"]:
-        plain(out, f"  earlier, {one['duty']}, due {minute(one['due_at'])}: {one['words']} ({one['reason']})")
+    for earlier in postmortem["earlier"]:
+        due = minute(earlier["due_at"])
+        plain(out, f"  earlier, {earlier['duty']}, due {due}: {earlier['words']} ({earlier['reason']})")
 
 
 def _out_of_sight(out: Console, issue: dict[str, Any]) -> None:
     if issue["out_of_sight_since"]:
         since = minute(issue["out_of_sight_since"])
-        plain(out, f"Out of our sight since {since}: moved, secured or deleted")
+        plain(out, f"syncd cannot see it since {since}: it was moved, restricted or deleted")
 
 
 def _event(event: dict[str, Any]) -> tuple[object, ...]:

@@ -1,4 +1,4 @@
-"""`syncd waive`, `syncd unwaive` and `syncd correct`: what people decide about duties, on record."""
+"""`syncd waive`, `syncd unwaive` and `syncd correct`: record what people decide about duties."""
 
 from __future__ import annotations
 
@@ -10,26 +10,28 @@ from syncd.commands.shared.ask_daemon import ask_and_tell
 from syncd.commands.shared.options import Day
 
 DUTIES = ("scheduled", "completed", "owned", "done")
-"""What can be owed (`syncd.domain.duty.DutyKind`)."""
+"""The kinds of duties (`syncd.domain.duty.DutyKind`)."""
 
 of_argument = click.argument("of", metavar="ID")
 duty_option = click.option(
     "--duty",
     type=click.Choice(DUTIES),
-    help="Which duty; without it both of the postmortem, or that an action item is done.",
+    help="The duty. Default: both duties of a postmortem; `done` of an action item.",
 )
-reason_option = click.option("--reason", required=True, help="Why, for the record.")
-by_option = click.option("--by", "by", required=True, metavar="WHO", help="Who decided it, for the record.")
+reason_option = click.option("--reason", required=True, help="Why; syncd keeps it on record.")
+by_option = click.option(
+    "--by", "by", required=True, metavar="WHO", help="The person who decides; syncd keeps it on record."
+)
 
 
 def _through(day: datetime) -> str:
-    """The end of a day (UTC)."""
+    """Return the end of a day (UTC), as ISO text."""
     return datetime.combine(day.date() + timedelta(days=1), time(), UTC).isoformat()
 
 
 @click.command(
-    help="Let a duty rest through a day (UTC, 30 days at most). ID is an incident's id, number or ticket,"
-    " a postmortem or an action item."
+    help="Waive a duty until the end of a day (UTC, at most 30 days ahead), with a reason, on record."
+    " ID is an incident's id or number, or the key of a ticket, a postmortem or an action item."
 )
 @of_argument
 @duty_option
@@ -37,11 +39,13 @@ def _through(day: datetime) -> str:
 @reason_option
 @by_option
 def command(of: str, duty: str | None, until: datetime, reason: str, by: str) -> None:
-    """Ask the executor of the ledger to waive."""
+    """Ask the executor of the ledger to waive duties."""
     ask_and_tell("waive", {"of": of, "duty": duty, "until": _through(until), "reason": reason, "by": by})
 
 
-@click.command("unwaive", help="End a waiver before its day; its deadline counts again a day later.")
+@click.command(
+    "unwaive", help="End a waiver before its date; the duty is due again 24 hours later at the earliest."
+)
 @of_argument
 @duty_option
 @reason_option
@@ -51,11 +55,11 @@ def unwaive(of: str, duty: str | None, reason: str, by: str) -> None:
     ask_and_tell("unwaive", {"of": of, "duty": duty, "reason": reason, "by": by})
 
 
-@click.command("correct", help="Take back a breach that was recorded wrongly; both stay on record.")
+@click.command("correct", help="Take back a breach that was recorded wrongly; both events stay on record.")
 @of_argument
 @duty_option
 @reason_option
 @by_option
 def correct(of: str, duty: str | None, reason: str, by: str) -> None:
-    """Ask the executor of the ledger to correct."""
+    """Ask the executor of the ledger to take back breaches."""
     ask_and_tell("correct", {"of": of, "duty": duty, "reason": reason, "by": by})

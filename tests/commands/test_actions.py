@@ -92,12 +92,12 @@ def test_actions_lists_what_is_to_be_done_the_longest_overdue_first(listed: Hous
 def test_actions_can_be_asked_for_the_overdue_and_for_those_that_nobody_took(listed: House) -> None:
     assert [one["key"] for one in listed.syncd("actions", "--overdue", "--json").json] == ["OPS-22"]
     assert [one["key"] for one in listed.syncd("actions", "--unowned", "--json").json] == ["OPS-21"]
-    assert listed.syncd("actions", "--overdue", "--unowned").out == "No action item is overdue unowned.\n"
+    assert listed.syncd("actions", "--overdue", "--unowned").out == "No action item is overdue and unowned.\n"
 
 
 def test_actions_says_first_how_bad_it_is_and_for_each_who_and_by_when(listed: House) -> None:
     out = listed.syncd("actions").out
-    assert out.splitlines()[0] == "Action items: 3 to do, 1 overdue, 1 that nobody has taken"
+    assert out.splitlines()[0] == "Action items: 3 open, 1 overdue, 1 without an owner"
     assert "OPS-22: OVERDUE by 3 days, due 2026-10-01" in out
     assert "  Amara Osei, To Do, incident #1" in out
     assert "  ! no owner" in out

@@ -14,7 +14,7 @@ def test_a_backup_is_made_and_restored_and_the_ticket_is_not_made_again(house: H
     house.syncd("run", "--once")
     said = house.syncd("backup", "--keep", "2")
     assert said.code == 0
-    assert "found whole" in said.out
+    assert "copied and checked" in said.out
     (copy,) = Path(".syncd/backups").iterdir()
     assert str(copy.resolve()) in said.out
     incident = house.trigger()

@@ -69,7 +69,7 @@ def test_a_living_daemon_stays_up_and_goes_on_after_the_acceptance(house: House,
     incidents = storm(house, 4)
     house.syncd("run", "--once")
     process = started("run", first=SMALL)
-    wait_for(lambda: "works for" in house.err("run"))
+    wait_for(lambda: "syncd runs for" in house.err("run"))
     assert process.poll() is None
     assert house.writes() == 0
     wait_for(lambda: house.syncd("accept").out.startswith("accepted"))
@@ -180,7 +180,7 @@ def test_status_says_what_a_rule_in_mode_report_would_have_done(bare: House) -> 
     assert one["incident"] == incident
     assert "close the ticket" in one["dry_run_notes"][0]
     said = bare.syncd("status").out
-    assert "In mode `enforce`, syncd would have done" in said
+    assert "In mode `enforce` they would have done" in said
     assert "#1: close the ticket" in said
 
 
@@ -193,7 +193,7 @@ def test_what_begins_after_the_first_start_is_done_by_each_run_while_the_rest_is
     assert not any(house.tickets(one) for one in incidents)
     plan = house.syncd("plan", "--json").json
     assert (plan["first_load"]["state"], plan["first_load"]["counts"]["create_ticket"]) == ("held", 4)
-    assert "holds what began before its first start" in house.syncd("plan").out
+    assert "holds the work for incidents that began before its first start" in house.syncd("plan").out
     (wait,) = house.syncd("show", "1", "--json").json["waits"]
     assert (wait["until"], "syncd accept" in wait["why"]) == (None, True)
     assert house.syncd("show", "5", "--json").json["waits"] == []

@@ -88,7 +88,7 @@ def test_a_forgotten_service_of_the_team_is_wrong_and_one_of_another_team_is_for
     assert [one["where"] for one in of(findings, "PD05", "wrong")] == ["service Core QRPay Web (PSVC004)"]
     (others,) = of(findings, "PD05", "unknown")
     assert "Dispatch" in others["message"]
-    assert "add it to a team's services" in others["hint"]
+    assert "add it to the `services` of a mapping" in others["hint"]
 
 
 def test_with_both_teams_mapped_every_service_is_claimed(house: House) -> None:
@@ -189,7 +189,7 @@ def test_a_missing_permission_is_wrong_with_what_is_done_without_it(first: House
     assert "TRANSITION_ISSUES" in moves["message"]
     assert moves["who"] == "Jira admin"
     (workflow,) = of(findings, "J08", "unknown")
-    assert "right to move issues" in workflow["message"]
+    assert "our account may not move issues" in workflow["message"]
 
 
 def test_a_field_that_the_create_screen_demands_is_wrong_until_the_mapping_fills_it(first: House) -> None:
@@ -263,7 +263,7 @@ def test_a_way_back_that_the_mapping_does_not_name_is_told_with_the_key(first: H
     presets.use_workflow(first.world.jira.site, "OPS", presets.classic())
     said = {one["message"]: one["hint"] for one in found(first, "--probe", "--yes") if one["code"] == "J10"}
     hint = said["no transition leads from Closed back to a mapped status; Jira offers Reopened"]
-    assert hint.startswith("name it, as in jira.statuses.triggered: [Open, Reopened]; without it")
+    assert hint.startswith("name it, for example as jira.statuses.triggered: [Open, Reopened]; without it")
     remap(first, "  project: OPS\n", "  project: OPS\n  statuses: {triggered: [Open, Reopened]}\n")
     findings = found(first, "--probe", "--yes")
     assert "there is a way back from Closed" in {one["message"] for one in of(findings, "J10", "ok")}
@@ -311,7 +311,7 @@ def test_a_level_in_which_our_account_is_not_is_wrong(first: House) -> None:
     assert of(found(first), "J11", "ok")
     remap(first, "Security incident", "Board only")
     (level,) = of(found(first), "J11", "wrong")
-    assert "may not set Board only" in level["message"]
+    assert "may not set the security level Board only" in level["message"]
 
 
 def test_pagerdutys_own_jira_app_is_red_until_it_is_off(first: House) -> None:
@@ -321,7 +321,7 @@ def test_pagerdutys_own_jira_app_is_red_until_it_is_off(first: House) -> None:
     row = {"id": "PEXT001", "name": "To Jira", "extension_schema": schema, "extension_objects": on}
     account.extensions.append(row)
     (extension,) = of(found(first), "PD08", "wrong")
-    assert extension["message"] == "works on Alipay Integration"
+    assert extension["message"] == "serves Alipay Integration"
     row["extension_objects"] = [{"id": "PSVC006", "type": "service_reference"}]
     assert of(found(first), "PD08", "ok")
 
@@ -399,14 +399,14 @@ def test_a_probe_that_ended_early_is_not_advised_again(first: House) -> None:
     findings = found(first, "--probe", "--yes")
     assert of(findings, "T01", "wrong")
     (unseen,) = of(findings, "J08", "unknown")
-    assert unseen["hint"] == "the trial ticket says where it ended (T01)"
+    assert unseen["hint"] == "see the trial ticket's findings (T01)"
 
 
 def test_a_probe_whose_answer_is_lost_is_not_sent_again(first: House) -> None:
     first.world.faults.add(faults.lose_answer(), service="jira", method="POST", path="/issue$")
     findings = found(first, "--probe", "--yes")
     (lost,) = of(findings, "T01", "unknown")
-    assert "nothing was sent again" in lost["hint"]
+    assert "syncd did not try again" in lost["hint"]
     assert len(probes(first)) == 1
 
 
@@ -415,7 +415,7 @@ def test_the_probe_asks_before(first: House) -> None:
         first.monkeypatch.setattr(sys, "stdin", io.StringIO(answer))
         said = first.syncd("check", "--probe")
         assert said.code == 130
-        assert "This makes a ticket labelled syncd-probe in OPS (QRPay)" in said.err
+        assert "This creates a ticket labelled syncd-probe in OPS (QRPay)" in said.err
     assert first.writes() == 0
     first.set("SYNCD_DRY_RUN", "true")
     assert first.syncd("check", "--probe", "--yes").code == 2
@@ -444,11 +444,11 @@ def test_the_page_for_the_admin_names_rights_fields_transitions_and_what_is_done
     for words in ("## Project OPS", "Link Issues", "are not linked", "create screen", "### Open points"):
         assert words in said.out
     for words in (
-        "| postmortems and action items | Create Issues, Link Issues | no postmortem is made",
-        "- Issue type: Postmortem or Task; without one no postmortem is made.",
+        "| postmortems and action items | Create Issues, Link Issues | syncd creates no postmortem",
+        "- Issue type: Postmortem or Task; without it, syncd creates no postmortem.",
         "- The due date on its edit screen",
         "- Sub-tasks (Sub-task or Subtask) for action items; without them",
-        "- Link type to its ticket: Post-Incident Reviews or Relates; without one",
+        "- Link type to its ticket: Post-Incident Reviews or Relates; without it",
     ):
         assert words in said.out
     assert first.syncd("check", "--for-admin", "--offline").code == 0
@@ -457,9 +457,9 @@ def test_the_page_for_the_admin_names_rights_fields_transitions_and_what_is_done
 
 def test_the_page_for_the_admin_names_people_and_what_is_done_without(house: House) -> None:
     said = house.syncd("check", "--for-admin").out
-    assert "- owner of BluBank Integration: jonas.lindqvist@qrpay.example: nobody who can be assigned" in said
+    assert "- owner of BluBank Integration: jonas.lindqvist@qrpay.example: Jira has no assignable" in said
     assert "### Done without" in said
-    assert "- the project lacks: component Yoomonea Service (tickets go without it" in said
+    assert "- the project lacks: component Yoomonea Service (syncd creates tickets without it" in said
 
 
 def test_data_center_is_checked_with_its_own_ways_of_asking(bare: House) -> None:
@@ -469,7 +469,7 @@ def test_data_center_is_checked_with_its_own_ways_of_asking(bare: House) -> None
     bare.set("SYNCD_MAPPINGS_DIR", "m")
     said = bare.syncd("check", "--probe", "--yes")
     assert said.code == 0
-    assert "stands in Done" in said.out
+    assert "reached Done" in said.out
 
 
 def test_what_postmortems_need_is_named_with_what_stands_in_for_it(first: House) -> None:
@@ -480,7 +480,7 @@ def test_what_postmortems_need_is_named_with_what_stands_in_for_it(first: House)
     )
     presets.without_types(first.world.jira.site, "OPS", "Postmortem")
     said = {one["message"] for one in of(found(first), "J15", "ok")}
-    assert "are of type Task, their review date is duedate" in said
+    assert "have the type Task; their review date is duedate" in said
     assert "the project lacks: field Review date: the review date is read from the due date" in said
     assert any(one.startswith("the project lacks: link type Problem/Incident") for one in said)
 
@@ -494,7 +494,7 @@ def test_a_project_without_a_type_for_postmortems_and_a_demanded_field_are_wrong
     ]
     presets.without_types(first.world.jira.site, "OPS", "Postmortem", "Task")
     (missing,) = of(found(first), "J15", "wrong")
-    assert "no postmortem is made" in missing["message"]
+    assert "syncd creates no postmortem" in missing["message"]
 
 
 def test_the_commanders_schedule_is_looked_for(first: House) -> None:

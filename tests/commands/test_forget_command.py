@@ -28,7 +28,7 @@ def test_it_empties_and_says_what_it_cannot_reach_and_the_record_stays_whole(hou
     said = house.syncd("forget", ADDRESS, "--yes")
     assert said.code == 0, said.err
     assert "1 rows" in said.out
-    assert "mails that left" in said.err
+    assert "sent mails" in said.err
     with opened(house.folder / ".syncd/syncd.db") as ledger:
         assert [row for row in rows(ledger, PersonRow) if row.email == ADDRESS] == []
         assert [row.arguments for row in rows(ledger, RequestRow)] == [{}]

@@ -91,8 +91,8 @@ def test_a_mapping_that_is_there_is_not_overwritten_unless_forced(bare: House) -
     [
         ((), "--team NAME"),
         (("--team", "Web"), "--service NAME"),
-        (("--team", "Web", "--service", "Web", "--project", "ops"), "no key of a Jira project"),
-        (("--example", "qrpay", "--team", "Web"), "leave out the others"),
+        (("--team", "Web", "--service", "Web", "--project", "ops"), "is not the key of a Jira project"),
+        (("--example", "qrpay", "--team", "Web"), "leave out --team and --service"),
         (("--example", "qrpay", "--enforce-from", "tomorrow"), "2026-12-01"),
     ],
 )

@@ -53,5 +53,5 @@ def test_without_a_mail_server_there_are_files_and_status_and_check_say_so(house
     findings = house.syncd("check", "--offline", "--json").json["findings"]
     said = {one["code"]: one["message"] for one in findings}
     assert "nobody receives mail" in said["C03"]
-    assert "nobody is told when the daemon itself is in trouble" in said["C04"]
-    assert said["C08"] == "whoever is to be told of notices and late paperwork has an address"
+    assert "nobody receives mail when the daemon itself is in trouble" in said["C04"]
+    assert said["C08"] == "everybody who gets notices or breaches has an address"

@@ -72,8 +72,8 @@ def test_status_names_services_that_are_down_and_those_without_a_mapping(house: 
     assert "jira" in data["services"][0]
     assert list(data["unmapped_services"].values()) == ["Dispatch"]
     said = house.syncd("status").out
-    assert "Not usable: jira" in said
-    assert "No mapping claims service Dispatch" in said
+    assert "Service in trouble: jira" in said
+    assert "No mapping names the service Dispatch" in said
 
 
 def test_status_is_about_what_is_open_and_all_about_everything(house: House) -> None:

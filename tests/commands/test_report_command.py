@@ -68,7 +68,7 @@ def test_with_a_folder_all_four_forms_are_written(reported: House) -> None:
 @pytest.mark.parametrize(
     ("args", "said"),
     [
-        (("--week", "47"), "weeks are named like 2026-W47"),
+        (("--week", "47"), "write a week like 2026-W47"),
         (("--week", "2999-W01"), "has not begun yet"),
         (("--team", "Nobody"), "there are: QRPay"),
     ],
@@ -94,7 +94,7 @@ def test_by_hand_it_is_sent_once_and_the_answer_says_to_whom(reported: House) ->
     [
         ((), "report.over_all names nobody"),
         (("--team", "QRPay", "--week", "2999-W01"), "is not over"),
-        (("--team", "QRPay", "--format", "csv"), "leave --format and --output away"),
+        (("--team", "QRPay", "--format", "csv"), "leave out --format and --output"),
     ],
 )
 def test_what_cannot_be_sent_is_said(reported: House, args: tuple[str, ...], said: str) -> None:

@@ -34,7 +34,7 @@ def test_a_dry_run_shows_the_plan_and_writes_nothing(house: House, old: str) -> 
     writes = house.writes()
     said = house.syncd("--resync", "--since", "30d", "--dry-run")
     assert said.code == 0
-    assert "To be repaired" in said.out
+    assert "To repair in PagerDuty or Jira" in said.out
     assert old in said.out
     assert house.writes() == writes
     assert house.syncd("status", "--json").json["incidents"] == []
@@ -43,7 +43,7 @@ def test_a_dry_run_shows_the_plan_and_writes_nothing(house: House, old: str) -> 
 def test_it_repairs_and_a_second_run_does_nothing(house: House, old: str) -> None:
     said = house.syncd("--resync", "--since", "30d", "--yes")
     assert said.code == 0
-    assert "operations done, 0 wait" in said.out
+    assert "operations done, 0 waiting" in said.out
     assert len(house.tickets(old)) == 1
     writes = house.writes()
     said = house.syncd("--resync", "--since", "30d", "--yes")
@@ -112,11 +112,11 @@ def test_beside_a_running_daemon_the_daemon_does_it_and_shows_its_progress(
     house.set("SYNCD_POLL_SECONDS", "0.5")
     house.set("SYNCD_LOG_FORMAT", "text")
     started("run")
-    wait_for(lambda: "works for" in house.err("run"))
+    wait_for(lambda: "syncd runs for" in house.err("run"))
     said = house.syncd("--resync", "--since", "30d", "--yes")
     assert said.code == 0
-    assert "a running daemon does it" in said.err
-    assert "operations done, 0 wait" in said.out
+    assert "asked the running daemon" in said.err
+    assert "operations done, 0 waiting" in said.out
     assert len(house.tickets(old)) == 1
 
 
@@ -126,5 +126,5 @@ def test_what_is_left_is_listed_with_the_reason(house: House) -> None:
     house.syncd("run", "--once")
     house.world.jira.transition("OPS-1", "In Progress", "Ines Carvalho")
     said = house.syncd("--resync", "--dry-run")
-    assert "Left as it is" in said.out
+    assert "Left alone" in said.out
     assert "stands at In Progress" in said.out

@@ -155,7 +155,7 @@ def test_a_running_daemon_works_answers_requests_and_ends_at_once_on_sigterm(
     wait_for(lambda: house.syncd("outbox", "--json").json["counts"]["parked"])
     said = house.syncd("outbox", "retry")
     assert (said.code, said.out) == (0, "1 operations are tried again\n")
-    assert "a running daemon does it" in said.err
+    assert "asked the running daemon" in said.err
     wait_for(lambda: house.tickets(other))
     assert house.syncd("status", "--json").code == 0
     wait_for(lambda: house.syncd("outbox", "--json").json["operations"] == [])

@@ -93,4 +93,4 @@ def test_a_live_view_is_for_terminals_alone(house: House) -> None:
     assert house.syncd("status", "--watch").code == 2
     said = house.syncd("status", "--watch", "--json")
     assert said.code == 2
-    assert "give one of them" in said.err
+    assert "leave one out" in said.err

@@ -200,4 +200,4 @@ def test_what_is_no_day_says_how_one_is_written(owing: tuple[House, str]) -> Non
     house, _ = owing
     said = house.syncd("waive", "1", "--until", "tomorrow", *WHY)
     assert said.code == 2
-    assert "'tomorrow' is no day; days are written like 2026-12-01" in said.err
+    assert "'tomorrow' is not a day; write a day like 2026-12-01" in said.err

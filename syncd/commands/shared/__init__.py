@@ -1,1 +1,1 @@
-"""What several commands need: setup, output, asking the daemon, exit codes."""
+"""Parts that several commands use: setup, output, asking the daemon, exit codes."""

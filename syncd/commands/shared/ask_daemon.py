@@ -1,4 +1,4 @@
-"""Asks the executor of the ledger for something: the living daemon, else this process under the lock."""
+"""Ask the executor of the ledger for a job: the running daemon, else this process under the lock."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ LOOK_EVERY = 0.2
 
 
 def ask_and_tell(kind: str, arguments: dict[str, Any]) -> None:
-    """Write the request, see it done, print the answer; exits 1 where it says so.
+    """Write the request, wait for the answer and print it; exit 1 if the job failed.
 
-    Raises `LedgerMissing`; after a minute without an answer the request stays and the caller is told.
+    Raise `LedgerMissing`. Without an answer within a minute, say so; the request stays on record.
     """
     from syncd.engine.jobs import requests
     from syncd.ledger.errors import LedgerBusy
@@ -35,13 +35,13 @@ def ask_and_tell(kind: str, arguments: dict[str, Any]) -> None:
         try:
             ledger = open_for_work(db.url, f"syncd {kind}", clock.now())
         except LedgerBusy:
-            click.echo("a running daemon does it", err=True)
+            click.echo("asked the running daemon", err=True)
         else:
             try:
                 requests.serve(ledger, clock)
             finally:
                 ledger.close()
-            click.echo("no daemon is running: what follows from it leaves when one does", err=True)
+            click.echo("no daemon is running: the writes that follow leave when it runs", err=True)
         result = _answer(db, number, clock, lambda _words: None)
     for line in result.get("lines", []):
         click.echo(line)
@@ -50,9 +50,9 @@ def ask_and_tell(kind: str, arguments: dict[str, Any]) -> None:
 
 
 def do_job(setup: Setup, command: str, kind: str, arguments: dict[str, Any], parallel: int) -> dict[str, Any]:
-    """Have a job done and return its answer: by the living daemon, else here under the lock.
+    """Have a job done by the running daemon, else here under the lock; return its answer.
 
-    `command` is who holds the lock meanwhile.
+    The lock file shows `command` as its holder meanwhile.
     """
     from syncd.engine.jobs import requests
     from syncd.engine.loop import ControlLoop, once
@@ -62,7 +62,7 @@ def do_job(setup: Setup, command: str, kind: str, arguments: dict[str, Any], par
     try:
         context = setup.context(command)
     except LedgerBusy:
-        click.echo("a running daemon does it", err=True)
+        click.echo("asked the running daemon", err=True)
         return ask_daemon(kind, arguments, who, lambda words: click.echo(words, err=True))
     try:
         number = requests.ask(context.ledger, kind, arguments, who, context.clock.now())
@@ -73,9 +73,9 @@ def do_job(setup: Setup, command: str, kind: str, arguments: dict[str, Any], par
 
 
 def ask_daemon(kind: str, arguments: dict[str, Any], who: str, show: Callable[[str], None]) -> dict[str, Any]:
-    """Ask the living daemon for something that takes its time; `show` gets its progress, in words.
+    """Ask the running daemon for a long job; call `show` with its progress in words; return its answer.
 
-    Raises `LedgerMissing`; after a minute without an answer or progress the request stays.
+    Raise `LedgerMissing`. After a minute without progress, return a failure; the request stays on record.
     """
     from syncd.ledger.requests import answers
 
@@ -96,7 +96,8 @@ def _answer(db: Database, number: int, clock: Clock, show: Callable[[str], None]
         if request is not None and request.progress != shown:
             shown = request.progress
             show(shown)
+            # a job that makes progress may take as long as it needs
             until = clock.boottime() + WAIT_SECONDS
         clock.sleep(LOOK_EVERY, Event())
-    said = "nobody has answered within a minute; the request stays on record"
-    return {"lines": [said], "failed": True}
+    words = "the daemon did not answer within a minute; the request stays on record, see: syncd status"
+    return {"lines": [words], "failed": True}

@@ -1,4 +1,4 @@
-"""Turns what went wrong into one message with the next thing to do, and an exit code of sysexits."""
+"""Turn a failure into a message with the next step, and into an exit code of sysexits."""
 
 from __future__ import annotations
 
@@ -26,13 +26,14 @@ _AWAY = (Cause.UNREACHABLE, Cause.TIMEOUT, Cause.SERVER, Cause.BROKEN)
 
 
 def say(*lines: str) -> None:
-    """Say lines on standard error."""
+    """Print lines on standard error."""
     for line in lines:
         click.echo(line, err=True)
 
 
 def say_down(down: Iterable[ServiceHealth]) -> int:
-    """Given the services that cannot be used, say so and return the exit code."""
+    """Print why each service cannot be used; return the exit code."""
+    # refused credentials win: a person must act, and waiting does not help
     codes = [_say_unusable(record.name, record.cause, record.words) for record in down]
     return REFUSED if REFUSED in codes else UNREACHABLE
 
@@ -41,26 +42,26 @@ def _say_unusable(service: str, cause: Cause | None, words: str) -> int:
     name = SERVICE_NAMES.get(service, service)
     if cause is Cause.CREDENTIALS:
         say(f"{name} refuses our credentials: {words}")
-        say(f"renew {_TOKENS.get(service, 'its token')}, then: syncd check")
+        say(f"renew {_TOKENS.get(service, 'its token')}, then run: syncd check")
         return REFUSED
     if cause is Cause.LIMITED:
-        say(f"{name} asks us to wait: {words}", "try again later")
+        say(f"{name} limits our requests: {words}", "try again later")
         return TRY_LATER
     if cause in _AWAY:
-        say(f"{name} cannot be reached: {words}", "nothing is lost, try again; more: syncd check")
+        say(f"{name} cannot be reached: {words}", "nothing is lost; try again, or run: syncd check")
         return UNREACHABLE
-    say(f"{name} did not do what was asked: {words}", "more: syncd check")
+    say(f"{name} refused the request: {words}", "to find out more: syncd check")
     return GENERAL
 
 
 def advise(error: Exception) -> int:
-    """Given what went wrong, say it on standard error and return the exit code."""
+    """Print a failure and the next step on standard error; return the exit code."""
     if isinstance(error, ConfigError):
         say(*(str(problem) for problem in error.problems))
         return CONFIGURATION
     if isinstance(error, MappingMismatch):
         say(*(f"{error.team}: {problem}" for problem in error.problems))
-        say("change the mapping or the Jira project, then: syncd check")
+        say("change the mapping or the Jira project, then run: syncd check")
         return CONFIGURATION
     if isinstance(error, LedgerError):
         say(str(error), *([error.hint] if error.hint else []))
@@ -70,11 +71,11 @@ def advise(error: Exception) -> int:
     words = unusable(error)
     if words is not None:
         say(f"the ledger cannot be used: {words}")
-        say("look at its disk and its permissions (SYNCD_STATE_DIR, SYNCD_LEDGER_URL)")
+        say("check its disk and its permissions (SYNCD_STATE_DIR, SYNCD_LEDGER_URL)")
         return GENERAL
     if isinstance(error, OSError) and error.filename:
         say(f"{error.filename}: {error.strerror}")
         return GENERAL
     say(f"{type(error).__name__}: {error}")
-    say("this is a fault in syncd; run it again with `syncd --debug …` and report what it prints")
+    say("this is a fault in syncd: run the command again as `syncd --debug …`, and report the output")
     return GENERAL

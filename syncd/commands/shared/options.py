@@ -1,4 +1,4 @@
-"""What options of several commands have in common: days, and a question before what cannot be undone."""
+"""Options of several commands: days, and the question before a step that cannot be undone."""
 
 from __future__ import annotations
 
@@ -9,30 +9,30 @@ import click
 
 
 class Day(click.ParamType[datetime]):
-    """A day; what is none says how one is written."""
+    """The type of an option that takes a day, as 2026-12-01."""
 
     name = "day"
 
     def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
-        """What stands in the help."""
+        """Return the word for the value in the help."""
         return "DATE"
 
     def convert(
         self, value: str | datetime, param: click.Parameter | None, ctx: click.Context | None
     ) -> datetime:
-        """The day's midnight, without a zone: the command says whose."""
+        """Return the day's midnight without a zone: each command knows its zone."""
         if isinstance(value, datetime):
             return value
         try:
             return datetime.strptime(value, "%Y-%m-%d")  # noqa: DTZ007 - a day, not a moment
         except ValueError:
-            self.fail(f"{value!r} is no day; days are written like 2026-12-01", param, ctx)
+            self.fail(f"{value!r} is not a day; write a day like 2026-12-01", param, ctx)
 
 
 def confirm(question: str, *, yes: bool, err: bool = False) -> None:
-    """Ask unless `yes`; ends the command where the answer is no, a usage error where nobody can be asked."""
+    """Ask the operator unless `yes`; end the command on "no", raise a usage error without a terminal."""
     if yes:
         return
     if not sys.stdin.isatty():
-        raise click.UsageError("nobody can be asked here: give --yes")
+        raise click.UsageError("there is no terminal to ask on: give --yes")
     click.confirm(question, abort=True, err=err)

@@ -1,4 +1,4 @@
-"""How reading commands answer: JSON for scripts, tables for people, plain in a pipe."""
+"""Output of reading commands: JSON for scripts, tables for people, without colours in a pipe."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from syncd.domain.text import terminal
 
 
 def emit_json(data: Any) -> None:
-    """One JSON document on standard output."""
+    """Print one JSON document on standard output."""
     click.echo(json.dumps(data, indent=2, ensure_ascii=False, default=str))
 
 
 def console() -> Console:
-    """Standard output: colours only on a terminal and without NO_COLOR; a pipe gets the full width."""
+    """Return standard output: coloured on a terminal only, and not with NO_COLOR; 160 columns in a pipe."""
     out = Console(highlight=False, soft_wrap=False)
     return out if out.is_terminal else Console(highlight=False, width=160)
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
-    """A table whose cells are plain text: nothing in them is markup, no control character survives."""
+    """Return a table of plain text: `rich` reads no markup in it, control characters are removed."""
     made = Table(title=title or None, title_justify="left", box=None, pad_edge=False, header_style="bold")
     for column in columns:
         made.add_column(column, overflow="fold")
@@ -38,18 +38,18 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) 
 
 
 def plain(out: Console, text: str) -> None:
-    """Print a line that may hold foreign text: no markup in it counts, no control character survives."""
+    """Print a line with foreign text: `rich` reads no markup in it, control characters are removed."""
     out.print(Text(terminal(text)), soft_wrap=True)
 
 
 def minute(iso: str) -> str:
-    """A moment of a JSON shape as people read it: `2026-11-22 05:12 UTC`."""
+    """Return an ISO moment as people read it: `2026-11-22 05:12 UTC`."""
     return in_utc(datetime.fromisoformat(iso))
 
 
 def second(iso: str) -> str:
-    """As `minute`, to the second."""
+    """Return an ISO moment to the second: `2026-11-22 05:12:09 UTC`."""
     return f"{datetime.fromisoformat(iso):%Y-%m-%d %H:%M:%S} UTC"
 
 
-json_option = click.option("--json", "as_json", is_flag=True, help="Answer as JSON, for scripts.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")

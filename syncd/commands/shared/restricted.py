@@ -1,4 +1,4 @@
-"""`--restricted`: titles of restricted incidents, which the ledger does not hold, asked of PagerDuty now."""
+"""`--restricted`: ask PagerDuty for the titles of restricted incidents, which the ledger does not hold."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from syncd.commands.shared.setup import Setup
 restricted_option = click.option(
     "--restricted",
     is_flag=True,
-    help="Ask PagerDuty for the titles of restricted incidents; else they read `Security incident #123`.",
+    help="Show the titles of restricted incidents, asked of PagerDuty now; else `Security incident #123`.",
 )
 
 
 def put_titles(ctx: click.Context, incidents: list[dict[str, Any]]) -> None:
-    """Put the titles of those that are restricted into what a command is about to show.
+    """Replace the titles of restricted incidents in a command's data by those that PagerDuty tells.
 
-    Needs the settings that the daemon has; raises `ConfigError` and `RemoteError`.
+    The command needs the daemon's settings for this. Raise `ConfigError` and `RemoteError`.
     """
-    wanted = [one for one in incidents if one["restricted"]]
-    if not wanted:
+    restricted = [incident for incident in incidents if incident["restricted"]]
+    if not restricted:
         return
     from syncd.config.masks import mask
 
     setup = Setup.load(ctx)
     setup.start_log(quiet=True)
-    patterns = {one.team: one.redact.patterns for one in setup.configuration.mappings}
+    patterns = {incident.team: incident.redact.patterns for incident in setup.configuration.mappings}
     client = setup.services()[0].pagerduty
-    for one in wanted:
-        incident = client.incident(one["id"])
-        if incident is not None:
-            one["title"] = mask(incident.title, patterns.get(one["team"], {}))
+    for incident in restricted:
+        answer = client.incident(incident["id"])
+        if answer is not None:
+            incident["title"] = mask(answer.title, patterns.get(incident["team"], {}))

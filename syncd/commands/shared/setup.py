@@ -1,4 +1,4 @@
-"""What commands share: the configuration loaded and checked, the log, the context, the ledger for reading."""
+"""The start of every command: load and check the configuration, open the log, the context or the ledger."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 
 def debugging(ctx: click.Context) -> bool:
-    """Whether `--debug` was given."""
+    """Return True if the operator gave `--debug`."""
     return bool((ctx.find_root().obj or {}).get("debug"))
 
 
 def command_clock() -> Clock:
-    """Return the clock of this call: the one that `main` was given, else the system's."""
+    """Return the clock that the caller of `main` gave, else the system's clock."""
     given: Clock | None = (click.get_current_context().find_root().obj or {}).get("clock")
     if given is not None:
         return given
@@ -34,20 +34,20 @@ def command_clock() -> Clock:
 
 @dataclass
 class Setup:
-    """The configuration of this call."""
+    """The checked configuration of this call of a command."""
 
     configuration: Configuration
     debug: bool = False
 
     @classmethod
     def load(cls, ctx: click.Context) -> Setup:
-        """Load and check everything; raises `ConfigError` with every problem."""
+        """Load and check everything; raise `ConfigError` with every problem."""
         from syncd.config.load import load_configuration
 
         return cls(load_configuration(), debugging(ctx))
 
     def start_log(self, *, quiet: bool = False) -> None:
-        """Send the log where the settings say; `quiet`: nothing, the command says what went wrong."""
+        """Start the log as the settings say; `quiet`: only critical lines, the command prints failures."""
         from syncd.engine.runtime.logs import start_log
 
         settings = self.configuration.settings
@@ -55,7 +55,7 @@ class Setup:
         start_log(level, settings.log_format, settings.secret_values())
 
     def context(self, who: str) -> EngineContext:
-        """Take the ledger and lay out the engine's working place; raises `LedgerError`."""
+        """Take the ledger's lock as `who` and return the engine's context; raise `LedgerError`."""
         from syncd.daemon import make_context, open_ledger
 
         clock = command_clock()
@@ -63,7 +63,7 @@ class Setup:
         return make_context(self.configuration, ledger, clock)
 
     def services(self) -> tuple[Services, Transport]:
-        """Both clients whatever the services' health, and the transport below them."""
+        """Return both clients without health or budget, and the transport below them."""
         from syncd.daemon import client_factories
         from syncd.engine.context import Services
         from syncd.remote.http.transport import Transport
@@ -74,9 +74,9 @@ class Setup:
 
 @contextmanager
 def ledger_for_reading() -> Iterator[Database]:
-    """The settings' ledger, for commands that only read; needs no mapping and no token.
+    """Open the ledger for a command that only reads; this needs no mapping and no token.
 
-    Raises `LedgerError` where there is none yet or it cannot be read.
+    Raise `LedgerError` if there is no ledger yet or it cannot be read.
     """
     from syncd.config.settings.access import load_settings
     from syncd.ledger.open import open_for_reading
