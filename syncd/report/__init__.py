@@ -1,1 +1,1 @@
-"""How well the rules were kept, and what people are told: figures, the weekly e-mail, mails, exports."""
+"""Compliance figures, the weekly report, the texts of mails, and exports for auditors."""

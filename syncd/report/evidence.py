@@ -1,7 +1,7 @@
 """Evidence for auditors: one JSON and one CSV for each incident of a period, and a manifest over all files.
 
-What stands there comes from the ledger alone (`syncd.ledger.views.evidence`), with the hash of every event,
-so that `syncd audit verify` can hold each file against the chain. Restricted incidents are a count.
+All data comes from the ledger (`syncd.ledger.views.evidence`), with the hash of every event, so that
+`syncd audit verify` can compare each file with the chain. Restricted incidents are only counted.
 """
 
 from __future__ import annotations
@@ -21,28 +21,29 @@ COLUMNS = ("at", "what", "detail", "state", "reason", "seq", "hash")
 
 
 def as_json(data: Data) -> bytes:
-    """The one spelling of a file, so that the same ledger gives the same bytes."""
+    """Return a file's bytes; the same data always gives the same bytes."""
     return (json.dumps(data, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode()
 
 
 def as_csv(data: Data) -> bytes:
-    """An incident's events as lines in the order of the record."""
-    reasons = {one["id"]: one for one in data["operations"]}
+    """Return an incident's events as CSV, in the order of the audit trail."""
+    operations = {operation["id"]: operation for operation in data["operations"]}
     out = io.StringIO()
     writer = csv.writer(out)
     writer.writerow(COLUMNS)
     for event in data["events"]:
-        operation = reasons.get(event["operation"], {})
-        said = event["data"]
-        detail = said.get("kind") or said.get("duty") or said.get("rule") or ""
-        reason = said.get("reason") or said.get("why") or operation.get("reason") or ""
+        operation = operations.get(event["operation"], {})
+        details = event["data"]
+        detail = details.get("kind") or details.get("duty") or details.get("rule") or ""
+        reason = details.get("reason") or details.get("why") or operation.get("reason") or ""
         cells = (event["at"], event["kind"], detail, operation.get("state", ""), reason)
-        writer.writerow([*(csv_cell(str(one)) for one in cells), event["seq"], event["hash"]])
+        # a spreadsheet must not read a title such as "=HYPERLINK(…)" as a formula
+        writer.writerow([*(csv_cell(str(cell)) for cell in cells), event["seq"], event["hash"]])
     return out.getvalue().encode()
 
 
 def manifest(files: dict[str, bytes], **about: Any) -> bytes:
-    """The list of all files with their hashes, and what the export is about."""
+    """Return the list of all files with their hashes; `about` describes the export."""
     listed = [
         {"name": name, "bytes": len(content), "sha256": sha256(content).hexdigest()}
         for name, content in sorted(files.items())
@@ -51,13 +52,13 @@ def manifest(files: dict[str, bytes], **about: Any) -> bytes:
 
 
 def broken_files(manifest_text: bytes, read: Any) -> list[str]:
-    """What of an export is not as its manifest says; `read` returns a file's bytes, None where it is gone."""
-    said = json.loads(manifest_text)
+    """Return the files that differ from the manifest; `read` returns a file's bytes or None."""
+    listed = json.loads(manifest_text)
     problems = []
-    for one in said["files"]:
-        content = read(one["name"])
+    for file in listed["files"]:
+        content = read(file["name"])
         if content is None:
-            problems.append(f"{one['name']} is missing")
-        elif sha256(content).hexdigest() != one["sha256"]:
-            problems.append(f"{one['name']} was changed")
+            problems.append(f"{file['name']} is missing")
+        elif sha256(content).hexdigest() != file["sha256"]:
+            problems.append(f"{file['name']} was changed")
     return problems

@@ -304,7 +304,7 @@ def test_an_incident_that_is_over_within_one_cycle_is_told_all_the_same(post: Ri
     post.world.pagerduty.resolve(made, "Amara Osei")
     post.cycle()
     assert recipients(post) == [COMPLIANCE, CTO]
-    assert "which is over by now" in text_of(letters(post)[0])
+    assert "which is resolved by now" in text_of(letters(post)[0])
 
 
 def test_what_was_over_before_the_rules_began_tells_nobody(make_rig: MakeRig) -> None:

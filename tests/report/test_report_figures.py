@@ -180,6 +180,15 @@ def test_what_was_sent_stays_as_it_was_and_the_next_report_tells_what_changed(tm
     )
 
 
+def test_after_a_lost_ledger_the_report_says_what_was_rebuilt(tmp_path: Path) -> None:
+    with ledger(tmp_path) as made:
+        put(made, incident(1))
+        made_report = report(made)
+    made_report.figures["rebuilt"] = {"ticket": 1, "breach": 2}
+    text = formats.written(made_report, "text", TEMPLATES)
+    assert "An earlier ledger was lost. syncd rebuilt from Jira and PagerDuty: 1 ticket, 2 breaches." in text
+
+
 def test_a_report_is_frozen_once(tmp_path: Path) -> None:
     with ledger(tmp_path) as made:
         for _ in range(2):
@@ -202,7 +211,7 @@ def test_a_week_without_incidents_says_so_in_three_lines(tmp_path: Path) -> None
     ("met", "of", "said"),
     [
         (0, 0, "nothing was due"),
-        (1, 1, "the one duty"),
+        (1, 1, "the only duty"),
         (19, 19, "all 19 duties"),
         (17, 19, "17 of 19 duties met"),
     ],
@@ -270,7 +279,7 @@ def test_a_follow_up_is_due_on_the_day_that_its_owner_sees(tmp_path: Path) -> No
 
 
 def test_a_week_that_is_not_over_says_so(tmp_path: Path) -> None:
-    said = "This week is not over yet: these are its figures so far."
+    said = "This week is not over yet; these are the figures so far."
     with ledger(tmp_path) as made:
         put(made, incident(1))
         assert said in formats.written(report(made, now=FRIDAY), "text", TEMPLATES)

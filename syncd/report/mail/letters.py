@@ -1,8 +1,8 @@
-"""What each mail says: subject, template and plain data, out of facts that the engine has collected.
+"""The content of each mail: subject, template and plain data, from facts that the engine has collected.
 
-A line about something owed says what, since when, why this person, the one act that ends it with its link,
-the other ways out, and who hears next (rules: "Who hears what"). Nothing of a restricted incident but its
-number ever gets here.
+A line about an owed duty says what is owed, since when, why this person gets the mail, the one act in Jira
+that ends it, the other ways to end it, and who hears of it next. Of a restricted incident only the number
+reaches this module.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from syncd.report.mail.message import Body
 TITLE_LIMIT = 80
 """UTF-16 units of an incident's title in a subject."""
 MOST_LINES = 40
-"""Lines of one mail; what is beyond is counted."""
+"""Lines of one mail; the mail counts the rest."""
 RED, AMBER, BLUE, GREEN = "#b42318", "#93540a", "#1d4f91", "#1a6b3c"
 
 
 class Letter(Value):
-    """A mail before it is rendered: the name of its templates, without their endings, and what they see."""
+    """A mail before it is rendered: subject, name of its templates without endings, and their variables."""
 
     subject: str
     template: str
@@ -34,7 +34,7 @@ class Letter(Value):
 
 
 class About(Value):
-    """The incident that a mail tells of; addresses are empty where there is nothing to link to."""
+    """The incident of a mail; a URL is empty if there is nothing to link to."""
 
     team: str
     zone: str
@@ -53,7 +53,7 @@ class About(Value):
 
 
 class ToldNotice(Value):
-    """A notice in a mail that tells several; `before` is the severity that the incident was lowered from."""
+    """One notice of a bundled mail; `before` is the former severity if the incident was lowered."""
 
     about: About
     since: UtcTime
@@ -64,7 +64,7 @@ class ToldNotice(Value):
 
 
 class Line(Value):
-    """One thing that is owed, as its reader sees it; moments as text in the team's zone."""
+    """One owed duty as its reader sees it; moments are text in the team's zone."""
 
     state: str
     what: str
@@ -79,18 +79,18 @@ class Line(Value):
 
 
 def format_time(at: datetime, zone: str) -> str:
-    """A moment in a zone as people read it: `Tue 24 Nov 2026, 14:00 CET`."""
+    """Return a moment in a zone as people read it: `Tue 24 Nov 2026, 14:00 CET`."""
     local = at.astimezone(ZoneInfo(zone))
     return f"{local:%a} {local.day} {local:%b %Y, %H:%M} {zone_word(local)}"
 
 
 def notice(about: About, since: datetime, late: bool, why: str) -> Letter:
-    """An incident has reached a severity."""
+    """Return the notice that an incident has reached a severity."""
     mark = "LATE: " if late else ""
     over = about.status == "resolved"
-    said = f"{about.severity} since {format_time(since, about.zone)}"
+    severity = f"{about.severity} since {format_time(since, about.zone)}"
     lead = f"{about.service} has an incident of {about.severity}"
-    lead += ", which is over by now." if over else ", and it is still open." if late else "."
+    lead += ", which is resolved by now." if over else ", and it is still open." if late else "."
     notes = []
     if late:
         notes.append("This notice is late: syncd could not send it when the severity was reached.")
@@ -99,7 +99,7 @@ def notice(about: About, since: datetime, late: bool, why: str) -> Letter:
         template="mail/notice",
         context={
             **_frame(about.team, f"{mark}{about.severity}: {about.service}", lead, RED, why),
-            "facts": _facts(about, said),
+            "facts": _facts(about, severity),
             "notes": _plain(notes),
             "links": _links(about),
             "definition": about.definition,
@@ -108,7 +108,7 @@ def notice(about: About, since: datetime, late: bool, why: str) -> Letter:
 
 
 def correction(about: About, before: str, since: datetime, why: str) -> Letter:
-    """The severity was lowered soon after the notice; one line says so."""
+    """Return the mail that the severity was lowered soon after the notice."""
     line = (
         f"#{about.number} was lowered from {before} to {about.severity} at {format_time(since, about.zone)}."
     )
@@ -126,17 +126,17 @@ def correction(about: About, before: str, since: datetime, why: str) -> Letter:
 
 
 def bundle(notices: tuple[ToldNotice, ...]) -> Letter:
-    """Several notices to one person, in one mail that lists them all."""
-    severities = Counter(one.about.severity for one in notices)
+    """Return one mail that lists several notices to one person."""
+    severities = Counter(told.about.severity for told in notices)
     counts = ", ".join(f"{number} of {name}" for name, number in sorted(severities.items()))
     title = f"{len(notices)} notices: {counts}"
-    team = ", ".join(dict.fromkeys(one.about.team for one in notices))
-    why = ", ".join(dict.fromkeys(one.why for one in notices))
+    team = ", ".join(dict.fromkeys(told.about.team for told in notices))
+    why = ", ".join(dict.fromkeys(told.why for told in notices))
     lead = "More than 5 notices to you came within 10 minutes. This mail lists the notices after the first 5."
     return Letter(
         subject=title,
         template="mail/bundle",
-        context={**_frame(team, title, lead, RED, why), "notices": [_told(one) for one in notices]},
+        context={**_frame(team, title, lead, RED, why), "notices": [_told(told) for told in notices]},
     )
 
 
@@ -155,22 +155,22 @@ def _told(notice: ToldNotice) -> dict[str, JsonValue]:
 
 
 def owed(team: str, title: str, lead: str, lines: tuple[Line, ...], why: str, subject: str) -> Letter:
-    """Something is owed: one line each."""
+    """Return a mail about owed duties, one line each."""
     shown = lines[:MOST_LINES]
-    late = any(one.state == "overdue" for one in lines)
+    late = any(line.state == "overdue" for line in lines)
     return Letter(
         subject=subject,
         template="mail/owed",
         context={
             **_frame(team, title, lead, RED if late else AMBER, why),
-            "lines": [_line(one) for one in shown],
+            "lines": [_line(line) for line in shown],
             "more": len(lines) - len(shown),
         },
     )
 
 
 def plain(team: str, title: str, paragraphs: tuple[str, ...], commands: tuple[str, ...], why: str) -> Letter:
-    """A few sentences and what to type."""
+    """Return a mail of a few paragraphs and the commands to type."""
     return Letter(
         subject=f"syncd: {title}",
         template="mail/plain",
@@ -184,12 +184,15 @@ def plain(team: str, title: str, paragraphs: tuple[str, ...], commands: tuple[st
 
 
 def with_links(letter: Letter, about: About) -> Letter:
-    """The letter with links to the incident and its ticket."""
+    """Return the letter with links to the incident and its ticket."""
     return letter.model_copy(update={"context": {**letter.context, "links": _links(about)}})
 
 
 def rendered(letter: Letter, templates: Templates, head: str) -> Body:
-    """The letter's two texts, with the ledger's head (`SEQ:HASH`) at their end; raises `TemplateError`."""
+    """Return the letter as text and HTML, each with the ledger's head (`SEQ:HASH`) at its end.
+
+    Raise `TemplateError`.
+    """
     context = {**letter.context, "anchor": head}
     return Body(
         subject=letter.subject,
@@ -216,8 +219,8 @@ def _facts(about: About, severity: str) -> list[JsonValue]:
 
 
 def _links(about: About) -> list[JsonValue]:
-    found = [(f"Open the ticket {about.ticket}", about.ticket_url), ("Open it in PagerDuty", about.url)]
-    return [{"name": name, "url": url} for name, url in found if url]
+    links = [(f"Open the ticket {about.ticket}", about.ticket_url), ("Open it in PagerDuty", about.url)]
+    return [{"name": name, "url": url} for name, url in links if url]
 
 
 def _line(line: Line) -> dict[str, JsonValue]:
@@ -230,9 +233,10 @@ def _plain(texts: tuple[str, ...] | list[str]) -> list[JsonValue]:
 
 
 def _titled(about: About) -> str:
-    """Title and number; what stands for a restricted incident's title names the number already."""
+    """Return title and number of an incident."""
     number = f"#{about.number}"
     title = _short(about.title)
+    # "Security incident #12", the title of every restricted incident, names the number already
     return title if title.endswith(f" {number}") else f"{title} ({number})"
 
 

@@ -1,7 +1,8 @@
-"""A mail as bytes: headers that nobody else can write, HTML and text beside each other.
+"""A mail as bytes, with an HTML part and a text part.
 
-Everything is 7 bit, so that any server takes it as it is and the bytes can be kept as text. Line breaks in
-what came from elsewhere start no header: `email.message` refuses them, and they are taken out before.
+All bytes are 7 bit, so that every mail server accepts them unchanged and the ledger can store them as text.
+A line break in a foreign text (an incident's title) would begin a forged header: this module removes line
+breaks, and `email.message` refuses those that remain.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from syncd.domain.base import Value
 from syncd.domain.text import header_line
 
 SUBJECT_LIMIT = 140
-"""UTF-16 units; what is longer is cut by most programs anyway, and nobody reads it."""
+"""UTF-16 units; most mail programs cut longer subjects."""
 RESERVED = ("example", "test", "invalid", "localhost")
 """Top-level names that never lead to a person (RFC 2606)."""
 _EXAMPLES = ("example.com", "example.net", "example.org")
@@ -25,7 +26,7 @@ _SEVEN_BITS = SMTP.clone(cte_type="7bit")
 
 
 class Envelope(Value):
-    """Who writes to whom, under which name, when. `answers` is the id of the message that it belongs to."""
+    """Sender, recipient, id and date of a mail; `answers` is the id of the mail that it replies to."""
 
     sender: str
     recipient: str
@@ -36,7 +37,7 @@ class Envelope(Value):
 
 
 class Attachment(Value):
-    """A file that travels with a mail; `kind` is the second half of its `text/…` type."""
+    """A file in a mail; `kind` is the second half of its type `text/…`."""
 
     name: str
     kind: str
@@ -44,7 +45,7 @@ class Attachment(Value):
 
 
 class Body(Value):
-    """What a mail says."""
+    """Subject, both texts and attachments of a mail."""
 
     subject: str
     text: str
@@ -53,12 +54,12 @@ class Body(Value):
 
 
 def message_id(op: str, sender: str) -> str:
-    """The name of a message: from its operation's mark, so that a restored ledger derives the same one."""
+    """Return the Message-ID, derived from the operation's mark, so a restored ledger derives the same."""
     return f"<syncd.{op}@{domain_of(sender) or 'localhost'}>"
 
 
 def message(envelope: Envelope, body: Body) -> bytes:
-    """The whole message with CRLF line ends, in ASCII."""
+    """Return the whole message in ASCII, with CRLF line ends."""
     mail = EmailMessage(policy=_SEVEN_BITS)
     name, address = parseaddr(envelope.sender)
     mail["From"] = Address(display_name=header_line(name), addr_spec=address)
@@ -72,22 +73,22 @@ def message(envelope: Envelope, body: Body) -> bytes:
         mail["In-Reply-To"] = envelope.answers
         mail["References"] = envelope.answers
     mail["Auto-Submitted"] = "auto-generated"
-    # asks Exchange for no notes of absence, which it sends in spite of the line above
+    # Exchange ignores Auto-Submitted and would answer with a note of absence
     mail["X-Auto-Response-Suppress"] = "All"
     mail.set_content(body.text, cte="quoted-printable")
     mail.add_alternative(body.html, subtype="html", cte="quoted-printable")
-    for one in body.attachments:
-        mail.add_attachment(one.text, subtype=one.kind, filename=one.name, cte="base64")
+    for attachment in body.attachments:
+        mail.add_attachment(attachment.text, subtype=attachment.kind, filename=attachment.name, cte="base64")
     return mail.as_bytes()
 
 
 def domain_of(sender: str) -> str:
-    """What stands behind the `@` of an address, with or without a name before it."""
+    """Return the part behind the `@` of an address, in lower case; the address may have a name before it."""
     return parseaddr(sender)[1].rpartition("@")[2].casefold()
 
 
 def is_reserved(address: str) -> bool:
-    """Whether an address is an example that no person can have."""
+    """Return True if no person can have the address, because its domain is reserved (RFC 2606)."""
     domain = domain_of(address).rstrip(".")
-    whole = any(domain == one or domain.endswith(f".{one}") for one in _EXAMPLES)
-    return whole or domain.rpartition(".")[2] in RESERVED
+    is_example = any(domain == example or domain.endswith(f".{example}") for example in _EXAMPLES)
+    return is_example or domain.rpartition(".")[2] in RESERVED

@@ -1,1 +1,1 @@
-"""The figures of a week, and the report that states them."""
+"""The weekly report: its figures, its words and its four formats."""

@@ -1,8 +1,8 @@
-"""From facts to rows, and from rows to numbers: every total of a report is a count of its rows.
+"""Turn facts into rows, and rows into numbers: every total of a report is a count of its rows.
 
-Definitions (README, "What the report counts"): the time to acknowledge ends at the first acknowledgement,
-the time to resolve at the last resolve; snoozed time counts, an incident that was merged into another is
-left out of both, because the other one counts. Duties count in the week of their deadline.
+The README defines them under "What the report counts". The time to acknowledge ends at the first
+acknowledgement, the time to resolve at the last resolve. Snoozed time counts. An incident that was merged
+into another counts in neither time, because the other one does. A duty counts in the week of its deadline.
 """
 
 from __future__ import annotations
@@ -21,11 +21,12 @@ Row = dict[str, Any]
 MET, LATE, MISSED = "met", "late", "missed"
 WAIVED, CANCELLED, RESTRICTED, OPEN, UNJUDGED = "waived", "cancelled", "restricted", "open", "not judged"
 OF_ALL = (MET, LATE, MISSED)
-"""Verdicts of the duties that the week's number counts; all others stand apart."""
+"""Verdicts that the week's number counts; the report lists all other verdicts apart."""
 
 
 def verdict(duty: DutyFact | DutyMark, now: datetime) -> str:
-    """How a duty counts in the week of its deadline (rules: "The week's number")."""
+    """Return how a duty counts in the week of its deadline."""
+    # before its state: a restricted duty stands apart in any state
     if duty.restricted:
         return RESTRICTED
     if duty.state in (DutyState.CANCELLED, DutyState.NOT_REQUIRED):
@@ -42,7 +43,7 @@ def verdict(duty: DutyFact | DutyMark, now: datetime) -> str:
 
 
 def minutes(since: datetime, until: datetime | None) -> float | None:
-    """Minutes between two moments, None where the second has not come."""
+    """Return the minutes between two moments; None if the second has not come."""
     return None if until is None else max(0.0, (until - since).total_seconds() / 60)
 
 
@@ -50,91 +51,92 @@ _OF_AN_INCIDENT = (
     *("number", "service", "severity", "assumed", "status", "ticket"),
     *("created_at", "acknowledged_at", "resolved_at", "merged_into"),
 )
-"""The columns of an incident that are the fact's own."""
+"""The columns of an incident's row that the fact has under the same name."""
 
 
-def incident_row(one: IncidentFact, week: str) -> Row:
-    """An incident as the CSV has it; of a restricted one no more than that there was one."""
-    if one.restricted:
-        return {"table": "restricted incident", "week": week, "team": one.team}
-    counts = one.merged_into is None
+def incident_row(incident: IncidentFact, week: str) -> Row:
+    """Return an incident's row; a restricted incident's row says only that there was one."""
+    if incident.restricted:
+        return {"table": "restricted incident", "week": week, "team": incident.team}
+    # the incident that it was merged into counts; both would count one outage twice
+    counts = incident.merged_into is None
     return {
         "table": "incident",
         "week": week,
-        "team": one.team,
-        "incident": one.id,
-        **{name: getattr(one, name) for name in _OF_AN_INCIDENT},
-        "why_no_ticket": None if one.ticket else _why_none(one),
-        "minutes_to_acknowledge": minutes(one.created_at, one.acknowledged_at) if counts else None,
-        "minutes_to_resolve": minutes(one.created_at, one.resolved_at) if counts else None,
+        "team": incident.team,
+        "incident": incident.id,
+        **{name: getattr(incident, name) for name in _OF_AN_INCIDENT},
+        "why_no_ticket": None if incident.ticket else _why_none(incident),
+        "minutes_to_acknowledge": minutes(incident.created_at, incident.acknowledged_at) if counts else None,
+        "minutes_to_resolve": minutes(incident.created_at, incident.resolved_at) if counts else None,
     }
 
 
-def _why_none(one: IncidentFact) -> str:
-    return f"noise rule {one.noise_rule}" if one.noise_rule else "none was made yet"
+def _why_none(incident: IncidentFact) -> str:
+    return f"noise rule {incident.noise_rule}" if incident.noise_rule else "syncd has not made it yet"
 
 
 _OF_A_DUTY = (
     *("incident", "number", "severity", "clock", "key", "owner"),
     *("started_at", "due_at", "met_at", "breached_at", "corrected", "reason"),
 )
-"""The columns of a duty that are the fact's own."""
+"""The columns of a duty's row that the fact has under the same name."""
 
 
-def duty_row(one: DutyFact, week: str, now: datetime) -> Row:
-    """A duty as the CSV has it."""
-    said = verdict(one, now)
-    if one.restricted:
-        return {"table": "duty", "week": week, "team": one.team, "duty": one.kind, "verdict": said}
+def duty_row(duty: DutyFact, week: str, now: datetime) -> Row:
+    """Return a duty's row; a restricted duty's row names no incident and no person."""
+    duty_verdict = verdict(duty, now)
+    if duty.restricted:
+        return {"table": "duty", "week": week, "team": duty.team, "duty": duty.kind, "verdict": duty_verdict}
     return {
         "table": "duty",
         "week": week,
-        "team": one.team,
-        "duty": one.kind,
-        "verdict": said,
-        **{name: getattr(one, name) for name in _OF_A_DUTY},
+        "team": duty.team,
+        "duty": duty.kind,
+        "verdict": duty_verdict,
+        **{name: getattr(duty, name) for name in _OF_A_DUTY},
     }
 
 
-def item_row(one: ItemFact, week: str, now: datetime, since: datetime, until: datetime) -> Row:
-    """An action item as the CSV has it; `verdict` is `done` where it was done within the period."""
-    done = one.done_at is not None and since <= one.done_at < until
-    overdue = one.due_at is not None and one.due_at <= now and not done
+def item_row(item: ItemFact, week: str, now: datetime, since: datetime, until: datetime) -> Row:
+    """Return an action item's row; `verdict` is `done` if it was done between `since` and `until`."""
+    done = item.done_at is not None and since <= item.done_at < until
+    overdue = item.due_at is not None and item.due_at <= now and not done
     row: Row = {
         "table": "action item",
         "week": week,
-        "team": one.team,
+        "team": item.team,
         "verdict": "done" if done else "open",
-        "unowned": not done and (one.owner is None or not one.owner_active),
-        "overdue_days": math.floor((now - one.due_at).total_seconds() / 86400)
-        if overdue and one.due_at
+        "unowned": not done and (item.owner is None or not item.owner_active),
+        "overdue_days": math.floor((now - item.due_at).total_seconds() / 86400)
+        if overdue and item.due_at
         else None,
-        "postponed": one.postponed,
+        "postponed": item.postponed,
     }
-    if one.restricted:
+    if item.restricted:
         return row
     return row | {
-        "incident": one.incident,
-        "number": one.number,
-        "key": one.key,
-        "summary": one.summary,
-        "owner": one.owner if one.owner_active or one.owner is None else f"{one.owner} (left)",
-        "status": "not visible" if one.gone else one.status,
-        "started_at": one.first_seen_at,
-        "due_at": one.due_at,
-        "due_day": one.due_day,
-        "met_at": one.done_at,
+        "incident": item.incident,
+        "number": item.number,
+        "key": item.key,
+        "summary": item.summary,
+        "owner": item.owner if item.owner_active or item.owner is None else f"{item.owner} (left)",
+        "status": "not visible" if item.gone else item.status,
+        "started_at": item.first_seen_at,
+        "due_at": item.due_at,
+        "due_day": item.due_day,
+        "met_at": item.done_at,
     }
 
 
 def met_of(rows: Iterable[Row]) -> tuple[int, int]:
-    """Of the duties that count: how many were met in time, and how many there are."""
-    said = [row["verdict"] for row in rows if row["table"] == "duty"]
-    return said.count(MET), sum(said.count(one) for one in OF_ALL)
+    """Return how many of the duties that count were met in time, and how many there are."""
+    verdicts = [row["verdict"] for row in rows if row["table"] == "duty"]
+    return verdicts.count(MET), sum(verdicts.count(word) for word in OF_ALL)
 
 
 def tally(rows: Iterable[Row], key: str, order: Iterable[str] = ()) -> dict[str, int]:
-    """How many rows have each value of a column, those of `order` first, then the most frequent first."""
+    """Return how many rows have each value of a column: those of `order` first, then the most frequent."""
     counts: dict[str, int] = {}
     for row in rows:
         counts[str(row.get(key))] = counts.get(str(row.get(key)), 0) + 1
@@ -143,24 +145,25 @@ def tally(rows: Iterable[Row], key: str, order: Iterable[str] = ()) -> dict[str,
 
 
 def spread(values: Iterable[float], within: float | None) -> Row:
-    """Mean, median, 90th percentile and worst of some minutes, and how many lie under a target."""
-    found = sorted(values)
-    if not found:
+    """Return mean, median, 90th percentile and worst of some minutes, and how many are below a target."""
+    ordered = sorted(values)
+    if not ordered:
         return {"count": 0, "target": within}
-    share = {} if within is None else {"within": sum(one < within for one in found)}
+    share = {} if within is None else {"within": sum(value < within for value in ordered)}
     return {
-        "count": len(found),
-        "mean": fmean(found),
-        "median": median(found),
-        "p90": found[max(0, math.ceil(len(found) * 0.9) - 1)],
-        "worst": found[-1],
+        "count": len(ordered),
+        "mean": fmean(ordered),
+        "median": median(ordered),
+        # nearest rank: the smallest value that at least 90 % of the values do not exceed
+        "p90": ordered[max(0, math.ceil(len(ordered) * 0.9) - 1)],
+        "worst": ordered[-1],
         "target": within,
         **share,
     }
 
 
 def by_target(rows: Iterable[Row], column: str, target: Callable[[str, str], float | None]) -> list[Row]:
-    """A line for each target that a team's severities share, as `spread`; without a target last."""
+    """Return a `spread` for each target that severities of a team share; those without a target come last."""
     groups: dict[tuple[str, float | None], dict[str, list[float]]] = {}
     for row in rows:
         if row["table"] == "incident" and row[column] is not None:
@@ -169,10 +172,10 @@ def by_target(rows: Iterable[Row], column: str, target: Callable[[str, str], flo
     return [
         {
             "team": team,
-            "severities": sorted(found),
-            **spread((one for values in found.values() for one in values), goal),
+            "severities": sorted(by_severity),
+            **spread((value for values in by_severity.values() for value in values), goal),
         }
-        for (team, goal), found in sorted(
+        for (team, goal), by_severity in sorted(
             groups.items(), key=lambda pair: (pair[0][0], pair[0][1] or math.inf)
         )
     ]

@@ -1,7 +1,7 @@
-"""The figures of one week: what a report says, counted from rows that travel with it.
+"""The figures of one week, counted from rows that travel with the report.
 
-Pure: facts in, plain data out, so that figures can be frozen with their rows, printed, and added up by
-whoever doubts them.
+Pure functions: facts in, plain data out. So syncd can store figures with their rows, and a reader can count
+the rows again.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from syncd.report.weekly.counting import (
 from syncd.report.weekly.week import Week
 
 OLDEST = 10
-"""Follow-ups that are named, the oldest first."""
+"""Follow-ups that the mail lists, the oldest first; the CSV has all."""
 DUTY_WORDS = {
     "scheduled": "Postmortem scheduled",
     "completed": "Postmortem completed",
@@ -44,14 +44,14 @@ DUTY_WORDS = {
     "done": "Action item done",
 }
 ITEM_COLUMNS = ("key", "summary", "number", "owner", "status", "due_day", "overdue_days")
-"""What is said of a follow-up that is named."""
+"""The columns of a follow-up in the mail."""
 EVENTS = ("left", "duplicate.found", "rules.changed", "duty.corrected", "waiver.given", "conflict")
-"""Events that a report tells of."""
+"""The kinds of audit events that a report lists."""
 
 
 @dataclass(frozen=True)
 class Lasting:
-    """An incident that is open for so long that its clock ought to have begun; `lasts` since opened."""
+    """An incident that is open for more than a week; `lasts` is the time since it last opened."""
 
     id: str
     number: int
@@ -64,11 +64,11 @@ class Lasting:
 
 @dataclass(frozen=True)
 class Facts:
-    """What one week's figures are made of; the week's own facts and what runs now.
+    """The facts behind one week's figures: those of the week, and those that are open now.
 
-    `parked` are operations that wait for a person, `notes` what the daemon could not do, `unmapped` the
-    services of no mapping, `expiring` credentials with the day of their end, `not_sent` weeks whose report
-    never left. `lasting` are incidents open for more than a week that would owe a postmortem.
+    `parked` are operations that wait for a person. `notes` say what the daemon could not do. `unmapped` are
+    services of no mapping. `expiring` are credentials with the day of their end. `not_sent` are weeks whose
+    report never left. `lasting` are incidents open for more than a week that would owe a postmortem.
     """
 
     week: Week
@@ -92,7 +92,7 @@ class Facts:
 
 @dataclass(frozen=True)
 class Trend:
-    """One earlier week in short."""
+    """The numbers of one earlier week."""
 
     week: str
     met: int
@@ -101,43 +101,52 @@ class Trend:
 
 
 def rows_of(facts: Facts) -> list[Row]:
-    """All rows behind the figures, as the CSV has them."""
+    """Return all rows behind the figures, as the CSV has them."""
     week, now = facts.week.name, facts.now
     since, until = facts.week.bounds(facts.zone)
-    rows = [incident_row(one, week) for one in facts.incidents]
-    rows += [duty_row(one, week, now) for one in facts.duties]
-    rows += [{**duty_row(one, week, now), "table": "running duty"} for one in facts.running]
-    rows += [item_row(one, week, now, since, until) for one in facts.items]
-    rows += [_event_row(one, week) for one in facts.events if _told(one)]
-    rows += [_parked_row(one, week) for one in facts.parked]
-    rows += [_lasting_row(one, week) for one in facts.lasting]
+    rows = [incident_row(fact, week) for fact in facts.incidents]
+    rows += [duty_row(fact, week, now) for fact in facts.duties]
+    rows += [{**duty_row(fact, week, now), "table": "running duty"} for fact in facts.running]
+    rows += [item_row(fact, week, now, since, until) for fact in facts.items]
+    rows += [_event_row(fact, week) for fact in facts.events if _told(fact)]
+    rows += [_parked_row(fact, week) for fact in facts.parked]
+    rows += [_lasting_row(fact, week) for fact in facts.lasting]
     return rows
 
 
-def _parked_row(one: ParkedFact, week: str) -> Row:
-    row: Row = {"table": "parked", "week": week, "key": one.id, "duty": one.kind, "incident": one.incident}
-    if one.kind != Kind.SEND_MAIL:
-        return {**row, "reason": one.words}
-    # a mail server's words name the address, and the report over all names nobody
-    words = re.sub(re.escape(one.to), "…", one.words, flags=re.IGNORECASE) if one.to else one.words
-    return {**row, "owner": one.to, "reason": words}
+def _parked_row(parked: ParkedFact, week: str) -> Row:
+    row: Row = {
+        "table": "parked",
+        "week": week,
+        "key": parked.id,
+        "duty": parked.kind,
+        "incident": parked.incident,
+    }
+    if parked.kind != Kind.SEND_MAIL:
+        return {**row, "reason": parked.words}
+    # a mail server's answer names the address, but the report over all teams names no person
+    words = (
+        re.sub(re.escape(parked.to), "…", parked.words, flags=re.IGNORECASE) if parked.to else parked.words
+    )
+    return {**row, "owner": parked.to, "reason": words}
 
 
-def _lasting_row(one: Lasting, week: str) -> Row:
-    row: Row = {"table": "open for long", "week": week, "team": one.team}
-    if one.restricted:
+def _lasting_row(incident: Lasting, week: str) -> Row:
+    row: Row = {"table": "open for long", "week": week, "team": incident.team}
+    if incident.restricted:
         return row
     return {
         **row,
-        "incident": one.id,
-        "number": one.number,
-        "severity": one.severity,
-        "created_at": one.created_at,
-        "reason": f"open for {one.lasts.days} days, so its clock has not begun",
+        "incident": incident.id,
+        "number": incident.number,
+        "severity": incident.severity,
+        "created_at": incident.created_at,
+        "reason": f"open for {incident.lasts.days} days, so its clock has not begun",
     }
 
 
 def _told(event: EventFact) -> bool:
+    # most of what syncd leaves alone is routine; only these three need a reader
     return event.kind != "left" or event.data.get("rule") in ("gate.overridden", "conflict", "fields")
 
 
@@ -157,7 +166,7 @@ def _event_row(event: EventFact, week: str) -> Row:
 def figures(
     facts: Facts, rows: Sequence[Row], mappings: Sequence[Mapping], before: Sequence[Trend] = ()
 ) -> dict[str, Any]:
-    """Given the rows of a week, return what the report says; `before` are earlier weeks, the latest first."""
+    """Return the report's figures from the rows of a week; `before` are earlier weeks, the latest first."""
     met, of = met_of(rows)
     incidents = [row for row in rows if row["table"] == "incident"]
     late = [row for row in rows if row["table"] == "duty" and row["verdict"] in (LATE, MISSED)]
@@ -207,7 +216,7 @@ def figures(
         "ledger_since": facts.ledger_since.isoformat() if facts.ledger_since else None,
         "restored_at": facts.restored_at.isoformat() if facts.restored_at else None,
         "rebuilt": dict(facts.rebuilt),
-        "before": [vars(one) for one in before],
+        "before": [vars(trend) for trend in before],
         "four_weeks": _over(before[:4]),
         "twelve_weeks": _over(before[:12]),
     }
@@ -216,23 +225,23 @@ def figures(
 def _over(weeks: Sequence[Trend]) -> dict[str, int]:
     return {
         "weeks": len(weeks),
-        "met": sum(one.met for one in weeks),
-        "of": sum(one.of for one in weeks),
-        "incidents": sum(one.incidents for one in weeks),
+        "met": sum(trend.met for trend in weeks),
+        "of": sum(trend.of for trend in weeks),
+        "incidents": sum(trend.incidents for trend in weeks),
     }
 
 
 def _targets(mappings: Sequence[Mapping], key: str) -> Callable[[str, str], float | None]:
-    known: dict[tuple[str, str], float | None] = {
+    targets: dict[tuple[str, str], float | None] = {
         (mapping.team, name): getattr(section, key)
         for mapping in mappings
         for name, section in mapping.severities.items()
     }
-    return lambda team, severity: known.get((team, severity))
+    return lambda team, severity: targets.get((team, severity))
 
 
 def _incidents(rows: Sequence[Row], incidents: Sequence[Row], mappings: Sequence[Mapping]) -> dict[str, Any]:
-    """The week's incidents by severity, service and team; restricted ones are counted and nothing else."""
+    """Count the week's incidents by severity, service and team; restricted ones only as a total."""
     restricted = sum(row["table"] == "restricted incident" for row in rows)
     severities = [name for mapping in mappings for name in mapping.severities]
     return {
@@ -247,17 +256,17 @@ def _incidents(rows: Sequence[Row], incidents: Sequence[Row], mappings: Sequence
 
 
 def _duties(rows: Sequence[Row]) -> list[dict[str, Any]]:
-    """A line for each kind of duty whose deadline fell into the week."""
+    """Return a line for each kind of duty that has a deadline in the week."""
     lines = []
     for kind, words in DUTY_WORDS.items():
-        said = [row["verdict"] for row in rows if row["table"] == "duty" and row["duty"] == kind]
-        if said:
+        verdicts = [row["verdict"] for row in rows if row["table"] == "duty" and row["duty"] == kind]
+        if verdicts:
             counts = {
-                one.replace(" ", "_"): said.count(one)
-                for one in (MET, LATE, MISSED, WAIVED, CANCELLED, RESTRICTED, UNJUDGED, OPEN)
+                word.replace(" ", "_"): verdicts.count(word)
+                for word in (MET, LATE, MISSED, WAIVED, CANCELLED, RESTRICTED, UNJUDGED, OPEN)
             }
             lines.append(
-                {"duty": kind, "words": words, "of": sum(said.count(one) for one in OF_ALL), **counts}
+                {"duty": kind, "words": words, "of": sum(verdicts.count(word) for word in OF_ALL), **counts}
             )
     return lines
 
@@ -273,14 +282,14 @@ def _short_duty(row: Row) -> dict[str, Any]:
 
 
 def _open_duties(rows: Sequence[Row], now: datetime) -> list[dict[str, Any]]:
-    """What is owed now, the next deadline first, with the hours that are left (negative: overdue)."""
+    """Return the duties owed now, the next deadline first, with the hours left (negative: overdue)."""
     running = [row for row in rows if row["table"] == "running duty" and row["verdict"] != RESTRICTED]
-    found = [
+    duties = [
         {**_short_duty(row), "hours_left": (row["due_at"] - now).total_seconds() / 3600}
         for row in running
         if row["verdict"] != CANCELLED
     ]
-    return sorted(found, key=lambda one: (one["hours_left"], str(one["number"])))
+    return sorted(duties, key=lambda duty: (duty["hours_left"], str(duty["number"])))
 
 
 def _follow_ups(rows: Sequence[Row]) -> dict[str, Any]:
@@ -301,7 +310,7 @@ def _follow_ups(rows: Sequence[Row]) -> dict[str, Any]:
 
 
 def _by_age(overdue: Iterable[Row]) -> dict[str, int]:
-    """How many are overdue for up to a week, a month, longer."""
+    """Count the items that are overdue for up to a week, up to a month, and longer."""
     ages = {"up to 7 days": 0, "8 to 30 days": 0, "more than 30 days": 0}
     for row in overdue:
         days = row["overdue_days"]

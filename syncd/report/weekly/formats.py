@@ -1,4 +1,4 @@
-"""A report in its four forms: HTML, text, JSON and the CSV of every row behind its numbers."""
+"""A report in its four formats: HTML, text, JSON, and a CSV of every row behind its numbers."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ COLUMNS = (
     "postponed",
     "reason",
 )
-"""The columns of the CSV; a row fills those that its table has."""
+"""The columns of the CSV; a row leaves those empty that its table does not have."""
 _PLACE = {name: place for place, name in enumerate(COLUMNS)}
 _NAMES = ("owner",)
 
@@ -34,9 +34,9 @@ _NAMES = ("owner",)
 def written(
     report: Weekly, form: str, templates: Templates, *, names: bool = True, head: str = "", browse: str = ""
 ) -> str:
-    """The report as `json`, `csv`, `html` or `text`; raises `TemplateError`.
+    """Return the report as `json`, `csv`, `html` or `text`; raise `TemplateError`.
 
-    `head` is the ledger's head (`SEQ:HASH`), `browse` the address before an issue's key.
+    `head` is the ledger's head (`SEQ:HASH`), `browse` the URL before an issue's key.
     """
     if form == "json":
         return as_json(report, names=names)
@@ -47,22 +47,25 @@ def written(
 
 
 def as_json(report: Weekly, *, names: bool = True) -> str:
-    """Figures and rows, as machines read them."""
-    rows = [plain_row(one) for one in _rows(report, names)]
-    found: dict[str, Any] = {"figures": report.figures if names else _nameless(report.figures), "rows": rows}
-    return json.dumps(found, indent=2, ensure_ascii=False, sort_keys=True) + "\n"
+    """Return figures and rows as a JSON document; without `names` it leaves people out."""
+    rows = [plain_row(row) for row in _rows(report, names)]
+    document: dict[str, Any] = {
+        "figures": report.figures if names else _nameless(report.figures),
+        "rows": rows,
+    }
+    return json.dumps(document, indent=2, ensure_ascii=False, sort_keys=True) + "\n"
 
 
 def _nameless(value: Any) -> Any:
-    """The figures without whose it is, at any depth."""
+    """Return the figures without people, at any depth."""
     if isinstance(value, dict):
         left_out = ("owner", "overdue_by_owner")
-        return {key: _nameless(one) for key, one in value.items() if key not in left_out}
-    return [_nameless(one) for one in value] if isinstance(value, list) else value
+        return {key: _nameless(part) for key, part in value.items() if key not in left_out}
+    return [_nameless(part) for part in value] if isinstance(value, list) else value
 
 
 def as_csv(report: Weekly, *, names: bool = True) -> str:
-    """Every row behind the numbers; no cell is a formula to a spreadsheet."""
+    """Return every row behind the numbers as CSV; no spreadsheet reads a cell as a formula."""
     out = io.StringIO()
     writer = csv.writer(out)
     writer.writerow(COLUMNS)
@@ -91,10 +94,10 @@ def _cell(value: Any) -> str:
     return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
-# services, people, severities and reasons come again and again
+# Services, people, severities and reasons repeat in a hundred thousand rows, so each is escaped once.
 _harmless = lru_cache(4096)(csv_cell)
 
 
 def file_slug(team: str | None) -> str:
-    """A team, or all of them, as files are named."""
+    """Return the part of a file's name for a team (None: all teams)."""
     return slug_label(team or "all").lower()

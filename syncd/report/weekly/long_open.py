@@ -1,8 +1,7 @@
-"""Incidents open for more than a week that would owe a postmortem: their clock has not begun.
+"""Incidents that are open for more than a week and would owe a postmortem: their clock has not begun.
 
-The report names them (rules: "The postmortem: two duties", the table); what lasts how long is a rule's
-business (`syncd.policy.postmortem.resolved_periods.open_too_long`). One that was open before the rules began
-is listed, too.
+The report lists them, also those that opened before the rules began.
+`syncd.policy.postmortem.resolved_periods.open_too_long` decides how long an incident is open.
 """
 
 from __future__ import annotations
@@ -29,53 +28,58 @@ from syncd.report.weekly.figures import Lasting
 def lasting(
     ledger: Transactions, mappings: Sequence[Mapping], team: str | None, now: datetime
 ) -> Iterator[Lasting]:
-    """Those of a team (None: of all teams), the oldest first."""
-    by_team = {one.team: one for one in mappings}
+    """Yield the incidents of a team (None: of all teams) that are open for too long, the oldest first."""
+    mappings_by_team = {mapping.team: mapping for mapping in mappings}
     for row in open_since(ledger, now - LONG_OPEN, team):
-        mapping = by_team.get(row.team or "")
+        mapping = mappings_by_team.get(row.team or "")
         if mapping is None:
             continue
         incident = Incident.model_validate(row.snapshot)
         section = mapping.service(incident.service) or ServiceSection()
-        # the project is no matter of what lasts too long, and is known to the running daemon alone
+        # only the running daemon knows the Jira project, and the rule does not look at it
         project = ResolvedProject(
             id="", key=mapping.jira.project, incident_type=Reference(id="", name=""), statuses={}
         )
         book = Rulebook(mapping=mapping, section=section, project=project)
-        lasts = open_too_long(_case(ledger, row, incident, by_team, now), book)
-        if lasts is not None:
+        open_for = open_too_long(_case(ledger, row, incident, mappings_by_team, now), book)
+        if open_for is not None:
             yield Lasting(
                 id=row.id,
                 number=row.number,
                 team=mapping.team,
                 severity=row.severity or "unknown",
                 created_at=row.created_at,
-                lasts=lasts,
+                lasts=open_for,
                 restricted=row.restricted,
             )
 
 
 def _case(
-    ledger: Transactions, row: IncidentRecord, incident: Incident, by_team: dict[str, Mapping], now: datetime
+    ledger: Transactions,
+    row: IncidentRecord,
+    incident: Incident,
+    mappings_by_team: dict[str, Mapping],
+    now: datetime,
 ) -> Case:
     entries = [
-        Entry(kind=one.kind, at=one.at, agent=one.agent.name if one.agent else "") for one in log_of(row)
+        Entry(kind=entry.kind, at=entry.at, agent=entry.agent.name if entry.agent else "")
+        for entry in log_of(row)
     ]
     return Case(
         incident=incident,
-        severity_periods=tuple(SeverityPeriod.model_validate(one) for one in row.severity_periods),
+        severity_periods=tuple(SeverityPeriod.model_validate(period) for period in row.severity_periods),
         state_changes=state_changes_of(entries, incident) if entries else None,
-        merged_sources=tuple(_merged_sources(ledger, row, by_team)),
+        merged_sources=tuple(_merged_sources(ledger, row, mappings_by_team)),
         now=now,
     )
 
 
 def _merged_sources(
-    ledger: Transactions, row: IncidentRecord, by_team: dict[str, Mapping]
+    ledger: Transactions, row: IncidentRecord, mappings_by_team: dict[str, Mapping]
 ) -> Iterator[MergedSource]:
-    """What was merged into it, as far as a postmortem was owed for it."""
+    """Yield the incidents that were merged into this one and have a severity of their team's mapping."""
     for source in merged_sources(ledger, row.id):
-        mapping = by_team.get(source.team or "")
+        mapping = mappings_by_team.get(source.team or "")
         if mapping is None or source.severity not in mapping.severities:
             continue
         incident = Incident.model_validate(source.snapshot)

@@ -1,7 +1,7 @@
-"""A weekly report out of the ledger: its facts gathered, the weeks before in short, what was restated.
+"""Make a weekly report from the ledger: the week's facts, the weeks before, and what was restated.
 
-The figures of a report that was sent are frozen with their rows; what changed since is told in the next one
-("last week restated", rules: "The week's number").
+A report that was sent keeps its figures and rows. What changed since then stands in the next report as
+"last week restated".
 """
 
 from __future__ import annotations
@@ -24,14 +24,12 @@ from syncd.report.weekly.long_open import lasting
 from syncd.report.weekly.week import Week
 
 WEEKS_BEFORE = 12
+"""Weeks that the report's trend shows."""
 
 
 @dataclass(frozen=True)
 class Weekly:
-    """A finished report: whose, of which week, its figures and the rows behind them.
-
-    `team` None: over all teams.
-    """
+    """A finished report: its team (None: all teams), its week, its figures and the rows behind them."""
 
     team: str | None
     week: Week
@@ -41,14 +39,19 @@ class Weekly:
 
 
 def zone_of(mappings: Sequence[Mapping], team: str | None) -> str:
-    """The zone of a team's report; of the one over all, that of `leading`."""
-    chosen = leading(mappings) if team is None else mapping_of(mappings, team)
-    return (chosen.report.zone or chosen.zone) if chosen else "UTC"
+    """Return the time zone of a team's report; for all teams (None), that of the `leading` mapping."""
+    mapping = leading(mappings) if team is None else mapping_of(mappings, team)
+    return (mapping.report.zone or mapping.zone) if mapping else "UTC"
 
 
 def leading(mappings: Sequence[Mapping]) -> Mapping | None:
-    """Whose day, hour and zone the report over all goes by: the first that has it mailed, else the first."""
-    mailing = (one for one in mappings if one.report.mode is Mode.ENFORCE and one.report.over_all)
+    """Return the mapping whose day, hour and zone the report over all teams uses.
+
+    It is the first mapping that has this report mailed, else the first mapping.
+    """
+    mailing = (
+        mapping for mapping in mappings if mapping.report.mode is Mode.ENFORCE and mapping.report.over_all
+    )
     return next(mailing, mappings[0] if mappings else None)
 
 
@@ -63,10 +66,10 @@ def make(
     not_sent: Sequence[str] = (),
     notes: Sequence[str] = (),
 ) -> Weekly:
-    """Given a ledger, a week and a team (None: all), return the report as of `now`.
+    """Return the report of a week and a team (None: all teams) as of `now`.
 
-    `expires` are the days on which the services' credentials end, `not_sent` weeks whose report never left,
-    `notes` what else it has to say of itself.
+    `expires` are the days on which the services' credentials end, `not_sent` the weeks whose report never
+    left, `notes` further lines for the report's end.
     """
     zone = zone_of(mappings, team)
     with one_view(ledger) as view:
@@ -80,15 +83,15 @@ def make(
         restated = _restated(view, week.back(1), zone, team, now)
     facts = replace(facts, notes=[*facts.notes, *notes])
     rows = rows_of(facts)
-    teams = [one for one in mappings if team is None or one.team == team]
-    found = figures(facts, rows, teams, before)
-    found["team"] = team
-    found["restated"] = restated
-    return Weekly(team, week, zone, found, rows)
+    teams = [mapping for mapping in mappings if team is None or mapping.team == team]
+    totals = figures(facts, rows, teams, before)
+    totals["team"] = team
+    totals["restated"] = restated
+    return Weekly(team, week, zone, totals, rows)
 
 
 def _soon(expires: dict[str, date], now: datetime) -> dict[str, str]:
-    """The credentials that end within the time in which the operator is told of it."""
+    """Return the credentials that end within the time in which syncd also tells the operator."""
     return {
         f"The credential for {NAMES.get(service, service)}": day.isoformat()
         for service, day in sorted(expires.items())
@@ -114,7 +117,7 @@ def _gather(view: OneView, week: Week, zone: str, team: str | None, now: datetim
         unmapped={str(key): str(name) for key, name in unmapped.items()}
         if isinstance(unmapped, dict)
         else {},
-        notes=[str(one) for part in (notes, down) if isinstance(part, list) for one in part],
+        notes=[str(note) for part in (notes, down) if isinstance(part, list) for note in part],
         ledger_since=datetime.fromisoformat(past["born"]) if past["born"] else None,
         restored_at=datetime.fromisoformat(past["restored"]) if past["restored"] else None,
         rebuilt=past["rebuilt"],
@@ -122,10 +125,10 @@ def _gather(view: OneView, week: Week, zone: str, team: str | None, now: datetim
 
 
 def _before(view: OneView, week: Week, zone: str, team: str | None, now: datetime) -> list[Trend]:
-    """The twelve weeks before in short, the latest first; weeks before the ledger's are left out."""
+    """Return the twelve weeks before, the latest first, without weeks in which nothing is on record."""
     weeks = [week.back(count) for count in range(1, WEEKS_BEFORE + 1)]
     since, until = weeks[-1].bounds(zone)[0], weeks[0].bounds(zone)[1]
-    begins = [one.bounds(zone)[0] for one in weeks]
+    begins = [week_before.bounds(zone)[0] for week_before in weeks]
     verdicts: list[list[str]] = [[] for _ in weeks]
     for duty in report_facts.duty_marks(view, since, until, team):
         # the weeks stand latest first, so a deadline belongs to the first that had begun by then
@@ -133,30 +136,30 @@ def _before(view: OneView, week: Week, zone: str, team: str | None, now: datetim
             verdict(duty, now)
         )
     trends = []
-    for one, said in zip(weeks, verdicts, strict=True):
-        incidents = report_facts.created(view, *one.bounds(zone), team)
-        if said or incidents:
-            of = sum(said.count(word) for word in OF_ALL)
-            trends.append(Trend(one.name, said.count(MET), of, incidents))
+    for week_before, verdicts_of_week in zip(weeks, verdicts, strict=True):
+        incidents = report_facts.created(view, *week_before.bounds(zone), team)
+        if verdicts_of_week or incidents:
+            of = sum(verdicts_of_week.count(word) for word in OF_ALL)
+            trends.append(Trend(week_before.name, verdicts_of_week.count(MET), of, incidents))
     return trends
 
 
 def _restated(view: OneView, week: Week, zone: str, team: str | None, now: datetime) -> dict[str, Any] | None:
-    """What the week before says now, where that differs from what was sent; None where it does not."""
+    """Return last week's numbers as they are now; None if they equal those that were sent."""
     sent = report_run(view, team, week.name)
     if sent is None:
         return None
     since, until = week.bounds(zone)
-    found = {
-        _place(one.incident, one.kind, one.key, one.clock): verdict(one, now)
-        for one in report_facts.duties(view, since, until, team)
+    now_by_duty = {
+        _place(duty.incident, duty.kind, duty.key, duty.clock): verdict(duty, now)
+        for duty in report_facts.duties(view, since, until, team)
     }
-    then = {
+    then_by_duty = {
         _place(row.get("incident"), row["duty"], row.get("key"), row.get("clock")): str(row["verdict"])
         for row in sent.rows
         if row["table"] == "duty"
     }
-    met, of = _numbers(found)
+    met, of = _numbers(now_by_duty)
     if (met, of) == (sent.figures["met"], sent.figures["of"]):
         return None
     return {
@@ -166,10 +169,10 @@ def _restated(view: OneView, week: Week, zone: str, team: str | None, now: datet
         "then_met": sent.figures["met"],
         "then_of": sent.figures["of"],
         "because": [
-            f"{place[2] or place[0]}: {DUTY_WORDS[place[1]].lower()} was {then.get(place, 'not on record')},"
-            f" is {found.get(place, 'not on record')}"
-            for place in sorted({*found, *then}, key=str)
-            if found.get(place) != then.get(place)
+            f"{place[2] or place[0]}: {DUTY_WORDS[place[1]].lower()}"
+            f" was {then_by_duty.get(place, 'not on record')}, is {now_by_duty.get(place, 'not on record')}"
+            for place in sorted({*now_by_duty, *then_by_duty}, key=str)
+            if now_by_duty.get(place) != then_by_duty.get(place)
         ],
     }
 
@@ -178,8 +181,8 @@ def _place(incident: object, kind: str, key: object, clock: object) -> tuple[str
     return (str(incident or ""), kind, str(key or ""), str(clock or ""))
 
 
-def _numbers(said: dict[tuple[str, str, str, str], str]) -> tuple[int, int]:
-    return met_of([{"table": "duty", "verdict": one} for one in said.values()])
+def _numbers(verdicts: dict[tuple[str, str, str, str], str]) -> tuple[int, int]:
+    return met_of([{"table": "duty", "verdict": word} for word in verdicts.values()])
 
 
 def run_of(report: Weekly, now: datetime) -> ReportRun:
@@ -192,16 +195,16 @@ def run_of(report: Weekly, now: datetime) -> ReportRun:
         ends=ends,
         made_at=now,
         figures=report.figures,
-        rows=[plain_row(one) for one in report.rows],
+        rows=[plain_row(row) for row in report.rows],
     )
 
 
 def frozen(ledger: Transactions, week: Week, team: str | None, zone: str) -> Weekly | None:
-    """A report as it was sent, None where none was."""
+    """Return a report as it was sent; None if none was sent."""
     run = report_run(ledger, team, week.name)
     return None if run is None else Weekly(team, week, zone, run.figures, run.rows)
 
 
 def plain_row(row: Row) -> Row:
-    """A row as JSON has it: times as text in UTC."""
+    """Return a row for JSON: times as text in UTC."""
     return {name: value.isoformat() if isinstance(value, datetime) else value for name, value in row.items()}

@@ -1,6 +1,6 @@
-"""ISO weeks in a team's zone, turned into UTC before any arithmetic (rules: "The week's number").
+"""ISO weeks in a team's zone; their bounds are turned into UTC before any arithmetic.
 
-A week is Monday 00:00 to the next Monday 00:00, so around a change of clocks it has an hour more or less.
+A week is Monday 00:00 to the next Monday 00:00. When the clocks change, it has one hour more or less.
 """
 
 from __future__ import annotations
@@ -22,51 +22,52 @@ class Week:
 
     @classmethod
     def named(cls, name: str) -> Week:
-        """The week of a name such as `2026-W47`; raises `ValueError` with what would be right."""
-        found = _NAME.fullmatch(name)
-        if found is None:
-            raise ValueError(f"{name} is no week; weeks are named like 2026-W47")
+        """Return the week of a name such as `2026-W47`; raise `ValueError` with a correct example."""
+        match = _NAME.fullmatch(name)
+        if match is None:
+            raise ValueError(f"{name} is not a week; write a week like 2026-W47")
         try:
-            return cls(date.fromisocalendar(int(found[1]), int(found[2]), 1))
+            return cls(date.fromisocalendar(int(match[1]), int(match[2]), 1))
         except ValueError:
-            raise ValueError(f"the year {found[1]} has no week {found[2]}") from None
+            raise ValueError(f"the year {match[1]} has no week {match[2]}") from None
 
     @classmethod
     def of(cls, moment: datetime, zone: str) -> Week:
-        """The week that a moment lies in."""
+        """Return the week of a moment in a zone."""
         day = moment.astimezone(ZoneInfo(zone)).date()
         return cls(day - timedelta(days=day.weekday()))
 
     @property
     def name(self) -> str:
-        """As `2026-W47`."""
+        """The week's ISO name, as `2026-W47`."""
         year, week, _ = self.monday.isocalendar()
         return f"{year}-W{week:02}"
 
     @property
     def last_day(self) -> date:
-        """Its Sunday."""
+        """The week's Sunday."""
         return self.monday + timedelta(days=6)
 
     def back(self, weeks: int) -> Week:
-        """So many weeks before."""
+        """Return the week that many weeks before (negative: after)."""
         return Week(self.monday - timedelta(weeks=weeks))
 
     def bounds(self, zone: str) -> tuple[datetime, datetime]:
-        """Its first moment and the first one after it, in UTC."""
+        """Return the week's first moment and the first moment after it, in UTC."""
         return _midnight(self.monday, zone), _midnight(self.monday + timedelta(days=7), zone)
 
     def leaves_at(self, day: str, at: time, zone: str) -> datetime:
-        """When its report leaves (UTC): on that day of the following week.
+        """Return the moment (UTC) at which the week's report leaves: on `day` of the following week.
 
-        A time that a change of clocks skips is taken as if it had not, one that comes twice is the first.
+        A local time that the change of clocks skips counts as if the clocks had not changed. Of a local time
+        that comes twice, the first counts.
         """
         on = self.monday + timedelta(days=7 + _DAYS.index(day))
         return datetime.combine(on, at, ZoneInfo(zone)).astimezone(UTC)
 
 
 def latest_due(now: datetime, day: str, at: time, zone: str) -> Week:
-    """The latest week whose report has left or ought to leave by now."""
+    """Return the latest week whose report has left or is due to leave by now."""
     last = Week.of(now, zone).back(1)
     return last if last.leaves_at(day, at, zone) <= now else last.back(1)
 

@@ -1,6 +1,6 @@
-"""A report in words: verdict, number and formula, then sections that both the HTML and the text show.
+"""The words of a report: verdict, number and formula, then the sections of the mail.
 
-Sections are plain data (bars, tables, lines), so that both parts of the mail say the same numbers.
+Sections are plain data (bars, tables, lines), so the HTML part and the text part show the same numbers.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ FORMULA = (
     " waived, restricted and not yet judged duties are listed apart."
 )
 MOST_LINES = 10
-"""Lines of a list in the mail; the CSV has all of them."""
+"""Lines of a list in the mail; the attached CSV has all of them."""
 SOON_HOURS = 7 * 24.0
-"""What is due within a week stands under what is open now; what is due later only in the CSV."""
+"""Duties due within a week stand under "Open now"; later ones only in the CSV."""
 
 
 def subject(report: Weekly) -> str:
-    """The mail's subject, with the verdict in it."""
+    """Return the mail's subject, with the verdict in it."""
     return header_line(f"[{report.team or 'All teams'}] {report.week.name}: {verdict(report.figures)}")
 
 
 def verdict(figures: dict[str, Any]) -> str:
-    """One sentence with the week's number."""
+    """Return the week's number as a sentence without its full stop."""
     met, of, incidents = figures["met"], figures["of"], figures["incidents"]["count"]
     if not of:
         return (
@@ -41,12 +41,12 @@ def verdict(figures: dict[str, Any]) -> str:
             else f"{counted(incidents, 'incident')}, nothing was due"
         )
     if met == of:
-        return f"all {of} duties met in time" if of > 1 else "the one duty was met in time"
+        return f"all {of} duties met in time" if of > 1 else "the only duty was met in time"
     return f"{met} of {of} duties met in time"
 
 
 def tone(figures: dict[str, Any]) -> str:
-    """`good`, `fair` or `bad`: how a reader ought to feel about the week's number."""
+    """Return `good` (all met), `fair` (at least 90 %) or `bad`, which the HTML shows as a colour."""
     met, of = figures["met"], figures["of"]
     if met == of:
         return "good"
@@ -56,10 +56,10 @@ def tone(figures: dict[str, Any]) -> str:
 def report_context(
     report: Weekly, *, names: bool = True, head: str = "", browse: str = "", why: str = ""
 ) -> dict[str, Any]:
-    """The variables of the report's templates; `names` False leaves people's names out.
+    """Return the variables of the report's templates; without `names` they leave people out.
 
-    `head` is the ledger's head (`SEQ:HASH`), `browse` the address before an issue's key, `why` says why its
-    reader gets it.
+    `head` is the ledger's head (`SEQ:HASH`), `browse` the URL before an issue's key, `why` the reason why the
+    reader gets the mail.
     """
     figures = report.figures
     quiet = not (figures["of"] or figures["incidents"]["count"] or figures["open_duties"])
@@ -101,8 +101,8 @@ def _foot(report: Weekly, head: str, why: str) -> Iterator[str]:
         weeks = [*figures["not_sent"]]
         named = ", ".join(weeks[-MOST_LINES:])
         more = f", and {len(weeks) - MOST_LINES} before" if len(weeks) > MOST_LINES else ""
-        said = f"Not sent, because syncd was away or mail was held: {named}{more}."
-        yield f"{said} See: syncd report --week WEEK"
+        line = f"Reports not sent, because syncd was down or mail was paused: {named}{more}."
+        yield f"{line} See: syncd report --week WEEK"
     yield from (f"{one_line(note)}." for note in figures["notes"])
     if why:
         yield f"You get this because {why}."
@@ -121,29 +121,32 @@ def _days(monday: date, sunday: date) -> str:
 def _unfinished(report: Weekly) -> list[str]:
     end = report.week.bounds(report.zone)[1]
     over = datetime.fromisoformat(report.figures["made_at"]) >= end
-    return [] if over else ["This week is not over yet: these are its figures so far."]
+    return [] if over else ["This week is not over yet; these are the figures so far."]
 
 
 def _before(figures: dict[str, Any]) -> list[str]:
-    found = []
+    lines = []
     for name, words in (("four_weeks", "The four weeks before"), ("twelve_weeks", "The twelve weeks before")):
-        one = figures[name]
-        if one["weeks"]:
-            known = (
-                f" ({one['weeks']} on record)" if one["weeks"] < (4 if name == "four_weeks" else 12) else ""
+        trend = figures[name]
+        if trend["weeks"]:
+            on_record = (
+                f" ({trend['weeks']} on record)"
+                if trend["weeks"] < (4 if name == "four_weeks" else 12)
+                else ""
             )
-            incidents = counted(one["incidents"], "incident")
-            found.append(f"{words}{known}: {one['met']} of {one['of']} met, {incidents}")
-    return found
+            incidents = counted(trend["incidents"], "incident")
+            lines.append(f"{words}{on_record}: {trend['met']} of {trend['of']} met, {incidents}")
+    return lines
 
 
 def _restated(figures: dict[str, Any]) -> list[str]:
-    one = figures.get("restated")
-    if not one:
+    restated = figures.get("restated")
+    if not restated:
         return []
-    then = f"{one['then_met']} of {one['then_of']}"
-    first = f"{one['week']} restated: {one['met']} of {one['of']} (the report said {then}), because"
-    return [first, *one["because"][:MOST_LINES]]
+    then = f"{restated['then_met']} of {restated['then_of']}"
+    now = f"{restated['met']} of {restated['of']}"
+    first = f"{restated['week']} restated: {now} (the report said {then}), because"
+    return [first, *restated["because"][:MOST_LINES]]
 
 
 def _sections(report: Weekly, names: bool, browse: str) -> Iterator[Section]:
@@ -159,21 +162,21 @@ def _sections(report: Weekly, names: bool, browse: str) -> Iterator[Section]:
 
 
 def _weeks(figures: dict[str, Any]) -> Iterator[Section]:
-    """The weeks before as bars: the share of duties that were met."""
+    """Yield the weeks before as bars: the share of duties that were met."""
     bars = [
         {
-            "label": one["week"],
-            "text": f"{one['met']} of {one['of']}",
-            "share": round(100 * one["met"] / one["of"]) if one["of"] else 0,
+            "label": trend["week"],
+            "text": f"{trend['met']} of {trend['of']}",
+            "share": round(100 * trend["met"] / trend["of"]) if trend["of"] else 0,
         }
-        for one in figures["before"]
+        for trend in figures["before"]
     ]
     if bars:
         yield {"title": "The weeks before: duties met", "bars": bars}
 
 
 def _needed(figures: dict[str, Any], zone: ZoneInfo, names: bool, browse: str) -> Iterator[Section]:
-    """What somebody has to do now, first of all."""
+    """Yield the section that needs a person now; it comes first."""
     lines = []
     follow_ups = figures["follow_ups"]
     if follow_ups["unowned"]:
@@ -181,63 +184,67 @@ def _needed(figures: dict[str, Any], zone: ZoneInfo, names: bool, browse: str) -
             f"{counted(follow_ups['unowned'], 'action item')} without an owner: syncd actions --unowned"
         )
     if figures["parked"]:
-        lines.append(f"{counted(len(figures['parked']), 'operation')} parked for a person: syncd outbox")
+        lines.append(f"{counted(len(figures['parked']), 'parked operation')}: syncd outbox")
     lines += _unmailed(figures, names)
     lines += _lasting(figures)
     lines += [f"{name} expires on {day}" for name, day in figures["expiring"].items()]
     if figures["unmapped"]:
         services = ", ".join(sorted(one_line(name) for name in figures["unmapped"].values()))
-        lines.append(f"Services in no mapping, whose incidents get no ticket: {services}")
+        lines.append(f"Services in no mapping (their incidents get no ticket): {services}")
     head = ["Owed for the postmortem", "Due", *(["Owner"] if names else [])]
     rows = [
         [
-            _cell(f"{one['words']}, #{one['number']} {one['severity']}", one["key"], browse),
-            f"{_at(one['due_at'], zone)}, {_left(one['hours_left'])}",
-            *([one["owner"] or "nobody"] if names else []),
+            _cell(f"{duty['words']}, #{duty['number']} {duty['severity']}", duty["key"], browse),
+            f"{_at(duty['due_at'], zone)}, {_left(duty['hours_left'])}",
+            *([duty["owner"] or "nobody"] if names else []),
         ]
-        for one in figures["open_duties"]
-        if one["duty"] in ("scheduled", "completed") and one["hours_left"] <= SOON_HOURS
+        for duty in figures["open_duties"]
+        if duty["duty"] in ("scheduled", "completed") and duty["hours_left"] <= SOON_HOURS
     ]
     if lines or rows:
         yield {"title": "Open now", "lines": lines, "table": _table(head, rows)}
 
 
 def _unmailed(figures: dict[str, Any], names: bool) -> Iterator[str]:
-    """Who could not be mailed."""
+    """Yield a line about the mails that no server accepted."""
     mails = figures["unmailed"]
     if mails:
-        who = sorted({one_line(str(one["owner"])) for one in mails if one["owner"]})
-        said = f": {', '.join(who[:MOST_LINES])}" if names and who else ""
-        yield f"{counted(len(mails), 'e-mail')} that no server took{said} (syncd outbox)"
+        people = sorted({one_line(str(mail["owner"])) for mail in mails if mail["owner"]})
+        owners = f": {', '.join(people[:MOST_LINES])}" if names and people else ""
+        yield f"{counted(len(mails), 'e-mail')} that the mail server refused{owners} (syncd outbox)"
 
 
 def _lasting(figures: dict[str, Any]) -> Iterator[str]:
-    """What is open for more than a week, so that no clock of a postmortem has begun."""
-    known = [one for one in figures["lasting"] if one["number"] is not None]
-    for one in known[:MOST_LINES]:
-        yield f"#{one['number']} {one['severity']}: {one['words']}"
-    if len(known) > MOST_LINES:
-        yield f"and {len(known) - MOST_LINES} more that are open for more than a week"
-    if len(known) < len(figures["lasting"]):
-        others = counted(len(figures["lasting"]) - len(known), "restricted incident")
+    """Yield the incidents that are open for more than a week; the clocks of their postmortems wait."""
+    named = [incident for incident in figures["lasting"] if incident["number"] is not None]
+    for incident in named[:MOST_LINES]:
+        yield f"#{incident['number']} {incident['severity']}: {incident['words']}"
+    if len(named) > MOST_LINES:
+        yield f"and {len(named) - MOST_LINES} more incidents open for more than a week"
+    if len(named) < len(figures["lasting"]):
+        others = counted(len(figures["lasting"]) - len(named), "restricted incident")
         yield f"{others} open for more than a week"
 
 
 def _incidents(figures: dict[str, Any]) -> Iterator[Section]:
-    """The incidents by severity, team and service, each under its own title, as each has its own scale."""
-    found = figures["incidents"]
+    """Yield the incidents by severity, team and service, each as a section because its bars have a scale."""
+    incidents = figures["incidents"]
     lines = []
-    if found["assumed"]:
-        lines.append(f"{found['assumed']} with an assumed severity, because nobody set one")
-    for why, count in found["without_ticket"].items():
+    if incidents["assumed"]:
+        lines.append(f"{incidents['assumed']} with an assumed severity, because nobody set one")
+    for why, count in incidents["without_ticket"].items():
         lines.append(f"{count} without a ticket: {one_line(why)}")
-    if found["restricted"]:
-        lines.append(f"{found['restricted']} restricted; this report says no more about them")
-    yield {"title": f"Incidents: {found['count']}", "bars": _bars(found["by_severity"]), "lines": lines}
-    if len(found["by_team"]) > 1:
-        yield {"title": "Incidents by team", "bars": _bars(found["by_team"])}
-    if found["by_service"]:
-        yield {"title": "Incidents by service", "bars": _bars(found["by_service"])}
+    if incidents["restricted"]:
+        lines.append(f"{incidents['restricted']} restricted; this report says no more about them")
+    yield {
+        "title": f"Incidents: {incidents['count']}",
+        "bars": _bars(incidents["by_severity"]),
+        "lines": lines,
+    }
+    if len(incidents["by_team"]) > 1:
+        yield {"title": "Incidents by team", "bars": _bars(incidents["by_team"])}
+    if incidents["by_service"]:
+        yield {"title": "Incidents by service", "bars": _bars(incidents["by_service"])}
 
 
 def _bars(counts: dict[str, int]) -> list[Section]:
@@ -254,18 +261,16 @@ def _times(figures: dict[str, Any]) -> Iterator[Section]:
         head = ["Severities", "Mean", "Target", "In target", "Median, 90th percentile, worst"]
         rows = [
             [
-                (f"{one['team']}: " if several else "") + ", ".join(one["severities"]),
-                _minutes(one["mean"]),
-                "none" if one["target"] is None else f"< {_minutes(one['target'])}",
-                "" if one["target"] is None else f"{one['within']} of {one['count']}",
-                ", ".join(_minutes(one[name]) for name in ("median", "p90", "worst")),
+                (f"{spread['team']}: " if several else "") + ", ".join(spread["severities"]),
+                _minutes(spread["mean"]),
+                "none" if spread["target"] is None else f"< {_minutes(spread['target'])}",
+                "" if spread["target"] is None else f"{spread['within']} of {spread['count']}",
+                ", ".join(_minutes(spread[name]) for name in ("median", "p90", "worst")),
             ]
-            for one in figures[key]
+            for spread in figures[key]
         ]
         never = figures["never_acknowledged"] if key == "acknowledge" else 0
-        lines = (
-            [f"{counted(never, 'incident')} resolved without an acknowledgement on record"] if never else []
-        )
+        lines = [f"{counted(never, 'incident')} resolved without an acknowledgement"] if never else []
         if rows or lines:
             yield {"title": words, "table": _table(head, rows), "lines": lines}
 
@@ -274,106 +279,111 @@ def _duties(figures: dict[str, Any]) -> Iterator[Section]:
     apart = [
         name
         for name in ("waived", "not_judged", "open", "cancelled", "restricted")
-        if any(one[name] for one in figures["duties"])
+        if any(duty[name] for duty in figures["duties"])
     ]
     head = ["Duty", "Met", "Late", "Missed", *(name.replace("_", " ").capitalize() for name in apart)]
     rows = [
         [
-            one["words"],
-            f"{one['met']} of {one['of']}",
-            *(str(one[name]) for name in ("late", "missed", *apart)),
+            duty["words"],
+            f"{duty['met']} of {duty['of']}",
+            *(str(duty[name]) for name in ("late", "missed", *apart)),
         ]
-        for one in figures["duties"]
+        for duty in figures["duties"]
     ]
     if rows:
-        yield {"title": "Duties whose deadline fell into the week", "table": _table(head, rows)}
+        yield {"title": "Duties with a deadline in the week", "table": _table(head, rows)}
 
 
 def _missed(figures: dict[str, Any], zone: ZoneInfo, names: bool, browse: str) -> Iterator[Section]:
-    head = ["What", "Was due", "Done", *(["Owner"] if names else [])]
+    head = ["Duty", "Was due", "Done", *(["Owner"] if names else [])]
     rows = [
         [
-            _cell(f"{one['words']}, #{one['number']} {one['severity']}", one["key"], browse),
-            _at(one["due_at"], zone),
-            _at(one["met_at"], zone) if one["met_at"] else "not yet",
-            *([one["owner"] or "nobody"] if names else []),
+            _cell(f"{duty['words']}, #{duty['number']} {duty['severity']}", duty["key"], browse),
+            _at(duty["due_at"], zone),
+            _at(duty["met_at"], zone) if duty["met_at"] else "not yet",
+            *([duty["owner"] or "nobody"] if names else []),
         ]
-        for one in figures["missed"]
+        for duty in figures["missed"]
     ]
     if rows:
         yield {"title": "Missed or late", "table": _table(head, rows)}
 
 
 def _follow_ups(figures: dict[str, Any], names: bool, browse: str) -> Section:
-    found = figures["follow_ups"]
+    follow_ups = figures["follow_ups"]
     lines = [
-        f"{found['done']} done this week, {found['overdue']} overdue, {found['unowned']} without an owner,"
-        f" {found['postponed']} postponed"
+        f"{follow_ups['done']} done this week, {follow_ups['overdue']} overdue,"
+        f" {follow_ups['unowned']} without an owner, {follow_ups['postponed']} postponed"
     ]
-    if found["overdue"]:
-        ages = ", ".join(f"{count} for {age}" for age, count in found["overdue_by_age"].items() if count)
+    if follow_ups["overdue"]:
+        ages = ", ".join(f"{count} for {age}" for age, count in follow_ups["overdue_by_age"].items() if count)
         lines.append(f"Overdue: {ages}")
         if names:
             owners = ", ".join(
                 f"{one_line(owner) if owner != 'None' else 'nobody'} {count}"
-                for owner, count in found["overdue_by_owner"].items()
+                for owner, count in follow_ups["overdue_by_owner"].items()
             )
             lines.append(f"Overdue by owner: {owners}")
     head = ["The oldest", "Due", "Status", *(["Owner"] if names else [])]
     rows = [
         [
-            _cell(_told_once(one["summary"], f"#{one['number']}"), one["key"], browse),
-            (f"{date.fromisoformat(one['due_day']):%d %b %Y}" if one["due_day"] else "no date")
-            + (f" ({one['overdue_days']} d over)" if one["overdue_days"] is not None else ""),
-            one["status"],
-            *([one["owner"] or "nobody"] if names else []),
+            _cell(_told_once(item["summary"], f"#{item['number']}"), item["key"], browse),
+            (f"{date.fromisoformat(item['due_day']):%d %b %Y}" if item["due_day"] else "no date")
+            + (f" ({item['overdue_days']} d overdue)" if item["overdue_days"] is not None else ""),
+            item["status"],
+            *([item["owner"] or "nobody"] if names else []),
         ]
-        for one in found["oldest"]
+        for item in follow_ups["oldest"]
     ]
-    return {"title": f"Follow-ups open: {found['open']}", "lines": lines, "table": _table(head, rows)}
+    return {"title": f"Follow-ups open: {follow_ups['open']}", "lines": lines, "table": _table(head, rows)}
 
 
 def _told_once(summary: str, number: str) -> str:
-    """What an action item is about, with its incident's number where it does not say so itself."""
+    """Return an action item's summary with its incident's number, unless the summary names it already."""
     return summary if number in summary.split() else f"{summary}, {number}"
 
 
 def _remarks(figures: dict[str, Any]) -> Iterator[Section]:
-    lines = [f"Close gate overridden on #{one['number']}: {one['reason']}" for one in figures["overrides"]]
-    lines += [f"Breach corrected on #{one['number']}" for one in figures["corrections"]]
-    lines += [f"Conflict on #{one['number']}: {one_line(one['reason'])}" for one in figures["conflicts"]]
-    lines += [f"Rules changed: {one_line(one['reason'])}" for one in figures["rule_changes"]]
+    lines = [
+        f"Close gate overridden on #{entry['number']}: {entry['reason']}" for entry in figures["overrides"]
+    ]
+    lines += [f"Breach corrected on #{entry['number']}" for entry in figures["corrections"]]
+    lines += [
+        f"Conflict on #{entry['number']}: {one_line(entry['reason'])}" for entry in figures["conflicts"]
+    ]
+    lines += [f"Rules changed: {one_line(entry['reason'])}" for entry in figures["rule_changes"]]
     if figures["duplicates"]:
-        lines.append(f"{counted(figures['duplicates'], 'duplicate')} found by the nightly duplicate search")
+        lines.append(f"{counted(figures['duplicates'], 'duplicate ticket')} found by the nightly search")
     if lines:
         yield {"title": "On record", "lines": lines[:MOST_LINES]}
 
 
 def _cell(words: str, key: str | None, browse: str) -> dict[str, str]:
-    """A cell whose text may lead to an issue."""
-    said = one_line(words)
+    """Return a cell; with a key, its text links to that issue."""
+    text = one_line(words)
     if not key:
-        return {"text": said, "url": ""}
-    return {"text": f"{key} {said}", "url": f"{browse}{key}" if browse else ""}
+        return {"text": text, "url": ""}
+    return {"text": f"{key} {text}", "url": f"{browse}{key}" if browse else ""}
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> Section:
     shown = [
-        [one if isinstance(one, dict) else {"text": one_line(str(one)), "url": ""} for one in row]
+        [cell if isinstance(cell, dict) else {"text": one_line(str(cell)), "url": ""} for cell in row]
         for row in rows[:MOST_LINES]
     ]
     more = len(rows) - len(shown)
-    said = f"and {more} more, in the attached CSV" if more else ""
-    return {"head": list(head), "rows": [list(row) for row in shown], "more": said}
+    rest = f"and {more} more, in the attached CSV" if more else ""
+    return {"head": list(head), "rows": [list(row) for row in shown], "more": rest}
 
 
-def _at(format_time: str, zone: ZoneInfo) -> str:
-    return f"{datetime.fromisoformat(format_time).astimezone(zone):%a %d %b %H:%M}"
+def _at(iso: str, zone: ZoneInfo) -> str:
+    return f"{datetime.fromisoformat(iso).astimezone(zone):%a %d %b %H:%M}"
 
 
 def _left(hours: float) -> str:
     over = hours < 0
     hours = abs(hours)
+    # hours up to two days, so that "24 h" and "48 h", the usual deadlines, stay readable
     words = f"{hours:.0f} h" if hours < 48 else f"{hours / 24:.0f} d"
     return f"{words} overdue" if over else words
 
