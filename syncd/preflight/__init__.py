@@ -1,1 +1,1 @@
-"""Before the daemon runs: `check` and `init` ask both services whether a mapping fits."""
+"""Checks before the daemon runs: `check` and `init` ask both services whether a mapping fits."""

@@ -89,7 +89,9 @@ def test_an_account_without_priorities_is_fine_and_told(house: Rig) -> None:
     house.world.pagerduty.account.priorities.clear()
     found = findings(house)
     assert not of(found, "PD03", Level.WRONG)
-    assert any("assumed from the urgency" in one.message for one in of(found, "PD03", Level.OK))
+    assert any(
+        "syncd assumes the severity from the urgency" in one.message for one in of(found, "PD03", Level.OK)
+    )
 
 
 def test_a_service_under_two_names_needs_its_id(house: Rig) -> None:

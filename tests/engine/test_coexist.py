@@ -176,7 +176,7 @@ def test_check_judges_the_app_by_the_mapping_of_the_services_that_it_works_on(ho
     house.world.pagerduty.account.extensions.append(row)
     assert of(findings(house), "PD08", Level.WRONG)
     (told,) = of(findings(house, BESIDE), "PD08", Level.OK)
-    assert told.message == "works on Alipay Integration; `coexist: adopt` takes its tickets for ours"
+    assert told.message == "serves Alipay Integration; syncd adopts its tickets (`coexist: adopt`)"
 
 
 def test_check_is_red_while_the_app_works_and_ok_where_the_mapping_wants_it(house: Rig) -> None:

@@ -19,7 +19,7 @@ NOTIFIED = {"SEV0": {"pagerduty": "P1", "postmortem": True, "notify": "owner"}}
     ("rules", "said"),
     [
         ({}, []),
-        ({"people": {}}, ["nobody hears of late paperwork of SEV0 on BluBank Integration"]),
+        ({"people": {}}, ["nobody hears of breaches of SEV0 on BluBank Integration"]),
         ({"people": {}, "services": OWNED}, []),
         ({"severities": NOTIFIED}, ["nobody gets the notice of SEV0 on BluBank Integration"]),
         ({"severities": NOTIFIED, "services": OWNED}, []),
@@ -42,17 +42,17 @@ def test_example_addresses_are_wrong_where_the_services_are_real() -> None:
     )
     (found,) = mails(real, loopback=False)
     assert found.level is Level.WRONG
-    assert found.message == "cto@qrpay.example is an example address, and mail to it is refused"
+    assert found.message == "cto@qrpay.example is an example address, and syncd refuses to mail it"
 
 
 @pytest.mark.parametrize(
     ("report", "said"),
     [
-        ({"mode": "enforce"}, ["the weekly report is mailed to nobody"]),
+        ({"mode": "enforce"}, ["the weekly report has no recipient"]),
         ({"mode": "enforce", "to": ["lead@qrpay.com"]}, []),
         (
             {"mode": "enforce", "over_all": ["lead@qrpay.example"]},
-            ["lead@qrpay.example is an example address, and mail to it is refused"],
+            ["lead@qrpay.example is an example address, and syncd refuses to mail it"],
         ),
         ({"mode": "report"}, []),
     ],

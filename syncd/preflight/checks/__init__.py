@@ -1,1 +1,1 @@
-"""The checks of `syncd check`, by what they look at."""
+"""The checks of `syncd check`, one file for each subject."""

@@ -1,4 +1,4 @@
-"""What can be said without asking anybody: settings, mail, templates."""
+"""Checks that ask no service: settings, mail and templates."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from syncd.config.templates.ticket import Subject, ticket_context
 from syncd.domain.base import Reference
 from syncd.domain.incident import Incident, IncidentStatus, Responder
 from syncd.domain.mapping.mapping import Mapping
+from syncd.domain.text import counted
 from syncd.policy.severity import decide_severity
 from syncd.preflight.checks.finding import Finding, ok, unknown, wrong
 from syncd.preflight.checks.mails import mails
@@ -29,12 +30,12 @@ HOSTILE = (
     "👨\u200d👩\u200d👧 " * 400,
     "",
 )
-"""Titles that mean harm to markup, mail headers, tables or limits."""
+"""Titles that try to break markup, mail headers, tables or limits."""
 
 
 def configured(configuration: OfflineConfiguration) -> Iterator[Finding]:
-    """Everything that is known of the configuration alone."""
-    teams = ", ".join(one.team for one in configuration.mappings)
+    """Yield the findings about the configuration alone."""
+    teams = ", ".join(mapping.team for mapping in configuration.mappings)
     yield ok("C01", "configuration", f"settings, templates and mappings are well formed: {teams}")
     for problem in unknown_variables():
         yield wrong("C02", problem.key, problem.message, problem.hint)
@@ -48,18 +49,18 @@ def configured(configuration: OfflineConfiguration) -> Iterator[Finding]:
 
 
 def _mail(settings: Settings) -> Iterator[Finding]:
-    # on a sandbox, and where mappings alone are looked at, there is nobody to be told anything
-    judge = ok if on_loopback(settings) else unknown if missing_accounts(settings) else wrong
+    # a sandbox has nobody to mail, and without accounts only the mappings are being looked at
+    finding = ok if on_loopback(settings) else unknown if missing_accounts(settings) else wrong
     if settings.smtp_host:
         yield ok("C03", "SYNCD_SMTP_HOST", f"mail goes to {settings.smtp_host}")
     else:
-        said = f"is not set, so nobody receives mail: it is written to {settings.mail_dir}"
-        yield judge("C03", "SYNCD_SMTP_HOST", said, "set it to your mail server")
+        message = f"is not set, so nobody receives mail: syncd writes it to {settings.mail_dir}"
+        yield finding("C03", "SYNCD_SMTP_HOST", message, "set it to your mail server")
     if settings.operator_email:
-        yield ok("C04", "SYNCD_OPERATOR_EMAIL", "is told when the daemon itself is in trouble")
+        yield ok("C04", "SYNCD_OPERATOR_EMAIL", "receives mail when the daemon itself is in trouble")
     else:
-        said = "is not set: nobody is told when the daemon itself is in trouble"
-        yield judge("C04", "SYNCD_OPERATOR_EMAIL", said, "set it to an address that somebody reads")
+        message = "is not set, so nobody receives mail when the daemon itself is in trouble"
+        yield finding("C04", "SYNCD_OPERATOR_EMAIL", message, "set it to an address that somebody reads")
 
 
 def _encrypted(settings: Settings) -> Iterator[Finding]:
@@ -70,34 +71,34 @@ def _encrypted(settings: Settings) -> Iterator[Finding]:
         if url.startswith("https://"):
             yield ok("C05", where, "is encrypted")
         elif is_loopback(url):
-            yield ok("C05", where, "leads to this machine")
+            yield ok("C05", where, "is on this machine")
         else:
             yield wrong("C05", where, "is not encrypted", "use https")
 
 
-def templates(mapping: Mapping, found: Templates) -> Iterator[Finding]:
-    """Whether the mapping's templates render for generated incidents, whatever their titles hold."""
+def templates(mapping: Mapping, shipped: Templates) -> Iterator[Finding]:
+    """Check that the mapping's templates render for generated incidents with hostile titles."""
     where, count = f"{mapping.team}, templates", 0
     for incident, service in _generated(mapping):
         story = sample_story(mapping, incident.title, rich=incident.resolved_at is not None)
         count += 1
         try:
-            for _, render in renderings(found, _subject(mapping, service, incident), story):
+            for _, render in renderings(shipped, _subject(mapping, service, incident), story):
                 render()
         except TemplateError as error:
             title = incident.title.encode("unicode_escape").decode()[:40]
-            said = f"{error.problem.where}: {error.problem.message} (an incident titled {title!r})"
-            yield wrong("C07", where, said, error.problem.hint or "mend the template")
+            message = f"{error.problem.where}: {error.problem.message} (an incident titled {title!r})"
+            yield wrong("C07", where, message, error.problem.hint or "fix the template")
             return
-    yield ok("C07", where, f"render for {count} generated incidents, hostile ones too")
+    yield ok("C07", where, f"render for {counted(count, 'generated incident')}, also with hostile titles")
 
 
-def sample_inline(mapping: Mapping, found: Templates) -> Callable[[str], str]:
-    """What renders the template of a field for a sample incident; that raises `TemplateError`."""
+def sample_inline(mapping: Mapping, shipped: Templates) -> Callable[[str], str]:
+    """Return a function that renders a field's template for a sample incident and raises `TemplateError`."""
     incident, service = next(_generated(mapping))
     sample = incident.model_copy(update={"title": "Sample"})
     context = ticket_context(_subject(mapping, service, sample))
-    return lambda text: found.inline(text, context)
+    return lambda text: shipped.inline(text, context)
 
 
 def _subject(mapping: Mapping, service: str, incident: Incident) -> Subject:
@@ -107,12 +108,15 @@ def _subject(mapping: Mapping, service: str, incident: Incident) -> Subject:
 
 
 def _generated(mapping: Mapping) -> Iterator[tuple[Incident, str]]:
-    """An incident of each service for each title, poor and rich in turn, with the service's name."""
+    """Yield an incident of each service for each title, with the service's name.
+
+    Every second incident is rich: resolved, with priority, assignee and custom fields.
+    """
     moment = datetime(2026, 12, 1, tzinfo=UTC)
-    words = [word for one in mapping.severities.values() for word in one.pagerduty]
-    for place, name in enumerate(mapping.services):
+    words = [word for section in mapping.severities.values() for word in section.pagerduty]
+    for position, name in enumerate(mapping.services):
         for number, title in enumerate(HOSTILE):
-            rich = (place + number) % 2 == 0
+            rich = (position + number) % 2 == 0
             priority = words[number % len(words)] if words and rich else None
             yield (
                 Incident(

@@ -1,7 +1,7 @@
-"""One thing that a check looked at, and how it came out.
+"""The result of one check.
 
-`unknown` is what our accounts may not see, or what nobody has tried yet: it is never read as no, and it
-says who could tell. An `ok` with a hint is worth knowing and stops nothing.
+`unknown` means that our accounts may not see it, or that nobody has tried it yet. It never means "no", and
+the finding names the person who can tell. An `ok` finding with a hint stops nothing, but is worth reading.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ JIRA_ADMIN = "Jira admin"
 
 
 class Level(StrEnum):
-    """How a finding came out."""
+    """The result of a check."""
 
     OK = "ok"
     WRONG = "wrong"
@@ -28,9 +28,9 @@ class Level(StrEnum):
 
 
 class Finding(Value):
-    """One thing that was looked at; `who` is who can mend it or could tell.
+    """The result of one check; `who` is the person who can fix it or can tell.
 
-    `credentials` says that a service refused ours, `away` that it did not answer at all.
+    `credentials` is True if a service refused our token, `away` if it did not answer.
     """
 
     code: str
@@ -48,28 +48,28 @@ def _finding(level: Level, code: str, where: str, message: str, hint: str = "", 
 
 
 ok = partial(_finding, Level.OK)
-"""Fine; with a hint it is shown to people all the same."""
+"""Return a finding that needs no change; `check` prints it only if it has a hint."""
 wrong = partial(_finding, Level.WRONG)
-"""Will not do."""
+"""Return a finding that somebody must fix."""
 unknown = partial(_finding, Level.UNKNOWN)
-"""Could not be seen."""
+"""Return a finding about something that our account could not see."""
 
 _AWAY = (Cause.UNREACHABLE, Cause.TIMEOUT, Cause.SERVER, Cause.BROKEN, Cause.LIMITED)
 _HINTS = {
     Cause.CREDENTIALS: "renew the token, and check the address that belongs to it",
-    Cause.FORBIDDEN: "ask for the right to see this",
-    Cause.MISSING: "check its spelling, and that our account may see it",
+    Cause.FORBIDDEN: "give our account the right to see this",
+    Cause.MISSING: "check the spelling, and that our account may see it",
 }
 _ESSENTIAL = ("PD01", "J01", "J02")
-"""What is missing here stops everything, whether it is not there or only not shown to our account."""
+"""Codes of checks whose subject syncd cannot do without: missing and hidden are both wrong here."""
 _ADMINS = {"pagerduty": PAGERDUTY_ADMIN, "jira": JIRA_ADMIN}
 
 
 def guarded(code: str, where: str, ask: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
-    """What a check finds, or why it could not be asked.
+    """Yield the findings of a check, or one finding that says why the service gave no answer.
 
-    A refused credential is wrong. What is missing is not known, because 404 is also the answer for what
-    our account may not see; the accounts and projects themselves are wrong all the same.
+    A refused token is wrong. A missing object is only unknown, because Jira and PagerDuty answer 404 also for
+    objects that our account may not see. Accounts and projects are wrong in both cases.
     """
     try:
         yield from ask()
@@ -81,11 +81,13 @@ def guarded(code: str, where: str, ask: Callable[[], Iterator[Finding]]) -> Iter
             level=Level.WRONG if stops else Level.UNKNOWN,
             where=where,
             message=error.describe(),
-            hint=_HINTS.get(error.cause, "try again when it answers"),
+            hint=_HINTS.get(error.cause, "try again when the service answers"),
             who=YOU if refused else _ADMINS.get(error.service, YOU),
             credentials=refused,
             away=error.cause in _AWAY,
         )
     except MappingMismatch as error:
         for problem in error.problems:
-            yield wrong(code, where, problem, "change the mapping, or ask the Jira admin")
+            yield wrong(
+                code, where, problem, "change the mapping, or ask the Jira admin to change the project"
+            )

@@ -1,6 +1,6 @@
-"""The page for the Jira admin: what our account needs, why, and what is done without it.
+"""The page for the Jira admin: the rights and fields that syncd needs, why, and what happens without them.
 
-Plain Markdown that can be sent as it is; it holds no secret and nothing of any incident.
+It is plain Markdown that the operator can send as it is. It holds no secret and nothing about incidents.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from syncd.preflight.checks.rights import TITLES, features
 
 WORDS = {
     "triggered": "nobody has acknowledged the incident yet",
-    "acknowledged": "somebody is on it",
-    "resolved": "the incident is over, paperwork may be owed",
+    "acknowledged": "somebody works on the incident",
+    "resolved": "the incident is resolved; a postmortem or action items may be owed",
     "closed": "nothing is owed any more",
 }
 
 
 def page_for_admin(mappings: Iterable[Mapping], account: str, findings: Iterable[Finding]) -> str:
-    """The page; `account` is how our account is known, `findings` are what was found, if anybody asked."""
-    found = list(findings)
+    """Return the page; `account` names our account, `findings` may be empty."""
+    all_findings = list(findings)
     lines = [
         "# What syncd needs in Jira",
         "",
@@ -31,81 +31,87 @@ def page_for_admin(mappings: Iterable[Mapping], account: str, findings: Iterable
         f"administrator's rights. Its account: {account}.",
     ]
     for mapping in mappings:
-        lines += ["", *_project(mapping, [one for one in found if _about(one, mapping)])]
+        lines += ["", *_project(mapping, [finding for finding in all_findings if _about(finding, mapping)])]
     return "\n".join([*lines, ""])
 
 
 def _about(finding: Finding, mapping: Mapping) -> bool:
-    """Whether a finding is the Jira admin's, about this team."""
+    """Return True if a finding is for the Jira admin and about this team."""
     return finding.who == JIRA_ADMIN and finding.where.startswith(f"{mapping.team}, ")
 
 
-def _project(mapping: Mapping, found: list[Finding]) -> Iterator[str]:
+def _project(mapping: Mapping, findings: list[Finding]) -> Iterator[str]:
     jira = mapping.jira
     yield f"## Project {jira.project} ({mapping.team})"
-    yield from _open_points(found)
+    yield from _open_points(findings)
     yield from ("", "### Rights", "", "| for | right | without it |", "|---|---|---|")
     for feature in features(mapping):
         rights = ", ".join(TITLES[right] for right in feature.rights)
         yield f"| {feature.name} | {rights} | {feature.without} |"
-    yield "| labels without mails | Administer Projects (optional) | Jira mails watchers of changed labels |"
+    yield "| labels without mails | Administer Projects (optional) | Jira mails people about changed labels |"
     yield from ("", "### Issue type, statuses and transitions", "")
     yield f"- Issue type: the first of {', '.join(jira.issue_types.incident)} that the project has."
     for word in STATUS_WORDS:
         yield f"- {' or '.join(jira.statuses.names(word))}: {WORDS[word]}."
     yield (
-        "- Transitions from each of these to the next, from the first straight to the last, and back when"
-        " an incident opens again; three steps at most, and our account may take each of them. Where a way is"
-        " missing, the ticket stays where it is and says so."
+        "- Transitions from each of these statuses to the next, from the first directly to the last, and back"
+        " when an incident opens again; at most three steps, and our account may take each of them. If a"
+        " transition is missing, the ticket stays in its status and syncd comments on it."
     )
     if jira.resolution:
         yield f"- A closing screen may ask for a resolution: {' or '.join(jira.resolution)}."
     yield from ("", "### Fields on the create screen", "")
-    yield "- Needed: Summary, Description, Labels. Without Labels nobody finds a ticket by its incident."
-    yield "- Used where they are there: Priority, Components, Assignee. A ticket is made without them."
+    yield "- Needed: Summary, Description, Labels. Without Labels, nobody finds a ticket by its incident."
+    yield "- Used if they exist: Priority, Components, Assignee. syncd creates tickets without them, too."
     for name, spec in jira.fields.items():
-        without = "no ticket is made" if spec.required else "it is left out"
-        yield f"- {name}; without it {without}."
-    yield "- No other field may be required, unless somebody adds it to the mapping (`jira.fields`)."
+        without = "syncd creates no ticket" if spec.required else "syncd leaves it out"
+        yield f"- {name}; without it, {without}."
+    yield "- No other field may be required, unless the mapping fills it (`jira.fields`)."
     yield from _rest(mapping)
 
 
-def _open_points(found: list[Finding]) -> Iterator[str]:
-    open_ = [one for one in found if one.level is not Level.OK]
-    if open_:
-        yield from ("", "### Open points", "", *map(_point, open_))
-    without = [one for one in found if one.level is Level.OK and one.hint]
+def _open_points(findings: list[Finding]) -> Iterator[str]:
+    open_points = [finding for finding in findings if finding.level is not Level.OK]
+    if open_points:
+        yield from ("", "### Open points", "", *map(_point, open_points))
+    without = [finding for finding in findings if finding.level is Level.OK and finding.hint]
     if without:
         yield from ("", "### Done without", "", *map(_point, without))
 
 
 def _point(finding: Finding) -> str:
-    """A finding as a line; where it is not about the project as a whole it says about what."""
+    """Return a finding as a line; name its subject unless that is the whole project."""
     _, _, about = finding.where.partition(", ")
-    whom = "" if about.startswith("project ") else f"{about}: "
-    return f"- {whom}{finding.message}" + (f" ({finding.hint})" if finding.hint else "") + "."
+    subject = "" if about.startswith("project ") else f"{about}: "
+    return f"- {subject}{finding.message}" + (f" ({finding.hint})" if finding.hint else "") + "."
 
 
 def _postmortems_and_items(mapping: Mapping) -> Iterator[str]:
-    """What postmortems and action items need, as far as the mapping looks at them."""
+    """Yield the needs of postmortems and action items, if the mapping has rules for them."""
     section, kinds = mapping.postmortem, mapping.jira.issue_types
     if section.mode is Mode.OFF:
         return
     yield from ("", "### Postmortems and action items", "")
-    yield f"- Issue type: {' or '.join(kinds.postmortem)}; without one no postmortem is made."
-    yield f"- {' or '.join(section.statuses)}: completed; without these every status of category done is."
-    if section.date_field == "duedate":
-        yield "- The due date on its edit screen: there people say when the review is; without it none can."
-    else:
-        yield f"- {section.date_field} on its edit screen: the day of the review; without it the due date is."
+    yield f"- Issue type: {' or '.join(kinds.postmortem)}; without it, syncd creates no postmortem."
     yield (
-        f"- Link type to its ticket: {' or '.join(section.link_types)}; without one the postmortem names the"
-        " ticket in its text."
+        f"- Status for a completed postmortem: {' or '.join(section.statuses)}; without it, every status of"
+        " category done means completed."
+    )
+    if section.date_field == "duedate":
+        yield "- The due date on its edit screen: people enter the day of the review there."
+    else:
+        yield (
+            f"- {section.date_field} on its edit screen: people enter the day of the review there; without"
+            " it, they use the due date."
+        )
+    yield (
+        f"- Link type to its ticket: {' or '.join(section.link_types)}; without it, the postmortem's text"
+        " names the ticket."
     )
     if mapping.follow_ups.mode is not Mode.OFF:
         yield (
-            f"- Sub-tasks ({' or '.join(kinds.sub_task)}) for action items; without them they are issues of"
-            " the postmortem's type, linked to it."
+            f"- Sub-tasks ({' or '.join(kinds.sub_task)}) for action items; without them, action items are"
+            " issues of the postmortem's type, linked to it."
         )
     yield "- No field may be required there either, unless the mapping fills it."
 
@@ -119,9 +125,14 @@ def _rest(mapping: Mapping) -> Iterator[str]:
         yield from ("", "### Security level", "")
         level = " or ".join(restricted.level)
         yield (
-            f"- {level}: our account in it, the field on the create screen. Without it a restricted ticket"
-            " says no more than the incident's number."
+            f"- {level}: our account in the level, and the field on the create screen. Without it, a"
+            " restricted ticket shows only the incident's number."
         )
-    components = sorted({one.component for one in mapping.services.values() if one.component})
+    components = sorted({section.component for section in mapping.services.values() if section.component})
     if components:
-        yield from ("", "### Components", "", f"- {', '.join(components)}; a missing one becomes a label.")
+        yield from (
+            "",
+            "### Components",
+            "",
+            f"- {', '.join(components)}; syncd writes a label for a missing one.",
+        )

@@ -1,8 +1,8 @@
-"""Whether PagerDuty's own Jira app works beside us: it would make a second ticket of every incident.
+"""Look for PagerDuty's own Jira app: it would create a second ticket for every incident.
 
-Three traces: extensions of services that speak of Jira, the app's own rules, and notes that name a ticket
-which is not ours. A note that came within two minutes of the incident was a robot's; a later one may be a
-person's, so only a person can tell. A team whose mapping says `coexist: adopt` wants it so.
+The app leaves three traces: extensions of services that name Jira, its own rules, and notes that name a
+ticket that syncd did not create. A note within two minutes of the incident comes from a robot. A later note
+may come from a person, so only a person can tell. A mapping with `coexist: adopt` allows the app.
 """
 
 from __future__ import annotations
@@ -21,60 +21,60 @@ from syncd.remote.errors import Cause, RemoteError
 
 RECENT = timedelta(days=7)
 MOST_INCIDENTS = 20
-"""Incidents whose notes are read, one request each."""
+"""Incidents whose notes are read, with one request each."""
 CODE, WHERE = "PD08", "PagerDuty's own Jira app"
 OFF = (
-    "switch it off for these services, or say `coexist: adopt` in their mapping: two tools make two tickets"
-    " of each incident"
+    "switch it off for these services, or set `coexist: adopt` in their mapping; else each incident gets two"
+    " tickets"
 )
 
 
 def own_app(sight: Sight) -> Iterator[Finding]:
-    """What is found of the app, or that nothing is."""
-    found: list[Finding] = []
+    """Yield the traces of the app, or one finding that there is none."""
+    findings: list[Finding] = []
     unread: list[str] = []
-    for what, ask in (
+    for kind, ask in (
         ("extension", sight.pagerduty.jira_extensions),
         ("rule", sight.pagerduty.jira_rules),
     ):
         try:
-            found += _tools(sight, what, ask())
+            findings += _tools(sight, kind, ask())
         except RemoteError as error:
             if error.cause is Cause.CREDENTIALS:
                 raise
-            # an account that never had the app answers 404 to the question for its rules
-            if what == "extension" or error.cause is not Cause.MISSING:
-                unread.append(f"its {what}s cannot be read ({error.describe()})")
-    found += _notes(sight)
-    yield from found
+            # PagerDuty answers 404 for the rules of an app that the account never had
+            if kind == "extension" or error.cause is not Cause.MISSING:
+                unread.append(f"its {kind}s cannot be read ({error.describe()})")
+    findings += _notes(sight)
+    yield from findings
     if unread:
-        hint = "ask whether the app is installed for the mapped services"
+        hint = "ask whether PagerDuty's Jira app is installed for the mapped services"
         yield unknown(CODE, WHERE, "; ".join(unread), hint, PAGERDUTY_ADMIN)
-    elif not found:
-        yield ok(CODE, WHERE, "no extension, rule or recent note shows that it works on a mapped service")
+    elif not findings:
+        yield ok(CODE, WHERE, "no extension, rule or recent note shows that it serves a mapped service")
 
 
-def _tools(sight: Sight, what: str, tools: tuple[OtherTool, ...]) -> Iterator[Finding]:
-    alone, beside = _services(sight, Coexist.OFF), _services(sight, Coexist.ADOPT)
+def _tools(sight: Sight, kind: str, tools: tuple[OtherTool, ...]) -> Iterator[Finding]:
+    not_adopting, adopting = _services(sight, Coexist.OFF), _services(sight, Coexist.ADOPT)
     for tool in tools:
-        where = f"{WHERE}, {what} {tool.name or tool.id}"
-        on = [alone[one] for one in tool.services if one in alone]
-        wanted = [beside[one] for one in tool.services if one in beside]
-        if on or (not tool.services and alone):
-            said = f"works on {', '.join(on) or 'services that it does not name'}"
-            yield wrong(CODE, where, said, OFF, PAGERDUTY_ADMIN)
-        elif wanted or not tool.services:
-            said = f"works on {', '.join(wanted) or 'services that it does not name'}"
-            yield ok(CODE, where, f"{said}; `coexist: adopt` takes its tickets for ours")
+        where = f"{WHERE}, {kind} {tool.name or tool.id}"
+        affected = [not_adopting[service_id] for service_id in tool.services if service_id in not_adopting]
+        adopted = [adopting[service_id] for service_id in tool.services if service_id in adopting]
+        if affected or (not tool.services and not_adopting):
+            effect = f"serves {', '.join(affected) or 'services that it does not name'}"
+            yield wrong(CODE, where, effect, OFF, PAGERDUTY_ADMIN)
+        elif adopted or not tool.services:
+            effect = f"serves {', '.join(adopted) or 'services that it does not name'}"
+            yield ok(CODE, where, f"{effect}; syncd adopts its tickets (`coexist: adopt`)")
 
 
 def _services(sight: Sight, coexist: Coexist) -> dict[str, str]:
-    """The mapped services of the teams that say so, by id."""
+    """Return the names of the mapped services of all teams with this `coexist`, by id."""
     return {
-        one.id: one.name
+        service.id: service.name
         for mapping in sight.mappings
         if mapping.coexist is coexist
-        for one in sight.mapped(mapping)
+        for service in sight.mapped(mapping)
     }
 
 
@@ -85,31 +85,31 @@ def _notes(sight: Sight) -> Iterator[Finding]:
             if not keys:
                 continue
             where = f"{WHERE}, note on #{incident.number}"
-            author = note.author.name if note.author else "nobody known"
-            said = f"names {', '.join(keys)}, which we did not make (by {author})"
+            author = note.author.name if note.author else "an unknown author"
+            message = f"names {', '.join(keys)}, which syncd did not create (note by {author})"
             if note.created_at - incident.created_at <= AT_ONCE:
-                yield wrong(CODE, where, said, OFF, PAGERDUTY_ADMIN)
+                yield wrong(CODE, where, message, OFF, PAGERDUTY_ADMIN)
             else:
-                hint = "if a person wrote it, nothing is wrong; if a tool did, switch that off"
-                yield unknown(CODE, where, said, hint, YOU)
+                hint = "if a person wrote the note, nothing is wrong; if a tool wrote it, switch the tool off"
+                yield unknown(CODE, where, message, hint, YOU)
 
 
 def _incidents(sight: Sight) -> list[Incident]:
-    """The last week's incidents of services that no other tool ought to work on, the newest first."""
+    """Return the last week's incidents of teams that do not allow the app, the newest first."""
     pages = pages_created(sight.pagerduty.incidents, sight.now - RECENT, sight.now + AT_ONCE)
-    found = [incident for page in pages for incident in page.incidents]
+    newest_last = [incident for page in pages for incident in page.incidents]
     return [
-        one
-        for one in reversed(found)
-        if (claim := claim_of(sight.mappings, one.service)) and claim[0].coexist is Coexist.OFF
+        incident
+        for incident in reversed(newest_last)
+        if (claim := claim_of(sight.mappings, incident.service)) and claim[0].coexist is Coexist.OFF
     ]
 
 
 def _foreign_keys(sight: Sight, incident: Incident, note: Note) -> list[str]:
-    """The keys of the mapped projects' issues in a note, without those that bear our mark for it."""
+    """Return the issue keys of mapped projects in a note, without issues that carry our mark."""
     keys = keys_in(note.text, [mapping.jira.project for mapping in sight.mappings])
     if not keys:
         return []
-    there = {one.key: one.mark for one in sight.jira.probe(keys).issues}
-    ours = [key for key, mark in there.items() if mark is not None and mark.incident == incident.id]
+    marks = {issue.key: issue.mark for issue in sight.jira.probe(keys).issues}
+    ours = [key for key, mark in marks.items() if mark is not None and mark.incident == incident.id]
     return [key for key in keys if key not in ours]

@@ -1,4 +1,4 @@
-"""What is asked of PagerDuty: the account, the sender of notes, services, priorities, who is called."""
+"""Checks of PagerDuty: our account, the author of notes, services, priorities, and who is on call."""
 
 from __future__ import annotations
 
@@ -11,164 +11,183 @@ from syncd.preflight.checks.finding import PAGERDUTY_ADMIN, Finding, ok, unknown
 from syncd.preflight.checks.sight import Sight
 
 MOST_NAMES = 20
-"""Services of other teams that are named."""
+"""Services of other teams that a finding lists."""
 
 
 def account(sight: Sight) -> Iterator[Finding]:
-    """Whether the token is taken."""
+    """Check that PagerDuty accepts our token."""
     yield ok("PD01", "PagerDuty", f"account {sight.pagerduty.identity()} answers")
 
 
 def sender(sight: Sight) -> Iterator[Finding]:
-    """Whether notes can be written in somebody's name."""
+    """Check that the author of our notes is a user of PagerDuty."""
     where, address = "SYNCD_PAGERDUTY_FROM", sight.sender
     if address is None:
-        yield wrong("PD04", where, "is not set, and notes need it", "set it to the address of a user there")
+        yield wrong(
+            "PD04", where, "is not set, and notes need an author", "set it to a PagerDuty user's address"
+        )
         return
     user = sight.pagerduty.find_user(address)
     if user is None:
-        said = f"PagerDuty shows our token no user of the address {address}"
-        yield wrong("PD04", where, said, "take a valid user's address", PAGERDUTY_ADMIN)
+        message = f"PagerDuty shows our token no user with the address {address}"
+        yield wrong("PD04", where, message, "set it to the address of an existing user", PAGERDUTY_ADMIN)
     else:
-        yield ok("PD04", where, f"notes are written as {user.name}")
+        yield ok("PD04", where, f"syncd writes notes as {user.name}")
 
 
 def services(sight: Sight) -> Iterator[Finding]:
-    """Whether each service of the mappings is there and switched on, and which are in no mapping."""
-    there = sight.services
+    """Check that each mapped service exists and is enabled; list the services of no mapping."""
+    existing = sight.services
     for mapping in sight.mappings:
         for name, section in mapping.services.items():
-            yield _claimed(there, f"{mapping.team}, services.{name}", name, section.id)
+            yield _claimed(existing, f"{mapping.team}, services.{name}", name, section.id)
     yield from _unclaimed(sight)
 
 
-def _claimed(there: tuple[PagerDutyService, ...], where: str, name: str, ident: str | None) -> Finding:
-    found = next((one for one in there if one.id == ident or (ident is None and one.name == name)), None)
-    if found is None:
-        near = did_you_mean(name, (one.name for one in there))
+def _claimed(existing: tuple[PagerDutyService, ...], where: str, name: str, ident: str | None) -> Finding:
+    service = next(
+        (service for service in existing if service.id == ident or (ident is None and service.name == name)),
+        None,
+    )
+    if service is None:
+        near = did_you_mean(name, (service.name for service in existing))
         hint = near or "check its name, or give its id; a restricted token does not see every service"
-        return wrong("PD02", where, "PagerDuty shows our token no such service", hint)
-    if found.disabled:
-        said = f"is {found.name} ({found.id}), which is disabled: it opens no incidents"
-        return ok("PD02", where, said, "enable it in PagerDuty if that is not meant", PAGERDUTY_ADMIN)
-    if ident is None and sum(one.name == name for one in there) > 1:
-        return wrong("PD02", where, "several services have this name", "give the id of the one that is meant")
-    return ok("PD02", where, f"is {found.name} ({found.id})")
+        return wrong("PD02", where, "PagerDuty shows our token no service of this name", hint)
+    if service.disabled:
+        message = f"is {service.name} ({service.id}), which is disabled: it opens no incidents"
+        return ok("PD02", where, message, "enable it in PagerDuty, unless this is intended", PAGERDUTY_ADMIN)
+    if ident is None and sum(service.name == name for service in existing) > 1:
+        return wrong("PD02", where, "several services have this name", "give the id of the right service")
+    return ok("PD02", where, f"is {service.name} ({service.id})")
 
 
 def _unclaimed(sight: Sight) -> Iterator[Finding]:
-    """A service of a team that has mapped ones was forgotten; of other teams only a person can tell."""
-    teams = {team for mapping in sight.mappings for one in sight.mapped(mapping) for team in one.teams}
+    """Yield a finding for each service of no mapping.
+
+    If its team has mapped services, somebody forgot it. For other teams only a person can tell.
+    """
+    teams = {
+        team for mapping in sight.mappings for service in sight.mapped(mapping) for team in service.teams
+    }
     others: list[PagerDutyService] = []
-    hint = "add it to a team's services, or leave it if that is meant"
-    for one in sight.services:
-        if one.disabled or sight.claimant(one):
+    hint = "add it to the `services` of a mapping, unless this is intended"
+    for service in sight.services:
+        if service.disabled or sight.claimant(service):
             continue
-        if teams.intersection(one.teams):
-            said = "is in no mapping: its incidents get no ticket"
-            yield wrong("PD05", f"service {one.name} ({one.id})", said, hint)
+        if teams.intersection(service.teams):
+            message = "is in no mapping, so its incidents get no ticket"
+            yield wrong("PD05", f"service {service.name} ({service.id})", message, hint)
         else:
-            others.append(one)
+            others.append(service)
     if others:
-        names = ", ".join(one.name for one in others[:MOST_NAMES])
+        names = ", ".join(service.name for service in others[:MOST_NAMES])
         more = f" and {len(others) - MOST_NAMES} more" if len(others) > MOST_NAMES else ""
-        said = f"{names}{more} are in no mapping: their incidents get no ticket"
-        yield unknown("PD05", "services of other teams", said, hint)
+        verb, whose = ("is", "its") if len(others) == 1 else ("are", "their")
+        message = f"{names}{more} {verb} in no mapping, so {whose} incidents get no ticket"
+        yield unknown("PD05", "services of other teams", message, hint)
 
 
 def priorities(sight: Sight) -> Iterator[Finding]:
-    """Whether the priorities that the severities name exist, and whether others say nothing to us."""
-    there = {one.name.casefold(): one.name for one in sight.pagerduty.priorities()}
+    """Check that PagerDuty has the priorities that the severities name; list those that no severity names."""
+    existing = {priority.name.casefold(): priority.name for priority in sight.pagerduty.priorities()}
     for mapping in sight.mappings:
-        if not there:
-            hint = "switch incident priorities on in PagerDuty, or leave it if that is meant"
-            said = "our token sees no priorities in PagerDuty: severity is assumed from the urgency"
-            yield ok("PD03", f"{mapping.team}, severities", said, hint, PAGERDUTY_ADMIN)
+        if not existing:
+            hint = "enable incident priorities in PagerDuty, unless this is intended"
+            message = (
+                "our token sees no priorities in PagerDuty, so syncd assumes the severity from the urgency"
+            )
+            yield ok("PD03", f"{mapping.team}, severities", message, hint, PAGERDUTY_ADMIN)
             continue
-        yield from _of_severities(mapping, there)
-        named = {word.casefold() for one in mapping.severities.values() for word in one.pagerduty}
-        others = [name for fold, name in there.items() if fold not in named]
+        yield from _of_severities(mapping, existing)
+        named = {word.casefold() for priority in mapping.severities.values() for word in priority.pagerduty}
+        others = [name for fold, name in existing.items() if fold not in named]
         if others:
-            said = f"no severity names {', '.join(others)}: such incidents are assumed from their urgency"
-            yield ok("PD03", f"{mapping.team}, severities", said, "add it to a severity's `pagerduty`")
+            message = f"no severity names {', '.join(others)}: syncd assumes their severity from the urgency"
+            yield ok(
+                "PD03", f"{mapping.team}, severities", message, "add it to the `pagerduty` of a severity"
+            )
 
 
-def _of_severities(mapping: Mapping, there: dict[str, str]) -> Iterator[Finding]:
+def _of_severities(mapping: Mapping, existing: dict[str, str]) -> Iterator[Finding]:
     by_default = "severities" not in mapping.model_fields_set
     for name, section in mapping.severities.items():
-        missing = [word for word in section.pagerduty if word.casefold() not in there]
+        missing = [word for word in section.pagerduty if word.casefold() not in existing]
         where = f"{mapping.team}, severities.{name}"
-        # the severities that a mapping has without naming any list more priorities than an account has
+        # the default severities list the names of several naming schemes, and an account has only one of them
         if missing and not (by_default and len(missing) < len(section.pagerduty)):
-            said = f"PagerDuty has no priority {', '.join(missing)} (it has {', '.join(there.values())})"
-            yield wrong("PD03", where, said, "without it, severity is assumed from the urgency")
+            message = (
+                f"PagerDuty has no priority {', '.join(missing)} (it has {', '.join(existing.values())})"
+            )
+            hint = "name an existing priority; without it, syncd assumes the severity from the urgency"
+            yield wrong("PD03", where, message, hint)
         else:
             yield ok("PD03", where, "its priorities exist")
 
 
 def on_call(sight: Sight) -> Iterator[Finding]:
-    """Whether somebody is called for each mapped service."""
+    """Check that PagerDuty calls somebody for each mapped service."""
     for policy_id, names in _policies(sight).items():
         policy = sight.policies.get(policy_id)
         if policy is None:
-            said = "their escalation policy is not shown to our token"
-            yield unknown("PD06", ", ".join(names), said, "ask who is called for them", PAGERDUTY_ADMIN)
+            message = "PagerDuty does not show their escalation policy to our token"
+            yield unknown("PD06", ", ".join(names), message, "ask whom PagerDuty calls", PAGERDUTY_ADMIN)
             continue
         where = f"escalation policy {policy.name}"
         if not policy.users and not policy.schedules:
             yield wrong("PD06", where, "calls nobody", "give it a target in PagerDuty", PAGERDUTY_ADMIN)
         else:
-            yield ok("PD06", where, f"is for {', '.join(names)}")
+            yield ok("PD06", where, f"serves {', '.join(names)}")
         for schedule_id in policy.schedules:
             yield _schedule(sight, schedule_id)
 
 
 def _policies(sight: Sight) -> dict[str, list[str]]:
-    """The escalation policies of the mapped services, with the services' names."""
-    found: dict[str, list[str]] = {}
+    """Return the ids of the mapped services' escalation policies, with the services' names."""
+    names_by_policy: dict[str, list[str]] = {}
     for mapping in sight.mappings:
         for service in sight.mapped(mapping):
             if service.policy:
-                found.setdefault(service.policy, []).append(service.name)
-    return found
+                names_by_policy.setdefault(service.policy, []).append(service.name)
+    return names_by_policy
 
 
 def _schedule(sight: Sight, schedule_id: str) -> Finding:
     schedule = sight.schedules.get(schedule_id)
     if schedule is None or schedule.users is None:
-        said = "is not shown to our token"
-        return unknown("PD06", f"schedule {schedule_id}", said, "ask who is on it", PAGERDUTY_ADMIN)
+        message = "PagerDuty does not show it to our token"
+        return unknown("PD06", f"schedule {schedule_id}", message, "ask who is on it", PAGERDUTY_ADMIN)
     where = f"schedule {schedule.name}"
     if not schedule.users:
-        return wrong("PD06", where, "nobody is on it", "put somebody on it", PAGERDUTY_ADMIN)
-    return ok("PD06", where, f"{len(schedule.users)} people are on it")
+        return wrong("PD06", where, "has no people", "add somebody to it in PagerDuty", PAGERDUTY_ADMIN)
+    people = len(schedule.users)
+    return ok("PD06", where, "has 1 person" if people == 1 else f"has {people} people")
 
 
 def called(sight: Sight, mapping: Mapping) -> dict[str, str]:
-    """The ids of everybody whom the mapped services of a team call, with why."""
-    found: dict[str, str] = {}
+    """Return the ids of everybody whom a team's services call, with the policy or schedule."""
+    reasons: dict[str, str] = {}
     for service in sight.mapped(mapping):
         policy = sight.policies.get(service.policy or "")
         if policy is None:
             continue
         for user in policy.users:
-            found.setdefault(user, f"escalation policy {policy.name}")
+            reasons.setdefault(user, f"escalation policy {policy.name}")
         for schedule_id in policy.schedules:
             schedule = sight.schedules.get(schedule_id)
             for user in (schedule.users or ()) if schedule else ():
-                found.setdefault(user, f"schedule {schedule.name if schedule else ''}")
-    return found
+                reasons.setdefault(user, f"schedule {schedule.name if schedule else ''}")
+    return reasons
 
 
 def aliases(sight: Sight) -> Iterator[Finding]:
-    """Whether the addresses that a mapping translates are somebody's."""
+    """Check that the addresses under `people.aliases` belong to users of PagerDuty."""
     for mapping in sight.mappings:
         for address in mapping.people.aliases:
             where = f"{mapping.team}, people.aliases.{address}"
-            known = {(one.email or "").casefold() for one in sight.users.values()}
-            if address.casefold() in known:
-                yield ok("PD07", where, "is a user's of PagerDuty")
+            addresses = {(user.email or "").casefold() for user in sight.users.values()}
+            if address.casefold() in addresses:
+                yield ok("PD07", where, "belongs to a PagerDuty user")
             else:
-                said = "PagerDuty shows our token no user of this address"
-                hint = "write the address in PagerDuty before the colon, the one in Jira after it"
-                yield wrong("PD07", where, said, hint)
+                message = "PagerDuty shows our token no user with this address"
+                hint = "write the PagerDuty address before the colon, the Jira address after it"
+                yield wrong("PD07", where, message, hint)

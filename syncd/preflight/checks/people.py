@@ -1,8 +1,8 @@
-"""Whether people can be assigned in Jira: those whom a mapping names, and everybody who is called.
+"""Check that people can be assigned in Jira: those whom a mapping names, and those whom PagerDuty calls.
 
-An empty answer to a search for people proves nothing by itself (addresses can be hidden, and without the
-right to browse users every search is empty), so it is not known unless the mapping names the person and
-our account may browse users.
+An empty search for a person proves little: addresses can be hidden, and without the right to browse users
+every search is empty. So an empty search is unknown, unless the mapping names the person and our account may
+browse users.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from syncd.domain.history import Change
 from syncd.domain.mapping.mapping import Mapping
 from syncd.domain.ticket import Account
 from syncd.engine.observe.accounts import pick
-from syncd.preflight.checks.finding import JIRA_ADMIN, Finding, ok, unknown, wrong
+from syncd.preflight.checks.finding import JIRA_ADMIN, PAGERDUTY_ADMIN, Finding, ok, unknown, wrong
 from syncd.preflight.checks.pagerduty import called
 from syncd.preflight.checks.sight import Sight
 
@@ -25,56 +25,59 @@ RECENT_DAYS = 7
 MOST_ISSUES = 200
 """Issues of one project whose changelogs are read, those that changed last."""
 MOST_PEOPLE = 100
-"""People of one team who are looked up, one request each."""
+"""People of a team whom syncd looks up, with one request each."""
 
 
 def named(sight: Sight, mapping: Mapping) -> Iterator[Finding]:
-    """The fallback, the owners and the targets of aliases."""
+    """Check the fallback and the owners of services, each by their Jira address."""
     browse = sight.rights(mapping.jira.project, ("USER_PICKER",))["USER_PICKER"]
     for email, why in _addresses(mapping).items():
         where = f"{mapping.team}, {why}: {email}"
-        known_by = mapping.people.aliases.get(email, email)
-        found = sight.assignable(known_by, mapping.jira.project)
-        person, _why = pick(known_by, found)
+        jira_address = mapping.people.aliases.get(email, email)
+        accounts = sight.assignable(jira_address, mapping.jira.project)
+        person, _why = pick(jira_address, accounts)
         if person is not None:
             yield ok("J04", where, f"is {person.name}")
-        elif found:
-            said = f"{len(found)} people match, none for certain"
-            yield wrong("J04", where, said, "give an address that is one person's alone")
+        elif accounts:
+            accounts_match = "1 account matches" if len(accounts) == 1 else f"{len(accounts)} accounts match"
+            message = f"{accounts_match}, but none for certain"
+            yield wrong("J04", where, message, "use an address that belongs to one active person only")
         elif browse:
-            hint = "check the address; if it differs in Jira, or is hidden there, write `people.aliases`"
-            yield wrong("J04", where, "nobody who can be assigned has this address", hint, JIRA_ADMIN)
+            hint = "check the address; if Jira has another address or hides it, add it to `people.aliases`"
+            yield wrong("J04", where, "Jira has no assignable account with this address", hint, JIRA_ADMIN)
         else:
-            hint = "the right `Browse users and groups` is needed to look people up"
-            yield unknown("J04", where, "nobody assignable matches", hint, JIRA_ADMIN)
+            hint = "give our account the right `Browse users and groups`, so that syncd can look people up"
+            yield unknown(
+                "J04", where, "Jira shows no assignable account with this address", hint, JIRA_ADMIN
+            )
 
 
 def on_call(sight: Sight, mapping: Mapping) -> Iterator[Finding]:
-    """Everybody whom the team's services call."""
+    """Check everybody whom PagerDuty calls for the team's services."""
     people = called(sight, mapping)
-    instead = mapping.people.fallback or "nobody"
+    fallback = mapping.people.fallback or "nobody"
     for user_id, why in list(people.items())[:MOST_PEOPLE]:
         user = sight.users.get(user_id)
         email = user.email if user else None
         where = f"{mapping.team}, {why}: {user.name if user else user_id}"
         if email is None:
-            hint = "ask for the address"
-            yield unknown("J14", where, "our token does not see the address", hint, "PagerDuty admin")
+            hint = "ask for the person's address"
+            yield unknown("J14", where, "PagerDuty shows our token no address", hint, PAGERDUTY_ADMIN)
             continue
-        known_by = mapping.people.aliases.get(email, email)
-        if pick(known_by, sight.assignable(known_by, mapping.jira.project))[0] is None:
-            said = f"nobody who can be assigned is {known_by}: such tickets go to {instead}"
-            hint = "write `people.aliases` if the address differs in Jira, or ask for an account there"
-            yield unknown("J14", where, said, hint, JIRA_ADMIN)
+        jira_address = mapping.people.aliases.get(email, email)
+        if pick(jira_address, sight.assignable(jira_address, mapping.jira.project))[0] is None:
+            message = f"Jira shows no assignable account for {jira_address}: their tickets go to {fallback}"
+            hint = "if Jira has another address, add it to `people.aliases`; else ask for a Jira account"
+            yield unknown("J14", where, message, hint, JIRA_ADMIN)
         else:
-            yield ok("J14", where, f"{known_by} can be assigned")
+            yield ok("J14", where, f"{jira_address} can be assigned")
     if len(people) > MOST_PEOPLE:
-        said = f"{len(people) - MOST_PEOPLE} more people are called and were not looked up"
-        yield unknown("J14", mapping.team, said)
+        message = f"PagerDuty calls {len(people)} people; syncd looked up the first {MOST_PEOPLE} only"
+        yield unknown("J14", mapping.team, message)
 
 
 def robots(sight: Sight, mapping: Mapping) -> Iterator[Finding]:
-    """Accounts that write faster than people do and that `people.robots` does not list."""
+    """Report accounts that write faster than people do and that `people.robots` does not list."""
     where = f"{mapping.team}, people.robots"
     jql = f'project = "{mapping.jira.project}" AND updated >= -{RECENT_DAYS}d ORDER BY updated DESC'
     changes = sight.jira.changelogs(jql, MOST_ISSUES)
@@ -94,7 +97,7 @@ def robots(sight: Sight, mapping: Mapping) -> Iterator[Finding]:
 
 
 def _listed_robots(sight: Sight, mapping: Mapping) -> set[str]:
-    """The ids of our own account and of those that the mapping lists."""
+    """Return the ids of our own account and of those that the mapping lists."""
     listed = {sight.jira.myself().id}
     for entry in mapping.people.robots:
         account = None
@@ -106,7 +109,7 @@ def _listed_robots(sight: Sight, mapping: Mapping) -> set[str]:
 
 
 def _busiest_hours(changes: dict[str, tuple[Change, ...]]) -> Iterator[tuple[Account, int]]:
-    """Each account with the most issues that it wrote to within one hour."""
+    """Yield each account with the most issues that it wrote to within one hour."""
     accounts: dict[str, Account] = {}
     writes: dict[str, list[tuple[datetime, str]]] = {}
     for issue_id, issue_changes in changes.items():
@@ -125,10 +128,10 @@ def _busiest_hours(changes: dict[str, tuple[Change, ...]]) -> Iterator[tuple[Acc
 
 
 def _addresses(mapping: Mapping) -> dict[str, str]:
-    found: dict[str, str] = {}
+    reasons: dict[str, str] = {}
     if mapping.people.fallback:
-        found[mapping.people.fallback] = "people.fallback"
+        reasons[mapping.people.fallback] = "people.fallback"
     for name, section in mapping.services.items():
         if section.owner:
-            found.setdefault(section.owner, f"owner of {name}")
-    return found
+            reasons.setdefault(section.owner, f"owner of {name}")
+    return reasons

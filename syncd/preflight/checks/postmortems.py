@@ -1,4 +1,4 @@
-"""What is asked for the sake of postmortems: their issue type and screen in Jira, commanders in PagerDuty."""
+"""Checks for postmortems: their issue type and screen in Jira, the commanders' schedules in PagerDuty."""
 
 from __future__ import annotations
 
@@ -18,58 +18,62 @@ _FILLED = frozenset(
 
 
 def postmortems(sight: Sight, mapping: Mapping) -> Iterator[Finding]:
-    """Whether the project has what postmortems need, and what stands in for what it lacks."""
+    """Check that the project has what postmortems need; say what syncd does instead of what it lacks."""
     if mapping.postmortem.mode is Mode.OFF:
         return
-    found, where = sight.resolved(mapping), f"{place(mapping)}, postmortems"
-    facts = found.postmortem
+    project, where = sight.resolved(mapping), f"{place(mapping)}, postmortems"
+    facts = project.postmortem
     if facts is None:
-        wanted = ", ".join(mapping.jira.issue_types.postmortem)
-        said = f"the project has none of the issue types {wanted}: no postmortem is made"
-        yield wrong("J15", where, said, "name one under jira.issue_types.postmortem", JIRA_ADMIN)
+        names = ", ".join(mapping.jira.issue_types.postmortem)
+        message = f"the project has none of the issue types {names}, so syncd creates no postmortem"
+        yield wrong("J15", where, message, "name one under jira.issue_types.postmortem", JIRA_ADMIN)
         return
-    yield ok("J15", where, f"are of type {facts.type.name}, their review date is {facts.date_field}")
+    yield ok("J15", where, f"have the type {facts.type.name}; their review date is {facts.date_field}")
     for name in facts.lacking:
-        yield ok(
-            "J15", where, f"the project lacks: {name}", "name what it has, or add it in Jira", JIRA_ADMIN
-        )
-    if found.sub_task is None:
-        hint = "action items are issues that are linked to the postmortem"
+        hint = "name an existing one in the mapping, or add it in Jira"
+        yield ok("J15", where, f"the project lacks: {name}", hint, JIRA_ADMIN)
+    if project.sub_task is None:
+        hint = "syncd creates action items as issues and links them to the postmortem"
         yield ok("J15", where, "the project lacks: sub-tasks", hint, JIRA_ADMIN)
     elif mapping.follow_ups.mode is not Mode.OFF:
-        screen = sight.screen(found.key, found.sub_task.id)
-        yield from _unfilled(where, mapping, found, found.sub_task.name, screen)
+        screen = sight.screen(project.key, project.sub_task.id)
+        yield from _unfilled(where, mapping, project, project.sub_task.name, screen)
     if facts.fields and facts.date_field not in facts.fields:
-        said = f"{facts.date_field} is not on the create screen of {facts.type.name}"
-        yield ok("J15", where, said, "see that people find it on the edit screen: it says when the review is")
-    yield from _unfilled(where, mapping, found, facts.type.name, facts.fields.values())
+        message = f"{facts.date_field} is not on the create screen of {facts.type.name}"
+        hint = "put it on the edit screen, so that people can enter the date of the review"
+        yield ok("J15", where, message, hint)
+    yield from _unfilled(where, mapping, project, facts.type.name, facts.fields.values())
 
 
 def _unfilled(
-    where: str, mapping: Mapping, found: ResolvedProject, kind: str, screen: Iterable[FieldFacts]
+    where: str, mapping: Mapping, project: ResolvedProject, kind: str, screen: Iterable[FieldFacts]
 ) -> Iterator[Finding]:
-    filled = _FILLED | (filled_fields(found, mapping) & {"components"})
+    filled = _FILLED | (filled_fields(project, mapping) & {"components"})
     for field in screen:
         if field.demanded and field.id not in filled and _unnamed(mapping, field):
-            said = f"the create screen of {kind} requires {field.name} ({field.id}), and nothing fills it"
-            yield wrong("J15", where, said, f"add jira.fields.{field.name or field.id} to the mapping")
+            message = f"the create screen of {kind} requires {field.name} ({field.id}), and nothing fills it"
+            yield wrong("J15", where, message, f"add jira.fields.{field.name or field.id} to the mapping")
 
 
 def _unnamed(mapping: Mapping, field: FieldFacts) -> bool:
-    """Whether the mapping says nothing about a field, by its id or its name."""
+    """Return True if the mapping names a field neither by its id nor by its name."""
     named = {name.casefold() for name in mapping.jira.fields}
     return named.isdisjoint({field.id.casefold(), field.name.casefold()})
 
 
 def commanders(sight: Sight) -> Iterator[Finding]:
-    """Whether the schedules of the mappings' commanders are there, each asked for once."""
+    """Check that PagerDuty has the schedules of the mappings' commanders, each schedule once."""
     for mapping in sight.mappings:
-        for name in dict.fromkeys(one.commander for one in mapping.services.values() if one.commander):
+        for name in dict.fromkeys(
+            section.commander for section in mapping.services.values() if section.commander
+        ):
             where = f"{mapping.team}, commander {name}"
-            found = [one for one in sight.schedules.values() if name in (one.id, one.name)]
-            if found:
-                yield ok("PD09", where, "is a schedule of PagerDuty")
+            schedules = [
+                section for section in sight.schedules.values() if name in (section.id, section.name)
+            ]
+            if schedules:
+                yield ok("PD09", where, "is a PagerDuty schedule")
             else:
-                said = "PagerDuty shows our token no schedule of this name or id"
-                hint = "name one; without it whoever has the ticket owns the postmortem"
-                yield wrong("PD09", where, said, hint)
+                message = "PagerDuty shows our token no schedule with this name or id"
+                hint = "name an existing schedule; without it, the ticket's assignee owns the postmortem"
+                yield wrong("PD09", where, message, hint)

@@ -1,4 +1,4 @@
-"""The rights that each feature needs in Jira, and what is done without them."""
+"""The rights that each feature needs in Jira, and what happens without them."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ from syncd.preflight.checks.sight import Sight, place
 
 
 class Feature(NamedTuple):
-    """Something that the daemon does, the rights for it by Jira's keys, and what happens without."""
+    """One feature, the keys of the Jira rights that it needs, and what happens without them."""
 
     name: str
     rights: tuple[str, ...]
     without: str
 
 
-TICKETS = Feature("tickets", ("BROWSE_PROJECTS", "CREATE_ISSUES"), "no ticket is made")
+TICKETS = Feature("tickets", ("BROWSE_PROJECTS", "CREATE_ISSUES"), "syncd creates no ticket")
 STATUS = Feature("status", ("TRANSITION_ISSUES",), "tickets stay in their first status")
-FIELDS = Feature("fields", ("EDIT_ISSUES",), "title, priority and severity are not kept true")
-ASSIGNEE = Feature("assignee", ("ASSIGN_ISSUES",), "tickets are nobody's")
-COMMENTS = Feature("comments", ("ADD_COMMENTS",), "notes of PagerDuty do not reach the ticket")
-EDITS = Feature("edited notes", ("EDIT_OWN_COMMENTS",), "a comment is not corrected when its note is")
+FIELDS = Feature("fields", ("EDIT_ISSUES",), "title, priority and severity do not follow the incident")
+ASSIGNEE = Feature("assignee", ("ASSIGN_ISSUES",), "tickets have no assignee")
+COMMENTS = Feature("comments", ("ADD_COMMENTS",), "PagerDuty notes do not reach the ticket")
+EDITS = Feature("edited notes", ("EDIT_OWN_COMMENTS",), "a comment does not follow when its note is edited")
 LINKS = Feature("merged incidents", ("LINK_ISSUES",), "tickets of merged incidents are not linked")
 POSTMORTEMS = Feature(
     "postmortems and action items",
     ("CREATE_ISSUES", "LINK_ISSUES"),
-    "no postmortem is made, or no link leads to it",
+    "syncd creates no postmortem, or does not link it",
 )
-PEOPLE = Feature("people", ("USER_PICKER",), "responders are not found in Jira")
+PEOPLE = Feature("people", ("USER_PICKER",), "syncd does not find responders in Jira")
 LEVELS = Feature(
-    "restricted incidents", ("SET_ISSUE_SECURITY",), "a ticket says no more than the incident's number"
+    "restricted incidents", ("SET_ISSUE_SECURITY",), "a restricted ticket shows only the incident's number"
 )
 
 TITLES = {
@@ -52,7 +52,7 @@ TITLES = {
 
 
 def features(mapping: Mapping) -> tuple[Feature, ...]:
-    """The features that a mapping uses."""
+    """Return the features that a mapping uses."""
     used = [TICKETS, STATUS, FIELDS, ASSIGNEE, PEOPLE]
     used += [COMMENTS, EDITS] if mapping.two_way.notes else [COMMENTS]
     used += [LINKS] if mapping.jira.link_types else []
@@ -62,19 +62,21 @@ def features(mapping: Mapping) -> tuple[Feature, ...]:
 
 
 def permissions(sight: Sight, mapping: Mapping) -> Iterator[Finding]:
-    """Whether our account has what each feature needs."""
+    """Check that our account has the rights that each feature needs."""
     where, used = place(mapping), features(mapping)
     needed = dict.fromkeys(right for feature in used for right in feature.rights)
-    have = sight.rights(mapping.jira.project, tuple(needed))
+    granted = sight.rights(mapping.jira.project, tuple(needed))
     for right in needed:
         title = f"{TITLES[right]} ({right})"
-        for_this = [feature for feature in used if right in feature.rights]
-        without = f"without it {'; '.join(feature.without for feature in for_this)}"
-        if have[right]:
+        needing = [feature for feature in used if right in feature.rights]
+        without = f"without it {'; '.join(feature.without for feature in needing)}"
+        if granted[right]:
             yield ok("J03", where, f"our account has {title}")
-        elif have[right] is None:
-            said = f"Jira does not say whether our account has {title}"
-            yield unknown("J03", where, said, without, JIRA_ADMIN)
+        elif granted[right] is None:
+            message = f"Jira does not say whether our account has {title}"
+            yield unknown("J03", where, message, without, JIRA_ADMIN)
         else:
-            said = f"our account lacks {title}, for {', '.join(feature.name for feature in for_this)}"
-            yield wrong("J03", where, said, without, JIRA_ADMIN)
+            message = (
+                f"our account lacks {title}, needed for {', '.join(feature.name for feature in needing)}"
+            )
+            yield wrong("J03", where, message, without, JIRA_ADMIN)

@@ -1,4 +1,4 @@
-"""All checks of both services in their order; a service that does not answer is asked nothing more."""
+"""Run all checks of both services in order; a service that does not answer gets no further question."""
 
 from __future__ import annotations
 
@@ -16,14 +16,15 @@ _Check = tuple[str, str, Callable[[], Iterator[Finding]]]
 
 def check_all(sight: Sight) -> Iterator[Finding]:
     """Ask both services about everything that the mappings name. Nothing is written anywhere."""
-    there = yield from _first("PD01", "PagerDuty", partial(pagerduty.account, sight))
-    here = yield from _first("J01", "Jira", partial(jira.account, sight))
-    if there:
+    pagerduty_answers = yield from _first("PD01", "PagerDuty", partial(pagerduty.account, sight))
+    jira_answers = yield from _first("J01", "Jira", partial(jira.account, sight))
+    if pagerduty_answers:
         yield from _each(_of_pagerduty(sight))
-    if here:
+    if jira_answers:
         for mapping in sight.mappings:
             where = place(mapping)
             fits = yield from _first("J02", where, partial(jira.project, sight, mapping))
+            # without the project and its statuses, the checks below would only repeat that finding
             rest: tuple[tuple[str, Callable[..., Iterator[Finding]]], ...] = (
                 ("J03", rights.permissions),
                 ("J04", people.named),
@@ -39,7 +40,7 @@ def check_all(sight: Sight) -> Iterator[Finding]:
                     ("J08", workflow.workflow),
                 )
             yield from _each([(code, where, partial(ask, sight, mapping)) for code, ask in rest])
-    if there and here:
+    if pagerduty_answers and jira_answers:
         yield from _each([("PD08", other_tools.WHERE, partial(other_tools.own_app, sight))])
         for mapping in sight.mappings:
             yield from _each([("J14", place(mapping), partial(people.on_call, sight, mapping))])
@@ -63,21 +64,23 @@ def _each(checks: list[_Check]) -> Iterator[Finding]:
 
 
 def _first(code: str, where: str, ask: Callable[[], Iterator[Finding]]) -> Generator[Finding, None, bool]:
-    """What others build on; returns whether it was found fine."""
+    """Run a check that others need; return True if it is fine."""
     findings = list(guarded(code, where, ask))
     yield from findings
-    return all(one.level is Level.OK for one in findings if one.code == code)
+    return all(finding.level is Level.OK for finding in findings if finding.code == code)
 
 
 def clocks(sight: Sight) -> Iterator[Finding]:
-    """One finding a service, by the `Date` of its last answer."""
+    """Compare each service's clock (the `Date` of its last answer) with ours."""
     for service, name in SERVICE_NAMES.items():
         skew = sight.skew(service)
         if skew is None:
-            yield unknown("C06", name, "told no time", "try again when it answers")
+            yield unknown("C06", name, "sent no time", "try again when the service answers")
         elif abs(skew) > MOST_SKEW_SECONDS:
             way = "ahead of" if skew > 0 else "behind"
-            said = f"its clock is {abs(skew):.0f} s {way} ours: nothing that has a deadline is decided"
-            yield wrong("C06", name, said, "set this machine's clock by NTP")
+            message = (
+                f"its clock is {abs(skew):.0f} s {way} ours, so syncd decides nothing that has a deadline"
+            )
+            yield wrong("C06", name, message, "set this machine's clock by NTP")
         else:
             yield ok("C06", name, f"its clock and ours are {abs(skew):.0f} s apart")

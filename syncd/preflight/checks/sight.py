@@ -1,4 +1,4 @@
-"""What the checks look at: both services, each thing read once however many checks ask for it."""
+"""Both services as the checks see them; each object is read once, however many checks need it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Skew = Callable[[str], float | None]
 
 
 class Sight:
-    """Both services as our accounts see them; every property may raise `RemoteError`."""
+    """Both services as our accounts see them. Each property and method may raise `RemoteError`."""
 
     def __init__(
         self,
@@ -43,13 +43,13 @@ class Sight:
         self._resolved: dict[str, ResolvedProject] = {}
         self._rights: dict[str, dict[str, bool | None]] = {}
         self.facts = cache(lambda key: jira.project(key))
-        """A project by its key, as Jira describes it."""
+        """The facts of a project, by its key."""
         self.screen = cache(lambda key, type_id: jira.create_fields(key, type_id))
-        """The create screen of a project's type."""
+        """The create screen of an issue type in a project."""
         self.levels = cache(lambda key: jira.security_levels(key))
         """The security levels that our account may set in a project."""
         self.assignable = cache(lambda email, key: jira.assignable(email, key))
-        """Who matches an address and can be assigned in a project."""
+        """The accounts that match an address and can be assigned in a project."""
 
     @cached_property
     def services(self) -> tuple[PagerDutyService, ...]:
@@ -59,17 +59,17 @@ class Sight:
     @cached_property
     def policies(self) -> dict[str, EscalationPolicy]:
         """Escalation policies by id."""
-        return {one.id: one for one in self.pagerduty.escalation_policies()}
+        return {policy.id: policy for policy in self.pagerduty.escalation_policies()}
 
     @cached_property
     def schedules(self) -> dict[str, Schedule]:
         """Schedules by id."""
-        return {one.id: one for one in self.pagerduty.schedules()}
+        return {schedule.id: schedule for schedule in self.pagerduty.schedules()}
 
     @cached_property
     def users(self) -> dict[str, Responder]:
         """Users by id."""
-        return {one.id: one for one in self.pagerduty.users()}
+        return {user.id: user for user in self.pagerduty.users()}
 
     @cached_property
     def resolutions(self) -> tuple[Reference, ...]:
@@ -77,18 +77,19 @@ class Sight:
         return self.jira.resolutions()
 
     def mapped(self, mapping: Mapping) -> tuple[PagerDutyService, ...]:
-        """The services there are that a mapping claims."""
-        return tuple(one for one in self.services if self.claimant(one) is mapping)
+        """Return the existing services that a mapping claims."""
+        return tuple(service for service in self.services if self.claimant(service) is mapping)
 
     def claimant(self, service: PagerDutyService) -> Mapping | None:
-        """The mapping that claims a service, None where none does."""
+        """Return the mapping that claims a service; None if no mapping does."""
         claim = claim_of(self.mappings, Reference(id=service.id, name=service.name))
         return claim[0] if claim else None
 
     def resolved(self, mapping: Mapping) -> ResolvedProject:
-        """The mapping's project in ids; raises `MappingMismatch`, too."""
+        """Return the mapping's project with the ids of its names; raise also `MappingMismatch`."""
         if mapping.team not in self._resolved:
             facts = self.facts(mapping.jira.project)
+            # two passes: the create screen needs the id of the issue type, which the first pass resolves
             bare = resolve(mapping, facts, (), ())
             screen = self.screen(facts.key, bare.incident_type.id)
             postmortem_fields = postmortem_screen(self.jira, mapping, facts, screen)
@@ -98,14 +99,14 @@ class Sight:
         return self._resolved[mapping.team]
 
     def rights(self, key: str, names: tuple[str, ...]) -> dict[str, bool | None]:
-        """Which of the rights our account has in a project; None: the answer does not say."""
-        known = self._rights.setdefault(key, {})
-        wanted = [name for name in names if name not in known]
-        if wanted:
-            known.update(self.jira.rights(key, wanted))
-        return {name: known[name] for name in names}
+        """Return which rights our account has in a project; None if Jira does not say."""
+        rights_by_name = self._rights.setdefault(key, {})
+        missing = [name for name in names if name not in rights_by_name]
+        if missing:
+            rights_by_name.update(self.jira.rights(key, missing))
+        return {name: rights_by_name[name] for name in names}
 
 
 def place(mapping: Mapping) -> str:
-    """Where a finding about a team's project stands."""
+    """Return the `where` of a finding about a team's project."""
     return f"{mapping.team}, project {mapping.jira.project}"

@@ -1,7 +1,8 @@
-"""The trial ticket of `--probe`: made, walked through every mapped status, left closed.
+"""The trial ticket of `--probe`: syncd creates it, moves it through every mapped status and leaves it closed.
 
-The only check that writes, and only after a person said so. Its label is `syncd-probe`, its mark names no
-incident, so that no rule takes it for a ticket. An answer that was lost ends it: nothing is sent twice.
+This is the only check that writes, and only after the operator agreed. The ticket's label is `syncd-probe`
+and its mark names no incident, so no rule takes it for an incident's ticket. A lost answer ends the trial,
+because syncd sends nothing twice.
 """
 
 from __future__ import annotations
@@ -29,10 +30,10 @@ from syncd.remote.errors import NotDone, RemoteError, Unknown
 LABEL = "syncd-probe"
 CODE = "T01"
 LOOKS = 10
-"""How often a ticket that was just made is looked for, with a second between."""
+"""How often syncd reads a new ticket until Jira shows it, with a second between two reads."""
 
 Inline = Callable[[str], str]
-"""Renders the template of a field for a sample incident; raises `ConfigError`."""
+"""A function that renders a field's template for a sample incident and raises `ConfigError`."""
 
 
 @dataclass
@@ -51,14 +52,14 @@ class _Trial:
 def trial_ticket(
     sight: Sight, mapping: Mapping, inline: Inline, pause: Callable[[float], object]
 ) -> Iterator[Finding]:
-    """Make the ticket and walk it, telling each step when it is done.
+    """Create the ticket and move it; yield a finding after each step.
 
-    `pause` waits seconds where a new ticket is not shown yet. What Jira refuses is a finding; raises
-    `RemoteError` only for refused credentials and what comes before the create.
+    `pause` waits some seconds while Jira does not show the new ticket. A refusal of Jira is a finding. Raise
+    `RemoteError` only for a refused token and for failures before the create.
     """
-    found = sight.resolved(mapping)
-    where = f"{mapping.team}, trial ticket in {found.key}"
-    trial = _Trial(sight, mapping, found, inline, where)
+    project = sight.resolved(mapping)
+    where = f"{mapping.team}, trial ticket in {project.key}"
+    trial = _Trial(sight, mapping, project, inline, where)
     try:
         yield from _make(trial, pause)
         if trial.issue is None:
@@ -68,52 +69,54 @@ def trial_ticket(
         yield from _end(trial)
     except Unknown as error:
         key = trial.issue.key if trial.issue else f"label {LABEL}"
-        said = f"it is not known whether this was done: {error.describe()}"
-        yield unknown(CODE, where, said, f"look at it in Jira ({key}); nothing was sent again")
+        message = f"syncd does not know whether Jira did this: {error.describe()}"
+        yield unknown(CODE, where, message, f"look at the ticket in Jira ({key}); syncd did not try again")
 
 
 def _make(trial: _Trial, pause: Callable[[float], object]) -> Iterator[Finding]:
     jira, where = trial.sight.jira, trial.where
     mark = Mark(op=op_of(f"probe/{trial.sight.now.isoformat()}"), kind="probe", incident="", instance="check")
     try:
-        made = jira.create(_fields(trial), mark)
+        created = jira.create(_fields(trial), mark)
     except CannotRender as error:
-        yield wrong(CODE, where, f"cannot be made: {error}", "change the mapping")
+        yield wrong(CODE, where, f"syncd cannot create it: {error}", "change the mapping")
         return
     except NotDone as error:
-        hint = "mend what it names in the mapping or in Jira"
-        yield wrong(CODE, where, f"Jira refuses it: {error.describe()}", hint, JIRA_ADMIN)
+        hint = "fix the named fields in the mapping or in Jira"
+        yield wrong(CODE, where, f"Jira refuses to create it: {error.describe()}", hint, JIRA_ADMIN)
         return
-    yield ok(CODE, where, f"{made.key} is made")
+    yield ok(CODE, where, f"{created.key} is created")
     for _ in range(LOOKS):
-        issues = jira.fetch([made.id]).issues
+        issues = jira.fetch([created.id]).issues
         if issues:
             trial.issue, trial.at = issues[0], issues[0].status
             return
         pause(1.0)
-    said = f"{made.key} was made and is not shown to our account"
-    yield unknown(CODE, where, said, "ask who may see new issues, and close it by hand", JIRA_ADMIN)
+    message = f"{created.key} is created, but Jira does not show it to our account"
+    yield unknown(
+        CODE, where, message, "ask who may see new issues, and close the ticket by hand", JIRA_ADMIN
+    )
 
 
 def _fields(trial: _Trial) -> dict[str, JsonValue]:
-    found, mapping = trial.found, trial.mapping
+    project, mapping = trial.found, trial.mapping
     fields: dict[str, JsonValue] = {
-        "project": {"key": found.key},
-        "issuetype": {"id": found.incident_type.id},
+        "project": {"key": project.key},
+        "issuetype": {"id": project.incident_type.id},
         "summary": "syncd probe: a trial ticket, please ignore",
-        "description": "Made by syncd check --probe to try the workflow. It belongs to no incident.",
+        "description": "`syncd check --probe` created this ticket to try the workflow. It has no incident.",
     }
-    if found.offers("labels"):
+    if project.offers("labels"):
         fields["labels"] = [LABEL]
     severity = next(reversed(mapping.severities))
-    if severity in found.priorities:
-        fields["priority"] = {"id": found.priorities[severity].id}
-    component = next(iter(found.components.values()), None)
-    demanded = "components" in found.fields and found.fields["components"].demanded
-    if component is not None and demanded:
+    if severity in project.priorities:
+        fields["priority"] = {"id": project.priorities[severity].id}
+    component = next(iter(project.components.values()), None)
+    required = "components" in project.fields and project.fields["components"].demanded
+    if component is not None and required:
         fields["components"] = [{"id": component.id}]
     for name in mapping.jira.fields:
-        facts = found.fields.get(name)
+        facts = project.fields.get(name)
         if facts is not None:
             fields[facts.id] = _value(trial, name, facts)
     return fields
@@ -128,24 +131,24 @@ def _value(trial: _Trial, name: str, facts: FieldFacts) -> JsonValue:
 
 
 def _walk(trial: _Trial, word: str) -> Iterator[Finding]:
-    """Take the steps to one word's status; what stands in the way is said and ends this word."""
+    """Take the transitions to one word's status; an obstacle becomes a finding and ends this word."""
     goal = goal_for(trial.found, word)
     for hops in range(MOST_HOPS + 1):
         if trial.at.id == goal.target.id:
-            yield ok(CODE, trial.where, f"stands in {trial.at.name} ({word})")
+            yield ok(CODE, trial.where, f"reached {trial.at.name} ({word})")
             return
-        way = _next(trial, goal, MOST_HOPS - hops)
-        if way is None and goal.arrived(trial.at.id):
-            hint = f"the mapping names it after {goal.target.name}, to which no way leads from here"
+        transition = _next(trial, goal, MOST_HOPS - hops)
+        if transition is None and goal.arrived(trial.at.id):
+            hint = f"the mapping also names this status, and no transition leads to {goal.target.name}"
             yield ok(CODE, trial.where, f"stays in {trial.at.name} ({word})", hint)
             return
-        if way is None:
-            offered = ", ".join(one.to.name for one in trial.ways[trial.at.id]) or "nothing"
-            said = f"no way from {trial.at.name} to {goal.target.name} ({word}); Jira offers {offered}"
-            hint = f"name the statuses between under jira.path.{word}, or take another status"
-            yield wrong(CODE, trial.where, said, hint, JIRA_ADMIN)
+        if transition is None:
+            offered = ", ".join(transition.to.name for transition in trial.ways[trial.at.id]) or "nothing"
+            message = f"no way from {trial.at.name} to {goal.target.name} ({word}); Jira offers {offered}"
+            hint = f"name the statuses between them under jira.path.{word}, or name another status"
+            yield wrong(CODE, trial.where, message, hint, JIRA_ADMIN)
             return
-        problem = yield from _take(trial, way)
+        problem = yield from _take(trial, transition)
         if problem:
             return
 
@@ -156,51 +159,54 @@ def _next(trial: _Trial, goal: Goal, hops: int) -> Transition | None:
         return None
     if at.id not in trial.ways:
         trial.ways[at.id] = trial.sight.jira.transitions(issue.id)
-    ways = [one for one in trial.ways[at.id] if one.to.id != at.id]
-    trial.graph[at.id] = tuple(one.to for one in ways)
+    ways = [transition for transition in trial.ways[at.id] if transition.to.id != at.id]
+    trial.graph[at.id] = tuple(transition.to for transition in ways)
     step = plan_step(at.id, trial.graph[at.id], goal, trial.graph, trial.graph, hops) if hops else None
-    chosen = [one for one in ways if step is not None and one.to.id == step.to.id]
-    return min(chosen, key=lambda one: len(one.required), default=None)
+    chosen = [transition for transition in ways if step is not None and transition.to.id == step.to.id]
+    return min(chosen, key=lambda transition: len(transition.required), default=None)
 
 
-def _take(trial: _Trial, way: Transition) -> Generator[Finding, None, bool]:
-    """Take one transition; returns whether it was refused."""
-    for said, hint in unfilled(trial.mapping, way, trial.found):
-        yield wrong(CODE, trial.where, f"{way.name} to {way.to.name} {said}", hint)
+def _take(trial: _Trial, transition: Transition) -> Generator[Finding, None, bool]:
+    """Take one transition; return True if Jira refused it."""
+    for problem, hint in unfilled(trial.mapping, transition, trial.found):
+        yield wrong(CODE, trial.where, f"{transition.name} to {transition.to.name} {problem}", hint)
     try:
-        trial.sight.jira.move(trial.issue.id if trial.issue else "", way.id, _screen(trial, way))
+        trial.sight.jira.move(
+            trial.issue.id if trial.issue else "", transition.id, _screen(trial, transition)
+        )
     except (NotDone, CannotRender) as error:
-        said = error.describe() if isinstance(error, RemoteError) else str(error)
-        yield wrong(CODE, trial.where, f"{way.name} to {way.to.name} is refused: {said}", "", JIRA_ADMIN)
+        problem = error.describe() if isinstance(error, RemoteError) else str(error)
+        message = f"Jira refuses {transition.name} to {transition.to.name}: {problem}"
+        yield wrong(CODE, trial.where, message, "", JIRA_ADMIN)
         return True
-    yield ok(CODE, trial.where, f"{way.name} leads from {trial.at.name} to {way.to.name}")
-    trial.at = way.to
+    yield ok(CODE, trial.where, f"{transition.name} leads from {trial.at.name} to {transition.to.name}")
+    trial.at = transition.to
     return False
 
 
-def _screen(trial: _Trial, way: Transition) -> dict[str, JsonValue]:
-    """What the screen of a transition is given, as far as the mapping says it."""
+def _screen(trial: _Trial, transition: Transition) -> dict[str, JsonValue]:
+    """Return the fields for a transition's screen, as far as the mapping gives them."""
     mapping, fields = trial.mapping, dict[str, JsonValue]()
     by_name = {name.casefold(): name for name in mapping.jira.fields}
-    for one in way.screen:
-        name = by_name.get(one.id.casefold()) or by_name.get(one.name.casefold())
-        if one.id == "resolution" and way.to.category == "done":
-            chosen = first_named(mapping.jira.resolution, one.allowed or trial.found.resolutions)
+    for facts in transition.screen:
+        name = by_name.get(facts.id.casefold()) or by_name.get(facts.name.casefold())
+        if facts.id == "resolution" and transition.to.category == "done":
+            chosen = first_named(mapping.jira.resolution, facts.allowed or trial.found.resolutions)
             if chosen is not None:
                 fields["resolution"] = {"id": chosen.id}
-        elif one.demanded and name is not None:
-            fields[one.id] = _value(trial, name, one)
+        elif facts.demanded and name is not None:
+            fields[facts.id] = _value(trial, name, facts)
     return fields
 
 
 def _end(trial: _Trial) -> Iterator[Finding]:
-    """Where it was left, and whether there would be a way back."""
+    """Say in which status the ticket was left, and check the way back."""
     key = trial.issue.key if trial.issue else ""
     closed = trial.found.statuses["closed"]
     if trial.at.id != closed.id:
-        yield wrong(CODE, trial.where, f"{key} is left in {trial.at.name}", "close it by hand")
+        yield wrong(CODE, trial.where, f"{key} stays in {trial.at.name}", "close the ticket by hand")
         return
     if trial.issue is not None:
         trial.ways[closed.id] = trial.sight.jira.transitions(trial.issue.id)
-    yield ok(CODE, trial.where, f"{key} is left closed; it may be deleted")
+    yield ok(CODE, trial.where, f"{key} is closed; you may delete it")
     yield from way_back(trial.where, trial.found, trial.ways)

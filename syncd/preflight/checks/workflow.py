@@ -1,7 +1,7 @@
-"""Whether a ticket can get where the mapping wants it: judged by the transitions of issues that are there.
+"""Check that a ticket can reach the mapped statuses, by the transitions of existing issues.
 
-Jira tells only the ways out of an issue's present status, so what stands in no status of the workflow
-cannot be seen: then it is not known, and a trial ticket (`--probe`) would tell. Nothing is written.
+Jira tells only the transitions out of an issue's present status. Transitions out of a status in which no
+issue stands stay unknown; a trial ticket (`--probe`) shows them. These checks write nothing.
 """
 
 from __future__ import annotations
@@ -17,129 +17,137 @@ from syncd.preflight.checks.finding import JIRA_ADMIN, Finding, ok, unknown, wro
 from syncd.preflight.checks.sight import Sight, place
 
 MOST_STATUSES = 20
-"""Statuses of one workflow for which an issue is looked for, two requests each."""
+"""Statuses of a workflow in which syncd looks for an issue, with two requests each."""
+
+PROBE = "run `syncd check --probe` to try it with a ticket"
 
 Seen = dict[str, tuple[Transition, ...]]
-"""What Jira offered from each status in which an issue was found, by the status's id."""
+"""The transitions out of each status in which an issue stands, by the status's id."""
 
 
 def workflow(sight: Sight, mapping: Mapping) -> Iterator[Finding]:
-    """Whether its statuses are reached, what its screens demand, whether there is a way back."""
-    where, found = place(mapping), sight.resolved(mapping)
-    if sight.rights(found.key, ("TRANSITION_ISSUES",))["TRANSITION_ISSUES"] is False:
-        said = "without the right to move issues, no transition is shown to our account"
-        yield unknown("J08", where, said, "ask for Transition Issues", JIRA_ADMIN)
+    """Check that transitions reach the statuses, that their screens are filled, and the way back."""
+    where, project = place(mapping), sight.resolved(mapping)
+    if sight.rights(project.key, ("TRANSITION_ISSUES",))["TRANSITION_ISSUES"] is False:
+        message = "our account may not move issues, so Jira shows it no transition"
+        yield unknown("J08", where, message, "give our account the right Transition Issues", JIRA_ADMIN)
         return
-    statuses = _workflow_statuses(sight, found)
-    seen = _look(sight, found, statuses[:MOST_STATUSES])
+    statuses = _workflow_statuses(sight, project)
+    seen = _look(sight, project, statuses[:MOST_STATUSES])
     if not seen:
-        said = f"no issue of type {found.incident_type.name} shows how its workflow goes"
-        yield unknown("J08", where, said, "`syncd check --probe` tries it with a ticket", JIRA_ADMIN)
+        message = f"there is no issue of type {project.incident_type.name} that shows its workflow"
+        yield unknown("J08", where, message, PROBE, JIRA_ADMIN)
         return
-    yield from reached(where, found, seen, {one.id for one in statuses})
-    yield from screens(where, mapping, found, seen)
-    yield from way_back(where, found, seen)
+    yield from reached(where, project, seen, {status.id for status in statuses})
+    yield from screens(where, mapping, project, seen)
+    yield from way_back(where, project, seen)
 
 
-def _workflow_statuses(sight: Sight, found: ResolvedProject) -> list[Status]:
-    kinds = sight.facts(found.key).types
-    every = next((kind.statuses for kind in kinds if kind.id == found.incident_type.id), ())
-    mapped = list({one.id: one for one in found.statuses.values()}.values())
-    known = {one.id for one in mapped}
-    return [*mapped, *(one for one in every if one.id not in known)]
+def _workflow_statuses(sight: Sight, project: ResolvedProject) -> list[Status]:
+    kinds = sight.facts(project.key).types
+    every = next((kind.statuses for kind in kinds if kind.id == project.incident_type.id), ())
+    mapped = list({status.id: status for status in project.statuses.values()}.values())
+    mapped_ids = {status.id for status in mapped}
+    return [*mapped, *(status for status in every if status.id not in mapped_ids)]
 
 
-def _look(sight: Sight, found: ResolvedProject, statuses: list[Status]) -> Seen:
+def _look(sight: Sight, project: ResolvedProject, statuses: list[Status]) -> Seen:
     seen: Seen = {}
     for status in statuses:
-        jql = f'project = "{found.key}" AND issuetype = {found.incident_type.id} AND status = {status.id}'
+        jql = f'project = "{project.key}" AND issuetype = {project.incident_type.id} AND status = {status.id}'
         hits = sight.jira.search(f"{jql} ORDER BY updated DESC", limit=1).hits
         if hits:
             seen[status.id] = sight.jira.transitions(hits[0].id)
     return seen
 
 
-def reached(where: str, found: ResolvedProject, seen: Seen, every: set[str]) -> Iterator[Finding]:
-    """Whether some transition leads to each mapped status.
+def reached(where: str, project: ResolvedProject, seen: Seen, every: set[str]) -> Iterator[Finding]:
+    """Check that a transition leads to each mapped status; `every` has the ids of the workflow's statuses.
 
-    Only where the ways out of all others of `every` status of the workflow were seen is it known that none
-    does. New tickets begin in `triggered`, so nothing has to lead there.
+    A status is unreachable for certain only if the transitions out of all other statuses were seen. New
+    tickets begin in `triggered`, so no transition has to lead there.
     """
     targets = {way.to.id for ways in seen.values() for way in ways}
     for word in STATUS_WORDS:
-        status = found.statuses[word]
+        status = project.statuses[word]
         if status.id in targets:
             yield ok("J08", where, f"a transition leads to {status.name} ({word})")
         elif status.id in seen:
             yield ok("J08", where, f"issues stand in {status.name} ({word})")
         elif every - {status.id} <= seen.keys() and word != "triggered":
-            said = f"no transition leads to {status.name} ({word})"
-            yield wrong("J08", where, said, "take another status, or add a transition", JIRA_ADMIN)
+            message = f"no transition leads to {status.name} ({word})"
+            yield wrong("J08", where, message, "name another status, or add a transition", JIRA_ADMIN)
         else:
-            said = f"no issue was found that shows how to get to {status.name} ({word})"
-            yield unknown("J08", where, said, "`syncd check --probe` tries it with a ticket", JIRA_ADMIN)
+            message = f"there is no issue that shows how to reach {status.name} ({word})"
+            yield unknown("J08", where, message, PROBE, JIRA_ADMIN)
 
 
-def screens(where: str, mapping: Mapping, found: ResolvedProject, seen: Seen) -> Iterator[Finding]:
-    """Whether something fills what the screens of the transitions to mapped statuses demand."""
-    wanted = {status.id: word for word, status in found.statuses.items()}
-    told: set[tuple[str, str]] = set()
-    looked = False
+def screens(where: str, mapping: Mapping, project: ResolvedProject, seen: Seen) -> Iterator[Finding]:
+    """Check that something fills the fields that transitions to mapped statuses require."""
+    words = {status.id: word for word, status in project.statuses.items()}
+    reported: set[tuple[str, str]] = set()
+    seen_any = False
     for ways in seen.values():
         for way in ways:
-            if way.to.id not in wanted:
+            if way.to.id not in words:
                 continue
-            looked = True
-            for said, hint in unfilled(mapping, way, found):
-                if (way.name, said) not in told:
-                    told.add((way.name, said))
-                    yield wrong("J09", where, f"{way.name} to {way.to.name} {said}", hint)
-    if looked and not told:
-        yield ok("J09", where, "the transitions that were seen demand nothing that nobody fills")
-    elif not looked:
-        hint = "`syncd check --probe` tries it with a ticket"
-        yield unknown("J09", where, "no transition to a mapped status was seen", hint, JIRA_ADMIN)
+            seen_any = True
+            for message, hint in unfilled(mapping, way, project):
+                if (way.name, message) not in reported:
+                    reported.add((way.name, message))
+                    yield wrong("J09", where, f"{way.name} to {way.to.name} {message}", hint)
+    if seen_any and not reported:
+        yield ok("J09", where, "syncd fills every field that the seen transitions require")
+    elif not seen_any:
+        message = "there is no issue that shows a transition to a mapped status"
+        yield unknown("J09", where, message, PROBE, JIRA_ADMIN)
 
 
-def unfilled(mapping: Mapping, way: Transition, found: ResolvedProject) -> Iterator[tuple[str, str]]:
-    """What a transition's screen demands and the mapping does not fill, each with what would."""
+def unfilled(mapping: Mapping, way: Transition, project: ResolvedProject) -> Iterator[tuple[str, str]]:
+    """Yield the fields that a transition requires and the mapping does not fill, each with a remedy."""
     given = {name.casefold() for name in mapping.jira.fields}
     always = {"summary", "description", "labels", "reporter"}
     for field in way.screen:
         if not field.demanded or field.id in always or {field.id, field.name.casefold()} & given:
             continue
         if field.id == "resolution":
-            have = field.allowed or found.resolutions
-            if way.to.category == "done" and first_named(mapping.jira.resolution, have) is None:
-                offered = ", ".join(one.name for one in have) or "none"
-                yield f"demands a resolution (it has {offered})", "name one under `jira.resolution`"
+            resolutions = field.allowed or project.resolutions
+            if way.to.category == "done" and first_named(mapping.jira.resolution, resolutions) is None:
+                offered = ", ".join(resolution.name for resolution in resolutions) or "none"
+                yield f"requires a resolution (Jira has {offered})", "name one under `jira.resolution`"
+        # tickets have these four already, from the severity, the service and the responders
         elif field.id not in ("priority", "components", "assignee", "security"):
             key = f"jira.fields.{field.name or field.id}"
-            yield f"demands {field.name} ({field.id}), and nothing fills it", f"add {key} to the mapping"
+            yield f"requires {field.name} ({field.id}), and nothing fills it", f"add {key} to the mapping"
 
 
-def way_back(where: str, found: ResolvedProject, seen: Seen) -> Iterator[Finding]:
-    """Whether a ticket can come back from `closed` when its incident opens again."""
-    closed = found.statuses["closed"]
+def way_back(where: str, project: ResolvedProject, seen: Seen) -> Iterator[Finding]:
+    """Check that a ticket can leave `closed` when its incident opens again."""
+    closed = project.statuses["closed"]
     if closed.id not in seen:
-        said = f"no issue stands in {closed.name}, so its ways back are not shown"
-        yield unknown("J10", where, said, "`syncd check --probe` tries it with a ticket", JIRA_ADMIN)
+        message = f"no issue stands in {closed.name}, so Jira shows no way back from it"
+        yield unknown("J10", where, message, PROBE, JIRA_ADMIN)
         return
-    names = {status.id for word, status in found.statuses.items() if word != "closed"}
-    names |= {one.id for word, some in found.instead.items() if word != "closed" for one in some}
+    names = {status.id for word, status in project.statuses.items() if word != "closed"}
+    names |= {
+        status.id
+        for word, alternatives in project.instead.items()
+        if word != "closed"
+        for status in alternatives
+    }
     if any(way.to.id in names for way in seen[closed.id]):
         yield ok("J10", where, f"there is a way back from {closed.name}")
     else:
-        said = f"no transition leads from {closed.name} back to a mapped status"
-        hint = "a ticket whose incident opens again stays closed, with a comment"
+        message = f"no transition leads from {closed.name} back to a mapped status"
+        hint = "a ticket stays closed when its incident opens again, and syncd comments on it"
         offered = dict.fromkeys(way.to.name for way in seen[closed.id] if way.to.category != "done")
         if offered:
-            also = ", ".join([*dict.fromkeys(one.name for one in _begins(found)), *offered])
-            said = f"{said}; Jira offers {', '.join(offered)}"
-            hint = f"name it, as in jira.statuses.triggered: [{also}]; without it {hint}"
-        yield ok("J10", where, said, hint, JIRA_ADMIN)
+            also = ", ".join([*dict.fromkeys(status.name for status in _begins(project)), *offered])
+            message = f"{message}; Jira offers {', '.join(offered)}"
+            hint = f"name it, for example as jira.statuses.triggered: [{also}]; without it, {hint}"
+        yield ok("J10", where, message, hint, JIRA_ADMIN)
 
 
-def _begins(found: ResolvedProject) -> tuple[Status, ...]:
-    """The statuses for `triggered`, as far as the project has them."""
-    return (found.statuses["triggered"], *found.instead.get("triggered", ()))
+def _begins(project: ResolvedProject) -> tuple[Status, ...]:
+    """Return the project's statuses for `triggered`."""
+    return (project.statuses["triggered"], *project.instead.get("triggered", ()))
