@@ -1,6 +1,6 @@
-"""The metrics for Prometheus, gathered when they are asked for. No metric says anything of an incident.
+"""The metrics for Prometheus, gathered at each request. No metric says anything about a single incident.
 
-Counters begin at the daemon's start. Names and labels are a promise: alert rules stand on them
+Counters begin at the daemon's start. Names and labels must stay, because alert rules use them
 (`systemd/alerts.yaml`).
 """
 
@@ -27,7 +27,7 @@ Family = GaugeMetricFamily | CounterMetricFamily | HistogramMetricFamily
 
 
 class Metrics(Collector):
-    """Everything that is measured; `started` is when this run of the daemon began."""
+    """All metrics; `started` is the start of this run of the daemon."""
 
     def __init__(self, source: Source, started: datetime) -> None:
         self._source = source
@@ -43,22 +43,22 @@ class Metrics(Collector):
         return Histogram(name, words, buckets=LAG_BUCKETS, registry=self.registry)
 
     def text(self) -> bytes:
-        """All of it in Prometheus' text format."""
-        for way, histogram in self._lags.items():
-            for delay in self._source.context.read_lags.take(way):
+        """Return all metrics in Prometheus' text format."""
+        for read_path, histogram in self._lags.items():
+            for delay in self._source.context.read_lags.take(read_path):
                 histogram.observe(delay)
         return generate_latest(self.registry)
 
     def collect(self) -> Iterator[Any]:
-        """Ask the daemon for its figures."""
+        """Yield the daemon's figures."""
         daemon_status = self._source.daemon_status()
         yield _gauge("syncd_info", "The version that runs.", "version", {__version__: 1})
         yield from self._cycles(daemon_status)
         yield from self._requests()
         yield from self._operations(daemon_status)
         yield from self._from_ledger()
-        webhooks, words = self._source.receiver.counts(), "Webhooks by what became of them."
-        yield _counter("syncd_webhooks", words, ("source", "outcome"), webhooks.items())
+        webhooks, help_text = self._source.receiver.counts(), "Webhooks by what became of them."
+        yield _counter("syncd_webhooks", help_text, ("source", "outcome"), webhooks.items())
 
     def _cycles(self, daemon_status: DaemonStatus) -> Iterator[Family]:
         now = self._source.context.clock.now()
@@ -71,11 +71,10 @@ class Metrics(Collector):
         yield CounterMetricFamily("syncd_cycles", "Cycles that came to their end.", value=cycles)
         down = {side: side in daemon_status.down for side in SERVICES}
         yield _gauge("syncd_service_down", "Whether a service cannot be used.", "service", down)
-        refused = {side: side in self._source.refused() for side in SERVICES}
+        refusing = self._source.refused()
+        refused = {side: side in refusing for side in SERVICES}
         words = "Whether a service refuses our credentials."
-        yield _gauge(
-            "syncd_credential_refused", words, "service", {side: side in refused for side in SERVICES}
-        )
+        yield _gauge("syncd_credential_refused", words, "service", refused)
         words = "Until a credential expires, where that is set."
         yield _gauge("syncd_credential_days_left", words, "service", self._source.expiring())
 
@@ -134,6 +133,6 @@ def _counter(
 
 
 def _buckets(values: Sequence[float], limits: Sequence[float]) -> list[tuple[str, float]]:
-    """How many values are at most each limit, as Prometheus wants them."""
-    counted = [(str(limit), float(sum(value <= limit for value in values))) for limit in limits]
-    return [*counted, ("+Inf", float(len(values)))]
+    """Return how many values are at most each limit: Prometheus' buckets are cumulative."""
+    buckets = [(str(limit), float(sum(value <= limit for value in values))) for limit in limits]
+    return [*buckets, ("+Inf", float(len(values)))]

@@ -20,7 +20,9 @@ from rig import Rig
 from ruamel.yaml import YAML
 
 from syncd.domain.operation import Target
+from syncd.engine.context import SERVICES
 from syncd.engine.runtime.watchdog import STUCK_AFTER, Watchdog
+from syncd.sandbox import faults
 from syncd.web import app as web
 from syncd.web.app import LARGEST_BODY, Secrets, make_app
 from syncd.web.metrics import Metrics
@@ -175,6 +177,18 @@ def test_the_metrics_tell_what_happened(house: Rig, web_of: Callable[..., Web]) 
     text = web.get("/metrics").text
     assert incident not in text
     assert "Callbacks" not in text
+
+
+def test_the_metrics_name_only_a_service_that_refuses_our_credentials(
+    house: Rig, web_of: Callable[..., Web]
+) -> None:
+    web = web_of()
+    house.cycle()
+    assert [web.metrics()[f'syncd_credential_refused{{service="{name}"}}'] for name in SERVICES] == [0, 0]
+    house.world.faults.add(faults.error(401), service="jira", times=None)
+    house.cycle(30)
+    refused = {name: web.metrics()[f'syncd_credential_refused{{service="{name}"}}'] for name in SERVICES}
+    assert refused == {"pagerduty": 0, "jira": 1}
 
 
 def test_every_alert_rule_stands_on_metrics_that_exist(house: Rig, web_of: Callable[..., Web]) -> None:
