@@ -1,9 +1,9 @@
-"""The wiring: a checked configuration becomes a context, and the context a daemon with its ticker.
+"""The wiring: make a context from a checked configuration, and a daemon with a ticker from the context.
 
-The scheduler is only a ticker (memory store, UTC): what is due stands in the ledger. SIGTERM: nothing new
-starts, what is under way gets eight seconds, and what has no answer by then is settled at the next start.
-SIGHUP: the mappings are read again. The service manager is told when everything is up, how the daemon
-stands, and that it lives: as long as its loop goes round and the ledger answers.
+The scheduler is only a ticker (memory store, UTC): the ledger knows what is due. On SIGTERM the daemon starts
+nothing new and gives running requests eight seconds; the next start looks up those without an answer. On
+SIGHUP the daemon reads the mappings again. The daemon tells the service manager its status, when it is up,
+and that it is alive, as long as its loop is running and the ledger answers.
 """
 
 from __future__ import annotations
@@ -52,10 +52,10 @@ from syncd.web.receive import Receiver
 from syncd.web.source import Source
 
 GRACE_SECONDS = 8.0
-"""What running requests get after SIGTERM."""
+"""Seconds that running requests get after SIGTERM."""
 
 REPORTS_EVERY = 5.0
-"""Seconds between two looks whether a report is due or was asked for."""
+"""Seconds between two checks whether a report is due or was requested."""
 
 
 def _subject(incident: Incident, book: Rulebook) -> Subject:
@@ -64,32 +64,32 @@ def _subject(incident: Incident, book: Rulebook) -> Subject:
 
 
 class TicketRenderer:
-    """The shipped or given templates, as the engine asks for them."""
+    """The engine's access to the templates: the operator's own, else the shipped ones."""
 
     def __init__(self, templates: Templates) -> None:
         self._templates = templates
 
     def ticket(self, incident: Incident, book: Rulebook) -> tuple[str, str]:
-        """Summary and description of a new ticket."""
+        """Return summary and description of a new ticket."""
         return render_ticket(self._templates, _subject(incident, book))
 
     def postmortem(self, incident: Incident, story: Story, book: Rulebook) -> tuple[str, str]:
-        """Summary and description of a new postmortem."""
+        """Return summary and description of a new postmortem."""
         return render_postmortem(self._templates, _subject(incident, book), story)
 
     def inline(self, text: str, incident: Incident, book: Rulebook) -> str:
-        """One field's template."""
+        """Return the rendered text of a field's template."""
         return self._templates.inline(text, ticket_context(_subject(incident, book)))
 
     def mask(self, text: str, book: Rulebook) -> str:
-        """A text without card numbers, tokens and keys."""
+        """Return a text without card numbers, tokens and keys."""
         return mask(text, book.mapping.redact.patterns)
 
 
 def client_factories(
     configuration: Configuration, transport: Transport
 ) -> tuple[Callable[[], PagerDutyClient], Callable[[], JiraClient]]:
-    """What makes a client of PagerDuty, and one of Jira."""
+    """Return a function that makes a PagerDuty client, and one that makes a Jira client."""
     settings, live = configuration.settings, configuration.live
     token, jira_token = live.pagerduty_token.get_secret_value(), live.jira_token.get_secret_value()
     return (
@@ -106,9 +106,9 @@ def make_context(
     transport: Transport | None = None,
     dry_run: bool = False,
 ) -> EngineContext:
-    """Given checked configuration and an open ledger, return the engine's working place.
+    """Return the engine's context for a checked configuration and an open ledger.
 
-    With `dry_run` nothing is written to a service, whatever the settings say.
+    With `dry_run` syncd writes nothing to a service, whatever the settings say.
     """
     settings = configuration.settings
     stop = Event()
@@ -131,7 +131,7 @@ def make_context(
 
 
 def read_rules(configuration: Configuration) -> Rules:
-    """The mappings and templates as they stand in their files now; raises `ConfigError`."""
+    """Read the mappings and templates from their files; raise `ConfigError`."""
     templates = Templates(configuration.settings.templates_dir)
     mappings = load_mappings(configuration.live.mappings_dir, templates)
     return Rules(mappings, TicketRenderer(templates))
@@ -144,12 +144,12 @@ def _heartbeat(settings: Settings, context: EngineContext) -> Heartbeat | None:
 
 
 def open_ledger(settings: Settings, who: str, clock: Clock) -> Ledger:
-    """Open the settings' ledger for work; raises `LedgerError`."""
+    """Open the ledger for work, with `who` as the holder of its lock; raise `LedgerError`."""
     return open_for_work(settings.ledger_url, who, clock.now())
 
 
 def _unless_unwritable(job: Callable[[], object]) -> Callable[[], None]:
-    """The job, quiet where the ledger takes no write: the next cycle says so."""
+    """Return the job, silent if the ledger rejects writes: the next cycle logs that once."""
 
     def run() -> None:
         with suppress(LedgerUnwritable):
@@ -159,7 +159,7 @@ def _unless_unwritable(job: Callable[[], object]) -> Callable[[], None]:
 
 
 def make_post(configuration: Configuration, transport: Transport, clock: Clock) -> Mailer:
-    """The way out for mail: the settings' mail server, or files where there is none."""
+    """Return the mailer: over the settings' mail server, or into files if there is none."""
     settings = configuration.settings
     password = settings.smtp_password.get_secret_value() if settings.smtp_password else None
     client: Mail = FolderMail(settings.mail_dir, clock)
@@ -184,9 +184,9 @@ def make_post(configuration: Configuration, transport: Transport, clock: Clock) 
 
 
 class Daemon:
-    """An engine with a ticker, signals and a listener.
+    """The control loop with a ticker, signals and a listener.
 
-    Raises `ConfigError` where the listener's address cannot be had.
+    Raise `ConfigError` if the listener's address is not available.
     """
 
     def __init__(self, context: EngineContext, configuration: Configuration) -> None:
@@ -210,31 +210,31 @@ class Daemon:
         )
 
     def run(self) -> bool:
-        """Run until SIGTERM or SIGINT; return whether everything under way came to an end.
+        """Run until SIGTERM or SIGINT; return True if all running requests ended.
 
-        Raises what the first contact raises: refused credentials, another's ledger, a mapping that does
-        not fit. Where False is returned, threads still wait for answers that nobody will use.
+        Raise what the first contact raises: refused credentials, the ledger of another account, a mapping
+        that does not fit. After False, threads still wait for answers that nobody will use.
         """
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self._asked_to_stop.set())
-        # Blocked before any thread begins, and taken by `_reloads`, which learns whose signal it was.
+        # Block SIGHUP before any thread starts, so that only `_reloads` takes it, with the sender's user.
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
-        # The first contact may wait for a service that hangs, and a signal must not wait with it.
+        # The first contact may wait for a service that hangs; SIGTERM must end the process all the same.
         starting = Thread(target=self._start, name="start", daemon=True)
         starting.start()
         self._asked_to_stop.wait()
         if self._failed is None:
-            logger.info("stopping: nothing new starts, requests under way get {:.0f} s", GRACE_SECONDS)
+            logger.info("stopping: starting nothing new; running requests get {:.0f} s", GRACE_SECONDS)
         self.supervisor.stopping()
         ended = self._stop(starting)
         if self._failed is not None:
             raise self._failed
         if not ended:
-            logger.warning("some requests had no answer yet; they are looked up at the next start")
+            logger.warning("stopped with requests that have no answer yet; the next start looks them up")
         return ended
 
     def _start(self) -> None:
-        self.supervisor.status("asks both services who they are")
+        self.supervisor.status("making first contact with both services")
         try:
             self.loop.make_first_contact()
             self.loop.recover()
@@ -245,9 +245,9 @@ class Daemon:
         if self._asked_to_stop.is_set():
             return
         self.loop.work_queue.start(WORKERS)
-        # That a cycle took longer than the time between two is no news; what a job raises is.
+        # APScheduler warns about each cycle that is longer than the poll interval; only errors are news.
         logging.getLogger("apscheduler").setLevel(logging.ERROR)
-        # The ticker waits by the system's clock, whatever clock the engine reads.
+        # APScheduler waits by the system's clock, also when a test gives the engine another one.
         ticker, now = self._ticker, SystemClock().now()
         ticker.add_job(self._cycle, "interval", seconds=self._poll_seconds, next_run_time=now)
         ticker.add_job(_unless_unwritable(self.loop.tick), "interval", seconds=1)
@@ -266,18 +266,18 @@ class Daemon:
             ).start()
 
     def _watch(self, every: float) -> None:
-        """Say that the daemon lives, as long as it does."""
-        said = None
+        """Tell the service manager that the daemon is alive, as long as it is healthy."""
+        last_reason = None
         while not self._asked_to_stop.wait(every):
-            stuck = self._source.sick()
-            if stuck is None:
+            reason = self._source.sick()
+            if reason is None:
                 self.supervisor.alive()
-            elif stuck != said:
-                logger.critical("the watchdog is told nothing any more: {}", stuck)
-            said = stuck
+            elif reason != last_reason:
+                logger.critical("syncd no longer reports to the service manager's watchdog: {}", reason)
+            last_reason = reason
 
     def _reloads(self) -> None:
-        """Read the rules again where a signal or a person asked for it."""
+        """Read the rules again if a signal or a person asked for it."""
         while (sent := signal.sigtimedwait({signal.SIGHUP}, 0)) is not None:
             self.reloader.run(Loaded(sent.si_uid, system_user(sent.si_uid), "SIGHUP"))
         self.loop.jobs.reloads(self.reloader)
@@ -290,12 +290,12 @@ class Daemon:
                 self._heartbeat.beat()
             self.supervisor.status(self._source.daemon_status().line())
         except LedgerError as error:
-            # A service that was down at the start may turn out to be another account's.
+            # A service that was down at the start may turn out to belong to another account.
             self._failed = error
             self._asked_to_stop.set()
 
     def _stop(self, starting: Thread) -> bool:
-        """Start nothing new and wait for what is under way, within the grace."""
+        """Start nothing new and wait for running requests, for `GRACE_SECONDS` at most; True if all ended."""
         clock = self._context.clock
         limit = clock.boottime() + GRACE_SECONDS
         self._context.stop.set()

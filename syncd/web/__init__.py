@@ -1,1 +1,1 @@
-"""Life signs and webhook receivers, on loopback unless the settings say otherwise."""
+"""The HTTP listener: health, metrics and webhook receivers, on loopback unless the settings say otherwise."""

@@ -1,4 +1,4 @@
-"""The listener's four pages: `/healthz`, `/readyz`, `/metrics`, and `POST /webhooks/…` for both services."""
+"""The listener's pages: `/healthz`, `/readyz`, `/metrics`, and `POST /webhooks/…` of each service."""
 
 from __future__ import annotations
 
@@ -24,44 +24,44 @@ from syncd.web.signatures import JIRA_HEADER, PAGERDUTY_HEADER, jira_signed, pag
 from syncd.web.source import Source
 
 LARGEST_BODY = 2 * 1024 * 1024
-"""Bytes; PagerDuty drops its own above 256 KiB."""
+"""Bytes; PagerDuty sends at most 256 KiB."""
 ANSWER_WITHIN = 4.0
-"""Seconds; PagerDuty takes five for too long, and sends again what was answered with 5xx."""
+"""Seconds; PagerDuty waits five seconds, and sends a webhook again after a 5xx."""
 
 Verify = Callable[[bytes, str], bool]
 Take = Callable[[bytes, str], str]
 
 
 class Secrets(NamedTuple):
-    """What both services sign with; none: that receiver is shut."""
+    """The secrets that both services sign with; a service without one has its receiver shut."""
 
     pagerduty: tuple[str, ...]
     jira: str | None
 
 
 def open_listener(settings: Settings, source: Source, started: datetime) -> Listener | None:
-    """The listener, bound but not answering yet; None where there is to be none.
+    """Return the listener, bound but not started; None if the settings want none.
 
-    Raises `ConfigError` where the address is taken or not this machine's.
+    Raise `ConfigError` if the address is in use or not on this machine.
     """
     if settings.listen is None:
         return None
     jira = settings.jira_webhook_secret
     secrets = Secrets(
-        tuple(one.get_secret_value() for one in settings.pagerduty_webhook_secrets),
+        tuple(secret.get_secret_value() for secret in settings.pagerduty_webhook_secrets),
         jira.get_secret_value() if jira else None,
     )
     app = make_app(source, Metrics(source, started), secrets)
     try:
         return Listener(*settings.listen, app)
     except OSError as error:
-        hint = "give it another address, or none: SYNCD_HTTP_LISTEN= (empty)"
-        said = f"cannot listen on {settings.http_listen}: {error.strerror or error}"
-        raise ConfigError([setting_problem("http_listen", said, hint)]) from None
+        hint = "set another address, or leave it empty for no listener (SYNCD_HTTP_LISTEN=)"
+        message = f"cannot listen on {settings.http_listen}: {error.strerror or error}"
+        raise ConfigError([setting_problem("http_listen", message, hint)]) from None
 
 
 def make_app(source: Source, metrics: Metrics, secrets: Secrets) -> Starlette:
-    """Given where figures come from and the webhooks' secrets, return the application."""
+    """Return the web application over the daemon's figures and the webhooks' secrets."""
     receiver = source.receiver
     return Starlette(
         routes=[
@@ -87,24 +87,24 @@ def make_app(source: Source, metrics: Metrics, secrets: Secrets) -> Starlette:
 
 
 async def _healthz(source: Source, _request: Request) -> Response:
-    """Whether the process is worth keeping: its loop goes round and its ledger answers."""
+    """Answer 200 if the process is healthy: its loop is running and its ledger answers; else 503."""
     sick = await run_in_threadpool(source.sick)
     return PlainTextResponse(f"{sick}\n" if sick else "ok\n", 503 if sick else 200)
 
 
 async def _readyz(source: Source, _request: Request) -> Response:
-    """Whether the daemon is up to date with both services, and how much waits."""
-    stands = await run_in_threadpool(source.daemon_status)
-    ready = source.up_to_date(stands.good)
-    oldest = stands.oldest_waiting
+    """Answer 200 if the daemon is up to date with both services, else 503; say how much waits."""
+    status = await run_in_threadpool(source.daemon_status)
+    ready = source.up_to_date(status.good)
+    oldest = status.oldest_waiting
     age = (source.context.clock.now() - oldest).total_seconds() if oldest else None
     data = {
         "ready": ready,
-        "last_good_cycle": {side: at.isoformat() for side, at in stands.good.items()},
-        "down": {name: since.isoformat() for name, since in stands.down.items()},
-        "queue": stands.waiting,
+        "last_good_cycle": {side: at.isoformat() for side, at in status.good.items()},
+        "down": {name: since.isoformat() for name, since in status.down.items()},
+        "queue": status.waiting,
         "oldest_waiting_seconds": age,
-        "operations": stands.operations,
+        "operations": status.operations,
     }
     return JSONResponse(data, 200 if ready else 503)
 
@@ -115,17 +115,18 @@ async def _metrics(metrics: Metrics, _request: Request) -> Response:
 
 
 def _door(source: Source, name: str, headers: tuple[str, str], verify: Verify | None, take: Take) -> Route:
-    """The receiver of one service's webhooks."""
+    """Return the route that receives one service's webhooks."""
 
     async def endpoint(request: Request) -> Response:
         if verify is None:
-            # 5xx is sent again for two days: whoever sets the secret late loses nothing
-            return PlainTextResponse("no secret is set for these webhooks\n", 503)
+            # senders repeat a webhook after a 5xx for two days, so an operator may set the secret late
+            return PlainTextResponse("syncd has no secret for these webhooks\n", 503)
         try:
             body = await _body(request)
         except ClientDisconnect:
             return PlainTextResponse("", 400)
         if body is None:
+            # accepted, because a refused webhook counts against the subscription
             source.receiver.count(name, "too large")
             return PlainTextResponse("too large to be used\n", 202, {"Connection": "close"})
         if not verify(body, request.headers.get(headers[0], "")):
@@ -140,16 +141,16 @@ def _door(source: Source, name: str, headers: tuple[str, str], verify: Verify | 
 
 
 async def _in_time(work: Callable[[], Awaitable[str]]) -> str:
-    """What became of a webhook, `failed` where the ledger could not take it in time."""
+    """Return the outcome of a webhook; `failed` if the ledger did not store it in time."""
     try:
         return await asyncio.wait_for(work(), ANSWER_WITHIN)
     except Exception as error:  # noqa: BLE001 - whatever it is, the sender must try again
-        logger.error("a webhook could not be taken: {}", type(error).__name__)
+        logger.error("could not store a webhook, so its sender tries again: {}", type(error).__name__)
         return "failed"
 
 
 async def _body(request: Request) -> bytes | None:
-    """The raw bytes that were signed; None where they are too many."""
+    """Return the raw bytes that the sender signed; None if there are too many."""
     body = bytearray()
     async for chunk in request.stream():
         body += chunk

@@ -1,7 +1,7 @@
-"""What a webhook says that concerns us: which incident or issue may have changed. Pure, and trusts nothing.
+"""Read from a webhook which incident or issue may have changed.
 
-A body is only a hint to look: no value of it is stored. What has not the form that the services document
-says nothing, and is no error.
+A webhook is only a hint to read the service again: syncd stores no value of its body. A body without the
+documented form gives no event and no error, because three refused webhooks end a PagerDuty subscription.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _ACCOUNT = re.compile(r"[A-Za-z0-9:_-]{1,128}")
 
 @dataclass(frozen=True)
 class IncidentEvent:
-    """One event of PagerDuty; without a service it names an incident by reference alone."""
+    """One PagerDuty event; the service is empty if the webhook only refers to the incident."""
 
     id: str
     kind: str
@@ -31,13 +31,13 @@ class IncidentEvent:
 
     @property
     def notes(self) -> bool:
-        """Whether a note was written, edited or deleted."""
+        """True if somebody wrote, edited or deleted a note."""
         return self.kind.startswith("incident.annotated")
 
 
 @dataclass(frozen=True)
 class IssueEvent:
-    """One event of Jira about an issue; `account` is who did it, where it says so."""
+    """One Jira event about an issue; `account` is the account that acted, empty if Jira does not say."""
 
     kind: str
     issue: str
@@ -45,12 +45,12 @@ class IssueEvent:
 
     @property
     def deleted(self) -> bool:
-        """Whether the issue is gone for good."""
+        """True if somebody deleted the issue."""
         return self.kind == "jira:issue_deleted"
 
 
 def pagerduty_event(body: bytes) -> IncidentEvent | None:
-    """The event of a v3 webhook, None where it is about no incident."""
+    """Return the event of a v3 webhook; None if it is not about an incident."""
     event = _at(_load(body), "event")
     kind, data = _text(_at(event, "event_type"), _EVENT), _at(event, "data")
     own = _at(data, "type") == "incident"
@@ -69,20 +69,20 @@ def pagerduty_event(body: bytes) -> IncidentEvent | None:
 
 
 def jira_event(body: bytes) -> IssueEvent | None:
-    """The event of a webhook, None where it is about no issue."""
+    """Return the event of a Jira webhook; None if it is not about an issue."""
     data = _load(body)
     kind = _text(_at(data, "webhookEvent"), _EVENT)
     issue = _text(_at(data, "issue", "id"), _NUMBER) or _issue_of(_at(data, "comment", "self"))
     if not kind or not issue:
         return None
-    who = _at(data, "user", "accountId") or _at(data, "user", "key")
-    return IssueEvent(kind, issue, _text(who, _ACCOUNT))
+    account = _at(data, "user", "accountId") or _at(data, "user", "key")
+    return IssueEvent(kind, issue, _text(account, _ACCOUNT))
 
 
 def _issue_of(address: JsonValue) -> str:
-    """The issue of a comment by the comment's address: Data Center's comment events name no issue."""
-    found = _COMMENT.search(address) if isinstance(address, str) else None
-    return found.group(1) if found else ""
+    """Return the issue of a comment from the comment's URL: Data Center's comment events name no issue."""
+    match = _COMMENT.search(address) if isinstance(address, str) else None
+    return match.group(1) if match else ""
 
 
 def _load(body: bytes) -> JsonValue:

@@ -1,8 +1,8 @@
-"""The webhook receivers: a signed body becomes a row of `notice_changes`, and nothing else.
+"""The webhook receivers: a signed body becomes a change notice, and nothing else.
 
-Answers come within five seconds, else the sender tries again; what cannot be used is accepted and passed
-over, because three refused webhooks in a row end a PagerDuty subscription for a day. The polls would find
-everything without these, only later.
+syncd answers within five seconds, else the sender tries again. It accepts and ignores bodies that it cannot
+use, because three refused webhooks in a row end a PagerDuty subscription for a day. The polls find everything
+without webhooks too, only later.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from syncd.ledger.store import change_queue
 from syncd.web.events import IncidentEvent, jira_event, pagerduty_event
 
 REMEMBERED = 10_000
-"""Deliveries that are known again; one that came longer ago only costs another look."""
+"""Deliveries that syncd remembers; an older one that comes again only costs another read."""
 
 
 class Receiver:
-    """Takes verified bodies; `hand_out` has incidents looked at soon."""
+    """Take verified bodies; `hand_out` queues incidents for reconciliation."""
 
     def __init__(self, context: EngineContext, hand_out: Callable[[Iterable[str]], None]) -> None:
         self._context = context
@@ -33,7 +33,7 @@ class Receiver:
         self._counts: dict[tuple[str, str], int] = {}
 
     def pagerduty(self, body: bytes, delivery: str) -> str:
-        """One webhook of PagerDuty; return what became of it: `used`, `known` or `unused`."""
+        """Take one PagerDuty webhook; return the outcome: `used`, `known` (came before) or `unused`."""
         event = pagerduty_event(body)
         if event is None:
             return "unused"
@@ -53,14 +53,14 @@ class Receiver:
         return "used" if concerns_us else "unused"
 
     def _concerns_us(self, event: IncidentEvent) -> bool:
-        """Whether the incident is known, or stands on a service of a mapping."""
+        """Return True if the ledger has the incident or a mapping claims its service."""
         if change_queue.team_of_incident(self._context.ledger, event.incident) is not None:
             return True
         service = Reference(id=event.service_id, name=event.service_name)
         return self._context.rules.current.claim_of(service) is not None
 
     def jira(self, body: bytes, delivery: str) -> str:
-        """One webhook of Jira; return what became of it."""
+        """Take one Jira webhook; return the outcome: `used`, `known` (came before) or `unused`."""
         event = jira_event(body)
         if event is None:
             return "unused"
@@ -83,14 +83,18 @@ class Receiver:
         return "used" if ticket is not None else "unused"
 
     def count(self, source: str, outcome: str) -> None:
-        """Count one delivery; a forged one is worth a line."""
+        """Count one delivery; log a forged one."""
         with self._lock:
             number = self._counts[source, outcome] = self._counts.get((source, outcome), 0) + 1
         if outcome == "forged":
-            logger.warning("a webhook of {} bore no valid signature ({} so far)", source, number)
+            logger.warning(
+                "refused a webhook from {} without a valid signature ({} so far); check its secret",
+                source,
+                number,
+            )
 
     def counts(self) -> dict[tuple[str, str], int]:
-        """How many deliveries came, by source and outcome."""
+        """Return the number of deliveries by source and outcome."""
         with self._lock:
             return dict(self._counts)
 
@@ -99,7 +103,7 @@ class Receiver:
             return bool(delivery) and f"{source} {delivery}" in self._known
 
     def _remember(self, source: str, delivery: str) -> None:
-        """Only now that the row is written: what failed before must be taken when it comes again."""
+        """Remember a delivery whose notice is stored: a failed one must count when it comes again."""
         with self._lock:
             if delivery:
                 self._known[f"{source} {delivery}"] = None

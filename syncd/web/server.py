@@ -1,4 +1,4 @@
-"""The listener: its socket is bound before anything says that the daemon is up, and served by one thread."""
+"""The listener: it binds its socket before the daemon reports that it is up, and one thread serves it."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from loguru import logger
 from starlette.applications import Starlette
 
 MOST_AT_ONCE = 64
-"""Connections; what comes beyond is answered with 503."""
+"""Open connections; further ones get the answer 503."""
 
 
 class Listener:
     """An application on one address."""
 
     def __init__(self, host: str, port: int, app: Starlette) -> None:
-        """Bind the address; raises `OSError` where it cannot be."""
+        """Bind the address; raise `OSError` if that is impossible."""
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._socket = socket.create_server((host, port), family=family, backlog=MOST_AT_ONCE)
         config = uvicorn.Config(
@@ -37,17 +37,17 @@ class Listener:
 
     @property
     def port(self) -> int:
-        """The port that it listens on."""
+        """The port that the listener is bound to."""
         return int(self._socket.getsockname()[1])
 
     def start(self) -> None:
-        """Begin to answer."""
+        """Start to answer requests."""
         self._thread.start()
         host, port = self._socket.getsockname()[:2]
         logger.info("listening on {}:{} for webhooks, health and metrics", host, port)
 
     def stop(self, seconds: float) -> None:
-        """Answer what was begun, take nothing new, and end within `seconds`."""
+        """Finish running requests, accept no new ones, and end within `seconds`."""
         self._server.should_exit = True
         if self._thread.is_alive():
             self._thread.join(seconds)

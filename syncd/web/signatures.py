@@ -1,7 +1,7 @@
-"""Whether a webhook's body was signed by whoever knows the secret: HMAC over the raw bytes.
+"""Check that the sender of a webhook knows the secret: an HMAC over the raw bytes of the body.
 
-Compared in constant time. Neither service signs a time, so that a copy cannot be told by its signature:
-what came before is told by its id (`syncd.web.receive`).
+The comparison takes constant time. Neither service signs a time, so a signature does not reveal a repeated
+body; `syncd.web.receive` recognises it by the delivery's id.
 """
 
 from __future__ import annotations
@@ -16,23 +16,24 @@ _METHODS = ("sha256", "sha384", "sha512")
 
 
 def pagerduty_signed(body: bytes, header: str, secrets: Iterable[str]) -> bool:
-    """Whether one of the `v1=` signatures fits one of the secrets; there are several while one is changed.
+    """Return True if one of the `v1=` signatures matches one of the secrets.
 
-    Other versions are passed over (PagerDuty: "Webhook signatures").
+    There are several while somebody changes the secret. PagerDuty asks receivers to ignore other versions.
     """
     given = [part.strip().removeprefix("v1=") for part in header.split(",") if part.strip().startswith("v1=")]
-    found = False
+    matches = False
     for secret in secrets:
-        wanted = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
-        for one in given:
-            found = hmac.compare_digest(wanted.encode(), one.encode()) or found
-    return found
+        expected = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+        for signature in given:
+            # no early end: the time must not tell which secret matched
+            matches = hmac.compare_digest(expected.encode(), signature.encode()) or matches
+    return matches
 
 
 def jira_signed(body: bytes, header: str, secret: str) -> bool:
-    """Whether `method=hex` fits the secret; the method stands in the header, and only sound ones count."""
+    """Return True if the header `method=hex` matches the secret; weak methods such as md5 never match."""
     method, _, given = header.strip().partition("=")
     if method.lower() not in _METHODS:
         return False
-    wanted = hmac.new(secret.encode(), body, method.lower()).hexdigest()
-    return hmac.compare_digest(wanted.encode(), given.strip().lower().encode())
+    expected = hmac.new(secret.encode(), body, method.lower()).hexdigest()
+    return hmac.compare_digest(expected.encode(), given.strip().lower().encode())

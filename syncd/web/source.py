@@ -1,4 +1,4 @@
-"""What the listener asks of the daemon, in one place."""
+"""The daemon as its listener sees it."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from syncd.remote.errors import Cause
 from syncd.web.receive import Receiver
 
 READY_FOR = timedelta(minutes=5)
-"""A side that was read within this, or within three polls, is up to date."""
+"""A service that was read within this time, or within three polls, is up to date."""
 
 
 @dataclass
 class Source:
-    """The daemon as its listener sees it."""
+    """The questions that the listener asks the daemon; `good` returns the last good reads."""
 
     context: EngineContext
     good: Callable[[], dict[str, datetime]]
@@ -26,11 +26,11 @@ class Source:
     poll_seconds: float
 
     def daemon_status(self) -> DaemonStatus:
-        """How the daemon stands."""
+        """Return the daemon's status."""
         return daemon_status(self.context, self.good())
 
     def sick(self) -> str | None:
-        """Why the process ought to be ended and started again; None: it is well."""
+        """Return why somebody must restart the process; None if it is healthy."""
         stuck = self.context.watchdog.stuck()
         if stuck:
             return stuck
@@ -41,16 +41,16 @@ class Source:
         return None
 
     def up_to_date(self, good: dict[str, datetime]) -> bool:
-        """Whether both sides were read lately."""
+        """Return True if both services were read lately."""
         limit = max(READY_FOR, timedelta(seconds=3 * self.poll_seconds))
         now = self.context.clock.now()
         return len(good) == 2 and all(now - at <= limit for at in good.values())
 
     def refused(self) -> set[str]:
-        """The services that refuse our credentials."""
-        return {one.name for one in self.context.health.down() if one.cause is Cause.CREDENTIALS}
+        """Return the services that refuse our credentials."""
+        return {service.name for service in self.context.health.down() if service.cause is Cause.CREDENTIALS}
 
     def expiring(self) -> dict[str, int]:
-        """Days until each credential expires, below zero after it."""
+        """Return the days until each credential expires; negative after that day."""
         today = self.context.clock.now().date()
         return {name: (day - today).days for name, day in self.context.expires.items()}

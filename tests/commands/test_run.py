@@ -21,7 +21,7 @@ from syncd.sandbox.wire import Call
 from syncd.sandbox.world import Delivery
 
 Start = Callable[..., subprocess.Popen[str]]
-GAVE_UP = "some requests had no answer yet"
+GAVE_UP = "stopped with requests that have no answer yet"
 """What the daemon logs where the grace after SIGTERM was not enough."""
 
 

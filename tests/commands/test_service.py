@@ -140,7 +140,7 @@ def test_sigterm_ends_a_wait_that_a_service_asked_for(house: House, started: Sta
     wait_for(lambda: rule.struck)
     process.send_signal(signal.SIGTERM)
     assert process.wait(PATIENCE) == 0
-    assert "some requests had no answer yet" not in house.err("run")
+    assert "stopped with requests that have no answer yet" not in house.err("run")
 
 
 def test_sighup_loads_changed_rules_and_puts_them_on_record(
