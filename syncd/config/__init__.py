@@ -1,1 +1,1 @@
-"""Settings, mappings and templates: found, read and checked, with every problem named at once."""
+"""Settings, mappings and templates: find, read and check them, and name every problem at once."""

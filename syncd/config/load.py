@@ -1,6 +1,6 @@
-"""The whole configuration of a daemon in one go: settings, templates, mappings, and every problem at once.
+"""Load a whole configuration: settings, templates and mappings, with every problem at once.
 
-A mapping is read even where a setting is wrong, because a person who mends one at a time gives up.
+syncd reads the mappings even if a setting is wrong: a person who can only fix one problem per run gives up.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from syncd.domain.mapping.mapping import Mapping
 
 @dataclass(frozen=True)
 class OfflineConfiguration:
-    """Settings, mappings and templates: all that a command needs that asks neither service."""
+    """Settings, mappings and templates, for a command that asks neither service."""
 
     settings: Settings
     mappings: tuple[Mapping, ...]
@@ -35,7 +35,7 @@ class OfflineConfiguration:
 
 @dataclass(frozen=True)
 class Configuration(OfflineConfiguration):
-    """What a daemon is set up with; nothing of it is missing or wrong."""
+    """The configuration of a daemon: complete and checked."""
 
     live: Live
 
@@ -43,7 +43,7 @@ class Configuration(OfflineConfiguration):
 def load_configuration(env_file: Path | None = ENV_FILE) -> Configuration:
     """Read and check everything.
 
-    Raises `ConfigError` with every problem of the settings, the mappings and their templates.
+    Raise `ConfigError` with every problem of the settings, the mappings and their templates.
     """
     try:
         settings, live = load_live(env_file)
@@ -55,13 +55,13 @@ def load_configuration(env_file: Path | None = ENV_FILE) -> Configuration:
 
 
 def load_offline() -> OfflineConfiguration:
-    """As `load_configuration` for commands that ask neither service: an account may be missing.
+    """Do as `load_configuration`, for commands that ask neither service: accounts may be missing.
 
-    Raises `ConfigError` with every problem of the other settings, the mappings and their templates.
+    Raise `ConfigError` with every problem of the other settings, the mappings and their templates.
     """
     settings = load_settings()
     accounts = {problem.key for problem in missing_accounts(settings)}
-    problems = [one for one in check_live(settings) if one.key not in accounts]
+    problems = [problem for problem in check_live(settings) if problem.key not in accounts]
     if problems or settings.mappings_dir is None:
         raise ConfigError([*problems, *_problems_of_mappings(ConfigError(problems), ENV_FILE)])
     templates = Templates(settings.templates_dir)
@@ -69,8 +69,9 @@ def load_offline() -> OfflineConfiguration:
 
 
 def _problems_of_mappings(error: ConfigError, env_file: Path | None) -> tuple[Problem, ...]:
-    """What is wrong with the mappings, as far as their folders are known in spite of `error`."""
+    """Return the problems of the mappings, unless `error` leaves their folders unknown."""
     wrong = {problem.key for problem in error.problems}
+    # an empty key is a file of settings that syncd cannot read, so any setting may be missing
     if not wrong.isdisjoint({variable("mappings_dir"), variable("templates_dir"), ""}):
         return ()
     settings = settings_without(env_file, (name for name in Settings.model_fields if variable(name) in wrong))

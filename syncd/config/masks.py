@@ -1,8 +1,8 @@
-"""What must not leave a responder's text: card numbers, tokens, passwords, private keys.
+"""Mask card numbers, tokens, passwords and private keys in texts from PagerDuty and Jira.
 
-Runs before a text is stored or sent (rules: "The ticket"). Masking too much costs a look at the
-incident in PagerDuty, masking too little cannot be taken back; so any digits that pass as a card number
-go, and a text on which a mapping's pattern runs out of time is withheld whole.
+syncd masks a text before it stores or sends it. A text that is masked too much costs a look at PagerDuty; a
+secret that is masked too little cannot be taken back. So all digits that can be a card number go, and syncd
+withholds a whole text if a mapping's pattern takes too long on it.
 """
 
 from __future__ import annotations
@@ -13,18 +13,19 @@ from functools import lru_cache
 import regex
 
 PATTERN_SECONDS = 0.2
-"""How long one pattern of a mapping may work on one text."""
+"""Time that one pattern of a mapping may take on one text."""
 
 CARD = "[card number]"
 KEY = "[private key]"
-TOKEN = "[token]"  # noqa: S105 - what stands in a token's place
-PASSWORD = "[password]"  # noqa: S105 - what stands in a password's place
+TOKEN = "[token]"  # noqa: S105 - the text that replaces a token
+PASSWORD = "[password]"  # noqa: S105 - the text that replaces a password
 
+# payment cards have 13 to 19 digits
 _CARD_DIGITS = range(13, 20)
 _DIGIT_GROUPS = regex.compile(r"\d++(?:[^\S\n]?[-\u2010-\u2015\u2212./]?[^\S\n]?\d++)*+")
 _GROUP = regex.compile(r"\d+")
 
-# A key that was cut off before its end is masked to the end of the text.
+# If the text was cut inside a key, the mask reaches to the end of the text.
 _PRIVATE_KEY = regex.compile(
     r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----.*?"
     r"(?:-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----|\Z)",
@@ -77,9 +78,9 @@ _SHAPES = regex.compile(
 
 
 def mask(text: str, patterns: Mapping[str, str] | None = None) -> str:
-    """Given text and a mapping's patterns by name, return it with everything secret replaced.
+    """Return the text with every secret replaced by its kind, such as `[card number]`.
 
-    What replaces it says what stood there. The patterns must compile; `load_mappings` has seen to that.
+    `patterns` are the mapping's own, by name; they must compile, which `load_mappings` checks.
     """
     text = _PRIVATE_KEY.sub(KEY, text)
     text = _IN_AN_ADDRESS.sub(rf"\g<word>{PASSWORD}", text)
@@ -102,10 +103,10 @@ def _compiled(pattern: str) -> regex.Pattern[str]:
 
 
 def _without_cards(run: str) -> str:
-    """Given groups of digits with single separators, mask each stretch of whole groups that is a card.
+    """Mask each card number in a run of digit groups with single separators.
 
-    Stretches begin and end with a group, so that an expiry date behind a card does not hide it; a
-    number of more digits that is written in one piece is no card.
+    A card number begins and ends with a whole group, so an expiry date behind a card does not hide it. A
+    longer number without separators is not a card.
     """
     groups = [(match.start(), match.end()) for match in _GROUP.finditer(run)]
     kept: list[str] = []
@@ -122,20 +123,20 @@ def _without_cards(run: str) -> str:
 
 
 def _card_from(run: str, groups: list[tuple[int, int]], first: int) -> int | None:
-    """The last group of the longest card that begins with the group `first`, None if none does."""
+    """Return the last group of the longest card that begins with the group `first`; None if there is none."""
     digits = ""
-    found = None
+    last = None
     for index in range(first, len(groups)):
         digits += run[slice(*groups[index])]
         if len(digits) >= _CARD_DIGITS.stop:
             break
         if len(digits) in _CARD_DIGITS and luhn_valid(digits):
-            found = index
-    return found
+            last = index
+    return last
 
 
 def luhn_valid(digits: str) -> bool:
-    """Whether the last digit is the check digit of the ones before it, as on payment cards."""
+    """Return True if the last digit is the Luhn check digit of the digits before it, as on payment cards."""
     total = 0
     for position, digit in enumerate(reversed(digits)):
         value = int(digit) * (2 if position % 2 else 1)

@@ -1,4 +1,4 @@
-"""Where the files are that syncd ships: beside the package in a checkout, inside it in a wheel."""
+"""Find the files that syncd ships: beside the package in a checkout, inside it in a wheel."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ FOLDERS = ("mappings", "templates", "systemd")
 
 
 def shipped(name: str) -> Path:
-    """Given `mappings`, `templates` or `systemd`, return the shipped folder; raises `FileNotFoundError`."""
+    """Return the shipped folder `mappings`, `templates` or `systemd`; raise `FileNotFoundError`."""
     package = Path(str(files("syncd")))
     for folder in (package / "shipped" / name, package.parent / name):
         if name in FOLDERS and folder.is_dir():

@@ -1,12 +1,12 @@
-"""What a first mapping says, read from both services: a team's services, and what a project calls things.
+"""Draft a first mapping from both services: a team's services, and the names that a Jira project uses.
 
-Where the defaults fit, nothing is said. Where they do not, something is assumed from the kinds of things
-(a status of category done is closed), and each assumption is told, for a person to read before the daemon
-runs.
+If the defaults fit the project, the mapping does not repeat them. If they do not fit, syncd assumes something
+(a status of category done is closed) and tells each assumption, so that a person can check it before the
+daemon runs.
 
-Of the fields that a create screen demands and nothing else fills, one that takes the names of the severities
-gets those, a list its first choice, a text the incident's title. What cannot be guessed (a person, a date, a
-number) is named as open.
+A field that the create screen requires and that nothing else fills gets a value: the severity if it offers
+the severities' names, the first option of a list, the incident's title for a text. A person, a date or a
+number cannot be guessed; syncd lists such a field as open.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ if TYPE_CHECKING:
     from syncd.remote.pagerduty.client import PagerDutyClient
 
 _OVER = ("review", "resolv", "verif", "prüf", "revis", "résol")
-"""Parts of names of statuses in which the work is done and something is still owed."""
+"""Parts of status names (English, German, French) that mean "resolved, but not closed"."""
 
 
 class TeamServices(Value):
-    """The names of a team's services, what was passed over and why, and the teams that there are."""
+    """The names of a team's services, remarks about those left out, and the teams of the account."""
 
     names: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
@@ -42,32 +42,32 @@ class TeamServices(Value):
 
 
 def services_of(pagerduty: PagerDutyClient, team: str, given: Sequence[str]) -> TeamServices:
-    """The services of the PagerDuty team of that name, or those that are given, as PagerDuty spells them."""
-    there = pagerduty.services()
+    """Return the services of a PagerDuty team, or the given ones, as PagerDuty spells them."""
+    existing = pagerduty.services()
     if given:
-        return _given(there, given)
+        return _given(existing, given)
     teams = pagerduty.teams()
-    found = {one.id for one in teams if one.name.casefold() == team.casefold()}
-    its = [one for one in there if found.intersection(one.teams)]
-    off = [one.name for one in its if one.disabled]
+    team_ids = {thing.id for thing in teams if thing.name.casefold() == team.casefold()}
+    team_services = [thing for thing in existing if team_ids.intersection(thing.teams)]
+    off = [thing.name for thing in team_services if thing.disabled]
     return TeamServices(
-        names=tuple(one.name for one in its if not one.disabled),
+        names=tuple(thing.name for thing in team_services if not thing.disabled),
         remarks=(f"left out, because they are disabled: {', '.join(off)}",) if off else (),
-        teams=tuple(one.name for one in teams),
+        teams=tuple(thing.name for thing in teams),
     )
 
 
-def _given(there: Sequence[PagerDutyService], given: Sequence[str]) -> TeamServices:
-    by_name = {one.name.casefold(): one.name for one in there} | {
-        one.id.casefold(): one.name for one in there
+def _given(existing: Sequence[PagerDutyService], given: Sequence[str]) -> TeamServices:
+    by_name = {service.name.casefold(): service.name for service in existing} | {
+        service.id.casefold(): service.name for service in existing
     }
     names, remarks = [], []
     for word in dict.fromkeys(given):
         names.append(by_name.get(word.casefold(), word))
         if word.casefold() not in by_name:
-            near = did_you_mean(word, (one.name for one in there))
-            said = f"PagerDuty shows our token no service {word}"
-            remarks.append(f"{said}; {near}" if near else said)
+            near = did_you_mean(word, (service.name for service in existing))
+            remark = f"PagerDuty shows our token no service {word}"
+            remarks.append(f"{remark}; {near}" if near else remark)
     return TeamServices(names=tuple(dict.fromkeys(names)), remarks=tuple(remarks))
 
 
@@ -77,30 +77,32 @@ def choose(
     screen: Iterable[FieldFacts],
     priorities: Sequence[str],
 ) -> Choice:
-    """What a mapping of these services has to say.
+    """Return the choices of a mapping of these services.
 
-    Without `facts` nothing is known of the project; `screen` is the create screen of its incident type,
+    `facts` are None if syncd could not read the project. `screen` is the create screen of its incident type.
     `priorities` are PagerDuty's, in its order.
     """
     if facts is None:
         return Choice(severities=_severities(priorities, ()), assumed=_told(priorities, ()))
     kind = incident_type(facts)
     shown = tuple(screen)
-    fields = {one.id for one in shown}
-    offered = tuple(one.name for one in facts.priorities) if "priority" in fields else ()
-    components = {one.name.casefold(): one.name for one in facts.components if "components" in fields}
+    fields = {thing.id for thing in shown}
+    offered = tuple(thing.name for thing in facts.priorities) if "priority" in fields else ()
+    components = {thing.name.casefold(): thing.name for thing in facts.components if "components" in fields}
     statuses, assumed = _statuses(kind)
-    wanted = IssueTypes().incident
-    own_type = kind is not None and first_named(wanted, [kind]) is None
+    names_of_type = IssueTypes().incident
+    own_type = kind is not None and first_named(names_of_type, [kind]) is None
     if kind is not None and own_type:
-        assumed.insert(0, f"tickets are of type {kind.name}: {facts.key} has none of {', '.join(wanted)}")
+        assumed.insert(
+            0, f"tickets are of type {kind.name}: {facts.key} has none of {', '.join(names_of_type)}"
+        )
     severities = _severities(priorities, offered)
-    names = [one.name for one in severities] or list(default_severities())
+    names = [thing.name for thing in severities] or list(default_severities())
     filled, guessed, open_ = demanded_fields(shown, names)
     own = {n: components[n.casefold()] for n in services if n.casefold() in components}
     lent = _lent_components(services, own, facts, shown)
     assumed += [
-        f"component of {name} is {part}: the create screen demands one" for name, part in lent.items()
+        f"component of {name} is {part}: the create screen requires one" for name, part in lent.items()
     ]
     return Choice(
         issue_type=kind.name if kind is not None and own_type else None,
@@ -116,31 +118,31 @@ def choose(
 def _lent_components(
     services: Sequence[str], own: dict[str, str], facts: ProjectFacts, screen: Sequence[FieldFacts]
 ) -> dict[str, str]:
-    """The project's first component for services without one of their name, where a ticket needs one."""
-    demanded = any(one.id == "components" and one.demanded for one in screen)
+    """Return the project's first component for services without their own, if a ticket must have one."""
+    demanded = any(field.id == "components" and field.demanded for field in screen)
     if not demanded or not facts.components:
         return {}
     return {name: facts.components[0].name for name in services if name not in own}
 
 
 def incident_type(facts: ProjectFacts) -> IssueTypeFacts | None:
-    """The type that the defaults take, else the first that is neither a sub-task nor an epic."""
-    kinds = [one for one in facts.types if not one.subtask]
-    found = first_named(IssueTypes().incident, kinds)
-    if found is not None:
-        return found
-    plain = [one for one in kinds if first_named(["Epic"], [one]) is None]
+    """Return the type that the defaults name, else the first that is neither a sub-task nor an epic."""
+    kinds = [kind for kind in facts.types if not kind.subtask]
+    usual = first_named(IssueTypes().incident, kinds)
+    if usual is not None:
+        return usual
+    plain = [kind for kind in kinds if first_named(["Epic"], [kind]) is None]
     return next(iter(plain or kinds), None)
 
 
 def _statuses(kind: IssueTypeFacts | None) -> tuple[dict[str, str], list[str]]:
-    """A status for each word where the defaults do not name one, and what was assumed."""
+    """Return a status for each word and what was assumed; both empty if the defaults name them all."""
     have = kind.statuses if kind is not None else ()
     chosen: dict[str, Status] = {}
     for word in STATUS_WORDS:
-        found = first_named(Statuses().names(word), have)
-        if found is not None:
-            chosen[word] = found
+        status = first_named(Statuses().names(word), have)
+        if status is not None:
+            chosen[word] = status
     if not have or len(chosen) == len(STATUS_WORDS):
         return {}, []
     assumed = []
@@ -152,15 +154,15 @@ def _statuses(kind: IssueTypeFacts | None) -> tuple[dict[str, str], list[str]]:
 
 
 def _by_kind(word: str, have: Sequence[Status], chosen: dict[str, Status]) -> Status:
-    under_way = [one for one in have if one.category == "indeterminate"]
+    under_way = [status for status in have if status.category == "indeterminate"]
     if word == "triggered":
-        return next((one for one in have if one.category == "new"), have[0])
+        return next((status for status in have if status.category == "new"), have[0])
     if word == "acknowledged":
-        plain = [one for one in under_way if not _is_over(one)]
+        plain = [status for status in under_way if not _is_over(status)]
         return next(iter(plain or under_way), chosen["triggered"])
     if word == "resolved":
-        return next((one for one in under_way if _is_over(one)), chosen["acknowledged"])
-    return next((one for one in have if one.category == "done"), have[-1])
+        return next((status for status in under_way if _is_over(status)), chosen["acknowledged"])
+    return next((status for status in have if status.category == "done"), have[-1])
 
 
 def _is_over(status: Status) -> bool:
@@ -168,40 +170,40 @@ def _is_over(status: Status) -> bool:
 
 
 def _fits(names: Sequence[str], wanted: Iterable[str]) -> bool:
-    known = {one.casefold() for one in wanted}
-    return all(name.casefold() in known for name in names)
+    wanted_names = {name.casefold() for name in wanted}
+    return all(name.casefold() in wanted_names for name in names)
 
 
 def _severities(priorities: Sequence[str], offered: Sequence[str]) -> tuple[FirstSeverity, ...]:
-    """Two severities by PagerDuty's priorities and by position in Jira's; none where the defaults fit."""
+    """Return two severities from PagerDuty's and Jira's priorities; none if the defaults fit."""
     defaults = default_severities()
-    said = [name for one in defaults.values() for name in one.pagerduty]
-    own = [name for one in defaults.values() for name in one.priority]
-    if _fits(priorities, said) and (not offered or _fits(own, offered)):
+    default_priorities = [name for section in defaults.values() for name in section.pagerduty]
+    own = [name for section in defaults.values() for name in section.priority]
+    if _fits(priorities, default_priorities) and (not offered or _fits(own, offered)):
         return ()
-    names = priorities if not _fits(priorities, said) else said
+    names = priorities if not _fits(priorities, default_priorities) else default_priorities
     grave = len(names) - len(names) * 2 // 5
     places = (min(1, len(offered) - 1), max(0, len(offered) - 2)) if offered else (0, 0)
     parts = (tuple(names[:grave]), tuple(names[grave:]))
-    found = []
+    severities = []
     for (name, section), part, at in zip(defaults.items(), parts, places, strict=True):
-        default = next((one for one in offered if _fits([one], section.priority)), None)
+        default = next((section for section in offered if _fits([section], section.priority)), None)
         priority = default or (offered[at] if offered else None)
         urgency = section.urgency or "high"
-        found.append(FirstSeverity(name=name, urgency=urgency, pagerduty=part, priority=priority))
-    return tuple(found)
+        severities.append(FirstSeverity(name=name, urgency=urgency, pagerduty=part, priority=priority))
+    return tuple(severities)
 
 
 def _told(priorities: Sequence[str], offered: Sequence[str]) -> tuple[str, ...]:
     return tuple(
-        f"{one.name} is {', '.join(one.pagerduty) or 'no priority'} in PagerDuty, urgency {one.urgency}"
-        f" and {one.priority or 'no priority'} in Jira"
-        for one in _severities(priorities, offered)
+        f"{severity.name} is {', '.join(severity.pagerduty) or 'no priority'} in PagerDuty,"
+        f" urgency {severity.urgency} and {severity.priority or 'no priority'} in Jira"
+        for severity in _severities(priorities, offered)
     )
 
 
 def read_project(jira: JiraClient, key: str) -> tuple[ProjectFacts, tuple[FieldFacts, ...]]:
-    """The project and the create screen of its incident type; raises `RemoteError`."""
+    """Return the project and the create screen of its incident type; raise `RemoteError`."""
     facts = jira.project(key)
     kind = incident_type(facts)
     return facts, jira.create_fields(facts.key, kind.id) if kind is not None else ()
@@ -210,7 +212,7 @@ def read_project(jira: JiraClient, key: str) -> tuple[ProjectFacts, tuple[FieldF
 OURS = frozenset(
     {"project", "issuetype", "summary", "description", "labels", "reporter", "priority", "components"}
 )
-"""What every ticket has anyway, or gets from its service and severity."""
+"""Fields that every ticket has anyway, or gets from its service and severity."""
 _CHOSEN = ("option", "version", "resolution", "array:option", "array:version", "array:string")
 _TITLE = "{{ incident.title }}"
 
@@ -218,10 +220,10 @@ _TITLE = "{{ incident.title }}"
 def demanded_fields(
     screen: Iterable[FieldFacts], severities: Sequence[str]
 ) -> tuple[tuple[FirstField, ...], tuple[str, ...], tuple[str, ...]]:
-    """The fields to fill, what was assumed of them, and what is left open with what to do."""
+    """Return the fields to fill, what syncd assumed about them, and the open ones with the key to write."""
     fields = list(screen)
-    names = [one.name for one in fields]
-    found, assumed, open_ = [], [], []
+    names = [field.name for field in fields]
+    filled_fields, assumed, open_ = [], [], []
     for field in fields:
         if not field.demanded or field.id in OURS:
             continue
@@ -229,18 +231,18 @@ def demanded_fields(
         if filled is None:
             key = "people.fallback" if field.id == "assignee" else f"jira.fields.{field.name or field.id}"
             open_.append(
-                f"the create screen demands {field.name or field.id}, and only you can say it: {key}"
+                f"the create screen requires {field.name or field.id}, and only you know its value: set {key}"
             )
             continue
-        # a name that two fields share means neither
+        # two fields of the same name can be told apart by id only
         key = field.name if field.name and names.count(field.name) == 1 else field.id
-        found.append(filled.model_copy(update={"name": key}))
-        assumed.append(f"{field.name or field.id}, which the create screen demands, is {_filling(filled)}")
-    return tuple(found), tuple(assumed), tuple(open_)
+        filled_fields.append(filled.model_copy(update={"name": key}))
+        assumed.append(f"{field.name or field.id}, which the create screen requires, is {_filling(filled)}")
+    return tuple(filled_fields), tuple(assumed), tuple(open_)
 
 
 def _filled(field: FieldFacts, severities: Sequence[str]) -> FirstField | None:
-    offered = {one.name for one in field.allowed}
+    offered = {option.name for option in field.allowed}
     if field.type in ("option", "string") and severities and offered.issuperset(severities):
         return FirstField(name=field.id, severity=True)
     if field.allowed:

@@ -207,8 +207,8 @@ def test_what_a_create_screen_demands_is_filled_and_said(bare: House) -> None:
         ' "Region": {value: "EU"}}' in text
     )
     for words in (
-        "Region, which the create screen demands, is always EU",
-        "Severity, which the create screen demands, is the severity",
+        "Region, which the create screen requires, is always EU",
+        "Severity, which the create screen requires, is the severity",
         "component of Yoomonea Service is Alipay Integration",
     ):
         assert f"assumed: {words}" in said.out
@@ -218,8 +218,11 @@ def test_what_a_create_screen_demands_is_filled_and_said(bare: House) -> None:
 def test_what_nobody_can_guess_of_a_demanded_field_is_left_open_and_said(bare: House) -> None:
     presets.require(bare.world.jira.site, "OPS", "duedate", "assignee")
     said = bare.syncd("init", "m", "--team", "QRPay")
-    assert "the create screen demands Due date, and only you can say it: jira.fields.Due date" in said.out
-    assert "the create screen demands Assignee, and only you can say it: people.fallback" in said.out
+    assert (
+        "the create screen requires Due date, and only you know its value: set jira.fields.Due date"
+        in said.out
+    )
+    assert "the create screen requires Assignee, and only you know its value: set people.fallback" in said.out
     bare.set("SYNCD_MAPPINGS_DIR", "m")
     assert bare.syncd("check").code == 1
 

@@ -49,7 +49,7 @@ def test_everything_that_a_mapping_must_not_hold_is_told_at_once() -> None:
     assert [line.partition(": ")[0] for line in said] == [
         *("f.yaml:2:1", "f.yaml:3:4", "f.yaml:4:4", "f.yaml:5:4", "f.yaml:6:1", "f.yaml:7:4"),
     ]
-    assert said[0] == "f.yaml:2:1: a: given twice; the first stands in line 1; remove one"
+    assert said[0] == "f.yaml:2:1: a: given twice; the first is in line 1; remove one"
 
 
 @pytest.mark.parametrize(
@@ -60,10 +60,10 @@ def test_everything_that_a_mapping_must_not_hold_is_told_at_once() -> None:
         ("a: b: c\n", 1, "not allowed here"),
         ("x: 1\na: 'b\n", 3, "quoted scalar"),
         ("a: 1\n---\nb: 2\n", 2, "second document"),
-        ("? [a]\n: 1\n", 1, "a key that is no text"),
+        ("? [a]\n: 1\n", 1, "a key that is not a text"),
         ("a: 1\nb: \x07\n", 2, "special characters"),
-        ("- a\n", 1, "no mapping"),
-        ("", 1, "no mapping"),
+        ("- a\n", 1, "not a mapping"),
+        ("", 1, "not a mapping"),
     ],
 )
 def test_what_is_no_mapping_is_named_with_its_line(text: str, line: int, said: str) -> None:

@@ -1,1 +1,1 @@
-"""Mappings: YAML files read, checked and made into values, with errors that name file, line and column."""
+"""Mappings: read and check YAML files, with errors that name file, line and column."""

@@ -1,7 +1,7 @@
-"""What a mapping's types cannot say: patterns compile, addresses are ones, names refer to something.
+"""Check what a mapping's types cannot express: patterns compile, addresses are valid, names exist.
 
-The checks read the raw document, so that they find what they can also in a file whose structure is
-wrong, and all problems of a file are told at once.
+The checks read the raw document, so they also work on a file whose structure is wrong, and syncd can tell all
+problems of a file at once.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from syncd.domain.mapping.services import default_severities
 from syncd.domain.text import wiki_url
 
 Finding = tuple[Path_, str, str]
-"""A path, what is wrong there, what would be right."""
+"""A path, the problem there, and a hint how to fix it."""
 
 DEFAULT_LINKS = list(JiraSection.model_fields["link_types"].default)
 DEFAULT_POSTMORTEM_LINKS = list(Postmortem.model_fields["link_types"].default)
 
 _OWN_FIELDS = {
-    "summary": "the title writes it",
-    "description": "`template` writes it",
+    "summary": "it comes from the incident's title",
+    "description": "it comes from `template`",
     "project": "see `jira.project`",
     "issuetype": "see `jira.issue_types`",
     "issue type": "see `jira.issue_types`",
@@ -43,13 +43,13 @@ _OWN_FIELDS = {
 
 
 def content_problems(document: Document) -> list[Problem]:
-    """Every problem of a document's content, in the order of the file."""
+    """Return every problem of a document's content, in the order of the file."""
     problems = (document.problem(*finding) for check in _CHECKS for finding in check(document.data))
     return sorted(problems, key=by_place)
 
 
 def at(data: JsonValue, pattern: tuple[str, ...], path: Path_ = ()) -> Iterator[tuple[Path_, JsonValue]]:
-    """Every path of the data that fits a pattern, with its value; `*` stands for any key or index."""
+    """Yield every path of the data that matches a pattern, with its value; `*` is any key or index."""
     if len(path) == len(pattern):
         yield path, data
         return
@@ -65,20 +65,20 @@ def at(data: JsonValue, pattern: tuple[str, ...], path: Path_ = ()) -> Iterator[
 
 
 def section(data: JsonValue, *path: str) -> dict[str, JsonValue]:
-    """The section at a path, empty where there is none."""
+    """Return the section at a path; an empty one if there is none."""
     for step in path:
         data = data.get(step) if isinstance(data, dict) else None
     return data if isinstance(data, dict) else {}
 
 
 def words(value: JsonValue) -> list[str]:
-    """A name or a list of names as a list."""
+    """Return a name or a list of names as a list."""
     values = value if isinstance(value, list) else [value]
-    return [one for one in values if isinstance(one, str)]
+    return [name for name in values if isinstance(name, str)]
 
 
 def _texts(patterns: tuple[str, ...], check: Callable[[str], tuple[str, str] | None]) -> _Check:
-    """A check of every text at the patterns, which are written with dots."""
+    """Return a check that looks at every text at these patterns, written with dots."""
 
     def checked(data: JsonValue) -> Iterator[Finding]:
         for pattern in patterns:
@@ -101,7 +101,7 @@ def _pattern(text: str) -> tuple[str, str] | None:
 def _masking(text: str) -> tuple[str, str] | None:
     wrong = _pattern(text)
     if wrong is None and regex.compile(text).search("") is not None:
-        return "matches where nothing is, and would mask every text", "demand at least one character"
+        return "matches the empty text, so it would mask every text", "require at least one character"
     return wrong
 
 
@@ -125,7 +125,7 @@ def _label(text: str) -> tuple[str, str] | None:
     if slug != text:
         return "not a label of Jira", f"write `{slug}`" if slug else "use letters, digits and hyphens"
     if text.startswith(("syncd", "pd-")):
-        return "a label that the daemon sets itself", "choose one that does not begin with `syncd` or `pd-`"
+        return "a label that syncd sets itself", "choose one that does not begin with `syncd` or `pd-`"
     return None
 
 
@@ -142,25 +142,26 @@ def _playbooks(data: JsonValue) -> Iterator[Finding]:
             if not isinstance(value, dict):
                 continue
             if not any(value.get(part) for part in ("detect", "actions", "recovered_when")):
-                yield path, "says nothing", "give `detect`, `actions` or `recovered_when`"
+                yield path, "is empty", "give `detect`, `actions` or `recovered_when`"
+            # a team's playbook without a title would match incidents of every service
             if len(pattern) == 2 and "title" not in value:
-                yield path, "would stand on every ticket of the team", "give the titles it is for as `title`"
+                yield path, "would be on every ticket of the team", "give a pattern for titles as `title`"
 
 
 def _noise(data: JsonValue) -> Iterator[Finding]:
-    """A rule names conditions, services that are the team's, and an urgency that can be over early."""
+    """Check that each noise rule has conditions that can hold, and names services of the team."""
     for path, rule in at(data, ("noise", "*")):
         if not isinstance(rule, dict):
             continue
         if not set(rule) - {"name"}:
-            yield path, "would keep every incident without a ticket", "say which incidents are meant"
+            yield path, "would keep every incident without a ticket", "add a condition"
         if rule.get("urgency") == "high" and "resolved_within_minutes" in rule:
-            yield path, "never holds", "`resolved_within_minutes` is for urgency low alone"
+            yield path, "never holds", "`resolved_within_minutes` works for urgency low only"
         yield from _foreign_services(data, rule, path)
 
 
 def _foreign_services(data: JsonValue, rule: dict[str, JsonValue], path: Path_) -> Iterator[Finding]:
-    """The services that a rule at a path names and that are not the team's, by name or id."""
+    """Yield the services that a rule names and that are not in the mapping, by name or id."""
     sections = section(data, "services")
     ids = [value.get("id") for value in sections.values() if isinstance(value, dict)]
     for word in words(rule.get("services")):
@@ -170,27 +171,27 @@ def _foreign_services(data: JsonValue, rule: dict[str, JsonValue], path: Path_) 
 
 
 def _restricted(data: JsonValue) -> Iterator[Finding]:
-    """Its services are the team's, and its project is not the one that everybody sees."""
+    """Check that the restricted section names services of the team and a project of its own."""
     rules = section(data, "restricted")
     yield from _foreign_services(data, rules, ("restricted",))
     if "project" in rules and rules["project"] == section(data, "jira").get("project"):
         yield ("restricted", "project"), "the project of all tickets", "name one that only a few may see"
-    known = {name.casefold() for name in words(rules.get("level"))}
+    levels = {name.casefold() for name in words(rules.get("level"))}
     for word in words(rules.get("ordinary_levels")):
-        if word.casefold() in known:
-            said = f"`{word}` is the level of restricted tickets"
-            yield ("restricted", "ordinary_levels"), said, "remove it"
+        if word.casefold() in levels:
+            message = f"`{word}` is the level of restricted tickets"
+            yield ("restricted", "ordinary_levels"), message, "remove it"
 
 
 def _severity_names(data: JsonValue) -> Iterator[Finding]:
-    known = list(section(data, "severities")) or list(default_severities())
+    names = list(section(data, "severities")) or list(default_severities())
     for path, value in at(data, ("services", "*", "severity")):
-        if isinstance(value, str) and value not in known:
-            yield path, "no such severity", did_you_mean(value, known) or f"the mapping has {listing(known)}"
+        if isinstance(value, str) and value not in names:
+            yield path, "no such severity", did_you_mean(value, names) or f"the mapping has {listing(names)}"
 
 
 def _severities(data: JsonValue) -> Iterator[Finding]:
-    """Each priority and word stands for one severity, and each urgency for exactly one."""
+    """Check that each priority and word means one severity at most, and each urgency exactly one."""
     severities = section(data, "severities")
     yield from _told_twice(severities, "pagerduty", "PagerDuty priority")
     yield from _told_twice(severities, "words", "word")
@@ -204,36 +205,36 @@ def _severities(data: JsonValue) -> Iterator[Finding]:
     for urgency in ("high", "low"):
         claims = [path for value, path in urgencies if value == urgency]
         if severities and not claims:
-            hint = f"write `urgency: {urgency}` under the one that is meant"
-            yield ("severities",), f"nothing says what urgency {urgency} means", hint
+            hint = f"write `urgency: {urgency}` under one severity"
+            yield ("severities",), f"no severity has urgency {urgency}", hint
         for path in claims[1:]:
-            yield ("severities", *path), f"urgency {urgency} stands for {claims[0][0]} already", "remove one"
+            yield ("severities", *path), f"urgency {urgency} already means {claims[0][0]}", "remove one"
 
 
-def _told_twice(severities: dict[str, JsonValue], key: str, what: str) -> Iterator[Finding]:
+def _told_twice(severities: dict[str, JsonValue], key: str, thing: str) -> Iterator[Finding]:
     claims: dict[str, str] = {}
     for path, value in at(severities, ("*", key)):
         for word in words(value):
             first = claims.setdefault(word.casefold(), str(path[0]))
             if first != path[0]:
-                yield ("severities", *path), f"{what} `{word}` stands for {first} already", "remove one"
+                yield ("severities", *path), f"{thing} `{word}` already means {first}", "remove one"
 
 
 def _fields(data: JsonValue) -> Iterator[Finding]:
     for path, value in at(data, ("jira", "fields", "*")):
         own = _OWN_FIELDS.get(str(path[-1]).casefold())
         if own:
-            yield path, "the daemon writes this field itself", own
+            yield path, "syncd writes this field itself", own
         if isinstance(value, dict) and not set(value) - {"value", "template", "severity", "required"}:
             given: list[str] = [key for key in ("value", "template") if key in value]
             given += ["severity"] if value.get("severity") else []
             if len(given) != 1:
-                said = "both `" + "` and `".join(given) + "`" if given else "neither value nor template"
-                yield path, said, "give exactly one of `value`, `template` and `severity: true`"
+                message = "both `" + "` and `".join(given) + "`" if given else "neither value nor template"
+                yield path, message, "give exactly one of `value`, `template` and `severity: true`"
 
 
 def _services(data: JsonValue) -> Iterator[Finding]:
-    """No service twice in one file, by id or by name."""
+    """Check that no service is twice in one file, by id or by name."""
     names: dict[str, str] = {}
     ids: dict[str, str] = {}
     for name, value in section(data, "services").items():
@@ -248,7 +249,7 @@ def _services(data: JsonValue) -> Iterator[Finding]:
 
 
 def _link_purposes(data: JsonValue) -> Iterator[Finding]:
-    """What makes an action item is no link that the daemon makes itself."""
+    """Check that no link type of action items is one that syncd uses for its own links."""
     ours = {
         "jira.link_types": words(section(data, "jira").get("link_types")) or DEFAULT_LINKS,
         "postmortem.link_types": words(section(data, "postmortem").get("link_types"))
@@ -258,6 +259,7 @@ def _link_purposes(data: JsonValue) -> Iterator[Finding]:
         for key, names in ours.items():
             if word.casefold() in {name.casefold() for name in names}:
                 hint = f"name another type than `{key}`, or none: Relates with the label action-item"
+                # syncd would take the links that it makes itself for action items
                 yield ("follow_ups", "link_types"), f"{word} has another purpose in `{key}`", hint
                 break
 

@@ -1,4 +1,4 @@
-"""Pydantic's findings about a mapping as problems that people can act on: place, key, what, what instead."""
+"""Turn pydantic's errors about a mapping into problems with place, key, message and hint."""
 
 from __future__ import annotations
 
@@ -16,19 +16,21 @@ _MOST_LISTED = 12
 
 
 def structure_problems(error: ValidationError, document: Document) -> list[Problem]:
-    """Every way in which a document is not a mapping, in the order of the file."""
-    found = [(_path(one, document), one) for one in error.errors(include_url=False, include_context=True)]
-    found.sort(key=lambda pair: document.place(pair[0]))
-    return list(dict.fromkeys(_problem(path, one, document) for path, one in found))
+    """Return every structural problem of a document, in the order of the file."""
+    located = [
+        (_path(detail, document), detail) for detail in error.errors(include_url=False, include_context=True)
+    ]
+    located.sort(key=lambda pair: document.place(pair[0]))
+    return list(dict.fromkeys(_problem(path, detail, document) for path, detail in located))
 
 
 def _path(error: ErrorDetails, document: Document) -> Path_:
-    """The part of pydantic's location that is a path of the file, and one key more where it is missing."""
+    """Return the part of pydantic's location that exists in the file, plus the key if it is missing."""
     location: Path_ = error["loc"]
-    known = 0
-    while known < len(location) and location[: known + 1] in document.values:
-        known += 1
-    return location[: known + 1] if error["type"] in ("missing", "extra_forbidden") else location[:known]
+    depth = 0
+    while depth < len(location) and location[: depth + 1] in document.values:
+        depth += 1
+    return location[: depth + 1] if error["type"] in ("missing", "extra_forbidden") else location[:depth]
 
 
 def _problem(path: Path_, error: ErrorDetails, document: Document) -> Problem:
@@ -41,21 +43,21 @@ def _problem(path: Path_, error: ErrorDetails, document: Document) -> Problem:
 
 
 def _purpose(path: Path_) -> str:
-    """What a key that is missing is for."""
+    """Return the hint for a missing key, with the key's description."""
     name = dotted(path)
     described = next((key.description for key in all_keys() if key.path == name), "")
     return f"add `{path[-1]}`" + (f": {described[0].lower()}{described[1:].rstrip('.')}" if described else "")
 
 
 def _instead(path: Path_) -> str:
-    known = known_keys(path[:-1])
-    near = did_you_mean(str(path[-1]), known)
-    if near or not known:
-        return near or "remove it"
-    more = len(known) - _MOST_LISTED
+    keys = known_keys(path[:-1])
+    suggestion = did_you_mean(str(path[-1]), keys)
+    if suggestion or not keys:
+        return suggestion or "remove it"
+    more = len(keys) - _MOST_LISTED
     if more <= 0:
-        return f"its section may have {listing(known)}"
-    listed = ", ".join(f"`{name}`" for name in known[:_MOST_LISTED])
+        return f"its section may have {listing(keys)}"
+    listed = ", ".join(f"`{name}`" for name in keys[:_MOST_LISTED])
     return f"its section may have {listed} and {more} more: syncd schema"
 
 
@@ -63,11 +65,11 @@ def _sayings(kind: str, error: ErrorDetails) -> tuple[str, str]:
     if kind in ("literal_error", "enum"):
         options = re.findall(r"'([^']*)'", str(error.get("ctx", {}).get("expected", "")))
         given = error["input"]
-        near = did_you_mean(given, options) if isinstance(given, str) else ""
-        return f"not one of {listing(options)}" if options else error["msg"], near
-    for kinds, said, hint in _SAYINGS:
+        suggestion = did_you_mean(given, options) if isinstance(given, str) else ""
+        return f"not one of {listing(options)}" if options else error["msg"], suggestion
+    for kinds, message, hint in _SAYINGS:
         if kind in kinds:
-            return said, hint(error) if callable(hint) else hint
+            return message, hint(error) if callable(hint) else hint
     return error["msg"].removeprefix("Value error, "), ""
 
 

@@ -1,6 +1,6 @@
-"""The keys of a mapping, read off its types: for suggestions, the JSON Schema and the table for people.
+"""List the keys of a mapping from its types, for suggestions, the JSON Schema and the table in the README.
 
-One text describes a key everywhere: the `description` of its field in `syncd.domain.mapping.mapping`.
+The `description` of a field in `syncd.domain.mapping` is the only text that describes its key.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from pydantic_core import PydanticUndefined
 from syncd.domain.mapping.mapping import Mapping
 
 NAMED = "NAME"
-"""Stands for a name that the team chooses, in the path of a key."""
+"""The part of a key's path that is a name of the team's choice."""
 
 
 @dataclass(frozen=True)
 class Key:
-    """A key that a mapping may have: its path, what it means, what it is where it is not written."""
+    """A key that a mapping may have: its path, its description, its default."""
 
     path: str
     description: str
@@ -32,18 +32,18 @@ class Key:
 
 @cache
 def all_keys() -> tuple[Key, ...]:
-    """Every key of a mapping in the order of its types, sections before what they hold."""
+    """Return every key of a mapping in the order of its types, each section before its keys."""
     return tuple(_walk(Mapping, ""))
 
 
 def known_keys(path: Sequence[str | int]) -> tuple[str, ...]:
-    """The keys that may stand in the section at a path, none where the team chooses them."""
+    """Return the keys of the section at a path; none if the team chooses them."""
     steps = [_steps(key.path) for key in all_keys()]
     return tuple(names[-1] for names in steps if len(names) == len(path) + 1 and all(map(_fits, names, path)))
 
 
 def _steps(path: str) -> list[str]:
-    """The parts of a key's path; `[]` stands for the place in a list."""
+    """Return the parts of a key's path; `[]` is the index in a list."""
     return path.replace("[]", ".[]").split(".")
 
 
@@ -70,7 +70,7 @@ def _default(info: FieldInfo) -> str:
 
 
 def _written(value: object) -> str:
-    """A default as a mapping would write it; empty where there is nothing to write."""
+    """Return a default as a mapping would write it; an empty text if there is nothing to write."""
     if value in (None, (), "") or isinstance(value, (BaseModel, dict)):
         return ""
     if isinstance(value, tuple):
@@ -81,7 +81,7 @@ def _written(value: object) -> str:
 
 
 def _inside(annotation: Any) -> tuple[type[BaseModel] | None, str]:
-    """The section that a key holds, and what stands between its path and theirs."""
+    """Return the section under a key (None: no section), and the separator between its path and its keys."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation, "."
     origin, parts = get_origin(annotation), get_args(annotation)

@@ -1,6 +1,6 @@
-"""Mappings: every `*.yaml` of a folder read, checked and turned into values, all or none of them.
+"""Load the mappings: read and check every `*.yaml` of a folder, all or none of them.
 
-All problems of all files are told at once, because a person who fixes one at a time gives up.
+syncd tells all problems of all files at once: a person who can only fix one problem per run gives up.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from syncd.domain.mapping.mapping import Mapping
 
 @dataclass
 class _File:
-    """One file as far as it could be read."""
+    """One file: its document and mapping if they could be read, and its problems."""
 
     document: Document | None
     mapping: Mapping | None
@@ -33,9 +33,9 @@ class _File:
 
 
 def load_mappings(folder: Path, templates: Templates) -> tuple[Mapping, ...]:
-    """Given a folder, return the mappings of its `*.yaml` files in the order of their names.
+    """Return the mappings of a folder's `*.yaml` files in the order of their names.
 
-    Raises `ConfigError` with every problem of every file.
+    Raise `ConfigError` with every problem of every file.
     """
     files = [_read(path, templates) for path in _files(folder)]
     problems = [problem for file in files for problem in file.problems]
@@ -46,13 +46,15 @@ def load_mappings(folder: Path, templates: Templates) -> tuple[Mapping, ...]:
 
 
 def _files(folder: Path) -> list[Path]:
-    hint = "`syncd init DIR` makes a first mapping"
+    hint = "`syncd init DIR` writes a first mapping"
     if not folder.is_dir():
         raise ConfigError([Problem(str(folder), "", "no such folder", hint)])
     wrong_names = sorted(folder.glob("*.yml"))
     if wrong_names:
-        said = "not read, because its name ends in .yml"
-        raise ConfigError([Problem(str(path), "", said, f"name it {path.stem}.yaml") for path in wrong_names])
+        message = "not read, because its name ends in .yml"
+        raise ConfigError(
+            [Problem(str(path), "", message, f"name it {path.stem}.yaml") for path in wrong_names]
+        )
     files = sorted(folder.glob("*.yaml"))
     if not files:
         raise ConfigError([Problem(str(folder), "", "no mapping in this folder", hint)])
@@ -80,7 +82,7 @@ def _read(path: Path, templates: Templates) -> _File:
 
 
 def _filled(document: Document) -> JsonValue:
-    """The data with empty sections as such: `Payments:` with nothing under it is a service like any."""
+    """Return the data with empty sections filled in: `Payments:` with nothing under it is a service, too."""
     data = copy.deepcopy(document.data)
     for path in document.values:
         if path and _value(document.data, path) is None and known_keys(path):
@@ -100,7 +102,7 @@ def _value(data: JsonValue, path: Path_) -> JsonValue:
 
 
 def _claimed_twice(files: list[_File]) -> list[Problem]:
-    """Services and teams that two files claim, by id or by name."""
+    """Return a problem for each service or team that two files claim, by id or by name."""
     problems: list[Problem] = []
     claims: dict[tuple[str, str], tuple[_File, Path_]] = {}
     for file in files:
@@ -110,23 +112,23 @@ def _claimed_twice(files: list[_File]) -> list[Problem]:
             first = claims.setdefault((kind, word.casefold()), (file, path))
             if first[0] is not file and first[0].document is not None:
                 other = first[0].document.place(first[1])
-                said = f"{kind} that {other} claims already"
+                message = f"{kind} that {other} already claims"
                 place = file.document.place(path)
-                problems.append(file.document.problem(path, said, "leave it to one team", place))
+                problems.append(file.document.problem(path, message, "keep it in one mapping only", place))
     return problems
 
 
 def _claims(document: Document) -> list[tuple[str, str, Path_]]:
-    found: list[tuple[str, str, Path_]] = []
+    claims: list[tuple[str, str, Path_]] = []
     team = document.data.get("team")
     if isinstance(team, str):
-        found.append(("the name of a team", team, ("team",)))
+        claims.append(("the name of a team", team, ("team",)))
     for name, value in section(document.data, "services").items():
-        found.append(("a service", name, ("services", name)))
+        claims.append(("a service", name, ("services", name)))
         service_id = value.get("id") if isinstance(value, dict) else None
         if isinstance(service_id, str):
-            found.append(("the id of a service", service_id, ("services", name, "id")))
-    return found
+            claims.append(("the id of a service", service_id, ("services", name, "id")))
+    return claims
 
 
 NEWEST = 1
@@ -134,16 +136,16 @@ NEWEST = 1
 
 
 def check_version(document: Document) -> None:
-    """Raise `ConfigError` where a document does not begin with `syncd:` and a version that is known."""
+    """Raise `ConfigError` if a document does not begin with `syncd:` and a supported version."""
     key, first = ("syncd",), next(iter(document.data), None)
     if first != "syncd":
-        said = "not the first key" if "syncd" in document.data else "missing"
+        message = "not the first key" if "syncd" in document.data else "missing"
         hint = f"begin the file with `syncd: {NEWEST}`"
-        raise ConfigError([document.problem(key, said, hint, document.place(key))])
+        raise ConfigError([document.problem(key, message, hint, document.place(key))])
     version = document.data["syncd"]
     if not isinstance(version, int) or isinstance(version, bool) or version < NEWEST:
         hint = f"write `syncd: {NEWEST}`"
         raise ConfigError([document.problem(key, "not a version of the format", hint)])
     if version > NEWEST:
-        hint = f"this syncd reads up to {NEWEST}; install a newer one"
-        raise ConfigError([document.problem(key, "a version of the future", hint)])
+        hint = f"this syncd reads versions up to {NEWEST}; install a newer syncd"
+        raise ConfigError([document.problem(key, "a newer version of the format", hint)])

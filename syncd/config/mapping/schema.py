@@ -1,4 +1,4 @@
-"""The JSON Schema of a mapping for editors, and the table of keys for people.
+"""Make the JSON Schema of a mapping for editors, and the table of keys for people.
 
 `python -m syncd.config.mapping.schema` prints the table for `mappings/README.md`.
 """
@@ -15,26 +15,26 @@ SCHEMA_DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
 def mapping_schema() -> dict[str, Any]:
-    """The JSON Schema of a mapping file, with a description for every key."""
+    """Return the JSON Schema of a mapping file, with a description for every key."""
     schema = Mapping.model_json_schema()
     schema["$schema"] = SCHEMA_DIALECT
     schema["title"] = "A mapping of syncd"
     schema["description"] = "One team's rules: which PagerDuty services, which Jira project, what is owed."
     for ours in ("version", "file"):
         schema["properties"].pop(ours)
-    # A pydantic default makes a key optional; people have to write this one, first of all.
+    # `syncd` has a default in the type, which makes it optional in the schema; in a file it must come first.
     schema["required"] = ["syncd", *schema["required"]]
     for part in ("services", "severities"):
-        # `Payments:` with nothing under it is a section like any other.
+        # `Payments:` with nothing under it is an empty section.
         sections = schema["properties"][part]
         sections["additionalProperties"] = {"anyOf": [sections["additionalProperties"], {"type": "null"}]}
     return schema
 
 
 def key_table() -> str:
-    """The table of keys as `mappings/README.md` shows it."""
+    """Return the table of keys for `mappings/README.md`."""
     rows = ["| key | default | what it says |", "|---|---|---|"]
-    # What holds for a service's playbook holds for the team's, and is said there.
+    # The team's playbook has the same keys as a service's, and the table describes them there.
     rows += [_row(key) for key in all_keys() if not key.path.startswith("playbook[]")]
     return "\n".join(rows) + "\n"
 

@@ -1,4 +1,4 @@
-"""A first mapping: what `syncd init` writes, short enough to be read before anything is switched on."""
+"""Write the first mapping for `syncd init`, short enough that people read it before they enable anything."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MOST_LINES = 15
 
 
 class FirstSeverity(Value):
-    """A severity of a first mapping: which priorities of PagerDuty say it, what it is in Jira."""
+    """A severity of a first mapping: its PagerDuty priorities, its urgency and its Jira priority."""
 
     name: str
     urgency: Literal["high", "low"]
@@ -42,10 +42,10 @@ class FirstField(Value):
 
 
 class Choice(Value):
-    """What a first mapping has to say beside its services, where the defaults do not fit the project.
+    """The keys that a first mapping needs beside its services, because the defaults do not fit the project.
 
-    `components` belong to services by name. `assumed` tells people what nobody said, `open` what only they
-    can say.
+    `components` are the services' by name. `assumed` tells people what syncd assumed, `open` what only they
+    know.
     """
 
     issue_type: str | None = None
@@ -65,9 +65,9 @@ def starter_mapping(
     mode: Literal["report", "enforce"] = "report",
     choice: Choice | None = None,
 ) -> str:
-    """A mapping of at most 15 lines that loads as it stands.
+    """Return a mapping of at most 15 lines that loads without changes.
 
-    Services are written on one line where there would be more. Raises `ValueError` without any.
+    It has all services on one line if it would be longer else. Raise `ValueError` without services.
     """
     if not services:
         raise ValueError("a mapping needs at least one service")
@@ -75,7 +75,7 @@ def starter_mapping(
     above = [
         "syncd: 1",
         f"team: {_scalar(team)}",
-        f"enforce_from: {enforce_from.isoformat()}  # what was resolved before is left in peace",
+        f"enforce_from: {enforce_from.isoformat()}  # syncd leaves incidents resolved before this day alone",
         "jira:",
         f"  project: {_scalar(project)}",
         *_jira_lines(chosen),
@@ -83,7 +83,7 @@ def starter_mapping(
     below = [
         *_severity_lines(chosen),
         "closing:",
-        f"  mode: {mode}  # enforce: tickets that owe nothing close by themselves",
+        f"  mode: {mode}  # enforce: syncd closes tickets that owe nothing",
     ]
     room = MOST_LINES - len(above) - len(below) - 1
     return "\n".join([*above, *_service_lines(services, chosen, room), *below, ""])
@@ -97,7 +97,7 @@ def _jira_lines(choice: Choice) -> list[str]:
         pairs = [f"{word}: {_scalar(name, flow=True)}" for word, name in choice.statuses.items()]
         lines.append(f"  statuses: {{{', '.join(pairs)}}}")
     if choice.fields:
-        pairs = [f"{_scalar(one.name, flow=True)}: {_field(one)}" for one in choice.fields]
+        pairs = [f"{_scalar(field.name, flow=True)}: {_field(field)}" for field in choice.fields]
         lines.append(f"  fields: {{{', '.join(pairs)}}}")
     return lines
 
@@ -123,23 +123,23 @@ def _service(name: str, choice: Choice) -> str:
 
 def _severity_lines(choice: Choice) -> list[str]:
     lines = ["severities:"] if choice.severities else []
-    for one in choice.severities:
-        parts = [f"pagerduty: [{', '.join(_scalar(name, flow=True) for name in one.pagerduty)}]"]
-        parts += [f"urgency: {one.urgency}"]
-        parts += [f"priority: {_scalar(one.priority, flow=True)}"] if one.priority else []
-        lines.append(f"  {one.name}: {{{', '.join(parts if one.pagerduty else parts[1:])}}}")
+    for severity in choice.severities:
+        parts = [f"pagerduty: [{', '.join(_scalar(name, flow=True) for name in severity.pagerduty)}]"]
+        parts += [f"urgency: {severity.urgency}"]
+        parts += [f"priority: {_scalar(severity.priority, flow=True)}"] if severity.priority else []
+        lines.append(f"  {severity.name}: {{{', '.join(parts if severity.pagerduty else parts[1:])}}}")
     return lines
 
 
 def example_mapping(name: str, enforce_from: date) -> str:
-    """A shipped mapping, `qrpay` or `ramen`, with this date; raises `ValueError` for another name."""
+    """Return a shipped mapping, `qrpay` or `ramen`, with this date; raise `ValueError` for another name."""
     if name not in EXAMPLES:
-        raise ValueError(f"no example {name}; there are {' and '.join(EXAMPLES)}")
+        raise ValueError(f"there is no example {name}; the examples are {' and '.join(EXAMPLES)}")
     text = (shipped("mappings") / f"{name}.yaml").read_text(encoding="utf-8")
     return _ENFORCE_FROM.sub(f"enforce_from: {enforce_from.isoformat()}", text, count=1)
 
 
 def _scalar(text: str, flow: bool = False) -> str:
-    """A text as a YAML scalar, quoted where it would mean something else or might."""
+    """Return a text as a YAML scalar, in quotes if YAML could read it as something else."""
     plain = _PLAIN_WORD.fullmatch(text) and text.casefold() not in _OTHER_THAN_TEXT and not flow
     return text if plain else json.dumps(one_line(text), ensure_ascii=False)

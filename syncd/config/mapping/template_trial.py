@@ -1,7 +1,7 @@
-"""A mapping's templates tried out before the first incident needs them.
+"""Try a mapping's templates before the first incident needs them.
 
-Each is rendered for an incident of every service: what is unknown, too large or broken shows itself
-while somebody is looking, and not at night on a ticket.
+syncd renders each template for an incident of every service. So an unknown variable or a broken template
+shows at the load, while somebody is looking, and not at night on a ticket.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from syncd.domain.postmortem import Alert, Helper, Line, Story, Window
 
 
 def missing_template(document: Document, templates: Templates) -> list[Problem]:
-    """Whether a document that is no mapping yet names a template that is missing or cannot be compiled."""
+    """Return the problems of the templates that a document names, also if the document is not a mapping."""
     section = document.data.get("postmortem")
     named: list[tuple[Path_, object]] = [(("template",), document.data.get("template"))]
     if isinstance(section, dict):
@@ -37,7 +37,7 @@ def missing_template(document: Document, templates: Templates) -> list[Problem]:
 
 
 def template_problems(mapping: Mapping, document: Document, templates: Templates) -> list[Problem]:
-    """What is wrong with the templates that a mapping names or holds, where the mapping does so."""
+    """Return the problems of a mapping's templates, at the keys that name or contain them."""
     severity = next(iter(mapping.severities))
     subjects = [
         Subject(incident, mapping, service, severity, assumed=not incident.priority)
@@ -57,7 +57,7 @@ def template_problems(mapping: Mapping, document: Document, templates: Templates
 def renderings(
     templates: Templates, subject: Subject, story: Story
 ) -> Iterator[tuple[Path_, Callable[[], object]]]:
-    """What renders each template of a mapping, by the key that names or holds it."""
+    """Yield a function that renders each template of a mapping, with the key that names or contains it."""
     mapping, context = subject.mapping, ticket_context(subject)
     yield ("template",), partial(render_ticket, templates, subject)
     yield ("postmortem", "template"), partial(render_postmortem, templates, subject, story)
@@ -70,15 +70,15 @@ def _tried(document: Document, path: Path_, act: Callable[[], object]) -> list[P
     try:
         act()
     except TemplateError as error:
-        said = error.problem
-        # what stands in the mapping itself has no file of its own to name
-        message = said.message if said.where.startswith("<") else f"{said.where}: {said.message}"
-        return [document.problem(path, message, said.hint)]
+        problem = error.problem
+        # a template inside the mapping has no file of its own
+        message = problem.message if problem.where.startswith("<") else f"{problem.where}: {problem.message}"
+        return [document.problem(path, message, problem.hint)]
     return []
 
 
 def sample_story(mapping: Mapping, text: str = "Sample", *, rich: bool = True) -> Story:
-    """What happened in a made-up incident of an hour, told with this text throughout; or next to nothing."""
+    """Return the story of a sample incident with `text` in all its texts; not `rich`: nearly empty."""
     names = list(mapping.severities)
     window = Window(since=_MOMENT, until=_MOMENT + timedelta(hours=1))
     due = {"schedule_by": _MOMENT + timedelta(days=2), "review_by": _MOMENT + timedelta(days=14)}
@@ -126,4 +126,4 @@ _FULL = _PLAIN.model_copy(
 )
 
 _SAMPLES = (_PLAIN, _FULL)
-"""As plain as incidents come, and with everything that one can have."""
+"""An incident with required values only, and an incident with every value."""

@@ -1,9 +1,9 @@
-"""YAML 1.2 into plain data that knows its lines and columns.
+"""Read YAML 1.2 into plain data with lines and columns.
 
-Read event by event, so that a file is refused by size, depth or number of values before anything is
-built of it, and so that every key given twice, every anchor and every tag is named, not the first one.
-Anchors and aliases are refused because a mapping that is read by people says a thing where it holds,
-and because a few of them make gigabytes. Dates stay text: what is a date, the mapping's types say.
+syncd reads the file event by event. So it refuses a file that is too large or too deep before it builds
+anything, and it names every duplicate key, anchor and tag, not only the first. Anchors and aliases are errors:
+people read a mapping, so a value should stand where it holds, and a few aliases can expand to gigabytes.
+Dates stay text; the mapping's types decide which values are dates.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ from syncd.domain.base import JsonValue
 LARGEST_FILE = 1024 * 1024
 """Bytes."""
 DEEPEST = 20
+"""Levels of nesting."""
 MOST_VALUES = 20_000
 
 Path_ = tuple[str | int, ...]
@@ -41,7 +42,7 @@ Path_ = tuple[str | int, ...]
 
 @dataclass
 class Document:
-    """One file as plain data; `keys` and `values` say where each path stands.
+    """One file as plain data; `keys` and `values` hold the place of each path.
 
     `sections` are the paths of mappings and lists.
     """
@@ -53,26 +54,26 @@ class Document:
     sections: set[Path_] = field(default_factory=set)
 
     def place(self, path: Path_) -> Place:
-        """Where a path stands: its key, else the nearest thing around it that the file has."""
+        """Return the place of a path's key, else of the nearest section around it."""
         for end in range(len(path), 0, -1):
-            found = self.keys.get(path[:end]) or self.values.get(path[:end])
-            if found:
-                return found
+            place = self.keys.get(path[:end]) or self.values.get(path[:end])
+            if place:
+                return place
         return self.values.get((), Place(self.file, 1, 1))
 
     def where(self, path: Path_) -> Place:
-        """Where to look for what a path says: a section's or list's key, any other value itself."""
+        """Return the place of a path's value; for a section or list, the place of its key."""
         if path in self.sections:
             return self.place(path)
         return self.values.get(path) or self.place(path)
 
     def problem(self, path: Path_, message: str, hint: str, at: Place | None = None) -> Problem:
-        """What is wrong at a path, where its value stands unless told otherwise."""
+        """Return a problem of a path, at the place of its value unless `at` gives another."""
         return Problem(str(at or self.where(path)), dotted(path), message, hint)
 
 
 def dotted(path: Path_) -> str:
-    """A path as people write it: `services.Payments.playbook[0].title`."""
+    """Return a path as people write it: `services.Payments.playbook[0].title`."""
     text = ""
     for part in path:
         text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
@@ -80,7 +81,7 @@ def dotted(path: Path_) -> str:
 
 
 def read_yaml(path: Path) -> tuple[Document, bytes]:
-    """Given a file, return its content and its bytes; raises `ConfigError` with all that is wrong."""
+    """Return a file's content and its bytes; raise `ConfigError` with every problem."""
     try:
         with path.open("rb") as stream:
             raw = stream.read(LARGEST_FILE + 1)
@@ -99,7 +100,7 @@ def read_yaml(path: Path) -> tuple[Document, bytes]:
 
 
 def parse_yaml(text: str, file: str) -> Document:
-    """Given YAML and its file's name, return the document; raises `ConfigError` with all that is wrong."""
+    """Return the document of a YAML text; raise `ConfigError` with every problem."""
     builder = _Builder(file)
     yaml = YAML(typ="safe", pure=True)
     try:
@@ -113,7 +114,7 @@ def parse_yaml(text: str, file: str) -> Document:
         raise ConfigError(builder.problems)
     if not isinstance(builder.root, dict):
         hint = "begin with `syncd: 1` and write `key: value` lines"
-        raise ConfigError([Problem(str(Place(file, 1, 1)), "", "no mapping", hint)])
+        raise ConfigError([Problem(str(Place(file, 1, 1)), "", "not a mapping", hint)])
     builder.document.data = builder.root
     return builder.document
 
@@ -123,24 +124,24 @@ def _syntax(error: YAMLError, text: str, file: str) -> Problem:
     if mark:
         place = Place(file, mark.line + 1, mark.column + 1)
     else:
-        # a sign that YAML forbids is named by its position alone
+        # for a forbidden character ruamel.yaml gives the position only
         before = text[: getattr(error, "position", None) or 0]
         place = Place(file, before.count("\n") + 1, len(before) - before.rfind("\n"))
-    said = getattr(error, "problem", None) or getattr(error, "reason", None) or "cannot be read as YAML"
+    message = getattr(error, "problem", None) or getattr(error, "reason", None) or "cannot be read as YAML"
     hint = "check the indentation, colons and quotes here and on the line before"
-    if "\\t" in said:
+    if "\\t" in message:
         hint = "indent with spaces, not tabs"
     elif isinstance(error, MarkedYAMLError) and error.context:
-        said = f"{said} {error.context}"
-    return Problem(str(place), "", str(said), hint)
+        message = f"{message} {error.context}"
+    return Problem(str(place), "", str(message), hint)
 
 
 class _StopReading(Exception):
-    """What follows would say nothing new."""
+    """Stop reading: further events bring no new problem."""
 
 
 class _Builder:
-    """Builds plain data from events, and notes what a mapping must not hold."""
+    """Build plain data from events, and collect what a mapping must not contain."""
 
     def __init__(self, file: str) -> None:
         self.document = Document(file)
@@ -150,7 +151,7 @@ class _Builder:
         self._seen = self._documents = 0
 
     def take(self, event: Event, yaml: YAML) -> None:
-        """Take the next event; raises `_StopReading` where going on makes no sense."""
+        """Take the next event; raise `_StopReading` if there is no point in reading on."""
         if isinstance(event, DocumentStartEvent):
             self._documents += 1
             if self._documents > 1:
@@ -163,7 +164,7 @@ class _Builder:
     def _take_node(self, event: NodeEvent, yaml: YAML) -> None:
         self._seen += 1
         if self._seen > MOST_VALUES or len(self._open) >= DEEPEST:
-            self._stop(event, "too many values, or nested too deeply, for a mapping", "write it plainly")
+            self._stop(event, "too many values, or nested too deeply, for a mapping", "make it simpler")
         self._refuse(event)
         frame = self._open[-1] if self._open else None
         if frame is not None and isinstance(frame.container, dict) and frame.key is None:
@@ -188,14 +189,14 @@ class _Builder:
 
     def _take_key(self, event: NodeEvent, frame: _Frame) -> None:
         if not isinstance(event, ScalarEvent):
-            self._stop(event, "a key that is no text", "write `key: value`")
+            self._stop(event, "a key that is not a text", "write `key: value`")
         key = str(event.value)
         path = (*frame.path, key)
         if path in self.document.keys:
             first = self.document.keys[path]
-            self._say(event, path, "given twice", f"the first stands in line {first.line}; remove one")
+            self._say(event, path, "given twice", f"the first is in line {first.line}; remove one")
         elif key == "<<":
-            self._say(event, path, "merging is not supported", "write the keys out where they hold")
+            self._say(event, path, "merging is not supported", "write the keys in each section")
         self.document.keys[path] = self._place(event)
         frame.key = key
 
@@ -208,7 +209,7 @@ class _Builder:
             self._say(event, (), f"the tag `{tag}` is not supported", "write the plain value")
 
     def _scalar(self, event: ScalarEvent, path: Path_, yaml: YAML) -> JsonValue:
-        """A scalar's value by YAML 1.2's core schema; what is neither number, truth nor null is text."""
+        """Return a scalar's value by YAML 1.2's core schema: null, true or false, a number, else text."""
         text = str(event.value)
         tag = str(yaml.resolver.resolve(ScalarNode, text, event.implicit)).rpartition(":")[2]
         node = ScalarNode(tag=None, value=text, start_mark=event.start_mark, end_mark=event.end_mark)
@@ -225,7 +226,7 @@ class _Builder:
                     return number
                 raise ValueError
         except (ValueError, OverflowError):
-            self._say(event, path, "a number that is none", "write a plain number, or text in quotes")
+            self._say(event, path, "not a number", "write a plain number, or a text in quotes")
         return text
 
     def _place(self, event: Event) -> Place:
@@ -252,7 +253,7 @@ class _Frame:
         return (*self.path, len(self.container) if isinstance(self.container, list) else self.key or "")
 
     def put(self, value: JsonValue) -> None:
-        """Put the value that came."""
+        """Add the next value to the list, or to the mapping under the current key."""
         if isinstance(self.container, list):
             self.container.append(value)
         else:

@@ -1,1 +1,1 @@
-"""Settings: environment, `.env`, systemd credentials."""
+"""Settings from the environment, `.env` and systemd credentials."""

@@ -1,1 +1,1 @@
-"""Templates: loading, the sandbox that renders them, and what they are given."""
+"""Templates: their loader, the sandbox that renders them, and their variables."""
