@@ -78,7 +78,7 @@ def test_your_own_authority_is_trusted_everywhere_by_one_setting(
     monkeypatch.setenv("SYNCD_CA_FILE", str(PEM))
     assert load_settings().trusted == str(PEM)
     monkeypatch.setenv("SYNCD_CA_FILE", str(tmp_path / "none.pem"))
-    with pytest.raises(ConfigError, match="SYNCD_CA_FILE: not a file that can be read"):
+    with pytest.raises(ConfigError, match="SYNCD_CA_FILE: not a readable file"):
         load_settings()
     for path in (ROOT / "syncd").rglob("*.py"):
         if "sandbox" not in path.parts and path.name not in ("transport.py", "trial.py"):

@@ -89,16 +89,16 @@ def test_a_field_of_plain_text_is_one_line_that_jira_takes(templates: Templates)
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("{{ titel }}", "`titel` is no variable of this template; did you mean `title`?"),
+        ("{{ titel }}", "`titel` is not a variable of this template; did you mean `title`?"),
         ("{{ section.numbr }}", "there is no `numbr` here; did you mean `number`?"),
-        ("{{ names }}", "a list or section is printed; loop over it, or use `| join(', ')`"),
+        ("{{ names }}", "prints a list or section; loop over it, or use `| join(', ')`"),
         ("{{ title | uper }}", "No filter named 'uper'; did you mean `upper`?"),
         ("{% if %}", "Expected an expression"),
         ("{{ 'a' if false }}", "the inline if-expression on line 1 evaluated to false"),
         ("{% include 'nope.j2' %}", "no such template: nope.j2"),
         ("{{ 1 / 0 }}", "ZeroDivisionError"),
-        ("{{ (title | raw) | cut(3) }}", "this filter is for plain text"),
-        ("{% for c in title %}{% endfor %}", "a text is looped over"),
+        ("{{ (title | raw) | cut(3) }}", "this filter takes plain text, not markup"),
+        ("{% for c in title %}{% endfor %}", "a loop over a text; loop over a list"),
         ("{% autoescape false %}{{ title }}{% endautoescape %}", "`autoescape` is not supported"),
     ],
 )

@@ -266,7 +266,7 @@ def test_a_template_of_a_field_is_tried_before_the_first_incident(
     fields = "  project: OPS\n  fields:\n    Region: {template: '{{ incidnt.title }}'}\n"
     (line,) = said(a=small.replace("  project: OPS\n", fields))
     assert line == (
-        "a.yaml:7:24: jira.fields.Region.template: `incidnt` is no variable of this template;"
+        "a.yaml:7:24: jira.fields.Region.template: `incidnt` is not a variable of this template;"
         " did you mean `incident`?"
     )
 

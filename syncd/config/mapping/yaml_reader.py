@@ -1,8 +1,9 @@
 """Read YAML 1.2 into plain data with lines and columns.
 
 syncd reads the file event by event. So it refuses a file that is too large or too deep before it builds
-anything, and it names every duplicate key, anchor and tag, not only the first. Anchors and aliases are errors:
-people read a mapping, so a value should stand where it holds, and a few aliases can expand to gigabytes.
+anything, and it names every duplicate key, anchor and tag, not only the first. Anchors and aliases are not
+allowed: people read a mapping, so a value should stand where it holds, and a few aliases can expand to
+gigabytes.
 Dates stay text; the mapping's types decide which values are dates.
 """
 

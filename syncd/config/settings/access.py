@@ -1,6 +1,6 @@
-"""Loading the settings, and what a daemon that talks to both services needs beside their form.
+"""Load the settings, and check what a daemon that talks to both services needs.
 
-Everything that is wrong is said at once, each with its variable and what would be right.
+syncd tells every problem at once, each with its variable and a hint how to fix it.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from syncd.config.settings.values import is_loopback
 ENV_FILE = Path(".env")
 
 SHORTEST_SETTLING = 120.0
-"""Seconds; with less, an index that lags makes a second ticket (design: "Exactly one", 5)."""
+"""Seconds; with less, Jira's search may not show a new ticket yet, and syncd would create a second one."""
 
 
 @dataclass(frozen=True)
 class Live:
-    """What a running daemon needs of the settings, nothing of it missing."""
+    """The settings that a running daemon cannot do without."""
 
     pagerduty_token: SecretStr
     jira_url: str
@@ -39,7 +39,7 @@ class Live:
 def load_settings(env_file: Path | None = ENV_FILE) -> Settings:
     """Read the environment, the credentials and, if it exists, the `.env` file.
 
-    Raises `ConfigError` with every variable that is wrong.
+    Raise `ConfigError` with every wrong variable.
     """
     try:
         return _read(env_file, {})
@@ -48,20 +48,22 @@ def load_settings(env_file: Path | None = ENV_FILE) -> Settings:
 
 
 def load_live(env_file: Path | None = ENV_FILE) -> tuple[Settings, Live]:
-    """As `load_settings`, with what a daemon needs; raises `ConfigError` with wrong and missing ones."""
+    """Read the settings and what a daemon needs of them; raise `ConfigError` with wrong and missing ones."""
     try:
         settings = _read(env_file, {})
     except ValidationError as error:
         wrong = _problems(error)
-        # With defaults in the place of what is wrong, the rest can be checked in the same breath.
+        # defaults replace the wrong values, so that the checks of the others can run, too
         usable = settings_without(env_file, wrong)
-        rest = [one for one in check_live(usable, env_file) if one.key not in map(variable, wrong)]
+        rest = [
+            problem for problem in check_live(usable, env_file) if problem.key not in map(variable, wrong)
+        ]
         raise ConfigError([*wrong.values(), *rest]) from None
     return settings, live(settings, env_file)
 
 
 def settings_without(env_file: Path | None, wrong: Iterable[str]) -> Settings:
-    """The settings with the defaults of those fields in the place of what was given for them."""
+    """Read the settings, with the defaults of the `wrong` fields instead of their values."""
     fields = Settings.model_fields
     defaults = {
         name: fields[name].get_default(call_default_factory=True, validated_data={}) for name in wrong
@@ -73,62 +75,62 @@ def _read(env_file: Path | None, given: dict[str, Any]) -> Settings:
     try:
         return Settings(_env_file=env_file, _env_file_encoding="utf-8", **given)
     except (OSError, UnicodeDecodeError, SettingsError) as error:
-        # The text of these names a file, never what stands in it.
+        # the text of these errors names a file, never its content, which may be a secret
         where = getattr(error, "filename", None) or "credentials or .env"
-        reason = getattr(error, "strerror", None) or "not a text file that can be read"
+        reason = getattr(error, "strerror", None) or "not a readable text file"
         raise ConfigError([Problem(str(where), "", str(reason), "make it readable for syncd")]) from None
 
 
 def _problems(error: ValidationError) -> dict[str, Problem]:
-    """The problems by field; what failed only because another field did is none."""
+    """Return the problems by field, without those that only follow from another field's problem."""
     return {
-        str(one["loc"][0]): _problem(str(one["loc"][0]), one)
-        for one in error.errors(include_input=False)
-        if one["type"] != "default_factory_not_called"
+        str(detail["loc"][0]): _problem(str(detail["loc"][0]), detail)
+        for detail in error.errors(include_input=False)
+        if detail["type"] != "default_factory_not_called"
     }
 
 
 def _problem(field: str, error: ErrorDetails) -> Problem:
-    said, _, hint = error["msg"].removeprefix("Value error, ").partition("; ")
+    message, _, hint = error["msg"].removeprefix("Value error, ").partition("; ")
     kind, limits = error["type"], error.get("ctx", {})
     if kind in ("float_parsing", "int_parsing"):
-        said, hint = "not a number", ""
+        message, hint = "not a number", ""
     elif kind == "bool_parsing":
-        said, hint = "neither true nor false", "write `true` or `false`"
+        message, hint = "neither true nor false", "write `true` or `false`"
     elif kind == "literal_error":
-        said, hint = "not one of its values", f"write {limits['expected']}"
-    elif said.startswith("Input should be"):
-        said, hint = "out of its range", "it" + said.removeprefix("Input")
-    return setting_problem(field, said, hint)
+        message, hint = "not one of its values", f"write {limits['expected']}"
+    elif message.startswith("Input should be"):
+        message, hint = "out of its range", "it" + message.removeprefix("Input")
+    return setting_problem(field, message, hint)
 
 
 def unknown_variables(env_file: Path | None = ENV_FILE) -> tuple[Problem, ...]:
-    """Variables, credentials and lines of `.env` that look like settings and are none.
+    """Return a problem for each variable, credential or line of `.env` that looks like a setting and is not.
 
-    They stop nothing, because others may set variables of that name (an orchestrator sets
-    `SYNCD_PORT` for a service called syncd); `syncd check` shows them.
+    They stop nothing, because other programs set such variables, too (Kubernetes sets `SYNCD_PORT` for a
+    service called syncd). `syncd check` shows them.
     """
-    known = [variable(field) for field in Settings.model_fields]
-    found = [("environment", name) for name in os.environ if name.startswith(PREFIX)]
+    variables = [variable(field) for field in Settings.model_fields]
+    named = [("environment", name) for name in os.environ if name.startswith(PREFIX)]
     if env_file is not None and env_file.is_file():
         from dotenv import dotenv_values
 
-        found += [
+        named += [
             (str(env_file), name) for name in dotenv_values(env_file) if name.upper().startswith(PREFIX)
         ]
     credentials = os.environ.get("CREDENTIALS_DIRECTORY")
     if credentials and Path(credentials).is_dir():
         files = [path.name for path in Path(credentials).iterdir() if path.name.lower().startswith("syncd_")]
-        found += [(credentials, name) for name in files]
+        named += [(credentials, name) for name in files]
     return tuple(
-        Problem(where, name, "no setting of syncd", did_you_mean(name.upper(), known))
-        for where, name in sorted(found)
-        if name.upper() not in known
+        Problem(where, name, "not a setting of syncd", did_you_mean(name.upper(), variables))
+        for where, name in sorted(named)
+        if name.upper() not in variables
     )
 
 
 def live(settings: Settings, env_file: Path | None = ENV_FILE) -> Live:
-    """Given settings, return what a daemon needs of them; raises `ConfigError` with all that is amiss."""
+    """Return what a daemon needs of the settings; raise `ConfigError` with every problem."""
     problems = check_live(settings, env_file)
     token, url, jira_token = settings.pagerduty_token, settings.jira_url, settings.jira_token
     mappings = settings.mappings_dir
@@ -138,7 +140,7 @@ def live(settings: Settings, env_file: Path | None = ENV_FILE) -> Live:
 
 
 def check_live(settings: Settings, env_file: Path | None = ENV_FILE) -> list[Problem]:
-    """Everything that keeps a daemon with these settings from working, empty if nothing does."""
+    """Return every problem that stops a daemon with these settings."""
     return [
         *_missing(settings, unknown_variables(env_file)),
         *_jira(settings),
@@ -150,25 +152,25 @@ def check_live(settings: Settings, env_file: Path | None = ENV_FILE) -> list[Pro
 
 _NEEDED = {
     "pagerduty_token": "set it to a REST API key of PagerDuty",
-    "pagerduty_from": "set it to the e-mail address of a PagerDuty user; notes are written in that name",
-    "jira_url": "set it to Jira's base address such as https://company.atlassian.net",
+    "pagerduty_from": "set it to the e-mail address of a PagerDuty user; syncd writes notes as that user",
+    "jira_url": "set it to Jira's base URL such as https://company.atlassian.net",
     "jira_token": "set it to an API token (Cloud) or a personal access token (Data Center)",
-    "mappings_dir": "set it to the folder of your mappings; `syncd init DIR` makes a first one",
+    "mappings_dir": "set it to the folder of your mappings; `syncd init DIR` writes a first one",
 }
 
 
 def missing_accounts(settings: Settings) -> list[Problem]:
-    """What of the two services' accounts is not set."""
+    """Return a problem for each setting of the two services' accounts that is not set."""
     folder = variable("mappings_dir")
-    missing = [one for one in _missing(settings, ()) if one.key != folder]
+    missing = [problem for problem in _missing(settings, ()) if problem.key != folder]
     email = variable("jira_email")
-    return [*missing, *(one for one in _jira(settings) if one.key == email)]
+    return [*missing, *(problem for problem in _jira(settings) if problem.key == email)]
 
 
 def _missing(settings: Settings, unknown: tuple[Problem, ...]) -> Iterator[Problem]:
     for field, hint in _NEEDED.items():
         if getattr(settings, field) is None:
-            typo = next((one.key for one in unknown if f"`{variable(field)}`" in one.hint), "")
+            typo = next((problem.key for problem in unknown if f"`{variable(field)}`" in problem.hint), "")
             yield setting_problem(field, f"not set, but {typo} is" if typo else "not set", hint)
 
 
@@ -180,7 +182,7 @@ def _jira(settings: Settings) -> Iterator[Problem]:
         hint = "set it to the address of the account that owns the token"
         yield setting_problem("jira_email", "not set, and Jira Cloud needs it", hint)
     if parts.path:
-        yield setting_problem("jira_url", "the address of a page", f"give https://{parts.hostname}")
+        yield setting_problem("jira_url", "the URL of a page", f"set it to https://{parts.hostname}")
 
 
 def _mail(settings: Settings) -> Iterator[Problem]:
@@ -189,28 +191,28 @@ def _mail(settings: Settings) -> Iterator[Problem]:
     if settings.smtp_from is None:
         hint = "set it to the sender's address"
         yield setting_problem("smtp_from", "not set, and mail needs a sender", hint)
-    here = is_loopback(f"smtp://{settings.smtp_host}")
-    if settings.smtp_security == "none" and settings.smtp_password and not here:
-        said = "would send the password in clear"
-        yield setting_problem("smtp_security", said, "use `starttls` or `tls`")
+    on_this_machine = is_loopback(f"smtp://{settings.smtp_host}")
+    if settings.smtp_security == "none" and settings.smtp_password and not on_this_machine:
+        message = "would send the password unencrypted"
+        yield setting_problem("smtp_security", message, "use `starttls` or `tls`")
     if bool(settings.smtp_username) != bool(settings.smtp_password):
         missing = "smtp_password" if settings.smtp_username else "smtp_username"
-        yield setting_problem(missing, "not set", "user name and password go together")
+        yield setting_problem(missing, "not set", "set both user name and password, or none of them")
 
 
 def on_loopback(settings: Settings) -> bool:
-    """Whether both services are on this machine: a sandbox, where nothing reaches a person."""
+    """Return True if both services are on this machine: a sandbox, where nothing reaches a person."""
     return is_loopback(settings.pagerduty_url) and is_loopback(settings.jira_url or "")
 
 
 def _settling(settings: Settings) -> Iterator[Problem]:
     if settings.settle_seconds < SHORTEST_SETTLING and not on_loopback(settings):
         hint = f"leave it unset, or set at least {SHORTEST_SETTLING:.0f}"
-        yield setting_problem("settle_seconds", "so short that tickets could double", hint)
+        yield setting_problem("settle_seconds", "so short that syncd could create tickets twice", hint)
 
 
 def _folders(settings: Settings) -> Iterator[Problem]:
     for field in ("mappings_dir", "templates_dir"):
         path: Path | None = getattr(settings, field)
         if path is not None and not path.is_dir():
-            yield setting_problem(field, f"no folder {path}", "name a folder")
+            yield setting_problem(field, f"there is no folder {path}", "set it to an existing folder")

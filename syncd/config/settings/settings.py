@@ -1,11 +1,11 @@
-"""Settings: environment variables with the prefix `SYNCD_`, systemd credentials, an optional `.env`.
+"""The settings: environment variables with the prefix `SYNCD_`, systemd credentials, an optional `.env`.
 
-The environment wins over a credential, a credential over `.env`. A credential is a file under
-`$CREDENTIALS_DIRECTORY` that is named like the variable in lower case (`syncd_jira_token`). A variable
-that is set but empty counts as not set, except `SYNCD_HTTP_LISTEN`, where empty means no listener.
+The environment wins over a credential, and a credential wins over `.env`. A credential is a file under
+`$CREDENTIALS_DIRECTORY` with the variable's name in lower case (`syncd_jira_token`). An empty variable counts
+as not set, except `SYNCD_HTTP_LISTEN`, where empty means no listener.
 
-Every command reads settings, not every command talks to the services: what a variable's own text says is
-checked here, what a running daemon needs beside that in `syncd.config.settings.access`.
+Every command reads settings, but not every command talks to the services. So this module checks each value
+alone, and `syncd.config.settings.access` checks what a running daemon needs.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ from syncd.config.settings.values import (
 PREFIX = "SYNCD_"
 
 SHORTEST_HIDDEN = 4
-"""A shorter secret would hide half of the log and protect nothing."""
+"""Length from which on the log hides a secret; hiding a shorter one would cut ordinary words."""
 
 Address = Annotated[str, AfterValidator(address)]
 WebAddress = Annotated[str, AfterValidator(web_address)]
@@ -68,7 +68,7 @@ def _ledger_url(values: dict[str, Any]) -> str:
 
 
 class Settings(BaseSettings):
-    """All settings. Reading them checks each alone and raises; use `load_settings` for plain problems."""
+    """All settings. `load_settings` reads them and turns pydantic's errors into problems."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, frozen=True, extra="ignore", hide_input_in_errors=True, validate_default=False
@@ -182,13 +182,13 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """The order in which sources win; credentials are looked for at the time of reading."""
+        """Return the sources, the strongest first; the folder of credentials is read anew each time."""
         env_file = getattr(dotenv_settings, "env_file", None)
         credentials = os.environ.get("CREDENTIALS_DIRECTORY", "")
         return (
             init_settings,
             env_settings,
-            # This source puts the prefix before a file's name, which is the name that design wants.
+            # this source adds the prefix to a file's name: `syncd_jira_token`, not `jira_token`
             SecretsSettingsSource(
                 settings_cls, secrets_dir=credentials if credentials and Path(credentials).is_dir() else None
             ),
@@ -197,53 +197,58 @@ class Settings(BaseSettings):
 
     @property
     def listen(self) -> tuple[str, int] | None:
-        """Host and port of the listener, None if there is to be none."""
+        """Host and port of the listener; None for no listener."""
         host, _, port = self.http_listen.rpartition(":")
         return (host.strip("[]"), int(port)) if self.http_listen else None
 
     @property
     def mail_port(self) -> int:
-        """Port of the mail server, by its encryption where none is given."""
+        """Port of the mail server: the setting, else the usual port of its encryption."""
         return self.smtp_port or {"starttls": 587, "tls": 465, "none": 25}[self.smtp_security]
 
     @property
     def mail_dir(self) -> Path:
-        """Where mail is written that has no server to go to."""
+        """The folder for mail if there is no mail server."""
         return self.state_dir / "mail"
 
     @property
     def trusted(self) -> str | None:
-        """The file of certificates to trust, None for the usual ones."""
+        """The file of certificates to trust; None for the usual ones."""
         return str(self.ca_file) if self.ca_file else None
 
     @property
     def expires(self) -> dict[str, date]:
-        """The day on which each service's credential ends, where it is known."""
+        """The day on which each service's credential expires, if the settings name it."""
         days = {"pagerduty": self.pagerduty_token_expires, "jira": self.jira_token_expires}
         return {service: day for service, day in days.items() if day is not None}
 
     def secret_values(self) -> tuple[str, ...]:
-        """Every secret as it may show itself in a text, longest first, so that the log can hide it."""
+        """Return every secret in each form in which a text may show it, the longest first, for the log."""
         given = [self.pagerduty_token, self.jira_token, self.jira_webhook_secret, self.smtp_password]
-        found = {secret.get_secret_value() for secret in (*given, *self.pagerduty_webhook_secrets) if secret}
+        secrets = {
+            secret.get_secret_value() for secret in (*given, *self.pagerduty_webhook_secrets) if secret
+        }
         if self.jira_email and self.jira_token:
+            # the header of Jira Cloud's basic authentication
             pair = f"{self.jira_email}:{self.jira_token.get_secret_value()}"
-            found.add(base64.b64encode(pair.encode()).decode())
+            secrets.add(base64.b64encode(pair.encode()).decode())
         in_ledger_url = urlsplit(self.ledger_url).password
         if in_ledger_url:
-            found |= {in_ledger_url, unquote(in_ledger_url)}
+            secrets |= {in_ledger_url, unquote(in_ledger_url)}
         if self.heartbeat_url:
-            # Whoever knows the path of a heartbeat can send one.
+            # the path of a heartbeat URL is a secret: everybody who knows it can send a heartbeat
             parts = urlsplit(self.heartbeat_url)
-            found |= {parts.path.strip("/"), parts.query}
-        return tuple(sorted((one for one in found if len(one) >= SHORTEST_HIDDEN), key=len, reverse=True))
+            secrets |= {parts.path.strip("/"), parts.query}
+        return tuple(
+            sorted((secret for secret in secrets if len(secret) >= SHORTEST_HIDDEN), key=len, reverse=True)
+        )
 
 
 def variable(field: str) -> str:
-    """The environment variable of a field."""
+    """Return the environment variable of a field."""
     return PREFIX + field.upper()
 
 
 def setting_problem(field: str, message: str, hint: str) -> Problem:
-    """A problem of a field's variable."""
+    """Return a problem of a field's variable."""
     return Problem("environment", variable(field), message, hint)

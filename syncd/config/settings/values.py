@@ -1,6 +1,6 @@
-"""What one setting's text must look like: checks that turn it into a value or raise `ValueError`.
+"""Check the text of one setting: turn it into a value or raise `ValueError`.
 
-A message says what would be right and never repeats what was given, because it may be a secret.
+A message shows a correct example and never repeats the given text, because that may be a secret.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ _DURATION = re.compile(r"\s*(\d{1,6})\s*([smhdw])\s*")
 
 
 def is_address(text: str) -> bool:
-    """Whether a text looks like one bare e-mail address."""
+    """Return True if a text looks like one bare e-mail address."""
     return len(text) <= _LONGEST_ADDRESS and _ADDRESS.fullmatch(text) is not None
 
 
 def address(text: str) -> str:
-    """One bare e-mail address."""
+    """Return one bare e-mail address."""
     text = text.strip()
     if not is_address(text):
         raise ValueError("not an e-mail address such as ops@company.example")
@@ -35,14 +35,15 @@ def address(text: str) -> str:
 
 
 def mail_sender(text: str) -> str:
-    """An e-mail address, with or without a name before it."""
+    """Return an e-mail address, with or without a name before it."""
+    # a line break would add a header to each mail
     if not is_address(parseaddr(text)[1]) or any(char in text for char in "\r\n"):
         raise ValueError("not a sender such as ops@company.example or Ops <ops@company.example>")
     return text.strip()
 
 
 def is_loopback(url: str) -> bool:
-    """Whether an address leads to this machine and nowhere else."""
+    """Return True if a URL leads to this machine."""
     host = urlsplit(url).hostname or ""
     try:
         return ip_address(host).is_loopback
@@ -51,15 +52,15 @@ def is_loopback(url: str) -> bool:
 
 
 def web_address(text: str) -> str:
-    """The base address of a service: as `page_address`, without query or fragment or slash at its end."""
+    """Return the base URL of a service: a `page_address` without query, fragment and final slash."""
     parts = urlsplit(page_address(text))
     if parts.query or parts.fragment:
-        raise ValueError("an address with a query or fragment; give it up to the path")
+        raise ValueError("a URL with a query or fragment; end it with the path")
     return text.strip().rstrip("/")
 
 
 def page_address(text: str) -> str:
-    """An http(s) address without password; without encryption only to this machine."""
+    """Return an http(s) URL without password; http only to this machine."""
     text = text.strip()
     try:
         parts = urlsplit(text)
@@ -69,14 +70,14 @@ def page_address(text: str) -> str:
     if parts.scheme not in ("http", "https") or not parts.hostname or re.search(r"\s", text):
         raise ValueError("not a web address such as https://jira.company.example")
     if parts.username is not None or parts.password is not None:
-        raise ValueError("an address with a user or password in it; give the bare address")
+        raise ValueError("a URL with a user or password in it; remove them")
     if parts.scheme == "http" and not is_loopback(text):
-        raise ValueError("not encrypted; it must begin with https:// unless it leads to this machine")
+        raise ValueError("not encrypted; it must begin with https:// unless it is on this machine")
     return text
 
 
 def listen_address(text: str) -> str:
-    """`host:port`, an IPv6 host in brackets, or empty."""
+    """Return `host:port` with an IPv6 host in brackets, or an empty text."""
     text = text.strip()
     host, colon, port = text.rpartition(":")
     bare = not host.startswith("[") and ":" in host
@@ -86,7 +87,7 @@ def listen_address(text: str) -> str:
 
 
 def ledger_address(text: str) -> str:
-    """A SQLAlchemy URL of a SQLite file: the lock lies beside it, so it must be one."""
+    """Return the SQLAlchemy URL of a SQLite file; the lock file is beside it, so it must be a file."""
     scheme, _, rest = text.strip().partition("://")
     if scheme.partition("+")[0] != "sqlite" or rest.strip("/") in ("", ":memory:"):
         raise ValueError("not a SQLite file such as sqlite:////var/lib/syncd/syncd.db")
@@ -94,20 +95,20 @@ def ledger_address(text: str) -> str:
 
 
 def folder(path: Path) -> Path:
-    """A folder as an absolute path; `~` is the home."""
+    """Return a folder as an absolute path; `~` is the home folder."""
     return path.expanduser().absolute()
 
 
 def file(path: Path) -> Path:
-    """A file that can be read, as an absolute path; `~` is the home."""
+    """Return a readable file as an absolute path; `~` is the home folder."""
     path = path.expanduser().absolute()
     if not os.access(path, os.R_OK) or not path.is_file():
-        raise ValueError("not a file that can be read")
+        raise ValueError("not a readable file")
     return path
 
 
 def duration(text: str) -> timedelta:
-    """Given a number and one of the units s, m, h, d, w, return the length; raises `ValueError` else."""
+    """Return the length of time of a text such as `30m` (units s, m, h, d, w); raise `ValueError`."""
     match = _DURATION.fullmatch(text)
     if match is None:
         raise ValueError("not a length of time such as 90s, 30m, 12h, 14d or 2w")
@@ -115,7 +116,7 @@ def duration(text: str) -> timedelta:
 
 
 def as_day(value: object) -> object:
-    """A day such as `2027-03-01`."""
+    """Return the day of a text such as `2027-03-01`."""
     if not isinstance(value, str):
         return value
     try:
@@ -125,17 +126,17 @@ def as_day(value: object) -> object:
 
 
 def as_duration(value: object) -> object:
-    """Text such as `14d` as a length of time."""
+    """Return the length of time of a text such as `14d`."""
     return duration(value) if isinstance(value, str) else value
 
 
 def as_secrets(value: object) -> object:
-    """Comma-separated text as secrets, empty ones left out."""
+    """Return comma-separated text as secrets, without empty ones."""
     if isinstance(value, str):
         return tuple(SecretStr(part.strip()) for part in value.split(",") if part.strip())
     return value
 
 
 def upper(value: object) -> object:
-    """Text in upper case."""
+    """Return a text in upper case."""
     return value.strip().upper() if isinstance(value, str) else value

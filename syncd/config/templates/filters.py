@@ -1,4 +1,4 @@
-"""The filters of templates: those of Jinja's that cannot run away, and our own for texts and links."""
+"""The filters of templates: those of Jinja that stay within the limits, and our own for texts and links."""
 
 from __future__ import annotations
 
@@ -26,23 +26,23 @@ FROM_JINJA = (
 
 
 def known(value: Anything) -> Anything:
-    """Return the value; raises `UndefinedError` with the name if it is one that is not there."""
+    """Return the value; raise `UndefinedError` with its name if the template does not have it."""
     if isinstance(value, Undefined):
         value._fail_with_undefined_error()
     return value
 
 
 def text_of(value: object) -> str:
-    """A value as text; raises for one that is unknown, or that is no text."""
+    """Return a value as text; raise `TemplateRuntimeError` if it is undefined, a list or a section."""
     if known(value) is None:
         return ""
     if not isinstance(value, (str, int, float)):
-        raise TemplateRuntimeError("a list or section stands where a text belongs")
+        raise TemplateRuntimeError("a list or section where a text is needed")
     return str(value)
 
 
 def _textual(function: Callable[[str], str]) -> Callable[[object], str]:
-    """A filter on plain text. Markup is refused: what changes its letters can break its escapes."""
+    """Return a filter on plain text. It refuses markup: changing its letters can break its escapes."""
 
     def changed(value: object) -> str:
         return function(_plain(value))
@@ -52,7 +52,9 @@ def _textual(function: Callable[[str], str]) -> Callable[[object], str]:
 
 def _plain(value: object) -> str:
     if isinstance(value, Markup):
-        raise TemplateRuntimeError("this filter is for plain text, and stands after markup; put it before")
+        raise TemplateRuntimeError(
+            "this filter takes plain text, not markup; put it before the markup filter"
+        )
     return text_of(value)
 
 
@@ -61,7 +63,7 @@ def _cut(value: object, limit: int) -> str:
 
 
 def _raw(value: object) -> Markup:
-    return Markup(text_of(value))  # noqa: S704 - that a template trusts this text is what the filter says
+    return Markup(text_of(value))  # noqa: S704 - the purpose of this filter: the template trusts this text
 
 
 @pass_environment
@@ -79,7 +81,7 @@ def _join(sandbox: Sandbox, values: Iterable[object], between: str = "") -> str:
 
 @pass_environment
 def _link(sandbox: Sandbox, label: object, url: object) -> Markup:
-    """A link with this label; the label alone where the address is not http(s)."""
+    """Return a link with this label; only the label if the URL is not http(s)."""
     shown, target = one_line(text_of(label)), wiki_url(text_of(url))
     if sandbox.target == "wiki":
         return Markup(wiki_link(shown, target))  # noqa: S704 - both parts are escaped there
@@ -105,5 +107,5 @@ OURS: dict[str, Callable[..., Any]] = {
 
 
 def all_filters() -> dict[str, Callable[..., Any]]:
-    """Every filter that a template may use, by name."""
+    """Return every filter that a template may use, by name."""
     return {name: FILTERS[name] for name in FROM_JINJA} | OURS

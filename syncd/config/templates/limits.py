@@ -1,9 +1,9 @@
-"""How much one rendering of a template may use, whatever the template says.
+"""Limit the resources of one rendering of a template.
 
-Bounded are the processor time of the rendering thread, the characters printed, and the length of any text,
-list and number that an operator, a filter or a call makes. The time is checked at every turn of a loop, call,
-filter, operator and output, and calls may be nested only so deep. Templates belong to the operator: the
-limits stop mistakes, not malice.
+There are limits for the processor time of the rendering thread, the printed characters, the nesting of calls,
+and the size of any text, list and number that an operator, a filter or a call makes. Every turn of a loop,
+call, filter, operator and output checks the time. Templates belong to the operator: the limits stop mistakes,
+not malice.
 """
 
 from __future__ import annotations
@@ -19,29 +19,31 @@ from jinja2.exceptions import TemplateRuntimeError
 MOST_SECONDS = 2.0
 """Processor time of one rendering; a ticket takes a few milliseconds."""
 MOST_OUTPUT = 262_144
+"""Characters of one rendering."""
 LONGEST_TEXT = 65_536
+"""Characters of one value."""
 LONGEST_LIST = 10_000
 LARGEST_NUMBER = 2**63
 DEEPEST_CALLS = 50
-"""Calls inside calls: a macro that calls itself ends here, long before Python's own limit."""
+"""Nested calls: a macro that calls itself ends here, long before Python's own limit."""
 
 Anything = TypeVar("Anything")
 
 
 class LimitReached(TemplateRuntimeError):
-    """A rendering asked for more than it may have."""
+    """A rendering reached one of its limits."""
 
 
 _DEADLINE: ContextVar[float] = ContextVar("template_deadline")
-"""The thread's processor time at which its rendering is stopped."""
+"""The thread's processor time at which its rendering must end."""
 
 _DEPTH: ContextVar[int] = ContextVar("template_call_depth", default=0)
-"""How many calls of this rendering are under way inside each other."""
+"""The number of nested calls of this rendering."""
 
 
 @contextmanager
 def limited() -> Iterator[None]:
-    """Give what this thread renders inside `MOST_SECONDS` of processor time."""
+    """Give the renderings inside this block `MOST_SECONDS` of the thread's processor time."""
     token = _DEADLINE.set(time.thread_time() + MOST_SECONDS)
     try:
         yield
@@ -57,7 +59,7 @@ def check_time() -> None:
 
 @contextmanager
 def nested_call() -> Iterator[None]:
-    """Count a call that runs inside; raises `LimitReached` where calls are nested too deep."""
+    """Count a nested call; raise `LimitReached` if calls are nested too deeply."""
     depth = _DEPTH.get() + 1
     if depth > DEEPEST_CALLS:
         raise LimitReached(f"it nests more than {DEEPEST_CALLS} calls")
@@ -69,7 +71,7 @@ def nested_call() -> Iterator[None]:
 
 
 def joined(pieces: Iterable[str]) -> str:
-    """Return what a template, block or macro prints as one text; raises `LimitReached` if it is too long."""
+    """Return the pieces that a template, block or macro prints as one text; raise `LimitReached`."""
     parts, printed = [], 0
     for piece in pieces:
         check_time()
@@ -81,7 +83,7 @@ def joined(pieces: Iterable[str]) -> str:
 
 
 def sized(value: Anything) -> Anything:
-    """Return the value; raises `LimitReached` if it is a text, list or number beyond the limits."""
+    """Return the value; raise `LimitReached` if it is a text, list or number beyond the limits."""
     if isinstance(value, str):
         if len(value) > LONGEST_TEXT:
             raise LimitReached(f"it makes a text of more than {LONGEST_TEXT} characters")

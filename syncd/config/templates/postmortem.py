@@ -1,12 +1,12 @@
-"""A postmortem's texts, with a timeline that leaves people room to write, and what their template may say.
+"""Render a postmortem's texts, and build the variables of its template.
 
-A template gets everything that a ticket's gets, and the incident's whole story. Every text is on one line,
-masked and short; templates escape it. Times are text in the team's zone, with the zone's name, so that the
-hour that a clock change repeats is told apart. `templates/README.md` lists these variables.
+A postmortem's template gets all variables of a ticket's template, and the incident's whole story. Every text
+is masked, short and on one line; templates escape it. Times are text in the team's zone with the zone's name,
+so that a reader can tell the two hours apart when the clocks change. `templates/README.md` lists them.
 
-What is pre-filled takes at most 20,000 of the 32,767 UTF-16 units that Jira allows. A timeline that is longer
-than what is left for it loses lines from its middle, and says how many: how it began and how it ended is what
-a review is about.
+syncd fills at most 20,000 of the 32,767 UTF-16 units that Jira allows, so people have room to write. A
+timeline that is too long loses lines from its middle, and says how many: a review needs its beginning and its
+end.
 """
 
 from __future__ import annotations
@@ -39,17 +39,17 @@ MOST_HELPERS = 40
 
 @dataclass(frozen=True)
 class _Words:
-    """How texts and times read in a template: masked, on one line, short; times in the team's zone."""
+    """The form of texts and times in a template: masked, short, on one line; times in the team's zone."""
 
     zone: ZoneInfo
     patterns: dict[str, str]
 
     def text(self, value: str, limit: int = 255) -> str:
-        """Return a text as a template gets it."""
+        """Return a text masked, on one line, at most `limit` UTF-16 units long."""
         return cut(mask(one_line(value), self.patterns), limit)
 
     def at(self, moment: datetime | None) -> str | None:
-        """Return a time with the zone's name."""
+        """Return a time in the team's zone, with the zone's name."""
         if moment is None:
             return None
         local = moment.astimezone(self.zone)
@@ -59,31 +59,31 @@ class _Words:
 def postmortem_context(
     subject: Subject, story: Story, timeline: Sequence[Line | int]
 ) -> dict[str, JsonValue]:
-    """Given an incident's story, return the variables of its postmortem's template.
+    """Return the variables of a postmortem's template, from an incident's story.
 
-    Those of `ticket_context`, and
+    They are those of `ticket_context`, and
 
     - `ticket`: `key`, `url`
     - `zone`: the team's time zone; all times below are in it
-    - `impact`: the spans in which the incident was open, each with `since`, `until` and `lasted`
+    - `impact`: the periods in which the incident was open, each with `since`, `until` and `lasted`
     - `peak`: the worst severity that counts, with `name` and `definition`
-    - `severities`: those that it had, each with `name` and `since`
+    - `severities`: all severities of the incident, each with `name` and `since`
     - `responders`: each with `name` and `roles` (a list)
-    - `acknowledge`, `resolve`: `took` (None where it never happened), `target` (None without one), `met`
-    - `timeline`: entries with `at`, `who`, `text`; one with `left_out` above 0 stands for so many lines
-    - `alerts`: `summary`, `source`, `url`, `details` of the first twenty; `alerts_left_out`: how many there
-      are beside
+    - `acknowledge`, `resolve`: `took` (None if it never happened), `target` (None without one), `met`
+    - `timeline`: entries with `at`, `who`, `text`; an entry with `left_out` above 0 replaces that many lines
+    - `alerts`: `summary`, `source`, `url`, `details` of the first twenty; `alerts_left_out`: how many more
+      there are
     - `prompts`: the scenario's questions on the root cause
-    - `duties`: `owner` (None: nobody), `schedule_by`, `review_by`, `complete_by` (None where nothing says)
-    - `withheld`: whether the incident is restricted, and no text of it stands here
+    - `duties`: `owner` (None: nobody), `schedule_by`, `review_by`, `complete_by` (None without a rule)
+    - `withheld`: True if the incident is restricted, so that no text of it is here
 
-    `timeline` holds, in the place of what was left out, how many lines that were.
+    A number in `timeline` replaces that many lines that were left out.
     """
     mapping = subject.mapping
     words = _Words(ZoneInfo(mapping.zone), mapping.redact.patterns)
     first, last = story.windows[0], story.windows[-1]
     peak = mapping.severities[story.severity]
-    chosen = choose_playbook(mapping, subject.section, subject.incident.title)
+    sections = choose_playbook(mapping, subject.section, subject.incident.title)
     return {
         **ticket_context(subject),
         "ticket": {"key": story.ticket_key, "url": story.ticket_url},
@@ -91,17 +91,18 @@ def postmortem_context(
         "impact": [_window(window, words) for window in story.windows],
         "peak": {"name": story.severity, "definition": peak.definition},
         "severities": [
-            {"name": one.severity, "since": words.at(one.since)} for one in story.severity_periods
+            {"name": period.severity, "since": words.at(period.since)} for period in story.severity_periods
         ],
         "responders": [
-            {"name": words.text(one.name), "roles": list(one.roles)} for one in story.helpers[:MOST_HELPERS]
+            {"name": words.text(helper.name), "roles": list(helper.roles)}
+            for helper in story.helpers[:MOST_HELPERS]
         ],
         "acknowledge": _measured(first.since, story.acknowledged_at, peak.acknowledge_minutes),
         "resolve": _measured(first.since, last.until, peak.resolve_minutes),
         "timeline": [_entry(line, words) for line in timeline],
         "alerts": [_alert(alert, words) for alert in story.alerts[:MOST_ALERTS]],
         "alerts_left_out": max(0, len(story.alerts) - MOST_ALERTS),
-        "prompts": [line for one in chosen for line in one.root_causes],
+        "prompts": [line for section in sections for line in section.root_causes],
         "duties": _duties(story, words),
         "withheld": story.withheld,
     }
@@ -145,7 +146,7 @@ def _entry(line: Line | int, words: _Words) -> dict[str, JsonValue]:
 
 
 def _measured(since: datetime, until: datetime | None, target: float | None) -> dict[str, JsonValue]:
-    """How long something took, beside its target in minutes."""
+    """Return how long something took and its target (given in minutes), both as text."""
     met = None
     if until is not None and target is not None:
         met = (until - since).total_seconds() < target * 60
@@ -161,7 +162,7 @@ def _lasted(since: datetime, until: datetime | None) -> str | None:
 
 
 def duration(span: timedelta) -> str:
-    """A span as people read it: `45 s`, `4 min`, `2 h 5 min`, `3 d 4 h`."""
+    """Return a length of time as people read it: `45 s`, `4 min`, `2 h 5 min`, `3 d 4 h`."""
     seconds = max(0, round(span.total_seconds()))
     if seconds < 60:
         return f"{seconds} s"
@@ -180,12 +181,13 @@ def duration(span: timedelta) -> str:
 PREFILLED_LIMIT = 20_000
 """UTF-16 units of a new postmortem's description."""
 _BESIDE_THE_TEXT = 45
-"""UTF-16 units that a line's time and markup take, and the line that says what was left out."""
+"""UTF-16 units of a line's time and markup, and of the line that says how many lines were left out."""
 _TRIES = 4
+"""Attempts to shorten the timeline until the description fits."""
 
 
 def render_postmortem(templates: Templates, subject: Subject, story: Story) -> RenderedTicket:
-    """Render a postmortem from its team's template; raises `TemplateError`.
+    """Render a postmortem from its team's template; raise `TemplateError`.
 
     The summary has at most 255, the description at most `PREFILLED_LIMIT` UTF-16 units.
     """
@@ -201,19 +203,18 @@ def render_postmortem(templates: Templates, subject: Subject, story: Story) -> R
         over = utf16_len(description) - PREFILLED_LIMIT
         if over <= 0:
             break
-        # the template says more about a line than was thought
+        # the template prints more for each line than estimated, so give the timeline less room
         room -= over + room // 10
     summary = summary_line(f"Postmortem: {ticket_summary(subject.incident, subject.mapping)}")
     return RenderedTicket(summary, cut_markup(description, PREFILLED_LIMIT))
 
 
 def shortened(lines: Sequence[Line], room: int) -> tuple[Line | int, ...]:
-    """Given a timeline and UTF-16 units of wiki markup, return what fits, from both ends.
+    """Return the lines of a timeline that fit into `room` UTF-16 units of wiki markup, from both ends.
 
-    In the place of what was left out stands how many lines that were. Of the end is kept as much as of the
-    beginning, as far as lines are of one length.
+    A number replaces the lines that were left out. Beginning and end keep about the same number of lines.
     """
-    sizes = [_size(one) for one in lines]
+    sizes = [_size(line) for line in lines]
     if not lines or sum(sizes) <= room:
         return tuple(lines)
     room -= _BESIDE_THE_TEXT

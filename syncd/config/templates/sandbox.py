@@ -1,9 +1,9 @@
-"""The place where templates run: plain data in, escaped text out, nothing else within reach.
+"""The sandbox that runs templates: plain data in, escaped text out, and access to nothing else.
 
-Templates belong to the operator, what they insert belongs to anybody. So every value inserted is
-escaped for the target by default, and what a template may do is a list of what is allowed, not of what
-is forbidden: reading keys and items, the filters of `syncd.config.templates.filters`, `range`, macros.
-Its limits are those of `syncd.config.templates.limits`.
+Templates belong to the operator, but anybody may write the values that they insert. So the sandbox escapes
+every inserted value for the target by default. It allows a fixed list of things and nothing else: reading
+keys and items, the filters of `syncd.config.templates.filters`, `range`, and macros. Its limits are in
+`syncd.config.templates.limits`.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from syncd.domain.text import escape_wiki, strip_controls
 
 
 class Target(StrEnum):
-    """Where a template's output goes, which decides how values are escaped."""
+    """The form of a template's output, which decides how values are escaped."""
 
     WIKI = "wiki"
     HTML = "html"
@@ -58,7 +58,7 @@ _METHODS: dict[type, frozenset[str]] = {
 
 
 class Unknown(StrictUndefined):
-    """A name that is not there: an error wherever it is used, which says what is near it."""
+    """A name that a template does not have: every use of it is an error that suggests a similar name."""
 
     __slots__ = ()
 
@@ -68,7 +68,7 @@ class Unknown(StrictUndefined):
             return self._undefined_hint
         name, owner = self._undefined_name, self._undefined_obj
         if owner is missing:
-            return f"`{name}` is no variable of this template"
+            return f"`{name}` is not a variable of this template"
         if isinstance(owner, dict):
             hint = did_you_mean(str(name), (key for key in owner if isinstance(key, str)))
             return f"there is no `{name}` here; {hint or 'it has ' + ', '.join(map(str, owner))}"
@@ -76,24 +76,25 @@ class Unknown(StrictUndefined):
 
 
 def turns(values: Any) -> Iterator[Any]:
-    """What a loop goes over; each turn checks the time."""
+    """Yield the values of a loop; check the time at each turn."""
+    # a loop over a text would print its letters, which is a mistake in the template
     if isinstance(known(values), str):
-        raise TemplateRuntimeError("a text is looped over; loop over a list")
+        raise TemplateRuntimeError("a loop over a text; loop over a list")
     for value in values:
         check_time()
         yield value
 
 
 class _Generator(CodeGenerator):
-    """Compiles `for` and `~` into calls of the sandbox, which has no hook of its own for them."""
+    """Compile `for` and `~` into calls of the sandbox, because Jinja has no hook for them."""
 
     def visit_For(self, node: nodes.For, frame: Frame) -> None:  # noqa: N802 - named for the node by Jinja
-        """Each turn of a loop checks the time."""
+        """Compile a loop over `turns`, so that each turn checks the time."""
         node.iter = nodes.Call(nodes.EnvironmentAttribute("turns"), [node.iter], [], None, None)
         super().visit_For(node, frame)
 
     def visit_Concat(self, node: nodes.Concat, frame: Frame) -> None:  # noqa: N802 - as above
-        """Jinja's own `~` has no limit and escapes for HTML."""
+        """Compile `~` into `concatenated`: Jinja's own `~` has no limit and escapes for HTML only."""
         self.write("environment.concatenated([")
         for part in node.nodes:
             self.visit(part, frame)
@@ -101,7 +102,7 @@ class _Generator(CodeGenerator):
         self.write("])")
 
     def visit_ScopedEvalContextModifier(self, node: nodes.Node, frame: Frame) -> None:  # noqa: N802 - as above
-        """No block of a template goes without escaping."""
+        """Refuse `autoescape` blocks, so that no part of a template goes without escaping."""
         self.fail("`autoescape` is not supported; `| raw` marks trusted markup", node.lineno)
 
 
@@ -120,7 +121,7 @@ class Sandbox(SandboxedEnvironment):
             autoescape=True,
             trim_blocks=True,
             lstrip_blocks=True,
-            optimized=False,  # else constants are computed while a template is compiled, without limits
+            optimized=False,  # else Jinja computes constants when it compiles a template, without limits
             cache_size=-1,
             auto_reload=False,
             finalize=self.printable,
@@ -130,7 +131,7 @@ class Sandbox(SandboxedEnvironment):
         self.filters = {name: _limited(function) for name, function in filters.items()}
 
     def escaped(self, value: object) -> Markup:
-        """A value as text of the target; markup of the target, which templates make, stays as it is."""
+        """Return a value escaped for the target; markup that the template made stays as it is."""
         value = known(value)
         if isinstance(value, Markup):
             return value
@@ -139,25 +140,25 @@ class Sandbox(SandboxedEnvironment):
         if isinstance(value, bool):
             value = "yes" if value else "no"
         if not isinstance(value, (str, int, float)):
-            raise TemplateRuntimeError("a list or section is printed; loop over it, or use `| join(', ')`")
+            raise TemplateRuntimeError("prints a list or section; loop over it, or use `| join(', ')`")
         return Markup(_ESCAPES[self.target](str(value)))  # noqa: S704 - this is where values are escaped
 
-    # With the context as an argument it is never asked about constants, which Jinja would escape as HTML.
+    # Jinja calls a finalizer that takes the context at run time only; else it would escape constants as HTML.
     @pass_context
     def printable(self, _context: Context, value: object) -> Markup:
-        """What `{{ value }}` prints."""
+        """Return the text that `{{ value }}` prints."""
         check_time()
         return self.escaped(value)
 
     def concatenated(self, values: list[object]) -> str:
-        """Texts one after the other; with markup among them, all the others escaped."""
+        """Return the texts joined; if one of them is markup, the others are escaped."""
         check_time()
         if any(isinstance(value, Markup) for value in values):
             return sized(Markup("").join(self.escaped(value) for value in values))
         return sized("".join("" if value is None else str(value) for value in values))
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
-        """Sums of numbers, of texts and of lists; everything else of numbers alone."""
+        """Return the result of an operator: `+` for numbers, texts and lists, all others for numbers only."""
         check_time()
         left, right = known(left), known(right)
         if operator == "+" and isinstance(left, str) and isinstance(right, str):
@@ -165,7 +166,7 @@ class Sandbox(SandboxedEnvironment):
         if operator == "+" and isinstance(left, list) and isinstance(right, list):
             return sized(left + right)
         if operator == "**" or not all(isinstance(value, (int, float)) for value in (left, right)):
-            raise SecurityError(f"`{operator}` is not for these values; `~` joins texts")
+            raise SecurityError(f"`{operator}` does not work with these values; `~` joins texts")
         return sized(super().call_binop(context, operator, left, right))
 
     def call(self, context: Context, function: Any, /, *args: Any, **kwargs: Any) -> Any:
@@ -175,21 +176,21 @@ class Sandbox(SandboxedEnvironment):
             return sized(super().call(context, known(function), *args, **kwargs))
 
     def is_safe_callable(self, obj: Any) -> bool:
-        """Whether a template may call this."""
+        """Return True if a template may call this object."""
         if isinstance(obj, (BuiltinMethodType, MethodType)):
             return self.is_safe_attribute(obj.__self__, obj.__name__, obj)
         return obj is bounded_range or obj is turns or isinstance(obj, (Macro, BlockReference))
 
     def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
-        """Whether a template may read this attribute: the methods that are listed, and no other."""
+        """Return True if a template may read this attribute: only the methods in `_METHODS`."""
         return any(isinstance(obj, kind) and attr in allowed for kind, allowed in _METHODS.items())
 
     def getattr(self, obj: Any, attribute: str) -> Any:
-        """`obj.attribute`: a key of a section first, then an allowed method."""
+        """Return `obj.attribute`: a key of the section, else an allowed method."""
         return self.getitem(obj, attribute)
 
     def getitem(self, obj: Any, argument: Any) -> Any:
-        """`obj[argument]`: a key or an index first, then an allowed method."""
+        """Return `obj[argument]`: a key or an index, else an allowed method."""
         if isinstance(known(obj), (dict, list, tuple, str, TemplateReference)):
             try:
                 return obj[argument]
@@ -210,7 +211,7 @@ def _limited(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def bounded_range(*args: int) -> range:
-    """`range` as templates have it, short."""
+    """Return a `range` of limited length, for templates."""
     if not all(isinstance(value, int) for value in args):
         raise TemplateRuntimeError("`range` takes whole numbers")
     return sized(range(*args))

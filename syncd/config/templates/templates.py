@@ -1,8 +1,8 @@
-"""Templates: found by name, compiled once, rendered from plain data within limits.
+"""Find templates by name, compile each once, and render it from plain data within limits.
 
-Which target a template writes for is read from its name: `.html.j2` is HTML, `.txt.j2` plain text, any
-other `.j2` Jira's wiki markup. A folder of one's own goes before the shipped one, file by file. What was
-compiled stays as it was until a new `Templates` is made, so that a reload is all or nothing.
+A template's name decides its target: `.html.j2` is HTML, `.txt.j2` is plain text, any other `.j2` is Jira's
+wiki markup. The operator's folder goes before the shipped one, file by file. A compiled template stays
+unchanged until somebody makes a new `Templates`, so that a reload is all or nothing.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _MOST_INLINE = 512
 
 
 class TemplateError(ConfigError):
-    """A template cannot be used: which one, where, what is wrong, what to do."""
+    """A template is unusable; `problem` says which one, where, what is wrong and how to fix it."""
 
     def __init__(self, problem: Problem) -> None:
         super().__init__([problem])
@@ -42,14 +42,14 @@ class TemplateError(ConfigError):
 
 
 def target_of(name: str) -> Target:
-    """The target of a template, by its name."""
+    """Return the target of a template, by its name."""
     if name.endswith(".html.j2"):
         return Target.HTML
     return Target.TEXT if name.endswith(".txt.j2") else Target.WIKI
 
 
 class Templates:
-    """The templates of a folder, the shipped ones behind it. Safe to use from several threads."""
+    """The templates of a folder, then the shipped ones. Several threads may use it at once."""
 
     def __init__(self, folder: Path | None = None) -> None:
         folders = [folder] if folder is not None else []
@@ -59,34 +59,34 @@ class Templates:
         self._inline: dict[tuple[Target, str], Template] = {}
 
     def names(self) -> list[str]:
-        """The names of all templates there are."""
-        found = {str(path.relative_to(folder)) for folder in self.folders for path in folder.rglob("*.j2")}
-        return sorted(found)
+        """Return the names of all templates."""
+        names = {str(path.relative_to(folder)) for folder in self.folders for path in folder.rglob("*.j2")}
+        return sorted(names)
 
     def check(self, name: str) -> None:
-        """Compile a template; raises `TemplateError` if it is missing or wrong."""
+        """Compile a template; raise `TemplateError` if it is missing or wrong."""
         self._named(name)
 
     def render(self, name: str, context: Mapping[str, JsonValue]) -> str:
-        """Given a template's name and plain data, return the text; raises `TemplateError`."""
+        """Return the text of a template, rendered from plain data; raise `TemplateError`."""
         return self._render(self._named(name), context, name)
 
     def inline(self, text: str, context: Mapping[str, JsonValue], target: Target = Target.TEXT) -> str:
-        """Given a template's own text, as mappings hold it for a field, return the field's value.
+        """Return the value of a field, rendered from the template text that a mapping holds.
 
         Plain text (the default) is one line of at most 255 UTF-16 units, which every text field of Jira
-        takes; for a field that Jira renders as wiki markup say so. Raises `TemplateError`.
+        accepts. Raise `TemplateError`.
         """
-        found = self._inline.get((target, text))
-        if found is None:
+        compiled = self._inline.get((target, text))
+        if compiled is None:
             try:
-                found = self._sandboxes[target].from_string(text)
+                compiled = self._sandboxes[target].from_string(text)
             except TemplateSyntaxError as error:
                 raise TemplateError(_syntax(error, _INLINE)) from None
             if len(self._inline) >= _MOST_INLINE:
                 self._inline.clear()
-            self._inline[target, text] = found
-        rendered = self._render(found, context, _INLINE)
+            self._inline[target, text] = compiled
+        rendered = self._render(compiled, context, _INLINE)
         return summary_line(rendered) if target is Target.TEXT else rendered
 
     def _named(self, name: str) -> Template:
@@ -96,7 +96,7 @@ class Templates:
             hint = did_you_mean(name, self.names()) or "the templates are " + ", ".join(self.names())
             if error.name != name:
                 name, hint = (
-                    f"{name}, which asks for {error.name}",
+                    f"{name}, which includes {error.name}",
                     did_you_mean(str(error.name), self.names()),
                 )
             raise TemplateError(Problem(name, "", "no such template", hint)) from None
@@ -105,8 +105,8 @@ class Templates:
         except OSError as error:
             raise TemplateError(Problem(name, "", error.strerror or "cannot be read")) from None
         except (UnicodeDecodeError, _TooLarge) as error:
-            said = str(error) if isinstance(error, _TooLarge) else "not UTF-8"
-            raise TemplateError(Problem(name, "", said)) from None
+            message = str(error) if isinstance(error, _TooLarge) else "not UTF-8"
+            raise TemplateError(Problem(name, "", message)) from None
 
     def _render(self, template: Template, context: Mapping[str, JsonValue], name: str) -> str:
         data = _plain_section(context)
@@ -115,13 +115,13 @@ class Templates:
                 return template.render(data)
         except TemplateError:
             raise
-        # A template can fail in any way that Python knows; each is the template's fault, and is named.
+        # a template can fail with any exception of Python; each is a problem of the template
         except Exception as error:  # noqa: BLE001 - see above
             raise TemplateError(_problem(error, name, data)) from None
 
 
 class _TooLarge(Exception):
-    """A template is larger than any template needs to be."""
+    """A template is larger than `LARGEST_TEMPLATE`."""
 
 
 class _Loader(FileSystemLoader):
@@ -137,7 +137,7 @@ def _plain_section(data: Mapping[str, JsonValue]) -> dict[str, Any]:
 
 
 def _plain(value: object) -> Any:
-    """A copy that is dicts, lists, texts and numbers and nothing that only looks like them."""
+    """Return a copy of plain dicts, lists, texts and numbers, without subclasses that have methods."""
     if value is None or isinstance(value, (bool, int, float)):
         return value
     if isinstance(value, str):
@@ -151,35 +151,35 @@ def _plain(value: object) -> Any:
 
 def _syntax(error: TemplateSyntaxError, where: str) -> Problem:
     place = Place(where, error.lineno)
-    known = re.search(r"No filter named '([^']+)'", error.message or "")
-    hint = did_you_mean(known[1], all_filters()) if known else ""
+    filter_name = re.search(r"No filter named '([^']+)'", error.message or "")
+    hint = did_you_mean(filter_name[1], all_filters()) if filter_name else ""
     return Problem(
         str(place), "", (error.message or "not a template").rstrip("."), hint or "see templates/README.md"
     )
 
 
 def _problem(error: Exception, name: str, data: dict[str, Any]) -> Problem:
-    """What went wrong while rendering, with the template and line where it did."""
+    """Return the problem of a rendering, with the template and its line."""
     place = _place(error.__traceback__) or Place(name)
-    said, _, hint = str(error).partition("; ")
-    unknown = re.match(r"`(\w+)` is no variable", said)
-    if unknown:
-        hint = did_you_mean(unknown[1], data) or "it has " + ", ".join(data)
+    message, _, hint = str(error).partition("; ")
+    unknown_name = re.match(r"`(\w+)` is not a variable", message)
+    if unknown_name:
+        hint = did_you_mean(unknown_name[1], data) or "it has " + ", ".join(data)
     elif isinstance(error, LimitReached):
         hint = "loop over less; see templates/README.md for the limits"
     elif isinstance(error, TemplateSyntaxError):
         return _syntax(error, error.filename or name)
     elif isinstance(error, TemplateNotFound):
-        said, hint = f"no such template: {error.name}", "name a file of the templates' folder"
+        message, hint = f"no such template: {error.name}", "name a file of the templates' folder"
     elif isinstance(error, RecursionError):
-        said, hint = "a macro or template that calls itself", "end it somewhere"
+        message, hint = "a macro or template calls itself without end", "add a condition that ends it"
     elif not isinstance(error, JinjaError):
-        said = f"{type(error).__name__}: {said}"
-    return Problem(str(place), "", said[:300], hint[:300] or "see templates/README.md")
+        message = f"{type(error).__name__}: {message}"
+    return Problem(str(place), "", message[:300], hint[:300] or "see templates/README.md")
 
 
 def _place(trace: TracebackType | None) -> Place | None:
-    """The innermost line of a template that a traceback passes through."""
+    """Return the innermost place in a template of a traceback."""
     place = None
     while trace is not None:
         file = trace.tb_frame.f_code.co_filename

@@ -1,7 +1,7 @@
-"""Text cut to the services' limits: between graphemes, counted in UTF-16 units.
+"""Cut texts to the services' limits: between graphemes, counted in UTF-16 units.
 
-A cut inside a grapheme turns a family into a stranger, and one inside a surrogate pair cannot be sent.
-Where graphemes end is a question for the `regex` library, which the domain does not know.
+A cut inside a grapheme changes a character (a family emoji into one person); a cut inside a surrogate pair
+gives a text that cannot be sent. The `regex` library finds graphemes, and the domain may not import it.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ DESCRIPTION_LIMIT = 32_767
 """UTF-16 units of a Jira description or comment."""
 
 PATTERN_SECONDS = 0.2
-"""How long one pattern of a mapping may work on one title."""
+"""Time that one pattern of a mapping may take on one title."""
 
 _GRAPHEME = regex.compile(r"\X")
 _NOT_FOR_LABELS = regex.compile(r"[^\p{L}\p{M}\p{N}_.\-]+")
 
 
 def cut(text: str, limit: int, ellipsis: str = "…") -> str:
-    """Given text and a limit in UTF-16 units, return it cut between graphemes, the ellipsis at its end.
+    """Return a text cut between graphemes to `limit` UTF-16 units, with the ellipsis at its end.
 
-    Text that fits comes back as it is. Where not even the ellipsis fits, the result is empty.
+    A text that fits stays unchanged. If not even the ellipsis fits, the result is empty.
     """
     if utf16_len(text) <= limit:
         return text
@@ -43,8 +43,8 @@ def cut(text: str, limit: int, ellipsis: str = "…") -> str:
 
 
 def _fitting(text: str, room: int) -> int:
-    """How many characters of the text make whole graphemes within `room` UTF-16 units."""
-    # A character is at least one unit, and two more say whether a grapheme ends where the room does.
+    """Return how many characters of the text make whole graphemes within `room` UTF-16 units."""
+    # A character has at least one unit; two more characters show whether a grapheme ends at the limit.
     window = text[: room + 2]
     if window.isascii() and "\r" not in window:
         return room
@@ -58,10 +58,11 @@ def _fitting(text: str, room: int) -> int:
 
 
 def wiki_within(text: str, limit: int) -> str:
-    """Text as harmless wiki markup of at most `limit` UTF-16 units: the text is cut, never its escapes."""
+    """Return a text escaped for wiki markup, cut to `limit` UTF-16 units, but never inside an escape."""
     escaped = escape_wiki(text)
     if utf16_len(escaped) <= limit:
         return escaped
+    # escaping adds a varying number of characters, so search for the longest text that fits
     least, most = 0, limit
     while least < most:
         middle = (least + most + 1) // 2
@@ -73,9 +74,9 @@ def wiki_within(text: str, limit: int) -> str:
 
 
 def title_matches(pattern: str, title: str) -> bool:
-    """Whether a mapping's pattern is found in an incident's title, without regard to case.
+    """Return True if an incident's title contains a mapping's pattern, in any case.
 
-    Patterns are the operator's and titles are anybody's: one that takes too long does not match.
+    Anybody may write a title, so a pattern that takes too long does not match.
     """
     try:
         return _compiled(pattern).search(one_line(title), timeout=PATTERN_SECONDS) is not None
@@ -89,21 +90,22 @@ def _compiled(pattern: str) -> regex.Pattern[str]:
 
 
 def summary_line(text: str) -> str:
-    """A ticket's summary: one line without control characters, at most 255 UTF-16 units."""
+    """Return a text as a summary: one line without control characters, at most 255 UTF-16 units."""
     return cut(one_line(text), SUMMARY_LIMIT)
 
 
 def ticket_summary(incident: Incident, mapping: Mapping) -> str:
-    """The ticket's summary: the title masked, on one line, at most 255 UTF-16 units, never empty."""
+    """Return the ticket's summary: the masked title on one line, at most 255 UTF-16 units, never empty."""
     title = mask(one_line(incident.title), mapping.redact.patterns)
     return summary_line(title) or f"Incident #{incident.number}"
 
 
 def slug_label(text: str) -> str:
-    """A Jira label: letters, digits, `_`, `.` and `-`, at most 255 UTF-16 units; may be empty.
+    """Return a text as a Jira label: letters, digits, `_`, `.` and `-`, at most 255 UTF-16 units.
 
-    What else the text has becomes one hyphen; none stand at the ends.
+    Each run of other characters becomes one hyphen, except at the ends. The label may be empty.
     """
+    # NFC, so that "é" gives the same label whether it came as one character or as two
     composed = unicodedata.normalize("NFC", one_line(text))
     slug = _NOT_FOR_LABELS.sub("-", composed).strip("-")
     return cut(slug, SUMMARY_LIMIT, ellipsis="").rstrip("-")

@@ -1,8 +1,8 @@
-"""A ticket's texts, within Jira's limits and never with broken markup, and what their template may say.
+"""Render a ticket's texts within Jira's limits, and build the variables of its template.
 
-A template gets plain data of one incident, its team's mapping and its severity. Every text that comes from
-the incident is on one line, masked, and short; templates escape it. `templates/README.md` lists these
-variables for the people who write templates.
+A template gets plain data of one incident, its team's mapping and its severity. Every text of the incident is
+masked, short and on one line; templates escape it. `templates/README.md` lists the variables for people who
+write templates.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from syncd.domain.mapping.services import PlaybookSection, ServiceSection
 from syncd.domain.text import one_line, utf16_len
 
 LONGEST_TITLE = 1024
-"""UTF-16 units, as many as PagerDuty keeps of a title."""
+"""UTF-16 units; PagerDuty keeps no more of a title."""
 
 
 @dataclass(frozen=True)
 class Subject:
-    """What a ticket or a postmortem is about: an incident under its team's mapping, and how grave it is."""
+    """The subject of a ticket or postmortem: an incident, its team's mapping and its severity."""
 
     incident: Incident
     mapping: Mapping
@@ -68,24 +68,28 @@ def ticket_context(subject: Subject) -> dict[str, JsonValue]:
         "links": _links(incident, mapping, section),
         "playbook": [
             {
-                "name": one.name,
-                "detect": list(one.detect),
-                "actions": list(one.actions),
-                "recovered_when": list(one.recovered_when),
+                "name": playbook_section.name,
+                "detect": list(playbook_section.detect),
+                "actions": list(playbook_section.actions),
+                "recovered_when": list(playbook_section.recovered_when),
             }
-            for one in choose_playbook(mapping, section, incident.title)
+            for playbook_section in choose_playbook(mapping, section, incident.title)
         ],
     }
 
 
 def choose_playbook(mapping: Mapping, section: ServiceSection, title: str) -> tuple[PlaybookSection, ...]:
-    """The sections of the playbook for an incident's title, the team's own before the service's.
+    """Return the playbook's sections for an incident's title, the team's before the service's.
 
-    Those whose pattern matches; where none does, the ones without a pattern.
+    They are the sections whose pattern matches; if none matches, the sections without a pattern.
     """
-    every = (*mapping.playbook, *section.playbook)
-    matching = tuple(one for one in every if one.title is not None and title_matches(one.title, title))
-    return matching or tuple(one for one in every if one.title is None)
+    candidates = (*mapping.playbook, *section.playbook)
+    matching = tuple(
+        candidate
+        for candidate in candidates
+        if candidate.title is not None and title_matches(candidate.title, title)
+    )
+    return matching or tuple(candidate for candidate in candidates if candidate.title is None)
 
 
 def _incident(incident: Incident, patterns: Section[str, str]) -> dict[str, JsonValue]:
@@ -129,7 +133,7 @@ _LITERAL = ("code", "noformat")
 
 
 class RenderedTicket(NamedTuple):
-    """The texts of a ticket, ready to be sent: a plain line, and wiki markup."""
+    """The texts of a ticket, ready to send: a plain line, and wiki markup."""
 
     summary: str
     description: str
@@ -138,7 +142,7 @@ class RenderedTicket(NamedTuple):
 def render_ticket(templates: Templates, subject: Subject) -> RenderedTicket:
     """Render a ticket from its team's template.
 
-    The summary has at most 255, the description at most 32,767 UTF-16 units. Raises `TemplateError`.
+    The summary has at most 255, the description at most 32,767 UTF-16 units. Raise `TemplateError`.
     """
     description = templates.render(subject.mapping.template, ticket_context(subject))
     summary = ticket_summary(subject.incident, subject.mapping)
@@ -146,9 +150,9 @@ def render_ticket(templates: Templates, subject: Subject) -> RenderedTicket:
 
 
 def cut_markup(text: str, limit: int = DESCRIPTION_LIMIT) -> str:
-    """Given wiki markup, return it cut after a whole line with no block left open, and say so.
+    """Return wiki markup cut after a whole line outside of all blocks, with a line that says so.
 
-    Wiki markup spans lines only in blocks such as `{code}`, so a cut outside of them breaks nothing.
+    Only blocks such as `{code}` span several lines, so a cut outside of them breaks no markup.
     """
     if utf16_len(text) <= limit:
         return text
@@ -167,7 +171,7 @@ def cut_markup(text: str, limit: int = DESCRIPTION_LIMIT) -> str:
 
 
 def _follow(line: str, opened: list[str]) -> None:
-    """Note the blocks that a line opens and closes; inside of literal blocks nothing else counts."""
+    """Update the open blocks after a line; inside a literal block only its own end counts."""
     for match in _PAIRED.finditer(line):
         name = match[1].lower()
         if opened and opened[-1] == name:
