@@ -47,6 +47,7 @@ def verify(anchor: tuple[int, str] | None, exported: Path | None, as_json: bool)
     from syncd.ledger.database.connection import one_view
     from syncd.ledger.views import audit_trail
 
+    # one view: an event that the daemon adds meanwhile would not fit the head
     with ledger_for_reading() as db, one_view(db) as view:
         problems = _of_export(view, exported) if exported else []
         broken = audit_trail.verify(view, anchor)

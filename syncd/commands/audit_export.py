@@ -66,8 +66,10 @@ def _files(setup: Setup | None, begin: datetime, end: datetime) -> tuple[dict[st
     files: dict[str, bytes] = {}
     with ledger_for_reading() as db:
         counts = _population(setup, db, begin, end)
+        # one view, so that the files and the anchor are of the same moment while the daemon writes
         with one_view(db) as view:
             incidents = incidents_of(view, begin, end)
+            # restricted incidents are only counted: an export leaves the machine
             exported = [incident for incident in incidents if not incident.restricted]
             for incident in exported:
                 data = evidence_of(view, incident)

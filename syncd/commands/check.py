@@ -44,6 +44,7 @@ def command(
     from syncd.config.load import load_offline
     from syncd.preflight.checks.configured import configured
 
+    # without accounts: `--offline` must work before anybody has a token
     if offline and not for_admin:
         _tell([*configured(load_offline())], as_json)
     setup = Setup.load(ctx)
@@ -190,6 +191,7 @@ def _show(findings: list[Finding]) -> None:
 
     out = console()
     order = (Level.WRONG, Level.UNKNOWN, Level.OK)
+    # an ok finding without a hint needs nobody's attention, so only its number is printed
     shown = [finding for finding in findings if finding.level is not Level.OK or finding.hint]
     for finding in sorted(shown, key=lambda finding: order.index(finding.level)):
         hint = f"{finding.hint} " if finding.hint else ""

@@ -122,6 +122,7 @@ def _starter(
 def _write(path: Path, text: str, force: bool) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
+        # "x" fails if the file exists, also if another process writes it at this moment
         with path.open("w" if force else "x", encoding="utf-8") as file:
             file.write(text)
     except FileExistsError:

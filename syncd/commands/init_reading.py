@@ -111,6 +111,7 @@ def _project(
     try:
         return key, *read_project(jira, key), []
     except NotDone as error:
+        # Jira answers the same for a missing project and for one that our account may not see
         if not error.not_for_us:
             raise
     seen = [project.id for project in jira.projects()]

@@ -68,6 +68,7 @@ def cycle_on_copy(setup: Setup) -> Iterator[ControlLoop]:
             context = make_context(setup.configuration, ledger, clock, dry_run=True)
             loop = ControlLoop(context)
             result = once(loop)
+            # a plan from half of the facts would be wrong
             if not result.good or context.health.down():
                 sys.exit(exit_codes.say_down(context.health.down()))
             yield loop

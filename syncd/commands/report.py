@@ -61,6 +61,7 @@ def command(
     if send:
         sys.exit(_send(Setup.load(ctx), {"week": _named(week).name if week else None, "team": team}))
     report, head = _report(rules, week, team)
+    # a report over all teams names people only if every team's mapping allows it
     names = team is not None or all(mapping.report.names for mapping in mappings)
     formats = [given_form] if given_form else (list(FORMATS) if output else ["text"])
     for form in formats:
@@ -70,6 +71,7 @@ def command(
             continue
         output.mkdir(parents=True, exist_ok=True)
         file = output / f"syncd-{file_slug(team)}-{report.week.name}.{ENDINGS[form]}"
+        # newline="": the CSV has its own line ends (CRLF)
         file.write_text(text, encoding="utf-8", newline="")
         click.echo(file)
 
@@ -83,6 +85,7 @@ def _report(rules: OfflineConfiguration, named: str | None, team: str | None) ->
     now, mappings = command_clock().now(), rules.mappings
     zone = zone_of(mappings, team)
     week = _named(named) if named else Week.of(now, zone).back(1)
+    # a week that has begun is allowed: the report says that its figures are not final
     if week.bounds(zone)[0] > now:
         raise click.UsageError(f"{week.name} has not begun yet")
     with ledger_for_reading() as db, one_view(db) as view:

@@ -56,6 +56,7 @@ def _since(text: str | None) -> str | None:
         except ValueError:
             message = f"--since: {text!r} is neither a length of time (30d, 12h) nor a day (2026-11-01)"
             raise click.UsageError(message) from None
+    # a day without a zone is a day in UTC, as in every other option
     moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
     if moment >= now:
         raise click.UsageError(f"--since: {text} is in the future")

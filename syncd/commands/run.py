@@ -101,6 +101,7 @@ def _once(setup: Setup, context: EngineContext) -> int:
     if down or not result.good:
         return exit_codes.say_down(down)
     waiting = sum(counts[state] for state in ("pending", "in_flight", "unknown", "parked", "held"))
+    # in a dry run every operation waits by design
     if waiting and not context.dry_run:
         open_operations = ", ".join(
             f"{number} {state}" for state, number in counts.items() if number and state != "done"

@@ -219,6 +219,7 @@ def watch(show: Callable[[Console], None]) -> None:
     try:
         with Live(console=out, screen=True, auto_refresh=False) as live:
             while True:
+                # the live screen takes one text, so capture the lines that `show` prints
                 with out.capture() as captured:
                     show(out)
                 live.update(Text.from_ansi(captured.get()), refresh=True)

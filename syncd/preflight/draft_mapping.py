@@ -86,9 +86,10 @@ def choose(
         return Choice(severities=_severities(priorities, ()), assumed=_told(priorities, ()))
     kind = incident_type(facts)
     shown = tuple(screen)
-    fields = {thing.id for thing in shown}
-    offered = tuple(thing.name for thing in facts.priorities) if "priority" in fields else ()
-    components = {thing.name.casefold(): thing.name for thing in facts.components if "components" in fields}
+    fields = {field.id for field in shown}
+    # the site may have priorities and components that this project's create screen does not take
+    offered = tuple(priority.name for priority in facts.priorities) if "priority" in fields else ()
+    components = {part.name.casefold(): part.name for part in facts.components if "components" in fields}
     statuses, assumed = _statuses(kind)
     names_of_type = IssueTypes().incident
     own_type = kind is not None and first_named(names_of_type, [kind]) is None
@@ -97,9 +98,9 @@ def choose(
             0, f"tickets are of type {kind.name}: {facts.key} has none of {', '.join(names_of_type)}"
         )
     severities = _severities(priorities, offered)
-    names = [thing.name for thing in severities] or list(default_severities())
+    names = [severity.name for severity in severities] or list(default_severities())
     filled, guessed, open_ = demanded_fields(shown, names)
-    own = {n: components[n.casefold()] for n in services if n.casefold() in components}
+    own = {name: components[name.casefold()] for name in services if name.casefold() in components}
     lent = _lent_components(services, own, facts, shown)
     assumed += [
         f"component of {name} is {part}: the create screen requires one" for name, part in lent.items()
@@ -182,12 +183,13 @@ def _severities(priorities: Sequence[str], offered: Sequence[str]) -> tuple[Firs
     if _fits(priorities, default_priorities) and (not offered or _fits(own, offered)):
         return ()
     names = priorities if not _fits(priorities, default_priorities) else default_priorities
+    # of P1 to P5 the first three mean the graver severity, the last two the other
     grave = len(names) - len(names) * 2 // 5
     places = (min(1, len(offered) - 1), max(0, len(offered) - 2)) if offered else (0, 0)
     parts = (tuple(names[:grave]), tuple(names[grave:]))
     severities = []
     for (name, section), part, at in zip(defaults.items(), parts, places, strict=True):
-        default = next((section for section in offered if _fits([section], section.priority)), None)
+        default = next((priority for priority in offered if _fits([priority], section.priority)), None)
         priority = default or (offered[at] if offered else None)
         urgency = section.urgency or "high"
         severities.append(FirstSeverity(name=name, urgency=urgency, pagerduty=part, priority=priority))

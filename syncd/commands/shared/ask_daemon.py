@@ -32,6 +32,7 @@ def ask_and_tell(kind: str, arguments: dict[str, Any]) -> None:
     clock = command_clock()
     with ledger_for_reading() as db:
         number = requests.ask(db, kind, arguments, getpass.getuser(), clock.now())
+        # the lock tells whether a daemon is running: who gets it must do the work
         try:
             ledger = open_for_work(db.url, f"syncd {kind}", clock.now())
         except LedgerBusy:

@@ -24,6 +24,7 @@ def emit_json(data: Any) -> None:
 def console() -> Console:
     """Return standard output: coloured on a terminal only, and not with NO_COLOR; 160 columns in a pipe."""
     out = Console(highlight=False, soft_wrap=False)
+    # a pipe has no width; rich would cut tables at 80 columns
     return out if out.is_terminal else Console(highlight=False, width=160)
 
 

@@ -32,4 +32,5 @@ def put_titles(ctx: click.Context, incidents: list[dict[str, Any]]) -> None:
     for incident in restricted:
         answer = client.incident(incident["id"])
         if answer is not None:
+            # the daemon masks titles before it shows them; this one comes straight from PagerDuty
             incident["title"] = mask(answer.title, patterns.get(incident["team"], {}))

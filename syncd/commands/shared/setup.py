@@ -51,6 +51,7 @@ class Setup:
         from syncd.engine.runtime.logs import start_log
 
         settings = self.configuration.settings
+        # only alarms to the operator are logged as CRITICAL
         level = "DEBUG" if self.debug else ("CRITICAL" if quiet else settings.log_level)
         start_log(level, settings.log_format, settings.secret_values())
 

@@ -35,6 +35,7 @@ def project(sight: Sight, mapping: Mapping) -> Iterator[Finding]:
     yield from _statuses(where, resolved, mapping)
     required = {name for name, spec in mapping.jira.fields.items() if spec.required}
     for name in resolved.lacking:
+        # a required field without a place on the screen makes every create fail
         if name.startswith("field ") and name.removeprefix("field ") in required:
             message = f"the create screen has no {name}, and the mapping requires it: syncd creates no ticket"
             yield wrong("J06", where, message, "put it on the screen, or remove `required`", JIRA_ADMIN)
@@ -96,6 +97,7 @@ def filled_fields(resolved: ResolvedProject, mapping: Mapping) -> set[str]:
     """Return the ids of the fields that every ticket of the mapping fills."""
     filled = {"project", "issuetype", "summary", "description", "labels", "reporter"}
     filled |= {resolved.fields[name].id for name in mapping.jira.fields if name in resolved.fields}
+    # only a field that every ticket fills satisfies a screen that requires it
     if set(mapping.severities) == set(resolved.priorities):
         filled.add("priority")
     if all(service.component in resolved.components for service in mapping.services.values()):
@@ -129,6 +131,7 @@ def values(sight: Sight, mapping: Mapping) -> Iterator[Finding]:
 
 def _refused(spec: FieldValue, field: FieldFacts, mapping: Mapping) -> list[str]:
     """Return the values that syncd will surely send and that the field does not offer."""
+    # a free text field takes any value
     if not field.allowed:
         return []
     offered = {option.name.casefold() for option in field.allowed} | {option.id for option in field.allowed}

@@ -25,6 +25,7 @@ def mails(mapping: Mapping, *, loopback: bool) -> Iterator[Finding]:
     unheard = [*_unheard(mapping)]
     for message in unheard:
         yield wrong("C08", where, message, _ADD)
+    # a sandbox uses the example addresses of the shipped mappings
     examples = [] if loopback else [*_examples(where, _named(mapping))]
     yield from examples
     if not unheard and not examples:
@@ -63,7 +64,8 @@ def _unheard(mapping: Mapping) -> Iterator[str]:
 
 
 def _addresses(names: Iterable[str], section: ServiceSection) -> list[str]:
-    return [one for one in (section.owner if name == OWNER else name for name in names) if one]
+    addresses = (section.owner if name == OWNER else name for name in names)
+    return [address for address in addresses if address]
 
 
 def _named(mapping: Mapping) -> Iterator[str]:

@@ -40,6 +40,7 @@ def own_app(sight: Sight) -> Iterator[Finding]:
         try:
             findings += _tools(sight, kind, ask())
         except RemoteError as error:
+            # a refused token stops all checks of PagerDuty, not only this one
             if error.cause is Cause.CREDENTIALS:
                 raise
             # PagerDuty answers 404 for the rules of an app that the account never had
@@ -110,6 +111,7 @@ def _foreign_keys(sight: Sight, incident: Incident, note: Note) -> list[str]:
     keys = keys_in(note.text, [mapping.jira.project for mapping in sight.mappings])
     if not keys:
         return []
+    # the mark in Jira decides whose ticket it is, never the key or the note's author
     marks = {issue.key: issue.mark for issue in sight.jira.probe(keys).issues}
     ours = [key for key, mark in marks.items() if mark is not None and mark.incident == incident.id]
     return [key for key in keys if key not in ours]

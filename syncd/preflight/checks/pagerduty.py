@@ -72,6 +72,7 @@ def _unclaimed(sight: Sight) -> Iterator[Finding]:
     others: list[PagerDutyService] = []
     hint = "add it to the `services` of a mapping, unless this is intended"
     for service in sight.services:
+        # a disabled service opens no incidents
         if service.disabled or sight.claimant(service):
             continue
         if teams.intersection(service.teams):

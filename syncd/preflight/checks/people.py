@@ -30,9 +30,11 @@ MOST_PEOPLE = 100
 
 def named(sight: Sight, mapping: Mapping) -> Iterator[Finding]:
     """Check the fallback and the owners of services, each by their Jira address."""
+    # without this right every search for people is empty
     browse = sight.rights(mapping.jira.project, ("USER_PICKER",))["USER_PICKER"]
     for email, why in _addresses(mapping).items():
         where = f"{mapping.team}, {why}: {email}"
+        # some people have another address in Jira than in PagerDuty
         jira_address = mapping.people.aliases.get(email, email)
         accounts = sight.assignable(jira_address, mapping.jira.project)
         person, _why = pick(jira_address, accounts)

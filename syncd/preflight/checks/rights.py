@@ -72,6 +72,7 @@ def permissions(sight: Sight, mapping: Mapping) -> Iterator[Finding]:
         without = f"without it {'; '.join(feature.without for feature in needing)}"
         if granted[right]:
             yield ok("J03", where, f"our account has {title}")
+        # Jira's answer does not name this right
         elif granted[right] is None:
             message = f"Jira does not say whether our account has {title}"
             yield unknown("J03", where, message, without, JIRA_ADMIN)

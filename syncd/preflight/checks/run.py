@@ -40,6 +40,7 @@ def check_all(sight: Sight) -> Iterator[Finding]:
                     ("J08", workflow.workflow),
                 )
             yield from _each([(code, where, partial(ask, sight, mapping)) for code, ask in rest])
+    # these compare the two services with each other
     if pagerduty_answers and jira_answers:
         yield from _each([("PD08", other_tools.WHERE, partial(other_tools.own_app, sight))])
         for mapping in sight.mappings:

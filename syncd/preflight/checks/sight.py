@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 from functools import cache, cached_property
-from typing import TYPE_CHECKING
 
 from syncd.domain.base import Reference
 from syncd.domain.directory import EscalationPolicy, Schedule
@@ -14,9 +13,6 @@ from syncd.domain.mapping.mapping import Mapping, claim_of
 from syncd.domain.project import ResolvedProject
 from syncd.engine.context import Services
 from syncd.engine.jira_knowledge.resolve_names import postmortem_screen, resolve
-
-if TYPE_CHECKING:
-    pass
 
 Skew = Callable[[str], float | None]
 """Seconds by which a service's clock is ahead of ours, None where it has not answered yet."""

@@ -40,7 +40,7 @@ Inline = Callable[[str], str]
 class _Trial:
     sight: Sight
     mapping: Mapping
-    found: ResolvedProject
+    project: ResolvedProject
     inline: Inline
     where: str
     issue: Issue | None = None
@@ -86,6 +86,7 @@ def _make(trial: _Trial, pause: Callable[[float], object]) -> Iterator[Finding]:
         yield wrong(CODE, where, f"Jira refuses to create it: {error.describe()}", hint, JIRA_ADMIN)
         return
     yield ok(CODE, where, f"{created.key} is created")
+    # Jira's reads lag behind its writes
     for _ in range(LOOKS):
         issues = jira.fetch([created.id]).issues
         if issues:
@@ -99,7 +100,7 @@ def _make(trial: _Trial, pause: Callable[[float], object]) -> Iterator[Finding]:
 
 
 def _fields(trial: _Trial) -> dict[str, JsonValue]:
-    project, mapping = trial.found, trial.mapping
+    project, mapping = trial.project, trial.mapping
     fields: dict[str, JsonValue] = {
         "project": {"key": project.key},
         "issuetype": {"id": project.incident_type.id},
@@ -108,6 +109,7 @@ def _fields(trial: _Trial) -> dict[str, JsonValue]:
     }
     if project.offers("labels"):
         fields["labels"] = [LABEL]
+    # the lowest severity, so that nobody takes the trial for an emergency
     severity = next(reversed(mapping.severities))
     if severity in project.priorities:
         fields["priority"] = {"id": project.priorities[severity].id}
@@ -132,7 +134,7 @@ def _value(trial: _Trial, name: str, facts: FieldFacts) -> JsonValue:
 
 def _walk(trial: _Trial, word: str) -> Iterator[Finding]:
     """Take the transitions to one word's status; an obstacle becomes a finding and ends this word."""
-    goal = goal_for(trial.found, word)
+    goal = goal_for(trial.project, word)
     for hops in range(MOST_HOPS + 1):
         if trial.at.id == goal.target.id:
             yield ok(CODE, trial.where, f"reached {trial.at.name} ({word})")
@@ -159,16 +161,18 @@ def _next(trial: _Trial, goal: Goal, hops: int) -> Transition | None:
         return None
     if at.id not in trial.ways:
         trial.ways[at.id] = trial.sight.jira.transitions(issue.id)
+    # a transition to the same status leads nowhere
     ways = [transition for transition in trial.ways[at.id] if transition.to.id != at.id]
     trial.graph[at.id] = tuple(transition.to for transition in ways)
     step = plan_step(at.id, trial.graph[at.id], goal, trial.graph, trial.graph, hops) if hops else None
     chosen = [transition for transition in ways if step is not None and transition.to.id == step.to.id]
+    # of several transitions to one status, take the one whose screen asks for least
     return min(chosen, key=lambda transition: len(transition.required), default=None)
 
 
 def _take(trial: _Trial, transition: Transition) -> Generator[Finding, None, bool]:
     """Take one transition; return True if Jira refused it."""
-    for problem, hint in unfilled(trial.mapping, transition, trial.found):
+    for problem, hint in unfilled(trial.mapping, transition, trial.project):
         yield wrong(CODE, trial.where, f"{transition.name} to {transition.to.name} {problem}", hint)
     try:
         trial.sight.jira.move(
@@ -191,7 +195,7 @@ def _screen(trial: _Trial, transition: Transition) -> dict[str, JsonValue]:
     for facts in transition.screen:
         name = by_name.get(facts.id.casefold()) or by_name.get(facts.name.casefold())
         if facts.id == "resolution" and transition.to.category == "done":
-            chosen = first_named(mapping.jira.resolution, facts.allowed or trial.found.resolutions)
+            chosen = first_named(mapping.jira.resolution, facts.allowed or trial.project.resolutions)
             if chosen is not None:
                 fields["resolution"] = {"id": chosen.id}
         elif facts.demanded and name is not None:
@@ -202,11 +206,11 @@ def _screen(trial: _Trial, transition: Transition) -> dict[str, JsonValue]:
 def _end(trial: _Trial) -> Iterator[Finding]:
     """Say in which status the ticket was left, and check the way back."""
     key = trial.issue.key if trial.issue else ""
-    closed = trial.found.statuses["closed"]
+    closed = trial.project.statuses["closed"]
     if trial.at.id != closed.id:
         yield wrong(CODE, trial.where, f"{key} stays in {trial.at.name}", "close the ticket by hand")
         return
     if trial.issue is not None:
         trial.ways[closed.id] = trial.sight.jira.transitions(trial.issue.id)
     yield ok(CODE, trial.where, f"{key} is closed; you may delete it")
-    yield from way_back(trial.where, trial.found, trial.ways)
+    yield from way_back(trial.where, trial.project, trial.ways)

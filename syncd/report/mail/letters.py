@@ -157,6 +157,7 @@ def _told(notice: ToldNotice) -> dict[str, JsonValue]:
 def owed(team: str, title: str, lead: str, lines: tuple[Line, ...], why: str, subject: str) -> Letter:
     """Return a mail about owed duties, one line each."""
     shown = lines[:MOST_LINES]
+    # also the lines beyond MOST_LINES count: a mail with a breach is red
     late = any(line.state == "overdue" for line in lines)
     return Letter(
         subject=subject,

@@ -72,6 +72,7 @@ def message(envelope: Envelope, body: Body) -> bytes:
     if envelope.answers:
         mail["In-Reply-To"] = envelope.answers
         mail["References"] = envelope.answers
+    # RFC 3834: asks mail programs not to answer automatically
     mail["Auto-Submitted"] = "auto-generated"
     # Exchange ignores Auto-Submitted and would answer with a note of absence
     mail["X-Auto-Response-Suppress"] = "All"

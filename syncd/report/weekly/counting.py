@@ -33,6 +33,7 @@ def verdict(duty: DutyFact | DutyMark, now: datetime) -> str:
         return CANCELLED
     if duty.state == DutyState.WAIVED:
         return WAIVED
+    # an approver took the breach back
     if duty.corrected is not None:
         return MET
     if duty.met_at is not None and duty.state in (DutyState.MET, DutyState.MET_LATE):
@@ -102,6 +103,7 @@ def item_row(item: ItemFact, week: str, now: datetime, since: datetime, until: d
     """Return an action item's row; `verdict` is `done` if it was done between `since` and `until`."""
     done = item.done_at is not None and since <= item.done_at < until
     overdue = item.due_at is not None and item.due_at <= now and not done
+    # of a restricted incident's item only these columns, which name nothing and nobody
     row: Row = {
         "table": "action item",
         "week": week,

@@ -87,6 +87,7 @@ def _rows(report: Weekly, names: bool) -> list[Row]:
 def _cell(value: Any) -> str:
     if isinstance(value, str):
         return _harmless(value)
+
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):

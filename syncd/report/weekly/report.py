@@ -72,6 +72,7 @@ def make(
     left, `notes` further lines for the report's end.
     """
     zone = zone_of(mappings, team)
+    # one view, so that all figures come from the same moment while the daemon writes
     with one_view(ledger) as view:
         facts = replace(
             _gather(view, week, zone, team, now),
@@ -160,6 +161,7 @@ def _restated(view: OneView, week: Week, zone: str, team: str | None, now: datet
         if row["table"] == "duty"
     }
     met, of = _numbers(now_by_duty)
+    # a verdict that changes without changing the number needs no correction of the report
     if (met, of) == (sent.figures["met"], sent.figures["of"]):
         return None
     return {

@@ -62,6 +62,7 @@ def report_context(
     reader gets the mail.
     """
     figures = report.figures
+    # a week without anything gets a mail of three lines
     quiet = not (figures["of"] or figures["incidents"]["count"] or figures["open_duties"])
     quiet = quiet and not (figures["lasting"] or figures["parked"] or figures["expiring"])
     empty = quiet and not figures["follow_ups"]["open"]
@@ -269,6 +270,7 @@ def _times(figures: dict[str, Any]) -> Iterator[Section]:
             ]
             for spread in figures[key]
         ]
+        # these incidents have no time to acknowledge, so no row of the table counts them
         never = figures["never_acknowledged"] if key == "acknowledge" else 0
         lines = [f"{counted(never, 'incident')} resolved without an acknowledgement"] if never else []
         if rows or lines:
@@ -276,6 +278,7 @@ def _times(figures: dict[str, Any]) -> Iterator[Section]:
 
 
 def _duties(figures: dict[str, Any]) -> Iterator[Section]:
+    # a column that is empty for every duty only widens the mail
     apart = [
         name
         for name in ("waived", "not_judged", "open", "cancelled", "restricted")
