@@ -381,16 +381,16 @@ def test_the_probe_walks_a_ticket_through_every_status_and_leaves_it_closed(firs
     (ticket,) = probes(first)
     assert ticket["fields"]["status"]["name"] == "Done"
     for name in ("To Do", "In Progress", "In Review", "Done"):
-        assert f"stands in {name}" in said.out
-    assert "no issue of type" not in said.out
+        assert f"reached {name}" in said.out
+    assert "there is no issue of type" not in said.out
 
 
 def test_the_probe_says_what_a_screen_demands_and_where_the_ticket_is_left(first: House) -> None:
     presets.use_workflow(first.world.jira.site, "OPS", presets.closing_screen("customfield_10052"))
     said = first.syncd("check", "--probe", "--yes")
     assert said.code == 1
-    assert "demands Root cause (customfield_10052), and nothing fills it" in said.out
-    assert "OPS-1 is left in In Review" in said.out
+    assert "requires Root cause (customfield_10052), and nothing fills it" in said.out
+    assert "OPS-1 stays in In Review" in said.out
 
 
 def test_a_probe_that_ended_early_is_not_advised_again(first: House) -> None:

@@ -177,12 +177,14 @@ def test_plan_says_what_the_next_cycle_would_do_and_writes_nothing(house: House)
             "incident": incident,
             "kind": "create_ticket",
             "target": "jira",
+            "state": "pending",
             "reason": "incident of Alipay Integration has no ticket",
         },
         {
             "incident": incident,
             "kind": "link_note",
             "target": "pagerduty",
+            "state": "pending",
             "reason": "responders find the ticket from the incident",
         },
     ]

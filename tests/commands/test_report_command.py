@@ -70,7 +70,7 @@ def test_with_a_folder_all_four_forms_are_written(reported: House) -> None:
     [
         (("--week", "47"), "write a week like 2026-W47"),
         (("--week", "2999-W01"), "has not begun yet"),
-        (("--team", "Nobody"), "there are: QRPay"),
+        (("--team", "Nobody"), "there are mappings for: QRPay"),
     ],
 )
 def test_what_cannot_be_is_a_usage_error(reported: House, args: tuple[str, ...], said: str) -> None:
