@@ -140,7 +140,7 @@ def test_a_deleted_ledger_is_rebuilt_kept_late_and_waived_duties_stand_as_before
     house.settle(1, 6 * HOUR)
     assert doubled(said(house)) == []
 
-    assert "syncd rebuilt from Jira and PagerDuty: " in report(house)
+    assert "Rebuilt from Jira and PagerDuty, because an earlier ledger was lost: " in report(house)
     assert "3 tickets, 3 postmortems, 3 action items, 1 breach, 1 waiver" in report(house)
     (event,) = events(house, "waiver.rebuilt")
     assert "priya" not in json.dumps(event)

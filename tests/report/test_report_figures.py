@@ -186,7 +186,7 @@ def test_after_a_lost_ledger_the_report_says_what_was_rebuilt(tmp_path: Path) ->
         made_report = report(made)
     made_report.figures["rebuilt"] = {"ticket": 1, "breach": 2}
     text = formats.written(made_report, "text", TEMPLATES)
-    assert "An earlier ledger was lost. syncd rebuilt from Jira and PagerDuty: 1 ticket, 2 breaches." in text
+    assert "because an earlier ledger was lost: 1 ticket, 2 breaches." in text
 
 
 def test_a_report_is_frozen_once(tmp_path: Path) -> None:
