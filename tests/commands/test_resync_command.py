@@ -76,7 +76,7 @@ def test_on_a_terminal_it_asks(house: House, old: str, answer: str, code: int, t
     house.monkeypatch.setattr("sys.stdin", Terminal(f"{answer}\n"))
     said = house.syncd("--resync", "--since", "30d")
     assert said.code == code
-    assert "Do it?" in said.out
+    assert "Repair?" in said.out
     assert len(house.tickets(old)) == tickets
 
 
