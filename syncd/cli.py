@@ -138,6 +138,7 @@ def cli(ctx: click.Context, /, debug: bool, resync: bool, **options: Any) -> Non
     if resync and ctx.invoked_subcommand is not None:
         raise click.UsageError(f"--resync takes no command: leave out {ctx.invoked_subcommand!r}")
     if resync:
+        # imported here and not above: help must not load a command
         from syncd.commands.resync import resync as run_resync
 
         run_resync(ctx, **options)

@@ -143,9 +143,9 @@ def _heartbeat(settings: Settings, context: EngineContext) -> Heartbeat | None:
     return Heartbeat(settings.heartbeat_url, context.counts, context.clock, settings.trusted)
 
 
-def open_ledger(settings: Settings, who: str, clock: Clock) -> Ledger:
-    """Open the ledger for work, with `who` as the holder of its lock; raise `LedgerError`."""
-    return open_for_work(settings.ledger_url, who, clock.now())
+def open_ledger(settings: Settings, holder: str, clock: Clock) -> Ledger:
+    """Open the ledger for work, with `holder` as the name in its lock; raise `LedgerError`."""
+    return open_for_work(settings.ledger_url, holder, clock.now())
 
 
 def _unless_unwritable(job: Callable[[], object]) -> Callable[[], None]:
@@ -199,6 +199,7 @@ class Daemon:
         self.reloader = Reloader(context, read, self.loop.rules_changed, tell.reloading, tell.ready)
         receiver = Receiver(context, self.loop.work_queue.submit)
         self._source = Source(context, self.loop.good_sides, receiver, poll_seconds)
+        # bound before the first contact, so that a wrong address stops the start
         self.listener = open_listener(settings, self._source, context.clock.now())
         self._heartbeat = _heartbeat(settings, context)
         self._context = context
@@ -242,6 +243,7 @@ class Daemon:
             self._failed = error
             self._asked_to_stop.set()
             return
+        # a SIGTERM during the first contact: start no workers
         if self._asked_to_stop.is_set():
             return
         self.loop.work_queue.start(WORKERS)
@@ -261,6 +263,7 @@ class Daemon:
             self.listener.start()
         self.supervisor.ready()
         if self.supervisor.watchdog is not None:
+            # systemd asks for a sign of life in each period; half of it leaves room for a slow answer
             Thread(
                 target=self._watch, args=(self.supervisor.watchdog / 2,), name="watch", daemon=True
             ).start()
@@ -303,6 +306,7 @@ class Daemon:
         if starting.is_alive():
             return False
         if self.listener is not None:
+            # in a thread of its own: open webhooks must not use up the grace of running writes
             Thread(target=self.listener.stop, args=(GRACE_SECONDS,), name="listener-end", daemon=True).start()
         ending = Thread(target=self._end_ticker, name="stop", daemon=True)
         ending.start()

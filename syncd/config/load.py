@@ -60,6 +60,7 @@ def load_offline() -> OfflineConfiguration:
     Raise `ConfigError` with every problem of the other settings, the mappings and their templates.
     """
     settings = load_settings()
+    # a missing account stops only commands that ask a service
     accounts = {problem.key for problem in missing_accounts(settings)}
     problems = [problem for problem in check_live(settings) if problem.key not in accounts]
     if problems or settings.mappings_dir is None:

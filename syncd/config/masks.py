@@ -82,6 +82,7 @@ def mask(text: str, patterns: Mapping[str, str] | None = None) -> str:
 
     `patterns` are the mapping's own, by name; they must compile, which `load_mappings` checks.
     """
+    # a private key first, because parts of it look like other secrets
     text = _PRIVATE_KEY.sub(KEY, text)
     text = _IN_AN_ADDRESS.sub(rf"\g<word>{PASSWORD}", text)
     text = _AFTER_A_WORD.sub(rf"\g<word>{TOKEN}", text)

@@ -124,6 +124,7 @@ def _door(source: Source, name: str, headers: tuple[str, str], verify: Verify | 
         try:
             body = await _body(request)
         except ClientDisconnect:
+            # nobody reads this answer
             return PlainTextResponse("", 400)
         if body is None:
             # accepted, because a refused webhook counts against the subscription

@@ -37,10 +37,12 @@ class Receiver:
         event = pagerduty_event(body)
         if event is None:
             return "unused"
+        # without the header, the event's own id tells a repeated delivery
         delivery = delivery or event.id
         if self._came_before("pagerduty", delivery):
             return "known"
         context = self._context
+        # the account may have many services that no mapping names
         concerns_us = self._concerns_us(event)
         if concerns_us:
             now, read_seq = context.clock.now(), context.ledger.logical_clock.next()

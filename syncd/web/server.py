@@ -25,6 +25,7 @@ class Listener:
             http="h11",
             ws="none",
             lifespan="off",
+            # the daemon has its own log
             log_config=None,
             access_log=False,
             server_header=False,

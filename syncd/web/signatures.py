@@ -33,6 +33,7 @@ def pagerduty_signed(body: bytes, header: str, secrets: Iterable[str]) -> bool:
 def jira_signed(body: bytes, header: str, secret: str) -> bool:
     """Return True if the header `method=hex` matches the secret; weak methods such as md5 never match."""
     method, _, given = header.strip().partition("=")
+    # the sender chooses the method, so a forger could choose a broken one
     if method.lower() not in _METHODS:
         return False
     expected = hmac.new(secret.encode(), body, method.lower()).hexdigest()

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from syncd.ledger.database.connection import Database
 
 WAIT_SECONDS = 60.0
+"""Seconds without an answer or progress after which a command gives up; the request stays on record."""
 LOOK_EVERY = 0.2
+"""Seconds between two looks for the answer."""
 
 
 def ask_and_tell(kind: str, arguments: dict[str, Any]) -> None:
@@ -32,7 +34,7 @@ def ask_and_tell(kind: str, arguments: dict[str, Any]) -> None:
     clock = command_clock()
     with ledger_for_reading() as db:
         number = requests.ask(db, kind, arguments, getpass.getuser(), clock.now())
-        # the lock tells whether a daemon is running: who gets it must do the work
+        # the lock tells whether a daemon is running: the process that gets it must do the work
         try:
             ledger = open_for_work(db.url, f"syncd {kind}", clock.now())
         except LedgerBusy:
@@ -59,22 +61,24 @@ def do_job(setup: Setup, command: str, kind: str, arguments: dict[str, Any], par
     from syncd.engine.loop import ControlLoop, once
     from syncd.ledger.errors import LedgerBusy
 
-    who = getpass.getuser()
+    user = getpass.getuser()
     try:
         context = setup.context(command)
     except LedgerBusy:
         click.echo("asked the running daemon", err=True)
-        return ask_daemon(kind, arguments, who, lambda words: click.echo(words, err=True))
+        return ask_daemon(kind, arguments, user, lambda words: click.echo(words, err=True))
     try:
-        number = requests.ask(context.ledger, kind, arguments, who, context.clock.now())
+        number = requests.ask(context.ledger, kind, arguments, user, context.clock.now())
         once(ControlLoop(context), parallel=parallel)
         return requests.answer_of(context.ledger, number)
     finally:
         context.ledger.close()
 
 
-def ask_daemon(kind: str, arguments: dict[str, Any], who: str, show: Callable[[str], None]) -> dict[str, Any]:
-    """Ask the running daemon for a long job; call `show` with its progress in words; return its answer.
+def ask_daemon(
+    kind: str, arguments: dict[str, Any], user: str, show: Callable[[str], None]
+) -> dict[str, Any]:
+    """Ask the running daemon for a long job of a system user; `show` gets the progress; return the answer.
 
     Raise `LedgerMissing`. After a minute without progress, return a failure; the request stays on record.
     """
@@ -82,7 +86,7 @@ def ask_daemon(kind: str, arguments: dict[str, Any], who: str, show: Callable[[s
 
     clock = command_clock()
     with ledger_for_reading() as db:
-        number = answers.ask(db, kind, arguments, who, clock.now())
+        number = answers.ask(db, kind, arguments, user, clock.now())
         return _answer(db, number, clock, show)
 
 

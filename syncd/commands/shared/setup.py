@@ -55,12 +55,12 @@ class Setup:
         level = "DEBUG" if self.debug else ("CRITICAL" if quiet else settings.log_level)
         start_log(level, settings.log_format, settings.secret_values())
 
-    def context(self, who: str) -> EngineContext:
-        """Take the ledger's lock as `who` and return the engine's context; raise `LedgerError`."""
+    def context(self, holder: str) -> EngineContext:
+        """Take the ledger's lock as `holder` and return the engine's context; raise `LedgerError`."""
         from syncd.daemon import make_context, open_ledger
 
         clock = command_clock()
-        ledger = open_ledger(self.configuration.settings, who, clock)
+        ledger = open_ledger(self.configuration.settings, holder, clock)
         return make_context(self.configuration, ledger, clock)
 
     def services(self) -> tuple[Services, Transport]:

@@ -100,6 +100,7 @@ def _pattern(text: str) -> tuple[str, str] | None:
 
 def _masking(text: str) -> tuple[str, str] | None:
     wrong = _pattern(text)
+    # such a pattern matches between all letters
     if wrong is None and regex.compile(text).search("") is not None:
         return "matches the empty text, so it would mask every text", "require at least one character"
     return wrong
@@ -259,7 +260,7 @@ def _link_purposes(data: JsonValue) -> Iterator[Finding]:
         for key, names in ours.items():
             if word.casefold() in {name.casefold() for name in names}:
                 hint = f"name another type than `{key}`, or none: Relates with the label action-item"
-                # syncd would take the links that it makes itself for action items
+                # else syncd would take the links that it makes itself for action items
                 yield ("follow_ups", "link_types"), f"{word} has another purpose in `{key}`", hint
                 break
 

@@ -53,6 +53,7 @@ def _fits(step: str, part: str | int) -> bool:
 
 def _walk(model: type[BaseModel], prefix: str) -> Iterator[Key]:
     for name, info in model.model_fields.items():
+        # `version` and `file` are set by the loader, not by people
         if info.exclude:
             continue
         path = prefix + name

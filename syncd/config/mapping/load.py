@@ -50,6 +50,7 @@ def _files(folder: Path) -> list[Path]:
     if not folder.is_dir():
         raise ConfigError([Problem(str(folder), "", "no such folder", hint)])
     wrong_names = sorted(folder.glob("*.yml"))
+    # an ignored mapping would leave its services without tickets, and nobody would notice
     if wrong_names:
         message = "not read, because its name ends in .yml"
         raise ConfigError(
@@ -76,6 +77,7 @@ def _read(path: Path, templates: Templates) -> _File:
     except ValidationError as error:
         problems += structure_problems(error, document) + missing_template(document, templates)
         return _File(document, None, sorted(problems, key=by_place))
+    # templates are rendered for the mapping's services, so the mapping must be sound first
     if not problems:
         problems = template_problems(mapping, document, templates)
     return _File(document, mapping, problems)
@@ -143,6 +145,7 @@ def check_version(document: Document) -> None:
         hint = f"begin the file with `syncd: {NEWEST}`"
         raise ConfigError([document.problem(key, message, hint, document.place(key))])
     version = document.data["syncd"]
+    # `syncd: true` is a bool, which Python counts as an int
     if not isinstance(version, int) or isinstance(version, bool) or version < NEWEST:
         hint = f"write `syncd: {NEWEST}`"
         raise ConfigError([document.problem(key, "not a version of the format", hint)])

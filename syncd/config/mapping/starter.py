@@ -135,6 +135,7 @@ def example_mapping(name: str, enforce_from: date) -> str:
     """Return a shipped mapping, `qrpay` or `ramen`, with this date; raise `ValueError` for another name."""
     if name not in EXAMPLES:
         raise ValueError(f"there is no example {name}; the examples are {' and '.join(EXAMPLES)}")
+    # the text, not the values: the example's comments name the runbook's sections
     text = (shipped("mappings") / f"{name}.yaml").read_text(encoding="utf-8")
     return _ENFORCE_FROM.sub(f"enforce_from: {enforce_from.isoformat()}", text, count=1)
 

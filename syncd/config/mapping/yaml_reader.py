@@ -85,6 +85,7 @@ def read_yaml(path: Path) -> tuple[Document, bytes]:
     """Return a file's content and its bytes; raise `ConfigError` with every problem."""
     try:
         with path.open("rb") as stream:
+            # one byte more than allowed shows that the file is too large, without reading all of it
             raw = stream.read(LARGEST_FILE + 1)
     except OSError as error:
         raise ConfigError([Problem(str(path), "", error.strerror or "cannot be read")]) from None
@@ -92,6 +93,7 @@ def read_yaml(path: Path) -> tuple[Document, bytes]:
         hint = f"at most {LARGEST_FILE // 1024} KiB"
         raise ConfigError([Problem(str(path), "", "too large for a mapping", hint)])
     try:
+        # editors on Windows begin a file with a byte order mark
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1

@@ -176,6 +176,7 @@ def _missing(settings: Settings, unknown: tuple[Problem, ...]) -> Iterator[Probl
 
 def _jira(settings: Settings) -> Iterator[Problem]:
     parts = urlsplit(settings.jira_url or "")
+    # only Jira Cloud needs an address beside the token
     if not (parts.hostname or "").endswith(".atlassian.net"):
         return
     if settings.jira_email is None:

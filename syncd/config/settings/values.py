@@ -79,6 +79,7 @@ def page_address(text: str) -> str:
 def listen_address(text: str) -> str:
     """Return `host:port` with an IPv6 host in brackets, or an empty text."""
     text = text.strip()
+    # the last colon separates the port; others belong to an IPv6 address
     host, colon, port = text.rpartition(":")
     bare = not host.startswith("[") and ":" in host
     if text and (not colon or not host or bare or not port.isdecimal() or not 0 <= int(port) <= 65_535):

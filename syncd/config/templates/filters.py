@@ -83,6 +83,7 @@ def _join(sandbox: Sandbox, values: Iterable[object], between: str = "") -> str:
 def _link(sandbox: Sandbox, label: object, url: object) -> Markup:
     """Return a link with this label; only the label if the URL is not http(s)."""
     shown, target = one_line(text_of(label)), wiki_url(text_of(url))
+    # a "javascript:" URL has become empty above
     if sandbox.target == "wiki":
         return Markup(wiki_link(shown, target))  # noqa: S704 - both parts are escaped there
     if not target:

@@ -83,6 +83,7 @@ class Templates:
                 compiled = self._sandboxes[target].from_string(text)
             except TemplateSyntaxError as error:
                 raise TemplateError(_syntax(error, _INLINE)) from None
+
             if len(self._inline) >= _MOST_INLINE:
                 self._inline.clear()
             self._inline[target, text] = compiled
