@@ -48,8 +48,8 @@ def read(team: str, services: tuple[str, ...], project: str | None, offline: boo
         priorities = tuple(priority.name for priority in pagerduty.priorities())
     if not names:
         raise click.UsageError(
-            f"name {team}'s PagerDuty services with --service NAME, once for each;"
-            " or set SYNCD_PAGERDUTY_TOKEN, and syncd asks PagerDuty"
+            f"give the PagerDuty services of team {team} with --service NAME, once for each;"
+            " or set SYNCD_PAGERDUTY_TOKEN, so that syncd can ask PagerDuty"
         )
     jira = _jira(settings, transport)
     key, facts = project or USUAL_PROJECT, None
@@ -88,7 +88,7 @@ def _services(
         teams = f" (it has {', '.join(team_services.teams)})" if team_services.teams else ""
         raise click.UsageError(
             f"PagerDuty shows our token no services of a team {team}{teams}:"
-            " name them with --service NAME, once for each"
+            " give them with --service NAME, once for each"
         )
     remarks = [*team_services.remarks]
     if not given:

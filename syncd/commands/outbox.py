@@ -41,14 +41,16 @@ def command(ctx: click.Context, as_json: bool) -> None:
         out.print("\nHeld operations write to tickets whose incidents did not change: syncd outbox release")
 
 
-@command.command("retry", help="Render parked operations again and send them; without IDS, all of them.")
+@command.command(
+    "retry", help="Send parked operations again. Without IDS, all of them. syncd renders them anew."
+)
 @click.argument("ids", nargs=-1, type=int)
 def retry(ids: tuple[int, ...]) -> None:
     """Ask the executor of the ledger to send parked operations again."""
     ask_and_tell("outbox.retry", {"ids": list(ids)})
 
 
-@command.command("drop", help="Give up parked or held operations for good; syncd records them as dropped.")
+@command.command("drop", help="Give up parked or held operations. syncd records them as dropped.")
 @click.argument("ids", nargs=-1, type=int)
 @click.option("--held", is_flag=True, help="Drop all held operations.")
 @click.option("--reason", required=True, help="Why; syncd keeps it on record.")
@@ -59,7 +61,7 @@ def drop(ids: tuple[int, ...], held: bool, reason: str) -> None:
     ask_and_tell("outbox.drop", {"ids": list(ids), "held": held, "reason": reason})
 
 
-@command.command("release", help="Send held operations; without IDS, all of them.")
+@command.command("release", help="Send held operations. Without IDS, all of them.")
 @click.argument("ids", nargs=-1, type=int)
 def release(ids: tuple[int, ...]) -> None:
     """Ask the executor of the ledger to send held operations."""
