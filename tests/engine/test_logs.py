@@ -11,6 +11,8 @@ import pytest
 from loguru import logger
 from rig import Rig
 
+from syncd.domain.operation import Kind
+from syncd.engine.act.done_words import _WORDS
 from syncd.engine.runtime.logs import start_log
 
 SECRETS = ("s3cret-token", "s3cret-token-and-more", "abc")
@@ -105,3 +107,20 @@ def test_an_act_is_one_line_with_incident_ticket_operation_reason_and_duration(
     assert isinstance(create["duration_ms"], int)
     assert len({data["operation"] for data in acts}) == len(acts)
     assert not any("Latency" in line for line in lines())
+
+
+def test_a_line_names_incident_and_ticket_and_says_what_was_done_and_why(
+    house: Rig, start_log_at: Start
+) -> None:
+    lines = start_log_at("text", "INFO")
+    incident = house.world.pagerduty.trigger("Alipay Integration", "Latency", priority="P4")
+    house.settle(2)
+    house.world.pagerduty.acknowledge(incident.id, "Amara Osei")
+    house.settle(2)
+    shown = [line[20:] for line in lines()]
+    assert "INFO    #1 OPS-1: moved to In Progress (the incident is acknowledged)" in shown
+    assert "INFO    #1 OPS-1: ticket created (incident of Alipay Integration has no ticket)" in shown
+
+
+def test_every_kind_of_operation_has_words_for_the_log() -> None:
+    assert set(Kind) - {Kind.SEND_MAIL} == set(_WORDS)

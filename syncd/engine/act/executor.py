@@ -1,7 +1,8 @@
-"""Carries out one operation: budget, claim, one request, confirmation; or sorts how it failed.
+"""Carry out one operation: take budget, claim it, send one request, confirm it; or sort how it failed.
 
-The operation is committed as in flight before its request leaves, so that whatever happens afterwards
-finds it. Only what was certainly not done is sent again as it is; what is unknown is looked up.
+The operation is committed as in flight before its request leaves, so that syncd finds it after any crash.
+syncd sends an operation again as it is only if the service certainly did not carry it out. It looks up an
+operation whose outcome is unknown.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from loguru import logger
 from syncd.domain.operation import Kind, OperationBase, OperationClass, OperationState
 from syncd.domain.operation.base import RefusableFields
 from syncd.domain.operation.rendered import Rendered, RenderedCreate, RenderedMove, RenderedStay
+from syncd.engine.act.done_words import done_words
 from syncd.engine.act.find_created import highest_seen
 from syncd.engine.act.jira_write.internal_comments import warn_of_shown
 from syncd.engine.act.kind import OperationKind, Outcome, shown
@@ -26,6 +28,7 @@ from syncd.ledger.records import OperationRecord
 from syncd.ledger.store import leaving
 from syncd.ledger.store.confirming import confirm
 from syncd.ledger.store.leaving import Basis, Leaving, basis_of
+from syncd.ledger.store.lookups import display_name
 from syncd.remote.errors import Cause, NotDone, RemoteError, Unknown
 from syncd.remote.http.budget import LEFT_BY_COMMENTS, LEFT_BY_UPDATES, prepaid
 
@@ -33,14 +36,14 @@ if TYPE_CHECKING:
     from loguru import Logger
 
 DATES_ARE_WITHIN = timedelta(seconds=2)
-"""The date of an answer is cut to the second, and may have been set a little before the answer left."""
+"""How far the date of an answer may lie before the answer left: services cut it to the second."""
 
 COMMENTS = frozenset({Kind.LINK_NOTE, Kind.MIRROR_NOTE, Kind.MIRROR_COMMENT, Kind.COMMENT_ON_TICKET})
-"""What leaves last when a budget is nearly used up."""
+"""Kinds that leave last when a budget is nearly used up."""
 
 
 class Verdict(StrEnum):
-    """What became of an attempt, as the worker needs to know it."""
+    """What the worker does after an attempt."""
 
     DONE = "done"
     AGAIN = "again"
@@ -57,20 +60,22 @@ class Executor:
         self._context = context
 
     def attempt(self, operation: OperationRecord, basis: Basis | None = None) -> Verdict:
-        """Given a pending operation whose needs are met, try it once and say what became of it.
+        """Try a pending operation once whose needs are met; return the verdict.
 
-        `basis` is what the caller has read just now; without it, it is read.
+        `basis` is the caller's fresh read of incident and ticket; None: read it here.
         """
         context, kind = self._context.pinned(), KINDS[operation.kind]
         try:
             basis = basis or basis_of(context.ledger, operation.incident_id)
             operation, rendered = self._rendered(context, kind, operation, basis)
-            found = self._done_by_an_earlier_ledger(kind, operation, rendered, basis)
-            if found is not None:
-                self.confirm(kind, operation, found, 0.0)
+            earlier = self._done_by_an_earlier_ledger(kind, operation, rendered, basis)
+            if earlier is not None:
+                self.confirm(kind, operation, earlier, 0.0)
                 return Verdict.DONE
+            # the texts of a restricted incident are added here: they are sent and never stored
             whole = kind.complete(context, operation, rendered)
             probe_from = highest_seen(context, _project(rendered)) if kind.needs_probe_from else None
+            # the budget comes before the claim: a claimed operation must not wait for budget in flight
             context.budgets.take(operation.target, issue=rendered.issue, leave=_left(kind, operation))
         except DecideAgain:
             return self._end(operation, "the facts that it was decided on have changed")
@@ -86,7 +91,7 @@ class Executor:
     def _rendered(
         self, context: EngineContext, kind: OperationKind[Any], operation: OperationRecord, basis: Basis
     ) -> tuple[OperationRecord, Rendered]:
-        """What an earlier attempt rendered, unless its incident became restricted since; else it is now."""
+        """Return what an earlier attempt rendered; render now if there was none or its text was withheld."""
         if operation.rendering is not None and operation.rendering.again:
             operation = leaving.render_anew(context.ledger, operation)
         rendered: Rendered = operation.rendering or kind.render(context, operation, basis)
@@ -95,12 +100,13 @@ class Executor:
     def _done_by_an_earlier_ledger(
         self, kind: OperationKind[Any], operation: OperationRecord, rendered: Rendered, basis: Basis
     ) -> Outcome | None:
-        """What concerns an incident older than this ledger may stand there already, with our mark.
+        """Return the outcome that a lost ledger left at the service, None where our mark is not found.
 
-        The same key derives the same mark, whichever ledger derived it. Tickets and postmortems are adopted
-        before anything is decided (`earlier_ledger.adopt_tickets`, `earlier_ledger.rebuild_duties`).
+        The same key derives the same mark in each ledger. Tickets and postmortems are adopted before syncd
+        decides (`earlier_ledger.adopt_tickets`, `earlier_ledger.rebuild_duties`).
         """
         context, incident = self._context, basis.incident
+        # after a first attempt this ledger looks up its own outcome (`unknown_outcomes`)
         if operation.op_class != OperationClass.ONCE or operation.attempts:
             return None
         if incident is None or not context.predates_ledger(incident.created_at):
@@ -116,17 +122,20 @@ class Executor:
         probe_from: int | None,
     ) -> Verdict:
         context, run = self._context, self._context.ledger.run_name
-        wanted = [Leaving(operation.id, rendered), *kind.told_with(operation, rendered)]
+        leavings = [Leaving(operation.id, rendered), *kind.told_with(operation, rendered)]
         claims = leaving.claim(
-            context.ledger, wanted, operation.target, run, context.clock.now(), probe_from, together=True
+            context.ledger, leavings, operation.target, run, context.clock.now(), probe_from, together=True
         )
+        # None: an operator paused the service while syncd prepared the request
         if claims is None:
-            return Verdict.WAIT  # paused while it was made ready
+            return Verdict.WAIT
+        # superseded, dropped, or its incident became restricted since it was read
         if not claims:
             return Verdict.AGAIN
         claimed = claims[0]
         began = context.clock.boottime()
         try:
+            # the budget was taken before the claim, so this request does not take it again
             with prepaid():
                 outcome = kind.send(context, claimed, whole)
         except NotDone as error:
@@ -144,7 +153,10 @@ class Executor:
     def confirm(
         self, kind: OperationKind[Any], operation: OperationRecord, outcome: Outcome, took: float
     ) -> None:
-        """End an operation that was carried out: result, remote id and audit event in one transaction."""
+        """End an operation that was carried out, and log it; `took` is the request's time in seconds.
+
+        Result, remote id and audit event stand in one transaction.
+        """
         context = self._context
         kind.learn(context, operation, outcome)
         shown_on = confirm(
@@ -155,59 +167,71 @@ class Executor:
             context.clock.now(),
             _changed_at(context, operation, took),
         )
+        # customers see our comment: commenting on that project stops with this transaction
         if shown_on is not None:
             warn_of_shown(shown_on, outcome.remote_id)
         ticket = outcome.key or _issue(operation)
         _log(operation, ticket=ticket, duration_ms=round(took * 1000)).info(
-            "{} for {}: {} ({:.0f} ms; {})",
-            operation.kind,
-            operation.incident_id,
-            outcome.remote_id,
-            took * 1000,
-            operation.reason,
+            "{}: {} ({})", self._name(operation), done_words(operation, outcome.key), operation.reason
         )
 
+    def _name(self, operation: OperationRecord) -> str:
+        return display_name(self._context.ledger, operation.incident_id)
+
     def refuse(self, kind: OperationKind[Any], operation: OperationRecord, error: NotDone) -> Verdict:
-        """A claimed operation was refused as part of something larger: sort it as if it had gone alone."""
+        """Sort the refusal of a claimed operation that left in a batch, as if it had left alone."""
         return self._not_done(kind, operation, error)
 
     def _not_done(self, kind: OperationKind[Any], operation: OperationRecord, error: NotDone) -> Verdict:
         context = self._context
+        # a refused owner is remembered even if the operation waits for another reason
         changed = kind.changed_by(operation, error)
         if changed is not None:
             operation = operation.changed_to(changed)
         if error.cause in LATER:
             return self._put_back(operation, error.describe(), changed)
         refused = kind.drop_refused(operation, error.field_errors)
+        # a refused field that is needed parks the operation with all the service's words
         if refused and set(refused) == set(error.field_errors):
             return self._go_on_without(operation, refused, error)
+        # a 403 for our account as such is the service's trouble: no operation is parked for it
         if error.cause is Cause.FORBIDDEN and self._whole_service(error):
             return self._put_back(operation, error.describe(), changed)
+        # the workflow may have changed: the next attempt asks Jira for its transitions
         if isinstance(operation.rendering, RenderedMove):
             context.facts.forget_ways(operation.rendering.workflow, operation.rendering.from_status)
         state = operation.op_class == OperationClass.STATE
         if is_final(context, operation, error):
+            # a refused create may mean new required fields: read the project's screens again
             if not state:
                 context.facts.forget_projects()
             return self._park(operation, words_of(operation, error), changed)
+        # a state operation is never repeated blindly: a fresh read may show that it is not needed
         if state:
             return self._read_again(operation, error)
         return self._put_back(operation, error.describe(), changed)
 
     def _go_on_without(self, operation: OperationRecord, refused: list[str], error: NotDone) -> Verdict:
-        """Only optional fields were refused: it leaves again, rendered anew without them."""
+        """Put an operation back whose refused fields are all optional; its next attempt leaves them out."""
         context = self._context
-        given = operation.typed(RefusableFields)
-        changed = given.model_copy(update={"refused": tuple(sorted({*given.refused, *refused}))})
+        fields = operation.typed(RefusableFields)
+        changed = fields.model_copy(update={"refused": tuple(sorted({*fields.refused, *refused}))})
         now = context.clock.now()
         leaving.put_back(context.ledger, [operation], now, error.describe(), changed=changed, anew=True)
-        logger.warning(
-            "{} for {} goes on without {}", operation.kind, operation.incident_id, ", ".join(refused)
+        _log(operation).warning(
+            "{}: Jira refused {} ({}); syncd sends it again without",
+            self._name(operation),
+            ", ".join(refused),
+            _infinitive(operation),
         )
         return Verdict.AGAIN
 
     def _whole_service(self, error: NotDone) -> bool:
-        """Whether a 403 concerns our account as such: it may not even ask who it is."""
+        """Return True if the service forbids our account everything, even to ask for its own name.
+
+        Only a refused `myself` (PagerDuty: the list of services) stops a service; another 403 concerns this
+        operation alone.
+        """
         context = self._context
         try:
             if error.service == "jira":
@@ -222,7 +246,7 @@ class Executor:
         return False
 
     def _read_again(self, operation: OperationRecord, error: RemoteError) -> Verdict:
-        look = f"{operation.kind} failed, attempt {operation.attempts}"
+        look = f"could not {_infinitive(operation)}, attempt {operation.attempts}"
         unknown = isinstance(error, Unknown)
         return self.decide_anew(operation, str(error.cause), look, unknown=unknown, error=error.describe())
 
@@ -231,7 +255,7 @@ class Executor:
     ) -> Verdict:
         """End a state operation that was refused or whose outcome is `unknown`: read, then decide anew.
 
-        `look` says why the incident is read.
+        `look` is the reason of the read, `why` that of the end.
         """
         context = self._context
         leaving.decide_anew(
@@ -248,22 +272,27 @@ class Executor:
 
     def _unknown(self, operation: OperationRecord, error: Unknown) -> Verdict:
         context = self._context
+        # a fresh read shows if the write was done
         if operation.op_class == OperationClass.STATE:
             return self._read_again(operation, error)
         words = error.describe()
         leaving.mark_unknown(context.ledger, [operation], context.clock.now(), context.gave_up(), words)
         _log(operation).warning(
-            "{} for {} has an unknown outcome: {}", operation.kind, operation.incident_id, words
+            "{}: unknown whether {} was done ({}); syncd finds out before it sends again",
+            self._name(operation),
+            _infinitive(operation),
+            words,
         )
         return Verdict.AGAIN
 
     def _put_back(self, operation: OperationRecord, words: str, changed: OperationBase | None) -> Verdict:
-        """It leaves again as it is, or changed, where it learned of a refusal."""
+        """Let an operation leave again later: as it is, or `changed` by what the refusal taught."""
         context = self._context
         leaving.put_back(context.ledger, [operation], context.clock.now(), words, changed=changed)
         return Verdict.WAIT
 
     def _keep_for_later(self, operation: OperationRecord) -> Verdict:
+        # the rendered text would be stale when its time comes
         if operation.rendered is not None:
             leaving.render_anew(self._context.ledger, operation)
         return Verdict.NOT_YET
@@ -271,7 +300,13 @@ class Executor:
     def _park(self, operation: OperationRecord, words: str, changed: OperationBase | None = None) -> Verdict:
         context = self._context
         leaving.park(context.ledger, operation, context.clock.now(), words, changed=changed)
-        _log(operation).error("{} for {} is parked: {}", operation.kind, operation.incident_id, words)
+        _log(operation).error(
+            "{}: could not {}: {}; parked, fix the cause and run `syncd outbox retry {}`",
+            self._name(operation),
+            _infinitive(operation),
+            words,
+            operation.id,
+        )
         return Verdict.PARKED
 
     def _end(self, operation: OperationRecord, why: str) -> Verdict:
@@ -281,30 +316,40 @@ class Executor:
 
 
 def _left(kind: OperationKind[Any], operation: OperationRecord) -> float:
-    """The share of the budget that an operation leaves to others: creates before updates before comments."""
+    """Return the share of the budget that an operation leaves to others.
+
+    Creates come before updates, updates before comments.
+    """
     if kind.needs_probe_from:
         return 0.0
     return LEFT_BY_COMMENTS if operation.kind in COMMENTS else LEFT_BY_UPDATES
 
 
 def _changed_at(context: EngineContext, operation: OperationRecord, took: float) -> datetime | None:
-    """When we changed a ticket: a read that shows it as it was before must not undo what we know."""
+    """Return when syncd changed a ticket, by Jira's clock (UTC); None where it changed none.
+
+    Jira's reads lag behind its writes: an older read must not undo in the ledger what syncd wrote.
+    """
     now, sent = context.date_of("jira"), not isinstance(operation.rendering, RenderedStay)
     if now is None or operation.kind not in (Kind.MOVE_TICKET, Kind.EDIT_TICKET) or not sent:
         return None
     return now - timedelta(seconds=took) - DATES_ARE_WITHIN
 
 
+def _infinitive(operation: OperationRecord) -> str:
+    return operation.kind.replace("_", " ")
+
+
 def _log(operation: OperationRecord, **more: object) -> Logger:
-    """The log with what machines look for beside the words."""
-    given: dict[str, object] = {
+    """Return the log with the fields that programs search for beside the words."""
+    fields: dict[str, object] = {
         "incident": operation.incident_id,
         "ticket": _issue(operation),
         "operation": operation.id,
         "op": operation.op,
     }
-    given |= {"kind": operation.kind, "reason": operation.reason, **more}
-    return logger.bind(**{name: value for name, value in given.items() if value not in ("", None)})
+    fields |= {"kind": operation.kind, "reason": operation.reason, **more}
+    return logger.bind(**{name: value for name, value in fields.items() if value not in ("", None)})
 
 
 def _issue(operation: OperationRecord) -> str:

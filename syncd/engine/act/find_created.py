@@ -1,9 +1,8 @@
-"""What exists in a project after a key: the way to find a create whose answer was lost.
+"""Find an issue whose create was never answered: read the project's keys after the last key that was seen.
 
-Search lags behind writes, so keys are read in bulk, a hundred at a time, until two pages in a row bring
-nothing (design: exactly one). Data Center has no bulk read, and an index of its own beside it: there a few
-keys are read one by one, and then the search is asked. The highest number that any answer has shown is
-kept for each project.
+Jira's search lags behind its writes, so syncd reads keys in bulk, a hundred at a time, until two pages in a
+row are empty. Data Center has no bulk read: there syncd reads a few keys one by one and then searches. The
+ledger keeps for each project the highest issue number that any answer has shown.
 """
 
 from __future__ import annotations
@@ -19,19 +18,19 @@ from syncd.remote.errors import Cause, Unknown
 PAGE = 100
 EMPTY_PAGES = 2
 ONE_BY_ONE = 50
-"""Keys that are read where there is no bulk read (Data Center), before the search is asked."""
+"""Keys that syncd reads one by one on Data Center before it searches."""
 EMPTY_KEYS = 10
-"""Keys in a row that bring nothing, and end that."""
+"""Keys in a row without an issue that end the reading one by one."""
 
 
 def highest_seen(context: EngineContext, project: str) -> int:
-    """The highest issue number of the project that any answer has shown.
+    """Return the highest issue number of the project that any answer has shown.
 
-    A project that was never read is asked once; raises `RemoteError` where it cannot be.
+    Ask Jira once for a project that was never read; raise `RemoteError` where Jira cannot answer.
     """
-    known = highest_number(context.ledger, project)
-    if known is not None:
-        return known
+    stored = highest_number(context.ledger, project)
+    if stored is not None:
+        return stored
     page = context.services.jira.search(f'project = "{project}" ORDER BY key DESC', limit=1)
     number = int(page.hits[0].key.rpartition("-")[2]) if page.hits else 0
     saw_numbers(context, project, [number])
@@ -39,25 +38,26 @@ def highest_seen(context: EngineContext, project: str) -> int:
 
 
 def find_made(context: EngineContext, project: str, base: int, op: str, label: str) -> Issue | None:
-    """The issue above `base` that bears the mark of a create, None where nothing can be seen of it.
+    """Return the issue above number `base` with the mark of a create, None where Jira shows none.
 
-    `label` is one that the create set: where keys cannot be read in bulk, the search for it comes last.
-    Raises `RemoteError` where this look tells nothing.
+    `label` is a label that the create set; Data Center is searched for it last. Raise `RemoteError` where
+    this look tells nothing.
     """
     for issue in keys_from(context, project, base):
         if issue.mark is not None and issue.mark.op == op:
             return issue
+    # Cloud's bulk read is complete, so the search would add nothing
     if context.services.jira.server().edition == "cloud":
         return None
     return find_labelled(context, project, op, label)
 
 
 def keys_from(context: EngineContext, project: str, base: int) -> Iterator[Issue]:
-    """The issues of the project with a number above `base`, with their marks.
+    """Yield the issues of the project with a number above `base`, with their marks.
 
-    On Cloud by hundreds until two pages in a row bring nothing; on Data Center one by one, fifty keys at
-    most and until ten in a row bring nothing. Raises `RemoteError` where a page cannot be read, and
-    `Unknown` where Jira could not read some of the keys this time: then the look tells nothing.
+    On Cloud read pages of a hundred keys until two in a row are empty; on Data Center read at most fifty keys
+    one by one until ten in a row are empty. Raise `RemoteError` where a page cannot be read, and `Unknown`
+    where Jira could not read some of the keys this time: then the look tells nothing.
     """
     cloud = context.services.jira.server().edition == "cloud"
     page, patience = (PAGE, EMPTY_PAGES) if cloud else (1, EMPTY_KEYS)
@@ -65,6 +65,7 @@ def keys_from(context: EngineContext, project: str, base: int) -> Iterator[Issue
     while empty < patience and (cloud or start <= base + ONE_BY_ONE):
         keys = [f"{project}-{number}" for number in range(start, start + page)]
         issues = _read(context, keys)
+        # a bulk fetch follows moved issues, so an answer may hold keys of another project
         mine = [issue for issue in issues if issue.key.rpartition("-")[0] == project]
         saw_numbers(context, project, [issue.number for issue in mine])
         yield from issues
@@ -80,15 +81,15 @@ def _read(context: EngineContext, keys: list[str]) -> tuple[Issue, ...]:
 
 
 def find_labelled(context: EngineContext, project: str, op: str, label: str) -> Issue | None:
-    """The issue with a label that bears the mark of a create, as far as the index knows it; the older of two.
+    """Return the issue with a label and the mark of a create, as far as Jira's index shows it; the older of
+    two.
 
-    Raises `RemoteError` where Jira cannot be asked.
+    Raise `RemoteError` where Jira cannot answer.
     """
-    found = [one for one in _labelled(context, project, label) if one.mark and one.mark.op == op]
-    return min(found, key=lambda one: int(one.id), default=None)
+    issues = [issue for issue in _labelled(context, project, label) if issue.mark and issue.mark.op == op]
+    return min(issues, key=lambda issue: int(issue.id), default=None)
 
 
 def _labelled(context: EngineContext, project: str, label: str) -> tuple[Issue, ...]:
-    """The issues of the project with a label, as far as the index knows them."""
     page = context.services.jira.search(f'project = "{project}" AND labels = "{label}"')
     return _read(context, [hit.key for hit in page.hits]) if page.hits else ()

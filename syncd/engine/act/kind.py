@@ -1,9 +1,9 @@
-"""What every kind of write has in common, as the executor sees it.
+"""The interface that each kind of write implements for the executor.
 
-`render` turns what is meant into the request's data, once, when the operation leaves for the first
-time. `send` sends exactly one request. `confirmation` says what the ledger stores in the transaction that
-ends the operation. `find_outcome` asks the service whether the operation was carried out; only
-once-operations have it, since a state operation whose outcome is unknown is decided anew from a fresh read.
+`render` turns the decision into the request's data, once, when the operation leaves for the first time.
+`send` sends exactly one request. `confirmation` returns what the ledger stores in the transaction that ends
+the operation. `find_outcome` asks the service whether it carried the operation out. Only once-operations have
+it: syncd decides a state operation with an unknown outcome anew from a fresh read.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ Failure = TypeVar("Failure", bound=RemoteError)
 
 @dataclass(frozen=True)
 class Outcome:
-    """What the service named: an id, and what the confirmation wants to keep.
+    """The service's answer to a write: the object's id, and what the confirmation stores.
 
-    `key` is the issue's, `text_hash` that of the text as it stands. `public`: customers see the comment,
-    None where that does not matter. `left` is why nothing was written. `facts` are kept of an action item
-    that an earlier ledger made.
+    `key` is the issue's key, `text_hash` the hash of the text as the service shows it. `public`: customers
+    see the comment; None where that does not matter. `left` is the reason why syncd wrote nothing. `facts`
+    are the stored facts of an action item that an earlier ledger created.
     """
 
     remote_id: str
@@ -55,19 +55,19 @@ class OperationKind(Protocol[R]):
     """One kind of operation: how it is rendered, sent, confirmed and found again."""
 
     needs_probe_from: bool
-    """Whether a claim must carry `probe_from`."""
+    """True if a claim must carry `probe_from`, the issue number after which a lost create is searched."""
     findable: bool
-    """Whether what was carried out can be looked up afterwards."""
+    """True if syncd can look up afterwards whether the operation was carried out."""
 
     def render(self, context: EngineContext, operation: OperationRecord, basis: Basis) -> R:
-        """The request's data, from what was known just now.
+        """Return the request's data, made from a fresh read of the ledger.
 
-        Raises `CannotRender`, `DecideAgain`, `NotYet` or `RemoteError`.
+        Raise `CannotRender`, `DecideAgain`, `NotYet` or `RemoteError`.
         """
         ...
 
     def complete(self, context: EngineContext, operation: OperationRecord, rendered: R) -> R:
-        """What is sent: the rendered data with what must not be kept in the ledger; raises as `render`."""
+        """Return the request with the texts that the ledger must not keep; raise as `render`."""
         ...
 
     def told_with(self, operation: OperationRecord, rendered: R) -> list[Leaving]:
@@ -75,84 +75,86 @@ class OperationKind(Protocol[R]):
         ...
 
     def send(self, context: EngineContext, operation: OperationRecord, rendered: R) -> Outcome:
-        """Send one request; raises `NotDone` or `Unknown`."""
+        """Send one request; raise `NotDone` or `Unknown`."""
         ...
 
     def confirmation(
         self, context: EngineContext, operation: OperationRecord, outcome: Outcome
     ) -> Confirmation:
-        """What the ledger stores in the transaction that ends the operation; no I/O."""
+        """Return what the ledger stores in the transaction that ends the operation; do no I/O."""
         ...
 
     def learn(self, context: EngineContext, operation: OperationRecord, outcome: Outcome) -> None:
-        """Keep in memory what its success tells, before it is confirmed."""
+        """Keep in memory what the success teaches, before the confirmation."""
         ...
 
     def changed_by(self, operation: OperationRecord, error: NotDone) -> OperationBase | None:
-        """Return the operation after a refusal: its next attempt may do otherwise; None: the same."""
+        """Return the operation as its next attempt has to be after a refusal; None: unchanged."""
         ...
 
     def find_outcome(self, context: EngineContext, operation: OperationRecord) -> Outcome | None:
-        """What was carried out of an operation with unknown outcome; None: nothing can be seen.
+        """Return the outcome of an operation that nobody answered, None where the service shows nothing of
+        it.
 
-        Raises `RemoteError` where this look tells nothing.
+        Raise `RemoteError` where this look tells nothing.
         """
         ...
 
     def done_before(self, context: EngineContext, operation: OperationRecord, rendered: R) -> Outcome | None:
-        """What an earlier ledger carried out of it, which has the same mark; None: nothing can be seen.
+        """Return the outcome that an earlier ledger left with the same mark, None where the service shows
+        none.
 
-        Asked of once-operations that never left, for incidents older than this ledger; raises `RemoteError`.
+        Called for once-operations that never left, of incidents older than this ledger. Raise `RemoteError`.
         """
         ...
 
     def drop_refused(self, operation: OperationRecord, refused: dict[str, str]) -> list[str]:
-        """Which refused fields the request can do without; they are left out of the next rendering."""
+        """Return the refused fields that the request can do without; the next rendering leaves them out."""
         ...
 
 
 class BaseKind(Generic[R]):
-    """Defaults: nothing to probe, nothing optional, no look."""
+    """The defaults: no `probe_from`, no optional fields, no look for the outcome."""
 
     needs_probe_from = False
     findable = True
 
     def complete(self, context: EngineContext, operation: OperationRecord, rendered: R) -> R:
-        """Nothing is held back."""
+        """Return the rendered request: it holds back no text."""
         return rendered
 
     def told_with(self, operation: OperationRecord, rendered: R) -> list[Leaving]:
-        """It is alone."""
+        """Return nothing: the request carries out one operation."""
         return []
 
     def confirmation(
         self, context: EngineContext, operation: OperationRecord, outcome: Outcome
     ) -> Confirmation:
-        """Nothing but the operation's end."""
+        """Return a confirmation that stores only the operation's end."""
         return Confirmation()
 
     def learn(self, context: EngineContext, operation: OperationRecord, outcome: Outcome) -> None:
-        """Nothing."""
+        """Keep nothing."""
 
     def changed_by(self, operation: OperationRecord, error: NotDone) -> OperationBase | None:
-        """The same."""
+        """Return None: the next attempt is the same."""
         return None
 
     def find_outcome(self, context: EngineContext, operation: OperationRecord) -> Outcome | None:
-        """State operations are decided anew instead of being looked up."""
+        """Raise `DecideAgain`: syncd decides a state operation anew instead of looking it up."""
         raise DecideAgain
 
     def done_before(self, context: EngineContext, operation: OperationRecord, rendered: R) -> Outcome | None:
-        """A look tells, but not a create's, which needs to know where it began."""
+        """Return what `find_outcome` shows; None for a create, whose search needs its `probe_from`."""
         return self.find_outcome(context, operation) if self.findable and not self.needs_probe_from else None
 
     def drop_refused(self, operation: OperationRecord, refused: dict[str, str]) -> list[str]:
-        """Every field of the request is needed."""
+        """Return nothing: the request needs each of its fields."""
         return []
 
 
 def mark_of(context: EngineContext, operation: OperationRecord) -> Mark:
-    """The mark that what this operation makes will bear."""
+    """Return the mark for the issue, comment or note that this operation creates."""
     return Mark(
         op=operation.op, kind=operation.kind, incident=operation.incident_id, instance=context.ledger.instance
     )
@@ -164,7 +166,10 @@ def is_restricted(context: EngineContext, operation: OperationRecord) -> bool:
 
 
 def shown(context: EngineContext, operation: OperationRecord, error: Failure) -> Failure:
-    """A failure as it may be kept and logged: of a restricted incident, without the service's words."""
+    """Return a failure as syncd may store and log it: of a restricted incident, without the service's words.
+
+    A service may quote the incident's title in its error.
+    """
     return error.without_words() if is_restricted(context, operation) else error
 
 
@@ -181,17 +186,17 @@ def there(ticket: TicketState | None) -> TicketState:
 
 
 def incident_and_book(context: EngineContext, operation: OperationRecord) -> tuple[Incident, Rulebook]:
-    """The operation's incident as it stands in the ledger now, and the rulebook of its team.
+    """Return the operation's incident as it stands in the ledger now, and the rulebook of its team.
 
-    Raises `DecideAgain` where no mapping claims it any more, and what `book_for` raises.
+    Raise `DecideAgain` where no mapping claims the incident any more, and what `book_for` raises.
     """
     return book_of_basis(context, basis_of(context.ledger, operation.incident_id))
 
 
 def book_of_basis(context: EngineContext, basis: Basis, *, home: bool = False) -> tuple[Incident, Rulebook]:
-    """The incident as it was read, and the rulebook of its team; `home`: see `book_for`.
+    """Return the incident of a basis, and the rulebook of its team; `home`: see `book_for`.
 
-    Raises `DecideAgain` where no mapping claims it any more, and what `book_for` raises.
+    Raise `DecideAgain` where no mapping claims the incident any more, and what `book_for` raises.
     """
     if basis.incident is None:
         raise DecideAgain
@@ -202,7 +207,7 @@ def book_of_basis(context: EngineContext, basis: Basis, *, home: bool = False) -
 
 
 def retried_at(context: EngineContext, operation: OperationRecord) -> datetime | None:
-    """When somebody last sent the parked operation on its way again (UTC), None if nobody did."""
+    """Return when an operator last retried the parked operation (UTC), None if never."""
     return last_event(context.ledger, "operation.retried", operation.id)
 
 
@@ -218,7 +223,7 @@ def duty_issue_for(context: EngineContext, operation: OperationRecord) -> DutyIs
 
 
 def agreed_on(duty_issue: DutyIssueState, agreed: dict[str, JsonValue]) -> dict[str, Any]:
-    """What is kept of what was agreed on by a write of ours: on an action item it stands among its facts."""
+    """Return the columns that keep what a write agreed on: an action item keeps it among its facts."""
     if not agreed:
         return {}
     if isinstance(duty_issue, ItemState):
@@ -227,8 +232,8 @@ def agreed_on(duty_issue: DutyIssueState, agreed: dict[str, JsonValue]) -> dict[
 
 
 def written(
-    duty_issue: DutyIssueState, seq: int, what: str, data: dict[str, JsonValue], **values: Any
+    duty_issue: DutyIssueState, seq: int, verb: str, data: dict[str, JsonValue], **values: Any
 ) -> Change:
-    """Return what is stored of a confirmed write of ours: reads count only after `seq`."""
+    """Return what the ledger stores of a confirmed write: only reads that began after `seq` count."""
     whose = "postmortem" if isinstance(duty_issue, PostmortemState) else "item"
-    return Change({**values, "written_seq": seq}, Event(f"{whose}.{what}", data))
+    return Change({**values, "written_seq": seq}, Event(f"{whose}.{verb}", data))

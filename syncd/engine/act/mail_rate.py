@@ -1,8 +1,8 @@
-"""How fast mails leave: at most 20 an hour beside those that nobody may miss, and no hammering.
+"""How fast mails leave: at most 20 an hour, without counting the mails that nobody may miss.
 
-Of notices, those to one person beyond five in ten minutes wait, to leave in one mail (`notify.bundle`).
+Notices to one person beyond five in ten minutes wait and leave in one mail (`notify.bundle`).
 
-A mail that a server puts off is tried again after a pause that doubles with every try, by itself: one
+If a mail server defers a mail, syncd tries that mail again after a pause that doubles with each try. One
 recipient's full mailbox holds up nobody else's notice.
 """
 
@@ -23,10 +23,11 @@ from syncd.engine.notify.bundle import bundle_due, is_notice
 from syncd.engine.notify.mail_history import may_have_left
 from syncd.ledger.records import OperationRecord
 from syncd.ledger.store import mails
+from syncd.ledger.store.lookups import display_name
 from syncd.ledger.store.mails import mails_since
 
 AT_MOST = 20
-"""Mails an hour (rules: "Start, brakes, ceilings")."""
+"""Mails an hour; a flood of mails would hide the one that matters."""
 HOUR = timedelta(hours=1)
 FIRST_PAUSE = 5.0
 LONGEST_PAUSE = 900.0
@@ -34,7 +35,7 @@ LONGEST_PAUSE = 900.0
 
 
 class MailRate:
-    """Places under the ceiling; safe to use from any thread."""
+    """The places under the hourly limit; safe to use from any thread."""
 
     def __init__(self, context: EngineContext) -> None:
         self._context = context
@@ -43,12 +44,13 @@ class MailRate:
 
     @contextmanager
     def place(self, operation: OperationRecord) -> Iterator[float]:
-        """Yields 0 where the mail may be tried now, else in how many seconds to ask again."""
+        """Yield 0 where the mail may leave now, else the seconds until it may ask again."""
         wait = self._pause(operation)
         if not wait:
             with self._lock:
                 wait = self._wait(operation)
                 if not wait:
+                    # taken until the ledger shows the mail, so that two workers never share the last place
                     self._taken[operation.id] = operation
         try:
             yield wait
@@ -58,14 +60,14 @@ class MailRate:
                     self._taken.pop(operation.id, None)
 
     def _wait(self, operation: OperationRecord) -> float:
-        """Return in how many seconds to ask again, 0 where the mail may leave; store why it waits."""
+        """Return the seconds until the mail may ask again, 0 where it may leave; store why it waits."""
         if is_notice(operation):
             return self._until_bundle(operation)
         if not _is_counted(operation):
             return 0.0
         wait = self._until_place()
         if wait:
-            self._say(operation, f"waits: {AT_MOST} e-mails left within an hour, and no more may")
+            self._log_wait(operation, f"waits: {AT_MOST} e-mails left within an hour, which is the limit")
         return wait
 
     def _until_bundle(self, notice: OperationRecord) -> float:
@@ -80,19 +82,22 @@ class MailRate:
             f"bundled: more than {bundle.AT_MOST} notices to this person in 10 minutes, which leave in one"
             f" mail at {due:%H:%M} UTC at the latest"
         )
-        self._say(notice, why, mail.model_copy(update={"bundled": True}))
-        return max(1.0, (due - now).total_seconds())  # the others of the same cycle are to be in it
+        self._log_wait(notice, why, mail.model_copy(update={"bundled": True}))
+        # at least a second: the other notices of this cycle belong into the same mail
+        return max(1.0, (due - now).total_seconds())
 
     def _pause(self, operation: OperationRecord) -> float:
+        # only a mail that a server deferred pauses
         if operation.claimed_at is None or not operation.attempts:
             return 0.0
         pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** (operation.attempts - 1))
         passed = (self._context.clock.now() - operation.claimed_at).total_seconds()
         return max(0.0, pause - max(0.0, passed))
 
-    def _say(self, operation: OperationRecord, why: str, changed: SendMail | None = None) -> None:
+    def _log_wait(self, operation: OperationRecord, why: str, changed: SendMail | None = None) -> None:
         if mails.wait(self._context.ledger, operation, self._context.clock.now(), why, changed):
-            logger.info("mail {} {}", operation.id, why)
+            name = display_name(self._context.ledger, operation.incident_id)
+            logger.info("{}: mail {} {}", name, operation.id, why)
 
     def _until_place(self) -> float:
         now = self._context.clock.now()

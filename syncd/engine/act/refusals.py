@@ -1,10 +1,12 @@
-"""What a service refuses: how often it is asked again, and when it is left to a person. The one rule for all.
+"""Decide how often syncd repeats a write that a service refuses, and when the write waits for a person.
 
-A state operation is decided anew from a fresh read, because what it was decided upon may have changed, and is
-left to a person when the same is refused a second time in a row. A once-operation means the same after every
-read, so the first refusal is final. A conflict may pass by itself and is tried five times. What names fields
-is final at once: no fresh read fills them. What says nothing of the operation (a service that is down, a rate
-limit, an unknown outcome) is no refusal.
+- A state operation is decided anew from a fresh read, because the issue may have changed. The second refusal
+  in a row is final.
+- A once-operation means the same after each read, so the first refusal is final.
+- A conflict (409) may pass by itself: the fifth in a row is final.
+- A refusal that names fields is final at once: no fresh read fills them.
+- A service that is down, a rate limit and an unknown outcome tell nothing about the operation. They are no
+  refusals.
 """
 
 from __future__ import annotations
@@ -18,13 +20,14 @@ from syncd.ledger.store.leaving import refusals_before
 from syncd.remote.errors import Cause, NotDone
 
 LATER = frozenset({Cause.PAUSED, Cause.UNREACHABLE, Cause.LIMITED, Cause.CREDENTIALS, Cause.REDIRECT})
-"""Failures that say nothing about the operation: it waits for the service."""
+"""Failures that tell nothing about the operation, so it waits for the service."""
 ONCE, STATE, CONFLICT = 1, 2, 5
 """Refusals in a row after which an operation waits for a person."""
 
 
 def is_final(context: EngineContext, operation: OperationRecord, error: NotDone) -> bool:
     """Return True if an operation that was refused just now waits for a person from now on."""
+    # no fresh read fills a field that Jira demands or refuses
     if error.field_errors:
         return True
     once = operation.op_class == OperationClass.ONCE
@@ -35,14 +38,14 @@ def is_final(context: EngineContext, operation: OperationRecord, error: NotDone)
 
 
 def words_of(operation: OperationRecord, error: NotDone) -> str:
-    """The service's words, and what people can do about it."""
+    """Return the service's words, and the mapping's keys that would fill what a screen demands."""
     rendered = operation.rendering
     missing = rendered.missing if isinstance(rendered, RenderedMove) else ""
     return f"{error.describe()}; {missing}" if missing else error.describe()
 
 
 def forget_refused_assignee(context: EngineContext, fields: FieldValues, error: NotDone) -> None:
-    """Where Jira refused the assignee of these fields, who that address is in Jira is asked again."""
+    """Forget the account behind an assignee that Jira refused, so that its address is looked up again."""
     assignee = assignee_in(fields)
     if "assignee" in error.field_errors and assignee is not None:
         forget(context, assignee)

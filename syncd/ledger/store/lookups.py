@@ -94,6 +94,15 @@ def addresses_of_in(session: Session, accounts: Collection[str]) -> dict[str, st
     }
 
 
+def display_name(ledger: Transactions, incident_id: str) -> str:
+    """Return the name of an incident for people: "#12 OPS-7", or its id where it is not on record."""
+    with ledger.read() as session:
+        incident, ticket = incident_and_ticket_in(session, incident_id)
+    if incident is None:
+        return incident_id
+    return f"#{incident.number} {ticket.key}" if ticket is not None else f"#{incident.number}"
+
+
 def open_operations(ledger: Transactions, incident_id: str) -> list[OperationRecord]:
     """Return the open operations of an incident, oldest first."""
     with ledger.read() as session:

@@ -1,1 +1,1 @@
-"""What several kinds of operations need to write to Jira."""
+"""Helpers that several kinds of operations need to write to Jira."""

@@ -1,4 +1,4 @@
-"""The values that a mapping gives to fields of Jira, in the form that each type of field takes."""
+"""Turn the values that a mapping gives to Jira's fields into the form that each type of field takes."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ _KEYS = {
     "resolution": "name",
     "group": "name",
 }
-"""By which key Jira takes a plain text for a type of field; the others take the text itself."""
+"""The key under which Jira takes a plain text, by type of field; other types take the text itself."""
 
 
 def spec_for(book: Rulebook, field: FieldFacts) -> FieldValue | None:
-    """What the mapping says about a field, by its id or its name; None: nothing."""
+    """Return the mapping's value of a field, by the field's id or name, None where it gives none."""
     named = {name.casefold(): spec for name, spec in book.mapping.jira.fields.items()}
     return named.get(field.id.casefold()) or named.get(field.name.casefold())
 
@@ -34,7 +34,7 @@ def spec_for(book: Rulebook, field: FieldFacts) -> FieldValue | None:
 def mapped_value(
     context: EngineContext, spec: FieldValue, field: FieldFacts, incident: Incident, book: Rulebook
 ) -> JsonValue:
-    """The value of a field as the mapping wants it; raises `CannotRender` where the type refuses it."""
+    """Return the mapping's value of a field; raise `CannotRender` where the type refuses it."""
     if spec.severity:
         return severity_value(decide_severity(incident, book.mapping, book.section).name, field.type)
     if spec.template is not None:
@@ -45,29 +45,32 @@ def mapped_value(
 def demanded_values(
     context: EngineContext, screen: Iterable[FieldFacts], incident: Incident, book: Rulebook
 ) -> dict[str, JsonValue]:
-    """What a create screen demands of postmortems and action items, as far as mapping or service say it."""
-    found: dict[str, JsonValue] = {}
+    """Return the fields that a create screen demands of postmortems and action items.
+
+    The values come from the mapping and the service; a field that neither gives is left out.
+    """
+    values: dict[str, JsonValue] = {}
     for field in screen:
         if not field.demanded:
             continue
         spec = spec_for(book, field)
         if spec is not None:
-            found[field.id] = mapped_value(context, spec, field, incident, book)
+            values[field.id] = mapped_value(context, spec, field, incident, book)
         elif field.id == "components" and book.section.component in book.project.components:
-            found[field.id] = [{"id": book.project.components[book.section.component].id}]
-    return found
+            values[field.id] = [{"id": book.project.components[book.section.component].id}]
+    return values
 
 
 def typed_value(value: JsonValue, field_type: str) -> JsonValue:
-    """A plain value as a field of Jira's type takes it; anything structured goes as it stands.
+    """Return a plain value as a field of this type takes it; a structured value stays as it is.
 
-    Raises `CannotRender` where a number is wanted and none was given.
+    Raise `CannotRender` where the field takes a number and the value is none.
     """
     if isinstance(value, dict | None):
         return value
     outer, _, inner = field_type.partition(":")
     if outer == "array":
-        return [_typed(one, inner) for one in (value if isinstance(value, list) else [value])]
+        return [_typed(item, inner) for item in (value if isinstance(value, list) else [value])]
     return _typed(value, field_type)
 
 
@@ -80,12 +83,12 @@ def _typed(value: JsonValue, field_type: str) -> JsonValue:
         try:
             return float(value)
         except ValueError:
-            raise CannotRender(f"{value!r} is not a number, and the field wants one") from None
+            raise CannotRender(f"{value!r} is no number, but the field takes only numbers") from None
     return value
 
 
 def key_to_add(fields: Sequence[FieldFacts]) -> str:
-    """The words that tell people which keys of the mapping would fill these fields."""
+    """Return the words that tell people which keys of the mapping would fill these fields."""
     named = [f"{field.name or field.id} ({field.id})" for field in fields]
     keys = [f"jira.fields.{field.name or field.id}" for field in fields]
     return f"nothing fills {', '.join(named)}: add {' and '.join(keys)} to the mapping" if named else ""

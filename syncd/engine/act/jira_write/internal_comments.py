@@ -1,10 +1,9 @@
-"""In a service project customers read comments: all of ours are internal, and there the answer must say so.
+"""Keep our comments internal in service projects, where customers read public comments.
 
-Comments are sent as internal everywhere, since a person may move a ticket to a service project, and other
-projects do not know the difference; so only a service project's answer is judged. If it shows a comment of
-ours to customers all the same, commenting on that project stops: what is waiting is parked with the
-reason. A person who has found out why tries one of those again (`syncd outbox retry`); if it comes out
-internal, commenting goes on.
+syncd sends each comment as internal, because a person may move a ticket to a service project. Other projects
+ignore the mark, so syncd checks only a service project's answer. If customers see a comment of ours all the
+same, syncd stops commenting on that project and parks the waiting comments with the reason. An operator who
+knows the cause retries one of them (`syncd outbox retry`); if that one is internal, syncd comments again.
 """
 
 from __future__ import annotations
@@ -25,48 +24,47 @@ from syncd.remote.errors import RemoteError
 
 
 def may_comment(context: EngineContext, operation: OperationRecord, basis: Basis, ticket: IssueState) -> bool:
-    """Whether the answer to a comment must show it hidden: in the service projects of our mappings.
+    """Return True if the answer must show the comment as internal: in the service projects of our mappings.
 
-    Raises `CannotRender` while commenting on that project is stopped, unless a person has said since
-    that it be tried again.
+    Raise `CannotRender` while syncd has stopped commenting on that project, unless an operator retried this
+    comment since.
     """
     stopped = comments_stopped(context.ledger, ticket.project)
     if stopped.get("at"):
         again = retried_at(context, operation)
+        # a retry after the stop is an operator's word that the cause is mended
         if again is None or again <= datetime.fromisoformat(str(stopped["at"])):
             raise CannotRender(
-                f"commenting on {ticket.project} has stopped: comment {stopped['comment']} on"
-                f" {stopped['key']} was shown to customers although it was sent as internal; hide it, find"
-                " out why, then try one of these again: syncd outbox retry"
+                f"syncd stopped commenting on {ticket.project}: customers see comment {stopped['comment']} on"
+                f" {stopped['key']} although syncd sent it as internal; hide it, find out why, then retry one"
+                " of these: syncd outbox retry"
             )
-    # the ticket may stand elsewhere than what is made later
-    known = [book_of_basis(context, basis, home=home)[1].project for home in (False, True)]
-    return any(one.service_desk and ticket.project == one.key for one in known)
+    # the ticket may stand in an earlier team's project, and the postmortem in the present team's
+    projects = [book_of_basis(context, basis, home=home)[1].project for home in (False, True)]
+    return any(project.service_desk and ticket.project == project.key for project in projects)
 
 
 def shown_to_customers(context: EngineContext, issue_id: str, comment: Comment) -> bool:
-    """Whether a comment that was sent as internal is public; read again where the answer does not deny it.
+    """Return True if customers see a comment that syncd sent as internal.
 
-    A read that fails leaves what the answer said.
+    Read the comment again where the answer does not show it as internal; if that fails, the answer counts.
     """
     if comment.public is False:
         return False
     try:
-        found = next(
-            (one for one in context.services.jira.comments(issue_id) if one.id == comment.id), comment
-        )
+        comments = context.services.jira.comments(issue_id)
+        comment = next((other for other in comments if other.id == comment.id), comment)
     except RemoteError as error:
-        logger.warning("comment {} could not be checked: {}", comment.id, error.describe())
-        found = comment
-    return found.public is True
+        logger.warning("could not check if customers see comment {}: {}", comment.id, error.describe())
+    return comment.public is True
 
 
 def warn_of_shown(issue: IssueState, comment_id: str) -> None:
-    """Log that a comment of ours is shown to customers, so that commenting on its project stops."""
+    """Log that customers see a comment of ours, so that syncd stops commenting on its project."""
     logger.error(
-        "comment {} on {} is shown to customers although it was sent as internal: commenting on {} stops;"
+        "{}: customers see comment {} although syncd sent it as internal; syncd stops commenting on {}:"
         " hide the comment in Jira",
-        comment_id,
         issue.key,
+        comment_id,
         issue.project,
     )

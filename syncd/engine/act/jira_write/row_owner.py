@@ -1,6 +1,6 @@
-"""Who and when a cell of the follow-up table means: a mention, an address or a name, and a date.
+"""Read owner and due date from cells of the follow-up table: a mention, an address or a name; a date.
 
-Only what can mean one person or one day is taken; anything else stays text.
+syncd takes only a cell that can mean one person or one day; any other cell stays text.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ _LINK = re.compile(r"\[([^\]|~^#]+)\|[^\]]+\]")
 _EMPHASIS = re.compile(r"(?<!\w)([*_+])(\S(?:[^*_+]*\S)?)\1(?!\w)")
 _MARKUP = re.compile(r"[*_{}\[\]|]|^@")
 _DAYS = ("%d.%m.%Y", "%d %b %Y", "%d %B %Y", "%b %d %Y", "%B %d %Y", "%d-%b-%Y", "%d/%b/%Y")
-"""Spellings of a day that mean one day everywhere; 12/05/2026 means two and is left."""
+"""Spellings that mean the same day everywhere; 12/05/2026 means two days, so syncd does not read it."""
 _ORDINAL = re.compile(r"(?<=\d)(st|nd|rd|th)\b", re.IGNORECASE)
 
 
 def plain(cell: str) -> str:
-    """A cell without what is markup in wiki text: emphasis, and links as their words."""
-    words = _LINK.sub(lambda found: found.group(1), cell)
-    return " ".join(_EMPHASIS.sub(lambda found: found.group(2), words).split())
+    """Return a cell without wiki markup: no emphasis, links as their words."""
+    words = _LINK.sub(lambda match: match.group(1), cell)
+    return " ".join(_EMPHASIS.sub(lambda match: match.group(2), words).split())
 
 
 def owner_in(context: EngineContext, cell: str, book: Rulebook) -> Account | None:
@@ -41,6 +41,7 @@ def owner_in(context: EngineContext, cell: str, book: Rulebook) -> Account | Non
     if address is not None:
         return account_of(context, address.group(), book)
     name = " ".join(_MARKUP.sub(" ", cell).split())
+    # Jira's user search matches prefixes: a single letter would match anybody
     if len(name) < 2:
         return None
     people = [
@@ -53,7 +54,7 @@ def owner_in(context: EngineContext, cell: str, book: Rulebook) -> Account | Non
 
 
 def date_in(cell: str) -> date | None:
-    """Given a cell, return the one day that it means."""
+    """Return the one day that a cell means, None where it is unclear."""
     iso = _ISO.findall(cell)
     if len(set(iso)) == 1:
         try:

@@ -1,7 +1,7 @@
-"""What a transition's screen wants from us: a resolution on the way to done, and fields of the mapping.
+"""Fill a transition's screen: a resolution on the way to done, and the fields that the mapping gives.
 
-A field that is demanded and that the mapping does not fill may stand on the issue already, where a person
-filled it: then Jira takes the transition, so it is asked, and its refusal says which field is missing.
+If the screen demands a field that the mapping does not fill, a person may have filled it on the issue. Then
+Jira accepts the transition, so syncd tries it; a refusal names the missing field.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from syncd.policy.case import Rulebook
 
 @dataclass(frozen=True)
 class Filled:
-    """A way with the values for its screen, and the demanded fields for which there is none."""
+    """A transition with the values for its screen, and the demanded fields without a value."""
 
     way: Transition
     fields: dict[str, JsonValue]
@@ -28,13 +28,14 @@ class Filled:
 
 
 def fill(context: EngineContext, way: Transition, issue: Issue, incident: Incident, book: Rulebook) -> Filled:
-    """Given a way, return it with what its screen wants, as far as the mapping says it."""
+    """Return a transition with the values of its screen, as far as the mapping gives them."""
     fields: dict[str, JsonValue] = {}
     missing: list[FieldFacts] = []
     for field in way.screen:
         if field.id == "resolution":
             if not _resolve(way, field, issue, book, fields):
                 missing.append(field)
+        # optional fields of the screen belong to people
         elif field.demanded:
             spec = spec_for(book, field)
             if spec is not None:
@@ -47,7 +48,8 @@ def fill(context: EngineContext, way: Transition, issue: Issue, incident: Incide
 def _resolve(
     way: Transition, field: FieldFacts, issue: Issue, book: Rulebook, fields: dict[str, JsonValue]
 ) -> bool:
-    """Set or clear the resolution; return whether what the screen demands is there."""
+    """Set or clear the resolution; return True if the screen's demand is met."""
+    # an open issue with a resolution counts as resolved in Jira's searches and boards
     if way.to.category != "done":
         if not field.demanded:
             fields["resolution"] = None
@@ -59,14 +61,16 @@ def _resolve(
 
 
 def _allowed(field: FieldFacts, book: Rulebook) -> Reference | None:
-    """The first of the mapping's resolutions that the screen allows, or the site where it does not say."""
-    by_name = {one.name.casefold(): one for one in field.allowed or book.project.resolutions}
-    wanted = (by_name.get(name.casefold()) for name in book.mapping.jira.resolution)
-    return next((one for one in wanted if one is not None), None)
+    """Return the first of the mapping's resolutions that the screen allows; one without a list allows all."""
+    by_name = {
+        resolution.name.casefold(): resolution for resolution in field.allowed or book.project.resolutions
+    }
+    candidates = (by_name.get(name.casefold()) for name in book.mapping.jira.resolution)
+    return next((resolution for resolution in candidates if resolution is not None), None)
 
 
 def _has(issue: Issue, field_id: str) -> bool:
-    """Whether the issue, as it was read, holds a value in one of the fields that are always read."""
+    """Return True if the issue's snapshot holds a value in this field."""
     shown = {
         "summary": issue.summary,
         "priority": issue.priority,
@@ -80,16 +84,18 @@ def _has(issue: Issue, field_id: str) -> bool:
 
 
 def with_resolution(filled: Filled, book: Rulebook) -> Filled:
-    """The same; raises `CannotRender` where a resolution is demanded and none of the mapping's allowed.
+    """Return the same; raise `CannotRender` where the screen demands a resolution that the mapping lacks.
 
-    Before the ticket is closed nobody has filled it in, so Jira need not be asked.
+    Nobody fills in the resolution of an open ticket, so Jira would refuse the transition.
     """
-    field = next((one for one in filled.missing if one.id == "resolution"), None)
+    field = next((field for field in filled.missing if field.id == "resolution"), None)
     if field is not None:
-        wanted = ", ".join(book.mapping.jira.resolution)
-        allowed = ", ".join(one.name for one in field.allowed or book.project.resolutions) or "none"
+        names = ", ".join(book.mapping.jira.resolution)
+        allowed = (
+            ", ".join(resolution.name for resolution in field.allowed or book.project.resolutions) or "none"
+        )
         raise CannotRender(
-            f"{filled.way.name} wants a resolution, and Jira has none of {wanted} (it has {allowed}):"
+            f"{filled.way.name} demands a resolution, and Jira has none of {names} (it has {allowed}):"
             " name one under jira.resolution"
         )
     return filled

@@ -1,8 +1,8 @@
-"""The ways that a workflow was seen to offer, so that a ticket can go several steps to its status.
+"""Remember the transitions of a workflow, so that a ticket can take several steps to its status.
 
-Jira tells only the ways out of an issue's present status. What it told is kept for each project and type
-in the ledger, so that a restart knows the workflow; ids of transitions are volatile and kept in memory
-alone (`syncd.engine.jira_knowledge.project_cache`).
+Jira tells only the transitions out of an issue's present status. The ledger keeps their targets for each
+project and type, so that syncd knows the workflow after a restart. Transition ids differ between workflows
+and statuses, so syncd keeps them in memory alone (`syncd.engine.jira_knowledge.project_cache`).
 """
 
 from __future__ import annotations
@@ -16,33 +16,35 @@ from syncd.ledger.store.key_values import store_ways, ways_of
 from syncd.remote.errors import NotDone
 
 BELIEVED = timedelta(days=1)
-"""For how long a status counts as explored: a workflow that was changed is noticed within a day."""
+"""How long a status counts as explored: syncd notices a changed workflow within a day."""
 
 Graph = dict[str, tuple[Status, ...]]
-"""Where each status was seen to lead, by its id."""
+"""The statuses to which each status leads, by its id."""
 
 
 def workflow_of(issue: Issue) -> str:
-    """What shares its ways: the issues of one type in one project."""
+    """Return the name under which issues share a workflow: those of one type in one project."""
     return f"{issue.project}.{issue.type_id}"
 
 
 def ways_from(context: EngineContext, issue: Issue, *, fresh: bool = False) -> tuple[Transition, ...]:
-    """The ways out of the issue's status; asks Jira where they are not known, or always if `fresh`.
+    """Return the transitions out of the issue's status; ask Jira where they are not known, always if `fresh`.
 
-    Raises `CannotRender` where Jira does not show the issue to us or does not let us move it.
+    Raise `CannotRender` where Jira does not show the issue to us or does not let us move it.
     """
     workflow = workflow_of(issue)
-    known = None if fresh else context.facts.ways(workflow, issue.status.id)
-    if known is not None:
-        return known
+    remembered = None if fresh else context.facts.ways(workflow, issue.status.id)
+    if remembered is not None:
+        return remembered
     try:
         offered = context.services.jira.transitions(issue.id)
     except NotDone as error:
+        # a service that is down says nothing about the issue
         if not error.not_for_us:
             raise
         raise CannotRender(f"Jira does not show {issue.key} to us: {error.describe()}") from None
     move = "TRANSITION_ISSUES"
+    # without the right to move, Jira answers with an empty list instead of an error
     if not offered and context.services.jira.rights(issue.project, [move])[move] is not True:
         raise CannotRender(f"our account may not move issues of {issue.project} ({move})")
     context.facts.learn_ways(workflow, issue.status.id, offered)
@@ -57,13 +59,13 @@ def _keep(context: EngineContext, workflow: str, status_id: str, offered: tuple[
 
 
 def graph_of(context: EngineContext, issue: Issue) -> tuple[Graph, frozenset[str]]:
-    """Where each status of the issue's workflow was seen to lead, and the statuses explored of late."""
-    known = ways_of(context.ledger, workflow_of(issue))
+    """Return the known targets of each status of the issue's workflow, and the statuses explored lately."""
+    stored = ways_of(context.ledger, workflow_of(issue))
     limit = context.clock.now() - BELIEVED
     graph = {
-        status_id: tuple(Status.model_validate(one) for one in entry["to"])
-        for status_id, entry in known.items()
+        status_id: tuple(Status.model_validate(status) for status in entry["to"])
+        for status_id, entry in stored.items()
     }
     return graph, frozenset(
-        status_id for status_id, entry in known.items() if datetime.fromisoformat(entry["at"]) > limit
+        status_id for status_id, entry in stored.items() if datetime.fromisoformat(entry["at"]) > limit
     )

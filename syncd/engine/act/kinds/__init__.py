@@ -1,4 +1,4 @@
-"""The kinds of operations: one write each, and which code carries out which kind."""
+"""The kinds of operations: each sends one write; `KINDS` names the code of each kind."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
-"""Changes the incident as a person changed its ticket: state, assignee, priority or title.
+"""Change the incident as a person changed its ticket: state, assignee, priority or title.
 
-Such a write pages people or stops paging them, so the incident is read again before each request: where it
-is not as it was when the write was decided, it is decided anew. What PagerDuty says is done already (1001,
-1002) is done; what it refuses because the incident is over or merged (1019) is left, on record (API fact: its
-error codes). After the write the incident is read, so that the rules go by PagerDuty's answer and not by what
-was sent.
+Such a write pages people or stops paging them. So syncd reads the incident before each request and decides
+anew if it changed since the decision. PagerDuty's error 1001 (already resolved) or 1002 (already
+acknowledged) counts as done where that state was the goal. An incident that is over or merged (1019) stays as
+it is, on record. After the write syncd reads the incident: the rules follow PagerDuty's answer, not the
+request.
 """
 
 from __future__ import annotations
@@ -31,15 +31,16 @@ from syncd.policy.ticket.revert_counter import INCIDENT, incident_value, print_o
 from syncd.remote.errors import Cause, NotDone
 
 ALREADY = {1001: IncidentStatus.RESOLVED, 1002: IncidentStatus.ACKNOWLEDGED}
-"""PagerDuty's codes for an incident that is in that state already."""
+"""PagerDuty's error codes for an incident that is in that state already."""
 MERGED = 1019
+"""PagerDuty's error code for an incident that was merged into another."""
 
 
 class ChangeIncidentKind(BaseKind[RenderedChange]):
     """One change of one incident."""
 
     def render(self, context: EngineContext, operation: OperationRecord, basis: Basis) -> RenderedChange:
-        """What is changed, in PagerDuty's ids; `left` where PagerDuty knows nothing of the kind."""
+        """Return the change in PagerDuty's ids; `left` where PagerDuty has no such person or priority."""
         change = operation.typed(ChangeIncident)
         if change.status is not None:
             return RenderedChange(status=change.status)
@@ -59,7 +60,7 @@ class ChangeIncidentKind(BaseKind[RenderedChange]):
     def complete(
         self, context: EngineContext, operation: OperationRecord, rendered: RenderedChange
     ) -> RenderedChange:
-        """The same; raises `DecideAgain` where the incident changed since."""
+        """Return the request as rendered; raise `DecideAgain` if the incident changed since the decision."""
         read_seq = context.ledger.logical_clock.next()
         incident = context.services.pagerduty.incident(operation.incident_id)
         context.health.succeeded("pagerduty")
@@ -76,12 +77,13 @@ class ChangeIncidentKind(BaseKind[RenderedChange]):
         if stored is None:
             raise DecideAgain
         stands = incident_value(Incident.model_validate(stored.snapshot), operation.aspect)
+        # a responder was faster than the person on the ticket: theirs counts
         if print_of(stands) != operation.typed(ChangeIncident).before or incident.merged_into:
             raise DecideAgain
         return rendered
 
     def send(self, context: EngineContext, operation: OperationRecord, rendered: RenderedChange) -> Outcome:
-        """One request; none where there is nothing to write."""
+        """Send one request; send none where nothing is to be written."""
         if rendered.left is not None:
             return Outcome(operation.incident_id, left=rendered.left)
         try:
@@ -93,7 +95,7 @@ class ChangeIncidentKind(BaseKind[RenderedChange]):
                 title=rendered.text,
             )
         except NotDone as error:
-            why = _over(operation, error)
+            why = _why_final(operation, error)
             if why is None:
                 raise
             return Outcome(operation.incident_id, left=why or None)
@@ -102,23 +104,24 @@ class ChangeIncidentKind(BaseKind[RenderedChange]):
     def confirmation(
         self, context: EngineContext, operation: OperationRecord, outcome: Outcome
     ) -> Confirmation:
-        """Both sides agree; what was left is on record, and said on the ticket."""
+        """Store that both sides agree; if nothing was written, record why and comment it on the ticket."""
         written, find_outcome = context.ledger.logical_clock.next(), context.ledger.logical_clock.next()
         if outcome.left:
             return Confirmation(both=partial(_leave, operation, outcome.left, find_outcome))
         return Confirmation(both=partial(_change, operation, written, find_outcome))
 
 
-def _priority(context: EngineContext, wanted: str) -> RenderedChange:
-    known = context.services.pagerduty.priorities()
-    found = next((one.id for one in known if one.name.casefold() == wanted.casefold()), None)
-    if found is None:
+def _priority(context: EngineContext, name: str) -> RenderedChange:
+    priorities = context.services.pagerduty.priorities()
+    ids = (priority.id for priority in priorities if priority.name.casefold() == name.casefold())
+    priority_id = next(ids, None)
+    if priority_id is None:
         return RenderedChange(left="PagerDuty has no such priority")
-    return RenderedChange(priority=found)
+    return RenderedChange(priority=priority_id)
 
 
-def _over(operation: OperationRecord, error: NotDone) -> str | None:
-    """Why a refusal is final: empty where what was wanted is so already; None: it is not final."""
+def _why_final(operation: OperationRecord, error: NotDone) -> str | None:
+    """Return why a refusal is final; empty where the incident is in the state already; None: not final."""
     if error.cause is not Cause.REJECTED or error.code not in {*ALREADY, MERGED}:
         return None
     state = ALREADY.get(error.code)
@@ -145,16 +148,16 @@ def _change(
 def _leave(
     operation: OperationRecord, why: str, find_outcome: int, ticket: TicketState, _restricted: bool
 ) -> Change:
-    """The ticket keeps what it shows, and the incident what it says."""
+    """Return the change that leaves ticket and incident as they are, and records why."""
     return Change(
         {"agreed": {**ticket.agreed, **_as_shown(operation, ticket.issue)}},
         Event("left", {"rule": "two_way", "reason": f"{operation.aspect}: {why}"}),
         NoticeChange(operation.reason, find_outcome),
-        _say_left(operation, why),
+        _comment_left(operation, why),
     )
 
 
-def _say_left(operation: OperationRecord, why: str) -> CommentOnTicket:
+def _comment_left(operation: OperationRecord, why: str) -> CommentOnTicket:
     return CommentOnTicket(
         key=comment_key(operation.incident_id, "two-way", operation.id),
         incident=operation.incident_id,
@@ -166,10 +169,10 @@ def _say_left(operation: OperationRecord, why: str) -> CommentOnTicket:
 
 
 def _as_shown(operation: OperationRecord, issue: Issue | None) -> dict[str, JsonValue]:
-    """What was to travel counts as seen, so that it is not tried again."""
+    """Return the ticket's value as agreed on, so that syncd does not try to carry it again."""
     agree = operation.typed(ChangeIncident).agree
     if operation.aspect == "status":
-        return {name: one for name, one in agree.items() if name != "state"}
+        return {name: value for name, value in agree.items() if name != "state"}
     if operation.aspect == "summary":
         return seen("summary", issue.summary) if issue else {}
     return seen(operation.aspect, agree[operation.aspect])

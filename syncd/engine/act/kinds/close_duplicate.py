@@ -1,7 +1,7 @@
-"""Closes the younger of two issues that one operation made: the last net, not the mechanism.
+"""Close the younger of two issues that one operation created.
 
-It is once for ever for an issue, as its link to the older one (`link_issues`). What a person touched since
-it was found is left.
+The nightly sweep is the last net: marks and look-ups prevent duplicates before. syncd closes an issue once
+for ever, as it links it once (`link_issues`), and leaves an issue that a person touched since the sweep.
 """
 
 from __future__ import annotations
@@ -19,16 +19,19 @@ from syncd.ledger.store.leaving import Basis
 
 
 def younger_issue(context: EngineContext, operation: OperationRecord) -> Issue | None:
-    """The younger issue as it is now; None where Jira does not show it."""
+    """Return the younger issue as it is now, None where Jira does not show it."""
     fetched = context.services.jira.fetch([operation.typed(Duplicate).younger])
     return fetched.issues[0] if fetched.issues else None
 
 
 class CloseDuplicateKind(BaseKind[RenderedTransition]):
-    """The younger issue is closed, if it still stands where its create put it."""
+    """Close the younger issue if it still has the status in which its create left it."""
 
     def render(self, context: EngineContext, operation: OperationRecord, basis: Basis) -> RenderedTransition:
-        """A transition to a status of category done; raises `DecideAgain` where a person came before us."""
+        """Return a transition to a status of category done.
+
+        Raise `DecideAgain` where a person moved or commented on the issue before syncd.
+        """
         issue, found_at = younger_issue(context, operation), operation.typed(Duplicate).from_status
         if issue is None or issue.status.id != found_at or not nobody_spoke(issue):
             raise DecideAgain
@@ -37,32 +40,33 @@ class CloseDuplicateKind(BaseKind[RenderedTransition]):
         ways = [way for way in context.services.jira.transitions(issue.id) if way.to.category == "done"]
         if not ways:
             raise CannotRender(f"no transition leads from {issue.status.name} to a status that is done")
-        way = min(ways, key=lambda one: one.to.id != closed)
+        # the mapping's own status for closed goes before any other that is done
+        way = min(ways, key=lambda candidate: candidate.to.id != closed)
         filled = with_resolution(fill(context, way, issue, incident, book), book)
         return RenderedTransition(issue=issue.id, transition=way.id, fields=filled.fields)
 
     def send(
         self, context: EngineContext, operation: OperationRecord, rendered: RenderedTransition
     ) -> Outcome:
-        """One transition."""
+        """Send one transition."""
         context.services.jira.move(rendered.issue, rendered.transition, rendered.fields)
         return Outcome(rendered.issue)
 
     def confirmation(
         self, context: EngineContext, operation: OperationRecord, outcome: Outcome
     ) -> Confirmation:
-        """The duplicate is closed."""
+        """Record that the duplicate is closed."""
         return Confirmation(event=duplicate_event(operation, "duplicate.closed"))
 
     def find_outcome(self, context: EngineContext, operation: OperationRecord) -> Outcome | None:
-        """Whether the younger issue is done."""
+        """Return the outcome if the younger issue has a status of category done."""
         issue = younger_issue(context, operation)
         done = issue is not None and issue.status.category == "done"
         return Outcome(operation.typed(Duplicate).younger) if done else None
 
 
 def nobody_spoke(issue: Issue) -> bool:
-    """Whether the issue has no comment at all; a list that was cut says nothing, so it counts as spoken."""
+    """Return True if the issue has no comment; a cut list may hide one, so it returns False."""
     return issue.comments is not None and not issue.comments
 
 

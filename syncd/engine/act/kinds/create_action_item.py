@@ -1,8 +1,8 @@
-"""Makes the issue of an action item: of a row of the postmortem's table, or on runbook and knowledge base.
+"""Create the issue of an action item: from a row of the postmortem's table, or the runbook item.
 
-It is a sub-task of the postmortem, or, where the project has no sub-tasks, an issue of the postmortem's type
-with the label `action-item`, linked afterwards. Owner and date are taken from the row where they can be told;
-what cannot stays as it was typed, in the issue's text.
+It is a sub-task of the postmortem. In a project without sub-tasks it is an issue of the postmortem's type
+with the label `action-item`, and syncd links it afterwards. syncd takes owner and date from the row if they
+are clear, else it copies them into the text as people typed them.
 """
 
 from __future__ import annotations
@@ -32,17 +32,17 @@ from syncd.policy.follow_ups.membership import ITEM_LABEL, MADE
 from syncd.policy.marks import incident_label
 
 LABEL = "syncd-action-item"
-"""On every action item of ours, for people and for finding candidates."""
+"""The label on each action item of ours, for people and for finding candidates."""
 OPTIONAL = frozenset({"assignee", "duedate", "labels"})
 TEXT_LIMIT = 30_000
 """UTF-16 units of the issue's text, below Jira's limit of 32,767."""
 
 
 class CreateActionItemKind(CreateKind):
-    """One action item, once for ever."""
+    """The create of one action item, once for ever."""
 
     def render(self, context: EngineContext, operation: OperationRecord, basis: Basis) -> RenderedCreate:
-        """The fields of the issue; `facts` are what its confirmation keeps."""
+        """Return the issue's fields, and the `facts` that its confirmation stores."""
         postmortem = read(context.ledger, PostmortemState, operation.incident_id)
         if postmortem is None or not postmortem.in_sight:
             raise DecideAgain
@@ -50,6 +50,7 @@ class CreateActionItemKind(CreateKind):
         restricted = basis.restricted
         create = operation.typed(CreateActionItem)
         knowledge = create.knowledge
+        # a sub-task inherits its parent's security level; nothing else may carry a restricted row's text
         if restricted and (not knowledge or book.project.sub_task is None):
             raise DecideAgain
         fields = _place(postmortem, book)
@@ -68,8 +69,9 @@ class CreateActionItemKind(CreateKind):
     def confirmation(
         self, context: EngineContext, operation: OperationRecord, outcome: Outcome
     ) -> Confirmation:
-        """The incident has one more action item; a poll may have seen it before its answer came."""
+        """Store the action item; a poll may have stored it before the answer came."""
         facts, kind = outcome.facts, "item.adopted"
+        # set only for an issue that an earlier ledger created (`done_before`)
         if facts is None:
             facts, kind = operation.rendered_as(RenderedCreate).facts, "item.made"
         refused = operation.typed(CreateActionItem).refused
@@ -82,7 +84,7 @@ class CreateActionItemKind(CreateKind):
     def done_before(
         self, context: EngineContext, operation: OperationRecord, rendered: RenderedCreate
     ) -> Outcome | None:
-        """By its label: it may hang on the postmortem no more."""
+        """Return the issue of an earlier ledger, searched by label: a person may have unlinked it since."""
         postmortem = read(context.ledger, PostmortemState, operation.incident_id)
         if postmortem is None:
             return None
@@ -92,12 +94,12 @@ class CreateActionItemKind(CreateKind):
         return Outcome(issue.id, key=issue.key, facts=rendered.facts) if issue else None
 
     def may_drop(self, rendered: RenderedCreate, field: str) -> bool:
-        """Owner, date and labels can be left out."""
+        """Return True for owner, date and labels."""
         return field in OPTIONAL
 
 
 def _place(postmortem: PostmortemState, book: Rulebook) -> FieldValues:
-    """Where it is made, and as what: under the postmortem, in its project."""
+    """Return project, type and parent: a sub-task of the postmortem where the project has sub-tasks."""
     sub_task = book.project.sub_task
     if sub_task is not None:
         return {
@@ -107,13 +109,13 @@ def _place(postmortem: PostmortemState, book: Rulebook) -> FieldValues:
         }
     if book.project.postmortem is None:
         raise CannotRender(
-            "the project has neither sub-tasks nor a type for postmortems; see jira.issue_types"
+            "the project has neither sub-tasks nor a type for postmortems: name one under jira.issue_types"
         )
     return {"project": {"key": postmortem.project}, "issuetype": {"id": book.project.postmortem.type.id}}
 
 
 def _screen(context: EngineContext, postmortem: PostmortemState, book: Rulebook) -> tuple[FieldFacts, ...]:
-    """What the create screen of its type has."""
+    """Return the fields of its type's create screen."""
     sub_task, postmortems = book.project.sub_task, book.project.postmortem
     if sub_task is not None:
         return context.facts.screen(postmortem.project, sub_task.id)
@@ -127,7 +129,7 @@ def _row(
     postmortem: PostmortemState,
     book: Rulebook,
 ) -> dict[str, JsonValue]:
-    """Fill in what the row says; return it as it is compared with the table later."""
+    """Fill in the row's cells; return them as syncd compares them with the table later."""
     typed = {"text": create.text, "owner": create.owner, "due": create.due}
     cells = {name: one_line(cell or "") for name, cell in typed.items()}
     account, due = owner_in(context, cells["owner"], book), date_in(cells["due"])
@@ -150,9 +152,9 @@ def _row(
 def _knowledge(
     fields: FieldValues, postmortem: PostmortemState, incident: Incident, book: Rulebook, restricted: bool
 ) -> None:
-    """What is asked after every incident; it belongs to the postmortem's owner from the start.
+    """Fill in the runbook item; it belongs to the postmortem's owner from the start and has no owner duty.
 
-    Were it theirs only once they touch it, every postmortem would bring a breach that nobody earned.
+    If the owner had to touch it first, each postmortem would bring a breach that nobody earned.
     """
     about = stub_title(incident.number) if restricted else f"incident #{incident.number}"
     fields["summary"] = f"Bring runbook and knowledge base up to date after {about}"

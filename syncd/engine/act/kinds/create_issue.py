@@ -1,7 +1,8 @@
-"""Creates an issue with its mark in the same request: what tickets, postmortems and action items share.
+"""Create an issue with its mark in the same request: the part that tickets, postmortems and action items
+share.
 
-What Jira demands and nothing fills is named with the key of the mapping that would. A create whose answer is
-lost is found by its mark among the keys after `probe_from`.
+If Jira demands a field that nothing fills, the error names the mapping's key that would fill it. If the
+answer to a create is lost, syncd finds the issue by its mark among the keys after `probe_from`.
 """
 
 from __future__ import annotations
@@ -25,12 +26,12 @@ from syncd.remote.errors import NotDone
 
 
 class CreateKind(BaseKind[RenderedCreate]):
-    """One issue, once for ever."""
+    """The create of one issue, once for ever."""
 
     needs_probe_from = True
 
     def send(self, context: EngineContext, operation: OperationRecord, rendered: RenderedCreate) -> Outcome:
-        """One create; an assignee whom Jira refuses is looked up again."""
+        """Send one create; forget an account that Jira refuses as assignee, so that it is looked up again."""
         try:
             created = context.services.jira.create(rendered.fields, mark_of(context, operation))
         except NotDone as error:
@@ -39,32 +40,32 @@ class CreateKind(BaseKind[RenderedCreate]):
         return Outcome(created.id, key=created.key)
 
     def learn(self, context: EngineContext, operation: OperationRecord, outcome: Outcome) -> None:
-        """Log what the security lead has to hear."""
+        """Log that the security lead has to know of a restricted issue without its security level."""
         rendered = operation.rendering
         if isinstance(rendered, RenderedCreate) and rendered.lead:
             warn_of_untold(operation.incident_id, rendered.lead)
 
     def find_outcome(self, context: EngineContext, operation: OperationRecord) -> Outcome | None:
-        """Read the keys after `probe_from`; adopt what bears our mark."""
+        """Return the issue with our mark among the keys after `probe_from`."""
         project = operation.rendered_as(RenderedCreate).project
         label = incident_label(operation.incident_id)
         issue = find_made(context, project, operation.probe_from or 0, operation.op, label)
         return Outcome(issue.id, key=issue.key) if issue else None
 
     def drop_refused(self, operation: OperationRecord, refused: dict[str, str]) -> list[str]:
-        """Return the optional fields among the refused ones: they are left out once."""
+        """Return the optional fields among the refused ones; the next attempt leaves them out."""
         rendered = operation.rendered_as(RenderedCreate)
         return [name for name in refused if name in rendered.fields and self.may_drop(rendered, name)]
 
     def may_drop(self, rendered: RenderedCreate, field: str) -> bool:
-        """Return True if the issue is made without a field that Jira refuses."""
+        """Return True if syncd creates the issue without a field that Jira refuses."""
         raise NotImplementedError
 
 
 def confirmation_of(
     kind: str, made: NewTicket | NewPostmortem, context: EngineContext, rendered: RenderedCreate
 ) -> Confirmation:
-    """Return what the ledger stores of a ticket or postmortem that was made."""
+    """Return what the ledger stores of a ticket or postmortem that syncd created."""
     return Confirmation(
         made=made,
         look=NoticeChange(f"its {kind} was made"),
@@ -74,14 +75,14 @@ def confirmation_of(
 
 
 def stub_description(incident: Incident) -> str:
-    """Return the text of an issue that may say nothing of its incident: a link to PagerDuty."""
+    """Return the text of a stub, which may tell nothing of its incident: a link to PagerDuty."""
     return wiki_link(f"PagerDuty incident #{incident.number}", incident.html_url)
 
 
 def template_fails(whose: str, error: TemplateError) -> CannotRender:
     """Return a template's failure without the words of the template, which may quote the incident."""
     return CannotRender(
-        f"the {whose}'s template fails at {error.problem.where}; try it: syncd check --offline"
+        f"the {whose}'s template fails at {error.problem.where}; run `syncd check --offline` to see why"
     )
 
 

@@ -1,12 +1,12 @@
-"""Creates the postmortem of an incident, with its mark in the same request, filled in from what is known.
+"""Create the postmortem of an incident, with its mark in the same request, filled in from the ledger.
 
-Made once; what people write into it is theirs. The due date is left to them: it says when the review is. What
-is optional (labels, the owner, fields that no screen demands) is left out once Jira refuses it; an owner whom
-Jira refuses makes room for the next one. While its incident is open again, the create waits for the next
-resolve.
+syncd writes it once; afterwards it belongs to people. syncd leaves the due date empty, because people enter
+the date of the review there. It leaves out optional fields (labels, fields that no screen demands) that Jira
+refuses; if Jira refuses the owner, the next candidate becomes the owner. While the incident is open again,
+the create waits for the next resolve.
 
-A restricted incident's postmortem is born under the security level of its ticket or where only a few see it,
-and holds no text; else it says nothing but the incident's number.
+A restricted incident's postmortem is created under the security level of its ticket, or in the restricted
+project, and holds no text of the incident; else it is a stub with the incident's number.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from syncd.engine.rulebook import RestrictedPlacement, book_for, placement_for
 from syncd.ledger.records import IncidentRecord, OperationRecord
 from syncd.ledger.store.confirmation import Confirmation, NewPostmortem
 from syncd.ledger.store.leaving import Basis
-from syncd.ledger.store.loading import read as known_incident
+from syncd.ledger.store.loading import read
 from syncd.policy.case import Case, Rulebook
 from syncd.policy.marks import incident_label
 from syncd.policy.postmortem.create import seconds_left
@@ -44,20 +44,22 @@ ESSENTIAL = frozenset({"project", "issuetype", "summary", "description"})
 
 
 class CreatePostmortemKind(CreateKind):
-    """The postmortem, once for ever."""
+    """The create of a postmortem, once for ever."""
 
     def render(self, context: EngineContext, operation: OperationRecord, basis: Basis) -> RenderedCreate:
-        """The fields of the issue, and what is agreed on from its birth."""
-        known, case, book = _case(context, operation)
+        """Return the issue's fields, and the values that are agreed on from its creation."""
+        record, case, book = _case(context, operation)
         _wait_for_its_time(case, book)
+        # the timeline needs the incident's whole log
         if case.state_changes is None:
             look_at(context, operation.incident_id, book, frozenset({"log"}))
-            known, case, book = _case(context, operation)
+            record, case, book = _case(context, operation)
+        # a person, or an earlier ledger, may have created it
         if not operation.attempts and adopt_postmortem(context, case, book):
             raise DecideAgain
         create = operation.typed(CreatePostmortem)
         refused = set(create.refused)
-        placement = _placement(context, case, book, refused) if known.restricted else None
+        placement = _placement(context, case, book, refused) if record.restricted else None
         if placement is not None:
             book = placement.book
         facts = _facts(book)
@@ -67,7 +69,7 @@ class CreatePostmortemKind(CreateKind):
             "project": {"key": book.project.key},
             "issuetype": {"id": facts.type.id},
             **_texts(
-                context, known, case, book, owner, commanders, stub=placement is not None and placement.stub
+                context, record, case, book, owner, commanders, stub=placement is not None and placement.stub
             ),
             **_labels(case.incident, book, facts),
             **demanded_values(context, facts.fields.values(), case.incident, book),
@@ -89,7 +91,7 @@ class CreatePostmortemKind(CreateKind):
     def complete(
         self, context: EngineContext, operation: OperationRecord, rendered: RenderedCreate
     ) -> RenderedCreate:
-        """What leaves is what was rendered, if it still is its time."""
+        """Return the request as rendered; raise `NotYet` if the incident was reopened since."""
         _, case, book = _case(context, operation)
         _wait_for_its_time(case, book)
         return rendered
@@ -97,7 +99,7 @@ class CreatePostmortemKind(CreateKind):
     def confirmation(
         self, context: EngineContext, operation: OperationRecord, outcome: Outcome
     ) -> Confirmation:
-        """The incident has its postmortem."""
+        """Store the postmortem."""
         rendered = operation.rendered_as(RenderedCreate)
         postmortem = NewPostmortem(
             issue_id=outcome.remote_id,
@@ -108,7 +110,7 @@ class CreatePostmortemKind(CreateKind):
         return confirmation_of("postmortem", postmortem, context, rendered)
 
     def changed_by(self, operation: OperationRecord, error: NotDone) -> CreatePostmortem | None:
-        """Where Jira refused the owner, the next attempt takes the next one."""
+        """Return the create without an owner whom Jira refused; its next attempt takes the next candidate."""
         assignee = assignee_in(operation.rendered_as(RenderedCreate).fields)
         if "assignee" not in error.field_errors or assignee is None:
             return None
@@ -116,24 +118,25 @@ class CreatePostmortemKind(CreateKind):
         return create.model_copy(update={"turned_down": (*create.turned_down, assignee)})
 
     def may_drop(self, rendered: RenderedCreate, field: str) -> bool:
-        """Everything but the essentials can be left out; a level is replaced by another placement."""
+        """Return True for all but the essential fields; a refused level changes the place."""
         return field not in ESSENTIAL
 
 
 def _case(context: EngineContext, operation: OperationRecord) -> tuple[IncidentRecord, Case, Rulebook]:
-    """What is known of the incident now; raises `DecideAgain` where it has a postmortem or no team."""
-    known = known_incident(context.ledger, IncidentRecord, operation.incident_id)
-    book = book_for(context, known, home=True) if known is not None else None
-    if known is None or book is None:
+    """Return record, case and rulebook as of now; raise `DecideAgain` if no postmortem is needed any more."""
+    record = read(context.ledger, IncidentRecord, operation.incident_id)
+    book = book_for(context, record, home=True) if record is not None else None
+    if record is None or book is None:
         raise DecideAgain
-    case = build_case(context, known, book, ({}, None))
+    case = build_case(context, record, book, ({}, None))
+    # it exists by now, or the incident was merged and the target's postmortem counts
     if case.postmortem is not None or counts_for_another(case):
         raise DecideAgain
-    return known, case, book
+    return record, case, book
 
 
 def _wait_for_its_time(case: Case, book: Rulebook) -> None:
-    """Raise `NotYet` while the incident is open again, or was resolved only now."""
+    """Raise `NotYet` while the incident is open again, or was resolved less than half an hour ago."""
     if seconds_left(case, book) != 0.0:
         raise NotYet
 
@@ -141,16 +144,16 @@ def _wait_for_its_time(case: Case, book: Rulebook) -> None:
 def _facts(book: Rulebook) -> PostmortemFacts:
     facts = book.project.postmortem
     if facts is None:
-        wanted = ", ".join(book.mapping.jira.issue_types.postmortem)
+        names = ", ".join(book.mapping.jira.issue_types.postmortem)
         raise CannotRender(
-            f"project {book.project.key} has none of the issue types {wanted}:"
+            f"project {book.project.key} has none of the issue types {names}:"
             " name one under jira.issue_types.postmortem"
         )
     return facts
 
 
 def _placement(context: EngineContext, case: Case, book: Rulebook, refused: set[str]) -> RestrictedPlacement:
-    """Where the postmortem of a restricted incident may stand: under its ticket's level before all else."""
+    """Return where the postmortem of a restricted incident may stand: first choice is its ticket's level."""
     facts, issue = book.project.postmortem, case.ticket.issue if case.ticket else None
     given_up = {*refused, *(case.ticket.refused if case.ticket else ())}
     if facts is not None and not facts.offers(ASPECT):
@@ -163,7 +166,7 @@ def _placement(context: EngineContext, case: Case, book: Rulebook, refused: set[
 
 def _texts(
     context: EngineContext,
-    known: IncidentRecord,
+    record: IncidentRecord,
     case: Case,
     book: Rulebook,
     owner: Account | None,
@@ -171,7 +174,10 @@ def _texts(
     *,
     stub: bool,
 ) -> FieldValues:
-    """Summary and description; raises `CannotRender` without the template's words, which may quote them."""
+    """Return summary and description.
+
+    Raise `CannotRender` without the template engine's words, which may quote the incident.
+    """
     incident = case.incident
     if stub:
         title = f"Postmortem: {stub_title(incident.number)}"
@@ -179,7 +185,7 @@ def _texts(
     owed, over = owed_postmortem(case, book), case.incident.over_since
     if owed is None or over is None:
         raise NotYet
-    story = story_of(context, known, case, book, owed, over, commanders, owner)
+    story = story_of(context, record, case, book, owed, over, commanders, owner)
     try:
         summary, description = context.renderer.postmortem(incident, story, book)
     except TemplateError as error:
@@ -188,7 +194,7 @@ def _texts(
 
 
 def _labels(incident: Incident, book: Rulebook, facts: PostmortemFacts) -> FieldValues:
-    """Labels are for people and for finding candidates; they decide nothing."""
+    """Return the labels for people and for finding candidates; they decide nothing."""
     if not facts.offers("labels"):
         return {}
     labels = ["syncd", LABEL, incident_label(incident.id)]

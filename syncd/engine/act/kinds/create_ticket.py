@@ -1,10 +1,11 @@
-"""Creates the ticket of an incident, with its mark in the same request.
+"""Create the ticket of an incident, with its mark in the same request.
 
-What is optional (a component, a priority, an assignee, the mapping's further fields) is left out once
-Jira refuses it, and that is recorded; the ticket is made all the same. What the screen demands and nothing
-fills parks the create, and the words name the mapping's key that would.
+If Jira refuses an optional field (a component, a priority, an assignee, a further field of the mapping),
+syncd leaves it out, records that and creates the ticket all the same. A field that the screen demands and
+nothing fills parks the create, and the error names the mapping's key that would fill it.
 
-A restricted incident's ticket is born under its security level or where only a few see it, or says nothing.
+A restricted incident's ticket is created under its security level, or in the restricted project, or as a stub
+without the incident's texts.
 """
 
 from __future__ import annotations
@@ -34,33 +35,33 @@ from syncd.policy.ticket.fields import severity_labels, wanted_assignee
 from syncd.policy.ticket.silence import is_before_enforcement
 
 BACKFILL_LABEL = "syncd-backfill"
-"""On tickets of incidents that were over before the rules began."""
+"""The label on tickets of incidents that were resolved before `enforce_from`."""
 ESSENTIAL = frozenset({"project", "issuetype", "summary", "description", "security"})
-"""Fields that a ticket is never made without; the security level must never be dropped."""
+"""Fields without which syncd never creates a ticket; a ticket without its security level would be a leak."""
 
 
 class CreateTicketKind(CreateKind):
-    """The ticket, once for ever."""
+    """The create of an incident's ticket, once for ever."""
 
     def render(self, context: EngineContext, operation: OperationRecord, basis: Basis) -> RenderedCreate:
-        """The fields of the issue, and what both sides agree on from its birth."""
+        """Return the issue's fields, and the values that both sides agree on from its creation."""
         if basis.incident is None or basis.ticket is not None:
             raise DecideAgain
-        return self.render_known(context, operation, basis.incident)
+        return self.render_for(context, operation, basis.incident)
 
-    def render_known(
-        self, context: EngineContext, operation: OperationRecord, known: IncidentRecord
+    def render_for(
+        self, context: EngineContext, operation: OperationRecord, record: IncidentRecord
     ) -> RenderedCreate:
-        """As `render`, given an incident that has no ticket.
+        """Render as `render` for an incident that has no ticket.
 
-        `needed` are the fields that are not left out even if Jira refuses them.
+        `needed` are the fields that syncd does not leave out even if Jira refuses them.
         """
-        incident = Incident.model_validate(known.snapshot)
-        book = context.book_of(incident, known.team)
+        incident = Incident.model_validate(record.snapshot)
+        book = context.book_of(incident, record.team)
         if book is None:
             raise CannotRender(f"no mapping claims service {incident.service.name or incident.service.id}")
         refused = set(operation.typed(CreateTicket).refused)
-        placement = placement_for(context, book, refused) if known.restricted else None
+        placement = placement_for(context, book, refused) if record.restricted else None
         if placement is not None:
             book = placement.book
         if placement is not None and placement.stub:
@@ -72,6 +73,7 @@ class CreateTicketKind(CreateKind):
             fields["security"] = {"id": placement.level.id}
         for name in refused - ESSENTIAL:
             fields.pop(name, None)
+        # both sides agree on no assignee that Jira refused
         if "assignee" in refused:
             agree.pop("assignee", None)
         rendered = RenderedCreate(
@@ -85,13 +87,16 @@ class CreateTicketKind(CreateKind):
     def complete(
         self, context: EngineContext, operation: OperationRecord, rendered: RenderedCreate
     ) -> RenderedCreate:
-        """The texts of a restricted incident, read now and kept nowhere; a stub has none.
+        """Return the request with a restricted incident's texts, read now and stored nowhere; a stub has
+        none.
 
-        What was rendered holds the stub's words in their place, so that it is harmless by itself.
+        The stored rendering holds the stub's words in their place, so that it is harmless by itself.
         """
+        # only a restricted ticket under its level gets texts that the ledger does not keep
         if not rendered.restricted or rendered.agree.get(STUB):
             return rendered
         incident = context.services.pagerduty.incident(operation.incident_id)
+        # PagerDuty hides the incident now: the stub's words leave instead
         if incident is None:
             return rendered
         _, book = incident_and_book(context, operation)
@@ -106,7 +111,7 @@ class CreateTicketKind(CreateKind):
     def confirmation(
         self, context: EngineContext, operation: OperationRecord, outcome: Outcome
     ) -> Confirmation:
-        """The incident has its ticket; an assignee who was refused is looked up again by later decisions."""
+        """Store the ticket; do not store a refused assignee, so that a later decision tries again."""
         rendered = operation.rendered_as(RenderedCreate)
         ticket = NewTicket(
             issue_id=outcome.remote_id,
@@ -118,16 +123,16 @@ class CreateTicketKind(CreateKind):
         return confirmation_of("ticket", ticket, context, rendered)
 
     def learn(self, context: EngineContext, operation: OperationRecord, outcome: Outcome) -> None:
-        """When Jira made it, what Jira offers but refuses, and what the security lead has to hear."""
+        """Remember when Jira created the ticket, and that its screen offers a level which Jira refuses."""
         if ASPECT in operation.rendered_as(RenderedCreate).refused:
-            context.facts.forget_projects()  # it offered a level that it then refused
+            context.facts.forget_projects()
         context.read_lags.made(outcome.remote_id)
         super().learn(context, operation, outcome)
 
     def may_drop(self, rendered: RenderedCreate, field: str) -> bool:
-        """Everything but the essentials and what mapping or screen demand can be left out.
+        """Return True for a field that neither syncd, the mapping nor the screen demands.
 
-        A level that Jira refuses is never just left out: the ticket is made elsewhere, or as a stub.
+        If Jira refuses a security level, the next rendering places the ticket elsewhere or makes it a stub.
         """
         if field == "security":
             return rendered.restricted
@@ -135,7 +140,7 @@ class CreateTicketKind(CreateKind):
 
 
 def _needed(book: Rulebook, fields: FieldValues) -> Iterator[str]:
-    """The fields without which the ticket would not be made, or not be what the mapping demands."""
+    """Yield the fields that the screen or the mapping demands."""
     for name, facts in book.project.fields.items():
         spec = book.mapping.jira.fields.get(name)
         if facts.id in fields and (facts.demanded or (spec is not None and spec.required)):
@@ -143,7 +148,10 @@ def _needed(book: Rulebook, fields: FieldValues) -> Iterator[str]:
 
 
 def texts_of(context: EngineContext, incident: Incident, book: Rulebook) -> tuple[str, str]:
-    """Summary and description; raises `CannotRender` without the template's words, which may quote them."""
+    """Return summary and description.
+
+    Raise `CannotRender` without the template engine's words, which may quote the incident.
+    """
     try:
         return context.renderer.ticket(incident, book)
     except TemplateError as error:
@@ -151,7 +159,7 @@ def texts_of(context: EngineContext, incident: Incident, book: Rulebook) -> tupl
 
 
 def _stub(context: EngineContext, incident: Incident, book: Rulebook) -> tuple[FieldValues, FieldValues]:
-    """A ticket that says the incident's number and address, and what the screen will not do without."""
+    """Return a ticket with the incident's number and link, and the fields that the screen demands."""
     labels = ["syncd", incident_label(incident.id)]
     fields = _issue(book, stub_title(incident.number), stub_description(incident), labels)
     for name, spec in book.mapping.jira.fields.items():
@@ -207,7 +215,7 @@ def _fields(context: EngineContext, incident: Incident, book: Rulebook) -> tuple
 
 
 def _keep_backfill_quiet(fields: FieldValues, agree: FieldValues, incident: Incident, book: Rulebook) -> None:
-    """What was over before the rules began is given to nobody, and says what it is."""
+    """Remove the assignee of an incident from before `enforce_from`: the first day disturbs nobody."""
     if not is_before_enforcement(incident, book):
         return
     fields.pop("assignee", None)
@@ -218,7 +226,7 @@ def _keep_backfill_quiet(fields: FieldValues, agree: FieldValues, incident: Inci
 
 
 def _labels(incident: Incident, book: Rulebook, severity: Severity) -> list[str]:
-    """Labels are for people and for finding candidates; they decide nothing."""
+    """Return the labels for people and for finding candidates; they decide nothing."""
     labels = ["syncd", incident_label(incident.id), *severity_labels(severity)]
     if book.section.component and book.section.component not in book.project.components:
         labels.append(slug_label(book.section.component))

@@ -1,7 +1,7 @@
-"""Edits a ticket, a postmortem or an action item: all that changed in one cycle in one edit.
+"""Edit a ticket, a postmortem or an action item: one edit carries all changes of one cycle.
 
-Labels are added and taken off one by one, so that those of people stay. A field that Jira refuses is left out
-once and recorded; a security level never is.
+syncd adds and removes labels one by one, so that people's labels stay. It leaves out a field that Jira
+refuses, and records that; it never leaves out a security level.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ LABELS = "labels"
 
 
 class EditKind(BaseKind[RenderedEdit]):
-    """One edit."""
+    """One edit of an issue."""
 
     def send(self, context: EngineContext, operation: OperationRecord, rendered: RenderedEdit) -> Outcome:
-        """One edit; nothing is sent where all of it was refused."""
+        """Send one edit; send nothing where Jira refused each field before."""
         fields, update = self.request(rendered)
         if fields or update:
             try:
@@ -42,11 +42,11 @@ class EditKind(BaseKind[RenderedEdit]):
         return Outcome(rendered.issue)
 
     def request(self, rendered: RenderedEdit) -> tuple[FieldValues, FieldValues | None]:
-        """The fields that are set, and those of which values are added and taken off."""
+        """Return the fields to set, and those of which values are added and removed."""
         return rendered.fields, rendered.update
 
     def drop_refused(self, operation: OperationRecord, refused: dict[str, str]) -> list[str]:
-        """Any field can be left as it is, but never a security level."""
+        """Return the refused fields that syncd sent: an edit can leave out any field but a security level."""
         rendered = operation.rendered_as(RenderedEdit)
         sent = {*rendered.fields, *rendered.update}
         return [name for name in refused if name in sent and name != "security"]
@@ -56,21 +56,21 @@ class EditTicketKind(EditKind):
     """An edit of the ticket."""
 
     def render(self, context: EngineContext, operation: OperationRecord, basis: Basis) -> RenderedEdit:
-        """The fields as decided, without those that Jira refused."""
+        """Return the decided fields without those that Jira refused."""
         edit = operation.typed(EditTicket)
         fields = _without(edit.fields, edit.refused)
         return RenderedEdit(issue=there(basis.ticket).issue_id, fields=fields, refused=edit.refused)
 
     def request(self, rendered: RenderedEdit) -> tuple[FieldValues, FieldValues | None]:
-        """As of every edit; `labels` holds those to add and to remove."""
+        """Return the fields to set, and the labels to add and remove."""
         return _without(rendered.fields, (LABELS,)), _verbs(rendered.fields)
 
     def confirmation(
         self, context: EngineContext, operation: OperationRecord, outcome: Outcome
     ) -> Confirmation:
-        """Both sides agree on these aspects; a refused field is not tried again.
+        """Store that both sides agree on these aspects, and that refused fields are not tried again.
 
-        A refused assignee is one person: another one is tried when the incident has another.
+        A refusal of the assignee concerns one person: syncd tries again when the incident has another.
         """
         return Confirmation(ticket=partial(_change_ticket, operation, context.ledger.logical_clock.next()))
 
@@ -79,7 +79,7 @@ class EditDutyIssueKind(EditKind):
     """An edit of a postmortem or an action item."""
 
     def render(self, context: EngineContext, operation: OperationRecord, basis: Basis) -> RenderedEdit:
-        """Return the fields and labels as decided, without those that Jira refused."""
+        """Return the decided fields and labels without those that Jira refused."""
         duty_issue = duty_issue_for(context, operation)
         edit = operation.typed(DutyIssueEdit)
         return RenderedEdit(
@@ -92,7 +92,7 @@ class EditDutyIssueKind(EditKind):
     def confirmation(
         self, context: EngineContext, operation: OperationRecord, outcome: Outcome
     ) -> Confirmation:
-        """Agree on what was written, and put it into the snapshot."""
+        """Store that both sides agree on the written fields, and put them into the snapshot."""
         moment = context.ledger.logical_clock.next()
         return Confirmation(duty_issue=partial(_change_duty_issue, operation, moment))
 
@@ -104,10 +104,12 @@ def _without(values: FieldValues, left_out: Collection[str]) -> FieldValues:
 def _change_ticket(operation: OperationRecord, read_seq: int, ticket: TicketState) -> Change:
     edit, rendered = operation.typed(EditTicket), operation.rendered_as(RenderedEdit)
     agreed = {**ticket.agreed, **edit.agree}
+    # a refused edit changed nothing that a person could change back
     if not rendered.refused:
         for name, before in edit.before.items():
             agreed = {**agreed, **remembered(agreed, name, before)}
     values: dict[str, Any] = {"agreed": agreed, "written_seq": read_seq}
+    # another responder may be assignable, so a refused assignee is tried again
     given_up = {name for name in rendered.refused if name != "assignee"}
     if given_up:
         values["refused"] = sorted({*ticket.refused, *given_up})
@@ -129,7 +131,7 @@ def _told(rendered: RenderedEdit) -> dict[str, JsonValue]:
 
 
 def _verbs(fields: FieldValues) -> FieldValues | None:
-    """Labels are added and taken off one by one, so that what people put there meanwhile stays."""
+    """Return Jira's verbs that add and remove single labels: people's labels stay."""
     change = fields.get(LABELS)
     if not isinstance(change, dict):
         return None
@@ -141,7 +143,7 @@ def _verbs(fields: FieldValues) -> FieldValues | None:
 
 
 def _ticket_as_written(snapshot: dict[str, JsonValue], fields: FieldValues) -> dict[str, JsonValue]:
-    """The ticket as it must look after our edit, until it is read again."""
+    """Return the ticket's snapshot as it must look after our edit, until the next read."""
     after = _as_written(snapshot, fields)
     for name, value in fields.items():
         if name == "summary":
@@ -168,7 +170,7 @@ def _relabelled(labels: JsonValue, change: dict[str, JsonValue]) -> list[JsonVal
 
 
 def _duty_issue_as_written(snapshot: dict[str, Any], rendered: RenderedEdit) -> dict[str, Any]:
-    """The issue as it must look after our edit, until it is read again."""
+    """Return the issue's snapshot as it must look after our edit, until the next read."""
     after: dict[str, Any] = _as_written(snapshot, rendered.fields)
     if "duedate" in rendered.fields:
         after["due_date"] = rendered.fields["duedate"]
@@ -181,7 +183,7 @@ def _duty_issue_as_written(snapshot: dict[str, Any], rendered: RenderedEdit) -> 
 
 
 def _as_written(snapshot: dict[str, JsonValue], fields: FieldValues) -> dict[str, JsonValue]:
-    """Return a snapshot with the assignee and the security level that were written."""
+    """Return the snapshot with the assignee and security level that syncd wrote."""
     after, level = dict(snapshot), fields.get("security")
     if "assignee" in fields:
         account = assignee_in(fields)

@@ -1,8 +1,9 @@
-"""Writes the full text on a stub, once it stands under a security level.
+"""Write the full text on a stub once the ticket has a security level.
 
-A stub was made where our account could set no level. When the level has come, it is written first, alone;
-then title and description, in one edit, if they still are what the stub said. What a person wrote there
-meanwhile stays, and the ticket says no more than that. The texts are read when they leave and kept nowhere.
+syncd creates a stub where our account can set no level. When it can, syncd writes the level first and alone;
+then it writes title and description in one edit, if they still are the stub's. If a person wrote there
+meanwhile, their text stays, and the ticket stays a stub. syncd reads the texts when they leave and stores
+them nowhere.
 """
 
 from __future__ import annotations
@@ -26,22 +27,22 @@ from syncd.policy.restricted import KEPT, STUB
 
 
 class FillRestrictedStubKind(BaseKind[RenderedEdit]):
-    """Title and description, once the level is there."""
+    """The edit that writes title and description under the security level."""
 
     def render(self, context: EngineContext, operation: OperationRecord, basis: Basis) -> RenderedEdit:
-        """The issue alone."""
+        """Return the issue alone: the ledger keeps no restricted texts."""
         return RenderedEdit(issue=there(basis.ticket).issue_id, restricted=True)
 
     def complete(
         self, context: EngineContext, operation: OperationRecord, rendered: RenderedEdit
     ) -> RenderedEdit:
-        """The texts; raises `DecideAgain` where a person wrote or took the level off since."""
-        found = context.services.jira.fetch([rendered.issue], fields=["description"]).issues
-        if not found or found[0].security_level is None:
+        """Return the texts; raise `DecideAgain` where a person wrote there or removed the level since."""
+        issues = context.services.jira.fetch([rendered.issue], fields=["description"]).issues
+        if not issues or issues[0].security_level is None:
             raise DecideAgain
-        known, book = incident_and_book(context, operation)
-        description = str(found[0].fields.get("description") or "").strip()
-        untouched = found[0].summary == stub_title(known.number) and description == stub_description(known)
+        stored, book = incident_and_book(context, operation)
+        description = str(issues[0].fields.get("description") or "").strip()
+        untouched = issues[0].summary == stub_title(stored.number) and description == stub_description(stored)
         if not untouched:
             change_ticket(context.ledger, operation, _kept, context.clock.now())
             raise DecideAgain
@@ -52,14 +53,14 @@ class FillRestrictedStubKind(BaseKind[RenderedEdit]):
         return rendered.model_copy(update={"fields": {"summary": summary, "description": text}})
 
     def send(self, context: EngineContext, operation: OperationRecord, rendered: RenderedEdit) -> Outcome:
-        """One edit."""
+        """Send one edit."""
         context.services.jira.edit(rendered.issue, rendered.fields)
         return Outcome(rendered.issue)
 
     def confirmation(
         self, context: EngineContext, operation: OperationRecord, outcome: Outcome
     ) -> Confirmation:
-        """It is a ticket like any other restricted one."""
+        """Store that the ticket is no stub any more."""
         return Confirmation(ticket=partial(_filled, context.ledger.logical_clock.next()))
 
 

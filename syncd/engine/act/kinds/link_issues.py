@@ -1,4 +1,4 @@
-"""Links two issues; Jira answers the same for a link that exists."""
+"""Link two issues; Jira answers "created" also for a link that exists, so a repeat does no harm."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ from syncd.policy.case import DutyIssueState, Rulebook, TicketState
 
 
 class LinkKind(BaseKind[RenderedLink]):
-    """One link."""
+    """One link between two issues."""
 
     def send(self, context: EngineContext, operation: OperationRecord, rendered: RenderedLink) -> Outcome:
-        """One link."""
+        """Send one link."""
         context.services.jira.link(rendered.type, rendered.issue, rendered.other)
         return Outcome(rendered.other)
 
 
 class LinkTicketsKind(LinkKind):
-    """A link from the ticket, which duplicates another incident's ticket, to that."""
+    """A link from the ticket of a merged incident to the ticket of the merge target."""
 
     def render(self, context: EngineContext, operation: OperationRecord, basis: Basis) -> RenderedLink:
-        """The first of the mapping's link types that the site has, and both issues."""
+        """Return both issues and the first of the mapping's link types that the site has."""
         ticket = there(basis.ticket)
         other = there(read(context.ledger, TicketState, operation.typed(LinkTickets).other_incident))
         _, book = book_of_basis(context, basis)
@@ -43,34 +43,34 @@ class LinkTicketsKind(LinkKind):
     def confirmation(
         self, context: EngineContext, operation: OperationRecord, outcome: Outcome
     ) -> Confirmation:
-        """The link is known to be there."""
+        """Store that the link exists."""
         return Confirmation(
             ticket=partial(_tickets, operation, outcome.remote_id, context.ledger.logical_clock.next())
         )
 
 
 class LinkDuplicateKind(LinkKind):
-    """A link from the younger of two issues that one operation made to the older."""
+    """A link from the younger of two issues that one operation created to the older."""
 
     def render(self, context: EngineContext, operation: OperationRecord, basis: Basis) -> RenderedLink:
-        """The first of the mapping's link types that the site has, and both issues."""
+        """Return both issues and the first of the mapping's link types that the site has."""
         duplicate = operation.typed(Duplicate)
         _, book = book_of_basis(context, basis)
         return RenderedLink(type=_duplicates(book), issue=duplicate.younger, other=duplicate.older)
 
     def send(self, context: EngineContext, operation: OperationRecord, rendered: RenderedLink) -> Outcome:
-        """One link; what it is about is the younger issue."""
+        """Send one link; the outcome names the younger issue, which the operation is about."""
         super().send(context, operation, rendered)
         return Outcome(rendered.issue)
 
     def confirmation(
         self, context: EngineContext, operation: OperationRecord, outcome: Outcome
     ) -> Confirmation:
-        """The duplicate is linked."""
+        """Record that the duplicate is linked."""
         return Confirmation(event=duplicate_event(operation, "duplicate.linked"))
 
     def find_outcome(self, context: EngineContext, operation: OperationRecord) -> Outcome | None:
-        """Look whether the younger issue shows a link to the older."""
+        """Return the outcome if the younger issue shows a link to the older."""
         issue, duplicate = younger_issue(context, operation), operation.typed(Duplicate)
         linked = issue is not None and any(link.other_id == duplicate.older for link in issue.links)
         return Outcome(duplicate.younger) if linked else None
@@ -80,7 +80,7 @@ class LinkDutyIssueKind(LinkKind):
     """A link of a postmortem or an action item; its `purpose` is agreed on then."""
 
     def render(self, context: EngineContext, operation: OperationRecord, basis: Basis) -> RenderedLink:
-        """The first of the operation's link types that the site has, and both issues."""
+        """Return both issues and the first of the operation's link types that the site has."""
         duty_issue, link = duty_issue_for(context, operation), operation.typed(DutyIssueLink)
         _, book = book_of_basis(context, basis)
         key = "postmortem.link_types" if link.kind == Kind.LINK_POSTMORTEM else "follow_ups.link_types"
@@ -91,7 +91,7 @@ class LinkDutyIssueKind(LinkKind):
     def confirmation(
         self, context: EngineContext, operation: OperationRecord, outcome: Outcome
     ) -> Confirmation:
-        """The link is known to be there."""
+        """Store that the link exists."""
         return Confirmation(
             duty_issue=partial(_duty_issue, operation, outcome.remote_id, context.ledger.logical_clock.next())
         )
@@ -102,7 +102,7 @@ def _link_type(book: Rulebook, types: Sequence[str], key: str) -> str:
     offered = {link_type.name.casefold(): link_type.name for link_type in book.project.link_types}
     name = next((offered[name.casefold()] for name in types if name.casefold() in offered), None)
     if name is None:
-        raise CannotRender(f"Jira has none of the link types {', '.join(types)}; see {key}")
+        raise CannotRender(f"Jira has none of the link types {', '.join(types)}: name one under {key}")
     return name
 
 

@@ -1,10 +1,9 @@
-"""Moves a ticket to a status over the transitions that Jira offers, known by their target.
+"""Move a ticket to a status over the transitions that Jira offers, which syncd tells apart by their target.
 
-Strict workflows take several steps; each is an operation of its own, so that whatever happens between two
-of them is decided anew from a fresh read, and only the last one agrees on the state. Transition ids differ
-between workflows and statuses, so what is remembered is remembered for a status of a workflow, and
-forgotten as soon as Jira refuses it. A workflow without a way back is nobody's mistake: the ticket stays,
-and says so once.
+A strict workflow takes several steps. Each step is an operation of its own: syncd decides anew from a fresh
+read after each, and only the last step agrees on the incident's state. Transition ids differ between
+workflows and statuses, so syncd remembers them for each status of a workflow, and forgets them as soon as
+Jira refuses one. If the workflow has no way back, the ticket stays, and one comment tells people so.
 """
 
 from __future__ import annotations
@@ -35,38 +34,43 @@ from syncd.policy.ticket.revert_counter import print_of, remembered
 from syncd.policy.ticket.status import with_left
 
 UNDER_WAY = "under way"
-"""What stands for the agreed state of a ticket that is between two steps: no state of an incident."""
+"""The agreed state of a ticket between two steps; no incident has this state."""
 DOES, NO_WAY = "does", "no way back"
-"""Why a ticket stays: its status does as well, or its workflow has no way back, which people are told."""
+"""Why a ticket stays: the mapping accepts its status too, or its workflow has no way back."""
 
 
 class MoveTicketKind(BaseKind[RenderedMove | RenderedStay]):
-    """One step to the wanted status."""
+    """One step on the way to the target status."""
 
     def render(
         self, context: EngineContext, operation: OperationRecord, basis: Basis
     ) -> RenderedMove | RenderedStay:
-        """The next transition's id and what its screen wants; asks Jira for the ways where not known."""
+        """Return the next transition and the fields of its screen; ask Jira for transitions it does not know.
+
+        Raise as `OperationKind.render`.
+        """
         ticket = there(basis.ticket)
         issue = ticket.issue
         if issue is None:
             raise DecideAgain
         move = operation.typed(MoveTicket)
+        # a person moved the ticket since the decision: their move must not be undone
         if issue.status.id != move.from_status:
             raise DecideAgain
         incident, book = book_of_basis(context, basis)
         goal = _goal(move, book)
+        # the mapping was reloaded since the decision and names another status for the word
         if goal.target.id != move.status:
             raise DecideAgain
         try:
-            found = _step(context, operation, issue, goal, incident, book)
+            step = _step(context, operation, issue, goal, incident, book)
         except CannotRender:
             context.facts.end_trail(operation.object)
             raise
-        if found is None:
+        if step is None:
             why = DOES if goal.arrived(issue.status.id) else NO_WAY
             return RenderedStay(issue=issue.id, stays=why)
-        filled, last = found
+        filled, last = step
         return RenderedMove(
             issue=ticket.issue_id,
             transition=filled.way.id,
@@ -81,7 +85,7 @@ class MoveTicketKind(BaseKind[RenderedMove | RenderedStay]):
     def send(
         self, context: EngineContext, operation: OperationRecord, rendered: RenderedMove | RenderedStay
     ) -> Outcome:
-        """One transition; nothing is sent for a ticket that stays."""
+        """Send one transition; send nothing for a ticket that stays."""
         if isinstance(rendered, RenderedMove):
             context.services.jira.move(rendered.issue, rendered.transition, rendered.fields)
         return Outcome(rendered.issue)
@@ -89,7 +93,7 @@ class MoveTicketKind(BaseKind[RenderedMove | RenderedStay]):
     def confirmation(
         self, context: EngineContext, operation: OperationRecord, outcome: Outcome
     ) -> Confirmation:
-        """The ticket stands where we put it; after the last step both sides agree on the state."""
+        """Store the ticket's new status; after the last step both sides agree on the state."""
         rendered, clock = operation.rendering, context.ledger.logical_clock
         if isinstance(rendered, RenderedStay):
             return Confirmation(ticket=partial(_stay, operation, rendered))
@@ -97,7 +101,7 @@ class MoveTicketKind(BaseKind[RenderedMove | RenderedStay]):
         return Confirmation(ticket=partial(_moved, operation, moved, clock.next(), clock.next(), now))
 
     def learn(self, context: EngineContext, operation: OperationRecord, outcome: Outcome) -> None:
-        """A step on the way is one of a few."""
+        """Count the steps of a move: `MOST_HOPS` of them end it."""
         rendered = operation.rendering
         if isinstance(rendered, RenderedStay) or operation.rendered_as(RenderedMove).last:
             context.facts.end_trail(operation.object)
@@ -106,7 +110,7 @@ class MoveTicketKind(BaseKind[RenderedMove | RenderedStay]):
 
 
 def _goal(move: MoveTicket, book: Rulebook) -> Goal:
-    """Where to: one of the mapping's words, or back to where the ticket stood before somebody closed it."""
+    """Return the target: the status of a mapping's word, or the status before a person closed the ticket."""
     if move.back is not None:
         return goal_back(book.project, Status(id=move.back.id, name=move.back.name))
     return goal_for(book.project, move.word)
@@ -120,10 +124,11 @@ def _step(
     incident: Incident,
     book: Rulebook,
 ) -> tuple[Filled, bool] | None:
-    """The next way with its screen filled, and whether it is the last; None where the ticket stays.
+    """Return the next transition with its screen filled, and True if it is the last; None: the ticket stays.
 
-    Raises `CannotRender` where there is no way on, or its screen cannot be filled.
+    Raise `CannotRender` where no transition leads on, or its screen cannot be filled.
     """
+    # an operator who retries has changed the workflow or the mapping: nothing remembered counts
     anew = retried_at(context, operation) is not None
     if anew:
         context.facts.end_trail(operation.object)
@@ -131,18 +136,19 @@ def _step(
     ways = ways_from(context, issue, fresh=anew or hops > 0)
     filled = [fill(context, way, issue, incident, book) for way in ways if way.to.id != issue.status.id]
     graph, explored = graph_of(context, issue)
-    closed_off = {one.way.to.id for one in filled if one.missing}
+    closed_off = {filled_way.way.to.id for filled_way in filled if filled_way.missing}
     step = plan_step(
         issue.status.id,
-        [one.way.to for one in filled],
+        [filled_way.way.to for filled_way in filled],
         goal,
         graph,
         closed_off if anew else closed_off | explored,
         MOST_HOPS - hops,
     )
+    # of several transitions to the same status the one with the fewest unfilled fields
     if step is not None:
-        ways_there = [one for one in filled if one.way.to.id == step.to.id]
-        chosen = min(ways_there, key=lambda one: len(one.missing))
+        candidates = [filled_way for filled_way in filled if filled_way.way.to.id == step.to.id]
+        chosen = min(candidates, key=lambda filled_way: len(filled_way.missing))
         return with_resolution(chosen, book), step.last
     if goal.arrived(issue.status.id) or goal.behind(issue.status):
         return None
@@ -150,10 +156,10 @@ def _step(
 
 
 def _no_way(issue: Issue, ways: tuple[Transition, ...], word: str, goal: Goal) -> str:
-    offered = ", ".join(f"{one.name} to {one.to.name}" for one in ways) or "none"
+    offered = ", ".join(f"{way.name} to {way.to.name}" for way in ways) or "none"
     return (
         f"no transition leads from {issue.status.name} to {goal.target.name} within {MOST_HOPS} steps over"
-        f" statuses that the mapping names; Jira offers: {offered}. Name those between: jira.path.{word}"
+        f" statuses that the mapping names; Jira offers: {offered}. Name those between under jira.path.{word}"
     )
 
 
@@ -182,7 +188,7 @@ def _moved(
 
 
 def _stay(operation: OperationRecord, rendered: RenderedStay, ticket: TicketState) -> Change:
-    """Both sides agree that it stays; that there is no way back is said on the ticket once for ever."""
+    """Agree that the ticket stays; comment once for ever on the ticket that the workflow has no way back."""
     move, does = operation.typed(MoveTicket), rendered.stays == DOES
     status = ticket.issue.status if ticket.issue is not None else Reference(id="")
     reason = f"status {status.id} {'stands for it too' if does else 'has no way back'}"

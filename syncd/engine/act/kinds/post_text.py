@@ -1,6 +1,6 @@
-"""Comments on our issues and notes on the incident: what people wrote on the other side, and our words.
+"""Write comments on our issues and notes on the incident: copies of people's texts, and syncd's own texts.
 
-Every text of ours ends in its mark line, so that it can be found when nobody answered the request.
+Each text ends in its mark line, so that syncd finds it when nobody answered the request.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ COMMENT_LIMIT = 32_000
 AUTHOR_LIMIT = 300
 """UTF-16 units of the author's name as wiki markup."""
 VALUE_LIMIT = 1000
-"""UTF-16 units of the value that a comment of ours speaks of."""
+"""UTF-16 units of the value that a comment of ours quotes."""
 NOTE_LIMIT = 10_000
-"""UTF-16 units; PagerDuty names no limit, so the text is kept modest."""
+"""UTF-16 units of a note; PagerDuty documents no limit, so this one is modest."""
 
 
 def _when(at: datetime | None) -> str:
@@ -52,15 +52,18 @@ def _when(at: datetime | None) -> str:
 
 
 def _masked(context: EngineContext, basis: Basis, text: str, limit: int) -> str:
-    known = basis.incident
-    book = context.book_of(Incident.model_validate(known.snapshot), known.team) if known else None
+    incident = basis.incident
+    book = context.book_of(Incident.model_validate(incident.snapshot), incident.team) if incident else None
     if book is None:
         raise DecideAgain
     return cut(context.renderer.mask(text, book), limit)
 
 
 def copy_of_note(context: EngineContext, copy: Copy | Rewrite, basis: Basis) -> str:
-    """Who wrote the note that is meant, where and when, and its text, harmless in wiki markup."""
+    """Return a note as a comment: author, place, time and text, harmless in wiki markup.
+
+    Raise `DecideAgain` for a restricted incident: its texts are copied nowhere.
+    """
     if basis.restricted:
         raise DecideAgain
     text = wiki_within(_masked(context, basis, copy.text, COMMENT_LIMIT), COMMENT_LIMIT)
@@ -69,7 +72,10 @@ def copy_of_note(context: EngineContext, copy: Copy | Rewrite, basis: Basis) -> 
 
 
 def copy_of_comment(context: EngineContext, copy: Copy | Rewrite, basis: Basis) -> str:
-    """Who wrote the comment that is meant, where and when, and its text as it stands."""
+    """Return a comment as a note: author, place, time and text.
+
+    Raise `DecideAgain` for a restricted incident: its texts are copied nowhere.
+    """
     if basis.restricted:
         raise DecideAgain
     ticket = there(basis.ticket)
@@ -82,31 +88,34 @@ def _edited(copy: Copy | Rewrite) -> str:
 
 
 class CommentKind(BaseKind[RenderedComment]):
-    """A comment of ours; in a service project it is internal, as everything that we write there."""
+    """A comment of ours; it is internal, because customers read the public comments of a service project."""
 
     def issue_of(
         self, context: EngineContext, operation: OperationRecord, basis: Basis | None = None
     ) -> IssueState:
-        """The issue that is commented on: the ticket, as the basis has it."""
+        """Return the issue that gets the comment: the ticket, as the basis has it."""
         return there(basis.ticket) if basis is not None else ticket_of(context, operation)
 
     def body(self, context: EngineContext, operation: OperationRecord, basis: Basis) -> str:
-        """The comment's text without its mark."""
+        """Return the comment's text without its mark."""
         raise CannotRender(f"{operation.kind} has no text")
 
     def mark(self, context: EngineContext, operation: OperationRecord) -> Mark:
-        """The mark that the comment bears as its property."""
+        """Return the mark that the comment carries as its property."""
         return mark_of(context, operation)
 
     def render(self, context: EngineContext, operation: OperationRecord, basis: Basis) -> RenderedComment:
-        """The comment in wiki markup, with its mark as the last line; `hidden`: its answer is judged."""
+        """Return the comment in wiki markup with its mark as the last line.
+
+        `hidden`: the answer must show the comment as internal.
+        """
         issue = self.issue_of(context, operation, basis)
         hidden = may_comment(context, operation, basis, issue)
         body = f"{self.body(context, operation, basis)}\n\n{mark_line(operation.op)}"
         return RenderedComment(issue=issue.issue_id, body=body, hidden=hidden)
 
     def send(self, context: EngineContext, operation: OperationRecord, rendered: RenderedComment) -> Outcome:
-        """One comment."""
+        """Send one comment."""
         comment = context.services.jira.add_comment(
             rendered.issue, rendered.body, self.mark(context, operation), internal=True
         )
@@ -116,7 +125,7 @@ class CommentKind(BaseKind[RenderedComment]):
     def confirmation(
         self, context: EngineContext, operation: OperationRecord, outcome: Outcome
     ) -> Confirmation:
-        """The comment is ours, and known by its id."""
+        """Store the comment's id as ours, so that syncd never copies it to the incident."""
         read_seq = context.ledger.logical_clock.next()
         note = operation.operation if isinstance(operation.operation, MirrorNote) else None
         pair = NewPair(
@@ -133,10 +142,11 @@ class CommentKind(BaseKind[RenderedComment]):
         )
 
     def find_outcome(self, context: EngineContext, operation: OperationRecord) -> Outcome | None:
-        """List the issue's comments and adopt the one with our mark."""
+        """Return the comment with our mark among the issue's comments."""
         rendered = operation.rendering
         hidden = isinstance(rendered, RenderedComment) and rendered.hidden
         for comment in context.services.jira.comments(self.issue_of(context, operation).issue_id):
+            # Jira may have kept the text and lost the property: then the last line tells
             ours = comment.mark.op == operation.op if comment.mark else mark_in(comment.body) == operation.op
             if ours:
                 public = comment.public if hidden else None
@@ -145,46 +155,51 @@ class CommentKind(BaseKind[RenderedComment]):
 
 
 class MirrorNoteKind(CommentKind):
-    """What somebody wrote on the incident, as a comment."""
+    """A person's note on the incident, copied to the ticket as a comment."""
 
     def body(self, context: EngineContext, operation: OperationRecord, basis: Basis) -> str:
-        """Who wrote it, where and when, and the text, harmless in wiki markup."""
+        """Return the note's author, place, time and text, harmless in wiki markup."""
         return copy_of_note(context, operation.typed(MirrorNote), basis)
 
 
 class CommentOnTicketKind(CommentKind):
-    """What people ought to know about something that the daemon did or left."""
+    """A comment of syncd's own that tells people what it did or left, and why."""
 
     def body(self, context: EngineContext, operation: OperationRecord, basis: Basis) -> str:
-        """Our words, and the value they speak of, harmless in wiki markup."""
+        """Return our words and the quoted value, harmless in wiki markup."""
         comment = operation.typed(CommentOnTicket)
+        # a comment of nothing but the incident's text says nothing without it
         if not comment.text and basis.restricted:
             raise DecideAgain
         return _with_value(context, basis, comment)
 
 
 class CommentOnDutyIssueKind(CommentKind):
-    """What is owed on a postmortem or an action item, what happened, what people can do.
+    """A comment on a postmortem or action item: what is owed, what happened, what people can do.
 
-    Comments on these issues travel nowhere, so a mark is all that tells ours from people's. Of a restricted
-    incident our words are said, and never the value that they speak of.
+    syncd copies no comments of these issues, so the mark alone tells ours from people's. For a restricted
+    incident the comment holds our words without the quoted value.
     """
 
     def issue_of(
         self, context: EngineContext, operation: OperationRecord, basis: Basis | None = None
     ) -> IssueState:
-        """The postmortem or action item."""
+        """Return the postmortem or action item."""
         return duty_issue_for(context, operation)
 
     def body(self, context: EngineContext, operation: OperationRecord, basis: Basis) -> str:
-        """Our words, and the value they speak of, harmless in wiki markup."""
+        """Return our words and the quoted value, harmless in wiki markup."""
         comment = operation.typed(DutyIssueComment)
         return _words(comment) if basis.restricted else _with_value(context, basis, comment)
 
     def mark(self, context: EngineContext, operation: OperationRecord) -> Mark:
-        """The mark, with what the comment states of a duty; of a restricted incident no words of people."""
+        """Return the mark with the comment's facts of a duty; without people's words if restricted.
+
+        A later ledger rebuilds duties from these facts if this one is lost.
+        """
         mark, comment = mark_of(context, operation), operation.typed(DutyIssueComment)
         facts = comment.facts
+        # only comments about duties state facts
         if facts is None:
             return mark
         if comment.said and not is_restricted(context, operation):
@@ -195,7 +210,7 @@ class CommentOnDutyIssueKind(CommentKind):
     def confirmation(
         self, context: EngineContext, operation: OperationRecord, outcome: Outcome
     ) -> Confirmation:
-        """The comment is there."""
+        """Record that syncd commented."""
         moment, comment = context.ledger.logical_clock.next(), outcome.remote_id
         return Confirmation(
             duty_issue=lambda issue: written(issue, moment, "commented", {"comment": comment}),
@@ -216,22 +231,22 @@ class NoteKind(BaseKind[RenderedNote]):
     """A note on the incident."""
 
     def text(self, context: EngineContext, operation: OperationRecord, basis: Basis) -> str:
-        """The note's text without its mark."""
+        """Return the note's text without its mark."""
         raise CannotRender(f"{operation.kind} has no text")
 
     def render(self, context: EngineContext, operation: OperationRecord, basis: Basis) -> RenderedNote:
-        """The note's text, with its mark as the last line."""
+        """Return the note's text with its mark as the last line."""
         return RenderedNote(text=f"{self.text(context, operation, basis)}\n{mark_line(operation.op)}")
 
     def send(self, context: EngineContext, operation: OperationRecord, rendered: RenderedNote) -> Outcome:
-        """One note."""
+        """Send one note."""
         note = context.services.pagerduty.add_note(operation.incident_id, rendered.text)
         return Outcome(note.id, text_hash=text_hash(note.text))
 
     def confirmation(
         self, context: EngineContext, operation: OperationRecord, outcome: Outcome
     ) -> Confirmation:
-        """The note is ours, and known by its id."""
+        """Store the note's id as ours, so that syncd never copies it to the ticket."""
         comment = operation.operation if isinstance(operation.operation, MirrorComment) else None
         pair = NewPair(
             origin="comment" if comment else "syncd",
@@ -243,7 +258,7 @@ class NoteKind(BaseKind[RenderedNote]):
         return Confirmation(made=pair)
 
     def find_outcome(self, context: EngineContext, operation: OperationRecord) -> Outcome | None:
-        """List the incident's notes and adopt the one with our mark."""
+        """Return the note with our mark among the incident's notes."""
         for note in context.services.pagerduty.notes(operation.incident_id):
             if mark_in(note.text) == operation.op:
                 return Outcome(note.id, text_hash=text_hash(note.text))
@@ -254,15 +269,15 @@ class LinkNoteKind(NoteKind):
     """The one note that names the ticket."""
 
     def text(self, context: EngineContext, operation: OperationRecord, basis: Basis) -> str:
-        """The ticket's key and its address."""
+        """Return the ticket's key and address."""
         ticket = there(basis.ticket)
         base = context.services.jira.server().base_url.rstrip("/")
         return f"Ticket {ticket.key}: {base}/browse/{ticket.key}"
 
 
 class MirrorCommentKind(NoteKind):
-    """What somebody wrote on the ticket, as a note."""
+    """A person's comment on the ticket, copied to the incident as a note."""
 
     def text(self, context: EngineContext, operation: OperationRecord, basis: Basis) -> str:
-        """Who wrote it, where and when, and the text as it stands."""
+        """Return the comment's author, place, time and text."""
         return copy_of_comment(context, operation.typed(MirrorComment), basis)

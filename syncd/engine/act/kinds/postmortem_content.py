@@ -1,6 +1,6 @@
-"""Gathers what a postmortem tells of its incident: from the ledger, and what only the services know.
+"""Collect the content of a postmortem: facts of its incident from the ledger and from the services.
 
-Asked for once, when the postmortem is made. Of a restricted incident nothing with a text is read.
+syncd asks the services once, when it creates the postmortem. Of a restricted incident it reads no texts.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from syncd.remote.errors import NotDone
 
 def story_of(
     context: EngineContext,
-    known: IncidentRecord,
+    record: IncidentRecord,
     case: Case,
     book: Rulebook,
     owed: Owed,
@@ -31,19 +31,19 @@ def story_of(
     commanders: tuple[Responder, ...],
     owner: Account | None,
 ) -> Story:
-    """Given a resolved incident's case, return its story; `over` is when it was resolved (UTC).
+    """Return the story of a resolved incident; `over` is when it was resolved (UTC).
 
-    Raises `RemoteError` where something has to be read and cannot be.
+    Raise `RemoteError` where a service cannot answer.
     """
     withheld = case.restricted
     log, state_changes, severity_periods = (
-        log_of(known),
+        log_of(record),
         case.state_changes or (),
         severity_periods_of(case, book),
     )
     notes = () if withheld else _notes(context, case)
     comments = () if withheld else _comments(context, case)
-    acknowledged = next((one.at for one in state_changes if one.kind == "acknowledged"), None)
+    acknowledged = next((change.at for change in state_changes if change.kind == "acknowledged"), None)
     base = context.services.jira.server().base_url.rstrip("/")
     section, scheduled = book.mapping.postmortem, case.duty(DutyKind.SCHEDULED)
     completed = case.duty(DutyKind.COMPLETED)
@@ -79,23 +79,24 @@ def _notes(context: EngineContext, case: Case) -> tuple[Note, ...]:
 
 
 def _comments(context: EngineContext, case: Case) -> tuple[Comment, ...]:
-    """People's comments on the ticket; read where the ticket's answer held fewer than there are."""
+    """Return the comments on the ticket; read them where the snapshot's list was cut."""
     ticket = case.ticket
     if ticket is None:
         return ()
-    known = ticket.issue.comments if ticket.issue else None
-    return known if known is not None else context.services.jira.comments(ticket.issue_id)
+    comments = ticket.issue.comments if ticket.issue else None
+    return comments if comments is not None else context.services.jira.comments(ticket.issue_id)
 
 
 def _alerts(context: EngineContext, incident_id: str, book: Rulebook) -> tuple[Alert, ...]:
-    """The incident's alerts, none where PagerDuty does not show them to us; details only where asked for."""
+    """Return the incident's alerts, without details unless the mapping says `alerts: full`."""
     try:
-        found = context.services.pagerduty.alerts(incident_id)
+        alerts = context.services.pagerduty.alerts(incident_id)
     except NotDone as error:
         if not error.not_for_us:
             raise
+        # alerts are optional: a missing right holds up no postmortem
         return ()
-    return found if book.mapping.alerts == "full" else tuple(_short(one) for one in found)
+    return alerts if book.mapping.alerts == "full" else tuple(_short(alert) for alert in alerts)
 
 
 def _short(alert: Alert) -> Alert:

@@ -1,7 +1,7 @@
-"""Who owns an incident's postmortem: the first of those concerned who can be assigned in Jira.
+"""Choose the owner of an incident's postmortem: the first candidate whom Jira lets us assign.
 
-The commander on the mapping's schedule at the resolve; else whoever has the ticket, which is the incident's
-last responder or whom a person chose; else the service's owner; else the mapping's fallback.
+Candidates in order: the commander on the mapping's schedule at the resolve, the incident's responders, the
+ticket's assignee, the service's owner, the mapping's fallback.
 """
 
 from __future__ import annotations
@@ -20,24 +20,27 @@ from syncd.remote.errors import NotDone
 
 
 def commanders_at(context: EngineContext, book: Rulebook, moment: datetime) -> tuple[Responder, ...]:
-    """Who was on the service's commander schedule at a moment (UTC); nobody where there is no schedule.
+    """Return who was on the service's commander schedule at a moment (UTC), nobody where there is no
+    schedule.
 
-    What PagerDuty does not show to us counts as nobody. Raises `RemoteError` where it cannot be asked.
+    A schedule that PagerDuty does not show to us counts as empty. Raise `RemoteError` where PagerDuty cannot
+    answer.
     """
-    wanted = book.section.commander
-    if wanted is None:
+    name = book.section.commander
+    if name is None:
         return ()
     try:
-        known = context.services.pagerduty.schedules()
-        found = next((one for one in known if wanted in (one.id, one.name)), None)
-        if found is None:
-            logger.warning("{}: PagerDuty shows no schedule {} to us", book.mapping.team, wanted)
+        schedules = context.services.pagerduty.schedules()
+        schedule = next((schedule for schedule in schedules if name in (schedule.id, schedule.name)), None)
+        if schedule is None:
+            logger.warning("{}: PagerDuty does not show schedule {} to us", book.mapping.team, name)
             return ()
-        return context.services.pagerduty.on_call(found.id, moment)
+        return context.services.pagerduty.on_call(schedule.id, moment)
     except NotDone as error:
+        # a missing right holds up no postmortem: the next candidate owns it
         if not error.not_for_us:
             raise
-        logger.warning("{}: the schedule {} cannot be read: {}", book.mapping.team, wanted, error.describe())
+        logger.warning("{}: syncd cannot read schedule {}: {}", book.mapping.team, name, error.describe())
         return ()
 
 
@@ -48,11 +51,12 @@ def owner_of(
     commanders: Collection[Responder],
     turned_down: Collection[str] = (),
 ) -> Account | None:
-    """Given who commanded, return the owner, None where nobody can be assigned.
+    """Return the owner, None where Jira lets us assign nobody.
 
-    `turned_down` are accounts that Jira refused. Raises `RemoteError` where Jira cannot be asked.
+    `turned_down` are accounts that Jira refused. Raise `RemoteError` where Jira cannot answer.
     """
     for account in _candidates(context, case, book, commanders):
+        # an inactive account or a robot cannot own a postmortem
         if account is not None and account.active and account.human and account.id not in turned_down:
             return account
     return None
@@ -64,11 +68,11 @@ def _candidates(
     for person in (*commanders, *case.incident.assignees):
         if person.email:
             yield account_of(context, person.email, book)
-    wanted = book.mapping.people.fallback
-    fallback = account_of(context, wanted, book) if wanted else None
+    address = book.mapping.people.fallback
+    fallback = account_of(context, address, book) if address else None
     issue = case.ticket.issue if case.ticket else None
     holder = issue.assignee if issue else None
-    # the fallback has the ticket where no responder could: the service's owner goes before
+    # a ticket goes to the fallback where no responder could take it: the service's owner comes before
     if holder is not None and (fallback is None or holder.id != fallback.id):
         yield holder
     if book.section.owner:

@@ -1,9 +1,9 @@
-"""Rewrites our copy of a note or comment that somebody edited or deleted.
+"""Rewrite our copy of a note or comment after a person edited or deleted the original.
 
-The copy is read before it is written to: one that a person changed is theirs, and one that is gone stays
-gone; both are left, on record. An original that seems deleted is asked for once more. The copy keeps the mark
-of the operation that made it, by which a restored ledger finds it. What PagerDuty does not let us edit is
-left, too.
+syncd reads the copy before it writes: a copy that a person changed belongs to that person, and a deleted copy
+stays deleted; the ledger records both. syncd reads an original once more before it believes the deletion. The
+copy keeps the mark of the operation that created it, so that a restored ledger finds it. If PagerDuty does
+not let us edit the note, syncd leaves it and records that.
 """
 
 from __future__ import annotations
@@ -36,28 +36,33 @@ MISSING = "syncd's copy was deleted"
 
 
 def deleted_words(at: datetime) -> str:
-    """What a copy says whose original is gone, as of when that was seen; neither service says by whom."""
+    """Return the text of a copy whose original was deleted, with the time when syncd saw that (UTC).
+
+    Neither service tells who deleted a text.
+    """
     return f"{DELETED}, {at:%H:%M} UTC"
 
 
 class RewriteCommentKind(BaseKind[RenderedComment]):
-    """Our comment says what its note says now."""
+    """The rewrite of a comment that copies a note."""
 
     def render(self, context: EngineContext, operation: OperationRecord, basis: Basis) -> RenderedComment:
-        """The whole comment; raises `DecideAgain` where nothing is to be written."""
+        """Return the whole comment; raise `DecideAgain` where nothing is to be written."""
         ticket, rewrite = there(basis.ticket), operation.typed(RewriteComment)
         hidden = may_comment(context, operation, basis, ticket)
         if rewrite.version == GONE:
             notes = context.services.pagerduty.notes(operation.incident_id)
+            # a list that was cut or lagged made the note look deleted
             if rewrite.note in {note.id for note in notes}:
                 _read_again(context, operation, notes=True)
         body = _whole(context, rewrite, basis, copy_of_note_key(rewrite.note), "\n\n")
-        standing = {one.id: one.body for one in context.services.jira.comments(ticket.issue_id)}
+        comments = context.services.jira.comments(ticket.issue_id)
+        standing = {comment.id: comment.body for comment in comments}
         _ours_to_write(context, operation, standing.get(rewrite.comment), body)
         return RenderedComment(issue=ticket.issue_id, comment=rewrite.comment, body=body, hidden=hidden)
 
     def send(self, context: EngineContext, operation: OperationRecord, rendered: RenderedComment) -> Outcome:
-        """One edit."""
+        """Send one edit."""
         comment_id = rendered.comment
         try:
             comment = context.services.jira.edit_comment(rendered.issue, comment_id, rendered.body)
@@ -71,7 +76,7 @@ class RewriteCommentKind(BaseKind[RenderedComment]):
     def confirmation(
         self, context: EngineContext, operation: OperationRecord, outcome: Outcome
     ) -> Confirmation:
-        """The copy says what the original says."""
+        """Store which version of the original the copy shows."""
         read_seq = context.ledger.logical_clock.next()
         return Confirmation(
             rewritten=_rewritten(operation, outcome),
@@ -81,10 +86,10 @@ class RewriteCommentKind(BaseKind[RenderedComment]):
 
 
 class RewriteNoteKind(BaseKind[RenderedNote]):
-    """Our note says what its comment says now."""
+    """The rewrite of a note that copies a comment."""
 
     def render(self, context: EngineContext, operation: OperationRecord, basis: Basis) -> RenderedNote:
-        """The whole note; raises `DecideAgain` where nothing is to be written."""
+        """Return the whole note; raise `DecideAgain` where nothing is to be written."""
         ticket, rewrite = there(basis.ticket), operation.typed(RewriteNote)
         if rewrite.version == GONE:
             comments = context.services.jira.comments(ticket.issue_id)
@@ -96,7 +101,7 @@ class RewriteNoteKind(BaseKind[RenderedNote]):
         return RenderedNote(note=rewrite.note, text=text)
 
     def send(self, context: EngineContext, operation: OperationRecord, rendered: RenderedNote) -> Outcome:
-        """One edit."""
+        """Send one edit."""
         try:
             note = context.services.pagerduty.edit_note(operation.incident_id, rendered.note, rendered.text)
         except NotDone as error:
@@ -108,25 +113,25 @@ class RewriteNoteKind(BaseKind[RenderedNote]):
     def confirmation(
         self, context: EngineContext, operation: OperationRecord, outcome: Outcome
     ) -> Confirmation:
-        """The copy says what the original says."""
+        """Store which version of the original the copy shows."""
         return Confirmation(rewritten=_rewritten(operation, outcome))
 
 
 def _whole(context: EngineContext, rewrite: Rewrite, basis: Basis, made_by: str, before_mark: str) -> str:
-    """The copy as it ought to stand, with the mark of the operation that made it."""
+    """Return the copy's new text with the mark of the operation that created the copy."""
     if basis.restricted:
         raise DecideAgain
     if rewrite.version == GONE:
-        said = deleted_words(context.clock.now())
+        text = deleted_words(context.clock.now())
     else:
         copy = copy_of_note if copies_a_note(made_by) else copy_of_comment
-        said = copy(context, rewrite, basis)
-    return f"{said}{before_mark}{mark_line(op_of(made_by))}"
+        text = copy(context, rewrite, basis)
+    return f"{text}{before_mark}{mark_line(op_of(made_by))}"
 
 
 def _read_again(context: EngineContext, operation: OperationRecord, *, notes: bool) -> NoReturn:
-    """Have an original read again that seemed deleted and is there; raise `DecideAgain`."""
-    read_seq, why = context.ledger.logical_clock.next(), "a text that seemed deleted is there"
+    """Have an original read again that seemed deleted and exists; raise `DecideAgain`."""
+    read_seq, why = context.ledger.logical_clock.next(), "a text that seemed deleted exists"
     notice_changes(
         context.ledger,
         [operation.incident_id],
@@ -140,18 +145,19 @@ def _read_again(context: EngineContext, operation: OperationRecord, *, notes: bo
 
 
 def _ours_to_write(
-    context: EngineContext, operation: OperationRecord, standing: str | None, wanted: str
+    context: EngineContext, operation: OperationRecord, standing: str | None, target: str
 ) -> None:
-    """Raises `DecideAgain` where the copy is a person's by now, gone, or says already what it should."""
+    """Raise `DecideAgain` if a person changed the copy, it is gone, or it has the target text already."""
     version = operation.typed(Rewrite).version
 
     def judge(pair: MirrorPair) -> Rewritten | None:
         if standing is None:
             return Rewritten(version, left=MISSING)
-        if standing.rstrip() == wanted or (version == GONE and standing.startswith(DELETED)):
+        # a copy that says "deleted" keeps the time at which it said so first
+        if standing.rstrip() == target or (version == GONE and standing.startswith(DELETED)):
             return Rewritten(version, text_hash(standing))
-        known = pair.comment_hash if pair.origin == "note" else pair.note_hash
-        if known is not None and text_hash(standing) != known:
+        our_hash = pair.comment_hash if pair.origin == "note" else pair.note_hash
+        if our_hash is not None and text_hash(standing) != our_hash:
             return Rewritten(version, left=CHANGED)
         return None
 
@@ -160,6 +166,6 @@ def _ours_to_write(
 
 
 def _rewritten(operation: OperationRecord, outcome: Outcome) -> Rewritten:
-    """Which version of the original the copy stands for from now on, and how the copy reads."""
+    """Return which version of the original the copy shows from now on, and the copy's hash."""
     version = operation.typed(Rewrite).version
     return Rewritten(version, copied=outcome.text_hash, left=outcome.left)

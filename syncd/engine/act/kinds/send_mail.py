@@ -1,8 +1,9 @@
-"""One mail to one person: rendered when it leaves for the first time, then kept until it is confirmed.
+"""Send one mail to one person: syncd renders it when it first leaves, and keeps the bytes until it is
+confirmed.
 
-Bytes, Message-ID and Date are stored before the first sending, so that a second one is the same message. A
-mail cannot be looked up. Of what has an unknown outcome, notices, breaches, the weekly report and what the
-operator hears leave once more, never a third time; reminders and digests do not leave again.
+The ledger stores bytes, Message-ID and Date before the first sending, so that a second sending is the same
+message. Nobody can look up a mail. If the outcome is unknown, notices, breaches, the weekly report and mails
+to the operator leave once more, never a third time; reminders and digests do not leave again.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from syncd.report.mail.letters import ToldNotice
 from syncd.report.mail.letters import rendered as body_of
 from syncd.report.mail.message import Body, Envelope, is_reserved, message, message_id
 
-NO_POST = "this daemon was started without a way to send mail"
+NO_MAILER = "this daemon was started without a way to send mail"
 
 
 class SendMailKind(BaseKind[RenderedMail]):
@@ -36,14 +37,15 @@ class SendMailKind(BaseKind[RenderedMail]):
     findable = False
 
     def render(self, context: EngineContext, operation: OperationRecord, basis: Basis) -> RenderedMail:
-        """The whole message; raises `CannotRender` for an address that no person can have."""
+        """Return the whole message; raise `CannotRender` for an example address."""
         mail, mailer = operation.typed(SendMail), context.mailer
         if mailer is None:
-            raise CannotRender(NO_POST)
+            raise CannotRender(NO_MAILER)
+        # the shipped mappings hold example people; the demo on loopback may mail them
         if is_reserved(mail.to) and not mailer.loopback:
             raise CannotRender(
-                f"{mail.to} is an example address, which no person has: put the right one into the mapping"
-                " and drop this one (syncd outbox drop ID --reason …)"
+                f"{mail.to} is an example address: write the right one into the mapping, then drop this mail"
+                " (syncd outbox drop ID --reason …)"
             )
         answers = mail.content.notice if isinstance(mail.content, CorrectionMail) else None
         others = [
@@ -60,19 +62,19 @@ class SendMailKind(BaseKind[RenderedMail]):
             answers=message_id(op_of(answers), mailer.sender) if answers else None,
         )
         try:
-            content = message(envelope, _body(context, operation, mailer, [one for _, one in others]))
+            content = message(envelope, _body(context, operation, mailer, [notice for _, notice in others]))
         except (TemplateError, ValueError) as error:
-            raise CannotRender(f"the mail cannot be written: {error}") from error
+            raise CannotRender(f"syncd cannot write the mail: {error}") from error
         return RenderedMail(
             to=mail.to,
             message_id=envelope.message_id,
             date=envelope.date.isoformat(),
             body=content.decode("ascii"),
-            **({"tells": {str(number): one.restricted for number, one in others}} if others else {}),
+            **({"tells": {str(number): notice.restricted for number, notice in others}} if others else {}),
         )
 
     def told_with(self, operation: OperationRecord, rendered: RenderedMail) -> list[Leaving]:
-        """Return the other notices of its mail; those of one that leaves once more are under way already."""
+        """Return the other notices in the mail; a mail that leaves a second time claimed them before."""
         if operation.typed(SendMail).unsure:
             return []
         told = RenderedMail(to=rendered.to, message_id=rendered.message_id, told_by=operation.key)
@@ -83,16 +85,16 @@ class SendMailKind(BaseKind[RenderedMail]):
         ]
 
     def send(self, context: EngineContext, operation: OperationRecord, rendered: RenderedMail) -> Outcome:
-        """Hand it to the mail server."""
+        """Hand the mail to the mail server."""
         if context.mailer is None:
-            raise CannotRender(NO_POST)
+            raise CannotRender(NO_MAILER)
         context.mailer.client.send(context.mailer.address, rendered.to, rendered.body.encode("ascii"))
         return Outcome(rendered.message_id)
 
     def confirmation(
         self, context: EngineContext, operation: OperationRecord, outcome: Outcome
     ) -> Confirmation:
-        """What it said is needed no more, and need not lie in the ledger."""
+        """Drop the mail's body from the ledger: nothing needs it after the sending."""
         content, report = operation.typed(SendMail).content, None
         if isinstance(content, WeeklyReportMail):
             report = (content.team, content.week)
@@ -116,7 +118,7 @@ def _body(
 
 
 def after_unknown(context: EngineContext, operation: OperationRecord) -> bool:
-    """A mail that may have arrived: whether it leaves once more; else it is ended here, with the reason."""
+    """Return True if a mail that may have arrived leaves once more; else end it with the reason."""
     now, mail = context.clock.now(), operation.typed(SendMail)
     unsure = mail.model_copy(update={"unsure": True})
     if mail.content.mail not in AT_MOST_ONCE and not mail.unsure:

@@ -1,0 +1,78 @@
+"""What a finished operation did, in the words of the log: "moved to In Progress", "breach mailed"."""
+
+from __future__ import annotations
+
+from syncd.domain.mail import MailKind
+from syncd.domain.operation import Kind, SendMail
+from syncd.domain.operation.rendered import (
+    Rendered,
+    RenderedChange,
+    RenderedEdit,
+    RenderedMove,
+    RenderedStay,
+)
+from syncd.ledger.records import OperationRecord
+
+_WORDS = {
+    Kind.CREATE_TICKET: "ticket created",
+    Kind.MOVE_TICKET: "ticket moved",
+    Kind.CHANGE_INCIDENT: "incident changed",
+    Kind.LINK_NOTE: "ticket named in a note on the incident",
+    Kind.FILL_RESTRICTED_STUB: "full text written under the security level",
+    Kind.LINK_TICKETS: "ticket linked",
+    Kind.MIRROR_NOTE: "note copied to the ticket",
+    Kind.MIRROR_COMMENT: "comment copied to the incident",
+    Kind.REWRITE_COMMENT: "copy of a note updated on the ticket",
+    Kind.REWRITE_NOTE: "copy of a comment updated on the incident",
+    Kind.COMMENT_ON_TICKET: "commented on the ticket",
+    Kind.LINK_DUPLICATE: "duplicate linked",
+    Kind.CLOSE_DUPLICATE: "duplicate closed",
+    Kind.CREATE_POSTMORTEM: "postmortem created",
+    Kind.CREATE_ACTION_ITEM: "action item created",
+    Kind.LINK_POSTMORTEM: "postmortem linked",
+    Kind.LINK_ACTION_ITEM: "action item linked",
+    Kind.EDIT_POSTMORTEM: "postmortem",
+    Kind.EDIT_ACTION_ITEM: "action item",
+    Kind.EDIT_TICKET: "ticket",
+    Kind.COMMENT_ON_POSTMORTEM: "commented on the postmortem",
+    Kind.COMMENT_ON_ACTION_ITEM: "commented on an action item",
+}
+_MAILS = {MailKind.OPERATOR: "alarm", MailKind.LEAD: "message to the security lead"}
+
+
+def done_words(operation: OperationRecord, made: str = "") -> str:
+    """Return what an operation that was carried out did; no text of the incident stands in it.
+
+    `made` is the key of the issue that it created, if any.
+    """
+    if operation.kind == Kind.SEND_MAIL:
+        mail = operation.typed(SendMail).content.mail
+        return f"{_MAILS.get(mail, mail.replace('_', ' '))} mailed"
+    words = _rendered_words(operation, operation.rendering) or _WORDS[Kind(operation.kind)]
+    # the ticket's own key begins the line already
+    return f"{words}: {made}" if made and operation.kind != Kind.CREATE_TICKET else words
+
+
+def _rendered_words(operation: OperationRecord, rendered: Rendered | None) -> str | None:
+    if isinstance(rendered, RenderedStay):
+        return "ticket left at its status"
+    if isinstance(rendered, RenderedMove):
+        return f"moved to {rendered.to.name}" + ("" if rendered.last else ", one step of several")
+    if isinstance(rendered, RenderedEdit) and operation.kind != Kind.FILL_RESTRICTED_STUB:
+        written = sorted({*rendered.fields, *rendered.update})
+        # Jira may have refused each of the fields: then nothing was sent
+        edited = f"edited: {', '.join(written)}" if written else "not edited"
+        return f"{_WORDS[Kind(operation.kind)]} {edited}"
+    if isinstance(rendered, RenderedChange):
+        return _change_words(rendered)
+    return None
+
+
+def _change_words(rendered: RenderedChange) -> str:
+    if rendered.left is not None:
+        return "incident not changed"
+    if rendered.status is not None:
+        return f"incident {rendered.status}"
+    if rendered.assignee is not None:
+        return "incident reassigned"
+    return "incident's priority changed" if rendered.priority is not None else "incident's title changed"
