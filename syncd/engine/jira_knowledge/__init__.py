@@ -1,1 +1,1 @@
-"""What Jira says about its projects: names resolved to ids, screens, workflows."""
+"""Facts that Jira tells about its projects: names resolved to ids, screens, workflows."""

@@ -1,4 +1,4 @@
-"""Keep what was learned in memory for a while, for all threads."""
+"""Keep answers in memory for a limited time, for all threads."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Value = TypeVar("Value")
 
 
 class Cache(Generic[Key, Value]):
-    """Answers by what was asked, each believed for `seconds` of the boot-time clock."""
+    """Answers by their question; each counts for `seconds` on the boot-time clock."""
 
     def __init__(self, clock: Clock, seconds: float) -> None:
         self._clock = clock
@@ -21,12 +21,12 @@ class Cache(Generic[Key, Value]):
         self._answers: dict[Key, tuple[float, Value]] = {}
 
     def get(self, key: Key) -> tuple[Value] | None:
-        """Return the answer that is at hand, None where there is none or it is too old."""
+        """Return the answer as a tuple of one (it may be None), None where it is missing or too old."""
         with self._lock:
-            known = self._answers.get(key)
-        if known is None or self._clock.boottime() - known[0] >= self._seconds:
+            entry = self._answers.get(key)
+        if entry is None or self._clock.boottime() - entry[0] >= self._seconds:
             return None
-        return (known[1],)
+        return (entry[1],)
 
     def keep(self, key: Key, value: Value) -> Value:
         """Keep an answer of now, and return it."""

@@ -1,7 +1,7 @@
-"""What a project has for postmortems and action items: the mapping's names as ids, and their stand-ins.
+"""Resolve what a project has for postmortems and action items: the mapping's names as ids, or substitutes.
 
-Nothing here keeps a ticket from being made: what is lacking is replaced as the mapping's lists say, and
-`syncd check` names it.
+Nothing here prevents a ticket: if the project lacks something, syncd takes a substitute, and `syncd check`
+names the gap.
 """
 
 from __future__ import annotations
@@ -47,13 +47,13 @@ def _names_of(thing: _Named) -> set[str]:
 
 
 def postmortem_type(mapping: Mapping, facts: ProjectFacts) -> IssueTypeFacts | None:
-    """The first of the mapping's types for postmortems that the project has."""
+    """Return the first of the mapping's types for postmortems that the project has."""
     plain = [issue_type for issue_type in facts.types if not issue_type.subtask]
     return first_named(mapping.jira.issue_types.postmortem, plain)
 
 
 def sub_task_type(mapping: Mapping, facts: ProjectFacts) -> Reference | None:
-    """The first of the mapping's sub-task types, else any that the project has."""
+    """Return the first of the mapping's sub-task types, else any that the project has."""
     types = [issue_type for issue_type in facts.types if issue_type.subtask]
     chosen = first_named(mapping.jira.issue_types.sub_task, types) or next(iter(types), None)
     return Reference(id=chosen.id, name=chosen.name) if chosen is not None else None
@@ -62,17 +62,14 @@ def sub_task_type(mapping: Mapping, facts: ProjectFacts) -> Reference | None:
 def postmortem_facts(
     mapping: Mapping, facts: ProjectFacts, screen: Iterable[FieldFacts]
 ) -> PostmortemFacts | None:
-    """Given a project and the create screen of its postmortems, return what it has for them.
-
-    None where it has none of the mapping's types.
-    """
+    """Return what a project has for postmortems, given their create screen; None without a mapped type."""
     kind = postmortem_type(mapping, facts)
     if kind is None:
         return None
     lacking: list[str] = []
-    wanted = mapping.jira.issue_types.postmortem
-    if not by_name(wanted[:1], [kind]):
-        lacking.append(f"issue type {wanted[0]}: postmortems are of type {kind.name}")
+    names = mapping.jira.issue_types.postmortem
+    if not by_name(names[:1], [kind]):
+        lacking.append(f"issue type {names[0]}: postmortems are of type {kind.name}")
     fields = {field.id: field for field in screen}
     return PostmortemFacts(
         type=Reference(id=kind.id, name=kind.name),
@@ -85,31 +82,32 @@ def postmortem_facts(
 
 
 def _completed(mapping: Mapping, kind: IssueTypeFacts, lacking: list[str]) -> tuple[Status, ...]:
-    wanted = mapping.postmortem.statuses
-    completed = by_name(wanted, kind.statuses)
+    mapped = mapping.postmortem.statuses
+    completed = by_name(mapped, kind.statuses)
+    # a project without the mapped status: any status of category done ends the postmortem
     if not completed:
         completed = [status for status in kind.statuses if status.category == "done"]
         names = ", ".join(status.name for status in completed) or "nothing"
-        lacking.append(f"status {', '.join(wanted)} of {kind.name}: {names} counts as completed")
+        lacking.append(f"status {', '.join(mapped)} of {kind.name}: {names} counts as completed")
     return tuple(dict.fromkeys(completed))
 
 
 def _date_field(mapping: Mapping, fields: dict[str, FieldFacts], lacking: list[str]) -> str:
-    wanted = mapping.postmortem.date_field
+    name = mapping.postmortem.date_field
     for field in fields.values():
-        if wanted in (field.id, field.name):
+        if name in (field.id, field.name):
             return field.id
-    # people may enter it on another screen than the one that makes the postmortem
-    if _AN_ID.fullmatch(wanted):
-        return wanted
-    lacking.append(f"field {wanted}: the review date is read from the due date")
+    # an id needs no look-up: the edit screen may have the field that the create screen lacks
+    if _AN_ID.fullmatch(name):
+        return name
+    lacking.append(f"field {name}: syncd reads the review date from the due date")
     return DUE_DATE
 
 
 def _link_type(mapping: Mapping, facts: ProjectFacts, lacking: list[str]) -> str | None:
-    wanted = mapping.postmortem.link_types
-    link_type = first_named(wanted, facts.link_types)
+    names = mapping.postmortem.link_types
+    link_type = first_named(names, facts.link_types)
     if link_type is None:
-        lacking.append(f"link type {', '.join(wanted)}: ticket and postmortem name each other in their texts")
+        lacking.append(f"link type {', '.join(names)}: ticket and postmortem name each other in their texts")
         return None
     return link_type.name

@@ -1,6 +1,6 @@
-"""What was learned of Jira: projects with names turned into ids, and the ways between statuses.
+"""A cache of facts about Jira: projects with names resolved to ids, screens, transitions between statuses.
 
-Everything here is a cache with an expiry, forgotten at once when a write contradicts it.
+Each fact expires after an hour, and syncd forgets it at once when a write contradicts it.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ if TYPE_CHECKING:
     from syncd.remote.jira.client import JiraClient
 
 KEPT_SECONDS = 3600.0
-"""How long what was learned is believed."""
+"""How long a fact counts."""
 
 
 class JiraFacts:
-    """Projects, transitions and trails as learned, for all threads."""
+    """Projects, screens, transitions and the steps of moves, for all threads."""
 
     def __init__(self, jira: Callable[[], JiraClient], clock: Clock) -> None:
         self._jira = jira
         self._lock = Lock()
-        # held while Jira is asked; the others are not, since transactions of the ledger wait for those
+        # only this lock is held during a request: ledger transactions may wait for the other one
         self._asking = Lock()
         self._projects: Cache[str, ResolvedProject] = Cache(clock, KEPT_SECONDS)
         self._unfit: Cache[str, None] = Cache(clock, KEPT_SECONDS)
@@ -47,39 +47,40 @@ class JiraFacts:
         self._trails: dict[str, tuple[str, int]] = {}
 
     def resolved(self, mapping: Mapping) -> ResolvedProject:
-        """The mapping's project in ids; asks Jira when not known or too old.
+        """Return the mapping's project in ids; ask Jira if it is unknown or too old.
 
-        Raises `MappingMismatch`, or `RemoteError` where Jira cannot be asked and nothing is known.
+        Raise `MappingMismatch`, or `RemoteError` where Jira cannot answer.
         """
         key = f"{mapping.team}/{mapping.version}"
-        known = self._projects.get(key)
-        if known is None:
+        entry = self._projects.get(key)
+        if entry is None:
             with self._asking:
-                known = self._projects.get(key) or (self._projects.keep(key, self._ask(mapping)),)
-        return known[0]
+                # another thread may have asked while this one waited
+                entry = self._projects.get(key) or (self._projects.keep(key, self._ask(mapping)),)
+        return entry[0]
 
     def resolved_at(self, mapping: Mapping, project: str) -> ResolvedProject | None:
-        """As `resolved`, for the same rules in another project; None where they do not fit there.
+        """Return `resolved` for the same rules in another project, None where they do not fit there.
 
-        Raises `RemoteError` where Jira cannot be asked.
+        Raise `RemoteError` where Jira cannot answer.
         """
-        there = mapping.model_copy(
+        moved = mapping.model_copy(
             update={
                 "jira": mapping.jira.model_copy(update={"project": project}),
                 "version": f"{mapping.version}/{project}",
             }
         )
-        key = f"{there.team}/{there.version}"
+        key = f"{moved.team}/{moved.version}"
         if self._unfit.get(key) is not None:
             return None
         try:
-            return self.resolved(there)
+            return self.resolved(moved)
         except MappingMismatch as error:
-            logger.error("the rules cannot be used in the project {}: {}", project, error)
+            logger.error("the mapping does not fit project {}: {}", project, error)
         except RemoteError as error:
             if not error.not_for_us:
                 raise
-            logger.error("the project {} is not there for our account", project)
+            logger.error("Jira does not show project {} to our account: grant it Browse projects", project)
         self._unfit.keep(key, None)
         return None
 
@@ -87,6 +88,7 @@ class JiraFacts:
         jira = self._jira()
         facts = jira.project(mapping.jira.project)
         screen = jira.create_fields(facts.key, incident_type(mapping, facts).id)
+        # without the field on the screen our account could set no level anyway
         secured = any(field.id == "security" for field in screen)
         levels = jira.security_levels(facts.key) if secured else ()
         postmortem_fields = postmortem_screen(jira, mapping, facts, screen)
@@ -94,44 +96,44 @@ class JiraFacts:
         return resolved.model_copy(update={"edition": jira.server().edition})
 
     def screen(self, key: str, type_id: str) -> tuple[FieldFacts, ...]:
-        """A type's create screen; asks Jira when not known or too old, and raises `RemoteError`."""
-        known = self._screens.get((key, type_id))
-        if known is not None:
-            return known[0]
+        """Return a type's create screen; ask Jira if it is unknown or too old; raise `RemoteError`."""
+        entry = self._screens.get((key, type_id))
+        if entry is not None:
+            return entry[0]
         return self._screens.keep((key, type_id), self._jira().create_fields(key, type_id))
 
     def ways(self, workflow: str, status_id: str) -> tuple[Transition, ...] | None:
-        """The transitions known from a status, None where they are not known (any more)."""
-        known = self._ways.get((workflow, status_id))
-        return known[0] if known is not None else None
+        """Return the transitions out of a status, None where they are unknown or too old."""
+        entry = self._ways.get((workflow, status_id))
+        return entry[0] if entry is not None else None
 
     def learn_ways(self, workflow: str, status_id: str, ways: tuple[Transition, ...]) -> None:
-        """Remember what Jira offered from a status."""
+        """Keep the transitions that Jira offers out of a status."""
         self._ways.keep((workflow, status_id), ways)
 
     def forget_ways(self, workflow: str, status_id: str) -> None:
-        """A write contradicted what was remembered."""
+        """Forget the transitions out of a status after a write contradicted them."""
         self._ways.drop((workflow, status_id))
 
     def forget_projects(self) -> None:
-        """A write contradicted what was remembered of projects, types or fields."""
+        """Forget all projects and screens after a write contradicted them."""
         self._projects.clear()
         self._unfit.clear()
         self._screens.clear()
 
     def hops(self, ticket: str, goal: str) -> int:
-        """How many steps a ticket (its object) has taken on its way to a status (its id)."""
+        """Return how many steps a ticket (its object) has taken on its way to a status (its id)."""
         with self._lock:
-            known, hops = self._trails.get(ticket, (goal, 0))
-        return hops if known == goal else 0
+            last_goal, hops = self._trails.get(ticket, (goal, 0))
+        return hops if last_goal == goal else 0
 
     def add_hop(self, ticket: str, goal: str) -> None:
-        """The ticket took one step more."""
+        """Count one more step of a ticket."""
         hops = self.hops(ticket, goal) + 1
         with self._lock:
             self._trails[ticket] = goal, hops
 
     def end_trail(self, ticket: str) -> None:
-        """The ticket arrived, or waits for a person: the next attempt begins anew."""
+        """Forget a ticket's steps: it arrived or waits for a person, so the next move begins anew."""
         with self._lock:
             self._trails.pop(ticket, None)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class MappingMismatch(Exception):
-    """The project lacks something that a mapping cannot do without; `problems` says what."""
+    """The project lacks something that a mapping needs; `problems` names each gap."""
 
     def __init__(self, team: str, problems: Iterable[str]) -> None:
         self.team = team
@@ -41,17 +41,17 @@ def resolve(
     levels: Iterable[Reference] = (),
     postmortem_screen: Iterable[FieldFacts] = (),
 ) -> ResolvedProject:
-    """Turn a mapping's names into the project's ids; raises `MappingMismatch` with all that is missing.
+    """Return the project with a mapping's names as ids; raise `MappingMismatch` with all gaps at once.
 
-    What the daemon can do without (a component, a priority, a further field) stands in `lacking`. What
-    the create screen does not have the project lacks, whatever the site has; without `fields` that is
-    not judged. `levels` are the security levels that our account may set, `postmortem_screen` the fields of
-    the create screen of postmortems.
+    Optional parts that the project lacks (a component, a priority, a further field) stand in `lacking`. A
+    field that the create screen does not show counts as lacking, whatever the site has; without `fields`
+    nothing is judged so. `levels` are the security levels that our account may set, `postmortem_screen` the
+    fields of the create screen of postmortems.
     """
     kind = incident_type(mapping, facts)
     lacking: list[str] = []
     screen = {field.id: field for field in fields}
-    there = _on_screen(facts, screen)
+    shown = _on_screen(facts, screen)
     statuses = _statuses(mapping, kind)
     return ResolvedProject(
         id=facts.id,
@@ -61,8 +61,8 @@ def resolve(
         statuses=statuses,
         instead=_instead(mapping, kind, statuses),
         path=_path(mapping, kind),
-        priorities=_priorities(mapping, there, lacking),
-        components=_components(mapping, there, lacking),
+        priorities=_priorities(mapping, shown, lacking),
+        components=_components(mapping, shown, lacking),
         fields=_fields(mapping, screen, lacking),
         resolutions=tuple(resolutions),
         link_types=facts.link_types,
@@ -74,7 +74,7 @@ def resolve(
 
 
 def _on_screen(facts: ProjectFacts, screen: dict[str, FieldFacts]) -> ProjectFacts:
-    """The facts without the components and priorities that no screen offers (team-managed projects)."""
+    """Return the facts without components and priorities that no screen shows (team-managed projects)."""
     absent = [name for name in ("components", "priority") if screen and name not in screen]
     emptied = {"components": "components", "priority": "priorities"}
     return facts.model_copy(update={emptied[name]: () for name in absent})
@@ -82,13 +82,13 @@ def _on_screen(facts: ProjectFacts, screen: dict[str, FieldFacts]) -> ProjectFac
 
 def incident_type(mapping: Mapping, facts: ProjectFacts) -> IssueTypeFacts:
     """Return the first of the mapping's types for tickets that the project has; raise `MappingMismatch`."""
-    wanted = mapping.jira.issue_types.incident
-    kind = first_named(wanted, (issue_type for issue_type in facts.types if not issue_type.subtask))
+    names = mapping.jira.issue_types.incident
+    kind = first_named(names, (issue_type for issue_type in facts.types if not issue_type.subtask))
     if kind is not None:
         return kind
-    have = ", ".join(one.name for one in facts.types) or "none that our account sees"
+    have = ", ".join(issue_type.name for issue_type in facts.types) or "none that our account sees"
     raise MappingMismatch(
-        mapping.team, [f"project {facts.key} has none of the issue types {', '.join(wanted)} (it has {have})"]
+        mapping.team, [f"project {facts.key} has none of the issue types {', '.join(names)} (it has {have})"]
     )
 
 
@@ -100,9 +100,9 @@ def _statuses(mapping: Mapping, kind: IssueTypeFacts) -> dict[str, Status]:
         if status is not None:
             statuses[word] = status
         else:
-            wanted = ", ".join(mapping.jira.statuses.names(word))
-            have = ", ".join(one.name for one in kind.statuses)
-            problems.append(f"no status for {word}: {kind.name} has {have}, the mapping wants {wanted}")
+            names = ", ".join(mapping.jira.statuses.names(word))
+            have = ", ".join(status.name for status in kind.statuses)
+            problems.append(f"no status for {word}: {kind.name} has {have}, the mapping wants {names}")
     if problems:
         raise MappingMismatch(mapping.team, problems)
     return statuses
@@ -111,7 +111,7 @@ def _statuses(mapping: Mapping, kind: IssueTypeFacts) -> dict[str, Status]:
 def _instead(
     mapping: Mapping, kind: IssueTypeFacts, statuses: dict[str, Status]
 ) -> dict[str, tuple[Status, ...]]:
-    """The statuses that the mapping names for a word after the first that the project has."""
+    """Return for each word the statuses that the mapping names after the first that the project has."""
     instead = {}
     for word, chosen in statuses.items():
         named = by_name(mapping.jira.statuses.names(word), kind.statuses)
@@ -129,7 +129,7 @@ def _path(mapping: Mapping, kind: IssueTypeFacts) -> dict[str, tuple[Status, ...
             if status is not None:
                 steps.append(status)
             else:
-                have = ", ".join(one.name for one in kind.statuses)
+                have = ", ".join(status.name for status in kind.statuses)
                 problems.append(f"no status {name}, which jira.path.{word} names: {kind.name} has {have}")
         path[word] = tuple(steps)
     if problems:
@@ -160,20 +160,20 @@ def _components(mapping: Mapping, facts: ProjectFacts, lacking: list[str]) -> di
 
 
 def _fields(mapping: Mapping, screen: dict[str, FieldFacts], lacking: list[str]) -> dict[str, FieldFacts]:
-    found = dict(screen)
+    fields = dict(screen)
     for name in mapping.jira.fields:
-        field = screen.get(name) or next((one for one in screen.values() if one.name == name), None)
+        field = screen.get(name) or next((field for field in screen.values() if field.name == name), None)
         if field is not None:
-            found[name] = field
+            fields[name] = field
         else:
             lacking.append(f"field {name}")
-    return found
+    return fields
 
 
 def postmortem_screen(
     jira: JiraClient, mapping: Mapping, facts: ProjectFacts, screen: tuple[FieldFacts, ...]
 ) -> tuple[FieldFacts, ...]:
-    """The create screen of postmortems; asked for only where it is another than the ticket's (`screen`)."""
+    """Return the create screen of postmortems; ask Jira only if it differs from the ticket's (`screen`)."""
     kind = postmortem_type(mapping, facts)
     if kind is None or mapping.postmortem.mode is Mode.OFF:
         return ()

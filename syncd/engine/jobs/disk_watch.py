@@ -1,8 +1,7 @@
-"""A ledger whose disk takes no write: said once, nothing leaves meanwhile, and it is tried until it is well.
+"""Watch a ledger whose disk rejects writes: log it once, and try again until the ledger is writable.
 
-Nothing leaves by itself then, because every request that writes is committed before it leaves. What is
-kept here is that people hear of it, that the services are not asked in vain, and that the daemon goes on
-by itself afterwards.
+syncd commits each write before its request leaves, so nothing leaves meanwhile. This module tells people,
+stops reads that would be in vain, and lets the daemon go on by itself afterwards.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from syncd.ledger.errors import LedgerUnwritable
 from syncd.ledger.open import Ledger
 
 ROOM = 65536
-"""Bytes that must find room before the ledger counts as well: a few bytes fit on any full disk."""
+"""Bytes that must fit before the ledger counts as writable: a few bytes fit on any full disk."""
 
 
 class LedgerWatch:
@@ -22,29 +21,30 @@ class LedgerWatch:
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
-        self._said = False
+        self._logged = False
 
-    def say(self) -> None:
-        """Tell people, once, that the ledger takes no write."""
-        if self._ledger.trouble is not None and not self._said:
-            self._said = True
+    def log_trouble(self) -> None:
+        """Log, once, that the ledger rejects writes."""
+        if self._ledger.trouble is not None and not self._logged:
+            self._logged = True
             logger.error(
-                "the ledger {} cannot be written ({}): nothing leaves until it can; make room on its disk",
+                "syncd cannot write the ledger {} ({}) and sends nothing: free space on its disk",
                 self._ledger.file,
                 self._ledger.trouble,
             )
 
     def usable(self) -> bool:
-        """Whether the ledger takes writes; one that did not is tried."""
+        """Return True if the ledger accepts writes; try a ledger that rejected one."""
         if self._ledger.trouble is None:
             return True
-        self.say()
+        self.log_trouble()
         try:
             self._ledger.prove_room(ROOM)
+            # a job whose end could not be stored begins anew
             requests.requeue_jobs(self._ledger)
         except LedgerUnwritable:
             return False
         self._ledger.end_trouble()
-        self._said = False
-        logger.info("the ledger can be written again")
+        self._logged = False
+        logger.info("syncd can write the ledger again")
         return True

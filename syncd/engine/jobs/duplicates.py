@@ -1,7 +1,7 @@
-"""Once a day: two issues that one operation made, over the last eight days (design: "Exactly one", 8).
+"""Find, once a day, issues that one operation created twice in the last eight days.
 
-The older is kept; the younger is linked and closed if no person touched it. Everything else that is found
-is reported and left. What is due stands in the ledger.
+syncd keeps the older issue; it links the younger and closes it if no person touched it. It reports all others
+and leaves them. The ledger stores when the next search is due.
 """
 
 from __future__ import annotations
@@ -24,30 +24,35 @@ from syncd.remote.http.budget import slow_lane
 EVERY = timedelta(days=1)
 DAYS = 8
 TOUCHED_AFTER = timedelta(seconds=2)
-"""An issue that changed later than this after it was made was touched by somebody."""
+"""If an issue changed later than this after its creation, somebody touched it."""
 
 
 def due(context: EngineContext) -> bool:
-    """Whether the last search was a day ago."""
+    """Return True if the last search was a day ago or more."""
     at = last_sweep(context.ledger)
     return at is None or context.clock.now() - at >= EVERY
 
 
 def find_duplicates(context: EngineContext) -> list[str]:
-    """Look once; return the incidents for which something is to be done. Raises `RemoteError`."""
+    """Search once; return the incidents with duplicates to link or close. Raise `RemoteError`."""
     with slow_lane():
         groups = [_whole(context, ids) for ids in _same_operation(context)]
+    # a search that was cut short must not count as tonight's search
     if context.stop.is_set():
-        return []  # what was cut short would count as tonight's search
+        return []
     duplicates = [_duplicate(issues[0], younger) for issues in groups for younger in issues[1:]]
     swept = store_sweep(context.ledger, duplicates, context.clock.now())
     for duplicate in swept.fresh:
-        logger.error("{} and {} were made by one operation", duplicate.older_key, duplicate.younger_key)
+        logger.error(
+            "one operation created two issues: {} and {}; read `syncd status`",
+            duplicate.older_key,
+            duplicate.younger_key,
+        )
     return list(swept.incidents)
 
 
 def _same_operation(context: EngineContext) -> Iterator[list[str]]:
-    """The ids of issues that bear the same mark, oldest first."""
+    """Yield the ids of issues with the same mark, oldest first."""
     by_op: dict[str, list[str]] = defaultdict(list)
     keys = list(_keys(context))
     for start in range(0, len(keys), PAGE):
@@ -66,8 +71,9 @@ def _keys(context: EngineContext) -> Iterator[str]:
     if not projects:
         return
     jql = f"{in_projects(projects)} AND created >= -{DAYS}d"
+    # Data Center has no bulk read, so marks are read one by one: the label narrows the search
     if context.services.jira.server().edition != "cloud":
-        jql += ' AND labels = "syncd"'  # there, marks are read one by one
+        jql += ' AND labels = "syncd"'
     for hits in search_pages(context.services, f"{jql} ORDER BY key"):
         yield from (hit.key for hit in hits)
         if context.stop.is_set():
@@ -76,11 +82,11 @@ def _keys(context: EngineContext) -> Iterator[str]:
 
 def _whole(context: EngineContext, ids: list[str]) -> list[Issue]:
     issues = context.services.jira.fetch(ids[:PAGE]).issues
-    return sorted(issues, key=lambda one: int(one.id))
+    return sorted(issues, key=lambda issue: int(issue.id))
 
 
 def _duplicate(older: Issue, younger: Issue) -> Duplicate:
-    """Two issues that bear one mark; where the younger shows none now, no incident is named."""
+    """Return two issues with one mark; name no incident if the younger has lost its mark since."""
     incident = younger.mark.incident if younger.mark else ""
     return Duplicate(
         older=older.id,
@@ -95,7 +101,8 @@ def _duplicate(older: Issue, younger: Issue) -> Duplicate:
 
 
 def _touched(issue: Issue) -> bool:
-    """Whether anything happened to an issue since it was made; what cannot be told counts as touched."""
+    """Return True if anything happened to an issue since its creation, or if syncd cannot tell."""
+    # when in doubt, the issue belongs to a person
     if issue.created_at is None or not nobody_spoke(issue) or issue.links:
         return True
     try:
@@ -110,7 +117,7 @@ def _operations(older: Issue, younger: Issue, incident: str) -> list[Operation]:
         older=older.id,
         younger=younger.id,
         from_status=younger.status.id,
-        reason=f"one operation made {younger.key} beside {older.key}",
+        reason=f"one operation created {younger.key} beside {older.key}",
     )
     close = CloseDuplicate(
         incident=incident,
@@ -118,6 +125,6 @@ def _operations(older: Issue, younger: Issue, incident: str) -> list[Operation]:
         older=older.id,
         younger=younger.id,
         from_status=younger.status.id,
-        reason=f"{older.key} counts",
+        reason=f"it duplicates {older.key}",
     )
     return [link, close]

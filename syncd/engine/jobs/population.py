@@ -1,7 +1,7 @@
-"""How many incidents a period had by the services' own count, held against the ledger.
+"""Count the incidents of a period at the services and compare the counts with the ledger.
 
-An auditor's first question: is everything in here? PagerDuty is asked for every incident of the mapped
-services, Jira for every ticket of the mapped type, and what does not match is named.
+This answers an auditor's first question: is the record complete? syncd asks PagerDuty for all incidents of
+the mapped services and Jira for all tickets of the mapped type, and names each that does not match.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from syncd.ledger.database.connection import Transactions
 from syncd.ledger.views.daemon_state import Counted, on_record
 
 ZONES = timedelta(days=1)
-"""JQL reads days in our account's zone, so that a day more is asked for on both sides."""
+"""Jira reads days in JQL in our account's time zone, so syncd asks for one more day on both sides."""
 
 
 @dataclass(frozen=True)
 class Population:
-    """The incidents of a period, by both counts; what does not match is named with the reason.
+    """The incidents of a period by both counts, and those that do not match with the reason.
 
-    `foreign` are tickets of the mapped type behind which no incident of the ledger stands.
+    `foreign` are tickets of the mapped type that belong to no incident of the ledger.
     """
 
     in_pagerduty: int = 0
@@ -41,7 +41,7 @@ class Population:
 
     @property
     def differs_by(self) -> int:
-        """How many incidents stand on one side only."""
+        """The number of incidents on one side only."""
         return len(self.not_in_ledger) + len(self.not_in_pagerduty)
 
 
@@ -52,61 +52,68 @@ def population(
     since: datetime,
     until: datetime,
 ) -> Population:
-    """Given a period, count on all sides; raises `RemoteError` where a service cannot be asked."""
-    theirs: dict[str, Incident] = {}
+    """Count the incidents of a period on all sides; raise `RemoteError` where a service cannot answer."""
+    listed: dict[str, Incident] = {}
     unread: set[str] = set()
     for page in pages_created(services.pagerduty.incidents, since, until):
-        theirs |= {one.id: one for one in page.incidents if claim_of(mappings, one.service)}
-        unread |= set(page.unread)
-    known = on_record(ledger, since, until)
-    ours = {one.id: one for one in known.incidents}
-    told = [one for one in known.incidents if not one.restricted]
-    return Population(
-        in_pagerduty=len(theirs),
-        in_ledger=len(ours),
-        with_ticket=sum(one.ticket for one in known.incidents),
-        restricted=sum(one.restricted for one in known.incidents),
-        without_ticket={f"#{one.number}": _why(one) for one in told if not one.ticket},
-        not_in_ledger={
-            f"#{one.number}": "before the ledger's backfill, or never read"
-            for one in theirs.values()
-            if one.id not in ours
+        listed |= {
+            incident.id: incident for incident in page.incidents if claim_of(mappings, incident.service)
         }
-        | dict.fromkeys(unread - set(ours), "PagerDuty's answer about it cannot be read"),
+        unread |= set(page.unread)
+    recorded = on_record(ledger, since, until)
+    ours = {incident.id for incident in recorded.incidents}
+    # restricted incidents are counted, never named
+    named = [incident for incident in recorded.incidents if not incident.restricted]
+    return Population(
+        in_pagerduty=len(listed),
+        in_ledger=len(ours),
+        with_ticket=sum(incident.ticket for incident in recorded.incidents),
+        restricted=sum(incident.restricted for incident in recorded.incidents),
+        without_ticket={f"#{incident.number}": _why(incident) for incident in named if not incident.ticket},
+        not_in_ledger={
+            f"#{incident.number}": "before the ledger's backfill, or never read"
+            for incident in listed.values()
+            if incident.id not in ours
+        }
+        | dict.fromkeys(unread - ours, "syncd cannot read PagerDuty's answer about it"),
         not_in_pagerduty=tuple(
-            f"#{one.number}" for one in told if one.id not in theirs and one.id not in unread
+            f"#{incident.number}"
+            for incident in named
+            if incident.id not in listed and incident.id not in unread
         ),
-        foreign=tuple(_foreign(known.issues, services, mappings, since, until)),
+        foreign=tuple(_foreign(recorded.issues, services, mappings, since, until)),
     )
 
 
 def _why(incident: Counted) -> str:
     if incident.noise_rule:
         return f"noise rule {incident.noise_rule}"
-    return f"merged into {incident.merged_into}" if incident.merged_into else "none was made: see syncd show"
+    return f"merged into {incident.merged_into}" if incident.merged_into else "no ticket: run syncd show"
 
 
 def _foreign(
-    known: Collection[str], services: Services, mappings: Sequence[Mapping], since: datetime, until: datetime
+    ours: Collection[str], services: Services, mappings: Sequence[Mapping], since: datetime, until: datetime
 ) -> Iterator[str]:
-    """Tickets of the mapped types created in the period that no incident of the ledger has."""
+    """Yield the tickets of the mapped types, created in the period, of which the ledger has no incident."""
     first, last = (since - ZONES).date(), (until + ZONES).date()
-    for project in sorted({one.jira.project for one in mappings}):
-        wanted = _first_type(mappings, project)
+    for project in sorted({mapping.jira.project for mapping in mappings}):
+        type_name = _first_type(mappings, project)
         jql = f'project = "{project}" AND created >= "{first}" AND created <= "{last}" ORDER BY created'
-        for issue in _found(services, jql, known):
+        for issue in _strangers(services, jql, ours):
             made = issue.created_at
-            if made is not None and since <= made < until and issue.type_name == wanted:
+            if made is not None and since <= made < until and issue.type_name == type_name:
                 yield issue.key
 
 
 def _first_type(mappings: Sequence[Mapping], project: str) -> str:
-    """The type that tickets have where the project has it; another one may hold people's own work."""
-    return next(one.jira.issue_types.incident[0] for one in mappings if one.jira.project == project)
+    """Return the first ticket type of a project's mapping; issues of other types may be people's own work."""
+    return next(
+        mapping.jira.issue_types.incident[0] for mapping in mappings if mapping.jira.project == project
+    )
 
 
-def _found(services: Services, jql: str, known: Collection[str]) -> Iterator[Issue]:
+def _strangers(services: Services, jql: str, ours: Collection[str]) -> Iterator[Issue]:
     for hits in search_pages(services, jql):
-        strangers = [hit.id for hit in hits if hit.id not in known]
+        strangers = [hit.id for hit in hits if hit.id not in ours]
         if strangers:
             yield from services.jira.fetch(strangers).issues

@@ -1,8 +1,8 @@
-"""Mappings are read again while the daemon runs: all of them or none, and on record.
+"""Reload the mappings while the daemon runs: all of them or none, and on record.
 
-What was read must be free of problems and fit the Jira project before anything changes; otherwise the
-rules that are loaded go on. Afterwards every incident that may be concerned is decided anew, so that what
-waits in the outbox is what the new rules want.
+The new mappings must be free of problems and fit their Jira projects before anything changes; otherwise the
+loaded ones stay in force. Afterwards syncd decides anew on all incidents that the rules may concern, so that
+the outbox holds what the new rules want.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Read = Callable[[], Rules]
 
 
 def system_user(uid: int) -> str:
-    """The name of a system user; its number where it has none."""
+    """Return the name of a system user, its number where it has none."""
     try:
         return pwd.getpwuid(uid).pw_name
     except KeyError:
@@ -37,13 +37,13 @@ def system_user(uid: int) -> str:
 
 
 def ourselves(why: str) -> Loaded:
-    """This process's own user, as who loads rules."""
+    """Return this process's own user as the one who loads the rules."""
     return Loaded(os.getuid(), system_user(os.getuid()), why)
 
 
 def record_rules(context: EngineContext, by: Loaded) -> list[str]:
-    """Put the rules of the context on record; return what is different from those before, in words."""
-    as_loaded = [_rules_of(one) for one in context.mappings]
+    """Record the rules of the context; return the differences from the rules before, in words."""
+    as_loaded = [_rules_of(mapping) for mapping in context.mappings]
     return loaded_rules.record(context.ledger, context.clock.now(), as_loaded, by)
 
 
@@ -53,20 +53,20 @@ def _rules_of(mapping: Mapping) -> loaded_rules.MappingValues:
 
 
 def _flat(path: str, value: JsonValue) -> Iterator[tuple[str, JsonValue]]:
-    """Every plain value with its dotted key; lists of plain values stay whole."""
+    """Yield each plain value with its dotted key; lists of plain values stay whole."""
     if isinstance(value, dict) and value:
-        for key, one in value.items():
-            yield from _flat(f"{path}.{key}" if path else key, one)
-    elif isinstance(value, list) and any(isinstance(one, dict) for one in value):
-        for number, one in enumerate(value):
-            yield from _flat(f"{path}[{number}]", one)
+        for key, part in value.items():
+            yield from _flat(f"{path}.{key}" if path else key, part)
+    elif isinstance(value, list) and any(isinstance(part, dict) for part in value):
+        for number, part in enumerate(value):
+            yield from _flat(f"{path}[{number}]", part)
     else:
         yield path, value
 
 
 @dataclass
 class Reloader:
-    """Reads the rules anew when asked; `take_up` has everything decided again."""
+    """Reads the rules anew on request; `take_up` queues all incidents that they may concern."""
 
     context: EngineContext
     read: Read
@@ -75,7 +75,7 @@ class Reloader:
     ended: Callable[[], None] = lambda: None
 
     def run(self, by: Loaded) -> Result:
-        """Reload; the answer says what changed, or why nothing did (`code` is the exit code for it)."""
+        """Reload; return the changes, or why nothing changed (`code` is the command's exit code)."""
         self.began()
         try:
             return self._run(by)
@@ -92,8 +92,9 @@ class Reloader:
         except MappingMismatch as error:
             return _refused([f"{error.team}: {problem}" for problem in error.problems], os.EX_CONFIG)
         except RemoteError as error:
-            said = f"whether the mappings fit cannot be asked: {error.describe()}"
-            return _refused([said], os.EX_UNAVAILABLE)
+            problem = f"syncd cannot check if the mappings fit: {error.describe()}"
+            return _refused([problem], os.EX_UNAVAILABLE)
+        # all or nothing: each mapping fits by now
         self.context.rules.swap(rules)
         changes = record_rules(self.context, by)
         if not changes:
@@ -108,6 +109,6 @@ class Reloader:
 
 def _refused(problems: Sequence[str], code: int) -> Result:
     for problem in problems:
-        logger.error("mappings not reloaded, the old ones stay in force: {}", problem)
-    lines = [*problems, "nothing was changed; the mappings that are loaded stay in force"]
+        logger.error("syncd did not reload the mappings, the loaded ones stay in force: {}", problem)
+    lines = [*problems, "nothing changed; the loaded mappings stay in force"]
     return {"lines": lines, "incidents": [], "failed": True, "code": code}

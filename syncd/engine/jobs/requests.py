@@ -1,4 +1,4 @@
-"""What people asked for at the command line, as the engine serves it."""
+"""Requests that operators type at the command line, as the engine serves them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from syncd.ledger.requests.waivers import Result
 
 
 def serve(ledger: Transactions, clock: Clock) -> list[str]:
-    """Answer what was asked, jobs aside; return the incidents to look at."""
+    """Answer the waiting requests that are no jobs; return the incidents to work on."""
     return answers.serve(ledger, clock, print_of)
 
 

@@ -1,8 +1,8 @@
-"""A resync: ledger, PagerDuty and Jira compared afresh for a window or for some incidents.
+"""A resync: compare ledger, PagerDuty and Jira afresh for a window of time or for some incidents.
 
-It reads, and has every incident decided anew; what is repaired is what the rules want on fresh facts, so
-that a second run does nothing. Beside them it only gives back what was lost: a link of ours that is gone is
-decided on again. What people did since both sides agreed is listed and left (rules: "The ticket").
+syncd reads everything and decides anew on each incident. It repairs what the rules want on fresh facts, so a
+second run does nothing. It also decides again on a link of ours that is gone. It lists changes that people
+made since both sides agreed, and leaves them.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ from syncd.policy.ticket.status import wanted_word
 from syncd.remote.errors import Unreadable
 
 AT_ONCE = 50
-"""Incidents whose label is searched at once."""
+"""Incidents whose labels one search names."""
 
 
 class What(StrEnum):
-    """What a resync says about one incident."""
+    """What a resync does about one incident: repair it, follow a person's change, or leave it."""
 
     REPAIR = "repair"
     FOLLOW = "follow"
@@ -49,7 +49,7 @@ class What(StrEnum):
 
 @dataclass(frozen=True)
 class Found:
-    """One line of a resync's account."""
+    """One line of a resync's report."""
 
     what: What
     incident: str
@@ -57,7 +57,7 @@ class Found:
     reason: str
 
     def data(self) -> dict[str, Any]:
-        """The line as plain data."""
+        """Return the line as plain data."""
         return {
             "what": str(self.what),
             "incident": self.incident,
@@ -68,7 +68,11 @@ class Found:
 
 @dataclass
 class ResyncReport:
-    """What a resync found; `looked_at` counts incidents, `in_peace` those that were over before the rules."""
+    """The result of a resync.
+
+    `looked_at` counts the incidents, `in_peace` those that were resolved before `enforce_from`, `unclaimed`
+    those of services that no mapping names.
+    """
 
     looked_at: int = 0
     in_peace: int = 0
@@ -76,25 +80,25 @@ class ResyncReport:
     found: list[Found] = field(default_factory=list)
 
     def data(self) -> dict[str, Any]:
-        """The account as plain data, for a request's answer."""
+        """Return the report as plain data, for a request's answer."""
         return {
             "looked_at": self.looked_at,
             "in_peace": self.in_peace,
             "unclaimed": self.unclaimed,
-            "found": [one.data() for one in self.found],
+            "found": [line.data() for line in self.found],
         }
 
 
 @dataclass(frozen=True)
 class Scope:
-    """Which incidents: those created since a moment, or these (id, number or ticket key)."""
+    """The incidents to compare: those created since a time (UTC), or these (id, number or ticket key)."""
 
     since: datetime | None = None
     incidents: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, arguments: dict[str, Any]) -> Scope:
-        """The scope of a request."""
+        """Return the scope that a request's arguments name."""
         since = arguments.get("since")
         return cls(
             datetime.fromisoformat(str(since)) if since else None, tuple(arguments.get("incidents", ()))
@@ -102,7 +106,7 @@ class Scope:
 
 
 class Resync:
-    """One resync. `work` has incidents worked on and returns when they were; `say` is told the progress."""
+    """One resync. `work` queues incidents and waits for the workers; `say` gets the progress in words."""
 
     def __init__(
         self,
@@ -119,9 +123,9 @@ class Resync:
         self._keys: dict[str, str] = {}
 
     def run(self, scope: Scope) -> ResyncReport:
-        """Read everything in scope afresh, have it decided, and give account of it.
+        """Read all incidents in scope afresh, decide on them, and return the report.
 
-        Raises `RemoteError` where a service cannot be read; what was read until then is kept.
+        Raise `RemoteError` where a service cannot answer; the ledger keeps what was read until then.
         """
         ids = list(dict.fromkeys(self._incidents(scope)))
         self._report.looked_at = len(ids)
@@ -139,8 +143,8 @@ class Resync:
 
     def _incidents(self, scope: Scope) -> Iterator[str]:
         if scope.incidents:
-            for wanted in scope.incidents:
-                yield from self._one_incident(wanted)
+            for name in scope.incidents:
+                yield from self._one_incident(name)
             return
         context = self._context
         now = context.clock.now()
@@ -156,35 +160,35 @@ class Resync:
         if unread:
             note_unread(self._context, unread)
         for incident_id, why in unread.items():
-            self._report.found.append(Found(What.LEFT, incident_id, None, f"it cannot be read: {why}"))
+            self._report.found.append(Found(What.LEFT, incident_id, None, f"syncd cannot read it: {why}"))
 
-    def _one_incident(self, wanted: str) -> Iterator[str]:
+    def _one_incident(self, name: str) -> Iterator[str]:
         context = self._context
-        known = incident_named(context.ledger, wanted)
+        record = incident_named(context.ledger, name)
         read_seq = context.ledger.logical_clock.next()
         try:
-            incident = context.services.pagerduty.incident(known.id if known else wanted.removeprefix("#"))
+            incident = context.services.pagerduty.incident(record.id if record else name.removeprefix("#"))
         except Unreadable as error:
-            self._leave_unread({known.id if known else wanted: error.message})
+            self._leave_unread({record.id if record else name: error.message})
             return
         if incident is None:
             why = "PagerDuty does not show it to syncd, so syncd changes nothing about it"
-            self._report.found.append(Found(What.LEFT, wanted, None, why))
+            self._report.found.append(Found(What.LEFT, name, None, why))
             return
         ids = list(self._keep([incident], read_seq))
         if not ids:
-            self._report.found.append(Found(What.LEFT, wanted, None, "no mapping claims its service"))
+            self._report.found.append(Found(What.LEFT, name, None, "no mapping claims its service"))
         yield from ids
 
     def _keep(self, incidents: Iterable[Incident], read_seq: int) -> list[str]:
-        """Store what was read; return the incidents that a mapping claims."""
+        """Store the incidents that were read; return those that a mapping claims."""
         context, read = self._context, list(incidents)
         claimed = jobs.store_read(context.ledger, storage_rules(context), read, read_seq, context.clock.now())
         self._report.unclaimed += len(read) - len(claimed)
         return claimed
 
     def _read_tickets(self, ids: Sequence[str]) -> None:
-        """Read every ticket by its id; a link of ours that is gone is decided on again."""
+        """Read each ticket by its id; let syncd decide again on a link of ours that is gone."""
         context, rules = self._context, storage_rules(self._context)
         issue_ids = [ticket.issue_id for ticket in jobs.tickets_of(context.ledger, ids)]
         read = 0
@@ -204,14 +208,14 @@ class Resync:
             self._progress(f"{read} of {len(issue_ids)} tickets read")
 
     def _search(self, ids: Sequence[str]) -> None:
-        """Incidents without a ticket may have one that this ledger does not know."""
+        """Search for tickets that this ledger does not know, of incidents without a ticket."""
         context = self._context
         missing = jobs.without_ticket(context.ledger, ids)
         for start in range(0, len(missing), AT_ONCE):
             if context.stop.is_set():
                 return
             part = missing[start : start + AT_ONCE]
-            # nobody may make a ticket for them between the search and what is bound by it
+            # no worker may create a ticket between the search and the adoption of its result
             taken = set(self._work_queue.reserve(incident.id for incident in part))
             try:
                 free = [incident.id for incident in part if incident.id in taken]
@@ -250,13 +254,13 @@ class Resync:
 
 
 def _left(context: EngineContext, stands: Compared, book: Rulebook) -> Iterator[str]:
-    """What differs from what the rules want and is not ours to repair, with the reason."""
+    """Yield the differences from the rules that syncd leaves to people, with the reason."""
     incident, ticket = stands.incident, stands.ticket
     if ticket is None:
         if incident.noise_rule:
-            yield f"the noise rule {incident.noise_rule} keeps its ticket back"
+            yield f"the noise rule {incident.noise_rule} holds back its ticket"
         elif stands.create == OperationState.DROPPED:
-            yield "its ticket was given up by a person"
+            yield "an operator dropped the create of its ticket"
         return
     if not ticket.in_sight:
         yield "syncd cannot see its ticket (deleted, moved or restricted) and does not make it again"
@@ -265,6 +269,7 @@ def _left(context: EngineContext, stands: Compared, book: Rulebook) -> Iterator[
     if issue is None:
         return
     case = build_case(context, incident, book, ({}, None))
+    # the incident changed since both sides agreed: the move is on its way, and no person's doing
     if ticket.agreed.get("state") != case.incident.state:
         return
     word = wanted_word(case, book)
@@ -275,14 +280,14 @@ def _left(context: EngineContext, stands: Compared, book: Rulebook) -> Iterator[
 
 
 def state_in_words(ledger: Transactions) -> list[str]:
-    """What keeps a resync's repairs from leaving now."""
+    """Return why a resync's repairs do not leave now, with the command that helps."""
     lines, brakes = [], holds.standing(ledger)
     if brakes.first_load is holds.FirstLoad.HELD:
-        lines.append("a first load waits to be accepted: syncd accept")
+        lines.append("syncd holds the first load: run syncd accept")
     if brakes.mass_since:
         lines.append(
             "too many tickets of unchanged incidents at once, so syncd holds them: syncd outbox release"
         )
     for target, pause in brakes.pauses.items():
-        lines.append(f"{target} is paused ({pause['reason']}): syncd resume {target}")
+        lines.append(f"{target} is paused ({pause['reason']}): run syncd resume {target}")
     return lines

@@ -1,4 +1,4 @@
-"""Run the jobs beside the loop: resyncs, reports, reloads that people ask for, and the nightly duplicates."""
+"""Run the jobs beside the loop: requested resyncs, reports and reloads, and the nightly duplicate search."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from syncd.remote.errors import RemoteError
 class JobRunner:
     """The jobs of one engine.
 
-    `contacted` tells whether both services are known. `hand_out` has incidents worked on, `work_on` waits
-    until they were. `read_side` runs a read and returns whether it came to its end.
+    `contacted` returns True if syncd knows both services. `hand_out` queues incidents, `work_on` queues them
+    and waits for the workers. `read_side` runs a read and returns True if it succeeded.
     """
 
     context: EngineContext
@@ -37,14 +37,14 @@ class JobRunner:
     read_side: Callable[[str, Callable[[], None]], bool]
 
     def nightly(self) -> None:
-        """Once a day, asked more often: look for two issues that one operation made."""
+        """Search for duplicates if the last search was a day ago."""
         if self.contacted() and duplicates.due(self.context):
             self.read_side(
                 "nightly duplicate search", lambda: self.hand_out(duplicates.find_duplicates(self.context))
             )
 
     def run_jobs(self) -> bool:
-        """Work through the resyncs that were asked for, one after the other; return whether there was any."""
+        """Run the requested resyncs one after the other; return True if there was any."""
         context, any_done = self.context, False
         while not context.stop.is_set() and self.contacted():
             row = requests.take_job(context.ledger)
@@ -59,21 +59,21 @@ class JobRunner:
         return any_done
 
     def reports(self) -> None:
-        """Make the weekly reports that are due, and send those that somebody asked for."""
+        """Create the weekly reports that are due, and send the requested ones."""
         self.work_queue.submit(self.weekly.due())
         while (row := requests.take_job(self.context.ledger, requests.REPORT)) is not None:
             result = send_report(self.context, self.weekly, row, self.work_on)
             requests.finish_job(self.context.ledger, row.id, result, self.context.clock)
 
     def reloads(self, reloader: Reloader) -> None:
-        """Read the mappings anew as often as somebody asked for it."""
+        """Read the mappings anew, once for each request."""
         while (row := requests.take_job(self.context.ledger, requests.RELOAD)) is not None:
             uid = int(row.arguments.get("uid", -1))
             result = reloader.run(Loaded(uid, row.asked_by, "syncd reload"))
             requests.finish_job(self.context.ledger, row.id, result, self.context.clock)
 
     def _resync(self, number: int, arguments: dict[str, Any]) -> requests.Result | None:
-        """Return the answer of one resync; None if the daemon was stopped meanwhile."""
+        """Return the answer of one resync, None if the daemon was stopped meanwhile."""
         context = self.context
         before = holds.latest_operation(context.ledger)
         say = partial(requests.report_job_progress, context.ledger, number)

@@ -1,14 +1,14 @@
-"""When the weekly report leaves, for whom, and what it takes before it is made.
+"""Decide when the weekly report leaves and for whom, and create it.
 
-What is due is derived from the ledger and the mapping each time: the latest week whose day and hour have
-come, for each team and over all. A week is made once, its figures frozen with their rows in one transaction
-with the mails; of what was missed while the daemon was away only the last week goes out, and older ones are
-named in it. Nothing is made before both services were read and what is due was judged, or it would tell of a
-time that nobody has caught up with; an hour's trouble is waited for, then it goes out and says so.
+syncd derives from ledger and mapping which report is due: for each team and over all, the latest week whose
+day and hour have come. It creates a week's report once and freezes the figures with their rows in one
+transaction with the mails. If the daemon missed several weeks, only the last goes out and names the older
+ones. syncd first reads both services and judges what is due, so that the figures are complete; it waits an
+hour for a service that is down, then sends the report with a note about that.
 
-A report that a person asks for (`syncd report --send`) leaves now, and its answer says what became of it. It
-leaves in mode `report` too, but not where the mapping says `off`. What was sent is not sent again; what was
-dropped is, because somebody wants it.
+A report that an operator requests (`syncd report --send`) leaves now, and the answer tells the result of each
+mail. It leaves in mode `report` too, but not in mode `off`. syncd does not send a sent mail again; it sends a
+dropped one again, because the operator wants it.
 """
 
 from __future__ import annotations
@@ -42,16 +42,16 @@ from syncd.report.weekly.report import Weekly, frozen, leading, make, run_of, zo
 from syncd.report.weekly.week import Week, latest_due
 
 PATIENCE = 3600.0
-"""Seconds of the boot-time clock for which a report waits for services and logs."""
+"""Seconds on the boot-time clock for which a report waits for services and logs."""
 LOGS_AT_ONCE = 50
-"""Logs that are read in one go, before the daemon looks whether it is to stop."""
+"""The most logs that one look reads, so that other work is not delayed."""
 
 
 @dataclass(frozen=True)
 class Edition:
     """A report that leaves regularly: a team's, or over all (`team` None).
 
-    `since` is the moment from which on the rules hold, so that a week that ended before has no report.
+    `since` is `enforce_from`: a week that ended before has no report.
     """
 
     team: str | None
@@ -66,53 +66,53 @@ class Edition:
 
     @property
     def about(self) -> str:
-        """Under which id its mails stand in the outbox."""
+        """The id under which the outbox holds its mails."""
         return of_team(self.team or "")
 
     @property
     def named(self) -> str:
-        """Whose report it is, in words."""
+        """The team of the report, in words."""
         return self.team or "all teams"
 
     @property
     def why(self) -> str:
-        """Why somebody gets it."""
+        """The reason why a recipient gets it."""
         key = "report.to" if self.team else "report.over_all"
         return f"the mapping names you in {key}"
 
     def leaves_at(self, week: Week) -> datetime:
-        """When the report of a week leaves (UTC)."""
+        """Return when the report of a week leaves (UTC)."""
         return week.leaves_at(self.day, self.at, self.zone)
 
 
 def editions(mappings: Sequence[Mapping]) -> list[Edition]:
-    """The reports of all teams, and the one over all."""
-    found = [_edition(mappings, one, one.team, one.report.to) for one in mappings]
+    """Return the reports of all teams, and the report over all teams."""
+    of_teams = [_edition(mappings, mapping, mapping.team, mapping.report.to) for mapping in mappings]
     first = leading(mappings)
     if first is None:
-        return found
-    mailing = [one for one in mappings if one.report.mode is first.report.mode]
-    everybody = {name.casefold(): name for one in mailing for name in one.report.over_all}
-    return [*found, _edition(mappings, first, None, tuple(everybody.values()))]
+        return of_teams
+    mailing = [mapping for mapping in mappings if mapping.report.mode is first.report.mode]
+    everybody = {name.casefold(): name for mapping in mailing for name in mapping.report.over_all}
+    return [*of_teams, _edition(mappings, first, None, tuple(everybody.values()))]
 
 
-def _edition(mappings: Sequence[Mapping], one: Mapping, team: str | None, to: tuple[str, ...]) -> Edition:
+def _edition(mappings: Sequence[Mapping], leader: Mapping, team: str | None, to: tuple[str, ...]) -> Edition:
     within = [mapping for mapping in mappings if team is None or mapping.team == team]
     return Edition(
         team=team,
-        mode=one.report.mode,
+        mode=leader.report.mode,
         to=to,
-        day=one.report.day,
-        at=one.report.at,
+        day=leader.report.day,
+        at=leader.report.at,
         zone=zone_of(mappings, team),
         names=team is not None or all(mapping.report.names for mapping in within),
         since=min(mapping.enforced_since for mapping in within),
-        version=one.version,
+        version=leader.version,
     )
 
 
 class WeeklyReports:
-    """Looks which reports are due, and makes them; `good` gives the last good reads of this run."""
+    """Creates the reports that are due; `good` returns the last good reads of this run."""
 
     def __init__(
         self, context: EngineContext, good: Callable[[], dict[str, datetime]], idle: Callable[[], bool]
@@ -125,40 +125,42 @@ class WeeklyReports:
         self._unreadable: set[str] = set()
 
     def due(self) -> list[str]:
-        """Make what is due; return under which ids mails stand in the outbox."""
+        """Create the reports that are due; return the ids under which the outbox holds their mails."""
+        # while our clock and a service's differ, deadlines cannot be judged
         if self._context.skewed():
             return []
-        return [one.about for one in editions(self._context.mappings) if self._one(one)]
+        return [edition.about for edition in editions(self._context.mappings) if self._decide(edition)]
 
-    def _one(self, edition: Edition) -> bool:
-        """Decide on an edition's latest week, once; whether it has mails."""
+    def _decide(self, edition: Edition) -> bool:
+        """Decide on an edition's latest week, once; return True if it has mails."""
         context, name = self._context, edition.team or ""
         week = latest_due(context.clock.now(), edition.day, edition.at, edition.zone)
         if self._decided.get(name) == week.name:
             return False
-        known = weekly_reports.decided(context.ledger, name)
-        if known.week >= week.name:
+        decided = weekly_reports.decided(context.ledger, name)
+        if decided.week >= week.name:
             self._decided[name] = week.name
             return False
-        if not _wanted(edition, week, known.born):
+        if not _leaves(edition, week, decided.born):
             weekly_reports.pass_over(context.ledger, name, week.name)
             self._decided[name] = week.name
             return False
         notes = self._prepare(edition, week)
         if notes is None:
             return False
-        self._make(edition, week, notes, base=known.base or week.back(1).name)
+        self._make(edition, week, notes, base=decided.base or week.back(1).name)
         self._decided[name] = week.name
         self._waiting.pop(name, None)
         return True
 
     def _prepare(self, edition: Edition, week: Week) -> list[str] | None:
-        """Have what the figures rest on read first; None: it is not yet, else what it has to say of that."""
+        """Read the sources of the figures first; return the report's notes about gaps, None to wait."""
         context = self._context
         now = context.clock.boottime()
         patient = now - self._waiting.setdefault(edition.team or "", now) < PATIENCE
         missing = sorted(set(SERVICES) - self._good().keys())
         behind = bool(due_incidents(context.ledger, context.clock.now(), 1))
+        # figures of a time that syncd has not caught up with would be wrong
         if patient and (missing or behind or not self._idle()):
             return None
         unread = self.read_logs(edition, week)
@@ -166,15 +168,15 @@ class WeeklyReports:
             return None
         notes = [f"{NAMES[side]} could not be read when this report was made" for side in missing]
         if unread:
-            notes.append(f"syncd could not read whether {unread} of the incidents were acknowledged")
+            notes.append(_unread_note(unread))
         return notes
 
     def read_logs(self, edition: Edition, week: Week) -> int:
-        """Read logs in which a first acknowledgement may stand; how many are left unread."""
+        """Read logs that may show a first acknowledgement; return how many are left unread."""
         context = self._context
         since, until = week.bounds(edition.zone)
-        wanted = report_facts.log_unread(context.ledger, since, until, edition.team)
-        for ident in [one for one in wanted if one not in self._unreadable][:LOGS_AT_ONCE]:
+        unread = report_facts.log_unread(context.ledger, since, until, edition.team)
+        for ident in [ident for ident in unread if ident not in self._unreadable][:LOGS_AT_ONCE]:
             if context.stop.is_set():
                 break
             try:
@@ -182,11 +184,12 @@ class WeeklyReports:
                     read_log(context, ident, team_of_incident(context.ledger, ident))
             except RemoteError as error:
                 context.health.failed(error.service, error)
+                # the service is down: the other logs would fail too
                 if not error.not_for_us:
                     break
                 self._unreadable.add(ident)
         left = report_facts.log_unread(context.ledger, since, until, edition.team)
-        return len([one for one in left if one not in self._unreadable])
+        return len([ident for ident in left if ident not in self._unreadable])
 
     def _make(self, edition: Edition, week: Week, notes: list[str], base: str) -> None:
         context = self._context
@@ -201,7 +204,7 @@ class WeeklyReports:
             version=edition.version,
         )
         weekly_reports.store_report(context.ledger, outgoing, base, passed, now)
-        logger.info("the report of {} for {} is made", week.name, edition.named)
+        logger.info("created the report of {} for {}", week.name, edition.named)
 
     def report(
         self,
@@ -211,7 +214,7 @@ class WeeklyReports:
         not_sent: Sequence[str] = (),
         notes: Sequence[str] = (),
     ) -> Weekly:
-        """A week's report: as it was sent, or made now."""
+        """Return a week's report: as it was sent, or created now."""
         context = self._context
         return frozen(context.ledger, week, edition.team, edition.zone) or make(
             context.ledger,
@@ -225,9 +228,9 @@ class WeeklyReports:
         )
 
     def send(self, edition: Edition, week: Week, report: Weekly, now: datetime, mark: str) -> list[str]:
-        """Keep a report that somebody asks for and put its mails into the outbox; return their keys.
+        """Store a requested report and put its mails into the outbox; return their keys.
 
-        `mark` tells a mail that is asked for again from the one that was dropped.
+        `mark` tells a mail that is requested again from the dropped one.
         """
         mails, again = _mails(edition, week, now), _mails(edition, week, now, mark)
         outgoing = Outgoing(run_of(report, now), edition.about, mails, edition.version)
@@ -235,7 +238,7 @@ class WeeklyReports:
 
 
 def _mails(edition: Edition, week: Week, moment: datetime, mark: str = "") -> tuple[Operation, ...]:
-    """The mails of a report, one a recipient; `moment` is when the rule, or somebody, asked for them."""
+    """Return a report's mails, one for each recipient; `moment` is when the rule or a person asked (UTC)."""
     return tuple(
         mail_to(
             address,
@@ -250,24 +253,28 @@ def _mails(edition: Edition, week: Week, moment: datetime, mark: str = "") -> tu
     )
 
 
-def _wanted(edition: Edition, week: Week, born: datetime) -> bool:
-    """Whether the report is to be mailed, and the week is one of which the ledger knows."""
+def _leaves(edition: Edition, week: Week, born: datetime) -> bool:
+    """Return True if the mapping mails the report and the ledger knows something of the week."""
     ends = week.bounds(edition.zone)[1]
     return edition.mode is Mode.ENFORCE and bool(edition.to) and ends > max(edition.since, born)
 
 
 def _between(base: str, week: Week) -> tuple[str, ...]:
-    """The weeks after `base` and before `week`, by name, oldest first."""
-    found: list[str] = []
-    one = week.back(1)
-    while one.name > base:
-        found.insert(0, one.name)
-        one = one.back(1)
-    return tuple(found)
+    """Return the names of the weeks after `base` and before `week`, oldest first."""
+    names: list[str] = []
+    earlier = week.back(1)
+    while earlier.name > base:
+        names.insert(0, earlier.name)
+        earlier = earlier.back(1)
+    return tuple(names)
+
+
+def _unread_note(unread: int) -> str:
+    return f"syncd could not read whether {unread} of the incidents were acknowledged"
 
 
 def outcome(row: OperationRecord) -> tuple[str, bool]:
-    """What became of one recipient's mail, in words, and whether that is well."""
+    """Return the result of one recipient's mail in words, and True if it was sent."""
     to = row.typed(SendMail).to
     if row.state == OperationState.DONE:
         return f"sent to {to}", True
@@ -280,13 +287,17 @@ def outcome(row: OperationRecord) -> tuple[str, bool]:
         )
     if row.state == OperationState.UNKNOWN:
         return f"perhaps sent to {to}: the mail server's answer was lost", False
-    return f"waits for {to}" + (f": {row.error}" if row.error else "") + "; see: syncd status", False
+    return f"waits for {to}" + (f": {row.error}" if row.error else "") + "; see syncd status", False
 
 
 def outcomes(rows: Iterable[OperationRecord]) -> Result:
-    """What became of the mails, as the answer to a request."""
-    said = [outcome(row) for row in rows]
-    return {"lines": [one for one, _ in said], "failed": not all(well for _, well in said), "incidents": []}
+    """Return the results of the mails as the answer to a request."""
+    results = [outcome(row) for row in rows]
+    return {
+        "lines": [words for words, _ in results],
+        "failed": not all(sent for _, sent in results),
+        "incidents": [],
+    }
 
 
 def send_report(
@@ -295,19 +306,18 @@ def send_report(
     request: RequestRecord,
     work_on: Callable[[Sequence[str]], None],
 ) -> Result:
-    """Freeze and send the report that was asked for; `work_on` waits until its mails were tried."""
+    """Freeze and send the requested report; `work_on` waits until syncd tried its mails."""
     team, now = request.arguments.get("team"), context.clock.now()
-    edition = next((one for one in editions(context.mappings) if one.team == team), None)
+    edition = next((edition for edition in editions(context.mappings) if edition.team == team), None)
     if edition is None:
-        return _refused(f"no mapping is team {team}'s")
+        return _refused(f"no mapping has the team {team}")
     named = request.arguments.get("week")
     week = Week.named(str(named)) if named else Week.of(now, edition.zone).back(1)
     why_not = _why_not(edition, week, week.bounds(edition.zone)[1] <= now)
     if why_not is not None:
         return _refused(why_not)
     unread = weekly.read_logs(edition, week)
-    words = f"syncd could not read whether {unread} of the incidents were acknowledged"
-    report = weekly.report(edition, week, notes=[words] if unread else [])
+    report = weekly.report(edition, week, notes=[_unread_note(unread)] if unread else [])
     keys = weekly.send(edition, week, report, now, str(request.id))
     work_on([edition.about])
     return outcomes(of_keys(context.ledger, keys))
@@ -322,5 +332,5 @@ def _why_not(edition: Edition, week: Week, over: bool) -> str | None:
     return None if over else f"{week.name} is not over; leave out --send to read its figures so far"
 
 
-def _refused(said: str) -> Result:
-    return {"lines": [f"not sent: {said}"], "failed": True, "incidents": []}
+def _refused(why: str) -> Result:
+    return {"lines": [f"not sent: {why}"], "failed": True, "incidents": []}

@@ -1,1 +1,1 @@
-"""Notify: which mails are due, and what they say."""
+"""Notify: decide which mails are due, and compose them."""

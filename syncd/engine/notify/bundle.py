@@ -1,9 +1,9 @@
-"""Which notices to one person leave in one mail, and when: those beyond five in ten minutes.
+"""Decide which notices to one person leave in one mail, and when: those beyond five in ten minutes.
 
-The mail leaves ten minutes after the first of them was decided, at the latest. It is the mail of one of them,
-its carrier, under the carrier's own key: whichever is tried first when they are due. The others are bound to
-it in the transaction that claims it, and end as it ends. A notice that is graver than all of the last ten
-minutes leaves by itself at once.
+The mail leaves at most ten minutes after the decision on its first notice. It is the mail of one of the
+notices, the carrier, under the carrier's own key: the notice that syncd tries first when they are due. The
+transaction that claims the carrier binds the others to it, and they end as it ends. A notice graver than all
+of the last ten minutes leaves at once by itself.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from syncd.ledger.records import OperationRecord
 from syncd.ledger.store.mails import mail_kind, mails_to
 
 AT_MOST = 5
-"""Notices that one person gets by themselves within `WINDOW` (rules: "Start, brakes, ceilings")."""
+"""The most notices that one person gets in mails of their own within `WINDOW`."""
 WINDOW = BUNDLED_FOR
 NOTICES = frozenset({MailKind.NOTICE, MailKind.CORRECTION})
 MOST = 40
-"""Notices of one mail; a template may print only so much. The others leave at once in the next one."""
+"""The most notices in one mail: a template's output is limited. The others leave at once in the next mail."""
 
 
 def is_notice(operation: OperationRecord) -> bool:
@@ -42,15 +42,18 @@ def bundle_due(
     `leaving` are the notices that other workers have begun to send.
     """
     mail = operation.typed(SendMail)
+    # it may have left, and a second sending must be the very same message
     if mail.unsure:
-        return None  # it may have left, and what leaves once more is the very same message
+        return None
     others = [other for other in _notices_to(context, mail) if other.id != operation.id]
     waiting = [other for other in others if _waits(other)]
     if not mail.bundled:
         since = context.clock.now() - WINDOW
         recent = [other for other in others if _counts(other, since)]
         counted = {other.id for other in recent}
-        begun = [one for one in leaving if one.typed(SendMail).to == mail.to and one.id not in counted]
+        begun = [
+            other for other in leaving if other.typed(SendMail).to == mail.to and other.id not in counted
+        ]
         if not _is_beyond(context, operation, [*recent, *begun]):
             return None
     return min(other.decided_at for other in (operation, *waiting)) + WINDOW
@@ -96,7 +99,8 @@ def rank(context: EngineContext, operation: OperationRecord) -> int:
     names = list(mapping.severities) if mapping else []
     if isinstance(content, NoticeMail):
         return names.index(content.severity) if content.severity in names else 0
-    return len(names)  # a lowering is never grave
+    # a lowering is never grave
+    return len(names)
 
 
 def _notices_to(context: EngineContext, mail: SendMail) -> list[OperationRecord]:
@@ -106,7 +110,8 @@ def _notices_to(context: EngineContext, mail: SendMail) -> list[OperationRecord]
 
 def _waits(notice: OperationRecord) -> bool:
     mail = notice.typed(SendMail)
-    alone = notice.rendering is not None  # its own message is stored, and is to leave as it is
+    # a stored message of its own has to leave as it is
+    alone = notice.rendering is not None
     return notice.state == OperationState.PENDING and mail.bundled and not mail.unsure and not alone
 
 

@@ -49,11 +49,11 @@ from syncd.report.weekly.week import Week
 from syncd.report.weekly.words import report_context
 
 LARGEST = 6_000_000
-"""Characters of a CSV that is attached; many servers refuse a mail of more than ten megabytes."""
+"""The most characters of an attached CSV; many servers refuse a mail of more than ten megabytes."""
 LATE = timedelta(minutes=10)
-"""A notice that leaves so long after its severity was reached says that it is late."""
+"""A notice that leaves later than this after its severity was reached says that it is late."""
 BUNDLED_FOR = timedelta(minutes=10)
-"""So long a notice waits at most to leave in one mail with others (`notify.bundle`)."""
+"""The longest time that a notice waits to leave in one mail with others (`notify.bundle`)."""
 
 
 def mail_to(
@@ -84,7 +84,7 @@ def mail_to(
 
 
 def reply_to_of(context: EngineContext, operation: OperationRecord) -> str | None:
-    """Where answers go: as the team's mapping says; None: to the sender."""
+    """Return the address for answers that the team's mapping names, None for the sender's."""
     mapping = mapping_of_mail(context, operation)
     return mapping.mails.reply_to if mapping else None
 
@@ -99,7 +99,7 @@ def mapping_of_mail(context: EngineContext, operation: OperationRecord) -> Mappi
 
 
 def letter_of(context: EngineContext, operation: OperationRecord) -> Letter:
-    """What a mail says; raises `DecideAgain` where there is nothing left to say."""
+    """Return a mail's letter; raise `DecideAgain` where nothing is left to tell."""
     mail = operation.typed(SendMail)
     content = mail.content
     if isinstance(content, OperatorMail):
@@ -117,8 +117,9 @@ def letter_of(context: EngineContext, operation: OperationRecord) -> Letter:
     owing_incident = owing_incident_of(context.ledger, operation.incident_id, context.clock.now())
     if owing_incident is None:
         raise DecideAgain
+    # `report_body` writes the weekly report
     if isinstance(content, WeeklyReportMail):
-        raise DecideAgain  # `report_body` writes it
+        raise DecideAgain
     return _of_duty(content, mail.why, owing_incident, mapping)
 
 
@@ -151,17 +152,17 @@ def _digest(context: EngineContext, recipient: str, day: datetime, mapping: Mapp
     lines = lines_for(context, mapping, recipient, day)
     if not lines:
         raise DecideAgain
-    late = sum(one.state == "overdue" for one in lines)
+    late = sum(line.state == "overdue" for line in lines)
     soon = len(lines) - late
     parts = [f"{late} overdue" if late else "", f"{soon} due soon" if soon else ""]
-    said = " and ".join(part for part in parts if part)
+    counts = " and ".join(part for part in parts if part)
     return letters.owed(
         mapping.team,
-        f"Your tasks after incidents: {said}",
+        f"Your tasks after incidents: {counts}",
         "These are your open tasks, in at most one mail a working day. The mails end when all are done.",
         lines,
         "these tasks are yours",
-        f"{mapping.team}: {said}",
+        f"{mapping.team}: {counts}",
     )
 
 
@@ -174,12 +175,12 @@ def _of_incident(
 ) -> Letter:
     about = about_of(subject, mapping, None if isinstance(content, LeadMail) else content.severity)
     if isinstance(content, LeadMail):
-        said = (
+        words = (
             f"The restricted incident #{about.number} is not protected as the mapping demands:"
             f" {content.reason}."
         )
         title = f"Restricted incident #{about.number}"
-        return letters.with_links(letters.plain(mapping.team, title, (said,), (), mail.why), about)
+        return letters.with_links(letters.plain(mapping.team, title, (words,), (), mail.why), about)
     if isinstance(content, CorrectionMail):
         return letters.correction(about, content.before, content.since, mail.why)
     return letters.notice(about, content.since, _is_late(context, mail, content.since), mail.why)
@@ -217,7 +218,7 @@ def _of_duty(
 
 
 def about_of(subject: MailSubject, mapping: Mapping, severity: str | None = None) -> About:
-    """The incident as a mail tells of it; of a restricted one the ledger holds no more than its number."""
+    """Return the incident's facts for a mail; of a restricted incident the ledger holds only the number."""
     incident = Incident.model_validate(subject.incident.snapshot)
     name = severity or decide_severity(incident, mapping, section_of(mapping, incident)).name
     section = mapping.severities.get(name)
@@ -237,12 +238,12 @@ def about_of(subject: MailSubject, mapping: Mapping, severity: str | None = None
         ticket_url=subject.browse(subject.ticket),
         responders=()
         if subject.incident.restricted
-        else tuple(one.name for one in incident.assignees if one.name),
+        else tuple(person.name for person in incident.assignees if person.name),
     )
 
 
 def _operator_letter(mail: OperatorMail) -> Letter:
-    """Return the letter about what is the matter."""
+    """Return the letter about a trouble of the daemon."""
     since = letters.format_time(mail.since, "UTC")
     name = NAMES.get(mail.service or "", "")
     if mail.topic == "mass":
@@ -307,9 +308,9 @@ def _letter_to_operator(title: str, paragraphs: tuple[str, ...], commands: tuple
 def report_body(
     context: EngineContext, mail: WeeklyReportMail, why: str, templates: Templates, head: str
 ) -> Body:
-    """What a report says to one recipient and `why` they get it; `head` is the ledger's (`SEQ:HASH`).
+    """Return a weekly report for one recipient; `why` they get it, `head` of the audit trail (`SEQ:HASH`).
 
-    Raises `TemplateError`, and `CannotRender` where the figures that it would send are not on record.
+    Raise `TemplateError`, and `CannotRender` where the ledger holds no frozen figures.
     """
     report, base = _frozen(context, mail)
     browse = f"{base}/browse/" if base else ""
@@ -331,5 +332,5 @@ def _frozen(context: EngineContext, mail: WeeklyReportMail) -> tuple[Weekly, str
     team, week = mail.team, Week.named(mail.week)
     report = frozen(context.ledger, week, team, zone_of(context.mappings, team))
     if report is None:
-        raise CannotRender(f"the figures of {week.name} are not on record")
+        raise CannotRender(f"the ledger holds no figures of {week.name}")
     return report, jira_address(context.ledger)

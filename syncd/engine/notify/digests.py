@@ -1,8 +1,7 @@
-"""The digest: what somebody owes, in one mail a working day, for five days, then weekly.
+"""The digest: one mail each working day that lists an owner's duties, for five days, then weekly.
 
-Lines are duties that are overdue, and those whose earlier reminder falls before the next digest: only the
-last reminder before a deadline is a mail of its own (rules: "Who hears what"). What was missed before the
-rules began is no line.
+Its lines are overdue duties, and duties whose earlier reminder falls before the next digest: only the last
+reminder before a deadline is a mail of its own. A duty that was missed before `enforce_from` is no line.
 """
 
 from __future__ import annotations
@@ -24,46 +23,46 @@ from syncd.policy.time.working_time import at_local, is_working_day
 from syncd.report.mail.letters import Line
 
 DAILY = 5
-"""Digests that name an overdue duty day after day; then every fifth, which is weekly."""
+"""The number of digests that name an overdue duty day after day; then each fifth does, which is weekly."""
 
 
 def digest_moment(mapping: Mapping, day: date) -> datetime | None:
-    """When the digest of a local day leaves (UTC); None: it is no working day."""
+    """Return when the digest of a local day leaves (UTC), None for a day off."""
     if not is_working_day(day, mapping.holidays):
         return None
     return at_local(day, mapping.mails.digest_at, mapping.zone)
 
 
 def latest_moment(mapping: Mapping, now: datetime) -> datetime | None:
-    """The moment of today's digest, in the team's zone, if it has come."""
+    """Return the time of today's digest (UTC), None before it; today is a day in the team's zone."""
     moment = digest_moment(mapping, now.astimezone(ZoneInfo(mapping.zone)).date())
     return moment if moment is not None and moment <= now else None
 
 
 def recipients(context: EngineContext, mapping: Mapping, at: datetime) -> list[str]:
-    """Who gets a digest at this moment: the owners for whom one of its lines is due."""
-    found: dict[str, str] = {}
+    """Return the addresses of the owners who get a digest at this time: one of their lines is due."""
+    addresses: dict[str, str] = {}
     for _owing_incident, duty, owner in _owed(context, mapping):
         if is_due(duty, mapping, at):
-            found.setdefault(owner.address.casefold(), owner.address)
-    return sorted(found.values())
+            addresses.setdefault(owner.address.casefold(), owner.address)
+    return sorted(addresses.values())
 
 
 def lines_for(context: EngineContext, mapping: Mapping, address: str, at: datetime) -> tuple[Line, ...]:
-    """Everything that an owner's digest names, what is overdue longest first."""
-    found: list[tuple[datetime, Line]] = []
+    """Return the lines of an owner's digest, the longest overdue first."""
+    lines: list[tuple[datetime, Line]] = []
     for owing_incident, duty, owner in _owed(context, mapping):
         if owner.address.casefold() != address.casefold() or not _named(duty, mapping, at):
             continue
         section = section_of(mapping, owing_incident.case.incident)
         line = line_of(owing_incident, mapping, section, duty, owner.why, owner=True)
         if line is not None:
-            found.append((duty.due_at, line))
-    return tuple(line for _due, line in sorted(found, key=lambda one: one[0]))
+            lines.append((duty.due_at, line))
+    return tuple(line for _due, line in sorted(lines, key=lambda dated: dated[0]))
 
 
 def is_due(duty: Duty, mapping: Mapping, at: datetime) -> bool:
-    """Whether a duty alone is reason enough for a digest at this moment."""
+    """Return True if a duty alone is a reason for a digest at this time."""
     if duty.state is not DutyState.BREACHED:
         return _soon(duty, mapping, at)
     number = _digests_since(duty.breached_at or duty.due_at, mapping, at)
@@ -75,7 +74,7 @@ def _named(duty: Duty, mapping: Mapping, at: datetime) -> bool:
 
 
 def _soon(duty: Duty, mapping: Mapping, at: datetime) -> bool:
-    """Whether a reminder before the last one falls before the next digest."""
+    """Return True if a reminder other than the last one falls before the next digest."""
     hours = sorted(mapping.postmortem.remind_hours)
     if len(hours) < 2 or duty.due_at <= at:
         return False
@@ -92,7 +91,7 @@ def _next(mapping: Mapping, at: datetime) -> datetime:
 
 
 def _digests_since(since: datetime, mapping: Mapping, at: datetime) -> int:
-    """How many digests there were from `since` up to and with the one at `at`."""
+    """Return the number of digests after `since`, up to and with the one at `at`."""
     day = since.astimezone(ZoneInfo(mapping.zone)).date()
     last = at.astimezone(ZoneInfo(mapping.zone)).date()
     count = 0
@@ -104,9 +103,10 @@ def _digests_since(since: datetime, mapping: Mapping, at: datetime) -> int:
 
 
 def _owed(context: EngineContext, mapping: Mapping) -> Iterator[tuple[OwingIncident, Duty, Recipient]]:
-    """What the team's people are told of, each with whose it is."""
+    """Yield the duties that the team's people are told of, each with its incident and owner."""
     for owing_incident in owing(context.ledger, mapping.team, context.clock.now()):
         case = owing_incident.case
+        # the first day disturbs nobody
         if was_over_before(case.incident, mapping):
             continue
         section = section_of(mapping, case.incident)

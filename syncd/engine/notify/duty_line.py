@@ -1,7 +1,6 @@
-"""One thing that is owed, as a line of a mail: what, since when, why this person, and what ends it.
+"""Compose one duty as a line of a mail: what is owed, since when, why this person gets the line.
 
-Every line has the one act that ends it with its link, the other ways out, and who hears next (rules: "Who
-hears what").
+Each line also names the act that ends it with its link, the other ways out, and the people who hear next.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ _WONT_DO = "set the label wont-do on {key} and comment why"
 
 
 def section_of(mapping: Mapping, incident: Incident) -> ServiceSection:
-    """The mapping's section of an incident's service."""
+    """Return the mapping's section of an incident's service."""
     return mapping.service(incident.service) or ServiceSection()
 
 
@@ -37,7 +36,7 @@ def line_of(
     *,
     owner: bool,
 ) -> Line | None:
-    """A duty as a line for its `owner`, or for a contact; None where it is not owed any more."""
+    """Return a duty as a line for its `owner` or for a contact, None where it is not owed any more."""
     if duty.state not in OWED:
         return None
     late = duty.state is DutyState.BREACHED
@@ -59,12 +58,13 @@ def line_of(
 def postponed_line(
     owing_incident: OwingIncident, mapping: Mapping, section: ServiceSection, issue_id: str, why: str
 ) -> Line | None:
-    """An action item that was put off for the third time, as a line for a contact."""
+    """Return an action item that was postponed for the third time as a line for a contact."""
     case = owing_incident.case
     item = _item(case, issue_id)
     if item is None:
         return None
-    due = next((one.due_at for one in case.duties if one.subject == issue_id and one.kind == "done"), None)
+    done_by = (duty.due_at for duty in case.duties if duty.subject == issue_id and duty.kind == "done")
+    due = next(done_by, None)
     owner = item.issue.assignee.name if item.issue and item.issue.assignee else "nobody"
     return Line(
         state="postponed",
@@ -81,7 +81,7 @@ def postponed_line(
 
 
 def _place(owing_incident: OwingIncident, duty: Duty) -> str:
-    """The key of the issue on which the duty is done; of the ticket where there is no postmortem yet."""
+    """Return the key of the issue on which the duty is done, the ticket's where no postmortem exists yet."""
     case = owing_incident.case
     if not duty.of_postmortem:
         item = _item(case, duty.subject)
@@ -90,11 +90,11 @@ def _place(owing_incident: OwingIncident, duty: Duty) -> str:
 
 
 def _item(case: Case, issue_id: str) -> ItemState | None:
-    return next((one for one in case.items if one.issue_id == issue_id), None)
+    return next((item for item in case.items if item.issue_id == issue_id), None)
 
 
 def _texts(value: JsonValue) -> list[str]:
-    return [str(one) for one in value] if isinstance(value, list) else []
+    return [str(text) for text in value] if isinstance(value, list) else []
 
 
 def _named(case: Case, item: ItemState | None) -> str:
@@ -135,10 +135,10 @@ def _act(case: Case, duty: Duty, mapping: Mapping, key: str) -> str:
 
 def _others(case: Case, mapping: Mapping, duty: Duty, key: str) -> tuple[str, ...]:
     if duty.of_postmortem:
-        found = [_WAIVE.format(id=case.incident.id, duty=duty.kind)]
+        ways_out = [_WAIVE.format(id=case.incident.id, duty=duty.kind)]
         if mapping.people.approvers and key:
-            found.append(_LABEL.format(key=key))
-        return tuple(found)
+            ways_out.append(_LABEL.format(key=key))
+        return tuple(ways_out)
     later = "set a later due date; syncd counts and shows each postponement"
     wont_do = _WONT_DO.format(key=key)
     return (wont_do,) if duty.kind is DutyKind.OWNED else (later, wont_do)
@@ -146,7 +146,8 @@ def _others(case: Case, mapping: Mapping, duty: Duty, key: str) -> tuple[str, ..
 
 def _next(case: Case, mapping: Mapping, section: ServiceSection, *, late: bool, owner: bool) -> str:
     severity = decide_severity(case.incident, mapping, section).name
-    told = ", ".join(one.address for one in contacts(mapping, section, severity)) or "nobody by mail"
+    addresses = (contact.address for contact in contacts(mapping, section, severity))
+    told = ", ".join(addresses) or "nobody by mail"
     if not late:
         return f"{told} (once, at the deadline); after that the weekly report lists it"
     if owner:

@@ -1,8 +1,7 @@
-"""Which mails may have left, and which of those that wait are not true any more.
+"""Tell which mails may have left, and which waiting mails are not true any more.
 
-A mail that never left, or was certainly not taken, is decided again before it leaves: it goes out as long as
-the decision asks for it, and is on record as not sent, with the reason, when it does so no more (rules:
-"Before anything leaves, the truth is read again").
+syncd decides a mail again before it leaves, if the mail never left or the server certainly refused it. The
+mail leaves while the decision asks for it; otherwise the ledger records it as not sent, with the reason.
 """
 
 from __future__ import annotations
@@ -18,13 +17,13 @@ NOT_SENT = (OperationState.PENDING, OperationState.HELD, OperationState.PARKED)
 
 
 def may_have_left(mail: OperationRecord) -> bool:
-    """Whether somebody may have received the mail."""
+    """Return True if somebody may have received the mail."""
     left = (OperationState.DONE, OperationState.IN_FLIGHT, OperationState.UNKNOWN)
     return mail.state in left or mail.typed(SendMail).unsure
 
 
 def undecided(mails: Iterable[OperationRecord]) -> dict[str, OperationRecord]:
-    """Of an incident's rows, the mails that a decision asks for and that certainly did not leave, by key."""
+    """Return the mails, by key, that a decision asks for and that certainly did not leave."""
     return {
         mail.key: mail
         for mail in mails
@@ -36,10 +35,10 @@ def undecided(mails: Iterable[OperationRecord]) -> dict[str, OperationRecord]:
 
 
 def untrue(mails: Iterable[OperationRecord], decision: Decision) -> Iterator[tuple[OperationRecord, str]]:
-    """The mails that wait and are not to be sent any more, each with the reason."""
-    wanted = {op.key: op for op in decision.operations if isinstance(op, SendMail)}
+    """Yield the waiting mails that the decision does not ask for any more, each with the reason."""
+    decided = {op.key: op for op in decision.operations if isinstance(op, SendMail)}
     for key, mail in undecided(mails).items():
-        op = wanted.get(key)
+        op = decided.get(key)
         why = (op or mail.typed(SendMail)).skip
         if op is None or why:
             yield mail, f"not sent: {why or 'it is no longer true'}"

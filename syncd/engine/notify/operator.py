@@ -1,8 +1,8 @@
-"""Tells the operator of the daemon's own troubles: on record, in the log, and by mail, in one step.
+"""Tell the operator of the daemon's own troubles: on record, in the log, and by mail, in one step.
 
-What is the matter stands in the ledger or shows itself again, so it is derived anew every time and a crash
-forgets none. What was told stands in the ledger, so that a restart repeats nothing; an alarm's mail goes into
-the outbox in the same transaction.
+syncd derives the troubles anew each time from the ledger and the services' health, so a crash forgets none.
+The ledger stores which alarms were told, so that a restart repeats none; an alarm's mail enters the outbox in
+the same transaction.
 """
 
 from __future__ import annotations
@@ -23,25 +23,26 @@ from syncd.policy.notify.operator_alarms import MAIL, Alarm, Trouble, alarms_due
 from syncd.remote.errors import Cause
 
 KEPT = 200
-"""Names of alarms that are remembered as told; older occasions do not come back."""
+"""The number of told alarms that the ledger remembers; older causes do not come back."""
 
 
 class OperatorAlarms:
-    """Looks for trouble now and then; `good` are the moments of the last good read of each side."""
+    """Looks for trouble; `good` holds the time of the last good read of each service (UTC)."""
 
     def __init__(self, context: EngineContext, good: dict[str, datetime]) -> None:
         self._context = context
         self._good = good
         self._started = context.clock.now()
         self._told: list[str] | None = None
-        self._telling = Lock()  # a cycle and a tick look at the same time
+        # a cycle and a tick may look at the same time
+        self._telling = Lock()
 
     def tell_due(self) -> bool:
-        """Tell what is the matter and was not told; return True if a mail has to leave because of it."""
+        """Tell the present alarms that were not told; return True if a mail has to leave."""
         return self.tell(self._alarms())
 
     def tell(self, alarms: list[Alarm]) -> bool:
-        """Tell those of the alarms that were not told; return True if a mail has to leave because of it."""
+        """Tell those of the alarms that were not told; return True if a mail has to leave."""
         context, now = self._context, self._context.clock.now()
         with self._telling:
             if self._told is None:
@@ -55,10 +56,10 @@ class OperatorAlarms:
             self._told = names
         for alarm in due:
             logger.critical("{}", alarm.text)
-        return any(one.mails for one in told)
+        return any(entry.mails for entry in told)
 
     def untell(self, mail: OperatorMail) -> None:
-        """Let a cause be told again before its day is over: the mail that told of it never left."""
+        """Let a cause be told again on the same day, because its mail never left."""
         context, prefix = self._context, f"{cause_of(mail)}@"
         with self._telling:
             told = self._told if self._told is not None else told_alarms(context.ledger)
@@ -66,7 +67,7 @@ class OperatorAlarms:
             tell_alarms(context.ledger, [], self._told, context.clock.now())
 
     def lasts(self, mail: OperatorMail) -> bool:
-        """Return True if what a mail tells of is still so."""
+        """Return True if the trouble that a mail tells of still lasts."""
         if mail.topic == "alarm":
             days = [f"expires/{service}/{day}/" for service, day in self._context.expires.items()]
             return (mail.alarm or "").startswith(tuple(days))
@@ -91,6 +92,7 @@ class OperatorAlarms:
 
     def _mails_of(self, alarm: Alarm) -> tuple[SendMail, ...]:
         mailer = self._context.mailer
+        # a mail about a mail server that is down would not arrive
         if mailer is None or mailer.operator is None or alarm.service == MAIL:
             return ()
         mail = mail_to(
@@ -98,7 +100,7 @@ class OperatorAlarms:
             content=alarm.mail,
             about=OPERATOR,
             moment=f"{self._context.ledger.instance}/{alarm.key}",
-            reason=f"the operator has to hear of it: {alarm.mail.topic}",
+            reason=f"the operator has to know: {alarm.mail.topic}",
             why="SYNCD_OPERATOR_EMAIL names you",
             asked_at=alarm.mail.since,
         )

@@ -1,8 +1,7 @@
-"""Mails that concern no single incident: when a digest is due, and what the operator has to hear.
+"""Schedule the mails that concern no single incident: digests, and alarms for the operator.
 
-What is due is derived from the ledger again each time, so that a crash forgets nothing and says nothing
-twice. Of digests that were missed only the latest goes out, on its own day; the days passed over are on
-record as not sent.
+syncd derives from the ledger each time which mail is due, so a crash forgets none and repeats none. If syncd
+missed digests, only the latest leaves, on its own day; the ledger records the missed days as not sent.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ EVERY = 10.0
 
 
 class MailSchedule:
-    """Looks what is due; `good` are the moments of the last good read of each side."""
+    """Puts due mails into the outbox; `good` holds the time of the last good read of each service (UTC)."""
 
     def __init__(self, context: EngineContext, good: dict[str, datetime]) -> None:
         self._context = context
@@ -39,13 +38,13 @@ class MailSchedule:
         self._looked: float | None = None
 
     def due(self, *, at_once: bool = False) -> list[str]:
-        """Put what is due into the outbox; return under which ids it stands there."""
+        """Put due mails into the outbox; return the ids under which they stand there."""
         clock = self._context.clock
         if not at_once and self._looked is not None and clock.boottime() - self._looked < EVERY:
             return []
         self._looked = clock.boottime()
-        found = [of_team(one.team) for one in self._context.mappings if self._digest(one)]
-        return [*found, *([OPERATOR] if self.operator.tell_due() else [])]
+        digests = [of_team(mapping.team) for mapping in self._context.mappings if self._digest(mapping)]
+        return [*digests, *([OPERATOR] if self.operator.tell_due() else [])]
 
     def drop_untrue(self, ident: str) -> None:
         """End the mails that wait under this id and are not true any more."""
@@ -73,13 +72,14 @@ class MailSchedule:
         return None if self.operator.lasts(content) else "it is over"
 
     def _digest(self, mapping: Mapping) -> bool:
-        """Decide today's digest once; whether it has mails."""
+        """Decide today's digest once; return True if it has mails."""
         context, now = self._context, self._context.clock.now()
         moment = latest_moment(mapping, now)
         if mapping.mails.mode is not Mode.ENFORCE or moment is None or context.skewed():
             return False
         day = moment.astimezone(ZoneInfo(mapping.zone)).date()
         last = mails.digest_day(context.ledger, mapping.team)
+        # a restart must not send the digest again
         if last == day.isoformat():
             return False
         letters = tuple(
@@ -98,12 +98,14 @@ class MailSchedule:
         digest = mails.Digest(mapping.team, day.isoformat(), letters, mapping.version, missed)
         mails.store_digest(context.ledger, digest, now)
         if missed:
-            logger.warning("digests of {} for {} were missed: not sent", mapping.team, ", ".join(missed))
+            logger.warning(
+                "{}: syncd missed the digests of {} and does not send them", mapping.team, ", ".join(missed)
+            )
         return bool(letters)
 
 
 def _missed(mapping: Mapping, last: str | None, day: date) -> tuple[str, ...]:
-    """The working days between the last digest and this one, which are not sent any more."""
+    """Return the working days between the last digest and this one, whose digests are not sent any more."""
     if last is None:
         return ()
     missed = []

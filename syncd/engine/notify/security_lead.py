@@ -1,4 +1,4 @@
-"""Tell the security lead what a restricted ticket lacks."""
+"""Tell the security lead that a restricted ticket lacks its security level."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ def mail_to_lead(context: EngineContext, incident: IncidentRecord, why: str) -> 
     mapping = context.rules.current.mapping_of(incident.team)
     if mapping is None or not mapping.restricted.lead:
         return None
+    # the first day disturbs nobody
     if was_over_before(Incident.model_validate(incident.snapshot), mapping):
         return None
     # naming the lead in the mapping is what switches this mail on
@@ -39,10 +40,10 @@ def mail_to_lead(context: EngineContext, incident: IncidentRecord, why: str) -> 
 
 
 def untold(context: EngineContext, why: str) -> Untold:
-    """Return what is stored where the security lead has to hear that a restricted issue has no level."""
+    """Return what the ledger stores if the security lead has to know of an issue without a level."""
     return Untold(why, lambda incident: mail_to_lead(context, incident, why))
 
 
 def warn_of_untold(incident_id: str, why: str) -> None:
-    """Log that the security lead has to hear of a restricted issue."""
-    logger.bind(incident=incident_id).warning("the security lead has to hear of {}: {}", incident_id, why)
+    """Log that the security lead has to know of a restricted issue."""
+    logger.bind(incident=incident_id).warning("{}: the security lead has to know: {}", incident_id, why)

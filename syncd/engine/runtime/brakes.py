@@ -30,20 +30,20 @@ from syncd.policy.restricted import ASPECT as LEVEL
 
 OURSELVES = "syncd"
 EARLY = timedelta(seconds=1)
-"""A timer may be this much before its moment: seconds are rounded."""
+"""How much a timer may fire before its time: the stored time has no fractions of a second."""
 
 Fingerprint = dict[str, Any]
 
 
 class UpTo(NamedTuple):
-    """The latest operation at a moment, and how often an operation had begun as held by then."""
+    """The latest operation at one time, and how many operations had begun as held by then."""
 
     operation: int
     marks: int
 
 
 class Brakes:
-    """What one executor's writes are held by; all of it stands in the ledger."""
+    """The brakes on one executor's writes: the held first load and held mass writes, stored in the ledger."""
 
     def __init__(self, ledger: Ledger, clock: Clock) -> None:
         self._ledger = ledger
@@ -58,12 +58,12 @@ class Brakes:
         return holds.may_leave(self._ledger, target)
 
     def accepted(self) -> bool:
-        """Return True if the first load is behind us, so that it holds nothing; it never comes back."""
+        """Return True if the first load is accepted or was small; then it never holds anything again."""
         self._passed = self._passed or holds.is_accepted(self._ledger)
         return self._passed
 
     def read_whole(self) -> None:
-        """Both services were read and what was found is handed out: what waits can be counted."""
+        """Note that syncd read both services and queued the incidents: waiting creates can be counted."""
         self._to_count = not self._passed
 
     def unprovoked(
@@ -76,7 +76,8 @@ class Brakes:
     ) -> frozenset[str]:
         """Return the keys of the operations that write to the ticket of an incident that did not change.
 
-        A security level is never held. `notices` are what the decision answers.
+        A security level is never held: it protects texts. `notices` are the notices that the decision
+        answers.
         """
         if not has_ticket or not _same_as_at_rest(row, version, self._clock.now()):
             return frozenset()
@@ -95,16 +96,19 @@ class Brakes:
         return held
 
     def latest(self) -> UpTo:
-        """Return how far operations are decided; what is decided after it is not judged with it."""
+        """Return how far operations are decided; `judge` leaves out later ones."""
         marks = self._marks
         return UpTo(holds.latest_operation(self._ledger), marks)
 
     def to_judge(self) -> bool:
-        """Whether there is anything to judge."""
+        """Return True if operations or a first load wait for a judgement."""
         return self._marks != self._judged or self._to_count
 
     def judge(self, up_to: UpTo) -> list[str]:
-        """All operations up to a number are decided: let go what is few; return whose may leave now."""
+        """Judge the held operations up to a number: release them if they are few.
+
+        Return the incidents whose operations may leave now.
+        """
         now, by_people = self._clock.now(), frozenset(self._by_people)
         judgement = holds.judge(
             self._ledger, now, OURSELVES, up_to.operation, count=self._to_count, by_people=by_people
@@ -117,38 +121,41 @@ class Brakes:
             self._passed = self._passed or judgement.first_load is FirstLoad.PASSED
         if judgement.creates is not None:
             logger.error(
-                "this new ledger would make {} tickets of incidents that began before its first start:"
-                " held, see `syncd status`, then `syncd accept`",
+                "this new ledger would create {} tickets for incidents that began before its first start;"
+                " syncd holds them: read `syncd status`, then run `syncd accept`",
                 judgement.creates,
             )
         if judgement.mass is not None:
             logger.error(
-                "{} tickets whose incidents did not change would be written to: held, see `syncd outbox`,"
-                " then `syncd outbox release`",
+                "syncd would write to {} tickets whose incidents did not change; syncd holds these writes:"
+                " read `syncd outbox`, then run `syncd outbox release`",
                 judgement.mass,
             )
         return judgement.freed
 
 
 def settled_fingerprint(row: IncidentRecord, version: str, again: float | None, now: datetime) -> Fingerprint:
-    """What an incident looks like for which nothing is left to do, under which rules, and until when.
+    """Return the fingerprint of an incident for which nothing is left to do: its facts, the rules, the end.
 
-    `again`: seconds from `now` after which the passing of time alone may ask for something.
+    `again`: seconds from `now` after which time alone may make something due.
     """
     until = None if again is None else (now + timedelta(seconds=again)).replace(microsecond=0).isoformat()
     return {"print": print_of(row), "rules": version, "until": until}
 
 
 def print_of(row: IncidentRecord) -> str:
-    """The incident and what people wrote on it; our own notes change nothing, though they move its clock."""
-    told = {name: value for name, value in row.snapshot.items() if name != "updated_at"}
-    theirs = [note for note in row.notes or () if mark_in(str(note.get("text", ""))) is None]
-    text = json.dumps([told, theirs, row.merged_into], sort_keys=True, ensure_ascii=True)
+    """Return a hash of the incident and of people's notes.
+
+    Our own notes and the time of the last update do not count: each note of ours moves that time.
+    """
+    facts = {name: value for name, value in row.snapshot.items() if name != "updated_at"}
+    notes = [note for note in row.notes or () if mark_in(str(note.get("text", ""))) is None]
+    text = json.dumps([facts, notes, row.merged_into], sort_keys=True, ensure_ascii=True)
     return sha256(text.encode()).hexdigest()[:32]
 
 
 def _same_as_at_rest(row: IncidentRecord, version: str, now: datetime) -> bool:
-    """Whether an incident looks as it did when nothing was left to do, and it is not time that passed."""
+    """Return True if an incident looks as it did when nothing was left to do, and no clock of it is due."""
     fingerprint = row.settled_fingerprint
     if fingerprint is None or fingerprint["print"] != print_of(row):
         return False
@@ -157,6 +164,6 @@ def _same_as_at_rest(row: IncidentRecord, version: str, now: datetime) -> bool:
 
 
 def _follows_people(row: IncidentRecord, version: str, notices: Iterable[ChangeNotice]) -> bool:
-    """Return True if the rules are those of before and something was seen to change, but not by a resync."""
+    """Return True if the rules are unchanged and a read, not a resync, saw a change."""
     same_rules = row.settled_fingerprint is not None and row.settled_fingerprint["rules"] == version
     return same_rules and any(notice.why != RESYNC for notice in notices)

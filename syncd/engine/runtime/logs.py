@@ -1,7 +1,7 @@
-"""The log: one line an act, as text for people and as JSON for machines, on standard error.
+"""The log: one line for each act, as text for people and as JSON for machines, on standard error.
 
-Secrets are replaced by value in everything that is logged; control characters are taken out, so that a
-title cannot forge a line; tracebacks show no variables, which may hold tokens.
+syncd replaces secrets by value in all log lines. It removes control characters, so that an incident's title
+cannot forge a line. Tracebacks show no variables, because variables may hold tokens.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ _NUMBERS = ("duration_ms",)
 
 
 class _Intercept(logging.Handler):
-    """Sends what libraries log through the standard library to the same place."""
+    """Sends the log records of libraries (standard library logging) to the same place."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Hand one record over."""
+        """Pass one record on."""
         try:
             level: str | int = logger.level(record.levelname).name
         except ValueError:
@@ -37,6 +37,7 @@ class _Intercept(logging.Handler):
 
 
 def _cleaner(secrets: Iterable[str]) -> Cleaner:
+    # a secret of three characters would blank out ordinary words; the longest go first, as they may nest
     return Cleaner(tuple(sorted((secret for secret in secrets if len(secret) >= 4), key=len, reverse=True)))
 
 
@@ -47,10 +48,10 @@ class Cleaner:
         self._secrets = secrets
 
     def __call__(self, text: str) -> str:
-        """The text as it may be shown, on one line."""
+        """Return the text as syncd may show it, on one line."""
         for secret in self._secrets:
             text = text.replace(secret, MASKED)
-        # everything that anybody takes for the end of a line, U+0085 and U+2028 too
+        # splitlines also knows U+0085 and U+2028, which some viewers show as line breaks
         return strip_controls(" | ".join(text.splitlines()))
 
 

@@ -1,4 +1,4 @@
-"""The way out for mail as the engine sees it: a client, a sender, templates, and who receives it."""
+"""The mailer as the engine sees it: the mail client, the sender, the templates, the operator's address."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ from syncd.remote.mail import Mail
 
 @dataclass(frozen=True)
 class Mailer:
-    """`sender` is an address, or `Name <address>`. `loopback`: the services are on this machine, so that
-    example addresses may be written to. `nobody`: mail becomes files that nobody receives. `operator` is
-    who is told when the daemon itself is in trouble.
+    """The mail client with its sender and templates.
+
+    `sender` is an address, or `Name <address>`. `loopback`: the services are on this machine, so that syncd
+    may mail example addresses. `nobody`: mails become files that nobody receives. `operator` is the address
+    for trouble of the daemon itself.
     """
 
     client: Mail
@@ -25,5 +27,5 @@ class Mailer:
 
     @property
     def address(self) -> str:
-        """The sender's bare address, for the envelope."""
+        """Return the sender's bare address, for the envelope."""
         return parseaddr(self.sender)[1]

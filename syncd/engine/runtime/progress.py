@@ -1,4 +1,4 @@
-"""How far something long has come: shown where somebody looks, else a line in the log every ten seconds."""
+"""Report the progress of long work: on the screen of a command, else as a log line every ten seconds."""
 
 from __future__ import annotations
 
@@ -10,37 +10,38 @@ from loguru import logger
 from syncd.domain.clock import Clock
 
 EVERY_SECONDS = 10.0
-"""Seconds between two lines about the same thing; what is over sooner is never mentioned."""
+"""Seconds between two lines about the same work; shorter work gets no line."""
 
 
 class Progress:
-    """Counts of what is under way, by their words; `show` gets every one of them."""
+    """The counts of work under way, by its words; `show` gets each count."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._lock = Lock()
-        self._said: dict[str, float] = {}
+        self._logged_at: dict[str, float] = {}
         self._mentioned: set[str] = set()
         self.show: Callable[[str, int, int], None] | None = None
 
-    def report(self, what: str, done: int, total: int) -> None:
-        """`done` of `total` have come to their end."""
+    def report(self, work: str, done: int, total: int) -> None:
+        """Report that `done` of `total` are done; `work` names them, such as "incidents worked on"."""
         with self._lock:
-            line = self._worth_a_line(what, done >= total)
+            line = self._worth_a_line(work, done >= total)
         if self.show is not None:
-            self.show(what, done, total)
+            self.show(work, done, total)
         elif line:
-            logger.info("{}: {} of {}", what, done, total)
+            logger.info("{}: {} of {}", work, done, total)
 
-    def _worth_a_line(self, what: str, over: bool) -> bool:
+    def _worth_a_line(self, work: str, over: bool) -> bool:
         now = self._clock.boottime()
-        since = self._said.setdefault(what, now)
+        since = self._logged_at.setdefault(work, now)
         due = now - since >= EVERY_SECONDS
         if due:
-            self._said[what] = now
-            self._mentioned.add(what)
+            self._logged_at[work] = now
+            self._mentioned.add(work)
         if over:
-            self._said.pop(what, None)
-            due = due or what in self._mentioned
-            self._mentioned.discard(what)
+            self._logged_at.pop(work, None)
+            # work that had a line gets a last one, so that the log shows its end
+            due = due or work in self._mentioned
+            self._mentioned.discard(work)
         return due

@@ -1,8 +1,8 @@
-"""How long it takes until Jira shows what we made: in its search, and in its bulk reads.
+"""Measure how long Jira takes to show a new issue in its search and in its bulk reads.
 
-Measured on every create, at the polls' pace: a figure says "at most this long", and nothing is decided by it.
-After a restore a search that finds nothing proves nothing until Jira's index has had the time to settle: an
-issue that the lost ledger made may not be in it yet.
+syncd measures each create at the polls' pace: a figure means "at most this long", and no rule uses it. After
+a restore a search without a hit proves nothing until the settle time has passed: Jira's index may not show
+yet what the lost ledger created.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from syncd.ledger.store.restored import hold_left
 
 MOST_AWAITED = 1_000
 LONGEST_AWAITED = 86_400.0
-"""Seconds after which what was made and never seen is forgotten."""
+"""Seconds after which syncd forgets an issue that no read has shown."""
 INDEX, BULK = "index", "bulk"
 
 
 class ReadLags:
-    """Delays between a create's answer and the first time that it was seen, by way of seeing."""
+    """Delays between a create's answer and the first read that shows the issue, by kind of read."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -30,7 +30,7 @@ class ReadLags:
         self._delays: dict[str, list[float]] = {INDEX: [], BULK: []}
 
     def made(self, issue_id: str) -> None:
-        """Jira has answered our create."""
+        """Note that Jira answered our create."""
         now = self._clock.boottime()
         with self._lock:
             for awaited in self._awaited.values():
@@ -40,22 +40,22 @@ class ReadLags:
                     del awaited[first]
 
     def seen(self, way: str, issue_ids: Iterable[str]) -> None:
-        """Jira has shown these."""
+        """Note that a read of Jira shows these issues."""
         now = self._clock.boottime()
         with self._lock:
             awaited, delays = self._awaited[way], self._delays[way]
             if awaited:
-                delays += [now - awaited.pop(one) for one in issue_ids if one in awaited]
+                delays += [now - awaited.pop(issue_id) for issue_id in issue_ids if issue_id in awaited]
 
     def take(self, way: str) -> list[float]:
-        """The delays since the last call, in seconds."""
+        """Return the delays since the last call, in seconds."""
         with self._lock:
             delays, self._delays[way] = self._delays[way], []
         return delays
 
 
 class SearchIndexWait:
-    """The wait for the search index after a restore; creates wait as long."""
+    """The wait for Jira's search index after a restore; creates wait as long."""
 
     def __init__(self, ledger: Ledger, clock: Clock, settle_seconds: float) -> None:
         self._ledger = ledger
@@ -65,7 +65,7 @@ class SearchIndexWait:
 
     @property
     def awaited(self) -> bool:
-        """Whether the index is still awaited, as of the last `check`."""
+        """True if syncd still waits for the index, as of the last `check`."""
         return self._awaited
 
     def check(self) -> bool:

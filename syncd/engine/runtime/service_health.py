@@ -1,8 +1,7 @@
-"""Whether a service is worth asking: one that is down is waited for, and said once.
+"""Decide if syncd may ask a service now: it waits for a service that is down, and logs that once.
 
-After a failure that concerns the whole service the next attempt waits, doubling up to five minutes.
-A refused credential stops that service altogether until a probe by the next cycle is let through, five
-minutes later, and is an alarm.
+After a failure of the whole service syncd waits before the next attempt, up to five minutes, twice as long
+each time. A refused credential stops all requests to that service for five minutes and raises an alarm.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ _COUNTED = (Cause.SERVER, Cause.TIMEOUT, Cause.BROKEN)
 
 @dataclass
 class ServiceHealth:
-    """What is known of one service now; `down_since` is None while it is well."""
+    """The health of one service; `down_since` (UTC) is None while the service is healthy."""
 
     name: str
     down_since: datetime | None = None
@@ -40,7 +39,7 @@ class ServiceHealth:
 
 
 class Health:
-    """The health of all services, fed by every answer and every failure."""
+    """The health of all services; each answer and each failure updates it."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -48,46 +47,49 @@ class Health:
         self._services: dict[str, ServiceHealth] = {}
 
     def of(self, service: str) -> ServiceHealth:
-        """One service's record."""
+        """Return one service's record."""
         with self._lock:
             return self._services.setdefault(service, ServiceHealth(service))
 
     def may_ask(self, service: str) -> bool:
-        """Whether a request to the service may leave now."""
+        """Return True if a request to the service may leave now."""
         record = self.of(service)
         return record.down_since is None or self._clock.boottime() >= record.next_try
 
     def check(self, service: str) -> None:
-        """Raise `NotDone` with `Cause.PAUSED` while the service is not to be asked."""
+        """Raise `NotDone` with `Cause.PAUSED` while syncd may not ask the service."""
         if not self.may_ask(service):
             record = self.of(service)
-            raise NotDone(service, "not asked", Cause.PAUSED, f"it is waited for: {record.words}")
+            raise NotDone(service, "not asked", Cause.PAUSED, f"syncd waits for it: {record.words}")
 
     def wait(self, service: str) -> float:
-        """Seconds until the service may be asked again."""
+        """Return the seconds until syncd may ask the service again."""
         record = self.of(service)
         if record.down_since is None:
             return 0.0
         return max(0.0, record.next_try - self._clock.boottime())
 
     def succeeded(self, service: str) -> None:
-        """A request was answered."""
+        """Note an answered request: the service is healthy."""
         record = self.of(service)
         if record.down_since is not None:
-            logger.info("{} answers again (it did not since {:%H:%M:%S} UTC)", service, record.down_since)
+            logger.info("{} answers again; it was down since {:%H:%M:%S} UTC", service, record.down_since)
         with self._lock:
             record.down_since, record.cause, record.words = None, None, ""
             record.failures, record.pause, record.next_try = 0, 0.0, 0.0
 
     def failed(self, service: str, error: RemoteError) -> None:
-        """A request failed: count it, and pause the service where the failure is the service's."""
+        """Count a failed request, and pause the service if the failure concerns the whole service."""
+        # a refusal of one object (400, 404, …) tells nothing about the service
         if error.cause not in _AT_ONCE and error.cause not in _COUNTED and error.cause is not Cause.LIMITED:
             return
+        # a full mailbox tells nothing about the mail server
         if error.scope == "message":
-            return  # a mailbox that is full says nothing about the server
+            return
         record = self.of(service)
         with self._lock:
             record.failures += 1
+            # one broken answer is no outage
             if error.cause in _COUNTED and record.failures < FAILURES_IN_A_ROW:
                 return
             first = record.down_since is None
@@ -95,17 +97,19 @@ class Health:
             record.cause, record.words = error.cause, error.describe()
             record.pause = self._next_pause(record.pause, error)
             record.next_try = self._clock.boottime() + record.pause
+        # a rate limit is no outage: syncd slows down and logs nothing
         if first and error.cause is not Cause.LIMITED:
-            logger.error("{} is not usable: {}", service, error.describe())
+            logger.error("{} is down, syncd tries again by itself: {}", service, error.describe())
 
     @staticmethod
     def _next_pause(pause: float, error: RemoteError) -> float:
+        # trying a refused token often may lock the account
         if error.cause in (Cause.CREDENTIALS, Cause.REDIRECT):
             return LONGEST_PAUSE
         doubled = min(LONGEST_PAUSE, max(FIRST_PAUSE, pause * 2))
         return max(doubled, error.retry_after or 0.0)
 
     def down(self) -> list[ServiceHealth]:
-        """The services that are not usable now."""
+        """Return the services that are down now."""
         with self._lock:
             return [record for record in self._services.values() if record.down_since is not None]

@@ -15,17 +15,17 @@ class SystemClock:
         self._boot_id = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
 
     def now(self) -> datetime:
-        """Wall time in UTC."""
+        """Return the wall time in UTC."""
         return datetime.now(UTC)  # noqa: TID251 - the one implementation
 
     def boottime(self) -> float:
-        """Seconds since boot."""
+        """Return the seconds since boot, suspended time included."""
         return time.clock_gettime(time.CLOCK_BOOTTIME)
 
     def boot_id(self) -> str:
-        """This boot's id."""
+        """Return the id of this boot."""
         return self._boot_id
 
     def sleep(self, seconds: float, until: Event) -> bool:
-        """Wait `seconds` or until the event is set; return whether it was set."""
+        """Wait `seconds` or until the event is set; return True if it was set."""
         return until.wait(max(0.0, seconds))

@@ -1,7 +1,7 @@
-"""What the daemon tells the service manager that started it (systemd's `sd_notify`), in twenty lines.
+"""Notify the service manager that started the daemon (systemd's `sd_notify`).
 
-The protocol is one datagram of `NAME=value` lines to the socket in `$NOTIFY_SOCKET`. Without one, or when
-nobody listens there, nothing is said and nothing breaks.
+The protocol is one datagram of `NAME=value` lines to the socket in `$NOTIFY_SOCKET`. Without a socket, or if
+nobody listens there, syncd sends nothing and goes on.
 """
 
 from __future__ import annotations
@@ -18,35 +18,36 @@ LONGEST_STATUS = 300
 
 
 class Supervisor:
-    """The service manager; `watchdog` is after how many seconds of silence it ends us, None: never."""
+    """The service manager; it kills syncd after `watchdog` seconds without a word (None: never)."""
 
     def __init__(self, environment: Mapping[str, str] | None = None) -> None:
-        given = os.environ if environment is None else environment
-        address = given.get("NOTIFY_SOCKET", "")
+        variables = os.environ if environment is None else environment
+        address = variables.get("NOTIFY_SOCKET", "")
         # an abstract address is written with @ and begins with a zero byte
         self._address = "\0" + address[1:] if address.startswith("@") else address
-        microseconds, pid = given.get("WATCHDOG_USEC", ""), given.get("WATCHDOG_PID", "")
+        microseconds, pid = variables.get("WATCHDOG_USEC", ""), variables.get("WATCHDOG_PID", "")
+        # a child process inherits the variables of its parent's watchdog
         ours = not pid or pid == str(os.getpid())
         self.watchdog = int(microseconds) / 1e6 if microseconds.isdecimal() and ours else None
 
     def ready(self) -> None:
-        """Everything is up, or a reload came to its end."""
+        """Tell that syncd has started, or that a reload ended."""
         self._tell("READY=1")
 
     def reloading(self) -> None:
-        """The mappings are read anew; `ready` ends it."""
+        """Tell that syncd reads the mappings anew; `ready` ends it."""
         self._tell("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
 
     def stopping(self) -> None:
-        """Nothing new starts."""
+        """Tell that syncd is stopping."""
         self._tell("STOPPING=1")
 
     def alive(self) -> None:
-        """Another stretch of `watchdog` seconds begins."""
+        """Tell that syncd is running: the `watchdog` seconds begin anew."""
         self._tell("WATCHDOG=1")
 
     def status(self, line: str) -> None:
-        """What `systemctl status` shows."""
+        """Set the line that `systemctl status` shows."""
         self._tell("STATUS=" + strip_controls(line.replace("\n", " "))[:LONGEST_STATUS])
 
     def _tell(self, *lines: str) -> None:

@@ -1,8 +1,8 @@
-"""Whether the daemon's loop goes round: what the watchdog and `/healthz` ask.
+"""Decide if the daemon's loop is running, for systemd's watchdog and `/healthz`.
 
-A cycle that comes to its end counts, good or not: a service that is down is no reason to die. A cycle
-under way counts as long as its own thread takes steps (each look at a service is one) and it does not
-take for ever. What the other threads do says nothing about the loop.
+A cycle that ends counts as running, also if a read failed: a restart mends no service that is down. A cycle
+under way counts while its own thread makes progress (each request is a step) and it does not exceed the
+limit. Other threads do not count: they may work while the loop hangs.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ class Watchdog:
         self._began = 0.0
         self._step = clock.boottime()
         self.cycles = 0
-        """How many cycles came to their end."""
+        """The number of cycles that ended."""
 
     @contextmanager
     def cycle(self) -> Iterator[None]:
-        """One cycle of the calling thread."""
+        """Measure one cycle of the calling thread."""
         with self._lock:
             self._thread, self._began = get_ident(), self._clock.boottime()
             self._step = self._began
@@ -46,13 +46,14 @@ class Watchdog:
                 self.cycles += 1
 
     def step(self) -> None:
-        """Something was done; counts only in the cycle's own thread."""
+        """Note progress; it counts only in the cycle's own thread."""
         with self._lock:
+            # a worker's request proves nothing about the loop
             if self._thread == get_ident():
                 self._step = self._clock.boottime()
 
     def stuck(self) -> str | None:
-        """Why the loop counts as stuck, None while it goes round."""
+        """Return why the loop counts as stuck, None while it is running."""
         now = self._clock.boottime()
         with self._lock:
             since, under_way = now - self._step, self._thread is not None
@@ -60,7 +61,7 @@ class Watchdog:
         if under_way and whole > LONGEST_CYCLE:
             return f"a cycle has been under way for {whole:.0f} s"
         if under_way and since > STUCK_AFTER:
-            return f"the cycle under way has done nothing for {since:.0f} s"
+            return f"the current cycle has made no progress for {since:.0f} s"
         if not under_way and since > self._poll_seconds + STUCK_AFTER:
             return f"no cycle has begun for {since:.0f} s"
         return None
