@@ -1,8 +1,7 @@
-"""What everything in the engine works with: ledger, clock, clients, the rules in force, what Jira taught us.
+"""The context that each part of the engine gets: ledger, clock, clients, rules in force, facts about Jira.
 
-One `EngineContext` a process, frozen: nothing is assigned to it after `build_context` has made it. What
-changes while the daemon runs lives in small objects that the context refers to. Clients are one a thread,
-because neither library's session may be shared.
+A process has one `EngineContext`. It is frozen: state that changes lives in small objects to which the
+context refers. Each thread has its own clients, because the libraries' sessions are not thread-safe.
 """
 
 from __future__ import annotations
@@ -42,40 +41,40 @@ if TYPE_CHECKING:
     from syncd.remote.pagerduty.client import PagerDutyClient
 
 SERVICES = ("pagerduty", "jira")
-"""The two sides that are kept in sync."""
+"""The two services that syncd keeps in sync."""
 ACCOUNTS_AT_HAND = 60.0
-"""Seconds for which it is taken from memory whose account an address is, without asking the ledger."""
+"""Seconds for which syncd remembers whose account an address is before it reads the ledger again."""
 MOST_SKEW_SECONDS = 120.0
-"""How far our clock and a service's may be apart (design: "Observing")."""
+"""How far our clock and a service's may differ before syncd judges no deadline by one of them alone."""
 
 
 Claim = tuple[Mapping, ServiceSection]
-"""The mapping that has a service, and what it says of it."""
+"""The mapping that claims a service, and its section about that service."""
 
 
 class Renderer(Protocol):
     """Turns an incident into the text of its ticket and its postmortem."""
 
     def ticket(self, incident: Incident, book: Rulebook) -> tuple[str, str]:
-        """Summary and description, escaped and within Jira's limits."""
+        """Return summary and description, escaped and within Jira's limits."""
         ...
 
     def postmortem(self, incident: Incident, story: Story, book: Rulebook) -> tuple[str, str]:
-        """Summary and description of a postmortem, escaped and with room to write."""
+        """Return summary and description of a postmortem, escaped and with room to write."""
         ...
 
     def inline(self, text: str, incident: Incident, book: Rulebook) -> str:
-        """The value of a mapping's field template."""
+        """Return the value of a mapping's field template."""
         ...
 
     def mask(self, text: str, book: Rulebook) -> str:
-        """A text of people's without card numbers, tokens and keys."""
+        """Return a person's text without card numbers, tokens and keys."""
         ...
 
 
 @dataclass(frozen=True)
 class Rules:
-    """The mappings and the templates in force: read together, and replaced together."""
+    """The mappings and templates in force; a reload replaces them together."""
 
     mappings: tuple[Mapping, ...]
     renderer: Renderer
@@ -98,7 +97,7 @@ class Rules:
 
 
 class RulesReference:
-    """Refers to the rules in force; whoever took them before a swap finishes with those."""
+    """A reference to the rules in force; a caller that took them before a swap finishes with the old ones."""
 
     def __init__(self, rules: Rules) -> None:
         self._current = rules
@@ -114,9 +113,9 @@ class RulesReference:
 
 
 class Services:
-    """The two services' clients, one of each a thread, made when first asked for.
+    """The clients of both services: each thread creates its own at the first use.
 
-    `gate` is asked before a client is handed out and raises while its service is not to be asked.
+    `gate` is called before each use and raises while syncd may not ask the service.
     """
 
     def __init__(
@@ -150,12 +149,12 @@ class Services:
 
 @dataclass(frozen=True)
 class EngineContext:
-    """What every part of the engine is given; `build_context` makes it.
+    """The frozen context of the engine; `build_context` creates it.
 
-    `accounts` says who is whose account, `nobodies` which accounts are no persons' (`observe.accounts`).
-    `skew` is how many seconds a service's clock is apart from ours, `date_of` the time that a service's last
-    answer to this thread bears, `counts` are the transport's. `expires` are the days on which the services'
-    credentials end, as far as they are known.
+    `accounts` maps addresses to Jira accounts, `nobodies` holds the accounts that belong to no person
+    (`observe.accounts`). `skew` returns by how many seconds a service's clock differs from ours, `date_of`
+    the time of a service's last answer to this thread (UTC). `counts` are the transport's. `expires` holds
+    the days on which the services' credentials end, as far as they are known.
     """
 
     ledger: Ledger
@@ -213,31 +212,31 @@ class EngineContext:
         return created_at < self.ledger.born
 
     def gave_up(self) -> GivenUp:
-        """This instant on the boot-time clock."""
+        """Return the present time on the boot-time clock, from which the settle time counts."""
         return GivenUp(self.clock.boot_id(), self.clock.boottime())
 
     def fetch(self, ids: Sequence[str], *, description: bool = False) -> Fetched:
-        """At most 100 issues, whole: with the custom fields that the mappings keep true.
+        """Return at most 100 issues with the custom fields that the mappings keep in sync.
 
-        Raises `RemoteError`; every read that becomes a snapshot goes this way.
+        Each read that becomes a snapshot goes this way. Raise `RemoteError`.
         """
         fields = self._kept_fields()
-        wanted = [*fields, "description"] if description else fields
-        fetched = self.services.jira.fetch(ids, fields=wanted)
+        names = [*fields, "description"] if description else fields
+        fetched = self.services.jira.fetch(ids, fields=names)
         self.read_lags.seen(BULK, [issue.id for issue in fetched.issues])
         return fetched
 
     def fetch_by_id(self, issue_id: str) -> Fetched:
-        """One issue, whole, as it stands after our last write; raises `RemoteError`."""
+        """Return one issue as it stands after our last write (a bulk read may lag); raise `RemoteError`."""
         return self.services.jira.fetch_by_id(issue_id, fields=self._kept_fields())
 
     def skewed(self) -> bool:
-        """Whether our clock and a service's are too far apart to judge a deadline (two minutes)."""
-        apart = [self.skew(service) for service in SERVICES]
-        return any(one is not None and abs(one) > MOST_SKEW_SECONDS for one in apart)
+        """Return True if our clock and a service's differ by more than two minutes."""
+        skews = [self.skew(service) for service in SERVICES]
+        return any(skew is not None and abs(skew) > MOST_SKEW_SECONDS for skew in skews)
 
     def _kept_fields(self) -> list[str]:
-        """The custom fields that the mappings keep true or judge by."""
+        """Return the ids of the custom fields that the mappings keep in sync or judge by."""
         names = set()
         for mapping in self.mappings:
             project = self.facts.resolved(mapping)
@@ -263,13 +262,15 @@ def build_context(
     mailer: Mailer | None = None,
     expires: dict[str, date] | None = None,
 ) -> EngineContext:
-    """Given an open ledger and the factories of both clients on a transport, return the engine's context.
+    """Return the engine's context, given an open ledger, the factories of both clients and their transport.
 
-    No service is asked while its health says that it is down; each look at a service is a step of the loop.
+    syncd asks no service while its health says that it is down. Each request counts as progress for the
+    watchdog.
     """
     health, watchdog = Health(clock), Watchdog(clock, poll_seconds)
 
     def gate(service: str) -> None:
+        # each request counts as progress of the loop
         watchdog.step()
         health.check(service)
 

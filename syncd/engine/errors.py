@@ -1,15 +1,15 @@
-"""Why an operation does not leave now: it cannot be rendered, its basis changed, or it is too early."""
+"""The reasons why an operation does not leave now: no rendering, a changed basis, too early."""
 
 from __future__ import annotations
 
 
 class CannotRender(Exception):
-    """An operation that cannot be turned into a request as things are: it is parked with this text."""
+    """syncd cannot turn an operation into a request: park the operation with this text."""
 
 
 class DecideAgain(Exception):
-    """What the operation was decided upon has changed: it is superseded and the incident decided anew."""
+    """The incident or issue changed since the decision: supersede the operation and decide anew."""
 
 
 class NotYet(Exception):
-    """It is not the time for an operation: it waits for news of its incident, and is rendered anew then."""
+    """It is too early for an operation: it waits for news of its incident and is rendered anew then."""

@@ -1,7 +1,7 @@
-"""One cycle: both sides are read, each by itself, and the incidents that may have changed are worked on.
+"""One cycle: read PagerDuty and Jira, each by itself, and work on the incidents that may have changed.
 
-A side that cannot be read does not hold up the other. A cycle is good for a side when its reads came to
-their end; the moment is kept for `status` and for whoever watches the daemon.
+A service that syncd cannot read does not hold up the other. A cycle is good for a service when all its reads
+succeeded; the ledger keeps that time for `syncd status` and for monitoring.
 """
 
 from __future__ import annotations
@@ -46,25 +46,25 @@ from syncd.policy.notify.operator_alarms import refused_at_the_start
 from syncd.remote.errors import Cause, RemoteError
 
 WORKERS = 8
-"""Incidents that are worked on at the same time."""
+"""The number of incidents that syncd works on at the same time."""
 DUE_AGAIN = 30.0
-"""Seconds until an incident is tried again whose moment came and that could not be decided on."""
+"""Seconds until syncd tries a due incident again that it could not decide on."""
 LONGEST_REST = 3600.0
 """Real seconds that one full cycle may take."""
 NOTED_EVERY = 60.0
-"""Seconds between two notes of a good cycle in the ledger, for those who read it from outside."""
+"""Seconds between two notes of a good cycle in the ledger; commands and monitoring read them."""
 
 
 @dataclass(frozen=True)
 class CycleResult:
-    """Which sides could be read."""
+    """The services that syncd could read."""
 
     pagerduty: bool
     jira: bool
 
     @property
     def good(self) -> bool:
-        """Whether both could."""
+        """True if syncd could read both."""
         return self.pagerduty and self.jira
 
 
@@ -100,25 +100,28 @@ class ControlLoop:
         self._state: dict[str, object] = {}
 
     def recover(self) -> None:
-        """At the start: what an earlier run left in flight is looked up; what is open is taken up."""
+        """Take up the work of an earlier run: look up operations in flight, decide on open incidents."""
         context = self.context
         requests.requeue_jobs(context.ledger)
         orphans = operation_states.recover(
             context.ledger, context.ledger.run_name, context.clock.now(), context.gave_up()
         )
         if orphans:
-            logger.warning("{} incidents had a request under way when the daemon ended", len(orphans))
+            logger.warning(
+                "{} incidents had a request under way when syncd last stopped; syncd looks up their outcome",
+                len(orphans),
+            )
         record_rules(context, ourselves("start"))
         self._mind_restore()
         self.take_up()
 
     def _mind_restore(self) -> None:
-        """After a restore, creates wait; what waited so is decided again when it is over."""
+        """Take everything up again when the wait for Jira's index after a restore is over."""
         if self.context.search_index.check():
             self.take_up()
 
     def take_up(self) -> None:
-        """Have everything decided on that rules may concern: what is open, held or unfinished."""
+        """Queue all incidents that rules may concern: open, held or unfinished."""
         self.work_queue.submit(change_queue.to_take_up(self.context.ledger))
 
     def make_first_contact(self) -> None:
@@ -131,7 +134,7 @@ class ControlLoop:
             raise
 
     def _mail_refused_credentials(self, service: str) -> None:
-        """The daemon ends because a service refuses its token: the operator hears of it before."""
+        """Mail the operator before syncd stops because a service refuses its token."""
         alarm = refused_at_the_start(service, self.context.clock.now())
         if self.mail_schedule.operator.tell([alarm]) and not self.context.dry_run:
             for operation in open_operations(self.context.ledger, OPERATOR):
@@ -139,13 +142,14 @@ class ControlLoop:
                     Executor(self.context).attempt(operation)
 
     def cycle(self) -> CycleResult:
-        """Read both sides and hand out what may have changed; returns without waiting for the workers."""
+        """Read both services and queue the incidents that may have changed; do not wait for the workers."""
+        # without the ledger nothing may leave, so reading would be in vain
         if not self.ledger_watch.usable():
             return CycleResult(pagerduty=False, jira=False)
         try:
             return self._cycle()
         except LedgerUnwritable:
-            self.ledger_watch.say()
+            self.ledger_watch.log_trouble()
             return CycleResult(pagerduty=False, jira=False)
 
     def _cycle(self) -> CycleResult:
@@ -160,6 +164,7 @@ class ControlLoop:
             )
         finally:
             self._reading = False
+        # creates for old incidents wait for the search of existing tickets
         adopted = result.jira and self._side("jira", self._adopt)
         self._hand_out(self.bulk.due(incidents_with_notices(self.context.ledger)))
         if result.good and adopted:
@@ -169,38 +174,38 @@ class ControlLoop:
         return result
 
     def _work(self, ident: str) -> Later:
-        """Work on an incident, or on the mails that concern none."""
+        """Work on an incident, or send the mails that concern none."""
         if not concerns_no_incident(ident):
             return self._reconciler.work(ident)
         self.mail_schedule.drop_untrue(ident)
         return self._reconciler.send_mails(ident)
 
     def _hand_out(self, incident_ids: Sequence[str]) -> None:
-        """Have incidents worked on; where they are many, their creates go in batches."""
+        """Queue incidents; if they are many, their creates go in batches."""
         try:
             self.bulk.expect(len(incident_ids))
         except RemoteError as error:
-            logger.debug("no batches, since Jira does not say what it is: {}", error)
+            logger.debug("no batches: Jira did not tell its edition: {}", error)
         self.work_queue.submit(incident_ids)
         self._batches.start_if_needed()
 
     def _begin_early(self, incident_ids: list[str]) -> None:
-        """Many new incidents are on record already while more is being read: the workers begin with them."""
+        """Let the workers begin with many new incidents while the next page is read."""
         if self.work_queue.threaded:
             self._hand_out(incident_ids)
 
     def _judge(self) -> None:
-        """When all that was handed out is decided: what the brakes hold provisionally goes or stays."""
+        """Let the brakes judge, once all queued incidents are decided, which held operations may leave."""
         brakes = self.context.brakes
         if brakes.to_judge():
             latest = brakes.latest()
             if self.work_queue.idle():
                 self._hand_out(brakes.judge(latest))
-                # what is held from now on is told to the operator in the same cycle
+                # the operator hears in the same cycle of operations that are held from now on
                 self.work_queue.submit(self.mail_schedule.due(at_once=True))
 
     def _emptied(self) -> None:
-        """The queue of a caller that works by itself is empty."""
+        """Judge and send batches when the queue of a caller without workers is empty."""
         self._judge()
         self._batches.run_inline()
 
@@ -219,17 +224,17 @@ class ControlLoop:
         return self.bulk.takes(operation, incident)
 
     def serve_requests(self) -> None:
-        """Do what people asked for at the command line."""
+        """Serve the requests that operators typed at the command line."""
         incidents = requests.serve(self.context.ledger, self.context.clock)
         if incidents:
             self._hand_out(incidents)
 
     def good_sides(self) -> dict[str, datetime]:
-        """The last good read of each service in this run."""
+        """Return the time of the last good read of each service in this run (UTC)."""
         return {side: self.good[side] for side in SERVICES if side in self.good}
 
     def tick(self) -> None:
-        """Once a second between cycles: take up what is due and what was asked for."""
+        """Take up due incidents, mails and requests; called once a second between cycles."""
         self.serve_requests()
         self.work_queue.submit(self._due())
         self.work_queue.submit(self.mail_schedule.due())
@@ -237,12 +242,16 @@ class ControlLoop:
         self._judge()
 
     def _due(self) -> list[str]:
-        """Incidents whose moment has come; one that could not be decided on waits."""
+        """Return the due incidents, without those that syncd tried in vain in the last 30 seconds."""
         clock = self.context.clock
         due = due_incidents(self.context.ledger, clock.now())
         now = clock.boottime()
-        tried = {one: self._tried[one] for one in due if now - self._tried.get(one, -DUE_AGAIN) < DUE_AGAIN}
-        fresh = [one for one in due if one not in tried]
+        tried = {
+            incident_id: self._tried[incident_id]
+            for incident_id in due
+            if now - self._tried.get(incident_id, -DUE_AGAIN) < DUE_AGAIN
+        }
+        fresh = [incident_id for incident_id in due if incident_id not in tried]
         self._tried = {**tried, **dict.fromkeys(fresh, now)}
         return fresh
 
@@ -254,17 +263,18 @@ class ControlLoop:
         self.work_queue.submit(incidents_in_need(self.context.ledger))
 
     def rules_changed(self) -> None:
-        """Other services may be ours now: what was read and passed over is read again."""
+        """Read everything anew after a reload: incidents of other services may be ours now."""
         self.pagerduty.forget()
         self.take_up()
 
     def work_on(self, incident_ids: Sequence[str]) -> None:
-        """Have incidents worked on and wait until they were."""
+        """Queue incidents and wait until the workers are done with them."""
         self._hand_out(incident_ids)
         if not self.work_queue.threaded:
             self.work_queue.drain()
             return
-        for _ in range(2):  # once to decide, once more for what was held until all was decided
+        # the first round decides, the second sends what the brakes held until all was decided
+        for _ in range(2):
             self.work_queue.wait_for(incident_ids, self.context.stop)
             while self.bulk.under_way and not self.context.stop.is_set():
                 self.context.stop.wait(BATCH_EVERY)
@@ -285,7 +295,7 @@ class ControlLoop:
             read()
         except RemoteError as error:
             context.health.failed(error.service, error)
-            logger.debug("{} could not be read: {}", service, error)
+            logger.debug("syncd could not read {}: {}", service, error)
             return False
         except MappingMismatch as error:
             logger.error("{}", error)
@@ -295,11 +305,11 @@ class ControlLoop:
         return True
 
     def _note_state(self) -> None:
-        """Keep in the ledger what `status` says about the services, written only when it changes."""
+        """Store the services' state for `syncd status`; write only if it changed."""
         state: dict[str, object] = {
             "down": [
-                f"{one.name} since {one.down_since:%H:%M} UTC: {one.words}"
-                for one in self.context.health.down()
+                f"{service.name} since {service.down_since:%H:%M} UTC: {service.words}"
+                for service in self.context.health.down()
             ],
             "unmapped": dict(self.pagerduty.unmapped),
             "notes": limits(self.context),
@@ -317,13 +327,14 @@ class ControlLoop:
 
 
 def once(loop: ControlLoop, *, parallel: int = 0) -> CycleResult:
-    """One full cycle in the caller's thread: read, work until nothing more can leave now, and return."""
+    """Run one full cycle in the caller's thread: read, and work until nothing more can leave now."""
     loop.make_first_contact()
     loop.recover()
     if parallel:
         loop.work_queue.start(parallel)
     result = loop.cycle()
     loop.run_until_idle()
+    # a resync's repairs leave within the same run
     if loop.jobs.run_jobs():
         loop.run_until_idle()
     loop.jobs.reports()

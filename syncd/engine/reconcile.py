@@ -1,6 +1,7 @@
-"""What happens to one incident while it has its slot: look, decide, record, act, and again until still.
+"""Reconcile one incident while it has its slot: observe, decide, record, act, and repeat until nothing
+changes.
 
-Nothing here runs twice at once for the same incident; different incidents run in parallel.
+syncd never works twice at once on the same incident; different incidents run in parallel.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from syncd.engine.record.decision import as_if_untried, news, nothing_to_write, 
 from syncd.engine.runtime.brakes import settled_fingerprint
 from syncd.ledger.records import IncidentRecord, OperationRecord
 from syncd.ledger.store.leaving import Basis, ready, render_anew
-from syncd.ledger.store.lookups import open_operations
+from syncd.ledger.store.lookups import display_name, open_operations
 from syncd.ledger.store.outbox import incidents_waiting_for
 from syncd.ledger.store.snapshots import is_restricted
 from syncd.policy.decide import decide
@@ -41,17 +42,16 @@ from syncd.policy.rules_in_force import rules_in_force
 from syncd.remote.errors import RemoteError
 
 ROUNDS = 12
-"""Rounds of look, decide and act in one go; more than a life needs, so more means a circle."""
+"""Rounds of observe, decide and act in one go; an incident's whole life needs fewer, so more is a loop."""
 SAME_READS = 3
-"""How often in one go the same thing is read because a decision asks for it."""
+"""How often in one go syncd reads the same part because a decision asks for it."""
 RETRY_AFTER = 5.0
-"""Seconds until an incident whose operation waits for its service is tried again; the service's own
-pause counts where it is longer."""
+"""Seconds until syncd tries again an operation that waits for its service; a longer pause counts instead."""
 
 
 @dataclass
 class Later:
-    """What the worker wants to come back for, in seconds; None: nothing."""
+    """When the worker comes back, in seconds (None: never), and which incidents it wakes."""
 
     seconds: float | None = None
     wake: set[str] = field(default_factory=set)
@@ -62,7 +62,7 @@ class Later:
 
 
 class Reconciler:
-    """Brings one incident at a time in line: observe, decide, record, act (in one thread)."""
+    """Brings one incident at a time in line with the rules: observe, decide, record, act (in one thread)."""
 
     def __init__(
         self,
@@ -75,7 +75,7 @@ class Reconciler:
         self._left_to_batches = left_to_batches
 
     def work(self, incident_id: str) -> Later:
-        """Bring one incident as far as it gets now; return when to come back and whom to wake."""
+        """Work on one incident until nothing can leave now; return when to come back and whom to wake."""
         later, seen_before = Later(), Counter[str]()
         for _ in range(ROUNDS):
             context, seen = self._context.pinned(), None
@@ -90,24 +90,31 @@ class Reconciler:
                     continue
             except RemoteError as error:
                 self._wait_for_service(error, later)
+                # notices never wait for Jira
                 notify_without_jira(context, incident_id)
                 if is_restricted(context.ledger, incident_id):
                     self._try_operations(incident_id, None, later, mails=True)
-                    return later  # undecided, its security level may be what has to go first
+                    # nothing is decided, and its security level may have to go before all else
+                    return later
             except MappingMismatch as error:
-                logger.error("{} waits: {}", incident_id, error)
+                logger.error("{} waits until its mapping fits: {}", self._name(incident_id), error)
                 later.at(60.0)
                 notify_without_jira(context, incident_id)
                 self._try_operations(incident_id, None, later, mails=True)
                 return later
             if not self._try_operations(incident_id, seen, later):
                 return later
-        logger.error("{} does not come to rest after {} rounds", incident_id, ROUNDS)
+        logger.error(
+            "{}: still changing after {} rounds; syncd goes on in a minute", self._name(incident_id), ROUNDS
+        )
         later.at(60.0)
         return later
 
+    def _name(self, incident_id: str) -> str:
+        return display_name(self._context.ledger, incident_id)
+
     def send_mails(self, ident: str) -> Later:
-        """Send what waits under an id that is no incident's."""
+        """Send the mails that wait under an id that is no incident's (digests, reports, alarms)."""
         later = Later()
         for _ in range(ROUNDS):
             if not self._try_operations(ident, None, later, mails=True):
@@ -120,14 +127,14 @@ class Reconciler:
         later.at(max(RETRY_AFTER, health.wait(error.service)))
 
     def _decide(self, context: EngineContext, seen: Seen, later: Later, seen_before: Counter[str]) -> bool:
-        """Decide on the present case and record the result, in one transaction with the looks it answers.
+        """Decide on the present case and record the result, in one transaction with the notices it answers.
 
-        `seen` knows the incident's open operations afterwards. False: something was read that the decision
-        rests on, so it is taken again.
+        Afterwards `seen` holds the incident's open operations. Return False if syncd read something that the
+        decision needs, so that it has to decide again.
         """
         incident, book = seen.incident, seen.book
         people = people_of(context, incident, book)
-        # what is at hand is not read once more; what changes meanwhile asks for another look
+        # `at_hand` is not read again: a change since then has its own change notice
         facts = facts_of(context, incident.id, book, seen.at_hand)
         if facts is None:
             return True
@@ -144,8 +151,7 @@ class Reconciler:
             seen.operations = operations
             return True
         if decision.look and all(seen_before[name] >= SAME_READS for name in decision.look):
-            # it cannot be seen now and is tried again later; neither the ticket nor who is to be told of the
-            # incident itself waits for that, and what is on record stands
+            # syncd cannot read it now and tries later; ticket and notices do not wait for it
             notify_without_jira(context, incident.id)
             later.at(60.0)
             recorded = record_unseen(context, row, case, book)
@@ -162,7 +168,8 @@ class Reconciler:
             return False
         recorded = record(context, row, case, book, decision, facts.notices, fingerprint)
         if recorded is None:
-            later.at(0.0)  # somebody said so meanwhile, and this decision may hold texts
+            # somebody restricted or changed the incident meanwhile, and this decision may hold texts
+            later.at(0.0)
             return True
         seen.row, seen.operations = recorded.incident, recorded.operations
         return True
@@ -170,15 +177,17 @@ class Reconciler:
     def _try_operations(
         self, incident_id: str, seen: Seen | None, later: Later, *, mails: bool = False
     ) -> bool:
-        """Try each open operation that may leave, or only the mails; return whether anything changed."""
+        """Try each open operation that may leave, or only the mails; return True if anything changed."""
         context = self._context
+        # `plan` and `--dry-run` decide and record on a copy, and send nothing
         if context.dry_run:
             return False
         operations = seen.operations if seen else None
         if operations is None:
             operations = open_operations(context.ledger, incident_id)
         moved, batched = False, set[str]()
-        for row in sorted(operations, key=lambda one: (one.target != Target.MAIL, one.aspect != ASPECT)):
+        # mails first: a slow Jira must not delay a notice; then the security level
+        for row in sorted(operations, key=lambda row: (row.target != Target.MAIL, row.aspect != ASPECT)):
             if mails and row.target != Target.MAIL:
                 break
             if context.stop.is_set():
@@ -191,7 +200,9 @@ class Reconciler:
             moved = moved or verdict in (Verdict.DONE, Verdict.AGAIN, Verdict.ENDED, Verdict.PARKED)
             done = verdict in (Verdict.DONE, Verdict.PARKED) or row.state == OperationState.PARKED
             if row.aspect == ASPECT and not done:
-                return moved  # the security level goes before everything else of its incident
+                # no text of a restricted incident leaves before its security level stands
+                return moved
+            # other incidents may wait for this ticket: a merge links to it
             if verdict is Verdict.DONE and row.kind == Kind.CREATE_TICKET:
                 later.wake.update(incidents_waiting_for(context.ledger, row.key))
         return moved
@@ -204,7 +215,7 @@ class Reconciler:
                 later.at(LOOK_EVERY)
             return verdict
         if row.state == OperationState.IN_FLIGHT:
-            # who has the slot of an incident sends for it: this one's sending blew up before its end
+            # only the owner of the slot sends for an incident, so an earlier attempt failed before its end
             give_up(context, row)
             return Verdict.AGAIN
         if row.state not in (OperationState.PENDING, OperationState.UNKNOWN):
@@ -228,6 +239,7 @@ class Reconciler:
 
     def _try_mail(self, row: OperationRecord, basis: Basis, later: Later) -> tuple[Verdict, float]:
         context = self._context
+        # its stored message lists notices that may leave elsewhere meanwhile
         if freed(row):
             row = render_anew(context.ledger, row)
         with self._mail_rate.place(row) as wait:

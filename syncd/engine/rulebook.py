@@ -1,8 +1,7 @@
-"""Where the ticket of a restricted incident may stand, and how much it may say there.
+"""Decide where the ticket of a restricted incident may stand, and how much it may tell there.
 
-Under the mapping's security level where our account may set it; else in the mapping's own project for such
-tickets; else as a stub in the ordinary project, which says nothing but the incident's number (rules:
-"Restricted incidents").
+First choice is the mapping's security level, if our account may set it; then the mapping's restricted
+project; last a stub in the ordinary project, which tells nothing but the incident's number.
 """
 
 from __future__ import annotations
@@ -29,12 +28,12 @@ class RestrictedPlacement:
 
     @property
     def stub(self) -> bool:
-        """Whether the ticket may say nothing."""
+        """True if the ticket may tell nothing of its incident."""
         return self.level is None and not self.apart
 
     @property
     def why(self) -> str | None:
-        """What the security lead has to hear of it, None where all is as the mapping wants it."""
+        """The reason why the security lead has to know, None where the ticket has its security level."""
         if self.level is not None:
             return None
         place = "its ticket is in the restricted project" if self.apart else "its ticket is a stub"
@@ -44,10 +43,10 @@ class RestrictedPlacement:
 def placement_for(
     context: EngineContext, book: Rulebook, refused: Collection[str] = ()
 ) -> RestrictedPlacement:
-    """Given the rulebook of a restricted incident's team, return where its ticket is made.
+    """Return where syncd creates the ticket of a restricted incident, given the rulebook of its team.
 
-    `refused` are the fields that Jira has refused of this very ticket. Raises `RemoteError` where Jira
-    cannot be asked about the project apart.
+    `refused` are the fields that Jira refused for this ticket. Raise `RemoteError` where Jira cannot answer
+    about the restricted project.
     """
     level = None if ASPECT in refused else level_of(book.mapping, book.project)
     if level is not None:
@@ -66,10 +65,9 @@ def book_at(
 ) -> Rulebook | None:
     """Return the rulebook of an incident, with the project in which its ticket stands or will stand.
 
-    `stands_in` is the ticket's project, None: there is no ticket yet. It may be another one than the
-    mapping's: the ticket was moved, or its incident now belongs to another team, whose rules hold from then
-    on. What is made later is made in the mapping's project, so `home` asks for that one, and what it has for
-    postmortems holds in either.
+    `stands_in` is the ticket's project, None while there is no ticket. It differs from the mapping's project
+    if a person moved the ticket, or if the incident now belongs to another team, whose rules hold from then
+    on. `home` asks for the mapping's project, where syncd creates postmortems and action items.
     """
     book = context.book_of(Incident.model_validate(row.snapshot), row.team)
     if book is None:
@@ -81,15 +79,16 @@ def book_at(
         return _apart(context, book) or book
     if home or stands_in == book.project.key:
         return book
-    there = context.facts.resolved_at(book.mapping, stands_in)
-    if there is None:
+    project = context.facts.resolved_at(book.mapping, stands_in)
+    if project is None:
         return book
+    # postmortems are created in the mapping's project wherever the ticket stands
     follow_up_types = {"postmortem": book.project.postmortem, "sub_task": book.project.sub_task}
-    return book.model_copy(update={"project": there.model_copy(update=follow_up_types)})
+    return book.model_copy(update={"project": project.model_copy(update=follow_up_types)})
 
 
 def _apart(context: EngineContext, book: Rulebook) -> Rulebook | None:
-    """The same rules in the project for restricted tickets, None where there is none that fits."""
+    """Return the same rules in the restricted project, None where none fits."""
     key = book.mapping.restricted.project
     project = context.facts.resolved_at(book.mapping, key) if key is not None else None
     return book.model_copy(update={"project": project}) if project is not None else None

@@ -1,6 +1,6 @@
-"""How the daemon stands now, as its status line, `/readyz` and the metrics tell it.
+"""The daemon's present status, for its status line, `/readyz` and the metrics.
 
-Counts and moments, never a title: whoever can read these may know nothing of incidents.
+It holds counts and times, never a title: people without access to incidents can read these pages.
 """
 
 from __future__ import annotations
@@ -16,8 +16,11 @@ from syncd.ledger.views.daemon_state import WAITING, daemon_state
 
 @dataclass(frozen=True)
 class DaemonStatus:
-    """`good` holds the last good read of each side in this run, `oldest_waiting` when the oldest operation
-    that waits was decided; `down` the services that cannot be used, by name."""
+    """Counts and times of the daemon (all times in UTC).
+
+    `good` holds the last good read of each service in this run, `oldest_waiting` the time when the oldest
+    waiting operation was decided, `down` since when which service is down, by name.
+    """
 
     teams: tuple[str, ...]
     open_incidents: int
@@ -31,32 +34,36 @@ class DaemonStatus:
 
     @property
     def waiting(self) -> int:
-        """How many operations wait for their turn or their outcome."""
+        """The number of operations that wait for their turn or their outcome."""
         return sum(self.operations.get(state, 0) for state in WAITING)
 
     @property
     def last_good(self) -> datetime | None:
-        """When both sides had been read in a good cycle."""
+        """The time of the last cycle that read both services (UTC)."""
         return min(self.good.values()) if len(self.good) == len(SERVICES) else None
 
     def line(self) -> str:
-        """One line for `systemctl status`."""
+        """Return one line for `systemctl status`."""
         good = self.last_good
         parts = [
             f"{', '.join(self.teams)}: {self.open_incidents} open, {self.waiting} operations wait",
             *([f"{n} parked" for n in [self.operations.get(OperationState.PARKED, 0)] if n]),
             f"last good cycle {good:%H:%M:%S} UTC" if good else "no good cycle yet",
-            *(f"{name} is not usable since {since:%H:%M} UTC" for name, since in sorted(self.down.items())),
+            *(f"{name} has been down since {since:%H:%M} UTC" for name, since in sorted(self.down.items())),
             *(f"{target} is paused" for target in self.paused),
-            *(["writes are held, see syncd status"] if self.held else []),
+            *(["syncd holds writes, see syncd status"] if self.held else []),
             *self.remarks,
         ]
         return "; ".join(parts)
 
 
 def daemon_status(context: EngineContext, good: dict[str, datetime]) -> DaemonStatus:
-    """Given the last good reads of this run, ask the ledger for the rest."""
-    down = {one.name: one.down_since for one in context.health.down() if one.down_since is not None}
+    """Return the daemon's status, given the last good reads of this run."""
+    down = {
+        service.name: service.down_since
+        for service in context.health.down()
+        if service.down_since is not None
+    }
     state = daemon_state(context.ledger)
     brakes = state.brakes
     return DaemonStatus(
@@ -73,10 +80,10 @@ def daemon_status(context: EngineContext, good: dict[str, datetime]) -> DaemonSt
 
 
 def limits(context: EngineContext) -> list[str]:
-    """Return what the daemon cannot do as it was started."""
+    """Return the limits of this run in words: no mail server, a dry run."""
     notes = []
     if context.mailer is not None and context.mailer.nobody:
         notes.append("Nobody receives mail: SYNCD_SMTP_HOST is not set, so syncd writes mails to files")
     if context.dry_run:
-        notes.append("Dry run: nothing is written to either service")
+        notes.append("Dry run: syncd writes to neither service")
     return notes

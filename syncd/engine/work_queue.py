@@ -1,7 +1,7 @@
-"""Hands incidents to workers: one slot an incident, different incidents in parallel.
+"""Queue incidents for the workers: one slot for each incident, different incidents in parallel.
 
-An incident that is asked for while it is being worked on is worked on again afterwards. What is to be
-tried later waits on the boot-time clock.
+An incident that is queued while a worker has it gets another turn afterwards. Later tries wait on the
+boot-time clock.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from syncd.engine.reconcile import Later
 from syncd.ledger.errors import LedgerUnwritable
 
 PUSHED_BACK = 60.0
-"""Seconds until an incident whose work blew up is tried again, so that it cannot loop."""
+"""Seconds until syncd tries an incident again whose work raised an error, so that it cannot loop."""
 
 
 class WorkQueue:
-    """A queue of incidents, worked through by threads or by the caller itself."""
+    """A queue of incidents for worker threads, or for the caller itself."""
 
     def __init__(
         self,
@@ -30,9 +30,10 @@ class WorkQueue:
         on_empty: Callable[[], None] = lambda: None,
         report: Callable[[int, int], None] = lambda _done, _total: None,
     ) -> None:
-        """`on_empty` is called by `drain` when its queue is empty, and may fill it again.
+        """Create an empty queue.
 
-        `report` is told after each incident how many are done of those asked for since the queue was empty.
+        `drain` calls `on_empty` when the queue is empty; it may fill the queue again. `report` gets after
+        each incident how many of those queued since the queue was empty are done, and how many there are.
         """
         self._work = work
         self._on_empty = on_empty
@@ -47,16 +48,16 @@ class WorkQueue:
         self._done = 0
 
     def submit(self, incident_ids: Iterable[str]) -> None:
-        """Ask for these incidents to be worked on."""
+        """Queue these incidents."""
         with self._change:
             for incident_id in _in_order(incident_ids):
                 self._ready.setdefault(incident_id)
             self._change.notify_all()
 
     def reserve(self, incident_ids: Iterable[str]) -> list[str]:
-        """Take the slots of those incidents that nobody is working on; `release` gives them back."""
+        """Take the free slots of these incidents and return those taken; `release` gives them back."""
         with self._change:
-            taken = [one for one in incident_ids if one not in self._busy]
+            taken = [incident_id for incident_id in incident_ids if incident_id not in self._busy]
             self._busy.update(taken)
             return taken
 
@@ -68,7 +69,7 @@ class WorkQueue:
             self._change.notify_all()
 
     def wake(self) -> None:
-        """Move what is due from the timers to the queue."""
+        """Move due incidents from the timers to the queue."""
         now = self._clock.boottime()
         with self._change:
             while self._timers and self._timers[0][0] <= now:
@@ -77,7 +78,7 @@ class WorkQueue:
                 self._change.notify_all()
 
     def next_due(self) -> float | None:
-        """The boot time at which the first timer is due, None without timers."""
+        """Return the boot time at which the first timer is due, None without timers."""
         with self._change:
             return self._timers[0][0] if self._timers else None
 
@@ -89,7 +90,7 @@ class WorkQueue:
             self._threads.append(thread)
 
     def stop(self, seconds: float) -> bool:
-        """Start nothing new, wait for what is under way; return whether all of it came to an end."""
+        """Start nothing new and wait for the workers; return True if all of them ended in time."""
         with self._change:
             self._stopping = True
             self._change.notify_all()
@@ -100,19 +101,19 @@ class WorkQueue:
 
     @property
     def threaded(self) -> bool:
-        """Whether threads work through the queue."""
+        """True if threads work through the queue."""
         return bool(self._threads)
 
     def idle(self) -> bool:
-        """Whether nothing is queued or under way (timers do not count)."""
+        """Return True if nothing is queued or under way (timers do not count)."""
         with self._change:
             return not self._ready and not self._busy
 
     def wait_for(self, incident_ids: Iterable[str], stop: Event) -> None:
         """Wait until none of these is queued or under way, or the daemon stops."""
-        wanted = set(incident_ids)
+        awaited = set(incident_ids)
         with self._change:
-            while not stop.is_set() and not wanted.isdisjoint({*self._ready, *self._busy}):
+            while not stop.is_set() and not awaited.isdisjoint({*self._ready, *self._busy}):
                 self._change.wait(1.0)
 
     def wait_idle(self, seconds: float) -> bool:
@@ -133,6 +134,7 @@ class WorkQueue:
         with self._change:
             while not self._stopping:
                 for incident_id in self._ready:
+                    # an incident in work stays queued and gets its turn afterwards
                     if incident_id not in self._busy:
                         del self._ready[incident_id]
                         self._busy.add(incident_id)
@@ -147,9 +149,14 @@ class WorkQueue:
         try:
             later = self._work(incident_id)
         except LedgerUnwritable:
-            later.at(PUSHED_BACK)  # said by whoever watches the ledger
+            # the loop's ledger watch logs it once
+            later.at(PUSHED_BACK)
         except Exception as error:  # noqa: BLE001 - one incident that blows up must not stop the others
-            logger.opt(exception=error).error("work on {} failed: {}", incident_id, type(error).__name__)
+            logger.opt(exception=error).error(
+                "{}: a defect of syncd stopped the work ({}); syncd tries again",
+                incident_id,
+                type(error).__name__,
+            )
             later.at(PUSHED_BACK)
         finally:
             with self._change:
@@ -172,5 +179,5 @@ class WorkQueue:
 
 
 def _in_order(incident_ids: Iterable[str]) -> Iterable[str]:
-    """A set has no order of its own; with one, the same history is worked through in the same way."""
+    """Return the ids in a fixed order: a set has none, and tests replay a history in the same order."""
     return sorted(incident_ids) if isinstance(incident_ids, set | frozenset) else incident_ids

@@ -65,7 +65,7 @@ def test_on_a_disk_that_takes_no_write_nothing_leaves_and_afterwards_all_is_caug
             house.world.pagerduty.note(made.id, f"{number} " + "long " * 1000, "Amara Osei")
         house.world.pagerduty.trigger("Alipay Integration", "Meanwhile", priority="P4")
         house.settle(6)
-    assert len([line for line in lines if "cannot be written" in line]) == 1
+    assert len([line for line in lines if "cannot write the ledger" in line]) == 1
     sent = house.world.journal.writes()
     with house.ledger.read() as session:
         intended = {row.op for row in outbox.listing(session, list(outbox.OperationState)) if row.attempts}
@@ -75,7 +75,7 @@ def test_on_a_disk_that_takes_no_write_nothing_leaves_and_afterwards_all_is_caug
     with said() as lines:
         disk.state = well
         house.settle(30)
-    assert "the ledger can be written again" in lines
+    assert "syncd can write the ledger again" in lines
     assert len(ours(house)) == 2
     assert status(house) == "In Progress"
     assert len([one for one in issue_of(house)["comments"] if "long" in one["body"]]) == 30

@@ -215,7 +215,7 @@ def test_a_comment_that_comes_out_public_stops_the_others_of_that_project(make_r
     rig.settle(2)
     parked = rig.operations("parked")
     assert [row.kind for row in parked] == ["mirror_note", "mirror_note"]
-    assert all("commenting on OPS has stopped" in str(row.error) for row in parked)
+    assert all("syncd stopped commenting on OPS" in str(row.error) for row in parked)
     assert sum(len(one["comments"]) for one in issues(rig)) == 1
     nothing_more_is_written(rig)
     try_again(rig)
@@ -238,7 +238,7 @@ def test_a_lost_answer_to_an_internal_comment_is_judged_when_it_is_found(make_ri
     rig.settle(3)
     rig.world.pagerduty.note(made.id, "the second", ME)
     rig.settle(2)
-    assert "commenting on OPS has stopped" in words(rig)
+    assert "syncd stopped commenting on OPS" in words(rig)
     assert len(issue_of(rig)["comments"]) == 1
 
 

@@ -151,7 +151,7 @@ def test_a_status_that_the_mapping_does_not_name_is_never_passed_through(make_ri
     made = trigger(rig)
     resolve(rig, made)
     assert moves(rig) == []
-    assert "Jira offers: QA to QA. Name those between: jira.path.closed" in words(rig)
+    assert "Jira offers: QA to QA. Name those between under jira.path.closed" in words(rig)
     nothing_more_is_written(rig)
 
 
@@ -373,7 +373,7 @@ def test_without_a_way_back_the_ticket_stays_and_says_so_once(make_rig: Any) -> 
         rig.settle(2)
     assert moves(rig) == ["Done"]
     said = [body for body in comments(rig) if "no way back" in body]
-    assert len(said) == 1 and "stays Done" in said[0]
+    assert len(said) == 1 and "stays at: Done" in said[0]
     assert not rig.operations("parked", "pending")
     nothing_more_is_written(rig)
 

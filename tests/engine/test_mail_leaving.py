@@ -252,7 +252,7 @@ def test_what_exceeds_the_hour_s_mails_says_what_it_waits_for_and_since_when(pos
     post.settle(3)
     waiting = [one for one in outbox_data(post.ledger)["operations"] if one["kind"] == "send_mail"]
     assert [one["error"] for one in waiting] == [
-        f"waits: 20 e-mails left within an hour, and no more may (since {since})"
+        f"waits: 20 e-mails left within an hour, which is the limit (since {since})"
     ] * 2
     assert kinds_of_events(post).count("operation.waits") == 2
 
@@ -283,7 +283,7 @@ def test_the_operator_s_mails_are_not_counted_by_the_hour(post: Rig) -> None:
     post.cycle()
     post.world.faults.add(faults.error(503), service="jira", times=None)
     post.settle(33)
-    assert subjects(post, OPERATOR) == ["syncd: Jira was not read for 15 minutes"]
+    assert subjects(post, OPERATOR) == ["syncd: Jira could not be read for 15 minutes"]
 
 
 def test_the_operator_hears_of_a_cause_once_a_day_however_often_it_comes_back(post: Rig) -> None:
@@ -292,7 +292,7 @@ def test_the_operator_hears_of_a_cause_once_a_day_however_often_it_comes_back(po
         post.settle(33)
         post.world.faults.remove(outage.id)
         post.settle(12)
-    assert subjects(post, OPERATOR) == ["syncd: Jira was not read for 15 minutes"]
+    assert subjects(post, OPERATOR) == ["syncd: Jira could not be read for 15 minutes"]
     post.world.faults.add(faults.error(503), service="pagerduty", times=None)
     post.settle(33)
     assert len(subjects(post, OPERATOR)) == 2

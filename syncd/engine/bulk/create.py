@@ -1,10 +1,10 @@
-"""Creates in batches, when many incidents wait at once: each operation exactly once, as if it went alone.
+"""Create tickets in batches when many incidents wait at once; each operation happens exactly once, as alone.
 
-A batch becomes in flight in one transaction with one `probe_from`. Keys are bound only by reading back
-what was made, by its mark: the answer names no input and promises no order. What an answer refuses goes
-on alone; after a lost answer what is found is bound at once, and the rest settles and goes alone. Batches
-start at 10 and double while answers stay under 10 seconds. The two highest severities never ride in one.
-Data Center has no bulk create.
+A batch becomes in flight in one transaction with one `probe_from`. syncd reads the created issues back and
+binds them by their marks, because Jira's answer names no input and promises no order. A refused create goes
+on alone. After a lost answer syncd binds at once what it finds; the others wait for the settle time and go on
+alone. Batches start at 10 and double while answers take less than 10 seconds. The two highest severities
+never wait for a batch. Data Center has no bulk create.
 """
 
 from __future__ import annotations
@@ -44,13 +44,14 @@ from syncd.remote.errors import Cause, NotDone, RemoteError, Unknown
 from syncd.remote.http.budget import prepaid
 
 FROM = 10
-"""So many incidents have to wait at once for batches to be worth it."""
+"""Incidents that have to wait at once before batches are worth their overhead."""
 FIRST, MOST = 10, 50
+"""Size of the first and of the largest batch; Jira takes 50 issues in a bulk create."""
 READ = 100
-"""Issues that are read back in one request."""
+"""Issues in one bulk fetch: Jira's limit."""
 QUICK_SECONDS = 10.0
 GRAVE = 2
-"""So many of the mapping's first severities go alone, at once."""
+"""The number of the mapping's first severities that go alone, at once."""
 
 
 CREATE = CreateTicketKind()
@@ -67,7 +68,7 @@ class _Item:
 
 @dataclass
 class _Made:
-    """What batches made and nobody has read back yet; the slots of its incidents are taken."""
+    """The created tickets that syncd has not read back yet; their incidents' slots stay taken."""
 
     items: list[_Item] = field(default_factory=list)
     ids: list[str] = field(default_factory=list)
@@ -89,16 +90,17 @@ class BulkCreates:
         self.under_way = False
 
     def expect(self, incidents: int) -> None:
-        """So many incidents are about to be worked on: with many, their creates are left to batches."""
+        """Start batches if many incidents are about to be worked on."""
         if self.enabled and incidents >= FROM and self._context.services.jira.server().edition == "cloud":
             self.under_way = True
 
     def takes(self, operation: OperationRecord, incident: IncidentRecord) -> bool:
-        """Whether a worker leaves this create to the batches, which begin when a first load is behind us."""
+        """Return True if a worker leaves this create to the batches; a held first load begins none."""
         if (
             not self.under_way
             or not self._context.brakes.accepted()
             or operation.kind != Kind.CREATE_TICKET
+            # a create with an earlier attempt may exist already and is looked up alone
             or operation.attempts
             or not operation.typed(CreateTicket).is_plain
         ):
@@ -110,11 +112,14 @@ class BulkCreates:
         return mapping is None or severity in list(mapping.severities)[:GRAVE]
 
     def due(self, incident_ids: list[str]) -> list[str]:
-        """Those of these incidents whose turn it is: what batches made goes on when all creates have left."""
-        return [one for one in incident_ids if one not in self._afterwards]
+        """Return the incidents to work on now, without those whose ticket a batch created.
+
+        Those go on when all creates have left, so that no edit or comment delays a create.
+        """
+        return [incident_id for incident_id in incident_ids if incident_id not in self._afterwards]
 
     def run(self) -> None:
-        """Send batches until none is left to send; what remains goes alone."""
+        """Send batches while creates wait; the rest goes alone."""
         if not self.under_way or not self._lock.acquire(blocking=False):
             return
         try:
@@ -132,10 +137,7 @@ class BulkCreates:
         return not context.stop.is_set() and not context.dry_run and context.brakes.may_leave("jira")
 
     def end(self) -> None:
-        """Nothing more waits to be decided: what the batches left goes alone, and what they made goes on.
-
-        Until then no update or comment of what they made stands in the way of the creates.
-        """
+        """End the batches: the creates that they left go alone, and the tickets that they created go on."""
         self.under_way = False
         self._work_queue.submit(self._waiting(MOST * 100).values())
         self._work_queue.submit(incidents_in_need(self._context.ledger))
@@ -143,7 +145,7 @@ class BulkCreates:
         self._afterwards = set()
 
     def _waiting(self, limit: int, *, light: bool = False) -> dict[int, str]:
-        """Creates that never left, the oldest first, and their incidents; `light`: none of the gravest."""
+        """Return creates that never left, oldest first, and their incidents; `light`: not the gravest."""
         return {
             create.operation_id: create.incident_id
             for create in waiting_creates(self._context.ledger, limit)
@@ -160,6 +162,7 @@ class BulkCreates:
         sent, kept = False, set[str]()
         try:
             items = self._rendered([number for number, incident in first.items() if incident in taken])
+            # one create alone costs less than a bulk create and a bulk fetch
             if len(items) < 2:
                 return False
             sent = True
@@ -169,27 +172,29 @@ class BulkCreates:
             context.health.failed(error.service, error)
             return False
         finally:
-            # what was not sent waits for `end`: asked for again now, the queue would never be empty
+            # unsent creates wait for `end`: if they were queued again now, the queue would never be empty
             self._let_go(taken - kept, again=sent)
 
     def _let_go(self, incident_ids: set[str], *, again: bool) -> None:
-        """Give slots back; what has to be worked on again waits until all creates have left."""
+        """Give slots back; incidents that need more work wait until all creates have left."""
         self._afterwards |= (
             incident_ids if again else incidents_with_ticket(self._context.ledger, [*incident_ids])
         )
         self._work_queue.release(incident_ids)
 
     def _rendered(self, numbers: list[int]) -> list[_Item]:
-        """What can be rendered, all of the first one's project; the rest is left to the workers."""
+        """Return the creates that can be rendered, all of the first one's project; workers do the others."""
         items: list[_Item] = []
-        for operation, known in creates_to_render(self._context.ledger, numbers):
+        for operation, record in creates_to_render(self._context.ledger, numbers):
             try:
-                rendered = CREATE.render_known(self._context.pinned(), operation, known)
+                rendered = CREATE.render_for(self._context.pinned(), operation, record)
             except (CannotRender, DecideAgain):
+                # a worker tries it alone and parks it with the reason
                 continue
+            # one batch, one project: `probe_from` is a project's highest issue number
             if not items or items[0].rendered.project == rendered.project:
-                incident = Incident.model_validate(known.snapshot)
-                items.append(_Item(operation, rendered, incident, known.team))
+                incident = Incident.model_validate(record.snapshot)
+                items.append(_Item(operation, rendered, incident, record.team))
         return self._with_transitions(items)
 
     def _with_transitions(self, items: list[_Item]) -> list[_Item]:
@@ -201,7 +206,7 @@ class BulkCreates:
         return items
 
     def _send(self, items: list[_Item]) -> set[str]:
-        """Send one batch; return the incidents of what was made, whose slots stay taken until it is read."""
+        """Send one batch; return the incidents of the created tickets, whose slots stay taken."""
         context = self._context
         project = items[0].rendered.project
         base = highest_seen(context, project)
@@ -211,8 +216,8 @@ class BulkCreates:
             return set()
         began = context.clock.boottime()
         asked = [
-            BulkItem(one.rendered.fields, mark_of(context, one.operation), one.way.transition)
-            for one in claimed
+            BulkItem(item.rendered.fields, mark_of(context, item.operation), item.way.transition)
+            for item in claimed
         ]
         try:
             with prepaid():
@@ -224,15 +229,16 @@ class BulkCreates:
             self._lost(claimed, project, base, error)
             return set()
         took = context.clock.boottime() - began
+        # a slow answer means that Jira struggles: halve the batch
         self._size = min(MOST, self._size * 2) if took < QUICK_SECONDS else max(FIRST, self._size // 2)
         context.health.succeeded("jira")
         return self._answered(claimed, project, answer)
 
     def _claim(self, items: list[_Item], base: int) -> list[_Item]:
         context, run = self._context, self._context.ledger.run_name
-        wanted = [Leaving(item.operation.id, item.rendered) for item in items]
-        # None: paused while it was made ready
-        claims = leaving.claim(context.ledger, wanted, "jira", run, context.clock.now(), base) or []
+        leavings = [Leaving(item.operation.id, item.rendered) for item in items]
+        # None: an operator paused Jira while syncd prepared the batch
+        claims = leaving.claim(context.ledger, leavings, "jira", run, context.clock.now(), base) or []
         claimed = {operation.id: operation for operation in claims}
         return [
             replace(item, operation=claimed[item.operation.id])
@@ -245,21 +251,25 @@ class BulkCreates:
         context.health.failed(error.service, error)
         operations, anew = [item.operation for item in items], error.cause is Cause.REJECTED
         leaving.put_back(context.ledger, operations, context.clock.now(), error.describe(), anew=anew)
-        logger.warning("a batch of {} creates was not done: {}", len(items), error.describe())
+        logger.warning("Jira did not create a batch of {} tickets: {}", len(items), error.describe())
 
     def _lost(self, items: list[_Item], project: str, base: int, error: Unknown) -> None:
-        """The answer is lost: all settle, and what is found at once is bound at once."""
+        """Mark a batch without an answer as unknown; look its tickets up and bind those that exist."""
         context = self._context
         context.health.failed(error.service, error)
         items = self._mark_unknown(items, error.describe())
-        logger.warning("the answer to a batch of {} creates is lost: {}", len(items), error.describe())
+        logger.warning(
+            "unknown whether Jira created a batch of {} tickets ({}); syncd looks them up",
+            len(items),
+            error.describe(),
+        )
         try:
             self._bind(items, list(keys_from(context, project, base)), read_seq=0)
         except RemoteError as worse:
             context.health.failed(worse.service, worse)
 
     def _mark_unknown(self, items: list[_Item], words: str) -> list[_Item]:
-        """What became of these is looked up from now on; return them so."""
+        """Mark the creates as unknown, so that syncd looks them up; return them with that state."""
         context, operations = self._context, [item.operation for item in items]
         settling = leaving.mark_unknown(
             context.ledger, operations, context.clock.now(), context.gave_up(), words
@@ -267,11 +277,12 @@ class BulkCreates:
         return [replace(item, operation=operation) for item, operation in zip(items, settling, strict=True)]
 
     def _answered(self, items: list[_Item], project: str, answer: BulkAnswer) -> set[str]:
-        """What is refused goes on alone; what was made is read back with what the next batch makes."""
-        saw_numbers(self._context, project, [int(one.key.rpartition("-")[2]) for one in answer.created])
+        """Sort a batch's answer: refused creates go on alone, created tickets wait to be read back."""
+        numbers = [int(created.key.rpartition("-")[2]) for created in answer.created]
+        saw_numbers(self._context, project, numbers)
         made = [item for number, item in enumerate(items) if number not in answer.refused]
         self._made.items += made
-        self._made.ids += [one.id for one in answer.created]
+        self._made.ids += [created.id for created in answer.created]
         for number, error in answer.refused.items():
             if number < len(items):
                 self._refused(items[number], error)
@@ -281,13 +292,13 @@ class BulkCreates:
         if item.way.transition is None:
             self._executor.refuse(CREATE, item.operation, error)
             return
-        # it may be the transition that is refused: once more, alone and without it
+        # Jira may have refused the transition only: create it alone and without a transition
         self._births.forget(item.incident, item.team)
         context = self._context
         leaving.put_back(context.ledger, [item.operation], context.clock.now(), error.describe())
 
     def _read_back(self) -> None:
-        """Bind what was made by its marks; what does not show settles."""
+        """Read the created tickets back and bind them by their marks; mark missing ones as unknown."""
         context, made, self._made = self._context, self._made, _Made()
         if not made.items:
             return
@@ -302,22 +313,22 @@ class BulkCreates:
             bound = self._bind(made.items, list(issues), read_seq)
             unbound = [item for item in made.items if item.operation.id not in bound]
             if unbound:
-                self._mark_unknown(unbound, "not among what the answer named")
+                self._mark_unknown(unbound, "not among the issues that the answer named")
         finally:
             self._let_go({item.operation.incident_id for item in made.items}, again=True)
 
     def _bind(self, items: list[_Item], issues: list[Issue], read_seq: int) -> set[int]:
-        """Confirm what bears our marks, in one transaction; `read_seq` 0: the issues were not read whole."""
+        """Confirm the issues with our marks in one transaction; `read_seq` 0: they were not read whole."""
         context = self._context
         by_op = {issue.mark.op: issue for issue in issues if issue.mark is not None}
         made = [self._read_of(item, by_op[item.operation.op]) for item in items if item.operation.op in by_op]
         now, jira_now = context.clock.now(), context.date_of("jira")
         confirm_batch(context.ledger, storage_rules(context), made, read_seq, now, jira_now)
-        logger.info("{} tickets of {} made in one batch", len(made), len(made))
-        return {one.operation.id for one in made}
+        logger.info("created {} of {} tickets in one batch", len(made), len(items))
+        return {read_back.operation.id for read_back in made}
 
     def _read_of(self, item: _Item, issue: Issue) -> ReadBack:
-        """What was read back of a create; its status may be the right one already."""
+        """Return a create with its issue as read back; the issue may have its final status already."""
         outcome = Outcome(issue.id, key=issue.key)
         CREATE.learn(self._context, item.operation, outcome)
         confirmation = CREATE.confirmation(self._context, item.operation, outcome)

@@ -1,8 +1,8 @@
-"""Whether a ticket can be born in its right status: one transition inside the create, where that is safe.
+"""Decide if a ticket can be created in its final status: with one transition inside the create.
 
-Safe is one hop from the status where issues of the type begin, over a transition without screen fields
-that was seen on an issue standing there (API fact: its id must be known from such an issue). The first
-ticket of a type that needs one goes alone, and shows both.
+That is safe for one step from the status where issues of the type begin, over a transition without screen
+fields. Jira tells a transition's id only for an issue in that status, so the first ticket of a type goes
+alone and shows both.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Way:
 
 
 class StatusAtBirth:
-    """What is known of where issues begin, by project and type."""
+    """The statuses in which new issues begin, by project and type."""
 
     def __init__(self, context: EngineContext, executor: Executor) -> None:
         self._context = context
@@ -45,9 +45,13 @@ class StatusAtBirth:
         self._learned: dict[str, float] = {}
 
     def transition_for(self, operation: OperationRecord, incident: Incident, team: str | None) -> Way:
-        """The transition that a create may carry; may send the create alone to learn. `RemoteError`."""
+        """Return the transition that a create may carry; send the create alone if syncd has to learn it.
+
+        Raise `RemoteError`.
+        """
         context = self._context
         book = context.book_of(incident, team)
+        # a triggered incident's ticket keeps the status in which Jira creates it
         if book is None or incident.status is IncidentStatus.TRIGGERED:
             return Way()
         case = Case(
@@ -68,12 +72,13 @@ class StatusAtBirth:
     def _safe(self, book: Rulebook, word: str, begins: str) -> Way:
         target = book.project.statuses[word].id
         for way in self._context.facts.ways(_place(book), begins) or ():
+            # a screen with fields could refuse the whole create
             if way.to.id == target and begins != target and not way.required and not way.offered:
                 return Way(way.id, target)
         return Way()
 
     def forget(self, incident: Incident, team: str | None) -> None:
-        """A create was refused that carried a transition: what was known of it may have changed."""
+        """Forget the begin of a type's issues after Jira refused a create with a transition."""
         book = self._context.book_of(incident, team)
         if book is None:
             return
@@ -94,5 +99,5 @@ class StatusAtBirth:
 
 
 def _place(book: Rulebook) -> str:
-    """Which issues begin alike: those of a type in a project; the name of their workflow, too."""
+    """Return the name of the issues that begin alike: those of one type in one project share a workflow."""
     return f"{book.project.key}.{book.project.incident_type.id}"

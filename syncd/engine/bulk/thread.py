@@ -17,9 +17,9 @@ BATCH_EVERY = 0.05
 
 
 class BatchThread:
-    """At most one thread; it runs as long as batches are under way.
+    """At most one thread, which runs while batches are under way.
 
-    `reading` tells whether a cycle still reads: more creates may come then, although the queue is empty.
+    `reading`: a cycle still reads, so more creates may come although the queue is empty.
     """
 
     def __init__(
@@ -60,6 +60,7 @@ class BatchThread:
     def _send(self) -> None:
         while not self._context.stop.is_set():
             self._bulk.run()
+            # all is decided: send the last batch and let the rest go alone
             if self._work_queue.idle() and not self._reading():
                 self._bulk.run()
                 self._bulk.end()

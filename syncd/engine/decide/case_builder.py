@@ -1,4 +1,4 @@
-"""Builds the case of one incident from the ledger: what a decision may look at, and nothing else."""
+"""Build the case of one incident from the ledger: the facts on which a decision may rest, and no others."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ def facts_of(
 ) -> CaseFacts | None:
     """Return what the ledger knows of an incident; `at_hand` is not read again."""
     owner = book.section.owner
-    wanted = Wanted(
+    parts = Wanted(
         team=book.mapping.team,
         two_way=travels(book.mapping.two_way),
         approvers=tuple(person_key(email, book) for email in book.mapping.people.approvers),
         owner=person_key(owner, book) if owner is not None else None,
     )
-    return load_case(context.ledger, incident_id, wanted, at_hand)
+    return load_case(context.ledger, incident_id, parts, at_hand)
 
 
 def case_of(context: EngineContext, facts: CaseFacts, book: Rulebook, people: People) -> Case:
@@ -69,7 +69,7 @@ def case_of(context: EngineContext, facts: CaseFacts, book: Rulebook, people: Pe
         merged_into=facts.merged_into,
         merged_from=facts.merged_from,
         state_changes=known_state_changes(row, incident),
-        severity_periods=tuple(SeverityPeriod.model_validate(one) for one in row.severity_periods),
+        severity_periods=tuple(SeverityPeriod.model_validate(period) for period in row.severity_periods),
         postmortem=facts.postmortem,
         items=facts.items,
         duties=facts.duties,
@@ -88,7 +88,7 @@ def case_of(context: EngineContext, facts: CaseFacts, book: Rulebook, people: Pe
 
 
 def merged_sources(context: EngineContext, sources: Iterable[IncidentRecord]) -> tuple[MergedSource, ...]:
-    """What was merged into an incident, and into that, each judged by its own team's mapping."""
+    """Return the incidents merged into one, and into those, each judged by its own team's mapping."""
     judged = []
     for source in sources:
         incident = Incident.model_validate(source.snapshot)
@@ -110,14 +110,14 @@ def merged_sources(context: EngineContext, sources: Iterable[IncidentRecord]) ->
 
 
 def sent_in(mails: Iterable[OperationRecord]) -> dict[str, datetime]:
-    """Of these mails, those that left or may have left, by key, with the moment."""
+    """Return the keys of the mails that left or may have left, with the time (UTC)."""
     return {
         mail.key: mail.claimed_at for mail in mails if mail.claimed_at is not None and may_have_left(mail)
     }
 
 
 def _with_addresses(context: EngineContext, case: Case) -> Case:
-    """The case with the addresses that are known of the accounts that owe something and hide theirs."""
+    """Return the case with known addresses of owing accounts whose address Jira hides."""
     accounts = [account_of_duty(case, duty) for duty in case.duties]
     hidden = {account.id for account in accounts if account is not None and not account.email}
     if not hidden:

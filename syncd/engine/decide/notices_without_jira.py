@@ -1,8 +1,8 @@
-"""Notices have their own lane: they are decided on what is known of the incident, whatever Jira does.
+"""Decide on an incident's notices from its snapshot alone, whatever Jira does.
 
-Where an incident cannot be decided on as a whole, because Jira or something of it cannot be asked, its
-notices still are: they rest on the incident's last snapshot and its team's mapping alone (rules: "Who hears
-what").
+If syncd cannot decide on the whole incident, because Jira is down or a part cannot be read, it still decides
+on the notices. They need only the incident's last snapshot and its team's mapping: a grave incident must not
+go untold because Jira is slow.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _OURS = (MailKind.NOTICE, MailKind.CORRECTION)
 
 
 def notify_without_jira(context: EngineContext, incident_id: str) -> None:
-    """Bring an incident's notices into line with what is known of it, and nothing else."""
+    """Decide on an incident's notices, and on nothing else, from the ledger's snapshot."""
     facts = load_notices(context.ledger, incident_id, _OURS)
     if facts is None:
         return

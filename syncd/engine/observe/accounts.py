@@ -1,8 +1,8 @@
-"""Who a PagerDuty responder is in Jira: by address, assignable, active, exactly one; kept for a day.
+"""Find the Jira account of a PagerDuty responder by address: exactly one active, assignable person.
 
-An address that matches nobody, several, or somebody inactive is nobody's: the mapping's fallback takes
-the ticket, and the ticket is made all the same (API fact: a user search without the right to browse
-users answers with an empty list, and hidden addresses are not returned).
+The ledger keeps an answer for a day. If an address matches no account, several accounts or an inactive one,
+the mapping's fallback gets the ticket, and syncd creates the ticket all the same. Without the right "Browse
+users" Jira answers a user search with an empty list, and it never returns hidden addresses.
 """
 
 from __future__ import annotations
@@ -44,13 +44,14 @@ def pick(
     exact = [account for account in people if (account.email or "").casefold() == email.casefold()]
     if len(exact) == 1:
         return exact[0], ""
+    # a hidden address is no contradiction: Jira matched it and does not show it
     if not exact and len(people) == 1 and not people[0].email:
         return people[0], ""
     return None, "several people match" if people else "nobody assignable matches"
 
 
 def person_key(email: str, book: Rulebook) -> tuple[str, str]:
-    """Under which address and project a person is kept."""
+    """Return the address and the project under which the ledger keeps a person's account."""
     return book.mapping.people.aliases.get(email, email).casefold(), book.project.key
 
 
@@ -70,17 +71,18 @@ def look_up(context: EngineContext, email: str, book: Rulebook) -> Account | Non
     at_hand = context.accounts.get(key)
     if at_hand is not None:
         return at_hand[0]
-    known = account_known(context.ledger, email, project)
-    if known is not None and context.clock.now() - known[1] < KEPT:
-        account = known[0]
+    stored = account_known(context.ledger, email, project)
+    if stored is not None and context.clock.now() - stored[1] < KEPT:
+        account = stored[0]
     else:
         account = _ask(context, email, book)
     return context.accounts.keep(key, account)
 
 
 def remember_ours(context: EngineContext, account: Account) -> None:
-    """Keep our own account's id beside those that syncd had before."""
+    """Store our own account's id beside those that syncd had before: the bot account may change."""
     before = our_accounts(context)
+    # a former account's writes must never count as a person's
     if account.id not in before:
         set_value(context.ledger, _OURS, ids=sorted(before | {account.id}))
         context.nobodies.clear()
@@ -119,7 +121,7 @@ def our_users(context: EngineContext) -> frozenset[str]:
 
 
 def nobodies_of(context: EngineContext, mapping: Mapping) -> frozenset[str]:
-    """Return the ids of the accounts that are no persons': ours, and the team's robots."""
+    """Return the ids of the accounts that belong to no person: ours, and the team's robots."""
     if not mapping.people.robots:
         return our_accounts(context)
     key = f"{mapping.team} {mapping.version}"
@@ -131,12 +133,12 @@ def nobodies_of(context: EngineContext, mapping: Mapping) -> frozenset[str]:
 
 
 def _robot(context: EngineContext, entry: str, mapping: Mapping) -> str:
-    """The id of a robot's account: the entry itself, or whom its address leads to as far as that is known."""
+    """Return the id of a robot's account: the entry itself, or the account of its address if it is known."""
     if "@" not in entry:
         return entry
     email = mapping.people.aliases.get(entry, entry).casefold()
-    known = account_known(context.ledger, email, mapping.jira.project)
-    return known[0].id if known is not None and known[0] is not None else entry
+    stored = account_known(context.ledger, email, mapping.jira.project)
+    return stored[0].id if stored is not None and stored[0] is not None else entry
 
 
 def _ask(context: EngineContext, email: str, book: Rulebook) -> Account | None:
@@ -146,8 +148,8 @@ def _ask(context: EngineContext, email: str, book: Rulebook) -> Account | None:
     except RemoteError as error:
         if not error.not_for_us:
             raise
-        # an account that may not search for people makes tickets all the same; it may be let in any moment
-        logger.warning("nobody can be looked up in {}, so its tickets go to nobody: {}", project, error)
+        # without the right to search people syncd creates tickets all the same; the right may come any time
+        logger.warning("syncd cannot look up people in {}, so tickets get no assignee: {}", project, error)
         return None
     account, why = pick(email, people, nobodies_of(context, book.mapping))
     remember_account(context.ledger, email, project, account, why, context.clock.now())
@@ -155,7 +157,7 @@ def _ask(context: EngineContext, email: str, book: Rulebook) -> Account | None:
 
 
 def forget(context: EngineContext, account_id: str) -> None:
-    """A write said that this account cannot be assigned: look it up again the next time."""
+    """Forget an account that Jira refused as assignee, so that syncd looks it up again the next time."""
     context.accounts.clear()
     forget_account(context.ledger, account_id)
 
@@ -163,34 +165,33 @@ def forget(context: EngineContext, account_id: str) -> None:
 def people_of(
     context: EngineContext, incident: Incident, book: Rulebook
 ) -> tuple[dict[str, Account | None], Account | None]:
-    """Who the incident's assignees are in Jira, and the fallback where none of them can have the ticket."""
+    """Return the Jira accounts of the incident's assignees, and the fallback if none of them has one."""
     people: dict[str, Account | None] = {}
     for person in incident.assignees:
         people[person.id] = account_of(context, person.email, book) if person.email else None
         if people[person.id] is not None:
             return people, None
-    wanted = book.mapping.people.fallback
-    return people, account_of(context, wanted, book) if wanted else None
+    address = book.mapping.people.fallback
+    return people, account_of(context, address, book) if address else None
 
 
 def user_of(context: EngineContext, account: Account, book: Rulebook) -> Responder | None:
-    """The PagerDuty user who is this Jira account, None where that cannot be told.
+    """Return the PagerDuty user of a Jira account, None where syncd cannot tell.
 
-    Looked for by the address where Jira shows it, by addresses that led to the account before, and by the
-    name; who is found must lead back to the same account. Raises `RemoteError`.
+    syncd searches by the address that Jira shows, by addresses that led to the account before, and by name.
+    The user that it finds must lead back to the same account. Raise `RemoteError`.
     """
-    known = addresses_of(context.ledger, account.id)
-    back = {theirs.casefold(): ours for ours, theirs in book.mapping.people.aliases.items()}
-    for address in dict.fromkeys([*([account.email] if account.email else []), *known]):
+    stored = addresses_of(context.ledger, account.id)
+    back = {jira_address.casefold(): address for address, jira_address in book.mapping.people.aliases.items()}
+    for address in dict.fromkeys([*([account.email] if account.email else []), *stored]):
         user = context.services.pagerduty.find_user(back.get(address.casefold(), address))
         if user is not None and _leads_to(context, user, account, book):
             return user
-    called = [
-        one for one in context.services.pagerduty.users() if one.name.casefold() == account.name.casefold()
-    ]
-    return next((one for one in called if _leads_to(context, one, account, book)), None)
+    users = context.services.pagerduty.users()
+    namesakes = [user for user in users if user.name.casefold() == account.name.casefold()]
+    return next((user for user in namesakes if _leads_to(context, user, account, book)), None)
 
 
 def _leads_to(context: EngineContext, user: Responder, account: Account, book: Rulebook) -> bool:
-    found = account_of(context, user.email, book) if user.email else None
-    return found is not None and found.id == account.id
+    other = account_of(context, user.email, book) if user.email else None
+    return other is not None and other.id == account.id

@@ -1,7 +1,8 @@
-"""Finds the action items of incidents: what hangs on ticket and postmortem, wherever it lives.
+"""Find the action items of incidents: issues linked to ticket or postmortem, and their sub-tasks, in any
+project.
 
-Links and sub-tasks are named by the snapshots of ticket and postmortem, or show themselves when the poll
-reads what changed; what an issue is it says itself, once it was read.
+The snapshots of ticket and postmortem name links and sub-tasks, or the poll reads an issue that names them.
+Only the issue itself, once read, tells if it is an action item.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from syncd.policy.case import Rulebook
 
 
 def discover(context: EngineContext, incident_id: str, book: Rulebook) -> None:
-    """Read what hangs on an incident's ticket and postmortem and is not known yet; raises `RemoteError`."""
+    """Read the unknown issues that are linked to an incident's ticket or postmortem; raise `RemoteError`."""
     non_items = seek_items(context.ledger, incident_id, context.clock.now())
     for page in read_pages(context, non_items.unread):
         store_beside(
@@ -40,7 +41,7 @@ def discover(context: EngineContext, incident_id: str, book: Rulebook) -> None:
 
 
 def notice(context: EngineContext, issues: list[Issue], read_seq: int) -> None:
-    """Of issues that changed and are none of ours, keep those that hang on a ticket or a postmortem."""
+    """Store those changed issues that are linked to a ticket or postmortem and are none of ours."""
     for neighbour in neighbours_among(context.ledger, issues):
         mapping = context.rules.current.mapping_of(neighbour.incident.team)
         if mapping is None or mapping.follow_ups.mode is Mode.OFF:

@@ -1,6 +1,6 @@
-"""First contact: whose accounts these are, and that the mappings fit, before anything is decided.
+"""First contact: before syncd decides anything, check whose accounts these are and if the mappings fit.
 
-A refused credential and a mapping that does not fit are raised; a service that is down is waited for.
+A refused credential or a mapping that does not fit raises an error; syncd waits for a service that is down.
 """
 
 from __future__ import annotations
@@ -18,21 +18,22 @@ from syncd.policy.case import Rulebook
 from syncd.remote.errors import Cause, RemoteError
 
 
-def make_first_contact(context: EngineContext, wanted: Set[str]) -> set[str]:
-    """Ask the wanted services who they are and claim the ledger for them; return those that answered.
+def make_first_contact(context: EngineContext, services: Set[str]) -> set[str]:
+    """Ask these services who they are and claim the ledger for them; return those that answered.
 
-    Raises `RemoteError` with `Cause.CREDENTIALS`, `LedgerNotOurs`, `MappingMismatch`.
+    Raise `RemoteError` with `Cause.CREDENTIALS`, `LedgerNotOurs`, `MappingMismatch`.
     """
     reached: set[str] = set()
-    for service in sorted(wanted):
+    for service in sorted(services):
         try:
             _claim(context, service)
         except RemoteError as error:
             context.health.failed(error.service, error)
             if error.cause is Cause.CREDENTIALS:
                 raise
-            if context.health.may_ask(service):  # else its health has just said so
-                logger.error("{} is waited for: {}", service, error.describe())
+            # else its health has just logged the failure
+            if context.health.may_ask(service):
+                logger.error("syncd waits for {}: {}", service, error.describe())
         else:
             context.health.succeeded(service)
             reached.add(service)
@@ -52,29 +53,29 @@ def _claim(context: EngineContext, service: str) -> None:
 
 
 def check_fit(context: EngineContext, mapping: Mapping) -> None:
-    """Raise `MappingMismatch` where the Jira project lacks what the mapping cannot do without.
+    """Raise `MappingMismatch` where the Jira project lacks something that the mapping needs.
 
-    Raises `RemoteError` where Jira cannot be asked.
+    Raise `RemoteError` where Jira cannot answer.
     """
     try:
         project = context.facts.resolved(mapping)
     except RemoteError as error:
         if error.not_for_us:
-            said = f"project {mapping.jira.project} is not there for our account: {error.describe()}"
-            raise MappingMismatch(mapping.team, [said]) from error
+            problem = f"Jira does not show project {mapping.jira.project} to our account: {error.describe()}"
+            raise MappingMismatch(mapping.team, [problem]) from error
         raise
     _look_up_robots(context, Rulebook(mapping=mapping, section=ServiceSection(), project=project))
 
 
 def _look_up_robots(context: EngineContext, book: Rulebook) -> None:
-    """Look up the accounts of the robots that the mapping names by address; what cannot be asked is said."""
+    """Look up the accounts of the robots that the mapping names by address; log failures."""
     for robot in book.mapping.people.robots:
         if "@" not in robot:
             continue
         try:
             account = look_up(context, robot, book)
         except RemoteError as error:
-            logger.warning("people.robots: {} cannot be looked up: {}", robot, error.describe())
+            logger.warning("people.robots: syncd cannot look up {}: {}", robot, error.describe())
         else:
             if account is None:
                 logger.warning("people.robots: no Jira account is known for {}: give its id", robot)

@@ -1,8 +1,9 @@
-"""Read one incident afresh, as far as its change notices ask for it: itself, its ticket, notes and comments.
+"""Read one incident afresh, as far as its change notices ask for it: the incident, its ticket, notes,
+comments.
 
-An incident that PagerDuty shows and that we cannot read holds up neither the others of its page nor the
-service: it is on record once, and is read again by its id, at once and then every 15 minutes. What is known
-of it stays as it is meanwhile.
+An incident whose data syncd cannot parse holds up neither the others of its page nor the service: syncd
+records it once and reads it again by its id, at once and then every 15 minutes. Its stored snapshot stays
+meanwhile.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from syncd.engine.rulebook import book_at
 from syncd.ledger.records import IncidentRecord, OperationRecord
 from syncd.ledger.store import change_queue
 from syncd.ledger.store.decisions import drop_notices
-from syncd.ledger.store.lookups import IncidentOnRecord, find_incident, find_ticket
+from syncd.ledger.store.lookups import IncidentOnRecord, display_name, find_incident, find_ticket
 from syncd.ledger.store.outbox import in_doubt
 from syncd.ledger.store.pages import store_incident, store_ticket
 from syncd.policy.case import Rulebook, TicketState
@@ -32,10 +33,10 @@ from syncd.remote.errors import Unreadable
 
 @dataclass
 class Seen:
-    """One incident as it was looked at; `at_hand` is what no request has made old since, None: nothing.
+    """One incident as syncd sees it now.
 
-    `wake` are incidents that have to be decided on because of it. `operations` are its open operations after
-    the decision, None while they are not known.
+    `at_hand` is the ledger's data if no read has changed it since, else None. `wake` are other incidents that
+    need a decision because of it. `operations` are its open operations after the decision, None before.
     """
 
     incident: Incident
@@ -47,14 +48,15 @@ class Seen:
 
 
 def observe(context: EngineContext, incident_id: str) -> Seen | None:
-    """Read what is not fresh enough; return what was seen, None where no team claims it.
+    """Read the parts that are not fresh enough; return the incident, None where no team claims it.
 
-    Raises `RemoteError` where a service cannot be asked.
+    Raise `RemoteError` where a service cannot answer.
     """
-    known = find_incident(context.ledger, incident_id)
-    row, ticket, change_notices = known.incident, known.ticket, known.notices
-    wanted = max((notice.read_seq for notice in change_notices if not notice.ticket), default=0)
-    if row is None or row.read_seq < wanted:
+    stored = find_incident(context.ledger, incident_id)
+    row, ticket, change_notices = stored.incident, stored.ticket, stored.notices
+    needed_seq = max((notice.read_seq for notice in change_notices if not notice.ticket), default=0)
+    # the stored snapshot is older than the change that the notice tells of
+    if row is None or row.read_seq < needed_seq:
         row = read_incident(context, incident_id)
     stands_in = ticket.project if ticket is not None else None
     book = book_at(context, row, stands_in) if row is not None else None
@@ -72,24 +74,26 @@ def observe(context: EngineContext, incident_id: str) -> Seen | None:
     if noted and not row.restricted:
         read_notes(context, row)
     shared = ticket is None and book.mapping.coexist is Coexist.ADOPT
+    # the other tool may have created the ticket by now
     if shared:
         take_other_tools_ticket(context, row)
         ticket = find_ticket(context.ledger, incident_id)
     wake = _know_merge_target(context, incident)
-    wanted = max((notice.read_seq for notice in change_notices if notice.ticket), default=0)
-    asked = ticket is not None and _read_ticket(context, incident, ticket, wanted)
+    needed_seq = max((notice.read_seq for notice in change_notices if notice.ticket), default=0)
+    asked = ticket is not None and _read_ticket(context, incident, ticket, needed_seq)
     two_way_comments = book.mapping.two_way.comments and not row.restricted
     if two_way_comments and ticket is not None:
         read_comments(context, ticket)
-    fresh = row is known.incident and not asked and not noted and not shared
+    fresh = row is stored.incident and not asked and not noted and not shared
     whole = ticket is None or ticket.issue is None or ticket.issue.comments is not None
-    return Seen(incident, book, row, known if fresh and (whole or not two_way_comments) else None, wake)
+    return Seen(incident, book, row, stored if fresh and (whole or not two_way_comments) else None, wake)
 
 
 def read_incident(context: EngineContext, incident_id: str) -> IncidentRecord | None:
-    """Read an incident by its id and store it; None: it cannot be read, or is not shown to us.
+    """Read an incident by its id and store it; return None if PagerDuty does not show it or it cannot be
+    parsed.
 
-    Raises `RemoteError` where PagerDuty cannot be asked.
+    Raise `RemoteError` where PagerDuty cannot answer.
     """
     read_seq = context.ledger.logical_clock.next()
     try:
@@ -99,40 +103,41 @@ def read_incident(context: EngineContext, incident_id: str) -> IncidentRecord | 
         return None
     context.health.succeeded("pagerduty")
     if incident is None:
-        logger.warning("PagerDuty does not show incident {} to us; nothing about it is changed", incident_id)
+        name = display_name(context.ledger, incident_id)
+        logger.warning("{}: PagerDuty does not show the incident to us; syncd changes nothing", name)
         return None
     return store_incident(context.ledger, storage_rules(context), incident, read_seq, context.clock.now())
 
 
 def note_unread(context: EngineContext, unread: Mapping[str, str], *, notice: bool = True) -> None:
-    """Put on record what could not be read, by id with the reason (no text); `notice`: read it by id."""
+    """Record incidents that could not be read, by id with the reason (no text); `notice`: read them by id."""
     since = context.ledger.logical_clock.next() if notice else None
     change_queue.note_unread(context.ledger, unread, context.clock.now(), since)
 
 
 def _lacks_something(incident: Incident, book: Rulebook) -> bool:
-    """Whether a rule looks at something that only a read by id shows."""
+    """Return True if a rule needs a fact that only a read by id shows."""
     fields = book.mapping.severity_field is not None and incident.custom_fields is None
     return fields or (bool(book.mapping.restricted.incident_types) and incident.incident_type is None)
 
 
 def _know_merge_target(context: EngineContext, incident: Incident) -> set[str]:
-    """Read the merge target where it is not known; return it if it has to be decided on for its ticket."""
+    """Fetch the merge target if it is unknown; return it if it has no ticket, so that it gets one."""
     target = incident.merged_into
     if target is None:
         return set()
-    known = find_incident(context.ledger, target)
-    if known.incident is None:
+    stored = find_incident(context.ledger, target)
+    if stored.incident is None:
         read_incident(context, target)
-    return {target} if known.ticket is None else set()
+    return {target} if stored.ticket is None else set()
 
 
-def _read_ticket(context: EngineContext, incident: Incident, ticket: TicketState, wanted: int) -> bool:
-    """Read the ticket where a notice asks for it, or where it must be moved and was never read."""
+def _read_ticket(context: EngineContext, incident: Incident, ticket: TicketState, needed_seq: int) -> bool:
+    """Read the ticket if a notice asks for it, or if it has to be moved and was never read."""
     never = ticket.issue is None and incident.status is not IncidentStatus.TRIGGERED
-    if not never and ticket.read_seq >= wanted:
+    if not never and ticket.read_seq >= needed_seq:
         return False
-    # a bulk read that lags would have a move that was made taken for one that was not
+    # after a failed write only a read by id tells if the move was done: a bulk read may lag behind it
     doubted = in_doubt(context.ledger, incident.id, context.clock.now())
     page = read_page(context, [ticket.issue_id], by_id=doubted)
     store_ticket(

@@ -1,7 +1,7 @@
-"""Reads incidents by when they were created, in windows that PagerDuty answers to their end.
+"""Read incidents by their time of creation, in windows that PagerDuty answers completely.
 
-PagerDuty refuses windows of more than six months, and pages beyond 10,000 incidents. Pages come oldest
-first, so where a window holds more, the next one begins where the last page ended.
+PagerDuty refuses windows of more than six months, and pages beyond 10,000 incidents. Pages come oldest first,
+so if a window holds more, the next window begins where the last page ended.
 """
 
 from __future__ import annotations
@@ -15,19 +15,20 @@ from syncd.remote.errors import Cause, RemoteError, Unknown
 
 PAGE = 100
 LAST_OFFSET = 9_900
-"""Beyond it PagerDuty refuses the page: offset + limit is 10,000 at most."""
+"""The last offset of a page: PagerDuty refuses offset + limit beyond 10,000."""
 LONGEST = timedelta(days=30)
-"""Length of one window of creation."""
+"""The longest window; PagerDuty takes six months at most."""
 Ask = Callable[[datetime, datetime, int], IncidentPage]
-"""Asks for one page: created since, until, and the offset."""
+"""Reads one page, given since, until and the offset."""
 
 
 def read_created(
     context: EngineContext, since: datetime, until: datetime
 ) -> Iterator[tuple[IncidentPage, int]]:
-    """Pages of the incidents created in [since, until), oldest first, each with its request's moment.
+    """Yield pages of the incidents created in [since, until), oldest first, with each request's sequence
+    number.
 
-    Ends early when the daemon stops; else as `pages_created`.
+    End early when the daemon stops; else as `pages_created`.
     """
     read_seqs: list[int] = []
 
@@ -42,14 +43,15 @@ def read_created(
 def pages_created(
     ask: Ask, since: datetime, until: datetime, stopped: Callable[[], bool] = lambda: False
 ) -> Iterator[IncidentPage]:
-    """Pages of the incidents created in [since, until), oldest first.
+    """Yield pages of the incidents created in [since, until), oldest first.
 
-    An incident may be read twice where one window ends and the next begins. Raises `RemoteError` where
-    PagerDuty cannot be read.
+    An incident may come twice where one window ends and the next begins. Raise `RemoteError` where PagerDuty
+    cannot answer.
     """
     while since < until and not stopped():
         end = min(until, since + LONGEST)
         reached = yield from _read_window(ask, since, end, stopped)
+        # without progress the loop would never end
         if reached is not None and reached <= since:
             raise _too_many(since)
         since = end if reached is None else reached
@@ -58,14 +60,14 @@ def pages_created(
 def _read_window(
     ask: Ask, since: datetime, until: datetime, stopped: Callable[[], bool]
 ) -> Generator[IncidentPage, None, datetime | None]:
-    """The pages of one window; returns where the next must begin if this one holds too many, else None."""
+    """Yield the pages of one window; return where the next begins if this one holds too many, else None."""
     last = since
     for offset in range(0, LAST_OFFSET + 1, PAGE):
         if stopped():
             return None
         page = ask(since, until, offset)
         yield page
-        last = max((one.created_at for one in page.incidents), default=last)
+        last = max((incident.created_at for incident in page.incidents), default=last)
         if not page.more or not (page.incidents or page.unread):
             return None
     return last
@@ -76,10 +78,10 @@ def _too_many(since: datetime) -> RemoteError:
 
 
 def windows_of(created: list[datetime]) -> Iterator[tuple[datetime, datetime]]:
-    """Given moments in order, the fewest windows of creation that hold them all."""
+    """Yield the fewest windows that hold all these times of creation, given in order."""
     start: datetime | None = None
-    for read_seq in created:
-        if start is None or read_seq >= start + LONGEST:
-            start = read_seq
-            last = max(one for one in created if one < start + LONGEST)
+    for created_at in created:
+        if start is None or created_at >= start + LONGEST:
+            start = created_at
+            last = max(other for other in created if other < start + LONGEST)
             yield start, last + timedelta(seconds=1)

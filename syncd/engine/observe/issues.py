@@ -1,7 +1,7 @@
-"""Read Jira's issues by their ids, and what follows an incident: its log, postmortem, action items, close.
+"""Read Jira's issues by their ids: tickets, postmortems, action items; also an incident's log and its close.
 
-Nothing is read on a schedule of its own: a decision names what it has to see first (`Decision.look`), and
-what Jira's changes bring passes by here. A deadline is judged only on a changelog that reaches up to it.
+No read has a schedule of its own: a decision names the parts that it has to see first (`Decision.look`), and
+the polls read the issues that changed. A deadline is judged only on a changelog that reaches up to it.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ from syncd.remote.answers import Hit
 from syncd.remote.errors import Cause, Unknown
 
 PAGE = 100
-"""Issues that Jira reads in one request."""
+"""Issues in one bulk fetch: Jira's limit."""
 FIELDS_JUDGED = TEXTS | {"assignee", "duedate", "status", "resolution", "labels"}
-"""Fields whose changes are kept; the mapping's review date is kept beside them."""
+"""Fields whose changes the ledger keeps, beside those of the mapping's review date."""
 
 
 @dataclass(frozen=True)
 class IssuePage:
-    """Issues as one answer of Jira showed them; `read_seq` and `began` are of the moment before the request.
+    """Issues as one answer of Jira shows them; `read_seq` and `began` were taken before the request.
 
-    `unread` could not be read this time; `absent` are those of the wanted that Jira does not show to us.
+    `unread`: ids that Jira could not read this time. `absent`: ids that Jira does not show to us.
     """
 
     read_seq: int
@@ -43,18 +43,18 @@ class IssuePage:
     absent: tuple[str, ...]
 
     def check_whole(self) -> None:
-        """Raise `Unknown` where some issues could not be read this time."""
+        """Raise `Unknown` where Jira could not read some issues this time."""
         if self.unread:
-            words = f"{len(self.unread)} issues could not be read this time"
+            words = f"Jira could not read {len(self.unread)} issues this time"
             raise Unknown("jira", "bulk fetch", Cause.BROKEN, words)
 
 
 def read_pages(
     context: EngineContext, ids: Sequence[str], *, description: bool = False, until_stop: bool = False
 ) -> Iterator[IssuePage]:
-    """Read issues page by page; raises `RemoteError`.
+    """Read issues page by page; raise `RemoteError`.
 
-    `until_stop`: end early when the daemon stops, for whoever does with what was read until then.
+    `until_stop`: end early when the daemon stops, for callers that can use a part.
     """
     for start in range(0, len(ids), PAGE):
         if until_stop and context.stop.is_set():
@@ -65,9 +65,9 @@ def read_pages(
 def read_page(
     context: EngineContext, ids: Sequence[str], *, description: bool = False, by_id: bool = False
 ) -> IssuePage:
-    """Read at most a page of issues; raises `RemoteError`.
+    """Read at most a page of issues; raise `RemoteError`.
 
-    `by_id`: one issue, as it stands after our last write; a bulk read may lag behind that.
+    `by_id`: read one issue as it stands after our last write; a bulk read may lag behind that write.
     """
     read_seq, began = context.ledger.logical_clock.next(), context.clock.now()
     fetched = context.fetch_by_id(ids[0]) if by_id else context.fetch(ids, description=description)
@@ -78,12 +78,13 @@ def read_page(
 
 
 def search_pages(services: Services, jql: str) -> Iterator[tuple[Hit, ...]]:
-    """Search, page by page; raises `RemoteError`."""
+    """Yield a search's hits page by page; raise `RemoteError`."""
     token: str | None = None
     while True:
         page = services.jira.search(jql, token=token)
         yield page.hits
         token = page.next_token
+        # some sites repeat a token for ever: an empty page ends the loop
         if token is None or not page.hits:
             return
 
@@ -95,17 +96,17 @@ def in_projects(projects: Iterable[str]) -> str:
 
 
 def saw_numbers(context: EngineContext, project: str, numbers: Iterable[int]) -> None:
-    """Keep the highest issue number that any answer of a project has shown."""
+    """Store the highest issue number that any answer of a project has shown."""
     top = max(numbers, default=None)
     if top is None:
         return
-    known = highest_number(context.ledger, project)
-    if known is None or known < top:
+    stored = highest_number(context.ledger, project)
+    if stored is None or stored < top:
         raise_highest_number(context.ledger, project, top)
 
 
 def read_log(context: EngineContext, incident_id: str, team: str | None) -> None:
-    """Read an incident's log and keep it, masked as its team wants it; raises `RemoteError`."""
+    """Read an incident's log and store it with the team's masks; raise `RemoteError`."""
     read_seq = context.ledger.logical_clock.next()
     entries = context.services.pagerduty.incident_log(incident_id)
     context.health.succeeded("pagerduty")
@@ -115,7 +116,7 @@ def read_log(context: EngineContext, incident_id: str, team: str | None) -> None
 
 
 def read_close(context: EngineContext, incident_id: str, book: Rulebook) -> None:
-    """Read who moved the ticket to where it stands, and from where; that nobody ever did is kept, too."""
+    """Read which account moved the ticket to its status, and from which status; store also that none did."""
     ticket = find_ticket(context.ledger, incident_id)
     if ticket is None or ticket.issue is None:
         return
@@ -125,6 +126,7 @@ def read_close(context: EngineContext, incident_id: str, book: Rulebook) -> None
     context.health.succeeded("jira")
     issue = ticket.issue
     closed = ClosedBy(status=issue.status.id, before="", at=issue.created_at or context.clock.now())
+    # without a move the ticket still has the status in which it was created
     if moves:
         last = moves[-1]
         by, nobodies = last.author, nobodies_of(context, book.mapping)
@@ -146,7 +148,7 @@ def read_close(context: EngineContext, incident_id: str, book: Rulebook) -> None
 def read_duty_issues(context: EngineContext, duty_issues: list[DutyIssueState], book: Rulebook) -> None:
     """Read postmortems and action items afresh, with their changelogs.
 
-    Raises `RemoteError`, also where Jira could not read some of them this time.
+    Raise `RemoteError`, also where Jira could not read some of them this time.
     """
     judged = FIELDS_JUDGED | {review_field(book)}
     ids = [duty_issue.issue_id for duty_issue in duty_issues]

@@ -1,7 +1,8 @@
-"""What changed in Jira: one search over the mapped projects, and a bulk read of what it names as changed.
+"""The fast poll of Jira: one search over the mapped projects, and a bulk read of the issues that it names.
 
-The search window is relative (JQL reads absolute times in the account's zone, to the minute) and
-overlaps by ten minutes. A search result names issues; values come from the bulk read.
+The search window is relative, because JQL reads absolute times in the account's zone, to the minute. It
+overlaps by ten minutes. A search result names issues; values come from the bulk read, since search results
+may carry stale values.
 """
 
 from __future__ import annotations
@@ -26,11 +27,11 @@ from syncd.remote.answers import Hit
 KEY = "jira.poll"
 OVERLAP_MINUTES = 10
 REMEMBERED = 20_000
-"""Pairs of issue and update that are kept in memory; forgetting one costs a bulk read, nothing else."""
+"""Pairs of issue and update kept in memory; a forgotten pair costs one bulk read, nothing else."""
 
 
 class JiraPoller:
-    """The fast poll's one read of Jira."""
+    """The fast poll's search of Jira."""
 
     def __init__(self, context: EngineContext) -> None:
         self._context = context
@@ -38,62 +39,65 @@ class JiraPoller:
         self._unread: set[str] = set()
 
     def poll(self) -> None:
-        """Read what changed since the last good read; raises `RemoteError` where Jira cannot be read."""
+        """Read the issues that changed since the last good read; raise `RemoteError` where Jira fails."""
         context = self._context
         began = context.clock.boottime()
-        known = get_value(context.ledger, KEY)
-        since = f"updated >= -{self._minutes(known)}m ORDER BY updated"
+        watermark = get_value(context.ledger, KEY)
+        since = f"updated >= -{self._minutes(watermark)}m ORDER BY updated"
         for hits in search_pages(context.services, f"{in_projects(self._projects())} AND {since}"):
             context.read_lags.seen(INDEX, [hit.id for hit in hits])
             self._read([hit for hit in hits if self._seen.get(hit.id) != hit.updated])
-        if self._worth_writing(known, began):
+        if self._worth_writing(watermark, began):
             set_value(context.ledger, KEY, boot_id=context.clock.boot_id(), boottime=began)
         context.health.succeeded("jira")
 
     def _projects(self) -> set[str]:
-        """The mapped projects, and those for restricted tickets as far as one stands there."""
+        """Return the mapped projects, and the restricted projects that hold a ticket."""
         names = {mapping.jira.project for mapping in self._context.mappings}
-        apart = {key for one in self._context.mappings if (key := one.restricted.project) is not None}
+        mappings = self._context.mappings
+        apart = {key for mapping in mappings if (key := mapping.restricted.project) is not None}
+        # a restricted project may not exist yet, and a search that names it would be refused
         if apart:
             names |= apart & ticket_projects(self._context.ledger)
         return names
 
-    def _worth_writing(self, known: dict[str, object], began: float) -> bool:
-        """The watermark is written once a minute: within that, the overlap covers a restart."""
-        before = known.get("boottime")
-        same = known.get("boot_id") == self._context.clock.boot_id() and isinstance(before, int | float)
+    def _worth_writing(self, watermark: dict[str, object], began: float) -> bool:
+        """Return True once a minute: the overlap covers a restart within that minute."""
+        before = watermark.get("boottime")
+        same = watermark.get("boot_id") == self._context.clock.boot_id() and isinstance(before, int | float)
         return not same or not isinstance(before, int | float) or began - before >= 60
 
-    def _minutes(self, known: dict[str, object]) -> int:
-        """Minutes since the last good read, and the overlap; a first read asks for the overlap alone."""
+    def _minutes(self, watermark: dict[str, object]) -> int:
+        """Return the minutes since the last good read plus the overlap; at a first read the overlap."""
         context = self._context
-        before = known.get("boottime")
-        if known.get("boot_id") == context.clock.boot_id() and isinstance(before, int | float):
+        before = watermark.get("boottime")
+        if watermark.get("boot_id") == context.clock.boot_id() and isinstance(before, int | float):
             return int((context.clock.boottime() - before) // 60) + 1 + OVERLAP_MINUTES
-        return int(context.backfill_seconds // 60) if known else OVERLAP_MINUTES
+        # after a reboot the boot-time clocks cannot be compared, so syncd reads the backfill's days
+        return int(context.backfill_seconds // 60) if watermark else OVERLAP_MINUTES
 
     def _read(self, hits: list[Hit]) -> None:
         context = self._context
         for start in range(0, len(hits), PAGE):
             part = hits[start : start + PAGE]
             page = read_page(context, [hit.id for hit in part])
-            known = self._store(page)
+            stored_up_to = self._store(page)
             watch(context, page.issues)
             for issue_id in set(page.unread) - self._unread:
-                logger.warning("issue {} cannot be read; it is asked for again in each cycle", issue_id)
+                logger.warning("syncd cannot read issue {} and tries again in each cycle", issue_id)
             self._unread = (self._unread | set(page.unread)) - {issue.id for issue in page.issues}
             for hit in part:
-                # a bulk read may lag behind the search: what it does not show yet is asked for again
-                if hit.id in known and not older(known[hit.id], hit.updated):
+                # a bulk read may lag behind the search: the next cycle asks again for what it does not show
+                if hit.id in stored_up_to and not older(stored_up_to[hit.id], hit.updated):
                     self._seen[hit.id] = hit.updated
         while len(self._seen) > REMEMBERED:
             del self._seen[next(iter(self._seen))]
 
     def _store(self, page: IssuePage) -> dict[str, str]:
-        """Store what is ours; return up to when each issue is known, by its id.
+        """Store our issues; return for each issue (its id) the time of the update that is stored.
 
-        A ticket counts as known only as far as the ledger holds it: what began before our create was
-        confirmed is not stored, and an issue with our mark may become a ticket of ours yet.
+        A ticket counts only as far as the ledger holds it: a read that began before the create's confirmation
+        is not stored, and an issue with our mark may still become a ticket of ours.
         """
         context, issues, read_seq = self._context, page.issues, page.read_seq
         by_project: dict[str, list[int]] = {}
@@ -108,31 +112,34 @@ class JiraPoller:
             store_papers(
                 context.ledger, storage_rules(context), duty_issues, read_seq, context.clock.now(), why
             )
-        others = [one for one in issues if one.id not in ours.tickets and one.id not in ours.duty_issues]
+        others = [
+            issue for issue in issues if issue.id not in ours.tickets and issue.id not in ours.duty_issues
+        ]
         notice(context, others, read_seq)
         mine = [issue for issue in issues if issue.id in ours.tickets]
-        known = {
+        stored_up_to = {
             issue.id: issue.updated
             for issue in issues
             if issue.id in ours.duty_issues or (issue.id not in ours.tickets and not _awaited(context, issue))
         }
-        unknown = [one for one in issues if one.id not in known and one.id not in ours.tickets]
-        strays = [one for one in unknown if _is_ticket(one)]
+        unknown = [issue for issue in issues if issue.id not in stored_up_to and issue.id not in ours.tickets]
+        # a create whose answer was lost may show here first
+        strays = [issue for issue in unknown if _is_ticket(issue)]
         if strays:
             adopt_own(context, strays, read_seq)
         if not mine:
-            return known
+            return stored_up_to
         now, jira_now = context.clock.now(), context.date_of("jira")
         for ticket in store_tickets(context.ledger, storage_rules(context), mine, read_seq, now, jira_now):
             if ticket.news:
                 logger.debug("ticket {} changed", ticket.key)
             if ticket.updated is not None:
-                known[ticket.issue_id] = ticket.updated
-        return known
+                stored_up_to[ticket.issue_id] = ticket.updated
+        return stored_up_to
 
 
 def _awaited(context: EngineContext, issue: Issue) -> bool:
-    """Whether an operation of this ledger made the issue, and does not know it yet."""
+    """Return True if an operation of this ledger created the issue and is not confirmed yet."""
     return issue.mark is not None and issue.mark.instance == context.ledger.instance
 
 

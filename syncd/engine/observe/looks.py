@@ -1,4 +1,4 @@
-"""Read what a decision has to see first."""
+"""Read the parts that a decision has to see first (`Decision.look`)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from syncd.policy.case import DutyIssueState, ItemState, Rulebook
 
 
 def look_at(context: EngineContext, incident_id: str, book: Rulebook, look: frozenset[str]) -> None:
-    """Read what a decision has to see first; raises `RemoteError`."""
+    """Read the parts that a decision has to see first; raise `RemoteError`."""
     if "approvers" in look:
         for email in book.mapping.people.approvers:
             account_of(context, email, book)
@@ -34,22 +34,22 @@ def look_at(context: EngineContext, incident_id: str, book: Rulebook, look: froz
 
 
 def _read_followers(context: EngineContext, incident_id: str, book: Rulebook, look: frozenset[str]) -> None:
-    """Read the postmortem and the action items, and what our comments on them state."""
+    """Read the postmortem and the action items, and the facts in our comments on them."""
     followers = load_followers(context.ledger, incident_id)
     if followers is None:
         return
-    wanted: list[DutyIssueState] = []
+    duty_issues: list[DutyIssueState] = []
     if "postmortem" in look and followers.postmortem is not None:
-        wanted.append(followers.postmortem)
+        duty_issues.append(followers.postmortem)
     if "items" in look:
-        wanted += _to_read(followers, context.clock.now())
-    if wanted:
-        read_duty_issues(context, wanted, book)
+        duty_issues += _to_read(followers, context.clock.now())
+    if duty_issues:
+        read_duty_issues(context, duty_issues, book)
     rebuild_duties(context, incident_id, book, look)
 
 
 def _to_read(followers: Followers, now: datetime) -> list[ItemState]:
-    """The action items whose changelog is not known up to now where that matters."""
+    """Return the action items whose changelog has to be read before syncd judges them."""
     due: dict[str, datetime] = {}
     for duty in followers.duties:
         if duty.state in RUNNING and duty.due_at <= now:
@@ -59,10 +59,10 @@ def _to_read(followers: Followers, now: datetime) -> list[ItemState]:
         if not item.in_sight:
             continue
         if item.ended_at is not None:
-            wanted = "ended_by" not in item.facts
+            unread = "ended_by" not in item.facts
         else:
             until = item.changes_until
-            wanted = until is None or item.issue is None or until < due.get(item.issue_id, until)
-        if wanted:
+            unread = until is None or item.issue is None or until < due.get(item.issue_id, until)
+        if unread:
             items.append(item)
     return items

@@ -1,4 +1,4 @@
-"""What of a read may be stored: the masks and the rules about restricted incidents of each team."""
+"""Decide what the ledger may store of a read: each team's masks, and its rules for restricted incidents."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from syncd.policy.restricted import restricted_by, restricted_by_person, withhel
 
 @dataclass(frozen=True)
 class TeamRules:
-    """The rules in force about what is stored (`syncd.ledger.store.intake.StorageRules`)."""
+    """The rules in force for storing (`syncd.ledger.store.intake.StorageRules`)."""
 
     rules: Rules
 

@@ -1,6 +1,6 @@
-"""Reads what people wrote where another read does not bring it: notes, and comments beyond those in an issue.
+"""Read people's texts that no other read brings: notes, and comments beyond those in an issue's answer.
 
-What cannot be read, or may not, stays as it is known; nothing else of the incident waits for it.
+If syncd cannot read them, the stored texts stay as they are, and nothing else of the incident waits for them.
 """
 
 from __future__ import annotations
@@ -11,15 +11,16 @@ from syncd.domain.incident import Note
 from syncd.engine.context import EngineContext
 from syncd.engine.observe.masking import storage_rules
 from syncd.ledger.records import IncidentRecord
+from syncd.ledger.store.lookups import display_name
 from syncd.ledger.store.pages import give_up_notes, store_comments, store_notes
 from syncd.policy.case import TicketState
 from syncd.remote.errors import RemoteError, Unreadable
 
 
 def read_notes(context: EngineContext, incident: IncidentRecord, *, news: str | None = None) -> None:
-    """List the notes of an incident and store them; raises `RemoteError` where PagerDuty cannot be asked.
+    """List the notes of an incident and store them; raise `RemoteError` where PagerDuty cannot answer.
 
-    `news`: store them only if they are others than those on record, with a change notice that says so.
+    `news`: store them only if they differ from those on record, with a change notice of this reason.
     """
     rules, read_seq = storage_rules(context), context.ledger.logical_clock.next()
     notes = list_notes(context, incident.id)
@@ -33,9 +34,9 @@ def read_notes(context: EngineContext, incident: IncidentRecord, *, news: str | 
 
 
 def list_notes(context: EngineContext, incident_id: str) -> tuple[Note, ...] | None:
-    """Return the notes of an incident, None where they cannot be read or are not for us.
+    """Return the notes of an incident, None where PagerDuty cannot or will not show them to us.
 
-    Raises `RemoteError` where PagerDuty cannot be asked.
+    Raise `RemoteError` where PagerDuty cannot answer.
     """
     try:
         return context.services.pagerduty.notes(incident_id)
@@ -43,16 +44,15 @@ def list_notes(context: EngineContext, incident_id: str) -> tuple[Note, ...] | N
         if not _is_its_own_trouble(error):
             raise
         logger.bind(incident=incident_id).warning(
-            "the notes of {} cannot be read: {}", incident_id, error.message or error.cause
+            "{}: syncd cannot read the notes: {}",
+            display_name(context.ledger, incident_id),
+            error.message or error.cause,
         )
         return None
 
 
 def read_comments(context: EngineContext, ticket: TicketState) -> None:
-    """List a ticket's comments where its last read held fewer than there are.
-
-    Raises `RemoteError` where Jira cannot be asked.
-    """
+    """List a ticket's comments if its last read cut the list; raise `RemoteError` where Jira fails."""
     incident_id = ticket.incident_id
     if ticket.issue is None or ticket.issue.comments is not None:
         return
@@ -62,12 +62,12 @@ def read_comments(context: EngineContext, ticket: TicketState) -> None:
         if not _is_its_own_trouble(error):
             raise
         logger.bind(incident=incident_id).warning(
-            "the comments on {} cannot be read: {}", ticket.key, error.cause
+            "{}: syncd cannot read the comments: {}", display_name(context.ledger, incident_id), error.cause
         )
         return
     store_comments(context.ledger, storage_rules(context), incident_id, comments)
 
 
 def _is_its_own_trouble(error: RemoteError) -> bool:
-    """Return True if a refusal concerns this object alone, so that nothing else has to wait for it."""
+    """Return True if a refusal concerns this object alone, so that nothing else waits for it."""
     return isinstance(error, Unreadable) or error.not_for_us

@@ -1,9 +1,8 @@
-"""PagerDuty's own Jira app works beside us: the ticket that it made is taken for the incident's ticket.
+"""Adopt the ticket of PagerDuty's own Jira app where the mapping says `coexist: adopt`.
 
-For a team whose mapping says `coexist: adopt`. The app names its ticket in a note on the incident, so the
-keys in notes of the incident's first two minutes are looked at; one is taken that names an issue of the
-mapped project and type, made since the incident began, that is nobody's ticket yet. When 60 seconds have
-brought none, the usual candidates are searched for, and then we make our own (rules: "The ticket").
+The app names its ticket in a note on the incident. So syncd reads the issue keys in notes of the incident's
+first two minutes, and adopts an issue of the mapped project and type that is younger than the incident and no
+incident's ticket yet. If 60 seconds bring none, syncd searches the usual candidates and then creates its own.
 """
 
 from __future__ import annotations
@@ -30,24 +29,24 @@ from syncd.policy.ticket.silence import left_in_peace
 from syncd.policy.ticket.status import OTHER_TOOL
 
 AT_ONCE = timedelta(minutes=2)
-"""A note that came so soon after the incident was a robot's; a later one may be a person's."""
+"""A note within this time after the incident's start comes from a robot; a later one may be a person's."""
 SKEW = timedelta(minutes=1)
 """How far the services' clocks may lie apart."""
 KEYS_AT_MOST = 20
 
 
 def keys_in(text: str, projects: Iterable[str]) -> list[str]:
-    """The keys of these projects' issues in a text, none in one of a syncd's."""
+    """Return the issue keys of these projects in a text; none for a text with the mark of any syncd."""
     if mark_in(text):
         return []
-    names = "|".join(sorted({re.escape(one) for one in projects}))
+    names = "|".join(sorted({re.escape(project) for project in projects}))
     return list(dict.fromkeys(re.findall(rf"(?<![\w-])(?:{names})-[1-9]\d*(?![\w-])", text)))[:KEYS_AT_MOST]
 
 
 def take_other_tools_ticket(context: EngineContext, row: IncidentRecord) -> None:
-    """Adopt what the other tool made for an incident without a ticket, if it is there by now.
+    """Adopt the other tool's ticket for an incident without one, if it exists by now.
 
-    Raises `RemoteError` where a service cannot be asked: nothing is made for the incident until it was.
+    Raise `RemoteError` where a service cannot answer; until then syncd creates nothing for the incident.
     """
     incident = Incident.model_validate(row.snapshot)
     book = context.book_of(incident, row.team)
@@ -59,12 +58,13 @@ def take_other_tools_ticket(context: EngineContext, row: IncidentRecord) -> None
         return
     if _adopt_named(context, incident, book) or row.searched:
         return
+    # the other tool needs some seconds for its ticket
     if not wait_for_other(incident, context.clock.now()):
         search_for(context, [row])
 
 
 def _adopt_named(context: EngineContext, incident: Incident, book: Rulebook) -> bool:
-    """Adopt the issue that an early note names; the notes are not kept: it may be restricted."""
+    """Adopt the issue that an early note names; do not store the notes: the incident may be restricted."""
     keys = _early_keys(incident, list_notes(context, incident.id) or (), book.project.key)
     if not keys:
         return False
@@ -82,7 +82,7 @@ def _adopt_named(context: EngineContext, incident: Incident, book: Rulebook) -> 
     )
     if chosen is None:
         return False
-    logger.info("{} of another tool is taken for the ticket of {}", chosen.key, incident.id)
+    logger.info("#{} {}: adopted the ticket that another tool created", incident.number, chosen.key)
     return True
 
 
@@ -94,5 +94,5 @@ def _early_keys(incident: Incident, notes: Iterable[Note], project: str) -> list
 
 def _fits(issue: Issue, incident: Incident, book: Rulebook) -> bool:
     fresh = issue.created_at is not None and issue.created_at >= incident.created_at - SKEW
-    there = issue.project == book.project.key and issue.type_id == book.project.incident_type.id
-    return fresh and there and issue.mark is None
+    mapped = issue.project == book.project.key and issue.type_id == book.project.incident_type.id
+    return fresh and mapped and issue.mark is None

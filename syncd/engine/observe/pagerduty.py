@@ -1,8 +1,8 @@
-"""What changed in PagerDuty: the account's record in a fixed window, and the incidents that are open.
+"""The fast poll of PagerDuty: the account's log entries in a fixed window, and the open incidents.
 
-The window is fixed before its first request. Pages come newest first, so the watermark moves only with
-the last page, and what a page touched is written at once. Absence from the list of open incidents says
-nothing by itself: what is missing there is read by id.
+syncd fixes the window before its first request. Pages come newest first, so the watermark advances only with
+the last page; syncd stores each page at once. An incident's absence from the list of open incidents proves
+nothing: syncd reads a missing incident by its id.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from syncd.ledger.store.pages import LogNews, store_listed, store_log
 WATERMARK = "pagerduty.log"
 OVERLAP = timedelta(minutes=5)
 BY_ID = ("custom_field_value_change",)
-"""Log entries about what only a read by id shows."""
+"""Kinds of log entries about a change that only a read by id shows."""
 
 SHOWN = ("trigger", "assign", "escalate", "notify", "acknowledge", "resolve")
-"""Log entries about what the incident embedded beside them shows: where it is known, they ask for nothing."""
+"""Kinds of log entries about a change that the incident embedded in the entry shows: no read is needed."""
 MANY = 10
-"""So much news on one page is handed out at once, while the next page is read."""
+"""New incidents on one page with which the workers begin while syncd reads the next page."""
 
 
 class PagerDutyPoller:
@@ -40,7 +40,7 @@ class PagerDutyPoller:
     def __init__(
         self, context: EngineContext, on_many: Callable[[list[str]], None] = lambda _incidents: None
     ) -> None:
-        """`on_many` is told of many new incidents once they are stored; none is older than the ledger."""
+        """Call `on_many` with many new incidents once they are stored; none is older than the ledger."""
         self._context = context
         self._on_many = on_many
         self._seen_entries: dict[str, datetime] = {}
@@ -49,7 +49,8 @@ class PagerDutyPoller:
         self.unmapped: dict[str, str] = {}
 
     def poll(self) -> None:
-        """Read both; raises `RemoteError` where PagerDuty cannot be read."""
+        """Read log entries and open incidents; raise `RemoteError` where PagerDuty cannot answer."""
+        # a new ledger knows nothing of the days before
         if self._watermark() is None:
             self._backfill()
         listed, began = self._read_open()
@@ -58,7 +59,7 @@ class PagerDutyPoller:
         self._context.health.succeeded("pagerduty")
 
     def forget(self) -> None:
-        """Take everything for news at the next read."""
+        """Forget what was seen, so that the next read counts as news."""
         self._seen_entries, self._seen_incidents = {}, {}
         self.unmapped.clear()
 
@@ -67,7 +68,7 @@ class PagerDutyPoller:
         return datetime.fromisoformat(str(at)) if at else None
 
     def _backfill(self) -> None:
-        """A ledger's first read: the incidents of the backfill's days by their creation."""
+        """Read the incidents of the last days by their creation: a new ledger's first read."""
         context = self._context
         until = context.clock.now()
         since = until - timedelta(seconds=context.backfill_seconds)
@@ -75,7 +76,7 @@ class PagerDutyPoller:
         for page, read_seq in read_created(context, since, until):
             self._store(page.incidents, read_seq, "backfill")
             self._note_unread(page.unread)
-            reached = max((one.created_at for one in page.incidents), default=since)
+            reached = max((incident.created_at for incident in page.incidents), default=since)
             context.progress.report("days of the backfill read", (reached - since) // timedelta(days=1), days)
         if context.stop.is_set():
             return
@@ -86,11 +87,12 @@ class PagerDutyPoller:
         end = self._context.clock.now()
         start = self._watermark() or end
         if start > end + OVERLAP:
-            # our clock stood ahead when this was written: nobody knows since when nothing was read
+            # our clock was ahead when the watermark was written, so the last good read is unknown
             start = end - timedelta(seconds=self._context.backfill_seconds)
         since = start - OVERLAP
         while since < end:
             until = end
+            # PagerDuty refuses an offset beyond 9,900: halve the window until it fits
             while not self._read_window(since, until):
                 until = since + (until - since) / 2
                 if until - since < timedelta(seconds=1):
@@ -98,18 +100,20 @@ class PagerDutyPoller:
             if until > start:
                 set_value(self._context.ledger, WATERMARK, at=until.isoformat())
             since = until
+        # older entries cannot come again: each window begins within the overlap
         horizon = end - 2 * OVERLAP
         self._seen_entries = {key: at for key, at in self._seen_entries.items() if at >= horizon}
 
     def _read_window(self, since: datetime, until: datetime) -> bool:
-        """Read one window page by page; return whether it could be read to its end."""
+        """Read one window page by page; return False if PagerDuty refuses its last pages."""
         offset, more = 0, True
         while more:
             if offset > LAST_OFFSET:
                 return False
             read_seq = self._context.ledger.logical_clock.next()
             page = self._context.services.pagerduty.log_entries(since, until, offset)
-            self._write_entries([one for one in page.entries if one.id not in self._seen_entries], read_seq)
+            fresh = [entry for entry in page.entries if entry.id not in self._seen_entries]
+            self._write_entries(fresh, read_seq)
             self._note_unread(page.unread)
             offset, more = offset + PAGE, page.more and bool(page.entries or page.unread)
         return True
@@ -125,7 +129,7 @@ class PagerDutyPoller:
     def _news(self, entry: LogEntry, read_seq: int) -> LogNews:
         return LogNews(
             entry,
-            # what the page embeds lacks the custom fields, so their change asks for a read by id
+            # the embedded incident lacks custom fields, so their change needs a read by id
             since=self._context.ledger.logical_clock.next() if entry.kind in BY_ID else read_seq,
             why=f"PagerDuty logged {entry.kind}",
             notes=entry.kind == "annotate",
@@ -133,16 +137,18 @@ class PagerDutyPoller:
         )
 
     def _name_unclaimed(self, incidents: Iterable[Incident]) -> None:
-        """Say of each service that no mapping claims, once, that its incidents get no ticket."""
+        """Log once for each service that no mapping claims that its incidents get no ticket."""
         for service in (incident.service for incident in incidents):
             if service.id not in self.unmapped:
                 self.unmapped[service.id] = service.name
                 logger.warning(
-                    "service {} ({}) is in no mapping: its incidents get no ticket", service.name, service.id
+                    "no mapping names service {} ({}), so its incidents get no ticket",
+                    service.name,
+                    service.id,
                 )
 
     def _read_open(self) -> tuple[set[str], int]:
-        """Read all open incidents; return their ids and the moment when the first page was asked for."""
+        """Read all open incidents; return their ids and the sequence number of the first request."""
         began = self._context.ledger.logical_clock.next()
         listed: set[str] = set()
         offset, more = 0, True
@@ -157,14 +163,16 @@ class PagerDutyPoller:
         return listed, began
 
     def _note_unread(self, unread: Mapping[str, str]) -> None:
-        """Once for each incident: what only a list shows badly is read well by its id."""
-        fresh = {one: why for one, why in unread.items() if one not in self._seen_unread}
+        """Have each incident that a list shows badly read by its id, once."""
+        fresh = {
+            incident_id: why for incident_id, why in unread.items() if incident_id not in self._seen_unread
+        }
         if fresh:
             note_unread(self._context, fresh)
             self._seen_unread.update(fresh)
 
     def _store(self, incidents: Iterable[Incident], read_seq: int, why: str) -> None:
-        """Store what is news; what looks as it did at the last read costs no transaction."""
+        """Store changed incidents; an incident that looks as before costs no transaction."""
         fresh, prints = [], {}
         for incident in incidents:
             print_ = sha256(incident.model_dump_json().encode()).hexdigest()
@@ -181,17 +189,18 @@ class PagerDutyPoller:
         self._seen_incidents.update(prints)
         self._seen_unread.difference_update(incident.id for incident in fresh)
         young = [news.id for news in stored.news if not context.predates_ledger(news.created_at)]
+        # older incidents may have a ticket already and wait for the search
         if len(young) >= MANY:
             self._on_many(young)
 
     def _ask_for_missing(self, listed: set[str], began: int) -> None:
-        """What the ledger holds for open and the list does not name is read by id.
+        """Have incidents read by id that the ledger holds for open and the list does not name.
 
-        What was read since `began` is known better than by the list.
+        An incident that was read since `began` is left out: that read is newer than the list.
         """
         context = self._context
-        known = open_and_older(context.ledger, began)
-        missing = [incident_id for incident_id in known if incident_id not in listed]
+        stored_open = open_and_older(context.ledger, began)
+        missing = [incident_id for incident_id in stored_open if incident_id not in listed]
         if missing:
             read_seq = context.ledger.logical_clock.next()
             notice_changes(context.ledger, missing, context.clock.now(), read_seq, "no longer listed as open")

@@ -1,11 +1,10 @@
-"""What the fast poll cannot see, read every 15 minutes from at most a tenth of the budget.
+"""The slow poll: read every 15 minutes what the fast poll cannot see, with at most a tenth of the budget.
 
-Resolved incidents that are not finished are read by windows of their creation (PagerDuty has no filter by
-update), and for three days those that are: a severity raised after the close makes a postmortem due, and no
-log entry need tell of it. Notes are listed where they may still be edited or deleted, which leaves no trace
-in the log.
-Tickets of open and unfinished incidents are read in bulk, because an index can miss an update; so are
-postmortems, and action items that live in other projects.
+syncd reads resolved incidents that are unfinished, and for three days the finished ones, by windows of their
+creation: PagerDuty has no filter by update, and a severity raised after the resolve, which makes a postmortem
+due, may leave no log entry. It lists notes that people may still edit or delete, because that leaves no trace
+in the log. It reads tickets of open and unfinished incidents in bulk, because Jira's index can miss an
+update; also postmortems, and action items in other projects.
 """
 
 from __future__ import annotations
@@ -32,11 +31,11 @@ from syncd.remote.http.budget import slow_lane
 
 EVERY_SECONDS = 900.0
 READ_FOR = timedelta(days=3)
-"""How long after the resolve an incident is still read and its notes are listed, whatever it waits for."""
+"""How long after the resolve syncd still reads an incident and lists its notes."""
 
 
 def read_pagerduty(context: EngineContext) -> None:
-    """Read what PagerDuty's log may not tell of; raises `RemoteError` where it cannot be read."""
+    """Read changes that PagerDuty's log may not show; raise `RemoteError` where PagerDuty cannot answer."""
     with slow_lane():
         _ask_again(context)
         _read_resolved_incidents(context)
@@ -47,22 +46,23 @@ def read_pagerduty(context: EngineContext) -> None:
 
 
 def read_jira(context: EngineContext) -> None:
-    """Read what the search of Jira may not show; raises `RemoteError` where Jira cannot be read."""
+    """Read changes that Jira's search may not show; raise `RemoteError` where Jira cannot answer."""
     with slow_lane():
         _read_tickets(context)
-        # the poll reads no other projects, and that an owner has left changes nothing on their issues
+        # the fast poll reads only mapped projects, and an owner who leaves changes no issue
         unfinished = unfinished_issues(context.ledger)
         _read_duty_issues(context, unfinished.duty_issues)
-        # what was linked and was no action item when it was read: a label makes it one
+        # a linked issue that was no action item becomes one when a person adds the label
         for page in read_pages(context, unfinished.non_items, until_stop=True):
             asked_for = [issue for issue in page.issues if issue.id in unfinished.non_items]
             notice(context, asked_for, page.read_seq)
 
 
 def _ask_again(context: EngineContext) -> None:
-    """Have read by its id what could not be read, and what may be told by now."""
+    """Queue incidents that could not be read, and stubs whose security level may be there by now."""
     ledger, now = context.ledger, context.clock.now()
     unread = list(unreadable(ledger))
+    # PagerDuty may have mended the data since
     if unread:
         notice_changes(ledger, unread, now, ledger.logical_clock.next(), "it could not be read")
     # a restricted incident's stub gets its text once our account may set the level

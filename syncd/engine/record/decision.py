@@ -1,10 +1,11 @@
-"""Writes a decision down: its operations, what is agreed, how the duties stand.
+"""Record a decision: its operations, the values agreed on, the states of the duties.
 
-Once-operations that wait and never left say what is true when they leave, or nothing: a note that was deleted
-is not copied, one that was edited is copied as it stands now, and of several words about the same thing only
-the last go out. What was passed over is on record as dropped, with the reason.
+A newer decision refreshes or drops pending once-operations that it contradicts: syncd does not copy a deleted
+note, copies an edited note as it stands now, and sends only the last of several comments about one subject.
+The ledger records each dropped operation with the reason.
 
-Where what follows the incident cannot be read, what the ticket needs is recorded alone, and what waits stays.
+If syncd cannot read the postmortem or the action items, it records only the operations that the ticket needs;
+all others stay as they are.
 """
 
 from __future__ import annotations
@@ -45,9 +46,9 @@ def record(
     notices: tuple[ChangeNotice, ...],
     fingerprint: dict[str, JsonValue],
 ) -> Recorded | None:
-    """Write a decision down with the notices that it answers; return how the incident stands then.
+    """Store a decision and remove the change notices that it answers; return the incident's new state.
 
-    `read` is the incident as the case has it. None where somebody changed it meanwhile.
+    `read` is the incident as the case has it. Return None where somebody changed the incident meanwhile.
     """
     now = context.clock.now()
     judged = _judged(read, case, book, decision, notices, fingerprint, now)
@@ -60,9 +61,10 @@ def record(
 def record_unseen(
     context: EngineContext, read: IncidentRecord, case: Case, book: Rulebook
 ) -> Recorded | None:
-    """Store what the ticket needs where what follows the incident cannot be read; the notices stay.
+    """Store the operations that the ticket needs where syncd cannot read the postmortem or action items.
 
-    What waits stays as it is, except what this replaces. None where somebody changed it meanwhile.
+    The notices stay, and so do pending operations that these do not replace. Return None where somebody
+    changed the incident meanwhile.
     """
     now, made = context.clock.now(), list[Decision]()
 
@@ -115,14 +117,14 @@ def _warn(incident_id: str, decision: Decision) -> None:
     for remark in decision.remarks:
         if remark.rule == LEFT:
             logger.bind(incident=incident_id).warning(
-                "the security lead has to hear of {}: {}", incident_id, remark.reason
+                "{}: the security lead has to know: {}", incident_id, remark.reason
             )
 
 
 def nothing_to_write(
     row: IncidentRecord, operations: Sequence[OperationRecord], decision: Decision, case: Case
 ) -> bool:
-    """Whether recording the decision would change nothing: no transaction is begun then."""
+    """Return True if recording the decision would change nothing, so that no transaction is needed."""
     if decision.agreed or decision.remarks or decision.noise_rule != row.noise_rule:
         return False
     if not _up_to_date(case, operations, decision):
@@ -144,17 +146,18 @@ def _allowed(
     has_ticket: bool,
     decision: Decision,
 ) -> tuple[list[Operation], frozenset[str]]:
-    """The operations that may be recorded, and the keys of those that a brake holds."""
+    """Return the operations that may be recorded, and the keys of those that a brake holds."""
     operations = [op for op in decision.operations if _may_be_made(context, row, op.kind, book)]
     held = context.brakes.unprovoked(row, has_ticket, operations, book.mapping.version, notices)
     return operations, held
 
 
 def _may_be_made(context: EngineContext, row: IncidentRecord, kind: str, book: Rulebook) -> bool:
-    """A create waits until it was searched whether an incident may have a ticket that we do not know.
+    """Return True unless a create has to wait for a search.
 
-    That is one older than the ledger, and any where other tools make tickets too. After a restore, the
-    creates of all other issues wait with it until a search can be believed.
+    An incident older than the ledger, or one that another tool handles too, may have a ticket that this
+    ledger does not know. After a restore the creates of postmortems and action items wait until Jira's index
+    shows all writes of the lost ledger.
     """
     if kind not in CREATES:
         return True
@@ -165,37 +168,38 @@ def _may_be_made(context: EngineContext, row: IncidentRecord, kind: str, book: R
 
 
 ROUNDED_SECONDS = 1.0
-"""Two moments that are so close to each other are the same."""
+"""Two times that lie closer together count as equal."""
 
 
 def news(
     row: IncidentRecord, items: Sequence[ItemState], case: Case, decision: Decision, now: datetime
 ) -> bool:
-    """Whether recording the decision's duties, or when to decide again, would change anything.
+    """Return True if the decision changes a duty, an action item's facts, or the time of the next decision.
 
     `items` are the incident's action items as the case has them.
     """
     again = None if decision.again is None else now + timedelta(seconds=decision.again)
     if (again is None) != (row.due_at is None):
         return True
+    # the moment is computed from now, so it always differs by a little
     if again and row.due_at and abs((again - row.due_at).total_seconds()) > ROUNDED_SECONDS:
         return True
     for item in items:
         facts = decision.facts.get(item.issue_id, {})
         if {**item.facts, **facts} != item.facts:
             return True
-    known = {duty.place: duty for duty in case.duties}
-    return any(known.get(duty.place) != duty for duty in decision.duties)
+    duties = {duty.place: duty for duty in case.duties}
+    return any(duties.get(duty.place) != duty for duty in decision.duties)
 
 
 def as_if_untried(case: Case, rows: Iterable[OperationRecord]) -> Case:
-    """The case as it is for the rules if what never left were not on record yet."""
+    """Return the case without operations that never left, so that the rules decide them again."""
     rows = list(rows)
     return case.model_copy(update={"once": case.once - outbox.untried(rows).keys() - undecided(rows).keys()})
 
 
 def _up_to_date(case: Case, rows: Iterable[OperationRecord], decision: Decision) -> bool:
-    """Whether what waits is what the decision wants."""
+    """Return True if the decision wants all waiting operations as they are."""
     rows = list(rows)
     waiting = outbox.untried(rows)
     if any(untrue(rows, decision)):
@@ -204,15 +208,15 @@ def _up_to_date(case: Case, rows: Iterable[OperationRecord], decision: Decision)
 
 
 def _amendments(case: Case, decision: Decision, operations: Sequence[OperationRecord]) -> Iterator[Amendment]:
-    """What of an incident's operations is dropped because it is no longer true, and what is renewed.
+    """Yield the drops and refreshes of pending operations that the decision contradicts.
 
-    `operations` are as they stand after the decision was recorded.
+    `operations` are the incident's operations after the decision was recorded.
     """
     dropped = set()
     for mail, why in untrue(operations, decision):
         dropped.add(mail.key)
         yield Amendment(mail, drop=why)
-    waiting = {key: one for key, one in outbox.untried(operations).items() if key not in dropped}
+    waiting = {key: row for key, row in outbox.untried(operations).items() if key not in dropped}
     for operation, op in _changed(waiting, decision):
         yield Amendment(operation, renew=op)
     for operation, why in _gone(case, waiting, decision):
@@ -235,15 +239,19 @@ def _changed(
 def _gone(
     case: Case, waiting: dict[str, OperationRecord], decision: Decision
 ) -> Iterator[tuple[OperationRecord, str]]:
-    """What the decision does not want any more, where its cause can be told to be gone."""
-    wanted = {op.key for op in decision.operations if op.op_class is Class.ONCE}
+    """Yield the operations that the decision does not want any more, with the reason.
+
+    An operation stays while syncd cannot tell that its cause is gone: an unread list of notes proves nothing.
+    """
+    decided = {op.key for op in decision.operations if op.op_class is Class.ONCE}
     issue = case.ticket.issue if case.ticket else None
     listed = {
         Kind.MIRROR_NOTE: case.notes is not None,
         Kind.MIRROR_COMMENT: issue is not None and issue.comments is not None,
     }
     for key, row in list(waiting.items()):
-        if key in wanted:
+        # the decision still asks for it
+        if key in decided:
             continue
         kind = Kind(row.kind)
         if kind in listed and (case.restricted or listed[kind]):

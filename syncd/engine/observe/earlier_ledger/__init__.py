@@ -1,1 +1,1 @@
-"""What an earlier ledger left in the two services: adopted, rebuilt, or reported."""
+"""Adopt, rebuild or report the objects that an earlier ledger left in the two services."""

@@ -1,8 +1,7 @@
-"""Finds tickets that this ledger does not know: of incidents older than the ledger's birth or restore.
+"""Find tickets that this ledger does not know, of incidents older than the ledger's birth or restore.
 
-Asked before the first create for such an incident, fifty incidents a search. Adopted unasked is what
-bears our mark or was made by our account, and a lone candidate of the mapped type with the label;
-everything else is reported and left.
+syncd searches before the first create for such an incident, fifty incidents in one search. It adopts a ticket
+with our mark, else a single candidate of the mapped type with the label; it logs all others and leaves them.
 """
 
 from __future__ import annotations
@@ -20,25 +19,27 @@ from syncd.engine.observe.masking import storage_rules
 from syncd.engine.rulebook import book_for
 from syncd.ledger.records import IncidentRecord
 from syncd.ledger.store.adoptions import Choice, Reading, adopt_lost, settle_searched, unsearched
+from syncd.ledger.store.lookups import display_name
 from syncd.policy.case import Rulebook
 from syncd.policy.marks import incident_label
 from syncd.policy.ticket.silence import left_in_peace
 
 A_SEARCH = 50
+"""Incidents whose labels one search names."""
 
 
 def adopt_known(context: EngineContext) -> set[str]:
-    """Search once for each incident that may have a ticket already; return the incidents settled so.
+    """Search once for each incident that may have a ticket already; return the searched incidents.
 
-    Raises `RemoteError` where Jira cannot be asked; nothing is made for these incidents until it was.
+    Raise `RemoteError` where Jira cannot answer; until then syncd creates nothing for these incidents.
     """
     return search_for(context, unsearched(context.ledger))
 
 
 def search_for(context: EngineContext, rows: Iterable[IncidentRecord]) -> set[str]:
-    """Search once for the tickets of these incidents, which have none; return the incidents settled so.
+    """Search once for the tickets of these incidents, which have none; return the searched incidents.
 
-    Raises `RemoteError` where Jira cannot be asked.
+    Raise `RemoteError` where Jira cannot answer.
     """
     by_project: dict[str, list[tuple[IncidentRecord, Rulebook]]] = {}
     for row in rows:
@@ -47,9 +48,9 @@ def search_for(context: EngineContext, rows: Iterable[IncidentRecord]) -> set[st
         if book is not None and not left_in_peace(incident, book):
             by_project.setdefault(book.project.key, []).append((row, book))
     settled: set[str] = set()
-    for project, wanted in by_project.items():
-        for start in range(0, len(wanted), A_SEARCH):
-            settled |= _search(context, project, wanted[start : start + A_SEARCH])
+    for project, incidents in by_project.items():
+        for start in range(0, len(incidents), A_SEARCH):
+            settled |= _search(context, project, incidents[start : start + A_SEARCH])
     return settled
 
 
@@ -67,34 +68,38 @@ def _search(
         return _choose(incident_id, books[incident_id], free)
 
     reading = Reading(read_seq, context.clock.now(), context.date_of("jira"))
-    # where the ledger was restored, the index may lag behind what the lost one made
+    # after a restore Jira's index may not show yet what the lost ledger created
     believed = not context.search_index.awaited
     rules = storage_rules(context)
     choices = settle_searched(context.ledger, rules, books, issues, choose, reading, believed=believed)
     for incident_id, choice in choices.items():
+        name = display_name(context.ledger, incident_id)
         if choice.issue is not None:
-            logger.info("{} is adopted as the ticket of {}", choice.issue.key, incident_id)
+            logger.info("{}: adopted {} as its ticket", name, choice.issue.key)
         else:
-            keys = [*choice.unclear]
-            logger.warning("{}: {} carry its label and none is clearly its ticket", incident_id, keys)
+            logger.warning(
+                "{}: {} carry its label and syncd cannot tell which is its ticket: run `syncd adopt`",
+                name,
+                ", ".join(choice.unclear),
+            )
     return set(books)
 
 
 def adopt_own(context: EngineContext, issues: Iterable[Issue], read_seq: int) -> list[str]:
-    """Take up tickets that this ledger made and does not know; return their incidents."""
+    """Adopt tickets that this ledger created and does not know; return their incidents."""
     reading = Reading(read_seq, context.clock.now(), context.date_of("jira"))
     return [*adopt_lost(context.ledger, storage_rules(context), issues, reading)]
 
 
 def _is_postmortem_or_item(issue: Issue) -> bool:
-    """Whether an issue is a postmortem or an action item, which bear the incident's label, too."""
+    """Return True if an issue is a postmortem or an action item: they carry the incident's label too."""
     if issue.mark is not None and issue.mark.kind in (Kind.CREATE_POSTMORTEM, Kind.CREATE_ACTION_ITEM):
         return True
     return not {"syncd-postmortem", "syncd-action-item"}.isdisjoint(issue.labels)
 
 
 def _choose(incident_id: str, book: Rulebook, free: list[Issue]) -> Choice | None:
-    """Which of these issues is an incident's ticket; None: none of them may be."""
+    """Return which of these issues is an incident's ticket, None if no candidate is among them."""
     label = incident_label(incident_id)
     candidates = [issue for issue in free if label in issue.labels and not _is_postmortem_or_item(issue)]
     if not candidates:
@@ -104,7 +109,7 @@ def _choose(incident_id: str, book: Rulebook, free: list[Issue]) -> Choice | Non
 
 
 def choice_of(op: str, candidates: Sequence[Issue], fitting: Sequence[Issue], by: str) -> Choice:
-    """Choose the oldest candidate that bears the mark of the create `op`, else the only one that fits."""
+    """Return the oldest candidate with the mark of the create `op`, else the only one that fits."""
     marked = [issue for issue in candidates if issue.mark is not None and issue.mark.op == op]
     if marked:
         return Choice(min(marked, key=lambda issue: int(issue.id)), by="mark")

@@ -1,8 +1,7 @@
-"""What an earlier ledger knew of an incident's duties, asked of the issues once (`facts_in_comments`).
+"""Rebuild an incident's duties from the comments that an earlier ledger wrote (`facts_in_comments`).
 
-Asked for incidents that are older than this ledger, or than its restore, before any duty of theirs is
-judged: a postmortem that stands there already must not be taken for one that nobody wrote, and a duty that
-was waived or found late then is so now.
+syncd does this once, for incidents older than this ledger or its restore, before it judges their duties: a
+postmortem that exists must not count as missing, and a duty that was waived or late then is so now.
 """
 
 from __future__ import annotations
@@ -34,15 +33,15 @@ def parts_to_rebuild(
     items: Iterable[ItemState],
     book: Rulebook,
 ) -> frozenset[str]:
-    """What has to be asked before the incident's duties are judged: "postmortem", "items"."""
+    """Return the parts to read before syncd judges the incident's duties: "postmortem", "items"."""
     if not context.predates_ledger(row.created_at):
         return frozenset()
-    wanted = set()
+    parts = set()
     if _to_seek(context, row, postmortem, book) or (postmortem is not None and _unasked(context, postmortem)):
-        wanted.add("postmortem")
+        parts.add("postmortem")
     if any(_unasked(context, item) for item in items):
-        wanted.add("items")
-    return frozenset(wanted)
+        parts.add("items")
+    return frozenset(parts)
 
 
 def _to_seek(
@@ -61,15 +60,15 @@ def _unasked(context: EngineContext, duty_issue: DutyIssueState) -> bool:
 
 
 def seek_postmortem(context: EngineContext, incident_id: str, book: Rulebook) -> None:
-    """Adopt the postmortem that an earlier ledger made or a person wrote; raises `RemoteError`.
+    """Adopt the postmortem that an earlier ledger or a person created; raise `RemoteError`.
 
-    After a restore the search is believed only when it cannot lag behind any more.
+    After a restore an empty search counts only when Jira's index cannot lag any more.
     """
-    known = load_followers(context.ledger, incident_id)
-    if known is None:
+    followers = load_followers(context.ledger, incident_id)
+    if followers is None:
         return
-    row, ticket = known.incident, known.ticket
-    if not context.predates_ledger(row.created_at) or not _to_seek(context, row, known.postmortem, book):
+    row, ticket = followers.incident, followers.ticket
+    if not context.predates_ledger(row.created_at) or not _to_seek(context, row, followers.postmortem, book):
         return
     case = Case(incident=Incident.model_validate(row.snapshot), ticket=ticket)
     if adopt_postmortem(context, case, book) or not context.search_index.awaited:
@@ -77,21 +76,21 @@ def seek_postmortem(context: EngineContext, incident_id: str, book: Rulebook) ->
 
 
 def rebuild_duties(context: EngineContext, incident_id: str, book: Rulebook, look: frozenset[str]) -> None:
-    """Read our comments on the postmortem and the action items, and keep what they state.
+    """Read our comments on the postmortem and the action items, and store the facts that they state.
 
-    Raises `RemoteError`.
+    Raise `RemoteError`.
     """
-    known = load_followers(context.ledger, incident_id)
-    if known is None or not context.predates_ledger(known.incident.created_at):
+    followers = load_followers(context.ledger, incident_id)
+    if followers is None or not context.predates_ledger(followers.incident.created_at):
         return
     duty_issues: list[DutyIssueState] = []
-    if "postmortem" in look and known.postmortem is not None:
-        duty_issues.append(known.postmortem)
+    if "postmortem" in look and followers.postmortem is not None:
+        duty_issues.append(followers.postmortem)
     if "items" in look:
-        duty_issues += known.items
-    wanted = [duty_issue for duty_issue in duty_issues if _unasked(context, duty_issue)]
-    ours = context.services.jira.myself().id if wanted else ""
-    for duty_issue in wanted:
+        duty_issues += followers.items
+    unasked = [duty_issue for duty_issue in duty_issues if _unasked(context, duty_issue)]
+    ours = context.services.jira.myself().id if unasked else ""
+    for duty_issue in unasked:
         item = duty_issue.issue_id if isinstance(duty_issue, ItemState) else None
         comments = context.services.jira.comments(duty_issue.issue_id)
         context.health.succeeded("jira")
@@ -113,9 +112,11 @@ def _keep(
     doubted: list[str] = []
     for statement in words:
         if isinstance(statement, Comment):
-            # what it states is judged anew, as far as the services tell
+            # syncd judges these duties anew from the services' facts
             logger.warning(
-                "comment {} on {} states what nobody can vouch for: it is left", statement.id, duty_issue.key
+                "{}: comment {} may be forged, so syncd does not believe its facts",
+                duty_issue.key,
+                statement.id,
             )
             doubted.append(statement.id)
         else:
@@ -132,24 +133,24 @@ def _keep(
             doubted=tuple(doubted),
             duties=tuple(duties),
             waivers=tuple(waivers),
-            # its label came with the breach: where a person took it away, it stays away
+            # the label came with the breach: if a person removed it, syncd does not add it again
             agreed={OVERDUE_LABEL: ",".join(late)} if late and item is None else {},
             written=tuple(
-                Written(_operation(one, incident_id, item), one.comment.id, one.comment.created_at)
-                for one in believed
+                Written(_operation(fact, incident_id, item), fact.comment.id, fact.comment.created_at)
+                for fact in believed
             ),
         ),
         context.clock.now(),
     )
 
 
-def _operation(one: CommentFact, incident_id: str, item: str | None) -> Operation:
-    """The operation that wrote the comment, so that it is never written again."""
+def _operation(fact: CommentFact, incident_id: str, item: str | None) -> Operation:
+    """Return the operation that wrote the comment, so that syncd never writes it again."""
     return comment_on_duty_issue(
         incident_id,
         item,
-        key=one.key,
-        subject=one.stated.what,
+        key=fact.key,
+        subject=fact.stated.what,
         text="",
         value="",
         reason="an earlier ledger wrote it",

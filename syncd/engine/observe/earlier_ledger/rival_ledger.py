@@ -1,13 +1,13 @@
-"""Notices a second ledger that makes tickets for the same incidents, and has the younger one stop.
+"""Detect a second ledger that creates tickets for the same incidents, and stop the younger ledger.
 
-Two ledgers know nothing of each other, so each would make a ticket for every incident. What tells is the
-mark on the tickets: an issue that came to be after this ledger did, for an incident of this ledger's, with
-another ledger's instance in its mark. (Older issues of other instances are those of a ledger that was lost.)
+Two ledgers know nothing of each other, so each would create a ticket for each incident. The mark on a ticket
+shows the rival: an issue that is younger than this ledger, for an incident of this ledger, with another
+ledger's instance in its mark. (Older issues of other instances come from a lost ledger.)
 
-The younger is the one whose first ticket, by Jira's numeric id, is the later one; a ledger without a ticket
-of its own is younger than any. Both come to the same answer from what Jira shows, whoever notices first. The
-younger pauses all its writes and says so; `syncd resume all` ends that, and the next ticket of the other
-begins it anew. The older goes on and says so, too.
+The younger ledger is the one whose first ticket has the higher numeric id in Jira; a ledger without a ticket
+is younger than any. Both ledgers reach the same answer, because both see the same tickets. The younger pauses
+all its writes and logs that; `syncd resume all` ends the pause, and the rival's next ticket starts it anew.
+The older goes on and logs that too.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ OURSELVES = "syncd"
 
 
 def watch(context: EngineContext, issues: Iterable[Issue]) -> None:
-    """Look at issues that changed for tickets of another ledger; raises `RemoteError` where Jira fails."""
+    """Search changed issues for tickets of another ledger; raise `RemoteError` where Jira fails."""
     strangers = [issue for issue in issues if _made_beside_us(context, issue)]
     if not strangers:
         return
@@ -52,7 +52,7 @@ def _made_beside_us(context: EngineContext, issue: Issue) -> bool:
 
 
 def _first_of(context: EngineContext, instance: str, first: int) -> int:
-    """The lowest id of an issue that the other ledger made, as far as the search shows it."""
+    """Return the lowest id of an issue that the other ledger created, as far as the search shows it."""
     ours, projects = first_and_projects(context.ledger)
     if ours is None or not projects:
         return first
@@ -69,11 +69,11 @@ def _first_of(context: EngineContext, instance: str, first: int) -> int:
 
 
 def _judge(context: EngineContext, instance: str, issue: Issue, first: int, stopped: bool) -> None:
-    words = f"another ledger ({instance}) makes tickets for the same incidents, such as {issue.key}"
-    pause = None if stopped else (f"{words}, and it is older; one of the two has to end", OURSELVES)
+    words = f"another ledger ({instance}) creates tickets for the same incidents, such as {issue.key}"
+    pause = None if stopped else (f"{words}, and it is older; stop one of the two", OURSELVES)
     now = context.clock.now()
     verdict = judge_rival(context.ledger, instance, (issue.id, issue.key), first, pause, now)
     if verdict.younger and not stopped:
-        logger.error("{}: it is older, so this one writes nothing any more", words)
+        logger.error("{}: the other is older, so this one stops writing", words)
     elif not verdict.younger and verdict.new:
-        logger.error("{}: this one is older and goes on; end the other", words)
+        logger.error("{}: this one is older and goes on; stop the other", words)
