@@ -1,4 +1,4 @@
-"""What reads and writes of the two services give back beside the domain's own values."""
+"""The results of reads and writes of the two services that are no values of the domain."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from syncd.remote.errors import NotDone
 class LogPage(Value):
     """One page of log entries, newest first; `more` says that older ones follow.
 
-    `unread` are the incidents of entries that could not be read, by id, each with why; an entry whose
-    incident alone cannot be read only refers to it.
+    `unread` are the incidents of unreadable entries, by id, with the reason; an entry with only an unreadable
+    incident keeps its reference.
     """
 
     entries: tuple[LogEntry, ...]
@@ -28,7 +28,7 @@ class LogPage(Value):
 class IncidentPage(Value):
     """One page of incidents; `more` says that others follow.
 
-    `unread` are those that could not be read, by id, each with why: one of them does not hold up the others.
+    `unread` are the unreadable incidents, by id, with the reason: they do not hold up the others.
     """
 
     incidents: tuple[Incident, ...]
@@ -37,7 +37,7 @@ class IncidentPage(Value):
 
 
 class Hit(Value):
-    """A search result: it names an issue and when it changed last, and is never a source of values."""
+    """A search result: it names an issue and its last change; its other values may be stale."""
 
     id: str
     key: str
@@ -52,9 +52,9 @@ class SearchPage(Value):
 
 
 class Fetched(Value):
-    """A bulk read: what is there, and the ids that could not be read this time (unknown, ask again).
+    """The result of a bulk read: the issues, and the ids that Jira could not read this time (ask again).
 
-    An id that stands in neither is absent or invisible to us.
+    An id in neither is absent or invisible to us.
     """
 
     issues: tuple[Issue, ...]
@@ -62,7 +62,7 @@ class Fetched(Value):
 
 
 class Created(Value):
-    """What the answer to a create names."""
+    """Id and key from the answer to a create."""
 
     id: str
     key: str
@@ -79,14 +79,14 @@ class BulkItem:
 
 @dataclass(frozen=True)
 class BulkAnswer:
-    """What a bulk create made, in no particular order, and what it refused, by number of the item."""
+    """The issues that a bulk create made, in no particular order, and its refusals by the item's number."""
 
     created: tuple[Created, ...]
     refused: dict[int, NotDone]
 
 
 class ServerFacts(Value):
-    """Whose Jira it is."""
+    """Address, edition and version of the Jira site."""
 
     base_url: str
     edition: Edition

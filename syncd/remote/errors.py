@@ -1,8 +1,8 @@
-"""How a request can fail, sorted by the only question that matters for a write: was it done?
+"""The failures of requests, sorted by the only question that matters for a write: did the service carry it
+out?
 
-`NotDone`: certainly not carried out, may be sent again as it is. `Unknown`: the first byte left and no
-readable answer came; it must be looked up (design: exactly one). An answer that is not understood is
-never read as "no".
+`NotDone`: certainly not, so syncd may send it again as it is. `Unknown`: the first byte left and no readable
+answer came, so syncd looks up the outcome before it sends again. syncd never reads an unclear answer as "no".
 """
 
 from __future__ import annotations
@@ -13,29 +13,29 @@ from typing import Self
 
 
 class Cause(StrEnum):
-    """Why a request was not done, or why that is not known."""
+    """The reason why a request was not done, or why its outcome is unknown."""
 
     PAUSED = "paused"
-    """Not even asked: the service was not usable a moment ago."""
+    """Not sent: the service was down a moment ago."""
     UNREACHABLE = "unreachable"
-    """Never connected."""
+    """No connection."""
     CREDENTIALS = "credentials"
-    """401, or 403 on what our account may never do: the whole service is affected."""
+    """401, or a 403 that forbids our account everything: it concerns the whole service."""
     FORBIDDEN = "forbidden"
-    """403 about this object."""
+    """403 (or 402) about this object."""
     REJECTED = "rejected"
-    """400, 405, 413, 422: the request itself will not do."""
+    """400, 405, 413, 422: the service refuses the request itself."""
     MISSING = "missing"
     """404 and 410."""
     CONFLICT = "conflict"
     """409."""
     LIMITED = "limited"
-    """429: later."""
+    """429: try again later."""
     REDIRECT = "redirect"
-    """A redirect, never followed."""
+    """A redirect; syncd follows none."""
     TIMEOUT = "timeout"
     BROKEN = "broken"
-    """Reset, cut short, or an answer that cannot be read."""
+    """A reset, a cut answer, or an answer that syncd cannot read."""
     SERVER = "server"
     """408 and 5xx."""
 
@@ -44,11 +44,11 @@ _CODE = re.compile(r"\[(\d+)\]$")
 
 
 class RemoteError(Exception):
-    """A request that did not end well; carries data, never a token, never a whole foreign body.
+    """A failed request; it carries data, but never a token and never a whole foreign body.
 
     `message` is the service's own words cut to 256 characters, `field_errors` are Jira's by field,
-    `retry_after` is in seconds from now and None where the service named none. `scope` says how far a
-    LIMITED reaches: `issue` (writes to this issue), `endpoint` (this method and path), `message` (this mail)
+    `retry_after` is in seconds from now, None where the service names none. `scope` is the reach of a
+    LIMITED: `issue` (writes to this issue), `endpoint` (this method and path), `message` (this mail)
     or `service`; it is empty otherwise. `status` is None where no answer came.
     """
 
@@ -75,7 +75,7 @@ class RemoteError(Exception):
         super().__init__(self.describe())
 
     def describe(self) -> str:
-        """One line for people: what was asked, what was answered, in the service's own words."""
+        """Return one line for people: the request, the cause, and the service's own words."""
         status = f" ({self.status})" if self.status else ""
         errors = sorted(self.field_errors.items())
         fields = "; ".join(f"{name}: {text}" if text else name for name, text in errors)
@@ -84,25 +84,25 @@ class RemoteError(Exception):
 
     @property
     def absent(self) -> bool:
-        """Whether the service itself says that there is no such object.
+        """True if the service itself says that there is no such object.
 
-        A 404 without its words is somebody else's: a proxy's, or a wrong address's.
+        A 404 without the service's words comes from a proxy or a wrong address.
         """
         return self.cause is Cause.MISSING and bool(self.message)
 
     @property
     def code(self) -> int | None:
-        """PagerDuty's own number for what is wrong (1001: already resolved), None where it named none."""
-        found = _CODE.search(self.message)
-        return int(found[1]) if found else None
+        """PagerDuty's own error code (1001: already resolved), None where it names none."""
+        match = _CODE.search(self.message)
+        return int(match[1]) if match else None
 
     @property
     def not_for_us(self) -> bool:
-        """Return True if the object or the endpoint is not there for our account; the service is usable."""
+        """True if the service hides this object or endpoint from our account, and is healthy otherwise."""
         return self.cause in (Cause.MISSING, Cause.FORBIDDEN)
 
     def without_words(self) -> Self:
-        """The same failure without the service's words, which may quote what was sent; fields are named."""
+        """Return the failure without the service's words, which may quote what was sent; field names stay."""
         return type(self)(
             self.service,
             self.request,
@@ -115,12 +115,12 @@ class RemoteError(Exception):
 
 
 class NotDone(RemoteError):
-    """The request was certainly not carried out."""
+    """The service certainly did not carry out the request."""
 
 
 class Unknown(RemoteError):
-    """The request may have been carried out; only looking tells."""
+    """The service may have carried out the request; only a look-up tells."""
 
 
 class Unreadable(Unknown):
-    """A whole answer came, and what it says of this object is not as documented; the service is well."""
+    """A whole answer came, but this object in it is not as documented; the service is healthy."""

@@ -1,7 +1,7 @@
-"""The heartbeat: an address that somebody watches is fetched after every good cycle.
+"""The heartbeat: syncd fetches a monitored address after each good cycle.
 
-Whoever watches it hears of a daemon that is gone, which the daemon itself cannot tell. It follows no
-redirect, reads nothing of the answer, and a failure changes nothing: it is counted and said once.
+The monitoring service notices when the daemon is gone, which the daemon itself cannot tell. syncd follows no
+redirect and reads nothing of the answer. A failure changes nothing: syncd counts it and logs it once.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ TIMEOUT = (5.0, 10.0)
 
 
 class Heartbeat:
-    """One address; at most one request at a time, never in the caller's thread."""
+    """Fetches one address; at most one request at a time, never in the caller's thread."""
 
     def __init__(self, url: str, counts: Counts, clock: Clock, ca_file: str | None = None) -> None:
         """`ca_file` replaces the trusted certificates."""
@@ -51,7 +51,7 @@ class Heartbeat:
             with self._session.get(self._url, timeout=TIMEOUT, allow_redirects=False, stream=True) as answer:
                 outcome = "ok" if answer.ok and not answer.is_redirect else f"status {answer.status_code}"
         except requests.RequestException as error:
-            # its text holds the address, which is a secret
+            # the error's text holds the address, which is a secret
             outcome = type(error).__name__
         word = "ok" if outcome == "ok" else "failed"
         self._counts.add(Asked(SERVICE, "GET", "heartbeat", word), self._clock.boottime() - began)
@@ -59,6 +59,7 @@ class Heartbeat:
 
     def _note(self, outcome: str) -> None:
         failing = outcome != "ok"
+        # logged once, not at each beat
         if failing and not self._failing:
-            logger.warning("the heartbeat cannot be sent: {}", outcome)
+            logger.warning("syncd cannot send the heartbeat: {}", outcome)
         self._failing = failing

@@ -1,9 +1,10 @@
-"""E-mail over SMTP, or into files where no host is set: one message, one recipient, one connection.
+"""Send e-mail over SMTP, or write it to files where no host is set: one message, one recipient, one
+connection.
 
-One recipient a message, because a server may take some recipients and refuse others, and what was sent
-to whom would no longer be one question. A message counts as not done until its last line leaves; from
-then to the server's answer it is unknown. A clear refusal is not done: 4xx as LIMITED (later), 5xx as
-REJECTED; refusals before the recipient is named concern the whole server and not the message.
+A message has one recipient, because a server may accept some recipients and refuse others. A message counts
+as not done until its last line leaves; from then to the server's answer its outcome is unknown. A clear
+refusal means not done: 4xx as LIMITED (later), 5xx as REJECTED. A refusal before the recipient is named
+concerns the whole server, not the message.
 """
 
 from __future__ import annotations
@@ -38,19 +39,19 @@ _WRONG_CREDENTIALS = (530, 534, 535, 538)
 
 
 class Mail(Protocol):
-    """The way out for e-mail: one message to one recipient."""
+    """A mail client: it sends one message to one recipient."""
 
     def send(self, sender: str, recipient: str, message: bytes) -> None:
-        """Hand a finished message over; the bytes are sent as they are, so that a second time is the same.
+        """Send a finished message; the bytes leave as they are, so that a second sending is the same message.
 
-        Raises `NotDone` where nobody took it (LIMITED: try again later, REJECTED: never for this
-        address or message), `Unknown` where it may have been taken.
+        Raise `NotDone` where no server accepted it (LIMITED: try again later; REJECTED: never for this
+        address or message), `Unknown` where a server may have accepted it.
         """
         ...
 
 
 class SmtpMail:
-    """Hands messages to one SMTP server; safe to use from any thread."""
+    """Sends messages to one SMTP server; safe to use from any thread."""
 
     def __init__(
         self,
@@ -63,7 +64,7 @@ class SmtpMail:
         password: str | None = None,
         ca_file: str | None = None,
     ) -> None:
-        """`tls` speaks TLS from the first byte, `starttls` insists on it before anything is said."""
+        """Set the server; `tls` means TLS from the first byte, `starttls` insists on STARTTLS first."""
         self._transport = transport
         self._host = host
         self._port = port
@@ -75,10 +76,10 @@ class SmtpMail:
         self._secrets = Secrets([password or "", *encoded] if password else [])
 
     def send(self, sender: str, recipient: str, message: bytes) -> None:
-        """Hand one message over within one deadline; raises `NotDone` or `Unknown`."""
+        """Send one message within one deadline; raise `NotDone` or `Unknown`."""
         for address in (sender, recipient):
             if not _ADDRESS.fullmatch(address):
-                raise NotDone(SERVICE, "SEND", Cause.REJECTED, "this is no address")
+                raise NotDone(SERVICE, "SEND", Cause.REJECTED, "the address is not valid")
         clock = self._transport.clock
         began = clock.boottime()
         with Flight(self._transport.limits) as flight:
@@ -130,7 +131,7 @@ class SmtpMail:
         code, words = server.getreply()
         if code // 100 != 2:
             return self._refusal(code, words, sent=True)
-        # What is said after this cannot take the message back.
+        # nothing after this can take the message back
         with suppress(OSError):
             server.putcmd("quit")
         return None
@@ -138,17 +139,18 @@ class SmtpMail:
     def _refusal(
         self, code: int, words: bytes | str, *, whole_server: bool = False, sent: bool = False
     ) -> RemoteError:
-        said = words.decode("utf-8", "replace") if isinstance(words, bytes) else words
+        text = words.decode("utf-8", "replace") if isinstance(words, bytes) else words
+        # a server that answers outside of the protocol may have taken the message
         if code not in range(400, 600):
             kind = Unknown if sent else NotDone
-            return kind(SERVICE, "SEND", Cause.BROKEN, self._secrets.mask(said))
+            return kind(SERVICE, "SEND", Cause.BROKEN, self._secrets.mask(text))
         if code in _WRONG_CREDENTIALS:
             cause = Cause.CREDENTIALS
         elif code < 500:
             cause = Cause.LIMITED
         else:
             cause = Cause.UNREACHABLE if whole_server else Cause.REJECTED
-        return self._not_done(cause, said, code, whole_server=whole_server or code == _CLOSING)
+        return self._not_done(cause, text, code, whole_server=whole_server or code == _CLOSING)
 
     def _break(self, flight: Flight, error: Exception) -> RemoteError:
         late = flight.expired or root(error) == "timed out"
@@ -166,11 +168,11 @@ class SmtpMail:
 
 
 class _Conversation(smtplib.SMTP):
-    """A connection within the flight of this thread, with TLS from the start where a context is given."""
+    """A connection within this thread's flight, with TLS from the start if a context is given."""
 
     def __init__(self, host: str, port: int, tls: ssl.SSLContext | None) -> None:
         self._from_the_start = tls
-        # A name given here spares smtplib a name look-up that may take as long as it likes.
+        # smtplib would look its own name up, which has no deadline
         super().__init__(host, port, local_hostname=_own_name())
 
     def _get_socket(self, host: str, port: int, timeout: object) -> socket.socket:
@@ -184,25 +186,26 @@ class _Conversation(smtplib.SMTP):
         return wire
 
     def named(self) -> None:
-        """Name the socket of after STARTTLS to the flight."""
+        """Register the new socket after STARTTLS with the flight."""
         if self.sock is not None:
             current().holds(self.sock)
 
 
 class FolderMail:
-    """Writes messages as `.eml` files for want of a server; nobody receives them."""
+    """Writes messages as `.eml` files where no server is set; nobody receives them."""
 
     def __init__(self, folder: Path, clock: Clock) -> None:
         self._folder = folder
         self._clock = clock
 
     def send(self, sender: str, recipient: str, message: bytes) -> None:
-        """Write one file, readable by us alone; the same message to the same person is the same file."""
+        """Write one file that only syncd's user can read; the same message to the same person is one file."""
         digest = hashlib.sha256(recipient.encode() + b"\0" + message).hexdigest()[:16]
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         if any(self._folder.glob(f"*-{digest}.eml")):
             return
         target = self._folder / f"{self._clock.now():%Y%m%dT%H%M%SZ}-{digest}.eml"
+        # a reader of the folder never sees half a message
         draft = target.with_suffix(".tmp")
         draft.touch(mode=0o600)
         draft.write_bytes(message)
@@ -215,6 +218,6 @@ def _own_name() -> str:
 
 
 def _quoted(message: bytes) -> bytes:
-    """The bytes of the DATA phase: CRLF everywhere, leading dots doubled, the ending dot."""
+    """Return the bytes of the DATA phase: CRLF line ends, leading dots doubled, the final dot."""
     lines = _LEADING_DOT.sub(b"..", _LINE_END.sub(b"\r\n", message))
     return lines + (b".\r\n" if lines.endswith(b"\r\n") else b"\r\n.\r\n")

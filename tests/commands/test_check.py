@@ -481,7 +481,7 @@ def test_what_postmortems_need_is_named_with_what_stands_in_for_it(first: House)
     presets.without_types(first.world.jira.site, "OPS", "Postmortem")
     said = {one["message"] for one in of(found(first), "J15", "ok")}
     assert "have the type Task; their review date is duedate" in said
-    assert "the project lacks: field Review date: the review date is read from the due date" in said
+    assert "the project lacks: field Review date: syncd reads the review date from the due date" in said
     assert any(one.startswith("the project lacks: link type Problem/Incident") for one in said)
 
 

@@ -1,14 +1,14 @@
-"""How fast we may ask: token buckets and pauses, kept below each service's limits so that none is hit.
+"""Limit how fast syncd asks: token buckets and pauses, below each service's limits so that none is hit.
 
-PagerDuty counts 960 requests a minute; 15 a second with 60 saved up never passes that in any minute, and
-what its headers say is left slows us further when others use the same token. Jira's burst limits start
-at 50 a second; writes to one issue are held to 20 in 2 s and 100 in 30 s. A pause that a service asked
-for is kept by everybody. The slow lane (`slow_lane`) takes from the same bucket and from one a tenth
-as large besides, so that backfills and sweeps never crowd out what is happening now.
+PagerDuty allows 960 requests a minute; 15 a second with 60 saved up never exceed that in any minute. If
+others use the same token, PagerDuty's headers slow syncd further. Jira's burst limits start at 50 a second;
+it allows 20 writes to one issue in 2 s and 100 in 30 s. All threads keep a pause that a service asks for. The
+slow lane (`slow_lane`) takes from the same bucket and from another a tenth as large, so that backfills and
+sweeps never delay present incidents.
 
-A write pays before its operation is committed as in flight: `take` first, then `with prepaid():` around
-the call, which lets exactly one request through without paying again. Everything else pays in the
-transport. All times here are of the clock's `boottime`.
+A write takes its budget before its operation is committed as in flight: `take` first, then `with prepaid():`
+around the call, which lets exactly one request pass without taking again. All other requests take their
+budget in the transport. All times here are `boottime` seconds.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from syncd.remote.errors import Cause, NotDone
 
 SLOW_SHARE = 0.1
 UNNAMED_PAUSE = 5.0
-"""Seconds to pause after a 429 that names no time; who tries again doubles on top of it."""
+"""Seconds to pause after a 429 that names no time; callers double it with each try."""
 LONGEST_WAIT = 30.0
 """Seconds that `take` waits before it raises instead."""
 
 
 @dataclass(frozen=True)
 class Rate:
-    """`per_second` requests for ever, `burst` at once."""
+    """A rate: `per_second` requests for ever, `burst` at once."""
 
     per_second: float
     burst: float
@@ -40,10 +40,10 @@ class Rate:
 
 RATES = {"pagerduty": Rate(15, 60), "jira": Rate(50, 50)}
 ISSUE_WRITES = ((20, 2.0), (100, 30.0))
-"""Jira's per-issue limits: so many writes within so many seconds."""
+"""Jira's per-issue limits: the number of writes, and within how many seconds."""
 
 LEFT_BY_UPDATES, LEFT_BY_COMMENTS = 0.2, 0.4
-"""Shares of what is saved up that stay untouched: creates go before updates before comments."""
+"""Shares of the saved budget that stay untouched: creates come before updates, updates before comments."""
 
 _slow: ContextVar[bool] = ContextVar("slow", default=False)
 _prepaid: ContextVar[list[str] | None] = ContextVar("prepaid", default=None)
@@ -51,7 +51,7 @@ _prepaid: ContextVar[list[str] | None] = ContextVar("prepaid", default=None)
 
 @contextmanager
 def slow_lane() -> Iterator[None]:
-    """Requests of this thread within the block belong to the slow lane."""
+    """Put this thread's requests within the block into the slow lane."""
     token = _slow.set(True)
     try:
         yield
@@ -61,7 +61,7 @@ def slow_lane() -> Iterator[None]:
 
 @contextmanager
 def prepaid() -> Iterator[None]:
-    """The next request of this thread within the block has been paid for by `take`."""
+    """Let this thread's next request within the block pass: `take` took its budget before."""
     token = _prepaid.set(["one"])
     try:
         yield
@@ -70,14 +70,14 @@ def prepaid() -> Iterator[None]:
 
 
 def use_prepaid() -> bool:
-    """Use up what `prepaid` grants this thread; False where there is nothing (left)."""
+    """Use up what `prepaid` grants this thread; return False where nothing is left."""
     granted = _prepaid.get()
     return bool(granted and granted.pop())
 
 
 @dataclass
 class _Bucket:
-    """Tokens may go below zero: that is a place in the queue, and the wait is how long until it is served."""
+    """A token bucket; tokens below zero are a place in the queue, from which the wait follows."""
 
     rate: Rate
     at: float
@@ -101,7 +101,7 @@ class _Bucket:
 
 
 class _Window:
-    """When the writes to one issue were or will be made."""
+    """The times of past and coming writes to one issue."""
 
     def __init__(self) -> None:
         self.moments: deque[float] = deque(maxlen=max(count for count, _ in ISSUE_WRITES))
@@ -145,10 +145,10 @@ class Budget:
     ) -> None:
         """Wait for the right to send one request to the service, then return.
 
-        `issue` is set for writes to a Jira issue; `endpoint` is `Route.endpoint` where known; `leave` is
-        the share of what is saved up that this request leaves to those that matter more, and rather waits.
-        Raises `NotDone(LIMITED)`, with nothing taken, where it would have to wait longer than
-        `LONGEST_WAIT`, or when the process stops while it waits.
+        `issue` is set for writes to a Jira issue; `endpoint` is `Route.endpoint` where known; `leave` is the
+        share of the saved budget that this request leaves to more important ones: it waits instead. Raise
+        `NotDone(LIMITED)`, with nothing taken, where the wait would exceed `LONGEST_WAIT` seconds, or when
+        the process stops meanwhile.
         """
         places = self._places(service, issue)
         with self._lock:
@@ -159,27 +159,28 @@ class Budget:
         while wait > 0:
             if waited + wait > LONGEST_WAIT:
                 self._give_back(places)
-                raise _later(service, wait, "the rate budget is used up or a pause was asked for")
+                raise _later(service, wait, "the rate budget is used up, or the service asked for a pause")
             if self._clock.sleep(wait, self._stop):
                 self._give_back(places)
                 raise _later(service, wait, "stopping")
             waited += wait
-            # A pause that began meanwhile holds for those who already waited, too.
+            # a pause that began meanwhile holds also for requests that already waited
             wait = self.paused_for(service, issue=issue, endpoint=endpoint)
 
     def pause(self, service: str, seconds: float, scope: str = "") -> None:
-        """Hold back requests to a service, or only those of a scope (an issue's id, an endpoint)."""
+        """Pause requests to a service, or only those of a scope (an issue's id, an endpoint)."""
         with self._lock:
             until = self._clock.boottime() + seconds
             self._pauses[service, scope] = max(until, self._pauses.get((service, scope), 0.0))
 
     def paused_for(self, service: str, *, issue: str = "", endpoint: str = "") -> float:
-        """Seconds until the service (and the issue or endpoint) may be asked again; 0 if now."""
+        """Return the seconds until syncd may ask the service (and the issue or endpoint) again; 0 if now."""
         with self._lock:
             return self._paused(service, issue, endpoint, self._clock.boottime())
 
     def learn(self, service: str, remaining: float, reset: float) -> None:
-        """The service says that `remaining` requests are left for the next `reset` seconds."""
+        """Slow down to the `remaining` requests that the service allows for the next `reset` seconds."""
+        # others use the same token: nothing is left in this window
         if remaining <= 0:
             self.pause(service, reset)
             return
@@ -207,6 +208,7 @@ class Budget:
         return places
 
     def _forget_quiet_issues(self, kept: str) -> None:
+        # a busy site has more issues than memory should hold
         if len(self._issues) <= 1000:
             return
         old = self._clock.boottime() - max(seconds for _, seconds in ISSUE_WRITES)

@@ -1,10 +1,9 @@
-"""Connections that know the flight they carry: none opens or sends without a deadline.
+"""Connections that belong to a flight: none opens or sends without a deadline.
 
-urllib3's own connections, with three additions: connecting is bounded as a whole (all addresses of a
-name together, proxy tunnel and TLS handshake included) and not address by address; the socket is named
-to the flight; and the moment before the first byte of a request leaves is noted, which is what tells
-"not done" from "unknown" afterwards. A name look-up cannot be interrupted and keeps the resolver's own
-limits; nothing has left by then.
+These are urllib3's connections with three additions. The connect limit covers the whole (all addresses of a
+name, proxy tunnel, TLS handshake), not each address. The socket is registered with the flight. The flight
+notes when the first byte of a request leaves, which tells "not done" from "unknown" afterwards. A name look-
+up cannot be interrupted and keeps the resolver's own limits; nothing has left by then.
 """
 
 from __future__ import annotations
@@ -22,20 +21,20 @@ from syncd.remote.http.deadline import current
 
 
 def dial(host: str, port: int, options: Iterable[tuple[Any, ...]] = ()) -> socket.socket:
-    """Connect to the first address of a name that answers, within what is left to the flight.
+    """Return a connection to the first address of a name that answers, within the flight's limit.
 
-    Raises OSError (of the last address tried), TimeoutError or `socket.gaierror`.
+    Raise OSError (of the last address tried), TimeoutError or `socket.gaierror`.
     """
     flight = current()
     failure = OSError("the name has no address")
-    found = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)
-    for tried, (family, kind, protocol, _, address) in enumerate(found):
+    addresses = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)
+    for tried, (family, kind, protocol, _, address) in enumerate(addresses):
         wire = socket.socket(family, kind, protocol)
         try:
             for option in options:
                 wire.setsockopt(*option)
-            # A dead first address (IPv6 into nowhere) must leave time for those after it.
-            share = flight.left() / (len(found) - tried)
+            # a dead first address (such as IPv6 without a route) must leave time for the others
+            share = flight.left() / (len(addresses) - tried)
             wire.settimeout(min(flight.left(), max(1.0, share)))
             wire.connect(address)
         except OSError as error:
@@ -45,14 +44,14 @@ def dial(host: str, port: int, options: Iterable[tuple[Any, ...]] = ()) -> socke
                 break
         else:
             flight.holds(wire)
-            # A TLS handshake takes the socket's timeout as the limit of the whole handshake.
+            # the TLS handshake takes the socket's timeout as its limit
             wire.settimeout(flight.left())
             return wire
     raise failure
 
 
 class _Guarded(HTTPConnection):
-    """What both kinds of connection share."""
+    """The part that plain and TLS connections share."""
 
     _connecting = False
 
@@ -83,10 +82,11 @@ class _Guarded(HTTPConnection):
         return wire
 
     def send(self, data: Any) -> None:
-        """Send, noting that the request leaves unless this still is a proxy's tunnel being made."""
+        """Send; note that the request leaves, unless this still builds a proxy's tunnel."""
         flight = current()
         if self.sock is None:
             self.connect()
+        # a kept connection: the watchdog has to know its socket
         elif flight.reused and not self._connecting:
             flight.holds(self.sock)
         if not self._connecting:

@@ -1,4 +1,4 @@
-"""What was asked and how it ended: the figures behind metrics, `status` and the promise of quiet cycles."""
+"""Count requests and their outcomes: the figures behind metrics, `status` and the promise of quiet cycles."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class Asked(NamedTuple):
-    """One kind of request and one way that it ended.
+    """One kind of request with one outcome.
 
     `pattern` is the path with ids replaced by `{id}`; `outcome` is `ok` or the value of a `Cause`.
     """
@@ -19,7 +19,7 @@ class Asked(NamedTuple):
 
 
 class Tally(NamedTuple):
-    """How often, and how many seconds in all."""
+    """The number of requests, and their seconds in all."""
 
     requests: int
     seconds: float
@@ -39,12 +39,12 @@ class Counts:
             self._tallies[asked] = Tally(before.requests + 1, before.seconds + seconds)
 
     def snapshot(self) -> dict[Asked, Tally]:
-        """A copy of all tallies since the start."""
+        """Return a copy of all tallies since the start."""
         with self._lock:
             return dict(self._tallies)
 
     def total(self, service: str | None = None) -> int:
-        """How many requests left, to one service or to all."""
+        """Return how many requests left, to one service or to all."""
         return sum(
             tally.requests for asked, tally in self.snapshot().items() if service in (None, asked.service)
         )

@@ -1,11 +1,11 @@
-"""How long a request may take, and what ends one that takes longer.
+"""Limit how long a request may take, and end a request that takes longer.
 
-`requests` bounds the wait for the next byte, not the whole: a server that sends one byte a second is
-waited for without end. So every request is a `Flight`, and one watchdog thread shuts the socket down
-when a flight's time is over; whoever waits on that socket, in TLS or below, wakes at once.
+`requests` limits the wait for the next byte, not the whole request: a server that sends one byte a second
+would hold syncd for ever. So each request is a `Flight`, and one watchdog thread shuts the socket down when a
+flight's time is over. The thread that waits on that socket, in TLS or below, wakes at once.
 
-These deadlines run on the kernel's monotonic clock and not on the injected `Clock`: they guard real
-sockets, and with a clock that stands still or runs ahead there would be no deadline or no request.
+These deadlines use the kernel's monotonic clock, not the injected `Clock`: they guard real sockets, and a
+test's clock may stand still or run ahead.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from typing import Self
 
 @dataclass(frozen=True)
 class Limits:
-    """Seconds: to get a connection (TLS included), and for a whole request once its first byte leaves."""
+    """Limits in seconds: to connect (TLS included), and for a whole request from its first byte on."""
 
     connect: float = 5.0
     whole: float = 30.0
@@ -32,9 +32,9 @@ class Limits:
 class Flight:
     """One request under way on this thread: its deadline, its socket, and how far it got.
 
-    `sent` is the question that decides between not done and unknown: it is set before the first byte of
-    the request is handed to the kernel. `reused` says that it travels on a connection that was kept
-    from an earlier request. `expired` says that the watchdog ended it.
+    `sent` decides between not done and unknown: it is set before the kernel gets the first byte of the
+    request. `reused`: it uses a connection that was kept from an earlier request. `expired`: the watchdog
+    ended it.
     """
 
     def __init__(self, limits: Limits) -> None:
@@ -60,13 +60,13 @@ class Flight:
             self._socket = None
 
     def connects(self) -> None:
-        """A connection is being made: the connect limit holds from now."""
+        """Start the connect limit: a connection is being made."""
         self.reused = False
         if not self.sent:
             self._until(time.monotonic() + self.limits.connect)
 
     def holds(self, wire: socket.socket) -> None:
-        """Name the socket that is to be shut down at the deadline."""
+        """Register the socket that the watchdog shuts down at the deadline."""
         with self._lock:
             self._socket = wire
             late = self.expired
@@ -74,21 +74,21 @@ class Flight:
             _shut(wire)
 
     def leaves(self) -> None:
-        """The first byte is about to leave: the limit of the whole request holds from now."""
+        """Mark the request as sent and start the limit of the whole request: the first byte leaves now."""
         if not self.sent:
             self.sent = True
             self.begins()
 
     def begins(self) -> None:
-        """What is exchanged from now on has the limit of a whole request."""
+        """Start the limit of a whole request."""
         self._until(time.monotonic() + self.limits.whole)
 
     def left(self) -> float:
-        """Seconds until the present deadline, never less than a millisecond (0 would mean no limit)."""
+        """Return the seconds until the deadline, at least a millisecond (0 would mean no limit)."""
         return max(0.001, self.deadline - time.monotonic())
 
     def expire(self) -> None:
-        """End the request, unless it landed; called by the watchdog."""
+        """End the request unless it is over; called by the watchdog."""
         with self._lock:
             if self.landed:
                 return
@@ -102,11 +102,11 @@ class Flight:
 
 
 class NoFlightError(RuntimeError):
-    """Something tried to send without a deadline; a mistake of ours, and nothing left."""
+    """A request without a deadline: a defect of syncd; nothing left."""
 
 
 def current() -> Flight:
-    """The flight of this thread; raises `NoFlightError` where there is none, so that nothing leaves."""
+    """Return this thread's flight; raise `NoFlightError` where there is none, so that nothing leaves."""
     flight: Flight | None = getattr(_current, "flight", None)
     if flight is None:
         raise NoFlightError("a request without a deadline")
@@ -114,13 +114,13 @@ def current() -> Flight:
 
 
 def _shut(wire: socket.socket) -> None:
-    # The plain socket's own shutdown: SSLSocket's would drop the TLS state under the reader's feet.
+    # the plain socket's shutdown: SSLSocket's would drop the TLS state while another thread reads
     with suppress(OSError):
         socket.socket.shutdown(wire, socket.SHUT_RDWR)
 
 
 class _Watchdog:
-    """One thread for all flights; it ends when nothing is left to watch and starts again when needed."""
+    """One thread for all flights; it ends without flights and starts again when needed."""
 
     def __init__(self) -> None:
         self._wakes = threading.Condition()
@@ -141,6 +141,7 @@ class _Watchdog:
         with self._wakes:
             while self._heap:
                 at, _, flight = self._heap[0]
+                # it is over, or a later deadline of it stands further back in the heap
                 if flight.landed or flight.deadline > at:
                     heappop(self._heap)
                 elif (wait := at - time.monotonic()) > 0:

@@ -1,9 +1,9 @@
-"""What an answer or a failure means: carried out, certainly not carried out, or unknown.
+"""Decide what an answer or a failure means: carried out, certainly not carried out, or unknown.
 
-Certainly not done is only what a status of the list below says, and what never left. Whatever else
-happens after the first byte left (time-out, reset, 408, 5xx, an answer that cannot be read, a status that
-nobody documented) is unknown, because an answer that is not understood must never be read as "no".
-402 stands in the list beside the others: PagerDuty documents it for accounts that lack an ability.
+Only a request that never left, or a status of the list below, means certainly not done. All else after the
+first byte left (time-out, reset, 408, 5xx, an unreadable answer, an undocumented status) means unknown: syncd
+must never read an unclear answer as "no". 402 is in the list, because PagerDuty documents it for accounts
+that lack an ability.
 """
 
 from __future__ import annotations
@@ -36,24 +36,24 @@ _REFUSED = {
 _SCOPES = {"jira-per-issue-on-write": "issue", "jira-burst-based": "endpoint"}
 _ABSENT = (404, 410)
 _PLAIN_TEXT = 500
-"""The longest text/plain body that is taken for a message."""
+"""The longest text/plain body, in bytes, that counts as a message."""
 
 
 class Secrets:
-    """Masks known values wherever they turn up: errors carry foreign words, and those may quote ours."""
+    """Masks secret values in texts: errors carry foreign words, and those may quote ours."""
 
     def __init__(self, values: Iterable[str]) -> None:
         self._values = tuple(sorted({value for value in values if value}, key=len, reverse=True))
 
     def mask(self, text: str) -> str:
-        """The text in one line, without any of the values."""
+        """Return the text in one line, without any of the values."""
         for value in self._values:
             text = text.replace(value, "***")
         return " ".join(text.split())
 
 
 class Sorter:
-    """Turns statuses and broken connections of one service into `NotDone` and `Unknown`."""
+    """Turns statuses and broken connections of one service into `NotDone` and `Unknown` errors."""
 
     def __init__(self, service: str, secrets: Secrets) -> None:
         self._service = service
@@ -62,7 +62,7 @@ class Sorter:
     def answer(
         self, route: Route, status: int, headers: Mapping[str, str], content: bytes, now: datetime
     ) -> RemoteError | None:
-        """Return what an answer other than 2xx means; None where it is a success."""
+        """Return what an answer means, None for a success (2xx)."""
         if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
             return None
         message, field_errors = words(headers, content, plain=status not in _ABSENT)
@@ -93,11 +93,12 @@ class Sorter:
         )
 
     def unreadable(self, route: Route, status: int | None, why: str) -> Unknown:
-        """A success whose body is not what it has to be."""
+        """Return the failure of a success whose body is not as documented."""
         return Unknown(self._service, route.named, Cause.BROKEN, self._secrets.mask(why), status=status)
 
     def failure(self, route: Route, error: Exception, *, sent: bool, expired: bool) -> RemoteError:
-        """What a request without an answer means: `sent` says whether its first byte left."""
+        """Return the failure of a request without an answer; `sent`: its first byte left."""
+        # nothing left, so the service cannot have done anything
         if not sent:
             why = "no connection in time" if expired else root(error)
             return NotDone(self._service, route.named, Cause.UNREACHABLE, self._secrets.mask(why))
@@ -108,18 +109,19 @@ class Sorter:
 
 
 def words(headers: Mapping[str, str], content: bytes, *, plain: bool) -> tuple[str, dict[str, str]]:
-    """The service's own words in an error's body: a message and, from Jira, errors by field.
+    """Return the service's own words in an error's body: a message and, from Jira, errors by field.
 
-    Reads PagerDuty's `error` (an object, or a text in old answers) and Jira's `errorMessages`, `errors`,
-    `message` and `errorMessage`. HTML is nobody's words. With `plain`, a short text/plain body is taken as
-    it is; not for a 404, whose words are read as "the service itself says that there is none", and any
-    proxy can write plain text.
+    It reads PagerDuty's `error` (an object, or a text in old answers) and Jira's `errorMessages`, `errors`,
+    `message` and `errorMessage`. HTML comes from a proxy and does not count. With `plain` a short text/plain
+    body counts; not for a 404, whose words mean that the object does not exist: any proxy can write plain
+    text.
     """
     try:
         body = load(content)
     except (ValueError, RecursionError):
         text = headers.get("Content-Type", "").startswith("text/plain") and len(content) <= _PLAIN_TEXT
         return (content.decode("utf-8", "replace") if plain and text else ""), {}
+    # `null` or a list comes from no documented error
     if not isinstance(body, dict):
         return "", {}
     if "error" in body:
@@ -133,9 +135,9 @@ def words(headers: Mapping[str, str], content: bytes, *, plain: bool) -> tuple[s
 def _pagerduty_words(error: JsonValue) -> str:
     if not isinstance(error, dict):
         return error if isinstance(error, str) else ""
-    said = "; ".join(_texts([error.get("message")]) + _texts(error.get("errors")))
+    message = "; ".join(_texts([error.get("message")]) + _texts(error.get("errors")))
     code = error.get("code")
-    return f"{said} [{code}]" if isinstance(code, int) else said
+    return f"{message} [{code}]" if isinstance(code, int) else message
 
 
 def _texts(value: JsonValue) -> list[str]:
@@ -144,13 +146,13 @@ def _texts(value: JsonValue) -> list[str]:
 
 
 def origin(url: str) -> str:
-    """Scheme and host of an address, without path and query (a login page's may carry our request)."""
-    scheme, found, rest = url.partition("://")
-    return f"{scheme}://{rest.split('/')[0].rpartition('@')[2]}" if found else "another path"
+    """Return scheme and host of an address, without path and query: a login page's may carry our request."""
+    scheme, separator, rest = url.partition("://")
+    return f"{scheme}://{rest.split('/')[0].rpartition('@')[2]}" if separator else "another path"
 
 
 def root(error: BaseException) -> str:
-    """The innermost reason of a broken request in a few words, without addresses or bodies."""
+    """Return the innermost reason of a broken request in a few words, without addresses or bodies."""
     inner = _innermost(error)
     if isinstance(inner, ssl.SSLCertVerificationError):
         return f"TLS: {inner.verify_message}"

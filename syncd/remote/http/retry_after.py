@@ -1,8 +1,8 @@
-"""When to come back: what either service says in its headers, as seconds from now.
+"""Read from an answer's headers when syncd may ask again, in seconds from now.
 
 `Retry-After` (seconds or an HTTP date) counts first, then PagerDuty's `ratelimit-reset` (seconds), then
-Jira's `X-RateLimit-Reset` (ISO 8601). Dates are held against the answer's own `Date`, so a clock of ours
-that is wrong shortens no pause. What cannot be read counts as not said.
+Jira's `X-RateLimit-Reset` (ISO 8601). Dates count from the answer's own `Date`, so a wrong clock of ours
+shortens no pause. An unreadable header counts as absent.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 LONGEST = 3600.0
-"""No answer pauses us for longer than an hour, whatever it says."""
+"""The longest pause in seconds, whatever an answer says."""
 
 
 def http_date(text: str | None) -> datetime | None:
@@ -31,10 +31,10 @@ def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
 
     `headers` are case-insensitive; `now` (UTC) is used where the answer carries no `Date`.
     """
-    said = headers.get("Retry-After")
-    seconds = _seconds(said)
+    header = headers.get("Retry-After")
+    seconds = _seconds(header)
     if seconds is None:
-        seconds = _until(http_date(said), headers, now)
+        seconds = _until(http_date(header), headers, now)
     if seconds is None:
         seconds = _seconds(headers.get("ratelimit-reset"))
     if seconds is None:

@@ -1,7 +1,7 @@
-"""What a request means before it is sent: read or write, which issue, whether an answer must be JSON.
+"""Tell what a request means before it leaves: read or write, which issue, if the answer must be JSON.
 
-Paths are reduced to patterns (`/incidents/{id}/notes`) for counting, and because only patterns tell a
-read that happens to be a POST (Jira's searches and bulk reads) from a write.
+Paths are reduced to patterns (`/incidents/{id}/notes`) for counting, and to tell a read by POST (Jira's
+searches and bulk reads) from a write.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ _SILENT = frozenset(
 
 
 class Route(NamedTuple):
-    """One request: `path` as asked without its query, `pattern` without API root and with ids replaced.
+    """One request: `path` without its query, `pattern` without API root and with ids replaced.
 
-    `reads`: carrying it out twice changes nothing. `silent`: an empty success is its documented answer.
+    `reads`: a second time changes nothing. `silent`: an empty success is its documented answer.
     `issue`: the Jira issue that a write touches, empty elsewhere.
     """
 
@@ -47,23 +47,23 @@ class Route(NamedTuple):
 
     @property
     def named(self) -> str:
-        """Method and path, as errors name the request; never the query, which holds people's words."""
+        """Method and path, as errors name the request; never the query, which may hold people's words."""
         return f"{self.method} {self.path[:200]}"
 
     @property
     def endpoint(self) -> str:
-        """Method and pattern: what Jira's burst limit counts."""
+        """Method and pattern: Jira's burst limit counts by these."""
         return f"{self.method} {self.pattern}"
 
 
 def route(method: str, url: str) -> Route:
-    """Given a method and a whole URL, return what the request means."""
+    """Return what a request means, given its method and whole URL."""
     path = urlsplit(url).path
-    found = _API.match(path)
-    segments = (path[found.end() :] if found else path).strip("/").split("/")
+    root = _API.match(path)
+    segments = (path[root.end() :] if root else path).strip("/").split("/")
     pattern = "/" + "/".join(part if _WORD.fullmatch(part) else "{id}" for part in segments)
     reads = method in ("GET", "HEAD") or (method == "POST" and pattern in _READING_POSTS)
-    on_issue = found is not None and not reads and pattern.startswith("/issue/{id}")
+    on_issue = root is not None and not reads and pattern.startswith("/issue/{id}")
     return Route(
         method=method,
         path=path,

@@ -1,11 +1,11 @@
-"""The one way out: every HTTP request of either client library passes through here.
+"""The transport: each HTTP request of both client libraries passes through here.
 
-A `Transport` is shared by all threads and holds what belongs to the process: budget, counts, the skew of
-the services' clocks. Its `mount` puts an adapter into a client library's session, one per client, so
-that each thread keeps its own connection. The adapter refuses other hosts, follows no redirect, repeats
-nothing (but a read whose kept connection turns out to be dead), ends what takes too long, and raises
-`NotDone` or `Unknown`. Those are no `requests` exceptions, and an answer other than 2xx never gets back
-into a library: so neither can apply its own idea of retrying.
+All threads share one `Transport`; it holds budget, counts and the skew of the services' clocks. Its `mount`
+puts an adapter into a client library's session, one for each client, so that each thread keeps its own
+connection. The adapter refuses other hosts, follows no redirect, repeats no request (except a read whose kept
+connection is dead), ends a request that takes too long, and raises `NotDone` or `Unknown`. These are no
+`requests` exceptions, and no answer other than 2xx returns into a library: so no library can repeat a request
+by itself.
 """
 
 from __future__ import annotations
@@ -44,21 +44,21 @@ _NETWORK = (RequestException, HTTPError, OSError)
 
 
 class Answer(Response):
-    """A success whose body was read once, within the deadline; None where there is none."""
+    """A successful answer; the transport read its body within the deadline (None: no body)."""
 
     body: JsonValue = None
 
     def json(self, **_: Any) -> Any:
-        """The body as it was read by the transport."""
+        """Return the body as the transport read it."""
         return self.body
 
 
 class ForeignHost(NotDone):
-    """A request to another host than the configured one; it did not leave, and took no token with it."""
+    """A request to another host than the configured one; neither it nor the token left."""
 
 
 class Transport:
-    """What all requests of the process share; safe to use from any thread."""
+    """The budget, counts and clocks that all requests of the process share; safe to use from any thread."""
 
     def __init__(
         self,
@@ -68,7 +68,7 @@ class Transport:
         limits: Limits | None = None,
         ca_file: str | None = None,
     ) -> None:
-        """`ca_file` replaces the trusted certificates (default: `REQUESTS_CA_BUNDLE`, else certifi's)."""
+        """Trust the certificates of `ca_file`, else those of `REQUESTS_CA_BUNDLE`, else certifi's."""
         self.clock = clock
         self.budget = budget or Budget(clock)
         self.counts = Counts()
@@ -79,41 +79,43 @@ class Transport:
         self._dates = local()
 
     def date_of(self, service: str) -> datetime | None:
-        """The date that the service gave its last answer to this thread; None before one."""
-        found: datetime | None = vars(self._dates).get(service)
-        return found
+        """Return the date of the service's last answer to this thread (UTC), None before one."""
+        date: datetime | None = vars(self._dates).get(service)
+        return date
 
     def skew(self, service: str) -> float | None:
-        """Seconds by which the service's clock was ahead of ours at its last answer; None before it."""
+        """Return by how many seconds the service's clock is ahead of ours, None before its first answer."""
         with self._lock:
             return self._skews.get(service)
 
     def note_skew(self, service: str, seconds: float) -> None:
-        """Remember a difference between a service's clock and ours."""
+        """Store the difference between a service's clock and ours."""
         with self._lock:
             self._skews[service] = seconds
 
     def note_date(self, service: str, date: datetime) -> None:
-        """Remember when an answer left the service, by its own clock."""
+        """Store when an answer left the service, by its own clock (UTC)."""
         vars(self._dates)[service] = date
 
     def mount(self, session: Session, service: str, base_url: str, secrets: Iterable[str]) -> None:
-        """Make the session send through us and to `base_url`'s host alone.
+        """Make the session send through this transport, and only to `base_url`'s host.
 
-        `secrets` are the values that must not appear in an error. The environment's proxies are read
-        once, here, and never used for loopback; `~/.netrc` is never read.
+        `secrets` are values that must not appear in an error. The environment's proxies are read once, here,
+        and never used for loopback; `~/.netrc` is never read.
         """
         adapter = _Adapter(self, service, base_url, Secrets(secrets), self._ca_file)
         session.adapters.clear()
         session.mount("https://", adapter)
         session.mount("http://", adapter)
+        # a redirect could carry a write or the token to another host
         session.max_redirects = 0
+        # `~/.netrc` could replace our credentials
         session.trust_env = False
         session.proxies = {} if is_loopback(base_url) else get_environ_proxies(base_url)
 
 
 class _Adapter(HTTPAdapter):
-    """One client's way to one service."""
+    """Sends one client's requests to one service."""
 
     def __init__(
         self, transport: Transport, service: str, base_url: str, secrets: Secrets, ca_file: str
@@ -134,9 +136,9 @@ class _Adapter(HTTPAdapter):
         cert: Any = None,
         proxies: Any = None,
     ) -> Response:
-        """Send one request within its deadline; raises `NotDone` or `Unknown`, else returns a 2xx.
+        """Send one request within its deadline; return a 2xx answer, or raise `NotDone` or `Unknown`.
 
-        The library's own `timeout`, `verify` and `cert` are not asked: deadlines and trust are ours.
+        The library's `timeout`, `verify` and `cert` do not count: deadlines and trust are the transport's.
         """
         asked = route(request.method or "GET", request.url or "")
         if _origin(request.url or "") != self._origin:
@@ -145,6 +147,7 @@ class _Adapter(HTTPAdapter):
             self._transport.budget.take(self._service, issue=asked.issue, endpoint=asked.endpoint)
         with Flight(self._transport.limits) as flight:
             result = self._try(request, asked, flight, proxies)
+            # a service may close a kept connection: a read then goes out once more on a new one
             dead_connection = flight.sent and flight.reused and not flight.expired
             if asked.reads and dead_connection and _is_break(result):
                 result = self._try(request, asked, flight, proxies)
@@ -155,25 +158,28 @@ class _Adapter(HTTPAdapter):
     def _try(
         self, request: PreparedRequest, asked: Route, flight: Flight, proxies: Any
     ) -> Response | RemoteError:
-        """Send once, and count it."""
+        """Send the request once, and count it."""
         clock = self._transport.clock
         began, began_at = clock.boottime(), clock.now()
         result: Response | RemoteError
         try:
             response = super().send(
                 request,
-                timeout=flight.limits.whole,  # of one step; connecting and the whole are the flight's
+                # of one step; the flight limits the connection and the whole request
+                timeout=flight.limits.whole,
                 proxies=proxies,
             )
             content = response.content or b""
-        # Every exception, because whatever breaks after the first byte left leaves the outcome unknown.
+        # each exception: after the first byte left, any break leaves the outcome unknown
         except Exception as error:
+            # a defect of syncd before anything left: raise it as it is
             if not flight.sent and not isinstance(error, _NETWORK):
                 raise
             result = self._sorter.failure(asked, error, sent=flight.sent, expired=flight.expired)
         else:
             ended_at = clock.now()
             self._listen(response.headers, began_at + (ended_at - began_at) / 2)
+            # the answer came, but after its deadline
             if flight.expired:
                 late = TimeoutError()
                 result = self._sorter.failure(asked, late, sent=True, expired=True)
@@ -205,11 +211,11 @@ class _Adapter(HTTPAdapter):
         return answer
 
     def _listen(self, headers: Mapping[str, str], middle: datetime) -> None:
-        """Take from an answer's headers what concerns every later request."""
-        theirs = http_date(headers.get("Date"))
-        if theirs is not None:
-            self._transport.note_skew(self._service, (theirs - middle).total_seconds())
-            self._transport.note_date(self._service, theirs)
+        """Learn from an answer's headers: the service's clock, and how many requests are left."""
+        date = http_date(headers.get("Date"))
+        if date is not None:
+            self._transport.note_skew(self._service, (date - middle).total_seconds())
+            self._transport.note_date(self._service, date)
         left, reset = headers.get("ratelimit-remaining"), headers.get("ratelimit-reset")
         if left is not None and reset is not None:
             try:
@@ -218,7 +224,7 @@ class _Adapter(HTTPAdapter):
                 return
 
     def _obey(self, asked: Route, failure: RemoteError) -> None:
-        """Pause as far as the service asked for it."""
+        """Pause the issue, the endpoint or the service, as the answer asks."""
         limited = failure.cause is Cause.LIMITED
         if not limited and failure.retry_after is None:
             return
@@ -227,12 +233,12 @@ class _Adapter(HTTPAdapter):
         self._transport.budget.pause(self._service, pause, reach)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        """Pools of guarded connections."""
+        """Create pools of guarded connections."""
         super().init_poolmanager(*args, **kwargs)
         self.poolmanager.pool_classes_by_scheme = POOLS
 
     def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
-        """Pools of guarded connections behind a proxy, too."""
+        """Create pools of guarded connections behind a proxy."""
         manager = super().proxy_manager_for(proxy, **kwargs)
         manager.pool_classes_by_scheme = POOLS
         return manager
@@ -240,19 +246,19 @@ class _Adapter(HTTPAdapter):
     def build_connection_pool_key_attributes(
         self, request: PreparedRequest, verify: Any, cert: Any = None
     ) -> Any:
-        """One TLS context for all connections; certificates are always verified."""
+        """Return keys with one TLS context for all connections; it always verifies certificates."""
         host, _ = super().build_connection_pool_key_attributes(request, True, None)
         if host["scheme"] != "https":
             return host, {}
         return host, {"cert_reqs": "CERT_REQUIRED", "ssl_context": _tls(self._ca_file)}
 
     def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
-        """Nothing: the context holds the trusted certificates, and is not loaded again per connection."""
+        """Do nothing: the shared context holds the trusted certificates already."""
 
 
 @lru_cache(maxsize=4)
 def _tls(ca_file: str) -> ssl.SSLContext:
-    # Loading the certificates costs more processor time than a whole quiet cycle may: once a process.
+    # loading the certificates costs more processor time than a quiet cycle: load them once a process
     context = create_urllib3_context()
     context.load_verify_locations(cafile=ca_file)
     return context

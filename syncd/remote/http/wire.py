@@ -1,8 +1,8 @@
-"""Reading foreign JSON: lenient towards what is extra or null, strict about what matters.
+"""Read foreign JSON: ignore extra fields and nulls, insist on the fields that matter.
 
-Parsers are plain functions that take what they need and let a missing or odd value raise. Here that is
-caught at one place per item and becomes `Unknown(BROKEN)` naming the place (`incidents[3]: 'status' is
-missing`), never quoting the value, which is people's text.
+A parser takes the fields that it needs; a missing or odd value raises an error. This module catches the error
+for each item and turns it into `Unknown(BROKEN)` with the place (`incidents[3]: 'status' is missing`). It
+never quotes the value, which may be a person's text.
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ Wire = dict[str, Any]
 """A JSON object as a service sent it."""
 
 ODD = (KeyError, IndexError, TypeError, ValueError, AttributeError)
-"""What a parser raises where an answer is not as documented."""
+"""The errors that a parser raises where an answer is not as documented."""
 _UNWANTED_BYTES = re.compile(rb"\\u(?:[dD][89a-fA-F]|0000)|\xed[\xa0-\xbf]")
 _UNWANTED = re.compile("[\x00\ud800-\udfff]")
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,254}")
 
 
 class UnreadableError(ValueError):
-    """A place of an answer that is not as it has to be."""
+    """A part of an answer that is not as documented."""
 
 
 def load(content: bytes) -> Any:
-    """Read JSON; raises ValueError or RecursionError.
+    """Read JSON; raise ValueError or RecursionError.
 
-    Half surrogates and NUL, which JSON can carry and no database or encoder takes, become U+FFFD: a
-    title with one must not stop everything that is read beside it.
+    JSON can carry half surrogates and NUL, but no database or encoder accepts them: they become U+FFFD, so
+    that a title with one does not stop the rest of the answer.
     """
     body = json.loads(content)
     return _clean(body) if _UNWANTED_BYTES.search(content) else body
@@ -47,14 +47,14 @@ def _clean(value: Any) -> Any:
     if isinstance(value, str):
         return _UNWANTED.sub("\N{REPLACEMENT CHARACTER}", value)
     if isinstance(value, list):
-        return [_clean(one) for one in value]
+        return [_clean(item) for item in value]
     if isinstance(value, dict):
-        return {_clean(name): _clean(one) for name, one in value.items()}
+        return {_clean(name): _clean(item) for name, item in value.items()}
     return value
 
 
 def each(body: Any, key: str, parse: Callable[[Wire], T]) -> tuple[T, ...]:
-    """Parse every item of the list `body[key]`; raises `UnreadableError` with the place."""
+    """Parse all items of the list `body[key]`; raise `UnreadableError` with the place."""
     return listed(_items(body, key), parse, key)
 
 
@@ -66,7 +66,7 @@ def _items(body: Any, key: str) -> list[Any]:
 
 
 def listed(items: Any, parse: Callable[[Wire], T], place: str = "") -> tuple[T, ...]:
-    """Parse every item of a list; raises `UnreadableError` with the place."""
+    """Parse all items of a list; raise `UnreadableError` with the place."""
     if not isinstance(items, list):
         raise UnreadableError(f"{place or 'the answer'} is no list")
     parsed = []
@@ -81,9 +81,10 @@ def listed(items: Any, parse: Callable[[Wire], T], place: str = "") -> tuple[T, 
 def each_readable(
     body: Any, key: str, parse: Callable[[Wire], T], named: Callable[[Wire], str]
 ) -> tuple[tuple[T, ...], dict[str, str]]:
-    """Parse every item of the list `body[key]`; those that cannot be read are told by `named`, with why.
+    """Parse all items of the list `body[key]`; return the unreadable ones by the id from `named`, with the
+    reason.
 
-    An item that `named` finds no id in is not told from a broken answer: raises `UnreadableError` as `each`.
+    An item without an id looks like a broken answer: raise `UnreadableError` as `each` does.
     """
     parsed, unread = [], {}
     for index, item in enumerate(_items(body, key)):
@@ -108,26 +109,26 @@ def _named(item: Any, named: Callable[[Wire], str], words: str) -> str:
 
 @contextmanager
 def reading(service: str, request: str) -> Iterator[None]:
-    """Turn what cannot be read within the block into `Unreadable` (an `Unknown(BROKEN)`) of this request."""
+    """Turn parse errors within the block into `Unreadable` (an `Unknown(BROKEN)`) of this request."""
     try:
         yield
     except ODD as error:
         described = _described(error)
     else:
         return
-    # Raised here and not above, so that no error drags along a traceback whose frames hold the answer.
+    # raised here and not above, so that no traceback holds frames with the answer
     raise Unreadable(service, request, Cause.BROKEN, described)
 
 
 def identifier(service: str, text: str) -> str:
-    """Return an id or key that may stand in a path; raises `NotDone(REJECTED)` for anything else."""
+    """Return an id or key that may stand in a path; raise `NotDone(REJECTED)` for any other text."""
     if not _ID.fullmatch(text):
         raise NotDone(service, "building a request", Cause.REJECTED, "this is no id or key")
     return text
 
 
 def moment(text: Any) -> datetime:
-    """Read an ISO 8601 time with its zone; raises `UnreadableError`."""
+    """Return an ISO 8601 time with its zone; raise `UnreadableError`."""
     try:
         read = datetime.fromisoformat(text)
     except (TypeError, ValueError):
@@ -138,7 +139,7 @@ def moment(text: Any) -> datetime:
 
 
 def maybe_moment(text: Any) -> datetime | None:
-    """As `moment`, None for nothing."""
+    """Return `moment`, None for an empty value."""
     return moment(text) if text else None
 
 

@@ -1,4 +1,4 @@
-"""Jira over the `jira` library, Cloud and Data Center, REST v2 on both: the client and how it is made."""
+"""The Jira client over the `jira` library, with REST v2 on Cloud and Data Center."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class JiraClient(JiraReading, JiraWriting):
 
 
 def jira_client(url: str, token: str, transport: Transport, *, email: str | None = None) -> JiraClient:
-    """Make one thread's client; sends nothing.
+    """Create one thread's client; send nothing.
 
     With `email` the token is a Cloud API token (basic), without it a Data Center one (bearer).
     """
@@ -27,11 +27,14 @@ def jira_client(url: str, token: str, transport: Transport, *, email: str | None
         options={"server": url, "check_update": False},
         basic_auth=(email, token) if email else None,
         token_auth=None if email else token,
+        # the constructor would send a request, outside of our deadlines
         get_server_info=False,
         validate=False,
         logging=False,
+        # the library repeats a POST after a connection error, which would create two issues
         max_retries=0,
     )
+    # without server info the library takes each site for a Data Center one
     client.deploymentType = "Cloud" if email else "Server"
     secrets = [token]
     if email:

@@ -1,8 +1,8 @@
-"""What is read from Jira.
+"""The requests that read from Jira.
 
-A search only names issues; values come from bulk reads, which Data Center lacks, so that its issues are
-read one by one. What a bulk read leaves out without a word is absent or invisible; what it names as an
-error, or what answers 5xx by itself, is unread and has to be asked for again.
+A search only names issues; values come from bulk reads. Data Center has no bulk read, so its issues are read
+one by one. An issue that a bulk read leaves out without a word is absent or invisible to us. An issue that it
+names as an error, or that answers 5xx by itself, is unread: syncd asks for it again.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ SEARCHED_CHANGELOGS = 50
 """Issues in one search that carries their changelogs (Data Center)."""
 FIELD_PAGE = 200
 NAMESAKES = 3
-"""Users of whom an address makes us ask whether they can be assigned (Data Center)."""
+"""Users that match an address and are then searched among the assignable ones (Data Center)."""
 UNREAD_AT_MOST = 3
 """Single issues that may answer 5xx before the read as a whole counts as failed (Data Center)."""
 
@@ -47,7 +47,7 @@ class JiraReading(JiraSession):
         return {}
 
     def server(self) -> ServerFacts:
-        """Edition, version and base URL, asked once."""
+        """Return edition, version and base URL; ask Jira once."""
         if self._server is None:
             body = self._get("serverInfo")
             with reading(SERVICE, "GET serverInfo"):
@@ -58,16 +58,16 @@ class JiraReading(JiraSession):
         return self._server
 
     def myself(self) -> Account:
-        """Our own account."""
+        """Return our own account."""
         body = self._client.myself()
         with reading(SERVICE, "GET myself"):
             return wire.account(body)
 
     def search(self, jql: str, *, token: str | None = None, limit: int = 100) -> SearchPage:
-        """One page of hits.
+        """Return one page of hits.
 
-        There is no next page where Jira says so, where the page is empty, or where the next token is
-        the one just used: all three were seen to be the end, and the last two would go on for ever.
+        The search ends where Jira says so, where the page is empty, or where the next token is the one just
+        used. All three were seen at the end of a search; the last two would go on for ever.
         """
         if self.edition == "datacenter":
             return self._search_by_position(jql, int(token or 0), limit)
@@ -78,6 +78,7 @@ class JiraReading(JiraSession):
         with reading(SERVICE, "POST search/jql"):
             hits = each(body, "issues", wire.hit)
             following = body.get("nextPageToken")
+            # a repeated token or an empty page would loop for ever
             ended = body.get("isLast") is True or not hits or following == token
             return SearchPage(hits=hits, next_token=None if ended else following)
 
@@ -91,35 +92,35 @@ class JiraReading(JiraSession):
             return SearchPage(hits=hits, next_token=str(position) if more else None)
 
     def fetch(self, ids: Sequence[str], *, fields: Sequence[str] = ()) -> Fetched:
-        """At most 100 issues by id or key with our property, links, and comments where all are there.
+        """Return at most 100 issues by id or key, with our property, links, and comments if Jira sent all.
 
-        Comments that come with an issue carry no marks; `comments` does.
+        Comments within an issue carry no marks; those of `comments` do.
         """
-        wanted = [*wire.USUAL_FIELDS, *fields]
-        return self._bulk(ids, wanted, lambda raw: wire.issue(raw, fields))
+        names = [*wire.USUAL_FIELDS, *fields]
+        return self._bulk(ids, names, lambda raw: wire.issue(raw, fields))
 
     def fetch_by_id(self, issue_id: str, *, fields: Sequence[str] = ()) -> Fetched:
-        """One issue as `fetch` reads it, but never behind a write: bulk reads may lag."""
-        wanted = [*wire.USUAL_FIELDS, *fields]
-        return self._one_by_one([issue_id], wanted, lambda raw: wire.issue(raw, fields), unread_at_most=0)
+        """Return one issue as `fetch` does, but never behind a write: bulk reads may lag."""
+        names = [*wire.USUAL_FIELDS, *fields]
+        return self._one_by_one([issue_id], names, lambda raw: wire.issue(raw, fields), unread_at_most=0)
 
     def changelog(self, issue_id: str) -> tuple[Change, ...]:
-        """Every change of an issue's fields, oldest first.
+        """Return all changes of an issue's fields, oldest first.
 
-        Cloud pages it; Data Center answers with all of it inside the issue.
+        Cloud pages them; Data Center answers with all of them inside the issue.
         """
         if self.edition == "cloud":
             path = self._issue_path(issue_id, "/changelog")
-            found: Any = list(self._pages(path, {"maxResults": 100}, "values"))
+            histories: Any = list(self._pages(path, {"maxResults": 100}, "values"))
         else:
             path = self._issue_path(issue_id)
             body = self._get(path, {"fields": "assignee", "expand": "changelog"})
             with reading(SERVICE, f"GET {path}"):
-                found = body["changelog"]["histories"]
+                histories = body["changelog"]["histories"]
                 self._names.update(wire.names_by_key(body))
         with reading(SERVICE, f"GET {path}"):
-            entries = sorted(found, key=wire.entry_number)
-            changes = [change for one in listed(entries, wire.changes, "changelog") for change in one]
+            entries = sorted(histories, key=wire.entry_number)
+            changes = [change for entry in listed(entries, wire.changes, "changelog") for change in entry]
         if self.edition == "datacenter":
             changes = [self._with_names(change) for change in changes]
         return tuple(sorted(changes, key=lambda change: change.at))
@@ -190,7 +191,7 @@ class JiraReading(JiraSession):
         return name
 
     def probe(self, keys: Sequence[str]) -> Fetched:
-        """What exists among these keys and whose mark it bears; the issues' status and type are empty."""
+        """Return the issues that exist among these keys, with their marks; status and type are empty."""
         return self._bulk(keys, wire.PROBE_FIELDS, wire.probed)
 
     def _bulk(self, ids: Sequence[str], fields: Collection[str], parse: Any) -> Fetched:
@@ -201,13 +202,13 @@ class JiraReading(JiraSession):
         if self.edition == "datacenter":
             return self._one_by_one(ids, fields, parse)
         asked = {
-            "issueIdsOrKeys": [identifier(SERVICE, one) for one in ids],
+            "issueIdsOrKeys": [identifier(SERVICE, issue_id) for issue_id in ids],
             "fields": list(fields),
             "properties": [MARK_PROPERTY],
         }
         body = self._post("issue/bulkfetch", asked)
         with reading(SERVICE, "POST issue/bulkfetch"):
-            # one issue that cannot be read does not hold up the others of its page
+            # one unreadable issue must not hold up the others of its page
             issues, odd = each_readable(body, "issues", parse, wire.ident)
             errors = listed(body.get("issueErrors") or [], wire.ident, "issueErrors")
             return Fetched(issues=issues, unread=(*errors, *odd))
@@ -222,44 +223,46 @@ class JiraReading(JiraSession):
         params = {"fields": ",".join(fields), "properties": MARK_PROPERTY}
         issues: list[Issue] = []
         unread: list[str] = []
-        for one in ids:
-            path = self._issue_path(one)
+        for issue_id in ids:
+            path = self._issue_path(issue_id)
             try:
                 body = self._get(path, params)
             except NotDone as error:
+                # a 404 without Jira's words proves nothing
                 if not error.absent:
                     raise
                 continue
             except Unknown as error:
                 if error.cause is not Cause.SERVER or len(unread) == unread_at_most:
                     raise
-                unread.append(one)
+                # one broken issue must not stop the rest; several mean that Jira is down
+                unread.append(issue_id)
                 continue
             try:
                 with reading(SERVICE, f"GET {path}"):
                     issues.append(parse(body))
             except Unreadable:
-                unread.append(one)
+                unread.append(issue_id)
         return Fetched(issues=tuple(issues), unread=tuple(unread))
 
     def transitions(self, issue_id: str) -> tuple[Transition, ...]:
-        """The ways out of the issue's present status that our account has."""
-        found = self._client.transitions(identifier(SERVICE, issue_id), expand="transitions.fields")
+        """Return the transitions out of the issue's present status that our account may take."""
+        offered = self._client.transitions(identifier(SERVICE, issue_id), expand="transitions.fields")
         with reading(SERVICE, f"GET issue/{issue_id}/transitions"):
-            return listed(found, wire.transition, "transitions")
+            return listed(offered, wire.transition, "transitions")
 
     def comments(self, issue_id: str) -> tuple[Comment, ...]:
-        """All comments with our property, oldest first."""
+        """Return all comments with our property, oldest first."""
         path = self._issue_path(issue_id, "/comment")
         params = {"expand": "properties", "orderBy": "created", "maxResults": 100}
-        found = list(self._pages(path, params, "comments"))
+        items = list(self._pages(path, params, "comments"))
         with reading(SERVICE, f"GET {path}"):
-            return wire.in_order(listed(found, wire.comment, "comments"))
+            return wire.in_order(listed(items, wire.comment, "comments"))
 
     def project(self, key: str) -> ProjectFacts:
-        """The project, its types with their statuses, and the site's priorities and link types.
+        """Return the project, its types with their statuses, and the site's priorities and link types.
 
-        Four requests. Where linking is switched off there are no link types.
+        This takes four requests. A site that has switched linking off has no link types.
         """
         path = f"project/{identifier(SERVICE, key)}"
         body = self._get(path)
@@ -275,17 +278,17 @@ class JiraReading(JiraSession):
             return wire.project(body, by_type, priorities, link_types)
 
     def create_fields(self, project: str, type_id: str) -> tuple[FieldFacts, ...]:
-        """The create screen of a type; Cloud calls the list `fields`, Data Center `values`."""
+        """Return the create screen of a type; Cloud calls the list `fields`, Data Center `values`."""
         where = identifier(SERVICE, project), identifier(SERVICE, type_id)
         path = f"issue/createmeta/{where[0]}/issuetypes/{where[1]}"
-        found = list(self._pages(path, {"maxResults": FIELD_PAGE}, "fields", "values"))
+        items = list(self._pages(path, {"maxResults": FIELD_PAGE}, "fields", "values"))
         with reading(SERVICE, f"GET {path}"):
-            return listed(found, wire.create_field, "fields")
+            return listed(items, wire.create_field, "fields")
 
     def security_levels(self, project: str) -> tuple[Reference, ...]:
-        """The security levels that our account may set in a project.
+        """Return the security levels that our account may set in a project.
 
-        None where the project has none, on plans without them, and without the right to set any.
+        Return none where the project has none, on plans without them, and without the right to set any.
         """
         path = f"project/{identifier(SERVICE, project)}/securitylevel"
         try:
@@ -295,51 +298,55 @@ class JiraReading(JiraSession):
                 raise
             return ()
         with reading(SERVICE, f"GET {path}"):
-            return tuple(one for one in listed(body.get("levels") or [], wire.reference, "levels") if one)
+            levels = listed(body.get("levels") or [], wire.reference, "levels")
+            return tuple(level for level in levels if level)
 
     def resolutions(self) -> tuple[Reference, ...]:
-        """The site's resolutions; on Cloud the list that is paged, because the other one is deprecated."""
+        """Return the site's resolutions; on Cloud from the paged list, because the other is deprecated."""
         if self.edition == "cloud":
-            found = list(self._pages("resolution/search", {"maxResults": 50}, "values"))
+            items = list(self._pages("resolution/search", {"maxResults": 50}, "values"))
         else:
-            found = self._get("resolution")
+            items = self._get("resolution")
         with reading(SERVICE, "GET resolution"):
-            return tuple(one for one in listed(found, wire.reference, "resolutions") if one)
+            resolutions = listed(items, wire.reference, "resolutions")
+            return tuple(resolution for resolution in resolutions if resolution)
 
     def rights(self, project: str, names: Sequence[str]) -> dict[str, bool | None]:
-        """Which permissions our account has in the project; None for what the answer does not name."""
+        """Return which permissions our account has in the project, None for one that is not in the answer."""
         body = self._client.my_permissions(projectKey=project, permissions=",".join(names))
         with reading(SERVICE, "GET mypermissions"):
             have = body["permissions"]
-            said = {name: (have.get(name) or {}).get("havePermission") for name in names}
-            return {name: one if isinstance(one, bool) else None for name, one in said.items()}
+            granted = {name: (have.get(name) or {}).get("havePermission") for name in names}
+            return {name: has if isinstance(has, bool) else None for name, has in granted.items()}
 
     def projects(self) -> tuple[Reference, ...]:
-        """The projects that our account sees, the key as the id."""
+        """Return the projects that our account sees, with the key as the id."""
         if self.edition == "cloud":
-            found = list(self._pages("project/search", {"maxResults": 50}, "values"))
+            items = list(self._pages("project/search", {"maxResults": 50}, "values"))
         else:
-            found = self._get("project")
+            items = self._get("project")
         with reading(SERVICE, "GET project"):
-            return listed(found, lambda raw: Reference(id=raw["key"], name=raw.get("name") or ""), "projects")
+            return listed(items, lambda raw: Reference(id=raw["key"], name=raw.get("name") or ""), "projects")
 
     def assignable(self, query: str, project: str) -> tuple[Account, ...]:
-        """Active people who can be assigned in the project and match an address or a name.
+        """Return active people who can be assigned in the project and match an address or a name.
 
-        Data Center documents this search for user names alone: an address that it does not find is asked
-        of the search for users, whose names are then looked for.
+        Data Center documents this search for user names alone. So syncd looks up an address that it does not
+        find in the search for users, and then searches for their names.
         """
-        found = self._assignable(query, project)
-        if found or self.edition == "cloud" or "@" not in query:
-            return found
+        accounts = self._assignable(query, project)
+        if accounts or self.edition == "cloud" or "@" not in query:
+            return accounts
         body = self._get("user/search", {"username": query, "maxResults": NAMESAKES})
         with reading(SERVICE, "GET user/search"):
-            names = [one.id for one in listed(body, wire.account, "users")]
-        return tuple(one for name in names for one in self._assignable(name, project) if one.id == name)
+            names = [user.id for user in listed(body, wire.account, "users")]
+        return tuple(
+            account for name in names for account in self._assignable(name, project) if account.id == name
+        )
 
     def _assignable(self, query: str, project: str) -> tuple[Account, ...]:
         asked = "query" if self.edition == "cloud" else "username"
         body = self._get("user/assignable/search", {asked: query, "project": project, "maxResults": 50})
         with reading(SERVICE, "GET user/assignable/search"):
-            found = listed(body, wire.account, "users")
-        return tuple(one for one in found if one.active and one.human)
+            accounts = listed(body, wire.account, "users")
+        return tuple(account for account in accounts if account.active and account.human)

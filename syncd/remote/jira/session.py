@@ -1,9 +1,9 @@
-"""What reading from and writing to Jira share: one request through the library's session.
+"""One request through the jira library's session: the part that reading and writing share.
 
-The library's own methods are used where they send exactly one correct request; most do not. Facts of jira
-3.10.5: `create_issue` cannot set properties and reads back, `create_issue_link` asks for the link types
-first, `Issue.update` reads back, `search_issues` first asks for all fields, `server_info` repeats itself,
-`transition_issue` looks names up. Those requests are written out in `jira_read` and `jira_write`.
+syncd uses the library's own methods only if they send exactly one correct request; most do not. In jira
+3.10.5 `create_issue` cannot set properties and reads back, `create_issue_link` asks for the link types first,
+`Issue.update` reads back, `search_issues` first asks for all fields, `server_info` repeats itself,
+`transition_issue` looks names up. syncd writes those requests itself (`read`, `write`).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from syncd.remote.http.wire import UnreadableError, identifier, reading
 
 SERVICE = "jira"
 LAST_POSITION = 10_000
-"""A list that is paged by position and goes on beyond this is one that never ends."""
+"""A list paged by position that goes on beyond this never ends."""
 
 
 class JiraSession:
@@ -42,9 +42,9 @@ class JiraSession:
         return self._client._session.put(url, data=json.dumps(body)).json()
 
     def _pages(self, path: str, params: Mapping[str, Any], *keys: str) -> Iterator[Any]:
-        """Yield every item of a list that is paged by `startAt`; `keys` are the names it goes by.
+        """Yield all items of a list that is paged by `startAt`; `keys` are the names of the list.
 
-        The end is where the service says so (`isLast`, `total`) or an empty page. Raises
+        The list ends where the service says so (`isLast`, `total`) or at an empty page. Raise
         `Unknown(BROKEN)` where the answer holds no such list.
         """
         start = 0

@@ -1,7 +1,7 @@
-"""Jira's JSON as the domain's values: plain functions, one for each object, for Cloud and Data Center.
+"""Turn Jira's JSON into the domain's values: one function for each object, for Cloud and Data Center.
 
-An id is always read as text (some lists hold numbers). A person is known by `accountId` on Cloud, by
-`name` on Data Center. What another tool wrote into our property in another shape is nobody's mark.
+Ids become text, although some lists hold numbers. A person is identified by `accountId` on Cloud, by `name`
+on Data Center. A value of another shape in our property comes from another tool and is no mark.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ USUAL_FIELDS = (
     "comment",
     "subtasks",
 )
-"""The fields that every bulk read asks for."""
+"""The fields that each bulk read asks for."""
 PROBE_FIELDS = ("project",)
 
 INTERNAL_PROPERTY = "sd.public.comment"
@@ -58,7 +58,7 @@ _CATEGORIES: tuple[str, ...] = get_args(StatusCategory)
 
 
 def issue(raw: Wire, custom: Collection[str] = ()) -> Issue:
-    """An issue with the usual fields, and `custom` ones raw where they have a value."""
+    """Return an issue with the usual fields, and raw values of the `custom` ones."""
     fields = raw["fields"]
     kind = fields["issuetype"]
     return Issue(
@@ -72,13 +72,13 @@ def issue(raw: Wire, custom: Collection[str] = ()) -> Issue:
         priority=reference(fields.get("priority")),
         assignee=maybe_account(fields.get("assignee")),
         resolution=reference(fields.get("resolution")),
-        components=tuple(_reference(one) for one in fields.get("components") or ()),
+        components=tuple(_reference(component) for component in fields.get("components") or ()),
         labels=tuple(fields.get("labels") or ()),
         security_level=reference(fields.get("security")),
         due_date=fields.get("duedate"),
         parent_id=ident(fields["parent"]) if fields.get("parent") else None,
-        subtasks=tuple(ident(one) for one in fields.get("subtasks") or ()),
-        links=tuple(found for one in fields.get("issuelinks") or () if (found := link(one))),
+        subtasks=tuple(ident(sub_task) for sub_task in fields.get("subtasks") or ()),
+        links=tuple(end for raw_link in fields.get("issuelinks") or () if (end := link(raw_link))),
         created_at=maybe_moment(fields.get("created")),
         updated=fields.get("updated") or "",
         comments=embedded_comments(fields.get("comment")),
@@ -88,7 +88,7 @@ def issue(raw: Wire, custom: Collection[str] = ()) -> Issue:
 
 
 def probed(raw: Wire) -> Issue:
-    """An issue of which only existence, key, project and mark were asked; its status is empty."""
+    """Return an issue with key, project and mark alone, as a probe asks for it; its status is empty."""
     return Issue(
         id=ident(raw),
         key=raw["key"],
@@ -100,23 +100,24 @@ def probed(raw: Wire) -> Issue:
 
 
 def hit(raw: Wire) -> Hit:
-    """A search result."""
+    """Return a search result."""
     return Hit(id=ident(raw), key=raw["key"], updated=raw["fields"]["updated"])
 
 
 def embedded_comments(raw: Any) -> tuple[Comment, ...] | None:
-    """The comments within an issue; None where they are not there or not all of them."""
+    """Return the comments within an issue, None where the answer lacks some or all of them."""
     if not isinstance(raw, dict) or raw.get("comments") is None:
         return None
-    found = raw["comments"]
+    items = raw["comments"]
     total = raw.get("total")
-    if total is not None and total > len(found):
+    # Jira cuts a long list: half a list must not look like deleted comments
+    if total is not None and total > len(items):
         return None
-    return in_order(tuple(comment(one) for one in found))
+    return in_order(tuple(comment(item) for item in items))
 
 
 def comment(raw: Wire) -> Comment:
-    """A comment; its mark is there only where the answer carried the comment's properties."""
+    """Return a comment; it has its mark only if the answer carried the comment's properties."""
     return Comment(
         id=ident(raw),
         author=maybe_account(raw.get("author")),
@@ -129,30 +130,30 @@ def comment(raw: Wire) -> Comment:
 
 
 def public(raw: Wire) -> bool | None:
-    """Whether customers of a service project see a comment; None where the answer does not say.
+    """Return True if customers of a service project see a comment, None where the answer does not tell.
 
-    Cloud says so in `jsdPublic` (which is true in every other project, too); else the comment's property
-    says it, where the answer carried the properties.
+    Cloud tells it in `jsdPublic` (which is true in each other project too); else the comment's property tells
+    it, if the answer carried the properties.
     """
-    said = raw.get("jsdPublic")
-    if isinstance(said, bool):
-        return said
+    shown = raw.get("jsdPublic")
+    if isinstance(shown, bool):
+        return shown
     properties = raw.get("properties")
     if not isinstance(properties, list):
         return None
-    values = [one.get("value") for one in properties if one.get("key") == INTERNAL_PROPERTY]
+    values = [item.get("value") for item in properties if item.get("key") == INTERNAL_PROPERTY]
     return not any(isinstance(value, dict) and value.get("internal") is True for value in values)
 
 
 def in_order(comments: tuple[Comment, ...]) -> tuple[Comment, ...]:
-    """Oldest first; ids decide within the same moment."""
-    return tuple(sorted(comments, key=lambda one: (one.created_at, len(one.id), one.id)))
+    """Return the comments oldest first; ids decide within the same time."""
+    return tuple(sorted(comments, key=lambda entry: (entry.created_at, len(entry.id), entry.id)))
 
 
 def mark(properties: Any) -> Mark | None:
-    """Our mark among an issue's properties (an object by key) or a comment's (a list)."""
+    """Return our mark among an issue's properties (an object by key) or a comment's (a list)."""
     if isinstance(properties, list):
-        properties = {one.get("key"): one.get("value") for one in properties if isinstance(one, dict)}
+        properties = {item.get("key"): item.get("value") for item in properties if isinstance(item, dict)}
     value = properties.get(MARK_PROPERTY) if isinstance(properties, dict) else None
     if not isinstance(value, dict):
         return None
@@ -161,12 +162,12 @@ def mark(properties: Any) -> Mark | None:
         return None
     op, kind, incident, instance = (str(part) for part in parts)
     facts = value.get("facts")
-    known = facts if isinstance(facts, dict) else {}
-    return Mark(op=op, kind=kind, incident=incident, instance=instance, facts=known)
+    stated = facts if isinstance(facts, dict) else {}
+    return Mark(op=op, kind=kind, incident=incident, instance=instance, facts=stated)
 
 
 def link(raw: Wire) -> Link | None:
-    """A link of an issue; None where its other end is not visible to us."""
+    """Return a link of an issue, None where Jira does not show its other end to us."""
     for side in ("outwardIssue", "inwardIssue"):
         other = raw.get(side)
         if other and other.get("id"):
@@ -188,7 +189,7 @@ def changes(raw: Wire) -> tuple[Change, ...]:
         Change(
             at=at,
             author=author,
-            # a change of old may lack the id
+            # changes from before Jira had field ids lack the id
             field=item.get("fieldId") or item["field"],
             before=item.get("from"),
             after=item.get("to"),
@@ -224,7 +225,7 @@ def names_by_key(raw: Wire) -> dict[str, str]:
 
 
 def status(raw: Wire) -> Status:
-    """A status with its category and its name before localisation, where the answer has them."""
+    """Return a status with its category and its name before localisation, if the answer has them."""
     category = (raw.get("statusCategory") or {}).get("key")
     return Status(
         id=ident(raw),
@@ -235,7 +236,7 @@ def status(raw: Wire) -> Status:
 
 
 def account(raw: Wire) -> Account:
-    """A person, an app, or a customer of a service desk; Data Center has only persons."""
+    """Return a person, an app, or a customer of a service desk; Data Center has only persons."""
     known_by = next((raw[key] for key in _PERSON if raw.get(key)), None)
     if not isinstance(known_by, str):
         raise UnreadableError("an account has neither accountId nor name")
@@ -249,61 +250,61 @@ def account(raw: Wire) -> Account:
 
 
 def maybe_account(raw: Wire | None) -> Account | None:
-    """As `account`, None for nobody and for people of whom Jira keeps no more than a name."""
+    """Return as `account` does; None for nobody, and for people of whom Jira keeps only a name."""
     return account(raw) if raw and any(raw.get(key) for key in _PERSON) else None
 
 
 def transition(raw: Wire) -> Transition:
-    """A way out of a status, with the fields of its screen."""
+    """Return a transition out of a status with the fields of its screen."""
     fields = raw.get("fields") or {}
     return Transition(
         id=ident(raw),
         name=raw.get("name") or "",
         to=status(raw["to"]),
-        screen=tuple(create_field({"fieldId": name, **one}) for name, one in fields.items()),
+        screen=tuple(create_field({"fieldId": name, **field}) for name, field in fields.items()),
     )
 
 
 def issue_type(raw: Wire) -> IssueTypeFacts:
-    """An issue type, with its statuses where the answer has them."""
+    """Return an issue type with its statuses, if the answer has them."""
     return IssueTypeFacts(
         id=ident(raw),
         name=raw.get("name") or "",
         untranslated=raw.get("untranslatedName"),
         subtask=bool(raw.get("subtask")),
-        statuses=tuple(status(one) for one in raw.get("statuses") or ()),
+        statuses=tuple(status(raw_status) for raw_status in raw.get("statuses") or ()),
     )
 
 
 def project(raw: Wire, by_type: Any, priorities: Any, link_types: Any) -> ProjectFacts:
-    """A project out of its own answer, its statuses by type, and the site's priorities and link types."""
-    statuses = {ident(one): issue_type(one).statuses for one in by_type}
-    types = (issue_type(one) for one in raw["issueTypes"])
+    """Return a project from four answers: its own, its statuses by type, site priorities, link types."""
+    statuses = {ident(raw_type): issue_type(raw_type).statuses for raw_type in by_type}
+    types = [issue_type(raw_type) for raw_type in raw["issueTypes"]]
     return ProjectFacts(
         id=ident(raw),
         key=raw["key"],
         kind=raw.get("projectTypeKey") or "software",
-        types=tuple(one.model_copy(update={"statuses": statuses.get(one.id, ())}) for one in types),
-        components=tuple(_reference(one) for one in raw.get("components") or ()),
-        priorities=tuple(_reference(one) for one in priorities),
-        link_types=tuple(_reference(one) for one in link_types),
+        types=tuple(kind.model_copy(update={"statuses": statuses.get(kind.id, ())}) for kind in types),
+        components=tuple(_reference(component) for component in raw.get("components") or ()),
+        priorities=tuple(_reference(priority) for priority in priorities),
+        link_types=tuple(_reference(link_type) for link_type in link_types),
     )
 
 
 def create_field(raw: Wire) -> FieldFacts:
-    """A field of a screen; allowed values may be objects or, rarely, plain texts."""
+    """Return a field of a screen; allowed values may be objects or, rarely, plain texts."""
     return FieldFacts(
         id=raw.get("fieldId") or raw["key"],
         name=raw.get("name") or "",
         type=_field_type(raw.get("schema") or {}),
         required=bool(raw.get("required")),
         has_default=bool(raw.get("hasDefaultValue")),
-        allowed=tuple(_allowed(one) for one in raw.get("allowedValues") or ()),
+        allowed=tuple(_allowed(value) for value in raw.get("allowedValues") or ()),
     )
 
 
 def _field_type(schema: Wire) -> str:
-    """Jira's type of a field; of a list also what it holds, as `array:option`."""
+    """Return Jira's type of a field; for a list with the type of its items, as `array:option`."""
     kind = str(schema.get("type") or "string")
     return f"array:{schema['items']}" if kind == "array" and schema.get("items") else kind
 
@@ -317,7 +318,7 @@ def _allowed(raw: Any) -> Reference:
 
 
 def reference(raw: Wire | str | None) -> Reference | None:
-    """Anything with id and name, None for null; a security level was seen as its bare id."""
+    """Return an object with id and name, None for null; Jira was seen to send a security level's bare id."""
     if isinstance(raw, str) and raw:
         return Reference(id=raw)
     return _reference(raw) if isinstance(raw, dict) and raw else None
@@ -328,7 +329,7 @@ def _reference(raw: Wire) -> Reference:
 
 
 def ident(raw: Wire) -> str:
-    """The id of an object as text; raises where it is missing."""
+    """Return the id of an object as text; raise where it is missing."""
     value = raw["id"]
     if isinstance(value, bool) or not isinstance(value, str | int) or value == "":
         raise UnreadableError("'id' is no id")

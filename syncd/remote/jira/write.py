@@ -1,9 +1,9 @@
-"""What is written to Jira: each method is exactly one request, and nothing is read back.
+"""The requests that write to Jira: each method sends exactly one request and reads nothing back.
 
-The mark travels in the same request as what it marks. A service project shows comments made over REST to
-customers unless their property says `internal`. The answer to a bulk create (Cloud only) names issues and
-refusals, but not which input an issue came from, and promises no order (API fact: bulk create answers): the
-caller binds them by reading back their marks.
+The mark travels in the same request as the object that it marks. A service project shows comments made over
+REST to customers unless their property says `internal`. Jira's answer to a bulk create (Cloud only) names
+issues and refusals, but not the input of an issue, and promises no order: the caller reads the issues back
+and binds them by their marks.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class JiraWriting(JiraSession):
     """The writing half of a client."""
 
     def create(self, fields: dict[str, JsonValue], mark: Mark) -> Created:
-        """Create one issue with the mark; raises `Unknown(BROKEN)` where the answer names none."""
+        """Create one issue with the mark; raise `Unknown(BROKEN)` where the answer names none."""
         body = self._post("issue", {"fields": fields, "properties": [_property(mark)]})
         with reading(SERVICE, "POST issue"):
             return Created(id=wire.ident(body), key=body["key"])
@@ -35,7 +35,7 @@ class JiraWriting(JiraSession):
         fields: dict[str, JsonValue],
         update: dict[str, JsonValue] | None = None,
     ) -> None:
-        """Change fields in one request; `update` holds operations (`add`, `remove`) on other fields."""
+        """Edit fields in one request; `update` holds operations (`add`, `remove`) on other fields."""
         body: dict[str, Any] = {}
         if fields:
             body["fields"] = fields
@@ -53,13 +53,14 @@ class JiraWriting(JiraSession):
     def add_comment(self, issue_id: str, body: str, mark: Mark, *, internal: bool = False) -> Comment:
         """Write a comment with the mark; `internal` hides it from a service project's customers.
 
-        What the answer says of that stands in `public`: a service that does not know the property
-        publishes the comment all the same.
+        `public` of the result tells if the answer shows it as internal: a service that does not know the
+        property publishes the comment all the same.
         """
         properties = [_property(mark)]
         if internal:
             properties.append({"key": wire.INTERNAL_PROPERTY, "value": {"internal": True}})
         path = self._issue_path(issue_id, "/comment")
+        # only with its properties the answer shows if the comment is internal
         asked = {"expand": "properties"} if internal else None
         answer = self._post(path, {"body": body, "properties": properties}, asked)
         with reading(SERVICE, f"POST {path}"):
@@ -84,11 +85,11 @@ class JiraWriting(JiraSession):
         )
 
     def create_many(self, items: Sequence[BulkItem]) -> BulkAnswer:
-        """Create up to 50 issues in one request; raises `NotDone(REJECTED)` where all of them failed."""
+        """Create up to 50 issues in one request; raise `NotDone(REJECTED)` where all of them failed."""
         body = self._post("issue/bulk", {"issueUpdates": [_update(item) for item in items]})
         with reading(SERVICE, "POST issue/bulk"):
-            created = tuple(Created(id=wire.ident(one), key=one["key"]) for one in body["issues"])
-            refused = {int(one["failedElementNumber"]): _refusal(one) for one in body.get("errors") or ()}
+            created = tuple(Created(id=wire.ident(raw), key=raw["key"]) for raw in body["issues"])
+            refused = {int(raw["failedElementNumber"]): _refusal(raw) for raw in body.get("errors") or ()}
         return BulkAnswer(created, refused)
 
 
@@ -111,8 +112,8 @@ def _update(item: BulkItem) -> dict[str, Any]:
 
 
 def _refusal(error: Mapping[str, Any]) -> NotDone:
-    said = error.get("elementErrors") or {}
-    words = "; ".join(str(one) for one in said.get("errorMessages") or ())
-    fields = {str(name): str(text) for name, text in (said.get("errors") or {}).items()}
+    details = error.get("elementErrors") or {}
+    words = "; ".join(str(message) for message in details.get("errorMessages") or ())
+    fields = {str(name): str(text) for name, text in (details.get("errors") or {}).items()}
     status = int(error.get("status") or 400)
     return NotDone(SERVICE, "POST issue/bulk", Cause.REJECTED, words, status=status, field_errors=fields)

@@ -1,8 +1,8 @@
-"""PagerDuty over pdpyras: the only file that knows the library, so that its successor is one file away.
+"""The PagerDuty client over pdpyras; only this file knows the library, so that it can be replaced.
 
-The library's own ideas (retrying, backing off, raising, counting) are not used: its session gives
-headers, parameters and addresses their form, the transport does the rest. Times are sent in UTC with a
-`Z`, because without one the account's zone would count.
+The library's session forms headers, parameters and addresses; the transport does the rest. syncd does not use
+the library's retries, pauses, errors and counts. It sends times in UTC with a `Z`: without it PagerDuty reads
+them in the account's zone.
 """
 
 from __future__ import annotations
@@ -24,40 +24,40 @@ from syncd.remote.pagerduty import wire
 from syncd.remote.pagerduty.directory import PAGE, SERVICE, PagerDutyDirectory, Params, page
 
 with warnings.catch_warnings():
-    # pdpyras warns at every import that it has a successor; it is pinned and kept in this one file.
+    # pdpyras warns at each import that it has a successor; syncd pins it
     warnings.filterwarnings("ignore", message='The package "pdpyras" is deprecated')
     from pdpyras import APISession
 
 LONGEST_LOG = 2000
-"""Log entries of one incident that are read at most."""
+"""The most log entries that syncd reads of one incident."""
 
 _PAYMENT_REQUIRED = 402
 _OPEN = (IncidentStatus.TRIGGERED, IncidentStatus.ACKNOWLEDGED)
 
 
 class _Session(APISession):  # type: ignore[misc] # pdpyras ships no types
-    """The library's session without the figures it keeps by address, which would grow for ever."""
+    """The library's session without its counts by address, which would grow for ever."""
 
     def postprocess(self, response: Any, suffix: str | None = None) -> None:
-        """Nothing: the transport counts."""
+        """Do nothing: the transport counts."""
 
 
 class PagerDutyClient(PagerDutyDirectory):
     """One thread's PagerDuty client."""
 
     def identity(self) -> str:
-        """The account's subdomain; raises `Unknown(BROKEN)` where no object names it."""
+        """Return the account's subdomain; raise `Unknown(BROKEN)` where no object names it."""
         for kind in ("users", "services"):
             body = self._get(f"/{kind}", {"limit": 1})
             with reading(SERVICE, f"GET /{kind}"):
-                found = body[kind]
-                if found:
-                    return wire.subdomain(found[0].get("html_url"))
+                items = body[kind]
+                if items:
+                    return wire.subdomain(items[0].get("html_url"))
         with reading(SERVICE, "GET /services"):
             return wire.subdomain(None)
 
     def find_user(self, email: str) -> Responder | None:
-        """The user with exactly this address, letter case aside; the search itself also matches parts."""
+        """Return the user with exactly this address in any case; PagerDuty's search also matches parts."""
         users = self._all("users", wire.responder, {"query": email})
         return next((user for user in users if (user.email or "").casefold() == email.casefold()), None)
 
@@ -67,7 +67,7 @@ class PagerDutyClient(PagerDutyDirectory):
         return self.find_user(address) if address else None
 
     def log_entries(self, since: datetime, until: datetime, offset: int) -> LogPage:
-        """100 entries of [since, until), newest first; entries that belong to no incident are left out."""
+        """Return 100 log entries of [since, until), newest first, without those of no incident."""
         params: Params = {
             "since": wire.z(since),
             "until": wire.z(until),
@@ -79,31 +79,31 @@ class PagerDutyClient(PagerDutyDirectory):
             entries, unread = each_readable(
                 body, "log_entries", wire.log_entry, lambda raw: str(raw["incident"]["id"])
             )
-            found = tuple(entry for entry in entries if entry)
-            return LogPage(entries=found, more=wire.more(body), unread=unread)
+            of_incidents = tuple(entry for entry in entries if entry)
+            return LogPage(entries=of_incidents, more=wire.more(body), unread=unread)
 
     def incident_log(self, incident_id: str) -> tuple[LogEntry, ...]:
-        """All log entries of one incident, oldest first; at most the latest 2,000."""
+        """Return the log entries of one incident, oldest first; at most the latest 2,000."""
         path = f"/incidents/{identifier(SERVICE, incident_id)}/log_entries"
-        found: dict[str, LogEntry] = {}
+        by_id: dict[str, LogEntry] = {}
         for offset in range(0, LONGEST_LOG, PAGE):
             body = self._get(path, page(offset))
             with reading(SERVICE, f"GET {path}"):
                 entries = each(body, "log_entries", lambda raw: wire.log_entry_of(raw, incident_id))
-                found.update({one.id: one for one in entries if one})
+                by_id.update({entry.id: entry for entry in entries if entry})
                 if not wire.more(body) or not entries:
                     break
-        # pages come newest first, so that of one second's entries the earlier stands behind the later
-        oldest_first = list(reversed(found.values()))
-        oldest_first.sort(key=lambda one: one.at)
+        # pages come newest first: reversing keeps the order of entries within one second
+        oldest_first = list(reversed(by_id.values()))
+        oldest_first.sort(key=lambda entry: entry.at)
         return tuple(oldest_first)
 
     def alerts(self, incident_id: str) -> tuple[Alert, ...]:
-        """The alerts of an incident, without their details; PagerDuty keeps at most 1,000."""
+        """Return the alerts of an incident; PagerDuty keeps at most 1,000."""
         return self._all("alerts", wire.alert, path=f"incidents/{identifier(SERVICE, incident_id)}/alerts")
 
     def on_call(self, schedule: str, at: datetime) -> tuple[Responder, ...]:
-        """Who is or was on a schedule (by id) at a moment, with their addresses."""
+        """Return the people on a schedule (its id) at a time, with their addresses."""
         moment = wire.z(at)
         until = wire.z(at + timedelta(seconds=1))
         params: Params = {
@@ -116,28 +116,29 @@ class PagerDutyClient(PagerDutyDirectory):
         body = self._get("/oncalls", params)
         with reading(SERVICE, "GET /oncalls"):
             people = each(body, "oncalls", lambda raw: wire.responder(raw["user"]))
-            return tuple({one.id: one for one in people}.values())
+            return tuple({person.id: person for person in people}.values())
 
     def open_incidents(self, offset: int) -> IncidentPage:
-        """100 triggered or acknowledged incidents of any age, by number."""
+        """Return 100 triggered or acknowledged incidents of any age, by number."""
         return self._incidents({"date_range": "all"}, _OPEN, "incident_number:asc", offset)
 
     def incidents(
         self, since: datetime, until: datetime, offset: int, statuses: Sequence[IncidentStatus] = ()
     ) -> IncidentPage:
-        """100 incidents created in [since, until), oldest first."""
+        """Return 100 incidents created in [since, until), oldest first."""
         window = {"since": wire.z(since), "until": wire.z(until)}
         return self._incidents(window, statuses, "created_at:asc", offset)
 
     def incident(self, incident_id: str) -> Incident | None:
-        """One incident; None only where PagerDuty itself says that there is none.
+        """Return one incident, None only where PagerDuty itself says that there is none.
 
-        A 404 without its words is somebody else's (a proxy's, a wrong address's) and is raised.
+        Raise a 404 without PagerDuty's words: it comes from a proxy or a wrong address.
         """
         path = f"/incidents/{identifier(SERVICE, incident_id)}"
         try:
             body = self._get(path, {"include[]": ["assignees", "custom_fields"]})
         except NotDone as error:
+            # a proxy's 404 must not make an incident disappear
             if error.absent:
                 return None
             raise
@@ -145,7 +146,7 @@ class PagerDutyClient(PagerDutyDirectory):
             return wire.incident(body["incident"])
 
     def notes(self, incident_id: str) -> tuple[Note, ...]:
-        """All notes of an incident, oldest first."""
+        """Return all notes of an incident, oldest first."""
         path = f"/incidents/{identifier(SERVICE, incident_id)}/notes"
         body = self._get(path)
         with reading(SERVICE, f"GET {path}"):
@@ -159,7 +160,7 @@ class PagerDutyClient(PagerDutyDirectory):
             return wire.note(body["note"])
 
     def edit_note(self, incident_id: str, note_id: str, text: str) -> Note:
-        """Replace a note's text in one request (since 2025-11-07; PagerDuty's changelog)."""
+        """Replace a note's text in one request (PagerDuty has this endpoint since 2025-11-07)."""
         note = identifier(SERVICE, note_id)
         path = f"/incidents/{identifier(SERVICE, incident_id)}/notes/{note}"
         body = self._session.put(path, json={"note": {"content": text}}).json()
@@ -175,7 +176,7 @@ class PagerDutyClient(PagerDutyDirectory):
         priority: str | None = None,
         title: str | None = None,
     ) -> None:
-        """Change what is given in one request, in the name of the sender's address; see the port."""
+        """Update the given values in one request, in the name of the `From` address."""
         path = f"/incidents/{identifier(SERVICE, incident_id)}"
         wish: dict[str, object] = {"type": "incident_reference"}
         if status is not None:
@@ -191,18 +192,18 @@ class PagerDutyClient(PagerDutyDirectory):
             wire.incident(body["incident"])
 
     def services(self) -> tuple[PagerDutyService, ...]:
-        """All services of the account."""
+        """Return all services of the account."""
         return self._all("services", wire.service)
 
     def priorities(self) -> tuple[Reference, ...]:
-        """The account's priorities; empty where the plan lacks them (402) or they are off (404)."""
+        """Return the account's priorities, none where the plan lacks them (402) or they are off (404)."""
         try:
-            found = self._all("priorities", wire.reference)
+            priorities = self._all("priorities", wire.reference)
         except NotDone as error:
             if error.status == _PAYMENT_REQUIRED or error.absent:
                 return ()
             raise
-        return tuple(priority for priority in found if priority)
+        return tuple(priority for priority in priorities if priority)
 
     def _incidents(
         self, window: Mapping[str, str], statuses: Sequence[IncidentStatus], order: str, offset: int
@@ -217,17 +218,19 @@ class PagerDutyClient(PagerDutyDirectory):
             params["statuses[]"] = [status.value for status in statuses]
         body = self._get("/incidents", params)
         with reading(SERVICE, "GET /incidents"):
-            found, unread = each_readable(body, "incidents", wire.incident, itemgetter("id"))
-            return IncidentPage(incidents=found, more=wire.more(body), unread=unread)
+            incidents, unread = each_readable(body, "incidents", wire.incident, itemgetter("id"))
+            return IncidentPage(incidents=incidents, more=wire.more(body), unread=unread)
 
 
 def pagerduty_client(url: str, token: str, from_address: str | None, transport: Transport) -> PagerDutyClient:
-    """Make one thread's client; sends nothing.
+    """Create one thread's client; send nothing.
 
-    `from_address` is the e-mail of a user of the account, in whose name notes are written.
+    `from_address` is the e-mail of a user of the account: PagerDuty writes notes and changes in that user's
+    name.
     """
     session = _Session(token, default_from=from_address)
     session.url = url.rstrip("/")
+    # pdpyras repeats a POST after a time-out, which would write two notes
     session.max_network_attempts = 0
     session.max_http_attempts = 0
     session.retry = {}

@@ -1,7 +1,7 @@
-"""What changes rarely in PagerDuty: teams, users, policies, schedules, and its own ways to Jira.
+"""Read what changes rarely in PagerDuty: teams, users, policies, schedules, its own integrations with Jira.
 
-Read by `syncd check` and `syncd init` alone. The rules of PagerDuty's app for Jira Cloud are served under
-`/integration-jira-cloud`, which its REST specification does not name but its own clients use.
+Most of it serves only `syncd check` and `syncd init`. The rules of PagerDuty's app for Jira Cloud are served
+under `/integration-jira-cloud`, which its REST specification does not name but its own clients use.
 """
 
 from __future__ import annotations
@@ -26,34 +26,34 @@ Params = Mapping[str, str | int | Sequence[str]]
 
 
 class PagerDutyDirectory:
-    """The directory, and the reading of lists that all of a client shares."""
+    """The directory, and the reading of paged lists that the whole client shares."""
 
     def __init__(self, session: Any) -> None:
         self._session = session
 
     def teams(self) -> tuple[Reference, ...]:
-        """All teams."""
+        """Return all teams."""
         return tuple(team for team in self._all("teams", wire.reference) if team)
 
     def users(self) -> tuple[Responder, ...]:
-        """All users with their addresses."""
+        """Return all users with their addresses."""
         return self._all("users", wire.responder)
 
     def escalation_policies(self) -> tuple[EscalationPolicy, ...]:
-        """All escalation policies with whom they call."""
+        """Return all escalation policies with the users and schedules that they call."""
         return self._all("escalation_policies", _policy)
 
     def schedules(self) -> tuple[Schedule, ...]:
-        """All schedules with who is on them."""
+        """Return all schedules with the people on them."""
         return self._all("schedules", _schedule)
 
     def jira_extensions(self) -> tuple[OtherTool, ...]:
-        """The extensions of services whose schema speaks of Jira, without those that are switched off."""
-        found = self._all("extensions", _extension, {"include[]": ["extension_schemas"]})
-        return tuple(one for one in found if one)
+        """Return the extensions of services whose schema names Jira, without those that are switched off."""
+        extensions = self._all("extensions", _extension, {"include[]": ["extension_schemas"]})
+        return tuple(extension for extension in extensions if extension)
 
     def jira_rules(self) -> tuple[OtherTool, ...]:
-        """The rules of PagerDuty's app for Jira Cloud."""
+        """Return the rules of PagerDuty's app for Jira Cloud."""
         rules: list[OtherTool] = []
         for account in self._all("accounts_mappings", _ident, path=APP):
             rules += self._all("rules", _rule, path=f"{APP}/{identifier(SERVICE, account)}/rules")
@@ -62,22 +62,22 @@ class PagerDutyDirectory:
     def _all(
         self, kind: str, parse: Callable[[Wire], T], params: Params | None = None, path: str = ""
     ) -> tuple[T, ...]:
-        found: list[T] = []
+        items: list[T] = []
         offset, more, asked = 0, True, f"/{path or kind}"
         while more:
             body = self._get(asked, {**(params or {}), **page(offset)})
             with reading(SERVICE, f"GET {asked}"):
-                found.extend(each(body, kind, parse))
+                items.extend(each(body, kind, parse))
                 more = wire.more(body)
             offset += PAGE
-        return tuple(found)
+        return tuple(items)
 
     def _get(self, path: str, params: Params | None = None) -> Any:
         return self._session.get(path, params=params).json()
 
 
 def page(offset: int) -> dict[str, int]:
-    """The parameters of the page that begins at a position."""
+    """Return the parameters of the page that begins at a position."""
     limit = min(PAGE, LAST_POSITION - offset)
     if limit <= 0:
         raise NotDone(
@@ -91,7 +91,9 @@ def _policy(raw: Wire) -> EscalationPolicy:
 
     def of(kind: str) -> tuple[str, ...]:
         return tuple(
-            dict.fromkeys(one["id"] for one in targets if str(one.get("type") or "").startswith(kind))
+            dict.fromkeys(
+                target["id"] for target in targets if str(target.get("type") or "").startswith(kind)
+            )
         )
 
     name = raw.get("name") or raw.get("summary") or ""
@@ -100,7 +102,7 @@ def _policy(raw: Wire) -> EscalationPolicy:
 
 def _schedule(raw: Wire) -> Schedule:
     users = raw.get("users")
-    on_it = tuple(one["id"] for one in users) if isinstance(users, list) else None
+    on_it = tuple(user["id"] for user in users) if isinstance(users, list) else None
     return Schedule(id=raw["id"], name=raw.get("name") or raw.get("summary") or "", users=on_it)
 
 
@@ -110,7 +112,7 @@ def _extension(raw: Wire) -> OtherTool | None:
     speaks = any("jira" in str(word or "").casefold() for word in words)
     if not speaks or raw.get("temporarily_disabled") is True:
         return None
-    services = tuple(one["id"] for one in raw.get("extension_objects") or () if one.get("id"))
+    services = tuple(target["id"] for target in raw.get("extension_objects") or () if target.get("id"))
     name = raw.get("name") or raw.get("summary") or schema.get("summary") or ""
     return OtherTool(id=raw["id"], name=name, services=services)
 

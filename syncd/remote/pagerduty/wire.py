@@ -1,7 +1,7 @@
-"""PagerDuty's JSON as the domain's values: plain functions, one for each object.
+"""Turn PagerDuty's JSON into the domain's values: one function for each object.
 
-References and whole objects look alike but for their fields; names come from `name` or, in references,
-from `summary`. Answers of before 2023 lack `updated_at` and `resolved_at`.
+References and whole objects differ only in their fields; a name comes from `name` or, in references, from
+`summary`. Answers from before 2023 lack `updated_at` and `resolved_at`.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ _WHOLE_INCIDENT = ("incident_number", "status", "created_at", "service")
 
 
 def z(when: datetime) -> str:
-    """A time as PagerDuty is asked with it: in UTC with a `Z`, or the account's zone would count.
+    """Return a time for a request: in UTC with a `Z`, because otherwise the account's zone counts.
 
-    Whole seconds, rounded down, as PagerDuty keeps them. Raises ValueError for a naive time.
+    It has whole seconds, rounded down, as PagerDuty keeps them. Raise ValueError for a naive time.
     """
     if when.tzinfo is None:
         raise ValueError("a time without a zone")
@@ -31,7 +31,7 @@ def z(when: datetime) -> str:
 
 
 def incident(raw: Wire) -> Incident:
-    """An incident; raises where id, number, status, service or time of creation are missing."""
+    """Return an incident; raise where id, number, status, service or time of creation is missing."""
     urgency = raw.get("urgency")
     reason = raw.get("resolve_reason") or {}
     merged = reason.get("incident") if reason.get("type") == "merge_resolve_reason" else None
@@ -61,31 +61,33 @@ def incident(raw: Wire) -> Incident:
 
 
 def embedded_incident(raw: Wire) -> Incident | None:
-    """The incident within a log entry, None where it is only a reference.
+    """Return the incident within a log entry, None where it is only a reference.
 
-    None, too, where it is resolved and does not say why: what was merged would look as if it were not.
+    Return None also for a resolved incident without a reason: a merged one would look as if it were not
+    merged.
     """
     if any(raw.get(key) is None for key in _WHOLE_INCIDENT):
         return None
+    # only the reason tells a merge from a resolve
     if raw["status"] == IncidentStatus.RESOLVED and "resolve_reason" not in raw:
         return None
     return incident(raw)
 
 
 def custom_fields(raw: Any) -> dict[str, Any] | None:
-    """Values by name; None where the answer did not carry them."""
+    """Return the values by name, None where the answer did not carry them."""
     if not isinstance(raw, list):
         return None
     return {field["name"]: field.get("value") for field in raw if field.get("name")}
 
 
 def responder(raw: Wire) -> Responder:
-    """A user; the address is there only where the whole user was included."""
+    """Return a user; the address is there only if the answer includes the whole user."""
     return Responder(id=raw["id"], name=raw.get("name") or raw.get("summary") or "", email=raw.get("email"))
 
 
 def reference(raw: Wire | None) -> Reference | None:
-    """A reference or a whole object, None for null."""
+    """Return a reference to an object, None for null."""
     return _reference(raw) if raw and raw.get("id") else None
 
 
@@ -94,7 +96,7 @@ def _reference(raw: Wire) -> Reference:
 
 
 def log_entry(raw: Wire) -> LogEntry | None:
-    """A log entry, None where it belongs to no incident."""
+    """Return a log entry, None where it belongs to no incident."""
     about = raw.get("incident")
     if not about:
         return None
@@ -111,12 +113,12 @@ def log_entry(raw: Wire) -> LogEntry | None:
 
 
 def log_entry_of(raw: Wire, incident_id: str) -> LogEntry | None:
-    """A log entry of one incident's own log, which need not name the incident."""
+    """Return a log entry of one incident's own log, whose entries may not name the incident."""
     return log_entry({**raw, "incident": {"id": incident_id}})
 
 
 def _readable_incident(about: Wire) -> Incident | None:
-    """As `embedded_incident`, None too where it cannot be read: it is read by its id then."""
+    """Return `embedded_incident`, None also where it cannot be parsed: then syncd reads it by its id."""
     try:
         return embedded_incident(about)
     except ODD:
@@ -124,7 +126,7 @@ def _readable_incident(about: Wire) -> Incident | None:
 
 
 def note(raw: Wire) -> Note:
-    """A note; its times come in the account's zone."""
+    """Return a note; its times come in the account's zone."""
     author = raw.get("user")
     return Note(
         id=raw["id"],
@@ -136,7 +138,7 @@ def note(raw: Wire) -> Note:
 
 
 def alert(raw: Wire) -> Alert:
-    """An alert: summary, where it came from, its page, and the details as its sender gave them."""
+    """Return an alert: summary, source, page, and the details as its sender gave them."""
     body = raw.get("body") or {}
     source = (body.get("cef_details") or {}).get("source_origin") or (raw.get("integration") or {}).get(
         "summary"
@@ -150,7 +152,7 @@ def alert(raw: Wire) -> Alert:
 
 
 def _details(given: object) -> str:
-    """Details as one line: PagerDuty takes a text or an object of any depth."""
+    """Return details as one line: PagerDuty accepts a text or an object of any depth."""
     if isinstance(given, dict):
         return "; ".join(
             f"{name}: {value if isinstance(value, str) else json.dumps(value)}"
@@ -160,7 +162,7 @@ def _details(given: object) -> str:
 
 
 def service(raw: Wire) -> PagerDutyService:
-    """A service."""
+    """Return a service."""
     return PagerDutyService(
         id=raw["id"],
         name=raw.get("name") or raw.get("summary") or "",
@@ -171,9 +173,9 @@ def service(raw: Wire) -> PagerDutyService:
 
 
 def subdomain(html_url: Any) -> str:
-    """The account's subdomain from any object's address; raises `UnreadableError` where there is none.
+    """Return the account's subdomain from an object's address; raise `UnreadableError` where there is none.
 
-    The first label of the host, or the whole of it where it is an IP address.
+    It is the first label of the host, or the whole host if that is an IP address.
     """
     host = urlsplit(html_url).hostname if isinstance(html_url, str) else None
     if not host:
@@ -186,8 +188,8 @@ def subdomain(html_url: Any) -> str:
 
 
 def more(body: Wire) -> bool:
-    """Whether another page follows; raises where the answer does not say, which is not "no"."""
-    said = body["more"]
-    if not isinstance(said, bool):
+    """Return True if another page follows; raise where the answer does not tell: that is no "no"."""
+    follows = body["more"]
+    if not isinstance(follows, bool):
         raise UnreadableError("'more' is neither true nor false")
-    return said
+    return follows
