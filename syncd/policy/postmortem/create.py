@@ -1,8 +1,9 @@
-"""An incident that owes a postmortem gets one, half an hour after its resolve, linked to its ticket.
+"""Make the postmortem of an incident that owes one: half an hour after the resolve, linked to the ticket.
 
-It is made once; a person who deletes it is not overruled (rules: "The postmortem: two duties"). What was
-reopened before then waits for its next resolve. Of a restricted incident it stands under the level before
-anything else is written to it. The two duties and their clocks are other rules' business.
+QRPay runbook, "Post-Incident". syncd makes it once: if a person deletes the postmortem, it stays deleted. If
+the incident is reopened within the half hour, syncd waits for the next resolve. The postmortem of a
+restricted incident gets its security level before syncd writes anything else to it. The duties and their
+clocks are decided in `duties` and `judge`.
 """
 
 from __future__ import annotations
@@ -15,11 +16,11 @@ from syncd.policy.postmortem.owed import counts_for_another, owed_postmortem, qu
 from syncd.policy.restricted import ASPECT, STUB, level_of
 
 LINK = "link"
-"""The aspect of the link between ticket and postmortem, and what is agreed once it was made."""
+"""The aspect of the link between ticket and postmortem; in the agreed values: the link was made."""
 
 
 def decide_postmortem(case: Case, book: Rulebook) -> Decision:
-    """Given a case, return the create of its postmortem, or what the one that it has still needs."""
+    """Return the create of the postmortem, or the level and link that an existing postmortem lacks."""
     if case.postmortem is not None:
         return _level(case, case.postmortem, book).plus(_link(case, case.postmortem, book))
     if case.before_enforcement or book.mapping.postmortem.mode is Mode.OFF:
@@ -28,20 +29,19 @@ def decide_postmortem(case: Case, book: Rulebook) -> Decision:
 
 
 def seconds_left(case: Case, book: Rulebook) -> float | None:
-    """Seconds until the postmortem may be made; None: not while the case is as it is.
-
-    What was resolved in the future, by our clock, is not waited for any longer than what was just now.
-    """
+    """Return the seconds until syncd may make the postmortem, None if the incident is open or owes none."""
     over, owed = case.incident.over_since, owed_postmortem(case, book)
     if over is None or owed is None:
         return None
     rest = 60.0 * book.mapping.postmortem.after_minutes
+    # If PagerDuty's clock is ahead of ours, the resolve lies in the future: syncd waits no longer than usual.
     return 0.0 if case.now is None else max(0.0, min(rest, rest - (case.now - over).total_seconds()))
 
 
 def _make(case: Case, book: Rulebook) -> Decision:
     left, owed = seconds_left(case, book), owed_postmortem(case, book)
     if left is None or owed is None:
+        # A severity that is not held long enough yet may still need a postmortem: decide again then.
         _owed, settles_at = qualifies(case, book)
         if case.incident.open or counts_for_another(case) or settles_at is None or case.now is None:
             return Decision()
@@ -52,8 +52,10 @@ def _make(case: Case, book: Rulebook) -> Decision:
         return Decision(dry_run_notes=(f"make the postmortem: {owed.reason} (postmortem.mode: report)",))
     incident = case.incident
     key = postmortem_key(incident.id)
+    # syncd makes it once: a postmortem that a person deleted stays deleted.
     if key in case.once:
         return Decision()
+    # The postmortem's timeline comes from the log.
     if case.state_changes is None:
         return Decision(look=frozenset({"log"}))
     return Decision(
@@ -69,14 +71,14 @@ def _make(case: Case, book: Rulebook) -> Decision:
 
 
 def _link(case: Case, postmortem: PostmortemState, book: Rulebook) -> Decision:
-    """The link to the ticket, once: one that a person takes away stays away."""
+    """Link the postmortem to its ticket, once: if a person removes the link, syncd does not set it again."""
     ticket, facts = case.ticket, book.project.postmortem
     if book.mapping.postmortem.mode is not Mode.ENFORCE or ticket is None or LINK in postmortem.agreed:
         return Decision()
     if facts is None or facts.link_type is None or not postmortem.in_sight:
         return Decision()
     if postmortem.issue is not None and any(
-        one.other_id == ticket.issue_id for one in postmortem.issue.links
+        link.other_id == ticket.issue_id for link in postmortem.issue.links
     ):
         return Decision()
     return Decision(
@@ -95,10 +97,11 @@ def _link(case: Case, postmortem: PostmortemState, book: Rulebook) -> Decision:
 
 
 def _level(case: Case, postmortem: PostmortemState, book: Rulebook) -> Decision:
-    """The security level of a restricted incident's postmortem, as far as it has none."""
+    """Set the security level on the postmortem of a restricted incident, if it has none."""
     if not case.restricted or ASPECT in postmortem.agreed or postmortem.agreed.get(STUB):
         return Decision()
     issue = postmortem.issue
+    # The restricted project guards its issues by itself, and syncd never lowers a level.
     apart = issue is not None and issue.project == book.mapping.restricted.project
     if apart or (issue is not None and issue.security_level is not None):
         return Decision()

@@ -1,8 +1,9 @@
-"""The two duties of a postmortem: that it is scheduled, and that it is completed.
+"""Decide the two duties of a postmortem: to schedule it and to complete it.
 
-Decided by the time of the act at its source, never by when the daemon looked: what the rules rest on is read
-first (`Decision.look`). `resolved_periods` says when clocks run, `fulfilment` when a duty was met,
-`syncd.policy.postmortem.judge` how each then stands (rules: "The postmortem: two duties").
+QRPay runbook, "Post-Incident": schedule the postmortem within 48 hours. A verdict depends on the time of an
+act in PagerDuty or Jira, never on the time at which syncd looks, so syncd reads the sources first
+(`Decision.look`). `resolved_periods` tells when clocks run, `fulfilment` when a duty was met, and
+`syncd.policy.postmortem.judge` the state of each duty.
 """
 
 from __future__ import annotations
@@ -21,12 +22,13 @@ from syncd.policy.postmortem.waiver_labels import label_waivers
 
 
 def decide_duties(case: Case, book: Rulebook) -> Decision:
-    """Given a case, return the two duties as far as they stand otherwise than on record."""
-    now, known = case.now, own_duties(case)
+    """Return those of the two duties that differ from the record, and the sources to read first."""
+    now, recorded = case.now, own_duties(case)
     if book.mapping.postmortem.mode is Mode.OFF or case.before_enforcement or now is None:
         return Decision()
+    # After a lost ledger the duties stand only in syncd's comments on the postmortem.
     rebuilt = "postmortem" not in case.rebuild
-    if not known and ((case.incident.open and rebuilt) or not might_owe(case, book)):
+    if not recorded and ((case.incident.open and rebuilt) or not might_owe(case, book)):
         return Decision()
     if case.state_changes is None:
         return Decision(look=frozenset({"log"}))
@@ -40,19 +42,20 @@ def decide_duties(case: Case, book: Rulebook) -> Decision:
     labels, waivers = label_waivers(case, book)
     nothing = _why_nothing(case, book, owed, settles_at)
     if nothing is not None:
-        gone = tuple(cancelled(one, nothing) for one in known if one.state in RUNNING)
+        gone = tuple(cancelled(duty, nothing) for duty in recorded if duty.state in RUNNING)
         return labels.plus(Decision(duties=gone, again=again))
     if owed is None:
         return labels.plus(Decision(again=again))
     clocks = [Clock(max(period.resolved_at, owed.since), period) for period in enforced(periods, book)]
-    clocks = [one for one in clocks if one.ended_at is None or one.started_at < one.ended_at]
+    # The incident qualified only after it was reopened: that resolve starts no clock.
+    clocks = [clock for clock in clocks if clock.ended_at is None or clock.started_at < clock.ended_at]
     context = JudgeContext(case, book, now, owed, clocks, waivers)
     for kind in OF_POSTMORTEM:
         judge(kind, context)
     if context.unread:
         return Decision(look=frozenset({"postmortem"}))
     context.moments += [period.doubtful_until for period in periods if period.doubtful_until]
-    changed = tuple(one for one in context.duties if one not in known)
+    changed = tuple(duty for duty in context.duties if duty not in recorded)
     judged = Decision(
         duties=changed, again=_until(context.moments, now), remarks=_passed_over(changed, case, book)
     )
@@ -60,8 +63,9 @@ def decide_duties(case: Case, book: Rulebook) -> Decision:
 
 
 def _why_nothing(case: Case, book: Rulebook, owed: Owed | None, settles_at: datetime | None) -> str | None:
-    """Why no postmortem is owed (any more), None if one is or may soon be."""
+    """Return why no postmortem is owed (any more), None if one is owed or may soon be."""
     target = case.merged_into
+    # The postmortem that a person already wrote keeps its duties: people decide which of the two counts.
     if counts_for_another(case) and not written_by_a_person(case.postmortem, review_field(book)):
         named = target.number or target.id if target is not None else case.incident.merged_into
         return f"it was merged into incident {named}, whose postmortem counts"
@@ -73,23 +77,23 @@ def _why_nothing(case: Case, book: Rulebook, owed: Owed | None, settles_at: date
 
 
 def _until(moments: Iterable[datetime], now: datetime) -> float | None:
-    """Seconds until the first of these moments that is still to come."""
+    """Return the seconds until the first of these moments that lies in the future."""
     return min(((at - now).total_seconds() for at in moments if at > now), default=None)
 
 
 def _passed_over(changed: Iterable[Duty], case: Case, book: Rulebook) -> tuple[Remark, ...]:
-    """Steps that were passed over while nobody looked: only the latest of each duty goes out."""
+    """Return a remark for each duty that became overdue before syncd could remind people of it."""
     if book.mapping.postmortem.mode is not Mode.ENFORCE or case.postmortem is None:
         return ()
-    before = {one.place: one.state for one in case.duties}
+    before = {duty.place: duty.state for duty in case.duties}
     return tuple(
         Remark(
             rule="postmortem.due_soon",
-            reason=f"{one.kind}: not said when due soon, because it was overdue when syncd looked",
+            reason=f"{duty.kind}: not said when due soon, because it was overdue when syncd looked",
         )
-        for one in changed
-        if one.state is DutyState.BREACHED
-        and one.met_at is None
-        and before.get(one.place, DutyState.PENDING) is DutyState.PENDING
-        and soon_at(one, book) is not None
+        for duty in changed
+        if duty.state is DutyState.BREACHED
+        and duty.met_at is None
+        and before.get(duty.place, DutyState.PENDING) is DutyState.PENDING
+        and soon_at(duty, book) is not None
     )

@@ -1,6 +1,6 @@
-"""A duty's clock in words: when it started and why, what is due when, what happens next, what would end it.
+"""Explain the clock of a duty: its start and reason, its deadline, the next step, and the act that ends it.
 
-Written for somebody who reads it in the middle of the night: one fact a line, times with their zone.
+People read this at night, so each line has one fact, and each time has its zone.
 """
 
 from __future__ import annotations
@@ -12,14 +12,15 @@ from syncd.policy.time.time_words import at_words, long_words
 
 
 def explain(duty: Duty, case: Case, book: Rulebook | None = None) -> tuple[str, ...]:
-    """Given a duty of the incident's postmortem, return its lines.
+    """Return the lines that explain a duty of the incident's postmortem.
 
-    Without a rulebook, as where only the ledger is read, times are in UTC and it is not said when it becomes
-    due soon.
+    A command that reads only the ledger has no rulebook: then times are in UTC, and the moment at which the
+    duty becomes due soon is left out.
     """
     zone = book.mapping.zone if book else "UTC"
     lines = [f"Started {at_words(duty.started_at, zone)}: {duty.reason}"]
     if duty.state is DutyState.CANCELLED:
+        # The reason of a cancelled duty tells why it ended, not why it started.
         lines = [f"Cancelled: {duty.reason}"]
     lines += _stands(duty, case, zone)
     if duty.breached_at is not None and duty.state is not DutyState.BREACHED:
@@ -38,7 +39,7 @@ def explain(duty: Duty, case: Case, book: Rulebook | None = None) -> tuple[str, 
 
 
 def summary(duty: Duty, zone: str = "UTC") -> str:
-    """A duty in a few words, for a cell of a table: `due soon, 2026-11-24 10:00 UTC`."""
+    """Return a duty in a few words, for a cell of a table: `due soon, 2026-11-24 10:00 UTC`."""
     words = STATE_WORDS[duty.state]
     return f"{words}, {at_words(duty.due_at, zone)}" if duty.state in RUNNING else words
 
@@ -54,9 +55,11 @@ def _stands(duty: Duty, case: Case, zone: str) -> list[str]:
         at = f" {at_words(duty.met_at, zone)}" if duty.met_at else ""
         return [f"Was due {due}; done{at}{f' by {by}' if by else ''}"]
     if duty.state is DutyState.WAIVED:
-        running = next((one for one in case.waivers if now and one.covers(duty.kind) and one.runs(now)), None)
-        said = _waived(running, zone) if running else "Waived"
-        return [f"{said}; after that it is due {due}"]
+        running = next(
+            (waiver for waiver in case.waivers if now and waiver.covers(duty.kind) and waiver.runs(now)), None
+        )
+        waived = _waived(running, zone) if running else "Waived"
+        return [f"{waived}; after that it is due {due}"]
     if duty.state in (DutyState.PENDING, DutyState.DUE_SOON):
         if now is None or now <= duty.due_at:
             return [f"Due {due}" + (f", in {long_words(duty.due_at - now)}" if now else "")]
@@ -65,8 +68,8 @@ def _stands(duty: Duty, case: Case, zone: str) -> list[str]:
 
 
 def _waived(waiver: Waiver, zone: str) -> str:
-    said = f"Waived until {at_words(waiver.end, zone)} by {waiver.by}: {waiver.reason}"
-    return f"{said} (rebuilt from syncd's comment: an earlier ledger was lost)" if waiver.rebuilt else said
+    words = f"Waived until {at_words(waiver.end, zone)} by {waiver.by}: {waiver.reason}"
+    return f"{words} (rebuilt from syncd's comment: an earlier ledger was lost)" if waiver.rebuilt else words
 
 
 def _why_not(case: Case) -> str:
@@ -93,7 +96,7 @@ def _next(duty: Duty, case: Case, book: Rulebook | None, zone: str) -> list[str]
 
 
 def _name(account: str | None, case: Case) -> str | None:
-    """The name under which Jira's changelog knows an account."""
+    """Return the name of an account as Jira's changelog gives it, its id where the changelog has none."""
     changes = case.postmortem.changes if case.postmortem else ()
-    found = (one.author.name for one in changes if one.author is not None and one.author.id == account)
-    return next((name for name in found if name), account)
+    authors = (change.author for change in changes if change.author is not None)
+    return next((author.name for author in authors if author.id == account and author.name), account)

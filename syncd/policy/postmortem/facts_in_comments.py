@@ -1,10 +1,11 @@
-"""State duties in comments, so that syncd can read a lost ledger back from the issues.
+"""State duties in comments, so that syncd can rebuild a lost ledger from the issues.
 
-A breach, a correction, a waiver and its end each stand as one comment on the postmortem or action item. Its
-mark holds the same as `facts`, and the operation that the mark names is derived from them: facts that
-somebody changed belong to another operation. What the comment names in its last line is what Jira guards: an
-edit shows in the comment's time. So a statement is believed when our own account wrote it, nobody edited it,
-and facts, mark and last line name one operation. People's comments can say the same and state nothing.
+A breach, a correction, a waiver and its end have one comment each on the postmortem or action item. The
+comment's mark holds the same as `facts`, and the operation that the mark names is derived from the facts: if
+somebody changes the facts, they no longer fit the operation. Jira guards the last line of the text, which
+names the operation, too: an edit changes the comment's time. So syncd believes a statement if its own account
+wrote the comment, nobody edited it, and facts, mark and last line name the same operation. A person's comment
+with the same words states nothing.
 """
 
 from __future__ import annotations
@@ -26,18 +27,18 @@ from syncd.policy.marks import mark_in
 from syncd.policy.postmortem.waiver_labels import LONGEST
 
 POSTMORTEM = "postmortem"
-"""The place of what stands on the postmortem; an action item's is its issue id."""
+"""The place of a statement on the postmortem; on an action item it is the issue's id."""
 CORRECTED = "corrected"
 SAID = "said"
-"""Beside the facts: people's words, which no operation is derived from."""
+"""The key of people's words beside the facts; the operation is not derived from them."""
 WITHHELD = "see the comment"
-"""What stands for words that were not said, as of a restricted incident."""
+"""The words of a rebuilt decision whose comment has none, such as a restricted incident's."""
 UNEDITED = timedelta(seconds=2)
-"""Jira stamps a new comment with one moment twice."""
+"""Jira sets both times of a new comment to about the same moment; a later update is an edit."""
 
 
 class DutyStated(Value):
-    """That a duty was overdue, or (`corrected`) that this was taken back."""
+    """A duty became overdue, or (step `corrected`) an approver took the breach back."""
 
     what: Literal["duty"] = "duty"
     step: Literal["breached", "corrected"]
@@ -51,7 +52,7 @@ class DutyStated(Value):
 
 
 class WaiverStated(Value):
-    """That duties rest until a moment, on somebody's word."""
+    """A person waived duties until a moment."""
 
     what: Literal["waiver"] = "waiver"
     duty: DutyKind | None = None
@@ -62,7 +63,7 @@ class WaiverStated(Value):
 
 
 class WaiverEnded(Value):
-    """That the waiver of that moment was ended before its time."""
+    """A person ended the waiver that was given at `at` before its time."""
 
     what: Literal["waiver ended"] = "waiver ended"
     duty: DutyKind | None = None
@@ -76,7 +77,7 @@ _STATED: TypeAdapter[Stated] = TypeAdapter(Stated)
 
 
 class CommentFact(Value):
-    """A statement that is believed: the comment, the key of its operation, and the words beside it."""
+    """A statement that syncd believes: its comment, the key of its operation, and people's words."""
 
     comment: Comment
     key: str
@@ -99,7 +100,7 @@ def duty_stated(duty: Duty) -> DutyStated:
 
 
 def step_key(incident: str, place: str, duty: Duty, step: str) -> str:
-    """The key of the comment on one step of a duty: due soon, overdue, corrected."""
+    """Return the key of the comment on one step of a duty: due soon, overdue, corrected."""
     return _step_key(incident, place, duty.kind, duty.clock, step, duty.due_at)
 
 
@@ -122,7 +123,7 @@ def end_stated(waiver: Waiver) -> WaiverEnded | None:
 
 
 def key_of(incident: str, place: str, stated: Stated) -> str:
-    """The key of the comment that states it."""
+    """Return the key of the comment that holds the statement."""
     if isinstance(stated, DutyStated):
         return _step_key(incident, place, stated.kind, stated.clock, stated.step, stated.due_at)
     plain = json.dumps(facts_of(stated), sort_keys=True, separators=(",", ":"))
@@ -132,26 +133,26 @@ def key_of(incident: str, place: str, stated: Stated) -> str:
 
 
 def facts_of(stated: Stated) -> dict[str, JsonValue]:
-    """A statement as it stands in a mark."""
+    """Return a statement as a mark holds it."""
     return stated.model_dump(mode="json")
 
 
 def facts_in_comments(
     comments: Iterable[Comment], ours: str, incident: str, place: str
 ) -> Iterator[CommentFact | Comment]:
-    """Yield the statements of one issue's comments, oldest first; an unbelieved comment stands for itself.
+    """Yield the statements in one issue's comments, in the order of the comments.
 
-    `ours` is our own account's id. What stands on an action item may have been said while it counted for
-    another incident.
+    Of a statement that syncd does not believe, yield the comment itself. `ours` is the id of syncd's account.
     """
     for comment in comments:
         mark = comment.mark
         if mark is None or not mark.facts:
             continue
+        # An action item may have counted for another incident before, so its comments may name that one.
         if place == POSTMORTEM and mark.incident != incident:
             yield comment
             continue
-        said = mark.facts.get(SAID)
+        words = mark.facts.get(SAID)
         stated = _read({name: value for name, value in mark.facts.items() if name != SAID})
         key = key_of(mark.incident, place, stated) if stated is not None else ""
         named = {op_of(key), mark.op, mark_in(comment.body)}
@@ -159,7 +160,7 @@ def facts_in_comments(
             yield comment
         else:
             yield CommentFact(
-                comment=comment, key=key, stated=stated, said=said if isinstance(said, str) else ""
+                comment=comment, key=key, stated=stated, said=words if isinstance(words, str) else ""
             )
 
 
@@ -173,6 +174,7 @@ def _read(facts: dict[str, JsonValue]) -> Stated | None:
         stated = _STATED.validate_python(facts)
     except ValidationError:
         return None
+    # No rule gives a waiver this long, and no duty is overdue before its start: the facts are forged.
     if isinstance(stated, WaiverStated) and stated.until - stated.at > LONGEST:
         return None
     if isinstance(stated, DutyStated) and stated.breached_at < stated.started_at:
@@ -180,24 +182,27 @@ def _read(facts: dict[str, JsonValue]) -> Stated | None:
     return stated
 
 
-def rebuilt(found: Iterable[CommentFact], incident: str, item: str | None) -> tuple[list[Duty], list[Waiver]]:
-    """The duties and waivers that statements of one issue tell of; `item` is an action item's issue id.
+def rebuilt(
+    statements: Iterable[CommentFact], incident: str, item: str | None
+) -> tuple[list[Duty], list[Waiver]]:
+    """Return the duties and waivers that the statements of one issue describe, oldest statement first.
 
-    Of several about one clock the latest counts.
+    `item` is the issue id of an action item, None for the postmortem. Of several statements about one clock
+    the latest counts.
     """
     duties: dict[tuple[str, str, int], Duty] = {}
     waivers: dict[tuple[DutyKind | None, UtcTime], Waiver] = {}
-    for one in found:
-        stated = one.stated
+    for statement in statements:
+        stated = statement.stated
         if isinstance(stated, DutyStated):
-            duty = _duty(stated, item or incident, one.said)
+            duty = _duty(stated, item or incident, statement.said)
             duties[duty.place] = duty
         elif isinstance(stated, WaiverStated):
             waivers[stated.duty, stated.at] = Waiver(
                 duty=stated.duty,
                 subject=item,
                 until=stated.until,
-                reason=one.said or WITHHELD,
+                reason=statement.said or WITHHELD,
                 by=stated.by,
                 at=stated.at,
                 source=stated.source,
@@ -209,8 +214,8 @@ def rebuilt(found: Iterable[CommentFact], incident: str, item: str | None) -> tu
     return [*duties.values()], [*waivers.values()]
 
 
-def _duty(stated: DutyStated, subject: str, said: str) -> Duty:
-    """As it stood when the comment was written; the next decision judges it on."""
+def _duty(stated: DutyStated, subject: str, words: str) -> Duty:
+    """Return the duty as it was when syncd wrote the comment; the next decision judges it anew."""
     return Duty(
         kind=stated.kind,
         subject=subject,
@@ -221,6 +226,6 @@ def _duty(stated: DutyStated, subject: str, said: str) -> Duty:
         was_due_at=stated.was_due_at,
         rule=stated.rule,
         breached_at=stated.breached_at,
-        corrected=said or WITHHELD if stated.step == CORRECTED else None,
+        corrected=words or WITHHELD if stated.step == CORRECTED else None,
         rebuilt=True,
     )

@@ -1,9 +1,10 @@
-"""Find in its changelog when a postmortem was scheduled and completed: by the time of the act at its source.
+"""Find in Jira's changelog when people scheduled and completed a postmortem.
 
-Scheduled means an active owner and a review date that a person entered, not before the resolve and at most
-14 days after it; completed means one of the mapping's statuses. The owner may be ours, from the create; the
-review date never is. An app, a robot, our own account, or a value that stood there from the create, is
-nobody's word; an owner whom a robot chose counts once they work on the postmortem.
+QRPay runbook, "Post-Incident". A postmortem is scheduled when it has an active owner and a review date that a
+person entered, not before the resolve and at most 14 days after it. It is completed in one of the mapping's
+statuses. syncd may set the owner when it creates the issue, but never the review date. What apps, robots or
+syncd's own account enter, and values from the create, meet no duty. An owner whom a robot chose counts from
+the moment at which the owner works on the postmortem.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Span(Value):
-    """A time in which what is owed was done; `until` None: it still is. `by` is who did it."""
+    """A time in which a duty was met, by the account `by`; `until` is None if it still is."""
 
     since: UtcTime
     until: UtcTime | None = None
@@ -35,11 +36,10 @@ class Span(Value):
 
 
 class Window(Value):
-    """Which review dates count on a clock.
+    """The review dates that count on a clock: from the day of the resolve, for `days` days at most.
 
-    Not before the day of the resolve; at most `days` after the day of `counts_from`, or for one that was
-    entered after the deadline `due_at`, after the day on which it was entered: else what is overdue for long
-    could not be ended any more.
+    The days count from `counts_from`. For a date that was entered after the deadline `due_at` they count from
+    the day on which it was entered: else nobody could meet a duty that is overdue for long.
     """
 
     resolved_at: UtcTime
@@ -49,13 +49,13 @@ class Window(Value):
     zone: str
 
     def last_day(self, entered_at: datetime | None = None) -> date:
-        """The last day that counts, for a date entered at a moment (None: in time)."""
+        """Return the last day that counts, for a date entered at a moment (None: before the deadline)."""
         late = entered_at is not None and entered_at > self.due_at
         start = max(self.counts_from, entered_at) if late and entered_at else self.counts_from
         return self._day(start) + timedelta(days=self.days)
 
     def first_day(self) -> date:
-        """The first day that counts."""
+        """Return the first day that counts, in the team's zone."""
         return self._day(self.resolved_at)
 
     def admits(self, day: date, entered_at: datetime) -> bool:
@@ -67,7 +67,7 @@ class Window(Value):
 
 
 class _Review(Value):
-    """A review date as somebody entered it."""
+    """A review date, and the account that entered it."""
 
     day: date
     entered_at: UtcTime
@@ -75,25 +75,25 @@ class _Review(Value):
 
 
 def review_field(book: Rulebook) -> str:
-    """The id of the field that holds the review date; a name that the project lacks stays as it is."""
+    """Return the id of the field for the review date; a name that the project lacks is returned as it is."""
     return review_field_of(book.mapping, book.project)
 
 
 def review_field_of(mapping: Mapping, project: ResolvedProject) -> str:
-    """As `review_field`, of a mapping and its project."""
+    """Return the same as `review_field`, for a mapping and its project."""
     if project.postmortem is not None:
         return project.postmortem.date_field
-    wanted = mapping.postmortem.date_field
-    if wanted.casefold() in (DUE_DATE, "due date"):
+    name = mapping.postmortem.date_field
+    if name.casefold() in (DUE_DATE, "due date"):
         return DUE_DATE
-    named = (one.id for one in project.fields.values() if one.name.casefold() == wanted.casefold())
-    return project.fields[wanted].id if wanted in project.fields else next(named, wanted)
+    named = (field.id for field in project.fields.values() if field.name.casefold() == name.casefold())
+    return project.fields[name].id if name in project.fields else next(named, name)
 
 
 def scheduled_spans(
     postmortem: PostmortemState, field: str, window: Window, now: datetime
 ) -> tuple[Span, ...]:
-    """Return the times in which the postmortem had an owner and a review date of a person."""
+    """Return the times in which the postmortem had an owner and a review date that a person entered."""
     issue = postmortem.issue
     if issue is None:
         return ()
@@ -109,11 +109,11 @@ def scheduled_spans(
         by = owned_by
         for change in changes:
             if change.author is not None and change.author.id == untaken:
-                # the owner whom a robot chose works on it, and has taken it by that
+                # The owner whom a robot chose works on the postmortem, and takes it by that.
                 owned, untaken, by = True, None, change.author.id
             if change.field == "assignee":
                 owner = None if change.after in robots else change.after
-                # a robot's choice makes no owner of anybody, and takes the place of one that was there
+                # A robot's choice alone makes nobody an owner. It may replace an owner who was there.
                 owned = owner is not None and (owned or _by_no_robot(change))
                 untaken = None if owned else owner
                 owned_by = change.author.id if change.author else None
@@ -123,7 +123,7 @@ def scheduled_spans(
                 by = review.by if review else by
         _note(spans, owned and _counts(review, window), at, by)
     if issue.assignee is not None and not issue.assignee.active:
-        # when somebody left is nowhere on record: it holds from when it was seen
+        # Jira does not tell since when an account is inactive: it counts from the read that showed it.
         _note(spans, False, postmortem.changes_until or now, None)
     return tuple(spans)
 
@@ -134,12 +134,12 @@ def completed_spans(postmortem: PostmortemState, book: Rulebook) -> tuple[Span, 
     if issue is None:
         return ()
     done = _completing(issue.status, book)
-    moves = [one for one in postmortem.changes if one.field == "status"]
+    moves = [change for change in postmortem.changes if change.field == "status"]
     first = (moves[0].before, moves[0].before_words) if moves else (issue.status.id, issue.status.name)
     spans: list[Span] = []
     _note(spans, done(*first), _made_at(postmortem), None)
     for move in moves:
-        # a move by an app or a robot completes nothing, and a person's completion survives it
+        # A move by an app or a robot completes nothing, but does not end a person's completion either.
         going_on = bool(spans) and spans[-1].until is None
         holds = done(move.after, move.after_words) and (going_on or _by_no_robot(move))
         _note(spans, holds, move.at, move.author.id if move.author else None)
@@ -153,28 +153,30 @@ def stands_completed(postmortem: PostmortemState, book: Rulebook) -> bool:
 
 
 def _completing(present: Status, book: Rulebook) -> Callable[[str | None, str | None], bool]:
-    """Return what tells whether a status, by id and name, completes a postmortem."""
+    """Return a function that returns True if a status, by id and name, completes a postmortem."""
     names = {name.casefold() for name in book.mapping.postmortem.statuses}
     resolved = book.project.postmortem.completed if book.project.postmortem else ()
+    # Jira translates names of statuses, so the ids of the same statuses count, too.
     ids = _ids_of(names, [present, *book.project.statuses.values(), *_others(book)])
     ids |= {status.id for status in resolved}
     return lambda ident, words: ident in ids or (words or "").casefold() in names
 
 
 def carried_on(spans: Iterable[Span], by: Sequence[Span]) -> tuple[Span, ...]:
-    """The spans, each going on while another does in which it ended.
+    """Return the spans, each extended to the end of the span in `by` in which it ended.
 
-    What was scheduled and is completed by now stays scheduled, whatever becomes of its review date.
+    A postmortem that is completed while it is scheduled stays scheduled, even if a person removes the review
+    date.
     """
-    found = []
+    extended = []
     for span in spans:
         cover = held_at(by, span.until) if span.until is not None else None
-        found.append(span if cover is None else span.model_copy(update={"until": cover.until}))
-    return tuple(found)
+        extended.append(span if cover is None else span.model_copy(update={"until": cover.until}))
+    return tuple(extended)
 
 
 def first_gap(spans: Sequence[Span], start: datetime) -> datetime | None:
-    """The first moment from `start` on at which it was not done; None: it was, and still is."""
+    """Return the first moment from `start` on that no span covers, None if the spans have no gap."""
     at = start
     for span in spans:
         if span.until is not None and span.until <= at:
@@ -188,24 +190,24 @@ def first_gap(spans: Sequence[Span], start: datetime) -> datetime | None:
 
 
 def held_at(spans: Sequence[Span], at: datetime) -> Span | None:
-    """The span that a moment lies in."""
+    """Return the span that contains a moment, None if no span does."""
     return next(
         (span for span in spans if span.since <= at and (span.until is None or at < span.until)), None
     )
 
 
 def written_by_a_person(postmortem: PostmortemState | None, field: str) -> bool:
-    """Return True if a person changed its text, review date or status, or commented."""
+    """Return True if a person made the postmortem, commented on it, or changed its text, date or status."""
     if postmortem is None or postmortem.issue is None:
         return False
     fields = {"description", "summary", "status", field}
-    changed = any(one.field in fields and _human(one) for one in postmortem.changes)
-    said = any(is_persons(comment) for comment in postmortem.issue.comments or ())
-    return changed or said or postmortem.origin != "operation"
+    changed = any(change.field in fields and _human(change) for change in postmortem.changes)
+    commented = any(is_persons(comment) for comment in postmortem.issue.comments or ())
+    return changed or commented or postmortem.origin != "operation"
 
 
 def _acts(postmortem: PostmortemState) -> Iterator[tuple[datetime, list[Change]]]:
-    """Return what was changed together, oldest first; people's comments stand among the changes."""
+    """Yield the changes of one moment together, oldest first; people's comments count as changes."""
     comments = (postmortem.issue.comments if postmortem.issue else None) or ()
     acts = [*postmortem.changes]
     acts += [
@@ -219,7 +221,7 @@ def _acts(postmortem: PostmortemState) -> Iterator[tuple[datetime, list[Change]]
 
 
 def _robots(postmortem: PostmortemState) -> frozenset[str]:
-    """Return the ids of the accounts on a postmortem that are no persons'."""
+    """Return the ids of the accounts on a postmortem that belong to no person."""
     authors = (change.author for change in postmortem.changes)
     assignee = postmortem.issue.assignee if postmortem.issue else None
     accounts = [account for account in (*authors, assignee) if account is not None]
@@ -236,13 +238,13 @@ def _note(spans: list[Span], holds: bool, at: datetime, by: str | None) -> None:
 
 
 def _before(changes: Iterable[Change], field: str, now: str | None) -> str | None:
-    """The value that a field had before all its changes."""
-    first = next((one for one in changes if one.field == field), None)
+    """Return the value that a field had before all its changes."""
+    first = next((change for change in changes if change.field == field), None)
     return now if first is None else first.before
 
 
 def _from_the_create(postmortem: PostmortemState, field: str) -> _Review | None:
-    """A review date that a person gave to a postmortem that they made themselves."""
+    """Return the review date that a postmortem had from its create, if a person made the postmortem."""
     issue = postmortem.issue
     if issue is None or postmortem.origin == "operation":
         return None
@@ -264,7 +266,7 @@ def _entered(change: Change) -> _Review | None:
 
 
 def _by_no_robot(change: Change) -> bool:
-    """Return True if a person made a change, or somebody of whom Jira keeps no more than a name."""
+    """Return True if a person made the change, or an account of which Jira keeps only the name."""
     return change.author is None or change.author.human
 
 
@@ -279,12 +281,17 @@ def _counts(review: _Review | None, window: Window) -> bool:
 def _made_at(postmortem: PostmortemState) -> datetime:
     issue = postmortem.issue
     made = (issue.created_at if issue else None) or postmortem.created_at
-    return made or min((one.at for one in postmortem.changes), default=_EPOCH)
+    return made or min((change.at for change in postmortem.changes), default=_EPOCH)
 
 
 def _others(book: Rulebook) -> list[Status]:
-    return [one for some in (*book.project.instead.values(), *book.project.path.values()) for one in some]
+    groups = (*book.project.instead.values(), *book.project.path.values())
+    return [status for statuses in groups for status in statuses]
 
 
 def _ids_of(names: set[str], statuses: Iterable[Status]) -> set[str]:
-    return {one.id for one in statuses if {one.name.casefold(), (one.untranslated or "").casefold()} & names}
+    return {
+        status.id
+        for status in statuses
+        if {status.name.casefold(), (status.untranslated or "").casefold()} & names
+    }

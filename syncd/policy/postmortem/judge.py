@@ -1,8 +1,8 @@
 """Judge one duty of a postmortem on each of its clocks.
 
-Once on record, a clock keeps its start and its deadline, and a breach stays whatever comes later. One is
-recorded only when the changelog was read beyond the deadline, by as much as the services' clocks may differ
-from ours, and not while they differ by more (rules: "The postmortem: two duties").
+A clock on record keeps its start and its deadline, and a breach on record stays. syncd records a breach only
+when it has read the changelog beyond the deadline. It adds the time by which the services' clocks may differ
+from its own, and records no breach while they differ by more.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ from syncd.policy.time.time_words import at_words
 from syncd.policy.time.working_time import add_working_days
 
 GRACE = timedelta(minutes=2)
-"""Services' clocks may differ from ours by so much (design: "Observing"); nobody is judged before theirs are
-past the deadline, too."""
+"""The services' clocks may differ from ours by this time: a deadline must have passed by theirs, too."""
 SAME_CLOCK = timedelta(minutes=15)
-"""Two clocks begin further apart: between them lie more than 30 minutes in which the incident was open."""
+"""Two clocks never start this close together: the incident was open for over 30 minutes between them."""
 SKEW_AGAIN = timedelta(minutes=5)
+"""While the clocks differ too much, syncd judges again after this time."""
 _MOVED = "; a waiver until "
 
 
@@ -49,13 +49,17 @@ class Clock:
 
     @property
     def ended_at(self) -> datetime | None:
-        """When a reopening ended it; None while that is in doubt."""
+        """Return when a reopening ended the clock, None while the reopening may turn out not to count."""
         return None if self.period.doubtful_until else self.period.reopened_at
 
 
 @dataclass
 class JudgeContext:
-    """One incident as it is judged, and what comes of it."""
+    """The facts by which the duties of one incident are judged, and the results.
+
+    The results: `duties` as judged, the `moments` at which a verdict may change by itself, and `unread` if
+    the changelog must be read further first.
+    """
 
     case: Case
     book: Rulebook
@@ -73,34 +77,34 @@ class JudgeContext:
         return self.case.postmortem is not None and self.case.postmortem.in_sight
 
     @property
-    def known_until(self) -> datetime | None:
-        """Up to when it is known what was done on the postmortem.
-
-        Where nobody made one yet, nothing was done; in mode `report` nobody was asked to.
-        """
+    def read_until(self) -> datetime | None:
+        """Return the moment up to which syncd has read the changes of the postmortem, None if never."""
         if self.case.postmortem is not None:
             return self.case.postmortem.changes_until
+        # Without a postmortem nothing was done. In mode `report` syncd makes none, so nobody missed anything.
         return self.now if self.book.mapping.postmortem.mode is Mode.ENFORCE else None
 
 
 def own_duties(case: Case) -> list[Duty]:
-    """The duties of the incident's postmortem, oldest clock first."""
-    mine = [one for one in case.duties if one.of_postmortem and one.subject == case.incident.id]
-    return sorted(mine, key=lambda one: one.clock)
+    """Return the duties of the incident's postmortem, oldest clock first."""
+    own = [duty for duty in case.duties if duty.of_postmortem and duty.subject == case.incident.id]
+    return sorted(own, key=lambda duty: duty.clock)
 
 
 def cancelled(duty: Duty, why: str) -> Duty:
-    """The duty, owed no more."""
+    """Return the duty as cancelled, with the reason."""
     return duty.model_copy(update={"state": DutyState.CANCELLED, "reason": why, "remedy": ""})
 
 
 def judge(kind: DutyKind, context: JudgeContext) -> None:
-    """All clocks of one duty, oldest first; one that was met before a reopening is the last."""
-    known = [one for one in own_duties(context.case) if one.kind == kind]
-    numbers = [one.clock for one in known]
+    """Judge all clocks of one duty, oldest first, and add the results to the context."""
+    recorded = [duty for duty in own_duties(context.case) if duty.kind == kind]
+    numbers = [duty.clock for duty in recorded]
     seen = set()
     for clock in context.clocks:
-        record = next((one for one in known if abs(one.started_at - clock.started_at) <= SAME_CLOCK), None)
+        record = next(
+            (duty for duty in recorded if abs(duty.started_at - clock.started_at) <= SAME_CLOCK), None
+        )
         number = record.clock if record else max(numbers, default=0) + 1
         numbers.append(number)
         seen.add(number)
@@ -110,15 +114,18 @@ def judge(kind: DutyKind, context: JudgeContext) -> None:
             context.duties.append(_ended(kind, clock, record, number, spans, context))
         else:
             context.duties.append(_running(kind, clock, record, number, spans, context))
+        # The duty was met when the incident was reopened: it stays met, and later resolves start no clock.
         if stays_met:
             break
-    for one in known:
-        if one.clock not in seen and one.state in RUNNING:
-            context.duties.append(cancelled(one, "another clock took its place"))
+    for duty in recorded:
+        # No resolve in the log stands for this clock any more.
+        if duty.clock not in seen and duty.state in RUNNING:
+            context.duties.append(cancelled(duty, "another clock took its place"))
 
 
 def _first(kind: DutyKind, clock: Clock, record: Duty | None, context: JudgeContext) -> datetime:
-    """The deadline without waivers: as it stands on record, else by the rules."""
+    """Return the deadline without waivers."""
+    # A changed mapping or holiday does not move a deadline that people have read.
     if record is not None:
         return record.was_due_at or record.due_at
     rules, mapping = context.book.mapping.postmortem, context.book.mapping
@@ -128,27 +135,30 @@ def _first(kind: DutyKind, clock: Clock, record: Duty | None, context: JudgeCont
 
 
 def _waivers(kind: DutyKind, clock: Clock, context: JudgeContext) -> list[Waiver]:
-    """The waivers that speak of a clock, oldest first."""
-    given = [one for one in context.waivers if one.covers(kind)]
+    """Return the waivers that were given before a clock ended, oldest first."""
+    given = [waiver for waiver in context.waivers if waiver.covers(kind)]
     return sorted(
-        (one for one in given if clock.ended_at is None or one.at < clock.ended_at), key=lambda one: one.at
+        (waiver for waiver in given if clock.ended_at is None or waiver.at < clock.ended_at),
+        key=lambda waiver: waiver.at,
     )
 
 
 def moved_deadline(
     due: datetime, waivers: Iterable[Waiver], gap_from: Callable[[datetime], datetime | None]
 ) -> tuple[datetime, datetime | None]:
-    """Return a deadline as waivers move it, and the one that was missed before somebody waived it, if any.
+    """Return the deadline as waivers move it, and the deadline that was missed before a waiver, if any.
 
-    `waivers` are given oldest first; `gap_from` tells the first moment, from another one on, at which the
-    duty was unfulfilled, None where there is none. What is unfulfilled has 24 hours after a waiver's end;
-    what is fulfilled keeps its deadline (rules: "The postmortem", waived).
+    `waivers` are oldest first. `gap_from` takes a moment and returns the first moment from it on at which the
+    duty was unfulfilled, None if there is none. An unfulfilled duty is due 24 hours after the waiver's end at
+    the earliest; a fulfilled duty keeps its deadline.
     """
     missed: datetime | None = None
     for waiver in waivers:
         gap, ends = gap_from(due), waiver.end + AFTER_A_WAIVER
+        # The duty is fulfilled all the while, so the waiver moves nothing and a met duty keeps its week.
         if gap is None or gap > ends:
             continue
+        # The waiver came after the miss: the missed deadline stays missed.
         if gap < waiver.at and missed is None:
             missed = due
         due = max(due, ends)
@@ -160,7 +170,7 @@ def _window(kind: DutyKind, clock: Clock, record: Duty | None, context: JudgeCon
     started = record.started_at if record else clock.started_at
     return Window(
         resolved_at=clock.period.resolved_at,
-        counts_from=max([started, *(one.end for one in waivers)]),
+        counts_from=max([started, *(waiver.end for waiver in waivers)]),
         due_at=moved_deadline(_first(kind, clock, record, context), waivers, lambda due: due)[0],
         days=context.book.mapping.postmortem.review_within_days,
         zone=context.book.mapping.zone,
@@ -186,16 +196,17 @@ def _made(
     spans: Sequence[Span],
     context: JudgeContext,
 ) -> tuple[Duty, datetime | None]:
-    """The duty with its clock: when it started, when it is due, and why.
+    """Return the duty with its clock: its start, its deadline and its reason, without a verdict.
 
-    With it the deadline that was missed before it was waived, if any.
+    The second value is the deadline that was missed before a waiver, if any.
     """
     first, waivers = _first(kind, clock, record, context), _waivers(kind, clock, context)
     due, missed = moved_deadline(first, waivers, partial(first_gap, spans))
+    # Keep the reason on record, without the words about an earlier waiver; a cancelled duty's tells its end.
     base = record.reason.partition(_MOVED)[0] if record and record.state is not DutyState.CANCELLED else ""
     reason = base or _why(kind, clock, first, context)
     if due != first:
-        until = max(one.end for one in waivers)
+        until = max(waiver.end for waiver in waivers)
         zone = context.book.mapping.zone
         reason += f"{_MOVED}{at_words(until, zone)} moved the deadline to {at_words(due, zone)}"
     duty = Duty(
@@ -233,10 +244,11 @@ def _ended(
     spans: Sequence[Span],
     context: JudgeContext,
 ) -> Duty:
-    """A clock that a reopening ended before its duty was met: cancelled, unless it was overdue by then."""
+    """Return the duty of a clock that a reopening ended: cancelled, unless it was overdue before."""
     duty, _missed = _made(kind, clock, record, number, spans, context)
     ended = clock.ended_at or context.now
     breached = duty.breached_at or _overdue_since(duty, clock, spans, context, before=ended)
+    # A correction ends the duty: nothing more is owed on this clock.
     if duty.corrected is not None:
         return _met(duty, held_at(spans, context.now))
     if breached is None:
@@ -257,10 +269,11 @@ def _running(
     spans: Sequence[Span],
     context: JudgeContext,
 ) -> Duty:
-    """The clock that counts now, whether its duty is met or not."""
+    """Return the duty of a clock that no reopening ended, or that was met before the reopening."""
     duty, missed = _made(kind, clock, record, number, spans, context)
     done = held_at(spans, context.now)
     overdue = _overdue_since(duty, clock, spans, context)
+    # A waiver moved the deadline, but the one before it was missed already: that breach stays on record.
     earlier = None
     if missed is not None:
         earlier = _overdue_since(duty.model_copy(update={"due_at": missed}), clock, spans, context)
@@ -277,10 +290,11 @@ def _owed(
     duty: Duty, clock: Clock, record: Duty | None, context: JudgeContext, overdue: datetime | None
 ) -> DutyState:
     """Return the state of a duty that is not met, and note when that state changes by itself."""
-    waiver = next((one for one in _waivers(duty.kind, clock, context) if one.runs(context.now)), None)
+    waiver = next((given for given in _waivers(duty.kind, clock, context) if given.runs(context.now)), None)
     if waiver is not None:
         context.moments.append(waiver.end)
         return DutyState.WAIVED
+    # A breach on record stays, also while the changelog cannot be read.
     stood = record is not None and record.state is DutyState.BREACHED and record.due_at == duty.due_at
     if overdue is not None or stood:
         return DutyState.BREACHED
@@ -294,24 +308,26 @@ def _owed(
 def _overdue_since(
     duty: Duty, clock: Clock, spans: Sequence[Span], context: JudgeContext, before: datetime | None = None
 ) -> datetime | None:
-    """Return since when the duty is overdue, None until that is proven, and note what will prove it.
+    """Return since when the duty is overdue, None until that is proven, and note when to judge again.
 
-    What was done and taken back after the deadline is proven by itself; that nothing was done by the
-    deadline only by a changelog that was read beyond it.
+    `before` is the end of the clock: a later breach does not count.
     """
     gap = first_gap(spans, duty.due_at)
     if gap is None or (before is not None and gap >= before):
         return None
+    # A person met the duty by the deadline and undid it later: the changelog shows that itself.
     if gap > duty.due_at and gap <= context.now:
         return gap
+    # Nothing was done by the deadline. Only a changelog that was read beyond it proves that.
     reopened, ripe = clock.period.reopened_at, gap + GRACE
     if ripe > context.now:
         context.moments.append(ripe)
     elif clock.period.doubtful_until is not None and reopened is not None and gap >= reopened:
+        # If the incident stays open for 30 minutes, the reopening ended the clock before the deadline.
         context.moments.append(clock.period.doubtful_until)
     elif context.case.skewed:
         context.moments.append(context.now + SKEW_AGAIN)
-    elif context.known_until is not None and context.known_until >= ripe:
+    elif context.read_until is not None and context.read_until >= ripe:
         return gap
     elif context.readable:
         context.unread = True
@@ -319,7 +335,7 @@ def _overdue_since(
 
 
 def soon_at(duty: Duty, book: Rulebook) -> datetime | None:
-    """Return the moment at which the duty becomes due soon, None where nobody is reminded."""
+    """Return the moment at which the duty becomes due soon, None if the mapping has no reminders."""
     hours = max(book.mapping.postmortem.remind_hours, default=None)
     return None if hours is None else duty.due_at - timedelta(hours=hours)
 

@@ -1,9 +1,9 @@
 """Decide if an incident owes a postmortem, for which severity, and since when.
 
-A severity counts that was held for ten minutes, or at a resolve (`basis: peak`), or the one that stands now
-(`basis: final`; rules: "Severity"); a worse one in between holds it, too. What was merged into the incident
-counts with its own severity from the merge on (rules: "The postmortem"), and what was itself merged into
-another owes nothing: the other one does.
+With `basis: peak` a severity counts if the incident had it for ten minutes, or at a resolve; time at a worse
+severity counts for the milder one, too. With `basis: final` only the present severity counts. An incident
+that was merged into this one counts with its own severity, from the merge on. An incident that was itself
+merged into another owes nothing: the target owes the postmortem.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from syncd.policy.case import Case, Rulebook
 from syncd.policy.severity import decide_severity
 
 HELD = timedelta(minutes=10)
-"""For so long a severity stands before it counts."""
+"""A severity counts after this time."""
 
 
 class Owed(Value):
-    """That a postmortem is owed: the worst severity that counts, and when the incident first qualified."""
+    """An owed postmortem: the worst severity that counts, and when the incident first qualified."""
 
     severity: str
     since: UtcTime
@@ -29,7 +29,7 @@ class Owed(Value):
 
 
 class Stretch(Value):
-    """A time in which the severity was of a kind; `until` None: it still is."""
+    """A time in which the severity was of a kind; `until` is None if it still is."""
 
     since: UtcTime
     until: UtcTime | None = None
@@ -42,33 +42,36 @@ def counts_for_another(case: Case) -> bool:
 
 
 def severity_periods_of(case: Case, book: Rulebook) -> tuple[SeverityPeriod, ...]:
-    """The severities that the incident had, with the one that it has now, oldest first."""
+    """Return the severities that the incident had and the present severity, oldest first."""
     incident = case.incident
     now = decide_severity(incident, book.mapping, book.section).name
-    known = tuple(one for one in case.severity_periods if one.severity in book.mapping.severities)
-    if known and known[-1].severity == now:
-        return known
-    since = (incident.updated_at or case.now or incident.created_at) if known else incident.created_at
-    return (*known, SeverityPeriod(severity=now, since=since))
+    recorded = tuple(period for period in case.severity_periods if period.severity in book.mapping.severities)
+    if recorded and recorded[-1].severity == now:
+        return recorded
+    # The ledger has not stored the latest severity yet.
+    since = (incident.updated_at or case.now or incident.created_at) if recorded else incident.created_at
+    return (*recorded, SeverityPeriod(severity=now, since=since))
 
 
 def owed_postmortem(case: Case, book: Rulebook) -> Owed | None:
-    """Given a case, return what is owed for it, None where no postmortem is.
+    """Return the postmortem that the incident owes, None if it owes none.
 
-    Silence (what was over before the rules began) and the mapping's mode are the caller's business.
+    The caller checks `enforce_from` and the mapping's mode.
     """
     return None if counts_for_another(case) else qualifies(case, book)[0]
 
 
 def qualifies(case: Case, book: Rulebook) -> tuple[Owed | None, datetime | None]:
-    """Return what the incident owes by its severities, and by those of what was merged into it.
+    """Return what the incident owes by its own severities and by those of its merged sources.
 
-    With it the moment at which a severity that stands now will have been held long enough to count; None: it
-    counts, or owes nothing, or nobody asks as of a moment.
+    The second value is the moment (UTC) from which the present severity counts. It is None if that severity
+    counts already or owes nothing, or if the case has no `now`.
     """
     since, settles_at = _own(case, book)
     merged = min(
-        (one for one in case.merged_sources if one.owes), key=lambda one: one.merged_at, default=None
+        (source for source in case.merged_sources if source.owes),
+        key=lambda source: source.merged_at,
+        default=None,
     )
     if since is None and merged is None:
         return None, settles_at
@@ -78,6 +81,7 @@ def qualifies(case: Case, book: Rulebook) -> tuple[Owed | None, datetime | None]
         reason = f"incident #{merged.number}, {merged.severity}, was merged into it"
         return Owed(severity=severity, since=merged.merged_at, reason=reason), None
     reason = f"{severity} incidents need a postmortem"
+    # The severity alone asks for no postmortem, so the service's section does.
     if not book.mapping.severities[severity].postmortem:
         service = case.incident.service
         reason = f"every incident of {service.name or service.id} needs a postmortem"
@@ -85,16 +89,17 @@ def qualifies(case: Case, book: Rulebook) -> tuple[Owed | None, datetime | None]
 
 
 def might_owe(case: Case, book: Rulebook) -> bool:
-    """Return True if anything ever asked for a postmortem, held long enough or not."""
+    """Return True if a severity or a merged source ever asked for a postmortem, for however short a time."""
     return bool(_stretches(case, book, _owes(book))) or any(source.owes for source in case.merged_sources)
 
 
 def worst_severity(case: Case, book: Rulebook) -> str:
-    """Return the worst severity of the incident that counts, the mildest where none was held so long."""
+    """Return the worst severity of the incident that counts, the mildest of the mapping where none counts."""
     names = list(book.mapping.severities)
     if book.mapping.postmortem.basis == "final":
         return severity_periods_of(case, book)[-1].severity
     for rank, name in enumerate(names):
+        # Time at a worse severity counts for this one, too: SEV1 for 6 and SEV0 for 5 minutes make a SEV1.
         as_bad = set(names[: rank + 1])
         if any(_counts(stretch, case) for stretch in _stretches(case, book, as_bad.__contains__)):
             return name
@@ -102,7 +107,7 @@ def worst_severity(case: Case, book: Rulebook) -> str:
 
 
 def _own(case: Case, book: Rulebook) -> tuple[datetime | None, datetime | None]:
-    """Return since when the incident's own severities owe a postmortem, and when that settles."""
+    """Return since when the incident's own severities owe a postmortem, and when a present one will count."""
     stretches = _stretches(case, book, _owes(book))
     if book.mapping.postmortem.basis == "final":
         last = stretches[-1] if stretches else None
@@ -120,7 +125,7 @@ def _owes(book: Rulebook) -> Callable[[str], bool]:
 
 
 def _stretches(case: Case, book: Rulebook, of_the_kind: Callable[[str], bool]) -> list[Stretch]:
-    """The stretches in which the severity was of a kind, oldest first."""
+    """Return the stretches in which the severity was of a kind, oldest first."""
     stretches: list[Stretch] = []
     for period in severity_periods_of(case, book):
         going_on = bool(stretches) and stretches[-1].until is None
@@ -132,9 +137,9 @@ def _stretches(case: Case, book: Rulebook, of_the_kind: Callable[[str], bool]) -
 
 
 def _counts(stretch: Stretch, case: Case) -> bool:
-    """Return True if a severity was held for ten minutes, or at a resolve."""
+    """Return True if the incident had the severity for ten minutes, or at a resolve."""
     over, until = case.incident.over_since, stretch.until
-    # as of no moment nothing has been held any longer than until the resolve
+    # Without a present moment the stretch lasts until the resolve at most.
     held_until = until or case.now or over or stretch.since
     resolves = [change.at for change in case.state_changes or () if change.kind == "resolved"]
     resolves += [over] if over is not None else []
@@ -145,9 +150,10 @@ def _counts(stretch: Stretch, case: Case) -> bool:
 def _worst(severities: list[str], book: Rulebook) -> str:
     """Return the worst of these severities.
 
-    What only another team's mapping names is as bad as the worst that owes a postmortem here.
+    A severity that only another team's mapping names (a merged source's) counts as the worst severity that
+    owes a postmortem here.
     """
     ranks = list(book.mapping.severities)
-    known = [name for name in severities if name in ranks]
+    own = [name for name in severities if name in ranks]
     foreign = next((name for name in ranks if book.mapping.severities[name].postmortem), ranks[0])
-    return min(known, key=ranks.index, default=foreign)
+    return min(own, key=ranks.index, default=foreign)

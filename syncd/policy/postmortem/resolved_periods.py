@@ -1,7 +1,7 @@
-"""When the clocks of a postmortem run: how long its incident was over at a time.
+"""Find the periods in which an incident was resolved: the clocks of its postmortem run in them.
 
-A clock starts at the later of the resolve and the moment when the incident first qualified. Reopened and
-resolved again within 30 minutes, an incident was over all the while (rules: "The postmortem", the table).
+A clock starts at the later of the resolve and the moment when the incident first qualified. If an incident is
+reopened and resolved again within 30 minutes, it counts as resolved all the while, and its clock goes on.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from syncd.policy.case import Case, Rulebook
 from syncd.policy.postmortem.owed import qualifies
 
 BRIEFLY = timedelta(minutes=30)
-"""For so long an incident may be open again without its deadline moving."""
+"""If an incident is open again for no longer than this, its deadlines stay."""
 LONG_OPEN = timedelta(days=7)
-"""What is open for longer stands in the report: its clock has not begun."""
+"""The report lists an incident that is open for longer: its clock has not started."""
 
 
 class ResolvedPeriod(Value):
-    """A time in which an incident was over; `reopened_at` None: it still is.
+    """A time in which an incident was resolved; `reopened_at` is None if it still is.
 
-    `doubtful_until` is set while it is open again, but may yet be resolved soon enough for that not to
-    count.
+    `doubtful_until` is set while the incident is open again, but may still be resolved within the 30 minutes,
+    so that the reopening would not count.
     """
 
     resolved_at: UtcTime
@@ -33,11 +33,12 @@ class ResolvedPeriod(Value):
 
 
 def resolved_periods(state_changes: Iterable[StateChange], now: datetime) -> tuple[ResolvedPeriod, ...]:
-    """Given an incident's turns, return when it was over, oldest first."""
+    """Return the periods in which an incident was resolved, oldest first."""
     periods: list[ResolvedPeriod] = []
     for state_change in state_changes:
         last = periods[-1] if periods else None
         if state_change.kind == "resolved":
+            # The incident is resolved already: of two resolves in a row the first counts.
             if last is not None and last.reopened_at is None:
                 continue
             if last is not None and last.reopened_at and state_change.at - last.reopened_at <= BRIEFLY:
@@ -53,15 +54,15 @@ def resolved_periods(state_changes: Iterable[StateChange], now: datetime) -> tup
 
 
 def enforced(periods: Iterable[ResolvedPeriod], book: Rulebook) -> tuple[ResolvedPeriod, ...]:
-    """Those that began since the mapping's rules hold."""
+    """Return the periods that began after the mapping's `enforce_from`."""
     begins = book.mapping.enforced_since
     return tuple(period for period in periods if period.resolved_at >= begins)
 
 
 def open_too_long(case: Case, book: Rulebook) -> timedelta | None:
-    """Return for how long an incident that would owe a postmortem has been open, if longer than a week.
+    """Return for how long an incident that would owe a postmortem is open, None up to a week.
 
-    Its clock has not begun, and the report says so (rules: "The postmortem", the table).
+    Its clock has not started, so no duty shows it: only the report does.
     """
     if not case.incident.open or case.now is None or case.before_enforcement:
         return None

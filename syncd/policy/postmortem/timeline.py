@@ -1,9 +1,9 @@
-"""The timeline of an incident, out of its log, its notes, its ticket's comments and its severities.
+"""Build the timeline of an incident from its log, its notes, its ticket's comments and its severities.
 
-PagerDuty's own words stand for what it did; notifications are left out, since a page is no act of the
-response, and so is every text of ours, also the copy that a note has as a comment. Status updates stand here
-as far as the log tells of them: PagerDuty has no list of them to read. Of a restricted incident only what
-happened when is told, in our words.
+Ramen runbook, "Post-incident review": timeline. QRPay runbook, "Roles": the scribe documents it. Entries of
+PagerDuty's log keep PagerDuty's words. Notifications are left out, since a page is no act of the response. So
+are syncd's own texts, also its copies of notes and comments. PagerDuty has no list of status updates, so only
+those in the log appear. The timeline of a restricted incident has only events and times, in syncd's words.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from syncd.domain.ticket import Comment
 from syncd.policy.marks import mark_in
 
 QUIET = frozenset({"notify", "annotate", "link", "include"})
-"""Entries of the log that tell nothing: pages sent, notes (which stand here themselves), alerts grouped."""
+"""Kinds of log entries to leave out: pages, notes (their text is in the timeline), and grouped alerts."""
 
 _WORDS = {
     "trigger": "Triggered",
@@ -59,23 +59,24 @@ def timeline_of(
     *,
     withheld: bool = False,
 ) -> tuple[Line, ...]:
-    """Given all that is known of an incident, return its timeline, oldest first.
+    """Return the timeline of an incident, oldest line first, times in UTC.
 
-    `ranks` are the mapping's severities, worst first. With `withheld` no text of people's or PagerDuty's
-    stands in it.
+    `ranks` are the mapping's severities, worst first. If `withheld`, the lines hold no text of people's or
+    PagerDuty's.
     """
-    told = [entry for entry in log if entry.kind not in QUIET]
-    lines = [_entry(one, withheld) for one in told]
-    known = {one.at for one in told}
+    entries = [entry for entry in log if entry.kind not in QUIET]
+    lines = [_entry(entry, withheld) for entry in entries]
+    # A state change that the log tells of has its line already.
+    times = {entry.at for entry in entries}
     lines += [
-        Line(at=one.at, text=_STATE_CHANGES[one.kind], who=one.agent)
-        for one in state_changes
-        if one.at not in known
+        Line(at=change.at, text=_STATE_CHANGES[change.kind], who=change.agent)
+        for change in state_changes
+        if change.at not in times
     ]
     lines += list(_severities(severity_periods, ranks))
     if not withheld:
         lines += list(_texts(notes, comments))
-    return tuple(sorted(lines, key=lambda one: one.at))
+    return tuple(sorted(lines, key=lambda line: line.at))
 
 
 def _entry(entry: LogEntry, withheld: bool) -> Line:
@@ -83,7 +84,7 @@ def _entry(entry: LogEntry, withheld: bool) -> Line:
     agent = entry.agent.name if entry.agent else ""
     if withheld or not entry.summary.strip():
         return Line(at=entry.at, text=own, who=agent)
-    # PagerDuty's sentence names who did it already
+    # PagerDuty's sentence names the person already.
     return Line(at=entry.at, text=entry.summary, who="" if agent and agent in entry.summary else agent)
 
 
@@ -110,17 +111,17 @@ def _texts(notes: Iterable[Note], comments: Iterable[Comment]) -> Iterator[Line]
 
 
 def windows_of(state_changes: Iterable[StateChange], incident: Incident) -> tuple[Window, ...]:
-    """The spans in which the incident was open, by its turns."""
+    """Return the times (UTC) in which the incident was open, oldest first."""
     spans: list[Window] = []
     since = incident.created_at
-    standing = True
+    is_open = True
     for state_change in state_changes:
-        if state_change.kind == "resolved" and standing:
+        if state_change.kind == "resolved" and is_open:
             spans.append(Window(since=since, until=max(since, state_change.at)))
-            standing = False
-        elif state_change.kind == "reopened" and not standing:
-            since, standing = state_change.at, True
-    return (*spans, Window(since=since)) if standing else tuple(spans)
+            is_open = False
+        elif state_change.kind == "reopened" and not is_open:
+            since, is_open = state_change.at, True
+    return (*spans, Window(since=since)) if is_open else tuple(spans)
 
 
 def helpers_of(
@@ -129,10 +130,10 @@ def helpers_of(
     commanders: Iterable[str] = (),
     our_users: Container[str] = frozenset(),
 ) -> tuple[Helper, ...]:
-    """Return which people had which part, in the order of their first act.
+    """Return the people who helped and their parts, in the order of their first act.
 
-    `commanders` were on the schedule; `our_users` are the ids of the users in whose names syncd acts. The
-    notes tell who wrote them: the log does not say which of them are ours.
+    `commanders` were on the schedule; `our_users` are the ids of the PagerDuty users in whose names syncd
+    acts. Authors of notes come from the notes: the log does not tell which notes are syncd's.
     """
     parts: dict[str, list[str]] = {name: ["incident commander"] for name in commanders if name}
     people = [

@@ -1,7 +1,7 @@
-"""Comment on the issue what people decided about duties: a waiver, its end, a breach that was taken back.
+"""Comment on the issue when people waive a duty, end a waiver, or take a breach back.
 
-Whoever opens the issue sees it, and a ledger that is lost can be read back from it
-(`syncd.policy.postmortem.facts_in_comments`). It is said once the issue is there.
+People who open the issue see the decision, and a new ledger can be rebuilt from the comments
+(`syncd.policy.postmortem.facts_in_comments`). syncd comments as soon as it sees the issue.
 """
 
 from __future__ import annotations
@@ -40,13 +40,14 @@ _LATE = {
 
 
 def comment_on_waivers(case: Case, book: Rulebook) -> Decision:
-    """Given a case with its duties judged, return what is said of waivers and corrections."""
+    """Return the comments on waivers and corrections; the case's duties are judged already."""
     if case.before_enforcement:
         return Decision()
     decision = Decision()
-    said = [op for one in case.waivers for op in _waiver(case, book, one)]
-    said += [op for one in case.duties if one.corrected is not None for op in _correction(case, one)]
-    for op in said:
+    comments = [comment for waiver in case.waivers for comment in _waiver(case, book, waiver)]
+    corrected = [duty for duty in case.duties if duty.corrected is not None]
+    comments += [comment for duty in corrected for comment in _correction(case, duty)]
+    for op in comments:
         mode = _mode(case, op, book)
         if mode is Mode.OFF or op.key in case.once:
             continue
@@ -61,10 +62,10 @@ def _mode(case: Case, op: CommentOnPostmortem | CommentOnActionItem, book: Ruleb
     """Return the mode in which syncd may comment: off where the issue is out of sight."""
     kind, ident = split_object(op.object)
     if kind == POSTMORTEM:
-        there = case.postmortem is not None and case.postmortem.in_sight
-        return book.mapping.postmortem.mode if there else Mode.OFF
-    there = any(one.issue_id == ident and one.in_sight for one in case.items)
-    return book.mapping.follow_ups.mode if there else Mode.OFF
+        in_sight = case.postmortem is not None and case.postmortem.in_sight
+        return book.mapping.postmortem.mode if in_sight else Mode.OFF
+    in_sight = any(item.issue_id == ident and item.in_sight for item in case.items)
+    return book.mapping.follow_ups.mode if in_sight else Mode.OFF
 
 
 def _waiver(
@@ -90,7 +91,8 @@ def _correction(case: Case, duty: Duty) -> Iterator[CommentOnPostmortem | Commen
 def _comment(
     case: Case, item: str | None, subject: str, text: str, stated: Stated, words: tuple[str, str]
 ) -> CommentOnPostmortem | CommentOnActionItem:
-    """`words` are who said it and why: both are people's."""
+    """Return the comment; `words` are the person who decided and the reason, both typed by people."""
+    # People's words about a restricted incident must not appear on issues.
     incident, words = case.incident.id, ("", "") if case.restricted else words
     place = POSTMORTEM if item is None else item
     return comment_on_duty_issue(
@@ -99,7 +101,7 @@ def _comment(
         key=key_of(incident, place, stated),
         subject=subject,
         text=text,
-        value=": ".join(one for one in words if one),
+        value=": ".join(word for word in words if word),
         facts=facts_of(stated),
         said=words[1],
         reason=f"people see the {subject}, and syncd reads it back if the ledger is lost",

@@ -1,8 +1,8 @@
-"""A waiver given in Jira: the label `waived` on the postmortem, with a comment by an approver.
+"""Read waivers that are given in Jira: the label `waived` on the postmortem, with an approver's comment.
 
-Never by who owns it, and for 30 days at most; a day that the comment names ends it earlier. It ends when the
-label goes. Once on record it stands while the label does, whatever else changes (rules: "The postmortem",
-Waivers).
+The owner of the postmortem cannot waive it. A waiver lasts 30 days at most; a day in the comment ends it
+earlier. It also ends when somebody removes the label. Once it is on record, a waiver stands as long as the
+label, whatever else changes.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ LABEL = "waived"
 SOURCE = "jira"
 LONGEST = timedelta(days=30)
 BEFORE_THE_LABEL = timedelta(hours=1)
-"""How long before the label the comment may have been written."""
+"""The approver may write the comment before the label is set, by this time at most."""
 REASON_AT_MOST = 300
 _DAY = re.compile(r"\b\d{4}-\d{2}-\d{2}\b")
 
@@ -32,40 +32,43 @@ def label_waivers(case: Case, book: Rulebook) -> tuple[Decision, Sequence[Waiver
     issue = postmortem.issue if postmortem else None
     if postmortem is None or issue is None or now is None or not postmortem.in_sight:
         return Decision(), case.waivers
-    given = [one for one in case.waivers if one.source == SOURCE and one.ended_at is None]
+    given = [waiver for waiver in case.waivers if waiver.source == SOURCE and waiver.ended_at is None]
     labelled = LABEL in {label.casefold() for label in issue.labels}
     if not labelled:
         ended = tuple(
-            one.model_copy(update={"ended_at": max(one.at, _changed_at(postmortem, False) or now)})
-            for one in given
-            if one.until > now
+            waiver.model_copy(update={"ended_at": max(waiver.at, _changed_at(postmortem, False) or now)})
+            for waiver in given
+            if waiver.until > now
         )
-        kept = {(one.source, one.at): one for one in (*case.waivers, *ended)}
+        # An ended waiver replaces its earlier copy.
+        kept = {(waiver.source, waiver.at): waiver for waiver in (*case.waivers, *ended)}
         return Decision(waivers=ended), tuple(kept.values())
     if given or not book.mapping.people.approvers:
         return Decision(), case.waivers
     if case.approvers is None:
         return Decision(look=frozenset({"approvers"})), case.waivers
     new = _given(case, book, postmortem, issue)
-    if new is None or new.until <= now or any(one.at == new.at for one in case.waivers):
+    # The same label and comment give the waiver on record; one that was ended by command does not come back.
+    if new is None or new.until <= now or any(waiver.at == new.at for waiver in case.waivers):
         return Decision(), case.waivers
     return Decision(waivers=(new,)), (*case.waivers, new)
 
 
 def _given(case: Case, book: Rulebook, postmortem: PostmortemState, issue: Issue) -> Waiver | None:
+    # The changelog does not tell of a label that the issue had from its create.
     labelled_at = _changed_at(postmortem, True) or issue.created_at
     if labelled_at is None:
         return None
     owner = issue.assignee.id if issue.assignee else None
     comment = next(
         (
-            one
-            for one in sorted(issue.comments or (), key=lambda one: one.created_at)
-            if is_persons(one)
-            and one.author is not None
-            and one.author.id in (case.approvers or ())
-            and one.author.id != owner
-            and one.created_at >= labelled_at - BEFORE_THE_LABEL
+            comment
+            for comment in sorted(issue.comments or (), key=lambda comment: comment.created_at)
+            if is_persons(comment)
+            and comment.author is not None
+            and comment.author.id in (case.approvers or ())
+            and comment.author.id != owner
+            and comment.created_at >= labelled_at - BEFORE_THE_LABEL
         ),
         None,
     )
@@ -83,26 +86,27 @@ def _given(case: Case, book: Rulebook, postmortem: PostmortemState, issue: Issue
 
 
 def _until(comment: Comment, at: datetime, zone: str) -> datetime:
-    """The end of the first day to come that the comment names, 30 days later at most."""
+    """Return the end of the first future day that the comment names, 30 days after `at` at most."""
     longest = at + LONGEST
     for word in _DAY.findall(comment.body):
         try:
             end = at_local(date.fromisoformat(word) + timedelta(days=1), time(), zone)
         except ValueError:
+            # It looks like a day but is none, such as 2026-13-45.
             continue
         if end > at:
             return min(end, longest)
     return longest
 
 
-def _changed_at(postmortem: PostmortemState, there: bool) -> datetime | None:
-    """Return the moment at which the label was last set (or taken away)."""
-    found = None
+def _changed_at(postmortem: PostmortemState, labelled: bool) -> datetime | None:
+    """Return the moment at which the label was last set, or removed if not `labelled`."""
+    changed_at = None
     for change in postmortem.changes:
         if change.field == "labels":
             before, after = (
                 {*(words or "").casefold().split()} for words in (change.before_words, change.after_words)
             )
-            if (LABEL in after) is there and (LABEL in before) is not there:
-                found = change.at
-    return found
+            if (LABEL in after) is labelled and (LABEL in before) is not labelled:
+                changed_at = change.at
+    return changed_at
