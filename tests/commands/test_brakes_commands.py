@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,10 @@ def _small_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def storm(house: House, count: int) -> list[str]:
-    return [house.trigger(f"Trouble {number}", priority="P3") for number in range(count)]
+    before_the_start = house.world.clock() - timedelta(minutes=1)
+    return [
+        house.trigger(f"Trouble {number}", priority="P3", at=before_the_start) for number in range(count)
+    ]
 
 
 def everyone_has_one(house: House, incidents: list[str]) -> bool:
@@ -168,8 +172,6 @@ def test_releasing_what_is_not_held_fails_and_says_which(house: House) -> None:
 def test_status_says_what_a_rule_in_mode_report_would_have_done(bare: House) -> None:
     bare.syncd("init", "m", "--team", "Web", "--service", "Alipay Integration", "--project", "OPS")
     bare.set("SYNCD_MAPPINGS_DIR", "m")
-    from datetime import timedelta
-
     long_ago = bare.world.clock() - timedelta(minutes=10)
     incident = bare.trigger(urgency="low", at=long_ago)
     bare.syncd("run", "--once")

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -104,9 +104,9 @@ _CREATED_AT = columns(col(IncidentRow.created_at)).where(col(IncidentRow.id) == 
 
 
 def _first_start(session: Session) -> datetime:
-    born = session.get(MetaRow, "born")
-    # without a birth on record every incident counts as old
-    return datetime.fromisoformat(born.value) if born else datetime.max.replace(tzinfo=UTC)
+    born = session.get_one(MetaRow, "born")
+    # PagerDuty's times have no fractions: an incident that begins in the second of the start is new
+    return datetime.fromisoformat(born.value).replace(microsecond=0)
 
 
 _BRAKES = columns(col(KeyValueRow.name), col(KeyValueRow.value)).where(
