@@ -25,9 +25,7 @@ def _small_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def storm(house: House, count: int) -> list[str]:
     before_the_start = house.world.clock() - timedelta(minutes=1)
-    return [
-        house.trigger(f"Trouble {number}", priority="P3", at=before_the_start) for number in range(count)
-    ]
+    return [house.trigger(f"Trouble {number}", priority="P3", at=before_the_start) for number in range(count)]
 
 
 def everyone_has_one(house: House, incidents: list[str]) -> bool:

@@ -1,7 +1,9 @@
-"""What counts as a loop that goes round."""
+"""When the loop counts as stuck, and what the service manager hears."""
 
 from __future__ import annotations
 
+import socket
+from pathlib import Path
 from threading import Event, Thread
 
 import pytest
@@ -42,7 +44,7 @@ def test_a_long_cycle_is_alive_as_long_as_it_takes_steps(clock: RigClock) -> Non
             assert watchdog.stuck() is None
             watchdog.step()
         pass_(clock, STUCK_AFTER + 1)
-        assert "done nothing" in str(watchdog.stuck())
+        assert "made no progress" in str(watchdog.stuck())
 
 
 def test_a_cycle_that_turns_in_circles_is_stuck_in_the_end(clock: RigClock) -> None:
@@ -81,3 +83,16 @@ def test_the_watchdog_of_another_process_is_not_ours() -> None:
 def test_without_a_manager_and_with_one_that_is_gone_nothing_breaks() -> None:
     Supervisor({}).ready()
     Supervisor({"NOTIFY_SOCKET": "/nowhere/at/all"}).status("x" * (2 * LONGEST_STATUS))
+
+
+def test_a_cycle_that_ends_after_the_stop_began_tells_no_status(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.setblocking(False)
+        supervisor = Supervisor({"NOTIFY_SOCKET": str(tmp_path / "notify")})
+        supervisor.status("1 open")
+        supervisor.stopping()
+        supervisor.status("2 open")
+        assert [manager.recv(1000) for _ in range(2)] == [b"STATUS=1 open", b"STOPPING=1"]
+        with pytest.raises(BlockingIOError):
+            manager.recv(1000)

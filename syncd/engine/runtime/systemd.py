@@ -29,6 +29,7 @@ class Supervisor:
         # a child process inherits the variables of its parent's watchdog
         ours = not pid or pid == str(os.getpid())
         self.watchdog = int(microseconds) / 1e6 if microseconds.isdecimal() and ours else None
+        self._stopping = False
 
     def ready(self) -> None:
         """Tell that syncd has started, or that a reload ended."""
@@ -39,7 +40,8 @@ class Supervisor:
         self._tell("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
 
     def stopping(self) -> None:
-        """Tell that syncd is stopping."""
+        """Tell that syncd is stopping; no status follows it."""
+        self._stopping = True
         self._tell("STOPPING=1")
 
     def alive(self) -> None:
@@ -47,8 +49,9 @@ class Supervisor:
         self._tell("WATCHDOG=1")
 
     def status(self, line: str) -> None:
-        """Set the line that `systemctl status` shows."""
-        self._tell("STATUS=" + strip_controls(line.replace("\n", " "))[:LONGEST_STATUS])
+        """Set the line that `systemctl status` shows; a cycle that ends after `stopping` changes nothing."""
+        if not self._stopping:
+            self._tell("STATUS=" + strip_controls(line.replace("\n", " "))[:LONGEST_STATUS])
 
     def _tell(self, *lines: str) -> None:
         if not self._address:
