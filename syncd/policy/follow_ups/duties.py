@@ -1,10 +1,11 @@
-"""The two duties of an action item: an owner within working hours, and done by its date.
+"""Judge the two duties of an action item: it has an owner within working hours, and it is done by its date.
 
-Both are judged from the item's changelog, by Jira's clock. An owner who was assigned by rule counts from
-the moment at which the person touches the item, one who has left counts as none. An item that loses its
-owner afterwards gets a new clock of the same length, so that nobody is late for what was kept before. An
-item is due at the earlier of the owner's date and the severity's latest one; a date that was missed stays
-missed when it is moved afterwards.
+QRPay runbook, "Post-Incident Actions"; Ramen runbook, "Post-incident review": action items with owners and
+dates. syncd judges both duties from the item's changelog, by Jira's clock. An owner whom syncd assigned by
+rule counts from the moment at which that person touches the item; an owner who has left does not count. If an
+item loses its owner later, it gets a new clock of the same length, and the duty that was met stays met. An
+item is due at the earlier of the owner's date and the severity's latest day. A date that was missed stays
+missed if a person moves it later.
 """
 
 from __future__ import annotations
@@ -23,16 +24,16 @@ from syncd.policy.time.time_words import as_date
 from syncd.policy.time.working_time import add_working_days, add_working_hours, at_local
 
 TOO_OFTEN = 3
-"""The postponement that goes to the contacts."""
+"""From this many postponements on, the contacts hear of the item."""
 
 
 class Item(Value):
-    """What the two duties of an action item are judged from.
+    """The facts by which the two duties of an action item are judged.
 
-    `starts` is the later of the resolve and the moment at which the issue became an action item; `latest` the
-    severity's latest day, `counted` what that was counted from; `by_rule` the account that the daemon gave
-    it to. `closed` is when it was ended as the rules want it, and by whom. `seen_until` is how far its
-    changelog was read.
+    `starts` is the later of the resolve and the moment at which the issue became an action item. `latest` is
+    the severity's latest day, and `counted` names the severity and the resolve from which syncd counted it.
+    `by_rule` is the account to which syncd assigned the item by rule. `closed` is the time and the person of
+    an end that counts. syncd has read the changelog up to `seen_until`.
     """
 
     issue: Issue
@@ -46,7 +47,7 @@ class Item(Value):
 
 
 class Tenure(Value):
-    """Whom an item was assigned to, from when until when; `by_person`: no app and no robot did that."""
+    """A time in which an account owned an item; `by_person` is False if an app or a robot assigned it."""
 
     account: str
     name: str = ""
@@ -56,32 +57,33 @@ class Tenure(Value):
 
 
 def end_of_day(day: date, zone: str) -> datetime:
-    """The moment (UTC) at which a local day is over."""
+    """Return the moment (UTC) at which a local day is over."""
     return at_local(day + timedelta(days=1), time(), zone)
 
 
 def latest_day(resolved: datetime, days: int, mapping: Mapping) -> date:
-    """The last local day on which an item of a severity is done in time: so many working days later."""
+    """Return the local day that lies `days` working days after the resolve."""
     end = add_working_days(resolved, days, mapping.zone, mapping.holidays)
     return end.astimezone(ZoneInfo(mapping.zone)).date()
 
 
 def active(account: Account | None) -> bool:
-    """Return True if an account can own an item: a person's, and active."""
+    """Return True if an account can own an item: it is active and belongs to a person."""
     return account is not None and account.active and account.human
 
 
 def tenures(issue: Issue, changes: Sequence[Change]) -> tuple[Tenure, ...]:
-    """Return the item's owners, oldest first; the owner before the first change had it from the create."""
-    moves = [one for one in changes if one.field == "assignee"]
+    """Return the item's owners, oldest first."""
+    moves = [change for change in changes if change.field == "assignee"]
+    # The owner before the first change had the item from its create.
     since = issue.created_at
-    found: list[Tenure] = []
+    owners: list[Tenure] = []
     first = moves[0] if moves else None
     holder = (first.before, first.before_words) if first else _present(issue)
     by_person = True
     for move in moves:
         if holder[0] and since is not None:
-            found.append(
+            owners.append(
                 Tenure(
                     account=holder[0],
                     name=holder[1] or "",
@@ -93,8 +95,8 @@ def tenures(issue: Issue, changes: Sequence[Change]) -> tuple[Tenure, ...]:
         holder, since = (move.after, move.after_words), move.at
         by_person = move.author is None or move.author.human
     if holder[0] and since is not None:
-        found.append(Tenure(account=holder[0], name=holder[1] or "", since=since, by_person=by_person))
-    return tuple(found)
+        owners.append(Tenure(account=holder[0], name=holder[1] or "", since=since, by_person=by_person))
+    return tuple(owners)
 
 
 def _present(issue: Issue) -> tuple[str | None, str | None]:
@@ -104,26 +106,27 @@ def _present(issue: Issue) -> tuple[str | None, str | None]:
 def taken_at(item: Item, tenure: Tenure) -> datetime | None:
     """Return when the owner first changed the item or commented on it after the assignment."""
     touched = [
-        one.at
-        for one in item.changes
-        if one.author is not None and one.author.human
-        if one.author.id == tenure.account and one.at > tenure.since
+        change.at
+        for change in item.changes
+        if change.author is not None and change.author.human
+        if change.author.id == tenure.account and change.at > tenure.since
     ]
     touched += [
-        one.created_at
-        for one in item.issue.comments or ()
-        if one.author is not None and one.author.human
-        if one.author.id == tenure.account and one.created_at > tenure.since
+        comment.created_at
+        for comment in item.issue.comments or ()
+        if comment.author is not None and comment.author.human
+        if comment.author.id == tenure.account and comment.created_at > tenure.since
     ]
     return min((at for at in touched if tenure.until is None or at < tenure.until), default=None)
 
 
 def owned(
-    item: Item, known: Duty | None, mapping: Mapping, now: datetime, judging: JudgingRules
+    item: Item, recorded: Duty | None, mapping: Mapping, now: datetime, judging: JudgingRules
 ) -> Iterator[Duty]:
-    """Yield the duty `owned`, and a second one if the item lost its owner afterwards."""
-    duty = known or _first(DutyKind.OWNED, item, mapping, _owner_due(item.starts, mapping))
+    """Yield the duty `owned` unless it is met already, and a new one if the item lost its owner later."""
+    duty = recorded or _first(DutyKind.OWNED, item, mapping, _owner_due(item.starts, mapping))
     if duty.state not in MET:
+        # The item starts later than on record, as after another resolve: its owner gets the full time.
         if duty.state is DutyState.PENDING and duty.breached_at is None and duty.started_at < item.starts:
             due = _owner_due(item.starts, mapping)
             duty = duty.model_copy(update={"started_at": item.starts, "due_at": due, "was_due_at": None})
@@ -157,17 +160,20 @@ def _owner_due(start: datetime, mapping: Mapping) -> datetime:
 
 def _lost_at(item: Item, now: datetime) -> datetime:
     """Return when the last owner left: by the changelog, or when syncd saw the account inactive."""
-    ends = [one.until for one in tenures(item.issue, item.changes) if one.until is not None]
+    ends = [tenure.until for tenure in tenures(item.issue, item.changes) if tenure.until is not None]
+    # The issue still names its owner, so the account became inactive. Jira does not tell since when.
     return now if item.issue.assignee is not None else max(ends, default=now)
 
 
 def _owned(item: Item, duty: Duty, now: datetime, judging: JudgingRules) -> Duty:
     for tenure in tenures(item.issue, item.changes):
+        # This owner left before the clock started. Their leaving may be the reason for the clock.
         if tenure.until is not None and tenure.until <= duty.started_at:
             continue
         present = tenure.until is None
         if present and not active(item.issue.assignee):
             continue
+        # An assignment by rule or by a robot meets nothing until the owner touches the item.
         since: datetime | None = max(tenure.since, duty.started_at)
         if tenure.account == item.by_rule or not tenure.by_person:
             since = taken_at(item, tenure)
@@ -177,9 +183,11 @@ def _owned(item: Item, duty: Duty, now: datetime, judging: JudgingRules) -> Duty
 
 
 class JudgingRules(Value):
-    """What keeps a duty from being judged: waivers, clocks that differ; and when it is due soon.
+    """The facts beside the item that change a verdict.
 
-    `waivers` are those of this action item alone: one of the incident's duties is none of it.
+    `waivers` are those of this action item alone: a waiver of the postmortem's duties does not count here.
+    While the clocks are `skewed`, syncd records no breach. `soon` is the time before a deadline from which a
+    duty is due soon.
     """
 
     waivers: tuple[Waiver, ...] = ()
@@ -189,16 +197,17 @@ class JudgingRules(Value):
     def deadline(
         self, kind: DutyKind, due: datetime, done_at: datetime | None = None
     ) -> tuple[datetime, datetime | None]:
-        """Return a deadline as the waivers move it, and the one that was missed before, if any.
+        """Return the deadline as the waivers move it, and the deadline missed before a waiver, if any.
 
-        `done_at`: since then the duty is fulfilled.
+        The duty is fulfilled from `done_at` on.
         """
-        waivers = sorted((one for one in self.waivers if one.duty is kind), key=lambda waiver: waiver.at)
+        own = (waiver for waiver in self.waivers if waiver.duty is kind)
+        waivers = sorted(own, key=lambda waiver: waiver.at)
         return moved_deadline(due, waivers, lambda at: None if done_at is not None and done_at <= at else at)
 
     def waived(self, kind: DutyKind, now: datetime) -> bool:
         """Return True if a waiver of this duty runs now."""
-        return any(one.duty is kind and one.runs(now) for one in self.waivers)
+        return any(waiver.duty is kind and waiver.runs(now) for waiver in self.waivers)
 
 
 def _met(duty: Duty, at: datetime, by: str, judging: JudgingRules) -> Duty:
@@ -214,7 +223,7 @@ def _met(duty: Duty, at: datetime, by: str, judging: JudgingRules) -> Duty:
         "breached_at": breached,
     }
     if breached is None:
-        # what was done in time stays in the week of its own deadline
+        # A duty that was met in time stays in the week of its own deadline.
         update |= _due(due, base)
     return duty.model_copy(update=update)
 
@@ -224,16 +233,14 @@ def _due(due: datetime, base: datetime) -> dict[str, object]:
 
 
 def _still_owed(duty: Duty, base: datetime, item: Item, now: datetime, judging: JudgingRules) -> Duty:
-    """Owed, due soon, waived or overdue; overdue only where the changelog was read up to the deadline.
-
-    `base` is the deadline without waivers.
-    """
+    """Return the duty as pending, due soon, waived or overdue; `base` is the deadline without waivers."""
     due, missed = judging.deadline(duty.kind, base)
     first = missed or due
+    # Only a changelog that was read up to the deadline proves that nobody did it by then.
     over = now >= first and item.seen_until >= first and not judging.skewed
     breached = duty.breached_at or (first if over and not duty.corrected else None)
     if breached is not None:
-        # what was overdue before it was waived has a day after the waiver's end, as everything has
+        # A waiver does not take the breach away; it gives until 24 hours after its end, as for every duty.
         base = duty.was_due_at or breached
         due, _missed = judging.deadline(duty.kind, breached)
     state = DutyState.PENDING
@@ -244,6 +251,7 @@ def _still_owed(duty: Duty, base: datetime, item: Item, now: datetime, judging: 
     elif now < due <= now + judging.soon:
         state = DutyState.DUE_SOON
     update: dict[str, object] = {"state": state, "breached_at": breached, "met_at": None, "met_by": None}
+    # A breach that is on record keeps its deadline, unless a waiver moved that into the future.
     if duty.breached_at is None or due > now:
         update |= _due(due, base)
     return duty.model_copy(update=update)
@@ -273,17 +281,18 @@ class Dated(Value):
 
 
 def dates(item: Item) -> tuple[Dated, ...]:
-    """The item's due dates since its duty began, oldest first."""
-    moves = [one for one in item.changes if one.field == "duedate"]
+    """Return the item's due dates since its duty started, oldest first."""
+    moves = [change for change in item.changes if change.field == "duedate"]
     day = as_date(moves[0].before or moves[0].before_words) if moves else as_date(item.issue.due_date)
     since = item.starts
-    found: list[Dated] = []
+    periods: list[Dated] = []
     for move in moves:
+        # A date that was set before the duty started is the date at its start.
         if move.at > since:
-            found.append(Dated(since=since, until=move.at, day=day))
+            periods.append(Dated(since=since, until=move.at, day=day))
             since = move.at
         day = as_date(move.after or move.after_words)
-    return (*found, Dated(since=since, day=day))
+    return (*periods, Dated(since=since, day=day))
 
 
 def postponements(changes: Sequence[Change]) -> int:
@@ -293,31 +302,34 @@ def postponements(changes: Sequence[Change]) -> int:
 
 def postponed_at(changes: Sequence[Change]) -> list[datetime]:
     """Return the moments at which the due date was moved to a later day, in the changelog's order."""
-    found = []
-    for one in changes:
-        before, after = as_date(one.before or one.before_words), as_date(one.after or one.after_words)
-        if one.field == "duedate" and before is not None and after is not None and after > before:
-            found.append(one.at)
-    return found
+    moments = []
+    for change in changes:
+        before = as_date(change.before or change.before_words)
+        after = as_date(change.after or change.after_words)
+        if change.field == "duedate" and before is not None and after is not None and after > before:
+            moments.append(change.at)
+    return moments
 
 
 def due_day(item: Item) -> date:
-    """The day on which the item is due now: the owner's, or the severity's latest where that is earlier."""
+    """Return the local day on which the item is due: the owner's date, at most the severity's latest day."""
     own = as_date(item.issue.due_date)
     return item.latest if own is None else min(own, item.latest)
 
 
-def done(item: Item, known: Duty | None, mapping: Mapping, now: datetime, judging: JudgingRules) -> Duty:
-    """Return the duty `done`."""
+def done(item: Item, recorded: Duty | None, mapping: Mapping, now: datetime, judging: JudgingRules) -> Duty:
+    """Return the duty `done` as it stands now, with a new clock if a done item was opened again."""
     due = end_of_day(due_day(item), mapping.zone)
-    duty = known or _first(DutyKind.DONE, item, mapping, due)
+    duty = recorded or _first(DutyKind.DONE, item, mapping, due)
     if duty.state in MET and item.closed is not None:
         return duty
     if duty.state in MET:
         duty = _opened_again(item, duty, mapping, now)
+    # An item that was opened again has at least the working hours that an owner has.
     if duty.clock > 1:
         due = max(due, _owner_due(duty.started_at, mapping))
     if duty.corrected is None and duty.breached_at is None:
+        # On the first clock each earlier date counts: a person may have moved it only after it was missed.
         missed = _missed(item, mapping, now, judging) if duty.clock == 1 else None
         due = missed or due
         duty = duty.model_copy(update={"due_at": due, "was_due_at": None, "breached_at": missed})
@@ -327,8 +339,8 @@ def done(item: Item, known: Duty | None, mapping: Mapping, now: datetime, judgin
 
 
 def _opened_again(item: Item, duty: Duty, mapping: Mapping, now: datetime) -> Duty:
-    """A new clock for what was done and is not any more: as long as an owner has to be found, at least."""
-    moves = [one.at for one in item.changes if one.field in ("status", "labels", "resolution")]
+    """Return the duty with a new clock, which starts at the last change of status, label or resolution."""
+    moves = [change.at for change in item.changes if change.field in ("status", "labels", "resolution")]
     update = {
         "clock": duty.clock + 1,
         "state": DutyState.PENDING,
@@ -343,16 +355,17 @@ def _opened_again(item: Item, duty: Duty, mapping: Mapping, now: datetime) -> Du
 
 
 def _missed(item: Item, mapping: Mapping, now: datetime, judging: JudgingRules) -> datetime | None:
-    """The first moment at which the date that held then was over, before the item was closed or by now."""
+    """Return the first moment at which a due date was over while it was valid and the item open, if any."""
     if judging.skewed and item.closed is None:
         return None
     closed_at = item.closed[0] if item.closed is not None else None
     end = closed_at or min(now, item.seen_until)
-    for one in dates(item):
-        day = item.latest if one.day is None else min(one.day, item.latest)
+    for dated in dates(item):
+        day = item.latest if dated.day is None else min(dated.day, item.latest)
         due, missed = judging.deadline(DutyKind.DONE, end_of_day(day, mapping.zone), closed_at)
-        over = max(missed or due, one.since)
+        # A date that already lay in the past when it was set is missed from then on.
+        over = max(missed or due, dated.since)
         in_time = over > end or (over == end and item.closed is not None)
-        if not in_time and (one.until is None or over < one.until):
+        if not in_time and (dated.until is None or over < dated.until):
             return over
     return None

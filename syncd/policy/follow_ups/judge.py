@@ -1,8 +1,8 @@
-"""Action items have owners and dates: how their duties stand, and what the daemon does about it.
+"""Judge the duties of an incident's action items, and list what is wrong with each item.
 
 QRPay runbook, "Post-Incident Actions": "Ensure follow-up tasks are assigned and tracked to completion";
-Ramen runbook, "Post-incident review": action items with owners and dates. The rules are "Follow-ups". An
-item that cannot be seen is never done, and nobody is late for it: what cannot be read is not judged.
+Ramen runbook, "Post-incident review": action items with owners and dates. syncd does not judge an item that
+it cannot see: the item is not done, and nobody is late for it.
 """
 
 from __future__ import annotations
@@ -39,30 +39,35 @@ NO_OWNER = "no owner"
 OWNER_LEFT = "its owner has left"
 BY_RULE = "assigned by rule, not taken"
 NONE_LABEL = "no-follow-ups"
-"""On a postmortem: somebody said that there are no action items."""
+"""The label by which a person says on the postmortem that no follow-ups are needed."""
 KNOWLEDGE = "knowledge-base"
-"""What the create of the follow-up on runbook and knowledge base is for."""
+"""The purpose of the runbook item: in the key of its create and in its facts."""
 OWNED_SOON = timedelta(hours=4)
+"""The duty `owned` is due soon from this time before its deadline."""
 DONE_SOON = timedelta(hours=24)
+"""The duty `done` is due soon from this time before its deadline."""
 DAILY = timedelta(days=1)
+"""syncd judges an overdue or unread item again after this time."""
 
 
 def candidates(case: Case) -> frozenset[str]:
-    """The issues beside ticket and postmortem, as those two were last read."""
-    ends = [one.issue for one in (case.ticket, case.postmortem) if one is not None and one.issue is not None]
+    """Return the ids of the sub-tasks and linked issues of ticket and postmortem, as syncd last read both."""
+    states = [state for state in (case.ticket, case.postmortem) if state is not None]
+    ends = [state.issue for state in states if state.issue is not None]
     neighbours = {ident for end in ends for ident in end.subtasks}
     neighbours |= {link.other_id for end in ends for link in end.links}
     return frozenset(neighbours - {end.id for end in ends})
 
 
 def decide_follow_ups(case: Case, book: Rulebook) -> Decision:
-    """Given a case, return how the duties of its action items stand, and what has to be read first."""
+    """Return the duties and facts of the case's action items, or the sources that syncd must read first."""
     if book.mapping.follow_ups.mode is Mode.OFF:
         return Decision()
     look = _look(case)
     if look:
         return Decision(look=look)
     decision = Decision(duties=tuple(_let_go(case)))
+    # The items of a merged incident count for its merge target.
     if counts_for_another(case):
         return decision
     for item in case.items:
@@ -75,13 +80,14 @@ def decide_follow_ups(case: Case, book: Rulebook) -> Decision:
 
 def _look(case: Case) -> frozenset[str]:
     """Return what syncd has to read before it can judge: neighbours, changelogs, the incident's log."""
-    wanted: set[str] = set()
+    sources: set[str] = set()
     fresh = candidates(case) - case.non_items
     children = set(case.ticket.issue.subtasks) if case.ticket and case.ticket.issue else set()
     if fresh or (counts_for_another(case) and case.items):
-        wanted.add("items")
+        sources.add("items")
+    # A sub-task of the ticket counts if it was made after the resolve, which only the log tells.
     if fresh & children and case.state_changes is None:
-        wanted.add("log")
+        sources.add("log")
     postmortem = case.postmortem
     if (
         postmortem is not None
@@ -89,18 +95,19 @@ def _look(case: Case) -> frozenset[str]:
         and postmortem.in_sight
         and postmortem.changes_until is None
     ):
-        wanted.add("postmortem")
+        sources.add("postmortem")
     if not case.before_enforcement and (
         "items" in case.rebuild or any(_stale(case, item) for item in case.items)
     ):
-        wanted.add("items")
-    return frozenset(wanted)
+        sources.add("items")
+    return frozenset(sources)
 
 
 def _stale(case: Case, item: ItemState) -> bool:
     """Return True if syncd has to read an item: it changed, or a deadline passed after the last read."""
     if not item.in_sight:
         return False
+    # The changelog tells who removed the item: the reason of the cancelled duties names that person.
     if item.ended_at is not None:
         return "ended_by" not in item.facts
     until = item.changes_until
@@ -113,14 +120,15 @@ def _stale(case: Case, item: ItemState) -> bool:
 
 
 def _let_go(case: Case) -> Iterator[Duty]:
-    """The duties of what is no action item of this incident any more."""
+    """Yield the duties to cancel: their issue is no longer an action item of this incident."""
     live = {item.issue_id: item for item in case.items if item.ended_at is None}
     for duty in case.duties:
         if duty.of_postmortem or duty.state not in RUNNING or duty.subject in live:
             continue
         gone = next((item for item in case.items if item.issue_id == duty.subject), None)
-        who = gone.facts.get("ended_by") if gone is not None else None
-        reason = "it is no longer an action item" + (f" (changed by {who})" if who else "")
+        changed_by = gone.facts.get("ended_by") if gone is not None else None
+        reason = "it is no longer an action item" + (f" (changed by {changed_by})" if changed_by else "")
+        # The item itself went over to the merge target.
         if gone is None and case.merged_into is not None:
             number = case.merged_into.number or case.merged_into.id
             reason = f"it counts for incident {number}, into which this one was merged"
@@ -128,7 +136,7 @@ def _let_go(case: Case) -> Iterator[Duty]:
 
 
 def _listed(case: Case, state: ItemState, book: Rulebook) -> Decision:
-    """List an item of an incident that was over before the rules began; nobody is chased."""
+    """List an item of an incident that was resolved before `enforce_from`: syncd reminds nobody of it."""
     return Decision(facts={state.issue_id: _facts(state, None, _end(case, state, book))})
 
 
@@ -140,8 +148,8 @@ def _judge(case: Case, state: ItemState, book: Rulebook) -> Decision:
     facts = _facts(state, item, end)
     if item is None or case.now is None:
         return Decision(facts={state.issue_id: facts})
-    mine = tuple(one for one in case.waivers if one.subject == state.issue_id)
-    judging = JudgingRules(waivers=mine, skewed=case.skewed, soon=DONE_SOON)
+    waivers = tuple(waiver for waiver in case.waivers if waiver.subject == state.issue_id)
+    judging = JudgingRules(waivers=waivers, skewed=case.skewed, soon=DONE_SOON)
     mapping, now = book.mapping, case.now
     duties = (
         *owned(
@@ -154,23 +162,21 @@ def _judge(case: Case, state: ItemState, book: Rulebook) -> Decision:
         done(item, case.duty("done", item.issue.id), mapping, now, judging),
     )
     moments = [left for duty in duties for left in _moments(duty, now)]
-    moments += [(one.end - now).total_seconds() for one in mine if one.runs(now)]
+    moments += [(waiver.end - now).total_seconds() for waiver in waivers if waiver.runs(now)]
     again = min(moments, default=None)
     if not state.in_sight:
-        # what cannot be seen is not judged: it stays as it was, and is never done
+        # The duties stay as they are on record: an item that syncd cannot see is never done.
         return Decision(facts={state.issue_id: facts}, again=again)
     return Decision(duties=duties, facts={state.issue_id: facts}, again=again)
 
 
 def _moments(duty: Duty, now: datetime) -> Iterator[float]:
-    """Yield the seconds after which time alone changes a duty.
-
-    One that is overdue is looked at every day, so that its incident is not finished before it is done.
-    """
+    """Yield the seconds after which time alone changes a duty."""
     if duty.state not in RUNNING:
         return
     soon = OWNED_SOON if duty.kind is DutyKind.OWNED else DONE_SOON
     ahead = [at for at in (duty.due_at - soon, duty.due_at) if at > now]
+    # An overdue duty is judged every day, so that syncd does not take its incident for finished.
     yield (min(ahead, default=now + DAILY) - now).total_seconds()
 
 
@@ -191,12 +197,13 @@ def _item(case: Case, state: ItemState, book: Rulebook, end: End) -> Item | None
     if state.issue is None or state.changes_until is None:
         return None
     over = case.incident.over_since
-    known = [one for one in case.duties if one.subject == state.issue_id and not one.of_postmortem]
-    if over is None and not known:
+    duties = [duty for duty in case.duties if duty.subject == state.issue_id and not duty.of_postmortem]
+    if over is None and not duties:
         return None
-    ends = [one.key for one in (case.ticket, case.postmortem) if one is not None]
+    ends = [end.key for end in (case.ticket, case.postmortem) if end is not None]
     became = became_at(state.issue, state.source, state.changes, frozenset(ends)) or state.first_seen_at
-    starts = min(one.started_at for one in known) if over is None else max(became, over)
+    # While the incident is open again, the clocks on record go on.
+    starts = min(duty.started_at for duty in duties) if over is None else max(became, over)
     by_rule = state.facts.get("by_rule")
     latest, counted = _latest(case, state, book, starts if over is None else over)
     return Item(
@@ -212,23 +219,21 @@ def _item(case: Case, state: ItemState, book: Rulebook, end: End) -> Item | None
 
 
 def _latest(case: Case, state: ItemState, book: Rulebook, over: datetime) -> tuple[date, str]:
-    """The severity's latest day, kept as it was when the item arose, whatever the mapping says later.
-
-    With it, what it was counted for: another resolve or a worse severity counts anew.
-    """
+    """Return the severity's latest day, and the severity and resolve from which it was counted."""
     names = list(book.mapping.severities)
     severities = [worst_severity(case, book), *(source.severity for source in case.merged_sources)]
-    worst = min((one for one in severities if one in names), key=names.index, default=names[-1])
+    worst = min((name for name in severities if name in names), key=names.index, default=names[-1])
     counted = f"{worst} {over.isoformat()}"
-    kept = state.facts.get("latest")
-    known = as_date(str(kept)) if kept and state.facts.get("latest_for") == counted else None
-    if known is None:
-        known = latest_day(over, book.mapping.severities[worst].follow_up_days, book.mapping)
-    return known, counted
+    # A changed mapping does not move the day on record; another resolve or severity does.
+    recorded = state.facts.get("latest")
+    latest = as_date(str(recorded)) if recorded and state.facts.get("latest_for") == counted else None
+    if latest is None:
+        latest = latest_day(over, book.mapping.severities[worst].follow_up_days, book.mapping)
+    return latest, counted
 
 
 def _facts(state: ItemState, item: Item | None, end: End) -> dict[str, JsonValue]:
-    """Return the facts of an item that people read: how it stands, its deadline, what is wrong."""
+    """Return the facts of an item that people read: its state, its due date and its violations."""
     facts: dict[str, JsonValue] = {
         "stands": end.stands,
         "postponed": postponements(state.changes),
@@ -268,15 +273,15 @@ def violations(state: ItemState, item: Item | None, end: End) -> Iterator[str]:
 
 def untaken(item: Item) -> bool:
     """Return True if syncd assigned the owner by rule and the owner has not touched the item since."""
-    present = next((one for one in tenures(item.issue, item.changes) if one.until is None), None)
+    present = next((tenure for tenure in tenures(item.issue, item.changes) if tenure.until is None), None)
     return present is not None and present.account == item.by_rule and taken_at(item, present) is None
 
 
 def follow_ups_unsaid(case: Case, book: Rulebook) -> bool:
-    """Return True if a completed postmortem has no follow-up and nobody said that there are none.
+    """Return True if a completed postmortem has no follow-up and no person said that none is needed.
 
-    The comment, the gate and the automatic close all ask here. The runbook item is no follow-up in this
-    sense (rules: "Follow-ups", "None" must be said).
+    The comment, the gate and the automatic close all use this function. The runbook item does not count as a
+    follow-up here: syncd makes it for every incident that owes a postmortem.
     """
     postmortem, duty = case.postmortem, case.duty(DutyKind.COMPLETED)
     if book.mapping.follow_ups.mode is Mode.OFF or counts_for_another(case):
@@ -287,11 +292,12 @@ def follow_ups_unsaid(case: Case, book: Rulebook) -> bool:
         return False
     if any(item.ended_at is None and not item.facts.get(KNOWLEDGE) for item in case.items):
         return False
+    # A row that will become an action item is a follow-up already.
     return not rows_to_come(case, postmortem, book) and not _none_said(postmortem)
 
 
 def _none_said(postmortem: PostmortemState) -> bool:
-    """Return True if the label stands there, and neither an app nor a robot was the last to set it."""
+    """Return True if the postmortem has the label, unless an app or a robot set it last."""
     if postmortem.issue is None or NONE_LABEL not in postmortem.issue.labels:
         return False
     labels = (change for change in reversed(postmortem.changes) if change.field == "labels")

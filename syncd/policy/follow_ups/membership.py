@@ -1,8 +1,9 @@
-"""Which issues are action items of an incident, judged from what each issue says of itself.
+"""Decide which issues are action items of an incident, by the fields of each issue.
 
-Rules, "Follow-ups": a sub-task of the postmortem; an issue linked to ticket or postmortem by one of the
-mapped types, by default Relates with the label `action-item`; a sub-task of the ticket made after the
-resolve. What we made ourselves for another purpose (tickets, postmortems, duplicates) never is.
+Ramen runbook, "Post-incident review": action items. An action item is a sub-task of the postmortem, or an
+issue that is linked to ticket or postmortem by a mapped link type (by default Relates, with the label
+`action-item`), or a sub-task of the ticket that was made while the incident was resolved. Issues that syncd
+made for another purpose (tickets, postmortems, duplicates) are never action items.
 """
 
 from __future__ import annotations
@@ -20,19 +21,19 @@ from syncd.domain.operation import Kind
 from syncd.domain.ticket import Issue
 
 ITEM_LABEL = "action-item"
-"""Makes a linked issue an action item where the mapping names no link type."""
+"""If the mapping names no link type, this label makes a linked issue an action item."""
 DEFAULT_LINK_TYPE = "Relates"
 LINK_FIELDS = ("issuelinks", "Link")
-"""What a changelog calls the field of links: with and without an id of the field."""
+"""The names of the field for links in a changelog: with and without an id of the field."""
 MADE = "made"
-"""The source of what the daemon made itself: a row of the table, or the one on the knowledge base."""
+"""The source of items that syncd made: from a row of the table, or the runbook item."""
 
 
 class Ends(Value):
-    """What an action item hangs on: the issue ids of ticket and postmortem, also of what was merged into it.
+    """The issue ids of the tickets and postmortems of an incident and of its merged sources.
 
-    `keys` are their keys. `over` holds for each ticket the spans in which its incident was resolved; the end
-    of one that lasts is None.
+    `keys` are the keys of these issues. `over` holds for each ticket the times in which its incident was
+    resolved; the end is None if the incident still is.
     """
 
     tickets: frozenset[str] = frozenset()
@@ -42,14 +43,14 @@ class Ends(Value):
 
     @property
     def issues(self) -> frozenset[str]:
-        """All of them."""
+        """Return the ids of all tickets and postmortems."""
         return self.tickets | self.postmortems
 
 
 def spans_over(
     state_changes: Iterable[StateChange] | None, incident: Incident
 ) -> tuple[tuple[datetime, datetime | None], ...]:
-    """Return the times in which the incident was resolved; without its log only the present one."""
+    """Return the times (UTC) in which the incident was resolved; without its log only the present one."""
     if state_changes is None:
         return ((incident.over_since, None),) if incident.over_since is not None else ()
     spans: list[tuple[datetime, datetime | None]] = []
@@ -65,16 +66,19 @@ def source_of(issue: Issue, ends: Ends, rules: FollowUps) -> str | None:
     """Return in words why an issue is an action item, None if it is not."""
     if issue.id in ends.issues:
         return None
+    # syncd made this issue, and its mark says for what: links between tickets make no action items.
     if issue.mark is not None:
         return MADE if issue.mark.kind == Kind.CREATE_ACTION_ITEM else None
     if issue.parent_id in ends.postmortems:
         return "sub-task of the postmortem"
     linked = {link.other_id for link in issue.links if wanted_link(link.type, rules)}
+    # People link issues with Relates for many reasons, so the default type needs the label, too.
     if rules.link_types or ITEM_LABEL in issue.labels:
         if linked & ends.postmortems:
             return "linked to the postmortem"
         if linked & ends.tickets:
             return "linked to the ticket"
+    # A sub-task that was made while the incident was open is a task of the response.
     if issue.parent_id in ends.tickets and _made_when_over(issue, ends):
         return "sub-task of the ticket"
     return None
@@ -82,12 +86,12 @@ def source_of(issue: Issue, ends: Ends, rules: FollowUps) -> str | None:
 
 def wanted_link(type_name: str, rules: FollowUps) -> bool:
     """Return True if a link of this type may make an action item."""
-    wanted = rules.link_types or (DEFAULT_LINK_TYPE,)
-    return type_name.casefold() in {one.casefold() for one in wanted}
+    types = rules.link_types or (DEFAULT_LINK_TYPE,)
+    return type_name.casefold() in {name.casefold() for name in types}
 
 
 def certain(issue_id: str, end: Issue, is_postmortem: bool, rules: FollowUps) -> bool:
-    """Return True if ticket or postmortem alone show that an issue is an action item."""
+    """Return True if the ticket or postmortem alone shows that an issue is an action item."""
     if is_postmortem and issue_id in end.subtasks:
         return True
     linked = any(link.other_id == issue_id and wanted_link(link.type, rules) for link in end.links)
@@ -101,18 +105,21 @@ def _made_when_over(issue: Issue, ends: Ends) -> bool:
 
 
 def became_at(issue: Issue, source: str, changes: Iterable[Change], keys: frozenset[str]) -> datetime | None:
-    """Return when an issue became an action item, by Jira's clock; `keys` are those of ticket and postmortem.
+    """Return when an issue became an action item (UTC, by Jira's clock), None if Jira does not tell.
 
-    A sub-task is one from its birth; a linked issue since its link, and since its label where that counts.
+    `keys` are those of ticket and postmortem. A sub-task is an action item from its create, a linked issue
+    from the later of its link and its label.
     """
-    found = [issue.created_at] if issue.created_at is not None else []
+    moments = [issue.created_at] if issue.created_at is not None else []
     if source.startswith("linked"):
-        made = [one.at for one in changes if one.field in LINK_FIELDS and one.after in keys]
+        linked = [change.at for change in changes if change.field in LINK_FIELDS and change.after in keys]
         labelled = [
-            one.at for one in changes if one.field == "labels" and _has_label(one.after_words or one.after)
+            change.at
+            for change in changes
+            if change.field == "labels" and _has_label(change.after_words or change.after)
         ]
-        found += made[-1:] + labelled[-1:]
-    return max(found, default=None)
+        moments += linked[-1:] + labelled[-1:]
+    return max(moments, default=None)
 
 
 def _has_label(words: str | None) -> bool:
@@ -120,12 +127,15 @@ def _has_label(words: str | None) -> bool:
 
 
 def ended_by(changes: Iterable[Change], keys: frozenset[str]) -> Change | None:
-    """The change that took an issue away from ticket and postmortem: its link, its parent or its label."""
-    found = None
-    for one in changes:
-        unlinked = one.field in LINK_FIELDS and one.before in keys and one.after is None
-        bare = one.field == "labels" and _has_label(one.before_words or one.before)
-        unlabelled = bare and not _has_label(one.after_words or one.after)
-        if unlinked or unlabelled or one.field == "parent":
-            found = one
-    return found
+    """Return the last change that removed an issue from ticket and postmortem, None if there is none.
+
+    The change removed its link or its label, or gave it another parent.
+    """
+    last = None
+    for change in changes:
+        unlinked = change.field in LINK_FIELDS and change.before in keys and change.after is None
+        bare = change.field == "labels" and _has_label(change.before_words or change.before)
+        unlabelled = bare and not _has_label(change.after_words or change.after)
+        if unlinked or unlabelled or change.field == "parent":
+            last = change
+    return last

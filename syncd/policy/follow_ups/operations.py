@@ -1,6 +1,6 @@
-"""Make, link and assign action items whose duties are judged, and comment on them.
+"""Make, link and assign action items, and comment on them; their duties are judged already.
 
-Only in mode `enforce`; in `report` it says in `syncd status` what it would have done.
+syncd does this only in mode `enforce`. In mode `report`, `syncd status` shows what syncd would have done.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from syncd.policy.follow_ups.table_rows import comment_on_postmortem, decide_row
 from syncd.policy.postmortem.owed import counts_for_another
 
 LINK = "link"
-"""The aspect of the link between an item of ours and its postmortem, and what is agreed once it was made."""
+"""The aspect of the link between syncd's item and its postmortem; in the item's facts: the link was made."""
 
 
 def act_on_follow_ups(case: Case, book: Rulebook) -> Decision:
-    """Given a case whose duties stand as judged, return what is made, assigned and said."""
+    """Return the creates, links, assignments and comments; the case's duties are judged already."""
     rules = book.mapping.follow_ups
     if rules.mode is Mode.OFF or case.before_enforcement or counts_for_another(case):
         return Decision()
@@ -32,23 +32,26 @@ def act_on_follow_ups(case: Case, book: Rulebook) -> Decision:
         decision = decision.plus(_assign(case, item, book)).plus(_link(case, item, book))
     if rules.mode is Mode.ENFORCE or decision.look:
         return decision
-    fresh = [one for one in decision.operations if one.aspect or one.key not in case.once]
-    return Decision(
-        again=decision.again, dry_run_notes=tuple(f"{one.reason} (follow_ups.mode: report)" for one in fresh)
-    )
+    # syncd never does a once-operation on record again, so a note about it would be wrong.
+    new = [
+        operation for operation in decision.operations if operation.aspect or operation.key not in case.once
+    ]
+    notes = tuple(f"{operation.reason} (follow_ups.mode: report)" for operation in new)
+    return Decision(again=decision.again, dry_run_notes=notes)
 
 
 def _knowledge(case: Case, book: Rulebook) -> Decision:
-    """The one follow-up on runbook and knowledge base of an incident that owes a postmortem.
+    """Make the runbook item of an incident that owes a postmortem.
 
-    QRPay runbook: "Ensure knowledge base article is created/updated", "Update runbooks/playbooks after
-    every incident".
+    QRPay runbook, "Post-Incident": "Ensure knowledge base article is created/updated"; "Post-Incident
+    Actions": "Update runbooks/playbooks after every incident".
     """
     duty = case.duty("scheduled")
     owing = duty is None or duty.state is not DutyState.CANCELLED
     unread = case.postmortem is None or case.postmortem.issue is None
     if not book.mapping.follow_ups.knowledge_base or case.incident.open or not owing or unread:
         return Decision()
+    # Only a sub-task takes over the security level of its postmortem.
     if case.restricted and book.project.sub_task is None:
         return Decision()
     made = CreateActionItem(
@@ -68,19 +71,23 @@ def _unsaid(case: Case, book: Rulebook) -> Decision:
 
 
 def _assign(case: Case, state: ItemState, book: Rulebook) -> Decision:
-    """An item that nobody took in time is given to the service's owner, once, where the mapping says so."""
+    """Assign an item without an owner to the service's owner, once, after its deadline.
+
+    Only with `follow_ups.unowned: assign` in the mapping.
+    """
     duty, issue = case.duty("owned", state.issue_id), state.issue
-    wanted = book.mapping.follow_ups.unowned == "assign" and book.section.owner is not None
+    assigns = book.mapping.follow_ups.unowned == "assign" and book.section.owner is not None
     overdue = duty is not None and duty.state is DutyState.BREACHED and state.ended_at is None
-    # what was missed before the rules began is listed, and people are left alone
+    # A deadline that passed before `enforce_from` is only listed: syncd gives nobody old work.
     listed = duty is not None and (duty.breached_at or duty.due_at) < book.mapping.enforced_since
-    if not wanted or not overdue or listed:
+    if not assigns or not overdue or listed:
         return Decision()
     if issue is None or not state.in_sight or active(issue.assignee):
         return Decision()
     if not case.owner_known:
         return Decision(look=frozenset({"owner"}))
     owner = case.service_owner
+    # syncd assigned the item once already: a person who unassigns it is not overruled.
     if owner is None or "by_rule" in state.facts:
         return Decision()
     edit = EditActionItem(
@@ -98,6 +105,7 @@ def _assign(case: Case, state: ItemState, book: Rulebook) -> Decision:
 def _link(case: Case, state: ItemState, book: Rulebook) -> Decision:
     """Link an action item that syncd made as a separate issue to its postmortem, once."""
     issue, postmortem = state.issue, case.postmortem
+    # A sub-task needs no link: its parent is the postmortem.
     apart = state.source == MADE and issue is not None and issue.parent_id is None
     if not apart or postmortem is None or LINK in state.facts or not state.in_sight:
         return Decision()

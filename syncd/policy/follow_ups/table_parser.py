@@ -1,8 +1,8 @@
-"""The rows of a postmortem's table of follow-ups, out of its description in wiki markup.
+"""Read the rows of the follow-up table in a postmortem's description (wiki markup).
 
-The table is the first one whose header names an owner. A row counts with any text; who owns it and by when
-it is due stand there as people typed them. A cell may hold line breaks: its row ends with the line that ends
-in a bar. Jira's editor escapes what is no markup, which is undone.
+The table is the first one whose header names an owner. A row counts if it has a text; its owner and due date
+are returned as people typed them. A cell may hold line breaks, so a row ends with the line that ends in a
+bar. Jira's editor escapes characters that are no markup; the parser removes the escapes.
 """
 
 from __future__ import annotations
@@ -19,29 +19,31 @@ _TEXT = ("task", "action", "follow", "what", "item", "description", "summary")
 _OWNER = ("owner", "assignee", "who")
 _DUE = ("due", "date", "by when", "until", "deadline")
 LONGEST_ROW = 20
-"""Lines that one row may take."""
+"""The number of lines after which a row ends, even without a bar."""
 
 
 def follow_ups_in(description: str) -> list[dict[str, JsonValue]]:
-    """Given a description, return its rows: `text`, `owner` and `due`, each one line, maybe empty."""
+    """Return the rows of a description: `text`, `owner` and `due`, each in one line and maybe empty."""
     rows: list[dict[str, JsonValue]] = []
     places: dict[str, int] | None = None
     for line in _rows(description):
         if line.startswith("||"):
+            # The next table begins.
             if places is not None:
                 break
-            places = _places([one.strip() for one in line.strip("|").split("||")])
+            places = _places([cell.strip() for cell in line.strip("|").split("||")])
         elif places is not None and line.startswith("|"):
-            found = _row(_cells(line), places)
-            if found["text"]:
-                rows.append(found)
+            row = _row(_cells(line), places)
+            if row["text"]:
+                rows.append(row)
         elif places is not None and rows:
+            # The table has ended. Before its first row other lines may follow the header.
             break
     return rows
 
 
 def _rows(description: str) -> Iterator[str]:
-    """The lines, those of one row of a table as one."""
+    """Yield the lines; the lines of one table row come as one line."""
     begun: list[str] = []
     for raw in description.splitlines():
         line = raw.strip()
@@ -65,7 +67,7 @@ def _cells(line: str) -> list[str]:
 
 
 def _places(header: list[str]) -> dict[str, int] | None:
-    """Where text, owner and date stand; None: this table has no owners, so it is another one."""
+    """Return the columns of text, owner and date, None for a table without owners: another table."""
     names = [name.strip(" *_").casefold() for name in header]
     owner = _first(names, _OWNER, set())
     if owner is None:
@@ -87,8 +89,11 @@ def _first(names: list[str], words: tuple[str, ...], taken: set[int]) -> int | N
 
 
 def _row(cells: list[str], places: dict[str, int]) -> dict[str, JsonValue]:
-    """Where the header does not say which column is the text, it is the first that is no bare number."""
+    """Return the row's text, owner and due date."""
     others = (cell for at, cell in enumerate(cells) if at not in places.values())
-    found = {name: cells[at] for name, at in places.items() if at < len(cells)}
-    text = found.get("text") if "text" in places else next((one for one in others if not one.isdigit()), "")
-    return {"text": text or "", "owner": found.get("owner", ""), "due": found.get("due", "")}
+    values = {name: cells[at] for name, at in places.items() if at < len(cells)}
+    # If the header names no column for the text, it is the first that is no row number.
+    text = (
+        values.get("text") if "text" in places else next((cell for cell in others if not cell.isdigit()), "")
+    )
+    return {"text": text or "", "owner": values.get("owner", ""), "due": values.get("due", "")}

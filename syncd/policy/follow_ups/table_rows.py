@@ -1,9 +1,10 @@
-"""Rows of the postmortem's follow-up table become issues; from then on the issue is the truth.
+"""Make issues of the rows in the postmortem's follow-up table; from then on the issue counts, not the row.
 
-A row counts when it has text and an owner and the description has rested, or the postmortem is completed.
-Its mark is the incident and its normalised text, so that it becomes one issue however often it is read. A
-row that was changed or removed afterwards is told in a comment and never carried over; one that resembles
-the text of an issue whose row is gone is that row, changed, and no new one (rules, "Follow-ups").
+QRPay runbook, "Incident Tracking": the template has follow-up tasks. A row becomes an issue if it has text
+and an owner, once nobody has edited the description for a while or the postmortem is completed. The row's
+mark is its normalised text, so that the row becomes only one issue. If a person changes or removes the row
+later, syncd comments and does not change the issue. A new row whose text resembles a missing row's text is
+that row after an edit, so syncd makes no second issue.
 """
 
 from __future__ import annotations
@@ -21,16 +22,16 @@ from syncd.policy.case import Case, Decision, ItemState, PostmortemState, Rulebo
 from syncd.policy.postmortem.fulfilment import stands_completed
 
 ALIKE = 0.6
-"""How much two texts have in common, from 0 to 1, that are one row before and after an edit."""
+"""From this similarity (0 to 1) on, two texts are the same row before and after an edit."""
 NOBODY = frozenset({"", "-", "--", "?", "tbd", "tba", "n/a", "na", "none", "nobody", "owner", "@owner"})
-"""What people type into a cell for an owner who is not known yet."""
+"""Words that people type into the owner's cell while there is no owner."""
 
 _MARKUP = re.compile(r"[*_+{}\[\]|~^-]")
 _SPACE = re.compile(r"\s+")
 
 
 class Row(Value):
-    """One row as people typed it."""
+    """A row as people typed it."""
 
     text: str
     owner: str = ""
@@ -38,7 +39,7 @@ class Row(Value):
 
     @property
     def mark(self) -> str:
-        """Identify the row among those of its incident, whatever its markup, case and spaces."""
+        """Return a hash that identifies the row within its incident; markup, case and spaces do not count."""
         return sha256(normalised(self.text).encode()).hexdigest()[:16]
 
     @property
@@ -53,27 +54,25 @@ class Row(Value):
 
 
 def normalised(text: str) -> str:
-    """A row's text without markup, case and needless spaces."""
+    """Return a row's text without markup and needless spaces, in lower case."""
     return _SPACE.sub(" ", _MARKUP.sub(" ", text)).strip().casefold().rstrip(".")
 
 
 def row_key(incident_id: str, mark: str) -> str:
-    """The key of the create of a row's issue."""
+    """Return the key of the operation that creates a row's issue."""
     return action_item_key(incident_id, mark)
 
 
 def rows_of(postmortem: PostmortemState) -> list[Row]:
-    """The rows of the table as it was last read, each text once."""
-    rows = [Row(**{name: str(value or "") for name, value in one.items()}) for one in postmortem.follow_ups]
+    """Return the rows of the table as syncd last read it, each text once."""
+    rows = [Row(**{name: str(value or "") for name, value in row.items()}) for row in postmortem.follow_ups]
     return list({row.mark: row for row in reversed(rows)}.values())[::-1]
 
 
 def rested_at(postmortem: PostmortemState, book: Rulebook) -> datetime | None:
-    """Return the moment from which the description counts as at rest, None if nobody wrote into it yet.
-
-    By Jira's clock where its changelog tells of the description, else since its rows were first seen so.
-    """
-    edits = [one.at for one in postmortem.changes if one.field == "description"]
+    """Return the moment (UTC) from which the description counts as finished, None if it has no rows yet."""
+    edits = [change.at for change in postmortem.changes if change.field == "description"]
+    # Without an edit in the changelog, count from the read that first showed these rows.
     since = max(edits, default=postmortem.follow_ups_since)
     if since is None:
         return None
@@ -81,7 +80,7 @@ def rested_at(postmortem: PostmortemState, book: Rulebook) -> datetime | None:
 
 
 def decide_rows(case: Case, book: Rulebook) -> Decision:
-    """Given a case with a postmortem, return the issues and comments that its table still needs."""
+    """Return the issues and comments that the postmortem's table still needs."""
     postmortem, now = case.postmortem, case.now
     if book.mapping.follow_ups.rows == "off" or postmortem is None or now is None or case.restricted:
         return Decision()
@@ -89,6 +88,7 @@ def decide_rows(case: Case, book: Rulebook) -> Decision:
     rest = rested_at(postmortem, book)
     if rest is None:
         return Decision(operations=tuple(operations))
+    # A person may still be typing, so the row may get another text or owner.
     if now < rest and not stands_completed(postmortem, book):
         return Decision(operations=tuple(operations), again=(rest - now).total_seconds())
     rows = rows_of(postmortem)
@@ -102,13 +102,13 @@ def decide_rows(case: Case, book: Rulebook) -> Decision:
 
 
 def made_of_rows(case: Case) -> list[tuple[ItemState, Row]]:
-    """The action items that were rows, with the row that each was made of."""
-    found = []
+    """Return the action items that syncd made from rows, each with its row as it was then."""
+    made = []
     for item in case.items:
-        kept = item.facts.get("row")
-        if isinstance(kept, dict):
-            found.append((item, Row(**{name: str(kept.get(name, "")) for name in ("text", "owner", "due")})))
-    return found
+        row = item.facts.get("row")
+        if isinstance(row, dict):
+            made.append((item, Row(**{name: str(row.get(name, "")) for name in ("text", "owner", "due")})))
+    return made
 
 
 def rows_to_come(case: Case, postmortem: PostmortemState, book: Rulebook) -> bool:
@@ -122,24 +122,24 @@ def rows_to_come(case: Case, postmortem: PostmortemState, book: Rulebook) -> boo
 def edits_of(
     rows: Sequence[Row], made: Sequence[tuple[ItemState, Row]]
 ) -> list[tuple[ItemState, Row | None]]:
-    """The items whose row is not there any more, with the row that it was changed into; None: removed."""
+    """Return the items whose row is missing, each with the row after the edit, None if it was removed."""
     present = {row.mark for row in rows}
     free = [row for row in rows if row.mark not in {row.mark for _item, row in made}]
-    found: list[tuple[ItemState, Row | None]] = []
+    edits: list[tuple[ItemState, Row | None]] = []
     for item, before in made:
         if before.mark in present:
             continue
         best = max(free, key=lambda row: _alike(before, row), default=None)
         if best is not None and _alike(before, best) >= ALIKE:
             free.remove(best)
-            found.append((item, best))
+            edits.append((item, best))
         else:
-            found.append((item, None))
-    return found
+            edits.append((item, None))
+    return edits
 
 
-def _alike(one: Row, other: Row) -> float:
-    return SequenceMatcher(None, normalised(one.text), normalised(other.text)).ratio()
+def _alike(row: Row, other: Row) -> float:
+    return SequenceMatcher(None, normalised(row.text), normalised(other.text)).ratio()
 
 
 def _create(case: Case, row: Row) -> CreateActionItem:
@@ -155,7 +155,7 @@ def _create(case: Case, row: Row) -> CreateActionItem:
 
 
 def _comment_on_keys(case: Case) -> Iterator[Operation]:
-    """Each row's issue is named on the postmortem, once."""
+    """Yield a comment on the postmortem for each row, with the key of its issue."""
     for item, row in made_of_rows(case):
         yield comment_on_postmortem(
             case,
@@ -178,20 +178,20 @@ def _comment_on_edits(
         else:
             text = f"the row of {item.key} was changed; syncd does not change {item.key}. The row now says:"
             yield comment_on_postmortem(case, f"row-changed/{item.issue_id}/{after.mark}", text, after.text)
-    known = {row.mark: row for row in rows}
+    rows_by_mark = {row.mark: row for row in rows}
     for item, before in made_of_rows(case):
-        now = known.get(before.mark)
+        now = rows_by_mark.get(before.mark)
         if now is not None and now.cells != before.cells:
             text = (
                 f"owner or date in the row of {item.key} was changed; syncd does not change {item.key}."
                 " The row now says:"
             )
-            value = ", ".join(one for one in (now.owner, now.due) if one)
+            value = ", ".join(cell for cell in (now.owner, now.due) if cell)
             yield comment_on_postmortem(case, f"row-changed/{item.issue_id}/{now.cells}", text, value)
 
 
 def comment_on_postmortem(case: Case, identity: str, text: str, value: str) -> CommentOnPostmortem:
-    """A comment of ours on the postmortem, once; `value` is hostile text."""
+    """Return a comment on the postmortem, once per `identity`; `value` is text that people typed."""
     postmortem = case.postmortem
     return CommentOnPostmortem(
         key=comment_key(case.incident.id, "follow-up", identity),
