@@ -1,6 +1,7 @@
-"""All that is known of one incident, and what a rule may answer.
+"""The input and the output of the rules: a `Case` holds one incident's facts, a `Decision` what follows.
 
-A `Case` is a value: rules read it and nothing else, so a decision can be replayed, printed and tested.
+A `Case` is a value. Rules read the case and the rulebook and nothing else, so that a decision can be
+replayed, printed and tested.
 """
 
 from __future__ import annotations
@@ -23,9 +24,9 @@ from syncd.domain.ticket import Account, Comment, Issue
 
 
 class MirrorPair(Value):
-    """A note and a comment that say the same; `origin` is the side a person wrote on.
+    """A note and a comment with the same text; `origin` is the side on which a person wrote.
 
-    The hash of that side is of the text that was copied last; None: nobody knows.
+    The hash of that side is of the text that syncd copied last, None if syncd does not have it.
     """
 
     origin: str
@@ -36,10 +37,11 @@ class MirrorPair(Value):
 
 
 class ClosedBy(Value):
-    """Who moved a ticket to where it stands, and when, by Jira's changelog, and where it stood before.
+    """The last move of a ticket, by Jira's changelog: its time, its author, and the status before it.
 
-    `before` is empty where nobody ever moved it. `person` says of a ticket that we never placed that it was
-    neither an app nor our account. `ours`: our account did; `robot`: an app or one of the team's robots did.
+    `before` is empty if nobody ever moved the ticket. `ours` means that syncd's account moved it, `robot`
+    that an app or one of the team's robots did. `person` is set only for a ticket whose status syncd never
+    set: the author was neither an app nor syncd's account.
     """
 
     status: str
@@ -53,10 +55,10 @@ class ClosedBy(Value):
 
 
 class IssueState(Value):
-    """An issue of the incident, as the ledger knows it; `issue` is None until it was read.
+    """An issue of the incident as the ledger has it; `issue` is None until syncd has read it.
 
-    It is `out_of_sight_since` it could not be seen any more. `read_seq` is when its last read began and
-    `written_seq` when a write of ours was confirmed last, on the ledger's logical clock.
+    `out_of_sight_since` is the time from which syncd could not see it any more. On the ledger's logical
+    clock, `read_seq` is the start of its last read and `written_seq` the last confirmed write by syncd.
     """
 
     incident_id: str = ""
@@ -70,15 +72,15 @@ class IssueState(Value):
 
     @property
     def in_sight(self) -> bool:
-        """Whether it could be seen when it was looked for last."""
+        """Return True if syncd could see the issue when it last looked."""
         return self.out_of_sight_since is None
 
 
 class TicketState(IssueState):
-    """The ticket of the incident, as the ledger knows it.
+    """The ticket of the incident as the ledger has it.
 
-    `agreed` holds for each aspect the incident's side when both sides last agreed (`state`, `summary`,
-    ...). `placed_status` is the status where the daemon put it last.
+    `agreed` holds for each aspect (`state`, `summary`, …) the incident's value at the time when both sides
+    last agreed. `placed_status` is the status to which syncd last moved the ticket.
     """
 
     origin: str = "operation"
@@ -90,10 +92,10 @@ class TicketState(IssueState):
 
 
 class _DutyIssueState(IssueState):
-    """A postmortem or an action item, as the ledger knows it.
+    """A postmortem or an action item as the ledger has it.
 
-    `changes` is its changelog, complete up to `changes_until`; None there: never read. `rebuilt_for` is the
-    birth of the ledger for which its comments were asked what an earlier ledger knew.
+    `changes` is its changelog, complete up to `changes_until`, which is None if syncd never read it.
+    `rebuilt_for` is the birth of the ledger for which syncd rebuilt duties from the issue's comments.
     """
 
     changes: tuple[Change, ...] = ()
@@ -112,7 +114,7 @@ class PostmortemState(_DutyIssueState):
 
 
 class ItemState(_DutyIssueState):
-    """An action item of the incident; `source` is how it became one."""
+    """An action item of the incident; `source` says why it is one."""
 
     source: str
     facts: dict[str, JsonValue] = Field(default_factory=dict)
@@ -125,7 +127,7 @@ DutyIssueState = PostmortemState | ItemState
 
 
 class MergedSource(Value):
-    """An incident that was merged into this one: its severity, and whether that owed a postmortem."""
+    """An incident that was merged into this one; `owes` is True if its severity asks for a postmortem."""
 
     id: str
     number: int
@@ -135,7 +137,7 @@ class MergedSource(Value):
 
 
 class MergeTarget(Value):
-    """The incident that this one was merged into; `claimed` says whether a mapping claims its service."""
+    """The incident into which this one was merged; `claimed` is True if a mapping claims its service."""
 
     id: str
     number: int | None = None
@@ -144,25 +146,37 @@ class MergeTarget(Value):
 
 
 class Case(Value):
-    """Everything a rule may look at.
+    """All facts of one incident that a rule may read.
 
-    `people` maps PagerDuty user ids to Jira accounts, None where nobody assignable was found; a user
-    who is missing was not looked up yet. `once` holds the keys of all once-operations on record.
-    `now` is the moment of the decision; without
-    it nothing waits. `merged_from` are the incidents that were merged into this one. What is `restricted`
-    holds no title and no texts here either. `attempted` is, by aspect, what the latest write to the ticket
-    would have made it show, where nobody knows whether it was carried out. `state_changes` are the incident's
-    changes of state, None where its log was not read since the last; `severity_periods` the severities that
-    it had. `skewed` says that our clock and a service's are too far apart to judge a deadline.
-    `merged_sources` tells of those merged into it. `approvers` are the Jira accounts of who may waive, None
-    where that was not looked up (it is when a label asks for it).
-    `sent` are the mails that left or may have left, by key, with the moment; of merged incidents, too.
-    `addresses` are those that are known of Jira accounts, by id. `non_items` are the issues beside ticket and
-    postmortem that were looked at already; `service_owner` is the account of the service's owner, None where
-    it was not looked up (`owner_known`) or nobody assignable was found. `earlier` are the values (JSON) that
-    keys of the mapping had when the incident was resolved, as far as they were changed since; None: the key
-    did not exist. `rebuild` names what has to be asked first for what an earlier ledger knew: "postmortem",
-    "items".
+    The incident:
+
+    - `now` is the moment of the decision (UTC). Without it, no rule waits.
+    - `before_enforcement`: the incident was resolved before the mapping's `enforce_from`.
+    - `restricted`: the case holds no title and no texts of people.
+    - `state_changes` is None if syncd has not read the log since the incident's last change.
+    - `severity_periods` are the severities that the incident had.
+    - `merged_from` and `merged_sources` are the incidents that were merged into this one.
+
+    People:
+
+    - `people` maps PagerDuty user ids to Jira accounts, None if no account is assignable. A user who is not
+      in it was not looked up yet.
+    - `service_owner` is the Jira account of the service's owner, None before the look-up (`owner_known`) or
+      if no account is assignable.
+    - `approvers` are the Jira accounts that may waive, None before the look-up. Only a label causes it.
+    - `addresses` are the addresses that syncd has of Jira accounts, by account id.
+
+    The record:
+
+    - `once` holds the keys of all once-operations on record.
+    - `attempted` holds, by aspect, the value of the latest write to the ticket if its outcome is unknown.
+    - `sent` holds the mails that left or may have left, by key, with the time; of merged incidents, too.
+    - `non_items` are the neighbours of ticket and postmortem at which syncd has looked already.
+    - `earlier` holds the values (JSON) that keys of the mapping had at the resolve, if they changed later;
+      None means that the key did not exist.
+    - `rebuild` names the issues ("postmortem", "items") whose comments syncd must read first, because an
+      earlier ledger was lost.
+    - `skewed`: syncd's clock and a service's differ too much to judge a deadline.
     """
 
     incident: Incident
@@ -196,28 +210,29 @@ class Case(Value):
     rebuild: frozenset[str] = frozenset()
 
     def duty(self, kind: str, subject: str | None = None) -> Duty | None:
-        """The duty of a kind with the latest clock; `subject` None: the incident's own."""
-        wanted = subject or self.incident.id
-        found = [one for one in self.duties if one.kind == kind and one.subject == wanted]
-        return max(found, key=lambda one: one.clock, default=None)
+        """Return the duty of a kind with the latest clock; without a `subject`, that of the postmortem."""
+        subject = subject or self.incident.id
+        clocks = [duty for duty in self.duties if duty.kind == kind and duty.subject == subject]
+        return max(clocks, key=lambda duty: duty.clock, default=None)
 
     @property
     def reopened_at(self) -> datetime | None:
-        """When the incident was reopened last, None where that is not known or it never was."""
-        return max((one.at for one in self.state_changes or () if one.kind == "reopened"), default=None)
+        """Return when the incident was last reopened (UTC), None if it never was or the log is not read."""
+        reopenings = (change.at for change in self.state_changes or () if change.kind == "reopened")
+        return max(reopenings, default=None)
 
     def latest_duties(self) -> tuple[Duty, ...]:
-        """The latest clock of each duty: of the others people have heard, and nobody is asked for them."""
+        """Return each duty with its latest clock: nobody can meet an earlier clock any more."""
         latest: dict[tuple[str, str], Duty] = {}
-        for one in sorted(self.duties, key=lambda duty: duty.clock):
-            latest[one.kind, one.subject] = one
+        for duty in sorted(self.duties, key=lambda duty: duty.clock):
+            latest[duty.kind, duty.subject] = duty
         return tuple(latest.values())
 
 
 def judged_people(case: Case, nobodies: Container[str]) -> Case:
-    """Return the case in which these accounts are no persons': our own, and the team's robots.
+    """Return the case with these accounts marked as no persons: syncd's own and the team's robots.
 
-    Every rule asks `Account.human` alone; this is the one place that says whose accounts are none.
+    Each rule asks only `Account.human`. This function is the only place that decides about it by account.
     """
     ticket, postmortem, owner = case.ticket, case.postmortem, case.service_owner
     return case.model_copy(
@@ -237,6 +252,7 @@ def _judged(state: State, nobodies: Container[str]) -> State:
     update: dict[str, object] = {}
     issue = state.issue
     if issue is not None:
+        # None means that syncd does not have the comments, an empty tuple that there are none: keep both.
         comments = issue.comments and tuple(_author_judged(comment, nobodies) for comment in issue.comments)
         assignee = _account_judged(issue.assignee, nobodies)
         update["issue"] = issue.model_copy(update={"comments": comments, "assignee": assignee})
@@ -249,6 +265,7 @@ Act = TypeVar("Act", Comment, Change)
 
 
 def _author_judged(act: Act, nobodies: Container[str]) -> Act:
+    # Most acts are people's: return those as they are, without a copy.
     author = _account_judged(act.author, nobodies)
     return act if author is act.author else act.model_copy(update={"author": author})
 
@@ -268,9 +285,9 @@ class Rulebook(Value):
 
 
 class Remark(Value):
-    """Something that was seen and left, for the audit trail: which rule, why, and whose act it was.
+    """An observation for the audit trail on which syncd does not act: the rule, the reason, and the person.
 
-    `aspect` names what of the ticket is in conflict.
+    `aspect` names the aspect of the ticket that is in conflict.
     """
 
     rule: str
@@ -280,14 +297,17 @@ class Remark(Value):
 
 
 class Decision(Value):
-    """What ought to be done now, what is agreed without a write, what was left and why.
+    """The answer of a rule: the operations to record, and the changes that need no write to a service.
 
-    `again` is in how many seconds the passing of time alone may change the answer. `dry_run_notes` says what
-    a rule in mode `report` would have done. `noise_rule` names the noise rule that keeps the ticket back.
-    `duties` are those that stand otherwise than the case has them. `look` names what has to be read before
-    it can be decided: `log` (the incident's), `postmortem`, `items` or `ticket` (with their changelogs),
-    `approvers` (their accounts). `waivers` were given or ended with a label in Jira.
-    `owner` (who the service's owner is in Jira). `facts` is what is kept with an action item, by issue id.
+    - `agreed` holds the values that both sides agree on without a write.
+    - `again` is the number of seconds after which time alone may change the answer.
+    - `dry_run_notes` say what a rule in mode `report` would have done.
+    - `noise_rule` names the noise rule that keeps the ticket back.
+    - `duties` are the duties that differ from the case's.
+    - `waivers` are the waivers that a label in Jira gave or ended.
+    - `look` names the sources that syncd must read before it can decide: `log` (the incident's);
+      `postmortem`, `items` or `ticket` (with their changelogs); `approvers` or `owner` (Jira accounts).
+    - `facts` are stored with an action item, by issue id.
     """
 
     operations: tuple[Operation, ...] = ()
@@ -302,12 +322,12 @@ class Decision(Value):
     facts: dict[str, dict[str, JsonValue]] = Field(default_factory=dict)
 
     def plus(self, other: Decision) -> Decision:
-        """Both decisions as one."""
+        """Return both decisions as one; of values for the same key, the other decision's wins."""
         return Decision(
             operations=self.operations + other.operations,
             agreed={**self.agreed, **other.agreed},
             remarks=self.remarks + other.remarks,
-            again=min((one for one in (self.again, other.again) if one is not None), default=None),
+            again=min((after for after in (self.again, other.again) if after is not None), default=None),
             dry_run_notes=self.dry_run_notes + other.dry_run_notes,
             noise_rule=self.noise_rule or other.noise_rule,
             duties=self.duties + other.duties,
@@ -318,6 +338,6 @@ class Decision(Value):
 
 
 def _merged(
-    some: dict[str, dict[str, JsonValue]], others: dict[str, dict[str, JsonValue]]
+    facts: dict[str, dict[str, JsonValue]], others: dict[str, dict[str, JsonValue]]
 ) -> dict[str, dict[str, JsonValue]]:
-    return {name: {**some.get(name, {}), **others.get(name, {})} for name in {**some, **others}}
+    return {name: {**facts.get(name, {}), **others.get(name, {})} for name in {**facts, **others}}
