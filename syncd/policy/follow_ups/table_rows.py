@@ -85,12 +85,13 @@ def decide_rows(case: Case, book: Rulebook) -> Decision:
     if book.mapping.follow_ups.rows == "off" or postmortem is None or now is None or case.restricted:
         return Decision()
     operations = [*_comment_on_keys(case)]
-    rest = rested_at(postmortem, book)
-    if rest is None:
+    rested = rested_at(postmortem, book)
+    # Nobody has written rows yet, but comments on earlier rows may be due.
+    if rested is None:
         return Decision(operations=tuple(operations))
     # A person may still be typing, so the row may get another text or owner.
-    if now < rest and not stands_completed(postmortem, book):
-        return Decision(operations=tuple(operations), again=(rest - now).total_seconds())
+    if now < rested and not stands_completed(postmortem, book):
+        return Decision(operations=tuple(operations), again=(rested - now).total_seconds())
     rows = rows_of(postmortem)
     edited = edits_of(rows, made_of_rows(case))
     operations += _comment_on_edits(case, rows, edited)
@@ -129,6 +130,7 @@ def edits_of(
     for item, before in made:
         if before.mark in present:
             continue
+        # Of the rows without an issue, take the most similar: each row belongs to one item at most.
         best = max(free, key=lambda row: _alike(before, row), default=None)
         if best is not None and _alike(before, best) >= ALIKE:
             free.remove(best)

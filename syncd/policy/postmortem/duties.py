@@ -52,6 +52,7 @@ def decide_duties(case: Case, book: Rulebook) -> Decision:
     context = JudgeContext(case, book, now, owed, clocks, waivers)
     for kind in OF_POSTMORTEM:
         judge(kind, context)
+    # Only a changelog that was read beyond a deadline proves a breach.
     if context.unread:
         return Decision(look=frozenset({"postmortem"}))
     context.moments += [period.doubtful_until for period in periods if period.doubtful_until]

@@ -41,12 +41,14 @@ def resolved_periods(state_changes: Iterable[StateChange], now: datetime) -> tup
             # The incident is resolved already: of two resolves in a row the first counts.
             if last is not None and last.reopened_at is None:
                 continue
+            # A short reopening does not count: the earlier period goes on, and no deadline moves.
             if last is not None and last.reopened_at and state_change.at - last.reopened_at <= BRIEFLY:
                 periods[-1] = last.model_copy(update={"reopened_at": None})
             else:
                 periods.append(ResolvedPeriod(resolved_at=state_change.at))
         elif state_change.kind == "reopened" and last is not None and last.reopened_at is None:
             periods[-1] = last.model_copy(update={"reopened_at": state_change.at})
+    # A resolve within the 30 minutes may still come, so the reopening cancels nothing yet.
     if periods and periods[-1].reopened_at is not None and now - periods[-1].reopened_at <= BRIEFLY:
         until = periods[-1].reopened_at + BRIEFLY
         periods[-1] = periods[-1].model_copy(update={"doubtful_until": until})

@@ -47,20 +47,20 @@ def comment_on_waivers(case: Case, book: Rulebook) -> Decision:
     comments = [comment for waiver in case.waivers for comment in _waiver(case, book, waiver)]
     corrected = [duty for duty in case.duties if duty.corrected is not None]
     comments += [comment for duty in corrected for comment in _correction(case, duty)]
-    for op in comments:
-        mode = _mode(case, op, book)
-        if mode is Mode.OFF or op.key in case.once:
+    for comment in comments:
+        mode = _mode(case, comment, book)
+        if mode is Mode.OFF or comment.key in case.once:
             continue
         if mode is Mode.ENFORCE:
-            decision = decision.plus(Decision(operations=(op,)))
+            decision = decision.plus(Decision(operations=(comment,)))
         else:
-            decision = decision.plus(Decision(dry_run_notes=(f"comment: {op.reason}",)))
+            decision = decision.plus(Decision(dry_run_notes=(f"comment: {comment.reason}",)))
     return decision
 
 
-def _mode(case: Case, op: CommentOnPostmortem | CommentOnActionItem, book: Rulebook) -> Mode:
+def _mode(case: Case, comment: CommentOnPostmortem | CommentOnActionItem, book: Rulebook) -> Mode:
     """Return the mode in which syncd may comment: off where the issue is out of sight."""
-    kind, ident = split_object(op.object)
+    kind, ident = split_object(comment.object)
     if kind == POSTMORTEM:
         in_sight = case.postmortem is not None and case.postmortem.in_sight
         return book.mapping.postmortem.mode if in_sight else Mode.OFF
