@@ -127,4 +127,4 @@ def test_what_is_left_is_listed_with_the_reason(house: House) -> None:
     house.world.jira.transition("OPS-1", "In Progress", "Ines Carvalho")
     said = house.syncd("--resync", "--dry-run")
     assert "Left alone" in said.out
-    assert "stands at In Progress" in said.out
+    assert "it is at In Progress, and syncd did not move it there" in said.out

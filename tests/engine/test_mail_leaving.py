@@ -275,7 +275,7 @@ def test_what_is_not_true_any_more_when_the_hour_is_over_is_dropped_with_the_rea
     post.settle(14, seconds=300)
     assert len(letters(post)) == AT_MOST
     breach_mails = [one for one in mails(post, "dropped") if one.meaning["mail"] == "breach"]
-    assert [whys(post, one.id or 0)[-1] for one in breach_mails] == ["not sent: it is not true any more"] * 2
+    assert [whys(post, one.id or 0)[-1] for one in breach_mails] == ["not sent: it is no longer true"] * 2
 
 
 def test_the_operator_s_mails_are_not_counted_by_the_hour(post: Rig) -> None:

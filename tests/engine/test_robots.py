@@ -8,16 +8,14 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from ledger_reading import PostmortemRow, WaiverRow, events, rows
 from rig import PlainRenderer, Rig, mapping
-from sqlmodel import select
 
 from engine.test_duties import duties, review_day, until
 from engine.test_lifecycle import issue_of, nothing_more_is_written, status
 from syncd.domain.duty import DutyKind
 from syncd.domain.incident import Incident
 from syncd.domain.postmortem import Helper, Story
-from syncd.ledger.store.postmortems import waivers_of
-from syncd.ledger.store.tables import AuditEventRow, PostmortemRow
 from syncd.policy.case import Rulebook
 from syncd.sandbox import dump
 from syncd.sandbox.jira.model import Person
@@ -81,8 +79,7 @@ def resolved(rig: Rig) -> str:
     rig.world.pagerduty.resolve(incident.id, AMARA)
     rig.cycle(HOUR)
     rig.settle(3)
-    with rig.ledger.read() as session:
-        (row,) = session.exec(select(PostmortemRow)).all()
+    (row,) = rows(rig.ledger, PostmortemRow)
     return row.key
 
 
@@ -102,9 +99,7 @@ def test_what_it_does_on_a_postmortem_meets_no_duty_and_waives_none(start_rig: A
     assert states(rig) == {DutyKind.SCHEDULED: "pending", DutyKind.COMPLETED: "pending"}
     until(rig, rig.clock.now() + timedelta(days=20))
     assert states(rig) == {DutyKind.SCHEDULED: "breached", DutyKind.COMPLETED: "breached"}
-    with rig.ledger.read() as session:
-        (incident,) = rig.world.pagerduty.account.incidents
-        assert list(waivers_of(session, incident)) == []
+    assert rows(rig.ledger, WaiverRow) == []
 
 
 def test_an_owner_whom_it_chose_counts_from_their_own_act(start_rig: Any) -> None:
@@ -132,9 +127,7 @@ def closes(rig: Rig, by: str) -> None:
 
 
 def overrides(rig: Rig) -> int:
-    with rig.ledger.read() as session:
-        rows = session.exec(select(AuditEventRow).where(AuditEventRow.kind == "left")).all()
-    return sum("gate.overridden" in row.text for row in rows)
+    return sum("gate.overridden" in str(data) for _, data in events(rig.ledger, "left"))
 
 
 def test_its_second_close_is_no_override_and_a_person_s_is(start_rig: Any) -> None:
