@@ -17,7 +17,7 @@ from syncd.ledger.records import OperationRecord
 from syncd.ledger.store.key_values import forget_status_at_birth, status_at_birth, store_status_at_birth
 from syncd.ledger.store.loading import read
 from syncd.policy.case import Case, Rulebook, TicketState
-from syncd.policy.ticket.silence import is_before_enforcement
+from syncd.policy.ticket.before_enforcement import is_before_enforcement
 from syncd.policy.ticket.status import wanted_word
 
 LEARN_EVERY = 60.0

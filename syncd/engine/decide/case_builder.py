@@ -20,7 +20,7 @@ from syncd.ledger.store.membership import known_state_changes
 from syncd.policy.case import Case, MergedSource, Rulebook, judged_people
 from syncd.policy.notify.recipients import account_of_duty
 from syncd.policy.severity import decide_severity
-from syncd.policy.ticket.silence import is_before_enforcement
+from syncd.policy.ticket.before_enforcement import is_before_enforcement
 from syncd.policy.two_way.ticket_to_incident import travels
 
 People = tuple[dict[str, Account | None], Account | None]

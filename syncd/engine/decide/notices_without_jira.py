@@ -22,7 +22,7 @@ from syncd.ledger.store.mails import mail_kind
 from syncd.ledger.store.outbox import keys_on_record
 from syncd.policy.case import Case
 from syncd.policy.notify.notices import notices
-from syncd.policy.ticket.silence import was_over_before
+from syncd.policy.ticket.before_enforcement import was_over_before
 
 _OURS = (MailKind.NOTICE, MailKind.CORRECTION)
 

@@ -31,7 +31,7 @@ from syncd.ledger.store.jobs import Compared
 from syncd.ledger.store.lookups import incident_named
 from syncd.ledger.store.pages import store_tickets
 from syncd.policy.case import Rulebook
-from syncd.policy.ticket.silence import left_in_peace
+from syncd.policy.ticket.before_enforcement import left_in_peace
 from syncd.policy.ticket.status import wanted_word
 from syncd.remote.errors import Unreadable
 

@@ -18,7 +18,7 @@ from syncd.ledger.views.postmortems import OwingIncident, owing
 from syncd.policy.notify.recipients import Recipient, owner_of, told_of
 from syncd.policy.notify.reminders import missed_at
 from syncd.policy.rules_in_force import held_mapping
-from syncd.policy.ticket.silence import was_over_before
+from syncd.policy.ticket.before_enforcement import was_over_before
 from syncd.policy.time.working_time import at_local, is_working_day
 from syncd.report.mail.letters import Line
 

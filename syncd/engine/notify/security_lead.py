@@ -13,7 +13,7 @@ from syncd.engine.notify.compose import mail_to
 from syncd.ledger.records import IncidentRecord
 from syncd.ledger.store.confirmation import Untold
 from syncd.ledger.store.decisions import MailToLead
-from syncd.policy.ticket.silence import was_over_before
+from syncd.policy.ticket.before_enforcement import was_over_before
 
 
 def mail_to_lead(context: EngineContext, incident: IncidentRecord, why: str) -> MailToLead | None:

@@ -24,8 +24,8 @@ from syncd.ledger.records import IncidentRecord
 from syncd.ledger.store.adoptions import Reading, adopt_first, has_ticket_or_create
 from syncd.policy.case import Rulebook
 from syncd.policy.marks import mark_in
+from syncd.policy.ticket.before_enforcement import left_in_peace
 from syncd.policy.ticket.create import wait_for_other
-from syncd.policy.ticket.silence import left_in_peace
 from syncd.policy.ticket.status import OTHER_TOOL
 
 AT_ONCE = timedelta(minutes=2)

@@ -31,8 +31,8 @@ from syncd.policy.case import Case, Rulebook
 from syncd.policy.marks import incident_label
 from syncd.policy.restricted import ASPECT, STUB
 from syncd.policy.severity import Severity, decide_severity
+from syncd.policy.ticket.before_enforcement import is_before_enforcement
 from syncd.policy.ticket.fields import severity_labels, wanted_assignee
-from syncd.policy.ticket.silence import is_before_enforcement
 
 BACKFILL_LABEL = "syncd-backfill"
 """The label on tickets of incidents that were resolved before `enforce_from`."""

@@ -22,7 +22,7 @@ from syncd.ledger.store.adoptions import Choice, Reading, adopt_lost, settle_sea
 from syncd.ledger.store.lookups import display_name
 from syncd.policy.case import Rulebook
 from syncd.policy.marks import incident_label
-from syncd.policy.ticket.silence import left_in_peace
+from syncd.policy.ticket.before_enforcement import left_in_peace
 
 A_SEARCH = 50
 """Incidents whose labels one search names."""
