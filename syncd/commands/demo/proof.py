@@ -121,11 +121,19 @@ def _cost(stage: Stage) -> Iterator[str]:
         f"syncd sent {pagerduty} requests to PagerDuty and {jira} to Jira;"
         f" {len(journal.writes())} of them wrote something. DELETE requests: {deletes}."
     )
-    # Nothing happened since the last cycle, so this one shows the cost of a quiet cycle.
+    # People are done. A cycle may still find work that its own moment made due, so the cheapest of three is
+    # the one in which nothing changed.
+    quiet = min((_requests_of_a_cycle(stage) for _ in range(3)), key=sum)
+    yield f"A cycle in which nothing changed costs {quiet[0]} requests to PagerDuty and {quiet[1]} to Jira."
+
+
+def _requests_of_a_cycle(stage: Stage) -> tuple[int, int]:
+    """Return how many requests one cycle sends to PagerDuty and to Jira."""
+    journal = stage.world.journal
+    pagerduty, jira = journal.total("pagerduty"), journal.total("jira")
     stage.cycle()
     stage.loop.work_queue.wait_idle(PATIENCE)
-    quiet = journal.total("pagerduty") - pagerduty, journal.total("jira") - jira
-    yield f"A cycle in which nothing changed costs {quiet[0]} requests to PagerDuty and {quiet[1]} to Jira."
+    return journal.total("pagerduty") - pagerduty, journal.total("jira") - jira
 
 
 def _audited(stage: Stage, out: Console) -> bool:
