@@ -16,10 +16,11 @@ from syncd.domain.operation import OperationState, SendMail
 from syncd.domain.operation.mail import NoticeMail
 from syncd.domain.operation.rendered import RenderedMail
 from syncd.engine.context import EngineContext
-from syncd.engine.notify.compose import BUNDLED_FOR, mapping_of_mail
+from syncd.engine.notify.compose import mapping_of_mail
 from syncd.engine.notify.mail_history import may_have_left
 from syncd.ledger.records import OperationRecord
 from syncd.ledger.store.mails import mail_kind, mails_to
+from syncd.policy.notify.notices import BUNDLED_FOR
 
 AT_MOST = 5
 """The most notices that one person gets in mails of their own within `WINDOW`."""

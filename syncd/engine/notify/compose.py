@@ -6,7 +6,7 @@ The weekly report is a mail of its own: its frozen figures and rows as HTML and 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from syncd.config.templates.templates import Templates
 from syncd.domain.incident import Incident
@@ -38,6 +38,7 @@ from syncd.ledger.views.postmortems import (
     owing_incident_of,
     subject_of,
 )
+from syncd.policy.notify.notices import is_late
 from syncd.policy.notify.operator_alarms import NAMES
 from syncd.policy.severity import decide_severity
 from syncd.report.mail import letters
@@ -50,10 +51,6 @@ from syncd.report.weekly.words import report_context
 
 LARGEST = 6_000_000
 """The most characters of an attached CSV; many servers refuse a mail of more than ten megabytes."""
-LATE = timedelta(minutes=10)
-"""A notice that leaves later than this after its severity was reached says that it is late."""
-BUNDLED_FOR = timedelta(minutes=10)
-"""The longest time that a notice waits to leave in one mail with others (`notify.bundle`)."""
 
 
 def mail_to(
@@ -134,7 +131,7 @@ def told_notice(context: EngineContext, operation: OperationRecord) -> ToldNotic
         about=about_of(subject, mapping, content.severity),
         since=content.since,
         before=content.before if isinstance(content, CorrectionMail) else "",
-        late=_is_late(context, mail, content.since),
+        late=is_late(content.since, context.clock.now(), bundled=mail.bundled),
         why=mail.why,
         restricted=subject.incident.restricted,
     )
@@ -183,12 +180,8 @@ def _of_incident(
         return letters.with_links(letters.plain(mapping.team, title, (words,), (), mail.why), about)
     if isinstance(content, CorrectionMail):
         return letters.correction(about, content.before, content.since, mail.why)
-    return letters.notice(about, content.since, _is_late(context, mail, content.since), mail.why)
-
-
-def _is_late(context: EngineContext, mail: SendMail, since: datetime) -> bool:
-    on_purpose = BUNDLED_FOR if mail.bundled else timedelta()
-    return context.clock.now() - since > LATE + on_purpose
+    late = is_late(content.since, context.clock.now(), bundled=mail.bundled)
+    return letters.notice(about, content.since, late, mail.why)
 
 
 def _of_duty(

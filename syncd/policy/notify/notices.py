@@ -25,6 +25,10 @@ JUST_OVER = timedelta(minutes=10)
 """syncd still sends a notice so long after the resolve."""
 SOON_LOWERED = timedelta(hours=1)
 """A lowering within this time after a notice goes to the same people."""
+LATE = timedelta(minutes=10)
+"""A notice that leaves later than this after its severity was reached says that it is late."""
+BUNDLED_FOR = timedelta(minutes=10)
+"""The longest time that a notice waits to leave in one mail with others (`notify.bundle`)."""
 BEFORE = "the incident reached this before enforce_from, so syncd lists it and mails nobody"
 """The reason of a mail that the ledger records as not sent on the first day."""
 EXERCISE = "game-day"
@@ -92,6 +96,13 @@ def mail(
         skip=skip,
         reason=reason,
     )
+
+
+def is_late(since: datetime, now: datetime, *, bundled: bool) -> bool:
+    """Return True if a notice that leaves now is late; `since` is when its severity was reached."""
+    # A bundled notice waits on purpose, so this wait does not make it late.
+    on_purpose = BUNDLED_FOR if bundled else timedelta()
+    return now - since > LATE + on_purpose
 
 
 def _exercise(case: Case) -> bool:
