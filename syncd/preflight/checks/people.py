@@ -19,7 +19,7 @@ from syncd.preflight.checks.pagerduty import called
 from syncd.preflight.checks.sight import Sight
 
 MANY_ISSUES = 20
-"""An account that writes to more issues within an hour may be a robot's (rules: "A person")."""
+"""An account that writes to more issues within an hour may belong to a robot."""
 HOUR = timedelta(hours=1)
 RECENT_DAYS = 7
 MOST_ISSUES = 200

@@ -140,31 +140,31 @@ class JiraReading(JiraSession):
             token = page.next_token
             if token is None:
                 break
-        found: dict[str, list[Change]] = {}
-        asked: dict[str, Any] = {"issueIdsOrKeys": ids, "maxResults": CHANGELOG_PAGE}
+        changes_by_issue: dict[str, list[Change]] = {}
+        request: dict[str, Any] = {"issueIdsOrKeys": ids, "maxResults": CHANGELOG_PAGE}
         for _page in range(CHANGELOG_PAGES if ids else 0):
-            body = self._post("changelog/bulkfetch", asked)
+            body = self._post("changelog/bulkfetch", request)
             with reading(SERVICE, "POST changelog/bulkfetch"):
                 for issue_id, changes in listed(body["issueChangeLogs"], wire.bulk_changes, "changelogs"):
-                    found.setdefault(issue_id, []).extend(changes)
-            asked["nextPageToken"] = body.get("nextPageToken")
-            if not asked["nextPageToken"]:
+                    changes_by_issue.setdefault(issue_id, []).extend(changes)
+            request["nextPageToken"] = body.get("nextPageToken")
+            if not request["nextPageToken"]:
                 break
-        return {issue_id: tuple(changes) for issue_id, changes in found.items()}
+        return {issue_id: tuple(changes) for issue_id, changes in changes_by_issue.items()}
 
     def _searched_changelogs(self, jql: str, most: int) -> dict[str, tuple[Change, ...]]:
-        """As `changelogs`, on Data Center: a search carries them."""
-        found: dict[str, tuple[Change, ...]] = {}
-        asked: dict[str, Any] = {"jql": jql, "fields": ["updated"], "expand": ["changelog"]}
-        while len(found) < most:
-            size = min(SEARCHED_CHANGELOGS, most - len(found))
-            body = self._post("search", {**asked, "startAt": len(found), "maxResults": size})
+        """Return the changelogs on Data Center, where a search carries them."""
+        changes_by_issue: dict[str, tuple[Change, ...]] = {}
+        request: dict[str, Any] = {"jql": jql, "fields": ["updated"], "expand": ["changelog"]}
+        while len(changes_by_issue) < most:
+            size = min(SEARCHED_CHANGELOGS, most - len(changes_by_issue))
+            body = self._post("search", {**request, "startAt": len(changes_by_issue), "maxResults": size})
             with reading(SERVICE, "POST search"):
                 page = dict(each(body, "issues", wire.searched_changes))
-            if not page or page.keys() <= found.keys():
+            if not page or page.keys() <= changes_by_issue.keys():
                 break
-            found.update(page)
-        return found
+            changes_by_issue.update(page)
+        return changes_by_issue
 
     def _with_names(self, change: Change) -> Change:
         """Return a change whose assignees are known by name: Data Center's changelog knows them by key."""

@@ -201,24 +201,24 @@ def changes(raw: Wire) -> tuple[Change, ...]:
 
 
 def entry_number(raw: Wire) -> int:
-    """The number of a changelog's entry: of entries of one moment the later one has the higher number."""
+    """Return the number of a changelog's entry; of two entries at one moment the later has the higher."""
     number = str(raw.get("id") if isinstance(raw, dict) else "")
     return int(number) if number.isdecimal() else 0
 
 
 def bulk_changes(raw: Wire) -> tuple[str, list[Change]]:
-    """An issue's id and the changes that a bulk read of changelogs shows of it."""
-    return str(raw["issueId"]), [one for entry in raw["changeHistories"] for one in changes(entry)]
+    """Return an issue's id and its changes, from a bulk read of changelogs."""
+    return str(raw["issueId"]), [change for entry in raw["changeHistories"] for change in changes(entry)]
 
 
 def searched_changes(raw: Wire) -> tuple[str, tuple[Change, ...]]:
-    """An issue's id and its changes, out of a search that carries changelogs."""
+    """Return an issue's id and its changes, from a search that carries changelogs."""
     histories = raw["changelog"]["histories"]
-    return ident(raw), tuple(one for entry in histories for one in changes(entry))
+    return ident(raw), tuple(change for entry in histories for change in changes(entry))
 
 
 def names_by_key(raw: Wire) -> dict[str, str]:
-    """The user names by key of those whom an issue with its changelog shows (Data Center)."""
+    """Return user names by user key, of the people in an issue's changelog (Data Center)."""
     people = [entry.get("author") for entry in raw["changelog"]["histories"]]
     people.append((raw.get("fields") or {}).get("assignee"))
     return {person["key"]: person["name"] for person in people if person and {"key", "name"} <= person.keys()}

@@ -53,7 +53,7 @@ def story_of(
         windows=windows_of(state_changes, case.incident),
         severity_periods=severity_periods,
         acknowledged_at=acknowledged,
-        helpers=helpers_of(log, notes, [one.name for one in commanders], our_users(context)),
+        helpers=helpers_of(log, notes, [commander.name for commander in commanders], our_users(context)),
         lines=timeline_of(
             log,
             state_changes,
