@@ -10,7 +10,7 @@ from datetime import datetime
 
 from syncd.domain.operation import OperationState
 from syncd.engine.context import SERVICES, EngineContext
-from syncd.ledger.store.holds import FirstLoad
+from syncd.ledger.store.first_load import FirstLoad
 from syncd.ledger.views.daemon_state import WAITING, daemon_state
 
 

@@ -11,15 +11,18 @@ import pytest
 from commandline import House
 from waiting import wait_for
 
-from syncd.ledger.store import holds
+from syncd.ledger.store import first_load, holds
 
 Start = Callable[..., subprocess.Popen[str]]
-SMALL = "from syncd.ledger.store import holds; holds.FIRST_LOAD_AT_MOST = 3; holds.MASS_AT_MOST = 2"
+SMALL = (
+    "from syncd.ledger.store import first_load, holds;"
+    " first_load.FIRST_LOAD_AT_MOST = 3; holds.MASS_AT_MOST = 2"
+)
 
 
 @pytest.fixture(autouse=True)
 def _small_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(holds, "FIRST_LOAD_AT_MOST", 3)
+    monkeypatch.setattr(first_load, "FIRST_LOAD_AT_MOST", 3)
     monkeypatch.setattr(holds, "MASS_AT_MOST", 2)
 
 

@@ -12,7 +12,7 @@ from rig import Rig, mapping
 from engine.test_lifecycle import issue_of, nothing_more_is_written
 from syncd.engine.jobs import requests
 from syncd.engine.runtime.brakes import UpTo
-from syncd.ledger.store import audit, holds
+from syncd.ledger.store import audit, first_load, holds
 from syncd.ledger.views.status import status_data
 from syncd.sandbox import dump, faults
 
@@ -23,7 +23,7 @@ HOUR = timedelta(hours=1)
 @pytest.fixture(autouse=True)
 def _small_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
     """A tenth of the numbers of life, which `tests/ledger/test_ledger_holds.py` holds to."""
-    monkeypatch.setattr(holds, "FIRST_LOAD_AT_MOST", 5)
+    monkeypatch.setattr(first_load, "FIRST_LOAD_AT_MOST", 5)
     monkeypatch.setattr(holds, "MASS_AT_MOST", 3)
 
 

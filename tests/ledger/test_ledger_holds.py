@@ -9,9 +9,10 @@ from ledger_cast import NOW, create, incident, record, save_incident, ticket
 
 from syncd.domain.operation import MoveTicket, OperationState, Target
 from syncd.ledger.open import Ledger
-from syncd.ledger.store import holds, operation_states, outbox
+from syncd.ledger.store import first_load, holds, operation_states, outbox
 from syncd.ledger.store.change_queue import notice_changes_in
-from syncd.ledger.store.holds import FirstLoad, Judgement
+from syncd.ledger.store.first_load import FirstLoad
+from syncd.ledger.store.holds import Judgement
 
 
 @pytest.mark.parametrize(("tickets", "state"), [(0, "passed"), (50, "passed"), (51, "held")])
@@ -19,9 +20,9 @@ def test_a_first_load_of_more_than_fifty_tickets_is_held(ledger: Ledger, tickets
     with ledger.write() as session:
         for number in range(tickets):
             record(session, create(f"P{number}"), incident=f"P{number}")
-        assert holds.first_load(session) is FirstLoad.COUNTING
-        assert holds.judge_first_load(session, NOW) == state
-        assert holds.first_load(session) == state
+        assert first_load.state_of(session) is FirstLoad.COUNTING
+        assert first_load.judge(session, NOW) == state
+        assert first_load.state_of(session) == state
 
 
 def test_claimed_incidents_without_a_decision_may_bring_the_count_above_fifty(ledger: Ledger) -> None:
@@ -32,7 +33,7 @@ def test_claimed_incidents_without_a_decision_may_bring_the_count_above_fifty(le
             old = incident(id=f"P{number}", number=number, created_at=NOW - timedelta(hours=1))
             save_incident(session, old, 1, NOW, "QRPay")
         notice_changes_in(session, [f"P{number}" for number in range(40, 51)], NOW, 1, "backfill")
-        assert holds.judge_first_load(session, NOW) is FirstLoad.COUNTING
+        assert first_load.judge(session, NOW) is FirstLoad.COUNTING
 
 
 def test_what_began_after_the_first_start_is_not_counted(ledger: Ledger) -> None:
@@ -42,8 +43,8 @@ def test_what_began_after_the_first_start_is_not_counted(ledger: Ledger) -> None
             record(session, create(f"P{number}"), incident=f"P{number}")
         assert holds.may_leave_in(session, Target.JIRA, ["P1"])
         assert not holds.may_leave_in(session, Target.JIRA, [])
-        assert holds.counts_by_kind(session) == {}
-        assert holds.judge_first_load(session, NOW) is FirstLoad.PASSED
+        assert first_load.counts_by_kind(session) == {}
+        assert first_load.judge(session, NOW) is FirstLoad.PASSED
 
 
 def test_unclaimed_incidents_and_those_with_a_ticket_do_not_count(ledger: Ledger) -> None:
@@ -54,19 +55,19 @@ def test_unclaimed_incidents_and_those_with_a_ticket_do_not_count(ledger: Ledger
         for number in range(100, 160):
             save_incident(session, incident(id=f"P{number}", number=number), 1, NOW, None)
         notice_changes_in(session, ["P1", *(f"P{number}" for number in range(100, 160))], NOW, 1, "backfill")
-        assert holds.judge_first_load(session, NOW) is FirstLoad.PASSED
+        assert first_load.judge(session, NOW) is FirstLoad.PASSED
 
 
 def test_an_acceptance_is_for_what_is_held_and_counts_it_by_kind(ledger: Ledger) -> None:
     with ledger.write() as session:
-        assert holds.accept_first_load(session, "ana", NOW) is None
+        assert first_load.accept(session, "ana", NOW) is None
         for number in range(51):
             record(session, create(f"P{number}"), incident=f"P{number}")
-        holds.judge_first_load(session, NOW)
-        assert holds.first_load_data(session)["counts"] == {"create_ticket": 51}
-        assert holds.accept_first_load(session, "ana", NOW) == {"create_ticket": 51}
-        assert holds.first_load(session) is FirstLoad.PASSED
-        assert holds.accept_first_load(session, "ana", NOW) is None
+        first_load.judge(session, NOW)
+        assert first_load.data_of(session)["counts"] == {"create_ticket": 51}
+        assert first_load.accept(session, "ana", NOW) == {"create_ticket": 51}
+        assert first_load.state_of(session) is FirstLoad.PASSED
+        assert first_load.accept(session, "ana", NOW) is None
 
 
 def test_twenty_five_tickets_are_no_mass() -> None:

@@ -11,8 +11,8 @@ from unittest.mock import patch
 from syncd.engine.context import EngineContext
 from syncd.engine.decide import case_builder
 from syncd.engine.observe import incident
-from syncd.ledger.store import action_items, holds
-from syncd.ledger.store.holds import FirstLoad
+from syncd.ledger.store import action_items, first_load, holds
+from syncd.ledger.store.first_load import FirstLoad
 
 
 @contextmanager
@@ -33,8 +33,8 @@ def ignores_pauses() -> Iterator[None]:
     """Let operations leave although a person paused the service."""
 
     def may_leave(session: Any, _target: str, incident_ids: Iterable[str]) -> bool:
-        held = any(holds.first_load_holds(session, incident_id) for incident_id in incident_ids)
-        return holds.first_load(session) is FirstLoad.PASSED or not held
+        held = any(first_load.holds(session, incident_id) for incident_id in incident_ids)
+        return first_load.state_of(session) is FirstLoad.PASSED or not held
 
     with patch.object(holds, "may_leave_in", may_leave):
         yield

@@ -27,6 +27,7 @@ from syncd.engine.work_queue import WorkQueue
 from syncd.ledger.database.connection import Transactions
 from syncd.ledger.store import holds, jobs
 from syncd.ledger.store.change_queue import RESYNC, notice_changes
+from syncd.ledger.store.first_load import FirstLoad
 from syncd.ledger.store.jobs import Compared
 from syncd.ledger.store.lookups import incident_named
 from syncd.ledger.store.pages import store_tickets
@@ -282,7 +283,7 @@ def _left(context: EngineContext, stands: Compared, book: Rulebook) -> Iterator[
 def state_in_words(ledger: Transactions) -> list[str]:
     """Return why a resync's repairs do not leave now, with the command that helps."""
     lines, brakes = [], holds.standing(ledger)
-    if brakes.first_load is holds.FirstLoad.HELD:
+    if brakes.first_load is FirstLoad.HELD:
         lines.append("syncd holds the first load: run syncd accept")
     if brakes.mass_since:
         lines.append(

@@ -17,7 +17,7 @@ from syncd.domain.operation import SendMail
 from syncd.domain.operation.mail import OperatorMail
 from syncd.engine.context import SERVICES, EngineContext
 from syncd.engine.notify.compose import mail_to
-from syncd.ledger.store import holds
+from syncd.ledger.store import first_load, holds
 from syncd.ledger.store.mails import Told, tell_alarms, told_alarms
 from syncd.policy.notify.operator_alarms import MAIL, Alarm, Trouble, alarms_due, alarms_of, cause_of
 from syncd.remote.errors import Cause
@@ -86,7 +86,7 @@ class OperatorAlarms:
             },
             expires=context.expires,
             held=(since, held["tickets"]) if held is not None and since is not None else None,
-            first_load=holds.first_load_held(context.ledger),
+            first_load=first_load.held(context.ledger),
         )
         return alarms_of(trouble, context.clock.now())
 

@@ -22,9 +22,9 @@ from syncd.domain.clock import Clock
 from syncd.domain.operation import Kind, Operation, Target
 from syncd.ledger.open import Ledger
 from syncd.ledger.records import IncidentRecord
-from syncd.ledger.store import holds
+from syncd.ledger.store import first_load, holds
 from syncd.ledger.store.change_queue import RESYNC, ChangeNotice
-from syncd.ledger.store.holds import FirstLoad
+from syncd.ledger.store.first_load import FirstLoad
 from syncd.policy.marks import mark_in
 from syncd.policy.restricted import ASPECT as LEVEL
 
@@ -59,7 +59,7 @@ class Brakes:
 
     def accepted(self) -> bool:
         """Return True if the first load is accepted or was small; then it never holds anything again."""
-        self._passed = self._passed or holds.is_accepted(self._ledger)
+        self._passed = self._passed or first_load.is_accepted(self._ledger)
         return self._passed
 
     def read_whole(self) -> None:

@@ -20,7 +20,7 @@ from syncd.ledger.database.connection import Transactions
 from syncd.ledger.records import RequestRecord
 from syncd.ledger.requests import waivers
 from syncd.ledger.requests.waivers import Result
-from syncd.ledger.store import audit, holds, operation_states, outbox
+from syncd.ledger.store import audit, first_load, holds, operation_states, outbox
 from syncd.ledger.store.forget import PrintOf, forget
 from syncd.ledger.store.loading import get
 from syncd.ledger.store.tables import OperationRow, RequestRow
@@ -112,7 +112,7 @@ def _release(session: Session, request: RequestRow, clock: Clock) -> Result:
 
 
 def _accept(session: Session, request: RequestRow, clock: Clock) -> Result:
-    counts = holds.accept_first_load(session, request.asked_by, clock.now())
+    counts = first_load.accept(session, request.asked_by, clock.now())
     if counts is None:
         return {"lines": ["nothing waits to be accepted"], "incidents": [], "failed": False}
     accepted = ", ".join(f"{number} {kind}" for kind, number in counts.items())

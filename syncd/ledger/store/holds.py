@@ -1,9 +1,7 @@
 """The brakes that keep decided writes from leaving: a first load, a mass of writes, a pause.
 
-A first load holds everything about incidents that began before the ledger's first start: while it is counted,
-and if it is large until the operator accepts it. Writes about later incidents leave at once.
 The ledger stores all brakes, so that they survive a restart and every command sees the same. Each change has
-its audit event in the same transaction.
+its audit event in the same transaction. What a first load holds, and how long, is in `first_load`.
 """
 
 from __future__ import annotations
@@ -11,46 +9,28 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import bindparam, literal, or_
+from sqlalchemy import literal
 from sqlalchemy import select as columns
-from sqlmodel import Session, col, func, select
+from sqlmodel import Session, col, func
 
 from syncd.domain.base import JsonValue
-from syncd.domain.mail import OPERATOR, concerns_no_incident
 from syncd.domain.operation import Kind, OperationState, Target
 from syncd.ledger.database.connection import Transactions
-from syncd.ledger.store import audit, operation_states, outbox
+from syncd.ledger.store import audit, first_load, operation_states, outbox
+from syncd.ledger.store.first_load import FirstLoad
 from syncd.ledger.store.key_values import drop_cursor_in, get_cursor_in, set_cursor_in
-from syncd.ledger.store.tables import (
-    ChangeNoticeRow,
-    IncidentRow,
-    KeyValueRow,
-    MetaRow,
-    OperationRow,
-    TicketRow,
-)
+from syncd.ledger.store.tables import KeyValueRow, OperationRow
 
-FIRST_LOAD_AT_MOST = 50
-"""How many tickets a new ledger may make without `syncd accept`."""
 MASS_AT_MOST = 25
 """How many unchanged incidents' tickets syncd may write to in an `HOUR` without `syncd outbox release`."""
 HOUR = timedelta(hours=1)
 
-_FIRST_LOAD, _MASS, _PAUSE = "first_load", "mass_of_writes", "pause"
+_MASS, _PAUSE = "mass_of_writes", "pause"
 _UNASKED = "unasked_writes"
 
 Data = dict[str, Any]
-
-
-class FirstLoad(StrEnum):
-    """The state of a first load: being counted, held until the operator accepts it, or passed."""
-
-    COUNTING = "counting"
-    HELD = "held"
-    PASSED = "passed"
 
 
 @dataclass(frozen=True)
@@ -65,7 +45,7 @@ class DaemonStatus:
 def standing(ledger: Transactions) -> DaemonStatus:
     """Return the brakes as they are now."""
     with ledger.read() as session:
-        return DaemonStatus(first_load(session), mass_since(session), pauses(session))
+        return DaemonStatus(first_load.state_of(session), mass_since(session), pauses(session))
 
 
 def may_leave(ledger: Transactions, target: str) -> bool:
@@ -83,132 +63,15 @@ def may_leave_in(session: Session, target: str, incident_ids: Iterable[str]) -> 
     values: dict[str, Data] = {row.name: row.value for row in session.connection().execute(_BRAKES)}
     if isinstance((values.get(_PAUSE) or {}).get(target), dict):
         return False
-    state = (values.get(_FIRST_LOAD) or {}).get("state", FirstLoad.COUNTING)
-    if FirstLoad(str(state)) is FirstLoad.PASSED:
+    if first_load.state_in(values.get(first_load.NAME) or {}) is FirstLoad.PASSED:
         return True
     asked = set(incident_ids)
-    return bool(asked) and not any(first_load_holds(session, incident_id) for incident_id in asked)
-
-
-def first_load_holds(session: Session, incident_id: str) -> bool:
-    """Return True if an incident began before the ledger's first start, so that a first load holds it."""
-    if concerns_no_incident(incident_id):
-        # a mail to a whole team may tell of such incidents, a mail to the operator does not
-        return incident_id != OPERATOR
-    created_at = session.connection().scalar(_CREATED_AT, {"incident": incident_id})
-    # an incident that is not on record counts as old
-    return created_at is None or created_at < _first_start(session)
-
-
-_CREATED_AT = columns(col(IncidentRow.created_at)).where(col(IncidentRow.id) == bindparam("incident"))
-
-
-def _first_start(session: Session) -> datetime:
-    born = session.get_one(MetaRow, "born")
-    # PagerDuty's times have no fractions: an incident that begins in the second of the start is new
-    return datetime.fromisoformat(born.value).replace(microsecond=0)
+    return bool(asked) and not any(first_load.holds(session, incident_id) for incident_id in asked)
 
 
 _BRAKES = columns(col(KeyValueRow.name), col(KeyValueRow.value)).where(
-    col(KeyValueRow.name).in_([literal(_FIRST_LOAD), literal(_PAUSE)])
+    col(KeyValueRow.name).in_([literal(first_load.NAME), literal(_PAUSE)])
 )
-
-
-def is_accepted(ledger: Transactions) -> bool:
-    """Return True if the first load has passed, so that it holds nothing; it never comes back."""
-    with ledger.read() as session:
-        return first_load(session) is FirstLoad.PASSED
-
-
-def first_load(session: Session) -> FirstLoad:
-    """Return the state of the first load."""
-    return FirstLoad(str(get_cursor_in(session, _FIRST_LOAD).get("state", FirstLoad.COUNTING)))
-
-
-def first_load_data(session: Session) -> Data:
-    """Return the first load for `status` and `plan`: its state, and while it is held the counts by kind."""
-    stored = get_cursor_in(session, _FIRST_LOAD)
-    state = first_load(session)
-    return {
-        "state": state,
-        "since": stored.get("since"),
-        "counts": counts_by_kind(session) if state is FirstLoad.HELD else {},
-    }
-
-
-def first_load_held(ledger: Transactions) -> tuple[datetime, int] | None:
-    """Return since when (UTC) and how many tickets wait for `syncd accept`, None if none do."""
-    with ledger.read() as session:
-        stored = get_cursor_in(session, _FIRST_LOAD)
-        if first_load(session) is not FirstLoad.HELD:
-            return None
-        tickets = stored.get("tickets")
-        return datetime.fromisoformat(str(stored["since"])), tickets if isinstance(tickets, int) else 0
-
-
-def counts_by_kind(session: Session) -> dict[str, int]:
-    """Return how many operations of each kind wait for incidents from before the ledger's first start."""
-    states = [str(OperationState.PENDING), str(OperationState.HELD)]
-    query = (
-        select(OperationRow.kind, func.count())
-        .join(IncidentRow, col(IncidentRow.id) == col(OperationRow.incident_id), isouter=True)
-        .where(
-            col(OperationRow.state).in_(states),
-            OperationRow.incident_id != OPERATOR,
-            or_(col(IncidentRow.created_at).is_(None), col(IncidentRow.created_at) < _first_start(session)),
-        )
-        .group_by(col(OperationRow.kind))
-        .order_by(col(OperationRow.kind))
-    )
-    return {kind: int(number) for kind, number in session.exec(query).all()}
-
-
-def judge_first_load(session: Session, now: datetime) -> FirstLoad:
-    """Count the tickets that a new ledger would make, and hold the first load or let it pass.
-
-    Call this when both services have been read whole. Counting goes on while undecided incidents might still
-    bring the count above `FIRST_LOAD_AT_MOST`.
-    """
-    state = first_load(session)
-    if state is not FirstLoad.COUNTING:
-        return state
-    counts = counts_by_kind(session)
-    creates = counts.get(Kind.CREATE_TICKET, 0)
-    if creates > FIRST_LOAD_AT_MOST:
-        since = now.isoformat()
-        set_cursor_in(session, _FIRST_LOAD, state=FirstLoad.HELD, since=since, tickets=creates)
-        audit.append(session, now, "first_load.held", data={**counts})
-        return FirstLoad.HELD
-    if creates + _undecided(session) > FIRST_LOAD_AT_MOST:
-        return FirstLoad.COUNTING
-    set_cursor_in(session, _FIRST_LOAD, state=FirstLoad.PASSED, since=now.isoformat())
-    return FirstLoad.PASSED
-
-
-def _undecided(session: Session) -> int:
-    """Return how many claimed incidents from before the first start wait for a decision about a ticket."""
-    creates = select(OperationRow.incident_id).where(OperationRow.kind == Kind.CREATE_TICKET)
-    return session.exec(
-        select(func.count(col(ChangeNoticeRow.incident_id).distinct()))
-        .join(IncidentRow, col(IncidentRow.id) == col(ChangeNoticeRow.incident_id))
-        .where(
-            col(IncidentRow.team).is_not(None),
-            col(IncidentRow.created_at) < _first_start(session),
-            col(IncidentRow.id).not_in(select(TicketRow.incident_id)),
-            col(IncidentRow.id).not_in(creates),
-        )
-    ).one()
-
-
-def accept_first_load(session: Session, accepted_by: str, now: datetime) -> dict[str, int] | None:
-    """Let a held first load pass; return the waiting operations by kind, None if it was not held."""
-    if first_load(session) is not FirstLoad.HELD:
-        return None
-    counts = counts_by_kind(session)
-    set_cursor_in(session, _FIRST_LOAD, state=FirstLoad.PASSED, since=now.isoformat())
-    by = audit.salted(session, accepted_by)
-    audit.append(session, now, "first_load.accepted", data={"by": by, "counts": {**counts}})
-    return counts
 
 
 def held_tickets(session: Session) -> int:
@@ -334,11 +197,11 @@ def judge(
 
 def _judge_counted(session: Session, now: datetime) -> tuple[FirstLoad, int | None, list[str]]:
     """Return the state of the first load, its tickets if it is newly held, and the incidents set free."""
-    before, after = first_load(session), judge_first_load(session, now)
+    before, after = first_load.state_of(session), first_load.judge(session, now)
     if after is FirstLoad.PASSED:
         return after, None, outbox.incidents_with_work(session)
     newly = after is FirstLoad.HELD and before is FirstLoad.COUNTING
-    return after, counts_by_kind(session).get(Kind.CREATE_TICKET, 0) if newly else None, []
+    return after, first_load.counts_by_kind(session).get(Kind.CREATE_TICKET, 0) if newly else None, []
 
 
 def _judge_mass(

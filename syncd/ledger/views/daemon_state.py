@@ -14,7 +14,7 @@ from syncd.domain.incident import IncidentStatus
 from syncd.domain.operation import OperationState
 from syncd.ledger.database.connection import OneView, Transactions
 from syncd.ledger.records import IncidentRecord
-from syncd.ledger.store import holds, outbox
+from syncd.ledger.store import first_load, holds, outbox
 from syncd.ledger.store.cases import merged_sources_in
 from syncd.ledger.store.loading import load, select_records
 from syncd.ledger.store.tables import DutyRow, IncidentRow, MetaRow, OperationRow, TicketRow
@@ -65,7 +65,7 @@ _OLDEST = (
 def first_load_data(ledger: Transactions) -> dict[str, Any]:
     """Return the state of the first load, and while it is held the counts of its operations by kind."""
     with ledger.read() as session:
-        return holds.first_load_data(session)
+        return first_load.data_of(session)
 
 
 def next_due(ledger: Transactions, after: datetime) -> datetime | None:

@@ -16,8 +16,8 @@ from syncd.domain.incident import IncidentStatus
 from syncd.domain.operation import OPEN_STATES, Kind, MoveTicket
 from syncd.ledger.database.connection import Transactions
 from syncd.ledger.records import IncidentRecord, OperationRecord
-from syncd.ledger.store import holds
-from syncd.ledger.store.holds import FirstLoad
+from syncd.ledger.store import first_load
+from syncd.ledger.store.first_load import FirstLoad
 from syncd.ledger.store.loading import load, select_records
 from syncd.ledger.store.restored import restored_at
 from syncd.ledger.store.tables import AuditEventRow, MetaRow, MirrorLinkRow, OperationRow, TicketRow
@@ -83,8 +83,8 @@ def _ticket_data(ticket: TicketRow) -> Data:
 
 def _first_load(session: Session, incident: IncidentRecord) -> list[Data]:
     """Return the wait for `syncd accept`, if a first load holds everything about an incident."""
-    passed = holds.first_load(session) is FirstLoad.PASSED
-    if passed or incident.team is None or not holds.first_load_holds(session, incident.id):
+    passed = first_load.state_of(session) is FirstLoad.PASSED
+    if passed or incident.team is None or not first_load.holds(session, incident.id):
         return []
     why = "it began before this ledger's first start; syncd writes nothing about it until: syncd accept"
     return [{"why": why, "until": None}]

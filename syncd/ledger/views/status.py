@@ -15,7 +15,7 @@ from syncd.domain.incident import IncidentStatus, stub_title
 from syncd.domain.operation import OPEN_STATES, OperationState
 from syncd.ledger.database.connection import Transactions
 from syncd.ledger.records import IncidentRecord, OperationRecord
-from syncd.ledger.store import audit, holds, outbox
+from syncd.ledger.store import audit, first_load, holds, outbox
 from syncd.ledger.store.change_queue import unreadable_in
 from syncd.ledger.store.key_values import get_cursor_in
 from syncd.ledger.store.loading import record_of
@@ -64,7 +64,7 @@ def _status(session: Session, limit: int) -> Data:
         "notes": get_cursor_in(session, "services").get("notes", []),
         "unreadable": unreadable_in(session),
         "audit_head": f"{seq}:{digest}",
-        "first_load": holds.first_load_data(session),
+        "first_load": first_load.data_of(session),
         "held": holds.mass_data(session),
         "paused": holds.pauses(session),
         "dry_run_notes": _dry_run_notes(session, limit),
