@@ -35,19 +35,22 @@ class Entry:
 
 COMMANDS = {
     "run": Entry("run", "Run the daemon in the foreground (plain `syncd` does the same)."),
-    "status": Entry("status", "Show open incidents, their tickets, the outbox and the last good reads."),
-    "show": Entry("show", "Show one incident: its ticket, its duties, every action and its reason."),
+    "status": Entry(
+        "status", "Show open incidents, their tickets, the outbox, and when each service was last read well."
+    ),
+    "show": Entry("show", "Show everything that syncd knows and did about one incident, with reasons."),
     "actions": Entry("actions", "List open action items: owner, due date, and what is wrong."),
     "plan": Entry("plan", "Show what the next cycle would do, and write nothing."),
     "check": Entry("check", "Check that PagerDuty and Jira have everything that the mappings need."),
     "accept": Entry(
-        "accept", "Let a new ledger create the tickets that it holds (syncd status counts them)."
+        "accept",
+        "Allow a new ledger to create the tickets that wait for your consent (`syncd status` counts them).",
     ),
-    "pause": Entry("pause", "Stop writes to jira, pagerduty, mail, chat or all, until syncd resume."),
+    "pause": Entry("pause", "Stop writes to jira, pagerduty, mail, chat or all, until `syncd resume`."),
     "reload": Entry("reload", "Make the running daemon read its mappings again: all of them or none."),
-    "resume": Entry("pause", "End a pause; syncd drops what is no longer true.", "resume"),
+    "resume": Entry("pause", "End a pause. Waiting writes that are out of date are dropped.", "resume"),
     "waive": Entry("waive", "Waive a duty until a date, with a reason, on record."),
-    "unwaive": Entry("waive", "End a waiver before its date.", "unwaive"),
+    "unwaive": Entry("waive", "End a waiver early.", "unwaive"),
     "correct": Entry(
         "waive", "Take back a breach that was recorded wrongly; both events stay on record.", "correct"
     ),
@@ -112,10 +115,13 @@ class LazyGroup(click.Group):
     cls=LazyGroup,
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"]},
-    help="Mirror PagerDuty incidents into Jira tickets, exactly once and on record.",
+    help="Mirrors PagerDuty incidents into Jira:"
+    " exactly one ticket for each incident, with every act on record.",
 )
 @click.option(
-    "--resync", is_flag=True, help="Compare the ledger with PagerDuty and Jira, ask, then repair differences."
+    "--resync",
+    is_flag=True,
+    help="Compare the ledger with PagerDuty and Jira, list the differences, ask you, then repair.",
 )
 @click.option("--since", metavar="30d|DATE", help="With --resync: only incidents created since then.")
 @click.option(

@@ -100,3 +100,14 @@ def test_with_debug_a_fault_shows_its_traceback(fault: None, monkeypatch: pytest
     monkeypatch.setattr(sys, "argv", ["syncd", "--debug", "schema"])
     with pytest.raises(RuntimeError, match="a screw is loose"):
         cli.main()
+
+
+def test_help_says_what_the_words_of_the_commands_mean(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "--help") == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "exactly one ticket for each incident, with every act on record." in shown
+    assert "list the differences, ask you, then repair." in shown
+    assert "until `syncd resume`." in shown
+    assert "Waiting writes that are out of date are dropped." in shown

@@ -7,7 +7,9 @@ import click
 from syncd.commands.shared.ask_daemon import ask_and_tell
 
 
-@click.command(help="Let a new ledger create the tickets that it holds (syncd status counts them).")
+@click.command(
+    help="Allow a new ledger to create the tickets that wait for your consent (`syncd status` counts them)."
+)
 def command() -> None:
     """Ask the executor of the ledger to end the first-load brake."""
     ask_and_tell("accept", {})

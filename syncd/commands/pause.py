@@ -19,7 +19,7 @@ def _targets(target: str) -> list[str]:
 
 
 @click.command(
-    help="Stop writes to WHAT (jira, pagerduty, mail, chat or all), until syncd resume. Default: all."
+    help="Stop writes to WHAT (jira, pagerduty, mail, chat or all), until `syncd resume`. Default: all."
 )
 @target_argument
 @click.option("--reason", required=True, help="Why; syncd keeps it on record.")
@@ -30,7 +30,8 @@ def command(target: str, reason: str) -> None:
 
 @click.command(
     "resume",
-    help="End the pause of WHAT (jira, pagerduty, mail, chat or all). syncd drops what is no longer true.",
+    help="End the pause of WHAT (jira, pagerduty, mail, chat or all)."
+    " Waiting writes that are out of date are dropped.",
 )
 @target_argument
 def resume(target: str) -> None:

@@ -1,4 +1,4 @@
-"""`syncd show ID`: show one incident: its ticket, its duties, every action and its reason."""
+"""`syncd show ID`: show everything that syncd knows and did about one incident, with reasons."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @click.command(
-    help="Show one incident: its ticket, its duties, every action and its reason."
+    help="Show everything that syncd knows and did about one incident, with reasons."
     " ID is the incident's id or number, or the key of its ticket."
 )
 @click.argument("incident", metavar="ID")

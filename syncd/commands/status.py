@@ -29,7 +29,9 @@ LATE = timedelta(minutes=5)
 """Age of a good read from which on syncd asks whether the daemon runs; it records one read a minute."""
 
 
-@click.command(help="Show open incidents, their tickets, the outbox and the last good reads.")
+@click.command(
+    help="Show open incidents, their tickets, the outbox, and when each service was last read well."
+)
 @click.option("--all", "everything", is_flag=True, help="Also show finished incidents.")
 @click.option("--watch", "watching", is_flag=True, help="Show the status every two seconds, until Ctrl-C.")
 @restricted_option

@@ -43,9 +43,7 @@ def command(of: str, duty: str | None, until: datetime, reason: str, by: str) ->
     ask_and_tell("waive", {"of": of, "duty": duty, "until": _through(until), "reason": reason, "by": by})
 
 
-@click.command(
-    "unwaive", help="End a waiver before its date; the duty is due again 24 hours later at the earliest."
-)
+@click.command("unwaive", help="End a waiver early; the duty is due again 24 hours later at the earliest.")
 @of_argument
 @duty_option
 @reason_option

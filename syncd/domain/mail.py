@@ -59,6 +59,14 @@ def of_team(team: str) -> str:
     return f"{_TEAM}{team}"
 
 
+def name_for_people(ident: str) -> str:
+    """Return "team QRPay" or "all teams" for the text that `of_team` made; return any other text as it is."""
+    if not ident.startswith(_TEAM):
+        return ident
+    team = ident.removeprefix(_TEAM)
+    return f"team {team}" if team else "all teams"
+
+
 def concerns_no_incident(ident: str) -> bool:
     """Return True if this text replaces an incident's id: the mail is for the operator or about a team."""
     return ident == OPERATOR or ident.startswith(_TEAM)

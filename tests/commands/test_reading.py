@@ -108,7 +108,7 @@ def test_show_tells_people_what_was_done_and_why(house: House) -> None:
     said = house.syncd("show", "1")
     assert said.code == 0
     assert "Ticket OPS-1 (made by syncd)" in said.out
-    assert "incident of Alipay Integration has no ticket" in said.out
+    assert "incident of Alipay Integration had no ticket" in said.out
     assert "ticket.made" in said.out
 
 
@@ -178,14 +178,14 @@ def test_plan_says_what_the_next_cycle_would_do_and_writes_nothing(house: House)
             "kind": "create_ticket",
             "target": "jira",
             "state": "pending",
-            "reason": "incident of Alipay Integration has no ticket",
+            "reason": "incident of Alipay Integration had no ticket",
         },
         {
             "incident": incident,
             "kind": "link_note",
             "target": "pagerduty",
             "state": "pending",
-            "reason": "responders find the ticket from the incident",
+            "reason": "so that responders find the ticket from the incident",
         },
     ]
     assert said.json["first_load"]["state"] == "passed"

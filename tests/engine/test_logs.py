@@ -11,8 +11,12 @@ import pytest
 from loguru import logger
 from rig import Rig
 
+from engine.mail_rig import MakeRig, Owed, duties_stay_as_they_are, mailing, until
+from engine.test_reminders import ENFORCED, at, incident
+from syncd.domain.mail import OPERATOR, name_for_people, of_team
 from syncd.domain.operation import Kind
-from syncd.engine.act.done_words import _WORDS
+from syncd.domain.operation.rendered import FieldValues, RenderedEdit
+from syncd.engine.act.done_words import _WORDS, _edit_words
 from syncd.engine.runtime.logs import start_log
 
 SECRETS = ("s3cret-token", "s3cret-token-and-more", "abc")
@@ -113,14 +117,58 @@ def test_a_line_names_incident_and_ticket_and_says_what_was_done_and_why(
     house: Rig, start_log_at: Start
 ) -> None:
     lines = start_log_at("text", "INFO")
-    incident = house.world.pagerduty.trigger("Alipay Integration", "Latency", priority="P4")
+    made = house.world.pagerduty.trigger("Alipay Integration", "Latency", priority="P4")
     house.settle(2)
-    house.world.pagerduty.acknowledge(incident.id, "Amara Osei")
+    house.world.pagerduty.acknowledge(made.id, "Amara Osei")
     house.settle(2)
     shown = [line[20:] for line in lines()]
     assert "INFO    #1 OPS-1: moved to In Progress (the incident is acknowledged)" in shown
-    assert "INFO    #1 OPS-1: ticket created (incident of Alipay Integration has no ticket)" in shown
+    assert "INFO    #1 OPS-1: ticket created (incident of Alipay Integration had no ticket)" in shown
 
 
 def test_every_kind_of_operation_has_words_for_the_log() -> None:
     assert set(Kind) - {Kind.SEND_MAIL} == set(_WORDS)
+
+
+def test_a_line_about_a_mail_says_what_it_is_about_and_names_the_team(
+    make_rig: MakeRig, start_log_at: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    duties_stay_as_they_are(monkeypatch)
+    rig = make_rig(mappings=(mailing(**ENFORCED),), mail=True)
+    rig.cycle()
+    owed = Owed(rig, incident(rig))
+    lines = start_log_at("text", "INFO")
+    owed.set("breached", at(0, 6, 6))
+    until(rig, at(0, 9, 1))
+    shown = {line[28:] for line in lines()}
+    assert "team QRPay: digest mailed (one person's open tasks on 2026-11-16)" in shown
+    assert any(line.startswith("#1 OPS-1: mail about a missed deadline sent (") for line in shown)
+
+
+@pytest.mark.parametrize(
+    ("fields", "update", "words"),
+    [
+        ({}, {"labels": [{"add": "late"}]}, "label late added to the postmortem"),
+        ({}, {"labels": [{"remove": "late"}]}, "label late removed from the postmortem"),
+        ({"duedate": "x"}, {}, "postmortem edited: duedate"),
+        (
+            {"duedate": "x"},
+            {"labels": [{"add": "late"}]},
+            "postmortem edited: duedate; label late added to the postmortem",
+        ),
+        ({"labels": ["late"]}, {}, "postmortem edited: labels"),
+        ({}, {}, "postmortem not edited"),
+    ],
+)
+def test_an_edit_names_the_labels_that_it_added_and_removed(
+    fields: FieldValues, update: FieldValues, words: str
+) -> None:
+    assert _edit_words("postmortem", RenderedEdit(issue="10002", fields=fields, update=update)) == words
+
+
+@pytest.mark.parametrize(
+    ("about", "name"),
+    [(of_team("QRPay"), "team QRPay"), (of_team(""), "all teams"), (OPERATOR, "operator"), ("Q1", "Q1")],
+)
+def test_a_mail_about_no_incident_begins_with_whom_it_concerns(about: str, name: str) -> None:
+    assert name_for_people(about) == name

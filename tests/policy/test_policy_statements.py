@@ -237,7 +237,7 @@ def test_in_report_mode_it_is_told_what_would_be_said() -> None:
     decision = comment_on_waivers(life.case(NOW), life.book)
     assert decision.operations == ()
     assert decision.dry_run_notes == (
-        "comment: people see the waiver, and syncd reads it back if the ledger is lost",
+        "comment: so that people see the waiver, and syncd can read it back if the ledger is lost",
     )
 
 

@@ -1,4 +1,4 @@
-"""What a finished operation did, in the words of the log: "moved to In Progress", "breach mailed"."""
+"""What a finished operation did, in the words of the log: "moved to In Progress", "digest mailed"."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _WORDS = {
     Kind.CREATE_TICKET: "ticket created",
     Kind.MOVE_TICKET: "ticket moved",
     Kind.CHANGE_INCIDENT: "incident changed",
-    Kind.LINK_NOTE: "ticket named in a note on the incident",
+    Kind.LINK_NOTE: "wrote the ticket's key into a note on the incident",
     Kind.FILL_RESTRICTED_STUB: "full text written under the security level",
     Kind.LINK_TICKETS: "ticket linked",
     Kind.MIRROR_NOTE: "note copied to the ticket",
@@ -37,7 +37,14 @@ _WORDS = {
     Kind.COMMENT_ON_POSTMORTEM: "commented on the postmortem",
     Kind.COMMENT_ON_ACTION_ITEM: "commented on an action item",
 }
-_MAILS = {MailKind.OPERATOR: "alarm", MailKind.LEAD: "message to the security lead"}
+_MAILS = {
+    MailKind.BREACH: "mail about a missed deadline sent",
+    MailKind.POSTPONED: "mail about a postponed deadline sent",
+    MailKind.OPERATOR: "alarm mailed",
+    MailKind.LEAD: "message to the security lead mailed",
+}
+_LABELS = "labels"
+_VERBS = {"add": "added to", "remove": "removed from"}
 
 
 def done_words(operation: OperationRecord, made: str = "") -> str:
@@ -47,7 +54,7 @@ def done_words(operation: OperationRecord, made: str = "") -> str:
     """
     if operation.kind == Kind.SEND_MAIL:
         mail = operation.typed(SendMail).content.mail
-        return f"{_MAILS.get(mail, mail.replace('_', ' '))} mailed"
+        return _MAILS.get(mail, f"{mail.replace('_', ' ')} mailed")
     words = _rendered_words(operation, operation.rendering) or _WORDS[Kind(operation.kind)]
     # the ticket's own key begins the line already
     return f"{words}: {made}" if made and operation.kind != Kind.CREATE_TICKET else words
@@ -59,13 +66,25 @@ def _rendered_words(operation: OperationRecord, rendered: Rendered | None) -> st
     if isinstance(rendered, RenderedMove):
         return f"moved to {rendered.to.name}" + ("" if rendered.last else ", one step of several")
     if isinstance(rendered, RenderedEdit) and operation.kind != Kind.FILL_RESTRICTED_STUB:
-        written = sorted({*rendered.fields, *rendered.update})
-        # Jira may have refused each of the fields: then nothing was sent
-        edited = f"edited: {', '.join(written)}" if written else "not edited"
-        return f"{_WORDS[Kind(operation.kind)]} {edited}"
+        return _edit_words(_WORDS[Kind(operation.kind)], rendered)
     if isinstance(rendered, RenderedChange):
         return _change_words(rendered)
     return None
+
+
+def _edit_words(issue: str, rendered: RenderedEdit) -> str:
+    changes = rendered.update.get(_LABELS)
+    labels = [
+        f"label {label} {_VERBS[verb]} the {issue}"
+        for change in (changes if isinstance(changes, list) else [])
+        if isinstance(change, dict)
+        for verb, label in change.items()
+    ]
+    written = sorted({*rendered.fields, *rendered.update} - ({_LABELS} if labels else set()))
+    if written:
+        return "; ".join([f"{issue} edited: {', '.join(written)}", *labels])
+    # Jira may have refused each of the fields: then nothing was sent
+    return "; ".join(labels) or f"{issue} not edited"
 
 
 def _change_words(rendered: RenderedChange) -> str:

@@ -88,7 +88,7 @@ class MailSchedule:
                 content=DigestMail(at=moment),
                 about=of_team(mapping.team),
                 moment=day.isoformat(),
-                reason=f"the digest of {day.isoformat()}",
+                reason=f"one person's open tasks on {day.isoformat()}",
                 why="these tasks are yours",
                 asked_at=moment,
             )

@@ -12,6 +12,7 @@ from sqlmodel import Session, and_, col, or_, select
 
 from syncd.domain.duty import Duty
 from syncd.domain.incident import IncidentStatus
+from syncd.domain.mail import name_for_people
 from syncd.domain.operation import OPEN_STATES
 from syncd.ledger.database.connection import Transactions
 from syncd.ledger.records import IncidentRecord, OperationRecord
@@ -95,11 +96,14 @@ def addresses_of_in(session: Session, accounts: Collection[str]) -> dict[str, st
 
 
 def display_name(ledger: Transactions, incident_id: str) -> str:
-    """Return the name of an incident for people: "#12 OPS-7", or its id where it is not on record."""
+    """Return the name of an incident for people: "#12 OPS-7", or its id where it is not on record.
+
+    A mail about a whole team has the team's name there: "team QRPay".
+    """
     with ledger.read() as session:
         incident, ticket = incident_and_ticket_in(session, incident_id)
     if incident is None:
-        return incident_id
+        return name_for_people(incident_id)
     return f"#{incident.number} {ticket.key}" if ticket is not None else f"#{incident.number}"
 
 

@@ -36,7 +36,10 @@ def act_on_follow_ups(case: Case, book: Rulebook) -> Decision:
     new = [
         operation for operation in decision.operations if operation.aspect or operation.key not in case.once
     ]
-    notes = tuple(f"{operation.reason} (follow_ups.mode: report)" for operation in new)
+    notes = tuple(
+        f"{operation.kind.replace('_', ' ')}: {operation.reason} (follow_ups.mode: report)"
+        for operation in new
+    )
     return Decision(again=decision.again, dry_run_notes=notes)
 
 
@@ -116,6 +119,6 @@ def _link(case: Case, state: ItemState, book: Rulebook) -> Decision:
         other=postmortem.issue_id,
         types=tuple(book.mapping.follow_ups.link_types or (DEFAULT_LINK_TYPE,)),
         purpose=LINK,
-        reason=f"people find {state.key} from its postmortem",
+        reason=f"so that people find {state.key} from its postmortem",
     )
     return Decision(operations=(link,))

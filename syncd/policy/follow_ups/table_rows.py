@@ -202,5 +202,5 @@ def comment_on_postmortem(case: Case, identity: str, text: str, value: str) -> C
         subject="follow-up",
         text=text,
         value=value,
-        reason="people see what happened to the follow-ups of the postmortem",
+        reason="so that people see what happened to the follow-ups of the postmortem",
     )

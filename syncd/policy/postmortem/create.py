@@ -90,7 +90,7 @@ def _link(case: Case, postmortem: PostmortemState, book: Rulebook) -> Decision:
                 other=ticket.issue_id,
                 types=(facts.link_type,),
                 purpose=LINK,
-                reason="people find the postmortem from the ticket",
+                reason="so that people find the postmortem from the ticket",
             ),
         )
     )

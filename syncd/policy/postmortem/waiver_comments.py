@@ -104,5 +104,5 @@ def _comment(
         value=": ".join(word for word in words if word),
         facts=facts_of(stated),
         said=words[1],
-        reason=f"people see the {subject}, and syncd reads it back if the ledger is lost",
+        reason=f"so that people see the {subject}, and syncd can read it back if the ledger is lost",
     )

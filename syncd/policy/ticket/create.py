@@ -54,13 +54,13 @@ def decide_ticket(case: Case, book: Rulebook) -> Decision:
             CreateTicket(
                 incident=incident.id,
                 restricted=case.restricted,
-                reason=f"incident of {incident.service.name or incident.service.id} has no ticket",
+                reason=f"incident of {incident.service.name or incident.service.id} had no ticket",
             )
         )
     note = LinkNote(
         incident=incident.id,
         needs=() if case.ticket else (key,),
-        reason="responders find the ticket from the incident",
+        reason="so that responders find the ticket from the incident",
     )
     # The first day disturbs nobody: an incident that was resolved before `enforce_from` gets no note.
     if not case.before_enforcement and note.key not in case.once:

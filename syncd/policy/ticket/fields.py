@@ -170,7 +170,7 @@ def comment_about(
         text=text,
         value=value,
         companion=companion,
-        reason=f"people see what happened to {subject}",
+        reason=f"so that people see what happened to {subject}",
     )
 
 

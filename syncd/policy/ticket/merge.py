@@ -51,6 +51,6 @@ def _comment_on_foreign_merge(case: Case, target: str, number: int | None) -> De
         subject="merge",
         text="the incident was merged into an incident of a service that no mapping names:",
         value=f"incident {number or target}",
-        reason="people see where the incident went",
+        reason="so that people see where the incident went",
     )
     return Decision(operations=(comment,))

@@ -112,7 +112,7 @@ def _notices(case: Case, held: Sequence[_Text]) -> Iterator[CommentOnTicket]:
             text=f"more than {MOST_TEXTS} texts within {WITHIN.seconds // 60} minutes are another tool's"
             " work. syncd does not copy the texts beyond these. It copies again when fewer come.",
             value="",
-            reason="people see that copying has stopped",
+            reason="so that people see that copying has stopped",
         )
 
 

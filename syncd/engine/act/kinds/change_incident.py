@@ -164,7 +164,7 @@ def _comment_left(operation: OperationRecord, why: str) -> CommentOnTicket:
         subject=operation.aspect,
         text=f"syncd did not carry this change to PagerDuty: {why}",
         value="",
-        reason="people see what did not reach PagerDuty",
+        reason="so that people see what did not reach PagerDuty",
     )
 
 

@@ -208,5 +208,5 @@ def _comment_no_way_back(operation: OperationRecord, status: str) -> CommentOnTi
         text="the incident is open again, but this workflow has no way back, so the ticket is not moved."
         " Follow the incident in PagerDuty. The ticket stays at:",
         value=status,
-        reason="people see why the ticket was not reopened",
+        reason="so that people see why the ticket was not reopened",
     )
