@@ -223,7 +223,7 @@ def test_one_digest_names_everything_that_somebody_owes(post: Rig) -> None:
 def test_the_digest_leaves_at_nine_in_the_team_s_zone(
     make_rig: MakeRig, zone: str, before: int, after: int
 ) -> None:
-    from syncd.engine.notify.digests import digest_moment
+    from syncd.policy.notify.digests import digest_moment
 
     there = mailing(**ENFORCED, zone=zone)
     friday, monday = date(2026, 10, 30), date(2026, 11, 2)

@@ -18,12 +18,13 @@ from syncd.domain.operation import SendMail
 from syncd.domain.operation.mail import DigestMail, OperatorMail
 from syncd.engine.context import EngineContext
 from syncd.engine.notify.compose import mail_to, mapping_of_mail
-from syncd.engine.notify.digests import digest_moment, latest_moment, recipients
+from syncd.engine.notify.digests import recipients
 from syncd.engine.notify.mail_history import NOT_SENT
 from syncd.engine.notify.operator import OperatorAlarms
 from syncd.ledger.records import OperationRecord
 from syncd.ledger.store import mails
 from syncd.ledger.store.lookups import open_operations
+from syncd.policy.notify.digests import digest_moment, latest_moment
 
 EVERY = 10.0
 """Seconds between two looks for what is due."""
