@@ -4,16 +4,18 @@ Ramen runbook, "Post-incident review": timeline. QRPay runbook, "Roles": the scr
 PagerDuty's log keep PagerDuty's words. Notifications are left out, since a page is no act of the response. So
 are syncd's own texts, also its copies of notes and comments. PagerDuty has no list of status updates, so only
 those in the log appear. The timeline of a restricted incident has only events and times, in syncd's words.
+Beside the timeline stand the incident's alerts, the times in which it was open, and the people who helped.
 """
 
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator, Sequence
 from itertools import pairwise
+from typing import Literal
 
 from syncd.domain.history import SeverityPeriod, StateChange
 from syncd.domain.incident import Incident, LogEntry, Note
-from syncd.domain.postmortem import Helper, Line, Window
+from syncd.domain.postmortem import Alert, Helper, Line, Window
 from syncd.domain.ticket import Comment
 from syncd.policy.marks import mark_in
 
@@ -153,3 +155,10 @@ def helpers_of(
         if role is not None and role not in parts.setdefault(name, []):
             parts[name].append(role)
     return tuple(Helper(name=name, roles=tuple(roles)) for name, roles in parts.items() if roles)
+
+
+def alerts_of(alerts: Iterable[Alert], extent: Literal["short", "full"]) -> tuple[Alert, ...]:
+    """Return what a postmortem tells of alerts: their details only where the mapping says `alerts: full`."""
+    if extent == "full":
+        return tuple(alerts)
+    return tuple(alert.model_copy(update={"details": ""}) for alert in alerts)

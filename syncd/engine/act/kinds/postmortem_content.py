@@ -17,7 +17,7 @@ from syncd.ledger.records import IncidentRecord
 from syncd.ledger.store.postmortems import log_of
 from syncd.policy.case import Case, Rulebook
 from syncd.policy.postmortem.owed import Owed, severity_periods_of
-from syncd.policy.postmortem.timeline import helpers_of, timeline_of, windows_of
+from syncd.policy.postmortem.timeline import alerts_of, helpers_of, timeline_of, windows_of
 from syncd.remote.errors import NotDone
 
 
@@ -88,7 +88,7 @@ def _comments(context: EngineContext, case: Case) -> tuple[Comment, ...]:
 
 
 def _alerts(context: EngineContext, incident_id: str, book: Rulebook) -> tuple[Alert, ...]:
-    """Return the incident's alerts, without details unless the mapping says `alerts: full`."""
+    """Return what the postmortem tells of the incident's alerts, none where syncd may not read them."""
     try:
         alerts = context.services.pagerduty.alerts(incident_id)
     except NotDone as error:
@@ -96,8 +96,4 @@ def _alerts(context: EngineContext, incident_id: str, book: Rulebook) -> tuple[A
             raise
         # alerts are optional: a missing right holds up no postmortem
         return ()
-    return alerts if book.mapping.alerts == "full" else tuple(_short(alert) for alert in alerts)
-
-
-def _short(alert: Alert) -> Alert:
-    return alert.model_copy(update={"details": ""})
+    return alerts_of(alerts, book.mapping.alerts)
