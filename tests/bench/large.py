@@ -23,6 +23,8 @@ from bench.figure import Figure
 from syncd.config.mapping.load import load_mappings
 from syncd.config.shipped import shipped
 from syncd.config.templates.templates import Templates
+from syncd.domain.base import Reference
+from syncd.domain.incident import Incident, IncidentStatus
 from syncd.ledger.open import Ledger, open_for_work
 from syncd.ledger.views.daemon_state import due_incidents
 
@@ -87,7 +89,15 @@ def _incident(
         "acknowledged_at": at + timedelta(minutes=3),
         "resolved_at": resolved,
         "first_seen_at": at,
-        "snapshot": {"id": ident, "title": f"Latency {number}", "service": {"name": rng.choice(SERVICES)}},
+        "snapshot": Incident(
+            id=ident,
+            number=number,
+            title=f"Latency {number}",
+            status=IncidentStatus.RESOLVED,
+            service=Reference(id="S1", name=rng.choice(SERVICES)),
+            created_at=at,
+            resolved_at=resolved,
+        ).model_dump(mode="json"),
         "read_seq": number,
         "notes_read_seq": 0,
         "notes_wanted": False,
@@ -194,7 +204,7 @@ def _tick(ledger: Ledger) -> float:
 
 def _report(path: Path) -> dict[str, float]:
     """Return the seconds for a report with its HTML, text and CSV, and the process's peak in MB."""
-    from syncd.report.weekly.formats import as_csv, as_html, as_text
+    from syncd.report.weekly.formats import written
     from syncd.report.weekly.report import make
     from syncd.report.weekly.week import Week
 
@@ -203,7 +213,8 @@ def _report(path: Path) -> dict[str, float]:
     ledger = open_for_work(f"sqlite:///{path}", "the bench", NOW)
     began = time.perf_counter()
     report = make(ledger, Week.named("2026-W47"), None, mappings, NOW)
-    as_html(report, templates), as_text(report, templates), as_csv(report)
+    for form in ("html", "text", "csv"):
+        written(report, form, templates)
     took = time.perf_counter() - began
     ledger.close()
     return {
