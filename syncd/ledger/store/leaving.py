@@ -6,7 +6,7 @@ read. `syncd.ledger.store.confirming` ends an operation that was carried out.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -138,8 +138,7 @@ def claim(
     try:
         with ledger.write() as session:
             ids = [operation.operation_id for operation in leaving]
-            incident_ids = session.connection().scalars(_INCIDENTS_OF, {"ids": ids}).all()
-            if not holds.may_leave_in(session, target, incident_ids):
+            if not holds.may_leave_in(session, target, _incidents_of(session, ids)):
                 return None
             claims = [
                 claim_in(session, operation.operation_id, run, now, operation.rendered.stored, probe_from)
@@ -341,6 +340,11 @@ def creates_to_render(
         for operation in operations
         if operation.incident_id in incidents and operation.incident_id not in ticketed
     ]
+
+
+def _incidents_of(session: Session, operation_ids: Sequence[int]) -> Iterator[str]:
+    """Yield the incidents of operations; read them only if somebody asks: seldom, after the first load."""
+    yield from session.connection().scalars(_INCIDENTS_OF, {"ids": operation_ids})
 
 
 _INCIDENTS_OF = (

@@ -7,6 +7,8 @@ answer to a create is lost, syncd finds the issue by its mark among the keys aft
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+
 from syncd.config.templates.templates import TemplateError
 from syncd.domain.field import FieldFacts
 from syncd.domain.incident import Incident
@@ -25,7 +27,7 @@ from syncd.policy.marks import incident_label
 from syncd.remote.errors import NotDone
 
 
-class CreateKind(BaseKind[RenderedCreate]):
+class CreateKind(BaseKind[RenderedCreate], ABC):
     """The create of one issue, once for ever."""
 
     needs_probe_from = True
@@ -57,9 +59,9 @@ class CreateKind(BaseKind[RenderedCreate]):
         rendered = operation.rendered_as(RenderedCreate)
         return [name for name in refused if name in rendered.fields and self.may_drop(rendered, name)]
 
+    @abstractmethod
     def may_drop(self, rendered: RenderedCreate, field: str) -> bool:
         """Return True if syncd creates the issue without a field that Jira refuses."""
-        raise NotImplementedError
 
 
 def confirmation_of(
