@@ -30,6 +30,7 @@ class Alert(Value):
     """An alert. `details` is one line and empty unless the mapping has `alerts: full`."""
 
     summary: str
+    key: str = ""
     source: str = ""
     url: str = ""
     details: str = Field("", repr=False)

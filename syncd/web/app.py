@@ -68,14 +68,14 @@ def make_app(source: Source, metrics: Metrics, secrets: Secrets) -> Starlette:
             Route("/healthz", partial(_healthz, source)),
             Route("/readyz", partial(_readyz, source)),
             Route("/metrics", partial(_metrics, metrics)),
-            _door(
+            *_door(
                 source,
                 "pagerduty",
                 (PAGERDUTY_HEADER, "x-webhook-id"),
                 partial(pagerduty_signed, secrets=secrets.pagerduty) if secrets.pagerduty else None,
                 receiver.pagerduty,
             ),
-            _door(
+            *_door(
                 source,
                 "jira",
                 (JIRA_HEADER, "x-atlassian-webhook-identifier"),
@@ -114,8 +114,10 @@ async def _metrics(metrics: Metrics, _request: Request) -> Response:
     return Response(text, media_type=CONTENT_TYPE_LATEST)
 
 
-def _door(source: Source, name: str, headers: tuple[str, str], verify: Verify | None, take: Take) -> Route:
-    """Return the route that receives one service's webhooks."""
+def _door(
+    source: Source, name: str, headers: tuple[str, str], verify: Verify | None, take: Take
+) -> list[Route]:
+    """Return the routes that receive one service's webhooks, with and without a slash at the end."""
 
     async def endpoint(request: Request) -> Response:
         if verify is None:
@@ -138,7 +140,8 @@ def _door(source: Source, name: str, headers: tuple[str, str], verify: Verify | 
         failed = outcome == "failed"
         return PlainTextResponse(f"{outcome}\n", 503 if failed else 202)
 
-    return Route(f"/webhooks/{name}", endpoint, methods=["POST"])
+    # no sender follows a redirect, and PagerDuty shuts a subscription after three of them
+    return [Route(f"/webhooks/{name}{end}", endpoint, methods=["POST"]) for end in ("", "/")]
 
 
 async def _in_time(work: Callable[[], Awaitable[str]]) -> str:

@@ -16,7 +16,8 @@ _ID = re.compile(r"[A-Za-z0-9]{1,40}")
 _NUMBER = re.compile(r"[0-9]{1,18}")
 _EVENT = re.compile(r"[a-z][a-z0-9_:.]{0,60}")
 _COMMENT = re.compile(r"/issue/([0-9]{1,18})/comment/")
-_ACCOUNT = re.compile(r"[A-Za-z0-9:_-]{1,128}")
+_ACCOUNT = re.compile(r"[^\x00-\x1f\x7f-\x9f\u2028\u2029]{1,255}")
+"""An account id of Cloud, or a user name of Data Center, which may be an address."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,8 @@ def jira_event(body: bytes) -> IssueEvent | None:
     issue = _text(_at(data, "issue", "id"), _NUMBER) or _issue_of(_at(data, "comment", "self"))
     if not kind or not issue:
         return None
-    account = _at(data, "user", "accountId") or _at(data, "user", "key")
+    # the order in which syncd names accounts everywhere: Data Center knows people by name
+    account = next((name for key in ("accountId", "name", "key") if (name := _at(data, "user", key))), None)
     return IssueEvent(kind, issue, _text(account, _ACCOUNT))
 
 

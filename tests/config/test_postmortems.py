@@ -186,6 +186,21 @@ def test_of_many_alerts_twenty_stand_there_and_the_rest_is_counted() -> None:
     assert "_and 3 more in PagerDuty_" in text
 
 
+def test_an_alert_without_a_summary_stands_there_under_its_key() -> None:
+    alerts = (
+        Alert(summary="", key="disk/db-7", source="zabbix", url="https://pd.example/alerts/A"),
+        Alert(summary=" \n", key="4711"),
+        Alert(summary=""),
+    )
+    lines = rendered(told=story(alerts=alerts)).description.splitlines()
+    start = lines.index("h2. Alerts") + 1
+    assert lines[start : start + 3] == [
+        "* [alert disk/db-7|https://pd.example/alerts/A] from zabbix",
+        "* alert 4711",
+        "* alert",
+    ]
+
+
 def test_secrets_are_masked_in_every_text_of_the_story() -> None:
     card = "4111 1111 1111 1111"
     told = story(

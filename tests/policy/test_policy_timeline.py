@@ -70,7 +70,7 @@ def test_pages_and_notices_of_notes_are_left_out_and_nobody_is_named_twice() -> 
 
 def test_notes_and_comments_of_people_stand_in_order_and_ours_do_not() -> None:
     mark = Mark(op="0" * 16, kind="mirror_note", incident="P1", instance="x")
-    notes = [note("Rolled back."), note("Ticket OPS-1\nsyncd 0123456789abcdef", 2)]
+    notes = [note("Rolled back."), note(" \n"), note("Ticket OPS-1\nsyncd 0123456789abcdef", 2)]
     comments = [
         comment("Partners told"),
         comment("copy", 2, mark),

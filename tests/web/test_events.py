@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from syncd.web.events import IncidentEvent, IssueEvent, jira_event, pagerduty_event
 
 
@@ -22,6 +24,16 @@ def test_an_issue_event_names_issue_and_account_by_id() -> None:
     }
     said = jira_event(json.dumps(body).encode())
     assert said == IssueEvent("jira:issue_updated", "10001", "5c5f880629be9642ba529340")
+
+
+@pytest.mark.parametrize("name", ["jonas.lindqvist", "jonas@qrpay.example", "EXAMPLE\\jonas", "jürgen weiß"])
+def test_the_account_of_data_center_is_its_user_name(name: str) -> None:
+    deleted = {"webhookEvent": "jira:issue_deleted", "issue": {"id": "10001"}}
+    body = {**deleted, "user": {"name": name, "key": "JIRAUSER10100"}}
+    assert jira_event(json.dumps(body).encode()) == IssueEvent("jira:issue_deleted", "10001", name)
+    # a user whom Jira anonymised has no name any more
+    body = {**deleted, "user": {"name": None, "key": "JIRAUSER10100"}}
+    assert jira_event(json.dumps(body).encode()) == IssueEvent("jira:issue_deleted", "10001", "JIRAUSER10100")
 
 
 def test_what_only_refers_to_an_incident_names_it_too() -> None:

@@ -67,7 +67,7 @@ class Web:
         name, value = {
             "pagerduty": ("X-PagerDuty-Signature", f"v1={digest}"),
             "jira": ("X-Hub-Signature", f"sha256={digest}"),
-        }[source]
+        }[source.rstrip("/")]
         given = {name: value, **headers}
         return requests.post(f"{self.url}/webhooks/{source}", data=body, headers=given, timeout=10)
 
@@ -332,6 +332,21 @@ def test_jira_says_which_ticket_changed_and_which_was_deleted(house: Rig, web_of
     assert json.loads(event.text) == {"by": "5b10a2844c20165700ede21g"}
     other = {"webhookEvent": "jira:issue_updated", "issue": {"id": "999999"}}
     assert web.send("jira", json.dumps(other).encode()).text == "unused\n"
+
+
+@pytest.mark.parametrize("end", ["", "/"])
+def test_a_webhook_arrives_also_at_an_address_with_a_slash_at_its_end(
+    house: Rig, web_of: Callable[..., Web], end: str
+) -> None:
+    web = web_of()
+    incident = trigger(house)
+    house.cycle()
+    (ticket,) = [one for one in house.operations("done") if one.kind == "create_ticket"]
+    assert web.send(f"pagerduty{end}", pagerduty(incident)).status_code == 202
+    body = json.dumps({"webhookEvent": "jira:issue_updated", "issue": {"id": ticket.remote_id}}).encode()
+    assert web.send(f"jira{end}", body).status_code == 202
+    assert {(look.incident_id, look.ticket) for look in web.looks()} == {(incident, False), (incident, True)}
+    assert web.send(f"jira{end}", body, **{"X-Hub-Signature": "sha256=00"}).status_code == 401
 
 
 def test_there_is_nothing_else_to_be_had(web_of: Callable[..., Web]) -> None:

@@ -127,7 +127,8 @@ def _duties(story: Story, words: _Words) -> dict[str, JsonValue]:
 
 def _alert(alert: Alert, words: _Words) -> dict[str, JsonValue]:
     return {
-        "summary": words.text(alert.summary),
+        # a sender may leave the summary out, and an alert without words would be an empty bullet
+        "summary": words.text(alert.summary) or f"alert {words.text(alert.key)}".strip(),
         "source": words.text(alert.source),
         "url": one_line(alert.url),
         "details": words.text(alert.details, LONGEST_LINE),

@@ -103,11 +103,11 @@ def _severities(severity_periods: Sequence[SeverityPeriod], ranks: Sequence[str]
 
 def _texts(notes: Iterable[Note], comments: Iterable[Comment]) -> Iterator[Line]:
     for note in notes:
-        if mark_in(note.text) is None:
+        if note.text.strip() and mark_in(note.text) is None:
             who = note.author.name if note.author else ""
             yield Line(at=note.created_at, text=f"Note: {note.text}", who=who)
     for comment in comments:
-        if comment.mark is None and mark_in(comment.body) is None:
+        if comment.mark is None and comment.body.strip() and mark_in(comment.body) is None:
             who = comment.author.name if comment.author else ""
             yield Line(at=comment.created_at, text=f"Comment: {comment.body}", who=who)
 

@@ -138,13 +138,14 @@ def note(raw: Wire) -> Note:
 
 
 def alert(raw: Wire) -> Alert:
-    """Return an alert: summary, source, page, and the details as its sender gave them."""
+    """Return an alert: summary, key, source, page, and the details as its sender gave them."""
     body = raw.get("body") or {}
     source = (body.get("cef_details") or {}).get("source_origin") or (raw.get("integration") or {}).get(
         "summary"
     )
     return Alert(
         summary=raw.get("summary") or "",
+        key=raw.get("alert_key") or raw.get("id") or "",
         source=source if isinstance(source, str) else "",
         url=raw.get("html_url") or "",
         details=_details(body.get("details")),
