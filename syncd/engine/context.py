@@ -152,9 +152,10 @@ class EngineContext:
     """The frozen context of the engine; `build_context` creates it.
 
     `accounts` maps addresses to Jira accounts, `nobodies` holds the accounts that belong to no person
-    (`observe.accounts`). `skew` returns by how many seconds a service's clock differs from ours, `date_of`
-    the time of a service's last answer to this thread (UTC). `counts` are the transport's. `expires` holds
-    the days on which the services' credentials end, as far as they are known.
+    (`observe.accounts`). `skew` returns by how many seconds a service's clock differs from ours, `now_of` the
+    present time by a service's clock (UTC), `date_of` the time of its last answer to this thread. `counts`
+    are the transport's. `expires` holds the days on which the services' credentials end, as far as they are
+    known.
     """
 
     ledger: Ledger
@@ -172,6 +173,7 @@ class EngineContext:
     search_index: SearchIndexWait
     watchdog: Watchdog
     skew: Callable[[str], float | None]
+    now_of: Callable[[str], datetime | None]
     date_of: Callable[[str], datetime | None]
     counts: Counts
     stop: threading.Event
@@ -291,6 +293,7 @@ def build_context(
         search_index=SearchIndexWait(ledger, clock, settle_seconds),
         watchdog=watchdog,
         skew=transport.skew,
+        now_of=transport.now_of,
         date_of=transport.date_of,
         counts=transport.counts,
         stop=stop or threading.Event(),

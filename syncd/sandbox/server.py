@@ -76,9 +76,10 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(head + body)
 
     def _head(self, reply: Reply) -> bytes:
-        # syncd compares this header with its own clock, so it shows the sandbox's time.
-        now = format_datetime(self.server.world.clock(), usegmt=True)
-        lines = [f"HTTP/1.1 {reply.status} {responses.get(reply.status, '')}", f"Date: {now}"]
+        lines = [f"HTTP/1.1 {reply.status} {responses.get(reply.status, '')}"]
+        if self.server.name not in self.server.world.dateless:
+            # syncd compares this header with its own clock, so it shows the sandbox's time.
+            lines.append(f"Date: {format_datetime(self.server.world.clock(), usegmt=True)}")
         lines += [f"{name}: {value}" for name, value in reply.headers.items()]
         # HTTP forbids a length on 204.
         if reply.status != 204:

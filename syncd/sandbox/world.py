@@ -50,6 +50,8 @@ class World:
         self.pagerduty.account.options.limits = limits
         self.jira.site.options.limits = limits
         self.faults = Faults(stream(seed, "faults"))
+        self.dateless: set[str] = set()
+        """The services whose answers have no `Date` header, as behind a proxy that removes it."""
 
     def service(self, name: str) -> PagerDutySandbox | JiraSandbox:
         """Return a service by name. Raise LookupError for another name."""

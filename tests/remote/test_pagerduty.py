@@ -321,6 +321,17 @@ def test_a_log_entry_with_an_odd_incident_still_names_it(
     assert list(page.unread) == ["P2"]
 
 
+@pytest.mark.parametrize("about", [{"id": None}, {}, {"id": 12}, {"id": ""}, {"id": "a/b"}, "PABC123", None])
+def test_a_log_entry_of_an_incident_without_an_id_names_none_and_stops_no_other(
+    pagerduty: PagerDutyClient, mock: responses.RequestsMock, about: object
+) -> None:
+    told = [entry(id="R1", incident=about), entry(id="R2"), entry(id="R3", created_at=None, incident=about)]
+    mock.get(f"{URL}/log_entries", json={"log_entries": told, "more": False})
+    page = pagerduty.log_entries(NOON - timedelta(hours=1), NOON, 0)
+    assert [(shown.id, shown.incident_id) for shown in page.entries] == [("R2", "PABC123")]
+    assert page.unread == {}
+
+
 def test_a_log_entry_whose_resolved_incident_does_not_say_why_still_names_it(
     pagerduty: PagerDutyClient, mock: responses.RequestsMock
 ) -> None:

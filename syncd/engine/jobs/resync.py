@@ -19,7 +19,7 @@ from syncd.engine.context import EngineContext
 from syncd.engine.decide.case_builder import build_case
 from syncd.engine.observe.earlier_ledger.adopt_tickets import search_for
 from syncd.engine.observe.incident import note_unread
-from syncd.engine.observe.incident_windows import read_created
+from syncd.engine.observe.incident_windows import pagerduty_now, read_created
 from syncd.engine.observe.issues import PAGE, read_pages
 from syncd.engine.observe.masking import storage_rules
 from syncd.engine.rulebook import book_for
@@ -148,10 +148,10 @@ class Resync:
                 yield from self._one_incident(name)
             return
         context = self._context
-        now = context.clock.now()
-        since = scope.since or now - timedelta(seconds=context.backfill_seconds)
+        now, apart = pagerduty_now(context)
+        since = scope.since or now - timedelta(seconds=context.backfill_seconds) - apart
         count = 0
-        for page, read_seq in read_created(context, since, now + timedelta(seconds=1)):
+        for page, read_seq in read_created(context, since, now + apart + timedelta(seconds=1)):
             yield from self._keep(page.incidents, read_seq)
             self._leave_unread(page.unread)
             count += len(page.incidents)

@@ -18,8 +18,20 @@ LAST_OFFSET = 9_900
 """The last offset of a page: PagerDuty refuses offset + limit beyond 10,000."""
 LONGEST = timedelta(days=30)
 """The longest window; PagerDuty takes six months at most."""
+CLOCKS_APART = timedelta(hours=1)
+"""How far our clock may be off while no answer of PagerDuty's tells its time."""
 Ask = Callable[[datetime, datetime, int], IncidentPage]
 """Reads one page, given since, until and the offset."""
+
+
+def pagerduty_now(context: EngineContext) -> tuple[datetime, timedelta]:
+    """Return the present time (UTC) by PagerDuty's clock, and by how much it may be off.
+
+    Windows that are asked of PagerDuty end at its time: this machine's clock may be wrong by days. Only where
+    no answer had a `Date` header, such as behind a proxy that removes it, our clock has to do.
+    """
+    now = context.now_of("pagerduty")
+    return (now, timedelta()) if now is not None else (context.clock.now(), CLOCKS_APART)
 
 
 def read_created(

@@ -1,8 +1,8 @@
 """The fast poll of PagerDuty: the account's log entries in a fixed window, and the open incidents.
 
-syncd fixes the window before its first request. Pages come newest first, so the watermark advances only with
-the last page; syncd stores each page at once. An incident's absence from the list of open incidents proves
-nothing: syncd reads a missing incident by its id.
+syncd fixes the window before its first request, by PagerDuty's clock: ours may be wrong. Pages come newest
+first, so the watermark advances only with the last page; syncd stores each page at once. An incident's
+absence from the list of open incidents proves nothing: syncd reads a missing incident by its id.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from loguru import logger
 from syncd.domain.incident import Incident, LogEntry
 from syncd.engine.context import EngineContext
 from syncd.engine.observe.incident import note_unread
-from syncd.engine.observe.incident_windows import LAST_OFFSET, PAGE, read_created
+from syncd.engine.observe.incident_windows import LAST_OFFSET, PAGE, pagerduty_now, read_created
 from syncd.engine.observe.masking import storage_rules
 from syncd.ledger.store.change_queue import notice_changes, unreadable
 from syncd.ledger.store.key_values import get_value, set_value
@@ -70,8 +70,8 @@ class PagerDutyPoller:
     def _backfill(self) -> None:
         """Read the incidents of the last days by their creation: a new ledger's first read."""
         context = self._context
-        until = context.clock.now()
-        since = until - timedelta(seconds=context.backfill_seconds)
+        now, apart = pagerduty_now(context)
+        since, until = now - timedelta(seconds=context.backfill_seconds) - apart, now + apart
         days = (until - since) // timedelta(days=1)
         for page, read_seq in read_created(context, since, until):
             self._store(page.incidents, read_seq, "backfill")
@@ -81,15 +81,15 @@ class PagerDutyPoller:
         if context.stop.is_set():
             return
         context.progress.report("days of the backfill read", days, days)
-        set_value(context.ledger, WATERMARK, at=until.isoformat())
+        set_value(context.ledger, WATERMARK, at=now.isoformat())
 
     def _read_log(self) -> None:
-        end = self._context.clock.now()
-        start = self._watermark() or end
-        if start > end + OVERLAP:
-            # our clock was ahead when the watermark was written, so the last good read is unknown
-            start = end - timedelta(seconds=self._context.backfill_seconds)
-        since = start - OVERLAP
+        now, apart = pagerduty_now(self._context)
+        start = self._watermark() or now
+        if start > now + OVERLAP + apart:
+            # a clock that was ahead wrote the watermark, so the last good read is unknown
+            start = now - timedelta(seconds=self._context.backfill_seconds)
+        since, end = start - OVERLAP - apart, now + apart
         while since < end:
             until = end
             # PagerDuty refuses an offset beyond 9,900: halve the window until it fits
@@ -97,11 +97,11 @@ class PagerDutyPoller:
                 until = since + (until - since) / 2
                 if until - since < timedelta(seconds=1):
                     raise RuntimeError("PagerDuty logged more than 9,900 entries within one second")
-            if until > start:
-                set_value(self._context.ledger, WATERMARK, at=until.isoformat())
+            if min(until, now) > start:
+                set_value(self._context.ledger, WATERMARK, at=min(until, now).isoformat())
             since = until
         # older entries cannot come again: each window begins within the overlap
-        horizon = end - 2 * OVERLAP
+        horizon = now - 2 * (OVERLAP + apart)
         self._seen_entries = {key: at for key, at in self._seen_entries.items() if at >= horizon}
 
     def _read_window(self, since: datetime, until: datetime) -> bool:

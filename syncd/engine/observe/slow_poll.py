@@ -1,24 +1,27 @@
 """The slow poll: read every 15 minutes what the fast poll cannot see, with at most a tenth of the budget.
 
-syncd reads resolved incidents that are unfinished, and for three days the finished ones, by windows of their
-creation: PagerDuty has no filter by update, and a severity raised after the resolve, which makes a postmortem
-due, may leave no log entry. It lists notes that people may still edit or delete, because that leaves no trace
-in the log. It reads tickets of open and unfinished incidents in bulk, because Jira's index can miss an
-update; also postmortems, and action items in other projects.
+syncd reads all incidents that were created within a day, known or not: the fast poll follows the log by one
+watermark, and this is the net behind it. It reads resolved incidents that are unfinished, for three days the
+finished ones, and once a day those of 30 days, by windows of their creation: PagerDuty has no filter by
+update, and a severity raised after the resolve, which makes a postmortem due, may leave no log entry. It
+lists notes that people may still edit or delete, because that leaves no trace in the log. It reads tickets of
+open and unfinished incidents in bulk, because Jira's index can miss an update; also postmortems, and action
+items in other projects.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from syncd.engine.context import EngineContext
 from syncd.engine.observe.action_items import notice
-from syncd.engine.observe.incident_windows import read_created, windows_of
+from syncd.engine.observe.incident_windows import pagerduty_now, read_created, windows_of
 from syncd.engine.observe.issues import read_pages
 from syncd.engine.observe.masking import storage_rules
 from syncd.engine.observe.notes_and_comments import read_notes
 from syncd.ledger.store.change_queue import notice_changes, unreadable
+from syncd.ledger.store.key_values import get_value, set_value
 from syncd.ledger.store.lookups import (
     resolved_and_watched,
     restricted_stubs,
@@ -30,16 +33,22 @@ from syncd.ledger.store.pages import store_listed, store_papers, store_tickets
 from syncd.remote.http.budget import slow_lane
 
 EVERY_SECONDS = 900.0
+NET = timedelta(days=1)
+"""For how long after its creation each slow poll reads an incident that the fast poll may have missed."""
 READ_FOR = timedelta(days=3)
 """How long after the resolve syncd still reads an incident and lists its notes."""
+READ_DAILY_FOR = timedelta(days=30)
+"""How long after the resolve syncd still reads an incident once a day."""
+_DAILY = "pagerduty.daily"
 
 
 def read_pagerduty(context: EngineContext) -> None:
     """Read changes that PagerDuty's log may not show; raise `RemoteError` where PagerDuty cannot answer."""
     with slow_lane():
         _ask_again(context)
-        _read_resolved_incidents(context)
-        for incident in with_notes_to_list(context.ledger, context.clock.now() - READ_FOR):
+        _read_incidents(context)
+        now, apart = pagerduty_now(context)
+        for incident in with_notes_to_list(context.ledger, now - READ_FOR - apart):
             if context.stop.is_set():
                 return
             read_notes(context, incident, news="its notes changed")
@@ -71,9 +80,14 @@ def _ask_again(context: EngineContext) -> None:
         notice_changes(ledger, stubs, now, 0, "its security level may be there by now")
 
 
-def _read_resolved_incidents(context: EngineContext) -> None:
-    created = resolved_and_watched(context.ledger, context.clock.now() - READ_FOR)
-    for since, until in windows_of(created):
+def _read_incidents(context: EngineContext) -> None:
+    """Read the incidents of the last day, and the older ones that are resolved and still watched."""
+    now, apart = pagerduty_now(context)
+    net = now - NET - apart
+    daily = _daily_is_due(context, now)
+    watched = resolved_and_watched(context.ledger, now - (READ_DAILY_FOR if daily else READ_FOR) - apart)
+    windows = [*windows_of([created_at for created_at in watched if created_at < net]), (net, now + apart)]
+    for since, until in windows:
         for page, read_seq in read_created(context, since, until):
             store_listed(
                 context.ledger,
@@ -81,10 +95,18 @@ def _read_resolved_incidents(context: EngineContext) -> None:
                 page.incidents,
                 read_seq,
                 context.clock.now(),
-                "changed since it was resolved",
+                "read by the slow poll",
                 unread=page.unread,
                 unread_since=context.ledger.logical_clock.next() if page.unread else 0,
             )
+    if daily and not context.stop.is_set():
+        set_value(context.ledger, _DAILY, at=now.isoformat())
+
+
+def _daily_is_due(context: EngineContext, now: datetime) -> bool:
+    at = get_value(context.ledger, _DAILY).get("at")
+    # a time in the future is of a clock that was wrong
+    return not at or not timedelta() <= now - datetime.fromisoformat(str(at)) < timedelta(days=1)
 
 
 def _read_tickets(context: EngineContext) -> None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import ssl
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import lru_cache
 from threading import Lock, local
 from typing import Any
@@ -75,6 +75,7 @@ class Transport:
         self.limits = limits or Limits()
         self._ca_file = ca_file or os.environ.get("REQUESTS_CA_BUNDLE") or DEFAULT_CA_BUNDLE_PATH
         self._skews: dict[str, float] = {}
+        self._answered: dict[str, tuple[datetime, float]] = {}
         self._lock = Lock()
         self._dates = local()
 
@@ -82,6 +83,18 @@ class Transport:
         """Return the date of the service's last answer to this thread (UTC), None before one."""
         date: datetime | None = vars(self._dates).get(service)
         return date
+
+    def now_of(self, service: str) -> datetime | None:
+        """Return the present time (UTC) by the service's own clock, None before its first answer with a date.
+
+        The boot-time clock counts on from the last answer, so a step of our wall clock changes nothing.
+        """
+        with self._lock:
+            answered = self._answered.get(service)
+        if answered is None:
+            return None
+        date, at = answered
+        return date + timedelta(seconds=self.clock.boottime() - at)
 
     def skew(self, service: str) -> float | None:
         """Return by how many seconds the service's clock is ahead of ours, None before its first answer."""
@@ -96,6 +109,8 @@ class Transport:
     def note_date(self, service: str, date: datetime) -> None:
         """Store when an answer left the service, by its own clock (UTC)."""
         vars(self._dates)[service] = date
+        with self._lock:
+            self._answered[service] = date, self.clock.boottime()
 
     def mount(self, session: Session, service: str, base_url: str, secrets: Iterable[str]) -> None:
         """Make the session send through this transport, and only to `base_url`'s host.

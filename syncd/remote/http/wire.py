@@ -99,12 +99,16 @@ def each_readable(
 def _named(item: Any, named: Callable[[Wire], str], words: str) -> str:
     try:
         name = named(item)
-        usable = isinstance(name, str) and _ID.fullmatch(name) is not None
     except ODD:
-        usable = False
-    if not usable:
+        name = ""
+    if not is_id(name):
         raise UnreadableError(words)
     return name
+
+
+def is_id(value: Any) -> bool:
+    """Return True for a text that may be an id; a null or a number never becomes one."""
+    return isinstance(value, str) and _ID.fullmatch(value) is not None
 
 
 @contextmanager

@@ -77,7 +77,7 @@ class PagerDutyClient(PagerDutyDirectory):
         body = self._get("/log_entries", params)
         with reading(SERVICE, "GET /log_entries"):
             entries, unread = each_readable(
-                body, "log_entries", wire.log_entry, lambda raw: str(raw["incident"]["id"])
+                body, "log_entries", wire.log_entry, lambda raw: raw["incident"]["id"]
             )
             of_incidents = tuple(entry for entry in entries if entry)
             return LogPage(entries=of_incidents, more=wire.more(body), unread=unread)

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from syncd.domain.base import Reference
 from syncd.domain.incident import Incident, IncidentStatus, LogEntry, Note, PagerDutyService, Responder
 from syncd.domain.postmortem import Alert
-from syncd.remote.http.wire import ODD, UnreadableError, Wire, maybe_moment, moment
+from syncd.remote.http.wire import ODD, UnreadableError, Wire, is_id, maybe_moment, moment
 
 _WHOLE_INCIDENT = ("incident_number", "status", "created_at", "service")
 
@@ -96,9 +96,12 @@ def _reference(raw: Wire) -> Reference:
 
 
 def log_entry(raw: Wire) -> LogEntry | None:
-    """Return a log entry, None where it belongs to no incident."""
+    """Return a log entry, None where it belongs to no incident, or to one whose id is none.
+
+    Such an entry tells nothing that syncd could read by id; the slow poll reads every incident.
+    """
     about = raw.get("incident")
-    if not about:
+    if not isinstance(about, dict) or not is_id(about.get("id")):
         return None
     return LogEntry(
         id=raw["id"],
