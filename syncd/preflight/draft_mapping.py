@@ -24,6 +24,7 @@ from syncd.domain.mapping.services import default_severities
 from syncd.domain.project import IssueTypeFacts, ProjectFacts
 from syncd.domain.ticket import Status
 from syncd.engine.jira_knowledge.postmortem_setup import first_named
+from syncd.engine.jira_knowledge.resolve_names import on_screen
 
 if TYPE_CHECKING:
     from syncd.remote.jira.client import JiraClient
@@ -86,10 +87,10 @@ def choose(
         return Choice(severities=_severities(priorities, ()), assumed=_told(priorities, ()))
     kind = incident_type(facts)
     shown = tuple(screen)
-    fields = {field.id for field in shown}
     # the site may have priorities and components that this project's create screen does not take
-    offered = tuple(priority.name for priority in facts.priorities) if "priority" in fields else ()
-    components = {part.name.casefold(): part.name for part in facts.components if "components" in fields}
+    facts = on_screen(facts, {field.id: field for field in shown})
+    offered = tuple(priority.name for priority in facts.priorities) if shown else ()
+    components = {part.name.casefold(): part.name for part in facts.components} if shown else {}
     statuses, assumed = _statuses(kind)
     names_of_type = IssueTypes().incident
     own_type = kind is not None and first_named(names_of_type, [kind]) is None

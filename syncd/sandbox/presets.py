@@ -160,6 +160,12 @@ def without_fields(site: Site, project_key: str, *names: str) -> None:
         )
 
 
+def priority_scheme(site: Site, project_key: str, *names: str) -> None:
+    """Give a project its own priorities, the default one first."""
+    ids = {priority.name: priority.id for priority in site.priorities.values()}
+    _project(site, project_key).priorities = tuple(ids[name] for name in names)
+
+
 def require(site: Site, project_key: str, *names: str) -> None:
     """Put fields on every screen of a project and make them compulsory."""
     project = _project(site, project_key)

@@ -201,6 +201,25 @@ def test_a_field_that_the_create_screen_demands_is_wrong_until_the_mapping_fills
     assert not of(found(first), "J07", "wrong")
 
 
+@pytest.mark.parametrize("data_center", [False, True], ids=["cloud", "datacenter"])
+def test_a_priority_that_the_project_does_not_offer_is_told_with_what_it_offers(
+    first: House, data_center: bool
+) -> None:
+    site = first.world.jira.site
+    presets.priority_scheme(site, "OPS", "Low", "Medium")
+    if data_center:
+        presets.data_center(first.world)
+        first.set("SYNCD_JIRA_EMAIL", "")
+    severities = "{Sev-1: {urgency: high, priority: Highest}, Sev-2: {urgency: low, priority: Low}}"
+    remap(first, "services:\n", f"severities: {severities}\nservices:\n")
+
+    (lacking,) = [one for one in of(found(first), "J06", "ok") if "priority" in one["message"]]
+    assert lacking["message"] == ("the project lacks: priority of Sev-1: Highest (it offers Medium, Low)")
+    assert "under severities.Sev-1.priority" in lacking["hint"]
+    remap(first, "priority: Highest", "priority: [Highest, Medium]")
+    assert not [one for one in of(found(first), "J06", "ok") if "priority" in one["message"]]
+
+
 def test_a_value_that_a_field_does_not_offer_and_two_keys_for_one_field_are_wrong(first: House) -> None:
     fields = "{Severity: {value: SEV9}, customfield_10050: {value: SEV0}}"
     remap(first, "  project: OPS\n", f"  project: OPS\n  fields: {fields}\n")

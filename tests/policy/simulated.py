@@ -101,7 +101,7 @@ def _made(case: Case, book: Rulebook) -> TicketState:
     agreed |= {"priority": priority.id} if priority else {}
     agreed |= {"component": component.id} if component else {}
     agreed |= {"assignee": account} if account else {}
-    labels = severity_labels(decide_severity(case.incident, book.mapping, book.section))
+    labels = severity_labels(decide_severity(case.incident, book.mapping, book.section), book)
     agreed["severity labels"] = ", ".join(sorted(labels))
     made = Issue(
         id="10009",

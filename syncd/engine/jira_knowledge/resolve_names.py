@@ -51,7 +51,7 @@ def resolve(
     kind = incident_type(mapping, facts)
     lacking: list[str] = []
     screen = {field.id: field for field in fields}
-    shown = _on_screen(facts, screen)
+    shown = on_screen(facts, screen)
     statuses = _statuses(mapping, kind)
     return ResolvedProject(
         id=facts.id,
@@ -73,11 +73,21 @@ def resolve(
     )
 
 
-def _on_screen(facts: ProjectFacts, screen: dict[str, FieldFacts]) -> ProjectFacts:
-    """Return the facts without components and priorities that no screen shows (team-managed projects)."""
-    absent = [name for name in ("components", "priority") if screen and name not in screen]
-    emptied = {"components": "components", "priority": "priorities"}
-    return facts.model_copy(update={emptied[name]: () for name in absent})
+def on_screen(facts: ProjectFacts, screen: dict[str, FieldFacts]) -> ProjectFacts:
+    """Return the facts with only the components and priorities that the create screen (by id) takes.
+
+    A project with a priority scheme takes few of the site's priorities, a team-managed one none.
+    """
+    if not screen:
+        return facts
+    offered: dict[str, tuple[Reference, ...]] = {}
+    for ident, name in (("components", "components"), ("priority", "priorities")):
+        field = screen.get(ident)
+        if field is None:
+            offered[name] = ()
+        elif field.allowed:
+            offered[name] = field.allowed
+    return facts.model_copy(update=offered)
 
 
 def incident_type(mapping: Mapping, facts: ProjectFacts) -> IssueTypeFacts:
@@ -144,7 +154,8 @@ def _priorities(mapping: Mapping, facts: ProjectFacts, lacking: list[str]) -> di
         if priority is not None:
             priorities[name] = priority
         elif section.priority:
-            lacking.append(f"priority of {name} ({', '.join(section.priority)})")
+            offered = ", ".join(priority.name for priority in facts.priorities) or "none"
+            lacking.append(f"priority of {name}: {', '.join(section.priority)} (it offers {offered})")
     return priorities
 
 

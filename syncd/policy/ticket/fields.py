@@ -210,9 +210,21 @@ def aspects_of(case: Case, book: Rulebook) -> Iterator[Aspect]:
     yield from _assignee(case, book)
 
 
-def severity_labels(severity: Severity) -> list[str]:
-    """Return the labels of a severity: its name, and a second one if it is assumed."""
-    return [slug_label(severity.name), *([ASSUMED] if severity.assumed else [])]
+def severity_labels(severity: Severity, book: Rulebook) -> list[str]:
+    """Return the labels of a severity: its name, whether it is assumed, and a priority that Jira lacks."""
+    assumed = [ASSUMED] if severity.assumed else []
+    return [slug_label(severity.name), *assumed, *_missing_priority(severity.name, book)]
+
+
+def _missing_priority(severity: str, book: Rulebook) -> list[str]:
+    """Return the label in place of a severity's priority that the project does not offer.
+
+    Without it nobody would see that the ticket of the gravest severity only has Jira's default priority.
+    """
+    section = book.mapping.severities.get(severity)
+    if section is None or not section.priority or severity in book.project.priorities:
+        return []
+    return [slug_label(f"priority-{section.priority[0]}")]
 
 
 def _severity_labels(case: Case, book: Rulebook, severity: Severity) -> Iterator[Aspect]:
@@ -223,7 +235,8 @@ def _severity_labels(case: Case, book: Rulebook, severity: Severity) -> Iterator
     # After a move to another team, or a new name for a severity, the old label must go, too.
     before = str(ticket.agreed.get("severity labels") or "")
     ours = {ASSUMED, *before.split(", "), *(slug_label(name) for name in book.mapping.severities)}
-    labels = severity_labels(severity)
+    ours.update(label for name in book.mapping.severities for label in _missing_priority(name, book))
+    labels = severity_labels(severity, book)
     shown = [label for label in issue.labels if label in ours]
     add: list[JsonValue] = [label for label in labels if label not in shown]
     remove: list[JsonValue] = [label for label in shown if label not in labels]

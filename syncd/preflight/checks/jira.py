@@ -41,6 +41,12 @@ def project(sight: Sight, mapping: Mapping) -> Iterator[Finding]:
             yield wrong("J06", where, message, "put it on the screen, or remove `required`", JIRA_ADMIN)
         else:
             hint = "syncd creates tickets without it, or with a label instead"
+            if name.startswith("priority of "):
+                severity = name.removeprefix("priority of ").partition(":")[0]
+                hint = (
+                    "their tickets have Jira's default priority and a label instead; name a priority that it"
+                    f" offers under severities.{severity}.priority"
+                )
             yield ok("J06", where, f"the project lacks: {name}", hint, JIRA_ADMIN)
 
 

@@ -144,7 +144,9 @@ def _named(value: Any, rows: Any, problem: str) -> Any:
 def _priority(site: Site, project: Project, field: FieldDef, value: Any) -> Any:
     if value is None:
         return None
-    return _named(value, site.priorities.values(), "The priority selected is invalid.")
+    scheme = project.priorities or site.priorities
+    rows = [row for row in site.priorities.values() if row.id in scheme]
+    return _named(value, rows, "The priority selected is invalid.")
 
 
 def _resolution(site: Site, project: Project, field: FieldDef, value: Any) -> Any:

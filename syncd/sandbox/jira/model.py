@@ -143,7 +143,10 @@ class TypeSetup:
 
 @dataclass
 class Project:
-    """A project. `denied` are permissions that the account of the API lacks in it."""
+    """A project. `denied` are permissions that the account of the API lacks in it.
+
+    `priorities` are the ids of its priority scheme, the default first; empty: all of the site.
+    """
 
     id: str
     key: str
@@ -156,6 +159,7 @@ class Project:
     simplified: bool = False
     denied: set[str] = field(default_factory=set)
     unassignable: set[str] = field(default_factory=set)
+    priorities: tuple[str, ...] = ()
     last_number: int = 0
 
 

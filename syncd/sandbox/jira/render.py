@@ -203,7 +203,11 @@ def field_meta(view: View, field: FieldDef, project_: Project, required: bool) -
         "operations": ["add", "set", "remove"] if SCHEMAS[field.kind]["type"] == "array" else ["set"],
     }
     allowed: dict[str, list[Json]] = {
-        "priority": [priority(view, row) for row in site.priorities.values()],
+        "priority": [
+            priority(view, row)
+            for row in site.priorities.values()
+            if not project_.priorities or row.id in project_.priorities
+        ],
         "resolution": [resolution(view, row) for row in site.resolutions.values()],
         "components": [component(view, row) for row in project_.components],
         "security": [level(view, row) for row in project_.levels],

@@ -133,9 +133,9 @@ class Site:
         key = f"{project.key}-{project.last_number}"
         filled = {"reporter": by, **{name: value for name, value in values.items() if value is not None}}
         if "priority" in setup.screen and self.priorities:
-            # Jira gives a new issue the default priority, here the middle one.
+            # Jira gives a new issue the default priority, here the middle one of a site without schemes.
             middle = list(self.priorities)[len(self.priorities) // 2]
-            filled.setdefault("priority", middle)
+            filled.setdefault("priority", next(iter(project.priorities), middle))
         record = Record(
             at, key, project.id, setup.type.id, setup.workflow.initial.id, at, filled, dict(properties or {})
         )

@@ -188,7 +188,7 @@ def _fields(context: EngineContext, incident: Incident, book: Rulebook) -> tuple
     fields = _issue(book, summary, description, _labels(incident, book, severity))
     agree: FieldValues = {"summary": summary}
     if book.project.offers("labels"):
-        agree["severity labels"] = ", ".join(sorted(severity_labels(severity)))
+        agree["severity labels"] = ", ".join(sorted(severity_labels(severity, book)))
     priority = book.project.priorities.get(severity.name)
     if priority is not None:
         fields["priority"] = {"id": priority.id}
@@ -227,7 +227,7 @@ def _keep_backfill_quiet(fields: FieldValues, agree: FieldValues, incident: Inci
 
 def _labels(incident: Incident, book: Rulebook, severity: Severity) -> list[str]:
     """Return the labels for people and for finding candidates; they decide nothing."""
-    labels = ["syncd", incident_label(incident.id), *severity_labels(severity)]
+    labels = ["syncd", incident_label(incident.id), *severity_labels(severity, book)]
     if book.section.component and book.section.component not in book.project.components:
         labels.append(slug_label(book.section.component))
     labels.extend(slug_label(label) for label in book.mapping.jira.labels)
